@@ -1,0 +1,133 @@
+/**
+ * The catalogue of everything that can go wrong with an exchange. One entry says what the client is told (status), what
+ * the log and the Proxy-Status field call it (reason, RFC 9209 error type), who is to blame, and whether the request may
+ * be sent again: `always` when no byte of it was processed, `idempotent` when it may have been, `never` otherwise.
+ *
+ * The order is the reason's number in the scoreboard: append only.
+ */
+export interface ErrorKind {
+  readonly status: number
+  /** RFC 9209 section 2.3 error type, or null where the proxy refused by its own rules. */
+  readonly proxyStatus: string | null
+  readonly blame: 'client' | 'server' | 'proxy'
+  readonly retry: 'always' | 'idempotent' | 'never'
+}
+
+function kind(
+  status: number,
+  proxyStatus: string | null,
+  blame: ErrorKind['blame'],
+  retry: ErrorKind['retry'] = 'never',
+): ErrorKind {
+  return { status, proxyStatus, blame, retry }
+}
+
+export type Reason =
+  | 'BAD_REQUEST_LINE'
+  | 'BAD_FIELD'
+  | 'BAD_HOST'
+  | 'BAD_TARGET'
+  | 'AMBIGUOUS_PATH'
+  | 'BAD_FRAMING'
+  | 'BAD_CHUNK'
+  | 'UNKNOWN_CODING'
+  | 'HEAD_TOO_LARGE'
+  | 'TARGET_TOO_LONG'
+  | 'BODY_TOO_LARGE'
+  | 'VERSION_UNSUPPORTED'
+  | 'METHOD_REFUSED'
+  | 'EXPECTATION_FAILED'
+  | 'HEAD_TIMEOUT'
+  | 'BODY_TIMEOUT'
+  | 'MISDIRECTED'
+  | 'TOO_MANY_CONNECTIONS'
+  | 'CLIENT_GONE'
+  | 'NO_ROUTE'
+  | 'NO_SERVER'
+  | 'SERVER_LIMIT'
+  | 'CONNECT_REFUSED'
+  | 'CONNECT_TIMEOUT'
+  | 'CONNECT_FAILED'
+  | 'DNS_FAILED'
+  | 'TLS_FAILED'
+  | 'CERTIFICATE_REFUSED'
+  | 'SERVER_CLOSED'
+  | 'FIRST_BYTE_TIMEOUT'
+  | 'STALL_TIMEOUT'
+  | 'BAD_ANSWER'
+  | 'ANSWER_TOO_LARGE'
+  | 'ANSWER_CUT'
+  | 'INTERNAL'
+  | 'DRAINED'
+  | 'RESPOND'
+  | 'REDIRECT'
+
+export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
+  // What the client sent.
+  BAD_REQUEST_LINE: kind(400, 'http_request_error', 'client'),
+  BAD_FIELD: kind(400, 'http_request_error', 'client'),
+  BAD_HOST: kind(400, 'http_request_error', 'client'),
+  BAD_TARGET: kind(400, 'http_request_error', 'client'),
+  AMBIGUOUS_PATH: kind(400, 'http_request_error', 'client'),
+  BAD_FRAMING: kind(400, 'http_request_error', 'client'),
+  BAD_CHUNK: kind(400, 'http_request_error', 'client'),
+  UNKNOWN_CODING: kind(501, 'http_request_error', 'client'),
+  HEAD_TOO_LARGE: kind(431, 'http_request_error', 'client'),
+  TARGET_TOO_LONG: kind(414, 'http_request_error', 'client'),
+  BODY_TOO_LARGE: kind(413, 'http_request_error', 'client'),
+  VERSION_UNSUPPORTED: kind(505, 'http_request_error', 'client'),
+  METHOD_REFUSED: kind(405, 'http_request_denied', 'client'),
+  EXPECTATION_FAILED: kind(417, 'http_request_error', 'client'),
+  HEAD_TIMEOUT: kind(408, 'http_request_error', 'client'),
+  BODY_TIMEOUT: kind(408, 'http_request_error', 'client'),
+  MISDIRECTED: kind(421, 'http_request_denied', 'client'),
+  TOO_MANY_CONNECTIONS: kind(503, 'connection_limit_reached', 'client'),
+  CLIENT_GONE: kind(499, null, 'client'),
+  // Where it was to go.
+  NO_ROUTE: kind(404, 'destination_not_found', 'proxy'),
+  NO_SERVER: kind(503, 'destination_unavailable', 'proxy'),
+  SERVER_LIMIT: kind(503, 'connection_limit_reached', 'proxy'),
+  // What the server did.
+  CONNECT_REFUSED: kind(502, 'connection_refused', 'server', 'always'),
+  CONNECT_TIMEOUT: kind(504, 'connection_timeout', 'server', 'always'),
+  CONNECT_FAILED: kind(502, 'destination_ip_unroutable', 'server', 'always'),
+  DNS_FAILED: kind(502, 'dns_error', 'server', 'always'),
+  TLS_FAILED: kind(502, 'tls_protocol_error', 'server', 'always'),
+  CERTIFICATE_REFUSED: kind(502, 'tls_certificate_error', 'server', 'always'),
+  SERVER_CLOSED: kind(502, 'connection_terminated', 'server', 'idempotent'),
+  FIRST_BYTE_TIMEOUT: kind(504, 'http_response_timeout', 'server'),
+  STALL_TIMEOUT: kind(504, 'connection_read_timeout', 'server'),
+  BAD_ANSWER: kind(502, 'http_protocol_error', 'server'),
+  ANSWER_TOO_LARGE: kind(502, 'http_response_header_section_size', 'server'),
+  ANSWER_CUT: kind(502, 'http_response_incomplete', 'server'),
+  // Ourselves.
+  INTERNAL: kind(500, 'proxy_internal_error', 'proxy'),
+  DRAINED: kind(503, 'destination_unavailable', 'proxy'),
+  // A middleware's own answers.
+  RESPOND: kind(200, null, 'proxy'),
+  REDIRECT: kind(308, null, 'proxy'),
+}
+
+export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]
+
+const numbers = new Map(REASON_NAMES.map((name, number) => [name, number]))
+
+/** The reason's cell in the scoreboard. */
+export function reasonNumber(reason: Reason): number {
+  return numbers.get(reason) ?? 0
+}
+
+/** Something went wrong with an exchange: `reason` is the catalogue's key, the message says what was seen. */
+export class ExchangeError extends Error {
+  readonly reason: Reason
+
+  constructor(reason: Reason, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ExchangeError'
+    this.reason = reason
+  }
+
+  get kind(): ErrorKind {
+    return ERRORS[this.reason]
+  }
+}

@@ -1,0 +1,15 @@
+/** Something that is wrong with what was declared: which object, why, and where it stands. Never thrown, always shown. */
+export interface Problem {
+  /** `listener`, `backend`, `frontend`, `server`, `middleware`; `file` for a whole source, `settings` for what is fixed at start. */
+  readonly kind: 'file' | 'settings' | 'listener' | 'backend' | 'frontend' | 'server' | 'middleware'
+  /** The object's id, or '' when there is none. */
+  readonly id: string
+  /** What could not be done, why, and what would help. */
+  readonly message: string
+  /** Where it came from, `file`; and its key or path there, `/etc/sluice.yaml`. */
+  readonly source: string
+  readonly key: string
+  /** From 1, where the source is text. */
+  readonly line?: number
+  readonly column?: number
+}

@@ -1,0 +1,180 @@
+/**
+ * What is counted, shared by all threads. The main thread owns the `Scoreboard`: it hands out slots, adds pages and reads
+ * sums. A serving thread has a `ScoreboardView` of the same memory and writes its own column.
+ *
+ * Slot numbers are handed out by the control plane and cross the seam inside a Delta; the pages they lie in travel with
+ * it. A freed slot is zeroed before it is given to the next object.
+ */
+import { COUNTERS, REASONS, SHARED, SHARED_CELLS, SLOTS_PER_PAGE, COUNT } from './layout.ts'
+
+/** The memory of one page: structured-cloned as shared, not copied. */
+export interface Page {
+  readonly shared: SharedArrayBuffer
+  readonly columns: SharedArrayBuffer
+}
+
+/** What a serving thread is given to open its view. */
+export interface ScoreboardMemory {
+  /** Time 0 of `restUntil`, in ms since the epoch. */
+  readonly beganAt: number
+  readonly reasons: SharedArrayBuffer
+  readonly pages: readonly Page[]
+}
+
+/**
+ * One object's cells as one thread sees them:
+ * `Atomics.add(slot.shared, slot.at + SHARED.inFlight, 1)`, `slot.counts[slot.base + COUNT.retries] += 1`.
+ */
+export interface Slot {
+  readonly number: number
+  readonly shared: Int32Array
+  readonly at: number
+  readonly counts: Float64Array
+  readonly base: number
+}
+
+interface OpenPage {
+  readonly shared: Int32Array
+  readonly counts: Float64Array
+}
+
+const columnCells = SLOTS_PER_PAGE * COUNTERS
+
+function openPage(page: Page): OpenPage {
+  return { shared: new Int32Array(page.shared), counts: new Float64Array(page.columns) }
+}
+
+function slotOf(pages: readonly OpenPage[], number: number, thread: number): Slot {
+  const page = pages[Math.floor(number / SLOTS_PER_PAGE)]
+  if (page === undefined) throw new Error(`slot ${number} lies in a scoreboard page that is not here`)
+  const index = number % SLOTS_PER_PAGE
+  return {
+    number,
+    shared: page.shared,
+    at: index * SHARED_CELLS,
+    counts: page.counts,
+    base: thread * columnCells + index * COUNTERS,
+  }
+}
+
+/** A serving thread's side. */
+export class ScoreboardView {
+  readonly thread: number
+  readonly beganAt: number
+  /** This thread's count of answers made by the proxy itself, by reason number. */
+  readonly reasons: Float64Array
+  readonly #pages: OpenPage[]
+
+  constructor(memory: ScoreboardMemory, thread: number) {
+    this.thread = thread
+    this.beganAt = memory.beganAt
+    this.reasons = new Float64Array(memory.reasons, thread * REASONS * 8, REASONS)
+    this.#pages = memory.pages.map(openPage)
+  }
+
+  addPages(pages: readonly Page[]): void {
+    for (const page of pages) this.#pages.push(openPage(page))
+  }
+
+  slot(number: number): Slot {
+    return slotOf(this.#pages, number, this.thread)
+  }
+}
+
+/** The main thread's side. `threads` is fixed at start: the number of columns. */
+export class Scoreboard {
+  readonly threads: number
+  readonly beganAt: number
+  readonly #reasons: SharedArrayBuffer
+  readonly #pages: Page[] = []
+  readonly #open: OpenPage[] = []
+  readonly #free: number[] = []
+  #next = 0
+
+  constructor(threads: number, beganAt: number) {
+    this.threads = threads
+    this.beganAt = beganAt
+    this.#reasons = new SharedArrayBuffer(threads * REASONS * 8)
+  }
+
+  /** All memory so far, for a thread that starts. */
+  memory(): ScoreboardMemory {
+    return { beganAt: this.beganAt, reasons: this.#reasons, pages: [...this.#pages] }
+  }
+
+  /** Pages from the given number on, for threads that already hold those before. */
+  pagesFrom(count: number): readonly Page[] {
+    return this.#pages.slice(count)
+  }
+
+  get pageCount(): number {
+    return this.#pages.length
+  }
+
+  allocate(): number {
+    const freed = this.#free.pop()
+    if (freed !== undefined) return freed
+    if (this.#next === this.#pages.length * SLOTS_PER_PAGE) this.#addPage()
+    return this.#next++
+  }
+
+  /** Gives a slot back. Only once no thread can write to it any more. */
+  release(number: number): void {
+    const slot = slotOf(this.#open, number, 0)
+    slot.shared.fill(0, slot.at, slot.at + SHARED_CELLS)
+    for (let thread = 0; thread < this.threads; thread++) {
+      const base = slot.base + thread * columnCells
+      slot.counts.fill(0, base, base + COUNTERS)
+    }
+    this.#free.push(number)
+  }
+
+  /** A shared cell of a slot, see SHARED. */
+  shared(number: number, cell: number): number {
+    const slot = slotOf(this.#open, number, 0)
+    return Atomics.load(slot.shared, slot.at + cell)
+  }
+
+  /** A counter of a slot summed over all threads, see COUNT. */
+  sum(number: number, counter: number): number {
+    const slot = slotOf(this.#open, number, 0)
+    let total = 0
+    for (let thread = 0; thread < this.threads; thread++) {
+      total += slot.counts[slot.base + thread * columnCells + counter] ?? 0
+    }
+    return total
+  }
+
+  /** Answers made by the proxy itself with this reason number, over all threads. */
+  reason(number: number): number {
+    const cells = new Float64Array(this.#reasons)
+    let total = 0
+    for (let thread = 0; thread < this.threads; thread++) total += cells[thread * REASONS + number] ?? 0
+    return total
+  }
+
+  /** A thread died: what it held of the shared in-flight and connection counts is taken back. */
+  forgetThread(thread: number): void {
+    for (let number = 0; number < this.#next; number++) {
+      const slot = slotOf(this.#open, number, thread)
+      for (const [cell, counter] of [
+        [SHARED.inFlight, COUNT.inFlight],
+        [SHARED.connections, COUNT.connections],
+      ] as const) {
+        const held = slot.counts[slot.base + counter] ?? 0
+        if (held === 0) continue
+        Atomics.sub(slot.shared, slot.at + cell, held)
+        slot.counts[slot.base + counter] = 0
+      }
+    }
+  }
+
+  #addPage(): void {
+    const page: Page = {
+      shared: new SharedArrayBuffer(SLOTS_PER_PAGE * SHARED_CELLS * 4),
+      columns: new SharedArrayBuffer(this.threads * columnCells * 8),
+    }
+    this.#pages.push(page)
+    this.#open.push(openPage(page))
+  }
+}
