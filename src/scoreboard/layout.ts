@@ -17,7 +17,7 @@ export const SHARED = {
   ticket: 1,
   /** Connections open, over all threads. */
   connections: 2,
-  /** A server that failed to connect is passed over until this time (ms since the scoreboard began). */
+  /** A server that failed to connect is passed over until this time (tenths of a second since the scoreboard began). */
   restUntil: 3,
   /** Connect failures in a row. */
   failures: 4,

@@ -33,6 +33,21 @@ export interface Slot {
   readonly base: number
 }
 
+/** Adds to one of this thread's counters, see COUNT. */
+export function count(slot: Slot, counter: number, by: number): void {
+  const cell = slot.base + counter
+  slot.counts[cell] = (slot.counts[cell] ?? 0) + by
+}
+
+/** Adds to a cell that all threads share, see SHARED; answers with what it was before. */
+export function sharedAdd(slot: Slot, cell: number, by: number): number {
+  return Atomics.add(slot.shared, slot.at + cell, by)
+}
+
+export function sharedLoad(slot: Slot, cell: number): number {
+  return Atomics.load(slot.shared, slot.at + cell)
+}
+
 interface OpenPage {
   readonly shared: Int32Array
   readonly counts: Float64Array
@@ -46,7 +61,8 @@ function openPage(page: Page): OpenPage {
 
 function slotOf(pages: readonly OpenPage[], number: number, thread: number): Slot {
   const page = pages[Math.floor(number / SLOTS_PER_PAGE)]
-  if (page === undefined) throw new Error(`slot ${number} lies in a scoreboard page that is not here`)
+  if (page === undefined)
+    throw new Error(`slot ${number} lies in a scoreboard page that is not here`)
   const index = number % SLOTS_PER_PAGE
   return {
     number,
@@ -149,7 +165,8 @@ export class Scoreboard {
   reason(number: number): number {
     const cells = new Float64Array(this.#reasons)
     let total = 0
-    for (let thread = 0; thread < this.threads; thread++) total += cells[thread * REASONS + number] ?? 0
+    for (let thread = 0; thread < this.threads; thread++)
+      total += cells[thread * REASONS + number] ?? 0
     return total
   }
 

@@ -1,0 +1,29 @@
+# docker build -t sluice .
+# docker run -v "$PWD/sluice.yaml:/etc/sluice/sluice.yaml:ro" -p 8080:8080 sluice
+#
+# Inside a container a listener that is to be reached from outside binds 0.0.0.0; the admin stays on 127.0.0.1 unless its
+# address is set (SLUICE_ADMIN_ADDRESS=0.0.0.0:8182): it has no lock of its own.
+ARG NODE_IMAGE=node:26-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# No install scripts: the only one belongs to the npm package `node`, and this image has a Node.
+RUN npm ci --ignore-scripts --no-update-notifier
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build && npm prune --omit=dev --ignore-scripts --no-update-notifier
+
+FROM ${NODE_IMAGE}
+WORKDIR /app
+ENV NODE_ENV=production
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY config /etc/sluice/
+# By number (it is `node` in the base image), so that an orchestrator can see that it is not root.
+USER 1000:1000
+EXPOSE 8080 8182
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["node", "dist/main.js", "healthcheck"]
+ENTRYPOINT ["node", "dist/main.js"]
+CMD ["serve", "--config", "/etc/sluice/sluice.yaml"]

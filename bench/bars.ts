@@ -1,0 +1,100 @@
+/** What has to be shown: every bar that the bench can measure, and whether it is met. */
+import { median } from './figures.ts'
+import type { Results } from './results.ts'
+import type { TimedResult } from './scenarios/timed.ts'
+
+export interface Bar {
+  readonly what: string
+  readonly asked: string
+  readonly found: string
+  /** Null when it was not measured in this run. */
+  readonly met: boolean | null
+}
+
+interface Limit {
+  readonly what: string
+  readonly value: number | undefined
+  readonly most: number
+  readonly unit: string
+}
+
+const MIB = 1024 * 1024
+
+export function judge(results: Results): Bar[] {
+  const { small, large, tls, routes, memory, ready, change, grow, share } = results
+  const idle = memory?.find((entry) => entry.contender === 'ours')?.bytesPerConnection
+  const limits: Limit[] = [
+    against('CPU per request, 1 KiB, to HAProxy', small, 'haproxy', 1.25),
+    against('CPU per request, 1 KiB, to Caddy', small, 'caddy', 0.4),
+    against('CPU per request, 1 KiB, to http-proxy-3', small, 'http-proxy-3', 0.4),
+    against('CPU per request, 100 KiB, to HAProxy', large, 'haproxy', 1.1),
+    against('CPU per request, TLS, to HAProxy', tls, 'haproxy', 1.2),
+    grown('10,000 host routes, to its own cost with one', routes, 10_000, 1.05),
+    grown('100,000 host routes, to its own cost with one', routes, 100_000, 1.1),
+    limit('100,000 routes, file to ready', full(ready)?.readySeconds, 3, 's'),
+    limit('100,000 routes, resident memory', scaled(full(ready)?.residentBytes, MIB), 400, 'MB'),
+    limit('one change among 10,000 routes, in force, p99', change?.inForceMs.p99, 100, 'ms'),
+    limit('longest stall of a serving thread while changing', change?.stallMs, 5, 'ms'),
+    limit(`${grow?.additions ?? 3000} routes added, failed requests`, grow?.failed, 0, ''),
+    limit(
+      'least-connections, share of a server 10 x slower',
+      scaled(share?.slowShare, 0.01),
+      15,
+      '%',
+    ),
+    limit('memory per idle client connection', scaled(idle, 1024), 7, 'KB'),
+  ]
+  return limits.map(({ what, value, most, unit }) => ({
+    what,
+    asked: `<= ${most}${unit === 'x' ? ' x' : ` ${unit}`}`.trim(),
+    found: value === undefined ? 'not measured' : `${readable(value)} ${unit}`.trim(),
+    met: value === undefined ? null : value <= most,
+  }))
+}
+
+/** The median of CPU us per request. */
+export function costOf(
+  result: TimedResult | undefined,
+  contender: string,
+  routes = 1,
+): number | undefined {
+  const entry = result?.entries.find(
+    (candidate) => candidate.contender === contender && candidate.routes === routes,
+  )
+  return entry && median(entry.samples.map((sample) => sample.cpuMicrosPerRequest))
+}
+
+export function readable(value: number): string {
+  if (Number.isInteger(value)) return String(value)
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+function against(
+  what: string,
+  result: TimedResult | undefined,
+  other: string,
+  most: number,
+): Limit {
+  return limit(what, quotient(costOf(result, 'ours'), costOf(result, other)), most, 'x')
+}
+
+function grown(what: string, result: TimedResult | undefined, routes: number, most: number): Limit {
+  return limit(what, quotient(costOf(result, 'ours', routes), costOf(result, 'ours')), most, 'x')
+}
+
+function limit(what: string, value: number | undefined, most: number, unit: string): Limit {
+  return { what, value, most, unit }
+}
+
+function quotient(value: number | undefined, base: number | undefined): number | undefined {
+  return value === undefined || base === undefined ? undefined : value / base
+}
+
+function scaled(value: number | undefined, by: number): number | undefined {
+  return value === undefined ? undefined : value / by
+}
+
+/** A table of another size says nothing about this bar. */
+function full(ready: Results['ready']): Results['ready'] {
+  return ready?.routes === 100_000 ? ready : undefined
+}

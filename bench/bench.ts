@@ -1,0 +1,31 @@
+/** What a scenario is given. */
+import { join } from 'node:path'
+import type { Contender } from './contender.ts'
+import type { Generator } from './load.ts'
+import type { Plan } from './plan.ts'
+import { createSite } from './site.ts'
+import type { CertificateFiles, Site } from './site.ts'
+
+export interface Bench {
+  /** Removed with all that is in it when the bench ends. */
+  readonly folder: string
+  readonly plan: Plan
+  /** Those that are installed and proved to proxy. */
+  readonly contenders: readonly Contender[]
+  readonly originPorts: readonly [number, number]
+  readonly certificate: CertificateFiles | null
+  readonly generator: Generator
+  /** One line about what is going on, for whoever waits. */
+  readonly say: (line: string) => void
+}
+
+let sites = 0
+
+export function openSite(bench: Bench, name: string, routes: number): Promise<Site> {
+  const folder = join(bench.folder, `${++sites}-${name}`)
+  return createSite(folder, { certificate: bench.certificate, origins: bench.originPorts, routes })
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,75 @@
+/** A proxy that is measured: how its configuration is written and how it is started. One file each in contenders/. */
+import { execFileSync } from 'node:child_process'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { PROXY_CORE, find, start } from './processes.ts'
+import type { Command, Core, Started } from './processes.ts'
+import { hostOf } from './request.ts'
+import type { Site } from './site.ts'
+
+export interface Contender {
+  readonly name: string
+  readonly title: string
+  /** What is installed, or null: then it is left out. */
+  readonly version: () => string | null
+  readonly tls: boolean
+  /** More host routes than this it cannot be asked for. */
+  readonly maxRoutes: number
+  /** Compiled while it runs, or its heap sized by what it does: needs load before it shows what it can do. */
+  readonly warmsUp: boolean
+  /** A prototype that can only GET: measured, but not proved in full. */
+  readonly partial?: true
+  /** Writes its configuration into the folder of the site and says how to start it. */
+  readonly prepare: (site: Site) => Command
+}
+
+export interface Running extends Started {
+  readonly contender: Contender
+  readonly site: Site
+}
+
+/** Resolves when the first and the last route answer. */
+export async function startContender(
+  contender: Contender,
+  site: Site,
+  probe: { readonly path: string; readonly core?: Core; readonly limitMs?: number },
+): Promise<Running> {
+  const log = join(site.folder, 'output.log')
+  const started = start(contender.prepare(site), probe.core ?? PROXY_CORE, log)
+  const deadline = performance.now() + (probe.limitMs ?? 60_000)
+  for (const host of [hostOf(site.routes - 1), hostOf(0)]) {
+    while ((await statusOf(site.port, host, probe.path)) !== 200) {
+      const why = started.ended() ? 'it ended' : performance.now() > deadline ? 'no answer' : null
+      if (why !== null) {
+        await started.stop()
+        throw new Error(`${contender.title} did not start: ${why} ${started.lastWords()}`)
+      }
+      await pause(20)
+    }
+  }
+  return { ...started, contender, site }
+}
+
+/** The status of one request on a connection of its own, or null when there was no answer. */
+export function statusOf(port: number, host: string, path: string): Promise<number | null> {
+  return new Promise((resolve) => {
+    const call = request({ port, path, host: '127.0.0.1', headers: { host }, agent: false })
+    call.setTimeout(60_000, () => call.destroy())
+    call.on('error', () => resolve(null))
+    call.on('response', (answer) => {
+      answer.resume()
+      answer.on('close', () => resolve(answer.statusCode ?? null))
+    })
+    call.end()
+  })
+}
+
+/** What an installed program says of its version, cut to the number. */
+export function programVersion(program: string, flag: string): string | null {
+  const path = find(program)
+  if (path === null) return null
+  // nginx says it on standard error.
+  const said = execFileSync('sh', ['-c', `"$0" ${flag} 2>&1`, path]).toString()
+  return /\d+\.\d+(\.\d+)?/.exec(said)?.[0] ?? 'unknown'
+}

@@ -1,0 +1,19 @@
+/** Everybody who takes part, in the order of the tables. */
+import type { Contender } from '../contender.ts'
+import { caddy } from './caddy.ts'
+import { haproxy } from './haproxy.ts'
+import { httpProxy3 } from './http-proxy-3.ts'
+import { nginx } from './nginx.ts'
+import { nodeUndici } from './node-undici.ts'
+import { ours } from './ours.ts'
+import { prototype } from './prototype.ts'
+
+export const CONTENDERS: readonly Contender[] = [
+  ours,
+  haproxy,
+  nginx,
+  caddy,
+  nodeUndici,
+  httpProxy3,
+  prototype,
+]

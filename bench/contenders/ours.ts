@@ -1,0 +1,76 @@
+/** Sluice as it is started in production: metrics, timeouts, forwarding fields and routing on, the access log off. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Contender } from '../contender.ts'
+import type { Command } from '../processes.ts'
+import { hostOf } from '../request.ts'
+import type { Site } from '../site.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+export const ours: Contender = {
+  name: 'ours',
+  title: 'Sluice',
+  version: () => (existsSync(MAIN) ? packageVersion() : null),
+  tls: true,
+  maxRoutes: Infinity,
+  warmsUp: true,
+  prepare(site) {
+    const file = join(site.folder, 'sluice.json')
+    writeFileSync(file, JSON.stringify(configuration(site, { workers: 1 })))
+    return serve(file)
+  },
+}
+
+export function serve(file: string): Command {
+  return { argv: [process.execPath, MAIN, 'serve', '--config', file] }
+}
+
+/** The parts of the file that the scenarios of changes rewrite. */
+export interface SluiceFile {
+  readonly frontends: Record<string, object>
+  readonly [part: string]: unknown
+}
+
+interface Options {
+  readonly workers: number
+  readonly balance?: 'round-robin' | 'least-connections'
+}
+
+export function configuration(
+  site: Site,
+  { workers, balance = 'round-robin' }: Options,
+): SluiceFile {
+  const [first, second] = site.origins
+  const frontends: Record<string, object> = {}
+  for (let route = 0; route < site.routes; route++) frontends[`r${route}`] = frontend(hostOf(route))
+  const web = { address: `127.0.0.1:${site.port}` }
+  const secure = {
+    address: `127.0.0.1:${site.tlsPort}`,
+    protocol: 'https',
+    tls: { certificates: [site.certificate] },
+  }
+  return {
+    workers,
+    admin: { address: `127.0.0.1:${site.adminPort}` },
+    log: { level: 'warn', access: 'off' },
+    listeners: site.certificate === null ? { web } : { web, secure },
+    backends: {
+      origins: {
+        balance,
+        servers: { one: `http://127.0.0.1:${first}`, two: `http://127.0.0.1:${second}` },
+      },
+    },
+    frontends,
+  }
+}
+
+export function frontend(host: string): object {
+  return { route: `Host("${host}")`, backend: 'origins', passHost: true }
+}
+
+function packageVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}

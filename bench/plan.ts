@@ -1,0 +1,51 @@
+/** How much of everything: the full run stays below 15 minutes, the quick one below 2. */
+export interface Plan {
+  readonly quick: boolean
+  /** Each round gives every contender one window of load, one after the other. */
+  readonly rounds: number
+  /** Whole seconds: wrk takes no others. */
+  readonly windowSeconds: number
+  readonly warmUpSeconds: number
+  /** How long nothing changes before the changes begin. */
+  readonly quietSeconds: number
+  /** 0 leaves the second load generator out. */
+  readonly autocannonSeconds: number
+  /** Memory is the slope between two numbers of idle connections. */
+  readonly idleConnections: readonly [number, number]
+  /** Sizes of routing tables, after 1. */
+  readonly routeCounts: readonly number[]
+  readonly readyRoutes: number
+  readonly changes: number
+  readonly additions: number
+}
+
+export const FULL: Plan = {
+  quick: false,
+  rounds: 5,
+  windowSeconds: 3,
+  warmUpSeconds: 5,
+  quietSeconds: 5,
+  autocannonSeconds: 5,
+  idleConnections: [1000, 6000],
+  routeCounts: [10_000, 100_000],
+  readyRoutes: 100_000,
+  changes: 200,
+  additions: 3000,
+}
+
+export const QUICK: Plan = {
+  quick: true,
+  rounds: 2,
+  windowSeconds: 1,
+  warmUpSeconds: 1,
+  quietSeconds: 3,
+  autocannonSeconds: 0,
+  idleConnections: [500, 1500],
+  routeCounts: [10_000],
+  readyRoutes: 100_000,
+  changes: 30,
+  additions: 200,
+}
+
+/** The size of the table that is changed under load. */
+export const CHANGING_ROUTES = 10_000

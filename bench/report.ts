@@ -1,0 +1,156 @@
+/** The tables on the terminal. */
+import { costOf, judge, readable } from './bars.ts'
+import { median, spreadOf } from './figures.ts'
+import type { Results } from './results.ts'
+import type { TimedResult } from './scenarios/timed.ts'
+
+type Row = readonly string[]
+
+export function report(results: Results): string {
+  const { machine } = results
+  const parts = [
+    `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, ` +
+      `origins ${machine.origins}, load by ${machine.generator}, ${results.date}`,
+    Object.entries(results.versions)
+      .map(([title, version]) => `${title} ${version}`)
+      .join(', '),
+    ...results.leftOut.map((line) => `left out: ${line}`),
+    machine.pinned ? '' : 'NOT PINNED: the proxy shares cores with the load; do not compare.',
+    machine.loadBefore > 0.5
+      ? `The machine was busy before the bench began (load ${machine.loadBefore.toFixed(2)}).`
+      : '',
+    timed('Browser-like request, 1 KiB answer', results.small),
+    timed('100 KiB answer', results.large),
+    timed('TLS, 1 KiB answer', results.tls),
+    timed('Host routes, 1 KiB answer', results.routes),
+    timed('As autocannon sees it, 1 KiB answer', results.autocannon),
+    memory(results),
+    ready(results),
+    changes(results),
+    bars(results),
+  ]
+  return parts.filter((part) => part !== '').join('\n') + '\n'
+}
+
+function timed(title: string, result: TimedResult | undefined): string {
+  if (result === undefined) return ''
+  const sized = result.entries.some((entry) => entry.routes > 1)
+  const head = ['', 'CPU us/request', 'min - max', 'x HAProxy', 'x Sluice']
+  const rows = result.entries.map((entry): Row => {
+    const cpu = spreadOf(entry.samples.map((sample) => sample.cpuMicrosPerRequest))
+    const rate = median(entry.samples.map((sample) => sample.requestsPerSecond))
+    const errors = entry.samples.reduce((sum, sample) => sum + sample.errors, 0)
+    return [
+      sized ? `${entry.title}, ${entry.routes.toLocaleString('en')}` : entry.title,
+      cpu.median.toFixed(1),
+      `${cpu.min.toFixed(1)} - ${cpu.max.toFixed(1)}`,
+      times(cpu.median, costOf(result, 'haproxy', entry.routes)),
+      times(cpu.median, costOf(result, 'ours', entry.routes)),
+      ...(sized ? [times(cpu.median, costOf(result, entry.contender))] : []),
+      Math.round(rate).toLocaleString('en'),
+      median(entry.samples.map((sample) => sample.p50Ms)).toFixed(2),
+      median(entry.samples.map((sample) => sample.p99Ms)).toFixed(2),
+      errors === 0 ? '' : `${errors} errors`,
+    ]
+  })
+  const own = sized ? ['x own at 1'] : []
+  const columns = [...head, ...own, 'requests/s', 'p50 ms', 'p99 ms', '']
+  const absent = result.absent.map((line) => `  left out: ${line}`)
+  return [section(title), table([columns, ...rows]), ...absent].join('\n')
+}
+
+function memory({ memory: entries }: Results): string {
+  if (entries === undefined) return ''
+  const rows = entries.map((entry): Row => [
+    entry.title,
+    (entry.bytesPerConnection / 1024).toFixed(1),
+    entry.connections.toLocaleString('en'),
+    (entry.residentBytes / 1024 / 1024).toFixed(0),
+  ])
+  const head = ['', 'KB/connection', 'connections', 'resident MB']
+  return [section('Memory per idle client connection'), table([head, ...rows])].join('\n')
+}
+
+function ready({ ready: found }: Results): string {
+  if (found === undefined) return ''
+  const mib = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(0)} MB`
+  return [
+    section(
+      `${found.routes.toLocaleString('en')} routes from a JSON file of ${mib(found.fileBytes)}`,
+    ),
+    `  ready after ${found.readySeconds.toFixed(2)} s, resident ${mib(found.residentBytes)}, ` +
+      `at most ${mib(found.peakResidentBytes)}`,
+  ].join('\n')
+}
+
+function changes({ change, grow, share }: Results): string {
+  const lines: string[] = []
+  if (change !== undefined) {
+    const { p50, p99, max } = change.inForceMs
+    lines.push(
+      section(
+        `${change.changes} changes among ${change.routes.toLocaleString('en')} routes under load`,
+      ),
+      `  in force after: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, at most ${max.toFixed(1)} ms`,
+      `  longest stall: ${change.stallMs.toFixed(1)} ms; with nothing changing: ` +
+        `${change.quietStallMs.toFixed(1)} ms; the prober's own: ${change.changing.ownStallMs.toFixed(1)} ms`,
+      `  delay of event loops, by its own account: ${delays(change.loopDelaysMs)}; with nothing changing: ` +
+        delays(change.quietLoopDelaysMs),
+    )
+  }
+  if (grow !== undefined) {
+    const proxied = grow.prober.streams['proxied']
+    lines.push(
+      section(
+        `${grow.additions.toLocaleString('en')} routes added one by one in ${grow.seconds.toFixed(0)} s`,
+      ),
+      `  ${proxied?.answered ?? 0} requests answered, ${grow.failed} failed; the last route in force after ` +
+        `${grow.lastInForceMs.toFixed(0)} ms; longest stall ${grow.stallMs.toFixed(1)} ms`,
+    )
+  }
+  if (share !== undefined) {
+    lines.push(
+      section('Least-connections over two servers, one ten times as slow, autocannon -c 100'),
+      `  ${share.requests.toLocaleString('en')} requests, ${share.errors} errors; the slow server got ` +
+        `${(share.slowShare * 100).toFixed(1)} %`,
+    )
+  }
+  return lines.join('\n')
+}
+
+function bars(results: Results): string {
+  const rows = judge(results).map((bar): Row => [
+    bar.what,
+    bar.asked,
+    bar.found,
+    bar.met === null ? '-' : bar.met ? 'pass' : 'FAIL',
+  ])
+  return [section('Bars'), table([['', 'asked', 'found', ''], ...rows])].join('\n')
+}
+
+function delays(byThread: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(byThread).map(([thread, ms]) => `${thread} ${ms.toFixed(1)} ms`)
+  return parts.length === 0 ? 'none told' : parts.join(', ')
+}
+
+function times(value: number, base: number | undefined): string {
+  return base === undefined ? '-' : `${readable(value / base)}`
+}
+
+function section(title: string): string {
+  return `\n${title}`
+}
+
+/** The first column to the left, figures to the right. */
+function table(rows: readonly Row[]): string {
+  const widths: number[] = []
+  for (const row of rows) {
+    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
+  }
+  const line = (row: Row): string =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd()
+  return rows.map((row) => `  ${line(row)}`).join('\n')
+}

@@ -1,0 +1,76 @@
+/** The scenarios by name, in the order they run in. Each adds its part to the results. */
+import type { Bench } from '../bench.ts'
+import type { Results } from '../results.ts'
+import { measureChanges, measureGrowth } from './change.ts'
+import { measureMemory } from './memory.ts'
+import { measureReady } from './ready.ts'
+import { measureShare } from './share.ts'
+import { timeAnswers, timeRoutes, timeWithAutocannon } from './timed.ts'
+
+export interface Scenario {
+  readonly name: string
+  readonly title: string
+  /** About Sluice alone: nothing to do when it does not take part. */
+  readonly oursOnly?: true
+  readonly needs?: 'certificate' | 'autocannon'
+  readonly run: (bench: Bench) => Promise<Partial<Results>>
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'small',
+    title: 'browser-like request, 1 KiB answer',
+    run: async (bench) => ({ small: await timeAnswers(bench, { answer: '1k', tls: false }) }),
+  },
+  {
+    name: 'large',
+    title: '100 KiB answer',
+    run: async (bench) => ({ large: await timeAnswers(bench, { answer: '100k', tls: false }) }),
+  },
+  {
+    name: 'tls',
+    title: 'TLS, 1 KiB answer',
+    needs: 'certificate',
+    run: async (bench) => ({ tls: await timeAnswers(bench, { answer: '1k', tls: true }) }),
+  },
+  {
+    name: 'routes',
+    title: 'tables of many host routes',
+    run: async (bench) => ({ routes: await timeRoutes(bench) }),
+  },
+  {
+    name: 'autocannon',
+    title: 'requests/s and latency by autocannon',
+    needs: 'autocannon',
+    run: async (bench) => ({ autocannon: await timeWithAutocannon(bench) }),
+  },
+  {
+    name: 'memory',
+    title: 'memory per idle client connection',
+    run: async (bench) => ({ memory: await measureMemory(bench) }),
+  },
+  {
+    name: 'ready',
+    title: 'a large table from a file to ready',
+    oursOnly: true,
+    run: async (bench) => ({ ready: await measureReady(bench) }),
+  },
+  {
+    name: 'change',
+    title: 'one change at a time among 10,000 routes under load',
+    oursOnly: true,
+    run: async (bench) => ({ change: await measureChanges(bench) }),
+  },
+  {
+    name: 'grow',
+    title: 'routes added one by one under 1,000 requests/s',
+    oursOnly: true,
+    run: async (bench) => ({ grow: await measureGrowth(bench) }),
+  },
+  {
+    name: 'share',
+    title: 'least-connections over unequal servers',
+    oursOnly: true,
+    run: async (bench) => ({ share: await measureShare(bench) }),
+  },
+]

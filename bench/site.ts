@@ -1,0 +1,63 @@
+/** What a contender is asked to serve, the same for all of them: ports, origins, routes and a certificate. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { find } from './processes.ts'
+
+export interface CertificateFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+export interface Site {
+  /** A folder of its own for the contender's files. */
+  readonly folder: string
+  readonly port: number
+  readonly tlsPort: number
+  readonly adminPort: number
+  /** Null when there is no openssl to make one: then nobody serves TLS. */
+  readonly certificate: CertificateFiles | null
+  readonly origins: readonly [number, number]
+  /** How many host routes there are, all to the same two origins. */
+  readonly routes: number
+}
+
+export async function createSite(
+  folder: string,
+  part: Pick<Site, 'certificate' | 'origins' | 'routes'>,
+): Promise<Site> {
+  mkdirSync(folder, { recursive: true })
+  const [port = 0, tlsPort = 0, adminPort = 0] = await freePorts(3)
+  return { folder, port, tlsPort, adminPort, ...part }
+}
+
+/** Ports that nobody held a moment ago; held together, so that they differ. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: count }, () => listen()))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
+  return ports
+}
+
+/** A self-signed certificate for the hosts of the bench, made anew in every run. */
+export function makeCertificate(folder: string): CertificateFiles | null {
+  if (find('openssl') === null) return null
+  const cert = join(folder, 'bench.crt')
+  const key = join(folder, 'bench.key')
+  const names = 'subjectAltName=DNS:localhost,DNS:*.bench.test,IP:127.0.0.1'
+  const options =
+    '-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost'
+  const args = ['req', ...options.split(' '), '-addext', names, '-keyout', key, '-out', cert]
+  execFileSync('openssl', args, { stdio: 'ignore' })
+  return { cert, key }
+}
+
+function listen(): Promise<ReturnType<typeof createServer>> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => resolve(server))
+  })
+}

@@ -1,0 +1,19 @@
+/** Two servers, the second ten times as slow as the first, that count what they get and tell it when their input ends. */
+import { createServer } from 'node:http'
+
+const DELAYS_MS = [3, 30]
+const ports = process.argv.slice(2).map(Number)
+const counts = ports.map(() => 0)
+
+ports.forEach((port, i) => {
+  createServer((_request, answer) => {
+    counts[i] = (counts[i] ?? 0) + 1
+    setTimeout(() => answer.end('done'), DELAYS_MS[i])
+  }).listen(port, '127.0.0.1', 4096)
+})
+
+process.stdin.resume()
+process.stdin.on('end', () => {
+  console.log(JSON.stringify(counts))
+  process.exit()
+})

@@ -1,0 +1,195 @@
+/**
+ * `npm start`: Sluice as a new user meets it. Starts three small origin servers and `sluice serve` with
+ * config/sluice.yaml, waits until it is ready, sends a few requests through it, and says where to look and what to type.
+ * Ctrl-C stops all of it, and so does the end of the program; an origin that ends is part of the demonstration.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { get } from 'node:http'
+import { createServer } from 'node:net'
+import { setTimeout as passed } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+// The addresses and names of config/sluice.yaml.
+const CONFIG = 'config/sluice.yaml'
+const WEB_PORT = 8080
+const ADMIN_PORT = 8182
+const ORIGINS: readonly OriginPlace[] = [
+  { name: 'v1', port: 5001 },
+  { name: 'v2', port: 5002 },
+  { name: 'v3', port: 5003 },
+]
+
+const READY_WITHIN_MS = 20_000
+const POLL_MS = 100
+/** The program itself allows 30 s to what is in flight. */
+const STOPPED_WITHIN_MS = 35_000
+const SAME_SIGNAL_MS = 500
+const FIRST_REQUESTS = 6
+
+interface OriginPlace {
+  readonly name: string
+  readonly port: number
+}
+
+interface Running {
+  readonly process: ChildProcess
+  /** How it ended: `code 1`, or the signal. */
+  readonly ended: Promise<string>
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const running = new Set<Running>()
+
+/** Settled once: with null when the user has had enough, with what went wrong otherwise. */
+const { promise: over, resolve: settle } = Promise.withResolvers<string | null>()
+let isOver = false
+
+endOnSignals()
+void demonstrate().catch((error: unknown) => end(String(error)))
+const failure = await over
+process.exit((await stopAll(failure)) ? 0 : 1)
+
+function end(failure: string | null): void {
+  isOver = true
+  settle(failure)
+}
+
+async function demonstrate(): Promise<void> {
+  const used = await portsInUse([...ORIGINS.map((place) => place.port), WEB_PORT, ADMIN_PORT])
+  if (used.length > 0) {
+    const ports = used.length > 1 ? `ports ${used.join(', ')} are` : `port ${used[0]} is`
+    return end(`${ports} in use: stop what listens there (another npm start?) and try again`)
+  }
+  const origins = await Promise.all(ORIGINS.map(startOrigin))
+  if (isOver) return
+  const program = start(['src/main.ts', 'serve', '--config', CONFIG])
+  void program.ended.then((how) => end(`sluice ended (${how})`))
+  await ready()
+  if (!isOver) console.log(await introduction(origins))
+}
+
+async function portsInUse(ports: readonly number[]): Promise<number[]> {
+  const isUsed = (port: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      const probe = createServer()
+      probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE'))
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(false)))
+    })
+  const used = await Promise.all(ports.map(isUsed))
+  return ports.filter((_, index) => used[index])
+}
+
+/** Resolves when it listens, or cannot: then it has said why, and the demonstration ends. */
+async function startOrigin({ name, port }: OriginPlace): Promise<Running> {
+  const origin = start(['demo/origin.ts', name, String(port)])
+  const listening = new Promise<null>((resolve) => {
+    origin.process.once('message', () => resolve(null))
+  })
+  const how = await Promise.race([listening, origin.ended])
+  if (how !== null) end(`origin ${name} did not start (${how})`)
+  void origin.ended.then((how) => {
+    if (isOver) return
+    console.log(
+      `\n  ${name} is gone (${how}): the other servers answer. Back with: npm run origin ${name} ${port}\n`,
+    )
+  })
+  return origin
+}
+
+/**
+ * A child on the Node that runs this file. In a session of its own, so that a Ctrl-C reaches it once, through this
+ * process; on a leash, so that it does not outlive this process.
+ */
+function start(args: readonly string[]): Running {
+  const child = spawn(process.execPath, ['--import', './demo/leash.ts', ...args], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`))
+  })
+  const started = { process: child, ended }
+  running.add(started)
+  void ended.then(() => running.delete(started))
+  return started
+}
+
+async function ready(): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS
+  while (!isOver) {
+    const signal = AbortSignal.timeout(POLL_MS * 10)
+    const answer = await fetch(`http://127.0.0.1:${ADMIN_PORT}/readyz`, { signal }).catch(
+      () => null,
+    )
+    if (answer?.ok === true) return
+    if (Date.now() > deadline) end(`sluice was not ready within ${READY_WITHIN_MS / 1000} s`)
+    await passed(POLL_MS)
+  }
+}
+
+async function introduction(origins: readonly Running[]): Promise<string> {
+  const answers: string[] = []
+  for (let sent = 0; sent < FIRST_REQUESTS; sent += 1) answers.push(await whoAnswers())
+  const [first] = ORIGINS
+  const web = `http://127.0.0.1:${WEB_PORT}`
+  const admin = `http://127.0.0.1:${ADMIN_PORT}`
+  return `
+  Sluice balances ${web}/ over ${ORIGINS.map((place) => place.name).join(', ')}.
+  The first ${FIRST_REQUESTS} requests were answered by ${answers.join(' ')}.
+
+  In a browser:         ${web}/            reload it
+                        ${admin}/api/table   what is in force
+                        ${admin}/metrics     what was counted
+  In another terminal:  curl ${web}/       who answers?
+                        curl -N ${web}/clock   a stream that lives through every change
+                        kill ${origins[0]?.process.pid}   ${first?.name} is passed over; back with: npm run origin ${first?.name} ${first?.port}
+  In an editor:         ${CONFIG}   take v3 out, give v2 \`weight: 3\`: in force when you save
+  To stop:              Ctrl-C
+`
+}
+
+function whoAnswers(): Promise<string> {
+  return new Promise((resolve) => {
+    const request = get(`http://127.0.0.1:${WEB_PORT}/`, (answer) => {
+      answer.resume()
+      resolve(answer.headers['x-origin']?.toString() ?? `status ${answer.statusCode}`)
+    })
+    request.once('error', (error) => resolve(error.message))
+  })
+}
+
+function endOnSignals(): void {
+  let firstAt = Infinity
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // One Ctrl-C arrives twice: from the terminal, and passed on by npm.
+      if (Date.now() - firstAt > SAME_SIGNAL_MS) killAll()
+      firstAt = Math.min(firstAt, Date.now())
+      end(null)
+    })
+  }
+  // npm passes signals on, but cannot pass on its own death by SIGKILL.
+  const parent = process.ppid
+  const watch = (): void => {
+    if (process.ppid !== parent) end(null)
+  }
+  if (process.env['npm_lifecycle_event'] === 'start') setInterval(watch, 1000).unref()
+}
+
+/** All at once: the origins finish what they answer, the program what it passes on. True when all is well. */
+async function stopAll(failure: string | null): Promise<boolean> {
+  if (failure === null) console.log('\nstopping (Ctrl-C again: at once)')
+  else console.error(`npm start: ${failure}`)
+  const late = setTimeout(killAll, STOPPED_WITHIN_MS)
+  const children = [...running]
+  for (const child of children) child.process.kill('SIGTERM')
+  const ends = await Promise.all(children.map((child) => child.ended))
+  clearTimeout(late)
+  return failure === null && ends.every((how) => how === 'code 0' || how === 'SIGTERM')
+}
+
+function killAll(): void {
+  for (const child of running) child.process.kill('SIGKILL')
+}

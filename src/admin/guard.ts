@@ -1,0 +1,50 @@
+/**
+ * Who may ask the admin. It has no secrets and no password, so what must be kept out is a browser that was lured: a page
+ * whose name was made to resolve to this machine (DNS rebinding; its Host gives it away), or a page of another site.
+ */
+import type { IncomingMessage } from 'node:http'
+import { routingHost } from '../http/authority.ts'
+import { bracketHost } from '../model/host.ts'
+
+export interface Refusal {
+  readonly status: 400 | 403 | 421
+  readonly message: string
+}
+
+/** `names` are allowed in Host besides those of this machine. Null: the request may pass. */
+export function refusalOf(request: IncomingMessage, names: ReadonlySet<string>): Refusal | null {
+  const hosts = request.headersDistinct.host ?? []
+  if (hosts.length > 1) return { status: 400, message: 'the request has more than one Host' }
+  const host = hosts[0]
+  // HTTP/1.0 without a Host is a plain health check; no browser sends it.
+  if (host !== undefined && !isAllowedHost(host, request.socket.localAddress, names)) {
+    return {
+      status: 421,
+      message: 'this Host is not one of the admin; ask for localhost, or allow the name',
+    }
+  }
+  if (request.headers['sec-fetch-site'] === 'cross-site' || hasForeignOrigin(request, host)) {
+    return { status: 403, message: 'requests from pages of other sites are refused' }
+  }
+  return null
+}
+
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+function isAllowedHost(
+  host: string,
+  localAddress: string | undefined,
+  names: ReadonlySet<string>,
+): boolean {
+  const name = routingHost(host)
+  if (name === null) return false
+  if (LOOPBACK.has(name) || names.has(name)) return true
+  return localAddress !== undefined && name === bracketHost(localAddress.replace(/^::ffff:/, ''))
+}
+
+function hasForeignOrigin(request: IncomingMessage, host: string | undefined): boolean {
+  const { origin } = request.headers
+  if (origin === undefined) return false
+  const match = /^https?:\/\/([^/]+)$/i.exec(origin)
+  return match?.[1]?.toLowerCase() !== host?.toLowerCase()
+}

@@ -1,0 +1,191 @@
+/**
+ * What people and programs read of a running Sluice, on a listener of its own that no route leads to. It only answers
+ * GET and holds no secrets. Here node:http serves: this is the control plane, not the data path.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { formatAddress } from '../model/address.ts'
+import type { Address } from '../model/snapshot.ts'
+import type { Log } from '../observe/log.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import { refusalOf } from './guard.ts'
+import { parseTableFilter, writeTable, type TableView } from './table.ts'
+
+export interface AdminOptions {
+  readonly address: Address
+  /** Names allowed in Host besides localhost, the loopback addresses and the address that was connected to. */
+  readonly names?: readonly string[]
+  readonly table: () => TableView
+  readonly metrics: Pick<Metrics, 'contentType' | 'render'>
+  /** Ready: the first table is in force in every serving thread, and no drain has begun. */
+  readonly ready: () => Readiness
+  readonly log: Log
+}
+
+export interface Readiness {
+  readonly ready: boolean
+  readonly reason: string
+}
+
+export interface Admin {
+  /** With the port that was taken. */
+  readonly address: Address
+  /** Answers what is under way, for at most a second. */
+  close(): Promise<void>
+}
+
+const LIMITS = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+}
+const MAX_CONNECTIONS = 256
+/** Without progress in either direction: a reader that has stopped. */
+const STALL_MS = 60_000
+const CLOSE_WITHIN_MS = 1_000
+
+const SECURITY_FIELDS = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+}
+
+/** Rejects with one line that says why the address cannot be had. */
+export async function createAdmin(options: AdminOptions): Promise<Admin> {
+  const { log } = options
+  const server = createServer(LIMITS, createHandler(options))
+  server.maxConnections = MAX_CONNECTIONS
+  server.timeout = STALL_MS
+  const address = await listen(server, options.address)
+  server.on('error', (err) => log.warn({ err }, 'the admin could not accept a connection'))
+  if (!isLoopback(address.host)) {
+    log.warn(
+      { address: formatAddress(address) },
+      'the admin can be reached from other machines, without a password; bind it to 127.0.0.1 or guard the port',
+    )
+  }
+  return { address, close: () => close(server) }
+}
+
+type Page = (response: ServerResponse, query: string) => void | Promise<void>
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+function createHandler(options: AdminOptions): Handler {
+  const { metrics, table, ready, log } = options
+  const names = new Set((options.names ?? []).map((name) => name.toLowerCase()))
+
+  const pages: Readonly<Record<string, Page>> = {
+    '/': (response) => send(response, 200, 'text/plain; charset=utf-8', INDEX),
+    '/healthz': (response) => send(response, 200, 'text/plain; charset=utf-8', 'ok\n'),
+    '/readyz': (response) => {
+      const readiness = ready()
+      sendJson(response, readiness.ready ? 200 : 503, readiness)
+    },
+    '/metrics': async (response) => {
+      send(response, 200, metrics.contentType, await metrics.render())
+    },
+    '/v2/status': (response) => sendJson(response, 200, { Status: 'ok' }),
+    '/api/table': async (response, query) => {
+      const filter = parseTableFilter(query)
+      if (typeof filter === 'string') return sendJson(response, 400, { message: filter })
+      response.setHeader('Content-Type', 'application/json')
+      if (response.req.method === 'HEAD') response.end()
+      else await writeTable(response, table(), filter)
+    },
+  }
+
+  return (request, response) => {
+    answer(request, response).catch((err: unknown) => {
+      log.error({ err, path: request.url }, 'the admin could not answer')
+      if (response.headersSent) response.destroy()
+      else sendJson(response, 500, { message: 'internal error' })
+    })
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    for (const [name, value] of Object.entries(SECURITY_FIELDS)) response.setHeader(name, value)
+    // No page takes a body: one that is announced is not waited for.
+    if (hasBody(request)) response.setHeader('Connection', 'close')
+    const refusal = refusalOf(request, names)
+    if (refusal !== null) return sendJson(response, refusal.status, { message: refusal.message })
+
+    const target = request.url ?? '/'
+    const mark = target.indexOf('?')
+    const path = mark === -1 ? target : target.slice(0, mark)
+    const page = Object.hasOwn(pages, path) ? pages[path] : undefined
+    if (page === undefined) return sendJson(response, 404, { message: 'Object not found' })
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD')
+      return sendJson(response, 405, { message: 'only GET and HEAD are answered here' })
+    }
+    await page(response, mark === -1 ? '' : target.slice(mark + 1))
+  }
+}
+
+const INDEX = `Sluice admin
+
+/healthz      200 while the process runs
+/readyz       200 when the table is in force in every serving thread, else 503 and why
+/metrics      for Prometheus
+/api/table    what is in force and what is set aside and why; ?kind=frontend&id=...
+/v2/status    as vulcand
+`
+
+function hasBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length']
+  return (
+    request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+  )
+}
+
+function sendJson(response: ServerResponse, status: number, value: object): void {
+  send(response, status, 'application/json', `${JSON.stringify(value)}\n`)
+}
+
+/** To HEAD, node:http sends the head alone. */
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) })
+  response.end(text)
+}
+
+function listen(server: Server, wanted: Address): Promise<Address> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: NodeJS.ErrnoException): void => {
+      const why = LISTEN_ERRORS[cause.code ?? ''] ?? cause.message
+      reject(new Error(`cannot listen on ${formatAddress(wanted)} (admin): ${why}`, { cause }))
+    }
+    server.once('error', fail)
+    const host = wanted.host === '' ? {} : { host: wanted.host }
+    server.listen({ port: wanted.port, ...host }, () => {
+      server.off('error', fail)
+      const bound = server.address()
+      const port = typeof bound === 'object' && bound !== null ? bound.port : wanted.port
+      resolve({ host: wanted.host, port })
+    })
+  })
+}
+
+const LISTEN_ERRORS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use; stop what holds it, or set admin.address to another port',
+  EACCES: 'this user may not; take a port above 1023, or grant the right to bind it',
+  EADDRNOTAVAIL: 'this machine does not have the address; set admin.address to one that it has',
+  ENOTFOUND: 'the name is not known; set admin.address to an address of this machine',
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,96 @@
+/** GET /api/table: what is in force and what is set aside, as JSON, a slice at a time and without private keys. */
+import type { ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/** What control's table() gives. What else it and its entries have is shown as it is. */
+export interface TableView {
+  readonly objects: Iterable<{ readonly kind: string; readonly object: { readonly id: string } }>
+  /** With the reason, and where it stands. */
+  readonly setAside: Iterable<{ readonly kind: string; readonly id: string }>
+}
+
+export interface TableFilter {
+  readonly kind: string | null
+  readonly id: string | null
+}
+
+const PARAMETERS = ['kind', 'id']
+
+/** The filter of a query, or what is wrong with it: a misspelt one would answer with the whole table. */
+export function parseTableFilter(query: string): TableFilter | string {
+  const parameters = new URLSearchParams(query)
+  for (const name of parameters.keys()) {
+    if (!PARAMETERS.includes(name)) return 'the table can be filtered by kind and id only'
+  }
+  return { kind: parameters.get('kind'), id: parameters.get('id') }
+}
+
+const SLICE_CHARS = 64 * 1024
+
+/**
+ * One object a line. A large table is tens of megabytes: between two slices the event loop has its turn, and a slow
+ * reader is waited for. A reader that leaves ends it.
+ */
+export async function writeTable(
+  response: ServerResponse,
+  table: TableView,
+  filter: TableFilter,
+): Promise<void> {
+  const left = new AbortController()
+  response.once('close', () => left.abort())
+  let slice = ''
+  for (const text of toText(table, filter)) {
+    slice += text
+    if (slice.length < SLICE_CHARS) continue
+    const hasRoom = response.write(slice)
+    slice = ''
+    // Aborted means that the reader has left; there is nobody to answer. A drain may come without a turn.
+    if (!hasRoom) await once(response, 'drain', { signal: left.signal }).catch(() => {})
+    await nextTurn()
+    if (left.signal.aborted) return
+  }
+  response.end(slice)
+}
+
+function* toText(table: TableView, filter: TableFilter): Generator<string> {
+  const { objects, setAside, ...rest } = table
+  yield '{'
+  for (const [name, value] of Object.entries(rest)) {
+    yield `${JSON.stringify(name)}:${JSON.stringify(value, redact)},\n`
+  }
+  yield '"objects":['
+  let separator = '\n'
+  for (const entry of objects) {
+    const { kind, object, ...origin } = entry
+    if (!isWanted(kind, object.id, filter)) continue
+    yield separator + JSON.stringify({ kind, id: object.id, ...origin, object }, redact)
+    separator = ',\n'
+  }
+  yield '],\n"setAside":['
+  separator = '\n'
+  for (const entry of setAside) {
+    if (!isWanted(entry.kind, entry.id, filter)) continue
+    yield separator + JSON.stringify(entry, redact)
+    separator = ',\n'
+  }
+  yield ']}\n'
+}
+
+function isWanted(kind: string, id: string, filter: TableFilter): boolean {
+  return (filter.kind === null || filter.kind === kind) && (filter.id === null || filter.id === id)
+}
+
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/
+
+/**
+ * Control hides the keys that it knows of; this is the second lock. It hides a key beside a certificate, and PEM text of
+ * one wherever it stands, also inside a reason. An entry's own `key`, its place in the source, is shown.
+ */
+function redact(this: unknown, name: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  if (PRIVATE_KEY.test(value)) return '(hidden)'
+  const besideCertificate =
+    name === 'key' && typeof this === 'object' && this !== null && 'cert' in this
+  return besideCertificate ? '(hidden)' : value
+}

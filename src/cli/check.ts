@@ -1,0 +1,65 @@
+/** `sluice check FILE`: everything that is wrong with a file, a line each, in the form that editors and CI can jump by. */
+import { readFileSync } from 'node:fs'
+import { parseDocument, type ReadableDocument } from '../model/document.ts'
+import { escapeControls } from '../model/parsed.ts'
+import type { Problem } from '../model/problem.ts'
+import { resolveSettings } from '../model/resolve-settings.ts'
+
+/** Control's verdict on the objects of a file. */
+export type AdmitDocument = (document: ReadableDocument) => readonly Problem[]
+
+/** Returns the exit code. */
+export function checkFile(
+  path: string,
+  admit: AdmitDocument,
+  print: (line: string) => void,
+): 0 | 1 {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path))
+  } catch (error) {
+    print(`${path}: ${reasonOf(error)}`)
+    return 1
+  }
+  const document = parseDocument(text, path)
+  const problems = document.readable ? problemsOf(document, path, admit) : document.problems
+  for (const problem of problems) print(toLine(path, problem))
+  if (problems.length > 0) {
+    print(`${path}: ${count(problems.length, 'problem')}`)
+    return 1
+  }
+  print(`${path}: good, ${document.readable ? inventory(document) : ''}`)
+  return 0
+}
+
+function problemsOf(document: ReadableDocument, path: string, admit: AdmitDocument): Problem[] {
+  // Only what the file says: the environment of this moment is not the one it will be served in.
+  const settings = resolveSettings({ document, filename: path, env: {}, flags: {}, cores: 1 })
+  const all = [...document.problems, ...settings.problems, ...admit(document)]
+  return all.sort(
+    (left, right) =>
+      (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0),
+  )
+}
+
+function toLine(path: string, { kind, id, message, line, column }: Problem): string {
+  const position = line === undefined ? '' : `:${line}${column === undefined ? '' : `:${column}`}`
+  return escapeControls(`${path}${position}: ${id === '' ? kind : `${kind} ${id}`}: ${message}`)
+}
+
+function inventory(document: ReadableDocument): string {
+  return (['listener', 'backend', 'frontend'] as const)
+    .map((kind) => count(document.objects.filter((object) => object.kind === kind).length, kind))
+    .join(', ')
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : null
+  if (code === 'ENOENT') return 'there is no such file'
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text'
+  return `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+}

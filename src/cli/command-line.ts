@@ -1,0 +1,138 @@
+/** From the words of a command line to one command, or to the one line that says what is wrong with them. */
+import { parseArgs } from 'node:util'
+import type { SettingName } from '../model/resolve-settings.ts'
+import { quote } from '../model/parsed.ts'
+import { didYouMean } from '../model/suggest.ts'
+import { HEALTHCHECK_FLAGS, SERVE_FLAGS, helpText, type Topic } from './help.ts'
+
+export type Flags = Readonly<Partial<Record<SettingName, string>>>
+
+export type Command =
+  /** `config` null: the flag was not given. */
+  | { readonly kind: 'serve'; readonly config: string | null; readonly flags: Flags }
+  | { readonly kind: 'check'; readonly file: string }
+  | { readonly kind: 'healthcheck'; readonly config: string | null; readonly flags: Flags }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'help'; readonly topic: Topic; readonly text: string }
+  /** For standard error, and exit code 2. */
+  | { readonly kind: 'usage-error'; readonly message: string }
+
+const COMMANDS: readonly Topic[] = ['serve', 'check', 'healthcheck', 'version']
+
+/** `argv` without Node and the program. Never throws. */
+export function parseCommandLine(argv: readonly string[]): Command {
+  const [first = '--help', ...rest] = argv
+  if (first === '--help' || first === '-h') return help('sluice')
+  if (first === '--version' || first === '-v') return { kind: 'version' }
+  if (first === 'help') return explain(rest)
+  switch (first) {
+    case 'serve':
+      return withFlags('serve', rest, Object.keys(SERVE_FLAGS))
+    case 'healthcheck':
+      return withFlags('healthcheck', rest, Object.keys(HEALTHCHECK_FLAGS))
+    case 'check':
+      return check(rest)
+    case 'version':
+      return version(rest)
+    default:
+      return mistake(
+        first.startsWith('-')
+          ? `unknown option ${quote(first)}${didYouMean(first, ['--help', '--version'])}`
+          : `unknown command ${quote(first)}${didYouMean(first, [...COMMANDS, 'help'])}`,
+      )
+  }
+}
+
+function explain(rest: readonly string[]): Command {
+  const [word = 'sluice'] = rest
+  const topic = COMMANDS.find((command) => command === word)
+  if (topic !== undefined || word === 'sluice') return help(topic ?? 'sluice')
+  return mistake(`there is no help on ${quote(word)}${didYouMean(word, COMMANDS)}`)
+}
+
+function withFlags(
+  kind: 'serve' | 'healthcheck',
+  words: readonly string[],
+  known: readonly string[],
+): Command {
+  const read = readWords(kind, words, known)
+  if ('kind' in read) return read
+  const [extra] = read.positionals
+  if (extra !== undefined) {
+    return mistake(`${kind} takes no ${quote(extra)}; a file is given as --config FILE`, kind)
+  }
+  const { config = null, ...flags } = read.flags
+  return { kind, config, flags }
+}
+
+function check(words: readonly string[]): Command {
+  const read = readWords('check', words, [])
+  if ('kind' in read) return read
+  const [file, extra] = read.positionals
+  if (file === undefined) return mistake('check needs the file to check', 'check')
+  if (extra !== undefined)
+    return mistake(`check takes one file, ${quote(extra)} is too many`, 'check')
+  return { kind: 'check', file }
+}
+
+function version(words: readonly string[]): Command {
+  const read = readWords('version', words, [])
+  if ('kind' in read) return read
+  const [extra] = read.positionals
+  return extra === undefined
+    ? { kind: 'version' }
+    : mistake(`version takes no ${quote(extra)}`, 'version')
+}
+
+interface Words {
+  readonly flags: Readonly<Partial<Record<SettingName | 'config', string>>>
+  readonly positionals: readonly string[]
+}
+
+/** `known` are flags that all take a value; --help wins over whatever else is there. */
+function readWords(
+  topic: Topic,
+  words: readonly string[],
+  known: readonly string[],
+): Words | Command {
+  const options = Object.fromEntries(known.map((name) => [name, { type: 'string' as const }]))
+  const { tokens } = parseArgs({
+    args: [...words],
+    options: { ...options, help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+    // Not strict, because its messages are neither one line nor a suggestion: the tokens are judged here.
+    strict: false,
+    tokens: true,
+  })
+  if (tokens.some((token) => token.kind === 'option' && token.name === 'help')) return help(topic)
+
+  const flags: Partial<Record<string, string>> = {}
+  const positionals: string[] = []
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value)
+    if (token.kind !== 'option') continue
+    if (!known.includes(token.name)) {
+      const hint = didYouMean(
+        token.rawName,
+        [...known, 'help'].map((name) => `--${name}`),
+      )
+      return mistake(`unknown option ${quote(token.rawName)}${hint}`, topic)
+    }
+    const value = token.value ?? ''
+    // What looks like an option after an option that needs a value is a forgotten value; a lone - is standard output.
+    if (value === '' || (!token.inlineValue && value.startsWith('-') && value !== '-')) {
+      return mistake(`${token.rawName} needs a value`, topic)
+    }
+    flags[token.name] = value
+  }
+  return { flags, positionals }
+}
+
+function help(topic: Topic): Command {
+  return { kind: 'help', topic, text: helpText(topic) }
+}
+
+function mistake(what: string, topic: Topic = 'sluice'): Command {
+  const ask = topic === 'sluice' ? 'sluice --help' : `sluice ${topic} --help`
+  return { kind: 'usage-error', message: `sluice: ${what} (see ${ask})` }
+}

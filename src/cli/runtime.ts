@@ -1,0 +1,22 @@
+/**
+ * Which Node may serve. Below 24.18.1 and 26.5.1 its HTTP and HTTP/2 have known holes (CVE-2026-58044 and others); 25 is
+ * no longer mended.
+ */
+
+/** `version` as process.version has it. Why it is refused, or null. */
+export function refuseOldNode(version: string): string | null {
+  const match = /^v?(\d+)\.(\d+)\.(\d+)/.exec(version)
+  const [major, minor, patch] = [Number(match?.[1]), Number(match?.[2]), Number(match?.[3])]
+  const isGood =
+    major === 24
+      ? isAtLeast(minor, patch, 18, 1)
+      : major === 26
+        ? isAtLeast(minor, patch, 5, 1)
+        : major > 26
+  if (isGood) return null
+  return `Node ${version} cannot run Sluice safely: it needs 24.18.1 or later, or 26.5.1 or later (25 is refused)`
+}
+
+function isAtLeast(minor: number, patch: number, leastMinor: number, leastPatch: number): boolean {
+  return minor > leastMinor || (minor === leastMinor && patch >= leastPatch)
+}

@@ -1,0 +1,31 @@
+/** `sluice check`: what admission would say of a document, without bringing anything into force. */
+import type { ReadableDocument } from '../model/document.ts'
+import type { Problem } from '../model/problem.ts'
+import { resolveSettings } from '../model/resolve-settings.ts'
+import { createAdmission } from './admit.ts'
+import { readLocalAddresses } from './local-addresses.ts'
+import { mergeDeclarations } from './merge.ts'
+import { createReadBeside } from './read-beside.ts'
+
+/** All problems of the document's objects; files they name are read beside `filename`. */
+export function admitDocument(filename: string, document: ReadableDocument): readonly Problem[] {
+  const { settings } = resolveSettings({ document, filename, env: {}, flags: {}, cores: 1 })
+  const admission = createAdmission({
+    readFile: createReadBeside(filename),
+    admin: settings.admin.address,
+    localAddresses: readLocalAddresses,
+    now: Date.now,
+  })
+  const declaration = {
+    readable: true as const,
+    revision: '',
+    objects: document.objects,
+    locate: document.locate,
+    problems: [],
+    changedAt: Date.now(),
+  }
+  const { problems, setAside } = admission.admit(
+    mergeDeclarations([{ source: 'file', declaration }]),
+  )
+  return [...problems, ...setAside]
+}

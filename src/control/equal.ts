@@ -1,0 +1,32 @@
+/** Deep equality of JSON-like data: how an object that has not changed is recognised without being parsed again. */
+
+// Deeper data is taken for changed: a hostile source cannot exhaust the stack.
+const maxDepth = 64
+
+export function isEqual(a: unknown, b: unknown, depth: number = 0): boolean {
+  if (Object.is(a, b)) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (depth > maxDepth) return false
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false
+    for (let index = 0; index < a.length; index++) {
+      if (!isEqual(a[index], b[index], depth + 1)) return false
+    }
+    return true
+  }
+  if (Array.isArray(b)) return false
+  return areEqualRecords(a as Record<string, unknown>, b as Record<string, unknown>, depth)
+}
+
+function areEqualRecords(
+  a: Record<string, unknown>,
+  b: Record<string, unknown>,
+  depth: number,
+): boolean {
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  for (const key of keys) {
+    if (!Object.hasOwn(b, key) || !isEqual(a[key], b[key], depth + 1)) return false
+  }
+  return true
+}

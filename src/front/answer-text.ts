@@ -1,0 +1,38 @@
+/** How an answer's head is written to an HTTP/1 client: framing is made anew, never copied. */
+import type { AnswerHead } from '../http/answer-head.ts'
+
+export interface AnswerText {
+  readonly text: string
+  /** The body goes out chunked. */
+  readonly chunked: boolean
+  /** The connection ends after this answer. */
+  readonly closing: boolean
+  /** The body must not be sent (205). */
+  readonly dropsBody: boolean
+}
+
+/** `minorVersion` is the client's; `closing` whether the connection ends anyway. */
+export function answerText(head: AnswerHead, minorVersion: number, keptAlive: boolean): AnswerText {
+  let closing = !keptAlive
+  let chunked = false
+  let framing = ''
+  const dropsBody = head.status === 205
+  if (dropsBody) {
+    framing = 'Content-Length: 0\r\n'
+  } else if (head.framing === 'length' || head.framing === 'none') {
+    if (head.length >= 0) framing = `Content-Length: ${head.length}\r\n`
+  } else if (minorVersion === 1) {
+    chunked = true
+    framing = `${head.trailerLine}Transfer-Encoding: chunked\r\n`
+  } else {
+    // HTTP/1.0 knows the end of such a body by the end of its connection alone.
+    closing = true
+  }
+  const connection = closing
+    ? 'Connection: close\r\n'
+    : minorVersion === 0
+      ? 'Connection: keep-alive\r\n'
+      : ''
+  const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${framing}${connection}\r\n`
+  return { text, chunked, closing, dropsBody }
+}

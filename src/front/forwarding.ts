@@ -1,0 +1,45 @@
+/**
+ * The lines that tell a server where a request came from: X-Forwarded-For, -Proto, -Host, -Port, X-Real-Ip,
+ * X-Request-Id. A trusted peer's own are kept and appended to; anybody else's were dropped when the head was read.
+ */
+import { randomBytes } from 'node:crypto'
+import { portOf } from '../http/authority.ts'
+import { safeValue } from '../http/fields.ts'
+import type { ForwardedFields } from '../http/request-head.ts'
+
+const idPrefix = randomBytes(8).toString('hex')
+let idCounter = 0
+
+/** Unique over processes by its prefix, over requests by its counter. */
+export function createRequestId(): string {
+  return `${idPrefix}-${(++idCounter).toString(16)}`
+}
+
+/** For an untrusted peer; without the request id, so that a connection makes it once per authority. */
+export function forwardingFields(ip: string, scheme: 'http' | 'https', authority: string): string {
+  return (
+    `X-Forwarded-For: ${ip}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
+    `X-Forwarded-Host: ${authority}\r\nX-Forwarded-Port: ${portOf(authority, scheme)}\r\n` +
+    `X-Real-Ip: ${ip}\r\nX-Request-Id: `
+  )
+}
+
+/** For a trusted peer that sent some. */
+export function continuedForwardingFields(
+  forwarded: ForwardedFields,
+  ip: string,
+  client: string,
+  scheme: 'http' | 'https',
+  authority: string,
+): string {
+  const { has } = forwarded
+  const hops = forwarded.for === '' ? ip : `${safeValue(forwarded.for)}, ${ip}`
+  return (
+    `X-Forwarded-For: ${hops}\r\n${forwarded.runs}` +
+    (has.proto ? '' : `X-Forwarded-Proto: ${scheme}\r\n`) +
+    (has.host ? '' : `X-Forwarded-Host: ${authority}\r\n`) +
+    (has.port ? '' : `X-Forwarded-Port: ${portOf(authority, scheme)}\r\n`) +
+    (has.realIp ? '' : `X-Real-Ip: ${client}\r\n`) +
+    'X-Request-Id: '
+  )
+}

@@ -1,0 +1,221 @@
+/** A listener, live: its socket, its client connections, its certificates. */
+import { constants } from 'node:crypto'
+import { createServer, type Server, type Socket } from 'node:net'
+import {
+  type SecureContextOptions,
+  createServer as createTlsServer,
+  type Server as TlsServer,
+  type TLSSocket,
+} from 'node:tls'
+import { clock } from '../http/clock.ts'
+import type { Deadlines } from '../http/deadlines.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { Certificate, Listener } from '../model/snapshot.ts'
+import { COUNT, SHARED } from '../scoreboard/layout.ts'
+import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
+import { Certificates } from './certificates.ts'
+import { ClientConnection } from './client-connection.ts'
+import { plainAddress, type Trust } from './trust.ts'
+
+/** Who takes what has been read: the gateway. */
+export interface FrontHandler {
+  begin(exchange: Exchange): void
+  /** A head that was refused, and already answered. */
+  refused(exchange: Exchange): void
+}
+
+export interface FrontContext {
+  readonly deadlines: Deadlines
+  readonly trust: Trust
+  readonly handler: FrontHandler
+  /** 48 bytes, the same in every thread, so that TLS sessions resume whichever thread takes the connection. */
+  readonly ticketKeys: Buffer
+  /** Several threads listen on the same port. */
+  readonly reusePort: boolean
+}
+
+const BACKLOG = 4_096
+const HANDSHAKE_MS = 10_000
+/** Handshakes under way in one thread: each costs a private-key operation that others wait for. */
+const MAX_HANDSHAKES = 1_000
+/** An idle client may have a request on its way when a drain begins: it is answered until then. */
+const DRAIN_IDLE_MS = 1_000
+
+export class Front {
+  readonly deadlines: Deadlines
+  readonly trust: Trust
+  readonly handler: FrontHandler
+  readonly scheme: 'http' | 'https'
+  readonly tunnels: Set<ClientConnection> = new Set()
+  listener: Listener
+  draining = false
+  readonly #context: FrontContext
+  readonly #slot: Slot
+  readonly #connections = new Set<ClientConnection>()
+  readonly #perClient = new Map<string, number>()
+  readonly #server: Server
+  #tls: TlsServer | null = null
+  #certificates: Certificates | null = null
+  #handshakes = 0
+
+  constructor(listener: Listener, slot: Slot, context: FrontContext) {
+    this.listener = listener
+    this.scheme = listener.protocol
+    this.deadlines = context.deadlines
+    this.trust = context.trust
+    this.handler = context.handler
+    this.#context = context
+    this.#slot = slot
+    this.#server =
+      listener.tls === null ? this.#plainServer() : this.#tlsServer(listener.tls.certificates)
+  }
+
+  /** Resolves with the port. */
+  open(): Promise<number> {
+    const { host, port } = this.listener.address
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      const reusePort = this.#context.reusePort
+      this.#server.listen({ host, port, backlog: BACKLOG, reusePort }, () => {
+        this.#server.off('error', reject)
+        this.#server.on('error', () => {})
+        resolve(this.port)
+      })
+    })
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return address !== null && typeof address === 'object' ? address.port : 0
+  }
+
+  /** Whether this front can serve the listener as it is declared now, without a new socket. */
+  fits(listener: Listener): boolean {
+    const { address, protocol } = this.listener
+    return (
+      address.host === listener.address.host &&
+      address.port === listener.address.port &&
+      protocol === listener.protocol
+    )
+  }
+
+  /** Takes new settings; connections that are open keep their sockets and certificates. */
+  update(listener: Listener): void {
+    if (listener.tls !== null) {
+      this.#certificates = new Certificates(listener.tls.certificates)
+      this.#tls?.setSecureContext(this.#tlsOptions(listener.tls.certificates))
+    }
+    this.listener = listener
+  }
+
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** Stops accepting; every connection closes after the exchange it is in, idle ones after a moment. */
+  drain(): void {
+    if (this.draining) return
+    this.draining = true
+    this.#server.close()
+    for (const connection of this.#connections) connection.closeBy(clock.now + DRAIN_IDLE_MS)
+  }
+
+  /** Ends whatever is left. */
+  destroy(): void {
+    this.drain()
+    for (const connection of this.#connections) connection.reset()
+  }
+
+  /** How long a connection may be idle now. */
+  idleMs(): number {
+    return this.draining ? 0 : this.listener.timeouts.idleMs
+  }
+
+  misdirects(socket: Socket, host: string): boolean {
+    if (this.#certificates === null) return false
+    const { servername } = socket as TLSSocket & { servername?: string | false }
+    return this.#certificates.misdirects(servername === false ? '' : (servername ?? ''), host)
+  }
+
+  leave(connection: ClientConnection): void {
+    if (!this.#connections.delete(connection)) return
+    this.#count(-1)
+    const { peerIp } = connection
+    const left = (this.#perClient.get(peerIp) ?? 1) - 1
+    if (left <= 0) this.#perClient.delete(peerIp)
+    else this.#perClient.set(peerIp, left)
+  }
+
+  #plainServer(): Server {
+    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+  }
+
+  #tlsServer(certificates: readonly Certificate[]): Server {
+    this.#certificates = new Certificates(certificates)
+    const server = createTlsServer(
+      {
+        ...this.#tlsOptions(certificates),
+        allowHalfOpen: true,
+        noDelay: true,
+        ALPNProtocols: ['http/1.1'],
+        handshakeTimeout: HANDSHAKE_MS,
+        SNICallback: (name, done) => done(null, this.#certificates?.context(name)),
+      },
+      (socket) => this.#accept(socket),
+    )
+    this.#tls = server
+    // `connection` is the TCP socket, before its handshake.
+    server.on('connection', (socket: Socket) => {
+      if (this.#handshakes >= MAX_HANDSHAKES) socket.destroy()
+      this.#handshakes++
+      let counted = true
+      const done = (): void => {
+        if (counted) this.#handshakes--
+        counted = false
+      }
+      socket.once('close', done)
+      socket.once('secure', done)
+    })
+    server.on('tlsClientError', (_error, socket) => {
+      count(this.#slot, COUNT.tlsFailures, 1)
+      socket.destroy()
+    })
+    return server
+  }
+
+  /** The context for clients that ask for no name. */
+  #tlsOptions(certificates: readonly Certificate[]): SecureContextOptions & { ticketKeys: Buffer } {
+    return {
+      ...certificates[0],
+      minVersion: 'TLSv1.2',
+      sessionIdContext: 'sluice',
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      ticketKeys: this.#context.ticketKeys,
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const peer = plainAddress(socket.remoteAddress ?? '')
+    const { connections, connectionsPerClient } = this.listener.limits
+    const ofPeer = (this.#perClient.get(peer) ?? 0) + 1
+    const open = sharedLoad(this.#slot, SHARED.connections)
+    if (
+      this.draining ||
+      (connections > 0 && open >= connections) ||
+      (connectionsPerClient > 0 && ofPeer > connectionsPerClient)
+    ) {
+      socket.on('error', () => {})
+      socket.destroy()
+      return
+    }
+    this.#perClient.set(peer, ofPeer)
+    this.#count(1)
+    this.#connections.add(new ClientConnection(socket, this))
+  }
+
+  #count(step: 1 | -1): void {
+    sharedAdd(this.#slot, SHARED.connections, step)
+    count(this.#slot, COUNT.connections, step)
+    if (step === 1) count(this.#slot, COUNT.opened, 1)
+  }
+}

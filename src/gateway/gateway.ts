@@ -1,0 +1,213 @@
+/**
+ * The data plane of one thread, assembled: listeners in front, the routing table, pools behind. A delta changes what it
+ * names and nothing else, between requests; a request goes on with the route it began with.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Front, type FrontHandler } from '../front/front.ts'
+import { compileTrust } from '../front/trust.ts'
+import { answerOfError } from '../http/answer.ts'
+import { Deadlines } from '../http/deadlines.ts'
+import { ExchangeError } from '../http/errors.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { Delta, Listener, Placed } from '../model/snapshot.ts'
+import type { AccessRecord } from '../observe/access-record.ts'
+import { RoutingTable } from '../routing/table.ts'
+import { type Page, type ScoreboardMemory, ScoreboardView } from '../scoreboard/scoreboard.ts'
+import { Pool } from '../upstream/pool.ts'
+import { Forward, type OnEnded } from './forward.ts'
+import { compileRoute, type Route } from './route.ts'
+import { countReason, NOWHERE, recordOf } from './tally.ts'
+
+export interface GatewayOptions {
+  /** This thread's column of the scoreboard. */
+  readonly thread: number
+  readonly memory: ScoreboardMemory
+  readonly trusted: readonly string[]
+  readonly ticketKeys: Buffer
+  readonly reusePort: boolean
+  /** Null when nobody wants records: then none are made. */
+  readonly onRecord: ((record: AccessRecord) => void) | null
+  /** A fault of ours, caught in one exchange. */
+  readonly onFault: (error: unknown) => void
+}
+
+/** How long a delta may hold up the requests of its thread in one piece. */
+const SLICE_MS = 2
+
+export class Gateway implements FrontHandler {
+  readonly #options: GatewayOptions
+  readonly #board: ScoreboardView
+  readonly #deadlines = new Deadlines()
+  readonly #table = new RoutingTable<Route>()
+  readonly #pools = new Map<string, Pool>()
+  readonly #fronts = new Map<string, Front>()
+  /** Listeners that were removed, until their last connection has left. */
+  readonly #leaving = new Set<Front>()
+  readonly #tenths: () => number
+  readonly #onEnded: OnEnded
+
+  constructor(options: GatewayOptions) {
+    this.#options = options
+    this.#board = new ScoreboardView(options.memory, options.thread)
+    // Monotonic from here on, and the same time in every thread.
+    const offset = Date.now() - options.memory.beganAt - performance.now()
+    this.#tenths = () => Math.floor((performance.now() + offset) / 100)
+    const { onRecord } = options
+    this.#onEnded = (exchange, ending, durationMs) => {
+      countReason(this.#board, exchange)
+      if (onRecord !== null) onRecord(recordOf(exchange, ending, durationMs))
+    }
+  }
+
+  // Requests.
+
+  begin(exchange: Exchange): void {
+    try {
+      const route = this.#table.match(exchange)
+      if (route !== undefined) new Forward(exchange, route, this.#onEnded).start()
+      else this.#refuse(exchange, new ExchangeError('NO_ROUTE', 'no route matches'))
+    } catch (error) {
+      this.#options.onFault(error)
+      if (!exchange.answered)
+        this.#refuse(exchange, new ExchangeError('INTERNAL', 'a fault of the proxy'))
+    }
+  }
+
+  #refuse(exchange: Exchange, error: ExchangeError): void {
+    exchange.client.sendOwn(answerOfError(error))
+    this.refused(exchange)
+  }
+
+  refused(exchange: Exchange): void {
+    this.#onEnded(exchange, NOWHERE, performance.now() - exchange.startedAt)
+  }
+
+  // Changes.
+
+  /** Brings a delta into force; answers with what could not be (a port in use), one line each. */
+  async apply(delta: Delta, pages: readonly Page[]): Promise<string[]> {
+    this.#board.addPages(pages)
+    const { upserts, deletes } = delta
+    for await (const placed of inSlices(upserts.backends)) {
+      const pool = this.#pools.get(placed.object.id)
+      if (pool !== undefined) pool.update(placed)
+      else this.#pools.set(placed.object.id, this.#createPool(placed))
+    }
+    for await (const placed of inSlices(upserts.frontends)) {
+      const { id, route, priority, backend } = placed.object
+      const pool = backend === null ? null : this.#pool(backend)
+      const compiled = compileRoute(placed.object, this.#board.slot(placed.slot), pool)
+      this.#table.upsert(id, route, priority, compiled)
+    }
+    for await (const id of inSlices(deletes.frontends)) this.#table.delete(id)
+    for (const id of deletes.backends) {
+      this.#pools.get(id)?.retire()
+      this.#pools.delete(id)
+    }
+    for (const id of deletes.listeners) this.#closeFront(id)
+    return this.#openFronts(upserts.listeners)
+  }
+
+  #createPool(placed: ConstructorParameters<typeof Pool>[0]): Pool {
+    return new Pool(placed, {
+      deadlines: this.#deadlines,
+      tenths: this.#tenths,
+      slot: (number) => this.#board.slot(number),
+    })
+  }
+
+  #pool(id: string): Pool {
+    const pool = this.#pools.get(id)
+    if (pool === undefined) throw new Error(`backend ${id} was not published before its frontend`)
+    return pool
+  }
+
+  async #openFronts(listeners: readonly Placed<Listener>[]): Promise<string[]> {
+    const problems: string[] = []
+    for (const { object, slot } of listeners) {
+      const front = this.#fronts.get(object.id)
+      if (front?.fits(object) === true) {
+        front.update(object)
+        continue
+      }
+      if (front !== undefined) this.#closeFront(object.id)
+      const opened = new Front(object, this.#board.slot(slot), {
+        deadlines: this.#deadlines,
+        trust: compileTrust(this.#options.trusted),
+        handler: this,
+        ticketKeys: this.#options.ticketKeys,
+        reusePort: this.#options.reusePort,
+      })
+      try {
+        await opened.open()
+        this.#fronts.set(object.id, opened)
+      } catch (error) {
+        problems.push(listenProblem(object, error))
+      }
+    }
+    return problems
+  }
+
+  #closeFront(id: string): void {
+    const front = this.#fronts.get(id)
+    if (front === undefined) return
+    this.#fronts.delete(id)
+    this.#leaving.add(front)
+    front.drain()
+    for (const gone of this.#leaving) if (gone.connections === 0) this.#leaving.delete(gone)
+  }
+
+  // The end.
+
+  /** The port a listener is bound to, for tests and the log. */
+  ports(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#fronts].map(([id, front]) => [id, front.port]))
+  }
+
+  /** Stops accepting; what is under way goes on. */
+  drain(): void {
+    for (const front of this.#all()) front.drain()
+  }
+
+  /** Client connections that are left. */
+  get connections(): number {
+    let sum = 0
+    for (const front of this.#all()) sum += front.connections
+    return sum
+  }
+
+  /** Ends whatever is left. */
+  destroy(): void {
+    for (const front of this.#all()) front.destroy()
+    for (const pool of this.#pools.values()) pool.retire()
+    this.#deadlines.close()
+  }
+
+  #all(): Front[] {
+    return [...this.#fronts.values(), ...this.#leaving]
+  }
+}
+
+function listenProblem({ id, address }: Listener, error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  const where = `${address.host}:${address.port}`
+  if (code === 'EADDRINUSE') {
+    return `cannot listen on ${where} (listener "${id}"): the port is in use; stop the other program or choose another port`
+  }
+  if (code === 'EACCES') {
+    return `cannot listen on ${where} (listener "${id}"): not permitted; use a port above 1023 or grant CAP_NET_BIND_SERVICE`
+  }
+  return `cannot listen on ${where} (listener "${id}"): ${error instanceof Error ? error.message : String(error)}`
+}
+
+/** The items, letting requests through after every few milliseconds of work on them. */
+async function* inSlices<T>(items: readonly T[]): AsyncGenerator<T> {
+  let until = performance.now() + SLICE_MS
+  for (const item of items) {
+    if (performance.now() > until) {
+      await nextTurn()
+      until = performance.now() + SLICE_MS
+    }
+    yield item
+  }
+}

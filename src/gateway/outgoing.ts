@@ -1,0 +1,31 @@
+/** The request as it is written to a server: one text, its framing made anew. */
+import type { Exchange } from '../http/exchange.ts'
+import type { Endpoint } from '../upstream/endpoint.ts'
+import type { Outgoing } from '../upstream/server-connection.ts'
+
+export function outgoingRequest(
+  exchange: Exchange,
+  endpoint: Endpoint,
+  passHost: boolean,
+): Outgoing {
+  const { head, to, smallBody } = exchange
+  const host = passHost && to.authority !== '' ? to.authority : endpoint.authority
+  let text = `${head.method} ${to.target} HTTP/1.1\r\nHost: ${host}\r\n${head.fields}${exchange.added}`
+  if (head.acceptsTrailers) text += 'TE: trailers\r\n'
+  const wantsUpgrade = head.upgrade !== ''
+  if (wantsUpgrade) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
+  else if (head.acceptsTrailers) text += 'Connection: TE\r\n'
+  const toHead = head.method === 'HEAD'
+  if (head.framing === 'none') return { text: text + '\r\n', toHead, wantsUpgrade, body: 'none' }
+  if (exchange.travelsWhole) {
+    text += `Content-Length: ${smallBody?.length ?? 0}\r\n\r\n`
+    if (smallBody !== null) text += smallBody.toString('latin1')
+    return { text, toHead, wantsUpgrade, body: 'none' }
+  }
+  if (head.expectContinue) text += 'Expect: 100-continue\r\n'
+  text +=
+    head.framing === 'length'
+      ? `Content-Length: ${head.length}\r\n\r\n`
+      : `${head.trailerLine}Transfer-Encoding: chunked\r\n\r\n`
+  return { text, toHead, wantsUpgrade, body: head.framing }
+}

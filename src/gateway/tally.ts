@@ -1,0 +1,62 @@
+/** What is counted of an exchange when it ends, and the record of it. */
+import { reasonNumber } from '../http/errors.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { AccessRecord } from '../observe/access-record.ts'
+import { COUNT, DURATION_BOUNDS } from '../scoreboard/layout.ts'
+import { count, type ScoreboardView, type Slot } from '../scoreboard/scoreboard.ts'
+
+export interface Ending {
+  readonly frontend: string
+  readonly backend: string
+  readonly server: string
+  readonly attempts: number
+}
+
+export const NOWHERE: Ending = { frontend: '', backend: '', server: '', attempts: 0 }
+
+/** One finished exchange in a slot's column: its status class, bytes and duration. */
+export function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void {
+  const { counts, base } = slot
+  const status = base + COUNT.status + Math.floor(exchange.status / 100)
+  counts[status] = (counts[status] ?? 0) + 1
+  const seconds = durationMs / 1000
+  let bucket = 0
+  while (bucket < DURATION_BOUNDS.length && seconds > (DURATION_BOUNDS[bucket] ?? 0)) bucket++
+  const cell = base + COUNT.duration + bucket
+  counts[cell] = (counts[cell] ?? 0) + 1
+  count(slot, COUNT.durationSum, seconds)
+  if (exchange.bytesIn > 0) count(slot, COUNT.bytesIn, exchange.bytesIn)
+  if (exchange.bytesOut > 0) count(slot, COUNT.bytesOut, exchange.bytesOut)
+}
+
+export function countReason(board: ScoreboardView, exchange: Exchange): void {
+  if (exchange.reason === null) return
+  const cell = reasonNumber(exchange.reason)
+  board.reasons[cell] = (board.reasons[cell] ?? 0) + 1
+}
+
+export function recordOf(exchange: Exchange, ending: Ending, durationMs: number): AccessRecord {
+  const { head, to, client } = exchange
+  return {
+    startedAt: performance.timeOrigin + exchange.startedAt,
+    durationMs,
+    listener: exchange.listener,
+    ...ending,
+    clientIp: exchange.clientIp,
+    peerIp: client.peerIp,
+    peerPort: client.peerPort,
+    method: head.method,
+    host: to.authority,
+    target: head.target,
+    version: `1.${head.minorVersion}`,
+    scheme: exchange.scheme,
+    status: exchange.status,
+    reason: exchange.reason,
+    detail: exchange.detail,
+    bytesIn: exchange.bytesIn,
+    bytesOut: exchange.bytesOut,
+    requestId: exchange.requestId,
+    userAgent: exchange.field('user-agent') ?? '',
+    referer: exchange.field('referer') ?? '',
+  }
+}

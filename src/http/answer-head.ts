@@ -1,0 +1,159 @@
+/** From the text of an answer's head to what the proxy knows of the answer. Hot path, see request-head.ts. */
+import { ExchangeError } from './errors.ts'
+import { listHolds, withoutConnectionOptions } from './fields.ts'
+import { DIGITS, faultOfFields, STATUS_HEAD, trimmed } from './grammar.ts'
+
+/** How an answer's end is known: `close` is the end of its connection. */
+export type AnswerFraming = 'none' | 'length' | 'chunked' | 'close'
+
+export class AnswerHead {
+  status = 0
+  reason = ''
+  /** End-to-end fields, without framing. */
+  fields = ''
+  framing: AnswerFraming = 'close'
+  /** Announced bytes, also where no body follows (HEAD, 304); -1 when not announced. */
+  length = -1
+  /** The server keeps its connection. */
+  keepAlive = true
+  /** Seconds of `Keep-Alive: timeout=`, 0 when not announced. */
+  keepAliveSeconds = 0
+  /** The Upgrade field's value, for 101. */
+  upgrade = ''
+  trailerLine = ''
+}
+
+/** `bodyless`: an answer to HEAD. `text` ends with the last field's CRLF, without the empty line. */
+export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | ExchangeError {
+  const match = STATUS_HEAD.exec(text)
+  if (match === null) return new ExchangeError('BAD_ANSWER', faultOf(text))
+  const head = new AnswerHead()
+  head.status = Number(match[2])
+  head.reason = match[3] ?? ''
+  head.keepAlive = match[1] !== '0'
+  let runs = ''
+  let start = text.indexOf('\r\n') + 2
+  let runStart = start
+  let connection = ''
+  let length = ''
+  let coding = ''
+  while (start < text.length) {
+    const colon = text.indexOf(':', start)
+    const end = text.indexOf('\r\n', colon)
+    let drop = false
+    switch (colon - start) {
+      case 7:
+        switch (text.slice(start, colon).toLowerCase()) {
+          case 'upgrade':
+            head.upgrade = trimmed(text, colon + 1, end)
+            drop = true
+            break
+          case 'trailer':
+            head.trailerLine += text.slice(start, end + 2)
+            drop = true
+            break
+        }
+        break
+      case 10:
+        switch (text.slice(start, colon).toLowerCase()) {
+          case 'connection': {
+            const value = trimmed(text, colon + 1, end)
+            connection = connection === '' ? value : `${connection},${value}`
+            drop = true
+            break
+          }
+          case 'keep-alive':
+            head.keepAliveSeconds = Number(
+              /timeout=([0-9]{1,6})/i.exec(text.slice(colon, end))?.[1] ?? 0,
+            )
+            drop = true
+            break
+        }
+        break
+      case 14:
+        if (text.slice(start, colon).toLowerCase() === 'content-length') {
+          if (length !== '')
+            return new ExchangeError('BAD_ANSWER', 'there are two Content-Length fields')
+          length = trimmed(text, colon + 1, end)
+          if (!DIGITS.test(length))
+            return new ExchangeError('BAD_ANSWER', 'Content-Length is not a number')
+          drop = true
+        }
+        break
+      case 16:
+      case 18:
+        switch (text.slice(start, colon).toLowerCase()) {
+          case 'proxy-connection':
+          case 'proxy-authenticate':
+            drop = true
+            break
+        }
+        break
+      case 17:
+        if (text.slice(start, colon).toLowerCase() === 'transfer-encoding') {
+          if (coding !== '')
+            return new ExchangeError('BAD_ANSWER', 'there are two Transfer-Encoding fields')
+          coding = trimmed(text, colon + 1, end).toLowerCase() || 'empty'
+          drop = true
+        }
+        break
+    }
+    if (drop) {
+      if (start > runStart) runs += text.slice(runStart, start)
+      runStart = end + 2
+    }
+    start = end + 2
+  }
+  head.fields = runStart < text.length ? runs + text.slice(runStart) : runs
+  if (connection !== '' && connection !== 'keep-alive') {
+    const options = connection.toLowerCase()
+    head.keepAlive =
+      !listHolds(options, 'close') && (head.keepAlive || listHolds(options, 'keep-alive'))
+    head.fields = withoutConnectionOptions(head.fields, options)
+  } else if (connection === 'keep-alive') {
+    head.keepAlive = true
+  }
+  return frame(head, length, coding, match[1] === '0', bodyless) ?? head
+}
+
+/** RFC 9112 section 6.3, refusing what has two readings. */
+function frame(
+  head: AnswerHead,
+  length: string,
+  coding: string,
+  old: boolean,
+  bodyless: boolean,
+): ExchangeError | undefined {
+  if (coding !== '') {
+    if (length !== '') {
+      return new ExchangeError('BAD_ANSWER', 'Transfer-Encoding and Content-Length stand together')
+    }
+    if (coding !== 'chunked' || old) {
+      return new ExchangeError('BAD_ANSWER', 'Transfer-Encoding is not "chunked" on HTTP/1.1')
+    }
+  }
+  if (length !== '') head.length = Number(length)
+  const { status } = head
+  if (status < 200 || status === 204) {
+    head.framing = 'none'
+    head.length = -1
+  } else if (bodyless || status === 304) {
+    head.framing = 'none'
+  } else if (coding !== '') {
+    head.framing = 'chunked'
+  } else if (length !== '') {
+    head.framing = 'length'
+  } else {
+    // Only its end tells that it is whole, so the connection cannot be used again.
+    head.keepAlive = false
+  }
+  return undefined
+}
+
+function faultOf(text: string): string {
+  const end = text.indexOf('\r\n')
+  if (!/^HTTP\/1\.[0-9] [1-5][0-9][0-9](?: [\t -~\x80-\xff]*)?$/.test(text.slice(0, end))) {
+    return 'the status line is not "HTTP/1.1 status reason"'
+  }
+  return faultOfFields(text.slice(end + 2))
+}

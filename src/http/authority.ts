@@ -1,0 +1,27 @@
+/** Host and authority: RFC 9110 section 7.2, RFC 3986 section 3.2.2, without userinfo. */
+
+// A name or IPv4 address of unreserved characters (and _), or a bracketed IPv6 address; then an optional port.
+const AUTHORITY = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?$/
+
+/** The host as routes compare it: no port, lower case, no dot at the end; null when this is not an authority. */
+export function routingHost(authority: string): string | null {
+  if (!AUTHORITY.test(authority)) return null
+  const port = portSeparator(authority)
+  let host = port < 0 ? authority : authority.slice(0, port)
+  if (port >= 0 && Number(authority.slice(port + 1)) > 65_535) return null
+  if (host.endsWith('.')) host = host.slice(0, -1)
+  if (host === '' || host.length > 253) return null
+  return host.toLowerCase()
+}
+
+/** The port that the client named, or the scheme's own. */
+export function portOf(authority: string, scheme: 'http' | 'https'): string {
+  const port = portSeparator(authority)
+  if (port >= 0 && port < authority.length - 1) return authority.slice(port + 1)
+  return scheme === 'https' ? '443' : '80'
+}
+
+function portSeparator(authority: string): number {
+  const colon = authority.lastIndexOf(':')
+  return colon > authority.lastIndexOf(']') ? colon : -1
+}

@@ -1,0 +1,60 @@
+/**
+ * Time limits without timers. Whoever can run out of time carries `deadlineAt`; setting it is a number write, which a
+ * request does several times. A tick every 100 ms walks the members: all of them while they are few, a fifth at a
+ * time when they are many, so that each is looked at twice a second at least and 100,000 idle connections cost a
+ * thread some 2 ms a second.
+ */
+import { readClock } from './clock.ts'
+
+export interface Expiring {
+  /** On the coarse clock; Infinity when nothing is awaited. */
+  deadlineAt: number
+  /** Kept by Deadlines. */
+  deadlineIndex: number
+  /** Called once it is past; sets a later deadline or leaves. */
+  expire(now: number): void
+}
+
+const TICK_MS = 100
+const ALL_AT_ONCE = 2_000
+const SLICES = 5
+
+export class Deadlines {
+  readonly #members: Expiring[] = []
+  readonly #timer: NodeJS.Timeout
+  #cursor = 0
+
+  constructor() {
+    this.#timer = setInterval(() => this.tick(readClock()), TICK_MS)
+    this.#timer.unref()
+  }
+
+  add(member: Expiring): void {
+    member.deadlineIndex = this.#members.length
+    this.#members.push(member)
+  }
+
+  remove(member: Expiring): void {
+    const index = member.deadlineIndex
+    if (index < 0) return
+    member.deadlineIndex = -1
+    const last = this.#members.pop()
+    if (last === undefined || last === member) return
+    this.#members[index] = last
+    last.deadlineIndex = index
+  }
+
+  tick(now: number): void {
+    const count = this.#members.length
+    let visits = count <= ALL_AT_ONCE ? count : Math.ceil(count / SLICES)
+    for (; visits > 0; visits--) {
+      if (this.#cursor >= this.#members.length) this.#cursor = 0
+      const member = this.#members[this.#cursor++]
+      if (member !== undefined && member.deadlineAt <= now) member.expire(now)
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+}

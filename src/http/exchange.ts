@@ -1,0 +1,141 @@
+/**
+ * One request and its answer on their way through. The front makes it of a head, the gateway owns it, the upstream
+ * carries it out. The seam between front and upstream stands here as three small interfaces, so that neither knows the
+ * other, and HTTP/2 can take either side.
+ */
+import type { AnswerHead } from './answer-head.ts'
+import type { OwnAnswer } from './answer.ts'
+import type { ExchangeError, Reason } from './errors.ts'
+import { fieldValue } from './fields.ts'
+import type { RequestHead } from './request-head.ts'
+import type { Destination } from './target.ts'
+import type { TunnelEnd } from './tunnel.ts'
+
+/** Takes a request's body: the server's side of an exchange. */
+export interface BodySink {
+  /** False asks to wait for `resumeBody`. The buffer is the sink's to keep. */
+  bodyData(chunk: Buffer): boolean
+  bodyEnd(trailers: string): void
+  /** The client takes answer bytes again. */
+  resumeAnswer(): void
+}
+
+/**
+ * Takes an answer: the gateway, for the server's side. Data below JOIN_BYTES (wire.ts) is only lent for the call, larger
+ * data is the sink's to keep.
+ */
+export interface AnswerSink {
+  /** A 1xx answer but 101. */
+  interim(head: AnswerHead): void
+  /** The final head, with what is there of the body; `ended` when that is all. False asks to wait for `resumeAnswer`. */
+  answerHead(head: AnswerHead, data: Buffer | null, ended: boolean): boolean
+  /** False asks to wait for `resumeAnswer`. */
+  answerData(chunk: Buffer): boolean
+  answerEnd(trailers: string): void
+  /** 101: what follows is a tunnel to `end`, `early` its first bytes. */
+  upgraded(head: AnswerHead, end: TunnelEnd, early: Buffer | null): void
+  /** Nothing more comes. */
+  failed(error: ExchangeError): void
+  /** The server takes request body again. */
+  resumeBody(): void
+}
+
+/** The client's side of an exchange. */
+export interface ClientSide {
+  readonly peerIp: string
+  readonly peerPort: number
+  /** Begins or goes on passing the request's body to `exchange.sink`. */
+  resumeBody(): void
+  sendInterim(head: AnswerHead): void
+  /** False asks the caller to wait for `sink.resumeAnswer`. */
+  sendHead(head: AnswerHead, data: Buffer | null, ended: boolean): boolean
+  sendData(chunk: Buffer): boolean
+  sendEnd(trailers: string): void
+  sendOwn(answer: OwnAnswer): void
+  /** 101 with its head, then a tunnel. */
+  becomeTunnel(head: AnswerHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd
+  /** Ends the connection so that the client sees that the answer is cut. */
+  abort(): void
+}
+
+/** Who answers for an exchange: the gateway. */
+export interface ExchangeOwner {
+  /** The client is gone, or its body broke: nothing can be sent to it any more (the error says which). */
+  clientGone(error: ExchangeError): void
+}
+
+export class Exchange {
+  readonly client: ClientSide
+  readonly head: RequestHead
+  readonly to: Destination
+  readonly scheme: 'http' | 'https'
+  readonly listener: string
+  /** The client's address behind trusted peers, else the peer's. */
+  readonly clientIp: string
+  /** performance.now() when the head was read. */
+  readonly startedAt: number
+  /** Lines that the proxy adds towards the server: forwarding fields. */
+  added: string
+  readonly requestId: string
+  owner: ExchangeOwner | null = null
+  sink: BodySink | null = null
+  /** The whole request body has been read. */
+  bodyEnded: boolean
+  /** The body came whole with the head, and is in `smallBody` if it has any bytes: the request can be sent again. */
+  travelsWhole = false
+  smallBody: Buffer | null = null
+  /** A final head has been sent to the client. */
+  answered = false
+  status = 0
+  reason: Reason | null = null
+  detail = ''
+  bytesIn = 0
+  bytesOut = 0
+
+  constructor(
+    client: ClientSide,
+    head: RequestHead,
+    to: Destination,
+    arrival: {
+      scheme: 'http' | 'https'
+      listener: string
+      clientIp: string
+      startedAt: number
+      added: string
+      requestId: string
+    },
+  ) {
+    this.client = client
+    this.head = head
+    this.to = to
+    this.scheme = arrival.scheme
+    this.listener = arrival.listener
+    this.clientIp = arrival.clientIp
+    this.startedAt = arrival.startedAt
+    this.added = arrival.added
+    this.requestId = arrival.requestId
+    this.bodyEnded = head.framing === 'none'
+  }
+
+  // What routes look at.
+  get method(): string {
+    return this.head.method
+  }
+
+  get host(): string {
+    return this.to.host
+  }
+
+  get path(): string {
+    return this.to.path
+  }
+
+  get query(): string {
+    return this.to.query
+  }
+
+  field(name: string): string | undefined {
+    if (name === 'host') return this.to.authority
+    return fieldValue(this.head.fields, name)
+  }
+}

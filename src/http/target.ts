@@ -1,0 +1,82 @@
+/** The request target in its four forms (RFC 9112 section 3.2), read without ever joining strings to a url. */
+import type { PathPolicy } from '../model/snapshot.ts'
+import { portOf, routingHost } from './authority.ts'
+import { ExchangeError } from './errors.ts'
+import { applyPathPolicy } from './path-policy.ts'
+import type { RequestHead } from './request-head.ts'
+
+export interface Destination {
+  /** The authority as the client named it, for the Host field; '' for HTTP/1.0 without one. */
+  readonly authority: string
+  /** As routes compare it. */
+  readonly host: string
+  /** What is matched; `*` for OPTIONS of the server as a whole. */
+  readonly path: string
+  /** Without `?`. */
+  readonly query: string
+  /** What is forwarded: origin-form or `*`. */
+  readonly target: string
+}
+
+const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
+
+export function readTarget(
+  head: RequestHead,
+  scheme: 'http' | 'https',
+  policy: PathPolicy,
+): Destination | ExchangeError {
+  const { target, method } = head
+  if (method === 'CONNECT') {
+    return new ExchangeError(
+      'METHOD_REFUSED',
+      'CONNECT is not offered: this is not a forward proxy',
+    )
+  }
+  if (head.host === null && head.minorVersion === 1) {
+    return new ExchangeError('BAD_HOST', 'HTTP/1.1 wants exactly one Host field')
+  }
+  let authority = head.host ?? ''
+  let origin = target
+  if (target.charCodeAt(0) !== SLASH && target !== '*') {
+    const absolute = ABSOLUTE.exec(target)
+    if (absolute === null) {
+      return new ExchangeError(
+        'BAD_TARGET',
+        'the target is neither a path nor an absolute http url',
+      )
+    }
+    const named = absolute[1] ?? ''
+    if (head.host !== null && !sameAuthority(named, head.host, scheme)) {
+      return new ExchangeError('BAD_HOST', 'the target names another host than the Host field')
+    }
+    authority = named
+    origin = absolute[2] ?? ''
+    if (origin === '') origin = method === 'OPTIONS' ? '*' : '/'
+    else if (origin.startsWith('?')) origin = '/' + origin
+  }
+  const host = authority === '' && head.host === null ? '' : routingHost(authority)
+  if (host === null) return new ExchangeError('BAD_HOST', 'the host is not "name" or "name:port"')
+  if (origin === '*') {
+    if (method !== 'OPTIONS')
+      return new ExchangeError('BAD_TARGET', '"*" is a target of OPTIONS only')
+    return { authority, host, path: '*', query: '', target: '*' }
+  }
+  const mark = origin.indexOf('?')
+  const written = mark < 0 ? origin : origin.slice(0, mark)
+  const verdict = applyPathPolicy(written, policy)
+  if ('refused' in verdict) return new ExchangeError('AMBIGUOUS_PATH', verdict.refused)
+  const query = mark < 0 ? '' : origin.slice(mark + 1)
+  const forwarded =
+    verdict.path === written ? origin : mark < 0 ? verdict.path : `${verdict.path}?${query}`
+  return { authority, host, path: verdict.path, query, target: forwarded }
+}
+
+const SLASH = 47
+
+function sameAuthority(one: string, other: string, scheme: 'http' | 'https'): boolean {
+  if (one === other) return true
+  const host = routingHost(one)
+  return (
+    host !== null && host === routingHost(other) && portOf(one, scheme) === portOf(other, scheme)
+  )
+}

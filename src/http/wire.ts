@@ -1,0 +1,180 @@
+/**
+ * One socket that speaks HTTP/1.1, whichever side it is on: its deadline, its back-pressure, its writes, its part of a
+ * tunnel. `front/client-connection.ts` and `upstream/server-connection.ts` give it its meaning.
+ *
+ * A socket's listeners are shared functions that find their wire through the socket, not closures: an idle connection
+ * stays below 7 KB.
+ */
+import type { Socket } from 'node:net'
+import { clock } from './clock.ts'
+import type { Deadlines, Expiring } from './deadlines.ts'
+import type { TunnelEnd } from './tunnel.ts'
+
+/** Data below this size is joined with the text around it into one write, and only lent by who read it. */
+export const JOIN_BYTES: number = 16 * 1024
+
+interface WiredSocket extends Socket {
+  wire?: Wire
+}
+
+export abstract class Wire implements Expiring, TunnelEnd {
+  readonly socket: Socket
+  deadlineAt: number = Infinity
+  deadlineIndex = -1
+  /** The other end, once this is a tunnel. */
+  protected peer: TunnelEnd | null = null
+  readonly #deadlines: Deadlines
+  #tunnelIdleMs = Infinity
+
+  constructor(socket: Socket, deadlines: Deadlines) {
+    this.socket = socket
+    this.#deadlines = deadlines
+    const wired: WiredSocket = socket
+    wired.wire = this
+    socket.on('end', onEnd)
+    socket.on('drain', onDrain)
+    socket.on('error', onError)
+    socket.on('close', onClose)
+    deadlines.add(this)
+  }
+
+  /** For sockets that do not read into a buffer of ours. */
+  protected listenForData(): void {
+    this.socket.on('data', onData)
+  }
+
+  abstract received(data: Buffer): void
+  protected abstract peerEnded(): void
+  protected abstract writable(): void
+  protected abstract broken(error: Error | null): void
+  abstract expire(now: number): void
+
+  protected setDeadline(ms: number): void {
+    this.deadlineAt = clock.now + ms
+  }
+
+  /** More is queued in this process than a write should leave there: the source has to wait for `writable`. */
+  get blocked(): boolean {
+    return this.socket.writableNeedDrain && this.socket.writableLength > 0
+  }
+
+  /**
+   * Text and data in one system call: joined as one string when small, gathered when large. Small data is copied before
+   * this returns, large data is the socket's to keep.
+   */
+  protected writeJoined(before: string, data: Buffer, after: string): void {
+    const { socket } = this
+    if (data.length < JOIN_BYTES) {
+      socket.write(before + data.toString('latin1') + after, 'latin1')
+    } else if (before === '' && after === '') {
+      socket.write(data)
+    } else {
+      socket.cork()
+      if (before !== '') socket.write(before, 'latin1')
+      socket.write(data)
+      if (after !== '') socket.write(after, 'latin1')
+      socket.uncork()
+    }
+  }
+
+  /** Ends the connection at once; the peer sees a reset, not an orderly end. */
+  reset(): void {
+    const { socket } = this
+    if (socket.destroyed) return
+    if ('encrypted' in socket) socket.destroy()
+    else socket.resetAndDestroy()
+  }
+
+  // The tunnel. `peer` is the other end once there is one.
+
+  protected joinTunnel(peer: TunnelEnd, idleMs: number): void {
+    this.peer = peer
+    this.#tunnelIdleMs = idleMs
+    this.deadlineAt = Infinity
+    this.#touchTunnel()
+  }
+
+  protected passThrough(data: Buffer): void {
+    this.#touchTunnel()
+    if (this.peer !== null && !this.peer.tunnelData(data)) this.socket.pause()
+  }
+
+  tunnelData(chunk: Buffer): boolean {
+    this.#touchTunnel()
+    if (!this.socket.writable) return true
+    this.socket.write(chunk)
+    return !this.blocked
+  }
+
+  tunnelFinish(): void {
+    this.socket.end()
+  }
+
+  tunnelResume(): void {
+    this.socket.resume()
+  }
+
+  tunnelAbort(): void {
+    this.reset()
+  }
+
+  #touchTunnel(): void {
+    if (this.#tunnelIdleMs !== Infinity) this.setDeadline(this.#tunnelIdleMs)
+  }
+
+  /** The socket is closed; called once. */
+  protected left(): void {
+    this.#deadlines.remove(this)
+  }
+
+  // For the shared listeners below.
+
+  dispatchEnd(): void {
+    if (this.peer !== null) this.peer.tunnelFinish()
+    else this.peerEnded()
+  }
+
+  dispatchDrain(): void {
+    if (this.peer !== null) this.peer.tunnelResume()
+    else this.writable()
+  }
+
+  dispatchError(error: Error): void {
+    if (this.peer === null) this.broken(error)
+  }
+
+  dispatchClose(): void {
+    this.left()
+    const { peer } = this
+    if (peer === null) {
+      this.broken(null)
+      return
+    }
+    // Both directions had ended, or this end broke: either way the other has nobody to speak to.
+    if (this.socket.readableEnded && this.socket.writableFinished) peer.tunnelFinish()
+    else peer.tunnelAbort()
+    this.tunnelClosed()
+  }
+
+  protected abstract tunnelClosed(): void
+}
+
+function onData(this: WiredSocket, data: Buffer): void {
+  this.wire?.received(data)
+}
+
+function onEnd(this: WiredSocket): void {
+  this.wire?.dispatchEnd()
+}
+
+function onDrain(this: WiredSocket): void {
+  this.wire?.dispatchDrain()
+}
+
+function onError(this: WiredSocket, error: Error): void {
+  this.wire?.dispatchError(error)
+}
+
+function onClose(this: WiredSocket): void {
+  this.wire?.dispatchClose()
+}

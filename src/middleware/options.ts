@@ -1,0 +1,47 @@
+/** What the kinds' options are made of. */
+import * as z from 'zod'
+import type { ParsedOptions } from './middleware.ts'
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** Fields that the proxy itself is responsible for: setting them by hand would break the framing or the hop. */
+const OURS = new Set([
+  'connection',
+  'content-length',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+export const fieldName: z.ZodString = z
+  .string()
+  .regex(TOKEN, 'must be a field name')
+  .refine((name) => !OURS.has(name.toLowerCase()), 'is set by the proxy itself')
+
+export const fieldValue: z.ZodString = z
+  .string()
+  .regex(/^[\t -~\x80-\xff]*$/, 'must be visible characters of one line')
+
+export const fieldLines: z.ZodRecord<z.ZodString, z.ZodString> = z.record(fieldName, fieldValue)
+
+/** `Name: value` lines of a record. */
+export function toLines(fields: Readonly<Record<string, string>>): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `${name}: ${value.trim()}\r\n`)
+    .join('')
+}
+
+/** The first problem in words, with its path. */
+export function parseWith<T>(schema: z.ZodType<T>, options: unknown): ParsedOptions<T> {
+  const parsed = schema.safeParse(options)
+  if (parsed.success) return { ok: true, value: parsed.data }
+  const [issue] = parsed.error.issues
+  const path = issue?.path.join('.') ?? ''
+  return {
+    ok: false,
+    message: `${path === '' ? '' : `${path}: `}${issue?.message ?? 'is not valid'}`,
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The file, taken apart into settings and declared objects, each with its place in the text. Nothing is judged but the
+ * outline: what stands inside an object is admitted, or refused, object by object.
+ */
+import { readJson } from './document-json.ts'
+import { readYaml } from './document-yaml.ts'
+import { quote, type Path } from './parsed.ts'
+import { toPointer } from './pointer.ts'
+import type { Problem } from './problem.ts'
+import { SETTINGS_SHAPE } from './settings-schema.ts'
+import { didYouMean } from './suggest.ts'
+import { Unreadable, type Position, type Tree } from './tree.ts'
+
+/** Structurally the DeclaredObject of providers/. */
+export interface DocumentObject extends Position {
+  readonly kind: 'listener' | 'backend' | 'frontend'
+  readonly id: string
+  readonly value: unknown
+  /** `sluice.yaml#/frontends/vote` */
+  readonly key: string
+}
+
+export interface ReadableDocument {
+  readonly readable: true
+  /** What is fixed at start, as written; see resolve-settings.ts. */
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly objects: readonly DocumentObject[]
+  /** Of the outline: an unknown top-level key, a section that is no map. Their kind is never `file`. */
+  readonly problems: readonly Problem[]
+  /** Where a member of an object stands; of the nearest one that is there. Made for few calls, not for every object. */
+  readonly locate: (object: Pick<DocumentObject, 'kind' | 'id'>, path: Path) => Position | null
+  /** The same for `['log', 'level']`. */
+  readonly locateSetting: (path: Path) => Position | null
+}
+
+export type ParsedDocument =
+  | ReadableDocument
+  /** The one problem, of kind `file`: why nothing could be read. */
+  | { readonly readable: false; readonly problems: readonly [Problem] }
+
+const SETTING_KEYS = Object.keys(SETTINGS_SHAPE)
+
+const SECTIONS = { listener: 'listeners', backend: 'backends', frontend: 'frontends' } as const
+const KINDS = ['listener', 'backend', 'frontend'] as const
+
+/** Editors look for the schema's address there; it means nothing to us. */
+const IGNORED = '$schema'
+const KNOWN = [...SETTING_KEYS, ...Object.values(SECTIONS)]
+
+/** `filename` tells the notation (`.json`, else YAML) and names the file in problems and keys. Never throws. */
+export function parseDocument(text: string, filename: string): ParsedDocument {
+  const source = text.startsWith('\uFEFF') ? text.slice(1) : text
+  try {
+    return takeApart(filename.endsWith('.json') ? readJson(source) : readYaml(source), filename)
+  } catch (error) {
+    // Both readers are thorough; what they let through (a stack that overflows) is still only an unreadable file.
+    const known = error instanceof Unreadable ? error : null
+    const message =
+      known?.message ?? `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+    return {
+      readable: false,
+      problems: [
+        { kind: 'file', id: '', message, source: 'file', key: filename, ...known?.position },
+      ],
+    }
+  }
+}
+
+function takeApart({ root, locate }: Tree, filename: string): ReadableDocument {
+  const settings: Record<string, unknown> = {}
+  const objects: DocumentObject[] = []
+  const problems: Problem[] = []
+
+  function complain(kind: Problem['kind'], key: string, message: string): void {
+    const at = `${filename}#${toPointer([key])}`
+    problems.push({ kind, id: '', message, source: 'file', key: at, ...locate([key]) })
+  }
+
+  for (const [key, value] of Object.entries(root)) {
+    if (SETTING_KEYS.includes(key)) settings[key] = value
+    else if (!KNOWN.includes(key) && key !== IGNORED) {
+      complain('settings', key, `unknown key ${quote(key)}${didYouMean(key, KNOWN)}`)
+    }
+  }
+  for (const kind of KINDS) {
+    const section = root[SECTIONS[kind]]
+    // `frontends:` with nothing below it is how an empty section looks in YAML.
+    if (section === undefined || section === null) continue
+    if (typeof section !== 'object' || Array.isArray(section)) {
+      complain(
+        kind,
+        SECTIONS[kind],
+        `${SECTIONS[kind]} must be a map of ids, not ${quote(section)}`,
+      )
+      continue
+    }
+    for (const [id, value] of Object.entries(section)) {
+      const path = [SECTIONS[kind], id]
+      const { line, column } = locate(path) ?? { line: 1, column: 1 }
+      objects.push({ kind, id, value, key: `${filename}#${toPointer(path)}`, line, column })
+    }
+  }
+  return {
+    readable: true,
+    settings,
+    objects,
+    problems,
+    locate: ({ kind, id }, path) => locate([SECTIONS[kind], id, ...path]),
+    locateSetting: locate,
+  }
+}

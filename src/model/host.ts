@@ -1,0 +1,32 @@
+/** A host as it may stand in an address or a url: an IP address or a name of letters, digits, `-` and `_`. */
+import { isIPv4, isIPv6 } from 'node:net'
+import { bad, good, type Scalar } from './scalar.ts'
+
+// Compose and Swarm make names with underscores, so they are taken as letters.
+const NAME =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/
+// `127.1`, `0x7f.1` and `2130706433` are addresses to some resolvers and names to others: nobody's here.
+const NUMERIC_END = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/
+
+/** Canonical: lower case, IPv6 compressed and without brackets (they may be there or not). */
+export function parseHost(text: string): Scalar<string> {
+  if (isIPv4(text)) return good(text)
+  const bracketed = text.startsWith('[') && text.endsWith(']')
+  const bare = bracketed ? text.slice(1, -1) : text
+  if (isIPv6(bare)) {
+    if (bare.includes('%')) return bad('an IPv6 zone cannot be used here')
+    return good(new URL(`http://[${bare}]`).hostname.slice(1, -1))
+  }
+  const name = text.toLowerCase()
+  if (bracketed) return bad(`the host ${JSON.stringify(text)} is not an IPv6 address`)
+  if (NUMERIC_END.test(name)) return bad(`the host ${JSON.stringify(text)} is not an IPv4 address`)
+  if (name.endsWith('.')) return bad('the host must not end in a dot')
+  if (/[^\x21-\x7e]/.test(name))
+    return bad('the host must be ASCII; write the name in its xn-- form')
+  return NAME.test(name) ? good(name) : bad(`the host ${JSON.stringify(text)} is not a valid name`)
+}
+
+/** With brackets where it is IPv6, as it stands before `:port`. */
+export function bracketHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}

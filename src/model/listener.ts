@@ -1,0 +1,81 @@
+/** A listener as the file writes it. */
+import * as z from 'zod'
+import type { Address, Certificate, PathPolicy } from './snapshot.ts'
+import { address, count, duration, section, size, strict, text } from './fields.ts'
+
+const timeouts = section(
+  {
+    head: duration('For the whole of a request head, from its first byte.', '10s'),
+    body: duration('Without progress while a request body is on its way.', '60s'),
+    idle: duration('Between two requests of a connection.', '75s'),
+  },
+  'How long to wait for clients.',
+)
+
+const limits = section(
+  {
+    head: size('A request head.', '32KiB', 1024, 1024 ** 2),
+    target: size('The path and query of a request.', '8KiB', 64, 1024 ** 2),
+    fields: count('Header fields of a request.', 100, 1, 10_000),
+    connections: count('Client connections; 0 is no limit.', 0, 0, 10_000_000),
+    connectionsPerClient: count(
+      'Client connections from one address, for each serving thread; 0 is no limit.',
+      0,
+      0,
+      10_000_000,
+    ),
+  },
+  'What a client may use.',
+)
+
+const tls = strict(
+  {
+    certificates: z
+      .array(
+        strict(
+          {
+            cert: text('Path of the certificate chain (PEM), relative to this file.', 4096),
+            key: text('Path of its private key (PEM), relative to this file.', 4096),
+          },
+          'A certificate and its key.',
+        ),
+      )
+      .min(1, 'must hold at least one certificate')
+      .max(1000, 'must hold at most 1000 certificates')
+      .meta({
+        description: 'The name that a client asks for picks one; the first answers all others.',
+      }),
+  },
+  'What is needed for protocol: https.',
+)
+
+/** Parsed, but for its certificates: those are paths yet. */
+export interface ListenerForm {
+  readonly address: Address
+  readonly protocol: 'http' | 'https'
+  readonly paths: PathPolicy
+  readonly timeouts: { readonly head: number; readonly body: number; readonly idle: number }
+  readonly limits: {
+    readonly head: number
+    readonly target: number
+    readonly fields: number
+    readonly connections: number
+    readonly connectionsPerClient: number
+  }
+  readonly tls?: { readonly certificates: readonly Certificate[] } | undefined
+}
+
+export const listenerSchema: z.ZodType<ListenerForm> = strict(
+  {
+    address: address('Where to listen.'),
+    protocol: z.enum(['http', 'https']).default('http').meta({ description: 'https needs tls.' }),
+    paths: z.enum(['reject', 'normalize']).default('reject').meta({
+      description:
+        'Paths with two readings (encoded separators, dot segments): refused, or rewritten before they are matched and forwarded.',
+    }),
+    timeouts,
+    limits,
+    tls: tls.optional(),
+  },
+  'An address that clients connect to.',
+)

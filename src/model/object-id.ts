@@ -1,0 +1,18 @@
+/** Ids go into log lines, metric labels, JSON pointers and registry keys: few characters, and none that means anything there. */
+import { quote } from './parsed.ts'
+
+const ID = /^[A-Za-z0-9._@:-]{1,128}$/
+
+/** Keys that reach an object's prototype where code is careless; never an id, never an option. */
+const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+
+export function isForbiddenKey(key: string): boolean {
+  return FORBIDDEN.has(key)
+}
+
+/** Why `id` cannot be one, or null. */
+export function refuseId(id: string): string | null {
+  if (FORBIDDEN.has(id)) return `the id ${quote(id)} is reserved`
+  if (ID.test(id)) return null
+  return `the id must be 1 to 128 letters, digits or any of . _ - @ :, not ${quote(id)}`
+}

@@ -1,0 +1,86 @@
+/**
+ * The parsers of what is declared: hostile input in, a total object or its flaws out, never a throw. What crosses
+ * objects (a backend that is not there) or needs another folder's grammar (routes, middleware options) is judged by control.
+ */
+import { backendSchema } from './backend.ts'
+import { readAuthorities, readCertificate, type ReadPem } from './certificate.ts'
+import { frontendSchema } from './frontend.ts'
+import { listenerSchema } from './listener.ts'
+import { refuseId } from './object-id.ts'
+import { flaw, parseWith, refuse, type Flaw, type Parsed } from './parsed.ts'
+import type { Backend, Certificate, Frontend, Listener } from './snapshot.ts'
+
+/** `read` gives the text of a certificate file by the path that is written, and throws when it cannot. */
+export function parseListener(id: string, value: unknown, read: ReadPem): Parsed<Listener> {
+  const refused = refuseId(id)
+  if (refused !== null) return refuse([flaw([], refused)])
+  const form = parseWith(listenerSchema, value)
+  if (!form.ok) return form
+  const { address, protocol, paths, timeouts, limits, tls } = form.value
+  if (protocol === 'https' && tls === undefined) {
+    return refuse([flaw(['protocol'], 'https needs tls with at least one certificate')])
+  }
+  if (protocol === 'http' && tls !== undefined) {
+    return refuse([flaw(['tls'], 'is used with protocol: https only')])
+  }
+  const flaws: Flaw[] = []
+  const certificates: Certificate[] = []
+  tls?.certificates.forEach((declared, at) => {
+    const certificate = readCertificate(declared, ['tls', 'certificates', at], read, flaws)
+    if (certificate !== null) certificates.push(certificate)
+  })
+  if (flaws.length > 0) return refuse(flaws)
+  const { head, body, idle } = timeouts
+  return {
+    ok: true,
+    value: {
+      id,
+      address,
+      protocol,
+      paths,
+      timeouts: { headMs: head, bodyMs: body, idleMs: idle },
+      limits: {
+        headBytes: limits.head,
+        targetBytes: limits.target,
+        fields: limits.fields,
+        connections: limits.connections,
+        connectionsPerClient: limits.connectionsPerClient,
+      },
+      tls: tls === undefined ? null : { certificates },
+    },
+  }
+}
+
+/** `read` as for listeners, for the file of authorities. */
+export function parseBackend(id: string, value: unknown, read: ReadPem): Parsed<Backend> {
+  const refused = refuseId(id)
+  if (refused !== null) return refuse([flaw([], refused)])
+  const form = parseWith(backendSchema, value)
+  if (!form.ok) return form
+  const { balance, timeouts, limits, tls, servers } = form.value
+  const flaws: Flaw[] = []
+  const ca = tls.ca === undefined ? null : readAuthorities(tls.ca, ['tls', 'ca'], read, flaws)
+  if (flaws.length > 0) return refuse(flaws)
+  return {
+    ok: true,
+    value: {
+      id,
+      balance,
+      timeouts: {
+        connectMs: timeouts.connect,
+        firstByteMs: timeouts.firstByte,
+        stallMs: timeouts.stall,
+      },
+      limits: { connections: limits.connections, idle: limits.idle, idleMs: timeouts.idle },
+      tls: { verify: tls.verify, ca, serverName: tls.serverName ?? null },
+      servers,
+    },
+  }
+}
+
+export function parseFrontend(id: string, value: unknown): Parsed<Frontend> {
+  const refused = refuseId(id)
+  if (refused !== null) return refuse([flaw([], refused)])
+  const form = parseWith(frontendSchema, value)
+  return form.ok ? { ok: true, value: { id, ...form.value } } : form
+}

@@ -1,0 +1,51 @@
+/** A server's url: http or https, a host, maybe a port, and nothing else, because nothing else would be sent. */
+import { denyHost } from './denied-address.ts'
+import { bracketHost, parseHost } from './host.ts'
+import { quote } from './parsed.ts'
+import { bad, good, type Scalar } from './scalar.ts'
+
+export interface ServerUrl {
+  /** Canonical, the port always written: `http://127.0.0.1:5001`. */
+  readonly url: string
+  readonly scheme: 'http' | 'https'
+  /** Without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+const FORM = /^(https?):\/\/(\[[^\]/]*\]|[^/:?#@[\]\\]+)(?::(\d{1,5}))?\/?$/i
+
+export function parseServerUrl(value: unknown): Scalar<ServerUrl> {
+  if (value === undefined) return bad('is missing')
+  const match = typeof value === 'string' && value.length <= 300 ? FORM.exec(value) : null
+  if (match === null) return bad(explain(value))
+  const scheme = match[1]?.toLowerCase() === 'https' ? 'https' : 'http'
+  const port = match[3] === undefined ? (scheme === 'https' ? 443 : 80) : Number(match[3])
+  if (port < 1 || port > 65_535) return bad(`the port must be from 1 to 65535, not ${port}`)
+  const host = parseHost(match[2] ?? '')
+  if (!host.ok) return host
+  const denied = denyHost(host.value)
+  if (denied !== null) return bad(`a server cannot be at ${host.value}: it ${denied}`)
+  return good({
+    url: `${scheme}://${bracketHost(host.value)}:${port}`,
+    scheme,
+    host: host.value,
+    port,
+  })
+}
+
+/** Which rule it broke; the common mistakes by name. */
+function explain(value: unknown): string {
+  const example = 'write it as http://10.0.0.7:8080'
+  if (typeof value !== 'string') return `must be a url, not ${quote(value)}; ${example}`
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(value)
+  if (scheme === null) return `${quote(value)} is not a url; ${example}`
+  if (!/^https?$/i.test(scheme[1] ?? ''))
+    return `only http and https servers can be reached, not ${scheme[1]}`
+  // Never shown: what stands before the @ is a secret.
+  if (/^[^/?#]*@/.test(scheme[2] ?? '')) return 'a server url cannot carry a user name or password'
+  if (/^[^/?#]+[/?#]./.test(scheme[2] ?? '')) {
+    return `a server url cannot have a path or query, ${quote(value)} has; requests keep their own`
+  }
+  return `${quote(value)} is not a valid url; ${example}`
+}

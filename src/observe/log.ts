@@ -1,0 +1,29 @@
+/** The program's own log: JSON lines by pino. Only the main thread writes it; serving threads post their lines to it. */
+import { pino } from 'pino'
+import type { LogLevel } from '../model/settings.ts'
+import { escapeBeyondAscii } from './escape.ts'
+import type { Sink } from './sink.ts'
+
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  /** An error stands in the field `err`. */
+  error(fields: object, message: string): void
+}
+
+export function createLog(level: LogLevel, sink: Pick<Sink, 'write'>): Log {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  }
+  const logger = pino(options, { write: (line) => sink.write(escapeBeyondAscii(line)) })
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+  }
+}

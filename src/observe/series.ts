@@ -1,0 +1,119 @@
+/**
+ * Which objects get series of their own at a scrape, and what they read. At most `limit` of a kind do, in the order in
+ * which they were first seen; all others are summed in one row named `_other`, so that a table of any size keeps the
+ * answer to a scrape small. An object that has its series keeps them until it is removed.
+ *
+ * Counters must never fall. The row `_other` therefore adds up what its members gained since the last scrape: what a
+ * removed member had gained stays in it.
+ */
+import { COUNTERS, COUNT, SHARED } from '../scoreboard/layout.ts'
+import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import type { ReadCounts } from './counts.ts'
+
+const OTHER = '_other'
+
+export type Labels = Readonly<Record<string, string>>
+
+export interface CountedObject {
+  readonly labels: Labels
+  readonly slot: number
+}
+
+export interface Row {
+  readonly labels: Labels
+  /** As COUNT, over all threads. */
+  readonly counts: Float64Array
+  readonly inFlight: number
+  readonly connections: number
+  /** SHARED.restUntil, in tenths of a second; null for `_other`, which is many. */
+  readonly restUntil: number | null
+}
+
+export interface Series {
+  readonly rows: readonly Row[]
+  /** Objects without series of their own. */
+  readonly summed: number
+}
+
+export interface SeriesReader {
+  /** Each object once. `idle` includes those that saw no traffic yet. */
+  read(objects: Iterable<CountedObject>, idle: boolean): Series
+}
+
+/** A member of `_other`, with its counts as of the last scrape. */
+interface Member {
+  readonly counts: Float64Array
+  scrape: number
+}
+
+const TRAFFIC = [0, 1, 2, 3, 4, 5].map((code) => COUNT.status + code).concat(COUNT.connectFailures)
+
+export function createSeriesReader(
+  scoreboard: Scoreboard,
+  readCounts: ReadCounts,
+  limit: number,
+  labelNames: readonly string[],
+): SeriesReader {
+  // By slot, with the scrape they were last seen in: a removed object's slot is zeroed before the next one takes it,
+  // and its place with it.
+  const shown = new Map<number, number>()
+  const members = new Map<number, Member>()
+  const gained = new Float64Array(COUNTERS)
+  const otherLabels = Object.fromEntries(labelNames.map((name) => [name, OTHER]))
+  let scrape = 0
+
+  function read(objects: Iterable<CountedObject>, idle: boolean): Series {
+    scrape++
+    const rows: Row[] = []
+    const other = { inFlight: 0, connections: 0 }
+    const counts = new Float64Array(COUNTERS)
+    for (const { labels, slot } of objects) {
+      readCounts(slot, counts)
+      const inFlight = scoreboard.shared(slot, SHARED.inFlight)
+      const connections = scoreboard.shared(slot, SHARED.connections)
+      const known = shown.has(slot) || members.has(slot)
+      if (!known && !idle && inFlight === 0 && !hasTraffic(counts)) continue
+      if (isShown(slot, labels)) {
+        const restUntil = scoreboard.shared(slot, SHARED.restUntil)
+        rows.push({ labels, counts: counts.slice(), inFlight, connections, restUntil })
+        shown.set(slot, scrape)
+      } else {
+        addGain(slot, counts)
+        other.inFlight += inFlight
+        other.connections += connections
+      }
+    }
+    for (const [slot, seen] of shown) if (seen !== scrape) shown.delete(slot)
+    for (const [slot, member] of members) if (member.scrape !== scrape) members.delete(slot)
+    if (members.size > 0 || hasTraffic(gained)) {
+      rows.push({ labels: otherLabels, counts: gained.slice(), ...other, restUntil: null })
+    }
+    return { rows, summed: members.size }
+  }
+
+  function isShown(slot: number, labels: Labels): boolean {
+    if (shown.has(slot)) return true
+    if (members.has(slot) || shown.size >= limit) return false
+    // An object that is itself called `_other` would make the same series twice.
+    return labelNames.some((name) => labels[name] !== OTHER)
+  }
+
+  function addGain(slot: number, counts: Float64Array): void {
+    const member = members.get(slot) ?? { counts: new Float64Array(COUNTERS), scrape }
+    for (let counter = 0; counter < COUNTERS; counter++) {
+      const count = counts[counter] ?? 0
+      const last = member.counts[counter] ?? 0
+      // Less than before: the slot was zeroed for another object.
+      gained[counter] = (gained[counter] ?? 0) + (count >= last ? count - last : count)
+    }
+    member.counts.set(counts)
+    member.scrape = scrape
+    members.set(slot, member)
+  }
+
+  return { read }
+}
+
+function hasTraffic(counts: Float64Array): boolean {
+  return TRAFFIC.some((counter) => (counts[counter] ?? 0) > 0)
+}

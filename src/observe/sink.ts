@@ -1,0 +1,141 @@
+/**
+ * Where lines end up: a file or standard output. One sink takes the log and the access log of all threads, in whole
+ * batches, so that lines never interleave. A full disk or a reader that has stopped costs lines, which are counted;
+ * it never costs memory without bound and never holds up the program.
+ */
+import { createWriteStream, openSync } from 'node:fs'
+import type { Writable } from 'node:stream'
+
+export interface Sink {
+  /** Whole lines, each ended by a line feed. */
+  write(lines: string): void
+  /** Lines that were lost so far. */
+  readonly dropped: number
+  /** Opens the path again, for log rotation. Standard output stays as it is. */
+  reopen(): void
+  /** Resolves when everything is written, or after two seconds with a reader that has stopped. */
+  close(): Promise<void>
+}
+
+export interface SinkOptions {
+  /** Takes what the log itself cannot say, at most once a minute; standard error by default. */
+  readonly report?: (message: string) => void
+  /** ms, of any clock that does not go back. */
+  readonly now?: () => number
+}
+
+const MAX_WAITING_BYTES = 8 * 1024 * 1024
+const RETRY_AFTER_MS = 1000
+const REPORT_EVERY_MS = 60_000
+const CLOSE_WITHIN_MS = 2000
+
+export function openSink(path: string | null, options: SinkOptions = {}): Sink {
+  const { report = toStderr, now = () => performance.now() } = options
+  const name = path ?? 'standard output'
+  let dropped = 0
+  let quietUntil = -Infinity
+  let retryAt = 0
+  let isClosed = false
+  let rotated: Promise<unknown> = Promise.resolve()
+  let stream = openStream()
+
+  return {
+    write(lines) {
+      if (isClosed || (stream.destroyed && !recovered())) return drop(lines)
+      if (stream.writableLength + lines.length > MAX_WAITING_BYTES) {
+        fail('its reader is too slow')
+        return drop(lines)
+      }
+      stream.write(lines, (error) => {
+        if (error) drop(lines)
+      })
+    },
+    get dropped() {
+      return dropped
+    },
+    reopen() {
+      if (path === null || isClosed) return
+      const old = stream
+      if (replaceStream() && !old.destroyed) rotated = Promise.all([rotated, finish(old, true)])
+    },
+    async close() {
+      isClosed = true
+      await rotated
+      if (!stream.destroyed) await finish(stream, path !== null)
+    },
+  }
+
+  function openStream(): Writable {
+    const opened =
+      path === null ? process.stdout : createWriteStream('', { fd: openForAppend(path) })
+    opened.on('error', onError)
+    return opened
+  }
+
+  function replaceStream(): boolean {
+    try {
+      stream = openStream()
+      return true
+    } catch (error) {
+      fail(messageOf(error))
+      return false
+    }
+  }
+
+  /** A file stream that failed is gone for good; a new one is tried, at most once a second. */
+  function recovered(): boolean {
+    if (path === null || now() < retryAt) return false
+    retryAt = now() + RETRY_AFTER_MS
+    if (!replaceStream()) return false
+    // The failure may have cut a line in two: what comes now starts on a line of its own.
+    stream.write('\n')
+    return true
+  }
+
+  function onError(error: Error): void {
+    retryAt = now() + RETRY_AFTER_MS
+    fail(error.message)
+  }
+
+  function fail(why: string): void {
+    if (now() < quietUntil) return
+    quietUntil = now() + REPORT_EVERY_MS
+    report(`cannot write the log to ${name}: ${why}; lines are dropped until it works again`)
+  }
+
+  function drop(lines: string): void {
+    for (let at = lines.indexOf('\n'); at !== -1; at = lines.indexOf('\n', at + 1)) dropped++
+  }
+}
+
+function openForAppend(path: string): number {
+  try {
+    return openSync(path, 'a', 0o640)
+  } catch (cause) {
+    throw new Error(`cannot open the log ${path}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+function finish(stream: Writable, end: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, CLOSE_WITHIN_MS)
+    const done = (): void => {
+      clearTimeout(timer)
+      resolve()
+    }
+    if (end) {
+      stream.once('close', done)
+      stream.end()
+    } else {
+      stream.write('', done)
+    }
+  })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function toStderr(message: string): void {
+  process.stderr.write(`${message}\n`)
+}

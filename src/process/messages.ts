@@ -1,0 +1,36 @@
+/** What the main thread and a serving thread say to each other. Requests never cross here. */
+import type { Update } from '../control/publish.ts'
+import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
+
+/** What a serving thread is started with. */
+export interface ThreadStart {
+  readonly thread: number
+  readonly memory: ScoreboardMemory
+  readonly trusted: readonly string[]
+  readonly access: 'json' | 'common' | 'off'
+  /** The same in every thread, so that TLS sessions resume whichever takes the connection. */
+  readonly ticketKeys: Uint8Array
+  /** Other threads listen on the same ports. */
+  readonly reusePort: boolean
+}
+
+export type ToThread =
+  | Update
+  /** Stop accepting, finish what is under way, then say `drained`. */
+  | { readonly kind: 'drain' }
+
+export type FromThread =
+  | {
+      readonly kind: 'applied'
+      readonly number: number
+      readonly problems: readonly string[]
+      /** Listeners that are open, with their ports. */
+      readonly ports: Readonly<Record<string, number>>
+    }
+  /** Access log lines. */
+  | { readonly kind: 'lines'; readonly lines: string }
+  /** A fault of ours, caught in one exchange. */
+  | { readonly kind: 'fault'; readonly stack: string }
+  /** How long the thread's event loop was held up, over the last second. */
+  | { readonly kind: 'loop'; readonly p99Ms: number; readonly maxMs: number }
+  | { readonly kind: 'drained' }

@@ -1,0 +1,207 @@
+/** `sluice serve`: the whole program, from its settings to its exit code. */
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { type Admin, createAdmin } from '../admin/server.ts'
+import { createAdmission } from '../control/admit.ts'
+import { type Control, createControl } from '../control/control.ts'
+import { readLocalAddresses } from '../control/local-addresses.ts'
+import { createPublisher, type Publisher } from '../control/publish.ts'
+import { createReadBeside } from '../control/read-beside.ts'
+import { parseDocument } from '../model/document.ts'
+import type { Problem } from '../model/problem.ts'
+import { resolveSettings, type SettingSources } from '../model/resolve-settings.ts'
+import type { Settings } from '../model/settings.ts'
+import { createLog, type Log } from '../observe/log.ts'
+import { createMetrics } from '../observe/metrics.ts'
+import { openSink, type Sink } from '../observe/sink.ts'
+import { createFileProvider } from '../providers/file.ts'
+import { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { createThreads, type Threads } from './threads.ts'
+
+export interface ServeOptions {
+  readonly config: string
+  readonly flags: SettingSources['flags']
+  readonly env: SettingSources['env']
+  readonly version: string
+  /** For what stops a start: standard error. */
+  readonly complain: (line: string) => void
+}
+
+/** Resolves with the exit code: 0 after a drain, 1 when it could not start. */
+export async function serve(options: ServeOptions): Promise<number> {
+  const { config, flags, env, complain } = options
+  const sources = { filename: config, env, flags, cores: availableParallelism() }
+  const { settings, problems } = resolveSettings({ document: readSettings(config), ...sources })
+  const fatal = problems.filter((problem) => problem.source !== 'file')
+  if (fatal.length > 0) {
+    for (const { message } of fatal) complain(`sluice: ${message}`)
+    return 1
+  }
+  try {
+    return await run(options, settings, problems)
+  } catch (error) {
+    complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
+    return 1
+  }
+}
+
+/** The file's settings; null when it cannot be read, which the provider says better. */
+export function readSettings(config: string): SettingSources['document'] {
+  try {
+    const document = parseDocument(readFileSync(config, 'utf8'), config)
+    return document.readable ? document : null
+  } catch {
+    return null
+  }
+}
+
+async function run(
+  options: ServeOptions,
+  settings: Settings,
+  problems: readonly Problem[],
+): Promise<number> {
+  const sink = openSink(settings.log.path)
+  const log = createLog(settings.log.level, sink)
+  for (const problem of problems) log.warn({ problem }, problem.message)
+  const scoreboard = new Scoreboard(Math.max(1, settings.workers), Date.now())
+  const publisher = createPublisher(scoreboard)
+  const control = createControl({
+    providers: [createFileProvider(options.config)],
+    admission: createAdmission({
+      readFile: createReadBeside(options.config),
+      admin: settings.admin.address,
+      localAddresses: readLocalAddresses,
+      now: Date.now,
+    }),
+    publisher,
+    log,
+  })
+  const writeLines = (lines: string): void => sink.write(lines)
+  const threads = createThreads({ settings, scoreboard, publisher, log, writeLines })
+  const signals = listenForSignals(
+    () => {
+      log.info({}, 'reloading')
+      control.reload()
+    },
+    () => sink.reopen(),
+  )
+  let state: 'starting' | 'ready' | 'draining' = 'starting'
+  const admin = await openAdmin(
+    { ...options, settings, scoreboard, publisher, control, threads, sink, log },
+    () => state,
+  )
+  try {
+    await control.start()
+    threads.start()
+    await publisher.whenInForce(1)
+    if (Object.keys(threads.ports()).length === 0) throw new Error(noListener(publisher, control))
+    for (const problem of publisher.threadProblems()) log.error({}, problem)
+    state = 'ready'
+    log.info(
+      {
+        ports: threads.ports(),
+        admin: admin.address,
+        workers: settings.workers,
+        version: options.version,
+      },
+      'serving',
+    )
+    const signal = await signals.stop
+    log.info({ signal }, 'draining')
+  } catch (error) {
+    // A signal may come before the first table is in force.
+    log.error({ err: error }, 'the start failed')
+    await Promise.all([admin.close(), threads.drain(0), sink.close()])
+    throw error
+  }
+  state = 'draining'
+  await control.stop()
+  await threads.drain(settings.drainMs)
+  publisher.stop()
+  await admin.close()
+  log.info({}, 'stopped')
+  await sink.close()
+  return 0
+}
+
+function noListener(publisher: Publisher, control: Control): string {
+  const reasons = [
+    ...publisher.threadProblems(),
+    ...control.table().setAside.map(({ kind, id, message }) => `${kind} "${id}": ${message}`),
+  ]
+  return reasons.length > 0
+    ? `no listener is open: ${reasons.join('; ')}`
+    : 'no listener is declared: add one under "listeners", such as web: { address: 127.0.0.1:8080 }'
+}
+
+interface AdminParts {
+  readonly settings: Settings
+  readonly scoreboard: Scoreboard
+  readonly publisher: Publisher
+  readonly control: Control
+  readonly threads: Threads
+  readonly sink: Sink
+  readonly log: Log
+  readonly version: string
+}
+
+function openAdmin(
+  parts: AdminParts,
+  state: () => 'starting' | 'ready' | 'draining',
+): Promise<Admin> {
+  const { settings, scoreboard, publisher, control, threads, sink, log, version } = parts
+  let lastChangeAt: number | null = null
+  const metrics = createMetrics({
+    scoreboard,
+    objects: () => publisher.placed(),
+    status: () => {
+      const { workers, restarts, eventLoopDelays } = threads.status()
+      return {
+        revision: publisher.inForce(),
+        setAside: control.table().setAside.length,
+        lastChangeAt,
+        workers,
+        workerRestarts: restarts,
+        droppedLogLines: sink.dropped,
+        eventLoopDelays,
+      }
+    },
+    version,
+  })
+  publisher.listen({
+    onInForce(_number, changedAt) {
+      lastChangeAt = Date.now()
+      metrics.observeChange((lastChangeAt - changedAt) / 1000)
+    },
+  })
+  return createAdmin({
+    address: settings.admin.address,
+    table: () => control.table(),
+    metrics,
+    ready: () => ({
+      ready: state() === 'ready',
+      reason: state() === 'starting' ? 'the first table is not in force yet' : state(),
+    }),
+    log,
+  })
+}
+
+interface Signals {
+  /** The first SIGTERM or SIGINT. The second ends the program at once. */
+  readonly stop: Promise<NodeJS.Signals>
+}
+
+function listenForSignals(reload: () => void, reopen: () => void): Signals {
+  const { promise: stop, resolve } = Promise.withResolvers<NodeJS.Signals>()
+  let isStopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1)
+      isStopping = true
+      resolve(signal)
+    })
+  }
+  process.on('SIGHUP', reload)
+  process.on('SIGUSR1', reopen)
+  return { stop }
+}

@@ -1,0 +1,87 @@
+/**
+ * A gateway with a mouth and an ear: takes deltas in order, hands back acknowledgements, access log lines and faults.
+ * Runs in a worker (worker.ts), or on the main thread with `workers: 0`.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Update } from '../control/publish.ts'
+import { Gateway } from '../gateway/gateway.ts'
+import type { Delta } from '../model/snapshot.ts'
+import { createAccessLog } from '../observe/access-log.ts'
+import type { FromThread, ThreadStart, ToThread } from './messages.ts'
+
+export interface ServingThread {
+  receive(message: ToThread): void
+  /** Ends whatever is left. */
+  destroy(): void
+}
+
+const REPORT_MS = 1_000
+const RESOLUTION_MS = 10
+const LOOK_MS = 20
+
+export function createServingThread(
+  start: ThreadStart,
+  post: (message: FromThread) => void,
+): ServingThread {
+  const access = createAccessLog(start.access, (lines) => post({ kind: 'lines', lines }))
+  const gateway = new Gateway({
+    thread: start.thread,
+    memory: start.memory,
+    trusted: start.trusted,
+    ticketKeys: Buffer.from(start.ticketKeys),
+    reusePort: start.reusePort,
+    onRecord: start.access === 'off' ? null : (record) => access.write(record),
+    onFault: (fault) => post({ kind: 'fault', stack: stackOf(fault) }),
+  })
+  const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  loop.enable()
+  const reporter = setInterval(() => {
+    // The histogram counts from one tick to the next: what exceeds the resolution is delay.
+    const delay = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
+    post({ kind: 'loop', p99Ms: delay(loop.percentile(99)), maxMs: delay(loop.max) })
+    loop.reset()
+  }, REPORT_MS)
+  reporter.unref()
+  let applied = Promise.resolve()
+
+  /** One after another: a large delta lets requests through while it is applied. */
+  async function apply({ number, delta, pages }: Update): Promise<void> {
+    const problems = await gateway.apply(JSON.parse(delta) as Delta, pages)
+    post({ kind: 'applied', number, problems, ports: gateway.ports() })
+  }
+
+  function drain(): void {
+    gateway.drain()
+    const look = setInterval(() => {
+      if (gateway.connections > 0) return
+      clearInterval(look)
+      access.flush()
+      post({ kind: 'drained' })
+    }, LOOK_MS)
+  }
+
+  return {
+    receive(message) {
+      switch (message.kind) {
+        case 'delta':
+          applied = applied.then(() => apply(message))
+          break
+        case 'drain':
+          void applied.then(drain)
+          break
+        default:
+          message satisfies never
+      }
+    },
+    destroy() {
+      clearInterval(reporter)
+      loop.disable()
+      gateway.destroy()
+      access.flush()
+    },
+  }
+}
+
+function stackOf(fault: unknown): string {
+  return fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)
+}

@@ -1,0 +1,191 @@
+/**
+ * The serving threads: started, told of every change, restarted when one dies, drained at the end. A thread that dies
+ * takes its own connections with it and nothing else: the others go on, its counts of what was under way are taken
+ * back, and its successor begins with the table of that moment.
+ */
+import { randomBytes } from 'node:crypto'
+import { Worker } from 'node:worker_threads'
+import type { Publisher } from '../control/publish.ts'
+import type { Settings } from '../model/settings.ts'
+import type { Log } from '../observe/log.ts'
+import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import type { FromThread, ThreadStart, ToThread } from './messages.ts'
+import { createServingThread } from './serving-thread.ts'
+
+export interface ThreadsOptions {
+  readonly settings: Settings
+  readonly scoreboard: Scoreboard
+  readonly publisher: Publisher
+  readonly log: Log
+  readonly writeLines: (lines: string) => void
+  /** The worker's entry; tests bring one that can be made to fail. */
+  readonly entry?: URL
+}
+
+export interface Threads {
+  start(): void
+  /** Stops accepting and waits for what is under way, for `drainMs` at most; then ends the threads. */
+  drain(drainMs: number): Promise<void>
+  status(): ThreadsStatus
+  /** Listeners that are open, with their ports. */
+  ports(): Readonly<Record<string, number>>
+}
+
+export interface ThreadsStatus {
+  readonly workers: Readonly<Record<'running' | 'restarting', number>>
+  readonly restarts: number
+  readonly eventLoopDelays: readonly { thread: string; p99Ms: number; maxMs: number }[]
+}
+
+/** A thread that died sooner than this after its start is not restarted at once. */
+const YOUNG_MS = 5_000
+const LONGEST_PAUSE_MS = 5_000
+
+/** One of them, whether a worker or in line. */
+interface Running {
+  send(message: ToThread): void
+  terminate(): Promise<void>
+  readonly drained: PromiseWithResolvers<void>
+}
+
+export function createThreads(options: ThreadsOptions): Threads {
+  const { settings, scoreboard, publisher, log, writeLines } = options
+  const ticketKeys = randomBytes(48)
+  const inLine = settings.workers === 0
+  const running = new Map<number, Running>()
+  const delays = new Map<number, { p99Ms: number; maxMs: number }>()
+  const quickDeaths = new Map<number, number>()
+  let ports: Readonly<Record<string, number>> = {}
+  let restarts = 0
+  let isDraining = false
+
+  function startOf(thread: number): ThreadStart {
+    return {
+      thread,
+      memory: scoreboard.memory(),
+      trusted: settings.trusted,
+      access: settings.log.access,
+      ticketKeys,
+      reusePort: !inLine,
+    }
+  }
+
+  function launch(thread: number): void {
+    const begin = startOf(thread)
+    const one = inLine ? launchInLine(begin) : launchWorker(begin)
+    running.set(thread, one)
+    publisher.attach({
+      thread,
+      pages: begin.memory.pages.length,
+      deliver: (update) => one.send(update),
+    })
+  }
+
+  function launchInLine(begin: ThreadStart): Running {
+    const drained = Promise.withResolvers<void>()
+    const thread = createServingThread(begin, (message) => hear(begin.thread, drained, message))
+    return {
+      drained,
+      send: (message) => thread.receive(message),
+      terminate: () => Promise.resolve(thread.destroy()),
+    }
+  }
+
+  function launchWorker(begin: ThreadStart): Running {
+    const drained = Promise.withResolvers<void>()
+    const worker = new Worker(options.entry ?? workerEntry(), { workerData: begin })
+    const startedAt = performance.now()
+    worker.on('message', (message: FromThread) => hear(begin.thread, drained, message))
+    worker.on('error', (error) => {
+      log.error({ err: error, thread: begin.thread }, 'a serving thread failed')
+    })
+    worker.on('exit', (code) => {
+      drained.resolve()
+      if (!isDraining) bury(begin.thread, code, performance.now() - startedAt)
+    })
+    return {
+      drained,
+      send: (message) => worker.postMessage(message),
+      terminate: async () => {
+        await worker.terminate()
+      },
+    }
+  }
+
+  function hear(thread: number, drained: PromiseWithResolvers<void>, message: FromThread): void {
+    switch (message.kind) {
+      case 'applied':
+        ports = message.ports
+        quickDeaths.delete(thread)
+        publisher.acknowledge(thread, message.number, message.problems)
+        break
+      case 'lines':
+        writeLines(message.lines)
+        break
+      case 'fault':
+        log.error({ thread, stack: message.stack }, 'a fault of our own ended an exchange')
+        break
+      case 'loop':
+        delays.set(thread, message)
+        break
+      case 'drained':
+        drained.resolve()
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  function bury(thread: number, code: number, ageMs: number): void {
+    running.delete(thread)
+    delays.delete(thread)
+    publisher.detach(thread)
+    scoreboard.forgetThread(thread)
+    restarts++
+    const deaths = ageMs < YOUNG_MS ? (quickDeaths.get(thread) ?? 0) + 1 : 0
+    quickDeaths.set(thread, deaths)
+    // The first restart is immediate; one that dies on its start again and again waits longer each time.
+    const pauseMs = deaths <= 1 ? 0 : Math.min(LONGEST_PAUSE_MS, 100 * 2 ** deaths)
+    log.error({ thread, code, pauseMs }, 'a serving thread has ended and is started again')
+    setTimeout(() => {
+      if (!isDraining) launch(thread)
+    }, pauseMs)
+  }
+
+  return {
+    start() {
+      for (let thread = 0; thread < Math.max(1, settings.workers); thread++) launch(thread)
+    },
+    async drain(drainMs) {
+      isDraining = true
+      for (const one of running.values()) one.send({ kind: 'drain' })
+      const all = Promise.all([...running.values()].map(({ drained }) => drained.promise))
+      const limit = Promise.withResolvers<void>()
+      const timer = setTimeout(() => {
+        log.warn({ drainMs }, 'the drain took too long: what is left is cut')
+        limit.resolve()
+      }, drainMs)
+      await Promise.race([all, limit.promise])
+      clearTimeout(timer)
+      await Promise.all([...running.values()].map((one) => one.terminate()))
+    },
+    status: () => ({
+      workers: {
+        running: running.size,
+        restarting: Math.max(1, settings.workers) - running.size,
+      },
+      restarts,
+      eventLoopDelays: [...delays].map(([thread, { p99Ms, maxMs }]) => ({
+        thread: String(thread),
+        p99Ms,
+        maxMs,
+      })),
+    }),
+    ports: () => ports,
+  }
+}
+
+/** Beside this file: `.ts` from a checkout, `.js` in dist. */
+function workerEntry(): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+}

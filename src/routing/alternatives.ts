@@ -1,0 +1,105 @@
+/**
+ * An expression written as alternatives: `||` outside, `&&` inside, `!` only on single values. Each alternative stands
+ * for itself in the order of routes. Every spelling of an expression has the same alternatives, as sets of literals.
+ */
+import type { Expression, Matcher, Term } from './expression.ts'
+
+/** A term that holds, or a single value that does not. */
+export interface Literal {
+  readonly term: Term
+  readonly negated: boolean
+}
+
+export const MAX_ALTERNATIVES = 256
+export const MAX_LITERALS = 4096
+
+export interface AlternativeCount {
+  readonly alternatives: number
+  /** Over all alternatives. */
+  readonly literals: number
+}
+
+/** What `toAlternatives` would make, before it drops what is said twice; costs no more than reading the expression. */
+export function countAlternatives(expression: Expression, negated = false): AlternativeCount {
+  if (expression.kind === 'not') return countAlternatives(expression.term, !negated)
+  if (expression.kind === 'term') {
+    const count = expression.values.length
+    if (negated) return { alternatives: 1, literals: count }
+    const alternatives = isIndexed(expression) ? count : 1
+    return { alternatives, literals: alternatives }
+  }
+  const counts = expression.terms.map((term) => countAlternatives(term, negated))
+  return counts.reduce(joins(expression.kind, negated) === 'and' ? multiply : add)
+}
+
+export function toAlternatives(expression: Expression): Literal[][] {
+  const alternatives = expand(expression, false).map(withoutRepeats)
+  if (alternatives.length === 1) return alternatives
+  const distinct = new Map(
+    alternatives.map((literals) => [literals.map(literalKey).sort().join('\n'), literals]),
+  )
+  return [...distinct.values()]
+}
+
+/** One text for all literals that say the same. */
+export function literalKey({ term, negated }: Literal): string {
+  const values = term.values.map((value) => `${value.kind}=${JSON.stringify(value.text)}`)
+  return `${negated ? '!' : ''}${term.subject} ${JSON.stringify(term.name)} ${values.sort().join()}`
+}
+
+function add(one: AlternativeCount, other: AlternativeCount): AlternativeCount {
+  return {
+    alternatives: one.alternatives + other.alternatives,
+    literals: one.literals + other.literals,
+  }
+}
+
+function multiply(one: AlternativeCount, other: AlternativeCount): AlternativeCount {
+  return {
+    alternatives: one.alternatives * other.alternatives,
+    literals: one.literals * other.alternatives + other.literals * one.alternatives,
+  }
+}
+
+function expand(expression: Expression, negated: boolean): Literal[][] {
+  if (expression.kind === 'not') return expand(expression.term, !negated)
+  if (expression.kind === 'term') return expandTerm(expression, negated)
+  const parts = expression.terms.map((term) => expand(term, negated))
+  if (joins(expression.kind, negated) === 'or') return parts.flat()
+  return parts.reduce((joined, part) =>
+    joined.flatMap((left) => part.map((right) => [...left, ...right])),
+  )
+}
+
+// De Morgan: a negated `&&` is an `||` of what it negates.
+function joins(kind: 'and' | 'or', negated: boolean): 'and' | 'or' {
+  if (!negated) return kind
+  return kind === 'and' ? 'or' : 'and'
+}
+
+function expandTerm(term: Term, negated: boolean): Literal[][] {
+  const single = (value: Matcher): Literal => ({
+    term: term.values.length === 1 ? term : { ...term, values: [value] },
+    negated,
+  })
+  if (negated) return [term.values.map(single)]
+  if (isIndexed(term)) return term.values.map((value) => [single(value)])
+  return [[{ term: distinctValues(term), negated }]]
+}
+
+// Each host and each path has a place of its own in the index; other values are looked at one after another anyway.
+function isIndexed(term: Term): boolean {
+  return term.subject === 'host' || term.subject === 'path'
+}
+
+function distinctValues(term: Term): Term {
+  if (term.values.length === 1) return term
+  const values = new Map(term.values.map((value) => [`${value.kind} ${value.text}`, value]))
+  return { ...term, values: [...values.values()] }
+}
+
+function withoutRepeats(literals: Literal[]): Literal[] {
+  if (literals.length === 1) return literals
+  const distinct = new Map(literals.map((literal) => [literalKey(literal), literal]))
+  return distinct.size === literals.length ? literals : [...distinct.values()]
+}

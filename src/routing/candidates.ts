@@ -1,0 +1,108 @@
+/**
+ * The routes of one place in the index, in their order. Hot: `find` runs for each request, so an entry is one flat object
+ * and stands for itself where it is alone.
+ */
+import type { TextMatcher } from './expression.ts'
+import { matchesPath } from './expression.ts'
+import type { RoutableRequest } from './request.ts'
+import type { Alternative, Predicate } from './rule.ts'
+
+export interface Candidates<T> {
+  /** The first in order that holds for the request, if it goes before `best`; else `best`. */
+  find(request: RoutableRequest, best: Entry<T> | undefined): Entry<T> | undefined
+}
+
+/** One alternative of a route. Who finds it has compared the host; it compares all the rest. */
+export class Entry<T> implements Candidates<T> {
+  readonly id: string
+  readonly value: T
+  readonly priority: number
+  readonly host: TextMatcher | undefined
+  readonly path: TextMatcher | undefined
+  readonly predicates: readonly Predicate[]
+  readonly hostRank: number
+  readonly pathRank: number
+
+  constructor(id: string, priority: number, alternative: Alternative, value: T) {
+    this.id = id
+    this.value = value
+    this.priority = priority
+    this.host = alternative.host
+    this.path = alternative.path
+    this.predicates = alternative.predicates
+    this.hostRank = alternative.hostRank
+    this.pathRank = alternative.pathRank
+  }
+
+  find(request: RoutableRequest, best: Entry<T> | undefined): Entry<T> | undefined {
+    return (best === undefined || precedes(this, best)) && this.holds(request) ? this : best
+  }
+
+  holds(request: RoutableRequest): boolean {
+    if (this.path !== undefined && !matchesPath(this.path, request.path)) return false
+    for (const predicate of this.predicates) if (!predicate(request)) return false
+    return true
+  }
+}
+
+/** The order of routes: README.md. Total but for two alternatives of one route, between which nothing depends on it. */
+export function precedes<T>(one: Entry<T>, other: Entry<T>): boolean {
+  if (one.priority !== other.priority) return one.priority > other.priority
+  if (one.hostRank !== other.hostRank) return one.hostRank > other.hostRank
+  if (one.pathRank !== other.pathRank) return one.pathRank > other.pathRank
+  const gain = one.predicates.length - other.predicates.length
+  return gain === 0 ? one.id < other.id : gain > 0
+}
+
+export class EntryList<T> implements Candidates<T> {
+  /** First goes first. */
+  readonly entries: Entry<T>[]
+
+  constructor(first: Entry<T>, second: Entry<T>) {
+    this.entries = precedes(second, first) ? [second, first] : [first, second]
+  }
+
+  find(request: RoutableRequest, best: Entry<T> | undefined): Entry<T> | undefined {
+    for (const entry of this.entries) {
+      if (best !== undefined && !precedes(entry, best)) return best
+      if (entry.holds(request)) return entry
+    }
+    return best
+  }
+
+  add(entry: Entry<T>): void {
+    this.entries.splice(this.#placeOf(entry), 0, entry)
+  }
+
+  remove(entry: Entry<T>): void {
+    this.entries.splice(this.entries.indexOf(entry, this.#placeOf(entry)), 1)
+  }
+
+  #placeOf(entry: Entry<T>): number {
+    let low = 0
+    let high = this.entries.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const there = this.entries[middle]
+      if (there !== undefined && precedes(there, entry)) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+/** Nothing, one, or several. */
+export type Slot<T> = Entry<T> | EntryList<T> | undefined
+
+export function addEntry<T>(slot: Slot<T>, entry: Entry<T>): Entry<T> | EntryList<T> {
+  if (slot === undefined) return entry
+  if (slot instanceof Entry) return new EntryList(slot, entry)
+  slot.add(entry)
+  return slot
+}
+
+export function removeEntry<T>(slot: Slot<T>, entry: Entry<T>): Slot<T> {
+  if (slot === undefined || slot instanceof Entry) return undefined
+  slot.remove(entry)
+  return slot.entries.length === 1 ? slot.entries[0] : slot
+}

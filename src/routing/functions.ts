@@ -1,0 +1,120 @@
+/** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
+import type { Matcher, Subject } from './expression.ts'
+import { networkFault } from './network.ts'
+import type { PatternElement } from './pattern.ts'
+import { parsePattern, patternText, REST } from './pattern.ts'
+import { compileRegexp } from './regexp.ts'
+
+export interface RouteFunction {
+  readonly subject: Subject
+  /** The first argument names a header or a query parameter. */
+  readonly named: boolean
+  /** How many values, behind the name. */
+  readonly least: number
+  readonly most: number
+  /** As an error shows it. */
+  readonly usage: string
+  readonly read: ReadValue
+}
+
+/** Calls `refuse`, which throws, with what is wrong with the text. */
+export type ReadValue = (text: string, refuse: Refuse) => Matcher
+type Refuse = (message: string) => never
+
+export const ROUTE_FUNCTIONS: ReadonlyMap<string, RouteFunction> = new Map([
+  ['Host', anyOf('host', 'Host("name", ...)', readHost)],
+  ['HostRegexp', anyOf('host', 'HostRegexp("expression", ...)', regexp(true))],
+  ['Path', anyOf('path', 'Path("/path", ...)', readPath)],
+  ['PathPrefix', anyOf('path', 'PathPrefix("/path", ...)', readPrefix)],
+  ['PathRegexp', anyOf('path', 'PathRegexp("expression", ...)', regexp(false))],
+  ['Method', anyOf('method', 'Method("NAME", ...)', readMethod)],
+  ['MethodRegexp', anyOf('method', 'MethodRegexp("expression", ...)', regexp(false))],
+  ['Header', named('header', 1, 'Header("name", "value")', readHeader)],
+  ['HeaderRegexp', named('header', 1, 'HeaderRegexp("name", "expression")', regexp(false))],
+  ['Query', named('query', 0, 'Query("name") or Query("name", "value")', readQuery)],
+  ['ClientIP', anyOf('clientIp', 'ClientIP("address or block", ...)', readNetwork)],
+])
+
+/** RFC 9110 section 5.6.2. */
+export function isToken(text: string): boolean {
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text)
+}
+
+function anyOf(subject: Subject, usage: string, read: ReadValue): RouteFunction {
+  return { subject, named: false, least: 1, most: Infinity, usage, read }
+}
+
+function named(subject: Subject, least: number, usage: string, read: ReadValue): RouteFunction {
+  return { subject, named: true, least, most: 1, usage, read }
+}
+
+function regexp(caseInsensitive: boolean): ReadValue {
+  return (text, refuse) => ({
+    kind: 'regexp',
+    text,
+    regexp: compileRegexp(text, caseInsensitive, refuse),
+  })
+}
+
+function readHost(text: string, refuse: Refuse): Matcher {
+  if (NOT_ASCII.test(text)) refuse(`the host "${text}" is not ASCII; write it in its "xn--" form`)
+  if (!text.startsWith('[') && text.replace(/<[^>]*>/g, '').includes(':')) {
+    refuse(`the host "${text}" must have no port, and brackets when it is an IPv6 address`)
+  }
+  const name = text.endsWith('.') ? text.slice(0, -1) : text
+  const elements = parsePattern(name, '.', refuse)
+  if (elements.includes(REST)) {
+    refuse('"<path:name>" is for paths; "<name>" stands for one label of a host')
+  }
+  return literalOrPattern(elements.map(toLowerCase), '.')
+}
+
+function toLowerCase(element: PatternElement): PatternElement {
+  return typeof element === 'string' ? element.toLowerCase() : element
+}
+
+function readPath(text: string, refuse: Refuse): Matcher {
+  requirePath(text, refuse)
+  return literalOrPattern(parsePattern(text, '/', refuse), '/')
+}
+
+function readPrefix(text: string, refuse: Refuse): Matcher {
+  requirePath(text, refuse)
+  if (text.includes('<')) {
+    refuse('PathPrefix takes no patterns; use Path with "<path:name>" at its end')
+  }
+  return { kind: 'prefix', text }
+}
+
+function requirePath(text: string, refuse: Refuse): void {
+  if (!text.startsWith('/')) refuse(`the path "${text}" must begin with "/"`)
+  if (NOT_ASCII.test(text)) refuse(`the path "${text}" is not ASCII; write it with "%" escapes`)
+  if (text.includes('?')) refuse(`the path "${text}" holds a query; use Query("name", "value")`)
+}
+
+// Neither is ever seen on the wire: hosts and paths come escaped.
+const NOT_ASCII = /[^\x00-\x7f]/
+
+function readMethod(text: string, refuse: Refuse): Matcher {
+  return literalOrPattern(parsePattern(text, '', refuse), '')
+}
+
+function readHeader(text: string, refuse: Refuse): Matcher {
+  return literalOrPattern(parsePattern(text, '/', refuse), '/')
+}
+
+function readQuery(text: string): Matcher {
+  return { kind: 'literal', text }
+}
+
+function readNetwork(text: string, refuse: Refuse): Matcher {
+  const fault = networkFault(text)
+  if (fault !== null) refuse(fault)
+  return { kind: 'network', text }
+}
+
+function literalOrPattern(elements: readonly PatternElement[], separator: string): Matcher {
+  const [first = ''] = elements
+  if (elements.length <= 1 && typeof first === 'string') return { kind: 'literal', text: first }
+  return { kind: 'pattern', text: patternText(elements), elements, separator }
+}

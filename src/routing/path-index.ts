@@ -1,0 +1,108 @@
+/**
+ * The routes of one host by their paths. A few stand in a list, which is quicker than any index; more stand in a trie,
+ * so that a match costs as much as the path has segments, however many routes there are.
+ */
+import type { Candidates, Entry, Slot } from './candidates.ts'
+import { addEntry, EntryList, removeEntry } from './candidates.ts'
+import type { TextMatcher } from './expression.ts'
+import { digitsEnd, splitPattern } from './pattern.ts'
+import type { RoutableRequest } from './request.ts'
+import type { Step } from './trie.ts'
+import { toSteps, TrieNode, updateTrie } from './trie.ts'
+
+/** What a host has: nothing, one route, a list, or an index. */
+export type PathRoutes<T> = Slot<T> | PathIndex<T>
+
+// Measured: up to about this many, walking the list (145 ns for 8 prefixes) beats the trie (164 ns for 9, 184 for 16).
+const LONGEST_LIST = 8
+
+export function addByPath<T>(routes: PathRoutes<T>, entry: Entry<T>): PathRoutes<T> {
+  if (routes instanceof PathIndex) {
+    routes.add(entry)
+    return routes
+  }
+  const slot = addEntry(routes, entry)
+  if (!(slot instanceof EntryList) || slot.entries.length <= LONGEST_LIST) return slot
+  const index = new PathIndex<T>()
+  for (const each of slot.entries) index.add(each)
+  return index
+}
+
+export function removeByPath<T>(routes: PathRoutes<T>, entry: Entry<T>): PathRoutes<T> {
+  if (!(routes instanceof PathIndex)) return removeEntry(routes, entry)
+  routes.remove(entry)
+  return routes.size === 0 ? undefined : routes
+}
+
+export class PathIndex<T> implements Candidates<T> {
+  readonly #root = new TrieNode<Entry<T> | EntryList<T>>()
+  /** Without a path, or with one that is a regular expression: tried in order. */
+  #loose: Slot<T> = undefined
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  find(request: RoutableRequest, best: Entry<T> | undefined): Entry<T> | undefined {
+    let found = best
+    if (request.path.charCodeAt(0) === SLASH) found = findBelow(this.#root, request, 0, found)
+    return this.#loose === undefined ? found : this.#loose.find(request, found)
+  }
+
+  add(entry: Entry<T>): void {
+    this.#size += 1
+    const steps = stepsOf(entry.path)
+    if (steps === null) this.#loose = addEntry(this.#loose, entry)
+    else updateTrie(this.#root, steps, (slot) => addEntry(slot, entry))
+  }
+
+  remove(entry: Entry<T>): void {
+    this.#size -= 1
+    const steps = stepsOf(entry.path)
+    if (steps === null) this.#loose = removeEntry(this.#loose, entry)
+    else updateTrie(this.#root, steps, (slot) => removeEntry(slot, entry))
+  }
+}
+
+const SLASH = 47
+
+// Everything at a node on the way is a candidate: a prefix that ends here, a path that ends here, or a pattern whose
+// rest is no plain step. Entries compare the whole path themselves, so none can be taken for another.
+function findBelow<T>(
+  node: TrieNode<Entry<T> | EntryList<T>>,
+  request: RoutableRequest,
+  at: number,
+  best: Entry<T> | undefined,
+): Entry<T> | undefined {
+  const { path } = request
+  let found = node.value === undefined ? best : node.value.find(request, best)
+  if (at === path.length) return found
+  const next = path.indexOf('/', at + 1)
+  const end = next < 0 ? path.length : next
+  if (node.literals !== undefined) {
+    const child = node.literals.get(path.slice(at + 1, end))
+    if (child !== undefined) found = findBelow(child, request, end, found)
+  }
+  if (node.int !== undefined && end > at + 1 && digitsEnd(path, at + 1) === end) {
+    found = findBelow(node.int, request, end, found)
+  }
+  return node.any === undefined ? found : findBelow(node.any, request, end, found)
+}
+
+/** Where in the trie; null for nowhere. */
+function stepsOf(path: TextMatcher | undefined): Step[] | null {
+  if (path === undefined) return null
+  switch (path.kind) {
+    case 'literal':
+      return path.text.split('/').slice(1)
+    case 'prefix':
+      return path.text.split('/').slice(1, path.text.endsWith('/') ? -1 : undefined)
+    case 'pattern':
+      return toSteps(splitPattern(path.elements, '/').slice(1))
+    case 'regexp':
+      return null
+    default:
+      return path satisfies never
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * How specific a host or path comparison is, as one number: higher goes first. README.md tells the order in words. Texts
+ * are at most 8 KiB, so that each count has 13 bits.
+ */
+import type { TextMatcher } from './expression.ts'
+import type { PatternElement } from './pattern.ts'
+import { INT, REST, splitPattern } from './pattern.ts'
+
+/** Exact, then patterns, then regular expressions, then none. */
+export function hostRank(host: TextMatcher | undefined): number {
+  if (host === undefined) return 0
+  if (host.kind === 'literal') return 3 * CLASS
+  if (host.kind === 'pattern') return 2 * CLASS + weight(host.elements, host.separator)
+  return CLASS
+}
+
+/** Exact, then patterns, then prefixes (a pattern that ends in `<path:x>` is one), regular expressions, none. */
+export function pathRank(path: TextMatcher | undefined): number {
+  if (path === undefined) return 0
+  switch (path.kind) {
+    case 'literal':
+      return 4 * CLASS
+    case 'pattern':
+      if (path.elements.at(-1) === REST) return 2 * CLASS + prefixWeight(path.elements)
+      return 3 * CLASS + weight(path.elements, path.separator)
+    case 'prefix':
+      return 2 * CLASS + prefixWeight([path.text])
+    case 'regexp':
+      return CLASS
+    default:
+      return path satisfies never
+  }
+}
+
+const CLASS = 2 ** 40
+const COUNT = 2 ** 13
+
+// Literal labels or segments, then literal characters, then wildcards that take only digits.
+function weight(elements: readonly PatternElement[], separator: string): number {
+  const literal = splitPattern(elements, separator).filter(
+    (parts) => parts.length === 1 && typeof parts[0] === 'string',
+  )
+  return literal.length * COUNT * COUNT + prefixWeight(elements)
+}
+
+function prefixWeight(elements: readonly PatternElement[]): number {
+  let characters = 0
+  let narrow = 0
+  for (const element of elements) {
+    if (typeof element === 'string') characters += element.length
+    else if (element === INT) narrow += 1
+  }
+  return characters * COUNT + narrow
+}

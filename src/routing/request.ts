@@ -1,0 +1,14 @@
+/** What a route can look at. The last three may cost something to find out: routes that do not name them never ask. */
+export interface RoutableRequest {
+  readonly method: string
+  /** Lower case, without port or trailing dot, IPv6 in brackets; '' when the request names none. */
+  readonly host: string
+  /** As it will be forwarded, without query; `*` for OPTIONS of the server as a whole. */
+  readonly path: string
+  /** Without `?`; '' when there is none. */
+  readonly query: string
+  /** Without brackets. */
+  readonly clientIp: string
+  /** The first value of a field, or undefined; `name` is in lower case. */
+  field(name: string): string | undefined
+}

@@ -1,0 +1,124 @@
+/** A route made ready for the table: each alternative with its place in the index, and what is left to ask about. */
+import type { Literal } from './alternatives.ts'
+import { literalKey, toAlternatives } from './alternatives.ts'
+import type { Expression, Matcher, Subject, Term, TextMatcher } from './expression.ts'
+import { matchesPath, matchesText } from './expression.ts'
+import { compileNetworks } from './network.ts'
+import { hostRank, pathRank } from './rank.ts'
+import type { RoutableRequest } from './request.ts'
+
+export interface Rule {
+  /** A route that names none has 0. */
+  readonly priority: number
+  readonly alternatives: readonly Alternative[]
+}
+
+export interface Alternative {
+  readonly host: TextMatcher | undefined
+  readonly path: TextMatcher | undefined
+  /** All of them must hold; what costs least comes first. */
+  readonly predicates: readonly Predicate[]
+  readonly hostRank: number
+  readonly pathRank: number
+}
+
+export type Predicate = (request: RoutableRequest) => boolean
+
+export function compileRule(expression: Expression, priority: number | null): Rule {
+  if (priority !== null && !Number.isFinite(priority)) {
+    throw new RangeError(`cannot order a route by the priority ${priority}: it is no finite number`)
+  }
+  return {
+    priority: priority ?? 0,
+    alternatives: toAlternatives(expression).map(compileAlternative),
+  }
+}
+
+function compileAlternative(literals: readonly Literal[]): Alternative {
+  const host = mostSpecific(literals, 'host', hostRank)
+  const path = mostSpecific(literals, 'path', pathRank)
+  const further = literals.filter((literal) => literal !== host && literal !== path)
+  const hostMatcher = textMatcher(host)
+  const pathMatcher = textMatcher(path)
+  return {
+    host: hostMatcher,
+    path: pathMatcher,
+    predicates: further.length === 0 ? NO_PREDICATES : further.sort(byCost).map(compilePredicate),
+    hostRank: hostRank(hostMatcher),
+    pathRank: pathRank(pathMatcher),
+  }
+}
+
+const NO_PREDICATES: readonly Predicate[] = []
+
+// The others about the same subject are asked as further predicates.
+function mostSpecific(
+  literals: readonly Literal[],
+  subject: Subject,
+  rank: (matcher: TextMatcher | undefined) => number,
+): Literal | undefined {
+  let best: Literal | undefined
+  for (const literal of literals) {
+    if (literal.negated || literal.term.subject !== subject) continue
+    const gain = best === undefined ? 1 : rank(textMatcher(literal)) - rank(textMatcher(best))
+    if (best === undefined || gain > 0 || (gain === 0 && literalKey(literal) < literalKey(best))) {
+      best = literal
+    }
+  }
+  return best
+}
+
+function textMatcher(literal: Literal | undefined): TextMatcher | undefined {
+  return literal?.term.values.find(isTextMatcher)
+}
+
+function isTextMatcher(matcher: Matcher): matcher is TextMatcher {
+  return matcher.kind !== 'network' && matcher.kind !== 'present'
+}
+
+function byCost(one: Literal, other: Literal): number {
+  return COSTS[one.term.subject] - COSTS[other.term.subject]
+}
+
+const COSTS: Readonly<Record<Subject, number>> = {
+  method: 0,
+  host: 1,
+  path: 2,
+  header: 3,
+  query: 4,
+  clientIp: 5,
+}
+
+function compilePredicate({ term, negated }: Literal): Predicate {
+  const holds = compileTerm(term)
+  return negated ? (request) => !holds(request) : holds
+}
+
+function compileTerm({ subject, name, values }: Term): Predicate {
+  const matchers = values.filter(isTextMatcher)
+  const matchesAny = (text: string): boolean =>
+    matchers.some((matcher) => matchesText(matcher, text))
+  switch (subject) {
+    case 'host':
+      return (request) => matchesAny(request.host)
+    case 'path':
+      return (request) => matchers.some((matcher) => matchesPath(matcher, request.path))
+    case 'method':
+      return (request) => matchesAny(request.method)
+    case 'header':
+      // As in vulcand, a missing field has the empty value.
+      return (request) => matchesAny(request.field(name) ?? '')
+    case 'query':
+      return compileQuery(name, matchers[0]?.text)
+    case 'clientIp': {
+      const contains = compileNetworks(values.map((value) => value.text))
+      return (request) => contains(request.clientIp)
+    }
+    default:
+      return subject satisfies never
+  }
+}
+
+function compileQuery(name: string, value: string | undefined): Predicate {
+  return ({ query }) => query !== '' && new URLSearchParams(query).has(name, value)
+}

@@ -1,0 +1,55 @@
+/**
+ * Which route a request takes. The table is changed in place between requests: a change touches only what it names, and
+ * a match costs the same however many routes there are.
+ */
+import { Entry } from './candidates.ts'
+import type { Expression } from './expression.ts'
+import { HostIndex } from './host-index.ts'
+import { parseRoute } from './parse.ts'
+import type { RoutableRequest } from './request.ts'
+import { compileRule } from './rule.ts'
+
+export class RoutingTable<T> {
+  readonly #index = new HostIndex<T>()
+  readonly #routes = new Map<string, RouteEntries<T>>()
+
+  get size(): number {
+    return this.#routes.size
+  }
+
+  match(request: RoutableRequest): T | undefined {
+    return this.#index.find(request)?.value
+  }
+
+  /** `route` has been admitted: text that does not parse is an error of the caller, thrown before anything is changed. */
+  upsert(id: string, route: string | Expression, priority: number | null, value: T): void {
+    const expression = typeof route === 'string' ? parseAdmitted(id, route) : route
+    const { priority: rank, alternatives } = compileRule(expression, priority)
+    const entries = alternatives.map((alternative) => new Entry(id, rank, alternative, value))
+    const former = this.#routes.get(id)
+    // The new ones first: a host that stays keeps its place in the map, which would else grow and be rebuilt in time.
+    for (const entry of entries) this.#index.add(entry)
+    this.#routes.set(id, entries.length === 1 && entries[0] !== undefined ? entries[0] : entries)
+    this.#remove(former)
+  }
+
+  delete(id: string): void {
+    const former = this.#routes.get(id)
+    this.#routes.delete(id)
+    this.#remove(former)
+  }
+
+  #remove(former: RouteEntries<T> | undefined): void {
+    if (former instanceof Entry) this.#index.remove(former)
+    else for (const entry of former ?? []) this.#index.remove(entry)
+  }
+}
+
+/** One for each alternative; most routes have only one. */
+type RouteEntries<T> = Entry<T> | readonly Entry<T>[]
+
+function parseAdmitted(id: string, text: string): Expression {
+  const parsed = parseRoute(text)
+  if (parsed.ok) return parsed.expression
+  throw new Error(`cannot route "${id}": ${parsed.message} (at ${parsed.position} of ${text})`)
+}

@@ -1,0 +1,109 @@
+/** Opens sockets to servers, and gives the ways in which that fails their names in the error catalogue. */
+import { lookup as systemLookup, type LookupAddress } from 'node:dns'
+import {
+  BlockList,
+  connect as connectTcp,
+  type LookupFunction,
+  type NetConnectOpts,
+  type Socket,
+} from 'node:net'
+import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls'
+import { ExchangeError, type Reason } from '../http/errors.ts'
+
+export interface Target {
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+  readonly port: number
+  readonly tls: {
+    readonly context: SecureContext
+    readonly verify: boolean
+    readonly serverName: string
+    /** The last session of this server, so that a new connection resumes it. */
+    session: Buffer | null
+  } | null
+}
+
+export interface ReadBuffer {
+  /** Where the next read goes. */
+  readonly next: () => Buffer
+  readonly received: (bytes: number, buffer: Uint8Array) => boolean
+}
+
+export function openSocket(target: Target, read: ReadBuffer): Socket {
+  const { host, port, tls } = target
+  if (tls === null) {
+    const options: NetConnectOpts = {
+      host,
+      port,
+      noDelay: true,
+      allowHalfOpen: true,
+      lookup: checkedLookup,
+    }
+    return connectTcp({ ...options, onread: { buffer: read.next, callback: read.received } })
+  }
+  const options: ConnectionOptions & { allowHalfOpen: boolean } = {
+    host,
+    port,
+    allowHalfOpen: true,
+    lookup: checkedLookup,
+    secureContext: tls.context,
+    servername: tls.serverName,
+    rejectUnauthorized: tls.verify,
+    ALPNProtocols: ['http/1.1'],
+  }
+  const socket = connectTls(tls.session === null ? options : { ...options, session: tls.session })
+  socket.setNoDelay(true)
+  socket.on('session', (session: Buffer) => {
+    tls.session = session
+  })
+  return socket
+}
+
+// Metadata services and link-local addresses are never a server, whatever name resolves to them.
+const denied = new BlockList()
+denied.addSubnet('169.254.0.0', 16, 'ipv4')
+denied.addSubnet('0.0.0.0', 8, 'ipv4')
+denied.addSubnet('fe80::', 10, 'ipv6')
+denied.addAddress('::', 'ipv6')
+
+/** The socket connects to the very address that was looked up and checked here. */
+const checkedLookup: LookupFunction = (hostname, options, callback) => {
+  systemLookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    if (error !== null) {
+      callback(error, '')
+      return
+    }
+    const allowed = addresses.filter(
+      ({ address, family }) => !denied.check(address, family === 6 ? 'ipv6' : 'ipv4'),
+    )
+    const [first] = allowed
+    if (first === undefined) {
+      callback(new Error(`${hostname} resolves to link-local or unspecified addresses only`), '')
+    } else if (options.all === true) callback(null, allowed)
+    else callback(null, first.address, first.family)
+  })
+}
+
+const BY_CODE: Readonly<Record<string, Reason>> = {
+  ECONNREFUSED: 'CONNECT_REFUSED',
+  ETIMEDOUT: 'CONNECT_TIMEOUT',
+  ENOTFOUND: 'DNS_FAILED',
+  EAI_AGAIN: 'DNS_FAILED',
+  EAI_FAIL: 'DNS_FAILED',
+}
+
+/** A connection that could not be made: nothing of a request was processed. */
+export function connectError(error: NodeJS.ErrnoException | null, target: Target): ExchangeError {
+  const where = `${target.host}:${target.port}`
+  if (error === null)
+    return new ExchangeError('CONNECT_REFUSED', `${where} closed the connection at once`)
+  const { code = '' } = error
+  const reason =
+    BY_CODE[code] ??
+    (target.tls === null
+      ? 'CONNECT_FAILED'
+      : /CERT|UNABLE_TO|SELF_SIGNED|ALTNAME/.test(code)
+        ? 'CERTIFICATE_REFUSED'
+        : 'TLS_FAILED')
+  return new ExchangeError(reason, `cannot connect to ${where}: ${error.message}`, { cause: error })
+}

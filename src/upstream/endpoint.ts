@@ -1,0 +1,150 @@
+/**
+ * A server, live. Known by its backend and url: its connections, counters and rest survive every change around it.
+ * What several threads must agree on stands in its scoreboard slot.
+ */
+import { isIP } from 'node:net'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { Deadlines } from '../http/deadlines.ts'
+import type { Backend, Server } from '../model/snapshot.ts'
+import { COUNT, SHARED } from '../scoreboard/layout.ts'
+import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
+import type { Target } from './connect.ts'
+import { ServerConnection } from './server-connection.ts'
+
+/** Rest after a failed connect: 1 s, doubling with each further failure. */
+const FIRST_REST_TENTHS = 10
+const LONGEST_REST_TENTHS = 300
+
+export class Endpoint {
+  readonly url: string
+  /** For the Host field, when the client's is not passed on. */
+  readonly authority: string
+  readonly slot: Slot
+  readonly deadlines: Deadlines
+  readonly target: Target
+  weight: number
+  timeouts: Backend['timeouts']
+  limits: Backend['limits']
+  retired = false
+  readonly #tls: string
+  readonly #idle: ServerConnection[] = []
+  /** Tenths of a second since the scoreboard began. */
+  readonly #tenths: () => number
+
+  constructor(
+    backend: Backend,
+    server: Server,
+    slot: Slot,
+    deadlines: Deadlines,
+    tenths: () => number,
+  ) {
+    this.url = server.url
+    this.authority = authorityOf(server)
+    this.slot = slot
+    this.deadlines = deadlines
+    this.weight = server.weight
+    this.timeouts = backend.timeouts
+    this.limits = backend.limits
+    this.#tenths = tenths
+    this.#tls = JSON.stringify(backend.tls)
+    this.target = compileTarget(backend, server)
+  }
+
+  /** Whether its connections can go on under what is declared now. */
+  fits(backend: Backend): boolean {
+    return this.target.tls === null || JSON.stringify(backend.tls) === this.#tls
+  }
+
+  /** An idle connection, else a new one; null when the limit of connections is reached. */
+  acquire(fresh: boolean): ServerConnection | null {
+    const idle = fresh ? undefined : this.#idle.pop()
+    if (idle !== undefined) return idle
+    const { connections } = this.limits
+    const open = sharedAdd(this.slot, SHARED.connections, 1)
+    if (connections > 0 && open >= connections) {
+      sharedAdd(this.slot, SHARED.connections, -1)
+      return null
+    }
+    count(this.slot, COUNT.connections, 1)
+    count(this.slot, COUNT.opened, 1)
+    return ServerConnection.open(this)
+  }
+
+  /** The last used is the first used again: the others run into their idle limit and close. */
+  release(connection: ServerConnection): void {
+    if (this.retired || this.#idle.length >= this.limits.idle) connection.abandon()
+    else this.#idle.push(connection)
+  }
+
+  forget(connection: ServerConnection): void {
+    const index = this.#idle.lastIndexOf(connection)
+    if (index >= 0) this.#idle.splice(index, 1)
+  }
+
+  closed(): void {
+    sharedAdd(this.slot, SHARED.connections, -1)
+    count(this.slot, COUNT.connections, -1)
+  }
+
+  // Rest: a server that cannot be connected to is passed over for a while, by every thread.
+
+  get resting(): boolean {
+    return sharedLoad(this.slot, SHARED.restUntil) > this.#tenths()
+  }
+
+  connected(): void {
+    if (sharedLoad(this.slot, SHARED.failures) === 0) return
+    Atomics.store(this.slot.shared, this.slot.at + SHARED.failures, 0)
+    Atomics.store(this.slot.shared, this.slot.at + SHARED.restUntil, 0)
+  }
+
+  connectFailed(): void {
+    count(this.slot, COUNT.connectFailures, 1)
+    if (this.resting) return
+    const failures = sharedAdd(this.slot, SHARED.failures, 1)
+    const rest = Math.min(LONGEST_REST_TENTHS, FIRST_REST_TENTHS * 2 ** Math.min(failures, 8))
+    Atomics.store(this.slot.shared, this.slot.at + SHARED.restUntil, this.#tenths() + rest)
+  }
+
+  /** Exchanges under way, over all threads. */
+  get inFlight(): number {
+    return sharedLoad(this.slot, SHARED.inFlight)
+  }
+
+  /** Removed: nothing new is sent to it, what is under way finishes. */
+  retire(): void {
+    this.retired = true
+    for (const connection of [...this.#idle]) connection.abandon()
+  }
+}
+
+function authorityOf({ scheme, host, port }: Server): string {
+  const name = host.includes(':') ? `[${host}]` : host
+  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`
+}
+
+function compileTarget(backend: Backend, server: Server): Target {
+  const { scheme, host, port } = server
+  if (scheme === 'http') return { scheme, host, port, tls: null }
+  const { verify, ca, serverName } = backend.tls
+  // RFC 6066 section 3: an address is not a name to ask for.
+  const name = serverName ?? (isIP(host) === 0 ? host : '')
+  return {
+    scheme,
+    host,
+    port,
+    tls: { context: contextFor(ca), verify, serverName: name, session: null },
+  }
+}
+
+const contexts = new Map<string | null, SecureContext>()
+
+/** One context for all servers that trust the same authorities: it holds them parsed. */
+function contextFor(ca: string | null): SecureContext {
+  let context = contexts.get(ca)
+  if (context === undefined) {
+    context = createSecureContext({ minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) })
+    contexts.set(ca, context)
+  }
+  return context
+}

@@ -1,0 +1,75 @@
+/**
+ * Smooth weighted round-robin: a server of weight 3 among two of weight 1 gets a a b a c, not a a a b c. The order is
+ * made once, as a list of turns; threads draw turns from one counter in the scoreboard, so the order holds over all of
+ * them exactly.
+ */
+import { SHARED } from '../scoreboard/layout.ts'
+import { type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
+import type { Balancer, Refused } from './balancer.ts'
+import type { Endpoint } from './endpoint.ts'
+
+/** Above this the weights are made coarser: the list is rebuilt on every change of the pool. */
+const MAX_TURNS = 10_000
+/** Servers times turns above which the list is spread instead of played through: milliseconds of a serving thread. */
+const MAX_STEPS = 1_000_000
+
+export function createRoundRobin(endpoints: readonly Endpoint[], pool: Slot): Balancer {
+  const turns = smoothTurns(endpoints.map((endpoint) => endpoint.weight))
+  return {
+    pick(refused: Refused): Endpoint | null {
+      const first =
+        turns.length === 0 ? 0 : (sharedAdd(pool, SHARED.ticket, 1) >>> 0) % turns.length
+      for (let step = 0; step < turns.length; step++) {
+        const endpoint = endpoints[turns[(first + step) % turns.length] ?? 0]
+        if (endpoint === undefined || refused(endpoint)) continue
+        sharedAdd(endpoint.slot, SHARED.inFlight, 1)
+        return endpoint
+      }
+      return null
+    },
+  }
+}
+
+/** Indexes in smooth order: each turn all gain their weight, the furthest ahead serves and pays the sum. */
+export function smoothTurns(weights: readonly number[]): Uint32Array {
+  const scaled = scale(weights)
+  const total = scaled.reduce((sum, weight) => sum + weight, 0)
+  const turns = new Uint32Array(total)
+  if (scaled.every((weight) => weight === 1)) return turns.map((_, index) => index)
+  if (total * scaled.length > MAX_STEPS) return spreadTurns(scaled, turns)
+  const credit = new Float64Array(scaled.length)
+  for (let turn = 0; turn < total; turn++) {
+    let best = 0
+    for (const [index, weight] of scaled.entries()) {
+      credit[index] = (credit[index] ?? 0) + weight
+      if ((credit[index] ?? 0) > (credit[best] ?? 0)) best = index
+    }
+    credit[best] = (credit[best] ?? 0) - total
+    turns[turn] = best
+  }
+  return turns
+}
+
+/** Each server's turns at even distances: nearly as smooth, in n log n. */
+function spreadTurns(weights: readonly number[], turns: Uint32Array): Uint32Array {
+  const places = weights.flatMap((weight, index) =>
+    Array.from({ length: weight }, (_, turn) => ({ index, at: (turn + 0.5) / weight })),
+  )
+  places.sort((one, other) => one.at - other.at || one.index - other.index)
+  for (const [turn, { index }] of places.entries()) turns[turn] = index
+  return turns
+}
+
+function scale(weights: readonly number[]): number[] {
+  const divisor = weights.reduce(greatestCommonDivisor, 0)
+  const reduced = weights.map((weight) => weight / Math.max(1, divisor))
+  const total = reduced.reduce((sum, weight) => sum + weight, 0)
+  const room = Math.max(MAX_TURNS, weights.length)
+  return total <= room
+    ? reduced
+    : reduced.map((weight) => Math.max(1, Math.floor((weight * room) / total)))
+}
+
+function greatestCommonDivisor(one: number, other: number): number {
+  return other === 0 ? one : greatestCommonDivisor(other, one % other)
+}

@@ -1,0 +1,433 @@
+/**
+ * A connection to a server: sends a request, reads its answer strictly, and is used again only when both ended cleanly.
+ *
+ *   CONNECTING ──► HEAD ──1xx──► HEAD ──final──► BODY ──ended──► IDLE (or closed)
+ *                                  └──101──► TUNNEL
+ *
+ * Reads go into one buffer that all connections of the thread share, as long as an answer fits one read (19.5 us a
+ * request with it, 20.4 without, DESIGN.md section 1); what comes after the first read of a long answer goes into a
+ * buffer of its own.
+ */
+import type { Socket } from 'node:net'
+import { type AnswerFraming, type AnswerHead, parseAnswerHead } from '../http/answer-head.ts'
+import { ChunkedDecoder, chunkSizeLine, lastChunk } from '../http/chunked.ts'
+import { ExchangeError } from '../http/errors.ts'
+import type { AnswerSink, BodySink } from '../http/exchange.ts'
+import { faultOfPartialAnswer } from '../http/grammar.ts'
+import type { TunnelEnd } from '../http/tunnel.ts'
+import { JOIN_BYTES, Wire } from '../http/wire.ts'
+import { connectError, openSocket } from './connect.ts'
+import type { Endpoint } from './endpoint.ts'
+
+const IDLE = 0
+const CONNECTING = 1
+const HEAD = 2
+const BODY = 3
+const TUNNEL = 4
+const CLOSED = 5
+
+const HEAD_END = Buffer.from('\r\n\r\n')
+const MAX_HEAD_BYTES = 64 * 1024
+const MAX_INTERIM = 100
+const READ_BYTES = 64 * 1024
+/** Node's servers announce 5 s and mean it: a request must not meet the close. */
+const KEEP_ALIVE_MARGIN_MS = 4_000
+const MIN_IDLE_MS = 500
+
+const shared = Buffer.allocUnsafeSlow(READ_BYTES)
+
+export interface Outgoing {
+  /** The head, and a small body when it is there. */
+  readonly text: string
+  /** The answer has no body whatever it announces. */
+  readonly toHead: boolean
+  readonly wantsUpgrade: boolean
+  /** A body follows by `bodyData` and `bodyEnd`, framed like this; `none` when the text is the whole request. */
+  readonly body: 'none' | 'length' | 'chunked'
+}
+
+export class ServerConnection extends Wire implements BodySink {
+  /** It has carried an answer before: its server may have closed it meanwhile. */
+  reused = false
+  readonly endpoint: Endpoint
+  #phase = CONNECTING
+  #sink: AnswerSink | null = null
+  #request: Outgoing | null = null
+  #requestEnded = true
+  #stash: Buffer | null = null
+  #seen = 0
+  #interim = 0
+  #framing: AnswerFraming = 'none'
+  #left = 0
+  #decoder: ChunkedDecoder | null = null
+  #reusable = false
+  #idleMs = 0
+  #own: Buffer | null = null
+  #error: Error | null = null
+
+  static open(endpoint: Endpoint): ServerConnection {
+    // The socket asks for its buffer before the connection around it exists.
+    const holder: { connection: ServerConnection | null } = { connection: null }
+    const socket = openSocket(endpoint.target, {
+      next: () => holder.connection?.nextBuffer() ?? shared,
+      received: (bytes, buffer) => {
+        holder.connection?.received(Buffer.from(buffer.buffer, buffer.byteOffset, bytes))
+        return true
+      },
+    })
+    const connection = new ServerConnection(socket, endpoint)
+    holder.connection = connection
+    return connection
+  }
+
+  private constructor(socket: Socket, endpoint: Endpoint) {
+    super(socket, endpoint.deadlines)
+    this.endpoint = endpoint
+    if (endpoint.target.tls !== null) this.listenForData()
+    this.setDeadline(endpoint.timeouts.connectMs)
+    socket.once(endpoint.target.tls === null ? 'connect' : 'secureConnect', () => this.#connected())
+  }
+
+  // The request.
+
+  send(request: Outgoing, sink: AnswerSink): void {
+    this.#request = request
+    this.#sink = sink
+    this.#requestEnded = request.body === 'none'
+    this.#seen = 0
+    this.#interim = 0
+    // While it connects the socket keeps the text, and drops it when that fails.
+    this.socket.write(request.text, 'latin1')
+    if (this.#phase === CONNECTING) return
+    this.#phase = HEAD
+    this.#awaitAnswer()
+    if (!this.#requestEnded) sink.resumeBody()
+  }
+
+  #connected(): void {
+    if (this.#phase !== CONNECTING) return
+    this.endpoint.connected()
+    this.#phase = HEAD
+    this.#awaitAnswer()
+    if (!this.#requestEnded) this.#sink?.resumeBody()
+  }
+
+  #awaitAnswer(): void {
+    const { firstByteMs, stallMs } = this.endpoint.timeouts
+    this.setDeadline(this.#requestEnded ? firstByteMs : stallMs)
+  }
+
+  bodyData(chunk: Buffer): boolean {
+    if (this.#phase === CLOSED || this.#requestEnded) return true
+    if (this.#request?.body === 'chunked')
+      this.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
+    else this.socket.write(chunk)
+    if (this.#phase === HEAD) this.#awaitAnswer()
+    return !this.blocked
+  }
+
+  bodyEnd(trailers: string): void {
+    if (this.#requestEnded) return
+    this.#requestEnded = true
+    if (this.#request?.body === 'chunked') this.socket.write(lastChunk(trailers), 'latin1')
+    if (this.#phase === HEAD) this.#awaitAnswer()
+  }
+
+  protected writable(): void {
+    if (this.#phase === HEAD) this.#awaitAnswer()
+    if (!this.#requestEnded) this.#sink?.resumeBody()
+  }
+
+  resumeAnswer(): void {
+    if (this.#phase !== BODY) return
+    this.setDeadline(this.endpoint.timeouts.stallMs)
+    this.socket.resume()
+  }
+
+  // The answer.
+
+  nextBuffer(): Buffer {
+    if (this.#phase !== BODY) {
+      this.#own = null
+      return shared
+    }
+    this.#own ??= Buffer.allocUnsafeSlow(READ_BYTES)
+    return this.#own
+  }
+
+  received(data: Buffer): void {
+    switch (this.#phase) {
+      case HEAD:
+        this.#seen += data.length
+        this.#readHead(data)
+        break
+      case BODY:
+        this.setDeadline(this.endpoint.timeouts.stallMs)
+        this.#readBody(data, null)
+        break
+      case TUNNEL:
+        this.passThrough(Buffer.from(data))
+        break
+      case CLOSED:
+        break
+      default:
+        // Bytes outside any answer belong to nobody (wire.md 2): a second answer, or one before its request.
+        this.#close()
+    }
+  }
+
+  #readHead(data: Buffer): void {
+    let bytes = this.#stash === null ? data : Buffer.concat([this.#stash, data])
+    this.#stash = null
+    while (this.#phase === HEAD) {
+      const end = bytes.indexOf(HEAD_END)
+      if ((end < 0 ? bytes.length : end) > MAX_HEAD_BYTES) {
+        this.#fail(
+          new ExchangeError(
+            'ANSWER_TOO_LARGE',
+            `the answer's head is larger than ${MAX_HEAD_BYTES} bytes`,
+          ),
+        )
+        return
+      }
+      if (end < 0) {
+        const fault = faultOfPartialAnswer(bytes.toString('latin1'))
+        if (fault !== null) this.#fail(new ExchangeError('BAD_ANSWER', fault))
+        else this.#stash = Buffer.from(bytes)
+        return
+      }
+      const head = parseAnswerHead(
+        bytes.toString('latin1', 0, end + 2),
+        this.#request?.toHead === true,
+      )
+      if (head instanceof ExchangeError) {
+        this.#fail(head)
+        return
+      }
+      bytes = bytes.subarray(end + 4)
+      if (head.status === 101 || head.status >= 200) {
+        if (head.status === 101) this.#upgrade(head, bytes)
+        else this.#beginBody(head, bytes)
+        // Its end may have begun the next request on this very connection.
+        return
+      }
+      if (++this.#interim > MAX_INTERIM) {
+        this.#fail(new ExchangeError('BAD_ANSWER', `more than ${MAX_INTERIM} interim answers`))
+        return
+      }
+      this.#sink?.interim(head)
+      if (bytes.length === 0) return
+    }
+  }
+
+  #beginBody(head: AnswerHead, bytes: Buffer): void {
+    this.#reusable = head.keepAlive
+    this.#idleMs = this.#keptFor(head.keepAliveSeconds)
+    this.#framing = head.framing
+    this.#left = head.framing === 'length' ? head.length : 0
+    this.#decoder = head.framing === 'chunked' ? new ChunkedDecoder('BAD_ANSWER') : null
+    this.#phase = BODY
+    this.setDeadline(this.endpoint.timeouts.stallMs)
+    this.#readBody(bytes, head)
+  }
+
+  #keptFor(announcedSeconds: number): number {
+    const { idleMs } = this.endpoint.limits
+    if (announcedSeconds === 0) return idleMs
+    return Math.min(idleMs, Math.max(MIN_IDLE_MS, announcedSeconds * 1000 - KEEP_ALIVE_MARGIN_MS))
+  }
+
+  /** `head` when these are the first bytes: it goes out with them in one write. */
+  #readBody(bytes: Buffer, head: AnswerHead | null): void {
+    let data: Buffer | null = bytes.length === 0 ? null : bytes
+    let ended = false
+    let extra = false
+    switch (this.#framing) {
+      case 'none':
+        ended = true
+        extra = data !== null
+        data = null
+        break
+      case 'length':
+        ended = bytes.length >= this.#left
+        extra = bytes.length > this.#left
+        if (extra) data = this.#left === 0 ? null : bytes.subarray(0, this.#left)
+        this.#left -= data?.length ?? 0
+        break
+      case 'chunked': {
+        const decoded = this.#decoder?.decode(bytes)
+        if (decoded === undefined) return
+        if (decoded instanceof ExchangeError) {
+          this.#fail(head === null ? new ExchangeError('ANSWER_CUT', decoded.message) : decoded)
+          return
+        }
+        data = decoded.data
+        extra = decoded.rest !== null
+        ended = this.#decoder?.done === true
+        break
+      }
+      case 'close':
+        break
+    }
+    if (extra) this.#reusable = false
+    this.#pass(data, head, ended)
+  }
+
+  #pass(data: Buffer | null, head: AnswerHead | null, ended: boolean): void {
+    const sink = this.#sink
+    if (sink === null) return
+    const trailers = this.#decoder?.trailers ?? ''
+    // Small data is written before this returns; large data may be kept by the socket it is written to.
+    const lent = data !== null && data.length >= JOIN_BYTES ? this.#giveAway(data) : data
+    let goOn = true
+    if (head !== null) {
+      const whole = ended && trailers === ''
+      if (whole) this.#end()
+      goOn = sink.answerHead(head, lent, whole)
+      if (whole) return
+    } else if (lent !== null) goOn = sink.answerData(lent)
+    if (ended) {
+      this.#end()
+      sink.answerEnd(trailers)
+    } else if (!goOn && this.#phase === BODY) {
+      // A client that reads slowly is not the server's fault.
+      this.deadlineAt = Infinity
+      this.socket.pause()
+    }
+  }
+
+  /** What is in the shared buffer is copied; a buffer of our own is handed over, and a fresh one taken. */
+  #giveAway(data: Buffer): Buffer {
+    if (data.buffer === shared.buffer) return Buffer.from(data)
+    this.#own = null
+    return data
+  }
+
+  /** The answer is whole. Done before it is passed on, so that the next request finds this connection idle. */
+  #end(): void {
+    const reusable = this.#reusable && this.#requestEnded && !this.socket.readableEnded
+    this.#sink = null
+    this.#request = null
+    this.#decoder = null
+    if (!reusable) {
+      this.#close()
+      return
+    }
+    this.#phase = IDLE
+    this.reused = true
+    this.setDeadline(this.#idleMs)
+    this.endpoint.release(this)
+  }
+
+  #upgrade(head: AnswerHead, early: Buffer): void {
+    const sink = this.#sink
+    if (this.#request?.wantsUpgrade !== true || sink === null || head.upgrade === '') {
+      this.#fail(
+        new ExchangeError('BAD_ANSWER', 'the server switched protocols without being asked'),
+      )
+      return
+    }
+    this.#phase = TUNNEL
+    this.deadlineAt = Infinity
+    sink.upgraded(head, this, early.length === 0 ? null : Buffer.from(early))
+  }
+
+  /** The other end of the tunnel is there. */
+  tunnelTo(peer: TunnelEnd): void {
+    this.joinTunnel(peer, Infinity)
+  }
+
+  // What goes wrong.
+
+  #fail(error: ExchangeError): void {
+    const sink = this.#sink
+    this.#close()
+    sink?.failed(error)
+  }
+
+  /** Gives up what is under way: the client left, or another server is tried. */
+  abandon(): void {
+    this.#close()
+  }
+
+  #close(): void {
+    if (this.#phase === IDLE) this.endpoint.forget(this)
+    this.#phase = CLOSED
+    this.#sink = null
+    this.#stash = null
+    this.deadlineAt = Infinity
+    this.socket.destroy()
+  }
+
+  protected peerEnded(): void {
+    if (this.#phase === BODY && this.#framing === 'close') {
+      const sink = this.#sink
+      this.#close()
+      sink?.answerEnd('')
+    } else if (this.#phase !== CLOSED) this.#lost()
+  }
+
+  protected broken(error: Error | null): void {
+    if (error !== null) this.#error = error
+    else if (this.#phase !== CLOSED) this.#lost()
+  }
+
+  /** The server is gone, in whatever phase: what that means for the request depends on what was seen of the answer. */
+  #lost(): void {
+    const cause = this.#error
+    const how = cause === null ? 'the server closed the connection' : cause.message
+    switch (this.#phase) {
+      case CONNECTING: {
+        this.endpoint.connectFailed()
+        this.#fail(connectError(cause, this.endpoint.target))
+        break
+      }
+      case HEAD:
+        this.#fail(
+          this.#seen === 0
+            ? new ExchangeError('SERVER_CLOSED', `${how} before an answer`)
+            : new ExchangeError('BAD_ANSWER', `${how} within the answer's head`),
+        )
+        break
+      case BODY:
+        this.#fail(new ExchangeError('ANSWER_CUT', `${how} within the answer's body`))
+        break
+      default:
+        this.#close()
+    }
+  }
+
+  expire(_now: number): void {
+    const { connectMs, firstByteMs, stallMs } = this.endpoint.timeouts
+    switch (this.#phase) {
+      case CONNECTING:
+        this.endpoint.connectFailed()
+        this.#fail(new ExchangeError('CONNECT_TIMEOUT', `not connected within ${connectMs} ms`))
+        break
+      case HEAD:
+        this.#fail(
+          this.#requestEnded
+            ? new ExchangeError('FIRST_BYTE_TIMEOUT', `no answer within ${firstByteMs} ms`)
+            : new ExchangeError(
+                'STALL_TIMEOUT',
+                `the server took no request body for ${stallMs} ms`,
+              ),
+        )
+        break
+      case BODY:
+        this.#fail(new ExchangeError('STALL_TIMEOUT', `nothing of the answer for ${stallMs} ms`))
+        break
+      default:
+        this.#close()
+    }
+  }
+
+  protected override left(): void {
+    super.left()
+    this.endpoint.closed()
+  }
+
+  protected tunnelClosed(): void {
+    this.#phase = CLOSED
+  }
+}

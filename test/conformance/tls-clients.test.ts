@@ -1,0 +1,221 @@
+// facts/wire.md 4, TLS towards clients; RFC 8446, RFC 6066 (SNI), RFC 7301 (ALPN), RFC 9110 7.4 (421).
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect as connectPlain } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { createAuthority, type CertificateAuthority } from '../support/certificates.ts'
+import { openClient, openTlsClient } from '../support/client.ts'
+import { startGateway } from '../support/gateway.ts'
+import { OK, startOrigin, type Origin } from '../support/origin.ts'
+import { get } from '../support/refusal.ts'
+
+interface Secure {
+  readonly authority: CertificateAuthority
+  readonly port: number
+  readonly origin: Origin
+  options(servername: string, more?: ConnectionOptions): ConnectionOptions
+}
+
+async function startSecure(t: TestContext, timeouts: object = {}): Promise<Secure> {
+  const authority = createAuthority(t)
+  const leaves = [
+    authority.issue('a.test', 'www.a.test'),
+    authority.issue('b.test'),
+    authority.issue('*.wild.test'),
+  ]
+  const origin = await startOrigin(t)
+  const gateway = await startGateway(t, {
+    listeners: {
+      secure: {
+        address: '127.0.0.1:0',
+        protocol: 'https',
+        timeouts,
+        tls: {
+          certificates: leaves.map(({ certPath, keyPath }) => ({ cert: certPath, key: keyPath })),
+        },
+      },
+    },
+    backends: { b: { servers: { s: origin.url } } },
+    frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
+  })
+  return {
+    authority,
+    origin,
+    port: gateway.ports.secure ?? 0,
+    options: (servername, more = {}) => ({ servername, ca: authority.cert, ...more }),
+  }
+}
+
+const hostRequest = (host: string): string => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+
+test('the name that the client asks for picks the certificate', async (t) => {
+  const secure = await startSecure(t)
+
+  for (const [name, common] of [
+    ['a.test', 'a.test'],
+    ['www.a.test', 'a.test'],
+    ['b.test', 'b.test'],
+    ['B.Test', 'b.test'],
+    ['x.wild.test', '*.wild.test'],
+  ] as const) {
+    const client = await openTlsClient(t, secure.port, secure.options(name))
+    assert.equal(client.socket.getPeerCertificate().subject['CN'], common, name)
+    assert.equal((await client.ask(hostRequest(name))).status, 200)
+  }
+})
+
+test('a name that no certificate has, or no name, gets the first certificate', async (t) => {
+  const secure = await startSecure(t)
+
+  for (const servername of ['other.test', 'x.y.wild.test', '']) {
+    const options = { ...secure.options(servername), rejectUnauthorized: false }
+    const client = await openTlsClient(t, secure.port, options)
+    assert.equal(client.socket.getPeerCertificate().subject['CN'], 'a.test')
+    assert.equal((await client.ask(hostRequest('a.test'))).status, 200)
+  }
+})
+
+test('a host that another certificate serves is 421', async (t) => {
+  const secure = await startSecure(t)
+  const client = await openTlsClient(t, secure.port, secure.options('a.test'))
+
+  assert.equal((await client.ask(hostRequest('a.test'))).status, 200)
+  assert.equal((await client.ask(hostRequest('www.a.test:443'))).status, 200)
+  const other = await openTlsClient(t, secure.port, secure.options('a.test'))
+  assert.equal((await other.ask(hostRequest('b.test'))).status, 421)
+  const wild = await openTlsClient(t, secure.port, secure.options('b.test'))
+  assert.equal((await wild.ask(hostRequest('x.wild.test'))).status, 421)
+  assert.equal(secure.origin.requests.length, 2)
+})
+
+test('speaks http/1.1 to a client that offers it', async (t) => {
+  const secure = await startSecure(t)
+
+  const both = secure.options('a.test', { ALPNProtocols: ['h2', 'http/1.1'] })
+  const client = await openTlsClient(t, secure.port, both)
+
+  assert.equal(client.socket.alpnProtocol, 'http/1.1')
+  assert.equal((await client.ask(hostRequest('a.test'))).status, 200)
+})
+
+test('TLS 1.2 and 1.3 are spoken, older versions are not', async (t) => {
+  const secure = await startSecure(t)
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const options = secure.options('a.test', { minVersion: version, maxVersion: version })
+    const client = await openTlsClient(t, secure.port, options)
+    assert.equal(client.socket.getProtocol(), version)
+    assert.equal((await client.ask(hostRequest('a.test'))).status, 200)
+  }
+  for (const version of ['TLSv1', 'TLSv1.1'] as const) {
+    await assert.rejects(
+      openTlsClient(
+        t,
+        secure.port,
+        secure.options('a.test', {
+          minVersion: version,
+          maxVersion: version,
+          ciphers: 'DEFAULT:@SECLEVEL=0',
+        }),
+      ),
+      /alert|version|ECONNRESET/i,
+    )
+  }
+})
+
+test('a session is resumed', async (t) => {
+  const secure = await startSecure(t)
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const options = secure.options('a.test', { minVersion: version, maxVersion: version })
+    const first = connect({ port: secure.port, host: '127.0.0.1', ...options })
+    t.after(() => first.destroy())
+    const session = once(first, 'session') as Promise<[Buffer]>
+    await once(first, 'secureConnect')
+    first.resume()
+    first.write(hostRequest('a.test'))
+    const [ticket] = await session
+    first.destroy()
+    const second = await openTlsClient(t, secure.port, { ...options, session: ticket })
+
+    assert.equal(first.isSessionReused(), false)
+    assert.equal(second.socket.isSessionReused(), true, version)
+    assert.equal((await second.ask(hostRequest('a.test'))).status, 200)
+  }
+})
+
+test('renegotiation is refused', async (t) => {
+  const secure = await startSecure(t)
+  const client = await openTlsClient(
+    t,
+    secure.port,
+    secure.options('a.test', { maxVersion: 'TLSv1.2' }),
+  )
+  await client.ask(hostRequest('a.test'))
+
+  const outcome = await new Promise<Error | null>((resolve) => {
+    client.socket.once('error', resolve)
+    client.socket.once('close', () => resolve(new Error('closed')))
+    const socket: TLSSocket = client.socket
+    socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error))
+  })
+
+  assert.notEqual(outcome, null)
+})
+
+test('plain HTTP on a TLS listener is ended and reaches no server', async (t) => {
+  const secure = await startSecure(t)
+  const client = await openClient(t, secure.port)
+
+  client.send(get('/'))
+  await client.closed()
+
+  assert.equal(secure.origin.connections.length, 0)
+})
+
+test('a handshake that does not come to its end is ended', async (t) => {
+  const secure = await startSecure(t, { head: '300ms' })
+  const silent = await openClient(t, secure.port)
+  const half = await openClient(t, secure.port)
+  half.send('\x16\x03\x01\x02\x00\x01\x00')
+
+  await silent.closed(3_000)
+  await half.closed(3_000)
+})
+
+test('a large upload, a large answer and an abort work over TLS', async (t) => {
+  const secure = await startSecure(t)
+  const body = 'x'.repeat(2_000_000)
+  secure.origin.follow(async (seen, connection) => {
+    if (seen.target === '/never') return
+    await seen.whole()
+    connection.write(
+      `HTTP/1.1 200 OK\r\nContent-Length: ${seen.body().length}\r\n\r\n${seen.body()}`,
+    )
+  })
+  const client = await openTlsClient(t, secure.port, secure.options('a.test'))
+
+  client.send(`POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  const answer = await client.answer()
+  client.send('GET /never HTTP/1.1\r\nHost: a.test\r\n\r\n')
+  const { connection } = await secure.origin.request(2)
+  client.socket.destroy()
+  await connection.gone()
+
+  assert.ok(answer.body.equals(Buffer.from(body)))
+})
+
+test('a connection that is cut in the handshake disturbs nobody', async (t) => {
+  const secure = await startSecure(t)
+  for (let i = 0; i < 20; i++) {
+    const socket = connectPlain(secure.port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write(Buffer.from('16030100', 'hex'))
+    socket.resetAndDestroy()
+  }
+
+  secure.origin.follow(OK)
+  const client = await openTlsClient(t, secure.port, secure.options('a.test'))
+  assert.equal((await client.ask(hostRequest('a.test'))).status, 200)
+})

@@ -1,0 +1,165 @@
+/**
+ * Whatever a server sends: what a client gets through us is a well-formed answer, the same that Node's own client makes of the
+ * server's bytes, or an error of ours, or a connection that is visibly cut; and the next answer is never touched by it.
+ */
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import type { TestContext } from 'node:test'
+import { connectClient } from '../support/client.ts'
+import { startGateway } from '../support/gateway.ts'
+import type { Field } from '../support/message.ts'
+import { startOrigin, toFields, type OriginConnection } from '../support/origin.ts'
+import { turn } from '../support/until.ts'
+import type { AnswerCase } from './mutate.ts'
+
+export interface AnswerJudge {
+  judge(one: AnswerCase): Promise<void>
+  readonly explained: Map<string, number>
+}
+
+type View =
+  | {
+      readonly kind: 'whole'
+      readonly status: number
+      readonly fields: readonly Field[]
+      readonly body: string
+    }
+  | { readonly kind: 'cut' | 'refused' }
+
+/** What we take and write anew where Node's client refuses it. Everything else is a disagreement. */
+const EXPLAINED: readonly { readonly name: string; applies(one: AnswerCase): boolean }[] = []
+
+/** Framing and the fields of one hop are ours to write; Date and Via may be added. */
+const OWN = new Set(
+  'connection keep-alive transfer-encoding content-length proxy-connection upgrade te trailer date proxy-authenticate http2-settings'.split(
+    ' ',
+  ),
+)
+
+export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
+  let one: AnswerCase | null = null
+  let open: OriginConnection | null = null
+  let sent = false
+  let pings = 0
+  const explained = new Map<string, number>()
+  const origin = await startOrigin(t, async (seen, connection) => {
+    if (seen.target.startsWith('/ping')) {
+      connection.write(
+        `HTTP/1.1 200 OK\r\nContent-Length: ${seen.target.length}\r\n\r\n${seen.target}`,
+      )
+      return
+    }
+    connection.tunnel()
+    open = connection
+    await connection.writePieces(one?.pieces ?? [])
+    sent = true
+  })
+  const gateway = await startGateway(t, { origin: origin.port })
+  const pinging = await connectClient(gateway.port)
+  t.after(() => pinging.socket.destroy())
+
+  async function ping(): Promise<void> {
+    const target = `/ping/${++pings}`
+    const answer = await pinging.ask(`GET ${target} HTTP/1.1\r\nHost: a.test\r\n\r\n`)
+    if (answer.body.toString() !== target) throw new Error(`another answer came: ${answer.head}`)
+  }
+
+  /** Ends the server's connection once its bytes had their time. */
+  async function endAfter(finished: () => boolean): Promise<void> {
+    for (let i = 0; (i < 3 || !sent) && !finished(); i++) await ping()
+    if (finished()) return
+    if (one?.end === 'reset') open?.reset()
+    else open?.end()
+  }
+
+  async function directly(which: AnswerCase): Promise<View> {
+    let done = false
+    const view = new Promise<View>((resolve) => {
+      const request = httpRequest(
+        { port: origin.port, host: '127.0.0.1', method: which.method, path: '/', agent: false },
+        (answer) => void whole(answer).then(resolve),
+      )
+      request.on('error', () => resolve({ kind: 'refused' }))
+      request.on('upgrade', () => resolve({ kind: 'refused' }))
+      request.end()
+    }).finally(() => {
+      done = true
+    })
+    await endAfter(() => done)
+    return view
+  }
+
+  async function through(which: AnswerCase): Promise<View> {
+    const client = await connectClient(gateway.port)
+    let done = false
+    const answering = client
+      .ask(`${which.method} / HTTP/1.1\r\nHost: a.test\r\n\r\n`)
+      .finally(() => {
+        done = true
+      })
+    // The answer is awaited below; a fault in it must not be unhandled until then.
+    answering.catch(() => {})
+    await endAfter(() => done)
+    const answer = await answering.catch((error: unknown) => {
+      // A strict reader of ours that throws for another reason than the end has read a malformed answer.
+      if (client.ending() === null) throw error
+      if (client.ending() === 'fin')
+        throw new Error('a clean end behind half an answer', { cause: error })
+      return null
+    })
+    await turn()
+    const rest = client.rest()
+    client.socket.destroy()
+    if (answer === null) return { kind: 'cut' }
+    if (rest !== '') throw new Error(`bytes behind the answer: ${JSON.stringify(rest)}`)
+    if (answer.fields.some(([name]) => name.toLowerCase() === 'proxy-status'))
+      return { kind: 'refused' }
+    return {
+      kind: 'whole',
+      status: answer.status,
+      fields: answer.fields.filter(([name]) => !OWN.has(name.toLowerCase())),
+      body: answer.body.toString('latin1'),
+    }
+  }
+
+  return {
+    explained,
+    async judge(which) {
+      one = which
+      sent = false
+      const direct = await directly(which)
+      origin.forget()
+      sent = false
+      const ours = await through(which)
+      await ping()
+      origin.forget()
+      compare(which, direct, ours)
+    },
+  }
+
+  function compare(which: AnswerCase, theirs: View, ours: View): void {
+    if (ours.kind !== 'whole' && !which.isWellFormed) return
+    if (JSON.stringify(ours) === JSON.stringify(theirs)) return
+    const reason = EXPLAINED.find(({ applies }) => applies(which))?.name
+    if (reason === undefined) {
+      throw new Error(`answers differ: ${JSON.stringify({ theirs, ours }, null, 1)}`)
+    }
+    explained.set(reason, (explained.get(reason) ?? 0) + 1)
+  }
+}
+
+function whole(answer: IncomingMessage): Promise<View> {
+  return new Promise((resolve) => {
+    const body: Buffer[] = []
+    answer.on('data', (bytes: Buffer) => body.push(bytes))
+    answer.on('error', () => {})
+    answer.on('close', () => {
+      if (!answer.complete) return resolve({ kind: 'cut' })
+      resolve({
+        kind: 'whole',
+        status: answer.statusCode ?? 0,
+        fields: toFields(answer.rawHeaders).filter(([name]) => !OWN.has(name.toLowerCase())),
+        body: Buffer.concat(body).toString('latin1'),
+      })
+    })
+  })
+}

@@ -1,0 +1,38 @@
+/**
+ * The long fuzz, by command: `npm run fuzz -- --count 1000000 --seed 1`. Half of the cases are requests, half answers.
+ * Ends with 1 and the seed that shows it on the first disagreement or uncaught error; `--seed N --count 1` shows it again.
+ */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { parseArgs } from 'node:util'
+import { runFuzz } from './run.ts'
+
+const { values } = parseArgs({
+  options: {
+    count: { type: 'string', default: '100000' },
+    seed: { type: 'string', default: '1' },
+    lanes: { type: 'string', default: '4' },
+  },
+})
+const [count, first, lanes] = [values.count, values.seed, values.lanes].map(Number)
+assert.ok(count !== undefined && first !== undefined && lanes !== undefined)
+
+/** A gateway keeps its records; a fresh one now and then keeps the memory flat. */
+const STRETCH = 5_000
+
+const explained = new Map<string, number>()
+const began = performance.now()
+
+for (let at = 0; at < count; at += STRETCH) {
+  const size = Math.min(STRETCH, count - at)
+  await test(`seeds ${first + at} to ${first + at + size - 1}`, async (t: TestContext) => {
+    const met = await runFuzz(t, { first: first + at, count: size, lanes })
+    for (const [name, times] of met) explained.set(name, (explained.get(name) ?? 0) + times)
+  })
+  if (process.exitCode !== undefined && process.exitCode !== 0) break
+  const seconds = (performance.now() - began) / 1_000
+  process.stderr.write(
+    `${at + size} of ${count} cases, ${Math.round((at + size) / seconds)} a second, ` +
+      `explained: ${JSON.stringify(Object.fromEntries(explained))}\n`,
+  )
+}

@@ -1,0 +1,71 @@
+/** Certificates for tests, made by openssl in a folder of their own that goes with the test. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+
+export interface IssuedCertificate {
+  readonly certPath: string
+  readonly keyPath: string
+  readonly cert: string
+  readonly key: string
+}
+
+export interface CertificateAuthority {
+  readonly folder: string
+  readonly certPath: string
+  readonly cert: string
+  /** A certificate for these names and addresses; the first is its common name. */
+  issue(...names: readonly string[]): IssuedCertificate
+}
+
+export function createAuthority(t: TestContext): CertificateAuthority {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-ca-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const certPath = join(folder, 'ca.pem')
+  const keyPath = join(folder, 'ca.key')
+  openssl(
+    'req',
+    '-x509',
+    ...newKey(keyPath),
+    '-out',
+    certPath,
+    '-days',
+    '2',
+    '-subj',
+    '/CN=Test CA',
+  )
+  let issued = 0
+
+  return {
+    folder,
+    certPath,
+    cert: readFileSync(certPath, 'utf8'),
+    issue(...names) {
+      const base = join(folder, `leaf-${++issued}`)
+      const paths = { certPath: `${base}.pem`, keyPath: `${base}.key` }
+      const alternatives = names.map((name) => `${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`)
+      writeFileSync(`${base}.ext`, `subjectAltName=${alternatives.join(',')}\n`)
+      openssl('req', ...newKey(paths.keyPath), '-out', `${base}.csr`, '-subj', `/CN=${names[0]}`)
+      openssl(
+        ...['x509', '-req', '-in', `${base}.csr`, '-CA', certPath, '-CAkey', keyPath, '-days', '2'],
+        ...['-CAcreateserial', '-extfile', `${base}.ext`, '-out', paths.certPath],
+      )
+      return {
+        ...paths,
+        cert: readFileSync(paths.certPath, 'utf8'),
+        key: readFileSync(paths.keyPath, 'utf8'),
+      }
+    },
+  }
+}
+
+function newKey(path: string): string[] {
+  return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path]
+}
+
+function openssl(...args: readonly string[]): void {
+  execFileSync('openssl', args, { stdio: 'pipe' })
+}

@@ -1,0 +1,135 @@
+/**
+ * The data plane under test: a gateway in this process, fed by the real admission and publisher from a configuration in
+ * the form of sluice.yaml. Listener addresses use port 0.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { TestContext } from 'node:test'
+import { createAdmission } from '../../src/control/admit.ts'
+import { createPublisher } from '../../src/control/publish.ts'
+import { Gateway } from '../../src/gateway/gateway.ts'
+import { parseDocument } from '../../src/model/document.ts'
+import type { Delta } from '../../src/model/snapshot.ts'
+import type { AccessRecord } from '../../src/observe/access-record.ts'
+import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
+import { eventually } from './until.ts'
+
+export interface TestGateway {
+  /** Of the listener `web`, else the first. */
+  readonly port: number
+  readonly ports: Readonly<Record<string, number>>
+  readonly scoreboard: Scoreboard
+  /** Brings another configuration into force. */
+  apply(config: object): Promise<void>
+  /** Of all exchanges that have ended. */
+  records(): AccessRecord[]
+  /** Why objects of the last configuration are not in force. */
+  problems(): readonly string[]
+  drain(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * A short form: `{ origin: port }` is one http listener `web` and a frontend for everything, to 127.0.0.1:port; further
+ * members (`listener`, `backend`, `trusted`) are laid over it. Closed by t.after.
+ */
+export async function startGateway(t: TestContext, config: object): Promise<TestGateway> {
+  const scoreboard = new Scoreboard(1, Date.now())
+  const publisher = createPublisher(scoreboard)
+  const admission = createAdmission({
+    readFile: (path) => readFileSync(path, 'utf8'),
+    admin: null,
+    localAddresses: () => new Set(),
+    now: Date.now,
+  })
+  const records: AccessRecord[] = []
+  const faults: unknown[] = []
+  const gateway = new Gateway({
+    thread: 0,
+    memory: scoreboard.memory(),
+    trusted: 'trusted' in config && Array.isArray(config.trusted) ? config.trusted : [],
+    ticketKeys: randomBytes(48),
+    reusePort: false,
+    onRecord: (record) => records.push(record),
+    onFault: (fault) => faults.push(fault),
+  })
+  let applied = Promise.resolve()
+  publisher.attach({
+    thread: 0,
+    pages: scoreboard.pageCount,
+    deliver({ number, delta, pages }) {
+      applied = applied.then(async () => {
+        const problems = await gateway.apply(JSON.parse(delta) as Delta, pages)
+        publisher.acknowledge(0, number, problems)
+      })
+    },
+  })
+  let problems: readonly string[] = []
+
+  async function apply(declared: object): Promise<void> {
+    const document = parseDocument(JSON.stringify(longForm(declared)), 'test.json')
+    if (!document.readable) throw new Error(document.problems[0].message)
+    const part = { source: 'test', revision: '1', locate: undefined }
+    const objects = document.objects.map((object) => ({ ...object, key: object.id }))
+    const admitted = admission.admit({
+      parts: [{ ...part, objects }],
+      problems: document.problems,
+    })
+    const number = publisher.publish(admitted.snapshot, Date.now())
+    await publisher.whenInForce(number)
+    problems = [
+      ...[...admitted.problems, ...admitted.setAside].map(({ id, message }) => `${id}: ${message}`),
+      ...publisher.threadProblems(),
+    ]
+  }
+
+  const close = async (): Promise<void> => {
+    gateway.destroy()
+    publisher.stop()
+    await eventually(() => gateway.connections === 0, 'every connection has left')
+  }
+  t.after(async () => {
+    await close()
+    if (faults.length > 0) throw new AggregateError(faults, 'the gateway had faults of its own')
+  })
+
+  await apply(config)
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  const ports = gateway.ports()
+  return {
+    port: ports['web'] ?? Object.values(ports)[0] ?? 0,
+    ports,
+    scoreboard,
+    apply,
+    records: () => records,
+    problems: () => problems,
+    drain: async () => {
+      gateway.drain()
+      await eventually(() => gateway.connections === 0, 'every connection has left')
+    },
+    close,
+  }
+}
+
+function longForm(config: object): object {
+  const { trusted: _trusted, ...declared } = { trusted: null, ...config }
+  if (!('origin' in declared)) return declared
+  const {
+    origin,
+    listener = {},
+    backend = {},
+    frontend = {},
+  } = declared as {
+    origin: number
+    listener?: object
+    backend?: object
+    frontend?: object
+  }
+  return {
+    listeners: { web: { address: '127.0.0.1:0', ...listener } },
+    backends: { origin: { servers: { one: `http://127.0.0.1:${origin}` }, ...backend } },
+    frontends: {
+      all: { route: 'PathPrefix("/") || !PathPrefix("/")', backend: 'origin', ...frontend },
+    },
+  }
+}

@@ -1,0 +1,68 @@
+/** Waiting for conditions: whoever changes something says so, whoever waits looks again. No test waits for a duration. */
+
+/** How long a condition may take before the test fails. */
+export const PATIENCE_MS = 5_000
+
+export interface Watch {
+  /** Something that a condition may look at has changed. */
+  changed(): void
+  /** The first truthy answer of `look`, asked now and after every change; `what` names it when patience ends. */
+  until<T>(look: () => T | undefined | null | false, what: string, patienceMs?: number): Promise<T>
+}
+
+export function createWatch(): Watch {
+  const waiting = new Set<() => void>()
+  return {
+    changed() {
+      for (const lookAgain of [...waiting]) lookAgain()
+    },
+    until<T>(look: () => T | undefined | null | false, what: string, patienceMs = PATIENCE_MS) {
+      return new Promise<T>((resolve, reject) => {
+        const finish = (): void => {
+          clearTimeout(timer)
+          waiting.delete(lookAgain)
+        }
+        const lookAgain = (): void => {
+          try {
+            const found = look()
+            if (!found) return
+            finish()
+            resolve(found)
+          } catch (error) {
+            finish()
+            reject(error instanceof Error ? error : new Error(String(error)))
+          }
+        }
+        const fail = (): void => {
+          finish()
+          reject(new Error(`${what}: did not happen within ${patienceMs} ms`))
+        }
+        const timer = patienceMs === Infinity ? undefined : setTimeout(fail, patienceMs)
+        waiting.add(lookAgain)
+        lookAgain()
+      })
+    },
+  }
+}
+
+/** Lets everything that is ready happen once. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Asks `look` on every turn of the event loop, for things that announce no change. */
+export async function eventually<T>(
+  look: () => T | undefined | null | false,
+  what: string,
+  patienceMs: number = PATIENCE_MS,
+): Promise<T> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    const found = look()
+    if (found) return found
+    if (performance.now() > deadline) {
+      throw new Error(`${what}: did not happen within ${patienceMs} ms`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}

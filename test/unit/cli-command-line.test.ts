@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parseCommandLine } from '../../src/cli/command-line.ts'
+import { SERVE_FLAGS } from '../../src/cli/help.ts'
+import { SETTING_NAMES } from '../../src/model/resolve-settings.ts'
+
+function parse(line: string): ReturnType<typeof parseCommandLine> {
+  return parseCommandLine(line === '' ? [] : line.split(' '))
+}
+
+function mistakeIn(line: string): string {
+  const command = parse(line)
+  assert.equal(command.kind, 'usage-error')
+  return command.kind === 'usage-error' ? command.message : ''
+}
+
+test('takes the commands with their flags', () => {
+  assert.deepEqual(parse('serve'), { kind: 'serve', config: null, flags: {} })
+  assert.deepEqual(parse('serve --config a.yaml --workers=2 --log-path -'), {
+    kind: 'serve',
+    config: 'a.yaml',
+    flags: { workers: '2', 'log-path': '-' },
+  })
+  assert.deepEqual(parse('check a.yaml'), { kind: 'check', file: 'a.yaml' })
+  assert.deepEqual(parse('healthcheck --admin-address :8182'), {
+    kind: 'healthcheck',
+    config: null,
+    flags: { 'admin-address': ':8182' },
+  })
+  for (const line of ['version', '--version', '-v'])
+    assert.deepEqual(parse(line), { kind: 'version' })
+})
+
+test('helps in general and with each command', () => {
+  for (const line of ['', '--help', '-h', 'help']) {
+    const command = parse(line)
+    assert.equal(command.kind === 'help' && command.topic, 'sluice')
+  }
+  for (const topic of ['serve', 'check', 'healthcheck', 'version']) {
+    for (const line of [`${topic} --help`, `${topic} -h`, `help ${topic}`]) {
+      const command = parse(line)
+      assert.ok(command.kind === 'help', line)
+      assert.equal(command.topic, topic)
+      assert.match(command.text, new RegExp(`^usage: sluice ${topic}`))
+    }
+  }
+})
+
+test('the help of serve names every setting', () => {
+  const command = parse('serve --help')
+
+  assert.deepEqual(Object.keys(SERVE_FLAGS).sort(), ['config', ...SETTING_NAMES].sort())
+  assert.ok(command.kind === 'help')
+  for (const name of SETTING_NAMES) assert.ok(command.text.includes(`--${name} `))
+})
+
+test('says in one line what is wrong and what may be meant', () => {
+  assert.equal(
+    mistakeIn('srve'),
+    'sluice: unknown command "srve", did you mean "serve"? (see sluice --help)',
+  )
+  assert.equal(
+    mistakeIn('serve --confg a.yaml'),
+    'sluice: unknown option "--confg", did you mean "--config"? (see sluice serve --help)',
+  )
+  assert.equal(
+    mistakeIn('--hepl'),
+    'sluice: unknown option "--hepl", did you mean "--help"? (see sluice --help)',
+  )
+  assert.equal(
+    mistakeIn('serve --config'),
+    'sluice: --config needs a value (see sluice serve --help)',
+  )
+  assert.equal(
+    mistakeIn('serve --config --workers 2'),
+    'sluice: --config needs a value (see sluice serve --help)',
+  )
+  assert.equal(
+    mistakeIn('serve --config='),
+    'sluice: --config needs a value (see sluice serve --help)',
+  )
+  assert.equal(
+    mistakeIn('serve a.yaml'),
+    'sluice: serve takes no "a.yaml"; a file is given as --config FILE (see sluice serve --help)',
+  )
+  assert.equal(
+    mistakeIn('check'),
+    'sluice: check needs the file to check (see sluice check --help)',
+  )
+  assert.equal(
+    mistakeIn('check a b'),
+    'sluice: check takes one file, "b" is too many (see sluice check --help)',
+  )
+  assert.equal(mistakeIn('version x'), 'sluice: version takes no "x" (see sluice version --help)')
+  assert.match(mistakeIn('help x'), /there is no help on "x"/)
+  assert.match(mistakeIn('healthcheck --workers 2'), /unknown option "--workers"/)
+})
+
+test('no words make it throw, and a mistake is always one line', () => {
+  const word = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      'serve',
+      'check',
+      '--config',
+      '--workers',
+      '-',
+      '--',
+      '--no-help',
+      '-h',
+      '--x=y',
+    ),
+  )
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 5 }), (words) => {
+      const command = parseCommandLine(words)
+      if (command.kind === 'usage-error') assert.doesNotMatch(command.message, /[\n\r\x1b]/)
+    }),
+  )
+})

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { runHealthcheck } from '../../src/cli/healthcheck.ts'
+
+async function startAdmin(t: TestContext, answer: RequestListener): Promise<number> {
+  const server = createServer(answer)
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+test('is good when the admin is ready, whichever of its addresses is written', async (t) => {
+  const asked: string[] = []
+  const port = await startAdmin(t, (request, response) => {
+    asked.push(`${request.method} ${request.url}`)
+    response.end('ready')
+  })
+  const lines: string[] = []
+
+  for (const host of ['127.0.0.1', '', '0.0.0.0']) {
+    assert.equal(await runHealthcheck({ host, port }, (line) => lines.push(line)), 0)
+  }
+
+  assert.deepEqual(lines, ['ready', 'ready', 'ready'])
+  assert.deepEqual(asked, ['GET /readyz', 'GET /readyz', 'GET /readyz'])
+})
+
+test('is bad when the admin is not ready', async (t) => {
+  const port = await startAdmin(t, (_, response) => response.writeHead(503).end('no table yet'))
+  const lines: string[] = []
+
+  const code = await runHealthcheck({ host: '127.0.0.1', port }, (line) => lines.push(line))
+
+  assert.equal(code, 1)
+  assert.deepEqual(lines, ['not ready: /readyz answered 503'])
+})
+
+test('is bad when nobody listens, or nobody answers in time', async (t) => {
+  const silent = await startAdmin(t, () => undefined)
+  const lines: string[] = []
+  const print = (line: string): void => void lines.push(line)
+
+  assert.equal(await runHealthcheck({ host: '127.0.0.1', port: 1 }, print), 1)
+  assert.equal(await runHealthcheck({ host: '127.0.0.1', port: silent }, print, 50), 1)
+
+  assert.match(lines[0] ?? '', /^not ready: the admin at 127\.0\.0\.1:1 did not answer: /)
+  assert.match(lines[1] ?? '', /did not answer: .*timeout/)
+})

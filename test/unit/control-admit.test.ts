@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Admitted } from '../../src/control/admit.ts'
+import { mergeDeclarations } from '../../src/control/merge.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { backend, declare, openAdmission } from '../support/declared.ts'
+
+const b = backend('http://10.0.0.9:5001')
+const route = 'Host("vote")'
+
+function reasons({ setAside }: Admitted): string[] {
+  return setAside.map(({ kind, id, message, serving }) => {
+    return `${kind} ${id}: ${message}${serving ? ' (serving)' : ''}`
+  })
+}
+
+test('sets a bad object aside with its reason and admits all others', () => {
+  const admitted = openAdmission().declare({
+    listeners: { web: { address: ':8080' } },
+    backends: { b, bad: { servers: { s1: 'ftp://x' } } },
+    frontends: {
+      good: { route, backend: 'b' },
+      garbled: { route: 'Host(', backend: 'b' },
+      unknown: { route, backend: 'b', prioritty: 1 },
+      status: { route, respond: { status: 9999 } },
+    },
+  })
+
+  assert.deepEqual([...admitted.snapshot.frontends.keys()], ['good'])
+  assert.deepEqual([...admitted.snapshot.backends.keys()], ['b'])
+  assert.deepEqual([...admitted.snapshot.listeners.keys()], ['web'])
+  assert.deepEqual(
+    admitted.setAside.map(({ kind, id }) => `${kind} ${id}`),
+    ['backend bad', 'frontend garbled', 'frontend unknown', 'frontend status'],
+  )
+  assert.match(reasons(admitted).join('\n'), /garbled: route: .+ \(at character \d+\)/)
+})
+
+test('keeps the last good version of an object in force while it is bad', () => {
+  const admission = openAdmission()
+  const good = { route, backend: 'b' }
+  const first = admission.declare({ backends: { b }, frontends: { vote: good } })
+
+  const second = admission.declare({
+    backends: { b: { servers: 7 } },
+    frontends: { vote: { route: 'Nonsense()', backend: 'b' } },
+  })
+
+  assert.equal(second.snapshot.frontends, first.snapshot.frontends)
+  assert.equal(second.snapshot.backends, first.snapshot.backends)
+  assert.deepEqual(
+    second.setAside.map(({ id, serving }) => ({ id, serving })),
+    [
+      { id: 'b', serving: true },
+      { id: 'vote', serving: true },
+    ],
+  )
+})
+
+test('does not bring a deleted object back as its last good version', () => {
+  const admission = openAdmission()
+  admission.declare({ backends: { b }, frontends: { vote: { route, backend: 'b' } } })
+  admission.declare({ backends: { b } })
+
+  const { snapshot } = admission.declare({
+    backends: { b },
+    frontends: { vote: { route: '', backend: 'b' } },
+  })
+
+  assert.equal(snapshot.frontends.size, 0)
+})
+
+test('sets a frontend without its backend aside until the backend comes', () => {
+  const admission = openAdmission()
+  const frontends = { vote: { route, backend: 'b' } }
+
+  const without = admission.declare({ frontends })
+  const broken = admission.declare({ frontends, backends: { b: {} } })
+  const healed = admission.declare({ frontends, backends: { b } })
+
+  assert.deepEqual(reasons(without), ['frontend vote: backend: "b" is not declared'])
+  assert.ok(reasons(broken).includes('frontend vote: backend: "b" is set aside itself'))
+  assert.deepEqual(reasons(healed), [])
+  assert.deepEqual([...healed.snapshot.frontends.keys()], ['vote'])
+})
+
+test('keeps a withdrawn backend as long as the last good version of a frontend needs it', () => {
+  const admission = openAdmission()
+  const frontends = { vote: { route, backend: 'b' } }
+  const first = admission.declare({ backends: { b }, frontends })
+
+  const held = admission.declare({ backends: {}, frontends })
+  const late = admission.declare({ frontends: { ...frontends, late: { route, backend: 'b' } } })
+  const released = admission.declare({ backends: {}, frontends: {} })
+
+  assert.equal(held.snapshot.frontends, first.snapshot.frontends)
+  assert.equal(held.snapshot.backends, first.snapshot.backends)
+  assert.deepEqual(reasons(held), ['frontend vote: backend: "b" is not declared (serving)'])
+  assert.deepEqual([...late.snapshot.frontends.keys()], ['vote'])
+  assert.equal(released.snapshot.backends.size, 0)
+})
+
+test('keeps the old version when a frontend turns to a backend that is not there', () => {
+  const admission = openAdmission()
+  admission.declare({ backends: { b }, frontends: { vote: { route, backend: 'b' } } })
+
+  const { snapshot } = admission.declare({
+    backends: { b },
+    frontends: { vote: { route: 'Host("new")', backend: 'missing' } },
+  })
+
+  assert.equal(snapshot.frontends.get('vote')?.route, route)
+})
+
+test('refuses the second listener on an address, first by id, whatever the order', () => {
+  for (const ids of [
+    ['a', 'b'],
+    ['b', 'a'],
+  ]) {
+    const listeners = Object.fromEntries(ids.map((id) => [id, { address: '127.0.0.1:8080' }]))
+
+    const admitted = openAdmission().declare({ listeners })
+
+    assert.deepEqual([...admitted.snapshot.listeners.keys()], ['a'])
+    assert.deepEqual(reasons(admitted), [
+      'listener b: cannot listen on 127.0.0.1:8080: listener "a" already holds it',
+    ])
+  }
+})
+
+test('lets a listener that serves keep its address against a new one', () => {
+  const admission = openAdmission()
+  admission.declare({ listeners: { web: { address: ':8080' } } })
+
+  const { snapshot } = admission.declare({
+    listeners: { another: { address: ':8080' }, web: { address: ':8080' } },
+  })
+
+  assert.deepEqual([...snapshot.listeners.keys()], ['web'])
+})
+
+test('lets two listeners swap their addresses', () => {
+  const admission = openAdmission()
+  admission.declare({ listeners: { a: { address: ':8001' }, b: { address: ':8002' } } })
+
+  const admitted = admission.declare({
+    listeners: { a: { address: ':8002' }, b: { address: ':8001' } },
+  })
+
+  assert.deepEqual(reasons(admitted), [])
+  assert.equal(admitted.snapshot.listeners.get('a')?.address.port, 8002)
+})
+
+test('refuses a listener on the address of the admin', () => {
+  const admitted = openAdmission().declare({ listeners: { web: { address: '127.0.0.1:8182' } } })
+
+  assert.deepEqual(reasons(admitted), [
+    'listener web: cannot listen on 127.0.0.1:8182: the admin already holds it',
+  ])
+})
+
+test('refuses a backend that leads back to a listener or to the admin', () => {
+  const listeners = { all: { address: ':8080' }, inner: { address: '127.0.0.1:9090' } }
+  const looping = [
+    'http://127.0.0.1:8080',
+    'http://127.0.0.2:8080',
+    'http://localhost:8080',
+    'http://10.0.0.5:8080',
+    'http://[::1]:8080',
+    'http://[::ffff:127.0.0.1]:8080',
+    'http://localhost:9090',
+    'http://127.0.0.1:8182',
+  ]
+  const others = ['http://10.0.0.6:8080', 'http://127.0.0.2:9090', 'http://127.0.0.1:8081']
+
+  for (const url of looping) {
+    const admitted = openAdmission().declare({ listeners, backends: { loop: backend(url) } })
+    assert.equal(admitted.snapshot.backends.size, 0, url)
+    assert.match(reasons(admitted)[0] ?? '', /come back to the proxy/)
+  }
+  for (const url of others) {
+    const admitted = openAdmission().declare({ listeners, backends: { fine: backend(url) } })
+    assert.deepEqual(reasons(admitted), [], url)
+  }
+})
+
+test('takes a backend out of force when a new listener makes it lead back to us', () => {
+  const admission = openAdmission()
+  const backends = { b: backend('http://127.0.0.1:8080') }
+  const frontends = { vote: { route, backend: 'b' } }
+  admission.declare({ backends, frontends })
+
+  const admitted = admission.declare({
+    backends,
+    frontends,
+    listeners: { web: { address: ':8080' } },
+  })
+
+  assert.equal(admitted.snapshot.backends.size, 0)
+  assert.equal(admitted.snapshot.frontends.size, 0)
+  assert.equal(admitted.setAside.length, 2)
+})
+
+test('does not hold a withdrawn backend that leads back to a new listener', () => {
+  const admission = openAdmission()
+  const frontends = { vote: { route, backend: 'b' } }
+  admission.declare({ backends: { b: backend('http://127.0.0.1:8080') }, frontends })
+
+  const { snapshot } = admission.declare({ frontends, listeners: { web: { address: ':8080' } } })
+
+  assert.equal(snapshot.backends.size, 0)
+  assert.equal(snapshot.frontends.size, 0)
+})
+
+test('refuses a certificate whose key is another one, naming the paths', (t) => {
+  const authority = createAuthority(t)
+  const [own, other] = [authority.issue('localhost'), authority.issue('localhost')]
+  const files: Record<string, string> = { 'a.pem': own.cert, 'a.key': own.key, 'b.key': other.key }
+  const admission = openAdmission({ readFile: (path) => files[path] ?? '' })
+  const secure = (key: string): object => ({
+    address: ':8443',
+    protocol: 'https',
+    tls: { certificates: [{ cert: 'a.pem', key }] },
+  })
+
+  const admitted = admission.declare({
+    listeners: { good: secure('a.key'), bad: { ...secure('b.key'), address: ':8444' } },
+  })
+
+  assert.deepEqual([...admitted.snapshot.listeners.keys()], ['good'])
+  assert.match(reasons(admitted).join(), /listener bad: .*"b\.key"/)
+})
+
+test('takes up a renewed certificate although nothing is written differently', (t) => {
+  const authority = createAuthority(t)
+  const [old, fresh] = [authority.issue('localhost'), authority.issue('localhost')]
+  const files: Record<string, string> = { 'a.pem': old.cert, 'a.key': old.key }
+  const admission = openAdmission({ readFile: (path) => files[path] ?? '' })
+  const listeners = {
+    secure: {
+      address: ':8443',
+      protocol: 'https',
+      tls: { certificates: [{ cert: 'a.pem', key: 'a.key' }] },
+    },
+  }
+  const certificate = (admitted: Admitted): string | undefined =>
+    admitted.snapshot.listeners.get('secure')?.tls?.certificates[0]?.cert
+  admission.declare({ listeners })
+  const before = admission.hasChangedFiles()
+
+  files['a.pem'] = fresh.cert
+  const half = admission.declare({ listeners })
+  files['a.key'] = fresh.key
+  const changed = admission.hasChangedFiles()
+  const whole = admission.declare({ listeners })
+
+  assert.deepEqual([before, changed], [false, true])
+  assert.equal(certificate(half), old.cert)
+  assert.equal(certificate(whole), fresh.cert)
+  assert.deepEqual(reasons(whole), [])
+})
+
+test('leaves what has not changed the same object, another spelling of it too', () => {
+  const admission = openAdmission()
+  const first = admission.declare({
+    backends: { b },
+    frontends: { kept: { route, backend: 'b' }, changed: { route, backend: 'b' } },
+  })
+
+  const second = admission.declare({
+    backends: { b: { servers: { s1: { url: 'http://10.0.0.9:5001', weight: 1 } } } },
+    frontends: { kept: { backend: 'b', route }, changed: { route: 'Host("x")', backend: 'b' } },
+  })
+
+  assert.equal(second.snapshot.backends, first.snapshot.backends)
+  assert.equal(second.snapshot.frontends.get('kept'), first.snapshot.frontends.get('kept'))
+  assert.equal(second.snapshot.frontends.get('changed')?.route, 'Host("x")')
+})
+
+test('tells of each object where it came from and since when', () => {
+  let clock = 1000
+  const admission = openAdmission({ now: () => clock })
+  admission.declare({ backends: { b, c: b } }, 'r1')
+  clock = 2000
+
+  admission.declare({ backends: { b, c: backend('http://10.0.0.10:1') } }, 'r2')
+
+  assert.deepEqual(
+    admission.inForce().map(({ id, source, key, revision, since }) => ({
+      id,
+      source,
+      key,
+      revision,
+      since,
+    })),
+    [
+      { id: 'b', source: 'file', key: 'sluice.yaml#/backends/b', revision: 'r1', since: 1000 },
+      { id: 'c', source: 'file', key: 'sluice.yaml#/backends/c', revision: 'r2', since: 2000 },
+    ],
+  )
+})
+
+test('says where in the source a mistake stands', () => {
+  const declaration = declare({ backends: { b: { servers: {}, balance: 'dice' } } })
+  const located = {
+    ...declaration,
+    locate: (_object: unknown, path: readonly (string | number)[]) =>
+      path[0] === 'balance' ? { line: 7, column: 3 } : null,
+  }
+
+  const { setAside } = openAdmission().admit(
+    mergeDeclarations([{ source: 'file', declaration: located }]),
+  )
+
+  assert.equal(setAside[0]?.line, 7)
+  assert.equal(setAside[0]?.column, 3)
+})
+
+test('gives an object of two sources to the first and names it to the second', () => {
+  const admission = openAdmission()
+  const merged = mergeDeclarations([
+    { source: 'etcd', declaration: declare({ backends: { b: backend('http://10.0.0.1:1') } }) },
+    { source: 'file', declaration: declare({ backends: { b, c: b } }) },
+  ])
+
+  const { snapshot, problems } = admission.admit(merged)
+
+  assert.equal(snapshot.backends.get('b')?.servers[0]?.host, '10.0.0.1')
+  assert.ok(snapshot.backends.has('c'))
+  assert.deepEqual(
+    problems.map(({ source, id, message }) => [source, id, message]),
+    [
+      [
+        'file',
+        'b',
+        'backend "b" is ignored: source "etcd" already declares it; rename one of them',
+      ],
+    ],
+  )
+})

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { createAdmission } from '../../src/control/admit.ts'
+import { createControl } from '../../src/control/control.ts'
+import type { Control } from '../../src/control/control.ts'
+import { createPublisher } from '../../src/control/publish.ts'
+import type { Publisher } from '../../src/control/publish.ts'
+import { createReadBeside } from '../../src/control/read-beside.ts'
+import { createFileProvider } from '../../src/providers/file.ts'
+import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { backend } from '../support/declared.ts'
+import { eventually } from '../support/until.ts'
+
+interface Setup {
+  readonly control: Control
+  readonly publisher: Publisher
+  readonly lines: string[]
+  write(file: unknown): Promise<void>
+  writeText(text: string): Promise<void>
+}
+
+async function setUp(t: TestContext, file: unknown): Promise<Setup> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-control-'))
+  const path = join(directory, 'sluice.json')
+  const writeText = (text: string): Promise<void> => writeFile(path, text)
+  const write = (written: unknown): Promise<void> => writeText(JSON.stringify(written))
+  await write(file)
+
+  const lines: string[] = []
+  const note =
+    (level: string) =>
+    (_fields: object, message: string): void =>
+      void lines.push(`${level} ${message}`)
+  const publisher = createPublisher(new Scoreboard(1, 0), { conflateMs: 1 })
+  const subscriber = {
+    thread: 0,
+    pages: 0,
+    deliver: ({ number }: { number: number }): void => publisher.acknowledge(0, number, []),
+  }
+  publisher.attach(subscriber)
+  const control = createControl({
+    providers: [createFileProvider(path)],
+    admission: createAdmission({
+      readFile: createReadBeside(path),
+      admin: null,
+      localAddresses: () => new Set(),
+      now: Date.now,
+    }),
+    publisher,
+    log: { info: note('info'), warn: note('warn'), error: note('error') },
+    filesMs: 10,
+  })
+  t.after(async () => {
+    await control.stop()
+    publisher.stop()
+    await rm(directory, { recursive: true })
+  })
+  return { control, publisher, lines, write, writeText }
+}
+
+const backends = { b: backend('http://10.0.0.1:1') }
+const vote = { route: 'Host("vote")', backend: 'b' }
+
+test('starts with what is good and shows what is not', async (t) => {
+  const { control, publisher, lines } = await setUp(t, {
+    backends,
+    frontends: { vote, bad: { route: 'Host(', backend: 'b' } },
+  })
+
+  await control.start()
+  await publisher.whenInForce(1)
+
+  const table = control.table()
+  assert.deepEqual(
+    table.objects.map(({ kind, id }) => `${kind} ${id}`),
+    ['backend b', 'frontend vote'],
+  )
+  assert.deepEqual(
+    table.setAside.map(({ id, serving, line }) => ({ id, serving, line })),
+    [{ id: 'bad', serving: false, line: 1 }],
+  )
+  assert.deepEqual([table.number, table.inForce], [1, 1])
+  assert.equal(table.sources[0]?.state, 'live')
+  assert.match(lines.join('\n'), /warn frontend "bad": route: .*\ninfo table 1 is published/)
+})
+
+test('does not start with a file that does not parse, and says why', async (t) => {
+  const { control, writeText } = await setUp(t, {})
+  await writeText('{ "frontends": ')
+
+  await assert.rejects(control.start(), { message: /sluice\.json:1:\d+: is not valid JSON/ })
+})
+
+test('brings a change into force and tells how long it took', async (t) => {
+  const { control, publisher, write } = await setUp(t, { backends, frontends: {} })
+  const changes: number[] = []
+  publisher.listen({ onInForce: (_number, changedAt) => changes.push(Date.now() - changedAt) })
+  await control.start()
+  await publisher.whenInForce(1)
+
+  await write({ backends, frontends: { vote } })
+  await publisher.whenInForce(2)
+
+  assert.ok(control.table().objects.some(({ id }) => id === 'vote'))
+  assert.equal(changes.length, 2)
+  assert.ok(changes.every((ms) => ms >= 0 && ms < 1000))
+})
+
+test('leaves the table alone while the file is broken, logs that once, and says when it heals', async (t) => {
+  const { control, publisher, lines, write, writeText } = await setUp(t, {
+    backends,
+    frontends: { vote },
+  })
+  await control.start()
+  await publisher.whenInForce(1)
+  const before = control.table().objects
+
+  await writeText('{')
+  await eventually(() => control.table().sources[0]?.state === 'stale', 'a stale source')
+  const broken = control.table()
+  control.reload()
+  await write({ backends, frontends: { vote } })
+  await eventually(() => control.table().sources[0]?.state === 'live', 'a live source')
+
+  assert.deepEqual(broken.objects, before)
+  assert.equal(broken.problems.length, 1)
+  assert.equal(control.table().number, 1)
+  assert.equal(lines.filter((line) => /^warn .*not valid JSON/.test(line)).length, 1)
+  assert.equal(lines.filter((line) => /^info no longer: .*not valid JSON/.test(line)).length, 1)
+})
+
+test('takes up a renewed certificate and shows no private key', async (t) => {
+  const authority = createAuthority(t)
+  const [old, fresh] = [authority.issue('localhost'), authority.issue('localhost')]
+  const certificates = [{ cert: old.certPath, key: old.keyPath }]
+  const { control, publisher } = await setUp(t, {
+    listeners: { secure: { address: ':8443', protocol: 'https', tls: { certificates } } },
+  })
+  await control.start()
+  await publisher.whenInForce(1)
+
+  await writeFile(old.certPath, fresh.cert)
+  await writeFile(old.keyPath, fresh.key)
+  await publisher.whenInForce(2)
+
+  const shown = JSON.stringify(control.table())
+  assert.ok(shown.includes(JSON.stringify(fresh.cert).slice(1, -1)))
+  assert.ok(!shown.includes('PRIVATE KEY'))
+})

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { parseDocument } from '../../src/model/document.ts'
+import { jsonSchemaText } from '../../src/model/json-schema.ts'
+import { parseMiddleware } from '../../src/middleware/catalog.ts'
+import { parseBackend, parseFrontend, parseListener } from '../../src/model/schema.ts'
+
+const config = new URL('../../config/', import.meta.url)
+const files = [
+  'sluice.yaml',
+  ...readdirSync(new URL('examples/', config)).map((name) => `examples/${name}`),
+]
+
+test('config/schema.json is what npm run schema makes of the model', () => {
+  assert.equal(readFileSync(new URL('schema.json', config), 'utf8'), jsonSchemaText())
+})
+
+test('the schema knows every key that the parsers know, with a description', () => {
+  const bare: string[] = []
+  const visit = (schema: unknown, path: string): void => {
+    if (typeof schema !== 'object' || schema === null) return
+    const { properties, description } = schema as { properties?: object; description?: string }
+    if (path.split('/').length === 2 && description === undefined) bare.push(path)
+    for (const [key, inner] of Object.entries(properties ?? {})) visit(inner, `${path}/${key}`)
+  }
+  const schema = JSON.parse(jsonSchemaText()) as { properties: Record<string, unknown> }
+  visit(schema, '')
+
+  assert.deepEqual(Object.keys(schema.properties), [
+    ...['$schema', 'workers', 'admin', 'trusted', 'log', 'drain'],
+    ...['listeners', 'backends', 'frontends'],
+  ])
+  assert.deepEqual(bare, ['/$schema'])
+})
+
+test('the schema tells the options of respond and redirect as the catalog takes and fills them', () => {
+  interface Options {
+    readonly properties: Readonly<Record<string, { readonly default?: unknown }>>
+  }
+  const { frontends } = (
+    JSON.parse(jsonSchemaText()) as {
+      properties: { frontends: { additionalProperties: { properties: Record<string, Options> } } }
+    }
+  ).properties
+  const least = { respond: { status: 204 }, redirect: { to: '/' } }
+
+  for (const [kind, options] of Object.entries(least)) {
+    const { properties = {} } = frontends.additionalProperties.properties[kind] ?? {}
+    const defaults = Object.entries(properties).flatMap(([key, { default: value }]) =>
+      value === undefined || key === 'fields' ? [] : [[key, value] as const],
+    )
+    const parsed = parseMiddleware({ kind, options })
+
+    assert.ok(parsed.ok)
+    const { fields: _, ...filled } = parsed.value.options as Record<string, unknown>
+    assert.deepEqual(filled, { ...options, ...Object.fromEntries(defaults) })
+  }
+})
+
+for (const file of files) {
+  test(`config/${file} names the schema and is read whole`, () => {
+    const text = readFileSync(new URL(file, config), 'utf8')
+    const address = file.includes('/') ? '../schema.json' : './schema.json'
+    const document = parseDocument(text, file)
+
+    assert.ok(
+      text.startsWith(`# yaml-language-server: $schema=${address}\n`) ||
+        text.startsWith(`{\n  "$schema": "${address}"`),
+    )
+    assert.ok(document.readable)
+    assert.deepEqual(document.problems, [])
+    const flaws = document.objects.flatMap(({ kind, id, value }) => {
+      const parsed =
+        kind === 'frontend'
+          ? parseFrontend(id, value)
+          : kind === 'backend'
+            ? parseBackend(id, value, noCertificate)
+            : parseListener(id, value, noCertificate)
+      return parsed.ok ? [] : parsed.problems.map(({ message }) => message)
+    })
+    // Certificates are made by whoever tries the example; all else must be right.
+    assert.deepEqual(
+      flaws.filter((message) => !message.endsWith('no certificate here')),
+      [],
+    )
+  })
+}
+
+function noCertificate(): string {
+  throw new Error('no certificate here')
+}

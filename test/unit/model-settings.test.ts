@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parseDocument } from '../../src/model/document.ts'
+import {
+  resolveConfigPath,
+  resolveSettings,
+  type ResolvedSettings,
+  type SettingSources,
+} from '../../src/model/resolve-settings.ts'
+
+interface Given {
+  readonly file?: string
+  readonly env?: SettingSources['env']
+  readonly flags?: SettingSources['flags']
+}
+
+function resolve({ file, env = {}, flags = {} }: Given): ResolvedSettings {
+  const parsed = file === undefined ? null : parseDocument(file, 'a.yaml')
+  const document = parsed?.readable === true ? parsed : null
+  return resolveSettings({ document, filename: 'a.yaml', env, flags, cores: 4 })
+}
+
+test('has a default for everything', () => {
+  assert.deepEqual(resolve({}), {
+    settings: {
+      workers: 4,
+      admin: { address: { host: '127.0.0.1', port: 8182 } },
+      trusted: [],
+      log: { level: 'info', access: 'json', path: null },
+      drainMs: 30_000,
+    },
+    problems: [],
+  })
+})
+
+test('takes every setting from the file, from the environment and from flags', () => {
+  const expected = {
+    workers: 0,
+    admin: { address: { host: '', port: 9 } },
+    trusted: ['10.0.0.0/8', '::1/128'],
+    log: { level: 'debug', access: 'off', path: 'x.log' },
+    drainMs: 5000,
+  }
+  const file = `workers: 0
+admin: { address: ':9' }
+trusted: [10.0.0.0/8, '::1']
+log: { level: debug, access: off, path: x.log }
+drain: 5s
+`
+  const flags = {
+    workers: '0',
+    'admin-address': ':9',
+    trusted: '10.0.0.0/8, ::1',
+    'log-level': 'debug',
+    'log-access': 'off',
+    'log-path': 'x.log',
+    drain: '5',
+  }
+  const env = {
+    SLUICE_WORKERS: '0',
+    SLUICE_ADMIN_ADDRESS: ':9',
+    SLUICE_TRUSTED: '10.0.0.0/8,::1',
+    SLUICE_LOG_LEVEL: 'debug',
+    SLUICE_LOG_ACCESS: 'off',
+    SLUICE_LOG_PATH: 'x.log',
+    SLUICE_DRAIN: '5s',
+  }
+
+  for (const given of [{ file }, { env }, { flags }]) {
+    assert.deepEqual(resolve(given), { settings: expected, problems: [] })
+  }
+})
+
+test('a flag goes before the environment, the environment before the file, the file before the default', () => {
+  const { settings } = resolve({
+    file: 'workers: 1\ndrain: 1s\nlog: { level: warn }\n',
+    env: { SLUICE_WORKERS: '2', SLUICE_DRAIN: '2s' },
+    flags: { workers: '3' },
+  })
+
+  assert.equal(settings.workers, 3)
+  assert.equal(settings.drainMs, 2000)
+  assert.equal(settings.log.level, 'warn')
+  assert.equal(settings.log.access, 'json')
+})
+
+test('names each bad value with where it came from, and lets the next good one hold', () => {
+  const { settings, problems } = resolve({
+    file: 'workers: 7\nlog:\n  level: loud\n  acces: off\ndrain: 9h\n',
+    env: { SLUICE_WORKERS: '999', SLUICE_LOG_LEVEL: 'warn' },
+    flags: { workers: 'many' },
+  })
+
+  assert.equal(settings.workers, 7)
+  assert.equal(settings.log.level, 'warn')
+  assert.equal(settings.drainMs, 30_000)
+  assert.deepEqual(
+    problems.map(({ source, key, line, message }) => [source, key, line, message]),
+    [
+      [
+        'file',
+        'a.yaml#/log/level',
+        3,
+        'log.level: must be fatal or error or warn or info or debug or trace or silent, not "loud"',
+      ],
+      ['file', 'a.yaml#/log/acces', 4, 'log: unknown key "acces", did you mean "access"?'],
+      ['file', 'a.yaml#/drain', 5, 'drain: must be from 0s to 1h, not "9h"'],
+      [
+        'command line',
+        '--workers',
+        undefined,
+        '--workers: must be auto or a whole number from 0 to 256, not "many"',
+      ],
+      [
+        'environment',
+        'SLUICE_WORKERS',
+        undefined,
+        'SLUICE_WORKERS: must be auto or a whole number from 0 to 256, not "999"',
+      ],
+    ],
+  )
+})
+
+test('reports unknown variables, but none that Kubernetes or Compose makes by itself', () => {
+  const { problems } = resolve({
+    env: {
+      PATH: '/bin',
+      SLUICE_WORKER: '2',
+      SLUICE_CONFIG: 'x.yaml',
+      SLUICE_DRAIN: '',
+      SLUICE_PORT: 'tcp://10.0.0.1:80',
+      SLUICE_PORT_8080_TCP_ADDR: '10.0.0.1',
+      SLUICE_SERVICE_HOST: '10.0.0.1',
+      SLUICE_ADMIN_SERVICE_PORT_HTTP: '80',
+    },
+  })
+
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    ['unknown variable "SLUICE_WORKER", did you mean "SLUICE_WORKERS"?'],
+  )
+})
+
+test('finds the file by its flag, else by the environment, else where it is by default', () => {
+  assert.equal(resolveConfigPath('a', { SLUICE_CONFIG: 'b' }, 'c'), 'a')
+  assert.equal(resolveConfigPath(undefined, { SLUICE_CONFIG: 'b' }, 'c'), 'b')
+  assert.equal(resolveConfigPath(undefined, { SLUICE_CONFIG: '' }, 'c'), 'c')
+})
+
+test('standard output is the log when nothing or stdout is said', () => {
+  for (const path of ['stdout', '-']) {
+    assert.equal(resolve({ flags: { 'log-path': path } }).settings.log.path, null)
+  }
+})
+
+test('no setting makes it throw, and the settings are always whole', () => {
+  const value = fc.oneof(fc.anything(), fc.constantFrom('auto', 1, '1s', ':1', 'info', []))
+  const settings = fc.dictionary(
+    fc.constantFrom('workers', 'admin', 'trusted', 'log', 'drain'),
+    value,
+  )
+  const text = fc.dictionary(
+    fc.constantFrom('SLUICE_WORKERS', 'SLUICE_TRUSTED', 'SLUICE_LOG_LEVEL', 'SLUICE_X'),
+    fc.string(),
+  )
+  const empty = parseDocument('{}', 'a.json')
+  assert.ok(empty.readable)
+  fc.assert(
+    fc.property(settings, text, (written, env) => {
+      const document = { ...empty, settings: written }
+      const resolved = resolveSettings({ document, filename: 'a', env, flags: {}, cores: 2 })
+      assert.ok(Number.isInteger(resolved.settings.workers))
+      assert.ok(Array.isArray(resolved.settings.trusted))
+    }),
+  )
+})

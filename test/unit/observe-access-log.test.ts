@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createAccessLog, formatCommon, formatJson } from '../../src/observe/access-log.ts'
+import type { AccessRecord } from '../../src/observe/access-record.ts'
+
+const plain: AccessRecord = {
+  startedAt: Date.UTC(2026, 1, 3, 4, 5, 6, 7),
+  durationMs: 1.23456,
+  listener: 'web',
+  frontend: 'vote',
+  backend: 'vote-servers',
+  server: 'http://127.0.0.1:5001',
+  attempts: 2,
+  clientIp: '192.0.2.7',
+  peerIp: '10.0.0.1',
+  peerPort: 50123,
+  method: 'GET',
+  host: 'vote.localhost',
+  target: '/api?page=2',
+  version: '1.1',
+  scheme: 'http',
+  status: 502,
+  reason: 'CONNECT_REFUSED',
+  detail: 'connection refused',
+  bytesIn: 3,
+  bytesOut: 21,
+  requestId: 'abc',
+  userAgent: 'curl/8',
+  referer: 'http://vote.localhost/',
+}
+
+/** Any UTF-16, lone surrogates included, with the characters that break lines more often than not. */
+const hostile = fc
+  .array(
+    fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(10, 13, 34, 92, 127, 0x9b)),
+    {
+      maxLength: 60,
+    },
+  )
+  .map((codes) => String.fromCharCode(...codes))
+
+const hostileRecord = fc
+  .record({
+    method: hostile,
+    host: hostile,
+    target: hostile,
+    clientIp: hostile,
+    detail: hostile,
+    requestId: hostile,
+    userAgent: hostile,
+    referer: hostile,
+    frontend: hostile,
+  })
+  .map((fields): AccessRecord => ({ ...plain, ...fields }))
+
+test('a JSON line holds every field of the record', () => {
+  const line = formatJson(plain)
+
+  assert.deepEqual(JSON.parse(line), {
+    time: '2026-02-03T04:05:06.007Z',
+    duration_ms: 1.235,
+    listener: 'web',
+    frontend: 'vote',
+    backend: 'vote-servers',
+    server: 'http://127.0.0.1:5001',
+    attempts: 2,
+    client_ip: '192.0.2.7',
+    peer_ip: '10.0.0.1',
+    peer_port: 50123,
+    scheme: 'http',
+    method: 'GET',
+    host: 'vote.localhost',
+    path: '/api?page=2',
+    protocol: 'HTTP/1.1',
+    status: 502,
+    bytes_in: 3,
+    bytes_out: 21,
+    reason: 'CONNECT_REFUSED',
+    detail: 'connection refused',
+    request_id: 'abc',
+    user_agent: 'curl/8',
+    referer: 'http://vote.localhost/',
+  })
+})
+
+test('a JSON line of hostile text is one line of printable ASCII and gives the text back', () => {
+  fc.assert(
+    fc.property(hostileRecord, (record) => {
+      const line = formatJson(record)
+
+      assert.match(line, /^[\x20-\x7e]*\n$/)
+      const parsed: unknown = JSON.parse(line)
+      assert.ok(typeof parsed === 'object' && parsed !== null)
+      const shown = Object.entries(parsed)
+      for (const [key, value] of [
+        ['method', record.method],
+        ['host', record.host],
+        ['path', record.target],
+        ['client_ip', record.clientIp],
+        ['detail', record.detail],
+        ['request_id', record.requestId],
+        ['user_agent', record.userAgent],
+        ['referer', record.referer],
+        ['frontend', record.frontend],
+      ]) {
+        assert.deepEqual(
+          shown.find(([name]) => name === key),
+          [key, value],
+        )
+      }
+    }),
+  )
+})
+
+test('a combined line of hostile text is one line of printable ASCII with its fields in place', () => {
+  const form =
+    /^(?:[^"\\]|\\.)* - - \[[^\]]+\] "(?:[^"\\]|\\.)*" \d{3} \d+ "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*" "[A-Z_-]+"\n$/
+  fc.assert(
+    fc.property(hostileRecord, (record) => {
+      const line = formatCommon(record)
+
+      assert.match(line, /^[\x20-\x7e]*\n$/)
+      assert.match(line, form)
+    }),
+  )
+})
+
+test('a combined line is as Apache httpd writes it, with the reason at its end', () => {
+  const line = formatCommon({ ...plain, userAgent: 'a "b" \\ \n \u00e9 \u20ac' })
+
+  assert.equal(
+    line,
+    '192.0.2.7 - - [03/Feb/2026:04:05:06 +0000] "GET /api?page=2 HTTP/1.1" 502 21 ' +
+      '"http://vote.localhost/" "a \\"b\\" \\\\ \\x0a \\xe9 \\u20ac" "CONNECT_REFUSED"\n',
+  )
+})
+
+test('a combined line says with dashes what there is not', () => {
+  const nothing = { method: '', target: '', version: '', userAgent: '', referer: '', clientIp: '' }
+  const line = formatCommon({ ...plain, ...nothing, status: 0, bytesOut: 0, reason: null })
+
+  assert.equal(line, '- - - [03/Feb/2026:04:05:06 +0000] "-" 000 - "-" "-" "-"\n')
+})
+
+test('the time of a line follows the record from second to second', () => {
+  const times = [0, 999, 1000, 999, 86_400_000]
+
+  const lines = times.map((startedAt) => formatJson({ ...plain, startedAt }))
+
+  assert.deepEqual(
+    lines.map((line) => /^\{"time":"([^"]+)"/.exec(line)?.[1]),
+    times.map((at) => new Date(at).toISOString()),
+  )
+})
+
+test('a field is cut at 4 KiB', () => {
+  const long = { ...plain, target: '/'.padEnd(10_000, 'x'), userAgent: 'y'.repeat(10_000) }
+
+  assert.match(formatJson(long), /"path":"\/x{4095}"/)
+  assert.match(formatJson(long), /"user_agent":"y{4096}"/)
+  assert.match(formatCommon(long), /"y{4096}"/)
+  assert.ok(formatCommon(long).length < 9000)
+})
+
+test('lines are handed over together, soon and by themselves', async () => {
+  const handedOver = Promise.withResolvers<string>()
+  const log = createAccessLog('common', handedOver.resolve)
+  // The log's own timer keeps no process alive, so this test does.
+  const alive = setInterval(() => {}, 1000)
+
+  log.write(plain)
+  log.write(plain)
+  const batch = await handedOver.promise
+  clearInterval(alive)
+
+  assert.equal(batch, formatCommon(plain).repeat(2))
+})
+
+test('lines are handed over at once when many wait', () => {
+  const batches: string[] = []
+  const log = createAccessLog('json', (lines) => batches.push(lines))
+  const line = formatJson(plain)
+  const count = Math.ceil((32 * 1024) / line.length)
+
+  for (let i = 0; i < count; i++) log.write(plain)
+
+  assert.deepEqual(batches, [line.repeat(count)])
+})
+
+test('a flush hands over what waits, and nothing when nothing does', () => {
+  const batches: string[] = []
+  const log = createAccessLog('json', (lines) => batches.push(lines))
+
+  log.write(plain)
+  log.flush()
+  log.flush()
+
+  assert.deepEqual(batches, [formatJson(plain)])
+})
+
+test('a log that is off hands over nothing', () => {
+  const batches: string[] = []
+  const log = createAccessLog('off', (lines) => batches.push(lines))
+
+  log.write(plain)
+  log.flush()
+
+  assert.deepEqual(batches, [])
+})

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseRoute } from '../../src/routing/parse.ts'
+
+function refusal(text: string): { message: string; position: number } {
+  const parsed = parseRoute(text)
+  assert.ok(!parsed.ok, `${text} is taken`)
+  return { message: parsed.message, position: parsed.position }
+}
+
+function requireTaken(text: string): void {
+  const parsed = parseRoute(text)
+  assert.ok(parsed.ok, parsed.ok ? '' : `${text}: ${parsed.message}`)
+}
+
+function values(text: string): string[] {
+  const parsed = parseRoute(text)
+  assert.ok(parsed.ok && parsed.expression.kind === 'term', text)
+  return parsed.expression.values.map((value) => value.text)
+}
+
+test('every function is taken, joined by every operator', () => {
+  for (const text of [
+    'Host("example.com") && Path("/v1/<id>/items")',
+    'Method("POST") && Path("/upload")',
+    'HostRegexp(".*\\\\.example\\\\.com") && PathRegexp("^/api/.*")',
+    'Header("Content-Type", "application/<string>")',
+    'HeaderRegexp("X-Version", `^v[0-9]+$`) || MethodRegexp("^P")',
+    'Query("a") && Query("b", "c") && !ClientIP("10.0.0.0/8", "::1")',
+    'Host(`a`, `b`) && (PathPrefix(`/api`) || !(Path("/x") && Method("GET", "HEAD")))',
+    '  ( (  Host("a")\n&&\tPath("/p") ) )  ',
+    '!!Host("a")',
+  ]) {
+    requireTaken(text)
+  }
+})
+
+test('&& binds closer than ||, and ! closest', () => {
+  const parsed = parseRoute('Host("a") || !Host("b") && Host("c")')
+
+  assert.ok(parsed.ok && parsed.expression.kind === 'or')
+  const [first, second] = parsed.expression.terms
+  assert.equal(first?.kind, 'term')
+  assert.ok(second?.kind === 'and')
+  assert.deepEqual(
+    second.terms.map(({ kind }) => kind),
+    ['not', 'term'],
+  )
+})
+
+test('strings have the escapes of Go in double quotes, none in back quotes', () => {
+  const escaped = String.raw`Query("q", "\a\b\f\n\r\t\v\\\"\101\x41\u00e9\U0001F600")`
+
+  assert.deepEqual(values(escaped), ['\x07\b\f\n\r\t\v\\"AA\u00e9\u{1F600}'])
+  assert.deepEqual(values('Query(`q`, `a\\n"b"`)'), ['a\\n"b"'])
+  assert.deepEqual(values('Query("q", "")'), [''])
+})
+
+test('hosts lose their case and their last dot, names of patterns their spelling', () => {
+  assert.deepEqual(values('Host("WWW.Example.COM.", "<Name>.X")'), ['www.example.com', '<>.x'])
+  assert.deepEqual(values('Path("/<a>/<string:b>/<int:c>/<path:d>")'), ['/<>/<>/<int>/<path>'])
+  assert.deepEqual(values('HostRegexp("^\\\\D+$")'), ['^\\D+$'])
+})
+
+const refusals: readonly [text: string, position: number, message: RegExp][] = [
+  ['', 0, /found the end, expected a function, "!" or "\("/],
+  ['Host', 4, /found the end, expected "\(" as in Host\("name", \.\.\.\)/],
+  ['Host("a"', 8, /found the end, expected "," or "\)"/],
+  ['Host()', 5, /found "\)", expected a string in double or back quotes/],
+  ['Host("a",)', 9, /found "\)", expected a string/],
+  ['Host(a)', 5, /found "a", expected a string/],
+  ["Host('a')", 5, /found "'", expected a string/],
+  ['Host("a") Path("/")', 10, /found "Path", expected "&&", "\|\|" or the end/],
+  ['Host("a") & Path("/")', 10, /found "&", expected "&&"/],
+  ['Host("a") &&', 12, /found the end, expected a function/],
+  ['Host("a") && && Host("b")', 13, /found "&&", expected a function/],
+  ['(Host("a")', 10, /found the end, expected "&&", "\|\|" or "\)" to close the "\(" at 0/],
+  ['Host("a"))', 9, /found "\)", expected "&&", "\|\|" or the end/],
+  ['Hots("a")', 0, /found "Hots", expected one of Host, HostRegexp, Path/],
+  ['constructor("a")', 0, /found "constructor", expected one of/],
+  ['"a"', 0, /found the string "a", expected a function/],
+  ['Host("a', 5, /found the end in a string, expected '"' to close it/],
+  ['Host(`a', 5, /found the end in a string, expected "`" to close it/],
+  ['Host("a\nb")', 7, /found a line break in a string/],
+  ['Host("a\\.b")', 7, /found the unknown escape "\\\."/],
+  ['Query("a", "\\ud800")', 12, /found the unknown escape "\\u"/],
+  ['Query("a", "\\400")', 12, /found the unknown escape "\\4"/],
+  ['Header("a")', 10, /found "\)", expected "," as in Header\("name", "value"\)/],
+  ['Header("a", "b", "c")', 15, /found ",", expected "\)"/],
+  ['Header("a b", "c")', 7, /found the string "a b", expected the name of a header/],
+  ['Query("a", "b", "c")', 14, /found ",", expected "\)"/],
+  ['Path("a")', 5, /the path "a" must begin with "\/"/],
+  ['Path("/a?b=c")', 5, /holds a query; use Query/],
+  ['Path("/\u00e9")', 5, /is not ASCII/],
+  ['PathPrefix("/<x>")', 11, /takes no patterns/],
+  ['Path("/<x")', 5, /"<" opens a pattern that no ">" closes/],
+  ['Path("/<float:x>")', 5, /"<float:x>" has an unknown type/],
+  ['Path("/<>")', 5, /"<>" has no valid name/],
+  ['Path("/<int:>")', 5, /"<int:>" has no valid name/],
+  ['Path("/<x>.json")', 5, /takes all up to the next "\/", so "\.json" cannot follow/],
+  ['Path("/<int:x><y>")', 5, /must not touch another pattern/],
+  ['Path("/<path:x>/a")', 5, /takes all the rest/],
+  ['Method("<x>T")', 7, /takes all up to the end/],
+  ['Host("<path:x>")', 5, /is for paths/],
+  ['Host("a:80")', 5, /must have no port/],
+  ['Host("b\u00fccher.example")', 5, /in its "xn--" form/],
+  ['Host("a") && PathRegexp("[")', 24, /not a regular expression of RE2: missing closing \]/],
+  ['HeaderRegexp("a", "(?=x)")', 18, /not a regular expression of RE2/],
+  ['ClientIP("10.0.0.0/33")', 9, /no valid prefix length, expected 0 to 32/],
+  ['ClientIP("10.0.0")', 9, /is no address and no block/],
+  ['ClientIP("::1", "fe80::1%eth0")', 16, /is no address and no block/],
+  ['ClientIP("::/129")', 9, /expected 0 to 128/],
+]
+
+for (const [text, position, message] of refusals) {
+  test(`refuses ${JSON.stringify(text)} and says where`, () => {
+    const refused = refusal(text)
+
+    assert.match(refused.message, message)
+    assert.equal(refused.position, position)
+  })
+}
+
+test('bounds the length of a route', () => {
+  const routeOf = (length: number): string => `Path("/${'a'.repeat(length - 9)}")`
+
+  requireTaken(routeOf(8192))
+  assert.match(refusal(routeOf(8193)).message, /8193 characters, at most 8192/)
+})
+
+test('bounds the nesting of a route', () => {
+  const nested = (depth: number): string => '('.repeat(depth) + 'Host("a")' + ')'.repeat(depth)
+
+  requireTaken(nested(64))
+  assert.deepEqual(refusal(nested(65)), {
+    message: 'the route is nested more than 64 deep',
+    position: 64,
+  })
+  assert.match(refusal('!'.repeat(8000) + 'Host("a")').message, /nested more than 64/)
+})
+
+test('bounds the alternatives of a route', () => {
+  const either = '(Host("a") || Host("b"))'
+  const all = (count: number): string => Array.from({ length: count }, () => either).join(' && ')
+
+  requireTaken(all(8))
+  assert.match(refusal(all(9)).message, /512 alternatives/)
+  assert.match(refusal(`${all(8)} && ${all(8)} && ${all(8)} && ${all(200)}`).message, /at most 256/)
+})
+
+test('a negation of && counts as the || that it is', () => {
+  const neither = '!(Host("a") && Host("b"))'
+  const all = Array.from({ length: 9 }, () => neither).join(' && ')
+
+  assert.match(refusal(all).message, /512 alternatives/)
+})
+
+test('bounds the terms of all alternatives together', () => {
+  const either = Array.from({ length: 8 }, () => '(Host("a") || Host("b"))').join(' && ')
+  const terms = Array.from({ length: 9 }, (_, index) => `Query("${index}")`).join(' && ')
+
+  assert.match(refusal(`${either} && ${terms}`).message, /4352 terms/)
+})
