@@ -1,14 +1,38 @@
 /** What Sluice says itself of the longest delay of each thread's event loop, in ms by thread. */
 export type LoopDelays = Readonly<Record<string, number>>
 
-const SAMPLE = /^sluice_event_loop_delay_seconds\{(.*)\} (\S+)$/gm
+export interface LoopWatch {
+  readonly finish: () => LoopDelays
+}
 
-export async function readLoopDelays(adminPort: number): Promise<LoopDelays> {
-  const answer = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
-  const delays: Record<string, number> = {}
-  for (const [, labels = '', seconds] of (await answer.text()).matchAll(SAMPLE)) {
-    if (!labels.includes('quantile="1"')) continue
-    delays[/thread="([^"]*)"/.exec(labels)?.[1] ?? ''] = Number(seconds) * 1000
+const SAMPLE = /^sluice_event_loop_delay_seconds\{(.*)\} (\S+)$/gm
+/** The figure is that of the last second: looked at more often, none is missed. */
+const EVERY_MS = 700
+
+export function watchLoopDelays(adminPort: number): LoopWatch {
+  const longest: Record<string, number> = {}
+  const look = async (): Promise<void> => {
+    for (const [thread, ms] of await readDelays(adminPort)) {
+      longest[thread] = Math.max(longest[thread] ?? 0, ms)
+    }
   }
-  return delays
+  // A look that fails says nothing about delays; the scenario notices by itself when Sluice is gone.
+  const timer = setInterval(() => void look().catch(() => {}), EVERY_MS)
+  return {
+    finish() {
+      clearInterval(timer)
+      return longest
+    },
+  }
+}
+
+async function readDelays(adminPort: number): Promise<[string, number][]> {
+  const answer = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
+  const samples = [...(await answer.text()).matchAll(SAMPLE)]
+  return samples
+    .filter(([, labels = '']) => labels.includes('quantile="1"'))
+    .map(([, labels = '', seconds]) => [
+      /thread="([^"]*)"/.exec(labels)?.[1] ?? '',
+      Number(seconds) * 1000,
+    ])
 }

@@ -38,13 +38,13 @@ export const QUICK: Plan = {
   rounds: 2,
   windowSeconds: 1,
   warmUpSeconds: 1,
-  quietSeconds: 3,
+  quietSeconds: 2,
   autocannonSeconds: 0,
   idleConnections: [500, 1500],
   routeCounts: [10_000],
   readyRoutes: 100_000,
-  changes: 30,
-  additions: 200,
+  changes: 20,
+  additions: 150,
 }
 
 /** The size of the table that is changed under load. */

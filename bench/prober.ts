@@ -34,6 +34,8 @@ export interface ProberResult {
 export interface Prober {
   /** Waits for the last answers and tells what was seen since the start. */
   readonly finish: () => Promise<ProberResult>
+  /** For when nobody wants to know any more. */
+  readonly end: () => void
 }
 
 export function startProber(plan: ProberPlan): Prober {
@@ -49,5 +51,6 @@ export function startProber(plan: ProberPlan): Prober {
       await closed
       return JSON.parse(printed) as ProberResult
     },
+    end: () => void child.kill(),
   }
 }

@@ -1,7 +1,8 @@
 /** Two servers, the second ten times as slow as the first, that count what they get and tell it when their input ends. */
 import { createServer } from 'node:http'
 
-const DELAYS_MS = [3, 30]
+/** So long that waiting, not the work of a busy machine, makes the difference. */
+const DELAYS_MS = [20, 200]
 const ports = process.argv.slice(2).map(Number)
 const counts = ports.map(() => 0)
 

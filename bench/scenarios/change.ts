@@ -14,11 +14,11 @@ import { configuration, frontend, serve } from '../contenders/ours.ts'
 import { percentile } from '../figures.ts'
 import { createLiveFile, openWatch } from '../live-file.ts'
 import type { LiveFile, Watch } from '../live-file.ts'
-import { readLoopDelays } from '../loop-delay.ts'
-import type { LoopDelays } from '../loop-delay.ts'
+import { watchLoopDelays } from '../loop-delay.ts'
+import type { LoopDelays, LoopWatch } from '../loop-delay.ts'
 import { CHANGING_ROUTES } from '../plan.ts'
 import { startProber } from '../prober.ts'
-import type { ProberResult } from '../prober.ts'
+import type { Prober, ProberResult } from '../prober.ts'
 import { start } from '../processes.ts'
 import { hostOf } from '../request.ts'
 import type { Site } from '../site.ts'
@@ -52,7 +52,9 @@ interface Stage {
   readonly site: Site
   readonly file: LiveFile
   readonly watch: Watch
-  readonly probe: () => ReturnType<typeof startProber>
+  /** Both end with the stage at the latest. */
+  readonly probe: () => Prober
+  readonly watchLoops: () => LoopWatch
 }
 
 const STALL_HOST = 'stall.bench.test'
@@ -60,12 +62,14 @@ const ADDITION_EVERY_MS = 20
 const IN_FORCE_LIMIT_MS = 10_000
 
 export async function measureChanges(bench: Bench): Promise<ChangeResult> {
-  return onStage(bench, CHANGING_ROUTES, async ({ site, file, watch, probe }) => {
+  return onStage(bench, CHANGING_ROUTES, async ({ file, watch, probe, watchLoops }) => {
     const before = probe()
+    const loopsBefore = watchLoops()
     await pause(bench.plan.quietSeconds * 1000)
     const quiet = await before.finish()
-    const quietLoopDelaysMs = await readLoopDelays(site.adminPort)
+    const quietLoopDelaysMs = loopsBefore.finish()
     const during = probe()
+    const loopsDuring = watchLoops()
     const samplesMs: number[] = []
     for (let change = 0; change < bench.plan.changes; change++) {
       // Spread over the table, and never one of the routes that the prober uses.
@@ -77,7 +81,7 @@ export async function measureChanges(bench: Bench): Promise<ChangeResult> {
       await pause(30)
     }
     const changing = await during.finish()
-    const loopDelaysMs = await readLoopDelays(site.adminPort)
+    const loopDelaysMs = loopsDuring.finish()
     return {
       routes: CHANGING_ROUTES,
       changes: samplesMs.length,
@@ -136,14 +140,15 @@ async function onStage<T>(
   const file = createLiveFile(join(folder, 'sluice.json'), { ...declared, frontends })
   const started = start(serve(file.path), 'any', join(site.folder, 'output.log'))
   const watch = openWatch(site.port, '/1k')
+  const endings: (() => unknown)[] = []
   try {
     while ((await statusOf(site.adminPort, 'localhost', '/readyz')) !== 200) {
       if (started.ended()) throw new Error(`Sluice did not start: ${started.lastWords()}`)
       await pause(20)
     }
     const hosts = Array.from({ length: Math.min(100, routes) }, (_, route) => hostOf(route))
-    const probe = (): ReturnType<typeof startProber> =>
-      startProber({
+    const probe = (): Prober => {
+      const prober = startProber({
         port: site.port,
         path: '/1k',
         streams: [
@@ -151,12 +156,21 @@ async function onStage<T>(
           { name: 'answered', hosts: [STALL_HOST], requestsPerSecond: 500 },
         ],
       })
+      endings.push(prober.end)
+      return prober
+    }
+    const watchLoops = (): LoopWatch => {
+      const loops = watchLoopDelays(site.adminPort)
+      endings.push(loops.finish)
+      return loops
+    }
     // Compiled code first: a thread that has served nothing yet stalls for reasons of its own.
     const warmUp = probe()
     await pause(bench.plan.warmUpSeconds * 1000)
     await warmUp.finish()
-    return await act({ site, file, watch, probe })
+    return await act({ site, file, watch, probe, watchLoops })
   } finally {
+    for (const end of endings) end()
     watch.close()
     await started.stop()
   }

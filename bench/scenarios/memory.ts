@@ -9,7 +9,6 @@ import { openSite, reasonOf } from '../bench.ts'
 import type { Bench } from '../bench.ts'
 import { startContender } from '../contender.ts'
 import type { Contender } from '../contender.ts'
-import { measure } from '../load.ts'
 import { openFileLimit, residentBytes } from '../proc.ts'
 import { ANSWER_BYTES, browserHead, hostOf } from '../request.ts'
 
@@ -22,7 +21,7 @@ export interface MemoryResult {
   readonly residentBytes: number
 }
 
-const SETTLE_MS = 1000
+const SETTLE_MS = 700
 const AT_ONCE = 50
 
 export async function measureMemory(bench: Bench): Promise<MemoryResult[]> {
@@ -48,9 +47,7 @@ async function measureOne(bench: Bench, contender: Contender): Promise<MemoryRes
   const running = await startContender(contender, site, { path: '/1k' })
   const idle: Socket[] = []
   try {
-    // Heaps that grow with the first load have grown before the first look.
-    const shape = { answer: '1k', tls: false } as const
-    await measure(running, shape, bench.plan.quick ? 1 : 3, bench.generator)
+    // No load before: a heap that has grown under load would take in thousands of connections and hide them.
     await openIdle(site.port, from, idle)
     await pause(SETTLE_MS)
     const before = residentBytes(running.pids())

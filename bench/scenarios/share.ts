@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Bench } from '../bench.ts'
 import { startContender } from '../contender.ts'
+import type { Running } from '../contender.ts'
 import { configuration, ours, serve } from '../contenders/ours.ts'
 import { autocannon } from '../load.ts'
 import { converse } from '../processes.ts'
@@ -36,20 +37,21 @@ export async function measureShare(bench: Bench): Promise<ShareResult> {
     writeFileSync(file, JSON.stringify(declared))
     return serve(file)
   }
-  const running = await startContender({ ...ours, prepare }, site, { path: '/', core: 'any' })
+  let running: Running | null = null
   try {
+    running = await startContender({ ...ours, prepare }, site, { path: '/', core: 'any' })
     const load = await autocannon({
       url: `http://127.0.0.1:${site.port}/`,
       routes: 1,
       connections: 100,
-      seconds: bench.plan.quick ? 3 : 10,
+      seconds: bench.plan.quick ? 2 : 10,
     })
     origins.stdin?.end()
     await closed
     const [quick = 0, late = 0] = JSON.parse(printed) as number[]
     return { requests: load.requests, errors: load.errors, slowShare: late / (quick + late) }
   } finally {
-    await running.stop()
+    await running?.stop()
     origins.kill()
   }
 }

@@ -33,6 +33,8 @@ export function mergeDeclarations(sources: readonly SourceDeclaration[]): Merged
 
   const parts = sources.map(({ source, declaration }): MergedPart => {
     problems.push(...declaration.problems)
+    // Nothing to settle within one source: its ids are keys there.
+    if (sources.length === 1) return toPart(source, declaration, declaration.objects)
     const objects = declaration.objects.filter((object) => {
       const owner = owners[object.kind].get(object.id)
       if (owner === undefined) {
@@ -42,9 +44,17 @@ export function mergeDeclarations(sources: readonly SourceDeclaration[]): Merged
       problems.push(conflict(object, source, owner))
       return false
     })
-    return { source, revision: declaration.revision, objects, locate: declaration.locate }
+    return toPart(source, declaration, objects)
   })
   return { parts, problems }
+}
+
+function toPart(
+  source: string,
+  { revision, locate }: Declaration,
+  objects: readonly DeclaredObject[],
+): MergedPart {
+  return { source, revision, objects, locate }
 }
 
 function conflict(object: DeclaredObject, source: string, owner: string): Problem {

@@ -12,21 +12,18 @@
 import type { Socket } from 'node:net'
 import type { AnswerHead } from '../http/answer-head.ts'
 import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
-import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
-import { clock, readClock } from '../http/clock.ts'
+import { clock } from '../http/clock.ts'
 import { ExchangeError } from '../http/errors.ts'
-import { type ClientSide, Exchange } from '../http/exchange.ts'
-import { safeTrailers } from '../http/fields.ts'
-import { faultOfPartialHead } from '../http/grammar.ts'
-import { parseRequestHead, RequestHead } from '../http/request-head.ts'
+import type { ClientSide, Exchange } from '../http/exchange.ts'
+import { RequestHead } from '../http/request-head.ts'
 import { type Destination, readTarget } from '../http/target.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import { JOIN_BYTES, Wire } from '../http/wire.ts'
-import { answerText } from './answer-text.ts'
-import { continuedForwardingFields, createRequestId, forwardingFields } from './forwarding.ts'
+import { AnswerWriter } from './answer-writer.ts'
+import { Arrival } from './arrival.ts'
 import type { Front } from './front.ts'
+import { HeadReader } from './head-reader.ts'
 import { RequestBody } from './request-body.ts'
-import { effectiveClient, plainAddress } from './trust.ts'
 
 const HEAD = 0
 const BODY = 1
@@ -38,36 +35,35 @@ const LINGER_MS = 2_000
 const LINGER_BYTES = 256 * 1024
 /** What a client may send ahead of the answer it waits for before its socket is no longer read. */
 const AHEAD_BYTES = 64 * 1024
-const HEAD_END = Buffer.from('\r\n\r\n')
 const NOWHERE: Destination = { authority: '', host: '', path: '', query: '', target: '' }
 
 export class ClientConnection extends Wire implements ClientSide {
-  readonly peerIp: string
-  readonly peerPort: number
   readonly #front: Front
-  readonly #trusted: boolean
+  readonly #arrival: Arrival
+  readonly #heads = new HeadReader()
+  readonly #answer = new AnswerWriter(this)
   #phase = HEAD
   #exchange: Exchange | null = null
   /** Bytes read and not yet used: part of a head, a body that nobody takes yet, requests ahead of their turn. */
   #stash: Buffer | null = null
-  #searched = 0
   #body: RequestBody | null = null
-  #chunkedOut = false
-  #dropsBody = false
-  #closing = false
   #looping = false
   #lingered = 0
-  #addedFor = ''
-  #added = ''
 
   constructor(socket: Socket, front: Front) {
     super(socket, front.deadlines)
     this.#front = front
-    this.peerIp = plainAddress(socket.remoteAddress ?? '')
-    this.peerPort = socket.remotePort ?? 0
-    this.#trusted = front.trust.trusts(this.peerIp)
+    this.#arrival = new Arrival(socket, front.scheme, front.trust)
     this.listenForData()
     this.setDeadline(front.listener.timeouts.headMs)
+  }
+
+  get peerIp(): string {
+    return this.#arrival.peerIp
+  }
+
+  get peerPort(): number {
+    return this.#arrival.peerPort
   }
 
   received(data: Buffer): void {
@@ -76,15 +72,17 @@ export class ClientConnection extends Wire implements ClientSide {
         if (this.#stash === null) this.setDeadline(this.#front.listener.timeouts.headMs)
         this.#keep(data)
         this.#readHeads()
+        // Requests ahead of their turn while the answers before them are not read.
+        if (this.#phase === HEAD && this.blocked) this.#stall()
         break
       case BODY:
         this.#keep(data)
-        if (this.#exchange?.sink == null) this.socket.pause()
-        else if (this.#body !== null) this.#readBody(this.#exchange, this.#body)
+        if (this.#exchange === null || this.#body?.flows !== true) this.#boundStash()
+        else this.#readBody(this.#exchange, this.#body)
         break
       case ANSWER:
         this.#keep(data)
-        if ((this.#stash?.length ?? 0) > AHEAD_BYTES) this.socket.pause()
+        this.#boundStash()
         break
       case TUNNEL:
         this.passThrough(data)
@@ -99,47 +97,32 @@ export class ClientConnection extends Wire implements ClientSide {
     this.#stash = this.#stash === null ? data : Buffer.concat([this.#stash, data])
   }
 
+  #boundStash(): void {
+    if ((this.#stash?.length ?? 0) > AHEAD_BYTES) this.socket.pause()
+  }
+
   /** One head after another, as long as they are there and each one's answer has been written. */
   #readHeads(): void {
     if (this.#looping) return
     this.#looping = true
-    while (this.#phase === HEAD && this.#stash !== null && this.#readHead(this.#stash));
+    while (
+      this.#phase === HEAD &&
+      !this.blocked &&
+      this.#stash !== null &&
+      this.#readHead(this.#stash)
+    );
     this.#looping = false
   }
 
   #readHead(bytes: Buffer): boolean {
-    const { listener } = this.#front
-    // RFC 9112 section 2.2: an empty line or two before a request is forgiven, no more.
-    let from = 0
-    while (from < 4 && bytes[from] === 13 && bytes[from + 1] === 10) from += 2
-    const end = bytes.indexOf(HEAD_END, Math.max(from, this.#searched - 3))
-    const size = (end < 0 ? bytes.length : end + 4) - from
-    if (size > listener.limits.headBytes) {
-      this.#refuseHead(
-        new ExchangeError(
-          'HEAD_TOO_LARGE',
-          `the head is larger than ${listener.limits.headBytes} bytes`,
-        ),
-      )
+    const read = this.#heads.read(bytes, this.#front.listener.limits, this.#arrival.trusted)
+    if (read === null) return false
+    if (read instanceof ExchangeError) {
+      this.#refuseHead(read)
       return false
     }
-    if (end < 0) {
-      // Only the new bytes can have made it hopeless, but a line may have begun before them: this is the rare path.
-      const fault =
-        from === bytes.length ? null : faultOfPartialHead(bytes.toString('latin1', from))
-      this.#searched = bytes.length
-      if (fault !== null) this.#refuseHead(new ExchangeError('BAD_REQUEST_LINE', fault))
-      return false
-    }
-    this.#searched = 0
-    this.#stash = end + 4 < bytes.length ? bytes.subarray(end + 4) : null
-    const head = parseRequestHead(
-      bytes.toString('latin1', from, end + 2),
-      listener.limits,
-      this.#trusted,
-    )
-    if (head instanceof ExchangeError) this.#refuseHead(head)
-    else this.#begin(head)
+    this.#stash = read.rest
+    this.#begin(read.head)
     return true
   }
 
@@ -166,36 +149,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   #open(head: RequestHead, to: Destination): Exchange {
-    const { forwarded } = head
-    let clientIp = this.peerIp
-    let added: string
-    let requestId = ''
-    if (forwarded === null) {
-      if (this.#addedFor !== to.authority || this.#added === '') {
-        this.#addedFor = to.authority
-        this.#added = forwardingFields(this.peerIp, this.#front.scheme, to.authority)
-      }
-      added = this.#added
-    } else {
-      clientIp = effectiveClient(this.peerIp, forwarded.for, this.#front.trust)
-      added = continuedForwardingFields(
-        forwarded,
-        this.peerIp,
-        clientIp,
-        this.#front.scheme,
-        to.authority,
-      )
-      requestId = forwarded.requestId
-    }
-    if (requestId === '') requestId = createRequestId()
-    this.#exchange = new Exchange(this, head, to, {
-      scheme: this.#front.scheme,
-      listener: this.#front.listener.id,
-      clientIp,
-      startedAt: readClock(),
-      added: `${added}${requestId}\r\n`,
-      requestId,
-    })
+    this.#exchange = this.#arrival.open(this, this.#front.listener.id, head, to)
     return this.#exchange
   }
 
@@ -265,6 +219,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const exchange = this.#exchange
     const body = this.#body
     if (this.#phase !== BODY || exchange === null || body === null) return
+    body.flows = true
     this.setDeadline(this.#front.listener.timeouts.bodyMs)
     this.socket.resume()
     const { held } = body
@@ -285,38 +240,18 @@ export class ClientConnection extends Wire implements ClientSide {
     const exchange = this.#exchange
     if (exchange === null) return true
     const kept = exchange.head.keepAlive && exchange.bodyEnded && !this.#front.draining
-    const { text, chunked, closing, dropsBody } = answerText(head, exchange.head.minorVersion, kept)
-    exchange.answered = true
-    exchange.status = head.status
-    this.#closing = closing
-    this.#chunkedOut = chunked
-    this.#dropsBody = dropsBody
-    if (data === null || dropsBody) {
-      this.socket.write(ended && chunked ? text + lastChunk('') : text, 'latin1')
-    } else {
-      exchange.bytesOut += data.length
-      if (!chunked) this.writeJoined(text, data, '')
-      else
-        this.writeJoined(
-          text + chunkSizeLine(data.length),
-          data,
-          ended ? `\r\n${lastChunk('')}` : '\r\n',
-        )
-    }
+    this.#answer.begin(exchange, head, kept, data, ended)
     if (ended) this.#finish()
     return this.#keepsUp()
   }
 
   sendData(chunk: Buffer): boolean {
-    if (this.#exchange === null || this.#dropsBody) return true
-    this.#exchange.bytesOut += chunk.length
-    if (this.#chunkedOut) this.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
-    else this.writeJoined('', chunk, '')
+    if (this.#exchange !== null) this.#answer.data(this.#exchange, chunk)
     return this.#keepsUp()
   }
 
   sendEnd(trailers: string): void {
-    if (this.#chunkedOut) this.socket.write(lastChunk(safeTrailers(trailers)), 'latin1')
+    this.#answer.end(trailers)
     this.#finish()
   }
 
@@ -341,23 +276,38 @@ export class ClientConnection extends Wire implements ClientSide {
     if (this.#phase === BODY || this.#phase === ANSWER) {
       if (this.#phase === ANSWER) this.deadlineAt = Infinity
       this.#exchange?.sink?.resumeAnswer()
+    } else if (this.#phase === HEAD && this.#stash !== null) {
+      this.socket.resume()
+      this.setDeadline(this.#front.listener.timeouts.headMs)
+      this.#readHeads()
     }
   }
 
   #finish(): void {
     this.#exchange = null
     this.#body = null
-    if (this.#closing) {
+    if (this.#answer.closing) {
       this.#linger()
       return
     }
     this.#phase = HEAD
     this.setDeadline(this.#front.idleMs())
-    if (this.#stash !== null) {
-      this.setDeadline(this.#front.listener.timeouts.headMs)
-      this.socket.resume()
-      this.#readHeads()
-    }
+    if (this.#stash === null) return
+    this.setDeadline(this.#front.listener.timeouts.headMs)
+    this.socket.resume()
+    // On the next turn, so that what has ended is counted and logged before what follows it.
+    if (!this.#looping) process.nextTick(readNext, this)
+  }
+
+  /** The request that came ahead of its turn. */
+  readNext(): void {
+    this.#readHeads()
+    if (this.#phase === HEAD && this.blocked) this.#stall()
+  }
+
+  #stall(): void {
+    this.socket.pause()
+    this.setDeadline(this.#front.listener.timeouts.bodyMs)
   }
 
   #linger(): void {
@@ -471,4 +421,8 @@ export class ClientConnection extends Wire implements ClientSide {
     this.#exchange = null
     exchange?.owner?.clientGone(new ExchangeError('CLIENT_GONE', 'the tunnel has ended'))
   }
+}
+
+function readNext(connection: ClientConnection): void {
+  connection.readNext()
 }

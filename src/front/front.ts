@@ -7,12 +7,15 @@ import {
   type Server as TlsServer,
   type TLSSocket,
 } from 'node:tls'
+import { answerOfError, headOfOwnAnswer } from '../http/answer.ts'
 import { clock } from '../http/clock.ts'
 import type { Deadlines } from '../http/deadlines.ts'
+import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Certificate, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
+import { answerText } from './answer-text.ts'
 import { Certificates } from './certificates.ts'
 import { ClientConnection } from './client-connection.ts'
 import { plainAddress, type Trust } from './trust.ts'
@@ -35,7 +38,8 @@ export interface FrontContext {
 }
 
 const BACKLOG = 4_096
-const HANDSHAKE_MS = 10_000
+/** What a connection that is turned away has for reading why. */
+const TURN_AWAY_MS = 1_000
 /** Handshakes under way in one thread: each costs a private-key operation that others wait for. */
 const MAX_HANDSHAKES = 1_000
 /** An idle client may have a request on its way when a drain begins: it is answered until then. */
@@ -158,7 +162,7 @@ export class Front {
         allowHalfOpen: true,
         noDelay: true,
         ALPNProtocols: ['http/1.1'],
-        handshakeTimeout: HANDSHAKE_MS,
+        handshakeTimeout: this.listener.timeouts.headMs,
         SNICallback: (name, done) => done(null, this.#certificates?.context(name)),
       },
       (socket) => this.#accept(socket),
@@ -204,8 +208,7 @@ export class Front {
       (connections > 0 && open >= connections) ||
       (connectionsPerClient > 0 && ofPeer > connectionsPerClient)
     ) {
-      socket.on('error', () => {})
-      socket.destroy()
+      turnAway(socket)
       return
     }
     this.#perClient.set(peer, ofPeer)
@@ -218,4 +221,14 @@ export class Front {
     count(this.#slot, COUNT.connections, step)
     if (step === 1) count(this.#slot, COUNT.opened, 1)
   }
+}
+
+/** One connection too many is told so, and cannot stay. */
+function turnAway(socket: Socket): void {
+  const answer = answerOfError(new ExchangeError('TOO_MANY_CONNECTIONS', 'too many connections'))
+  const { text } = answerText(headOfOwnAnswer(answer), 1, false)
+  socket.on('error', () => {})
+  socket.end(text + answer.body.toString('latin1'), 'latin1')
+  socket.setTimeout(TURN_AWAY_MS, () => socket.destroy())
+  socket.resume()
 }

@@ -7,13 +7,15 @@ import type { ExchangeError } from '../http/errors.ts'
 import { safeTrailers } from '../http/fields.ts'
 import type { RequestHead } from '../http/request-head.ts'
 
-/** A body must bring this much between two deadlines: a byte a minute is not progress. */
+/** A body must bring this much (or its end) between two deadlines: a byte now and then is not progress. */
 const PROGRESS_BYTES = 256
 
 export class RequestBody {
   ended = false
   /** Decoded before anybody could take it. */
   held: Buffer | null = null
+  /** Somebody takes it. Until then what arrives is kept, in its order. */
+  flows = false
   /** `bodyEnd` has been passed on, or the body travelled with the head. */
   passed = false
   readonly #decoder: ChunkedDecoder | null

@@ -43,6 +43,8 @@ export class Gateway implements FrontHandler {
   readonly #fronts = new Map<string, Front>()
   /** Listeners that were removed, until their last connection has left. */
   readonly #leaving = new Set<Front>()
+  /** Listeners that could not be opened, and why. */
+  readonly #problems = new Map<string, string>()
   readonly #tenths: () => number
   readonly #onEnded: OnEnded
 
@@ -84,7 +86,7 @@ export class Gateway implements FrontHandler {
 
   // Changes.
 
-  /** Brings a delta into force; answers with what could not be (a port in use), one line each. */
+  /** Brings a delta into force; answers with all that is not (a port in use), one line each. */
   async apply(delta: Delta, pages: readonly Page[]): Promise<string[]> {
     this.#board.addPages(pages)
     const { upserts, deletes } = delta
@@ -123,8 +125,8 @@ export class Gateway implements FrontHandler {
   }
 
   async #openFronts(listeners: readonly Placed<Listener>[]): Promise<string[]> {
-    const problems: string[] = []
     for (const { object, slot } of listeners) {
+      this.#problems.delete(object.id)
       const front = this.#fronts.get(object.id)
       if (front?.fits(object) === true) {
         front.update(object)
@@ -142,13 +144,14 @@ export class Gateway implements FrontHandler {
         await opened.open()
         this.#fronts.set(object.id, opened)
       } catch (error) {
-        problems.push(listenProblem(object, error))
+        this.#problems.set(object.id, listenProblem(object, error))
       }
     }
-    return problems
+    return [...this.#problems.values()]
   }
 
   #closeFront(id: string): void {
+    this.#problems.delete(id)
     const front = this.#fronts.get(id)
     if (front === undefined) return
     this.#fronts.delete(id)

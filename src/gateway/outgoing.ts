@@ -1,4 +1,5 @@
 /** The request as it is written to a server: one text, its framing made anew. */
+import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { Outgoing } from '../upstream/server-connection.ts'
@@ -18,8 +19,12 @@ export function outgoingRequest(
   const toHead = head.method === 'HEAD'
   if (head.framing === 'none') return { text: text + '\r\n', toHead, wantsUpgrade, body: 'none' }
   if (exchange.travelsWhole) {
-    text += `Content-Length: ${smallBody?.length ?? 0}\r\n\r\n`
-    if (smallBody !== null) text += smallBody.toString('latin1')
+    const data = smallBody === null ? '' : smallBody.toString('latin1')
+    if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n\r\n${data}`
+    else {
+      const chunk = data === '' ? '' : `${chunkSizeLine(data.length)}${data}\r\n`
+      text += `Transfer-Encoding: chunked\r\n\r\n${chunk}${lastChunk('')}`
+    }
     return { text, toHead, wantsUpgrade, body: 'none' }
   }
   if (head.expectContinue) text += 'Expect: 100-continue\r\n'

@@ -3,6 +3,9 @@ import { ExchangeError } from './errors.ts'
 import { listHolds, withoutConnectionOptions } from './fields.ts'
 import { DIGITS, faultOfFields, STATUS_HEAD, trimmed } from './grammar.ts'
 
+const MAX_FIELDS = 100
+const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-authorization'])
+
 /** How an answer's end is known: `close` is the end of its connection. */
 export type AnswerFraming = 'none' | 'length' | 'chunked' | 'close'
 
@@ -37,11 +40,17 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
   let connection = ''
   let length = ''
   let coding = ''
+  let count = 0
   while (start < text.length) {
     const colon = text.indexOf(':', start)
     const end = text.indexOf('\r\n', colon)
     let drop = false
+    if (++count > MAX_FIELDS)
+      return new ExchangeError('ANSWER_TOO_LARGE', `the head has more than ${MAX_FIELDS} fields`)
     switch (colon - start) {
+      case 2:
+        drop = text.slice(start, colon).toLowerCase() === 'te'
+        break
       case 7:
         switch (text.slice(start, colon).toLowerCase()) {
           case 'upgrade':
@@ -82,12 +91,8 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
         break
       case 16:
       case 18:
-        switch (text.slice(start, colon).toLowerCase()) {
-          case 'proxy-connection':
-          case 'proxy-authenticate':
-            drop = true
-            break
-        }
+      case 19:
+        drop = OF_THIS_HOP.has(text.slice(start, colon).toLowerCase())
         break
       case 17:
         if (text.slice(start, colon).toLowerCase() === 'transfer-encoding') {

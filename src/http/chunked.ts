@@ -4,7 +4,7 @@
  * single chunk is not copied at all. Extensions are bounded and dropped, trailers bounded like a head.
  */
 import { ExchangeError, type Reason } from './errors.ts'
-import { faultOfFields, TRAILERS } from './grammar.ts'
+import { BROKEN_LINE, faultOfFields, TRAILERS } from './grammar.ts'
 
 const SIZE = 0
 const EXTENSION = 1
@@ -128,6 +128,9 @@ export class ChunkedDecoder {
     const bare = bytes.length >= 2 && bytes[0] === 0x0d && bytes[1] === 0x0a
     const end = bare ? 0 : bytes.indexOf('\r\n\r\n')
     if (!bare && end < 0) {
+      if (BROKEN_LINE.test(bytes.toString('latin1'))) {
+        return new ExchangeError(this.#reason, 'a line of the trailers does not end with CRLF')
+      }
       if (bytes.length > MAX_TRAILERS)
         return new ExchangeError(this.#reason, 'the trailers are too large')
       this.#trailerBytes = Buffer.from(bytes)

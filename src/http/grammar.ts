@@ -19,30 +19,13 @@ export const STATUS_HEAD: RegExp = new RegExp(
 /** Trailer fields: like a head's, without a start line. */
 export const TRAILERS: RegExp = new RegExp(`^${FIELDS}$`)
 
-const REQUEST_LINE = new RegExp(`^${TOKEN}{1,32} [!-"$-~]+ HTTP/[0-9]\\.[0-9]$`)
+export const REQUEST_LINE: RegExp = new RegExp(`^${TOKEN}{1,32} [!-"$-~]+ HTTP/[0-9]\\.[0-9]$`)
 const METHOD = new RegExp(`^${TOKEN}{1,32}$`)
-const TOKEN_CHARACTER = new RegExp(TOKEN)
+export const TOKEN_CHARACTER: RegExp = new RegExp(TOKEN)
 export const DIGITS: RegExp = /^[0-9]{1,15}$/
 
 /** A CR without LF, a LF without CR, or a NUL: no later byte can make this head right. */
-const BROKEN_LINE = /\r(?!\n|$)|(?<!\r)\n|\0/
-
-/** What is wrong with a head that is not complete yet, so that hopeless ones are refused before their time is up. */
-export function faultOfPartialHead(text: string): string | null {
-  if (!TOKEN_CHARACTER.test(text.charAt(0))) return 'the request does not begin with a method'
-  if (BROKEN_LINE.test(text)) return 'a line of the head does not end with CRLF'
-  const end = text.indexOf('\r\n')
-  if (end >= 0 && !REQUEST_LINE.test(text.slice(0, end))) {
-    return 'the request line is not "method target HTTP/1.1"'
-  }
-  return null
-}
-
-/** The same for the head of an answer. */
-export function faultOfPartialAnswer(text: string): string | null {
-  if (!'HTTP/1.'.startsWith(text.slice(0, 7))) return 'the answer does not begin with HTTP/1'
-  return BROKEN_LINE.test(text) ? "a line of the answer's head does not end with CRLF" : null
-}
+export const BROKEN_LINE: RegExp = /\r(?!\n|$)|(?<!\r)\n|\0/
 
 /** Which part of a complete request head breaks the grammar: for the error answer, off the hot path. */
 export function faultOfRequestHead(text: string): {

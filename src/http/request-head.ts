@@ -149,11 +149,9 @@ function walk(
         } else if (initial === H && named(text, start, colon, 'http2-settings')) drop = true
         break
       case 16:
+      case 18:
       case 19:
-        if (initial === P) {
-          const name = text.slice(start, colon).toLowerCase()
-          drop = name === 'proxy-connection' || name === 'proxy-authorization'
-        }
+        drop = initial === P && OF_THIS_HOP.has(text.slice(start, colon).toLowerCase())
         break
       case 17:
         if (initial === T && named(text, start, colon, 'transfer-encoding')) {
@@ -183,6 +181,8 @@ function walk(
     head
   )
 }
+
+const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-authorization'])
 
 const C = 99
 const E = 101

@@ -62,7 +62,7 @@ export abstract class Wire implements Expiring, TunnelEnd {
    * Text and data in one system call: joined as one string when small, gathered when large. Small data is copied before
    * this returns, large data is the socket's to keep.
    */
-  protected writeJoined(before: string, data: Buffer, after: string): void {
+  writeJoined(before: string, data: Buffer, after: string): void {
     const { socket } = this
     if (data.length < JOIN_BYTES) {
       socket.write(before + data.toString('latin1') + after, 'latin1')

@@ -19,21 +19,25 @@ import type { Declaration, Provider, Unreadable } from './provider.ts'
 const quietMs = 15
 /** ... and are not waited for any longer than this. */
 const busyMs = 50
-/** A file that got shorter in place may be in the middle of being written: it must stay as it is for this much longer. */
-const shorterMs = 30
-/** An unfinished file may become whole for this long, looked at this often; a shorter one may go on changing for longer. */
+/** An unfinished file may become whole for this long, looked at this often; for longer while it goes on changing. */
 const unfinishedMs = 250
 const lookAgainMs = 25
 const changingMs = 1000
 /** For what no event tells: network filesystems, a directory far up that is replaced. */
 const pollMs = 1000
 
-export function createFileProvider(path: string): Provider {
+export interface FileProviderOptions {
+  /** A file that got shorter in place may be half written: it must stay as it is for this much longer. */
+  readonly shorterMs?: number
+}
+
+export function createFileProvider(path: string, options: FileProviderOptions = {}): Provider {
+  const { shorterMs = 30 } = options
   const reloads = new Set<() => void>()
 
   return {
     name: 'file',
-    watch: (signal) => watchFile(path, signal, reloads),
+    watch: (signal) => watchFile(path, shorterMs, signal, reloads),
     reload() {
       for (const reload of reloads) reload()
     },
@@ -42,6 +46,7 @@ export function createFileProvider(path: string): Provider {
 
 async function* watchFile(
   path: string,
+  shorterMs: number,
   signal: AbortSignal,
   reloads: Set<() => void>,
 ): AsyncGenerator<Declaration | Unreadable, void, undefined> {
@@ -85,6 +90,7 @@ async function* watchFile(
     await bell.wait()
     const changedAt = Date.now()
     let wasAsked = false
+    let isChanging = false
     for (;;) {
       await settle()
       if (signal.aborted) return null
@@ -97,10 +103,12 @@ async function* watchFile(
       const spentMs = Date.now() - changedAt
       if (reading.state === 'same') return null
       if (reading.state === 'whole') {
-        const isFinished = !isCut(reading) || spentMs > changingMs || !(await bell.wait(shorterMs))
-        if (isFinished) return declare(reading, changedAt)
-      } else if (spentMs < unfinishedMs) await bell.wait(lookAgainMs)
-      else {
+        if (!isCut(reading) || spentMs > changingMs) return declare(reading, changedAt)
+        isChanging = await bell.wait(shorterMs)
+        if (!isChanging) return declare(reading, changedAt)
+      } else if (spentMs < (isChanging ? changingMs : unfinishedMs)) {
+        isChanging = await bell.wait(lookAgainMs)
+      } else {
         const text = describe(reading.problems)
         if (text === complaint && !wasAsked) return null
         complaint = text

@@ -93,7 +93,8 @@ function findInGroups<T>(
   return found
 }
 
-// `end` is where the labels that are left end; -1 when none is.
+// `end` is where the labels that are left end; -1 when none is. Groups compare the whole host themselves, so a step that
+// takes too much here (digits that are none, an empty label) only costs time.
 function findInTrie<T>(
   node: TrieNode<Groups<T>>,
   request: RoutableRequest,
@@ -103,12 +104,12 @@ function findInTrie<T>(
   const { host } = request
   let found = node.value === undefined ? best : findInGroups(node.value, request, best)
   if (end < 0) return found
-  const start = end === 0 ? 0 : host.lastIndexOf('.', end - 1) + 1
+  const start = host.lastIndexOf('.', end - 1) + 1
   if (node.literals !== undefined) {
     const child = node.literals.get(host.slice(start, end))
     if (child !== undefined) found = findInTrie(child, request, start - 1, found)
   }
-  if (node.int !== undefined && end > start && digitsEnd(host, start) === end) {
+  if (node.int !== undefined && digitsEnd(host, start) === end) {
     found = findInTrie(node.int, request, start - 1, found)
   }
   return node.any === undefined ? found : findInTrie(node.any, request, start - 1, found)

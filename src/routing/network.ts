@@ -24,11 +24,8 @@ export function compileNetworks(texts: readonly string[]): (address: string) => 
     networks.addSubnet(address, Number(prefix ?? (family === 'ipv4' ? 32 : 128)), family)
   }
   return (address) => {
-    // A link-local peer carries its zone: fe80::1%eth0.
-    const zone = address.indexOf('%')
-    const bare = zone < 0 ? address : address.slice(0, zone)
-    const version = isIP(bare)
-    return version !== 0 && networks.check(bare, version === 4 ? 'ipv4' : 'ipv6')
+    const version = isIP(address)
+    return version !== 0 && networks.check(address, version === 4 ? 'ipv4' : 'ipv6')
   }
 }
 

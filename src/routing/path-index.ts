@@ -68,7 +68,8 @@ export class PathIndex<T> implements Candidates<T> {
 const SLASH = 47
 
 // Everything at a node on the way is a candidate: a prefix that ends here, a path that ends here, or a pattern whose
-// rest is no plain step. Entries compare the whole path themselves, so none can be taken for another.
+// rest is no plain step. Entries compare the whole path themselves, so a step that takes too much here (digits that are
+// none) only costs time.
 function findBelow<T>(
   node: TrieNode<Entry<T> | EntryList<T>>,
   request: RoutableRequest,
@@ -84,7 +85,7 @@ function findBelow<T>(
     const child = node.literals.get(path.slice(at + 1, end))
     if (child !== undefined) found = findBelow(child, request, end, found)
   }
-  if (node.int !== undefined && end > at + 1 && digitsEnd(path, at + 1) === end) {
+  if (node.int !== undefined && digitsEnd(path, at + 1) === end) {
     found = findBelow(node.int, request, end, found)
   }
   return node.any === undefined ? found : findBelow(node.any, request, end, found)

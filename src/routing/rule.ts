@@ -1,6 +1,6 @@
 /** A route made ready for the table: each alternative with its place in the index, and what is left to ask about. */
 import type { Literal } from './alternatives.ts'
-import { literalKey, toAlternatives } from './alternatives.ts'
+import { toAlternatives } from './alternatives.ts'
 import type { Expression, Matcher, Subject, Term, TextMatcher } from './expression.ts'
 import { matchesPath, matchesText } from './expression.ts'
 import { compileNetworks } from './network.ts'
@@ -51,7 +51,7 @@ function compileAlternative(literals: readonly Literal[]): Alternative {
 
 const NO_PREDICATES: readonly Predicate[] = []
 
-// The others about the same subject are asked as further predicates.
+// The others about the same subject are asked as further predicates. Of equals any will do: rank and answer are the same.
 function mostSpecific(
   literals: readonly Literal[],
   subject: Subject,
@@ -60,10 +60,7 @@ function mostSpecific(
   let best: Literal | undefined
   for (const literal of literals) {
     if (literal.negated || literal.term.subject !== subject) continue
-    const gain = best === undefined ? 1 : rank(textMatcher(literal)) - rank(textMatcher(best))
-    if (best === undefined || gain > 0 || (gain === 0 && literalKey(literal) < literalKey(best))) {
-      best = literal
-    }
+    if (best === undefined || rank(textMatcher(literal)) > rank(textMatcher(best))) best = literal
   }
   return best
 }

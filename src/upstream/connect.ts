@@ -1,7 +1,6 @@
 /** Opens sockets to servers, and gives the ways in which that fails their names in the error catalogue. */
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import {
-  BlockList,
   connect as connectTcp,
   type LookupFunction,
   type NetConnectOpts,
@@ -9,6 +8,7 @@ import {
 } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls'
 import { ExchangeError, type Reason } from '../http/errors.ts'
+import { denyHost } from '../model/denied-address.ts'
 
 export interface Target {
   readonly scheme: 'http' | 'https'
@@ -59,23 +59,17 @@ export function openSocket(target: Target, read: ReadBuffer): Socket {
   return socket
 }
 
-// Metadata services and link-local addresses are never a server, whatever name resolves to them.
-const denied = new BlockList()
-denied.addSubnet('169.254.0.0', 16, 'ipv4')
-denied.addSubnet('0.0.0.0', 8, 'ipv4')
-denied.addSubnet('fe80::', 10, 'ipv6')
-denied.addAddress('::', 'ipv6')
-
-/** The socket connects to the very address that was looked up and checked here. */
+/**
+ * Metadata services and link-local addresses are never a server, whatever name resolves to them. The socket connects to
+ * the very address that was looked up and checked here.
+ */
 const checkedLookup: LookupFunction = (hostname, options, callback) => {
   systemLookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
     if (error !== null) {
       callback(error, '')
       return
     }
-    const allowed = addresses.filter(
-      ({ address, family }) => !denied.check(address, family === 6 ? 'ipv6' : 'ipv4'),
-    )
+    const allowed = addresses.filter(({ address }) => denyHost(address) === null)
     const [first] = allowed
     if (first === undefined) {
       callback(new Error(`${hostname} resolves to link-local or unspecified addresses only`), '')

@@ -9,13 +9,14 @@
  * buffer of its own.
  */
 import type { Socket } from 'node:net'
-import { type AnswerFraming, type AnswerHead, parseAnswerHead } from '../http/answer-head.ts'
-import { ChunkedDecoder, chunkSizeLine, lastChunk } from '../http/chunked.ts'
+import { type AnswerHead, parseAnswerHead } from '../http/answer-head.ts'
+import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { AnswerSink, BodySink } from '../http/exchange.ts'
-import { faultOfPartialAnswer } from '../http/grammar.ts'
+import { faultOfPartialAnswer } from '../http/partial-head.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import { JOIN_BYTES, Wire } from '../http/wire.ts'
+import { AnswerBody } from './answer-body.ts'
 import { connectError, openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -27,7 +28,7 @@ const TUNNEL = 4
 const CLOSED = 5
 
 const HEAD_END = Buffer.from('\r\n\r\n')
-const MAX_HEAD_BYTES = 64 * 1024
+const MAX_HEAD_BYTES = 32 * 1024
 const MAX_INTERIM = 100
 const READ_BYTES = 64 * 1024
 /** Node's servers announce 5 s and mean it: a request must not meet the close. */
@@ -57,9 +58,7 @@ export class ServerConnection extends Wire implements BodySink {
   #stash: Buffer | null = null
   #seen = 0
   #interim = 0
-  #framing: AnswerFraming = 'none'
-  #left = 0
-  #decoder: ChunkedDecoder | null = null
+  #body: AnswerBody | null = null
   #reusable = false
   #idleMs = 0
   #own: Buffer | null = null
@@ -223,9 +222,7 @@ export class ServerConnection extends Wire implements BodySink {
   #beginBody(head: AnswerHead, bytes: Buffer): void {
     this.#reusable = head.keepAlive
     this.#idleMs = this.#keptFor(head.keepAliveSeconds)
-    this.#framing = head.framing
-    this.#left = head.framing === 'length' ? head.length : 0
-    this.#decoder = head.framing === 'chunked' ? new ChunkedDecoder('BAD_ANSWER') : null
+    this.#body = new AnswerBody(head)
     this.#phase = BODY
     this.setDeadline(this.endpoint.timeouts.stallMs)
     this.#readBody(bytes, head)
@@ -239,56 +236,28 @@ export class ServerConnection extends Wire implements BodySink {
 
   /** `head` when these are the first bytes: it goes out with them in one write. */
   #readBody(bytes: Buffer, head: AnswerHead | null): void {
-    let data: Buffer | null = bytes.length === 0 ? null : bytes
-    let ended = false
-    let extra = false
-    switch (this.#framing) {
-      case 'none':
-        ended = true
-        extra = data !== null
-        data = null
-        break
-      case 'length':
-        ended = bytes.length >= this.#left
-        extra = bytes.length > this.#left
-        if (extra) data = this.#left === 0 ? null : bytes.subarray(0, this.#left)
-        this.#left -= data?.length ?? 0
-        break
-      case 'chunked': {
-        const decoded = this.#decoder?.decode(bytes)
-        if (decoded === undefined) return
-        if (decoded instanceof ExchangeError) {
-          this.#fail(head === null ? new ExchangeError('ANSWER_CUT', decoded.message) : decoded)
-          return
-        }
-        data = decoded.data
-        extra = decoded.rest !== null
-        ended = this.#decoder?.done === true
-        break
-      }
-      case 'close':
-        break
-    }
-    if (extra) this.#reusable = false
-    this.#pass(data, head, ended)
-  }
-
-  #pass(data: Buffer | null, head: AnswerHead | null, ended: boolean): void {
     const sink = this.#sink
-    if (sink === null) return
-    const trailers = this.#decoder?.trailers ?? ''
+    const body = this.#body
+    if (sink === null || body === null) return
+    const piece = body.read(bytes)
+    if (piece instanceof ExchangeError) {
+      this.#fail(head === null ? new ExchangeError('ANSWER_CUT', piece.message) : piece)
+      return
+    }
+    const { data, ended, extra } = piece
+    if (extra) this.#reusable = false
     // Small data is written before this returns; large data may be kept by the socket it is written to.
     const lent = data !== null && data.length >= JOIN_BYTES ? this.#giveAway(data) : data
     let goOn = true
     if (head !== null) {
-      const whole = ended && trailers === ''
+      const whole = ended && body.trailers === ''
       if (whole) this.#end()
       goOn = sink.answerHead(head, lent, whole)
       if (whole) return
     } else if (lent !== null) goOn = sink.answerData(lent)
     if (ended) {
       this.#end()
-      sink.answerEnd(trailers)
+      sink.answerEnd(body.trailers)
     } else if (!goOn && this.#phase === BODY) {
       // A client that reads slowly is not the server's fault.
       this.deadlineAt = Infinity
@@ -308,7 +277,7 @@ export class ServerConnection extends Wire implements BodySink {
     const reusable = this.#reusable && this.#requestEnded && !this.socket.readableEnded
     this.#sink = null
     this.#request = null
-    this.#decoder = null
+    this.#body = null
     if (!reusable) {
       this.#close()
       return
@@ -360,7 +329,7 @@ export class ServerConnection extends Wire implements BodySink {
   }
 
   protected peerEnded(): void {
-    if (this.#phase === BODY && this.#framing === 'close') {
+    if (this.#phase === BODY && this.#body?.endsWithConnection === true) {
       const sink = this.#sink
       this.#close()
       sink?.answerEnd('')
@@ -386,7 +355,7 @@ export class ServerConnection extends Wire implements BodySink {
         this.#fail(
           this.#seen === 0
             ? new ExchangeError('SERVER_CLOSED', `${how} before an answer`)
-            : new ExchangeError('BAD_ANSWER', `${how} within the answer's head`),
+            : new ExchangeError('ANSWER_CUT', `${how} within the answer's head`),
         )
         break
       case BODY:

@@ -85,7 +85,10 @@ for (const phase of PHASES) {
 for (const way of ['FIN', 'RST'] as const) {
   test(`a client that leaves by ${way} while we are blocked on writing to it frees the server at once`, async (t) => {
     const origin = await startOrigin(t, (request, connection) => {
-      connection.write(request.target === '/phase' ? HEAD + CHUNK.repeat(1_500) : OK)
+      if (request.target !== '/phase') return connection.write(OK)
+      connection.write(HEAD)
+      const chunk = Buffer.from(CHUNK)
+      for (let i = 0; i < 1_500; i++) connection.write(chunk)
     })
     const gateway = await startGateway(t, { origin: origin.port })
     const client = await openClient(t, gateway.port)

@@ -126,16 +126,31 @@ test('a body that makes progress may take longer than its limit', async (t) => {
   const gateway = await limited(t, origin.url, { client: { body: '1200ms', head: SHORT } })
   const client = await openClient(t, gateway.port)
 
-  client.send(request('POST', '/', 'Content-Length: 20'))
+  client.send(request('POST', '/', 'Content-Length: 10000'))
   let sent = 0
   const drip = setInterval(() => {
     if (++sent === 20) clearInterval(drip)
-    client.send('x')
+    client.send('x'.repeat(500))
   }, 90)
   t.after(() => clearInterval(drip))
   const answer = await client.answer()
 
   assert.equal(answer.status, 200)
+})
+
+// Slowloris: a byte now and then is no progress.
+test('a body that drips is answered 408', async (t) => {
+  const origin = await startOrigin(t)
+  const gateway = await limited(t, origin.url, { client: { body: SHORT } })
+  const client = await openClient(t, gateway.port)
+
+  client.send(request('POST', '/', 'Content-Length: 10000'))
+  const drip = setInterval(() => client.send('x'), 50)
+  t.after(() => clearInterval(drip))
+  const answer = await client.answer()
+  clearInterval(drip)
+
+  assert.equal(answer.status, 408)
 })
 
 test('a server that does not answer is 504', async (t) => {

@@ -21,6 +21,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 let engine: Engine | null = null
 let origins: readonly Server[] = []
 let url = ''
+let cleaning: Promise<void> | null = null
 
 before(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-docker-'))
@@ -92,7 +93,13 @@ test('ends with code 0 on SIGTERM', async () => {
   assert.equal(await docker('wait', CONTAINER), '0')
 })
 
-async function cleanUp(): Promise<void> {
+/** Once, whether the tests ended or a signal came in the middle of them. */
+function cleanUp(): Promise<void> {
+  cleaning ??= removeAll()
+  return cleaning
+}
+
+async function removeAll(): Promise<void> {
   for (const origin of origins) origin.close().closeAllConnections()
   // A failure of the set-up leaves no container to remove.
   await engine?.docker('rm', '-f', CONTAINER).catch(() => null)

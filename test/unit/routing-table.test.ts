@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseRoute } from '../../src/routing/parse.ts'
 import type { RoutableRequest } from '../../src/routing/request.ts'
+import { ANY, INT } from '../../src/routing/pattern.ts'
 import { RoutingTable } from '../../src/routing/table.ts'
+import { TrieNode, updateTrie } from '../../src/routing/trie.ts'
 
 function request(host: string, path = '/', method = 'GET'): RoutableRequest {
   return { method, host, path, query: '', clientIp: '192.0.2.1', field: () => undefined }
@@ -150,4 +152,17 @@ test('a match asks no more routes of a host or of a path than hold there', () =>
   assert.equal(table.match(counting('one', '/p9/x')), 9)
   assert.equal(table.match(counting('one', '/i/12/k10')), 10)
   assert.equal(asked, 4)
+})
+
+test('a trie clears away the way to what is gone', () => {
+  const root = new TrieNode<string>()
+  updateTrie(root, ['a', ANY, 'b'], () => 'deep')
+  updateTrie(root, ['a', INT], () => 'near')
+
+  updateTrie(root, ['a', ANY, 'b'], () => undefined)
+  assert.deepEqual(root.literals?.get('a')?.any, undefined)
+  assert.equal(root.literals?.get('a')?.int?.value, 'near')
+
+  updateTrie(root, ['a', INT], () => undefined)
+  assert.deepEqual(root, new TrieNode<string>())
 })

@@ -1,0 +1,56 @@
+/** Writes answers to an HTTP/1 client: their framing made anew, never copied; small ones in one write. */
+import type { AnswerHead } from '../http/answer-head.ts'
+import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { safeTrailers } from '../http/fields.ts'
+import type { Wire } from '../http/wire.ts'
+import { answerText } from './answer-text.ts'
+
+export class AnswerWriter {
+  /** The connection ends after the answer that was begun last. */
+  closing = false
+  readonly #wire: Wire
+  #chunked = false
+  #dropsBody = false
+
+  constructor(wire: Wire) {
+    this.#wire = wire
+  }
+
+  /** `kept`: the connection may go on after this answer. */
+  begin(
+    exchange: Exchange,
+    head: AnswerHead,
+    kept: boolean,
+    data: Buffer | null,
+    ended: boolean,
+  ): void {
+    const { text, chunked, closing, dropsBody } = answerText(head, exchange.head.minorVersion, kept)
+    exchange.answered = true
+    exchange.status = head.status
+    this.closing = closing
+    this.#chunked = chunked
+    this.#dropsBody = dropsBody
+    if (data === null || dropsBody) {
+      this.#wire.socket.write(ended && chunked ? text + lastChunk('') : text, 'latin1')
+      return
+    }
+    exchange.bytesOut += data.length
+    if (!chunked) this.#wire.writeJoined(text, data, '')
+    else {
+      const after = ended ? `\r\n${lastChunk('')}` : '\r\n'
+      this.#wire.writeJoined(text + chunkSizeLine(data.length), data, after)
+    }
+  }
+
+  data(exchange: Exchange, chunk: Buffer): void {
+    if (this.#dropsBody) return
+    exchange.bytesOut += chunk.length
+    if (this.#chunked) this.#wire.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
+    else this.#wire.writeJoined('', chunk, '')
+  }
+
+  end(trailers: string): void {
+    if (this.#chunked) this.#wire.socket.write(lastChunk(safeTrailers(trailers)), 'latin1')
+  }
+}

@@ -1,0 +1,55 @@
+/** Where a connection's requests come from: the peer, whom it speaks for, and the lines that tell the server so. */
+import type { Socket } from 'node:net'
+import { readClock } from '../http/clock.ts'
+import { type ClientSide, Exchange } from '../http/exchange.ts'
+import type { RequestHead } from '../http/request-head.ts'
+import type { Destination } from '../http/target.ts'
+import { continuedForwardingFields, createRequestId, forwardingFields } from './forwarding.ts'
+import { effectiveClient, plainAddress, type Trust } from './trust.ts'
+
+export class Arrival {
+  readonly peerIp: string
+  readonly peerPort: number
+  readonly trusted: boolean
+  readonly #scheme: 'http' | 'https'
+  readonly #trust: Trust
+  /** A connection mostly asks for one authority: its lines are made once. */
+  #madeFor: string | null = null
+  #made = ''
+
+  constructor(socket: Socket, scheme: 'http' | 'https', trust: Trust) {
+    this.peerIp = plainAddress(socket.remoteAddress ?? '')
+    this.peerPort = socket.remotePort ?? 0
+    this.trusted = trust.trusts(this.peerIp)
+    this.#scheme = scheme
+    this.#trust = trust
+  }
+
+  open(client: ClientSide, listener: string, head: RequestHead, to: Destination): Exchange {
+    const { forwarded } = head
+    const scheme = this.#scheme
+    const requestId = forwarded?.requestId || createRequestId()
+    let clientIp = this.peerIp
+    let added: string
+    if (forwarded === null) {
+      if (this.#madeFor !== to.authority) {
+        this.#madeFor = to.authority
+        this.#made = forwardingFields(this.peerIp, scheme, to.authority)
+      }
+      added = this.#made
+    } else {
+      clientIp = effectiveClient(this.peerIp, forwarded.for, this.#trust)
+      added = continuedForwardingFields(forwarded, this.peerIp, clientIp, scheme, to.authority)
+    }
+    const startedAt = readClock()
+    added += `${requestId}\r\n`
+    return new Exchange(client, head, to, {
+      scheme,
+      listener,
+      clientIp,
+      startedAt,
+      added,
+      requestId,
+    })
+  }
+}

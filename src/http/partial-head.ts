@@ -1,0 +1,30 @@
+/** What is wrong with a head that is not complete yet, so that hopeless ones are refused before their time is up. */
+import { ExchangeError } from './errors.ts'
+import { BROKEN_LINE, faultOfRequestHead, REQUEST_LINE, TOKEN_CHARACTER } from './grammar.ts'
+import type { HeadLimits } from './request-head.ts'
+
+const LONGEST_METHOD = 32
+
+export function errorOfPartialHead(text: string, limits: HeadLimits): ExchangeError | null {
+  if (!TOKEN_CHARACTER.test(text.charAt(0))) {
+    return new ExchangeError('BAD_REQUEST_LINE', 'the request does not begin with a method')
+  }
+  if (BROKEN_LINE.test(text)) {
+    return new ExchangeError('BAD_REQUEST_LINE', 'a line of the head does not end with CRLF')
+  }
+  const end = text.indexOf('\r\n')
+  if (end < 0 && text.length > limits.targetBytes + LONGEST_METHOD + ' HTTP/1.1'.length) {
+    return new ExchangeError(
+      'TARGET_TOO_LONG',
+      `the target is longer than ${limits.targetBytes} bytes`,
+    )
+  }
+  if (end < 0 || REQUEST_LINE.test(text.slice(0, end))) return null
+  return new ExchangeError('BAD_REQUEST_LINE', faultOfRequestHead(text.slice(0, end + 2)).detail)
+}
+
+/** The same for the head of an answer. */
+export function faultOfPartialAnswer(text: string): string | null {
+  if (!'HTTP/1.'.startsWith(text.slice(0, 7))) return 'the answer does not begin with HTTP/1'
+  return BROKEN_LINE.test(text) ? "a line of the answer's head does not end with CRLF" : null
+}

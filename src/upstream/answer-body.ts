@@ -1,0 +1,49 @@
+/** Reads one answer's body out of its connection's bytes. Knows nothing of sockets. */
+import type { AnswerHead } from '../http/answer-head.ts'
+import { ChunkedDecoder } from '../http/chunked.ts'
+import { ExchangeError } from '../http/errors.ts'
+
+export interface BodyPiece {
+  data: Buffer | null
+  /** The body is whole. */
+  ended: boolean
+  /** Bytes followed it that belong to no answer. */
+  extra: boolean
+}
+
+/** One class a framing would allocate more; this is made for every answer. */
+export class AnswerBody {
+  readonly #framing: 'none' | 'length' | 'close' | ChunkedDecoder
+  #left: number
+
+  constructor(head: AnswerHead) {
+    this.#framing = head.framing === 'chunked' ? new ChunkedDecoder('BAD_ANSWER') : head.framing
+    this.#left = head.length
+  }
+
+  /** Once ended; '' when there were none. */
+  get trailers(): string {
+    return this.#framing instanceof ChunkedDecoder ? this.#framing.trailers : ''
+  }
+
+  /** Only the connection's end tells that it is whole. */
+  get endsWithConnection(): boolean {
+    return this.#framing === 'close'
+  }
+
+  read(bytes: Buffer): BodyPiece | ExchangeError {
+    const framing = this.#framing
+    const data = bytes.length === 0 ? null : bytes
+    if (framing === 'none') return { data: null, ended: true, extra: data !== null }
+    if (framing === 'close') return { data, ended: false, extra: false }
+    if (framing === 'length') {
+      const extra = bytes.length > this.#left
+      const taken = extra ? bytes.subarray(0, this.#left) : bytes
+      this.#left -= taken.length
+      return { data: taken.length === 0 ? null : taken, ended: this.#left === 0, extra }
+    }
+    const decoded = framing.decode(bytes)
+    if (decoded instanceof ExchangeError) return decoded
+    return { data: decoded.data, ended: framing.done, extra: decoded.rest !== null }
+  }
+}
