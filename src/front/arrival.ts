@@ -43,13 +43,8 @@ export class Arrival {
     }
     const startedAt = readClock()
     added += `${requestId}\r\n`
-    return new Exchange(client, head, to, {
-      scheme,
-      listener,
-      clientIp,
-      startedAt,
-      added,
-      requestId,
-    })
+    const { peerIp, peerPort } = this
+    const from = { scheme, listener, peerIp, peerPort, clientIp, startedAt, added, requestId }
+    return new Exchange(client, head, to, from)
   }
 }

@@ -16,7 +16,7 @@ import { clock } from '../http/clock.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { ClientSide, Exchange } from '../http/exchange.ts'
 import { RequestHead } from '../http/request-head.ts'
-import { type Destination, readTarget } from '../http/target.ts'
+import { type Destination, NOWHERE } from '../http/target.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import { JOIN_BYTES, Wire } from '../http/wire.ts'
 import { AnswerWriter } from './answer-writer.ts'
@@ -35,9 +35,9 @@ const LINGER_MS = 2_000
 const LINGER_BYTES = 256 * 1024
 /** What a client may send ahead of the answer it waits for before its socket is no longer read. */
 const AHEAD_BYTES = 64 * 1024
-const NOWHERE: Destination = { authority: '', host: '', path: '', query: '', target: '' }
 
 export class ClientConnection extends Wire implements ClientSide {
+  readonly peerIp: string
   readonly #front: Front
   readonly #arrival: Arrival
   readonly #heads = new HeadReader()
@@ -54,16 +54,9 @@ export class ClientConnection extends Wire implements ClientSide {
     super(socket, front.deadlines)
     this.#front = front
     this.#arrival = new Arrival(socket, front.scheme, front.trust)
+    this.peerIp = this.#arrival.peerIp
     this.listenForData()
     this.setDeadline(front.listener.timeouts.headMs)
-  }
-
-  get peerIp(): string {
-    return this.#arrival.peerIp
-  }
-
-  get peerPort(): number {
-    return this.#arrival.peerPort
   }
 
   received(data: Buffer): void {
@@ -71,9 +64,7 @@ export class ClientConnection extends Wire implements ClientSide {
       case HEAD:
         if (this.#stash === null) this.setDeadline(this.#front.listener.timeouts.headMs)
         this.#keep(data)
-        this.#readHeads()
-        // Requests ahead of their turn while the answers before them are not read.
-        if (this.#phase === HEAD && this.blocked) this.#stall()
+        this.readHeads()
         break
       case BODY:
         this.#keep(data)
@@ -101,8 +92,8 @@ export class ClientConnection extends Wire implements ClientSide {
     if ((this.#stash?.length ?? 0) > AHEAD_BYTES) this.socket.pause()
   }
 
-  /** One head after another, as long as they are there and each one's answer has been written. */
-  #readHeads(): void {
+  /** One head after another, as long as they are there, and each one's answer has been written and is being read. */
+  readHeads(): void {
     if (this.#looping) return
     this.#looping = true
     while (
@@ -112,6 +103,9 @@ export class ClientConnection extends Wire implements ClientSide {
       this.#readHead(this.#stash)
     );
     this.#looping = false
+    if (this.#phase !== HEAD || !this.blocked) return
+    this.socket.pause()
+    this.setDeadline(this.#front.listener.timeouts.bodyMs)
   }
 
   #readHead(bytes: Buffer): boolean {
@@ -127,17 +121,9 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   #begin(head: RequestHead): void {
-    const to = readTarget(head, this.#front.scheme, this.#front.listener.paths)
+    const to = this.#front.destinationOf(this.socket, head)
     if (to instanceof ExchangeError) {
       this.#refuseHead(to, head)
-      return
-    }
-    if (this.#front.misdirects(this.socket, to.host)) {
-      const error = new ExchangeError(
-        'MISDIRECTED',
-        'another certificate of this listener is for this host',
-      )
-      this.#refuseHead(error, head, to)
       return
     }
     const exchange = this.#open(head, to)
@@ -165,7 +151,6 @@ export class ClientConnection extends Wire implements ClientSide {
       this.#refuseHead(data, exchange.head, exchange.to)
       return false
     }
-    exchange.bodyEnded = body.ended
     if (!body.ended || (data?.length ?? 0) > JOIN_BYTES || body.trailers !== '') {
       body.held = data
       return true
@@ -179,13 +164,10 @@ export class ClientConnection extends Wire implements ClientSide {
 
   /** The body's data in the stash; keeps there what follows the body. */
   #decode(exchange: Exchange, body: RequestBody): Buffer | null | ExchangeError {
-    const stash = this.#stash
-    if (stash === null) return null
-    const read = body.read(stash)
+    if (this.#stash === null) return null
+    const read = body.read(this.#stash, exchange)
     if (read instanceof ExchangeError) return read
     this.#stash = read.rest
-    exchange.bodyEnded = body.ended
-    exchange.bytesIn += read.data?.length ?? 0
     return read.data
   }
 
@@ -279,7 +261,7 @@ export class ClientConnection extends Wire implements ClientSide {
     } else if (this.#phase === HEAD && this.#stash !== null) {
       this.socket.resume()
       this.setDeadline(this.#front.listener.timeouts.headMs)
-      this.#readHeads()
+      this.readHeads()
     }
   }
 
@@ -296,18 +278,7 @@ export class ClientConnection extends Wire implements ClientSide {
     this.setDeadline(this.#front.listener.timeouts.headMs)
     this.socket.resume()
     // On the next turn, so that what has ended is counted and logged before what follows it.
-    if (!this.#looping) process.nextTick(readNext, this)
-  }
-
-  /** The request that came ahead of its turn. */
-  readNext(): void {
-    this.#readHeads()
-    if (this.#phase === HEAD && this.blocked) this.#stall()
-  }
-
-  #stall(): void {
-    this.socket.pause()
-    this.setDeadline(this.#front.listener.timeouts.bodyMs)
+    if (!this.#looping) process.nextTick(readOn, this)
   }
 
   #linger(): void {
@@ -324,7 +295,6 @@ export class ClientConnection extends Wire implements ClientSide {
     if (early === null) this.socket.write(text, 'latin1')
     else this.writeJoined(text, early, '')
     this.#phase = TUNNEL
-    this.#front.tunnels.add(this)
     this.joinTunnel(peer, Infinity)
     const stash = this.#stash
     this.#stash = null
@@ -416,13 +386,13 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   protected tunnelClosed(): void {
-    this.#front.tunnels.delete(this)
     const exchange = this.#exchange
     this.#exchange = null
     exchange?.owner?.clientGone(new ExchangeError('CLIENT_GONE', 'the tunnel has ended'))
   }
 }
 
-function readNext(connection: ClientConnection): void {
-  connection.readNext()
+/** For the request that came ahead of its turn. */
+function readOn(connection: ClientConnection): void {
+  connection.readHeads()
 }

@@ -12,6 +12,8 @@ import { clock } from '../http/clock.ts'
 import type { Deadlines } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
+import type { RequestHead } from '../http/request-head.ts'
+import { type Destination, readTarget } from '../http/target.ts'
 import type { Certificate, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
@@ -50,7 +52,6 @@ export class Front {
   readonly trust: Trust
   readonly handler: FrontHandler
   readonly scheme: 'http' | 'https'
-  readonly tunnels: Set<ClientConnection> = new Set()
   listener: Listener
   draining = false
   readonly #context: FrontContext
@@ -135,10 +136,13 @@ export class Front {
     return this.draining ? 0 : this.listener.timeouts.idleMs
   }
 
-  misdirects(socket: Socket, host: string): boolean {
-    if (this.#certificates === null) return false
-    const { servername } = socket as TLSSocket & { servername?: string | false }
-    return this.#certificates.misdirects(servername === false ? '' : (servername ?? ''), host)
+  /** Where a request wants to go, or why it cannot: its target, and whether this connection is for its host. */
+  destinationOf(socket: Socket, head: RequestHead): Destination | ExchangeError {
+    const to = readTarget(head, this.scheme, this.listener.paths)
+    if (to instanceof ExchangeError || this.#certificates === null) return to
+    const { servername = '' } = socket as TLSSocket & { servername?: string | false }
+    if (!this.#certificates.misdirects(servername === false ? '' : servername, to.host)) return to
+    return new ExchangeError('MISDIRECTED', 'another certificate of this listener is for this host')
   }
 
   leave(connection: ClientConnection): void {

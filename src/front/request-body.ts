@@ -3,7 +3,8 @@
  * body on the other. Knows nothing of sockets.
  */
 import { ChunkedDecoder } from '../http/chunked.ts'
-import type { ExchangeError } from '../http/errors.ts'
+import { ExchangeError } from '../http/errors.ts'
+import type { Exchange } from '../http/exchange.ts'
 import { safeTrailers } from '../http/fields.ts'
 import type { RequestHead } from '../http/request-head.ts'
 
@@ -33,8 +34,19 @@ export class RequestBody {
     return safeTrailers(this.#decoder?.trailers ?? '')
   }
 
-  /** The data in these bytes (which may be overwritten), and what follows the body's end. */
-  read(bytes: Buffer): { data: Buffer | null; rest: Buffer | null } | ExchangeError {
+  /** The data in these bytes (which may be overwritten), and what follows the body's end. Counts it for the exchange. */
+  read(
+    bytes: Buffer,
+    exchange: Exchange,
+  ): { data: Buffer | null; rest: Buffer | null } | ExchangeError {
+    const read = this.#split(bytes)
+    if (read instanceof ExchangeError) return read
+    exchange.bodyEnded = this.ended
+    exchange.bytesIn += read.data?.length ?? 0
+    return read
+  }
+
+  #split(bytes: Buffer): { data: Buffer | null; rest: Buffer | null } | ExchangeError {
     this.#progress += bytes.length
     if (this.#decoder !== null) {
       const decoded = this.#decoder.decode(bytes)

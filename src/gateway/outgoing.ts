@@ -2,7 +2,7 @@
 import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
-import type { Outgoing } from '../upstream/server-connection.ts'
+import type { Outgoing } from '../upstream/outgoing.ts'
 
 export function outgoingRequest(
   exchange: Exchange,

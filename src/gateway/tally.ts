@@ -36,15 +36,15 @@ export function countReason(board: ScoreboardView, exchange: Exchange): void {
 }
 
 export function recordOf(exchange: Exchange, ending: Ending, durationMs: number): AccessRecord {
-  const { head, to, client } = exchange
+  const { head, to } = exchange
   return {
     startedAt: performance.timeOrigin + exchange.startedAt,
     durationMs,
     listener: exchange.listener,
     ...ending,
     clientIp: exchange.clientIp,
-    peerIp: client.peerIp,
-    peerPort: client.peerPort,
+    peerIp: exchange.peerIp,
+    peerPort: exchange.peerPort,
     method: head.method,
     host: to.authority,
     target: head.target,

@@ -42,8 +42,6 @@ export interface AnswerSink {
 
 /** The client's side of an exchange. */
 export interface ClientSide {
-  readonly peerIp: string
-  readonly peerPort: number
   /** Begins or goes on passing the request's body to `exchange.sink`. */
   resumeBody(): void
   sendInterim(head: AnswerHead): void
@@ -70,6 +68,8 @@ export class Exchange {
   readonly to: Destination
   readonly scheme: 'http' | 'https'
   readonly listener: string
+  readonly peerIp: string
+  readonly peerPort: number
   /** The client's address behind trusted peers, else the peer's. */
   readonly clientIp: string
   /** performance.now() when the head was read. */
@@ -99,6 +99,8 @@ export class Exchange {
     arrival: {
       scheme: 'http' | 'https'
       listener: string
+      peerIp: string
+      peerPort: number
       clientIp: string
       startedAt: number
       added: string
@@ -110,11 +112,13 @@ export class Exchange {
     this.to = to
     this.scheme = arrival.scheme
     this.listener = arrival.listener
+    this.peerIp = arrival.peerIp
+    this.peerPort = arrival.peerPort
     this.clientIp = arrival.clientIp
     this.startedAt = arrival.startedAt
     this.added = arrival.added
     this.requestId = arrival.requestId
-    this.bodyEnded = head.framing === 'none'
+    this.bodyEnded = head.framing === 'none' || (head.framing === 'length' && head.length === 0)
   }
 
   // What routes look at.

@@ -18,6 +18,9 @@ export interface Destination {
   readonly target: string
 }
 
+/** Of a request that was refused before its destination was known. */
+export const NOWHERE: Destination = { authority: '', host: '', path: '', query: '', target: '' }
+
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
 
 export function readTarget(

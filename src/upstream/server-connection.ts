@@ -19,6 +19,7 @@ import { JOIN_BYTES, Wire } from '../http/wire.ts'
 import { AnswerBody } from './answer-body.ts'
 import { connectError, openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
+import type { Outgoing } from './outgoing.ts'
 
 const IDLE = 0
 const CONNECTING = 1
@@ -36,16 +37,6 @@ const KEEP_ALIVE_MARGIN_MS = 4_000
 const MIN_IDLE_MS = 500
 
 const shared = Buffer.allocUnsafeSlow(READ_BYTES)
-
-export interface Outgoing {
-  /** The head, and a small body when it is there. */
-  readonly text: string
-  /** The answer has no body whatever it announces. */
-  readonly toHead: boolean
-  readonly wantsUpgrade: boolean
-  /** A body follows by `bodyData` and `bodyEnd`, framed like this; `none` when the text is the whole request. */
-  readonly body: 'none' | 'length' | 'chunked'
-}
 
 export class ServerConnection extends Wire implements BodySink {
   /** It has carried an answer before: its server may have closed it meanwhile. */

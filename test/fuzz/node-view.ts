@@ -4,6 +4,10 @@ import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { listen } from '../support/origin.ts'
 
+/** Trailers for which llhttp refuses the whole message. */
+export const FRAMING_TRAILER: RegExp =
+  /\r\n0+(;[^\r\n]*)?\r\n([^\r\n]+\r\n)*?(content-length|transfer-encoding|upgrade|connection):/i
+
 export interface Seen {
   readonly method: string
   readonly target: string

@@ -35,11 +35,9 @@ export async function runFuzz(t: TestContext, run: FuzzRun): Promise<Map<string,
           await answers.judge(answerCase(seed))
         }
       } catch (error) {
-        const sent = seed % 2 === 0 ? requestCase(seed) : answerCase(seed)
+        const sent = JSON.stringify(seed % 2 === 0 ? requestCase(seed) : answerCase(seed))
         next = run.count
-        throw new Error(`seed ${seed}: ${String(error)}\nsent: ${JSON.stringify(sent)}`, {
-          cause: error,
-        })
+        throw new Error(`seed ${seed}: ${String(error)}\nsent: ${sent}`, { cause: error })
       }
       active.delete(seed)
     }
