@@ -16,6 +16,8 @@ interface Limit {
   readonly value: number | undefined
   readonly most: number
   readonly unit: string
+  /** What the figure has to be read with. */
+  readonly beside?: string
 }
 
 const MIB = 1024 * 1024
@@ -34,7 +36,10 @@ export function judge(results: Results): Bar[] {
     limit('100,000 routes, file to ready', full(ready)?.readySeconds, 3, 's'),
     limit('100,000 routes, resident memory', scaled(full(ready)?.residentBytes, MIB), 400, 'MB'),
     limit('one change among 10,000 routes, in force, p99', change?.inForceMs.p99, 100, 'ms'),
-    limit('longest stall of a serving thread while changing', change?.stallMs, 5, 'ms'),
+    {
+      ...limit('longest stall of a serving thread while changing', change?.stallMs, 5, 'ms'),
+      beside: `with nothing changing ${readable(change?.quietStallMs ?? NaN)} ms`,
+    },
     limit(`${grow?.additions ?? 3000} routes added, failed requests`, grow?.failed, 0, ''),
     limit(
       'least-connections, share of a server 10 x slower',
@@ -44,10 +49,11 @@ export function judge(results: Results): Bar[] {
     ),
     limit('memory per idle client connection', scaled(idle, 1024), 7, 'KB'),
   ]
-  return limits.map(({ what, value, most, unit }) => ({
+  return limits.map(({ what, value, most, unit, beside }) => ({
     what,
     asked: `<= ${most}${unit === 'x' ? ' x' : ` ${unit}`}`.trim(),
-    found: value === undefined ? 'not measured' : `${readable(value)} ${unit}`.trim(),
+    found:
+      value === undefined ? 'not measured' : `${readable(value)} ${unit}`.trim() + note(beside),
     met: value === undefined ? null : value <= most,
   }))
 }
@@ -67,6 +73,10 @@ export function costOf(
 export function readable(value: number): string {
   if (Number.isInteger(value)) return String(value)
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+function note(beside: string | undefined): string {
+  return beside === undefined ? '' : ` (${beside})`
 }
 
 function against(

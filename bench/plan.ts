@@ -14,6 +14,7 @@ export interface Plan {
   readonly idleConnections: readonly [number, number]
   /** Sizes of routing tables, after 1. */
   readonly routeCounts: readonly number[]
+  readonly routeRounds: number
   readonly readyRoutes: number
   readonly changes: number
   readonly additions: number
@@ -28,6 +29,7 @@ export const FULL: Plan = {
   autocannonSeconds: 5,
   idleConnections: [1000, 6000],
   routeCounts: [10_000, 100_000],
+  routeRounds: 5,
   readyRoutes: 100_000,
   changes: 200,
   additions: 3000,
@@ -42,6 +44,7 @@ export const QUICK: Plan = {
   autocannonSeconds: 0,
   idleConnections: [500, 1500],
   routeCounts: [10_000],
+  routeRounds: 1,
   readyRoutes: 100_000,
   changes: 20,
   additions: 150,

@@ -46,7 +46,8 @@ export function timeRoutes(bench: Bench): Promise<TimedResult> {
   const seats = able.flatMap((contender) =>
     sizes.filter((size) => size <= contender.maxRoutes).map((routes) => ({ contender, routes })),
   )
-  return time(bench, seats, { answer: '1k', tls: false })
+  const plan = { ...bench.plan, rounds: bench.plan.routeRounds }
+  return time({ ...bench, plan }, seats, { answer: '1k', tls: false })
 }
 
 /** The other load generator, one window each: its own figures for requests/s, p50 and p99. */

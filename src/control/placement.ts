@@ -8,8 +8,9 @@ import type {
   PlacedBackend,
   Snapshot,
 } from '../model/snapshot.ts'
+import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { Changes } from './diff.ts'
-import type { Slots } from './slots.ts'
+import { createSlots } from './slots.ts'
 
 /** All that is in force, each object once. */
 export interface PlacedObjects {
@@ -28,34 +29,43 @@ export interface PlacedPool extends PlacedId {
 }
 
 export interface Placement {
-  /** Slots for what comes, retirement for what goes with the number. */
-  apply(before: Snapshot, after: Snapshot, changes: Changes, number: number): void
+  /** Slots for what comes, retirement for what goes with the number; answers with what the threads are told. */
+  apply(before: Snapshot, after: Snapshot, changes: Changes, number: number): Delta
+  /** What a thread is told that knows nothing yet. */
   toDelta(changes: Changes, number: number): Delta
   list(snapshot: Snapshot): PlacedObjects
+  /** Gives back the slots of what is gone; `acknowledged` is the least number that all threads have acknowledged. */
+  sweep(acknowledged: number): void
 }
 
-const listenerIdentity = (id: string): string => `listener ${id}`
-const frontendIdentity = (id: string): string => `frontend ${id}`
-const backendIdentity = (id: string): string => `backend ${id}`
-const serverIdentity = (backend: string, url: string): string => `server ${url} ${backend}`
+export function createPlacement(scoreboard: Scoreboard): Placement {
+  // Apart, so that an id is its own key: 100,000 ids with a prefix would be as many texts more.
+  const slots = {
+    listeners: createSlots(scoreboard),
+    backends: createSlots(scoreboard),
+    servers: createSlots(scoreboard),
+    frontends: createSlots(scoreboard),
+  }
 
-export function createPlacement(slots: Slots): Placement {
   function placeListener(object: Listener): Placed<Listener> {
-    return { object, slot: slots.place(listenerIdentity(object.id)) }
+    return { object, slot: slots.listeners.place(object.id) }
   }
 
   function placeFrontend(object: Frontend): Placed<Frontend> {
-    return { object, slot: slots.place(frontendIdentity(object.id)) }
+    return { object, slot: slots.frontends.place(object.id) }
   }
 
   function placeBackend(object: Backend): PlacedBackend {
     return {
       object,
-      slot: slots.place(backendIdentity(object.id)),
-      serverSlots: object.servers.map(({ url }) => slots.place(serverIdentity(object.id, url))),
+      slot: slots.backends.place(object.id),
+      serverSlots: object.servers.map(({ url }) =>
+        slots.servers.place(serverIdentity(object.id, url)),
+      ),
     }
   }
 
+  // Whether or not a thread listens everything is placed: metrics, and the next thread, want it.
   function toDelta({ upserts, deletes }: Changes, number: number): Delta {
     return {
       number,
@@ -84,20 +94,18 @@ export function createPlacement(slots: Slots): Placement {
   }
 
   return {
-    apply(before, after, { upserts, deletes }, number) {
-      for (const id of deletes.listeners) slots.retire(listenerIdentity(id), number)
-      for (const id of deletes.frontends) slots.retire(frontendIdentity(id), number)
-      for (const id of deletes.backends) slots.retire(backendIdentity(id), number)
+    apply(before, after, changes, number) {
+      const { upserts, deletes } = changes
+      for (const id of deletes.listeners) slots.listeners.retire(id, number)
+      for (const id of deletes.frontends) slots.frontends.retire(id, number)
+      for (const id of deletes.backends) slots.backends.retire(id, number)
       for (const id of [...deletes.backends, ...upserts.backends.map((backend) => backend.id)]) {
         const kept = new Set(after.backends.get(id)?.servers.map(({ url }) => url))
         for (const { url } of before.backends.get(id)?.servers ?? []) {
-          if (!kept.has(url)) slots.retire(serverIdentity(id, url), number)
+          if (!kept.has(url)) slots.servers.retire(serverIdentity(id, url), number)
         }
       }
-      // Whether or not a thread listens: metrics, and the next thread, want them.
-      upserts.listeners.forEach(placeListener)
-      upserts.backends.forEach(placeBackend)
-      upserts.frontends.forEach(placeFrontend)
+      return toDelta(changes, number)
     },
     toDelta,
     list: (snapshot) => ({
@@ -105,5 +113,12 @@ export function createPlacement(slots: Slots): Placement {
       backends: listBackends(snapshot),
       frontends: list(snapshot.frontends, placeFrontend),
     }),
+    sweep(acknowledged) {
+      for (const kind of Object.values(slots)) kind.sweep(acknowledged)
+    },
   }
+}
+
+function serverIdentity(backend: string, url: string): string {
+  return `${url} ${backend}`
 }

@@ -2,19 +2,23 @@
  * The control plane's end of the seam: owns the snapshot that is in force, its number and its slots, and tells every
  * serving thread what changes. Snapshots that follow one another within a few milliseconds become one delta; a thread
  * that is slow finds its deltas waiting, in order, and holds up nobody. A thread that attaches is told everything as one
- * delta with the current number.
+ * delta with the current number. A large delta goes out in parts, see parts.ts.
  */
 import type { Snapshot } from '../model/snapshot.ts'
 import type { Page, Scoreboard } from '../scoreboard/scoreboard.ts'
 import { diffSnapshots, emptySnapshot } from './diff.ts'
 import type { Changes } from './diff.ts'
 import { createAcknowledgements } from './in-force.ts'
+import { createOutbox } from './outbox.ts'
+import type { Outbox } from './outbox.ts'
+import { splitDelta } from './parts.ts'
+import type { Part } from './parts.ts'
 import { createPlacement } from './placement.ts'
 import type { PlacedObjects } from './placement.ts'
-import { createSlots } from './slots.ts'
 
 export interface Update {
   readonly kind: 'delta'
+  /** To be acknowledged once it is applied. All parts of a large delta but the last have the number before it. */
   readonly number: number
   /** JSON of a `Delta`, made once for all threads. */
   readonly delta: string
@@ -63,17 +67,11 @@ export interface Publisher {
   stop(): void
 }
 
-interface Attached {
-  readonly subscriber: Subscriber
-  pages: number
-}
-
 export function createPublisher(scoreboard: Scoreboard, options: PublisherOptions = {}): Publisher {
   const { conflateMs = 3, sweepMs = 1000 } = options
-  const slots = createSlots(scoreboard)
-  const placement = createPlacement(slots)
+  const placement = createPlacement(scoreboard)
   const listeners: PublisherListener[] = []
-  const attached = new Map<number, Attached>()
+  const attached = new Map<number, Outbox>()
   const reported = new Map<number, readonly string[]>()
   /** When the changes of a number not yet in force were noticed. */
   const changedAt = new Map<number, number>()
@@ -84,11 +82,11 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   let pending: { snapshot: Snapshot; changedAt: number } | null = null
   let timer: NodeJS.Timeout | null = null
   /** Everything as one delta, kept for the other threads that start at the same time; until the next sweep. */
-  let whole: { number: number; delta: string } | null = null
+  let whole: { number: number; parts: readonly Part[] } | null = null
 
   const sweeper = setInterval(() => {
     whole = null
-    slots.sweep(attached.size === 0 ? number : acknowledged.least())
+    placement.sweep(attached.size === 0 ? number : acknowledged.least())
   }, sweepMs)
   sweeper.unref()
 
@@ -100,19 +98,20 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     const changes = diffSnapshots(current, next.snapshot)
     number++
     changedAt.set(number, next.changedAt)
-    placement.apply(current, next.snapshot, changes, number)
+    const delta = placement.apply(current, next.snapshot, changes, number)
     current = next.snapshot
-    if (attached.size > 0) {
-      const delta = JSON.stringify(placement.toDelta(changes, number))
-      for (const thread of attached.values()) deliver(thread, delta)
-    }
+    const parts = attached.size === 0 ? [] : splitDelta(delta, number - 1)
+    for (const outbox of attached.values()) outbox.push(parts)
     for (const listener of listeners) listener.onPublished?.(number, changes)
   }
 
-  function deliver(thread: Attached, delta: string): void {
-    const pages = scoreboard.pagesFrom(thread.pages)
-    thread.pages = scoreboard.pageCount
-    thread.subscriber.deliver({ kind: 'delta', number, delta, pages })
+  function openOutbox(subscriber: Subscriber): Outbox {
+    let held = subscriber.pages
+    return createOutbox((part) => {
+      const pages = scoreboard.pagesFrom(held)
+      held += pages.length
+      subscriber.deliver({ kind: 'delta', number: part.number, delta: part.text(), pages })
+    })
   }
 
   function advance(reached: number): void {
@@ -136,15 +135,15 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       return number + 1
     },
     attach(subscriber) {
-      const thread = { subscriber, pages: subscriber.pages }
-      attached.set(subscriber.thread, thread)
+      const outbox = openOutbox(subscriber)
+      attached.set(subscriber.thread, outbox)
       acknowledged.attach(subscriber.thread)
       if (number === 0) return
       if (whole?.number !== number) {
-        const everything = diffSnapshots(emptySnapshot, current)
-        whole = { number, delta: JSON.stringify(placement.toDelta(everything, number)) }
+        const everything = placement.toDelta(diffSnapshots(emptySnapshot, current), number)
+        whole = { number, parts: splitDelta(everything, 0) }
       }
-      deliver(thread, whole.delta)
+      outbox.push(whole.parts)
     },
     detach(thread) {
       attached.delete(thread)
@@ -152,9 +151,11 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       acknowledged.detach(thread)
     },
     acknowledge(thread, reached, problems) {
-      if (!attached.has(thread)) return
+      const outbox = attached.get(thread)
+      if (outbox === undefined) return
       reported.set(thread, problems)
       acknowledged.record(thread, reached)
+      outbox.taken()
     },
     number: () => number,
     inForce: () => acknowledged.least(),

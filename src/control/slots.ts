@@ -1,6 +1,6 @@
 /**
  * Which scoreboard slot counts what. A slot belongs to an identity (a frontend's, backend's or listener's id; a server's
- * backend and url), not to a version, so that counters survive every change around it.
+ * backend and url), not to a version, so that counters survive every change around it. One of these for each kind.
  *
  * The slot of a deleted object retires: threads may still finish exchanges that write to it. It is given back once every
  * thread has acknowledged the deletion and it was seen idle in two sweeps running. An object that comes back before

@@ -12,13 +12,13 @@
 import type { Socket } from 'node:net'
 import type { AnswerHead } from '../http/answer-head.ts'
 import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
-import { clock } from '../http/clock.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { ClientSide, Exchange } from '../http/exchange.ts'
+import { JOIN_BYTES, owned, type Reads } from '../http/reads.ts'
 import { RequestHead } from '../http/request-head.ts'
 import { type Destination, NOWHERE } from '../http/target.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
-import { JOIN_BYTES, Wire } from '../http/wire.ts'
+import { Wire } from '../http/wire.ts'
 import { AnswerWriter } from './answer-writer.ts'
 import { Arrival } from './arrival.ts'
 import type { Front } from './front.ts'
@@ -50,16 +50,25 @@ export class ClientConnection extends Wire implements ClientSide {
   #looping = false
   #lingered = 0
 
-  constructor(socket: Socket, front: Front) {
-    super(socket, front.deadlines)
+  constructor(socket: Socket, reads: Reads | null, front: Front) {
+    super(socket, reads, front.deadlines)
     this.#front = front
     this.#arrival = new Arrival(socket, front.scheme, front.trust)
     this.peerIp = this.#arrival.peerIp
-    this.listenForData()
     this.setDeadline(front.listener.timeouts.headMs)
   }
 
+  get streams(): boolean {
+    return this.#phase === BODY && this.#body?.flows === true
+  }
+
   received(data: Buffer): void {
+    this.#take(data)
+    // What is left of it outlives this call, its memory does not.
+    if (this.#stash?.buffer === data.buffer) this.#stash = Buffer.from(this.#stash)
+  }
+
+  #take(data: Buffer): void {
     switch (this.#phase) {
       case HEAD:
         if (this.#stash === null) this.setDeadline(this.#front.listener.timeouts.headMs)
@@ -67,16 +76,14 @@ export class ClientConnection extends Wire implements ClientSide {
         this.readHeads()
         break
       case BODY:
-        this.#keep(data)
-        if (this.#exchange === null || this.#body?.flows !== true) this.#boundStash()
-        else this.#readBody(this.#exchange, this.#body)
-        break
       case ANSWER:
         this.#keep(data)
-        this.#boundStash()
+        if (this.streams && this.#exchange !== null && this.#body !== null) {
+          this.#readBody(this.#exchange, this.#body)
+        } else if ((this.#stash?.length ?? 0) > AHEAD_BYTES) this.socket.pause()
         break
       case TUNNEL:
-        this.passThrough(data)
+        this.passThrough(owned(data))
         break
       default:
         this.#lingered += data.length
@@ -86,10 +93,6 @@ export class ClientConnection extends Wire implements ClientSide {
 
   #keep(data: Buffer): void {
     this.#stash = this.#stash === null ? data : Buffer.concat([this.#stash, data])
-  }
-
-  #boundStash(): void {
-    if ((this.#stash?.length ?? 0) > AHEAD_BYTES) this.socket.pause()
   }
 
   /** One head after another, as long as they are there, and each one's answer has been written and is being read. */
@@ -152,10 +155,10 @@ export class ClientConnection extends Wire implements ClientSide {
       return false
     }
     if (!body.ended || (data?.length ?? 0) > JOIN_BYTES || body.trailers !== '') {
-      body.held = data
+      body.held = data === null ? null : owned(data)
       return true
     }
-    exchange.smallBody = data
+    exchange.smallBody = data === null ? null : owned(data)
     exchange.travelsWhole = true
     body.passed = true
     this.#phase = ANSWER
@@ -188,6 +191,7 @@ export class ClientConnection extends Wire implements ClientSide {
       this.deadlineAt = Infinity
       this.socket.pause()
     }
+    if (sink.holdsData) this.reads?.leaveBuffer()
     if (!body.ended || body.passed) return
     body.passed = true
     this.deadlineAt = Infinity
@@ -369,19 +373,14 @@ export class ClientConnection extends Wire implements ClientSide {
     }
   }
 
-  /** Nothing is under way, so closing cuts nothing. */
-  get idle(): boolean {
-    return this.#phase === HEAD && this.#stash === null
-  }
-
   /** A drain began: an idle client may send one more request until then. */
   closeBy(deadlineAt: number): void {
-    if (this.idle) this.deadlineAt = Math.min(this.deadlineAt, deadlineAt)
+    if (this.#phase !== HEAD || this.#stash !== null) return
+    this.deadlineAt = Math.min(this.deadlineAt, deadlineAt)
   }
 
   protected override left(): void {
     super.left()
-    this.deadlineAt = clock.now
     this.#front.leave(this)
   }
 

@@ -1,6 +1,6 @@
 /** A listener, live: its socket, its client connections, its certificates. */
 import { constants } from 'node:crypto'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, Socket } from 'node:net'
 import {
   type SecureContextOptions,
   createServer as createTlsServer,
@@ -12,6 +12,7 @@ import { clock } from '../http/clock.ts'
 import type { Deadlines } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { Reads, rereadAccepted } from '../http/reads.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { type Destination, readTarget } from '../http/target.ts'
 import type { Certificate, Listener } from '../model/snapshot.ts'
@@ -155,7 +156,18 @@ export class Front {
   }
 
   #plainServer(): Server {
-    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+    return createServer(
+      { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
+      (accepted) => {
+        const reads = new Reads()
+        const socket = rereadAccepted(accepted, reads, (options) => new Socket(options))
+        if (socket !== null) this.#accept(socket, reads)
+        else {
+          this.#accept(accepted, null)
+          accepted.resume()
+        }
+      },
+    )
   }
 
   #tlsServer(certificates: readonly Certificate[]): Server {
@@ -169,7 +181,7 @@ export class Front {
         handshakeTimeout: this.listener.timeouts.headMs,
         SNICallback: (name, done) => done(null, this.#certificates?.context(name)),
       },
-      (socket) => this.#accept(socket),
+      (socket) => this.#accept(socket, null),
     )
     this.#tls = server
     // `connection` is the TCP socket, before its handshake.
@@ -202,7 +214,7 @@ export class Front {
     }
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, reads: Reads | null): void {
     const peer = plainAddress(socket.remoteAddress ?? '')
     const { connections, connectionsPerClient } = this.listener.limits
     const ofPeer = (this.#perClient.get(peer) ?? 0) + 1
@@ -217,7 +229,7 @@ export class Front {
     }
     this.#perClient.set(peer, ofPeer)
     this.#count(1)
-    this.#connections.add(new ClientConnection(socket, this))
+    this.#connections.add(new ClientConnection(socket, reads, this))
   }
 
   #count(step: 1 | -1): void {

@@ -53,11 +53,11 @@ export class Forward implements AnswerSink, ExchangeOwner {
     if (own !== null) this.#answer(own)
     else if (pool === null)
       throw new Error(`route ${this.#route.id} has neither a backend nor an answer`)
-    else this.#tryNext(pool, new ExchangeError('NO_SERVER', `backend ${pool.id} has no servers`))
+    else this.#tryNext(pool, null)
   }
 
-  /** On the next endpoint; when there is none left, the client is told of `error`. */
-  #tryNext(pool: Pool, error: ExchangeError): void {
+  /** On the next endpoint; when there is none left, the client is told of the last error. */
+  #tryNext(pool: Pool, error: ExchangeError | null): void {
     let last = error
     while (this.#attempts < MAX_ATTEMPTS) {
       const endpoint = pool.pick(this.#tried)
@@ -72,6 +72,7 @@ export class Forward implements AnswerSink, ExchangeOwner {
         `every server of ${pool.id} has all the connections it may have`,
       )
     }
+    last ??= new ExchangeError('NO_SERVER', `backend ${pool.id} has no servers`)
     this.#answer(answerOfError(last))
   }
 
@@ -150,6 +151,10 @@ export class Forward implements AnswerSink, ExchangeOwner {
 
   answerData(chunk: Buffer): boolean {
     return this.#exchange.client.sendData(chunk)
+  }
+
+  get holdsData(): boolean {
+    return this.#exchange.client.holdsData
   }
 
   answerEnd(trailers: string): void {

@@ -2,7 +2,6 @@
  * The data plane of one thread, assembled: listeners in front, the routing table, pools behind. A delta changes what it
  * names and nothing else, between requests; a request goes on with the route it began with.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Front, type FrontHandler } from '../front/front.ts'
 import { compileTrust } from '../front/trust.ts'
 import { answerOfError } from '../http/answer.ts'
@@ -30,9 +29,6 @@ export interface GatewayOptions {
   /** A fault of ours, caught in one exchange. */
   readonly onFault: (error: unknown) => void
 }
-
-/** How long a delta may hold up the requests of its thread in one piece. */
-const SLICE_MS = 2
 
 export class Gateway implements FrontHandler {
   readonly #options: GatewayOptions
@@ -86,22 +82,25 @@ export class Gateway implements FrontHandler {
 
   // Changes.
 
-  /** Brings a delta into force; answers with all that is not (a port in use), one line each. */
+  /**
+   * Brings a delta into force; answers with all that is not (a port in use), one line each. Requests wait meanwhile: what
+   * is large comes as several deltas.
+   */
   async apply(delta: Delta, pages: readonly Page[]): Promise<string[]> {
     this.#board.addPages(pages)
     const { upserts, deletes } = delta
-    for await (const placed of inSlices(upserts.backends)) {
+    for (const placed of upserts.backends) {
       const pool = this.#pools.get(placed.object.id)
       if (pool !== undefined) pool.update(placed)
       else this.#pools.set(placed.object.id, this.#createPool(placed))
     }
-    for await (const placed of inSlices(upserts.frontends)) {
+    for (const placed of upserts.frontends) {
       const { id, route, priority, backend } = placed.object
       const pool = backend === null ? null : this.#pool(backend)
       const compiled = compileRoute(placed.object, this.#board.slot(placed.slot), pool)
       this.#table.upsert(id, route, priority, compiled)
     }
-    for await (const id of inSlices(deletes.frontends)) this.#table.delete(id)
+    for (const id of deletes.frontends) this.#table.delete(id)
     for (const id of deletes.backends) {
       this.#pools.get(id)?.retire()
       this.#pools.delete(id)
@@ -201,16 +200,4 @@ function listenProblem({ id, address }: Listener, error: unknown): string {
     return `cannot listen on ${where} (listener "${id}"): not permitted; use a port above 1023 or grant CAP_NET_BIND_SERVICE`
   }
   return `cannot listen on ${where} (listener "${id}"): ${error instanceof Error ? error.message : String(error)}`
-}
-
-/** The items, letting requests through after every few milliseconds of work on them. */
-async function* inSlices<T>(items: readonly T[]): AsyncGenerator<T> {
-  let until = performance.now() + SLICE_MS
-  for (const item of items) {
-    if (performance.now() > until) {
-      await nextTurn()
-      until = performance.now() + SLICE_MS
-    }
-    yield item
-  }
 }

@@ -11,18 +11,20 @@ import type { RequestHead } from './request-head.ts'
 import type { Destination } from './target.ts'
 import type { TunnelEnd } from './tunnel.ts'
 
-/** Takes a request's body: the server's side of an exchange. */
+/** Takes a request's body: the server's side of an exchange. Data is lent as for AnswerSink. */
 export interface BodySink {
-  /** False asks to wait for `resumeBody`. The buffer is the sink's to keep. */
+  /** False asks to wait for `resumeBody`. */
   bodyData(chunk: Buffer): boolean
   bodyEnd(trailers: string): void
+  /** Large data that it was given last may not be overwritten yet. */
+  readonly holdsData: boolean
   /** The client takes answer bytes again. */
   resumeAnswer(): void
 }
 
 /**
- * Takes an answer: the gateway, for the server's side. Data below JOIN_BYTES (wire.ts) is only lent for the call, larger
- * data is the sink's to keep.
+ * Takes an answer: the gateway, for the server's side. Data below JOIN_BYTES (reads.ts) is only lent for the call, larger
+ * data for as long as the sink `holdsData`.
  */
 export interface AnswerSink {
   /** A 1xx answer but 101. */
@@ -32,6 +34,7 @@ export interface AnswerSink {
   /** False asks to wait for `resumeAnswer`. */
   answerData(chunk: Buffer): boolean
   answerEnd(trailers: string): void
+  readonly holdsData: boolean
   /** 101: what follows is a tunnel to `end`, `early` its first bytes. */
   upgraded(head: AnswerHead, end: TunnelEnd, early: Buffer | null): void
   /** Nothing more comes. */
@@ -49,6 +52,7 @@ export interface ClientSide {
   sendHead(head: AnswerHead, data: Buffer | null, ended: boolean): boolean
   sendData(chunk: Buffer): boolean
   sendEnd(trailers: string): void
+  readonly holdsData: boolean
   sendOwn(answer: OwnAnswer): void
   /** 101 with its head, then a tunnel. */
   becomeTunnel(head: AnswerHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd

@@ -8,26 +8,27 @@
 import type { Socket } from 'node:net'
 import { clock } from './clock.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
+import { JOIN_BYTES, type Reader, type Reads } from './reads.ts'
 import type { TunnelEnd } from './tunnel.ts'
-
-/** Data below this size is joined with the text around it into one write, and only lent by who read it. */
-export const JOIN_BYTES: number = 16 * 1024
 
 interface WiredSocket extends Socket {
   wire?: Wire
 }
 
-export abstract class Wire implements Expiring, TunnelEnd {
+export abstract class Wire implements Expiring, Reader, TunnelEnd {
   readonly socket: Socket
   deadlineAt: number = Infinity
   deadlineIndex = -1
   /** The other end, once this is a tunnel. */
   protected peer: TunnelEnd | null = null
+  protected readonly reads: Reads | null
   readonly #deadlines: Deadlines
   #tunnelIdleMs = Infinity
 
-  constructor(socket: Socket, deadlines: Deadlines) {
+  /** `reads`: the socket's `onread`, null when it has none. */
+  constructor(socket: Socket, reads: Reads | null, deadlines: Deadlines) {
     this.socket = socket
+    this.reads = reads
     this.#deadlines = deadlines
     const wired: WiredSocket = socket
     wired.wire = this
@@ -36,13 +37,11 @@ export abstract class Wire implements Expiring, TunnelEnd {
     socket.on('error', onError)
     socket.on('close', onClose)
     deadlines.add(this)
+    if (reads === null) socket.on('data', onData)
+    else reads.reader = this
   }
 
-  /** For sockets that do not read into a buffer of ours. */
-  protected listenForData(): void {
-    this.socket.on('data', onData)
-  }
-
+  abstract get streams(): boolean
   abstract received(data: Buffer): void
   protected abstract peerEnded(): void
   protected abstract writable(): void
@@ -51,6 +50,11 @@ export abstract class Wire implements Expiring, TunnelEnd {
 
   protected setDeadline(ms: number): void {
     this.deadlineAt = clock.now + ms
+  }
+
+  /** Large data that was written last may still be read by the socket. */
+  get holdsData(): boolean {
+    return this.socket.writableLength > 0
   }
 
   /** More is queued in this process than a write should leave there: the source has to wait for `writable`. */
@@ -81,7 +85,8 @@ export abstract class Wire implements Expiring, TunnelEnd {
   reset(): void {
     const { socket } = this
     if (socket.destroyed) return
-    if ('encrypted' in socket) socket.destroy()
+    // libuv refuses a reset once our side has ended, and Node then never closes the socket.
+    if ('encrypted' in socket || socket.writableEnded) socket.destroy()
     else socket.resetAndDestroy()
   }
 

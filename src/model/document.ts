@@ -2,10 +2,10 @@
  * The file, taken apart into settings and declared objects, each with its place in the text. Nothing is judged but the
  * outline: what stands inside an object is admitted, or refused, object by object.
  */
-import { readJson } from './document-json.ts'
+import { readJson, readJsonValues } from './document-json.ts'
 import { readYaml } from './document-yaml.ts'
 import { quote, type Path } from './parsed.ts'
-import { toPointer } from './pointer.ts'
+import { escapeStep, toPointer } from './pointer.ts'
 import type { Problem } from './problem.ts'
 import { SETTINGS_SHAPE } from './settings-schema.ts'
 import { didYouMean } from './suggest.ts'
@@ -20,17 +20,21 @@ export interface DocumentObject extends Position {
   readonly key: string
 }
 
-export interface ReadableDocument {
-  readonly readable: true
-  /** What is fixed at start, as written; see resolve-settings.ts. */
+/** What is fixed at start. */
+export interface WrittenSettings {
+  /** As written; see resolve-settings.ts. */
   readonly settings: Readonly<Record<string, unknown>>
+  /** Where one of them stands: `['log', 'level']`. */
+  readonly locateSetting: (path: Path) => Position | null
+}
+
+export interface ReadableDocument extends WrittenSettings {
+  readonly readable: true
   readonly objects: readonly DocumentObject[]
   /** Of the outline: an unknown top-level key, a section that is no map. Their kind is never `file`. */
   readonly problems: readonly Problem[]
   /** Where a member of an object stands; of the nearest one that is there. Made for few calls, not for every object. */
   readonly locate: (object: Pick<DocumentObject, 'kind' | 'id'>, path: Path) => Position | null
-  /** The same for `['log', 'level']`. */
-  readonly locateSetting: (path: Path) => Position | null
 }
 
 export type ParsedDocument =
@@ -49,9 +53,9 @@ const KNOWN = [...SETTING_KEYS, ...Object.values(SECTIONS)]
 
 /** `filename` tells the notation (`.json`, else YAML) and names the file in problems and keys. Never throws. */
 export function parseDocument(text: string, filename: string): ParsedDocument {
-  const source = text.startsWith('\uFEFF') ? text.slice(1) : text
+  const source = withoutMark(text)
   try {
-    return takeApart(filename.endsWith('.json') ? readJson(source) : readYaml(source), filename)
+    return takeApart(isJson(filename) ? readJson(source) : readYaml(source), filename)
   } catch (error) {
     // Both readers are thorough; what they let through (a stack that overflows) is still only an unreadable file.
     const known = error instanceof Unreadable ? error : null
@@ -66,8 +70,33 @@ export function parseDocument(text: string, filename: string): ParsedDocument {
   }
 }
 
+/**
+ * The settings alone, which costs a fraction of the whole where there are many objects; null for what cannot be read, which
+ * parseDocument says better. Never throws.
+ */
+export function parseSettings(text: string, filename: string): WrittenSettings | null {
+  const source = withoutMark(text)
+  try {
+    const { root, locate } = isJson(filename) ? readJsonValues(source) : readYaml(source)
+    return { settings: settingsOf(root), locateSetting: locate }
+  } catch {
+    return null
+  }
+}
+
+function isJson(filename: string): boolean {
+  return filename.endsWith('.json')
+}
+
+function withoutMark(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text
+}
+
+function settingsOf(root: Tree['root']): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(root).filter(([key]) => SETTING_KEYS.includes(key)))
+}
+
 function takeApart({ root, locate }: Tree, filename: string): ReadableDocument {
-  const settings: Record<string, unknown> = {}
   const objects: DocumentObject[] = []
   const problems: Problem[] = []
 
@@ -76,9 +105,8 @@ function takeApart({ root, locate }: Tree, filename: string): ReadableDocument {
     problems.push({ kind, id: '', message, source: 'file', key: at, ...locate([key]) })
   }
 
-  for (const [key, value] of Object.entries(root)) {
-    if (SETTING_KEYS.includes(key)) settings[key] = value
-    else if (!KNOWN.includes(key) && key !== IGNORED) {
+  for (const key of Object.keys(root)) {
+    if (!KNOWN.includes(key) && key !== IGNORED) {
       complain('settings', key, `unknown key ${quote(key)}${didYouMean(key, KNOWN)}`)
     }
   }
@@ -94,15 +122,17 @@ function takeApart({ root, locate }: Tree, filename: string): ReadableDocument {
       )
       continue
     }
-    for (const [id, value] of Object.entries(section)) {
-      const path = [SECTIONS[kind], id]
-      const { line, column } = locate(path) ?? { line: 1, column: 1 }
-      objects.push({ kind, id, value, key: `${filename}#${toPointer(path)}`, line, column })
+    // All keys of a section share their beginning, and with their ids all their text.
+    const prefix = `${filename}#${toPointer([SECTIONS[kind]])}/`
+    const values = section as Readonly<Record<string, unknown>>
+    for (const id of Object.keys(values)) {
+      const { line, column } = locate([SECTIONS[kind], id]) ?? { line: 1, column: 1 }
+      objects.push({ kind, id, value: values[id], key: prefix + escapeStep(id), line, column })
     }
   }
   return {
     readable: true,
-    settings,
+    settings: settingsOf(root),
     objects,
     problems,
     locate: ({ kind, id }, path) => locate([SECTIONS[kind], id, ...path]),

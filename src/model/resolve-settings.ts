@@ -3,7 +3,7 @@
  * next one below it holds.
  */
 import * as z from 'zod'
-import type { ReadableDocument } from './document.ts'
+import type { WrittenSettings } from './document.ts'
 import { parseWith, quote, type Path } from './parsed.ts'
 import { toPointer } from './pointer.ts'
 import type { Problem } from './problem.ts'
@@ -36,7 +36,7 @@ export const SETTING_NAMES: readonly SettingName[] = [
 
 export interface SettingSources {
   /** Null: there is no file (or none that can be read). */
-  readonly document: ReadableDocument | null
+  readonly document: WrittenSettings | null
   readonly filename: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly flags: Readonly<Partial<Record<SettingName, string>>>

@@ -7,7 +7,7 @@ import { type Control, createControl } from '../control/control.ts'
 import { readLocalAddresses } from '../control/local-addresses.ts'
 import { createPublisher, type Publisher } from '../control/publish.ts'
 import { createReadBeside } from '../control/read-beside.ts'
-import { parseDocument } from '../model/document.ts'
+import { parseSettings } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import { resolveSettings, type SettingSources } from '../model/resolve-settings.ts'
 import type { Settings } from '../model/settings.ts'
@@ -17,6 +17,7 @@ import { openSink, type Sink } from '../observe/sink.ts'
 import { createFileProvider } from '../providers/file.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createThreads, type Threads } from './threads.ts'
+import { createTidy } from './tidy.ts'
 
 export interface ServeOptions {
   readonly config: string
@@ -48,8 +49,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 /** The file's settings; null when it cannot be read, which the provider says better. */
 export function readSettings(config: string): SettingSources['document'] {
   try {
-    const document = parseDocument(readFileSync(config, 'utf8'), config)
-    return document.readable ? document : null
+    return parseSettings(readFileSync(config, 'utf8'), config)
   } catch {
     return null
   }
@@ -76,6 +76,9 @@ async function run(
     publisher,
     log,
   })
+  // In line, a pause of the main thread would be one of the requests.
+  const tidy = settings.workers > 0 ? createTidy() : null
+  publisher.listen({ onInForce: () => tidy?.soon() })
   const writeLines = (lines: string): void => sink.write(lines)
   const threads = createThreads({ settings, scoreboard, publisher, log, writeLines })
   const signals = listenForSignals(
@@ -91,8 +94,11 @@ async function run(
     () => state,
   )
   try {
-    await control.start()
+    // They get ready while the sources are read.
     threads.start()
+    await control.start()
+    // A table without objects is the one that is in force already: it is never published.
+    if (control.table().objects.length === 0) throw new Error(noListener(publisher, control))
     await publisher.whenInForce(1)
     if (Object.keys(threads.ports()).length === 0) throw new Error(noListener(publisher, control))
     for (const problem of publisher.threadProblems()) log.error({}, problem)
@@ -115,6 +121,7 @@ async function run(
     throw error
   }
   state = 'draining'
+  tidy?.stop()
   await control.stop()
   await threads.drain(settings.drainMs)
   publisher.stop()

@@ -3,6 +3,7 @@
  * Runs in a worker (worker.ts), or on the main thread with `workers: 0`.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Update } from '../control/publish.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'
@@ -44,10 +45,11 @@ export function createServingThread(
   reporter.unref()
   let applied = Promise.resolve()
 
-  /** One after another: a large delta lets requests through while it is applied. */
+  /** One after another, and requests in between: a large delta comes in many parts. */
   async function apply({ number, delta, pages }: Update): Promise<void> {
     const problems = await gateway.apply(JSON.parse(delta) as Delta, pages)
     post({ kind: 'applied', number, problems, ports: gateway.ports() })
+    await nextTurn()
   }
 
   function drain(): void {

@@ -41,6 +41,9 @@ export interface ThreadsStatus {
 const YOUNG_MS = 5_000
 const LONGEST_PAUSE_MS = 5_000
 
+/** TODO */
+const YOUNG_GENERATION_MB = Number(process.env['YG'] ?? 24)
+
 /** One of them, whether a worker or in line. */
 interface Running {
   send(message: ToThread): void
@@ -93,7 +96,10 @@ export function createThreads(options: ThreadsOptions): Threads {
 
   function launchWorker(begin: ThreadStart): Running {
     const drained = Promise.withResolvers<void>()
-    const worker = new Worker(options.entry ?? workerEntry(), { workerData: begin })
+    const worker = new Worker(options.entry ?? workerEntry(), {
+      workerData: begin,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    })
     const startedAt = performance.now()
     worker.on('message', (message: FromThread) => hear(begin.thread, drained, message))
     worker.on('error', (error) => {

@@ -99,7 +99,9 @@ function distinctValues(term: Term): Term {
 }
 
 function withoutRepeats(literals: Literal[]): Literal[] {
-  if (literals.length === 1) return literals
+  // Of a host and a path, as most routes are, neither can repeat the other: the keys are not worth their making.
+  const subjects = new Set(literals.map(({ term }) => term.subject))
+  if (subjects.size === literals.length) return literals
   const distinct = new Map(literals.map((literal) => [literalKey(literal), literal]))
   return distinct.size === literals.length ? literals : [...distinct.values()]
 }

@@ -8,6 +8,7 @@ import {
 } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls'
 import { ExchangeError, type Reason } from '../http/errors.ts'
+import type { Reads } from '../http/reads.ts'
 import { denyHost } from '../model/denied-address.ts'
 
 export interface Target {
@@ -23,13 +24,8 @@ export interface Target {
   } | null
 }
 
-export interface ReadBuffer {
-  /** Where the next read goes. */
-  readonly next: () => Buffer
-  readonly received: (bytes: number, buffer: Uint8Array) => boolean
-}
-
-export function openSocket(target: Target, read: ReadBuffer): Socket {
+/** Reads by `reads` when it speaks plain TCP. */
+export function openSocket(target: Target, reads: Reads): Socket {
   const { host, port, tls } = target
   if (tls === null) {
     const options: NetConnectOpts = {
@@ -39,7 +35,7 @@ export function openSocket(target: Target, read: ReadBuffer): Socket {
       allowHalfOpen: true,
       lookup: checkedLookup,
     }
-    return connectTcp({ ...options, onread: { buffer: read.next, callback: read.received } })
+    return connectTcp({ ...options, onread: reads })
   }
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
     host,

@@ -4,9 +4,7 @@
  *   CONNECTING ──► HEAD ──1xx──► HEAD ──final──► BODY ──ended──► IDLE (or closed)
  *                                  └──101──► TUNNEL
  *
- * Reads go into one buffer that all connections of the thread share, as long as an answer fits one read (19.5 us a
- * request with it, 20.4 without, DESIGN.md section 1); what comes after the first read of a long answer goes into a
- * buffer of its own.
+ * Hot path (bench scenarios `small` and `large`); where reads go, see http/reads.ts.
  */
 import type { Socket } from 'node:net'
 import { type AnswerHead, parseAnswerHead } from '../http/answer-head.ts'
@@ -14,8 +12,9 @@ import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { AnswerSink, BodySink } from '../http/exchange.ts'
 import { faultOfPartialAnswer } from '../http/partial-head.ts'
+import { Reads } from '../http/reads.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
-import { JOIN_BYTES, Wire } from '../http/wire.ts'
+import { Wire } from '../http/wire.ts'
 import { AnswerBody } from './answer-body.ts'
 import { connectError, openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -31,12 +30,9 @@ const CLOSED = 5
 const HEAD_END = Buffer.from('\r\n\r\n')
 const MAX_HEAD_BYTES = 32 * 1024
 const MAX_INTERIM = 100
-const READ_BYTES = 64 * 1024
 /** Node's servers announce 5 s and mean it: a request must not meet the close. */
 const KEEP_ALIVE_MARGIN_MS = 4_000
 const MIN_IDLE_MS = 500
-
-const shared = Buffer.allocUnsafeSlow(READ_BYTES)
 
 export class ServerConnection extends Wire implements BodySink {
   /** It has carried an answer before: its server may have closed it meanwhile. */
@@ -52,28 +48,17 @@ export class ServerConnection extends Wire implements BodySink {
   #body: AnswerBody | null = null
   #reusable = false
   #idleMs = 0
-  #own: Buffer | null = null
   #error: Error | null = null
 
   static open(endpoint: Endpoint): ServerConnection {
-    // The socket asks for its buffer before the connection around it exists.
-    const holder: { connection: ServerConnection | null } = { connection: null }
-    const socket = openSocket(endpoint.target, {
-      next: () => holder.connection?.nextBuffer() ?? shared,
-      received: (bytes, buffer) => {
-        holder.connection?.received(Buffer.from(buffer.buffer, buffer.byteOffset, bytes))
-        return true
-      },
-    })
-    const connection = new ServerConnection(socket, endpoint)
-    holder.connection = connection
-    return connection
+    const reads = new Reads()
+    const plain = endpoint.target.tls === null
+    return new ServerConnection(openSocket(endpoint.target, reads), plain ? reads : null, endpoint)
   }
 
-  private constructor(socket: Socket, endpoint: Endpoint) {
-    super(socket, endpoint.deadlines)
+  private constructor(socket: Socket, reads: Reads | null, endpoint: Endpoint) {
+    super(socket, reads, endpoint.deadlines)
     this.endpoint = endpoint
-    if (endpoint.target.tls !== null) this.listenForData()
     this.setDeadline(endpoint.timeouts.connectMs)
     socket.once(endpoint.target.tls === null ? 'connect' : 'secureConnect', () => this.#connected())
   }
@@ -111,7 +96,7 @@ export class ServerConnection extends Wire implements BodySink {
     if (this.#phase === CLOSED || this.#requestEnded) return true
     if (this.#request?.body === 'chunked')
       this.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
-    else this.socket.write(chunk)
+    else this.writeJoined('', chunk, '')
     if (this.#phase === HEAD) this.#awaitAnswer()
     return !this.blocked
   }
@@ -136,13 +121,8 @@ export class ServerConnection extends Wire implements BodySink {
 
   // The answer.
 
-  nextBuffer(): Buffer {
-    if (this.#phase !== BODY) {
-      this.#own = null
-      return shared
-    }
-    this.#own ??= Buffer.allocUnsafeSlow(READ_BYTES)
-    return this.#own
+  get streams(): boolean {
+    return this.#phase === BODY
   }
 
   received(data: Buffer): void {
@@ -237,15 +217,14 @@ export class ServerConnection extends Wire implements BodySink {
     }
     const { data, ended, extra } = piece
     if (extra) this.#reusable = false
-    // Small data is written before this returns; large data may be kept by the socket it is written to.
-    const lent = data !== null && data.length >= JOIN_BYTES ? this.#giveAway(data) : data
     let goOn = true
     if (head !== null) {
       const whole = ended && body.trailers === ''
       if (whole) this.#end()
-      goOn = sink.answerHead(head, lent, whole)
+      goOn = sink.answerHead(head, data, whole)
       if (whole) return
-    } else if (lent !== null) goOn = sink.answerData(lent)
+    } else if (data !== null) goOn = sink.answerData(data)
+    if (sink.holdsData) this.reads?.leaveBuffer()
     if (ended) {
       this.#end()
       sink.answerEnd(body.trailers)
@@ -254,13 +233,6 @@ export class ServerConnection extends Wire implements BodySink {
       this.deadlineAt = Infinity
       this.socket.pause()
     }
-  }
-
-  /** What is in the shared buffer is copied; a buffer of our own is handed over, and a fresh one taken. */
-  #giveAway(data: Buffer): Buffer {
-    if (data.buffer === shared.buffer) return Buffer.from(data)
-    this.#own = null
-    return data
   }
 
   /** The answer is whole. Done before it is passed on, so that the next request finds this connection idle. */

@@ -157,3 +157,23 @@ test('pipelined requests behind one whose client left are not sent', async (t) =
     ['/held', '/sentinel'],
   )
 })
+
+test('a client that leaves gives back the place that it held at the server', async (t) => {
+  const origin = await startOrigin(t, (request, connection) => {
+    if (request.target !== '/held') connection.write(OK)
+  })
+  const gateway = await startGateway(t, {
+    origin: origin.port,
+    backend: { limits: { connections: 1 } },
+  })
+
+  for (let i = 0; i < 3; i++) {
+    origin.forget()
+    const client = await openClient(t, gateway.port)
+    client.send(get('/held'))
+    const { connection } = await origin.request(1)
+    client.reset()
+    await connection.gone()
+    await sentinel(t, gateway)
+  }
+})

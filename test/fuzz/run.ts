@@ -45,6 +45,8 @@ export async function runFuzz(t: TestContext, run: FuzzRun): Promise<Map<string,
       explained.set(name, (explained.get(name) ?? 0) + times)
     }
   }
-  await Promise.all(Array.from({ length: run.lanes }, lane))
+  // All of them: a lane that went on behind the failure of another would fail in the next run.
+  const outcomes = await Promise.allSettled(Array.from({ length: run.lanes }, lane))
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   return explained
 }

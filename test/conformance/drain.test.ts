@@ -1,0 +1,97 @@
+// facts/wire.md 4 (tunnels end with the drain limit, not before) and issue point 5: what is in flight is finished.
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { openClient } from '../support/client.ts'
+import { startGateway } from '../support/gateway.ts'
+import { value } from '../support/message.ts'
+import { OK, startOrigin } from '../support/origin.ts'
+import { get, request } from '../support/refusal.ts'
+
+test('a drain closes idle connections, finishes what is in flight and says Connection: close', async (t) => {
+  const origin = await startOrigin(t, async (seen, connection) => {
+    if (seen.target === '/held') return
+    await seen.whole()
+    connection.write(OK)
+  })
+  const gateway = await startGateway(t, { origin: origin.port })
+  const idle = await openClient(t, gateway.port)
+  await idle.ask(get('/'))
+  const waiting = await openClient(t, gateway.port)
+  waiting.send(get('/held'))
+  const held = await origin.until(
+    () => origin.requests.find(({ target }) => target === '/held'),
+    'the held request',
+  )
+  const uploading = await openClient(t, gateway.port)
+  uploading.send(`${request('POST', '/upload', 'Content-Length: 10')}hello`)
+  await origin.until(
+    () => origin.requests.some(({ target, body }) => target === '/upload' && body() === 'hello'),
+    'the upload',
+  )
+
+  const drained = gateway.drain()
+  assert.equal(await idle.closed(), 'fin')
+  uploading.send('world')
+  held.connection.write(OK)
+
+  for (const client of [waiting, uploading]) {
+    const answer = await client.answer()
+    assert.equal(answer.status, 200)
+    assert.equal(value(answer, 'connection'), 'close')
+    assert.equal(await client.closed(), 'fin')
+  }
+  await drained
+})
+
+test('a drain takes no new connections', async (t) => {
+  const origin = await startOrigin(t)
+  const gateway = await startGateway(t, { origin: origin.port })
+
+  await gateway.drain()
+
+  const refused = await new Promise<string>((resolve) => {
+    const socket = connect(gateway.port, '127.0.0.1')
+    socket.once('error', ({ message }) => resolve(message))
+    socket.once('close', () => resolve('closed'))
+    socket.resume()
+  })
+  assert.match(refused, /ECONNREFUSED|ECONNRESET|closed/)
+})
+
+test('a tunnel goes on while a drain waits, until its parties end it', async (t) => {
+  const origin = await startOrigin(t, (_seen, connection) => {
+    connection.tunnel()
+    connection.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n',
+    )
+  })
+  const gateway = await startGateway(t, { origin: origin.port })
+  const client = await openClient(t, gateway.port)
+  await client.ask(get('/', 'Connection: Upgrade', 'Upgrade: x'))
+  const { connection } = await origin.request(1)
+
+  const drained = gateway.drain()
+  client.send('ping')
+  await origin.until(() => connection.tunnelled() === 'ping', 'the ping')
+  connection.write('pong')
+  assert.equal(await client.bytes(4), 'pong')
+  client.end()
+  connection.end()
+
+  await drained
+})
+
+// libuv refuses to reset a socket that was shut down, and Node then never closes it: such connections leaked.
+test('connections that we have ended and their clients have not leave with the gateway', async (t) => {
+  const origin = await startOrigin(t)
+  const gateway = await startGateway(t, { origin: origin.port })
+  for (let i = 0; i < 10; i++) {
+    const client = await openClient(t, gateway.port)
+    client.socket.removeAllListeners('end')
+    client.send('GET  / HTTP/1.1\r\n\r\n')
+    assert.equal((await client.answer()).status, 400)
+  }
+
+  await gateway.close()
+})

@@ -1,0 +1,149 @@
+// Issue: the bar "a worker thread dies under load with workers: 2 (uncaught error; terminate)".
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import type { Worker } from 'node:worker_threads'
+import { createAdmission } from '../../src/control/admit.ts'
+import { createPublisher, type Publisher } from '../../src/control/publish.ts'
+import { parseDocument } from '../../src/model/document.ts'
+import { resolveSettings } from '../../src/model/resolve-settings.ts'
+import { createThreads, type Threads } from '../../src/process/threads.ts'
+import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
+import { connectClient } from '../support/client.ts'
+import { startLoad } from '../support/load.ts'
+import { choosePort } from '../support/ports.ts'
+import { get } from '../support/refusal.ts'
+import { startNamed } from '../support/servers.ts'
+import { eventually } from '../support/until.ts'
+
+const CLIENTS = 24
+const BACK_WITHIN_MS = 1_000
+
+interface Crew {
+  readonly threads: Threads
+  readonly port: number
+  /** Of a thread, the one that runs now. */
+  worker(thread: number): Worker
+  /** Of the listener, as the thread counts it. */
+  counted(thread: number, counter: number): number
+  /** Exchanges and connections under way, as all threads count them: of every object. */
+  underWay(): number[]
+}
+
+/** The serving threads with a table in force, in this process: a listener, a frontend, two servers. */
+async function startCrew(t: TestContext): Promise<Crew> {
+  const [one, two] = await Promise.all([startNamed(t, 'one', 2), startNamed(t, 'two', 2)])
+  const port = await choosePort()
+  const scoreboard = new Scoreboard(2, Date.now())
+  const publisher = createPublisher(scoreboard)
+  const workers: Worker[] = []
+  const note = (worker: Worker): void => void workers.push(worker)
+  process.on('worker', note)
+  const threads = createThreads({
+    settings: resolveSettings({
+      document: null,
+      filename: '',
+      env: {},
+      flags: { workers: '2', 'log-access': 'off' },
+      cores: 2,
+    }).settings,
+    scoreboard,
+    publisher,
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    writeLines() {},
+    entry: new URL('../support/failing-worker.ts', import.meta.url),
+  })
+  t.after(async () => {
+    process.off('worker', note)
+    await threads.drain(0)
+    publisher.stop()
+  })
+  publish(publisher, {
+    listeners: { web: { address: `127.0.0.1:${port}` } },
+    backends: { pair: { balance: 'least-connections', servers: { one: one.url, two: two.url } } },
+    frontends: { all: { route: 'PathPrefix("/")', backend: 'pair' } },
+  })
+  threads.start()
+  await publisher.whenInForce(1)
+  const running = [0, 1].map((thread) => workers[thread])
+  process.off('worker', note)
+  process.on('worker', note)
+  const { listeners, backends, frontends } = publisher.placed()
+  const [web = { slot: -1 }] = listeners
+  const servers = [...backends].flatMap((backend) => [...backend.servers])
+  const slots = [web, ...frontends, ...servers].map(({ slot }) => slot)
+  return {
+    threads,
+    port,
+    worker: (thread) => running[thread] ?? assert.fail(`there is no thread ${thread}`),
+    counted(thread, counter) {
+      const { counts, base } = new ScoreboardView(scoreboard.memory(), thread).slot(web.slot)
+      return counts[base + counter] ?? 0
+    },
+    underWay: () => slots.map((slot) => scoreboard.shared(slot, SHARED.inFlight)),
+  }
+}
+
+function publish(publisher: Publisher, config: object): void {
+  const document = parseDocument(JSON.stringify(config), 'test.json')
+  assert.ok(document.readable)
+  const admission = createAdmission({
+    readFile: () => assert.fail('no files here'),
+    admin: null,
+    localAddresses: () => new Set(),
+    now: Date.now,
+  })
+  const objects = document.objects.map((object) => ({ ...object, key: object.id }))
+  const { snapshot } = admission.admit({
+    parts: [{ source: 'test', revision: '1', locate: undefined, objects }],
+    problems: [],
+  })
+  publisher.publish(snapshot, Date.now())
+}
+
+const DEATHS: Readonly<Record<string, (worker: Worker) => unknown>> = {
+  'an uncaught error': (worker) => worker.postMessage({ kind: 'fail' }),
+  terminate: (worker) => worker.terminate(),
+}
+
+for (const [cause, kill] of Object.entries(DEATHS)) {
+  test(`a thread that dies by ${cause} takes its own connections only, and is back at once`, async (t) => {
+    const crew = await startCrew(t)
+    const load = startLoad({
+      port: crew.port,
+      clients: CLIENTS,
+      request: () => get('/'),
+      pauseMs: 1,
+    })
+    await load.more(500)
+    const doomed = crew.counted(0, COUNT.connections)
+    const opened = crew.counted(0, COUNT.opened)
+    assert.ok(doomed > 0 && doomed < CLIENTS, `${doomed} of ${CLIENTS} are at the thread`)
+
+    const killedAt = performance.now()
+    kill(crew.worker(0))
+    await eventually(() => crew.threads.status().restarts === 1, 'the thread is started again')
+    await eventually(() => takesConnections(crew, opened), 'the new thread takes connections')
+    const backAfterMs = performance.now() - killedAt
+    await load.more(500)
+    const report = await load.stop()
+
+    t.diagnostic(
+      `back after ${backAfterMs.toFixed(0)} ms, ${doomed} of ${CLIENTS} connections lost`,
+    )
+    assert.ok(backAfterMs < BACK_WITHIN_MS, `back after ${backAfterMs} ms`)
+    assert.deepEqual(Object.keys(report.statuses), ['200'])
+    assert.ok(report.failures.length <= doomed, report.failures.join('\n'))
+    assert.deepEqual(crew.threads.status().workers, { running: 2, restarting: 0 })
+    await eventually(
+      () => crew.underWay().every((count) => count === 0),
+      'nothing is counted as under way',
+    )
+  })
+}
+
+async function takesConnections(crew: Crew, opened: number): Promise<boolean> {
+  const client = await connectClient(crew.port)
+  client.socket.destroy()
+  return crew.counted(0, COUNT.opened) > opened
+}

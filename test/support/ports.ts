@@ -1,0 +1,26 @@
+/** Ports for listeners that several threads or two starts share, where port 0 would be a different one each time. */
+import { randomInt } from 'node:crypto'
+import { createServer } from 'node:net'
+
+// Below the ports that the kernel gives to outgoing connections, so that none of those takes one meanwhile.
+const LOWEST = 18_000
+const HIGHEST = 32_000
+const given = new Set<number>()
+
+/** A port on which nothing listens and that nobody in this process was given before. */
+export async function choosePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(LOWEST, HIGHEST)
+    if (given.has(port) || !(await isFree(port))) continue
+    given.add(port)
+    return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
+}
