@@ -13,7 +13,7 @@ export interface Part {
 }
 
 /** Routes, servers or ids in one part. */
-const PART_SIZE = 128
+const PART_SIZE = 256
 
 const nothing: Omit<Delta, 'number'> = {
   upserts: { listeners: [], backends: [], frontends: [] },

@@ -22,7 +22,7 @@ export class AnswerWriter {
     exchange: Exchange,
     head: AnswerHead,
     kept: boolean,
-    data: Buffer | null,
+    data: Buffer | string | null,
     ended: boolean,
   ): void {
     const { text, chunked, closing, dropsBody } = answerText(head, exchange.head.minorVersion, kept)
@@ -43,7 +43,7 @@ export class AnswerWriter {
     }
   }
 
-  data(exchange: Exchange, chunk: Buffer): void {
+  data(exchange: Exchange, chunk: Buffer | string): void {
     if (this.#dropsBody) return
     exchange.bytesOut += chunk.length
     if (this.#chunked) this.#wire.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')

@@ -222,7 +222,7 @@ export class ClientConnection extends Wire implements ClientSide {
     this.socket.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}\r\n`, 'latin1')
   }
 
-  sendHead(head: AnswerHead, data: Buffer | null, ended: boolean): boolean {
+  sendHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {
     const exchange = this.#exchange
     if (exchange === null) return true
     const kept = exchange.head.keepAlive && exchange.bodyEnded && !this.#front.draining
@@ -231,7 +231,7 @@ export class ClientConnection extends Wire implements ClientSide {
     return this.#keepsUp()
   }
 
-  sendData(chunk: Buffer): boolean {
+  sendData(chunk: Buffer | string): boolean {
     if (this.#exchange !== null) this.#answer.data(this.#exchange, chunk)
     return this.#keepsUp()
   }

@@ -23,14 +23,32 @@ export class HeadReader {
     // RFC 9112 section 2.2: an empty line or two before a request is forgiven, no more.
     let from = 0
     while (from < 4 && bytes[from] === CR && bytes[from + 1] === LF) from += 2
-    const end = bytes.indexOf(HEAD_END, Math.max(from, this.#searched - 3))
+    if (this.#searched > 0) {
+      // It came in pieces before: the search goes on where it ended.
+      const end = bytes.indexOf(HEAD_END, Math.max(from, this.#searched - 3))
+      return end < 0
+        ? this.#partial(bytes, from, limits)
+        : this.#whole(bytes, from, end, limits, trusted)
+    }
+    const text = bytes.toString('latin1', from, Math.min(bytes.length, from + limits.headBytes))
+    const end = text.indexOf('\r\n\r\n')
     if (end < 0) return this.#partial(bytes, from, limits)
+    const head = parseRequestHead(text.slice(0, end + 2), limits, trusted)
+    return head instanceof ExchangeError ? head : { head, rest: after(bytes, from + end + 4) }
+  }
+
+  #whole(
+    bytes: Buffer,
+    from: number,
+    end: number,
+    limits: Listener['limits'],
+    trusted: boolean,
+  ): ReadHead {
     this.#searched = 0
     this.#checked = 0
     if (end + 4 - from > limits.headBytes) return tooLarge(limits)
     const head = parseRequestHead(bytes.toString('latin1', from, end + 2), limits, trusted)
-    if (head instanceof ExchangeError) return head
-    return { head, rest: end + 4 < bytes.length ? bytes.subarray(end + 4) : null }
+    return head instanceof ExchangeError ? head : { head, rest: after(bytes, end + 4) }
   }
 
   #partial(bytes: Buffer, from: number, limits: Listener['limits']): ExchangeError | null {
@@ -41,6 +59,10 @@ export class HeadReader {
     const error = size === 0 ? null : errorOfPartialHead(bytes.toString('latin1', from), limits)
     return error ?? (size > limits.headBytes ? tooLarge(limits) : null)
   }
+}
+
+function after(bytes: Buffer, end: number): Buffer | null {
+  return end < bytes.length ? bytes.subarray(end) : null
 }
 
 function tooLarge({ headBytes }: Listener['limits']): ExchangeError {

@@ -139,7 +139,7 @@ export class Forward implements AnswerSink, ExchangeOwner {
     this.#exchange.client.sendInterim(head)
   }
 
-  answerHead(head: AnswerHead, data: Buffer | null, ended: boolean): boolean {
+  answerHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {
     const { onAnswer } = this.#route
     if (onAnswer !== null) onAnswer(this.#exchange, head)
     // Given back first: the client may have its next request at hand.
@@ -149,7 +149,7 @@ export class Forward implements AnswerSink, ExchangeOwner {
     return goOn
   }
 
-  answerData(chunk: Buffer): boolean {
+  answerData(chunk: Buffer | string): boolean {
     return this.#exchange.client.sendData(chunk)
   }
 

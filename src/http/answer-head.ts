@@ -4,6 +4,10 @@ import { listHolds, withoutConnectionOptions } from './fields.ts'
 import { DIGITS, faultOfFields, STATUS_HEAD, trimmed } from './grammar.ts'
 
 const MAX_FIELDS = 100
+/** Places in `HTTP/1.1 200 OK`. */
+const MINOR_VERSION = 7
+const STATUS = 9
+const ZERO = 48
 const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-authorization'])
 
 /** How an answer's end is known: `close` is the end of its connection. */
@@ -28,14 +32,15 @@ export class AnswerHead {
 
 /** `bodyless`: an answer to HEAD. `text` ends with the last field's CRLF, without the empty line. */
 export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | ExchangeError {
-  const match = STATUS_HEAD.exec(text)
-  if (match === null) return new ExchangeError('BAD_ANSWER', faultOf(text))
+  if (!STATUS_HEAD.test(text)) return new ExchangeError('BAD_ANSWER', faultOf(text))
   const head = new AnswerHead()
-  head.status = Number(match[2])
-  head.reason = match[3] ?? ''
-  head.keepAlive = match[1] !== '0'
+  const lineEnd = text.indexOf('\r\n')
+  const old = text.charCodeAt(MINOR_VERSION) === ZERO
+  head.status = Number(text.slice(STATUS, STATUS + 3))
+  head.reason = text.slice(STATUS + 4, lineEnd)
+  head.keepAlive = !old
   let runs = ''
-  let start = text.indexOf('\r\n') + 2
+  let start = lineEnd + 2
   let runStart = start
   let connection = ''
   let length = ''
@@ -118,7 +123,7 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
   } else if (connection === 'keep-alive') {
     head.keepAlive = true
   }
-  return frame(head, length, coding, match[1] === '0', bodyless) ?? head
+  return frame(head, length, coding, old, bodyless) ?? head
 }
 
 /** RFC 9112 section 6.3, refusing what has two readings. */

@@ -29,10 +29,13 @@ export interface BodySink {
 export interface AnswerSink {
   /** A 1xx answer but 101. */
   interim(head: AnswerHead): void
-  /** The final head, with what is there of the body; `ended` when that is all. False asks to wait for `resumeAnswer`. */
-  answerHead(head: AnswerHead, data: Buffer | null, ended: boolean): boolean
+  /**
+   * The final head, with what is there of the body (as latin1 text where it is small and decoded already); `ended` when
+   * that is all. False asks to wait for `resumeAnswer`.
+   */
+  answerHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean
   /** False asks to wait for `resumeAnswer`. */
-  answerData(chunk: Buffer): boolean
+  answerData(chunk: Buffer | string): boolean
   answerEnd(trailers: string): void
   readonly holdsData: boolean
   /** 101: what follows is a tunnel to `end`, `early` its first bytes. */
@@ -49,8 +52,8 @@ export interface ClientSide {
   resumeBody(): void
   sendInterim(head: AnswerHead): void
   /** False asks the caller to wait for `sink.resumeAnswer`. */
-  sendHead(head: AnswerHead, data: Buffer | null, ended: boolean): boolean
-  sendData(chunk: Buffer): boolean
+  sendHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean
+  sendData(chunk: Buffer | string): boolean
   sendEnd(trailers: string): void
   readonly holdsData: boolean
   sendOwn(answer: OwnAnswer): void

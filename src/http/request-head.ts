@@ -55,19 +55,20 @@ export function parseRequestHead(
   limits: HeadLimits,
   trusted: boolean,
 ): RequestHead | ExchangeError {
-  const match = REQUEST_HEAD.exec(text)
-  if (match === null) return refuseGrammar(text)
+  if (!REQUEST_HEAD.test(text)) return refuseGrammar(text)
   const head = new RequestHead()
-  head.method = match[1] ?? ''
-  head.target = match[2] ?? ''
-  head.minorVersion = match[3] === '0' ? 0 : 1
+  const methodEnd = text.indexOf(' ')
+  const targetEnd = text.indexOf(' ', methodEnd + 1)
+  head.method = text.slice(0, methodEnd)
+  head.target = text.slice(methodEnd + 1, targetEnd)
+  head.minorVersion = text.charCodeAt(targetEnd + VERSION_MINOR) === ZERO ? 0 : 1
   if (head.target.length > limits.targetBytes) {
     return new ExchangeError(
       'TARGET_TOO_LONG',
       `the target is longer than ${limits.targetBytes} bytes`,
     )
   }
-  return walk(text, head.method.length + head.target.length + 12, head, limits, trusted)
+  return walk(text, targetEnd + AFTER_VERSION, head, limits, trusted)
 }
 
 function walk(
@@ -184,6 +185,10 @@ function walk(
 
 const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-authorization'])
 
+/** From the space before `HTTP/1.1 CRLF`. */
+const VERSION_MINOR = ' HTTP/1.'.length
+const AFTER_VERSION = ' HTTP/1.1\r\n'.length
+const ZERO = 48
 const C = 99
 const E = 101
 const F = 102

@@ -66,9 +66,11 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
    * Text and data in one system call: joined as one string when small, gathered when large. Small data is copied before
    * this returns, large data is the socket's to keep.
    */
-  writeJoined(before: string, data: Buffer, after: string): void {
+  writeJoined(before: string, data: Buffer | string, after: string): void {
     const { socket } = this
-    if (data.length < JOIN_BYTES) {
+    if (typeof data === 'string') {
+      socket.write(before + data + after, 'latin1')
+    } else if (data.length < JOIN_BYTES) {
       socket.write(before + data.toString('latin1') + after, 'latin1')
     } else if (before === '' && after === '') {
       socket.write(data)

@@ -117,7 +117,9 @@ async function run(
   } catch (error) {
     // A signal may come before the first table is in force.
     log.error({ err: error }, 'the start failed')
-    await Promise.all([admin.close(), threads.drain(0), sink.close()])
+    tidy?.stop()
+    await Promise.all([control.stop(), admin.close(), threads.drain(0), sink.close()])
+    publisher.stop()
     throw error
   }
   state = 'draining'

@@ -9,6 +9,7 @@ import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
+import { createTidy } from './tidy.ts'
 
 export interface ServingThread {
   receive(message: ToThread): void
@@ -43,11 +44,19 @@ export function createServingThread(
     loop.reset()
   }, REPORT_MS)
   reporter.unref()
+  const tidy = createTidy()
+  let isFresh = true
   let applied = Promise.resolve()
 
   /** One after another, and requests in between: a large delta comes in many parts. */
-  async function apply({ number, delta, pages }: Update): Promise<void> {
-    const problems = await gateway.apply(JSON.parse(delta) as Delta, pages)
+  async function apply({ number, delta: text, pages }: Update): Promise<void> {
+    const delta = JSON.parse(text) as Delta
+    if (isFresh && delta.upserts.listeners.length > 0) {
+      // All but the listeners of the first table has come. Whoever is in line shares the main thread, and its admin.
+      if (start.reusePort) tidy.now()
+      isFresh = false
+    }
+    const problems = await gateway.apply(delta, pages)
     post({ kind: 'applied', number, problems, ports: gateway.ports() })
     await nextTurn()
   }

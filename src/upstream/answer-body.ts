@@ -4,7 +4,7 @@ import { ChunkedDecoder } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
 
 export interface BodyPiece {
-  data: Buffer | null
+  data: Buffer | string | null
   /** The body is whole. */
   ended: boolean
   /** Bytes followed it that belong to no answer. */
@@ -31,19 +31,25 @@ export class AnswerBody {
     return this.#framing === 'close'
   }
 
-  read(bytes: Buffer): BodyPiece | ExchangeError {
+  /** Text only where nothing has to be decoded: not for a chunked body. */
+  read(bytes: Buffer | string): BodyPiece | ExchangeError {
     const framing = this.#framing
     const data = bytes.length === 0 ? null : bytes
     if (framing === 'none') return { data: null, ended: true, extra: data !== null }
     if (framing === 'close') return { data, ended: false, extra: false }
     if (framing === 'length') {
       const extra = bytes.length > this.#left
-      const taken = extra ? bytes.subarray(0, this.#left) : bytes
+      const taken = extra ? cut(bytes, this.#left) : bytes
       this.#left -= taken.length
       return { data: taken.length === 0 ? null : taken, ended: this.#left === 0, extra }
     }
+    if (typeof bytes === 'string') throw new Error('a chunked body is not decoded from text')
     const decoded = framing.decode(bytes)
     if (decoded instanceof ExchangeError) return decoded
     return { data: decoded.data, ended: framing.done, extra: decoded.rest !== null }
   }
+}
+
+function cut(bytes: Buffer | string, length: number): Buffer | string {
+  return typeof bytes === 'string' ? bytes.slice(0, length) : bytes.subarray(0, length)
 }

@@ -27,7 +27,6 @@ const BODY = 3
 const TUNNEL = 4
 const CLOSED = 5
 
-const HEAD_END = Buffer.from('\r\n\r\n')
 const MAX_HEAD_BYTES = 32 * 1024
 const MAX_INTERIM = 100
 /** Node's servers announce 5 s and mean it: a request must not meet the close. */
@@ -150,34 +149,22 @@ export class ServerConnection extends Wire implements BodySink {
     let bytes = this.#stash === null ? data : Buffer.concat([this.#stash, data])
     this.#stash = null
     while (this.#phase === HEAD) {
-      const end = bytes.indexOf(HEAD_END)
-      if ((end < 0 ? bytes.length : end) > MAX_HEAD_BYTES) {
-        this.#fail(
-          new ExchangeError(
-            'ANSWER_TOO_LARGE',
-            `the answer's head is larger than ${MAX_HEAD_BYTES} bytes`,
-          ),
-        )
+      const text = bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEAD_BYTES + 4))
+      const end = text.indexOf('\r\n\r\n')
+      if (end < 0 || end > MAX_HEAD_BYTES) {
+        this.#keepPartialHead(bytes, text)
         return
       }
-      if (end < 0) {
-        const fault = faultOfPartialAnswer(bytes.toString('latin1'))
-        if (fault !== null) this.#fail(new ExchangeError('BAD_ANSWER', fault))
-        else this.#stash = Buffer.from(bytes)
-        return
-      }
-      const head = parseAnswerHead(
-        bytes.toString('latin1', 0, end + 2),
-        this.#request?.toHead === true,
-      )
+      const head = parseAnswerHead(text.slice(0, end + 2), this.#request?.toHead === true)
       if (head instanceof ExchangeError) {
         this.#fail(head)
         return
       }
+      const whole = bytes
       bytes = bytes.subarray(end + 4)
       if (head.status === 101 || head.status >= 200) {
         if (head.status === 101) this.#upgrade(head, bytes)
-        else this.#beginBody(head, bytes)
+        else this.#beginBody(head, bytes, text.length === whole.length ? text.slice(end + 4) : null)
         // Its end may have begun the next request on this very connection.
         return
       }
@@ -190,13 +177,23 @@ export class ServerConnection extends Wire implements BodySink {
     }
   }
 
-  #beginBody(head: AnswerHead, bytes: Buffer): void {
+  #keepPartialHead(bytes: Buffer, text: string): void {
+    const fault = faultOfPartialAnswer(text)
+    if (fault !== null) this.#fail(new ExchangeError('BAD_ANSWER', fault))
+    else if (bytes.length > MAX_HEAD_BYTES) {
+      const detail = `the answer's head is larger than ${MAX_HEAD_BYTES} bytes`
+      this.#fail(new ExchangeError('ANSWER_TOO_LARGE', detail))
+    } else this.#stash = Buffer.from(bytes)
+  }
+
+  /** `text`: the same bytes, when they are decoded already. */
+  #beginBody(head: AnswerHead, bytes: Buffer, text: string | null): void {
     this.#reusable = head.keepAlive
     this.#idleMs = this.#keptFor(head.keepAliveSeconds)
     this.#body = new AnswerBody(head)
     this.#phase = BODY
     this.setDeadline(this.endpoint.timeouts.stallMs)
-    this.#readBody(bytes, head)
+    this.#readBody(text === null || head.framing === 'chunked' ? bytes : text, head)
   }
 
   #keptFor(announcedSeconds: number): number {
@@ -206,7 +203,7 @@ export class ServerConnection extends Wire implements BodySink {
   }
 
   /** `head` when these are the first bytes: it goes out with them in one write. */
-  #readBody(bytes: Buffer, head: AnswerHead | null): void {
+  #readBody(bytes: Buffer | string, head: AnswerHead | null): void {
     const sink = this.#sink
     const body = this.#body
     if (sink === null || body === null) return

@@ -71,7 +71,8 @@ interface Draft {
   complete: boolean
 }
 
-export function createReader(kind: 'request' | 'answer'): MessageReader {
+/** With `isOrigins`, framing on a 1xx or 204 is overlooked: a server may write it, we may not. */
+export function createReader(kind: 'request' | 'answer', isOrigins = false): MessageReader {
   let pending: Buffer = Buffer.alloc(0)
   let ended = false
   let draft: Draft | null = null
@@ -110,13 +111,14 @@ export function createReader(kind: 'request' | 'answer'): MessageReader {
     const length = lengths[0]
     if (length !== undefined && !/^\d{1,15}$/.test(length))
       throw new MalformedMessage(`length ${length}`)
-    if (codings[0] !== undefined && codings[0] !== 'chunked') {
+    if (codings[0] !== undefined && codings[0].toLowerCase() !== 'chunked') {
       throw new MalformedMessage(`coding ${codings[0]}`)
     }
     const status = kind === 'answer' ? Number(line.slice(9, 12)) : 0
     if (kind === 'answer' && (status < 200 || status === 204)) {
       // RFC 9110 8.6 and RFC 9112 6.1: neither framing field on 1xx and 204.
-      if (codings.length + lengths.length > 0) throw new MalformedMessage(`framing on a ${status}`)
+      if (!isOrigins && codings.length + lengths.length > 0)
+        throw new MalformedMessage(`framing on a ${status}`)
       return { framing: 'none', left: 0 }
     }
     if (kind === 'answer' && (method === 'HEAD' || status === 304))

@@ -1,0 +1,54 @@
+// Issue: "session resumption across workers".
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test, type TestContext } from 'node:test'
+import type { SecureVersion } from 'node:tls'
+import { createAuthority } from '../support/certificates.ts'
+import { openTlsClient } from '../support/client.ts'
+import { choosePort } from '../support/ports.ts'
+import { startProgram } from '../support/program.ts'
+import { get } from '../support/refusal.ts'
+
+/** The kernel spreads connections over two threads: that all of these are at one is as good as impossible. */
+const TRIES = 24
+
+async function startSecure(t: TestContext): Promise<{ port: number; ca: string }> {
+  const authority = createAuthority(t)
+  const port = await choosePort()
+  const certificates = ['a.test', 'b.test'].map((name) => {
+    const { certPath, keyPath } = authority.issue(name)
+    return { cert: certPath, key: keyPath }
+  })
+  await startProgram(t, {
+    workers: 2,
+    listeners: {
+      web: { address: `127.0.0.1:${port}`, protocol: 'https', tls: { certificates } },
+    },
+    frontends: { all: { route: 'PathPrefix("/")', respond: { status: 204 } } },
+  })
+  return { port, ca: authority.cert }
+}
+
+test('a TLS session that began at one thread resumes at every other', async (t) => {
+  const { port, ca } = await startSecure(t)
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] satisfies SecureVersion[]) {
+    for (const servername of ['a.test', 'b.test']) {
+      const options = { ca, servername, minVersion: version, maxVersion: version }
+      const first = await openTlsClient(t, port, options)
+      const ticket =
+        version === 'TLSv1.2'
+          ? first.socket.getSession()
+          : ((await once(first.socket, 'session')) as [Buffer])[0]
+      assert.equal(first.socket.isSessionReused(), false)
+
+      for (let turn = 0; turn < TRIES; turn++) {
+        const next = await openTlsClient(t, port, { ...options, session: ticket })
+        const answer = await next.ask(get('/').replace('a.test', servername))
+        assert.equal(answer.status, 204)
+        assert.equal(next.socket.isSessionReused(), true, `${version} ${servername} ${turn}`)
+        next.socket.destroy()
+      }
+    }
+  }
+})
