@@ -10,7 +10,7 @@ import { createReader, MalformedMessage, type Field } from '../support/message.t
 import { startOrigin, toFields, type OriginConnection } from '../support/origin.ts'
 import { turn } from '../support/until.ts'
 import type { AnswerCase } from './mutate.ts'
-import { FRAMING_TRAILER } from './node-view.ts'
+import { FRAMING_TRAILER, TAB_BEHIND_CODING } from './node-view.ts'
 
 export interface AnswerJudge {
   judge(one: AnswerCase): Promise<void>
@@ -40,6 +40,16 @@ const EXPLAINED: readonly {
     // RFC 9110 6.5.1: we leave such trailers out, llhttp refuses the answer.
     name: 'a trailer of framing',
     applies: (one) => FRAMING_TRAILER.test(one.pieces.join('')),
+  },
+  {
+    // RFC 9112 7.1.1: an extension that nobody knows is ignored, and never sent on; llhttp checks its grammar.
+    name: 'a chunk extension that is odd',
+    applies: (one) => /\n[\da-f]+;/i.test(one.pieces.join('')),
+  },
+  {
+    // RFC 9110 5.6.3: a tab behind a value is white space; llhttp takes it for a part of the coding.
+    name: 'a tab behind the coding',
+    applies: (one) => TAB_BEHIND_CODING.test(one.pieces.join('')),
   },
   {
     // RFC 9110 15.3.6: a 205 has no content, so none is passed on; Node's client reads what its framing announces.

@@ -8,7 +8,13 @@ import type { AccessRecord } from '../../src/observe/access-record.ts'
 import { connectClient, type Client } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { turn } from '../support/until.ts'
-import { FRAMING_TRAILER, startNodeView, type NodeView, type Seen } from './node-view.ts'
+import {
+  FRAMING_TRAILER,
+  TAB_BEHIND_CODING,
+  startNodeView,
+  type NodeView,
+  type Seen,
+} from './node-view.ts'
 
 export interface RequestJudge {
   /** Throws a sentence that says what disagrees. */
@@ -39,6 +45,11 @@ const EXPLAINED: readonly {
     // RFC 9112 7.1.1: an extension that nobody knows is ignored, and never sent on; llhttp checks its grammar.
     name: 'a chunk extension that is odd',
     applies: (_record, bytes) => /\n[\da-f]+;/i.test(bytes),
+  },
+  {
+    // RFC 9110 5.6.3: a tab behind a value is white space; llhttp takes it for a part of the coding.
+    name: 'a tab behind the coding',
+    applies: (_record, bytes) => TAB_BEHIND_CODING.test(bytes),
   },
   {
     // RFC 9110 2.5: a higher minor version is answered as the highest that is known; llhttp knows 0.9, 1.0, 1.1 and 2.0.

@@ -8,6 +8,8 @@ import { listen } from '../support/origin.ts'
 export const FRAMING_TRAILER: RegExp =
   /\r\n0+(;[^\r\n]*)?\r\n([^\r\n]+\r\n)*?(content-length|transfer-encoding|upgrade|connection):/i
 
+export const TAB_BEHIND_CODING: RegExp = /transfer-encoding:[ \t]*chunked[ \t]*\t[ \t]*\r\n/i
+
 export interface Seen {
   readonly method: string
   readonly target: string

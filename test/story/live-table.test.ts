@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { createAuthority } from '../support/certificates.ts'
 import { openClient, openTlsClient, type Client } from '../support/client.ts'
@@ -204,10 +204,8 @@ test('a change touches no open request, WebSocket or connection of what it does 
 
   await change(program, config({ added: { servers: { s: 'http://127.0.0.1:9' } } }))
   await change(program, config({ other: { balance: 'least-connections', servers: {} } }))
-  const [echo] = await Promise.all([
-    once(socket, 'message') as Promise<[Buffer]>,
-    socket.send('still open'),
-  ])
+  socket.send('still open')
+  const echo = (await once(socket, 'message')) as [Buffer]
   const again = await idle.ask(get('/'))
   held.connection.write(' done')
   const whole = await slow.answer()

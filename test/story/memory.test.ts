@@ -15,6 +15,8 @@ const SECONDS = Number(process.env['MEMORY_STORY_SECONDS'] ?? 3)
 const SIZE = SECONDS > 10 ? 1024 * MIB : 100 * MIB
 const BYTES_A_SECOND = MIB
 const MAX_GROWTH = 20 * MIB
+/** Asking costs memory, too. */
+const ASK_EVERY_MS = 250
 const PIECE = Buffer.alloc(256 * 1024, 'm')
 
 /** What the story's origin holds of an upload. */
@@ -31,9 +33,11 @@ async function startBulk(t: TestContext): Promise<Bulk> {
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {})
-    socket.once('data', (head) => {
+    socket.once('data', (head: Buffer) => {
       if (head.toString('latin1').startsWith('POST /up')) {
         socket.pause()
+        // The part of the body that came with the head is read again.
+        socket.unshift(head.subarray(head.indexOf('\r\n\r\n') + 4))
         upload = socket
       } else if (head.toString('latin1').startsWith('GET /warm')) {
         socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${PIECE.length}\r\n\r\n${PIECE.toString()}`)
@@ -82,6 +86,7 @@ test('bodies of any size cost no memory, with a slow reader and with a server th
     const warm = await connectClient(program.port)
     await warm.ask('GET /warm HTTP/1.1\r\nHost: a.test\r\n\r\n')
     warm.socket.destroy()
+    await residentBytes(program)
   }
   const before = await residentBytes(program)
 
@@ -93,6 +98,7 @@ test('bodies of any size cost no memory, with a slow reader and with a server th
   let most = before
   let read = 0
   const began = performance.now()
+  let askAt = began
   for (;;) {
     const seconds = (performance.now() - began) / 1000
     if (seconds > SECONDS) break
@@ -101,7 +107,10 @@ test('bodies of any size cost no memory, with a slow reader and with a server th
       if (piece === null) break
       read += piece.length
     }
-    most = Math.max(most, await residentBytes(program))
+    if (performance.now() > askAt) {
+      most = Math.max(most, await residentBytes(program))
+      askAt += ASK_EVERY_MS
+    }
     await passed(20)
   }
 
