@@ -15,16 +15,14 @@ export interface Tidy {
 }
 
 const QUIET_MS = 250
-const WORTH_BYTES = 48 * 1024 ** 2
-/** Of what the heap was when it was tidy. */
-const WORTH_SHARE = 0.5
+const WORTH_BYTES = 32 * 1024 ** 2
 
 export function createTidy(): Tidy {
   let timer: NodeJS.Timeout | null = null
   let tidyBytes = heapBytes()
 
   function now(): void {
-    if (heapBytes() - tidyBytes < Math.max(WORTH_BYTES, WORTH_SHARE * tidyBytes)) return
+    if (heapBytes() - tidyBytes < WORTH_BYTES) return
     collect()
     tidyBytes = heapBytes()
   }

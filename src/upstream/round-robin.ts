@@ -1,6 +1,6 @@
 /**
- * Smooth weighted round-robin: a server of weight 3 among two of weight 1 gets a a b a c, not a a a b c. The order is
- * made once, as a list of turns; threads draw turns from one counter in the scoreboard, so the order holds over all of
+ * Smooth weighted round-robin: servers a, b, c of weights 3, 1, 1 take their turns as a b a c a, not as a a a b c. The order
+ * is made once, as a list of turns; threads draw turns from one counter in the scoreboard, so that it holds over all of
  * them exactly.
  */
 import { SHARED } from '../scoreboard/layout.ts'
