@@ -141,8 +141,11 @@ export class Front {
   destinationOf(socket: Socket, head: RequestHead): Destination | ExchangeError {
     const to = readTarget(head, this.scheme, this.listener.paths)
     if (to instanceof ExchangeError || this.#certificates === null) return to
-    const { servername = '' } = socket as TLSSocket & { servername?: string | false }
-    if (!this.#certificates.misdirects(servername === false ? '' : servername, to.host)) return to
+    const tls = socket as TLSSocket & { servername?: string | false }
+    const name = tls.servername || ''
+    // A session that is resumed with TLS 1.2 does not say for which name it was made.
+    if (name === '' && tls.isSessionReused()) return to
+    if (!this.#certificates.misdirects(name, to.host)) return to
     return new ExchangeError('MISDIRECTED', 'another certificate of this listener is for this host')
   }
 

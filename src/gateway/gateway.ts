@@ -14,6 +14,7 @@ import { RoutingTable } from '../routing/table.ts'
 import { type Page, type ScoreboardMemory, ScoreboardView } from '../scoreboard/scoreboard.ts'
 import { Pool } from '../upstream/pool.ts'
 import { Forward, type OnEnded } from './forward.ts'
+import { listenProblem } from './listen-problem.ts'
 import { compileRoute, type Route } from './route.ts'
 import { countReason, NOWHERE, recordOf } from './tally.ts'
 
@@ -188,16 +189,4 @@ export class Gateway implements FrontHandler {
   #all(): Front[] {
     return [...this.#fronts.values(), ...this.#leaving]
   }
-}
-
-function listenProblem({ id, address }: Listener, error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException
-  const where = `${address.host}:${address.port}`
-  if (code === 'EADDRINUSE') {
-    return `cannot listen on ${where} (listener "${id}"): the port is in use; stop the other program or choose another port`
-  }
-  if (code === 'EACCES') {
-    return `cannot listen on ${where} (listener "${id}"): not permitted; use a port above 1023 or grant CAP_NET_BIND_SERVICE`
-  }
-  return `cannot listen on ${where} (listener "${id}"): ${error instanceof Error ? error.message : String(error)}`
 }

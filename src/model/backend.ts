@@ -19,7 +19,12 @@ const timeouts = section(
 
 const limits = section(
   {
-    connections: count('Connections to one server; 0 is no limit.', 0, 0, 1_000_000),
+    connections: count(
+      'Connections in use to one server at a time; 0 is no limit.',
+      0,
+      0,
+      1_000_000,
+    ),
     idle: count('Idle connections kept to one server by each serving thread.', 256, 0, 100_000),
   },
   'What one server may be asked for.',

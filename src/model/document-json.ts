@@ -17,16 +17,22 @@ export function readJson(text: string): Tree {
   const places = new Map<string, Map<string, Place>>()
   let inSection = new Map<string, Place>()
 
-  function note(depth: number, step: string | number, offset: number, valueOffset: number): void {
-    if (depth > 1) return
+  function note(
+    depth: number,
+    step: string | number,
+    offset: number,
+    valueOffset: number,
+  ): boolean {
+    if (depth > 1) return false
+    const known = depth === 0 ? sections : inSection
+    const before = known.size
     const key = String(step)
-    if (depth === 1) {
-      inSection.set(key, { offset, valueOffset })
-      return
+    known.set(key, { offset, valueOffset })
+    if (depth === 0) {
+      inSection = new Map()
+      places.set(key, inSection)
     }
-    sections.set(key, { offset, valueOffset })
-    inSection = new Map()
-    places.set(key, inSection)
+    return known.size === before
   }
 
   function locate([section, id, ...rest]: Path): Position | null {
@@ -77,6 +83,7 @@ function offsetOf(text: string, place: Place, path: Path): number {
       found = offset
       matched += 1
     }
+    return false
   })
   return found
 }

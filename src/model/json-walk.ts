@@ -16,13 +16,16 @@ export class JsonFault extends Error {
   }
 }
 
-/** A member or item: `depth` 0 stands directly in the value walked over. */
+/**
+ * A member or item: `depth` 0 stands directly in the value walked over. It answers whether the key stood in the same map
+ * before; below depth 1, where maps are small, the walk looks for itself.
+ */
 export type Visit = (
   depth: number,
   step: string | number,
   offset: number,
   valueOffset: number,
-) => void
+) => boolean
 
 const MAX_DEPTH = 32
 const NUMBER_OR_WORD = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y
@@ -77,17 +80,16 @@ export function walkJson(text: string, start: number, parsed: boolean, visit: Vi
       at += 1
       return
     }
-    const seen = createSeen()
+    const seen = depth > 1 ? createSeen() : null
     for (;;) {
       if (skipSpace() !== 0x22) throw unexpected('a key in double quotes')
       const offset = at
       const key = readKey()
-      if (seen(key))
-        throw new JsonFault(`the key ${JSON.stringify(key)} stands twice in one map`, offset)
+      if (seen?.(key) === true) throw twice(key, offset)
       if (skipSpace() !== 0x3a) throw unexpected('a colon')
       at += 1
       skipSpace()
-      visit(depth, key, offset, at)
+      if (visit(depth, key, offset, at)) throw twice(key, offset)
       value(depth + 1)
       if (!more(0x7d, '}')) return
     }
@@ -129,6 +131,10 @@ export function walkJson(text: string, start: number, parsed: boolean, visit: Vi
   return at
 }
 
+function twice(key: string, offset: number): JsonFault {
+  return new JsonFault(`the key ${JSON.stringify(key)} stands twice in one map`, offset)
+}
+
 function checkString(text: string, open: number, close: number): void {
   const raw = text.slice(open + 1, close === -1 ? text.length : close)
   const control = CONTROL.exec(raw)
@@ -151,7 +157,7 @@ function isEscaped(text: string, quote: number): boolean {
   return (quote - before) % 2 === 0
 }
 
-/** Whether a key of this map was there before: most maps are small, some have 100,000 keys. */
+/** Whether a key of this map was there before: most maps are small, hostile ones are not. */
 function createSeen(): (key: string) => boolean {
   const few: string[] = []
   let many: Set<string> | null = null

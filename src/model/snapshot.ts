@@ -66,7 +66,7 @@ export interface Backend {
     readonly stallMs: number
   }
   readonly limits: {
-    /** Connections to one server, over all threads; 0 is no limit. */
+    /** Connections in use to one server at a time, over all threads; 0 is no limit. */
     readonly connections: number
     /** Idle connections kept to one server by one thread. */
     readonly idle: number

@@ -16,6 +16,7 @@ import { createMetrics } from '../observe/metrics.ts'
 import { openSink, type Sink } from '../observe/sink.ts'
 import { createFileProvider } from '../providers/file.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { problemOfPort } from './taken-port.ts'
 import { createThreads, type Threads } from './threads.ts'
 import { createTidy } from './tidy.ts'
 
@@ -89,45 +90,60 @@ async function run(
     () => sink.reopen(),
   )
   let state: 'starting' | 'ready' | 'draining' = 'starting'
-  const admin = await openAdmin(
-    { ...options, settings, scoreboard, publisher, control, threads, sink, log },
-    () => state,
-  )
-  try {
+  let admin: Admin | null = null
+
+  async function start(): Promise<void> {
     // They get ready while the sources are read.
     threads.start()
     await control.start()
+    const parts = { ...options, settings, scoreboard, publisher, control, threads, sink, log }
+    admin = await openAdmin(parts, () => state)
+    const { objects } = control.table()
     // A table without objects is the one that is in force already: it is never published.
-    if (control.table().objects.length === 0) throw new Error(noListener(publisher, control))
+    if (objects.length === 0) throw new Error(noListener(publisher, control))
+    if (settings.workers > 0) await refuseTakenPorts(objects)
+    threads.attach()
     await publisher.whenInForce(1)
-    if (Object.keys(threads.ports()).length === 0) throw new Error(noListener(publisher, control))
+    const ports = threads.ports()
+    if (Object.keys(ports).length === 0) throw new Error(noListener(publisher, control))
     for (const problem of publisher.threadProblems()) log.error({}, problem)
     state = 'ready'
-    log.info(
-      {
-        ports: threads.ports(),
-        admin: admin.address,
-        workers: settings.workers,
-        version: options.version,
-      },
-      'serving',
-    )
-    const signal = await signals.stop
-    log.info({ signal }, 'draining')
-  } catch (error) {
-    // A signal may come before the first table is in force.
-    log.error({ err: error }, 'the start failed')
+    const { workers } = settings
+    log.info({ ports, admin: admin.address, workers, version: options.version }, 'serving')
+  }
+
+  /** One that is taken is a listener less; all of them are no start. */
+  async function refuseTakenPorts(objects: ReturnType<Control['table']>['objects']): Promise<void> {
+    const listeners = objects.flatMap((one) => (one.kind === 'listener' ? [one.object] : []))
+    const problems = (await Promise.all(listeners.map(problemOfPort))).flatMap((one) => one ?? [])
+    if (problems.length > 0 && problems.length === listeners.length)
+      throw new Error(problems.join('; '))
+    for (const problem of problems) log.error({}, problem)
+  }
+
+  async function stop(drainMs: number): Promise<void> {
+    state = 'draining'
     tidy?.stop()
-    await Promise.all([control.stop(), admin.close(), threads.drain(0), sink.close()])
+    await control.stop()
+    await threads.drain(drainMs)
     publisher.stop()
+    await admin?.close()
+  }
+
+  try {
+    // A signal may come before the first table is in force.
+    const started = start()
+    const early = await Promise.race([started, signals.stop])
+    const signal = early ?? (await signals.stop)
+    log.info({ signal }, 'draining')
+    started.catch(() => {})
+  } catch (error) {
+    log.error({ err: error }, 'the start failed')
+    await stop(0)
+    await sink.close()
     throw error
   }
-  state = 'draining'
-  tidy?.stop()
-  await control.stop()
-  await threads.drain(settings.drainMs)
-  publisher.stop()
-  await admin.close()
+  await stop(settings.drainMs)
   log.info({}, 'stopped')
   await sink.close()
   return 0

@@ -24,6 +24,8 @@ export interface ThreadsOptions {
 
 export interface Threads {
   start(): void
+  /** From now on they are told of the table. */
+  attach(): void
   /** Stops accepting and waits for what is under way, for `drainMs` at most; then ends the threads. */
   drain(drainMs: number): Promise<void>
   status(): ThreadsStatus
@@ -60,7 +62,10 @@ export function createThreads(options: ThreadsOptions): Threads {
   const quickDeaths = new Map<number, number>()
   let ports: Readonly<Record<string, number>> = {}
   let restarts = 0
+  let isAttached = false
   let isDraining = false
+  /** Threads that are to be told once `attach` is called. */
+  const waiting: (() => void)[] = []
 
   function startOf(thread: number): ThreadStart {
     return {
@@ -77,11 +82,11 @@ export function createThreads(options: ThreadsOptions): Threads {
     const begin = startOf(thread)
     const one = inLine ? launchInLine(begin) : launchWorker(begin)
     running.set(thread, one)
-    publisher.attach({
-      thread,
-      pages: begin.memory.pages.length,
-      deliver: (update) => one.send(update),
-    })
+    const pages = begin.memory.pages.length
+    const attach = (): void =>
+      publisher.attach({ thread, pages, deliver: (update) => one.send(update) })
+    if (isAttached) attach()
+    else waiting.push(attach)
   }
 
   function launchInLine(begin: ThreadStart): Running {
@@ -161,6 +166,10 @@ export function createThreads(options: ThreadsOptions): Threads {
   return {
     start() {
       for (let thread = 0; thread < Math.max(1, settings.workers); thread++) launch(thread)
+    },
+    attach() {
+      isAttached = true
+      for (const attach of waiting.splice(0)) attach()
     },
     async drain(drainMs) {
       isDraining = true

@@ -55,24 +55,29 @@ export class Endpoint {
     return this.target.tls === null || JSON.stringify(backend.tls) === this.#tls
   }
 
-  /** An idle connection, else a new one; null when the limit of connections is reached. */
+  /**
+   * An idle connection, else a new one; null when as many are in use as may be. An exchange has taken its in-flight
+   * count before it comes here, so the count is that of the connections in use, over all threads.
+   */
   acquire(fresh: boolean): ServerConnection | null {
+    const { connections } = this.limits
+    if (connections > 0 && this.inFlight > connections) return null
     const idle = fresh ? undefined : this.#idle.pop()
     if (idle !== undefined) return idle
-    const { connections } = this.limits
-    const open = sharedAdd(this.slot, SHARED.connections, 1)
-    if (connections > 0 && open >= connections) {
-      sharedAdd(this.slot, SHARED.connections, -1)
-      return null
-    }
+    sharedAdd(this.slot, SHARED.connections, 1)
     count(this.slot, COUNT.connections, 1)
     count(this.slot, COUNT.opened, 1)
     return ServerConnection.open(this)
   }
 
-  /** The last used is the first used again: the others run into their idle limit and close. */
+  /**
+   * The last used is the first used again: the others run into their idle limit and close. What other threads keep idle
+   * is not this one's to take: above the limit of connections none is kept.
+   */
   release(connection: ServerConnection): void {
-    if (this.retired || this.#idle.length >= this.limits.idle) connection.abandon()
+    const { connections, idle } = this.limits
+    const crowded = connections > 0 && sharedLoad(this.slot, SHARED.connections) > connections
+    if (this.retired || crowded || this.#idle.length >= idle) connection.abandon()
     else this.#idle.push(connection)
   }
 

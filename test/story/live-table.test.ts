@@ -194,12 +194,12 @@ test('a change touches no open request, WebSocket or connection of what it does 
   const socket = new WebSocket(`ws://127.0.0.1:${program.port}/ws`)
   t.after(() => socket.terminate())
   await once(socket, 'open')
-  await idle.ask(get('/'))
   slow.send(get('/slow'))
   const held = await origin.until(
     () => origin.requests.find(({ target }) => target === '/slow'),
     'the slow request',
   )
+  await idle.ask(get('/'))
   const connections = origin.connections.length
 
   await change(program, config({ added: { servers: { s: 'http://127.0.0.1:9' } } }))

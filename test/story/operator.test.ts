@@ -67,7 +67,9 @@ async function startLogging(t: TestContext, access: 'json' | 'common'): Promise<
 async function askAll(t: TestContext, program: Program): Promise<readonly string[]> {
   const answers: Answer[] = []
   for (const [request] of REQUESTS) {
-    answers.push(await (await openClient(t, program.port)).ask(request))
+    const client = await openClient(t, program.port)
+    answers.push(await client.ask(request))
+    client.end()
   }
   for (const [at, [request, status, , error]] of REQUESTS.entries()) {
     const answer = answers[at]

@@ -45,7 +45,9 @@ async function settingsOf(
     env,
     args: ['--admin-address', '127.0.0.1:0', ...args],
   })
-  await (await openClient(t, program.port)).ask(get('/seen'))
+  const client = await openClient(t, program.port)
+  await client.ask(get('/seen'))
+  client.end()
   const { text: metrics } = await program.ask('/metrics')
   program.signal('SIGTERM')
   const { output } = await program.ended()

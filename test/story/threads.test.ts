@@ -65,6 +65,7 @@ async function startCrew(t: TestContext): Promise<Crew> {
     frontends: { all: { route: 'PathPrefix("/")', backend: 'pair' } },
   })
   threads.start()
+  threads.attach()
   await publisher.whenInForce(1)
   const { listeners, backends, frontends } = publisher.placed()
   const [web = { slot: -1 }] = listeners

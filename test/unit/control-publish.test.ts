@@ -33,7 +33,7 @@ function snapshotOf(backends: readonly Backend[], frontends: readonly Frontend[]
   }
 }
 
-/** A serving thread as simple as can be: applies each delta to maps, and notes where everything is counted. */
+/** A serving thread as simple as can be: applies each part of a delta to maps, and notes where everything is counted. */
 class NaiveThread {
   readonly thread: number
   readonly pages = 0
@@ -61,7 +61,8 @@ class NaiveThread {
     this.#pageCount += update.pages.length
     const delta = JSON.parse(update.delta) as Delta
     assert.equal(delta.number, update.number)
-    assert.ok(previous === 0 || update.number === previous + 1, 'deltas come without gaps')
+    const isNext = update.number === previous || update.number === previous + 1
+    assert.ok(previous === 0 || isNext, 'deltas come without gaps')
     for (const { object, slot, serverSlots } of delta.upserts.backends) {
       this.backends.set(object.id, object)
       this.slots.set(`backend ${object.id}`, slot)
@@ -183,7 +184,7 @@ test('sends each thread the pages it does not hold yet', async (t) => {
   await reaches(thread, 2)
 
   assert.deepEqual(
-    thread.updates.map(({ pages }) => pages.length),
+    thread.updates.flatMap(({ pages }) => (pages.length > 0 ? pages.length : [])),
     [1, 1],
   )
   assert.equal(scoreboard.pageCount, 2)
@@ -307,6 +308,62 @@ test('lists what is in force with the slots that the threads were told', async (
   assert.deepEqual(
     [...(pool?.servers ?? [])],
     [{ url: 'u1', slot: thread.slots.get('server b u1') }],
+  )
+})
+
+/** Enough for parts that a thread has to ask for one after another. */
+const manyFrontends = Array.from({ length: 5000 }, (_, at) => makeFrontend(`f${at}`))
+
+test('brings a large change in parts, of which only the last has its number', async (t) => {
+  const { publisher, attach } = setUp(t)
+  const thread = attach(0)
+  const large = snapshotOf([makeBackend('b', 'u1')], manyFrontends)
+  const small = snapshotOf([makeBackend('b', 'u1')])
+  let applied = 0
+  for (const [before, snapshot] of [large, small, large].entries()) {
+    publisher.publish(snapshot, 0)
+    while (publisher.inForce() === before) {
+      const update = await eventually(() => thread.updates[applied], 'the next part')
+      applied++
+      publisher.acknowledge(0, update.number, [])
+    }
+
+    assert.equal(publisher.inForce(), before + 1)
+    assert.equal(applied, thread.updates.length)
+    thread.holds(snapshot)
+  }
+  assert.ok(thread.updates.length > 30)
+  assert.ok(thread.updates.every(({ delta }) => delta.length < 64 * 1024))
+})
+
+test('keeps what a slow thread has not taken, and holds up no other', async (t) => {
+  const { publisher, attach } = setUp(t)
+  const [slow, quick] = [attach(0), attach(1)]
+  const last = snapshotOf([], [makeFrontend('last')])
+  publisher.publish(snapshotOf([], manyFrontends), 0)
+  await eventually(() => quick.updates.length > 0, 'published')
+  const early = slow.updates.length
+  for (let at = 0; at < quick.updates.length; at++) {
+    publisher.acknowledge(1, quick.updates[at]?.number ?? 0, [])
+  }
+  publisher.publish(last, 0)
+  await eventually(() => publisher.number() === 2, 'published')
+
+  for (let at = 0; at < quick.updates.length; at++) {
+    publisher.acknowledge(1, quick.updates[at]?.number ?? 0, [])
+  }
+  const waited = slow.updates.length
+  for (let at = 0; at < slow.updates.length; at++) {
+    publisher.acknowledge(0, slow.updates[at]?.number ?? 0, [])
+  }
+
+  assert.ok(early < 10)
+  assert.equal(waited, early)
+  quick.holds(last)
+  slow.holds(last)
+  assert.deepEqual(
+    slow.updates.map(({ delta }) => delta),
+    quick.updates.map(({ delta }) => delta),
   )
 })
 

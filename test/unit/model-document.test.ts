@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseDocument, type ReadableDocument } from '../../src/model/document.ts'
+import { parseDocument, parseSettings, type ReadableDocument } from '../../src/model/document.ts'
 import type { Problem } from '../../src/model/problem.ts'
 
 const YAML = `# a comment
@@ -181,6 +181,8 @@ test('a JSON fault is told at its place', () => {
     '{"a": 1': '1:8 is not valid JSON: expected a comma or }, found the end',
     '{"a": 1} x': '1:10 is not valid JSON: something follows after the end',
     '{"a": 1, "\\u0061": 2}': '1:10 is not valid JSON: the key "a" stands twice in one map',
+    '{"b": {"x": 1, "x": 2}}': '1:16 is not valid JSON: the key "x" stands twice in one map',
+    '{"b": {"x": {"y": 1, "y": 2}}}': '1:22 is not valid JSON: the key "y" stands twice in one map',
   }
   for (const [text, fault] of Object.entries(faults)) assert.equal(faultOf(text, 'a.json'), fault)
 })
@@ -312,4 +314,18 @@ test('no text makes it throw, and every problem of it has a message', () => {
     }),
     { numRuns: 2000 },
   )
+})
+
+test('reads the settings alone, in both notations, with their places', () => {
+  const forms: Readonly<Record<string, string>> = {
+    'a.json': '{"workers": 2,\n "log": {"level": "no"},\n "frontends": {"f": {}}}',
+    'a.yaml': 'workers: 2\nlog: { level: no }\nfrontends: { f: {} }\n',
+  }
+  for (const [filename, text] of Object.entries(forms)) {
+    const written = parseSettings(text, filename)
+
+    assert.deepEqual(written?.settings, { workers: 2, log: { level: 'no' } })
+    assert.equal(written.locateSetting(['log', 'level'])?.line, 2)
+    assert.equal(parseSettings('{', filename), null)
+  }
 })

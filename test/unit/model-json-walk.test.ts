@@ -6,7 +6,7 @@ import { JsonFault, walkJson } from '../../src/model/json-walk.ts'
 /** Whether the walk takes `text` as one whole value. */
 function takes(text: string): boolean {
   try {
-    const end = walkJson(text, 0, false, () => undefined)
+    const end = walkJson(text, 0, false, () => false)
     return text.slice(end).trim() === ''
   } catch (error) {
     assert.ok(error instanceof JsonFault, String(error))
@@ -27,7 +27,10 @@ function parses(text: string): boolean {
 test('tells each member and item with its depth, its step and its place', () => {
   const seen: unknown[] = []
 
-  walkJson(' {"a": [true, {"\\u0062" : -1.5e3}]}', 0, false, (...visit) => seen.push(visit))
+  walkJson(' {"a": [true, {"\\u0062" : -1.5e3}]}', 0, false, (...visit) => {
+    seen.push(visit)
+    return false
+  })
 
   assert.deepEqual(seen, [
     [0, 'a', 2, 7],
@@ -39,11 +42,19 @@ test('tells each member and item with its depth, its step and its place', () => 
 
 test('finds a key twice in a map of any size', () => {
   const keys = Array.from({ length: 100 }, (_, at) => `"k${at}": 0`)
-  const text = `{${[...keys, '"k7": 1'].join(',')}}`
+  const text = `[[{${[...keys, '"k7": 1'].join(',')}}]]`
+
+  assert.throws(() => walkJson(text, 0, true, () => false), /the key "k7" stands twice in one map/)
+})
+
+test('takes the word of its visitor for a key that stood there before', () => {
+  const known = new Set<unknown>()
+  const hasSeen = (_depth: number, step: string | number): boolean =>
+    known.size === known.add(step).size
 
   assert.throws(
-    () => walkJson(text, 0, true, () => undefined),
-    /the key "k7" stands twice in one map/,
+    () => walkJson('{"a": 0, "b": 0, "a": 1}', 0, true, hasSeen),
+    (error) => error instanceof JsonFault && error.offset === 17,
   )
 })
 
@@ -70,7 +81,7 @@ test('takes exactly the texts that JSON.parse takes', () => {
 
 function hasTwin(text: string): boolean {
   try {
-    walkJson(text, 0, false, () => undefined)
+    walkJson(text, 0, false, () => false)
     return false
   } catch (error) {
     return error instanceof JsonFault && error.message.includes('stands twice')
