@@ -138,6 +138,28 @@ test('what leaves nothing to serve stops the start and is told in one line', asy
   assert.match(variable.line, /unknown variable "SLUICE_WROKERS", did you mean "SLUICE_WORKERS"\?/)
 })
 
+test('a second Sluice on the same port is refused, not let in to share it', async (t) => {
+  const address = `127.0.0.1:${await choosePort()}`
+  await startProgram(t, { workers: 2, listeners: { web: { address } } })
+
+  const second = await refusedStart(
+    t,
+    `workers: 2\nlisteners: { web: { address: '${address}' } }\n`,
+  )
+
+  assert.match(second.line, /\(listener "web"\): the port is in use/)
+})
+
+test('what is wrong with the file is told before what is wrong with the admin', async (t) => {
+  const held = await holdPort(t)
+
+  const { line } = await refusedStart(t, 'listeners: [\n', {
+    SLUICE_ADMIN_ADDRESS: `127.0.0.1:${held}`,
+  })
+
+  assert.match(line, /sluice\.yaml:\d+:\d+: is not valid YAML/)
+})
+
 test('bad objects at the start are set aside, and the rest serves', async (t) => {
   const held = await holdPort(t)
   const program = await startProgram(t, {
