@@ -147,7 +147,9 @@ function comparable(seen: HttpRequestSeen | undefined): object {
   return {
     ...seen,
     fields: Object.fromEntries(
-      [...fields].sort().map(([name, list]) => [name, list.replace(/[\t ]*,[\t ]*/g, ',')]),
+      [...fields]
+        .sort(([one], [other]) => (one < other ? -1 : 1))
+        .map(([name, list]) => [name, list.replace(/[\t ]*,[\t ]*/g, ',')]),
     ),
   }
 }
