@@ -52,6 +52,12 @@ const EXPLAINED: readonly {
     applies: (_record, bytes) => TAB_BEHIND_CODING.test(bytes),
   },
   {
+    // RFC 9110 7.8: an upgrade that nobody takes is ignored, and what follows is the next request; llhttp reads no further.
+    name: 'a request behind an upgrade that is not taken',
+    applies: (_record, bytes) =>
+      /\r\nupgrade:/i.test(bytes) && /\r\nconnection:[^\r\n]*upgrade/i.test(bytes),
+  },
+  {
     // RFC 9110 2.5: a higher minor version is answered as the highest that is known; llhttp knows 0.9, 1.0, 1.1 and 2.0.
     name: 'a minor version over 1',
     applies: (record, bytes) =>
