@@ -144,6 +144,10 @@ function frame(
   }
   if (length !== '') head.length = Number(length)
   const { status } = head
+  // RFC 9110 section 15.2: HTTP/1.0 knows no interim answers.
+  if (status < 200 && old) {
+    return new ExchangeError('BAD_ANSWER', 'an interim answer on HTTP/1.0')
+  }
   if (status < 200 || status === 204) {
     head.framing = 'none'
     head.length = -1

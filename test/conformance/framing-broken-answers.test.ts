@@ -47,6 +47,10 @@ const MALFORMED: readonly (readonly [name: string, bytes: string])[] = [
   ['a status over 599', 'HTTP/1.1 600 OK\r\nContent-Length: 5\r\n\r\nhello'],
   ['the status 999', 'HTTP/1.1 999 OK\r\nContent-Length: 5\r\n\r\nhello'],
   ['HTTP/2.0', 'HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
+  [
+    'a 1xx of HTTP/1.0',
+    'HTTP/1.0 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+  ],
   ['HTTP/0.9', 'HTTP/0.9 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
   ['a version in lower case', 'http/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
   ['another protocol', 'ICY 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
