@@ -5,9 +5,8 @@
  *     │ refused            │ left, broken         │ closing                    101: TUNNEL
  *     └──────────────► LINGER ◄───────────────────┘
  *
- * An answer may begin (and end) while the body is still on its way; the connection then closes after it. In LINGER our
- * side has ended, and what the client still sends is read and dropped for a moment, so that a reset does not take the
- * answer from it. Hot path (bench scenario `browser`): no closure, promise or timer a request.
+ * An answer may begin (and end) while the body is still on its way; the connection then closes after it.
+ * Hot path (bench scenario `small`): no closure, promise or timer a request.
  */
 import type { Socket } from 'node:net'
 import type { AnswerHead } from '../http/answer-head.ts'
@@ -23,6 +22,7 @@ import { AnswerWriter } from './answer-writer.ts'
 import { Arrival } from './arrival.ts'
 import type { Front } from './front.ts'
 import { HeadReader } from './head-reader.ts'
+import { Lingering } from './lingering.ts'
 import { RequestBody } from './request-body.ts'
 
 const HEAD = 0
@@ -31,8 +31,6 @@ const ANSWER = 2
 const TUNNEL = 3
 const LINGER = 4
 
-const LINGER_MS = 2_000
-const LINGER_BYTES = 256 * 1024
 /** What a client may send ahead of the answer it waits for before its socket is no longer read. */
 const AHEAD_BYTES = 64 * 1024
 
@@ -48,7 +46,7 @@ export class ClientConnection extends Wire implements ClientSide {
   #stash: Buffer | null = null
   #body: RequestBody | null = null
   #looping = false
-  #lingered = 0
+  #lingering: Lingering | null = null
 
   constructor(socket: Socket, reads: Reads | null, front: Front) {
     super(socket, reads, front.deadlines)
@@ -86,8 +84,7 @@ export class ClientConnection extends Wire implements ClientSide {
         this.passThrough(owned(data))
         break
       default:
-        this.#lingered += data.length
-        if (this.#lingered > LINGER_BYTES) this.socket.destroy()
+        if (this.#lingering?.drop(data.length) !== true) this.socket.destroy()
     }
   }
 
@@ -108,7 +105,7 @@ export class ClientConnection extends Wire implements ClientSide {
     this.#looping = false
     if (this.#phase !== HEAD || !this.blocked) return
     this.socket.pause()
-    this.setDeadline(this.#front.listener.timeouts.bodyMs)
+    this.setDeadline(this.#front.writeMs())
   }
 
   #readHead(bytes: Buffer): boolean {
@@ -254,7 +251,7 @@ export class ClientConnection extends Wire implements ClientSide {
 
   #keepsUp(): boolean {
     if (!this.blocked) return true
-    this.setDeadline(this.#front.listener.timeouts.bodyMs)
+    this.setDeadline(this.#front.writeMs())
     return false
   }
 
@@ -290,7 +287,14 @@ export class ClientConnection extends Wire implements ClientSide {
     this.#stash = null
     this.socket.end()
     this.socket.resume()
-    this.setDeadline(LINGER_MS)
+    this.#lingering = new Lingering(this.socket, this.#front.writeMs())
+    this.#stayOrGo()
+  }
+
+  #stayOrGo(): void {
+    const ms = this.#lingering?.look() ?? null
+    if (ms === null) this.reset()
+    else this.setDeadline(ms)
   }
 
   becomeTunnel(head: AnswerHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd {
@@ -344,8 +348,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   protected broken(error: Error | null): void {
-    if (this.#exchange !== null)
-      this.#leave(error === null ? 'the client closed its connection' : error.message)
+    if (this.#exchange !== null) this.#leave(error?.message ?? 'the client closed its connection')
   }
 
   #leave(detail: string): void {
@@ -356,7 +359,7 @@ export class ClientConnection extends Wire implements ClientSide {
     this.reset()
   }
 
-  expire(_now: number): void {
+  expire(): void {
     switch (this.#phase) {
       case HEAD:
         if (this.#stash === null) this.#linger()
@@ -369,7 +372,7 @@ export class ClientConnection extends Wire implements ClientSide {
         this.#leave('the client does not read its answer')
         break
       default:
-        this.reset()
+        this.#stayOrGo()
     }
   }
 

@@ -19,7 +19,8 @@ export function createRequestId(): string {
 export function forwardingFields(ip: string, scheme: 'http' | 'https', authority: string): string {
   return (
     `X-Forwarded-For: ${ip}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
-    `X-Forwarded-Host: ${authority}\r\nX-Forwarded-Port: ${portOf(authority, scheme)}\r\n` +
+    hostLine(authority) +
+    `X-Forwarded-Port: ${portOf(authority, scheme)}\r\n` +
     `X-Real-Ip: ${ip}\r\nX-Request-Id: `
   )
 }
@@ -37,9 +38,14 @@ export function continuedForwardingFields(
   return (
     `X-Forwarded-For: ${hops}\r\n${forwarded.runs}` +
     (has.proto ? '' : `X-Forwarded-Proto: ${scheme}\r\n`) +
-    (has.host ? '' : `X-Forwarded-Host: ${authority}\r\n`) +
+    (has.host ? '' : hostLine(authority)) +
     (has.port ? '' : `X-Forwarded-Port: ${portOf(authority, scheme)}\r\n`) +
     (has.realIp ? '' : `X-Real-Ip: ${client}\r\n`) +
     'X-Request-Id: '
   )
+}
+
+/** HTTP/1.0 may name no host. */
+function hostLine(authority: string): string {
+  return authority === '' ? '' : `X-Forwarded-Host: ${authority}\r\n`
 }

@@ -40,6 +40,11 @@ export interface FrontContext {
   readonly reusePort: boolean
 }
 
+/**
+ * The kernel says that a client reads on only when a third of its send buffer is free, which may be a megabyte: a slow
+ * reader's progress is seen in steps of that.
+ */
+const WRITE_FACTOR = 4
 const BACKLOG = 4_096
 /** What a connection that is turned away has for reading why. */
 const TURN_AWAY_MS = 1_000
@@ -135,6 +140,11 @@ export class Front {
   /** How long a connection may be idle now. */
   idleMs(): number {
     return this.draining ? 0 : this.listener.timeouts.idleMs
+  }
+
+  /** How long a client may seem to take nothing of its answer. */
+  writeMs(): number {
+    return this.listener.timeouts.bodyMs * WRITE_FACTOR
   }
 
   /** Where a request wants to go, or why it cannot: its target, and whether this connection is for its host. */

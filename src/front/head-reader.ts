@@ -23,6 +23,8 @@ export class HeadReader {
     // RFC 9112 section 2.2: an empty line or two before a request is forgiven, no more.
     let from = 0
     while (from < 4 && bytes[from] === CR && bytes[from + 1] === LF) from += 2
+    // Half of an empty line.
+    if (from < 4 && from === bytes.length - 1 && bytes[from] === CR) return null
     if (this.#searched > 0) {
       // It came in pieces before: the search goes on where it ended.
       const end = bytes.indexOf(HEAD_END, Math.max(from, this.#searched - 3))

@@ -1,5 +1,7 @@
 /** Host and authority: RFC 9110 section 7.2, RFC 3986 section 3.2.2, without userinfo. */
 
+import { isIPv6 } from 'node:net'
+
 // A name or IPv4 address of unreserved characters (and _), or a bracketed IPv6 address; then an optional port.
 const AUTHORITY = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?$/
 
@@ -9,8 +11,10 @@ export function routingHost(authority: string): string | null {
   const port = portSeparator(authority)
   let host = port < 0 ? authority : authority.slice(0, port)
   if (port >= 0 && Number(authority.slice(port + 1)) > 65_535) return null
+  if (/^\.|\.\./.test(host)) return null
   if (host.endsWith('.')) host = host.slice(0, -1)
   if (host === '' || host.length > 253) return null
+  if (host.startsWith('[') && !isIPv6(host.slice(1, -1))) return null
   return host.toLowerCase()
 }
 

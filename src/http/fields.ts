@@ -100,10 +100,11 @@ export function withoutConnectionOptions(fields: string, connection: string): st
 /** Trailer fields that may be passed on. */
 export function safeTrailers(trailers: string): string {
   if (trailers === '') return ''
-  return filterFields(
-    trailers,
-    (name) => !NOT_IN_TRAILERS.has(name) && !name.startsWith('x-forwarded-'),
-  )
+  // Some servers read `_` as `-`.
+  return filterFields(trailers, (name) => {
+    const plain = name.replaceAll('_', '-')
+    return !NOT_IN_TRAILERS.has(plain) && !plain.startsWith('x-forwarded-')
+  })
 }
 
 /** Whether a comma-separated list holds a token, whatever its case. */

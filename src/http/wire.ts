@@ -87,8 +87,9 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
   reset(): void {
     const { socket } = this
     if (socket.destroyed) return
-    // libuv refuses a reset once our side has ended, and Node then never closes the socket.
-    if ('encrypted' in socket || socket.writableEnded) socket.destroy()
+    // libuv refuses a reset while our side is being ended, and Node then never closes the socket.
+    const isEnding = socket.writableEnded && socket.writableLength === 0
+    if ('encrypted' in socket || isEnding) socket.destroy()
     else socket.resetAndDestroy()
   }
 

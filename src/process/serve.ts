@@ -138,7 +138,6 @@ async function run(
     log.info({ signal }, 'draining')
     started.catch(() => {})
   } catch (error) {
-    log.error({ err: error }, 'the start failed')
     await stop(0)
     await sink.close()
     throw error

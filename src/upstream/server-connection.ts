@@ -326,7 +326,7 @@ export class ServerConnection extends Wire implements BodySink {
     }
   }
 
-  expire(_now: number): void {
+  expire(): void {
     const { connectMs, firstByteMs, stallMs } = this.endpoint.timeouts
     switch (this.#phase) {
       case CONNECTING:

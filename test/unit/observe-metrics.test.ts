@@ -163,8 +163,8 @@ test('a server is named by backend and url, and is down while it rests', async (
   site.count(first, COUNT.opened, 9)
   site.count(first, COUNT.duration + 1, 2)
   site.count(first, COUNT.durationSum, 0.5)
-  site.set(first, SHARED.restUntil, 60_001)
-  site.set(second, SHARED.restUntil, 60_000)
+  site.set(first, SHARED.restUntil, 601)
+  site.set(second, SHARED.restUntil, 600)
   site.set(second, SHARED.connections, 4)
 
   const series = await scrape(site)
