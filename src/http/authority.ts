@@ -3,7 +3,9 @@
 import { isIPv6 } from 'node:net'
 
 // A name or IPv4 address of unreserved characters (and _), or a bracketed IPv6 address; then an optional port.
-const AUTHORITY = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?$/
+// No label is empty, but for the dot at the end.
+const AUTHORITY =
+  /^(?:[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?$/
 
 /** The host as routes compare it: no port, lower case, no dot at the end; null when this is not an authority. */
 export function routingHost(authority: string): string | null {
@@ -11,12 +13,13 @@ export function routingHost(authority: string): string | null {
   const port = portSeparator(authority)
   let host = port < 0 ? authority : authority.slice(0, port)
   if (port >= 0 && Number(authority.slice(port + 1)) > 65_535) return null
-  if (/^\.|\.\./.test(host)) return null
-  if (host.endsWith('.')) host = host.slice(0, -1)
-  if (host === '' || host.length > 253) return null
-  if (host.startsWith('[') && !isIPv6(host.slice(1, -1))) return null
-  return host.toLowerCase()
+  if (host.charCodeAt(0) === BRACKET && !isIPv6(host.slice(1, -1))) return null
+  if (host.charCodeAt(host.length - 1) === DOT) host = host.slice(0, -1)
+  return host.length > 253 ? null : host.toLowerCase()
 }
+
+const BRACKET = 91
+const DOT = 46
 
 /** The port that the client named, or the scheme's own. */
 export function portOf(authority: string, scheme: 'http' | 'https'): string {
@@ -27,5 +30,6 @@ export function portOf(authority: string, scheme: 'http' | 'https'): string {
 
 function portSeparator(authority: string): number {
   const colon = authority.lastIndexOf(':')
+  if (colon < 0) return -1
   return colon > authority.lastIndexOf(']') ? colon : -1
 }
