@@ -33,6 +33,7 @@ export class Certificates {
    * A client that shares connections between hosts has to open a new one.
    */
   misdirects(serverName: string, host: string): boolean {
+    if (this.#contexts.length === 1) return false
     const wanted = this.#covering(host)
     if (wanted === undefined) return false
     const chosen = this.#chosen(serverName)
