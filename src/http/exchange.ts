@@ -88,7 +88,7 @@ export class Exchange {
   sink: BodySink | null = null
   /** The whole request body has been read. */
   bodyEnded: boolean
-  /** The body came whole with the head, and is in `smallBody` if it has any bytes: the request can be sent again. */
+  /** The body came whole with the head, and is in `smallBody` when it is not empty: the request can be sent again. */
   travelsWhole = false
   smallBody: Buffer | null = null
   /** A final head has been sent to the client. */

@@ -48,7 +48,7 @@ const NOT_IN_TRAILERS = new Set([
 ])
 
 /** Calls back with the start of each line, its colon and its end (before CRLF). */
-export function eachField(
+function eachField(
   fields: string,
   visit: (start: number, colon: number, end: number) => void,
 ): void {

@@ -78,7 +78,7 @@ function inodeOf(directory: string): string | null {
 }
 
 /** Follows the path as the kernel does: directories (real paths) and the names in them that decide where it leads. */
-export function watchPoints(path: string): Map<string, Set<string>> {
+function watchPoints(path: string): Map<string, Set<string>> {
   const points = new Map<string, Set<string>>()
   const note = (entry: string): void => {
     const name = basename(entry)

@@ -46,7 +46,7 @@ export class Entry<T> implements Candidates<T> {
 }
 
 /** The order of routes: README.md. Total but for two alternatives of one route, between which nothing depends on it. */
-export function precedes<T>(one: Entry<T>, other: Entry<T>): boolean {
+function precedes<T>(one: Entry<T>, other: Entry<T>): boolean {
   if (one.priority !== other.priority) return one.priority > other.priority
   if (one.hostRank !== other.hostRank) return one.hostRank > other.hostRank
   if (one.pathRank !== other.pathRank) return one.pathRank > other.pathRank

@@ -48,10 +48,6 @@ export class Pool {
     this.#balancer = BALANCERS[backend.balance](this.#endpoints, this.slot)
   }
 
-  get size(): number {
-    return this.#endpoints.length
-  }
-
   /**
    * An endpoint, its in-flight count taken (give it back by `done`). Those that rest are passed over, unless nothing
    * else is left: then a try is better than none.
