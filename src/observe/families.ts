@@ -131,7 +131,9 @@ export const FAMILIES: readonly Family[] = [
     '1 when a server is given requests, 0 while it rests after connect failures, from the scoreboard',
     (of) =>
       of.servers.rows.flatMap(({ labels, restUntil }) =>
-        restUntil === null ? [] : [{ value: restUntil * 100 > of.now ? 0 : 1, sharedLabels: labels }],
+        restUntil === null
+          ? []
+          : [{ value: restUntil * 100 > of.now ? 0 : 1, sharedLabels: labels }],
       ),
   ),
   ofListeners(
