@@ -194,20 +194,19 @@ export class Front {
         handshakeTimeout: this.listener.timeouts.headMs,
         SNICallback: (name, done) => done(null, this.#certificates?.context(name)),
       },
-      (socket) => this.#accept(socket, null),
+      (socket) => {
+        // Through with its handshake: from here on it is a connection, until it closes on both of its levels.
+        this.#handshakes--
+        socket.once('close', () => this.#handshakes++)
+        this.#accept(socket, null)
+      },
     )
     this.#tls = server
     // `connection` is the TCP socket, before its handshake.
     server.on('connection', (socket: Socket) => {
       if (this.#handshakes >= MAX_HANDSHAKES) socket.destroy()
       this.#handshakes++
-      let counted = true
-      const done = (): void => {
-        if (counted) this.#handshakes--
-        counted = false
-      }
-      socket.once('close', done)
-      socket.once('secure', done)
+      socket.once('close', () => this.#handshakes--)
     })
     server.on('tlsClientError', (_error, socket) => {
       count(this.#slot, COUNT.tlsFailures, 1)

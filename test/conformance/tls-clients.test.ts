@@ -184,6 +184,22 @@ test('a handshake that does not come to its end is ended', async (t) => {
   await half.closed(3_000)
 })
 
+// The limit is on handshakes under way, 1,000 in a thread: whoever is through with its own is not one of them.
+test('more TLS connections may be open than handshakes may be under way', async (t) => {
+  const secure = await startSecure(t)
+  const open = async (): Promise<void> => {
+    const socket = connect({ port: secure.port, host: '127.0.0.1', ...secure.options('a.test') })
+    t.after(() => socket.destroy())
+    await once(socket, 'secureConnect')
+  }
+  for (let batch = 0; batch < 21; batch++) await Promise.all(Array.from({ length: 50 }, open))
+
+  const client = await openTlsClient(t, secure.port, secure.options('a.test'))
+  const answer = await client.ask(hostRequest('a.test'))
+
+  assert.equal(answer.status, 200)
+})
+
 test('a large upload, a large answer and an abort work over TLS', async (t) => {
   const secure = await startSecure(t)
   const body = 'x'.repeat(2_000_000)
