@@ -1,7 +1,16 @@
 /** Something that is wrong with what was declared: which object, why, and where it stands. Never thrown, always shown. */
 export interface Problem {
-  /** `listener`, `backend`, `frontend`, `server`, `middleware`; `file` for a whole source, `settings` for what is fixed at start. */
-  readonly kind: 'file' | 'settings' | 'listener' | 'backend' | 'frontend' | 'server' | 'middleware'
+  /** `listener`, `host`, `backend`, `server`, `frontend`, `middleware`; `file` or `source` for a whole source, `settings` for what is fixed at start. */
+  readonly kind:
+    | 'file'
+    | 'settings'
+    | 'source'
+    | 'listener'
+    | 'host'
+    | 'backend'
+    | 'frontend'
+    | 'server'
+    | 'middleware'
   /** The object's id, or '' when there is none. */
   readonly id: string
   /** What could not be done, why, and what would help. */

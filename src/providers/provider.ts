@@ -1,17 +1,37 @@
 /**
  * The one seam every source of declarations plugs into. A provider yields the whole of what its source declares, first
- * at once and then after each change, never a half; it does not retry by itself (control/follow does) and it judges
- * nothing (control/admit does).
+ * at once and then after each change, never a half. On any doubt (a link that breaks or falls silent, a gap in what was
+ * heard, a source that was wiped) it throws; control/follow watches again after a while, and a new watch begins with a
+ * new list. So there is one way to get in step with a source, and it is the one that every start takes.
+ *
+ * A provider judges nothing: what stands in an object is admitted, or refused, by control.
  */
 import type { Problem } from '../model/problem.ts'
 
-/** One object as its source wrote it: hostile until admitted. */
-export interface DeclaredObject {
-  readonly kind: 'listener' | 'backend' | 'frontend'
+/**
+ * `server` and `middleware` are parts that a registry may hold under keys of their own, so that each writer owns its key:
+ * their ids are `backend/server` and `frontend/middleware`. A `host` is a certificate for every https listener.
+ */
+export type ObjectKind = 'listener' | 'host' | 'backend' | 'server' | 'frontend' | 'middleware'
+
+export interface ObjectName {
+  readonly kind: ObjectKind
   readonly id: string
+}
+
+/** One object as its source wrote it: hostile until admitted. */
+export interface DeclaredObject extends ObjectName {
   readonly value: unknown
-  /** Where in the source: a registry key, or `file.yaml#/frontends/vote`. */
+  /** Why the source's text is no value at all (not JSON, too long): set aside with this reason; `value` is undefined. */
+  readonly fault?: string
+  /** What stands there but is not honoured, a line each. Told, and changes nothing. */
+  readonly remarks?: readonly string[]
+  /** Where in the source: a registry key as the registry has it, or `file.yaml#/frontends/vote`. */
   readonly key: string
+  /** Of the object, where the source has one. */
+  readonly revision?: string
+  /** Texts inside `value` that came from the environment or from files of secrets: never shown. */
+  readonly secrets?: readonly string[]
   readonly line?: number
   readonly column?: number
 }
@@ -22,11 +42,22 @@ export interface Position {
   readonly column: number
 }
 
+/** What is different from the yield before, in the same watch. */
+export interface Changes {
+  readonly upserts: readonly DeclaredObject[]
+  readonly deletes: readonly ObjectName[]
+}
+
 export interface Declaration {
   readonly readable: true
   /** The source's own revision (a content hash for files), shown in /api/table. */
   readonly revision: string
-  readonly objects: readonly DeclaredObject[]
+  /** All there is, each name once. Valid until the next yield: whoever keeps it copies it. */
+  readonly objects: Iterable<DeclaredObject>
+  /** Null after a list: everything may have changed. Otherwise the source said what did, one by one. */
+  readonly changes: Changes | null
+  /** Why it was listed: `first`, `reconcile`, `asked`, ...: words for a metric's label. Null when `changes` is not. */
+  readonly listed: string | null
   /** What could not even be read as an object. */
   readonly problems: readonly Problem[]
   /** When the change was noticed, ms since the epoch: the start of the way to "in force". */
@@ -50,9 +81,15 @@ export interface Provider {
   readonly name: string
   /**
    * Ends by throwing when the source is lost (or cannot be read the first time), or by returning when the signal aborts.
-   * Only a first reading is never `Unreadable`: that one throws.
+   * A link that fell silent counts as lost after 5 s at most. What the source refuses (a password, a right) throws
+   * SourceRefused. Only a first reading is never `Unreadable`: that one throws.
    */
   watch(signal: AbortSignal): AsyncIterable<Declaration | Unreadable>
-  /** Look again now, and yield even if nothing has changed. */
+  /** List again now, and yield even if nothing has changed. */
   reload(): void
+}
+
+/** The source is there and does not let us in: trying again helps only once somebody has changed something. */
+export class SourceRefused extends Error {
+  override readonly name = 'SourceRefused'
 }

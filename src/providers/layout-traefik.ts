@@ -1,0 +1,206 @@
+/**
+ * Traefik's tree of keys, read only. An object is spread over many keys here, and a half of it may be seen: what it still
+ * lacks is its fault, and heals with the key that brings it. What belongs to one object is one group; a router looks into
+ * the middlewares that it names.
+ */
+import { refuseName } from './keyspace.ts'
+import type { KeyEntry, Layout } from './mirror.ts'
+import type { DeclaredObject, ObjectName } from './provider.ts'
+import { openBranch, type Branch } from './traefik/branch.ts'
+import { translateRouter, type Neighbours } from './traefik/router.ts'
+import { translateServer, translateService } from './traefik/service.ts'
+import { ValueFault, type Translated } from './value-fault.ts'
+
+type Sort =
+  | 'router'
+  | 'service'
+  | 'server'
+  /** A key of a service that its routers need, so that they are not read again with the rest of it. */
+  | 'passhost'
+  | 'middleware'
+  | 'certificate'
+  | 'store'
+  | 'options'
+  | 'stream-router'
+  | 'stream-service'
+
+const SORTS: ReadonlyMap<string, Sort> = new Map<string, Sort>([
+  ['http/routers', 'router'],
+  ['http/services', 'service'],
+  ['http/middlewares', 'middleware'],
+  ['tls/certificates', 'certificate'],
+  ['tls/stores', 'store'],
+  ['tls/options', 'options'],
+  ['tcp/routers', 'stream-router'],
+  ['udp/routers', 'stream-router'],
+  ['tcp/services', 'stream-service'],
+  ['udp/services', 'stream-service'],
+])
+/** `<protocol>/routers/<name>`, and a server's `http/services/<name>/loadbalancer/servers/<number>`. */
+const DEPTH = 3
+const SERVER_DEPTH = 6
+
+interface Place {
+  readonly sort: Sort
+  /** `tcp` */
+  readonly protocol: string
+  /** Of a server with its service's: `shop/0`. */
+  readonly name: string
+  /** How many segments lead to the object. */
+  readonly depth: number
+}
+
+type EntriesOf = (group: string) => readonly KeyEntry[]
+
+export function createTraefikLayout(): Layout {
+  return {
+    name: 'traefik',
+    groupOf(path) {
+      const place = placeOf(path)
+      return place === null ? null : groupName(place)
+    },
+    read(entries, entriesOf) {
+      const [first] = entries
+      const place = first === undefined ? null : placeOf(first.path)
+      const name = place === null ? null : nameOf(place)
+      if (place === null || name === null) return []
+      return toObjects(name, place, entries, () => translate(place, entries, entriesOf))
+    },
+    pathOf: () => null,
+  }
+}
+
+function placeOf(path: string): Place | null {
+  const [first = '', second = '', name = '', ...rest] = path.split('/')
+  const protocol = first.toLowerCase()
+  const sort = SORTS.get(`${protocol}/${second.toLowerCase()}`)
+  if (sort === undefined || name === '' || rest.length === 0) return null
+  const place: Place = { sort, protocol, name, depth: DEPTH }
+  if (sort !== 'service') return place
+  const [below = '', member = '', number = '', ...more] = rest
+  if (below.toLowerCase() !== 'loadbalancer') return place
+  if (member.toLowerCase() === 'passhostheader') return { ...place, sort: 'passhost' }
+  if (member.toLowerCase() !== 'servers') return place
+  if (number === '' || more.length === 0) return null
+  return { sort: 'server', protocol, name: `${name}/${number}`, depth: SERVER_DEPTH }
+}
+
+function groupName({ sort, protocol, name }: Omit<Place, 'depth'>): string {
+  return `${sort}/${protocol}/${name}`
+}
+
+/** Null: nothing is declared by it alone. */
+function nameOf({ sort, protocol, name }: Place): ObjectName | null {
+  switch (sort) {
+    case 'router':
+      return { kind: 'frontend', id: name }
+    case 'service':
+      return { kind: 'backend', id: name }
+    case 'server':
+      return { kind: 'server', id: name }
+    case 'certificate':
+      return { kind: 'host', id: `certificate-${name}` }
+    case 'store':
+      return { kind: 'host', id: `store-${name}` }
+    case 'stream-router':
+      return { kind: 'frontend', id: `${name}@${protocol}` }
+    case 'stream-service':
+      return { kind: 'backend', id: `${name}@${protocol}` }
+    case 'passhost':
+    case 'middleware':
+    case 'options':
+      return null
+    default:
+      return sort satisfies never
+  }
+}
+
+function translate(
+  { sort, protocol, depth }: Place,
+  entries: readonly KeyEntry[],
+  entriesOf: EntriesOf,
+): Translated | null {
+  switch (sort) {
+    case 'router':
+      return translateRouter(openBranch(entries, depth), neighboursFrom(entriesOf))
+    case 'service':
+      return translateService(openBranch(entries, depth))
+    case 'server':
+      return translateServer(openBranch(entries, depth))
+    case 'certificate':
+      return translateCertificate(openBranch(entries, depth), '')
+    case 'store':
+      return translateCertificate(openBranch(entries, depth), 'defaultcertificate/')
+    default:
+      throw new ValueFault(`${protocol} is not supported; this object is ignored`)
+  }
+}
+
+function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/'): Translated {
+  const cert = branch.text(`${below}certfile`) ?? ''
+  const key = branch.text(`${below}keyfile`) ?? ''
+  if (cert === '') throw new ValueFault(`${below}certfile is missing`)
+  if (key === '') throw new ValueFault(`${below}keyfile is missing`)
+  return {
+    value: { cert, key, default: below !== '' },
+    remarks: branch.list('stores').some((store) => store !== 'default')
+      ? ['stores is not honoured: there is one store']
+      : [],
+    // A path is none.
+    ...(key.includes('\n') ? { secrets: [key] } : {}),
+  }
+}
+
+function neighboursFrom(entriesOf: EntriesOf): Neighbours {
+  function find(sort: Sort, protocol: string, name: string): Branch | null {
+    const entries = entriesOf(groupName({ sort, protocol, name }))
+    return entries.length === 0 ? null : openBranch(entries, DEPTH)
+  }
+  return {
+    middleware: (name) => find('middleware', 'http', name),
+    passHost(name) {
+      const branch = find('passhost', 'http', name)
+      return branch === null || branch.text(PASS_HOST) === '' || branch.flag(PASS_HOST)
+    },
+    tlsOptions: (name) => find('options', 'tls', name),
+  }
+}
+
+const PASS_HOST = 'loadbalancer/passhostheader'
+
+function toObjects(
+  name: ObjectName,
+  { depth }: Place,
+  entries: readonly KeyEntry[],
+  read: () => Translated | null,
+): readonly DeclaredObject[] {
+  const key = keyOf(entries, depth)
+  const refused = refuseName(name)
+  if (refused !== null) return [{ ...name, value: undefined, key, fault: refused }]
+  try {
+    const translated = read()
+    if (translated === null) return []
+    const { value, remarks, secrets } = translated
+    return [
+      {
+        ...name,
+        value,
+        key,
+        ...(remarks.length === 0 ? {} : { remarks }),
+        ...(secrets === undefined ? {} : { secrets }),
+      },
+    ]
+  } catch (error) {
+    if (!(error instanceof ValueFault)) throw error
+    return [{ ...name, value: undefined, key, fault: error.message }]
+  }
+}
+
+/** The registry's own key of the object; that of the first one, where they differ in capitals. */
+function keyOf(entries: readonly KeyEntry[], depth: number): string {
+  let first: KeyEntry | undefined
+  for (const entry of entries) if (first === undefined || entry.path < first.path) first = entry
+  if (first === undefined) return ''
+  const below = first.path.split('/').slice(depth).join('/')
+  return first.key.endsWith(`/${below}`) ? first.key.slice(0, -below.length - 1) : first.key
+}

@@ -1,0 +1,230 @@
+/**
+ * A registry's keys in memory, and the objects that a layout reads in them. A key that changes costs its group, however
+ * many keys there are: what has to be read again is noted, and read once when somebody asks.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { LayoutName } from '../model/source-spec.ts'
+import type { Changes, Declaration, DeclaredObject, ObjectKind, ObjectName } from './provider.ts'
+
+export interface KeyEntry {
+  /** Below the root, without a leading slash: `backends/vote/backend`. */
+  readonly path: string
+  /** As the registry has it, for people: `/vulcand/backends/vote/backend`. */
+  readonly key: string
+  /** Null: it cannot be had, see `fault`. */
+  readonly text: string | null
+  /** Why there is no text: too long, not UTF-8. */
+  readonly fault?: string
+  readonly revision?: string
+}
+
+/** Which objects stand in which keys. Pure. */
+export interface Layout {
+  readonly name: LayoutName
+  /** The keys that belong to one object, or to a few that are read together, have one group; null: no key of ours. */
+  groupOf(path: string): string | null
+  /**
+   * The objects of a group: no two groups ever have one of the same name, and the order of `entries` means nothing.
+   * `entriesOf` gives the keys of another group, which is then read again whenever that one changes.
+   */
+  read(
+    entries: readonly KeyEntry[],
+    entriesOf: (group: string) => readonly KeyEntry[],
+  ): readonly DeclaredObject[]
+  /** Where the object is written; null: this layout cannot hold it, or is only read. */
+  pathOf(kind: ObjectKind, id: string): string | null
+}
+
+export interface MirrorYield {
+  readonly revision: string
+  /** As in Declaration: a reason after `replace`, null after puts and deletes. */
+  readonly listed: string | null
+  readonly changedAt: number
+}
+
+export interface Mirror {
+  /** How many keys there are. */
+  readonly size: number
+  /** From a list: what is not in it is gone. */
+  replace(entries: Iterable<KeyEntry>): void
+  put(entry: KeyEntry): void
+  delete(path: string): void
+  /** All objects, and what has changed since the last call. */
+  declare(about: MirrorYield): Declaration
+}
+
+interface Group {
+  /** Almost every group has one key, and a map for it would cost more than the key. */
+  keys: KeyEntry | Map<string, KeyEntry>
+  /** As they were read last; see `stale`. */
+  objects: readonly DeclaredObject[]
+  /** The other groups that it looked into. */
+  asked: ReadonlySet<string> | null
+}
+
+const NONE: readonly never[] = []
+
+export function createMirror(layout: Layout): Mirror {
+  const groups = new Map<string, Group>()
+  /** Who looked into a group, there or not, and must be read again with it. */
+  const askers = new Map<string, Set<string>>()
+  /** Groups to be read again, with what they held at the last `declare`. */
+  const stale = new Map<string, readonly DeclaredObject[]>()
+  let size = 0
+  let isReplaced = true
+
+  /** What a list has confirmed is not read again: 100,000 keys would hold up everything else. */
+  function replace(entries: Iterable<KeyEntry>): void {
+    const gone = new Set<string>()
+    for (const group of groups.values()) for (const { path } of entriesOf(group)) gone.add(path)
+    for (const entry of entries) {
+      gone.delete(entry.path)
+      put(entry)
+    }
+    for (const path of gone) remove(path)
+    isReplaced = true
+  }
+
+  function put(entry: KeyEntry): void {
+    const name = layout.groupOf(entry.path)
+    if (name === null) return
+    const group = groups.get(name)
+    if (group === undefined) {
+      groups.set(name, { keys: entry, objects: NONE, asked: null })
+      size += 1
+    } else {
+      const before = keyOf(group, entry.path)
+      // A heartbeat: the object's revision stays the one at which it became what it is.
+      if (before !== undefined && before.text === entry.text && before.fault === entry.fault) return
+      if (before === undefined) size += 1
+      setKey(group, entry)
+    }
+    touch(name)
+  }
+
+  function remove(path: string): void {
+    const name = layout.groupOf(path)
+    const group = name === null ? undefined : groups.get(name)
+    if (name === null || group === undefined || keyOf(group, path) === undefined) return
+    touch(name)
+    size -= 1
+    if (group.keys instanceof Map) group.keys.delete(path)
+    if (!(group.keys instanceof Map) || group.keys.size === 0) {
+      forget(name, group)
+      groups.delete(name)
+    }
+  }
+
+  function touch(name: string): void {
+    note(name)
+    askers.get(name)?.forEach(note)
+  }
+
+  function note(name: string): void {
+    if (!stale.has(name)) stale.set(name, groups.get(name)?.objects ?? NONE)
+  }
+
+  function refresh(): void {
+    for (const name of stale.keys()) {
+      const group = groups.get(name)
+      if (group === undefined) continue
+      forget(name, group)
+      const asked = new Set<string>()
+      group.objects = layout.read(entriesOf(group), (other) => {
+        asked.add(other)
+        const found = groups.get(other)
+        return found === undefined ? NONE : entriesOf(found)
+      })
+      if (asked.size === 0) continue
+      group.asked = asked
+      for (const other of asked) {
+        const those = askers.get(other)
+        if (those === undefined) askers.set(other, new Set([name]))
+        else those.add(name)
+      }
+    }
+  }
+
+  /** Whom it asked, not what it holds. */
+  function forget(name: string, group: Group): void {
+    for (const other of group.asked ?? NONE) {
+      const those = askers.get(other)
+      those?.delete(name)
+      if (those?.size === 0) askers.delete(other)
+    }
+    group.asked = null
+  }
+
+  function takeChanges(): Changes {
+    const upserts: DeclaredObject[] = []
+    const deletes: ObjectName[] = []
+    for (const [name, before] of stale) {
+      const now = groups.get(name)?.objects ?? NONE
+      for (const object of now) {
+        const old = before.find((one) => isSameName(one, object))
+        if (old === undefined || !isSame(old, object)) upserts.push(object)
+      }
+      for (const { kind, id } of before) {
+        if (!now.some((one) => isSameName(one, { kind, id }))) deletes.push({ kind, id })
+      }
+    }
+    return { upserts, deletes }
+  }
+
+  function* objects(): Generator<DeclaredObject> {
+    for (const group of groups.values()) yield* group.objects
+  }
+
+  return {
+    get size() {
+      return size
+    },
+    replace,
+    put,
+    delete: remove,
+    declare({ revision, listed, changedAt }) {
+      refresh()
+      const changes = isReplaced || listed !== null ? null : takeChanges()
+      isReplaced = false
+      stale.clear()
+      return {
+        readable: true,
+        revision,
+        objects: { [Symbol.iterator]: objects },
+        changes,
+        listed: changes === null ? (listed ?? 'first') : null,
+        problems: [],
+        changedAt,
+      }
+    },
+  }
+}
+
+function keyOf({ keys }: Group, path: string): KeyEntry | undefined {
+  if (keys instanceof Map) return keys.get(path)
+  return keys.path === path ? keys : undefined
+}
+
+function setKey(group: Group, entry: KeyEntry): void {
+  if (group.keys instanceof Map) group.keys.set(entry.path, entry)
+  else if (group.keys.path === entry.path) group.keys = entry
+  else group.keys = new Map([group.keys, entry].map((one) => [one.path, one]))
+}
+
+function entriesOf({ keys }: Group): readonly KeyEntry[] {
+  return keys instanceof Map ? [...keys.values()] : [keys]
+}
+
+function isSameName(one: ObjectName, other: ObjectName): boolean {
+  return one.kind === other.kind && one.id === other.id
+}
+
+/** But for the revision. */
+function isSame(one: DeclaredObject, other: DeclaredObject): boolean {
+  return (
+    one.key === other.key &&
+    one.fault === other.fault &&
+    isDeepStrictEqual(one.remarks, other.remarks) &&
+    isDeepStrictEqual(one.value, other.value)
+  )
+}

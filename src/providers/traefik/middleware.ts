@@ -1,0 +1,77 @@
+/**
+ * Traefik's middlewares in ours. One that cannot be honoured faults the router that names it: most of them guard something,
+ * and a guard that is missing must not open a door.
+ */
+import { quote } from '../../model/parsed.ts'
+import { ValueFault } from '../value-fault.ts'
+import type { Branch } from './branch.ts'
+
+/** What a middleware may have to know of the router that it stands in. */
+export interface Around {
+  /** The one host that is asked for, or null. */
+  readonly host: string | null
+  /** Traefik sends only requests in the clear there, from listeners that are named. */
+  readonly isPlain: boolean
+}
+
+export interface MiddlewareForm {
+  readonly kind: 'headers' | 'redirect'
+  readonly [option: string]: unknown
+}
+
+export function translateMiddleware(branch: Branch, around: Around): MiddlewareForm {
+  const [type = '', ...more] = branch.names('')
+  if (more.length > 0)
+    throw new ValueFault(`has several types: ${quote([type, ...more].join(', '))}`)
+  if (type === 'headers') return translateHeaders(branch)
+  if (type === 'redirectscheme') return translateRedirectScheme(branch, around)
+  throw new ValueFault(`${quote(type)} is not supported yet`)
+}
+
+function translateHeaders(branch: Branch): MiddlewareForm {
+  for (const option of branch.names('headers')) {
+    if (option === 'customrequestheaders' || option === 'customresponseheaders') continue
+    throw new ValueFault(`${quote(`headers/${option}`)} is not supported yet`)
+  }
+  return {
+    kind: 'headers',
+    request: translateEdits(branch, 'headers/customrequestheaders'),
+    response: translateEdits(branch, 'headers/customresponseheaders'),
+  }
+}
+
+/** An empty value takes the field away. */
+function translateEdits(branch: Branch, name: string): unknown {
+  const set: [string, string][] = []
+  const remove: string[] = []
+  for (const { segments, text } of branch.below(name)) {
+    const [, , field = '', ...more] = segments
+    if (more.length > 0) throw new ValueFault(`${name}: a field cannot have a / in its name`)
+    if (text === '') remove.push(field)
+    else set.push([field, text])
+  }
+  return {
+    set: Object.fromEntries(set.sort(([one], [other]) => (one < other ? -1 : 1))),
+    remove: remove.sort(),
+  }
+}
+
+/**
+ * It sends on what already came by the scheme asked for. That cannot be told apart here, so it is taken only where all
+ * requests are in the clear, and where the host to send them to is known.
+ */
+function translateRedirectScheme(branch: Branch, { host, isPlain }: Around): MiddlewareForm {
+  const scheme = branch.text('redirectscheme/scheme') ?? ''
+  const port = branch.text('redirectscheme/port') ?? ''
+  if (scheme !== 'https')
+    throw new ValueFault(`redirects to ${quote(scheme)}, only https is supported`)
+  if (!isPlain)
+    throw new ValueFault('redirectscheme needs a router with entrypoints and without tls')
+  if (host === null) throw new ValueFault('redirectscheme needs a rule with exactly one Host')
+  return {
+    kind: 'redirect',
+    to: `https://${host}${port === '' || port === '443' ? '' : `:${port}`}`,
+    status: branch.flag('redirectscheme/permanent') ? 308 : 307,
+    keepPath: true,
+  }
+}

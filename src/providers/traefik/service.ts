@@ -1,0 +1,30 @@
+/**
+ * A service of Traefik as a backend, and each of its servers as an object of its own: so one that is half written or wrong
+ * stops only itself, and a change costs the same however many there are.
+ */
+import { quote } from '../../model/parsed.ts'
+import { splitOrigin } from '../server-origin.ts'
+import { ValueFault, type Translated } from '../value-fault.ts'
+import { remarkUnknown, type Branch } from './branch.ts'
+
+/** Without its servers: a service that is nothing else has no keys for this. */
+export function translateService(service: Branch): Translated {
+  for (const type of service.names('')) {
+    if (type !== 'loadbalancer') throw new ValueFault(`${quote(type)} is not supported yet`)
+  }
+  const members = service.names('loadbalancer').map((name) => `loadbalancer/${name}`)
+  return { value: {}, remarks: remarkUnknown(members) }
+}
+
+/** Null: it is to have no traffic. */
+export function translateServer(server: Branch): Translated | null {
+  const text = server.text('url') ?? ''
+  const weight = server.whole('weight') ?? 1
+  if (text === '') throw new ValueFault('url is missing')
+  if (weight === 0) return null
+  const { url, remark } = splitOrigin(text)
+  const members = server.names('').filter((name) => name !== 'url' && name !== 'weight')
+  const remarks = remarkUnknown(members)
+  if (remark !== null) remarks.push(`url: ${remark}`)
+  return { value: { url, weight }, remarks }
+}

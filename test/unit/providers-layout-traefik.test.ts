@@ -1,0 +1,507 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseMiddleware } from '../../src/middleware/catalog.ts'
+import { parseBackend, parseFrontend } from '../../src/model/schema.ts'
+import { parseServer } from '../../src/model/server.ts'
+import { createLayout } from '../../src/providers/layout.ts'
+import { createMirror, type Mirror } from '../../src/providers/mirror.ts'
+import type { DeclaredObject } from '../../src/providers/provider.ts'
+import { translateRule } from '../../src/providers/traefik/rule.ts'
+import { parseRoute } from '../../src/routing/parse.ts'
+import { RoutingTable } from '../../src/routing/table.ts'
+
+type Keys = Readonly<Record<string, string>>
+
+const ID_FAULT = 'the id must be 1 to 128 letters, digits or any of . _ - @ :, not "a b"'
+
+const SHOP: Keys = {
+  'http/routers/shop/rule': 'Host(`shop.example`)',
+  'http/routers/shop/service': 'shop',
+  'http/services/shop/loadbalancer/servers/0/url': 'http://10.0.0.5:8080',
+}
+
+test('a router is a frontend, and each server of a service a server', () => {
+  const [frontend, ...servers] = objectsOf({
+    ...SHOP,
+    'http/routers/shop/priority': '42',
+    'http/services/shop/loadbalancer/servers/0/weight': '3',
+    'http/services/shop/loadbalancer/servers/1/url': 'http://10.0.0.6:8080/',
+  })
+
+  assert.deepEqual(frontend, {
+    kind: 'frontend',
+    id: 'shop',
+    value: { route: 'Host(`shop.example`)', priority: 42, backend: 'shop', passHost: true },
+    key: '/traefik/http/routers/shop',
+  })
+  assert.deepEqual(servers, [
+    {
+      kind: 'server',
+      id: 'shop/0',
+      value: { url: 'http://10.0.0.5:8080', weight: 3 },
+      key: '/traefik/http/services/shop/loadbalancer/servers/0',
+    },
+    {
+      kind: 'server',
+      id: 'shop/1',
+      value: { url: 'http://10.0.0.6:8080', weight: 1 },
+      key: '/traefik/http/services/shop/loadbalancer/servers/1',
+    },
+  ])
+  assert.ok(parseFrontend('shop', frontend.value).ok)
+  for (const { value } of servers) assert.ok(parseServer('0', value).ok)
+})
+
+test('key names may be in any case, the names of objects keep theirs', () => {
+  const [frontend, server] = objectsOf({
+    'HTTP/Routers/Shop/RULE': 'Path(`/`)',
+    'http/ROUTERS/Shop/Service': 'Shop',
+    'http/Services/Shop/LoadBalancer/Servers/0/URL': 'http://a:1',
+  })
+
+  assert.equal(frontend?.id, 'Shop')
+  assert.deepEqual(frontend.value, {
+    route: 'Path(`/`)',
+    priority: 9,
+    backend: 'Shop',
+    passHost: true,
+  })
+  assert.equal(server?.id, 'Shop/0')
+  assert.deepEqual(server.value, { url: 'http://a:1', weight: 1 })
+})
+
+test('without a number the longer rule goes first, as Traefik has it', () => {
+  const priorities = ['Path(`/a`)', 'Path(`/abc`)'].map((rule) => {
+    const [frontend] = objectsOf({
+      'http/routers/r/rule': rule,
+      'http/routers/r/priority': '0',
+    })
+    return (frontend?.value as { priority: number }).priority
+  })
+
+  assert.deepEqual(priorities, [10, 12])
+})
+
+test('entry points are the listeners that a request may have come in on', () => {
+  const frontend = routerOf({
+    rule: 'Path(`/a`) || Path(`/b`)',
+    'entrypoints/1': 'websecure',
+    'entrypoints/0': 'web',
+  })
+  const commas = routerOf({ rule: 'Path(`/a`)', entryPoints: 'web, websecure' })
+
+  const route = '(Listener("web") || Listener("websecure")) && (Path(`/a`) || Path(`/b`))'
+  assert.deepEqual(frontend.value, { route, priority: 24 })
+  assert.ok(parseRoute(route).ok)
+  assert.match(
+    (commas.value as { route: string }).route,
+    /^\(Listener\("web"\) \|\| Listener\("websecure"\)\)/,
+  )
+})
+
+test('a router declares what it can while its service is not written yet', () => {
+  const mirror = createMirror(createLayout('traefik', { sealKey: null }))
+  put(mirror, { 'http/routers/r/service': 'shop' })
+  const half = declared(mirror)[0]
+  put(mirror, { 'http/routers/r/rule': 'Path(`/`)' })
+  const waiting = declared(mirror)[0]
+
+  assert.equal(half?.fault, 'rule is missing')
+  assert.equal((waiting?.value as { backend: string }).backend, 'shop')
+})
+
+test("a service's own choice of the Host sent on is its routers', told without its servers", () => {
+  const mirror = createMirror(createLayout('traefik', { sealKey: null }))
+  put(mirror, { ...SHOP, 'http/services/shop/loadbalancer/passhostheader': 'false' })
+  const [frontend] = declared(mirror)
+  put(mirror, { 'http/services/shop/loadbalancer/servers/1/url': 'http://a:2' })
+  const { changes } = mirror.declare({ revision: '', listed: null, changedAt: 0 })
+
+  assert.equal((frontend?.value as { passHost: boolean }).passHost, false)
+  assert.deepEqual(
+    changes?.upserts.map(({ kind }) => kind),
+    ['server'],
+  )
+})
+
+test('what is not honoured is told once for each', () => {
+  const objects = objectsOf({
+    ...SHOP,
+    'http/routers/shop/tls': 'true',
+    'http/routers/shop/tls/domains/0/main': 'a',
+    'http/routers/shop/observability/metrics': 'true',
+    'http/services/shop/loadbalancer/healthcheck/path': '/healthz',
+    'http/services/shop/loadbalancer/healthcheck/interval': '5s',
+    'http/services/shop/loadbalancer/sticky/cookie/name': 'c',
+    'http/services/shop/loadbalancer/servers/0/preservepath': 'true',
+    'http/services/shop/loadbalancer/servers/1/url': 'http://a:1/path',
+  })
+
+  assert.deepEqual(
+    objects.map(({ kind, id, remarks }) => [`${kind} ${id}`, remarks]),
+    [
+      [
+        'frontend shop',
+        [
+          '"observability" is not honoured',
+          'tls is not honoured: a listener has its protocol and certificates',
+        ],
+      ],
+      ['server shop/0', ['"preservepath" is not honoured']],
+      [
+        'backend shop',
+        ['"loadbalancer/healthcheck" is not honoured', '"loadbalancer/sticky" is not honoured'],
+      ],
+      ['server shop/1', ['url: its path and query "/path" are not used; requests keep their own']],
+    ],
+  )
+  assert.ok(parseBackend('shop', objects[2]?.value, String).ok)
+})
+
+test('remarks are bounded', () => {
+  const keys = Array.from({ length: 100 }, (_, at) => [`http/routers/r/x${at}`, '1'])
+  const router = objectsOf({
+    'http/routers/r/rule': 'Path(`/`)',
+    ...(Object.fromEntries(keys) as Keys),
+  })[0]
+
+  assert.equal(router?.remarks?.length, 21)
+  assert.equal(router.remarks.at(-1), 'and 80 more are not honoured')
+})
+
+test('a server of the weight 0 has no traffic', () => {
+  const objects = objectsOf({
+    'http/services/shop/loadbalancer/servers/0/url': 'http://a:1',
+    'http/services/shop/loadbalancer/servers/0/weight': '0',
+  })
+
+  assert.deepEqual(objects, [])
+})
+
+const SERVICE_FAULTS: readonly (readonly [name: string, text: string, fault: string])[] = [
+  ['weighted/services/0/name', 'v1', '"weighted" is not supported yet'],
+  ['mirroring/service', 'v1', '"mirroring" is not supported yet'],
+  ['failover/service', 'v1', '"failover" is not supported yet'],
+  ['loadbalancer/servers/1/weight', '1', 'url is missing'],
+  ['loadbalancer/servers/a b/url', 'http://a:1', ID_FAULT],
+  ['loadbalancer/servers/0/weight', 'many', 'weight: must be a whole number, not "many"'],
+  [
+    'loadbalancer/servers/0/Url',
+    'http://b:1',
+    '"url" stands there twice, in capitals and in small letters',
+  ],
+]
+
+for (const [name, text, fault] of SERVICE_FAULTS) {
+  test(`a service with ${name} is set aside: ${fault}`, () => {
+    const objects = objectsOf({ ...SHOP, [`http/services/shop/${name}`]: text })
+
+    assert.deepEqual(
+      objects.flatMap((object) => object.fault ?? []),
+      [fault],
+    )
+  })
+}
+
+test('headers are set and taken away in the order that the router names', () => {
+  const frontend = routerOf(
+    { rule: 'Path(`/`)', service: 'shop', 'middlewares/1': 'b', 'middlewares/0': 'a@redis' },
+    {
+      'http/middlewares/a/headers/customrequestheaders/X-One': 'one',
+      'http/middlewares/a/headers/customRequestHeaders/X-Gone': '',
+      'http/middlewares/b/headers/customresponseheaders/X-Two': 'two',
+    },
+  )
+
+  const { middlewares } = frontend.value as { middlewares: { kind: string }[] }
+  const none = { set: {}, remove: [] }
+  assert.deepEqual(middlewares, [
+    { kind: 'headers', request: { set: { 'X-One': 'one' }, remove: ['X-Gone'] }, response: none },
+    { kind: 'headers', request: none, response: { set: { 'X-Two': 'two' }, remove: [] } },
+  ])
+  for (const { kind, ...options } of middlewares) assert.ok(parseMiddleware({ kind, options }).ok)
+})
+
+test('a redirect to https answers where only plain requests for one host arrive', () => {
+  const frontend = routerOf(
+    {
+      rule: 'Host(`a.example`) && PathPrefix(`/`)',
+      service: 'noop@internal',
+      'entrypoints/0': 'web',
+      'middlewares/0': 'r',
+    },
+    {
+      'http/middlewares/r/redirectscheme/scheme': 'https',
+      'http/middlewares/r/redirectscheme/port': '8443',
+      'http/middlewares/r/redirectscheme/permanent': 'true',
+    },
+  )
+
+  const { middlewares, ...rest } = frontend.value as { middlewares: { kind: string }[] }
+  assert.ok(!('backend' in rest))
+  assert.deepEqual(middlewares, [
+    { kind: 'redirect', to: 'https://a.example:8443', status: 308, keepPath: true },
+  ])
+  for (const { kind, ...options } of middlewares) assert.ok(parseMiddleware({ kind, options }).ok)
+  assert.ok(parseFrontend('r', frontend.value).ok)
+})
+
+const REDIRECT: Keys = { 'http/middlewares/m/redirectscheme/scheme': 'https' }
+const GUARDS: readonly (readonly [title: string, router: Keys, others: Keys, why: string])[] = [
+  [
+    'a guard that is not supported',
+    {},
+    { 'http/middlewares/m/basicauth/users/0': 'u:p' },
+    'middleware "m": "basicauth" is not supported yet',
+  ],
+  [
+    'an option of headers that is not supported',
+    {},
+    { 'http/middlewares/m/headers/framedeny': 'true' },
+    'middleware "m": "headers/framedeny" is not supported yet',
+  ],
+  [
+    'a middleware of two types',
+    {},
+    { ...REDIRECT, 'http/middlewares/m/basicauth/realm': 'x' },
+    'middleware "m": has several types: "basicauth, redirectscheme"',
+  ],
+  [
+    'a redirect without entry points',
+    {},
+    REDIRECT,
+    'middleware "m": redirectscheme needs a router with entrypoints and without tls',
+  ],
+  [
+    'a redirect behind tls',
+    { 'entrypoints/0': 'web', tls: 'true' },
+    REDIRECT,
+    'middleware "m": redirectscheme needs a router with entrypoints and without tls',
+  ],
+  [
+    'a redirect of more than one host',
+    { 'entrypoints/0': 'web', rule: 'Host(`a`) || Host(`b`)' },
+    REDIRECT,
+    'middleware "m": redirectscheme needs a rule with exactly one Host',
+  ],
+]
+
+for (const [title, router, others, why] of GUARDS) {
+  test(`${title} closes the router`, () => {
+    const keys = { rule: 'Host(`a`)', service: 's', 'middlewares/0': 'm', ...router }
+
+    const { value, remarks = [], fault } = routerOf(keys, others)
+
+    assert.equal(fault, undefined)
+    assert.equal(remarks.at(-1), `is closed, requests are answered with 503: ${why}`)
+    const parsed = parseFrontend('r', value)
+    assert.ok(parsed.ok)
+    assert.equal(parsed.value.backend, null)
+    assert.deepEqual(
+      parsed.value.middlewares.map(({ kind }) => kind),
+      ['respond'],
+    )
+  })
+}
+
+test('a middleware that is not there faults the router', () => {
+  const keys = { rule: 'Host(`a`)', service: 's', 'middlewares/0': 'm' }
+
+  assert.equal(routerOf(keys, {}).fault, 'middleware "m" is not declared')
+})
+
+test('options of tls that ask who may come in close the router', () => {
+  const tls = { rule: 'Host(`a`)', tls: 'true' }
+  const mutual = { 'tls/options/default/clientauth/clientauthtype': 'RequireAndVerifyClientCert' }
+  const harmless = { 'tls/options/strict/minversion': 'VersionTLS12' }
+
+  assert.match(routerOf(tls, mutual).remarks?.join() ?? '', /closed.* clientauth is not supported/)
+  assert.equal(
+    routerOf({ ...tls, 'tls/options': 'mtls@file' }, mutual).fault,
+    'tls/options: "mtls@file" is not declared',
+  )
+  assert.equal(routerOf({ ...tls, 'tls/options': 'strict@kv' }, harmless).fault, undefined)
+})
+
+const ROUTER_FAULTS: readonly (readonly [router: Keys, fault: string])[] = [
+  [{ priority: '1' }, 'rule is missing'],
+  [{ rule: 'Path(`/`)', priority: 'high' }, 'priority: must be a whole number, not "high"'],
+  [
+    { rule: 'Path(`/`)', 'entrypoints/x': 'web' },
+    'entrypoints: must be numbered: entrypoints/0, entrypoints/1',
+  ],
+  [
+    { rule: 'Path(`/`)', Rule: 'Path(`/b`)' },
+    '"rule" stands there twice, in capitals and in small letters',
+  ],
+]
+
+for (const [router, fault] of ROUTER_FAULTS) {
+  test(`a router is set aside: ${fault}`, () => {
+    assert.equal(routerOf(router).fault, fault)
+  })
+}
+
+test('what is not HTTP is set aside with a reason for each object', () => {
+  const objects = objectsOf({
+    'tcp/routers/db/rule': 'HostSNI(`*`)',
+    'tcp/routers/db/service': 'db',
+    'udp/services/dns/loadbalancer/servers/0/address': 'a:53',
+    'tcp/middlewares/m/inflightconn/amount': '1',
+  })
+
+  assert.deepEqual(
+    objects.map(({ kind, id, fault }) => [kind, id, fault]),
+    [
+      ['frontend', 'db@tcp', 'tcp is not supported; this object is ignored'],
+      ['backend', 'dns@udp', 'udp is not supported; this object is ignored'],
+    ],
+  )
+})
+
+test('certificates are hosts, the one of a store answers all other names', () => {
+  const objects = objectsOf({
+    'tls/certificates/0/certfile': '/certs/a.pem',
+    'tls/certificates/0/keyFile': '-----BEGIN PRIVATE KEY-----\nA\n',
+    'tls/certificates/0/stores/0': 'mine',
+    'tls/stores/default/defaultcertificate/certfile': '/certs/d.pem',
+    'tls/stores/default/defaultcertificate/keyfile': '/certs/d.key',
+    'tls/certificates/1/certfile': '/certs/b.pem',
+  })
+
+  assert.deepEqual(objects, [
+    {
+      kind: 'host',
+      id: 'certificate-0',
+      value: {
+        cert: '/certs/a.pem',
+        key: '-----BEGIN PRIVATE KEY-----\nA',
+        default: false,
+      },
+      key: '/traefik/tls/certificates/0',
+      remarks: ['stores is not honoured: there is one store'],
+      secrets: ['-----BEGIN PRIVATE KEY-----\nA'],
+    },
+    {
+      kind: 'host',
+      id: 'store-default',
+      value: { cert: '/certs/d.pem', key: '/certs/d.key', default: true },
+      key: '/traefik/tls/stores/default',
+    },
+    {
+      kind: 'host',
+      id: 'certificate-1',
+      value: undefined,
+      key: '/traefik/tls/certificates/1',
+      fault: 'keyfile is missing',
+    },
+  ])
+})
+
+test('nothing is written in this layout', () => {
+  assert.equal(createLayout('traefik', { sealKey: null }).pathOf('frontend', 'f'), null)
+})
+
+const RULES: readonly (readonly [rule: string, route: string])[] = [
+  ['Host(`a.example`)', 'Host(`a.example`)'],
+  ['Host("a.example", `b`)', 'Host(`a.example`, `b`)'],
+  [
+    'Host(`a`)&&(PathPrefix(`/b`)||!Method(`get`))',
+    'Host(`a`) && ( Path(`/b<path:rest>`) || ! Method(`GET`) )',
+  ],
+  ['PathPrefix(`/a`, `/b/`)', '(Path(`/a<path:rest>`) || PathPrefix(`/b/`))'],
+  ['headers(`X-A`, `b`)', 'Header(`X-A`, `b`)'],
+  ['HeadersRegexp(`X-A`, `^b{2}<`)', 'HeaderRegexp(`X-A`, `^b{2}<`)'],
+  ['Query(`a=b`)', 'Query(`a`, `b`)'],
+  ['Query(`a=b`, `c=d=e`)', '(Query(`a`, `b`) && Query(`c`, `d=e`))'],
+  ['Query(`a`, `b`)', 'Query(`a`, `b`)'],
+  ['Query(`a`)', 'Query(`a`)'],
+  ['ClientIP(`10.0.0.0/8`, `::1`)', 'ClientIP(`10.0.0.0/8`, `::1`)'],
+  ['HostRegexp(`^.+\\.example$`)', 'HostRegexp(`^.+\\.example$`)'],
+  ['PathRegexp("^/[a-z`]+\\\\.html$")', 'PathRegexp("^/[a-z`]+\\\\.html$")'],
+  [' Path ( `/a` ) ', 'Path(`/a`)'],
+]
+
+for (const [rule, route] of RULES) {
+  test(`the rule ${rule} is the route ${route}`, () => {
+    assert.equal(translateRule(rule).route, route)
+    assert.deepEqual(parseRoute(route).ok, true)
+  })
+}
+
+const RULE_FAULTS: readonly (readonly [rule: string, fault: string])[] = [
+  ['HostSNI(`*`)', 'rule: "HostSNI" is not supported yet'],
+  ['toString(`a`)', 'rule: "toString" is not supported yet'],
+  [
+    'Host(`{sub:[a-z]+}.a`)',
+    'rule: "{sub:[a-z]+}.a" holds a pattern; write it as a regular expression',
+  ],
+  ['Path(`/<x>`)', 'rule: "/<x>" holds a pattern; write it as a regular expression'],
+  ['Host(`*.a`)', 'rule: "*.a" holds a wildcard; use HostRegexp'],
+  [
+    'HostRegexp(`{sub:.+}.a`)',
+    'rule: "{sub:.+}.a" is in the form of Traefik 2; write it as a regular expression of Go',
+  ],
+  ["Host('a')", 'rule: cannot be read from "\'a\')" on'],
+  ['Host()', 'rule: "Host" must be called with strings in back quotes'],
+  ['Host(`a`', 'rule: "Host" must be called with strings in back quotes'],
+  ['Host(`a`, Path)', 'rule: "Host" must be called with strings in back quotes'],
+  ['Host', 'rule: "Host" must be called with strings in back quotes'],
+  ['`a`', 'rule: "a" is out of place'],
+  ['Header(`a`)', 'rule: Header takes a name and a value'],
+  ['Query(`a`, `b`, `c`)', 'rule: Query takes a name and a value'],
+  ['Host("\\q")', 'rule: "\\"\\\\q\\"" holds an unknown escape; use back quotes'],
+  [`Host(\`${'a'.repeat(9000)}\`)`, 'rule: has 9008 characters, at most 8192 are taken'],
+]
+
+for (const [rule, fault] of RULE_FAULTS) {
+  test(`the rule ${rule.slice(0, 40)} is set aside: ${fault}`, () => {
+    assert.throws(() => translateRule(rule), { name: 'ValueFault', message: fault })
+  })
+}
+
+test('a prefix covers the same paths as in Traefik, which compares texts', () => {
+  const table = new RoutingTable<string>()
+  table.upsert('r', translateRule('PathPrefix(`/api`)').route, null, 'api')
+  table.upsert('s', translateRule('PathPrefix(`/dir/`)').route, null, 'dir')
+  const paths = ['/api', '/api/', '/api/x/y', '/apix', '/apix/y', '/ap', '/API', '/dir', '/dir/x']
+
+  const found = paths.map((path) =>
+    table.match({
+      method: 'GET',
+      host: 'a',
+      path,
+      listener: 'web',
+      query: '',
+      clientIp: '10.0.0.1',
+      field: () => undefined,
+    }),
+  )
+
+  const api = 'api'
+  assert.deepEqual(found, [api, api, api, api, api, undefined, undefined, undefined, 'dir'])
+})
+
+function routerOf(router: Keys, others: Keys = {}): DeclaredObject {
+  const keys = Object.entries(router).map(([name, text]) => [`http/routers/r/${name}`, text])
+  const found = objectsOf({ ...(Object.fromEntries(keys) as Keys), ...others })
+  const frontend = found.find(({ kind }) => kind === 'frontend')
+  assert.ok(frontend)
+  return frontend
+}
+
+function objectsOf(keys: Keys): DeclaredObject[] {
+  const mirror = createMirror(createLayout('traefik', { sealKey: null }))
+  put(mirror, keys)
+  return declared(mirror)
+}
+
+function put(mirror: Mirror, keys: Keys): void {
+  for (const [path, text] of Object.entries(keys)) {
+    mirror.put({ path, key: `/traefik/${path}`, text })
+  }
+}
+
+function declared(mirror: Mirror): DeclaredObject[] {
+  return [...mirror.declare({ revision: '', listed: 'first', changedAt: 0 }).objects]
+}
