@@ -7,15 +7,21 @@ import { readYaml } from './document-yaml.ts'
 import { quote, type Path } from './parsed.ts'
 import { escapeStep, toPointer } from './pointer.ts'
 import type { Problem } from './problem.ts'
+import { resolveReferences, type ReferenceWorld } from './references.ts'
 import { SETTINGS_SHAPE } from './settings-schema.ts'
 import { didYouMean } from './suggest.ts'
 import { Unreadable, type Position, type Tree } from './tree.ts'
 
 /** Structurally the DeclaredObject of providers/. */
 export interface DocumentObject extends Position {
-  readonly kind: 'listener' | 'backend' | 'frontend'
+  readonly kind: 'listener' | 'host' | 'backend' | 'frontend'
   readonly id: string
+  /** With what its references stand for; undefined when there is a `fault`. */
   readonly value: unknown
+  /** Why a reference cannot be resolved. */
+  readonly fault?: string
+  /** The texts that were put in for references. */
+  readonly secrets?: readonly string[]
   /** `sluice.yaml#/frontends/vote` */
   readonly key: string
 }
@@ -44,18 +50,31 @@ export type ParsedDocument =
 
 const SETTING_KEYS = Object.keys(SETTINGS_SHAPE)
 
-const SECTIONS = { listener: 'listeners', backend: 'backends', frontend: 'frontends' } as const
-const KINDS = ['listener', 'backend', 'frontend'] as const
+const SECTIONS = {
+  listener: 'listeners',
+  host: 'hosts',
+  backend: 'backends',
+  frontend: 'frontends',
+} as const
+const KINDS = ['listener', 'host', 'backend', 'frontend'] as const
+const MAX_FAULTS = 3
 
 /** Editors look for the schema's address there; it means nothing to us. */
 const IGNORED = '$schema'
 const KNOWN = [...SETTING_KEYS, ...Object.values(SECTIONS)]
 
-/** `filename` tells the notation (`.json`, else YAML) and names the file in problems and keys. Never throws. */
-export function parseDocument(text: string, filename: string): ParsedDocument {
+/**
+ * `filename` tells the notation (`.json`, else YAML) and names the file in problems and keys. References in objects are
+ * resolved in `world`; without one, everything stays as it is written. Never throws.
+ */
+export function parseDocument(
+  text: string,
+  filename: string,
+  world: ReferenceWorld | null = null,
+): ParsedDocument {
   const source = withoutMark(text)
   try {
-    return takeApart(isJson(filename) ? readJson(source) : readYaml(source), filename)
+    return takeApart(isJson(filename) ? readJson(source) : readYaml(source), filename, world)
   } catch (error) {
     // Both readers are thorough; what they let through (a stack that overflows) is still only an unreadable file.
     const known = error instanceof Unreadable ? error : null
@@ -96,7 +115,11 @@ function settingsOf(root: Tree['root']): Record<string, unknown> {
   return Object.fromEntries(Object.entries(root).filter(([key]) => SETTING_KEYS.includes(key)))
 }
 
-function takeApart({ root, locate }: Tree, filename: string): ReadableDocument {
+function takeApart(
+  { root, locate }: Tree,
+  filename: string,
+  world: ReferenceWorld | null,
+): ReadableDocument {
   const objects: DocumentObject[] = []
   const problems: Problem[] = []
 
@@ -127,7 +150,10 @@ function takeApart({ root, locate }: Tree, filename: string): ReadableDocument {
     const values = section as Readonly<Record<string, unknown>>
     for (const id of Object.keys(values)) {
       const { line, column } = locate([SECTIONS[kind], id]) ?? { line: 1, column: 1 }
-      objects.push({ kind, id, value: values[id], key: prefix + escapeStep(id), line, column })
+      const key = prefix + escapeStep(id)
+      objects.push(
+        withReferences({ kind, id, value: values[id], key, line, column }, world, locate),
+      )
     }
   }
   return {
@@ -138,4 +164,21 @@ function takeApart({ root, locate }: Tree, filename: string): ReadableDocument {
     locate: ({ kind, id }, path) => locate([SECTIONS[kind], id, ...path]),
     locateSetting: locate,
   }
+}
+
+function withReferences(
+  object: DocumentObject,
+  world: ReferenceWorld | null,
+  locate: Tree['locate'],
+): DocumentObject {
+  if (world === null) return object
+  const { value, secrets, faults } = resolveReferences(object.value, world)
+  const [first] = faults
+  if (first !== undefined) {
+    const reasons = faults.slice(0, MAX_FAULTS).map(({ message }) => message)
+    const at = locate([SECTIONS[object.kind], object.id, ...first.path])
+    return { ...object, ...at, value: undefined, fault: reasons.join('; ') }
+  }
+  if (value === object.value) return object
+  return secrets.length === 0 ? { ...object, value } : { ...object, value, secrets }
 }

@@ -1,60 +1,85 @@
-/** One look at the file: whole, the same as before, or broken with the reason. */
+/** One look at a file: whole, the same as before, or broken with the reason. */
 import { hash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { parseDocument } from '../model/document.ts'
 import type { ReadableDocument } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
+import { reasonOf } from './file-reason.ts'
+import { createReferenceReader, haveChanged, revisionOf } from './file-references.ts'
+import type { References } from './file-references.ts'
 
-export interface WholeFile {
+/** What need not be taken apart again. */
+export interface KnownFile {
+  /** A hash of its bytes. */
+  readonly content: string
+  readonly references: References
+}
+
+export interface WholeFile extends KnownFile {
   readonly state: 'whole'
-  /** Of the content. */
+  /** Of the content, and of what it refers to. */
   readonly revision: string
   readonly bytes: number
   readonly inode: number
   readonly document: ReadableDocument
 }
 
-export type Reading =
-  | WholeFile
-  | { readonly state: 'same' }
-  | { readonly state: 'broken'; readonly problems: readonly Problem[] }
+export interface BrokenFile {
+  readonly state: 'broken'
+  readonly problems: readonly Problem[]
+}
 
-/** `known`: the revision that need not be taken apart again. */
-export async function readDeclarations(path: string, known: string | null): Promise<Reading> {
-  let content: { bytes: Buffer; inode: number }
+export type Reading = WholeFile | BrokenFile | { readonly state: 'same' }
+
+export interface ReadingOptions {
+  readonly known: KnownFile | null
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly maxBytes?: number
+}
+
+export async function readDeclarations(path: string, options: ReadingOptions): Promise<Reading> {
+  const { known, env, maxBytes = Infinity } = options
+  let read: { bytes: Buffer; inode: number }
   try {
-    content = await readContent(path)
+    read = await readContent(path, maxBytes)
   } catch (error) {
     return broken(path, `cannot be read: ${reasonOf(error)}`)
   }
-  const revision = hash('sha256', content.bytes, 'hex').slice(0, 16)
-  if (revision === known) return { state: 'same' }
+  const content = hash('sha256', read.bytes, 'hex').slice(0, 16)
+  if (content === known?.content && !haveChanged(known.references)) return { state: 'same' }
 
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content.bytes)
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(read.bytes)
   } catch {
     return broken(path, 'is not UTF-8 text')
   }
-  const document = parseDocument(text, path)
+  const { readFile, references } = createReferenceReader(path)
+  const document = parseDocument(text, path, { env, readFile })
   // A section under a misspelt name, or one that is no map, would read as "all of these are deleted".
   if (!document.readable || document.problems.length > 0) {
     return { state: 'broken', problems: document.problems }
   }
   return {
     state: 'whole',
-    revision,
-    bytes: content.bytes.length,
-    inode: content.inode,
+    content,
+    references,
+    revision: revisionOf(content, references),
+    bytes: read.bytes.length,
+    inode: read.inode,
     document,
   }
 }
 
-async function readContent(path: string): Promise<{ bytes: Buffer; inode: number }> {
+async function readContent(
+  path: string,
+  maxBytes: number,
+): Promise<{ bytes: Buffer; inode: number }> {
   const file = await open(path)
   try {
     const before = await file.stat()
+    if (before.size > maxBytes) throw new Error(`it is larger than ${maxBytes} bytes`)
     const bytes = await file.readFile()
     const after = await file.stat()
     if (!isUntouched(before, after)) throw new Error('it is being written')
@@ -68,21 +93,7 @@ function isUntouched(before: Stats, after: Stats): boolean {
   return before.size === after.size && before.mtimeMs === after.mtimeMs
 }
 
-function broken(path: string, message: string): Reading {
+function broken(path: string, message: string): BrokenFile {
   const problem: Problem = { kind: 'file', id: '', message, source: 'file', key: path }
   return { state: 'broken', problems: [problem] }
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'there is no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-  ELOOP: 'its symbolic links lead in a circle',
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = 'code' in error ? String(error.code) : ''
-  return reasons[code] ?? error.message
 }

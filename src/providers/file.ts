@@ -2,42 +2,34 @@
  * The file as a source of declarations: read at once, and again whenever what its path leads to changes, however it is
  * written (in place, renamed over, deleted and made again, a swapped symlink, a replaced directory).
  *
- * Writing takes time, and a half-written file looks like one that takes routes away. So a reading waits until writes have
- * stopped for a moment, one that is shorter than the last waits once more, and one that looks unfinished (missing, empty,
- * garbled) is repeated for a while before it is believed. What still cannot be read then is reported as that, never as a declaration.
+ * A reading waits until writes have stopped for a moment, one that is shorter than the last waits once more, and one that
+ * looks unfinished (missing, empty, garbled) is repeated for a while before it is believed. What still cannot be read then
+ * is reported as that, never as a declaration.
  */
 import { stat } from 'node:fs/promises'
 import type { ReadableDocument } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import { createBell } from './bell.ts'
 import { readDeclarations } from './file-reading.ts'
-import type { WholeFile } from './file-reading.ts'
+import type { ReadingOptions, WholeFile } from './file-reading.ts'
+import { changingMs, lookAgainMs, pollMs, settle, shorterMs, unfinishedMs } from './file-settle.ts'
 import { watchPath } from './path-watch.ts'
-import type { Declaration, Provider, Unreadable } from './provider.ts'
-
-/** Writes have stopped when nothing was heard for this long ... */
-const quietMs = 15
-/** ... and are not waited for any longer than this. */
-const busyMs = 50
-/** An unfinished file may become whole for this long, looked at this often; for longer while it goes on changing. */
-const unfinishedMs = 250
-const lookAgainMs = 25
-const changingMs = 1000
-/** For what no event tells: network filesystems, a directory far up that is replaced. */
-const pollMs = 1000
+import type { Declaration, DeclaredObject, Position, Provider, Unreadable } from './provider.ts'
 
 export interface FileProviderOptions {
   /** A file that got shorter in place may be half written: it must stay as it is for this much longer. */
   readonly shorterMs?: number
+  /** What the references of the file may name. */
+  readonly env?: ReadingOptions['env']
 }
 
 export function createFileProvider(path: string, options: FileProviderOptions = {}): Provider {
-  const { shorterMs = 30 } = options
+  const whole = { shorterMs, env: process.env, ...options }
   const reloads = new Set<() => void>()
 
   return {
     name: 'file',
-    watch: (signal) => watchFile(path, shorterMs, signal, reloads),
+    watch: (signal) => watchFile(path, whole, signal, reloads),
     reload() {
       for (const reload of reloads) reload()
     },
@@ -46,13 +38,14 @@ export function createFileProvider(path: string, options: FileProviderOptions = 
 
 async function* watchFile(
   path: string,
-  shorterMs: number,
+  { shorterMs, env }: Required<FileProviderOptions>,
   signal: AbortSignal,
   reloads: Set<() => void>,
 ): AsyncGenerator<Declaration | Unreadable, void, undefined> {
   const bell = createBell()
   const watch = watchPath(path, bell.ring)
-  const stopPoll = await startPoll(path, bell.ring)
+  let last: Omit<WholeFile, 'document'> | null = null
+  const stopPoll = await startPoll(() => [path, ...(last?.references.keys() ?? [])], bell.ring)
   /** Somebody asked: no waiting for quiet, and an answer in any case. */
   let isAsked = false
   const ask = (): void => {
@@ -62,25 +55,31 @@ async function* watchFile(
   reloads.add(ask)
   signal.addEventListener('abort', bell.ring)
 
-  let last = { revision: '', bytes: 0, inode: 0 }
   let complaint: string | null = null
   /** Holds the text: let go as soon as the consumer comes back for more. */
   let document: ReadableDocument | null = null
 
-  function declare(whole: WholeFile, changedAt: number): Declaration {
-    const { revision, bytes, inode } = whole
-    last = { revision, bytes, inode }
+  function declare(whole: WholeFile, listed: string, changedAt: number): Declaration {
+    const { document: declared, ...rest } = whole
+    last = rest
     complaint = null
-    document = whole.document
-    const { objects, problems } = document
-    const locate: Declaration['locate'] = (object, place) => document?.locate(object, place) ?? null
-    return { readable: true, revision, objects, problems, changedAt, locate }
+    document = declared
+    return {
+      readable: true,
+      revision: whole.revision,
+      objects: declared.objects,
+      changes: null,
+      listed,
+      problems: declared.problems,
+      changedAt,
+      locate: (object, place) => locateIn(document, object, place),
+    }
   }
 
   async function readFirst(): Promise<Declaration> {
     watch.arm()
-    const reading = await readDeclarations(path, null)
-    if (reading.state === 'whole') return declare(reading, Date.now())
+    const reading = await readDeclarations(path, { known: null, env })
+    if (reading.state === 'whole') return declare(reading, 'first', Date.now())
     throw new Error(reading.state === 'broken' ? describe(reading.problems) : path)
   }
 
@@ -92,20 +91,21 @@ async function* watchFile(
     let wasAsked = false
     let isChanging = false
     for (;;) {
-      await settle()
+      await settle(bell, () => signal.aborted || isAsked)
       if (signal.aborted) return null
       wasAsked ||= isAsked
       isAsked = false
       // Before reading: what changes from here on rings again.
       watch.arm()
-      const known = wasAsked || complaint !== null ? null : last.revision
-      const reading = await readDeclarations(path, known)
+      const known = wasAsked || complaint !== null ? null : last
+      const reading = await readDeclarations(path, { known, env })
       const spentMs = Date.now() - changedAt
       if (reading.state === 'same') return null
       if (reading.state === 'whole') {
-        if (!isCut(reading) || spentMs > changingMs) return declare(reading, changedAt)
+        const listed = wasAsked ? 'asked' : 'changed'
+        if (!isCut(reading) || spentMs > changingMs) return declare(reading, listed, changedAt)
         isChanging = await bell.wait(shorterMs)
-        if (!isChanging) return declare(reading, changedAt)
+        if (!isChanging) return declare(reading, listed, changedAt)
       } else if (spentMs < (isChanging ? changingMs : unfinishedMs)) {
         isChanging = await bell.wait(lookAgainMs)
       } else {
@@ -117,16 +117,9 @@ async function* watchFile(
     }
   }
 
-  async function settle(): Promise<void> {
-    const until = Date.now() + busyMs
-    while (!signal.aborted && !isAsked && Date.now() < until) {
-      if (!(await bell.wait(Math.min(quietMs, until - Date.now())))) return
-    }
-  }
-
   // Another inode was renamed into its place and is whole; the same one, shorter, may have been emptied to be written.
   function isCut(whole: WholeFile): boolean {
-    return whole.inode === last.inode && whole.bytes < last.bytes
+    return last !== null && whole.inode === last.inode && whole.bytes < last.bytes
   }
 
   try {
@@ -143,14 +136,18 @@ async function* watchFile(
   }
 }
 
-/** Rings when the path leads to another file than before, or to one with another size or time. */
-async function startPoll(path: string, onChange: () => void): Promise<() => void> {
-  let last = await signature(path)
+/** Rings when one of the paths leads to another file than before, or to one with another size or time. */
+async function startPoll(
+  paths: () => readonly string[],
+  onChange: () => void,
+): Promise<() => void> {
+  const signatures = async (): Promise<string> => (await Promise.all(paths().map(signature))).join()
+  let last = await signatures()
   let isLooking = false
 
   async function look(): Promise<void> {
     isLooking = true
-    const seen = await signature(path)
+    const seen = await signatures()
     isLooking = false
     if (seen !== last) onChange()
     last = seen
@@ -171,7 +168,17 @@ async function signature(path: string): Promise<string> {
   }
 }
 
-function describe(problems: readonly Problem[]): string {
+/** A document knows the kinds that stand in files. */
+export function locateIn(
+  document: ReadableDocument | null,
+  { kind, id }: DeclaredObject,
+  path: readonly (string | number)[],
+): Position | null {
+  if (kind === 'server' || kind === 'middleware') return null
+  return document?.locate({ kind, id }, path) ?? null
+}
+
+export function describe(problems: readonly Problem[]): string {
   return problems.map(toLine).join('; ')
 }
 

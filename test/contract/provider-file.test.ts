@@ -275,11 +275,55 @@ test('knows where a member of an object stands, as long as it is asked in time',
   const path = await openFile(t)
   const reading = await watchProvider(t, createFileProvider(path)).next()
   assert.ok(reading.readable)
-  const object = reading.objects.find(({ kind }) => kind === 'frontend')
+  const object = [...reading.objects].find(({ kind }) => kind === 'frontend')
   assert.ok(object !== undefined)
 
   const place = reading.locate?.(object, ['backend'])
 
   assert.deepEqual({ line: object.line, column: object.column }, { line: 4, column: 3 })
   assert.deepEqual(place, { line: 4, column: 32 })
+})
+
+test('puts in what the file refers to, sets an object aside that it cannot resolve, and sees a secret change', async (t) => {
+  const path = await openFile(t)
+  const secret = join(dirname(path), 'secret')
+  const text = `frontends:
+  good: { route: 'Host("\${NAME}")', respond: { status: 200, body: '\${file:secret}' } }
+  bad: { route: 'Host("\${NAME}")', respond: { status: 200, body: '\${file:missing}' } }
+`
+  await writeFile(secret, 's3cret\n')
+  await writeFile(path, text)
+  const env = { NAME: 'vote.example' }
+  const watcher = watchProvider(t, createFileProvider(path, { env }))
+  const first = await watcher.next()
+  assert.ok(first.readable)
+  const [good, bad] = first.objects
+
+  const route = 'Host("vote.example")'
+  assert.deepEqual(good?.value, { route, respond: { status: 200, body: 's3cret' } })
+  assert.deepEqual(good?.secrets, ['vote.example', 's3cret'])
+  assert.equal(bad?.value, undefined)
+  assert.equal(bad?.fault, 'respond.body: cannot read the file "missing": there is no such file')
+  assert.deepEqual([bad?.line, bad?.column], [3, 60])
+  await writeFile(secret, 'other')
+  const second = await watcher.next()
+  assert.ok(second.readable)
+  assert.deepEqual([...second.objects][0]?.secrets, ['vote.example', 'other'])
+  assert.notEqual(second.revision, first.revision)
+})
+
+test('a reference to a pipe or to a file without end is refused, not waited for', async (t) => {
+  const path = await openFile(t)
+  await writeFile(join(dirname(path), 'large'), 'x'.repeat(65_537))
+  for (const target of ['/dev/zero', 'large', '.']) {
+    await writeFile(path, `frontends:\n  f: { route: '\${file:${target}}', backend: b }\n`)
+
+    const reading = await watchProvider(t, createFileProvider(path)).next()
+
+    assert.ok(reading.readable)
+    assert.match(
+      [...reading.objects][0]?.fault ?? '',
+      /it is not a regular file|larger than 64 KiB/,
+    )
+  }
 })

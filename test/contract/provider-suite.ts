@@ -9,8 +9,9 @@ export type Routes = Readonly<Record<string, string>>
 
 export interface SourceUnderTest {
   readonly provider: Provider
+  /** Makes the source what it was, too, if it was not there. */
   write(routes: Routes): Promise<void>
-  /** What stands in the source cannot be read as a whole any more. */
+  /** What stands in the source cannot be read any more. */
   spoil(): Promise<void>
   /** The source is not there. */
   remove(): Promise<void>
@@ -28,10 +29,12 @@ export interface Watcher {
 export function watchProvider(t: TestContext, provider: Provider): Watcher {
   const stopping = new AbortController()
   const readings = provider.watch(stopping.signal)[Symbol.asyncIterator]()
+  const known = new Map<string, unknown>()
 
   async function next(): Promise<Declaration | Unreadable> {
     const result = await readings.next()
     assert.ok(result.done !== true, 'the provider ended')
+    if (result.value.readable) checkDeclaration(result.value, known)
     return result.value
   }
 
@@ -53,10 +56,29 @@ export function watchProvider(t: TestContext, provider: Provider): Watcher {
   }
 }
 
+/** Each name once, a list or changes but never both, and changes that lead from what was `known` to what there is. */
+function checkDeclaration(declaration: Declaration, known: Map<string, unknown>): void {
+  const { objects, changes, listed, changedAt } = declaration
+  const names = (of: Iterable<{ kind: string; id: string }>): string[] =>
+    [...of].map(({ kind, id }) => `${kind} ${id}`)
+  const all = names(objects)
+
+  assert.equal(new Set(all).size, all.length, 'each name stands there once')
+  assert.equal(changes === null, listed !== null, 'a list says why, a change does not')
+  assert.ok(changedAt > 0 && changedAt <= Date.now())
+  if (changes !== null) {
+    for (const { kind, id } of changes.deletes) known.delete(`${kind} ${id}`)
+    for (const { kind, id, value } of changes.upserts) known.set(`${kind} ${id}`, value)
+    assert.deepEqual(new Set(all), new Set(known.keys()), 'the changes are all there is to know')
+  }
+  known.clear()
+  for (const { kind, id, value } of objects) known.set(`${kind} ${id}`, value)
+}
+
 export function routesOf(reading: Declaration | Unreadable): Routes {
   assert.ok(reading.readable, 'the reading is a declaration')
   return Object.fromEntries(
-    reading.objects
+    [...reading.objects]
       .filter(({ kind }) => kind === 'frontend')
       .map(({ id, value }) => {
         assert.ok(typeof value === 'object' && value !== null && 'route' in value)
@@ -78,6 +100,8 @@ export function testProvider(name: string, open: OpenSource): void {
     const first = await watchProvider(t, source.provider).next()
 
     assert.deepEqual(routesOf(first), { one: 'Host("one")', two: 'Host("two")' })
+    assert.ok(first.readable)
+    assert.equal(first.listed, 'first')
   })
 
   test(`${name} yields the whole again after a change, under another revision`, async (t) => {
@@ -91,6 +115,21 @@ export function testProvider(name: string, open: OpenSource): void {
 
     assert.ok(first.readable)
     assert.notEqual(second.revision, first.revision)
+  })
+
+  test(`${name} begins each watch with a list`, async (t) => {
+    const source = await open(t)
+    await source.write({ one: 'Host("one")' })
+    const before = watchProvider(t, source.provider)
+    await before.next()
+    await before.stop()
+    await source.write({ two: 'Host("two")' })
+
+    const first = await watchProvider(t, source.provider).next()
+
+    assert.deepEqual(routesOf(first), { two: 'Host("two")' })
+    assert.ok(first.readable)
+    assert.equal(first.listed, 'first')
   })
 
   test(`${name} throws when its source cannot be read the first time`, async (t) => {
@@ -109,13 +148,14 @@ export function testProvider(name: string, open: OpenSource): void {
       await watcher.next()
 
       await source[harm]()
-      const harmed = await watcher.next()
-      await source.write({ one: 'Host("one")' })
-      const healed = await watcher.next()
+      const harmed = await watcher.next().catch((error: unknown) => error)
+      await source.write({ two: 'Host("two")' })
+      const isLost = harmed instanceof Error
+      const healing = isLost ? watchProvider(t, source.provider) : watcher
+      const healed = await healing.until({ two: 'Host("two")' })
 
-      assert.ok(!harmed.readable)
-      assert.ok(harmed.problems.length > 0)
-      assert.deepEqual(routesOf(healed), { one: 'Host("one")' })
+      if (!isLost) assertHarmed(harmed as Declaration | Unreadable)
+      assert.deepEqual(healed.problems, [])
     })
   }
 
@@ -125,10 +165,13 @@ export function testProvider(name: string, open: OpenSource): void {
     const watcher = watchProvider(t, source.provider)
     const first = await watcher.next()
 
-    const again = watcher.next()
+    const next = watcher.next()
     source.provider.reload()
+    const again = await next
 
-    assert.deepEqual(routesOf(await again), routesOf(first))
+    assert.deepEqual(routesOf(again), routesOf(first))
+    assert.ok(again.readable)
+    assert.equal(again.listed, 'asked')
   })
 
   test(`${name} ends when it is told to, also while it waits`, async (t) => {
@@ -143,4 +186,10 @@ export function testProvider(name: string, open: OpenSource): void {
 
     assert.equal((await waiting).done, true)
   })
+}
+
+/** Not lost: then it says what is wrong, and declares nothing or what it did before. */
+function assertHarmed(harmed: Declaration | Unreadable): void {
+  assert.ok(harmed.problems.length > 0)
+  if (harmed.readable) assert.deepEqual(routesOf(harmed), { one: 'Host("one")' })
 }

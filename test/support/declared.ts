@@ -1,40 +1,86 @@
 /** Declarations for tests of the control plane, written as a file would be: sections of objects by id. */
 import { createAdmission } from '../../src/control/admit.ts'
-import type { Admission, AdmissionWorld, Admitted } from '../../src/control/admit.ts'
-import { mergeDeclarations } from '../../src/control/merge.ts'
-import type { Declaration, DeclaredObject } from '../../src/providers/provider.ts'
+import type { Admission, AdmissionWorld, SetAside } from '../../src/control/admit.ts'
+import type { SourceView } from '../../src/control/verdicts.ts'
+import { createMerge } from '../../src/control/merge.ts'
+import type { Snapshot } from '../../src/model/snapshot.ts'
+import type { Problem } from '../../src/model/problem.ts'
+import type { DeclaredObject, ObjectKind, ObjectName } from '../../src/providers/provider.ts'
 
 type Section = Readonly<Record<string, unknown>>
 
 export interface Sections {
   readonly listeners?: Section
+  readonly hosts?: Section
   readonly backends?: Section
+  readonly servers?: Section
   readonly frontends?: Section
+  readonly middlewares?: Section
 }
 
-export function declare(sections: Sections, revision = 'r1'): Declaration {
-  const objects = [
-    ...toObjects('listener', sections.listeners),
-    ...toObjects('backend', sections.backends),
-    ...toObjects('frontend', sections.frontends),
-  ]
-  return { readable: true, revision, objects, problems: [], changedAt: 0 }
+const SECTIONS = {
+  listener: 'listeners',
+  host: 'hosts',
+  backend: 'backends',
+  server: 'servers',
+  frontend: 'frontends',
+  middleware: 'middlewares',
+} as const satisfies Record<ObjectKind, keyof Sections>
+
+export const KINDS: readonly ObjectKind[] = Object.keys(SECTIONS) as ObjectKind[]
+
+export function toObjects(sections: Sections, key = 'sluice.yaml#/'): DeclaredObject[] {
+  return KINDS.flatMap((kind) =>
+    Object.entries(sections[SECTIONS[kind]] ?? {}).map(([id, value]) => ({
+      kind,
+      id,
+      value: structuredClone(value),
+      key: `${key}${SECTIONS[kind]}/${id}`,
+    })),
+  )
 }
 
-function toObjects(kind: DeclaredObject['kind'], section: Section = {}): DeclaredObject[] {
-  return Object.entries(section).map(([id, value]) => ({
-    kind,
-    id,
-    value: structuredClone(value),
-    key: `sluice.yaml#/${kind}s/${id}`,
-  }))
+/** What one source declares, as control keeps it. */
+export interface DeclaredSource {
+  readonly name: string
+  objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  /** Replaces all; answers the names that were there or are. */
+  replace(objects: readonly DeclaredObject[]): readonly ObjectName[]
+}
+
+export function openSource(name: string): DeclaredSource {
+  const maps = new Map(KINDS.map((kind) => [kind, new Map<string, DeclaredObject>()]))
+  const of = (kind: ObjectKind): Map<string, DeclaredObject> => maps.get(kind) ?? new Map()
+
+  return {
+    name,
+    objects: of,
+    replace(objects) {
+      const before = [...maps.values()].flatMap((map) => [...map.values()])
+      for (const map of maps.values()) map.clear()
+      for (const object of objects) of(object.kind).set(object.id, object)
+      return [...before, ...objects].map(({ kind, id }) => ({ kind, id }))
+    },
+  }
+}
+
+export interface Admitted {
+  readonly snapshot: Snapshot
+  readonly problems: readonly Problem[]
+  readonly setAside: readonly SetAside[]
 }
 
 export interface AdmissionUnderTest extends Admission {
-  declare(sections: Sections, revision?: string): Admitted
+  /** The whole of what the first source, or another one, declares. */
+  declare(sections: Sections, revision?: string, source?: string): Admitted
 }
 
-export function openAdmission(world: Partial<AdmissionWorld> = {}): AdmissionUnderTest {
+/** `names`: the sources, in order of precedence. */
+export function openAdmission(
+  world: Partial<AdmissionWorld> = {},
+  names: readonly string[] = ['file'],
+  locate: ReturnType<SourceView['locate']> = undefined,
+): AdmissionUnderTest {
   const admission = createAdmission({
     readFile: (path) => {
       throw new Error(`${path} is not there`)
@@ -44,12 +90,21 @@ export function openAdmission(world: Partial<AdmissionWorld> = {}): AdmissionUnd
     now: () => 1000,
     ...world,
   })
+  const sources = names.map(openSource)
+  const merge = createMerge(sources)
   return {
     ...admission,
-    declare: (sections, revision) =>
-      admission.admit(
-        mergeDeclarations([{ source: 'file', declaration: declare(sections, revision) }]),
-      ),
+    declare(sections, revision = 'r1', name = names[0]) {
+      const source = sources.find((one) => one.name === name)
+      const touched = source?.replace(toObjects(sections)) ?? []
+      const snapshot = admission.admit({
+        names: merge.affected(touched),
+        merge,
+        locate: () => locate,
+        revision: () => revision,
+      })
+      return { snapshot, problems: merge.conflicts(), setAside: admission.setAside() }
+    },
   }
 }
 

@@ -6,12 +6,14 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { createAdmission } from '../../src/control/admit.ts'
+import { createMerge } from '../../src/control/merge.ts'
 import { createPublisher } from '../../src/control/publish.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { parseDocument } from '../../src/model/document.ts'
 import type { Delta } from '../../src/model/snapshot.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
+import { openSource } from './declared.ts'
 import { eventually } from './until.ts'
 
 export interface TestGateway {
@@ -64,21 +66,22 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
       })
     },
   })
+  const source = openSource('test')
+  const merge = createMerge([source])
   let problems: readonly string[] = []
 
   async function apply(declared: object): Promise<void> {
     const document = parseDocument(JSON.stringify(longForm(declared)), 'test.json')
     if (!document.readable) throw new Error(document.problems[0].message)
-    const part = { source: 'test', revision: '1', locate: undefined }
     const objects = document.objects.map((object) => ({ ...object, key: object.id }))
-    const admitted = admission.admit({
-      parts: [{ ...part, objects }],
-      problems: document.problems,
-    })
-    const number = publisher.publish(admitted.snapshot, Date.now())
+    const names = source.replace(objects)
+    const view = { merge, locate: () => undefined, revision: () => '1' }
+    const number = publisher.publish(admission.admit({ names, ...view }), Date.now())
     await publisher.whenInForce(number)
     problems = [
-      ...[...admitted.problems, ...admitted.setAside].map(({ id, message }) => `${id}: ${message}`),
+      ...[...document.problems, ...admission.setAside()].map(
+        ({ id, message }) => `${id}: ${message}`,
+      ),
       ...publisher.threadProblems(),
     ]
   }

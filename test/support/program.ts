@@ -173,9 +173,9 @@ export function makeFolder(t: TestContext): string {
   return folder
 }
 
-/** As a file has it: quiet and with a free port for the admin, where nothing else is said. */
+/** As a file has it: quiet, with a free port for the admin and its data beside it, where nothing else is said. */
 export function toText(config: object): string {
-  const defaults = { admin: { address: '127.0.0.1:0' }, log: { access: 'off' } }
+  const defaults = { admin: { address: '127.0.0.1:0' }, log: { access: 'off' }, data: 'data' }
   return JSON.stringify({ ...defaults, ...config }, null, 2)
 }
 

@@ -1,0 +1,52 @@
+/** What the file system and SQLite say, in words that help. */
+import { SourceRefused } from '../provider.ts'
+import { StoreConflict } from '../store.ts'
+
+/** SQLite's: another process holds the lock. */
+const busy = 5
+const reasons: Readonly<Record<number, string>> = {
+  5: 'another process holds it locked',
+  10: 'the disk fails to read or write',
+  11: 'the file is damaged; put back a backup, or move it away to begin anew',
+  13: 'the disk is full',
+  14: 'it cannot be opened; it needs the right to read it and to write to its folder',
+  26: 'the file is damaged, or no store at all; put back a backup, or move it away to begin anew',
+}
+
+/** Nothing was read or written, and a little later it may be. */
+export class StoreBusy extends Error {
+  override readonly name = 'StoreBusy'
+}
+
+export function explain(path: string, error: unknown): Error {
+  if (error instanceof SourceRefused || error instanceof StoreConflict) return error
+  if (!(error instanceof Error)) return new Error(String(error), { cause: error })
+  const code = codeOf(error)
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new SourceRefused(`cannot use the store ${path}: permission denied`, { cause: error })
+  }
+  if (code === 'EROFS') {
+    return new SourceRefused(`cannot write the store ${path}: its file system is read-only`, {
+      cause: error,
+    })
+  }
+  const { errcode } = error as { errcode?: unknown }
+  // The lower byte; the others tell where in SQLite.
+  const primary = typeof errcode === 'number' ? errcode & 0xff : null
+  if (primary === null) {
+    return code === null
+      ? error
+      : new Error(`cannot use the store ${path}: ${error.message}`, { cause: error })
+  }
+  if (primary === 8) {
+    return new SourceRefused(`cannot write the store ${path}: permission denied`, { cause: error })
+  }
+  const message = `cannot use the store ${path}: ${reasons[primary] ?? error.message}`
+  return primary === busy
+    ? new StoreBusy(message, { cause: error })
+    : new Error(message, { cause: error })
+}
+
+export function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error ? String(error.code) : null
+}

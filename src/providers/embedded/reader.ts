@@ -1,0 +1,157 @@
+/**
+ * Looks at the embedded store: the whole the first time and on any doubt, otherwise what is above the revision of the
+ * look before. The file is open only for the time of a look, so one that is removed or replaced is seen as what it is, and
+ * a quiet store is one file with nothing beside it that a backup could miss.
+ */
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import { createMirror } from '../mirror.ts'
+import type { KeyEntry, Layout } from '../mirror.ts'
+import type { Declaration } from '../provider.ts'
+import { explain } from './failure.ts'
+import { maxValueBytes, openFile } from './file.ts'
+
+export interface StoreReader {
+  /** With a reason it lists and always yields; without one, null when nothing is different. */
+  look(reason: string | null, changedAt: number): Declaration | null
+  /** When the next key expires, ms since the epoch; null: none does. */
+  nextExpiry(): number | null
+}
+
+/** What was seen last; `store` null: there was no file. */
+interface Seen {
+  readonly store: { readonly identity: string; readonly id: string } | null
+  readonly revision: number
+}
+
+type Row = Record<string, SQLOutputValue>
+
+/** The serving process stands still for so long at most when a writer has the file for itself. */
+const busyMs = 20
+/** A key of ours is far shorter; what is longer is nobody's object. */
+const maxPathLength = 1_024
+
+const columns = `path, revision, value IS NULL AS gone, octet_length(value) AS bytes, expires,
+  CASE WHEN octet_length(value) <= ${maxValueBytes} THEN value END AS text`
+
+export function createStoreReader(path: string, layout: Layout, now: () => number): StoreReader {
+  const mirror = createMirror(layout)
+  let seen: Seen | null = null
+  let nextExpiry: number | null = null
+  /** Up to when keys that expired have been taken away. */
+  let expiredAt = 0
+
+  function look(reason: string | null, changedAt: number): Declaration | null {
+    const file = openFile(path, { write: false, busyMs })
+    if (file === null) return lookAtNothing(reason, changedAt)
+    try {
+      file.database.exec('BEGIN')
+      return lookAt(file.database, file.identity, reason, changedAt)
+    } catch (error) {
+      throw explain(path, error)
+    } finally {
+      file.database.close()
+    }
+  }
+
+  /** A store that was never written is empty. One that has gone is empty, too, as far as it goes: control holds that. */
+  function lookAtNothing(reason: string | null, changedAt: number): Declaration | null {
+    if (reason === null && seen?.store === null) return null
+    seen = { store: null, revision: 0 }
+    nextExpiry = null
+    mirror.replace([])
+    return mirror.declare({ revision: '0', listed: reason ?? 'removed', changedAt })
+  }
+
+  function lookAt(
+    database: DatabaseSync,
+    identity: string,
+    reason: string | null,
+    changedAt: number,
+  ): Declaration | null {
+    const at = now()
+    const row = database.prepare('SELECT id, revision, floor FROM store').get()
+    if (row === undefined) throw new Error(`cannot read the store ${path}: its first row is gone`)
+    const store = { identity, id: String(row['id']) }
+    const revision = Number(row['revision'])
+    const listed = reason ?? reasonToList(store, revision, Number(row['floor']))
+    if (listed !== null) {
+      check(database)
+      mirror.replace(list(database, at))
+    } else {
+      const isDifferent = takeChanges(database, seen?.revision ?? 0, at)
+      if (!isDifferent && revision === seen?.revision) return null
+    }
+    expiredAt = at
+    seen = { store, revision }
+    const next = database.prepare('SELECT min(expires) AS next FROM keys WHERE expires > ?').get(at)
+    nextExpiry = typeof next?.['next'] === 'number' ? next['next'] : null
+
+    const declaration = mirror.declare({ revision: String(revision), listed, changedAt })
+    const { changes } = declaration
+    // A heartbeat, or what had been taken away by time already.
+    const isSame = changes !== null && changes.upserts.length + changes.deletes.length === 0
+    return isSame ? null : declaration
+  }
+
+  function reasonToList(
+    store: { readonly identity: string; readonly id: string },
+    revision: number,
+    floor: number,
+  ): string | null {
+    if (seen === null) return 'first'
+    if (seen.store === null) return 'appeared'
+    if (seen.store.identity !== store.identity || seen.store.id !== store.id) return 'replaced'
+    // A backup was copied into the file.
+    if (revision < seen.revision) return 'replaced'
+    return seen.revision < floor ? 'behind' : null
+  }
+
+  function takeChanges(database: DatabaseSync, above: number, at: number): boolean {
+    let rows = 0
+    for (const row of select(database, 'revision > ?', above)) {
+      rows += 1
+      if (isThere(row, at)) mirror.put(toEntry(row))
+      else mirror.delete(String(row['path']))
+    }
+    const from = Math.min(expiredAt, at)
+    const expired = database.prepare('SELECT path FROM keys WHERE expires > ? AND expires <= ?')
+    for (const row of expired.iterate(from, at)) {
+      rows += 1
+      mirror.delete(String(row['path']))
+    }
+    return rows > 0
+  }
+
+  // A page that cannot be read is an error, wherever it is: never keys that seem not to be there.
+  function check(database: DatabaseSync): void {
+    const [found] = database.prepare('PRAGMA quick_check(1)').all()
+    const result = String(found?.['quick_check'])
+    if (result === 'ok') return
+    throw new Error(
+      `cannot read the store ${path}: the file is damaged (${result}); put back a backup, or move it away to begin anew`,
+    )
+  }
+
+  return { look, nextExpiry: () => nextExpiry }
+}
+
+function* list(database: DatabaseSync, at: number): Generator<KeyEntry> {
+  for (const row of select(database, 'value IS NOT NULL')) if (isThere(row, at)) yield toEntry(row)
+}
+
+function select(database: DatabaseSync, which: string, ...values: number[]): Iterable<Row> {
+  return database
+    .prepare(`SELECT ${columns} FROM keys WHERE ${which} AND length(path) <= ${maxPathLength}`)
+    .iterate(...values)
+}
+
+function isThere(row: Row, at: number): boolean {
+  const { gone, expires } = row
+  return gone === 0 && !(typeof expires === 'number' && expires <= at)
+}
+
+function toEntry({ path, text, bytes, revision }: Row): KeyEntry {
+  const about = { path: String(path), key: String(path), revision: String(revision) }
+  if (typeof text === 'string') return { ...about, text }
+  return { ...about, text: null, fault: `has ${bytes} bytes, at most ${maxValueBytes} are taken` }
+}

@@ -1,0 +1,183 @@
+/**
+ * etcd, version 3, as a source of declarations: listed at one revision and watched from the next on. Nothing is picked up
+ * where an earlier watch left off, so there is nothing that could be missed in between: a watch that ends for any reason
+ * (the member died, its history was compacted, it lost the others, the link fell silent, a right was taken away) throws,
+ * and the next one begins with a list from another member.
+ */
+import type { EtcdSource } from '../model/source-spec.ts'
+import { createBell } from './bell.ts'
+import { openFeed } from './etcd/feed.ts'
+import { listKeys } from './etcd/list.ts'
+import type { Listing } from './etcd/list.ts'
+import { createMembers } from './etcd/members.ts'
+import type { Members, Opened } from './etcd/members.ts'
+import { createRoot } from './etcd/root.ts'
+import type { Root } from './etcd/root.ts'
+import { createMirror } from './mirror.ts'
+import type { KeyEntry, Layout } from './mirror.ts'
+import type { Declaration, Provider } from './provider.ts'
+
+export { openEtcdKeys } from './etcd/keys.ts'
+
+export interface EtcdProviderOptions {
+  /** Between lists that nobody asked for, give or take a tenth: against what no event told. */
+  readonly reconcileMs?: number
+  /** ms since the epoch. */
+  readonly now?: () => number
+  /** From 0 up to 1. */
+  readonly random?: () => number
+}
+
+export function createEtcdProvider(
+  spec: EtcdSource,
+  layout: Layout,
+  options: EtcdProviderOptions = {},
+): Provider {
+  const { reconcileMs = 60_000, now = Date.now, random = Math.random } = options
+  const members = createMembers(spec, random)
+  const root = createRoot(spec.prefix)
+  const reloads = new Set<() => void>()
+
+  return {
+    name: spec.name,
+    watch: (signal) =>
+      watchEtcd({ members, root, layout, reconcileMs, now, random, signal, reloads }),
+    reload() {
+      for (const reload of reloads) reload()
+    },
+  }
+}
+
+interface Watching extends Required<EtcdProviderOptions> {
+  readonly members: Members
+  readonly root: Root
+  readonly layout: Layout
+  readonly signal: AbortSignal
+  readonly reloads: Set<() => void>
+}
+
+interface State {
+  /** When the first of what is pending was heard. */
+  changedAt: number | null
+  failure: Error | null
+  /** Why the next list is wanted; whether one is under way; the one that has arrived. */
+  wanted: string | null
+  isListing: boolean
+  arrived: { readonly listing: Listing; readonly reason: string } | null
+}
+
+async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void, undefined> {
+  const { members, root, layout, reconcileMs, now, random, signal, reloads } = watching
+  const opened = await openFirst(members, root, signal)
+  if (opened === null) return
+
+  const { session, begun: first } = opened
+  const bell = createBell()
+  const mirror = createMirror(layout)
+  /** By path, the last there is of each: it grows no larger than the registry, however slowly it is taken. */
+  const pending = new Map<string, KeyEntry | null>()
+  const state: State = {
+    changedAt: null,
+    failure: null,
+    wanted: null,
+    isListing: false,
+    arrived: null,
+  }
+
+  const feed = openFeed(session, root, first, {
+    onChange(path, entry) {
+      state.changedAt ??= now()
+      pending.set(path, entry)
+      bell.ring()
+    },
+    onEnd: fail,
+  })
+  const reload = (): void => want('asked')
+  const reconcileTimer = setInterval(want, reconcileMs * (0.9 + random() * 0.2), 'reconcile')
+  reloads.add(reload)
+  signal.addEventListener('abort', bell.ring)
+
+  function fail(error: Error): void {
+    state.failure ??= error
+    bell.ring()
+  }
+
+  function want(reason: string): void {
+    state.wanted = reason
+    bell.ring()
+  }
+
+  /** Changes go on being told meanwhile. */
+  function list(reason: string): void {
+    state.wanted = null
+    state.isListing = true
+    feed.list().then((listing) => {
+      state.isListing = false
+      state.arrived = { listing, reason }
+      bell.ring()
+    }, fail)
+  }
+
+  function takePending(): number {
+    const count = pending.size
+    for (const [path, entry] of pending) {
+      if (entry === null) mirror.delete(path)
+      else mirror.put(entry)
+    }
+    pending.clear()
+    return count
+  }
+
+  function declare(listed: string | null): Declaration {
+    const at = state.changedAt ?? now()
+    state.changedAt = null
+    return mirror.declare({ revision: feed.revision(), listed, changedAt: at })
+  }
+
+  try {
+    mirror.replace(feed.adopt(first))
+    yield declare('first')
+    while (!signal.aborted) {
+      await bell.wait()
+      if (signal.aborted) return
+      const count = takePending()
+      if (state.arrived !== null) {
+        const { listing, reason } = state.arrived
+        state.arrived = null
+        mirror.replace(feed.adopt(listing))
+        yield declare(reason)
+      } else if (count > 0) {
+        const declaration = declare(null)
+        if (!isEmpty(declaration)) yield declaration
+      }
+      if (signal.aborted) return
+      // What was heard before the end is told before it.
+      if (state.failure !== null && pending.size === 0) throw state.failure
+      if (state.wanted !== null && !state.isListing) list(state.wanted)
+    }
+  } finally {
+    clearInterval(reconcileTimer)
+    signal.removeEventListener('abort', bell.ring)
+    reloads.delete(reload)
+    feed.close()
+  }
+}
+
+/** Null when it was told to stop meanwhile. */
+async function openFirst(
+  members: Members,
+  root: Root,
+  signal: AbortSignal,
+): Promise<Opened<Listing> | null> {
+  if (signal.aborted) return null
+  try {
+    return await members.open((session) => listKeys(session, root), signal)
+  } catch (error) {
+    if (signal.aborted) return null
+    throw error
+  }
+}
+
+function isEmpty({ changes }: Declaration): boolean {
+  return changes !== null && changes.upserts.length === 0 && changes.deletes.length === 0
+}

@@ -1,0 +1,38 @@
+/** The embedded store under the contract of all registries; what is written past our code is written with SQLite alone. */
+import { DatabaseSync } from 'node:sqlite'
+import { createEmbeddedProvider, openEmbeddedKeys } from '../../src/providers/embedded.ts'
+import { createSluiceLayout } from '../../src/providers/layout-sluice.ts'
+import { openStorePath, storeSource } from '../support/embedded.ts'
+import { testRegistry } from './registry-suite.ts'
+
+testRegistry('the embedded store', async (t, reconcileMs) => {
+  const path = openStorePath(t)
+  const keys = await openEmbeddedKeys(path)
+  t.after(() => keys.close())
+  return {
+    provider: createEmbeddedProvider(
+      storeSource(path),
+      createSluiceLayout(),
+      reconcileMs === undefined ? {} : { reconcileMs },
+    ),
+    keys,
+    expiry: { ttlMs: 100, lateMs: 100 },
+    async put(suffix, value) {
+      // So that there is a file.
+      await keys.put('none', '', {})
+      const database = new DatabaseSync(path, { timeout: 5_000 })
+      try {
+        database.exec('BEGIN IMMEDIATE; UPDATE store SET revision = revision + 1')
+        database
+          .prepare(
+            `INSERT INTO keys SELECT ?, CAST(? AS TEXT), revision, NULL FROM store WHERE true
+             ON CONFLICT (path) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
+          )
+          .run(suffix.slice(1), value)
+        database.exec('COMMIT')
+      } finally {
+        database.close()
+      }
+    },
+  }
+})

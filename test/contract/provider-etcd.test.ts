@@ -1,0 +1,42 @@
+import { after } from 'node:test'
+import { createEtcdProvider, openEtcdKeys } from '../../src/providers/etcd.ts'
+import { createLayout } from '../../src/providers/layout.ts'
+import { etcdSource } from '../support/etcd-source.ts'
+import { startEtcd } from '../support/etcd.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { testRegistryLink } from './registry-link-suite.ts'
+import { testRegistry } from './registry-suite.ts'
+
+const server = await startEtcd({ after })
+let roots = 0
+
+testRegistry('etcd', async (t, reconcileMs) => {
+  const prefix = `/suite-${++roots}`
+  const spec = etcdSource([server.endpoint], { prefix })
+  const keys = await openEtcdKeys(spec)
+  t.after(() => keys.close())
+  const options = reconcileMs === undefined ? {} : { reconcileMs }
+  return {
+    provider: createEtcdProvider(spec, createLayout('sluice', spec), options),
+    keys,
+    put: async (suffix, value) => void (await server.put(prefix + suffix, value)),
+    expiry: { ttlMs: 2000, lateMs: 600 },
+  }
+})
+
+testRegistryLink('etcd', async (t) => {
+  const own = await startEtcd(t)
+  const proxy = await startTcpProxy(t, own.port)
+  const prefix = '/suite'
+  const spec = etcdSource([proxy.address], { prefix })
+  const keys = await openEtcdKeys(etcdSource([own.endpoint], { prefix }))
+  t.after(() => keys.close())
+  return {
+    provider: createEtcdProvider(spec, createLayout('sluice', spec)),
+    keys,
+    put: async (suffix, value) => void (await own.put(prefix + suffix, value)),
+    expiry: { ttlMs: 2000, lateMs: 600 },
+    proxy,
+    server: own,
+  }
+})

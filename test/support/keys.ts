@@ -1,0 +1,34 @@
+/** Ways to write to a registry as `sluice put` does, for whoever only has its address. */
+import type { EtcdSource, RedisSource } from '../../src/model/source-spec.ts'
+import { openEmbeddedKeys } from '../../src/providers/embedded.ts'
+import { openEtcdKeys } from '../../src/providers/etcd.ts'
+import { openRedisKeys } from '../../src/providers/redis.ts'
+import type { KeyStore } from '../../src/providers/store.ts'
+
+const COMMON = {
+  required: true,
+  shrink: { holdMs: null, share: 1, allowEmpty: true },
+} as const
+
+const REGISTRY = {
+  layout: 'sluice',
+  username: null,
+  password: null,
+  tls: null,
+  sealKey: null,
+} as const
+
+export async function openKeys(
+  kind: 'etcd' | 'redis',
+  endpoint: string,
+  prefix: string,
+): Promise<KeyStore> {
+  const common = { ...COMMON, ...REGISTRY, name: kind, endpoints: [endpoint], prefix }
+  if (kind === 'etcd') return openEtcdKeys({ ...common, kind } satisfies EtcdSource)
+  const spec: RedisSource = { ...common, kind, cluster: false, database: 0 }
+  return openRedisKeys(spec)
+}
+
+export async function openStoreKeys(path: string): Promise<KeyStore> {
+  return openEmbeddedKeys(path)
+}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { createDirectory, isDeclaring, maxFiles } from '../../src/providers/files-directory.ts'
+import type { Directory } from '../../src/providers/files-directory.ts'
+
+const one = '{"frontends": {"one": {"route": "Host(\\"one\\")", "backend": "b"}}}'
+
+async function open(t: TestContext): Promise<{ path: string; files: Directory }> {
+  const path = await mkdtemp(join(tmpdir(), 'sluice-files-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  return { path, files: createDirectory({ name: 'conf', directory: path, env: {} }) }
+}
+
+test('takes files by their endings, but no hidden ones and no backups', () => {
+  const ours = ['a.yaml', 'a.yml', 'a.json', 'a.b.json']
+  const others = ['.a.yaml', '..data', 'a.yaml~', '.a.yaml.swp', 'a.yaml.tmp', 'a.toml', 'yaml']
+
+  assert.deepEqual([...ours, ...others].filter(isDeclaring), ours)
+})
+
+test('looks at a file again only when it was heard of or looks otherwise', async (t) => {
+  const { path, files } = await open(t)
+  await writeFile(join(path, 'a.json'), one)
+
+  assert.equal(await files.look(null, false), true)
+  assert.equal(await files.look(null, false), false)
+  const before = files.together()
+  await writeFile(join(path, 'a.json'), `${one}\n`)
+  assert.equal(await files.look(new Set(), false), false)
+  assert.equal(await files.look(new Set(['a.json']), false), true)
+  assert.notEqual(files.together().revision, before.revision)
+})
+
+test('a file that is too large, a pipe or unreadable stops only itself', async (t) => {
+  const { path, files } = await open(t)
+  await writeFile(join(path, 'a.json'), one)
+  await writeFile(join(path, 'large.yaml'), '')
+  await truncate(join(path, 'large.yaml'), 64 * 1024 ** 2 + 1)
+  await symlink('/dev/zero', join(path, 'endless.yaml'))
+  await writeFile(join(path, 'latin.yaml'), Buffer.from([0xff, 0xfe]))
+
+  await files.look(null, true)
+  const { objects, problems } = files.together()
+
+  assert.deepEqual(
+    objects.map(({ id }) => id),
+    ['one'],
+  )
+  assert.deepEqual(
+    problems.map(({ source, key, message }) => [source, key, message]),
+    [
+      ['conf', join(path, 'large.yaml'), 'cannot be read: it is larger than 67108864 bytes'],
+      ['conf', join(path, 'latin.yaml'), 'is not UTF-8 text'],
+    ],
+  )
+})
+
+test('more files than are taken are refused as a whole, so that none is left out by chance', async (t) => {
+  const { path, files } = await open(t)
+  const names = Array.from({ length: maxFiles + 1 }, (_, at) => join(path, `f${at}.json`))
+  for (let at = 0; at < names.length; at += 100) {
+    await Promise.all(names.slice(at, at + 100).map((name) => symlink('nowhere', name)))
+  }
+
+  await assert.rejects(files.look(null, false), { message: /holds more than 10000 files/ })
+})
+
+test('tells only so many problems', async (t) => {
+  const { path, files } = await open(t)
+  const frontends = Object.fromEntries(Array.from({ length: 1500 }, (_, at) => [`f${at}`, {}]))
+  await writeFile(join(path, 'a.json'), JSON.stringify({ frontends }))
+  await writeFile(join(path, 'b.json'), JSON.stringify({ frontends }))
+
+  await files.look(null, false)
+  const { objects, problems } = files.together()
+
+  assert.equal(objects.length, 1500)
+  assert.equal(problems.length, 1001)
+  assert.equal(problems.at(-1)?.message, 'and 500 more problems')
+})

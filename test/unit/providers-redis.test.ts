@@ -1,0 +1,355 @@
+/** What only Redis does to whoever reads it, done by a real one. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import type { RedisSource } from '../../src/model/source-spec.ts'
+import { createLayout } from '../../src/providers/layout.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import { createRedisProvider, openRedisKeys } from '../../src/providers/redis.ts'
+import { createKeyNames } from '../../src/providers/redis/names.ts'
+import type { KeyStore } from '../../src/providers/store.ts'
+import { frontendsOf, numbered, putFrontends } from '../contract/registry-suite.ts'
+import { watchRegistry } from '../contract/registry-watch.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { choosePort } from '../support/ports.ts'
+import { startRedis } from '../support/redis.ts'
+import type { RedisOptions, RedisServer } from '../support/redis.ts'
+import { redisSource } from '../support/redis-source.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
+
+const layout = createLayout('sluice', { sealKey: null })
+const text = (route: string): string => JSON.stringify({ route, backend: 'b' })
+const keyOf = (id: string): string => `sluice/frontends/${id}/frontend`
+
+function providerOf(spec: RedisSource): Provider {
+  return createRedisProvider(spec, layout, { reconcileMs: 600_000, random: () => 0 })
+}
+
+async function openServer(
+  t: TestContext,
+  options: RedisOptions = {},
+): Promise<{ server: RedisServer; spec: RedisSource; provider: Provider; keys: KeyStore }> {
+  const server = await startRedis(t, options)
+  const spec = redisSource([server.endpoint], { password: options.password ?? null })
+  const keys = await openRedisKeys(spec)
+  t.after(() => keys.close())
+  return { server, spec, provider: providerOf(spec), keys }
+}
+
+test('sees what others set, delete, rename and expire with plain commands', async (t) => {
+  const { server, provider } = await openServer(t)
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+  const sees = async (ids: readonly string[]): Promise<void> => {
+    const { listed } = await watch.until(
+      (objects) => frontendsOf(objects).toSorted().join() === ids.join(),
+      ids.join(),
+    )
+    assert.equal(listed, null)
+  }
+
+  await server.command('SET', keyOf('a'), text('Host("a")'))
+  await sees(['a'])
+  await server.command('RENAME', keyOf('a'), keyOf('b'))
+  await server.command('MSET', keyOf('c'), text('x'), keyOf('d'), text('x'))
+  await sees(['b', 'c', 'd'])
+  await server.command('DEL', keyOf('b'))
+  await sees(['c', 'd'])
+  await server.command('PEXPIRE', keyOf('c'), 50)
+  await sees(['d'])
+})
+
+test('adds the events that it needs to those that are sent already', async (t) => {
+  const { server, provider } = await openServer(t, { args: ['--notify-keyspace-events', 'El'] })
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+
+  const reply = await server.command('CONFIG', 'GET', 'notify-keyspace-events')
+
+  assert.ok(Array.isArray(reply))
+  assert.deepEqual([...String(reply[1])].toSorted(), [...('$EKegx' + 'l')].toSorted())
+})
+
+test('polls where CONFIG is refused', async (t) => {
+  const { server, provider } = await openServer(t, { args: ['--rename-command', 'CONFIG', ''] })
+  await server.command('SET', keyOf('a'), text('Host("a")'))
+  await server.command('SET', keyOf('b'), text('Host("b")'))
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+
+  await server.command('DEL', keyOf('a'))
+  await server.command('SET', keyOf('b'), text('Host("2")'))
+  const { listed } = await watch.next()
+
+  assert.ok(listed === 'poll' || listed === 'fewer', String(listed))
+  assert.deepEqual(frontendsOf(watch.objects()), ['b'])
+  assert.deepEqual(watch.objects().get('frontend b')?.value, { route: 'Host("2")', backend: 'b' })
+})
+
+test('lets a key go when its time is over, also among 10,000 others that have one', async (t) => {
+  const { server, provider } = await openServer(t)
+  await Promise.all(
+    numbered(10_000).map((id) => server.command('SET', `other/${id}`, 'x', 'PX', 600_000)),
+  )
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+
+  for (let round = 0; round < 5; round++) {
+    await server.command('SET', keyOf('brief'), text(String(round)), 'PX', 200)
+    const began = performance.now()
+    await watch.until((objects) => objects.has('frontend brief'), 'the key')
+    await watch.until((objects) => !objects.has('frontend brief'), 'its end')
+    const lasted = performance.now() - began
+
+    assert.ok(lasted > 150 && lasted <= 300, `${lasted} ms for a TTL of 200 ms`)
+  }
+})
+
+test('yields nothing for heartbeats, and keeps the key while they come', async (t) => {
+  const { server, provider, keys } = await openServer(t)
+  await keys.put('frontends/a/frontend', text('x'), { ttlMs: 300 })
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+
+  const end = watch.next()
+  const began = performance.now()
+  for (let beats = 0; performance.now() - began < 700; beats++) {
+    if (beats % 2 === 0) await keys.put('frontends/a/frontend', text('x'), { ttlMs: 300 })
+    else await server.command('PEXPIRE', keyOf('a'), 300)
+  }
+  const { changes } = await end
+
+  assert.deepEqual(changes?.deletes, [{ kind: 'frontend', id: 'a' }])
+  assert.ok(performance.now() - began >= 950)
+  assert.equal(watch.yields(), 2)
+})
+
+test('names what stands there when it is no string, or too long to be fetched', async (t) => {
+  const { server, provider } = await openServer(t)
+  await server.command('RPUSH', keyOf('list'), 'x')
+  await server.command('HSET', keyOf('hash'), 'x', 'y')
+  await server.command('SETRANGE', keyOf('huge'), (64 << 20) - 1, 'x')
+  await server.command('SET', keyOf('late'), text('x'))
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+  const before = watch.objects()
+
+  await server.command('DEL', keyOf('late'))
+  await server.command('RPUSH', keyOf('late'), 'x')
+  provider.reload()
+  await watch.until(
+    (objects) => objects.get('frontend late')?.fault !== undefined,
+    'the string that became a list',
+  )
+
+  assert.match(before.get('frontend list')?.fault ?? '', /is a list, not a string/)
+  assert.match(before.get('frontend hash')?.fault ?? '', /is a hash, not a string/)
+  assert.match(before.get('frontend huge')?.fault ?? '', /is longer than 1 MiB/)
+  assert.match(watch.objects().get('frontend late')?.fault ?? '', /is a list/)
+})
+
+test('lists again when the log was trimmed below it, or was never told', async (t) => {
+  const { server, provider, keys } = await openServer(t)
+  await putFrontends(keys, ['a'])
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+
+  await server.command('EVAL', "redis.call('INCR', KEYS[1])", 1, 'sluice:rev')
+  await putFrontends(keys, ['b'])
+  const { listed } = await watch.until((objects) => objects.has('frontend b'), 'the write after')
+  const reason = listed ?? (await watch.next()).listed
+  await server.command('XTRIM', 'sluice:log', 'MAXLEN', 0)
+  await server.command('SET', 'sluice:rev', 1)
+  const back = (await watch.next()).listed
+
+  assert.equal(reason, 'gap')
+  assert.equal(back, 'log')
+  assert.deepEqual(frontendsOf(watch.objects()).toSorted(), ['a', 'b'])
+})
+
+test('notices that everything was flushed, which no event tells', async (t) => {
+  const { server, provider } = await openServer(t)
+  await server.command('SET', keyOf('a'), text('x'))
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+
+  await server.command('FLUSHALL')
+  const { listed } = await watch.next()
+
+  assert.equal(listed, 'fewer')
+  assert.equal(watch.objects().size, 0)
+})
+
+test('waits for a server that is still loading, and takes nothing from it', async (t) => {
+  const { server, provider, keys } = await openServer(t, {
+    args: ['--key-load-delay', '200'],
+  })
+  // Microseconds for each command of its file; it answers anybody after a thousand of them.
+  await putFrontends(keys, numbered(2_000))
+  await server.kill()
+
+  const started = server.start()
+  const outcomes: string[] = []
+  while (!outcomes.some((outcome) => outcome.startsWith('objects: '))) {
+    const watch = watchRegistry(t, provider)
+    await watch.next().then(
+      () => outcomes.push(`objects: ${watch.objects().size}`),
+      (error: unknown) => outcomes.push(String(error)),
+    )
+    await watch.stop().catch(() => {})
+  }
+  await started
+
+  assert.equal(outcomes.at(-1), 'objects: 2000')
+  assert.ok(outcomes.some((outcome) => outcome.includes('it is still loading its data')))
+})
+
+test('says that it was refused, and never with which password', async (t) => {
+  const { server, spec } = await openServer(t, { password: 'right' })
+  await server.command('ACL', 'SETUSER', 'narrow', 'on', '>narrow', '~other/*', '&*', '+@all')
+  const attempts: readonly Partial<RedisSource>[] = [
+    { password: null },
+    { password: 'wrong' },
+    { username: 'nobody', password: 'wrong' },
+    { username: 'narrow', password: 'narrow' },
+  ]
+
+  for (const attempt of attempts) {
+    const provider = providerOf({ ...spec, ...attempt })
+    await assert.rejects(watchRegistry(t, provider).next(), (error) => {
+      assert.ok(error instanceof Error)
+      assert.equal(error.name, 'SourceRefused')
+      assert.match(error.message, /NOAUTH|WRONGPASS|NOPERM/)
+      assert.equal(error.cause, undefined)
+      return true
+    })
+  }
+})
+
+test('needs no more than the rights to read, and hears by its log all the same', async (t) => {
+  const { server, spec, keys } = await openServer(t)
+  await server.command(
+    ...(['ACL', 'SETUSER', 'reader', 'on', '>pw', '~sluice/*', '~sluice:*'] as const),
+    ...['&__keyspace*', '+@read', '+multi', '+exec', '+ping', '+psubscribe'],
+  )
+  const watch = watchRegistry(t, providerOf({ ...spec, username: 'reader', password: 'pw' }))
+  await watch.next()
+
+  await putFrontends(keys, ['a'])
+  const { listed } = await watch.next()
+
+  assert.equal(listed, null)
+  assert.deepEqual(frontendsOf(watch.objects()), ['a'])
+})
+
+test('follows a replica, also when it becomes the replica of an older master', async (t) => {
+  const { server, keys } = await openServer(t)
+  const older = await startRedis(t)
+  const replica = await startRedis(t, { args: ['--repl-diskless-sync-delay', '0'] })
+  for (const each of [server, older]) {
+    await each.command('CONFIG', 'SET', 'repl-diskless-sync-delay', 0)
+  }
+  const olderKeys = await openRedisKeys(redisSource([older.endpoint]))
+  t.after(() => olderKeys.close())
+  await putFrontends(olderKeys, ['old'])
+  await putFrontends(keys, ['a', 'b'])
+  await replica.command('REPLICAOF', '127.0.0.1', server.port)
+  const watch = watchRegistry(t, providerOf(redisSource([replica.endpoint])))
+  await watch.until((objects) => frontendsOf(objects).length === 2, 'what its master has')
+
+  // Only now it hears its master at once.
+  await keys.put('frontends/c/frontend', text('x'), {})
+  await watch.until((objects) => objects.has('frontend c'), 'a write to its master')
+  await keys.put('frontends/d/frontend', text('x'), { ttlMs: 100 })
+  await watch.until((objects) => objects.has('frontend d'), 'another')
+  await watch.until((objects) => !objects.has('frontend d'), 'an expiry')
+  await replica.command('REPLICAOF', '127.0.0.1', older.port)
+  await watch.lost(5_000)
+  const again = watchRegistry(t, providerOf(redisSource([replica.endpoint])))
+  await again.until((objects) => frontendsOf(objects).join() === 'old', 'what the older one has')
+
+  const refused = await openRedisKeys(redisSource([replica.endpoint]))
+  t.after(() => refused.close())
+  await assert.rejects(
+    refused.put('listeners/web', '{}', {}),
+    /it is a replica, write to its master/,
+  )
+})
+
+test('reads over TLS, and only from whom it trusts', async (t) => {
+  const authority = createAuthority(t)
+  const { cert, key, certPath, keyPath } = authority.issue('localhost')
+  const port = await choosePort()
+  const { server, keys, spec } = await openServer(t, {
+    args: [
+      ...['--tls-port', String(port), '--tls-cert-file', certPath, '--tls-key-file', keyPath],
+      ...['--tls-ca-cert-file', authority.certPath],
+    ],
+  })
+  assert.notEqual(server.pid(), null)
+  await putFrontends(keys, ['a'])
+  const tls = { ca: authority.cert, cert, key, serverName: 'localhost', verify: true }
+  const secure: RedisSource = { ...spec, endpoints: [`127.0.0.1:${port}`], tls }
+
+  const watch = watchRegistry(t, providerOf(secure))
+  await watch.next()
+
+  assert.deepEqual(frontendsOf(watch.objects()), ['a'])
+  const stranger = providerOf({ ...secure, tls: { ...tls, ca: null } })
+  await assert.rejects(watchRegistry(t, stranger).next(), /certificate/)
+})
+
+test('has what the registry has after 2,500 writes, 12 cuts and one during the replay', async (t) => {
+  const { server, spec, keys } = await openServer(t)
+  const proxy = await startTcpProxy(t, server.port)
+  const provider = providerOf({ ...spec, endpoints: [proxy.address] })
+  let writes = 0
+  const write = async (count: number): Promise<void> => {
+    for (let at = 0; at < count; at++, writes++) {
+      const path = `frontends/f${(writes * 7) % 211}/frontend`
+      if (writes % 5 === 4) await keys.delete(path, {})
+      else await keys.put(path, text(`Host("${writes}")`), {})
+    }
+  }
+
+  for (let round = 0; round < 12; round++) {
+    const watch = watchRegistry(t, provider)
+    await watch.next()
+    const writing = write(180)
+    await watch.next()
+    proxy.cutAll()
+    await watch.lost(5_000)
+    await writing
+  }
+  const cut = proxy.cutAfter(3_000)
+  await assert.rejects(watchRegistry(t, provider).next())
+  await cut
+  const last = watchRegistry(t, provider)
+  await last.next()
+  await write(340)
+  const expected = new Map(
+    (await keys.list()).map(({ path, text: value }) => [path.split('/')[1], JSON.parse(value)]),
+  )
+  await last.until(
+    (objects) => objects.get('frontend f' + (((writes - 2) * 7) % 211)) !== undefined,
+    'the last',
+  )
+  provider.reload()
+  await last.until(() => true, 'a last list')
+
+  const actual = new Map([...last.objects().values()].map(({ id, value }) => [id, value]))
+  assert.equal(writes, 2_500)
+  assert.deepEqual(actual, expected)
+})
+
+test('matches the keys of its prefix and no others, whatever stands in the prefix', () => {
+  const names = createKeyNames('a*[b]?\\')
+
+  assert.equal(names.pattern, 'a\\*\\[b\\]\\?\\\\/*')
+  assert.equal(names.pathOf('a*[b]?\\/x/y'), 'x/y')
+  assert.equal(names.pathOf('a*[b]?\\2/x'), null)
+  assert.deepEqual(
+    ['sluice', '{sluice}', 'a{b}c', '{}', 'a{b', '{}{a}'].map((p) => createKeyNames(p).isTagged),
+    [false, true, true, false, false, false],
+  )
+})
