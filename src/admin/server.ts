@@ -1,6 +1,6 @@
 /**
- * What people and programs read of a running Sluice, on a listener of its own that no route leads to. It only answers
- * GET and holds no secrets. Here node:http serves: this is the control plane, not the data path.
+ * What people and programs read of a running Sluice, and the little they can ask of it, on a listener of its own that no
+ * route leads to. It holds no secrets, and serves before the first table is in force. Here node:http serves: this is the control plane, not the data path.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { formatAddress } from '../model/address.ts'
@@ -8,9 +8,10 @@ import type { Address } from '../model/snapshot.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { refusalOf } from './guard.ts'
+import { parseAction, refuseAction, type Action, type Providers } from './providers.ts'
 import { parseTableFilter, writeTable, type TableView } from './table.ts'
 
-export interface AdminOptions {
+export interface AdminOptions extends Providers {
   readonly address: Address
   /** Names allowed in Host besides localhost, the loopback addresses and the address that was connected to. */
   readonly names?: readonly string[]
@@ -75,7 +76,7 @@ type Page = (response: ServerResponse, query: string) => void | Promise<void>
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 function createHandler(options: AdminOptions): Handler {
-  const { metrics, table, ready, log } = options
+  const { metrics, table, ready, providers, log } = options
   const names = new Set((options.names ?? []).map((name) => name.toLowerCase()))
 
   const pages: Readonly<Record<string, Page>> = {
@@ -89,6 +90,7 @@ function createHandler(options: AdminOptions): Handler {
       send(response, 200, metrics.contentType, await metrics.render())
     },
     '/v2/status': (response) => sendJson(response, 200, { Status: 'ok' }),
+    '/api/providers': (response) => sendJson(response, 200, providers()),
     '/api/table': async (response, query) => {
       const filter = parseTableFilter(query)
       if (typeof filter === 'string') return sendJson(response, 400, { message: filter })
@@ -108,7 +110,7 @@ function createHandler(options: AdminOptions): Handler {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(SECURITY_FIELDS)) response.setHeader(name, value)
-    // No page takes a body: one that is announced is not waited for.
+    // Only actions wait for a body that is announced.
     if (hasBody(request)) response.setHeader('Connection', 'close')
     const refusal = refusalOf(request, names)
     if (refusal !== null) return sendJson(response, refusal.status, { message: refusal.message })
@@ -116,6 +118,8 @@ function createHandler(options: AdminOptions): Handler {
     const target = request.url ?? '/'
     const mark = target.indexOf('?')
     const path = mark === -1 ? target : target.slice(0, mark)
+    const action = parseAction(path)
+    if (action !== null) return await act(action, path, request, response)
     const page = Object.hasOwn(pages, path) ? pages[path] : undefined
     if (page === undefined) return sendJson(response, 404, { message: 'Object not found' })
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -123,6 +127,21 @@ function createHandler(options: AdminOptions): Handler {
       return sendJson(response, 405, { message: 'only GET and HEAD are answered here' })
     }
     await page(response, mark === -1 ? '' : target.slice(mark + 1))
+  }
+
+  async function act(
+    action: Action,
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    if (request.method !== 'POST') {
+      response.setHeader('Allow', 'POST')
+      return sendJson(response, 405, { message: 'only POST is answered here' })
+    }
+    const { status, message } = (await refuseAction(request)) ?? action(options)
+    if (status === 200) log.info({ path, from: request.socket.remoteAddress }, message)
+    sendJson(response, status, { message })
   }
 }
 
@@ -132,6 +151,9 @@ const INDEX = `Sluice admin
 /readyz       200 when the table is in force in every serving thread, else 503 and why
 /metrics      for Prometheus
 /api/table    what is in force and what is set aside and why; ?kind=frontend&id=...
+/api/providers                how it stands with each source
+/api/providers/NAME/confirm   POST: a shrink that is held is true
+/api/providers/NAME/reload    POST: read it all again
 /v2/status    as vulcand
 `
 

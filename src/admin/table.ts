@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** What control's table() gives. What else it and its entries have is shown as it is. */
 export interface TableView {
-  readonly objects: Iterable<{ readonly kind: string; readonly object: { readonly id: string } }>
+  readonly objects: Iterable<{ readonly kind: string; readonly id: string }>
   /** With the reason, and where it stands. */
   readonly setAside: Iterable<{ readonly kind: string; readonly id: string }>
 }
@@ -62,9 +62,8 @@ function* toText(table: TableView, filter: TableFilter): Generator<string> {
   yield '"objects":['
   let separator = '\n'
   for (const entry of objects) {
-    const { kind, object, ...origin } = entry
-    if (!isWanted(kind, object.id, filter)) continue
-    yield separator + JSON.stringify({ kind, id: object.id, ...origin, object }, redact)
+    if (!isWanted(entry.kind, entry.id, filter)) continue
+    yield separator + JSON.stringify(entry, redact)
     separator = ',\n'
   }
   yield '],\n"setAside":['

@@ -2,10 +2,12 @@
 import type { ReadableDocument } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import { resolveSettings } from '../model/resolve-settings.ts'
+import { locateIn } from '../providers/file.ts'
 import { createAdmission } from './admit.ts'
 import { readLocalAddresses } from './local-addresses.ts'
-import { mergeDeclarations } from './merge.ts'
+import { createMerge } from './merge.ts'
 import { createReadBeside } from './read-beside.ts'
+import { shelve } from './shelf.ts'
 
 /** All problems of the document's objects; files they name are read beside `filename`. */
 export function admitDocument(filename: string, document: ReadableDocument): readonly Problem[] {
@@ -16,16 +18,13 @@ export function admitDocument(filename: string, document: ReadableDocument): rea
     localAddresses: readLocalAddresses,
     now: Date.now,
   })
-  const declaration = {
-    readable: true as const,
-    revision: '',
-    objects: document.objects,
-    locate: document.locate,
-    problems: [],
-    changedAt: Date.now(),
-  }
-  const { problems, setAside } = admission.admit(
-    mergeDeclarations([{ source: 'file', declaration }]),
-  )
-  return [...problems, ...setAside]
+  const shelves = shelve(document.objects)
+  const merge = createMerge([{ name: 'file', objects: (kind) => shelves[kind] }])
+  admission.admit({
+    names: document.objects,
+    merge,
+    locate: () => (object, path) => locateIn(document, object, path),
+    revision: () => '',
+  })
+  return [...admission.setAside(), ...admission.remarks()]
 }

@@ -1,26 +1,31 @@
 /**
- * The control plane, assembled: follow -> merge -> admit -> diff -> publish. It runs on the main thread and in one piece
+ * The control plane, assembled: follow -> believe -> merge -> admit -> publish. It runs on the main thread and in one piece
  * from a declaration to its publication, so that no two changes are ever half done at the same time.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Problem } from '../model/problem.ts'
-import type { Declaration, Provider } from '../providers/provider.ts'
-import type { Admission, Admitted, InForce, SetAside } from './admit.ts'
+import type { Listener } from '../model/snapshot.ts'
+import type { SourceReport } from '../observe/source-report.ts'
+import type { ObjectName } from '../providers/provider.ts'
+import type { Admission, SetAside } from './admit.ts'
 import { emptySnapshot } from './diff.ts'
-import { followProvider } from './follow.ts'
-import type { Follower, SourceStatus } from './follow.ts'
 import { createJournal } from './journal.ts'
 import type { ControlLog } from './journal.ts'
-import { mergeDeclarations } from './merge.ts'
+import { createMerge } from './merge.ts'
 import type { Publisher } from './publish.ts'
-import { withoutSecrets } from './secrets.ts'
+import { toShown } from './secrets.ts'
+import type { Shown } from './secrets.ts'
+import { openSource } from './source.ts'
+import type { Reading, Source, SourceOptions } from './source.ts'
 
 export interface ControlOptions {
   /** In order of precedence. */
-  readonly providers: readonly Provider[]
+  readonly sources: readonly SourceOptions[]
   readonly admission: Admission
   readonly publisher: Publisher
   readonly log: ControlLog
+  /** How long the first table waits for sources that are required. */
+  readonly startMs?: number
   /** ms since the epoch. */
   readonly now?: () => number
   /** From 0 up to 1. */
@@ -34,135 +39,220 @@ export interface ControlOptions {
 export interface Table {
   readonly number: number
   readonly inForce: number
-  readonly objects: readonly InForce[]
+  readonly objects: Iterable<Shown>
   readonly setAside: readonly SetAside[]
-  /** Of sources, and between them. */
+  /** Of sources, and between them; and what is declared but not honoured. */
   readonly problems: readonly Problem[]
   /** What serving threads could not bring into force, a port in use. */
   readonly threadProblems: readonly string[]
-  readonly sources: readonly SourceStatus[]
+  readonly sources: readonly SourceReport[]
 }
 
+export type Confirmation = 'confirmed' | 'nothing-held' | 'unknown'
+
 export interface Control {
-  /** Resolves once every source has declared something and that is admitted; rejects if one cannot be read. */
+  /** Begins to follow all sources. Resolves when the first of them, the file, is read; rejects if it cannot be. */
+  open(): Promise<void>
+  /**
+   * Resolves once the first table is published: when every source has answered, or is away and has a last good snapshot,
+   * or the time for that is over.
+   */
   start(): Promise<void>
-  /** Every source is read again, and every file that objects name. */
-  reload(): void
+  /** Every source is read again, and every file that objects name; or one source. False: there is no such source. */
+  reload(source?: string): boolean
+  /** An operator says that what vanished from a source, and is held, is gone. */
+  confirm(source: string): Confirmation
   table(): Table
-  sources(): readonly SourceStatus[]
+  sources(): readonly SourceReport[]
+  /** Those in force. */
+  listeners(): Iterable<Listener>
   stop(): Promise<void>
 }
 
-/** One provider with what it said last. */
-interface Source {
-  readonly provider: Provider
-  declaration: Declaration | null
-  /** Why it cannot be read right now. */
-  trouble: readonly Problem[]
-}
+/** A pass that took long is followed by a longer pause, so that a storm of changes leaves most of the thread to others. */
+const pausePerPass = 4
+const longestPauseMs = 50
 
 export function createControl(options: ControlOptions): Control {
-  const { providers, admission, publisher, log } = options
-  const { now = Date.now, random = Math.random, sleep = sleepUntil, filesMs = 5000 } = options
+  const { admission, publisher, log } = options
+  const { now = Date.now, random = Math.random, sleep = sleepUntil } = options
+  const { startMs = 10_000, filesMs = 5000 } = options
   const journal = createJournal(log)
-  const stopping = new AbortController()
-  const sources = providers.map((provider): Source => ({
-    provider,
-    declaration: null,
-    trouble: [],
-  }))
+  const world = { now, random, sleep, log, written: admission.written }
+  const waiting = new Map<Source, PromiseWithResolvers<void>>()
+  const events = { onDifferent: takeDifference, onTold: tell, onLost: lose, onBack: comeBack }
+  const sources = options.sources.map((one) => openSource(one, world, events))
+  const merge = createMerge(sources)
   publisher.listen({ onPublished: journal.changed })
-  let followers: readonly Follower[] = []
-  let admitted: Admitted = { snapshot: emptySnapshot, problems: [], setAside: [] }
-  let files: NodeJS.Timeout | null = null
 
-  function follow(source: Source, onFirst: () => void, onLost: (error: Error) => void): Follower {
-    return followProvider(source.provider, {
-      signal: stopping.signal,
-      now,
-      random,
-      sleep,
-      onDeclaration(declaration) {
-        source.declaration = declaration
-        source.trouble = []
-        bringIn(declaration.changedAt)
-        // It holds the whole text, and what it was needed for is done.
-        source.declaration = withoutText(declaration)
-        onFirst()
-      },
-      onUnreadable({ problems }) {
-        source.trouble = problems
-        tell()
-      },
-      onLost,
-    })
+  let isStarted = false
+  let published = emptySnapshot
+  /** What is different since the last pass, and since when. */
+  let touched: ObjectName[] = []
+  let changedAt = Infinity
+  let timer: NodeJS.Timeout | null = null
+  let files: NodeJS.Timeout | null = null
+  let restUntil = 0
+
+  function takeDifference(source: Source, names: readonly ObjectName[], reading: Reading): void {
+    note(names, reading.changedAt)
+    // What is wrong may stand elsewhere in the text now.
+    if (reading.isList) note(admission.setAsideOf(source.name), reading.changedAt)
+    if (!reading.isSaved) waiting.get(source)?.resolve()
+    // Its text is there only until the source reads on.
+    if (reading.locate !== undefined) {
+      pass((name) => (name === source.name ? reading.locate : undefined))
+    } else if (isStarted && touched.length > 0) {
+      timer ??= setTimeout(pass, Math.max(0, restUntil - now()))
+    }
+    if (reading.isList) tell()
   }
 
-  function bringIn(changedAt: number): void {
-    const declared = sources.flatMap(({ provider, declaration }) =>
-      declaration === null ? [] : { source: provider.name, declaration },
-    )
+  function note(names: readonly ObjectName[], at: number): void {
+    if (names.length === 0) return
+    touched = touched.length === 0 ? [...names] : touched.concat(names)
+    changedAt = Math.min(changedAt, at)
+  }
+
+  function pass(locate: (source: string) => Reading['locate'] = () => undefined): void {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    const began = performance.now()
+    const names = merge.affected(touched)
+    touched = []
+    const snapshot = admission.admit({ names, merge, locate, revision })
     // Half of the sources is not what is declared: the first table waits for all of them.
-    if (declared.length < sources.length) return
-    admitted = admission.admit(mergeDeclarations(declared))
-    publisher.publish(admitted.snapshot, changedAt)
+    if (!isStarted) return
+    published = snapshot
+    publisher.publish(snapshot, changedAt)
+    changedAt = Infinity
     tell()
+    for (const source of sources) source.keep()
+    const tookMs = performance.now() - began
+    restUntil = now() + Math.min(longestPauseMs, tookMs * pausePerPass)
+  }
+
+  function revision(source: string): string {
+    return sources.find(({ name }) => name === source)?.revision() ?? ''
+  }
+
+  function problems(): Problem[] {
+    return [
+      ...sources.flatMap((source) => source.problems()),
+      ...merge.conflicts(),
+      ...admission.remarks(),
+    ]
   }
 
   function tell(): void {
-    const troubles = sources.flatMap(({ trouble }) => trouble)
-    journal.problems([...troubles, ...admitted.problems, ...admitted.setAside])
+    if (isStarted) journal.problems([...problems(), ...admission.setAside()])
+  }
+
+  function lose(source: Source, error: Error): void {
+    if (!isStarted && source === sources[0]) {
+      waiting.get(source)?.reject(error)
+      return
+    }
+    journal.lost(source.name, error, source.origin !== 'nothing')
+    // Nothing better will come soon: what is saved serves, and what nobody has to wait for is not waited for.
+    if (!isStarted && (source.origin === 'disk' || !source.required)) waiting.get(source)?.resolve()
+  }
+
+  function comeBack(source: Source): void {
+    journal.back(source.name)
+  }
+
+  function lookAtFiles(): void {
+    note(admission.withChangedFiles(), now())
+    if (touched.length > 0) pass()
+  }
+
+  function reports(): SourceReport[] {
+    const setAside = countBySource(admission.setAside())
+    const conflicts = countBySource(merge.conflicts())
+    return sources.map((source) => {
+      const { name } = source
+      return source.report({
+        setAside: setAside.get(name) ?? 0,
+        conflicts: conflicts.get(name) ?? 0,
+      })
+    })
   }
 
   async function stop(): Promise<void> {
-    stopping.abort()
+    if (timer !== null) clearTimeout(timer)
     if (files !== null) clearInterval(files)
-    await Promise.all(followers.map((follower) => follower.done))
+    await Promise.all(sources.map((source) => source.stop()))
   }
 
   return {
-    async start() {
-      let isStarted = false
-      const firsts = sources.map((source) => {
-        const { promise, resolve, reject } = Promise.withResolvers<void>()
-        const follower = follow(source, resolve, (error) => {
-          if (isStarted) journal.lost(source.provider.name, error)
-          else reject(error)
-        })
-        return { promise, follower }
-      })
-      followers = firsts.map(({ follower }) => follower)
+    async open() {
+      for (const source of sources) waiting.set(source, Promise.withResolvers())
+      for (const source of sources) {
+        source.restore()
+        source.start()
+      }
+      const [file] = waiting.values()
       try {
-        await Promise.all(firsts.map(({ promise }) => promise))
+        await file?.promise
       } catch (error) {
         await stop()
         throw error
       }
+    },
+    async start() {
+      const late = new AbortController()
+      const answered = Promise.all([...waiting.values()].map(({ promise }) => promise))
+      await Promise.race([answered, sleep(startMs, late.signal)])
+      late.abort()
+      for (const { name, origin, required } of sources) {
+        if (origin === 'disk') journal.restored(name)
+        else if (origin === 'nothing' && required) journal.without(name)
+      }
       isStarted = true
-      files = setInterval(() => {
-        if (admission.hasChangedFiles()) bringIn(now())
-      }, filesMs)
+      pass()
+      files = setInterval(lookAtFiles, filesMs)
       files.unref()
     },
-    reload() {
-      for (const { provider } of sources) provider.reload()
+    reload(name) {
+      const asked = sources.filter((source) => name === undefined || source.name === name)
+      for (const source of asked) source.reload()
+      lookAtFiles()
+      return asked.length > 0
+    },
+    confirm(name) {
+      const source = sources.find((one) => one.name === name)
+      if (source === undefined) return 'unknown'
+      const names = source.confirm()
+      if (names === null) return 'nothing-held'
+      log.warn({ source: name }, `source "${name}": an operator confirmed what had vanished`)
+      note(names, now())
+      pass()
+      return 'confirmed'
     },
     table: () => ({
       number: publisher.number(),
       inForce: publisher.inForce(),
-      objects: admission.inForce().map(withoutSecrets),
-      setAside: admitted.setAside,
-      problems: [...sources.flatMap(({ trouble }) => trouble), ...admitted.problems],
+      objects: shown(admission),
+      setAside: admission.setAside(),
+      problems: problems(),
       threadProblems: publisher.threadProblems(),
-      sources: followers.map((follower) => follower.status()),
+      sources: reports(),
     }),
-    sources: () => followers.map((follower) => follower.status()),
+    sources: reports,
+    listeners: () => published.listeners.values(),
     stop,
   }
 }
 
-function withoutText({ locate: _locate, ...rest }: Declaration): Declaration {
-  return rest
+function* shown(admission: Admission): Generator<Shown> {
+  for (const version of admission.inForce()) yield toShown(version)
+}
+
+function countBySource(problems: readonly Problem[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { source } of problems) counts.set(source, (counts.get(source) ?? 0) + 1)
+  return counts
 }
 
 async function sleepUntil(ms: number, signal: AbortSignal): Promise<void> {

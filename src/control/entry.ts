@@ -2,26 +2,29 @@
  * What admission remembers of one declared object: how it was written last, what became of that, and the version that is
  * in force, which may be an older one.
  */
+import { flaw } from '../model/parsed.ts'
 import type { Flaw, Parsed } from '../model/parsed.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
 import { isEqual } from './equal.ts'
+import type { MergedObject } from './merge.ts'
 
 /** A version of an object that is in force, and where it came from. */
 export interface Version<T> {
   readonly object: T
+  /** As it was written. */
+  readonly declared: DeclaredObject
   readonly source: string
-  readonly key: string
-  /** Of the source, when this version came into force. */
+  /** Its own, or its source's when this version came into force. */
   readonly revision: string
   /** Since when, ms since the epoch. */
   readonly since: number
 }
 
 export interface Entry<T> {
+  /** In the table. */
+  readonly id: string
   declared: DeclaredObject
   source: string
-  /** The pass that saw it declared last: an older one means that it is declared no more. */
-  pass: number
   /** What was written, parsed; null when it does not parse. */
   parsed: T | null
   /** Why it does not parse. */
@@ -33,38 +36,39 @@ export interface Entry<T> {
 
 export type Entries<T> = Map<string, Entry<T>>
 
-/** Reads the files that objects name, each once in a pass. */
+/** Reads the files that objects name, beside their source, each once in a pass. */
 export interface Files {
-  read(path: string): string
+  read(source: string, path: string): string
   /** The text, null when it cannot be read. */
-  peek(path: string): string | null
+  peek(source: string, path: string): string | null
 }
 
-export function openFiles(read: (path: string) => string): Files {
+export function openFiles(read: (path: string, source: string) => string): Files {
   const known = new Map<string, { text: string } | { error: unknown }>()
 
-  function look(path: string): { text: string } | { error: unknown } {
-    const result = known.get(path) ?? attempt(path)
-    known.set(path, result)
+  function look(source: string, path: string): { text: string } | { error: unknown } {
+    const key = `${source} ${path}`
+    const result = known.get(key) ?? attempt(source, path)
+    known.set(key, result)
     return result
   }
 
-  function attempt(path: string): { text: string } | { error: unknown } {
+  function attempt(source: string, path: string): { text: string } | { error: unknown } {
     try {
-      return { text: read(path) }
+      return { text: read(path, source) }
     } catch (error) {
       return { error }
     }
   }
 
   return {
-    read(path) {
-      const result = look(path)
+    read(source, path) {
+      const result = look(source, path)
       if ('error' in result) throw result.error
       return result.text
     },
-    peek(path) {
-      const result = look(path)
+    peek(source, path) {
+      const result = look(source, path)
       return 'text' in result ? result.text : null
     },
   }
@@ -74,49 +78,54 @@ const noFlaws: readonly Flaw[] = []
 
 export type Parse<T> = (id: string, value: unknown, read: (path: string) => string) => Parsed<T>
 
-export interface Pass {
-  readonly number: number
-  readonly source: string
-  readonly files: Files
-}
-
 /** Takes note of a declaration. What is written as it was, with files that hold what they held, is not parsed again. */
 export function noteDeclared<T>(
-  entries: Entries<T>,
-  declared: DeclaredObject,
-  pass: Pass,
+  known: Entry<T> | null,
+  { id, declared, source }: MergedObject,
+  files: Files,
   parse: Parse<T>,
-): void {
-  const known = entries.get(declared.id)
-  if (known !== undefined && isAsBefore(known, declared, pass.files)) {
+): Entry<T> {
+  if (known !== null && isAsBefore(known, declared, source, files)) {
     known.declared = declared
-    known.source = pass.source
-    known.pass = pass.number
-    return
+    known.source = source
+    return known
   }
-
-  const files = new Map<string, string | null>()
-  const parsed = parse(declared.id, declared.value, (path) => {
-    files.set(path, pass.files.peek(path))
-    return pass.files.read(path)
-  })
+  const { fault } = declared
+  const named = new Map<string, string | null>()
+  const parsed =
+    fault === undefined
+      ? parse(id, declared.value, (path) => {
+          named.set(path, files.peek(source, path))
+          return files.read(source, path)
+        })
+      : { ok: false as const, problems: [flaw([], fault)] }
   const live = known?.live ?? null
-  entries.set(declared.id, {
+  return {
+    id,
     declared,
-    source: pass.source,
-    pass: pass.number,
+    source,
     parsed: parsed.ok ? sameOr(live, parsed.value) : null,
     flaws: parsed.ok ? noFlaws : parsed.problems,
-    files: files.size === 0 ? null : files,
+    files: named.size === 0 ? null : named,
     live,
-  })
+  }
 }
 
-function isAsBefore<T>(entry: Entry<T>, declared: DeclaredObject, files: Files): boolean {
+export function hasChangedFiles({ files, source }: Entry<unknown>, now: Files): boolean {
+  if (files === null) return false
+  for (const [path, text] of files) if (now.peek(source, path) !== text) return true
+  return false
+}
+
+function isAsBefore<T>(
+  entry: Entry<T>,
+  declared: DeclaredObject,
+  source: string,
+  files: Files,
+): boolean {
+  if (declared.fault !== entry.declared.fault) return false
   if (!isEqual(entry.declared.value, declared.value)) return false
-  if (entry.files === null) return true
-  for (const [path, text] of entry.files) if (files.peek(path) !== text) return false
-  return true
+  return entry.files === null || (entry.source === source && !hasChangedFiles(entry, files))
 }
 
 // Another spelling of what is in force is the object in force: nothing downstream has to compare it.

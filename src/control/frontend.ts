@@ -12,7 +12,7 @@ const none: readonly MiddlewareSpec[] = []
 export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend> {
   const form = parseFrontend(id, value)
   if (!form.ok) return form
-  const { route, priority, backend, passHost } = form.value
+  const { route, priority, backend, passHost, labels } = form.value
 
   const flaws: Flaw[] = []
   const expression = parseRoute(route)
@@ -29,5 +29,10 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
   if (flaws.length > 0) return refuse(flaws)
 
   const chain = middlewares.length === 0 ? none : middlewares
-  return { ok: true, value: { id, route, priority, backend, passHost, middlewares: chain } }
+  return { ok: true, value: { id, route, priority, backend, passHost, middlewares: chain, labels } }
+}
+
+/** Nothing behind it is ever asked. */
+export function answersItself({ kind }: MiddlewareSpec): boolean {
+  return kind === 'respond' || kind === 'redirect'
 }

@@ -13,7 +13,13 @@ export interface Journal {
   changed(number: number, changes: Changes): void
   /** All problems there are now. */
   problems(now: readonly Problem[]): void
-  lost(source: string, error: Error): void
+  /** `hasDeclared`: something of it is in force. */
+  lost(source: string, error: Error, hasDeclared: boolean): void
+  back(source: string): void
+  /** What it declared before this start was found on disk. */
+  restored(source: string): void
+  /** The start goes on without it. */
+  without(source: string): void
 }
 
 // A file with a systematic mistake in 100,000 objects is one mistake.
@@ -44,11 +50,18 @@ export function createJournal(log: ControlLog): Journal {
       }
       if (gone.length > maxLines) log.info({}, `and ${gone.length - maxLines} more no longer`)
     },
-    lost(source, error) {
-      log.error(
-        { source, err: error },
-        `source "${source}" is lost, what it declared last stays: ${error.message}`,
-      )
+    lost(source, error, hasDeclared) {
+      const rest = hasDeclared ? 'is lost, what it declared last stays' : 'cannot be read yet'
+      log.error({ source, err: error }, `source "${source}" ${rest}: ${error.message}`)
+    },
+    back(source) {
+      log.info({ source }, `source "${source}" is back`)
+    },
+    restored(source) {
+      log.warn({ source }, `source "${source}" is away: its last good snapshot is in force`)
+    },
+    without(source) {
+      log.error({ source }, `source "${source}" has not answered: starting without it`)
     },
   }
 }

@@ -3,12 +3,10 @@
  * round and round, and one that points at the admin would put it in front of everybody.
  */
 import { formatAddress } from '../model/address.ts'
-import type { Address, Backend, Listener } from '../model/snapshot.ts'
+import type { Address, Listener, Server } from '../model/snapshot.ts'
 
-export interface Loop {
-  readonly message: string
-  readonly path: readonly string[]
-}
+/** Why a server cannot be one, or null. */
+export type FindLoop = (server: Server) => string | null
 
 interface Holder {
   readonly address: Address
@@ -20,7 +18,7 @@ export function createLoopCheck(
   listeners: Iterable<Listener>,
   admin: Address | null,
   local: ReadonlySet<string>,
-): (backend: Backend) => Loop | null {
+): FindLoop {
   const byPort = new Map<number, Holder[]>()
   const hold = (address: Address, name: string): void => {
     if (address.port === 0) return
@@ -30,19 +28,13 @@ export function createLoopCheck(
   if (admin !== null) hold(admin, 'the admin')
   for (const { id, address } of listeners) hold(address, `our own listener "${id}"`)
 
-  return (backend) => {
-    for (const server of backend.servers) {
-      const holder = byPort
-        .get(server.port)
-        ?.find(({ address }) => reaches(server.host, address.host, local))
-      if (holder === undefined) continue
-      const at = `${holder.name} on ${formatAddress(holder.address)}`
-      return {
-        message: `servers.${server.id}: ${server.url} is ${at}; requests would come back to the proxy`,
-        path: ['servers', server.id],
-      }
-    }
-    return null
+  return (server) => {
+    const holder = byPort
+      .get(server.port)
+      ?.find(({ address }) => reaches(server.host, address.host, local))
+    if (holder === undefined) return null
+    const at = `${holder.name} on ${formatAddress(holder.address)}`
+    return `${server.url} is ${at}; requests would come back to the proxy`
   }
 }
 

@@ -1,71 +1,221 @@
 /**
- * Several sources into one set. The order of the list is the precedence: an object that two sources declare is the
- * earlier one's, and the later one's is a problem that names the earlier.
+ * Several sources into one set. The order of the list is the precedence: what two sources declare under one id is the
+ * earlier one's, and the later one's is a conflict that names the earlier. Nothing is copied: this is a view over what
+ * each source declares, and it answers which of its objects a change in one source touches.
+ *
+ *   backend  b of a later source lives on as `b@source`, so that frontends of that source, and those that say so, reach it
+ *   server   joins the backend of that name in its own source; without one, the backend that the name means to all others
+ *   frontend names a backend in the same way; `b@source` means that source's, whichever source it is written in
  */
 import type { Problem } from '../model/problem.ts'
-import type { Declaration, DeclaredObject } from '../providers/provider.ts'
+import type { DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
+import { joinParts, splitParts } from './part-id.ts'
 
-export interface SourceDeclaration {
+export interface MergeSource {
+  readonly name: string
+  objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+}
+
+export interface MergedObject {
+  /** In the table: not always the one it has in its source. */
+  readonly id: string
+  readonly declared: DeclaredObject
   readonly source: string
-  readonly declaration: Declaration
 }
 
-/** What is left of one source. */
-export interface MergedPart {
-  readonly source: string
-  readonly revision: string
-  readonly objects: readonly DeclaredObject[]
-  readonly locate: Declaration['locate']
+export interface Merge {
+  /** Names in the table that may mean something else now that these names changed in a source. */
+  affected(names: Iterable<ObjectName>): readonly ObjectName[]
+  /** By its name in the table; null: no source declares it. */
+  find(kind: ObjectKind, id: string): MergedObject | null
+  /** The backend that a source means by a name, as the table calls it. */
+  backendOf(source: string, name: string): string
+  conflicts(): readonly Problem[]
 }
 
-export interface Merged {
-  readonly parts: readonly MergedPart[]
-  readonly problems: readonly Problem[]
-}
+/** `sources` in order of precedence. */
+export function createMerge(sources: readonly MergeSource[]): Merge {
+  const conflicts = new Map<string, readonly Problem[]>()
+  /** Somebody wrote `b@source`: then a backend that comes or goes may move parts even without a conflict. */
+  let areSourcesSpelled = false
 
-export function mergeDeclarations(sources: readonly SourceDeclaration[]): Merged {
-  const owners = {
-    listener: new Map<string, string>(),
-    backend: new Map<string, string>(),
-    frontend: new Map<string, string>(),
+  function declares(source: MergeSource | undefined, kind: ObjectKind, id: string): boolean {
+    return source?.objects(kind).has(id) ?? false
   }
-  const problems: Problem[] = []
 
-  const parts = sources.map(({ source, declaration }): MergedPart => {
-    problems.push(...declaration.problems)
-    // Nothing to settle within one source: its ids are keys there.
-    if (sources.length === 1) return toPart(source, declaration, declaration.objects)
-    const objects = declaration.objects.filter((object) => {
-      const owner = owners[object.kind].get(object.id)
-      if (owner === undefined) {
-        owners[object.kind].set(object.id, source)
-        return true
-      }
-      problems.push(conflict(object, source, owner))
-      return false
-    })
-    return toPart(source, declaration, objects)
-  })
-  return { parts, problems }
-}
+  function ownerOf(kind: ObjectKind, id: string): MergeSource | undefined {
+    return sources.find((source) => declares(source, kind, id))
+  }
 
-function toPart(
-  source: string,
-  { revision, locate }: Declaration,
-  objects: readonly DeclaredObject[],
-): MergedPart {
-  return { source, revision, objects, locate }
-}
+  function backendOf(source: MergeSource | undefined, name: string): string {
+    if (source !== undefined && declares(source, 'backend', name)) {
+      return ownerOf('backend', name) === source ? name : `${name}@${source.name}`
+    }
+    const [base, at] = splitSource(name)
+    const meant = at === null ? undefined : sources.find((one) => one.name === at)
+    if (!declares(meant, 'backend', base)) return name
+    return ownerOf('backend', base) === meant ? base : name
+  }
 
-function conflict(object: DeclaredObject, source: string, owner: string): Problem {
-  const { kind, id, key, line, column } = object
+  function find(kind: ObjectKind, id: string): MergedObject | null {
+    const of = (source: MergeSource, written: string): MergedObject | null => {
+      const declared = source.objects(kind).get(written)
+      return declared === undefined ? null : { id, declared, source: source.name }
+    }
+    if (kind === 'server') return findServer(id, of)
+    if (kind === 'middleware') {
+      const [frontend] = splitParts(id)
+      const owner = ownerOf('frontend', frontend)
+      // Those of a frontend that is not in force are not, either.
+      const heard = sources.filter((one) => one === owner || !declares(one, 'frontend', frontend))
+      return first(heard, (source) => of(source, id))
+    }
+    const plain = first(sources, (source) => of(source, id))
+    if (plain !== null || kind !== 'backend') return plain
+    const [base, at] = splitSource(id)
+    const shadowed = at === null ? undefined : sources.find((source) => source.name === at)
+    if (shadowed === undefined || ownerOf('backend', base) === shadowed) return null
+    return of(shadowed, base)
+  }
+
+  function findServer(
+    id: string,
+    of: (source: MergeSource, written: string) => MergedObject | null,
+  ): MergedObject | null {
+    const [backend, server] = splitParts(id)
+    const [base] = splitSource(backend)
+    const owner = ownerOf('backend', backend)
+    // What a source may have called it: its name, the name without the source, or the name with it.
+    const spellings = [backend, base, ...(owner === undefined ? [] : [`${backend}@${owner.name}`])]
+    return first(sources, (source) =>
+      first(spellings, (spelling) =>
+        backendOf(source, spelling) === backend ? of(source, joinParts(spelling, server)) : null,
+      ),
+    )
+  }
+
+  function noteConflicts(kind: ObjectKind, id: string): void {
+    const key = `${kind} ${id}`
+    const [owner, ...others] = sources.filter((source) => declares(source, kind, id))
+    // Servers and middlewares are parts: their wholes say what there is to say, but for one that stands twice.
+    if (owner === undefined || others.length === 0) conflicts.delete(key)
+    else
+      conflicts.set(
+        key,
+        others.flatMap((other) => conflict(kind, id, other, owner) ?? []),
+      )
+  }
+
+  function conflict(
+    kind: ObjectKind,
+    id: string,
+    { name, objects }: MergeSource,
+    owner: MergeSource,
+  ): Problem | null {
+    const declared = objects(kind).get(id)
+    if (declared === undefined) return null
+    if (kind === 'server' && splitsFromOwner(id, name, owner.name)) return null
+    const { key, line, column } = declared
+    const help =
+      kind === 'backend' ? `reach this one as "${id}@${name}", or rename it` : 'rename one of them'
+    return {
+      kind,
+      id,
+      message: `${kind} "${id}" is ignored: source "${owner.name}" already declares it; ${help}`,
+      source: name,
+      key,
+      ...(line === undefined ? {} : { line }),
+      ...(column === undefined ? {} : { column }),
+    }
+  }
+
+  /** Two servers of one name in two backends of one name are no conflict. */
+  function splitsFromOwner(id: string, name: string, owner: string): boolean {
+    const [backend] = splitParts(id)
+    const byName = (wanted: string): MergeSource | undefined =>
+      sources.find((source) => source.name === wanted)
+    return backendOf(byName(name), backend) !== backendOf(byName(owner), backend)
+  }
+
   return {
-    kind,
-    id,
-    message: `${kind} "${id}" is ignored: source "${owner}" already declares it; rename one of them`,
-    source,
-    key,
-    ...(line === undefined ? {} : { line }),
-    ...(column === undefined ? {} : { column }),
+    affected(names) {
+      if (sources.length === 1) return [...names]
+      const found = new Map<string, ObjectName>()
+      const add = (kind: ObjectKind, id: string): void =>
+        void found.set(`${kind} ${id}`, { kind, id })
+      const moved = { backend: new Set<string>(), frontend: new Set<string>() }
+      for (const { kind, id } of names) {
+        areSourcesSpelled ||= id.includes('@')
+        const isShared = conflicts.has(`${kind} ${id}`) || areSourcesSpelled
+        noteConflicts(kind, id)
+        if (kind === 'server') {
+          addServer(id, add)
+          continue
+        }
+        add(kind, id)
+        if (kind !== 'backend' && kind !== 'frontend') continue
+        if (kind === 'backend') for (const { name } of sources) add(kind, `${id}@${name}`)
+        // One that stands in one source alone takes no part anywhere with it.
+        if (isShared || conflicts.has(`${kind} ${id}`)) moved[kind].add(id)
+      }
+      for (const [kind, part] of [
+        ['backend', 'server'],
+        ['frontend', 'middleware'],
+      ] as const) {
+        if (moved[kind].size > 0) addPartsOf(kind, part, moved[kind], add)
+      }
+      return [...found.values()]
+    },
+    find,
+    backendOf: (source, name) =>
+      sources.length === 1
+        ? name
+        : backendOf(
+            sources.find((one) => one.name === source),
+            name,
+          ),
+    conflicts: () => [...conflicts.values()].flat(),
   }
+
+  function addPartsOf(
+    kind: 'backend' | 'frontend',
+    part: 'server' | 'middleware',
+    wholes: ReadonlySet<string>,
+    add: (kind: ObjectKind, id: string) => void,
+  ): void {
+    for (const source of sources) {
+      for (const id of source.objects(part).keys()) {
+        const [whole] = splitParts(id)
+        const [base] = splitSource(whole)
+        if (!wholes.has(whole) && !wholes.has(base)) continue
+        noteConflicts(part, id)
+        if (kind === 'frontend') add(part, id)
+        else addServer(id, add)
+      }
+    }
+  }
+
+  /** Every name that a server may have in the table, or have had. */
+  function addServer(id: string, add: (kind: ObjectKind, id: string) => void): void {
+    const [backend, server] = splitParts(id)
+    const [base] = splitSource(backend)
+    for (const whole of new Set([backend, base])) {
+      add('server', joinParts(whole, server))
+      for (const { name } of sources) add('server', joinParts(`${whole}@${name}`, server))
+    }
+  }
+}
+
+function first<T, R>(items: readonly T[], look: (item: T) => R | null): R | null {
+  for (const item of items) {
+    const found = look(item)
+    if (found !== null) return found
+  }
+  return null
+}
+
+/** `b@redis` is `b` of `redis`. */
+function splitSource(name: string): [base: string, source: string | null] {
+  const at = name.lastIndexOf('@')
+  return at <= 0 ? [name, null] : [name.slice(0, at), name.slice(at + 1)]
 }

@@ -56,9 +56,9 @@ const DRAIN_IDLE_MS = 1_000
 export class Front {
   readonly deadlines: Deadlines
   readonly trust: Trust
-  readonly handler: FrontHandler
   readonly scheme: 'http' | 'https'
   listener: Listener
+  handler: FrontHandler
   draining = false
   readonly #context: FrontContext
   readonly #slot: Slot
@@ -110,13 +110,14 @@ export class Front {
     )
   }
 
-  /** Takes new settings; connections that are open keep their sockets and certificates. */
-  update(listener: Listener): void {
+  /** Takes new settings, for the next request; connections that are open keep their sockets and certificates. */
+  update(listener: Listener, handler: FrontHandler): void {
     if (listener.tls !== null) {
-      this.#certificates = new Certificates(listener.tls.certificates)
+      this.#certificates = new Certificates(listener.tls.certificates, this.#certificates)
       this.#tls?.setSecureContext(this.#tlsOptions(listener.tls.certificates))
     }
     this.listener = listener
+    this.handler = handler
   }
 
   get connections(): number {
@@ -184,7 +185,7 @@ export class Front {
   }
 
   #tlsServer(certificates: readonly Certificate[]): Server {
-    this.#certificates = new Certificates(certificates)
+    this.#certificates = new Certificates(certificates, null)
     const server = createTlsServer(
       {
         ...this.#tlsOptions(certificates),

@@ -16,6 +16,7 @@ import { Pool } from '../upstream/pool.ts'
 import { Forward, type OnEnded } from './forward.ts'
 import { listenProblem } from './listen-problem.ts'
 import { compileRoute, type Route } from './route.ts'
+import { compileScope, type Scope } from './scope.ts'
 import { countReason, NOWHERE, recordOf } from './tally.ts'
 
 export interface GatewayOptions {
@@ -61,10 +62,18 @@ export class Gateway implements FrontHandler {
   // Requests.
 
   begin(exchange: Exchange): void {
+    this.#begin(exchange, null)
+  }
+
+  #begin(exchange: Exchange, scope: Scope | null): void {
     try {
-      const route = this.#table.match(exchange)
+      const isInScope = scope === null || scope(exchange)
+      const route = isInScope ? this.#table.match(exchange) : undefined
       if (route !== undefined) new Forward(exchange, route, this.#onEnded).start()
-      else this.#refuse(exchange, new ExchangeError('NO_ROUTE', 'no route matches'))
+      else {
+        const detail = isInScope ? 'no route matches' : 'outside the scope of the listener'
+        this.#refuse(exchange, new ExchangeError('NO_ROUTE', detail))
+      }
     } catch (error) {
       this.#options.onFault(error)
       if (!exchange.answered)
@@ -129,14 +138,14 @@ export class Gateway implements FrontHandler {
       this.#problems.delete(object.id)
       const front = this.#fronts.get(object.id)
       if (front?.fits(object) === true) {
-        front.update(object)
+        front.update(object, this.#handlerFor(object))
         continue
       }
       if (front !== undefined) this.#closeFront(object.id)
       const opened = new Front(object, this.#board.slot(slot), {
         deadlines: this.#deadlines,
         trust: compileTrust(this.#options.trusted),
-        handler: this,
+        handler: this.#handlerFor(object),
         ticketKeys: this.#options.ticketKeys,
         reusePort: this.#options.reusePort,
       })
@@ -148,6 +157,16 @@ export class Gateway implements FrontHandler {
       }
     }
     return [...this.#problems.values()]
+  }
+
+  /** Kept by the front itself, so that one that drains keeps the scope that it had. */
+  #handlerFor({ id, scope: expression }: Listener): FrontHandler {
+    if (expression === null) return this
+    const scope = compileScope(id, expression)
+    return {
+      begin: (exchange) => this.#begin(exchange, scope),
+      refused: (exchange) => this.refused(exchange),
+    }
   }
 
   #closeFront(id: string): void {

@@ -1,11 +1,10 @@
-/** A backend as the file writes it. Its servers are read by hand: there may be 100,000 of them. */
+/** A backend as the file writes it. Its servers may also have keys of their own, see server.ts. */
 import * as z from 'zod'
-import { count, duration, section, strict, text, whole } from './fields.ts'
-import { refuseId } from './object-id.ts'
-import { quote } from './parsed.ts'
-import { parseServerUrl } from './server-url.ts'
-import type { Backend, Server } from './snapshot.ts'
-import { didYouMean } from './suggest.ts'
+import { MAX_PEM_CHARS } from './certificate.ts'
+import { count, duration, section, strict, text } from './fields.ts'
+import { labels } from './labels.ts'
+import { readServers, serverForms } from './server.ts'
+import type { Backend, Labels, Server } from './snapshot.ts'
 
 const timeouts = section(
   {
@@ -34,34 +33,13 @@ const tls = section(
   {
     verify: z.boolean().default(true).meta({ description: "Verify the servers' certificates." }),
     ca: text(
-      'Path of the authorities (PEM) to trust instead of the built-in ones.',
-      4096,
+      'The authorities to trust instead of the built-in ones: PEM text, or its path.',
+      MAX_PEM_CHARS,
     ).optional(),
     serverName: text("The name to ask for and verify instead of the url's host.", 253).optional(),
   },
   'Towards https servers.',
 )
-
-const MAX_WEIGHT = 1000
-const SERVER_KEYS = ['url', 'weight']
-
-/** Only its JSON Schema is used: readServers below is the parser. */
-const serverForms = z.union([
-  z.string().meta({ pattern: '^https?://', description: 'A url: http://10.0.0.7:8080' }),
-  strict(
-    {
-      url: z.string().meta({ pattern: '^https?://', description: 'http or https, no path.' }),
-      weight: whole('Its share of the traffic, 1 to 1000.', 1, MAX_WEIGHT).prefault(1),
-    },
-    'A server with its weight.',
-  ),
-])
-
-interface JsonMap {
-  readonly [key: string]: unknown
-}
-
-type Complain = (message: string, path: readonly string[]) => void
 
 const servers = z
   .unknown()
@@ -73,8 +51,9 @@ const servers = z
   .meta({
     ...z.toJSONSchema(z.record(z.string(), serverForms), { io: 'input' }),
     $schema: undefined,
-    description: 'The servers by their ids. An empty map answers 503.',
+    description: 'The servers by their ids. Without any, the answer is 503.',
   })
+  .prefault({})
 
 /** Parsed, but for its file of authorities: that is a path yet. */
 export interface BackendForm {
@@ -92,6 +71,7 @@ export interface BackendForm {
     readonly serverName?: string | undefined
   }
   readonly servers: readonly Server[]
+  readonly labels?: Labels | null | undefined
 }
 
 export const backendSchema: z.ZodType<BackendForm> = strict(
@@ -104,62 +84,7 @@ export const backendSchema: z.ZodType<BackendForm> = strict(
     limits,
     tls,
     servers,
+    labels: labels.optional(),
   },
   'Servers that do the same work.',
 )
-
-function readServers(value: unknown, complain: Complain): readonly Server[] {
-  if (value === undefined) complain('is missing', [])
-  else if (!isMap(value)) complain(`must be a map of ids to urls, not ${quote(value)}`, [])
-  if (!isMap(value)) return []
-  const found: Server[] = []
-  const holders = new Map<string, string>()
-  for (const [id, declared] of Object.entries(value)) {
-    const server = readServer(id, declared, complain)
-    if (server === null) continue
-    const holder = holders.get(server.url)
-    if (holder === undefined) {
-      holders.set(server.url, id)
-      found.push(server)
-    } else {
-      // Endpoints are known by backend and url, so a second one would share the first one's counters.
-      complain(`${server.url} is already the server ${quote(holder)}; use weight to send it more`, [
-        id,
-      ])
-    }
-  }
-  return found
-}
-
-function readServer(id: string, declared: unknown, complain: Complain): Server | null {
-  const refused = refuseId(id)
-  if (refused !== null) {
-    complain(refused, [id])
-    return null
-  }
-  const form = isMap(declared) ? declared : { url: declared }
-  let whole = true
-  for (const key of Object.keys(form)) {
-    if (SERVER_KEYS.includes(key)) continue
-    complain(`unknown key ${quote(key)}${didYouMean(key, SERVER_KEYS)}`, [id, key])
-    whole = false
-  }
-  const weight = form['weight'] ?? 1
-  if (
-    typeof weight !== 'number' ||
-    !Number.isInteger(weight) ||
-    weight < 1 ||
-    weight > MAX_WEIGHT
-  ) {
-    complain(`must be a whole number from 1 to ${MAX_WEIGHT}, not ${quote(weight)}`, [id, 'weight'])
-    return null
-  }
-  const url = parseServerUrl(form['url'])
-  if (url.ok) return whole ? { id, ...url.value, weight } : null
-  complain(url.reason, isMap(declared) ? [id, 'url'] : [id])
-  return null
-}
-
-function isMap(value: unknown): value is JsonMap {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

@@ -1,24 +1,46 @@
-/** Certificates named by path, read and tried when their object is parsed: a missing or wrong file is that object's problem. */
+/**
+ * Certificates as PEM text or as a path to it, read and tried when their object is parsed: a missing or wrong file is that
+ * object's problem.
+ */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
+import type * as z from 'zod'
+import { text } from './fields.ts'
 import { flaw, quote, type Flaw, type Path } from './parsed.ts'
 import type { Certificate } from './snapshot.ts'
 
 /** Gives the text of a PEM file, by its path beside the declaration; throws when it cannot. */
 export type ReadPem = (path: string) => string
 
+/** A long chain has some 20,000. */
+export const MAX_PEM_CHARS = 262_144
+
+export const certificateShape: {
+  readonly cert: z.ZodType<string>
+  readonly key: z.ZodType<string>
+} = {
+  cert: text('The certificate chain: PEM text, or its path, relative to this file.', MAX_PEM_CHARS),
+  key: text('Its private key: PEM text, or its path, relative to this file.', MAX_PEM_CHARS),
+}
+
 /** Pushes onto `flaws` and answers null when the pair cannot be served. */
 export function readCertificate(
-  paths: Certificate,
+  written: Certificate,
   at: Path,
   read: ReadPem,
   flaws: Flaw[],
 ): Certificate | null {
-  const cert = readPem(paths.cert, [...at, 'cert'], read, flaws, (pem) => new X509Certificate(pem))
-  const key = readPem(paths.key, [...at, 'key'], read, flaws, createPrivateKey)
+  const cert = readPem(
+    written.cert,
+    [...at, 'cert'],
+    read,
+    flaws,
+    (pem) => new X509Certificate(pem),
+  )
+  const key = readPem(written.key, [...at, 'key'], read, flaws, createPrivateKey)
   if (cert === null || key === null) return null
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
-    flaws.push(flaw(at, `the key ${quote(paths.key)} does not belong to the certificate`))
+    flaws.push(flaw(at, `the key ${nameOf(written.key)}does not belong to the certificate`))
     return null
   }
   try {
@@ -31,18 +53,18 @@ export function readCertificate(
   }
 }
 
-/** The text of a file of authorities, or null with a flaw. */
+/** The text of authorities, or null with a flaw. */
 export function readAuthorities(
-  path: string,
+  written: string,
   at: Path,
   read: ReadPem,
   flaws: Flaw[],
 ): string | null {
-  return readPem(path, at, read, flaws, (pem) => new X509Certificate(pem))
+  return readPem(written, at, read, flaws, (pem) => new X509Certificate(pem))
 }
 
 function readPem(
-  path: string,
+  written: string,
   at: Path,
   read: ReadPem,
   flaws: Flaw[],
@@ -50,18 +72,27 @@ function readPem(
 ): string | null {
   let pem: string
   try {
-    pem = read(path)
+    pem = isPem(written) ? written : read(written)
   } catch (error) {
-    flaws.push(flaw(at, `cannot read ${quote(path)}: ${reasonOf(error)}`))
+    flaws.push(flaw(at, `cannot read ${quote(written)}: ${reasonOf(error)}`))
     return null
   }
   try {
     tryOut(pem)
     return pem
   } catch (error) {
-    flaws.push(flaw(at, `${quote(path)} is not usable PEM: ${reasonOf(error)}`))
+    flaws.push(flaw(at, `${nameOf(written)}is not usable PEM: ${reasonOf(error)}`))
     return null
   }
+}
+
+function isPem(written: string): boolean {
+  return written.trimStart().startsWith('-----BEGIN')
+}
+
+/** A path, to go on behind. Never the text: it may be a key. */
+function nameOf(written: string): string {
+  return isPem(written) ? '' : `${quote(written)} `
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -4,21 +4,14 @@
  */
 import * as z from 'zod'
 import { reference, strict, text, whole } from './fields.ts'
-import { isForbiddenKey } from './object-id.ts'
-import { quote } from './parsed.ts'
-import { bad, good, type Scalar } from './scalar.ts'
+import { labels } from './labels.ts'
+import { type Options, parseOptions } from './options.ts'
 import type { Frontend, MiddlewareSpec } from './snapshot.ts'
 
-const MAX_OPTION_DEPTH = 8
-const MAX_OPTION_NODES = 10_000
 const MAX_MIDDLEWARES = 50
 
 /** The kinds that answer by themselves, so that nothing behind them is ever asked. */
 const ANSWERING: ReadonlySet<string> = new Set(['respond', 'redirect'])
-
-interface Options {
-  readonly [key: string]: unknown
-}
 
 function options(forEditors: z.ZodType): z.ZodType<Options> {
   return z
@@ -101,6 +94,7 @@ const frontendSchemaShape = {
     .max(MAX_MIDDLEWARES, `must hold at most ${MAX_MIDDLEWARES} middlewares`)
     .optional()
     .meta({ description: 'Further middlewares, outermost first.' }),
+  labels: labels.optional(),
 }
 
 const formSchema = strict(
@@ -120,6 +114,7 @@ export const frontendSchema: z.ZodType<Omit<Frontend, 'id'>> = formSchema.transf
       backend: form.backend ?? null,
       passHost: form.passHost,
       middlewares,
+      labels: form.labels ?? null,
     }
   },
 )
@@ -146,30 +141,4 @@ function toMiddlewares(form: Form, complain: Complain): readonly MiddlewareSpec[
     )
   }
   return specs
-}
-
-/** Options are passed on as they are, so they must be what JSON can carry, small, and without keys that bite. */
-function parseOptions(value: unknown): Scalar<Options> {
-  if (!isMap(value)) return bad(`must be a map of options, not ${quote(value)}`)
-  const budget = { nodes: MAX_OPTION_NODES }
-  const reason = refuseOption(value, MAX_OPTION_DEPTH, budget)
-  return reason === null ? good(value) : bad(reason)
-}
-
-function refuseOption(value: unknown, depth: number, budget: { nodes: number }): string | null {
-  budget.nodes -= 1
-  if (depth < 0) return `must not be nested deeper than ${MAX_OPTION_DEPTH}`
-  if (budget.nodes < 0) return `must not hold more than ${MAX_OPTION_NODES} values`
-  if (typeof value === 'number' && !Number.isFinite(value)) return `${value} is not a number`
-  if (typeof value !== 'object' || value === null) return null
-  for (const [key, inner] of Object.entries(value)) {
-    if (isForbiddenKey(key)) return `the key ${quote(key)} is reserved`
-    const reason = refuseOption(inner, depth - 1, budget)
-    if (reason !== null) return reason
-  }
-  return null
-}
-
-function isMap(value: unknown): value is Options {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

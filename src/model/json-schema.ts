@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { backendSchema } from './backend.ts'
 import { frontendSchema } from './frontend.ts'
+import { hostSchema } from './host-certificate.ts'
 import { listenerSchema } from './listener.ts'
 import { SETTINGS_SHAPE } from './settings-schema.ts'
 
@@ -13,12 +14,16 @@ export function jsonSchemaText(): string {
 
 function document(): z.ZodType {
   const id = z.string().regex(/^[A-Za-z0-9._@:-]{1,128}$/)
+  const hostName = z.string().regex(/^(\*\.)?[A-Za-z0-9._@:-]{1,128}$/)
   return z
     .strictObject({
       $schema: z.string().optional(),
       ...optional(SETTINGS_SHAPE),
       listeners: z.record(id, listenerSchema).optional().meta({
         description: 'Where clients connect, by id.',
+      }),
+      hosts: z.record(hostName, hostSchema).optional().meta({
+        description: 'Certificates for every https listener, by name.',
       }),
       backends: z.record(id, backendSchema).optional().meta({
         description: 'Servers that do the same work, by id.',

@@ -1,5 +1,6 @@
 /** A listener as the file writes it. */
 import * as z from 'zod'
+import { certificateShape } from './certificate.ts'
 import type { Address, Certificate, PathPolicy } from './snapshot.ts'
 import { address, count, duration, section, size, strict, text } from './fields.ts'
 
@@ -31,22 +32,14 @@ const limits = section(
 const tls = strict(
   {
     certificates: z
-      .array(
-        strict(
-          {
-            cert: text('Path of the certificate chain (PEM), relative to this file.', 4096),
-            key: text('Path of its private key (PEM), relative to this file.', 4096),
-          },
-          'A certificate and its key.',
-        ),
-      )
+      .array(strict(certificateShape, 'A certificate and its key.'))
       .min(1, 'must hold at least one certificate')
       .max(1000, 'must hold at most 1000 certificates')
       .meta({
         description: 'The name that a client asks for picks one; the first answers all others.',
       }),
   },
-  'What is needed for protocol: https.',
+  'For protocol: https; without it, it has the certificates of hosts.',
 )
 
 /** Parsed, but for its certificates: those are paths yet. */
@@ -54,6 +47,7 @@ export interface ListenerForm {
   readonly address: Address
   readonly protocol: 'http' | 'https'
   readonly paths: PathPolicy
+  readonly scope?: string | undefined
   readonly timeouts: { readonly head: number; readonly body: number; readonly idle: number }
   readonly limits: {
     readonly head: number
@@ -68,11 +62,18 @@ export interface ListenerForm {
 export const listenerSchema: z.ZodType<ListenerForm> = strict(
   {
     address: address('Where to listen.'),
-    protocol: z.enum(['http', 'https']).default('http').meta({ description: 'https needs tls.' }),
+    protocol: z
+      .enum(['http', 'https'])
+      .default('http')
+      .meta({ description: 'https needs certificates.' }),
     paths: z.enum(['reject', 'normalize']).default('reject').meta({
       description:
         'Paths with two readings (encoded separators, dot segments): refused, or rewritten before they are matched and forwarded.',
     }),
+    scope: text(
+      'Which requests it takes, as a route: Host("vote.example"). All others find no route.',
+      16_384,
+    ).optional(),
     timeouts,
     limits,
     tls: tls.optional(),

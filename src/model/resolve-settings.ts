@@ -4,25 +4,36 @@
  */
 import * as z from 'zod'
 import type { WrittenSettings } from './document.ts'
-import { parseWith, quote, type Path } from './parsed.ts'
+import { parseWith, quote, type Flaw, type Path } from './parsed.ts'
 import { toPointer } from './pointer.ts'
 import type { Problem } from './problem.ts'
+import { hideSecrets, refersAt, resolveReferences, type ReferenceWorld } from './references.ts'
 import {
   SETTINGS_SHAPE,
   adminAddressSchema,
+  dataSchema,
   drainSchema,
   logAccessSchema,
   logLevelSchema,
   logPathSchema,
+  startSchema,
   trustedSchema,
   workersSchema,
 } from './settings-schema.ts'
 import type { Settings } from './settings.ts'
+import { beside, parseSources } from './source-schema.ts'
 import { didYouMean } from './suggest.ts'
 
 /** As flags write them: `--log-level`; the environment has SLUICE_LOG_LEVEL. */
 export type SettingName =
-  'workers' | 'admin-address' | 'trusted' | 'log-level' | 'log-access' | 'log-path' | 'drain'
+  | 'workers'
+  | 'admin-address'
+  | 'trusted'
+  | 'log-level'
+  | 'log-access'
+  | 'log-path'
+  | 'drain'
+  | 'data'
 
 export const SETTING_NAMES: readonly SettingName[] = [
   'workers',
@@ -32,6 +43,7 @@ export const SETTING_NAMES: readonly SettingName[] = [
   'log-access',
   'log-path',
   'drain',
+  'data',
 ]
 
 export interface SettingSources {
@@ -42,17 +54,37 @@ export interface SettingSources {
   readonly flags: Readonly<Partial<Record<SettingName, string>>>
   /** What `workers: auto` stands for. */
   readonly cores: number
+  /** Where references in the file are resolved; without it, they stay as they are written. */
+  readonly references?: ReferenceWorld
 }
 
 export interface ResolvedSettings {
   readonly settings: Settings
   readonly problems: readonly Problem[]
+  /** Those of them that a start must not pass over: it would serve something else than what was asked for. */
+  readonly fatal: readonly Problem[]
 }
 
 export function resolveSettings(sources: SettingSources): ResolvedSettings {
-  const problems = [...problemsOfFile(sources), ...unknownVariables(sources.env)]
+  const { filename } = sources
+  const file = readFileSettings(sources)
+  const problems = [...file.problems, ...unknownVariables(sources.env)]
 
   function pick<T>(schema: z.ZodType<T>, name: SettingName, path: Path): T {
+    // Null is a value: standard output.
+    const [first = schema.parse(undefined)] = [
+      pickAbove(schema, name),
+      pickFromFile(schema, path),
+    ].filter((value) => value !== undefined)
+    return first
+  }
+
+  function pickFromFile<T>(schema: z.ZodType<T>, path: Path): T | undefined {
+    const inFile = parseWith(schema, memberOf(file.settings, path))
+    return inFile.ok ? inFile.value : undefined
+  }
+
+  function pickAbove<T>(schema: z.ZodType<T>, name: SettingName): T | undefined {
     const variable = variableOf(name)
     // The highest good one holds, but each bad one is told, so that none waits to bite when the one above it goes.
     const written = [
@@ -70,12 +102,19 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
         problems.push({ kind: 'settings', id: '', message, source, key })
       }
     }
-    const inFile = parseWith(schema, memberOf(sources.document?.settings, path))
-    if (inFile.ok) good.push(inFile.value)
-    return good[0] ?? schema.parse(undefined)
+    return good[0]
+  }
+
+  function pickData(): string {
+    const above = pickAbove(dataSchema, 'data')
+    const path = pickFromFile(dataSchema, ['data']) ?? dataSchema.parse(undefined)
+    return above ?? beside(filename, path)
   }
 
   const workers = pick(workersSchema, 'workers', ['workers'])
+  const data = pickData()
+  const declared = parseSources(file.settings['sources'], { filename, data })
+  problems.push(...declared.flaws.map(file.toProblem))
   const settings: Settings = {
     workers: workers === 'auto' ? sources.cores : workers,
     admin: { address: pick(adminAddressSchema, 'admin-address', ['admin', 'address']) },
@@ -86,9 +125,16 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
       path: pick(logPathSchema, 'log-path', ['log', 'path']),
     },
     drainMs: pick(drainSchema, 'drain', ['drain']),
+    data,
+    startMs: pickFromFile(startSchema, ['start']) ?? startSchema.parse(undefined),
+    sources: declared.sources,
   }
-  return { settings, problems }
+  const fatal = problems.filter(({ source, key }) => source !== 'file' || FATAL.test(key))
+  return { settings, problems, fatal }
 }
+
+/** Where objects come from besides the file, and where the embedded store is. */
+const FATAL = /#\/(?:sources|data)(?:\/|$)/
 
 /** Where the file is: flag, else SLUICE_CONFIG, else `normal`. */
 export function resolveConfigPath(
@@ -105,18 +151,47 @@ function variableOf(name: SettingName): string {
   return `SLUICE_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
-function problemsOfFile({ document, filename }: SettingSources): Problem[] {
-  if (document === null) return []
-  const parsed = parseWith(z.strictObject(SETTINGS_SHAPE), document.settings)
-  if (parsed.ok) return []
-  return parsed.problems.map(({ message, path }) => ({
-    kind: 'settings',
-    id: '',
-    message,
-    source: 'file',
-    key: `${filename}#${toPointer(path)}`,
-    ...document.locateSetting(path),
-  }))
+interface FileSettings {
+  /** With what their references stand for. */
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly problems: readonly Problem[]
+  readonly toProblem: (flaw: Flaw) => Problem
+}
+
+function readFileSettings({ document, filename, references }: SettingSources): FileSettings {
+  const written = document?.settings ?? {}
+  const { value, secrets, faults } =
+    references === undefined
+      ? { value: written, secrets: [], faults: [] }
+      : resolveReferences(written, references)
+  const settings = withoutFaulty(value as FileSettings['settings'], faults)
+
+  function toProblem({ message, path }: Flaw): Problem {
+    return {
+      kind: 'settings',
+      id: '',
+      message: refersAt(written, path) ? hideSecrets(message, secrets) : message,
+      source: 'file',
+      key: `${filename}#${toPointer(path)}`,
+      ...document?.locateSetting(path),
+    }
+  }
+
+  const parsed = parseWith(z.strictObject(SETTINGS_SHAPE), settings)
+  const flaws = parsed.ok ? faults : [...faults, ...parsed.problems]
+  return { settings, problems: flaws.map(toProblem), toProblem }
+}
+
+/** A source without its password is another one, so one with a fault is none; of other settings the default holds. */
+function withoutFaulty(
+  settings: FileSettings['settings'],
+  faults: readonly Flaw[],
+): FileSettings['settings'] {
+  const { sources } = settings
+  const faulty = faults.filter(({ path }) => path[0] === 'sources').map(({ path }) => path[1])
+  if (faulty.length === 0 || typeof sources !== 'object' || sources === null) return settings
+  const whole = Object.entries(sources).filter(([name]) => !faulty.includes(name))
+  return { ...settings, sources: Object.fromEntries(whole) }
 }
 
 function unknownVariables(env: SettingSources['env']): Problem[] {

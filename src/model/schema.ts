@@ -10,16 +10,16 @@ import { refuseId } from './object-id.ts'
 import { flaw, parseWith, refuse, type Flaw, type Parsed } from './parsed.ts'
 import type { Backend, Certificate, Frontend, Listener } from './snapshot.ts'
 
-/** `read` gives the text of a certificate file by the path that is written, and throws when it cannot. */
+/**
+ * `read` gives the text of a certificate file by the path that is written, and throws when it cannot. A listener that is
+ * https without `tls` takes the certificates of hosts: whether there are any is judged by control.
+ */
 export function parseListener(id: string, value: unknown, read: ReadPem): Parsed<Listener> {
   const refused = refuseId(id)
   if (refused !== null) return refuse([flaw([], refused)])
   const form = parseWith(listenerSchema, value)
   if (!form.ok) return form
-  const { address, protocol, paths, timeouts, limits, tls } = form.value
-  if (protocol === 'https' && tls === undefined) {
-    return refuse([flaw(['protocol'], 'https needs tls with at least one certificate')])
-  }
+  const { address, protocol, paths, scope = null, timeouts, limits, tls } = form.value
   if (protocol === 'http' && tls !== undefined) {
     return refuse([flaw(['tls'], 'is used with protocol: https only')])
   }
@@ -38,6 +38,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
       address,
       protocol,
       paths,
+      scope,
       timeouts: { headMs: head, bodyMs: body, idleMs: idle },
       limits: {
         headBytes: limits.head,
@@ -46,7 +47,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
         connections: limits.connections,
         connectionsPerClient: limits.connectionsPerClient,
       },
-      tls: tls === undefined ? null : { certificates },
+      tls: protocol === 'http' ? null : { certificates },
     },
   }
 }
@@ -57,7 +58,7 @@ export function parseBackend(id: string, value: unknown, read: ReadPem): Parsed<
   if (refused !== null) return refuse([flaw([], refused)])
   const form = parseWith(backendSchema, value)
   if (!form.ok) return form
-  const { balance, timeouts, limits, tls, servers } = form.value
+  const { balance, timeouts, limits, tls, servers, labels = null } = form.value
   const flaws: Flaw[] = []
   const ca = tls.ca === undefined ? null : readAuthorities(tls.ca, ['tls', 'ca'], read, flaws)
   if (flaws.length > 0) return refuse(flaws)
@@ -74,6 +75,7 @@ export function parseBackend(id: string, value: unknown, read: ReadPem): Parsed<
       limits: { connections: limits.connections, idle: limits.idle, idleMs: timeouts.idle },
       tls: { verify: tls.verify, ca, serverName: tls.serverName ?? null },
       servers,
+      labels,
     },
   }
 }

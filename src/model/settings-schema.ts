@@ -1,11 +1,12 @@
 /** What is fixed at start, as the file writes it; the environment and the flags write the same values as text. */
 import * as z from 'zod'
 import { parseCidr } from './cidr.ts'
-import { address, duration, scalar, section } from './fields.ts'
+import { address, duration, scalar, section, text } from './fields.ts'
 import { quote } from './parsed.ts'
 import { bad, good, type Scalar } from './scalar.ts'
 import type { LogLevel, Settings } from './settings.ts'
 import type { Address } from './snapshot.ts'
+import { SOURCE_SHAPES } from './source-shape.ts'
 
 const MAX_WORKERS = 256
 const MAX_BLOCKS = 1000
@@ -49,6 +50,33 @@ export const drainSchema: z.ZodType<number> = duration(
   HOUR_MS,
 )
 
+export const startSchema: z.ZodType<number> = duration(
+  'How long readiness waits for the sources that are required.',
+  '10s',
+  0,
+  HOUR_MS,
+)
+
+export const dataSchema: z.ZodType<string> = text(
+  'The folder for what Sluice writes itself: the embedded store, the last good snapshots.',
+  4096,
+).prefault('/var/lib/sluice')
+
+/** Only its JSON Schema is used: parseSources is the parser. */
+const sourcesSchema: z.ZodType = z
+  .unknown()
+  .optional()
+  .meta({
+    ...z.toJSONSchema(z.record(z.string(), z.union(Object.values(SOURCE_SHAPES))), {
+      target: 'draft-7',
+      io: 'input',
+      reused: 'inline',
+    }),
+    $schema: undefined,
+    description:
+      'Registries and folders that declare objects besides this file, by name, in order of precedence. Without any, the embedded store is the one.',
+  })
+
 /** By their keys in the file. */
 export const SETTINGS_SHAPE: Readonly<Record<string, z.ZodType>> = {
   workers: workersSchema,
@@ -59,6 +87,9 @@ export const SETTINGS_SHAPE: Readonly<Record<string, z.ZodType>> = {
     'What is told while running.',
   ),
   drain: drainSchema,
+  start: startSchema,
+  data: dataSchema,
+  sources: sourcesSchema,
 }
 
 function parseWorkers(value: unknown): Scalar<number | 'auto'> {

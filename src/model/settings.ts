@@ -1,5 +1,6 @@
 /** What is fixed at start: default < file < environment (SLUICE_...) < flag. */
 import type { Address } from './snapshot.ts'
+import type { SourceSpec } from './source-spec.ts'
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 
@@ -17,4 +18,10 @@ export interface Settings {
   }
   /** How long a drain waits for what is in flight. */
   readonly drainMs: number
+  /** The folder for what Sluice writes itself: the embedded store, the last good snapshots. */
+  readonly data: string
+  /** How long readiness waits for the sources that are required. */
+  readonly startMs: number
+  /** In order of precedence, after the file itself. Their TLS files are paths yet, see readSourceFiles. */
+  readonly sources: readonly SourceSpec[]
 }

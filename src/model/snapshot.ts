@@ -23,6 +23,8 @@ export interface Listener {
   readonly address: Address
   readonly protocol: 'http' | 'https'
   readonly paths: PathPolicy
+  /** A route expression, see routing/: requests that it does not hold for find no route. Null: all may. */
+  readonly scope: string | null
   readonly timeouts: {
     /** From the first byte of a head (or accept) to its last. */
     readonly headMs: number
@@ -40,8 +42,20 @@ export interface Listener {
     /** Client connections from one address and thread; 0 is no limit. */
     readonly connectionsPerClient: number
   }
+  /** As declared, it may have no certificate: those of hosts are added before it is in force. */
   readonly tls: { readonly certificates: readonly Certificate[] } | null
 }
+
+/** A certificate for every https listener. Only its parts cross to the data plane, inside listeners. */
+export interface HostCertificate {
+  readonly id: string
+  readonly certificate: Certificate
+  /** Shown to clients that ask for no name, or for one that no certificate covers. */
+  readonly isDefault: boolean
+}
+
+/** What people note down of an object: shown with it, without effect on traffic. */
+export type Labels = Readonly<Record<string, string>>
 
 export interface Server {
   readonly id: string
@@ -53,6 +67,8 @@ export interface Server {
   readonly port: number
   /** 1 to 1000. */
   readonly weight: number
+  /** Null when there are none, here and below: most objects have none, and there may be 100,000. */
+  readonly labels: Labels | null
 }
 
 export interface Backend {
@@ -82,6 +98,7 @@ export interface Backend {
     readonly serverName: string | null
   }
   readonly servers: readonly Server[]
+  readonly labels: Labels | null
 }
 
 /** One step on a frontend's way: a kind of the middleware catalog and its validated options. */
@@ -101,6 +118,7 @@ export interface Frontend {
   /** Send the client's Host on (true) or the server's own. */
   readonly passHost: boolean
   readonly middlewares: readonly MiddlewareSpec[]
+  readonly labels: Labels | null
 }
 
 /** All that is in force. */

@@ -3,6 +3,8 @@ import { REASON_NAMES } from '../http/errors.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
 import type { Series } from './series.ts'
+import { SOURCE_FAMILIES } from './source-families.ts'
+import type { SourceReport } from './source-report.ts'
 
 /** What the control plane says of itself at a scrape. */
 export interface MetricsStatus {
@@ -12,6 +14,7 @@ export interface MetricsStatus {
   readonly setAside: number
   /** When the table last changed, ms since the epoch; null before the first one. */
   readonly lastChangeAt: number | null
+  readonly sources: readonly SourceReport[]
   /** Serving threads by state. */
   readonly workers: Readonly<Record<string, number>>
   readonly workerRestarts: number
@@ -193,6 +196,7 @@ export const FAMILIES: readonly Family[] = [
     ({ status: { lastChangeAt } }) =>
       lastChangeAt === null ? [] : [{ value: lastChangeAt / 1000 }],
   ),
+  ...SOURCE_FAMILIES,
   family('sluice_workers', 'gauge', 'Serving threads by state, from the control plane', (of) =>
     Object.entries(of.status.workers).map(([state, value]) => ({ value, labels: { state } })),
   ),

@@ -16,7 +16,7 @@ export interface Term {
   readonly values: readonly Matcher[]
 }
 
-export type Subject = 'host' | 'path' | 'method' | 'header' | 'query' | 'clientIp'
+export type Subject = 'host' | 'path' | 'method' | 'listener' | 'header' | 'query' | 'clientIp'
 
 /** What a value is compared with. `text` is the same for every spelling of the same comparison. */
 export type Matcher =

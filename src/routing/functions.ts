@@ -1,4 +1,5 @@
 /** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
+import { refuseId } from '../model/object-id.ts'
 import type { Matcher, Subject } from './expression.ts'
 import { networkFault } from './network.ts'
 import type { PatternElement } from './pattern.ts'
@@ -33,6 +34,7 @@ export const ROUTE_FUNCTIONS: ReadonlyMap<string, RouteFunction> = new Map([
   ['HeaderRegexp', named('header', 1, 'HeaderRegexp("name", "expression")', regexp(false))],
   ['Query', named('query', 0, 'Query("name") or Query("name", "value")', readQuery)],
   ['ClientIP', anyOf('clientIp', 'ClientIP("address or block", ...)', readNetwork)],
+  ['Listener', one('listener', 'Listener("id")', readListener)],
 ])
 
 /** RFC 9110 section 5.6.2. */
@@ -42,6 +44,10 @@ export function isToken(text: string): boolean {
 
 function anyOf(subject: Subject, usage: string, read: ReadValue): RouteFunction {
   return { subject, named: false, least: 1, most: Infinity, usage, read }
+}
+
+function one(subject: Subject, usage: string, read: ReadValue): RouteFunction {
+  return { subject, named: false, least: 1, most: 1, usage, read }
 }
 
 function named(subject: Subject, least: number, usage: string, read: ReadValue): RouteFunction {
@@ -111,6 +117,13 @@ function readNetwork(text: string, refuse: Refuse): Matcher {
   const fault = networkFault(text)
   if (fault !== null) refuse(fault)
   return { kind: 'network', text }
+}
+
+// A listener has to have it: an id that none can have is a mistake.
+function readListener(text: string, refuse: Refuse): Matcher {
+  const fault = refuseId(text)
+  if (fault !== null) refuse(fault)
+  return { kind: 'literal', text }
 }
 
 function literalOrPattern(elements: readonly PatternElement[], separator: string): Matcher {

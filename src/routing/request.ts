@@ -5,6 +5,8 @@ export interface RoutableRequest {
   readonly host: string
   /** As it will be forwarded, without query; `*` for OPTIONS of the server as a whole. */
   readonly path: string
+  /** The id of the listener that it came in on. */
+  readonly listener: string
   /** Without `?`; '' when there is none. */
   readonly query: string
   /** Without brackets. */

@@ -78,12 +78,13 @@ function byCost(one: Literal, other: Literal): number {
 }
 
 const COSTS: Readonly<Record<Subject, number>> = {
-  method: 0,
-  host: 1,
-  path: 2,
-  header: 3,
-  query: 4,
-  clientIp: 5,
+  listener: 0,
+  method: 1,
+  host: 2,
+  path: 3,
+  header: 4,
+  query: 5,
+  clientIp: 6,
 }
 
 function compilePredicate({ term, negated }: Literal): Predicate {
@@ -102,6 +103,10 @@ function compileTerm({ subject, name, values }: Term): Predicate {
       return (request) => matchers.some((matcher) => matchesPath(matcher, request.path))
     case 'method':
       return (request) => matchesAny(request.method)
+    case 'listener': {
+      const id = matchers[0]?.text
+      return (request) => request.listener === id
+    }
     case 'header':
       // As in vulcand, a missing field has the empty value.
       return (request) => matchesAny(request.field(name) ?? '')

@@ -67,6 +67,7 @@ const otherLeaf = fc.oneof(
   calls('Header', 'X-H', ['', 'u', 'v/w', '<x>', 'v/<x>', '<path:x>'], 1),
   calls('HeaderRegexp', 'X-H', ['^v', 'w$'], 1),
   fc.oneof(calls('Query', 'q', ['1', ''], 1), fc.constant(leaf('Query', 'q', []))),
+  calls('Listener', '', ['web', 'admin', 'other'], 1),
   calls('ClientIP', '', ['10.0.0.0/8', '10.1.0.0/16', '2001:db8::/32', '::ffff:10.2.0.0/112']),
 )
 
@@ -117,6 +118,7 @@ const asked: fc.Arbitrary<Asked> = fc.record({
       .array(fc.constantFrom('a', 'b', '1', 'ab', ''), { minLength: 1, maxLength: 4 })
       .map((segments) => '/' + segments.join('/')),
   ),
+  listener: fc.constantFrom('web', 'admin'),
   query: fc.constantFrom('', 'q', 'q=1', 'q=2', 'r=1&q=1'),
   clientIp: fc.constantFrom('10.1.0.1', '10.2.0.1', '::ffff:10.1.0.1', '2001:db8::1', '192.0.2.1'),
   header: fc.constantFrom(undefined, 'u', 'v/w', 'v/'),
@@ -279,7 +281,7 @@ function leafHolds({ fn, values }: Leaf, request: Asked): boolean {
 }
 
 function valueHolds(fn: string, value: string, request: Asked): boolean {
-  const { host, path, method, clientIp, header = '' } = request
+  const { host, path, method, listener, clientIp, header = '' } = request
   if (PATH_FUNCTIONS.includes(fn) && path === '*') return false
   switch (fn) {
     case 'Host':
@@ -302,6 +304,8 @@ function valueHolds(fn: string, value: string, request: Asked): boolean {
       return glob(value, '/').test(header)
     case 'HeaderRegexp':
       return new RegExp(value).test(header)
+    case 'Listener':
+      return value === listener
     case 'ClientIP':
       return clientIp.replace('::ffff:', '').startsWith(NETWORK_STARTS[value] ?? '?')
     default:

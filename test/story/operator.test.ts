@@ -222,7 +222,10 @@ test('the admin tells its state and the table with its sources, but no private k
   }
   assert.deepEqual(
     sources.map(({ name, state }) => [name, state]),
-    [['file', 'live']],
+    [
+      ['file', 'live'],
+      ['store', 'live'],
+    ],
   )
   const file = join(program.folder, 'sluice.json')
   assert.deepEqual(

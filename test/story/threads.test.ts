@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { createAdmission } from '../../src/control/admit.ts'
+import { createMerge } from '../../src/control/merge.ts'
 import { createPublisher, type Publisher } from '../../src/control/publish.ts'
 import { parseDocument } from '../../src/model/document.ts'
 import { resolveSettings } from '../../src/model/resolve-settings.ts'
@@ -14,6 +15,7 @@ import { startLoad } from '../support/load.ts'
 import { choosePort } from '../support/ports.ts'
 import { get } from '../support/refusal.ts'
 import { startNamed } from '../support/servers.ts'
+import { openSource } from '../support/declared.ts'
 import { eventually, turn } from '../support/until.ts'
 
 const CLIENTS = 24
@@ -93,10 +95,10 @@ function publish(publisher: Publisher, config: object): void {
     now: Date.now,
   })
   const objects = document.objects.map((object) => ({ ...object, key: object.id }))
-  const { snapshot } = admission.admit({
-    parts: [{ source: 'test', revision: '1', locate: undefined, objects }],
-    problems: [],
-  })
+  const source = openSource('test')
+  const names = source.replace(objects)
+  const view = { merge: createMerge([source]), locate: () => undefined, revision: () => '1' }
+  const snapshot = admission.admit({ names, ...view })
   publisher.publish(snapshot, Date.now())
 }
 

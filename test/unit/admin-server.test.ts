@@ -41,6 +41,9 @@ async function startAdmin(t: TestContext, options: Partial<AdminOptions> = {}): 
     table: () => ({ objects: [], setAside: [] }),
     metrics: { contentType: 'text/plain; version=0.0.4', render: async () => 'up 1\n' },
     ready: () => ({ ready: true, reason: 'the table is in force' }),
+    providers: () => [],
+    confirm: () => 'unknown',
+    reload: () => false,
     log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
     ...options,
   })
@@ -254,11 +257,12 @@ const TABLE = {
   objects: [
     {
       kind: 'listener',
+      id: 'secure',
       ...ORIGIN,
       object: { id: 'secure', tls: { certificates: [{ cert: 'CERTIFICATE', key: 'SECRET-1' }] } },
     },
-    { kind: 'frontend', ...ORIGIN, object: { id: 'vote', route: 'Host("a")' } },
-    { kind: 'backend', ...ORIGIN, object: { id: 'vote' } },
+    { kind: 'frontend', id: 'vote', ...ORIGIN, object: { id: 'vote', route: 'Host("a")' } },
+    { kind: 'backend', id: 'vote', ...ORIGIN, object: { id: 'vote' } },
   ],
   setAside: [
     {
@@ -310,15 +314,52 @@ test('the table is filtered by kind and id, and a misspelt filter is refused', a
   assert.equal((await site.get('/api/table?kidn=frontend')).status, 400)
 })
 
+const PARTS = {
+  objects: [
+    {
+      kind: 'host',
+      id: '*.a.test',
+      object: { id: '*.a.test', certificate: { cert: 'CERT', key: 'SECRET-4' } },
+    },
+  ],
+  setAside: [
+    { kind: 'server', id: 'vote/s1' },
+    { kind: 'middleware', id: 'vote/s1' },
+    { kind: 'host', id: '*.b.test' },
+  ],
+}
+
+test('parts with keys of their own are found by kind and id, and keep their secrets', async (t) => {
+  const site = await startAdmin(t, { table: () => PARTS })
+  const ask = async (query: string): Promise<unknown> =>
+    JSON.parse((await site.get(`/api/table?${query}`)).text)
+
+  assert.deepEqual(await ask('kind=server&id=vote/s1'), {
+    objects: [],
+    setAside: [{ kind: 'server', id: 'vote/s1' }],
+  })
+  assert.deepEqual(await ask('kind=host'), {
+    objects: [
+      {
+        kind: 'host',
+        id: '*.a.test',
+        object: { id: '*.a.test', certificate: { cert: 'CERT', key: '(hidden)' } },
+      },
+    ],
+    setAside: [{ kind: 'host', id: '*.b.test' }],
+  })
+})
+
 interface Live {
   readonly kind: string
-  readonly object: { readonly id: string }
+  readonly id: string
+  readonly object: object
 }
 
 function* manyObjects(count: number, seen: (index: number) => void): Generator<Live> {
   for (let i = 0; i < count; i++) {
     seen(i)
-    yield { kind: 'frontend', object: { id: `f${i}`.padEnd(200, '-') } }
+    yield { kind: 'frontend', id: `f${i}`, object: { route: ''.padEnd(200, '-') } }
   }
 }
 

@@ -17,7 +17,7 @@ function check(
   const path = join(folder, name)
   writeFileSync(path, text)
   const lines: string[] = []
-  const code = checkFile(path, admit, (line) => lines.push(line))
+  const code = checkFile(path, admit, { env: {}, readFile: () => '' }, (line) => lines.push(line))
   return [...lines.map((line) => line.replaceAll(path, 'FILE')), code]
 }
 
@@ -74,6 +74,7 @@ test('a file that is not there is told in one line', () => {
   const code = checkFile(
     'no/such.yaml',
     () => [],
+    { env: {}, readFile: () => '' },
     (line) => lines.push(line),
   )
 

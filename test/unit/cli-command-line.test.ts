@@ -37,7 +37,7 @@ test('helps in general and with each command', () => {
     const command = parse(line)
     assert.equal(command.kind === 'help' && command.topic, 'sluice')
   }
-  for (const topic of ['serve', 'check', 'healthcheck', 'version']) {
+  for (const topic of ['serve', 'check', 'put', 'delete', 'get', 'healthcheck', 'version']) {
     for (const line of [`${topic} --help`, `${topic} -h`, `help ${topic}`]) {
       const command = parse(line)
       assert.ok(command.kind === 'help', line)

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Admitted } from '../../src/control/admit.ts'
-import { mergeDeclarations } from '../../src/control/merge.ts'
 import { createAuthority } from '../support/certificates.ts'
-import { backend, declare, openAdmission } from '../support/declared.ts'
+import { backend, openAdmission } from '../support/declared.ts'
+import type { Admitted } from '../support/declared.ts'
 
 const b = backend('http://10.0.0.9:5001')
 const route = 'Host("vote")'
@@ -75,7 +74,7 @@ test('sets a frontend without its backend aside until the backend comes', () => 
   const frontends = { vote: { route, backend: 'b' } }
 
   const without = admission.declare({ frontends })
-  const broken = admission.declare({ frontends, backends: { b: {} } })
+  const broken = admission.declare({ frontends, backends: { b: { servers: 7 } } })
   const healed = admission.declare({ frontends, backends: { b } })
 
   assert.deepEqual(reasons(without), ['frontend vote: backend: "b" is not declared'])
@@ -246,15 +245,15 @@ test('takes up a renewed certificate although nothing is written differently', (
   const certificate = (admitted: Admitted): string | undefined =>
     admitted.snapshot.listeners.get('secure')?.tls?.certificates[0]?.cert
   admission.declare({ listeners })
-  const before = admission.hasChangedFiles()
+  const before = admission.withChangedFiles()
 
   files['a.pem'] = fresh.cert
   const half = admission.declare({ listeners })
   files['a.key'] = fresh.key
-  const changed = admission.hasChangedFiles()
+  const changed = admission.withChangedFiles()
   const whole = admission.declare({ listeners })
 
-  assert.deepEqual([before, changed], [false, true])
+  assert.deepEqual([before, changed], [[], [{ kind: 'listener', id: 'secure' }]])
   assert.equal(certificate(half), old.cert)
   assert.equal(certificate(whole), fresh.cert)
   assert.deepEqual(reasons(whole), [])
@@ -286,10 +285,10 @@ test('tells of each object where it came from and since when', () => {
   admission.declare({ backends: { b, c: backend('http://10.0.0.10:1') } }, 'r2')
 
   assert.deepEqual(
-    admission.inForce().map(({ id, source, key, revision, since }) => ({
+    [...admission.inForce()].map(({ id, source, declared, revision, since }) => ({
       id,
       source,
-      key,
+      key: declared.key,
       revision,
       since,
     })),
@@ -301,40 +300,12 @@ test('tells of each object where it came from and since when', () => {
 })
 
 test('says where in the source a mistake stands', () => {
-  const declaration = declare({ backends: { b: { servers: {}, balance: 'dice' } } })
-  const located = {
-    ...declaration,
-    locate: (_object: unknown, path: readonly (string | number)[]) =>
-      path[0] === 'balance' ? { line: 7, column: 3 } : null,
-  }
-
-  const { setAside } = openAdmission().admit(
-    mergeDeclarations([{ source: 'file', declaration: located }]),
+  const admission = openAdmission({}, ['file'], (_object, path) =>
+    path[0] === 'balance' ? { line: 7, column: 3 } : null,
   )
+
+  const { setAside } = admission.declare({ backends: { b: { servers: {}, balance: 'dice' } } })
 
   assert.equal(setAside[0]?.line, 7)
   assert.equal(setAside[0]?.column, 3)
-})
-
-test('gives an object of two sources to the first and names it to the second', () => {
-  const admission = openAdmission()
-  const merged = mergeDeclarations([
-    { source: 'etcd', declaration: declare({ backends: { b: backend('http://10.0.0.1:1') } }) },
-    { source: 'file', declaration: declare({ backends: { b, c: b } }) },
-  ])
-
-  const { snapshot, problems } = admission.admit(merged)
-
-  assert.equal(snapshot.backends.get('b')?.servers[0]?.host, '10.0.0.1')
-  assert.ok(snapshot.backends.has('c'))
-  assert.deepEqual(
-    problems.map(({ source, id, message }) => [source, id, message]),
-    [
-      [
-        'file',
-        'b',
-        'backend "b" is ignored: source "etcd" already declares it; rename one of them',
-      ],
-    ],
-  )
 })

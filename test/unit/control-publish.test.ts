@@ -17,12 +17,21 @@ function makeBackend(id: string, ...urls: readonly string[]): Backend {
     timeouts: { connectMs: 1, firstByteMs: 1, stallMs: 1 },
     limits: { connections: 0, idle: 1, idleMs: 1 },
     tls: { verify: true, ca: null, serverName: null },
-    servers: urls.map((url) => ({ id: url, url, scheme: 'http', host: url, port: 80, weight: 1 })),
+    labels: null,
+    servers: urls.map((url) => ({
+      id: url,
+      url,
+      scheme: 'http',
+      host: url,
+      port: 80,
+      weight: 1,
+      labels: null,
+    })),
   }
 }
 
 function makeFrontend(id: string, route = 'Host("x")'): Frontend {
-  return { id, route, priority: null, backend: 'b', passHost: true, middlewares: [] }
+  return { id, route, priority: null, backend: 'b', passHost: true, middlewares: [], labels: null }
 }
 
 function snapshotOf(backends: readonly Backend[], frontends: readonly Frontend[] = []): Snapshot {

@@ -10,6 +10,7 @@ import type { Control } from '../../src/control/control.ts'
 import { createPublisher } from '../../src/control/publish.ts'
 import type { Publisher } from '../../src/control/publish.ts'
 import { createReadBeside } from '../../src/control/read-beside.ts'
+import type { SourceOptions } from '../../src/control/source.ts'
 import { createFileProvider } from '../../src/providers/file.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
 import { createAuthority } from '../support/certificates.ts'
@@ -44,7 +45,7 @@ async function setUp(t: TestContext, file: unknown): Promise<Setup> {
   }
   publisher.attach(subscriber)
   const control = createControl({
-    providers: [createFileProvider(path)],
+    sources: [fileSource(path)],
     admission: createAdmission({
       readFile: createReadBeside(path),
       admin: null,
@@ -63,6 +64,17 @@ async function setUp(t: TestContext, file: unknown): Promise<Setup> {
   return { control, publisher, lines, write, writeText }
 }
 
+function fileSource(path: string): SourceOptions {
+  const shrink = { holdMs: 0, share: 1, allowEmpty: true }
+  return {
+    provider: createFileProvider(path),
+    kind: 'file',
+    required: true,
+    shrink,
+    lastGood: null,
+  }
+}
+
 const backends = { b: backend('http://10.0.0.1:1') }
 const vote = { route: 'Host("vote")', backend: 'b' }
 
@@ -72,12 +84,13 @@ test('starts with what is good and shows what is not', async (t) => {
     frontends: { vote, bad: { route: 'Host(', backend: 'b' } },
   })
 
+  await control.open()
   await control.start()
   await publisher.whenInForce(1)
 
   const table = control.table()
   assert.deepEqual(
-    table.objects.map(({ kind, id }) => `${kind} ${id}`),
+    [...table.objects].map(({ kind, id }) => `${kind} ${id}`),
     ['backend b', 'frontend vote'],
   )
   assert.deepEqual(
@@ -93,20 +106,21 @@ test('does not start with a file that does not parse, and says why', async (t) =
   const { control, writeText } = await setUp(t, {})
   await writeText('{ "frontends": ')
 
-  await assert.rejects(control.start(), { message: /sluice\.json:1:\d+: is not valid JSON/ })
+  await assert.rejects(control.open(), { message: /sluice\.json:1:\d+: is not valid JSON/ })
 })
 
 test('brings a change into force and tells how long it took', async (t) => {
   const { control, publisher, write } = await setUp(t, { backends, frontends: {} })
   const changes: number[] = []
   publisher.listen({ onInForce: (_number, changedAt) => changes.push(Date.now() - changedAt) })
+  await control.open()
   await control.start()
   await publisher.whenInForce(1)
 
   await write({ backends, frontends: { vote } })
   await publisher.whenInForce(2)
 
-  assert.ok(control.table().objects.some(({ id }) => id === 'vote'))
+  assert.ok([...control.table().objects].some(({ id }) => id === 'vote'))
   assert.equal(changes.length, 2)
   assert.ok(changes.every((ms) => ms >= 0 && ms < 1000))
 })
@@ -116,9 +130,10 @@ test('leaves the table alone while the file is broken, logs that once, and says 
     backends,
     frontends: { vote },
   })
+  await control.open()
   await control.start()
   await publisher.whenInForce(1)
-  const before = control.table().objects
+  const before = [...control.table().objects]
 
   await writeText('{')
   await eventually(() => control.table().sources[0]?.state === 'stale', 'a stale source')
@@ -127,7 +142,7 @@ test('leaves the table alone while the file is broken, logs that once, and says 
   await write({ backends, frontends: { vote } })
   await eventually(() => control.table().sources[0]?.state === 'live', 'a live source')
 
-  assert.deepEqual(broken.objects, before)
+  assert.deepEqual([...broken.objects], before)
   assert.equal(broken.problems.length, 1)
   assert.equal(control.table().number, 1)
   assert.equal(lines.filter((line) => /^warn .*not valid JSON/.test(line)).length, 1)
@@ -141,6 +156,7 @@ test('takes up a renewed certificate and shows no private key', async (t) => {
   const { control, publisher } = await setUp(t, {
     listeners: { secure: { address: ':8443', protocol: 'https', tls: { certificates } } },
   })
+  await control.open()
   await control.start()
   await publisher.whenInForce(1)
 
@@ -148,7 +164,7 @@ test('takes up a renewed certificate and shows no private key', async (t) => {
   await writeFile(old.keyPath, fresh.key)
   await publisher.whenInForce(2)
 
-  const shown = JSON.stringify(control.table())
+  const shown = JSON.stringify([...control.table().objects])
   assert.ok(shown.includes(JSON.stringify(fresh.cert).slice(1, -1)))
   assert.ok(!shown.includes('PRIVATE KEY'))
 })

@@ -2,15 +2,25 @@ import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseDocument } from '../../src/model/document.ts'
+import { parseHost } from '../../src/model/host-certificate.ts'
 import { jsonSchemaText } from '../../src/model/json-schema.ts'
 import { parseMiddleware } from '../../src/middleware/catalog.ts'
+import { resolveSettings } from '../../src/model/resolve-settings.ts'
 import { parseBackend, parseFrontend, parseListener } from '../../src/model/schema.ts'
 
 const config = new URL('../../config/', import.meta.url)
 const files = [
   'sluice.yaml',
-  ...readdirSync(new URL('examples/', config)).map((name) => `examples/${name}`),
+  ...readdirSync(new URL('examples/', config), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(?:ya?ml|json)$/.test(name))
+    .map((name) => `examples/${name}`),
 ]
+
+/** What the examples refer to: servers by variables, secrets by files. */
+const references = {
+  env: { SHOP_SERVER: 'http://127.0.0.1:5004', SEAL_KEY: '0f'.repeat(32) },
+  readFile: () => 'secret\n',
+}
 
 test('config/schema.json is what npm run schema makes of the model', () => {
   assert.equal(readFileSync(new URL('schema.json', config), 'utf8'), jsonSchemaText())
@@ -28,8 +38,8 @@ test('the schema knows every key that the parsers know, with a description', () 
   visit(schema, '')
 
   assert.deepEqual(Object.keys(schema.properties), [
-    ...['$schema', 'workers', 'admin', 'trusted', 'log', 'drain'],
-    ...['listeners', 'backends', 'frontends'],
+    ...['$schema', 'workers', 'admin', 'trusted', 'log', 'drain', 'start', 'data', 'sources'],
+    ...['listeners', 'hosts', 'backends', 'frontends'],
   ])
   assert.deepEqual(bare, ['/$schema'])
 })
@@ -61,8 +71,9 @@ test('the schema tells the options of respond and redirect as the catalog takes 
 for (const file of files) {
   test(`config/${file} names the schema and is read whole`, () => {
     const text = readFileSync(new URL(file, config), 'utf8')
-    const address = file.includes('/') ? '../schema.json' : './schema.json'
-    const document = parseDocument(text, file)
+    const above = file.split('/').length - 1
+    const address = above === 0 ? './schema.json' : `${'../'.repeat(above)}schema.json`
+    const document = parseDocument(text, file, references)
 
     assert.ok(
       text.startsWith(`# yaml-language-server: $schema=${address}\n`) ||
@@ -70,13 +81,22 @@ for (const file of files) {
     )
     assert.ok(document.readable)
     assert.deepEqual(document.problems, [])
+    const cores = 1
+    const settings = { document, filename: file, env: {}, flags: {}, cores, references }
+    assert.deepEqual(resolveSettings(settings).problems, [])
+    assert.deepEqual(
+      document.objects.flatMap(({ fault }) => fault ?? []),
+      [],
+    )
     const flaws = document.objects.flatMap(({ kind, id, value }) => {
       const parsed =
         kind === 'frontend'
           ? parseFrontend(id, value)
           : kind === 'backend'
             ? parseBackend(id, value, noCertificate)
-            : parseListener(id, value, noCertificate)
+            : kind === 'host'
+              ? parseHost(id, value, noCertificate)
+              : parseListener(id, value, noCertificate)
       return parsed.ok ? [] : parsed.problems.map(({ message }) => message)
     })
     // Certificates are made by whoever tries the example; all else must be right.

@@ -2,11 +2,19 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { parseHost } from '../../src/model/host-certificate.ts'
+import { parseMiddlewarePart } from '../../src/model/middleware-part.ts'
 import type { Parsed } from '../../src/model/parsed.ts'
 import { parseBackend, parseFrontend, parseListener } from '../../src/model/schema.ts'
+import { parseServer } from '../../src/model/server.ts'
 import { createAuthority } from '../support/certificates.ts'
 
 const ROUTE = 'Host("vote.localhost")'
+
+const PARSERS = [
+  ...[parseListener, parseBackend, parseFrontend],
+  ...[parseHost, parseServer, parseMiddlewarePart],
+]
 
 function noFile(path: string): string {
   throw Object.assign(new Error(`open ${path}`), { code: 'ENOENT' })
@@ -31,6 +39,7 @@ test('fills every default of a listener', () => {
     address: { host: '', port: 8080 },
     protocol: 'http',
     paths: 'reject',
+    scope: null,
     timeouts: { headMs: 10_000, bodyMs: 60_000, idleMs: 75_000 },
     limits: {
       headBytes: 32_768,
@@ -50,6 +59,7 @@ test('takes what a listener says over the defaults', () => {
       {
         address: '127.0.0.1:80',
         paths: 'normalize',
+        scope: ROUTE,
         timeouts: { head: '1m30s', idle: 5 },
         limits: { head: '64KiB', connections: 1000 },
       },
@@ -58,6 +68,7 @@ test('takes what a listener says over the defaults', () => {
   )
 
   assert.equal(listener.paths, 'normalize')
+  assert.equal(listener.scope, ROUTE)
   assert.deepEqual(listener.timeouts, { headMs: 90_000, bodyMs: 60_000, idleMs: 5000 })
   assert.equal(listener.limits.headBytes, 65_536)
   assert.equal(listener.limits.connections, 1000)
@@ -101,13 +112,13 @@ test('says which certificate cannot be used, and why', (t) => {
   assert.deepEqual(parse({ cert: first.certPath }), ['tls.certificates.0.key: is missing'])
 })
 
-test('a listener is https with certificates or http without', () => {
+test('a listener is https with certificates, or with those of hosts, or http without', () => {
   const parse = (value: object): readonly string[] =>
     messagesOf(parseListener('web', { address: ':1', ...value }, noFile))
 
-  assert.deepEqual(parse({ protocol: 'https' }), [
-    'protocol: https needs tls with at least one certificate',
-  ])
+  const bare = parseListener('web', { address: ':1', protocol: 'https' }, noFile)
+
+  assert.deepEqual(valueOf(bare).tls, { certificates: [] })
   assert.deepEqual(parse({ protocol: 'https', tls: { certificates: [] } }), [
     'tls.certificates: must hold at least one certificate',
   ])
@@ -135,9 +146,19 @@ test('fills every default of a backend', () => {
         host: '127.0.0.1',
         port: 5001,
         weight: 1,
+        labels: null,
       },
-      { id: 'v2', url: 'https://[::1]:443', scheme: 'https', host: '::1', port: 443, weight: 3 },
+      {
+        id: 'v2',
+        url: 'https://[::1]:443',
+        scheme: 'https',
+        host: '::1',
+        port: 443,
+        weight: 3,
+        labels: null,
+      },
     ],
+    labels: null,
   })
 })
 
@@ -210,8 +231,8 @@ test('says every flaw of a backend, each with its place', () => {
   )
 })
 
-test('a backend must say its servers, as a map', () => {
-  assert.deepEqual(messagesOf(parseBackend('b', {}, noFile)), ['servers: is missing'])
+test('a backend says its servers as a map, or has none yet', () => {
+  assert.deepEqual(valueOf(parseBackend('b', {}, noFile)).servers, [])
   assert.deepEqual(messagesOf(parseBackend('b', { servers: ['http://a'] }, noFile)), [
     'servers: must be a map of ids to urls, not a list',
   ])
@@ -239,6 +260,7 @@ test('fills every default of a frontend', () => {
     backend: 'vote',
     passHost: true,
     middlewares: [],
+    labels: null,
   })
 })
 
@@ -265,6 +287,7 @@ test('turns the short forms into middlewares, headers outermost and the answer i
       { kind: 'trace', options: { sample: 0.5 } },
       { kind: 'redirect', options: { to: 'https://vote.localhost', status: 308 } },
     ],
+    labels: null,
   })
 })
 
@@ -353,6 +376,8 @@ test('no value makes a parser of objects throw, and what is refused says why', (
       'kind',
       'url',
       'weight',
+      'labels',
+      'scope',
     ],
     ...['head', 'certificates', 'cert', 'key', '__proto__', 'constructor', 'toString'],
   )
@@ -371,7 +396,7 @@ test('no value makes a parser of objects throw, and what is refused says why', (
   }))
   fc.assert(
     fc.property(fc.oneof(object, fc.anything()), fc.string(), (value, id) => {
-      for (const parse of [parseListener, parseBackend, parseFrontend]) {
+      for (const parse of PARSERS) {
         for (const name of [id, 'x']) {
           const parsed = parse(name, value, noFile)
           if (!parsed.ok) assert.notEqual(parsed.problems.length, 0)

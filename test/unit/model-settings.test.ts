@@ -8,6 +8,7 @@ import {
   type ResolvedSettings,
   type SettingSources,
 } from '../../src/model/resolve-settings.ts'
+import type { Settings } from '../../src/model/settings.ts'
 
 interface Given {
   readonly file?: string
@@ -21,6 +22,12 @@ function resolve({ file, env = {}, flags = {} }: Given): ResolvedSettings {
   return resolveSettings({ document, filename: 'a.yaml', env, flags, cores: 4 })
 }
 
+const shrink = { holdMs: 10_000, share: 0.5, allowEmpty: false }
+
+function storeIn(data: string): Settings['sources'] {
+  return [{ kind: 'store', name: 'store', required: false, shrink, path: `${data}/store.db` }]
+}
+
 test('has a default for everything', () => {
   assert.deepEqual(resolve({}), {
     settings: {
@@ -29,8 +36,12 @@ test('has a default for everything', () => {
       trusted: [],
       log: { level: 'info', access: 'json', path: null },
       drainMs: 30_000,
+      data: '/var/lib/sluice',
+      startMs: 10_000,
+      sources: storeIn('/var/lib/sluice'),
     },
     problems: [],
+    fatal: [],
   })
 })
 
@@ -41,12 +52,16 @@ test('takes every setting from the file, from the environment and from flags', (
     trusted: ['10.0.0.0/8', '::1/128'],
     log: { level: 'debug', access: 'off', path: 'x.log' },
     drainMs: 5000,
+    data: 'state',
+    startMs: 10_000,
+    sources: storeIn('state'),
   }
   const file = `workers: 0
 admin: { address: ':9' }
 trusted: [10.0.0.0/8, '::1']
 log: { level: debug, access: off, path: x.log }
 drain: 5s
+data: state
 `
   const flags = {
     workers: '0',
@@ -56,6 +71,7 @@ drain: 5s
     'log-access': 'off',
     'log-path': 'x.log',
     drain: '5',
+    data: 'state',
   }
   const env = {
     SLUICE_WORKERS: '0',
@@ -65,10 +81,11 @@ drain: 5s
     SLUICE_LOG_ACCESS: 'off',
     SLUICE_LOG_PATH: 'x.log',
     SLUICE_DRAIN: '5s',
+    SLUICE_DATA: 'state',
   }
 
   for (const given of [{ file }, { env }, { flags }]) {
-    assert.deepEqual(resolve(given), { settings: expected, problems: [] })
+    assert.deepEqual(resolve(given), { settings: expected, problems: [], fatal: [] })
   }
 })
 
@@ -86,7 +103,7 @@ test('a flag goes before the environment, the environment before the file, the f
 })
 
 test('names each bad value with where it came from, and lets the next good one hold', () => {
-  const { settings, problems } = resolve({
+  const { settings, problems, fatal } = resolve({
     file: 'workers: 7\nlog:\n  level: loud\n  acces: off\ndrain: 9h\n',
     env: { SLUICE_WORKERS: '999', SLUICE_LOG_LEVEL: 'warn' },
     flags: { workers: 'many' },
@@ -95,6 +112,7 @@ test('names each bad value with where it came from, and lets the next good one h
   assert.equal(settings.workers, 7)
   assert.equal(settings.log.level, 'warn')
   assert.equal(settings.drainMs, 30_000)
+  assert.deepEqual(fatal, problems.slice(3))
   assert.deepEqual(
     problems.map(({ source, key, line, message }) => [source, key, line, message]),
     [
@@ -157,7 +175,7 @@ test('standard output is the log when nothing or stdout is said', () => {
 test('no setting makes it throw, and the settings are always whole', () => {
   const value = fc.oneof(fc.anything(), fc.constantFrom('auto', 1, '1s', ':1', 'info', []))
   const settings = fc.dictionary(
-    fc.constantFrom('workers', 'admin', 'trusted', 'log', 'drain'),
+    fc.constantFrom('workers', 'admin', 'trusted', 'log', 'drain', 'start', 'data', 'sources'),
     value,
   )
   const text = fc.dictionary(
@@ -172,6 +190,7 @@ test('no setting makes it throw, and the settings are always whole', () => {
       const resolved = resolveSettings({ document, filename: 'a', env, flags: {}, cores: 2 })
       assert.ok(Number.isInteger(resolved.settings.workers))
       assert.ok(Array.isArray(resolved.settings.trusted))
+      assert.ok(Array.isArray(resolved.settings.sources))
     }),
   )
 })

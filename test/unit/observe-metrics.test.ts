@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { reasonNumber } from '../../src/http/errors.ts'
 import type { MetricsStatus } from '../../src/observe/families.ts'
 import { createMetrics, type CountedBackend, type Metrics } from '../../src/observe/metrics.ts'
+import type { SourceReport } from '../../src/observe/source-report.ts'
 import { COUNT, DURATION_BOUNDS, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 
@@ -26,13 +27,14 @@ const status: MetricsStatus = {
   revision: 7,
   setAside: 2,
   lastChangeAt: 1_500,
+  sources: [],
   workers: { serving: 2 },
   workerRestarts: 1,
   droppedLogLines: 4,
   eventLoopDelays: [{ thread: 'main', p99Ms: 12, maxMs: 34 }],
 }
 
-function createSite(seriesLimit = 2000): Site {
+function createSite(seriesLimit = 2000, sources: readonly SourceReport[] = []): Site {
   const scoreboard = new Scoreboard(2, NOW - 60_000)
   const frontends: Site['frontends'] = []
   const backends: CountedBackend[] = []
@@ -40,7 +42,7 @@ function createSite(seriesLimit = 2000): Site {
   const metrics = createMetrics({
     scoreboard,
     objects: () => ({ frontends, backends, listeners }),
-    status: () => status,
+    status: () => ({ ...status, sources }),
     version: '1.2.3',
     seriesLimit,
     now: () => NOW,
@@ -222,6 +224,71 @@ test('listeners, reasons, table and threads are reported', async () => {
   for (const [key, value] of Object.entries(expected)) assert.equal(series.get(key), value, key)
   assert.ok((series.get('process_resident_memory_bytes') ?? 0) > 0)
   assert.equal([...series.keys()].filter((key) => key.includes('"idle"')).length, 0)
+})
+
+const SOURCE: SourceReport = {
+  name: 'etcd',
+  kind: 'etcd',
+  state: 'live',
+  since: 1_000,
+  revision: '12',
+  error: null,
+  required: true,
+  objects: 40,
+  setAside: 2,
+  conflicts: 1,
+  lastSyncAt: 2_000,
+  lastEventAt: 3_500,
+  events: 7,
+  resyncs: { first: 1, reconcile: 3 },
+  losses: 4,
+  flaps: 5,
+  held: { objects: 30, since: 3_000, until: null, reason: 'it is empty' },
+  lastGood: null,
+}
+
+test('sources are reported, each under its name', async () => {
+  const fresh: SourceReport = {
+    ...SOURCE,
+    name: 'redis',
+    state: 'connecting',
+    lastSyncAt: null,
+    lastEventAt: null,
+    held: null,
+    resyncs: {},
+  }
+
+  const series = await scrape(createSite(2000, [SOURCE, fresh]))
+
+  const expected = {
+    'sluice_source_state{source="etcd",state="live"}': 1,
+    'sluice_source_state{source="etcd",state="stale"}': 0,
+    'sluice_source_state{source="redis",state="connecting"}': 1,
+    'sluice_source_last_sync_timestamp_seconds{source="etcd"}': 2,
+    'sluice_source_last_sync_timestamp_seconds{source="redis"}': undefined,
+    'sluice_source_last_event_timestamp_seconds{source="etcd"}': 3.5,
+    'sluice_source_last_event_timestamp_seconds{source="redis"}': undefined,
+    'sluice_source_events_total{source="etcd"}': 7,
+    'sluice_source_resyncs_total{source="etcd",reason="first"}': 1,
+    'sluice_source_resyncs_total{source="etcd",reason="reconcile"}': 3,
+    'sluice_source_losses_total{source="etcd"}': 4,
+    'sluice_source_objects{source="etcd"}': 40,
+    'sluice_source_set_aside{source="etcd"}': 2,
+    'sluice_source_held_objects{source="etcd"}': 30,
+    'sluice_source_held_objects{source="redis"}': 0,
+    'sluice_source_flaps_total{source="etcd"}': 5,
+  }
+  for (const [key, value] of Object.entries(expected)) assert.equal(series.get(key), value, key)
+})
+
+test('reasons for reading all of a source are a few series, however many there are', async () => {
+  const resyncs = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`why ${at}`, 1]))
+
+  const series = await scrape(createSite(2000, [{ ...SOURCE, resyncs }]))
+
+  const counts = [...series].filter(([key]) => key.startsWith('sluice_source_resyncs_total'))
+  assert.equal(counts.length, 17)
+  assert.equal(series.get('sluice_source_resyncs_total{source="etcd",reason="_other"}'), 84)
 })
 
 test('a removed object has no series any more, and its slot counts the next one from zero', async () => {

@@ -8,6 +8,7 @@ interface Asked {
   method?: string
   host?: string
   path?: string
+  listener?: string
   query?: string
   clientIp?: string
   fields?: Readonly<Record<string, string>>
@@ -19,6 +20,7 @@ function request(asked: Asked): RoutableRequest {
     method: 'GET',
     host: 'a',
     path: '/',
+    listener: 'web',
     query: '',
     clientIp: '192.0.2.1',
     field: (name) => fields[name],
@@ -38,6 +40,7 @@ const header = (name: string, ...values: string[]): Asked[] =>
   values.map((value) => ({ fields: { [name]: value } }))
 const queries = (...texts: string[]): Asked[] => texts.map((query) => ({ query }))
 const clients = (...ips: string[]): Asked[] => ips.map((clientIp) => ({ clientIp }))
+const listeners = (...ids: string[]): Asked[] => ids.map((listener) => ({ listener }))
 const methods = (...names: string[]): Asked[] => names.map((method) => ({ method }))
 
 const cases: readonly [route: string, holdsFor: Asked[], notFor: Asked[]][] = [
@@ -100,6 +103,8 @@ const cases: readonly [route: string, holdsFor: Asked[], notFor: Asked[]][] = [
   ['ClientIP("::ffff:10.0.0.0/104")', clients('10.9.9.9'), clients('11.9.9.9')],
   ['ClientIP("fe80::/10")', clients('fe80::1%eth0'), clients('unknown')],
   ['!ClientIP("10.0.0.0/8", "::1")', clients('11.0.0.1'), clients('10.0.0.1', '::1')],
+  ['Listener("web")', listeners('web'), listeners('Web', 'web2', 'admin')],
+  ['!Listener("admin")', listeners('web'), listeners('admin')],
   [
     'Host("a") || Path("/p") && Method("POST")',
     [

@@ -9,6 +9,7 @@ const asked: RoutableRequest = {
   host: 'api.example.com',
   path: '/api/12/items',
   query: 'q=1',
+  listener: 'web',
   clientIp: '192.0.2.1',
   field: (name) => (name === 'x-a' ? 'b' : undefined),
 }

@@ -30,6 +30,7 @@ test('every function is taken, joined by every operator', () => {
     'Host(`a`, `b`) && (PathPrefix(`/api`) || !(Path("/x") && Method("GET", "HEAD")))',
     '  ( (  Host("a")\n&&\tPath("/p") ) )  ',
     '!!Host("a")',
+    'Listener("web") && !Listener(`in-ternal_1@file`)',
   ]) {
     requireTaken(text)
   }
@@ -109,6 +110,8 @@ const refusals: readonly [text: string, position: number, message: RegExp][] = [
   ['ClientIP("10.0.0.0/33")', 9, /no valid prefix length, expected 0 to 32/],
   ['ClientIP("10.0.0")', 9, /is no address and no block/],
   ['ClientIP("::1", "fe80::1%eth0")', 16, /is no address and no block/],
+  ['Listener("a", "b")', 12, /found ",", expected "\)"/],
+  ['Listener("<x>")', 9, /the id must be 1 to 128 letters/],
   ['ClientIP("::/129")', 9, /expected 0 to 128/],
 ]
 

@@ -7,7 +7,15 @@ import { RoutingTable } from '../../src/routing/table.ts'
 import { TrieNode, updateTrie } from '../../src/routing/trie.ts'
 
 function request(host: string, path = '/', method = 'GET'): RoutableRequest {
-  return { method, host, path, query: '', clientIp: '192.0.2.1', field: () => undefined }
+  return {
+    method,
+    host,
+    path,
+    listener: 'web',
+    query: '',
+    clientIp: '192.0.2.1',
+    field: () => undefined,
+  }
 }
 
 test('an empty table takes nothing', () => {

@@ -1,0 +1,78 @@
+/**
+ * The sources of declarations, for operators: how each stands, and what can be asked of one. An action needs a
+ * Content-Type that no form can send, so that a page of another site cannot ask for it without a preflight, which is refused.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { SourceReport } from '../observe/source-report.ts'
+
+export interface Providers {
+  readonly providers: () => readonly SourceReport[]
+  /** An operator says that a shrink that is held is true. */
+  readonly confirm: (name: string) => 'confirmed' | 'nothing-held' | 'unknown'
+  /** Reads all of a source again; false: there is no such source. */
+  readonly reload: (name: string) => boolean
+}
+
+export interface Outcome {
+  readonly status: number
+  readonly message: string
+}
+
+/** Does what was asked of the source, and tells what became of it. */
+export type Action = (providers: Providers) => Outcome
+
+const ACTION_PATH = /^\/api\/providers\/([^/]{1,384})\/(confirm|reload)$/
+const MAX_BODY_BYTES = 1024
+
+/** What a path asks for; null when it is none of these. */
+export function parseAction(path: string): Action | null {
+  const [, written, verb] = ACTION_PATH.exec(path) ?? []
+  const name = written === undefined ? null : decode(written)
+  if (name === null) return null
+  return verb === 'confirm' ? (asked) => confirm(asked, name) : (asked) => reload(asked, name)
+}
+
+/** Why the request cannot be acted on, or null. Reads its body to the end: it says nothing, and it may be missing. */
+export async function refuseAction(request: IncomingMessage): Promise<Outcome | null> {
+  let bytes = 0
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      bytes += (chunk as Buffer).length
+      if (bytes > MAX_BODY_BYTES) return { status: 413, message: 'no body is needed here' }
+    }
+  } catch {
+    return { status: 400, message: 'the body ended early' }
+  }
+  if (/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '')) return null
+  return { status: 415, message: 'actions need Content-Type: application/json' }
+}
+
+function confirm({ confirm: ask }: Providers, name: string): Outcome {
+  const answer = ask(name)
+  switch (answer) {
+    case 'confirmed':
+      return { status: 200, message: `what ${name} declares now is taken as it is` }
+    case 'nothing-held':
+      return { status: 409, message: `nothing of ${name} is held` }
+    case 'unknown':
+      return unknown(name)
+    default:
+      return answer satisfies never
+  }
+}
+
+function reload({ reload: ask }: Providers, name: string): Outcome {
+  return ask(name) ? { status: 200, message: `${name} is read again` } : unknown(name)
+}
+
+function unknown(name: string): Outcome {
+  return { status: 404, message: `no source has the name ${JSON.stringify(name)}` }
+}
+
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return null
+  }
+}

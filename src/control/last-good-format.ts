@@ -1,0 +1,115 @@
+/** The lines of a last good file, see last-good.ts: what they are made of, and what makes them whole. */
+import { createHash } from 'node:crypto'
+import type { DeclaredObject } from '../providers/provider.ts'
+import { objectKinds } from './shelf.ts'
+
+export interface LastGoodContent {
+  readonly objects: readonly DeclaredObject[]
+  readonly revision: string
+  /** ms since the epoch. */
+  readonly savedAt: number
+}
+
+interface Header {
+  readonly source: string
+  readonly revision: string
+  readonly savedAt: number
+  readonly objects: number
+}
+
+type ParsedFile =
+  | { readonly ok: true; readonly value: LastGoodContent }
+  /** `it is cut off` */
+  | { readonly ok: false; readonly reason: string }
+
+const format = 'sluice-last-good'
+const version = 1
+const newline = 0x0a
+
+export function toHeaderLine(header: Header): string {
+  return `${JSON.stringify({ format, version, ...header })}\n`
+}
+
+export function toObjectLine(object: DeclaredObject): string {
+  try {
+    return `${JSON.stringify(object)}\n`
+  } catch (error) {
+    // Too deep, say. One object that cannot be kept does not cost the others their file.
+    const { kind, id, key } = object
+    const fault = `could not be kept on disk: ${error instanceof Error ? error.message : String(error)}`
+    return `${JSON.stringify({ kind, id, key, fault })}\n`
+  }
+}
+
+export function toSumLine(sha256: string): string {
+  return `${JSON.stringify({ sha256 })}\n`
+}
+
+export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
+  const first = bytes.indexOf(newline)
+  const header = first < 0 ? null : parseLine(bytes, 0, first)
+  if (header !== null && header['format'] === format && header['version'] !== version) {
+    const written = JSON.stringify(header['version'])
+    return refuse(`it is of version ${written}, this program reads version ${version}`)
+  }
+  // Its own end of line is the file's last byte.
+  const sumStart = bytes.lastIndexOf(newline, -2) + 1
+  const sum = parseLine(bytes, sumStart, bytes.length - 1)?.['sha256']
+  if (bytes.at(-1) !== newline || typeof sum !== 'string') return refuse('it is cut off')
+  const digest = createHash('sha256').update(bytes.subarray(0, sumStart)).digest('hex')
+  if (digest !== sum) return refuse('its checksum is wrong')
+  if (header === null || header['format'] !== format) return refuse('it is no last good file')
+  if (header['source'] !== source) {
+    return refuse(`it is of another source, ${JSON.stringify(header['source'])}`)
+  }
+
+  const { revision, savedAt } = header
+  const objects: DeclaredObject[] = []
+  for (let start = first + 1; start < sumStart;) {
+    const end = bytes.indexOf(newline, start)
+    const object = toObject(parseLine(bytes, start, end))
+    if (object === null) return refuse(`its line ${objects.length + 2} is no object`)
+    objects.push(object)
+    start = end + 1
+  }
+  if (typeof revision !== 'string' || typeof savedAt !== 'number') {
+    return refuse('its first line is not complete')
+  }
+  return { ok: true, value: { objects, revision, savedAt } }
+}
+
+function parseLine(bytes: Buffer, start: number, end: number): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8', start, end))
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
+  }
+}
+
+function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
+  if (line === null) return null
+  const { id, key, value, fault, remarks, revision, secrets } = line
+  const kind = objectKinds.find((one) => one === line['kind'])
+  if (kind === undefined || typeof id !== 'string' || typeof key !== 'string') return null
+  return {
+    kind,
+    id,
+    value,
+    key,
+    ...(typeof fault === 'string' ? { fault } : {}),
+    ...(isTexts(remarks) ? { remarks } : {}),
+    ...(typeof revision === 'string' ? { revision } : {}),
+    ...(isTexts(secrets) ? { secrets } : {}),
+    ...(typeof line['line'] === 'number' ? { line: line['line'] } : {}),
+    ...(typeof line['column'] === 'number' ? { column: line['column'] } : {}),
+  }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}
+
+function refuse(reason: string): ParsedFile {
+  return { ok: false, reason }
+}

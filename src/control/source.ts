@@ -1,0 +1,286 @@
+/** One source, followed: its provider, what is believed of what it declares, and its last good snapshot on disk. */
+import type { Problem } from '../model/problem.ts'
+import type { ShrinkSettings } from '../model/source-spec.ts'
+import type {
+  Declaration,
+  DeclaredObject,
+  ObjectKind,
+  ObjectName,
+  Provider,
+  Unreadable,
+} from '../providers/provider.ts'
+import type { SourceReport } from '../observe/source-report.ts'
+import { followProvider } from './follow.ts'
+import type { Follower, FollowOptions } from './follow.ts'
+import { createInventory } from './inventory.ts'
+import type { Inventory } from './inventory.ts'
+import type { ControlLog } from './journal.ts'
+import { createLastGoodKeeper } from './last-good-keeper.ts'
+import type { LastGood } from './last-good.ts'
+import { objectKinds } from './shelf.ts'
+
+export interface SourceOptions {
+  readonly provider: Provider
+  /** `file`, `etcd`, `redis`, `files`, `store`. */
+  readonly kind: string
+  /** The first table waits for it. */
+  readonly required: boolean
+  readonly shrink: ShrinkSettings
+  /** Null: it needs none. */
+  readonly lastGood: LastGood | null
+}
+
+export interface SourceEvents {
+  /** Something is different; `declaration` only while its text can be asked. */
+  readonly onDifferent: (source: Source, names: readonly ObjectName[], reading: Reading) => void
+  /** What it says of itself is different: trouble, a hold. */
+  readonly onTold: (source: Source) => void
+  readonly onLost: (source: Source, error: Error) => void
+  readonly onBack: (source: Source) => void
+}
+
+export interface SourceWorld extends Pick<FollowOptions, 'now' | 'random' | 'sleep'> {
+  readonly log: ControlLog
+  /** What a source declared of what is in force. */
+  readonly written: (source: string) => Iterable<DeclaredObject>
+}
+
+export interface Reading {
+  readonly changedAt: number
+  readonly isList: boolean
+  /** What it declared before this start, as it was saved. */
+  readonly isSaved: boolean
+  readonly locate: Declaration['locate']
+}
+
+export interface Source {
+  readonly name: string
+  readonly required: boolean
+  objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  revision(): string
+  /** What cannot be read in it, and what is held. */
+  problems(): readonly Problem[]
+  /** Where what is believed of it comes from: what it declared before this start, until it answers itself. */
+  readonly origin: 'nothing' | 'disk' | 'source'
+  /** Takes what it declared before this start, if that was saved. What it answers is compared with that. */
+  restore(): void
+  start(): void
+  reload(): void
+  /** Null: nothing is held. */
+  confirm(): readonly ObjectName[] | null
+  /** What is in force has changed: to be saved for a start without the source. */
+  keep(): void
+  report(judged: { readonly setAside: number; readonly conflicts: number }): SourceReport
+  stop(): Promise<void>
+}
+
+/** A longer one would fire at once. */
+const longestTimerMs = 2 ** 31 - 1
+
+export function openSource(
+  options: SourceOptions,
+  world: SourceWorld,
+  events: SourceEvents,
+): Source {
+  const { provider, lastGood } = options
+  const { now, log, written } = world
+  const stopping = new AbortController()
+  const inventory: Inventory = createInventory({ shrink: options.shrink })
+  let problems: readonly Problem[] = []
+  let trouble: readonly Problem[] = []
+  let follower: Follower | null = null
+  let timer: NodeJS.Timeout | null = null
+  /** `disk` until the source itself has answered. */
+  let origin: Source['origin'] = 'nothing'
+  let revision = ''
+  let isLost = false
+  let savedAt: number | null = null
+  /** Why what was saved before this start cannot be used. */
+  let unusable: string | null = null
+  const keeper =
+    lastGood === null
+      ? null
+      : createLastGoodKeeper({
+          source: provider.name,
+          lastGood: { save: saveTo(lastGood) },
+          collect: () => ({ objects: written(provider.name), revision }),
+          log,
+        })
+
+  function saveTo(file: LastGood): LastGood['save'] {
+    return async (objects, of) => {
+      const answer = await file.save(objects, of)
+      if (answer.saved) savedAt = answer.at
+      return answer
+    }
+  }
+
+  function take(declaration: Declaration): void {
+    problems = declaration.problems
+    trouble = []
+    revision = declaration.revision
+    const isFirst = origin !== 'source'
+    origin = 'source'
+    const whole = isFirst ? { ...declaration, objects: withUnread(declaration) } : declaration
+    const names = inventory.take(whole, now())
+    if (isLost) events.onBack(source)
+    isLost = false
+    const { changedAt, locate, listed } = declaration
+    events.onDifferent(source, names, {
+      changedAt,
+      locate,
+      isList: listed !== null,
+      isSaved: false,
+    })
+    wait()
+  }
+
+  // A file of several that was bad before this start already: nobody but us knows what it last declared.
+  function withUnread({ objects, problems: found }: Declaration): DeclaredObject[] {
+    const unread = found.filter(({ kind }) => kind === 'file').map(({ key }) => `${key}#`)
+    if (unread.length === 0) return [...objects]
+    const declared = [...objects]
+    const known = objectKinds.flatMap((kind) => [...inventory.objects(kind).values()])
+    const kept = known.filter(({ key }) => unread.some((file) => key.startsWith(file)))
+    const names = new Set(declared.map(({ kind, id }) => `${kind} ${id}`))
+    return [...declared, ...kept.filter(({ kind, id }) => !names.has(`${kind} ${id}`))]
+  }
+
+  function takeUnreadable(reading: Unreadable): void {
+    trouble = reading.problems
+    events.onTold(source)
+  }
+
+  function lose(error: Error): void {
+    // Told once, not at each attempt.
+    if (!isLost) events.onLost(source, error)
+    isLost = true
+  }
+
+  // What is held, or damped, ends by time alone.
+  function wait(): void {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    const at = inventory.nextDueAt()
+    if (at === null || stopping.signal.aborted) return
+    timer = setTimeout(
+      () => {
+        const time = now()
+        if (inventory.needsList(time)) provider.reload()
+        const names = inventory.due(time)
+        const reading = { changedAt: time, locate: undefined, isList: false, isSaved: false }
+        if (names.length > 0) events.onDifferent(source, names, reading)
+        wait()
+      },
+      Math.min(longestTimerMs, Math.max(1, at - now())),
+    )
+    timer.unref()
+  }
+
+  function held(): Problem[] {
+    const doubted = inventory.held()
+    if (doubted === null) return []
+    const end =
+      doubted.until === null
+        ? `until an operator confirms it (POST /api/providers/${provider.name}/confirm)`
+        : 'until a second list confirms it'
+    const message = `${doubted.reason}: what vanished stays in force ${end}`
+    return [{ kind: 'source', id: '', message, source: provider.name, key: provider.name }]
+  }
+
+  function unsaved(): Problem[] {
+    if (unusable === null) return []
+    return [
+      { kind: 'source', id: '', message: unusable, source: provider.name, key: provider.name },
+    ]
+  }
+
+  function count(): number {
+    return objectKinds.reduce((sum, kind) => sum + inventory.objects(kind).size, 0)
+  }
+
+  const source: Source = {
+    name: provider.name,
+    required: options.required,
+    objects: (kind) => inventory.objects(kind),
+    revision: () => revision,
+    problems: () => [...trouble, ...problems, ...held(), ...unsaved()],
+    get origin() {
+      return origin
+    },
+    restore() {
+      const before = lastGood?.load() ?? { state: 'none' }
+      if (before.state === 'unusable') unusable = before.reason
+      if (before.state !== 'good') return
+      const { objects } = before
+      savedAt = before.savedAt
+      revision = before.revision
+      origin = 'disk'
+      const declaration: Declaration = {
+        readable: true,
+        revision,
+        objects,
+        changes: null,
+        listed: 'last-good',
+        problems: [],
+        changedAt: before.savedAt,
+      }
+      const names = inventory.take(declaration, now())
+      const reading = { changedAt: now(), locate: undefined, isList: true, isSaved: true }
+      events.onDifferent(source, names, reading)
+    },
+    start() {
+      follower = followProvider(provider, {
+        signal: stopping.signal,
+        ...world,
+        onDeclaration: take,
+        onUnreadable: takeUnreadable,
+        onLost: lose,
+      })
+    },
+    reload: () => provider.reload(),
+    confirm() {
+      if (inventory.held() === null) return null
+      const names = inventory.confirm(now())
+      wait()
+      return names
+    },
+    keep() {
+      // Before the source has answered, what is on disk is all there is.
+      if (origin === 'source') keeper?.changed()
+    },
+    report({ setAside, conflicts }) {
+      const status = follower?.status()
+      return {
+        name: provider.name,
+        kind: options.kind,
+        state: status?.state ?? 'connecting',
+        since: status?.since ?? now(),
+        revision: origin === 'nothing' ? null : revision,
+        error: status?.error ?? null,
+        required: options.required,
+        objects: count(),
+        setAside,
+        conflicts,
+        lastSyncAt: status?.lastSyncAt ?? null,
+        lastEventAt: status?.lastEventAt ?? null,
+        events: status?.events ?? 0,
+        resyncs: status?.resyncs ?? {},
+        losses: status?.losses ?? 0,
+        flaps: inventory.flaps,
+        held: inventory.held(),
+        lastGood:
+          keeper === null
+            ? null
+            : { savedAt, serving: origin === 'disk', error: keeper.failure() ?? unusable },
+      }
+    },
+    async stop() {
+      stopping.abort()
+      if (timer !== null) clearTimeout(timer)
+      await follower?.done
+      await keeper?.stop()
+    },
+  }
+  return source
+}

@@ -1,0 +1,98 @@
+/** What admission found wrong, by object: said again only where a pass looks again. */
+import type { Flaw } from '../model/parsed.ts'
+import type { Problem } from '../model/problem.ts'
+import { hideSecrets } from '../model/references.ts'
+import type { Declaration, DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
+import type { Entry } from './entry.ts'
+
+export interface SetAside extends Problem {
+  /** Whether a last good version of the object is in force. */
+  readonly serving: boolean
+}
+
+/** What a pass is told of the sources. */
+export interface SourceView {
+  /** Where a member of an object stands in its source's text. */
+  readonly locate: (source: string) => Declaration['locate']
+  readonly revision: (source: string) => string
+}
+
+export interface Verdicts {
+  /** Puts `object` in force for the entry (null: nothing) and notes what was against what is written. */
+  settle<T>(kind: ObjectKind, entry: Entry<T>, object: T | null, against: readonly Flaw[]): void
+  /** Notes what is against an object beyond itself (its address is taken twice); nothing takes it back. */
+  object(kind: ObjectKind, entry: Entry<unknown>, against: string | null, serving: boolean): void
+  forget(kind: ObjectKind, id: string): void
+  setAside(): readonly SetAside[]
+  /** Of objects that are set aside: a list may have moved them in their source's text. */
+  names(source: string): readonly ObjectName[]
+  /** What is declared but not honoured. */
+  remarks(): readonly Problem[]
+}
+
+export function createVerdicts(view: () => SourceView, now: () => number): Verdicts {
+  const own = new Map<string, readonly SetAside[]>()
+  const beyond = new Map<string, readonly SetAside[]>()
+  const remarks = new Map<string, readonly Problem[]>()
+
+  function toProblem(declared: DeclaredObject, source: string, flaw: Flaw): Problem {
+    const { kind, id, key } = declared
+    const { line, column } = view().locate(source)?.(declared, flaw.path) ?? declared
+    const position = line === undefined ? {} : column === undefined ? { line } : { line, column }
+    const message = hideSecrets(flaw.message, declared.secrets ?? [])
+    return { kind, id, message, source, key, ...position }
+  }
+
+  function note<T>(into: Map<string, readonly T[]>, name: string, items: readonly T[]): void {
+    if (items.length === 0) into.delete(name)
+    else into.set(name, items)
+  }
+
+  return {
+    settle(kind, entry, object, against) {
+      const { declared, source } = entry
+      if (object === null) entry.live = null
+      else if (entry.live?.object !== object || entry.live.source !== source) {
+        const revision = declared.revision ?? view().revision(source)
+        // A last good version that goes on keeps the text it was made of.
+        const isWritten = entry.parsed !== null && against.length === 0
+        const kept = isWritten ? declared : (entry.live?.declared ?? declared)
+        entry.live = { object, declared: kept, source, revision, since: now() }
+      }
+      const flaws = entry.parsed === null ? entry.flaws : against
+      const serving = object !== null
+      const name = `${kind} ${entry.id}`
+      note(
+        own,
+        name,
+        flaws.map((flaw) => ({ ...toProblem(declared, source, flaw), serving })),
+      )
+      note(
+        remarks,
+        name,
+        (declared.remarks ?? []).map((message) =>
+          toProblem(declared, source, { message, path: [] }),
+        ),
+      )
+    },
+    object(kind, entry, against, serving) {
+      const flaws = against === null ? [] : [{ message: against, path: [] }]
+      note(
+        beyond,
+        `${kind} ${entry.id}`,
+        flaws.map((flaw) => ({ ...toProblem(entry.declared, entry.source, flaw), serving })),
+      )
+    },
+    forget(kind, id) {
+      for (const map of [own, beyond, remarks]) map.delete(`${kind} ${id}`)
+    },
+    setAside: () => [...own.values(), ...beyond.values()].flat(),
+    names: (source) =>
+      [...own, ...beyond].flatMap(([name, [problem]]) => {
+        if (problem?.source !== source) return []
+        const space = name.indexOf(' ')
+        return { kind: name.slice(0, space) as ObjectKind, id: name.slice(space + 1) }
+      }),
+    remarks: () => [...remarks.values()].flat(),
+  }
+}

@@ -1,0 +1,101 @@
+/** The servers of a backend, inside it or one by one under keys of their own. Read by hand: there may be 100,000 of them. */
+import * as z from 'zod'
+import { strict, whole } from './fields.ts'
+import { labels, parseLabels } from './labels.ts'
+import { refuseId } from './object-id.ts'
+import { flaw, quote, refuse, type Flaw, type Parsed } from './parsed.ts'
+import { parseServerUrl } from './server-url.ts'
+import type { Server } from './snapshot.ts'
+import { didYouMean } from './suggest.ts'
+
+const MAX_WEIGHT = 1000
+const SERVER_KEYS = ['url', 'weight', 'labels']
+
+/** Only its JSON Schema is used: the functions below are the parsers. */
+export const serverForms: z.ZodType = z.union([
+  z.string().meta({ pattern: '^https?://', description: 'A url: http://10.0.0.7:8080' }),
+  strict(
+    {
+      url: z.string().meta({ pattern: '^https?://', description: 'http or https, no path.' }),
+      weight: whole('Its share of the traffic, 1 to 1000.', 1, MAX_WEIGHT).prefault(1),
+      labels: labels.optional(),
+    },
+    'A server with its weight.',
+  ),
+])
+
+interface JsonMap {
+  readonly [key: string]: unknown
+}
+
+type Complain = (message: string, path: readonly string[]) => void
+
+/** `id` is the server's own, without its backend's. */
+export function parseServer(id: string, value: unknown): Parsed<Server> {
+  const flaws: Flaw[] = []
+  const server = readServer(id, value, (message, path) => flaws.push(flaw(path, message)))
+  return server === null ? refuse(flaws) : { ok: true, value: server }
+}
+
+/** Those that are right, each url once. */
+export function readServers(value: unknown, complain: Complain): readonly Server[] {
+  if (!isMap(value)) {
+    complain(`must be a map of ids to urls, not ${quote(value)}`, [])
+    return []
+  }
+  const found: Server[] = []
+  const holders = new Map<string, string>()
+  for (const [id, declared] of Object.entries(value)) {
+    const server = readServer(id, declared, (message, path) => complain(message, [id, ...path]))
+    if (server === null) continue
+    const holder = holders.get(server.url)
+    if (holder === undefined) {
+      holders.set(server.url, id)
+      found.push(server)
+    } else {
+      // Endpoints are known by backend and url, so a second one would share the first one's counters.
+      complain(`${server.url} is already the server ${quote(holder)}; use weight to send it more`, [
+        id,
+      ])
+    }
+  }
+  return found
+}
+
+/** Null when something is wrong with it, which `complain` was told. */
+function readServer(id: string, declared: unknown, complain: Complain): Server | null {
+  const refused = refuseId(id)
+  if (refused !== null) {
+    complain(refused, [])
+    return null
+  }
+  const form = isMap(declared) ? declared : { url: declared }
+  const unknown = Object.keys(form).filter((key) => !SERVER_KEYS.includes(key))
+  for (const key of unknown) {
+    complain(`unknown key ${quote(key)}${didYouMean(key, SERVER_KEYS)}`, [key])
+  }
+  const weight = form['weight'] ?? 1
+  if (!isWeight(weight)) {
+    complain(`must be a whole number from 1 to ${MAX_WEIGHT}, not ${quote(weight)}`, ['weight'])
+    return null
+  }
+  const notes = parseLabels(form['labels'])
+  if (!notes.ok) {
+    complain(notes.reason, ['labels'])
+    return null
+  }
+  const url = parseServerUrl(form['url'])
+  if (!url.ok) {
+    complain(url.reason, isMap(declared) ? ['url'] : [])
+    return null
+  }
+  return unknown.length === 0 ? { id, ...url.value, weight, labels: notes.value } : null
+}
+
+function isWeight(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_WEIGHT
+}
+
+function isMap(value: unknown): value is JsonMap {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

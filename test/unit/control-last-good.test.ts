@@ -1,0 +1,353 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { createLastGoodKeeper } from '../../src/control/last-good-keeper.ts'
+import type { LastGoodKeeper } from '../../src/control/last-good-keeper.ts'
+import { createLastGood } from '../../src/control/last-good.ts'
+import type { LastGood, SaveAnswer } from '../../src/control/last-good.ts'
+import type { DeclaredObject } from '../../src/providers/provider.ts'
+import { declared, frontends } from '../support/source-objects.ts'
+import { eventually, turn } from '../support/until.ts'
+
+function openFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-last-good-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** One saved file, its path and a fresh reader of it. */
+async function openSaved(
+  t: TestContext,
+  objects: readonly DeclaredObject[] = frontends(3),
+): Promise<{ path: string; lastGood: LastGood }> {
+  const folder = join(openFolder(t), 'state')
+  const lastGood = createLastGood({ folder, source: 'etcd', now: () => 1234 })
+  const answer = await lastGood.save(objects, 'r7')
+  assert.deepEqual(answer, { saved: true, at: 1234 })
+  const [file = ''] = readdirSync(folder)
+  return { path: join(folder, file), lastGood }
+}
+
+test('has nothing before the first save', (t) => {
+  const lastGood = createLastGood({ folder: join(openFolder(t), 'none'), source: 'etcd' })
+
+  assert.deepEqual(lastGood.load(), { state: 'none' })
+})
+
+test('gives back what was saved, with its revision and time', async (t) => {
+  const objects: DeclaredObject[] = [
+    {
+      ...declared('backend', 'b', { servers: { s: 'http://10.0.0.1' } }),
+      revision: '5',
+      line: 3,
+      column: 1,
+    },
+    { ...declared('frontend', '__proto__', undefined), fault: 'is not JSON', remarks: ['a', 'b'] },
+    { ...declared('host', 'ä\n"\u2028\ud800', [null, 1, 'PEM']), secrets: ['PEM'] },
+  ]
+  const { lastGood } = await openSaved(t, objects)
+
+  assert.deepEqual(lastGood.load(), { state: 'good', objects, revision: 'r7', savedAt: 1234 })
+})
+
+test('gives back nothing where nothing was declared', async (t) => {
+  const { lastGood } = await openSaved(t, [])
+
+  assert.deepEqual(lastGood.load(), { state: 'good', objects: [], revision: 'r7', savedAt: 1234 })
+})
+
+test('lets nobody else read what it saves', async (t) => {
+  const { path } = await openSaved(t)
+
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+  assert.equal(statSync(dirname(path)).mode & 0o777, 0o700)
+})
+
+test('never uses a file in part: names what is wrong with it, and moves it aside', async (t) => {
+  const { path, lastGood } = await openSaved(t)
+  const whole = readFileSync(path)
+  const text = whole.toString()
+  const other = createLastGood({ folder: dirname(path), source: 'redis' })
+  await other.save([], '1')
+  const foreign = readFileSync(
+    join(dirname(path), readdirSync(dirname(path)).find((file) => file.startsWith('redis')) ?? ''),
+  )
+  const broken: readonly (readonly [Buffer | string, RegExp])[] = [
+    ['', /cut off/],
+    ['\n', /cut off/],
+    [whole.subarray(0, 1), /cut off/],
+    [whole.subarray(0, whole.length >> 1), /cut off/],
+    [whole.subarray(0, -1), /cut off/],
+    [text.replace('"f2"', '"f9"'), /checksum is wrong/],
+    [text.replace(/\{"kind".*\n/, ''), /checksum is wrong/],
+    [text.replace('"version":1', '"version":2'), /version 2, this program reads version 1/],
+    [foreign, /another source, "redis"/],
+    [Buffer.alloc(10_000), /cut off/],
+  ]
+
+  for (const [content, reason] of broken) {
+    writeFileSync(path, content)
+
+    const loaded = lastGood.load()
+
+    assert.equal(loaded.state, 'unusable')
+    assert.match(loaded.state === 'unusable' ? loaded.reason : '', reason)
+    assert.equal(existsSync(path), false)
+    assert.deepEqual(readFileSync(`${path}.bad`), Buffer.from(content))
+    assert.deepEqual(lastGood.load(), { state: 'none' })
+  }
+})
+
+test('notices any single byte that is another one', async (t) => {
+  const { path, lastGood } = await openSaved(t)
+  const whole = readFileSync(path)
+
+  for (let at = 0; at < whole.length; at++) {
+    const flipped = Buffer.from(whole)
+    flipped[at] = (whole[at] ?? 0) ^ 1
+    writeFileSync(path, flipped)
+
+    assert.equal(lastGood.load().state, 'unusable', `byte ${at}`)
+  }
+})
+
+test('keeps one object that has no text for its name and reason only', async (t) => {
+  let deep: unknown = []
+  for (let depth = 0; depth < 100_000; depth++) deep = [deep]
+  const { lastGood } = await openSaved(t, [declared('frontend', 'deep', deep), ...frontends(1)])
+
+  const loaded = lastGood.load()
+
+  assert.ok(loaded.state === 'good')
+  assert.deepEqual(
+    loaded.objects.map(({ id }) => id),
+    ['deep', 'f1'],
+  )
+  assert.match(loaded.objects[0]?.fault ?? '', /could not be kept on disk: Maximum call stack/)
+})
+
+test('has a file for each source, whatever its name, inside its folder', async (t) => {
+  const folder = openFolder(t)
+  const names = [
+    'etcd',
+    'ETCD',
+    '',
+    '.',
+    '..',
+    '../../etc',
+    'a/b',
+    'a-b',
+    'x'.repeat(5000),
+    'ü\0\n',
+  ]
+
+  for (const source of names) await createLastGood({ folder, source }).save([], source)
+
+  assert.equal(readdirSync(folder).length, names.length)
+  for (const source of names) {
+    const loaded = createLastGood({ folder, source }).load()
+    assert.equal(loaded.state === 'good' && loaded.revision, source)
+  }
+})
+
+test('writes only the last of several that wait, and answers all of them', async (t) => {
+  let writes = 0
+  const lastGood = createLastGood({
+    folder: openFolder(t),
+    source: 'etcd',
+    now: () => ++writes,
+  })
+
+  const answers = await Promise.all(
+    ['r1', 'r2', 'r3', 'r4'].map((revision) => lastGood.save(frontends(2), revision)),
+  )
+
+  const times = answers.map((answer) => answer.saved && answer.at)
+  const loaded = lastGood.load()
+  assert.deepEqual(times, [1, 2, 2, 2])
+  assert.equal(loaded.state === 'good' && loaded.revision, 'r4')
+})
+
+test('saves what there was when it was asked, whatever changes while it writes', async (t) => {
+  const lastGood = createLastGood({ folder: openFolder(t), source: 'etcd' })
+  const objects = new Map(frontends(5000).map((object) => [object.id, object]))
+
+  const saving = lastGood.save(objects.values(), 'r1')
+  await turn()
+  objects.clear()
+  await saving
+
+  const loaded = lastGood.load()
+  assert.equal(loaded.state === 'good' && loaded.objects.length, 5000)
+})
+
+test('answers with a reason where it cannot write, and leaves nothing behind', async (t) => {
+  const folder = openFolder(t)
+  writeFileSync(join(folder, 'file'), '')
+  const below = createLastGood({ folder: join(folder, 'file', 'state'), source: 'etcd' })
+  const { path, lastGood } = await openSaved(t)
+  rmSync(path)
+  mkdirSync(join(path, 'in-the-way'), { recursive: true })
+
+  const answers = [await below.save([], '1'), await lastGood.save([], '1')]
+
+  const reasons = answers.map((answer) => (answer.saved ? '' : answer.reason))
+  assert.match(reasons[0] ?? '', /^cannot save .*ENOTDIR/)
+  assert.match(reasons[1] ?? '', /^cannot save .*(EISDIR|ENOTEMPTY|EEXIST)/)
+  assert.equal(readdirSync(dirname(path)).length, 1)
+  assert.match(JSON.stringify(lastGood.load()), /cannot be read: EISDIR/)
+})
+
+test('removes what a process left beside that died long ago, and nothing that is young', async (t) => {
+  const { path, lastGood } = await openSaved(t)
+  for (const name of ['old', 'young']) writeFileSync(`${path}.${name}.tmp`, '')
+  utimesSync(`${path}.old.tmp`, 0, 0)
+  utimesSync(`${path}.young.tmp`, 1, 1)
+
+  createLastGood({ folder: dirname(path), source: 'etcd', now: () => 61_000 }).load()
+
+  assert.equal(existsSync(`${path}.old.tmp`), false)
+  assert.equal(existsSync(`${path}.young.tmp`), true)
+  assert.equal(lastGood.load().state, 'good')
+})
+
+test('leaves the old or the new file, whenever it is killed', (t) => {
+  const folder = openFolder(t)
+  const lastGood = createLastGood({ folder, source: 'etcd' })
+  const script = fileURLToPath(new URL('../support/save-and-die.ts', import.meta.url))
+  const turns = [Infinity, 0, 1, 2, 3, 5, 8, 20, 60, 200, 500, 1000, 2000, 3000, 4000, Infinity]
+  let last = ''
+
+  for (const [revision, limit] of turns.entries()) {
+    const { signal } = spawnSync(process.execPath, [script, folder, `${revision}`, `${limit}`])
+    const loaded = lastGood.load()
+
+    assert.equal(signal, 'SIGKILL')
+    assert.ok(loaded.state === 'good', `after ${limit} turns: ${JSON.stringify(loaded)}`)
+    if (limit === 0) assert.equal(loaded.revision, last, 'nothing is there yet')
+    if (limit === Infinity)
+      assert.equal(loaded.revision, `${revision}`, 'what is answered is there')
+    assert.ok([last, `${revision}`].includes(loaded.revision), `after ${limit} turns`)
+    assert.equal(loaded.objects.length, 3000)
+    for (const { value } of loaded.objects) {
+      assert.equal((value as { revision: string }).revision, loaded.revision)
+    }
+    last = loaded.revision
+  }
+})
+
+interface Kept {
+  readonly keeper: LastGoodKeeper
+  readonly saved: string[]
+  readonly log: string[]
+  revision: string
+  /** Saves that were begun. */
+  asked: number
+}
+
+function openKeeper(
+  t: TestContext,
+  answers: readonly SaveAnswer[] = [],
+  saveMs = 1,
+  retryMs = 1,
+): Kept {
+  const saved: string[] = []
+  const log: string[] = []
+  const note = (_fields: object, message: string): void => void log.push(message)
+  const keeper = createLastGoodKeeper({
+    source: 'etcd',
+    lastGood: {
+      async save(_objects, revision) {
+        kept.asked++
+        for (let turns = 0; turns < 100; turns++) await turn()
+        saved.push(revision)
+        return answers[saved.length - 1] ?? { saved: true, at: 0 }
+      },
+    },
+    collect: () => ({ objects: [], revision: kept.revision }),
+    log: { info: note, warn: note, error: note },
+    saveMs,
+    retryMs,
+  })
+  const kept: Kept = { keeper, saved, log, revision: 'r1', asked: 0 }
+  t.after(() => keeper.stop())
+  return kept
+}
+
+test('saves a while after a change, and once for all changes until then', async (t) => {
+  const kept = openKeeper(t)
+  kept.keeper.changed()
+  kept.keeper.changed()
+  kept.revision = 'r2'
+
+  await eventually(() => kept.saved.length > 0, 'a save')
+  await kept.keeper.stop()
+
+  assert.deepEqual(kept.saved, ['r2'])
+})
+
+test('saves again what changes while it saves', async (t) => {
+  const kept = openKeeper(t)
+  kept.keeper.changed()
+  await eventually(() => kept.saved.length === 1, 'a save')
+  kept.revision = 'r2'
+  kept.keeper.changed()
+
+  await eventually(() => kept.saved.length === 2, 'a second save')
+
+  assert.deepEqual(kept.saved, ['r1', 'r2'])
+})
+
+test('saves once more at the stop what is not saved yet, and else nothing', async (t) => {
+  const dirty = openKeeper(t, [], 1_000_000)
+  const clean = openKeeper(t)
+  dirty.keeper.changed()
+
+  await dirty.keeper.stop()
+  await clean.keeper.stop()
+
+  assert.deepEqual(dirty.saved, ['r1'])
+  assert.deepEqual(clean.saved, [])
+})
+
+test('waits at the stop for the save that runs, and then saves what has changed since', async (t) => {
+  const kept = openKeeper(t)
+  kept.keeper.changed()
+  await eventually(() => kept.asked === 1, 'a save that runs')
+  kept.revision = 'r2'
+  kept.keeper.changed()
+
+  await kept.keeper.stop()
+
+  assert.deepEqual(kept.saved, ['r1', 'r2'])
+})
+
+test('tries again what could not be saved, and says so once', async (t) => {
+  const full = { saved: false, reason: 'cannot save x: ENOSPC' } as const
+  const kept = openKeeper(t, [full, full])
+  kept.keeper.changed()
+
+  await eventually(() => kept.saved.length === 1, 'a save')
+  await eventually(() => kept.keeper.failure() !== null, 'a failure')
+  await eventually(() => kept.saved.length === 3 && kept.keeper.failure() === null, 'a good save')
+
+  assert.deepEqual(kept.log, [
+    'source "etcd": cannot save x: ENOSPC; a restart would not have it',
+    'source "etcd": its last good is saved again',
+  ])
+})
