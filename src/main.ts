@@ -4,10 +4,13 @@ import { availableParallelism } from 'node:os'
 import { checkFile } from './cli/check.ts'
 import { parseCommandLine } from './cli/command-line.ts'
 import { runHealthcheck } from './cli/healthcheck.ts'
+import { runObjects } from './cli/objects.ts'
 import { refuseOldNode } from './cli/runtime.ts'
 import { versionNumber, versionText } from './cli/version.ts'
 import { admitDocument } from './control/admit-document.ts'
 import { resolveConfigPath, resolveSettings } from './model/resolve-settings.ts'
+import { createReferenceReader } from './providers/file-references.ts'
+import { openObjects } from './process/objects.ts'
 import { readSettings, serve } from './process/serve.ts'
 
 const NORMAL_CONFIG = '/etc/sluice/sluice.yaml'
@@ -28,13 +31,25 @@ async function main(): Promise<number> {
       })
     }
     case 'check':
-      return checkFile(command.file, (document) => admitDocument(command.file, document), print)
+      return checkFile(
+        command.file,
+        (document) => admitDocument(command.file, document),
+        { env: process.env, readFile: createReferenceReader(command.file).readFile },
+        print,
+      )
     case 'healthcheck': {
       const filename = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
       const document = readSettings(filename)
       const cores = availableParallelism()
       const sources = { document, filename, env: process.env, flags: command.flags, cores }
       return runHealthcheck(resolveSettings(sources).settings.admin.address, print)
+    }
+    case 'put':
+    case 'delete':
+    case 'get': {
+      const config = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
+      const world = { input: process.stdin, print, complain: (line: string) => console.error(line) }
+      return runObjects(command, openObjects(config, command.source, world))
     }
     case 'version':
       print(versionText())

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { parseDocument, type ReadableDocument } from '../model/document.ts'
 import { escapeControls } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
+import type { ReferenceWorld } from '../model/references.ts'
 import { resolveSettings } from '../model/resolve-settings.ts'
 
 /** Control's verdict on the objects of a file. */
@@ -12,6 +13,7 @@ export type AdmitDocument = (document: ReadableDocument) => readonly Problem[]
 export function checkFile(
   path: string,
   admit: AdmitDocument,
+  references: ReferenceWorld,
   print: (line: string) => void,
 ): 0 | 1 {
   let text: string
@@ -21,8 +23,10 @@ export function checkFile(
     print(`${path}: ${reasonOf(error)}`)
     return 1
   }
-  const document = parseDocument(text, path)
-  const problems = document.readable ? problemsOf(document, path, admit) : document.problems
+  const document = parseDocument(text, path, references)
+  const problems = document.readable
+    ? problemsOf(document, path, admit, references)
+    : document.problems
   for (const problem of problems) print(toLine(path, problem))
   if (problems.length > 0) {
     print(`${path}: ${count(problems.length, 'problem')}`)
@@ -32,9 +36,15 @@ export function checkFile(
   return 0
 }
 
-function problemsOf(document: ReadableDocument, path: string, admit: AdmitDocument): Problem[] {
-  // Only what the file says: the environment of this moment is not the one it will be served in.
-  const settings = resolveSettings({ document, filename: path, env: {}, flags: {}, cores: 1 })
+function problemsOf(
+  document: ReadableDocument,
+  path: string,
+  admit: AdmitDocument,
+  references: ReferenceWorld,
+): Problem[] {
+  // Settings of the environment are not what the file says; what the file refers to there is.
+  const world = { filename: path, env: {}, flags: {}, cores: 1, references }
+  const settings = resolveSettings({ document, ...world })
   const all = [...document.problems, ...settings.problems, ...admit(document)]
   return all.sort(
     (left, right) =>
@@ -48,8 +58,12 @@ function toLine(path: string, { kind, id, message, line, column }: Problem): str
 }
 
 function inventory(document: ReadableDocument): string {
-  return (['listener', 'backend', 'frontend'] as const)
-    .map((kind) => count(document.objects.filter((object) => object.kind === kind).length, kind))
+  return (['listener', 'host', 'backend', 'frontend'] as const)
+    .map(
+      (kind) => [document.objects.filter((object) => object.kind === kind).length, kind] as const,
+    )
+    .filter(([number, kind]) => kind !== 'host' || number > 0)
+    .map(([number, kind]) => count(number, kind))
     .join(', ')
 }
 

@@ -3,7 +3,9 @@ import { parseArgs } from 'node:util'
 import type { SettingName } from '../model/resolve-settings.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
-import { HEALTHCHECK_FLAGS, SERVE_FLAGS, helpText, type Topic } from './help.ts'
+import { HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS, helpText, type Topic } from './help.ts'
+import { parseObjectWords } from './object-words.ts'
+import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 
 export type Flags = Readonly<Partial<Record<SettingName, string>>>
 
@@ -12,12 +14,23 @@ export type Command =
   | { readonly kind: 'serve'; readonly config: string | null; readonly flags: Flags }
   | { readonly kind: 'check'; readonly file: string }
   | { readonly kind: 'healthcheck'; readonly config: string | null; readonly flags: Flags }
+  | PutCommand
+  | DeleteCommand
+  | GetCommand
   | { readonly kind: 'version' }
   | { readonly kind: 'help'; readonly topic: Topic; readonly text: string }
   /** For standard error, and exit code 2. */
   | { readonly kind: 'usage-error'; readonly message: string }
 
-const COMMANDS: readonly Topic[] = ['serve', 'check', 'healthcheck', 'version']
+const COMMANDS: readonly Topic[] = [
+  'serve',
+  'check',
+  'put',
+  'delete',
+  'get',
+  'healthcheck',
+  'version',
+]
 
 /** `argv` without Node and the program. Never throws. */
 export function parseCommandLine(argv: readonly string[]): Command {
@@ -32,6 +45,10 @@ export function parseCommandLine(argv: readonly string[]): Command {
       return withFlags('healthcheck', rest, Object.keys(HEALTHCHECK_FLAGS))
     case 'check':
       return check(rest)
+    case 'put':
+    case 'delete':
+    case 'get':
+      return objects(first, rest)
     case 'version':
       return version(rest)
     default:
@@ -62,7 +79,7 @@ function withFlags(
     return mistake(`${kind} takes no ${quote(extra)}; a file is given as --config FILE`, kind)
   }
   const { config = null, ...flags } = read.flags
-  return { kind, config, flags }
+  return { kind, config, flags: flags as Flags }
 }
 
 function check(words: readonly string[]): Command {
@@ -75,6 +92,13 @@ function check(words: readonly string[]): Command {
   return { kind: 'check', file }
 }
 
+function objects(kind: 'put' | 'delete' | 'get', words: readonly string[]): Command {
+  const read = readWords(kind, words, Object.keys(OBJECT_FLAGS[kind]))
+  if ('kind' in read) return read
+  const parsed = parseObjectWords(kind, read.positionals, read.flags)
+  return typeof parsed === 'string' ? mistake(parsed, kind) : parsed
+}
+
 function version(words: readonly string[]): Command {
   const read = readWords('version', words, [])
   if ('kind' in read) return read
@@ -85,7 +109,7 @@ function version(words: readonly string[]): Command {
 }
 
 interface Words {
-  readonly flags: Readonly<Partial<Record<SettingName | 'config', string>>>
+  readonly flags: Readonly<Partial<Record<string, string>>>
   readonly positionals: readonly string[]
 }
 

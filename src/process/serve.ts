@@ -6,16 +6,17 @@ import { createAdmission } from '../control/admit.ts'
 import { type Control, createControl } from '../control/control.ts'
 import { readLocalAddresses } from '../control/local-addresses.ts'
 import { createPublisher, type Publisher } from '../control/publish.ts'
-import { createReadBeside } from '../control/read-beside.ts'
 import { parseSettings } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
+import type { Listener } from '../model/snapshot.ts'
 import { resolveSettings, type SettingSources } from '../model/resolve-settings.ts'
 import type { Settings } from '../model/settings.ts'
 import { createLog, type Log } from '../observe/log.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { openSink, type Sink } from '../observe/sink.ts'
-import { createFileProvider } from '../providers/file.ts'
+import { createReferenceReader } from '../providers/file-references.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { openSources, readBesideSources } from './sources.ts'
 import { problemOfPort } from './taken-port.ts'
 import { createThreads, type Threads } from './threads.ts'
 import { createTidy } from './tidy.ts'
@@ -32,9 +33,15 @@ export interface ServeOptions {
 /** Resolves with the exit code: 0 after a drain, 1 when it could not start. */
 export async function serve(options: ServeOptions): Promise<number> {
   const { config, flags, env, complain } = options
-  const sources = { filename: config, env, flags, cores: availableParallelism() }
-  const { settings, problems } = resolveSettings({ document: readSettings(config), ...sources })
-  const fatal = problems.filter((problem) => problem.source !== 'file')
+  const { readFile } = createReferenceReader(config)
+  const { settings, problems, fatal } = resolveSettings({
+    document: readSettings(config),
+    filename: config,
+    env,
+    flags,
+    cores: availableParallelism(),
+    references: { env, readFile },
+  })
   if (fatal.length > 0) {
     for (const { message } of fatal) complain(`sluice: ${message}`)
     return 1
@@ -67,9 +74,10 @@ async function run(
   const scoreboard = new Scoreboard(Math.max(1, settings.workers), Date.now())
   const publisher = createPublisher(scoreboard)
   const control = createControl({
-    providers: [createFileProvider(options.config)],
+    sources: await openSources(options.config, settings),
+    startMs: settings.startMs,
     admission: createAdmission({
-      readFile: createReadBeside(options.config),
+      readFile: readBesideSources(options.config, settings),
       admin: settings.admin.address,
       localAddresses: readLocalAddresses,
       now: Date.now,
@@ -95,26 +103,36 @@ async function run(
   async function start(): Promise<void> {
     // They get ready while the sources are read.
     threads.start()
-    await control.start()
     const parts = { ...options, settings, scoreboard, publisher, control, threads, sink, log }
+    await control.open()
     admin = await openAdmin(parts, () => state)
-    const { objects } = control.table()
-    // A table without objects is the one that is in force already: it is never published.
-    if (objects.length === 0) throw new Error(noListener(publisher, control))
-    if (settings.workers > 0) await refuseTakenPorts(objects)
+    await control.start()
+    const listeners = [...control.listeners()]
+    if (listeners.length === 0) {
+      if (!mayWait(settings)) throw new Error(noListener(publisher, control))
+      log.warn({}, 'no listener is declared yet: waiting for the sources')
+    }
+    if (settings.workers > 0) await refuseTakenPorts(listeners)
     threads.attach()
-    await publisher.whenInForce(1)
-    const ports = threads.ports()
-    if (Object.keys(ports).length === 0) throw new Error(noListener(publisher, control))
+    const ports = await firstPorts()
     for (const problem of publisher.threadProblems()) log.error({}, problem)
     state = 'ready'
     const { workers } = settings
     log.info({ ports, admin: admin.address, workers, version: options.version }, 'serving')
   }
 
+  /** The first table that opens a listener: a registry may bring one later. */
+  async function firstPorts(): Promise<ReturnType<Threads['ports']>> {
+    for (let number = 1; ; number++) {
+      await publisher.whenInForce(number)
+      const ports = threads.ports()
+      if (Object.keys(ports).length > 0) return ports
+      if (!mayWait(settings)) throw new Error(noListener(publisher, control))
+    }
+  }
+
   /** One that is taken is a listener less; all of them are no start. */
-  async function refuseTakenPorts(objects: ReturnType<Control['table']>['objects']): Promise<void> {
-    const listeners = objects.flatMap((one) => (one.kind === 'listener' ? [one.object] : []))
+  async function refuseTakenPorts(listeners: readonly Listener[]): Promise<void> {
     const problems = (await Promise.all(listeners.map(problemOfPort))).flatMap((one) => one ?? [])
     if (problems.length > 0 && problems.length === listeners.length)
       throw new Error(problems.join('; '))
@@ -146,6 +164,11 @@ async function run(
   log.info({}, 'stopped')
   await sink.close()
   return 0
+}
+
+/** A source that somebody named may be away now and declare a listener later; the file alone has said all there is. */
+function mayWait({ sources }: Settings): boolean {
+  return sources.some(({ required }) => required)
 }
 
 function noListener(publisher: Publisher, control: Control): string {
@@ -184,6 +207,7 @@ function openAdmin(
         revision: publisher.inForce(),
         setAside: control.table().setAside.length,
         lastChangeAt,
+        sources: control.sources(),
         workers,
         workerRestarts: restarts,
         droppedLogLines: sink.dropped,
@@ -204,10 +228,23 @@ function openAdmin(
     metrics,
     ready: () => ({
       ready: state() === 'ready',
-      reason: state() === 'starting' ? 'the first table is not in force yet' : state(),
+      reason: state() === 'starting' ? whyNotReady(control) : state(),
     }),
+    providers: control.sources,
+    confirm: control.confirm,
+    reload: control.reload,
     log,
   })
+}
+
+function whyNotReady(control: Control): string {
+  const silent = control
+    .sources()
+    .filter(({ state, required }) => required && state !== 'live')
+    .map(
+      ({ name, state, error }) => `source ${name} is ${state}${error === null ? '' : `: ${error}`}`,
+    )
+  return ['the first table is not in force yet', ...silent].join('; ')
 }
 
 interface Signals {

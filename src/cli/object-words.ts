@@ -1,0 +1,77 @@
+/** The words behind `put`, `delete` and `get`: which object, and how. */
+import { parseDuration } from '../model/duration.ts'
+import { quote } from '../model/parsed.ts'
+import { didYouMean } from '../model/suggest.ts'
+import { refuseName } from '../providers/keyspace.ts'
+import type { ObjectKind } from '../providers/provider.ts'
+import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
+
+type Flags = Readonly<Partial<Record<string, string>>>
+
+const kinds: readonly ObjectKind[] = [
+  'listener',
+  'host',
+  'backend',
+  'server',
+  'frontend',
+  'middleware',
+]
+/** Of ids that have two halves. */
+const owners: Readonly<Partial<Record<ObjectKind, string>>> = {
+  server: 'BACKEND/SERVER',
+  middleware: 'FRONTEND/MIDDLEWARE',
+}
+const longestMs = 365 * 24 * 3_600_000
+
+/** The command, or what is wrong with it. */
+export function parseObjectWords(
+  command: 'put' | 'delete' | 'get',
+  words: readonly string[],
+  flags: Flags,
+): PutCommand | DeleteCommand | GetCommand | string {
+  const [kindWord, id, json, ...more] = words
+  const { source = null, config = null } = flags
+  if (kindWord === undefined && command === 'get') {
+    return { kind: command, object: null, id: null, source, config }
+  }
+  const object = kinds.find((kind) => kind === kindWord)
+  if (object === undefined) {
+    return kindWord === undefined
+      ? `${command} needs a kind and an id`
+      : `there is no kind ${quote(kindWord)}${didYouMean(kindWord, kinds)}`
+  }
+  if (id === undefined) {
+    if (command !== 'get') return `${command} needs the id of the ${object}`
+    return { kind: command, object, id: null, source, config }
+  }
+  const extra = command === 'put' ? more[0] : json
+  const refused = refuseObjectId(object, id)
+  if (refused !== null) return refused
+  if (extra !== undefined) return tooMany(command, extra)
+  if (command === 'get') return { kind: command, object, id, source, config }
+
+  const expected = flags['expect'] === 'none' ? null : flags['expect']
+  const about = { object, id, expected, source, config }
+  if (command === 'delete') return { kind: command, ...about }
+  const ttl = flags['ttl'] === undefined ? null : parseDuration(flags['ttl'], 1, longestMs)
+  if (ttl?.ok === false) return `--ttl ${ttl.reason}`
+  return {
+    kind: command,
+    ...about,
+    json: json === undefined || json === '-' ? null : json,
+    ttlMs: ttl === null ? null : ttl.value,
+  }
+}
+
+function refuseObjectId(kind: ObjectKind, id: string): string | null {
+  const form = owners[kind]
+  const slashes = id.split('/').length - 1
+  if (form !== undefined && slashes !== 1) return `the id of a ${kind} is ${form}, not ${quote(id)}`
+  return refuseName({ kind, id })
+}
+
+function tooMany(command: string, word: string): string {
+  return command === 'put'
+    ? `put takes one value, ${quote(word)} is too many; quote the JSON for the shell`
+    : `${command} takes no ${quote(word)}`
+}

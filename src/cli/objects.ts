@@ -1,0 +1,165 @@
+/** `sluice put`, `delete` and `get`: objects in whichever registry is configured. Nothing is written when anything is wrong. */
+import { escapeControls, quote } from '../model/parsed.ts'
+import { readJsonText } from '../providers/json-value.ts'
+import type { ObjectKind } from '../providers/provider.ts'
+import type { Store, StoredObject, WriteOptions } from '../providers/store.ts'
+
+export interface PutCommand {
+  readonly kind: 'put'
+  readonly object: ObjectKind
+  readonly id: string
+  /** Null: it comes from standard input. */
+  readonly json: string | null
+  readonly ttlMs: number | null
+  /** Undefined: whatever is there. */
+  readonly expected: string | null | undefined
+  /** Null: the only one that can be written to. */
+  readonly source: string | null
+  readonly config: string | null
+}
+
+export type DeleteCommand = Omit<PutCommand, 'kind' | 'json' | 'ttlMs'> & {
+  readonly kind: 'delete'
+}
+
+export interface GetCommand {
+  readonly kind: 'get'
+  /** Null: all kinds. */
+  readonly object: ObjectKind | null
+  /** Null: all objects. */
+  readonly id: string | null
+  readonly source: string | null
+  readonly config: string | null
+}
+
+export interface ObjectsWorld {
+  readonly openStore: (source: string | null) => Promise<Store>
+  /** Why control would not admit it, or null. */
+  readonly refuse: (kind: ObjectKind, id: string, value: unknown) => string | null
+  readonly input: AsyncIterable<Uint8Array>
+  readonly print: (line: string) => void
+  readonly complain: (line: string) => void
+}
+
+const maxInputBytes = 1 << 20
+
+/** What a value of the kind looks like, quoted for a shell. */
+const examples: Readonly<Record<ObjectKind, string>> = {
+  listener: `'{"address":":8080"}'`,
+  host: `'{"cert":"/etc/sluice/a.crt","key":"/etc/sluice/a.key"}'`,
+  backend: `'{"balance":"least-connections"}'`,
+  server: `'"http://10.0.0.1:80"' or '{"url":"http://10.0.0.1:80","weight":2}'`,
+  frontend: `'{"route":"Host(\\"a.example\\")","backend":"vote"}'`,
+  middleware: `'{"kind":"headers"}'`,
+}
+
+/** Returns the exit code: 0, or 1 when it could not be done, with the reason. */
+export async function runObjects(
+  command: PutCommand | DeleteCommand | GetCommand,
+  world: ObjectsWorld,
+): Promise<0 | 1> {
+  try {
+    switch (command.kind) {
+      case 'put':
+        return await put(command, world)
+      case 'delete':
+        return await remove(command, world)
+      case 'get':
+        return await get(command, world)
+      default:
+        return command satisfies never
+    }
+  } catch (error) {
+    return fail(world, error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function put(command: PutCommand, world: ObjectsWorld): Promise<0 | 1> {
+  const { object: kind, id, ttlMs, expected, source } = command
+  const read = readJsonText(command.json ?? (await readInput(world.input)))
+  if (!read.ok) {
+    return fail(world, `the value ${read.reason}; a ${kind} is written as ${examples[kind]}`)
+  }
+  const refusal = world.refuse(kind, id, read.value)
+  if (refusal !== null) return fail(world, `${kind} ${id}: ${refusal}; nothing was written`)
+  return withStore(world, source, async (store) => {
+    const options = { ...(ttlMs === null ? {} : { ttlMs }), ...toExpected(expected) }
+    const revision = await store.put(kind, id, read.value, options)
+    world.print(`put ${kind} ${id}, revision ${revision}`)
+    return 0
+  })
+}
+
+function remove(command: DeleteCommand, world: ObjectsWorld): Promise<0 | 1> {
+  const { object: kind, id, expected, source } = command
+  return withStore(world, source, async (store) => {
+    if (!(await store.delete(kind, id, toExpected(expected)))) return missing(world, kind, id)
+    world.print(`deleted ${kind} ${id}`)
+    return 0
+  })
+}
+
+function get({ object: kind, id, source }: GetCommand, world: ObjectsWorld): Promise<0 | 1> {
+  return withStore(world, source, async (store) => {
+    if (kind !== null && id !== null) {
+      const found = await store.get(kind, id)
+      if (found === null) return missing(world, kind, id)
+      world.print(toLine(found))
+      return 0
+    }
+    const all = (await store.list()).filter((object) => kind === null || object.kind === kind)
+    for (const object of all) world.print(toLine(object))
+    return 0
+  })
+}
+
+async function withStore(
+  { openStore }: ObjectsWorld,
+  source: string | null,
+  use: (store: Store) => Promise<0 | 1>,
+): Promise<0 | 1> {
+  const store = await openStore(source)
+  try {
+    return await use(store)
+  } finally {
+    await store.close()
+  }
+}
+
+async function readInput(input: AsyncIterable<Uint8Array>): Promise<string> {
+  const pieces: Uint8Array[] = []
+  let bytes = 0
+  for await (const piece of input) {
+    bytes += piece.length
+    if (bytes > maxInputBytes) {
+      throw new Error(
+        `standard input holds more than ${maxInputBytes} bytes; no object is that long`,
+      )
+    }
+    pieces.push(piece)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces))
+  } catch (error) {
+    throw new Error('standard input is not UTF-8 text', { cause: error })
+  }
+}
+
+function toExpected(expected: string | null | undefined): Pick<WriteOptions, 'expected'> {
+  return expected === undefined ? {} : { expected }
+}
+
+function toLine({ kind, id, revision, ttlMs, value, fault }: StoredObject): string {
+  const line = { kind, id, revision, ...(ttlMs === null ? {} : { ttlMs }), value, fault }
+  // JSON has its own escapes for all that a terminal obeys.
+  return escapeControls(JSON.stringify(line))
+}
+
+function missing(world: ObjectsWorld, kind: ObjectKind, id: string): 1 {
+  return fail(world, `there is no ${kind} ${quote(id)}; sluice get ${kind} lists those there are`)
+}
+
+function fail({ complain }: ObjectsWorld, what: string): 1 {
+  complain(escapeControls(`sluice: ${what}`))
+  return 1
+}

@@ -1,0 +1,77 @@
+/** The sources that the settings name, opened in order of precedence: the file itself comes first. */
+import { join } from 'node:path'
+import { createLastGood } from '../control/last-good.ts'
+import { createReadBeside } from '../control/read-beside.ts'
+import { withFiles } from '../control/source-files.ts'
+import type { SourceOptions } from '../control/source.ts'
+import type { Settings } from '../model/settings.ts'
+import type { ShrinkSettings, SourceSpec } from '../model/source-spec.ts'
+import { createFileProvider } from '../providers/file.ts'
+import { createFilesProvider } from '../providers/files.ts'
+import { createLayout } from '../providers/layout.ts'
+import type { Provider } from '../providers/provider.ts'
+
+/** What is saved in a file, by hand, is meant. */
+const believed: ShrinkSettings = { holdMs: 0, share: 1, allowEmpty: true }
+
+/** Throws with a line for each file (a certificate, an authority) that a source names and that cannot be used. */
+export async function openSources(
+  config: string,
+  settings: Settings,
+): Promise<readonly SourceOptions[]> {
+  const file: SourceOptions = {
+    provider: createFileProvider(config),
+    kind: 'file',
+    required: true,
+    shrink: believed,
+    lastGood: null,
+  }
+  const named = settings.sources.map((spec) => openSource(withFiles(spec, config), settings.data))
+  return [file, ...(await Promise.all(named))]
+}
+
+/** Relative paths in objects start where their source is written. */
+export function readBesideSources(
+  config: string,
+  settings: Settings,
+): (path: string, source: string) => string {
+  const besideConfig = createReadBeside(config)
+  const beside = new Map(
+    settings.sources.flatMap((spec) =>
+      spec.kind === 'files'
+        ? [[spec.name, createReadBeside(join(spec.directory, 'any'))] as const]
+        : [],
+    ),
+  )
+  return (path, source) => (beside.get(source) ?? besideConfig)(path)
+}
+
+async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions> {
+  const { name, kind, required, shrink } = spec
+  // The store is a file of this machine already.
+  const lastGood =
+    kind === 'store' ? null : createLastGood({ folder: join(data, 'last-good'), source: name })
+  return { provider: await openProvider(spec), kind, required, shrink, lastGood }
+}
+
+/** A client that nobody needs is not loaded: etcd's alone would be 34 MB and 0.17 s of every start. */
+async function openProvider(spec: SourceSpec): Promise<Provider> {
+  switch (spec.kind) {
+    case 'etcd': {
+      const { createEtcdProvider } = await import('../providers/etcd.ts')
+      return createEtcdProvider(spec, createLayout(spec.layout, spec))
+    }
+    case 'redis': {
+      const { createRedisProvider } = await import('../providers/redis.ts')
+      return createRedisProvider(spec, createLayout(spec.layout, spec))
+    }
+    case 'files':
+      return createFilesProvider(spec)
+    case 'store': {
+      const { createEmbeddedProvider } = await import('../providers/embedded.ts')
+      return createEmbeddedProvider(spec, createLayout('sluice', { sealKey: null }))
+    }
+    default:
+      return spec satisfies never
+  }
+}
