@@ -21,6 +21,9 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY config /etc/sluice/
+# For the embedded store and the last good snapshots: mount a volume here to keep them.
+RUN mkdir -p /var/lib/sluice && chown 1000:1000 /var/lib/sluice
+VOLUME /var/lib/sluice
 # By number (it is `node` in the base image), so that an orchestrator can see that it is not root.
 USER 1000:1000
 EXPOSE 8080 8182

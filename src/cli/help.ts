@@ -80,7 +80,7 @@ ${flagLines(SERVE_FLAGS)}
 
 Each flag has a variable (SLUICE_LOG_LEVEL for --log-level) and a key in the file. A flag goes before
 the variable, the variable before the file, the file before the default.
-SIGTERM drains and stops, SIGHUP reads the file again.`,
+SIGTERM drains and stops, SIGHUP reads the file and all sources again.`,
 
   check: `usage: sluice check FILE
 

@@ -2,6 +2,7 @@
 import type { ReadableDocument } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import { resolveSettings } from '../model/resolve-settings.ts'
+import type { DeclaredObject } from '../providers/provider.ts'
 import { locateIn } from '../providers/file.ts'
 import { createAdmission } from './admit.ts'
 import { readLocalAddresses } from './local-addresses.ts'
@@ -19,12 +20,33 @@ export function admitDocument(filename: string, document: ReadableDocument): rea
     now: Date.now,
   })
   const shelves = shelve(document.objects)
-  const merge = createMerge([{ name: 'file', objects: (kind) => shelves[kind] }])
+  const elsewhere = shelve(asksElsewhere(document) ? backendsElsewhere(document) : [])
+  const merge = createMerge([
+    { name: 'file', objects: (kind) => shelves[kind] },
+    { name: 'elsewhere', objects: (kind) => elsewhere[kind] },
+  ])
   admission.admit({
-    names: document.objects,
+    names: [...document.objects, ...elsewhere.backend.values()],
     merge,
     locate: () => (object, path) => locateIn(document, object, path),
     revision: () => '',
   })
-  return [...admission.setAside(), ...admission.remarks()]
+  return [...admission.setAside(), ...admission.remarks()].filter(({ source }) => source === 'file')
+}
+
+/** Other sources are named, so that what the file names may stand there. */
+function asksElsewhere({ settings }: ReadableDocument): boolean {
+  const { sources } = settings
+  return typeof sources === 'object' && sources !== null && Object.keys(sources).length > 0
+}
+
+/** A backend, as another source may declare it, for each that a frontend names and the file does not declare. */
+function* backendsElsewhere({ objects }: ReadableDocument): Generator<DeclaredObject> {
+  const own = new Set(objects.flatMap(({ kind, id }) => (kind === 'backend' ? [id] : [])))
+  for (const { kind, value } of objects) {
+    if (kind !== 'frontend' || typeof value !== 'object' || value === null) continue
+    const id = 'backend' in value ? value.backend : null
+    if (typeof id !== 'string' || own.has(id)) continue
+    yield { kind: 'backend', id, value: {}, key: '' }
+  }
 }

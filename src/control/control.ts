@@ -15,6 +15,7 @@ import { createMerge } from './merge.ts'
 import type { Publisher } from './publish.ts'
 import { toShown } from './secrets.ts'
 import type { Shown } from './secrets.ts'
+import { runSoon } from './soon.ts'
 import { openSource } from './source.ts'
 import type { Reading, Source, SourceOptions } from './source.ts'
 
@@ -90,7 +91,7 @@ export function createControl(options: ControlOptions): Control {
   /** What is different since the last pass, and since when. */
   let touched: ObjectName[] = []
   let changedAt = Infinity
-  let timer: NodeJS.Timeout | null = null
+  let callOff: (() => void) | null = null
   let files: NodeJS.Timeout | null = null
   let restUntil = 0
 
@@ -103,7 +104,7 @@ export function createControl(options: ControlOptions): Control {
     if (reading.locate !== undefined) {
       pass((name) => (name === source.name ? reading.locate : undefined))
     } else if (isStarted && touched.length > 0) {
-      timer ??= setTimeout(pass, Math.max(0, restUntil - now()))
+      callOff ??= runSoon(pass, restUntil - now())
     }
     if (reading.isList) tell()
   }
@@ -115,8 +116,8 @@ export function createControl(options: ControlOptions): Control {
   }
 
   function pass(locate: (source: string) => Reading['locate'] = () => undefined): void {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
+    callOff?.()
+    callOff = null
     const began = performance.now()
     const names = merge.affected(touched)
     touched = []
@@ -180,7 +181,7 @@ export function createControl(options: ControlOptions): Control {
   }
 
   async function stop(): Promise<void> {
-    if (timer !== null) clearTimeout(timer)
+    callOff?.()
     if (files !== null) clearInterval(files)
     await Promise.all(sources.map((source) => source.stop()))
   }

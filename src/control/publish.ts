@@ -15,6 +15,7 @@ import { splitDelta } from './parts.ts'
 import type { Part } from './parts.ts'
 import { createPlacement } from './placement.ts'
 import type { PlacedObjects } from './placement.ts'
+import { runSoon } from './soon.ts'
 
 export interface Update {
   readonly kind: 'delta'
@@ -34,7 +35,7 @@ export interface Subscriber {
 }
 
 export interface PublisherOptions {
-  /** Snapshots within this time become one delta. */
+  /** Snapshots that follow one another within this time become one delta. */
   readonly conflateMs?: number
   /** How often retired slots are looked at. */
   readonly sweepMs?: number
@@ -80,7 +81,8 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   let current = emptySnapshot
   let number = 0
   let pending: { snapshot: Snapshot; changedAt: number } | null = null
-  let timer: NodeJS.Timeout | null = null
+  let callOff: (() => void) | null = null
+  let flushedAt = -Infinity
   /** Everything as one delta, kept for the other threads that start at the same time; until the next sweep. */
   let whole: { number: number; parts: readonly Part[] } | null = null
 
@@ -91,7 +93,8 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   sweeper.unref()
 
   function flush(): void {
-    timer = null
+    callOff = null
+    flushedAt = performance.now()
     if (pending === null) return
     const next = pending
     pending = null
@@ -131,7 +134,8 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
         return pending === null ? number : number + 1
       }
       pending = { snapshot, changedAt: Math.min(at, pending?.changedAt ?? at) }
-      timer ??= setTimeout(flush, conflateMs)
+      // The first change after a quiet moment waits for nobody; those that follow closely go together.
+      callOff ??= runSoon(flush, flushedAt + conflateMs - performance.now())
       return number + 1
     },
     attach(subscriber) {
@@ -166,8 +170,8 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       listeners.push(listener)
     },
     stop() {
-      if (timer !== null) clearTimeout(timer)
-      timer = null
+      callOff?.()
+      callOff = null
       pending = null
       clearInterval(sweeper)
     },

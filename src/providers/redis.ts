@@ -11,7 +11,7 @@
  * lies in what was heard do not matter. A link that is lost or silent ends the watch. How keys are named, also in a
  * cluster: redis/names.ts; what a key's revision is: redis/reading.ts; how they are written: redis/store.ts.
  *
- * A user of its own needs `~<prefix>/* ~<prefix>:* &__keyspace* +@read +multi +exec +ping +psubscribe`, and with
+ * A user of its own needs `~<prefix>/* ~<prefix>:* &__keyspace@0__:<prefix>/* +@read +multi +exec +ping +psubscribe`, and with
  * `+config|get +config|set` it need not poll.
  */
 import type { RedisSource } from '../model/source-spec.ts'

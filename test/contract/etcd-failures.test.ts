@@ -1,3 +1,4 @@
+// needs: etcd
 /** What happens to a real etcd in bad nights, and what its provider makes of it: it recovers, or says what it is refused. Never silence. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,3 +1,4 @@
+// needs: etcd
 /** How a provider of etcd comes through losses: of members, of the quorum, of connections again and again; and of those who own a lease. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,3 +1,4 @@
+// needs: etcd
 import { after } from 'node:test'
 import { createEtcdProvider, openEtcdKeys } from '../../src/providers/etcd.ts'
 import { createLayout } from '../../src/providers/layout.ts'

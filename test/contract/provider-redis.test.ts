@@ -1,3 +1,4 @@
+// needs: redis-server
 /** Redis against what control relies on from every registry. A real server, one for all tests here, each below a root of its own. */
 import { after } from 'node:test'
 import { createLayout } from '../../src/providers/layout.ts'

@@ -1,28 +1,18 @@
-// Issue: "Every file in config/examples is loaded and driven by a test", and so is config/sluice.yaml.
+// Issue: "Every file in config/examples is loaded and driven by a test", and so is config/sluice.yaml. Those with sources
+// are driven in source-examples.test.ts.
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import type { ServerResponse } from 'node:http'
-import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { createAuthority, type CertificateAuthority } from '../support/certificates.ts'
-import { openClient, openTlsClient, type Answer } from '../support/client.ts'
+import {
+  TOGETHER,
+  from,
+  listExamples,
+  overTls,
+  placeExample,
+  startExample,
+  type Site,
+} from '../support/example.ts'
 import { value } from '../support/message.ts'
-import { choosePort } from '../support/ports.ts'
-import { makeFolder, runProgram, startProgram, type Program } from '../support/program.ts'
-import { startServing, type NamedServer } from '../support/servers.ts'
-
-const CONFIG = fileURLToPath(new URL('../../config/', import.meta.url))
-
-/** An example that runs: its listeners and servers on ports of their own, its certificates made for it. */
-interface Site {
-  readonly program: Program
-  readonly authority: CertificateAuthority
-  /** The port that stands for the one in the file. */
-  port(written: number): number
-  get(host: string, path: string, ...lines: readonly string[]): Promise<Answer>
-  ask(request: string): Promise<Answer>
-}
+import { runProgram } from '../support/program.ts'
 
 type Drive = (site: Site, t: TestContext) => Promise<void>
 
@@ -55,8 +45,13 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.equal((await site.get('vote.localhost', '/private')).status, 403)
     const moved = await site.get('old.localhost', '/a')
     assert.equal(value(moved, 'location'), 'https://vote.localhost/a')
-    const secure = await overTls(t, site, 'vote.localhost')
-    assert.match(from(secure), /^500[12]$/)
+    for (const name of ['vote.localhost', 'shop.localhost']) {
+      assert.match(from(await overTls(t, site, name)), /^500[12]$/)
+    }
+    assert.equal((await overTls(t, site, 'vote.localhost', '/internal')).status, 404)
+    assert.match(from(await site.get('vote.localhost', '/internal')), /^500[12]$/)
+    const { text } = await site.program.ask('/api/table?kind=backend&id=api')
+    assert.match(text, /"labels":\{"team":"api"\}/)
   },
 
   async 'examples/headers.yaml'(site) {
@@ -115,114 +110,22 @@ const DRIVES: Readonly<Record<string, Drive>> = {
   },
 }
 
-test('every example is driven here', () => {
-  const examples = readdirSync(join(CONFIG, 'examples')).map((name) => `examples/${name}`)
-
-  assert.deepEqual(Object.keys(DRIVES).sort(), [...examples, 'sluice.yaml'].sort())
+test('every example is driven', () => {
+  assert.deepEqual(Object.keys(DRIVES).sort(), [...listExamples().plain, 'sluice.yaml'].sort())
 })
 
 for (const [file, drive] of Object.entries(DRIVES)) {
   test(`${file} is good, and answers as it says`, async (t) => {
-    const folder = makeFolder(t)
-    const path = join(folder, file)
-    mkdirSync(dirname(path), { recursive: true })
-    copyFileSync(join(CONFIG, file), path)
-    const authority = createAuthority(t)
-    const text = readFileSync(path, 'utf8')
-    placeCertificates(text, dirname(path), authority)
+    const example = await placeExample(t, file)
+    const { path } = example
 
     const [checked, site] = await Promise.all([
       runProgram(t, ['check', path]),
-      startSite(t, path, text, authority),
+      startExample(t, example),
     ])
     assert.match(checked.output, new RegExp(`^${path}: good, \\d+ listeners?, `))
     assert.deepEqual([checked.code, checked.errors], [0, ''])
 
     await drive(site, t)
   })
-}
-
-/** As the comment of the file says: each name.pem and name.key of it, for `<name>.localhost`; a.pem is vote's. */
-function placeCertificates(text: string, folder: string, authority: CertificateAuthority): void {
-  for (const [, name = ''] of text.matchAll(/cert: (\w+)\.pem/g)) {
-    const { cert, key } = authority.issue(`${name === 'a' ? 'vote' : name}.localhost`)
-    writeFileSync(join(folder, `${name}.pem`), cert)
-    writeFileSync(join(folder, `${name}.key`), key)
-  }
-}
-
-async function startSite(
-  t: TestContext,
-  path: string,
-  text: string,
-  authority: CertificateAuthority,
-): Promise<Site> {
-  const ports = new Map<number, number>()
-  const together: ServerResponse[] = []
-  for (const [, digits = ''] of text.matchAll(/:(8080|8443|8182|50\d\d)\b/g)) {
-    const written = Number(digits)
-    if (ports.has(written)) continue
-    const port = await choosePort()
-    ports.set(written, port)
-    if (written < 6000) await startTelling(t, written, port, together)
-  }
-  const ownPorts = text.replace(/:(8080|8443|8182|50\d\d)\b/g, (whole, digits: string) => {
-    return `:${ports.get(Number(digits)) ?? whole}`
-  })
-  const program = await startProgram(t, ownPorts, {
-    folder: dirname(path),
-    file: path.endsWith('.json') ? 'own-ports.json' : 'own-ports.yaml',
-    args: ports.has(8182) ? [] : ['--admin-address', '127.0.0.1:0'],
-  })
-  const ask = async (request: string): Promise<Answer> => {
-    return (await openClient(t, program.port)).ask(request)
-  }
-  return {
-    program,
-    authority,
-    port: (written) => ports.get(written) ?? assert.fail(`${written} is not in the file`),
-    ask,
-    get: (host, target, ...lines) => ask(getFrom(host, target, ...lines)),
-  }
-}
-
-/** Requests for /together are answered once so many are under way, at whatever servers of the example. */
-const TOGETHER = 8
-
-/** Answers with what it saw. */
-function startTelling(
-  t: TestContext,
-  written: number,
-  port: number,
-  together: ServerResponse[],
-): Promise<NamedServer> {
-  return startServing(t, String(written), port, (request, response) => {
-    response.setHeader('X-From', String(written))
-    response.setHeader('X-Powered-By', 'a test')
-    response.setHeader('X-Seen-Host', request.headers.host ?? 'none')
-    response.setHeader('X-Seen-Site', request.headers['x-site']?.toString() ?? 'none')
-    response.setHeader('X-Seen-Debug', request.headers['x-debug']?.toString() ?? 'none')
-    if (request.url !== '/together') response.end('ok')
-    else if (together.push(response) === TOGETHER) {
-      for (const waiting of together.splice(0)) waiting.end('ok')
-    }
-  })
-}
-
-async function overTls(t: TestContext, site: Site, name: string): Promise<Answer> {
-  const client = await openTlsClient(t, site.port(8443), {
-    servername: name,
-    ca: site.authority.cert,
-    ALPNProtocols: ['http/1.1'],
-  })
-  return client.ask(getFrom(name, '/'))
-}
-
-function getFrom(host: string, target: string, ...lines: readonly string[]): string {
-  return [`GET ${target} HTTP/1.1`, `Host: ${host}`, ...lines, '', ''].join('\r\n')
-}
-
-function from(answer: Answer): string {
-  assert.equal(answer.status, 200, answer.head)
-  return value(answer, 'x-from') ?? ''
 }

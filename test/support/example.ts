@@ -164,13 +164,18 @@ function startTelling(
 }
 
 /** On the port that stands for 8443. */
-export async function overTls(t: TestContext, site: Site, name: string): Promise<Answer> {
+export async function overTls(
+  t: TestContext,
+  site: Site,
+  name: string,
+  path = '/',
+): Promise<Answer> {
   const client = await openTlsClient(t, site.port(8443), {
     servername: name,
     ca: site.authority.cert,
     ALPNProtocols: ['http/1.1'],
   })
-  return client.ask(getFrom(name, '/'))
+  return client.ask(getFrom(name, path))
 }
 
 function getFrom(host: string, target: string, ...lines: readonly string[]): string {

@@ -56,11 +56,11 @@ export async function startTcpProxy(owner: Owner, target: number): Promise<TcpPr
       if (!link.isSwallowed) to?.end()
     })
     from.on('error', () => {
-      if (!link.isSwallowed) to?.resetAndDestroy()
+      if (!link.isSwallowed) reset(to)
     })
     from.on('close', () => {
       if (link.client.destroyed && link.server?.destroyed !== false) links.delete(link)
-      else if (!link.isSwallowed && from.readableEnded === false) to?.resetAndDestroy()
+      else if (!link.isSwallowed && from.readableEnded === false) reset(to)
     })
   }
 
@@ -81,8 +81,8 @@ export async function startTcpProxy(owner: Owner, target: number): Promise<TcpPr
 
   function cutAll(): void {
     for (const { client, server } of links) {
-      client.resetAndDestroy()
-      server?.resetAndDestroy()
+      reset(client)
+      reset(server)
     }
     links.clear()
   }
@@ -122,4 +122,13 @@ export async function startTcpProxy(owner: Owner, target: number): Promise<TcpPr
     cutAll,
     close: stopListening,
   }
+}
+
+/**
+ * A socket that is being ended cannot be reset any more: Node 26 takes it for closing then, never closes it, and the
+ * process spins at its exit.
+ */
+function reset(socket: Socket | null): void {
+  if (socket?.writableEnded === true) socket.destroy()
+  else socket?.resetAndDestroy()
 }

@@ -1,3 +1,4 @@
+// needs: redis-server
 /** A real cluster of three masters: with a hash tag everything is on one of them, without one it is read from all. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,3 +1,4 @@
+// needs: redis-server
 /** Compare-and-set against what is really there, whoever wrote it; and how a write is told to readers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

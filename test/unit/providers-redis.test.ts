@@ -1,3 +1,4 @@
+// needs: redis-server
 /** What only Redis does to whoever reads it, done by a real one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -230,12 +231,29 @@ test('needs no more than the rights to read, and hears by its log all the same',
   const { server, spec, keys } = await openServer(t)
   await server.command(
     ...(['ACL', 'SETUSER', 'reader', 'on', '>pw', '~sluice/*', '~sluice:*'] as const),
-    ...['&__keyspace*', '+@read', '+multi', '+exec', '+ping', '+psubscribe'],
+    ...['&__keyspace@0__:sluice/*', '+@read', '+multi', '+exec', '+ping', '+psubscribe'],
   )
   const watch = watchRegistry(t, providerOf({ ...spec, username: 'reader', password: 'pw' }))
   await watch.next()
 
   await putFrontends(keys, ['a'])
+  const { listed } = await watch.next()
+
+  assert.equal(listed, null)
+  assert.deepEqual(frontendsOf(watch.objects()), ['a'])
+})
+
+test('hears events of others with no more than the rights to them', async (t) => {
+  const { server, spec } = await openServer(t)
+  await server.command(
+    ...(['ACL', 'SETUSER', 'reader', 'on', '>pw', '~sluice/*', '~sluice:*'] as const),
+    ...['&__keyspace@0__:sluice/*', '+@read', '+multi', '+exec', '+ping', '+psubscribe'],
+    ...['+config|get', '+config|set'],
+  )
+  const watch = watchRegistry(t, providerOf({ ...spec, username: 'reader', password: 'pw' }))
+  await watch.next()
+
+  await server.command('SET', 'sluice/frontends/a/frontend', text('a'))
   const { listed } = await watch.next()
 
   assert.equal(listed, null)

@@ -23,7 +23,10 @@ export function explain(path: string, error: unknown): Error {
   if (!(error instanceof Error)) return new Error(String(error), { cause: error })
   const code = codeOf(error)
   if (code === 'EACCES' || code === 'EPERM') {
-    return new SourceRefused(`cannot use the store ${path}: permission denied`, { cause: error })
+    const help = 'run as its owner, or set "data" (SLUICE_DATA) to a folder of your own'
+    return new SourceRefused(`cannot use the store ${path}: permission denied; ${help}`, {
+      cause: error,
+    })
   }
   if (code === 'EROFS') {
     return new SourceRefused(`cannot write the store ${path}: its file system is read-only`, {
