@@ -176,6 +176,15 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     }
   }
 
+  /** Somebody saved a file, or deleted one: what is not there any more was taken away just now. */
+  function edits(objects: Iterable<DeclaredObject>): Changes {
+    const fresh = shelve(objects)
+    return {
+      upserts: Object.values(fresh).flatMap((shelf) => [...shelf.values()]),
+      deletes: listDeclared().filter(({ kind, id }) => !fresh[kind].has(id)),
+    }
+  }
+
   // The first deletes of a burst are believed before it is one.
   function restore(object: DeclaredObject, reason: string, now: number, different: Names): void {
     if (believed.get(object) !== undefined) return
@@ -272,10 +281,11 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
 
   return {
     objects: believed.of,
-    take({ objects, changes }, now) {
+    take({ objects, changes, listed }, now) {
       const different = createNames()
-      if (changes === null) takeList(objects, now, different)
-      else takeChanges(changes, now, different)
+      if (changes !== null) takeChanges(changes, now, different)
+      else if (listed === 'changed') takeChanges(edits(objects), now, different)
+      else takeList(objects, now, different)
       enterWhereNeeded(different)
       return different.list()
     },

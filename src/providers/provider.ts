@@ -56,7 +56,10 @@ export interface Declaration {
   readonly objects: Iterable<DeclaredObject>
   /** Null after a list: everything may have changed. Otherwise the source said what did, one by one. */
   readonly changes: Changes | null
-  /** Why it was listed: `first`, `reconcile`, `asked`, ...: words for a metric's label. Null when `changes` is not. */
+  /**
+   * Why it was listed: `first`, `reconcile`, `asked`, ...: words for a metric's label. `changed` is of sources that can only
+   * be read as a whole, and were edited: what is missing was taken away just now. Null when `changes` is not.
+   */
   readonly listed: string | null
   /** What could not even be read as an object. */
   readonly problems: readonly Problem[]

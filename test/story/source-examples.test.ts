@@ -1,3 +1,4 @@
+// needs: etcd, etcdctl, redis-server, redis-cli
 // Issue: "config/examples for each source, driven by tests". The commands in an example's comment are run as they stand
 // there, against real registries.
 import assert from 'node:assert/strict'

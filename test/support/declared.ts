@@ -50,7 +50,8 @@ export interface DeclaredSource {
 
 export function openSource(name: string): DeclaredSource {
   const maps = new Map(KINDS.map((kind) => [kind, new Map<string, DeclaredObject>()]))
-  const of = (kind: ObjectKind): Map<string, DeclaredObject> => maps.get(kind) ?? new Map()
+  const of = (kind: ObjectKind): Map<string, DeclaredObject> =>
+    maps.get(kind) ?? new Map<string, DeclaredObject>()
 
   return {
     name,

@@ -341,3 +341,19 @@ test('holds all servers of a backend that only they declared, while others go', 
   assert.deepEqual(namesOf(different), ['frontend f9'])
   assert.match(inventory.held()?.reason ?? '', /backend "alone" has lost all its servers/)
 })
+
+test('believes at once what a file that was edited no longer holds, and doubts only a burst', () => {
+  const inventory = openInventory(frontends(40))
+  inventory.take(listOf(frontends(30), 'changed'), 1)
+  const few = frontendCount(inventory)
+
+  inventory.take(listOf(frontends(2), 'changed'), 5000)
+
+  assert.equal(few, 30)
+  assert.equal(frontendCount(inventory), 30)
+  assert.match(inventory.held()?.reason ?? '', /28 of 30 objects were deleted within a second/)
+})
+
+function frontendCount(inventory: Inventory): number {
+  return inventory.objects('frontend').size
+}

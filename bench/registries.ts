@@ -1,0 +1,209 @@
+/**
+ * What live registries cost and stand, each bar of it with real servers.
+ *   node bench/registries.ts [--quick] [--only latency,outage,ready,storm]
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { reasonOf } from './bench.ts'
+import { endAll } from './processes.ts'
+import { measureLatency, type LatencyResult } from './registries/latency.ts'
+import { measureOutage, type OutageResult } from './registries/outage.ts'
+import { measureReady, type ReadyResult } from './registries/ready.ts'
+import type { Lab, Plan } from './registries/stage.ts'
+import { measureStorm, type StormResult } from './registries/storm.ts'
+import { describeMachine, type Machine } from './results.ts'
+
+interface Results {
+  readonly date: string
+  readonly plan: Plan
+  readonly machine: Machine
+  latency?: readonly LatencyResult[]
+  outage?: readonly OutageResult[]
+  ready?: readonly ReadyResult[]
+  storm?: StormResult
+}
+
+interface Row {
+  readonly what: string
+  readonly bar: string
+  readonly found: string
+  readonly isMet: boolean
+}
+
+const FULL: Plan = {
+  latencyPuts: 300,
+  awaySeconds: 60,
+  readyTurns: 5,
+  stormSeconds: 30,
+  stormRate: 1_000,
+  frontends: 10_000,
+}
+const QUICK: Plan = {
+  latencyPuts: 30,
+  awaySeconds: 2,
+  readyTurns: 1,
+  stormSeconds: 3,
+  stormRate: 1_000,
+  frontends: 2_000,
+}
+const NAMES = ['latency', 'outage', 'ready', 'storm'] as const
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+
+process.on('exit', () => {
+  endAll()
+  rmSync(folder, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => process.exit(1))
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(`bench: ${reasonOf(error)}`)
+  process.exitCode = 1
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+  })
+  const only = values.only?.split(',') ?? NAMES
+  const unknown = only.filter((name) => !NAMES.some((known) => known === name))
+  if (unknown.length > 0) throw new Error(`no scenario ${unknown.join()}; ${NAMES.join()} exist`)
+  const plan = values.quick ? QUICK : FULL
+  const say = (line: string): void => console.error(`  ${line}`)
+  const lab: Lab = { plan, folder, say }
+  const results: Results = {
+    date: new Date().toISOString(),
+    plan,
+    machine: describeMachine('nginx or Node', 'bench/prober.process.ts'),
+  }
+
+  if (only.includes('latency')) {
+    results.latency = await each(['etcd', 'redis', 'store'], 'latency', measureLatency)
+  }
+  if (only.includes('outage')) {
+    results.outage = await each(['etcd', 'redis'], 'outage', measureOutage)
+  }
+  if (only.includes('ready')) {
+    results.ready = await each(['etcd', 'redis', 'store'], 'ready', measureReady)
+  }
+  if (only.includes('storm')) results.storm = await measureStorm(lab)
+
+  // A look is no record: only a whole run replaces the one that is kept.
+  const isWhole = !values.quick && only.length === NAMES.length
+  const kept = join(import.meta.dirname, 'results', isWhole ? '' : 'tmp')
+  mkdirSync(kept, { recursive: true })
+  writeFileSync(join(kept, 'registries.json'), JSON.stringify(results, null, 2) + '\n')
+  const { cpu, cores, kernel, node, loadBefore } = results.machine
+  console.log(`${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, load before ${loadBefore}\n`)
+  for (const { what, bar, found, isMet } of rowsOf(results)) {
+    console.log(`${isMet ? 'met   ' : 'MISSED'} ${what} [${bar}]: ${found}`)
+  }
+
+  async function each<K extends string, R>(
+    kinds: readonly K[],
+    what: string,
+    measure: (lab: Lab, kind: K) => Promise<R>,
+  ): Promise<R[]> {
+    const found: R[] = []
+    for (const kind of kinds) {
+      say(`${what}: ${kind}`)
+      found.push(await measure(lab, kind))
+    }
+    return found
+  }
+}
+
+function rowsOf({ latency = [], outage = [], ready = [], storm }: Results): Row[] {
+  return [
+    ...latency.map(latencyRow),
+    ...outage.map(outageRow),
+    ...ready.map(readyRow),
+    ...(storm === undefined ? [] : stormRows(storm)),
+  ]
+}
+
+function latencyRow({ kind, puts, putMs, inForceMs, failed }: LatencyResult): Row {
+  return {
+    what: `${kind}: put to in force in every thread, ${puts} puts`,
+    bar: 'p50 < 10 ms, p99 < 50 ms',
+    found:
+      `p50 ${ms(inForceMs.p50)}, p99 ${ms(inForceMs.p99)}, at most ${ms(inForceMs.max)}; ` +
+      `of that the put itself p50 ${ms(putMs.p50)}, p99 ${ms(putMs.p99)}; ${failed} requests failed`,
+    isMet: inForceMs.p50 < 10 && inForceMs.p99 < 50 && failed === 0,
+  }
+}
+
+function outageRow(result: OutageResult): Row {
+  const { kind, awaySeconds, requests, failed, frontends, routesLost, held } = result
+  return {
+    what: `${kind}: killed, ${awaySeconds} s away, back; wiped; Sluice started meanwhile`,
+    bar: '0 failed, no route lost, the wipe is held',
+    found:
+      `${failed} of ${requests} requests failed, ${routesLost} of ${frontends} routes lost; noticed after ` +
+      `${ms(result.noticedMs)}, live again ${ms(result.liveAgainMs)} after it was back; held: ` +
+      `${held?.reason ?? 'NOTHING'}; started anew ready after ${ms(result.restartReadyMs)}, ` +
+      `${result.restartRoutesLost} routes lost`,
+    isMet: failed === 0 && routesLost === 0 && held !== null && result.restartRoutesLost === 0,
+  }
+}
+
+function readyRow({ kind, frontends, medianMs, samplesMs, residentBytes }: ReadyResult): Row {
+  return {
+    what: `${kind}: ${frontends} frontends, from the start to ready`,
+    bar: '< 2 s',
+    found:
+      `median ${ms(medianMs)} (${ms(Math.min(...samplesMs))} to ${ms(Math.max(...samplesMs))}), ` +
+      `resident ${mib(residentBytes)}`,
+    isMet: medianMs < 2_000,
+  }
+}
+
+function stormRows(result: StormResult): Row[] {
+  const { quiet, beside, storm, lastInForceMs, residentBytes: memory } = result
+  const ratio = storm.p99Ms / quiet.p99Ms
+  const half = memory.slice(Math.floor(memory.length / 2))
+  return [
+    {
+      what: `storm: ${result.changesPerSecond.toFixed(0)} changes/s for ${result.seconds.toFixed(0)} s at ${result.frontends} frontends`,
+      bar: '0 failed',
+      found: `${storm.failed} of ${storm.sent} requests failed ${storm.failures.join('; ')}`,
+      isMet: storm.failed === 0,
+    },
+    {
+      what: 'storm: p99 of the traffic',
+      bar: '<= 1.5 x quiet',
+      found:
+        `${ms(storm.p99Ms)}, quiet ${ms(quiet.p99Ms)}: ${ratio.toFixed(2)} x; the same writes unseen by ` +
+        `Sluice ${ms(beside.p99Ms)}: ${(storm.p99Ms / beside.p99Ms).toFixed(2)} x`,
+      isMet: ratio <= 1.5,
+    },
+    {
+      what: 'storm: the last change in force',
+      bar: '< 200 ms',
+      found: ms(lastInForceMs),
+      isMet: lastInForceMs < 200,
+    },
+    {
+      what: 'storm: memory',
+      bar: 'flat',
+      found:
+        `first ${mib(memory[0] ?? NaN)}, middle ${mib(half[0] ?? NaN)}, last ${mib(memory.at(-1) ?? NaN)}, ` +
+        `at most ${mib(Math.max(...memory))}`,
+      isMet: (memory.at(-1) ?? NaN) <= 1.1 * (half[0] ?? NaN),
+    },
+  ]
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(value < 100 ? 1 : 0)} ms`
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(0)} MiB`
+}
