@@ -102,7 +102,7 @@ export function admitBackends(): AdmittedBackends {
       servers.push(server)
     }
     const whole = { ...part, servers }
-    const before = table.get(part.id)
+    const before = table.objects.get(part.id)
     return before !== undefined && isEqual(before, whole) ? before : whole
   }
 

@@ -47,7 +47,7 @@ export function admitFrontends(): AdmittedFrontends {
       .sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
       .map(({ spec }) => spec)
     const whole = { ...part, middlewares: insertBeforeAnswer(part.middlewares, added) }
-    const before = table.get(part.id)
+    const before = table.objects.get(part.id)
     return before !== undefined && isEqual(before, whole) ? before : whole
   }
 

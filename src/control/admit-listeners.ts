@@ -43,7 +43,7 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
     const all = [...part.tls.certificates, ...ofHosts]
     if (all.length === 0) return null
     const whole = ofHosts.length === 0 ? part : { ...part, tls: { certificates: all } }
-    const before = table.get(part.id)
+    const before = table.objects.get(part.id)
     return before !== undefined && isEqual(before, whole) ? before : whole
   }
 
@@ -80,7 +80,7 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
       const ofHosts = certificates()
       for (const { entry, object, refused } of claimAddresses(listeners.values(), admin)) {
         const whole = object === null ? null : compose(object, ofHosts)
-        const inForce = whole ?? (object === null ? null : (table.get(entry.id) ?? null))
+        const inForce = whole ?? (object === null ? null : (table.objects.get(entry.id) ?? null))
         const against: Flaw[] = []
         if (refused !== null) against.push({ message: refused, path: ['address'] })
         else if (object !== null && whole === null) against.push(withoutCertificate)
@@ -98,6 +98,6 @@ const withoutCertificate = flaw(
 )
 
 function listening(table: TableMap<Listener>): string {
-  const addresses = [...table.current().values()].map(({ address }) => address)
+  const addresses = [...table.objects.values()].map(({ address }) => address)
   return JSON.stringify(addresses)
 }

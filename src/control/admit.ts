@@ -19,6 +19,7 @@ import type {
   Snapshot,
 } from '../model/snapshot.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
+import type { ChangedIds } from './diff.ts'
 import { admitBackends } from './admit-backends.ts'
 import { admitFrontends } from './admit-frontends.ts'
 import { admitListeners } from './admit-listeners.ts'
@@ -48,6 +49,13 @@ export interface Touched extends SourceView {
   readonly merge: Pick<Merge, 'find' | 'backendOf'>
 }
 
+export interface Admitted {
+  /** All that is in force then. Its maps are live. */
+  readonly snapshot: Snapshot
+  /** What is different in it since the last call. */
+  readonly changed: ChangedIds
+}
+
 export type InForce =
   | ({ readonly kind: 'listener'; readonly id: string } & Version<Listener>)
   | ({ readonly kind: 'host'; readonly id: string } & Version<HostCertificate>)
@@ -57,8 +65,7 @@ export type InForce =
   | ({ readonly kind: 'middleware'; readonly id: string } & Version<MiddlewarePart>)
 
 export interface Admission {
-  /** Answers all that is in force then. */
-  admit(touched: Touched): Snapshot
+  admit(touched: Touched): Admitted
   setAside(): readonly SetAside[]
   /** What is declared but not honoured. */
   remarks(): readonly Problem[]
@@ -113,16 +120,23 @@ export function createAdmission(world: AdmissionWorld): Admission {
         else note(kind, object, files)
       }
       const hasMoved = listening.settle(verdicts)
-      const listeners = listening.table.current()
-      const findLoop = createLoopCheck(listeners.values(), world.admin, world.localAddresses())
-      const changed = backends.settle(verdicts, findLoop, hasMoved)
-      frontends.settle(verdicts, backends, changed, touched.merge.backendOf)
+      const { objects: listeners } = listening.table
+      const findLoop = createLoopCheck(listeners.values(), world.admin, world.localAddresses)
+      const moved = backends.settle(verdicts, findLoop, hasMoved)
+      frontends.settle(verdicts, backends, moved, touched.merge.backendOf)
       // It leads to the sources' text, which is theirs again now.
       view = nowhere
       return {
-        listeners,
-        backends: backends.table.current(),
-        frontends: frontends.table.current(),
+        snapshot: {
+          listeners,
+          backends: backends.table.objects,
+          frontends: frontends.table.objects,
+        },
+        changed: {
+          listeners: listening.table.takeChanged(),
+          backends: backends.table.takeChanged(),
+          frontends: frontends.table.takeChanged(),
+        },
       }
     },
     setAside: verdicts.setAside,
@@ -130,15 +144,15 @@ export function createAdmission(world: AdmissionWorld): Admission {
     setAsideOf: verdicts.names,
     *inForce() {
       for (const [id, of] of versions(listening.listeners.values())) {
-        yield { kind: 'listener', id, ...of, object: listening.table.get(id) ?? of.object }
+        yield { kind: 'listener', id, ...of, object: listening.table.objects.get(id) ?? of.object }
       }
       for (const [id, of] of versions(listening.hosts.values())) yield { kind: 'host', id, ...of }
       for (const [id, of] of versions(backends.backendEntries())) {
-        yield { kind: 'backend', id, ...of, object: backends.table.get(id) ?? of.object }
+        yield { kind: 'backend', id, ...of, object: backends.table.objects.get(id) ?? of.object }
       }
       for (const [id, of] of versions(backends.serverEntries())) yield { kind: 'server', id, ...of }
       for (const [id, of] of versions(frontends.frontends.values())) {
-        yield { kind: 'frontend', id, ...of, object: frontends.table.get(id) ?? of.object }
+        yield { kind: 'frontend', id, ...of, object: frontends.table.objects.get(id) ?? of.object }
       }
       for (const [id, of] of versions(frontends.middlewares())) {
         yield { kind: 'middleware', id, ...of }

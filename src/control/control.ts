@@ -8,7 +8,8 @@ import type { Listener } from '../model/snapshot.ts'
 import type { SourceReport } from '../observe/source-report.ts'
 import type { ObjectName } from '../providers/provider.ts'
 import type { Admission, SetAside } from './admit.ts'
-import { emptySnapshot } from './diff.ts'
+import { emptySnapshot, uniteChanged } from './diff.ts'
+import type { ChangedIds } from './diff.ts'
 import { createJournal } from './journal.ts'
 import type { ControlLog } from './journal.ts'
 import { createMerge } from './merge.ts'
@@ -88,6 +89,8 @@ export function createControl(options: ControlOptions): Control {
 
   let isStarted = false
   let published = emptySnapshot
+  /** Before the start: what was admitted already. */
+  let unpublished: ChangedIds | null = null
   /** What is different since the last pass, and since when. */
   let touched: ObjectName[] = []
   let changedAt = Infinity
@@ -121,11 +124,13 @@ export function createControl(options: ControlOptions): Control {
     const began = performance.now()
     const names = merge.affected(touched)
     touched = []
-    const snapshot = admission.admit({ names, merge, locate, revision })
+    const { snapshot, changed } = admission.admit({ names, merge, locate, revision })
+    unpublished = unpublished === null ? changed : uniteChanged(unpublished, changed)
     // Half of the sources is not what is declared: the first table waits for all of them.
     if (!isStarted) return
     published = snapshot
-    publisher.publish(snapshot, changedAt)
+    publisher.publish(snapshot, changedAt, unpublished)
+    unpublished = null
     changedAt = Infinity
     tell()
     for (const source of sources) source.keep()

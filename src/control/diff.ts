@@ -21,36 +21,58 @@ export const emptySnapshot: Snapshot = {
   frontends: new Map(),
 }
 
-export function diffSnapshots(before: Snapshot, after: Snapshot): Changes {
+/** Ids of objects that may be different. */
+export interface ChangedIds {
+  readonly listeners: ReadonlySet<string>
+  readonly backends: ReadonlySet<string>
+  readonly frontends: ReadonlySet<string>
+}
+
+export function uniteChanged(one: ChangedIds, other: ChangedIds): ChangedIds {
+  return {
+    listeners: new Set([...one.listeners, ...other.listeners]),
+    backends: new Set([...one.backends, ...other.backends]),
+    frontends: new Set([...one.frontends, ...other.frontends]),
+  }
+}
+
+/** `changed` null: anything may be different. */
+export function diffSnapshots(
+  before: Snapshot,
+  after: Snapshot,
+  changed: ChangedIds | null = null,
+): Changes {
+  const listeners = diffKind(before.listeners, after.listeners, changed?.listeners)
+  const backends = diffKind(before.backends, after.backends, changed?.backends)
+  const frontends = diffKind(before.frontends, after.frontends, changed?.frontends)
   return {
     upserts: {
-      listeners: upserts(before.listeners, after.listeners),
-      backends: upserts(before.backends, after.backends),
-      frontends: upserts(before.frontends, after.frontends),
+      listeners: listeners.upserts,
+      backends: backends.upserts,
+      frontends: frontends.upserts,
     },
     deletes: {
-      listeners: deletes(before.listeners, after.listeners),
-      backends: deletes(before.backends, after.backends),
-      frontends: deletes(before.frontends, after.frontends),
+      listeners: listeners.deletes,
+      backends: backends.deletes,
+      frontends: frontends.deletes,
     },
   }
 }
 
-function upserts<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): readonly T[] {
-  if (before === after) return []
-  const changed: T[] = []
-  for (const [id, object] of after) {
-    if (!isEqual(before.get(id), object)) changed.push(object)
-  }
-  return changed
-}
-
-function deletes<T>(
+function diffKind<T>(
   before: ReadonlyMap<string, T>,
   after: ReadonlyMap<string, T>,
-): readonly string[] {
-  if (before === after) return []
-  const gone: string[] = []
-  for (const id of before.keys()) if (!after.has(id)) gone.push(id)
-  return gone
+  changed: ReadonlySet<string> | undefined,
+): { readonly upserts: readonly T[]; readonly deletes: readonly string[] } {
+  const upserts: T[] = []
+  const deletes: string[] = []
+  if (before === after) return { upserts, deletes }
+  for (const id of changed ?? after.keys()) {
+    const object = after.get(id)
+    if (object !== undefined && !isEqual(before.get(id), object)) upserts.push(object)
+  }
+  for (const id of changed ?? before.keys()) {
+    if (before.has(id) && !after.has(id)) deletes.push(id)
+  }
+  return { upserts, deletes }
 }

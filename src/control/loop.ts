@@ -13,11 +13,11 @@ interface Holder {
   readonly name: string
 }
 
-/** `local`: the addresses of this machine's interfaces, canonical as the model writes hosts. */
+/** `local`: the addresses of this machine's interfaces, canonical as the model writes hosts. Asked when it matters. */
 export function createLoopCheck(
   listeners: Iterable<Listener>,
   admin: Address | null,
-  local: ReadonlySet<string>,
+  local: () => ReadonlySet<string>,
 ): FindLoop {
   const byPort = new Map<number, Holder[]>()
   const hold = (address: Address, name: string): void => {
@@ -40,10 +40,10 @@ export function createLoopCheck(
 
 const everywhere = new Set(['', '0.0.0.0', '::'])
 
-function reaches(host: string, listening: string, local: ReadonlySet<string>): boolean {
+function reaches(host: string, listening: string, local: () => ReadonlySet<string>): boolean {
   const target = plain(host)
   if (target === plain(listening)) return true
-  if (everywhere.has(listening)) return isLoopback(target) || local.has(target)
+  if (everywhere.has(listening)) return isLoopback(target) || local().has(target)
   // A name for this machine goes to one of its loopback addresses, and to none of 127.0.0.2 ... by itself.
   if (target === 'localhost') return listening === '127.0.0.1' || listening === '::1'
   return listening === 'localhost' && (target === '127.0.0.1' || target === '::1')

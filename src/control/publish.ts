@@ -4,10 +4,10 @@
  * that is slow finds its deltas waiting, in order, and holds up nobody. A thread that attaches is told everything as one
  * delta with the current number. A large delta goes out in parts, see parts.ts.
  */
-import type { Snapshot } from '../model/snapshot.ts'
+import type { Backend, Frontend, Listener, Snapshot } from '../model/snapshot.ts'
 import type { Page, Scoreboard } from '../scoreboard/scoreboard.ts'
-import { diffSnapshots, emptySnapshot } from './diff.ts'
-import type { Changes } from './diff.ts'
+import { diffSnapshots, emptySnapshot, uniteChanged } from './diff.ts'
+import type { ChangedIds, Changes } from './diff.ts'
 import { createAcknowledgements } from './in-force.ts'
 import { createOutbox } from './outbox.ts'
 import type { Outbox } from './outbox.ts'
@@ -49,8 +49,11 @@ export interface PublisherListener {
 }
 
 export interface Publisher {
-  /** Brings the snapshot into force; answers the number it will have. `changedAt`: when its source changed, ms. */
-  publish(snapshot: Snapshot, changedAt: number): number
+  /**
+   * Brings the snapshot into force; answers the number it will have. `changedAt`: when its source changed, ms. `changed`:
+   * what alone may be different since the last call; then only that is looked at, and the maps may be live ones.
+   */
+  publish(snapshot: Snapshot, changedAt: number, changed?: ChangedIds): number
   attach(subscriber: Subscriber): void
   detach(thread: number): void
   /** A thread applied the number; `problems` is all that it could not bring into force as of then (a port in use). */
@@ -69,7 +72,7 @@ export interface Publisher {
 }
 
 export function createPublisher(scoreboard: Scoreboard, options: PublisherOptions = {}): Publisher {
-  const { conflateMs = 3, sweepMs = 1000 } = options
+  const { conflateMs = 5, sweepMs = 1000 } = options
   const placement = createPlacement(scoreboard)
   const listeners: PublisherListener[] = []
   const attached = new Map<number, Outbox>()
@@ -78,9 +81,15 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   const changedAt = new Map<number, number>()
   const acknowledged = createAcknowledgements(advance)
 
-  let current = emptySnapshot
+  /** What was posted last. Its maps are our own: those that are published may change. */
+  const current = {
+    listeners: new Map<string, Listener>(),
+    backends: new Map<string, Backend>(),
+    frontends: new Map<string, Frontend>(),
+  }
+  let published = emptySnapshot
   let number = 0
-  let pending: { snapshot: Snapshot; changedAt: number } | null = null
+  let pending: Pending | null = null
   let callOff: (() => void) | null = null
   let flushedAt = -Infinity
   /** Everything as one delta, kept for the other threads that start at the same time; until the next sweep. */
@@ -98,11 +107,11 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     if (pending === null) return
     const next = pending
     pending = null
-    const changes = diffSnapshots(current, next.snapshot)
+    const changes = diffSnapshots(current, next.snapshot, next.changed)
     number++
     changedAt.set(number, next.changedAt)
     const delta = placement.apply(current, next.snapshot, changes, number)
-    current = next.snapshot
+    applyChanges(current, changes)
     const parts = attached.size === 0 ? [] : splitDelta(delta, number - 1)
     for (const outbox of attached.values()) outbox.push(parts)
     for (const listener of listeners) listener.onPublished?.(number, changes)
@@ -129,11 +138,16 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   }
 
   return {
-    publish(snapshot, at) {
-      if (isSameSnapshot(snapshot, pending?.snapshot ?? current)) {
+    publish(snapshot, at, changed) {
+      if (changed === undefined ? isSameSnapshot(snapshot, published) : isNothing(changed)) {
         return pending === null ? number : number + 1
       }
-      pending = { snapshot, changedAt: Math.min(at, pending?.changedAt ?? at) }
+      published = snapshot
+      pending = {
+        snapshot,
+        changedAt: Math.min(at, pending?.changedAt ?? at),
+        changed: unite(pending, changed ?? null),
+      }
       // The first change after a quiet moment waits for nobody; those that follow closely go together.
       callOff ??= runSoon(flush, flushedAt + conflateMs - performance.now())
       return number + 1
@@ -178,7 +192,40 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   }
 }
 
-// Admission hands out the same maps as long as nothing in them has changed.
+interface Pending {
+  readonly snapshot: Snapshot
+  readonly changedAt: number
+  /** Null: anything may be different. */
+  readonly changed: ChangedIds | null
+}
+
+function unite(pending: Pending | null, changed: ChangedIds | null): ChangedIds | null {
+  if (pending === null) return changed
+  if (pending.changed === null || changed === null) return null
+  return uniteChanged(pending.changed, changed)
+}
+
+function isNothing({ listeners, backends, frontends }: ChangedIds): boolean {
+  return listeners.size + backends.size + frontends.size === 0
+}
+
+function applyChanges(
+  to: {
+    readonly listeners: Map<string, Listener>
+    readonly backends: Map<string, Backend>
+    readonly frontends: Map<string, Frontend>
+  },
+  { upserts, deletes }: Changes,
+): void {
+  for (const object of upserts.listeners) to.listeners.set(object.id, object)
+  for (const object of upserts.backends) to.backends.set(object.id, object)
+  for (const object of upserts.frontends) to.frontends.set(object.id, object)
+  for (const id of deletes.listeners) to.listeners.delete(id)
+  for (const id of deletes.backends) to.backends.delete(id)
+  for (const id of deletes.frontends) to.frontends.delete(id)
+}
+
+// Whoever publishes without saying what has changed hands out the same maps as long as nothing in them has.
 function isSameSnapshot(a: Snapshot, b: Snapshot): boolean {
   return a.listeners === b.listeners && a.backends === b.backends && a.frontends === b.frontends
 }

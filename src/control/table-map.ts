@@ -1,31 +1,29 @@
-/** One kind of the table: a map that is copied when it changes after it was handed out, and never otherwise. */
+/** One kind of the table, which knows what has changed in it. Nothing is copied: one change in a large table costs one. */
 export interface TableMap<T> {
-  get(id: string): T | undefined
-  /** Putting the object that is there already changes nothing. */
+  /** Live. */
+  readonly objects: ReadonlyMap<string, T>
+  /** Putting the object that is there already changes nothing; null takes it away. */
   put(id: string, object: T | null): void
-  current(): ReadonlyMap<string, T>
+  /** The ids put or taken away since the last call. */
+  takeChanged(): ReadonlySet<string>
 }
 
 export function createTableMap<T>(): TableMap<T> {
-  let map = new Map<string, T>()
-  let isHandedOut = false
-
-  function own(): Map<string, T> {
-    if (isHandedOut) map = new Map(map)
-    isHandedOut = false
-    return map
-  }
+  const objects = new Map<string, T>()
+  let changed = new Set<string>()
 
   return {
-    get: (id) => map.get(id),
+    objects,
     put(id, object) {
-      if (object === null) {
-        if (map.has(id)) own().delete(id)
-      } else if (map.get(id) !== object) own().set(id, object)
+      if (object === (objects.get(id) ?? null)) return
+      changed.add(id)
+      if (object === null) objects.delete(id)
+      else objects.set(id, object)
     },
-    current() {
-      isHandedOut = true
-      return map
+    takeChanged() {
+      const taken = changed
+      changed = new Set()
+      return taken
     },
   }
 }

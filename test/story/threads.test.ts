@@ -98,7 +98,7 @@ function publish(publisher: Publisher, config: object): void {
   const source = openSource('test')
   const names = source.replace(objects)
   const view = { merge: createMerge([source]), locate: () => undefined, revision: () => '1' }
-  const snapshot = admission.admit({ names, ...view })
+  const { snapshot } = admission.admit({ names, ...view })
   publisher.publish(snapshot, Date.now())
 }
 

@@ -2,6 +2,7 @@
 import { createAdmission } from '../../src/control/admit.ts'
 import type { Admission, AdmissionWorld, SetAside } from '../../src/control/admit.ts'
 import type { SourceView } from '../../src/control/verdicts.ts'
+import type { ChangedIds } from '../../src/control/diff.ts'
 import { createMerge } from '../../src/control/merge.ts'
 import type { Snapshot } from '../../src/model/snapshot.ts'
 import type { Problem } from '../../src/model/problem.ts'
@@ -66,7 +67,9 @@ export function openSource(name: string): DeclaredSource {
 }
 
 export interface Admitted {
+  /** As of then. */
   readonly snapshot: Snapshot
+  readonly changed: ChangedIds
   readonly problems: readonly Problem[]
   readonly setAside: readonly SetAside[]
 }
@@ -98,17 +101,30 @@ export function openAdmission(
     declare(sections, revision = 'r1', name = names[0]) {
       const source = sources.find((one) => one.name === name)
       const touched = source?.replace(toObjects(sections)) ?? []
-      const snapshot = admission.admit({
+      const { snapshot, changed } = admission.admit({
         names: merge.affected(touched),
         merge,
         locate: () => locate,
         revision: () => revision,
       })
-      return { snapshot, problems: merge.conflicts(), setAside: admission.setAside() }
+      return {
+        snapshot: copyOf(snapshot),
+        changed,
+        problems: merge.conflicts(),
+        setAside: admission.setAside(),
+      }
     },
   }
 }
 
 export function backend(...urls: readonly string[]): { servers: Record<string, string> } {
   return { servers: Object.fromEntries(urls.map((url, at) => [`s${at + 1}`, url])) }
+}
+
+function copyOf({ listeners, backends, frontends }: Snapshot): Snapshot {
+  return {
+    listeners: new Map(listeners),
+    backends: new Map(backends),
+    frontends: new Map(frontends),
+  }
 }

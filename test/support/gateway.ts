@@ -76,7 +76,8 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     const objects = document.objects.map((object) => ({ ...object, key: object.id }))
     const names = source.replace(objects)
     const view = { merge, locate: () => undefined, revision: () => '1' }
-    const number = publisher.publish(admission.admit({ names, ...view }), Date.now())
+    const { snapshot, changed } = admission.admit({ names, ...view })
+    const number = publisher.publish(snapshot, Date.now(), changed)
     await publisher.whenInForce(number)
     problems = [
       ...[...document.problems, ...admission.setAside()].map(
