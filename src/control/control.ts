@@ -96,10 +96,14 @@ export function createControl(options: ControlOptions): Control {
   let changedAt = Infinity
   let callOff: (() => void) | null = null
   let files: NodeJS.Timeout | null = null
+  /** Of performance.now(). */
   let restUntil = 0
+  /** Sources of which something else is in force than what was saved last. */
+  const unsaved = new Set<Source>()
 
   function takeDifference(source: Source, names: readonly ObjectName[], reading: Reading): void {
     note(names, reading.changedAt)
+    if (names.length > 0 || reading.isList) unsaved.add(source)
     // What is wrong may stand elsewhere in the text now.
     if (reading.isList) note(admission.setAsideOf(source.name), reading.changedAt)
     if (!reading.isSaved) waiting.get(source)?.resolve()
@@ -107,7 +111,7 @@ export function createControl(options: ControlOptions): Control {
     if (reading.locate !== undefined) {
       pass((name) => (name === source.name ? reading.locate : undefined))
     } else if (isStarted && touched.length > 0) {
-      callOff ??= runSoon(pass, restUntil - now())
+      callOff ??= runSoon(pass, restUntil - performance.now())
     }
     if (reading.isList) tell()
   }
@@ -133,9 +137,10 @@ export function createControl(options: ControlOptions): Control {
     unpublished = null
     changedAt = Infinity
     tell()
-    for (const source of sources) source.keep()
+    for (const source of unsaved) source.keep()
+    unsaved.clear()
     const tookMs = performance.now() - began
-    restUntil = now() + Math.min(longestPauseMs, tookMs * pausePerPass)
+    restUntil = performance.now() + Math.min(longestPauseMs, tookMs * pausePerPass)
   }
 
   function revision(source: string): string {
@@ -151,7 +156,7 @@ export function createControl(options: ControlOptions): Control {
   }
 
   function tell(): void {
-    if (isStarted) journal.problems([...problems(), ...admission.setAside()])
+    if (isStarted) journal.problems(() => [...problems(), ...admission.setAside()])
   }
 
   function lose(source: Source, error: Error): void {
@@ -233,6 +238,7 @@ export function createControl(options: ControlOptions): Control {
       if (names === null) return 'nothing-held'
       log.warn({ source: name }, `source "${name}": an operator confirmed what had vanished`)
       note(names, now())
+      unsaved.add(source)
       pass()
       return 'confirmed'
     },

@@ -1,6 +1,7 @@
 /** What the log is told of the control plane: a line for each applied change, and one for each problem that comes or heals. */
 import type { Problem } from '../model/problem.ts'
 import type { Changes } from './diff.ts'
+import { atMostEvery } from './soon.ts'
 
 /** pino fits. */
 export interface ControlLog {
@@ -12,7 +13,7 @@ export interface ControlLog {
 export interface Journal {
   changed(number: number, changes: Changes): void
   /** All problems there are now. */
-  problems(now: readonly Problem[]): void
+  problems(now: () => readonly Problem[]): void
   /** `hasDeclared`: something of it is in force. */
   lost(source: string, error: Error, hasDeclared: boolean): void
   back(source: string): void
@@ -24,31 +25,44 @@ export interface Journal {
 
 // A file with a systematic mistake in 100,000 objects is one mistake.
 const maxLines = 20
+const tellEveryMs = 1000
 
 export function createJournal(log: ControlLog): Journal {
   let known = new Map<string, Problem>()
+  let look: () => readonly Problem[] = () => []
+  /** Not told yet. */
+  let recent: Counts = none
+  let latest = 0
+
+  // A storm of changes is not told line by line.
+  const tellChanges = atMostEvery(tellEveryMs, () => {
+    log.info({ number: latest, ...recent }, `table ${latest} is published`)
+    recent = none
+  })
+  const tellProblems = atMostEvery(tellEveryMs, () => tellDifference(look()))
+
+  function tellDifference(now: readonly Problem[]): void {
+    const fresh = new Map(now.map((problem) => [identityOf(problem), problem]))
+    const come = [...fresh].filter(([identity]) => !known.has(identity))
+    const gone = [...known].filter(([identity]) => !fresh.has(identity))
+    known = fresh
+    for (const [, problem] of come.slice(0, maxLines)) log.warn({ problem }, describe(problem))
+    if (come.length > maxLines) log.warn({}, `and ${come.length - maxLines} more problems`)
+    for (const [, problem] of gone.slice(0, maxLines)) {
+      log.info({ problem }, `no longer: ${describe(problem)}`)
+    }
+    if (gone.length > maxLines) log.info({}, `and ${gone.length - maxLines} more no longer`)
+  }
 
   return {
-    changed(number, { upserts, deletes }) {
-      const counts = {
-        frontends: upserts.frontends.length,
-        backends: upserts.backends.length,
-        listeners: upserts.listeners.length,
-        removed: deletes.frontends.length + deletes.backends.length + deletes.listeners.length,
-      }
-      log.info({ number, ...counts }, `table ${number} is published`)
+    changed(number, changes) {
+      recent = add(recent, changes)
+      latest = number
+      tellChanges()
     },
     problems(now) {
-      const fresh = new Map(now.map((problem) => [identityOf(problem), problem]))
-      const come = [...fresh].filter(([identity]) => !known.has(identity))
-      const gone = [...known].filter(([identity]) => !fresh.has(identity))
-      known = fresh
-      for (const [, problem] of come.slice(0, maxLines)) log.warn({ problem }, describe(problem))
-      if (come.length > maxLines) log.warn({}, `and ${come.length - maxLines} more problems`)
-      for (const [, problem] of gone.slice(0, maxLines)) {
-        log.info({ problem }, `no longer: ${describe(problem)}`)
-      }
-      if (gone.length > maxLines) log.info({}, `and ${gone.length - maxLines} more no longer`)
+      look = now
+      tellProblems()
     },
     lost(source, error, hasDeclared) {
       const rest = hasDeclared ? 'is lost, what it declared last stays' : 'cannot be read yet'
@@ -65,6 +79,26 @@ export function createJournal(log: ControlLog): Journal {
     },
   }
 }
+
+interface Counts {
+  readonly frontends: number
+  readonly backends: number
+  readonly listeners: number
+  readonly removed: number
+}
+
+function add(counts: Counts, { upserts, deletes }: Changes): Counts {
+  const { frontends, backends, listeners, removed } = counts
+  return {
+    frontends: frontends + upserts.frontends.length,
+    backends: backends + upserts.backends.length,
+    listeners: listeners + upserts.listeners.length,
+    removed:
+      removed + deletes.frontends.length + deletes.backends.length + deletes.listeners.length,
+  }
+}
+
+const none: Counts = { frontends: 0, backends: 0, listeners: 0, removed: 0 }
 
 // Without the place: a problem that moves with the lines above it is still the same one.
 function identityOf({ kind, id, source, message }: Problem): string {

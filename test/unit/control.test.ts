@@ -135,18 +135,21 @@ test('leaves the table alone while the file is broken, logs that once, and says 
   await publisher.whenInForce(1)
   const before = [...control.table().objects]
 
+  const told = (pattern: RegExp): number => lines.filter((line) => pattern.test(line)).length
+
   await writeText('{')
-  await eventually(() => control.table().sources[0]?.state === 'stale', 'a stale source')
+  await eventually(() => told(/^warn .*not valid JSON/) === 1, 'a line')
   const broken = control.table()
   control.reload()
   await write({ backends, frontends: { vote } })
-  await eventually(() => control.table().sources[0]?.state === 'live', 'a live source')
+  await eventually(() => told(/^info no longer: .*not valid JSON/) === 1, 'another line')
 
   assert.deepEqual([...broken.objects], before)
+  assert.equal(broken.sources[0]?.state, 'stale')
   assert.equal(broken.problems.length, 1)
+  assert.equal(control.table().sources[0]?.state, 'live')
   assert.equal(control.table().number, 1)
-  assert.equal(lines.filter((line) => /^warn .*not valid JSON/.test(line)).length, 1)
-  assert.equal(lines.filter((line) => /^info no longer: .*not valid JSON/.test(line)).length, 1)
+  assert.equal(told(/^warn .*not valid JSON/), 1)
 })
 
 test('takes up a renewed certificate and shows no private key', async (t) => {
