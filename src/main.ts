@@ -47,9 +47,9 @@ async function main(): Promise<number> {
     case 'put':
     case 'delete':
     case 'get': {
-      const config = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
+      const config = resolveConfigPath(command.config ?? undefined, process.env, '')
       const world = { input: process.stdin, print, complain: (line: string) => console.error(line) }
-      return runObjects(command, openObjects(config, command.source, world))
+      return runObjects(command, openObjects(config || null, NORMAL_CONFIG, command.source, world))
     }
     case 'version':
       print(versionText())

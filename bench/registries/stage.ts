@@ -133,9 +133,14 @@ async function fill(keys: KeyStore, frontends: number, ports: readonly number[])
   await Promise.all(Array.from({ length: 64 }, writer))
 }
 
-export function putRoute(keys: KeyStore, route: number, backend: 'b' | 'c'): Promise<void> {
+export async function putRoute(keys: KeyStore, route: number, backend: 'b' | 'c'): Promise<void> {
+  await keys.put(...routeOf(route, backend), {})
+}
+
+/** Its key and its value. */
+export function routeOf(route: number, backend: 'b' | 'c'): [path: string, text: string] {
   const value = { route: `Host("${hostOf(route)}")`, backend, passHost: true }
-  return put(keys, `frontends/r${route}/frontend`, value)
+  return [`frontends/r${route}/frontend`, JSON.stringify(value)]
 }
 
 /** A frontend that Sluice answers by itself: its status tells which version of it is in force. */

@@ -8,6 +8,7 @@ import type { Address } from '../model/snapshot.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { refusalOf } from './guard.ts'
+import { toJson } from './json.ts'
 import { parseAction, refuseAction, type Action, type Providers } from './providers.ts'
 import { parseTableFilter, writeTable, type TableView } from './table.ts'
 
@@ -165,7 +166,7 @@ function hasBody(request: IncomingMessage): boolean {
 }
 
 function sendJson(response: ServerResponse, status: number, value: object): void {
-  send(response, status, 'application/json', `${JSON.stringify(value)}\n`)
+  send(response, status, 'application/json', `${toJson(value)}\n`)
 }
 
 /** To HEAD, node:http sends the head alone. */

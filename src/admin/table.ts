@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { toJson } from './json.ts'
 
 /** What control's table() gives. What else it and its entries have is shown as it is. */
 export interface TableView {
@@ -57,20 +58,20 @@ function* toText(table: TableView, filter: TableFilter): Generator<string> {
   const { objects, setAside, ...rest } = table
   yield '{'
   for (const [name, value] of Object.entries(rest)) {
-    yield `${JSON.stringify(name)}:${JSON.stringify(value, redact)},\n`
+    yield `${toJson(name)}:${toJson(value, redact)},\n`
   }
   yield '"objects":['
   let separator = '\n'
   for (const entry of objects) {
     if (!isWanted(entry.kind, entry.id, filter)) continue
-    yield separator + JSON.stringify(entry, redact)
+    yield separator + toJson(entry, redact)
     separator = ',\n'
   }
   yield '],\n"setAside":['
   separator = '\n'
   for (const entry of setAside) {
     if (!isWanted(entry.kind, entry.id, filter)) continue
-    yield separator + JSON.stringify(entry, redact)
+    yield separator + toJson(entry, redact)
     separator = ',\n'
   }
   yield ']}\n'

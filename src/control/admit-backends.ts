@@ -32,15 +32,25 @@ interface Pool {
   standing: Standing
 }
 
+/** Backends that stand otherwise than before. */
+export interface Moved {
+  /** All of these. */
+  readonly changed: ReadonlySet<string>
+  /** Those that another source declares now. */
+  readonly handedOver: ReadonlySet<string>
+}
+
 export interface AdmittedBackends {
   readonly table: TableMap<Backend>
   note(kind: 'backend' | 'server', object: MergedObject, files: Files): void
   remove(kind: 'backend' | 'server', id: string): void
-  /** Looks at what has changed, or at all; answers the backends that stand otherwise than before. */
-  settle(verdicts: Verdicts, findLoop: FindLoop, isAll: boolean): ReadonlySet<string>
+  /** Looks at what has changed, or at all. */
+  settle(verdicts: Verdicts, findLoop: FindLoop, isAll: boolean): Moved
   standing(id: string): Standing
   /** Something is written under the id, good or not. */
   isWritten(id: string): boolean
+  /** That, or a server of it is. */
+  isDeclared(id: string): boolean
   hasWithdrawn(): boolean
   /** Lets go of what is withdrawn and not needed. */
   release(needed: ReadonlySet<string>): void
@@ -54,6 +64,8 @@ export function admitBackends(): AdmittedBackends {
   const dirty = new Set<string>()
   const dirtyServers = new Set<Entry<Server>>()
   const withdrawn = new Set<string>()
+  /** Backends that are another source's now: what named the former one does not mean these. */
+  const handedOver = new Set<string>()
 
   function open(id: string): Pool {
     const pool: Pool = pools.get(id) ?? {
@@ -76,14 +88,14 @@ export function admitBackends(): AdmittedBackends {
     }
     // One that is withdrawn may have become one that leads back to us, too.
     if (pool.kept !== null && loopInside(pool.kept, findLoop) !== null) pool.kept = null
-    const isDeclared = entry !== null || pool.servers.size > 0
-    const part = entry === null ? (isDeclared ? byDefault(id) : pool.kept) : entry.live?.object
+    const isHere = isDeclared(pool)
+    const part = entry === null ? (isHere ? byDefault(id) : pool.kept) : entry.live?.object
     const whole = part === undefined || part === null ? null : compose(part, pool, verdicts)
     table.put(id, whole)
-    pool.standing = whole === null ? 'missing' : isDeclared ? 'declared' : 'withdrawn'
+    pool.standing = whole === null ? 'missing' : isHere ? 'declared' : 'withdrawn'
     if (pool.standing === 'withdrawn') withdrawn.add(id)
     else withdrawn.delete(id)
-    if (!isDeclared && whole === null) pools.delete(id)
+    if (!isHere && whole === null) pools.delete(id)
   }
 
   function compose(part: Backend, pool: Pool, verdicts: Verdicts): Backend {
@@ -111,6 +123,7 @@ export function admitBackends(): AdmittedBackends {
     note(kind, object, files) {
       if (kind === 'backend') {
         const pool = open(object.id)
+        if (pool.entry !== null && pool.entry.source !== object.source) handedOver.add(object.id)
         pool.entry = noteDeclared(pool.entry, object, files, parseBackend)
         pool.kept = null
         return
@@ -150,7 +163,9 @@ export function admitBackends(): AdmittedBackends {
         verdicts.settle('server', entry, firstFit(entry, findLoop), against)
       }
       dirtyServers.clear()
-      const changed = new Set<string>()
+      const over = new Set(handedOver)
+      handedOver.clear()
+      const changed = new Set(over)
       for (const id of dirty) {
         const pool = pools.get(id)
         if (pool === undefined) continue
@@ -159,10 +174,11 @@ export function admitBackends(): AdmittedBackends {
         if (pool.standing !== standing) changed.add(id)
       }
       dirty.clear()
-      return changed
+      return { changed, handedOver: over }
     },
     standing: (id) => pools.get(id)?.standing ?? 'missing',
     isWritten: (id) => (pools.get(id)?.entry ?? null) !== null,
+    isDeclared: (id) => isDeclared(pools.get(id)),
     hasWithdrawn: () => withdrawn.size > 0,
     release(needed) {
       for (const id of withdrawn) {
@@ -179,6 +195,10 @@ export function admitBackends(): AdmittedBackends {
       for (const { servers } of pools.values()) yield* servers.values()
     },
   }
+}
+
+function isDeclared(pool: Pool | undefined): boolean {
+  return pool !== undefined && (pool.entry !== null || pool.servers.size > 0)
 }
 
 /** As written, else the last good version, unless there is something against it. */

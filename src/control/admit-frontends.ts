@@ -5,7 +5,7 @@
 import type { Flaw } from '../model/parsed.ts'
 import { flaw } from '../model/parsed.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
-import type { AdmittedBackends } from './admit-backends.ts'
+import type { AdmittedBackends, Moved } from './admit-backends.ts'
 import { noteDeclared } from './entry.ts'
 import type { Entries, Entry, Files } from './entry.ts'
 import { isEqual } from './equal.ts'
@@ -27,7 +27,7 @@ export interface AdmittedFrontends {
   settle(
     verdicts: Verdicts,
     backends: AdmittedBackends,
-    changed: ReadonlySet<string>,
+    moved: Moved,
     backendOf: (source: string, name: string) => string,
   ): void
   middlewares(): Iterable<Entry<MiddlewarePart>>
@@ -87,7 +87,7 @@ export function admitFrontends(): AdmittedFrontends {
       if (chain.size === 0) chains.delete(frontend)
       dirty.add(frontend)
     },
-    settle(verdicts, backends, changed, backendOf) {
+    settle(verdicts, backends, { changed, handedOver }, backendOf) {
       const resolve = (entry: Entry<Frontend>, name: string): string =>
         backendOf(entry.source, name)
       if (changed.size > 0) {
@@ -103,7 +103,10 @@ export function admitFrontends(): AdmittedFrontends {
       for (const id of dirty) {
         settleChain(id, verdicts)
         const entry = frontends.get(id)
-        const part = entry === undefined ? null : settleFrontend(entry, verdicts, backends, resolve)
+        const part =
+          entry === undefined
+            ? null
+            : settleFrontend(entry, verdicts, { backends, handedOver, resolve })
         table.put(id, part === null ? null : compose(part))
       }
       dirty.clear()
@@ -120,11 +123,16 @@ export function admitFrontends(): AdmittedFrontends {
   }
 }
 
+interface Around {
+  readonly backends: AdmittedBackends
+  readonly handedOver: ReadonlySet<string>
+  readonly resolve: (entry: Entry<Frontend>, name: string) => string
+}
+
 function settleFrontend(
   entry: Entry<Frontend>,
   verdicts: Verdicts,
-  backends: AdmittedBackends,
-  resolve: (entry: Entry<Frontend>, name: string) => string,
+  { backends, handedOver, resolve }: Around,
 ): Frontend | null {
   const { parsed, live } = entry
   const named = parsed?.backend ?? null
@@ -135,7 +143,9 @@ function settleFrontend(
     return object
   }
   const kept = live?.object ?? null
-  const isServed = kept?.backend == null || backends.standing(kept.backend) !== 'missing'
+  const used = kept?.backend ?? null
+  // The one under that name now is another one.
+  const isServed = used === null || (!handedOver.has(used) && backends.standing(used) !== 'missing')
   const object = isServed ? kept : null
   const against = named === null || meant === null ? [] : [missing(named, meant, backends)]
   verdicts.settle('frontend', entry, object, against)

@@ -4,6 +4,7 @@ import type { Flaw } from '../model/parsed.ts'
 import { parseHost } from '../model/host-certificate.ts'
 import type { Address, Certificate, HostCertificate, Listener } from '../model/snapshot.ts'
 import { claimAddresses } from './claim.ts'
+import type { ClaimWorld } from './claim.ts'
 import { noteDeclared } from './entry.ts'
 import type { Entries, Files } from './entry.ts'
 import { isEqual } from './equal.ts'
@@ -20,7 +21,7 @@ export interface AdmittedListeners {
   note(kind: 'listener' | 'host', object: MergedObject, files: Files): void
   remove(kind: 'listener' | 'host', id: string): void
   /** Whether other addresses are listened on than before. */
-  settle(verdicts: Verdicts): boolean
+  settle(verdicts: Verdicts, world: ClaimWorld): boolean
 }
 
 export function admitListeners(admin: Address | null): AdmittedListeners {
@@ -29,6 +30,8 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
   const table = createTableMap<Listener>()
   const dirtyHosts = new Set<string>()
   let isDirty = false
+  /** The addresses that backends were last judged by. */
+  let judgedBy = ''
 
   function certificates(): readonly Certificate[] {
     const live = [...hosts.values()].flatMap((entry) => entry.live?.object ?? [])
@@ -66,10 +69,9 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
       isDirty = (kind === 'listener' ? listeners : hosts).delete(id) || isDirty
       if (kind === 'listener') table.put(id, null)
     },
-    settle(verdicts) {
+    settle(verdicts, world) {
       if (!isDirty) return false
       isDirty = false
-      const before = listening(table)
       for (const id of dirtyHosts) {
         const entry = hosts.get(id)
         if (entry !== undefined) {
@@ -78,7 +80,7 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
       }
       dirtyHosts.clear()
       const ofHosts = certificates()
-      for (const { entry, object, refused } of claimAddresses(listeners.values(), admin)) {
+      for (const { entry, object, refused } of claimAddresses(listeners.values(), admin, world)) {
         const whole = object === null ? null : compose(object, ofHosts)
         const inForce = whole ?? (object === null ? null : (table.objects.get(entry.id) ?? null))
         const against: Flaw[] = []
@@ -87,7 +89,10 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
         verdicts.settle('listener', entry, inForce === null ? null : object, against)
         table.put(entry.id, inForce)
       }
-      return listening(table) !== before
+      const now = listening(table)
+      const hasMoved = now !== judgedBy
+      judgedBy = now
+      return hasMoved
     },
   }
 }

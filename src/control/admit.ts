@@ -21,6 +21,7 @@ import type {
 import type { DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
 import type { ChangedIds } from './diff.ts'
 import { admitBackends } from './admit-backends.ts'
+import type { AdmittedBackends } from './admit-backends.ts'
 import { admitFrontends } from './admit-frontends.ts'
 import { admitListeners } from './admit-listeners.ts'
 import { hasChangedFiles, openFiles } from './entry.ts'
@@ -46,7 +47,7 @@ export interface AdmissionWorld {
 /** What may be different, and where to look it up. */
 export interface Touched extends SourceView {
   readonly names: Iterable<ObjectName>
-  readonly merge: Pick<Merge, 'find' | 'backendOf'>
+  readonly merge: Pick<Merge, 'find' | 'backendOf' | 'precedence'>
 }
 
 export interface Admitted {
@@ -119,7 +120,10 @@ export function createAdmission(world: AdmissionWorld): Admission {
         if (object === null) remove(kind, id)
         else note(kind, object, files)
       }
-      const hasMoved = listening.settle(verdicts)
+      const hasMoved = listening.settle(verdicts, {
+        precedence: touched.merge.precedence,
+        serverAt: (listener) => findServerAt(listener, backends, world),
+      })
       const { objects: listeners } = listening.table
       const findLoop = createLoopCheck(listeners.values(), world.admin, world.localAddresses)
       const moved = backends.settle(verdicts, findLoop, hasMoved)
@@ -168,6 +172,21 @@ export function createAdmission(world: AdmissionWorld): Admission {
       )
     },
   }
+}
+
+/** Judged as the loop check does it, the other way round. */
+function findServerAt(
+  listener: Listener,
+  backends: AdmittedBackends,
+  { localAddresses }: AdmissionWorld,
+): string | null {
+  const findLoop = createLoopCheck([listener], null, localAddresses)
+  for (const { id, servers } of backends.table.objects.values()) {
+    if (!backends.isDeclared(id)) continue
+    const server = servers.find((one) => findLoop(one) !== null)
+    if (server !== undefined) return `server "${server.id}" of backend "${id}"`
+  }
+  return null
 }
 
 function* versions<T>(entries: Iterable<Entry<T>>): Generator<[id: string, version: Version<T>]> {

@@ -1,6 +1,7 @@
 /**
- * Which listener holds which address. Whoever holds one keeps it: a mistake in a new listener takes nothing from one that
- * serves. Among those that come at the same time the first by id wins, whatever order they are written in.
+ * Which listener holds which address. Whoever holds one keeps it, a server in force as well: a mistake in a new listener
+ * takes nothing from what serves. Among those that come at the same time the one of the earlier source wins, then the first
+ * by id, whatever order they are written in.
  */
 import { formatAddress } from '../model/address.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
@@ -14,17 +15,33 @@ export interface Claim {
   readonly refused: string | null
 }
 
+export interface ClaimWorld {
+  /** Of a source: lower goes before. */
+  readonly precedence: (source: string) => number
+  /** Which server in force is where this listener would be, `server "a" of backend "b"`, or null. */
+  readonly serverAt: (listener: Listener) => string | null
+}
+
 export function claimAddresses(
   entries: Iterable<Entry<Listener>>,
   admin: Address | null,
+  { precedence, serverAt }: ClaimWorld,
 ): readonly Claim[] {
   const holders = new Map<string, string>()
   if (admin !== null && admin.port !== 0) holders.set(formatAddress(admin), 'the admin')
 
-  function refuse({ address }: Listener): string | null {
-    const holder = address.port === 0 ? undefined : holders.get(formatAddress(address))
-    if (holder === undefined) return null
-    return `cannot listen on ${formatAddress(address)}: ${holder} already holds it`
+  function refuse(listener: Listener, live: Listener | null): string | null {
+    const { address } = listener
+    const at = formatAddress(address)
+    const isNew = live === null || formatAddress(live.address) !== at
+    const holder =
+      address.port === 0 ? null : (holders.get(at) ?? (isNew ? serverAt(listener) : null))
+    return holder === null ? null : `cannot listen on ${at}: ${holder} already holds it`
+  }
+
+  function byClaim(a: Entry<Listener>, b: Entry<Listener>): number {
+    const bySource = precedence(a.source) - precedence(b.source)
+    return rank(a) - rank(b) || bySource || (a.declared.id < b.declared.id ? -1 : 1)
   }
 
   function hold({ id, address }: Listener): void {
@@ -33,16 +50,12 @@ export function claimAddresses(
 
   return [...entries].sort(byClaim).map((entry): Claim => {
     const live = entry.live?.object ?? null
-    const refused = entry.parsed === null ? null : refuse(entry.parsed)
+    const refused = entry.parsed === null ? null : refuse(entry.parsed, live)
     const wanted = refused === null ? (entry.parsed ?? live) : live
-    const object = wanted !== null && refuse(wanted) === null ? wanted : null
+    const object = wanted !== null && refuse(wanted, live) === null ? wanted : null
     if (object !== null) hold(object)
     return { entry, object, refused }
   })
-}
-
-function byClaim(a: Entry<Listener>, b: Entry<Listener>): number {
-  return rank(a) - rank(b) || (a.declared.id < b.declared.id ? -1 : 1)
 }
 
 function rank({ parsed, live }: Entry<Listener>): number {

@@ -57,7 +57,7 @@ export interface Control {
   open(): Promise<void>
   /**
    * Resolves once the first table is published: when every source has answered, or is away and has a last good snapshot,
-   * or the time for that is over.
+   * or the time for that is over; or when it is stopped meanwhile.
    */
   start(): Promise<void>
   /** Every source is read again, and every file that objects name; or one source. False: there is no such source. */
@@ -82,11 +82,18 @@ export function createControl(options: ControlOptions): Control {
   const journal = createJournal(log)
   const world = { now, random, sleep, log, written: admission.written }
   const waiting = new Map<Source, PromiseWithResolvers<void>>()
-  const events = { onDifferent: takeDifference, onTold: tell, onLost: lose, onBack: comeBack }
+  const events = {
+    onDifferent: takeDifference,
+    onTold: tell,
+    onLost: lose,
+    onBack: comeBack,
+    onHoldEnd: endHold,
+  }
   const sources = options.sources.map((one) => openSource(one, world, events))
   const merge = createMerge(sources)
   publisher.listen({ onPublished: journal.changed })
 
+  const stopping = new AbortController()
   let isStarted = false
   let published = emptySnapshot
   /** Before the start: what was admitted already. */
@@ -178,6 +185,10 @@ export function createControl(options: ControlOptions): Control {
     if (touched.length > 0) pass()
   }
 
+  function endHold(source: Source, reason: string, gone: number): void {
+    journal.holdEnded(source.name, reason, gone)
+  }
+
   function reports(): SourceReport[] {
     const setAside = countBySource(admission.setAside())
     const conflicts = countBySource(merge.conflicts())
@@ -191,6 +202,7 @@ export function createControl(options: ControlOptions): Control {
   }
 
   async function stop(): Promise<void> {
+    stopping.abort()
     callOff?.()
     if (files !== null) clearInterval(files)
     await Promise.all(sources.map((source) => source.stop()))
@@ -199,23 +211,23 @@ export function createControl(options: ControlOptions): Control {
   return {
     async open() {
       for (const source of sources) waiting.set(source, Promise.withResolvers())
-      for (const source of sources) {
-        source.restore()
-        source.start()
-      }
-      const [file] = waiting.values()
+      const [file, ...others] = sources
+      file?.start()
       try {
-        await file?.promise
+        if (file !== undefined) await waiting.get(file)?.promise
       } catch (error) {
         await stop()
         throw error
       }
+      // What was saved is admitted before anybody answers: it is the last good version of what is malformed now.
+      for (const source of others) source.restore()
+      pass()
+      for (const source of others) source.start()
     },
     async start() {
-      const late = new AbortController()
       const answered = Promise.all([...waiting.values()].map(({ promise }) => promise))
-      await Promise.race([answered, sleep(startMs, late.signal)])
-      late.abort()
+      await Promise.race([answered, sleep(startMs, stopping.signal)])
+      if (stopping.signal.aborted) return
       for (const { name, origin, required } of sources) {
         if (origin === 'disk') journal.restored(name)
         else if (origin === 'nothing' && required) journal.without(name)
@@ -236,7 +248,6 @@ export function createControl(options: ControlOptions): Control {
       if (source === undefined) return 'unknown'
       const names = source.confirm()
       if (names === null) return 'nothing-held'
-      log.warn({ source: name }, `source "${name}": an operator confirmed what had vanished`)
       note(names, now())
       unsaved.add(source)
       pass()

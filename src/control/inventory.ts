@@ -27,7 +27,14 @@ import {
   sizeOf,
 } from './shelf.ts'
 import type { Names, Shelves } from './shelf.ts'
-import { createBurst, createHolds, describeEmptied, doubtBurst, doubtList } from './shrink.ts'
+import {
+  createBurst,
+  createHolds,
+  describeEmptied,
+  doubtBurst,
+  doubtClearance,
+  doubtList,
+} from './shrink.ts'
 import type { Held, HeldObject } from './shrink.ts'
 
 export type { Held } from './shrink.ts'
@@ -64,6 +71,8 @@ interface Waiting {
 }
 
 const askAgainMs = 5000
+/** Why a source was listed when its revisions are lower than they were: a backup was put back. */
+const wentBack: ReadonlySet<string> = new Set(['rewound', 'replaced', 'log'])
 
 export function createInventory({ shrink }: InventoryOptions): Inventory {
   const believed = createShelf()
@@ -74,12 +83,13 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
   const burst = createBurst()
   let askedAt: number | null = null
 
-  function takeList(objects: Iterable<DeclaredObject>, now: number, different: Names): void {
+  function takeList({ objects, listed }: Declaration, now: number, different: Names): void {
     const fresh = shelve(objects)
     const supplied = new Set(Array.from(fresh.server.keys(), ownerOf))
     const emptied = shrink.allowEmpty ? new Set<string>() : findEmptied(fresh, supplied)
     const vanished = listDeclared().filter(({ kind, id }) => !fresh[kind].has(id))
-    const doubt = doubtList(shrink, countDeclared(), vanished.length, sizeOf(fresh))
+    const hasGoneBack = listed !== null && wentBack.has(listed)
+    const doubt = doubtList(shrink, countDeclared(), vanished.length, sizeOf(fresh), hasGoneBack)
     const reason = doubt ?? describeEmptied(emptied)
     askedAt = null
 
@@ -161,7 +171,9 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     }
     const back = upserts.filter((object) => burst.has(object)).length
     const before = countDeclared() + burst.size
-    const doubt = doubtBurst(shrink, before, burst.size + gone.length - back)
+    const doubt =
+      doubtBurst(shrink, before, burst.size + gone.length - back) ??
+      doubtClearance(shrink, countDeclared(), gone)
 
     if (doubt !== null) for (const object of burst.objects()) restore(object, doubt, now, different)
     for (const object of gone) {
@@ -281,11 +293,12 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
 
   return {
     objects: believed.of,
-    take({ objects, changes, listed }, now) {
+    take(declaration, now) {
+      const { objects, changes, listed } = declaration
       const different = createNames()
       if (changes !== null) takeChanges(changes, now, different)
       else if (listed === 'changed') takeChanges(edits(objects), now, different)
-      else takeList(objects, now, different)
+      else takeList(declaration, now, different)
       enterWhereNeeded(different)
       return different.list()
     },

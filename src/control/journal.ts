@@ -17,6 +17,8 @@ export interface Journal {
   /** `hasDeclared`: something of it is in force. */
   lost(source: string, error: Error, hasDeclared: boolean): void
   back(source: string): void
+  /** What vanished is held no more: so many objects are gone. */
+  holdEnded(source: string, reason: string, gone: number): void
   /** What it declared before this start was found on disk. */
   restored(source: string): void
   /** The start goes on without it. */
@@ -66,10 +68,17 @@ export function createJournal(log: ControlLog): Journal {
     },
     lost(source, error, hasDeclared) {
       const rest = hasDeclared ? 'is lost, what it declared last stays' : 'cannot be read yet'
-      log.error({ source, err: error }, `source "${source}" ${rest}: ${error.message}`)
+      log.error({ source, error: error.message }, `source "${source}" ${rest}: ${error.message}`)
     },
     back(source) {
       log.info({ source }, `source "${source}" is back`)
+    },
+    holdEnded(source, reason, gone) {
+      if (gone === 0) log.info({ source }, `source "${source}": what had vanished is back`)
+      else {
+        const what = gone === 1 ? '1 object is gone' : `${gone} objects are gone`
+        log.warn({ source, gone }, `source "${source}": ${what}, which is confirmed: ${reason}`)
+      }
     },
     restored(source) {
       log.warn({ source }, `source "${source}" is away: its last good snapshot is in force`)

@@ -30,6 +30,8 @@ export interface Merge {
   find(kind: ObjectKind, id: string): MergedObject | null
   /** The backend that a source means by a name, as the table calls it. */
   backendOf(source: string, name: string): string
+  /** Of a source: lower goes before. */
+  precedence(source: string): number
   conflicts(): readonly Problem[]
 }
 
@@ -70,12 +72,19 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
       const heard = sources.filter((one) => one === owner || !declares(one, 'frontend', frontend))
       return first(heard, (source) => of(source, id))
     }
-    const plain = first(sources, (source) => of(source, id))
-    if (plain !== null || kind !== 'backend') return plain
+    const shadowed = kind === 'backend' ? shadowOf(id) : null
+    // Nobody else can take that name from it.
+    return shadowed === null
+      ? first(sources, (source) => of(source, id))
+      : of(shadowed, splitSource(id)[0])
+  }
+
+  /** The source whose backend this name stands for, because an earlier source has its own name; null: it is just a name. */
+  function shadowOf(id: string): MergeSource | null {
     const [base, at] = splitSource(id)
-    const shadowed = at === null ? undefined : sources.find((source) => source.name === at)
-    if (shadowed === undefined || ownerOf('backend', base) === shadowed) return null
-    return of(shadowed, base)
+    const source = at === null ? undefined : sources.find(({ name }) => name === at)
+    if (source === undefined || !declares(source, 'backend', base)) return null
+    return ownerOf('backend', base) === source ? null : source
   }
 
   function findServer(
@@ -174,6 +183,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
             sources.find((one) => one.name === source),
             name,
           ),
+    precedence: (source) => sources.findIndex(({ name }) => name === source),
     conflicts: () => [...conflicts.values()].flat(),
   }
 

@@ -58,6 +58,8 @@ export interface Publisher {
   detach(thread: number): void
   /** A thread applied the number; `problems` is all that it could not bring into force as of then (a port in use). */
   acknowledge(thread: number, number: number, problems: readonly string[]): void
+  /** What a thread cannot bring into force is another thing than it was at its last acknowledgement. */
+  report(thread: number, problems: readonly string[]): void
   /** The last number posted, 0 before the first. */
   number(): number
   /** The least number over the attached threads, 0 without any. */
@@ -174,6 +176,9 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       reported.set(thread, problems)
       acknowledged.record(thread, reached)
       outbox.taken()
+    },
+    report(thread, problems) {
+      if (attached.has(thread)) reported.set(thread, problems)
     },
     number: () => number,
     inForce: () => acknowledged.least(),

@@ -3,7 +3,9 @@
  * missing from a list is doubted when it is much at once, and so is a burst of deletes:
  *
  *   a list     lacks all, or `share` of the objects, or every server of a backend that is still declared
- *   a burst    more than half of the objects, and at least 20, are deleted one by one within a second
+ *              or any, from a source that has gone back to an earlier state of itself
+ *   a burst    more than half of the objects, and at least 20, are deleted one by one within a second; or all there is
+ *              in one go, and not only servers, which may share one lease
  *
  * What is doubted is held: it stays in force. It goes when `holdMs` are over and a list that comes after still lacks it,
  * or when an operator confirms it. It is held no longer as soon as the source declares it again.
@@ -134,9 +136,13 @@ export function doubtList(
   before: number,
   vanished: number,
   after: number,
+  hasGoneBack: boolean,
 ): string | null {
   if (allowEmpty || vanished === 0) return null
   if (after === 0) return `the source is empty (${count(before)} before)`
+  if (hasGoneBack) {
+    return `the source has gone back to an earlier state: ${vanished} of ${count(before)} vanished`
+  }
   if (vanished < before * share) return null
   return `${vanished} of ${count(before)} vanished at once`
 }
@@ -196,6 +202,17 @@ export function doubtBurst(
 ): string | null {
   if (allowEmpty || deleted < burstObjects || deleted * 2 <= before) return null
   return `${deleted} of ${count(before)} were deleted within a second`
+}
+
+/** As doubtList, for what was deleted in one go. */
+export function doubtClearance(
+  { allowEmpty }: ShrinkSettings,
+  before: number,
+  deleted: readonly ObjectName[],
+): string | null {
+  if (allowEmpty || deleted.length < 2 || deleted.length < before) return null
+  if (deleted.every(({ kind }) => kind === 'server')) return null
+  return `all ${deleted.length} objects were deleted in one go`
 }
 
 function count(objects: number): string {

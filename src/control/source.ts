@@ -37,6 +37,8 @@ export interface SourceEvents {
   readonly onTold: (source: Source) => void
   readonly onLost: (source: Source, error: Error) => void
   readonly onBack: (source: Source) => void
+  /** What vanished, for the reason, is held no more: `gone` of it are. */
+  readonly onHoldEnd: (source: Source, reason: string, gone: number) => void
 }
 
 export interface SourceWorld extends Pick<FollowOptions, 'now' | 'random' | 'sleep'> {
@@ -103,15 +105,29 @@ export function openSource(
       : createLastGoodKeeper({
           source: provider.name,
           lastGood: { save: saveTo(lastGood) },
-          collect: () => ({ objects: written(provider.name), revision }),
+          collect: () => ({ objects: good(), revision }),
           log,
         })
 
   function saveTo(file: LastGood): LastGood['save'] {
     return async (objects, of) => {
       const answer = await file.save(objects, of)
-      if (answer.saved) savedAt = answer.at
+      if (!answer.saved) return answer
+      savedAt = answer.at
+      unusable = null
       return answer
+    }
+  }
+
+  /** What it declares: of what is malformed the last good version, and also what only waits for another source. */
+  function* good(): Generator<DeclaredObject> {
+    const versions = new Map<string, DeclaredObject>()
+    for (const object of written(provider.name)) versions.set(nameOf(object), object)
+    for (const kind of objectKinds) {
+      for (const object of inventory.objects(kind).values()) {
+        const version = versions.get(nameOf(object)) ?? object
+        if (version.fault === undefined) yield version
+      }
     }
   }
 
@@ -122,7 +138,7 @@ export function openSource(
     const isFirst = origin !== 'source'
     origin = 'source'
     const whole = isFirst ? { ...declaration, objects: withUnread(declaration) } : declaration
-    const names = inventory.take(whole, now())
+    const names = watchingHold(() => inventory.take(whole, now()))
     if (isLost) events.onBack(source)
     isLost = false
     const { changedAt, locate, listed } = declaration
@@ -135,6 +151,15 @@ export function openSource(
     wait()
   }
 
+  function watchingHold(act: () => readonly ObjectName[]): readonly ObjectName[] {
+    const before = inventory.held()
+    const names = act()
+    if (before === null || inventory.held() !== null) return names
+    const gone = names.filter(({ kind, id }) => !inventory.objects(kind).has(id)).length
+    events.onHoldEnd(source, before.reason, gone)
+    return names
+  }
+
   // A file of several that was bad before this start already: nobody but us knows what it last declared.
   function withUnread({ objects, problems: found }: Declaration): DeclaredObject[] {
     const unread = found.filter(({ kind }) => kind === 'file').map(({ key }) => `${key}#`)
@@ -142,8 +167,8 @@ export function openSource(
     const declared = [...objects]
     const known = objectKinds.flatMap((kind) => [...inventory.objects(kind).values()])
     const kept = known.filter(({ key }) => unread.some((file) => key.startsWith(file)))
-    const names = new Set(declared.map(({ kind, id }) => `${kind} ${id}`))
-    return [...declared, ...kept.filter(({ kind, id }) => !names.has(`${kind} ${id}`))]
+    const names = new Set(declared.map(nameOf))
+    return [...declared, ...kept.filter((object) => !names.has(nameOf(object)))]
   }
 
   function takeUnreadable(reading: Unreadable): void {
@@ -182,7 +207,7 @@ export function openSource(
     if (doubted === null) return []
     const end =
       doubted.until === null
-        ? `until an operator confirms it (POST /api/providers/${provider.name}/confirm)`
+        ? `until an operator confirms it: curl -X POST -H 'Content-Type: application/json' ADMIN/api/providers/${provider.name}/confirm`
         : 'until a second list confirms it'
     const message = `${doubted.reason}: what vanished stays in force ${end}`
     return [{ kind: 'source', id: '', message, source: provider.name, key: provider.name }]
@@ -241,13 +266,14 @@ export function openSource(
     reload: () => provider.reload(),
     confirm() {
       if (inventory.held() === null) return null
-      const names = inventory.confirm(now())
+      const names = watchingHold(() => inventory.confirm(now()))
       wait()
       return names
     },
     keep() {
       // Before the source has answered, what is on disk is all there is.
-      if (origin === 'source') keeper?.changed()
+      // Nor is a source that never had anything worth a file.
+      if (origin === 'source' && (savedAt !== null || count() > 0)) keeper?.changed()
     },
     report({ setAside, conflicts }) {
       const status = follower?.status()
@@ -257,10 +283,10 @@ export function openSource(
         state: status?.state ?? 'connecting',
         since: status?.since ?? now(),
         revision: origin === 'nothing' ? null : revision,
-        error: status?.error ?? null,
+        error: status?.error ?? problems[0]?.message ?? null,
         required: options.required,
         objects: count(),
-        setAside,
+        setAside: setAside + problems.length,
         conflicts,
         lastSyncAt: status?.lastSyncAt ?? null,
         lastEventAt: status?.lastEventAt ?? null,
@@ -283,4 +309,8 @@ export function openSource(
     },
   }
   return source
+}
+
+function nameOf({ kind, id }: ObjectName): string {
+  return `${kind} ${id}`
 }

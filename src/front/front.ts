@@ -1,5 +1,6 @@
 /** A listener, live: its socket, its client connections, its certificates. */
 import { constants } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type Server, Socket } from 'node:net'
 import {
   type SecureContextOptions,
@@ -15,7 +16,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { Reads, rereadAccepted } from '../http/reads.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { type Destination, readTarget } from '../http/target.ts'
-import type { Certificate, Listener } from '../model/snapshot.ts'
+import type { Address, Certificate, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { answerText } from './answer-text.ts'
@@ -79,25 +80,26 @@ export class Front {
     this.#slot = slot
     this.#server =
       listener.tls === null ? this.#plainServer() : this.#tlsServer(listener.tls.certificates)
+    this.#server.on('error', () => {})
   }
 
-  /** Resolves with the port. */
-  open(): Promise<number> {
+  /** Begins to listen. One that could not, or that has stopped, may be asked again. */
+  async open(): Promise<void> {
     const { host, port } = this.listener.address
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      const reusePort = this.#context.reusePort
-      this.#server.listen({ host, port, backlog: BACKLOG, reusePort }, () => {
-        this.#server.off('error', reject)
-        this.#server.on('error', () => {})
-        resolve(this.port)
-      })
-    })
+    this.#server.listen({ host, port, backlog: BACKLOG, reusePort: this.#context.reusePort })
+    await once(this.#server, 'listening')
   }
 
-  get port(): number {
+  /** Gives the address up, for now; connections go on. */
+  stopListening(): void {
+    this.#server.close()
+  }
+
+  /** What it is bound to: the address itself, and the port that was taken. */
+  get bound(): Address | null {
     const address = this.#server.address()
-    return address !== null && typeof address === 'object' ? address.port : 0
+    if (address === null || typeof address === 'string') return null
+    return { host: address.address, port: address.port }
   }
 
   /** Whether this front can serve the listener as it is declared now, without a new socket. */

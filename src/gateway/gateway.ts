@@ -8,13 +8,14 @@ import { answerOfError } from '../http/answer.ts'
 import { Deadlines } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { Delta, Listener, Placed } from '../model/snapshot.ts'
+import type { Address, Delta, Listener, Placed } from '../model/snapshot.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { type Page, type ScoreboardMemory, ScoreboardView } from '../scoreboard/scoreboard.ts'
+import { OwnAddresses } from '../upstream/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
 import { Forward, type OnEnded } from './forward.ts'
-import { listenProblem } from './listen-problem.ts'
+import { Fronts } from './fronts.ts'
 import { compileRoute, type Route } from './route.ts'
 import { compileScope, type Scope } from './scope.ts'
 import { countReason, NOWHERE, recordOf } from './tally.ts'
@@ -24,10 +25,14 @@ export interface GatewayOptions {
   readonly thread: number
   readonly memory: ScoreboardMemory
   readonly trusted: readonly string[]
+  /** Of the admin: where no server may lead. Port 0 is not looked for. */
+  readonly admin: Address
   readonly ticketKeys: Buffer
   readonly reusePort: boolean
   /** Null when nobody wants records: then none are made. */
   readonly onRecord: ((record: AccessRecord) => void) | null
+  /** A listener that could not be bound was tried again, and these are all that are left. */
+  readonly onProblems: (problems: readonly string[]) => void
   /** A fault of ours, caught in one exchange. */
   readonly onFault: (error: unknown) => void
 }
@@ -38,11 +43,8 @@ export class Gateway implements FrontHandler {
   readonly #deadlines = new Deadlines()
   readonly #table = new RoutingTable<Route>()
   readonly #pools = new Map<string, Pool>()
-  readonly #fronts = new Map<string, Front>()
-  /** Listeners that were removed, until their last connection has left. */
-  readonly #leaving = new Set<Front>()
-  /** Listeners that could not be opened, and why. */
-  readonly #problems = new Map<string, string>()
+  readonly #own = new OwnAddresses()
+  readonly #fronts: Fronts
   readonly #tenths: () => number
   readonly #onEnded: OnEnded
 
@@ -52,6 +54,14 @@ export class Gateway implements FrontHandler {
     // Monotonic from here on, and the same time in every thread.
     const offset = Date.now() - options.memory.beganAt - performance.now()
     this.#tenths = () => Math.floor((performance.now() + offset) / 100)
+    this.#fronts = new Fronts({
+      create: (placed) => this.#createFront(placed),
+      handlerFor: (listener) => this.#handlerFor(listener),
+      reusePort: options.reusePort,
+      onMoved: () => this.#noteOwn(),
+      onProblems: () => options.onProblems(this.problems()),
+    })
+    this.#noteOwn()
     const { onRecord } = options
     this.#onEnded = (exchange, ending, durationMs) => {
       countReason(this.#board, exchange)
@@ -93,10 +103,10 @@ export class Gateway implements FrontHandler {
   // Changes.
 
   /**
-   * Brings a delta into force; answers with all that is not (a port in use), one line each. Requests wait meanwhile: what
-   * is large comes as several deltas.
+   * Brings a delta into force; `problems` has all that is not (a port in use). Requests wait meanwhile: what is large
+   * comes as several deltas.
    */
-  async apply(delta: Delta, pages: readonly Page[]): Promise<string[]> {
+  async apply(delta: Delta, pages: readonly Page[]): Promise<void> {
     this.#board.addPages(pages)
     const { upserts, deletes } = delta
     for (const placed of upserts.backends) {
@@ -115,14 +125,19 @@ export class Gateway implements FrontHandler {
       this.#pools.get(id)?.retire()
       this.#pools.delete(id)
     }
-    for (const id of deletes.listeners) this.#closeFront(id)
-    return this.#openFronts(upserts.listeners)
+    await this.#fronts.change(upserts.listeners, deletes.listeners)
+  }
+
+  /** All that is not in force, one line each. */
+  problems(): string[] {
+    return this.#fronts.problems()
   }
 
   #createPool(placed: ConstructorParameters<typeof Pool>[0]): Pool {
     return new Pool(placed, {
       deadlines: this.#deadlines,
       tenths: this.#tenths,
+      own: this.#own,
       slot: (number) => this.#board.slot(number),
     })
   }
@@ -133,30 +148,14 @@ export class Gateway implements FrontHandler {
     return pool
   }
 
-  async #openFronts(listeners: readonly Placed<Listener>[]): Promise<string[]> {
-    for (const { object, slot } of listeners) {
-      this.#problems.delete(object.id)
-      const front = this.#fronts.get(object.id)
-      if (front?.fits(object) === true) {
-        front.update(object, this.#handlerFor(object))
-        continue
-      }
-      if (front !== undefined) this.#closeFront(object.id)
-      const opened = new Front(object, this.#board.slot(slot), {
-        deadlines: this.#deadlines,
-        trust: compileTrust(this.#options.trusted),
-        handler: this.#handlerFor(object),
-        ticketKeys: this.#options.ticketKeys,
-        reusePort: this.#options.reusePort,
-      })
-      try {
-        await opened.open()
-        this.#fronts.set(object.id, opened)
-      } catch (error) {
-        this.#problems.set(object.id, listenProblem(object, error))
-      }
-    }
-    return [...this.#problems.values()]
+  #createFront({ object, slot }: Placed<Listener>): Front {
+    return new Front(object, this.#board.slot(slot), {
+      deadlines: this.#deadlines,
+      trust: compileTrust(this.#options.trusted),
+      handler: this.#handlerFor(object),
+      ticketKeys: this.#options.ticketKeys,
+      reusePort: this.#options.reusePort,
+    })
   }
 
   /** Kept by the front itself, so that one that drains keeps the scope that it had. */
@@ -169,43 +168,36 @@ export class Gateway implements FrontHandler {
     }
   }
 
-  #closeFront(id: string): void {
-    this.#problems.delete(id)
-    const front = this.#fronts.get(id)
-    if (front === undefined) return
-    this.#fronts.delete(id)
-    this.#leaving.add(front)
-    front.drain()
-    for (const gone of this.#leaving) if (gone.connections === 0) this.#leaving.delete(gone)
+  /** No server leads to where we listen now. */
+  #noteOwn(): void {
+    const fronts = [...this.#fronts.open()].flatMap(([id, { bound }]) =>
+      bound === null ? [] : [{ name: `listener "${id}"`, ...bound }],
+    )
+    this.#own.replace([{ name: 'the admin', ...this.#options.admin }, ...fronts])
   }
 
   // The end.
 
   /** The port a listener is bound to, for tests and the log. */
   ports(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#fronts].map(([id, front]) => [id, front.port]))
+    const open = [...this.#fronts.open()]
+    return Object.fromEntries(open.map(([id, { bound }]) => [id, bound?.port ?? 0]))
   }
 
   /** Stops accepting; what is under way goes on. */
   drain(): void {
-    for (const front of this.#all()) front.drain()
+    this.#fronts.drain()
   }
 
   /** Client connections that are left. */
   get connections(): number {
-    let sum = 0
-    for (const front of this.#all()) sum += front.connections
-    return sum
+    return this.#fronts.connections
   }
 
   /** Ends whatever is left. */
   destroy(): void {
-    for (const front of this.#all()) front.destroy()
+    this.#fronts.destroy()
     for (const pool of this.#pools.values()) pool.retire()
     this.#deadlines.close()
-  }
-
-  #all(): Front[] {
-    return [...this.#fronts.values(), ...this.#leaving]
   }
 }

@@ -61,6 +61,7 @@ export type Reason =
   | 'DRAINED'
   | 'RESPOND'
   | 'REDIRECT'
+  | 'LEADS_BACK_TO_PROXY'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // What the client sent.
@@ -106,6 +107,8 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // A middleware's own answers.
   RESPOND: kind(200, null, 'proxy'),
   REDIRECT: kind(308, null, 'proxy'),
+  // A server that is one of our own listeners, or the admin.
+  LEADS_BACK_TO_PROXY: kind(502, 'proxy_loop_detected', 'server', 'always'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]

@@ -74,7 +74,7 @@ function readPem(
   try {
     pem = isPem(written) ? written : read(written)
   } catch (error) {
-    flaws.push(flaw(at, `cannot read ${quote(written)}: ${reasonOf(error)}`))
+    flaws.push(flaw(at, `cannot read ${nameOf(written).trimEnd()}: ${reasonOf(error)}`))
     return null
   }
   try {
@@ -90,9 +90,11 @@ function isPem(written: string): boolean {
   return written.trimStart().startsWith('-----BEGIN')
 }
 
-/** A path, to go on behind. Never the text: it may be a key. */
+/** A path, to go on behind. Never what may be a key that somebody left the armour off: base64 is long and has no dots. */
 function nameOf(written: string): string {
-  return isPem(written) ? '' : `${quote(written)} `
+  const isPath = !isPem(written) && !/[\r\n]/.test(written)
+  const isHarmless = isPath && (written.includes('.') || written.length < 40)
+  return isHarmless ? `${quote(written)} ` : isPem(written) ? '' : 'what is written there '
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 /** What the main thread and a serving thread say to each other. Requests never cross here. */
 import type { Update } from '../control/publish.ts'
+import type { Address } from '../model/snapshot.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
 
 /** What a serving thread is started with. */
@@ -7,6 +8,8 @@ export interface ThreadStart {
   readonly thread: number
   readonly memory: ScoreboardMemory
   readonly trusted: readonly string[]
+  /** Of the admin, as it is set. */
+  readonly admin: Address
   readonly access: 'json' | 'common' | 'off'
   /** The same in every thread, so that TLS sessions resume whichever takes the connection. */
   readonly ticketKeys: Uint8Array
@@ -25,6 +28,13 @@ export type FromThread =
       readonly number: number
       readonly problems: readonly string[]
       /** Listeners that are open, with their ports. */
+      readonly ports: Readonly<Record<string, number>>
+    }
+  /** Listeners that could not be bound were tried again: what is so now, under the number that was applied last. */
+  | {
+      readonly kind: 'listeners'
+      readonly number: number
+      readonly problems: readonly string[]
       readonly ports: Readonly<Record<string, number>>
     }
   /** Access log lines. */

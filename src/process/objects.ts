@@ -1,33 +1,37 @@
 /** What `put`, `delete` and `get` need of the world: the registry that the settings name, and what admission would say. */
+import { readFileSync } from 'node:fs'
 import { chooseSource, layoutOf, openStore, refuseIn } from '../cli/open-store.ts'
 import type { WritableSource } from '../cli/open-store.ts'
 import type { ObjectsWorld } from '../cli/objects.ts'
 import { createReadBeside } from '../control/read-beside.ts'
 import { refuseObject } from '../control/refuse-object.ts'
 import { withFiles } from '../control/source-files.ts'
+import { parseSettings, type WrittenSettings } from '../model/document.ts'
 import { resolveSettings } from '../model/resolve-settings.ts'
+import { reasonOf } from '../providers/file-reason.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
-import { readSettings } from './serve.ts'
 
-/** `wanted`: the source that is asked for; null: the only one. */
+/** `config`: where the settings are; null: where they normally are, if they are. `wanted`: the source that is asked for; null: the only one. */
 export function openObjects(
-  config: string,
+  config: string | null,
+  normal: string,
   wanted: string | null,
   world: Pick<ObjectsWorld, 'input' | 'print' | 'complain'>,
 ): ObjectsWorld {
-  const readBeside = createReadBeside(config)
+  const filename = config ?? normal
+  const readBeside = createReadBeside(filename)
 
   function source(): WritableSource {
     const { settings, fatal } = resolveSettings({
-      document: readSettings(config),
-      filename: config,
+      document: readWritten(filename, config !== null),
+      filename,
       env: process.env,
       flags: {},
       cores: 1,
-      references: { env: process.env, readFile: createReferenceReader(config).readFile },
+      references: { env: process.env, readFile: createReferenceReader(filename).readFile },
     })
     if (fatal.length > 0) throw new Error(fatal.map(({ message }) => message).join('; '))
-    return withFiles(chooseSource(settings, wanted), config)
+    return withFiles(chooseSource(settings, wanted), filename)
   }
 
   return {
@@ -40,4 +44,23 @@ export function openObjects(
       return judge(kind, id, value)
     },
   }
+}
+
+/** A file that says something else than can be read would have us write to another registry than was meant. */
+function readWritten(filename: string, isNamed: boolean): WrittenSettings | null {
+  let text: string
+  try {
+    text = readFileSync(filename, 'utf8')
+  } catch (error) {
+    if (!isNamed && error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      return null
+    throw new Error(`cannot read ${filename}: ${reasonOf(error)}`, { cause: error })
+  }
+  const written = parseSettings(text, filename)
+  if (written === null) {
+    throw new Error(
+      `cannot read ${filename}: "sluice check ${filename}" says what is wrong with it`,
+    )
+  }
+  return written
 }

@@ -1,6 +1,7 @@
 /** `sluice serve`: the whole program, from its settings to its exit code. */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Admin, createAdmin } from '../admin/server.ts'
 import { createAdmission } from '../control/admit.ts'
 import { type Control, createControl } from '../control/control.ts'
@@ -20,6 +21,10 @@ import { openSources, readBesideSources } from './sources.ts'
 import { problemOfPort } from './taken-port.ts'
 import { createThreads, type Threads } from './threads.ts'
 import { createTidy } from './tidy.ts'
+
+/** A disk that hangs. */
+const saveWithinMs = 5000
+const lookAgainMs = 100
 
 export interface ServeOptions {
   readonly config: string
@@ -71,6 +76,11 @@ async function run(
   const sink = openSink(settings.log.path)
   const log = createLog(settings.log.level, sink)
   for (const problem of problems) log.warn({ problem }, problem.message)
+  let reload = (): void => {}
+  const signals = listenForSignals(
+    () => reload(),
+    () => sink.reopen(),
+  )
   const scoreboard = new Scoreboard(Math.max(1, settings.workers), Date.now())
   const publisher = createPublisher(scoreboard)
   const control = createControl({
@@ -90,44 +100,50 @@ async function run(
   publisher.listen({ onInForce: () => tidy?.soon() })
   const writeLines = (lines: string): void => sink.write(lines)
   const threads = createThreads({ settings, scoreboard, publisher, log, writeLines })
-  const signals = listenForSignals(
-    () => {
-      log.info({}, 'reloading')
-      control.reload()
-    },
-    () => sink.reopen(),
-  )
+  reload = (): void => {
+    log.info({}, 'reloading')
+    control.reload()
+  }
   let state: 'starting' | 'ready' | 'draining' = 'starting'
   let admin: Admin | null = null
+  /** A signal may come while something is waited for. */
+  const isStopping = (): boolean => state === 'draining'
 
   async function start(): Promise<void> {
     // They get ready while the sources are read.
     threads.start()
     const parts = { ...options, settings, scoreboard, publisher, control, threads, sink, log }
     await control.open()
-    admin = await openAdmin(parts, () => state)
+    const opened = await openAdmin(parts, () => state)
+    if (isStopping()) return opened.close()
+    admin = opened
     await control.start()
+    if (isStopping()) return
     const listeners = [...control.listeners()]
     if (listeners.length === 0) {
       if (!mayWait(settings)) throw new Error(noListener(publisher, control))
       log.warn({}, 'no listener is declared yet: waiting for the sources')
     }
     if (settings.workers > 0) await refuseTakenPorts(listeners)
+    if (isStopping()) return
     threads.attach()
     const ports = await firstPorts()
+    if (isStopping()) return
     for (const problem of publisher.threadProblems()) log.error({}, problem)
     state = 'ready'
     const { workers } = settings
-    log.info({ ports, admin: admin.address, workers, version: options.version }, 'serving')
+    log.info({ ports, admin: opened.address, workers, version: options.version }, 'serving')
   }
 
   /** The first table that opens a listener: a registry may bring one later. */
   async function firstPorts(): Promise<ReturnType<Threads['ports']>> {
-    for (let number = 1; ; number++) {
-      await publisher.whenInForce(number)
+    await publisher.whenInForce(1)
+    for (;;) {
       const ports = threads.ports()
-      if (Object.keys(ports).length > 0) return ports
+      if (Object.keys(ports).length > 0 || isStopping()) return ports
       if (!mayWait(settings)) throw new Error(noListener(publisher, control))
+      // By another table, or because a port becomes free.
+      await delay(lookAgainMs)
     }
   }
 
@@ -142,8 +158,10 @@ async function run(
   async function stop(drainMs: number): Promise<void> {
     state = 'draining'
     tidy?.stop()
-    await control.stop()
+    // What it has to save must not keep clients waiting, nor a stop for ever.
+    const saved = control.stop()
     await threads.drain(drainMs)
+    await Promise.race([saved, delay(saveWithinMs, undefined, { ref: false })])
     publisher.stop()
     await admin?.close()
   }

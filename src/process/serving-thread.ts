@@ -30,11 +30,20 @@ export function createServingThread(
     thread: start.thread,
     memory: start.memory,
     trusted: start.trusted,
+    admin: start.admin,
     ticketKeys: Buffer.from(start.ticketKeys),
     reusePort: start.reusePort,
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
+    onProblems: () => post({ kind: 'listeners', ...listening() }),
     onFault: (fault) => post({ kind: 'fault', stack: stackOf(fault) }),
   })
+  let applied = Promise.resolve()
+  let lastNumber = 0
+
+  function listening(): Omit<Extract<FromThread, { kind: 'listeners' }>, 'kind'> {
+    return { number: lastNumber, problems: gateway.problems(), ports: gateway.ports() }
+  }
+
   const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   loop.enable()
   const reporter = setInterval(() => {
@@ -46,7 +55,6 @@ export function createServingThread(
   reporter.unref()
   const tidy = createTidy()
   let isFresh = true
-  let applied = Promise.resolve()
 
   /** One after another, and requests in between: a large delta comes in many parts. */
   async function apply({ number, delta: text, pages }: Update): Promise<void> {
@@ -56,8 +64,9 @@ export function createServingThread(
       if (start.reusePort) tidy.now()
       isFresh = false
     }
-    const problems = await gateway.apply(delta, pages)
-    post({ kind: 'applied', number, problems, ports: gateway.ports() })
+    await gateway.apply(delta, pages)
+    lastNumber = number
+    post({ kind: 'applied', ...listening() })
     await nextTurn()
   }
 

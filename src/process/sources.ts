@@ -48,9 +48,7 @@ export function readBesideSources(
 
 async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions> {
   const { name, kind, required, shrink } = spec
-  // The store is a file of this machine already.
-  const lastGood =
-    kind === 'store' ? null : createLastGood({ folder: join(data, 'last-good'), source: name })
+  const lastGood = createLastGood({ folder: join(data, 'last-good'), source: name })
   return { provider: await openProvider(spec), kind, required, shrink, lastGood }
 }
 

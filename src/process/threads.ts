@@ -75,6 +75,7 @@ export function createThreads(options: ThreadsOptions): Threads {
       thread,
       memory: scoreboard.memory(),
       trusted: settings.trusted,
+      admin: settings.admin.address,
       access: settings.log.access,
       ticketKeys,
       reusePort: !inLine,
@@ -132,6 +133,11 @@ export function createThreads(options: ThreadsOptions): Threads {
         ports = message.ports
         quickDeaths.delete(thread)
         publisher.acknowledge(thread, message.number, message.problems)
+        break
+      case 'listeners':
+        ports = message.ports
+        log.info({ thread, problems: message.problems }, 'listeners were tried again')
+        publisher.report(thread, message.problems)
         break
       case 'lines':
         writeLines(message.lines)

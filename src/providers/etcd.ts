@@ -4,11 +4,12 @@
  * (the member died, its history was compacted, it lost the others, the link fell silent, a right was taken away) throws,
  * and the next one begins with a list from another member.
  */
+import type { Problem } from '../model/problem.ts'
 import type { EtcdSource } from '../model/source-spec.ts'
 import { createBell } from './bell.ts'
 import { openFeed } from './etcd/feed.ts'
 import { listKeys } from './etcd/list.ts'
-import type { Listing } from './etcd/list.ts'
+import type { Listing, Wanted } from './etcd/list.ts'
 import { createMembers } from './etcd/members.ts'
 import type { Members, Opened } from './etcd/members.ts'
 import { createRoot } from './etcd/root.ts'
@@ -16,6 +17,7 @@ import type { Root } from './etcd/root.ts'
 import { createMirror } from './mirror.ts'
 import type { KeyEntry, Layout } from './mirror.ts'
 import type { Declaration, Provider } from './provider.ts'
+import { createTextBound, maxPathLength, maxSourceChars } from './text-bound.ts'
 
 export { openEtcdKeys } from './etcd/keys.ts'
 
@@ -41,7 +43,10 @@ export function createEtcdProvider(
   return {
     name: spec.name,
     watch: (signal) =>
-      watchEtcd({ members, root, layout, reconcileMs, now, random, signal, reloads }),
+      watchEtcd({
+        ...{ name: spec.name, members, root, layout },
+        ...{ reconcileMs, now, random, signal, reloads },
+      }),
     reload() {
       for (const reload of reloads) reload()
     },
@@ -49,6 +54,7 @@ export function createEtcdProvider(
 }
 
 interface Watching extends Required<EtcdProviderOptions> {
+  readonly name: string
   readonly members: Members
   readonly root: Root
   readonly layout: Layout
@@ -64,31 +70,43 @@ interface State {
   wanted: string | null
   isListing: boolean
   arrived: { readonly listing: Listing; readonly reason: string } | null
+  /** With the list that was adopted last. */
+  problems: readonly Problem[]
 }
 
 async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void, undefined> {
-  const { members, root, layout, reconcileMs, now, random, signal, reloads } = watching
-  const opened = await openFirst(members, root, signal)
+  const { name, members, root, layout, reconcileMs, now, random, signal, reloads } = watching
+  const wanted: Wanted = {
+    isOurs: (path) => layout.groupOf(path) !== null,
+    maxChars: maxSourceChars,
+  }
+  const opened = await openFirst(members, root, wanted, signal)
   if (opened === null) return
 
   const { session, begun: first } = opened
   const bell = createBell()
   const mirror = createMirror(layout)
-  /** By path, the last there is of each: it grows no larger than the registry, however slowly it is taken. */
+  /** By path, the last there is of each: it grows no larger than what is held, however slowly it is taken. */
   const pending = new Map<string, KeyEntry | null>()
+  const pendingBound = createTextBound()
   const state: State = {
     changedAt: null,
     failure: null,
     wanted: null,
     isListing: false,
     arrived: null,
+    problems: [],
   }
 
-  const feed = openFeed(session, root, first, {
+  const feed = openFeed(session, root, wanted, first, {
     onChange(path, entry) {
       state.changedAt ??= now()
-      pending.set(path, entry)
+      const before = pending.get(path) ?? null
+      if (before !== null) pendingBound.release(before)
+      const held = entry === null ? null : pendingBound.take(entry)
+      pending.set(path, held)
       bell.ring()
+      return held
     },
     onEnd: fail,
   })
@@ -120,22 +138,32 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
 
   function takePending(): number {
     const count = pending.size
+    // First what makes room.
     for (const [path, entry] of pending) {
       if (entry === null) mirror.delete(path)
-      else mirror.put(entry)
+      else if (entry.text === null) mirror.put(entry)
     }
+    for (const entry of pending.values())
+      if (entry !== null && entry.text !== null) mirror.put(entry)
     pending.clear()
+    pendingBound.clear()
     return count
   }
 
   function declare(listed: string | null): Declaration {
     const at = state.changedAt ?? now()
     state.changedAt = null
-    return mirror.declare({ revision: feed.revision(), listed, changedAt: at })
+    const { problems } = state
+    return mirror.declare({ revision: feed.revision(), listed, changedAt: at, problems })
+  }
+
+  function adopt(listing: Listing): void {
+    state.problems = problemsOf(listing, name, root)
+    mirror.replace(feed.adopt(listing))
   }
 
   try {
-    mirror.replace(feed.adopt(first))
+    adopt(first)
     yield declare('first')
     while (!signal.aborted) {
       await bell.wait()
@@ -144,7 +172,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
       if (state.arrived !== null) {
         const { listing, reason } = state.arrived
         state.arrived = null
-        mirror.replace(feed.adopt(listing))
+        adopt(listing)
         yield declare(reason)
       } else if (count > 0) {
         const declaration = declare(null)
@@ -167,15 +195,23 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
 async function openFirst(
   members: Members,
   root: Root,
+  wanted: Wanted,
   signal: AbortSignal,
 ): Promise<Opened<Listing> | null> {
   if (signal.aborted) return null
   try {
-    return await members.open((session) => listKeys(session, root), signal)
+    return await members.open((session) => listKeys(session, root, wanted), signal)
   } catch (error) {
     if (signal.aborted) return null
     throw error
   }
+}
+
+function problemsOf({ nameless }: Listing, source: string, root: Root): readonly Problem[] {
+  const { count, first } = nameless
+  if (count === 0) return []
+  const message = `${count} ${count === 1 ? 'key' : 'keys'} below "${root.text}" cannot be read: not UTF-8, or longer than ${maxPathLength} bytes; the first is "${first}"; remove or rename what stands there`
+  return [{ kind: 'source', id: '', message, source, key: root.text }]
 }
 
 function isEmpty({ changes }: Declaration): boolean {

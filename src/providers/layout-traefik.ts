@@ -52,7 +52,8 @@ interface Place {
 
 type EntriesOf = (group: string) => readonly KeyEntry[]
 
-export function createTraefikLayout(): Layout {
+/** `own`: what Traefik calls the source that the tree stands in. */
+export function createTraefikLayout(own: string): Layout {
   return {
     name: 'traefik',
     groupOf(path) {
@@ -64,7 +65,9 @@ export function createTraefikLayout(): Layout {
       const place = first === undefined ? null : placeOf(first.path)
       const name = place === null ? null : nameOf(place)
       if (place === null || name === null) return []
-      return toObjects(name, place, entries, () => translate(place, entries, entriesOf))
+      return toObjects(name, place, entries, () =>
+        translate(place, entries, neighboursFrom(entriesOf, own)),
+      )
     },
     pathOf: () => null,
   }
@@ -118,11 +121,11 @@ function nameOf({ sort, protocol, name }: Place): ObjectName | null {
 function translate(
   { sort, protocol, depth }: Place,
   entries: readonly KeyEntry[],
-  entriesOf: EntriesOf,
+  neighbours: Neighbours,
 ): Translated | null {
   switch (sort) {
     case 'router':
-      return translateRouter(openBranch(entries, depth), neighboursFrom(entriesOf))
+      return translateRouter(openBranch(entries, depth), neighbours)
     case 'service':
       return translateService(openBranch(entries, depth))
     case 'server':
@@ -151,13 +154,14 @@ function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/')
   }
 }
 
-function neighboursFrom(entriesOf: EntriesOf): Neighbours {
+function neighboursFrom(entriesOf: EntriesOf, own: string): Neighbours {
   function find(sort: Sort, protocol: string, name: string): Branch | null {
     const entries = entriesOf(groupName({ sort, protocol, name }))
     return entries.length === 0 ? null : openBranch(entries, DEPTH)
   }
   return {
     middleware: (name) => find('middleware', 'http', name),
+    service: (name) => (name.endsWith(`@${own}`) ? name.slice(0, -own.length - 1) : name),
     passHost(name) {
       const branch = find('passhost', 'http', name)
       return branch === null || branch.text(PASS_HOST) === '' || branch.flag(PASS_HOST)

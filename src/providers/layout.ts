@@ -8,16 +8,18 @@ import type { Layout } from './mirror.ts'
 export interface LayoutOptions {
   /** Opens vulcand's sealed key pairs: 64 hex digits. */
   readonly sealKey: string | null
+  /** `redis`: what Traefik calls the source, in `shop@redis`. */
+  readonly kind?: string
 }
 
-export function createLayout(name: LayoutName, { sealKey }: LayoutOptions): Layout {
+export function createLayout(name: LayoutName, { sealKey, kind = 'kv' }: LayoutOptions): Layout {
   switch (name) {
     case 'sluice':
       return createSluiceLayout()
     case 'vulcand':
       return createVulcandLayout(sealKey)
     case 'traefik':
-      return createTraefikLayout()
+      return createTraefikLayout(kind)
     default:
       return name satisfies never
   }

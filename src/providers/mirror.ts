@@ -3,8 +3,10 @@
  * many keys there are: what has to be read again is noted, and read once when somebody asks.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { Problem } from '../model/problem.ts'
 import type { LayoutName } from '../model/source-spec.ts'
 import type { Changes, Declaration, DeclaredObject, ObjectKind, ObjectName } from './provider.ts'
+import { createTextBound, maxSourceChars } from './text-bound.ts'
 
 export interface KeyEntry {
   /** Below the root, without a leading slash: `backends/vote/backend`. */
@@ -13,7 +15,7 @@ export interface KeyEntry {
   readonly key: string
   /** Null: it cannot be had, see `fault`. */
   readonly text: string | null
-  /** Why there is no text: too long, not UTF-8. */
+  /** Why there is no text: too long, not UTF-8, too much beside it. */
   readonly fault?: string
   readonly revision?: string
 }
@@ -40,6 +42,7 @@ export interface MirrorYield {
   /** As in Declaration: a reason after `replace`, null after puts and deletes. */
   readonly listed: string | null
   readonly changedAt: number
+  readonly problems?: readonly Problem[]
 }
 
 export interface Mirror {
@@ -64,12 +67,14 @@ interface Group {
 
 const NONE: readonly never[] = []
 
-export function createMirror(layout: Layout): Mirror {
+/** Texts beyond `maxChars` of all together are not held: their keys have a fault instead. */
+export function createMirror(layout: Layout, maxChars: number = maxSourceChars): Mirror {
   const groups = new Map<string, Group>()
   /** Who looked into a group, there or not, and must be read again with it. */
   const askers = new Map<string, Set<string>>()
   /** Groups to be read again, with what they held at the last `declare`. */
   const stale = new Map<string, readonly DeclaredObject[]>()
+  const bound = createTextBound(maxChars)
   let size = 0
   let isReplaced = true
 
@@ -77,23 +82,24 @@ export function createMirror(layout: Layout): Mirror {
   function replace(entries: Iterable<KeyEntry>): void {
     const gone = new Set<string>()
     for (const group of groups.values()) for (const { path } of entriesOf(group)) gone.add(path)
-    for (const entry of entries) {
-      gone.delete(entry.path)
-      put(entry)
-    }
+    // What the list does not hold must leave room for what it does.
+    bound.clear()
+    for (const entry of entries) place(entry, !gone.delete(entry.path))
     for (const path of gone) remove(path)
     isReplaced = true
   }
 
-  function put(entry: KeyEntry): void {
-    const name = layout.groupOf(entry.path)
+  /** `isWeighed`: the entry that stood there before is among those that the bound knows of. */
+  function place(given: KeyEntry, isWeighed: boolean): void {
+    const name = layout.groupOf(given.path)
     if (name === null) return
     const group = groups.get(name)
+    const before = group === undefined ? undefined : keyOf(group, given.path)
+    const entry = bound.take(given, isWeighed ? before : null)
     if (group === undefined) {
       groups.set(name, { keys: entry, objects: NONE, asked: null })
       size += 1
     } else {
-      const before = keyOf(group, entry.path)
       // A heartbeat: the object's revision stays the one at which it became what it is.
       if (before !== undefined && before.text === entry.text && before.fault === entry.fault) return
       if (before === undefined) size += 1
@@ -102,10 +108,12 @@ export function createMirror(layout: Layout): Mirror {
     touch(name)
   }
 
-  function remove(path: string): void {
+  /** The entry that was there. */
+  function remove(path: string): KeyEntry | null {
     const name = layout.groupOf(path)
     const group = name === null ? undefined : groups.get(name)
-    if (name === null || group === undefined || keyOf(group, path) === undefined) return
+    const entry = group === undefined ? undefined : keyOf(group, path)
+    if (name === null || group === undefined || entry === undefined) return null
     touch(name)
     size -= 1
     if (group.keys instanceof Map) group.keys.delete(path)
@@ -113,6 +121,7 @@ export function createMirror(layout: Layout): Mirror {
       forget(name, group)
       groups.delete(name)
     }
+    return entry
   }
 
   function touch(name: string): void {
@@ -180,9 +189,12 @@ export function createMirror(layout: Layout): Mirror {
       return size
     },
     replace,
-    put,
-    delete: remove,
-    declare({ revision, listed, changedAt }) {
+    put: (entry) => place(entry, true),
+    delete(path) {
+      const entry = remove(path)
+      if (entry !== null) bound.release(entry)
+    },
+    declare({ revision, listed, changedAt, problems = NONE }) {
       refresh()
       const changes = isReplaced || listed !== null ? null : takeChanges()
       isReplaced = false
@@ -193,7 +205,7 @@ export function createMirror(layout: Layout): Mirror {
         objects: { [Symbol.iterator]: objects },
         changes,
         listed: changes === null ? (listed ?? 'first') : null,
-        problems: [],
+        problems,
         changedAt,
       }
     },

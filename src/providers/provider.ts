@@ -58,7 +58,8 @@ export interface Declaration {
   readonly changes: Changes | null
   /**
    * Why it was listed: `first`, `reconcile`, `asked`, ...: words for a metric's label. `changed` is of sources that can only
-   * be read as a whole, and were edited: what is missing was taken away just now. Null when `changes` is not.
+   * be read as a whole, and were edited: what is missing was taken away just now. `rewound`, `replaced` and `log` are of
+   * sources whose revisions went back: a backup was put in their place. Null when `changes` is not.
    */
   readonly listed: string | null
   /** What could not even be read as an object. */

@@ -10,6 +10,8 @@ import { type ConnectionOptions, connect as connectTls, type SecureContext } fro
 import { ExchangeError, type Reason } from '../http/errors.ts'
 import type { Reads } from '../http/reads.ts'
 import { denyHost } from '../model/denied-address.ts'
+import { bracketHost } from '../model/host.ts'
+import type { OwnAddress, OwnAddresses } from './own-addresses.ts'
 
 export interface Target {
   readonly scheme: 'http' | 'https'
@@ -24,8 +26,26 @@ export interface Target {
   } | null
 }
 
-/** Reads by `reads` when it speaks plain TCP. */
-export function openSocket(target: Target, reads: Reads): Socket {
+/** Reads by `reads` when it speaks plain TCP. A connection that leads back to `own` fails before a byte is sent. */
+export function openSocket(target: Target, reads: Reads, own: OwnAddresses): Socket {
+  const socket = connect(target, reads)
+  // Before whoever waits for the connection to write.
+  socket.prependOnceListener('connect', () => {
+    const found = own.find(socket)
+    if (found !== null) socket.destroy(leadsBack(target, found))
+  })
+  return socket
+}
+
+function leadsBack({ scheme, host, port }: Target, { name }: OwnAddress): ExchangeError {
+  const server = `${scheme}://${bracketHost(host)}:${port}`
+  return new ExchangeError(
+    'LEADS_BACK_TO_PROXY',
+    `server ${server} leads back to the proxy: it is ${name}; give it another address`,
+  )
+}
+
+function connect(target: Target, reads: Reads): Socket {
   const { host, port, tls } = target
   if (tls === null) {
     const options: NetConnectOpts = {
@@ -84,6 +104,7 @@ const BY_CODE: Readonly<Record<string, Reason>> = {
 
 /** A connection that could not be made: nothing of a request was processed. */
 export function connectError(error: NodeJS.ErrnoException | null, target: Target): ExchangeError {
+  if (error instanceof ExchangeError) return error
   const where = `${target.host}:${target.port}`
   if (error === null)
     return new ExchangeError('CONNECT_REFUSED', `${where} closed the connection at once`)

@@ -9,11 +9,20 @@ import type { Backend, Server } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import type { Target } from './connect.ts'
+import type { OwnAddresses } from './own-addresses.ts'
 import { ServerConnection } from './server-connection.ts'
 
 /** Rest after a failed connect: 1 s, doubling with each further failure. */
 const FIRST_REST_TENTHS = 10
 const LONGEST_REST_TENTHS = 300
+
+export interface EndpointContext {
+  readonly deadlines: Deadlines
+  /** Tenths of a second since the scoreboard began. */
+  readonly tenths: () => number
+  /** Where no connection may lead. */
+  readonly own: OwnAddresses
+}
 
 export class Endpoint {
   readonly url: string
@@ -21,6 +30,7 @@ export class Endpoint {
   readonly authority: string
   readonly slot: Slot
   readonly deadlines: Deadlines
+  readonly own: OwnAddresses
   readonly target: Target
   weight: number
   timeouts: Backend['timeouts']
@@ -28,24 +38,18 @@ export class Endpoint {
   retired = false
   readonly #tls: string
   readonly #idle: ServerConnection[] = []
-  /** Tenths of a second since the scoreboard began. */
   readonly #tenths: () => number
 
-  constructor(
-    backend: Backend,
-    server: Server,
-    slot: Slot,
-    deadlines: Deadlines,
-    tenths: () => number,
-  ) {
+  constructor(backend: Backend, server: Server, slot: Slot, context: EndpointContext) {
     this.url = server.url
     this.authority = authorityOf(server)
     this.slot = slot
-    this.deadlines = deadlines
+    this.deadlines = context.deadlines
+    this.own = context.own
     this.weight = server.weight
     this.timeouts = backend.timeouts
     this.limits = backend.limits
-    this.#tenths = tenths
+    this.#tenths = context.tenths
     this.#tls = JSON.stringify(backend.tls)
     this.target = compileTarget(backend, server)
   }

@@ -1,15 +1,11 @@
 /** A backend, live: its endpoints and the policy that picks among them. It outlives every change to its declaration. */
-import type { Deadlines } from '../http/deadlines.ts'
 import type { PlacedBackend } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
 import { type Balancer, BALANCERS } from './balancer.ts'
-import { Endpoint } from './endpoint.ts'
+import { Endpoint, type EndpointContext } from './endpoint.ts'
 
-export interface PoolContext {
-  readonly deadlines: Deadlines
-  /** Tenths of a second since the scoreboard began. */
-  readonly tenths: () => number
+export interface PoolContext extends EndpointContext {
   readonly slot: (number: number) => Slot
 }
 
@@ -31,12 +27,12 @@ export class Pool {
   /** Keeps the endpoints whose urls stay; retires those that are gone. */
   update(placed: PlacedBackend): void {
     const { object: backend, serverSlots } = placed
-    const { deadlines, tenths, slot } = this.#context
+    const { slot } = this.#context
     const before = new Map(this.#endpoints.map((endpoint) => [endpoint.url, endpoint]))
     this.#endpoints = backend.servers.map((server, index) => {
       const known = before.get(server.url)
       if (known === undefined || !known.fits(backend)) {
-        return new Endpoint(backend, server, slot(serverSlots[index] ?? 0), deadlines, tenths)
+        return new Endpoint(backend, server, slot(serverSlots[index] ?? 0), this.#context)
       }
       before.delete(server.url)
       known.weight = server.weight

@@ -52,7 +52,8 @@ export class ServerConnection extends Wire implements BodySink {
   static open(endpoint: Endpoint): ServerConnection {
     const reads = new Reads()
     const plain = endpoint.target.tls === null
-    return new ServerConnection(openSocket(endpoint.target, reads), plain ? reads : null, endpoint)
+    const socket = openSocket(endpoint.target, reads, endpoint.own)
+    return new ServerConnection(socket, plain ? reads : null, endpoint)
   }
 
   private constructor(socket: Socket, reads: Reads | null, endpoint: Endpoint) {
@@ -79,7 +80,8 @@ export class ServerConnection extends Wire implements BodySink {
   }
 
   #connected(): void {
-    if (this.#phase !== CONNECTING) return
+    // Destroyed already when it leads back to us.
+    if (this.#phase !== CONNECTING || this.socket.destroyed) return
     this.endpoint.connected()
     this.#phase = HEAD
     this.#awaitAnswer()

@@ -41,8 +41,10 @@ async function startSite(t: TestContext): Promise<Site> {
     thread: 0,
     memory: scoreboard.memory(),
     trusted: [],
+    admin: { host: '127.0.0.1', port: 0 },
     ticketKeys: randomBytes(48),
     reusePort: false,
+    onProblems: () => assert.fail('every listener is bound at once'),
     onRecord: (record) => records.push(record),
     onFault: (fault) => faults.push(fault),
   })
@@ -77,7 +79,8 @@ async function startSite(t: TestContext): Promise<Site> {
       }
       const added = scoreboard.pagesFrom(pages)
       pages += added.length
-      assert.deepEqual(await gateway.apply(JSON.parse(JSON.stringify(delta)) as Delta, added), [])
+      await gateway.apply(JSON.parse(JSON.stringify(delta)) as Delta, added)
+      assert.deepEqual(gateway.problems(), [])
     },
     async ask(listener, path) {
       const client = await openClient(t, gateway.ports()[listener] ?? 0)

@@ -111,6 +111,34 @@ export function testRegistry(name: string, open: OpenRegistry): void {
     assert.notEqual(removed.revision, changed.revision)
   })
 
+  test(`${name} is held up to 64 MiB: what is beyond is a fault, until something is removed`, async (t) => {
+    const { provider, keys } = await open(t)
+    const long = frontend('x'.repeat(1_000_000))
+    for (const id of numbered(68)) await keys.put(pathOf(id), long, {})
+    const watch = watchRegistry(t, provider)
+    await watch.next()
+    const faults = (): readonly string[] =>
+      [...watch.objects().values()].flatMap(({ fault }) => (fault === undefined ? [] : [fault]))
+
+    const first = faults()
+    await keys.put(pathOf('late'), long, {})
+    await keys.put(pathOf('small'), frontend('x'), {})
+    await watch.until(
+      (objects) => objects.has('frontend late') && objects.has('frontend small'),
+      '',
+    )
+    const more = faults()
+    const small = watch.objects().get('frontend small')
+    for (const id of ['f0', 'f1']) await keys.delete(pathOf(id), {})
+    provider.reload()
+    await watch.until((objects) => objects.size === 68 && faults().length === 0, 'room')
+
+    assert.equal(first.length, 1)
+    assert.match(first[0] ?? '', /the source already holds 64 MiB of text; remove something/)
+    assert.equal(more.length, 2)
+    assert.equal(small?.fault, undefined)
+  })
+
   test(`${name} yields many changes as few to a reader that is busy`, async (t) => {
     const { provider, keys } = await open(t)
     const watch = watchRegistry(t, provider)

@@ -75,7 +75,8 @@ function createWorld(chance: Chance) {
       deletedAt.delete(name)
     }
     const mayGo = [...missingSince].filter(([, since]) => now - since >= HOLD_MS)
-    for (const name of lost) if (isMuch || isEmptied(name, before, believed)) missingSince.set(name, now)
+    for (const name of lost)
+      if (isMuch || isEmptied(name, before, believed)) missingSince.set(name, now)
     checkedTake(() => inventory.take(listOf(told.values(), 'reconcile'), now))
 
     const after = snapshot()
@@ -136,7 +137,11 @@ function createWorld(chance: Chance) {
     const before = told.size - (deletes.length - going.length) + deletedAt.size
     for (const one of going) deletedAt.set(nameOf(one), now)
     const deleted = deletedAt.size - returned.length
-    const isBurst = deleted >= 20 && deleted > before / 2
+    const isAll =
+      going.length > 1 &&
+      going.length >= told.size - (deletes.length - going.length) &&
+      going.some(({ kind }) => kind !== 'server')
+    const isBurst = isAll || (deleted >= 20 && deleted > before / 2)
     told = new Map(registry)
     checkedTake(() => inventory.take(changesOf({ upserts, deletes }), now))
     for (const one of returned) deletedAt.delete(nameOf(one))

@@ -10,8 +10,9 @@ import { resolveSettings } from '../../src/model/resolve-settings.ts'
 import { createThreads, type Threads } from '../../src/process/threads.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
-import { connectClient } from '../support/client.ts'
+import { connectClient, openClient } from '../support/client.ts'
 import { startLoad } from '../support/load.ts'
+import { value } from '../support/message.ts'
 import { choosePort } from '../support/ports.ts'
 import { get } from '../support/refusal.ts'
 import { startNamed } from '../support/servers.ts'
@@ -33,8 +34,15 @@ interface Crew {
   underWay(): number[]
 }
 
+interface CrewOptions {
+  readonly workers?: number
+  /** The admin's port, which a frontend for /admin leads to by a name. */
+  readonly admin?: number
+}
+
 /** The serving threads with a table in force, in this process: a listener, a frontend, two servers. */
-async function startCrew(t: TestContext): Promise<Crew> {
+async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Crew> {
+  const { workers: count = 2, admin = await choosePort() } = options
   const [one, two] = await Promise.all([startNamed(t, 'one', 2), startNamed(t, 'two', 2)])
   const port = await choosePort()
   const scoreboard = new Scoreboard(2, Date.now())
@@ -48,7 +56,7 @@ async function startCrew(t: TestContext): Promise<Crew> {
       document: null,
       filename: '',
       env: {},
-      flags: { workers: '2', 'log-access': 'off' },
+      flags: { workers: String(count), 'log-access': 'off', 'admin-address': `127.0.0.1:${admin}` },
       cores: 2,
     }).settings,
     scoreboard,
@@ -63,8 +71,14 @@ async function startCrew(t: TestContext): Promise<Crew> {
   })
   publish(publisher, {
     listeners: { web: { address: `127.0.0.1:${port}` } },
-    backends: { pair: { balance: 'least-connections', servers: { one: one.url, two: two.url } } },
-    frontends: { all: { route: 'PathPrefix("/")', backend: 'pair' } },
+    backends: {
+      pair: { balance: 'least-connections', servers: { one: one.url, two: two.url } },
+      admin: { servers: { name: `http://localhost:${admin}` } },
+    },
+    frontends: {
+      all: { route: 'PathPrefix("/")', backend: 'pair' },
+      admin: { route: 'Path("/admin")', backend: 'admin' },
+    },
   })
   threads.start()
   threads.attach()
@@ -100,6 +114,22 @@ function publish(publisher: Publisher, config: object): void {
   const view = { merge: createMerge([source]), locate: () => undefined, revision: () => '1' }
   const { snapshot } = admission.admit({ names, ...view })
   publisher.publish(snapshot, Date.now())
+}
+
+for (const workers of [0, 2]) {
+  test(`a name that leads to the admin is no server with workers: ${workers}`, async (t) => {
+    const admin = await startNamed(t, 'admin')
+    const crew = await startCrew(t, { workers, admin: admin.port })
+    const client = await openClient(t, crew.port)
+
+    const refused = await client.ask(get('/admin'))
+    const served = await client.ask(get('/'))
+
+    assert.equal(refused.status, 502)
+    assert.match(value(refused, 'proxy-status') ?? '', /error=proxy_loop_detected/)
+    assert.equal(admin.requests(), 0)
+    assert.equal(served.status, 200)
+  })
 }
 
 const DEATHS: Readonly<Record<string, (worker: Worker) => unknown>> = {

@@ -25,15 +25,22 @@ export interface TestGateway {
   apply(config: object): Promise<void>
   /** Of all exchanges that have ended. */
   records(): AccessRecord[]
-  /** Why objects of the last configuration are not in force. */
+  /** Why objects of the last configuration are not in force, as of now. */
   problems(): readonly string[]
   drain(): Promise<void>
   close(): Promise<void>
 }
 
+interface OwnOptions {
+  readonly trusted?: readonly string[]
+  readonly admin?: number
+  readonly reusePort?: boolean
+}
+
 /**
  * A short form: `{ origin: port }` is one http listener `web` and a frontend for everything, to 127.0.0.1:port; further
- * members (`listener`, `backend`, `trusted`) are laid over it. Closed by t.after.
+ * members (`listener`, `backend`) are laid over it. `trusted`, `admin` (the port of one on 127.0.0.1) and `reusePort` are
+ * the gateway's own. Closed by t.after.
  */
 export async function startGateway(t: TestContext, config: object): Promise<TestGateway> {
   const scoreboard = new Scoreboard(1, Date.now())
@@ -46,12 +53,16 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   })
   const records: AccessRecord[] = []
   const faults: unknown[] = []
+  let acknowledged = 0
+  const { trusted = [], admin = 0, reusePort = false } = config as OwnOptions
   const gateway = new Gateway({
     thread: 0,
     memory: scoreboard.memory(),
-    trusted: 'trusted' in config && Array.isArray(config.trusted) ? config.trusted : [],
+    trusted,
+    admin: { host: '127.0.0.1', port: admin },
     ticketKeys: randomBytes(48),
-    reusePort: false,
+    reusePort,
+    onProblems: (problems) => publisher.acknowledge(0, acknowledged, problems),
     onRecord: (record) => records.push(record),
     onFault: (fault) => faults.push(fault),
   })
@@ -61,14 +72,16 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     pages: scoreboard.pageCount,
     deliver({ number, delta, pages }) {
       applied = applied.then(async () => {
-        const problems = await gateway.apply(JSON.parse(delta) as Delta, pages)
-        publisher.acknowledge(0, number, problems)
+        await gateway.apply(JSON.parse(delta) as Delta, pages)
+        acknowledged = number
+        publisher.acknowledge(0, number, gateway.problems())
       })
     },
   })
   const source = openSource('test')
   const merge = createMerge([source])
-  let problems: readonly string[] = []
+  let setAside: readonly string[] = []
+  const problems = (): readonly string[] => [...setAside, ...publisher.threadProblems()]
 
   async function apply(declared: object): Promise<void> {
     const document = parseDocument(JSON.stringify(longForm(declared)), 'test.json')
@@ -79,12 +92,9 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     const { snapshot, changed } = admission.admit({ names, ...view })
     const number = publisher.publish(snapshot, Date.now(), changed)
     await publisher.whenInForce(number)
-    problems = [
-      ...[...document.problems, ...admission.setAside()].map(
-        ({ id, message }) => `${id}: ${message}`,
-      ),
-      ...publisher.threadProblems(),
-    ]
+    setAside = [...document.problems, ...admission.setAside()].map(
+      ({ id, message }) => `${id}: ${message}`,
+    )
   }
 
   const close = async (): Promise<void> => {
@@ -98,7 +108,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   })
 
   await apply(config)
-  if (problems.length > 0) throw new Error(problems.join('\n'))
+  if (problems().length > 0) throw new Error(problems().join('\n'))
   const ports = gateway.ports()
   return {
     port: ports['web'] ?? Object.values(ports)[0] ?? 0,
@@ -106,7 +116,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     scoreboard,
     apply,
     records: () => records,
-    problems: () => problems,
+    problems,
     drain: async () => {
       gateway.drain()
       await eventually(() => gateway.connections === 0, 'every connection has left')
@@ -116,7 +126,12 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
 }
 
 function longForm(config: object): object {
-  const { trusted: _trusted, ...declared } = { trusted: null, ...config }
+  const {
+    trusted: _trusted,
+    admin: _admin,
+    reusePort: _reusePort,
+    ...declared
+  } = config as OwnOptions
   if (!('origin' in declared)) return declared
   const {
     origin,

@@ -88,6 +88,18 @@ test('refuses a server that leads back to us, and takes the others of its backen
   assert.match(reasons(admitted).join(), /^server b\/x: url: .* would come back to the proxy$/)
 })
 
+test('heals what a listener took out as soon as the listener is gone', () => {
+  const admission = openAdmission()
+  const servers = { 'b/x': 'http://127.0.0.1:8080' }
+  const listeners = { web: { address: ':8080' } }
+
+  const taken = admission.declare({ listeners, servers })
+  const healed = admission.declare({ servers })
+
+  assert.deepEqual(urls(taken), [])
+  assert.deepEqual(urls(healed), ['http://127.0.0.1:8080'])
+})
+
 test('gives the servers of a backend whose settings are deleted a backend with defaults', () => {
   const admission = openAdmission()
   admission.declare({ backends: { b: { balance: 'least-connections' } }, servers: { 'b/x': a } })
@@ -187,6 +199,7 @@ test('sets aside what its source could not even read, with the reason of the sou
       declared: { ...object, value: undefined, fault: 'is not JSON' },
     }),
     backendOf: (_source: string, name: string) => name,
+    precedence: () => 0,
   }
 
   admission.admit({ names: [object], merge, locate: () => undefined, revision: () => '7' })

@@ -184,7 +184,7 @@ test('refuses a backend that leads back to a listener or to the admin', () => {
   }
 })
 
-test('takes a backend out of force when a new listener makes it lead back to us', () => {
+test('refuses a new listener where a server in force is, and takes nothing from that', () => {
   const admission = openAdmission()
   const backends = { b: backend('http://127.0.0.1:8080') }
   const frontends = { vote: { route, backend: 'b' } }
@@ -196,9 +196,11 @@ test('takes a backend out of force when a new listener makes it lead back to us'
     listeners: { web: { address: ':8080' } },
   })
 
-  assert.equal(admitted.snapshot.backends.size, 0)
-  assert.equal(admitted.snapshot.frontends.size, 0)
-  assert.equal(admitted.setAside.length, 2)
+  assert.equal(admitted.snapshot.listeners.size, 0)
+  assert.ok(admitted.snapshot.frontends.has('vote'))
+  assert.deepEqual(reasons(admitted), [
+    'listener web: cannot listen on :8080: server "s1" of backend "b" already holds it',
+  ])
 })
 
 test('does not hold a withdrawn backend that leads back to a new listener', () => {

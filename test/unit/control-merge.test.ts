@@ -110,6 +110,50 @@ test('leaves servers with the backend of their own source', () => {
   assert.deepEqual(hosts(admitted, 'b@etcd'), ['10.0.0.7'])
 })
 
+test('gives an address to the listener of the earlier source, whatever their ids', () => {
+  const admission = openAdmission({}, ['file', 'etcd'])
+  const own = { address: ':8080' }
+  const sources = ['file', 'etcd'].map(openSource)
+  sources[0]?.replace(toObjects({ listeners: { web: own } }))
+  sources[1]?.replace(toObjects({ listeners: { dup: own } }))
+  const merge = createMerge(sources)
+  const names = ['dup', 'web'].map((id) => ({ kind: 'listener' as const, id }))
+
+  const { snapshot } = admission.admit({
+    names,
+    merge,
+    locate: () => undefined,
+    revision: () => '',
+  })
+
+  assert.deepEqual([...snapshot.listeners.keys()], ['web'])
+})
+
+test('lets nobody take the name that stands for the backend of another source', () => {
+  const admission = openAdmission({}, ['file', 'etcd', 'redis'])
+  admission.declare({ backends: { b: one } }, 'r1', 'etcd')
+  admission.declare({ backends: { b: two } }, 'r1', 'redis')
+
+  const three = { servers: { s1: 'http://10.0.0.3:80' } }
+  const admitted = admission.declare({ backends: { b: one, 'b@redis': three } }, 'r1', 'etcd')
+
+  assert.deepEqual(hosts(admitted, 'b@redis'), ['10.0.0.2'])
+})
+
+test('sends nobody on to the backend of another source when the one that was meant is gone', () => {
+  const admission = openAdmission({}, ['file', 'etcd', 'redis'])
+  admission.declare({ backends: { b: one } }, 'r1', 'etcd')
+  admission.declare({ backends: { b: two } }, 'r1', 'redis')
+  admission.declare({ frontends: { f: { route, backend: 'b@etcd' } } })
+
+  const gone = admission.declare({}, 'r1', 'etcd')
+  const back = admission.declare({ backends: { b: one } }, 'r1', 'etcd')
+
+  assert.equal(gone.snapshot.frontends.size, 0)
+  assert.match(gone.setAside[0]?.message ?? '', /"b@etcd" is not declared/)
+  assert.deepEqual(hosts(back, back.snapshot.frontends.get('f')?.backend ?? ''), ['10.0.0.1'])
+})
+
 const wholes = fc.constantFrom('a', 'b', 'a@one', 'b@two', 'a@two')
 const part = fc.tuple(wholes, fc.constantFrom('x', 'y')).map((parts) => parts.join('/'))
 const sections: fc.Arbitrary<Sections> = fc.record({

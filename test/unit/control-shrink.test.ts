@@ -354,6 +354,33 @@ test('believes at once what a file that was edited no longer holds, and doubts o
   assert.match(inventory.held()?.reason ?? '', /28 of 30 objects were deleted within a second/)
 })
 
+test('holds what is all of a source when it is deleted in one go, however little that is', () => {
+  const inventory = openInventory(frontends(2))
+
+  inventory.take(changesOf({ deletes: frontends(2) }), 1)
+
+  assert.equal(frontendCount(inventory), 2)
+  assert.match(inventory.held()?.reason ?? '', /all 2 objects were deleted in one go/)
+})
+
+test('lets the only servers of a source go together: they may share a lease', () => {
+  const servers = ['a', 'b'].map((id) => declared('server', `s/${id}`, 'http://10.0.0.1'))
+  const inventory = openInventory(servers)
+
+  inventory.take(changesOf({ deletes: servers }), 1)
+
+  assert.equal(inventory.objects('server').size, 0)
+})
+
+test('holds whatever a source lacks that has gone back to an earlier state', () => {
+  const inventory = openInventory(frontends(9))
+
+  inventory.take(listOf(frontends(8), 'rewound'), 1)
+
+  assert.equal(frontendCount(inventory), 9)
+  assert.match(inventory.held()?.reason ?? '', /gone back to an earlier state: 1 of 9 objects/)
+})
+
 function frontendCount(inventory: Inventory): number {
   return inventory.objects('frontend').size
 }

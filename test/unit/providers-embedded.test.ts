@@ -94,6 +94,24 @@ test('a copy of the file, put in its place while both sides run, is listed, and 
   assert.deepEqual([...seen.objects().keys()], ['backend a', 'backend c'])
 })
 
+test('a log that a dead writer left beside a store that was moved away is not played into the new one', async (t) => {
+  const path = openStorePath(t)
+  const old = await openEmbeddedKeys(path)
+  for (let number = 0; number < 50; number++) await old.put(key(`old${number}`), '{}', {})
+  for (const suffix of ['-wal', '-shm']) copyFileSync(path + suffix, `${path}${suffix}.kept`)
+  await old.close()
+  rmSync(path)
+  for (const suffix of ['-wal', '-shm']) renameSync(`${path}${suffix}.kept`, path + suffix)
+
+  const keys = await openKeys(t, path)
+  await keys.put(key('new'), '{}', {})
+
+  assert.deepEqual(
+    (await keys.list()).map((one) => one.path),
+    [key('new')],
+  )
+})
+
 test('a file that is removed is listed as that, and written anew', async (t) => {
   const path = openStorePath(t)
   const keys = await openKeys(t, path)

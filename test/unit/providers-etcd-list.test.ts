@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { EtcdFailure } from '../../src/providers/etcd/failure.ts'
 import { listKeys } from '../../src/providers/etcd/list.ts'
 import type { KeyValue, RangeRequest, RangeResponse } from '../../src/providers/etcd/messages.ts'
-import { createRoot, pathOf, toEntry } from '../../src/providers/etcd/root.ts'
+import { createRoot, pathOf, printable, toEntry } from '../../src/providers/etcd/root.ts'
 import type { Session } from '../../src/providers/etcd/session.ts'
 
 const root = createRoot('/sluice')
@@ -59,7 +59,7 @@ test('asks page by page, all of them at the revision of the first', async () => 
   assert.equal(header.revision, '9')
   assert.deepEqual(
     requests.map(({ revision }) => revision),
-    [undefined, '9', '9'],
+    [undefined, '9', '9', '9', '9'],
   )
 })
 
@@ -101,6 +101,72 @@ test('asks for less where a page is too large, and for the key alone where its v
     ],
   )
   assert.ok(requests.length < 130, `${requests.length} questions`)
+})
+
+test('asks for less and less where values are long, and for more where they are short again', async () => {
+  const long = Buffer.alloc(1 << 20, 'x')
+  const keys = [...numbered(2_000)]
+  for (let at = 500; at < 560; at++) keys[at] = keyValue(`/sluice/00${at}`, long)
+  const pages: number[] = []
+  const { session, requests } = createMember(keys, (_request, page) => {
+    const bytes = page.reduce((sum, { value }) => sum + value.length, 0)
+    if (bytes > 16 << 20) return new EtcdFailure('larger than max', 'too-large')
+    pages.push(bytes)
+    return null
+  })
+
+  const listed = await listKeys(session, root)
+
+  assert.equal(listed.keys.length, 2_000)
+  const from = pages.findIndex((bytes) => bytes > 4 << 20)
+  assert.ok(from >= 0)
+  assert.ok(Math.max(...pages.slice(from + 3)) <= 5 << 20, pages.join())
+  assert.equal(requests.at(-1)?.limit, 500)
+  assert.ok(requests.length < 40, `${requests.length} questions`)
+})
+
+test('lets go of texts beyond the bound, and holds shorter ones that still fit', async () => {
+  const keys = numbered(100)
+  for (const at of [10, 20, 30]) keys[at] = keyValue(`/sluice/000${at}`, 'x'.repeat(1 << 20))
+  const { session } = createMember(keys, () => null)
+
+  const listed = await listKeys(session, root, { isOurs: () => true, maxChars: (2 << 20) + 970 })
+
+  assert.equal(listed.keys.length, 100)
+  assert.deepEqual(
+    listed.keys.filter(({ entry }) => entry.text === null).map(({ entry }) => entry),
+    [
+      {
+        path: '00030',
+        key: '/sluice/00030',
+        revision: '7',
+        text: null,
+        fault:
+          'is not read: the source already holds 2 MiB of text; remove something, and it is read with the next list',
+      },
+    ],
+  )
+})
+
+test('keeps nothing of keys that are nobody’s, and counts those that no path could name', async () => {
+  const keys = [
+    keyValue('/sluice/', 'the root itself'),
+    keyValue('/sluice/00001'),
+    keyValue(Buffer.concat([Buffer.from('/sluice/caf'), Buffer.of(0xe9)])),
+    keyValue(`/sluice/${'x'.repeat(1_025)}`),
+    keyValue('/sluice/z'),
+  ]
+  const { session } = createMember(keys, () => null)
+  const isOurs = (path: string): boolean => path !== 'z'
+
+  const listed = await listKeys(session, root, { isOurs, maxChars: 1 << 20 })
+
+  assert.deepEqual(
+    listed.keys.map(({ entry }) => entry.path),
+    ['00001'],
+  )
+  assert.deepEqual(listed.nameless, { count: 2, first: '/sluice/caf\\xe9' })
+  assert.equal(printable(Buffer.from([0x61, 0x0a, 0x1b, 0xff])), 'a\\x0a\\x1b\\xff')
 })
 
 test('the root ends before the first key that only begins alike', () => {

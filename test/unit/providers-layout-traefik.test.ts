@@ -505,3 +505,20 @@ function put(mirror: Mirror, keys: Keys): void {
 function declared(mirror: Mirror): DeclaredObject[] {
   return [...mirror.declare({ revision: '', listed: 'first', changedAt: 0 }).objects]
 }
+
+test('a service of the same tree may be written with the name of its source', () => {
+  const layout = createLayout('traefik', { sealKey: null, kind: 'redis' })
+  const mirror = createMirror(layout)
+  for (const [router, service] of Object.entries({ own: 'shop@redis', other: 'shop@etcd' })) {
+    const at = `http/routers/${router}`
+    mirror.put({ path: `${at}/rule`, key: at, text: 'Host(`a`)' })
+    mirror.put({ path: `${at}/service`, key: at, text: service })
+  }
+
+  const { objects } = mirror.declare({ revision: '1', listed: 'first', changedAt: 0 })
+
+  assert.deepEqual(
+    [...objects].map(({ value }) => (value as { backend: string }).backend),
+    ['shop', 'shop@etcd'],
+  )
+})

@@ -172,6 +172,94 @@ test('a change costs its group and not the mirror', () => {
   assert.equal(reads, 2)
 })
 
+test('a value beyond the bound is a fault that says so, and those within it go on', () => {
+  const mirror = createMirror(sluice, 1000)
+  mirror.replace([
+    entry('backends/a/backend', padded(600)),
+    entry('backends/b/backend', padded(300)),
+  ])
+  valuesOf(mirror)
+
+  mirror.put(entry('backends/c/backend', padded(300)))
+  mirror.put(entry('backends/d/backend', padded(100)))
+  const refused = changesOf(mirror).upserts
+  mirror.put(entry('backends/c/backend', padded(400)))
+  const again = changesOf(mirror)
+
+  assert.deepEqual(
+    refused.map(({ id, value, fault = '' }) => [id, value, /already holds .* of text/.test(fault)]),
+    [
+      ['c', undefined, true],
+      ['d', {}, false],
+    ],
+  )
+  assert.deepEqual(again, { upserts: [], deletes: [] })
+})
+
+test('what is deleted or shrinks makes room, and what is replaced counts once', () => {
+  const mirror = createMirror(sluice, 1000)
+  mirror.replace([
+    entry('backends/a/backend', padded(500)),
+    entry('backends/b/backend', padded(500)),
+  ])
+  valuesOf(mirror)
+
+  mirror.put(entry('backends/a/backend', padded(200)))
+  mirror.put(entry('backends/c/backend', padded(300)))
+  mirror.delete('backends/b/backend')
+  mirror.delete('backends/b/backend')
+  for (let i = 2; i <= 500; i++) mirror.put(entry('backends/d/backend', padded(i)))
+  mirror.put(entry('backends/e/backend', padded(20)))
+
+  const { upserts } = changesOf(mirror)
+  assert.deepEqual(
+    upserts.filter(({ fault }) => fault !== undefined).map(({ id }) => id),
+    ['e'],
+  )
+})
+
+test('a list is weighed by itself: what it does not hold leaves its room, and its order decides', () => {
+  const mirror = createMirror(sluice, 1000)
+  const a = entry('backends/a/backend', padded(500))
+  const b = entry('backends/b/backend', padded(500))
+  const c = entry('backends/c/backend', padded(500))
+  mirror.replace([a, b, c])
+  const first = faultsOf(mirror)
+  mirror.replace([b, c, a])
+  const turned = faultsOf(mirror)
+  mirror.replace([c, a])
+  const fewer = faultsOf(mirror)
+  mirror.put(b)
+  const full = faultsOf(mirror)
+  mirror.replace([c, c, b])
+  const twice = faultsOf(mirror)
+
+  assert.deepEqual([first, turned, fewer, full, twice], [['c'], ['a'], [], ['b'], []])
+})
+
+test('a text of many small members weighs what they take once they are parsed', () => {
+  const mirror = createMirror(sluice, 1000)
+  const dense = `{"x":[${'{},'.repeat(30)}0]}`
+  mirror.replace([entry('backends/a/backend', padded(900)), entry('backends/b/backend', dense)])
+
+  const faults = faultsOf(mirror)
+
+  assert.ok(dense.length <= 100)
+  assert.deepEqual(faults, ['b'])
+})
+
+test('shows the problems that it is given', () => {
+  const mirror = mirrorOf()
+  const problem = { kind: 'source', id: '', message: 'm', source: 's', key: 'k' } as const
+
+  const { problems } = mirror.declare({
+    ...{ revision: '', listed: null, changedAt: 0 },
+    problems: [problem],
+  })
+
+  assert.deepEqual(problems, [problem])
+})
+
 const PATHS = {
   sluice: [
     'listeners/l',
@@ -358,6 +446,15 @@ function changesOf(mirror: Mirror): Changes {
 
 function objectsOf(mirror: Mirror): DeclaredObject[] {
   return [...mirror.declare({ revision: '', listed: 'asked', changedAt: 0 }).objects]
+}
+
+/** A backend without settings, in so many characters. */
+function padded(length: number): string {
+  return `{${' '.repeat(length - 2)}}`
+}
+
+function faultsOf(mirror: Mirror): string[] {
+  return objectsOf(mirror).flatMap(({ id, fault }) => (fault === undefined ? [] : [id]))
 }
 
 function valuesOf(mirror: Mirror): Record<string, unknown> {

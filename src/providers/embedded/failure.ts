@@ -7,10 +7,10 @@ const busy = 5
 const reasons: Readonly<Record<number, string>> = {
   5: 'another process holds it locked',
   10: 'the disk fails to read or write',
-  11: 'the file is damaged; put back a backup, or move it away to begin anew',
+  11: 'the file is damaged; put back a backup without -wal and -shm files beside it, or move it away to begin anew',
   13: 'the disk is full',
   14: 'it cannot be opened; it needs the right to read it and to write to its folder',
-  26: 'the file is damaged, or no store at all; put back a backup, or move it away to begin anew',
+  26: 'the file is damaged, or no store at all; put back a backup without -wal and -shm files beside it, or move it away to begin anew',
 }
 
 /** Nothing was read or written, and a little later it may be. */

@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -18,6 +19,7 @@ import {
   openSync,
   readSync,
   rmSync,
+  statSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -123,7 +125,7 @@ export function identify(path: string): string | null {
 function checkHeader(path: string, header: Buffer): void {
   if (header.length < 100 || header.toString('latin1', 0, magic.length) !== magic) {
     throw new Error(
-      `cannot read the store ${path}: the file is ${header.length === 0 ? 'empty' : 'damaged, or no store at all'}; put back a backup, or move it away to begin anew`,
+      `cannot read the store ${path}: the file is ${header.length === 0 ? 'empty' : 'damaged, or no store at all'}; put back a backup without -wal and -shm files beside it, or move it away to begin anew`,
     )
   }
   if (header.readUInt32BE(68) !== applicationId) {
@@ -153,17 +155,45 @@ export function makeFile(path: string): void {
     } finally {
       database.close()
     }
-    linkSync(draft, path)
+    const unlock = lockMaking(path)
+    try {
+      if (existsSync(path)) return
+      // Left beside a store that was moved away, they would be played into this one.
+      for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true })
+      linkSync(draft, path)
+    } finally {
+      unlock()
+    }
     syncFolder(folder)
   } catch (error) {
-    // Another process was first.
-    if (codeOf(error) !== 'EEXIST') throw explain(path, error)
+    throw explain(path, error)
   } finally {
     rmSync(draft, { force: true })
   }
 }
 
 /** A new name is durable only with its folder. */
+/** One process at a time: the log of a store that another one has just made is no leftover. */
+function lockMaking(path: string): () => void {
+  const lock = `${path}.making`
+  const unlock = (): void => rmSync(lock, { recursive: true, force: true })
+  for (;;) {
+    try {
+      mkdirSync(lock)
+      return unlock
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
+      // It takes milliseconds: whoever left it there has died.
+      if (age > abandonedMs) unlock()
+      Atomics.wait(pause, 0, 0, 5)
+    }
+  }
+}
+
+const abandonedMs = 5000
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
 function syncFolder(folder: string): void {
   const file = openSync(folder, 'r')
   try {

@@ -7,6 +7,7 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { createMirror } from '../mirror.ts'
 import type { KeyEntry, Layout } from '../mirror.ts'
 import type { Declaration } from '../provider.ts'
+import { maxPathLength } from '../text-bound.ts'
 import { explain } from './failure.ts'
 import { maxValueBytes, openFile } from './file.ts'
 
@@ -27,8 +28,6 @@ type Row = Record<string, SQLOutputValue>
 
 /** The serving process stands still for so long at most when a writer has the file for itself. */
 const busyMs = 20
-/** A key of ours is far shorter; what is longer is nobody's object. */
-const maxPathLength = 1_024
 
 const columns = `path, revision, value IS NULL AS gone, octet_length(value) AS bytes, expires,
   CASE WHEN octet_length(value) <= ${maxValueBytes} THEN value END AS text`

@@ -5,7 +5,7 @@
 import type { KeyEntry } from '../mirror.ts'
 import { createLeases } from './leases.ts'
 import { listKeys } from './list.ts'
-import type { Listing } from './list.ts'
+import type { Listing, Wanted } from './list.ts'
 import { deleteEvent } from './messages.ts'
 import type { WatchEvent } from './messages.ts'
 import { leaseTimeToLive } from './methods.ts'
@@ -16,8 +16,8 @@ import type { Session } from './session.ts'
 import { watchKeys } from './watch.ts'
 
 export interface FeedListener {
-  /** Null: the key is gone. */
-  onChange(path: string, entry: KeyEntry | null): void
+  /** Null: the key is gone. Answers what of the entry may be held. */
+  onChange(path: string, entry: KeyEntry | null): KeyEntry | null
   /** Once, and nothing else after it. */
   onEnd(error: Error): void
 }
@@ -32,7 +32,6 @@ export interface Feed {
 }
 
 interface Heard {
-  readonly path: string
   readonly entry: KeyEntry | null
   readonly lease: string | null
   readonly revision: bigint
@@ -44,13 +43,15 @@ const probeMs = 1500
 export function openFeed(
   session: Session,
   root: Root,
+  wanted: Wanted,
   first: Listing,
   listener: FeedListener,
 ): Feed {
   /** What is not newer than the list stands in it. */
   let listedAt = BigInt(first.header.revision)
   let latest = listedAt
-  let heardSinceListing: Heard[] | null = null
+  /** By path, the last there is of each. */
+  let heardSinceListing: Map<string, Heard> | null = null
   let isClosed = false
 
   const leases = createLeases({
@@ -81,14 +82,13 @@ export function openFeed(
   function hear(event: WatchEvent): void {
     const revision = BigInt(event.kv.mod_revision)
     const path = pathOf(event.kv, root)
-    if (path === null || revision <= listedAt) return
+    if (path === null || !wanted.isOurs(path) || revision <= listedAt) return
     const isDelete = event.type === deleteEvent
-    const entry = isDelete ? null : toEntry(path, event.kv, root)
     const lease = isDelete ? null : leaseOf(event.kv)
     if (revision > latest) latest = revision
-    heardSinceListing?.push({ path, entry, lease, revision })
     leases.note(path, lease)
-    listener.onChange(path, entry)
+    const entry = listener.onChange(path, isDelete ? null : toEntry(path, event.kv, root))
+    heardSinceListing?.set(path, { entry, lease, revision })
   }
 
   /** Each answer starts the next question, so there is never more than one. */
@@ -117,8 +117,8 @@ export function openFeed(
   return {
     revision: () => String(latest),
     list() {
-      heardSinceListing = []
-      return listKeys(session, root)
+      heardSinceListing = new Map()
+      return listKeys(session, root, wanted)
     },
     adopt({ header, keys }) {
       listedAt = BigInt(header.revision)
@@ -126,7 +126,7 @@ export function openFeed(
       leases.replace(keys)
       const found = new Map<string, KeyEntry>()
       for (const { entry, lease } of keys) if (!leases.isGone(lease)) found.set(entry.path, entry)
-      for (const { path, entry, lease, revision } of heardSinceListing ?? []) {
+      for (const [path, { entry, lease, revision }] of heardSinceListing ?? []) {
         if (revision <= listedAt) continue
         leases.note(path, lease)
         if (entry === null) found.delete(path)

@@ -3,6 +3,7 @@
  * the same letters. The prefix is taken as it is written: to etcd, `/vulcand` and `vulcand` are different keys.
  */
 import type { KeyEntry } from '../mirror.ts'
+import { maxPathLength } from '../text-bound.ts'
 import type { KeyValue } from './messages.ts'
 
 export interface Root {
@@ -24,9 +25,15 @@ export function createRoot(prefix: string): Root {
 }
 
 /** Null: not a key that any layout could name. */
-export function pathOf({ key }: KeyValue, { text }: Root): string | null {
-  const name = decode(key)
+export function pathOf({ key }: KeyValue, { text, start }: Root): string | null {
+  const name = key.length > start.length + maxPathLength ? null : decode(key)
   return name !== null && name.startsWith(text) && name !== text ? name.slice(text.length) : null
+}
+
+/** The beginning of a key that is none, for people: `/vulcand/caf\xe9`. */
+export function printable(key: Buffer): string {
+  const text = key.toString('latin1', 0, 80)
+  return text.replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 /** Null: the key stays by itself. */

@@ -25,7 +25,7 @@ export function watchKeys(
 ): void {
   const next = BigInt(listed.revision) + 1n
   const doing = `watch "${root.text}"`
-  let parts: WatchEvent[] = []
+  const parts: WatchEvent[] = []
   let timer: NodeJS.Timeout | null = null
   let hasEnded = false
 
@@ -53,10 +53,11 @@ export function watchKeys(
       return
     }
     parts.push(...response.events)
-    if (response.fragment || parts.length === 0) return
-    const events = parts
-    parts = []
-    listener.onEvents(events)
+    // Whoever is behind gets a thousand revisions in fragments: all but the last of them are whole already.
+    const last = response.fragment ? parts.at(-1)?.kv.mod_revision : null
+    const rest = parts.findIndex(({ kv }) => kv.mod_revision === last)
+    const events = parts.splice(0, rest < 0 ? parts.length : rest)
+    if (events.length > 0) listener.onEvents(events)
   }
 
   async function cancel({ compact_revision, cancel_reason }: WatchResponse): Promise<void> {

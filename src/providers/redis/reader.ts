@@ -2,7 +2,8 @@
 import { createMirror } from '../mirror.ts'
 import type { KeyEntry, Layout } from '../mirror.ts'
 import type { Declaration } from '../provider.ts'
-import { isReply, RedisFailure } from './failure.ts'
+import { createTextBound, maxPathLength } from '../text-bound.ts'
+import { isReply } from './failure.ts'
 import { createHeld } from './held.ts'
 import type { Link } from './link.ts'
 import type { KeyNames } from './names.ts'
@@ -21,30 +22,24 @@ export interface Reader {
   declare(listed: string | null, changedAt: number): Declaration
 }
 
-/** Of all texts together. */
-const maxChars = 256 << 20
-
 export function createReader(homes: readonly Link[], names: KeyNames, layout: Layout): Reader {
   const mirror = createMirror(layout)
   let held = createHeld()
 
-  const isOurs = (path: string): boolean => layout.groupOf(path) !== null
+  const isOurs = (path: string): boolean =>
+    path.length <= maxPathLength && layout.groupOf(path) !== null
 
   return {
     async list() {
       const entries: KeyEntry[] = []
       const listed = createHeld()
-      let chars = 0
+      const bound = createTextBound()
       for (const [home, link] of homes.entries()) {
         const paths = await scanPaths(link, names, isOurs)
         for await (const [path, found] of readKeys(link, names, paths)) {
           if (found === null) continue
           listed.take(path, home, found, performance.now())
-          entries.push(found.entry)
-          chars += found.entry.text?.length ?? 0
-          if (chars > maxChars) {
-            throw new RedisFailure(`more than 256 MiB of text below ${names.prefix}/`)
-          }
+          entries.push(bound.take(found.entry))
         }
       }
       const isDifferent = held.fingerprint !== listed.fingerprint

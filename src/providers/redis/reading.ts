@@ -23,8 +23,9 @@ export const maxValueBytes: number = 1 << 20
 export const digestLength = 16
 
 const maxKeys = 1_000_000
-/** Bounds what may come back at once. */
-const keysAtOnce = 64
+/** Bounds what comes back at once: fewer keys where they are long, more again where they are not. */
+const mostKeysAtOnce = 64
+const manyChars = 4 << 20
 
 export async function scanPaths(
   { redis, where }: Link,
@@ -55,11 +56,15 @@ export async function* readKeys(
   paths: Iterable<string>,
 ): AsyncGenerator<readonly [path: string, found: ReadKey | null], void, undefined> {
   let batch: string[] = []
+  let atOnce = 8
   for (const path of paths) {
     batch.push(path)
-    if (batch.length < keysAtOnce) continue
-    yield* await readBatch(redis, names, batch)
+    if (batch.length < atOnce) continue
+    const found = await readBatch(redis, names, batch)
     batch = []
+    const chars = found.reduce((sum, [, read]) => sum + (read?.entry.text?.length ?? 0), 0)
+    atOnce = chars > manyChars ? Math.ceil(atOnce / 2) : Math.min(atOnce * 2, mostKeysAtOnce)
+    yield* found
   }
   if (batch.length > 0) yield* await readBatch(redis, names, batch)
 }

@@ -11,6 +11,8 @@ import { translateRule } from './rule.ts'
 /** What else stands in the tree; null: it does not. */
 export interface Neighbours {
   middleware(name: string): Branch | null
+  /** What we call a service that a router names: one of this tree may be written with its source. */
+  service(name: string): string
   /** Of a service. */
   passHost(name: string): boolean
   tlsOptions(name: string): Branch | null
@@ -38,7 +40,7 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
     const middlewares = router
       .list('middlewares')
       .map((name) => resolveMiddleware(name, neighbours, around))
-    const service = router.text('service') ?? ''
+    const service = neighbours.service(router.text('service') ?? '')
     const isAnswered = middlewares.some(({ kind }) => kind === 'redirect')
     const value = {
       ...frontend,

@@ -1,0 +1,212 @@
+/**
+ * The listeners of one thread. One that moves is bound at its new address first, and leaves the old one only then. One
+ * that cannot be bound is a problem, goes on at its old address if it has one, and is tried again until it is bound,
+ * declared otherwise or gone.
+ */
+import type { Front, FrontHandler } from '../front/front.ts'
+import type { Address, Listener, Placed } from '../model/snapshot.ts'
+import { listenProblem } from './listen-problem.ts'
+
+export interface FrontsOptions {
+  readonly create: (placed: Placed<Listener>) => Front
+  readonly handlerFor: (listener: Listener) => FrontHandler
+  /** Two sockets of ours may be bound to one address. */
+  readonly reusePort: boolean
+  /** Another set of addresses is listened on. */
+  readonly onMoved: () => void
+  /** The problems are other ones than the last change left. */
+  readonly onProblems: () => void
+}
+
+interface Waiting {
+  readonly front: Front
+  problem: string
+}
+
+const RETRY_MS = 1_000
+
+export class Fronts {
+  readonly #options: FrontsOptions
+  readonly #open = new Map<string, Front>()
+  /** Removed or moved away from, until their last connection has left. */
+  readonly #leaving = new Set<Front>()
+  readonly #waiting = new Map<string, Waiting>()
+  /** Changes and tries, one after another. */
+  #turn: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | null = null
+  #isClosing = false
+
+  constructor(options: FrontsOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when all has been tried once; `problems` has what did not work. */
+  change(upserts: readonly Placed<Listener>[], deletes: readonly string[]): Promise<void> {
+    if (upserts.length + deletes.length === 0) return Promise.resolve()
+    return this.#inTurn(() => this.#change(upserts, deletes))
+  }
+
+  async #change(upserts: readonly Placed<Listener>[], deletes: readonly string[]): Promise<void> {
+    if (this.#isClosing) return
+    for (const id of deletes) {
+      this.#waiting.delete(id)
+      this.#leave(id)
+    }
+    for (const placed of upserts) {
+      const { object } = placed
+      const front = this.#open.get(object.id)
+      if (front?.fits(object) === true) {
+        this.#waiting.delete(object.id)
+        front.update(object, this.#options.handlerFor(object))
+      } else this.#waiting.set(object.id, { front: this.#options.create(placed), problem: '' })
+    }
+    await this.#bindWaiting()
+    for (const { object } of upserts) if (this.#waiting.has(object.id)) this.#updateOld(object)
+  }
+
+  /** All that the old front of one that could not move can take over of its new settings. */
+  #updateOld(listener: Listener): void {
+    const old = this.#open.get(listener.id)
+    if (old?.scheme !== listener.protocol) return
+    old.update({ ...listener, address: old.listener.address }, this.#options.handlerFor(listener))
+  }
+
+  async #bindWaiting(): Promise<void> {
+    // Whoever moves may leave what another one waits for.
+    for (let before = Infinity; this.#waiting.size < before && this.#waiting.size > 0;) {
+      before = this.#waiting.size
+      for (const [id, waiting] of [...this.#waiting]) await this.#bind(id, waiting)
+    }
+    if (!this.#options.reusePort) {
+      for (const id of [...this.#waiting.keys()]) await this.#trade(this.#ringOf(id))
+    }
+    if (this.#waiting.size > 0 && !this.#isClosing) this.#tryLater()
+  }
+
+  async #bind(id: string, waiting: Waiting): Promise<void> {
+    const { front } = waiting
+    if (this.#isClosing) return
+    try {
+      await front.open()
+    } catch (error) {
+      waiting.problem = listenProblem(front.listener, error)
+      return
+    }
+    this.#waiting.delete(id)
+    this.#leave(id)
+    this.#open.set(id, front)
+    if (this.#isClosing) front.destroy()
+    this.#options.onMoved()
+  }
+
+  /** Those that wait for each other's addresses, this one first: two that swap, or one alone that stands in its own way. */
+  #ringOf(id: string): string[] {
+    const ring: string[] = []
+    for (let next: string | undefined = id; next !== undefined && !ring.includes(next);) {
+      ring.push(next)
+      const wanted: Address | undefined = this.#waiting.get(next)?.front.listener.address
+      next = wanted === undefined ? undefined : this.#holderOf(wanted)
+      if (next === id) return ring
+    }
+    return []
+  }
+
+  #holderOf(wanted: Address): string | undefined {
+    for (const [id, { listener }] of this.#open) {
+      if (this.#waiting.has(id) && overlap(listener.address, wanted)) return id
+    }
+    return undefined
+  }
+
+  /** Nobody can be bound first: all let go, for a moment. */
+  async #trade(ring: readonly string[]): Promise<void> {
+    for (const id of ring) this.#open.get(id)?.stopListening()
+    for (const id of ring) {
+      const waiting = this.#waiting.get(id)
+      if (waiting !== undefined) await this.#bind(id, waiting)
+    }
+    for (const id of ring) if (this.#waiting.has(id)) await this.#goOn(id)
+  }
+
+  /** At the old address, which another one of the ring may have by now. */
+  async #goOn(id: string): Promise<void> {
+    try {
+      await this.#open.get(id)?.open()
+    } catch {
+      this.#leave(id)
+    }
+  }
+
+  #tryLater(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null
+      void this.#inTurn(() => this.#tryAgain())
+    }, RETRY_MS).unref()
+  }
+
+  async #tryAgain(): Promise<void> {
+    const before = this.problems().join('\n')
+    await this.#bindWaiting()
+    if (this.problems().join('\n') !== before) this.#options.onProblems()
+  }
+
+  #inTurn(step: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(step)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  #leave(id: string): void {
+    const front = this.#open.get(id)
+    if (front === undefined) return
+    this.#open.delete(id)
+    this.#leaving.add(front)
+    front.drain()
+    for (const gone of this.#leaving) if (gone.connections === 0) this.#leaving.delete(gone)
+    this.#options.onMoved()
+  }
+
+  /** Why listeners are not bound as declared, one line each. */
+  problems(): string[] {
+    return [...this.#waiting.values()].map(({ problem }) => problem)
+  }
+
+  /** Those that are bound, by id. */
+  open(): ReadonlyMap<string, Front> {
+    return this.#open
+  }
+
+  /** Stops accepting; what is under way goes on. */
+  drain(): void {
+    this.#isClosing = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    for (const front of this.#all()) front.drain()
+  }
+
+  /** Client connections that are left. */
+  get connections(): number {
+    let sum = 0
+    for (const front of this.#all()) sum += front.connections
+    return sum
+  }
+
+  /** Ends whatever is left. */
+  destroy(): void {
+    this.drain()
+    for (const front of this.#all()) front.destroy()
+  }
+
+  #all(): Front[] {
+    return [...this.#open.values(), ...this.#leaving]
+  }
+}
+
+/** Whether the kernel takes the second for the first, where two sockets may not have the same. */
+function overlap(a: Address, b: Address): boolean {
+  return a.port === b.port && (a.host === b.host || isEverywhere(a) || isEverywhere(b))
+}
+
+function isEverywhere({ host }: Address): boolean {
+  return host === '' || host === '0.0.0.0' || host === '::'
+}
