@@ -87,6 +87,7 @@ export function createControl(options: ControlOptions): Control {
     onTold: tell,
     onLost: lose,
     onBack: comeBack,
+    onHold: hold,
     onHoldEnd: endHold,
   }
   const sources = options.sources.map((one) => openSource(one, world, events))
@@ -185,6 +186,10 @@ export function createControl(options: ControlOptions): Control {
     if (touched.length > 0) pass()
   }
 
+  function hold(source: Source, message: string): void {
+    journal.held(source.name, message)
+  }
+
   function endHold(source: Source, reason: string, gone: number): void {
     journal.holdEnded(source.name, reason, gone)
   }
@@ -258,7 +263,7 @@ export function createControl(options: ControlOptions): Control {
       inForce: publisher.inForce(),
       objects: shown(admission),
       setAside: admission.setAside(),
-      problems: problems(),
+      problems: [...sources.flatMap((source) => source.held()), ...problems()],
       threadProblems: publisher.threadProblems(),
       sources: reports(),
     }),

@@ -17,6 +17,8 @@ export interface Journal {
   /** `hasDeclared`: something of it is in force. */
   lost(source: string, error: Error, hasDeclared: boolean): void
   back(source: string): void
+  /** Something vanished that is not believed yet. */
+  held(source: string, message: string): void
   /** What vanished is held no more: so many objects are gone. */
   holdEnded(source: string, reason: string, gone: number): void
   /** What it declared before this start was found on disk. */
@@ -72,6 +74,9 @@ export function createJournal(log: ControlLog): Journal {
     },
     back(source) {
       log.info({ source }, `source "${source}" is back`)
+    },
+    held(source, message) {
+      log.warn({ source }, `source "${source}": ${message}`)
     },
     holdEnded(source, reason, gone) {
       if (gone === 0) log.info({ source }, `source "${source}": what had vanished is back`)

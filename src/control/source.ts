@@ -13,7 +13,7 @@ import type { SourceReport } from '../observe/source-report.ts'
 import { followProvider } from './follow.ts'
 import type { Follower, FollowOptions } from './follow.ts'
 import { createInventory } from './inventory.ts'
-import type { Inventory } from './inventory.ts'
+import type { Held, Inventory } from './inventory.ts'
 import type { ControlLog } from './journal.ts'
 import { createLastGoodKeeper } from './last-good-keeper.ts'
 import type { LastGood } from './last-good.ts'
@@ -37,6 +37,8 @@ export interface SourceEvents {
   readonly onTold: (source: Source) => void
   readonly onLost: (source: Source, error: Error) => void
   readonly onBack: (source: Source) => void
+  /** What vanished stays in force, for the reason: so many objects. */
+  readonly onHold: (source: Source, message: string) => void
   /** What vanished, for the reason, is held no more: `gone` of it are. */
   readonly onHoldEnd: (source: Source, reason: string, gone: number) => void
 }
@@ -60,8 +62,10 @@ export interface Source {
   readonly required: boolean
   objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
   revision(): string
-  /** What cannot be read in it, and what is held. */
+  /** What cannot be read in it. */
   problems(): readonly Problem[]
+  /** What is held, which is told when it begins and ends. */
+  held(): readonly Problem[]
   /** Where what is believed of it comes from: what it declared before this start, until it answers itself. */
   readonly origin: 'nothing' | 'disk' | 'source'
   /** Takes what it declared before this start, if that was saved. What it answers is compared with that. */
@@ -154,7 +158,9 @@ export function openSource(
   function watchingHold(act: () => readonly ObjectName[]): readonly ObjectName[] {
     const before = inventory.held()
     const names = act()
-    if (before === null || inventory.held() !== null) return names
+    const after = inventory.held()
+    if (before === null && after !== null) events.onHold(source, describeHeld(after))
+    if (before === null || after !== null) return names
     const gone = names.filter(({ kind, id }) => !inventory.objects(kind).has(id)).length
     events.onHoldEnd(source, before.reason, gone)
     return names
@@ -202,14 +208,19 @@ export function openSource(
     timer.unref()
   }
 
+  function describeHeld({ reason, until }: Held): string {
+    const confirm = `curl -X POST -H 'Content-Type: application/json' ADMIN/api/providers/${provider.name}/confirm`
+    const end =
+      until === null
+        ? `until an operator confirms it: ${confirm}`
+        : 'until a second list confirms it'
+    return `${reason}: what vanished stays in force ${end}`
+  }
+
   function held(): Problem[] {
     const doubted = inventory.held()
     if (doubted === null) return []
-    const end =
-      doubted.until === null
-        ? `until an operator confirms it: curl -X POST -H 'Content-Type: application/json' ADMIN/api/providers/${provider.name}/confirm`
-        : 'until a second list confirms it'
-    const message = `${doubted.reason}: what vanished stays in force ${end}`
+    const message = describeHeld(doubted)
     return [{ kind: 'source', id: '', message, source: provider.name, key: provider.name }]
   }
 
@@ -229,7 +240,8 @@ export function openSource(
     required: options.required,
     objects: (kind) => inventory.objects(kind),
     revision: () => revision,
-    problems: () => [...trouble, ...problems, ...held(), ...unsaved()],
+    problems: () => [...trouble, ...problems, ...unsaved()],
+    held,
     get origin() {
       return origin
     },

@@ -39,13 +39,14 @@ export function createEtcdProvider(
   const members = createMembers(spec, random)
   const root = createRoot(spec.prefix)
   const reloads = new Set<() => void>()
+  const seen = { revision: 0n }
 
   return {
     name: spec.name,
     watch: (signal) =>
       watchEtcd({
         ...{ name: spec.name, members, root, layout },
-        ...{ reconcileMs, now, random, signal, reloads },
+        ...{ reconcileMs, now, random, signal, reloads, seen },
       }),
     reload() {
       for (const reload of reloads) reload()
@@ -60,6 +61,8 @@ interface Watching extends Required<EtcdProviderOptions> {
   readonly layout: Layout
   readonly signal: AbortSignal
   readonly reloads: Set<() => void>
+  /** The highest of all watches: revisions only grow, unless a backup was put in the place of what was there. */
+  readonly seen: { revision: bigint }
 }
 
 interface State {
@@ -75,7 +78,7 @@ interface State {
 }
 
 async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void, undefined> {
-  const { name, members, root, layout, reconcileMs, now, random, signal, reloads } = watching
+  const { name, members, root, layout, reconcileMs, now, random, signal, reloads, seen } = watching
   const wanted: Wanted = {
     isOurs: (path) => layout.groupOf(path) !== null,
     maxChars: maxSourceChars,
@@ -154,7 +157,9 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     const at = state.changedAt ?? now()
     state.changedAt = null
     const { problems } = state
-    return mirror.declare({ revision: feed.revision(), listed, changedAt: at, problems })
+    const revision = feed.revision()
+    seen.revision = BigInt(revision)
+    return mirror.declare({ revision, listed, changedAt: at, problems })
   }
 
   function adopt(listing: Listing): void {
@@ -164,7 +169,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
 
   try {
     adopt(first)
-    yield declare('first')
+    yield declare(BigInt(feed.revision()) < seen.revision ? 'rewound' : 'first')
     while (!signal.aborted) {
       await bell.wait()
       if (signal.aborted) return

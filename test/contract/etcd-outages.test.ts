@@ -84,6 +84,27 @@ async function watchUntilItHolds(t: TestContext, provider: Provider): Promise<Ob
   }
 }
 
+test('revisions that are lower than they were are told, once', async (t) => {
+  const server = await startEtcd(t)
+  const provider = createProvider(etcdSource([server.endpoint]))
+  const before = await openEtcdKeys(etcdSource([server.endpoint]))
+  await putFrontends(before, ['a', 'b', 'c'])
+  await before.close()
+  const first = watchRegistry(t, provider)
+  await first.next()
+
+  await server.kill()
+  await first.lost(NOTICED_MS)
+  await server.wipe()
+  await server.start()
+  await putFrontends(await openKeys(t, server), ['a'])
+  const again = await watchRegistry(t, provider).next()
+  const later = await watchRegistry(t, provider).next()
+
+  assert.equal(again.listed, 'rewound')
+  assert.equal(later.listed, 'first')
+})
+
 test('the keys of a lease are gone 100 ms after its end, and stay for as long as it is renewed', async (t) => {
   const etcd = await startEtcd(t)
   const watch = watchRegistry(t, createProvider(etcdSource([etcd.endpoint])))
