@@ -24,7 +24,7 @@ export interface MergedObject {
 }
 
 export interface Merge {
-  /** Names in the table that may mean something else now that these names changed in a source. */
+  /** Names in the table that may mean something else now that these names changed in a source; some more than once. */
   affected(names: Iterable<ObjectName>): readonly ObjectName[]
   /** By its name in the table; null: no source declares it. */
   find(kind: ObjectKind, id: string): MergedObject | null
@@ -104,6 +104,8 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
   }
 
   function noteConflicts(kind: ObjectKind, id: string): void {
+    // There may be 100,000 names at once, and mostly no two sources that share one.
+    if (conflicts.size === 0 && !isShared(kind, id)) return
     const key = `${kind} ${id}`
     const [owner, ...others] = sources.filter((source) => declares(source, kind, id))
     // Servers and middlewares are parts: their wholes say what there is to say, but for one that stands twice.
@@ -113,6 +115,20 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
         key,
         others.flatMap((other) => conflict(kind, id, other, owner) ?? []),
       )
+  }
+
+  function isConflict(kind: ObjectKind, id: string): boolean {
+    return conflicts.size > 0 && conflicts.has(`${kind} ${id}`)
+  }
+
+  function isShared(kind: ObjectKind, id: string): boolean {
+    let isFound = false
+    for (const source of sources) {
+      if (!declares(source, kind, id)) continue
+      if (isFound) return true
+      isFound = true
+    }
+    return false
   }
 
   function conflict(
@@ -149,23 +165,23 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
   return {
     affected(names) {
       if (sources.length === 1) return [...names]
-      const found = new Map<string, ObjectName>()
-      const add = (kind: ObjectKind, id: string): void =>
-        void found.set(`${kind} ${id}`, { kind, id })
+      const found: ObjectName[] = []
+      const add = (kind: ObjectKind, id: string): void => void found.push({ kind, id })
       const moved = { backend: new Set<string>(), frontend: new Set<string>() }
-      for (const { kind, id } of names) {
+      for (const name of names) {
+        const { kind, id } = name
         areSourcesSpelled ||= id.includes('@')
-        const isShared = conflicts.has(`${kind} ${id}`) || areSourcesSpelled
+        const wasShared = areSourcesSpelled || isConflict(kind, id)
         noteConflicts(kind, id)
         if (kind === 'server') {
           addServer(id, add)
           continue
         }
-        add(kind, id)
+        found.push(name)
         if (kind !== 'backend' && kind !== 'frontend') continue
-        if (kind === 'backend') for (const { name } of sources) add(kind, `${id}@${name}`)
+        if (kind === 'backend') for (const source of sources) add(kind, `${id}@${source.name}`)
         // One that stands in one source alone takes no part anywhere with it.
-        if (isShared || conflicts.has(`${kind} ${id}`)) moved[kind].add(id)
+        if (wasShared || isConflict(kind, id)) moved[kind].add(id)
       }
       for (const [kind, part] of [
         ['backend', 'server'],
@@ -173,7 +189,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
       ] as const) {
         if (moved[kind].size > 0) addPartsOf(kind, part, moved[kind], add)
       }
-      return [...found.values()]
+      return found
     },
     find,
     backendOf: (source, name) =>

@@ -59,7 +59,7 @@ function follow(t: TestContext, plays: readonly (readonly Step[])[], random = 0)
         if (typeof step === 'number') time += step
         else yield step
       }
-      if (watched.length < plays.length) return
+      if (watched.length < plays.length || signal.aborted) return
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
     },
   }
