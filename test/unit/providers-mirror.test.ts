@@ -36,7 +36,7 @@ test('a put and a delete are told one by one, with the object as it now is', () 
       kind: 'backend',
       id: 'b',
       value: { balance: 'least-connections' },
-      key: '/root/backends/b/backend',
+      key: '/kv/backends/b/backend',
     },
   ])
   assert.deepEqual(deletes, [{ kind: 'backend', id: 'c' }])
@@ -427,7 +427,7 @@ const looking: Layout = {
 }
 
 function entry(path: string, text: string | null): KeyEntry {
-  return { path, key: `/root/${path}`, text }
+  return { path, key: `/kv/${path}`, text }
 }
 
 function mirrorOf(...entries: KeyEntry[]): Mirror {
