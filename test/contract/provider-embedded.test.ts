@@ -16,7 +16,7 @@ testRegistry('the embedded store', async (t, reconcileMs) => {
       reconcileMs === undefined ? {} : { reconcileMs },
     ),
     keys,
-    expiry: { ttlMs: 100, lateMs: 100 },
+    expiry: { ttlMs: 100, lateMs: 600 },
     async put(suffix, value) {
       // So that there is a file.
       await keys.put('none', '', {})

@@ -30,7 +30,7 @@ const open: OpenRegistry<RemoteRegistryUnderTest> = async (t, reconcileMs) => {
     async put(suffix, value) {
       await server.command('SET', spec.prefix + suffix, value)
     },
-    expiry: { ttlMs: 300, lateMs: 100 },
+    expiry: { ttlMs: 300, lateMs: 600 },
     proxy,
     server,
   }
