@@ -2,7 +2,7 @@
 import type { Settings } from '../model/settings.ts'
 import type { EtcdSource, RedisSource, SourceSpec, StoreSource } from '../model/source-spec.ts'
 import { createStore } from '../providers/layout-store.ts'
-import { createLayout } from '../providers/layout.ts'
+import { createLayoutOf } from '../providers/layout.ts'
 import type { Layout } from '../providers/mirror.ts'
 import type { ObjectKind } from '../providers/provider.ts'
 import type { KeyStore, Store } from '../providers/store.ts'
@@ -29,13 +29,7 @@ export function chooseSource({ sources }: Settings, name: string | null): Writab
 
 /** `source` with the text of the files it names. */
 export async function openStore(source: WritableSource): Promise<Store> {
-  return createStore(await openKeys(source), layoutOf(source))
-}
-
-export function layoutOf(source: WritableSource): Layout {
-  return source.kind === 'store'
-    ? createLayout('sluice', { sealKey: null })
-    : createLayout(source.layout, source)
+  return createStore(await openKeys(source), createLayoutOf(source))
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Declared objects by kind and id, and which of them are whose servers. */
 import type { DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
+import { splitParts } from './part-id.ts'
 
 export type Shelves = Readonly<Record<ObjectKind, Map<string, DeclaredObject>>>
 
@@ -86,8 +87,7 @@ export function createNames(): Names {
 
 /** The backend of a server, the frontend of a middleware. */
 export function ownerOf(id: string): string {
-  const end = id.indexOf('/')
-  return end < 0 ? id : id.slice(0, end)
+  return splitParts(id)[0]
 }
 
 /** Of a backend, inside its own value. */
@@ -122,4 +122,9 @@ function byKind<T>(make: () => T): Readonly<Record<ObjectKind, T>> {
     frontend: make(),
     middleware: make(),
   }
+}
+
+/** One text for a kind and an id. */
+export function keyOf({ kind, id }: ObjectName): string {
+  return `${kind} ${id}`
 }

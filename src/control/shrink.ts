@@ -13,6 +13,7 @@
 import type { ShrinkSettings } from '../model/source-spec.ts'
 import type { DeclaredObject, ObjectName } from '../providers/provider.ts'
 import { quote } from '../model/parsed.ts'
+import { keyOf } from './shelf.ts'
 
 /** Something vanished that is not believed yet: it stays in force meanwhile. */
 export interface Held {
@@ -217,8 +218,4 @@ export function doubtClearance(
 
 function count(objects: number): string {
   return objects === 1 ? '1 object' : `${objects} objects`
-}
-
-function keyOf({ kind, id }: ObjectName): string {
-  return `${kind} ${id}`
 }

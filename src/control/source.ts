@@ -17,7 +17,7 @@ import type { Held, Inventory } from './inventory.ts'
 import type { ControlLog } from './journal.ts'
 import { createLastGoodKeeper } from './last-good-keeper.ts'
 import type { LastGood } from './last-good.ts'
-import { objectKinds } from './shelf.ts'
+import { keyOf, objectKinds } from './shelf.ts'
 
 export interface SourceOptions {
   readonly provider: Provider
@@ -126,10 +126,10 @@ export function openSource(
   /** What it declares: of what is malformed the last good version, and also what only waits for another source. */
   function* good(): Generator<DeclaredObject> {
     const versions = new Map<string, DeclaredObject>()
-    for (const object of written(provider.name)) versions.set(nameOf(object), object)
+    for (const object of written(provider.name)) versions.set(keyOf(object), object)
     for (const kind of objectKinds) {
       for (const object of inventory.objects(kind).values()) {
-        const version = versions.get(nameOf(object)) ?? object
+        const version = versions.get(keyOf(object)) ?? object
         if (version.fault === undefined) yield version
       }
     }
@@ -173,8 +173,8 @@ export function openSource(
     const declared = [...objects]
     const known = objectKinds.flatMap((kind) => [...inventory.objects(kind).values()])
     const kept = known.filter(({ key }) => unread.some((file) => key.startsWith(file)))
-    const names = new Set(declared.map(nameOf))
-    return [...declared, ...kept.filter((object) => !names.has(nameOf(object)))]
+    const names = new Set(declared.map(keyOf))
+    return [...declared, ...kept.filter((object) => !names.has(keyOf(object)))]
   }
 
   function takeUnreadable(reading: Unreadable): void {
@@ -321,8 +321,4 @@ export function openSource(
     },
   }
   return source
-}
-
-function nameOf({ kind, id }: ObjectName): string {
-  return `${kind} ${id}`
 }

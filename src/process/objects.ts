@@ -1,6 +1,6 @@
 /** What `put`, `delete` and `get` need of the world: the registry that the settings name, and what admission would say. */
 import { readFileSync } from 'node:fs'
-import { chooseSource, layoutOf, openStore, refuseIn } from '../cli/open-store.ts'
+import { chooseSource, openStore, refuseIn } from '../cli/open-store.ts'
 import type { WritableSource } from '../cli/open-store.ts'
 import type { ObjectsWorld } from '../cli/objects.ts'
 import { createReadBeside } from '../control/read-beside.ts'
@@ -10,6 +10,7 @@ import { parseSettings, type WrittenSettings } from '../model/document.ts'
 import { resolveSettings } from '../model/resolve-settings.ts'
 import { reasonOf } from '../providers/file-reason.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
+import { createLayoutOf } from '../providers/layout.ts'
 
 /** `config`: where the settings are; null: where they normally are, if they are. `wanted`: the source that is asked for; null: the only one. */
 export function openObjects(
@@ -38,7 +39,7 @@ export function openObjects(
     ...world,
     openStore: () => openStore(source()),
     refuse: (kind, id, value) => {
-      const judge = refuseIn(layoutOf(source()), (of, name, written) =>
+      const judge = refuseIn(createLayoutOf(source()), (of, name, written) =>
         refuseObject(of, name, written, readBeside),
       )
       return judge(kind, id, value)

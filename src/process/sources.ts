@@ -8,7 +8,7 @@ import type { Settings } from '../model/settings.ts'
 import type { ShrinkSettings, SourceSpec } from '../model/source-spec.ts'
 import { createFileProvider } from '../providers/file.ts'
 import { createFilesProvider } from '../providers/files.ts'
-import { createLayout } from '../providers/layout.ts'
+import { createLayoutOf } from '../providers/layout.ts'
 import type { Provider } from '../providers/provider.ts'
 
 /** What is saved in a file, by hand, is meant. */
@@ -57,17 +57,17 @@ async function openProvider(spec: SourceSpec): Promise<Provider> {
   switch (spec.kind) {
     case 'etcd': {
       const { createEtcdProvider } = await import('../providers/etcd.ts')
-      return createEtcdProvider(spec, createLayout(spec.layout, spec))
+      return createEtcdProvider(spec, createLayoutOf(spec))
     }
     case 'redis': {
       const { createRedisProvider } = await import('../providers/redis.ts')
-      return createRedisProvider(spec, createLayout(spec.layout, spec))
+      return createRedisProvider(spec, createLayoutOf(spec))
     }
     case 'files':
       return createFilesProvider(spec)
     case 'store': {
       const { createEmbeddedProvider } = await import('../providers/embedded.ts')
-      return createEmbeddedProvider(spec, createLayout('sluice', { sealKey: null }))
+      return createEmbeddedProvider(spec, createLayoutOf(spec))
     }
     default:
       return spec satisfies never

@@ -1,5 +1,5 @@
 /** Which objects stand in which keys of a registry. One layout for each way that people write theirs. */
-import type { LayoutName } from '../model/source-spec.ts'
+import type { EtcdSource, LayoutName, RedisSource, StoreSource } from '../model/source-spec.ts'
 import { createSluiceLayout } from './layout-sluice.ts'
 import { createTraefikLayout } from './layout-traefik.ts'
 import { createVulcandLayout } from './layout-vulcand.ts'
@@ -10,6 +10,13 @@ export interface LayoutOptions {
   readonly sealKey: string | null
   /** `redis`: what Traefik calls the source, in `shop@redis`. */
   readonly kind?: string
+}
+
+/** That of a registry; the embedded store has our own. */
+export function createLayoutOf(source: EtcdSource | RedisSource | StoreSource): Layout {
+  return source.kind === 'store'
+    ? createLayout('sluice', { sealKey: null })
+    : createLayout(source.layout, source)
 }
 
 export function createLayout(name: LayoutName, { sealKey, kind = 'kv' }: LayoutOptions): Layout {

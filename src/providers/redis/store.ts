@@ -20,8 +20,8 @@ const timeoutMs = 4_000
 /** How many writes a reader may be behind before it has to list again. */
 const logLength = 20_000
 
-// KEYS: the object, the counter, the log. ARGV: set or del, path, text, ttl in ms or '', and what must be there now: any
-// thing ('*'), nothing ('') or a digest. Counted and logged first: what fails half-way then looks like a gap, not like nothing.
+// KEYS: the object, the counter, the log. ARGV: set or del, path, text, ttl in ms or '', and what must be there now: '*'
+// for whatever it is, nothing ('') or a digest. Counted and logged first: what fails half-way then looks like a gap, not like nothing.
 const script = `
 local op, path, text, ttl, expected = unpack(ARGV)
 local kind = redis.call('TYPE', KEYS[1]).ok
