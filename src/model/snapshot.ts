@@ -67,20 +67,22 @@ export interface Server {
   readonly port: number
   /** 1 to 1000. */
   readonly weight: number
+  /** Only when no other server may be used. */
+  readonly backup: boolean
+  /** It gets no new requests; those under way finish. */
+  readonly drain: boolean
   /** Null when there are none, here and below: most objects have none, and there may be 100,000. */
   readonly labels: Labels | null
 }
 
 export interface Backend {
   readonly id: string
-  readonly balance: 'round-robin' | 'least-connections'
-  readonly timeouts: {
-    readonly connectMs: number
-    /** From the whole request sent to the first byte of the answer. */
-    readonly firstByteMs: number
-    /** Without progress while an answer (or a request body) is on its way. */
-    readonly stallMs: number
-  }
+  readonly balance: BalancePolicy
+  /** What the policy `hash` tells requests apart by. */
+  readonly hash: HashKey
+  /** A client comes back to the server that answered it first. */
+  readonly sticky: Sticky | null
+  readonly timeouts: Timeouts
   readonly limits: {
     /** Connections in use to one server at a time, over all threads; 0 is no limit. */
     readonly connections: number
@@ -97,8 +99,147 @@ export interface Backend {
     /** Name to ask for and to verify instead of the url's host. */
     readonly serverName: string | null
   }
+  /** Probes; null: the servers are not asked. */
+  readonly health: HealthCheck | null
+  /** By what the requests themselves tell. */
+  readonly ejection: Ejection
+  /** Below this share of usable servers, 0 to 1, health and ejection are ignored: then all are used. */
+  readonly panic: number
+  /** How long a server that has come (back) takes to get its whole share; 0: at once. */
+  readonly slowStartMs: number
+  /** Of each server: one that is tripped is passed over. */
+  readonly breaker: BreakerSpec | null
+  readonly retry: Retry
+  readonly retryBudget: RetryBudget
   readonly servers: readonly Server[]
   readonly labels: Labels | null
+}
+
+export type BalancePolicy = 'round-robin' | 'least-connections' | 'random' | 'peak-ewma' | 'hash'
+
+/** `name`: of the header (lower case), cookie or query parameter; '' for the others. */
+export interface HashKey {
+  readonly from: 'client-ip' | 'header' | 'cookie' | 'path' | 'query'
+  readonly name: string
+}
+
+export interface Sticky {
+  readonly cookie: string
+  /** What the cookie is signed with; null: a key of this process, which other instances and a restart do not know. */
+  readonly secret: string | null
+  readonly sameSite: 'lax' | 'strict' | 'none'
+  readonly path: string
+  /** 0: until the browser is closed. */
+  readonly maxAgeSeconds: number
+}
+
+/** How long each phase of a request to a server may take. 0 is no limit, where it is said. */
+export interface Timeouts {
+  readonly connectMs: number
+  /** Of a TLS handshake, once connected. */
+  readonly handshakeMs: number
+  /** From the whole request sent to the first byte of the answer. */
+  readonly firstByteMs: number
+  /** Without progress while an answer (or a request body) is on its way. */
+  readonly stallMs: number
+  /** From one attempt's begin to its answer's head; 0: no limit. */
+  readonly tryMs: number
+  /** From the request's head to the answer's end, over all attempts; 0: no limit. */
+  readonly requestMs: number
+}
+
+export interface HealthCheck {
+  /** Null: a server is well when it takes a connection. */
+  readonly http: {
+    readonly method: string
+    /** With the query. */
+    readonly path: string
+    /** Null: the server's own. */
+    readonly host: string | null
+    readonly headers: Readonly<Record<string, string>>
+    /** Both ends are in. */
+    readonly statuses: readonly (readonly [from: number, to: number])[]
+    /** RE2; null: the body does not matter. */
+    readonly body: string | null
+  } | null
+  /** Null: the server's own. */
+  readonly port: number | null
+  readonly intervalMs: number
+  /** While it is down. */
+  readonly downIntervalMs: number
+  readonly timeoutMs: number
+  /** Successes in a row that make it up. */
+  readonly rise: number
+  /** Failures in a row that make it down. */
+  readonly fall: number
+  /** Each wait is longer or shorter by up to this share, 0 to 1. */
+  readonly jitter: number
+  /** A new server gets no requests before its first success. */
+  readonly waitHealthy: boolean
+}
+
+export interface Ejection {
+  /** Gateway failures in a row (no connection, reset, time limit, garbage); 0: not looked at. */
+  readonly failures: number
+  /** Failures and answers of 5xx in a row; 0: not looked at. */
+  readonly errors: number
+  readonly successRate: {
+    /** This many standard deviations below the other servers of the pool. */
+    readonly deviations: number
+    /** Over at least so many requests of each server. */
+    readonly requests: number
+  } | null
+  /** Of the first ejection; each further one takes as long again, each quiet time as long as that one takes one back. */
+  readonly baseMs: number
+  readonly longestMs: number
+  /** At most this share of the pool's servers at a time, 0 to 1. */
+  readonly share: number
+}
+
+/** See policy/breaker.ts. */
+export interface BreakerSpec {
+  /** As in vulcand: `NetworkErrorRatio() > 0.5`. */
+  readonly condition: string
+  /** Answers within the window below which it never trips. */
+  readonly requests: number
+  readonly checkMs: number
+  readonly fallbackMs: number
+  readonly recoveryMs: number
+  readonly onTripped: WebHook | null
+  readonly onStandby: WebHook | null
+}
+
+export interface WebHook {
+  readonly url: string
+  readonly method: string
+  readonly headers: Readonly<Record<string, readonly string[]>>
+  /** What is sent, with its Content-Type in `headers`; '' for nothing. */
+  readonly body: string
+}
+
+export interface Retry {
+  /** Attempts in all, the first included. */
+  readonly attempts: number
+  /** A failover predicate as in vulcand; null: errors of the connection, and lost or late answers of idempotent requests. */
+  readonly when: string | null
+  /** Before the second attempt; doubles, with jitter. 0: at once. */
+  readonly backoffMs: number
+  readonly longestBackoffMs: number
+  /** Body bytes that are kept to be sent again; a larger body is streamed and sent once. */
+  readonly bufferBytes: number
+  /** A second copy of an idempotent request to another server when there is no answer yet; the first answer wins. */
+  readonly hedge: Hedge | null
+}
+
+/** After a fixed time, or when the answer takes longer than this share of the backend's recent ones, 0 to 1. */
+export type Hedge =
+  | { readonly afterMs: number; readonly quantile: null }
+  | { readonly afterMs: null; readonly quantile: number }
+
+/** Over all threads: this share of the backend's requests, 0 to 1, and so many a second whatever their number. */
+export interface RetryBudget {
+  readonly ratio: number
+  readonly perSecond: number
 }
 
 /** One step on a frontend's way: a kind of the middleware catalog and its validated options. */
@@ -117,6 +258,10 @@ export interface Frontend {
   readonly backend: string | null
   /** Send the client's Host on (true) or the server's own. */
   readonly passHost: boolean
+  /** What is declared here goes before the backend's. */
+  readonly timeouts: Partial<Timeouts> | null
+  /** Instead of the backend's. */
+  readonly retry: Retry | null
   readonly middlewares: readonly MiddlewareSpec[]
   readonly labels: Labels | null
 }
@@ -137,6 +282,17 @@ export interface Placed<T> {
 /** A backend's servers have slots of their own, in the order of `object.servers`. */
 export interface PlacedBackend extends Placed<Backend> {
   readonly serverSlots: readonly number[]
+  /** What the servers' breakers are counted in, in the same order; empty when the backend has none. */
+  readonly breakerSlots: readonly number[]
+}
+
+/**
+ * Middlewares that remember have places in the scoreboard of their own, known by the frontend (or the backend) and their
+ * options: what they remember survives every change around them.
+ */
+export interface PlacedFrontend extends Placed<Frontend> {
+  /** For each middleware the number of its slot or its table, or null; empty when none has any. */
+  readonly states: readonly (number | null)[]
 }
 
 /**
@@ -149,7 +305,7 @@ export interface Delta {
   readonly upserts: {
     readonly listeners: readonly Placed<Listener>[]
     readonly backends: readonly PlacedBackend[]
-    readonly frontends: readonly Placed<Frontend>[]
+    readonly frontends: readonly PlacedFrontend[]
   }
   readonly deletes: {
     readonly listeners: readonly string[]

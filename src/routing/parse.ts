@@ -6,12 +6,12 @@
  *   all  = one { "&&" one }
  *   one  = "!" one | "(" any ")" | name "(" string { "," string } ")"
  */
+import type { Token } from '../model/scan.ts'
+import { describeToken, ScanError, scanToken } from '../model/scan.ts'
 import { countAlternatives, MAX_ALTERNATIVES, MAX_LITERALS } from './alternatives.ts'
 import type { Expression, Matcher } from './expression.ts'
 import type { RouteFunction } from './functions.ts'
 import { isToken, ROUTE_FUNCTIONS } from './functions.ts'
-import type { Token } from './scan.ts'
-import { describeToken, RouteSyntaxError, scanToken } from './scan.ts'
 
 export type ParsedRoute =
   | { readonly ok: true; readonly expression: Expression }
@@ -24,14 +24,14 @@ const MAX_DEPTH = 64
 export function parseRoute(text: string): ParsedRoute {
   try {
     if (text.length > MAX_LENGTH) {
-      throw new RouteSyntaxError(
+      throw new ScanError(
         `the route has ${text.length} characters, at most ${MAX_LENGTH} are taken`,
         MAX_LENGTH,
       )
     }
     return { ok: true, expression: new RouteParser(text).parse() }
   } catch (error) {
-    if (!(error instanceof RouteSyntaxError)) throw error
+    if (!(error instanceof ScanError)) throw error
     return { ok: false, message: error.message, position: error.position }
   }
 }
@@ -51,7 +51,7 @@ class RouteParser {
     if (this.#token.kind !== 'end') this.#unexpected('"&&", "||" or the end')
     const { alternatives, literals } = countAlternatives(expression)
     if (alternatives > MAX_ALTERNATIVES || literals > MAX_LITERALS) {
-      throw new RouteSyntaxError(
+      throw new ScanError(
         `the route has ${alternatives} alternatives of ${literals} terms when written without parentheses, ` +
           `at most ${MAX_ALTERNATIVES} of ${MAX_LITERALS} are taken; split it into several routes`,
         0,
@@ -86,10 +86,7 @@ class RouteParser {
     if (!negated && !this.#at('(')) this.#unexpected('a function, "!" or "("')
     this.#depth += 1
     if (this.#depth > MAX_DEPTH) {
-      throw new RouteSyntaxError(
-        `the route is nested more than ${MAX_DEPTH} deep`,
-        opening.position,
-      )
+      throw new ScanError(`the route is nested more than ${MAX_DEPTH} deep`, opening.position)
     }
     this.#advance()
     const inner = negated ? this.#one() : this.#any()
@@ -123,7 +120,7 @@ class RouteParser {
     const argument = this.#string(called)
     if (called.subject !== 'header') return argument.text
     if (!isToken(argument.text)) {
-      throw new RouteSyntaxError(
+      throw new ScanError(
         `found ${describeToken(argument)}, expected the name of a header`,
         argument.position,
       )
@@ -134,7 +131,7 @@ class RouteParser {
   #value(called: RouteFunction): Matcher {
     const { text, position } = this.#string(called)
     return called.read(text, (message) => {
-      throw new RouteSyntaxError(message, position)
+      throw new ScanError(message, position)
     })
   }
 
@@ -161,7 +158,7 @@ class RouteParser {
   }
 
   #unexpected(expected: string): never {
-    throw new RouteSyntaxError(
+    throw new ScanError(
       `found ${describeToken(this.#token)}, expected ${expected}`,
       this.#token.position,
     )

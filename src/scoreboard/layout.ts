@@ -19,13 +19,38 @@ export const SHARED = {
   connections: 2,
   /** A server that failed to connect is passed over until this time (tenths of a second since the scoreboard began). */
   restUntil: 3,
-  /** Connect failures in a row. */
+  /** Connect failures in a row: how long the next rest is. */
   failures: 4,
-  /** Written by the control plane only (later: health, breaker). */
-  health: 5,
-  breaker: 6,
+  /**
+   * Of a server, or of a breaker: which of its turns it takes. 0: all; ADMIT_NONE: none; 1 to 999: so many of a thousand.
+   * Written by the control plane alone, that has health, ejection, breaker and slow start in mind.
+   */
+  admit: 5,
+  /** Failures and answers of 5xx in a row. */
+  errors: 6,
+  /** The longest such rows since the control plane looked last: it takes them back to 0. */
+  worstFailures: 7,
+  worstErrors: 8,
+  /** Peak-EWMA of a server's time to the answer's head in microseconds, and when it was last moved, ms of the board's clock. */
+  ewma: 9,
+  ewmaAt: 10,
+  /** Of a backend: the retry budget, see policy/retry-budget.ts. */
+  retryTokens: 11,
+  retryCap: 12,
+  retryAt: 13,
+  retrySeen: 14,
+  /** Gateway failures in a row. */
+  failed: 15,
+  /** Of a backend: next turn of its backup servers. */
+  backupTicket: 3,
+  /** Of a middleware: what it is allowed now, and who waits for it. */
+  limit: 1,
+  waiting: 2,
 } as const
-export const SHARED_CELLS = 8
+export const SHARED_CELLS = 16
+
+/** SHARED.admit: passed over. */
+export const ADMIT_NONE = -1
 
 /** Upper bounds of the duration buckets, in seconds; one more bucket takes what is above. */
 export const DURATION_BOUNDS: readonly number[] = [
@@ -55,8 +80,24 @@ export const COUNT = {
   tlsFailures: 28,
   /** As inFlight, of the shared connections. */
   connections: 29,
+  /** Of a server: attempts that failed before an answer, and answers of 5xx; of a breaker: see policy/condition.ts. */
+  failed: 30,
+  errors: 31,
+  /** Of a backend: requests, and retries that its budget refused. */
+  requests: 32,
+  retriesRefused: 33,
+  /** Of a server: attempts answered, and the sum of ms until their heads. Of a middleware: as it says itself. */
+  answered: 34,
+  headMs: 35,
 } as const
-export const COUNTERS = 32
+export const COUNTERS = 40
+
+/** Cells of the table of a middleware that keeps keys, and of one key in it: see policy/key-table.ts. */
+export const TABLE_KEYS = 65_536
+export const TABLE_CELLS_PER_KEY = 2
+
+/** Cells by which threads tell that servers fail, see ScoreboardView.raiseAlarm. */
+export const ALARMS = 1024
 
 /** Room for the reasons of the proxy's own answers (the error catalogue in http/ numbers them). */
 export const REASONS = 64

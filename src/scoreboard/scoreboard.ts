@@ -5,7 +5,17 @@
  * Slot numbers are handed out by the control plane and cross the seam inside a Delta; the pages they lie in travel with
  * it. A freed slot is zeroed before it is given to the next object.
  */
-import { COUNTERS, REASONS, SHARED, SHARED_CELLS, SLOTS_PER_PAGE, COUNT } from './layout.ts'
+import {
+  ALARMS,
+  COUNT,
+  COUNTERS,
+  REASONS,
+  SHARED,
+  SHARED_CELLS,
+  SLOTS_PER_PAGE,
+  TABLE_CELLS_PER_KEY,
+  TABLE_KEYS,
+} from './layout.ts'
 
 /** The memory of one page: structured-cloned as shared, not copied. */
 export interface Page {
@@ -13,13 +23,22 @@ export interface Page {
   readonly columns: SharedArrayBuffer
 }
 
+/** What is added to the scoreboard as objects come: pages of slots, tables of keys. Each is numbered by its place. */
+export interface AddedMemory {
+  readonly pages: readonly Page[]
+  readonly tables: readonly SharedArrayBuffer[]
+}
+
 /** What a serving thread is given to open its view. */
-export interface ScoreboardMemory {
-  /** Time 0 of `restUntil`, in ms since the epoch. */
+export interface ScoreboardMemory extends AddedMemory {
+  /** Time 0 of the board's clock, see board-clock.ts. */
   readonly beganAt: number
   readonly reasons: SharedArrayBuffer
-  readonly pages: readonly Page[]
+  /** ALARMS cells, Int32. */
+  readonly alarms: SharedArrayBuffer
 }
+
+const columnCells = SLOTS_PER_PAGE * COUNTERS
 
 /**
  * One object's cells as one thread sees them:
@@ -48,12 +67,18 @@ export function sharedLoad(slot: Slot, cell: number): number {
   return Atomics.load(slot.shared, slot.at + cell)
 }
 
+/** One of the counters over all threads, see COUNT. For what is asked now and then: it reads every thread's column. */
+export function sumOverThreads({ counts, base }: Slot, counter: number): number {
+  let total = 0
+  for (let cell = base % columnCells; cell < counts.length; cell += columnCells)
+    total += counts[cell + counter] ?? 0
+  return total
+}
+
 interface OpenPage {
   readonly shared: Int32Array
   readonly counts: Float64Array
 }
-
-const columnCells = SLOTS_PER_PAGE * COUNTERS
 
 function openPage(page: Page): OpenPage {
   const { shared, columns } = page
@@ -84,21 +109,40 @@ export class ScoreboardView {
   readonly beganAt: number
   /** This thread's count of answers made by the proxy itself, by reason number. */
   readonly reasons: Float64Array
-  readonly #pages: OpenPage[]
+  readonly #alarms: Int32Array
+  readonly #pages: OpenPage[] = []
+  readonly #tables: BigInt64Array[] = []
 
   constructor(memory: ScoreboardMemory, thread: number) {
     this.thread = thread
+    this.#alarms = new Int32Array(memory.alarms)
     this.beganAt = memory.beganAt
     this.reasons = new Float64Array(memory.reasons, thread * REASONS * 8, REASONS)
-    this.#pages = memory.pages.map(openPage)
+    this.add(memory)
   }
 
-  addPages(pages: readonly Page[]): void {
+  add({ pages, tables }: AddedMemory): void {
     for (const page of pages) this.#pages.push(openPage(page))
+    for (const table of tables) this.#tables.push(openTable(table))
   }
 
   slot(number: number): Slot {
     return slotOf(this.#pages, number, this.thread)
+  }
+
+  /**
+   * A server has failed, or answered with 5xx. The control plane reads the counts of servers only where an alarm was raised:
+   * to read all of 30,000 ten times a second would take a fifth of a core.
+   */
+  raiseAlarm(server: Slot): void {
+    Atomics.add(this.#alarms, alarmOf(server.number), 1)
+  }
+
+  /** The cells of a table of keys, the same for all threads. */
+  table(number: number): BigInt64Array {
+    const table = this.#tables[number]
+    if (table === undefined) throw new Error(`table ${number} of the scoreboard is not here`)
+    return table
   }
 }
 
@@ -107,9 +151,12 @@ export class Scoreboard {
   readonly threads: number
   readonly beganAt: number
   readonly #reasons: SharedArrayBuffer
+  readonly #alarms = new SharedArrayBuffer(ALARMS * 4)
   readonly #pages: Page[] = []
   readonly #open: OpenPage[] = []
   readonly #free: number[] = []
+  readonly #tables: SharedArrayBuffer[] = []
+  readonly #freeTables: number[] = []
   #next = 0
 
   constructor(threads: number, beganAt: number) {
@@ -120,16 +167,22 @@ export class Scoreboard {
 
   /** All memory so far, for a thread that starts. */
   memory(): ScoreboardMemory {
-    return { beganAt: this.beganAt, reasons: this.#reasons, pages: [...this.#pages] }
+    return {
+      beganAt: this.beganAt,
+      reasons: this.#reasons,
+      alarms: this.#alarms,
+      ...this.addedSince({ pages: 0, tables: 0 }),
+    }
   }
 
-  /** Pages from the given number on, for threads that already hold those before. */
-  pagesFrom(count: number): readonly Page[] {
-    return this.#pages.slice(count)
+  /** What was added since, for threads that hold all before. */
+  addedSince(held: { readonly pages: number; readonly tables: number }): AddedMemory {
+    return { pages: this.#pages.slice(held.pages), tables: this.#tables.slice(held.tables) }
   }
 
-  get pageCount(): number {
-    return this.#pages.length
+  /** How much there is of what is added. */
+  get size(): { readonly pages: number; readonly tables: number } {
+    return { pages: this.#pages.length, tables: this.#tables.length }
   }
 
   allocate(): number {
@@ -150,6 +203,26 @@ export class Scoreboard {
     this.#free.push(number)
   }
 
+  /** A table of keys, all cells 0. */
+  allocateTable(): number {
+    const freed = this.#freeTables.pop()
+    if (freed !== undefined) return freed
+    return this.#tables.push(untouchedMemory(TABLE_KEYS * TABLE_CELLS_PER_KEY * 8)) - 1
+  }
+
+  /** As `release`. */
+  releaseTable(number: number): void {
+    const table = this.#tables[number]
+    if (table === undefined) throw new Error(`table ${number} of the scoreboard is not here`)
+    openTable(table).fill(0n)
+    this.#freeTables.push(number)
+  }
+
+  /** A slot as a serving thread has it, for the control plane to write shared cells. */
+  slot(number: number): Slot {
+    return slotOf(this.#open, number, 0)
+  }
+
   /** A shared cell of a slot, see SHARED. */
   shared(number: number, cell: number): number {
     const slot = slotOf(this.#open, number, 0)
@@ -158,12 +231,21 @@ export class Scoreboard {
 
   /** A counter of a slot summed over all threads, see COUNT. */
   sum(number: number, counter: number): number {
-    const slot = slotOf(this.#open, number, 0)
+    return this.sumOf(slotOf(this.#open, number, 0), counter)
+  }
+
+  /** The same, of a slot from `slot`. */
+  sumOf({ counts, base }: Slot, counter: number): number {
     let total = 0
     for (let thread = 0; thread < this.threads; thread++) {
-      total += slot.counts[slot.base + thread * columnCells + counter] ?? 0
+      total += counts[base + thread * columnCells + counter] ?? 0
     }
     return total
+  }
+
+  /** How often each alarm was raised, see `ScoreboardView.raiseAlarm` and `alarmOf`. Wraps. */
+  alarms(): Int32Array {
+    return new Int32Array(this.#alarms)
   }
 
   /** Answers made by the proxy itself with this reason number, over all threads. */
@@ -184,7 +266,8 @@ export class Scoreboard {
         [SHARED.connections, COUNT.connections],
       ] as const) {
         const held = slot.counts[slot.base + counter] ?? 0
-        if (held === 0) continue
+        // Slots of breakers count other things in that column, and share nothing.
+        if (held === 0 || Atomics.load(slot.shared, slot.at + cell) === 0) continue
         Atomics.sub(slot.shared, slot.at + cell, held)
         slot.counts[slot.base + counter] = 0
       }
@@ -199,6 +282,15 @@ export class Scoreboard {
     this.#pages.push(page)
     this.#open.push(openPage(page))
   }
+}
+
+/** Which alarm a server's slot has; it shares it with some others. */
+export function alarmOf(slot: number): number {
+  return slot % ALARMS
+}
+
+function openTable(table: SharedArrayBuffer): BigInt64Array {
+  return new BigInt64Array(table, 0, table.byteLength / 8)
 }
 
 /**

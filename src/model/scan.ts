@@ -1,8 +1,11 @@
-/** The tokens of a route: names, strings (Go's, in double or in back quotes) and punctuation, each with its position. */
+/**
+ * The tokens of the expression languages (routes, breaker conditions, failover predicates): names, numbers, strings (Go's,
+ * in double or in back quotes) and punctuation, each with its position.
+ */
 
 export interface Token {
-  readonly kind: 'name' | 'string' | 'punctuation' | 'end'
-  /** The name, the string's value, or the punctuation. */
+  readonly kind: 'name' | 'number' | 'string' | 'punctuation' | 'end'
+  /** The name, the number or punctuation as it is written, the string's value. */
   readonly text: string
   /** From 0. */
   readonly position: number
@@ -10,17 +13,17 @@ export interface Token {
 }
 
 /** Where the text is wrong, and how. */
-export class RouteSyntaxError extends Error {
+export class ScanError extends Error {
   readonly position: number
 
   constructor(message: string, position: number) {
     super(message)
-    this.name = 'RouteSyntaxError'
+    this.name = 'ScanError'
     this.position = position
   }
 }
 
-/** The token that begins at or after `from`, or a RouteSyntaxError. */
+/** The token that begins at or after `from`, or a ScanError. */
 export function scanToken(text: string, from: number): Token {
   let at = from
   while (isSpace(text.charCodeAt(at))) at += 1
@@ -28,9 +31,10 @@ export function scanToken(text: string, from: number): Token {
   const first = text.charAt(at)
   if (first === '"') return scanQuoted(text, at)
   if (first === '`') return scanRaw(text, at)
+  if (isNumberStart(text, at)) return scanNumber(text, at)
   if (isNameCode(text.charCodeAt(at))) return scanName(text, at)
   const pair = text.slice(at, at + 2)
-  const punctuation = pair === '&&' || pair === '||' ? pair : first
+  const punctuation = PAIRS.has(pair) ? pair : first
   return { kind: 'punctuation', text: punctuation, position: at, end: at + punctuation.length }
 }
 
@@ -49,13 +53,28 @@ function isSpace(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13)
 }
 
+const PAIRS: ReadonlySet<string> = new Set(['&&', '||', '==', '!=', '<=', '>='])
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57
+}
+
+function isNumberStart(text: string, at: number): boolean {
+  const digitAt = text.charAt(at) === '.' ? at + 1 : at
+  return isDigit(text.charCodeAt(digitAt))
+}
+
 function isNameCode(code: number): boolean {
-  return (
-    (code >= 97 && code <= 122) ||
-    (code >= 65 && code <= 90) ||
-    (code >= 48 && code <= 57) ||
-    code === 95
-  )
+  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || isDigit(code) || code === 95
+}
+
+// Go's decimal ones. Without a sign: none of the languages has a negative number.
+const NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/y
+
+function scanNumber(text: string, position: number): Token {
+  NUMBER.lastIndex = position
+  const [number = ''] = NUMBER.exec(text) ?? []
+  return { kind: 'number', text: number, position, end: position + number.length }
 }
 
 function scanName(text: string, position: number): Token {
@@ -67,7 +86,7 @@ function scanName(text: string, position: number): Token {
 function scanRaw(text: string, position: number): Token {
   const close = text.indexOf('`', position + 1)
   if (close < 0) {
-    throw new RouteSyntaxError('found the end in a string, expected "`" to close it', position)
+    throw new ScanError('found the end in a string, expected "`" to close it', position)
   }
   return { kind: 'string', text: text.slice(position + 1, close), position, end: close + 1 }
 }
@@ -81,7 +100,7 @@ function scanQuoted(text: string, position: number): Token {
       return { kind: 'string', text: value + text.slice(from, at), position, end: at + 1 }
     }
     if (character === '\n') {
-      throw new RouteSyntaxError('found a line break in a string, expected "\\n" for it', at)
+      throw new ScanError('found a line break in a string, expected "\\n" for it', at)
     }
     if (character === '\\') {
       const escape = readEscape(text, at)
@@ -90,7 +109,7 @@ function scanQuoted(text: string, position: number): Token {
       at = from - 1
     }
   }
-  throw new RouteSyntaxError("found the end in a string, expected '\"' to close it", position)
+  throw new ScanError("found the end in a string, expected '\"' to close it", position)
 }
 
 // Go, "Rune literals". A byte escape above 7f is the byte, as fields and paths are compared byte by byte.
@@ -104,7 +123,7 @@ function readEscape(text: string, at: number): { value: string; end: number } {
   const valid = octal === undefined ? isScalar(code) : code <= 0xff
   if (whole === undefined || !valid) {
     const found = `\\${text.charAt(at + 1)}`
-    throw new RouteSyntaxError(
+    throw new ScanError(
       `found the unknown escape "${found}" in a string, expected one of Go's; in back quotes a "\\" stands for itself`,
       at,
     )

@@ -1,0 +1,173 @@
+/**
+ * The condition of a breaker, in vulcand's words: `NetworkErrorRatio() > 0.5 || LatencyAtQuantileMS(95) > 800`.
+ *
+ *   term = NetworkErrorRatio() cmp number                          502 and 504 among all answers
+ *        | ResponseCodeRatio(from, to, ofFrom, ofTo) cmp number    from <= status < to among ofFrom <= status < ofTo
+ *        | LatencyAtQuantileMS(percent) cmp number                 time to the answer's head
+ *        | RequestThreshold() cmp number                           how many answers there are
+ *
+ * It compiles to measures, which are counted, and to what it says of their counts. A ratio of no answers is 0, and so is
+ * their latency. LatencyAtQuantileMS(q) is the shortest time within which at least q % of the answers came (at least one of
+ * them), in ms and not rounded. No histogram is needed to compare that with a fixed time: the quantile is above it if and only
+ * if too many answers were slower.
+ */
+import { ScanError } from '../model/scan.ts'
+import { compare, decide, parseLogic, type TokenReader } from './logic.ts'
+import { MAX_MEASURES, type Measure } from './measure.ts'
+
+export { countMeasures, type Measure } from './measure.ts'
+
+export interface Condition {
+  /** [0] is always `answers`. */
+  readonly measures: readonly Measure[]
+  /** `of(i)`: how many answers measure i has counted. */
+  holds(of: CountOf): boolean
+}
+
+export type CountOf = (measure: number) => number
+
+export type ParsedCondition =
+  | { readonly ok: true; readonly condition: Condition }
+  /** `position` counts characters from 0. */
+  | { readonly ok: false; readonly message: string; readonly position: number }
+
+export function parseCondition(text: string): ParsedCondition {
+  const measures: Measure[] = [{ kind: 'answers' }]
+  const parsed = parseLogic(text, 'condition', (tokens) => readTerm(tokens, measures))
+  if (!parsed.ok) return parsed
+  const { logic } = parsed
+  const holds = (of: CountOf): boolean => decide(logic, (term) => term(of))
+  return { ok: true, condition: { measures, holds } }
+}
+
+/** Terms may share measures; the first is `answers`. */
+type Term = (of: CountOf) => boolean
+const ANSWERS = 0
+
+function readTerm(tokens: TokenReader, measures: Measure[]): Term {
+  const { text, position } = tokens.current
+  const count = (measure: Measure): number => placeOf(measure, measures, position)
+  switch (text) {
+    case 'NetworkErrorRatio':
+      return readNetworkErrors(tokens, count)
+    case 'ResponseCodeRatio':
+      return readCodes(tokens, count)
+    case 'LatencyAtQuantileMS':
+      return readLatency(tokens, count)
+    case 'RequestThreshold':
+      return readThreshold(tokens)
+    default:
+      return tokens.refuse(
+        'one of NetworkErrorRatio, ResponseCodeRatio, LatencyAtQuantileMS, RequestThreshold',
+      )
+  }
+}
+
+type Count = (measure: Measure) => number
+
+function placeOf(measure: Measure, measures: Measure[], position: number): number {
+  const text = JSON.stringify(measure)
+  const known = measures.findIndex((one) => JSON.stringify(one) === text)
+  if (known >= 0) return known
+  if (measures.length === MAX_MEASURES) {
+    throw new ScanError(
+      `the condition measures more than ${MAX_MEASURES} different things`,
+      position,
+    )
+  }
+  return measures.push(measure) - 1
+}
+
+function readNetworkErrors(tokens: TokenReader, count: Count): Term {
+  const usage = 'NetworkErrorRatio() > 0.5'
+  tokens.call(usage)
+  const comparison = tokens.comparison(usage)
+  const wanted = tokens.number(`a ratio from 0 to 1, as in ${usage}`, (value) => value <= 1)
+  const errors = count({ kind: 'networkErrors' })
+  return (of) => compare(ratio(of(errors), of(ANSWERS)), comparison, wanted)
+}
+
+function readCodes(tokens: TokenReader, count: Count): Term {
+  const usage = 'ResponseCodeRatio(500, 600, 0, 600) > 0.3'
+  const from = { expected: `a status, as in ${usage}`, isFit: isStatus }
+  const to = {
+    expected: `a status above the one before it, as in ${usage}`,
+    isFit: (value: number, before: number) => isStatus(value) && value > before,
+  }
+  const codes = tokens.call(usage, from, to, from, to)
+  const [partFrom = 0, partTo = 0, wholeFrom = 0, wholeTo = 0] = codes
+  const comparison = tokens.comparison(usage)
+  const wanted = tokens.number(`a ratio, as in ${usage}`)
+  const part = count({ kind: 'status', from: partFrom, to: partTo })
+  const whole = count({ kind: 'status', from: wholeFrom, to: wholeTo })
+  return (of) => compare(ratio(of(part), of(whole)), comparison, wanted)
+}
+
+/** The `to` of a range may be the one after the last. */
+function isStatus(value: number): boolean {
+  return Number.isInteger(value) && value <= 1000
+}
+
+/** The quotient of two whole numbers is rounded as the literal is that it is compared with: where they are equal, so are those. */
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole
+}
+
+function readLatency(tokens: TokenReader, count: Count): Term {
+  const usage = 'LatencyAtQuantileMS(95) > 800'
+  const [percent = 0] = tokens.call(usage, {
+    expected: `a percentage from 0 to 100 of at most 6 decimals, as in ${usage}`,
+    isFit: (value) => value <= 100 && toMillionths(value) / 1e6 === value,
+  })
+  const comparison = tokens.comparison(usage)
+  const thanMs = tokens.number(`a time in ms, as in ${usage}`)
+  const millionths = toMillionths(percent)
+  /** The quantile is above that time, or at least as long. */
+  const above = (orAs: boolean): Term => {
+    const slower = count({ kind: 'slower', thanMs, orAs })
+    return (of) => {
+      const answers = of(ANSWERS)
+      if (answers === 0) return orAs && thanMs === 0
+      return of(slower) > answers - rankOf(millionths, answers)
+    }
+  }
+  switch (comparison) {
+    case '>':
+      return above(false)
+    case '>=':
+      return above(true)
+    case '<=':
+      return not(above(false))
+    case '<':
+      return not(above(true))
+    case '==':
+      return both(above(true), not(above(false)))
+    case '!=':
+      return not(both(above(true), not(above(false))))
+  }
+}
+
+function toMillionths(percent: number): number {
+  return Math.round(percent * 1e6)
+}
+
+/** Which answer is the quantile, counted from 1 at the fastest. In whole numbers, as 99.9 % of 1000 must be 999. */
+function rankOf(millionths: number, answers: number): number {
+  return Math.max(1, Math.ceil((millionths * answers) / 1e8))
+}
+
+function not(term: Term): Term {
+  return (of) => !term(of)
+}
+
+function both(one: Term, other: Term): Term {
+  return (of) => one(of) && other(of)
+}
+
+function readThreshold(tokens: TokenReader): Term {
+  const usage = 'RequestThreshold() >= 100'
+  tokens.call(usage)
+  const comparison = tokens.comparison(usage)
+  const wanted = tokens.number(`a whole number, as in ${usage}`, Number.isSafeInteger)
+  return (of) => compare(of(ANSWERS), comparison, wanted)
+}

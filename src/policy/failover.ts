@@ -1,0 +1,68 @@
+/**
+ * When a request is sent once more, in vulcand's words: `(IsNetworkError() || ResponseCode() == 503) && Attempts() <= 2`.
+ *
+ *   term = IsNetworkError() | Attempts() cmp number | ResponseCode() cmp number | RequestMethod() ("==" | "!=") string
+ */
+import { compare, decide, parseLogic, type TokenReader } from './logic.ts'
+import { isNetworkError } from './measure.ts'
+
+export interface Attempt {
+  /** 1 after the first. */
+  readonly attempts: number
+  /** Of its answer, or of the error that came instead of one. */
+  readonly status: number
+  readonly method: string
+}
+
+/** Whether to try again. There is an end to that whatever it says, and whoever asks knows it. */
+export type Failover = (attempt: Attempt) => boolean
+
+export type ParsedFailover =
+  | { readonly ok: true; readonly failover: Failover }
+  /** `position` counts characters from 0. */
+  | { readonly ok: false; readonly message: string; readonly position: number }
+
+export function parseFailover(text: string): ParsedFailover {
+  const parsed = parseLogic(text, 'predicate', readTerm)
+  if (!parsed.ok) return parsed
+  const { logic } = parsed
+  return { ok: true, failover: (attempt) => decide(logic, (holds) => holds(attempt)) }
+}
+
+function readTerm(tokens: TokenReader): Failover {
+  const { text } = tokens.current
+  switch (text) {
+    case 'IsNetworkError':
+      tokens.call('IsNetworkError()')
+      return ({ status }) => isNetworkError(status)
+    case 'Attempts':
+      return readNumeric(tokens, 'Attempts() <= 2', ({ attempts }) => attempts)
+    case 'ResponseCode':
+      return readNumeric(tokens, 'ResponseCode() == 503', ({ status }) => status)
+    case 'RequestMethod':
+      return readMethod(tokens)
+    default:
+      return tokens.refuse('one of IsNetworkError, Attempts, ResponseCode, RequestMethod')
+  }
+}
+
+function readNumeric(
+  tokens: TokenReader,
+  usage: string,
+  valueOf: (attempt: Attempt) => number,
+): Failover {
+  tokens.call(usage)
+  const comparison = tokens.comparison(usage)
+  const wanted = tokens.number(`a whole number, as in ${usage}`, Number.isSafeInteger)
+  return (attempt) => compare(valueOf(attempt), comparison, wanted)
+}
+
+function readMethod(tokens: TokenReader): Failover {
+  const usage = 'RequestMethod() == "GET"'
+  tokens.call(usage)
+  const isEqual = tokens.skips('==')
+  if (!isEqual) tokens.take('!=', `"==" or "!=", as in ${usage}`)
+  if (tokens.current.kind !== 'string') tokens.refuse(`a string, as in ${usage}`)
+  const wanted = tokens.next().text
+  return ({ method }) => (method === wanted) === isEqual
+}

@@ -1,0 +1,98 @@
+/**
+ * What is remembered of keys that clients choose, in memory that never grows: entries of [tag, value] in a table that all
+ * threads share. A key's tag is its seeded hash, and leads to a set of eight entries where it may stand.
+ *
+ * A key that is new takes the entry with the smallest value of its set. What the values mean has to agree with that: the
+ * smaller, the less is lost with it. A flood of distinct keys can make the table forget, it cannot make it grow.
+ *
+ * Hot path: an entry that is there is found by plain reads of numbers, 8 ns for a set; with BigInts and atomics it is 75. A
+ * tag that changes while it is read is at worst not recognized, and then looked for again with atomics.
+ */
+import { TABLE_CELLS_PER_KEY, TABLE_KEYS } from '../scoreboard/layout.ts'
+import { hashKey } from './key-hash.ts'
+
+const WAYS = 8
+const SETS = TABLE_KEYS / WAYS
+const CELLS_PER_SET = WAYS * TABLE_CELLS_PER_KEY
+const NO_TAG = 0n
+/** Above every value. */
+const NEVER = 2n ** 63n
+
+/** Where a key has no entry, since those of its set are all kept. */
+export const NO_CELL = -1
+
+export class KeyTable {
+  /** Values stand behind their tags. */
+  readonly cells: BigInt64Array
+  /** The same memory: two Int32 a cell. */
+  readonly #halves: Int32Array
+  readonly #seed: number
+  readonly #sought = new Int32Array(2)
+  readonly #tag: BigInt64Array
+
+  constructor(cells: BigInt64Array, seed: number) {
+    this.cells = cells
+    this.#halves = new Int32Array(cells.buffer, cells.byteOffset, cells.length * 2)
+    this.#seed = seed
+    this.#tag = new BigInt64Array(this.#sought.buffer)
+  }
+
+  /**
+   * The cell of the key's value; a key that was not there begins with `fresh`. `salt` tells several entries of one key apart.
+   * The entry may be taken by another key at any time: what is written after that counts for the other. Not one whose value is
+   * `kept` or more; NO_CELL when all of the set are such.
+   */
+  findOrTake(key: string, salt: number, fresh: bigint, kept: bigint = NEVER): number {
+    hashKey(key, this.#seed ^ salt, this.#sought)
+    const one = this.#sought[0] ?? 0
+    const two = this.#sought[1] ?? 0
+    const first = (one & (SETS - 1)) * CELLS_PER_SET
+    const halves = this.#halves
+    for (let at = first; at < first + CELLS_PER_SET; at += TABLE_CELLS_PER_KEY) {
+      if (halves[at * 2] === one && halves[at * 2 + 1] === two) return at + 1
+    }
+    return this.#take(first, this.#tag[0] ?? NO_TAG, fresh, kept)
+  }
+
+  #take(first: number, tag: bigint, fresh: bigint, kept: bigint): number {
+    const { cells } = this
+    for (;;) {
+      let taken = first
+      let takenTag = NO_TAG
+      let smallest: bigint | null = null
+      for (let at = first; at < first + CELLS_PER_SET; at += TABLE_CELLS_PER_KEY) {
+        const present = Atomics.load(cells, at)
+        if (present === tag) return at + 1
+        const value = Atomics.load(cells, at + 1)
+        if (smallest !== null && value >= smallest) continue
+        taken = at
+        takenTag = present
+        smallest = value
+      }
+      if (smallest !== null && smallest >= kept) return NO_CELL
+      if (Atomics.compareExchange(cells, taken, takenTag, tag) !== takenTag) continue
+      // Whoever counted here meanwhile counted for the new key.
+      Atomics.compareExchange(cells, taken + 1, smallest ?? 0n, fresh)
+      return this.#settle(first, tag, fresh, kept)
+    }
+  }
+
+  /**
+   * Another thread may have brought the same key to another entry at the same moment, and at least one of the two sees both
+   * here: the first stays, and what was counted in the other is added to it.
+   */
+  #settle(first: number, tag: bigint, fresh: bigint, kept: bigint): number {
+    const { cells } = this
+    let stays = -1
+    for (let at = first; at < first + CELLS_PER_SET; at += TABLE_CELLS_PER_KEY) {
+      if (Atomics.load(cells, at) !== tag) continue
+      if (stays < 0) stays = at
+      else if (Atomics.compareExchange(cells, at, tag, NO_TAG) === tag) {
+        const counted = Atomics.exchange(cells, at + 1, 0n) - fresh
+        if (counted > 0n) Atomics.add(cells, stays + 1, counted)
+      }
+    }
+    // Taken by another key already: it is looked for again.
+    return stays < 0 ? this.#take(first, tag, fresh, kept) : stays + 1
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * How many of each key are in flight over all threads, in the cells of a `KeyTable`. A thread that dies cannot give back what
+ * it holds, so counts are leased: a cell has those of this lease period and of the one before, and what is older counts no
+ * more. Every thread renews what it still holds at least once a period; what a dead one held is gone after two.
+ *
+ *   value: period (32 bits and more) | begun or renewed in the period before (16) | in this period (16)
+ *
+ * It is 0 where nothing is in flight, and grows with the period: of a set's entries those are given up that count nothing.
+ */
+export const LEASE_MS = 30_000
+
+/** In one cell. */
+export const MOST_LEASED = 0xffff
+
+const COUNT_BITS = 32n
+const COUNT_MASK = 0xffff_ffffn
+/** So that what has expired is below every period that still counts. */
+const FIRST_PERIOD = 2
+
+/** What a thread has in flight of one key. `before` and `now` stand for it in the shared cell, as of `period`. */
+export interface Holding {
+  readonly at: number
+  /** Of the key: when the entry is another's, nothing of ours is in it. */
+  readonly tag: bigint
+  total: number
+  period: number
+  before: number
+  now: number
+}
+
+export class LeasedCounts {
+  readonly #cells: BigInt64Array
+  readonly #held = new Map<number, Holding>()
+  #period = 0
+  #bits = 0n
+
+  constructor(cells: BigInt64Array) {
+    this.#cells = cells
+  }
+
+  get isEmpty(): boolean {
+    return this.#held.size === 0
+  }
+
+  /** The value that a key begins with. */
+  fresh(nowMs: number): bigint {
+    this.#setPeriod(nowMs)
+    return this.#bits
+  }
+
+  /** Values below this count nothing. */
+  spent(nowMs: number): bigint {
+    return this.fresh(nowMs) - (1n << COUNT_BITS)
+  }
+
+  /** One more in this cell, unless as many as `most` are in flight. */
+  take(at: number, most: number, nowMs: number): Holding | null {
+    this.#setPeriod(nowMs)
+    if (!this.#add(at, 0, 1, most)) return null
+    const tag = this.#tagOf(at)
+    let holding = this.#held.get(at)
+    if (holding?.tag !== tag) {
+      holding = { at, tag, total: 0, period: this.#period, before: 0, now: 0 }
+      this.#held.set(at, holding)
+    }
+    this.#roll(holding)
+    holding.total += 1
+    holding.now += 1
+    return holding
+  }
+
+  give(holding: Holding, nowMs: number): void {
+    this.#setPeriod(nowMs)
+    this.#roll(holding)
+    holding.total -= 1
+    if (holding.total === 0 && this.#held.get(holding.at) === holding) this.#held.delete(holding.at)
+    if (this.#tagOf(holding.at) !== holding.tag) return
+    if (holding.now > 0) {
+      holding.now -= 1
+      this.#add(holding.at, 0, -1, Infinity)
+    } else if (holding.before > 0) {
+      holding.before -= 1
+      this.#add(holding.at, -1, 0, Infinity)
+    }
+  }
+
+  /** To be called several times within `LEASE_MS` while anything is held. */
+  renew(nowMs: number): void {
+    this.#setPeriod(nowMs)
+    for (const holding of this.#held.values()) {
+      this.#roll(holding)
+      if (this.#tagOf(holding.at) !== holding.tag) this.#held.delete(holding.at)
+      else if (holding.now < holding.total) {
+        this.#add(holding.at, -holding.before, holding.total - holding.now, Infinity)
+        holding.before = 0
+        holding.now = holding.total
+      }
+    }
+  }
+
+  #add(at: number, before: number, now: number, most: number): boolean {
+    const cells = this.#cells
+    for (;;) {
+      const value = Atomics.load(cells, at)
+      const age = this.#period - Number(value >> COUNT_BITS)
+      const counts = Number(value & COUNT_MASK)
+      const lastBefore = counts >>> 16
+      const lastNow = counts & 0xffff
+      // A period to come is that of a thread whose clock was read later.
+      const isBefore = age <= 0 ? lastBefore : age === 1 ? lastNow : 0
+      const isNow = age <= 0 ? lastNow : 0
+      if (isBefore + isNow >= most) return false
+      const nextBefore = bounded(isBefore + before)
+      const nextNow = bounded(isNow + now)
+      const next =
+        nextBefore + nextNow === 0 ? 0n : this.#bits | BigInt(nextBefore * 65_536 + nextNow)
+      if (Atomics.compareExchange(cells, at, value, next) === value) return true
+    }
+  }
+
+  #roll(holding: Holding): void {
+    const age = this.#period - holding.period
+    if (age <= 0) return
+    holding.before = age === 1 ? holding.now : 0
+    holding.now = 0
+    holding.period = this.#period
+  }
+
+  #tagOf(at: number): bigint {
+    return Atomics.load(this.#cells, at - 1)
+  }
+
+  #setPeriod(nowMs: number): void {
+    const period = FIRST_PERIOD + Math.floor(nowMs / LEASE_MS)
+    if (period === this.#period) return
+    this.#period = period
+    this.#bits = BigInt(period) << COUNT_BITS
+  }
+}
+
+/** What was not found there any more (its thread was held up for two periods) is not missed. */
+function bounded(count: number): number {
+  return Math.min(Math.max(count, 0), MOST_LEASED)
+}

@@ -1,0 +1,50 @@
+/**
+ * What a condition is decided by: how many answers were of a kind. Each thread counts them in plain cells of its own, the
+ * control plane takes differences of their sums: so every measure is exact over a rolling window and over all threads.
+ */
+import type { Slot } from '../scoreboard/scoreboard.ts'
+
+export type Measure =
+  | { readonly kind: 'answers' }
+  /** Those of `isNetworkError`. */
+  | { readonly kind: 'networkErrors' }
+  /** `to` is out. */
+  | { readonly kind: 'status'; readonly from: number; readonly to: number }
+  /** Answers that took longer than this, `orAs`: or as long. */
+  | { readonly kind: 'slower'; readonly thanMs: number; readonly orAs: boolean }
+
+/** As many as a slot has cells for. */
+export const MAX_MEASURES = 32
+
+/** As vulcand has it: also when a server itself answers so. */
+export function isNetworkError(status: number): boolean {
+  return status === 502 || status === 504
+}
+
+/** One answer has come to its end. Called for every request of a route (or to a server) that has a breaker: no allocation. */
+export function countMeasures(
+  measures: readonly Measure[],
+  slot: Slot,
+  status: number,
+  headMs: number,
+): void {
+  const { counts, base } = slot
+  for (let at = 0; at < measures.length; at++) {
+    const measure = measures[at]
+    if (measure === undefined || !isCounted(measure, status, headMs)) continue
+    counts[base + at] = (counts[base + at] ?? 0) + 1
+  }
+}
+
+export function isCounted(measure: Measure, status: number, headMs: number): boolean {
+  switch (measure.kind) {
+    case 'answers':
+      return true
+    case 'networkErrors':
+      return isNetworkError(status)
+    case 'status':
+      return status >= measure.from && status < measure.to
+    case 'slower':
+      return headMs > measure.thanMs || (measure.orAs && headMs === measure.thanMs)
+  }
+}

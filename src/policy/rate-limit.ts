@@ -1,0 +1,79 @@
+/** Several rates of one key at once: all of them have to accept a request, or none is charged for it. */
+import { hashKey } from './key-hash.ts'
+import type { KeyTable } from './key-table.ts'
+import {
+  giveTokenBack,
+  type Rate,
+  type RateSpec,
+  type Taken,
+  takeToken,
+  toNs,
+  toRate,
+} from './token-bucket.ts'
+
+export interface KeyedRate extends Rate {
+  /** Tells the entries of one key apart. Of the rate itself: another rate is another bucket, that begins full. */
+  readonly salt: number
+}
+
+/** What a client is told: of the rate that refused for longest, else of the one with the fewest tokens left. */
+export interface Standing extends Taken {
+  readonly rate: RateSpec
+}
+
+export const MAX_RATES = 8
+
+/** A text says why not. */
+export function toKeyedRates(specs: readonly RateSpec[]): readonly KeyedRate[] | string {
+  if (specs.length < 1 || specs.length > MAX_RATES) return `there must be 1 to ${MAX_RATES} rates`
+  const salts = new Set<number>()
+  const rates: KeyedRate[] = []
+  for (const spec of specs) {
+    const rate = toRate(spec)
+    if (typeof rate === 'string') return rate
+    const salt = saltOf(rate)
+    if (salts.has(salt)) return 'the same rate stands there twice'
+    salts.add(salt)
+    rates.push({ ...rate, salt })
+  }
+  return rates
+}
+
+function saltOf({ requests, periodMs, burst }: RateSpec): number {
+  const hashed = new Int32Array(2)
+  hashKey(`${requests}/${periodMs}/${burst}`, 0, hashed)
+  return hashed[0] ?? 0
+}
+
+export function takeOfAll(
+  table: KeyTable,
+  key: string,
+  rates: readonly KeyedRate[],
+  nowMs: number,
+): Standing {
+  const now = toNs(nowMs)
+  const { cells } = table
+  const first = rates[0]
+  if (first === undefined) throw new Error('a rate limit without rates')
+  const firstCell = table.findOrTake(key, first.salt, now)
+  let standing = standingOf(takeToken(cells, firstCell, now, first), first)
+  if (rates.length === 1) return standing
+  const accepted: [number, Rate][] = standing.ok ? [[firstCell, first]] : []
+  for (const rate of rates.slice(1)) {
+    const cell = table.findOrTake(key, rate.salt, now)
+    const taken = takeToken(cells, cell, now, rate)
+    if (taken.ok) accepted.push([cell, rate])
+    if (isWorse(taken, standing)) standing = standingOf(taken, rate)
+  }
+  if (!standing.ok) for (const [cell, rate] of accepted) giveTokenBack(cells, cell, rate)
+  return standing
+}
+
+function isWorse(one: Taken, other: Taken): boolean {
+  if (!one.ok || !other.ok) return one.retryAfterMs > other.retryAfterMs
+  return one.remaining < other.remaining
+}
+
+function standingOf({ ok, remaining, retryAfterMs, resetMs }: Taken, rate: RateSpec): Standing {
+  return { ok, remaining, retryAfterMs, resetMs, rate }
+}

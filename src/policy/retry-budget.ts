@@ -1,0 +1,55 @@
+/**
+ * How many requests of a backend may be sent again: a share of its requests, or so many a second where there are few, over
+ * all threads. Unspent retries are saved for one second of traffic, so that the death of a server is survived and the death
+ * of all of them does not double their load.
+ *
+ * In hundredths, in the shared cells of the backend's slot. The total of requests is read from plain columns, and only here:
+ * a request costs nothing for it.
+ */
+import type { RetryBudget } from '../model/snapshot.ts'
+import { SHARED } from '../scoreboard/layout.ts'
+import type { Slot } from '../scoreboard/scoreboard.ts'
+
+const HUNDRED = 100
+const SAVED_MS = 1_000
+/** Between two deposits: a shorter time would see too few requests to tell their rate. */
+const LEAST_MS = 50
+const MOST = 1e9
+
+/** Puts in what has been earned since the last time. `requests`: of the backend, since ever. */
+export function earnRetries(
+  { shared, at }: Slot,
+  requests: number,
+  { ratio, perSecond }: RetryBudget,
+  nowMs: number,
+): void {
+  const now = Math.trunc(nowMs) | 0
+  const last = Atomics.load(shared, at + SHARED.retryAt)
+  const elapsed = (now - last) | 0
+  const isFirst = Atomics.load(shared, at + SHARED.retryCap) === 0
+  if (elapsed < LEAST_MS && !isFirst) return
+  // Whoever moves the time makes the deposit.
+  if (Atomics.compareExchange(shared, at + SHARED.retryAt, last, now) !== last) return
+  const seen = Atomics.exchange(shared, at + SHARED.retrySeen, requests | 0)
+  const gained = Math.max(0, ((requests | 0) - seen) | 0)
+  const perMs = (ratio * gained) / Math.max(elapsed, LEAST_MS)
+  const span = Math.min(Math.max(elapsed, 0), SAVED_MS)
+  const earned = Math.max(perMs * span, (perSecond * span) / 1000, isFirst ? perSecond : 0)
+  const cap = toCell(Math.max(perMs * SAVED_MS, perSecond))
+  // 0 would read as a first time.
+  Atomics.store(shared, at + SHARED.retryCap, Math.max(1, cap))
+  const saved = Atomics.load(shared, at + SHARED.retryTokens)
+  // Added, not stored: others take meanwhile.
+  Atomics.add(shared, at + SHARED.retryTokens, Math.min(cap, saved + toCell(earned)) - saved)
+}
+
+/** Takes one retry, if there is one. */
+export function takeRetry({ shared, at }: Slot): boolean {
+  if (Atomics.sub(shared, at + SHARED.retryTokens, HUNDRED) >= HUNDRED) return true
+  Atomics.add(shared, at + SHARED.retryTokens, HUNDRED)
+  return false
+}
+
+function toCell(retries: number): number {
+  return Math.min(MOST, Math.round(retries * HUNDRED))
+}

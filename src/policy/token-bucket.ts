@@ -1,0 +1,83 @@
+/**
+ * A token bucket in one number that threads share, exact over all of them: the time at which the bucket will be full again
+ * (the "theoretical arrival time" of the generic cell rate algorithm), in nanoseconds. A request moves it on by the time
+ * that one token takes, unless that leads further ahead than a whole bucket takes. A time that has passed is a full bucket,
+ * so nothing has to be filled or swept, and 0 is a bucket that was never used.
+ */
+
+export interface RateSpec {
+  readonly requests: number
+  readonly periodMs: number
+  readonly burst: number
+}
+
+export interface Rate extends RateSpec {
+  /** One token, rounded up: never more than declared. */
+  readonly intervalNs: bigint
+  /** All tokens. */
+  readonly capacityNs: bigint
+}
+
+export interface Taken {
+  readonly ok: boolean
+  /** Whole tokens that are left. */
+  readonly remaining: number
+  /** Until there is a token; 0 when there was one. */
+  readonly retryAfterMs: number
+  /** Until the bucket is full. */
+  readonly resetMs: number
+}
+
+const MAX_REQUESTS = 1_000_000_000
+const MAX_PER_SECOND = 1_000_000
+const YEAR_MS = 365 * 86_400_000
+const MAX_FILL_YEARS = 10
+const NS_PER_MS = 1e6
+
+/** A text says why not. */
+export function toRate({ requests, periodMs, burst }: RateSpec): Rate | string {
+  if (!isCount(requests)) return `requests must be a whole number from 1 to ${MAX_REQUESTS}`
+  if (!isCount(burst)) return `burst must be a whole number from 1 to ${MAX_REQUESTS}`
+  if (!(Number.isFinite(periodMs) && periodMs > 0 && periodMs <= YEAR_MS))
+    return 'period must be longer than 0 and at most a year'
+  if ((requests / periodMs) * 1000 > MAX_PER_SECOND)
+    return `there must not be more than ${MAX_PER_SECOND} requests a second; give the route no limit instead`
+  if ((periodMs / requests) * burst > MAX_FILL_YEARS * YEAR_MS)
+    return `a burst of ${burst} would take more than ${MAX_FILL_YEARS} years to come back`
+  const intervalNs = BigInt(Math.ceil((periodMs * NS_PER_MS) / requests))
+  return { requests, periodMs, burst, intervalNs, capacityNs: intervalNs * BigInt(burst) }
+}
+
+function isCount(number: number): boolean {
+  return Number.isInteger(number) && number >= 1 && number <= MAX_REQUESTS
+}
+
+/** The time as buckets have it. */
+export function toNs(nowMs: number): bigint {
+  return BigInt(Math.floor(nowMs * NS_PER_MS))
+}
+
+export function takeToken(cells: BigInt64Array, cell: number, now: bigint, rate: Rate): Taken {
+  const { intervalNs, capacityNs } = rate
+  for (;;) {
+    const fullAt = Atomics.load(cells, cell)
+    const next = (fullAt > now ? fullAt : now) + intervalNs
+    const left = capacityNs - (next - now)
+    if (left < 0n) {
+      const resetMs = Number(fullAt - now) / NS_PER_MS
+      return { ok: false, remaining: 0, retryAfterMs: Number(-left) / NS_PER_MS, resetMs }
+    }
+    if (Atomics.compareExchange(cells, cell, fullAt, next) !== fullAt) continue
+    return {
+      ok: true,
+      remaining: Math.floor(Number(left) / Number(intervalNs)),
+      retryAfterMs: 0,
+      resetMs: Number(next - now) / NS_PER_MS,
+    }
+  }
+}
+
+/** What was taken and not used. */
+export function giveTokenBack(cells: BigInt64Array, cell: number, { intervalNs }: Rate): void {
+  Atomics.sub(cells, cell, intervalNs)
+}

@@ -1,0 +1,115 @@
+/**
+ * What of a request a limit is kept for: `client.ip`, `request.host` or `request.header.Name`, as vulcand names them. IPv6
+ * clients are known by their network, `client.ip/64` when nothing is said, since one client has the whole of it.
+ *
+ * Requests without the header share one empty key. Of several lines of a header the first counts.
+ */
+
+export type Variable =
+  | { readonly of: 'client.ip'; readonly prefix: number }
+  | { readonly of: 'request.host' }
+  | { readonly of: 'request.header'; readonly name: string }
+
+export type ParsedVariable =
+  | { readonly ok: true; readonly variable: Variable }
+  | { readonly ok: false; readonly message: string }
+
+export interface KeyedRequest {
+  readonly clientIp: string
+  readonly host: string
+  /** By its name in lower case. */
+  field(name: string): string | undefined
+}
+
+const DEFAULT_PREFIX = 64
+const CLIENT_IP = /^client\.ip(?:\/(\d{1,3}))?$/
+const HEADER = /^request\.header\.([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128})$/
+
+export function parseVariable(text: string): ParsedVariable {
+  if (text === 'request.host') return { ok: true, variable: { of: 'request.host' } }
+  const header = HEADER.exec(text)?.[1]
+  if (header !== undefined)
+    return { ok: true, variable: { of: 'request.header', name: header.toLowerCase() } }
+  const client = CLIENT_IP.exec(text)
+  if (client === null) {
+    const message =
+      'must be client.ip, client.ip/56 (with the length of IPv6 networks), request.host or request.header.Name'
+    return { ok: false, message }
+  }
+  const prefix = Number(client[1] ?? DEFAULT_PREFIX)
+  if (prefix < 1 || prefix > 128)
+    return { ok: false, message: 'the length of IPv6 networks must be from 1 to 128' }
+  return { ok: true, variable: { of: 'client.ip', prefix } }
+}
+
+/** The key of a request, as text. */
+export function compileVariable(variable: Variable): (request: KeyedRequest) => string {
+  switch (variable.of) {
+    case 'client.ip': {
+      const { prefix } = variable
+      return ({ clientIp }) => (clientIp.includes(':') ? networkOf(clientIp, prefix) : clientIp)
+    }
+    case 'request.host':
+      return ({ host }) => host
+    case 'request.header': {
+      const { name } = variable
+      return (request) => request.field(name) ?? ''
+    }
+    default:
+      return variable satisfies never
+  }
+}
+
+/** However the address is written: `2001:db8::1` and `2001:DB8:0:0::2` are of one /64. */
+function networkOf(address: string, prefix: number): string {
+  readGroups(address)
+  let text = ''
+  for (let bits = prefix, at = 0; bits > 0; bits -= 16, at++) {
+    const group = groups[at] ?? 0
+    text += `${bits >= 16 ? group : group & (0xffff << (16 - bits))}:`
+  }
+  return `${text}/${prefix}`
+}
+
+/** The eight numbers of 16 bits of the address that was read last. */
+const groups = new Uint16Array(8)
+
+const COLON = 58
+const DOT = 46
+const PERCENT = 37
+const NINE = 57
+
+/** Of an address that is valid. Hot path: no texts in between. */
+function readGroups(address: string): void {
+  groups.fill(0)
+  let count = 0
+  let gap = -1
+  let group = 0
+  /** The same digits, read as a decimal number: the end of an address may be written as IPv4. */
+  let decimal = 0
+  let dotted = 0
+  let digits = 0
+  for (let at = 0; at <= address.length; at++) {
+    const code = at < address.length ? address.charCodeAt(at) : PERCENT
+    if (code !== COLON && code !== DOT && code !== PERCENT) {
+      const digit = code <= NINE ? code - 48 : (code | 32) - 87
+      group = group * 16 + digit
+      decimal = decimal * 10 + digit
+      digits++
+      continue
+    }
+    if (code === DOT || dotted > 0) {
+      if (dotted++ % 2 === 0) groups[count] = decimal * 256
+      else groups[count] = (groups[count++] ?? 0) + decimal
+    } else if (digits > 0) groups[count++] = group
+    else if (at > 0 && code === COLON) gap = count
+    // A zone, `%eth0`, says where the address is reached, not whose it is.
+    if (code === PERCENT) break
+    group = 0
+    decimal = 0
+    digits = 0
+  }
+  if (gap < 0 || count >= 8) return
+  groups.copyWithin(8 - (count - gap), gap, count)
+  groups.fill(0, gap, 8 - (count - gap))
+}
