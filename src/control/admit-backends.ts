@@ -11,6 +11,7 @@ import type { Flaw, Parsed } from '../model/parsed.ts'
 import { parseBackend } from '../model/schema.ts'
 import { parseServer } from '../model/server.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
+import { parseWholeBackend } from './backend.ts'
 import { noteDeclared } from './entry.ts'
 import type { Entry, Files } from './entry.ts'
 import { isEqual } from './equal.ts'
@@ -124,7 +125,7 @@ export function admitBackends(): AdmittedBackends {
       if (kind === 'backend') {
         const pool = open(object.id)
         if (pool.entry !== null && pool.entry.source !== object.source) handedOver.add(object.id)
-        pool.entry = noteDeclared(pool.entry, object, files, parseBackend)
+        pool.entry = noteDeclared(pool.entry, object, files, parseWholeBackend)
         pool.kept = null
         return
       }

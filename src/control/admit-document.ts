@@ -5,8 +5,11 @@ import { resolveSettings } from '../model/resolve-settings.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
 import { locateIn } from '../providers/file.ts'
 import { createAdmission } from './admit.ts'
+import { parseWholeFrontend } from './frontend.ts'
 import { readLocalAddresses } from './local-addresses.ts'
 import { createMerge } from './merge.ts'
+import { parseWholeMiddleware } from './middleware.ts'
+import { frontendNaming, partNaming } from './named-backends.ts'
 import { createReadBeside } from './read-beside.ts'
 import { shelve } from './shelf.ts'
 
@@ -40,13 +43,22 @@ function asksElsewhere({ settings }: ReadableDocument): boolean {
   return typeof sources === 'object' && sources !== null && Object.keys(sources).length > 0
 }
 
-/** A backend, as another source may declare it, for each that a frontend names and the file does not declare. */
+/** A backend, as another source may declare it, for each that is named and that the file does not declare. */
 function* backendsElsewhere({ objects }: ReadableDocument): Generator<DeclaredObject> {
   const own = new Set(objects.flatMap(({ kind, id }) => (kind === 'backend' ? [id] : [])))
-  for (const { kind, value } of objects) {
-    if (kind !== 'frontend' || typeof value !== 'object' || value === null) continue
-    const id = 'backend' in value ? value.backend : null
-    if (typeof id !== 'string' || own.has(id)) continue
-    yield { kind: 'backend', id, value: {}, key: '' }
+  for (const object of objects) {
+    for (const id of namesIn(object)) {
+      if (!own.has(id)) yield { kind: 'backend', id, value: {}, key: '' }
+    }
   }
+}
+
+function namesIn({ kind, id, value }: DeclaredObject): readonly string[] {
+  if (kind === 'frontend') {
+    const frontend = parseWholeFrontend(id, value)
+    return frontend.ok ? frontendNaming.named(frontend.value).map(({ name }) => name) : []
+  }
+  if (kind !== 'middleware') return []
+  const part = parseWholeMiddleware(id, value)
+  return part.ok ? partNaming.named(part.value).map(({ name }) => name) : []
 }

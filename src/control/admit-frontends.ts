@@ -2,8 +2,6 @@
  * Frontends with the middlewares that are declared under names of their own. One that names a backend waits for it: it
  * goes live with the declaration that brings the backend, whichever comes first.
  */
-import type { Flaw } from '../model/parsed.ts'
-import { flaw } from '../model/parsed.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
 import type { AdmittedBackends, Moved } from './admit-backends.ts'
 import { noteDeclared } from './entry.ts'
@@ -13,6 +11,8 @@ import { answersItself, parseWholeFrontend } from './frontend.ts'
 import type { MergedObject } from './merge.ts'
 import { parseWholeMiddleware } from './middleware.ts'
 import type { MiddlewarePart } from './middleware.ts'
+import { frontendNaming, isTouched, partNaming, settleNaming } from './named-backends.ts'
+import type { Around } from './named-backends.ts'
 import { splitParts } from './part-id.ts'
 import { createTableMap } from './table-map.ts'
 import type { TableMap } from './table-map.ts'
@@ -51,13 +51,27 @@ export function admitFrontends(): AdmittedFrontends {
     return before !== undefined && isEqual(before, whole) ? before : whole
   }
 
-  function settleChain(id: string, verdicts: Verdicts): void {
+  function settleChain(id: string, verdicts: Verdicts, around: Around): void {
     const isMissing = !frontends.has(id)
     for (const entry of chains.get(id)?.values() ?? []) {
-      verdicts.settle('middleware', entry, entry.parsed ?? entry.live?.object ?? null, [])
+      settleNaming(partNaming, entry, verdicts, around)
       const why = isMissing ? `waits for its frontend: "${id}" is not declared` : null
       verdicts.object('middleware', entry, why, false)
     }
+  }
+
+  /** Every backend that something in force names. */
+  function needed(): ReadonlySet<string> {
+    const names = new Set<string>()
+    for (const { live } of frontends.values()) {
+      if (live !== null) for (const { name } of frontendNaming.named(live.object)) names.add(name)
+    }
+    for (const chain of chains.values()) {
+      for (const { live } of chain.values()) {
+        if (live !== null) for (const { name } of partNaming.named(live.object)) names.add(name)
+      }
+    }
+    return names
   }
 
   return {
@@ -88,79 +102,31 @@ export function admitFrontends(): AdmittedFrontends {
       dirty.add(frontend)
     },
     settle(verdicts, backends, { changed, handedOver }, backendOf) {
-      const resolve = (entry: Entry<Frontend>, name: string): string =>
-        backendOf(entry.source, name)
+      const around = { backends, handedOver, backendOf }
       if (changed.size > 0) {
         for (const [id, entry] of frontends) {
-          const named = entry.parsed?.backend ?? null
-          const used = entry.live?.object.backend ?? null
-          const isTouched =
-            (named !== null && changed.has(resolve(entry, named))) ||
-            (used !== null && changed.has(used))
-          if (isTouched) dirty.add(id)
+          if (isTouched(frontendNaming, entry, changed, backendOf)) dirty.add(id)
+        }
+        for (const [id, chain] of chains) {
+          for (const entry of chain.values()) {
+            if (isTouched(partNaming, entry, changed, backendOf)) dirty.add(id)
+          }
         }
       }
       for (const id of dirty) {
-        settleChain(id, verdicts)
+        settleChain(id, verdicts, around)
         const entry = frontends.get(id)
         const part =
-          entry === undefined
-            ? null
-            : settleFrontend(entry, verdicts, { backends, handedOver, resolve })
+          entry === undefined ? null : settleNaming(frontendNaming, entry, verdicts, around)
         table.put(id, part === null ? null : compose(part))
       }
       dirty.clear()
-      if (!backends.hasWithdrawn()) return
-      const needed = new Set<string>()
-      for (const { live } of frontends.values()) {
-        if (live !== null && live.object.backend !== null) needed.add(live.object.backend)
-      }
-      backends.release(needed)
+      if (backends.hasWithdrawn()) backends.release(needed())
     },
     *middlewares() {
       for (const chain of chains.values()) yield* chain.values()
     },
   }
-}
-
-interface Around {
-  readonly backends: AdmittedBackends
-  readonly handedOver: ReadonlySet<string>
-  readonly resolve: (entry: Entry<Frontend>, name: string) => string
-}
-
-function settleFrontend(
-  entry: Entry<Frontend>,
-  verdicts: Verdicts,
-  { backends, handedOver, resolve }: Around,
-): Frontend | null {
-  const { parsed, live } = entry
-  const named = parsed?.backend ?? null
-  const meant = named === null ? null : resolve(entry, named)
-  if (parsed !== null && (meant === null || backends.standing(meant) === 'declared')) {
-    const object = withBackend(parsed, meant, live?.object ?? null)
-    verdicts.settle('frontend', entry, object, [])
-    return object
-  }
-  const kept = live?.object ?? null
-  const used = kept?.backend ?? null
-  // The one under that name now is another one.
-  const isServed = used === null || (!handedOver.has(used) && backends.standing(used) !== 'missing')
-  const object = isServed ? kept : null
-  const against = named === null || meant === null ? [] : [missing(named, meant, backends)]
-  verdicts.settle('frontend', entry, object, against)
-  return object
-}
-
-function withBackend(part: Frontend, backend: string | null, live: Frontend | null): Frontend {
-  if (part.backend === backend) return part
-  const object = { ...part, backend }
-  return live !== null && isEqual(live, object) ? live : object
-}
-
-function missing(named: string, meant: string, backends: AdmittedBackends): Flaw {
-  const what = backends.isWritten(meant) ? 'is set aside itself' : 'is not declared'
-  return flaw(['backend'], `"${named}" ${what}`)
 }
 
 /** What always answers stays the innermost. */

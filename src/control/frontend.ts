@@ -5,6 +5,7 @@ import type { Flaw, Parsed } from '../model/parsed.ts'
 import { parseFrontend } from '../model/schema.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
 import { parseRoute } from '../routing/parse.ts'
+import { at, refusePredicate } from './backend.ts'
 
 // There may be 100,000 of them: one shape with all members in line, and one empty list.
 const none: readonly MiddlewareSpec[] = []
@@ -12,14 +13,12 @@ const none: readonly MiddlewareSpec[] = []
 export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend> {
   const form = parseFrontend(id, value)
   if (!form.ok) return form
-  const { route, priority, backend, passHost, labels } = form.value
+  const { route, priority, backend, passHost, timeouts, retry, labels } = form.value
 
   const flaws: Flaw[] = []
   const expression = parseRoute(route)
-  if (!expression.ok) {
-    const at = `(at character ${expression.position + 1})`
-    flaws.push(flaw(['route'], `${expression.message} ${at}`))
-  }
+  if (!expression.ok) flaws.push(at(['route'], expression))
+  if (retry !== null) flaws.push(...refusePredicate(retry))
   const middlewares = form.value.middlewares.flatMap((spec) => {
     const parsed = parseMiddleware(spec)
     if (parsed.ok) return parsed.value
@@ -29,7 +28,10 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
   if (flaws.length > 0) return refuse(flaws)
 
   const chain = middlewares.length === 0 ? none : middlewares
-  return { ok: true, value: { id, route, priority, backend, passHost, middlewares: chain, labels } }
+  return {
+    ok: true,
+    value: { id, route, priority, backend, passHost, timeouts, retry, middlewares: chain, labels },
+  }
 }
 
 /** Nothing behind it is ever asked. */

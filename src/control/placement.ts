@@ -6,11 +6,13 @@ import type {
   Listener,
   Placed,
   PlacedBackend,
+  PlacedFrontend,
   Snapshot,
 } from '../model/snapshot.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { Changes } from './diff.ts'
-import { createSlots } from './slots.ts'
+import { createSlots, slotsOf } from './slots.ts'
+import { createStates } from './states.ts'
 
 /** All that is in force, each object once. */
 export interface PlacedObjects {
@@ -40,19 +42,22 @@ export interface Placement {
 
 export function createPlacement(scoreboard: Scoreboard): Placement {
   // Apart, so that an id is its own key: 100,000 ids with a prefix would be as many texts more.
+  const numbers = slotsOf(scoreboard)
   const slots = {
-    listeners: createSlots(scoreboard),
-    backends: createSlots(scoreboard),
-    servers: createSlots(scoreboard),
-    frontends: createSlots(scoreboard),
+    listeners: createSlots(numbers),
+    backends: createSlots(numbers),
+    servers: createSlots(numbers),
+    breakers: createSlots(numbers),
+    frontends: createSlots(numbers),
   }
+  const states = createStates(scoreboard)
 
   function placeListener(object: Listener): Placed<Listener> {
     return { object, slot: slots.listeners.place(object.id) }
   }
 
-  function placeFrontend(object: Frontend): Placed<Frontend> {
-    return { object, slot: slots.frontends.place(object.id) }
+  function placeFrontend(object: Frontend): PlacedFrontend {
+    return { object, slot: slots.frontends.place(object.id), states: states.place(object) }
   }
 
   function placeBackend(object: Backend): PlacedBackend {
@@ -62,6 +67,7 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
       serverSlots: object.servers.map(({ url }) =>
         slots.servers.place(serverIdentity(object.id, url)),
       ),
+      breakerSlots: breakerIdentities(object).map((identity) => slots.breakers.place(identity)),
     }
   }
 
@@ -97,12 +103,20 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     apply(before, after, changes, number) {
       const { upserts, deletes } = changes
       for (const id of deletes.listeners) slots.listeners.retire(id, number)
-      for (const id of deletes.frontends) slots.frontends.retire(id, number)
+      for (const id of deletes.frontends) {
+        slots.frontends.retire(id, number)
+        states.retire(id, number)
+      }
+      for (const frontend of upserts.frontends) states.change(frontend, number)
       for (const id of deletes.backends) slots.backends.retire(id, number)
       for (const id of [...deletes.backends, ...upserts.backends.map((backend) => backend.id)]) {
         const kept = new Set(after.backends.get(id)?.servers.map(({ url }) => url))
         for (const { url } of before.backends.get(id)?.servers ?? []) {
           if (!kept.has(url)) slots.servers.retire(serverIdentity(id, url), number)
+        }
+        const breakers = new Set(breakerIdentities(after.backends.get(id)))
+        for (const identity of breakerIdentities(before.backends.get(id))) {
+          if (!breakers.has(identity)) slots.breakers.retire(identity, number)
         }
       }
       return toDelta(changes, number)
@@ -115,8 +129,16 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     }),
     sweep(acknowledged) {
       for (const kind of Object.values(slots)) kind.sweep(acknowledged)
+      states.sweep(acknowledged)
     },
   }
+}
+
+/** A breaker with another condition counts other things, so it begins anew. */
+function breakerIdentities(backend: Backend | undefined): readonly string[] {
+  if (backend === undefined || backend.breaker === null) return []
+  const { condition } = backend.breaker
+  return backend.servers.map(({ url }) => `${url} ${backend.id} ${condition}`)
 }
 
 function serverIdentity(backend: string, url: string): string {

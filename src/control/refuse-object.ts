@@ -2,9 +2,9 @@
 import { refuseId } from '../model/object-id.ts'
 import type { Parsed } from '../model/parsed.ts'
 import { parseHost } from '../model/host-certificate.ts'
-import { parseBackend } from '../model/schema.ts'
 import type { ObjectKind } from '../providers/provider.ts'
 import { parseServerPart } from './admit-backends.ts'
+import { parseWholeBackend } from './backend.ts'
 import { parseWholeFrontend } from './frontend.ts'
 import { parseWholeListener } from './listener.ts'
 import { parseWholeMiddleware } from './middleware.ts'
@@ -47,7 +47,7 @@ function parse(
     case 'host':
       return parseHost(id, value, read)
     case 'backend':
-      return parseBackend(id, value, read)
+      return parseWholeBackend(id, value, read)
     case 'server':
       return parseServerPart(id, value)
     case 'frontend':

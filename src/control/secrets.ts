@@ -25,13 +25,57 @@ export function toShown(version: InForce): Shown {
 }
 
 function withoutKeys(version: InForce): object {
-  if (version.kind === 'host') {
-    const { certificate } = version.object
-    return { ...version.object, certificate: { cert: certificate.cert, key: hidden } }
+  switch (version.kind) {
+    case 'host': {
+      const { certificate } = version.object
+      return { ...version.object, certificate: { cert: certificate.cert, key: hidden } }
+    }
+    case 'listener': {
+      if (version.object.tls === null) return version.object
+      const certificates = version.object.tls.certificates.map(({ cert }) => ({
+        cert,
+        key: hidden,
+      }))
+      return { ...version.object, tls: { certificates } }
+    }
+    case 'backend': {
+      const { sticky, health, breaker } = version.object
+      if (sticky === null && health === null && breaker === null) return version.object
+      const shown = { sticky: veil(sticky), health: veil(health), breaker: veil(breaker) }
+      return { ...version.object, ...shown }
+    }
+    case 'frontend': {
+      const { middlewares } = version.object
+      if (middlewares.length === 0) return version.object
+      return { ...version.object, middlewares: veil(middlewares) }
+    }
+    case 'middleware':
+      return { ...version.object, spec: veil(version.object.spec) }
+    case 'server':
+      return version.object
+    default:
+      return version satisfies never
   }
-  if (version.kind !== 'listener' || version.object.tls === null) return version.object
-  const certificates = version.object.tls.certificates.map(({ cert }) => ({ cert, key: hidden }))
-  return { ...version.object, tls: { certificates } }
+}
+
+/** What stands under these names is a secret wherever it stands: of a cookie, a Redis, a header field of a probe or a hook. */
+const secretNames: ReadonlySet<string> = new Set([
+  ...['secret', 'password', 'authorization', 'proxy-authorization', 'x-api-key'],
+])
+/** The password of a url, and a user that is all that stands before the @ (a token). */
+const urlSecret = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@/i
+
+/** The same, without what is a secret by its name or its form. */
+function veil(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(urlSecret, `$1${hidden}@`)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(veil)
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [
+      name,
+      item !== null && secretNames.has(name.toLowerCase()) ? hidden : veil(item),
+    ]),
+  )
 }
 
 function hide(value: unknown, secrets: readonly string[]): unknown {

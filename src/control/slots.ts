@@ -1,6 +1,6 @@
 /**
- * Which scoreboard slot counts what. A slot belongs to an identity (a frontend's, backend's or listener's id; a server's
- * backend and url), not to a version, so that counters survive every change around it. One of these for each kind.
+ * Which scoreboard slot (or table) counts what. It belongs to an identity (a frontend's, backend's or listener's id; a server's
+ * backend and url; a middleware's frontend and options), not to a version, so that counters survive every change around it. One of these for each kind.
  *
  * The slot of a deleted object retires: threads may still finish exchanges that write to it. It is given back once every
  * thread has acknowledged the deletion and it was seen idle in two sweeps running. An object that comes back before
@@ -8,6 +8,31 @@
  */
 import { SHARED } from '../scoreboard/layout.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+
+/** Where numbers come from. */
+export interface Numbers {
+  allocate(): number
+  release(number: number): void
+  isIdle(number: number): boolean
+}
+
+export function slotsOf(scoreboard: Scoreboard): Numbers {
+  return {
+    allocate: () => scoreboard.allocate(),
+    release: (slot) => scoreboard.release(slot),
+    isIdle: (slot) =>
+      scoreboard.shared(slot, SHARED.inFlight) === 0 &&
+      scoreboard.shared(slot, SHARED.connections) === 0,
+  }
+}
+
+export function tablesOf(scoreboard: Scoreboard): Numbers {
+  return {
+    allocate: () => scoreboard.allocateTable(),
+    release: (table) => scoreboard.releaseTable(table),
+    isIdle: () => true,
+  }
+}
 
 export interface Slots {
   /** The slot of what comes into force: its own, or a new one. */
@@ -24,22 +49,15 @@ interface Retired {
   idle: boolean
 }
 
-export function createSlots(scoreboard: Scoreboard): Slots {
+export function createSlots(numbers: Numbers): Slots {
   const placed = new Map<string, number>()
   const retired = new Map<string, Retired>()
-
-  function isIdle(slot: number): boolean {
-    return (
-      scoreboard.shared(slot, SHARED.inFlight) === 0 &&
-      scoreboard.shared(slot, SHARED.connections) === 0
-    )
-  }
 
   return {
     place(identity) {
       const known = placed.get(identity)
       if (known !== undefined) return known
-      const slot = retired.get(identity)?.slot ?? scoreboard.allocate()
+      const slot = retired.get(identity)?.slot ?? numbers.allocate()
       retired.delete(identity)
       placed.set(identity, slot)
       return slot
@@ -53,10 +71,10 @@ export function createSlots(scoreboard: Scoreboard): Slots {
     sweep(acknowledged) {
       for (const [identity, entry] of retired) {
         const wasIdle = entry.idle
-        entry.idle = entry.number <= acknowledged && isIdle(entry.slot)
+        entry.idle = entry.number <= acknowledged && numbers.isIdle(entry.slot)
         if (!entry.idle || !wasIdle) continue
         retired.delete(identity)
-        scoreboard.release(entry.slot)
+        numbers.release(entry.slot)
       }
     },
   }

@@ -1,20 +1,17 @@
 /** A backend as the file writes it. Its servers may also have keys of their own, see server.ts. */
 import * as z from 'zod'
+import { defaultEjection, defaultPanic } from './backend-defaults.ts'
+import { serverBreaker } from './breaker.ts'
 import { MAX_PEM_CHARS } from './certificate.ts'
-import { count, duration, section, strict, text } from './fields.ts'
+import { ejection } from './ejection.ts'
+import { count, duration, meaning, section, share, strict, text } from './fields.ts'
+import { health } from './health.ts'
 import { labels } from './labels.ts'
+import { backendRetry, defaultBackendRetry } from './retry.ts'
 import { readServers, serverForms } from './server.ts'
-import type { Backend, Labels, Server } from './snapshot.ts'
-
-const timeouts = section(
-  {
-    connect: duration('To open a connection to a server.', '5s'),
-    firstByte: duration('From the whole request sent to the first byte of the answer.', '60s'),
-    stall: duration('Without progress while an answer is on its way.', '60s'),
-    idle: duration('That an unused connection to a server is kept.', '60s'),
-  },
-  'How long to wait for servers.',
-)
+import type { Backend, Server } from './snapshot.ts'
+import { clientIpHash, hashKey, sticky } from './sticky.ts'
+import { backendTimeouts, defaultTimeouts } from './timeouts.ts'
 
 const limits = section(
   {
@@ -56,35 +53,65 @@ const servers = z
   .prefault({})
 
 /** Parsed, but for its file of authorities: that is a path yet. */
-export interface BackendForm {
-  readonly balance: Backend['balance']
-  readonly timeouts: {
-    readonly connect: number
-    readonly firstByte: number
-    readonly stall: number
-    readonly idle: number
-  }
-  readonly limits: { readonly connections: number; readonly idle: number }
+export type BackendForm = Omit<Backend, 'id' | 'tls'> & {
   readonly tls: {
     readonly verify: boolean
     readonly ca?: string | undefined
     readonly serverName?: string | undefined
   }
-  readonly servers: readonly Server[]
-  readonly labels?: Labels | null | undefined
 }
 
-export const backendSchema: z.ZodType<BackendForm> = strict(
+const form = strict(
   {
     balance: z
-      .enum(['round-robin', 'least-connections'])
+      .enum(['round-robin', 'least-connections', 'random', 'peak-ewma', 'hash'])
       .default('round-robin')
-      .meta({ description: 'How a server is chosen; both respect weights.' }),
-    timeouts,
+      .meta({ description: 'How a server is chosen; all respect weights.' }),
+    hash: hashKey.optional(),
+    sticky: sticky.optional(),
+    timeouts: backendTimeouts.optional(),
     limits,
     tls,
+    health: health.optional(),
+    ejection: ejection.optional(),
+    panic: share(
+      'Below this share of usable servers, health and ejection are ignored and all are used.',
+      `${defaultPanic * 100}%`,
+    ),
+    slowStart: duration(
+      'That a server which has come (back) takes to get its whole share; 0 is at once.',
+      '0s',
+      0,
+    ),
+    breaker: serverBreaker.optional(),
+    retry: backendRetry.optional(),
     servers,
     labels: labels.optional(),
   },
   'Servers that do the same work.',
 )
+
+export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, complain) => {
+  const { balance, hash, limits } = form
+  const { timeouts, idleMs } = form.timeouts ?? defaultTimeouts
+  const { retry, budget } = form.retry ?? defaultBackendRetry
+  if (hash !== undefined && balance !== 'hash')
+    complain('is used with balance: hash only', ['hash'])
+  return {
+    balance,
+    hash: hash ?? clientIpHash,
+    sticky: form.sticky ?? null,
+    timeouts,
+    limits: { connections: limits.connections, idle: limits.idle, idleMs },
+    tls: form.tls,
+    health: form.health ?? null,
+    ejection: form.ejection ?? defaultEjection,
+    panic: form.panic,
+    slowStartMs: form.slowStart,
+    breaker: form.breaker ?? null,
+    retry,
+    retryBudget: budget,
+    servers: form.servers,
+    labels: form.labels ?? null,
+  }
+})

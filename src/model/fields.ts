@@ -3,8 +3,9 @@ import * as z from 'zod'
 import { parseAddress } from './address.ts'
 import { parseDuration } from './duration.ts'
 import { refuseId } from './object-id.ts'
-import { quote } from './parsed.ts'
+import { quote, type Path } from './parsed.ts'
 import { bad, good, type Scalar } from './scalar.ts'
+import { parseShare } from './share.ts'
 import { parseSize } from './size.ts'
 import type { Address } from './snapshot.ts'
 import { didYouMean } from './suggest.ts'
@@ -41,6 +42,20 @@ export function section<const Shape extends z.core.$ZodLooseShape>(
   return schema.prefault({} as z.input<typeof schema>)
 }
 
+export type Complain = (message: string, path: Path) => void
+
+/** What a map means, once each of its keys is right by itself. What `complain` is told refuses it. */
+export function meaning<Form, T>(
+  schema: z.ZodType<Form>,
+  read: (form: Form, complain: Complain) => T,
+): z.ZodType<T> {
+  return schema.transform((form, context) =>
+    read(form, (message, path) => {
+      context.issues.push({ code: 'custom', message, path: [...path], input: form })
+    }),
+  )
+}
+
 /** A value with a parser of its own; `meta` is its JSON Schema. */
 export function scalar<T>(
   parse: (value: unknown) => Scalar<T>,
@@ -63,12 +78,33 @@ export function duration(
   minMs = 1,
   maxMs: number = DAY_MS,
 ): z.ZodType<number> {
+  return span(description, minMs, maxMs).prefault(normal)
+}
+
+/** A duration without a default. */
+export function span(description: string, minMs = 1, maxMs: number = DAY_MS): z.ZodType<number> {
   return scalar((value) => parseDuration(value, minMs, maxMs), {
     type: ['string', 'integer'],
     pattern: '^(\\d+|(\\d+(\\.\\d+)?(h|ms|m|s|us|µs|ns))+)$',
     minimum: minMs === 0 ? 0 : 1,
     description: `${description} As 10s, 500ms, 1m30s; a bare number is seconds.`,
-  }).prefault(normal)
+  })
+}
+
+/** A share of a whole, 0 to 1. */
+export function share(description: string, normal: string, least = 0, most = 1): z.ZodType<number> {
+  return part(description, least, most).prefault(normal)
+}
+
+/** A share without a default. */
+export function part(description: string, least = 0, most = 1): z.ZodType<number> {
+  return scalar((value) => parseShare(value, least, most), {
+    type: ['string', 'number'],
+    pattern: '^\\d{1,3}(\\.\\d{1,6})?%$',
+    minimum: least,
+    maximum: most,
+    description: `${description} As 20% or 0.2.`,
+  })
 }
 
 export function size(

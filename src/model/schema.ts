@@ -58,25 +58,13 @@ export function parseBackend(id: string, value: unknown, read: ReadPem): Parsed<
   if (refused !== null) return refuse([flaw([], refused)])
   const form = parseWith(backendSchema, value)
   if (!form.ok) return form
-  const { balance, timeouts, limits, tls, servers, labels = null } = form.value
+  const { verify, ca = null, serverName = null } = form.value.tls
   const flaws: Flaw[] = []
-  const ca = tls.ca === undefined ? null : readAuthorities(tls.ca, ['tls', 'ca'], read, flaws)
+  const authorities = ca === null ? null : readAuthorities(ca, ['tls', 'ca'], read, flaws)
   if (flaws.length > 0) return refuse(flaws)
   return {
     ok: true,
-    value: {
-      id,
-      balance,
-      timeouts: {
-        connectMs: timeouts.connect,
-        firstByteMs: timeouts.firstByte,
-        stallMs: timeouts.stall,
-      },
-      limits: { connections: limits.connections, idle: limits.idle, idleMs: timeouts.idle },
-      tls: { verify: tls.verify, ca, serverName: tls.serverName ?? null },
-      servers,
-      labels,
-    },
+    value: { id, ...form.value, tls: { verify, ca: authorities, serverName } },
   }
 }
 

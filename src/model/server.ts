@@ -9,7 +9,7 @@ import type { Server } from './snapshot.ts'
 import { didYouMean } from './suggest.ts'
 
 const MAX_WEIGHT = 1000
-const SERVER_KEYS = ['url', 'weight', 'labels']
+const SERVER_KEYS = ['url', 'weight', 'backup', 'drain', 'labels']
 
 /** Only its JSON Schema is used: the functions below are the parsers. */
 export const serverForms: z.ZodType = z.union([
@@ -20,6 +20,14 @@ export const serverForms: z.ZodType = z.union([
         .string()
         .meta({ pattern: '^(https?://|\\$\\{)', description: 'http or https, no path.' }),
       weight: whole('Its share of the traffic, 1 to 1000.', 1, MAX_WEIGHT).prefault(1),
+      backup: z
+        .boolean()
+        .optional()
+        .meta({ description: 'It gets requests only while no other server may be used.' }),
+      drain: z
+        .boolean()
+        .optional()
+        .meta({ description: 'It gets no new requests; those under way finish.' }),
       labels: labels.optional(),
     },
     'A server with its weight.',
@@ -81,6 +89,13 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
     complain(`must be a whole number from 1 to ${MAX_WEIGHT}, not ${quote(weight)}`, ['weight'])
     return null
   }
+  const backup = form['backup'] ?? false
+  const drain = form['drain'] ?? false
+  if (typeof backup !== 'boolean' || typeof drain !== 'boolean') {
+    const key = typeof backup === 'boolean' ? 'drain' : 'backup'
+    complain(`must be true or false, not ${quote(form[key])}`, [key])
+    return null
+  }
   const notes = parseLabels(form['labels'])
   if (!notes.ok) {
     complain(notes.reason, ['labels'])
@@ -91,7 +106,15 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
     complain(url.reason, isMap(declared) ? ['url'] : [])
     return null
   }
-  return unknown.length === 0 ? { id, ...url.value, weight, labels: notes.value } : null
+  if (unknown.length > 0) return null
+  return {
+    id,
+    ...url.value,
+    weight,
+    backup,
+    drain,
+    labels: notes.value,
+  }
 }
 
 function isWeight(value: unknown): value is number {

@@ -141,12 +141,12 @@ test('sets a bad middleware aside alone, and its last good version stays around 
 
   const admitted = admission.declare({
     frontends,
-    middlewares: { 'f/m': { kind: 'headers', request: 7 }, 'f/n': { kind: 'ratelimit' } },
+    middlewares: { 'f/m': { kind: 'headers', request: 7 }, 'f/n': { kind: 'teapot' } },
   })
 
   assert.deepEqual(marks(admitted), marks(good))
   assert.match(reasons(admitted).join('\n'), /middleware f\/m: .+ \(serving\)/)
-  assert.match(reasons(admitted).join('\n'), /middleware f\/n: there is no middleware "ratelimit"/)
+  assert.match(reasons(admitted).join('\n'), /middleware f\/n: there is no middleware "teapot"/)
 })
 
 test('says that a middleware waits for its frontend, and no more when that comes', () => {

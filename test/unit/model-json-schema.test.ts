@@ -68,6 +68,42 @@ test('the schema tells the options of respond and redirect as the catalog takes 
   }
 })
 
+test('the schema knows the options of each short form, and no others', () => {
+  interface Options {
+    readonly properties?: Readonly<Record<string, unknown>>
+  }
+  const { frontends } = (
+    JSON.parse(jsonSchemaText()) as {
+      properties: { frontends: { additionalProperties: { properties: Record<string, Options> } } }
+    }
+  ).properties
+  const least = {
+    ratelimit: { requests: 1 },
+    connlimit: { connections: 1 },
+    bodylimit: { size: 1 },
+    inflight: { requests: 1 },
+    adaptive: {},
+    breaker: { condition: 'NetworkErrorRatio() > 0.5' },
+    headers: {},
+    respond: { status: 204 },
+    redirect: { to: '/' },
+  }
+
+  for (const [kind, options] of Object.entries(least)) {
+    const known = Object.keys(frontends.additionalProperties.properties[kind]?.properties ?? {})
+    const filled = parseMiddleware({ kind, options })
+    assert.ok(filled.ok, kind)
+    for (const key of Object.keys(filled.value.options as object)) {
+      assert.ok(known.includes(key), `${kind}: ${key} is not in the schema`)
+    }
+    for (const key of known) {
+      const parsed = parseMiddleware({ kind, options: { ...options, [key]: Infinity } })
+      const message = parsed.ok ? '' : parsed.message
+      assert.doesNotMatch(message, /unknown key|unrecognized key/i, `${kind}: ${key}`)
+    }
+  }
+})
+
 for (const file of files) {
   test(`config/${file} names the schema and is read whole`, () => {
     const text = readFileSync(new URL(file, config), 'utf8')

@@ -93,10 +93,16 @@ test('a server is a url, or a map with its weight and labels', () => {
     host: '10.0.0.1',
     port: 80,
     weight: 1,
+    backup: false,
+    drain: false,
     labels: null,
   }
 
   assert.deepEqual(valueOf(parseServer('s1', 'http://10.0.0.1')), server)
+  assert.deepEqual(
+    valueOf(parseServer('s1', { url: 'http://10.0.0.1', backup: true, drain: true })),
+    { ...server, backup: true, drain: true },
+  )
   assert.deepEqual(
     valueOf(parseServer('s1', { url: 'http://10.0.0.1:80', weight: 2, labels: { zone: 'a' } })),
     { ...server, weight: 2, labels: { zone: 'a' } },
@@ -115,6 +121,10 @@ test('says what is wrong with a server', () => {
   assert.deepEqual(parse({ url: 'http://h', weight: '2' }), [
     'weight: must be a whole number from 1 to 1000, not "2"',
   ])
+  assert.deepEqual(parse({ url: 'http://h', backup: 'yes' }), [
+    'backup: must be true or false, not "yes"',
+  ])
+  assert.deepEqual(parse({ url: 'http://h', drain: 1 }), ['drain: must be true or false, not 1'])
   assert.deepEqual(parse({ url: 'http://h', labels: [] }), [
     'labels: must be a map of names to texts, not a list',
   ])

@@ -130,9 +130,8 @@ test('what is not honoured is told once for each', () => {
     'http/routers/shop/tls': 'true',
     'http/routers/shop/tls/domains/0/main': 'a',
     'http/routers/shop/observability/metrics': 'true',
-    'http/services/shop/loadbalancer/healthcheck/path': '/healthz',
-    'http/services/shop/loadbalancer/healthcheck/interval': '5s',
-    'http/services/shop/loadbalancer/sticky/cookie/name': 'c',
+    'http/services/shop/loadbalancer/serverstransport': 'slow',
+    'http/services/shop/loadbalancer/responseforwarding/flushinterval': '1s',
     'http/services/shop/loadbalancer/servers/0/preservepath': 'true',
     'http/services/shop/loadbalancer/servers/1/url': 'http://a:1/path',
   })
@@ -150,7 +149,10 @@ test('what is not honoured is told once for each', () => {
       ['server shop/0', ['"preservepath" is not honoured']],
       [
         'backend shop',
-        ['"loadbalancer/healthcheck" is not honoured', '"loadbalancer/sticky" is not honoured'],
+        [
+          '"loadbalancer/responseforwarding" is not honoured',
+          '"loadbalancer/serverstransport" is not honoured',
+        ],
       ],
       ['server shop/1', ['url: its path and query "/path" are not used; requests keep their own']],
     ],

@@ -114,15 +114,12 @@ const CASES: readonly Case[] = [
       },
     },
     value: {
-      timeouts: { connect: '1500ms', firstByte: '90000ms' },
+      timeouts: { connect: '1500ms', handshake: '10000ms', firstByte: '90000ms' },
       limits: { idle: 12 },
       tls: { verify: false },
       servers: {},
     },
-    remarks: [
-      'Settings.Timeouts.TLSHandshake is not honoured',
-      'Settings.KeepAlive.Period is not honoured',
-    ],
+    remarks: ['Settings.KeepAlive.Period is not honoured'],
   },
   {
     title: 'a backend that waits for ever, or less than we can',
@@ -206,19 +203,15 @@ const CASES: readonly Case[] = [
       Type: 'http',
       BackendId: 'b1',
       Settings: {
-        Limits: { MaxMemBodyBytes: 1, MaxBodyBytes: 2 },
-        FailoverPredicate: 'Attempts() < 2',
         Hostname: 'h',
         TrustForwardHeader: true,
-        Stream: true,
         StreamFlushIntervalNanoSecs: 5,
       },
     },
     value: { route: 'Path("/")', backend: 'b1', passHost: false },
-    remarks: [
-      ...['Limits.MaxMemBodyBytes', 'Limits.MaxBodyBytes', 'FailoverPredicate', 'Hostname'],
-      ...['TrustForwardHeader', 'Stream', 'StreamFlushIntervalNanoSecs'],
-    ].map((name) => `Settings.${name} is not honoured`),
+    remarks: ['Hostname', 'TrustForwardHeader', 'StreamFlushIntervalNanoSecs'].map(
+      (name) => `Settings.${name} is not honoured`,
+    ),
   },
   {
     title: 'a middleware of a kind that is not here, for admission to name',
@@ -226,16 +219,16 @@ const CASES: readonly Case[] = [
     json: {
       Id: 'rl1',
       Priority: 2,
-      Type: 'ratelimit',
+      Type: 'oauth',
       Middleware: { Requests: 1, kind: 'respond', priority: 9 },
     },
-    value: { Requests: 1, kind: 'ratelimit', priority: 2 },
+    value: { Requests: 1, kind: 'oauth', priority: 2 },
   },
   {
     title: 'a middleware without a priority',
     path: 'frontends/f1/middlewares/m',
-    json: { Type: 'trace', Middleware: null },
-    value: { kind: 'trace', priority: 0 },
+    json: { Type: 'oauth', Middleware: null },
+    value: { kind: 'oauth', priority: 0 },
   },
 ]
 

@@ -5,6 +5,14 @@
 import { quote } from '../../model/parsed.ts'
 import { ValueFault } from '../value-fault.ts'
 import type { Branch } from './branch.ts'
+import {
+  translateBuffering,
+  translateCircuitBreaker,
+  translateInFlight,
+  translateRateLimit,
+  translateRetry,
+  type RetryForm,
+} from './limits.ts'
 
 /** What a middleware may have to know of the router that it stands in. */
 export interface Around {
@@ -15,17 +23,47 @@ export interface Around {
 }
 
 export interface MiddlewareForm {
-  readonly kind: 'headers' | 'redirect'
+  readonly kind: string
   readonly [option: string]: unknown
 }
 
-export function translateMiddleware(branch: Branch, around: Around): MiddlewareForm {
+/** What one of its middlewares is here. */
+export interface TranslatedMiddleware {
+  /** Outermost first. */
+  readonly middlewares: readonly MiddlewareForm[]
+  /** Of the frontend. */
+  readonly retry: RetryForm | null
+  readonly remarks: readonly string[]
+}
+
+export function translateMiddleware(branch: Branch, around: Around): TranslatedMiddleware {
   const [type = '', ...more] = branch.names('')
   if (more.length > 0)
     throw new ValueFault(`has several types: ${quote([type, ...more].join(', '))}`)
-  if (type === 'headers') return translateHeaders(branch)
-  if (type === 'redirectscheme') return translateRedirectScheme(branch, around)
-  throw new ValueFault(`${quote(type)} is not supported yet`)
+  const remarks: string[] = []
+  const only = (middleware: MiddlewareForm): TranslatedMiddleware => {
+    return { middlewares: [middleware], retry: null, remarks }
+  }
+  switch (type) {
+    case 'headers':
+      return only(translateHeaders(branch))
+    case 'redirectscheme':
+      return only(translateRedirectScheme(branch, around))
+    case 'ratelimit':
+      return { middlewares: translateRateLimit(branch), retry: null, remarks }
+    case 'inflightreq':
+      return only(translateInFlight(branch))
+    case 'circuitbreaker':
+      return only(translateCircuitBreaker(branch))
+    case 'buffering': {
+      const { limits, retry } = translateBuffering(branch, remarks)
+      return { middlewares: limits, retry, remarks }
+    }
+    case 'retry':
+      return { middlewares: [], retry: translateRetry(branch, remarks), remarks }
+    default:
+      throw new ValueFault(`${quote(type)} is not supported yet`)
+  }
 }
 
 function translateHeaders(branch: Branch): MiddlewareForm {

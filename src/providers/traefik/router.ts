@@ -5,7 +5,7 @@
 import { quote } from '../../model/parsed.ts'
 import { ValueFault, type Translated } from '../value-fault.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
-import { translateMiddleware, type Around, type MiddlewareForm } from './middleware.ts'
+import { translateMiddleware, type Around, type TranslatedMiddleware } from './middleware.ts'
 import { translateRule } from './rule.ts'
 
 /** What else stands in the tree; null: it does not. */
@@ -37,16 +37,24 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
   try {
     if (hasTls) remarks.push(remarkTls(router, neighbours))
     const around = { host, isPlain: entryPoints.length > 0 && !hasTls }
-    const middlewares = router
+    const found = router
       .list('middlewares')
       .map((name) => resolveMiddleware(name, neighbours, around))
+    const middlewares = found.flatMap((one) => one.middlewares)
+    const [retry, ...more] = found.flatMap((one) => one.retry ?? [])
+    remarks.push(...found.flatMap((one) => one.remarks))
+    if (more.length > 0) remarks.push('a second middleware that retries is not honoured')
     const service = neighbours.service(router.text('service') ?? '')
     const isAnswered = middlewares.some(({ kind }) => kind === 'redirect')
     const value = {
       ...frontend,
       ...(service === '' || isAnswered
         ? {}
-        : { backend: service, passHost: neighbours.passHost(service) }),
+        : {
+            backend: service,
+            passHost: neighbours.passHost(service),
+            ...(retry === undefined ? {} : { retry }),
+          }),
       ...(middlewares.length === 0 ? {} : { middlewares }),
     }
     return { value, remarks }
@@ -81,7 +89,11 @@ function remarkTls(router: Branch, neighbours: Neighbours): string {
   return 'tls is not honoured: a listener has its protocol and certificates'
 }
 
-function resolveMiddleware(name: string, neighbours: Neighbours, around: Around): MiddlewareForm {
+function resolveMiddleware(
+  name: string,
+  neighbours: Neighbours,
+  around: Around,
+): TranslatedMiddleware {
   // `auth@redis` is another source's, unless this tree has an `auth`.
   const found = neighbours.middleware(name) ?? neighbours.middleware(withoutOwn(name))
   if (found === null) throw new ValueFault(`middleware ${quote(name)} is not declared`)

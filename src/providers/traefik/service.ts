@@ -6,14 +6,16 @@ import { quote } from '../../model/parsed.ts'
 import { splitOrigin } from '../server-origin.ts'
 import { ValueFault, type Translated } from '../value-fault.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
+import { BALANCING, translateBalancing } from './load-balancer.ts'
 
 /** Without its servers: a service that is nothing else has no keys for this. */
 export function translateService(service: Branch): Translated {
   for (const type of service.names('')) {
     if (type !== 'loadbalancer') throw new ValueFault(`${quote(type)} is not supported yet`)
   }
-  const members = service.names('loadbalancer').map((name) => `loadbalancer/${name}`)
-  return { value: {}, remarks: remarkUnknown(members) }
+  const others = service.names('loadbalancer').filter((name) => !BALANCING.includes(name))
+  const remarks = remarkUnknown(others.map((name) => `loadbalancer/${name}`))
+  return { value: translateBalancing(service, remarks), remarks }
 }
 
 /** Null: it is to have no traffic. */

@@ -1,12 +1,14 @@
 /** vulcand's objects in the form of our own file. What vulcand would refuse is a ValueFault. */
-import { quote } from '../../model/parsed.ts'
-import { isMap, type JsonMap } from '../json-value.ts'
+import type { JsonMap } from '../json-value.ts'
 import type { ObjectKind } from '../provider.ts'
 import { splitOrigin } from '../server-origin.ts'
 import { ValueFault, type Translated } from '../value-fault.ts'
+import { oneOf, required, requireHttp } from './demands.ts'
+import { translateFrontend } from './frontend.ts'
 import { parseGoDuration } from './go-duration.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 import { openKeyPair } from './key-pair.ts'
+import { translateMiddleware } from './middleware.ts'
 import { remarkTls } from './tls-settings.ts'
 
 /** Null: the object is right, and declares nothing here. */
@@ -91,12 +93,11 @@ function translateBackend(backend: GoStruct): Translated {
   const remarks: string[] = []
   const connect = readTimeout(timeouts, 'Dial', remarks)
   const firstByte = readTimeout(timeouts, 'Read', remarks)
-  for (const [struct, name] of [
-    [timeouts, 'TLSHandshake'],
-    [keepAlive, 'Period'],
-  ] as const) {
-    const ms = readDuration(struct, name)
-    if (ms !== null && ms !== 0) remarks.push(`${struct.place(name)} is not honoured`)
+  // To Go 0 is "wait for ever", and what it has without a word: so nobody has asked for that.
+  const isBounded = (readDuration(timeouts, 'TLSHandshake') ?? 0) !== 0
+  const handshake = isBounded ? readTimeout(timeouts, 'TLSHandshake', remarks) : null
+  if ((readDuration(keepAlive, 'Period') ?? 0) !== 0) {
+    remarks.push(`${keepAlive.place('Period')} is not honoured`)
   }
   const idle = keepAlive.whole('MaxIdleConnsPerHost')
   remarks.push(...remarkTls(tls))
@@ -104,6 +105,7 @@ function translateBackend(backend: GoStruct): Translated {
     value: {
       timeouts: {
         ...(connect === null ? {} : { connect }),
+        ...(handshake === null ? {} : { handshake }),
         ...(firstByte === null ? {} : { firstByte }),
       },
       // Go: 0 is its default, and less keeps none.
@@ -118,44 +120,6 @@ function translateBackend(backend: GoStruct): Translated {
 function translateServer(server: GoStruct): Translated {
   const { url, remark } = splitOrigin(required(server, 'URL'))
   return { value: url, remarks: remark === null ? [] : [`URL: ${remark}`] }
-}
-
-function translateFrontend(frontend: GoStruct): Translated {
-  requireHttp(frontend)
-  const settings = frontend.struct('Settings')
-  const limits = settings.struct('Limits')
-  const ignored = [
-    limits.whole('MaxMemBodyBytes') !== 0 && limits.place('MaxMemBodyBytes'),
-    limits.whole('MaxBodyBytes') !== 0 && limits.place('MaxBodyBytes'),
-    settings.text('FailoverPredicate') !== '' && settings.place('FailoverPredicate'),
-    settings.text('Hostname') !== '' && settings.place('Hostname'),
-    settings.flag('TrustForwardHeader') && settings.place('TrustForwardHeader'),
-    settings.flag('Stream') && settings.place('Stream'),
-    settings.whole('StreamFlushIntervalNanoSecs') !== 0 &&
-      settings.place('StreamFlushIntervalNanoSecs'),
-  ].filter((place) => place !== false)
-  return {
-    value: {
-      route: required(frontend, 'Route'),
-      backend: required(frontend, 'BackendId'),
-      passHost: settings.flag('PassHostHeader'),
-    },
-    remarks: ignored.map((place) => `${place} is not honoured`),
-  }
-}
-
-/** Of any kind: which ones there are is for admission to say. */
-function translateMiddleware(middleware: GoStruct): Translated {
-  const options = middleware.raw('Middleware') ?? {}
-  if (!isMap(options)) throw new ValueFault(`Middleware: must be a map, not ${quote(options)}`)
-  return {
-    value: {
-      ...options,
-      kind: required(middleware, 'Type'),
-      priority: middleware.whole('Priority'),
-    },
-    remarks: [],
-  }
 }
 
 const DAY_MS = 86_400_000
@@ -179,23 +143,4 @@ function readDuration(struct: GoStruct, name: string): number | null {
   const ms = parseGoDuration(text)
   if (typeof ms === 'string') throw new ValueFault(`${struct.place(name)}: ${ms}`)
   return ms
-}
-
-/** vulcand insists on it, too. */
-function requireHttp(struct: GoStruct): void {
-  oneOf(struct, 'Type', struct.text('Type'), ['http'])
-}
-
-function required(struct: GoStruct, name: string): string {
-  const text = struct.text(name)
-  if (text === '') throw new ValueFault(`${struct.place(name)} is missing`)
-  return text
-}
-
-function oneOf(struct: GoStruct, name: string, text: string, known: readonly string[]): string {
-  if (known.includes(text)) return text
-  if (text === '') throw new ValueFault(`${struct.place(name)} is missing`)
-  throw new ValueFault(
-    `${struct.place(name)}: must be ${known.filter((one) => one !== '').join(' or ')}, not ${quote(text)}`,
-  )
 }

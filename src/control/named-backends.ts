@@ -1,0 +1,124 @@
+/**
+ * Objects that name backends: a frontend, with the middlewares inside it, and a middleware under a name of its own. Each
+ * waits for the backends that it names; the last good version stays as long as those that it uses are there.
+ */
+import { backendsOfMiddleware, renameBackends } from '../middleware/catalog.ts'
+import { flaw } from '../model/parsed.ts'
+import type { Flaw } from '../model/parsed.ts'
+import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
+import type { AdmittedBackends } from './admit-backends.ts'
+import type { Entry } from './entry.ts'
+import { isEqual } from './equal.ts'
+import type { MiddlewarePart } from './middleware.ts'
+import type { Verdicts } from './verdicts.ts'
+
+interface Named {
+  readonly name: string
+  /** The member of the object that names it. */
+  readonly place: string
+  readonly what: string
+}
+
+interface Naming<T> {
+  readonly kind: 'frontend' | 'middleware'
+  named(object: T): readonly Named[]
+  /** The same object where no name is another one. */
+  renamed(object: T, rename: Rename): T
+}
+
+type Rename = (name: string) => string
+
+export const frontendNaming: Naming<Frontend> = {
+  kind: 'frontend',
+  named({ backend, middlewares }) {
+    const own = backend === null ? [] : [{ name: backend, place: 'backend', what: '' }]
+    return middlewares.length === 0 ? own : [...own, ...middlewares.flatMap(namedBy)]
+  },
+  renamed(frontend, rename) {
+    const backend = frontend.backend === null ? null : rename(frontend.backend)
+    const middlewares = frontend.middlewares.map((spec) => renamedSpec(spec, rename))
+    const isSame = middlewares.every((spec, at) => spec === frontend.middlewares[at])
+    if (!isSame) return { ...frontend, backend, middlewares }
+    return backend === frontend.backend ? frontend : { ...frontend, backend }
+  },
+}
+
+export const partNaming: Naming<MiddlewarePart> = {
+  kind: 'middleware',
+  named: ({ spec }) => namedBy(spec),
+  renamed(part, rename) {
+    const spec = renamedSpec(part.spec, rename)
+    return spec === part.spec ? part : { ...part, spec }
+  },
+}
+
+function namedBy(spec: MiddlewareSpec): readonly Named[] {
+  const names = backendsOfMiddleware(spec)
+  return names.map((name) => ({ name, place: spec.kind, what: 'fallback backend ' }))
+}
+
+function renamedSpec(spec: MiddlewareSpec, rename: Rename): MiddlewareSpec {
+  const isSame = backendsOfMiddleware(spec).every((name) => rename(name) === name)
+  return isSame ? spec : renameBackends(spec, rename)
+}
+
+export interface Around {
+  readonly backends: AdmittedBackends
+  /** Backends that are another source's now: what named the former one does not mean these. */
+  readonly handedOver: ReadonlySet<string>
+  /** What a source means by a name, as the table calls it. */
+  readonly backendOf: (source: string, name: string) => string
+}
+
+/** Puts in force what may be: as written with the table's names, the last good version, or nothing. */
+export function settleNaming<T>(
+  { kind, named, renamed }: Naming<T>,
+  entry: Entry<T>,
+  verdicts: Verdicts,
+  { backends, handedOver, backendOf }: Around,
+): T | null {
+  const live = entry.live?.object ?? null
+  const resolve = (name: string): string => backendOf(entry.source, name)
+  const missing = entry.parsed === null ? [] : named(entry.parsed).filter(isMissing)
+  if (entry.parsed !== null && missing.length === 0) {
+    const whole = renamed(entry.parsed, resolve)
+    // What is written was compared with what is in force already, unless names have changed in it.
+    const object = whole === entry.parsed ? whole : sameOr(live, whole)
+    verdicts.settle(kind, entry, object, [])
+    return object
+  }
+  const object = live !== null && named(live).every(isServed) ? live : null
+  verdicts.settle(kind, entry, object, missing.map(toFlaw))
+  return object
+
+  function isMissing({ name }: Named): boolean {
+    return backends.standing(resolve(name)) !== 'declared'
+  }
+
+  function isServed({ name }: Named): boolean {
+    return !handedOver.has(name) && backends.standing(name) !== 'missing'
+  }
+
+  function toFlaw({ name, place, what }: Named): Flaw {
+    const why = backends.isWritten(resolve(name)) ? 'is set aside itself' : 'is not declared'
+    return flaw([place], `${what}"${name}" ${why}`)
+  }
+}
+
+/** Whether it names one of these, as written or in force. */
+export function isTouched<T>(
+  { named }: Naming<T>,
+  { parsed, live, source }: Entry<T>,
+  changed: ReadonlySet<string>,
+  backendOf: Around['backendOf'],
+): boolean {
+  return (
+    (parsed !== null && named(parsed).some(({ name }) => changed.has(backendOf(source, name)))) ||
+    (live !== null && named(live.object).some(({ name }) => changed.has(name)))
+  )
+}
+
+// Another spelling of what is in force is the object in force.
+function sameOr<T>(live: T | null, object: T): T {
+  return live !== null && isEqual(live, object) ? live : object
+}

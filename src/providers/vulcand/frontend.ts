@@ -1,0 +1,64 @@
+/**
+ * vulcand's frontends in ours.
+ *
+ * Without a FailoverPredicate vulcand sends a GET again for as long as 502 or 504 is answered; here the backend's own rules
+ * hold then, which know what may be repeated and have a budget. A predicate decides alone, up to vulcand's 11 tries. Bodies
+ * that are to be sent again are kept in memory: vulcand keeps what is larger on disk, here it is sent once.
+ */
+import type { Translated } from '../value-fault.ts'
+import { notNegative, required, requireHttp } from './demands.ts'
+import type { GoStruct } from './go-json.ts'
+
+const MOST_TRIES = 11
+const NORMAL_MEMORY = 1024 ** 2
+const MOST_MEMORY = 16 * 1024 ** 2
+
+export function translateFrontend(frontend: GoStruct): Translated {
+  requireHttp(frontend)
+  const settings = frontend.struct('Settings')
+  const remarks: string[] = []
+  const value = {
+    route: required(frontend, 'Route'),
+    backend: required(frontend, 'BackendId'),
+    passHost: settings.flag('PassHostHeader'),
+    ...(settings.flag('Stream') ? asStream(settings, remarks) : buffered(settings, remarks)),
+  }
+  const ignored = [
+    settings.text('Hostname') !== '' && settings.place('Hostname'),
+    settings.flag('TrustForwardHeader') && settings.place('TrustForwardHeader'),
+    settings.whole('StreamFlushIntervalNanoSecs') !== 0 &&
+      settings.place('StreamFlushIntervalNanoSecs'),
+  ].filter((place) => place !== false)
+  remarks.push(...ignored.map((place) => `${place} is not honoured`))
+  return { value, remarks }
+}
+
+/** To vulcand neither limits nor the predicate mean anything then; bodies are always streamed here, and then not kept. */
+function asStream(settings: GoStruct, remarks: string[]): object {
+  const limits = settings.struct('Limits')
+  const idle = [
+    notNegative(limits, 'MaxMemBodyBytes') !== 0 && limits.place('MaxMemBodyBytes'),
+    notNegative(limits, 'MaxBodyBytes') !== 0 && limits.place('MaxBodyBytes'),
+    settings.text('FailoverPredicate') !== '' && settings.place('FailoverPredicate'),
+  ].filter((place) => place !== false)
+  remarks.push(...idle.map((place) => `${place} has no effect with Stream, as in vulcand`))
+  return { retry: { buffer: 0 } }
+}
+
+function buffered(settings: GoStruct, remarks: string[]): object {
+  const limits = settings.struct('Limits')
+  const [size, memory] = [
+    notNegative(limits, 'MaxBodyBytes'),
+    notNegative(limits, 'MaxMemBodyBytes'),
+  ]
+  const when = settings.text('FailoverPredicate')
+  if (memory > MOST_MEMORY) {
+    remarks.push(`${limits.place('MaxMemBodyBytes')}: ${MOST_MEMORY} bytes are kept at most`)
+  }
+  const buffer = Math.min(memory === 0 ? NORMAL_MEMORY : memory, MOST_MEMORY)
+  return {
+    ...(when === '' ? {} : { retry: { attempts: MOST_TRIES, when, buffer } }),
+    ...(when === '' && memory !== 0 ? { retry: { buffer } } : {}),
+    ...(size === 0 ? {} : { bodylimit: { size } }),
+  }
+}

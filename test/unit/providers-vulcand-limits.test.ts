@@ -1,0 +1,273 @@
+// Limits, breakers and retries of vulcand's keys. What is read has to be what admission takes.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { refuseObject } from '../../src/control/refuse-object.ts'
+import { createLayout } from '../../src/providers/layout.ts'
+import { createMirror } from '../../src/providers/mirror.ts'
+import type { DeclaredObject } from '../../src/providers/provider.ts'
+
+const rate = { PeriodSeconds: 1, Requests: 10, Burst: 20, Variable: 'client.ip', RateVar: '' }
+
+function read(path: string, json: object): DeclaredObject {
+  const mirror = createMirror(createLayout('vulcand', { sealKey: null }))
+  mirror.replace([{ path, key: `/vulcand/${path}`, text: JSON.stringify(json) }])
+  const [object] = mirror.declare({ revision: '', listed: 'first', changedAt: 0 }).objects
+  assert.ok(object)
+  return object
+}
+
+function middleware(type: string, options: object): DeclaredObject {
+  return read('frontends/f/middlewares/m', { Type: type, Priority: 3, Middleware: options })
+}
+
+function frontend(settings: object): DeclaredObject {
+  const json = { Type: 'http', Route: 'Path("/")', BackendId: 'b', Settings: settings }
+  return read('frontends/f/frontend', json)
+}
+
+/** Its value, which admission has nothing against. */
+function admitted({ kind, id, value, fault }: DeclaredObject): unknown {
+  assert.equal(fault, undefined)
+  assert.equal(refuseObject(kind, id, value, String), null)
+  return value
+}
+
+test('a rate limit is read', () => {
+  assert.deepEqual(admitted(middleware('ratelimit', rate)), {
+    kind: 'ratelimit',
+    priority: 3,
+    requests: 10,
+    period: '1s',
+    burst: 20,
+    key: 'client.ip',
+  })
+  const named = { ...rate, Variable: 'request.header.X-Key', RateVar: 'request.header.X-Rates' }
+  assert.deepEqual(admitted(middleware('ratelimit', named)), {
+    kind: 'ratelimit',
+    priority: 3,
+    requests: 10,
+    period: '1s',
+    burst: 20,
+    key: 'request.header.X-Key',
+    ratesHeader: 'X-Rates',
+  })
+})
+
+test('a rate limit that vulcand would refuse is one fault', () => {
+  const fault = (options: object): string | undefined =>
+    middleware('ratelimit', { ...rate, ...options }).fault
+
+  assert.equal(fault({ PeriodSeconds: 0 }), 'Middleware.PeriodSeconds: must be more than 0')
+  assert.equal(fault({ Requests: -1 }), 'Middleware.Requests: must be more than 0')
+  assert.equal(
+    fault({ Burst: undefined }),
+    'Middleware.Burst: must be more than 0: vulcand answers all requests with 404 without it',
+  )
+  assert.equal(fault({ Variable: '' }), 'Middleware.Variable is missing')
+  assert.equal(
+    fault({ RateVar: 'client.ip' }),
+    'Middleware.RateVar: must be request.header.NAME, not "client.ip"',
+  )
+  assert.equal(fault({ Requests: '1' }), 'Middleware.Requests: must be a whole number, not "1"')
+})
+
+test('a limit of connections is read, and one of none refuses all', () => {
+  const read = (connections: number): DeclaredObject =>
+    middleware('connlimit', { Connections: connections, Variable: 'request.host' })
+
+  assert.deepEqual(admitted(read(10)), {
+    kind: 'connlimit',
+    priority: 3,
+    connections: 10,
+    key: 'request.host',
+  })
+  assert.deepEqual(admitted(read(0)), {
+    kind: 'respond',
+    priority: 3,
+    status: 429,
+    body: 'max connections reached: 0',
+  })
+  assert.equal(read(-1).fault, 'Middleware.Connections: must not be negative')
+})
+
+const action = { StatusCode: 400, ContentType: 'text/plain', Body: 'Come back later' }
+const response = { Type: 'response', Action: action }
+const hook = {
+  Type: 'webhook',
+  Action: {
+    URL: 'http://hooks.example/',
+    Method: 'POST',
+    Headers: { 'X-Who': ['v'] },
+    Form: { Key: ['Val'] },
+    Body: {},
+  },
+}
+
+test('a circuit breaker is read, its parts as maps or as texts of JSON', () => {
+  const options = {
+    Condition: 'LatencyAtQuantileMS(50.0) > 2000',
+    Fallback: response,
+    OnTripped: hook,
+    OnStandby: '',
+    FallbackDuration: 10_000_000_000,
+    RecoveryDuration: 1_500_000_000,
+    CheckPeriod: 100_000_000,
+  }
+  const value = {
+    kind: 'breaker',
+    priority: 3,
+    condition: 'LatencyAtQuantileMS(50.0) > 2000',
+    requests: 0,
+    check: '100ms',
+    tripped: '10s',
+    recovery: '1500ms',
+    fallback: { respond: { status: 400, type: 'text/plain', body: 'Come back later' } },
+    onTripped: {
+      url: 'http://hooks.example/',
+      method: 'POST',
+      headers: { 'X-Who': ['v'] },
+      form: { Key: ['Val'] },
+    },
+  }
+
+  assert.deepEqual(admitted(middleware('cbreaker', options)), value)
+  assert.deepEqual(
+    admitted(
+      middleware('cbreaker', {
+        ...options,
+        Fallback: JSON.stringify(response),
+        OnTripped: JSON.stringify(hook),
+        OnStandby: null,
+      }),
+    ),
+    value,
+  )
+})
+
+test('durations of a circuit breaker that are left out are ours, and it is told', () => {
+  const object = middleware('cbreaker', {
+    Condition: 'NetworkErrorRatio() > 0.5',
+    Fallback: { Type: 'redirect', Action: { URL: 'http://spare.example', PreservePath: true } },
+    CheckPeriod: 0,
+  })
+
+  assert.deepEqual(admitted(object), {
+    kind: 'breaker',
+    priority: 3,
+    condition: 'NetworkErrorRatio() > 0.5',
+    requests: 0,
+    fallback: { redirect: { to: 'http://spare.example', keepPath: true } },
+  })
+  assert.deepEqual(object.remarks, [
+    'Middleware.CheckPeriod is missing or 0: 100ms is taken',
+    'Middleware.FallbackDuration is missing or 0: 10s is taken',
+    'Middleware.RecoveryDuration is missing or 0: 10s is taken',
+  ])
+})
+
+test('a body is sent as it stands, and told where vulcand would decode it', () => {
+  const read = (body: unknown): DeclaredObject =>
+    middleware('cbreaker', {
+      Condition: 'NetworkErrorRatio() > 0.5',
+      Fallback: { Type: 'response', Action: { StatusCode: 503, Body: body } },
+      ...{ CheckPeriod: 1e8, FallbackDuration: 1e10, RecoveryDuration: 1e10 },
+    })
+  const bodyOf = (object: DeclaredObject): unknown =>
+    (admitted(object) as { fallback: { respond: { body?: unknown } } }).fallback.respond.body
+
+  assert.equal(bodyOf(read('test')), 'test')
+  assert.deepEqual(read('test').remarks, [
+    'Middleware.Fallback.Action.Body is sent as it stands; to vulcand it is base64',
+  ])
+  assert.equal(read('Come back').remarks, undefined)
+  assert.equal(bodyOf(read({ error: 'later' })), '{"error":"later"}')
+  assert.equal(bodyOf(read(undefined)), undefined)
+})
+
+test('a circuit breaker that vulcand would refuse is one fault', () => {
+  const fault = (options: object): string | undefined =>
+    middleware('cbreaker', {
+      Condition: 'NetworkErrorRatio() > 0.5',
+      Fallback: response,
+      ...options,
+    }).fault
+
+  assert.equal(fault({ Fallback: null }), 'Middleware.Fallback is missing')
+  assert.match(fault({ Fallback: '{' }) ?? '', /^Middleware\.Fallback: /)
+  assert.equal(fault({ Fallback: 7 }), 'Middleware.Fallback: must be a map or its JSON text, not 7')
+  assert.equal(
+    fault({ Fallback: { Type: 'nap' } }),
+    'Middleware.Fallback.Type: must be response or redirect, not "nap"',
+  )
+  assert.equal(
+    fault({ Fallback: { Type: 'response', Action: {} } }),
+    'Middleware.Fallback.Action.StatusCode: must be more than 0',
+  )
+  assert.equal(
+    fault({ OnStandby: { Type: 'webhook', Action: { URL: 'http://h/' } } }),
+    'Middleware.OnStandby.Action.Method is missing',
+  )
+  assert.equal(fault({ Condition: '' }), 'Middleware.Condition is missing')
+  assert.equal(fault({ CheckPeriod: -1 }), 'Middleware.CheckPeriod: must not be negative')
+})
+
+test('what is not supported yet is set aside with its reason', () => {
+  assert.equal(middleware('rewrite', {}).fault, 'Type: "rewrite" is not supported yet')
+  assert.equal(middleware('trace', {}).fault, 'Type: "trace" is not supported yet')
+})
+
+test('a failover predicate decides up to the tries of vulcand', () => {
+  const FailoverPredicate = 'IsNetworkError() && Attempts() <= 1'
+
+  assert.deepEqual(admitted(frontend({ FailoverPredicate })), {
+    route: 'Path("/")',
+    backend: 'b',
+    passHost: false,
+    retry: { attempts: 11, when: FailoverPredicate, buffer: 1_048_576 },
+  })
+  const wrong = frontend({ FailoverPredicate: 'Bad()' })
+  assert.match(
+    refuseObject('frontend', 'f', wrong.value, String) ?? '',
+    /^retry\.when: .+ \(at character 1\)$/,
+  )
+})
+
+test('limits of a body are read, and what is kept of one is bounded', () => {
+  const limits = { MaxBodyBytes: 2048, MaxMemBodyBytes: 2 ** 30 }
+  const object = frontend({ Limits: limits })
+
+  assert.deepEqual(admitted(object), {
+    route: 'Path("/")',
+    backend: 'b',
+    passHost: false,
+    retry: { buffer: 16_777_216 },
+    bodylimit: { size: 2048 },
+  })
+  assert.deepEqual(object.remarks, [
+    'Settings.Limits.MaxMemBodyBytes: 16777216 bytes are kept at most',
+  ])
+  assert.equal(
+    frontend({ Limits: { MaxBodyBytes: -1 } }).fault,
+    'Settings.Limits.MaxBodyBytes: must not be negative',
+  )
+})
+
+test('a stream has neither limits nor a predicate', () => {
+  const object = frontend({
+    Stream: true,
+    Limits: { MaxBodyBytes: 1, MaxMemBodyBytes: 2 },
+    FailoverPredicate: 'Attempts() < 2',
+  })
+
+  assert.deepEqual(admitted(object), {
+    route: 'Path("/")',
+    backend: 'b',
+    passHost: false,
+    retry: { buffer: 0 },
+  })
+  assert.deepEqual(object.remarks, [
+    'Settings.Limits.MaxMemBodyBytes has no effect with Stream, as in vulcand',
+    'Settings.Limits.MaxBodyBytes has no effect with Stream, as in vulcand',
+    'Settings.FailoverPredicate has no effect with Stream, as in vulcand',
+  ])
+})
