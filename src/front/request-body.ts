@@ -2,6 +2,7 @@
  * Reads one request's body out of its connection's bytes: by length or chunked, data on the one hand, what follows the
  * body on the other. Knows nothing of sockets.
  */
+import { refuseBodySize } from '../http/body-limit.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -43,7 +44,7 @@ export class RequestBody {
     if (read instanceof ExchangeError) return read
     exchange.bodyEnded = this.ended
     exchange.bytesIn += read.data?.length ?? 0
-    return read
+    return refuseBodySize(exchange) ?? read
   }
 
   #split(bytes: Buffer): { data: Buffer | null; rest: Buffer | null } | ExchangeError {

@@ -2,6 +2,7 @@
  * The data plane of one thread, assembled: listeners in front, the routing table, pools behind. A delta changes what it
  * names and nothing else, between requests; a request goes on with the route it began with.
  */
+import { createHmac } from 'node:crypto'
 import { Front, type FrontHandler } from '../front/front.ts'
 import { compileTrust } from '../front/trust.ts'
 import { answerOfError } from '../http/answer.ts'
@@ -11,12 +12,17 @@ import type { Exchange } from '../http/exchange.ts'
 import type { Address, Delta, Listener, Placed } from '../model/snapshot.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
 import { RoutingTable } from '../routing/table.ts'
-import { type Page, type ScoreboardMemory, ScoreboardView } from '../scoreboard/scoreboard.ts'
+import { openBoardClock } from '../scoreboard/board-clock.ts'
+import {
+  type AddedMemory,
+  type ScoreboardMemory,
+  ScoreboardView,
+} from '../scoreboard/scoreboard.ts'
 import { OwnAddresses } from '../upstream/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
 import { Forward, type OnEnded } from './forward.ts'
 import { Fronts } from './fronts.ts'
-import { compileRoute, type Route } from './route.ts'
+import { Route, type RouteContext } from './route.ts'
 import { compileScope, type Scope } from './scope.ts'
 import { countReason, NOWHERE, recordOf } from './tally.ts'
 
@@ -45,15 +51,24 @@ export class Gateway implements FrontHandler {
   readonly #pools = new Map<string, Pool>()
   readonly #own = new OwnAddresses()
   readonly #fronts: Fronts
-  readonly #tenths: () => number
+  /** The board's clock. */
+  readonly #now: () => number
   readonly #onEnded: OnEnded
+  readonly #routes: RouteContext
+  readonly #stickyKey: Buffer
 
   constructor(options: GatewayOptions) {
     this.#options = options
     this.#board = new ScoreboardView(options.memory, options.thread)
-    // Monotonic from here on, and the same time in every thread.
-    const offset = Date.now() - options.memory.beganAt - performance.now()
-    this.#tenths = () => Math.floor((performance.now() + offset) / 100)
+    this.#now = openBoardClock(options.memory.beganAt)
+    this.#stickyKey = derive(options.ticketKeys, 'sticky')
+    this.#routes = {
+      slot: (number) => this.#board.slot(number),
+      table: (number) => this.#board.table(number),
+      pool: (id) => this.#pool(id),
+      now: this.#now,
+      seed: derive(options.ticketKeys, 'limiters').readInt32LE(0),
+    }
     this.#fronts = new Fronts({
       create: (placed) => this.#createFront(placed),
       handlerFor: (listener) => this.#handlerFor(listener),
@@ -106,8 +121,8 @@ export class Gateway implements FrontHandler {
    * Brings a delta into force; `problems` has all that is not (a port in use). Requests wait meanwhile: what is large
    * comes as several deltas.
    */
-  async apply(delta: Delta, pages: readonly Page[]): Promise<void> {
-    this.#board.addPages(pages)
+  async apply(delta: Delta, added: AddedMemory): Promise<void> {
+    this.#board.add(added)
     const { upserts, deletes } = delta
     for (const placed of upserts.backends) {
       const pool = this.#pools.get(placed.object.id)
@@ -115,9 +130,8 @@ export class Gateway implements FrontHandler {
       else this.#pools.set(placed.object.id, this.#createPool(placed))
     }
     for (const placed of upserts.frontends) {
-      const { id, route, priority, backend } = placed.object
-      const pool = backend === null ? null : this.#pool(backend)
-      const compiled = compileRoute(placed.object, this.#board.slot(placed.slot), pool)
+      const { id, route, priority } = placed.object
+      const compiled = new Route(placed, this.#routes)
       this.#table.upsert(id, route, priority, compiled)
     }
     for (const id of deletes.frontends) this.#table.delete(id)
@@ -136,7 +150,10 @@ export class Gateway implements FrontHandler {
   #createPool(placed: ConstructorParameters<typeof Pool>[0]): Pool {
     return new Pool(placed, {
       deadlines: this.#deadlines,
-      tenths: this.#tenths,
+      now: this.#now,
+      random: Math.random,
+      stickyKey: this.#stickyKey,
+      raiseAlarm: (server) => this.#board.raiseAlarm(server),
       own: this.#own,
       slot: (number) => this.#board.slot(number),
     })
@@ -200,4 +217,9 @@ export class Gateway implements FrontHandler {
     for (const pool of this.#pools.values()) pool.retire()
     this.#deadlines.close()
   }
+}
+
+/** A secret that is the same in all threads of this process, and of no other. */
+function derive(key: Buffer, purpose: string): Buffer {
+  return createHmac('sha256', key).update(purpose).digest()
 }

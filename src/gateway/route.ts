@@ -1,51 +1,126 @@
 /** A frontend, live: what happens to the requests that match it. */
 import type { AnswerHead } from '../http/answer-head.ts'
-import type { OwnAnswer } from '../http/answer.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { compileMiddleware } from '../middleware/catalog.ts'
-import type { Frontend } from '../model/snapshot.ts'
+import { backendsOfMiddleware, compileMiddleware } from '../middleware/catalog.ts'
+import type { Middleware, Surroundings } from '../middleware/middleware.ts'
+import type { Frontend, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
+import { RecentQuantile } from '../policy/recent-quantile.ts'
+import { compileRetry, type RetryPolicy } from '../policy/retry.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 import type { Pool } from '../upstream/pool.ts'
 
-export interface Route {
+export class Route {
   readonly id: string
   readonly slot: Slot
   /** Null when a middleware always answers. */
   readonly pool: Pool | null
+  /** Other backends that a middleware may send to, by their ids. */
+  readonly diversions: ReadonlyMap<string, Pool> | null
   readonly passHost: boolean
+  /** Null: the backend's. */
+  readonly retry: RetryPolicy | null
   /** Null when there are none: then a request pays nothing for them. */
-  readonly onRequest: ((exchange: Exchange) => OwnAnswer | null) | null
+  readonly onRequest: readonly NonNullable<Middleware['onRequest']>[] | null
   readonly onAnswer: ((exchange: Exchange, head: AnswerHead) => void) | null
-}
+  readonly #own: Partial<Timeouts> | null
+  /** The backend's timeouts with those of this route laid over them, made again when the backend has others. */
+  #over: Timeouts | null = null
+  #timeouts: Timeouts | null = null
+  #hedge: { readonly policy: RetryPolicy; readonly times: RecentQuantile } | null = null
 
-export function compileRoute(frontend: Frontend, slot: Slot, pool: Pool | null): Route {
-  const { id, passHost, middlewares } = frontend
-  if (middlewares.length === 0) return { id, slot, pool, passHost, onRequest: null, onAnswer: null }
-  const chain = middlewares.map(compileMiddleware)
-  const inward = chain.flatMap(({ onRequest }) => onRequest ?? [])
-  const outward = chain.flatMap(({ onAnswer }) => onAnswer ?? []).reverse()
-  return {
-    id,
-    slot,
-    pool,
-    passHost,
-    onRequest: inward.length === 0 ? null : (exchange) => firstAnswer(inward, exchange),
-    onAnswer:
+  constructor(placed: PlacedFrontend, context: RouteContext) {
+    const { object: frontend, slot } = placed
+    const { backend, retry, middlewares } = frontend
+    this.id = frontend.id
+    this.slot = context.slot(slot)
+    this.pool = backend === null ? null : context.pool(backend)
+    this.passHost = frontend.passHost
+    this.retry = retry === null ? null : compileRetry(retry)
+    this.#own = frontend.timeouts
+    const chain = middlewares.length === 0 ? [] : compileChain(placed, context)
+    const inward = chain.flatMap(({ onRequest }) => onRequest ?? [])
+    const outward = chain.flatMap(({ onAnswer }) => onAnswer ?? []).reverse()
+    this.diversions = middlewares.length === 0 ? null : diversionsOf(frontend, context)
+    this.onRequest = inward.length === 0 ? null : inward
+    this.onAnswer =
       outward.length === 0
         ? null
         : (exchange, head) => {
             for (const edit of outward) edit(exchange, head)
-          },
+          }
+  }
+
+  timeoutsOf(pool: Pool): Timeouts {
+    if (this.#own === null) return pool.timeouts
+    if (this.#over !== pool.timeouts || this.#timeouts === null) {
+      this.#over = pool.timeouts
+      this.#timeouts = { ...pool.timeouts, ...this.#own }
+    }
+    return this.#timeouts
+  }
+
+  // When an answer takes long enough for a second copy of its request, as this thread's latest answers say.
+
+  hedgeMs(policy: RetryPolicy): number {
+    const { hedge } = policy
+    return hedge === null ? Infinity : (hedge.afterMs ?? this.#times(policy).value)
+  }
+
+  noteHeadMs(policy: RetryPolicy, headMs: number): void {
+    if (policy.hedge?.afterMs === null) this.#times(policy).add(headMs)
+  }
+
+  #times(policy: RetryPolicy): RecentQuantile {
+    if (this.#hedge?.policy !== policy)
+      this.#hedge = { policy, times: new RecentQuantile(policy.hedge?.quantile ?? 1) }
+    return this.#hedge.times
   }
 }
 
-function firstAnswer(
-  chain: readonly ((exchange: Exchange) => OwnAnswer | null)[],
-  exchange: Exchange,
-): OwnAnswer | null {
-  for (const look of chain) {
-    const answer = look(exchange)
-    if (answer !== null) return answer
+/** What a thread's gateway has for its routes. */
+export interface RouteContext {
+  readonly slot: (number: number) => Slot
+  readonly table: (number: number) => BigInt64Array
+  readonly pool: (id: string) => Pool
+  readonly now: () => number
+  readonly seed: number
+}
+
+function compileChain(
+  { object: { id, middlewares }, states }: PlacedFrontend,
+  context: RouteContext,
+): readonly Middleware[] {
+  return middlewares.map((spec, at) =>
+    compileMiddleware(spec, surroundingsOf(id, states[at] ?? null, context)),
+  )
+}
+
+function diversionsOf(
+  { middlewares }: Frontend,
+  { pool }: RouteContext,
+): ReadonlyMap<string, Pool> | null {
+  const ids = new Set(middlewares.flatMap(backendsOfMiddleware))
+  return ids.size === 0 ? null : new Map([...ids].map((id) => [id, pool(id)]))
+}
+
+function surroundingsOf(
+  frontend: string,
+  state: number | null,
+  { slot, table, now, seed }: RouteContext,
+): Surroundings {
+  const number = (): number => {
+    if (state === null) throw new Error('a middleware asks for a place that it was not given')
+    return state
   }
-  return null
+  return {
+    frontend,
+    get slot() {
+      return slot(number())
+    },
+    get table() {
+      return table(number())
+    },
+    now,
+    seed,
+  }
 }

@@ -2,8 +2,8 @@
 import { reasonNumber } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
-import { COUNT, DURATION_BOUNDS } from '../scoreboard/layout.ts'
-import { count, type ScoreboardView, type Slot } from '../scoreboard/scoreboard.ts'
+import { COUNT, DURATION_BOUNDS, SHARED } from '../scoreboard/layout.ts'
+import { count, type ScoreboardView, sharedAdd, type Slot } from '../scoreboard/scoreboard.ts'
 
 export interface Ending {
   readonly frontend: string
@@ -14,8 +14,27 @@ export interface Ending {
 
 export const NOWHERE: Ending = { frontend: '', backend: '', server: '', attempts: 0 }
 
+/** One more exchange of a route is under way. */
+export function countBegin(route: Slot): void {
+  sharedAdd(route, SHARED.inFlight, 1)
+  count(route, COUNT.inFlight, 1)
+}
+
+/** It has ended; `server` is that of its last attempt. */
+export function countEnd(
+  route: Slot,
+  server: Slot | null,
+  exchange: Exchange,
+  durationMs: number,
+): void {
+  sharedAdd(route, SHARED.inFlight, -1)
+  count(route, COUNT.inFlight, -1)
+  countExchange(route, exchange, durationMs)
+  if (server !== null) countExchange(server, exchange, durationMs)
+}
+
 /** One finished exchange in a slot's column: its status class, bytes and duration. */
-export function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void {
+function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void {
   const { counts, base } = slot
   const status = base + COUNT.status + Math.floor(exchange.status / 100)
   counts[status] = (counts[status] ?? 0) + 1

@@ -62,6 +62,14 @@ export type Reason =
   | 'RESPOND'
   | 'REDIRECT'
   | 'LEADS_BACK_TO_PROXY'
+  | 'TRY_TIMEOUT'
+  | 'REQUEST_TIMEOUT'
+  | 'RATE_LIMITED'
+  | 'CLIENT_LIMIT'
+  | 'QUEUE_FULL'
+  | 'QUEUE_TIMEOUT'
+  | 'OVERLOADED'
+  | 'BREAKER_OPEN'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // What the client sent.
@@ -96,11 +104,11 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   TLS_FAILED: kind(502, 'tls_protocol_error', 'server', 'always'),
   CERTIFICATE_REFUSED: kind(502, 'tls_certificate_error', 'server', 'always'),
   SERVER_CLOSED: kind(502, 'connection_terminated', 'server', 'idempotent'),
-  FIRST_BYTE_TIMEOUT: kind(504, 'http_response_timeout', 'server'),
+  FIRST_BYTE_TIMEOUT: kind(504, 'http_response_timeout', 'server', 'idempotent'),
   STALL_TIMEOUT: kind(504, 'connection_read_timeout', 'server'),
-  BAD_ANSWER: kind(502, 'http_protocol_error', 'server'),
+  BAD_ANSWER: kind(502, 'http_protocol_error', 'server', 'idempotent'),
   ANSWER_TOO_LARGE: kind(502, 'http_response_header_section_size', 'server'),
-  ANSWER_CUT: kind(502, 'http_response_incomplete', 'server'),
+  ANSWER_CUT: kind(502, 'http_response_incomplete', 'server', 'idempotent'),
   // Ourselves.
   INTERNAL: kind(500, 'proxy_internal_error', 'proxy'),
   DRAINED: kind(503, 'destination_unavailable', 'proxy'),
@@ -109,6 +117,16 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   REDIRECT: kind(308, null, 'proxy'),
   // A server that is one of our own listeners, or the admin.
   LEADS_BACK_TO_PROXY: kind(502, 'proxy_loop_detected', 'server', 'always'),
+  // Limits of time over what a server does.
+  TRY_TIMEOUT: kind(504, 'http_response_timeout', 'server', 'idempotent'),
+  REQUEST_TIMEOUT: kind(504, 'http_response_timeout', 'proxy'),
+  // Limits of what a client, a route or a backend may have at a time.
+  RATE_LIMITED: kind(429, 'http_request_denied', 'client'),
+  CLIENT_LIMIT: kind(429, 'http_request_denied', 'client'),
+  QUEUE_FULL: kind(503, 'connection_limit_reached', 'proxy'),
+  QUEUE_TIMEOUT: kind(503, 'connection_limit_reached', 'proxy'),
+  OVERLOADED: kind(503, 'destination_unavailable', 'proxy'),
+  BREAKER_OPEN: kind(503, 'destination_unavailable', 'proxy'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]

@@ -91,6 +91,8 @@ export class Exchange {
   /** The body came whole with the head, and is in `smallBody` when it is not empty: the request can be sent again. */
   travelsWhole = false
   smallBody: Buffer | null = null
+  /** A body that is larger is refused, as soon as that is known. A middleware may set it before the body is taken. */
+  maxBodyBytes: number = Infinity
   /** A final head has been sent to the client. */
   answered = false
   status = 0
@@ -126,6 +128,11 @@ export class Exchange {
     this.added = arrival.added
     this.requestId = arrival.requestId
     this.bodyEnded = head.framing === 'none' || (head.framing === 'length' && head.length === 0)
+  }
+
+  /** All of it is at hand: it has no body, or one that came with the head. */
+  get isWhole(): boolean {
+    return this.travelsWhole || this.head.framing === 'none'
   }
 
   // What routes look at.

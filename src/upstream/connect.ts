@@ -1,30 +1,12 @@
 /** Opens sockets to servers, and gives the ways in which that fails their names in the error catalogue. */
-import { lookup as systemLookup, type LookupAddress } from 'node:dns'
-import {
-  connect as connectTcp,
-  type LookupFunction,
-  type NetConnectOpts,
-  type Socket,
-} from 'node:net'
-import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls'
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { checkedLookup } from '../http/checked-lookup.ts'
 import { ExchangeError, type Reason } from '../http/errors.ts'
 import type { Reads } from '../http/reads.ts'
-import { denyHost } from '../model/denied-address.ts'
 import { bracketHost } from '../model/host.ts'
 import type { OwnAddress, OwnAddresses } from './own-addresses.ts'
-
-export interface Target {
-  readonly scheme: 'http' | 'https'
-  readonly host: string
-  readonly port: number
-  readonly tls: {
-    readonly context: SecureContext
-    readonly verify: boolean
-    readonly serverName: string
-    /** The last session of this server, so that a new connection resumes it. */
-    session: Buffer | null
-  } | null
-}
+import type { Target } from './target.ts'
 
 /** Reads by `reads` when it speaks plain TCP. A connection that leads back to `own` fails before a byte is sent. */
 export function openSocket(target: Target, reads: Reads, own: OwnAddresses): Socket {
@@ -73,25 +55,6 @@ function connect(target: Target, reads: Reads): Socket {
     tls.session = session
   })
   return socket
-}
-
-/**
- * Metadata services and link-local addresses are never a server, whatever name resolves to them. The socket connects to
- * the very address that was looked up and checked here.
- */
-const checkedLookup: LookupFunction = (hostname, options, callback) => {
-  systemLookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error !== null) {
-      callback(error, '')
-      return
-    }
-    const allowed = addresses.filter(({ address }) => denyHost(address) === null)
-    const [first] = allowed
-    if (first === undefined) {
-      callback(new Error(`${hostname} resolves to link-local or unspecified addresses only`), '')
-    } else if (options.all === true) callback(null, allowed)
-    else callback(null, first.address, first.family)
-  })
 }
 
 const BY_CODE: Readonly<Record<string, Reason>> = {

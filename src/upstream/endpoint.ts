@@ -1,16 +1,17 @@
 /**
  * A server, live. Known by its backend and url: its connections, counters and rest survive every change around it.
- * What several threads must agree on stands in its scoreboard slot.
+ * What several threads must agree on stands in its scoreboard slot: the control plane takes its decisions from there, and
+ * writes back which turns the server takes.
  */
-import { isIP } from 'node:net'
-import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Deadlines } from '../http/deadlines.ts'
-import type { Backend, Server } from '../model/snapshot.ts'
+import type { Backend, Server, Timeouts } from '../model/snapshot.ts'
+import { countMeasures, type Measure } from '../policy/condition.ts'
+import { recordLatency } from '../policy/ewma.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
-import type { Target } from './connect.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { ServerConnection } from './server-connection.ts'
+import { compileTarget, type Target } from './target.ts'
 
 /** Rest after a failed connect: 1 s, doubling with each further failure. */
 const FIRST_REST_TENTHS = 10
@@ -18,10 +19,18 @@ const LONGEST_REST_TENTHS = 300
 
 export interface EndpointContext {
   readonly deadlines: Deadlines
-  /** Tenths of a second since the scoreboard began. */
-  readonly tenths: () => number
+  /** The board's clock, ms. */
+  readonly now: () => number
   /** Where no connection may lead. */
   readonly own: OwnAddresses
+  /** Tells the control plane that the server with this slot failed, so that it looks. */
+  readonly raiseAlarm: (server: Slot) => void
+}
+
+/** What a server's breaker counts, and where. */
+export interface BreakerCount {
+  readonly slot: Slot
+  readonly measures: readonly Measure[]
 }
 
 export class Endpoint {
@@ -32,26 +41,38 @@ export class Endpoint {
   readonly deadlines: Deadlines
   readonly own: OwnAddresses
   readonly target: Target
-  weight: number
-  timeouts: Backend['timeouts']
+  weight = 1
+  backup = false
+  /** Declared so: it gets no new requests. */
+  drain = false
   limits: Backend['limits']
+  breaker: BreakerCount | null = null
+  /** Its policy asks for the time that answers take. */
+  isTimed = false
   retired = false
   readonly #tls: string
   readonly #idle: ServerConnection[] = []
-  readonly #tenths: () => number
+  readonly #now: () => number
+  readonly #raiseAlarm: (server: Slot) => void
 
-  constructor(backend: Backend, server: Server, slot: Slot, context: EndpointContext) {
+  constructor(
+    backend: Backend,
+    server: Server,
+    slot: Slot,
+    breaker: BreakerCount | null,
+    context: EndpointContext,
+  ) {
     this.url = server.url
     this.authority = authorityOf(server)
     this.slot = slot
     this.deadlines = context.deadlines
     this.own = context.own
-    this.weight = server.weight
-    this.timeouts = backend.timeouts
     this.limits = backend.limits
-    this.#tenths = context.tenths
+    this.#now = context.now
+    this.#raiseAlarm = context.raiseAlarm
     this.#tls = JSON.stringify(backend.tls)
     this.target = compileTarget(backend, server)
+    this.update(backend, server, breaker)
   }
 
   /** Whether its connections can go on under what is declared now. */
@@ -59,11 +80,25 @@ export class Endpoint {
     return this.target.tls === null || JSON.stringify(backend.tls) === this.#tls
   }
 
+  update(backend: Backend, server: Server, breaker: BreakerCount | null): void {
+    this.weight = server.weight
+    this.backup = server.backup
+    this.drain = server.drain
+    this.limits = backend.limits
+    this.isTimed = backend.balance === 'peak-ewma'
+    this.breaker = breaker
+  }
+
+  /** Which of its turns it takes: 0 all, ADMIT_NONE none, else so many of a thousand. */
+  get admit(): number {
+    return sharedLoad(this.slot, SHARED.admit)
+  }
+
   /**
    * An idle connection, else a new one; null when as many are in use as may be. An exchange has taken its in-flight
    * count before it comes here, so the count is that of the connections in use, over all threads.
    */
-  acquire(fresh: boolean): ServerConnection | null {
+  acquire(fresh: boolean, timeouts: Timeouts): ServerConnection | null {
     const { connections } = this.limits
     if (connections > 0 && this.inFlight > connections) return null
     const idle = fresh ? undefined : this.#idle.pop()
@@ -71,7 +106,7 @@ export class Endpoint {
     sharedAdd(this.slot, SHARED.connections, 1)
     count(this.slot, COUNT.connections, 1)
     count(this.slot, COUNT.opened, 1)
-    return ServerConnection.open(this)
+    return ServerConnection.open(this, timeouts)
   }
 
   /**
@@ -95,10 +130,16 @@ export class Endpoint {
     count(this.slot, COUNT.connections, -1)
   }
 
+  #tenths(): number {
+    return Math.floor(this.#now() / 100)
+  }
+
   // Rest: a server that cannot be connected to is passed over for a while, by every thread.
 
   get resting(): boolean {
-    return sharedLoad(this.slot, SHARED.restUntil) > this.#tenths()
+    // Most do not rest, and need no time.
+    const until = sharedLoad(this.slot, SHARED.restUntil)
+    return until !== 0 && until > this.#tenths()
   }
 
   connected(): void {
@@ -113,6 +154,46 @@ export class Endpoint {
     const failures = sharedAdd(this.slot, SHARED.failures, 1)
     const rest = Math.min(LONGEST_REST_TENTHS, FIRST_REST_TENTHS * 2 ** Math.min(failures, 8))
     Atomics.store(this.slot.shared, this.slot.at + SHARED.restUntil, this.#tenths() + rest)
+  }
+
+  // What its attempts tell of it.
+
+  /** The head of an answer came, so long after the attempt began. */
+  answered(status: number, headMs: number): void {
+    const { slot } = this
+    const { shared, at } = slot
+    count(slot, COUNT.answered, 1)
+    count(slot, COUNT.headMs, headMs)
+    if (shared[at + SHARED.failed] !== 0) Atomics.store(shared, at + SHARED.failed, 0)
+    if (status >= 500) {
+      count(slot, COUNT.errors, 1)
+      this.#lengthen(SHARED.errors, SHARED.worstErrors)
+      this.#raiseAlarm(slot)
+    } else if (shared[at + SHARED.errors] !== 0) Atomics.store(shared, at + SHARED.errors, 0)
+    if (this.isTimed) recordLatency(slot, headMs * 1000, this.#now())
+    if (this.breaker !== null)
+      countMeasures(this.breaker.measures, this.breaker.slot, status, headMs)
+  }
+
+  /** An attempt came to nothing; `status` is what that means to a client, 502 or 504. */
+  failed(status: number, tookMs: number): void {
+    count(this.slot, COUNT.failed, 1)
+    this.#lengthen(SHARED.failed, SHARED.worstFailures)
+    this.#lengthen(SHARED.errors, SHARED.worstErrors)
+    this.#raiseAlarm(this.slot)
+    // A connection refused at once is not a fast server.
+    if (this.isTimed && status === 504) recordLatency(this.slot, tookMs * 1000, this.#now())
+    if (this.breaker !== null)
+      countMeasures(this.breaker.measures, this.breaker.slot, status, tookMs)
+  }
+
+  /** One more in a row; the control plane looks now and then, and must not miss a row that has ended since. */
+  #lengthen(row: number, worst: number): void {
+    const { shared, at } = this.slot
+    const length = Atomics.add(shared, at + row, 1) + 1
+    const longest = Atomics.load(shared, at + worst)
+    // A lost race is another thread's row, as long as this one but for one.
+    if (length > longest) Atomics.compareExchange(shared, at + worst, longest, length)
   }
 
   /** Exchanges under way, over all threads. */
@@ -130,30 +211,4 @@ export class Endpoint {
 function authorityOf({ scheme, host, port }: Server): string {
   const name = host.includes(':') ? `[${host}]` : host
   return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`
-}
-
-function compileTarget(backend: Backend, server: Server): Target {
-  const { scheme, host, port } = server
-  if (scheme === 'http') return { scheme, host, port, tls: null }
-  const { verify, ca, serverName } = backend.tls
-  // RFC 6066 section 3: an address is not a name to ask for.
-  const name = serverName ?? (isIP(host) === 0 ? host : '')
-  return {
-    scheme,
-    host,
-    port,
-    tls: { context: contextFor(ca), verify, serverName: name, session: null },
-  }
-}
-
-const contexts = new Map<string | null, SecureContext>()
-
-/** One context for all servers that trust the same authorities: it holds them parsed. */
-function contextFor(ca: string | null): SecureContext {
-  let context = contexts.get(ca)
-  if (context === undefined) {
-    context = createSecureContext({ minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) })
-    contexts.set(ca, context)
-  }
-  return context
 }

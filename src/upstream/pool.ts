@@ -1,61 +1,100 @@
 /** A backend, live: its endpoints and the policy that picks among them. It outlives every change to its declaration. */
-import type { PlacedBackend } from '../model/snapshot.ts'
+import type { Deadlines } from '../http/deadlines.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { PlacedBackend, Timeouts } from '../model/snapshot.ts'
+import { parseCondition } from '../policy/condition.ts'
+import { compileRetry, type RetryPolicy } from '../policy/retry.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
-import { type Balancer, BALANCERS } from './balancer.ts'
-import { Endpoint, type EndpointContext } from './endpoint.ts'
+import type { Balanced } from './balancer.ts'
+import { type BreakerCount, Endpoint, type EndpointContext } from './endpoint.ts'
+import { Purse } from './purse.ts'
+import { isBarred, isUnfit, orTried, skipsTurn } from './refusal.ts'
+import { Stickiness } from './sticky.ts'
+import { type Refusals, Tiers } from './tiers.ts'
 
 export interface PoolContext extends EndpointContext {
   readonly slot: (number: number) => Slot
+  /** From 0 up to 1. */
+  readonly random: () => number
+  /** What sticky cookies are signed with that have no secret of their own. */
+  readonly stickyKey: Buffer
 }
 
 export class Pool {
   readonly id: string
   readonly slot: Slot
+  /** The retries it has left. */
+  readonly purse: Purse
+  readonly deadlines: Deadlines
+  readonly random: () => number
+  timeouts: Timeouts
+  retry: RetryPolicy
   readonly #context: PoolContext
   #endpoints: readonly Endpoint[] = []
-  #balancer: Balancer
+  #tiers: Tiers
+  #sticky: Stickiness | null = null
 
   constructor(placed: PlacedBackend, context: PoolContext) {
     this.id = placed.object.id
     this.slot = context.slot(placed.slot)
     this.#context = context
-    this.#balancer = BALANCERS[placed.object.balance]([], this.slot)
+    this.deadlines = context.deadlines
+    this.random = context.random
+    this.purse = new Purse(this.slot, placed.object.retryBudget, context.now)
+    this.timeouts = placed.object.timeouts
+    this.retry = compileRetry(placed.object.retry)
+    this.#tiers = this.#createTiers(placed)
     this.update(placed)
   }
 
   /** Keeps the endpoints whose urls stay; retires those that are gone. */
   update(placed: PlacedBackend): void {
     const { object: backend, serverSlots } = placed
-    const { slot } = this.#context
+    const { slot, stickyKey } = this.#context
+    this.timeouts = backend.timeouts
+    this.retry = compileRetry(backend.retry)
+    this.purse.budget = backend.retryBudget
+    const breakerOf = compileBreakers(placed, slot)
     const before = new Map(this.#endpoints.map((endpoint) => [endpoint.url, endpoint]))
     this.#endpoints = backend.servers.map((server, index) => {
       const known = before.get(server.url)
+      const breaker = breakerOf(index)
       if (known === undefined || !known.fits(backend)) {
-        return new Endpoint(backend, server, slot(serverSlots[index] ?? 0), this.#context)
+        const place = slot(serverSlots[index] ?? 0)
+        return new Endpoint(backend, server, place, breaker, this.#context)
       }
       before.delete(server.url)
-      known.weight = server.weight
-      known.timeouts = backend.timeouts
-      known.limits = backend.limits
+      known.update(backend, server, breaker)
       return known
     })
     for (const gone of before.values()) gone.retire()
-    this.#balancer = BALANCERS[backend.balance](this.#endpoints, this.slot)
+    this.#tiers = this.#createTiers(placed)
+    const { sticky } = backend
+    this.#sticky =
+      sticky === null
+        ? null
+        : new Stickiness(this.id, sticky, stickyKey, this.#tiers.endpoints, this.#sticky)
   }
 
-  /**
-   * An endpoint, its in-flight count taken (give it back by `done`). Those that rest are passed over, unless nothing
-   * else is left: then a try is better than none.
-   */
-  pick(tried: readonly Endpoint[]): Endpoint | null {
+  #createTiers({ object: { balance, hash } }: PlacedBackend): Tiers {
+    const { random, now } = this.#context
+    return new Tiers(this.#endpoints, balance, { slot: this.slot, hash, random, now })
+  }
+
+  /** An endpoint besides those tried, its in-flight count taken (give it back by `done`). */
+  pick(request: Balanced, tried: readonly Endpoint[]): Endpoint | null {
+    const refusals = tried.length === 0 ? ALL : allBut(tried)
     const endpoint =
-      tried.length === 0
-        ? (this.#balancer.pick(rests) ?? this.#balancer.pick(nobody))
-        : (this.#balancer.pick((one) => rests(one) || tried.includes(one)) ??
-          this.#balancer.pick((one) => tried.includes(one)))
+      this.#sticky?.pick(request, refusals.isUnfit) ?? this.#tiers.pick(request, refusals)
     if (endpoint !== null) count(endpoint.slot, COUNT.inFlight, 1)
     return endpoint
+  }
+
+  /** The in-flight count of an endpoint that was picked before, once more. */
+  take(endpoint: Endpoint): void {
+    sharedAdd(endpoint.slot, SHARED.inFlight, 1)
+    count(endpoint.slot, COUNT.inFlight, 1)
   }
 
   done(endpoint: Endpoint): void {
@@ -63,15 +102,52 @@ export class Pool {
     count(endpoint.slot, COUNT.inFlight, -1)
   }
 
+  /** Why nothing could be picked, for the log. */
+  whyNone(): string {
+    const servers = this.#endpoints.length
+    if (servers === 0) return `backend ${this.id} has no servers`
+    const draining = servers - this.#tiers.endpoints.length
+    const why = draining === 0 ? 'is healthy' : 'is healthy and not draining'
+    return `none of the ${servers} servers of backend ${this.id} ${why}`
+  }
+
+  /** A client comes back to the server that answered it first: what it is answered carries `cookieFor`. */
+  get isSticky(): boolean {
+    return this.#sticky !== null
+  }
+
+  /** A line for the answer's head, or '' when the client has the cookie already. */
+  cookieFor(exchange: Pick<Exchange, 'field' | 'scheme'>, endpoint: Endpoint): string {
+    return this.#sticky?.cookieFor(exchange, endpoint) ?? ''
+  }
+
   retire(): void {
     for (const endpoint of this.#endpoints) endpoint.retire()
   }
 }
 
-function rests(endpoint: Endpoint): boolean {
-  return endpoint.resting
+/** What the breaker of each server counts in, by its index. */
+function compileBreakers(
+  { object: { breaker }, breakerSlots }: PlacedBackend,
+  slot: (number: number) => Slot,
+): (index: number) => BreakerCount | null {
+  if (breaker === null) return () => null
+  const parsed = parseCondition(breaker.condition)
+  if (!parsed.ok)
+    throw new Error(`a breaker was admitted whose condition is wrong: ${parsed.message}`)
+  const { measures } = parsed.condition
+  return (index) => {
+    const number = breakerSlots[index]
+    return number === undefined ? null : { slot: slot(number), measures }
+  }
 }
 
-function nobody(): boolean {
-  return false
+const ALL: Refusals = { skipsTurn, isUnfit, isBarred }
+
+function allBut(tried: readonly Endpoint[]): Refusals {
+  return {
+    skipsTurn: orTried(skipsTurn, tried),
+    isUnfit: orTried(isUnfit, tried),
+    isBarred: orTried(isBarred, tried),
+  }
 }

@@ -4,30 +4,57 @@
  * them exactly.
  */
 import { SHARED } from '../scoreboard/layout.ts'
-import { type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
-import type { Balancer, Refused } from './balancer.ts'
+import { sharedAdd } from '../scoreboard/scoreboard.ts'
+import type { Balanced, Balancer, BalancerContext, Refused } from './balancer.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** Above this the weights are made coarser: the list is rebuilt on every change of the pool. */
 const MAX_TURNS = 10_000
 /** Servers times turns above which the list is spread instead of played through: milliseconds of a serving thread. */
 const MAX_STEPS = 1_000_000
+/** So many turns are drawn at least (and two a server, at most the whole list) before all servers are walked over. */
+const MIN_DRAWS = 16
 
-export function createRoundRobin(endpoints: readonly Endpoint[], pool: Slot): Balancer {
+export function createRoundRobin(
+  endpoints: readonly Endpoint[],
+  { slot: pool, ticket }: BalancerContext,
+): Balancer {
+  const { length } = endpoints
   const turns = smoothTurns(endpoints.map((endpoint) => endpoint.weight))
+  const draws = Math.min(turns.length, Math.max(MIN_DRAWS, 2 * length))
+
   return {
-    pick(refused: Refused): Endpoint | null {
-      const first =
-        turns.length === 0 ? 0 : (sharedAdd(pool, SHARED.ticket, 1) >>> 0) % turns.length
-      for (let step = 0; step < turns.length; step++) {
-        const endpoint = endpoints[turns[(first + step) % turns.length] ?? 0]
-        if (endpoint === undefined || refused(endpoint)) continue
-        sharedAdd(endpoint.slot, SHARED.inFlight, 1)
-        return endpoint
+    pick(_request: Balanced, refused: Refused): Endpoint | null {
+      let turn = 0
+      let last: Endpoint | undefined
+      // A refused server's turns go to all others: the next turn of all threads is drawn, not the next on the list.
+      for (let draw = 0; draw < draws; draw++) {
+        turn = sharedAdd(pool, ticket, 1) >>> 0
+        const endpoint = endpoints[turns[turn % turns.length] ?? 0]
+        if (endpoint === undefined || endpoint === last) continue
+        if (!refused(endpoint)) return taken(endpoint)
+        last = endpoint
       }
+      const start = scattered(turn)
+      for (let step = 0; step < length; step++) {
+        const endpoint = endpoints[(start + step) % length]
+        if (endpoint !== undefined && !refused(endpoint)) return taken(endpoint)
+      }
+      // The whole list is passed over, so that the next look, which may refuse less, begins where this one has.
+      sharedAdd(pool, ticket, turns.length - draws)
       return null
     },
   }
+}
+
+function taken(endpoint: Endpoint): Endpoint {
+  sharedAdd(endpoint.slot, SHARED.inFlight, 1)
+  return endpoint
+}
+
+/** Turns that follow each other lie far apart. */
+function scattered(turn: number): number {
+  return Math.imul(turn, 0x9e3779b1) >>> 0
 }
 
 /** Indexes in smooth order: each turn all gain their weight, the furthest ahead serves and pays the sum. */

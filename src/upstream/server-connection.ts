@@ -18,6 +18,7 @@ import { Wire } from '../http/wire.ts'
 import { AnswerBody } from './answer-body.ts'
 import { connectError, openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
+import type { Timeouts } from '../model/snapshot.ts'
 import type { Outgoing } from './outgoing.ts'
 
 const IDLE = 0
@@ -47,25 +48,32 @@ export class ServerConnection extends Wire implements BodySink {
   #body: AnswerBody | null = null
   #reusable = false
   #idleMs = 0
+  /** Of the request that it carries, or is opened for. */
+  #timeouts: Timeouts
+  /** It speaks TCP already, and shakes hands. */
+  #shakesHands = false
   #error: Error | null = null
 
-  static open(endpoint: Endpoint): ServerConnection {
+  static open(endpoint: Endpoint, timeouts: Timeouts): ServerConnection {
     const reads = new Reads()
     const plain = endpoint.target.tls === null
     const socket = openSocket(endpoint.target, reads, endpoint.own)
-    return new ServerConnection(socket, plain ? reads : null, endpoint)
+    return new ServerConnection(socket, plain ? reads : null, endpoint, timeouts)
   }
 
-  private constructor(socket: Socket, reads: Reads | null, endpoint: Endpoint) {
+  private constructor(socket: Socket, reads: Reads | null, endpoint: Endpoint, timeouts: Timeouts) {
     super(socket, reads, endpoint.deadlines)
     this.endpoint = endpoint
-    this.setDeadline(endpoint.timeouts.connectMs)
+    this.#timeouts = timeouts
+    this.setDeadline(timeouts.connectMs)
+    if (endpoint.target.tls !== null) socket.once('connect', () => this.#shakeHands())
     socket.once(endpoint.target.tls === null ? 'connect' : 'secureConnect', () => this.#connected())
   }
 
   // The request.
 
-  send(request: Outgoing, sink: AnswerSink): void {
+  send(request: Outgoing, sink: AnswerSink, timeouts: Timeouts): void {
+    this.#timeouts = timeouts
     this.#request = request
     this.#sink = sink
     this.#requestEnded = request.body === 'none'
@@ -79,6 +87,12 @@ export class ServerConnection extends Wire implements BodySink {
     if (!this.#requestEnded) sink.resumeBody()
   }
 
+  #shakeHands(): void {
+    if (this.#phase !== CONNECTING || this.socket.destroyed) return
+    this.#shakesHands = true
+    this.setDeadline(this.#timeouts.handshakeMs)
+  }
+
   #connected(): void {
     // Destroyed already when it leads back to us.
     if (this.#phase !== CONNECTING || this.socket.destroyed) return
@@ -89,7 +103,7 @@ export class ServerConnection extends Wire implements BodySink {
   }
 
   #awaitAnswer(): void {
-    const { firstByteMs, stallMs } = this.endpoint.timeouts
+    const { firstByteMs, stallMs } = this.#timeouts
     this.setDeadline(this.#requestEnded ? firstByteMs : stallMs)
   }
 
@@ -116,7 +130,7 @@ export class ServerConnection extends Wire implements BodySink {
 
   resumeAnswer(): void {
     if (this.#phase !== BODY) return
-    this.setDeadline(this.endpoint.timeouts.stallMs)
+    this.setDeadline(this.#timeouts.stallMs)
     this.socket.resume()
   }
 
@@ -133,7 +147,7 @@ export class ServerConnection extends Wire implements BodySink {
         this.#readHead(data)
         break
       case BODY:
-        this.setDeadline(this.endpoint.timeouts.stallMs)
+        this.setDeadline(this.#timeouts.stallMs)
         this.#readBody(data, null)
         break
       case TUNNEL:
@@ -194,7 +208,7 @@ export class ServerConnection extends Wire implements BodySink {
     this.#idleMs = this.#keptFor(head.keepAliveSeconds)
     this.#body = new AnswerBody(head)
     this.#phase = BODY
-    this.setDeadline(this.endpoint.timeouts.stallMs)
+    this.setDeadline(this.#timeouts.stallMs)
     this.#readBody(text === null || head.framing === 'chunked' ? bytes : text, head)
   }
 
@@ -329,11 +343,15 @@ export class ServerConnection extends Wire implements BodySink {
   }
 
   expire(): void {
-    const { connectMs, firstByteMs, stallMs } = this.endpoint.timeouts
+    const { connectMs, handshakeMs, firstByteMs, stallMs } = this.#timeouts
     switch (this.#phase) {
       case CONNECTING:
         this.endpoint.connectFailed()
-        this.#fail(new ExchangeError('CONNECT_TIMEOUT', `not connected within ${connectMs} ms`))
+        this.#fail(
+          this.#shakesHands
+            ? new ExchangeError('TLS_FAILED', `no TLS handshake within ${handshakeMs} ms`)
+            : new ExchangeError('CONNECT_TIMEOUT', `not connected within ${connectMs} ms`),
+        )
         break
       case HEAD:
         this.#fail(

@@ -9,6 +9,7 @@ import type { Parsed } from '../../src/model/parsed.ts'
 import { parseFrontend, parseListener } from '../../src/model/schema.ts'
 import type { Delta, Frontend, Listener } from '../../src/model/snapshot.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
+import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
 import { openClient } from '../support/client.ts'
 import { get } from '../support/refusal.ts'
@@ -28,7 +29,7 @@ interface Site {
 
 /** Every frontend answers with its id. */
 async function startSite(t: TestContext): Promise<Site> {
-  const scoreboard = new Scoreboard(1, Date.now())
+  const scoreboard = new Scoreboard(1, systemMs())
   const slots = new Map<string, number>()
   const slot = (id: string): number => {
     const known = slots.get(id) ?? scoreboard.allocate()
@@ -54,7 +55,7 @@ async function startSite(t: TestContext): Promise<Site> {
     assert.deepEqual(faults, [])
   })
   let number = 0
-  let pages = scoreboard.pageCount
+  let held = scoreboard.size
   return {
     records,
     port: (listener) => gateway.ports()[listener] ?? 0,
@@ -73,12 +74,12 @@ async function startSite(t: TestContext): Promise<Site> {
         upserts: {
           listeners: objects.map(placed),
           backends: [],
-          frontends: frontends.map(placed),
+          frontends: frontends.map((object) => ({ ...placed(object), states: [] })),
         },
         deletes: { listeners: gone, backends: [], frontends: [] },
       }
-      const added = scoreboard.pagesFrom(pages)
-      pages += added.length
+      const added = scoreboard.addedSince(held)
+      held = scoreboard.size
       await gateway.apply(JSON.parse(JSON.stringify(delta)) as Delta, added)
       assert.deepEqual(gateway.problems(), [])
     },

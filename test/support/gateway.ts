@@ -12,6 +12,7 @@ import { Gateway } from '../../src/gateway/gateway.ts'
 import { parseDocument } from '../../src/model/document.ts'
 import type { Delta } from '../../src/model/snapshot.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
+import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
 import { openSource } from './declared.ts'
 import { eventually } from './until.ts'
@@ -43,7 +44,7 @@ interface OwnOptions {
  * the gateway's own. Closed by t.after.
  */
 export async function startGateway(t: TestContext, config: object): Promise<TestGateway> {
-  const scoreboard = new Scoreboard(1, Date.now())
+  const scoreboard = new Scoreboard(1, systemMs())
   const publisher = createPublisher(scoreboard)
   const admission = createAdmission({
     readFile: (path) => readFileSync(path, 'utf8'),
@@ -69,10 +70,10 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   let applied = Promise.resolve()
   publisher.attach({
     thread: 0,
-    pages: scoreboard.pageCount,
-    deliver({ number, delta, pages }) {
+    held: scoreboard.size,
+    deliver({ number, delta, added }) {
       applied = applied.then(async () => {
-        await gateway.apply(JSON.parse(delta) as Delta, pages)
+        await gateway.apply(JSON.parse(delta) as Delta, added)
         acknowledged = number
         publisher.acknowledge(0, number, gateway.problems())
       })

@@ -1,0 +1,79 @@
+/** An exchange's way through the middlewares of its route, outermost first. Only routes that have any make one. */
+import type { OwnAnswer } from '../http/answer.ts'
+import { ERRORS } from '../http/errors.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { Divert, Middleware, Passage, PassageEnd, Verdict } from '../middleware/middleware.ts'
+
+/** What is behind the middlewares. */
+export interface WayOwner {
+  /** Through: to the route's backend (null), or to the one of this id. Time began when its head was read, or now. */
+  forward(backend: string | null, hasWaited: boolean): void
+  answer(own: OwnAnswer): void
+}
+
+export class Way implements Passage {
+  isOver = false
+  /** Of performance.now(), when the head of a server's answer has come. */
+  answeredAt: number | null = null
+  readonly #chain: readonly NonNullable<Middleware['onRequest']>[]
+  readonly #exchange: Exchange
+  readonly #owner: WayOwner
+  #next = 0
+  #hasWaited = false
+  #atEnd: ((end: PassageEnd) => void)[] = []
+
+  constructor(
+    chain: readonly NonNullable<Middleware['onRequest']>[],
+    exchange: Exchange,
+    owner: WayOwner,
+  ) {
+    this.#chain = chain
+    this.#exchange = exchange
+    this.#owner = owner
+  }
+
+  goIn(): void {
+    let verdict: Verdict = null
+    while (verdict === null && this.#next < this.#chain.length)
+      verdict = this.#chain[this.#next++]?.(this.#exchange, this) ?? null
+    if (verdict !== 'later') this.#follow(verdict)
+  }
+
+  #follow(verdict: OwnAnswer | Divert | null): void {
+    if (this.isOver) return
+    if (verdict === null) this.#owner.forward(null, this.#hasWaited)
+    else if ('divertTo' in verdict) this.#owner.forward(verdict.divertTo, this.#hasWaited)
+    else this.#owner.answer(verdict)
+  }
+
+  goOn(verdict: OwnAnswer | Divert | null): void {
+    if (this.isOver) return
+    this.#hasWaited = true
+    if (verdict === null) this.goIn()
+    else this.#follow(verdict)
+  }
+
+  atEnd(call: (end: PassageEnd) => void): void {
+    if (this.isOver) call(this.#toEnd())
+    else this.#atEnd.push(call)
+  }
+
+  /** The exchange has ended. */
+  end(): void {
+    this.isOver = true
+    const end = this.#toEnd()
+    for (const call of this.#atEnd.reverse()) call(end)
+    this.#atEnd = []
+  }
+
+  #toEnd(): PassageEnd {
+    const { status, reason, answered, startedAt } = this.#exchange
+    const kind = reason === null ? null : ERRORS[reason]
+    return {
+      // An answer that its server cut short was announced as another one.
+      status: answered && kind?.blame === 'server' ? kind.status : status,
+      isClientsFault: kind?.blame === 'client',
+      headMs: (this.answeredAt ?? performance.now()) - startedAt,
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Consistent hashing: requests of the same key go to the same server, in every thread and instance, and few keys move when servers come
+ * or go. While a server may not be used its keys go to the others, each key to the same one, and come back with it.
+ * What has no key (no such header, cookie or parameter, or an empty one) is balanced by turns.
+ */
+import type { HashKey } from '../model/snapshot.ts'
+import { SHARED } from '../scoreboard/layout.ts'
+import { sharedAdd } from '../scoreboard/scoreboard.ts'
+import type { Balanced, Balancer, BalancerContext, Refused } from './balancer.ts'
+import { cookieValues } from './cookies.ts'
+import type { Endpoint } from './endpoint.ts'
+import { buildMaglev } from './maglev.ts'
+import { createRoundRobin } from './round-robin.ts'
+import { hashString, mix } from './string-hash.ts'
+
+/** Cells that are tried for a key before all servers are walked over. */
+const MAX_CELLS = 32
+
+export function createHash(endpoints: readonly Endpoint[], context: BalancerContext): Balancer {
+  const { length } = endpoints
+  const cells = buildMaglev(endpoints.map(({ url, weight }) => ({ name: url, weight })))
+  const byTurns = createRoundRobin(endpoints, context)
+
+  function find(hash: number, refused: Refused): Endpoint | null {
+    let bits = hash
+    let last: Endpoint | undefined
+    // Of the key's own making, not the next cells: so that all others share what is refused.
+    for (let tries = 0; tries < MAX_CELLS; tries++) {
+      const endpoint = endpoints[cells[bits % cells.length] ?? 0]
+      bits = mix(bits + tries + 1)
+      if (endpoint === undefined || endpoint === last) continue
+      if (!refused(endpoint)) return endpoint
+      last = endpoint
+    }
+    for (let step = 0; step < length; step++) {
+      const endpoint = endpoints[(bits + step) % length]
+      if (endpoint !== undefined && !refused(endpoint)) return endpoint
+    }
+    return null
+  }
+
+  return {
+    pick(request: Balanced, refused: Refused): Endpoint | null {
+      const key = keyOf(request, context.hash)
+      if (key === '') return byTurns.pick(request, refused)
+      const endpoint = find(hashString(key), refused)
+      if (endpoint !== null) sharedAdd(endpoint.slot, SHARED.inFlight, 1)
+      return endpoint
+    },
+  }
+}
+
+/** As it was sent: `%41` and `A` are two keys. '' when there is none. */
+export function keyOf(request: Balanced, { from, name }: HashKey): string {
+  switch (from) {
+    case 'client-ip':
+      return request.clientIp
+    case 'path':
+      return request.path
+    case 'header':
+      return request.field(name) ?? ''
+    case 'cookie':
+      return cookieValues(request.field('cookie') ?? '', name, 1)[0] ?? ''
+    case 'query':
+      return parameterOf(request.query, name)
+    default:
+      return from satisfies never
+  }
+}
+
+function parameterOf(query: string, name: string): string {
+  for (let start = 0; start < query.length;) {
+    const ampersand = query.indexOf('&', start)
+    const end = ampersand < 0 ? query.length : ampersand
+    const equals = start + name.length
+    if (query[equals] === '=' && query.startsWith(name, start)) return query.slice(equals + 1, end)
+    start = end + 1
+  }
+  return ''
+}

@@ -1,0 +1,31 @@
+/**
+ * Which endpoints a pick passes over, from strict to lenient. No closures: the first attempt of every request comes here. The
+ * control plane has weighed health, ejection and breaker when it writes `admit`; a rest is what connecting tells by itself.
+ */
+import { takesTurn } from '../policy/turns.ts'
+import { ADMIT_NONE, SHARED } from '../scoreboard/layout.ts'
+import { sharedAdd } from '../scoreboard/scoreboard.ts'
+import type { Refused } from './balancer.ts'
+import type { Endpoint } from './endpoint.ts'
+
+/** Unfit, or it takes a share of its turns (it starts slowly, its breaker recovers) and this is none of them. */
+export function skipsTurn(endpoint: Endpoint): boolean {
+  const { admit } = endpoint
+  if (admit === ADMIT_NONE || endpoint.resting) return true
+  return admit !== 0 && !takesTurn(admit, sharedAdd(endpoint.slot, SHARED.ticket, 1))
+}
+
+/** It may not be used, or rests: who comes back to it, or has no other, is not turned away for its share. */
+export function isUnfit(endpoint: Endpoint): boolean {
+  return endpoint.admit === ADMIT_NONE || endpoint.resting
+}
+
+/** It may not be used. One that rests may: a try is better than none. */
+export function isBarred(endpoint: Endpoint): boolean {
+  return endpoint.admit === ADMIT_NONE
+}
+
+/** For a further attempt. */
+export function orTried(refused: Refused, tried: readonly Endpoint[]): Refused {
+  return tried.length === 0 ? refused : (endpoint) => tried.includes(endpoint) || refused(endpoint)
+}

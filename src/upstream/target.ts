@@ -1,0 +1,43 @@
+/** Where a server is, and how it is spoken to. */
+import { isIP } from 'node:net'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { Backend, Server } from '../model/snapshot.ts'
+
+export interface Target {
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+  readonly port: number
+  readonly tls: {
+    readonly context: SecureContext
+    readonly verify: boolean
+    readonly serverName: string
+    /** The last session of this server, so that a new connection resumes it. */
+    session: Buffer | null
+  } | null
+}
+
+export function compileTarget(backend: Backend, server: Server): Target {
+  const { scheme, host, port } = server
+  if (scheme === 'http') return { scheme, host, port, tls: null }
+  const { verify, ca, serverName } = backend.tls
+  // RFC 6066 section 3: an address is not a name to ask for.
+  const name = serverName ?? (isIP(host) === 0 ? host : '')
+  return {
+    scheme,
+    host,
+    port,
+    tls: { context: contextFor(ca), verify, serverName: name, session: null },
+  }
+}
+
+const contexts = new Map<string | null, SecureContext>()
+
+/** One context for all servers that trust the same authorities: it holds them parsed. */
+function contextFor(ca: string | null): SecureContext {
+  let context = contexts.get(ca)
+  if (context === undefined) {
+    context = createSecureContext({ minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) })
+    contexts.set(ca, context)
+  }
+  return context
+}

@@ -1,0 +1,58 @@
+/**
+ * Two tiers of servers, each with a balancer of its own: backups are used only while no primary server is fit. Only when nothing
+ * at all is fit are those tried that rest, primaries first. Servers declared as draining are in no tier.
+ */
+import type { Backend } from '../model/snapshot.ts'
+import { SHARED } from '../scoreboard/layout.ts'
+import {
+  type Balanced,
+  type Balancer,
+  type BalancerContext,
+  BALANCERS,
+  type Refused,
+} from './balancer.ts'
+import type { Endpoint } from './endpoint.ts'
+
+/** From strict to lenient, see refusal.ts. */
+export interface Refusals {
+  readonly skipsTurn: Refused
+  readonly isUnfit: Refused
+  readonly isBarred: Refused
+}
+
+export class Tiers {
+  /** All that may be picked. */
+  readonly endpoints: readonly Endpoint[]
+  readonly #primaries: Balancer
+  /** Null when there are none. */
+  readonly #backups: Balancer | null
+
+  constructor(
+    endpoints: readonly Endpoint[],
+    balance: Backend['balance'],
+    context: Omit<BalancerContext, 'ticket'>,
+  ) {
+    this.endpoints = endpoints.filter(({ drain }) => !drain)
+    const create = BALANCERS[balance]
+    const primaries = this.endpoints.filter(({ backup }) => !backup)
+    const backups = this.endpoints.filter(({ backup }) => backup)
+    this.#primaries = create(primaries, { ...context, ticket: SHARED.ticket })
+    // Turns of their own: each pick of a backup has drawn some of the primaries' in vain.
+    this.#backups =
+      backups.length === 0 ? null : create(backups, { ...context, ticket: SHARED.backupTicket })
+  }
+
+  pick(request: Balanced, { skipsTurn, isUnfit, isBarred }: Refusals): Endpoint | null {
+    const primaries = this.#primaries
+    const backups = this.#backups
+    return (
+      primaries.pick(request, skipsTurn) ??
+      primaries.pick(request, isUnfit) ??
+      backups?.pick(request, skipsTurn) ??
+      backups?.pick(request, isUnfit) ??
+      primaries.pick(request, isBarred) ??
+      backups?.pick(request, isBarred) ??
+      null
+    )
+  }
+}

@@ -1,0 +1,161 @@
+/** Live endpoints and pools on a real scoreboard, without the planes around them. Nothing is connected to. */
+import type { TestContext } from 'node:test'
+import { Deadlines } from '../../src/http/deadlines.ts'
+import {
+  defaultEjection,
+  defaultPanic,
+  defaultRetry,
+  defaultRetryBudget,
+} from '../../src/model/backend-defaults.ts'
+import type { Backend, PlacedBackend, Server } from '../../src/model/snapshot.ts'
+import { SHARED } from '../../src/scoreboard/layout.ts'
+import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
+import type { Balanced } from '../../src/upstream/balancer.ts'
+import { Endpoint, type EndpointContext } from '../../src/upstream/endpoint.ts'
+import { OwnAddresses } from '../../src/upstream/own-addresses.ts'
+import type { PoolContext } from '../../src/upstream/pool.ts'
+
+export interface TestBoard {
+  readonly scoreboard: Scoreboard
+  /** One a thread. */
+  readonly views: readonly ScoreboardView[]
+  /** The board's clock. */
+  now: number
+  /** Servers keep the slots that they were given first, by their names. */
+  place(backend: Backend): PlacedBackend
+  context(thread: number): EndpointContext
+  poolContext(thread: number, seed?: number): PoolContext
+  endpoints(backend: Backend, thread?: number): Endpoint[]
+  /** A shared cell of a server's slot, by its name. */
+  shared(server: string, cell: keyof typeof SHARED): number
+  setShared(server: string, cell: keyof typeof SHARED, value: number): void
+}
+
+export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard {
+  const scoreboard = new Scoreboard(threads, 0)
+  const views = Array.from(
+    { length: threads },
+    (_, thread) => new ScoreboardView(scoreboard.memory(), thread),
+  )
+  const deadlines = new Deadlines()
+  t.after(() => deadlines.close())
+  const slots = new Map<string, number>()
+  let pages = scoreboard.size.pages
+
+  function slotOf(name: string): number {
+    const slot = slots.get(name) ?? scoreboard.allocate()
+    slots.set(name, slot)
+    if (scoreboard.size.pages > pages) {
+      const added = scoreboard.addedSince({ pages, tables: 0 })
+      for (const view of views) view.add(added)
+      pages = scoreboard.size.pages
+    }
+    return slot
+  }
+
+  function viewOf(thread: number): ScoreboardView {
+    const view = views[thread]
+    if (view === undefined) throw new Error(`the board has no thread ${thread}`)
+    return view
+  }
+
+  const board: TestBoard = {
+    scoreboard,
+    views,
+    now: 1_000,
+    place: (backend) => ({
+      object: backend,
+      slot: slotOf(`backend ${backend.id}`),
+      serverSlots: backend.servers.map(({ id }) => slotOf(id)),
+      breakerSlots: [],
+    }),
+    context: () => ({
+      deadlines,
+      now: () => board.now,
+      own: new OwnAddresses(),
+      raiseAlarm: () => {},
+    }),
+    poolContext: (thread, seed = 1) => ({
+      ...board.context(thread),
+      slot: (number) => viewOf(thread).slot(number),
+      random: seeded(seed),
+      stickyKey: Buffer.from('a key of this process'),
+    }),
+    endpoints: (backend, thread = 0) =>
+      backend.servers.map(
+        (server) =>
+          new Endpoint(
+            backend,
+            server,
+            viewOf(thread).slot(slotOf(server.id)),
+            null,
+            board.context(thread),
+          ),
+      ),
+    shared: (server, cell) => scoreboard.shared(slotOf(server), SHARED[cell]),
+    setShared(server, cell, value) {
+      const { shared, at } = scoreboard.slot(slotOf(server))
+      Atomics.store(shared, at + SHARED[cell], value)
+    },
+  }
+  return board
+}
+
+/** `3` is a weight. */
+export function makeServer(id: string, rest: number | Partial<Server> = {}): Server {
+  return {
+    id,
+    url: `http://${id}.test:80`,
+    scheme: 'http',
+    host: `${id}.test`,
+    port: 80,
+    weight: 1,
+    backup: false,
+    drain: false,
+    labels: null,
+    ...(typeof rest === 'number' ? { weight: rest } : rest),
+  }
+}
+
+export function makeBackend(
+  servers: Readonly<Record<string, number | Partial<Server>>>,
+  rest: Partial<Backend> = {},
+): Backend {
+  return {
+    id: 'b',
+    balance: 'round-robin',
+    hash: { from: 'client-ip', name: '' },
+    sticky: null,
+    timeouts: { connectMs: 1, handshakeMs: 1, firstByteMs: 1, stallMs: 1, tryMs: 0, requestMs: 0 },
+    limits: { connections: 0, idle: 1, idleMs: 1 },
+    tls: { verify: true, ca: null, serverName: null },
+    health: null,
+    ejection: defaultEjection,
+    panic: defaultPanic,
+    slowStartMs: 0,
+    breaker: null,
+    retry: defaultRetry,
+    retryBudget: defaultRetryBudget,
+    labels: null,
+    servers: Object.entries(servers).map(([id, server]) => makeServer(id, server)),
+    ...rest,
+  }
+}
+
+export function makeRequest(
+  rest: Partial<Omit<Balanced, 'field'>> & { fields?: Readonly<Record<string, string>> } = {},
+): Balanced {
+  const { fields = {}, clientIp = '192.0.2.1', path = '/', query = '' } = rest
+  return { clientIp, path, query, field: (name) => fields[name] }
+}
+
+/** Chance that comes again: mulberry32. */
+export function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let bits = Math.imul(state ^ (state >>> 15), 1 | state)
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits
+    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32
+  }
+}
