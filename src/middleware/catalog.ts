@@ -1,31 +1,59 @@
 /** Every kind of middleware, one line each. Admission validates options here; the data plane compiles what it admitted. */
 import type { MiddlewareSpec } from '../model/snapshot.ts'
+import { adaptive } from './adaptive.ts'
+import { bodylimit } from './bodylimit.ts'
+import { breaker } from './breaker.ts'
+import { connlimit } from './connlimit.ts'
 import { headers } from './headers.ts'
-import type { Middleware, MiddlewareKind, ParsedOptions } from './middleware.ts'
+import { inflight } from './inflight.ts'
+import type {
+  Middleware,
+  MiddlewareKind,
+  MiddlewareState,
+  ParsedOptions,
+  Surroundings,
+} from './middleware.ts'
+import { ratelimit } from './ratelimit.ts'
 import { redirect } from './redirect.ts'
 import { respond } from './respond.ts'
 
 /** A kind with its options' type closed over. */
 interface Entry {
   readonly parse: (options: unknown) => ParsedOptions<unknown>
-  readonly compile: (options: unknown) => Middleware
+  readonly compile: (options: unknown, surroundings: Surroundings) => Middleware
+  readonly state: MiddlewareState | null
+  readonly named: (options: unknown) => readonly string[]
+  readonly renamed: (options: unknown, rename: (name: string) => string) => unknown
 }
 
 const CATALOG: ReadonlyMap<string, Entry> = new Map(
-  [entry(headers), entry(redirect), entry(respond)].map(([kind, one]) => [kind, one]),
+  [
+    entry(adaptive),
+    entry(bodylimit),
+    entry(breaker),
+    entry(connlimit),
+    entry(headers),
+    entry(inflight),
+    entry(ratelimit),
+    entry(redirect),
+    entry(respond),
+  ].map(([kind, one]) => [kind, one]),
 )
 
-function entry<T>({ kind, parse, compile }: MiddlewareKind<T>): [string, Entry] {
+function entry<T>({ kind, parse, compile, state, backends }: MiddlewareKind<T>): [string, Entry] {
+  function read(options: unknown): T {
+    const parsed = parse(options)
+    if (parsed.ok) return parsed.value
+    throw new Error(`middleware ${kind} was admitted with bad options: ${parsed.message}`)
+  }
   return [
     kind,
     {
       parse,
-      compile(options) {
-        const parsed = parse(options)
-        if (!parsed.ok)
-          throw new Error(`middleware ${kind} was admitted with bad options: ${parsed.message}`)
-        return compile(parsed.value)
-      },
+      compile: (options, surroundings) => compile(read(options), surroundings),
+      state: state ?? null,
+      named: (options) => backends?.named(read(options)) ?? [],
+      renamed: (options, rename) => backends?.renamed(read(options), rename) ?? options,
     },
   ]
 }
@@ -41,9 +69,35 @@ export function parseMiddleware(spec: MiddlewareSpec): ParsedOptions<MiddlewareS
   return parsed.ok ? { ok: true, value: { kind: spec.kind, options: parsed.value } } : parsed
 }
 
-/** Of a spec that was admitted. */
-export function compileMiddleware(spec: MiddlewareSpec): Middleware {
-  const found = CATALOG.get(spec.kind)
-  if (found === undefined) throw new Error(`middleware ${spec.kind} was admitted but is not known`)
-  return found.compile(spec.options)
+// Of specs that were admitted.
+
+export function compileMiddleware(
+  { kind, options }: MiddlewareSpec,
+  surroundings: Surroundings,
+): Middleware {
+  return admitted(kind).compile(options, surroundings)
+}
+
+/** What it remembers in, and whose that is; null when it does not. */
+export function stateOfMiddleware({ kind }: MiddlewareSpec): MiddlewareState | null {
+  return admitted(kind).state
+}
+
+/** The backends that it names. */
+export function backendsOfMiddleware({ kind, options }: MiddlewareSpec): readonly string[] {
+  return admitted(kind).named(options)
+}
+
+/** The same with other names for the backends. */
+export function renameBackends(
+  { kind, options }: MiddlewareSpec,
+  rename: (name: string) => string,
+): MiddlewareSpec {
+  return { kind, options: admitted(kind).renamed(options, rename) }
+}
+
+function admitted(kind: string): Entry {
+  const found = CATALOG.get(kind)
+  if (found === undefined) throw new Error(`middleware ${kind} was admitted but is not known`)
+  return found
 }

@@ -1,14 +1,47 @@
-/** The seam of the middlewares. A kind is one file and one line in catalog.ts; a route without any pays nothing. */
+/**
+ * The seam of the middlewares. A kind is one file and one line in catalog.ts; a route without any pays nothing.
+ *
+ * A kind that remembers (a limiter, a breaker) has a slot or a table in the scoreboard, one for each frontend and options,
+ * or for each backend and options: all threads see the same, and it survives every change around it.
+ */
 import type { AnswerHead } from '../http/answer-head.ts'
 import type { OwnAnswer } from '../http/answer.ts'
 import type { Exchange } from '../http/exchange.ts'
+import type { Slot } from '../scoreboard/scoreboard.ts'
 
 /** Compiled for one route. Outermost first on the way in, last on the way out. */
 export interface Middleware {
-  /** Looks at a request before it is forwarded, and may edit it; an answer ends it here. */
-  readonly onRequest?: (exchange: Exchange) => OwnAnswer | null
+  /** Looks at a request before it is forwarded, and may edit it. */
+  readonly onRequest?: (exchange: Exchange, passage: Passage) => Verdict
   /** Edits the head of a server's answer on its way to the client. */
   readonly onAnswer?: (exchange: Exchange, head: AnswerHead) => void
+}
+
+/** Null: goes on. An answer ends it here. `later`: whoever said so calls `passage.goOn` with what it is, once. */
+export type Verdict = OwnAnswer | Divert | 'later' | null
+
+/** To another backend than the route's; it passes no further middlewares. */
+export interface Divert {
+  readonly divertTo: string
+}
+
+/** One request's way through its route, as a middleware has hold of it. */
+export interface Passage {
+  /** Ended, also by its client: nothing that is done for it is of use. */
+  readonly isOver: boolean
+  /** Called once, when the exchange has ended, however it did; at once when it is over. In the reverse order of the calls. */
+  atEnd(call: (end: PassageEnd) => void): void
+  /** What is decided after `later`. Does nothing when it is over. */
+  goOn(verdict: OwnAnswer | Divert | null): void
+}
+
+export interface PassageEnd {
+  /** Of the answer that the client was sent; 0 when none was begun. */
+  readonly status: number
+  /** The client left, or sent garbage: nothing that tells about a server. */
+  readonly isClientsFault: boolean
+  /** From the request's head to the answer's head (to the end, without one), ms. */
+  readonly headMs: number
 }
 
 export type ParsedOptions<T> = { ok: true; value: T } | { ok: false; message: string }
@@ -17,5 +50,31 @@ export interface MiddlewareKind<T> {
   readonly kind: string
   /** Options as declared: unknown in, every default filled, or what is wrong with them. */
   readonly parse: (options: unknown) => ParsedOptions<T>
-  readonly compile: (options: T) => Middleware
+  /** What it remembers in. None without it. */
+  readonly state?: MiddlewareState
+  /** Backends that the options name, and the options with other names for them. */
+  readonly backends?: {
+    readonly named: (options: T) => readonly string[]
+    readonly renamed: (options: T, rename: (name: string) => string) => T
+  }
+  readonly compile: (options: T, surroundings: Surroundings) => Middleware
+}
+
+/** `backend`: all frontends of a backend with the same options share one. */
+export interface MiddlewareState {
+  readonly in: 'slot' | 'table'
+  readonly of: 'frontend' | 'backend'
+}
+
+/** Of a middleware in one serving thread. */
+export interface Surroundings {
+  /** The id of its frontend. */
+  readonly frontend: string
+  /** Of kinds whose state is in a slot, in a table; asked for by others it throws. */
+  readonly slot: Slot
+  readonly table: BigInt64Array
+  /** The board's clock: ms, monotonic, the same in every thread. */
+  readonly now: () => number
+  /** A number of this process that keys are hashed with, so that nobody can choose keys that meet. The same in every thread. */
+  readonly seed: number
 }

@@ -1,5 +1,6 @@
 /** What the kinds' options are made of. */
 import * as z from 'zod'
+import { parseWith as parseDeclared } from '../model/parsed.ts'
 import type { ParsedOptions } from './middleware.ts'
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -36,12 +37,7 @@ export function toLines(fields: Readonly<Record<string, string>>): string {
 
 /** The first problem in words, with its path. */
 export function parseWith<T>(schema: z.ZodType<T>, options: unknown): ParsedOptions<T> {
-  const parsed = schema.safeParse(options)
-  if (parsed.success) return { ok: true, value: parsed.data }
-  const [issue] = parsed.error.issues
-  const path = issue?.path.join('.') ?? ''
-  return {
-    ok: false,
-    message: `${path === '' ? '' : `${path}: `}${issue?.message ?? 'is not valid'}`,
-  }
+  const parsed = parseDeclared(schema, options)
+  if (parsed.ok) return parsed
+  return { ok: false, message: parsed.problems[0]?.message ?? 'is not valid' }
 }

@@ -1,0 +1,93 @@
+/**
+ * As many requests of a backend at a time as it answers without queueing, found by its latency: `adaptive: { max: 200 }`. The
+ * threads take places and add up how long the answers took; the control plane finds the limit (policy/gradient.ts) and
+ * writes it to SHARED.limit of the slot. Beyond it: 503.
+ */
+import { answerOfError } from '../http/answer.ts'
+import { ERRORS, ExchangeError } from '../http/errors.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { meaning, scalar, strict } from '../model/fields.ts'
+import { quote } from '../model/parsed.ts'
+import { bad, good } from '../model/scalar.ts'
+import type { GradientSpec } from '../policy/gradient.ts'
+import { givePlace, IN_FLIGHT, takePlace } from '../policy/places.ts'
+import { COUNT, SHARED } from '../scoreboard/layout.ts'
+import { count, sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
+import { atMost } from './limits.ts'
+import type { MiddlewareKind, PassageEnd } from './middleware.ts'
+import { parseWith } from './options.ts'
+
+const MOST = 100_000
+
+const schema = meaning(
+  strict(
+    {
+      initial: atMost('The limit to begin with.', MOST).prefault(20),
+      min: atMost('It never falls below.', MOST).prefault(5),
+      max: atMost('It never rises above.', MOST).prefault(200),
+      tolerance: ratio(1, 10).prefault(1.5),
+      smoothing: ratio(0.01, 1).prefault(0.2),
+    },
+    "A limit that follows the backend's latency.",
+  ),
+  (spec, complain) => {
+    if (spec.min > spec.max) complain(`must not be above max, which is ${spec.max}`, ['min'])
+    else if (spec.initial < spec.min || spec.initial > spec.max)
+      complain(`must be from min (${spec.min}) to max (${spec.max})`, ['initial'])
+    return spec
+  },
+)
+
+function ratio(least: number, most: number): ReturnType<typeof scalar<number>> {
+  return scalar(
+    (value) =>
+      typeof value === 'number' && value >= least && value <= most
+        ? good(value)
+        : bad(`must be a number from ${least} to ${most}, not ${quote(value)}`),
+    {},
+  )
+}
+
+export const adaptive: MiddlewareKind<GradientSpec> = {
+  kind: 'adaptive',
+  parse: (options) => parseWith(schema, options),
+  state: { in: 'slot', of: 'backend' },
+  compile({ initial }, { slot }) {
+    const overloaded = answerOfError(
+      new ExchangeError('OVERLOADED', 'as many requests are under way as are answered in time'),
+    )
+    return {
+      onRequest(exchange, passage) {
+        const limit = sharedLoad(slot, SHARED.limit)
+        // 0: the control plane has not looked at it yet.
+        if (!takePlace(slot, IN_FLIGHT, limit === 0 ? initial : limit)) return overloaded
+        const waitedMs = performance.now() - exchange.startedAt
+        passage.atEnd((end) => {
+          givePlace(slot, IN_FLIGHT)
+          if (tellsOfServers(exchange, end)) countLatency(slot, end.headMs - waitedMs)
+        })
+        return null
+      },
+    }
+  },
+}
+
+/** What the control plane runs an `AdaptiveLimit` with, of a spec that was admitted. */
+export function adaptiveSpecOf(options: unknown): GradientSpec {
+  const parsed = parseWith(schema, options)
+  if (parsed.ok) return parsed.value
+  throw new Error(`an adaptive limit was admitted with bad options: ${parsed.message}`)
+}
+
+/** An answer of a server, or that there was none in time. The proxy's own answers and failures are quick for other reasons. */
+function tellsOfServers({ reason }: Exchange, { status, isClientsFault }: PassageEnd): boolean {
+  // A tunnel is no answer: its time is that of a conversation.
+  if (isClientsFault || status === 0 || status === 101) return false
+  return reason === null || ERRORS[reason].status === 504
+}
+
+/** COUNT.answered and COUNT.headMs are this middleware's own in its slot. What it waited for before does not count. */
+function countLatency(slot: Slot, ms: number): void {
+  count(slot, COUNT.answered, 1)
+  count(slot, COUNT.headMs, Math.max(0, ms))
+}

@@ -1,0 +1,160 @@
+/**
+ * Asks the servers of a frontend no more for a while when too much of what they answer is bad:
+ * `breaker: { condition: 'NetworkErrorRatio() > 0.5', tripped: 10s, fallback: { backend: spare } }`.
+ *
+ * The state is the control plane's (policy/breaker.ts). A request reads from its slot whether it may pass; what passed is
+ * counted in the slot when it has ended. What the fallback answers is not counted.
+ */
+import type * as z from 'zod'
+import { answerOfError, type OwnAnswer } from '../http/answer.ts'
+import { ExchangeError } from '../http/errors.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { type BreakerForm, breakerShape, toBreakerSpec } from '../model/breaker.ts'
+import { formatDuration } from '../model/duration.ts'
+import { meaning, reference, strict } from '../model/fields.ts'
+import type { BreakerSpec, WebHook } from '../model/snapshot.ts'
+import { type Condition, countMeasures, parseCondition } from '../policy/condition.ts'
+import { takesTurn } from '../policy/turns.ts'
+import { SHARED } from '../scoreboard/layout.ts'
+import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
+import { durationMs } from './limits.ts'
+import type { Divert, MiddlewareKind, PassageEnd } from './middleware.ts'
+import { parseWith } from './options.ts'
+import { redirectAnswer, type RedirectOptions, redirectOptions } from './redirect.ts'
+import { respondAnswer, type RespondOptions, respondOptions } from './respond.ts'
+
+interface BreakerOptions {
+  readonly condition: string
+  readonly requests: number
+  /** Durations as text: options are read again where they are compiled, and a bare number would be seconds. */
+  readonly check: string
+  readonly tripped: string
+  readonly recovery: string
+  readonly onTripped: WebHook | null
+  readonly onStandby: WebHook | null
+  readonly fallback: Fallback | null
+}
+
+/** One of them is there. */
+interface Fallback {
+  readonly respond?: RespondOptions | undefined
+  readonly redirect?: RedirectOptions | undefined
+  readonly backend?: string | undefined
+}
+
+const FALLBACKS: z.ZodType<Fallback> = meaning(
+  strict(
+    {
+      respond: respondOptions(503).optional(),
+      // Not for good: a browser would remember it when the servers are well again.
+      redirect: redirectOptions(302).optional(),
+      backend: reference('Another backend.').optional(),
+    },
+    'Who answers meanwhile.',
+  ),
+  (form, complain) => {
+    if (Object.values(form).filter((one) => one !== undefined).length !== 1)
+      complain('must say one of respond, redirect and backend', [])
+    return form
+  },
+)
+
+const form: z.ZodType<BreakerForm & { fallback: Fallback | null }> = meaning(
+  strict(
+    { ...breakerShape, fallback: FALLBACKS.nullable().prefault(null) },
+    'Asks servers no more for a while when too many requests fail.',
+  ),
+  (written, complain) => {
+    const parsed = parseCondition(written.condition)
+    if (!parsed.ok)
+      complain(`${parsed.message} (at character ${parsed.position + 1})`, ['condition'])
+    return written
+  },
+)
+
+const schema: z.ZodType<BreakerOptions> = form.transform((written) => ({
+  ...written,
+  check: formatDuration(written.check),
+  tripped: formatDuration(written.tripped),
+  recovery: formatDuration(written.recovery),
+}))
+
+export const breaker: MiddlewareKind<BreakerOptions> = {
+  kind: 'breaker',
+  parse: (options) => parseWith(schema, options),
+  state: { in: 'slot', of: 'frontend' },
+  backends: {
+    named: ({ fallback }) => (fallback?.backend === undefined ? [] : [fallback.backend]),
+    renamed: (options, rename) => {
+      const { fallback } = options
+      if (fallback?.backend === undefined) return options
+      return { ...options, fallback: { backend: rename(fallback.backend) } }
+    },
+  },
+  compile(options, { slot }) {
+    const { measures } = conditionOf(options)
+    const fallBack = compileFallback(options)
+    const tripped = `the breaker ${options.condition} is tripped`
+    const recovering = `the breaker ${options.condition} is recovering`
+    // The same for all requests, so that a request makes nothing.
+    const countEnd = ({ status, headMs, isClientsFault }: PassageEnd): void => {
+      if (!isClientsFault) countMeasures(measures, slot, status, headMs)
+    }
+    return {
+      onRequest(exchange, passage) {
+        const admit = sharedLoad(slot, SHARED.admit)
+        if (admit !== 0) {
+          if (admit < 0) return fallBack(exchange, tripped)
+          const ticket = sharedAdd(slot, SHARED.ticket, 1)
+          if (!takesTurn(admit, ticket)) return fallBack(exchange, recovering)
+        }
+        passage.atEnd(countEnd)
+        return null
+      },
+    }
+  },
+}
+
+/** For the control plane, of options that were admitted. */
+export function breakerSpecOf(options: unknown): BreakerSpec {
+  const parsed = parseWith(form, options)
+  if (parsed.ok) return toBreakerSpec(parsed.value)
+  throw new Error(`a breaker was admitted with bad options: ${parsed.message}`)
+}
+
+function conditionOf(options: BreakerOptions): Condition {
+  const parsed = parseCondition(options.condition)
+  if (parsed.ok) return parsed.condition
+  throw new Error(`a breaker was admitted with a bad condition: ${parsed.message}`)
+}
+
+/** `detail` is for the access log: which breaker it was, and why. */
+type FallBack = (exchange: Exchange, detail: string) => OwnAnswer | Divert
+
+function compileFallback({ fallback, tripped }: BreakerOptions): FallBack {
+  if (fallback?.backend !== undefined) {
+    const divert = { divertTo: fallback.backend }
+    return (exchange, detail) => {
+      exchange.detail = detail
+      return divert
+    }
+  }
+  if (fallback?.redirect !== undefined) {
+    const { redirect } = fallback
+    // As vulcand's PreservePath: without the query.
+    return ({ to }, detail) => breakerAnswer(redirectAnswer(redirect, to, to.path), detail)
+  }
+  const answer =
+    fallback?.respond === undefined ? refusal(tripped) : respondAnswer(fallback.respond)
+  return (_exchange, detail) => breakerAnswer(answer, detail)
+}
+
+function breakerAnswer(answer: OwnAnswer, detail: string): OwnAnswer {
+  return { ...answer, reason: 'BREAKER_OPEN', detail }
+}
+
+function refusal(tripped: string): OwnAnswer {
+  const seconds = Math.max(1, Math.ceil(durationMs(tripped) / 1000))
+  const answer = answerOfError(new ExchangeError('BREAKER_OPEN', ''))
+  return { ...answer, fields: `Retry-After: ${seconds}\r\n` }
+}

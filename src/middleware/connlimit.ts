@@ -1,0 +1,105 @@
+/**
+ * At most so many requests of one client (or whatever `key` tells apart) at a time, over all threads:
+ * `connlimit: { connections: 10, key: client.ip }`. Further ones are answered with 429, as vulcand does.
+ *
+ * Memory is bounded: there is room for 65,536 keys at a time, eight a set. A key with requests under way is never forgotten; a
+ * new one whose set is full of such is let through uncounted. A limit for each client does not guard the whole (`inflight`
+ * does), so strangers are not refused for being unlucky; and nobody can aim for a set, because keys are hashed with a seed.
+ * What a thread held that died is free again after `2 * LEASE_MS`, see policy/leased-counts.ts.
+ */
+import { answerOfError, type OwnAnswer } from '../http/answer.ts'
+import { ExchangeError } from '../http/errors.ts'
+import { scalar, strict } from '../model/fields.ts'
+import { quote } from '../model/parsed.ts'
+import { bad, good } from '../model/scalar.ts'
+import { KeyTable, NO_CELL } from '../policy/key-table.ts'
+import { LEASE_MS, LeasedCounts, MOST_LEASED } from '../policy/leased-counts.ts'
+import { compileVariable, parseVariable, type Variable } from '../policy/variable.ts'
+import { atMost } from './limits.ts'
+import type { MiddlewareKind, Passage, Surroundings } from './middleware.ts'
+import { parseWith } from './options.ts'
+
+interface ConnLimitOptions {
+  connections: number
+  /** As text, which is read again where it is compiled. */
+  key: string
+}
+
+const RENEW_MS = LEASE_MS / 3
+
+const schema = strict(
+  {
+    connections: atMost('So many at a time.', MOST_LEASED),
+    key: scalar((value) => {
+      if (typeof value !== 'string') return bad(`must be text, not ${quote(value)}`)
+      const parsed = parseVariable(value)
+      return parsed.ok ? good(value) : bad(parsed.message)
+    }, {}).prefault('client.ip'),
+  },
+  'At most so many requests of one client at a time.',
+)
+
+export const connlimit: MiddlewareKind<ConnLimitOptions> = {
+  kind: 'connlimit',
+  parse: (options) => parseWith(schema, options),
+  state: { in: 'table', of: 'frontend' },
+  compile({ connections, key }, surroundings) {
+    const keyOf = compileVariable(variableOf(key))
+    const counts = new Counts(connections, surroundings)
+    const message = `max connections reached: ${connections}`
+    const refused: OwnAnswer = {
+      ...answerOfError(new ExchangeError('CLIENT_LIMIT', message)),
+      body: Buffer.from(message),
+    }
+    return {
+      onRequest: (exchange, passage) => (counts.enter(keyOf(exchange), passage) ? null : refused),
+    }
+  },
+}
+
+function variableOf(key: string): Variable {
+  const parsed = parseVariable(key)
+  if (parsed.ok) return parsed.variable
+  throw new Error(`a key was admitted that ${parsed.message}`)
+}
+
+class Counts {
+  readonly #most: number
+  readonly #now: () => number
+  readonly #table: KeyTable
+  readonly #leased: LeasedCounts
+  /** Runs while something is held. */
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(most: number, { table, seed, now }: Surroundings) {
+    this.#most = most
+    this.#now = now
+    this.#table = new KeyTable(table, seed)
+    this.#leased = new LeasedCounts(table)
+  }
+
+  /** False when there are too many. */
+  enter(key: string, passage: Passage): boolean {
+    const leased = this.#leased
+    const now = this.#now()
+    // The limit tells apart what is left of another, when a table is given anew.
+    const cell = this.#table.findOrTake(key, this.#most, leased.fresh(now), leased.spent(now))
+    if (cell === NO_CELL) return true
+    const holding = leased.take(cell, this.#most, now)
+    if (holding === null) return false
+    passage.atEnd(() => {
+      leased.give(holding, this.#now())
+    })
+    this.#timer ??= setInterval(() => {
+      this.#renew()
+    }, RENEW_MS).unref()
+    return true
+  }
+
+  #renew(): void {
+    this.#leased.renew(this.#now())
+    if (!this.#leased.isEmpty || this.#timer === null) return
+    clearInterval(this.#timer)
+    this.#timer = null
+  }
+}

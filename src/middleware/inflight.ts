@@ -1,0 +1,130 @@
+/**
+ * At most so many requests of a frontend at a time, over all threads: `inflight: { requests: 100, queue: 50, wait: 1s }`.
+ * Further ones wait for their turn, first come, first served within their thread; `queue` counts those of all threads. What
+ * finds the queue full, or waits in vain, is answered with 503.
+ *
+ * A place that is given back wakes this thread's own queue. One that another thread gives back is noticed by looking every few
+ * ms, while somebody waits here. A newcomer of another thread may be faster: a free place never stays empty for those who wait.
+ */
+import { answerOfError, type OwnAnswer } from '../http/answer.ts'
+import { ExchangeError } from '../http/errors.ts'
+import { count, strict } from '../model/fields.ts'
+import { givePlace, IN_FLIGHT, takePlace, WAITING } from '../policy/places.ts'
+import { type Waiter, WaitQueue } from '../policy/wait-queue.ts'
+import type { Slot } from '../scoreboard/scoreboard.ts'
+import { atMost, durationMs, durationText } from './limits.ts'
+import type { MiddlewareKind, Passage, Surroundings, Verdict } from './middleware.ts'
+import { parseWith } from './options.ts'
+
+interface InFlightOptions {
+  requests: number
+  queue: number
+  wait: string
+}
+
+const MOST = 1_000_000
+const LONGEST_WAIT_MS = 600_000
+const LOOK_MS = 5
+
+const schema = strict(
+  {
+    requests: atMost('So many at a time.', MOST),
+    queue: count('So many more wait for their turn.', 0, 0, MOST),
+    wait: durationText('And for so long at most.', '1s', 1, LONGEST_WAIT_MS),
+  },
+  'At most so many requests of this frontend at a time.',
+)
+
+export const inflight: MiddlewareKind<InFlightOptions> = {
+  kind: 'inflight',
+  parse: (options) => parseWith(schema, options),
+  state: { in: 'slot', of: 'frontend' },
+  compile(options, surroundings) {
+    const gate = new Gate(options, surroundings)
+    return { onRequest: (_exchange, passage) => gate.enter(passage) }
+  },
+}
+
+class Gate {
+  readonly #requests: number
+  readonly #queue: number
+  readonly #slot: Slot
+  readonly #now: () => number
+  readonly #waiting: WaitQueue<Passage>
+  readonly #full: OwnAnswer
+  readonly #late: OwnAnswer
+  /** The same for every request. */
+  readonly #leave: () => void
+  /** Runs while somebody waits. */
+  #timer: NodeJS.Timeout | null = null
+  #admitsSoon = false
+
+  constructor({ requests, queue, wait }: InFlightOptions, { slot, now }: Surroundings) {
+    this.#requests = requests
+    this.#queue = queue
+    this.#slot = slot
+    this.#now = now
+    this.#waiting = new WaitQueue(durationMs(wait))
+    this.#full = answerOfError(
+      new ExchangeError('QUEUE_FULL', `${requests} requests are under way and ${queue} wait`),
+    )
+    this.#late = answerOfError(
+      new ExchangeError('QUEUE_TIMEOUT', `${requests} requests were under way for ${wait}`),
+    )
+    this.#leave = () => {
+      givePlace(this.#slot, IN_FLIGHT)
+      this.#admitSoon()
+    }
+  }
+
+  enter(passage: Passage): Verdict {
+    if (this.#waiting.isEmpty && takePlace(this.#slot, IN_FLIGHT, this.#requests)) {
+      passage.atEnd(this.#leave)
+      return null
+    }
+    if (!takePlace(this.#slot, WAITING, this.#queue)) return this.#full
+    const waiter = this.#waiting.add(passage, this.#now())
+    passage.atEnd(() => {
+      if (waiter.waits) this.#takeOut(waiter)
+    })
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref()
+    return 'later'
+  }
+
+  /** On the next turn, so that what has just ended is done with before what waited for it begins. */
+  #admitSoon(): void {
+    if (this.#admitsSoon || this.#waiting.isEmpty) return
+    this.#admitsSoon = true
+    process.nextTick(() => {
+      this.#admitsSoon = false
+      this.#admit()
+    })
+  }
+
+  #look(): void {
+    const now = this.#now()
+    for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
+      if (first.lateAt > now) break
+      this.#takeOut(first)
+      first.item.goOn(this.#late)
+    }
+    this.#admit()
+    if (!this.#waiting.isEmpty || this.#timer === null) return
+    clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  #admit(): void {
+    for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
+      if (!takePlace(this.#slot, IN_FLIGHT, this.#requests)) return
+      this.#takeOut(first)
+      first.item.atEnd(this.#leave)
+      first.item.goOn(null)
+    }
+  }
+
+  #takeOut(waiter: Waiter<Passage>): void {
+    this.#waiting.remove(waiter)
+    givePlace(this.#slot, WAITING)
+  }
+}

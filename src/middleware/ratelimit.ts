@@ -1,0 +1,96 @@
+/**
+ * So many requests in a period, and a burst at once: `ratelimit: { requests: 100, period: 1s, burst: 200, key: client.ip }`,
+ * exact over all threads, and over several instances with `redis`. Who sends more is answered 429.
+ *
+ * Hot path: one key, one entry of the table, one number moved on: 0.26 us a request with its clock, 0.3 more where passed answers
+ * say what is left (see also policy/key-table.ts).
+ */
+import type { OwnAnswer } from '../http/answer.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { KeyTable } from '../policy/key-table.ts'
+import { takeOfAll, toKeyedRates, type KeyedRate, type Standing } from '../policy/rate-limit.ts'
+import { compileVariable, parseVariable, type Variable } from '../policy/variable.ts'
+import type { MiddlewareKind, Passage } from './middleware.ts'
+import { parseWith } from './options.ts'
+import { addStanding, refusal, UNDECIDED } from './ratelimit/answers.ts'
+import { schema, toSpec, type RateLimitOptions } from './ratelimit/options.ts'
+import { createRatesReader } from './ratelimit/rates-header.ts'
+import { createSharedRates } from './ratelimit/shared-rates.ts'
+
+export const ratelimit: MiddlewareKind<RateLimitOptions> = {
+  kind: 'ratelimit',
+  parse: (options) => parseWith(schema, options),
+  state: { in: 'table', of: 'frontend' },
+  compile(options, { frontend, table, seed, now }) {
+    const keys = new KeyTable(table, seed)
+    const keyOf = compileVariable(variableOf(options.key))
+    const ratesOf = compileRates(options)
+    const shared =
+      options.redis === null ? null : createSharedRates(options.redis, `${frontend} ${options.key}`)
+    /** Only while it is under way, and only where the client is told. */
+    const standings = new Map<Exchange, Standing>()
+
+    function decide(exchange: Exchange, passage: Passage, standing: Standing): OwnAnswer | null {
+      if (!standing.ok) return refusal(standing, options.headers)
+      if (options.headers && !passage.isOver) {
+        standings.set(exchange, standing)
+        passage.atEnd(() => standings.delete(exchange))
+      }
+      return null
+    }
+
+    /** Redis did not say. */
+    function decideAlone(exchange: Exchange, passage: Passage, key: string): OwnAnswer | null {
+      switch (options.redis?.onFailure) {
+        case 'allow':
+          return null
+        case 'deny':
+          return UNDECIDED
+        default:
+          return decide(exchange, passage, takeOfAll(keys, key, ratesOf(exchange), now()))
+      }
+    }
+
+    return {
+      onRequest(exchange, passage) {
+        const key = keyOf(exchange)
+        const rates = ratesOf(exchange)
+        if (shared === null) return decide(exchange, passage, takeOfAll(keys, key, rates, now()))
+        const isAsked = shared.ask(key, rates, (standing) => {
+          const verdict =
+            standing === null
+              ? decideAlone(exchange, passage, key)
+              : decide(exchange, passage, standing)
+          passage.goOn(verdict)
+        })
+        return isAsked ? 'later' : decideAlone(exchange, passage, key)
+      },
+      ...(options.headers && {
+        onAnswer(exchange, head) {
+          const standing = standings.get(exchange)
+          if (standing !== undefined) addStanding(head, standing)
+        },
+      }),
+    }
+  },
+}
+
+function variableOf(text: string): Variable {
+  const parsed = parseVariable(text)
+  if (!parsed.ok) throw new Error(`a rate limit was admitted whose key ${parsed.message}`)
+  return parsed.variable
+}
+
+/** The rates of a request. */
+function compileRates(options: RateLimitOptions): (exchange: Exchange) => readonly KeyedRate[] {
+  const configured = toKeyedRates(options.rates.map(toSpec))
+  if (typeof configured === 'string')
+    throw new Error(`a rate limit was admitted with bad rates: ${configured}`)
+  if (options.ratesHeader === null) return () => configured
+  const name = options.ratesHeader.toLowerCase()
+  const read = createRatesReader()
+  return (exchange) => {
+    const text = exchange.field(name)
+    return (text === undefined ? null : read(text)) ?? configured
+  }
+}

@@ -1,0 +1,59 @@
+/** What a client is told of its rate: as vulcand does, and in the fields of draft-ietf-httpapi-ratelimit-headers-06. */
+import type { AnswerHead } from '../../http/answer-head.ts'
+import type { OwnAnswer } from '../../http/answer.ts'
+import { fieldValue, withoutFields } from '../../http/fields.ts'
+import type { Standing } from '../../policy/rate-limit.ts'
+
+const FIELDS = new Set(['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'])
+const PLAIN = 'text/plain; charset=utf-8'
+
+export function refusal(standing: Standing, withFields: boolean): OwnAnswer {
+  const { rate, retryAfterMs } = standing
+  const ms = Math.max(1, Math.ceil(retryAfterMs))
+  const retryIn = formatGoDuration(ms)
+  const fields = `Retry-After: ${Math.ceil(ms / 1000)}\r\nX-Retry-In: ${retryIn}\r\n`
+  return {
+    status: 429,
+    reason: 'RATE_LIMITED',
+    detail: `more than ${rate.requests} requests in ${formatGoDuration(rate.periodMs)} (burst ${rate.burst})`,
+    fields: withFields ? fields + standingFields(standing) : fields,
+    contentType: PLAIN,
+    body: Buffer.from(`max rate reached: retry-in ${retryIn}`),
+  }
+}
+
+/** Nobody can say whether the rate is kept: not the client's fault. */
+export const UNDECIDED: OwnAnswer = {
+  status: 503,
+  reason: 'RATE_LIMITED',
+  detail: 'the rate limit cannot be decided now',
+  fields: 'Retry-After: 1\r\n',
+  contentType: PLAIN,
+  body: Buffer.from('the rate limit cannot be decided now'),
+}
+
+/** Of several limits on the way (a server's own as well), the client is told of the one that leaves it the least. */
+export function addStanding(head: AnswerHead, standing: Standing): void {
+  const present = fieldValue(head.fields, 'ratelimit-remaining')
+  if (present !== undefined) {
+    if (Number(present) < standing.remaining) return
+    head.fields = withoutFields(head.fields, FIELDS)
+  }
+  head.fields += standingFields(standing)
+}
+
+function standingFields({ rate, remaining, resetMs }: Standing): string {
+  const reset = Math.ceil(resetMs / 1000)
+  return `RateLimit-Limit: ${rate.burst}\r\nRateLimit-Remaining: ${remaining}\r\nRateLimit-Reset: ${reset}\r\n`
+}
+
+/** As Go writes a duration: `10s`, `1.5s`, `2m0s`, `1h0m0.5s`, `250ms`. From whole ms. */
+export function formatGoDuration(ms: number): string {
+  if (ms < 1000) return ms === 0 ? '0s' : `${ms}ms`
+  const seconds = `${(ms % 60_000) / 1000}s`
+  if (ms < 60_000) return seconds
+  const minutes = Math.floor(ms / 60_000)
+  return minutes < 60
+    ? `${minutes}m${seconds}`
+    : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`
+}

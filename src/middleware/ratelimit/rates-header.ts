@@ -1,0 +1,51 @@
+/**
+ * Rates that a request brings in a header, as vulcand's RateVar: `[{"PeriodSeconds":1,"Requests":2,"Burst":3}]`, where a burst
+ * of 0 is Requests. For use behind something that sets the header, since whoever does sets the limit.
+ */
+import { type KeyedRate, toKeyedRates } from '../../policy/rate-limit.ts'
+import type { RateSpec } from '../../policy/token-bucket.ts'
+
+const MAX_LENGTH = 1024
+const MAX_KNOWN = 1000
+
+/** The rates of a header's value; null when it holds none that can be kept. What was parsed once is known, within bounds. */
+export function createRatesReader(): (text: string) => readonly KeyedRate[] | null {
+  const known = new Map<string, readonly KeyedRate[] | null>()
+  return (text) => {
+    if (text.length > MAX_LENGTH) return null
+    let rates = known.get(text)
+    if (rates === undefined) {
+      rates = readRates(text)
+      if (known.size >= MAX_KNOWN) known.clear()
+      known.set(text, rates)
+    }
+    return rates
+  }
+}
+
+function readRates(text: string): readonly KeyedRate[] | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (!Array.isArray(value)) return null
+  const specs = value.map(toSpec)
+  const rates = specs.includes(null) ? '' : toKeyedRates(specs.filter((spec) => spec !== null))
+  return typeof rates === 'string' ? null : rates
+}
+
+function toSpec(value: unknown): RateSpec | null {
+  if (typeof value !== 'object' || value === null) return null
+  const { PeriodSeconds: seconds, Requests: requests, Burst: burst = 0 } = value as RateFields
+  if (typeof seconds !== 'number' || typeof requests !== 'number' || typeof burst !== 'number')
+    return null
+  return { requests, periodMs: seconds * 1000, burst: burst === 0 ? requests : burst }
+}
+
+interface RateFields {
+  readonly PeriodSeconds?: unknown
+  readonly Requests?: unknown
+  readonly Burst?: unknown
+}

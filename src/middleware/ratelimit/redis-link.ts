@@ -1,0 +1,110 @@
+/**
+ * One connection at a time to one Redis, for one script. A Redis that does not answer costs requests nothing: after a failure
+ * it is left alone for a while, then one request at a time tries it, and all go there again when that one is answered.
+ *
+ * ioredis connects once and never again by itself. A command that is given while it connects waits for that, within its time.
+ * What ioredis says of a failure is dropped: it may hold the password.
+ */
+import { Redis, type Result } from 'ioredis'
+import { optionsOfRedisUrl } from './redis-url.ts'
+
+declare module 'ioredis' {
+  interface RedisCommander<Context> {
+    sluiceRates(keys: number, ...words: (string | number)[]): Result<unknown, Context>
+  }
+}
+
+const CONNECT_MS = 2_000
+
+export class RedisLink {
+  usedAt: number
+  readonly #url: string
+  readonly #script: string
+  readonly #restMs: number
+  #redis: Redis | null = null
+  /** Not asked before. */
+  #restUntil = -Infinity
+  #failedAt = -Infinity
+  /** It failed last. */
+  #isTroubled = false
+  /** One request tries whether it still does. */
+  #isTried = false
+
+  constructor(url: string, script: string, restMs: number, now: number) {
+    this.#url = url
+    this.#script = script
+    this.#restMs = restMs
+    this.usedAt = now
+  }
+
+  open(now: number): void {
+    this.usedAt = now
+    if (now >= this.#restUntil) this.#redis ??= this.#connect()
+  }
+
+  run(
+    now: () => number,
+    timeoutMs: number,
+    keys: number,
+    words: readonly (string | number)[],
+    done: (reply: unknown) => void,
+  ): boolean {
+    const askedAt = now()
+    this.usedAt = askedAt
+    if (askedAt < this.#restUntil || this.#isTried) return false
+    const redis = (this.#redis ??= this.#connect())
+    this.#isTried = this.#isTroubled
+    let isDone = false
+    const finish = (reply: unknown): void => {
+      if (isDone) return
+      isDone = true
+      clearTimeout(timer)
+      // What was asked before it failed says nothing new.
+      if (askedAt >= this.#failedAt) {
+        this.#isTried = false
+        if (reply === null) this.#fail(redis, now())
+        else this.#isTroubled = false
+      }
+      done(reply)
+    }
+    const timer = setTimeout(finish, timeoutMs, null).unref()
+    redis.sluiceRates(keys, ...words).then(finish, () => finish(null))
+    return true
+  }
+
+  close(): void {
+    this.#redis?.disconnect()
+    this.#redis = null
+  }
+
+  #fail(redis: Redis, now: number): void {
+    // Open, and silent for the second time: the other side is gone without a word.
+    if (this.#isTroubled && redis.status === 'ready' && redis === this.#redis) this.close()
+    this.#failedAt = now
+    this.#restUntil = now + this.#restMs
+    this.#isTroubled = true
+  }
+
+  #connect(): Redis {
+    const redis = new Redis({
+      ...optionsOfRedisUrl(this.#url),
+      protocol: 2,
+      disableClientInfo: true,
+      connectTimeout: CONNECT_MS,
+      disconnectTimeout: 100,
+      retryStrategy: null,
+      maxRetriesPerRequest: null,
+      autoResubscribe: false,
+      autoResendUnfulfilledCommands: false,
+      enableReadyCheck: false,
+    })
+    redis.defineCommand('sluiceRates', { lua: this.#script })
+    redis.on('connect', () => redis.stream.unref())
+    // A database that cannot be selected would leave it connected to another one.
+    redis.on('error', () => redis.disconnect())
+    redis.on('end', () => {
+      if (this.#redis === redis) this.#redis = null
+    })
+    return redis
+  }
+}

@@ -1,0 +1,44 @@
+/** `redis://user:password@host:port/database`, or rediss:// for TLS. Nothing that is said of it repeats it: it holds a secret. */
+import type { RedisOptions } from 'ioredis'
+
+type Address = Required<Pick<RedisOptions, 'host' | 'port' | 'db'>> &
+  Pick<RedisOptions, 'username' | 'password' | 'tls'>
+
+const DATABASE = /^\/(\d{1,5})?$|^$/
+
+/** Why it is not one. */
+export function refuseRedisUrl(text: string): string | null {
+  const url = URL.parse(text)
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '')
+    return 'must be a url such as redis://:password@host:6379/0 (rediss:// for TLS)'
+  if (!DATABASE.test(url.pathname)) return 'its path must be the number of a database, such as /0'
+  if (url.search !== '' || url.hash !== '')
+    return 'must have nothing behind the database; ? and # in a password are written %3F and %23'
+  return isDecodable(url.username) && isDecodable(url.password)
+    ? null
+    : 'has a % in its name or password that is not followed by two hexadecimal digits; a % itself is written %25'
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Of one that is not refused. */
+export function optionsOfRedisUrl(text: string): Address {
+  const { protocol, hostname, port, username, password, pathname } = new URL(text)
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  const database = DATABASE.exec(pathname)?.[1]
+  return {
+    host,
+    port: Number(port || 6379),
+    db: Number(database ?? 0),
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    ...(protocol === 'rediss:' ? { tls: { servername: host } } : {}),
+  }
+}

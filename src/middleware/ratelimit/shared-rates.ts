@@ -1,0 +1,82 @@
+/**
+ * Rates that several instances share: the same algorithm as policy/token-bucket.ts, in a script in Redis, by Redis' clock.
+ * Keys are hashed, so that they are short and no client's secrets stand in Redis. A bucket belongs
+ * to the prefix, the frontend's id, the key and the rate.
+ */
+import { hash } from 'node:crypto'
+import type { KeyedRate, Standing } from '../../policy/rate-limit.ts'
+import { durationMs } from '../limits.ts'
+import type { SharedOptions } from './options.ts'
+import { createRedisLinks } from './redis-links.ts'
+
+/** Redis counts tenths of microseconds: fine enough for the fastest rate, and whole in a double until 2052. */
+const UNITS_PER_MS = 10_000
+
+/** KEYS: one a rate. ARGV: interval and burst of each. Writes nothing unless all accept. */
+const script = `
+local time = redis.call('TIME')
+local now = (time[1] - 1700000000) * 10000000 + time[2] * 10
+local debts, retry, remaining, reset, which = {}, 0, -1, 0, 1
+for i, key in ipairs(KEYS) do
+  local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local debt = (tonumber(redis.call('GET', key) or now) or now) - now
+  debt = math.min(math.max(debt, 0), interval * burst) + interval
+  local over = debt - interval * burst
+  if over > 0 then
+    if over > retry then retry, remaining, reset, which = over, 0, debt - interval, i end
+  elseif retry == 0 then
+    local left = math.floor(-over / interval)
+    if remaining < 0 or left < remaining then remaining, reset, which = left, debt, i end
+  end
+  debts[i] = debt
+end
+if retry == 0 then
+  for i, key in ipairs(KEYS) do
+    redis.call('SET', key, string.format('%.0f', now + debts[i]), 'PX', string.format('%.0f', math.ceil(debts[i] / 10000)))
+  end
+end
+return { retry, remaining, reset, which }
+`
+
+export interface SharedRates {
+  /** False when Redis is not to be asked now; else `done` is called later, once, with null when it did not answer in time. */
+  ask(key: string, rates: readonly KeyedRate[], done: (standing: Standing | null) => void): boolean
+}
+
+/** Of this thread: a connection for each Redis. */
+const links = createRedisLinks({
+  script,
+  now: () => performance.now(),
+  idleMs: 60_000,
+  restMs: 1_000,
+})
+
+export function createSharedRates(options: SharedOptions, owner: string): SharedRates {
+  const { url, prefix } = options
+  const timeoutMs = durationMs(options.timeout)
+  links.open(url)
+  return {
+    ask(key, rates, done) {
+      // In braces: where the key lies in a cluster.
+      const name = `${prefix}{${hash('sha256', `${owner} ${key}`, 'base64url').slice(0, 22)}}`
+      const words: (string | number)[] = rates.map(
+        ({ requests, periodMs, burst }) => `${name}:${requests}/${periodMs}/${burst}`,
+      )
+      for (const { requests, periodMs, burst } of rates)
+        words.push(Math.ceil((periodMs * UNITS_PER_MS) / requests), burst)
+      return links.run(url, timeoutMs, rates.length, words, (reply) =>
+        done(toStanding(reply, rates)),
+      )
+    },
+  }
+}
+
+function toStanding(reply: unknown, rates: readonly KeyedRate[]): Standing | null {
+  if (!Array.isArray(reply)) return null
+  const [retry, remaining, reset, which] = reply.map(Number)
+  const rate = rates[(which ?? NaN) - 1]
+  if (rate === undefined || retry === undefined || remaining === undefined || reset === undefined)
+    return null
+  const retryAfterMs = retry / UNITS_PER_MS
+  return { ok: retry === 0, remaining, retryAfterMs, resetMs: reset / UNITS_PER_MS, rate }
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { adaptive, adaptiveSpecOf } from '../../src/middleware/adaptive.ts'
+import type { Middleware } from '../../src/middleware/middleware.ts'
+import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import type { Exchange } from '../../src/http/exchange.ts'
+import {
+  ask,
+  createPassage,
+  openThreads,
+  ownAnswer,
+  requestOf,
+  type ScriptedPassage,
+  type Threads,
+} from '../support/passage.ts'
+
+interface Limited extends Threads {
+  enter(thread: number, exchange?: Exchange): ScriptedPassage | null
+  /** What the control plane reads. */
+  sums(): { readonly answered: number; readonly headMs: number; readonly inFlight: number }
+  readonly middlewares: readonly Middleware[]
+}
+
+function start(options: object): Limited {
+  const opened = openThreads(2, () => 0)
+  const { scoreboard, slot, surroundings } = opened
+  const parsed = adaptive.parse(options)
+  if (!parsed.ok) throw new Error(parsed.message)
+  const middlewares = surroundings.map((one) => adaptive.compile(parsed.value, one))
+  return {
+    ...opened,
+    middlewares,
+    enter(thread, exchange = requestOf()) {
+      const passage = createPassage()
+      const middleware = middlewares[thread]
+      if (middleware === undefined) throw new Error(`there is no thread ${thread}`)
+      return ask(middleware, exchange, passage) === null ? passage : null
+    },
+    sums: () => ({
+      answered: scoreboard.sum(slot, COUNT.answered),
+      headMs: scoreboard.sum(slot, COUNT.headMs),
+      inFlight: scoreboard.shared(slot, SHARED.inFlight),
+    }),
+  }
+}
+
+test('allows what it begins with until the control plane has decided, then what that says', () => {
+  const limited = start({ initial: 2, min: 1 })
+
+  const before = [limited.enter(0), limited.enter(1), limited.enter(0)]
+  Atomics.store(limited.scoreboard.slot(limited.slot).shared, SHARED.limit, 3)
+  const after = [limited.enter(1), limited.enter(0)]
+
+  assert.deepEqual([...before, ...after].map(Boolean), [true, true, false, true, false])
+})
+
+test('refuses with 503 and when to come again', () => {
+  const limited = start({ initial: 1, min: 1 })
+  const [middleware] = limited.middlewares
+  assert.ok(middleware && limited.enter(0))
+
+  const answer = ownAnswer(ask(middleware, requestOf(), createPassage()))
+
+  assert.equal(answer.status, 503)
+  assert.equal(answer.reason, 'OVERLOADED')
+  assert.match(answer.fields, /^Retry-After: \d+\r\n$/m)
+})
+
+test('adds up the time to the head of what servers answered, or did not in time', () => {
+  const limited = start({})
+  const late = requestOf()
+
+  limited.enter(0)?.end({ status: 200, headMs: 1000 })
+  limited.enter(1)?.end({ status: 500, headMs: 1000 })
+  const passage = limited.enter(0, late)
+  late.reason = 'TRY_TIMEOUT'
+  passage?.end({ status: 504, headMs: 2000 })
+
+  const { answered, headMs, inFlight } = limited.sums()
+  assert.equal(answered, 3)
+  // The time until the middleware was asked is not the servers'.
+  assert.ok(headMs > 3900 && headMs <= 4000)
+  assert.equal(inFlight, 0)
+})
+
+test('learns nothing of answers of the proxy itself, failures to connect, tunnels, and clients that leave', () => {
+  const limited = start({})
+
+  for (const reason of ['RATE_LIMITED', 'CONNECT_REFUSED', 'RESPOND'] as const) {
+    const exchange = requestOf()
+    const passage = limited.enter(0, exchange)
+    exchange.reason = reason
+    passage?.end({ status: 502 })
+  }
+  limited.enter(0)?.end({ status: 200, isClientsFault: true })
+  limited.enter(0)?.end({ status: 0 })
+  limited.enter(0)?.end({ status: 101, headMs: 60_000 })
+
+  assert.deepEqual(limited.sums(), { answered: 0, headMs: 0, inFlight: 0 })
+})
+
+test('does not count what a request waited for before it', () => {
+  const limited = start({})
+  const exchange = requestOf()
+  const waited = { ...exchange, startedAt: exchange.startedAt - 60_000, reason: null }
+
+  limited.enter(0, waited as Exchange)?.end({ headMs: 60_500 })
+
+  const { headMs } = limited.sums()
+  assert.ok(headMs > 0 && headMs <= 500)
+})
+
+test('says what is wrong with its options', () => {
+  const message = (options: unknown): string => {
+    const parsed = adaptive.parse(options)
+    return parsed.ok ? JSON.stringify(parsed.value) : parsed.message
+  }
+
+  assert.deepEqual(adaptiveSpecOf({}), {
+    initial: 20,
+    min: 5,
+    max: 200,
+    tolerance: 1.5,
+    smoothing: 0.2,
+  })
+  assert.match(message({ min: 300 }), /^min: must not be above max, which is 200/)
+  assert.match(message({ initial: 500 }), /^initial: must be from min \(5\) to max \(200\)/)
+  assert.match(message({ initial: 0 }), /^initial: .*with 0 every request would be refused/)
+  assert.match(message({ tolerance: 0.5 }), /^tolerance: must be a number from 1 to 10/)
+  assert.match(message({ smoothing: NaN }), /^smoothing: must be a number/)
+  assert.match(message({ smoothing: 0 }), /^smoothing: must be a number/)
+  assert.match(message({ maximum: 1 }), /unknown key "maximum"/)
+})

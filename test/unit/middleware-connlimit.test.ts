@@ -1,0 +1,226 @@
+/** Two serving threads are two views of one scoreboard; time is the test's own. */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import * as fc from 'fast-check'
+import { connlimit } from '../../src/middleware/connlimit.ts'
+import type { Middleware } from '../../src/middleware/middleware.ts'
+import { LEASE_MS } from '../../src/policy/leased-counts.ts'
+import { TABLE_CELLS_PER_KEY } from '../../src/scoreboard/layout.ts'
+import {
+  ask,
+  createPassage,
+  openThreads,
+  ownAnswer,
+  requestOf,
+  type ScriptedPassage,
+} from '../support/passage.ts'
+
+interface Limited {
+  readonly threads: readonly Middleware[]
+  readonly cells: BigInt64Array
+  /** A request of this client: its passage, or null when it was refused. */
+  enter(thread: number, clientIp?: string): ScriptedPassage | null
+  /** Time passes for the threads that live. */
+  pass(ms: number): void
+}
+
+function start(t: TestContext, connections: number, count = 2): Limited {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  t.after(() => {
+    t.mock.timers.reset()
+  })
+  return open(connections, count, (ms) => {
+    t.mock.timers.tick(ms)
+  })
+}
+
+function open(connections: number, count: number, tick: (ms: number) => void): Limited {
+  let now = 0
+  const { surroundings, scoreboard } = openThreads(count, () => now)
+  const parsed = connlimit.parse({ connections })
+  if (!parsed.ok) throw new Error(parsed.message)
+  const threads = surroundings.map((one) => connlimit.compile(parsed.value, one))
+  const [memory = new SharedArrayBuffer(0)] = scoreboard.memory().tables
+  return {
+    threads,
+    cells: new BigInt64Array(memory),
+    enter(thread, clientIp = '192.0.2.1') {
+      const passage = createPassage()
+      const middleware = threads[thread]
+      if (middleware === undefined) throw new Error(`there is no thread ${thread}`)
+      return ask(middleware, requestOf({ clientIp }), passage) === null ? passage : null
+    },
+    pass(ms) {
+      // In steps, as timers and clock go together.
+      for (let left = ms; left > 0; left -= 1000) {
+        now += 1000
+        tick(1000)
+      }
+    },
+  }
+}
+
+/** What the cells count, whatever the keys. */
+function counted(cells: BigInt64Array): number {
+  return cells
+    .filter((_value, at) => at % TABLE_CELLS_PER_KEY === 1)
+    .reduce((sum, value) => {
+      const counts = Number(value & 0xffff_ffffn)
+      return sum + (counts >>> 16) + (counts & 0xffff)
+    }, 0)
+}
+
+function sum(numbers: Iterable<number>): number {
+  return [...numbers].reduce((total, number) => total + number, 0)
+}
+
+test('refuses what is above the limit over all threads, in the words of vulcand', (t) => {
+  const limited = start(t, 2)
+  const first = limited.enter(0)
+  const second = limited.enter(1)
+  const [middleware] = limited.threads
+  assert.ok(first && second && middleware)
+
+  const answer = ownAnswer(ask(middleware, requestOf(), createPassage()))
+  const other = limited.enter(0, '192.0.2.2')
+  first.end()
+  const afterwards = limited.enter(1)
+
+  assert.equal(answer.status, 429)
+  assert.equal(answer.reason, 'CLIENT_LIMIT')
+  assert.equal(answer.body.toString(), 'max connections reached: 2')
+  assert.ok(other, 'another client has places of its own')
+  assert.ok(afterwards, 'a place that was given back is free in another thread')
+})
+
+test('gives back however the request ends', (t) => {
+  const limited = start(t, 1)
+
+  for (const end of [{}, { status: 0, isClientsFault: true }, { status: 502 }]) {
+    const passage = limited.enter(0)
+    assert.ok(passage)
+    passage.end(end)
+  }
+
+  assert.equal(counted(limited.cells), 0)
+})
+
+test('keeps the count of a request that outlives many leases', (t) => {
+  const limited = start(t, 1)
+  const passage = limited.enter(0)
+  assert.ok(passage)
+
+  for (let lease = 0; lease < 5; lease++) {
+    limited.pass(LEASE_MS)
+    assert.equal(limited.enter(1), null)
+  }
+  passage.end()
+
+  assert.ok(limited.enter(1))
+})
+
+test('frees after two leases what a thread held that died', (t) => {
+  const limited = start(t, 1)
+  assert.ok(limited.enter(0))
+  // Its timers die with it.
+  t.mock.timers.reset()
+  t.mock.timers.enable({ apis: ['setInterval'] })
+
+  limited.pass(LEASE_MS - 1000)
+  const before = limited.enter(1)
+  limited.pass(LEASE_MS + 1000)
+  const after = limited.enter(1)
+
+  assert.equal(before, null)
+  assert.ok(after)
+})
+
+test('a thread that was held up for longer than its lease gives back no more than it has', (t) => {
+  const limited = start(t, 2)
+  const late = limited.enter(0)
+  t.mock.timers.reset()
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  limited.pass(3 * LEASE_MS)
+  const held = [limited.enter(1), limited.enter(1)]
+  assert.ok(late && held.every((passage) => passage !== null))
+
+  late.end()
+
+  assert.equal(counted(limited.cells), 2)
+  assert.equal(limited.enter(1), null)
+})
+
+test('never forgets a key with requests under way, however many other keys come', (t) => {
+  const limited = start(t, 1)
+  const held = limited.enter(0, '198.51.100.7')
+  assert.ok(held)
+
+  for (let key = 0; key < 200_000; key++)
+    limited.enter(key % 2, `2001:db8:${key.toString(16)}::`)?.end()
+
+  assert.equal(limited.enter(1, '198.51.100.7'), null)
+  held.end()
+  assert.equal(counted(limited.cells), 0)
+})
+
+test('lets a new key through uncounted when its whole set is under way', (t) => {
+  const limited = start(t, 1, 1)
+  const passages = Array.from({ length: 150_000 }, (_, key) => limited.enter(0, `${key}`))
+
+  const room = limited.cells.length / TABLE_CELLS_PER_KEY
+  assert.ok(passages.every((passage) => passage !== null))
+  assert.ok(counted(limited.cells) <= room)
+  for (const passage of passages) passage?.end()
+  assert.equal(counted(limited.cells), 0)
+})
+
+test('counts are exact and return to zero, whatever the order in which requests come and go', (t) => {
+  const step = fc.record({
+    thread: fc.nat(1),
+    client: fc.nat(2),
+    ends: fc.boolean(),
+    which: fc.nat(),
+    ms: fc.constantFrom(0, 0, 1000, 20_000),
+  })
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  t.after(() => {
+    t.mock.timers.reset()
+  })
+
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const limited = open(3, 2, (ms) => {
+        t.mock.timers.tick(ms)
+      })
+      const held = new Map([0, 1, 2].map((client) => [client, [] as ScriptedPassage[]]))
+      for (const { thread, client, ends, which, ms } of steps) {
+        limited.pass(ms)
+        const mine = held.get(client) ?? []
+        if (ends) mine.splice(which % (mine.length || 1), 1)[0]?.end()
+        else {
+          const passage = limited.enter(thread, `192.0.2.${client}`)
+          assert.equal(passage === null, mine.length === 3)
+          if (passage !== null) mine.push(passage)
+        }
+        assert.equal(counted(limited.cells), sum([...held.values()].map(({ length }) => length)))
+      }
+      for (const passage of [...held.values()].flat()) passage.end()
+      assert.equal(counted(limited.cells), 0)
+    }),
+  )
+})
+
+test('says what is wrong with its options', () => {
+  const message = (options: unknown): string => {
+    const parsed = connlimit.parse(options)
+    return parsed.ok ? JSON.stringify(parsed.value) : parsed.message
+  }
+
+  assert.equal(message({ connections: 10 }), '{"connections":10,"key":"client.ip"}')
+  assert.match(message({ connections: 0 }), /^connections: .*with 0 every request would be refused/)
+  assert.match(message({ connections: -1 }), /^connections: must be a whole number from 1 to 65535/)
+  assert.match(message({ connections: 1.5 }), /^connections: must be a whole number/)
+  assert.match(message({}), /^connections: must be a whole number/)
+  assert.match(message({ connections: 1, key: 'request.path' }), /^key: must be client.ip/)
+  assert.match(message({ connections: 1, kee: 'x' }), /unknown key "kee"/)
+})
