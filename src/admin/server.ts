@@ -10,6 +10,8 @@ import type { Metrics } from '../observe/metrics.ts'
 import { refusalOf } from './guard.ts'
 import { toJson } from './json.ts'
 import { parseAction, refuseAction, type Action, type Providers } from './providers.ts'
+import { writeSlices } from './slices.ts'
+import { parseServersFilter, toList, type Guarded } from './servers.ts'
 import { parseTableFilter, writeTable, type TableView } from './table.ts'
 
 export interface AdminOptions extends Providers {
@@ -17,6 +19,7 @@ export interface AdminOptions extends Providers {
   /** Names allowed in Host besides localhost, the loopback addresses and the address that was connected to. */
   readonly names?: readonly string[]
   readonly table: () => TableView
+  readonly guarded: Guarded
   readonly metrics: Pick<Metrics, 'contentType' | 'render'>
   /** Ready: the first table is in force in every serving thread, and no drain has begun. */
   readonly ready: () => Readiness
@@ -77,7 +80,7 @@ type Page = (response: ServerResponse, query: string) => void | Promise<void>
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 function createHandler(options: AdminOptions): Handler {
-  const { metrics, table, ready, providers, log } = options
+  const { metrics, table, guarded, ready, providers, log } = options
   const names = new Set((options.names ?? []).map((name) => name.toLowerCase()))
 
   const pages: Readonly<Record<string, Page>> = {
@@ -99,6 +102,8 @@ function createHandler(options: AdminOptions): Handler {
       if (response.req.method === 'HEAD') response.end()
       else await writeTable(response, table(), filter)
     },
+    '/api/servers': (response, query) => sendList(response, guarded.servers(), query),
+    '/api/breakers': (response, query) => sendList(response, guarded.breakers(), query),
   }
 
   return (request, response) => {
@@ -152,6 +157,8 @@ const INDEX = `Sluice admin
 /readyz       200 when the table is in force in every serving thread, else 503 and why
 /metrics      for Prometheus
 /api/table    what is in force and what is set aside and why; ?kind=frontend&id=...
+/api/servers  how it stands with each server: health, ejection, share of requests; ?backend=...
+/api/breakers how it stands with each breaker; ?backend=...
 /api/providers                how it stands with each source
 /api/providers/NAME/confirm   POST: a shrink that is held is true
 /api/providers/NAME/reload    POST: read it all again
@@ -167,6 +174,18 @@ function hasBody(request: IncomingMessage): boolean {
 
 function sendJson(response: ServerResponse, status: number, value: object): void {
   send(response, status, 'application/json', `${toJson(value)}\n`)
+}
+
+async function sendList(
+  response: ServerResponse,
+  reports: Parameters<typeof toList>[0],
+  query: string,
+): Promise<void> {
+  const filter = parseServersFilter(query)
+  if (typeof filter === 'string') return sendJson(response, 400, { message: filter })
+  response.setHeader('Content-Type', 'application/json')
+  if (response.req.method === 'HEAD') response.end()
+  else await writeSlices(response, toList(reports, filter))
 }
 
 /** To HEAD, node:http sends the head alone. */

@@ -1,8 +1,7 @@
 /** GET /api/table: what is in force and what is set aside, as JSON, a slice at a time and without private keys. */
 import type { ServerResponse } from 'node:http'
-import { once } from 'node:events'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { toJson } from './json.ts'
+import { writeSlices } from './slices.ts'
 
 /** What control's table() gives. What else it and its entries have is shown as it is. */
 export interface TableView {
@@ -27,31 +26,13 @@ export function parseTableFilter(query: string): TableFilter | string {
   return { kind: parameters.get('kind'), id: parameters.get('id') }
 }
 
-const SLICE_CHARS = 64 * 1024
-
-/**
- * One object a line. A large table is tens of megabytes: between two slices the event loop has its turn, and a slow
- * reader is waited for. A reader that leaves ends it.
- */
-export async function writeTable(
+/** One object a line. */
+export function writeTable(
   response: ServerResponse,
   table: TableView,
   filter: TableFilter,
 ): Promise<void> {
-  const left = new AbortController()
-  response.once('close', () => left.abort())
-  let slice = ''
-  for (const text of toText(table, filter)) {
-    slice += text
-    if (slice.length < SLICE_CHARS) continue
-    const hasRoom = response.write(slice)
-    slice = ''
-    // Aborted means that the reader has left; there is nobody to answer. A drain may come without a turn.
-    if (!hasRoom) await once(response, 'drain', { signal: left.signal }).catch(() => {})
-    await nextTurn()
-    if (left.signal.aborted) return
-  }
-  response.end(slice)
+  return writeSlices(response, toText(table, filter))
 }
 
 function* toText(table: TableView, filter: TableFilter): Generator<string> {

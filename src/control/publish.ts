@@ -4,8 +4,8 @@
  * that is slow finds its deltas waiting, in order, and holds up nobody. A thread that attaches is told everything as one
  * delta with the current number. A large delta goes out in parts, see parts.ts.
  */
-import type { Backend, Frontend, Listener, Snapshot } from '../model/snapshot.ts'
-import type { Page, Scoreboard } from '../scoreboard/scoreboard.ts'
+import type { Backend, Delta, Frontend, Listener, Snapshot } from '../model/snapshot.ts'
+import type { AddedMemory, Scoreboard } from '../scoreboard/scoreboard.ts'
 import { diffSnapshots, emptySnapshot, uniteChanged } from './diff.ts'
 import type { ChangedIds, Changes } from './diff.ts'
 import { createAcknowledgements } from './in-force.ts'
@@ -23,14 +23,14 @@ export interface Update {
   readonly number: number
   /** JSON of a `Delta`, made once for all threads. */
   readonly delta: string
-  /** Scoreboard pages that this thread does not hold yet. */
-  readonly pages: readonly Page[]
+  /** Of the scoreboard, what this thread does not hold yet. */
+  readonly added: AddedMemory
 }
 
 export interface Subscriber {
   readonly thread: number
-  /** How many scoreboard pages the thread was opened with; later ones travel with the updates. */
-  readonly pages: number
+  /** How much of the scoreboard the thread was opened with; what is added later travels with the updates. */
+  readonly held: Scoreboard['size']
   deliver(update: Update): void
 }
 
@@ -42,8 +42,10 @@ export interface PublisherOptions {
 }
 
 export interface PublisherListener {
-  /** The number was posted to the threads. */
-  readonly onPublished?: (number: number, changes: Changes) => void
+  /** Before any thread hears of the number: what stands in a slot now is the first that a thread sees of its object. */
+  readonly onPlaced?: (delta: Delta) => void
+  /** The number was posted to the threads; `delta` has the changes with their slots. */
+  readonly onPublished?: (number: number, changes: Changes, delta: Delta) => void
   /** Every attached thread has reached the number; `changedAt` is that of the oldest change it brought. */
   readonly onInForce?: (number: number, changedAt: number) => void
 }
@@ -114,17 +116,18 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     changedAt.set(number, next.changedAt)
     const delta = placement.apply(current, next.snapshot, changes, number)
     applyChanges(current, changes)
+    for (const listener of listeners) listener.onPlaced?.(delta)
     const parts = attached.size === 0 ? [] : splitDelta(delta, number - 1)
     for (const outbox of attached.values()) outbox.push(parts)
-    for (const listener of listeners) listener.onPublished?.(number, changes)
+    for (const listener of listeners) listener.onPublished?.(number, changes, delta)
   }
 
   function openOutbox(subscriber: Subscriber): Outbox {
-    let held = subscriber.pages
+    let { held } = subscriber
     return createOutbox((part) => {
-      const pages = scoreboard.pagesFrom(held)
-      held += pages.length
-      subscriber.deliver({ kind: 'delta', number: part.number, delta: part.text(), pages })
+      const added = scoreboard.addedSince(held)
+      held = scoreboard.size
+      subscriber.deliver({ kind: 'delta', number: part.number, delta: part.text(), added })
     })
   }
 

@@ -13,12 +13,12 @@ export function createCountsReader(scoreboard: Scoreboard): ReadCounts {
   const views = Array.from({ length: scoreboard.threads }, (_, thread) => {
     return new ScoreboardView(memory, thread)
   })
-  let pages = memory.pages.length
+  let held = scoreboard.size
 
   return (slot, into) => {
-    if (pages < scoreboard.pageCount) {
-      for (const view of views) view.addPages(scoreboard.pagesFrom(pages))
-      pages = scoreboard.pageCount
+    if (held.pages < scoreboard.size.pages) {
+      for (const view of views) view.add(scoreboard.addedSince(held))
+      held = scoreboard.size
     }
     into.fill(0)
     for (const view of views) {

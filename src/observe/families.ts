@@ -1,6 +1,8 @@
 /** The metrics by name: what each is, in which unit, and how it reads at a scrape. */
 import { REASON_NAMES } from '../http/errors.ts'
-import { COUNT } from '../scoreboard/layout.ts'
+import { ADMIT_NONE, COUNT } from '../scoreboard/layout.ts'
+import { GUARD_FAMILIES } from './guard-families.ts'
+import type { GuardScrape } from './guard-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
 import type { Series } from './series.ts'
 import { SOURCE_FAMILIES } from './source-families.ts'
@@ -32,6 +34,8 @@ export interface MetricsStatus {
 export interface Scrape {
   readonly frontends: Series
   readonly servers: Series
+  readonly backends: Series
+  readonly guards: GuardScrape
   readonly listeners: Series
   readonly objects: Readonly<Record<'frontend' | 'backend' | 'server' | 'listener', number>>
   readonly status: MetricsStatus
@@ -131,14 +135,20 @@ export const FAMILIES: readonly Family[] = [
   family(
     'sluice_server_up',
     'gauge',
-    '1 when a server is given requests, 0 while it rests after connect failures, from the scoreboard',
+    '1 when a server is given requests, 0 while it rests after connect failures or is passed over (see sluice_server_state), from the scoreboard',
     (of) =>
-      of.servers.rows.flatMap(({ labels, restUntil }) =>
+      of.servers.rows.flatMap(({ labels, restUntil, admit }) =>
         restUntil === null
           ? []
-          : [{ value: restUntil * 100 > of.now ? 0 : 1, sharedLabels: labels }],
+          : [
+              {
+                value: restUntil * 100 > of.now || admit === ADMIT_NONE ? 0 : 1,
+                sharedLabels: labels,
+              },
+            ],
       ),
   ),
+  ...GUARD_FAMILIES,
   ofListeners(
     'sluice_connections',
     'gauge',
@@ -171,6 +181,7 @@ export const FAMILIES: readonly Family[] = [
     (of) => [
       { value: of.frontends.summed, labels: { kind: 'frontend' } },
       { value: of.servers.summed, labels: { kind: 'server' } },
+      { value: of.backends.summed, labels: { kind: 'backend' } },
       { value: of.listeners.summed, labels: { kind: 'listener' } },
     ],
   ),

@@ -4,9 +4,12 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { collectDefaultMetrics, Gauge, Histogram, Registry, type Metric } from 'prom-client'
+import { systemMs } from '../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createCountsReader } from './counts.ts'
 import { FAMILIES, type Family, type MetricsStatus, type Scrape } from './families.ts'
+import type { GuardView } from './guard-report.ts'
+import { createGuardReader, nobody } from './guard-series.ts'
 import { createSeriesReader, type CountedObject, type SeriesReader } from './series.ts'
 
 /** What is in force, with the slots it is counted in. Read once a scrape, in one go. */
@@ -29,10 +32,12 @@ export interface MetricsOptions {
   readonly scoreboard: Scoreboard
   readonly objects: () => CountedObjects
   readonly status: () => MetricsStatus
+  /** Without them nothing is guarded. */
+  readonly guards?: GuardView
   readonly version: string
   /** Objects of a kind that get series of their own. */
   readonly seriesLimit?: number
-  /** ms since the epoch. */
+  /** ms of the system's monotonic clock. */
   readonly now?: () => number
 }
 
@@ -48,13 +53,15 @@ const SERIES_LIMIT = 2000
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const { scoreboard, objects, status, version, seriesLimit = SERIES_LIMIT } = options
-  const now = options.now ?? Date.now
+  const now = options.now ?? systemMs
   const readCounts = createCountsReader(scoreboard)
   const readerOf = (...labelNames: string[]): SeriesReader =>
     createSeriesReader(scoreboard, readCounts, seriesLimit, labelNames)
   const frontends = readerOf('frontend')
   const servers = readerOf('backend', 'server')
   const listeners = readerOf('listener')
+  const backends = readerOf('backend')
+  const readGuards = createGuardReader(options.guards ?? nobody, seriesLimit)
   const registry = new Registry()
   let scrape: Scrape
   let rendering: Promise<string> | undefined
@@ -94,15 +101,20 @@ export function createMetrics(options: MetricsOptions): Metrics {
     const { frontends: ofFrontends, backends: ofBackends, listeners: ofListeners } = objects()
     const countedFrontends = Array.from(ofFrontends, ({ id, slot }) => of({ frontend: id }, slot))
     const countedListeners = Array.from(ofListeners, ({ id, slot }) => of({ listener: id }, slot))
-    const backends = [...ofBackends]
-    const countedServers = backends.flatMap(toServers)
+    const pools = [...ofBackends]
+    const countedServers = pools.flatMap(toServers)
+    const countedBackends = pools.map(({ id, slot }) => of({ backend: id }, slot))
+    const serverSeries = servers.read(countedServers, countedServers.length <= seriesLimit)
+    const backendSeries = backends.read(countedBackends, countedBackends.length <= seriesLimit)
     return {
       frontends: frontends.read(countedFrontends, false),
-      servers: servers.read(countedServers, countedServers.length <= seriesLimit),
+      servers: serverSeries,
+      backends: backendSeries,
+      guards: readGuards(serverSeries.rows, backendSeries.rows),
       listeners: listeners.read(countedListeners, true),
       objects: {
         frontend: countedFrontends.length,
-        backend: backends.length,
+        backend: pools.length,
         server: countedServers.length,
         listener: countedListeners.length,
       },

@@ -10,7 +10,7 @@ import { COUNTERS, COUNT, SHARED } from '../scoreboard/layout.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { ReadCounts } from './counts.ts'
 
-const OTHER = '_other'
+export const OTHER = '_other'
 
 export type Labels = Readonly<Record<string, string>>
 
@@ -21,12 +21,16 @@ export interface CountedObject {
 
 export interface Row {
   readonly labels: Labels
+  /** Null for `_other`, which is many; here and below. */
+  readonly slot: number | null
   /** As COUNT, over all threads. */
   readonly counts: Float64Array
   readonly inFlight: number
   readonly connections: number
-  /** SHARED.restUntil, in tenths of a second; null for `_other`, which is many. */
+  /** SHARED.restUntil, in tenths of a second. */
   readonly restUntil: number | null
+  /** SHARED.admit. */
+  readonly admit: number | null
 }
 
 export interface Series {
@@ -46,7 +50,9 @@ interface Member {
   scrape: number
 }
 
-const TRAFFIC = [0, 1, 2, 3, 4, 5].map((code) => COUNT.status + code).concat(COUNT.connectFailures)
+const TRAFFIC = [0, 1, 2, 3, 4, 5]
+  .map((code) => COUNT.status + code)
+  .concat(COUNT.connectFailures, COUNT.requests)
 
 export function createSeriesReader(
   scoreboard: Scoreboard,
@@ -75,7 +81,8 @@ export function createSeriesReader(
       if (!known && !idle && inFlight === 0 && !hasTraffic(counts)) continue
       if (isShown(slot, labels)) {
         const restUntil = scoreboard.shared(slot, SHARED.restUntil)
-        rows.push({ labels, counts: counts.slice(), inFlight, connections, restUntil })
+        const admit = scoreboard.shared(slot, SHARED.admit)
+        rows.push({ labels, slot, counts: counts.slice(), inFlight, connections, restUntil, admit })
         shown.set(slot, scrape)
       } else {
         addGain(slot, counts)
@@ -86,7 +93,8 @@ export function createSeriesReader(
     for (const [slot, seen] of shown) if (seen !== scrape) shown.delete(slot)
     for (const [slot, member] of members) if (member.scrape !== scrape) members.delete(slot)
     if (members.size > 0 || hasTraffic(gained)) {
-      rows.push({ labels: otherLabels, counts: gained.slice(), ...other, restUntil: null })
+      const none = { slot: null, restUntil: null, admit: null }
+      rows.push({ labels: otherLabels, counts: gained.slice(), ...other, ...none })
     }
     return { rows, summed: members.size }
   }

@@ -15,6 +15,8 @@ export interface ThreadStart {
   readonly ticketKeys: Uint8Array
   /** Other threads listen on the same ports. */
   readonly reusePort: boolean
+  /** See pulse.ts. Null: the main thread is the one that would look. */
+  readonly pulses: SharedArrayBuffer | null
 }
 
 export type ToThread =

@@ -2,21 +2,26 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Admin, createAdmin } from '../admin/server.ts'
+import type { Admin } from '../admin/server.ts'
 import { createAdmission } from '../control/admit.ts'
 import { type Control, createControl } from '../control/control.ts'
 import { readLocalAddresses } from '../control/local-addresses.ts'
+import { createGuards } from '../control/guard/guards.ts'
+import { createProbe } from '../control/guard/probe.ts'
+import { sendHook } from '../control/guard/webhook.ts'
 import { createPublisher, type Publisher } from '../control/publish.ts'
 import { parseSettings } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Listener } from '../model/snapshot.ts'
 import { resolveSettings, type SettingSources } from '../model/resolve-settings.ts'
 import type { Settings } from '../model/settings.ts'
-import { createLog, type Log } from '../observe/log.ts'
-import { createMetrics } from '../observe/metrics.ts'
-import { openSink, type Sink } from '../observe/sink.ts'
+import { createLog } from '../observe/log.ts'
+import { openSink } from '../observe/sink.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
+import { systemMs } from '../scoreboard/board-clock.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { openAdmin } from './open-admin.ts'
+import { listenForSignals } from './signals.ts'
 import { openSources, readBesideSources } from './sources.ts'
 import { problemOfPort } from './taken-port.ts'
 import { createThreads, type Threads } from './threads.ts'
@@ -81,8 +86,19 @@ async function run(
     () => reload(),
     () => sink.reopen(),
   )
-  const scoreboard = new Scoreboard(Math.max(1, settings.workers), Date.now())
+  const scoreboard = new Scoreboard(Math.max(1, settings.workers), systemMs())
   const publisher = createPublisher(scoreboard)
+  const guards = createGuards({
+    scoreboard,
+    publisher,
+    log,
+    now: () => performance.now(),
+    date: Date.now,
+    random: Math.random,
+    stallOfThreads: () => threads.stallMs(),
+    probe: createProbe(options.version),
+    sendHook,
+  })
   const control = createControl({
     sources: await openSources(options.config, settings),
     startMs: settings.startMs,
@@ -112,7 +128,18 @@ async function run(
   async function start(): Promise<void> {
     // They get ready while the sources are read.
     threads.start()
-    const parts = { ...options, settings, scoreboard, publisher, control, threads, sink, log }
+    guards.start()
+    const parts = {
+      ...options,
+      settings,
+      scoreboard,
+      publisher,
+      guards,
+      control,
+      threads,
+      sink,
+      log,
+    }
     await control.open()
     const opened = await openAdmin(parts, () => state)
     if (isStopping()) return opened.close()
@@ -160,8 +187,10 @@ async function run(
     tidy?.stop()
     // What it has to save must not keep clients waiting, nor a stop for ever.
     const saved = control.stop()
+    const unguarded = guards.stop()
     await threads.drain(drainMs)
     await Promise.race([saved, delay(saveWithinMs, undefined, { ref: false })])
+    await unguarded
     publisher.stop()
     await admin?.close()
   }
@@ -197,90 +226,4 @@ function noListener(publisher: Publisher, control: Control): string {
   return reasons.length > 0
     ? `no listener is open: ${reasons.join('; ')}`
     : 'no listener is declared: add one under "listeners", such as web: { address: 127.0.0.1:8080 }'
-}
-
-interface AdminParts {
-  readonly settings: Settings
-  readonly scoreboard: Scoreboard
-  readonly publisher: Publisher
-  readonly control: Control
-  readonly threads: Threads
-  readonly sink: Sink
-  readonly log: Log
-  readonly version: string
-}
-
-function openAdmin(
-  parts: AdminParts,
-  state: () => 'starting' | 'ready' | 'draining',
-): Promise<Admin> {
-  const { settings, scoreboard, publisher, control, threads, sink, log, version } = parts
-  let lastChangeAt: number | null = null
-  const metrics = createMetrics({
-    scoreboard,
-    objects: () => publisher.placed(),
-    status: () => {
-      const { workers, restarts, eventLoopDelays } = threads.status()
-      return {
-        revision: publisher.inForce(),
-        setAside: control.table().setAside.length,
-        lastChangeAt,
-        sources: control.sources(),
-        workers,
-        workerRestarts: restarts,
-        droppedLogLines: sink.dropped,
-        eventLoopDelays,
-      }
-    },
-    version,
-  })
-  publisher.listen({
-    onInForce(_number, changedAt) {
-      lastChangeAt = Date.now()
-      metrics.observeChange((lastChangeAt - changedAt) / 1000)
-    },
-  })
-  return createAdmin({
-    address: settings.admin.address,
-    table: () => control.table(),
-    metrics,
-    ready: () => ({
-      ready: state() === 'ready',
-      reason: state() === 'starting' ? whyNotReady(control) : state(),
-    }),
-    providers: control.sources,
-    confirm: control.confirm,
-    reload: control.reload,
-    log,
-  })
-}
-
-function whyNotReady(control: Control): string {
-  const silent = control
-    .sources()
-    .filter(({ state, required }) => required && state !== 'live')
-    .map(
-      ({ name, state, error }) => `source ${name} is ${state}${error === null ? '' : `: ${error}`}`,
-    )
-  return ['the first table is not in force yet', ...silent].join('; ')
-}
-
-interface Signals {
-  /** The first SIGTERM or SIGINT. The second ends the program at once. */
-  readonly stop: Promise<NodeJS.Signals>
-}
-
-function listenForSignals(reload: () => void, reopen: () => void): Signals {
-  const { promise: stop, resolve } = Promise.withResolvers<NodeJS.Signals>()
-  let isStopping = false
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (isStopping) process.exit(1)
-      isStopping = true
-      resolve(signal)
-    })
-  }
-  process.on('SIGHUP', reload)
-  process.on('SIGUSR1', reopen)
-  return { stop }
 }

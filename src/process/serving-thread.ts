@@ -9,6 +9,7 @@ import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
+import { beat } from './pulse.ts'
 import { createTidy } from './tidy.ts'
 
 export interface ServingThread {
@@ -53,18 +54,19 @@ export function createServingThread(
     loop.reset()
   }, REPORT_MS)
   reporter.unref()
+  const endBeat = start.pulses === null ? null : beat(start.pulses, start.thread)
   const tidy = createTidy()
   let isFresh = true
 
   /** One after another, and requests in between: a large delta comes in many parts. */
-  async function apply({ number, delta: text, pages }: Update): Promise<void> {
+  async function apply({ number, delta: text, added }: Update): Promise<void> {
     const delta = JSON.parse(text) as Delta
     if (isFresh && delta.upserts.listeners.length > 0) {
       // All but the listeners of the first table has come. Whoever is in line shares the main thread, and its admin.
       if (start.reusePort) tidy.now()
       isFresh = false
     }
-    await gateway.apply(delta, pages)
+    await gateway.apply(delta, added)
     lastNumber = number
     post({ kind: 'applied', ...listening() })
     await nextTurn()
@@ -95,6 +97,7 @@ export function createServingThread(
     },
     destroy() {
       clearInterval(reporter)
+      endBeat?.()
       loop.disable()
       gateway.destroy()
       access.flush()

@@ -9,6 +9,7 @@ import type { Publisher } from '../control/publish.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Log } from '../observe/log.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { createPulses } from './pulse.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { createServingThread } from './serving-thread.ts'
 
@@ -29,6 +30,8 @@ export interface Threads {
   /** Stops accepting and waits for what is under way, for `drainMs` at most; then ends the threads. */
   drain(drainMs: number): Promise<void>
   status(): ThreadsStatus
+  /** For how long a thread's event loop was held up at most, in the last second or just now, ms. */
+  stallMs(): number
   /** Listeners that are open, with their ports. */
   ports(): Readonly<Record<string, number>>
 }
@@ -60,6 +63,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   const { settings, scoreboard, publisher, log, writeLines } = options
   const ticketKeys = randomBytes(48)
   const inLine = settings.workers === 0
+  const pulses = createPulses(Math.max(1, settings.workers))
   const running = new Map<number, Running>()
   const delays = new Map<number, { p99Ms: number; maxMs: number }>()
   const quickDeaths = new Map<number, number>()
@@ -79,16 +83,18 @@ export function createThreads(options: ThreadsOptions): Threads {
       access: settings.log.access,
       ticketKeys,
       reusePort: !inLine,
+      pulses: inLine ? null : pulses.memory,
     }
   }
 
   function launch(thread: number): void {
+    pulses.reset(thread)
     const begin = startOf(thread)
     const one = inLine ? launchInLine(begin) : launchWorker(begin)
     running.set(thread, one)
-    const pages = begin.memory.pages.length
+    const held = { pages: begin.memory.pages.length, tables: begin.memory.tables.length }
     const attach = (): void =>
-      publisher.attach({ thread, pages, deliver: (update) => one.send(update) })
+      publisher.attach({ thread, held, deliver: (update) => one.send(update) })
     if (isAttached) attach()
     else waiting.push(attach)
   }
@@ -205,6 +211,13 @@ export function createThreads(options: ThreadsOptions): Threads {
         maxMs,
       })),
     }),
+    stallMs() {
+      let longest = 0
+      for (const thread of running.keys()) {
+        longest = Math.max(longest, delays.get(thread)?.maxMs ?? 0, pulses.stallOf(thread))
+      }
+      return longest
+    },
     ports: () => ports,
   }
 }

@@ -65,7 +65,7 @@ const DRIVES: Readonly<Record<string, Drive>> = {
       const { setAside } = await tableOf(site.program)
       assert.deepEqual(
         setAside.map(({ kind, id, key }) => [kind, id, key]),
-        [['middleware', 'f1/limit', '/vulcand/frontends/f1/middlewares/limit']],
+        [['middleware', 'f1/trace', '/vulcand/frontends/f1/middlewares/trace']],
       )
     },
   },
@@ -213,7 +213,13 @@ async function putVulcand(example: Example, etcd: Etcd | null): Promise<void> {
       Id: 'limit',
       Priority: 1,
       Type: 'ratelimit',
-      Middleware: { PeriodSeconds: 1, Burst: 3, Variable: 'client.ip', Requests: 1 },
+      Middleware: { PeriodSeconds: 1, Burst: 300, Variable: 'client.ip', Requests: 100 },
+    },
+    'frontends/f1/middlewares/trace': {
+      Id: 'trace',
+      Priority: 2,
+      Type: 'trace',
+      Middleware: { Addr: 'syslog://127.0.0.1:514' },
     },
     'backends/b1/backend': { Id: 'b1', Type: 'http', Settings: { Timeouts: { Dial: '5s' } } },
     'backends/b1/servers/s1': server(5001),

@@ -9,6 +9,7 @@ import { parseDocument } from '../../src/model/document.ts'
 import { resolveSettings } from '../../src/model/resolve-settings.ts'
 import { createThreads, type Threads } from '../../src/process/threads.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import { connectClient, openClient } from '../support/client.ts'
 import { startLoad } from '../support/load.ts'
@@ -45,7 +46,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
   const { workers: count = 2, admin = await choosePort() } = options
   const [one, two] = await Promise.all([startNamed(t, 'one', 2), startNamed(t, 'two', 2)])
   const port = await choosePort()
-  const scoreboard = new Scoreboard(2, Date.now())
+  const scoreboard = new Scoreboard(2, systemMs())
   const publisher = createPublisher(scoreboard)
   const workers: Worker[] = []
   const note = (worker: Worker): void => void workers.push(worker)

@@ -39,6 +39,7 @@ async function startAdmin(t: TestContext, options: Partial<AdminOptions> = {}): 
   const admin = await createAdmin({
     address: LOOPBACK,
     table: () => ({ objects: [], setAside: [] }),
+    guarded: { servers: () => [], breakers: () => [] },
     metrics: { contentType: 'text/plain; version=0.0.4', render: async () => 'up 1\n' },
     ready: () => ({ ready: true, reason: 'the table is in force' }),
     providers: () => [],

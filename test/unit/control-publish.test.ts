@@ -7,6 +7,12 @@ import { createPublisher } from '../../src/control/publish.ts'
 import type { Publisher, Update } from '../../src/control/publish.ts'
 import type { Backend, Delta, Frontend, Snapshot } from '../../src/model/snapshot.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import {
+  defaultEjection,
+  defaultPanic,
+  defaultRetry,
+  defaultRetryBudget,
+} from '../../src/model/backend-defaults.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import { eventually } from '../support/until.ts'
 
@@ -14,9 +20,18 @@ function makeBackend(id: string, ...urls: readonly string[]): Backend {
   return {
     id,
     balance: 'round-robin',
-    timeouts: { connectMs: 1, firstByteMs: 1, stallMs: 1 },
+    hash: { from: 'client-ip', name: '' },
+    sticky: null,
+    timeouts: { connectMs: 1, handshakeMs: 1, firstByteMs: 1, stallMs: 1, tryMs: 0, requestMs: 0 },
     limits: { connections: 0, idle: 1, idleMs: 1 },
     tls: { verify: true, ca: null, serverName: null },
+    health: null,
+    ejection: defaultEjection,
+    panic: defaultPanic,
+    slowStartMs: 0,
+    breaker: null,
+    retry: defaultRetry,
+    retryBudget: defaultRetryBudget,
     labels: null,
     servers: urls.map((url) => ({
       id: url,
@@ -25,13 +40,25 @@ function makeBackend(id: string, ...urls: readonly string[]): Backend {
       host: url,
       port: 80,
       weight: 1,
+      backup: false,
+      drain: false,
       labels: null,
     })),
   }
 }
 
 function makeFrontend(id: string, route = 'Host("x")'): Frontend {
-  return { id, route, priority: null, backend: 'b', passHost: true, middlewares: [], labels: null }
+  return {
+    id,
+    route,
+    priority: null,
+    backend: 'b',
+    passHost: true,
+    timeouts: null,
+    retry: null,
+    middlewares: [],
+    labels: null,
+  }
 }
 
 function snapshotOf(backends: readonly Backend[], frontends: readonly Frontend[] = []): Snapshot {
@@ -45,7 +72,7 @@ function snapshotOf(backends: readonly Backend[], frontends: readonly Frontend[]
 /** A serving thread as simple as can be: applies each part of a delta to maps, and notes where everything is counted. */
 class NaiveThread {
   readonly thread: number
-  readonly pages = 0
+  readonly held = { pages: 0, tables: 0 }
   readonly updates: Update[] = []
   readonly backends = new Map<string, Backend>()
   readonly frontends = new Map<string, Frontend>()
@@ -67,7 +94,7 @@ class NaiveThread {
   deliver(update: Update): void {
     const previous = this.number
     this.updates.push(update)
-    this.#pageCount += update.pages.length
+    this.#pageCount += update.added.pages.length
     const delta = JSON.parse(update.delta) as Delta
     assert.equal(delta.number, update.number)
     const isNext = update.number === previous || update.number === previous + 1
@@ -179,7 +206,7 @@ test('tells a thread that attaches everything, under the current number', async 
 
   assert.equal(late.number, 2)
   late.holds(snapshot)
-  assert.equal(late.pageCount, scoreboard.pageCount)
+  assert.equal(late.pageCount, scoreboard.size.pages)
 })
 
 test('sends each thread the pages it does not hold yet', async (t) => {
@@ -193,10 +220,10 @@ test('sends each thread the pages it does not hold yet', async (t) => {
   await reaches(thread, 2)
 
   assert.deepEqual(
-    thread.updates.flatMap(({ pages }) => (pages.length > 0 ? pages.length : [])),
+    thread.updates.flatMap(({ added: { pages } }) => (pages.length > 0 ? pages.length : [])),
     [1, 1],
   )
-  assert.equal(scoreboard.pageCount, 2)
+  assert.equal(scoreboard.size.pages, 2)
 })
 
 test('is in force when the slowest attached thread has acknowledged', async (t) => {

@@ -1,0 +1,36 @@
+/** GET /api/servers and /api/breakers: how each stands, as JSON, one a line. */
+import type { BreakerReport, ServerReport } from '../observe/guard-report.ts'
+import { toJson } from './json.ts'
+
+export interface Guarded {
+  readonly servers: () => Iterable<ServerReport>
+  readonly breakers: () => Iterable<BreakerReport>
+}
+
+export interface ServersFilter {
+  readonly backend: string | null
+}
+
+/** The filter of a query, or what is wrong with it: a misspelt one would answer with all there is. */
+export function parseServersFilter(query: string): ServersFilter | string {
+  const parameters = new URLSearchParams(query)
+  for (const name of parameters.keys()) {
+    if (name !== 'backend') return 'servers and breakers can be filtered by backend only'
+  }
+  return { backend: parameters.get('backend') }
+}
+
+/** A JSON list of those that are wanted. */
+export function* toList(
+  reports: Iterable<ServerReport | BreakerReport>,
+  { backend }: ServersFilter,
+): Generator<string> {
+  yield '['
+  let separator = '\n'
+  for (const report of reports) {
+    if (backend !== null && report.backend !== backend) continue
+    yield separator + toJson(report)
+    separator = ',\n'
+  }
+  yield ']\n'
+}

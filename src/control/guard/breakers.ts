@@ -1,0 +1,115 @@
+/** A breaker in force, of a frontend or of a server: its state machine, and the cell by which the threads obey it. */
+import type { BreakerReport } from '../../observe/guard-report.ts'
+import { Breaker } from '../../policy/breaker.ts'
+import { parseCondition, type Condition } from '../../policy/condition.ts'
+import type { BreakerSpec } from '../../model/snapshot.ts'
+import { SHARED } from '../../scoreboard/layout.ts'
+import type { Scoreboard, Slot } from '../../scoreboard/scoreboard.ts'
+import { toShare, writeCell } from './cells.ts'
+
+export interface BreakerContext {
+  readonly scoreboard: Scoreboard
+  /** ms since the epoch. */
+  readonly date: () => number
+  /** It has come into its state. */
+  readonly onState: (breaker: GuardedBreaker) => void
+}
+
+/** Whose it is. */
+export type BreakerOwner = Pick<BreakerReport, 'frontend' | 'backend' | 'server'>
+
+/** Longer than a breaker looks back. */
+const REST_AFTER_MS = 12_000
+
+export class GuardedBreaker {
+  readonly owner: BreakerOwner
+  readonly slot: Slot
+  readonly condition: string
+  spec: BreakerSpec
+  since: number
+  /** What it lets through, see SHARED.admit. */
+  admits = 0
+  readonly #breaker: Breaker
+  readonly #context: BreakerContext
+  #answers = -1
+  #answeredAt = -Infinity
+  readonly #sum: (measure: number) => number
+
+  constructor(owner: BreakerOwner, spec: BreakerSpec, slot: Slot, context: BreakerContext) {
+    this.owner = owner
+    this.slot = slot
+    this.condition = spec.condition
+    this.spec = spec
+    this.since = context.date()
+    this.#breaker = new Breaker(spec, compileCondition(spec.condition))
+    this.#context = context
+    this.#sum = (measure) => context.scoreboard.sumOf(slot, measure)
+    this.#write()
+  }
+
+  get name(): string {
+    const { frontend, backend, server } = this.owner
+    const whose =
+      frontend === null ? `server ${server} of backend "${backend}"` : `frontend "${frontend}"`
+    return `breaker ${this.condition} of ${whose}`
+  }
+
+  get state(): BreakerReport['state'] {
+    return this.#breaker.state
+  }
+
+  get trips(): number {
+    return this.#breaker.trips
+  }
+
+  update(spec: BreakerSpec): void {
+    this.spec = spec
+    this.#breaker.update(spec)
+  }
+
+  /** Whether it lets through another share than before. */
+  tick(now: number): boolean {
+    if (this.#rests(now)) return false
+    const state = this.#breaker.tick(now, this.#sum)
+    if (state !== null) {
+      this.since = this.#context.date()
+      this.#context.onState(this)
+    }
+    const admits = this.#breaker.admits(now)
+    if (admits === this.admits) return false
+    this.admits = admits
+    this.#write()
+    return true
+  }
+
+  report(): BreakerReport {
+    const { owner, condition, state, since, trips, admits } = this
+    return { ...owner, condition, state, since, trips, share: toShare(admits) }
+  }
+
+  /** Nothing has come back for so long that nothing is left to be judged. */
+  #rests(now: number): boolean {
+    const answers = this.#sum(0)
+    if (answers !== this.#answers || this.state !== 'standby') {
+      this.#answers = answers
+      this.#answeredAt = now
+    }
+    return now - this.#answeredAt > REST_AFTER_MS
+  }
+
+  #write(): void {
+    writeCell(this.slot, SHARED.admit, this.admits)
+  }
+}
+
+let latest: { readonly text: string; readonly condition: Condition } | null = null
+
+/** The servers of a backend, and mostly those of all, have the same. */
+function compileCondition(text: string): Condition {
+  if (latest?.text !== text) {
+    const parsed = parseCondition(text)
+    if (!parsed.ok) throw new Error(`a condition was admitted that is none: ${parsed.message}`)
+    latest = { text, condition: parsed.condition }
+  }
+  return latest.condition
+}

@@ -1,0 +1,45 @@
+/**
+ * What the log is told of servers and breakers: a line for each change, as long as they are few. Of many at once, as when a
+ * rack dies, the first are told and the others counted; what is bad has a measure of its own, so that recoveries do not hide it.
+ */
+import type { ControlLog } from '../journal.ts'
+
+export interface GuardJournal {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  /** Tells how many were not told; to be called now and then. */
+  tick(now: number): void
+}
+
+const LINES = 20
+const EVERY_MS = 1000
+
+export function createGuardJournal(log: ControlLog): GuardJournal {
+  const levels = { info: { told: 0, untold: 0 }, warn: { told: 0, untold: 0 } }
+  let begunAt = -Infinity
+
+  function tell(level: 'info' | 'warn', fields: object, message: string): void {
+    const measure = levels[level]
+    if (measure.told < LINES) {
+      measure.told++
+      log[level](fields, message)
+    } else measure.untold++
+  }
+
+  return {
+    info: (fields, message) => tell('info', fields, message),
+    warn: (fields, message) => tell('warn', fields, message),
+    tick(now) {
+      if (now - begunAt < EVERY_MS) return
+      begunAt = now
+      for (const level of ['info', 'warn'] as const) {
+        const { untold } = levels[level]
+        levels[level] = { told: 0, untold: 0 }
+        if (untold > 0) {
+          const what = `and ${untold} more changes of servers and breakers`
+          log[level]({ untold }, `${what}: see /api/servers and /api/breakers`)
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * What keeps requests away from servers that are not well: every 100 ms a look at what the serving threads have counted and at
+ * what the probes found out, and of that the cells that the threads obey.
+ *
+ *   probes   --> verdicts -------\
+ *   requests --> ejections ------- admission of each server --> SHARED.admit
+ *            \-> its breaker ----/
+ *   requests --> breakers of frontends --> SHARED.admit, adaptive limits --> SHARED.limit
+ *
+ * What has no cause is not looked at: pools by alarms of the threads, verdicts, slow start and changes.
+ */
+import type { Delta, PlacedBackend } from '../../model/snapshot.ts'
+import {
+  type BreakerReport,
+  type GuardView,
+  type ServerReport,
+} from '../../observe/guard-report.ts'
+import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
+import type { ControlLog } from '../journal.ts'
+import type { Publisher } from '../publish.ts'
+import { createAlarms } from './alarms.ts'
+import type { BreakerContext, GuardedBreaker } from './breakers.ts'
+import { createGuardJournal } from './guard-journal.ts'
+import { createHooks, type SendHook } from './hooks.ts'
+import { createLeaving } from './leaving.ts'
+import { GuardedPool, type PoolContext } from './pool.ts'
+import type { Probe } from './probe.ts'
+import { createProber } from './prober.ts'
+import type { GuardedServer } from './server.ts'
+import { createStalls, TICK_MS } from './stalls.ts'
+import { createTotals } from './totals.ts'
+import { createWays } from './ways.ts'
+
+export interface GuardsOptions {
+  readonly scoreboard: Scoreboard
+  readonly publisher: Pick<Publisher, 'listen'>
+  readonly log: ControlLog
+  /** ms, monotonic. */
+  readonly now: () => number
+  /** ms since the epoch, for people. */
+  readonly date: () => number
+  /** From 0 up to 1. */
+  readonly random: () => number
+  /** For how long a serving thread's event loop was held up lately at most, ms. */
+  readonly stallOfThreads: () => number
+  readonly probe: Probe
+  readonly sendHook: SendHook
+}
+
+export interface Guards extends GuardView {
+  start(): void
+  /** What stands in the scoreboard stays. */
+  stop(): Promise<void>
+  /** What `start` does every 100 ms. */
+  tick(): void
+  servers(): Iterable<ServerReport>
+  breakers(): Iterable<BreakerReport>
+}
+
+/** Of the main thread, for the pools of one tick. */
+const MOST_MS = 10
+/** Each is looked at as often as this, however many there are: an ejector that waits for a second begins anew. */
+const MOST_TICKS = 8
+
+export function createGuards(options: GuardsOptions): Guards {
+  const { scoreboard, publisher, log, now, date, random, stallOfThreads, probe, sendHook } = options
+  const journal = createGuardJournal(log)
+  const stalls = createStalls(stallOfThreads)
+  const hooks = createHooks(sendHook, (name, url, reason) => {
+    journal.warn({ url }, `the web-hook of ${name} failed: ${reason}`)
+  })
+  const totals = createTotals()
+  const alarms = createAlarms<GuardedPool>(scoreboard)
+  const leaving = createLeaving()
+  const pools = new Map<string, GuardedPool>()
+  const bySlot = new Map<number, GuardedPool>()
+  const serversByKey = new Map<string, Guarded>()
+  const serversBySlot = new Map<number, GuardedServer>()
+  /** To be looked at with the next tick. */
+  const awake = new Set<GuardedPool>()
+  let timer: NodeJS.Timeout | null = null
+
+  const prober = createProber({
+    probe,
+    now,
+    random,
+    onVerdict(key, verdict) {
+      const guarded = serversByKey.get(key)
+      if (guarded === undefined) return
+      guarded.pool.probed(guarded.server, verdict)
+      awake.add(guarded.pool)
+    },
+    onResult(key, ok, reason) {
+      totals.probe(ok)
+      serversByKey.get(key)?.server.probed({ ok, at: date(), reason })
+    },
+  })
+  const breakerContext: BreakerContext = { scoreboard, date, onState: tellBreaker }
+  const poolContext: PoolContext = {
+    ...breakerContext,
+    prober,
+    isHeldUp: (at) => stalls.isHeldUp(at),
+    onServer: tellServer,
+    onEjected: (reason) => totals.ejection(reason),
+    onPanic: tellPanic,
+  }
+  const ways = createWays(breakerContext)
+
+  // Before any thread hears of them: a server that waits for its first success must have no requests before.
+  publisher.listen({ onPlaced: place })
+
+  function place({ upserts, deletes }: Delta): void {
+    const at = now()
+    for (const placed of upserts.backends) placeBackend(placed, at)
+    for (const placed of upserts.frontends) ways.upsert(placed)
+    for (const id of deletes.frontends) ways.remove(id)
+    for (const id of deletes.backends) removeBackend(id)
+  }
+
+  function placeBackend(placed: PlacedBackend, at: number): void {
+    const { id } = placed.object
+    for (const slot of placed.serverSlots) leaving.forget(slot)
+    const known = pools.get(id)
+    if (known === undefined) pools.set(id, new GuardedPool(placed, at, poolContext))
+    else {
+      bySlot.delete(known.slot)
+      for (const server of known.update(placed, at)) drop(server, known)
+    }
+    const pool = known ?? pools.get(id)
+    if (pool === undefined) return
+    bySlot.set(pool.slot, pool)
+    for (const server of pool.servers) {
+      serversByKey.set(server.key, { server, pool })
+      serversBySlot.set(server.slot.number, server)
+      alarms.add(server.slot.number, pool)
+    }
+    awake.add(pool)
+  }
+
+  function removeBackend(id: string): void {
+    const pool = pools.get(id)
+    if (pool === undefined) return
+    pools.delete(id)
+    bySlot.delete(pool.slot)
+    awake.delete(pool)
+    for (const server of pool.servers) drop(server, pool)
+  }
+
+  function drop(server: GuardedServer, pool: GuardedPool): void {
+    prober.forget(server.key)
+    serversByKey.delete(server.key)
+    serversBySlot.delete(server.slot.number)
+    alarms.remove(server.slot.number, pool)
+    leaving.add(server, date())
+  }
+
+  function tick(): void {
+    const at = now()
+    stalls.tick(at)
+    prober.tick(at)
+    alarms.look((pool) => {
+      pool.watch(at)
+      awake.add(pool)
+    })
+    lookAtPools(at)
+    ways.tick(at)
+    leaving.tick()
+    journal.tick(at)
+  }
+
+  /** When there are very many, those that were looked at go to the end of the line. */
+  function lookAtPools(at: number): void {
+    const least = Math.ceil(awake.size / MOST_TICKS)
+    let left = awake.size
+    let looked = 0
+    for (const pool of awake) {
+      if (left-- === 0) return
+      awake.delete(pool)
+      if (pool.tick(at)) awake.add(pool)
+      if (++looked >= least && looked % 64 === 0 && now() - at > MOST_MS) return
+    }
+  }
+
+  function tellServer(server: GuardedServer): void {
+    const { backend, url, state, reason, name } = server
+    if (state === null) return
+    totals.change(state)
+    const tell = state === 'down' || state === 'ejected' ? journal.warn : journal.info
+    const why = reason === null ? '' : `: ${reason}`
+    tell({ backend, server: url, state }, `${name} is ${state}${why}`)
+  }
+
+  function tellPanic({ id, isPanic }: GuardedPool): void {
+    if (isPanic) {
+      const what = 'too few of its servers are well, so all of them are used'
+      journal.warn({ backend: id }, `backend "${id}" panics: ${what}`)
+    } else journal.info({ backend: id }, `backend "${id}" panics no longer`)
+  }
+
+  function tellBreaker(breaker: GuardedBreaker): void {
+    const { owner, condition, state, spec, name } = breaker
+    const isTripped = state === 'tripped'
+    if (isTripped) totals.trip()
+    const tell = isTripped ? journal.warn : journal.info
+    tell({ ...owner, condition, state }, `${name} is ${state}`)
+    const hook = isTripped ? spec.onTripped : state === 'standby' ? spec.onStandby : null
+    if (hook !== null) hooks.send(breaker, hook, name)
+  }
+
+  function* servers(): Generator<ServerReport> {
+    for (const { servers } of pools.values()) for (const server of servers) yield server.report()
+    yield* leaving.reports()
+  }
+
+  function* breakers(): Generator<BreakerReport> {
+    for (const breaker of ways.breakers()) yield breaker.report()
+    for (const { servers } of pools.values()) {
+      for (const { breaker } of servers) if (breaker !== null) yield breaker.report()
+    }
+  }
+
+  return {
+    start() {
+      timer ??= setInterval(tick, TICK_MS).unref()
+    },
+    async stop() {
+      if (timer !== null) clearInterval(timer)
+      await Promise.all([prober.stop(), hooks.stop()])
+    },
+    tick,
+    servers,
+    breakers,
+    server: (slot) => serversBySlot.get(slot)?.report() ?? null,
+    panics: (slot) => bySlot.get(slot)?.isPanic === true,
+    tally: () => totals.tally(),
+    trips: () => totals.trips(),
+    limits: () => ways.limits(),
+  }
+}
+
+interface Guarded {
+  readonly server: GuardedServer
+  readonly pool: GuardedPool
+}

@@ -1,0 +1,213 @@
+/**
+ * A backend's servers as the control plane watches them: what probes, requests, breakers and slow start say of each comes
+ * together here, and becomes the one cell by which the threads obey.
+ */
+import type { Backend, PlacedBackend } from '../../model/snapshot.ts'
+import type { EjectionReason, ServerState } from '../../observe/guard-report.ts'
+import { Ejector, type EjectorChange } from '../../policy/ejector.ts'
+import { admitPool, type Standing } from '../../policy/pool-admission.ts'
+import { SHARED } from '../../scoreboard/layout.ts'
+import { GuardedBreaker, type BreakerContext } from './breakers.ts'
+import { writeCell } from './cells.ts'
+import type { Prober } from './prober.ts'
+import { GuardedServer } from './server.ts'
+
+export interface PoolContext extends BreakerContext {
+  readonly prober: Pick<Prober, 'follow' | 'forget' | 'verdict'>
+  /** Our own process was held up lately: what was counted meanwhile tells nothing. */
+  readonly isHeldUp: (now: number) => boolean
+  /** It has come to another state. */
+  readonly onServer: (server: GuardedServer) => void
+  readonly onEjected: (reason: EjectionReason) => void
+  readonly onPanic: (pool: GuardedPool) => void
+}
+
+/** An alarm is over when none was raised for so long. */
+const WATCH_MS = 10_000
+
+export class GuardedPool {
+  readonly id: string
+  slot: number
+  servers: readonly GuardedServer[] = []
+  isPanic = false
+  #backend: Backend
+  #hasBreakers = false
+  #isRamping = false
+  /** Something of a server is not in its cell yet. */
+  #isStale = false
+  /** Until then the servers' counts are read at each tick. */
+  #watchedUntil = -Infinity
+  readonly #ejector: Ejector
+  readonly #context: PoolContext
+
+  constructor(placed: PlacedBackend, now: number, context: PoolContext) {
+    this.id = placed.object.id
+    this.slot = placed.slot
+    this.#backend = placed.object
+    this.#context = context
+    this.#ejector = new Ejector(placed.object.ejection)
+    this.servers = this.#serversOf(placed)
+    // Those that a pool begins with have come together: none is to be spared for the others.
+    for (const server of this.servers) server.wasUsable = true
+    this.#begin(now)
+  }
+
+  /** Answers with the servers that are gone. */
+  update(placed: PlacedBackend, now: number): readonly GuardedServer[] {
+    const before = this.servers
+    this.servers = this.#serversOf(placed)
+    this.slot = placed.slot
+    this.#backend = placed.object
+    this.#ejector.update(placed.object.ejection)
+    this.#begin(now)
+    const kept = new Set(this.servers)
+    return before.filter((server) => !kept.has(server))
+  }
+
+  /** A server of it has failed: for a while they are all looked at. */
+  watch(now: number): void {
+    const { failures, errors, successRate } = this.#backend.ejection
+    if (failures === 0 && errors === 0 && successRate === null) return
+    // All that fails raises an alarm: nothing against a server was counted while there was none.
+    if (now >= this.#watchedUntil) this.#ejector.skip(now)
+    this.#watchedUntil = now + WATCH_MS
+  }
+
+  /** Its probes have made it up or down: the threads see it with the next tick. */
+  probed(server: GuardedServer, verdict: 'up' | 'down'): void {
+    server.verdict = verdict
+    this.#isStale = true
+  }
+
+  /** Whether it wants to be asked at the next tick without a cause. */
+  tick(now: number): boolean {
+    if (this.#hasBreakers) {
+      for (const { breaker } of this.servers) {
+        if (breaker?.tick(now) === true) this.#isStale = true
+      }
+    }
+    if (now < this.#watchedUntil || this.#ejector.ejected > 0) this.#judge(now)
+    if (this.#isStale || this.#isRamping) this.#admit(now)
+    return (
+      this.#hasBreakers || this.#isRamping || this.#ejector.ejected > 0 || now < this.#watchedUntil
+    )
+  }
+
+  #begin(now: number): void {
+    this.#hasBreakers = this.servers.some(({ breaker }) => breaker !== null)
+    // From here on the ejector knows what was counted before.
+    this.#judge(now)
+    this.#admit(now)
+  }
+
+  #judge(now: number): void {
+    const { scoreboard, isHeldUp } = this.#context
+    const evidence = this.servers.map((server) => server.evidence(scoreboard))
+    if (isHeldUp(now)) {
+      this.#ejector.discard(evidence)
+      for (const server of this.servers) server.forgetRows()
+    } else {
+      for (const change of this.#ejector.tick(now, evidence)) this.#apply(change)
+    }
+  }
+
+  #apply(change: EjectorChange): void {
+    const server = this.servers.find(({ url }) => url === change.url)
+    if (server === undefined) return
+    this.#isStale = true
+    if (change.kind === 'returned') {
+      server.ejection = null
+      return
+    }
+    server.ejection = `${change.detail}; for ${formatSeconds(change.forMs)}`
+    server.countEjection(change.reason)
+    this.#context.onEjected(change.reason)
+  }
+
+  #admit(now: number): void {
+    this.#isStale = false
+    const { slowStartMs, panic } = this.#backend
+    for (const server of this.servers) {
+      const { isUsable } = server
+      if (isUsable && !server.wasUsable && slowStartMs > 0) server.rampSince = now
+      server.wasUsable = isUsable
+    }
+    const { servers, isPanic } = admitPool(
+      this.servers.map((server) => server.standing(now, slowStartMs)),
+      panic,
+    )
+    this.#isRamping = this.servers.some(({ rampSince }) => rampSince !== null)
+    for (const [at, server] of this.servers.entries()) {
+      const admission = servers[at]
+      if (admission === undefined) continue
+      writeCell(server.slot, SHARED.admit, admission.admit)
+      this.#enter(server, admission.state)
+    }
+    // All are used as well while all wait for their first success, which is how every start begins.
+    const panics =
+      isPanic && this.servers.some(({ state }) => state === 'down' || state === 'ejected')
+    if (panics === this.isPanic) return
+    this.isPanic = panics
+    this.#context.onPanic(this)
+  }
+
+  #enter(server: GuardedServer, state: ServerState): void {
+    const before = server.state
+    if (state === before) return
+    server.state = state
+    server.since = this.#context.date()
+    // What it comes with is no change.
+    if (before === null) return
+    server.countChange(state)
+    this.#context.onServer(server)
+  }
+
+  #serversOf({ object, serverSlots, breakerSlots }: PlacedBackend): readonly GuardedServer[] {
+    const { scoreboard, date } = this.#context
+    const known = new Map(this.servers.map((server) => [server.url, server]))
+    const found = new Map<string, GuardedServer>()
+    for (const [at, declared] of object.servers.entries()) {
+      const number = serverSlots[at]
+      // A url that stands twice is one server.
+      if (number === undefined || found.has(declared.url)) continue
+      const server =
+        known.get(declared.url) ??
+        new GuardedServer(object.id, declared, scoreboard.slot(number), date())
+      server.declared = declared
+      server.verdict = this.#verdictOf(server, object)
+      server.breaker = this.#breakerOf(server, object, breakerSlots[at])
+      found.set(declared.url, server)
+    }
+    return [...found.values()]
+  }
+
+  #verdictOf(server: GuardedServer, { health, tls }: Backend): Standing['probe'] {
+    const { prober } = this.#context
+    const wasServed = server.state !== null
+    if (health === null) {
+      prober.forget(server.key)
+      server.lastProbe = null
+      return 'up'
+    }
+    prober.follow(server.key, { server: server.declared, check: health, tls }, wasServed)
+    return prober.verdict(server.key)
+  }
+
+  #breakerOf(
+    { url, breaker }: GuardedServer,
+    { id, breaker: spec }: Backend,
+    number: number | undefined,
+  ): GuardedBreaker | null {
+    if (spec === null || number === undefined) return null
+    if (breaker?.slot.number === number && breaker.condition === spec.condition) {
+      breaker.update(spec)
+      return breaker
+    }
+    const owner = { frontend: null, backend: id, server: url }
+    return new GuardedBreaker(owner, spec, this.#context.scoreboard.slot(number), this.#context)
+  }
+}
+
+function formatSeconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`
+}

@@ -1,0 +1,243 @@
+/**
+ * One question to one server: does it take a connection, does it answer as expected. A connection of its own each time, as
+ * a client that is new to it would have. It sets no time limit: whoever asks ends it by the signal, see prober.ts.
+ */
+import { lookup as systemLookup, type LookupAddress } from 'node:dns'
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
+import { Client, type Dispatcher } from 'undici'
+import { denyHost } from '../../model/denied-address.ts'
+import { bracketHost } from '../../model/host.ts'
+import type { Backend, HealthCheck, Server } from '../../model/snapshot.ts'
+import { compileRegexp } from '../../routing/regexp.ts'
+
+export interface ProbeTarget {
+  readonly server: Server
+  readonly check: HealthCheck
+  readonly tls: Backend['tls']
+}
+
+/** `reason` is for people: `GET /healthz answered 503, expected 200-399`. */
+export type ProbeResult =
+  { readonly ok: true; readonly tookMs: number } | { readonly ok: false; readonly reason: string }
+
+/** Never rejects; ends soon when the signal says so. */
+export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeResult>
+
+/** What is read of a body to look for the pattern in it. */
+const MOST_BODY_BYTES = 64 * 1024
+
+export function createProbe(version: string, now: () => number = () => performance.now()): Probe {
+  const userAgent = `sluice-health/${version}`
+  return async (target, signal) => {
+    const began = now()
+    try {
+      const reason = await ask(target, userAgent, signal)
+      return reason === null ? { ok: true, tookMs: now() - began } : { ok: false, reason }
+    } catch (error) {
+      return { ok: false, reason: messageOf(error) }
+    }
+  }
+}
+
+/** Null: all is well. */
+async function ask(
+  target: ProbeTarget,
+  userAgent: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { server, check } = target
+  const denied = denyHost(server.host)
+  if (denied !== null) return `${server.host} is not asked: it ${denied}`
+  const line = new Line(target)
+  // Not through undici: it would hear of it only once there is a connection.
+  const callOff = (): void => line.close(new Error('it was called off'))
+  signal.addEventListener('abort', callOff)
+  if (signal.aborted) callOff()
+  try {
+    return check.http === null ? await line.connected() : await askHttp(line, check.http, userAgent)
+  } finally {
+    signal.removeEventListener('abort', callOff)
+    line.close(null)
+  }
+}
+
+async function askHttp(
+  line: Line,
+  http: NonNullable<HealthCheck['http']>,
+  userAgent: string,
+): Promise<string | null> {
+  const { method, path } = http
+  const client = new Client(line.origin, {
+    connect: (_options, done) => {
+      line.open(
+        (socket) => done(null, socket),
+        (error) => done(error, null),
+      )
+    },
+    // No second request: it asks the server to close.
+    pipelining: 0,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+  try {
+    const headers = headersOf(http, userAgent)
+    const asked = method as Dispatcher.HttpMethod
+    const { statusCode, body } = await client.request({ method: asked, path, headers })
+    // What is left of it goes with the connection.
+    body.on('error', () => undefined)
+    if (!http.statuses.some(([from, to]) => statusCode >= from && statusCode <= to)) {
+      return `${method} ${path} answered ${statusCode}, expected ${statusesText(http.statuses)}`
+    }
+    if (http.body === null || (await holds(http.body, body))) return null
+    return `${method} ${path} answered ${statusCode}, but its body does not match ${http.body}`
+  } catch (error) {
+    if (!line.isOpen) return `cannot connect to ${line.where}: ${messageOf(error)}`
+    return `${method} ${path} got no whole answer: ${messageOf(error)}`
+  } finally {
+    await client.destroy()
+  }
+}
+
+function headersOf(
+  { host, headers }: NonNullable<HealthCheck['http']>,
+  userAgent: string,
+): Record<string, string> {
+  const hasAgent = Object.keys(headers).some((name) => name.toLowerCase() === 'user-agent')
+  return {
+    ...(hasAgent ? {} : { 'user-agent': userAgent }),
+    ...headers,
+    ...(host === null ? {} : { host }),
+  }
+}
+
+async function holds(pattern: string, body: AsyncIterable<Uint8Array>): Promise<boolean> {
+  const regexp = compileRegexp(pattern, false, (message) => {
+    throw new Error(message)
+  })
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes >= MOST_BODY_BYTES) break
+  }
+  return regexp.test(Buffer.concat(chunks).toString('utf8', 0, MOST_BODY_BYTES))
+}
+
+/** The connection of one probe, closed with it whatever state it is in. */
+class Line {
+  readonly origin: string
+  readonly where: string
+  /** It has been connected, with TLS where that is spoken. */
+  isOpen = false
+  readonly #target: ProbeTarget
+  readonly #port: number
+  #socket: Socket | null = null
+  /** Why it cannot be opened (again). */
+  #ended: Error | null = null
+
+  constructor(target: ProbeTarget) {
+    const { scheme, host, port } = target.server
+    this.#target = target
+    this.#port = target.check.port ?? port
+    this.where = `${bracketHost(host)}:${this.#port}`
+    this.origin = `${scheme}://${this.where}`
+  }
+
+  /** For a check without http: null as soon as there is a connection. */
+  connected(): Promise<string | null> {
+    return new Promise((resolve) => {
+      this.open(
+        () => resolve(null),
+        (error) => resolve(`cannot connect to ${this.where}: ${messageOf(error)}`),
+      )
+    })
+  }
+
+  /** Once. */
+  open(onOpen: (socket: Socket) => void, onError: (error: Error) => void): void {
+    if (this.#ended !== null) {
+      onError(this.#ended)
+      return
+    }
+    this.#ended = new Error('the connection was closed before the answer')
+    const speaksTls = this.#target.server.scheme === 'https' && this.#target.check.http !== null
+    const socket = speaksTls ? this.#connectTls() : this.#connectTcp()
+    this.#socket = socket
+    socket.setNoDelay(true)
+    socket.on('error', (error) => {
+      if (!this.isOpen) onError(error)
+    })
+    socket.once(speaksTls ? 'secureConnect' : 'connect', () => {
+      this.isOpen = true
+      onOpen(socket)
+    })
+  }
+
+  /** `error`: what whoever waits for it is told. */
+  close(error: Error | null): void {
+    this.#ended ??= error
+    this.#socket?.destroy(error ?? undefined)
+  }
+
+  #connectTcp(): Socket {
+    return connectTcp({ host: this.#target.server.host, port: this.#port, lookup: checkedLookup })
+  }
+
+  #connectTls(): Socket {
+    const { server, tls } = this.#target
+    return connectTls({
+      host: server.host,
+      port: this.#port,
+      lookup: checkedLookup,
+      secureContext: contextFor(tls.ca),
+      // RFC 6066 section 3: an address is not a name to ask for.
+      servername: tls.serverName ?? (isIP(server.host) === 0 ? server.host : ''),
+      rejectUnauthorized: tls.verify,
+      ALPNProtocols: ['http/1.1'],
+    })
+  }
+}
+
+/** As for requests: metadata services and link-local addresses are never asked, whatever name resolves to them. */
+const checkedLookup: LookupFunction = (hostname, options, callback) => {
+  systemLookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    if (error !== null) {
+      callback(error, '')
+      return
+    }
+    const allowed = addresses.filter(({ address }) => denyHost(address) === null)
+    const [first] = allowed
+    if (first === undefined) {
+      callback(new Error(`${hostname} resolves to link-local or unspecified addresses only`), '')
+    } else if (options.all === true) callback(null, allowed)
+    else callback(null, first.address, first.family)
+  })
+}
+
+const MOST_CONTEXTS = 64
+const contexts = new Map<string | null, SecureContext>()
+
+/** One for all servers that trust the same authorities: parsing them takes longer than a probe. The latest are kept. */
+function contextFor(ca: string | null): SecureContext {
+  const known = contexts.get(ca)
+  if (known !== undefined) return known
+  const context = createSecureContext({ minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) })
+  if (contexts.size >= MOST_CONTEXTS) {
+    const [oldest] = contexts.keys()
+    if (oldest !== undefined) contexts.delete(oldest)
+  }
+  contexts.set(ca, context)
+  return context
+}
+
+function statusesText(statuses: NonNullable<HealthCheck['http']>['statuses']): string {
+  return statuses.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ')
+}
+
+function messageOf(error: unknown): string {
+  // Several addresses were tried: each has its own.
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,39 @@
+/** What happened to all servers and breakers that there ever were: what metrics say of those without series of their own. */
+import {
+  noTally,
+  type EjectionReason,
+  type ServerState,
+  type ServerTally,
+} from '../../observe/guard-report.ts'
+
+export interface Totals {
+  change(to: ServerState): void
+  probe(ok: boolean): void
+  ejection(reason: EjectionReason): void
+  trip(): void
+  tally(): ServerTally
+  trips(): number
+}
+
+export function createTotals(): Totals {
+  const changes = { ...noTally.changes }
+  const probes = { ...noTally.probes }
+  const ejections = { ...noTally.ejections }
+  let trips = 0
+  return {
+    change(to) {
+      changes[to]++
+    },
+    probe(ok) {
+      probes[ok ? 'success' : 'failure']++
+    },
+    ejection(reason) {
+      ejections[reason]++
+    },
+    trip() {
+      trips++
+    },
+    tally: () => ({ changes, probes, ejections }),
+    trips: () => trips,
+  }
+}

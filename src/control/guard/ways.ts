@@ -1,0 +1,133 @@
+/** What frontends have on their way that the control plane decides for: breakers, and limits that adapt. Known by their slots. */
+import { adaptiveSpecOf } from '../../middleware/adaptive.ts'
+import { breakerSpecOf } from '../../middleware/breaker.ts'
+import type { MiddlewareSpec, PlacedFrontend } from '../../model/snapshot.ts'
+import type { LimitReport } from '../../observe/guard-report.ts'
+import { AdaptiveLimit } from '../../policy/gradient.ts'
+import { COUNT, SHARED } from '../../scoreboard/layout.ts'
+import { sharedLoad, type Scoreboard, type Slot } from '../../scoreboard/scoreboard.ts'
+import { GuardedBreaker, type BreakerContext } from './breakers.ts'
+import { writeCell } from './cells.ts'
+
+export interface Ways {
+  upsert(placed: PlacedFrontend): void
+  remove(frontend: string): void
+  tick(now: number): void
+  breakers(): Iterable<GuardedBreaker>
+  limits(): Iterable<LimitReport>
+}
+
+/** Frontends of one backend may share one. */
+interface Held {
+  readonly holders: Set<string>
+  readonly thing: GuardedBreaker | GuardedLimit
+}
+
+export function createWays(context: BreakerContext): Ways {
+  const bySlot = new Map<number, Held>()
+  /** Those without are not here. */
+  const slotsOf = new Map<string, readonly number[]>()
+
+  function upsert({ object: { id, backend, middlewares }, states }: PlacedFrontend): void {
+    const before = slotsOf.get(id) ?? []
+    const after: number[] = []
+    for (const [at, spec] of middlewares.entries()) {
+      const number = states[at]
+      // Others remember something of their own, and may do so in a table, whose number is none of a slot.
+      if (number == null || !KINDS.has(spec.kind)) continue
+      const held = bySlot.get(number) ?? {
+        holders: new Set(),
+        thing: create(spec, id, backend, context.scoreboard.slot(number), context),
+      }
+      held.holders.add(id)
+      bySlot.set(number, held)
+      after.push(number)
+    }
+    release(
+      id,
+      before.filter((number) => !after.includes(number)),
+    )
+    if (after.length === 0) slotsOf.delete(id)
+    else slotsOf.set(id, after)
+  }
+
+  function release(frontend: string, numbers: readonly number[]): void {
+    for (const number of numbers) {
+      const held = bySlot.get(number)
+      held?.holders.delete(frontend)
+      // From now on its slot may become another's: nothing is written there any more.
+      if (held?.holders.size === 0) bySlot.delete(number)
+    }
+  }
+
+  function* things<T>(pick: (thing: Held['thing']) => T | null): Generator<T> {
+    for (const { thing } of bySlot.values()) {
+      const picked = pick(thing)
+      if (picked !== null) yield picked
+    }
+  }
+
+  return {
+    upsert,
+    remove(frontend) {
+      release(frontend, slotsOf.get(frontend) ?? [])
+      slotsOf.delete(frontend)
+    },
+    tick(now) {
+      for (const { thing } of bySlot.values()) thing.tick(now)
+    },
+    breakers: () => things((thing) => (thing instanceof GuardedBreaker ? thing : null)),
+    limits: () => things((thing) => (thing instanceof GuardedLimit ? thing.report() : null)),
+  }
+}
+
+const KINDS = new Set(['breaker', 'adaptive'])
+
+function create(
+  { kind, options }: MiddlewareSpec,
+  frontend: string,
+  backend: string | null,
+  slot: Slot,
+  context: BreakerContext,
+): Held['thing'] {
+  if (kind === 'breaker') {
+    const owner = { frontend, backend: null, server: null }
+    return new GuardedBreaker(owner, breakerSpecOf(options), slot, context)
+  }
+  const owner = backend === null ? { frontend, backend } : { frontend: null, backend }
+  return new GuardedLimit(owner, options, slot, context.scoreboard)
+}
+
+class GuardedLimit {
+  readonly #owner: Pick<LimitReport, 'frontend' | 'backend'>
+  readonly #slot: Slot
+  readonly #scoreboard: Scoreboard
+  readonly #adaptive: AdaptiveLimit
+
+  constructor(
+    owner: Pick<LimitReport, 'frontend' | 'backend'>,
+    options: unknown,
+    slot: Slot,
+    scoreboard: Scoreboard,
+  ) {
+    const spec = adaptiveSpecOf(options)
+    this.#owner = owner
+    this.#slot = slot
+    this.#scoreboard = scoreboard
+    this.#adaptive = new AdaptiveLimit(spec)
+    writeCell(slot, SHARED.limit, spec.initial)
+  }
+
+  tick(now: number): void {
+    const limit = this.#adaptive.tick(now, {
+      answered: this.#scoreboard.sumOf(this.#slot, COUNT.answered),
+      headMs: this.#scoreboard.sumOf(this.#slot, COUNT.headMs),
+      inFlight: sharedLoad(this.#slot, SHARED.inFlight),
+    })
+    writeCell(this.#slot, SHARED.limit, limit)
+  }
+
+  report(): LimitReport {
+    return { ...this.#owner, limit: sharedLoad(this.#slot, SHARED.limit) }
+  }
+}

@@ -1,0 +1,55 @@
+/** Calls a web-hook, once. Whoever asked for it tells how that went. */
+import { Agent, request } from 'undici'
+import { checkedLookup } from '../../http/checked-lookup.ts'
+import { denyHost } from '../../model/denied-address.ts'
+import type { WebHook } from '../../model/snapshot.ts'
+
+export interface SendOptions {
+  /** Until the head of the answer. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+const PATIENCE_MS = 5_000
+
+/**
+ * Resolves with the status of the answer when that is 2xx, and rejects with the reason otherwise. Redirects are not followed,
+ * the body of the answer is not read.
+ */
+export async function sendHook(hook: WebHook, options: SendOptions = {}): Promise<number> {
+  const { timeoutMs = PATIENCE_MS, signal } = options
+  const { host, hostname } = new URL(hook.url)
+  const denied = denyHost(hostname.replace(/^\[|\]$/g, ''))
+  if (denied !== null) throw new Error(`cannot call ${host}: it ${denied}`)
+  // An agent of its own: never through a proxy that the environment names, and nothing stays open.
+  const agent = new Agent({ connect: { lookup: checkedLookup, timeout: timeoutMs } })
+  const timeout = AbortSignal.timeout(timeoutMs)
+  try {
+    const { statusCode, body } = await request(hook.url, {
+      method: hook.method as 'POST',
+      headers: writeHeaders(hook),
+      body: hook.body === '' ? null : hook.body,
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      dispatcher: agent,
+    })
+    // It breaks when the agent is destroyed, which is nobody's concern.
+    body.on('error', () => {})
+    if (statusCode >= 300) throw new Error(`it answered ${statusCode}`)
+    return statusCode
+  } catch (error) {
+    const reason = timeout.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error)
+    throw new Error(`cannot call ${host}: ${reason}`, { cause: error })
+  } finally {
+    await agent.destroy()
+  }
+}
+
+function writeHeaders({ headers }: WebHook): Record<string, string | string[]> {
+  return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name, [...values]]))
+}
+
+/** Of several addresses that fail together the first tells enough. */
+function reasonOf(error: unknown): string {
+  const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [error]
+  return first instanceof Error ? first.message : String(first)
+}

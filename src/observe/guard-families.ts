@@ -1,0 +1,140 @@
+/** The metrics of what guards the servers: health, ejection, breakers, retry budgets and adaptive limits. */
+import { COUNT } from '../scoreboard/layout.ts'
+import type { Family } from './families.ts'
+import {
+  BREAKER_STATES,
+  EJECTION_REASONS,
+  PROBE_RESULTS,
+  SERVER_STATES,
+  type BreakerReport,
+  type ServerState,
+  type ServerTally,
+} from './guard-report.ts'
+import type { GuardScrape } from './guard-series.ts'
+import { toSample, type Sample } from './samples.ts'
+import { OTHER, type Labels } from './series.ts'
+
+export const GUARD_FAMILIES: readonly Family[] = [
+  ofGuards(
+    'sluice_server_state',
+    'gauge',
+    `1 for the state that a server is in: ${SERVER_STATES.join(', ')}`,
+    ({ servers }) =>
+      servers.map(({ labels, report }) => ({
+        value: 1,
+        labels: { state: report.state },
+        sharedLabels: labels,
+      })),
+  ),
+  ofTallies(
+    'sluice_server_state_changes_total',
+    'Changes of the state of a server, by the state that it came to',
+    ({ changes }) =>
+      SERVER_STATES.filter((to) => changes[to] > 0 || ALARMING.has(to)).map((to) => [
+        changes[to],
+        { to },
+      ]),
+  ),
+  ofTallies('sluice_server_probes_total', 'Health probes of a server, by result', ({ probes }) =>
+    probes.success + probes.failure === 0
+      ? []
+      : PROBE_RESULTS.map((result) => [probes[result], { result }]),
+  ),
+  ofTallies(
+    'sluice_server_ejections_total',
+    'Times that a server was ejected for what requests to it told, by reason',
+    ({ ejections }) =>
+      EJECTION_REASONS.filter((reason) => ejections[reason] > 0).map((reason) => [
+        ejections[reason],
+        { reason },
+      ]),
+  ),
+  {
+    name: 'sluice_server_failures_total',
+    type: 'counter',
+    help: 'Attempts at a server that failed before an answer, from the scoreboard',
+    samples: ({ servers }) => servers.rows.map((row) => toSample(row, ofFailed)),
+  },
+  ofGuards(
+    'sluice_backend_panic',
+    'gauge',
+    '1 while too few servers of a backend are well, and health and ejection are ignored, else 0',
+    ({ panics }) => panics.map(({ labels, panics }) => ({ value: panics ? 1 : 0, labels })),
+  ),
+  {
+    name: 'sluice_backend_retries_refused_total',
+    type: 'counter',
+    help: 'Retries that the budget of a backend refused, from the scoreboard',
+    samples: ({ backends }) => backends.rows.map((row) => toSample(row, ofRefused)),
+  },
+  ofGuards(
+    'sluice_breaker_state',
+    'gauge',
+    `1 for the state that a breaker is in: ${BREAKER_STATES.join(', ')}`,
+    ({ breakers }) =>
+      breakers.map((breaker) => ({
+        value: 1,
+        labels: { state: breaker.state },
+        sharedLabels: toLabels(breaker),
+      })),
+  ),
+  ofGuards('sluice_breaker_trips_total', 'counter', 'Times that a breaker tripped', (of) => [
+    ...of.breakers.map((breaker) => ({ value: breaker.trips, labels: toLabels(breaker) })),
+    ...(of.otherTrips === null ? [] : [{ value: of.otherTrips, labels: otherBreakers }]),
+  ]),
+  ofGuards(
+    'sluice_adaptive_limit',
+    'gauge',
+    'Requests that an adaptive limit allows at a time',
+    ({ limits }) =>
+      limits.map(({ frontend, backend, limit }) => ({
+        value: limit,
+        labels: { frontend: frontend ?? '', backend: backend ?? '' },
+      })),
+  ),
+]
+
+// States that never came are left out, but for those that are alarmed on: a rate cannot see a series' first step.
+const ALARMING = new Set<ServerState>(['down', 'ejected'])
+
+const otherBreakers: Labels = { frontend: OTHER, backend: OTHER, server: OTHER, condition: OTHER }
+
+function ofGuards(
+  name: string,
+  type: Family['type'],
+  help: string,
+  samplesOf: (guards: GuardScrape) => readonly Sample[],
+): Family {
+  return {
+    name,
+    type,
+    help: `${help}, from the control plane`,
+    samples: ({ guards }) => samplesOf(guards),
+  }
+}
+
+function ofTallies(
+  name: string,
+  help: string,
+  countsOf: (tally: ServerTally) => readonly (readonly [value: number, labels: Labels])[],
+): Family {
+  const toSamples = (tally: ServerTally, sharedLabels: Labels): readonly Sample[] =>
+    countsOf(tally).map(([value, labels]) => ({ value, labels, sharedLabels }))
+  return ofGuards(name, 'counter', help, ({ servers, otherServers }) => [
+    ...servers.flatMap(({ labels, report }) => toSamples(report.tally, labels)),
+    ...(otherServers === null ? [] : toSamples(otherServers, { backend: OTHER, server: OTHER })),
+  ])
+}
+
+function ofFailed({ counts }: { readonly counts: Float64Array }): number | undefined {
+  return counts[COUNT.failed]
+}
+
+function ofRefused({ counts }: { readonly counts: Float64Array }): number | undefined {
+  return counts[COUNT.retriesRefused]
+}
+
+/** Those that are empty are none to Prometheus. */
+function toLabels({ frontend, backend, server, condition }: BreakerReport): Labels {
+  return { frontend: frontend ?? '', backend: backend ?? '', server: server ?? '', condition }
+}

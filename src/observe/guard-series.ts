@@ -1,0 +1,133 @@
+/**
+ * What a scrape says of servers, breakers and limits. Servers have series where they have them in the scoreboard's metrics;
+ * breakers and limits have at most `limit`. What happened to all others is the sum that the guards keep less what was shown
+ * of it, scrape by scrape, so that no counter ever falls.
+ */
+import type { BreakerReport, GuardView, LimitReport, ServerReport } from './guard-report.ts'
+import {
+  EJECTION_REASONS,
+  noTally,
+  PROBE_RESULTS,
+  SERVER_STATES,
+  type ServerTally,
+} from './guard-report.ts'
+import type { Row } from './series.ts'
+
+export interface GuardScrape {
+  readonly servers: readonly GuardedServer[]
+  /** Null while every server has series of its own. */
+  readonly otherServers: ServerTally | null
+  /** Labels of backends, and whether each panics. */
+  readonly panics: readonly { readonly labels: Row['labels']; readonly panics: boolean }[]
+  readonly breakers: readonly BreakerReport[]
+  readonly otherTrips: number | null
+  readonly limits: readonly LimitReport[]
+}
+
+export interface GuardedServer {
+  readonly labels: Row['labels']
+  readonly report: ServerReport
+}
+
+export type GuardReader = (servers: readonly Row[], backends: readonly Row[]) => GuardScrape
+
+export const nobody: GuardView = {
+  server: () => null,
+  panics: () => false,
+  tally: () => noTally,
+  trips: () => 0,
+  breakers: () => [],
+  limits: () => [],
+}
+
+export function createGuardReader(guards: GuardView, limit: number): GuardReader {
+  const serversBeyond = createRest()
+  const tripsBeyond = createRest()
+
+  return (serverRows, backendRows) => {
+    const servers = serverRows.flatMap(({ labels, slot }) => {
+      const report = slot === null ? null : guards.server(slot)
+      return report === null ? [] : [{ labels, report }]
+    })
+    const gains = servers.map(({ labels, report }): Gain => [
+      `${labels['server']} ${labels['backend']}`,
+      toCounts(report.tally),
+    ])
+    const others = serversBeyond(gains, toCounts(guards.tally()))
+    const all = distinctBreakers(guards.breakers())
+    const breakers = all.slice(0, limit)
+    const trips = tripsBeyond(
+      breakers.map((breaker) => [identityOf(breaker), [breaker.trips]]),
+      [guards.trips()],
+    )
+    const hasOthers = serverRows.some(({ slot }) => slot === null)
+    return {
+      servers,
+      otherServers: hasOthers ? toTally(others) : null,
+      panics: backendRows.flatMap(({ labels, slot }) =>
+        slot === null ? [] : [{ labels, panics: guards.panics(slot) }],
+      ),
+      breakers,
+      otherTrips: all.length > limit ? (trips[0] ?? 0) : null,
+      limits: distinctLimits(guards.limits()).slice(0, limit),
+    }
+  }
+}
+
+type Gain = readonly [identity: string, counts: readonly number[]]
+
+/** What of a sum was not gained by those that are shown. */
+function createRest(): (shown: readonly Gain[], all: readonly number[]) => readonly number[] {
+  let before = new Map<string, readonly number[]>()
+  let allBefore: readonly number[] = []
+  let rest: readonly number[] = []
+
+  return (shown, all) => {
+    const gained = all.map((count, at) => count - (allBefore[at] ?? 0))
+    for (const [identity, counts] of shown) {
+      const known = before.get(identity) ?? []
+      counts.forEach((count, at) => {
+        // Less than before: it went and came again.
+        const last = known[at] ?? 0
+        gained[at] = (gained[at] ?? 0) - (count >= last ? count - last : count)
+      })
+    }
+    before = new Map(shown)
+    allBefore = all
+    rest = gained.map((count, at) => (rest[at] ?? 0) + Math.max(0, count))
+    return rest
+  }
+}
+
+function toCounts({ changes, probes, ejections }: ServerTally): readonly number[] {
+  return [
+    ...SERVER_STATES.map((state) => changes[state]),
+    ...PROBE_RESULTS.map((result) => probes[result]),
+    ...EJECTION_REASONS.map((reason) => ejections[reason]),
+  ]
+}
+
+function toTally(counts: readonly number[]): ServerTally {
+  let at = 0
+  const next = (): number => counts[at++] ?? 0
+  return {
+    changes: { unknown: next(), up: next(), down: next(), draining: next(), ejected: next() },
+    probes: { success: next(), failure: next() },
+    ejections: { failures: next(), errors: next(), 'success-rate': next() },
+  }
+}
+
+/** The same breaker twice on one way would be a series twice. */
+function distinctBreakers(breakers: Iterable<BreakerReport>): readonly BreakerReport[] {
+  return [...new Map(Array.from(breakers, (one) => [identityOf(one), one])).values()]
+}
+
+function identityOf({ frontend, backend, server, condition }: BreakerReport): string {
+  return JSON.stringify([frontend, backend, server, condition])
+}
+
+function distinctLimits(limits: Iterable<LimitReport>): readonly LimitReport[] {
+  const found = new Map<string, LimitReport>()
+  for (const one of limits) found.set(JSON.stringify([one.frontend, one.backend]), one)
+  return [...found.values()]
+}

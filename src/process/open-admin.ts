@@ -1,0 +1,80 @@
+/** The admin of a running program: what it shows is asked of its parts. */
+import { type Admin, createAdmin } from '../admin/server.ts'
+import type { Control } from '../control/control.ts'
+import type { Guards } from '../control/guard/guards.ts'
+import type { Publisher } from '../control/publish.ts'
+import type { Settings } from '../model/settings.ts'
+import type { Log } from '../observe/log.ts'
+import { createMetrics } from '../observe/metrics.ts'
+import type { Sink } from '../observe/sink.ts'
+import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import type { Threads } from './threads.ts'
+
+export interface AdminParts {
+  readonly settings: Settings
+  readonly scoreboard: Scoreboard
+  readonly publisher: Publisher
+  readonly guards: Guards
+  readonly control: Control
+  readonly threads: Threads
+  readonly sink: Sink
+  readonly log: Log
+  readonly version: string
+}
+
+export function openAdmin(
+  parts: AdminParts,
+  state: () => 'starting' | 'ready' | 'draining',
+): Promise<Admin> {
+  const { settings, scoreboard, publisher, guards, control, threads, sink, log, version } = parts
+  let lastChangeAt: number | null = null
+  const metrics = createMetrics({
+    scoreboard,
+    objects: () => publisher.placed(),
+    status: () => {
+      const { workers, restarts, eventLoopDelays } = threads.status()
+      return {
+        revision: publisher.inForce(),
+        setAside: control.table().setAside.length,
+        lastChangeAt,
+        sources: control.sources(),
+        workers,
+        workerRestarts: restarts,
+        droppedLogLines: sink.dropped,
+        eventLoopDelays,
+      }
+    },
+    guards,
+    version,
+  })
+  publisher.listen({
+    onInForce(_number, changedAt) {
+      lastChangeAt = Date.now()
+      metrics.observeChange((lastChangeAt - changedAt) / 1000)
+    },
+  })
+  return createAdmin({
+    address: settings.admin.address,
+    table: () => control.table(),
+    guarded: guards,
+    metrics,
+    ready: () => ({
+      ready: state() === 'ready',
+      reason: state() === 'starting' ? whyNotReady(control) : state(),
+    }),
+    providers: control.sources,
+    confirm: control.confirm,
+    reload: control.reload,
+    log,
+  })
+}
+
+function whyNotReady(control: Control): string {
+  const silent = control
+    .sources()
+    .filter(({ state, required }) => required && state !== 'live')
+    .map(
+      ({ name, state, error }) => `source ${name} is ${state}${error === null ? '' : `: ${error}`}`,
+    )
+  return ['the first table is not in force yet', ...silent].join('; ')
+}

@@ -1,0 +1,20 @@
+/** What the system asks of the program. */
+export interface Signals {
+  /** The first SIGTERM or SIGINT. The second ends the program at once. */
+  readonly stop: Promise<NodeJS.Signals>
+}
+
+export function listenForSignals(reload: () => void, reopen: () => void): Signals {
+  const { promise: stop, resolve } = Promise.withResolvers<NodeJS.Signals>()
+  let isStopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1)
+      isStopping = true
+      resolve(signal)
+    })
+  }
+  process.on('SIGHUP', reload)
+  process.on('SIGUSR1', reopen)
+  return { stop }
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createHooks, type Hooks } from '../../src/control/guard/hooks.ts'
+import type { WebHook } from '../../src/model/snapshot.ts'
+import { turn } from '../support/until.ts'
+
+function hookOf(url: string): WebHook {
+  return { url, method: 'POST', headers: {}, body: '' }
+}
+
+interface Site {
+  readonly hooks: Hooks
+  /** Urls that are being called, in order. */
+  readonly underWay: string[]
+  readonly failures: string[]
+  /** Lets the call of the url end. */
+  end(url: string, error?: Error): Promise<void>
+}
+
+function createSite(): Site {
+  const underWay: string[] = []
+  const failures: string[] = []
+  const calls = new Map<string, PromiseWithResolvers<void>>()
+  const hooks = createHooks(
+    ({ url }, { signal }) => {
+      const call = Promise.withResolvers<void>()
+      signal.addEventListener('abort', () => call.reject(new Error('called off')))
+      calls.set(url, call)
+      underWay.push(url)
+      return call.promise
+    },
+    (name, url, reason) => failures.push(`${name} ${url}: ${reason}`),
+  )
+  return {
+    hooks,
+    underWay,
+    failures,
+    async end(url, error) {
+      underWay.splice(underWay.indexOf(url), 1)
+      if (error === undefined) calls.get(url)?.resolve()
+      else calls.get(url)?.reject(error)
+      await turn()
+    },
+  }
+}
+
+test('a breaker has one call under way, and only the latest of what it has to say waits', async () => {
+  const { hooks, underWay, end } = createSite()
+  const breaker = {}
+
+  for (const url of ['first', 'second', 'third']) hooks.send(breaker, hookOf(url), 'it')
+
+  assert.deepEqual(underWay, ['first'])
+  await end('first')
+  assert.deepEqual(underWay, ['third'])
+  await end('third')
+  assert.deepEqual(underWay, [])
+})
+
+test('32 calls are under way at most, and one that ends makes room', async () => {
+  const { hooks, underWay, end } = createSite()
+
+  for (let at = 0; at < 40; at++) hooks.send({}, hookOf(`${at}`), 'it')
+
+  assert.equal(underWay.length, 32)
+  await end('5')
+  assert.equal(underWay.length, 32)
+  assert.equal(underWay.at(-1), '32')
+})
+
+test('a failure is told once, and none when all is called off', async () => {
+  const { hooks, failures, underWay, end } = createSite()
+  hooks.send({}, hookOf('bad'), 'breaker x')
+  hooks.send({}, hookOf('slow'), 'breaker y')
+
+  await end('bad', new Error('refused'))
+  hooks.send({}, hookOf('later'), 'breaker z')
+  await hooks.stop()
+
+  assert.deepEqual(failures, ['breaker x bad: refused'])
+  assert.deepEqual(underWay, ['slow', 'later'])
+})

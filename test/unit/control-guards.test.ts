@@ -1,0 +1,415 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Update } from '../../src/control/publish.ts'
+import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { count } from '../../src/scoreboard/scoreboard.ts'
+import {
+  BREAKER,
+  createSite,
+  HEALTH,
+  makeBackend,
+  makeFrontend,
+  makeServer,
+} from '../support/guarded.ts'
+import { eventually } from '../support/until.ts'
+
+const A = 'http://10.0.0.1:80'
+const B = 'http://10.0.0.2:80'
+const C = 'http://10.0.0.3:80'
+
+const messages = (lines: readonly { level: string; message: string }[]): readonly string[] =>
+  lines.map(({ level, message }) => `${level}: ${message}`)
+
+test('takes a server out that fails its probes and gives it back, each told once', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, B], { health: HEALTH })])
+  assert.equal(site.report(A).state, 'unknown')
+  await site.pass(500)
+  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+
+  site.unwell.add(A)
+  await site.pass(3000)
+
+  const down = site.report(A)
+  assert.deepEqual([down.state, down.admit, down.reason], ['down', 0, 'refused'])
+  assert.deepEqual([site.admit('vote', A), site.admit('vote', B)], [ADMIT_NONE, 0])
+  assert.equal(down.lastProbe?.ok, false)
+  assert.ok(down.since > 1_001_000)
+  site.unwell.delete(A)
+  await site.pass(3000)
+  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+  assert.deepEqual(
+    messages(site.lines).filter((line) => line.includes(A)),
+    [
+      `info: server ${A} of backend "vote" is up`,
+      `warn: server ${A} of backend "vote" is down: refused`,
+      `info: server ${A} of backend "vote" is up`,
+    ],
+  )
+  assert.equal(site.report(A).tally.changes.down, 1)
+  assert.equal(site.guards.tally().changes.down, 1)
+  assert.ok(site.report(A).tally.probes.failure >= 2)
+})
+
+test('a new server that waits for its first success has no turn from the moment a thread hears of it', async (t) => {
+  const site = createSite(t)
+  const health = { ...HEALTH, waitHealthy: true }
+  await site.publish([makeBackend('vote', [A], { health })])
+  await site.pass(500)
+  const seen: number[] = []
+  const deliver = ({ delta }: Update): void => {
+    if (delta.includes(B)) seen.push(site.admit('vote', B))
+  }
+  site.publisher.attach({ thread: 0, held: site.scoreboard.size, deliver })
+  site.publisher.acknowledge(0, site.publisher.number(), [])
+  site.unwell.add(B)
+
+  await site.publish([makeBackend('vote', [A, B], { health })])
+
+  assert.deepEqual(seen, [ADMIT_NONE])
+  assert.equal(site.report(B).state, 'unknown')
+  site.unwell.delete(B)
+  await site.pass(1500)
+  assert.deepEqual([site.report(B).state, site.admit('vote', B)], ['up', 0])
+})
+
+test('a server that fails again and again is ejected, and returns when its time is over', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, B])])
+  await site.pass(300)
+
+  site.fail('vote', A, 5)
+  await site.pass(100)
+
+  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['ejected', ADMIT_NONE])
+  assert.equal(site.report(A).reason, '5 gateway failures in a row; for 30 s')
+  assert.equal(site.report(A).ejections, 1)
+  assert.equal(site.admit('vote', B), 0)
+  await site.pass(29_800)
+  assert.equal(site.report(A).state, 'ejected')
+  await site.pass(300)
+  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+  assert.deepEqual(messages(site.lines), [
+    `warn: server ${A} of backend "vote" is ejected: 5 gateway failures in a row; for 30 s`,
+    `info: server ${A} of backend "vote" is up`,
+  ])
+  assert.deepEqual(site.guards.tally().ejections, { failures: 1, errors: 0, 'success-rate': 0 })
+})
+
+test('when too few servers are well all are used, and it is said', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, B, C], { health: HEALTH })])
+  await site.pass(500)
+
+  for (const url of [A, B]) site.unwell.add(url)
+  await site.pass(3000)
+
+  assert.equal(site.report(A).state, 'down')
+  assert.deepEqual(
+    [A, B, C].map((url) => site.admit('vote', url)),
+    [0, 0, 0],
+  )
+  const [{ slot } = { slot: -1 }] = site.publisher.placed().backends
+  assert.equal(site.guards.panics(slot), true)
+  for (const url of [A, B]) site.unwell.delete(url)
+  await site.pass(3000)
+  assert.equal(site.guards.panics(slot), false)
+  assert.deepEqual(
+    messages(site.lines).filter((line) => line.includes('panic')),
+    [
+      'warn: backend "vote" panics: too few of its servers are well, so all of them are used',
+      'info: backend "vote" panics no longer',
+    ],
+  )
+})
+
+test('servers that all wait for their first success are used, which is no panic', async (t) => {
+  const site = createSite(t)
+  for (const url of [A, B]) site.unwell.add(url)
+
+  await site.publish([makeBackend('vote', [A, B], { health: { ...HEALTH, waitHealthy: true } })])
+
+  assert.deepEqual(
+    [A, B].map((url) => site.admit('vote', url)),
+    [0, 0],
+  )
+  assert.deepEqual(messages(site.lines), [])
+  await site.pass(3000)
+  assert.equal(site.report(A).state, 'down')
+  assert.equal(site.admit('vote', A), 0)
+  assert.ok(messages(site.lines).some((line) => line.includes('backend "vote" panics')))
+})
+
+test('what is known of a server survives every change around it', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, B, C], { health: HEALTH }), makeBackend('x', [A])])
+  await site.pass(500)
+  site.unwell.add(A)
+  await site.pass(3000)
+  site.fail('vote', B, 5)
+  await site.pass(100)
+  const before = [site.report(A), site.report(B)]
+
+  const later = makeBackend('vote', [C, B, A], { health: HEALTH, panic: 0 })
+  await site.publish([later, makeBackend('y', [A])])
+  await site.pass(100)
+
+  const after = [site.report(A), site.report(B)]
+  assert.deepEqual(
+    after.map(({ state }) => state),
+    ['down', 'ejected'],
+  )
+  assert.deepEqual(
+    after.map(({ since }) => since),
+    before.map(({ since }) => since),
+  )
+  assert.deepEqual(
+    [A, B, C].map((url) => site.admit('vote', url)),
+    [ADMIT_NONE, ADMIT_NONE, 0],
+  )
+})
+
+test('a server that comes to others, or back, gets its share little by little', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A], { slowStartMs: 10_000 })])
+  await site.pass(200)
+  assert.equal(site.admit('vote', A), 0)
+
+  await site.publish([makeBackend('vote', [A, B], { slowStartMs: 10_000 })])
+
+  assert.deepEqual([site.admit('vote', A), site.admit('vote', B)], [0, 100])
+  await site.pass(5000)
+  assert.equal(site.admit('vote', B), 550)
+  assert.equal(site.report(B).admit, 0.55)
+  await site.pass(5000)
+  assert.equal(site.admit('vote', B), 0)
+})
+
+test('a server that drains has no turn, and is shown with what is under way after it is removed', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, makeServer(B, { drain: true })])])
+  await site.pass(100)
+  const slot = site.slot('vote', B)
+  Atomics.add(slot.shared, slot.at + SHARED.inFlight, 1)
+  assert.deepEqual([site.report(B).state, site.admit('vote', B)], ['draining', ADMIT_NONE])
+
+  await site.publish([makeBackend('vote', [A])])
+  await site.pass(100)
+
+  const { state, reason, inFlight } = site.report(B)
+  assert.deepEqual([state, reason, inFlight], ['draining', 'it is no longer declared', 1])
+  Atomics.add(slot.shared, slot.at + SHARED.inFlight, -1)
+  await site.pass(100)
+  assert.deepEqual(
+    [...site.guards.servers()].map(({ url }) => url),
+    [A],
+  )
+})
+
+test('nothing is written to a slot whose object is gone', async (t) => {
+  const site = createSite(t)
+  const middleware = { kind: 'breaker', options: { condition: BREAKER.condition } }
+  const backend = makeBackend('vote', [A, B], { health: HEALTH, breaker: BREAKER })
+  await site.publish([backend], [makeFrontend('web', 'vote', [middleware])])
+  await site.pass(500)
+  site.unwell.add(A)
+  await site.pass(3000)
+  const slots = [site.slot('vote', A), site.breakerOf('vote', A), site.wayOf('web')]
+
+  await site.publish([])
+  const taken = new Set<number>()
+  await eventually(() => {
+    taken.add(site.scoreboard.allocate())
+    return slots.every(({ number }) => taken.has(number))
+  }, 'the slots are given to others')
+  for (const { shared, at } of slots) Atomics.store(shared, at + SHARED.admit, 77)
+  for (const { shared, at } of slots) Atomics.store(shared, at + SHARED.limit, 78)
+  await site.pass(3000)
+
+  for (const { shared, at } of slots) {
+    assert.deepEqual([shared[at + SHARED.admit], shared[at + SHARED.limit]], [77, 78])
+  }
+  assert.deepEqual([[...site.guards.servers()], [...site.guards.breakers()]], [[], []])
+})
+
+test('the breaker of a frontend trips, recovers by a growing share, and calls its web-hooks', async (t) => {
+  const site = createSite(t)
+  const hook = (url: string): object => ({ url, method: 'POST' })
+  const options = {
+    condition: 'NetworkErrorRatio() > 0.5',
+    requests: 10,
+    tripped: '1s',
+    recovery: '1s',
+    onTripped: hook('http://hooks.test/bad'),
+    onStandby: hook('http://hooks.test/good'),
+  }
+  const frontend = makeFrontend('web', 'vote', [{ kind: 'breaker', options }])
+  await site.publish([makeBackend('vote', [A])], [frontend])
+  await site.pass(300)
+  const slot = site.wayOf('web')
+  const admit = (): number => Atomics.load(slot.shared, slot.at + SHARED.admit)
+
+  // Measure 0 is the answers, 1 those that were errors of the network.
+  count(slot, 0, 20)
+  count(slot, 1, 20)
+  await site.pass(100)
+
+  assert.equal(admit(), ADMIT_NONE)
+  const [tripped] = site.guards.breakers()
+  assert.deepEqual(
+    [tripped?.frontend, tripped?.state, tripped?.trips, tripped?.share],
+    ['web', 'tripped', 1, 0],
+  )
+  await site.publish([makeBackend('vote', [A, B])], [frontend])
+  await site.pass(500)
+  assert.equal(admit(), ADMIT_NONE)
+  await site.pass(1000)
+  assert.ok(admit() > 100 && admit() < 500, `recovering: ${admit()}`)
+  await site.pass(1000)
+  assert.equal(admit(), 0)
+  assert.deepEqual(site.hooks, ['http://hooks.test/bad', 'http://hooks.test/good'])
+  const name = 'breaker NetworkErrorRatio() > 0.5 of frontend "web"'
+  assert.deepEqual(messages(site.lines), [
+    `warn: ${name} is tripped`,
+    `warn: the web-hook of ${name} failed: refused`,
+    `info: ${name} is recovering`,
+    `info: ${name} is standby`,
+  ])
+})
+
+test('the breaker of a server passes it over, and is another one under another condition', async (t) => {
+  const site = createSite(t)
+  const backend = makeBackend('vote', [A, B], { breaker: BREAKER })
+  await site.publish([backend])
+  await site.pass(300)
+  const slot = site.breakerOf('vote', A)
+
+  count(slot, 0, 20)
+  count(slot, 1, 20)
+  await site.pass(100)
+
+  assert.deepEqual([site.admit('vote', A), site.admit('vote', B)], [ADMIT_NONE, 0])
+  assert.equal(site.report(A).state, 'up')
+  await site.publish([{ ...backend, breaker: { ...BREAKER, fallbackMs: 60_000 } }])
+  await site.pass(2000)
+  assert.equal(site.admit('vote', A), ADMIT_NONE)
+  const states = [...site.guards.breakers()].map(({ server, state }) => [server, state])
+  assert.deepEqual(states, [
+    [A, 'tripped'],
+    [B, 'standby'],
+  ])
+  const condition = 'ResponseCodeRatio(500, 600, 0, 600) > 0.9'
+  await site.publish([{ ...backend, breaker: { ...BREAKER, condition } }])
+  assert.equal(site.admit('vote', A), 0)
+})
+
+test('an adaptive limit begins as it is declared and is shared by the frontends of a backend', async (t) => {
+  const site = createSite(t)
+  const spec = { kind: 'adaptive', options: { initial: 7, min: 5, max: 50 } }
+  const frontends = ['one', 'two'].map((id) => makeFrontend(id, 'vote', [spec]))
+  await site.publish([makeBackend('vote', [A])], frontends)
+  const slot = site.wayOf('one')
+  assert.equal(slot.number, site.wayOf('two').number)
+  assert.equal(Atomics.load(slot.shared, slot.at + SHARED.limit), 7)
+
+  await site.publish([makeBackend('vote', [A])], frontends.slice(1))
+  for (let round = 0; round < 50; round++) {
+    count(slot, COUNT.answered, 100)
+    count(slot, COUNT.headMs, 1000)
+    Atomics.store(slot.shared, slot.at + SHARED.inFlight, 10)
+    await site.pass(100)
+  }
+
+  assert.ok(Atomics.load(slot.shared, slot.at + SHARED.limit) > 7)
+  assert.deepEqual(
+    Array.from(site.guards.limits(), ({ backend, frontend }) => [backend, frontend]),
+    [['vote', null]],
+  )
+})
+
+test('quiet pools are not read, and one that fails is read until it is quiet again', async (t) => {
+  const site = createSite(t)
+  const backends = Array.from({ length: 50 }, (_, at) =>
+    makeBackend(`b${at}`, [`http://10.0.1.${at}:80`, `http://10.0.2.${at}:80`]),
+  )
+  await site.publish(backends)
+  await site.pass(200)
+  const readsIn = async (ms: number): Promise<number> => {
+    site.reads.count = 0
+    await site.pass(ms)
+    return site.reads.count
+  }
+
+  assert.equal(await readsIn(1000), 0)
+  site.fail('b7', 'http://10.0.1.7:80', 1)
+  const perTick = await readsIn(100)
+  assert.ok(perTick > 0 && perTick <= 6, `${perTick} sums of two servers`)
+  assert.equal(await readsIn(9000), 90 * perTick)
+  await site.pass(2000)
+  assert.equal(await readsIn(1000), 0)
+})
+
+test('a hold-up of our own never ejects a server', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, B, C])])
+  await site.pass(500)
+
+  // This thread: what failed meanwhile is counted before its late tick, or right after.
+  site.fail('vote', A, 20)
+  await site.late(3000)
+  site.fail('vote', A, 20)
+  await site.pass(500)
+  assert.equal(site.report(A).state, 'up')
+  // A serving thread.
+  await site.pass(12_000)
+  site.stallMs = 400
+  site.fail('vote', B, 20)
+  await site.pass(500)
+  site.stallMs = 0
+  site.fail('vote', B, 20)
+  await site.pass(500)
+  assert.equal(site.report(B).state, 'up')
+  // Rows that began then do not go on.
+  await site.pass(2000)
+  site.fail('vote', B, 1)
+  await site.pass(500)
+  assert.equal(site.report(B).state, 'up')
+  assert.deepEqual(site.lines, [])
+  // What fails without one tells.
+  site.fail('vote', B, 5)
+  await site.pass(100)
+  assert.equal(site.report(B).state, 'ejected')
+})
+
+test('a change that comes right after a hold-up ejects nobody either', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, B])])
+  await site.pass(500)
+  site.fail('vote', A, 3)
+  await site.pass(100)
+
+  site.stallMs = 2000
+  await site.pass(100)
+  site.fail('vote', A, 20)
+  await site.publish([makeBackend('vote', [A, B, C])])
+  site.stallMs = 0
+  await site.pass(1500)
+
+  assert.equal(site.report(A).state, 'up')
+})
+
+test('when a rack dies the first servers are told, and the others counted', async (t) => {
+  const site = createSite(t)
+  const urls = Array.from({ length: 200 }, (_, at) => `http://10.0.3.${at}:80`)
+  await site.publish([makeBackend('vote', urls, { health: HEALTH })])
+  await site.pass(3000)
+  assert.equal(site.guards.tally().changes.up, 200)
+
+  for (const url of urls) site.unwell.add(url)
+  await site.pass(6000)
+
+  assert.equal(site.guards.tally().changes.down, 200)
+  const warnings = site.lines.filter(({ level }) => level === 'warn')
+  assert.ok(warnings.length < 130, `${warnings.length} lines`)
+  assert.ok(warnings.some(({ message }) => /^and \d+ more changes of servers/.test(message)))
+})

@@ -1,0 +1,457 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { createProbe, type ProbeResult, type ProbeTarget } from '../../src/control/guard/probe.ts'
+import { createProber, type Prober } from '../../src/control/guard/prober.ts'
+import type { HealthCheck } from '../../src/model/snapshot.ts'
+import { eventually, turn } from '../support/until.ts'
+
+const check: HealthCheck = {
+  http: {
+    method: 'GET',
+    path: '/healthz',
+    host: null,
+    headers: {},
+    statuses: [[200, 399]],
+    body: null,
+  },
+  port: null,
+  intervalMs: 5_000,
+  downIntervalMs: 1_000,
+  timeoutMs: 2_000,
+  rise: 2,
+  fall: 3,
+  jitter: 0,
+  waitHealthy: true,
+}
+
+function targetOf(key: string, change: Partial<HealthCheck> = {}): ProbeTarget {
+  const place = { scheme: 'http', host: key, port: 80 } as const
+  const rest = { weight: 1, backup: false, drain: false, labels: null }
+  return {
+    server: { id: key, url: `http://${key}:80`, ...place, ...rest },
+    check: { ...check, ...change },
+    tls: { verify: true, ca: null, serverName: null },
+  }
+}
+
+const well: ProbeResult = { ok: true, tookMs: 1 }
+const broken: ProbeResult = { ok: false, reason: 'it is broken' }
+
+interface Asked {
+  readonly key: string
+  readonly at: number
+  readonly path: string | undefined
+  readonly signal: AbortSignal
+  readonly answer: (result: ProbeResult) => void
+}
+
+/** A prober with its time in hand: probes are answered by `script`, or by hand where it says null. */
+class Bench {
+  now = 1e6
+  readonly asked: Asked[] = []
+  readonly told: string[] = []
+  readonly results: string[] = []
+  readonly prober: Prober
+  script: (key: string) => ProbeResult | null = () => well
+
+  constructor(atATime = 64, random: () => number = () => 0.5) {
+    this.prober = createProber({
+      probe: (target, signal) => {
+        const { promise, resolve } = Promise.withResolvers<ProbeResult>()
+        const key = target.server.id
+        const path = target.check.http?.path
+        this.asked.push({ key, at: this.now, path, signal, answer: resolve })
+        signal.addEventListener('abort', () => resolve({ ok: false, reason: 'called off' }))
+        const result = this.script(key)
+        if (result !== null) resolve(result)
+        return promise
+      },
+      now: () => this.now,
+      random,
+      atATime,
+      onVerdict: (key, verdict, reason) => this.told.push(`${key} ${verdict}: ${reason}`),
+      onResult: (key, ok) => this.results.push(`${key} ${ok ? 'well' : 'broken'}`),
+    })
+  }
+
+  /** Answers are taken before the tick, as I/O is between two timers. */
+  async tick(afterMs = 100, stalled = false): Promise<void> {
+    await turn()
+    this.now += afterMs
+    this.prober.tick(this.now, stalled)
+    await turn()
+  }
+
+  async run(ms: number): Promise<void> {
+    for (const end = this.now + ms; this.now < end;) await this.tick()
+  }
+
+  /** The times of probes since the bench began. */
+  times(key: string): number[] {
+    return this.asked.filter((one) => one.key === key).map(({ at }) => at - 1e6)
+  }
+}
+
+test('a new server is asked at once and waits for its first success', async () => {
+  const bench = new Bench()
+  bench.prober.follow('a', targetOf('a'))
+  assert.equal(bench.prober.verdict('a'), 'waiting')
+
+  await bench.tick()
+
+  assert.deepEqual(bench.times('a'), [100])
+  assert.deepEqual(bench.told, ['a up: GET /healthz is answered as expected'])
+  assert.equal(bench.prober.verdict('a'), 'up')
+})
+
+test('a server that got requests before, or need not wait, is unknown until then', () => {
+  const bench = new Bench()
+  bench.prober.follow('served', targetOf('served'), true)
+  bench.prober.follow('trusted', targetOf('trusted', { waitHealthy: false }))
+
+  assert.equal(bench.prober.verdict('served'), 'unknown')
+  assert.equal(bench.prober.verdict('trusted'), 'unknown')
+  assert.equal(bench.prober.verdict('nobody'), 'unknown')
+})
+
+test('it is asked again after the interval, more often while it is down', async () => {
+  const bench = new Bench()
+  bench.prober.follow('a', targetOf('a'))
+  await bench.run(6_000)
+  assert.deepEqual(bench.times('a'), [100, 5_100])
+
+  bench.script = () => broken
+  await bench.run(14_200)
+  assert.deepEqual(bench.times('a').slice(2), [10_100, 15_100, 20_100])
+  assert.deepEqual(bench.told.slice(1), ['a down: it is broken'])
+
+  bench.script = () => well
+  await bench.run(2_100)
+  assert.deepEqual(bench.times('a').slice(5), [21_100, 22_100])
+  assert.deepEqual(bench.told.slice(2), ['a up: GET /healthz is answered as expected'])
+
+  await bench.run(5_000)
+  assert.deepEqual(bench.times('a').slice(7), [27_100])
+})
+
+test('each wait is longer or shorter by chance', async () => {
+  for (const [chance, second] of [
+    [0, 4_100],
+    [1, 6_100],
+  ] as const) {
+    const bench = new Bench(64, () => chance)
+    bench.prober.follow('a', targetOf('a', { jitter: 0.2 }))
+    await bench.run(7_000)
+
+    assert.deepEqual(bench.times('a'), [100, second])
+  }
+})
+
+test('a crowd of new servers is spread over a second, a few are not', async () => {
+  let chance = 0
+  const bench = new Bench(1_000, () => (chance = (chance + 0.137) % 1))
+  for (let index = 0; index < 16; index++) bench.prober.follow(`few${index}`, targetOf('few'))
+  await bench.tick()
+  assert.equal(bench.asked.length, 16)
+
+  for (let index = 0; index < 100; index++) bench.prober.follow(`many${index}`, targetOf('many'))
+  await bench.tick()
+  assert.ok(bench.times('many').length < 20)
+  await bench.run(1_000)
+  assert.equal(bench.times('many').length, 100)
+})
+
+test('so many at a time, and all in their turn', async () => {
+  const bench = new Bench(4)
+  bench.script = () => null
+  for (let index = 0; index < 10; index++) bench.prober.follow(`s${index}`, targetOf(`s${index}`))
+  await bench.tick()
+  assert.equal(bench.asked.length, 4)
+
+  for (let answered = 0; answered < 10; answered++) {
+    bench.asked[answered]?.answer(well)
+    await turn()
+    assert.equal(bench.asked.length, Math.min(10, answered + 5))
+  }
+
+  assert.equal(new Set(bench.asked.map(({ key }) => key)).size, 10)
+  assert.equal(bench.told.length, 10)
+})
+
+test('when there are more than can be asked, none is left out', async () => {
+  const bench = new Bench(2)
+  bench.script = () => null
+  for (let index = 0; index < 10; index++) {
+    bench.prober.follow(`s${index}`, targetOf(`s${index}`, { intervalMs: 100 }))
+  }
+  for (let tick = 0; tick < 100; tick++) {
+    await bench.tick()
+    for (const { answer } of bench.asked.slice(-2)) answer(well)
+  }
+
+  for (let index = 0; index < 10; index++) assert.ok(bench.times(`s${index}`).length >= 15)
+})
+
+test('a probe that is not answered in time is called off and has failed', async () => {
+  const bench = new Bench()
+  bench.script = () => null
+  bench.prober.follow('a', targetOf('a', { fall: 1 }))
+  bench.prober.follow('b', targetOf('b', { fall: 1, http: null, port: 81 }))
+  await bench.run(2_100)
+  assert.deepEqual(bench.told, [])
+
+  await bench.run(200)
+
+  assert.deepEqual(bench.told, [
+    'a down: no answer to GET /healthz within 2000 ms',
+    'b down: no connection to b:81 within 2000 ms',
+  ])
+  assert.ok(bench.asked.slice(0, 2).every(({ signal }) => signal.aborted))
+})
+
+test('an answer that comes after the time was over counts for nothing', async () => {
+  const bench = new Bench()
+  bench.script = () => null
+  bench.prober.follow('a', targetOf('a'))
+  await bench.run(2_400)
+  assert.deepEqual(bench.results, ['a broken'])
+
+  bench.asked[0]?.answer(well)
+  await bench.tick()
+
+  assert.deepEqual(bench.results, ['a broken'])
+})
+
+test('a failure before a tick that comes late is void and soon repeated', async () => {
+  const bench = new Bench()
+  bench.script = () => broken
+  bench.prober.follow('a', targetOf('a', { fall: 1 }))
+  for (let round = 0; round < 20; round++) await bench.tick(600)
+  assert.deepEqual(bench.told, [])
+  assert.deepEqual(bench.results, [])
+  assert.ok(bench.asked.length >= 10)
+
+  await bench.run(700)
+  assert.deepEqual(bench.told, ['a down: it is broken'])
+})
+
+test('so it is when only whoever calls knows of the hold-up', async () => {
+  const bench = new Bench()
+  bench.script = () => broken
+  bench.prober.follow('a', targetOf('a', { fall: 1 }))
+  await bench.tick()
+  await bench.tick(100, true)
+
+  assert.deepEqual(bench.results, [])
+})
+
+test('a probe that was under way in a hold-up fails for nothing, but its success counts', async () => {
+  const bench = new Bench()
+  bench.script = () => null
+  for (const key of ['a', 'b']) bench.prober.follow(key, targetOf(key, { fall: 1 }))
+  await bench.tick()
+  await bench.tick(600)
+
+  bench.asked[0]?.answer(broken)
+  bench.asked[1]?.answer(well)
+  await bench.tick()
+  await bench.tick()
+
+  assert.deepEqual(bench.results, ['b well'])
+  assert.deepEqual(bench.told, ['b up: GET /healthz is answered as expected'])
+})
+
+test('the time of a hold-up is on no time limit, however long', async () => {
+  const bench = new Bench()
+  bench.script = () => null
+  bench.prober.follow('a', targetOf('a', { fall: 1 }))
+  await bench.tick()
+  await bench.run(1_000)
+  await bench.tick(3_600_000)
+  await bench.tick(-3_600_000)
+  await bench.run(900)
+  assert.deepEqual(bench.results, [])
+
+  await bench.run(300)
+  assert.deepEqual(bench.results, ['a broken'])
+})
+
+test('a change of the check keeps the verdict and is tried at once', async () => {
+  const bench = new Bench()
+  bench.prober.follow('a', targetOf('a'))
+  await bench.run(300)
+
+  const http = { ...(check.http ?? assert.fail()), path: '/ready' }
+  bench.prober.follow('a', targetOf('a', { http }))
+  assert.equal(bench.prober.verdict('a'), 'up')
+  await bench.tick()
+
+  assert.deepEqual(
+    bench.asked.map(({ path }) => path),
+    ['/healthz', '/ready'],
+  )
+  assert.equal(bench.told.length, 1)
+})
+
+test('what was asked by the old check does not count for the new one', async () => {
+  const bench = new Bench()
+  bench.script = () => null
+  bench.prober.follow('a', targetOf('a'))
+  await bench.tick()
+  bench.prober.follow('a', targetOf('a', { rise: 3 }))
+  assert.equal(bench.asked[0]?.signal.aborted, true)
+
+  bench.script = () => well
+  await bench.tick()
+
+  assert.deepEqual(bench.results, ['a well'])
+  assert.equal(bench.asked.length, 2)
+})
+
+test('an equal check changes nothing, not even what is under way', async () => {
+  const bench = new Bench()
+  bench.script = () => null
+  bench.prober.follow('a', targetOf('a'))
+  await bench.tick()
+  const { server, ...rest } = targetOf('a')
+  bench.prober.follow('a', { ...rest, server: { ...server, weight: 7 } })
+  bench.asked[0]?.answer(well)
+  await bench.run(1_000)
+
+  assert.equal(bench.asked.length, 1)
+  assert.equal(bench.prober.verdict('a'), 'up')
+})
+
+test('a server that is forgotten is asked no more, and begins anew when it comes back', async () => {
+  const bench = new Bench(1)
+  bench.script = () => null
+  for (const key of ['a', 'b']) bench.prober.follow(key, targetOf(key))
+  await bench.tick()
+  bench.prober.forget('a')
+  bench.prober.forget('b')
+  bench.prober.forget('nobody')
+  assert.equal(bench.asked[0]?.signal.aborted, true)
+  await bench.run(6_000)
+  assert.equal(bench.asked.length, 1)
+
+  bench.prober.follow('a', targetOf('a'))
+  bench.script = () => well
+  await bench.tick()
+
+  assert.deepEqual(bench.results, ['a well'])
+})
+
+test('who is told of a verdict may forget the server', async () => {
+  const told: string[] = []
+  const prober = createProber({
+    probe: () => Promise.resolve(well),
+    now: () => 100,
+    random: () => 0.5,
+    onVerdict: (key, verdict) => {
+      told.push(`${key} ${verdict}`)
+      prober.forget(key)
+    },
+  })
+  prober.follow('a', targetOf('a'))
+  prober.tick(100)
+  await turn()
+  for (let at = 200; at < 10_000; at += 100) prober.tick(at)
+  await turn()
+
+  assert.deepEqual(told, ['a up'])
+})
+
+test('a probe that rejects is a failure', async () => {
+  const reasons: string[] = []
+  const prober = createProber({
+    probe: () => Promise.reject(new Error('a fault of ours')),
+    now: () => 0,
+    random: () => 0.5,
+    onVerdict: (_key, _verdict, reason) => reasons.push(reason),
+  })
+  prober.follow('a', targetOf('a', { fall: 1 }))
+  prober.tick(0)
+  await turn()
+  prober.tick(100)
+
+  assert.deepEqual(reasons, ['Error: a fault of ours'])
+})
+
+test('stopping calls off what is under way and tells nothing more', async () => {
+  const bench = new Bench()
+  bench.script = () => null
+  bench.prober.follow('a', targetOf('a', { fall: 1 }))
+  await bench.tick()
+
+  await bench.prober.stop()
+  await bench.run(3_000)
+
+  assert.equal(bench.asked[0]?.signal.aborted, true)
+  assert.deepEqual([bench.asked.length, bench.results], [1, []])
+})
+
+test('a real hold-up of this process makes no server down', async (t) => {
+  const seen: string[] = []
+  const results: string[] = []
+  let isBlocking = false
+  let impatient = 0
+  const server = createServer((request, response) => {
+    // While the probe is on its way: the answer is written, and nobody reads it.
+    if (isBlocking) block(600)
+    if (request.url !== '/impatient') response.end()
+    else {
+      impatient++
+      request.socket.destroy()
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const prober = createProber({
+    probe: createProbe('test'),
+    now: () => performance.now(),
+    random: Math.random,
+    onVerdict: (key, verdict) => seen.push(`${key} ${verdict}`),
+    onResult: (key, ok) => results.push(`${key} ${ok ? 'well' : 'broken'}`),
+  })
+  const timer = setInterval(() => prober.tick(performance.now()), 100)
+  t.after(async () => {
+    clearInterval(timer)
+    await prober.stop()
+    server.closeAllConnections()
+    server.close()
+  })
+  const quick = { intervalMs: 50, timeoutMs: 300, fall: 1, rise: 1 }
+  const place = { host: '127.0.0.1', port, url: `http://127.0.0.1:${port}` }
+  const follow = (key: string, path: string): void => {
+    const target = targetOf(key, { ...quick, http: { ...(check.http ?? assert.fail()), path } })
+    prober.follow(key, { ...target, server: { ...target.server, ...place } })
+  }
+  follow('patient', '/healthz')
+  await eventually(() => seen.length === 1, 'the server is up')
+
+  isBlocking = true
+  const before = results.length
+  await eventually(() => results.length >= before + 2, 'it is asked twice, held up each time')
+  isBlocking = false
+
+  assert.deepEqual(seen, ['patient up'])
+  assert.deepEqual([...new Set(results)], ['patient well'])
+
+  isBlocking = true
+  follow('impatient', '/impatient')
+  await eventually(() => impatient >= 2, 'it fails twice, held up each time')
+  assert.ok(!results.includes('impatient broken'))
+
+  isBlocking = false
+  await eventually(() => seen.length === 2, 'it is down once nothing holds us up')
+  assert.deepEqual(seen, ['patient up', 'impatient down'])
+})
+
+function block(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}
