@@ -1,0 +1,389 @@
+/**
+ * A site without sockets in simulated time: the real pools of two serving threads, the real guards over one scoreboard, the
+ * real breaker, retries and budget; servers that slow down, fail, flap, hang and return, by a seeded plan. What must hold at
+ * any moment is checked as it goes, see resilience.test.ts.
+ */
+import assert from 'node:assert/strict'
+import { createGuards, type Guards } from '../../src/control/guard/guards.ts'
+import type { PublisherListener } from '../../src/control/publish.ts'
+import { Deadlines } from '../../src/http/deadlines.ts'
+import { compileMiddleware, parseMiddleware } from '../../src/middleware/catalog.ts'
+import type { Middleware } from '../../src/middleware/middleware.ts'
+import { parseBackend } from '../../src/model/schema.ts'
+import type { Backend, Delta, MiddlewareSpec } from '../../src/model/snapshot.ts'
+import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
+import type { Endpoint } from '../../src/upstream/endpoint.ts'
+import { OwnAddresses } from '../../src/upstream/own-addresses.ts'
+import { Pool } from '../../src/upstream/pool.ts'
+import type { Chance } from '../fuzz/random.ts'
+import { ask, createPassage, requestOf, type ScriptedPassage } from '../support/passage.ts'
+
+export const TICK_MS = 100
+const TRY_MS = 400
+const THREADS = 2
+
+/** How a simulated server behaves now. */
+export interface Behaviour {
+  readonly kind: 'well' | 'slow' | 'errors' | 'refuses' | 'hangs'
+  /** Of requests that are answered with 500; of `errors`. */
+  readonly share: number
+}
+
+export const WELL: Behaviour = { kind: 'well', share: 0 }
+
+export interface Plan {
+  readonly servers: number
+  readonly ratePerSecond: number
+  readonly backend: object
+  /** Options of a breaker on the route, or null. */
+  readonly breaker: object | null
+}
+
+interface Request {
+  readonly thread: number
+  readonly passage: ScriptedPassage | null
+  readonly startedAt: number
+  attempts: number
+  tried: readonly Endpoint[]
+}
+
+export class World {
+  now = 0
+  readonly scoreboard: Scoreboard = new Scoreboard(THREADS, 0)
+  readonly backend: Backend
+  readonly behaviours: Behaviour[]
+  readonly guards: Guards
+  requests = 0
+  answers = 0
+  attempts = 0
+  refusedByBreaker = 0
+  readonly #plan: Plan
+  readonly #chance: Chance
+  readonly #deadlines = new Deadlines()
+  readonly #pools: readonly Pool[]
+  readonly #breakers: readonly (Middleware | null)[]
+  readonly #breakerSlot: number
+  readonly #serverSlots: readonly number[]
+  readonly #events = new Agenda()
+  readonly #isOut = new Set<number>()
+  #nextArrival = 0
+  #underWay = 0
+
+  constructor(plan: Plan, chance: Chance) {
+    this.#plan = plan
+    this.#chance = chance
+    this.#deadlines.close()
+    this.behaviours = Array.from({ length: plan.servers }, () => WELL)
+    const urls = this.behaviours.map((_, at) => [`s${at}`, `http://10.0.0.${at + 1}:80`] as const)
+    const servers: Record<string, string> = Object.fromEntries(urls)
+    const parsed = parseBackend('b', { ...plan.backend, servers }, () => '')
+    assert.ok(parsed.ok, JSON.stringify(parsed))
+    this.backend = parsed.value
+    const slot = this.scoreboard.allocate()
+    this.#serverSlots = this.backend.servers.map(() => this.scoreboard.allocate())
+    this.#breakerSlot = this.scoreboard.allocate()
+    const placed = {
+      object: this.backend,
+      slot,
+      serverSlots: this.#serverSlots,
+      breakerSlots:
+        this.backend.breaker === null
+          ? []
+          : this.backend.servers.map(() => this.scoreboard.allocate()),
+    }
+    let listener: PublisherListener = {}
+    this.guards = createGuards({
+      scoreboard: this.scoreboard,
+      publisher: {
+        listen(one) {
+          listener = one
+        },
+      },
+      log: { info: () => {}, warn: () => {}, error: () => {} },
+      now: () => this.now,
+      date: () => this.now,
+      random: () => this.#random(),
+      stallOfThreads: () => 0,
+      probe: ({ server }) => this.#probe(Number(server.id.slice(1))),
+      sendHook: () => Promise.resolve(204),
+    })
+    const spec = plan.breaker === null ? null : breakerSpec(plan.breaker)
+    const delta: Delta = {
+      number: 1,
+      upserts: {
+        listeners: [],
+        backends: [placed],
+        frontends: spec === null ? [] : [this.#frontend(spec)],
+      },
+      deletes: { listeners: [], backends: [], frontends: [] },
+    }
+    listener.onPlaced?.(delta)
+    const views = Array.from(
+      { length: THREADS },
+      (_, thread) => new ScoreboardView(this.scoreboard.memory(), thread),
+    )
+    this.#pools = views.map(
+      (view) =>
+        new Pool(placed, {
+          deadlines: this.#deadlines,
+          now: () => this.now,
+          own: new OwnAddresses(),
+          slot: (number) => view.slot(number),
+          random: () => this.#random(),
+          stickyKey: Buffer.alloc(32),
+          raiseAlarm: (server) => view.raiseAlarm(server),
+        }),
+    )
+    this.#breakers = views.map((view) => {
+      if (spec === null) return null
+      const table = new BigInt64Array()
+      return compileMiddleware(spec, {
+        frontend: 'f',
+        slot: view.slot(this.#breakerSlot),
+        table,
+        now: () => this.now,
+        seed: 1,
+      })
+    })
+  }
+
+  #frontend(spec: MiddlewareSpec): Delta['upserts']['frontends'][number] {
+    return {
+      object: {
+        id: 'f',
+        route: 'PathPrefix("/")',
+        priority: null,
+        backend: 'b',
+        passHost: true,
+        timeouts: null,
+        retry: null,
+        middlewares: [spec],
+        labels: null,
+      },
+      slot: this.scoreboard.allocate(),
+      states: [this.#breakerSlot],
+    }
+  }
+
+  // ---- what the test looks at
+
+  get breakerAdmits(): number {
+    return this.scoreboard.shared(this.#breakerSlot, SHARED.admit)
+  }
+
+  admits(): readonly number[] {
+    return this.#serverSlots.map((slot) => this.scoreboard.shared(slot, SHARED.admit))
+  }
+
+  inFlight(): readonly number[] {
+    return this.#serverSlots.map((slot) => this.scoreboard.shared(slot, SHARED.inFlight))
+  }
+
+  /** Attempts that each server has had. */
+  served(): readonly number[] {
+    return this.#serverSlots.map(
+      (slot) => this.scoreboard.sum(slot, COUNT.answered) + this.scoreboard.sum(slot, COUNT.failed),
+    )
+  }
+
+  ejected(): number {
+    return [...this.guards.servers()].filter(({ state }) => state === 'ejected').length
+  }
+
+  // ---- time
+
+  /** So long, with or without further requests. */
+  async pass(ms: number, arrivals: boolean): Promise<void> {
+    const end = this.now + ms
+    while (this.now < end) {
+      const until = Math.min(end, (Math.floor(this.now / TICK_MS) + 1) * TICK_MS)
+      this.#serveUntil(until, arrivals)
+      this.now = until
+      // Probes answer at once, but by promises.
+      await Promise.resolve()
+      this.guards.tick()
+      await Promise.resolve()
+      this.#check()
+    }
+  }
+
+  #serveUntil(until: number, arrivals: boolean): void {
+    if (!arrivals) this.#nextArrival = Infinity
+    else if (this.#nextArrival === Infinity) this.#nextArrival = this.now
+    for (;;) {
+      const event = this.#events.next
+      if (Math.min(event, this.#nextArrival) >= until) return
+      if (event <= this.#nextArrival) {
+        this.now = Math.max(this.now, event)
+        this.#events.run()
+      } else {
+        this.now = Math.max(this.now, this.#nextArrival)
+        this.#nextArrival += -Math.log(1 - this.#random()) * (1000 / this.#plan.ratePerSecond)
+        this.#arrive()
+      }
+    }
+  }
+
+  #check(): void {
+    const { share } = this.backend.ejection
+    assert.ok(this.ejected() <= Math.floor(share * this.behaviours.length), 'too many are ejected')
+    for (const [at, admit] of this.admits().entries()) {
+      assert.ok(admit === ADMIT_NONE || (admit >= 0 && admit < 1000), `admit is ${admit}`)
+      if (admit === ADMIT_NONE) this.#isOut.add(at)
+      else this.#isOut.delete(at)
+    }
+    const { ratio, perSecond } = this.backend.retryBudget
+    const retries = this.attempts - (this.requests - this.refusedByBreaker)
+    const most = ratio * this.requests + perSecond * (this.now / 1000 + 1) + 2
+    assert.ok(retries <= most, `${retries} retries of ${this.requests} requests`)
+    assert.equal(
+      this.inFlight().reduce((sum, count) => sum + count, 0),
+      this.#underWay,
+      'in-flight counts are what is under way',
+    )
+  }
+
+  // ---- a request
+
+  #arrive(): void {
+    this.requests++
+    const thread = this.#chance.below(THREADS)
+    const breaker = this.#breakers[thread] ?? null
+    const passage = breaker === null ? null : createPassage()
+    if (breaker !== null && passage !== null) {
+      const isTripped = this.breakerAdmits === ADMIT_NONE
+      const verdict = ask(breaker, requestOf(), passage)
+      assert.ok(!isTripped || verdict !== null, 'a tripped breaker lets a request through')
+      if (verdict !== null) {
+        this.refusedByBreaker++
+        return
+      }
+    }
+    this.#pools[thread]?.purse.note()
+    this.#try({ thread, passage, startedAt: this.now, attempts: 0, tried: [] })
+  }
+
+  #try(request: Request): void {
+    const pool = this.#pools[request.thread]
+    assert.ok(pool !== undefined)
+    const endpoint = pool.pick(requestOf(), request.tried)
+    if (endpoint === null) {
+      this.#finish(request, 502)
+      return
+    }
+    const at = this.backend.servers.findIndex(({ url }) => url === endpoint.url)
+    // The cells were written at the last tick, and a server that was out then is out until the next.
+    assert.ok(!this.#isOut.has(at), `server ${at} is asked although it takes no turns`)
+    request.attempts++
+    this.attempts++
+    this.#underWay++
+    const startedAt = this.now
+    const { status, afterMs } = this.#outcome(at)
+    this.#events.add(this.now + afterMs, () => {
+      this.#underWay--
+      pool.done(endpoint)
+      const tookMs = this.now - startedAt
+      const isFailure = status === 502 || status === 504
+      if (isFailure) endpoint.failed(status, tookMs)
+      else endpoint.answered(status, tookMs)
+      if (status === 502 && afterMs < 1) endpoint.connectFailed()
+      else if (!isFailure) endpoint.connected()
+      request.tried = [...request.tried, endpoint]
+      const attempt = { attempts: request.attempts, status, method: 'GET' }
+      const again = isFailure && pool.retry.allows(attempt, 'idempotent') && pool.purse.take()
+      if (again) this.#try(request)
+      else this.#finish(request, status)
+    })
+  }
+
+  #outcome(at: number): { readonly status: number; readonly afterMs: number } {
+    const { kind, share } = this.behaviours[at] ?? WELL
+    const normal = 2 + 8 * this.#random()
+    switch (kind) {
+      case 'well':
+        return { status: 200, afterMs: normal }
+      case 'slow':
+        return { status: 200, afterMs: Math.min(normal * 20, TRY_MS - 1) }
+      case 'errors':
+        return { status: this.#random() < share ? 500 : 200, afterMs: normal }
+      case 'refuses':
+        return { status: 502, afterMs: 0.2 }
+      case 'hangs':
+        return { status: 504, afterMs: TRY_MS }
+      default:
+        return kind satisfies never
+    }
+  }
+
+  #finish({ passage, startedAt }: Request, status: number): void {
+    this.answers++
+    passage?.end({ status, headMs: this.now - startedAt })
+  }
+
+  #probe(at: number): Promise<{ ok: true; tookMs: number } | { ok: false; reason: string }> {
+    const { kind } = this.behaviours[at] ?? WELL
+    const isBad = kind === 'refuses' || kind === 'hangs'
+    return Promise.resolve(isBad ? { ok: false, reason: kind } : { ok: true, tookMs: 1 })
+  }
+
+  #random(): number {
+    return this.#chance.below(1 << 30) / (1 << 30)
+  }
+
+  close(): void {
+    void this.guards.stop()
+    for (const pool of this.#pools) pool.retire()
+  }
+}
+
+function breakerSpec(options: object): MiddlewareSpec {
+  const parsed = parseMiddleware({ kind: 'breaker', options })
+  assert.ok(parsed.ok, JSON.stringify(parsed))
+  return parsed.value
+}
+
+/** What is to happen, earliest first: a heap. */
+class Agenda {
+  readonly #heap: { readonly at: number; readonly run: () => void }[] = []
+
+  get next(): number {
+    return this.#heap[0]?.at ?? Infinity
+  }
+
+  add(at: number, run: () => void): void {
+    const heap = this.#heap
+    let hole = heap.length
+    heap.push({ at, run })
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1
+      const above = heap[parent]
+      if (above === undefined || above.at <= at) break
+      heap[hole] = above
+      hole = parent
+    }
+    heap[hole] = { at, run }
+  }
+
+  run(): void {
+    const heap = this.#heap
+    const [first] = heap
+    const last = heap.pop()
+    if (first === undefined || last === undefined) return
+    if (heap.length > 0) {
+      let hole = 0
+      for (;;) {
+        const left = heap[2 * hole + 1]
+        const right = heap[2 * hole + 2]
+        if (left === undefined) break
+        const isRight = right !== undefined && right.at < left.at
+        const least = isRight ? right : left
+        if (least.at >= last.at) break
+        heap[hole] = least
+        hole = 2 * hole + (isRight ? 2 : 1)
+      }
+      heap[hole] = last
+    }
+    first.run()
+  }
+}
