@@ -13,6 +13,7 @@ import {
 } from '../support/example.ts'
 import { value } from '../support/message.ts'
 import { runProgram } from '../support/program.ts'
+import { STAGED } from '../support/stage.ts'
 
 type Drive = (site: Site, t: TestContext) => Promise<void>
 
@@ -111,7 +112,9 @@ const DRIVES: Readonly<Record<string, Drive>> = {
 }
 
 test('every example is driven', () => {
-  assert.deepEqual(Object.keys(DRIVES).sort(), [...listExamples().plain, 'sluice.yaml'].sort())
+  const driven = [...Object.keys(DRIVES), ...STAGED.map((name) => `examples/${name}.yaml`)]
+
+  assert.deepEqual(driven.sort(), [...listExamples().plain, 'sluice.yaml'].sort())
 })
 
 for (const [file, drive] of Object.entries(DRIVES)) {

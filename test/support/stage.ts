@@ -31,7 +31,7 @@ export interface Actor extends NamedServer {
 export interface Stage {
   readonly program: Program
   /** Resolves when the example is in force. Its servers go with `t`. */
-  put(t: TestContext, file: string): Promise<Scene>
+  put(t: TestContext, name: Staged): Promise<Scene>
 }
 
 export interface Scene {
@@ -56,6 +56,31 @@ export interface Scene {
   untilReason(reason: string): Promise<void>
   metrics(): Promise<string>
 }
+
+/** The examples that are driven on a stage. */
+export const STAGED = [
+  'balance-round-robin',
+  'balance-random',
+  'balance-peak-ewma',
+  'balance-hash',
+  'sticky',
+  'tiers',
+  'health',
+  'ejection',
+  'breaker',
+  'server-breaker',
+  'retries',
+  'hedging',
+  'timeouts',
+  'ratelimit',
+  'ratelimit-redis',
+  'connlimit',
+  'inflight',
+  'adaptive',
+  'bodylimit',
+] as const
+
+export type Staged = (typeof STAGED)[number]
 
 const HOST = 'vote.localhost'
 const PATIENCE_MS = 15_000
@@ -94,7 +119,8 @@ export async function openStage(
 
   return {
     program,
-    async put(t, file) {
+    async put(t, name) {
+      const file = `examples/${name}.yaml`
       const actors = new Map<number, Actor>()
       for (const [, digits = ''] of readExample(file).matchAll(SERVERS)) {
         const written = Number(digits)

@@ -18,7 +18,11 @@ const files = [
 
 /** What the examples refer to: servers by variables, secrets by files. */
 const references = {
-  env: { SHOP_SERVER: 'http://127.0.0.1:5004', SEAL_KEY: '0f'.repeat(32) },
+  env: {
+    SHOP_SERVER: 'http://127.0.0.1:5004',
+    SEAL_KEY: '0f'.repeat(32),
+    STICKY_SECRET: 'a secret of some length',
+  },
   readFile: () => 'secret\n',
 }
 
