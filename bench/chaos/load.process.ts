@@ -1,0 +1,111 @@
+/**
+ * Asks at a constant rate over kept connections, whatever the answers do (an open loop): a request's time counts from the
+ * moment at which it was due. Every answer is read strictly and compared with the one that is right. Ends when its
+ * standard input does, and prints all samples.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { connectClient } from '../../test/support/client.ts'
+import type { Answer, Client } from '../../test/support/client.ts'
+import { value } from '../../test/support/message.ts'
+import { clockMs } from './clock.ts'
+import { answerOf, isPost, requestOf } from './exchange.ts'
+import type { LoadPlan, LoadResult, Outcome, Sample } from './load.ts'
+
+const TICK_MS = 1
+const LAST_ANSWERS_MS = 6_000
+
+interface Seat {
+  readonly number: number
+  readonly client: Client
+}
+
+const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan
+const samples: Sample[] = []
+const notes: string[] = []
+/** First in, first out: the requests go round over all clients that are free. */
+const free: Seat[] = []
+let seats = 0
+let underWay = 0
+
+async function openSeat(): Promise<Seat> {
+  const number = seats++
+  return { number, client: await connectClient(plan.port) }
+}
+
+async function takeSeat(): Promise<Seat> {
+  for (let seat = free.shift(); seat !== undefined; seat = free.shift()) {
+    // Closed between two requests: nothing was lost.
+    if (seat.client.ending() === null) return seat
+  }
+  return openSeat()
+}
+
+async function ask(number: number, dueMs: number): Promise<void> {
+  underWay++
+  const post = isPost(number, plan.postEvery)
+  let client = -1
+  let outcome: Outcome
+  try {
+    const seat = await takeSeat()
+    client = seat.number
+    const answer = await askOn(seat, requestOf(number, post, plan.fields))
+    outcome = judge(answer, number, post)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    outcome = failureOf(why)
+    if (notes.length < 10) notes.push(`${post ? 'POST' : 'GET'} ${number}: ${why}`)
+  }
+  samples.push({ number, atMs: dueMs, tookMs: clockMs() - dueMs, outcome, post, client })
+  underWay--
+}
+
+async function askOn(seat: Seat, request: string): Promise<Answer> {
+  try {
+    const answer = await seat.client.ask(request)
+    if (value(answer, 'connection') === 'close') seat.client.socket.destroy()
+    else free.push(seat)
+    return answer
+  } catch (error) {
+    seat.client.socket.destroy()
+    throw error
+  }
+}
+
+function judge(answer: Answer, number: number, post: boolean): Outcome {
+  if (answer.status !== 200 || plan.expect === 'any') return answer.status
+  return answer.body.toString('latin1') === answerOf(number, post) ? 200 : 'wrong'
+}
+
+function failureOf(why: string): Outcome {
+  if (why.includes('bytes of its body')) return 'cut'
+  if (why.includes('before a whole answer')) return 'closed'
+  if (why.includes('did not happen within')) return 'late'
+  return why.includes('ECONN') ? 'refused' : 'garbled'
+}
+
+free.push(...(await Promise.all(Array.from({ length: plan.clients }, openSeat))))
+const began = clockMs()
+let sent = 0
+let lastTick = began
+let ownStallMs = 0
+const ticking = setInterval(() => {
+  const now = clockMs()
+  ownStallMs = Math.max(ownStallMs, now - lastTick - TICK_MS)
+  lastTick = now
+  while (began + (sent * 1_000) / plan.requestsPerSecond <= now) {
+    void ask(sent, began + (sent * 1_000) / plan.requestsPerSecond)
+    sent++
+  }
+}, TICK_MS)
+
+process.stdin.resume()
+process.stdin.on('end', () => void finish())
+
+async function finish(): Promise<void> {
+  clearInterval(ticking)
+  const deadline = clockMs() + LAST_ANSWERS_MS
+  while (underWay > 0 && clockMs() < deadline) await pause(5)
+  samples.sort((a, b) => a.number - b.number)
+  const result: LoadResult = { samples, unanswered: underWay, notes, ownStallMs }
+  process.stdout.write(JSON.stringify(result), () => process.exit())
+}

@@ -1,0 +1,65 @@
+/** A load of constant rate, every answer of which is looked at: the other end of load.process.ts. */
+import { fileURLToPath } from 'node:url'
+import type { Owner } from '../../test/support/daemon.ts'
+import { converse } from '../processes.ts'
+
+export interface LoadPlan {
+  readonly port: number
+  readonly requestsPerSecond: number
+  /** Connections that are open before it begins; more are opened when all of them wait. */
+  readonly clients: number
+  /** One of so many requests is a POST with a body; 0: none. */
+  readonly postEvery: number
+  /** Further header lines, with their ends. */
+  readonly fields?: string
+  /** `any`: a 200 is right whatever its body, when no server answers. */
+  readonly expect?: 'any'
+}
+
+/**
+ * A status, 200 only when the answer is whole and right; `wrong`: it looks whole and is another one; `cut`: visibly not
+ * whole; `closed`: no answer at all; `late`: none in time; `garbled`: what came is no HTTP; `refused`: no connection.
+ */
+export type Outcome = number | 'wrong' | 'cut' | 'closed' | 'late' | 'garbled' | 'refused'
+
+export interface Sample {
+  readonly number: number
+  /** When it was due, and how long after that its answer was whole (or it had failed). */
+  readonly atMs: number
+  readonly tookMs: number
+  readonly outcome: Outcome
+  readonly post: boolean
+  /** Which connection it went over; -1: there was none. */
+  readonly client: number
+}
+
+export interface LoadResult {
+  readonly samples: readonly Sample[]
+  /** At the very end. */
+  readonly unanswered: number
+  /** The first few failures in words. */
+  readonly notes: readonly string[]
+  /** The longest time that the load itself did not get to run: the floor of what it can tell. */
+  readonly ownStallMs: number
+}
+
+export interface Load {
+  readonly finish: () => Promise<LoadResult>
+}
+
+export function startLoad(owner: Owner, plan: LoadPlan): Load {
+  const program = fileURLToPath(new URL('./load.process.ts', import.meta.url))
+  const child = converse([process.execPath, program, JSON.stringify(plan)])
+  const printed: Buffer[] = []
+  child.stdout?.on('data', (chunk: Buffer) => printed.push(chunk))
+  child.stdin?.on('error', () => {})
+  const closed = new Promise((done) => child.on('close', done))
+  owner.after(() => child.kill('SIGKILL'))
+  return {
+    async finish() {
+      child.stdin?.end()
+      await closed
+      return JSON.parse(Buffer.concat(printed).toString()) as LoadResult
+    },
+  }
+}

@@ -1,0 +1,56 @@
+/** How long each phase is: the whole run stays below 6 minutes, the quick one below 2, the one in `npm test` below 40 seconds. */
+export interface Plan {
+  readonly requestsPerSecond: number
+  readonly warmUpMs: number
+  readonly quietMs: number
+  readonly faultMs: number
+  /** Of the faults that a pool is only to live with. */
+  readonly shortFaultMs: number
+  readonly afterMs: number
+  /** Of the breaker: before it trips, while it is tripped, and while it recovers. */
+  readonly breakerMs: { readonly good: number; readonly tripped: number; readonly recovery: number }
+  readonly rateSeconds: number
+  readonly distinctKeys: number
+  readonly costRounds: number
+  /** Whole seconds: wrk takes no others. */
+  readonly costWindowSeconds: number
+}
+
+export const FULL: Plan = {
+  requestsPerSecond: 400,
+  warmUpMs: 1_500,
+  quietMs: 3_000,
+  faultMs: 9_000,
+  shortFaultMs: 5_000,
+  afterMs: 3_000,
+  breakerMs: { good: 2_500, tripped: 2_000, recovery: 4_000 },
+  rateSeconds: 10,
+  distinctKeys: 1_000_000,
+  costRounds: 9,
+  costWindowSeconds: 3,
+}
+
+export const QUICK: Plan = {
+  requestsPerSecond: 400,
+  warmUpMs: 1_000,
+  quietMs: 1_500,
+  faultMs: 4_000,
+  shortFaultMs: 2_000,
+  afterMs: 2_000,
+  breakerMs: { good: 1_000, tripped: 1_000, recovery: 2_000 },
+  rateSeconds: 4,
+  distinctKeys: 200_000,
+  costRounds: 3,
+  costWindowSeconds: 1,
+}
+
+/** In a test: counts and shares hold, times are generous. */
+export const SHORT: Plan = {
+  ...QUICK,
+  requestsPerSecond: 250,
+  warmUpMs: 400,
+  quietMs: 600,
+  faultMs: 2_500,
+  shortFaultMs: 1_000,
+  afterMs: 300,
+}

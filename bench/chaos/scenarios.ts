@@ -1,0 +1,54 @@
+/** All scenarios by name, in the order in which they run: each gives what it found and what to say of it. */
+import type { Lab } from './arena.ts'
+import { judgeBreaker, runBreaker } from './breaker.ts'
+import type { Check } from './check.ts'
+import { judgeCost, runCost } from './cost.ts'
+import { judgeKeys, runKeys } from './keys.ts'
+import { judgeFault, runFault } from './one-of-four.ts'
+import type { FaultName } from './one-of-four.ts'
+import { judgeRate, runRate } from './rate.ts'
+import { judgeSlow, runSlow } from './slow.ts'
+import { judgeStorm, runStorm } from './storm.ts'
+
+export interface Outcome {
+  /** As it goes into the JSON file. */
+  readonly found: object
+  readonly checks: readonly Check[]
+}
+
+export type Scenario = (lab: Lab) => Promise<Outcome>
+
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  kill: ofFault('kill'),
+  restart: ofFault('restart'),
+  hang: ofFault('hang'),
+  fail: ofFault('fail'),
+  reset: ofFault('reset'),
+  truncate: ofFault('truncate'),
+  garbage: ofFault('garbage'),
+  refuse: ofFault('refuse'),
+  'close-on-accept': ofFault('close-on-accept'),
+  'slow-ewma': scenario((lab) => runSlow(lab, 'peak-ewma'), judgeSlow),
+  'slow-least': scenario((lab) => runSlow(lab, 'least-connections'), judgeSlow),
+  'storm-errors': scenario((lab) => runStorm(lab, 'errors'), judgeStorm),
+  'storm-reset': scenario((lab) => runStorm(lab, 'reset'), judgeStorm),
+  breaker: scenario(runBreaker, judgeBreaker),
+  rate: scenario(runRate, judgeRate),
+  keys: scenario(runKeys, judgeKeys),
+  // Keeps the bench on one core from there on.
+  cost: scenario(runCost, judgeCost),
+}
+
+function ofFault(fault: FaultName): Scenario {
+  return scenario((lab) => runFault(lab, fault), judgeFault)
+}
+
+function scenario<T extends object>(
+  run: (lab: Lab) => Promise<T>,
+  judge: (found: T) => readonly Check[],
+): Scenario {
+  return async (lab) => {
+    const found = await run(lab)
+    return { found, checks: judge(found) }
+  }
+}
