@@ -37,6 +37,8 @@ export class Attempt implements AnswerSink, Expiring {
   readonly #owner: AttemptOwner
   readonly #client: ClientSide
   readonly #startedAt: number
+  /** Of its answer; 0 before. */
+  #status = 0
   /** The endpoint's in-flight count is ours to give back. */
   #isCounted = true
 
@@ -77,9 +79,10 @@ export class Attempt implements AnswerSink, Expiring {
   answerHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {
     const headMs = readClock() - this.#startedAt
     this.#stopClock()
+    this.#status = head.status
     this.endpoint.answered(head.status, headMs)
     // Given back first: the client may have its next request at hand.
-    if (ended) this.release()
+    if (ended) this.#complete()
     return this.#owner.attemptAnswered(this, head, data, ended, headMs)
   }
 
@@ -92,13 +95,14 @@ export class Attempt implements AnswerSink, Expiring {
   }
 
   answerEnd(trailers: string): void {
-    this.release()
+    this.#complete()
     this.#owner.attemptEnded(this, trailers)
   }
 
   upgraded(head: AnswerHead, end: TunnelEnd, early: Buffer | null): void {
     this.#stopClock()
     this.endpoint.answered(head.status, readClock() - this.#startedAt)
+    this.endpoint.completed(head.status)
     this.#owner.attemptUpgraded(this, head, end, early)
   }
 
@@ -108,7 +112,7 @@ export class Attempt implements AnswerSink, Expiring {
     // An idle connection that its server had closed meanwhile says nothing about the server.
     const wasClosedIdle = error.reason === 'SERVER_CLOSED' && this.connection?.reused === true
     if (error.kind.blame === 'server' && !wasClosedIdle)
-      this.endpoint.failed(error.kind.status, readClock() - this.#startedAt)
+      this.endpoint.failed(error.kind.status, readClock() - this.#startedAt, this.#status !== 0)
     this.#owner.attemptFailed(this, error)
   }
 
@@ -134,6 +138,11 @@ export class Attempt implements AnswerSink, Expiring {
     if (!this.#isCounted) return
     this.#isCounted = false
     this.pool.done(this.endpoint)
+  }
+
+  #complete(): void {
+    this.endpoint.completed(this.#status)
+    this.release()
   }
 
   #stopClock(): void {

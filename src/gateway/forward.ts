@@ -70,7 +70,12 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   }
 
   start(): void {
-    const chain = this.#route.onRequest
+    const { onRequest: chain, pool } = this.#route
+    const requestMs = pool === null ? 0 : this.#route.timeoutsOf(pool).requestMs
+    if (pool !== null && requestMs > 0) {
+      this.deadlineAt = this.#exchange.startedAt + requestMs
+      pool.deadlines.add(this)
+    }
     if (chain === null) {
       this.forward(null, false)
       return
@@ -92,11 +97,6 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     const pool = this.#pool
     if (pool === null) throw new Error(`route ${id} has no backend, or not ${backend}`)
     pool.purse.note()
-    const { requestMs } = this.#route.timeoutsOf(pool)
-    if (requestMs > 0) {
-      this.deadlineAt = this.#exchange.startedAt + requestMs
-      pool.deadlines.add(this)
-    }
     const policy = this.#route.retry ?? pool.retry
     this.#retry = policy
     const { isWhole, head } = this.#exchange
@@ -369,7 +369,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   }
 
   #stopClock(): void {
-    if (this.deadlineIndex >= 0) this.#pool?.deadlines.remove(this)
+    if (this.deadlineIndex >= 0) this.#route.pool?.deadlines.remove(this)
   }
 
   #end(): void {

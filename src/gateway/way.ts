@@ -2,7 +2,7 @@
 import type { OwnAnswer } from '../http/answer.ts'
 import { ERRORS } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { Divert, Middleware, Passage, PassageEnd, Verdict } from '../middleware/middleware.ts'
+import type { Divert, Middleware, Passage, PassageEnd } from '../middleware/middleware.ts'
 
 /** What is behind the middlewares. */
 export interface WayOwner {
@@ -20,6 +20,8 @@ export class Way implements Passage {
   readonly #owner: WayOwner
   #next = 0
   #hasWaited = false
+  /** Where a middleware has sent it. */
+  #divertTo: string | null = null
   #atEnd: ((end: PassageEnd) => void)[] = []
 
   constructor(
@@ -33,24 +35,24 @@ export class Way implements Passage {
   }
 
   goIn(): void {
-    let verdict: Verdict = null
-    while (verdict === null && this.#next < this.#chain.length)
-      verdict = this.#chain[this.#next++]?.(this.#exchange, this) ?? null
-    if (verdict !== 'later') this.#follow(verdict)
+    while (this.#next < this.#chain.length) {
+      const verdict = this.#chain[this.#next++]?.(this.#exchange, this) ?? null
+      if (verdict === 'later' || !this.#goesOn(verdict)) return
+    }
+    this.#owner.forward(this.#divertTo, this.#hasWaited)
   }
 
-  #follow(verdict: OwnAnswer | Divert | null): void {
-    if (this.isOver) return
-    if (verdict === null) this.#owner.forward(null, this.#hasWaited)
-    else if ('divertTo' in verdict) this.#owner.forward(verdict.divertTo, this.#hasWaited)
+  #goesOn(verdict: OwnAnswer | Divert | null): boolean {
+    if (this.isOver) return false
+    if (verdict === null) return true
+    if ('divertTo' in verdict) this.#divertTo = verdict.divertTo
     else this.#owner.answer(verdict)
+    return 'divertTo' in verdict
   }
 
   goOn(verdict: OwnAnswer | Divert | null): void {
-    if (this.isOver) return
     this.#hasWaited = true
-    if (verdict === null) this.goIn()
-    else this.#follow(verdict)
+    if (this.#goesOn(verdict)) this.goIn()
   }
 
   atEnd(call: (end: PassageEnd) => void): void {

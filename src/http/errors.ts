@@ -107,7 +107,7 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   FIRST_BYTE_TIMEOUT: kind(504, 'http_response_timeout', 'server', 'idempotent'),
   STALL_TIMEOUT: kind(504, 'connection_read_timeout', 'server'),
   BAD_ANSWER: kind(502, 'http_protocol_error', 'server', 'idempotent'),
-  ANSWER_TOO_LARGE: kind(502, 'http_response_header_section_size', 'server'),
+  ANSWER_TOO_LARGE: kind(502, 'http_response_header_section_size', 'server', 'idempotent'),
   ANSWER_CUT: kind(502, 'http_response_incomplete', 'server', 'idempotent'),
   // Ourselves.
   INTERNAL: kind(500, 'proxy_internal_error', 'proxy'),

@@ -17,10 +17,10 @@ export interface Middleware {
   readonly onAnswer?: (exchange: Exchange, head: AnswerHead) => void
 }
 
-/** Null: goes on. An answer ends it here. `later`: whoever said so calls `passage.goOn` with what it is, once. */
+/** Null: goes on. An answer ends it here. A divert goes on, to another backend. `later`: whoever said so calls `passage.goOn` with what it is, once. */
 export type Verdict = OwnAnswer | Divert | 'later' | null
 
-/** To another backend than the route's; it passes no further middlewares. */
+/** To another backend than the route's, through the middlewares that are left: the last one who says so decides. */
 export interface Divert {
   readonly divertTo: string
 }

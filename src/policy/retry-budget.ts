@@ -1,6 +1,6 @@
 /**
  * How many requests of a backend may be sent again: a share of its requests, or so many a second where there are few, over
- * all threads. Unspent retries are saved for one second of traffic, so that the death of a server is survived and the death
+ * all threads. Unspent retries of half a second of traffic are saved, so that the death of a server is survived and the death
  * of all of them does not double their load.
  *
  * In hundredths, in the shared cells of the backend's slot. The total of requests is read from plain columns, and only here:
@@ -11,7 +11,7 @@ import { SHARED } from '../scoreboard/layout.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 
 const HUNDRED = 100
-const SAVED_MS = 1_000
+const SAVED_MS = 500
 /** Between two deposits: a shorter time would see too few requests to tell their rate. */
 const LEAST_MS = 50
 const MOST = 1e9

@@ -43,6 +43,8 @@ export const SHARED = {
   failed: 15,
   /** Of a backend: next turn of its backup servers. */
   backupTicket: 3,
+  /** Of a backend: turns of further attempts, so that they take none of the first ones'. */
+  retryTicket: 4,
   /** Of a middleware: what it is allowed now, and who waits for it. */
   limit: 1,
   waiting: 2,

@@ -161,22 +161,32 @@ export class Endpoint {
   /** The head of an answer came, so long after the attempt began. */
   answered(status: number, headMs: number): void {
     const { slot } = this
-    const { shared, at } = slot
     count(slot, COUNT.answered, 1)
     count(slot, COUNT.headMs, headMs)
-    if (shared[at + SHARED.failed] !== 0) Atomics.store(shared, at + SHARED.failed, 0)
     if (status >= 500) {
       count(slot, COUNT.errors, 1)
       this.#lengthen(SHARED.errors, SHARED.worstErrors)
       this.#raiseAlarm(slot)
-    } else if (shared[at + SHARED.errors] !== 0) Atomics.store(shared, at + SHARED.errors, 0)
+    }
     if (this.isTimed) recordLatency(slot, headMs * 1000, this.#now())
     if (this.breaker !== null)
       countMeasures(this.breaker.measures, this.breaker.slot, status, headMs)
   }
 
-  /** An attempt came to nothing; `status` is what that means to a client, 502 or 504. */
-  failed(status: number, tookMs: number): void {
+  /** Its answer was whole: only this ends a row of failures, for a head is easily sent before a body is cut. */
+  completed(status: number): void {
+    const { shared, at } = this.slot
+    if (shared[at + SHARED.failed] !== 0) Atomics.store(shared, at + SHARED.failed, 0)
+    if (status < 500 && shared[at + SHARED.errors] !== 0)
+      Atomics.store(shared, at + SHARED.errors, 0)
+  }
+
+  /**
+   * An attempt came to nothing; `status` is what that means to a client, 502 or 504. `wasAnswered`: it was cut after its head,
+   * and is a failure instead of an answer.
+   */
+  failed(status: number, tookMs: number, wasAnswered: boolean): void {
+    if (wasAnswered) count(this.slot, COUNT.answered, -1)
     count(this.slot, COUNT.failed, 1)
     this.#lengthen(SHARED.failed, SHARED.worstFailures)
     this.#lengthen(SHARED.errors, SHARED.worstErrors)

@@ -84,9 +84,10 @@ export class Pool {
 
   /** An endpoint besides those tried, its in-flight count taken (give it back by `done`). */
   pick(request: Balanced, tried: readonly Endpoint[]): Endpoint | null {
-    const refusals = tried.length === 0 ? ALL : allBut(tried)
+    const isFirst = tried.length === 0
+    const refusals = isFirst ? ALL : allBut(tried)
     const endpoint =
-      this.#sticky?.pick(request, refusals.isUnfit) ?? this.#tiers.pick(request, refusals)
+      this.#sticky?.pick(request, refusals.isUnfit) ?? this.#tiers.pick(request, refusals, isFirst)
     if (endpoint !== null) count(endpoint.slot, COUNT.inFlight, 1)
     return endpoint
   }

@@ -349,7 +349,7 @@ export class ServerConnection extends Wire implements BodySink {
         this.endpoint.connectFailed()
         this.#fail(
           this.#shakesHands
-            ? new ExchangeError('TLS_FAILED', `no TLS handshake within ${handshakeMs} ms`)
+            ? new ExchangeError('CONNECT_TIMEOUT', `no TLS handshake within ${handshakeMs} ms`)
             : new ExchangeError('CONNECT_TIMEOUT', `not connected within ${connectMs} ms`),
         )
         break

@@ -30,14 +30,18 @@ export function compileTarget(backend: Backend, server: Server): Target {
   }
 }
 
+const MOST_CONTEXTS = 64
 const contexts = new Map<string | null, SecureContext>()
 
-/** One context for all servers that trust the same authorities: it holds them parsed. */
-function contextFor(ca: string | null): SecureContext {
-  let context = contexts.get(ca)
-  if (context === undefined) {
-    context = createSecureContext({ minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) })
-    contexts.set(ca, context)
+/** One context for all servers that trust the same authorities: it holds them parsed. The latest are kept. */
+export function contextFor(ca: string | null): SecureContext {
+  const known = contexts.get(ca)
+  if (known !== undefined) return known
+  const context = createSecureContext({ minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) })
+  if (contexts.size >= MOST_CONTEXTS) {
+    const [oldest] = contexts.keys()
+    if (oldest !== undefined) contexts.delete(oldest)
   }
+  contexts.set(ca, context)
   return context
 }

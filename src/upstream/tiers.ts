@@ -20,10 +20,15 @@ export interface Refusals {
   readonly isBarred: Refused
 }
 
+const TAKES_TURNS: ReadonlySet<Backend['balance']> = new Set(['round-robin', 'least-connections'])
+
 export class Tiers {
   /** All that may be picked. */
   readonly endpoints: readonly Endpoint[]
   readonly #primaries: Balancer
+  /** For further attempts; made when there is one. */
+  readonly #createAgain: () => Balancer
+  #again: Balancer | null = null
   /** Null when there are none. */
   readonly #backups: Balancer | null
 
@@ -37,13 +42,23 @@ export class Tiers {
     const primaries = this.endpoints.filter(({ backup }) => !backup)
     const backups = this.endpoints.filter(({ backup }) => backup)
     this.#primaries = create(primaries, { ...context, ticket: SHARED.ticket })
+    // With turns of their own: of two servers that take turns the one that fails would get each first attempt, when the
+    // second attempts take the other one's turns. What goes by no turns needs no second one.
+    this.#createAgain = TAKES_TURNS.has(balance)
+      ? () => create(primaries, { ...context, ticket: SHARED.retryTicket })
+      : () => this.#primaries
     // Turns of their own: each pick of a backup has drawn some of the primaries' in vain.
     this.#backups =
       backups.length === 0 ? null : create(backups, { ...context, ticket: SHARED.backupTicket })
   }
 
-  pick(request: Balanced, { skipsTurn, isUnfit, isBarred }: Refusals): Endpoint | null {
-    const primaries = this.#primaries
+  /** `isFirst`: the first attempt of its request. */
+  pick(
+    request: Balanced,
+    { skipsTurn, isUnfit, isBarred }: Refusals,
+    isFirst: boolean,
+  ): Endpoint | null {
+    const primaries = isFirst ? this.#primaries : (this.#again ??= this.#createAgain())
     const backups = this.#backups
     return (
       primaries.pick(request, skipsTurn) ??

@@ -72,6 +72,18 @@ test('a request is tried on as many servers as the route allows, and no more', a
   }
 })
 
+test('further attempts take no turns away from first ones', async (t) => {
+  const { gateway, asked } = await site(t, [resets, OK], { retry: { attempts: 2 } })
+  const client = await openClient(t, gateway.port)
+
+  for (let i = 0; i < 12; i++) {
+    const answer = await client.ask(get('/'))
+    assert.equal(answer.status, 200)
+  }
+
+  assert.deepEqual(asked(), [6, 12])
+})
+
 test('a request that is not idempotent is sent once when a server may have begun with it', async (t) => {
   const { gateway, asked } = await site(t, [resets, resets], { retry: { attempts: 3 } })
 
@@ -236,6 +248,28 @@ test('nothing is sent again once a byte of an answer has reached the client', as
   )
 })
 
+test('answers that are cut after their heads make a row of failures', async (t) => {
+  const cuts: Script = (_request, connection) => {
+    connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
+    setImmediate(() => connection.reset())
+  }
+  const { gateway } = await site(t, [cuts], { retry: { attempts: 1 } })
+
+  for (let i = 0; i < 3; i++) {
+    const client = await openClient(t, gateway.port)
+    client.send(get('/'))
+    await client.closed()
+  }
+  await eventually(() => gateway.records().length === 3, 'all have ended')
+
+  assert.equal(total(gateway, COUNT.failed), 3)
+  assert.equal(total(gateway, COUNT.answered), 0)
+  assert.equal(
+    sumSlots((slot) => gateway.scoreboard.shared(slot, SHARED.worstFailures)),
+    3,
+  )
+})
+
 test('an attempt that takes too long is given up for another server', async (t) => {
   const { gateway, asked } = await site(t, [hangs, OK], {
     retry: { attempts: 2 },
@@ -379,8 +413,8 @@ test('a TLS handshake that never ends has a limit of its own', async (t) => {
 
   const answer = await exchange(t, gateway.ports['web'] ?? 0, get('/'))
 
-  assert.equal(answer.status, 502)
-  assert.equal(gateway.records().at(-1)?.reason, 'TLS_FAILED')
+  assert.equal(answer.status, 504)
+  assert.equal(gateway.records().at(-1)?.reason, 'CONNECT_TIMEOUT')
   assert.match(gateway.records().at(-1)?.detail ?? '', /no TLS handshake within 200 ms/)
 })
 

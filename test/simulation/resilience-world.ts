@@ -285,8 +285,11 @@ export class World {
       pool.done(endpoint)
       const tookMs = this.now - startedAt
       const isFailure = status === 502 || status === 504
-      if (isFailure) endpoint.failed(status, tookMs)
-      else endpoint.answered(status, tookMs)
+      if (isFailure) endpoint.failed(status, tookMs, false)
+      else {
+        endpoint.answered(status, tookMs)
+        endpoint.completed(status)
+      }
       if (status === 502 && afterMs < 1) endpoint.connectFailed()
       else if (!isFailure) endpoint.connected()
       request.tried = [...request.tried, endpoint]

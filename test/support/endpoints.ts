@@ -1,12 +1,6 @@
 /** Live endpoints and pools on a real scoreboard, without the planes around them. Nothing is connected to. */
 import type { TestContext } from 'node:test'
 import { Deadlines } from '../../src/http/deadlines.ts'
-import {
-  defaultEjection,
-  defaultPanic,
-  defaultRetry,
-  defaultRetryBudget,
-} from '../../src/model/backend-defaults.ts'
 import type { Backend, PlacedBackend, Server } from '../../src/model/snapshot.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
@@ -14,6 +8,7 @@ import type { Balanced } from '../../src/upstream/balancer.ts'
 import { Endpoint, type EndpointContext } from '../../src/upstream/endpoint.ts'
 import { OwnAddresses } from '../../src/upstream/own-addresses.ts'
 import type { PoolContext } from '../../src/upstream/pool.ts'
+import { backendOf, serverOf } from './objects.ts'
 
 export interface TestBoard {
   readonly scoreboard: Scoreboard
@@ -103,43 +98,15 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
 
 /** `3` is a weight. */
 export function makeServer(id: string, rest: number | Partial<Server> = {}): Server {
-  return {
-    id,
-    url: `http://${id}.test:80`,
-    scheme: 'http',
-    host: `${id}.test`,
-    port: 80,
-    weight: 1,
-    backup: false,
-    drain: false,
-    labels: null,
-    ...(typeof rest === 'number' ? { weight: rest } : rest),
-  }
+  return serverOf(id, `http://${id}.test:80`, typeof rest === 'number' ? { weight: rest } : rest)
 }
 
 export function makeBackend(
   servers: Readonly<Record<string, number | Partial<Server>>>,
   rest: Partial<Backend> = {},
 ): Backend {
-  return {
-    id: 'b',
-    balance: 'round-robin',
-    hash: { from: 'client-ip', name: '' },
-    sticky: null,
-    timeouts: { connectMs: 1, handshakeMs: 1, firstByteMs: 1, stallMs: 1, tryMs: 0, requestMs: 0 },
-    limits: { connections: 0, idle: 1, idleMs: 1 },
-    tls: { verify: true, ca: null, serverName: null },
-    health: null,
-    ejection: defaultEjection,
-    panic: defaultPanic,
-    slowStartMs: 0,
-    breaker: null,
-    retry: defaultRetry,
-    retryBudget: defaultRetryBudget,
-    labels: null,
-    servers: Object.entries(servers).map(([id, server]) => makeServer(id, server)),
-    ...rest,
-  }
+  const all = Object.entries(servers).map(([id, server]) => makeServer(id, server))
+  return backendOf('b', all, rest)
 }
 
 export function makeRequest(

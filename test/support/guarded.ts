@@ -3,12 +3,6 @@ import type { TestContext } from 'node:test'
 import { createGuards, type Guards } from '../../src/control/guard/guards.ts'
 import type { ProbeResult } from '../../src/control/guard/probe.ts'
 import { createPublisher, type Publisher } from '../../src/control/publish.ts'
-import {
-  defaultEjection,
-  defaultPanic,
-  defaultRetry,
-  defaultRetryBudget,
-} from '../../src/model/backend-defaults.ts'
 import type {
   Backend,
   BreakerSpec,
@@ -22,6 +16,7 @@ import type {
 import type { ServerReport } from '../../src/observe/guard-report.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { count, Scoreboard, ScoreboardView, type Slot } from '../../src/scoreboard/scoreboard.ts'
+import { backendOf, frontendOf, serverOf } from './objects.ts'
 import { eventually, turn } from './until.ts'
 
 export const HEALTH: HealthCheck = {
@@ -47,19 +42,7 @@ export const BREAKER: BreakerSpec = {
 }
 
 export function makeServer(url: string, more: Partial<Server> = {}): Server {
-  const { hostname: host, port } = new URL(url)
-  return {
-    id: url,
-    url,
-    scheme: 'http',
-    host,
-    port: Number(port),
-    weight: 1,
-    backup: false,
-    drain: false,
-    labels: null,
-    ...more,
-  }
+  return serverOf(url, url, more)
 }
 
 export function makeBackend(
@@ -67,25 +50,8 @@ export function makeBackend(
   servers: readonly (string | Server)[],
   more: Partial<Backend> = {},
 ): Backend {
-  return {
-    id,
-    balance: 'round-robin',
-    hash: { from: 'client-ip', name: '' },
-    sticky: null,
-    timeouts: { connectMs: 1, handshakeMs: 1, firstByteMs: 1, stallMs: 1, tryMs: 0, requestMs: 0 },
-    limits: { connections: 0, idle: 1, idleMs: 1 },
-    tls: { verify: true, ca: null, serverName: null },
-    health: null,
-    ejection: defaultEjection,
-    panic: defaultPanic,
-    slowStartMs: 0,
-    breaker: null,
-    retry: defaultRetry,
-    retryBudget: defaultRetryBudget,
-    labels: null,
-    servers: servers.map((one) => (typeof one === 'string' ? makeServer(one) : one)),
-    ...more,
-  }
+  const all = servers.map((one) => (typeof one === 'string' ? makeServer(one) : one))
+  return backendOf(id, all, more)
 }
 
 export function makeFrontend(
@@ -93,17 +59,7 @@ export function makeFrontend(
   backend: string,
   middlewares: readonly MiddlewareSpec[],
 ): Frontend {
-  return {
-    id,
-    route: 'Host("x")',
-    priority: null,
-    backend,
-    passHost: true,
-    timeouts: null,
-    retry: null,
-    middlewares,
-    labels: null,
-  }
+  return frontendOf(id, backend, { middlewares })
 }
 
 export interface Line {

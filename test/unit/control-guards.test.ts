@@ -73,6 +73,23 @@ test('a new server that waits for its first success has no turn from the moment 
   assert.deepEqual([site.report(B).state, site.admit('vote', B)], ['up', 0])
 })
 
+test('a server whose probes succeed again rests no longer after failed connects', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, B], { health: HEALTH })])
+  await site.pass(1000)
+  site.unwell.add(A)
+  await site.pass(3000)
+  const { shared, at } = site.slot('vote', A)
+  Atomics.store(shared, at + SHARED.failures, 4)
+  Atomics.store(shared, at + SHARED.restUntil, 1_000_000)
+
+  site.unwell.delete(A)
+  await site.pass(3000)
+
+  assert.equal(site.report(A).state, 'up')
+  assert.deepEqual([shared[at + SHARED.failures], shared[at + SHARED.restUntil]], [0, 0])
+})
+
 test('a server that fails again and again is ejected, and returns when its time is over', async (t) => {
   const site = createSite(t)
   await site.publish([makeBackend('vote', [A, B])])

@@ -7,58 +7,19 @@ import { createPublisher } from '../../src/control/publish.ts'
 import type { Publisher, Update } from '../../src/control/publish.ts'
 import type { Backend, Delta, Frontend, Snapshot } from '../../src/model/snapshot.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
-import {
-  defaultEjection,
-  defaultPanic,
-  defaultRetry,
-  defaultRetryBudget,
-} from '../../src/model/backend-defaults.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
+import { backendOf, frontendOf, serverOf } from '../support/objects.ts'
 import { eventually } from '../support/until.ts'
 
 function makeBackend(id: string, ...urls: readonly string[]): Backend {
-  return {
+  return backendOf(
     id,
-    balance: 'round-robin',
-    hash: { from: 'client-ip', name: '' },
-    sticky: null,
-    timeouts: { connectMs: 1, handshakeMs: 1, firstByteMs: 1, stallMs: 1, tryMs: 0, requestMs: 0 },
-    limits: { connections: 0, idle: 1, idleMs: 1 },
-    tls: { verify: true, ca: null, serverName: null },
-    health: null,
-    ejection: defaultEjection,
-    panic: defaultPanic,
-    slowStartMs: 0,
-    breaker: null,
-    retry: defaultRetry,
-    retryBudget: defaultRetryBudget,
-    labels: null,
-    servers: urls.map((url) => ({
-      id: url,
-      url,
-      scheme: 'http',
-      host: url,
-      port: 80,
-      weight: 1,
-      backup: false,
-      drain: false,
-      labels: null,
-    })),
-  }
+    urls.map((url) => serverOf(url, `http://${url}`, { url })),
+  )
 }
 
 function makeFrontend(id: string, route = 'Host("x")'): Frontend {
-  return {
-    id,
-    route,
-    priority: null,
-    backend: 'b',
-    passHost: true,
-    timeouts: null,
-    retry: null,
-    middlewares: [],
-    labels: null,
-  }
+  return frontendOf(id, 'b', { route })
 }
 
 function snapshotOf(backends: readonly Backend[], frontends: readonly Frontend[] = []): Snapshot {

@@ -9,6 +9,8 @@ import { toShare, writeCell } from './cells.ts'
 
 export interface BreakerContext {
   readonly scoreboard: Scoreboard
+  /** ms, monotonic. */
+  readonly now: () => number
   /** ms since the epoch. */
   readonly date: () => number
   /** It has come into its state. */
@@ -44,6 +46,8 @@ export class GuardedBreaker {
     this.#breaker = new Breaker(spec, compileCondition(spec.condition))
     this.#context = context
     this.#sum = (measure) => context.scoreboard.sumOf(slot, measure)
+    // From here on it counts: the threads may have answers for it before the next tick.
+    this.#breaker.tick(context.now(), this.#sum)
     this.#write()
   }
 

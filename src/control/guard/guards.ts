@@ -95,7 +95,7 @@ export function createGuards(options: GuardsOptions): Guards {
       serversByKey.get(key)?.server.probed({ ok, at: date(), reason })
     },
   })
-  const breakerContext: BreakerContext = { scoreboard, date, onState: tellBreaker }
+  const breakerContext: BreakerContext = { scoreboard, now, date, onState: tellBreaker }
   const poolContext: PoolContext = {
     ...breakerContext,
     prober,

@@ -76,6 +76,8 @@ export class GuardedPool {
   /** Its probes have made it up or down: the threads see it with the next tick. */
   probed(server: GuardedServer, verdict: 'up' | 'down'): void {
     server.verdict = verdict
+    // It takes connections again: nobody needs to find that out by trying.
+    if (verdict === 'up') server.endRest()
     this.#isStale = true
   }
 

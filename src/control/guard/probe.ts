@@ -2,14 +2,15 @@
  * One question to one server: does it take a connection, does it answer as expected. A connection of its own each time, as
  * a client that is new to it would have. It sets no time limit: whoever asks ends it by the signal, see prober.ts.
  */
-import { lookup as systemLookup, type LookupAddress } from 'node:dns'
-import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
-import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { Client, type Dispatcher } from 'undici'
+import { checkedLookup } from '../../http/checked-lookup.ts'
 import { denyHost } from '../../model/denied-address.ts'
 import { bracketHost } from '../../model/host.ts'
 import type { Backend, HealthCheck, Server } from '../../model/snapshot.ts'
 import { compileRegexp } from '../../routing/regexp.ts'
+import { contextFor } from '../../upstream/target.ts'
 
 export interface ProbeTarget {
   readonly server: Server
@@ -198,38 +199,6 @@ class Line {
       ALPNProtocols: ['http/1.1'],
     })
   }
-}
-
-/** As for requests: metadata services and link-local addresses are never asked, whatever name resolves to them. */
-const checkedLookup: LookupFunction = (hostname, options, callback) => {
-  systemLookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error !== null) {
-      callback(error, '')
-      return
-    }
-    const allowed = addresses.filter(({ address }) => denyHost(address) === null)
-    const [first] = allowed
-    if (first === undefined) {
-      callback(new Error(`${hostname} resolves to link-local or unspecified addresses only`), '')
-    } else if (options.all === true) callback(null, allowed)
-    else callback(null, first.address, first.family)
-  })
-}
-
-const MOST_CONTEXTS = 64
-const contexts = new Map<string | null, SecureContext>()
-
-/** One for all servers that trust the same authorities: parsing them takes longer than a probe. The latest are kept. */
-function contextFor(ca: string | null): SecureContext {
-  const known = contexts.get(ca)
-  if (known !== undefined) return known
-  const context = createSecureContext({ minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) })
-  if (contexts.size >= MOST_CONTEXTS) {
-    const [oldest] = contexts.keys()
-    if (oldest !== undefined) contexts.delete(oldest)
-  }
-  contexts.set(ca, context)
-  return context
 }
 
 function statusesText(statuses: NonNullable<HealthCheck['http']>['statuses']): string {

@@ -101,6 +101,13 @@ export class GuardedServer {
     Atomics.store(shared, at + SHARED.errors, 0)
   }
 
+  /** The threads may connect to it at once. */
+  endRest(): void {
+    const { shared, at } = this.slot
+    Atomics.store(shared, at + SHARED.failures, 0)
+    Atomics.store(shared, at + SHARED.restUntil, 0)
+  }
+
   countChange(to: ServerState): void {
     this.#changes = { ...this.#changes, [to]: this.#changes[to] + 1 }
   }

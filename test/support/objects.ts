@@ -1,0 +1,69 @@
+/** Objects of the model as they are after parsing, with everything that says nothing. */
+import {
+  defaultEjection,
+  defaultPanic,
+  defaultRetry,
+  defaultRetryBudget,
+} from '../../src/model/backend-defaults.ts'
+import type { Backend, Frontend, Server } from '../../src/model/snapshot.ts'
+
+export function serverOf(id: string, url: string, more: Partial<Server> = {}): Server {
+  const { hostname: host, port } = new URL(url)
+  return {
+    id,
+    url,
+    scheme: 'http',
+    host,
+    port: Number(port === '' ? 80 : port),
+    weight: 1,
+    backup: false,
+    drain: false,
+    labels: null,
+    ...more,
+  }
+}
+
+export function backendOf(
+  id: string,
+  servers: readonly Server[],
+  more: Partial<Backend> = {},
+): Backend {
+  return {
+    id,
+    balance: 'round-robin',
+    hash: { from: 'client-ip', name: '' },
+    sticky: null,
+    timeouts: { connectMs: 1, handshakeMs: 1, firstByteMs: 1, stallMs: 1, tryMs: 0, requestMs: 0 },
+    limits: { connections: 0, idle: 1, idleMs: 1 },
+    tls: { verify: true, ca: null, serverName: null },
+    health: null,
+    ejection: defaultEjection,
+    panic: defaultPanic,
+    slowStartMs: 0,
+    breaker: null,
+    retry: defaultRetry,
+    retryBudget: defaultRetryBudget,
+    servers,
+    labels: null,
+    ...more,
+  }
+}
+
+export function frontendOf(
+  id: string,
+  backend: string | null,
+  more: Partial<Frontend> = {},
+): Frontend {
+  return {
+    id,
+    route: 'Host("x")',
+    priority: null,
+    backend,
+    passHost: true,
+    timeouts: null,
+    retry: null,
+    middlewares: [],
+    labels: null,
+    ...more,
+  }
+}
