@@ -51,6 +51,7 @@ export function admitFrontends(): AdmittedFrontends {
     return before !== undefined && isEqual(before, whole) ? before : whole
   }
 
+  /** After its frontend. */
   function settleChain(id: string, verdicts: Verdicts, around: Around): void {
     const isMissing = !frontends.has(id)
     for (const entry of chains.get(id)?.values() ?? []) {
@@ -102,7 +103,7 @@ export function admitFrontends(): AdmittedFrontends {
       dirty.add(frontend)
     },
     settle(verdicts, backends, { changed, handedOver }, backendOf) {
-      const around = { backends, handedOver, backendOf }
+      const around = { backends, handedOver, backendOf, spared: null }
       if (changed.size > 0) {
         for (const [id, entry] of frontends) {
           if (isTouched(frontendNaming, entry, changed, backendOf)) dirty.add(id)
@@ -114,10 +115,10 @@ export function admitFrontends(): AdmittedFrontends {
         }
       }
       for (const id of dirty) {
-        settleChain(id, verdicts, around)
         const entry = frontends.get(id)
         const part =
           entry === undefined ? null : settleNaming(frontendNaming, entry, verdicts, around)
+        settleChain(id, verdicts, { ...around, spared: part?.backend ?? null })
         table.put(id, part === null ? null : compose(part))
       }
       dirty.clear()

@@ -1,6 +1,7 @@
 /**
  * Objects that name backends: a frontend, with the middlewares inside it, and a middleware under a name of its own. Each
- * waits for the backends that it names; the last good version stays as long as those that it uses are there.
+ * waits for the backends that it names; the last good version stays as long as those that it uses are there. None may fall
+ * back to the backend that it is to spare.
  */
 import { backendsOfMiddleware, renameBackends } from '../middleware/catalog.ts'
 import { flaw } from '../model/parsed.ts'
@@ -16,7 +17,8 @@ interface Named {
   readonly name: string
   /** The member of the object that names it. */
   readonly place: string
-  readonly what: string
+  /** Of a middleware, and not where requests go anyway. */
+  readonly isFallback: boolean
 }
 
 interface Naming<T> {
@@ -31,7 +33,7 @@ type Rename = (name: string) => string
 export const frontendNaming: Naming<Frontend> = {
   kind: 'frontend',
   named({ backend, middlewares }) {
-    const own = backend === null ? [] : [{ name: backend, place: 'backend', what: '' }]
+    const own = backend === null ? [] : [{ name: backend, place: 'backend', isFallback: false }]
     return middlewares.length === 0 ? own : [...own, ...middlewares.flatMap(namedBy)]
   },
   renamed(frontend, rename) {
@@ -54,7 +56,7 @@ export const partNaming: Naming<MiddlewarePart> = {
 
 function namedBy(spec: MiddlewareSpec): readonly Named[] {
   const names = backendsOfMiddleware(spec)
-  return names.map((name) => ({ name, place: spec.kind, what: 'fallback backend ' }))
+  return names.map((name) => ({ name, place: spec.kind, isFallback: true }))
 }
 
 function renamedSpec(spec: MiddlewareSpec, rename: Rename): MiddlewareSpec {
@@ -68,6 +70,8 @@ export interface Around {
   readonly handedOver: ReadonlySet<string>
   /** What a source means by a name, as the table calls it. */
   readonly backendOf: (source: string, name: string) => string
+  /** Of a middleware under a name of its own: the backend of its frontend in force, as the table calls it. */
+  readonly spared: string | null
 }
 
 /** Puts in force what may be: as written with the table's names, the last good version, or nothing. */
@@ -75,31 +79,44 @@ export function settleNaming<T>(
   { kind, named, renamed }: Naming<T>,
   entry: Entry<T>,
   verdicts: Verdicts,
-  { backends, handedOver, backendOf }: Around,
+  { backends, handedOver, backendOf, spared }: Around,
 ): T | null {
   const live = entry.live?.object ?? null
   const resolve = (name: string): string => backendOf(entry.source, name)
   const missing = entry.parsed === null ? [] : named(entry.parsed).filter(isMissing)
-  if (entry.parsed !== null && missing.length === 0) {
-    const whole = renamed(entry.parsed, resolve)
+  const whole = entry.parsed === null ? null : renamed(entry.parsed, resolve)
+  const idle = whole === null ? [] : fallbacksToOwn(whole)
+  if (whole !== null && missing.length === 0 && idle.length === 0) {
     // What is written was compared with what is in force already, unless names have changed in it.
     const object = whole === entry.parsed ? whole : sameOr(live, whole)
     verdicts.settle(kind, entry, object, [])
     return object
   }
-  const object = live !== null && named(live).every(isServed) ? live : null
-  verdicts.settle(kind, entry, object, missing.map(toFlaw))
+  const object = live !== null && isFit(live) ? live : null
+  verdicts.settle(kind, entry, object, [...missing.map(toFlaw), ...idle.map(toIdleFlaw)])
   return object
 
   function isMissing({ name }: Named): boolean {
     return backends.standing(resolve(name)) !== 'declared'
   }
 
+  function isFit(object: T): boolean {
+    return named(object).every(isServed) && fallbacksToOwn(object).length === 0
+  }
+
   function isServed({ name }: Named): boolean {
     return !handedOver.has(name) && backends.standing(name) !== 'missing'
   }
 
-  function toFlaw({ name, place, what }: Named): Flaw {
+  /** Of an object with the table's names. */
+  function fallbacksToOwn(object: T): readonly Named[] {
+    const names = named(object)
+    const own = names.find(({ isFallback }) => !isFallback)?.name ?? spared
+    return names.filter(({ isFallback, name }) => isFallback && name === own)
+  }
+
+  function toFlaw({ name, place, isFallback }: Named): Flaw {
+    const what = isFallback ? 'fallback backend ' : ''
     const why = backends.isWritten(resolve(name)) ? 'is set aside itself' : 'is not declared'
     return flaw([place], `${what}"${name}" ${why}`)
   }
@@ -116,6 +133,11 @@ export function isTouched<T>(
     (parsed !== null && named(parsed).some(({ name }) => changed.has(backendOf(source, name)))) ||
     (live !== null && named(live.object).some(({ name }) => changed.has(name)))
   )
+}
+
+function toIdleFlaw({ name, place }: Named): Flaw {
+  const what = `the fallback is the frontend's own backend "${name}"`
+  return flaw([place], `${what}, so that nothing would be spared; name another one`)
 }
 
 // Another spelling of what is in force is the object in force.

@@ -5,7 +5,7 @@
  * delta with the current number. A large delta goes out in parts, see parts.ts.
  */
 import type { Backend, Delta, Frontend, Listener, Snapshot } from '../model/snapshot.ts'
-import type { AddedMemory, Scoreboard } from '../scoreboard/scoreboard.ts'
+import type { AddedMemory, BoardSize, Scoreboard } from '../scoreboard/scoreboard.ts'
 import { diffSnapshots, emptySnapshot, uniteChanged } from './diff.ts'
 import type { ChangedIds, Changes } from './diff.ts'
 import { createAcknowledgements } from './in-force.ts'
@@ -30,7 +30,7 @@ export interface Update {
 export interface Subscriber {
   readonly thread: number
   /** How much of the scoreboard the thread was opened with; what is added later travels with the updates. */
-  readonly held: Scoreboard['size']
+  readonly held: BoardSize
   deliver(update: Update): void
 }
 
@@ -101,7 +101,10 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
 
   const sweeper = setInterval(() => {
     whole = null
+    const before = scoreboard.size.tablesGone
     placement.sweep(attached.size === 0 ? number : acknowledged.least())
+    // Threads hold on to what they are not told of.
+    if (scoreboard.size.tablesGone !== before && pending === null) pushNothing()
   }, sweepMs)
   sweeper.unref()
 
@@ -120,6 +123,12 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     const parts = attached.size === 0 ? [] : splitDelta(delta, number - 1)
     for (const outbox of attached.values()) outbox.push(parts)
     for (const listener of listeners) listener.onPublished?.(number, changes, delta)
+  }
+
+  /** The number that is in force, once more: what is gone from the scoreboard goes with it. */
+  function pushNothing(): void {
+    const parts = splitDelta(placement.toDelta(diffSnapshots(current, current), number), number)
+    for (const outbox of attached.values()) outbox.push(parts)
   }
 
   function openOutbox(subscriber: Subscriber): Outbox {

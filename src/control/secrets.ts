@@ -1,4 +1,5 @@
 /** What may be shown of an object: private keys, and what came from the environment or a file of secrets, stay where they are used. */
+import type { HealthCheck, WebHook } from '../model/snapshot.ts'
 import type { InForce } from './admit.ts'
 
 /** A version of an object in force, as people and programs are shown it. */
@@ -41,7 +42,7 @@ function withoutKeys(version: InForce): object {
     case 'backend': {
       const { sticky, health, breaker } = version.object
       if (sticky === null && health === null && breaker === null) return version.object
-      const shown = { sticky: veil(sticky), health: veil(health), breaker: veil(breaker) }
+      const shown = { sticky: veil(sticky), health: veilProbe(health), breaker: veil(breaker) }
       return { ...version.object, ...shown }
     }
     case 'frontend': {
@@ -58,12 +59,14 @@ function withoutKeys(version: InForce): object {
   }
 }
 
-/** What stands under these names is a secret wherever it stands: of a cookie, a Redis, a header field of a probe or a hook. */
+/** What stands under these names is a secret wherever it stands: of a cookie, a Redis, a header field that is set. */
 const secretNames: ReadonlySet<string> = new Set([
   ...['secret', 'password', 'authorization', 'proxy-authorization', 'x-api-key'],
 ])
 /** The password of a url, and a user that is all that stands before the @ (a token). */
 const urlSecret = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@/i
+
+const hookNames: ReadonlySet<string> = new Set(['onTripped', 'onStandby'])
 
 /** The same, without what is a secret by its name or its form. */
 function veil(value: unknown): unknown {
@@ -71,11 +74,39 @@ function veil(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(veil)
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [
-      name,
-      item !== null && secretNames.has(name.toLowerCase()) ? hidden : veil(item),
-    ]),
+    Object.entries(value).map(([name, item]) => [name, veilMember(name, item)]),
   )
+}
+
+function veilMember(name: string, item: unknown): unknown {
+  if (item !== null && secretNames.has(name.toLowerCase())) return hidden
+  return hookNames.has(name) && isHook(item) ? veilHook(item) : veil(item)
+}
+
+/** A header set by hand may have a hook's name. */
+function isHook(value: unknown): value is WebHook {
+  return typeof value === 'object' && value !== null && 'url' in value
+}
+
+/** Chats and pagers know their callers by the path, or by any of the fields. */
+function veilHook({ url, method, headers, body }: WebHook): WebHook {
+  const { origin, pathname, search } = new URL(url)
+  const rest = pathname + search === '/' ? '' : hidden
+  const fields = mapValues(headers, (values) => values.map(() => hidden))
+  return { url: `${origin}/${rest}`, method, headers: fields, body: body === '' ? '' : hidden }
+}
+
+function veilProbe(health: HealthCheck | null): HealthCheck | null {
+  if (health === null || health.http === null) return health
+  const headers = mapValues(health.http.headers, () => hidden)
+  return { ...health, http: { ...health.http, headers } }
+}
+
+function mapValues<T>(
+  map: Readonly<Record<string, T>>,
+  change: (value: T) => T,
+): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, change(value)]))
 }
 
 function hide(value: unknown, secrets: readonly string[]): unknown {

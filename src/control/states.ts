@@ -1,8 +1,8 @@
 /**
- * Where middlewares that remember do so: a slot or a table of the scoreboard, known by the frontend (or its backend) and the
- * options. So a limiter or a breaker survives every change around it, and one whose options change begins anew.
+ * Where middlewares that remember do so: a slot or a table of the scoreboard, known by the frontend (or its backend) and what
+ * of its options makes it another one. So a limiter or a breaker survives every change around it, a breaker also those of its durations.
  */
-import { stateOfMiddleware } from '../middleware/catalog.ts'
+import { identityOfMiddleware, stateOfMiddleware } from '../middleware/catalog.ts'
 import type { Frontend } from '../model/snapshot.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createSlots, slotsOf, tablesOf } from './slots.ts'
@@ -40,7 +40,7 @@ export function createStates(scoreboard: Scoreboard): States {
       if (state === null) return null
       const owner =
         state.of === 'backend' && backend !== null ? `backend ${backend}` : `frontend ${id}`
-      const text = `${state.in} ${owner} ${JSON.stringify(spec)}`
+      const text = `${state.in} ${owner} ${identityOfMiddleware(spec)}`
       // The same twice on one way is two.
       const time = (times.get(text) ?? 0) + 1
       times.set(text, time)

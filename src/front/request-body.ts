@@ -4,6 +4,7 @@
  */
 import { refuseBodySize } from '../http/body-limit.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
+import { readClock } from '../http/clock.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { safeTrailers } from '../http/fields.ts'
@@ -43,6 +44,7 @@ export class RequestBody {
     const read = this.#split(bytes)
     if (read instanceof ExchangeError) return read
     exchange.bodyEnded = this.ended
+    exchange.bodyAt = readClock()
     exchange.bytesIn += read.data?.length ?? 0
     return refuseBodySize(exchange) ?? read
   }

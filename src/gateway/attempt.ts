@@ -3,7 +3,7 @@ import type { AnswerHead } from '../http/answer-head.ts'
 import { readClock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
-import type { AnswerSink, ClientSide } from '../http/exchange.ts'
+import type { AnswerSink, Exchange } from '../http/exchange.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
@@ -34,9 +34,12 @@ export class Attempt implements AnswerSink, Expiring {
   readonly pool: Pool
   readonly endpoint: Endpoint
   connection: ServerConnection | null = null
+  /** It failed on an idle connection that its server had closed meanwhile, which says nothing about the server. */
+  isStale = false
   readonly #owner: AttemptOwner
-  readonly #client: ClientSide
+  readonly #exchange: Exchange
   readonly #startedAt: number
+  #tryMs = 0
   /** Of its answer; 0 before. */
   #status = 0
   /** The endpoint's in-flight count is ours to give back. */
@@ -45,13 +48,13 @@ export class Attempt implements AnswerSink, Expiring {
   /** The pool has taken the in-flight count as it picked. */
   constructor(
     owner: AttemptOwner,
-    client: ClientSide,
+    exchange: Exchange,
     pool: Pool,
     endpoint: Endpoint,
     startedAt: number,
   ) {
     this.#owner = owner
-    this.#client = client
+    this.#exchange = exchange
     this.pool = pool
     this.endpoint = endpoint
     this.#startedAt = startedAt
@@ -60,6 +63,7 @@ export class Attempt implements AnswerSink, Expiring {
   send(connection: ServerConnection, request: Outgoing, timeouts: Timeouts): void {
     this.connection = connection
     if (timeouts.tryMs > 0) {
+      this.#tryMs = timeouts.tryMs
       this.deadlineAt = this.#startedAt + timeouts.tryMs
       this.endpoint.deadlines.add(this)
     }
@@ -77,7 +81,7 @@ export class Attempt implements AnswerSink, Expiring {
   }
 
   answerHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {
-    const headMs = readClock() - this.#startedAt
+    const headMs = this.#elapsedMs()
     this.#stopClock()
     this.#status = head.status
     this.endpoint.answered(head.status, headMs)
@@ -87,11 +91,11 @@ export class Attempt implements AnswerSink, Expiring {
   }
 
   answerData(chunk: Buffer | string): boolean {
-    return this.#client.sendData(chunk)
+    return this.#exchange.client.sendData(chunk)
   }
 
   get holdsData(): boolean {
-    return this.#client.holdsData
+    return this.#exchange.client.holdsData
   }
 
   answerEnd(trailers: string): void {
@@ -101,7 +105,7 @@ export class Attempt implements AnswerSink, Expiring {
 
   upgraded(head: AnswerHead, end: TunnelEnd, early: Buffer | null): void {
     this.#stopClock()
-    this.endpoint.answered(head.status, readClock() - this.#startedAt)
+    this.endpoint.answered(head.status, this.#elapsedMs())
     this.endpoint.completed(head.status)
     this.#owner.attemptUpgraded(this, head, end, early)
   }
@@ -109,19 +113,34 @@ export class Attempt implements AnswerSink, Expiring {
   failed(error: ExchangeError): void {
     this.#stopClock()
     this.release()
-    // An idle connection that its server had closed meanwhile says nothing about the server.
-    const wasClosedIdle = error.reason === 'SERVER_CLOSED' && this.connection?.reused === true
-    if (error.kind.blame === 'server' && !wasClosedIdle)
-      this.endpoint.failed(error.kind.status, readClock() - this.#startedAt, this.#status !== 0)
+    this.isStale = error.reason === 'SERVER_CLOSED' && this.connection?.reused === true
+    if (error.kind.blame === 'server' && !this.isStale)
+      this.endpoint.failed(error.kind.status, this.#elapsedMs(), this.#status !== 0)
     this.#owner.attemptFailed(this, error)
   }
 
-  /** Its time is over. */
-  expire(): void {
-    const waitedMs = Math.round(this.deadlineAt - this.#startedAt)
+  /** Its time is over, unless the client still owes of its body, or has brought it only lately. */
+  expire(now: number): void {
+    const { bodyEnded, bodyAt } = this.#exchange
+    const isConnecting = this.connection?.isConnecting === true
+    if (!isConnecting && (!bodyEnded || bodyAt + this.#tryMs > now)) {
+      this.deadlineAt = (bodyEnded ? bodyAt : now) + this.#tryMs
+      return
+    }
     this.#stopClock()
     this.connection?.abandon()
-    this.failed(new ExchangeError('TRY_TIMEOUT', `no answer to this attempt within ${waitedMs} ms`))
+    if (isConnecting) {
+      this.endpoint.connectFailed()
+      this.failed(new ExchangeError('CONNECT_TIMEOUT', `not connected within ${this.#tryMs} ms`))
+    } else {
+      const waited = `no answer to this attempt within ${this.#tryMs} ms`
+      this.failed(new ExchangeError('TRY_TIMEOUT', waited))
+    }
+  }
+
+  /** Of the server: what the client took to bring its body does not count. */
+  #elapsedMs(): number {
+    return Math.max(0, readClock() - Math.max(this.#startedAt, this.#exchange.bodyAt))
   }
 
   // As its owner decides.
@@ -133,6 +152,19 @@ export class Attempt implements AnswerSink, Expiring {
     this.release()
   }
 
+  /** Another attempt was faster. That is no failure, but it tells how slow the server is. */
+  beat(): void {
+    if (this.#status === 0) this.endpoint.outrun(this.#elapsedMs())
+    this.abandon()
+  }
+
+  /** The whole request is late. Where the server had all of it and did not begin to answer, that is its doing. */
+  abandonLate(): void {
+    if (this.#status === 0 && this.#exchange.bodyEnded)
+      this.endpoint.failed(504, this.#elapsedMs(), false)
+    this.abandon()
+  }
+
   /** Gives back the in-flight count. */
   release(): void {
     if (!this.#isCounted) return
@@ -141,6 +173,8 @@ export class Attempt implements AnswerSink, Expiring {
   }
 
   #complete(): void {
+    // It is idle by now, or gone: not ours to abandon any more.
+    this.connection = null
     this.endpoint.completed(this.#status)
     this.release()
   }

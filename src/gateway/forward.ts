@@ -25,7 +25,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { outgoingRequest } from './outgoing.ts'
 import { Replay } from './replay.ts'
 import type { Route } from './route.ts'
-import { countBegin, countEnd, type Ending } from './tally.ts'
+import { countBegin, countEnd, endingOf, type Ending } from './tally.ts'
 import { Way, type WayOwner } from './way.ts'
 
 const NONE: readonly Endpoint[] = []
@@ -53,6 +53,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   #resent = 0
   #bodyFlows = false
   #replay: Replay | null = null
+  #said100 = false
   #saidInterim = false
   /** Of the back-off, or of the hedge. */
   #timer: NodeJS.Timeout | null = null
@@ -96,6 +97,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     if (backend !== null) this.#pool = diversions?.get(backend) ?? null
     const pool = this.#pool
     if (pool === null) throw new Error(`route ${id} has no backend, or not ${backend}`)
+    if (this.deadlineAt <= clock.now) return this.expire()
     pool.purse.note()
     const policy = this.#route.retry ?? pool.retry
     this.#retry = policy
@@ -138,7 +140,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   /** False when the endpoint, whose in-flight count is taken, may have no further connection. */
   #send(pool: Pool, endpoint: Endpoint, fresh: boolean, startedAt: number): boolean {
     const timeouts = this.#route.timeoutsOf(pool)
-    const attempt = new Attempt(this, this.#exchange.client, pool, endpoint, startedAt)
+    const attempt = new Attempt(this, this.#exchange, pool, endpoint, startedAt)
     const connection = endpoint.acquire(fresh, timeouts)
     if (connection === null) {
       attempt.release()
@@ -169,8 +171,12 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
       this.#giveUp(error)
       return
     }
-    const isStale = error.reason === 'SERVER_CLOSED' && attempt.connection?.reused === true
-    if (isStale && this.#resent === 0 && this.#canRepeat() && isIdempotent(this.#exchange.method)) {
+    if (
+      attempt.isStale &&
+      this.#resent === 0 &&
+      this.#canRepeat() &&
+      isIdempotent(this.#exchange.method)
+    ) {
       this.#resent++
       count(endpoint.slot, COUNT.retries, 1)
       pool.take(endpoint)
@@ -189,7 +195,8 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     if (attempt === this.#attempt) {
       this.#attempt = this.#hedge
       this.#endpoint = this.#hedge?.endpoint ?? this.#endpoint
-      this.#exchange.sink = this.#hedge?.connection ?? null
+      // What comes of the body while no server takes it is kept.
+      this.#exchange.sink = this.#hedge?.connection ?? this.#replay
     }
     this.#hedge = null
     return this.#attempt !== null
@@ -204,11 +211,9 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   #mayRepeat(status: number, error: ExchangeError | null): boolean {
     const policy = this.#retry
     if (policy === null || !this.#canRepeat()) return false
+    const { method } = this.#exchange
     const attempts = this.#attempts - this.#resent
-    return policy.allows(
-      { attempts, status, method: this.#exchange.method },
-      error?.kind.retry ?? null,
-    )
+    return policy.allows({ attempts, status, method }, error?.kind.retry ?? null)
   }
 
   /** After the back-off. */
@@ -228,9 +233,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   // A second copy, when the first takes long.
 
   #hedgeLater(pool: Pool, policy: RetryPolicy): void {
-    const exchange = this.#exchange
-    const mayBe = exchange.isWhole && exchange.head.upgrade === '' && isIdempotent(exchange.method)
-    const waitMs = mayBe ? this.#route.hedgeMs(policy) : Infinity
+    const waitMs = this.#route.hedgeMs(policy, this.#exchange, pool)
     if (waitMs < Infinity) this.#timer = setTimeout(() => this.#sendHedge(pool), waitMs)
   }
 
@@ -263,7 +266,8 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     if (attempt !== this.#attempt) return
     if (head.status === 100) {
       // The client has been asked for its body already.
-      if (this.#attempts > 1) return
+      if (this.#said100) return
+      this.#said100 = true
     } else this.#saidInterim = true
     this.#exchange.client.sendInterim(head)
   }
@@ -279,14 +283,18 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     const policy = this.#retry
     if (policy?.judgesAnswers === true && this.#refuseAnswer(attempt, head.status)) return true
     if (policy?.hedge != null) this.#route.noteHeadMs(policy, headMs)
-    const exchange = this.#exchange
-    const { onAnswer } = this.#route
-    if (attempt.pool.isSticky) head.fields += attempt.pool.cookieFor(exchange, attempt.endpoint)
-    if (onAnswer !== null) onAnswer(exchange, head)
-    if (this.#way !== null) this.#way.answeredAt = clock.now
-    const goOn = exchange.client.sendHead(head, data, ended)
+    this.#edit(attempt, head)
+    const goOn = this.#exchange.client.sendHead(head, data, ended)
     if (ended) this.#end()
     return goOn
+  }
+
+  /** Before the head goes to the client. */
+  #edit({ pool, endpoint }: Attempt, head: AnswerHead): void {
+    const { onAnswer } = this.#route
+    if (pool.isSticky) head.fields += pool.cookieFor(this.#exchange, endpoint)
+    if (onAnswer !== null) onAnswer(this.#exchange, head)
+    if (this.#way !== null) this.#way.answeredAt = clock.now
   }
 
   /** Whoever answers first is the one. */
@@ -298,7 +306,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     this.#attempt = attempt
     this.#endpoint = attempt.endpoint
     this.#exchange.sink = attempt.connection
-    other.abandon()
+    other.beat()
   }
 
   /** The route's predicate wants another answer than this one, and there may be one. */
@@ -309,21 +317,20 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     attempt.abandon()
     this.#attempt = null
     this.#replay?.detach()
-    this.#exchange.sink = null
+    this.#exchange.sink = this.#replay
     this.#tried = [...this.#tried, endpoint]
     this.#repeat(pool, null)
     return true
   }
 
-  attemptEnded(_attempt: Attempt, trailers: string): void {
+  attemptEnded(attempt: Attempt, trailers: string): void {
+    if (attempt !== this.#attempt) return
     this.#exchange.client.sendEnd(trailers)
     this.#end()
   }
 
   attemptUpgraded(attempt: Attempt, head: AnswerHead, end: TunnelEnd, early: Buffer | null): void {
-    const { onAnswer } = this.#route
-    if (onAnswer !== null) onAnswer(this.#exchange, head)
-    if (this.#way !== null) this.#way.answeredAt = clock.now
+    this.#edit(attempt, head)
     this.#stopClock()
     this.#exchange.status = head.status
     this.#exchange.answered = true
@@ -347,6 +354,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   /** The whole request takes too long. */
   expire(): void {
     const tookMs = Math.round(this.deadlineAt - this.#exchange.startedAt)
+    this.#attempt?.abandonLate()
     this.#abandon()
     this.#giveUp(new ExchangeError('REQUEST_TIMEOUT', `no whole answer within ${tookMs} ms`))
   }
@@ -385,15 +393,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     const durationMs = performance.now() - exchange.startedAt
     countEnd(slot, this.#endpoint?.slot ?? null, exchange, durationMs)
     this.#way?.end()
-    this.#onEnded(
-      exchange,
-      {
-        frontend: id,
-        backend: this.#pool?.id ?? '',
-        server: this.#endpoint?.url ?? '',
-        attempts: this.#attempts,
-      },
-      durationMs,
-    )
+    const ending = endingOf(id, this.#pool, this.#endpoint, this.#attempts)
+    this.#onEnded(exchange, ending, durationMs)
   }
 }

@@ -5,7 +5,7 @@ import { backendsOfMiddleware, compileMiddleware } from '../middleware/catalog.t
 import type { Middleware, Surroundings } from '../middleware/middleware.ts'
 import type { Frontend, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
 import { RecentQuantile } from '../policy/recent-quantile.ts'
-import { compileRetry, type RetryPolicy } from '../policy/retry.ts'
+import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retry.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 import type { Pool } from '../upstream/pool.ts'
 
@@ -61,9 +61,11 @@ export class Route {
 
   // When an answer takes long enough for a second copy of its request, as this thread's latest answers say.
 
-  hedgeMs(policy: RetryPolicy): number {
+  /** Infinity: never, as it must not come twice, or would take a client away from the server that it is bound to. */
+  hedgeMs(policy: RetryPolicy, { isWhole, head, method }: Exchange, { isSticky }: Pool): number {
     const { hedge } = policy
-    return hedge === null ? Infinity : (hedge.afterMs ?? this.#times(policy).value)
+    if (hedge === null || !isWhole || head.upgrade !== '' || isSticky) return Infinity
+    return isIdempotent(method) ? (hedge.afterMs ?? this.#times(policy).value) : Infinity
   }
 
   noteHeadMs(policy: RetryPolicy, headMs: number): void {

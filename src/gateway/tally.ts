@@ -14,6 +14,15 @@ export interface Ending {
 
 export const NOWHERE: Ending = { frontend: '', backend: '', server: '', attempts: 0 }
 
+export function endingOf(
+  frontend: string,
+  pool: { readonly id: string } | null,
+  endpoint: { readonly url: string } | null,
+  attempts: number,
+): Ending {
+  return { frontend, backend: pool?.id ?? '', server: endpoint?.url ?? '', attempts }
+}
+
 /** One more exchange of a route is under way. */
 export function countBegin(route: Slot): void {
   sharedAdd(route, SHARED.inFlight, 1)

@@ -69,13 +69,15 @@ export class Way implements Passage {
   }
 
   #toEnd(): PassageEnd {
-    const { status, reason, answered, startedAt } = this.#exchange
+    const { status, reason, answered, startedAt, bodyAt } = this.#exchange
+    const headAt = this.answeredAt ?? performance.now()
     const kind = reason === null ? null : ERRORS[reason]
     return {
       // An answer that its server cut short was announced as another one.
       status: answered && kind?.blame === 'server' ? kind.status : status,
       isClientsFault: kind?.blame === 'client',
-      headMs: (this.answeredAt ?? performance.now()) - startedAt,
+      headAt,
+      headMs: Math.max(0, headAt - Math.max(startedAt, bodyAt)),
     }
   }
 }

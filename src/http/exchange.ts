@@ -90,6 +90,8 @@ export class Exchange {
   bodyEnded: boolean
   /** The body came whole with the head, and is in `smallBody` when it is not empty: the request can be sent again. */
   travelsWhole = false
+  /** performance.now() when the client last brought something of the body; 0 before. What it took is not the server's time. */
+  bodyAt = 0
   smallBody: Buffer | null = null
   /** A body that is larger is refused, as soon as that is known. A middleware may set it before the body is taken. */
   maxBodyBytes: number = Infinity

@@ -11,6 +11,8 @@ import type { Deadlines, Expiring } from './deadlines.ts'
 import { JOIN_BYTES, type Reader, type Reads } from './reads.ts'
 import type { TunnelEnd } from './tunnel.ts'
 
+const KEEP_ALIVE_AFTER_MS = 60_000
+
 interface WiredSocket extends Socket {
   wire?: Wire
 }
@@ -99,6 +101,8 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
     this.peer = peer
     this.#tunnelIdleMs = idleMs
     this.deadlineAt = Infinity
+    // Nothing but this notices a peer that has vanished without a word.
+    this.socket.setKeepAlive(true, KEEP_ALIVE_AFTER_MS)
     this.#touchTunnel()
   }
 

@@ -61,10 +61,11 @@ export const adaptive: MiddlewareKind<GradientSpec> = {
         const limit = sharedLoad(slot, SHARED.limit)
         // 0: the control plane has not looked at it yet.
         if (!takePlace(slot, IN_FLIGHT, limit === 0 ? initial : limit)) return overloaded
-        const waitedMs = performance.now() - exchange.startedAt
+        const enteredAt = performance.now()
         passage.atEnd((end) => {
           givePlace(slot, IN_FLIGHT)
-          if (tellsOfServers(exchange, end)) countLatency(slot, end.headMs - waitedMs)
+          if (tellsOfServers(exchange, end))
+            countLatency(slot, end.headAt - Math.max(enteredAt, exchange.bodyAt))
         })
         return null
       },
@@ -86,7 +87,7 @@ function tellsOfServers({ reason }: Exchange, { status, isClientsFault }: Passag
   return reason === null || ERRORS[reason].status === 504
 }
 
-/** COUNT.answered and COUNT.headMs are this middleware's own in its slot. What it waited for before does not count. */
+/** COUNT.answered and COUNT.headMs are this middleware's own in its slot. What it waited for before, or the client took for its body, does not count. */
 function countLatency(slot: Slot, ms: number): void {
   count(slot, COUNT.answered, 1)
   count(slot, COUNT.headMs, Math.max(0, ms))

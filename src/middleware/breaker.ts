@@ -14,6 +14,7 @@ import { formatDuration } from '../model/duration.ts'
 import { meaning, reference, strict } from '../model/fields.ts'
 import type { BreakerSpec, WebHook } from '../model/snapshot.ts'
 import { type Condition, countMeasures, parseCondition } from '../policy/condition.ts'
+import { addPlace, givePlace, IN_FLIGHT } from '../policy/places.ts'
 import { takesTurn } from '../policy/turns.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
@@ -83,6 +84,8 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
   kind: 'breaker',
   parse: (options) => parseWith(schema, options),
   state: { in: 'slot', of: 'frontend' },
+  // What its slot counts is said by the condition alone.
+  identity: ({ condition }) => condition,
   backends: {
     named: ({ fallback }) => (fallback?.backend === undefined ? [] : [fallback.backend]),
     renamed: (options, rename) => {
@@ -98,6 +101,7 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
     const recovering = `the breaker ${options.condition} is recovering`
     // The same for all requests, so that a request makes nothing.
     const countEnd = ({ status, headMs, isClientsFault }: PassageEnd): void => {
+      givePlace(slot, IN_FLIGHT)
       if (!isClientsFault) countMeasures(measures, slot, status, headMs)
     }
     return {
@@ -108,6 +112,8 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
           const ticket = sharedAdd(slot, SHARED.ticket, 1)
           if (!takesTurn(admit, ticket)) return fallBack(exchange, recovering)
         }
+        // While one is under way the slot is not given to another breaker.
+        addPlace(slot, IN_FLIGHT)
         passage.atEnd(countEnd)
         return null
       },

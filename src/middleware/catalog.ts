@@ -22,6 +22,7 @@ interface Entry {
   readonly parse: (options: unknown) => ParsedOptions<unknown>
   readonly compile: (options: unknown, surroundings: Surroundings) => Middleware
   readonly state: MiddlewareState | null
+  readonly identity: (options: unknown) => unknown
   readonly named: (options: unknown) => readonly string[]
   readonly renamed: (options: unknown, rename: (name: string) => string) => unknown
 }
@@ -40,7 +41,9 @@ const CATALOG: ReadonlyMap<string, Entry> = new Map(
   ].map(([kind, one]) => [kind, one]),
 )
 
-function entry<T>({ kind, parse, compile, state, backends }: MiddlewareKind<T>): [string, Entry] {
+function entry<T>(one: MiddlewareKind<T>): [string, Entry] {
+  const { kind, parse, compile, state, identity, backends } = one
+
   function read(options: unknown): T {
     const parsed = parse(options)
     if (parsed.ok) return parsed.value
@@ -52,6 +55,7 @@ function entry<T>({ kind, parse, compile, state, backends }: MiddlewareKind<T>):
       parse,
       compile: (options, surroundings) => compile(read(options), surroundings),
       state: state ?? null,
+      identity: (options) => (identity === undefined ? options : identity(read(options))),
       named: (options) => backends?.named(read(options)) ?? [],
       renamed: (options, rename) => backends?.renamed(read(options), rename) ?? options,
     },
@@ -81,6 +85,11 @@ export function compileMiddleware(
 /** What it remembers in, and whose that is; null when it does not. */
 export function stateOfMiddleware({ kind }: MiddlewareSpec): MiddlewareState | null {
   return admitted(kind).state
+}
+
+/** What it is known by, besides its owner: with another one it begins anew. */
+export function identityOfMiddleware({ kind, options }: MiddlewareSpec): string {
+  return JSON.stringify([kind, admitted(kind).identity(options)])
 }
 
 /** The backends that it names. */

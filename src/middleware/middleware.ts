@@ -40,7 +40,9 @@ export interface PassageEnd {
   readonly status: number
   /** The client left, or sent garbage: nothing that tells about a server. */
   readonly isClientsFault: boolean
-  /** From the request's head to the answer's head (to the end, without one), ms. */
+  /** Of the answer's head, or of the end without one; performance.now(). */
+  readonly headAt: number
+  /** From the request's head, or from its body's last bytes before that, to `headAt`, ms. */
   readonly headMs: number
 }
 
@@ -52,6 +54,8 @@ export interface MiddlewareKind<T> {
   readonly parse: (options: unknown) => ParsedOptions<T>
   /** What it remembers in. None without it. */
   readonly state?: MiddlewareState
+  /** What of the options makes what it remembers another thing: other options may change around it. All, without this. */
+  readonly identity?: (options: T) => unknown
   /** Backends that the options name, and the options with other names for them. */
   readonly backends?: {
     readonly named: (options: T) => readonly string[]

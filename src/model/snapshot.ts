@@ -146,6 +146,8 @@ export interface Timeouts {
   readonly tryMs: number
   /** From the request's head to the answer's end, over all attempts; 0: no limit. */
   readonly requestMs: number
+  /** Without a byte in either direction of a tunnel (WebSocket); 0: no limit. */
+  readonly tunnelMs: number
 }
 
 export interface HealthCheck {

@@ -8,6 +8,7 @@ const handshake = span('For the TLS handshake of a new connection.')
 const firstByte = span('From the whole request sent to the first byte of the answer.')
 const stall = span('Without progress while an answer is on its way.')
 const oneTry = span('From the begin of one attempt to the head of its answer; 0 is no limit.', 0)
+const tunnel = span('Without a byte through a WebSocket or another upgrade; 0 is no limit.', 0)
 const request = span("From the request's head to the answer's end; 0 is no limit.", 0)
 
 export interface BackendTimeouts {
@@ -24,6 +25,7 @@ export const backendTimeouts: z.ZodType<BackendTimeouts> = meaning(
       stall: stall.prefault('60s'),
       try: oneTry.prefault('0s'),
       request: request.prefault('0s'),
+      tunnel: tunnel.prefault('1h'),
       idle: span('That an unused connection to a server is kept.').prefault('60s'),
     },
     'How long to wait for servers.',
@@ -36,6 +38,7 @@ export const backendTimeouts: z.ZodType<BackendTimeouts> = meaning(
       stallMs: form.stall,
       tryMs: form.try,
       requestMs: form.request,
+      tunnelMs: form.tunnel,
     },
     idleMs: form.idle,
   }),
@@ -51,6 +54,7 @@ const MEMBERS = [
   ['stall', 'stallMs'],
   ['try', 'tryMs'],
   ['request', 'requestMs'],
+  ['tunnel', 'tunnelMs'],
 ] as const satisfies readonly (readonly [string, keyof Timeouts])[]
 
 /** Null: it says nothing. */
@@ -63,6 +67,7 @@ export const frontendTimeouts: z.ZodType<Partial<Timeouts> | null> = meaning(
       stall: stall.optional(),
       try: oneTry.optional(),
       request: request.optional(),
+      tunnel: tunnel.optional(),
     },
     "How long to wait for servers, where it is not as long as the backend's.",
   ),

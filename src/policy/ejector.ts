@@ -24,6 +24,9 @@ export interface EjectorServer {
   readonly usable: boolean
 }
 
+/** Of a server that leaves, for the case that it comes back. */
+export type EjectorMemory = Pick<Tracked, 'ejections' | 'ejectedUntil' | 'quietSince'>
+
 export type EjectionReason = 'failures' | 'errors' | 'success-rate'
 
 export type EjectorChange =
@@ -126,6 +129,7 @@ export class Ejector {
     for (const server of servers) {
       const tracked = this.#servers.get(server.url)
       if (tracked !== undefined) beginAnew(tracked, server)
+      else this.#servers.set(server.url, newlyTracked(server, this.#tick, this.#lastAt))
     }
   }
 
@@ -134,11 +138,30 @@ export class Ejector {
     if (spec.successRate === null) for (const tracked of this.#servers.values()) tracked.rate = null
   }
 
-  forget(url: string): void {
+  /** Answers with what it takes to come back; null: nothing is known of it. */
+  leave(url: string): EjectorMemory | null {
     const tracked = this.#servers.get(url)
-    if (tracked === undefined) return
+    if (tracked === undefined) return null
     if (tracked.ejectedUntil !== null) this.#ejected--
     this.#servers.delete(url)
+    const { ejections, ejectedUntil, quietSince } = tracked
+    return { ejections, ejectedUntil, quietSince }
+  }
+
+  /**
+   * One that had left, after the tick (or `discard`) that has seen all that are here now: only then it is known whether it can
+   * be out again. What it counted meanwhile tells nothing.
+   */
+  comeBack(url: string, { ejections, ejectedUntil, quietSince }: EjectorMemory): void {
+    const tracked = this.#servers.get(url)
+    if (tracked === undefined || tracked.ejectedUntil !== null) return
+    tracked.ejections = ejections
+    tracked.quietSince = quietSince
+    if (ejectedUntil === null) return
+    if (this.#ejected < this.#most()) {
+      tracked.ejectedUntil = ejectedUntil
+      this.#ejected++
+    } else tracked.quietSince = Math.max(quietSince, this.#lastAt)
   }
 
   #see(server: EjectorServer, now: number, isLate: boolean): void {
@@ -167,10 +190,10 @@ export class Ejector {
   }
 
   #forgetAbsent(): void {
-    for (const [url, { seen }] of this.#servers) if (seen !== this.#tick) this.forget(url)
+    for (const [url, { seen }] of this.#servers) if (seen !== this.#tick) this.leave(url)
   }
 
-  /** Those whose time is over; and when the pool has shrunk, those whose time is over next. */
+  /** Those whose time is over; and when fewer may be out than before, those whose time is over next. */
   #returnSome(now: number): EjectorChange[] {
     if (this.#ejected === 0) return []
     const out = [...this.#servers.values()].flatMap((tracked) =>
@@ -258,6 +281,9 @@ export class Ejector {
   }
 
   #most(): number {
+    const { failures, errors, successRate } = this.#spec
+    // It is switched off: for those that are out, too.
+    if (failures === 0 && errors === 0 && successRate === null) return 0
     // 0.29 x 100 is a little less than 29.
     return Math.floor(this.#spec.share * this.#servers.size + 1e-9)
   }

@@ -2,6 +2,7 @@
  * What a condition is decided by: how many answers were of a kind. Each thread counts them in plain cells of its own, the
  * control plane takes differences of their sums: so every measure is exact over a rolling window and over all threads.
  */
+import { COUNT } from '../scoreboard/layout.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 
 export type Measure =
@@ -13,8 +14,13 @@ export type Measure =
   /** Answers that took longer than this, `orAs`: or as long. */
   | { readonly kind: 'slower'; readonly thanMs: number; readonly orAs: boolean }
 
-/** As many as a slot has cells for. */
-export const MAX_MEASURES = 32
+/** As many as a slot has columns for: below the last one that a thread's death takes back, and without the other one. */
+export const MAX_MEASURES: number = COUNT.connections - 1
+
+/** Where a measure stands in its slot: what is under way of a breaker is counted beside it. */
+export function columnOf(measure: number): number {
+  return measure < COUNT.inFlight ? measure : measure + 1
+}
 
 /** As vulcand has it: also when a server itself answers so. */
 export function isNetworkError(status: number): boolean {
@@ -32,7 +38,8 @@ export function countMeasures(
   for (let at = 0; at < measures.length; at++) {
     const measure = measures[at]
     if (measure === undefined || !isCounted(measure, status, headMs)) continue
-    counts[base + at] = (counts[base + at] ?? 0) + 1
+    const cell = base + columnOf(at)
+    counts[cell] = (counts[cell] ?? 0) + 1
   }
 }
 

@@ -30,6 +30,12 @@ export function takePlace(slot: Slot, { cell, counter }: Places, most: number): 
   return false
 }
 
+/** Takes one, however many are taken. */
+export function addPlace(slot: Slot, { cell, counter }: Places): void {
+  sharedAdd(slot, cell, 1)
+  count(slot, counter, 1)
+}
+
 export function givePlace(slot: Slot, { cell, counter }: Places): void {
   count(slot, counter, -1)
   sharedAdd(slot, cell, -1)

@@ -41,6 +41,8 @@ export type FromThread =
     }
   /** Access log lines. */
   | { readonly kind: 'lines'; readonly lines: string }
+  /** Something that an operator should know. */
+  | { readonly kind: 'notice'; readonly text: string }
   /** A fault of ours, caught in one exchange. */
   | { readonly kind: 'fault'; readonly stack: string }
   /** How long the thread's event loop was held up, over the last second. */

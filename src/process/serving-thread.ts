@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Update } from '../control/publish.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'
+import { hearOfSharedRates } from '../middleware/ratelimit/shared-rates.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { beat } from './pulse.ts'
@@ -38,6 +39,7 @@ export function createServingThread(
     onProblems: () => post({ kind: 'listeners', ...listening() }),
     onFault: (fault) => post({ kind: 'fault', stack: stackOf(fault) }),
   })
+  hearOfSharedRates((text) => post({ kind: 'notice', text }))
   let applied = Promise.resolve()
   let lastNumber = 0
 

@@ -92,7 +92,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     const begin = startOf(thread)
     const one = inLine ? launchInLine(begin) : launchWorker(begin)
     running.set(thread, one)
-    const held = { pages: begin.memory.pages.length, tables: begin.memory.tables.length }
+    const held = scoreboard.size
     const attach = (): void =>
       publisher.attach({ thread, held, deliver: (update) => one.send(update) })
     if (isAttached) attach()
@@ -147,6 +147,9 @@ export function createThreads(options: ThreadsOptions): Threads {
         break
       case 'lines':
         writeLines(message.lines)
+        break
+      case 'notice':
+        log.warn({ thread }, message.text)
         break
       case 'fault':
         log.error({ thread, stack: message.stack }, 'a fault of our own ended an exchange')

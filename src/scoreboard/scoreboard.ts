@@ -23,10 +23,19 @@ export interface Page {
   readonly columns: SharedArrayBuffer
 }
 
-/** What is added to the scoreboard as objects come: pages of slots, tables of keys. Each is numbered by its place. */
+/** What is added to the scoreboard as objects come: pages of slots, numbered by their place, and tables of keys. */
 export interface AddedMemory {
   readonly pages: readonly Page[]
-  readonly tables: readonly SharedArrayBuffer[]
+  readonly tables: readonly { readonly number: number; readonly memory: SharedArrayBuffer }[]
+  /** The numbers of all tables that there are, when some are gone; else null. */
+  readonly kept: readonly number[] | null
+}
+
+/** How much was ever added, and how often a table went. */
+export interface BoardSize {
+  readonly pages: number
+  readonly tables: number
+  readonly tablesGone: number
 }
 
 /** What a serving thread is given to open its view. */
@@ -111,7 +120,7 @@ export class ScoreboardView {
   readonly reasons: Float64Array
   readonly #alarms: Int32Array
   readonly #pages: OpenPage[] = []
-  readonly #tables: BigInt64Array[] = []
+  readonly #tables = new Map<number, BigInt64Array>()
 
   constructor(memory: ScoreboardMemory, thread: number) {
     this.thread = thread
@@ -121,9 +130,12 @@ export class ScoreboardView {
     this.add(memory)
   }
 
-  add({ pages, tables }: AddedMemory): void {
+  add({ pages, tables, kept }: AddedMemory): void {
     for (const page of pages) this.#pages.push(openPage(page))
-    for (const table of tables) this.#tables.push(openTable(table))
+    for (const { number, memory } of tables) this.#tables.set(number, openTable(memory))
+    if (kept === null) return
+    const here = new Set(kept)
+    for (const number of this.#tables.keys()) if (!here.has(number)) this.#tables.delete(number)
   }
 
   slot(number: number): Slot {
@@ -140,7 +152,7 @@ export class ScoreboardView {
 
   /** The cells of a table of keys, the same for all threads. */
   table(number: number): BigInt64Array {
-    const table = this.#tables[number]
+    const table = this.#tables.get(number)
     if (table === undefined) throw new Error(`table ${number} of the scoreboard is not here`)
     return table
   }
@@ -155,8 +167,9 @@ export class Scoreboard {
   readonly #pages: Page[] = []
   readonly #open: OpenPage[] = []
   readonly #free: number[] = []
-  readonly #tables: SharedArrayBuffer[] = []
-  readonly #freeTables: number[] = []
+  readonly #tables = new Map<number, SharedArrayBuffer>()
+  #nextTable = 0
+  #tablesGone = 0
   #next = 0
 
   constructor(threads: number, beganAt: number) {
@@ -171,18 +184,25 @@ export class Scoreboard {
       beganAt: this.beganAt,
       reasons: this.#reasons,
       alarms: this.#alarms,
-      ...this.addedSince({ pages: 0, tables: 0 }),
+      ...this.addedSince({ pages: 0, tables: 0, tablesGone: 0 }),
     }
   }
 
   /** What was added since, for threads that hold all before. */
-  addedSince(held: { readonly pages: number; readonly tables: number }): AddedMemory {
-    return { pages: this.#pages.slice(held.pages), tables: this.#tables.slice(held.tables) }
+  addedSince(held: BoardSize): AddedMemory {
+    const tables = [...this.#tables].flatMap(([number, memory]) =>
+      number < held.tables ? [] : { number, memory },
+    )
+    const kept = held.tablesGone === this.#tablesGone ? null : [...this.#tables.keys()]
+    return { pages: this.#pages.slice(held.pages), tables, kept }
   }
 
-  /** How much there is of what is added. */
-  get size(): { readonly pages: number; readonly tables: number } {
-    return { pages: this.#pages.length, tables: this.#tables.length }
+  get size(): BoardSize {
+    return {
+      pages: this.#pages.length,
+      tables: this.#nextTable,
+      tablesGone: this.#tablesGone,
+    }
   }
 
   allocate(): number {
@@ -203,19 +223,16 @@ export class Scoreboard {
     this.#free.push(number)
   }
 
-  /** A table of keys, all cells 0. */
+  /** A table of keys, all cells 0. Its number is never another's: to clear a megabyte would cost more than to take a new one. */
   allocateTable(): number {
-    const freed = this.#freeTables.pop()
-    if (freed !== undefined) return freed
-    return this.#tables.push(untouchedMemory(TABLE_KEYS * TABLE_CELLS_PER_KEY * 8)) - 1
+    const number = this.#nextTable++
+    this.#tables.set(number, untouchedMemory(TABLE_KEYS * TABLE_CELLS_PER_KEY * 8))
+    return number
   }
 
-  /** As `release`. */
+  /** As `release`. Its memory goes when the threads have been told. */
   releaseTable(number: number): void {
-    const table = this.#tables[number]
-    if (table === undefined) throw new Error(`table ${number} of the scoreboard is not here`)
-    openTable(table).fill(0n)
-    this.#freeTables.push(number)
+    if (this.#tables.delete(number)) this.#tablesGone++
   }
 
   /** A slot as a serving thread has it, for the control plane to write shared cells. */
@@ -266,8 +283,7 @@ export class Scoreboard {
         [SHARED.connections, COUNT.connections],
       ] as const) {
         const held = slot.counts[slot.base + counter] ?? 0
-        // Slots of breakers count other things in that column, and share nothing.
-        if (held === 0 || Atomics.load(slot.shared, slot.at + cell) === 0) continue
+        if (held === 0) continue
         Atomics.sub(slot.shared, slot.at + cell, held)
         slot.counts[slot.base + counter] = 0
       }

@@ -197,6 +197,11 @@ export class Endpoint {
       countMeasures(this.breaker.measures, this.breaker.slot, status, tookMs)
   }
 
+  /** It had not answered after so long, when another server had. */
+  outrun(elapsedMs: number): void {
+    if (this.isTimed) recordLatency(this.slot, elapsedMs * 1000, this.#now())
+  }
+
   /** One more in a row; the control plane looks now and then, and must not miss a row that has ended since. */
   #lengthen(row: number, worst: number): void {
     const { shared, at } = this.slot
@@ -214,6 +219,8 @@ export class Endpoint {
   /** Removed: nothing new is sent to it, what is under way finishes. */
   retire(): void {
     this.retired = true
+    // Its slot does not wait for what is under way here.
+    this.breaker = null
     for (const connection of [...this.#idle]) connection.abandon()
   }
 }

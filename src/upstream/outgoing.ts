@@ -5,6 +5,8 @@ export interface Outgoing {
   /** The answer has no body whatever it announces. */
   readonly toHead: boolean
   readonly wantsUpgrade: boolean
+  /** Bytes of it, where they are announced. */
+  readonly length: number
   /** A body follows by `bodyData` and `bodyEnd`, framed like this; `none` when the text is the whole request. */
   readonly body: 'none' | 'length' | 'chunked'
 }

@@ -34,6 +34,7 @@ export class Pool {
   #endpoints: readonly Endpoint[] = []
   #tiers: Tiers
   #sticky: Stickiness | null = null
+  #isRetired = false
 
   constructor(placed: PlacedBackend, context: PoolContext) {
     this.id = placed.object.id
@@ -84,6 +85,7 @@ export class Pool {
 
   /** An endpoint besides those tried, its in-flight count taken (give it back by `done`). */
   pick(request: Balanced, tried: readonly Endpoint[]): Endpoint | null {
+    if (this.#isRetired) return null
     const isFirst = tried.length === 0
     const refusals = isFirst ? ALL : allBut(tried)
     const endpoint =
@@ -122,8 +124,12 @@ export class Pool {
     return this.#sticky?.cookieFor(exchange, endpoint) ?? ''
   }
 
+  /** The backend is gone: whoever waited on the way here finds no server, and what is counted in its slot is over. */
   retire(): void {
     for (const endpoint of this.#endpoints) endpoint.retire()
+    this.#endpoints = []
+    this.#isRetired = true
+    this.purse.retire()
   }
 }
 

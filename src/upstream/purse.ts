@@ -13,6 +13,7 @@ export class Purse {
   readonly #slot: Slot
   readonly #now: () => number
   #earnAt = 0
+  #isRetired = false
 
   /** `slot`: of the backend; `now`: the board's clock. */
   constructor(slot: Slot, budget: RetryBudget, now: () => number) {
@@ -23,16 +24,23 @@ export class Purse {
 
   /** A request has come. */
   note(): void {
+    if (this.#isRetired) return
     count(this.#slot, COUNT.requests, 1)
     if (clock.now >= this.#earnAt) this.#earn()
   }
 
   /** Whether a request may be sent again; then it is counted as sent. */
   take(): boolean {
+    if (this.#isRetired) return false
     this.#earn()
     if (takeRetry(this.#slot)) return true
     count(this.#slot, COUNT.retriesRefused, 1)
     return false
+  }
+
+  /** Its slot may be another's soon. */
+  retire(): void {
+    this.#isRetired = true
   }
 
   #earn(): void {

@@ -18,6 +18,7 @@ import { Wire } from '../http/wire.ts'
 import { AnswerBody } from './answer-body.ts'
 import { connectError, openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
+import { idleFor } from './idle.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import type { Outgoing } from './outgoing.ts'
 
@@ -30,9 +31,6 @@ const CLOSED = 5
 
 const MAX_HEAD_BYTES = 32 * 1024
 const MAX_INTERIM = 100
-/** Node's servers announce 5 s and mean it: a request must not meet the close. */
-const KEEP_ALIVE_MARGIN_MS = 4_000
-const MIN_IDLE_MS = 500
 
 export class ServerConnection extends Wire implements BodySink {
   /** It has carried an answer before: its server may have closed it meanwhile. */
@@ -42,6 +40,8 @@ export class ServerConnection extends Wire implements BodySink {
   #sink: AnswerSink | null = null
   #request: Outgoing | null = null
   #requestEnded = true
+  /** Announced bytes of the body that are owed yet. */
+  #bodyLeft = 0
   #stash: Buffer | null = null
   #seen = 0
   #interim = 0
@@ -77,6 +77,7 @@ export class ServerConnection extends Wire implements BodySink {
     this.#request = request
     this.#sink = sink
     this.#requestEnded = request.body === 'none'
+    this.#bodyLeft = request.body === 'length' ? request.length : 0
     this.#seen = 0
     this.#interim = 0
     // While it connects the socket keeps the text, and drops it when that fails.
@@ -104,11 +105,15 @@ export class ServerConnection extends Wire implements BodySink {
 
   #awaitAnswer(): void {
     const { firstByteMs, stallMs } = this.#timeouts
-    this.setDeadline(this.#requestEnded ? firstByteMs : stallMs)
+    if (this.#requestEnded) this.setDeadline(firstByteMs)
+    else if (this.blocked) this.setDeadline(stallMs)
+    // Whoever brings the body is slow, not the one who takes it: the listener has a limit for that.
+    else this.deadlineAt = Infinity
   }
 
   bodyData(chunk: Buffer): boolean {
     if (this.#phase === CLOSED || this.#requestEnded) return true
+    this.#bodyLeft -= chunk.length
     if (this.#request?.body === 'chunked')
       this.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
     else this.writeJoined('', chunk, '')
@@ -118,6 +123,11 @@ export class ServerConnection extends Wire implements BodySink {
 
   bodyEnd(trailers: string): void {
     if (this.#requestEnded) return
+    if (this.#request?.body === 'length' && this.#bodyLeft !== 0) {
+      // What is owed would be taken out of the next request.
+      this.#fail(new ExchangeError('INTERNAL', `${this.#bodyLeft} bytes of the body are missing`))
+      return
+    }
     this.#requestEnded = true
     if (this.#request?.body === 'chunked') this.socket.write(lastChunk(trailers), 'latin1')
     if (this.#phase === HEAD) this.#awaitAnswer()
@@ -135,6 +145,10 @@ export class ServerConnection extends Wire implements BodySink {
   }
 
   // The answer.
+
+  get isConnecting(): boolean {
+    return this.#phase === CONNECTING
+  }
 
   get streams(): boolean {
     return this.#phase === BODY
@@ -205,17 +219,11 @@ export class ServerConnection extends Wire implements BodySink {
   /** `text`: the same bytes, when they are decoded already. */
   #beginBody(head: AnswerHead, bytes: Buffer, text: string | null): void {
     this.#reusable = head.keepAlive
-    this.#idleMs = this.#keptFor(head.keepAliveSeconds)
+    this.#idleMs = idleFor(this.endpoint.limits.idleMs, head.keepAliveSeconds)
     this.#body = new AnswerBody(head)
     this.#phase = BODY
     this.setDeadline(this.#timeouts.stallMs)
     this.#readBody(text === null || head.framing === 'chunked' ? bytes : text, head)
-  }
-
-  #keptFor(announcedSeconds: number): number {
-    const { idleMs } = this.endpoint.limits
-    if (announcedSeconds === 0) return idleMs
-    return Math.min(idleMs, Math.max(MIN_IDLE_MS, announcedSeconds * 1000 - KEEP_ALIVE_MARGIN_MS))
   }
 
   /** `head` when these are the first bytes: it goes out with them in one write. */
@@ -237,6 +245,8 @@ export class ServerConnection extends Wire implements BodySink {
       goOn = sink.answerHead(head, data, whole)
       if (whole) return
     } else if (data !== null) goOn = sink.answerData(data)
+    // It may not want it.
+    if (this.#sink !== sink) return
     if (sink.holdsData) this.reads?.leaveBuffer()
     if (ended) {
       this.#end()
@@ -279,7 +289,8 @@ export class ServerConnection extends Wire implements BodySink {
 
   /** The other end of the tunnel is there. */
   tunnelTo(peer: TunnelEnd): void {
-    this.joinTunnel(peer, Infinity)
+    const { tunnelMs } = this.#timeouts
+    this.joinTunnel(peer, tunnelMs === 0 ? Infinity : tunnelMs)
   }
 
   // What goes wrong.

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import type { OwnAnswer } from '../../src/http/answer.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
 import { createRedisLinks } from '../../src/middleware/ratelimit/redis-links.ts'
+import { hearOfSharedRates } from '../../src/middleware/ratelimit/shared-rates.ts'
 import { openClient } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
 import { answers, OK, startOrigin } from '../support/origin.ts'
@@ -96,6 +97,8 @@ test('a request waits at the gateway until Redis has decided', async (t) => {
 test('while Redis is dead the local bucket decides, at once; it is shared again when it is back', async (t) => {
   const redis = await startRedis(t)
   const url = `redis://127.0.0.1:${redis.port}`
+  const notices: string[] = []
+  hearOfSharedRates((notice) => notices.push(notice))
   const { decide, decideAtOnce } = openInstance({ ...HOURLY, requests: 5 }, { url })
   for (let time = 0; time < 5; time++) assert.equal(await decide(), null)
   assert.equal((await decide())?.status, 429)
@@ -114,6 +117,10 @@ test('while Redis is dead the local bucket decides, at once; it is shared again 
   await eventually(() => decideAtOnce() === 'later', 'Redis is asked again')
   await eventually(() => decideAtOnce() === 'later', 'all go there again')
   assert.equal((await decide())?.status, 429)
+  assert.deepEqual(notices, [
+    `rates are not shared: redis 127.0.0.1:${redis.port} does not answer in time`,
+    `rates are shared again through redis 127.0.0.1:${redis.port}`,
+  ])
 })
 
 for (const [onFailure, status] of [
@@ -189,7 +196,13 @@ test('a connection that nothing uses is closed, and opened again when something 
   const url = `redis://${proxy.address}`
   let now = 0
   const script = 'return { 1, 2 }'
-  const links = createRedisLinks({ script, now: () => now, idleMs: 5, restMs: 1_000 })
+  const links = createRedisLinks({
+    script,
+    now: () => now,
+    idleMs: 5,
+    restMs: 1_000,
+    tell: () => {},
+  })
   const run = (): Promise<unknown> =>
     new Promise((resolve) => assert.equal(links.run(url, 5_000, 0, [], resolve), true))
   links.open(url)

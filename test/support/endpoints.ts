@@ -35,15 +35,15 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
   const deadlines = new Deadlines()
   t.after(() => deadlines.close())
   const slots = new Map<string, number>()
-  let pages = scoreboard.size.pages
+  let held = scoreboard.size
 
   function slotOf(name: string): number {
     const slot = slots.get(name) ?? scoreboard.allocate()
     slots.set(name, slot)
-    if (scoreboard.size.pages > pages) {
-      const added = scoreboard.addedSince({ pages, tables: 0 })
+    if (scoreboard.size.pages > held.pages) {
+      const added = scoreboard.addedSince(held)
       for (const view of views) view.add(added)
-      pages = scoreboard.size.pages
+      held = scoreboard.size
     }
     return slot
   }

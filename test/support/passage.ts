@@ -91,7 +91,14 @@ export function createPassage(onDecided?: (passage: ScriptedPassage) => void): S
     },
     end(how = {}) {
       if (ended !== null) throw new Error('a passage ends once')
-      ended = { status: 200, isClientsFault: false, headMs: 10, ...how }
+      const headMs = how.headMs ?? 10
+      ended = {
+        status: 200,
+        isClientsFault: false,
+        headAt: performance.now() + headMs,
+        headMs,
+        ...how,
+      }
       for (const call of calls.toReversed()) call(ended)
     },
   }

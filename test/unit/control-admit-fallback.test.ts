@@ -193,3 +193,146 @@ test('secrets of cookies, probes, hooks and limiters are not shown', () => {
   assert.match(text, /redis:\/\/user:\(hidden\)@10\.0\.0\.7:6379/)
   assert.match(text, /"secret":"\(hidden\)"/)
 })
+
+test('of hooks and probes only names and hosts are shown', () => {
+  const admission = openAdmission()
+  const hooks = {
+    onTripped: {
+      url: 'https://chat.example:8443/services/s3cret?key=s3cret',
+      headers: { 'X-Auth-Token': ['s3cret', 's3cret'], Cookie: 's3cret' },
+      form: { token: 's3cret' },
+    },
+    onStandby: { url: 'http://pager.example/', method: 'PUT', body: 's3cret' },
+  }
+  const headers = { 'X-Vault-Token': 's3cret', Cookie: 's3cret' }
+  const guard = { condition, ...hooks }
+  admission.declare({
+    backends: { b: { ...b, health: { path: '/healthz', headers }, breaker: guard } },
+    frontends: { vote: { route, backend: 'b', breaker: guard } },
+    middlewares: { 'vote/guard': { kind: 'breaker', ...guard } },
+  })
+
+  const shown = [...admission.inForce()].map((version) => toShown(version))
+
+  assert.deepEqual(admission.setAside(), [])
+  assert.doesNotMatch(JSON.stringify(shown), /s3cret/)
+  const of = (wanted: string): unknown => shown.find(({ kind }) => kind === wanted)?.object
+  const { health, breaker: own } = of('backend') as {
+    health: { http: { path: string; headers: object } }
+    breaker: object
+  }
+  assert.deepEqual(health.http.headers, { 'X-Vault-Token': '(hidden)', Cookie: '(hidden)' })
+  assert.equal(health.http.path, '/healthz')
+  const { middlewares } = of('frontend') as { middlewares: readonly { options: object }[] }
+  const { spec } = of('middleware') as { spec: { options: object } }
+  // The part stands in its frontend, too.
+  const all = [own, ...middlewares.map(({ options }) => options), spec.options]
+  assert.equal(all.length, 4)
+  for (const one of all) {
+    const { onTripped, onStandby } = one as { onTripped: object; onStandby: object }
+    assert.deepEqual(onTripped, {
+      url: 'https://chat.example:8443/(hidden)',
+      method: 'POST',
+      headers: {
+        'X-Auth-Token': ['(hidden)', '(hidden)'],
+        Cookie: ['(hidden)'],
+        'Content-Type': ['(hidden)'],
+      },
+      body: '(hidden)',
+    })
+    assert.deepEqual(onStandby, {
+      url: 'http://pager.example/',
+      method: 'PUT',
+      headers: {},
+      body: '(hidden)',
+    })
+  }
+})
+
+const selfless =
+  'the fallback is the frontend\'s own backend "b", so that nothing would be spared; name another one'
+
+test("a fallback to the frontend's own backend is refused, and the last good version stays", () => {
+  const admission = openAdmission()
+  const backends = { b, spare }
+  const turned = { ...guarded, breaker: { condition, fallback: { backend: 'b' } } }
+
+  const first = admission.declare({ backends, frontends: { vote: turned } })
+  const good = admission.declare({ backends, frontends: { vote: guarded } })
+  const kept = admission.declare({ backends, frontends: { vote: turned } })
+
+  assert.deepEqual(reasons(first), [`frontend vote: breaker: ${selfless}`])
+  assert.equal(first.snapshot.frontends.size, 0)
+  assert.deepEqual(reasons(good), [])
+  assert.deepEqual(reasons(kept), [`frontend vote: breaker: ${selfless} (serving)`])
+  assert.equal(fallbackOf(kept.snapshot.frontends.get('vote')), 'spare')
+})
+
+test('two names of one backend are one, and the same name in two sources is not', () => {
+  const admission = openAdmission({}, ['file', 'redis'])
+  const to = (name: string): object => ({
+    route,
+    backend: 'b',
+    breaker: { condition, fallback: { backend: name } },
+  })
+  admission.declare({ backends: { b } })
+
+  const { setAside } = admission.declare(
+    { frontends: { same: to('b@file') }, backends: {} },
+    'r1',
+    'redis',
+  )
+  const { snapshot, setAside: left } = admission.declare(
+    { frontends: { other: to('b@file') }, backends: { b: spare } },
+    'r2',
+    'redis',
+  )
+
+  assert.deepEqual(
+    setAside.map(({ message }) => message),
+    [`breaker: ${selfless}`],
+  )
+  assert.deepEqual(left, [])
+  assert.equal(fallbackOf(snapshot.frontends.get('other')), 'b')
+})
+
+test("a middleware under a name of its own may not fall back to its frontend's backend, either", () => {
+  const admission = openAdmission()
+  const backends = { b, spare }
+  const frontends = { vote: { route, backend: 'b' } }
+  const part = (name: string): object => ({
+    'vote/guard': { kind: 'breaker', condition, fallback: { backend: name } },
+  })
+
+  const early = admission.declare({ backends, middlewares: { ...part('b') } })
+  const late = admission.declare({ backends, frontends, middlewares: { ...part('b') } })
+  const good = admission.declare({ backends, frontends, middlewares: { ...part('spare') } })
+  const kept = admission.declare({ backends, frontends, middlewares: { ...part('b') } })
+
+  assert.deepEqual(reasons(early), [
+    'middleware vote/guard: waits for its frontend: "vote" is not declared',
+  ])
+  assert.deepEqual(reasons(late), [`middleware vote/guard: breaker: ${selfless}`])
+  assert.deepEqual(late.snapshot.frontends.get('vote')?.middlewares, [])
+  assert.equal(fallbackOf(good.snapshot.frontends.get('vote')), 'spare')
+  assert.deepEqual(reasons(kept), [`middleware vote/guard: breaker: ${selfless} (serving)`])
+  assert.equal(fallbackOf(kept.snapshot.frontends.get('vote')), 'spare')
+})
+
+test('a middleware goes when its frontend moves to the backend that it falls back to', () => {
+  const admission = openAdmission()
+  const backends = { b, spare }
+  const middlewares = { 'vote/guard': { kind: 'breaker', ...breaker } }
+  const voteOf = (name: string): object => ({ vote: { route, backend: name } })
+  admission.declare({ backends, middlewares, frontends: { ...voteOf('b') } })
+
+  const moved = admission.declare({ backends, middlewares, frontends: { ...voteOf('spare') } })
+  const back = admission.declare({ backends, middlewares, frontends: { ...voteOf('b') } })
+
+  assert.deepEqual(reasons(moved), [
+    `middleware vote/guard: breaker: ${selfless.replace('"b"', '"spare"')}`,
+  ])
+  assert.deepEqual(moved.snapshot.frontends.get('vote')?.middlewares, [])
+  assert.deepEqual(reasons(back), [])
+  assert.equal(fallbackOf(back.snapshot.frontends.get('vote')), 'spare')
+})

@@ -29,7 +29,7 @@ function createSite(): Site {
       underWay.push(url)
       return call.promise
     },
-    (name, url, reason) => failures.push(`${name} ${url}: ${reason}`),
+    (name, origin, reason) => failures.push(`${name} ${origin}: ${reason}`),
   )
   return {
     hooks,
@@ -70,13 +70,26 @@ test('32 calls are under way at most, and one that ends makes room', async () =>
 
 test('a failure is told once, and none when all is called off', async () => {
   const { hooks, failures, underWay, end } = createSite()
-  hooks.send({}, hookOf('bad'), 'breaker x')
+  const bad = 'http://hooks.test/bad'
+  hooks.send({}, hookOf(bad), 'breaker x')
   hooks.send({}, hookOf('slow'), 'breaker y')
 
-  await end('bad', new Error('refused'))
+  await end(bad, new Error('refused'))
   hooks.send({}, hookOf('later'), 'breaker z')
   await hooks.stop()
 
-  assert.deepEqual(failures, ['breaker x bad: refused'])
+  assert.deepEqual(failures, ['breaker x http://hooks.test: refused'])
   assert.deepEqual(underWay, ['slow', 'later'])
+})
+
+test('of the url only scheme, host and port are told: the rest is often the secret', async () => {
+  const { hooks, failures, end } = createSite()
+  const urls = ['https://chat.test/services/T0/s3cret', 'https://[::1]:8443/x?key=s3cret']
+
+  for (const [at, url] of urls.entries()) {
+    hooks.send({}, hookOf(url), `${at}`)
+    await end(url, new Error('refused'))
+  }
+
+  assert.deepEqual(failures, ['0 https://chat.test: refused', '1 https://[::1]:8443: refused'])
 })

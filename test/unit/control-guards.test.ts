@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Update } from '../../src/control/publish.ts'
+import type { Frontend, WebHook } from '../../src/model/snapshot.ts'
 import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { count } from '../../src/scoreboard/scoreboard.ts'
 import {
@@ -10,6 +11,7 @@ import {
   makeBackend,
   makeFrontend,
   makeServer,
+  type Site,
 } from '../support/guarded.ts'
 import { eventually } from '../support/until.ts'
 
@@ -292,6 +294,112 @@ test('the breaker of a frontend trips, recovers by a growing share, and calls it
     `info: ${name} is recovering`,
     `info: ${name} is standby`,
   ])
+})
+
+test('a tripped breaker of a frontend stays so when anything but its condition is edited', async (t) => {
+  const site = createSite(t)
+  const condition = 'NetworkErrorRatio() > 0.5'
+  const web = (options: object): Frontend =>
+    makeFrontend('web', 'vote', [{ kind: 'breaker', options: { condition, ...options } }])
+  const vote = makeBackend('vote', [A])
+  await site.publish([vote], [web({ requests: 10, tripped: '1m' })])
+  await site.pass(300)
+  const slot = site.wayOf('web')
+  count(slot, 0, 20)
+  count(slot, 1, 20)
+  await site.pass(100)
+
+  const onStandby = { url: 'http://hooks.test/good', method: 'POST' }
+  const fallback = { respond: { status: 503, body: 'Come back soon' } }
+  await site.publish([vote], [web({ tripped: '2s', recovery: '1s', fallback, onStandby })])
+
+  assert.equal(site.wayOf('web').number, slot.number)
+  assert.equal(Atomics.load(slot.shared, slot.at + SHARED.admit), ADMIT_NONE)
+  await site.pass(1000)
+  assert.equal([...site.guards.breakers()][0]?.state, 'tripped')
+  await site.pass(1200)
+  assert.equal([...site.guards.breakers()][0]?.state, 'recovering')
+  await site.pass(1200)
+  assert.equal(Atomics.load(slot.shared, slot.at + SHARED.admit), 0)
+  assert.deepEqual(site.hooks, ['http://hooks.test/good'])
+  assert.ok(!messages(site.lines).some((line) => line.includes('is gone')))
+})
+
+test('a breaker that goes while it is tripped is told, and calls the web-hook for standby', async (t) => {
+  const hooks = {
+    onTripped: { url: 'http://hooks.test/b', method: 'POST' },
+    onStandby: { url: 'http://hooks.test/good', method: 'POST' },
+  }
+  const options = { condition: BREAKER.condition, requests: 10, ...hooks }
+  const way = (changed: object = {}): Frontend =>
+    makeFrontend('web', 'vote', [{ kind: 'breaker', options: { ...options, ...changed } }])
+  const webHook = (url: string): WebHook => ({ url, method: 'POST', headers: {}, body: '' })
+  const spec = { ...BREAKER, onStandby: webHook(hooks.onStandby.url) }
+  const plain = makeBackend('vote', [A])
+  const other = 'ResponseCodeRatio(500, 600, 0, 600) > 0.9'
+  const goings: Record<string, (site: Site) => Promise<void>> = {
+    'another condition': (site) => site.publish([plain], [way({ condition: other })]),
+    'no breaker': (site) => site.publish([plain], [makeFrontend('web', 'vote', [])]),
+    'no frontend': (site) => site.publish([plain]),
+    'another condition of servers': (site) =>
+      site.publish([makeBackend('vote', [A], { breaker: { ...spec, condition: other } })]),
+    'no breaker of servers': (site) => site.publish([plain]),
+    'no server, for good': async (site) => {
+      await site.publish([])
+      assert.deepEqual(site.hooks, [])
+      await site.pass(61_000)
+    },
+  }
+  for (const [how, go] of Object.entries(goings)) {
+    const site = createSite(t)
+    const isOfServer = how.includes('server')
+    if (isOfServer) await site.publish([makeBackend('vote', [A], { breaker: spec })])
+    else await site.publish([plain], [way()])
+    await site.pass(300)
+    const slot = isOfServer ? site.breakerOf('vote', A) : site.wayOf('web')
+    count(slot, 0, 20)
+    count(slot, 1, 20)
+    await site.pass(100)
+
+    await go(site)
+
+    const whose = isOfServer ? `server ${A} of backend "vote"` : 'frontend "web"'
+    const name = `breaker ${BREAKER.condition} of ${whose}`
+    assert.deepEqual(
+      messages(site.lines),
+      [`warn: ${name} is tripped`, `info: ${name} is gone; it was tripped`],
+      how,
+    )
+    assert.equal(site.hooks.at(-1), 'http://hooks.test/good', how)
+  }
+})
+
+test('a breaker that goes on standby says nothing', async (t) => {
+  const site = createSite(t)
+  const onStandby = { url: 'http://hooks.test/good', method: 'POST' }
+  const options = { condition: BREAKER.condition, onStandby }
+  const web = makeFrontend('web', 'vote', [{ kind: 'breaker', options }])
+  await site.publish([makeBackend('vote', [A], { breaker: BREAKER })], [web])
+  await site.pass(300)
+
+  await site.publish([])
+  await site.pass(61_000)
+
+  assert.deepEqual([messages(site.lines), site.hooks], [[], []])
+})
+
+test('when ejection is switched off an ejected server is back at once', async (t) => {
+  const site = createSite(t)
+  const backend = makeBackend('vote', [A, B])
+  await site.publish([backend])
+  await site.pass(300)
+  site.fail('vote', A, 5)
+  await site.pass(100)
+  assert.equal(site.report(A).state, 'ejected')
+
+  await site.publish([{ ...backend, ejection: { ...backend.ejection, failures: 0 } }])
+
+  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
 })
 
 test('the breaker of a server passes it over, and is another one under another condition', async (t) => {

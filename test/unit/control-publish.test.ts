@@ -33,7 +33,7 @@ function snapshotOf(backends: readonly Backend[], frontends: readonly Frontend[]
 /** A serving thread as simple as can be: applies each part of a delta to maps, and notes where everything is counted. */
 class NaiveThread {
   readonly thread: number
-  readonly held = { pages: 0, tables: 0 }
+  readonly held = { pages: 0, tables: 0, tablesGone: 0 }
   readonly updates: Update[] = []
   readonly backends = new Map<string, Backend>()
   readonly frontends = new Map<string, Frontend>()

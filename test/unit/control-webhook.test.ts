@@ -129,6 +129,32 @@ test('a hook to where nobody listens says so', async (t) => {
   await assert.rejects(sendHook(hookOf(`http://127.0.0.1:${free}`)), /cannot call .*ECONNREFUSED/)
 })
 
+test('no reason tells the path, the query, a field or the body', async (t) => {
+  const { url } = await startListener(t, ({ socket }) => void socket?.end('s3cret\r\n\r\n'))
+  const refusing = await startListener(t, (response) => response.writeHead(403).end('s3cret'))
+  const to = '/s3cret?key=s3cret'
+  const hook = {
+    url: refusing.url + to,
+    method: 'POST',
+    headers: { Authorization: ['s3cret'] },
+    body: 's3cret',
+  }
+
+  for (const bad of [
+    hook,
+    { ...hook, url: url + to },
+    { ...hook, url: `http://169.254.169.254${to}` },
+    { ...hook, url: `https://${new URL(url).host}${to}` },
+    { ...hook, headers: { Authorization: ['s3cret\n'] } },
+  ]) {
+    await assert.rejects(sendHook(bad), (error: Error) => {
+      assert.match(error.message, /^cannot call /)
+      assert.doesNotMatch(error.message, /s3cret/)
+      return true
+    })
+  }
+})
+
 test('metadata services and link-local addresses are never called', async () => {
   for (const url of [
     'http://169.254.169.254/latest',

@@ -40,7 +40,7 @@ async function setUp(t: TestContext, file: unknown): Promise<Setup> {
   const publisher = createPublisher(new Scoreboard(1, 0), { conflateMs: 1 })
   const subscriber = {
     thread: 0,
-    held: { pages: 0, tables: 0 },
+    held: { pages: 0, tables: 0, tablesGone: 0 },
     deliver: ({ number }: { number: number }): void => publisher.acknowledge(0, number, []),
   }
   publisher.attach(subscriber)

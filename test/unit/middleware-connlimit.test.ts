@@ -40,10 +40,10 @@ function open(connections: number, count: number, tick: (ms: number) => void): L
   const parsed = connlimit.parse({ connections })
   if (!parsed.ok) throw new Error(parsed.message)
   const threads = surroundings.map((one) => connlimit.compile(parsed.value, one))
-  const [memory = new SharedArrayBuffer(0)] = scoreboard.memory().tables
+  const [table] = scoreboard.memory().tables
   return {
     threads,
-    cells: new BigInt64Array(memory),
+    cells: new BigInt64Array(table?.memory ?? new SharedArrayBuffer(0)),
     enter(thread, clientIp = '192.0.2.1') {
       const passage = createPassage()
       const middleware = threads[thread]

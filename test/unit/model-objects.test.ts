@@ -144,6 +144,7 @@ test('fills every default of a backend', () => {
       stallMs: 60_000,
       tryMs: 0,
       requestMs: 0,
+      tunnelMs: 3_600_000,
     },
     limits: { connections: 0, idle: 256, idleMs: 60_000 },
     tls: { verify: true, ca: null, serverName: null },

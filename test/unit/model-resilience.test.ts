@@ -103,14 +103,18 @@ test('says what is wrong with a sticky cookie, and never shows a secret', () => 
 test('a backend has a time for each phase, a frontend those that it says', () => {
   const timeouts = { connect: '1s', handshake: 2, firstByte: '3s', stall: '4s', try: '5s' }
 
-  assert.deepEqual(backendOf({ timeouts: { ...timeouts, request: '6s', idle: '7s' } }).timeouts, {
-    connectMs: 1000,
-    handshakeMs: 2000,
-    firstByteMs: 3000,
-    stallMs: 4000,
-    tryMs: 5000,
-    requestMs: 6000,
-  })
+  assert.deepEqual(
+    backendOf({ timeouts: { ...timeouts, request: '6s', tunnel: '8s', idle: '7s' } }).timeouts,
+    {
+      connectMs: 1000,
+      handshakeMs: 2000,
+      firstByteMs: 3000,
+      stallMs: 4000,
+      tryMs: 5000,
+      requestMs: 6000,
+      tunnelMs: 8000,
+    },
+  )
   assert.deepEqual(frontendOf({ timeouts: { try: 0, firstByte: '90s' } }).timeouts, {
     firstByteMs: 90_000,
     tryMs: 0,

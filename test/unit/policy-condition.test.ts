@@ -167,8 +167,8 @@ test('bounds the measures, the depth and the length of a condition', () => {
   const nested = (depth: number): string =>
     '('.repeat(depth) + 'NetworkErrorRatio() > 0.5' + ')'.repeat(depth)
 
-  assert.ok(parseCondition(slower(31)).ok)
-  assert.match(JSON.stringify(parseCondition(slower(32))), /more than 32 different things/)
+  assert.ok(parseCondition(slower(27)).ok)
+  assert.match(JSON.stringify(parseCondition(slower(28))), /more than 28 different things/)
   assert.ok(parseCondition(nested(32)).ok)
   assert.match(
     JSON.stringify(parseCondition(nested(33))),

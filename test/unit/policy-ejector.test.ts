@@ -287,6 +287,116 @@ test('a pool that shrinks gives back those that are too many', () => {
   assert.deepEqual(pool.out(), ['b'])
 })
 
+test('one that comes back is out as long as before, and its next ejection is as long as it would have been', () => {
+  const pool = new Pool(4)
+  pool.server(0).fail(5)
+  pool.tick()
+  const [away] = pool.servers.splice(0, 1)
+  assert.ok(away)
+  const memory = pool.ejector.leave('a')
+  assert.equal(pool.ejector.ejected, 0)
+  pool.tick(10_000)
+
+  pool.servers.push(away)
+  pool.tick()
+  if (memory !== null) pool.ejector.comeBack('a', memory)
+
+  assert.deepEqual(pool.out(), ['a'])
+  const began = pool.now
+  assert.deepEqual(pool.untilChange(30_000), [{ url: 'a', kind: 'returned' }])
+  assert.ok(pool.now - began <= 20_000, `took ${pool.now - began} ms`)
+  away.fail(5)
+  const [change] = pool.tick()
+  assert.equal(change?.kind === 'ejected' && change.forMs, 60_000)
+})
+
+test('one whose time ends while it is away returns with the next tick', () => {
+  const pool = new Pool(4)
+  pool.server(0).fail(5)
+  pool.tick()
+  const away = pool.servers.shift()
+  assert.ok(away)
+  const memory = pool.ejector.leave('a')
+  pool.tick(40_000)
+
+  pool.servers.push(away)
+  pool.tick()
+  if (memory !== null) pool.ejector.comeBack('a', memory)
+
+  assert.deepEqual(pool.tick(), [{ url: 'a', kind: 'returned' }])
+})
+
+test('one that comes back and finds no room is in service, and quiet from then on', () => {
+  const pool = new Pool(4)
+  pool.server(0).fail(5)
+  pool.tick()
+  const away = pool.servers.shift()
+  assert.ok(away)
+  const memory = pool.ejector.leave('a')
+  pool.ejector.update({ ...spec, share: 0 })
+  pool.tick(25_000)
+  pool.servers.push(away)
+  pool.tick()
+  if (memory !== null) pool.ejector.comeBack('a', memory)
+  assert.deepEqual(pool.out(), [])
+
+  pool.ejector.update(spec)
+  pool.tick(20_000)
+  away.fail(5)
+  const [change] = pool.tick()
+
+  assert.equal(change?.kind === 'ejected' && change.forMs, 60_000)
+})
+
+test('however servers leave and come back, never more than the share is out', () => {
+  const step = fc.record({
+    at: fc.nat(5),
+    does: fc.constantFrom('fail', 'leave', 'comeBack', 'discard'),
+    afterMs: fc.integer({ min: 1, max: 20_000 }),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const pool = new Pool(6)
+      const away = new Map<string, [Counted, ReturnType<Ejector['leave']>]>()
+      for (const { at, does, afterMs } of steps) {
+        const server = pool.servers[at]
+        const isHeldUp = does === 'discard'
+        if (does === 'fail') server?.fail(5)
+        if (does === 'leave' && server !== undefined) {
+          pool.servers.splice(at, 1)
+          away.set(server.url, [server, pool.ejector.leave(server.url)])
+        }
+        const [back] = does === 'comeBack' || isHeldUp ? away.values() : []
+        if (back !== undefined) pool.servers.push(back[0])
+        if (isHeldUp) pool.discard()
+        else pool.tick(afterMs)
+        if (back !== undefined) {
+          const [{ url }, memory] = back
+          away.delete(url)
+          if (memory !== null) pool.ejector.comeBack(url, memory)
+        }
+
+        const most = Math.floor(pool.servers.length / 2)
+        assert.equal(pool.out().length, pool.ejector.ejected)
+        assert.ok(pool.out().length <= most, `${pool.out().length} of ${most}`)
+      }
+    }),
+  )
+})
+
+test('when ejection is switched off all return at once', () => {
+  const pool = new Pool(4)
+  pool.server(0).fail(5)
+  pool.tick()
+  pool.ejector.update({ ...spec, failures: 0, errors: 3 })
+  assert.deepEqual(pool.tick(), [])
+
+  pool.ejector.update({ ...spec, failures: 0 })
+
+  assert.deepEqual(pool.tick(), [{ url: 'a', kind: 'returned' }])
+  assert.deepEqual(pool.out(), [])
+})
+
 test('a server returns when its time is over, and old rows do not eject it again', () => {
   const pool = new Pool(4)
   pool.server(0).fail(5)

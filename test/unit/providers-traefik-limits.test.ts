@@ -125,6 +125,20 @@ test('a guard that cannot be honoured closes its router', () => {
   assert.match(whyClosed({ 'circuitbreaker/checkperiod': '1s' }), /expression is missing$/)
 })
 
+test('an expression that admission would refuse closes its router', () => {
+  const position = /circuitbreaker\/expression: .+ \(at character 1\)$/
+
+  assert.match(whyClosed({ 'circuitbreaker/expression': 'Bad() > 1' }), position)
+  assert.match(
+    whyClosed({ 'circuitbreaker/expression': 'NetworkErrorRatio() > 2' }),
+    /expected a ratio from 0 to 1, .+ \(at character 23\)$/,
+  )
+  assert.match(
+    whyClosed({ 'buffering/retryexpression': 'Attempts() < 2 && Bad()' }),
+    /buffering\/retryexpression: .+ \(at character 19\)$/,
+  )
+})
+
 test('a limit of requests in flight is of a host, unless it says of whom', () => {
   assert.deepEqual(middlewaresOf({ 'inflightreq/amount': '10' }), [
     { kind: 'connlimit', connections: 10, key: 'request.host' },

@@ -165,6 +165,45 @@ test('durations of a circuit breaker that are left out are ours, and it is told'
   ])
 })
 
+test('durations of a circuit breaker are bounded, and it is told', () => {
+  const object = middleware('cbreaker', {
+    Condition: 'NetworkErrorRatio() > 0.5',
+    Fallback: response,
+    CheckPeriod: 61_000_000_000,
+    FallbackDuration: 86_400_001_000_000,
+    RecoveryDuration: 1e18,
+  })
+  const longest = middleware('cbreaker', {
+    Condition: 'NetworkErrorRatio() > 0.5',
+    Fallback: response,
+    CheckPeriod: 60_000_000_000,
+    FallbackDuration: 86_400_000_000_000,
+    RecoveryDuration: 86_400_000_000_000,
+  })
+
+  const { check, tripped, recovery } = admitted(object) as Record<string, unknown>
+  assert.deepEqual([check, tripped, recovery], ['1m', '24h', '24h'])
+  assert.deepEqual(object.remarks, [
+    'Middleware.CheckPeriod: one minute is the longest',
+    'Middleware.FallbackDuration: one day is the longest',
+    'Middleware.RecoveryDuration: one day is the longest',
+  ])
+  assert.deepEqual(admitted(longest), admitted(object))
+  assert.equal(longest.remarks, undefined)
+})
+
+test('a ratio that is never reached is set aside with its reason', () => {
+  const { kind, id, value } = middleware('cbreaker', {
+    Condition: 'NetworkErrorRatio() > 2.0',
+    Fallback: response,
+  })
+
+  assert.match(
+    refuseObject(kind, id, value, String) ?? '',
+    /found "?2\.0"?, expected a ratio from 0 to 1, .+ \(at character 23\)$/,
+  )
+})
+
 test('a body is sent as it stands, and told where vulcand would decode it', () => {
   const read = (body: unknown): DeclaredObject =>
     middleware('cbreaker', {
@@ -208,6 +247,14 @@ test('a circuit breaker that vulcand would refuse is one fault', () => {
     'Middleware.OnStandby.Action.Method is missing',
   )
   assert.equal(fault({ Condition: '' }), 'Middleware.Condition is missing')
+  assert.equal(
+    fault({ CheckPeriod: 1e19 }),
+    'Middleware.CheckPeriod: is larger than 64 bits can hold: 10000000000000000000',
+  )
+  assert.equal(
+    fault({ CheckPeriod: 1.5 }),
+    'Middleware.CheckPeriod: must be a whole number, not 1.5',
+  )
   assert.equal(fault({ CheckPeriod: -1 }), 'Middleware.CheckPeriod: must not be negative')
 })
 

@@ -2,6 +2,7 @@
 import type { BreakerReport } from '../../observe/guard-report.ts'
 import { Breaker } from '../../policy/breaker.ts'
 import { parseCondition, type Condition } from '../../policy/condition.ts'
+import { columnOf } from '../../policy/measure.ts'
 import type { BreakerSpec } from '../../model/snapshot.ts'
 import { SHARED } from '../../scoreboard/layout.ts'
 import type { Scoreboard, Slot } from '../../scoreboard/scoreboard.ts'
@@ -15,6 +16,8 @@ export interface BreakerContext {
   readonly date: () => number
   /** It has come into its state. */
   readonly onState: (breaker: GuardedBreaker) => void
+  /** It is no more, and was not on standby. */
+  readonly onGone: (breaker: GuardedBreaker) => void
 }
 
 /** Whose it is. */
@@ -45,7 +48,7 @@ export class GuardedBreaker {
     this.since = context.date()
     this.#breaker = new Breaker(spec, compileCondition(spec.condition))
     this.#context = context
-    this.#sum = (measure) => context.scoreboard.sumOf(slot, measure)
+    this.#sum = (measure) => context.scoreboard.sumOf(slot, columnOf(measure))
     // From here on it counts: the threads may have answers for it before the next tick.
     this.#breaker.tick(context.now(), this.#sum)
     this.#write()
@@ -66,9 +69,17 @@ export class GuardedBreaker {
     return this.#breaker.trips
   }
 
+  /** Its state stays. */
   update(spec: BreakerSpec): void {
     this.spec = spec
     this.#breaker.update(spec)
+    // Its server may have been away, and its slot another's.
+    this.#write()
+  }
+
+  /** It is not asked any more, and never writes to its slot again. */
+  leave(): void {
+    if (this.state !== 'standby') this.#context.onGone(this)
   }
 
   /** Whether it lets through another share than before. */

@@ -23,6 +23,7 @@ import type { BreakerContext, GuardedBreaker } from './breakers.ts'
 import { createGuardJournal } from './guard-journal.ts'
 import { createHooks, type SendHook } from './hooks.ts'
 import { createLeaving } from './leaving.ts'
+import { createParted } from './parted.ts'
 import { GuardedPool, type PoolContext } from './pool.ts'
 import type { Probe } from './probe.ts'
 import { createProber } from './prober.ts'
@@ -66,12 +67,13 @@ export function createGuards(options: GuardsOptions): Guards {
   const { scoreboard, publisher, log, now, date, random, stallOfThreads, probe, sendHook } = options
   const journal = createGuardJournal(log)
   const stalls = createStalls(stallOfThreads)
-  const hooks = createHooks(sendHook, (name, url, reason) => {
-    journal.warn({ url }, `the web-hook of ${name} failed: ${reason}`)
+  const hooks = createHooks(sendHook, (name, origin, reason) => {
+    journal.warn({ origin }, `the web-hook of ${name} failed: ${reason}`)
   })
   const totals = createTotals()
   const alarms = createAlarms<GuardedPool>(scoreboard)
   const leaving = createLeaving()
+  const parted = createParted(now)
   const pools = new Map<string, GuardedPool>()
   const bySlot = new Map<number, GuardedPool>()
   const serversByKey = new Map<string, Guarded>()
@@ -95,10 +97,17 @@ export function createGuards(options: GuardsOptions): Guards {
       serversByKey.get(key)?.server.probed({ ok, at: date(), reason })
     },
   })
-  const breakerContext: BreakerContext = { scoreboard, now, date, onState: tellBreaker }
+  const breakerContext: BreakerContext = {
+    scoreboard,
+    now,
+    date,
+    onState: tellBreaker,
+    onGone: tellGone,
+  }
   const poolContext: PoolContext = {
     ...breakerContext,
     prober,
+    parted,
     isHeldUp: (at) => stalls.isHeldUp(at),
     onServer: tellServer,
     onEjected: (reason) => totals.ejection(reason),
@@ -143,7 +152,7 @@ export function createGuards(options: GuardsOptions): Guards {
     pools.delete(id)
     bySlot.delete(pool.slot)
     awake.delete(pool)
-    for (const server of pool.servers) drop(server, pool)
+    for (const server of pool.leave()) drop(server, pool)
   }
 
   function drop(server: GuardedServer, pool: GuardedPool): void {
@@ -165,6 +174,7 @@ export function createGuards(options: GuardsOptions): Guards {
     lookAtPools(at)
     ways.tick(at)
     leaving.tick()
+    parted.tick()
     journal.tick(at)
   }
 
@@ -205,6 +215,13 @@ export function createGuards(options: GuardsOptions): Guards {
     tell({ ...owner, condition, state }, `${name} is ${state}`)
     const hook = isTripped ? spec.onTripped : state === 'standby' ? spec.onStandby : null
     if (hook !== null) hooks.send(breaker, hook, name)
+  }
+
+  /** Nobody would ever tell that it is over. */
+  function tellGone(breaker: GuardedBreaker): void {
+    const { owner, condition, state, spec, name } = breaker
+    journal.info({ ...owner, condition, state }, `${name} is gone; it was ${state}`)
+    if (spec.onStandby !== null) hooks.send(breaker, spec.onStandby, name)
   }
 
   function* servers(): Generator<ServerReport> {

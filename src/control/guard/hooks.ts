@@ -23,7 +23,8 @@ interface Waiting {
 
 export function createHooks(
   sendHook: SendHook,
-  failed: (name: string, url: string, reason: string) => void,
+  /** `origin`: of the url, whose path and query are often the secret itself. */
+  failed: (name: string, origin: string, reason: string) => void,
 ): Hooks {
   const underWay = new Map<object, Promise<void>>()
   const waiting = new Map<object, Waiting>()
@@ -43,7 +44,7 @@ export function createHooks(
       await sendHook(hook, { signal: stopping.signal })
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      if (!stopping.signal.aborted) failed(name, hook.url, reason)
+      if (!stopping.signal.aborted) failed(name, new URL(hook.url).origin, reason)
     }
     underWay.delete(breaker)
     if (!stopping.signal.aborted) next()

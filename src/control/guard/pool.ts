@@ -2,18 +2,20 @@
  * A backend's servers as the control plane watches them: what probes, requests, breakers and slow start say of each comes
  * together here, and becomes the one cell by which the threads obey.
  */
-import type { Backend, PlacedBackend } from '../../model/snapshot.ts'
+import type { Backend, PlacedBackend, Server } from '../../model/snapshot.ts'
 import type { EjectionReason, ServerState } from '../../observe/guard-report.ts'
 import { Ejector, type EjectorChange } from '../../policy/ejector.ts'
 import { admitPool, type Standing } from '../../policy/pool-admission.ts'
 import { SHARED } from '../../scoreboard/layout.ts'
 import { GuardedBreaker, type BreakerContext } from './breakers.ts'
 import { writeCell } from './cells.ts'
+import type { Parted, Returned } from './parted.ts'
 import type { Prober } from './prober.ts'
-import { GuardedServer } from './server.ts'
+import { GuardedServer, serverKey } from './server.ts'
 
 export interface PoolContext extends BreakerContext {
   readonly prober: Pick<Prober, 'follow' | 'forget' | 'verdict'>
+  readonly parted: Pick<Parted, 'add' | 'take'>
   /** Our own process was held up lately: what was counted meanwhile tells nothing. */
   readonly isHeldUp: (now: number) => boolean
   /** It has come to another state. */
@@ -37,6 +39,8 @@ export class GuardedPool {
   #isStale = false
   /** Until then the servers' counts are read at each tick. */
   #watchedUntil = -Infinity
+  /** Those that have just come back. */
+  #returned: Returned[] = []
   readonly #ejector: Ejector
   readonly #context: PoolContext
 
@@ -59,9 +63,17 @@ export class GuardedPool {
     this.slot = placed.slot
     this.#backend = placed.object
     this.#ejector.update(placed.object.ejection)
-    this.#begin(now)
     const kept = new Set(this.servers)
-    return before.filter((server) => !kept.has(server))
+    const gone = before.filter((server) => !kept.has(server))
+    for (const server of gone) this.#part(server)
+    this.#begin(now)
+    return gone
+  }
+
+  /** It is declared no more; answers with its servers. */
+  leave(): readonly GuardedServer[] {
+    for (const server of this.servers) this.#part(server)
+    return this.servers
   }
 
   /** A server of it has failed: for a while they are all looked at. */
@@ -76,6 +88,7 @@ export class GuardedPool {
   /** Its probes have made it up or down: the threads see it with the next tick. */
   probed(server: GuardedServer, verdict: 'up' | 'down'): void {
     server.verdict = verdict
+    server.verdictBefore = null
     // It takes connections again: nobody needs to find that out by trying.
     if (verdict === 'up') server.endRest()
     this.#isStale = true
@@ -99,7 +112,16 @@ export class GuardedPool {
     this.#hasBreakers = this.servers.some(({ breaker }) => breaker !== null)
     // From here on the ejector knows what was counted before.
     this.#judge(now)
+    for (const { server, ejections } of this.#returned) {
+      if (ejections !== null) this.#ejector.comeBack(server.url, ejections)
+      if (!this.#ejector.isEjected(server.url)) server.ejection = null
+    }
+    this.#returned = []
     this.#admit(now)
+  }
+
+  #part(server: GuardedServer): void {
+    this.#context.parted.add(server, this.#ejector.leave(server.url))
   }
 
   #judge(now: number): void {
@@ -165,16 +187,13 @@ export class GuardedPool {
   }
 
   #serversOf({ object, serverSlots, breakerSlots }: PlacedBackend): readonly GuardedServer[] {
-    const { scoreboard, date } = this.#context
     const known = new Map(this.servers.map((server) => [server.url, server]))
     const found = new Map<string, GuardedServer>()
     for (const [at, declared] of object.servers.entries()) {
       const number = serverSlots[at]
       // A url that stands twice is one server.
       if (number === undefined || found.has(declared.url)) continue
-      const server =
-        known.get(declared.url) ??
-        new GuardedServer(object.id, declared, scoreboard.slot(number), date())
+      const server = known.get(declared.url) ?? this.#receive(declared, number)
       server.declared = declared
       server.verdict = this.#verdictOf(server, object)
       server.breaker = this.#breakerOf(server, object, breakerSlots[at])
@@ -183,16 +202,29 @@ export class GuardedPool {
     return [...found.values()]
   }
 
+  /** A new one, or one that is back. */
+  #receive(declared: Server, number: number): GuardedServer {
+    const { parted, scoreboard, date } = this.#context
+    const returned = parted.take(serverKey(this.id, declared.url), number)
+    if (returned === null) {
+      return new GuardedServer(this.id, declared, scoreboard.slot(number), date())
+    }
+    returned.server.comeBack(returned.isLapse, date())
+    this.#returned.push(returned)
+    return returned.server
+  }
+
   #verdictOf(server: GuardedServer, { health, tls }: Backend): Standing['probe'] {
     const { prober } = this.#context
-    const wasServed = server.state !== null
+    const wasServed = server.state !== null && server.verdict !== 'waiting'
     if (health === null) {
       prober.forget(server.key)
       server.lastProbe = null
+      server.verdictBefore = null
       return 'up'
     }
     prober.follow(server.key, { server: server.declared, check: health, tls }, wasServed)
-    return prober.verdict(server.key)
+    return server.verdictBefore ?? prober.verdict(server.key)
   }
 
   #breakerOf(
@@ -200,11 +232,15 @@ export class GuardedPool {
     { id, breaker: spec }: Backend,
     number: number | undefined,
   ): GuardedBreaker | null {
-    if (spec === null || number === undefined) return null
+    if (spec === null || number === undefined) {
+      breaker?.leave()
+      return null
+    }
     if (breaker?.slot.number === number && breaker.condition === spec.condition) {
       breaker.update(spec)
       return breaker
     }
+    breaker?.leave()
     const owner = { frontend: null, backend: id, server: url }
     return new GuardedBreaker(owner, spec, this.#context.scoreboard.slot(number), this.#context)
   }

@@ -24,6 +24,8 @@ export class GuardedServer {
   breaker: GuardedBreaker | null = null
   /** Of the probes; without any it is up. */
   verdict: Standing['probe'] = 'up'
+  /** It was away for a lapse: what its probes had made of it, until they come to a verdict anew. */
+  verdictBefore: 'up' | 'down' | null = null
   lastProbe: ProbeReport | null = null
   /** Why it was ejected; null: it is not. */
   ejection: string | null = null
@@ -50,7 +52,7 @@ export class GuardedServer {
 
   /** For those who keep something of it apart. */
   get key(): string {
-    return `${this.url} ${this.backend}`
+    return serverKey(this.backend, this.url)
   }
 
   get name(): string {
@@ -78,6 +80,25 @@ export class GuardedServer {
       breaker: this.breaker?.admits ?? 0,
       ramp,
     }
+  }
+
+  /** It is declared again. */
+  comeBack(isLapse: boolean, since: number): void {
+    const { verdict } = this
+    if (isLapse) {
+      // Without probes it was up, too, but nobody had asked.
+      const isVerdict = this.lastProbe !== null && (verdict === 'up' || verdict === 'down')
+      this.verdictBefore = isVerdict ? verdict : null
+      return
+    }
+    // It may be another program by now: only what requests have against it stays.
+    this.verdict = 'up'
+    this.verdictBefore = null
+    this.lastProbe = null
+    this.rampSince = null
+    this.wasUsable = false
+    this.state = null
+    this.since = since
   }
 
   /** What requests told so far. The longest rows begin anew with each look. */
@@ -162,6 +183,10 @@ export class GuardedServer {
       tally,
     }
   }
+}
+
+export function serverKey(backend: string, url: string): string {
+  return `${url} ${backend}`
 }
 
 function takeWorst({ shared, at }: Slot, cell: number): number {

@@ -35,12 +35,8 @@ export function createWays(context: BreakerContext): Ways {
       const number = states[at]
       // Others remember something of their own, and may do so in a table, whose number is none of a slot.
       if (number == null || !KINDS.has(spec.kind)) continue
-      const held = bySlot.get(number) ?? {
-        holders: new Set(),
-        thing: create(spec, id, backend, context.scoreboard.slot(number), context),
-      }
+      const held = hold(number, spec, id, backend)
       held.holders.add(id)
-      bySlot.set(number, held)
       after.push(number)
     }
     release(
@@ -51,12 +47,32 @@ export function createWays(context: BreakerContext): Ways {
     else slotsOf.set(id, after)
   }
 
+  function hold(
+    number: number,
+    spec: MiddlewareSpec,
+    frontend: string,
+    backend: string | null,
+  ): Held {
+    const known = bySlot.get(number)
+    if (known !== undefined) {
+      // What else its options say has no place of its own: it may have changed.
+      if (known.thing instanceof GuardedBreaker) known.thing.update(breakerSpecOf(spec.options))
+      return known
+    }
+    const thing = create(spec, frontend, backend, context.scoreboard.slot(number), context)
+    const held = { holders: new Set<string>(), thing }
+    bySlot.set(number, held)
+    return held
+  }
+
   function release(frontend: string, numbers: readonly number[]): void {
     for (const number of numbers) {
       const held = bySlot.get(number)
       held?.holders.delete(frontend)
+      if (held?.holders.size !== 0) continue
       // From now on its slot may become another's: nothing is written there any more.
-      if (held?.holders.size === 0) bySlot.delete(number)
+      bySlot.delete(number)
+      if (held.thing instanceof GuardedBreaker) held.thing.leave()
     }
   }
 

@@ -13,8 +13,8 @@ export interface SendOptions {
 const PATIENCE_MS = 5_000
 
 /**
- * Resolves with the status of the answer when that is 2xx, and rejects with the reason otherwise. Redirects are not followed,
- * the body of the answer is not read.
+ * Resolves with the status of the answer when that is 2xx, and rejects with the reason otherwise, which names the host alone:
+ * the rest of a hook may be secret. Redirects are not followed, the body of the answer is not read.
  */
 export async function sendHook(hook: WebHook, options: SendOptions = {}): Promise<number> {
   const { timeoutMs = PATIENCE_MS, signal } = options

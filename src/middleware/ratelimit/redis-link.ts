@@ -30,11 +30,20 @@ export class RedisLink {
   /** One request tries whether it still does. */
   #isTried = false
 
-  constructor(url: string, script: string, restMs: number, now: number) {
+  readonly #tell: (notice: string) => void
+
+  constructor(
+    url: string,
+    script: string,
+    restMs: number,
+    now: number,
+    tell: (notice: string) => void,
+  ) {
     this.#url = url
     this.#script = script
     this.#restMs = restMs
     this.usedAt = now
+    this.#tell = tell
   }
 
   open(now: number): void {
@@ -63,7 +72,7 @@ export class RedisLink {
       if (askedAt >= this.#failedAt) {
         this.#isTried = false
         if (reply === null) this.#fail(redis, now())
-        else this.#isTroubled = false
+        else if (this.#isTroubled) this.#recover()
       }
       done(reply)
     }
@@ -82,7 +91,20 @@ export class RedisLink {
     if (this.#isTroubled && redis.status === 'ready' && redis === this.#redis) this.close()
     this.#failedAt = now
     this.#restUntil = now + this.#restMs
+    if (!this.#isTroubled)
+      this.#tell(`rates are not shared: ${this.#where} does not answer in time`)
     this.#isTroubled = true
+  }
+
+  #recover(): void {
+    this.#isTroubled = false
+    this.#tell(`rates are shared again through ${this.#where}`)
+  }
+
+  /** Without what may be secret. */
+  get #where(): string {
+    const { host, port } = optionsOfRedisUrl(this.#url)
+    return `redis ${host}:${port}`
   }
 
   #connect(): Redis {

@@ -26,9 +26,12 @@ export interface RedisLinksOptions {
   readonly idleMs: number
   /** How long a Redis that failed is left alone. */
   readonly restMs: number
+  /** A Redis stops, or begins again, to answer. For people, without secrets. */
+  readonly tell: (notice: string) => void
 }
 
-export function createRedisLinks({ script, now, idleMs, restMs }: RedisLinksOptions): RedisLinks {
+export function createRedisLinks(options: RedisLinksOptions): RedisLinks {
+  const { script, now, idleMs, restMs, tell } = options
   const links = new Map<string, RedisLink>()
   let sweeping: NodeJS.Timeout | null = null
 
@@ -46,7 +49,7 @@ export function createRedisLinks({ script, now, idleMs, restMs }: RedisLinksOpti
   function linkTo(url: string): RedisLink {
     const present = links.get(url)
     if (present !== undefined) return present
-    const link = new RedisLink(url, script, restMs, now())
+    const link = new RedisLink(url, script, restMs, now(), tell)
     links.set(url, link)
     sweeping ??= setInterval(sweep, idleMs).unref()
     return link

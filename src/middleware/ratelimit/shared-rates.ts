@@ -49,7 +49,15 @@ const links = createRedisLinks({
   now: () => performance.now(),
   idleMs: 60_000,
   restMs: 1_000,
+  tell: (notice) => listener(notice),
 })
+
+let listener: (notice: string) => void = () => {}
+
+/** Who is told when this thread's rates are no longer shared, or are again. */
+export function hearOfSharedRates(hear: (notice: string) => void): void {
+  listener = hear
+}
 
 export function createSharedRates(options: SharedOptions, owner: string): SharedRates {
   const { url, prefix } = options

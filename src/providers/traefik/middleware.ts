@@ -3,6 +3,8 @@
  * and a guard that is missing must not open a door.
  */
 import { quote } from '../../model/parsed.ts'
+import { parseCondition } from '../../policy/condition.ts'
+import { parseFailover } from '../../policy/failover.ts'
 import { ValueFault } from '../value-fault.ts'
 import type { Branch } from './branch.ts'
 import {
@@ -54,8 +56,10 @@ export function translateMiddleware(branch: Branch, around: Around): TranslatedM
     case 'inflightreq':
       return only(translateInFlight(branch))
     case 'circuitbreaker':
+      demandExpression(branch, 'circuitbreaker/expression', parseCondition)
       return only(translateCircuitBreaker(branch))
     case 'buffering': {
+      demandExpression(branch, 'buffering/retryexpression', parseFailover)
       const { limits, retry } = translateBuffering(branch, remarks)
       return { middlewares: limits, retry, remarks }
     }
@@ -64,6 +68,19 @@ export function translateMiddleware(branch: Branch, around: Around): TranslatedM
     default:
       throw new ValueFault(`${quote(type)} is not supported yet`)
   }
+}
+
+/** Left to admission, one that is wrong would set the router aside, and not close it. */
+function demandExpression(
+  branch: Branch,
+  name: string,
+  parse: typeof parseCondition | typeof parseFailover,
+): void {
+  const text = branch.text(name) ?? ''
+  if (text === '') return
+  const parsed = parse(text)
+  if (parsed.ok) return
+  throw new ValueFault(`${name}: ${parsed.message} (at character ${parsed.position + 1})`)
 }
 
 function translateHeaders(branch: Branch): MiddlewareForm {

@@ -1,6 +1,6 @@
 /**
  * vulcand's circuit breaker in ours. It knows no least number of answers, so there is none. What it says as a text of JSON is
- * read like a map. A body is sent as it stands: vulcand decodes any text that happens to be valid base64, such as `test`.
+ * read like a map. Durations that are longer than ours may be are cut, as those of backends are. A body is sent as it stands: vulcand decodes any text that happens to be valid base64, such as `test`.
  */
 import { formatDuration } from '../../model/duration.ts'
 import { quote } from '../../model/parsed.ts'
@@ -23,9 +23,9 @@ export function translateBreaker(
     kind: 'breaker',
     condition: required(breaker, 'Condition'),
     requests: 0,
-    ...readNanos(breaker, 'CheckPeriod', 'check', '100ms', remarks),
-    ...readNanos(breaker, 'FallbackDuration', 'tripped', '10s', remarks),
-    ...readNanos(breaker, 'RecoveryDuration', 'recovery', '10s', remarks),
+    ...readNanos(breaker, 'CheckPeriod', CHECK, remarks),
+    ...readNanos(breaker, 'FallbackDuration', TRIPPED, remarks),
+    ...readNanos(breaker, 'RecoveryDuration', RECOVERY, remarks),
     fallback: translateFallback(fallback, remarks),
     ...(onTripped === null ? {} : { onTripped: translateHook(onTripped, remarks) }),
     ...(onStandby === null ? {} : { onStandby: translateHook(onStandby, remarks) }),
@@ -46,17 +46,33 @@ function readEmbedded(struct: GoStruct, name: string): GoStruct | null {
   return readStruct(json.value, place)
 }
 
+/** What one of its durations is called here, and what ours may be. */
+interface Span {
+  readonly option: string
+  readonly normal: string
+  readonly longestMs: number
+  readonly longest: string
+}
+
+const DAY = { longestMs: 86_400_000, longest: 'one day' }
+const CHECK: Span = { option: 'check', normal: '100ms', longestMs: 60_000, longest: 'one minute' }
+const TRIPPED: Span = { option: 'tripped', normal: '10s', ...DAY }
+const RECOVERY: Span = { option: 'recovery', normal: '10s', ...DAY }
+
 function readNanos(
   breaker: GoStruct,
   name: string,
-  option: string,
-  normal: string,
+  { option, normal, longestMs, longest }: Span,
   remarks: string[],
 ): object {
-  const nanos = notNegative(breaker, name)
-  if (nanos > 0) return { [option]: formatDuration(Math.max(1, Math.round(nanos / 1e6))) }
-  remarks.push(`${breaker.place(name)} is missing or 0: ${normal} is taken`)
-  return {}
+  const ms = notNegative(breaker, name) / 1e6
+  if (ms === 0) {
+    remarks.push(`${breaker.place(name)} is missing or 0: ${normal} is taken`)
+    return {}
+  }
+  if (ms > longestMs) remarks.push(`${breaker.place(name)}: ${longest} is the longest`)
+  const whole = Math.max(1, Math.round(ms))
+  return { [option]: formatDuration(Math.min(whole, longestMs)) }
 }
 
 function translateFallback(fallback: GoStruct, remarks: string[]): object {

@@ -11,7 +11,7 @@ export interface GoStruct {
   text(name: string): string
   /** false when it is not there. */
   flag(name: string): boolean
-  /** 0 when it is not there. */
+  /** 0 when it is not there. Of 64 bits, so that those above 2^53 are rounded. */
   whole(name: string): number
   texts(name: string): readonly string[]
   /** A struct of nothing when it is not there. */
@@ -52,7 +52,11 @@ export function readStruct(map: JsonMap, outer = ''): GoStruct {
   return {
     text: (name) => read(name, isText, 'text', ''),
     flag: (name) => read(name, isFlag, 'true or false', false),
-    whole: (name) => read(name, isWhole, 'a whole number', 0),
+    whole(name) {
+      const found = read(name, isWhole, 'a whole number', 0)
+      if (Math.abs(found) < 2 ** 63) return found
+      throw new ValueFault(`${place(name)}: is larger than 64 bits can hold: ${quote(found)}`)
+    },
     texts: (name) => read(name, isTexts, 'a list of texts', []),
     struct: (name) => readStruct(read(name, isMap, 'a map', {}), place(name)),
     raw,
@@ -69,7 +73,7 @@ function isFlag(value: unknown): value is boolean {
 }
 
 function isWhole(value: unknown): value is number {
-  return Number.isSafeInteger(value)
+  return Number.isInteger(value)
 }
 
 function isTexts(value: unknown): value is readonly string[] {

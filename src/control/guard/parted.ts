@@ -1,0 +1,71 @@
+/**
+ * Servers that are no longer declared, with all that was known of them. A lease that lapses is often renewed within a second,
+ * and an edit may take out what the next one puts in again: neither makes a bad server a good one.
+ */
+import type { EjectorMemory } from '../../policy/ejector.ts'
+import type { GuardedServer } from './server.ts'
+
+export interface Parted {
+  add(server: GuardedServer, ejections: EjectorMemory | null): void
+  /** The one that comes back, once; null: nothing is known of it. In another slot nothing it counted is there any more. */
+  take(key: string, slot: number): Returned | null
+  tick(): void
+}
+
+export interface Returned {
+  readonly server: GuardedServer
+  readonly ejections: EjectorMemory | null
+  /** It was away so shortly that it will be the same program, in the same state. */
+  readonly isLapse: boolean
+}
+
+const LAPSE_MS = 3_000
+const KEPT_MS = 60_000
+/** The oldest make room. */
+const MOST = 1000
+
+interface Entry {
+  readonly server: GuardedServer
+  readonly ejections: EjectorMemory | null
+  readonly since: number
+}
+
+export function createParted(now: () => number): Parted {
+  /** The oldest first. */
+  const parted = new Map<string, Entry>()
+
+  function forget({ server }: Entry): void {
+    parted.delete(server.key)
+    // Until now it could have come back tripped.
+    server.breaker?.leave()
+  }
+
+  function forgetWhile(isDue: (entry: Entry) => boolean): void {
+    for (const entry of parted.values()) {
+      if (!isDue(entry)) return
+      forget(entry)
+    }
+  }
+
+  return {
+    add(server, ejections) {
+      parted.set(server.key, { server, ejections, since: now() })
+      forgetWhile(() => parted.size > MOST)
+    },
+    take(key, slot) {
+      const entry = parted.get(key)
+      if (entry === undefined) return null
+      if (entry.server.slot.number !== slot) {
+        forget(entry)
+        return null
+      }
+      parted.delete(key)
+      const { server, ejections, since } = entry
+      return { server, ejections, isLapse: now() - since <= LAPSE_MS }
+    },
+    tick() {
+      const at = now()
+      forgetWhile(({ since }) => at - since > KEPT_MS)
+    },
+  }
+}
