@@ -2,9 +2,6 @@
  * Faults under steady load, with real processes: what clients see before, during and after, and each bar of it.
  *   node bench/chaos.ts [--quick] [--only kill,hang,...]
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { reasonOf } from './bench.ts'
 import type { Lab } from './chaos/arena.ts'
@@ -12,34 +9,17 @@ import type { Check } from './chaos/check.ts'
 import { FULL, QUICK } from './chaos/plan.ts'
 import { phaseTable, verdicts } from './chaos/report.ts'
 import { SCENARIOS } from './chaos/scenarios.ts'
-import { endAll } from './processes.ts'
+import { chooseNames, keepResults, runInFolder } from './frame.ts'
 import { describeMachine } from './results.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-chaos-'))
+await runInFolder('chaos', main)
 
-process.on('exit', () => {
-  endAll()
-  rmSync(folder, { recursive: true, force: true })
-})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => process.exit(1))
-}
-
-try {
-  await main()
-} catch (error) {
-  console.error(`chaos: ${reasonOf(error)}`)
-  process.exitCode = 1
-}
-
-async function main(): Promise<void> {
+async function main(folder: string): Promise<void> {
   const { values } = parseArgs({
     options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
   })
   const names = Object.keys(SCENARIOS)
-  const only = values.only?.split(',') ?? names
-  const unknown = only.filter((name) => !names.includes(name))
-  if (unknown.length > 0) throw new Error(`no scenario ${unknown.join()}; ${names.join()} exist`)
+  const only = chooseNames(values.only, names)
   const plan = values.quick ? QUICK : FULL
   const lab: Lab = { plan, folder, say: (line) => console.error(`  ${line}`) }
   const machine = describeMachine('bench/chaos/server.process.ts', 'bench/chaos/load.process.ts')
@@ -65,10 +45,6 @@ async function main(): Promise<void> {
   console.log(verdicts(checks))
   if (checks.some(({ isMet }) => isMet === false)) process.exitCode = 1
 
-  // A look is no record: only a whole run replaces the one that is kept.
-  const isWhole = !values.quick && only.length === names.length
-  const kept = join(import.meta.dirname, 'results', isWhole ? '' : 'tmp')
-  mkdirSync(kept, { recursive: true })
   const results = { date: new Date().toISOString(), plan, machine, checks, found }
-  writeFileSync(join(kept, 'chaos.json'), JSON.stringify(results, null, 1) + '\n')
+  keepResults('chaos.json', results, !values.quick && only.length === names.length)
 }

@@ -2,8 +2,7 @@
  * Proves that each contender proxies, then measures them side by side: see README.md.
  *   node bench/main.ts [--quick] [--only scenario,...] [--contenders name,...]
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { reasonOf } from './bench.ts'
@@ -11,10 +10,11 @@ import type { Bench } from './bench.ts'
 import { draw } from './chart.ts'
 import type { Contender } from './contender.ts'
 import { CONTENDERS } from './contenders/index.ts'
+import { runInFolder } from './frame.ts'
 import { availableGenerator } from './load.ts'
 import { startOrigins } from './origins.ts'
 import { FULL, QUICK } from './plan.ts'
-import { endAll, pinBench } from './processes.ts'
+import { pinBench } from './processes.ts'
 import { report } from './report.ts'
 import { describeMachine, versionsOf } from './results.ts'
 import type { Results } from './results.ts'
@@ -22,25 +22,9 @@ import { SCENARIOS } from './scenarios/index.ts'
 import { makeCertificate } from './site.ts'
 import { verify } from './verify.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+await runInFolder('bench', main)
 
-// However the bench ends, what it started ends with it.
-process.on('exit', () => {
-  endAll()
-  rmSync(folder, { recursive: true, force: true })
-})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => process.exit(1))
-}
-
-try {
-  await main()
-} catch (error) {
-  console.error(`bench: ${reasonOf(error)}`)
-  process.exitCode = 1
-}
-
-async function main(): Promise<void> {
+async function main(folder: string): Promise<void> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
@@ -58,7 +42,7 @@ async function main(): Promise<void> {
   const machine = describeMachine(origins.kind, generator)
   pinBench()
   const certificate = makeCertificate(folder)
-  const { fit, leftOut } = await proveAll(chosen, certificate)
+  const { fit, leftOut } = await proveAll(folder, chosen, certificate)
   if (certificate === null) leftOut.push('TLS: no openssl to make a certificate')
 
   let results: Results = {
@@ -98,6 +82,7 @@ async function main(): Promise<void> {
 }
 
 async function proveAll(
+  folder: string,
   chosen: readonly Contender[],
   certificate: Bench['certificate'],
 ): Promise<{ fit: Contender[]; leftOut: string[] }> {

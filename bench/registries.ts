@@ -2,12 +2,8 @@
  * What live registries cost and stand, each bar of it with real servers.
  *   node bench/registries.ts [--quick] [--only latency,outage,ready,storm]
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { reasonOf } from './bench.ts'
-import { endAll } from './processes.ts'
+import { chooseNames, keepResults, runInFolder } from './frame.ts'
 import { measureLatency, type LatencyResult } from './registries/latency.ts'
 import { measureOutage, type OutageResult } from './registries/outage.ts'
 import { measureReady, type ReadyResult } from './registries/ready.ts'
@@ -50,30 +46,13 @@ const QUICK: Plan = {
 }
 const NAMES = ['latency', 'outage', 'ready', 'storm'] as const
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+await runInFolder('bench', main)
 
-process.on('exit', () => {
-  endAll()
-  rmSync(folder, { recursive: true, force: true })
-})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => process.exit(1))
-}
-
-try {
-  await main()
-} catch (error) {
-  console.error(`bench: ${reasonOf(error)}`)
-  process.exitCode = 1
-}
-
-async function main(): Promise<void> {
+async function main(folder: string): Promise<void> {
   const { values } = parseArgs({
     options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
   })
-  const only = values.only?.split(',') ?? NAMES
-  const unknown = only.filter((name) => !NAMES.some((known) => known === name))
-  if (unknown.length > 0) throw new Error(`no scenario ${unknown.join()}; ${NAMES.join()} exist`)
+  const only = chooseNames(values.only, NAMES)
   const plan = values.quick ? QUICK : FULL
   const say = (line: string): void => console.error(`  ${line}`)
   const lab: Lab = { plan, folder, say }
@@ -94,11 +73,7 @@ async function main(): Promise<void> {
   }
   if (only.includes('storm')) results.storm = await measureStorm(lab)
 
-  // A look is no record: only a whole run replaces the one that is kept.
-  const isWhole = !values.quick && only.length === NAMES.length
-  const kept = join(import.meta.dirname, 'results', isWhole ? '' : 'tmp')
-  mkdirSync(kept, { recursive: true })
-  writeFileSync(join(kept, 'registries.json'), JSON.stringify(results, null, 2) + '\n')
+  keepResults('registries.json', results, !values.quick && only.length === NAMES.length)
   const { cpu, cores, kernel, node, loadBefore } = results.machine
   console.log(`${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, load before ${loadBefore}\n`)
   for (const { what, bar, found, isMet } of rowsOf(results)) {
