@@ -40,14 +40,18 @@ export interface Placement {
   sweep(acknowledged: number): void
 }
 
+/** Of a second each. */
+const SERVER_SWEEPS = 10
+
 export function createPlacement(scoreboard: Scoreboard): Placement {
   // Apart, so that an id is its own key: 100,000 ids with a prefix would be as many texts more.
   const numbers = slotsOf(scoreboard)
   const slots = {
     listeners: createSlots(numbers),
     backends: createSlots(numbers),
-    servers: createSlots(numbers),
-    breakers: createSlots(numbers),
+    // What is known of a server that is away for a moment is not forgotten, see guard/parted.ts.
+    servers: createSlots(numbers, SERVER_SWEEPS),
+    breakers: createSlots(numbers, SERVER_SWEEPS),
     frontends: createSlots(numbers),
   }
   const states = createStates(scoreboard)

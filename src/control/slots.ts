@@ -46,10 +46,12 @@ export interface Slots {
 interface Retired {
   readonly slot: number
   readonly number: number
-  idle: boolean
+  /** Sweeps in a row in which it was seen idle. */
+  idle: number
 }
 
-export function createSlots(numbers: Numbers): Slots {
+/** `idleSweeps`: after so many a slot is given back; at least two. */
+export function createSlots(numbers: Numbers, idleSweeps = 2): Slots {
   const placed = new Map<string, number>()
   const retired = new Map<string, Retired>()
 
@@ -66,13 +68,13 @@ export function createSlots(numbers: Numbers): Slots {
       const slot = placed.get(identity)
       if (slot === undefined) return
       placed.delete(identity)
-      retired.set(identity, { slot, number, idle: false })
+      retired.set(identity, { slot, number, idle: 0 })
     },
     sweep(acknowledged) {
       for (const [identity, entry] of retired) {
-        const wasIdle = entry.idle
-        entry.idle = entry.number <= acknowledged && numbers.isIdle(entry.slot)
-        if (!entry.idle || !wasIdle) continue
+        const isIdle = entry.number <= acknowledged && numbers.isIdle(entry.slot)
+        entry.idle = isIdle ? entry.idle + 1 : 0
+        if (entry.idle < idleSweeps) continue
         retired.delete(identity)
         numbers.release(entry.slot)
       }

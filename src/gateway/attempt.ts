@@ -119,11 +119,11 @@ export class Attempt implements AnswerSink, Expiring {
     this.#owner.attemptFailed(this, error)
   }
 
-  /** Its time is over, unless the client still owes of its body, or has brought it only lately. */
+  /** Its time is over, unless the client owes of its body what the server would take, or has brought it only lately. */
   expire(now: number): void {
     const { bodyEnded, bodyAt } = this.#exchange
-    const isConnecting = this.connection?.isConnecting === true
-    if (!isConnecting && (!bodyEnded || bodyAt + this.#tryMs > now)) {
+    const { isConnecting = false, awaitsBody = false } = this.connection ?? {}
+    if (awaitsBody || (!isConnecting && bodyEnded && bodyAt + this.#tryMs > now)) {
       this.deadlineAt = (bodyEnded ? bodyAt : now) + this.#tryMs
       return
     }
@@ -158,10 +158,14 @@ export class Attempt implements AnswerSink, Expiring {
     this.abandon()
   }
 
-  /** The whole request is late. Where the server had all of it and did not begin to answer, that is its doing. */
-  abandonLate(): void {
-    if (this.#status === 0 && this.#exchange.bodyEnded)
-      this.endpoint.failed(504, this.#elapsedMs(), false)
+  /**
+   * The whole request is late. That is this server's doing only where it had all of the request, for half of the time at least,
+   * and did not begin to answer: else the client, our queue or another server has used the time up.
+   */
+  abandonLate(limitMs: number): void {
+    const elapsedMs = this.#elapsedMs()
+    if (this.#status === 0 && this.#exchange.bodyEnded && elapsedMs >= limitMs / 2)
+      this.endpoint.failed(504, elapsedMs, false)
     this.abandon()
   }
 

@@ -354,7 +354,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   /** The whole request takes too long. */
   expire(): void {
     const tookMs = Math.round(this.deadlineAt - this.#exchange.startedAt)
-    this.#attempt?.abandonLate()
+    this.#attempt?.abandonLate(tookMs)
     this.#abandon()
     this.#giveUp(new ExchangeError('REQUEST_TIMEOUT', `no whole answer within ${tookMs} ms`))
   }

@@ -19,7 +19,7 @@ export function outgoingRequest(
   const toHead = head.method === 'HEAD'
   const { length } = head
   if (head.framing === 'none')
-    return { text: text + '\r\n', toHead, wantsUpgrade, length, body: 'none' }
+    return { text: text + '\r\n', toHead, wantsUpgrade, waitsFor100: false, length, body: 'none' }
   if (exchange.travelsWhole) {
     const data = smallBody === null ? '' : smallBody.toString('latin1')
     if (head.framing === 'length') text += `Content-Length: ${head.length}\r\n\r\n${data}`
@@ -27,12 +27,19 @@ export function outgoingRequest(
       const chunk = data === '' ? '' : `${chunkSizeLine(data.length)}${data}\r\n`
       text += `Transfer-Encoding: chunked\r\n\r\n${chunk}${lastChunk('')}`
     }
-    return { text, toHead, wantsUpgrade, length, body: 'none' }
+    return { text, toHead, wantsUpgrade, waitsFor100: false, length, body: 'none' }
   }
   if (head.expectContinue) text += 'Expect: 100-continue\r\n'
   text +=
     head.framing === 'length'
       ? `Content-Length: ${head.length}\r\n\r\n`
       : `${head.trailerLine}Transfer-Encoding: chunked\r\n\r\n`
-  return { text, toHead, wantsUpgrade, length, body: head.framing }
+  return {
+    text,
+    toHead,
+    wantsUpgrade,
+    waitsFor100: head.expectContinue,
+    length,
+    body: head.framing,
+  }
 }

@@ -88,7 +88,7 @@ export const COUNT = {
   /** Of a backend: requests, and retries that its budget refused. */
   requests: 32,
   retriesRefused: 33,
-  /** Of a server: attempts answered, and the sum of ms until their heads. Of a middleware: as it says itself. */
+  /** Attempts of a server that were answered. Of a middleware: as it says itself, here and below. */
   answered: 34,
   headMs: 35,
 } as const

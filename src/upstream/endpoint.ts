@@ -162,7 +162,6 @@ export class Endpoint {
   answered(status: number, headMs: number): void {
     const { slot } = this
     count(slot, COUNT.answered, 1)
-    count(slot, COUNT.headMs, headMs)
     if (status >= 500) {
       count(slot, COUNT.errors, 1)
       this.#lengthen(SHARED.errors, SHARED.worstErrors)

@@ -5,6 +5,8 @@ export interface Outgoing {
   /** The answer has no body whatever it announces. */
   readonly toHead: boolean
   readonly wantsUpgrade: boolean
+  /** The body waits until the server has said 100. */
+  readonly waitsFor100: boolean
   /** Bytes of it, where they are announced. */
   readonly length: number
   /** A body follows by `bodyData` and `bodyEnd`, framed like this; `none` when the text is the whole request. */

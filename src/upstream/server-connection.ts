@@ -18,6 +18,7 @@ import { Wire } from '../http/wire.ts'
 import { AnswerBody } from './answer-body.ts'
 import { connectError, openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
+import { lateError } from './late.ts'
 import { idleFor } from './idle.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -42,6 +43,8 @@ export class ServerConnection extends Wire implements BodySink {
   #requestEnded = true
   /** Announced bytes of the body that are owed yet. */
   #bodyLeft = 0
+  /** Something of the body was sent, or the server has asked for it. */
+  #tookBody = false
   #stash: Buffer | null = null
   #seen = 0
   #interim = 0
@@ -78,6 +81,7 @@ export class ServerConnection extends Wire implements BodySink {
     this.#sink = sink
     this.#requestEnded = request.body === 'none'
     this.#bodyLeft = request.body === 'length' ? request.length : 0
+    this.#tookBody = false
     this.#seen = 0
     this.#interim = 0
     // While it connects the socket keeps the text, and drops it when that fails.
@@ -105,19 +109,26 @@ export class ServerConnection extends Wire implements BodySink {
 
   #awaitAnswer(): void {
     const { firstByteMs, stallMs } = this.#timeouts
-    if (this.#requestEnded) this.setDeadline(firstByteMs)
-    else if (this.blocked) this.setDeadline(stallMs)
     // Whoever brings the body is slow, not the one who takes it: the listener has a limit for that.
-    else this.deadlineAt = Infinity
+    if (this.awaitsBody) this.deadlineAt = Infinity
+    else if (this.#phase === BODY || this.blocked) this.setDeadline(stallMs)
+    else this.setDeadline(firstByteMs)
+  }
+
+  /** The server takes more of the request's body than has come from the client. */
+  get awaitsBody(): boolean {
+    if (this.#phase === CONNECTING || this.#requestEnded || this.blocked) return false
+    return this.#request?.waitsFor100 !== true || this.#tookBody
   }
 
   bodyData(chunk: Buffer): boolean {
     if (this.#phase === CLOSED || this.#requestEnded) return true
     this.#bodyLeft -= chunk.length
+    this.#tookBody = true
     if (this.#request?.body === 'chunked')
       this.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
     else this.writeJoined('', chunk, '')
-    if (this.#phase === HEAD) this.#awaitAnswer()
+    this.#moved()
     return !this.blocked
   }
 
@@ -130,17 +141,23 @@ export class ServerConnection extends Wire implements BodySink {
     }
     this.#requestEnded = true
     if (this.#request?.body === 'chunked') this.socket.write(lastChunk(trailers), 'latin1')
-    if (this.#phase === HEAD) this.#awaitAnswer()
+    this.#moved()
+  }
+
+  /** Something of the request has gone to the server, or may. */
+  #moved(): void {
+    const answers = this.#phase === BODY && !this.socket.isPaused()
+    if (this.#phase === HEAD || answers) this.#awaitAnswer()
   }
 
   protected writable(): void {
-    if (this.#phase === HEAD) this.#awaitAnswer()
+    this.#moved()
     if (!this.#requestEnded) this.#sink?.resumeBody()
   }
 
   resumeAnswer(): void {
     if (this.#phase !== BODY) return
-    this.setDeadline(this.#timeouts.stallMs)
+    this.#awaitAnswer()
     this.socket.resume()
   }
 
@@ -161,7 +178,7 @@ export class ServerConnection extends Wire implements BodySink {
         this.#readHead(data)
         break
       case BODY:
-        this.setDeadline(this.#timeouts.stallMs)
+        this.#awaitAnswer()
         this.#readBody(data, null)
         break
       case TUNNEL:
@@ -202,6 +219,8 @@ export class ServerConnection extends Wire implements BodySink {
         this.#fail(new ExchangeError('BAD_ANSWER', `more than ${MAX_INTERIM} interim answers`))
         return
       }
+      if (head.status === 100) this.#tookBody = true
+      this.#awaitAnswer()
       this.#sink?.interim(head)
       if (bytes.length === 0) return
     }
@@ -222,7 +241,7 @@ export class ServerConnection extends Wire implements BodySink {
     this.#idleMs = idleFor(this.endpoint.limits.idleMs, head.keepAliveSeconds)
     this.#body = new AnswerBody(head)
     this.#phase = BODY
-    this.setDeadline(this.#timeouts.stallMs)
+    this.#awaitAnswer()
     this.#readBody(text === null || head.framing === 'chunked' ? bytes : text, head)
   }
 
@@ -264,10 +283,7 @@ export class ServerConnection extends Wire implements BodySink {
     this.#sink = null
     this.#request = null
     this.#body = null
-    if (!reusable) {
-      this.#close()
-      return
-    }
+    if (!reusable) return this.#close()
     this.#phase = IDLE
     this.reused = true
     this.setDeadline(this.#idleMs)
@@ -354,28 +370,18 @@ export class ServerConnection extends Wire implements BodySink {
   }
 
   expire(): void {
-    const { connectMs, handshakeMs, firstByteMs, stallMs } = this.#timeouts
     switch (this.#phase) {
       case CONNECTING:
         this.endpoint.connectFailed()
-        this.#fail(
-          this.#shakesHands
-            ? new ExchangeError('CONNECT_TIMEOUT', `no TLS handshake within ${handshakeMs} ms`)
-            : new ExchangeError('CONNECT_TIMEOUT', `not connected within ${connectMs} ms`),
-        )
+        this.#fail(lateError(this.#shakesHands ? 'handshake' : 'connect', this.#timeouts))
         break
       case HEAD:
         this.#fail(
-          this.#requestEnded
-            ? new ExchangeError('FIRST_BYTE_TIMEOUT', `no answer within ${firstByteMs} ms`)
-            : new ExchangeError(
-                'STALL_TIMEOUT',
-                `the server took no request body for ${stallMs} ms`,
-              ),
+          lateError(this.#requestEnded || !this.blocked ? 'answer' : 'body', this.#timeouts),
         )
         break
       case BODY:
-        this.#fail(new ExchangeError('STALL_TIMEOUT', `nothing of the answer for ${stallMs} ms`))
+        this.#fail(lateError('more', this.#timeouts))
         break
       default:
         this.#close()

@@ -1,5 +1,6 @@
 // Issue 4, what attempts must not do to each other, to bodies, and to servers that are well. Each was once a fault.
 import assert from 'node:assert/strict'
+import { setTimeout as passed } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { exchange, openClient } from '../support/client.ts'
@@ -137,7 +138,7 @@ test('100 Continue comes from whichever server asks for the body', async (t) => 
 test('a client that is slow with its body is no failure of the server, nor of its speed', async (t) => {
   const { gateway } = await site(t, [OK], {
     listener: { timeouts: { body: '900ms' } },
-    backend: { timeouts: { stall: '200ms', try: '200ms' } },
+    backend: { balance: 'peak-ewma', timeouts: { stall: '200ms', try: '200ms' } },
   })
   const slow = await openClient(t, gateway.port)
   slow.send(request('PUT', '/', 'Content-Length: 1000') + 'abcd')
@@ -145,13 +146,16 @@ test('a client that is slow with its body is no failure of the server, nor of it
   trickling.send(request('PUT', '/', 'Content-Length: 600') + 'x'.repeat(300))
   await eventually(() => total(gateway, COUNT.opened) >= 4, 'both are under way')
 
+  await passed(500)
+  trickling.send('y'.repeat(300))
+  const whole = await trickling.answer('PUT')
   const late = await slow.answer('PUT')
 
-  assert.equal(late.status, 408)
-  trickling.send('y'.repeat(300))
+  assert.deepEqual([whole.status, late.status], [200, 408])
   await eventually(() => gateway.records().length === 2, 'both have ended')
   assert.equal(total(gateway, COUNT.failed), 0)
-  assert.ok(total(gateway, COUNT.headMs) < 400, `${total(gateway, COUNT.headMs)} ms`)
+  const micros = sharedTotal(gateway, SHARED.ewma)
+  assert.ok(micros > 0 && micros < 400_000, `${micros} us`)
 })
 
 test('a server that lets a whole request run out of its time has failed', async (t) => {
@@ -268,4 +272,76 @@ test('a client that is bound to a server is not taken away by a hedge', async (t
     origins.reduce((sum, { requests }) => sum + requests.length, 0),
     1,
   )
+})
+
+test('a whole request that runs out of time tells nothing of a server that had little of it', async (t) => {
+  const slow: Script = async (seen, connection) => {
+    await seen.whole()
+    setTimeout(() => connection.write(OK), 400)
+  }
+  const { gateway } = await site(t, [slow], { backend: { timeouts: { request: '500ms' } } })
+  const client = await openClient(t, gateway.port)
+  client.send(request('POST', '/', 'Content-Length: 20') + '0123456789')
+  await passed(450)
+  client.send('0123456789')
+
+  const answer = await client.answer('POST')
+
+  assert.equal(answer.status, 504)
+  assert.equal(gateway.records()[0]?.reason, 'REQUEST_TIMEOUT')
+  assert.equal(total(gateway, COUNT.failed), 0)
+})
+
+test('a server that never says 100 is left for another one', async (t) => {
+  const asks: Script = async (seen, connection) => {
+    connection.write('HTTP/1.1 100 Continue\r\n\r\n')
+    await seen.whole()
+    connection.write(OK)
+  }
+  const { gateway } = await site(t, [hangs, asks], {
+    backend: { timeouts: { try: '200ms' }, retry: { attempts: 3 } },
+  })
+
+  for (let i = 0; i < 2; i++) {
+    const client = await openClient(t, gateway.port)
+    client.send(request('PUT', '/', 'Content-Length: 2', 'Expect: 100-continue'))
+    assert.equal((await client.message('PUT')).status, 100)
+    client.send('hi')
+    assert.equal((await client.answer('PUT')).status, 200)
+  }
+  assert.equal(total(gateway, COUNT.failed), 1)
+})
+
+test('a server that answers while the client is slow with its body has not stalled', async (t) => {
+  const answersAtOnce: Script = async (seen, connection) => {
+    connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n')
+    await seen.whole()
+    connection.write('ok')
+  }
+  const { gateway } = await site(t, [answersAtOnce], { backend: { timeouts: { stall: '200ms' } } })
+  const client = await openClient(t, gateway.port)
+  client.send(request('PUT', '/', 'Content-Length: 2') + 'h')
+  await client.bytes(30)
+  await passed(500)
+
+  client.send('i')
+  const answer = await client.answer('PUT')
+
+  assert.equal(answer.status, 200)
+  assert.equal(total(gateway, COUNT.failed), 0)
+})
+
+test('a server that takes no body has the time of an attempt, too', async (t) => {
+  const deaf: Script = (_seen, connection) => connection.stopReading()
+  const { gateway } = await site(t, [deaf], {
+    backend: { timeouts: { try: '300ms', stall: '20s' }, retry: { attempts: 1 } },
+  })
+  const client = await openClient(t, gateway.port)
+  client.send(request('PUT', '/', `Content-Length: ${50 << 20}`))
+  client.send(Buffer.alloc(20 << 20))
+
+  const answer = await client.answer('PUT')
+
+  assert.equal(answer.status, 504)
+  assert.equal(gateway.records()[0]?.reason, 'TRY_TIMEOUT')
 })

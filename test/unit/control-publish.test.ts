@@ -256,7 +256,7 @@ test('gives slots back only when all threads know, and nothing is in flight', as
   publisher.publish(snapshotOf([]), 0)
   await reaches(thread, 2)
   function released(): number {
-    for (let sweep = 0; sweep < 3; sweep++) t.mock.timers.tick(1000)
+    for (let sweep = 0; sweep < 11; sweep++) t.mock.timers.tick(1000)
     return slots.filter(({ number }) => scoreboard.sum(number, COUNT.retries) === 0).length
   }
 

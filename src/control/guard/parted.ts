@@ -20,7 +20,8 @@ export interface Returned {
 }
 
 const LAPSE_MS = 3_000
-const KEPT_MS = 60_000
+/** Its slot is kept about as long, see placement.ts. */
+const KEPT_MS = 10_000
 /** The oldest make room. */
 const MOST = 1000
 
