@@ -1,6 +1,7 @@
 /**
  * How many requests of a backend may be sent again: a share of its requests, or so many a second where there are few, over
- * all threads. Unspent retries of half a second of traffic are saved, so that the death of a server is survived and the death
+ * all threads. Unspent retries of half a second of traffic are saved (or
+ * five seconds of those that do not depend on it), so that the death of a server is survived and the death
  * of all of them does not double their load.
  *
  * In hundredths, in the shared cells of the backend's slot. The total of requests is read from plain columns, and only here:
@@ -12,6 +13,8 @@ import type { Slot } from '../scoreboard/scoreboard.ts'
 
 const HUNDRED = 100
 const SAVED_MS = 500
+/** Of the retries a second that there are whatever the traffic: so that clients who all come at first find enough. */
+const SAVED_SECONDS = 5
 /** Between two deposits: a shorter time would see too few requests to tell their rate. */
 const LEAST_MS = 50
 const MOST = 1e9
@@ -34,8 +37,12 @@ export function earnRetries(
   const gained = Math.max(0, ((requests | 0) - seen) | 0)
   const perMs = (ratio * gained) / Math.max(elapsed, LEAST_MS)
   const span = Math.min(Math.max(elapsed, 0), SAVED_MS)
-  const earned = Math.max(perMs * span, (perSecond * span) / 1000, isFirst ? perSecond : 0)
-  const cap = toCell(Math.max(perMs * SAVED_MS, perSecond))
+  const earned = Math.max(
+    perMs * span,
+    (perSecond * span) / 1000,
+    isFirst ? SAVED_SECONDS * perSecond : 0,
+  )
+  const cap = toCell(Math.max(perMs * SAVED_MS, SAVED_SECONDS * perSecond))
   // 0 would read as a first time.
   Atomics.store(shared, at + SHARED.retryCap, Math.max(1, cap))
   const saved = Atomics.load(shared, at + SHARED.retryTokens)

@@ -235,7 +235,7 @@ export class World {
     }
     const { ratio, perSecond } = this.backend.retryBudget
     const retries = this.attempts - (this.requests - this.refusedByBreaker)
-    const most = ratio * this.requests + perSecond * (this.now / 1000 + 1) + 2
+    const most = ratio * this.requests + perSecond * (this.now / 1000 + 5) + 2
     assert.ok(retries <= most, `${retries} retries of ${this.requests} requests`)
     assert.equal(
       this.inFlight().reduce((sum, count) => sum + count, 0),
