@@ -77,7 +77,11 @@ test('a server that refuses connections costs no request, and is back in turn on
   const alive = await startNamed(t, 'alive')
   const port = await choosePort()
   const program = await startBalancing(t, {
-    pair: { servers: { alive: alive.url, down: `http://127.0.0.1:${port}` } },
+    pair: {
+      // Requests that come at once may fail five times in a row before the first of them makes it rest.
+      ejection: { time: '1s', longest: '1s' },
+      servers: { alive: alive.url, down: `http://127.0.0.1:${port}` },
+    },
   })
 
   let turn = 0
