@@ -252,12 +252,8 @@ export class Scoreboard {
   }
 
   /** The same, of a slot from `slot`. */
-  sumOf({ counts, base }: Slot, counter: number): number {
-    let total = 0
-    for (let thread = 0; thread < this.threads; thread++) {
-      total += counts[base + thread * columnCells + counter] ?? 0
-    }
-    return total
+  sumOf(slot: Slot, counter: number): number {
+    return sumOverThreads(slot, counter)
   }
 
   /** How often each alarm was raised, see `ScoreboardView.raiseAlarm` and `alarmOf`. Wraps. */
