@@ -20,6 +20,8 @@ export interface Contender {
   readonly warmsUp: boolean
   /** A prototype that can only GET: measured, but not proved in full. */
   readonly partial?: true
+  /** Takes part only where its environment variable names it, and is not missed otherwise. */
+  readonly optional?: true
   /** Writes its configuration into the folder of the site and says how to start it. */
   readonly prepare: (site: Site) => Command
 }

@@ -94,7 +94,7 @@ async function proveAll(
         ? 'not installed'
         : await verify(contender, join(folder, `verify-${contender.name}`), certificate)
     if (failure === null) fit.push(contender)
-    else if (contender.name !== 'prototype') leftOut.push(`${contender.title}: ${failure}`)
+    else if (!contender.optional) leftOut.push(`${contender.title}: ${failure}`)
     console.error(`${contender.title}: ${failure ?? 'proxies correctly'}`)
   }
   return { fit, leftOut }

@@ -5,11 +5,12 @@ import { haproxy } from './haproxy.ts'
 import { httpProxy3 } from './http-proxy-3.ts'
 import { nginx } from './nginx.ts'
 import { nodeUndici } from './node-undici.ts'
-import { ours } from './ours.ts'
+import { before, ours } from './ours.ts'
 import { prototype } from './prototype.ts'
 
 export const CONTENDERS: readonly Contender[] = [
   ours,
+  before,
   haproxy,
   nginx,
   caddy,

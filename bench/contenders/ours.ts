@@ -7,24 +7,38 @@ import type { Command } from '../processes.ts'
 import { hostOf } from '../request.ts'
 import type { Site } from '../site.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const TREE = fileURLToPath(new URL('../../', import.meta.url))
 
-export const ours: Contender = {
-  name: 'ours',
-  title: 'Sluice',
-  version: () => (existsSync(MAIN) ? packageVersion() : null),
-  tls: true,
-  maxRoutes: Infinity,
-  warmsUp: true,
-  prepare(site) {
-    const file = join(site.folder, 'sluice.json')
-    writeFileSync(file, JSON.stringify(configuration(site, { workers: 1 })))
-    return serve(file)
-  },
+export const ours: Contender = sluiceOf('ours', 'Sluice', TREE)
+
+/** Another checkout of Sluice, with its packages installed: BENCH_BEFORE names its folder. For a change's cost per request. */
+export const before: Contender = {
+  ...sluiceOf('before', 'Sluice before', process.env['BENCH_BEFORE']),
+  optional: true,
 }
 
-export function serve(file: string): Command {
-  return { argv: [process.execPath, MAIN, 'serve', '--config', file] }
+function sluiceOf(name: string, title: string, tree: string | undefined): Contender {
+  return {
+    name,
+    title,
+    version: () => (tree !== undefined && existsSync(mainOf(tree)) ? versionOf(tree) : null),
+    tls: true,
+    maxRoutes: Infinity,
+    warmsUp: true,
+    prepare(site) {
+      const file = join(site.folder, 'sluice.json')
+      writeFileSync(file, JSON.stringify(configuration(site, { workers: 1 })))
+      return serve(file, tree)
+    },
+  }
+}
+
+export function serve(file: string, tree: string = TREE): Command {
+  return { argv: [process.execPath, mainOf(tree), 'serve', '--config', file] }
+}
+
+function mainOf(tree: string): string {
+  return join(tree, 'src', 'main.ts')
 }
 
 /** The parts of the file that the scenarios of changes rewrite. */
@@ -70,7 +84,7 @@ export function frontend(host: string): object {
   return { route: `Host("${host}")`, backend: 'origins', passHost: true }
 }
 
-function packageVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+function versionOf(tree: string): string {
+  const manifest = readFileSync(join(tree, 'package.json'), 'utf8')
   return (JSON.parse(manifest) as { version: string }).version
 }

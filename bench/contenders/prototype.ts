@@ -14,6 +14,7 @@ export const prototype: Contender = {
   maxRoutes: 1,
   warmsUp: true,
   partial: true,
+  optional: true,
   prepare: (site) => ({
     argv: [process.execPath, file ?? '', String(site.port), ...site.origins.map(String)],
   }),
