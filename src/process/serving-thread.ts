@@ -2,6 +2,7 @@
  * A gateway with a mouth and an ear: takes deltas in order, hands back acknowledgements, access log lines and faults.
  * Runs in a worker (worker.ts), or on the main thread with `workers: 0`.
  */
+import './fast-strings.ts'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Update } from '../control/publish.ts'
