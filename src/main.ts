@@ -1,76 +1,15 @@
 #!/usr/bin/env node
-/** argv -> a command -> an exit code. */
-import { availableParallelism } from 'node:os'
-import { checkFile } from './cli/check.ts'
-import { parseCommandLine } from './cli/command-line.ts'
-import { runHealthcheck } from './cli/healthcheck.ts'
-import { runObjects } from './cli/objects.ts'
+/**
+ * The program begins here: on a Node that may not serve it says so, and does nothing else. That is why the rest is
+ * imported afterwards: an old Node fails at its first import, with a message of its own.
+ */
 import { refuseOldNode } from './cli/runtime.ts'
-import { versionNumber, versionText } from './cli/version.ts'
-import { admitDocument } from './control/admit-document.ts'
-import { resolveConfigPath, resolveSettings } from './model/resolve-settings.ts'
-import { createReferenceReader } from './providers/file-references.ts'
-import { openObjects } from './process/objects.ts'
-import { readSettings, serve } from './process/serve.ts'
 
-const NORMAL_CONFIG = '/etc/sluice/sluice.yaml'
-
-async function main(): Promise<number> {
-  const refusal = refuseOldNode(process.versions.node)
-  if (refusal !== null) return complain(refusal, 1)
-  const command = parseCommandLine(process.argv.slice(2))
-  switch (command.kind) {
-    case 'serve': {
-      const config = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
-      return serve({
-        config,
-        flags: command.flags,
-        env: process.env,
-        version: versionNumber(),
-        complain: (line) => console.error(line),
-      })
-    }
-    case 'check':
-      return checkFile(
-        command.file,
-        (document) => admitDocument(command.file, document),
-        { env: process.env, readFile: createReferenceReader(command.file).readFile },
-        print,
-      )
-    case 'healthcheck': {
-      const filename = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
-      const document = readSettings(filename)
-      const cores = availableParallelism()
-      const sources = { document, filename, env: process.env, flags: command.flags, cores }
-      return runHealthcheck(resolveSettings(sources).settings.admin.address, print)
-    }
-    case 'put':
-    case 'delete':
-    case 'get': {
-      const config = resolveConfigPath(command.config ?? undefined, process.env, '')
-      const world = { input: process.stdin, print, complain: (line: string) => console.error(line) }
-      return runObjects(command, openObjects(config || null, NORMAL_CONFIG, command.source, world))
-    }
-    case 'version':
-      print(versionText())
-      return 0
-    case 'help':
-      print(command.text)
-      return 0
-    case 'usage-error':
-      return complain(command.message, 2)
-    default:
-      return command satisfies never
-  }
+const refusal = refuseOldNode(process.versions.node)
+if (refusal === null) {
+  const { runCommand } = await import('./process/command.ts')
+  process.exitCode = await runCommand(process.argv.slice(2))
+} else {
+  console.error(`sluice: ${refusal}`)
+  process.exitCode = 1
 }
-
-function print(line: string): void {
-  console.log(line)
-}
-
-function complain(line: string, code: number): number {
-  console.error(line)
-  return code
-}
-
-process.exitCode = await main()

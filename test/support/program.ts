@@ -113,13 +113,15 @@ export interface Child extends Pick<
   failure(): null
 }
 
-/** Starts the program with these words and does not wait for anything. */
+/** Starts the program with these words and does not wait for anything. `command`: what it is called by. */
 export function spawnProgram(
   t: TestContext,
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  command: readonly [string, ...string[]] = [process.execPath, MAIN],
 ): Child {
-  const child = spawn(process.execPath, [MAIN, ...words], {
+  const [file, ...before] = command
+  const child = spawn(file, [...before, ...words], {
     env: { ...withoutSettings(process.env), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
