@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { routingHost } from '../http/authority.ts'
 import { bracketHost } from '../model/host.ts'
+import { plainHost } from '../model/ip.ts'
 
 export interface Refusal {
   readonly status: 400 | 403 | 421
@@ -39,7 +40,7 @@ function isAllowedHost(
   const name = routingHost(host)
   if (name === null) return false
   if (LOOPBACK.has(name) || names.has(name)) return true
-  return localAddress !== undefined && name === bracketHost(localAddress.replace(/^::ffff:/, ''))
+  return localAddress !== undefined && name === bracketHost(plainHost(localAddress))
 }
 
 function hasForeignOrigin(request: IncomingMessage, host: string | undefined): boolean {

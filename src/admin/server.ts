@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { formatAddress } from '../model/address.ts'
+import { isLoopbackHost } from '../model/ip.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
@@ -66,7 +67,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   server.timeout = STALL_MS
   const address = await listen(server, options.address)
   server.on('error', (err) => log.warn({ err }, 'the admin could not accept a connection'))
-  if (!isLoopback(address.host)) {
+  if (!isLoopbackHost(address.host)) {
     log.warn(
       { address: formatAddress(address) },
       'the admin can be reached from other machines, without a password; bind it to 127.0.0.1 or guard the port',
@@ -216,10 +217,6 @@ const LISTEN_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not; take a port above 1023, or grant the right to bind it',
   EADDRNOTAVAIL: 'this machine does not have the address; set admin.address to one that it has',
   ENOTFOUND: 'the name is not known; set admin.address to an address of this machine',
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
 function close(server: Server): Promise<void> {

@@ -1,5 +1,6 @@
 /** `sluice healthcheck`: what a container engine asks every few seconds. One request, one line, one exit code. */
 import { Client } from 'undici'
+import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatAddress } from '../model/address.ts'
 import { bracketHost } from '../model/host.ts'
 import type { Address } from '../model/snapshot.ts'
@@ -31,6 +32,6 @@ export async function runHealthcheck(
 
 /** Who listens on every interface is asked on the loopback one. */
 function reachable(host: string): string {
-  if (host === '' || host === '0.0.0.0') return '127.0.0.1'
-  return host === '::' ? '::1' : host
+  if (!isEverywhere(host)) return host
+  return plainHost(host) === '::' ? '::1' : '127.0.0.1'
 }

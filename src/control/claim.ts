@@ -4,6 +4,7 @@
  * by id, whatever order they are written in.
  */
 import { formatAddress } from '../model/address.ts'
+import { plainHost } from '../model/ip.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
 import type { Entry } from './entry.ts'
 
@@ -28,15 +29,17 @@ export function claimAddresses(
   { precedence, serverAt }: ClaimWorld,
 ): readonly Claim[] {
   const holders = new Map<string, string>()
-  if (admin !== null && admin.port !== 0) holders.set(formatAddress(admin), 'the admin')
+  if (admin !== null && admin.port !== 0) holders.set(placeOf(admin), 'the admin')
 
   function refuse(listener: Listener, live: Listener | null): string | null {
     const { address } = listener
-    const at = formatAddress(address)
-    const isNew = live === null || formatAddress(live.address) !== at
+    const at = placeOf(address)
+    const isNew = live === null || placeOf(live.address) !== at
     const holder =
       address.port === 0 ? null : (holders.get(at) ?? (isNew ? serverAt(listener) : null))
-    return holder === null ? null : `cannot listen on ${at}: ${holder} already holds it`
+    return holder === null
+      ? null
+      : `cannot listen on ${formatAddress(address)}: ${holder} already holds it`
   }
 
   function byClaim(a: Entry<Listener>, b: Entry<Listener>): number {
@@ -45,7 +48,7 @@ export function claimAddresses(
   }
 
   function hold({ id, address }: Listener): void {
-    if (address.port !== 0) holders.set(formatAddress(address), `listener "${id}"`)
+    if (address.port !== 0) holders.set(placeOf(address), `listener "${id}"`)
   }
 
   return [...entries].sort(byClaim).map((entry): Claim => {
@@ -61,5 +64,10 @@ export function claimAddresses(
 function rank({ parsed, live }: Entry<Listener>): number {
   if (live === null) return 2
   if (parsed === null) return 0
-  return formatAddress(parsed.address) === formatAddress(live.object.address) ? 0 : 1
+  return placeOf(parsed.address) === placeOf(live.object.address) ? 0 : 1
+}
+
+/** However it is written: `:80` takes what `[::]:80` does, and `[::ffff:127.0.0.1]:80` is 127.0.0.1:80. */
+function placeOf({ host, port }: Address): string {
+  return formatAddress({ host: host === '' ? '::' : plainHost(host), port })
 }

@@ -3,6 +3,7 @@
  * round and round, and one that points at the admin would put it in front of everybody.
  */
 import { formatAddress } from '../model/address.ts'
+import { isEverywhere, isLoopbackHost, plainHost } from '../model/ip.ts'
 import type { Address, Listener, Server } from '../model/snapshot.ts'
 
 /** Why a server cannot be one, or null. */
@@ -38,27 +39,12 @@ export function createLoopCheck(
   }
 }
 
-const everywhere = new Set(['', '0.0.0.0', '::'])
-
 function reaches(host: string, listening: string, local: () => ReadonlySet<string>): boolean {
-  const target = plain(host)
-  if (target === plain(listening)) return true
-  if (everywhere.has(listening)) return isLoopback(target) || local().has(target)
+  const target = plainHost(host)
+  const own = plainHost(listening)
+  if (target === own) return true
+  if (isEverywhere(own)) return isLoopbackHost(target) || local().has(target)
   // A name for this machine goes to one of its loopback addresses, and to none of 127.0.0.2 ... by itself.
-  if (target === 'localhost') return listening === '127.0.0.1' || listening === '::1'
-  return listening === 'localhost' && (target === '127.0.0.1' || target === '::1')
-}
-
-function isLoopback(host: string): boolean {
-  return (
-    host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127\./.test(host)
-  )
-}
-
-/** The IPv4 address that an IPv6 one only maps. */
-function plain(host: string): string {
-  const match = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host)
-  if (match === null) return host
-  const [high, low] = [parseInt(match[1] ?? '', 16), parseInt(match[2] ?? '', 16)]
-  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
+  if (target === 'localhost') return own === '127.0.0.1' || own === '::1'
+  return own === 'localhost' && (target === '127.0.0.1' || target === '::1')
 }

@@ -1,5 +1,6 @@
 /** Whose forwarding fields are believed: nobody's, unless the settings name the peer. */
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { compileNetworks, plainHost } from '../model/ip.ts'
 
 export interface Trust {
   trusts(ip: string): boolean
@@ -7,19 +8,12 @@ export interface Trust {
 
 /** Of CIDR blocks or single addresses; they are valid (settings are parsed before). */
 export function compileTrust(blocks: readonly string[]): Trust {
-  if (blocks.length === 0) return { trusts: () => false }
-  const list = new BlockList()
-  for (const block of blocks) {
-    const [address = '', bits] = block.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    list.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family)
-  }
-  return { trusts: (ip) => list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4') }
+  return { trusts: compileNetworks(blocks) }
 }
 
-/** An IPv4 client of an IPv6 socket is an IPv4 client. */
+/** An IPv4 client of an IPv6 socket is an IPv4 client, however its address is written. */
 export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+  return plainHost(address)
 }
 
 /** The client behind trusted hops: from the right, the first address that is not trusted itself. */

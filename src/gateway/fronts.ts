@@ -4,6 +4,7 @@
  * declared otherwise or gone.
  */
 import type { Front, FrontHandler } from '../front/front.ts'
+import { isEverywhere, plainHost } from '../model/ip.ts'
 import type { Address, Listener, Placed } from '../model/snapshot.ts'
 import { listenProblem } from './listen-problem.ts'
 
@@ -204,9 +205,6 @@ export class Fronts {
 
 /** Whether the kernel takes the second for the first, where two sockets may not have the same. */
 function overlap(a: Address, b: Address): boolean {
-  return a.port === b.port && (a.host === b.host || isEverywhere(a) || isEverywhere(b))
-}
-
-function isEverywhere({ host }: Address): boolean {
-  return host === '' || host === '0.0.0.0' || host === '::'
+  if (a.port !== b.port) return false
+  return plainHost(a.host) === plainHost(b.host) || isEverywhere(a.host) || isEverywhere(b.host)
 }

@@ -1,35 +1,42 @@
 /**
  * Where no backend may point, whoever declares it: who can write a registry must not thereby read the cloud's metadata
- * service through us. Declared urls are checked here; a name's addresses when it is resolved (upstream asks the same).
+ * service through us. Declared urls are checked here; a name's addresses when it is resolved, by the same function.
  */
+import { contains, embeddedIPv4, parseIp, parseNetwork, type Ip, type Network } from './ip.ts'
 
-const METADATA: ReadonlySet<string> = new Set([
-  'metadata.google.internal',
-  'metadata.goog',
-  '100.100.100.200',
-  'fd00:ec2::254',
-])
+const METADATA_NAMES: ReadonlySet<string> = new Set(['metadata.google.internal', 'metadata.goog'])
 
-/** `host` canonical as parseHost makes it. The reason, or null when it may be reached. */
+interface Denied {
+  readonly networks: readonly Network[]
+  readonly reason: string
+}
+
+const DENIED: readonly Denied[] = [
+  // Alibaba, Azure, Oracle, AWS (instances, pods), Google.
+  deny('is a cloud metadata service', [
+    ...['100.100.100.200', '168.63.129.16', '192.0.0.192'],
+    ...['fd00:ec2::254', 'fd00:ec2::23', 'fd20:ce::254'],
+  ]),
+  deny('is the unspecified address', ['0.0.0.0/8', '::/128']),
+  deny('is a link-local address', ['169.254.0.0/16', 'fe80::/10']),
+]
+
+function deny(reason: string, texts: readonly string[]): Denied {
+  return { reason, networks: texts.flatMap((text) => parseNetwork(text) ?? []) }
+}
+
+/** A name or an address in any spelling. The reason, or null when it may be reached. */
 export function denyHost(host: string): string | null {
-  if (METADATA.has(host)) return 'is a cloud metadata service'
-  const embedded = host.includes(':') ? embeddedIPv4(host) : host
-  if (embedded !== null) return denyIPv4(embedded)
-  if (host === '::') return 'is the unspecified address'
-  return /^fe[89ab][0-9a-f]:/.test(host) ? 'is a link-local address' : null
+  const ip = parseIp(host)
+  if (ip !== null) return denyIp(ip)
+  const name = host.endsWith('.') ? host.slice(0, -1) : host
+  return METADATA_NAMES.has(name.toLowerCase()) ? 'is a cloud metadata service' : null
 }
 
-function denyIPv4(host: string): string | null {
-  if (/^0\.\d+\.\d+\.\d+$/.test(host)) return 'is the unspecified address'
-  if (/^169\.254\.\d+\.\d+$/.test(host)) return 'is a link-local address'
-  return METADATA.has(host) ? 'is a cloud metadata service' : null
-}
-
-/** The IPv4 address that an IPv6 one only wraps: compatible, mapped, translated, NAT64 (64:ff9b::/96) or 6to4 (2002::/16). */
-function embeddedIPv4(host: string): string | null {
-  const tail = /^(?:::|::ffff:(?:0:)?|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host)
-  const match = tail ?? /^2002:([0-9a-f]{1,4}):([0-9a-f]{1,4}):/.exec(host)
-  if (match === null) return null
-  const [high, low] = [parseInt(match[1] ?? '', 16), parseInt(match[2] ?? '', 16)]
-  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
+function denyIp(ip: Ip): string | null {
+  const all = [ip, ...embeddedIPv4(ip)]
+  const found = DENIED.find(({ networks }) =>
+    networks.some((network) => all.some((one) => contains(network, one))),
+  )
+  return found?.reason ?? null
 }

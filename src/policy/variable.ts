@@ -4,6 +4,7 @@
  *
  * Requests without the header share one empty key. Of several lines of a header the first counts.
  */
+import { readIp } from '../model/ip.ts'
 
 export type Variable =
   | { readonly of: 'client.ip'; readonly prefix: number }
@@ -62,7 +63,7 @@ export function compileVariable(variable: Variable): (request: KeyedRequest) => 
 
 /** However the address is written: `2001:db8::1` and `2001:DB8:0:0::2` are of one /64. */
 function networkOf(address: string, prefix: number): string {
-  readGroups(address)
+  readIp(address, groups)
   let text = ''
   for (let bits = prefix, at = 0; bits > 0; bits -= 16, at++) {
     const group = groups[at] ?? 0
@@ -71,45 +72,5 @@ function networkOf(address: string, prefix: number): string {
   return `${text}/${prefix}`
 }
 
-/** The eight numbers of 16 bits of the address that was read last. */
+/** Of the address that was read last. */
 const groups = new Uint16Array(8)
-
-const COLON = 58
-const DOT = 46
-const PERCENT = 37
-const NINE = 57
-
-/** Of an address that is valid. Hot path: no texts in between. */
-function readGroups(address: string): void {
-  groups.fill(0)
-  let count = 0
-  let gap = -1
-  let group = 0
-  /** The same digits, read as a decimal number: the end of an address may be written as IPv4. */
-  let decimal = 0
-  let dotted = 0
-  let digits = 0
-  for (let at = 0; at <= address.length; at++) {
-    const code = at < address.length ? address.charCodeAt(at) : PERCENT
-    if (code !== COLON && code !== DOT && code !== PERCENT) {
-      const digit = code <= NINE ? code - 48 : (code | 32) - 87
-      group = group * 16 + digit
-      decimal = decimal * 10 + digit
-      digits++
-      continue
-    }
-    if (code === DOT || dotted > 0) {
-      if (dotted++ % 2 === 0) groups[count] = decimal * 256
-      else groups[count] = (groups[count++] ?? 0) + decimal
-    } else if (digits > 0) groups[count++] = group
-    else if (at > 0 && code === COLON) gap = count
-    // A zone, `%eth0`, says where the address is reached, not whose it is.
-    if (code === PERCENT) break
-    group = 0
-    decimal = 0
-    digits = 0
-  }
-  if (gap < 0 || count >= 8) return
-  groups.copyWithin(8 - (count - gap), gap, count)
-  groups.fill(0, gap, 8 - (count - gap))
-}

@@ -3,7 +3,7 @@ import type { Literal } from './alternatives.ts'
 import { toAlternatives } from './alternatives.ts'
 import type { Expression, Matcher, Subject, Term, TextMatcher } from './expression.ts'
 import { matchesPath, matchesText } from './expression.ts'
-import { compileNetworks } from './network.ts'
+import { compileNetworks } from '../model/ip.ts'
 import { hostRank, pathRank } from './rank.ts'
 import type { RoutableRequest } from './request.ts'
 

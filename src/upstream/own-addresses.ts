@@ -2,9 +2,9 @@
  * Where this very program listens. Admission compares what is declared; a name may still lead back to us, and what it
  * resolves to may change: so a connection is looked at once it is made, before it is used.
  */
-import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { clock } from '../http/clock.ts'
+import { formatIp, isIPv4, isLoopback, parseIp, plainHost } from '../model/ip.ts'
 
 export interface OwnAddress {
   /** For people: `the admin`. */
@@ -30,7 +30,9 @@ export class OwnAddresses {
   #readAt = -Infinity
 
   replace(all: readonly OwnAddress[]): void {
-    this.#all = all.filter(({ port }) => port !== 0)
+    this.#all = all
+      .filter(({ port }) => port !== 0)
+      .map((own) => ({ ...own, host: plainHost(own.host) }))
   }
 
   /** What of ours is at the other end, or null. */
@@ -42,30 +44,23 @@ export class OwnAddresses {
   }
 
   #isAt(host: string, { remoteAddress = '', localAddress = '' }: Ends): boolean {
-    const remote = unmapped(remoteAddress)
-    if (remote === '') return false
+    const ip = parseIp(remoteAddress)
+    if (ip === null) return false
+    const remote = formatIp(ip)
     if (remote === host) return true
     // On Linux `::` takes IPv4 too.
-    const isAnywhere = host === '0.0.0.0' ? isIP(remote) === 4 : host === '::' || isIP(host) === 0
+    const isAnywhere = host === '0.0.0.0' ? isIPv4(ip) : host === '::' || parseIp(host) === null
     if (!isAnywhere) return false
     // The source of a connection to oneself is that address, but of the interface's first one for its further ones.
-    return remote === unmapped(localAddress) || isLoopback(remote) || this.#isInterface(remote)
+    return remote === plainHost(localAddress) || isLoopback(ip) || this.#isInterface(remote)
   }
 
   #isInterface(address: string): boolean {
     if (clock.now - this.#readAt > REREAD_MS) {
       const all = Object.values(networkInterfaces()).flatMap((of) => of ?? [])
-      this.#interfaces = new Set(all.map((one) => one.address))
+      this.#interfaces = new Set(all.map((one) => plainHost(one.address)))
       this.#readAt = clock.now
     }
     return this.#interfaces.has(address)
   }
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || (isIP(address) === 4 && address.startsWith('127.'))
-}
-
-function unmapped(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

@@ -159,6 +159,38 @@ test('refuses a listener on the address of the admin', () => {
   ])
 })
 
+test('one address is one however it is written', () => {
+  for (const [held, wanted] of [
+    [':8080', '[::]:8080'],
+    ['[0:0::0]:8080', ':8080'],
+    ['127.0.0.1:8080', '[::ffff:127.0.0.1]:8080'],
+    ['[::ffff:7f00:1]:8080', '[::ffff:127.0.0.1]:8080'],
+  ]) {
+    const listeners = { first: { address: held }, second: { address: wanted } }
+    const admitted = openAdmission().declare({ listeners })
+
+    assert.match(reasons(admitted)[0] ?? '', /^listener second: cannot listen on .* already holds/)
+    assert.equal(reasons(admitted).length, 1)
+  }
+  const admitted = openAdmission().declare({
+    listeners: { web: { address: '[::ffff:127.0.0.1]:8182' } },
+  })
+  assert.match(reasons(admitted)[0] ?? '', /the admin already holds it$/)
+})
+
+test('a listener on an address in the IPv6 form is found by a server in the other', () => {
+  for (const [address, url] of [
+    ['[::ffff:127.0.0.1]:9090', 'http://127.0.0.1:9090'],
+    ['127.0.0.1:9090', 'http://[0:0:0:0:0:ffff:127.0.0.1]:9090'],
+    ['[::ffff:0.0.0.0]:9090', 'http://10.0.0.5:9090'],
+  ] as const) {
+    const listeners = { web: { address } }
+    const admitted = openAdmission().declare({ listeners, backends: { loop: backend(url) } })
+
+    assert.match(reasons(admitted)[0] ?? '', /come back to the proxy/, `${url} at ${address}`)
+  }
+})
+
 test('refuses a backend that leads back to a listener or to the admin', () => {
   const listeners = { all: { address: ':8080' }, inner: { address: '127.0.0.1:9090' } }
   const looping = [
