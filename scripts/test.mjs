@@ -1,11 +1,15 @@
 /**
- * `npm test`: every test that this machine can run. A test file that needs more than npm brings says so in its first line,
- * `// needs: etcd, redis-server`; where one of these is missing the file is not run, and a line says which and why. In CI
- * nothing may be left out: there, a missing one is a failure.
+ * `npm test [-- PATH...]`: every test that this machine can run, or those of the files and folders named. `--watch` runs them
+ * again when they or what they import change; `--names` prints each test by name.
+ *
+ * A test file that needs more than npm brings says so in its first line, `// needs: etcd, redis-server`; where one of these is
+ * missing the file is not run, and a line says which and why. In CI nothing may be left out: there, a missing one is a failure.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, globSync, readFileSync } from 'node:fs'
+import { accessSync, constants, globSync, readFileSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 
 /** Commands and the Debian packages that bring them. */
 const packages = {
@@ -15,9 +19,11 @@ const packages = {
   'redis-cli': 'redis-tools',
 }
 
-const files = globSync('test/**/*.test.ts').sort()
+const { values, positionals } = readArguments()
+const files =
+  positionals.length === 0 ? globSync('test/**/*.test.ts') : positionals.flatMap(filesAt)
 const missing = new Set(Object.keys(packages).filter((command) => !isInstalled(command)))
-const run = files.filter((file) => {
+const run = files.sort().filter((file) => {
   const lacking = needsOf(file).filter((command) => missing.has(command))
   for (const command of lacking) {
     console.log(
@@ -31,9 +37,42 @@ if (run.length < files.length && process.env.CI) {
   process.exit(1)
 }
 
-const flags = ['--test', '--test-reporter=spec', '--test-concurrency=2', '--test-timeout=300000']
+const quiet = fileURLToPath(new URL('quiet-reporter.mjs', import.meta.url))
+const flags = [
+  '--test',
+  `--test-reporter=${values.names ? 'spec' : quiet}`,
+  '--test-concurrency=2',
+  '--test-timeout=300000',
+  ...(values.watch ? ['--watch'] : []),
+]
 const { status, signal } = spawnSync(process.execPath, [...flags, ...run], { stdio: 'inherit' })
 process.exit(signal === null ? status : 1)
+
+function readArguments() {
+  const options = {
+    watch: { type: 'boolean', default: false },
+    names: { type: 'boolean', default: false },
+  }
+  try {
+    return parseArgs({ options, allowPositionals: true })
+  } catch (error) {
+    console.error(`${error.message}\nusage: npm test -- [--watch] [--names] [PATH...]`)
+    process.exit(2)
+  }
+}
+
+/** A test file, or all those below a folder. */
+function filesAt(path) {
+  const found = statSync(path, { throwIfNoEntry: false })
+  const below = found?.isDirectory()
+    ? globSync(`${path}/**/*.test.ts`)
+    : found?.isFile()
+      ? [path]
+      : []
+  if (below.length > 0) return below
+  console.error(`there is no test at ${path}: name a file or a folder below test/`)
+  process.exit(2)
+}
 
 /** The commands that the file's first line names. */
 function needsOf(file) {
