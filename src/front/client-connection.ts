@@ -21,7 +21,7 @@ import { Wire } from '../http/wire.ts'
 import { AnswerWriter } from './answer-writer.ts'
 import { Arrival } from './arrival.ts'
 import type { Front } from './front.ts'
-import { HeadReader } from './head-reader.ts'
+import { Inbox } from './inbox.ts'
 import { Lingering } from './lingering.ts'
 import { RequestBody } from './request-body.ts'
 
@@ -38,12 +38,10 @@ export class ClientConnection extends Wire implements ClientSide {
   readonly peerIp: string
   readonly #front: Front
   readonly #arrival: Arrival
-  readonly #heads = new HeadReader()
+  readonly #inbox = new Inbox()
   readonly #answer = new AnswerWriter(this)
   #phase = HEAD
   #exchange: Exchange | null = null
-  /** Bytes read and not yet used: part of a head, a body that nobody takes yet, requests ahead of their turn. */
-  #stash: Buffer | null = null
   #body: RequestBody | null = null
   #looping = false
   #lingering: Lingering | null = null
@@ -62,23 +60,22 @@ export class ClientConnection extends Wire implements ClientSide {
 
   received(data: Buffer): void {
     this.#take(data)
-    // What is left of it outlives this call, its memory does not.
-    if (this.#stash?.buffer === data.buffer) this.#stash = Buffer.from(this.#stash)
+    this.#inbox.settle(data)
   }
 
   #take(data: Buffer): void {
     switch (this.#phase) {
       case HEAD:
-        if (this.#stash === null) this.setDeadline(this.#front.listener.timeouts.headMs)
-        this.#keep(data)
+        if (this.#inbox.isEmpty) this.setDeadline(this.#front.listener.timeouts.headMs)
+        this.#inbox.add(data)
         this.readHeads()
         break
       case BODY:
       case ANSWER:
-        this.#keep(data)
+        this.#inbox.add(data)
         if (this.streams && this.#exchange !== null && this.#body !== null) {
           this.#readBody(this.#exchange, this.#body)
-        } else if ((this.#stash?.length ?? 0) > AHEAD_BYTES) this.socket.pause()
+        } else if (this.#inbox.length > AHEAD_BYTES) this.socket.pause()
         break
       case TUNNEL:
         this.passThrough(owned(data))
@@ -88,35 +85,25 @@ export class ClientConnection extends Wire implements ClientSide {
     }
   }
 
-  #keep(data: Buffer): void {
-    this.#stash = this.#stash === null ? data : Buffer.concat([this.#stash, data])
-  }
-
   /** One head after another, as long as they are there, and each one's answer has been written and is being read. */
   readHeads(): void {
     if (this.#looping) return
     this.#looping = true
-    while (
-      this.#phase === HEAD &&
-      !this.blocked &&
-      this.#stash !== null &&
-      this.#readHead(this.#stash)
-    );
+    while (this.#phase === HEAD && !this.blocked && this.#readHead());
     this.#looping = false
     if (this.#phase !== HEAD || !this.blocked) return
     this.socket.pause()
     this.setDeadline(this.#front.writeMs())
   }
 
-  #readHead(bytes: Buffer): boolean {
-    const read = this.#heads.read(bytes, this.#front.listener.limits, this.#arrival.trusted)
-    if (read === null) return false
-    if (read instanceof ExchangeError) {
-      this.#refuseHead(read)
+  #readHead(): boolean {
+    const head = this.#inbox.readHead(this.#front.listener.limits, this.#arrival.trusted)
+    if (head === null) return false
+    if (head instanceof ExchangeError) {
+      this.#refuseHead(head)
       return false
     }
-    this.#stash = read.rest
-    this.#begin(read.head)
+    this.#begin(head)
     return true
   }
 
@@ -146,7 +133,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const body = new RequestBody(exchange.head)
     this.#body = body
     this.#phase = BODY
-    const data = body.ended ? null : this.#decode(exchange, body)
+    const data = body.ended ? null : this.#inbox.readBody(body, exchange)
     if (data instanceof ExchangeError) {
       this.#refuseHead(data, exchange.head, exchange.to)
       return false
@@ -162,17 +149,8 @@ export class ClientConnection extends Wire implements ClientSide {
     return true
   }
 
-  /** The body's data in the stash; keeps there what follows the body. */
-  #decode(exchange: Exchange, body: RequestBody): Buffer | null | ExchangeError {
-    if (this.#stash === null) return null
-    const read = body.read(this.#stash, exchange)
-    if (read instanceof ExchangeError) return read
-    this.#stash = read.rest
-    return read.data
-  }
-
   #readBody(exchange: Exchange, body: RequestBody): void {
-    const data = this.#decode(exchange, body)
+    const data = this.#inbox.readBody(body, exchange)
     if (data instanceof ExchangeError) {
       this.#refuseBody(data)
       return
@@ -208,7 +186,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const { held } = body
     body.held = null
     if (held !== null || body.ended) this.#passBody(exchange, body, held)
-    if (this.#stash !== null && !body.ended) this.#readBody(exchange, body)
+    if (!this.#inbox.isEmpty && !body.ended) this.#readBody(exchange, body)
   }
 
   // The answer.
@@ -259,7 +237,7 @@ export class ClientConnection extends Wire implements ClientSide {
     if (this.#phase === BODY || this.#phase === ANSWER) {
       if (this.#phase === ANSWER) this.deadlineAt = Infinity
       this.#exchange?.sink?.resumeAnswer()
-    } else if (this.#phase === HEAD && this.#stash !== null) {
+    } else if (this.#phase === HEAD && !this.#inbox.isEmpty) {
       this.socket.resume()
       this.setDeadline(this.#front.listener.timeouts.headMs)
       this.readHeads()
@@ -275,7 +253,7 @@ export class ClientConnection extends Wire implements ClientSide {
     }
     this.#phase = HEAD
     this.setDeadline(this.#front.idleMs())
-    if (this.#stash === null) return
+    if (this.#inbox.isEmpty) return
     this.setDeadline(this.#front.listener.timeouts.headMs)
     this.socket.resume()
     // On the next turn, so that what has ended is counted and logged before what follows it.
@@ -284,7 +262,7 @@ export class ClientConnection extends Wire implements ClientSide {
 
   #linger(): void {
     this.#phase = LINGER
-    this.#stash = null
+    this.#inbox.take()
     this.socket.end()
     this.socket.resume()
     this.#lingering = new Lingering(this.socket, this.#front.writeMs())
@@ -304,10 +282,9 @@ export class ClientConnection extends Wire implements ClientSide {
     else this.writeJoined(text, early, '')
     this.#phase = TUNNEL
     this.joinTunnel(peer, Infinity)
-    const stash = this.#stash
-    this.#stash = null
     this.socket.resume()
-    if (stash !== null) this.passThrough(stash)
+    const ahead = this.#inbox.take()
+    if (ahead !== null) this.passThrough(ahead)
     return this
   }
 
@@ -321,7 +298,7 @@ export class ClientConnection extends Wire implements ClientSide {
     // What the client sent cannot be trusted to have an end, so nothing after it is read as a request.
     head.keepAlive = false
     const exchange = this.#open(head, to)
-    this.#stash = null
+    this.#inbox.take()
     this.sendOwn(answerOfError(error))
     this.#front.handler.refused(exchange)
   }
@@ -362,7 +339,7 @@ export class ClientConnection extends Wire implements ClientSide {
   expire(): void {
     switch (this.#phase) {
       case HEAD:
-        if (this.#stash === null) this.#linger()
+        if (this.#inbox.isEmpty) this.#linger()
         else this.#refuseHead(new ExchangeError('HEAD_TIMEOUT', 'the head did not arrive in time'))
         break
       case BODY:
@@ -378,7 +355,7 @@ export class ClientConnection extends Wire implements ClientSide {
 
   /** A drain began: an idle client may send one more request until then. */
   closeBy(deadlineAt: number): void {
-    if (this.#phase !== HEAD || this.#stash !== null) return
+    if (this.#phase !== HEAD || !this.#inbox.isEmpty) return
     this.deadlineAt = Math.min(this.deadlineAt, deadlineAt)
   }
 

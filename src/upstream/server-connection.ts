@@ -7,15 +7,15 @@
  * Hot path (bench scenarios `small` and `large`); where reads go, see http/reads.ts.
  */
 import type { Socket } from 'node:net'
-import { type AnswerHead, parseAnswerHead } from '../http/answer-head.ts'
+import type { AnswerHead } from '../http/answer-head.ts'
 import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { AnswerSink, BodySink } from '../http/exchange.ts'
-import { faultOfPartialAnswer } from '../http/partial-head.ts'
 import { Reads } from '../http/reads.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import { Wire } from '../http/wire.ts'
 import { AnswerBody } from './answer-body.ts'
+import { AnswerHeads } from './answer-heads.ts'
 import { connectError, openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
 import { lateError } from './late.ts'
@@ -30,9 +30,6 @@ const BODY = 3
 const TUNNEL = 4
 const CLOSED = 5
 
-const MAX_HEAD_BYTES = 32 * 1024
-const MAX_INTERIM = 100
-
 export class ServerConnection extends Wire implements BodySink {
   /** It has carried an answer before: its server may have closed it meanwhile. */
   reused = false
@@ -45,9 +42,7 @@ export class ServerConnection extends Wire implements BodySink {
   #bodyLeft = 0
   /** Something of the body was sent, or the server has asked for it. */
   #tookBody = false
-  #stash: Buffer | null = null
-  #seen = 0
-  #interim = 0
+  readonly #heads = new AnswerHeads()
   #body: AnswerBody | null = null
   #reusable = false
   #idleMs = 0
@@ -82,8 +77,7 @@ export class ServerConnection extends Wire implements BodySink {
     this.#requestEnded = request.body === 'none'
     this.#bodyLeft = request.body === 'length' ? request.length : 0
     this.#tookBody = false
-    this.#seen = 0
-    this.#interim = 0
+    this.#heads.reset()
     // While it connects the socket keeps the text, and drops it when that fails.
     this.socket.write(request.text, 'latin1')
     if (this.#phase === CONNECTING) return
@@ -174,8 +168,7 @@ export class ServerConnection extends Wire implements BodySink {
   received(data: Buffer): void {
     switch (this.#phase) {
       case HEAD:
-        this.#seen += data.length
-        this.#readHead(data)
+        this.#readHeads(data)
         break
       case BODY:
         this.#awaitAnswer()
@@ -192,47 +185,26 @@ export class ServerConnection extends Wire implements BodySink {
     }
   }
 
-  #readHead(data: Buffer): void {
-    let bytes = this.#stash === null ? data : Buffer.concat([this.#stash, data])
-    this.#stash = null
-    while (this.#phase === HEAD) {
-      const text = bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEAD_BYTES + 4))
-      const end = text.indexOf('\r\n\r\n')
-      if (end < 0 || end > MAX_HEAD_BYTES) {
-        this.#keepPartialHead(bytes, text)
+  #readHeads(data: Buffer): void {
+    for (let bytes = data; this.#phase === HEAD && bytes.length > 0;) {
+      const found = this.#heads.read(bytes, this.#request?.toHead === true)
+      if (found === null) return
+      if (found instanceof ExchangeError) {
+        this.#fail(found)
         return
       }
-      const head = parseAnswerHead(text.slice(0, end + 2), this.#request?.toHead === true)
-      if (head instanceof ExchangeError) {
-        this.#fail(head)
-        return
-      }
-      const whole = bytes
-      bytes = bytes.subarray(end + 4)
+      const { head, rest } = found
       if (head.status === 101 || head.status >= 200) {
-        if (head.status === 101) this.#upgrade(head, bytes)
-        else this.#beginBody(head, bytes, text.length === whole.length ? text.slice(end + 4) : null)
+        if (head.status === 101) this.#upgrade(head, rest)
+        else this.#beginBody(head, rest, found.restText)
         // Its end may have begun the next request on this very connection.
-        return
-      }
-      if (++this.#interim > MAX_INTERIM) {
-        this.#fail(new ExchangeError('BAD_ANSWER', `more than ${MAX_INTERIM} interim answers`))
         return
       }
       if (head.status === 100) this.#tookBody = true
       this.#awaitAnswer()
       this.#sink?.interim(head)
-      if (bytes.length === 0) return
+      bytes = rest
     }
-  }
-
-  #keepPartialHead(bytes: Buffer, text: string): void {
-    const fault = faultOfPartialAnswer(text)
-    if (fault !== null) this.#fail(new ExchangeError('BAD_ANSWER', fault))
-    else if (bytes.length > MAX_HEAD_BYTES) {
-      const detail = `the answer's head is larger than ${MAX_HEAD_BYTES} bytes`
-      this.#fail(new ExchangeError('ANSWER_TOO_LARGE', detail))
-    } else this.#stash = Buffer.from(bytes)
   }
 
   /** `text`: the same bytes, when they are decoded already. */
@@ -326,7 +298,6 @@ export class ServerConnection extends Wire implements BodySink {
     if (this.#phase === IDLE) this.endpoint.forget(this)
     this.#phase = CLOSED
     this.#sink = null
-    this.#stash = null
     this.deadlineAt = Infinity
     this.socket.destroy()
   }
@@ -356,9 +327,9 @@ export class ServerConnection extends Wire implements BodySink {
       }
       case HEAD:
         this.#fail(
-          this.#seen === 0
-            ? new ExchangeError('SERVER_CLOSED', `${how} before an answer`)
-            : new ExchangeError('ANSWER_CUT', `${how} within the answer's head`),
+          this.#heads.hasBegun
+            ? new ExchangeError('ANSWER_CUT', `${how} within the answer's head`)
+            : new ExchangeError('SERVER_CLOSED', `${how} before an answer`),
         )
         break
       case BODY:
