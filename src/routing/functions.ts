@@ -1,9 +1,10 @@
 /** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
 import { refuseId } from '../model/object-id.ts'
 import type { Matcher, Subject } from './expression.ts'
+import { foreignHost, foreignMethod, foreignPath, foreignRegexp } from './foreign.ts'
 import { networkFault } from './network.ts'
 import type { PatternElement } from './pattern.ts'
-import { parsePattern, patternText, REST } from './pattern.ts'
+import { ANY, LABELS, parsePattern, patternText, REST } from './pattern.ts'
 import { compileRegexp } from './regexp.ts'
 
 export interface RouteFunction {
@@ -24,10 +25,10 @@ type Refuse = (message: string) => never
 
 export const ROUTE_FUNCTIONS: ReadonlyMap<string, RouteFunction> = new Map([
   ['Host', anyOf('host', 'Host("name", ...)', readHost)],
-  ['HostRegexp', anyOf('host', 'HostRegexp("expression", ...)', regexp(true))],
+  ['HostRegexp', anyOf('host', 'HostRegexp("expression", ...)', placeRegexp(true))],
   ['Path', anyOf('path', 'Path("/path", ...)', readPath)],
   ['PathPrefix', anyOf('path', 'PathPrefix("/path", ...)', readPrefix)],
-  ['PathRegexp', anyOf('path', 'PathRegexp("expression", ...)', regexp(false))],
+  ['PathRegexp', anyOf('path', 'PathRegexp("expression", ...)', placeRegexp(false))],
   ['Method', anyOf('method', 'Method("NAME", ...)', readMethod)],
   ['MethodRegexp', anyOf('method', 'MethodRegexp("expression", ...)', regexp(false))],
   ['Header', named('header', 1, 'Header("name", "value")', readHeader)],
@@ -62,17 +63,50 @@ function regexp(caseInsensitive: boolean): ReadValue {
   })
 }
 
+/** Of a host or a path. */
+function placeRegexp(caseInsensitive: boolean): ReadValue {
+  const read = regexp(caseInsensitive)
+  return (text, refuse) => {
+    const hint = foreignRegexp(text)
+    if (hint !== null) refuse(`the expression "${text}" can never match: ${hint}`)
+    return read(text, refuse)
+  }
+}
+
 function readHost(text: string, refuse: Refuse): Matcher {
   if (NOT_ASCII.test(text)) refuse(`the host "${text}" is not ASCII; write it in its "xn--" form`)
-  if (!text.startsWith('[') && text.replace(/<[^>]*>/g, '').includes(':')) {
+  const name = text.endsWith('.') ? text.slice(0, -1) : text
+  const [wildcard = ''] = /^\*{1,2}\.(?=.)/.exec(name) ?? []
+  const rest = name.slice(wildcard.length)
+  const bare = rest.replace(/<[^>]*>/g, 'x')
+  const hint = foreignHost(bare)
+  if (hint !== null) refuse(`the host "${text}" can never match: ${hint}`)
+  if (!text.startsWith('[') && bare.includes(':')) {
     refuse(`the host "${text}" must have no port, and brackets when it is an IPv6 address`)
   }
-  const name = text.endsWith('.') ? text.slice(0, -1) : text
-  const elements = parsePattern(name, '.', refuse)
+  const elements = parsePattern(rest, '.', refuse)
   if (elements.includes(REST)) {
     refuse('"<path:name>" is for paths; "<name>" stands for one label of a host')
   }
-  return literalOrPattern(elements.map(toLowerCase), '.')
+  if (!HOST.test(bare)) {
+    refuse(`the host "${text}" can never match: it is no name of letters, digits, ".", "-" and "_"`)
+  }
+  if (wildcard === '**.' && elements.length !== 1) {
+    refuse(`the host "${text}" has a pattern behind "**."; only a plain name can follow it`)
+  }
+  return literalOrPattern(withWildcard(wildcard, elements).map(toLowerCase), '.')
+}
+
+// As http/authority.ts reads them; '' is the host of a request that names none.
+const HOST = /^(?:[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*|\[[0-9A-Fa-f:.]+\])?$/
+
+function withWildcard(
+  wildcard: string,
+  [first = '', ...more]: readonly PatternElement[],
+): PatternElement[] {
+  if (wildcard === '') return [first, ...more]
+  const stands = wildcard === '*.' ? ANY : LABELS
+  return typeof first === 'string' ? [stands, `.${first}`, ...more] : [stands, '.', first, ...more]
 }
 
 function toLowerCase(element: PatternElement): PatternElement {
@@ -93,15 +127,22 @@ function readPrefix(text: string, refuse: Refuse): Matcher {
 }
 
 function requirePath(text: string, refuse: Refuse): void {
+  const hint = foreignPath(text.replace(/<[^>]*>/g, 'x'))
+  if (hint !== null) refuse(`the path "${text}" can never match: ${hint}`)
   if (!text.startsWith('/')) refuse(`the path "${text}" must begin with "/"`)
   if (NOT_ASCII.test(text)) refuse(`the path "${text}" is not ASCII; write it with "%" escapes`)
   if (text.includes('?')) refuse(`the path "${text}" holds a query; use Query("name", "value")`)
+  if (/[\x00-\x20#\x7f]/.test(text)) {
+    refuse(`the path "${text}" can never match: write blanks, "#" and controls with "%" escapes`)
+  }
 }
 
 // Neither is ever seen on the wire: hosts and paths come escaped.
 const NOT_ASCII = /[^\x00-\x7f]/
 
 function readMethod(text: string, refuse: Refuse): Matcher {
+  const hint = foreignMethod(text)
+  if (hint !== null) refuse(`the method "${text}" can never match: ${hint}`)
   return literalOrPattern(parsePattern(text, '', refuse), '')
 }
 

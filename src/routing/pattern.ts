@@ -1,12 +1,15 @@
 /**
  * Patterns: `<name>` stands for everything up to the next separator (it may be nothing), `<int:name>` for one or more
- * digits, `<path:name>` for all the rest. A comparison goes once from left to right and never back.
+ * digits, `<path:name>` for all the rest, and `**` at the beginning of a host for one or more labels. A comparison goes
+ * once from left to right and never back.
  */
 
 export const ANY = 0
 export const INT = 1
 export const REST = 2
-export type Wildcard = typeof ANY | typeof INT | typeof REST
+/** First of two elements: a literal follows, with which the host ends. */
+export const LABELS = 3
+export type Wildcard = typeof ANY | typeof INT | typeof REST | typeof LABELS
 
 /** Literal text or a wildcard. Names are not kept: they say nothing to a comparison. */
 export type PatternElement = string | Wildcard
@@ -85,6 +88,10 @@ export function matchesPattern(
       const end = digitsEnd(text, at)
       if (end === at) return false
       at = end
+    } else if (element === LABELS) {
+      const ending = elements[1]
+      at = text.length - (typeof ending === 'string' ? ending.length : 0)
+      if (at <= 0) return false
     } else {
       const end = element === REST || separator === '' ? -1 : text.indexOf(separator, at)
       at = end < 0 ? text.length : end
@@ -127,4 +134,4 @@ export function patternText(elements: readonly PatternElement[]): string {
     .join('')
 }
 
-const NAMES = ['<>', '<int>', '<path>'] as const
+const NAMES = ['<>', '<int>', '<path>', '**'] as const

@@ -4,13 +4,17 @@
  */
 import type { TextMatcher } from './expression.ts'
 import type { PatternElement } from './pattern.ts'
-import { INT, REST, splitPattern } from './pattern.ts'
+import { INT, LABELS, REST, splitPattern } from './pattern.ts'
 
 /** Exact, then patterns, then regular expressions, then none. */
 export function hostRank(host: TextMatcher | undefined): number {
   if (host === undefined) return 0
   if (host.kind === 'literal') return 3 * CLASS
-  if (host.kind === 'pattern') return 2 * CLASS + weight(host.elements, host.separator)
+  if (host.kind === 'pattern') {
+    // Of two that are equal in all else, the one that takes any number of labels goes last.
+    const any = host.elements[0] === LABELS ? 0.5 : 0
+    return 2 * CLASS + weight(host.elements, host.separator) - any
+  }
   return CLASS
 }
 

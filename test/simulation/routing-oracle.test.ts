@@ -38,6 +38,7 @@ function calls(fn: string, name: string, values: readonly string[], most = 2): f
 const hostLeaf = fc.oneof(
   { arbitrary: calls('Host', '', ['a.x', 'b.x', 'A.b.X', '1.x', 'x', '']), weight: 4 },
   calls('Host', '', ['<h>.x', 'a.<h>', '<h>.<i>', '<h>.b.x', 'a<h>.x', '<int:n>.x', '<h>.<i>.x']),
+  calls('Host', '', ['*.x', '**.x', '*.B.x', '**.b.x', '*.<h>', '**.a.b']),
   calls('HostRegexp', '', ['X$', '^a', 'b']),
 )
 const pathLeaf = fc.oneof(
@@ -111,7 +112,19 @@ const pathTree = fc
 
 const asked: fc.Arbitrary<Asked> = fc.record({
   method: fc.constantFrom('GET', 'POST'),
-  host: fc.constantFrom('a.x', 'a.x', 'a.x', 'b.x', 'a.b.x', '1.x', 'x', '', 'a.b', 'c.b.x'),
+  host: fc.constantFrom(
+    'a.x',
+    'a.x',
+    'a.x',
+    'b.x',
+    'a.b.x',
+    '1.x',
+    'x',
+    '',
+    'a.b',
+    'c.b.x',
+    'd.c.b.x',
+  ),
   path: fc.oneof(
     fc.constant('*'),
     fc
@@ -211,7 +224,10 @@ function normalForm(tree: Tree, negated: boolean): Literal[][] {
 }
 
 function literalText({ leaf: { fn, name, values }, negated }: Literal): string {
-  const texts = values.map((value) => value.replace(/<(int:|path:)?\w+>/g, '<$1>').toLowerCase())
+  const texts = values.map((value) => {
+    const plain = fn === 'Host' ? value.replace(/^\*\./, '<>.') : value
+    return plain.replace(/<(int:|path:)?\w*>/g, '<$1>').toLowerCase()
+  })
   return `${negated} ${fn} ${name} ${JSON.stringify([...new Set(texts)].sort())}`
 }
 
@@ -232,13 +248,13 @@ function specificity(all: Literal[]): number[] {
   const hosts = ranksOf(HOST_FUNCTIONS, rankHost)
   const paths = ranksOf(PATH_FUNCTIONS, rankPath)
   const used = Math.min(hosts.length, 1) + Math.min(paths.length, 1)
-  const none = [0, 0, 0, 0]
-  return [...(hosts[0] ?? none), ...(paths[0] ?? none), all.length - used]
+  return [...(hosts[0] ?? [0, 0, 0, 0, 0]), ...(paths[0] ?? [0, 0, 0, 0]), all.length - used]
 }
 
 function rankHost(fn: string, value: string): number[] {
-  if (fn === 'HostRegexp') return [1, 0, 0, 0]
-  return value.includes('<') ? [2, ...patternRank(value, '.')] : [3, 0, 0, 0]
+  if (fn === 'HostRegexp') return [1, 0, 0, 0, 0]
+  if (!/[<*]/.test(value)) return [3, 0, 0, 0, 0]
+  return [2, ...patternRank(value, '.'), value.startsWith('**') ? 0 : 1]
 }
 
 function rankPath(fn: string, value: string): number[] {
@@ -249,8 +265,8 @@ function rankPath(fn: string, value: string): number[] {
 }
 
 function patternRank(value: string, separator: string): number[] {
-  const literalParts = value.split(separator).filter((part) => part !== '' && !part.includes('<'))
-  const characters = value.replace(/<[^>]*>/g, '').length
+  const literalParts = value.split(separator).filter((part) => !/^$|[<*]/.test(part))
+  const characters = value.replace(/<[^>]*>|\*/g, '').length
   return [literalParts.length, characters, value.split('<int:').length - 1]
 }
 
@@ -323,6 +339,8 @@ const NETWORK_STARTS: Readonly<Record<string, string>> = {
 function glob(value: string, separator: string): RegExp {
   const source = value
     .replaceAll('.', '\\.')
+    .replace(/^\*\*/, '[^.]+(\\.[^.]+)*')
+    .replace(/^\*/, '[^.]+')
     .replace(/<int:\w+>/g, '[0-9]+')
     .replace(/<path:\w+>/g, '.*')
     .replace(/<\w+>/g, `[^${separator}]*`)

@@ -422,6 +422,15 @@ const RULES: readonly (readonly [rule: string, route: string])[] = [
   ['HostRegexp(`^.+\\.example$`)', 'HostRegexp(`^.+\\.example$`)'],
   ['PathRegexp("^/[a-z`]+\\\\.html$")', 'PathRegexp("^/[a-z`]+\\\\.html$")'],
   [' Path ( `/a` ) ', 'Path(`/a`)'],
+  ['Host(`*.a.example`)', 'Host(`*.a.example`)'],
+  ['HostRegexp(`{sub:[a-z]+}.a.example`)', 'HostRegexp(`^(?:[a-z]+)\\.a\\.example$`)'],
+  ['HostRegexp(`a.b`, `{sub}.a.b`)', 'HostRegexp(`^a\\.b$`, `^(?:[^.]+)\\.a\\.b$`)'],
+  ['HostRegexp(`{any:.*}`)', 'HostRegexp(`^(?:.*)$`)'],
+  ['Host(`a`, `{sub:[a-z]{2}}.a`)', '(Host(`a`) || HostRegexp(`^(?:[a-z]{2})\\.a$`))'],
+  ['Path(`/a/{b:[0-9]+}/{c}.js`)', 'PathRegexp(`^/a/(?:[0-9]+)/(?:[^/]+)\\.js$`)'],
+  ['Path(`/`, `/{b}`)', '(Path(`/`) || PathRegexp(`^/(?:[^/]+)$`))'],
+  ['PathPrefix(`/a/{b:x|y}`, `/c/`)', '(PathPrefix(`/c/`) || PathRegexp(`^/a/(?:x|y)`))'],
+  ['Query(`a={b}`, `c={d:.*}`)', '(Query(`a`) && Query(`c`))'],
 ]
 
 for (const [rule, route] of RULES) {
@@ -431,19 +440,49 @@ for (const [rule, route] of RULES) {
   })
 }
 
+test('the templates of version 2 hold for what they do there', () => {
+  const holds = (rule: string, host: string, path: string): boolean => {
+    const table = new RoutingTable<true>()
+    table.upsert('r', translateRule(rule).route, null, true)
+    const rest = { method: 'GET', listener: 'web', query: '', clientIp: '10.0.0.1' }
+    return table.match({ host, path, ...rest, field: () => undefined }) === true
+  }
+
+  const shop = 'HostRegexp(`{shop:[a-z]+}.example`)'
+  assert.ok(holds(shop, 'cats.example', '/'))
+  for (const host of ['c4ts.example', 'a.cats.example', 'cats.example.org', 'catsxexample']) {
+    assert.ok(!holds(shop, host, '/'), host)
+  }
+  const item = 'Path(`/items/{id:[0-9]+}`)'
+  assert.ok(holds(item, 'a', '/items/12'))
+  for (const path of ['/items/', '/items/1a', '/items/1/2']) assert.ok(!holds(item, 'a', path))
+  const below = 'PathPrefix(`/users/{id}/posts`)'
+  assert.ok(holds(below, 'a', '/users/7/posts/1'))
+  assert.ok(!holds(below, 'a', '/users/posts'))
+})
+
+test('the syntax that a router names decides what braces mean', () => {
+  const routeOf = (rule: string, rulesyntax: string): unknown =>
+    (routerOf({ rule, rulesyntax, service: 's' }).value as { route: string }).route
+
+  assert.equal(routeOf('HostRegexp(`a.b`)', 'v2'), 'HostRegexp(`^a\\.b$`)')
+  assert.equal(routeOf('HostRegexp(`^a{2}$`)', 'v3'), 'HostRegexp(`^a{2}$`)')
+  assert.equal(routeOf('Path(`/{a}`)', 'v2'), 'PathRegexp(`^/(?:[^/]+)$`)')
+  assert.equal(routeOf('Path(`/{a}`)', 'V3'), 'PathRegexp(`^/\\{a\\}$`)')
+  assert.match(
+    routerOf({ rule: 'Path(`/`)', rulesyntax: 'v4' }).fault ?? '',
+    /rulesyntax: must be v2 or v3/,
+  )
+})
+
 const RULE_FAULTS: readonly (readonly [rule: string, fault: string])[] = [
   ['HostSNI(`*`)', 'rule: "HostSNI" is not supported yet'],
   ['toString(`a`)', 'rule: "toString" is not supported yet'],
-  [
-    'Host(`{sub:[a-z]+}.a`)',
-    'rule: "{sub:[a-z]+}.a" holds a pattern; write it as a regular expression',
-  ],
+  ['Path(`/{id`)', 'rule: "/{id" has a brace that is not closed, or not opened'],
+  ['Path(`/{id}}`)', 'rule: "/{id}}" has a brace that is not closed, or not opened'],
+  ['Path(`/{}`)', 'rule: "/{}" has braces without a name or an expression'],
+  ['Path(`/{id:}`)', 'rule: "/{id:}" has braces without a name or an expression'],
   ['Path(`/<x>`)', 'rule: "/<x>" holds a pattern; write it as a regular expression'],
-  ['Host(`*.a`)', 'rule: "*.a" holds a wildcard; use HostRegexp'],
-  [
-    'HostRegexp(`{sub:.+}.a`)',
-    'rule: "{sub:.+}.a" is in the form of Traefik 2; write it as a regular expression of Go',
-  ],
   ["Host('a')", 'rule: cannot be read from "\'a\')" on'],
   ['Host()', 'rule: "Host" must be called with strings in back quotes'],
   ['Host(`a`', 'rule: "Host" must be called with strings in back quotes'],

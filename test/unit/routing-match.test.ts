@@ -127,6 +127,18 @@ const cases: readonly [route: string, holdsFor: Asked[], notFor: Asked[]][] = [
     [{ host: 'a', path: '/p' }],
   ],
   ['!!Host("a")', hosts('a'), hosts('b')],
+  [
+    'Host("*.example.com")',
+    hosts('a.example.com', '1.example.com'),
+    hosts('example.com', 'a.b.example.com', 'a.example.com.au', 'aexample.com', ''),
+  ],
+  [
+    'Host("**.example.com")',
+    hosts('a.example.com', 'a.b.example.com', 'a.b.c.example.com'),
+    hosts('example.com', 'xexample.com', 'a.example.com.au', 'a.example.net', ''),
+  ],
+  ['!Host("**.b")', hosts('b', 'a.c', ''), hosts('a.b', 'x.a.b')],
+  ['Host("*.<x>.com")', hosts('a.b.com'), hosts('b.com', 'a.b.c.com')],
   ['Host("<x>.b") && Host("a.<x>") && !Host("a.b")', [], hosts('a.b', 'c.b', 'a.c')],
   ['PathPrefix("/a") && PathRegexp("z$")', paths('/a/z'), paths('/a/y', '/b/z')],
 ]

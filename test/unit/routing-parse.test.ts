@@ -59,6 +59,10 @@ test('strings have the escapes of Go in double quotes, none in back quotes', () 
 
 test('hosts lose their case and their last dot, names of patterns their spelling', () => {
   assert.deepEqual(values('Host("WWW.Example.COM.", "<Name>.X")'), ['www.example.com', '<>.x'])
+  assert.deepEqual(values('Host("*.Example.COM", "**.Example.COM.")'), [
+    '<>.example.com',
+    '**.example.com',
+  ])
   assert.deepEqual(values('Path("/<a>/<string:b>/<int:c>/<path:d>")'), ['/<>/<>/<int>/<path>'])
   assert.deepEqual(values('HostRegexp("^\\\\D+$")'), ['^\\D+$'])
 })
@@ -118,7 +122,75 @@ const refusals: readonly [text: string, position: number, message: RegExp][] = [
   ['Listener("a", "b")', 12, /found ",", expected "\)"/],
   ['Listener("<x>")', 9, /the id must be 1 to 128 letters/],
   ['ClientIP("::/129")', 9, /expected 0 to 128/],
+  // The forms of other proxies, which as plain text would never match.
+  ['Host("*")', 5, /a route without Host takes every host/],
+  ['Host("**")', 5, /a route without Host takes every host/],
+  ['Host("www.*.example")', 5, /a wildcard is the whole first label/],
+  ['Host("www*.example")', 5, /a wildcard is the whole first label/],
+  ['Host("*www.example")', 5, /a wildcard is the whole first label/],
+  ['Host("*.*.example")', 5, /a wildcard is the whole first label/],
+  ['Host("**.<x>.example")', 5, /only a plain name can follow it/],
+  ['Host(".example.com")', 5, /Host\("example\.com", "\*\*\.example\.com"\)/],
+  ['Host("a..example")', 5, /it is no name of letters, digits/],
+  ['Host("{shop}.example")', 5, /write "<shop>\.example" for one label/],
+  ['Host("{shop:[a-z]+}.example")', 5, /a regular expression is written HostRegexp/],
+  ['Host("~^shop")', 5, /a regular expression is written HostRegexp/],
+  ['Host("^shop\\\\.example$")', 5, /a regular expression is written HostRegexp/],
+  ['Host("(a|b).example")', 5, /a regular expression is written HostRegexp/],
+  ['Host("https://a.example")', 5, /write the host alone/],
+  ['Host("a.example/shop")', 5, /a path is written Path/],
+  ['Host("a.example, b.example")', 5, /several hosts are written Host\("one", "other"\)/],
+  ['Path("/api/*")', 5, /write PathPrefix\("\/api\/"\)/],
+  ['Path("/api/**")', 5, /write PathPrefix\("\/api\/"\)/],
+  ['PathPrefix("/api/*")', 11, /write PathPrefix\("\/api\/"\)/],
+  ['Path("/*.js")', 5, /a "\*" itself needs PathRegexp/],
+  ['Path("/users/{id}")', 5, /write "\/users\/<id>" for one segment/],
+  ['Path("/users/{user-id}/x")', 5, /write "\/users\/<user_id>\/x" for one segment/],
+  ['PathPrefix("/users/{id}")', 11, /write "\/users\/<id>" for one segment/],
+  ['Path("/users/{id:[0-9]+}/x")', 5, /write "\/users\/<int:id>\/x" for digits/],
+  ['Path("/users/{id:[a-z]{2}}")', 5, /a regular expression is written PathRegexp/],
+  ['Path("/files/{rest:.*}")', 5, /write "\/files\/<path:rest>"/],
+  ['Path("/files/{rest...}")', 5, /write "\/files\/<path:rest>"/],
+  ['Path("/files/{*rest}")', 5, /write "\/files\/<path:rest>"/],
+  ['Path("/files/*rest")', 5, /write "\/files\/<path:rest>"/],
+  ['Path("/users/:id/posts")', 5, /write "\/users\/<id>\/posts"/],
+  ['Path("/a{b,c}")', 5, /written %7B/],
+  ['Path("~ ^/api")', 5, /a regular expression is written PathRegexp/],
+  ['Path("^/api")', 5, /a regular expression is written PathRegexp/],
+  ['Path("/api$")', 5, /a regular expression is written PathRegexp/],
+  ['Path("/api/.*")', 5, /a regular expression is written PathRegexp/],
+  ['Path("/api/v[0-9]")', 5, /a regular expression is written PathRegexp/],
+  ['Path("/(a|b)")', 5, /a regular expression is written PathRegexp/],
+  ['Path("= /login")', 5, /write Path\("\/login"\)/],
+  ['Path("a.example/login")', 5, /write Host\("a\.example"\) && Path\("\/login"\)/],
+  ['Path("/a b")', 5, /with "%" escapes/],
+  ['Path("/a#b")', 5, /with "%" escapes/],
+  ['HostRegexp("{shop:[a-z]+}.example")', 11, /is Traefik 2's/],
+  ['PathRegexp("/users/{id}")', 11, /is Traefik 2's/],
+  ['Method("get")', 7, /write "GET"/],
+  ['Method("*")', 7, /a route without Method takes every method/],
+  ['Method("GET|POST")', 7, /Method\("GET", "POST"\)/],
+  ['Method("GET, POST")', 7, /Method\("GET", "POST"\)/],
 ]
+
+test('what only looks like a form of another proxy is taken as it is', () => {
+  for (const route of [
+    'Path("/odata/Products(1)/$count")',
+    'Path("/wiki/C++")',
+    'Path("/v1/items:batchGet")',
+    'Path("/a;b=c/d,e/@f/~g/h!")',
+    'Path("/caf%C3%A9")',
+    'Path("/a/<b>/<int:c>/<path:d>")',
+    'Host("a_b.example", "xn--bcher-kva.example", "10.0.0.1", "[2001:db8::1]", "")',
+    'HostRegexp("^[a-z]{2,3}\\\\.example$")',
+    'PathRegexp("^/[0-9]{4}/[a-f]{2,}$")',
+    'Method("PROPFIND", "purge")',
+    'Header("Accept", "*/*")',
+    'Header("X-Template", "{id}")',
+  ]) {
+    assert.equal(parseRoute(route).ok, true, route)
+  }
+})
 
 for (const [text, position, message] of refusals) {
   test(`refuses ${JSON.stringify(text)} and says where`, () => {

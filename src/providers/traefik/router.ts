@@ -6,7 +6,7 @@ import { quote } from '../../model/parsed.ts'
 import { ValueFault, type Translated } from '../value-fault.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import { translateMiddleware, type Around, type TranslatedMiddleware } from './middleware.ts'
-import { translateRule } from './rule.ts'
+import { translateRule, type RuleSyntax } from './rule.ts'
 
 /** What else stands in the tree; null: it does not. */
 export interface Neighbours {
@@ -23,7 +23,7 @@ const KNOWN = ['rule', 'rulesyntax', 'service', 'priority', 'entrypoints', 'midd
 export function translateRouter(router: Branch, neighbours: Neighbours): Translated {
   const rule = router.text('rule') ?? ''
   if (rule === '') throw new ValueFault('rule is missing')
-  const { route, host } = translateRule(rule)
+  const { route, host } = translateRule(rule, ruleSyntax(router))
   const remarks = remarkUnknown(router.names('').filter((name) => !KNOWN.includes(name)))
 
   const hasTls = router.below('tls').length > 0 || !['false', null].includes(router.text('tls'))
@@ -63,6 +63,13 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
     remarks.push(`is closed, requests are answered with 503: ${error.message}`)
     return { value: { ...frontend, respond: { status: 503, body: CLOSED } }, remarks }
   }
+}
+
+function ruleSyntax(router: Branch): RuleSyntax {
+  const syntax = router.text('rulesyntax')?.toLowerCase() ?? ''
+  if (syntax === '') return null
+  if (syntax === 'v2' || syntax === 'v3') return syntax
+  throw new ValueFault(`rulesyntax: must be v2 or v3, not ${quote(syntax)}`)
 }
 
 const CLOSED = 'This route is closed.\n'

@@ -4,6 +4,7 @@
  */
 import { quote } from '../../model/parsed.ts'
 import { ValueFault } from '../value-fault.ts'
+import { isTemplate, literalRegexp, templateRegexp, type TemplateOf } from './template.ts'
 
 export interface TranslatedRule {
   readonly route: string
@@ -19,7 +20,10 @@ interface Token {
   readonly text: string
 }
 
-export function translateRule(rule: string): TranslatedRule {
+/** What is written between braces: version 2 has patterns there, version 3 plain text. Null: the router does not say. */
+export type RuleSyntax = 'v2' | 'v3' | null
+
+export function translateRule(rule: string, syntax: RuleSyntax = null): TranslatedRule {
   if (rule.length > MAX_LENGTH) {
     throw new ValueFault(`rule: has ${rule.length} characters, at most ${MAX_LENGTH} are taken`)
   }
@@ -38,10 +42,11 @@ export function translateRule(rule: string): TranslatedRule {
     const values = argumentsAt(tokens, at + 1, token.text)
     at += 2 * values.length + 1
     if (token.text.toLowerCase().startsWith('host')) hosts.push(token.text, ...values)
-    parts.push(translateCall(token.text, values))
+    parts.push(translateCall(token.text, values, syntax))
   }
   const [name, host = ''] = hosts
-  const isOne = !branches && hosts.length === 2 && name?.toLowerCase() === 'host'
+  const isOne =
+    !branches && hosts.length === 2 && name?.toLowerCase() === 'host' && !/[*{]/.test(host)
   return { route: parts.join(' '), host: isOne ? host : null }
 }
 
@@ -85,27 +90,29 @@ function argumentsAt(tokens: readonly Token[], open: number, name: string): read
   }
 }
 
+type Translate = (values: readonly string[], syntax: RuleSyntax) => string
+
 // Version 2 takes function names in any case.
-const CALLS: ReadonlyMap<string, (values: readonly string[]) => string> = new Map([
-  ['host', (values: readonly string[]) => call('Host', values.map(plainHost))],
-  ['hostheader', (values: readonly string[]) => call('Host', values.map(plainHost))],
-  ['hostregexp', (values: readonly string[]) => call('HostRegexp', values.map(goRegexp))],
-  ['path', (values: readonly string[]) => call('Path', values.map(plain))],
-  ['pathprefix', (values: readonly string[]) => anyOf(values.map(prefix))],
-  ['pathregexp', (values: readonly string[]) => call('PathRegexp', values)],
-  ['method', (values: readonly string[]) => call('Method', values.map(upperCase))],
-  ['header', (values: readonly string[]) => header('Header', values)],
-  ['headers', (values: readonly string[]) => header('Header', values)],
-  ['headerregexp', (values: readonly string[]) => header('HeaderRegexp', values)],
-  ['headersregexp', (values: readonly string[]) => header('HeaderRegexp', values)],
+const CALLS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
+  ['host', (values, syntax) => withTemplates('Host', values, syntax, 'host')],
+  ['hostheader', (values, syntax) => withTemplates('Host', values, syntax, 'host')],
+  ['hostregexp', hostRegexp],
+  ['path', (values, syntax) => withTemplates('Path', values, syntax, 'path')],
+  ['pathprefix', (values, syntax) => withTemplates('PathPrefix', values, syntax, 'prefix')],
+  ['pathregexp', (values) => call('PathRegexp', values)],
+  ['method', (values) => call('Method', values.map(upperCase))],
+  ['header', (values) => header('Header', values)],
+  ['headers', (values) => header('Header', values)],
+  ['headerregexp', (values) => header('HeaderRegexp', values)],
+  ['headersregexp', (values) => header('HeaderRegexp', values)],
   ['query', query],
-  ['clientip', (values: readonly string[]) => call('ClientIP', values)],
+  ['clientip', (values) => call('ClientIP', values)],
 ])
 
-function translateCall(name: string, values: readonly string[]): string {
+function translateCall(name: string, values: readonly string[], syntax: RuleSyntax): string {
   const translate = CALLS.get(name.toLowerCase())
   if (translate === undefined) throw new ValueFault(`rule: ${quote(name)} is not supported yet`)
-  return translate(values)
+  return translate(values, syntax)
 }
 
 function call(name: string, values: readonly string[]): string {
@@ -116,7 +123,7 @@ function anyOf(terms: readonly string[]): string {
   return terms.length === 1 ? terms.join('') : `(${terms.join(' || ')})`
 }
 
-/** `{` opens a pattern in version 2 and stands for itself in version 3; `<` opens one in ours. */
+/** `<` opens a pattern in our language. */
 function plain(text: string): string {
   if (/[{<]/.test(text)) {
     throw new ValueFault(`rule: ${quote(text)} holds a pattern; write it as a regular expression`)
@@ -124,24 +131,36 @@ function plain(text: string): string {
   return text
 }
 
-function plainHost(text: string): string {
-  if (text.includes('*'))
-    throw new ValueFault(`rule: ${quote(text)} holds a wildcard; use HostRegexp`)
-  return plain(text)
+/** In version 2 each is a template and holds for the whole host; in version 3 an expression of Go, found anywhere. */
+function hostRegexp(values: readonly string[], syntax: RuleSyntax): string {
+  const isTemplates = syntax === 'v2' || (syntax === null && values.some(isTemplate))
+  return call(
+    'HostRegexp',
+    isTemplates ? values.map((value) => templateRegexp(value, 'host')) : values,
+  )
 }
 
-function goRegexp(text: string): string {
-  if (/\{[A-Za-z_]/.test(text)) {
-    throw new ValueFault(
-      `rule: ${quote(text)} is in the form of Traefik 2; write it as a regular expression of Go`,
-    )
-  }
-  return text
+/** Plain values in one call; those with braces as regular expressions beside it. */
+function withTemplates(
+  name: 'Host' | 'Path' | 'PathPrefix',
+  values: readonly string[],
+  syntax: RuleSyntax,
+  of: TemplateOf,
+): string {
+  const regexp = name === 'Host' ? 'HostRegexp' : 'PathRegexp'
+  const expressions = values
+    .filter((value) => value.includes('{'))
+    .map((value) => (syntax === 'v3' ? literalRegexp(value, of) : templateRegexp(value, of)))
+  const texts = values.filter((value) => !value.includes('{')).map(plain)
+  const terms: string[] = []
+  if (name === 'PathPrefix') terms.push(...texts.map(prefix))
+  else if (texts.length > 0) terms.push(call(name, texts))
+  if (expressions.length > 0) terms.push(call(regexp, expressions))
+  return anyOf(terms)
 }
 
 /** Traefik compares texts, so that `/api` is a prefix of `/apix`: what a guard covers must not shrink. */
 function prefix(text: string): string {
-  plain(text)
   return text.endsWith('/') ? call('PathPrefix', [text]) : call('Path', [`${text}<path:rest>`])
 }
 
@@ -154,12 +173,17 @@ function header(name: 'Header' | 'HeaderRegexp', values: readonly string[]): str
   return call(name, name === 'Header' ? values.map(plain) : values)
 }
 
+// It asks only whether the parameter is there.
+const ANY_VALUE = /^\{[^{}:]+(?::\.\*)?\}$/
+
 /** Version 2: each argument is `name=value`, and all must be there. Version 3: a name, and maybe a value. */
 function query(values: readonly string[]): string {
   const pairs = values.map((text) => text.split(/=(.*)/s, 2))
   const [first = '', second] = values
   if (pairs.every((pair) => pair.length === 2)) {
-    const terms = pairs.map((pair) => call('Query', pair.map(plain)))
+    const terms = pairs.map(([name = '', value = '']) =>
+      call('Query', ANY_VALUE.test(value) ? [plain(name)] : [name, value].map(plain)),
+    )
     return terms.length === 1 ? terms.join('') : `(${terms.join(' && ')})`
   }
   if (values.length > 2) throw new ValueFault('rule: Query takes a name and a value')

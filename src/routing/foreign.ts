@@ -1,0 +1,110 @@
+/**
+ * Hosts, paths and methods in the forms of other proxies, which would be admitted as literal text and never match. Each
+ * function answers what the form would be here, or null where the text has none of them.
+ */
+
+/** `text` holds no `<name>` any more, and no wildcard at its beginning. */
+export function foreignHost(text: string): string | null {
+  if (text === '*' || text === '**') {
+    return 'a route without Host takes every host; "*.example.com" stands for one label'
+  }
+  if (text.includes('://')) return 'write the host alone, without the scheme'
+  if (/^(?:[~^]|\(\?)|[\\$|+()]|\.\*(?!\.|$)/.test(text)) {
+    return 'a regular expression is written HostRegexp("^(shop|vote)\\\\.example\\\\.com$")'
+  }
+  const braces = BRACES.exec(text)
+  if (braces !== null) {
+    const [whole, name = 'name', regexp] = braces
+    if (regexp !== undefined)
+      return 'a regular expression is written HostRegexp("^[a-z]+\\\\.example$")'
+    return `write "${text.replace(whole, `<${name}>`)}" for one label`
+  }
+  if (/[,\s]/.test(text)) return 'several hosts are written Host("one", "other")'
+  if (text.includes('/')) return 'a path is written Path("/path") or PathPrefix("/path")'
+  if (text.startsWith('.')) {
+    const name = text.slice(1)
+    return `write Host("${name}", "**.${name}") for a host and all below it`
+  }
+  if (text.includes('*')) {
+    return 'a wildcard is the whole first label: "*.example.com" for one label, "**.example.com" for one or more; "<name>" stands for a label or its end elsewhere'
+  }
+  return null
+}
+
+export function foreignPath(text: string): string | null {
+  if (!text.startsWith('/')) {
+    if (/^[~^(]/.test(text)) return REGEXP_PATH
+    if (/^=\s*\//.test(text)) return `write Path("${text.replace(/^=\s*/, '')}")`
+    if (/^https?:\/\//i.test(text)) return 'write the host as Host("name"), and here the path alone'
+    if (/^[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+\//.test(text)) {
+      return `write Host("${text.slice(0, text.indexOf('/'))}") && Path("${text.slice(text.indexOf('/'))}")`
+    }
+    return null
+  }
+  const braces = BRACES.exec(text)
+  if (braces !== null) return inBraces(text, braces)
+  if (/[\\^|]|\$$|\.[*+]|\(\?|\[[^\]]*\]|\)[*+?]/.test(text)) return REGEXP_PATH
+  if (/[{}]/.test(text)) return 'a brace in a path is written %7B or %7D'
+  if (/^[^*]*\/\*{1,2}$/.test(text)) {
+    return `write PathPrefix("${text.replace(/\*+$/, '')}") for all below it`
+  }
+  const named = /\/[*:]([A-Za-z_]\w*)(?=\/|$)/.exec(text)
+  if (named !== null) {
+    const [whole, name = 'name'] = named
+    const ours = whole.startsWith('/*') ? `/<path:${name}>` : `/<${name}>`
+    return `write "${text.replace(whole, ours)}"`
+  }
+  if (text.includes('*')) {
+    return 'write "<name>" for a segment or its end, "<path:name>" for all that is left; a "*" itself needs PathRegexp'
+  }
+  return null
+}
+
+const REGEXP_PATH = 'a regular expression is written PathRegexp("^/api/v[0-9]+/")'
+
+// `{name}`, `{name:regex}` (with braces of its own), `{name...}` and `{*name}`.
+const BRACES = /\{\*?([A-Za-z_][\w-]*)(?:\.\.\.|:((?:[^{}]|\{[^{}]*\})*))?\}/
+
+function inBraces(text: string, [whole, name = 'name', regexp]: RegExpExecArray): string {
+  const written = name.replaceAll('-', '_')
+  if (whole.startsWith('{*') || whole.endsWith('...}')) {
+    return `write "${text.replace(whole, `<path:${written}>`)}" for all that is left`
+  }
+  if (regexp === undefined) return `write "${text.replace(whole, `<${written}>`)}" for one segment`
+  if (/^(?:\\d|\[0-9\])\+$/.test(regexp)) {
+    return `write "${text.replace(whole, `<int:${written}>`)}" for digits`
+  }
+  if (/^\.[*+]$/.test(regexp) && text.endsWith(whole)) {
+    return `write "${text.replace(whole, `<path:${written}>`)}" for all that is left`
+  }
+  return REGEXP_PATH
+}
+
+/** Traefik 2 writes templates where an expression is wanted. Read as one, `{name:` is text that is never there. */
+export function foreignRegexp(text: string): string | null {
+  if (!/\{[A-Za-z_][\w-]*[:}]/.test(text)) return null
+  return 'the form "{name:expression}" is Traefik 2\'s; write the whole as one regular expression: "^[a-z]+\\\\.example\\\\.com$"'
+}
+
+export function foreignMethod(text: string): string | null {
+  if (text === '*') return 'a route without Method takes every method'
+  if (/[|,\s]/.test(text)) {
+    const names = text.split(/[|,\s]+/).filter((name) => name !== '')
+    return `several methods are written Method(${names.map((name) => `"${name}"`).join(', ')})`
+  }
+  const upper = text.toUpperCase()
+  if (text !== upper && METHODS.has(upper))
+    return `methods are compared as they are sent, write "${upper}"`
+  return null
+}
+
+const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'TRACE',
+])
