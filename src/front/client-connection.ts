@@ -237,9 +237,10 @@ export class ClientConnection extends Wire implements ClientSide {
     if (this.#phase === BODY || this.#phase === ANSWER) {
       if (this.#phase === ANSWER) this.deadlineAt = Infinity
       this.#exchange?.sink?.resumeAnswer()
-    } else if (this.#phase === HEAD && !this.#inbox.isEmpty) {
+    } else if (this.#phase === HEAD) {
+      // `readHeads` has paused it, whether a further request was there already or not.
       this.socket.resume()
-      this.setDeadline(this.#front.listener.timeouts.headMs)
+      this.#awaitHead()
       this.readHeads()
     }
   }
@@ -252,12 +253,16 @@ export class ClientConnection extends Wire implements ClientSide {
       return
     }
     this.#phase = HEAD
-    this.setDeadline(this.#front.idleMs())
+    this.#awaitHead()
     if (this.#inbox.isEmpty) return
-    this.setDeadline(this.#front.listener.timeouts.headMs)
     this.socket.resume()
     // On the next turn, so that what has ended is counted and logged before what follows it.
     if (!this.#looping) process.nextTick(readOn, this)
+  }
+
+  #awaitHead(): void {
+    const idle = this.#inbox.isEmpty
+    this.setDeadline(idle ? this.#front.idleMs() : this.#front.listener.timeouts.headMs)
   }
 
   #linger(): void {
@@ -340,6 +345,8 @@ export class ClientConnection extends Wire implements ClientSide {
     switch (this.#phase) {
       case HEAD:
         if (this.#inbox.isEmpty) this.#linger()
+        // Requests wait because the client does not read the answers before them.
+        else if (this.blocked) this.reset()
         else this.#refuseHead(new ExchangeError('HEAD_TIMEOUT', 'the head did not arrive in time'))
         break
       case BODY:

@@ -1,4 +1,5 @@
 /** From the text of an answer's head to what the proxy knows of the answer. Hot path, see request-head.ts. */
+import { dateLine } from './clock.ts'
 import { ExchangeError } from './errors.ts'
 import { listHolds, withoutConnectionOptions } from './fields.ts'
 import { DIGITS, faultOfFields, STATUS_HEAD, trimmed } from './grammar.ts'
@@ -46,6 +47,7 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
   let length = ''
   let coding = ''
   let count = 0
+  let isDated = false
   while (start < text.length) {
     const colon = text.indexOf(':', start)
     const end = text.indexOf('\r\n', colon)
@@ -55,6 +57,9 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
     switch (colon - start) {
       case 2:
         drop = text.slice(start, colon).toLowerCase() === 'te'
+        break
+      case 4:
+        isDated ||= text.slice(start, colon).toLowerCase() === 'date'
         break
       case 7:
         switch (text.slice(start, colon).toLowerCase()) {
@@ -120,9 +125,11 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
     head.keepAlive =
       !listHolds(options, 'close') && (head.keepAlive || listHolds(options, 'keep-alive'))
     head.fields = withoutConnectionOptions(head.fields, options)
+    isDated &&= !listHolds(options, 'date')
   } else if (connection === 'keep-alive') {
     head.keepAlive = true
   }
+  if (!isDated && head.status >= 200) head.fields += dateLine()
   return frame(head, length, coding, old, bodyless) ?? head
 }
 

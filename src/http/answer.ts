@@ -1,8 +1,9 @@
 /** The one place that makes the proxy's own answers: of errors, and of middlewares that answer themselves. */
 import { STATUS_CODES } from 'node:http'
 import { AnswerHead } from './answer-head.ts'
+import { dateLine } from './clock.ts'
 import { ERRORS, type ExchangeError, type Reason } from './errors.ts'
-import { safeValue } from './fields.ts'
+import { fieldValue, safeValue } from './fields.ts'
 
 /** An answer that no server made. */
 export interface OwnAnswer {
@@ -46,7 +47,8 @@ export function headOfOwnAnswer(answer: OwnAnswer): AnswerHead {
   const head = new AnswerHead()
   head.status = answer.status
   head.reason = STATUS_CODES[answer.status] ?? ''
-  head.fields = `Date: ${httpDate()}\r\n${answer.fields}${proxyStatus(answer)}`
+  const date = fieldValue(answer.fields, 'date') === undefined ? dateLine() : ''
+  head.fields = `${date}${answer.fields}${proxyStatus(answer)}`
   if (answer.contentType !== '') head.fields += `Content-Type: ${answer.contentType}\r\n`
   const bodyless = answer.status === 204 || answer.status === 304
   head.framing = bodyless ? 'none' : 'length'
@@ -69,17 +71,4 @@ function quotable(text: string): string {
   return safeValue(text)
     .replace(/[^ -~]/g, '')
     .replace(/["\\]/g, '\\$&')
-}
-
-let dateText = ''
-let dateSecond = 0
-
-/** The Date field's value, made once a second. */
-function httpDate(): string {
-  const second = Math.floor(Date.now() / 1000)
-  if (second !== dateSecond) {
-    dateSecond = second
-    dateText = new Date(second * 1000).toUTCString()
-  }
-  return dateText
 }
