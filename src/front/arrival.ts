@@ -4,8 +4,9 @@ import { readClock } from '../http/clock.ts'
 import { type ClientSide, Exchange } from '../http/exchange.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Destination } from '../http/target.ts'
+import { readClient, readScheme } from './forwarded-client.ts'
 import { continuedForwardingFields, createRequestId, forwardingFields } from './forwarding.ts'
-import { effectiveClient, plainAddress, type Trust } from './trust.ts'
+import { plainAddress, type Trust } from './trust.ts'
 
 export class Arrival {
   readonly peerIp: string
@@ -30,6 +31,7 @@ export class Arrival {
     const scheme = this.#scheme
     const requestId = forwarded?.requestId || createRequestId()
     let clientIp = this.peerIp
+    let clientScheme = scheme
     let added: string
     if (forwarded === null) {
       if (this.#madeFor !== to.authority) {
@@ -38,13 +40,30 @@ export class Arrival {
       }
       added = this.#made
     } else {
-      clientIp = effectiveClient(this.peerIp, forwarded.for, this.#trust)
-      added = continuedForwardingFields(forwarded, this.peerIp, clientIp, scheme, to.authority)
+      const behind = readClient(this.peerIp, forwarded, this.#trust)
+      clientIp = behind.ip
+      clientScheme = readScheme(forwarded.proto) ?? behind.scheme ?? scheme
+      added = continuedForwardingFields(
+        forwarded,
+        this.peerIp,
+        clientIp,
+        clientScheme,
+        behind.authority || to.authority,
+      )
     }
     const startedAt = readClock()
     added += `${requestId}\r\n`
     const { peerIp, peerPort } = this
-    const from = { scheme, listener, peerIp, peerPort, clientIp, startedAt, added, requestId }
-    return new Exchange(client, head, to, from)
+    return new Exchange(client, head, to, {
+      scheme,
+      clientScheme,
+      listener,
+      peerIp,
+      peerPort,
+      clientIp,
+      startedAt,
+      added,
+      requestId,
+    })
   }
 }

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { portOf } from '../http/authority.ts'
 import { safeValue } from '../http/fields.ts'
 import type { ForwardedFields } from '../http/request-head.ts'
+import { hopsOf } from './forwarded-client.ts'
 
 const idPrefix = randomBytes(8).toString('hex')
 let idCounter = 0
@@ -34,7 +35,8 @@ export function continuedForwardingFields(
   authority: string,
 ): string {
   const { has } = forwarded
-  const hops = forwarded.for === '' ? ip : `${safeValue(forwarded.for)}, ${ip}`
+  const before = forwarded.for === '' ? hopsOf(forwarded.forwarded) : safeValue(forwarded.for)
+  const hops = before === '' ? ip : `${before}, ${ip}`
   return (
     `X-Forwarded-For: ${hops}\r\n${forwarded.runs}` +
     (has.proto ? '' : `X-Forwarded-Proto: ${scheme}\r\n`) +

@@ -1,5 +1,4 @@
 /** Whose forwarding fields are believed: nobody's, unless the settings name the peer. */
-import { isIP } from 'node:net'
 import { compileNetworks, plainHost } from '../model/ip.ts'
 
 export interface Trust {
@@ -14,16 +13,4 @@ export function compileTrust(blocks: readonly string[]): Trust {
 /** An IPv4 client of an IPv6 socket is an IPv4 client, however its address is written. */
 export function plainAddress(address: string): string {
   return plainHost(address)
-}
-
-/** The client behind trusted hops: from the right, the first address that is not trusted itself. */
-export function effectiveClient(peer: string, forwardedFor: string, trust: Trust): string {
-  let client = peer
-  for (const hop of forwardedFor.split(',').reverse()) {
-    const address = plainAddress(hop.trim())
-    if (isIP(address) === 0) return client
-    client = address
-    if (!trust.trusts(address)) return client
-  }
-  return client
 }

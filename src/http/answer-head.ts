@@ -64,7 +64,7 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
       case 7:
         switch (text.slice(start, colon).toLowerCase()) {
           case 'upgrade':
-            head.upgrade = trimmed(text, colon + 1, end)
+            head.upgrade += (head.upgrade === '' ? '' : ', ') + trimmed(text, colon + 1, end)
             drop = true
             break
           case 'trailer':
@@ -82,8 +82,9 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
             break
           }
           case 'keep-alive':
-            head.keepAliveSeconds = Number(
-              /timeout=([0-9]{1,6})/i.exec(text.slice(colon, end))?.[1] ?? 0,
+            head.keepAliveSeconds = shorter(
+              head.keepAliveSeconds,
+              Number(/timeout=([0-9]{1,6})/i.exec(text.slice(colon, end))?.[1] ?? 0),
             )
             drop = true
             break
@@ -131,6 +132,12 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
   }
   if (!isDated && head.status >= 200) head.fields += dateLine()
   return frame(head, length, coding, old, bodyless) ?? head
+}
+
+/** Of several lines; 0 announces nothing. */
+function shorter(seconds: number, further: number): number {
+  if (seconds === 0 || further === 0) return seconds + further
+  return Math.min(seconds, further)
 }
 
 /** RFC 9112 section 6.3, refusing what has two readings. */

@@ -6,7 +6,7 @@
 import type { AnswerHead } from './answer-head.ts'
 import type { OwnAnswer } from './answer.ts'
 import type { ExchangeError, Reason } from './errors.ts'
-import { fieldValue } from './fields.ts'
+import { fieldHolds, fieldValue } from './fields.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Destination } from './target.ts'
 import type { TunnelEnd } from './tunnel.ts'
@@ -73,7 +73,10 @@ export class Exchange {
   readonly client: ClientSide
   readonly head: RequestHead
   readonly to: Destination
+  /** Of the connection. */
   readonly scheme: 'http' | 'https'
+  /** What the client itself spoke, as a trusted peer says it; else the connection's. */
+  readonly clientScheme: 'http' | 'https'
   readonly listener: string
   readonly peerIp: string
   readonly peerPort: number
@@ -109,6 +112,7 @@ export class Exchange {
     to: Destination,
     arrival: {
       scheme: 'http' | 'https'
+      clientScheme: 'http' | 'https'
       listener: string
       peerIp: string
       peerPort: number
@@ -122,6 +126,7 @@ export class Exchange {
     this.head = head
     this.to = to
     this.scheme = arrival.scheme
+    this.clientScheme = arrival.clientScheme
     this.listener = arrival.listener
     this.peerIp = arrival.peerIp
     this.peerPort = arrival.peerPort
@@ -154,8 +159,17 @@ export class Exchange {
     return this.to.query
   }
 
+  // The one way to a field of the request, for routes, keys, middlewares and the log: as it was received and is believed, with
+  // what middlewares have changed of it. Forwarding fields of a peer that is not trusted are not there.
+
+  /** The value of all lines of a field (name in lower case), or undefined. */
   field(name: string): string | undefined {
     if (name === 'host') return this.to.authority
-    return fieldValue(this.head.fields, name)
+    return fieldValue(this.head.textWith(name), name)
+  }
+
+  fieldHolds(name: string, test: (value: string) => boolean): boolean {
+    if (name === 'host') return test(this.to.authority)
+    return fieldHolds(this.head.textWith(name), name, test)
   }
 }

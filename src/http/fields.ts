@@ -8,7 +8,7 @@ import { trimmed } from './grammar.ts'
  * RFC 9110 section 7.6.1: what Connection names is for this hop only. But not these: a client must not be able to take
  * identity, framing or routing away from a request by naming them there.
  */
-const PROTECTED = new Set([
+const PROTECTED: ReadonlySet<string> = new Set([
   'host',
   'content-length',
   'transfer-encoding',
@@ -47,6 +47,44 @@ const NOT_IN_TRAILERS = new Set([
   'vary',
 ])
 
+/**
+ * Fields of this hop alone (RFC 9110 section 7.6.1) and those that frame the body: they are taken out of a request's text as
+ * its head is read, and what is sent of them is written anew.
+ */
+const OF_THE_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+export function isOfTheHop(name: string): boolean {
+  return OF_THE_HOP.has(name)
+}
+
+/**
+ * Whether a field (name in lower case) says where a request came from, which only a trusted peer may, or is a look-alike that
+ * some servers read as such (`x_forwarded_for`).
+ */
+export function isForwarding(name: string): boolean {
+  const first = name.charCodeAt(0)
+  if (first === F) return name === 'forwarded'
+  if (first !== X) return false
+  const plain = name.replaceAll('_', '-')
+  return plain.startsWith('x-forwarded-') || plain === 'x-real-ip' || plain === 'x-request-id'
+}
+
+const F = 102
+const X = 120
+
 /** Calls back with the start of each line, its colon and its end (before CRLF). */
 function eachField(
   fields: string,
@@ -69,18 +107,69 @@ function filterFields(fields: string, keep: (name: string) => boolean): string {
   return kept
 }
 
-/** The first value of a field (name in lower case), or undefined. */
+/**
+ * The value of a field (name in lower case), that of several lines joined to one list (RFC 9110 section 5.3); undefined where
+ * there is none.
+ */
 export function fieldValue(fields: string, name: string): string | undefined {
-  let start = 0
-  while (start < fields.length) {
-    const end = fields.indexOf('\r\n', start)
-    const colon = fields.indexOf(':', start)
-    if (colon - start === name.length && fields.slice(start, colon).toLowerCase() === name) {
-      return trimmed(fields, colon + 1, end)
-    }
-    start = end + 2
+  let at = lineOf(fields, name, 0)
+  if (at < 0) return undefined
+  let value = valueAt(fields, at)
+  while ((at = lineOf(fields, name, at + 1)) >= 0) value += separatorOf(name) + valueAt(fields, at)
+  return value
+}
+
+export function hasField(fields: string, name: string): boolean {
+  return lineOf(fields, name, 0) >= 0
+}
+
+/**
+ * Whether a field's value passes a test: that of one of its lines, or of all of them as one list. A field that is not there
+ * has the value ''.
+ */
+export function fieldHolds(
+  fields: string,
+  name: string,
+  test: (value: string) => boolean,
+): boolean {
+  let at = lineOf(fields, name, 0)
+  if (at < 0) return test('')
+  let list = valueAt(fields, at)
+  if (test(list)) return true
+  let isList = false
+  while ((at = lineOf(fields, name, at + 1)) >= 0) {
+    const value = valueAt(fields, at)
+    if (test(value)) return true
+    list += separatorOf(name) + value
+    isList = true
   }
-  return undefined
+  return isList && test(list)
+}
+
+/** Cookies are no comma-separated list (RFC 9113 section 8.2.3). */
+function separatorOf(name: string): string {
+  return name === 'cookie' ? '; ' : ', '
+}
+
+/** Where the next line of this field begins, from the beginning of a line or a place within one on; -1: nowhere. */
+function lineOf(fields: string, name: string, from: number): number {
+  let start = from === 0 ? 0 : afterLine(fields, from)
+  while (start < fields.length) {
+    const colon = fields.indexOf(':', start)
+    if (colon - start === name.length && fields.slice(start, colon).toLowerCase() === name)
+      return start
+    start = afterLine(fields, start)
+  }
+  return -1
+}
+
+function afterLine(fields: string, at: number): number {
+  return fields.indexOf('\r\n', at) + 2
+}
+
+/** Of the line that begins there. */
+function valueAt(fields: string, start: number): string {
+  return trimmed(fields, fields.indexOf(':', start) + 1, fields.indexOf('\r\n', start))
 }
 
 export function withoutFields(fields: string, names: ReadonlySet<string>): string {

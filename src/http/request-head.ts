@@ -5,7 +5,13 @@
  * DESIGN.md section 1; bench scenario `browser`).
  */
 import { ExchangeError } from './errors.ts'
-import { listHolds, withoutConnectionOptions } from './fields.ts'
+import {
+  hasField,
+  isForwarding,
+  isOfTheHop,
+  listHolds,
+  withoutConnectionOptions,
+} from './fields.ts'
 import { DIGITS, faultOfRequestHead, REQUEST_HEAD, trimmed } from './grammar.ts'
 
 export type Framing = 'none' | 'length' | 'chunked'
@@ -19,7 +25,11 @@ export interface HeadLimits {
 export interface ForwardedFields {
   /** X-Forwarded-For, several lines joined; '' when absent. */
   for: string
-  /** The lines of the other forwarding fields, as they were. */
+  /** Forwarded (RFC 7239), likewise. */
+  forwarded: string
+  /** The first X-Forwarded-Proto. */
+  proto: string
+  /** The lines of the forwarding fields but X-Forwarded-For and X-Request-Id, as they were. */
   runs: string
   requestId: string
   has: { proto: boolean; host: boolean; port: boolean; realIp: boolean }
@@ -47,6 +57,19 @@ export class RequestHead {
   trailerLine = ''
   /** Null when the peer is not trusted or sent none. */
   forwarded: ForwardedFields | null = null
+  /** The head as it came: fields that are taken out of `fields` are looked up here. */
+  received = ''
+  /** The peer's forwarding fields are believed. */
+  isTrusted = false
+
+  /** The text in which the lines of a field (name in lower case) stand, if there are any that are believed. */
+  textWith(name: string): string {
+    const isForwarded = isForwarding(name)
+    if (!isForwarded && !isOfTheHop(name)) return this.fields
+    // What a middleware has set stands for what was received.
+    if (hasField(this.fields, name)) return this.fields
+    return isForwarded && !this.isTrusted ? '' : this.received
+  }
 }
 
 /** `text` is the head with its last field's CRLF, without the empty line. */
@@ -57,6 +80,8 @@ export function parseRequestHead(
 ): RequestHead | ExchangeError {
   if (!REQUEST_HEAD.test(text)) return refuseGrammar(text)
   const head = new RequestHead()
+  head.received = text
+  head.isTrusted = trusted
   const methodEnd = text.indexOf(' ')
   const targetEnd = text.indexOf(' ', methodEnd + 1)
   head.method = text.slice(0, methodEnd)
@@ -125,7 +150,7 @@ function walk(
         break
       case 9:
         if (initial === F && named(text, start, colon, 'forwarded')) {
-          if (trusted) forwardedOf(head).runs += text.slice(start, end + 2)
+          if (trusted) takeRfc7239(text, start, colon, end, head)
           drop = true
         }
         break
@@ -272,6 +297,8 @@ function expectation(head: RequestHead, expect: string): ExchangeError | undefin
 function forwardedOf(head: RequestHead): ForwardedFields {
   head.forwarded ??= {
     for: '',
+    forwarded: '',
+    proto: '',
     runs: '',
     requestId: '',
     has: { proto: false, host: false, port: false, realIp: false },
@@ -279,7 +306,19 @@ function forwardedOf(head: RequestHead): ForwardedFields {
   return head.forwarded
 }
 
-/** Forwarding fields, and look-alikes that some servers read as such (X_Forwarded_For), are not the client's to set. */
+function takeRfc7239(
+  text: string,
+  start: number,
+  colon: number,
+  end: number,
+  head: RequestHead,
+): void {
+  const forwarded = forwardedOf(head)
+  forwarded.forwarded = joined(forwarded.forwarded, trimmed(text, colon + 1, end))
+  forwarded.runs += text.slice(start, end + 2)
+}
+
+/** Forwarding fields and their look-alikes are not the client's to set. */
 function takeForwarded(
   text: string,
   start: number,
@@ -288,20 +327,20 @@ function takeForwarded(
   head: RequestHead,
   trusted: boolean,
 ): boolean {
-  const name = text.slice(start, colon).toLowerCase().replaceAll('_', '-')
-  if (!name.startsWith('x-forwarded-') && name !== 'x-real-ip' && name !== 'x-request-id')
-    return false
+  const name = text.slice(start, colon).toLowerCase()
+  if (!isForwarding(name)) return false
   if (!trusted) return true
   const forwarded = forwardedOf(head)
   const value = trimmed(text, colon + 1, end)
-  switch (text.slice(start, colon).toLowerCase()) {
+  switch (name) {
     case 'x-forwarded-for':
       forwarded.for = forwarded.for === '' ? value : `${forwarded.for}, ${value}`
       return true
     case 'x-request-id':
-      forwarded.requestId = value
+      forwarded.requestId ||= value
       return true
     case 'x-forwarded-proto':
+      if (!forwarded.has.proto) forwarded.proto = value
       forwarded.has.proto = true
       break
     case 'x-forwarded-host':

@@ -3,7 +3,7 @@
  * `set` replaces what is there, `add` stands beside it.
  */
 import * as z from 'zod'
-import { withoutFields } from '../http/fields.ts'
+import { isForwarding, withoutFields } from '../http/fields.ts'
 import type { MiddlewareKind } from './middleware.ts'
 import { fieldLines, fieldName, parseWith, toLines } from './options.ts'
 
@@ -36,11 +36,13 @@ export const headers: MiddlewareKind<HeadersOptions> = {
   parse: (options) => parseWith(schema, options),
   compile({ request, response }) {
     const toServer = compileEdits(request)
+    const hides = [...toServer.gone].some((name) => isForwarding(name))
     const toClient = compileEdits(response)
     return {
       onRequest(exchange) {
         exchange.head.fields = toServer.without(exchange.head.fields) + toServer.lines
         exchange.added = toServer.without(exchange.added)
+        if (hides) exchange.head.received = toServer.without(exchange.head.received)
         return null
       },
       onAnswer(_exchange, head) {
@@ -51,11 +53,13 @@ export const headers: MiddlewareKind<HeadersOptions> = {
 }
 
 function compileEdits({ set, add, remove }: Edits): {
+  gone: ReadonlySet<string>
   without: (fields: string) => string
   lines: string
 } {
   const gone = new Set([...remove, ...Object.keys(set)].map((name) => name.toLowerCase()))
   return {
+    gone,
     without: gone.size === 0 ? (fields) => fields : (fields) => withoutFields(fields, gone),
     lines: toLines(set) + toLines(add),
   }

@@ -2,7 +2,7 @@
  * What of a request a limit is kept for: `client.ip`, `request.host` or `request.header.Name`, as vulcand names them. IPv6
  * clients are known by their network, `client.ip/64` when nothing is said, since one client has the whole of it.
  *
- * Requests without the header share one empty key. Of several lines of a header the first counts.
+ * Requests without the header share one empty key. Several lines of a header are one list.
  */
 import { readIp } from '../model/ip.ts'
 
@@ -18,7 +18,7 @@ export type ParsedVariable =
 export interface KeyedRequest {
   readonly clientIp: string
   readonly host: string
-  /** By its name in lower case. */
+  /** All of its lines, by its name in lower case. */
   field(name: string): string | undefined
 }
 

@@ -11,6 +11,9 @@ export interface RoutableRequest {
   readonly query: string
   /** Without brackets. */
   readonly clientIp: string
-  /** The first value of a field, or undefined; `name` is in lower case. */
-  field(name: string): string | undefined
+  /**
+   * Whether the value of a field passes: that of any of its lines, or of all of them as one list; '' where there is none.
+   * `name` is in lower case.
+   */
+  fieldHolds(name: string, test: (value: string) => boolean): boolean
 }

@@ -107,9 +107,13 @@ function compileTerm({ subject, name, values }: Term): Predicate {
       const id = matchers[0]?.text
       return (request) => request.listener === id
     }
-    case 'header':
+    case 'header': {
       // As in vulcand, a missing field has the empty value.
-      return (request) => matchesAny(request.field(name) ?? '')
+      const test = matchers.some(({ text }) => NOT_ASCII.test(text))
+        ? (value: string) => matchesAny(value) || matchesAny(readUtf8(value))
+        : matchesAny
+      return (request) => request.fieldHolds(name, test)
+    }
     case 'query':
       return compileQuery(name, matchers[0]?.text)
     case 'clientIp': {
@@ -119,6 +123,13 @@ function compileTerm({ subject, name, values }: Term): Predicate {
     default:
       return subject satisfies never
   }
+}
+
+const NOT_ASCII = /[^\x00-\x7f]/
+
+/** A field's bytes, which come as latin1, as the text that routes are written in. */
+function readUtf8(value: string): string {
+  return Buffer.from(value, 'latin1').toString()
 }
 
 function compileQuery(name: string, value: string | undefined): Predicate {

@@ -43,6 +43,7 @@ export function requestOf(form: RequestForm = {}): Exchange {
   const to = { authority: host, host, path, query, target }
   return new Exchange(noClient, head, to, {
     scheme: 'http',
+    clientScheme: 'http',
     listener: 'web',
     peerIp: clientIp,
     peerPort: 40_000,

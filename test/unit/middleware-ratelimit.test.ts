@@ -109,6 +109,14 @@ test('of two limits on the way the one that leaves less is told, once', () => {
   assert.match(answer(passes(), laxer).fields, /^RateLimit-Limit: 9\r\nRateLimit-Remaining: 7\r\n/)
 })
 
+test('of the limits that a server tells of in several lines the least counts', () => {
+  const { passes, answer } = openLimit({ requests: 9 })
+  const laxer = 'RateLimit-Limit: 99\r\nRateLimit-Remaining: 98\r\nRateLimit-Reset: 1\r\n'
+  const stricter = 'RateLimit-Limit: 5\r\nRateLimit-Remaining: 1\r\nRateLimit-Reset: 1\r\n'
+
+  assert.equal(answer(passes(), laxer + stricter).fields, laxer + stricter)
+})
+
 test('nothing is kept of an exchange that has ended', () => {
   const { middleware, passes, answer } = openLimit({ requests: 9 })
   const { exchange, passage } = passes()

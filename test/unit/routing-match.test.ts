@@ -23,7 +23,7 @@ function request(asked: Asked): RoutableRequest {
     listener: 'web',
     query: '',
     clientIp: '192.0.2.1',
-    field: (name) => fields[name],
+    fieldHolds: (name, test) => test(fields[name] ?? ''),
     ...rest,
   }
 }

@@ -11,7 +11,7 @@ const asked: RoutableRequest = {
   query: 'q=1',
   listener: 'web',
   clientIp: '192.0.2.1',
-  field: (name) => (name === 'x-a' ? 'b' : undefined),
+  fieldHolds: (name, test) => test(name === 'x-a' ? 'b' : ''),
 }
 
 function tableOf(routes: Readonly<Record<string, string>>): RoutingTable<string> {
@@ -183,7 +183,11 @@ test('a header decides between routes of one path, and those without it take the
     json: 'Path("/x") && Header("Content-Type", "application/json")',
     plain: 'Path("/x")',
   })
-  const typed = (type: string): RoutableRequest => ({ ...asked, path: '/x', field: () => type })
+  const typed = (type: string): RoutableRequest => ({
+    ...asked,
+    path: '/x',
+    fieldHolds: (_name, test) => test(type),
+  })
 
   assert.equal(table.match(typed('application/json')), 'json')
   assert.equal(table.match(typed('text/html')), 'plain')

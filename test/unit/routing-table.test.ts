@@ -14,7 +14,7 @@ function request(host: string, path = '/', method = 'GET'): RoutableRequest {
     listener: 'web',
     query: '',
     clientIp: '192.0.2.1',
-    field: () => undefined,
+    fieldHolds: (_name, test) => test(''),
   }
 }
 

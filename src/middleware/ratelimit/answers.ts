@@ -36,7 +36,8 @@ export const UNDECIDED: OwnAnswer = {
 export function addStanding(head: AnswerHead, standing: Standing): void {
   const present = fieldValue(head.fields, 'ratelimit-remaining')
   if (present !== undefined) {
-    if (Number(present) < standing.remaining) return
+    const least = Math.min(...present.split(',').map(Number))
+    if (least < standing.remaining) return
     head.fields = withoutFields(head.fields, FIELDS)
   }
   head.fields += standingFields(standing)
