@@ -108,7 +108,10 @@ export function admitBackends(): AdmittedBackends {
       const server = entry.live?.object ?? null
       if (server === null) continue
       const holder = byUrl.get(server.url)
-      const twice = holder === undefined ? null : `${server.url} is already the server "${holder}"`
+      const twice =
+        holder === undefined
+          ? null
+          : `${JSON.stringify(server.url)} is already the server "${holder}"`
       verdicts.object('server', entry, twice, false)
       if (twice !== null) continue
       byUrl.set(server.url, server.id)

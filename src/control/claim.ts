@@ -5,6 +5,7 @@
  */
 import { formatAddress } from '../model/address.ts'
 import { plainHost } from '../model/ip.ts'
+import { HIDDEN, refersAt } from '../model/referred.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
 import type { Entry } from './entry.ts'
 
@@ -31,15 +32,19 @@ export function claimAddresses(
   const holders = new Map<string, string>()
   if (admin !== null && admin.port !== 0) holders.set(placeOf(admin), 'the admin')
 
-  function refuse(listener: Listener, live: Listener | null): string | null {
+  function refuse(
+    { declared }: Entry<Listener>,
+    listener: Listener,
+    live: Listener | null,
+  ): string | null {
     const { address } = listener
     const at = placeOf(address)
     const isNew = live === null || placeOf(live.address) !== at
     const holder =
       address.port === 0 ? null : (holders.get(at) ?? (isNew ? serverAt(listener) : null))
-    return holder === null
-      ? null
-      : `cannot listen on ${formatAddress(address)}: ${holder} already holds it`
+    if (holder === null) return null
+    const shown = refersAt(declared, ['address']) ? HIDDEN : formatAddress(address)
+    return `cannot listen on ${shown}: ${holder} already holds it`
   }
 
   function byClaim(a: Entry<Listener>, b: Entry<Listener>): number {
@@ -53,9 +58,9 @@ export function claimAddresses(
 
   return [...entries].sort(byClaim).map((entry): Claim => {
     const live = entry.live?.object ?? null
-    const refused = entry.parsed === null ? null : refuse(entry.parsed, live)
+    const refused = entry.parsed === null ? null : refuse(entry, entry.parsed, live)
     const wanted = refused === null ? (entry.parsed ?? live) : live
-    const object = wanted !== null && refuse(wanted, live) === null ? wanted : null
+    const object = wanted !== null && refuse(entry, wanted, live) === null ? wanted : null
     if (object !== null) hold(object)
     return { entry, object, refused }
   })

@@ -4,6 +4,7 @@
  */
 import { flaw } from '../model/parsed.ts'
 import type { Flaw, Parsed } from '../model/parsed.ts'
+import { parseReferred } from '../model/referred.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
 import { isEqual } from './equal.ts'
 import type { MergedObject } from './merge.ts'
@@ -75,6 +76,7 @@ export function openFiles(read: (path: string, source: string) => string): Files
 }
 
 const noFlaws: readonly Flaw[] = []
+const none: NonNullable<DeclaredObject['references']> = []
 
 export type Parse<T> = (id: string, value: unknown, read: (path: string) => string) => Parsed<T>
 
@@ -94,10 +96,12 @@ export function noteDeclared<T>(
   const named = new Map<string, string | null>()
   const parsed =
     fault === undefined
-      ? parse(id, declared.value, (path) => {
-          named.set(path, files.peek(source, path))
-          return files.read(source, path)
-        })
+      ? parseReferred(declared.value, declared.references ?? none, (value) =>
+          parse(id, value, (path) => {
+            named.set(path, files.peek(source, path))
+            return files.read(source, path)
+          }),
+        ).parsed
       : { ok: false as const, problems: [flaw([], fault)] }
   const live = known?.live ?? null
   return {
@@ -125,6 +129,8 @@ function isAsBefore<T>(
 ): boolean {
   if (declared.fault !== entry.declared.fault) return false
   if (!isEqual(entry.declared.value, declared.value)) return false
+  // A literal is not read as a reference is.
+  if (!isEqual(entry.declared.references, declared.references)) return false
   return entry.files === null || (entry.source === source && !hasChangedFiles(entry, files))
 }
 

@@ -1,7 +1,8 @@
 /** A frontend as admission sees it: parsed by the model, its route by routing, its middlewares by their catalog. */
 import { parseMiddleware } from '../middleware/catalog.ts'
+import { guardForms } from '../model/middleware-forms.ts'
 import { flaw, refuse } from '../model/parsed.ts'
-import type { Flaw, Parsed } from '../model/parsed.ts'
+import type { Flaw, Parsed, Path } from '../model/parsed.ts'
 import { parseFrontend } from '../model/schema.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
 import { parseRoute } from '../routing/parse.ts'
@@ -19,10 +20,11 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
   const expression = parseRoute(route)
   if (!expression.ok) flaws.push(at(['route'], expression))
   if (retry !== null) flaws.push(...refusePredicate(retry))
-  const middlewares = form.value.middlewares.flatMap((spec) => {
+  const middlewares = form.value.middlewares.flatMap((spec, at) => {
     const parsed = parseMiddleware(spec)
     if (parsed.ok) return parsed.value
-    flaws.push(flaw([spec.kind], parsed.message))
+    const { message } = flaw([spec.kind], parsed.message)
+    flaws.push({ message, path: [...placeOf(value, spec, at), ...(parsed.path ?? [])] })
     return []
   })
   if (flaws.length > 0) return refuse(flaws)
@@ -32,6 +34,17 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
     ok: true,
     value: { id, route, priority, backend, passHost, timeouts, retry, middlewares: chain, labels },
   }
+}
+
+/** Where the middleware at `at` stands in the frontend: those of the list come after the guards, see middleware-forms.ts. */
+function placeOf(value: unknown, { kind }: MiddlewareSpec, at: number): Path {
+  const form = value as Readonly<Record<string, unknown>>
+  const listed = form['middlewares']
+  const guards = Object.keys(guardForms).filter((name) => form[name] !== undefined).length
+  const inList = at - guards
+  return Array.isArray(listed) && inList >= 0 && inList < listed.length
+    ? ['middlewares', inList]
+    : [kind]
 }
 
 /** Nothing behind it is ever asked. */

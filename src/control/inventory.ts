@@ -344,5 +344,10 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
 
 function isSame(a: DeclaredObject, b: DeclaredObject): boolean {
   if (a === b) return true
-  return isEqual(a.value, b.value) && a.fault === b.fault && isEqual(a.remarks, b.remarks)
+  return (
+    isEqual(a.value, b.value) &&
+    a.fault === b.fault &&
+    isEqual(a.remarks, b.remarks) &&
+    isEqual(a.references, b.references)
+  )
 }

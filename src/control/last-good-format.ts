@@ -89,7 +89,7 @@ function parseLine(bytes: Buffer, start: number, end: number): Record<string, un
 
 function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
   if (line === null) return null
-  const { id, key, value, fault, remarks, revision, secrets } = line
+  const { id, key, value, fault, remarks, revision, secrets, references } = line
   const kind = objectKinds.find((one) => one === line['kind'])
   if (kind === undefined || typeof id !== 'string' || typeof key !== 'string') return null
   return {
@@ -101,6 +101,7 @@ function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
     ...(isTexts(remarks) ? { remarks } : {}),
     ...(typeof revision === 'string' ? { revision } : {}),
     ...(isTexts(secrets) ? { secrets } : {}),
+    ...(areReferences(references) ? { references } : {}),
     ...(typeof line['line'] === 'number' ? { line: line['line'] } : {}),
     ...(typeof line['column'] === 'number' ? { column: line['column'] } : {}),
   }
@@ -108,6 +109,14 @@ function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}
+
+function areReferences(value: unknown): value is NonNullable<DeclaredObject['references']> {
+  return Array.isArray(value) && value.every((one: unknown) => isReference(one))
+}
+
+function isReference(one: unknown): boolean {
+  return typeof one === 'object' && one !== null && 'path' in one && Array.isArray(one.path)
 }
 
 function refuse(reason: string): ParsedFile {

@@ -35,7 +35,7 @@ export function createLoopCheck(
       ?.find(({ address }) => reaches(server.host, address.host, local))
     if (holder === undefined) return null
     const at = `${holder.name} on ${formatAddress(holder.address)}`
-    return `${server.url} is ${at}; requests would come back to the proxy`
+    return `${JSON.stringify(server.url)} is ${at}; requests would come back to the proxy`
   }
 }
 

@@ -21,6 +21,6 @@ export function parseWholeMiddleware(id: string, value: unknown): Parsed<Middlew
   if (!part.ok) return part
   const { spec, priority } = part.value
   const whole = parseMiddleware(spec)
-  if (!whole.ok) return refuse([flaw([], whole.message)])
+  if (!whole.ok) return refuse([{ message: whole.message, path: whole.path ?? [] }])
   return { ok: true, value: { spec: whole.value, priority } }
 }

@@ -1,4 +1,5 @@
 /** What may be shown of an object: private keys, and what came from the environment or a file of secrets, stay where they are used. */
+import { HIDDEN as hidden } from '../model/referred.ts'
 import type { HealthCheck, WebHook } from '../model/snapshot.ts'
 import type { InForce } from './admit.ts'
 
@@ -13,7 +14,6 @@ export interface Shown {
   readonly object: object
 }
 
-const hidden = '(hidden)'
 /** Hiding every `a` would hide nothing and break everything. */
 const shortestSecret = 4
 
@@ -113,6 +113,7 @@ function hide(value: unknown, secrets: readonly string[]): unknown {
   if (typeof value === 'string') {
     return secrets.reduce((text, secret) => text.replaceAll(secret, hidden), value)
   }
+  if (typeof value === 'number') return secrets.includes(String(value)) ? hidden : value
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map((item) => hide(item, secrets))
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, hide(item, secrets)]))

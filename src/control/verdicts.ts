@@ -1,7 +1,7 @@
 /** What admission found wrong, by object: said again only where a pass looks again. */
 import type { Flaw } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
-import { hideSecrets } from '../model/references.ts'
+import { hideReferred } from '../model/referred.ts'
 import type { Declaration, DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
 import type { Entry } from './entry.ts'
 
@@ -39,7 +39,7 @@ export function createVerdicts(view: () => SourceView, now: () => number): Verdi
     const { kind, id, key } = declared
     const { line, column } = view().locate(source)?.(declared, flaw.path) ?? declared
     const position = line === undefined ? {} : column === undefined ? { line } : { line, column }
-    const message = hideSecrets(flaw.message, declared.secrets ?? [])
+    const message = hideReferred(flaw, declared)
     return { kind, id, message, source, key, ...position }
   }
 

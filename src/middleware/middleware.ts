@@ -7,6 +7,7 @@
 import type { AnswerHead } from '../http/answer-head.ts'
 import type { OwnAnswer } from '../http/answer.ts'
 import type { Exchange } from '../http/exchange.ts'
+import type { Path } from '../model/parsed.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 
 /** Compiled for one route. Outermost first on the way in, last on the way out. */
@@ -46,7 +47,8 @@ export interface PassageEnd {
   readonly headMs: number
 }
 
-export type ParsedOptions<T> = { ok: true; value: T } | { ok: false; message: string }
+/** `path`: of what is wrong, from the options down; the message names it, too. */
+export type ParsedOptions<T> = { ok: true; value: T } | { ok: false; message: string; path?: Path }
 
 export interface MiddlewareKind<T> {
   readonly kind: string

@@ -39,5 +39,6 @@ export function toLines(fields: Readonly<Record<string, string>>): string {
 export function parseWith<T>(schema: z.ZodType<T>, options: unknown): ParsedOptions<T> {
   const parsed = parseDeclared(schema, options)
   if (parsed.ok) return parsed
-  return { ok: false, message: parsed.problems[0]?.message ?? 'is not valid' }
+  const [first] = parsed.problems
+  return { ok: false, message: first?.message ?? 'is not valid', path: first?.path ?? [] }
 }

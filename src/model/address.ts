@@ -19,7 +19,7 @@ export function parseAddress(value: unknown): Scalar<Address> {
     )
   }
   const port = Number(match[2])
-  if (port > 65_535) return bad(`the port must be from 0 to 65535, not ${port}`)
+  if (port > 65_535) return bad(`the port must be from 0 to 65535, not ${quote(String(port))}`)
   const text = match[1] ?? ''
   if (text === '' || text === '*') return good({ host: '', port })
   const host = parseHost(text)

@@ -8,20 +8,19 @@ import { quote, type Path } from './parsed.ts'
 import { escapeStep, toPointer } from './pointer.ts'
 import type { Problem } from './problem.ts'
 import { resolveReferences, type ReferenceWorld } from './references.ts'
+import type { Referred } from './referred.ts'
 import { SETTINGS_SHAPE } from './settings-schema.ts'
 import { didYouMean } from './suggest.ts'
 import { Unreadable, type Position, type Tree } from './tree.ts'
 
 /** Structurally the DeclaredObject of providers/. */
-export interface DocumentObject extends Position {
+export interface DocumentObject extends Position, Referred {
   readonly kind: 'listener' | 'host' | 'backend' | 'frontend'
   readonly id: string
   /** With what its references stand for; undefined when there is a `fault`. */
   readonly value: unknown
   /** Why a reference cannot be resolved. */
   readonly fault?: string
-  /** The texts that were put in for references. */
-  readonly secrets?: readonly string[]
   /** `sluice.yaml#/frontends/vote` */
   readonly key: string
 }
@@ -172,7 +171,7 @@ function withReferences(
   locate: Tree['locate'],
 ): DocumentObject {
   if (world === null) return object
-  const { value, secrets, faults } = resolveReferences(object.value, world)
+  const { value, secrets, references, faults } = resolveReferences(object.value, world)
   const [first] = faults
   if (first !== undefined) {
     const reasons = faults.slice(0, MAX_FAULTS).map(({ message }) => message)
@@ -180,5 +179,6 @@ function withReferences(
     return { ...object, ...at, value: undefined, fault: reasons.join('; ') }
   }
   if (value === object.value) return object
-  return secrets.length === 0 ? { ...object, value } : { ...object, value, secrets }
+  const put = references.length === 0 ? {} : { references }
+  return secrets.length === 0 ? { ...object, value, ...put } : { ...object, value, ...put, secrets }
 }

@@ -16,7 +16,15 @@ export interface Resolved {
   readonly value: unknown
   /** What was put in, each once: never to be shown. */
   readonly secrets: readonly string[]
+  /** Where references stand. */
+  readonly references: readonly Reference[]
   readonly faults: readonly Flaw[]
+}
+
+/** A scalar with a reference in it, or one that is a reference and nothing else. */
+export interface Reference {
+  readonly path: Path
+  readonly whole: boolean
 }
 
 export const MAX_REFERENCED_BYTES: number = 64 * 1024
@@ -25,10 +33,12 @@ const MAX_TOTAL = 1024 ** 2
 /** Deeper than both readers let anything through. */
 const MAX_DEPTH = 64
 const REFERENCE = /\$\$\{|\$\{(?:([A-Z_][A-Z0-9_]*)(?::-([^}]*))?|file:([^}]+))\}/g
+const WHOLE = /^\$\{(?:[A-Z_][A-Z0-9_]*(?::-[^}]*)?|file:[^}]+)\}$/
 
 export function resolveReferences(value: unknown, world: ReferenceWorld): Resolved {
   const secrets = new Set<string>()
   const faults: Flaw[] = []
+  const references: Reference[] = []
   const path: (string | number)[] = []
   let left = MAX_TOTAL
 
@@ -67,9 +77,11 @@ export function resolveReferences(value: unknown, world: ReferenceWorld): Resolv
 
   function resolveText(text: string): string | undefined {
     const before = faults.length
+    let refers = false
     const resolved = text.replace(
       REFERENCE,
       (_whole, name?: string, normal?: string, file?: string) => {
+        refers ||= file !== undefined || name !== undefined
         if (file !== undefined) return take(textOfFile(file, world.readFile))
         if (name === undefined) return '${'
         // Compose passes a variable that is not set as an empty one.
@@ -78,7 +90,9 @@ export function resolveReferences(value: unknown, world: ReferenceWorld): Resolv
         return take(found ?? { why: `the variable ${name} is not set, or empty` })
       },
     )
-    return faults.length === before ? resolved : undefined
+    if (faults.length > before) return undefined
+    if (refers) references.push({ path: [...path], whole: WHOLE.test(text) })
+    return resolved
   }
 
   function take(found: string | { readonly why: string }): string {
@@ -95,7 +109,7 @@ export function resolveReferences(value: unknown, world: ReferenceWorld): Resolv
   }
 
   const resolved = resolve(value)
-  return { value: resolved, secrets: [...secrets], faults }
+  return { value: resolved, secrets: [...secrets], references, faults }
 }
 
 function textOfFile(
@@ -110,33 +124,4 @@ function textOfFile(
     const why = error instanceof Error ? error.message : String(error)
     return { why: `cannot read the file ${JSON.stringify(path)}: ${why}` }
   }
-}
-
-const HIDDEN = '(hidden)'
-
-/**
- * A message about a value that `secrets` were put into, without them. Messages quote what they complain of, shortened and
- * escaped, in which a secret would not be found again: so nothing stays that is quoted.
- */
-export function hideSecrets(message: string, secrets: readonly string[]): string {
-  if (secrets.length === 0) return message
-  let shown = message.replace(/"(?:[^"\\]|\\.)*"/g, HIDDEN)
-  for (const secret of secrets) shown = shown.replaceAll(secret, HIDDEN)
-  return shown
-}
-
-/** Whether anything in `value` below `path` is a reference. */
-export function refersAt(value: unknown, path: Path): boolean {
-  let found = value
-  for (const step of path) {
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, step)) break
-    found = (found as Readonly<Record<string | number, unknown>>)[step]
-  }
-  return hasReference(found, 0)
-}
-
-function hasReference(value: unknown, depth: number): boolean {
-  if (typeof value === 'string') return value.search(REFERENCE) !== -1
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return false
-  return Object.values(value).some((inner) => hasReference(inner, depth + 1))
 }

@@ -4,10 +4,11 @@
  */
 import * as z from 'zod'
 import type { WrittenSettings } from './document.ts'
-import { parseWith, quote, type Flaw, type Path } from './parsed.ts'
+import { parseWith, quote, refuse, type Flaw, type Parsed, type Path } from './parsed.ts'
 import { toPointer } from './pointer.ts'
 import type { Problem } from './problem.ts'
-import { hideSecrets, refersAt, resolveReferences, type ReferenceWorld } from './references.ts'
+import { resolveReferences, type ReferenceWorld } from './references.ts'
+import { hideReferred, parseReferred } from './referred.ts'
 import {
   SETTINGS_SHAPE,
   adminAddressSchema,
@@ -114,7 +115,6 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
   const workers = pick(workersSchema, 'workers', ['workers'])
   const data = pickData()
   const declared = parseSources(file.settings['sources'], { filename, data })
-  problems.push(...declared.flaws.map(file.toProblem))
   const settings: Settings = {
     workers: workers === 'auto' ? sources.cores : workers,
     admin: { address: pick(adminAddressSchema, 'admin-address', ['admin', 'address']) },
@@ -155,31 +155,43 @@ interface FileSettings {
   /** With what their references stand for. */
   readonly settings: Readonly<Record<string, unknown>>
   readonly problems: readonly Problem[]
-  readonly toProblem: (flaw: Flaw) => Problem
 }
 
-function readFileSettings({ document, filename, references }: SettingSources): FileSettings {
+function readFileSettings(sources: SettingSources): FileSettings {
+  const { document, filename } = sources
   const written = document?.settings ?? {}
-  const { value, secrets, faults } =
-    references === undefined
-      ? { value: written, secrets: [], faults: [] }
-      : resolveReferences(written, references)
-  const settings = withoutFaulty(value as FileSettings['settings'], faults)
+  const { value, secrets, references, faults } =
+    sources.references === undefined
+      ? { value: written, secrets: [], references: [], faults: [] }
+      : resolveReferences(written, sources.references)
+  const whole = withoutFaulty(value as FileSettings['settings'], faults)
+  const { parsed, value: settings } = parseReferred(whole, references, (one) =>
+    judge(one, filename),
+  )
 
-  function toProblem({ message, path }: Flaw): Problem {
+  function toProblem(flaw: Flaw): Problem {
     return {
       kind: 'settings',
       id: '',
-      message: refersAt(written, path) ? hideSecrets(message, secrets) : message,
+      message: hideReferred(flaw, { references, secrets }),
       source: 'file',
-      key: `${filename}#${toPointer(path)}`,
-      ...document?.locateSetting(path),
+      key: `${filename}#${toPointer(flaw.path)}`,
+      ...document?.locateSetting(flaw.path),
     }
   }
 
+  const ofSources = parsed.ok ? [] : parsed.problems.filter(({ path }) => path[0] === 'sources')
+  const others = parsed.ok ? [] : parsed.problems.filter((one) => !ofSources.includes(one))
+  const flaws = [...faults, ...others, ...ofSources]
+  return { settings: settings as FileSettings['settings'], problems: flaws.map(toProblem) }
+}
+
+/** All that is wrong with settings by themselves. The folder for data changes nothing of that. */
+function judge(settings: unknown, filename: string): Parsed<unknown> {
   const parsed = parseWith(z.strictObject(SETTINGS_SHAPE), settings)
-  const flaws = parsed.ok ? faults : [...faults, ...parsed.problems]
-  return { settings, problems: flaws.map(toProblem), toProblem }
+  const sources = memberOf(settings, ['sources'])
+  const { flaws } = parseSources(sources, { filename, data: '' })
+  return flaws.length === 0 ? parsed : refuse([...(parsed.ok ? [] : parsed.problems), ...flaws])
 }
 
 /** A source without its password is another one, so one with a fault is none; of other settings the default holds. */

@@ -21,11 +21,12 @@ export function parseServerUrl(value: unknown): Scalar<ServerUrl> {
   if (match === null) return bad(explain(value))
   const scheme = match[1]?.toLowerCase() === 'https' ? 'https' : 'http'
   const port = match[3] === undefined ? (scheme === 'https' ? 443 : 80) : Number(match[3])
-  if (port < 1 || port > 65_535) return bad(`the port must be from 1 to 65535, not ${port}`)
+  if (port < 1 || port > 65_535)
+    return bad(`the port must be from 1 to 65535, not ${quote(String(port))}`)
   const host = parseHost(match[2] ?? '')
   if (!host.ok) return host
   const denied = denyHost(host.value)
-  if (denied !== null) return bad(`a server cannot be at ${host.value}: it ${denied}`)
+  if (denied !== null) return bad(`a server cannot be at ${quote(host.value)}: it ${denied}`)
   return good({
     url: `${scheme}://${bracketHost(host.value)}:${port}`,
     scheme,
@@ -41,7 +42,7 @@ function explain(value: unknown): string {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(value)
   if (scheme === null) return `${quote(value)} is not a url; ${example}`
   if (!/^https?$/i.test(scheme[1] ?? ''))
-    return `only http and https servers can be reached, not ${scheme[1]}`
+    return `only http and https servers can be reached, not ${quote(scheme[1])}`
   // Never shown: what stands before the @ is a secret.
   if (/^[^/?#]*@/.test(scheme[2] ?? '')) return 'a server url cannot carry a user name or password'
   if (/^[^/?#]+[/?#]./.test(scheme[2] ?? '')) {

@@ -64,9 +64,10 @@ export function readServers(value: unknown, complain: Complain): readonly Server
       found.push(server)
     } else {
       // Endpoints are known by backend and url, so a second one would share the first one's counters.
-      complain(`${server.url} is already the server ${quote(holder)}; use weight to send it more`, [
-        id,
-      ])
+      complain(
+        `${quote(server.url)} is already the server ${quote(holder)}; use weight to send it more`,
+        [id],
+      )
     }
   }
   return found

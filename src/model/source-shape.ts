@@ -256,7 +256,8 @@ function parseHostPort(written: string, normalPort: number): Scalar<string> | nu
   const match = /^(\[[^\]]*\]|[^:[\]@]+)(?::(\d{1,5}))?$/.exec(written)
   if (match === null) return isIPv6(written) ? parseHostPort(`[${written}]`, normalPort) : null
   const port = match[2] === undefined ? normalPort : Number(match[2])
-  if (port < 1 || port > 65_535) return bad(`the port must be from 1 to 65535, not ${port}`)
+  if (port < 1 || port > 65_535)
+    return bad(`the port must be from 1 to 65535, not ${quote(String(port))}`)
   const host = parseHost(match[1] ?? '')
   return host.ok ? good(`${bracketHost(host.value)}:${port}`) : host
 }

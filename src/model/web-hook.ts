@@ -93,7 +93,7 @@ function parseUrl(value: unknown): Scalar<string> {
   parsed.hash = ''
   const host = parsed.hostname.replace(/^\[|\]$/g, '')
   const denied = denyHost(host)
-  return denied === null ? good(parsed.href) : bad(`${host} cannot be called: it ${denied}`)
+  return denied === null ? good(parsed.href) : bad(`${quote(host)} cannot be called: it ${denied}`)
 }
 
 function parseHeaders(value: unknown): Scalar<Lists> {

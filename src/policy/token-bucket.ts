@@ -43,7 +43,7 @@ export function toRate({ requests, periodMs, burst }: RateSpec): Rate | string {
   if ((requests / periodMs) * 1000 > MAX_PER_SECOND)
     return `there must not be more than ${MAX_PER_SECOND} requests a second; give the route no limit instead`
   if ((periodMs / requests) * burst > MAX_FILL_YEARS * YEAR_MS)
-    return `a burst of ${burst} would take more than ${MAX_FILL_YEARS} years to come back`
+    return `the burst would take more than ${MAX_FILL_YEARS} years to come back`
   const intervalNs = BigInt(Math.ceil((periodMs * NS_PER_MS) / requests))
   return { requests, periodMs, burst, intervalNs, capacityNs: intervalNs * BigInt(burst) }
 }

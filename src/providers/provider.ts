@@ -7,6 +7,7 @@
  * A provider judges nothing: what stands in an object is admitted, or refused, by control.
  */
 import type { Problem } from '../model/problem.ts'
+import type { Referred } from '../model/referred.ts'
 
 /**
  * `server` and `middleware` are parts that a registry may hold under keys of their own, so that each writer owns its key:
@@ -20,7 +21,7 @@ export interface ObjectName {
 }
 
 /** One object as its source wrote it: hostile until admitted. */
-export interface DeclaredObject extends ObjectName {
+export interface DeclaredObject extends ObjectName, Referred {
   readonly value: unknown
   /** Why the source's text is no value at all (not JSON, too long): set aside with this reason; `value` is undefined. */
   readonly fault?: string
@@ -30,8 +31,6 @@ export interface DeclaredObject extends ObjectName {
   readonly key: string
   /** Of the object, where the source has one. */
   readonly revision?: string
-  /** Texts inside `value` that came from the environment or from files of secrets: never shown. */
-  readonly secrets?: readonly string[]
   readonly line?: number
   readonly column?: number
 }

@@ -194,6 +194,19 @@ test('secrets of cookies, probes, hooks and limiters are not shown', () => {
   assert.match(text, /"secret":"\(hidden\)"/)
 })
 
+test('a number that came from a reference is not shown, and one that only has its digits is', () => {
+  const admission = openAdmission()
+  const servers = { s: { url: 'http://10.0.0.1:6553', weight: 655 } }
+  admission.declare({ backends: { b: { servers, limits: { idle: 6553 } } } })
+  const [version] = admission.inForce()
+  assert.ok(version !== undefined)
+
+  const shown = toShown({ ...version, declared: { ...version.declared, secrets: ['6553'] } })
+
+  assert.match(JSON.stringify(shown), /"idle":"\(hidden\)"/)
+  assert.match(JSON.stringify(shown), /"url":"http:\/\/10\.0\.0\.1:\(hidden\)".*"weight":655\b/)
+})
+
 test('of hooks and probes only names and hosts are shown', () => {
   const admission = openAdmission()
   const hooks = {

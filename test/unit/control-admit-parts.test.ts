@@ -65,7 +65,7 @@ test('sets a bad server aside alone, and its last good version serves', () => {
   })
 
   assert.deepEqual(urls(admitted), [a, c])
-  assert.match(reasons(admitted).join('\n'), /^server b\/x: .*ftp \(serving\)\nserver b\/z: .+$/)
+  assert.match(reasons(admitted).join('\n'), /^server b\/x: .*"ftp" \(serving\)\nserver b\/z: .+$/)
 })
 
 test('lets a server be known by one name only', () => {
@@ -75,7 +75,7 @@ test('lets a server be known by one name only', () => {
   })
 
   assert.deepEqual(urls(admitted), [a, c])
-  assert.deepEqual(reasons(admitted), [`server b/x: ${a} is already the server "s1"`])
+  assert.deepEqual(reasons(admitted), [`server b/x: "${a}" is already the server "s1"`])
 })
 
 test('refuses a server that leads back to us, and takes the others of its backend', () => {

@@ -59,6 +59,10 @@ test('gives back what was saved, with its revision and time', async (t) => {
     },
     { ...declared('frontend', '__proto__', undefined), fault: 'is not JSON', remarks: ['a', 'b'] },
     { ...declared('host', 'ä\n"\u2028\ud800', [null, 1, 'PEM']), secrets: ['PEM'] },
+    {
+      ...declared('backend', 'c', { weight: '3' }),
+      references: [{ path: ['weight'], whole: true }],
+    },
   ]
   const { lastGood } = await openSaved(t, objects)
 

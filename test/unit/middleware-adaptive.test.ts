@@ -122,8 +122,8 @@ test('says what is wrong with its options', () => {
     tolerance: 1.5,
     smoothing: 0.2,
   })
-  assert.match(message({ min: 300 }), /^min: must not be above max, which is 200/)
-  assert.match(message({ initial: 500 }), /^initial: must be from min \(5\) to max \(200\)/)
+  assert.match(message({ min: 300 }), /^min: must not be above max$/)
+  assert.match(message({ initial: 500 }), /^initial: must be from min to max$/)
   assert.match(message({ initial: 0 }), /^initial: .*with 0 every request would be refused/)
   assert.match(message({ tolerance: 0.5 }), /^tolerance: must be a number from 1 to 10/)
   assert.match(message({ smoothing: NaN }), /^smoothing: must be a number/)

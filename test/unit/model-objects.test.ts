@@ -248,13 +248,16 @@ test('says every flaw of a backend, each with its place', () => {
         'timeouts/connect',
         'timeouts.connect: must be a duration such as 10s, 500ms or 1m30s, not "1x"',
       ],
-      ['servers/a', 'servers.a: a server cannot be at 169.254.169.254: it is a link-local address'],
+      [
+        'servers/a',
+        'servers.a: a server cannot be at "169.254.169.254": it is a link-local address',
+      ],
       ['servers/b/wieght', 'servers.b.wieght: unknown key "wieght", did you mean "weight"?'],
       ['servers/c/weight', 'servers.c.weight: must be a whole number from 1 to 1000, not 0'],
       ['servers/d', 'servers.d: must be a url, not nothing; write it as http://10.0.0.7:8080'],
       [
         'servers/f',
-        'servers.f: http://same:80 is already the server "e"; use weight to send it more',
+        'servers.f: "http://same:80" is already the server "e"; use weight to send it more',
       ],
       [
         'servers/g h',

@@ -129,7 +129,7 @@ test('says what is wrong with a server', () => {
     'labels: must be a map of names to texts, not a list',
   ])
   assert.deepEqual(parse('http://169.254.169.254'), [
-    'a server cannot be at 169.254.169.254: it is a link-local address',
+    'a server cannot be at "169.254.169.254": it is a link-local address',
   ])
   assert.match(parse('http://h', 'vote/s1')[0] ?? '', /^the id must be /)
 })

@@ -116,7 +116,7 @@ test('says what is wrong with a source, with its whole path and without a passwo
     [{ endpoints: 'u:pw@h:1' }, 'sources.etcd.endpoints: must be host:port, not what is written'],
     [
       { endpoints: 'h:70000' },
-      'sources.etcd.endpoints: the port must be from 1 to 65535, not 70000',
+      'sources.etcd.endpoints: the port must be from 1 to 65535, not "70000"',
     ],
     [{ ...etcd, prefx: '/' }, 'sources.etcd: unknown key "prefx", did you mean "prefix"?'],
     [
