@@ -5,7 +5,7 @@
  * A backend that is declared no more stays in force as long as the last good version of a frontend needs it: with the
  * servers that stood inside it, and without those that had names of their own and are gone.
  */
-import { refuseId } from '../model/object-id.ts'
+import { refuseTableId } from '../model/object-id.ts'
 import { flaw, refuse } from '../model/parsed.ts'
 import type { Flaw, Parsed } from '../model/parsed.ts'
 import { parseBackend } from '../model/schema.ts'
@@ -162,9 +162,13 @@ export function admitBackends(): AdmittedBackends {
         const [backend, id] = splitParts(entry.id)
         // It may have been replaced, or have gone, since.
         if (pools.get(backend)?.servers.get(id) !== entry) continue
-        const loop = entry.parsed === null ? null : findLoop(entry.parsed)
-        const against = loop === null ? [] : [flaw(['url'], loop)]
-        verdicts.settle('server', entry, firstFit(entry, findLoop), against)
+        try {
+          const loop = entry.parsed === null ? null : findLoop(entry.parsed)
+          const against = loop === null ? [] : [flaw(['url'], loop)]
+          verdicts.settle('server', entry, firstFit(entry, findLoop), against)
+        } catch (error) {
+          verdicts.fault('server', entry, error)
+        }
       }
       dirtyServers.clear()
       const over = new Set(handedOver)
@@ -174,7 +178,13 @@ export function admitBackends(): AdmittedBackends {
         const pool = pools.get(id)
         if (pool === undefined) continue
         const { standing } = pool
-        settlePool(id, pool, verdicts, findLoop)
+        try {
+          settlePool(id, pool, verdicts, findLoop)
+        } catch (error) {
+          // The pool stays as it was.
+          if (pool.entry !== null) verdicts.fault('backend', pool.entry, error)
+          else for (const one of pool.servers.values()) verdicts.fault('server', one, error)
+        }
         if (pool.standing !== standing) changed.add(id)
       }
       dirty.clear()
@@ -221,7 +231,7 @@ function loopInside(backend: Backend, findLoop: FindLoop): Flaw | null {
 
 export function parseServerPart(id: string, value: unknown): Parsed<Server> {
   const [backend, server] = splitParts(id)
-  const refused = refuseId(backend)
+  const refused = refuseTableId(backend)
   return refused === null ? parseServer(server, value) : refuse([flaw([], refused)])
 }
 

@@ -55,9 +55,13 @@ export function admitFrontends(): AdmittedFrontends {
   function settleChain(id: string, verdicts: Verdicts, around: Around): void {
     const isMissing = !frontends.has(id)
     for (const entry of chains.get(id)?.values() ?? []) {
-      settleNaming(partNaming, entry, verdicts, around)
-      const why = isMissing ? `waits for its frontend: "${id}" is not declared` : null
-      verdicts.object('middleware', entry, why, false)
+      try {
+        settleNaming(partNaming, entry, verdicts, around)
+        const why = isMissing ? `waits for its frontend: "${id}" is not declared` : null
+        verdicts.object('middleware', entry, why, false)
+      } catch (error) {
+        verdicts.fault('middleware', entry, error)
+      }
     }
   }
 
@@ -116,10 +120,15 @@ export function admitFrontends(): AdmittedFrontends {
       }
       for (const id of dirty) {
         const entry = frontends.get(id)
-        const part =
-          entry === undefined ? null : settleNaming(frontendNaming, entry, verdicts, around)
-        settleChain(id, verdicts, { ...around, spared: part?.backend ?? null })
-        table.put(id, part === null ? null : compose(part))
+        try {
+          const part =
+            entry === undefined ? null : settleNaming(frontendNaming, entry, verdicts, around)
+          settleChain(id, verdicts, { ...around, spared: part?.backend ?? null })
+          table.put(id, part === null ? null : compose(part))
+        } catch (error) {
+          // The route stays as it was.
+          if (entry !== undefined) verdicts.fault('frontend', entry, error)
+        }
       }
       dirty.clear()
       if (backends.hasWithdrawn()) backends.release(needed())

@@ -71,7 +71,6 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
     },
     settle(verdicts, world) {
       if (!isDirty) return false
-      isDirty = false
       for (const id of dirtyHosts) {
         const entry = hosts.get(id)
         if (entry !== undefined) {
@@ -81,14 +80,19 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
       dirtyHosts.clear()
       const ofHosts = certificates()
       for (const { entry, object, refused } of claimAddresses(listeners.values(), admin, world)) {
-        const whole = object === null ? null : compose(object, ofHosts)
-        const inForce = whole ?? (object === null ? null : (table.objects.get(entry.id) ?? null))
-        const against: Flaw[] = []
-        if (refused !== null) against.push({ message: refused, path: ['address'] })
-        else if (object !== null && whole === null) against.push(withoutCertificate)
-        verdicts.settle('listener', entry, inForce === null ? null : object, against)
-        table.put(entry.id, inForce)
+        try {
+          const whole = object === null ? null : compose(object, ofHosts)
+          const inForce = whole ?? (object === null ? null : (table.objects.get(entry.id) ?? null))
+          const against: Flaw[] = []
+          if (refused !== null) against.push({ message: refused, path: ['address'] })
+          else if (object !== null && whole === null) against.push(withoutCertificate)
+          verdicts.settle('listener', entry, inForce === null ? null : object, against)
+          table.put(entry.id, inForce)
+        } catch (error) {
+          verdicts.fault('listener', entry, error)
+        }
       }
+      isDirty = false
       const now = listening(table)
       const hasMoved = now !== judgedBy
       judgedBy = now

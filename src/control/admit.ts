@@ -26,6 +26,7 @@ import { admitFrontends } from './admit-frontends.ts'
 import { admitListeners } from './admit-listeners.ts'
 import { hasChangedFiles, openFiles } from './entry.ts'
 import type { Entry, Version } from './entry.ts'
+import type { OnFault } from './fault.ts'
 import { createLoopCheck } from './loop.ts'
 import type { Merge, MergedObject } from './merge.ts'
 import type { MiddlewarePart } from './middleware.ts'
@@ -42,6 +43,8 @@ export interface AdmissionWorld {
   /** The addresses of this machine's interfaces. */
   readonly localAddresses: () => ReadonlySet<string>
   readonly now: () => number
+  /** A throw met an object, which is set aside. */
+  readonly onFault?: OnFault
 }
 
 /** What may be different, and where to look it up. */
@@ -87,7 +90,7 @@ export function createAdmission(world: AdmissionWorld): Admission {
   const backends = admitBackends()
   const frontends = admitFrontends()
   let view = nowhere
-  const verdicts = createVerdicts(() => view, world.now)
+  const verdicts = createVerdicts(() => view, world.now, world.onFault ?? (() => {}))
 
   function note(kind: ObjectKind, object: MergedObject, files: ReturnType<typeof openFiles>): void {
     if (kind === 'listener' || kind === 'host') listening.note(kind, object, files)

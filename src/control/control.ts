@@ -8,12 +8,14 @@ import type { Listener } from '../model/snapshot.ts'
 import type { SourceReport } from '../observe/source-report.ts'
 import type { ObjectName } from '../providers/provider.ts'
 import type { Admission, SetAside } from './admit.ts'
+import { describeFault, type OnFault } from './fault.ts'
 import { emptySnapshot, uniteChanged } from './diff.ts'
 import type { ChangedIds } from './diff.ts'
 import { createJournal } from './journal.ts'
 import type { ControlLog } from './journal.ts'
 import { createMerge } from './merge.ts'
 import type { Publisher } from './publish.ts'
+import type { SourceView } from './verdicts.ts'
 import { toShown } from './secrets.ts'
 import type { Shown } from './secrets.ts'
 import { runSoon } from './soon.ts'
@@ -26,6 +28,8 @@ export interface ControlOptions {
   readonly admission: Admission
   readonly publisher: Publisher
   readonly log: ControlLog
+  /** A throw met a pass. */
+  readonly onFault?: OnFault
   /** How long the first table waits for sources that are required. */
   readonly startMs?: number
   /** ms since the epoch. */
@@ -78,7 +82,7 @@ const longestPauseMs = 50
 export function createControl(options: ControlOptions): Control {
   const { admission, publisher, log } = options
   const { now = Date.now, random = Math.random, sleep = sleepUntil } = options
-  const { startMs = 10_000, filesMs = 5000 } = options
+  const { startMs = 10_000, filesMs = 5000, onFault = () => {} } = options
   const journal = createJournal(log)
   const world = { now, random, sleep, log, written: admission.written }
   const waiting = new Map<Source, PromiseWithResolvers<void>>()
@@ -99,6 +103,8 @@ export function createControl(options: ControlOptions): Control {
   let published = emptySnapshot
   /** Before the start: what was admitted already. */
   let unpublished: ChangedIds | null = null
+  /** Why the last pass was not finished: what was in force before it stays. */
+  let fault: string | null = null
   /** What is different since the last pass, and since when. */
   let touched: ObjectName[] = []
   let changedAt = Infinity
@@ -130,12 +136,28 @@ export function createControl(options: ControlOptions): Control {
     changedAt = Math.min(changedAt, at)
   }
 
-  function pass(locate: (source: string) => Reading['locate'] = () => undefined): void {
+  function pass(locate: SourceView['locate'] = () => undefined): void {
     callOff?.()
     callOff = null
     const began = performance.now()
-    const names = merge.affected(touched)
+    const written = touched
     touched = []
+    try {
+      passOver(written, locate)
+      fault = null
+    } catch (error) {
+      // Looked at again with the next change, or with the next look at files.
+      touched = written.concat(touched)
+      fault = `a change ${describeFault(error)}; the table before it stays, and it is tried again`
+      onFault(null, error)
+      tell()
+    }
+    const tookMs = performance.now() - began
+    restUntil = performance.now() + Math.min(longestPauseMs, tookMs * pausePerPass)
+  }
+
+  function passOver(written: readonly ObjectName[], locate: SourceView['locate']): void {
+    const names = merge.affected(written)
     const { snapshot, changed } = admission.admit({ names, merge, locate, revision })
     unpublished = unpublished === null ? changed : uniteChanged(unpublished, changed)
     // Half of the sources is not what is declared: the first table waits for all of them.
@@ -147,8 +169,6 @@ export function createControl(options: ControlOptions): Control {
     tell()
     for (const source of unsaved) source.keep()
     unsaved.clear()
-    const tookMs = performance.now() - began
-    restUntil = performance.now() + Math.min(longestPauseMs, tookMs * pausePerPass)
   }
 
   function revision(source: string): string {
@@ -160,11 +180,24 @@ export function createControl(options: ControlOptions): Control {
       ...sources.flatMap((source) => source.problems()),
       ...merge.conflicts(),
       ...admission.remarks(),
+      ...(fault === null ? [] : [{ ...wholeTable, message: fault }]),
     ]
   }
 
+  function setAside(): readonly SetAside[] {
+    const faults = publisher.faults()
+    if (faults.length === 0) return admission.setAside()
+    const unplaced = faults.flatMap(({ kind, id, message, serving }) => {
+      const found = merge.find(kind, id)
+      if (found === null) return []
+      const { source, declared } = found
+      return { kind, id, message, serving, source, key: declared.key }
+    })
+    return [...admission.setAside(), ...unplaced]
+  }
+
   function tell(): void {
-    if (isStarted) journal.problems(() => [...problems(), ...admission.setAside()])
+    if (isStarted) journal.problems(() => [...problems(), ...setAside()])
   }
 
   function lose(source: Source, error: Error): void {
@@ -195,12 +228,12 @@ export function createControl(options: ControlOptions): Control {
   }
 
   function reports(): SourceReport[] {
-    const setAside = countBySource(admission.setAside())
+    const aside = countBySource(setAside())
     const conflicts = countBySource(merge.conflicts())
     return sources.map((source) => {
       const { name } = source
       return source.report({
-        setAside: setAside.get(name) ?? 0,
+        setAside: aside.get(name) ?? 0,
         conflicts: conflicts.get(name) ?? 0,
       })
     })
@@ -262,7 +295,7 @@ export function createControl(options: ControlOptions): Control {
       number: publisher.number(),
       inForce: publisher.inForce(),
       objects: shown(admission),
-      setAside: admission.setAside(),
+      setAside: setAside(),
       problems: [...sources.flatMap((source) => source.held()), ...problems()],
       threadProblems: publisher.threadProblems(),
       sources: reports(),
@@ -272,6 +305,8 @@ export function createControl(options: ControlOptions): Control {
     stop,
   }
 }
+
+const wholeTable = { kind: 'source', id: '', source: '', key: 'table' } as const
 
 function* shown(admission: Admission): Generator<Shown> {
   for (const version of admission.inForce()) yield toShown(version)

@@ -7,6 +7,7 @@ import type { Flaw, Parsed } from '../model/parsed.ts'
 import { parseReferred } from '../model/referred.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
 import { isEqual } from './equal.ts'
+import { describeFault } from './fault.ts'
 import type { MergedObject } from './merge.ts'
 
 /** A version of an object that is in force, and where it came from. */
@@ -92,17 +93,11 @@ export function noteDeclared<T>(
     known.source = source
     return known
   }
-  const { fault } = declared
   const named = new Map<string, string | null>()
-  const parsed =
-    fault === undefined
-      ? parseReferred(declared.value, declared.references ?? none, (value) =>
-          parse(id, value, (path) => {
-            named.set(path, files.peek(source, path))
-            return files.read(source, path)
-          }),
-        ).parsed
-      : { ok: false as const, problems: [flaw([], fault)] }
+  const parsed = parseDeclared(id, declared, parse, (path) => {
+    named.set(path, files.peek(source, path))
+    return files.read(source, path)
+  })
   const live = known?.live ?? null
   return {
     id,
@@ -113,6 +108,30 @@ export function noteDeclared<T>(
     files: named.size === 0 ? null : named,
     live,
   }
+}
+
+function parseDeclared<T>(
+  id: string,
+  { fault, value, references = none }: DeclaredObject,
+  parse: Parse<T>,
+  read: (path: string) => string,
+): Parsed<T> {
+  if (fault !== undefined) return { ok: false, problems: [flaw([], fault)] }
+  try {
+    return parseReferred(value, references, (written) => parse(id, written, read)).parsed
+  } catch (error) {
+    return { ok: false, problems: [faultFlaw(error)] }
+  }
+}
+
+/** A throw that met the entry: what is written is not looked at again until it is written otherwise. */
+export function setFault(entry: Entry<unknown>, error: unknown): void {
+  entry.parsed = null
+  entry.flaws = [faultFlaw(error)]
+}
+
+function faultFlaw(error: unknown): Flaw {
+  return { message: describeFault(error), path: [], thrown: error }
 }
 
 export function hasChangedFiles({ files, source }: Entry<unknown>, now: Files): boolean {
@@ -128,9 +147,13 @@ function isAsBefore<T>(
   files: Files,
 ): boolean {
   if (declared.fault !== entry.declared.fault) return false
-  if (!isEqual(entry.declared.value, declared.value)) return false
-  // A literal is not read as a reference is.
-  if (!isEqual(entry.declared.references, declared.references)) return false
+  try {
+    if (!isEqual(entry.declared.value, declared.value)) return false
+    // A literal is not read as a reference is.
+    if (!isEqual(entry.declared.references, declared.references)) return false
+  } catch {
+    return false
+  }
   return entry.files === null || (entry.source === source && !hasChangedFiles(entry, files))
 }
 

@@ -129,10 +129,15 @@ export function isTouched<T>(
   changed: ReadonlySet<string>,
   backendOf: Around['backendOf'],
 ): boolean {
-  return (
-    (parsed !== null && named(parsed).some(({ name }) => changed.has(backendOf(source, name)))) ||
-    (live !== null && named(live.object).some(({ name }) => changed.has(name)))
-  )
+  try {
+    return (
+      (parsed !== null && named(parsed).some(({ name }) => changed.has(backendOf(source, name)))) ||
+      (live !== null && named(live.object).some(({ name }) => changed.has(name)))
+    )
+  } catch {
+    // What throws here does so again where it is settled, and is set aside there.
+    return true
+  }
 }
 
 function toIdleFlaw({ name, place }: Named): Flaw {

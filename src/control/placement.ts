@@ -11,6 +11,7 @@ import type {
 } from '../model/snapshot.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { Changes } from './diff.ts'
+import type { OnFault } from './fault.ts'
 import { createSlots, slotsOf } from './slots.ts'
 import { createStates } from './states.ts'
 
@@ -33,6 +34,8 @@ export interface PlacedPool extends PlacedId {
 export interface Placement {
   /** Slots for what comes, retirement for what goes with the number; answers with what the threads are told. */
   apply(before: Snapshot, after: Snapshot, changes: Changes, number: number): Delta
+  /** What of it can be placed. The rest is told one by one, and stays as it was. */
+  sift(changes: Changes, onFault: OnFault): Changes
   /** What a thread is told that knows nothing yet. */
   toDelta(changes: Changes, number: number): Delta
   list(snapshot: Snapshot): PlacedObjects
@@ -124,6 +127,32 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
         }
       }
       return toDelta(changes, number)
+    },
+    sift({ upserts, deletes }, onFault) {
+      const placeable = <T extends { readonly id: string }>(
+        kind: 'listener' | 'backend' | 'frontend',
+        objects: readonly T[],
+        place: (object: T) => unknown,
+      ): readonly T[] => {
+        const failed = new Set<T>()
+        for (const object of objects) {
+          try {
+            place(object)
+          } catch (error) {
+            failed.add(object)
+            onFault({ kind, id: object.id }, error)
+          }
+        }
+        return failed.size === 0 ? objects : objects.filter((object) => !failed.has(object))
+      }
+      return {
+        upserts: {
+          listeners: placeable('listener', upserts.listeners, placeListener),
+          backends: placeable('backend', upserts.backends, placeBackend),
+          frontends: placeable('frontend', upserts.frontends, placeFrontend),
+        },
+        deletes,
+      }
     },
     toDelta,
     list: (snapshot) => ({

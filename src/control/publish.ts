@@ -8,6 +8,7 @@ import type { Backend, Delta, Frontend, Listener, Snapshot } from '../model/snap
 import type { AddedMemory, BoardSize, Scoreboard } from '../scoreboard/scoreboard.ts'
 import { diffSnapshots, emptySnapshot, uniteChanged } from './diff.ts'
 import type { ChangedIds, Changes } from './diff.ts'
+import { describeFault, type OnFault } from './fault.ts'
 import { createAcknowledgements } from './in-force.ts'
 import { createOutbox } from './outbox.ts'
 import type { Outbox } from './outbox.ts'
@@ -39,6 +40,17 @@ export interface PublisherOptions {
   readonly conflateMs?: number
   /** How often retired slots are looked at. */
   readonly sweepMs?: number
+  /** A throw met an object, which stays as it was; or all of a number, which is then not posted. */
+  readonly onFault?: OnFault
+}
+
+/** An object that could not be published: what of it is in force stays. */
+export interface Unpublished {
+  readonly kind: 'listener' | 'backend' | 'frontend'
+  readonly id: string
+  readonly message: string
+  /** An older version of it is in force. */
+  readonly serving: boolean
 }
 
 export interface PublisherListener {
@@ -69,6 +81,8 @@ export interface Publisher {
   whenInForce(number: number): Promise<void>
   /** What the threads reported with their last acknowledgement, each text once. */
   threadProblems(): readonly string[]
+  /** What could not be published, until it is written otherwise. */
+  faults(): readonly Unpublished[]
   /** All that the last number posted stands for, with its slots. */
   placed(): PlacedObjects
   listen(listener: PublisherListener): void
@@ -76,7 +90,7 @@ export interface Publisher {
 }
 
 export function createPublisher(scoreboard: Scoreboard, options: PublisherOptions = {}): Publisher {
-  const { conflateMs = 5, sweepMs = 1000 } = options
+  const { conflateMs = 5, sweepMs = 1000, onFault = () => {} } = options
   const placement = createPlacement(scoreboard)
   const listeners: PublisherListener[] = []
   const attached = new Map<number, Outbox>()
@@ -96,6 +110,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   let pending: Pending | null = null
   let callOff: (() => void) | null = null
   let flushedAt = -Infinity
+  const unpublished = new Map<string, Unpublished>()
   /** Everything as one delta, kept for the other threads that start at the same time; until the next sweep. */
   let whole: { number: number; parts: readonly Part[] } | null = null
 
@@ -114,15 +129,47 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     if (pending === null) return
     const next = pending
     pending = null
-    const changes = diffSnapshots(current, next.snapshot, next.changed)
+    try {
+      post(next)
+    } catch (error) {
+      // With the next snapshot it is tried again.
+      pending = next
+      onFault(null, error)
+    }
+  }
+
+  function post(next: Pending): void {
+    const declared = diffSnapshots(current, next.snapshot, next.changed)
+    for (const key of idsOf(declared)) unpublished.delete(key)
+    const changes = placement.sift(declared, setAside)
+    const delta = placement.apply(current, next.snapshot, changes, number + 1)
     number++
     changedAt.set(number, next.changedAt)
-    const delta = placement.apply(current, next.snapshot, changes, number)
     applyChanges(current, changes)
-    for (const listener of listeners) listener.onPlaced?.(delta)
+    hear((listener) => listener.onPlaced?.(delta))
     const parts = attached.size === 0 ? [] : splitDelta(delta, number - 1)
     for (const outbox of attached.values()) outbox.push(parts)
-    for (const listener of listeners) listener.onPublished?.(number, changes, delta)
+    hear((listener) => listener.onPublished?.(number, changes, delta))
+  }
+
+  /** One that throws keeps nothing from the others, nor from the threads. */
+  function hear(tell: (listener: PublisherListener) => void): void {
+    for (const listener of listeners) {
+      try {
+        tell(listener)
+      } catch (error) {
+        onFault(null, error)
+      }
+    }
+  }
+
+  function setAside(object: Parameters<OnFault>[0], error: unknown): void {
+    onFault(object, error)
+    if (object === null) return
+    const { kind, id } = object
+    if (kind !== 'listener' && kind !== 'backend' && kind !== 'frontend') return
+    const serving = current[`${kind}s`].has(id)
+    unpublished.set(`${kind} ${id}`, { kind, id, message: describeFault(error), serving })
   }
 
   /** The number that is in force, once more: what is gone from the scoreboard goes with it. */
@@ -148,7 +195,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       changedAt.delete(candidate)
     }
     if (oldest === Infinity) return
-    for (const listener of listeners) listener.onInForce?.(reached, oldest)
+    hear((listener) => listener.onInForce?.(reached, oldest))
   }
 
   return {
@@ -196,6 +243,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     inForce: () => acknowledged.least(),
     whenInForce: (wanted) => acknowledged.whenLeast(wanted),
     threadProblems: () => [...new Set([...reported.values()].flat())],
+    faults: () => [...unpublished.values()],
     placed: () => placement.list(current),
     listen(listener) {
       listeners.push(listener)
@@ -206,6 +254,13 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       pending = null
       clearInterval(sweeper)
     },
+  }
+}
+
+function* idsOf({ upserts, deletes }: Changes): Generator<string> {
+  for (const kind of ['listener', 'backend', 'frontend'] as const) {
+    for (const { id } of upserts[`${kind}s`]) yield `${kind} ${id}`
+    for (const id of deletes[`${kind}s`]) yield `${kind} ${id}`
   }
 }
 

@@ -3,7 +3,9 @@ import type { Flaw } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
 import { hideReferred } from '../model/referred.ts'
 import type { Declaration, DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
+import { setFault } from './entry.ts'
 import type { Entry } from './entry.ts'
+import type { OnFault } from './fault.ts'
 
 export interface SetAside extends Problem {
   /** Whether a last good version of the object is in force. */
@@ -20,6 +22,8 @@ export interface SourceView {
 export interface Verdicts {
   /** Puts `object` in force for the entry (null: nothing) and notes what was against what is written. */
   settle<T>(kind: ObjectKind, entry: Entry<T>, object: T | null, against: readonly Flaw[]): void
+  /** A throw met the entry: it is set aside, and what of it is in force stays. */
+  fault(kind: ObjectKind, entry: Entry<unknown>, error: unknown): void
   /** Notes what is against an object beyond itself (its address is taken twice); nothing takes it back. */
   object(kind: ObjectKind, entry: Entry<unknown>, against: string | null, serving: boolean): void
   forget(kind: ObjectKind, id: string): void
@@ -30,7 +34,11 @@ export interface Verdicts {
   remarks(): readonly Problem[]
 }
 
-export function createVerdicts(view: () => SourceView, now: () => number): Verdicts {
+export function createVerdicts(
+  view: () => SourceView,
+  now: () => number,
+  onFault: OnFault,
+): Verdicts {
   const own = new Map<string, readonly SetAside[]>()
   const beyond = new Map<string, readonly SetAside[]>()
   const remarks = new Map<string, readonly Problem[]>()
@@ -48,7 +56,7 @@ export function createVerdicts(view: () => SourceView, now: () => number): Verdi
     else into.set(name, items)
   }
 
-  return {
+  const verdicts: Verdicts = {
     settle(kind, entry, object, against) {
       const { declared, source } = entry
       if (object === null) entry.live = null
@@ -62,6 +70,9 @@ export function createVerdicts(view: () => SourceView, now: () => number): Verdi
       const flaws = entry.parsed === null ? entry.flaws : against
       const serving = object !== null
       const name = `${kind} ${entry.id}`
+      for (const { thrown } of flaws) {
+        if (thrown !== undefined) onFault({ kind, id: entry.id }, thrown)
+      }
       note(
         own,
         name,
@@ -74,6 +85,10 @@ export function createVerdicts(view: () => SourceView, now: () => number): Verdi
           toProblem(declared, source, { message, path: [] }),
         ),
       )
+    },
+    fault(kind, entry, error) {
+      setFault(entry, error)
+      verdicts.settle(kind, entry, entry.live?.object ?? null, [])
     },
     object(kind, entry, against, serving) {
       const flaws = against === null ? [] : [{ message: against, path: [] }]
@@ -95,4 +110,5 @@ export function createVerdicts(view: () => SourceView, now: () => number): Verdi
       }),
     remarks: () => [...remarks.values()].flat(),
   }
+  return verdicts
 }

@@ -6,7 +6,7 @@
 import type { Front, FrontHandler } from '../front/front.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import type { Address, Listener, Placed } from '../model/snapshot.ts'
-import { listenProblem } from './listen-problem.ts'
+import { applyProblem, listenProblem } from './listen-problem.ts'
 
 export interface FrontsOptions {
   readonly create: (placed: Placed<Listener>) => Front
@@ -17,6 +17,8 @@ export interface FrontsOptions {
   readonly onMoved: () => void
   /** The problems are other ones than the last change left. */
   readonly onProblems: () => void
+  /** A throw met a listener, which stays as it was. */
+  readonly onFault: (error: unknown) => void
 }
 
 interface Waiting {
@@ -34,6 +36,8 @@ export class Fronts {
   readonly #waiting = new Map<string, Waiting>()
   /** Changes and tries, one after another. */
   #turn: Promise<void> = Promise.resolve()
+  /** What a throw kept from being opened or changed, by id. */
+  readonly #faults = new Map<string, string>()
   #timer: NodeJS.Timeout | null = null
   #isClosing = false
 
@@ -51,18 +55,35 @@ export class Fronts {
     if (this.#isClosing) return
     for (const id of deletes) {
       this.#waiting.delete(id)
+      this.#faults.delete(id)
       this.#leave(id)
     }
-    for (const placed of upserts) {
-      const { object } = placed
-      const front = this.#open.get(object.id)
-      if (front?.fits(object) === true) {
-        this.#waiting.delete(object.id)
-        front.update(object, this.#options.handlerFor(object))
-      } else this.#waiting.set(object.id, { front: this.#options.create(placed), problem: '' })
-    }
+    for (const placed of upserts) this.#attempt(placed.object.id, () => this.#upsert(placed))
     await this.#bindWaiting()
-    for (const { object } of upserts) if (this.#waiting.has(object.id)) this.#updateOld(object)
+    for (const { object } of upserts) {
+      if (!this.#waiting.has(object.id)) continue
+      this.#attempt(object.id, () => this.#updateOld(object))
+    }
+  }
+
+  #upsert(placed: Placed<Listener>): void {
+    const { object } = placed
+    const front = this.#open.get(object.id)
+    if (front?.fits(object) === true) {
+      this.#waiting.delete(object.id)
+      front.update(object, this.#options.handlerFor(object))
+    } else this.#waiting.set(object.id, { front: this.#options.create(placed), problem: '' })
+  }
+
+  /** A throw concerns one listener alone. */
+  #attempt(id: string, act: () => void): void {
+    try {
+      act()
+      this.#faults.delete(id)
+    } catch (error) {
+      this.#faults.set(id, applyProblem(`listener "${id}"`, error))
+      this.#options.onFault(error)
+    }
   }
 
   /** All that the old front of one that could not move can take over of its new settings. */
@@ -169,7 +190,8 @@ export class Fronts {
 
   /** Why listeners are not bound as declared, one line each. */
   problems(): string[] {
-    return [...this.#waiting.values()].map(({ problem }) => problem)
+    const unbound = [...this.#waiting.values()].map(({ problem }) => problem)
+    return [...unbound, ...this.#faults.values()]
   }
 
   /** Those that are bound, by id. */

@@ -9,7 +9,7 @@ import { answerOfError } from '../http/answer.ts'
 import { Deadlines } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { Address, Delta, Listener, Placed } from '../model/snapshot.ts'
+import type { Address, Delta, Listener, Placed, PlacedBackend } from '../model/snapshot.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
@@ -24,6 +24,7 @@ import { Forward, type OnEnded } from './forward.ts'
 import { Fronts } from './fronts.ts'
 import { Route, type RouteContext } from './route.ts'
 import { compileScope, type Scope } from './scope.ts'
+import { applyProblem } from './listen-problem.ts'
 import { countReason, NOWHERE, recordOf } from './tally.ts'
 
 export interface GatewayOptions {
@@ -39,8 +40,8 @@ export interface GatewayOptions {
   readonly onRecord: ((record: AccessRecord) => void) | null
   /** A listener that could not be bound was tried again, and these are all that are left. */
   readonly onProblems: (problems: readonly string[]) => void
-  /** A fault of ours, caught in one exchange. */
-  readonly onFault: (error: unknown) => void
+  /** A fault of ours, caught in one exchange, or in one object of a change. */
+  readonly onFault: (error: unknown, at: 'exchange' | 'apply') => void
 }
 
 export class Gateway implements FrontHandler {
@@ -50,6 +51,8 @@ export class Gateway implements FrontHandler {
   readonly #table = new RoutingTable<Route>()
   readonly #pools = new Map<string, Pool>()
   readonly #own = new OwnAddresses()
+  /** What a throw kept from coming into force, by what it is. */
+  readonly #faults = new Map<string, string>()
   readonly #fronts: Fronts
   /** The board's clock. */
   readonly #now: () => number
@@ -75,6 +78,7 @@ export class Gateway implements FrontHandler {
       reusePort: options.reusePort,
       onMoved: () => this.#noteOwn(),
       onProblems: () => options.onProblems(this.problems()),
+      onFault: (error) => options.onFault(error, 'apply'),
     })
     this.#noteOwn()
     const { onRecord } = options
@@ -100,7 +104,7 @@ export class Gateway implements FrontHandler {
         this.#refuse(exchange, new ExchangeError('NO_ROUTE', detail))
       }
     } catch (error) {
-      this.#options.onFault(error)
+      this.#options.onFault(error, 'exchange')
       if (!exchange.answered)
         this.#refuse(exchange, new ExchangeError('INTERNAL', 'a fault of the proxy'))
     }
@@ -125,26 +129,47 @@ export class Gateway implements FrontHandler {
     this.#board.add(added)
     const { upserts, deletes } = delta
     for (const placed of upserts.backends) {
-      const pool = this.#pools.get(placed.object.id)
-      if (pool !== undefined) pool.update(placed)
-      else this.#pools.set(placed.object.id, this.#createPool(placed))
+      this.#attempt(`backend "${placed.object.id}"`, () => this.#upsertBackend(placed))
     }
     for (const placed of upserts.frontends) {
       const { id, route, priority } = placed.object
-      const compiled = new Route(placed, this.#routes)
-      this.#table.upsert(id, route, priority, compiled)
+      this.#attempt(`frontend "${id}"`, () =>
+        this.#table.upsert(id, route, priority, new Route(placed, this.#routes)),
+      )
     }
-    for (const id of deletes.frontends) this.#table.delete(id)
+    for (const id of deletes.frontends) {
+      this.#table.delete(id)
+      this.#faults.delete(`frontend "${id}"`)
+    }
     for (const id of deletes.backends) {
       this.#pools.get(id)?.retire()
       this.#pools.delete(id)
+      this.#faults.delete(`backend "${id}"`)
     }
     await this.#fronts.change(upserts.listeners, deletes.listeners)
   }
 
+  /** A throw concerns one object alone: it stays as it was, and the rest of the delta comes into force. */
+  #attempt(name: string, apply: () => void): void {
+    try {
+      apply()
+      this.#faults.delete(name)
+    } catch (error) {
+      this.#faults.set(name, applyProblem(name, error))
+      this.#options.onFault(error, 'apply')
+    }
+  }
+
+  #upsertBackend(placed: PlacedBackend): void {
+    const { id } = placed.object
+    const pool = this.#pools.get(id)
+    if (pool !== undefined) pool.update(placed)
+    else this.#pools.set(id, this.#createPool(placed))
+  }
+
   /** All that is not in force, one line each. */
   problems(): string[] {
-    return this.#fronts.problems()
+    return [...this.#fronts.problems(), ...this.#faults.values()]
   }
 
   #createPool(placed: ConstructorParameters<typeof Pool>[0]): Pool {

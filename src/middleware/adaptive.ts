@@ -75,9 +75,7 @@ export const adaptive: MiddlewareKind<GradientSpec> = {
 
 /** What the control plane runs an `AdaptiveLimit` with, of a spec that was admitted. */
 export function adaptiveSpecOf(options: unknown): GradientSpec {
-  const parsed = parseWith(schema, options)
-  if (parsed.ok) return parsed.value
-  throw new Error(`an adaptive limit was admitted with bad options: ${parsed.message}`)
+  return options as GradientSpec
 }
 
 /** An answer of a server, or that there was none in time. The proxy's own answers and failures are quick for other reasons. */

@@ -27,7 +27,7 @@ import { respondAnswer, type RespondOptions, respondOptions } from './respond.ts
 interface BreakerOptions {
   readonly condition: string
   readonly requests: number
-  /** Durations as text: options are read again where they are compiled, and a bare number would be seconds. */
+  /** Durations as text, so that what is filled in reads back as the same: a bare number would be seconds. */
   readonly check: string
   readonly tripped: string
   readonly recovery: string
@@ -123,9 +123,13 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
 
 /** For the control plane, of options that were admitted. */
 export function breakerSpecOf(options: unknown): BreakerSpec {
-  const parsed = parseWith(form, options)
-  if (parsed.ok) return toBreakerSpec(parsed.value)
-  throw new Error(`a breaker was admitted with bad options: ${parsed.message}`)
+  const { check, tripped, recovery, ...rest } = options as BreakerOptions
+  return toBreakerSpec({
+    ...rest,
+    check: durationMs(check),
+    tripped: durationMs(tripped),
+    recovery: durationMs(recovery),
+  })
 }
 
 function conditionOf(options: BreakerOptions): Condition {

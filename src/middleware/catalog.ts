@@ -43,21 +43,19 @@ const CATALOG: ReadonlyMap<string, Entry> = new Map(
 
 function entry<T>(one: MiddlewareKind<T>): [string, Entry] {
   const { kind, parse, compile, state, identity, backends } = one
+  // Parsed once, at admission. A second parse could refuse what admission itself has changed since: a backend's name grows
+  // by its source's.
+  const admitted = (options: unknown): T => options as T
 
-  function read(options: unknown): T {
-    const parsed = parse(options)
-    if (parsed.ok) return parsed.value
-    throw new Error(`middleware ${kind} was admitted with bad options: ${parsed.message}`)
-  }
   return [
     kind,
     {
       parse,
-      compile: (options, surroundings) => compile(read(options), surroundings),
+      compile: (options, surroundings) => compile(admitted(options), surroundings),
       state: state ?? null,
-      identity: (options) => (identity === undefined ? options : identity(read(options))),
-      named: (options) => backends?.named(read(options)) ?? [],
-      renamed: (options, rename) => backends?.renamed(read(options), rename) ?? options,
+      identity: (options) => (identity === undefined ? options : identity(admitted(options))),
+      named: (options) => backends?.named(admitted(options)) ?? [],
+      renamed: (options, rename) => backends?.renamed(admitted(options), rename) ?? options,
     },
   ]
 }

@@ -11,7 +11,7 @@ export function atMost(description: string, most: number): z.ZodType<number> {
     .pipe(whole(description, 1, most))
 }
 
-/** Kept as text, because options are read again where they are compiled and a bare number would be seconds. */
+/** Kept as text, so that what is filled in reads back as the same: a bare number would be seconds. */
 export function durationText(
   description: string,
   normal: string,

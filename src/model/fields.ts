@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { parseAddress } from './address.ts'
 import { parseDuration } from './duration.ts'
-import { refuseId } from './object-id.ts'
+import { refuseTableId } from './object-id.ts'
 import { quote, type Path } from './parsed.ts'
 import { bad, good, type Scalar } from './scalar.ts'
 import { parseShare } from './share.ts'
@@ -164,7 +164,7 @@ export function reference(description: string): z.ZodType<string> {
   return scalar(
     (value) => {
       if (typeof value !== 'string') return bad(`must be an id, not ${quote(value)}`)
-      const reason = refuseId(value)
+      const reason = refuseTableId(value)
       return reason === null ? good(value) : bad(reason)
     },
     { type: 'string', description },

@@ -2,6 +2,7 @@
 import { quote } from './parsed.ts'
 
 const ID = /^[A-Za-z0-9._@:-]{1,128}$/
+const MAX_LENGTH = 128
 
 /** Keys that reach an object's prototype where code is careless; never an id, never an option. */
 const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
@@ -15,4 +16,11 @@ export function refuseId(id: string): string | null {
   if (FORBIDDEN.has(id)) return `the id ${quote(id)} is reserved`
   if (ID.test(id)) return null
   return `the id must be 1 to 128 letters, digits or any of . _ - @ :, not ${quote(id)}`
+}
+
+/** The same of a name in the table, which may be an id with the source that it is declared in: `b@redis`. */
+export function refuseTableId(name: string): string | null {
+  const at = name.lastIndexOf('@')
+  if (at <= 0 || name.length <= MAX_LENGTH) return refuseId(name)
+  return refuseId(name.slice(0, at)) ?? refuseId(name.slice(at + 1))
 }

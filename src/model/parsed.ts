@@ -10,6 +10,8 @@ export interface Flaw {
   readonly message: string
   /** From the object down: `['timeouts', 'head']`. */
   readonly path: Path
+  /** What a parser threw: a fault of ours, and none of who wrote the object. */
+  readonly thrown?: unknown
 }
 
 export type Parsed<T> =

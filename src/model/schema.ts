@@ -6,7 +6,7 @@ import { backendSchema } from './backend.ts'
 import { readAuthorities, readCertificate, type ReadPem } from './certificate.ts'
 import { frontendSchema } from './frontend.ts'
 import { listenerSchema } from './listener.ts'
-import { refuseId } from './object-id.ts'
+import { refuseId, refuseTableId } from './object-id.ts'
 import { flaw, parseWith, refuse, type Flaw, type Parsed } from './parsed.ts'
 import type { Backend, Certificate, Frontend, Listener } from './snapshot.ts'
 
@@ -54,7 +54,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
 
 /** `read` as for listeners, for the file of authorities. */
 export function parseBackend(id: string, value: unknown, read: ReadPem): Parsed<Backend> {
-  const refused = refuseId(id)
+  const refused = refuseTableId(id)
   if (refused !== null) return refuse([flaw([], refused)])
   const form = parseWith(backendSchema, value)
   if (!form.ok) return form

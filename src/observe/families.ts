@@ -20,6 +20,8 @@ export interface MetricsStatus {
   /** Serving threads by state. */
   readonly workers: Readonly<Record<string, number>>
   readonly workerRestarts: number
+  /** Throws of our own code that were caught, by where they were met. */
+  readonly faults: Readonly<Record<string, number>>
   /** Log lines that could not be written. */
   readonly droppedLogLines: number
   /** Event loop delay by thread, where it is measured. */
@@ -216,6 +218,13 @@ export const FAMILIES: readonly Family[] = [
     'counter',
     'Serving threads that died and were started again, from the control plane',
     (of) => [{ value: of.status.workerRestarts }],
+  ),
+  family(
+    'sluice_faults_total',
+    'counter',
+    'Faults of the proxy itself that were caught and kept to one object or exchange, by where they were met; each is worth a report, from the control plane',
+    ({ status: { faults } }) =>
+      Object.entries(faults).map(([stage, value]) => ({ value, labels: { stage } })),
   ),
   family(
     'sluice_event_loop_delay_seconds',

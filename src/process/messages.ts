@@ -43,8 +43,8 @@ export type FromThread =
   | { readonly kind: 'lines'; readonly lines: string }
   /** Something that an operator should know. */
   | { readonly kind: 'notice'; readonly text: string }
-  /** A fault of ours, caught in one exchange. */
-  | { readonly kind: 'fault'; readonly stack: string }
+  /** A fault of ours, caught in one exchange, or in one object of a change. */
+  | { readonly kind: 'fault'; readonly at: 'exchange' | 'apply'; readonly stack: string }
   /** How long the thread's event loop was held up, over the last second. */
   | { readonly kind: 'loop'; readonly p99Ms: number; readonly maxMs: number }
   | { readonly kind: 'drained' }

@@ -1,6 +1,7 @@
 /** The admin of a running program: what it shows is asked of its parts. */
 import { type Admin, createAdmin } from '../admin/server.ts'
 import type { Control } from '../control/control.ts'
+import type { Faults } from '../control/fault.ts'
 import type { Guards } from '../control/guard/guards.ts'
 import type { Publisher } from '../control/publish.ts'
 import type { Settings } from '../model/settings.ts'
@@ -19,6 +20,7 @@ export interface AdminParts {
   readonly threads: Threads
   readonly sink: Sink
   readonly log: Log
+  readonly faults: Pick<Faults, 'counts'>
   readonly version: string
 }
 
@@ -26,7 +28,8 @@ export function openAdmin(
   parts: AdminParts,
   state: () => 'starting' | 'ready' | 'draining',
 ): Promise<Admin> {
-  const { settings, scoreboard, publisher, guards, control, threads, sink, log, version } = parts
+  const { settings, scoreboard, publisher, guards, control, threads, sink, log, faults, version } =
+    parts
   let lastChangeAt: number | null = null
   const metrics = createMetrics({
     scoreboard,
@@ -40,6 +43,7 @@ export function openAdmin(
         sources: control.sources(),
         workers,
         workerRestarts: restarts,
+        faults: faults.counts(),
         droppedLogLines: sink.dropped,
         eventLoopDelays,
       }

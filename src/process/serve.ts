@@ -6,6 +6,7 @@ import type { Admin } from '../admin/server.ts'
 import { createAdmission } from '../control/admit.ts'
 import { type Control, createControl } from '../control/control.ts'
 import { readLocalAddresses } from '../control/local-addresses.ts'
+import { createFaults } from '../control/fault.ts'
 import { createGuards } from '../control/guard/guards.ts'
 import { createProbe } from '../control/guard/probe.ts'
 import { sendHook } from '../control/guard/webhook.ts'
@@ -87,7 +88,8 @@ async function run(
     () => sink.reopen(),
   )
   const scoreboard = new Scoreboard(Math.max(1, settings.workers), systemMs())
-  const publisher = createPublisher(scoreboard)
+  const faults = createFaults(log, () => performance.now())
+  const publisher = createPublisher(scoreboard, { onFault: faults.at('publish') })
   const guards = createGuards({
     scoreboard,
     publisher,
@@ -98,6 +100,7 @@ async function run(
     stallOfThreads: () => threads.stallMs(),
     probe: createProbe(options.version),
     sendHook,
+    onFault: faults.at('guard'),
   })
   const control = createControl({
     sources: await openSources(options.config, settings),
@@ -107,15 +110,17 @@ async function run(
       admin: settings.admin.address,
       localAddresses: readLocalAddresses,
       now: Date.now,
+      onFault: faults.at('admit'),
     }),
     publisher,
     log,
+    onFault: faults.at('admit'),
   })
   // In line, a pause of the main thread would be one of the requests.
   const tidy = settings.workers > 0 ? createTidy() : null
   publisher.listen({ onInForce: () => tidy?.soon() })
   const writeLines = (lines: string): void => sink.write(lines)
-  const threads = createThreads({ settings, scoreboard, publisher, log, writeLines })
+  const threads = createThreads({ settings, scoreboard, publisher, log, faults, writeLines })
   reload = (): void => {
     log.info({}, 'reloading')
     control.reload()
@@ -139,6 +144,7 @@ async function run(
       threads,
       sink,
       log,
+      faults,
     }
     await control.open()
     const opened = await openAdmin(parts, () => state)

@@ -38,14 +38,21 @@ export function createServingThread(
     reusePort: start.reusePort,
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
     onProblems: () => post({ kind: 'listeners', ...listening() }),
-    onFault: (fault) => post({ kind: 'fault', stack: stackOf(fault) }),
+    onFault: tellFault,
   })
   hearOfSharedRates((text) => post({ kind: 'notice', text }))
   let applied = Promise.resolve()
   let lastNumber = 0
+  /** A part of a change that came into force not at all. */
+  let fault: string | null = null
+
+  function tellFault(error: unknown, at: 'exchange' | 'apply'): void {
+    post({ kind: 'fault', at, stack: stackOf(error) })
+  }
 
   function listening(): Omit<Extract<FromThread, { kind: 'listeners' }>, 'kind'> {
-    return { number: lastNumber, problems: gateway.problems(), ports: gateway.ports() }
+    const problems = fault === null ? gateway.problems() : [...gateway.problems(), fault]
+    return { number: lastNumber, problems, ports: gateway.ports() }
   }
 
   const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
@@ -61,8 +68,23 @@ export function createServingThread(
   const tidy = createTidy()
   let isFresh = true
 
-  /** One after another, and requests in between: a large delta comes in many parts. */
-  async function apply({ number, delta: text, added }: Update): Promise<void> {
+  /**
+   * One after another, and requests in between: a large delta comes in many parts. It is acknowledged whatever met it: a thread
+   * that ended over a change would end over it again, and with it every connection.
+   */
+  async function apply(update: Update): Promise<void> {
+    try {
+      await bring(update)
+    } catch (error) {
+      fault = `table ${update.number} is not wholly in force in thread ${start.thread}: a fault of the proxy met it, see the log`
+      tellFault(error, 'apply')
+    }
+    lastNumber = update.number
+    post({ kind: 'applied', ...listening() })
+    await nextTurn()
+  }
+
+  async function bring({ delta: text, added }: Update): Promise<void> {
     const delta = JSON.parse(text) as Delta
     if (isFresh && delta.upserts.listeners.length > 0) {
       // All but the listeners of the first table has come. Whoever is in line shares the main thread, and its admin.
@@ -70,9 +92,6 @@ export function createServingThread(
       isFresh = false
     }
     await gateway.apply(delta, added)
-    lastNumber = number
-    post({ kind: 'applied', ...listening() })
-    await nextTurn()
   }
 
   function drain(): void {

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
+import type { Faults } from '../control/fault.ts'
 import type { Publisher } from '../control/publish.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Log } from '../observe/log.ts'
@@ -18,6 +19,7 @@ export interface ThreadsOptions {
   readonly scoreboard: Scoreboard
   readonly publisher: Publisher
   readonly log: Log
+  readonly faults: Pick<Faults, 'note'>
   readonly writeLines: (lines: string) => void
   /** The worker's entry; tests bring one that can be made to fail. */
   readonly entry?: URL
@@ -60,7 +62,7 @@ interface Running {
 }
 
 export function createThreads(options: ThreadsOptions): Threads {
-  const { settings, scoreboard, publisher, log, writeLines } = options
+  const { settings, scoreboard, publisher, log, faults, writeLines } = options
   const ticketKeys = randomBytes(48)
   const inLine = settings.workers === 0
   const pulses = createPulses(Math.max(1, settings.workers))
@@ -152,7 +154,13 @@ export function createThreads(options: ThreadsOptions): Threads {
         log.warn({ thread }, message.text)
         break
       case 'fault':
-        log.error({ thread, stack: message.stack }, 'a fault of our own ended an exchange')
+        faults.note(
+          message.at,
+          message.at === 'exchange'
+            ? 'ended an exchange'
+            : `keeps a change from being applied in thread ${thread}`,
+          message.stack,
+        )
         break
       case 'loop':
         delays.set(thread, message)

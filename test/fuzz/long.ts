@@ -1,10 +1,12 @@
 /**
- * The long fuzz, by command: `npm run fuzz -- --count 1000000 --seed 1`. Half of the cases are requests, half answers.
+ * The long fuzz, by command: `npm run fuzz -- --count 1000000 --seed 1`. Half of the cases are requests, half answers; for
+ * every ten of them there is a table of hostile objects besides (`--tables` alone runs these only).
  * Ends with 1 and the seed that shows it on the first disagreement or uncaught error; `--seed N --count 1` shows it again.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { parseArgs } from 'node:util'
+import { runTables } from './judge-tables.ts'
 import { runFuzz } from './run.ts'
 
 const { values } = parseArgs({
@@ -12,6 +14,7 @@ const { values } = parseArgs({
     count: { type: 'string', default: '100000' },
     seed: { type: 'string', default: '1' },
     lanes: { type: 'string', default: '4' },
+    tables: { type: 'boolean', default: false },
   },
 })
 const [count, first, lanes] = [values.count, values.seed, values.lanes].map(Number)
@@ -27,8 +30,12 @@ for (let at = 0; at < count; at += STRETCH) {
   const size = Math.min(STRETCH, count - at)
   let hasPassed = false
   await test(`seeds ${first + at} to ${first + at + size - 1}`, async (t: TestContext) => {
-    const met = await runFuzz(t, { first: first + at, count: size, lanes })
-    for (const [name, times] of met) explained.set(name, (explained.get(name) ?? 0) + times)
+    if (!values.tables) {
+      const met = await runFuzz(t, { first: first + at, count: size, lanes })
+      for (const [name, times] of met) explained.set(name, (explained.get(name) ?? 0) + times)
+    }
+    const tables = values.tables ? size : Math.ceil(size / 10)
+    await runTables(first + at, tables)
     hasPassed = true
   })
   // The runner reports the failure, with its seed, and ends the process with 1.

@@ -63,6 +63,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     scoreboard,
     publisher,
     log: { debug() {}, info() {}, warn() {}, error() {} },
+    faults: { note() {} },
     writeLines() {},
     entry: new URL('../support/failing-worker.ts', import.meta.url),
   })

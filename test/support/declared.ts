@@ -76,7 +76,12 @@ export interface Admitted {
 
 export interface AdmissionUnderTest extends Admission {
   /** The whole of what the first source, or another one, declares. */
-  declare(sections: Sections, revision?: string, source?: string): Admitted
+  declare(
+    sections: Sections,
+    revision?: string,
+    source?: string,
+    change?: (object: DeclaredObject) => DeclaredObject,
+  ): Admitted
 }
 
 /** `names`: the sources, in order of precedence. */
@@ -92,15 +97,18 @@ export function openAdmission(
     admin: { host: '127.0.0.1', port: 8182 },
     localAddresses: () => new Set(['127.0.0.1', '::1', '10.0.0.5']),
     now: () => 1000,
+    onFault: (_object, error) => {
+      throw error
+    },
     ...world,
   })
   const sources = names.map(openSource)
   const merge = createMerge(sources)
   return {
     ...admission,
-    declare(sections, revision = 'r1', name = names[0]) {
+    declare(sections, revision = 'r1', name = names[0], change = (object) => object) {
       const source = sources.find((one) => one.name === name)
-      const touched = source?.replace(toObjects(sections)) ?? []
+      const touched = source?.replace(toObjects(sections).map(change)) ?? []
       const { snapshot, changed } = admission.admit({
         names: merge.affected(touched),
         merge,

@@ -1,4 +1,5 @@
 /** Guards over a real scoreboard and publisher; time, probes and what the serving threads count are the test's. */
+import { parseMiddleware } from '../../src/middleware/catalog.ts'
 import type { TestContext } from 'node:test'
 import { createGuards, type Guards } from '../../src/control/guard/guards.ts'
 import type { ProbeResult } from '../../src/control/guard/probe.ts'
@@ -59,7 +60,13 @@ export function makeFrontend(
   backend: string,
   middlewares: readonly MiddlewareSpec[],
 ): Frontend {
-  return frontendOf(id, backend, { middlewares })
+  // As admission leaves them.
+  const admitted = middlewares.map((spec) => {
+    const parsed = parseMiddleware(spec)
+    if (!parsed.ok) throw new Error(parsed.message)
+    return parsed.value
+  })
+  return frontendOf(id, backend, { middlewares: admitted })
 }
 
 export interface Line {

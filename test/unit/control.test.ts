@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { createAdmission } from '../../src/control/admit.ts'
+import type { Admission } from '../../src/control/admit.ts'
 import { createControl } from '../../src/control/control.ts'
 import type { Control } from '../../src/control/control.ts'
 import { createPublisher } from '../../src/control/publish.ts'
@@ -25,7 +26,11 @@ interface Setup {
   writeText(text: string): Promise<void>
 }
 
-async function setUp(t: TestContext, file: unknown): Promise<Setup> {
+async function setUp(
+  t: TestContext,
+  file: unknown,
+  wrap: (admission: Admission) => Admission = (admission) => admission,
+): Promise<Setup> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-control-'))
   const path = join(directory, 'sluice.json')
   const writeText = (text: string): Promise<void> => writeFile(path, text)
@@ -46,12 +51,14 @@ async function setUp(t: TestContext, file: unknown): Promise<Setup> {
   publisher.attach(subscriber)
   const control = createControl({
     sources: [fileSource(path)],
-    admission: createAdmission({
-      readFile: createReadBeside(path),
-      admin: null,
-      localAddresses: () => new Set(),
-      now: Date.now,
-    }),
+    admission: wrap(
+      createAdmission({
+        readFile: createReadBeside(path),
+        admin: null,
+        localAddresses: () => new Set(),
+        now: Date.now,
+      }),
+    ),
     publisher,
     log: { info: note('info'), warn: note('warn'), error: note('error') },
     filesMs: 10,
@@ -170,4 +177,36 @@ test('takes up a renewed certificate and shows no private key', async (t) => {
   const shown = JSON.stringify([...control.table().objects])
   assert.ok(shown.includes(JSON.stringify(fresh.cert).slice(1, -1)))
   assert.ok(!shown.includes('PRIVATE KEY'))
+})
+
+test('a pass that throws is held and said, the table before it stays, and it is tried again', async (t) => {
+  let isBroken = false
+  const { control, publisher, write } = await setUp(
+    t,
+    { backends, frontends: { vote } },
+    (admission) => ({
+      ...admission,
+      admit(touched) {
+        if (isBroken) throw new RangeError('a fault that no object can be blamed for')
+        return admission.admit(touched)
+      },
+    }),
+  )
+  await control.open()
+  await control.start()
+  await publisher.whenInForce(1)
+
+  isBroken = true
+  await write({ backends, frontends: { vote, more: vote } })
+  const held = await eventually(
+    () => control.table().problems.find(({ key }) => key === 'table'),
+    'the pass is held',
+  )
+  const number = control.table().number
+  isBroken = false
+  await publisher.whenInForce(2)
+
+  assert.match(held.message, /RangeError: "a fault that no object .* the table before it stays/)
+  assert.equal(number, 1)
+  assert.deepEqual(control.table().problems, [])
 })

@@ -115,7 +115,9 @@ test('says what is wrong with its options', () => {
     return parsed.ok ? JSON.stringify(parsed.value) : parsed.message
   }
 
-  assert.deepEqual(adaptiveSpecOf({}), {
+  const filled = adaptive.parse({})
+  assert.ok(filled.ok)
+  assert.deepEqual(adaptiveSpecOf(filled.value), {
     initial: 20,
     min: 5,
     max: 200,

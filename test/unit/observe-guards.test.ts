@@ -73,6 +73,7 @@ function createSite(seriesLimit = 2000): Site {
       sources: [],
       workers: {},
       workerRestarts: 0,
+      faults: {},
       droppedLogLines: 0,
       eventLoopDelays: [],
     }),

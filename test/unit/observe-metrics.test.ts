@@ -30,6 +30,7 @@ const status: MetricsStatus = {
   sources: [],
   workers: { serving: 2 },
   workerRestarts: 1,
+  faults: { admit: 3, exchange: 0 },
   droppedLogLines: 4,
   eventLoopDelays: [{ thread: 'main', p99Ms: 12, maxMs: 34 }],
 }
@@ -216,6 +217,8 @@ test('listeners, reasons, table and threads are reported', async () => {
     'sluice_change_latency_seconds_bucket{le="0.025"}': 1,
     'sluice_workers{state="serving"}': 2,
     sluice_worker_restarts_total: 1,
+    'sluice_faults_total{stage="admit"}': 3,
+    'sluice_faults_total{stage="exchange"}': 0,
     sluice_log_lines_dropped_total: 4,
     'sluice_event_loop_delay_seconds{thread="main",quantile="0.99"}': 0.012,
     'sluice_event_loop_delay_seconds{thread="main",quantile="1"}': 0.034,

@@ -16,6 +16,7 @@ import {
   type ServerReport,
 } from '../../observe/guard-report.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
+import type { OnFault } from '../fault.ts'
 import type { ControlLog } from '../journal.ts'
 import type { Publisher } from '../publish.ts'
 import { createAlarms } from './alarms.ts'
@@ -46,6 +47,8 @@ export interface GuardsOptions {
   readonly stallOfThreads: () => number
   readonly probe: Probe
   readonly sendHook: SendHook
+  /** A throw met a backend or a frontend: the others are guarded all the same. */
+  readonly onFault?: OnFault
 }
 
 export interface Guards extends GuardView {
@@ -65,6 +68,7 @@ const MOST_TICKS = 8
 
 export function createGuards(options: GuardsOptions): Guards {
   const { scoreboard, publisher, log, now, date, random, stallOfThreads, probe, sendHook } = options
+  const { onFault = () => {} } = options
   const journal = createGuardJournal(log)
   const stalls = createStalls(stallOfThreads)
   const hooks = createHooks(sendHook, (name, origin, reason) => {
@@ -120,10 +124,24 @@ export function createGuards(options: GuardsOptions): Guards {
 
   function place({ upserts, deletes }: Delta): void {
     const at = now()
-    for (const placed of upserts.backends) placeBackend(placed, at)
-    for (const placed of upserts.frontends) ways.upsert(placed)
+    for (const placed of upserts.backends) {
+      const { id } = placed.object
+      attempt({ kind: 'backend', id }, () => placeBackend(placed, at))
+    }
+    for (const placed of upserts.frontends) {
+      const { id } = placed.object
+      attempt({ kind: 'frontend', id }, () => ways.upsert(placed))
+    }
     for (const id of deletes.frontends) ways.remove(id)
     for (const id of deletes.backends) removeBackend(id)
+  }
+
+  function attempt(object: Parameters<OnFault>[0], act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      onFault(object, error)
+    }
   }
 
   function placeBackend(placed: PlacedBackend, at: number): void {
@@ -166,13 +184,13 @@ export function createGuards(options: GuardsOptions): Guards {
   function tick(): void {
     const at = now()
     stalls.tick(at)
-    prober.tick(at)
+    attempt(null, () => prober.tick(at))
     alarms.look((pool) => {
       pool.watch(at)
       awake.add(pool)
     })
     lookAtPools(at)
-    ways.tick(at)
+    attempt(null, () => ways.tick(at))
     leaving.tick()
     parted.tick()
     journal.tick(at)
@@ -186,7 +204,11 @@ export function createGuards(options: GuardsOptions): Guards {
     for (const pool of awake) {
       if (left-- === 0) return
       awake.delete(pool)
-      if (pool.tick(at)) awake.add(pool)
+      try {
+        if (pool.tick(at)) awake.add(pool)
+      } catch (error) {
+        onFault({ kind: 'backend', id: pool.id }, error)
+      }
       if (++looked >= least && looked % 64 === 0 && now() - at > MOST_MS) return
     }
   }

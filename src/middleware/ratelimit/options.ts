@@ -1,4 +1,4 @@
-/** The options of a rate limit. What is parsed parses again as the same: it crosses the seam as it is declared. */
+/** The options of a rate limit. What is parsed once crosses the seam as it is; it would parse as the same again. */
 import * as z from 'zod'
 import { formatDuration, parseDuration } from '../../model/duration.ts'
 import { strict } from '../../model/fields.ts'
