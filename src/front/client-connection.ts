@@ -221,7 +221,7 @@ export class ClientConnection extends Wire implements ClientSide {
     if (exchange === null) return
     exchange.reason = answer.reason
     exchange.detail = answer.detail
-    const head = headOfOwnAnswer(answer)
+    const head = exchange.owner?.headOf(answer) ?? headOfOwnAnswer(answer)
     const bodyless =
       exchange.method === 'HEAD' || answer.body.length === 0 || head.framing === 'none'
     this.sendHead(head, bodyless ? null : answer.body, true)

@@ -77,10 +77,7 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
       this.deadlineAt = this.#exchange.startedAt + requestMs
       pool.deadlines.add(this)
     }
-    if (chain === null) {
-      this.forward(null, false)
-      return
-    }
+    if (chain === null) return this.forward(null, false)
     this.#way = new Way(chain, this.#exchange, this)
     this.#way.goIn()
   }
@@ -88,6 +85,10 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   answer(own: OwnAnswer): void {
     this.#exchange.client.sendOwn(own)
     this.#end()
+  }
+
+  headOf(own: OwnAnswer): AnswerHead {
+    return this.#route.headOf(own, this.#exchange, this.#way)
   }
 
   // The attempts.

@@ -1,5 +1,6 @@
 /** A frontend, live: what happens to the requests that match it. */
 import type { AnswerHead } from '../http/answer-head.ts'
+import { headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { backendsOfMiddleware, compileMiddleware } from '../middleware/catalog.ts'
 import type { Middleware, Surroundings } from '../middleware/middleware.ts'
@@ -8,6 +9,7 @@ import { RecentQuantile } from '../policy/recent-quantile.ts'
 import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retry.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 import type { Pool } from '../upstream/pool.ts'
+import type { Way } from './way.ts'
 
 export class Route {
   readonly id: string
@@ -22,6 +24,9 @@ export class Route {
   /** Null when there are none: then a request pays nothing for them. */
   readonly onRequest: readonly NonNullable<Middleware['onRequest']>[] | null
   readonly onAnswer: ((exchange: Exchange, head: AnswerHead) => void) | null
+  /** Those that edit answers, outermost first; and how many of them stand outside of each one that looks at requests. */
+  readonly #editors: readonly NonNullable<Middleware['onAnswer']>[]
+  readonly #outside: readonly number[]
   readonly #own: Partial<Timeouts> | null
   /** The backend's timeouts with those of this route laid over them, made again when the backend has others. */
   #over: Timeouts | null = null
@@ -39,15 +44,31 @@ export class Route {
     this.#own = frontend.timeouts
     const chain = middlewares.length === 0 ? [] : compileChain(placed, context)
     const inward = chain.flatMap(({ onRequest }) => onRequest ?? [])
-    const outward = chain.flatMap(({ onAnswer }) => onAnswer ?? []).reverse()
+    const editors = chain.flatMap(({ onAnswer }) => onAnswer ?? [])
+    this.#editors = editors
+    this.#outside = countOutside(chain)
     this.diversions = middlewares.length === 0 ? null : diversionsOf(frontend, context)
     this.onRequest = inward.length === 0 ? null : inward
     this.onAnswer =
-      outward.length === 0
-        ? null
-        : (exchange, head) => {
-            for (const edit of outward) edit(exchange, head)
-          }
+      editors.length === 0 ? null : (exchange, head) => this.#edit(exchange, head, editors.length)
+  }
+
+  /**
+   * The head of an answer of our own, as the middlewares outside of its maker edit it: of the middleware that was asked last, or of
+   * whatever is behind them all.
+   */
+  headOf(own: OwnAnswer, exchange: Exchange, way: Way | null): AnswerHead {
+    const head = headOfOwnAnswer(own)
+    const all = this.#editors.length
+    if (all > 0) {
+      const outside = way === null || way.isThrough ? all : (this.#outside[way.asked - 1] ?? 0)
+      this.#edit(exchange, head, outside)
+    }
+    return head
+  }
+
+  #edit(exchange: Exchange, head: AnswerHead, outermost: number): void {
+    for (let at = outermost - 1; at >= 0; at--) this.#editors[at]?.(exchange, head)
   }
 
   timeoutsOf(pool: Pool): Timeouts {
@@ -95,6 +116,16 @@ function compileChain(
   return middlewares.map((spec, at) =>
     compileMiddleware(spec, surroundingsOf(id, states[at] ?? null, context)),
   )
+}
+
+function countOutside(chain: readonly Middleware[]): number[] {
+  const counts: number[] = []
+  let editors = 0
+  for (const { onRequest, onAnswer } of chain) {
+    if (onRequest !== undefined) counts.push(editors)
+    if (onAnswer !== undefined) editors++
+  }
+  return counts
 }
 
 function diversionsOf(

@@ -13,6 +13,8 @@ export interface WayOwner {
 
 export class Way implements Passage {
   isOver = false
+  /** All middlewares have let it pass. */
+  isThrough = false
   /** Of performance.now(), when the head of a server's answer has come. */
   answeredAt: number | null = null
   readonly #chain: readonly NonNullable<Middleware['onRequest']>[]
@@ -34,11 +36,17 @@ export class Way implements Passage {
     this.#owner = owner
   }
 
+  /** How many middlewares that look at requests have been asked. */
+  get asked(): number {
+    return this.#next
+  }
+
   goIn(): void {
     while (this.#next < this.#chain.length) {
       const verdict = this.#chain[this.#next++]?.(this.#exchange, this) ?? null
       if (verdict === 'later' || !this.#goesOn(verdict)) return
     }
+    this.isThrough = true
     this.#owner.forward(this.#divertTo, this.#hasWaited)
   }
 

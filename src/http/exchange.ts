@@ -65,6 +65,8 @@ export interface ClientSide {
 
 /** Who answers for an exchange: the gateway. */
 export interface ExchangeOwner {
+  /** The head of an answer of the proxy's own, as the route's middlewares edit it. */
+  headOf(own: OwnAnswer): AnswerHead
   /** The client is gone, or its body broke: nothing can be sent to it any more (the error says which). */
   clientGone(error: ExchangeError): void
 }

@@ -14,7 +14,7 @@ import type { Slot } from '../scoreboard/scoreboard.ts'
 export interface Middleware {
   /** Looks at a request before it is forwarded, and may edit it. */
   readonly onRequest?: (exchange: Exchange, passage: Passage) => Verdict
-  /** Edits the head of a server's answer on its way to the client. */
+  /** Edits the head of an answer on its way to the client: a server's, or one that the proxy makes further in. */
   readonly onAnswer?: (exchange: Exchange, head: AnswerHead) => void
 }
 

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { meaning, reference, strict, text, whole, type Complain } from './fields.ts'
 import { labels } from './labels.ts'
-import { answerForms, guardForms, middleware, specsOf } from './middleware-forms.ts'
+import { answerForms, guardForms, guardsOf, middleware, specsOf } from './middleware-forms.ts'
 import { frontendRetry } from './retry.ts'
 import type { Frontend, MiddlewareSpec } from './snapshot.ts'
 import { frontendTimeouts } from './timeouts.ts'
@@ -59,7 +59,7 @@ export const frontendSchema: z.ZodType<Omit<Frontend, 'id'>> = meaning(
 )
 
 function toMiddlewares(form: Form, complain: Complain): readonly MiddlewareSpec[] {
-  const specs = specsOf(guardForms, form)
+  const specs = guardsOf(form)
   form.middlewares?.forEach(({ kind, ...rest }, at) => {
     if (typeof kind === 'string' && kind !== '') specs.push({ kind, options: rest })
     else complain('needs a kind', ['middlewares', at])

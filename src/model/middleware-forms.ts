@@ -124,7 +124,9 @@ const breaker = map(
 const headers = map(
   {
     request: changes.optional().meta({ description: 'On the way to the server.' }),
-    response: changes.optional().meta({ description: 'On the way to the client.' }),
+    response: changes
+      .optional()
+      .meta({ description: 'On the way to the client, in every answer.' }),
   },
   'Header fields to change.',
 )
@@ -165,8 +167,8 @@ type Forms<Kind extends string> = Readonly<Record<Kind, z.ZodOptional<z.ZodType<
 
 /**
  * Outermost first, whatever the order they are written in: what is cheap to refuse by is asked first, and the breaker last,
- * so that it counts answers of servers and none of the refusals before it. Fields are edited behind them all: a limiter's
- * key is what the client sent.
+ * so that it counts answers of servers and none of the refusals before it. A request's fields are edited behind them all: a
+ * limiter's key is what the client sent.
  */
 export const guardForms: Forms<
   'ratelimit' | 'connlimit' | 'bodylimit' | 'inflight' | 'adaptive' | 'breaker' | 'headers'
@@ -184,6 +186,21 @@ export const guardForms: Forms<
 export const answerForms: Forms<'respond' | 'redirect'> = {
   respond: respond.optional(),
   redirect: redirect.optional(),
+}
+
+/**
+ * The guards that are written. `headers` is two: what it changes of requests stands innermost, what it changes of answers
+ * outermost, so that those of the limits have it, too.
+ */
+export function guardsOf(
+  written: Readonly<Partial<Record<keyof typeof guardForms, Options | undefined>>>,
+): MiddlewareSpec[] {
+  const { headers, ...others } = written
+  const { response, ...inner } = headers ?? {}
+  if (response === undefined) return specsOf(guardForms, written)
+  const specs = specsOf(guardForms, others)
+  if (Object.keys(inner).length > 0) specs.push({ kind: 'headers', options: inner })
+  return [{ kind: 'headers', options: { response } }, ...specs]
 }
 
 /** Those of `forms` that are written. */
