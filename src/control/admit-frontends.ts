@@ -2,12 +2,13 @@
  * Frontends with the middlewares that are declared under names of their own. One that names a backend waits for it: it
  * goes live with the declaration that brings the backend, whichever comes first.
  */
+import { alwaysAnswers } from '../model/middleware-forms.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
 import type { AdmittedBackends, Moved } from './admit-backends.ts'
 import { noteDeclared } from './entry.ts'
 import type { Entries, Entry, Files } from './entry.ts'
 import { isEqual } from './equal.ts'
-import { answersItself, parseWholeFrontend } from './frontend.ts'
+import { parseWholeFrontend } from './frontend.ts'
 import type { MergedObject } from './merge.ts'
 import { parseWholeMiddleware } from './middleware.ts'
 import type { MiddlewarePart } from './middleware.ts'
@@ -144,6 +145,6 @@ function insertBeforeAnswer(
   own: readonly MiddlewareSpec[],
   added: readonly MiddlewareSpec[],
 ): readonly MiddlewareSpec[] {
-  const passing = own.filter((spec) => !answersItself(spec))
-  return [...passing, ...added, ...own.filter(answersItself)]
+  const passing = own.filter((spec) => !alwaysAnswers(spec))
+  return [...passing, ...added, ...own.filter(alwaysAnswers)]
 }

@@ -1,6 +1,6 @@
 /** A frontend as admission sees it: parsed by the model, its route by routing, its middlewares by their catalog. */
 import { parseMiddleware } from '../middleware/catalog.ts'
-import { guardForms } from '../model/middleware-forms.ts'
+import { guardsOf, isToScheme } from '../model/middleware-forms.ts'
 import { flaw, refuse } from '../model/parsed.ts'
 import type { Flaw, Parsed, Path } from '../model/parsed.ts'
 import { parseFrontend } from '../model/schema.ts'
@@ -40,14 +40,10 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
 function placeOf(value: unknown, { kind }: MiddlewareSpec, at: number): Path {
   const form = value as Readonly<Record<string, unknown>>
   const listed = form['middlewares']
-  const guards = Object.keys(guardForms).filter((name) => form[name] !== undefined).length
-  const inList = at - guards
+  const guards = guardsOf(form as Parameters<typeof guardsOf>[0]).length
+  const before = isToScheme('redirect', form['redirect']) ? guards + 1 : guards
+  const inList = at - before
   return Array.isArray(listed) && inList >= 0 && inList < listed.length
     ? ['middlewares', inList]
     : [kind]
-}
-
-/** Nothing behind it is ever asked. */
-export function answersItself({ kind }: MiddlewareSpec): boolean {
-  return kind === 'respond' || kind === 'redirect'
 }

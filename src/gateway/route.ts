@@ -1,9 +1,11 @@
 /** A frontend, live: what happens to the requests that match it. */
 import type { AnswerHead } from '../http/answer-head.ts'
-import { headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
+import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
+import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { backendsOfMiddleware, compileMiddleware } from '../middleware/catalog.ts'
 import type { Middleware, Surroundings } from '../middleware/middleware.ts'
+import { alwaysAnswers } from '../model/middleware-forms.ts'
 import type { Frontend, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
 import { RecentQuantile } from '../policy/recent-quantile.ts'
 import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retry.ts'
@@ -110,12 +112,19 @@ export interface RouteContext {
 }
 
 function compileChain(
-  { object: { id, middlewares }, states }: PlacedFrontend,
+  { object: { id, backend, middlewares }, states }: PlacedFrontend,
   context: RouteContext,
 ): readonly Middleware[] {
-  return middlewares.map((spec, at) =>
+  const chain = middlewares.map((spec, at) =>
     compileMiddleware(spec, surroundingsOf(id, states[at] ?? null, context)),
   )
+  const isAnswered = backend !== null || middlewares.some(alwaysAnswers)
+  return isAnswered ? chain : [...chain, nothingBehind]
+}
+
+/** Of a frontend that only redirects to a scheme, for what came by that scheme. */
+const nothingBehind: Middleware = {
+  onRequest: () => answerOfError(new ExchangeError('NO_ROUTE', 'the route only redirects')),
 }
 
 function countOutside(chain: readonly Middleware[]): number[] {

@@ -21,7 +21,7 @@ import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { durationMs } from './limits.ts'
 import type { Divert, MiddlewareKind, PassageEnd } from './middleware.ts'
 import { parseWith } from './options.ts'
-import { redirectAnswer, type RedirectOptions, redirectOptions } from './redirect.ts'
+import { compileRedirect, redirectOptions, type RedirectTo } from './redirect.ts'
 import { respondAnswer, type RespondOptions, respondOptions } from './respond.ts'
 
 interface BreakerOptions {
@@ -39,7 +39,7 @@ interface BreakerOptions {
 /** One of them is there. */
 interface Fallback {
   readonly respond?: RespondOptions | undefined
-  readonly redirect?: RedirectOptions | undefined
+  readonly redirect?: RedirectTo | undefined
   readonly backend?: string | undefined
 }
 
@@ -150,9 +150,9 @@ function compileFallback({ fallback, tripped }: BreakerOptions): FallBack {
     }
   }
   if (fallback?.redirect !== undefined) {
-    const { redirect } = fallback
+    const answer = compileRedirect(fallback.redirect)
     // As vulcand's PreservePath: without the query.
-    return ({ to }, detail) => breakerAnswer(redirectAnswer(redirect, to, to.path), detail)
+    return (exchange, detail) => breakerAnswer(answer(exchange, exchange.to.path), detail)
   }
   const answer =
     fallback?.respond === undefined ? refusal(tripped) : respondAnswer(fallback.respond)

@@ -2,7 +2,15 @@
 import * as z from 'zod'
 import { meaning, reference, strict, text, whole, type Complain } from './fields.ts'
 import { labels } from './labels.ts'
-import { answerForms, guardForms, guardsOf, middleware, specsOf } from './middleware-forms.ts'
+import {
+  alwaysAnswers,
+  answerForms,
+  guardForms,
+  guardsOf,
+  isToScheme,
+  middleware,
+  specsOf,
+} from './middleware-forms.ts'
 import { frontendRetry } from './retry.ts'
 import type { Frontend, MiddlewareSpec } from './snapshot.ts'
 import { frontendTimeouts } from './timeouts.ts'
@@ -64,13 +72,18 @@ function toMiddlewares(form: Form, complain: Complain): readonly MiddlewareSpec[
     if (typeof kind === 'string' && kind !== '') specs.push({ kind, options: rest })
     else complain('needs a kind', ['middlewares', at])
   })
-  specs.push(...specsOf(answerForms, form))
+  for (const spec of specsOf(answerForms, form)) {
+    // What is changed of answers is changed of this one, too.
+    if (isToScheme(spec.kind, spec.options))
+      specs.splice(form.headers?.['response'] === undefined ? 0 : 1, 0, spec)
+    else specs.push(spec)
+  }
 
-  const answers = specs
-    .filter(({ kind }) => Object.hasOwn(answerForms, kind))
-    .map(({ kind }) => kind)
+  const answers = specs.filter(alwaysAnswers).map(({ kind }) => kind)
   if (form.backend !== undefined) answers.unshift('backend')
-  if (answers.length === 0) complain('needs one of backend, respond or redirect', [])
+  const isAnswered =
+    answers.length > 0 || specs.some(({ kind, options }) => isToScheme(kind, options))
+  if (!isAnswered) complain('needs one of backend, respond or redirect', [])
   if (answers.length > 1) {
     complain(
       `has ${answers.join(' and ')}; only one of backend, respond or redirect can answer`,

@@ -145,9 +145,21 @@ const respond = map(
 
 const redirect = map(
   {
-    to: z.string().meta({ description: 'Where to: https://vote.example, or a path.' }),
+    to: words(
+      'Where to: https://vote.example, or a path. {scheme}, {host}, {port}, {path}, {query} and {uri} stand for what was asked for.',
+    ),
+    scheme: z.enum(['http', 'https']).optional().meta({
+      description:
+        'Instead of "to": to the host and path asked for by this scheme. What came by it passes, to the backend or respond.',
+    }),
+    port: z.int().min(1).max(65_535).optional().meta({
+      description: "Of that scheme; the scheme's own by default.",
+    }),
     status: z.literal([301, 302, 303, 307, 308]).default(308).meta({
       description: '307 and 308 keep the method; 301 and 308 are remembered.',
+    }),
+    permanent: z.boolean().optional().meta({
+      description: 'Instead of a status: true is 308, false is 307.',
     }),
     keepPath: z.boolean().default(false).meta({
       description: 'Append the path and query asked for.',
@@ -182,7 +194,7 @@ export const guardForms: Forms<
   headers: headers.optional(),
 }
 
-/** They answer by themselves, so that nothing behind them is ever asked. */
+/** They answer by themselves. */
 export const answerForms: Forms<'respond' | 'redirect'> = {
   respond: respond.optional(),
   redirect: redirect.optional(),
@@ -201,6 +213,16 @@ export function guardsOf(
   const specs = specsOf(guardForms, others)
   if (Object.keys(inner).length > 0) specs.push({ kind: 'headers', options: inner })
   return [{ kind: 'headers', options: { response } }, ...specs]
+}
+
+/** Nothing behind it is ever asked. A redirect to a scheme lets pass what came by it. */
+export function alwaysAnswers({ kind, options }: MiddlewareSpec): boolean {
+  return Object.hasOwn(answerForms, kind) && !isToScheme(kind, options)
+}
+
+/** It goes before everything else: what follows sees only what came by that scheme. */
+export function isToScheme(kind: string, options: unknown): boolean {
+  return kind === 'redirect' && Object.hasOwn(Object(options) as object, 'scheme')
 }
 
 /** Those of `forms` that are written. */

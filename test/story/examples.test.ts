@@ -82,6 +82,11 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.deepEqual([moved.status, value(moved, 'location')], [308, 'https://vote.localhost/a?b'])
     const sale = await site.get('vote.localhost', '/sale')
     assert.deepEqual([sale.status, value(sale, 'location')], [302, '/offers'])
+    const shop = await site.get('shop.localhost', '/a?b')
+    assert.deepEqual([shop.status, value(shop, 'location')], [308, 'https://shop.localhost/a?b'])
+    const polls = await site.get('vote.localhost:8080', '/polls/1?a=b')
+    const to = 'http://vote.localhost:8080/votes/polls/1?a=b'
+    assert.deepEqual([polls.status, value(polls, 'location')], [307, to])
     const robots = await site.get('any.localhost', '/robots.txt')
     assert.equal(robots.body.toString(), 'User-agent: *\nDisallow: /\n')
     assert.equal(value(robots, 'content-type'), 'text/plain')

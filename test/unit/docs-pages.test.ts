@@ -101,6 +101,7 @@ const OPTIONS: readonly (readonly [page: string, ...path: string[]])[] = [
   ['limits/inflight.md', 'frontends', 'inflight'],
   ['limits/adaptive.md', 'frontends', 'adaptive'],
   ['limits/bodylimit.md', 'frontends', 'bodylimit'],
+  ['routes/redirect.md', 'frontends', 'redirect'],
 ]
 
 test('every option of a policy is on its page', () => {

@@ -345,6 +345,19 @@ test('a frontend has exactly one that answers', () => {
     'has respond and redirect; only one of backend, respond or redirect can answer',
   ])
   assert.deepEqual(parse({ middlewares: [{ kind: 'respond', status: 200 }] }), [])
+  assert.deepEqual(parse({ backend: 'b', redirect: { to: '/' } }), [
+    'has backend and redirect; only one of backend, respond or redirect can answer',
+  ])
+})
+
+test('a redirect to a scheme stands alone, or before what answers', () => {
+  const kindsOf = (value: object): readonly string[] =>
+    valueOf(parseFrontend('f', { route: ROUTE, ...value })).middlewares.map(({ kind }) => kind)
+  const redirect = { scheme: 'https' }
+
+  assert.deepEqual(kindsOf({ redirect }), ['redirect'])
+  assert.deepEqual(kindsOf({ redirect, backend: 'b', headers: {} }), ['redirect', 'headers'])
+  assert.deepEqual(kindsOf({ redirect, respond: { status: 204 } }), ['redirect', 'respond'])
 })
 
 test('says what is wrong with a frontend', () => {

@@ -224,7 +224,7 @@ test('headers are set and taken away in the order that the router names', () => 
   for (const { kind, ...options } of middlewares) assert.ok(parseMiddleware({ kind, options }).ok)
 })
 
-test('a redirect to https answers where only plain requests for one host arrive', () => {
+test('a redirect to https keeps the host and lets pass what came by it', () => {
   const frontend = routerOf(
     {
       rule: 'Host(`a.example`) && PathPrefix(`/`)',
@@ -241,10 +241,20 @@ test('a redirect to https answers where only plain requests for one host arrive'
 
   const { middlewares, ...rest } = frontend.value as { middlewares: { kind: string }[] }
   assert.ok(!('backend' in rest))
-  assert.deepEqual(middlewares, [
-    { kind: 'redirect', to: 'https://a.example:8443', status: 308, keepPath: true },
-  ])
+  assert.deepEqual(middlewares, [{ kind: 'redirect', scheme: 'https', port: 8443, status: 308 }])
   for (const { kind, ...options } of middlewares) assert.ok(parseMiddleware({ kind, options }).ok)
+  assert.ok(parseFrontend('r', frontend.value).ok)
+})
+
+test('a router behind tls, of any host, keeps its service beside a redirect to https', () => {
+  const frontend = routerOf(
+    { rule: 'PathPrefix(`/`)', service: 'shop', tls: 'true', 'middlewares/0': 'm' },
+    REDIRECT,
+  )
+
+  const { backend, middlewares } = frontend.value as { backend: string; middlewares: unknown }
+  assert.equal(backend, 'shop')
+  assert.deepEqual(middlewares, [{ kind: 'redirect', scheme: 'https', status: 307 }])
   assert.ok(parseFrontend('r', frontend.value).ok)
 })
 
@@ -269,22 +279,16 @@ const GUARDS: readonly (readonly [title: string, router: Keys, others: Keys, why
     'middleware "m": has several types: "basicauth, redirectscheme"',
   ],
   [
-    'a redirect without entry points',
+    'a redirect to a scheme that is not spoken',
     {},
-    REDIRECT,
-    'middleware "m": redirectscheme needs a router with entrypoints and without tls',
+    { 'http/middlewares/m/redirectscheme/scheme': 'ftp' },
+    'middleware "m": redirectscheme/scheme: must be http or https, not "ftp"',
   ],
   [
-    'a redirect behind tls',
-    { 'entrypoints/0': 'web', tls: 'true' },
-    REDIRECT,
-    'middleware "m": redirectscheme needs a router with entrypoints and without tls',
-  ],
-  [
-    'a redirect of more than one host',
-    { 'entrypoints/0': 'web', rule: 'Host(`a`) || Host(`b`)' },
-    REDIRECT,
-    'middleware "m": redirectscheme needs a rule with exactly one Host',
+    'a redirect to a port that is none',
+    {},
+    { ...REDIRECT, 'http/middlewares/m/redirectscheme/port': '70000' },
+    'middleware "m": redirectscheme/port: must be a port from 1 to 65535, not "70000"',
   ],
 ]
 

@@ -16,14 +16,6 @@ import {
   type RetryForm,
 } from './limits.ts'
 
-/** What a middleware may have to know of the router that it stands in. */
-export interface Around {
-  /** The one host that is asked for, or null. */
-  readonly host: string | null
-  /** Traefik sends only requests in the clear there, from listeners that are named. */
-  readonly isPlain: boolean
-}
-
 export interface MiddlewareForm {
   readonly kind: string
   readonly [option: string]: unknown
@@ -38,7 +30,7 @@ export interface TranslatedMiddleware {
   readonly remarks: readonly string[]
 }
 
-export function translateMiddleware(branch: Branch, around: Around): TranslatedMiddleware {
+export function translateMiddleware(branch: Branch): TranslatedMiddleware {
   const [type = '', ...more] = branch.names('')
   if (more.length > 0)
     throw new ValueFault(`has several types: ${quote([type, ...more].join(', '))}`)
@@ -50,7 +42,7 @@ export function translateMiddleware(branch: Branch, around: Around): TranslatedM
     case 'headers':
       return only(translateHeaders(branch))
     case 'redirectscheme':
-      return only(translateRedirectScheme(branch, around))
+      return only(translateRedirectScheme(branch))
     case 'ratelimit':
       return { middlewares: translateRateLimit(branch), retry: null, remarks }
     case 'inflightreq':
@@ -111,22 +103,20 @@ function translateEdits(branch: Branch, name: string): unknown {
   }
 }
 
-/**
- * It sends on what already came by the scheme asked for. That cannot be told apart here, so it is taken only where all
- * requests are in the clear, and where the host to send them to is known.
- */
-function translateRedirectScheme(branch: Branch, { host, isPlain }: Around): MiddlewareForm {
+/** As there, what came by that scheme goes on. */
+function translateRedirectScheme(branch: Branch): MiddlewareForm {
   const scheme = branch.text('redirectscheme/scheme') ?? ''
-  const port = branch.text('redirectscheme/port') ?? ''
-  if (scheme !== 'https')
-    throw new ValueFault(`redirects to ${quote(scheme)}, only https is supported`)
-  if (!isPlain)
-    throw new ValueFault('redirectscheme needs a router with entrypoints and without tls')
-  if (host === null) throw new ValueFault('redirectscheme needs a rule with exactly one Host')
+  if (scheme !== 'https' && scheme !== 'http') {
+    throw new ValueFault(`redirectscheme/scheme: must be http or https, not ${quote(scheme)}`)
+  }
+  const port = branch.text('redirectscheme/port') || null
+  if (port !== null && (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)) {
+    throw new ValueFault(`redirectscheme/port: must be a port from 1 to 65535, not ${quote(port)}`)
+  }
   return {
     kind: 'redirect',
-    to: `https://${host}${port === '' || port === '443' ? '' : `:${port}`}`,
+    scheme,
+    ...(port === null ? {} : { port: Number(port) }),
     status: branch.flag('redirectscheme/permanent') ? 308 : 307,
-    keepPath: true,
   }
 }

@@ -5,7 +5,7 @@
 import { quote } from '../../model/parsed.ts'
 import { ValueFault, type Translated } from '../value-fault.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
-import { translateMiddleware, type Around, type TranslatedMiddleware } from './middleware.ts'
+import { translateMiddleware, type TranslatedMiddleware } from './middleware.ts'
 import { translateRule, type RuleSyntax } from './rule.ts'
 
 /** What else stands in the tree; null: it does not. */
@@ -23,7 +23,7 @@ const KNOWN = ['rule', 'rulesyntax', 'service', 'priority', 'entrypoints', 'midd
 export function translateRouter(router: Branch, neighbours: Neighbours): Translated {
   const rule = router.text('rule') ?? ''
   if (rule === '') throw new ValueFault('rule is missing')
-  const { route, host } = translateRule(rule, ruleSyntax(router))
+  const { route } = translateRule(rule, ruleSyntax(router))
   const remarks = remarkUnknown(router.names('').filter((name) => !KNOWN.includes(name)))
 
   const hasTls = router.below('tls').length > 0 || !['false', null].includes(router.text('tls'))
@@ -36,16 +36,15 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
   }
   try {
     if (hasTls) remarks.push(remarkTls(router, neighbours))
-    const around = { host, isPlain: entryPoints.length > 0 && !hasTls }
-    const found = router
-      .list('middlewares')
-      .map((name) => resolveMiddleware(name, neighbours, around))
+    const found = router.list('middlewares').map((name) => resolveMiddleware(name, neighbours))
     const middlewares = found.flatMap((one) => one.middlewares)
     const [retry, ...more] = found.flatMap((one) => one.retry ?? [])
     remarks.push(...found.flatMap((one) => one.remarks))
     if (more.length > 0) remarks.push('a second middleware that retries is not honoured')
     const service = neighbours.service(router.text('service') ?? '')
-    const isAnswered = middlewares.some(({ kind }) => kind === 'redirect')
+    // Traefik's own `noop@internal` stands behind routers that only redirect.
+    const isAnswered =
+      service.endsWith('@internal') && middlewares.some(({ kind }) => kind === 'redirect')
     const value = {
       ...frontend,
       ...(service === '' || isAnswered
@@ -96,16 +95,12 @@ function remarkTls(router: Branch, neighbours: Neighbours): string {
   return 'tls is not honoured: a listener has its protocol and certificates'
 }
 
-function resolveMiddleware(
-  name: string,
-  neighbours: Neighbours,
-  around: Around,
-): TranslatedMiddleware {
+function resolveMiddleware(name: string, neighbours: Neighbours): TranslatedMiddleware {
   // `auth@redis` is another source's, unless this tree has an `auth`.
   const found = neighbours.middleware(name) ?? neighbours.middleware(withoutOwn(name))
   if (found === null) throw new ValueFault(`middleware ${quote(name)} is not declared`)
   try {
-    return translateMiddleware(found, around)
+    return translateMiddleware(found)
   } catch (error) {
     if (!(error instanceof ValueFault)) throw error
     throw new Unhonoured(`middleware ${quote(name)}: ${error.message}`, { cause: error })

@@ -8,8 +8,6 @@ import { isTemplate, literalRegexp, templateRegexp, type TemplateOf } from './te
 
 export interface TranslatedRule {
   readonly route: string
-  /** The one host that every request of this rule asks for; null: there may be others. */
-  readonly host: string | null
 }
 
 const MAX_LENGTH = 8192
@@ -29,25 +27,18 @@ export function translateRule(rule: string, syntax: RuleSyntax = null): Translat
   }
   const tokens = scan(rule)
   const parts: string[] = []
-  const hosts: string[] = []
-  let branches = false
   for (let at = 0; at < tokens.length; at += 1) {
     const token = tokens[at]
     if (token?.kind === 'punctuation') {
-      branches ||= token.text === '||' || token.text === '!'
       parts.push(token.text)
       continue
     }
     if (token?.kind !== 'name') throw new ValueFault(`rule: ${quote(token?.text)} is out of place`)
     const values = argumentsAt(tokens, at + 1, token.text)
     at += 2 * values.length + 1
-    if (token.text.toLowerCase().startsWith('host')) hosts.push(token.text, ...values)
     parts.push(translateCall(token.text, values, syntax))
   }
-  const [name, host = ''] = hosts
-  const isOne =
-    !branches && hosts.length === 2 && name?.toLowerCase() === 'host' && !/[*{]/.test(host)
-  return { route: parts.join(' '), host: isOne ? host : null }
+  return { route: parts.join(' ') }
 }
 
 function scan(rule: string): readonly Token[] {
