@@ -20,8 +20,10 @@ import type { Address, Certificate, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { answerText } from './answer-text.ts'
+import { Arrival } from './arrival.ts'
 import { Certificates } from './certificates.ts'
 import { ClientConnection } from './client-connection.ts'
+import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
 import { plainAddress, type Trust } from './trust.ts'
 
 /** Who takes what has been read: the gateway. */
@@ -211,8 +213,13 @@ export class Front {
       this.#handshakes++
       socket.once('close', () => this.#handshakes--)
     })
-    server.on('tlsClientError', (_error, socket) => {
+    server.on('tlsClientError', (error, socket) => {
       count(this.#slot, COUNT.tlsFailures, 1)
+      const raw = plainHttpBelow(error, socket)
+      if (raw !== null) {
+        const arrival = new Arrival(raw, 'http', this.trust)
+        this.handler.refused(refusePlainHttp(raw, arrival, this.listener.id))
+      }
       socket.destroy()
     })
     return server

@@ -70,6 +70,7 @@ export type Reason =
   | 'QUEUE_TIMEOUT'
   | 'OVERLOADED'
   | 'BREAKER_OPEN'
+  | 'PLAIN_HTTP'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // What the client sent.
@@ -127,6 +128,8 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   QUEUE_TIMEOUT: kind(503, 'connection_limit_reached', 'proxy'),
   OVERLOADED: kind(503, 'destination_unavailable', 'proxy'),
   BREAKER_OPEN: kind(503, 'destination_unavailable', 'proxy'),
+  // To an https listener.
+  PLAIN_HTTP: kind(400, 'http_request_error', 'client'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]

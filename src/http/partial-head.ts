@@ -4,10 +4,12 @@ import { BROKEN_LINE, faultOfRequestHead, REQUEST_LINE, TOKEN_CHARACTER } from '
 import type { HeadLimits } from './request-head.ts'
 
 const LONGEST_METHOD = 32
+/** RFC 8446 section 5.1: the type of the record that a TLS client begins with. */
+const TLS_HANDSHAKE = 0x16
 
 export function errorOfPartialHead(text: string, limits: HeadLimits): ExchangeError | null {
   if (!TOKEN_CHARACTER.test(text.charAt(0))) {
-    return new ExchangeError('BAD_REQUEST_LINE', 'the request does not begin with a method')
+    return new ExchangeError('BAD_REQUEST_LINE', faultOfBegin(text.charCodeAt(0)))
   }
   if (BROKEN_LINE.test(text)) {
     return new ExchangeError('BAD_REQUEST_LINE', 'a line of the head does not end with CRLF')
@@ -21,6 +23,12 @@ export function errorOfPartialHead(text: string, limits: HeadLimits): ExchangeEr
   }
   if (end < 0 || REQUEST_LINE.test(text.slice(0, end))) return null
   return new ExchangeError('BAD_REQUEST_LINE', faultOfRequestHead(text.slice(0, end + 2)).detail)
+}
+
+function faultOfBegin(byte: number): string {
+  return byte === TLS_HANDSHAKE
+    ? 'a TLS handshake was sent to a port for plain HTTP; use http://'
+    : 'the request does not begin with a method'
 }
 
 /** The same for the head of an answer. */

@@ -120,7 +120,7 @@ export class Pool {
   }
 
   /** A line for the answer's head, or '' when the client has the cookie already. */
-  cookieFor(exchange: Pick<Exchange, 'field' | 'scheme'>, endpoint: Endpoint): string {
+  cookieFor(exchange: Pick<Exchange, 'field' | 'clientScheme'>, endpoint: Endpoint): string {
     return this.#sticky?.cookieFor(exchange, endpoint) ?? ''
   }
 

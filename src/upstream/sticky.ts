@@ -24,7 +24,7 @@ export class Stickiness {
   readonly #key: Buffer | string
   readonly #backend: string
   readonly #cookie: string
-  /** What follows the value in the Set-Cookie line, in clear text and under TLS. */
+  /** What follows the value in the Set-Cookie line, for a client that speaks clear text or TLS. */
   readonly #plain: string
   readonly #secure: string
   readonly #values = new Map<string, string>()
@@ -70,11 +70,11 @@ export class Stickiness {
   }
 
   /** The line of the answer's head; '' when the client has the cookie already. */
-  cookieFor(exchange: Pick<Exchange, 'field' | 'scheme'>, { url }: Endpoint): string {
+  cookieFor(exchange: Pick<Exchange, 'field' | 'clientScheme'>, { url }: Endpoint): string {
     const value = this.#values.get(url)
     // Meanwhile removed: there is nothing to come back to.
     if (value === undefined || this.#valuesOf(exchange).includes(value)) return ''
-    const rest = exchange.scheme === 'https' ? this.#secure : this.#plain
+    const rest = exchange.clientScheme === 'https' ? this.#secure : this.#plain
     return `Set-Cookie: ${this.#cookie}=${value}${rest}`
   }
 

@@ -1,0 +1,62 @@
+/**
+ * Plain HTTP that comes to an https listener. OpenSSL reads its first bytes and gives up; the client is told why in plain
+ * HTTP on the TCP socket below, and has a moment to read it.
+ */
+import { Socket } from 'node:net'
+import { answerOfError, headOfOwnAnswer } from '../http/answer.ts'
+import { ExchangeError } from '../http/errors.ts'
+import { type ClientSide, Exchange } from '../http/exchange.ts'
+import { RequestHead } from '../http/request-head.ts'
+import { NOWHERE } from '../http/target.ts'
+import { answerText } from './answer-text.ts'
+import type { Arrival } from './arrival.ts'
+
+const STAY_MS = 1_000
+
+/** OpenSSL knows GET, HEAD, POST, PUT and CONNECT; other methods have a wrong version to it, as all that is no TLS record. */
+const NO_TLS = new Set([
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_HTTPS_PROXY_REQUEST',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+])
+
+/** The socket below a TLS socket whose handshake failed because its client does not speak TLS; else null. */
+export function plainHttpBelow(error: NodeJS.ErrnoException, tls: Socket): Socket | null {
+  if (!NO_TLS.has(error.code ?? '')) return null
+  const raw = '_parent' in tls ? tls._parent : null
+  return raw instanceof Socket && raw.writable ? raw : null
+}
+
+/** Answers 400; gives the exchange that this was, for the log. */
+export function refusePlainHttp(raw: Socket, arrival: Arrival, listener: string): Exchange {
+  const message = 'a plain HTTP request was sent to an https port; use https://'
+  const answer = answerOfError(new ExchangeError('PLAIN_HTTP', message))
+  const exchange = arrival.open(UNHEARD, listener, new RequestHead(), NOWHERE)
+  exchange.answered = true
+  exchange.status = answer.status
+  exchange.reason = answer.reason
+  exchange.detail = answer.detail
+  exchange.bytesOut = answer.body.length
+  const { text } = answerText(headOfOwnAnswer(answer), 1, false)
+  raw.end(text + answer.body.toString('latin1'), 'latin1')
+  // Node destroys it with the TLS socket above, and what the client still sends would then reset the answer away.
+  const destroy = raw.destroy.bind(raw)
+  raw.destroy = () => raw
+  setTimeout(destroy, STAY_MS).unref()
+  return exchange
+}
+
+/** Of an exchange that is over: nothing more is sent to its client. */
+const UNHEARD: ClientSide = {
+  holdsData: false,
+  resumeBody: () => {},
+  sendInterim: () => {},
+  sendHead: () => true,
+  sendData: () => true,
+  sendEnd: () => {},
+  sendOwn: () => {},
+  becomeTunnel: () => {
+    throw new Error('an exchange that is over becomes no tunnel')
+  },
+  abort: () => {},
+}
