@@ -1,9 +1,23 @@
-/** JSON that a terminal shows as it is: what stands in a registry must not move its cursor or turn its text round. */
-export function toJson(
-  value: unknown,
-  replacer?: (this: unknown, name: string, value: unknown) => unknown,
-): string {
-  return JSON.stringify(value, replacer).replace(UNSHOWN, escape)
+/**
+ * JSON that a terminal shows as it is: what stands in a registry must not move its cursor or turn its text round. Times
+ * are ms since the epoch inside, and ISO 8601 in UTC with milliseconds here, in every answer of the API.
+ */
+export type Replacer = (this: unknown, name: string, value: unknown) => unknown
+
+export function toJson(value: unknown, replacer: Replacer = (_name, inner) => inner): string {
+  return JSON.stringify(value, function (this: unknown, name, inner: unknown) {
+    return withTime(name, replacer.call(this, name, inner))
+  }).replace(UNSHOWN, escape)
+}
+
+const TIME_NAME = /^(?:since|until|at|.+At)$/
+/** 1973: no count and no port is one by accident. */
+const EARLIEST = 1e11
+
+function withTime(name: string, value: unknown): unknown {
+  return typeof value === 'number' && value > EARLIEST && TIME_NAME.test(name)
+    ? new Date(value).toISOString()
+    : value
 }
 
 /** Controls that JSON leaves alone, and what changes the direction of text. */

@@ -30,6 +30,8 @@ export interface AdminOptions extends Providers {
 export interface Readiness {
   readonly ready: boolean
   readonly reason: string
+  /** Listeners that do not listen as declared: a port in use. They make nothing unready, as long as one listens. */
+  readonly notListening: readonly object[]
 }
 
 export interface Admin {

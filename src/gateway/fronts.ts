@@ -5,7 +5,9 @@
  */
 import type { Front, FrontHandler } from '../front/front.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
+import { formatAddress } from '../model/address.ts'
 import type { Address, Listener, Placed } from '../model/snapshot.ts'
+import type { ListenerState } from '../observe/listener-report.ts'
 import { applyProblem, listenProblem } from './listen-problem.ts'
 
 export interface FrontsOptions {
@@ -15,8 +17,8 @@ export interface FrontsOptions {
   readonly reusePort: boolean
   /** Another set of addresses is listened on. */
   readonly onMoved: () => void
-  /** The problems are other ones than the last change left. */
-  readonly onProblems: () => void
+  /** Those that wait were tried again. */
+  readonly onTried: () => void
   /** A throw met a listener, which stays as it was. */
   readonly onFault: (error: unknown) => void
 }
@@ -39,6 +41,8 @@ export class Fronts {
   /** What a throw kept from being opened or changed, by id. */
   readonly #faults = new Map<string, string>()
   #timer: NodeJS.Timeout | null = null
+  /** ms since the epoch; null while nothing waits. */
+  #nextTryAt: number | null = null
   #isClosing = false
 
   constructor(options: FrontsOptions) {
@@ -160,16 +164,17 @@ export class Fronts {
   }
 
   #tryLater(): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== null) return
+    this.#nextTryAt = Date.now() + RETRY_MS
+    this.#timer = setTimeout(() => {
       this.#timer = null
       void this.#inTurn(() => this.#tryAgain())
     }, RETRY_MS).unref()
   }
 
   async #tryAgain(): Promise<void> {
-    const before = this.problems().join('\n')
     await this.#bindWaiting()
-    if (this.problems().join('\n') !== before) this.#options.onProblems()
+    this.#options.onTried()
   }
 
   #inTurn(step: () => Promise<void>): Promise<void> {
@@ -192,6 +197,17 @@ export class Fronts {
   problems(): string[] {
     const unbound = [...this.#waiting.values()].map(({ problem }) => problem)
     return [...unbound, ...this.#faults.values()]
+  }
+
+  /** All that are declared. */
+  states(): ListenerState[] {
+    const ids = new Set([...this.#open.keys(), ...this.#waiting.keys(), ...this.#faults.keys()])
+    return Array.from(ids, (id): ListenerState => {
+      const bound = this.#open.get(id)?.bound ?? null
+      const reason = this.#waiting.get(id)?.problem ?? this.#faults.get(id) ?? null
+      const at = bound === null ? null : formatAddress(bound)
+      return { id, at, reason, nextTryAt: this.#waiting.has(id) ? this.#nextTryAt : null }
+    })
   }
 
   /** Those that are bound, by id. */

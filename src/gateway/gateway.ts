@@ -11,6 +11,7 @@ import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Address, Delta, Listener, Placed, PlacedBackend } from '../model/snapshot.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
+import type { ListenerState } from '../observe/listener-report.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
 import {
@@ -38,8 +39,8 @@ export interface GatewayOptions {
   readonly reusePort: boolean
   /** Null when nobody wants records: then none are made. */
   readonly onRecord: ((record: AccessRecord) => void) | null
-  /** A listener that could not be bound was tried again, and these are all that are left. */
-  readonly onProblems: (problems: readonly string[]) => void
+  /** Listeners that could not be bound were tried again. */
+  readonly onListenersTried: () => void
   /** A fault of ours, caught in one exchange, or in one object of a change. */
   readonly onFault: (error: unknown, at: 'exchange' | 'apply') => void
 }
@@ -77,7 +78,7 @@ export class Gateway implements FrontHandler {
       handlerFor: (listener) => this.#handlerFor(listener),
       reusePort: options.reusePort,
       onMoved: () => this.#noteOwn(),
-      onProblems: () => options.onProblems(this.problems()),
+      onTried: () => options.onListenersTried(),
       onFault: (error) => options.onFault(error, 'apply'),
     })
     this.#noteOwn()
@@ -170,6 +171,11 @@ export class Gateway implements FrontHandler {
   /** All that is not in force, one line each. */
   problems(): string[] {
     return [...this.#fronts.problems(), ...this.#faults.values()]
+  }
+
+  /** All listeners, and how each stands. */
+  listeners(): ListenerState[] {
+    return this.#fronts.states()
   }
 
   #createPool(placed: ConstructorParameters<typeof Pool>[0]): Pool {

@@ -4,7 +4,8 @@ import { ADMIT_NONE, COUNT } from '../scoreboard/layout.ts'
 import { GUARD_FAMILIES } from './guard-families.ts'
 import type { GuardScrape } from './guard-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
-import type { Series } from './series.ts'
+import type { ListenerReport } from './listener-report.ts'
+import { OTHER, type Series } from './series.ts'
 import { SOURCE_FAMILIES } from './source-families.ts'
 import type { SourceReport } from './source-report.ts'
 
@@ -30,6 +31,7 @@ export interface MetricsStatus {
     readonly p99Ms: number
     readonly maxMs: number
   }[]
+  readonly listeners: readonly ListenerReport[]
 }
 
 /** Everything one scrape reports, read at one time. */
@@ -151,6 +153,19 @@ export const FAMILIES: readonly Family[] = [
       ),
   ),
   ...GUARD_FAMILIES,
+  family(
+    'sluice_listener_up',
+    'gauge',
+    '1 when a listener listens at its declared address in every serving thread, else 0 (see /api/table), from the control plane',
+    (of) => {
+      const up = new Set(of.status.listeners.flatMap(({ id, listening }) => (listening ? id : [])))
+      return of.listeners.rows.flatMap(({ labels }) =>
+        labels['listener'] === OTHER
+          ? []
+          : [{ value: up.has(labels['listener'] ?? '') ? 1 : 0, sharedLabels: labels }],
+      )
+    },
+  ),
   ofListeners(
     'sluice_connections',
     'gauge',

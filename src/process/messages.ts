@@ -1,6 +1,7 @@
 /** What the main thread and a serving thread say to each other. Requests never cross here. */
 import type { Update } from '../control/publish.ts'
 import type { Address } from '../model/snapshot.ts'
+import type { ListenerState } from '../observe/listener-report.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
 
 /** What a serving thread is started with. */
@@ -29,6 +30,7 @@ export type FromThread =
       readonly kind: 'applied'
       readonly number: number
       readonly problems: readonly string[]
+      readonly listeners: readonly ListenerState[]
       /** Listeners that are open, with their ports. */
       readonly ports: Readonly<Record<string, number>>
     }
@@ -37,6 +39,7 @@ export type FromThread =
       readonly kind: 'listeners'
       readonly number: number
       readonly problems: readonly string[]
+      readonly listeners: readonly ListenerState[]
       readonly ports: Readonly<Record<string, number>>
     }
   /** Access log lines. */

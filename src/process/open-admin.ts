@@ -1,10 +1,12 @@
 /** The admin of a running program: what it shows is asked of its parts. */
 import { type Admin, createAdmin } from '../admin/server.ts'
-import type { Control } from '../control/control.ts'
+import type { TableView } from '../admin/table.ts'
+import type { Control, Table } from '../control/control.ts'
 import type { Faults } from '../control/fault.ts'
 import type { Guards } from '../control/guard/guards.ts'
 import type { Publisher } from '../control/publish.ts'
 import type { Settings } from '../model/settings.ts'
+import type { ListenerReport } from '../observe/listener-report.ts'
 import type { Log } from '../observe/log.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import type { Sink } from '../observe/sink.ts'
@@ -46,6 +48,7 @@ export function openAdmin(
         faults: faults.counts(),
         droppedLogLines: sink.dropped,
         eventLoopDelays,
+        listeners: threads.listeners(),
       }
     },
     guards,
@@ -59,12 +62,15 @@ export function openAdmin(
   })
   return createAdmin({
     address: settings.admin.address,
-    table: () => control.table(),
+    table: () => withListening(control.table(), threads.listeners()),
     guarded: guards,
     metrics,
     ready: () => ({
       ready: state() === 'ready',
       reason: state() === 'starting' ? whyNotReady(control) : state(),
+      notListening: threads
+        .listeners()
+        .flatMap(({ listening, threads: _threads, ...rest }) => (listening ? [] : rest)),
     }),
     providers: control.sources,
     confirm: control.confirm,
@@ -72,6 +78,28 @@ export function openAdmin(
     log,
   })
 }
+
+interface WithState {
+  readonly state: object
+}
+
+/** The table, where each listener has how it stands with it. */
+function withListening(table: Table, reports: readonly ListenerReport[]): TableView {
+  const byId = new Map(reports.map(({ id, ...report }) => [id, report]))
+
+  function* objects(): Generator<
+    Table['objects'] extends Iterable<infer T> ? T | (T & WithState) : never
+  > {
+    for (const object of table.objects) {
+      yield object.kind === 'listener'
+        ? { ...object, state: byId.get(object.id) ?? NOT_YET }
+        : object
+    }
+  }
+  return { ...table, objects: objects() }
+}
+
+const NOT_YET = { listening: false, at: null, reason: 'no serving thread has it yet' }
 
 function whyNotReady(control: Control): string {
   const silent = control

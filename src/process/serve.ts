@@ -157,12 +157,17 @@ async function run(
       if (!mayWait(settings)) throw new Error(noListener(publisher, control))
       log.warn({}, 'no listener is declared yet: waiting for the sources')
     }
-    if (settings.workers > 0) await refuseTakenPorts(listeners)
+    const taken = settings.workers > 0 ? await findTakenPorts(listeners) : new Map<string, string>()
     if (isStopping()) return
     threads.attach()
     const ports = await firstPorts()
     if (isStopping()) return
-    for (const problem of publisher.threadProblems()) log.error({}, problem)
+    for (const { id, listening } of threads.listeners()) {
+      const problem = taken.get(id)
+      // Two programs that both ask for it can share a port.
+      if (listening && problem !== undefined)
+        log.error({ listener: id }, `${problem}; both take connections`)
+    }
     state = 'ready'
     const { workers } = settings
     log.info({ ports, admin: opened.address, workers, version: options.version }, 'serving')
@@ -180,12 +185,20 @@ async function run(
     }
   }
 
-  /** One that is taken is a listener less; all of them are no start. */
-  async function refuseTakenPorts(listeners: readonly Listener[]): Promise<void> {
-    const problems = (await Promise.all(listeners.map(problemOfPort))).flatMap((one) => one ?? [])
-    if (problems.length > 0 && problems.length === listeners.length)
-      throw new Error(problems.join('; '))
-    for (const problem of problems) log.error({}, problem)
+  /** By listener. One that is taken is a listener less; all of them are no start. */
+  async function findTakenPorts(
+    listeners: readonly Listener[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const problems = new Map<string, string>()
+    await Promise.all(
+      listeners.map(async (listener) => {
+        const problem = await problemOfPort(listener)
+        if (problem !== null) problems.set(listener.id, problem)
+      }),
+    )
+    if (problems.size > 0 && problems.size === listeners.length)
+      throw new Error([...problems.values()].join('; '))
+    return problems
   }
 
   async function stop(drainMs: number): Promise<void> {

@@ -37,7 +37,7 @@ export function createServingThread(
     ticketKeys: Buffer.from(start.ticketKeys),
     reusePort: start.reusePort,
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
-    onProblems: () => post({ kind: 'listeners', ...listening() }),
+    onListenersTried: () => post({ kind: 'listeners', ...listening() }),
     onFault: tellFault,
   })
   hearOfSharedRates((text) => post({ kind: 'notice', text }))
@@ -52,7 +52,12 @@ export function createServingThread(
 
   function listening(): Omit<Extract<FromThread, { kind: 'listeners' }>, 'kind'> {
     const problems = fault === null ? gateway.problems() : [...gateway.problems(), fault]
-    return { number: lastNumber, problems, ports: gateway.ports() }
+    return {
+      number: lastNumber,
+      problems,
+      listeners: gateway.listeners(),
+      ports: gateway.ports(),
+    }
   }
 
   const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })

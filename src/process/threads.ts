@@ -8,8 +8,10 @@ import { Worker } from 'node:worker_threads'
 import type { Faults } from '../control/fault.ts'
 import type { Publisher } from '../control/publish.ts'
 import type { Settings } from '../model/settings.ts'
+import type { ListenerReport } from '../observe/listener-report.ts'
 import type { Log } from '../observe/log.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { createListening } from './listening.ts'
 import { createPulses } from './pulse.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { createServingThread } from './serving-thread.ts'
@@ -36,6 +38,8 @@ export interface Threads {
   stallMs(): number
   /** Listeners that are open, with their ports. */
   ports(): Readonly<Record<string, number>>
+  /** How it stands with each listener that a thread knows of. */
+  listeners(): readonly ListenerReport[]
 }
 
 export interface ThreadsStatus {
@@ -67,6 +71,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   const inLine = settings.workers === 0
   const pulses = createPulses(Math.max(1, settings.workers))
   const running = new Map<number, Running>()
+  const listening = createListening(log, Date.now)
   const delays = new Map<number, { p99Ms: number; maxMs: number }>()
   const quickDeaths = new Map<number, number>()
   let ports: Readonly<Record<string, number>> = {}
@@ -139,12 +144,13 @@ export function createThreads(options: ThreadsOptions): Threads {
     switch (message.kind) {
       case 'applied':
         ports = message.ports
+        listening.note(thread, message.listeners)
         quickDeaths.delete(thread)
         publisher.acknowledge(thread, message.number, message.problems)
         break
       case 'listeners':
         ports = message.ports
-        log.info({ thread, problems: message.problems }, 'listeners were tried again')
+        listening.note(thread, message.listeners)
         publisher.report(thread, message.problems)
         break
       case 'lines':
@@ -176,6 +182,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   function bury(thread: number, code: number, ageMs: number): void {
     running.delete(thread)
     delays.delete(thread)
+    listening.forget(thread)
     publisher.detach(thread)
     scoreboard.forgetThread(thread)
     restarts++
@@ -230,6 +237,7 @@ export function createThreads(options: ThreadsOptions): Threads {
       return longest
     },
     ports: () => ports,
+    listeners: () => listening.reports(),
   }
 }
 

@@ -45,7 +45,7 @@ async function startSite(t: TestContext): Promise<Site> {
     admin: { host: '127.0.0.1', port: 0 },
     ticketKeys: randomBytes(48),
     reusePort: false,
-    onProblems: () => assert.fail('every listener is bound at once'),
+    onListenersTried: () => assert.fail('every listener is bound at once'),
     onRecord: (record) => records.push(record),
     onFault: (fault) => faults.push(fault),
   })

@@ -59,7 +59,7 @@ async function judgeTables(seed: number): Promise<void> {
     admin: { host: '127.0.0.1', port: 0 },
     ticketKeys: randomBytes(48),
     reusePort: false,
-    onProblems() {},
+    onListenersTried() {},
     onRecord: null,
     onFault: (error) => faults.push(error),
   })

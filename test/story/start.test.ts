@@ -234,8 +234,8 @@ test('it is not ready before the first table is in force', async (t) => {
   assert.deepEqual(
     [...seen].map(([status, text]) => [status, JSON.parse(text) as unknown]),
     [
-      [503, { ready: false, reason: 'the first table is not in force yet' }],
-      [200, { ready: true, reason: 'ready' }],
+      [503, { ready: false, reason: 'the first table is not in force yet', notListening: [] }],
+      [200, { ready: true, reason: 'ready', notListening: [] }],
     ],
   )
 })

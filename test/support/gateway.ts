@@ -54,7 +54,6 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   })
   const records: AccessRecord[] = []
   const faults: unknown[] = []
-  let acknowledged = 0
   const { trusted = [], admin = 0, reusePort = false } = config as OwnOptions
   const gateway = new Gateway({
     thread: 0,
@@ -63,7 +62,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     admin: { host: '127.0.0.1', port: admin },
     ticketKeys: randomBytes(48),
     reusePort,
-    onProblems: (problems) => publisher.acknowledge(0, acknowledged, problems),
+    onListenersTried: () => publisher.report(0, gateway.problems()),
     onRecord: (record) => records.push(record),
     onFault: (fault) => faults.push(fault),
   })
@@ -74,7 +73,6 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     deliver({ number, delta, added }) {
       applied = applied.then(async () => {
         await gateway.apply(JSON.parse(delta) as Delta, added)
-        acknowledged = number
         publisher.acknowledge(0, number, gateway.problems())
       })
     },

@@ -61,7 +61,11 @@ async function startAdmin(t: TestContext): Promise<Site> {
     table: () => ({ objects: [], setAside: [] }),
     guarded: { servers: () => [], breakers: () => [] },
     metrics: { contentType: 'text/plain', render: async () => '' },
-    ready: () => ({ ready: false, reason: 'the first table is not in force yet' }),
+    ready: () => ({
+      ready: false,
+      reason: 'the first table is not in force yet',
+      notListening: [],
+    }),
     log: { debug: log, info: log, warn: log, error: log },
     ...providers,
   })

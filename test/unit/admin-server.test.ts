@@ -41,7 +41,7 @@ async function startAdmin(t: TestContext, options: Partial<AdminOptions> = {}): 
     table: () => ({ objects: [], setAside: [] }),
     guarded: { servers: () => [], breakers: () => [] },
     metrics: { contentType: 'text/plain; version=0.0.4', render: async () => 'up 1\n' },
-    ready: () => ({ ready: true, reason: 'the table is in force' }),
+    ready: () => ({ ready: true, reason: 'the table is in force', notListening: [] }),
     providers: () => [],
     confirm: () => 'unknown',
     reload: () => false,
@@ -110,17 +110,18 @@ test('each page answers with its type', async (t) => {
 })
 
 test('it is not ready, and says why, until it is', async (t) => {
-  let readiness = { ready: false, reason: 'waiting for the first table' }
+  let readiness = { ready: false, reason: 'waiting for the first table', notListening: [] }
   const site = await startAdmin(t, { ready: () => readiness })
 
   const before = await site.get('/readyz')
-  readiness = { ready: true, reason: 'revision 1 is in force' }
+  readiness = { ready: true, reason: 'revision 1 is in force', notListening: [] }
   const after = await site.get('/readyz')
 
   assert.equal(before.status, 503)
   assert.deepEqual(JSON.parse(before.text), {
     ready: false,
     reason: 'waiting for the first table',
+    notListening: [],
   })
   assert.equal(after.status, 200)
 })
@@ -511,4 +512,24 @@ test('closing ends idle connections and frees the port', async (t) => {
   const next = await startAdmin(t, { address: { host: '127.0.0.1', port } })
 
   assert.equal((await next.get('/healthz')).status, 200)
+})
+
+test('a time is ISO text in every answer, whatever it is called, and no other number is', async (t) => {
+  const at = Date.UTC(2026, 10, 29, 15, 4, 5, 678)
+  const entry = { since: at, until: null, lastEventAt: at, probe: { at }, port: 8080, bytes: at }
+  const site = await startAdmin(t, {
+    table: () => ({ objects: [{ kind: 'listener', id: 'a', ...entry }], setAside: [] }),
+    ready: () => ({ ready: true, reason: '', notListening: [entry] }),
+    providers: () => [entry as never],
+    guarded: { servers: () => [entry as never], breakers: () => [entry as never] },
+  })
+  const paths = ['/api/table', '/readyz', '/api/providers', '/api/servers', '/api/breakers']
+
+  const texts = await Promise.all(paths.map(async (path) => (await site.get(path)).text))
+
+  for (const text of texts) {
+    const time = '"2026-11-29T15:04:05.678Z"'
+    const shown = `"since":${time},"until":null,"lastEventAt":${time},"probe":{"at":${time}},"port":8080,"bytes":${at}}`
+    assert.ok(text.includes(shown), text)
+  }
 })

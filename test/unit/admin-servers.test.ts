@@ -40,7 +40,7 @@ async function startAdmin(
     table: () => ({ objects: [], setAside: [] }),
     guarded: { servers: () => servers, breakers: () => [BREAKER] },
     metrics: { contentType: 'text/plain', render: async () => '' },
-    ready: () => ({ ready: true, reason: '' }),
+    ready: () => ({ ready: true, reason: '', notListening: [] }),
     providers: () => [],
     confirm: () => 'unknown',
     reload: () => false,

@@ -75,6 +75,7 @@ function createSite(seriesLimit = 2000): Site {
       workerRestarts: 0,
       faults: {},
       droppedLogLines: 0,
+      listeners: [],
       eventLoopDelays: [],
     }),
     guards,

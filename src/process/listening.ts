@@ -1,0 +1,62 @@
+/** Which listeners listen: what the serving threads say, taken together for each listener. A change is logged once. */
+import type { ListenerReport, ListenerState } from '../observe/listener-report.ts'
+import type { Log } from '../observe/log.ts'
+
+export interface Listening {
+  /** All listeners of a thread, as of now. */
+  note(thread: number, states: readonly ListenerState[]): void
+  /** The thread has ended. */
+  forget(thread: number): void
+  reports(): readonly ListenerReport[]
+}
+
+export function createListening(log: Log, now: () => number): Listening {
+  const said = new Map<number, ReadonlyMap<string, ListenerState>>()
+  let reports = new Map<string, ListenerReport>()
+
+  function look(): void {
+    const ids = new Set([...said.values()].flatMap((states) => [...states.keys()]))
+    const before = reports
+    reports = new Map([...ids].sort().map((id) => [id, reportOf(id, before.get(id))]))
+    for (const report of reports.values()) tell(report, before.get(report.id))
+  }
+
+  function reportOf(id: string, before: ListenerReport | undefined): ListenerReport {
+    const states = [...said.values()].flatMap((all) => all.get(id) ?? [])
+    const failing = states.find(({ reason }) => reason !== null)
+    const listening = failing === undefined
+    const since = before?.listening === listening ? before.since : now()
+    return {
+      id,
+      listening,
+      at: states.find(({ at }) => at !== null)?.at ?? null,
+      reason: failing?.reason ?? null,
+      since,
+      nextTryAt: failing?.nextTryAt ?? null,
+      threads: {
+        listening: states.filter(({ reason }) => reason === null).length,
+        of: said.size,
+      },
+    }
+  }
+
+  function tell({ id, at, reason }: ListenerReport, before: ListenerReport | undefined): void {
+    if (reason !== null) {
+      if (reason !== before?.reason) log.error({ listener: id, at }, reason)
+    } else if (before?.listening === false) {
+      log.info({ listener: id, at }, `listener "${id}" listens as declared now`)
+    }
+  }
+
+  return {
+    note(thread, states) {
+      said.set(thread, new Map(states.map((state) => [state.id, state])))
+      look()
+    },
+    forget(thread) {
+      said.delete(thread)
+      look()
+    },
+    reports: () => [...reports.values()],
+  }
+}
