@@ -66,7 +66,8 @@ export function countReason(board: ScoreboardView, exchange: Exchange): void {
 export function recordOf(exchange: Exchange, ending: Ending, durationMs: number): AccessRecord {
   const { head, to } = exchange
   return {
-    startedAt: performance.timeOrigin + exchange.startedAt,
+    // As the date is now: the process's beginning on it would not follow a step of the system's clock.
+    startedAt: Date.now() - durationMs,
     durationMs,
     listener: exchange.listener,
     ...ending,

@@ -13,7 +13,7 @@ import { scalar, strict } from '../model/fields.ts'
 import { quote } from '../model/parsed.ts'
 import { bad, good } from '../model/scalar.ts'
 import { KeyTable, NO_CELL } from '../policy/key-table.ts'
-import { LEASE_MS, LeasedCounts, MOST_LEASED } from '../policy/leased-counts.ts'
+import { LEASE_MS, LEASED_MASK, LeasedCounts, MOST_LEASED } from '../policy/leased-counts.ts'
 import { compileVariable, parseVariable, type Variable } from '../policy/variable.ts'
 import { atMost } from './limits.ts'
 import type { MiddlewareKind, Passage, Surroundings } from './middleware.ts'
@@ -74,7 +74,7 @@ class Counts {
   constructor(most: number, { table, seed, now }: Surroundings) {
     this.#most = most
     this.#now = now
-    this.#table = new KeyTable(table, seed)
+    this.#table = new KeyTable(table, seed, LEASED_MASK)
     this.#leased = new LeasedCounts(table)
   }
 

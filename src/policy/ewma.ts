@@ -3,20 +3,19 @@
  * counts at once and in full; faster ones take it back with a time constant of 10 s, and so does silence: a server that was
  * slow is asked again some day.
  *
- * Two cells of the server's slot, microseconds and the time they were moved at (ms of the board's clock, as int32: it wraps
- * after 25 days). They are written one after the other without a lock: threads that meet lose a sample, no more.
+ * Two cells of the server's slot, microseconds and the time they were moved at (see
+ * cell-clock.ts). They are written one after the other without a lock: threads that meet lose a sample, no more.
  *
  * Hot path: most answers of a busy server cost two loads and no exp, because faster ones are only looked at once in STEP_MS
  * (a whole microsecond is too coarse for smaller steps).
  */
 import { SHARED } from '../scoreboard/layout.ts'
 import { type Slot, sharedLoad } from '../scoreboard/scoreboard.ts'
+import { msSince, toCell } from './cell-clock.ts'
 
 const DECAY_MS = 10_000
 const STEP_MS = 100
 const LONGEST_MICROS = 2 ** 31 - 1
-/** A thread whose clock was read a little earlier: not one of 49 days ago. */
-const SKEW_MS = 60_000
 
 /** One answer's head has come. */
 export function recordLatency(slot: Slot, micros: number, nowMs: number): void {
@@ -42,10 +41,9 @@ export function ewmaAt(slot: Slot, nowMs: number): number {
 
 function move(slot: Slot, average: number, nowMs: number): void {
   Atomics.store(slot.shared, slot.at + SHARED.ewma, average)
-  Atomics.store(slot.shared, slot.at + SHARED.ewmaAt, nowMs | 0)
+  Atomics.store(slot.shared, slot.at + SHARED.ewmaAt, toCell(nowMs))
 }
 
 function elapsedMs(slot: Slot, nowMs: number): number {
-  const elapsed = ((nowMs | 0) - sharedLoad(slot, SHARED.ewmaAt)) >>> 0
-  return elapsed > 2 ** 32 - SKEW_MS ? 0 : elapsed
+  return msSince(sharedLoad(slot, SHARED.ewmaAt), nowMs)
 }

@@ -27,11 +27,14 @@ export class KeyTable {
   /** The same memory: two Int32 a cell. */
   readonly #halves: Int32Array
   readonly #seed: number
+  readonly #counting: bigint
   readonly #sought = new Int32Array(2)
   readonly #tag: BigInt64Array
 
-  constructor(cells: BigInt64Array, seed: number) {
+  /** `counting`: the bits of a value that add up where two entries of one key meet. */
+  constructor(cells: BigInt64Array, seed: number, counting = -1n) {
     this.cells = cells
+    this.#counting = counting
     this.#halves = new Int32Array(cells.buffer, cells.byteOffset, cells.length * 2)
     this.#seed = seed
     this.#tag = new BigInt64Array(this.#sought.buffer)
@@ -88,7 +91,8 @@ export class KeyTable {
       if (Atomics.load(cells, at) !== tag) continue
       if (stays < 0) stays = at
       else if (Atomics.compareExchange(cells, at, tag, NO_TAG) === tag) {
-        const counted = Atomics.exchange(cells, at + 1, 0n) - fresh
+        const value = Atomics.exchange(cells, at + 1, 0n)
+        const counted = (value & this.#counting) - (fresh & this.#counting)
         if (counted > 0n) Atomics.add(cells, stays + 1, counted)
       }
     }

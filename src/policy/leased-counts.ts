@@ -13,7 +13,8 @@ export const LEASE_MS = 30_000
 export const MOST_LEASED = 0xffff
 
 const COUNT_BITS = 32n
-const COUNT_MASK = 0xffff_ffffn
+/** What of a value counts. */
+export const LEASED_MASK = 0xffff_ffffn
 /** So that what has expired is below every period that still counts. */
 const FIRST_PERIOD = 2
 
@@ -102,18 +103,21 @@ export class LeasedCounts {
     const cells = this.#cells
     for (;;) {
       const value = Atomics.load(cells, at)
-      const age = this.#period - Number(value >> COUNT_BITS)
-      const counts = Number(value & COUNT_MASK)
+      const period = Number(value >> COUNT_BITS)
+      const age = this.#period - period
+      const counts = Number(value & LEASED_MASK)
       const lastBefore = counts >>> 16
       const lastNow = counts & 0xffff
-      // A period to come is that of a thread whose clock was read later.
+      // A period to come is that of a thread whose clock was read later. It stays, and what is this period's to us is the one
+      // before to it: to take the cell back would make its next reader forget what it had moved on.
+      const isAhead = age < 0
       const isBefore = age <= 0 ? lastBefore : age === 1 ? lastNow : 0
       const isNow = age <= 0 ? lastNow : 0
       if (isBefore + isNow >= most) return false
-      const nextBefore = bounded(isBefore + before)
-      const nextNow = bounded(isNow + now)
-      const next =
-        nextBefore + nextNow === 0 ? 0n : this.#bits | BigInt(nextBefore * 65_536 + nextNow)
+      const nextBefore = bounded(isBefore + (isAhead ? now : before))
+      const nextNow = bounded(isNow + (isAhead ? 0 : now))
+      const bits = isAhead ? BigInt(period) << COUNT_BITS : this.#bits
+      const next = nextBefore + nextNow === 0 ? 0n : bits | BigInt(nextBefore * 65_536 + nextNow)
       if (Atomics.compareExchange(cells, at, value, next) === value) return true
     }
   }
@@ -132,7 +136,7 @@ export class LeasedCounts {
 
   #setPeriod(nowMs: number): void {
     const period = FIRST_PERIOD + Math.floor(nowMs / LEASE_MS)
-    if (period === this.#period) return
+    if (period <= this.#period) return
     this.#period = period
     this.#bits = BigInt(period) << COUNT_BITS
   }

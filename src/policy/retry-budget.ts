@@ -10,6 +10,7 @@
 import type { RetryBudget } from '../model/snapshot.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
+import { msSince, toCell } from './cell-clock.ts'
 
 const HUNDRED = 100
 const SAVED_MS = 500
@@ -26,28 +27,27 @@ export function earnRetries(
   { ratio, perSecond }: RetryBudget,
   nowMs: number,
 ): void {
-  const now = Math.trunc(nowMs) | 0
   const last = Atomics.load(shared, at + SHARED.retryAt)
-  const elapsed = (now - last) | 0
+  const elapsed = msSince(last, nowMs)
   const isFirst = Atomics.load(shared, at + SHARED.retryCap) === 0
   if (elapsed < LEAST_MS && !isFirst) return
   // Whoever moves the time makes the deposit.
-  if (Atomics.compareExchange(shared, at + SHARED.retryAt, last, now) !== last) return
+  if (Atomics.compareExchange(shared, at + SHARED.retryAt, last, toCell(nowMs)) !== last) return
   const seen = Atomics.exchange(shared, at + SHARED.retrySeen, requests | 0)
   const gained = Math.max(0, ((requests | 0) - seen) | 0)
   const perMs = (ratio * gained) / Math.max(elapsed, LEAST_MS)
-  const span = Math.min(Math.max(elapsed, 0), SAVED_MS)
+  const span = Math.min(elapsed, SAVED_MS)
   const earned = Math.max(
     perMs * span,
     (perSecond * span) / 1000,
     isFirst ? SAVED_SECONDS * perSecond : 0,
   )
-  const cap = toCell(Math.max(perMs * SAVED_MS, SAVED_SECONDS * perSecond))
+  const cap = toHundredths(Math.max(perMs * SAVED_MS, SAVED_SECONDS * perSecond))
   // 0 would read as a first time.
   Atomics.store(shared, at + SHARED.retryCap, Math.max(1, cap))
   const saved = Atomics.load(shared, at + SHARED.retryTokens)
   // Added, not stored: others take meanwhile.
-  Atomics.add(shared, at + SHARED.retryTokens, Math.min(cap, saved + toCell(earned)) - saved)
+  Atomics.add(shared, at + SHARED.retryTokens, Math.min(cap, saved + toHundredths(earned)) - saved)
 }
 
 /** Takes one retry, if there is one. */
@@ -57,6 +57,6 @@ export function takeRetry({ shared, at }: Slot): boolean {
   return false
 }
 
-function toCell(retries: number): number {
+function toHundredths(retries: number): number {
   return Math.min(MOST, Math.round(retries * HUNDRED))
 }

@@ -210,7 +210,8 @@ export function createThreads(options: ThreadsOptions): Threads {
       const all = Promise.all([...running.values()].map(({ drained }) => drained.promise))
       const limit = Promise.withResolvers<void>()
       const timer = setTimeout(() => {
-        log.warn({ drainMs }, 'the drain took too long: what is left is cut')
+        // Without a time there was no drain: a start that failed, or `drain: 0s`.
+        if (drainMs > 0) log.warn({ drainMs }, 'the drain took too long: what is left is cut')
         limit.resolve()
       }, drainMs)
       await Promise.race([all, limit.promise])

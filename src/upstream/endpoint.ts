@@ -139,7 +139,10 @@ export class Endpoint {
   get resting(): boolean {
     // Most do not rest, and need no time.
     const until = sharedLoad(this.slot, SHARED.restUntil)
-    return until !== 0 && until > this.#tenths()
+    if (until === 0) return false
+    // Modulo 2^32, which is 13 years of tenths.
+    const left = (until - this.#tenths()) | 0
+    return left > 0 && left <= LONGEST_REST_TENTHS
   }
 
   connected(): void {

@@ -148,6 +148,8 @@ test('a second Sluice on the same port is refused, not let in to share it', asyn
   )
 
   assert.match(second.line, /\(listener "web"\): the port is in use/)
+  // There was no drain that could have taken too long.
+  assert.doesNotMatch(second.output, /drain/)
 })
 
 test('what is wrong with the file is told before what is wrong with the admin', async (t) => {
