@@ -3,6 +3,7 @@
  * names and nothing else, between requests; a request goes on with the route it began with.
  */
 import { createHmac } from 'node:crypto'
+import { NameTable } from '../dns/names.ts'
 import { Front, type FrontHandler } from '../front/front.ts'
 import { compileTrust } from '../front/trust.ts'
 import { answerOfError } from '../http/answer.ts'
@@ -54,6 +55,8 @@ export class Gateway implements FrontHandler {
   readonly #own = new OwnAddresses()
   /** What a throw kept from coming into force, by what it is. */
   readonly #faults = new Map<string, string>()
+  /** Where the names of servers lead: told by the main thread. */
+  readonly names: NameTable = new NameTable()
   readonly #fronts: Fronts
   /** The board's clock. */
   readonly #now: () => number
@@ -186,6 +189,7 @@ export class Gateway implements FrontHandler {
       stickyKey: this.#stickyKey,
       raiseAlarm: (server) => this.#board.raiseAlarm(server),
       own: this.#own,
+      names: this.names,
       slot: (number) => this.#board.slot(number),
     })
   }

@@ -18,7 +18,7 @@ interface WiredSocket extends Socket {
 }
 
 export abstract class Wire implements Expiring, Reader, TunnelEnd {
-  readonly socket: Socket
+  socket: Socket
   deadlineAt: number = Infinity
   deadlineIndex = -1
   /** The other end, once this is a tunnel. */
@@ -32,15 +32,27 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
     this.socket = socket
     this.reads = reads
     this.#deadlines = deadlines
-    const wired: WiredSocket = socket
-    wired.wire = this
+    this.#listen(socket)
+    deadlines.add(this)
+    if (reads !== null) reads.reader = this
+  }
+
+  #listen(socket: WiredSocket): void {
+    socket.wire = this
     socket.on('end', onEnd)
     socket.on('drain', onDrain)
     socket.on('error', onError)
     socket.on('close', onClose)
-    deadlines.add(this)
-    if (reads === null) socket.on('data', onData)
-    else reads.reader = this
+    if (this.reads === null) socket.on('data', onData)
+  }
+
+  /** In the place of one that was never connected. */
+  protected replaceSocket(socket: Socket): void {
+    const before: WiredSocket = this.socket
+    delete before.wire
+    before.destroy()
+    this.socket = socket
+    this.#listen(socket)
   }
 
   abstract get streams(): boolean

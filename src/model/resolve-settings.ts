@@ -9,6 +9,7 @@ import { toPointer } from './pointer.ts'
 import type { Problem } from './problem.ts'
 import { resolveReferences, type ReferenceWorld } from './references.ts'
 import { hideReferred, parseReferred } from './referred.ts'
+import { resolverSchema } from './resolver-settings.ts'
 import {
   SETTINGS_SHAPE,
   adminAddressSchema,
@@ -127,6 +128,7 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     drainMs: pick(drainSchema, 'drain', ['drain']),
     data,
     startMs: pickFromFile(startSchema, ['start']) ?? startSchema.parse(undefined),
+    resolver: pickFromFile(resolverSchema, ['resolver']) ?? resolverSchema.parse(undefined),
     sources: declared.sources,
   }
   const fatal = problems.filter(({ source, key }) => source !== 'file' || FATAL.test(key))

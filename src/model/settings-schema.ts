@@ -4,6 +4,7 @@ import { parseCidr } from './cidr.ts'
 import { address, duration, scalar, section, text } from './fields.ts'
 import { quote } from './parsed.ts'
 import { bad, good, type Scalar } from './scalar.ts'
+import { resolverSchema } from './resolver-settings.ts'
 import type { LogLevel, Settings } from './settings.ts'
 import type { Address } from './snapshot.ts'
 import { SOURCE_SHAPES } from './source-shape.ts'
@@ -89,6 +90,7 @@ export const SETTINGS_SHAPE: Readonly<Record<string, z.ZodType>> = {
   drain: drainSchema,
   start: startSchema,
   data: dataSchema,
+  resolver: resolverSchema,
   sources: sourcesSchema,
 }
 

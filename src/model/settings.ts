@@ -1,4 +1,5 @@
 /** What is fixed at start: default < file < environment (SLUICE_...) < flag. */
+import type { ResolverSettings } from './resolver-settings.ts'
 import type { Address } from './snapshot.ts'
 import type { SourceSpec } from './source-spec.ts'
 
@@ -22,6 +23,8 @@ export interface Settings {
   readonly data: string
   /** How long readiness waits for the sources that are required. */
   readonly startMs: number
+  /** How the names of servers are resolved. */
+  readonly resolver: ResolverSettings
   /** In order of precedence, after the file itself. Their TLS files are paths yet, see readSourceFiles. */
   readonly sources: readonly SourceSpec[]
 }

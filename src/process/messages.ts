@@ -1,5 +1,6 @@
 /** What the main thread and a serving thread say to each other. Requests never cross here. */
 import type { Update } from '../control/publish.ts'
+import type { NameNews } from '../dns/names.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/listener-report.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
@@ -22,6 +23,8 @@ export interface ThreadStart {
 
 export type ToThread =
   | Update
+  /** Where names lead now. */
+  | { readonly kind: 'names'; readonly news: readonly NameNews[] }
   /** Stop accepting, finish what is under way, then say `drained`. */
   | { readonly kind: 'drain' }
 

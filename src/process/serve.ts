@@ -11,6 +11,9 @@ import { createGuards } from '../control/guard/guards.ts'
 import { createProbe } from '../control/guard/probe.ts'
 import { sendHook } from '../control/guard/webhook.ts'
 import { createPublisher, type Publisher } from '../control/publish.ts'
+import { followNames } from '../control/followed-names.ts'
+import { createLookup } from '../dns/lookup.ts'
+import { openResolver } from '../dns/open-resolver.ts'
 import { parseSettings } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Listener } from '../model/snapshot.ts'
@@ -90,6 +93,9 @@ async function run(
   const scoreboard = new Scoreboard(Math.max(1, settings.workers), systemMs())
   const faults = createFaults(log, () => performance.now())
   const publisher = createPublisher(scoreboard, { onFault: faults.at('publish') })
+  const resolver = openResolver(settings.resolver)
+  const lookup = createLookup(resolver)
+  followNames(publisher, resolver)
   const guards = createGuards({
     scoreboard,
     publisher,
@@ -98,9 +104,9 @@ async function run(
     date: Date.now,
     random: Math.random,
     stallOfThreads: () => threads.stallMs(),
-    probe: createProbe(options.version),
-    sendHook,
     onFault: faults.at('guard'),
+    probe: createProbe(options.version, lookup),
+    sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
   })
   const control = createControl({
     sources: await openSources(options.config, settings),
@@ -120,7 +126,15 @@ async function run(
   const tidy = settings.workers > 0 ? createTidy() : null
   publisher.listen({ onInForce: () => tidy?.soon() })
   const writeLines = (lines: string): void => sink.write(lines)
-  const threads = createThreads({ settings, scoreboard, publisher, log, faults, writeLines })
+  const threads = createThreads({
+    settings,
+    scoreboard,
+    publisher,
+    resolver,
+    log,
+    faults,
+    writeLines,
+  })
   reload = (): void => {
     log.info({}, 'reloading')
     control.reload()
@@ -134,6 +148,7 @@ async function run(
     // They get ready while the sources are read.
     threads.start()
     guards.start()
+    resolver.start()
     const parts = {
       ...options,
       settings,
@@ -207,6 +222,7 @@ async function run(
     // What it has to save must not keep clients waiting, nor a stop for ever.
     const saved = control.stop()
     const unguarded = guards.stop()
+    resolver.stop()
     await threads.drain(drainMs)
     await Promise.race([saved, delay(saveWithinMs, undefined, { ref: false })])
     await unguarded

@@ -115,6 +115,10 @@ export function createServingThread(
         case 'delta':
           applied = applied.then(() => apply(message))
           break
+        case 'names':
+          // At once: a request may wait for one.
+          gateway.names.hear(message.news)
+          break
         case 'drain':
           void applied.then(drain)
           break

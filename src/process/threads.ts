@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import type { Faults } from '../control/fault.ts'
 import type { Publisher } from '../control/publish.ts'
+import type { Resolver } from '../dns/resolver.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ListenerReport } from '../observe/listener-report.ts'
 import type { Log } from '../observe/log.ts'
@@ -20,6 +21,7 @@ export interface ThreadsOptions {
   readonly settings: Settings
   readonly scoreboard: Scoreboard
   readonly publisher: Publisher
+  readonly resolver: Pick<Resolver, 'known' | 'listen'>
   readonly log: Log
   readonly faults: Pick<Faults, 'note'>
   readonly writeLines: (lines: string) => void
@@ -66,7 +68,7 @@ interface Running {
 }
 
 export function createThreads(options: ThreadsOptions): Threads {
-  const { settings, scoreboard, publisher, log, faults, writeLines } = options
+  const { settings, scoreboard, publisher, resolver, log, faults, writeLines } = options
   const ticketKeys = randomBytes(48)
   const inLine = settings.workers === 0
   const pulses = createPulses(Math.max(1, settings.workers))
@@ -100,8 +102,10 @@ export function createThreads(options: ThreadsOptions): Threads {
     const one = inLine ? launchInLine(begin) : launchWorker(begin)
     running.set(thread, one)
     const held = scoreboard.size
-    const attach = (): void =>
+    const attach = (): void => {
+      one.send({ kind: 'names', news: resolver.known() })
       publisher.attach({ thread, held, deliver: (update) => one.send(update) })
+    }
     if (isAttached) attach()
     else waiting.push(attach)
   }
@@ -195,6 +199,10 @@ export function createThreads(options: ThreadsOptions): Threads {
       if (!isDraining) launch(thread)
     }, pauseMs)
   }
+
+  resolver.listen((news) => {
+    for (const one of running.values()) one.send({ kind: 'names', news })
+  })
 
   return {
     start() {

@@ -1,16 +1,20 @@
 /** Opens sockets to servers, and gives the ways in which that fails their names in the error catalogue. */
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { checkedLookup } from '../http/checked-lookup.ts'
 import { ExchangeError, type Reason } from '../http/errors.ts'
 import type { Reads } from '../http/reads.ts'
 import { bracketHost } from '../model/host.ts'
 import type { OwnAddress, OwnAddresses } from './own-addresses.ts'
 import type { Target } from './target.ts'
 
-/** Reads by `reads` when it speaks plain TCP. A connection that leads back to `own` fails before a byte is sent. */
-export function openSocket(target: Target, reads: Reads, own: OwnAddresses): Socket {
-  const socket = connect(target, reads)
+/** Reads by `reads` when it speaks plain TCP. `address` is one of the target's, which is resolved already. A connection that leads back to `own` fails before a byte is sent. */
+export function openSocket(
+  target: Target,
+  address: string,
+  reads: Reads,
+  own: OwnAddresses,
+): Socket {
+  const socket = connect(target, address, reads)
   // Before whoever waits for the connection to write.
   socket.prependOnceListener('connect', () => {
     const found = own.find(socket)
@@ -27,23 +31,16 @@ function leadsBack({ scheme, host, port }: Target, { name }: OwnAddress): Exchan
   )
 }
 
-function connect(target: Target, reads: Reads): Socket {
-  const { host, port, tls } = target
+function connect(target: Target, address: string, reads: Reads): Socket {
+  const { port, tls } = target
   if (tls === null) {
-    const options: NetConnectOpts = {
-      host,
-      port,
-      noDelay: true,
-      allowHalfOpen: true,
-      lookup: checkedLookup,
-    }
+    const options: NetConnectOpts = { host: address, port, noDelay: true, allowHalfOpen: true }
     return connectTcp({ ...options, onread: reads })
   }
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
-    host,
+    host: address,
     port,
     allowHalfOpen: true,
-    lookup: checkedLookup,
     secureContext: tls.context,
     servername: tls.serverName,
     rejectUnauthorized: tls.verify,
@@ -60,9 +57,6 @@ function connect(target: Target, reads: Reads): Socket {
 const BY_CODE: Readonly<Record<string, Reason>> = {
   ECONNREFUSED: 'CONNECT_REFUSED',
   ETIMEDOUT: 'CONNECT_TIMEOUT',
-  ENOTFOUND: 'DNS_FAILED',
-  EAI_AGAIN: 'DNS_FAILED',
-  EAI_FAIL: 'DNS_FAILED',
 }
 
 /** A connection that could not be made: nothing of a request was processed. */

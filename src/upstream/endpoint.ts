@@ -3,12 +3,14 @@
  * What several threads must agree on stands in its scoreboard slot: the control plane takes its decisions from there, and
  * writes back which turns the server takes.
  */
+import type { NameTable } from '../dns/names.ts'
 import type { Deadlines } from '../http/deadlines.ts'
 import type { Backend, Server, Timeouts } from '../model/snapshot.ts'
 import { countMeasures, type Measure } from '../policy/condition.ts'
 import { recordLatency } from '../policy/ewma.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
+import { Addresses } from './addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { ServerConnection } from './server-connection.ts'
 import { compileTarget, type Target } from './target.ts'
@@ -23,6 +25,8 @@ export interface EndpointContext {
   readonly now: () => number
   /** Where no connection may lead. */
   readonly own: OwnAddresses
+  /** Where names lead. */
+  readonly names: NameTable
   /** Tells the control plane that the server with this slot failed, so that it looks. */
   readonly raiseAlarm: (server: Slot) => void
 }
@@ -41,6 +45,7 @@ export class Endpoint {
   readonly deadlines: Deadlines
   readonly own: OwnAddresses
   readonly target: Target
+  readonly addresses: Addresses
   weight = 1
   backup = false
   /** Declared so: it gets no new requests. */
@@ -72,6 +77,7 @@ export class Endpoint {
     this.#raiseAlarm = context.raiseAlarm
     this.#tls = JSON.stringify(backend.tls)
     this.target = compileTarget(backend, server)
+    this.addresses = new Addresses(server.host, context.names, () => this.#moved())
     this.update(backend, server, breaker)
   }
 
@@ -116,13 +122,22 @@ export class Endpoint {
   release(connection: ServerConnection): void {
     const { connections, idle } = this.limits
     const crowded = connections > 0 && sharedLoad(this.slot, SHARED.connections) > connections
-    if (this.retired || crowded || this.#idle.length >= idle) connection.abandon()
+    const isGone = this.retired || !this.addresses.has(connection.address)
+    if (isGone || crowded || this.#idle.length >= idle) connection.abandon()
     else this.#idle.push(connection)
   }
 
   forget(connection: ServerConnection): void {
     const index = this.#idle.lastIndexOf(connection)
     if (index >= 0) this.#idle.splice(index, 1)
+  }
+
+  /** Its name leads elsewhere: what is idle at an address that is gone closes, and what rested may be well there. */
+  #moved(): void {
+    for (const connection of [...this.#idle]) {
+      if (!this.addresses.has(connection.address)) connection.abandon()
+    }
+    this.connected()
   }
 
   closed(): void {
@@ -223,6 +238,7 @@ export class Endpoint {
     this.retired = true
     // Its slot does not wait for what is under way here.
     this.breaker = null
+    this.addresses.close()
     for (const connection of [...this.#idle]) connection.abandon()
   }
 }

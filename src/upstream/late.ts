@@ -3,10 +3,12 @@ import { ExchangeError } from '../http/errors.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 
 export function lateError(
-  waitedFor: 'connect' | 'handshake' | 'body' | 'answer' | 'more',
+  waitedFor: 'name' | 'connect' | 'handshake' | 'body' | 'answer' | 'more',
   { connectMs, handshakeMs, firstByteMs, stallMs }: Timeouts,
 ): ExchangeError {
   switch (waitedFor) {
+    case 'name':
+      return new ExchangeError('DNS_FAILED', `the name was not resolved within ${connectMs} ms`)
     case 'connect':
       return new ExchangeError('CONNECT_TIMEOUT', `not connected within ${connectMs} ms`)
     case 'handshake':

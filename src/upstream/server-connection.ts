@@ -6,7 +6,7 @@
  *
  * Hot path (bench scenarios `small` and `large`); where reads go, see http/reads.ts.
  */
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { AnswerHead } from '../http/answer-head.ts'
 import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
@@ -17,6 +17,7 @@ import { Wire } from '../http/wire.ts'
 import { AnswerBody } from './answer-body.ts'
 import { AnswerHeads } from './answer-heads.ts'
 import { connectError, openSocket } from './connect.ts'
+import { Dial, type DialOwner } from './dial.ts'
 import type { Endpoint } from './endpoint.ts'
 import { lateError } from './late.ts'
 import { idleFor } from './idle.ts'
@@ -30,10 +31,14 @@ const BODY = 3
 const TUNNEL = 4
 const CLOSED = 5
 
-export class ServerConnection extends Wire implements BodySink {
+export class ServerConnection extends Wire implements BodySink, DialOwner {
   /** It has carried an answer before: its server may have closed it meanwhile. */
   reused = false
   readonly endpoint: Endpoint
+  /** Of the server, that it is connected to. */
+  address = ''
+  /** While one of several addresses is looked for. */
+  #dial: Dial | null = null
   #phase = CONNECTING
   #sink: AnswerSink | null = null
   #request: Outgoing | null = null
@@ -48,15 +53,20 @@ export class ServerConnection extends Wire implements BodySink {
   #idleMs = 0
   /** Of the request that it carries, or is opened for. */
   #timeouts: Timeouts
-  /** It speaks TCP already, and shakes hands. */
-  #shakesHands = false
+  /** Until it is connected. */
+  #waitsFor: 'connect' | 'handshake' = 'connect'
   #error: Error | null = null
 
   static open(endpoint: Endpoint, timeouts: Timeouts): ServerConnection {
+    const { target, own, addresses } = endpoint
+    const { only } = addresses
     const reads = new Reads()
-    const plain = endpoint.target.tls === null
-    const socket = openSocket(endpoint.target, reads, endpoint.own)
-    return new ServerConnection(socket, plain ? reads : null, endpoint, timeouts)
+    const socket = only === null ? new Socket() : openSocket(target, only, reads, own)
+    const used = target.tls === null ? reads : null
+    const connection = new ServerConnection(socket, used, endpoint, timeouts)
+    if (only === null) connection.#dial = new Dial(endpoint, reads, connection)
+    else connection.#awaitConnection(only)
+    return connection
   }
 
   private constructor(socket: Socket, reads: Reads | null, endpoint: Endpoint, timeouts: Timeouts) {
@@ -64,8 +74,27 @@ export class ServerConnection extends Wire implements BodySink {
     this.endpoint = endpoint
     this.#timeouts = timeouts
     this.setDeadline(timeouts.connectMs)
-    if (endpoint.target.tls !== null) socket.once('connect', () => this.#shakeHands())
-    socket.once(endpoint.target.tls === null ? 'connect' : 'secureConnect', () => this.#connected())
+  }
+
+  #awaitConnection(address: string): void {
+    this.address = address
+    const isPlain = this.endpoint.target.tls === null
+    if (!isPlain) this.socket.once('connect', () => this.#shakeHands())
+    this.socket.once(isPlain ? 'connect' : 'secureConnect', () => this.#connected())
+  }
+
+  dialed(found: Socket | Error, address: string): void {
+    this.#dial = null
+    if (found instanceof Error) {
+      this.#error = found
+      return this.#lost()
+    }
+    this.replaceSocket(found)
+    if (this.#request !== null) found.write(this.#request.text, 'latin1')
+    this.address = address
+    if (this.endpoint.target.tls === null) return this.#connected()
+    this.#shakeHands()
+    found.once('secureConnect', () => this.#connected())
   }
 
   // The request.
@@ -78,8 +107,8 @@ export class ServerConnection extends Wire implements BodySink {
     this.#bodyLeft = request.body === 'length' ? request.length : 0
     this.#tookBody = false
     this.#heads.reset()
-    // While it connects the socket keeps the text, and drops it when that fails.
-    this.socket.write(request.text, 'latin1')
+    // While it connects the socket keeps the text, and drops it when that fails; there may be no socket yet.
+    if (this.#dial === null) this.socket.write(request.text, 'latin1')
     if (this.#phase === CONNECTING) return
     this.#phase = HEAD
     this.#awaitAnswer()
@@ -88,7 +117,7 @@ export class ServerConnection extends Wire implements BodySink {
 
   #shakeHands(): void {
     if (this.#phase !== CONNECTING || this.socket.destroyed) return
-    this.#shakesHands = true
+    this.#waitsFor = 'handshake'
     this.setDeadline(this.#timeouts.handshakeMs)
   }
 
@@ -297,6 +326,7 @@ export class ServerConnection extends Wire implements BodySink {
   #close(): void {
     if (this.#phase === IDLE) this.endpoint.forget(this)
     this.#phase = CLOSED
+    this.#dial?.cancel()
     this.#sink = null
     this.deadlineAt = Infinity
     this.socket.destroy()
@@ -320,11 +350,10 @@ export class ServerConnection extends Wire implements BodySink {
     const cause = this.#error
     const how = cause === null ? 'the server closed the connection' : cause.message
     switch (this.#phase) {
-      case CONNECTING: {
+      case CONNECTING:
         this.endpoint.connectFailed()
         this.#fail(connectError(cause, this.endpoint.target))
         break
-      }
       case HEAD:
         this.#fail(
           this.#heads.hasBegun
@@ -344,7 +373,7 @@ export class ServerConnection extends Wire implements BodySink {
     switch (this.#phase) {
       case CONNECTING:
         this.endpoint.connectFailed()
-        this.#fail(lateError(this.#shakesHands ? 'handshake' : 'connect', this.#timeouts))
+        this.#fail(lateError(this.#dial?.waitsFor ?? this.#waitsFor, this.#timeouts))
         break
       case HEAD:
         this.#fail(

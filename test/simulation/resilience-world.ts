@@ -14,6 +14,7 @@ import type { Backend, Delta, MiddlewareSpec } from '../../src/model/snapshot.ts
 import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import type { Endpoint } from '../../src/upstream/endpoint.ts'
+import { NameTable } from '../../src/dns/names.ts'
 import { OwnAddresses } from '../../src/upstream/own-addresses.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import type { Chance } from '../fuzz/random.ts'
@@ -129,6 +130,7 @@ export class World {
           deadlines: this.#deadlines,
           now: () => this.now,
           own: new OwnAddresses(),
+          names: new NameTable(),
           slot: (number) => view.slot(number),
           random: () => this.#random(),
           stickyKey: Buffer.alloc(32),

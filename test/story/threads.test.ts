@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { createAdmission } from '../../src/control/admit.ts'
+import { followNames } from '../../src/control/followed-names.ts'
 import { createMerge } from '../../src/control/merge.ts'
 import { createPublisher, type Publisher } from '../../src/control/publish.ts'
 import { parseDocument } from '../../src/model/document.ts'
@@ -13,6 +14,7 @@ import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import { connectClient, openClient } from '../support/client.ts'
 import { startLoad } from '../support/load.ts'
+import { systemResolver } from '../support/names.ts'
 import { value } from '../support/message.ts'
 import { choosePort } from '../support/ports.ts'
 import { get } from '../support/refusal.ts'
@@ -48,6 +50,8 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
   const port = await choosePort()
   const scoreboard = new Scoreboard(2, systemMs())
   const publisher = createPublisher(scoreboard)
+  const resolver = systemResolver(t)
+  followNames(publisher, resolver)
   const workers: Worker[] = []
   const note = (worker: Worker): void => void workers.push(worker)
   process.on('worker', note)
@@ -62,6 +66,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     }).settings,
     scoreboard,
     publisher,
+    resolver,
     log: { debug() {}, info() {}, warn() {}, error() {} },
     faults: { note() {} },
     writeLines() {},

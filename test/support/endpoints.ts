@@ -1,5 +1,6 @@
 /** Live endpoints and pools on a real scoreboard, without the planes around them. Nothing is connected to. */
 import type { TestContext } from 'node:test'
+import { NameTable } from '../../src/dns/names.ts'
 import { Deadlines } from '../../src/http/deadlines.ts'
 import type { Backend, PlacedBackend, Server } from '../../src/model/snapshot.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
@@ -68,6 +69,7 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
       deadlines,
       now: () => board.now,
       own: new OwnAddresses(),
+      names: new NameTable(),
       raiseAlarm: () => {},
     }),
     poolContext: (thread, seed = 1) => ({

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { createAdmission } from '../../src/control/admit.ts'
+import { followNames } from '../../src/control/followed-names.ts'
 import { createMerge } from '../../src/control/merge.ts'
 import { createPublisher } from '../../src/control/publish.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
@@ -15,6 +16,7 @@ import type { AccessRecord } from '../../src/observe/access-record.ts'
 import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
 import { openSource } from './declared.ts'
+import { systemResolver } from './names.ts'
 import { eventually } from './until.ts'
 
 export interface TestGateway {
@@ -36,6 +38,8 @@ interface OwnOptions {
   readonly trusted?: readonly string[]
   readonly admin?: number
   readonly reusePort?: boolean
+  /** As the settings write it. */
+  readonly resolver?: object
 }
 
 /**
@@ -46,6 +50,8 @@ interface OwnOptions {
 export async function startGateway(t: TestContext, config: object): Promise<TestGateway> {
   const scoreboard = new Scoreboard(1, systemMs())
   const publisher = createPublisher(scoreboard)
+  const resolver = systemResolver(t, (config as OwnOptions).resolver)
+  followNames(publisher, resolver)
   const admission = createAdmission({
     readFile: (path) => readFileSync(path, 'utf8'),
     admin: null,
@@ -66,6 +72,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     onRecord: (record) => records.push(record),
     onFault: (fault) => faults.push(fault),
   })
+  resolver.listen((news) => gateway.names.hear(news))
   let applied = Promise.resolve()
   publisher.attach({
     thread: 0,
@@ -129,6 +136,7 @@ function longForm(config: object): object {
     trusted: _trusted,
     admin: _admin,
     reusePort: _reusePort,
+    resolver: _resolver,
     ...declared
   } = config as OwnOptions
   if (!('origin' in declared)) return declared

@@ -9,6 +9,7 @@ import {
   type Socket,
 } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { systemLookup } from '../support/names.ts'
 import { createProbe, type ProbeResult, type ProbeTarget } from '../../src/control/guard/probe.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
 import { createAuthority } from '../support/certificates.ts'
@@ -16,7 +17,7 @@ import { eventually } from '../support/until.ts'
 
 type Http = NonNullable<HealthCheck['http']>
 
-const probe = createProbe('1.2.3')
+const probe = createProbe('1.2.3', systemLookup)
 
 const http: Http = {
   method: 'GET',

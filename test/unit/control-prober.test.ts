@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { systemLookup } from '../support/names.ts'
 import { createProbe, type ProbeResult, type ProbeTarget } from '../../src/control/guard/probe.ts'
 import { createProber, type Prober } from '../../src/control/guard/prober.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
@@ -411,7 +412,7 @@ test('a real hold-up of this process makes no server down', async (t) => {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const prober = createProber({
-    probe: createProbe('test'),
+    probe: createProbe('test', systemLookup),
     now: () => performance.now(),
     random: Math.random,
     onVerdict: (key, verdict) => seen.push(`${key} ${verdict}`),

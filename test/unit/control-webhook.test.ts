@@ -2,10 +2,14 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { sendHook } from '../../src/control/guard/webhook.ts'
+import { sendHook as sendHookBy, type SendOptions } from '../../src/control/guard/webhook.ts'
 import { parseWith } from '../../src/model/parsed.ts'
 import type { WebHook } from '../../src/model/snapshot.ts'
 import { webHook } from '../../src/model/web-hook.ts'
+import { systemLookup as lookup } from '../support/names.ts'
+
+const sendHook = (hook: WebHook, options: Omit<SendOptions, 'lookup'> = {}): Promise<number> =>
+  sendHookBy(hook, { ...options, lookup })
 
 interface Received {
   readonly method: string

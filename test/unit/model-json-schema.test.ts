@@ -42,7 +42,18 @@ test('the schema knows every key that the parsers know, with a description', () 
   visit(schema, '')
 
   assert.deepEqual(Object.keys(schema.properties), [
-    ...['$schema', 'workers', 'admin', 'trusted', 'log', 'drain', 'start', 'data', 'sources'],
+    ...[
+      '$schema',
+      'workers',
+      'admin',
+      'trusted',
+      'log',
+      'drain',
+      'start',
+      'data',
+      'resolver',
+      'sources',
+    ],
     ...['listeners', 'hosts', 'backends', 'frontends'],
   ])
   assert.deepEqual(bare, ['/$schema'])

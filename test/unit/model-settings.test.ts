@@ -24,6 +24,17 @@ function resolve({ file, env = {}, flags = {} }: Given): ResolvedSettings {
 
 const shrink = { holdMs: 10_000, share: 0.5, allowEmpty: false }
 
+const resolver: Settings['resolver'] = {
+  servers: [],
+  search: null,
+  ndots: null,
+  hosts: null,
+  timeoutMs: 2000,
+  attempts: 3,
+  minTtlMs: 1000,
+  maxTtlMs: 300_000,
+}
+
 function storeIn(data: string): Settings['sources'] {
   return [{ kind: 'store', name: 'store', required: false, shrink, path: `${data}/store.db` }]
 }
@@ -38,6 +49,7 @@ test('has a default for everything', () => {
       drainMs: 30_000,
       data: '/var/lib/sluice',
       startMs: 10_000,
+      resolver,
       sources: storeIn('/var/lib/sluice'),
     },
     problems: [],
@@ -54,6 +66,7 @@ test('takes every setting from the file, from the environment and from flags', (
     drainMs: 5000,
     data: 'state',
     startMs: 10_000,
+    resolver,
     sources: storeIn('state'),
   }
   const file = `workers: 0
@@ -193,4 +206,47 @@ test('no setting makes it throw, and the settings are always whole', () => {
       assert.ok(Array.isArray(resolved.settings.sources))
     }),
   )
+})
+
+test('reads how names are resolved, and lets the default hold for what is wrong', () => {
+  const { settings, problems } = resolve({
+    file: `resolver:
+  servers: [10.0.0.2, '10.0.0.3:5353', '[FD00::1]:53', fd00::2]
+  search: [Example.com., internal]
+  ndots: 0
+  hosts: /etc/my-hosts
+  timeout: 500ms
+  attempts: 5
+  minTtl: 2s
+  maxTtl: 1m
+`,
+  })
+
+  assert.deepEqual(problems, [])
+  assert.deepEqual(settings.resolver, {
+    servers: ['10.0.0.2:53', '10.0.0.3:5353', '[fd00::1]:53', '[fd00::2]:53'],
+    search: ['example.com', 'internal'],
+    ndots: 0,
+    hosts: '/etc/my-hosts',
+    timeoutMs: 500,
+    attempts: 5,
+    minTtlMs: 2000,
+    maxTtlMs: 60_000,
+  })
+
+  for (const [written, message] of [
+    ['servers: [dns.example]', /must be the address of a DNS server such as 10\.0\.0\.2:53/],
+    ['servers: ["10.0.0.2:0"]', /must be the address of a DNS server/],
+    ['servers: 10.0.0.2', /must be a list/],
+    ['search: [a..b]', /not a valid name/],
+    ['maxTtl: 10m', /from 1s to 5m/],
+    ['minTtl: 0s', /from 1s to 5m/],
+    ['minTtl: 2m\n  maxTtl: 1m', /must not be longer than maxTtl/],
+    ['server: [10.0.0.2]', /unknown key "server", did you mean "servers"/],
+  ] as const) {
+    const bad = resolve({ file: `resolver:\n  ${written}\n` })
+    assert.match(bad.problems.map(({ message: text }) => text).join(), message, written)
+    assert.deepEqual(bad.settings.resolver, resolver)
+    assert.deepEqual(bad.fatal, [])
+  }
 })

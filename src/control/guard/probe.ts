@@ -2,10 +2,9 @@
  * One question to one server: does it take a connection, does it answer as expected. A connection of its own each time, as
  * a client that is new to it would have. It sets no time limit: whoever asks ends it by the signal, see prober.ts.
  */
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { Client, type Dispatcher } from 'undici'
-import { checkedLookup } from '../../http/checked-lookup.ts'
 import { denyHost } from '../../model/denied-address.ts'
 import { bracketHost } from '../../model/host.ts'
 import type { Backend, HealthCheck, Server } from '../../model/snapshot.ts'
@@ -28,12 +27,16 @@ export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeR
 /** What is read of a body to look for the pattern in it. */
 const MOST_BODY_BYTES = 64 * 1024
 
-export function createProbe(version: string, now: () => number = () => performance.now()): Probe {
+export function createProbe(
+  version: string,
+  lookup: LookupFunction,
+  now: () => number = () => performance.now(),
+): Probe {
   const userAgent = `sluice-health/${version}`
   return async (target, signal) => {
     const began = now()
     try {
-      const reason = await ask(target, userAgent, signal)
+      const reason = await ask(new Line(target, lookup), userAgent, signal)
       return reason === null ? { ok: true, tookMs: now() - began } : { ok: false, reason }
     } catch (error) {
       return { ok: false, reason: messageOf(error) }
@@ -42,15 +45,10 @@ export function createProbe(version: string, now: () => number = () => performan
 }
 
 /** Null: all is well. */
-async function ask(
-  target: ProbeTarget,
-  userAgent: string,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const { server, check } = target
+async function ask(line: Line, userAgent: string, signal: AbortSignal): Promise<string | null> {
+  const { server, check } = line.target
   const denied = denyHost(server.host)
   if (denied !== null) return `${server.host} is not asked: it ${denied}`
-  const line = new Line(target)
   // Not through undici: it would hear of it only once there is a connection.
   const callOff = (): void => line.close(new Error('it was called off'))
   signal.addEventListener('abort', callOff)
@@ -132,15 +130,17 @@ class Line {
   readonly where: string
   /** It has been connected, with TLS where that is spoken. */
   isOpen = false
-  readonly #target: ProbeTarget
+  readonly target: ProbeTarget
+  readonly #lookup: LookupFunction
   readonly #port: number
   #socket: Socket | null = null
   /** Why it cannot be opened (again). */
   #ended: Error | null = null
 
-  constructor(target: ProbeTarget) {
+  constructor(target: ProbeTarget, lookup: LookupFunction) {
     const { scheme, host, port } = target.server
-    this.#target = target
+    this.target = target
+    this.#lookup = lookup
     this.#port = target.check.port ?? port
     this.where = `${bracketHost(host)}:${this.#port}`
     this.origin = `${scheme}://${this.where}`
@@ -163,7 +163,7 @@ class Line {
       return
     }
     this.#ended = new Error('the connection was closed before the answer')
-    const speaksTls = this.#target.server.scheme === 'https' && this.#target.check.http !== null
+    const speaksTls = this.target.server.scheme === 'https' && this.target.check.http !== null
     const socket = speaksTls ? this.#connectTls() : this.#connectTcp()
     this.#socket = socket
     socket.setNoDelay(true)
@@ -183,15 +183,15 @@ class Line {
   }
 
   #connectTcp(): Socket {
-    return connectTcp({ host: this.#target.server.host, port: this.#port, lookup: checkedLookup })
+    return connectTcp({ host: this.target.server.host, port: this.#port, lookup: this.#lookup })
   }
 
   #connectTls(): Socket {
-    const { server, tls } = this.#target
+    const { server, tls } = this.target
     return connectTls({
       host: server.host,
       port: this.#port,
-      lookup: checkedLookup,
+      lookup: this.#lookup,
       secureContext: contextFor(tls.ca),
       // RFC 6066 section 3: an address is not a name to ask for.
       servername: tls.serverName ?? (isIP(server.host) === 0 ? server.host : ''),

@@ -1,10 +1,12 @@
 /** Calls a web-hook, once. Whoever asked for it tells how that went. */
+import type { LookupFunction } from 'node:net'
 import { Agent, request } from 'undici'
-import { checkedLookup } from '../../http/checked-lookup.ts'
 import { denyHost } from '../../model/denied-address.ts'
 import type { WebHook } from '../../model/snapshot.ts'
 
 export interface SendOptions {
+  /** Of the names that are called. */
+  readonly lookup: LookupFunction
   /** Until the head of the answer. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
@@ -16,13 +18,13 @@ const PATIENCE_MS = 5_000
  * Resolves with the status of the answer when that is 2xx, and rejects with the reason otherwise, which names the host alone:
  * the rest of a hook may be secret. Redirects are not followed, the body of the answer is not read.
  */
-export async function sendHook(hook: WebHook, options: SendOptions = {}): Promise<number> {
-  const { timeoutMs = PATIENCE_MS, signal } = options
+export async function sendHook(hook: WebHook, options: SendOptions): Promise<number> {
+  const { lookup, timeoutMs = PATIENCE_MS, signal } = options
   const { host, hostname } = new URL(hook.url)
   const denied = denyHost(hostname.replace(/^\[|\]$/g, ''))
   if (denied !== null) throw new Error(`cannot call ${host}: it ${denied}`)
   // An agent of its own: never through a proxy that the environment names, and nothing stays open.
-  const agent = new Agent({ connect: { lookup: checkedLookup, timeout: timeoutMs } })
+  const agent = new Agent({ connect: { lookup, timeout: timeoutMs } })
   const timeout = AbortSignal.timeout(timeoutMs)
   try {
     const { statusCode, body } = await request(hook.url, {

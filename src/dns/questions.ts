@@ -1,0 +1,150 @@
+/**
+ * Asks DNS servers, by c-ares (`node:dns`' Resolver): its sockets are on the event loop, so that a server which does not answer
+ * holds up no thread. Names are completed by the search domains as resolv.conf(5) says.
+ */
+import { promises } from 'node:dns'
+import { NO_DATA, type AskName, type FamilyAnswer, type NameAnswer } from './answer.ts'
+import { RESOLV_CONF_PATH, parseResolvConf, watchFile } from './system-files.ts'
+
+export interface QuestionOptions {
+  /** `10.0.0.2`, `10.0.0.2:5353`, `[fd00::1]:53`. Empty: those of resolv.conf. */
+  readonly servers: readonly string[]
+  /** Null: those of resolv.conf. */
+  readonly search: readonly string[] | null
+  readonly ndots: number | null
+  /** Of one question to one server. */
+  readonly timeoutMs: number
+  /** Of one question, over all servers. */
+  readonly attempts: number
+}
+
+export interface Questions {
+  readonly ask: AskName
+  /** Looks whether resolv.conf is another one. */
+  look(): void
+}
+
+/** RFC 8305 section 3, the resolution delay. */
+const OTHER_FAMILY_MS = 50
+
+export function createQuestions(options: QuestionOptions): Questions {
+  const conf = watchFile(RESOLV_CONF_PATH, parseResolvConf)
+  let resolver = createResolver(options)
+
+  async function resolve(name: string, family: 4 | 6): Promise<FamilyAnswer> {
+    try {
+      const records =
+        family === 4
+          ? await resolver.resolve4(name, { ttl: true })
+          : await resolver.resolve6(name, { ttl: true })
+      if (records.length === 0) return { kind: 'none', reason: NO_DATA }
+      const ttlMs = Math.min(...records.map(({ ttl }) => ttl)) * 1000
+      return { kind: 'found', addresses: records.map(({ address }) => address), ttlMs }
+    } catch (error) {
+      return failureOf(error)
+    }
+  }
+
+  async function askBoth(
+    name: string,
+    onPart: (part: Partial<NameAnswer>) => void,
+  ): Promise<NameAnswer> {
+    let timer: NodeJS.Timeout | undefined
+    const tell = (part: Partial<NameAnswer>): void => {
+      timer ??= setTimeout(onPart, OTHER_FAMILY_MS, part)
+    }
+    const [v4, v6] = await Promise.all([
+      resolve(name, 4).then((v4) => (v4.kind === 'found' ? (tell({ v4 }), v4) : v4)),
+      resolve(name, 6).then((v6) => (v6.kind === 'found' ? (tell({ v6 }), v6) : v6)),
+    ])
+    clearTimeout(timer)
+    return { v4, v6 }
+  }
+
+  async function ask(
+    name: string,
+    onPart: (part: Partial<NameAnswer>) => void,
+  ): Promise<NameAnswer> {
+    const { search = conf.value.search, ndots = conf.value.ndots } = withoutNull(options)
+    let doubt: NameAnswer | null = null
+    let last: NameAnswer = none(NO_DATA)
+    for (const candidate of candidatesOf(name, search, ndots)) {
+      const answer = await askBoth(candidate, onPart)
+      if (answer.v4.kind === 'found' || answer.v6.kind === 'found') return answer
+      last = answer
+      const isDoubt = answer.v4.kind === 'failed' || answer.v6.kind === 'failed'
+      if (isDoubt) doubt = answer
+      // Another candidate may be another host: none is taken while this one could not be asked.
+      if (isDoubt && isSilent(answer)) break
+    }
+    return doubt ?? last
+  }
+
+  return {
+    ask,
+    look() {
+      if (conf.changed()) resolver = createResolver(options)
+    },
+  }
+}
+
+function withoutNull({ search, ndots }: QuestionOptions): {
+  search?: readonly string[]
+  ndots?: number
+} {
+  return { ...(search === null ? {} : { search }), ...(ndots === null ? {} : { ndots }) }
+}
+
+function createResolver({ servers, timeoutMs, attempts }: QuestionOptions): promises.Resolver {
+  const resolver = new promises.Resolver({
+    timeout: timeoutMs,
+    maxTimeout: timeoutMs,
+    tries: attempts,
+  })
+  if (servers.length > 0) resolver.setServers(servers)
+  return resolver
+}
+
+/** In the order that they are asked for. A dot at the end says that the name is whole. */
+export function candidatesOf(
+  name: string,
+  search: readonly string[],
+  ndots: number,
+): readonly string[] {
+  if (name.endsWith('.')) return [name.slice(0, -1)]
+  const completed = search.map((domain) => `${name}.${domain}`)
+  const isWhole = name.split('.').length - 1 >= ndots
+  const all = isWhole ? [name, ...completed] : [...completed, name]
+  return all.filter(({ length }) => length <= 253)
+}
+
+const NONE: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the name does not exist (NXDOMAIN)',
+  ENODATA: NO_DATA,
+}
+const SILENT = 'no DNS server answered in time'
+const FAILED: Readonly<Record<string, string>> = {
+  ESERVFAIL: 'the DNS server answered SERVFAIL',
+  EREFUSED: 'the DNS server refused the question (REFUSED)',
+  ETIMEOUT: SILENT,
+  ETIMEDOUT: SILENT,
+  ECONNREFUSED: 'no DNS server can be reached',
+  EBADRESP: 'the answer of the DNS server cannot be read',
+  EFORMERR: 'the DNS server did not understand the question (FORMERR)',
+  ENOTIMP: 'the DNS server does not answer such questions (NOTIMP)',
+}
+
+function failureOf(error: unknown): FamilyAnswer {
+  const { code = '' } = error as NodeJS.ErrnoException
+  const none = NONE[code]
+  if (none !== undefined) return { kind: 'none', reason: none }
+  return { kind: 'failed', reason: FAILED[code] ?? String(error) }
+}
+
+function none(reason: string): NameAnswer {
+  return { v4: { kind: 'none', reason }, v6: { kind: 'none', reason } }
+}
+
+function isSilent({ v4, v6 }: NameAnswer): boolean {
+  return [v4, v6].some((one) => one.kind === 'failed' && one.reason !== FAILED['ESERVFAIL'])
+}

@@ -1,0 +1,254 @@
+/**
+ * Names of servers, resolved ahead of requests: once for the whole process, on the main thread, and again when their time to
+ * live is over. One look-up of a name at a time; one that fails takes no address away.
+ *
+ * In this order: `localhost` is loopback; hosts; DNS; and names such as `printer.local`, which DNS does not have, by the
+ * system's own resolver (getaddrinfo), one at a time, because it blocks a thread of libuv's pool.
+ */
+import { isLoopbackHost } from '../model/ip.ts'
+import { foundBoth, type AskName, type NameAnswer } from './answer.ts'
+import { FollowedName, type NameFailure, type TtlBounds } from './followed-name.ts'
+import type { NameNews } from './names.ts'
+import type { HostsTable } from './system-files.ts'
+
+export interface ResolverOptions {
+  readonly ask: AskName
+  /** The system's own resolver: addresses, or a rejection. */
+  readonly askSystem: (name: string) => Promise<readonly string[]>
+  readonly hosts: { readonly value: HostsTable; changed(): boolean }
+  /** Of the files that name DNS servers: looks whether they have changed. */
+  readonly look?: () => void
+  readonly ttl: TtlBounds
+  /** ms, monotonic. */
+  readonly now: () => number
+  /** ms since the epoch, for people. */
+  readonly date: () => number
+  /** From 0 up to 1. */
+  readonly random: () => number
+}
+
+/** Times are ms since the epoch. */
+export interface NameReport {
+  readonly name: string
+  readonly addresses: readonly string[]
+  readonly resolvedAt: number | null
+  /** Until it is looked up again. */
+  readonly ttlMs: number
+  /** The last look-up failed. */
+  readonly failing: boolean
+  readonly lastFailure: NameFailure | null
+}
+
+export interface NameCounts {
+  readonly lookups: Readonly<Record<'success' | 'failure', number>>
+  /** Failing: the last good addresses are used. Unresolved: there are none. */
+  readonly names: Readonly<Record<'resolved' | 'failing' | 'unresolved', number>>
+}
+
+export type NameStateListener = (report: NameReport) => void
+
+export interface Resolver {
+  start(): void
+  stop(): void
+  /** What `start` does every 100 ms. */
+  tick(): void
+  /** The name is kept resolved until it is released as often. */
+  hold(name: string): void
+  release(name: string): void
+  /** The name is kept resolved for a while. */
+  touch(name: string): void
+  /** Waits for a name that was never resolved, and for no other. Rejects with the reason why it has no address. */
+  addressesOf(name: string): Promise<readonly string[]>
+  /** All that is known. */
+  known(): readonly NameNews[]
+  /** What has changed of it. */
+  listen(listener: (news: readonly NameNews[]) => void): void
+  /** A name has begun to fail, or no longer fails. */
+  onState(listener: NameStateListener): void
+  report(name: string): NameReport | null
+  counts(): NameCounts
+}
+
+const TICK_MS = 100
+const LOOK_MS = 1_000
+/** A name that nobody holds is followed for so long after it was asked for. */
+const KEPT_MS = 600_000
+/** Look-ups under way. Those that may take long, because the last one failed, do not keep the others waiting. */
+const MOST_LOOKUPS = 512
+const MOST_SUSPECTS = 64
+
+export function createResolver(options: ResolverOptions): Resolver {
+  const { ask, askSystem, hosts, ttl, now, date, random } = options
+  const all = new Map<string, FollowedName>()
+  const listeners: ((news: readonly NameNews[]) => void)[] = []
+  const stateListeners: NameStateListener[] = []
+  const waiting = new Map<FollowedName, PromiseWithResolvers<void>>()
+  const underWay = { all: 0, suspects: 0 }
+  const lookups = { success: 0, failure: 0 }
+  let news = new Map<string, NameNews>()
+  let systemTurn: Promise<unknown> = Promise.resolve()
+  let timer: NodeJS.Timeout | null = null
+  let lookedAt = -Infinity
+
+  function follow(name: string): FollowedName {
+    const known = all.get(name)
+    if (known !== undefined) return known
+    const followed = new FollowedName(name, now())
+    all.set(name, followed)
+    lookUpIfDue(followed, now())
+    return followed
+  }
+
+  function lookUpIfDue(followed: FollowedName, at: number): void {
+    if (followed.isLookedUp || followed.dueAt > at || underWay.all >= MOST_LOOKUPS) return
+    const { isSuspect } = followed
+    if (isSuspect && underWay.suspects >= MOST_SUSPECTS) return
+    followed.isLookedUp = true
+    underWay.all++
+    if (isSuspect) underWay.suspects++
+    void lookUp(followed).then((answer) => {
+      underWay.all--
+      if (isSuspect) underWay.suspects--
+      followed.isLookedUp = false
+      take(followed, answer)
+    })
+  }
+
+  async function lookUp(followed: FollowedName): Promise<NameAnswer> {
+    const name = followed.name.replace(/\.$/, '')
+    const inHosts = hosts.value.get(name)
+    if (isLoopbackHost(name)) {
+      const loopback = inHosts?.filter(isLoopbackHost) ?? []
+      return foundBoth(loopback.length > 0 ? loopback : ['127.0.0.1', '::1'], null)
+    }
+    if (inHosts !== undefined) return foundBoth(inHosts, null)
+    const answer = await ask(followed.name, (part) => {
+      if (followed.takePart(part, date())) tell(followed)
+    })
+    const isFound = answer.v4.kind === 'found' || answer.v6.kind === 'found'
+    return isFound || !MULTICAST.test(name) ? answer : await lookUpBySystem(name, answer)
+  }
+
+  async function lookUpBySystem(name: string, otherwise: NameAnswer): Promise<NameAnswer> {
+    const turn = systemTurn.then(() => askSystem(name))
+    systemTurn = turn.catch(() => undefined)
+    try {
+      return foundBoth(await turn, null)
+    } catch {
+      return otherwise
+    }
+  }
+
+  function take(followed: FollowedName, answer: NameAnswer): void {
+    const wasFailing = followed.failure !== null
+    const isNews = followed.take(answer, ttl, { now: now(), date: date(), random })
+    const isFailing = followed.failure !== null
+    lookups[isFailing ? 'failure' : 'success']++
+    if (all.get(followed.name) !== followed) return
+    if (isNews) tell(followed)
+    if (isFailing !== wasFailing) {
+      for (const listener of stateListeners) listener(reportOf(followed))
+    }
+  }
+
+  function tell(followed: FollowedName): void {
+    const { name, addresses, failure } = followed
+    post({ name, addresses, failure })
+    waiting.get(followed)?.resolve()
+    waiting.delete(followed)
+  }
+
+  /** What comes together goes together. */
+  function post(one: NameNews): void {
+    if (news.size === 0) setImmediate(flush)
+    news.set(one.name, one)
+  }
+
+  function flush(): void {
+    const told = [...news.values()]
+    news = new Map()
+    for (const listener of listeners) listener(told)
+  }
+
+  function tick(): void {
+    const at = now()
+    if (at - lookedAt >= LOOK_MS) {
+      lookedAt = at
+      options.look?.()
+      if (hosts.changed()) for (const followed of all.values()) followed.dueAt = at
+    }
+    for (const followed of all.values()) {
+      if (followed.holders > 0 || at - followed.touchedAt < KEPT_MS) lookUpIfDue(followed, at)
+      else if (!followed.isLookedUp) forget(followed)
+    }
+  }
+
+  function forget({ name }: FollowedName): void {
+    all.delete(name)
+    post({ name, addresses: null, failure: null })
+  }
+
+  function touch(name: string): FollowedName {
+    const followed = follow(name)
+    followed.touchedAt = now()
+    return followed
+  }
+
+  function reportOf(followed: FollowedName): NameReport {
+    const { name, addresses, resolvedAt, failure, lastFailure } = followed
+    const ttlMs = Math.max(0, Math.round(followed.dueAt - now()))
+    return { name, addresses, resolvedAt, ttlMs, failing: failure !== null, lastFailure }
+  }
+
+  return {
+    start() {
+      timer = setInterval(tick, TICK_MS)
+      timer.unref()
+    },
+    stop() {
+      if (timer !== null) clearInterval(timer)
+    },
+    tick,
+    hold(name) {
+      touch(name).holders++
+    },
+    release(name) {
+      const followed = all.get(name)
+      if (followed === undefined) return
+      followed.holders--
+      followed.touchedAt = now()
+    },
+    touch: (name) => void touch(name),
+    async addressesOf(name) {
+      const followed = touch(name)
+      if (!followed.isKnown) {
+        const known = waiting.get(followed) ?? Promise.withResolvers<void>()
+        waiting.set(followed, known)
+        await known.promise
+      }
+      if (followed.addresses.length > 0) return followed.addresses
+      throw new Error(`${name} cannot be resolved: ${followed.failure ?? 'it is not known'}`)
+    },
+    known: () =>
+      [...all.values()]
+        .filter(({ isKnown }) => isKnown)
+        .map(({ name, addresses, failure }) => ({ name, addresses, failure })),
+    listen: (listener) => void listeners.push(listener),
+    onState: (listener) => void stateListeners.push(listener),
+    report(name) {
+      const followed = all.get(name)
+      return followed === undefined ? null : reportOf(followed)
+    },
+    counts() {
+      const names = { resolved: 0, failing: 0, unresolved: 0 }
+      for (const { addresses, failure } of all.values()) {
+        if (addresses.length === 0) names.unresolved++
+        else names[failure === null ? 'resolved' : 'failing']++
+      }
+      return { lookups: { ...lookups }, names }
+    },
+  }
+}
+
+/** RFC 6762 section 3: a single label under `local.`. Deeper names, as those of Kubernetes are, belong to DNS. */
+const MULTICAST = /^[^.]+\.local$/

@@ -1,0 +1,135 @@
+/**
+ * Connects to a server that has several addresses, or none yet, as RFC 8305 section 5 says: one address after another, the next
+ * one as soon as an attempt fails or has taken a quarter of a second, and the first that is connected is taken. A name that has
+ * never been resolved is waited for; its time limit is that of the connection.
+ */
+import type { Socket } from 'node:net'
+import { clock } from '../http/clock.ts'
+import { ExchangeError } from '../http/errors.ts'
+import type { Reads } from '../http/reads.ts'
+import { openSocket } from './connect.ts'
+import type { Endpoint } from './endpoint.ts'
+
+/** RFC 8305 section 5, the connection attempt delay. */
+const NEXT_ATTEMPT_MS = 250
+
+export interface DialOwner {
+  /** Once, and not at once: a socket that speaks TCP by now and is the owner's, or why there is none. */
+  dialed(found: Socket | Error, address: string): void
+}
+
+interface Try {
+  readonly address: string
+  readonly socket: Socket
+  readonly detach: () => void
+}
+
+export class Dial {
+  readonly #endpoint: Endpoint
+  readonly #reads: Reads
+  readonly #owner: DialOwner
+  readonly #underWay = new Set<Try>()
+  #left: readonly string[] = []
+  #error: Error | null = null
+  #timer: NodeJS.Timeout | null = null
+  #stopWaiting: (() => void) | null = null
+  #isOver = false
+
+  constructor(endpoint: Endpoint, reads: Reads, owner: DialOwner) {
+    this.#endpoint = endpoint
+    this.#reads = reads
+    this.#owner = owner
+    this.#left = endpoint.addresses.order(clock.now)
+    if (this.#left.length > 0) this.#tryNext()
+    else if (endpoint.addresses.failure === null) this.#waitForName()
+    else process.nextTick(() => this.#fail(this.#unresolved()))
+  }
+
+  cancel(): void {
+    this.#end()
+    for (const attempt of this.#underWay) attempt.socket.destroy()
+  }
+
+  get waitsFor(): 'name' | 'connect' {
+    return this.#stopWaiting === null ? 'connect' : 'name'
+  }
+
+  #waitForName(): void {
+    this.#stopWaiting = this.#endpoint.addresses.wait(({ addresses }) => {
+      this.#stopWaiting?.()
+      this.#stopWaiting = null
+      this.#left = this.#endpoint.addresses.order(clock.now)
+      if (addresses.length > 0) this.#tryNext()
+      else this.#fail(this.#unresolved())
+    })
+  }
+
+  #unresolved(): ExchangeError {
+    const { target, addresses } = this.#endpoint
+    const why = addresses.failure ?? 'its name has not been resolved'
+    return new ExchangeError('DNS_FAILED', `cannot resolve ${target.host}: ${why}`)
+  }
+
+  #tryNext(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    const [address, ...others] = this.#left
+    if (address === undefined) return
+    this.#left = others
+    this.#open(address)
+    if (others.length > 0) this.#timer = setTimeout(() => this.#tryNext(), NEXT_ATTEMPT_MS)
+  }
+
+  #open(address: string): void {
+    const { target, own } = this.#endpoint
+    const socket = openSocket(target, address, this.#reads, own)
+    const onConnect = (): void => {
+      // Destroyed already when it leads back to us.
+      if (!socket.destroyed) this.#take(attempt)
+    }
+    const onError = (error: Error): void => this.#lose(attempt, error)
+    const attempt: Try = {
+      address,
+      socket,
+      detach() {
+        socket.off('connect', onConnect)
+        socket.off('error', onError)
+      },
+    }
+    this.#underWay.add(attempt)
+    socket.on('connect', onConnect)
+    socket.on('error', onError)
+  }
+
+  #take(attempt: Try): void {
+    if (this.#isOver) return
+    this.#end()
+    this.#underWay.delete(attempt)
+    attempt.detach()
+    for (const { socket } of this.#underWay) socket.destroy()
+    this.#endpoint.addresses.connected(attempt.address)
+    this.#owner.dialed(attempt.socket, attempt.address)
+  }
+
+  #lose(attempt: Try, error: Error): void {
+    if (this.#isOver) return
+    this.#underWay.delete(attempt)
+    this.#endpoint.addresses.failed(attempt.address, clock.now)
+    // A server that is the proxy itself is to be told of before one that is away.
+    if (this.#error === null || error instanceof ExchangeError) this.#error = error
+    if (this.#left.length > 0) this.#tryNext()
+    else if (this.#underWay.size === 0) this.#fail(this.#error)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return
+    this.#end()
+    this.#owner.dialed(error, '')
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#stopWaiting?.()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+  }
+}
