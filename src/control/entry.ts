@@ -34,6 +34,8 @@ export interface Entry<T> {
   /** The files it names and what was in them (null: could not be read). Most name none. */
   files: ReadonlyMap<string, string | null> | null
   live: Version<T> | null
+  /** What is in force where it cannot be, parsed when it is first asked for. Null: nothing. */
+  closed?: T | null
 }
 
 export type Entries<T> = Map<string, Entry<T>>
@@ -81,7 +83,10 @@ const none: NonNullable<DeclaredObject['references']> = []
 
 export type Parse<T> = (id: string, value: unknown, read: (path: string) => string) => Parsed<T>
 
-/** Takes note of a declaration. What is written as it was, with files that hold what they held, is not parsed again. */
+/**
+ * Takes note of a declaration. What is written as it was, with files that hold what they held, is not parsed again. The
+ * last good version belongs to its source: another source's object of that name begins without one.
+ */
 export function noteDeclared<T>(
   known: Entry<T> | null,
   { id, declared, source }: MergedObject,
@@ -91,6 +96,7 @@ export function noteDeclared<T>(
   if (known !== null && isAsBefore(known, declared, source, files)) {
     known.declared = declared
     known.source = source
+    known.live = ofSource(known.live, source)
     return known
   }
   const named = new Map<string, string | null>()
@@ -98,15 +104,14 @@ export function noteDeclared<T>(
     named.set(path, files.peek(source, path))
     return files.read(source, path)
   })
-  const live = known?.live ?? null
   return {
     id,
     declared,
     source,
-    parsed: parsed.ok ? sameOr(live, parsed.value) : null,
+    parsed: parsed.ok ? sameOr(known?.live ?? null, parsed.value) : null,
     flaws: parsed.ok ? noFlaws : parsed.problems,
     files: named.size === 0 ? null : named,
-    live,
+    live: ofSource(known?.live ?? null, source),
   }
 }
 
@@ -134,6 +139,24 @@ function faultFlaw(error: unknown): Flaw {
   return { message: describeFault(error), path: [], thrown: error }
 }
 
+function ofSource<T>(live: Version<T> | null, source: string): Version<T> | null {
+  return live?.source === source ? live : null
+}
+
+/** The first of the closed forms that can be in force. */
+export function closedFormOf<T>(entry: Entry<T>, parse: Parse<T>): T | null {
+  if (entry.closed === undefined) entry.closed = parseClosed(entry, parse)
+  return entry.closed
+}
+
+function parseClosed<T>({ id, declared, live }: Entry<T>, parse: Parse<T>): T | null {
+  for (const value of declared.closed?.values ?? []) {
+    const parsed = parse(id, value, () => '')
+    if (parsed.ok) return sameOr(live, parsed.value)
+  }
+  return null
+}
+
 export function hasChangedFiles({ files, source }: Entry<unknown>, now: Files): boolean {
   if (files === null) return false
   for (const [path, text] of files) if (now.peek(source, path) !== text) return true
@@ -150,6 +173,7 @@ function isAsBefore<T>(
   try {
     if (!isEqual(entry.declared.value, declared.value)) return false
     // A literal is not read as a reference is.
+    if (!isEqual(entry.declared.closed, declared.closed)) return false
     if (!isEqual(entry.declared.references, declared.references)) return false
   } catch {
     return false

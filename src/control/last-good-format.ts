@@ -1,5 +1,6 @@
 /** The lines of a last good file, see last-good.ts: what they are made of, and what makes them whole. */
 import { createHash } from 'node:crypto'
+import type { Closed } from '../providers/closed.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
 import { objectKinds } from './shelf.ts'
 
@@ -89,7 +90,7 @@ function parseLine(bytes: Buffer, start: number, end: number): Record<string, un
 
 function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
   if (line === null) return null
-  const { id, key, value, fault, remarks, revision, secrets, references } = line
+  const { id, key, value, fault, closed, remarks, revision, secrets, references } = line
   const kind = objectKinds.find((one) => one === line['kind'])
   if (kind === undefined || typeof id !== 'string' || typeof key !== 'string') return null
   return {
@@ -98,6 +99,7 @@ function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
     value,
     key,
     ...(typeof fault === 'string' ? { fault } : {}),
+    ...(isClosed(closed) ? { closed } : {}),
     ...(isTexts(remarks) ? { remarks } : {}),
     ...(typeof revision === 'string' ? { revision } : {}),
     ...(isTexts(secrets) ? { secrets } : {}),
@@ -105,6 +107,12 @@ function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
     ...(typeof line['line'] === 'number' ? { line: line['line'] } : {}),
     ...(typeof line['column'] === 'number' ? { column: line['column'] } : {}),
   }
+}
+
+function isClosed(value: unknown): value is Closed {
+  if (typeof value !== 'object' || value === null) return false
+  const { values, after } = value as Partial<Closed>
+  return Array.isArray(values) && (after === 'value' || after === 'last-good')
 }
 
 function isTexts(value: unknown): value is readonly string[] {

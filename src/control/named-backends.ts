@@ -8,8 +8,11 @@ import { flaw } from '../model/parsed.ts'
 import type { Flaw } from '../model/parsed.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
 import type { AdmittedBackends } from './admit-backends.ts'
-import type { Entry } from './entry.ts'
+import { closedFormOf } from './entry.ts'
+import type { Entry, Parse } from './entry.ts'
 import { isEqual } from './equal.ts'
+import { parseWholeFrontend } from './frontend.ts'
+import { parseWholeMiddleware } from './middleware.ts'
 import type { MiddlewarePart } from './middleware.ts'
 import type { Verdicts } from './verdicts.ts'
 
@@ -23,6 +26,9 @@ interface Named {
 
 interface Naming<T> {
   readonly kind: 'frontend' | 'middleware'
+  readonly parse: Parse<T>
+  /** Whether the same requests come in, by the same guards. */
+  isGuardedAlike(one: T, other: T): boolean
   named(object: T): readonly Named[]
   /** The same object where no name is another one. */
   renamed(object: T, rename: Rename): T
@@ -32,6 +38,11 @@ type Rename = (name: string) => string
 
 export const frontendNaming: Naming<Frontend> = {
   kind: 'frontend',
+  parse: parseWholeFrontend,
+  isGuardedAlike: (one, other) =>
+    one.route === other.route &&
+    one.priority === other.priority &&
+    isEqual(one.middlewares, other.middlewares),
   named({ backend, middlewares }) {
     const own = backend === null ? [] : [{ name: backend, place: 'backend', isFallback: false }]
     return middlewares.length === 0 ? own : [...own, ...middlewares.flatMap(namedBy)]
@@ -47,6 +58,8 @@ export const frontendNaming: Naming<Frontend> = {
 
 export const partNaming: Naming<MiddlewarePart> = {
   kind: 'middleware',
+  parse: parseWholeMiddleware,
+  isGuardedAlike: isEqual,
   named: ({ spec }) => namedBy(spec),
   renamed(part, rename) {
     const spec = renamedSpec(part.spec, rename)
@@ -74,9 +87,9 @@ export interface Around {
   readonly spared: string | null
 }
 
-/** Puts in force what may be: as written with the table's names, the last good version, or nothing. */
+/** Puts in force what may be: as written with the table's names, the last good version, its closed form, or nothing. */
 export function settleNaming<T>(
-  { kind, named, renamed }: Naming<T>,
+  { kind, parse, isGuardedAlike, named, renamed }: Naming<T>,
   entry: Entry<T>,
   verdicts: Verdicts,
   { backends, handedOver, backendOf, spared }: Around,
@@ -92,9 +105,23 @@ export function settleNaming<T>(
     verdicts.settle(kind, entry, object, [])
     return object
   }
-  const object = live !== null && isFit(live) ? live : null
-  verdicts.settle(kind, entry, object, [...missing.map(toFlaw), ...idle.map(toIdleFlaw)])
-  return object
+  const against = [...missing.map(toFlaw), ...idle.map(toIdleFlaw)]
+  const lastGood = live !== null && isFit(live) ? live : null
+  const closed = closedFormOf(entry, parse)
+  if (closed === null || mayStay(lastGood)) {
+    verdicts.settle(kind, entry, lastGood, against)
+    return lastGood
+  }
+  const shut = sameOr(live, closed)
+  verdicts.close(kind, entry, shut, against)
+  return shut
+
+  /** Before the closed form: a backend that comes and goes closes nothing. */
+  function mayStay(object: T | null): boolean {
+    if (object === null || isEqual(object, closed)) return false
+    if (entry.declared.closed?.after === 'last-good') return true
+    return whole !== null && isGuardedAlike(whole, object)
+  }
 
   function isMissing({ name }: Named): boolean {
     return backends.standing(resolve(name)) !== 'declared'

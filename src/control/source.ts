@@ -130,13 +130,13 @@ export function openSource(
     for (const kind of objectKinds) {
       for (const object of inventory.objects(kind).values()) {
         const version = versions.get(keyOf(object)) ?? object
-        if (version.fault === undefined) yield version
+        if (version.fault === undefined || version.closed !== undefined) yield version
       }
     }
   }
 
   function take(declaration: Declaration): void {
-    problems = declaration.problems
+    problems = declaration.problems.map((one) => ({ ...one, source: provider.name }))
     trouble = []
     revision = declaration.revision
     const isFirst = origin !== 'source'

@@ -2,6 +2,7 @@
 import type { Flaw } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
 import { hideReferred } from '../model/referred.ts'
+import { describeClosed } from '../providers/closed.ts'
 import type { Declaration, DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
 import { setFault } from './entry.ts'
 import type { Entry } from './entry.ts'
@@ -22,6 +23,8 @@ export interface SourceView {
 export interface Verdicts {
   /** Puts `object` in force for the entry (null: nothing) and notes what was against what is written. */
   settle<T>(kind: ObjectKind, entry: Entry<T>, object: T | null, against: readonly Flaw[]): void
+  /** The same for an `object` that is closed: it answers 503, for what was against what is written. */
+  close<T>(kind: ObjectKind, entry: Entry<T>, object: T, against: readonly Flaw[]): void
   /** A throw met the entry: it is set aside, and what of it is in force stays. */
   fault(kind: ObjectKind, entry: Entry<unknown>, error: unknown): void
   /** Notes what is against an object beyond itself (its address is taken twice); nothing takes it back. */
@@ -56,40 +59,51 @@ export function createVerdicts(
     else into.set(name, items)
   }
 
-  const verdicts: Verdicts = {
-    settle(kind, entry, object, against) {
-      const { declared, source } = entry
-      if (object === null) entry.live = null
-      else if (entry.live?.object !== object || entry.live.source !== source) {
-        const revision = declared.revision ?? view().revision(source)
-        // A last good version that goes on keeps the text it was made of.
-        const isWritten = entry.parsed !== null && against.length === 0
-        const kept = isWritten ? declared : (entry.live?.declared ?? declared)
-        entry.live = { object, declared: kept, source, revision, since: now() }
-      }
-      const flaws = entry.parsed === null ? entry.flaws : against
-      const serving = object !== null
-      const name = `${kind} ${entry.id}`
-      for (const { thrown } of flaws) {
-        if (thrown !== undefined) onFault({ kind, id: entry.id }, thrown)
-      }
-      note(
-        own,
-        name,
-        flaws.map((flaw) => ({ ...toProblem(declared, source, flaw), serving })),
-      )
-      note(
-        remarks,
-        name,
-        (declared.remarks ?? []).map((message) =>
-          toProblem(declared, source, { message, path: [] }),
-        ),
-      )
-    },
+  function settle<T>(
+    kind: ObjectKind,
+    entry: Entry<T>,
+    object: T | null,
+    against: readonly Flaw[],
+    isClosed: boolean,
+  ): void {
+    const { declared, source } = entry
+    if (object === null) entry.live = null
+    else if (entry.live?.object !== object || entry.live.source !== source) {
+      const revision = declared.revision ?? view().revision(source)
+      // A last good version that goes on keeps the text it was made of.
+      const isWritten = isClosed || (entry.parsed !== null && against.length === 0)
+      const kept = isWritten ? declared : (entry.live?.declared ?? declared)
+      entry.live = { object, declared: kept, source, revision, since: now() }
+    }
+    const flaws = entry.parsed === null ? entry.flaws : against
+    const serving = object !== null && !isClosed
+    const name = `${kind} ${entry.id}`
+    for (const { thrown } of flaws) {
+      if (thrown !== undefined) onFault({ kind, id: entry.id }, thrown)
+    }
+    note(
+      own,
+      name,
+      flaws.map((flaw) => {
+        const problem = toProblem(declared, source, flaw)
+        const message = isClosed ? describeClosed(problem.message) : problem.message
+        return { ...problem, message, serving }
+      }),
+    )
+    note(
+      remarks,
+      name,
+      (declared.remarks ?? []).map((message) => toProblem(declared, source, { message, path: [] })),
+    )
+  }
+
+  return {
+    settle: (kind, entry, object, against) => settle(kind, entry, object, against, false),
     fault(kind, entry, error) {
       setFault(entry, error)
-      verdicts.settle(kind, entry, entry.live?.object ?? null, [])
+      settle(kind, entry, entry.live?.object ?? null, [], false)
     },
+    close: (kind, entry, object, against) => settle(kind, entry, object, against, true),
     object(kind, entry, against, serving) {
       const flaws = against === null ? [] : [{ message: against, path: [] }]
       note(
@@ -110,5 +124,4 @@ export function createVerdicts(
       }),
     remarks: () => [...remarks.values()].flat(),
   }
-  return verdicts
 }

@@ -181,7 +181,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
         yield declare(reason)
       } else if (count > 0) {
         const declaration = declare(null)
-        if (!isEmpty(declaration)) yield declaration
+        if (mirror.hasNews) yield declaration
       }
       if (signal.aborted) return
       // What was heard before the end is told before it.
@@ -217,8 +217,4 @@ function problemsOf({ nameless }: Listing, source: string, root: Root): readonly
   if (count === 0) return []
   const message = `${count} ${count === 1 ? 'key' : 'keys'} below "${root.text}" cannot be read: not UTF-8, or longer than ${maxPathLength} bytes; the first is "${first}"; remove or rename what stands there`
   return [{ kind: 'source', id: '', message, source, key: root.text }]
-}
-
-function isEmpty({ changes }: Declaration): boolean {
-  return changes !== null && changes.upserts.length === 0 && changes.deletes.length === 0
 }

@@ -1,15 +1,17 @@
 /**
- * Traefik's tree of keys, read only. An object is spread over many keys here, and a half of it may be seen: what it still
- * lacks is its fault, and heals with the key that brings it. What belongs to one object is one group; a router looks into
- * the middlewares that it names.
+ * Traefik's tree of keys, read only. An object is spread over many keys here, and a half of it may be seen. Without its main
+ * key (a router's rule, a server's url, a certificate's file) it is not there: deleted, expired, or not written yet; what
+ * else it lacks is its fault, and heals with the key that brings it. What belongs to one object is one group; a router looks
+ * into the middlewares that it names.
  */
+import { nameClosed } from './closed.ts'
 import { refuseName } from './keyspace.ts'
-import type { KeyEntry, Layout } from './mirror.ts'
+import type { KeyEntry, Layout, Remnant } from './mirror.ts'
 import type { DeclaredObject, ObjectName } from './provider.ts'
 import { openBranch, type Branch } from './traefik/branch.ts'
 import { translateRouter, type Neighbours } from './traefik/router.ts'
 import { translateServer, translateService } from './traefik/service.ts'
-import { ValueFault, type Translated } from './value-fault.ts'
+import { NotDeclared, ValueFault, type Translated } from './value-fault.ts'
 
 type Sort =
   | 'router'
@@ -61,14 +63,10 @@ export function createTraefikLayout(own: string): Layout {
       return place === null ? null : groupName(place)
     },
     read(entries, entriesOf) {
-      const [first] = entries
-      const place = first === undefined ? null : placeOf(first.path)
-      const name = place === null ? null : nameOf(place)
-      if (place === null || name === null) return []
-      return toObjects(name, place, entries, () =>
-        translate(place, entries, neighboursFrom(entriesOf, own)),
-      )
+      const { object } = readGroup(entries, entriesOf, own)
+      return object === null ? [] : [object]
     },
+    remnantOf: (entries) => readGroup(entries, () => [], own).remnant,
     pathOf: () => null,
   }
 }
@@ -140,9 +138,11 @@ function translate(
 }
 
 function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/'): Translated {
-  const cert = branch.text(`${below}certfile`) ?? ''
+  const cert = branch.text(`${below}certfile`)
+  if (cert === null) throw new NotDeclared(`${below}certfile`)
+  branch.check()
   const key = branch.text(`${below}keyfile`) ?? ''
-  if (cert === '') throw new ValueFault(`${below}certfile is missing`)
+  if (cert === '') throw new ValueFault(`${below}certfile is empty`)
   if (key === '') throw new ValueFault(`${below}keyfile is missing`)
   return {
     value: { cert, key, default: below !== '' },
@@ -172,31 +172,50 @@ function neighboursFrom(entriesOf: EntriesOf, own: string): Neighbours {
 
 const PASS_HOST = 'loadbalancer/passhostheader'
 
-function toObjects(
-  name: ObjectName,
-  { depth }: Place,
-  entries: readonly KeyEntry[],
-  read: () => Translated | null,
-): readonly DeclaredObject[] {
-  const key = keyOf(entries, depth)
+interface Read {
+  readonly object: DeclaredObject | null
+  readonly remnant: Remnant | null
+}
+
+const nothing: Read = { object: null, remnant: null }
+
+function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: string): Read {
+  const [first] = entries
+  const place = first === undefined ? null : placeOf(first.path)
+  const name = place === null ? null : nameOf(place)
+  if (place === null || name === null) return nothing
+  const key = keyOf(entries, place.depth)
+  const faulty = (fault: string): Read => ({
+    object: { ...name, value: undefined, key, fault },
+    remnant: null,
+  })
   const refused = refuseName(name)
-  if (refused !== null) return [{ ...name, value: undefined, key, fault: refused }]
+  if (refused !== null && place.sort !== 'router') return faulty(refused)
   try {
-    const translated = read()
-    if (translated === null) return []
-    const { value, remarks, secrets } = translated
-    return [
-      {
-        ...name,
-        value,
-        key,
-        ...(remarks.length === 0 ? {} : { remarks }),
-        ...(secrets === undefined ? {} : { secrets }),
-      },
-    ]
+    const translated = translate(place, entries, neighboursFrom(entriesOf, own))
+    if (translated === null) return nothing
+    if (refused !== null) {
+      const { closed } = translated
+      const object = { ...nameClosed(name), value: undefined, key, fault: refused }
+      return { object: closed === undefined ? object : { ...object, closed }, remnant: null }
+    }
+    const { value, closed, remarks, secrets } = translated
+    const object = {
+      ...name,
+      value,
+      key,
+      ...(closed === undefined ? {} : { closed }),
+      ...(remarks.length === 0 ? {} : { remarks }),
+      ...(secrets === undefined ? {} : { secrets }),
+    }
+    return { object, remnant: null }
   } catch (error) {
-    if (!(error instanceof ValueFault)) throw error
-    return [{ ...name, value: undefined, key, fault: error.message }]
+    if (error instanceof NotDeclared) {
+      const message = `has no ${error.message}; what is left of it declares nothing`
+      return { object: null, remnant: { ...name, key, message } }
+    }
+    if (error instanceof ValueFault) return faulty(error.message)
+    throw error
   }
 }
 

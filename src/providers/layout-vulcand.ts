@@ -4,11 +4,13 @@
  * root: vulcand gives b1 the servers of b10, and takes `listeners/l1/anything` for the listener l1.
  */
 import { quote } from '../model/parsed.ts'
+import { nameClosed } from './closed.ts'
 import { readJsonMap } from './json-value.ts'
 import { keyOfName, nameOfKey, refuseName } from './keyspace.ts'
 import type { KeyEntry, Layout } from './mirror.ts'
 import type { DeclaredObject, ObjectName } from './provider.ts'
 import { ValueFault, type Translated } from './value-fault.ts'
+import { closedFormOf } from './vulcand/closed.ts'
 import { translate } from './vulcand/values.ts'
 
 const SUFFIXES: ReadonlyMap<string, string> = new Map([
@@ -54,12 +56,19 @@ function readEntry(
   remarks: readonly string[],
   sealKey: string | null,
 ): DeclaredObject[] {
+  const json = text === null ? null : readJsonMap(text)
+  const closed = closedFormOf(name.kind, json?.ok === true ? json.value : null)
+
+  const refused = refuseName(name)
+  const named = refused === null || closed === null ? name : nameClosed(name)
+
   function toObject({ value, remarks: own, secrets }: Translated, reason?: string): DeclaredObject {
     const all = [...remarks, ...own]
     return {
-      ...name,
+      ...named,
       value,
       key,
+      ...(closed === null ? {} : { closed }),
       ...(reason === undefined ? {} : { fault: reason }),
       ...(all.length === 0 ? {} : { remarks: all }),
       ...(secrets === undefined ? {} : { secrets }),
@@ -70,10 +79,8 @@ function readEntry(
     toObject({ value: undefined, remarks: [] }, reason),
   ]
 
-  const refused = refuseName(name)
   if (refused !== null) return faulty(refused)
-  if (text === null) return faulty(fault ?? 'cannot be read')
-  const json = readJsonMap(text)
+  if (json === null) return faulty(fault ?? 'cannot be read')
   if (!json.ok) return faulty(json.reason)
   try {
     const translated = translate(name.kind, json.value, sealKey)

@@ -33,8 +33,17 @@ export interface Layout {
     entries: readonly KeyEntry[],
     entriesOf: (group: string) => readonly KeyEntry[],
   ): readonly DeclaredObject[]
+  /** Of a group that holds no object: what is left of one whose main key has gone; null: nothing. */
+  remnantOf?(entries: readonly KeyEntry[]): Remnant | null
   /** Where the object is written; null: this layout cannot hold it, or is only read. */
   pathOf(kind: ObjectKind, id: string): string | null
+}
+
+/** It declares nothing, which somebody may have to be told. */
+export interface Remnant extends ObjectName {
+  readonly key: string
+  /** `has no rule` */
+  readonly message: string
 }
 
 export interface MirrorYield {
@@ -54,6 +63,8 @@ export interface Mirror {
   delete(path: string): void
   /** All objects, and what has changed since the last call. */
   declare(about: MirrorYield): Declaration
+  /** Whether the last declaration says anything that the one before did not. */
+  readonly hasNews: boolean
 }
 
 interface Group {
@@ -66,6 +77,7 @@ interface Group {
 }
 
 const NONE: readonly never[] = []
+const maxRemnants = 100
 
 /** Texts beyond `maxChars` of all together are not held: their keys have a fault instead. */
 export function createMirror(layout: Layout, maxChars: number = maxSourceChars): Mirror {
@@ -75,6 +87,10 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
   /** Groups to be read again, with what they held at the last `declare`. */
   const stale = new Map<string, readonly DeclaredObject[]>()
   const bound = createTextBound(maxChars)
+  /** By group. */
+  const remnants = new Map<string, Remnant>()
+  let haveRemnantsChanged = false
+  let hasNews = true
   let size = 0
   let isReplaced = true
 
@@ -120,6 +136,7 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
     if (!(group.keys instanceof Map) || group.keys.size === 0) {
       forget(name, group)
       groups.delete(name)
+      if (remnants.delete(name)) haveRemnantsChanged = true
     }
     return entry
   }
@@ -144,6 +161,7 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
         const found = groups.get(other)
         return found === undefined ? NONE : entriesOf(found)
       })
+      noteRemnant(name, group)
       if (asked.size === 0) continue
       group.asked = asked
       for (const other of asked) {
@@ -152,6 +170,25 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
         else those.add(name)
       }
     }
+  }
+
+  function noteRemnant(name: string, group: Group): void {
+    const isEmpty = layout.remnantOf !== undefined && group.objects.length === 0
+    const remnant = isEmpty ? (layout.remnantOf?.(entriesOf(group)) ?? null) : null
+    if (remnant === null && !remnants.has(name)) return
+    haveRemnantsChanged = true
+    if (remnant === null) remnants.delete(name)
+    else remnants.set(name, remnant)
+  }
+
+  /** Without the source, which is control's to say. */
+  function remnantProblems(): readonly Problem[] {
+    const all = [...remnants.values()]
+    const told = all.slice(0, maxRemnants).map((one): Problem => ({ ...one, source: '' }))
+    const [next] = all.slice(maxRemnants)
+    if (next === undefined) return told
+    const message = `and ${all.length - maxRemnants} more without their main keys`
+    return [...told, { kind: 'source', id: '', message, source: '', key: next.key }]
   }
 
   /** Whom it asked, not what it holds. */
@@ -188,6 +225,9 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
     get size() {
       return size
     },
+    get hasNews() {
+      return hasNews
+    },
     replace,
     put: (entry) => place(entry, true),
     delete(path) {
@@ -197,7 +237,9 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
     declare({ revision, listed, changedAt, problems = NONE }) {
       refresh()
       const changes = isReplaced || listed !== null ? null : takeChanges()
-      isReplaced = false
+      const isChanged = changes === null || changes.upserts.length + changes.deletes.length > 0
+      hasNews = isChanged || haveRemnantsChanged
+      isReplaced = haveRemnantsChanged = false
       stale.clear()
       return {
         readable: true,
@@ -205,7 +247,7 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
         objects: { [Symbol.iterator]: objects },
         changes,
         listed: changes === null ? (listed ?? 'first') : null,
-        problems,
+        problems: remnants.size === 0 ? problems : [...problems, ...remnantProblems()],
         changedAt,
       }
     },
@@ -236,6 +278,7 @@ function isSame(one: DeclaredObject, other: DeclaredObject): boolean {
   return (
     one.key === other.key &&
     one.fault === other.fault &&
+    isDeepStrictEqual(one.closed, other.closed) &&
     isDeepStrictEqual(one.remarks, other.remarks) &&
     isDeepStrictEqual(one.value, other.value)
   )

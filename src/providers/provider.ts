@@ -8,6 +8,7 @@
  */
 import type { Problem } from '../model/problem.ts'
 import type { Referred } from '../model/referred.ts'
+import type { Closed } from './closed.ts'
 
 /**
  * `server` and `middleware` are parts that a registry may hold under keys of their own, so that each writer owns its key:
@@ -27,6 +28,8 @@ export interface DeclaredObject extends ObjectName, Referred {
   readonly fault?: string
   /** What stands there but is not honoured, a line each. Told, and changes nothing. */
   readonly remarks?: readonly string[]
+  /** Of a route or a middleware whose guards must hold or close it. */
+  readonly closed?: Closed
   /** Where in the source: a registry key as the registry has it, or `file.yaml#/frontends/vote`. */
   readonly key: string
   /** Of the object, where the source has one. */

@@ -344,3 +344,28 @@ test('says where in the source a mistake stands', () => {
   assert.equal(setAside[0]?.line, 7)
   assert.equal(setAside[0]?.column, 3)
 })
+
+test('keeps nothing of another source in force for an object that is malformed', () => {
+  const admission = openAdmission({}, ['file', 'etcd'])
+  const good = {
+    backends: { b: backend('http://10.0.0.1:80') },
+    servers: { 'b/x': 'http://10.0.0.2:80' },
+    frontends: { f: { route: 'Host("f")', backend: 'b' } },
+    middlewares: { 'f/m': { kind: 'headers', request: { set: { 'X-A': 'a' } } } },
+  }
+  const bad = {
+    backends: { b: { servers: 1 } },
+    servers: { 'b/x': 'ftp://x' },
+    frontends: { f: { route: 'Host(' } },
+    middlewares: { 'f/m': { kind: 'none' } },
+  }
+  admission.declare(good)
+  admission.declare(bad, 'r1', 'etcd')
+
+  const { snapshot, setAside } = admission.declare({})
+
+  assert.equal(snapshot.frontends.size, 0)
+  assert.deepEqual(snapshot.backends.get('b')?.servers ?? [], [])
+  assert.ok(setAside.every(({ source, serving }) => source === 'etcd' && !serving))
+  assert.equal(setAside.length, 4)
+})

@@ -58,6 +58,11 @@ test('gives back what was saved, with its revision and time', async (t) => {
       column: 1,
     },
     { ...declared('frontend', '__proto__', undefined), fault: 'is not JSON', remarks: ['a', 'b'] },
+    {
+      ...declared('frontend', 'shut', undefined),
+      fault: 'is not JSON',
+      closed: { values: [{ route: 'Host("a")' }], after: 'value' },
+    },
     { ...declared('host', 'ä\n"\u2028\ud800', [null, 1, 'PEM']), secrets: ['PEM'] },
     {
       ...declared('backend', 'c', { weight: '3' }),

@@ -106,7 +106,8 @@ test('a router declares what it can while its service is not written yet', () =>
   put(mirror, { 'http/routers/r/rule': 'Path(`/`)' })
   const waiting = declared(mirror)[0]
 
-  assert.equal(half?.fault, 'rule is missing')
+  // Without its rule it is not there at all.
+  assert.equal(half, undefined)
   assert.equal((waiting?.value as { backend: string }).backend, 'shop')
 })
 
@@ -184,7 +185,7 @@ const SERVICE_FAULTS: readonly (readonly [name: string, text: string, fault: str
   ['weighted/services/0/name', 'v1', '"weighted" is not supported yet'],
   ['mirroring/service', 'v1', '"mirroring" is not supported yet'],
   ['failover/service', 'v1', '"failover" is not supported yet'],
-  ['loadbalancer/servers/1/weight', '1', 'url is missing'],
+  ['loadbalancer/servers/1/url', '', 'url is empty'],
   ['loadbalancer/servers/a b/url', 'http://a:1', ID_FAULT],
   ['loadbalancer/servers/0/weight', 'many', 'weight: must be a whole number, not "many"'],
   [
@@ -310,10 +311,10 @@ for (const [title, router, others, why] of GUARDS) {
   })
 }
 
-test('a middleware that is not there faults the router', () => {
+test('a middleware that is not there closes the router', () => {
   const keys = { rule: 'Host(`a`)', service: 's', 'middlewares/0': 'm' }
 
-  assert.equal(routerOf(keys, {}).fault, 'middleware "m" is not declared')
+  assert.equal(whyClosed(routerOf(keys, {})), 'middleware "m" is not declared')
 })
 
 test('options of tls that ask who may come in close the router', () => {
@@ -323,19 +324,28 @@ test('options of tls that ask who may come in close the router', () => {
 
   assert.match(routerOf(tls, mutual).remarks?.join() ?? '', /closed.* clientauth is not supported/)
   assert.equal(
-    routerOf({ ...tls, 'tls/options': 'mtls@file' }, mutual).fault,
+    whyClosed(routerOf({ ...tls, 'tls/options': 'mtls@file' }, mutual)),
     'tls/options: "mtls@file" is not declared',
   )
-  assert.equal(routerOf({ ...tls, 'tls/options': 'strict@kv' }, harmless).fault, undefined)
+  assert.equal(whyClosed(routerOf({ ...tls, 'tls/options': 'strict@kv' }, harmless)), null)
 })
 
-const ROUTER_FAULTS: readonly (readonly [router: Keys, fault: string])[] = [
-  [{ priority: '1' }, 'rule is missing'],
+const CLOSING: readonly (readonly [router: Keys, why: string])[] = [
   [{ rule: 'Path(`/`)', priority: 'high' }, 'priority: must be a whole number, not "high"'],
   [
     { rule: 'Path(`/`)', 'entrypoints/x': 'web' },
     'entrypoints: must be numbered: entrypoints/0, entrypoints/1',
   ],
+]
+
+for (const [router, why] of CLOSING) {
+  test(`a router with a rule is closed: ${why}`, () => {
+    assert.equal(whyClosed(routerOf(router)), why)
+  })
+}
+
+const ROUTER_FAULTS: readonly (readonly [router: Keys, fault: string])[] = [
+  [{ rule: '', priority: '1' }, 'rule is empty'],
   [
     { rule: 'Path(`/`)', Rule: 'Path(`/b`)' },
     '"rule" stands there twice, in capitals and in small letters',
@@ -474,7 +484,7 @@ test('the syntax that a router names decides what braces mean', () => {
   assert.equal(routeOf('Path(`/{a}`)', 'v2'), 'PathRegexp(`^/(?:[^/]+)$`)')
   assert.equal(routeOf('Path(`/{a}`)', 'V3'), 'PathRegexp(`^/\\{a\\}$`)')
   assert.match(
-    routerOf({ rule: 'Path(`/`)', rulesyntax: 'v4' }).fault ?? '',
+    whyClosed(routerOf({ rule: 'Path(`/`)', rulesyntax: 'v4' })) ?? '',
     /rulesyntax: must be v2 or v3/,
   )
 })
@@ -527,6 +537,17 @@ test('a prefix covers the same paths as in Traefik, which compares texts', () =>
   assert.deepEqual(found, [api, api, api, api, api, undefined, undefined, undefined, 'dir'])
 })
 
+const CLOSED = 'is closed, requests are answered with 503: '
+
+/** Null: it is not. */
+function whyClosed({ value, remarks = [], fault }: DeclaredObject): string | null {
+  assert.equal(fault, undefined)
+  const why = remarks.find((remark) => remark.startsWith(CLOSED))
+  const { respond } = value as { readonly respond?: { readonly status: number } }
+  assert.equal(respond?.status, why === undefined ? undefined : 503)
+  return why?.slice(CLOSED.length) ?? null
+}
+
 function routerOf(router: Keys, others: Keys = {}): DeclaredObject {
   const keys = Object.entries(router).map(([name, text]) => [`http/routers/r/${name}`, text])
   const found = objectsOf({ ...(Object.fromEntries(keys) as Keys), ...others })
@@ -547,8 +568,10 @@ function put(mirror: Mirror, keys: Keys): void {
   }
 }
 
+/** Without their closed forms, which control-closed-routes.test.ts is about. */
 function declared(mirror: Mirror): DeclaredObject[] {
-  return [...mirror.declare({ revision: '', listed: 'first', changedAt: 0 }).objects]
+  const { objects } = mirror.declare({ revision: '', listed: 'first', changedAt: 0 })
+  return [...objects].map(({ closed: _, ...object }) => object)
 }
 
 test('a service of the same tree may be written with the name of its source', () => {

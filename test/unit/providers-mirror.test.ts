@@ -51,6 +51,23 @@ test('the same text put again is no change, whatever its revision', () => {
   assert.deepEqual(changesOf(mirror), { upserts: [], deletes: [] })
 })
 
+test('what is left of an object without its main key is news when it comes and when it goes, and is bounded', () => {
+  const mirror = createMirror(createLayout('traefik', { sealKey: null }))
+  const look = (): [hasNews: boolean, problems: number] => {
+    const { problems } = mirror.declare({ revision: '1', listed: null, changedAt: 0 })
+    return [mirror.hasNews, problems.length]
+  }
+  mirror.declare({ revision: '1', listed: 'first', changedAt: 0 })
+
+  mirror.put(entry('http/routers/r/service', 's'))
+  assert.deepEqual(look(), [true, 1])
+  assert.deepEqual(look(), [false, 1])
+  mirror.delete('http/routers/r/service')
+  assert.deepEqual(look(), [true, 0])
+  for (let at = 0; at < 300; at++) mirror.put(entry(`http/routers/r${at}/service`, 's'))
+  assert.deepEqual(look(), [true, 101])
+})
+
 test('what was changed and changed back between two declarations is no change', () => {
   const mirror = mirrorOf(entry('backends/b/backend', '{}'))
 

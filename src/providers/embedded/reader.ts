@@ -86,10 +86,8 @@ export function createStoreReader(path: string, layout: Layout, now: () => numbe
     nextExpiry = typeof next?.['next'] === 'number' ? next['next'] : null
 
     const declaration = mirror.declare({ revision: String(revision), listed, changedAt })
-    const { changes } = declaration
     // A heartbeat, or what had been taken away by time already.
-    const isSame = changes !== null && changes.upserts.length + changes.deletes.length === 0
-    return isSame ? null : declaration
+    return mirror.hasNews ? declaration : null
   }
 
   function reasonToList(

@@ -10,7 +10,9 @@ export interface Leaf {
 }
 
 export interface Branch {
-  /** null: there is no such key. */
+  /** Throws when any of its keys cannot be read. */
+  check(): void
+  /** null: there is no such key. Throws when it cannot be read. */
   text(name: string): string | null
   /** false: there is no such key. */
   flag(name: string): boolean
@@ -28,22 +30,23 @@ const MAX_LENGTH = 1024 ** 2
 /** `depth`: how many segments of each path lead to the object. */
 export function openBranch(entries: readonly KeyEntry[], depth: number): Branch {
   const leaves = new Map<string, Leaf>()
-  const faults: string[] = []
+  /** By name. */
+  const faults = new Map<string, string>()
   for (const { path, key, text, fault } of entries) {
     const segments = path.split('/').slice(depth)
     const name = segments.join('/').toLowerCase()
-    if (text === null) faults.push(`${quote(key)} ${fault ?? 'cannot be read'}`)
+    if (text === null) faults.set(name, `${quote(key)} ${fault ?? 'cannot be read'}`)
     else if (text.length > MAX_LENGTH) {
-      faults.push(`${quote(key)} has ${text.length} characters, at most ${MAX_LENGTH} are taken`)
+      const reason = `has ${text.length} characters, at most ${MAX_LENGTH} are taken`
+      faults.set(name, `${quote(key)} ${reason}`)
     } else if (leaves.has(name)) {
-      faults.push(`${quote(name)} stands there twice, in capitals and in small letters`)
+      faults.set(name, `${quote(name)} stands there twice, in capitals and in small letters`)
     } else leaves.set(name, { segments, text })
   }
-  // The order of the keys means nothing, so it must not choose what is told.
-  const [first] = faults.sort()
-  if (first !== undefined) throw new ValueFault(first)
 
   function text(name: string): string | null {
+    const fault = faults.get(name)
+    if (fault !== undefined) throw new ValueFault(fault)
     return leaves.get(name)?.text.trim() ?? null
   }
 
@@ -55,6 +58,11 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
   }
 
   return {
+    check() {
+      // The order of the keys means nothing, so it must not choose what is told.
+      const [first] = [...faults.values()].sort()
+      if (first !== undefined) throw new ValueFault(first)
+    },
     text,
     below,
     flag(name) {

@@ -9,7 +9,9 @@ import { readCount, readSpan, spanOr } from './read.ts'
 /** Empty: 0 is no limit to it. */
 export function translateRateLimit(branch: Branch): readonly MiddlewareForm[] {
   onlyThese(branch, 'ratelimit', ['average', 'period', 'burst', 'sourcecriterion'])
-  const average = branch.whole('ratelimit/average') ?? 0
+  const average = branch.whole('ratelimit/average')
+  // To Traefik that is no limit, too; but it may be all that has expired of one.
+  if (average === null) throw new ValueFault('ratelimit/average is missing; 0 is no limit')
   if (average < 0) throw new ValueFault('ratelimit/average: must not be negative')
   if (average === 0) return []
   const burst = branch.whole('ratelimit/burst') ?? 1

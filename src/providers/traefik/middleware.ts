@@ -1,6 +1,6 @@
 /**
- * Traefik's middlewares in ours. One that cannot be honoured faults the router that names it: most of them guard something,
- * and a guard that is missing must not open a door.
+ * Traefik's middlewares in ours. One that cannot be honoured closes the router that names it: most of them guard something,
+ * and a guard that is missing must not open a door. What is read here may be refused by admission yet, which closes it, too.
  */
 import { quote } from '../../model/parsed.ts'
 import { parseCondition } from '../../policy/condition.ts'
@@ -31,6 +31,7 @@ export interface TranslatedMiddleware {
 }
 
 export function translateMiddleware(branch: Branch): TranslatedMiddleware {
+  branch.check()
   const [type = '', ...more] = branch.names('')
   if (more.length > 0)
     throw new ValueFault(`has several types: ${quote([type, ...more].join(', '))}`)

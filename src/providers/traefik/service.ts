@@ -4,12 +4,13 @@
  */
 import { quote } from '../../model/parsed.ts'
 import { splitOrigin } from '../server-origin.ts'
-import { ValueFault, type Translated } from '../value-fault.ts'
+import { NotDeclared, ValueFault, type Translated } from '../value-fault.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import { BALANCING, translateBalancing } from './load-balancer.ts'
 
 /** Without its servers: a service that is nothing else has no keys for this. */
 export function translateService(service: Branch): Translated {
+  service.check()
   for (const type of service.names('')) {
     if (type !== 'loadbalancer') throw new ValueFault(`${quote(type)} is not supported yet`)
   }
@@ -20,9 +21,11 @@ export function translateService(service: Branch): Translated {
 
 /** Null: it is to have no traffic. */
 export function translateServer(server: Branch): Translated | null {
-  const text = server.text('url') ?? ''
+  const text = server.text('url')
+  if (text === null) throw new NotDeclared('url')
+  server.check()
   const weight = server.whole('weight') ?? 1
-  if (text === '') throw new ValueFault('url is missing')
+  if (text === '') throw new ValueFault('url is empty')
   if (weight === 0) return null
   const { url, remark } = splitOrigin(text)
   const members = server.names('').filter((name) => name !== 'url' && name !== 'weight')
