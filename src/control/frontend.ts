@@ -5,6 +5,7 @@ import { flaw, refuse } from '../model/parsed.ts'
 import type { Flaw, Parsed, Path } from '../model/parsed.ts'
 import { parseFrontend } from '../model/schema.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
+import { whyNever } from '../routing/never.ts'
 import { parseRoute } from '../routing/parse.ts'
 import { at, refusePredicate } from './backend.ts'
 
@@ -14,11 +15,13 @@ const none: readonly MiddlewareSpec[] = []
 export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend> {
   const form = parseFrontend(id, value)
   if (!form.ok) return form
-  const { route, priority, backend, passHost, timeouts, retry, labels } = form.value
+  const { route, priority, backend, passHost, paths, timeouts, retry, labels } = form.value
 
   const flaws: Flaw[] = []
   const expression = parseRoute(route)
+  const never = expression.ok ? whyNever(expression.expression) : null
   if (!expression.ok) flaws.push(at(['route'], expression))
+  if (never !== null) flaws.push(flaw(['route'], `can never hold: ${never}`))
   if (retry !== null) flaws.push(...refusePredicate(retry))
   const middlewares = form.value.middlewares.flatMap((spec, at) => {
     const parsed = parseMiddleware(spec)
@@ -32,7 +35,18 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
   const chain = middlewares.length === 0 ? none : middlewares
   return {
     ok: true,
-    value: { id, route, priority, backend, passHost, timeouts, retry, middlewares: chain, labels },
+    value: {
+      id,
+      route,
+      priority,
+      backend,
+      passHost,
+      paths,
+      timeouts,
+      retry,
+      middlewares: chain,
+      labels,
+    },
   }
 }
 

@@ -3,6 +3,7 @@ import { flaw, refuse } from '../model/parsed.ts'
 import type { Parsed } from '../model/parsed.ts'
 import { parseListener } from '../model/schema.ts'
 import type { Listener } from '../model/snapshot.ts'
+import { whyNever } from '../routing/never.ts'
 import { parseRoute } from '../routing/parse.ts'
 
 export function parseWholeListener(
@@ -13,7 +14,10 @@ export function parseWholeListener(
   const parsed = parseListener(id, value, read)
   if (!parsed.ok || parsed.value.scope === null) return parsed
   const expression = parseRoute(parsed.value.scope)
-  if (expression.ok) return parsed
+  if (expression.ok) {
+    const never = whyNever(expression.expression)
+    return never === null ? parsed : refuse([flaw(['scope'], `can never hold: ${never}`)])
+  }
   const at = `(at character ${expression.position + 1})`
   return refuse([flaw(['scope'], `${expression.message} ${at}`)])
 }

@@ -22,6 +22,7 @@ import {
 } from '../scoreboard/scoreboard.ts'
 import { OwnAddresses } from '../upstream/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
+import { settlePath } from './doubtful-path.ts'
 import { Forward, type OnEnded } from './forward.ts'
 import { Fronts } from './fronts.ts'
 import { Route, type RouteContext } from './route.ts'
@@ -100,18 +101,27 @@ export class Gateway implements FrontHandler {
 
   #begin(exchange: Exchange, scope: Scope | null): void {
     try {
-      const isInScope = scope === null || scope(exchange)
-      const route = isInScope ? this.#table.match(exchange) : undefined
-      if (route !== undefined) new Forward(exchange, route, this.#onEnded).start()
-      else {
-        const detail = isInScope ? 'no route matches' : 'outside the scope of the listener'
-        this.#refuse(exchange, new ExchangeError('NO_ROUTE', detail))
+      const route = this.#find(exchange, scope)
+      if (exchange.to.doubtful !== null) {
+        const error = settlePath(exchange, route, (asked) => this.#find(asked, scope))
+        if (error !== null) {
+          this.#refuse(exchange, error)
+          return
+        }
       }
+      if (route instanceof Route) new Forward(exchange, route, this.#onEnded).start()
+      else this.#refuse(exchange, new ExchangeError('NO_ROUTE', route))
     } catch (error) {
       this.#options.onFault(error, 'exchange')
       if (!exchange.answered)
         this.#refuse(exchange, new ExchangeError('INTERNAL', 'a fault of the proxy'))
     }
+  }
+
+  /** Its route, or why it has none. */
+  #find(exchange: Exchange, scope: Scope | null): Route | string {
+    if (scope !== null && !scope(exchange)) return 'outside the scope of the listener'
+    return this.#table.match(exchange) ?? 'no route matches'
   }
 
   #refuse(exchange: Exchange, error: ExchangeError): void {

@@ -6,7 +6,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { backendsOfMiddleware, compileMiddleware } from '../middleware/catalog.ts'
 import type { Middleware, Surroundings } from '../middleware/middleware.ts'
 import { alwaysAnswers } from '../model/middleware-forms.ts'
-import type { Frontend, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
+import type { Frontend, PathPolicy, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
 import { RecentQuantile } from '../policy/recent-quantile.ts'
 import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retry.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
@@ -21,6 +21,8 @@ export class Route {
   /** Other backends that a middleware may send to, by their ids. */
   readonly diversions: ReadonlyMap<string, Pool> | null
   readonly passHost: boolean
+  /** Null: the listener's. */
+  readonly paths: PathPolicy | null
   /** Null: the backend's. */
   readonly retry: RetryPolicy | null
   /** Null when there are none: then a request pays nothing for them. */
@@ -42,6 +44,7 @@ export class Route {
     this.slot = context.slot(slot)
     this.pool = backend === null ? null : context.pool(backend)
     this.passHost = frontend.passHost
+    this.paths = frontend.paths
     this.retry = retry === null ? null : compileRetry(retry)
     this.#own = frontend.timeouts
     const chain = middlewares.length === 0 ? [] : compileChain(placed, context)

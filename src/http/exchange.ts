@@ -74,7 +74,8 @@ export interface ExchangeOwner {
 export class Exchange {
   readonly client: ClientSide
   readonly head: RequestHead
-  readonly to: Destination
+  /** Replaced once, where the route decides what is forwarded of a path. */
+  to: Destination
   /** Of the connection. */
   readonly scheme: 'http' | 'https'
   /** What the client itself spoke, as a trusted peer says it; else the connection's. */

@@ -2,7 +2,7 @@
 import type { PathPolicy } from '../model/snapshot.ts'
 import { portOf, routingHost } from './authority.ts'
 import { ExchangeError } from './errors.ts'
-import { applyPathPolicy } from './path-policy.ts'
+import { type DoubtfulPath, readPath } from './path-policy.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface Destination {
@@ -16,10 +16,19 @@ export interface Destination {
   readonly query: string
   /** What is forwarded: origin-form or `*`. */
   readonly target: string
+  /** Null, or what `target` is not made of yet: the policy of the route that is found by `path` decides. */
+  readonly doubtful: DoubtfulPath | null
 }
 
 /** Of a request that was refused before its destination was known. */
-export const NOWHERE: Destination = { authority: '', host: '', path: '', query: '', target: '' }
+export const NOWHERE: Destination = {
+  authority: '',
+  host: '',
+  path: '',
+  query: '',
+  target: '',
+  doubtful: null,
+}
 
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
 
@@ -62,16 +71,15 @@ export function readTarget(
   if (origin === '*') {
     if (method !== 'OPTIONS')
       return new ExchangeError('BAD_TARGET', '"*" is a target of OPTIONS only')
-    return { authority, host, path: '*', query: '', target: '*' }
+    return { authority, host, path: '*', query: '', target: '*', doubtful: null }
   }
   const mark = origin.indexOf('?')
   const written = mark < 0 ? origin : origin.slice(0, mark)
-  const verdict = applyPathPolicy(written, policy)
-  if ('refused' in verdict) return new ExchangeError('AMBIGUOUS_PATH', verdict.refused)
+  const doubtful = readPath(written, policy)
+  if (typeof doubtful === 'string') return new ExchangeError('AMBIGUOUS_PATH', doubtful)
   const query = mark < 0 ? '' : origin.slice(mark + 1)
-  const forwarded =
-    verdict.path === written ? origin : mark < 0 ? verdict.path : `${verdict.path}?${query}`
-  return { authority, host, path: verdict.path, query, target: forwarded }
+  const path = doubtful === null ? written : doubtful.normalized
+  return { authority, host, path, query, target: origin, doubtful }
 }
 
 const SLASH = 47

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { meaning, reference, strict, text, whole, type Complain } from './fields.ts'
 import { labels } from './labels.ts'
+import { pathPolicy } from './listener.ts'
 import {
   alwaysAnswers,
   answerForms,
@@ -24,6 +25,7 @@ const formSchema = strict(
     passHost: z.boolean().default(true).meta({
       description: "Send the client's Host on, instead of the server's own.",
     }),
+    paths: pathPolicy.optional(),
     priority: whole(
       'Rank among the routes that match; without it, the most specific wins.',
       -1e9,
@@ -58,6 +60,7 @@ export const frontendSchema: z.ZodType<Omit<Frontend, 'id'>> = meaning(
       priority: form.priority ?? null,
       backend: form.backend ?? null,
       passHost: form.passHost,
+      paths: form.paths ?? null,
       timeouts: form.timeouts ?? null,
       retry: form.retry ?? null,
       middlewares,

@@ -59,6 +59,13 @@ export interface ListenerForm {
   readonly tls?: { readonly certificates: readonly Certificate[] } | undefined
 }
 
+export const pathPolicy: z.ZodEnum<{ [Policy in PathPolicy]: Policy }> = z
+  .enum(['reject', 'normalize', 'preserve'])
+  .meta({
+    description:
+      'Paths with two readings (empty and dot segments, encoded separators): refused, forwarded in the reading that routes match, or forwarded as they were sent.',
+  })
+
 export const listenerSchema: z.ZodType<ListenerForm> = strict(
   {
     address: address('Where to listen.'),
@@ -66,10 +73,7 @@ export const listenerSchema: z.ZodType<ListenerForm> = strict(
       .enum(['http', 'https'])
       .default('http')
       .meta({ description: 'https needs certificates.' }),
-    paths: z.enum(['reject', 'normalize']).default('reject').meta({
-      description:
-        'Paths with two readings (encoded separators, dot segments): refused, or rewritten before they are matched and forwarded.',
-    }),
+    paths: pathPolicy.default('reject'),
     scope: text(
       'Which requests it takes, as a route: Host("vote.example"). All others find no route.',
       16_384,

@@ -15,8 +15,8 @@ export interface Certificate {
   readonly key: string
 }
 
-/** `reject` refuses paths that have two readings; `normalize` rewrites them before they are matched and forwarded. */
-export type PathPolicy = 'reject' | 'normalize'
+/** What is forwarded of paths that have two readings: nothing, the reading that is matched, or what was sent. See http/path-policy.ts. */
+export type PathPolicy = 'reject' | 'normalize' | 'preserve'
 
 export interface Listener {
   readonly id: string
@@ -260,6 +260,8 @@ export interface Frontend {
   readonly backend: string | null
   /** Send the client's Host on (true) or the server's own. */
   readonly passHost: boolean
+  /** Null: the listener's. */
+  readonly paths: PathPolicy | null
   /** What is declared here goes before the backend's. */
   readonly timeouts: Partial<Timeouts> | null
   /** Instead of the backend's. */

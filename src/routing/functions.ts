@@ -1,4 +1,5 @@
 /** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
+import { canonicalEscapes } from '../http/path-policy.ts'
 import { refuseId } from '../model/object-id.ts'
 import type { Matcher, Subject } from './expression.ts'
 import { foreignHost, foreignMethod, foreignPath, foreignRegexp } from './foreign.ts'
@@ -28,7 +29,7 @@ export const ROUTE_FUNCTIONS: ReadonlyMap<string, RouteFunction> = new Map([
   ['HostRegexp', anyOf('host', 'HostRegexp("expression", ...)', placeRegexp(true))],
   ['Path', anyOf('path', 'Path("/path", ...)', readPath)],
   ['PathPrefix', anyOf('path', 'PathPrefix("/path", ...)', readPrefix)],
-  ['PathRegexp', anyOf('path', 'PathRegexp("expression", ...)', placeRegexp(false))],
+  ['PathRegexp', anyOf('path', 'PathRegexp("expression", ...)', readPathRegexp)],
   ['Method', anyOf('method', 'Method("NAME", ...)', readMethod)],
   ['MethodRegexp', anyOf('method', 'MethodRegexp("expression", ...)', regexp(false))],
   ['Header', named('header', 1, 'Header("name", "value")', readHeader)],
@@ -73,6 +74,11 @@ function placeRegexp(caseInsensitive: boolean): ReadValue {
   }
 }
 
+function readPathRegexp(text: string, refuse: Refuse): Matcher {
+  const upperCase = text.replace(/%[0-9A-Fa-f]{2}/g, (escape) => escape.toUpperCase())
+  return placeRegexp(false)(upperCase, refuse)
+}
+
 function readHost(text: string, refuse: Refuse): Matcher {
   if (NOT_ASCII.test(text)) refuse(`the host "${text}" is not ASCII; write it in its "xn--" form`)
   const name = text.endsWith('.') ? text.slice(0, -1) : text
@@ -114,19 +120,19 @@ function toLowerCase(element: PatternElement): PatternElement {
 }
 
 function readPath(text: string, refuse: Refuse): Matcher {
-  requirePath(text, refuse)
-  return literalOrPattern(parsePattern(text, '/', refuse), '/')
+  return literalOrPattern(parsePattern(checkedPath(text, refuse), '/', refuse), '/')
 }
 
 function readPrefix(text: string, refuse: Refuse): Matcher {
-  requirePath(text, refuse)
-  if (text.includes('<')) {
+  const path = checkedPath(text, refuse)
+  if (path.includes('<')) {
     refuse('PathPrefix takes no patterns; use Path with "<path:name>" at its end')
   }
-  return { kind: 'prefix', text }
+  return { kind: 'prefix', text: path }
 }
 
-function requirePath(text: string, refuse: Refuse): void {
+/** As the paths of requests are compared: see http/path-policy.ts. */
+function checkedPath(text: string, refuse: Refuse): string {
   const hint = foreignPath(text.replace(/<[^>]*>/g, 'x'))
   if (hint !== null) refuse(`the path "${text}" can never match: ${hint}`)
   if (!text.startsWith('/')) refuse(`the path "${text}" must begin with "/"`)
@@ -135,6 +141,7 @@ function requirePath(text: string, refuse: Refuse): void {
   if (/[\x00-\x20#\x7f]/.test(text)) {
     refuse(`the path "${text}" can never match: write blanks, "#" and controls with "%" escapes`)
   }
+  return canonicalEscapes(text)
 }
 
 // Neither is ever seen on the wire: hosts and paths come escaped.

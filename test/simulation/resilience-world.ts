@@ -158,6 +158,7 @@ export class World {
         priority: null,
         backend: 'b',
         passHost: true,
+        paths: null,
         timeouts: null,
         retry: null,
         middlewares: [spec],

@@ -68,6 +68,7 @@ export function frontendOf(
     priority: null,
     backend,
     passHost: true,
+    paths: null,
     timeouts: null,
     retry: null,
     middlewares: [],

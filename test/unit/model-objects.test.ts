@@ -297,6 +297,7 @@ test('fills every default of a frontend', () => {
     priority: null,
     backend: 'vote',
     passHost: true,
+    paths: null,
     timeouts: null,
     retry: null,
     middlewares: [],
@@ -322,6 +323,7 @@ test('turns the short forms into middlewares, headers outermost and the answer i
     priority: 7,
     backend: null,
     passHost: false,
+    paths: null,
     timeouts: null,
     retry: null,
     middlewares: [

@@ -1,0 +1,162 @@
+/**
+ * Conditions that no request can meet: a route that holds for nothing is a mistake of whoever wrote it, and is told as one. What is
+ * found here is certain; that expressions exclude each other is not looked for.
+ */
+import { contains, type Network, parseNetwork } from '../model/ip.ts'
+import { type Literal, toAlternatives } from './alternatives.ts'
+import type { Expression, Matcher, Subject, TextMatcher } from './expression.ts'
+import { matchesText } from './expression.ts'
+
+/** Why no request can meet the expression, in words; null: one may. */
+export function whyNever(expression: Expression): string | null {
+  let first: string | null = null
+  for (const literals of toAlternatives(expression)) {
+    const why = whyNeverAll(literals)
+    if (why === null) return null
+    first ??= why
+  }
+  return first
+}
+
+function whyNeverAll(literals: readonly Literal[]): string | null {
+  const asked = new Map<string, Literal[]>()
+  for (const literal of literals) {
+    const why = literal.negated ? null : whyNeverOne(literal)
+    if (why !== null) return why
+    const { subject, name } = literal.term
+    const key = `${subject} ${name}`
+    const known = asked.get(key)
+    if (known === undefined) asked.set(key, [literal])
+    else known.push(literal)
+  }
+  for (const same of asked.values()) {
+    if (same.length > 1 && excludeEachOther(same)) return `no ${wordsOf(same)} meets all conditions`
+  }
+  return null
+}
+
+// One condition alone.
+
+function whyNeverOne({ term: { subject, name, values } }: Literal): string | null {
+  let why: string | null = null
+  for (const value of values) {
+    why = subject === 'path' ? neverAPath(value) : subject === 'header' ? neverAField(value) : null
+    if (why === null) return null
+  }
+  return subject === 'header' ? `the header "${name}" ${why}` : why
+}
+
+function neverAPath({ kind, text }: Matcher): string | null {
+  if (kind === 'regexp') return null
+  const why = neverSent(text)
+  return why === null ? null : `the path "${text}" is never seen: ${why}`
+}
+
+/** What no path is compared with, whatever the listener's policy. */
+function neverSent(path: string): string | null {
+  if (/%(?![0-9A-Fa-f]{2})/.test(path)) return 'a "%" itself is written "%25"'
+  if (path.includes('%00')) return 'a request with "%00" is refused'
+  if (path.includes('//')) return 'empty segments are merged, write one "/"'
+  return /\/\.{1,2}(?:[/;]|%3B|$)/.test(path) ? 'dot segments are refused or resolved' : null
+}
+
+function neverAField({ kind, text }: Matcher): string | null {
+  if (kind !== 'literal') return null
+  if (text !== text.trim()) return 'is compared without the blanks around its value'
+  return /[\x00-\x08\x0a-\x1f\x7f]/.test(text) ? 'never holds a control character' : null
+}
+
+// Conditions on one subject.
+
+function excludeEachOther(literals: readonly Literal[]): boolean {
+  const positive = literals.filter(({ negated }) => !negated).map(({ term }) => term.values)
+  const negated = literals.filter((one) => one.negated).flatMap(({ term }) => term.values)
+  const [first] = literals
+  switch (first?.term.subject) {
+    // Of several lines or parameters of one name, each may meet another condition.
+    case 'header':
+    case 'query':
+      return positive.some((values) => values.every((value) => isCovered(value, negated)))
+    case 'clientIp':
+      return excludeNetworks(positive.map(toNetworks), toNetworks(negated))
+    default:
+      return positive.some((values, at) =>
+        values.every(
+          (value) =>
+            isCovered(value, negated) ||
+            positive.some((others, other) => other !== at && misses(value, others)),
+        ),
+      )
+  }
+}
+
+/** All that meets the value meets one of these, too. */
+function isCovered(value: Matcher, by: readonly Matcher[]): boolean {
+  return by.some(
+    (other) =>
+      other.kind === 'present' ||
+      (other.kind === value.kind && other.text === value.text) ||
+      (isText(other) && meets(value, other)),
+  )
+}
+
+/** Nothing that meets the value meets any of the others. */
+function misses(value: Matcher, others: readonly Matcher[]): boolean {
+  return others.every((other) => isText(other) && isText(value) && areApart(value, other))
+}
+
+function areApart(one: TextMatcher, other: TextMatcher): boolean {
+  if (one.kind === 'literal') return !matchesText(other, one.text)
+  if (other.kind === 'literal') return !matchesText(one, other.text)
+  if (one.kind !== 'prefix' || other.kind !== 'prefix') return false
+  return !meets(one, other) && !meets(other, one)
+}
+
+/** Whatever is at or below a prefix meets another prefix when the prefix itself does. */
+function meets(value: Matcher, other: TextMatcher): boolean {
+  if (value.kind === 'literal') return matchesText(other, value.text)
+  return value.kind === 'prefix' && other.kind === 'prefix' && matchesText(other, value.text)
+}
+
+function isText(matcher: Matcher): matcher is TextMatcher {
+  return matcher.kind !== 'network' && matcher.kind !== 'present'
+}
+
+function toNetworks(values: readonly Matcher[]): readonly Network[] {
+  return values.flatMap(({ text }) => parseNetwork(text) ?? [])
+}
+
+function excludeNetworks(
+  positive: readonly (readonly Network[])[],
+  negated: readonly Network[],
+): boolean {
+  return positive.some((networks, at) =>
+    networks.every(
+      (network) =>
+        negated.some((other) => other.prefix <= network.prefix && contains(other, network.start)) ||
+        positive.some(
+          (others, other) =>
+            other !== at &&
+            others.every((one) => !contains(one, network.start) && !contains(network, one.start)),
+        ),
+    ),
+  )
+}
+
+function wordsOf([literal]: readonly Literal[]): string {
+  if (literal === undefined) return 'request'
+  const { subject, name } = literal.term
+  return subject === 'header' || subject === 'query'
+    ? `${WORDS[subject]} "${name}"`
+    : WORDS[subject]
+}
+
+const WORDS: Readonly<Record<Subject, string>> = {
+  host: 'host',
+  path: 'path',
+  method: 'method',
+  listener: 'listener',
+  header: 'header',
+  query: 'parameter',
+  clientIp: 'client address',
+}
