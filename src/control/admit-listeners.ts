@@ -45,7 +45,7 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
     if (part.tls === null) return part
     const all = [...part.tls.certificates, ...ofHosts]
     if (all.length === 0) return null
-    const whole = ofHosts.length === 0 ? part : { ...part, tls: { certificates: all } }
+    const whole = ofHosts.length === 0 ? part : { ...part, tls: { ...part.tls, certificates: all } }
     const before = table.objects.get(part.id)
     return before !== undefined && isEqual(before, whole) ? before : whole
   }

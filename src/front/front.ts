@@ -3,9 +3,11 @@ import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server, Socket } from 'node:net'
 import {
-  type SecureContextOptions,
   createServer as createTlsServer,
+  type SecureContext,
+  type SecureContextOptions,
   type Server as TlsServer,
+  type TlsOptions,
   type TLSSocket,
 } from 'node:tls'
 import { answerOfError, headOfOwnAnswer } from '../http/answer.ts'
@@ -16,12 +18,13 @@ import type { Exchange } from '../http/exchange.ts'
 import { Reads, rereadAccepted } from '../http/reads.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { type Destination, readTarget } from '../http/target.ts'
-import type { Address, Certificate, Listener } from '../model/snapshot.ts'
+import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { answerText } from './answer-text.ts'
 import { Arrival } from './arrival.ts'
 import { Certificates } from './certificates.ts'
+import { type ClientHello, peekClientHello } from './client-hello.ts'
 import { ClientConnection } from './client-connection.ts'
 import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
 import { plainAddress, type Trust } from './trust.ts'
@@ -80,8 +83,7 @@ export class Front {
     this.handler = context.handler
     this.#context = context
     this.#slot = slot
-    this.#server =
-      listener.tls === null ? this.#plainServer() : this.#tlsServer(listener.tls.certificates)
+    this.#server = listener.tls === null ? this.#plainServer() : this.#tlsServer(listener.tls)
     this.#server.on('error', () => {})
   }
 
@@ -117,8 +119,9 @@ export class Front {
   /** Takes new settings, for the next request; connections that are open keep their sockets and certificates. */
   update(listener: Listener, handler: FrontHandler): void {
     if (listener.tls !== null) {
-      this.#certificates = new Certificates(listener.tls.certificates, this.#certificates)
-      this.#tls?.setSecureContext(this.#tlsOptions(listener.tls.certificates))
+      const { certificates, strictSni } = listener.tls
+      this.#certificates = new Certificates(certificates, strictSni, this.#certificates)
+      this.#tls?.setSecureContext(this.#tlsOptions(this.#certificates))
     }
     this.listener = listener
     this.handler = handler
@@ -188,16 +191,19 @@ export class Front {
     )
   }
 
-  #tlsServer(certificates: readonly Certificate[]): Server {
-    this.#certificates = new Certificates(certificates, null)
-    const server = createTlsServer(
+  /** It accepts for the TLS server above it, which never listens, so that what a client can do may be looked at before. */
+  #tlsServer({ certificates, strictSni }: NonNullable<Listener['tls']>): Server {
+    this.#certificates = new Certificates(certificates, strictSni, null)
+    const tls = createTlsServer(
       {
-        ...this.#tlsOptions(certificates),
+        ...this.#tlsOptions(this.#certificates),
         allowHalfOpen: true,
         noDelay: true,
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: this.listener.timeouts.headMs,
-        SNICallback: (name, done) => done(null, this.#certificates?.context(name)),
+        SNICallback: chooseBy((name, hello) =>
+          this.#certificates?.context(name, hello, Date.now()),
+        ),
       },
       (socket) => {
         // Through with its handshake: from here on it is a connection, until it closes on both of its levels.
@@ -206,14 +212,7 @@ export class Front {
         this.#accept(socket, null)
       },
     )
-    this.#tls = server
-    // `connection` is the TCP socket, before its handshake.
-    server.on('connection', (socket: Socket) => {
-      if (this.#handshakes >= MAX_HANDSHAKES) socket.destroy()
-      this.#handshakes++
-      socket.once('close', () => this.#handshakes--)
-    })
-    server.on('tlsClientError', (error, socket) => {
+    tls.on('tlsClientError', (error, socket) => {
       count(this.#slot, COUNT.tlsFailures, 1)
       const raw = plainHttpBelow(error, socket)
       if (raw !== null) {
@@ -222,13 +221,25 @@ export class Front {
       }
       socket.destroy()
     })
-    return server
+    this.#tls = tls
+    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      if (this.#handshakes >= MAX_HANDSHAKES) return socket.destroy()
+      this.#handshakes++
+      socket.once('close', () => this.#handshakes--)
+      if (this.#certificates?.hasChoice !== true) return tls.emit('connection', socket)
+      return peekClientHello(socket, this.listener.timeouts.headMs, (hello) => {
+        if (hello !== null) HELLOS.set(socket, hello)
+        tls.emit('connection', socket)
+      })
+    })
   }
 
-  /** The context for clients that ask for no name. */
-  #tlsOptions(certificates: readonly Certificate[]): SecureContextOptions & { ticketKeys: Buffer } {
+  /** The context for clients that ask for no name. Without certificates every handshake of theirs fails. */
+  #tlsOptions(certificates: Certificates): SecureContextOptions & { ticketKeys: Buffer } {
+    const defaults = certificates.defaults(Date.now())
     return {
-      ...certificates[0],
+      cert: defaults.map(({ cert }) => cert),
+      key: defaults.map(({ key }) => key),
       minVersion: 'TLSv1.2',
       sessionIdContext: 'sluice',
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
@@ -258,6 +269,21 @@ export class Front {
     sharedAdd(this.#slot, SHARED.connections, step)
     count(this.#slot, COUNT.connections, step)
     if (step === 1) count(this.#slot, COUNT.opened, 1)
+  }
+}
+
+/** By the TCP socket below the one with the handshake. */
+const HELLOS = new WeakMap<object, ClientHello>()
+
+type Sni = NonNullable<TlsOptions['SNICallback']>
+
+function chooseBy(
+  choose: (name: string, hello: ClientHello | null) => SecureContext | undefined,
+): Sni {
+  return function (this: unknown, name, done) {
+    const below = typeof this === 'object' && this !== null && '_parent' in this && this._parent
+    const hello = typeof below === 'object' && below !== null ? HELLOS.get(below) : undefined
+    done(null, choose(name, hello ?? null))
   }
 }
 

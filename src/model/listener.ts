@@ -36,7 +36,8 @@ const tls = strict(
       .min(1, 'must hold at least one certificate')
       .max(1000, 'must hold at most 1000 certificates')
       .meta({
-        description: 'The name that a client asks for picks one; the first answers all others.',
+        description:
+          'The name that a client asks for picks one; of an RSA and an ECDSA certificate of one name, what the client can. The first answers all other names.',
       }),
   },
   'For protocol: https; without it, it has the certificates of hosts.',
@@ -57,6 +58,7 @@ export interface ListenerForm {
     readonly connectionsPerClient: number
   }
   readonly tls?: { readonly certificates: readonly Certificate[] } | undefined
+  readonly strictSni: boolean
 }
 
 export const pathPolicy: z.ZodEnum<{ [Policy in PathPolicy]: Policy }> = z
@@ -81,6 +83,10 @@ export const listenerSchema: z.ZodType<ListenerForm> = strict(
     timeouts,
     limits,
     tls: tls.optional(),
+    strictSni: z.boolean().default(false).meta({
+      description:
+        'For protocol: https: refuse clients that ask for no name, or for one that no certificate covers, and answer 421 to hosts that the certificate of their connection does not cover.',
+    }),
   },
   'An address that clients connect to.',
 )

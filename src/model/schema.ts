@@ -19,9 +19,12 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
   if (refused !== null) return refuse([flaw([], refused)])
   const form = parseWith(listenerSchema, value)
   if (!form.ok) return form
-  const { address, protocol, paths, scope = null, timeouts, limits, tls } = form.value
+  const { address, protocol, paths, scope = null, timeouts, limits, tls, strictSni } = form.value
   if (protocol === 'http' && tls !== undefined) {
     return refuse([flaw(['tls'], 'is used with protocol: https only')])
+  }
+  if (protocol === 'http' && strictSni) {
+    return refuse([flaw(['strictSni'], 'is used with protocol: https only')])
   }
   const flaws: Flaw[] = []
   const certificates: Certificate[] = []
@@ -47,7 +50,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
         connections: limits.connections,
         connectionsPerClient: limits.connectionsPerClient,
       },
-      tls: protocol === 'http' ? null : { certificates },
+      tls: protocol === 'http' ? null : { certificates, strictSni },
     },
   }
 }

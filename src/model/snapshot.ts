@@ -43,7 +43,11 @@ export interface Listener {
     readonly connectionsPerClient: number
   }
   /** As declared, it may have no certificate: those of hosts are added before it is in force. */
-  readonly tls: { readonly certificates: readonly Certificate[] } | null
+  readonly tls: {
+    readonly certificates: readonly Certificate[]
+    /** Only names that a certificate covers are served: there is no default certificate, and a connection is for its own names. */
+    readonly strictSni: boolean
+  } | null
 }
 
 /** A certificate for every https listener. Only its parts cross to the data plane, inside listeners. */

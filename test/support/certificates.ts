@@ -19,6 +19,14 @@ export interface CertificateAuthority {
   readonly cert: string
   /** A certificate for these names and addresses; the first is its common name. */
   issue(...names: readonly string[]): IssuedCertificate
+  issueWith(form: LeafForm, ...names: readonly string[]): IssuedCertificate
+}
+
+export interface LeafForm {
+  /** P-256 without it. */
+  readonly key?: keyof typeof NEW_KEYS
+  /** Until it ends, 2 without it; it may have ended. */
+  readonly days?: number
 }
 
 export function createAuthority(t: TestContext): CertificateAuthority {
@@ -44,13 +52,24 @@ export function createAuthority(t: TestContext): CertificateAuthority {
     certPath,
     cert: readFileSync(certPath, 'utf8'),
     issue(...names) {
+      return this.issueWith({}, ...names)
+    },
+    issueWith({ key = 'p256', days = 2 }, ...names) {
       const base = join(folder, `leaf-${++issued}`)
       const paths = { certPath: `${base}.pem`, keyPath: `${base}.key` }
       const alternatives = names.map((name) => `${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`)
       writeFileSync(`${base}.ext`, `subjectAltName=${alternatives.join(',')}\n`)
-      openssl('req', ...newKey(paths.keyPath), '-out', `${base}.csr`, '-subj', `/CN=${names[0]}`)
       openssl(
-        ...['x509', '-req', '-in', `${base}.csr`, '-CA', certPath, '-CAkey', keyPath, '-days', '2'],
+        'req',
+        ...newKey(paths.keyPath, key),
+        '-out',
+        `${base}.csr`,
+        '-subj',
+        `/CN=${names[0]}`,
+      )
+      openssl(
+        ...['x509', '-req', '-in', `${base}.csr`, '-CA', certPath, '-CAkey', keyPath],
+        ...['-days', `${days}`],
         ...['-CAcreateserial', '-extfile', `${base}.ext`, '-out', paths.certPath],
       )
       return {
@@ -62,9 +81,16 @@ export function createAuthority(t: TestContext): CertificateAuthority {
   }
 }
 
-function newKey(path: string): string[] {
-  return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path]
+function newKey(path: string, key: keyof typeof NEW_KEYS = 'p256'): string[] {
+  return ['-newkey', ...NEW_KEYS[key], '-nodes', '-keyout', path]
 }
+
+const NEW_KEYS = {
+  p256: ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
+  p384: ['ec', '-pkeyopt', 'ec_paramgen_curve:secp384r1'],
+  ed25519: ['ed25519'],
+  rsa: ['rsa:2048'],
+} as const
 
 function openssl(...args: readonly string[]): void {
   execFileSync('openssl', args, { stdio: 'pipe' })

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { connect, type ConnectionOptions } from 'node:tls'
 import { Certificates } from '../../src/front/certificates.ts'
+import { readClientHello, takesKey, type ClientHello } from '../../src/front/client-hello.ts'
 import { createAuthority } from '../support/certificates.ts'
+
+const NOW = Date.now()
+const DAY = 86_400_000
+
+function contextOf(certificates: Certificates, name: string, now = NOW): unknown {
+  return certificates.context(name, null, now)
+}
 
 test('certificates that stay keep their contexts, in whatever place', (t) => {
   const authority = createAuthority(t)
@@ -10,19 +21,137 @@ test('certificates that stay keep their contexts, in whatever place', (t) => {
     authority.issue('b.test'),
     authority.issue('c.test'),
   ]
-  const former = new Certificates([a, b], null)
+  const former = new Certificates([a, b], false, null)
 
-  const next = new Certificates([c, { cert: b.cert, key: b.key }], former)
+  const next = new Certificates([c, { cert: b.cert, key: b.key }], false, former)
 
-  assert.equal(next.context('b.test'), former.context('b.test'))
-  assert.notEqual(next.context('c.test'), undefined)
-  assert.equal(next.context('a.test'), next.context('c.test'))
-  assert.notEqual(next.context('a.test'), former.context('a.test'))
+  assert.equal(contextOf(next, 'b.test'), contextOf(former, 'b.test'))
+  assert.notEqual(contextOf(next, 'c.test'), undefined)
+  // The default context is the server's own.
+  assert.equal(contextOf(next, 'a.test'), undefined)
+  assert.deepEqual(next.defaults(NOW), [c])
+  assert.notEqual(contextOf(former, 'a.test'), undefined)
 })
 
 test('without any certificate there is no context for any name', () => {
-  const none = new Certificates([], null)
+  const none = new Certificates([], false, null)
 
-  assert.equal(none.context('a.test'), undefined)
+  assert.equal(contextOf(none, 'a.test'), undefined)
+  assert.deepEqual(none.defaults(NOW), [])
   assert.equal(none.misdirects('a.test', 'b.test'), false)
+})
+
+test('of several certificates of one name and kind the first serves that is not over', (t) => {
+  const authority = createAuthority(t)
+  const over = authority.issueWith({ days: 1 }, 'a.test')
+  const next = authority.issueWith({ days: 9 }, 'a.test')
+  const both = new Certificates([over, next], false, null)
+  const alone = (one: typeof over): unknown =>
+    contextOf(new Certificates([one], false, both), 'a.test')
+
+  assert.equal(both.hasChoice, false)
+  assert.equal(contextOf(both, 'a.test', NOW), alone(over))
+  assert.equal(contextOf(both, 'a.test', NOW + 2 * DAY), alone(next))
+  assert.equal(contextOf(both, 'a.test', NOW + 20 * DAY), alone(over))
+  assert.deepEqual(both.defaults(NOW + 2 * DAY), [next])
+})
+
+test('a kind whose certificate is over leaves the name to the others', (t) => {
+  const authority = createAuthority(t)
+  const ecdsa = authority.issueWith({ days: 1 }, 'a.test')
+  const rsa = authority.issueWith({ days: 9, key: 'rsa' }, 'a.test')
+  const both = new Certificates([rsa, ecdsa], false, null)
+  const alone = (one: typeof rsa): unknown =>
+    contextOf(new Certificates([one], false, both), 'a.test')
+
+  assert.equal(both.hasChoice, true)
+  assert.equal(contextOf(both, 'a.test', NOW), alone(ecdsa))
+  assert.equal(contextOf(both, 'a.test', NOW + 2 * DAY), alone(rsa))
+  assert.deepEqual(both.defaults(NOW), [ecdsa, rsa])
+  assert.deepEqual(both.defaults(NOW + 2 * DAY), [rsa])
+})
+
+test('only strict ones misdirect, by what the certificate of the connection covers', (t) => {
+  const authority = createAuthority(t)
+  const pairs = [authority.issue('a.test', 'www.a.test'), authority.issue('*.b.test')]
+  const lax = new Certificates(pairs, false, null)
+  const strict = new Certificates(pairs, true, null)
+
+  for (const [name, host, misdirected] of [
+    ['a.test', 'a.test', false],
+    ['A.test', 'www.a.test', false],
+    ['a.test', 'x.b.test', true],
+    ['a.test', 'other.test', true],
+    ['x.b.test', 'y.b.test', false],
+    ['x.b.test', 'x.y.b.test', true],
+    ['', 'a.test', true],
+  ] as const) {
+    assert.equal(lax.misdirects(name, host), false)
+    assert.equal(strict.misdirects(name, host), misdirected, `${name} asks for ${host}`)
+  }
+  assert.deepEqual(strict.defaults(NOW), [])
+})
+
+/** The first bytes that Node's client sends. */
+async function helloOf(options: ConnectionOptions): Promise<Buffer> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const client = connect({ port, host: '127.0.0.1', servername: 'a.test', ...options })
+  client.on('error', () => {})
+  const [socket] = await accepted
+  let bytes = Buffer.alloc(0)
+  while (readClientHello(bytes) === 'more') {
+    const [chunk] = (await once(socket, 'data')) as [Buffer]
+    bytes = Buffer.concat([bytes, chunk])
+  }
+  client.destroy()
+  socket.destroy()
+  server.close()
+  return bytes
+}
+
+function parsed(bytes: Buffer): ClientHello {
+  const hello = readClientHello(bytes)
+  assert.ok(hello !== null && hello !== 'more')
+  return hello
+}
+
+test('what a client takes is read from its first message', async () => {
+  for (const [options, p256, p384, ed25519] of [
+    [{}, true, true, true],
+    [{ sigalgs: 'rsa_pss_rsae_sha256:rsa_pkcs1_sha256' }, false, false, false],
+    [{ sigalgs: 'ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256' }, true, false, false],
+    [{ sigalgs: 'ecdsa_secp256r1_sha256', maxVersion: 'TLSv1.2' }, true, true, false],
+    [{ ciphers: 'ECDHE-RSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }, false, false, false],
+    [{ ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }, true, true, true],
+  ] as const) {
+    const hello = parsed(await helloOf(options))
+
+    const takes = (['p256', 'p384', 'ed25519', 'rsa'] as const).map((kind) => takesKey(hello, kind))
+    assert.deepEqual(takes, [p256, p384, ed25519, true], JSON.stringify(options))
+  }
+})
+
+test('a first message in pieces, in several records, or broken is told apart', async () => {
+  const whole = await helloOf({})
+  const message = whole.subarray(5)
+  const record = (bytes: Buffer): Buffer =>
+    Buffer.concat([Buffer.from([22, 3, 1, bytes.length >> 8, bytes.length & 255]), bytes])
+  const inTwo = Buffer.concat([record(message.subarray(0, 3)), record(message.subarray(3))])
+
+  for (let end = 0; end < whole.length; end++) {
+    assert.equal(readClientHello(whole.subarray(0, end)), 'more', `${end} bytes`)
+  }
+  assert.deepEqual(readClientHello(inTwo), parsed(whole))
+  assert.equal(readClientHello(Buffer.from('GET / HTTP/1.1\r\n\r\n')), null)
+  assert.equal(readClientHello(Buffer.from([21, 3, 3, 0, 2, 1, 0])), null)
+  for (let at = 0; at < whole.length; at++) {
+    const broken = Buffer.from(whole)
+    broken[at] = 255
+    readClientHello(broken)
+  }
+  assert.equal(readClientHello(record(Buffer.from([1, 0, 0, 2, 3, 3]))), null)
 })

@@ -48,7 +48,7 @@ test('a listener takes its certificates as text, too', (t) => {
     parseListener('secure', { address: ':8443', protocol: 'https', tls }, noFile),
   )
 
-  assert.deepEqual(listener.tls, { certificates: [{ cert: `\n${cert}`, key }] })
+  assert.deepEqual(listener.tls, { certificates: [{ cert: `\n${cert}`, key }], strictSni: false })
 })
 
 test('a backend takes its authorities as text, too', (t) => {
