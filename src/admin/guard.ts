@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { routingHost } from '../http/authority.ts'
 import { bracketHost } from '../model/host.ts'
+import { quote } from '../model/parsed.ts'
 import { plainHost } from '../model/ip.ts'
 
 export interface Refusal {
@@ -12,16 +13,33 @@ export interface Refusal {
   readonly message: string
 }
 
-/** `names` are allowed in Host besides those of this machine. Null: the request may pass. */
-export function refusalOf(request: IncomingMessage, names: ReadonlySet<string>): Refusal | null {
+/** Whether a host, as routes compare it, is one of those that the settings name. */
+export type IsNamed = (host: string) => boolean
+
+/** `*.internal` is one label more, `**.internal` one or more, `*` any host. */
+export function compileNames(names: readonly string[]): IsNamed {
+  const written = names.map((name) => name.toLowerCase())
+  const plain = new Set(written)
+  const below = written.flatMap((name) => (name.startsWith('**.') ? [name.slice(2)] : []))
+  const isAny = plain.has('*')
+  return (host) => {
+    if (isAny || plain.has(host)) return true
+    const dot = host.indexOf('.')
+    if (dot > 0 && plain.has(`*${host.slice(dot)}`)) return true
+    return below.some((rest) => host.length > rest.length && host.endsWith(rest))
+  }
+}
+
+/** `isNamed`: allowed in Host besides the hosts of this machine. Null: the request may pass. */
+export function refusalOf(request: IncomingMessage, isNamed: IsNamed): Refusal | null {
   const hosts = request.headersDistinct.host ?? []
   if (hosts.length > 1) return { status: 400, message: 'the request has more than one Host' }
   const host = hosts[0]
   // HTTP/1.0 without a Host is a plain health check; no browser sends it.
-  if (host !== undefined && !isAllowedHost(host, request.socket.localAddress, names)) {
+  if (host !== undefined && !isAllowedHost(host, request.socket.localAddress, isNamed)) {
     return {
       status: 421,
-      message: 'this Host is not one of the admin; ask for localhost, or allow the name',
+      message: `the Host ${quote(host)} is not one of the admin; ask for localhost or its own address, or add the host, without a port, to the setting admin.hosts (--admin-hosts, SLUICE_ADMIN_HOSTS)`,
     }
   }
   if (request.headers['sec-fetch-site'] === 'cross-site' || hasForeignOrigin(request, host)) {
@@ -32,14 +50,10 @@ export function refusalOf(request: IncomingMessage, names: ReadonlySet<string>):
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-function isAllowedHost(
-  host: string,
-  localAddress: string | undefined,
-  names: ReadonlySet<string>,
-): boolean {
+function isAllowedHost(host: string, localAddress: string | undefined, isNamed: IsNamed): boolean {
   const name = routingHost(host)
   if (name === null) return false
-  if (LOOPBACK.has(name) || names.has(name)) return true
+  if (LOOPBACK.has(name) || isNamed(name)) return true
   return localAddress !== undefined && name === bracketHost(plainHost(localAddress))
 }
 

@@ -8,7 +8,7 @@ import { isLoopbackHost } from '../model/ip.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import { refusalOf } from './guard.ts'
+import { compileNames, refusalOf } from './guard.ts'
 import { toJson } from './json.ts'
 import { parseAction, refuseAction, type Action, type Providers } from './providers.ts'
 import { writeSlices } from './slices.ts'
@@ -17,7 +17,7 @@ import { parseTableFilter, writeTable, type TableView } from './table.ts'
 
 export interface AdminOptions extends Providers {
   readonly address: Address
-  /** Names allowed in Host besides localhost, the loopback addresses and the address that was connected to. */
+  /** Hosts allowed in Host besides localhost, the loopback addresses and the address that was connected to; see compileNames. */
   readonly names?: readonly string[]
   readonly table: () => TableView
   readonly guarded: Guarded
@@ -84,7 +84,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 function createHandler(options: AdminOptions): Handler {
   const { metrics, table, guarded, ready, providers, log } = options
-  const names = new Set((options.names ?? []).map((name) => name.toLowerCase()))
+  const isNamed = compileNames(options.names ?? [])
 
   const pages: Readonly<Record<string, Page>> = {
     '/': (response) => send(response, 200, 'text/plain; charset=utf-8', INDEX),
@@ -121,7 +121,7 @@ function createHandler(options: AdminOptions): Handler {
     for (const [name, value] of Object.entries(SECURITY_FIELDS)) response.setHeader(name, value)
     // Only actions wait for a body that is announced.
     if (hasBody(request)) response.setHeader('Connection', 'close')
-    const refusal = refusalOf(request, names)
+    const refusal = refusalOf(request, isNamed)
     if (refusal !== null) return sendJson(response, refusal.status, { message: refusal.message })
 
     const target = request.url ?? '/'

@@ -19,6 +19,10 @@ export const SERVE_FLAGS: Readonly<Record<SettingName | 'config', FlagHelp>> = {
   config: CONFIG,
   workers: { value: 'N', text: 'serving threads; auto (default): one a core; 0: in line' },
   'admin-address': ADMIN_ADDRESS,
+  'admin-hosts': {
+    value: 'HOSTS',
+    text: 'by which it may be asked for, too: sluice.monitoring,*.internal',
+  },
   trusted: { value: 'BLOCKS', text: 'peers whose forwarding fields are believed: 10.0.0.0/8,::1' },
   'log-level': {
     value: 'LEVEL',

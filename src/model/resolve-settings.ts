@@ -13,6 +13,7 @@ import { resolverSchema } from './resolver-settings.ts'
 import {
   SETTINGS_SHAPE,
   adminAddressSchema,
+  adminHostsSchema,
   dataSchema,
   drainSchema,
   logAccessSchema,
@@ -30,6 +31,7 @@ import { didYouMean } from './suggest.ts'
 export type SettingName =
   | 'workers'
   | 'admin-address'
+  | 'admin-hosts'
   | 'trusted'
   | 'log-level'
   | 'log-access'
@@ -40,6 +42,7 @@ export type SettingName =
 export const SETTING_NAMES: readonly SettingName[] = [
   'workers',
   'admin-address',
+  'admin-hosts',
   'trusted',
   'log-level',
   'log-access',
@@ -118,7 +121,10 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
   const declared = parseSources(file.settings['sources'], { filename, data })
   const settings: Settings = {
     workers: workers === 'auto' ? sources.cores : workers,
-    admin: { address: pick(adminAddressSchema, 'admin-address', ['admin', 'address']) },
+    admin: {
+      address: pick(adminAddressSchema, 'admin-address', ['admin', 'address']),
+      hosts: pick(adminHostsSchema, 'admin-hosts', ['admin', 'hosts']),
+    },
     trusted: pick(trustedSchema, 'trusted', ['trusted']),
     log: {
       level: pick(logLevelSchema, 'log-level', ['log', 'level']),

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { parseCidr } from './cidr.ts'
 import { address, duration, scalar, section, text } from './fields.ts'
+import { bracketHost, parseHost } from './host.ts'
 import { quote } from './parsed.ts'
 import { bad, good, type Scalar } from './scalar.ts'
 import { resolverSchema } from './resolver-settings.ts'
@@ -11,6 +12,7 @@ import { SOURCE_SHAPES } from './source-shape.ts'
 
 const MAX_WORKERS = 256
 const MAX_BLOCKS = 1000
+const MAX_HOSTS = 100
 const HOUR_MS = 3_600_000
 
 export const workersSchema: z.ZodType<number | 'auto'> = scalar(parseWorkers, {
@@ -21,6 +23,13 @@ export const workersSchema: z.ZodType<number | 'auto'> = scalar(parseWorkers, {
 export const adminAddressSchema: z.ZodType<Address> = address(
   'Where the admin API and the metrics are served. Anybody who reaches it can act.',
 ).prefault('127.0.0.1:8182')
+
+export const adminHostsSchema: z.ZodType<readonly string[]> = scalar(parseHosts, {
+  type: 'array',
+  items: { type: 'string' },
+  description:
+    'Names and addresses by which the admin may be asked for besides its own: sluice.monitoring, *.internal (one label), **.internal (one or more), 192.0.2.7. "*" is any, for where no browser reaches it.',
+}).prefault([])
 
 export const trustedSchema: z.ZodType<readonly string[]> = scalar(parseTrusted, {
   type: 'array',
@@ -81,7 +90,10 @@ const sourcesSchema: z.ZodType = z
 /** By their keys in the file. */
 export const SETTINGS_SHAPE: Readonly<Record<string, z.ZodType>> = {
   workers: workersSchema,
-  admin: section({ address: adminAddressSchema }, 'For people and programs that look and act.'),
+  admin: section(
+    { address: adminAddressSchema, hosts: adminHostsSchema },
+    'For people and programs that look and act.',
+  ),
   trusted: trustedSchema,
   log: section(
     { level: logLevelSchema, access: logAccessSchema, path: logPathSchema },
@@ -114,6 +126,26 @@ function parseTrusted(value: unknown): Scalar<readonly string[]> {
     const parsed = parseCidr(block)
     if (!parsed.ok) return parsed
     canonical.push(parsed.value)
+  }
+  return good(canonical)
+}
+
+/** A list; as text, with commas. Without ports: the admin's own is the one that was connected to. */
+function parseHosts(value: unknown): Scalar<readonly string[]> {
+  const hosts: unknown = typeof value === 'string' ? splitList(value) : value
+  if (!Array.isArray(hosts)) {
+    return bad(
+      `must be a list of hosts such as sluice.monitoring or *.internal, not ${quote(value)}`,
+    )
+  }
+  if (hosts.length > MAX_HOSTS) return bad(`must hold at most ${MAX_HOSTS} hosts`)
+  const canonical: string[] = []
+  for (const host of hosts as readonly unknown[]) {
+    if (typeof host !== 'string') return bad(`must hold hosts, not ${quote(host)}`)
+    const [wildcard = ''] = /^\*{1,2}\.(?=.)/.exec(host) ?? []
+    const parsed = host === '*' ? good(host) : parseHost(host.slice(wildcard.length))
+    if (!parsed.ok) return bad(`${parsed.reason}; write it without a port`)
+    canonical.push(host === '*' ? host : wildcard + bracketHost(parsed.value))
   }
   return good(canonical)
 }

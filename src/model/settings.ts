@@ -8,7 +8,8 @@ export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' |
 export interface Settings {
   /** Serving threads; 0 serves on the main thread. `auto` in the file becomes the number of cores. */
   readonly workers: number
-  readonly admin: { readonly address: Address }
+  /** `hosts`: by which it may be asked for besides its own address. */
+  readonly admin: { readonly address: Address; readonly hosts: readonly string[] }
   /** CIDR blocks of peers whose forwarding fields are believed. */
   readonly trusted: readonly string[]
   readonly log: {

@@ -62,6 +62,7 @@ export function openAdmin(
   })
   return createAdmin({
     address: settings.admin.address,
+    names: settings.admin.hosts,
     table: () => withListening(control.table(), threads.listeners()),
     guarded: guards,
     metrics,

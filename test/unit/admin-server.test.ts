@@ -205,6 +205,42 @@ test('only names of this machine and those that are allowed may stand in Host', 
   }
 })
 
+test('names of the settings may have a wildcard as their first label, and the refusal names the setting', async (t) => {
+  const site = await startAdmin(t, {
+    names: ['sluice.monitoring', '*.internal', '**.svc', '192.0.2.7', '[2001:db8::7]'],
+  })
+  const ask = (host: string): ReturnType<typeof site.get> =>
+    site.get('/metrics', { headers: { host } })
+
+  for (const host of [
+    ...['sluice.monitoring:8182', 'a.internal', 'A.Internal.:80', 'a.svc', 'a.b.svc:1'],
+    ...['192.0.2.7:9090', '[2001:db8::7]:9090'],
+  ]) {
+    assert.equal((await ask(host)).status, 200, host)
+  }
+  for (const host of [
+    ...['internal', 'a.b.internal', 'svc', 'asvc', '.internal', 'a.internal.evil.example'],
+    ...['monitoring', '192.0.2.8', '*.internal.evil'],
+  ]) {
+    assert.equal((await ask(host)).status, 421, host)
+  }
+  const refused = JSON.parse((await ask('evil.example')).text) as { message: string }
+  assert.match(
+    refused.message,
+    /"evil\.example".*setting admin\.hosts \(--admin-hosts, SLUICE_ADMIN/,
+  )
+})
+
+test('where any host may ask, a page of another site still may not', async (t) => {
+  const site = await startAdmin(t, { names: ['*'] })
+  const ask = (headers: Record<string, string>): ReturnType<typeof site.get> =>
+    site.get('/metrics', { headers })
+
+  assert.equal((await ask({ host: 'any.example:1' })).status, 200)
+  assert.equal((await ask({ host: 'any.example', origin: 'http://evil.example' })).status, 403)
+  assert.equal((await ask({ host: 'any.example', 'sec-fetch-site': 'cross-site' })).status, 403)
+})
+
 test('the address that was connected to may stand in Host', async (t) => {
   const site = await startAdmin(t, { address: { host: '127.0.0.2', port: 0 } })
   const { port } = site.admin.address

@@ -43,7 +43,7 @@ test('has a default for everything', () => {
   assert.deepEqual(resolve({}), {
     settings: {
       workers: 4,
-      admin: { address: { host: '127.0.0.1', port: 8182 } },
+      admin: { address: { host: '127.0.0.1', port: 8182 }, hosts: [] },
       trusted: [],
       log: { level: 'info', access: 'json', path: null },
       drainMs: 30_000,
@@ -60,7 +60,10 @@ test('has a default for everything', () => {
 test('takes every setting from the file, from the environment and from flags', () => {
   const expected = {
     workers: 0,
-    admin: { address: { host: '', port: 9 } },
+    admin: {
+      address: { host: '', port: 9 },
+      hosts: ['sluice.monitoring', '*.internal', '**.svc', '[2001:db8::7]'],
+    },
     trusted: ['10.0.0.0/8', '::1/128'],
     log: { level: 'debug', access: 'off', path: 'x.log' },
     drainMs: 5000,
@@ -70,7 +73,7 @@ test('takes every setting from the file, from the environment and from flags', (
     sources: storeIn('state'),
   }
   const file = `workers: 0
-admin: { address: ':9' }
+admin: { address: ':9', hosts: [Sluice.Monitoring, '*.internal', '**.svc', '[2001:db8:0::7]'] }
 trusted: [10.0.0.0/8, '::1']
 log: { level: debug, access: off, path: x.log }
 drain: 5s
@@ -79,6 +82,7 @@ data: state
   const flags = {
     workers: '0',
     'admin-address': ':9',
+    'admin-hosts': 'sluice.monitoring, *.internal, **.svc, 2001:DB8::7',
     trusted: '10.0.0.0/8, ::1',
     'log-level': 'debug',
     'log-access': 'off',
@@ -89,6 +93,7 @@ data: state
   const env = {
     SLUICE_WORKERS: '0',
     SLUICE_ADMIN_ADDRESS: ':9',
+    SLUICE_ADMIN_HOSTS: 'sluice.monitoring,*.internal,**.svc,[2001:db8::7]',
     SLUICE_TRUSTED: '10.0.0.0/8,::1',
     SLUICE_LOG_LEVEL: 'debug',
     SLUICE_LOG_ACCESS: 'off',
@@ -249,4 +254,17 @@ test('reads how names are resolved, and lets the default hold for what is wrong'
     assert.deepEqual(bad.settings.resolver, resolver)
     assert.deepEqual(bad.fatal, [])
   }
+})
+
+test('says what is wrong with a host of the admin', () => {
+  const messages = (hosts: unknown): string =>
+    resolve({ file: JSON.stringify({ admin: { hosts } }) })
+      .problems.map(({ message }) => message)
+      .join('\n')
+
+  assert.match(messages([7]), /^admin\.hosts: must hold hosts, not 7$/)
+  assert.match(messages({}), /^admin\.hosts: must be a list of hosts such as sluice\.monitoring/)
+  assert.match(messages(['sluice.monitoring:8182']), /admin\.hosts: .*write it without a port$/)
+  assert.match(messages(['a.*.internal']), /admin\.hosts: .*not a valid name/)
+  assert.equal(messages(['*', 'localhost']), '')
 })
