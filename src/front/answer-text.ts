@@ -28,11 +28,13 @@ export function answerText(head: AnswerHead, minorVersion: number, keptAlive: bo
     // HTTP/1.0 knows the end of such a body by the end of its connection alone.
     closing = true
   }
-  const connection = closing
-    ? 'Connection: close\r\n'
-    : minorVersion === 0
-      ? 'Connection: keep-alive\r\n'
-      : ''
-  const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${framing}${connection}\r\n`
+  let connection = closing ? 'close' : minorVersion === 0 ? 'keep-alive' : ''
+  if (head.status === 426 && head.upgrade !== '') {
+    // RFC 9110 section 15.5.22: the protocols that it asks for; section 7.8: Connection names the field.
+    framing += `Upgrade: ${head.upgrade}\r\n`
+    connection = connection === '' ? 'Upgrade' : `${connection}, Upgrade`
+  }
+  if (connection !== '') framing += `Connection: ${connection}\r\n`
+  const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${framing}\r\n`
   return { text, chunked, closing, dropsBody }
 }

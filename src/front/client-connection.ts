@@ -289,7 +289,8 @@ export class ClientConnection extends Wire implements ClientSide {
     this.joinTunnel(peer, Infinity)
     this.socket.resume()
     const ahead = this.#inbox.take()
-    if (ahead !== null) this.passThrough(ahead)
+    // The tunnel keeps what it is given, the memory of a read is used again.
+    if (ahead !== null) this.passThrough(Buffer.from(ahead))
     return this
   }
 

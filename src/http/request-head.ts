@@ -267,16 +267,9 @@ function connect(head: RequestHead, connection: string, upgrade: string, te: str
     head.keepAlive =
       !listHolds(options, 'close') && (head.minorVersion === 1 || listHolds(options, 'keep-alive'))
     head.fields = withoutConnectionOptions(head.fields, options)
-    // RFC 9110 section 7.8; h2c is not spoken behind this hop, and a body would stand where the tunnel begins.
-    if (
-      upgrade !== '' &&
-      head.minorVersion === 1 &&
-      head.framing !== 'chunked' &&
-      head.length === 0
-    ) {
-      if (listHolds(options, 'upgrade') && !/(^|,)\s*h2c?\s*(,|$)/i.test(upgrade))
-        head.upgrade = upgrade
-    }
+    // RFC 9110 section 7.8; h2c is not spoken behind this hop. A body goes before the tunnel.
+    const asks = upgrade !== '' && head.minorVersion === 1 && listHolds(options, 'upgrade')
+    if (asks && !/(^|,)\s*h2c?\s*(,|$)/i.test(upgrade)) head.upgrade = upgrade
   }
   if (te !== '') head.acceptsTrailers = listHolds(te, 'trailers')
 }

@@ -1,4 +1,4 @@
-/** What a server did not do in time. */
+/** What a server did not do, or not in time. */
 import { ExchangeError } from '../http/errors.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 
@@ -19,5 +19,23 @@ export function lateError(
       return new ExchangeError('FIRST_BYTE_TIMEOUT', `no answer within ${firstByteMs} ms`)
     case 'more':
       return new ExchangeError('STALL_TIMEOUT', `nothing of the answer for ${stallMs} ms`)
+  }
+}
+
+/** A server that is gone before an answer, or within the answer's head or body, or while the request's body was sent. */
+export function cutError(
+  before: 'answer' | 'head' | 'body' | 'switch',
+  cause: Error | null,
+): ExchangeError {
+  const how = cause === null ? 'the server closed the connection' : cause.message
+  switch (before) {
+    case 'answer':
+      return new ExchangeError('SERVER_CLOSED', `${how} before an answer`)
+    case 'head':
+      return new ExchangeError('ANSWER_CUT', `${how} within the answer's head`)
+    case 'body':
+      return new ExchangeError('ANSWER_CUT', `${how} within the answer's body`)
+    case 'switch':
+      return new ExchangeError('ANSWER_CUT', `${how} before the request's body had ended`)
   }
 }

@@ -2,13 +2,12 @@
  * A connection to a server: sends a request, reads its answer strictly, and is used again only when both ended cleanly.
  *
  *   CONNECTING ──► HEAD ──1xx──► HEAD ──final──► BODY ──ended──► IDLE (or closed)
- *                                  └──101──► TUNNEL
+ *                                  └──101──► (SWITCHING, until the request's body has ended) ──► TUNNEL
  *
  * Hot path (bench scenarios `small` and `large`); where reads go, see http/reads.ts.
  */
 import { Socket } from 'node:net'
 import type { AnswerHead } from '../http/answer-head.ts'
-import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { AnswerSink, BodySink } from '../http/exchange.ts'
 import { Reads } from '../http/reads.ts'
@@ -18,11 +17,13 @@ import { AnswerBody } from './answer-body.ts'
 import { AnswerHeads } from './answer-heads.ts'
 import { connectError, openSocket } from './connect.ts'
 import { Dial, type DialOwner } from './dial.ts'
+import { EarlySwitch, faultOfSwitch } from './early-switch.ts'
 import type { Endpoint } from './endpoint.ts'
-import { lateError } from './late.ts'
+import { cutError, lateError } from './late.ts'
 import { idleFor } from './idle.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import type { Outgoing } from './outgoing.ts'
+import { RequestWriter } from './request-writer.ts'
 
 const IDLE = 0
 const CONNECTING = 1
@@ -30,6 +31,7 @@ const HEAD = 2
 const BODY = 3
 const TUNNEL = 4
 const CLOSED = 5
+const SWITCHING = 6
 
 export class ServerConnection extends Wire implements BodySink, DialOwner {
   /** It has carried an answer before: its server may have closed it meanwhile. */
@@ -41,14 +43,10 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
   #dial: Dial | null = null
   #phase = CONNECTING
   #sink: AnswerSink | null = null
-  #request: Outgoing | null = null
-  #requestEnded = true
-  /** Announced bytes of the body that are owed yet. */
-  #bodyLeft = 0
-  /** Something of the body was sent, or the server has asked for it. */
-  #tookBody = false
+  readonly #writer = new RequestWriter(this)
   readonly #heads = new AnswerHeads()
   #body: AnswerBody | null = null
+  #switch: EarlySwitch | null = null
   #reusable = false
   #idleMs = 0
   /** Of the request that it carries, or is opened for. */
@@ -90,7 +88,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
       return this.#lost()
     }
     this.replaceSocket(found)
-    if (this.#request !== null) found.write(this.#request.text, 'latin1')
+    this.#writer.sendText()
     this.address = address
     if (this.endpoint.target.tls === null) return this.#connected()
     this.#shakeHands()
@@ -101,18 +99,14 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
 
   send(request: Outgoing, sink: AnswerSink, timeouts: Timeouts): void {
     this.#timeouts = timeouts
-    this.#request = request
     this.#sink = sink
-    this.#requestEnded = request.body === 'none'
-    this.#bodyLeft = request.body === 'length' ? request.length : 0
-    this.#tookBody = false
     this.#heads.reset()
-    // While it connects the socket keeps the text, and drops it when that fails; there may be no socket yet.
-    if (this.#dial === null) this.socket.write(request.text, 'latin1')
+    this.#writer.begin(request)
+    if (this.#dial === null) this.#writer.sendText()
     if (this.#phase === CONNECTING) return
     this.#phase = HEAD
     this.#awaitAnswer()
-    if (!this.#requestEnded) sink.resumeBody()
+    if (!this.#writer.ended) sink.resumeBody()
   }
 
   #shakeHands(): void {
@@ -127,7 +121,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     this.endpoint.connected()
     this.#phase = HEAD
     this.#awaitAnswer()
-    if (!this.#requestEnded) this.#sink?.resumeBody()
+    if (!this.#writer.ended) this.#sink?.resumeBody()
   }
 
   #awaitAnswer(): void {
@@ -140,42 +134,38 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
 
   /** The server takes more of the request's body than has come from the client. */
   get awaitsBody(): boolean {
-    if (this.#phase === CONNECTING || this.#requestEnded || this.blocked) return false
-    return this.#request?.waitsFor100 !== true || this.#tookBody
+    return this.#phase !== CONNECTING && this.#writer.wantsBody && !this.blocked
   }
 
   bodyData(chunk: Buffer): boolean {
-    if (this.#phase === CLOSED || this.#requestEnded) return true
-    this.#bodyLeft -= chunk.length
-    this.#tookBody = true
-    if (this.#request?.body === 'chunked')
-      this.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
-    else this.writeJoined('', chunk, '')
+    if (this.#phase === CLOSED || this.#writer.ended) return true
+    this.#writer.data(chunk)
     this.#moved()
     return !this.blocked
   }
 
   bodyEnd(trailers: string): void {
-    if (this.#requestEnded) return
-    if (this.#request?.body === 'length' && this.#bodyLeft !== 0) {
+    const { ended, owed, request } = this.#writer
+    if (ended) return
+    if (request?.body === 'length' && owed !== 0) {
       // What is owed would be taken out of the next request.
-      this.#fail(new ExchangeError('INTERNAL', `${this.#bodyLeft} bytes of the body are missing`))
+      this.#fail(new ExchangeError('INTERNAL', `${owed} bytes of the body are missing`))
       return
     }
-    this.#requestEnded = true
-    if (this.#request?.body === 'chunked') this.socket.write(lastChunk(trailers), 'latin1')
+    this.#writer.end(trailers)
     this.#moved()
+    if (this.#switch !== null) this.#openTunnel(this.#switch.head, this.#switch.early)
   }
 
   /** Something of the request has gone to the server, or may. */
   #moved(): void {
     const answers = this.#phase === BODY && !this.socket.isPaused()
-    if (this.#phase === HEAD || answers) this.#awaitAnswer()
+    if (this.#phase === HEAD || this.#phase === SWITCHING || answers) this.#awaitAnswer()
   }
 
   protected writable(): void {
     this.#moved()
-    if (!this.#requestEnded) this.#sink?.resumeBody()
+    if (!this.#writer.ended) this.#sink?.resumeBody()
   }
 
   resumeAnswer(): void {
@@ -206,6 +196,9 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
       case TUNNEL:
         this.passThrough(Buffer.from(data))
         break
+      case SWITCHING:
+        if (this.#switch?.add(data) === false) this.socket.pause()
+        break
       case CLOSED:
         break
       default:
@@ -216,7 +209,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
 
   #readHeads(data: Buffer): void {
     for (let bytes = data; this.#phase === HEAD && bytes.length > 0;) {
-      const found = this.#heads.read(bytes, this.#request?.toHead === true)
+      const found = this.#heads.read(bytes, this.#writer.request?.toHead === true)
       if (found === null) return
       if (found instanceof ExchangeError) {
         this.#fail(found)
@@ -229,7 +222,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
         // Its end may have begun the next request on this very connection.
         return
       }
-      if (head.status === 100) this.#tookBody = true
+      if (head.status === 100) this.#writer.tookBody = true
       this.#awaitAnswer()
       this.#sink?.interim(head)
       bytes = rest
@@ -238,7 +231,8 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
 
   /** `text`: the same bytes, when they are decoded already. */
   #beginBody(head: AnswerHead, bytes: Buffer, text: string | null): void {
-    this.#reusable = head.keepAlive
+    // A server that reads no body of a request to upgrade would take it for the next request.
+    this.#reusable = head.keepAlive && this.#writer.request?.wantsUpgrade !== true
     this.#idleMs = idleFor(this.endpoint.limits.idleMs, head.keepAliveSeconds)
     this.#body = new AnswerBody(head)
     this.#phase = BODY
@@ -280,9 +274,9 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
 
   /** The answer is whole. Done before it is passed on, so that the next request finds this connection idle. */
   #end(): void {
-    const reusable = this.#reusable && this.#requestEnded && !this.socket.readableEnded
+    const reusable = this.#reusable && this.#writer.ended && !this.socket.readableEnded
     this.#sink = null
-    this.#request = null
+    this.#writer.request = null
     this.#body = null
     if (!reusable) return this.#close()
     this.#phase = IDLE
@@ -292,16 +286,21 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
   }
 
   #upgrade(head: AnswerHead, early: Buffer): void {
-    const sink = this.#sink
-    if (this.#request?.wantsUpgrade !== true || sink === null || head.upgrade === '') {
-      this.#fail(
-        new ExchangeError('BAD_ANSWER', 'the server switched protocols without being asked'),
-      )
-      return
-    }
+    const fault = faultOfSwitch(head, this.#writer)
+    if (fault !== null) return this.#fail(new ExchangeError('BAD_ANSWER', fault))
+    if (this.#writer.ended) return this.#openTunnel(head, early)
+    this.#switch = new EarlySwitch(head)
+    this.#phase = SWITCHING
+    this.#awaitAnswer()
+    this.received(early)
+  }
+
+  #openTunnel(head: AnswerHead, early: Buffer): void {
     this.#phase = TUNNEL
+    this.#switch = null
     this.deadlineAt = Infinity
-    sink.upgraded(head, this, early.length === 0 ? null : Buffer.from(early))
+    this.#sink?.upgraded(head, this, early.length === 0 ? null : Buffer.from(early))
+    this.socket.resume()
   }
 
   /** The other end of the tunnel is there. */
@@ -348,21 +347,19 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
   /** The server is gone, in whatever phase: what that means for the request depends on what was seen of the answer. */
   #lost(): void {
     const cause = this.#error
-    const how = cause === null ? 'the server closed the connection' : cause.message
     switch (this.#phase) {
       case CONNECTING:
         this.endpoint.connectFailed()
         this.#fail(connectError(cause, this.endpoint.target))
         break
       case HEAD:
-        this.#fail(
-          this.#heads.hasBegun
-            ? new ExchangeError('ANSWER_CUT', `${how} within the answer's head`)
-            : new ExchangeError('SERVER_CLOSED', `${how} before an answer`),
-        )
+        this.#fail(cutError(this.#heads.hasBegun ? 'head' : 'answer', cause))
         break
       case BODY:
-        this.#fail(new ExchangeError('ANSWER_CUT', `${how} within the answer's body`))
+        this.#fail(cutError('body', cause))
+        break
+      case SWITCHING:
+        this.#fail(cutError('switch', cause))
         break
       default:
         this.#close()
@@ -376,8 +373,9 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
         this.#fail(lateError(this.#dial?.waitsFor ?? this.#waitsFor, this.#timeouts))
         break
       case HEAD:
+      case SWITCHING:
         this.#fail(
-          lateError(this.#requestEnded || !this.blocked ? 'answer' : 'body', this.#timeouts),
+          lateError(this.#writer.ended || !this.blocked ? 'answer' : 'body', this.#timeouts),
         )
         break
       case BODY:
