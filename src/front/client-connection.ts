@@ -10,7 +10,7 @@
  */
 import type { Socket } from 'node:net'
 import type { AnswerHead } from '../http/answer-head.ts'
-import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
+import { answerOfError, headOfOwnAnswer, inFormOf, type OwnAnswer } from '../http/answer.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { ClientSide, Exchange } from '../http/exchange.ts'
 import { JOIN_BYTES, owned, type Reads } from '../http/reads.ts'
@@ -216,9 +216,10 @@ export class ClientConnection extends Wire implements ClientSide {
     this.#finish()
   }
 
-  sendOwn(answer: OwnAnswer): void {
+  sendOwn(own: OwnAnswer): void {
     const exchange = this.#exchange
     if (exchange === null) return
+    const answer = own.message === undefined ? own : inFormOf(own, exchange.field('accept'))
     exchange.reason = answer.reason
     exchange.detail = answer.detail
     const head = exchange.owner?.headOf(answer) ?? headOfOwnAnswer(answer)

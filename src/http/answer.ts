@@ -17,29 +17,61 @@ export interface OwnAnswer {
   /** '' for none. */
   readonly contentType: string
   readonly body: Buffer
+  /** Of an error: what its client may read of it, '' for nothing but the status. Not there: the answer is a wanted one. */
+  readonly message?: string
 }
 
-const NOT_FOUND = Buffer.from('{"error":"not found"}')
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
 
-/** What the client is told of an error. Of servers it learns no more than the status: addresses stay in the log. */
-export function answerOfError(error: ExchangeError): OwnAnswer {
+/**
+ * What the client is told of an error. Of servers it learns no more than the status: addresses stay in the log. `sentence`:
+ * what it reads of it, where that is not the message.
+ */
+export function answerOfError(error: ExchangeError, sentence?: string): OwnAnswer {
   const { reason, message, kind } = error
-  const fields =
-    reason === 'METHOD_REFUSED' ? ALLOW : kind.status === 503 ? 'Retry-After: 1\r\n' : ''
-  if (reason === 'NO_ROUTE') {
-    const contentType = 'application/json'
-    return { status: kind.status, reason, detail: message, fields, contentType, body: NOT_FOUND }
-  }
   const name = STATUS_CODES[kind.status] ?? 'Error'
+  const shown = kind.blame === 'client' && reason !== 'NO_ROUTE' ? message : ''
+  const text = sentence ?? (shown === '' ? name : `${name}: ${shown}`)
   return {
     status: kind.status,
     reason,
     detail: message,
-    fields,
+    fields: reason === 'METHOD_REFUSED' ? ALLOW : kind.status === 503 ? 'Retry-After: 1\r\n' : '',
     contentType: 'text/plain; charset=utf-8',
-    body: Buffer.from(kind.blame === 'client' ? `${name}: ${message}\n` : name),
+    body: Buffer.from(text),
+    message: sentence ?? shown,
   }
+}
+
+/**
+ * The answer in the form that the client asks for with Accept: an error is a line of text, or a map for those that name
+ * JSON before text: `{"error":"not found","status":404,"reason":"NO_ROUTE"}`. Other answers have the one form that was
+ * written for them.
+ */
+export function inFormOf(answer: OwnAnswer, accept: string | undefined): OwnAnswer {
+  const { status, reason, message } = answer
+  if (message === undefined || accept === undefined || !prefersJson(accept)) return answer
+  const error = (STATUS_CODES[status] ?? 'error').toLowerCase()
+  const told = message === '' ? {} : { message }
+  const body = Buffer.from(JSON.stringify({ error, status, reason, ...told }))
+  return { ...answer, contentType: 'application/json', body }
+}
+
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/
+const TEXT_TYPE = /^text\/(?:\*|plain|html)$/
+
+/** Of the types that are named, JSON has the highest weight, and stands before those of text that have the same. */
+function prefersJson(accept: string): boolean {
+  let best = { isJson: false, weight: 0 }
+  for (const item of accept.toLowerCase().split(',')) {
+    const [type = '', ...parameters] = item.split(';').map((part) => part.trim())
+    const isJson = JSON_TYPE.test(type)
+    if (!isJson && !TEXT_TYPE.test(type)) continue
+    const written = parameters.find((one) => one.startsWith('q='))
+    const weight = written === undefined ? 1 : Number(written.slice(2))
+    if (weight > best.weight) best = { isJson, weight }
+  }
+  return best.isJson
 }
 
 /** The head of an own answer. */
@@ -50,6 +82,7 @@ export function headOfOwnAnswer(answer: OwnAnswer): AnswerHead {
   const date = fieldValue(answer.fields, 'date') === undefined ? dateLine() : ''
   head.fields = `${date}${answer.fields}${proxyStatus(answer)}`
   if (answer.contentType !== '') head.fields += `Content-Type: ${answer.contentType}\r\n`
+  if (answer.message !== undefined) head.fields += 'Vary: Accept\r\n'
   const bodyless = answer.status === 204 || answer.status === 304
   head.framing = bodyless ? 'none' : 'length'
   head.length = bodyless ? -1 : answer.body.length

@@ -7,7 +7,7 @@
  * does), so strangers are not refused for being unlucky; and nobody can aim for a set, because keys are hashed with a seed.
  * What a thread held that died is free again after `2 * LEASE_MS`, see policy/leased-counts.ts.
  */
-import { answerOfError, type OwnAnswer } from '../http/answer.ts'
+import { answerOfError } from '../http/answer.ts'
 import { ExchangeError } from '../http/errors.ts'
 import { scalar, strict } from '../model/fields.ts'
 import { quote } from '../model/parsed.ts'
@@ -47,10 +47,7 @@ export const connlimit: MiddlewareKind<ConnLimitOptions> = {
     const keyOf = compileVariable(variableOf(key))
     const counts = new Counts(connections, surroundings)
     const message = `max connections reached: ${connections}`
-    const refused: OwnAnswer = {
-      ...answerOfError(new ExchangeError('CLIENT_LIMIT', message)),
-      body: Buffer.from(message),
-    }
+    const refused = answerOfError(new ExchangeError('CLIENT_LIMIT', message), message)
     return {
       onRequest: (exchange, passage) => (counts.enter(keyOf(exchange), passage) ? null : refused),
     }

@@ -43,8 +43,8 @@ test('no route is 404', async (t) => {
   const answer = await exchange(t, gateway.port, 'GET / HTTP/1.1\r\nHost: b.test\r\n\r\n')
 
   await assertOwn(gateway, answer, 404, 'destination_not_found', 'NO_ROUTE')
-  assert.equal(answer.body.toString().trim(), '{"error":"not found"}')
-  assert.match(value(answer, 'content-type') ?? '', /^application\/json/)
+  assert.equal(answer.body.toString(), 'Not Found')
+  assert.match(value(answer, 'content-type') ?? '', /^text\/plain/)
 })
 
 test('no server is 503', async (t) => {

@@ -111,7 +111,7 @@ function valueOf<T>(parsed: Parsed<T>): T {
   return parsed.value
 }
 
-const NOT_FOUND = '404 {"error":"not found"}'
+const NOT_FOUND = '404 Not Found'
 
 test('a route with Listener() takes only what came in on that listener', async (t) => {
   const site = await startSite(t)

@@ -11,6 +11,7 @@ export function refusal(standing: Standing, withFields: boolean): OwnAnswer {
   const { rate, retryAfterMs } = standing
   const ms = Math.max(1, Math.ceil(retryAfterMs))
   const retryIn = formatGoDuration(ms)
+  const message = `max rate reached: retry-in ${retryIn}`
   const fields = `Retry-After: ${Math.ceil(ms / 1000)}\r\nX-Retry-In: ${retryIn}\r\n`
   return {
     status: 429,
@@ -18,7 +19,8 @@ export function refusal(standing: Standing, withFields: boolean): OwnAnswer {
     detail: `more than ${rate.requests} requests in ${formatGoDuration(rate.periodMs)} (burst ${rate.burst})`,
     fields: withFields ? fields + standingFields(standing) : fields,
     contentType: PLAIN,
-    body: Buffer.from(`max rate reached: retry-in ${retryIn}`),
+    body: Buffer.from(message),
+    message,
   }
 }
 
@@ -30,6 +32,7 @@ export const UNDECIDED: OwnAnswer = {
   fields: 'Retry-After: 1\r\n',
   contentType: PLAIN,
   body: Buffer.from('the rate limit cannot be decided now'),
+  message: 'the rate limit cannot be decided now',
 }
 
 /** Of several limits on the way (a server's own as well), the client is told of the one that leaves it the least. */
