@@ -1,0 +1,45 @@
+// `sluice check` names what looks at forwarding fields that are never believed, and where that is written.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { admitDocument } from '../../src/control/admit-document.ts'
+import { parseDocument } from '../../src/model/document.ts'
+
+function check(text: string): readonly string[] {
+  const document = parseDocument(text, 'a.yaml')
+  assert.ok(document.readable)
+  return admitDocument('a.yaml', document).map(
+    ({ kind, id, line, message }) => `${line}: ${kind} ${id}: ${message}`,
+  )
+}
+
+const FILE = `listeners:
+  web: { address: ':8080', scope: 'Header("X-Forwarded-Host", "shop.example")' }
+backends:
+  b:
+    balance: hash
+    hash: { from: header, name: X-Real-Ip }
+    servers: { s: 'http://10.0.0.9' }
+frontends:
+  f:
+    route: PathPrefix("/") && !Header("X-Forwarded-Proto", "https")
+    backend: b
+    ratelimit:
+      requests: 5
+      key: request.header.X-Forwarded-For
+    connlimit: { connections: 5, key: request.header.X-Tenant }
+`
+const WHY =
+  'is never there: it is believed from peers of the setting "trusted" only, which names none'
+
+test('names conditions and keys on forwarding fields where no peer is trusted', () => {
+  assert.deepEqual(check(FILE), [
+    `2: listener web: scope: the header "x-forwarded-host" ${WHY}`,
+    `6: backend b: hash.name: the header "x-real-ip" ${WHY}`,
+    `10: frontend f: route: the header "x-forwarded-proto" ${WHY}`,
+    `14: frontend f: ratelimit.key: the header "x-forwarded-for" ${WHY}`,
+  ])
+})
+
+test('has nothing against them where peers are trusted', () => {
+  assert.deepEqual(check(`trusted: [10.0.0.0/8]\n${FILE}`), [])
+})
