@@ -30,7 +30,7 @@ async function readDelays(adminPort: number): Promise<[string, number][]> {
   const answer = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
   const samples = [...(await answer.text()).matchAll(SAMPLE)]
   return samples
-    .filter(([, labels = '']) => labels.includes('quantile="1"'))
+    .filter(([, labels = '']) => labels.includes('stat="max"'))
     .map(([, labels = '', seconds]) => [
       /thread="([^"]*)"/.exec(labels)?.[1] ?? '',
       Number(seconds) * 1000,

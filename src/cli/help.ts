@@ -28,7 +28,7 @@ export const SERVE_FLAGS: Readonly<Record<SettingName | 'config', FlagHelp>> = {
     value: 'LEVEL',
     text: 'fatal, error, warn, info (default), debug, trace or silent',
   },
-  'log-access': { value: 'FORM', text: 'access log: json (default), common or off' },
+  'log-access': { value: 'FORM', text: 'access log: json (default), common, combined or off' },
   'log-path': { value: 'PATH', text: 'append the logs to a file; stdout by default' },
   data: { value: 'FOLDER', text: 'for what Sluice writes itself (/var/lib/sluice)' },
   drain: { value: 'DURATION', text: 'how long a stop waits for what is in flight (30s)' },

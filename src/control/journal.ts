@@ -50,10 +50,11 @@ export function createJournal(log: ControlLog): Journal {
     const come = [...fresh].filter(([identity]) => !known.has(identity))
     const gone = [...known].filter(([identity]) => !fresh.has(identity))
     known = fresh
-    for (const [, problem] of come.slice(0, maxLines)) log.warn({ problem }, describe(problem))
+    for (const [, problem] of come.slice(0, maxLines))
+      log.warn({ problem }, describeProblem(problem))
     if (come.length > maxLines) log.warn({}, `and ${come.length - maxLines} more problems`)
     for (const [, problem] of gone.slice(0, maxLines)) {
-      log.info({ problem }, `no longer: ${describe(problem)}`)
+      log.info({ problem }, `no longer: ${describeProblem(problem)}`)
     }
     if (gone.length > maxLines) log.info({}, `and ${gone.length - maxLines} more no longer`)
   }
@@ -119,7 +120,8 @@ function identityOf({ kind, id, source, message }: Problem): string {
   return JSON.stringify([kind, id, source, message])
 }
 
-function describe({ kind, id, key, line, column, message }: Problem): string {
+/** In one line, with its place: `routes.yaml: is not valid YAML (line 3, column 1)`. */
+export function describeProblem({ kind, id, key, line, column, message }: Problem): string {
   const position =
     line === undefined ? '' : ` (line ${line}${column === undefined ? '' : `, column ${column}`})`
   const what = id === '' ? key : `${kind} "${id}"`

@@ -14,6 +14,7 @@ import { followProvider } from './follow.ts'
 import type { Follower, FollowOptions } from './follow.ts'
 import { createInventory } from './inventory.ts'
 import type { Held, Inventory } from './inventory.ts'
+import { describeProblem } from './journal.ts'
 import type { ControlLog } from './journal.ts'
 import { createLastGoodKeeper } from './last-good-keeper.ts'
 import type { LastGood } from './last-good.ts'
@@ -182,6 +183,12 @@ export function openSource(
     events.onTold(source)
   }
 
+  /** With the files that are the reason, where files are. */
+  function whyNot(error: string | null): string | null {
+    const isUnread = error === null || trouble.some(({ message }) => error.includes(message))
+    return isUnread ? describeAll([...trouble, ...problems]) : error
+  }
+
   function lose(error: Error): void {
     // Told once, not at each attempt.
     if (!isLost) events.onLost(source, error)
@@ -295,7 +302,7 @@ export function openSource(
         state: status?.state ?? 'connecting',
         since: status?.since ?? now(),
         revision: origin === 'nothing' ? null : revision,
-        error: status?.error ?? problems[0]?.message ?? null,
+        error: whyNot(status?.error ?? null),
         required: options.required,
         objects: count(),
         setAside: setAside + problems.length,
@@ -322,3 +329,13 @@ export function openSource(
   }
   return source
 }
+
+/** Which files of a directory, say, cannot be read, and why; null: none. The table has all of them. */
+function describeAll(problems: readonly Problem[]): string | null {
+  if (problems.length === 0) return null
+  const shown = problems.slice(0, MAX_SHOWN).map(describeProblem)
+  const left = problems.length - shown.length
+  return [...shown, ...(left > 0 ? [`and ${left} more`] : [])].join('; ')
+}
+
+const MAX_SHOWN = 3

@@ -44,9 +44,12 @@ export const logLevelSchema: z.ZodType<LogLevel> = z
   .meta({ description: 'The least grave that is logged.' })
 
 export const logAccessSchema: z.ZodType<Settings['log']['access']> = z
-  .enum(['json', 'common', 'off'])
+  .enum(['json', 'common', 'combined', 'off'])
   .default('json')
-  .meta({ description: 'The form of the access log: a line for each request.' })
+  .meta({
+    description:
+      'The form of the access log, a line for each request: json, or the Common or Combined Log Format with the reason at its end.',
+  })
 
 export const logPathSchema: z.ZodType<string | null> = scalar(parseLogPath, {
   type: 'string',

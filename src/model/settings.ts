@@ -5,6 +5,9 @@ import type { SourceSpec } from './source-spec.ts'
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 
+/** `common` and `combined` are the formats of Apache httpd by these names, with the reason at the end of a line. */
+export type AccessFormat = 'json' | 'common' | 'combined' | 'off'
+
 export interface Settings {
   /** Serving threads; 0 serves on the main thread. `auto` in the file becomes the number of cores. */
   readonly workers: number
@@ -14,7 +17,7 @@ export interface Settings {
   readonly trusted: readonly string[]
   readonly log: {
     readonly level: LogLevel
-    readonly access: 'json' | 'common' | 'off'
+    readonly access: AccessFormat
     /** A path, or null for standard output. */
     readonly path: string | null
   }

@@ -244,11 +244,11 @@ export const FAMILIES: readonly Family[] = [
   family(
     'sluice_event_loop_delay_seconds',
     'gauge',
-    'Delay of the event loop of a thread in seconds, p99 (quantile="0.99") and longest (quantile="1"), from perf_hooks',
+    'Delay of the event loop of a thread in seconds, p99 (stat="p99") and longest (stat="max") of the last second, from perf_hooks',
     (of) =>
       of.status.eventLoopDelays.flatMap(({ thread, p99Ms, maxMs }) => [
-        { value: p99Ms / 1000, labels: { thread, quantile: '0.99' } },
-        { value: maxMs / 1000, labels: { thread, quantile: '1' } },
+        { value: p99Ms / 1000, labels: { thread, stat: 'p99' } },
+        { value: maxMs / 1000, labels: { thread, stat: 'max' } },
       ]),
   ),
   family(

@@ -51,6 +51,9 @@ export interface Metrics {
 
 const SERIES_LIMIT = 2000
 
+/** Gauges of prom-client with the suffix of counters. Each is the sum of the metric without it, over `type`. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((of) => `nodejs_active_${of}_total`)
+
 export function createMetrics(options: MetricsOptions): Metrics {
   const { scoreboard, objects, status, version, seriesLimit = SERIES_LIMIT } = options
   const now = options.now ?? systemMs
@@ -82,6 +85,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registers,
   }).set({ version, node: process.version }, 1)
   collectDefaultMetrics({ register: registry })
+  for (const name of MISNAMED) registry.removeSingleMetric(name)
 
   return {
     contentType: registry.contentType,

@@ -1,6 +1,7 @@
 /** What the main thread and a serving thread say to each other. Requests never cross here. */
 import type { Update } from '../control/publish.ts'
 import type { NameNews } from '../dns/names.ts'
+import type { AccessFormat } from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/listener-report.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
@@ -12,7 +13,7 @@ export interface ThreadStart {
   readonly trusted: readonly string[]
   /** Of the admin, as it is set. */
   readonly admin: Address
-  readonly access: 'json' | 'common' | 'off'
+  readonly access: AccessFormat
   /** The same in every thread, so that TLS sessions resume whichever takes the connection. */
   readonly ticketKeys: Uint8Array
   /** Other threads listen on the same ports. */

@@ -37,7 +37,7 @@ const REQUESTS: readonly (readonly [string, number, string | null, string | null
   ],
 ]
 
-async function startLogging(t: TestContext, access: 'json' | 'common'): Promise<Program> {
+async function startLogging(t: TestContext, access: 'json' | 'combined'): Promise<Program> {
   const server = await startNamed(t, 'server')
   const down = await freePort()
   return startProgram(
@@ -109,8 +109,8 @@ test('the access log has one line of JSON for each request, with the reason of o
   assert.ok(records.some((record) => record['bytes_in'] === 4))
 })
 
-test('the common access log keeps hostile bytes from the terminal', async (t) => {
-  const program = await startLogging(t, 'common')
+test('the combined access log keeps hostile bytes from the terminal', async (t) => {
+  const program = await startLogging(t, 'combined')
 
   const lines = await askAll(t, program)
 

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createAccessLog, formatCommon, formatJson } from '../../src/observe/access-log.ts'
+import {
+  createAccessLog,
+  formatCombined,
+  formatCommon,
+  formatJson,
+} from '../../src/observe/access-log.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
 
 const plain: AccessRecord = {
@@ -116,18 +121,20 @@ test('a JSON line of hostile text is one line of printable ASCII and gives the t
 test('a combined line of hostile text is one line of printable ASCII with its fields in place', () => {
   const form =
     /^(?:[^"\\]|\\.)* - - \[[^\]]+\] "(?:[^"\\]|\\.)*" \d{3} \d+ "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*" "[A-Z_-]+"\n$/
+  const commonForm = /^(?:[^"\\]|\\.)* - - \[[^\]]+\] "(?:[^"\\]|\\.)*" \d{3} \d+ "[A-Z_-]+"\n$/
   fc.assert(
     fc.property(hostileRecord, (record) => {
-      const line = formatCommon(record)
+      const line = formatCombined(record)
 
       assert.match(line, /^[\x20-\x7e]*\n$/)
       assert.match(line, form)
+      assert.match(formatCommon(record), commonForm)
     }),
   )
 })
 
 test('a combined line is as Apache httpd writes it, with the reason at its end', () => {
-  const line = formatCommon({ ...plain, userAgent: 'a "b" \\ \n \u00e9 \u20ac' })
+  const line = formatCombined({ ...plain, userAgent: 'a "b" \\ \n \u00e9 \u20ac' })
 
   assert.equal(
     line,
@@ -136,11 +143,36 @@ test('a combined line is as Apache httpd writes it, with the reason at its end',
   )
 })
 
-test('a combined line says with dashes what there is not', () => {
-  const nothing = { method: '', target: '', version: '', userAgent: '', referer: '', clientIp: '' }
-  const line = formatCommon({ ...plain, ...nothing, status: 0, bytesOut: 0, reason: null })
+test('a common line is the Common Log Format, with the reason at its end', () => {
+  assert.equal(
+    formatCommon(plain),
+    '192.0.2.7 - - [03/Feb/2026:04:05:06 +0000] "GET /api?page=2 HTTP/1.1" 502 21 "CONNECT_REFUSED"\n',
+  )
+  assert.match(formatCommon({ ...plain, status: 200, reason: null }), / 200 21 "-"\n$/)
+})
 
-  assert.equal(line, '- - - [03/Feb/2026:04:05:06 +0000] "-" 000 - "-" "-" "-"\n')
+test('a line says with dashes what there is not, and 499 where no answer began', () => {
+  const nothing = { method: '', target: '', version: '', userAgent: '', referer: '', clientIp: '' }
+  const record = { ...plain, ...nothing, status: 0, bytesOut: 0, reason: null }
+
+  assert.equal(formatCombined(record), '- - - [03/Feb/2026:04:05:06 +0000] "-" 499 - "-" "-" "-"\n')
+  assert.equal(formatCommon(record), '- - - [03/Feb/2026:04:05:06 +0000] "-" 499 - "-"\n')
+})
+
+test('each format writes the lines of its name', () => {
+  for (const [format, toLine] of [
+    ['json', formatJson],
+    ['common', formatCommon],
+    ['combined', formatCombined],
+  ] as const) {
+    const batches: string[] = []
+    const log = createAccessLog(format, (lines) => batches.push(lines))
+
+    log.write(plain)
+    log.flush()
+
+    assert.deepEqual(batches, [toLine(plain)])
+  }
 })
 
 test('the time of a line follows the record from second to second', () => {
@@ -159,8 +191,8 @@ test('a field is cut at 4 KiB', () => {
 
   assert.match(formatJson(long), /"path":"\/x{4095}"/)
   assert.match(formatJson(long), /"user_agent":"y{4096}"/)
-  assert.match(formatCommon(long), /"y{4096}"/)
-  assert.ok(formatCommon(long).length < 9000)
+  assert.match(formatCombined(long), /"y{4096}"/)
+  assert.ok(formatCombined(long).length < 9000)
 })
 
 test('lines are handed over together, soon and by themselves', async () => {

@@ -221,8 +221,8 @@ test('listeners, reasons, table and threads are reported', async () => {
     'sluice_faults_total{stage="admit"}': 3,
     'sluice_faults_total{stage="exchange"}': 0,
     sluice_log_lines_dropped_total: 4,
-    'sluice_event_loop_delay_seconds{thread="main",quantile="0.99"}': 0.012,
-    'sluice_event_loop_delay_seconds{thread="main",quantile="1"}': 0.034,
+    'sluice_event_loop_delay_seconds{thread="main",stat="p99"}': 0.012,
+    'sluice_event_loop_delay_seconds{thread="main",stat="max"}': 0.034,
     [`sluice_build_info{version="1.2.3",node="${process.version}"}`]: 1,
   }
   for (const [key, value] of Object.entries(expected)) assert.equal(series.get(key), value, key)
@@ -401,4 +401,39 @@ test('those who ask at the same time get the same answer', async () => {
   const [first, second] = await Promise.all([site.metrics.render(), site.metrics.render()])
 
   assert.equal(first, second)
+})
+
+test('every metric keeps the rules of names of Prometheus', async () => {
+  const site = createSite(2000, [SOURCE])
+  site.count(site.addFrontend('f'), COUNT.status + 2, 1)
+  site.addBackend('b', ['http://127.0.0.1:1'])
+  site.listeners.push({ id: 'web', slot: site.scoreboard.allocate() })
+
+  const text = await site.metrics.render()
+
+  const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
+  const helps = new Map([...text.matchAll(/^# HELP (\S+) (.+)$/gm)].map(([, a, b]) => [a, b]))
+  assert.ok(types.length > 70)
+  for (const [, name = '', type = ''] of types) {
+    assert.match(name, /^[a-z][a-z0-9_]*$/, name)
+    assert.equal(name.endsWith('_total'), type === 'counter', `${name} is a ${type}`)
+    assert.doesNotMatch(name, /_(?:count|sum|bucket|counter|gauge|histogram|summary)$/, name)
+    // Seconds, bytes and ratios, without a prefix of thousands; the unit stands last, before _total.
+    assert.doesNotMatch(
+      name,
+      /_(?:ms|millis\w*|micros\w*|nanos\w*|minutes|hours|days|kb|mb|[km]i?bytes|percent)(?:_|$)/,
+      name,
+    )
+    assert.doesNotMatch(name, /_(?:seconds|bytes)_(?!total$|count$)/, name)
+    assert.ok((helps.get(name) ?? '').length > 8, `${name} has a help`)
+  }
+  for (const [, labels = ''] of text.matchAll(/^\w+\{([^}]*)\} /gm)) {
+    for (const [, label = ''] of labels.matchAll(/(\w+)="/g))
+      assert.match(label, /^[a-z][a-z0-9_]*$/)
+  }
+  const typeOf = new Map(types.map(([, name, type]) => [name, type]))
+  const reserved = [...text.matchAll(/^(\w+?)(?:_bucket)?\{[^}]*\b(le|quantile)="/gm)]
+  for (const [line, name, label] of reserved) {
+    assert.equal(typeOf.get(name), label === 'le' ? 'histogram' : 'summary', line)
+  }
 })
