@@ -2,7 +2,7 @@
 import type { AnswerHead } from '../http/answer-head.ts'
 import { readClock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { ExchangeError, isFaultOfForm, NotHttp } from '../http/errors.ts'
 import type { AnswerSink, Exchange } from '../http/exchange.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
@@ -114,8 +114,11 @@ export class Attempt implements AnswerSink, Expiring {
     this.#stopClock()
     this.release()
     this.isStale = error.reason === 'SERVER_CLOSED' && this.connection?.reused === true
-    if (error.kind.blame === 'server' && !this.isStale)
-      this.endpoint.failed(error.kind.status, this.#elapsedMs(), this.#status !== 0)
+    const wasAnswered = this.#status !== 0
+    if (isFaultOfForm(error.reason))
+      this.endpoint.malformed(!(error instanceof NotHttp), this.#elapsedMs(), wasAnswered)
+    else if (error.kind.blame === 'server' && !this.isStale)
+      this.endpoint.failed(error.kind.status, this.#elapsedMs(), wasAnswered)
     this.#owner.attemptFailed(this, error)
   }
 

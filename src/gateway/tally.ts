@@ -45,7 +45,8 @@ export function countEnd(
 /** One finished exchange in a slot's column: its status class, bytes and duration. */
 function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void {
   const { counts, base } = slot
-  const status = base + COUNT.status + Math.floor(exchange.status / 100)
+  // RFC 9110 section 15: a status over 599 is taken as one of 5xx.
+  const status = base + COUNT.status + Math.min(5, Math.floor(exchange.status / 100))
   counts[status] = (counts[status] ?? 0) + 1
   const seconds = durationMs / 1000
   let bucket = 0

@@ -1,10 +1,9 @@
 /** From the text of an answer's head to what the proxy knows of the answer. Hot path, see request-head.ts. */
 import { dateLine } from './clock.ts'
-import { ExchangeError } from './errors.ts'
+import { ExchangeError, NotHttp } from './errors.ts'
 import { listHolds, withoutConnectionOptions } from './fields.ts'
 import { DIGITS, faultOfFields, STATUS_HEAD, trimmed } from './grammar.ts'
 
-const MAX_FIELDS = 100
 /** Places in `HTTP/1.1 200 OK`. */
 const MINOR_VERSION = 7
 const STATUS = 9
@@ -32,8 +31,12 @@ export class AnswerHead {
 }
 
 /** `bodyless`: an answer to HEAD. `text` ends with the last field's CRLF, without the empty line. */
-export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | ExchangeError {
-  if (!STATUS_HEAD.test(text)) return new ExchangeError('BAD_ANSWER', faultOf(text))
+export function parseAnswerHead(
+  text: string,
+  bodyless: boolean,
+  maxFields: number,
+): AnswerHead | ExchangeError {
+  if (!STATUS_HEAD.test(text)) return refuseGrammar(text)
   const head = new AnswerHead()
   const lineEnd = text.indexOf('\r\n')
   const old = text.charCodeAt(MINOR_VERSION) === ZERO
@@ -52,8 +55,10 @@ export function parseAnswerHead(text: string, bodyless: boolean): AnswerHead | E
     const colon = text.indexOf(':', start)
     const end = text.indexOf('\r\n', colon)
     let drop = false
-    if (++count > MAX_FIELDS)
-      return new ExchangeError('ANSWER_TOO_LARGE', `the head has more than ${MAX_FIELDS} fields`)
+    if (++count > maxFields) {
+      const detail = `the answer's head has more than ${maxFields} fields (limits.fields of the backend)`
+      return new ExchangeError('ANSWER_TOO_LARGE', detail)
+    }
     switch (colon - start) {
       case 2:
         drop = text.slice(start, colon).toLowerCase() === 'te'
@@ -178,10 +183,11 @@ function frame(
   return undefined
 }
 
-function faultOf(text: string): string {
+function refuseGrammar(text: string): ExchangeError {
   const end = text.indexOf('\r\n')
-  if (!/^HTTP\/1\.[0-9] [1-5][0-9][0-9](?: [\t -~\x80-\xff]*)?$/.test(text.slice(0, end))) {
-    return 'the status line is not "HTTP/1.1 status reason"'
-  }
-  return faultOfFields(text.slice(end + 2))
+  const line = text.slice(0, end)
+  if (/^HTTP\/1\.[0-9] [1-9][0-9][0-9](?: [\t -~\x80-\xff]*)?$/.test(line))
+    return new ExchangeError('BAD_ANSWER', faultOfFields(text.slice(end + 2)))
+  const fault = 'the status line is not "HTTP/1.1 status reason"'
+  return line.startsWith('HTTP/1.') ? new ExchangeError('BAD_ANSWER', fault) : new NotHttp(fault)
 }

@@ -14,6 +14,7 @@ const DATA_CR = 4
 const DATA_LF = 5
 const TRAILER = 6
 const DONE = 7
+const BLANK = 8
 
 const MAX_SIZE_DIGITS = 15
 const MAX_EXTENSION = 256
@@ -25,6 +26,8 @@ export class ChunkedDecoder {
   /** Trailer lines once done; '' when there were none. */
   trailers = ''
   readonly #reason: Reason
+  /** Some servers pad the sizes of their chunks; of clients a second reading of a body would be smuggling. */
+  readonly #readsBlanks: boolean
   #state = SIZE
   #digits = 0
   #size = 0
@@ -35,6 +38,7 @@ export class ChunkedDecoder {
   /** `reason`: what a broken chunk is called, by whose body it is. */
   constructor(reason: 'BAD_CHUNK' | 'BAD_ANSWER') {
     this.#reason = reason
+    this.#readsBlanks = reason === 'BAD_ANSWER'
   }
 
   get done(): boolean {
@@ -87,18 +91,18 @@ export class ChunkedDecoder {
           return null
         }
         if (this.#digits === 0) return 'a chunk does not begin with its size'
-        if (byte === 0x3b) this.#state = EXTENSION
-        else if (byte === 0x0d) this.#state = SIZE_LF
-        else return 'a chunk size is followed by something else than ; or CRLF'
+        if (isBlank(byte) && this.#readsBlanks) this.#state = BLANK
+        else return this.#endSize(byte)
         return null
       }
+      case BLANK:
+        if (!isBlank(byte)) return this.#endSize(byte)
+        return this.#lengthen()
       case EXTENSION:
         if (byte === 0x0d) this.#state = SIZE_LF
         else if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f)
           return 'a chunk extension holds a control character'
-        else if (++this.#extension > MAX_EXTENSION || ++this.#extensions > MAX_EXTENSIONS) {
-          return 'chunk extensions are too long'
-        }
+        else return this.#lengthen()
         return null
       case SIZE_LF:
         if (byte !== 0x0a) return 'a chunk size line does not end with CRLF'
@@ -115,6 +119,18 @@ export class ChunkedDecoder {
         this.#state = SIZE
         return null
     }
+  }
+
+  #endSize(byte: number): string | null {
+    if (byte === 0x3b) this.#state = EXTENSION
+    else if (byte === 0x0d) this.#state = SIZE_LF
+    else return 'a chunk size is followed by something else than ; or CRLF'
+    return null
+  }
+
+  #lengthen(): string | null {
+    const isTooLong = ++this.#extension > MAX_EXTENSION || ++this.#extensions > MAX_EXTENSIONS
+    return isTooLong ? 'chunk extensions are too long' : null
   }
 
   /** Collects up to the empty line; answers with how many bytes of the piece belong to it. */
@@ -147,6 +163,10 @@ export class ChunkedDecoder {
     this.#state = DONE
     return (bare ? 2 : end + 4) - before
   }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09
 }
 
 function hexValue(byte: number): number {

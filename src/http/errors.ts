@@ -141,6 +141,11 @@ export function reasonNumber(reason: Reason): number {
   return numbers.get(reason) ?? 0
 }
 
+/** Reasons for which an answer of a server is refused by its form. */
+export function isFaultOfForm(reason: Reason): boolean {
+  return reason === 'BAD_ANSWER' || reason === 'ANSWER_TOO_LARGE'
+}
+
 /** Something went wrong with an exchange: `reason` is the catalogue's key, the message says what was seen. */
 export class ExchangeError extends Error {
   readonly reason: Reason
@@ -153,5 +158,12 @@ export class ExchangeError extends Error {
 
   get kind(): ErrorKind {
     return ERRORS[this.reason]
+  }
+}
+
+/** What came instead of an answer does not begin like one. */
+export class NotHttp extends ExchangeError {
+  constructor(message: string) {
+    super('BAD_ANSWER', message)
   }
 }

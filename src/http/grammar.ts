@@ -11,9 +11,9 @@ export const REQUEST_HEAD: RegExp = new RegExp(
   `^(${TOKEN}{1,32}) ([!-"$-~]+) HTTP/1\\.([0-9])\\r\\n${FIELDS}$`,
 )
 
-/** minor version, status, reason. The space before an empty reason may be missing (RFC 9112 section 4). */
+/** minor version, status (of 600 and more are some in use), reason. The space before an empty reason may be missing (RFC 9112 section 4). */
 export const STATUS_HEAD: RegExp = new RegExp(
-  `^HTTP/1\\.([0-9]) ([1-5][0-9][0-9])(?: ([\\t -~\\x80-\\xff]*))?\\r\\n${FIELDS}$`,
+  `^HTTP/1\\.([0-9]) ([1-9][0-9][0-9])(?: ([\\t -~\\x80-\\xff]*))?\\r\\n${FIELDS}$`,
 )
 
 /** Trailer fields: like a head's, without a start line. */

@@ -1,5 +1,5 @@
 /** What is wrong with a head that is not complete yet, so that hopeless ones are refused before their time is up. */
-import { ExchangeError } from './errors.ts'
+import { ExchangeError, NotHttp } from './errors.ts'
 import { BROKEN_LINE, faultOfRequestHead, REQUEST_LINE, TOKEN_CHARACTER } from './grammar.ts'
 import type { HeadLimits } from './request-head.ts'
 
@@ -32,7 +32,10 @@ function faultOfBegin(byte: number): string {
 }
 
 /** The same for the head of an answer. */
-export function faultOfPartialAnswer(text: string): string | null {
-  if (!'HTTP/1.'.startsWith(text.slice(0, 7))) return 'the answer does not begin with HTTP/1'
-  return BROKEN_LINE.test(text) ? "a line of the answer's head does not end with CRLF" : null
+export function errorOfPartialAnswer(text: string): ExchangeError | null {
+  if (!'HTTP/1.'.startsWith(text.slice(0, 7)))
+    return new NotHttp('the answer does not begin with HTTP/1')
+  return BROKEN_LINE.test(text)
+    ? new ExchangeError('BAD_ANSWER', "a line of the answer's head does not end with CRLF")
+    : null
 }

@@ -4,7 +4,7 @@ import { defaultEjection, defaultPanic } from './backend-defaults.ts'
 import { serverBreaker } from './breaker.ts'
 import { MAX_PEM_CHARS } from './certificate.ts'
 import { ejection } from './ejection.ts'
-import { count, duration, meaning, section, share, strict, text } from './fields.ts'
+import { count, duration, meaning, section, share, size, strict, text } from './fields.ts'
 import { health } from './health.ts'
 import { labels } from './labels.ts'
 import { backendRetry, defaultBackendRetry } from './retry.ts'
@@ -22,8 +22,10 @@ const limits = section(
       1_000_000,
     ),
     idle: count('Idle connections kept to one server by each serving thread.', 256, 0, 100_000),
+    head: size('The head of an answer.', '32KiB', 1024, 1024 ** 2),
+    fields: count('Header fields of an answer.', 100, 1, 10_000),
   },
-  'What one server may be asked for.',
+  'What one server may be asked for, and may answer with.',
 )
 
 const tls = section(
@@ -102,7 +104,13 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
     hash: hash ?? clientIpHash,
     sticky: form.sticky ?? null,
     timeouts,
-    limits: { connections: limits.connections, idle: limits.idle, idleMs },
+    limits: {
+      connections: limits.connections,
+      idle: limits.idle,
+      idleMs,
+      headBytes: limits.head,
+      fields: limits.fields,
+    },
     tls: form.tls,
     health: form.health ?? null,
     ejection: form.ejection ?? defaultEjection,

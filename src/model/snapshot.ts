@@ -94,6 +94,9 @@ export interface Backend {
     readonly idle: number
     /** How long an idle connection is kept. */
     readonly idleMs: number
+    /** Of an answer's head. */
+    readonly headBytes: number
+    readonly fields: number
   }
   /** Towards https servers. */
   readonly tls: {

@@ -1,10 +1,14 @@
 /** Finds the heads of one request's answers, interim and final, in its connection's bytes; bounded in size and number. */
 import { type AnswerHead, parseAnswerHead } from '../http/answer-head.ts'
 import { ExchangeError } from '../http/errors.ts'
-import { faultOfPartialAnswer } from '../http/partial-head.ts'
+import { errorOfPartialAnswer } from '../http/partial-head.ts'
 
-const MAX_HEAD_BYTES = 32 * 1024
 const MAX_INTERIM = 100
+
+export interface AnswerLimits {
+  readonly headBytes: number
+  readonly fields: number
+}
 
 export interface FoundHead {
   readonly head: AnswerHead
@@ -28,14 +32,14 @@ export class AnswerHeads {
   }
 
   /** Null: the rest of the head has yet to come. `data` is only lent. */
-  read(data: Buffer, toHead: boolean): FoundHead | ExchangeError | null {
+  read(data: Buffer, toHead: boolean, limits: AnswerLimits): FoundHead | ExchangeError | null {
     this.hasBegun = true
     const bytes = this.#partial === null ? data : Buffer.concat([this.#partial, data])
     this.#partial = null
-    const text = bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEAD_BYTES + 4))
+    const text = bytes.toString('latin1', 0, Math.min(bytes.length, limits.headBytes + 4))
     const end = text.indexOf('\r\n\r\n')
-    if (end < 0 || end > MAX_HEAD_BYTES) return this.#keep(bytes, text)
-    const head = parseAnswerHead(text.slice(0, end + 2), toHead)
+    if (end < 0 || end > limits.headBytes) return this.#keep(bytes, text, limits)
+    const head = parseAnswerHead(text.slice(0, end + 2), toHead, limits.fields)
     if (head instanceof ExchangeError) return head
     if (head.status < 200 && head.status !== 101 && ++this.#interim > MAX_INTERIM)
       return new ExchangeError('BAD_ANSWER', `more than ${MAX_INTERIM} interim answers`)
@@ -46,11 +50,11 @@ export class AnswerHeads {
     }
   }
 
-  #keep(bytes: Buffer, text: string): ExchangeError | null {
-    const fault = faultOfPartialAnswer(text)
-    if (fault !== null) return new ExchangeError('BAD_ANSWER', fault)
-    if (bytes.length > MAX_HEAD_BYTES) {
-      const detail = `the answer's head is larger than ${MAX_HEAD_BYTES} bytes`
+  #keep(bytes: Buffer, text: string, { headBytes }: AnswerLimits): ExchangeError | null {
+    const fault = errorOfPartialAnswer(text)
+    if (fault !== null) return fault
+    if (bytes.length > headBytes) {
+      const detail = `the answer's head is larger than ${headBytes} bytes (limits.head of the backend)`
       return new ExchangeError('ANSWER_TOO_LARGE', detail)
     }
     this.#partial = Buffer.from(bytes)

@@ -18,6 +18,8 @@ import { compileTarget, type Target } from './target.ts'
 /** Rest after a failed connect: 1 s, doubling with each further failure. */
 const FIRST_REST_TENTHS = 10
 const LONGEST_REST_TENTHS = 300
+/** An answer that is refused for its form is not held against a server that has brought a whole one within this time. */
+const WELL_MS = 30_000
 
 export interface EndpointContext {
   readonly deadlines: Deadlines
@@ -57,6 +59,10 @@ export class Endpoint {
   retired = false
   readonly #tls: string
   readonly #idle: ServerConnection[] = []
+  /** An answer of it was whole, since an answer was last refused for its form. */
+  #wasWell = false
+  /** When it was known to be well at last, as of the last such refusal. */
+  #wellAt: number | null = null
   readonly #now: () => number
   readonly #raiseAlarm: (server: Slot) => void
 
@@ -192,6 +198,7 @@ export class Endpoint {
 
   /** Its answer was whole: only this ends a row of failures, for a head is easily sent before a body is cut. */
   completed(status: number): void {
+    this.#wasWell = true
     const { shared, at } = this.slot
     if (shared[at + SHARED.failed] !== 0) Atomics.store(shared, at + SHARED.failed, 0)
     if (status < 500 && shared[at + SHARED.errors] !== 0)
@@ -212,6 +219,20 @@ export class Endpoint {
     if (this.isTimed && status === 504) recordLatency(this.slot, tookMs * 1000, this.#now())
     if (this.breaker !== null)
       countMeasures(this.breaker.measures, this.breaker.slot, status, tookMs)
+  }
+
+  /**
+   * An answer of it was refused for its form. While others of it are well that is the answer's fault, and no failure of the
+   * server: who asks for one odd path again and again must not have it ejected. One that brings HTTP is taken to be well at
+   * first.
+   */
+  malformed(isHttp: boolean, tookMs: number, wasAnswered: boolean): void {
+    const now = this.#now()
+    if (this.#wasWell || (isHttp && this.#wellAt === null)) this.#wellAt = now
+    this.#wasWell = false
+    if (this.#wellAt === null || now - this.#wellAt >= WELL_MS)
+      this.failed(502, tookMs, wasAnswered)
+    else if (!wasAnswered) count(this.slot, COUNT.answered, 1)
   }
 
   /** It had not answered after so long, when another server had. */

@@ -208,12 +208,12 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
   }
 
   #readHeads(data: Buffer): void {
+    const toHead = this.#writer.request?.toHead === true
     for (let bytes = data; this.#phase === HEAD && bytes.length > 0;) {
-      const found = this.#heads.read(bytes, this.#writer.request?.toHead === true)
+      const found = this.#heads.read(bytes, toHead, this.endpoint.limits)
       if (found === null) return
       if (found instanceof ExchangeError) {
-        this.#fail(found)
-        return
+        return this.#fail(found)
       }
       const { head, rest } = found
       if (head.status === 101 || head.status >= 200) {
@@ -247,7 +247,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     if (sink === null || body === null) return
     const piece = body.read(bytes)
     if (piece instanceof ExchangeError) {
-      this.#fail(head === null ? new ExchangeError('ANSWER_CUT', piece.message) : piece)
+      this.#fail(piece)
       return
     }
     const { data, ended, extra } = piece

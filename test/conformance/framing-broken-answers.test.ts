@@ -44,8 +44,7 @@ const MALFORMED: readonly (readonly [name: string, bytes: string])[] = [
   ['a status of four digits', 'HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello'],
   ['a status of letters', 'HTTP/1.1 abc OK\r\nContent-Length: 5\r\n\r\nhello'],
   ['a status under 100', 'HTTP/1.1 099 OK\r\nContent-Length: 5\r\n\r\nhello'],
-  ['a status over 599', 'HTTP/1.1 600 OK\r\nContent-Length: 5\r\n\r\nhello'],
-  ['the status 999', 'HTTP/1.1 999 OK\r\nContent-Length: 5\r\n\r\nhello'],
+  ['a status under 100 of three digits', 'HTTP/1.1 000 OK\r\nContent-Length: 5\r\n\r\nhello'],
   ['HTTP/2.0', 'HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
   [
     'a 1xx of HTTP/1.0',

@@ -42,7 +42,7 @@ export function backendOf(
       requestMs: 0,
       tunnelMs: 0,
     },
-    limits: { connections: 0, idle: 1, idleMs: 1 },
+    limits: { connections: 0, idle: 1, idleMs: 1, headBytes: 32_768, fields: 100 },
     tls: { verify: true, ca: null, serverName: null },
     health: null,
     ejection: defaultEjection,

@@ -7,6 +7,7 @@ function read(status: string, ...lines: readonly string[]): AnswerHead {
   const head = parseAnswerHead(
     [`HTTP/1.1 ${status}`, ...lines, 'Content-Length: 0', ''].join('\r\n'),
     false,
+    100,
   )
   assert.ok(head instanceof AnswerHead)
   return head

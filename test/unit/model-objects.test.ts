@@ -147,7 +147,7 @@ test('fills every default of a backend', () => {
       requestMs: 0,
       tunnelMs: 3_600_000,
     },
-    limits: { connections: 0, idle: 256, idleMs: 60_000 },
+    limits: { connections: 0, idle: 256, idleMs: 60_000, headBytes: 32_768, fields: 100 },
     tls: { verify: true, ca: null, serverName: null },
     health: null,
     ejection: {
@@ -216,7 +216,13 @@ test('takes what a backend says over the defaults', (t) => {
 
   assert.equal(backend.balance, 'least-connections')
   assert.equal(backend.timeouts.connectMs, 250)
-  assert.deepEqual(backend.limits, { connections: 10, idle: 0, idleMs: 4000 })
+  assert.deepEqual(backend.limits, {
+    connections: 10,
+    idle: 0,
+    idleMs: 4000,
+    headBytes: 32_768,
+    fields: 100,
+  })
   assert.deepEqual(backend.tls, { verify: false, ca: cert, serverName: 'vote.example' })
   assert.deepEqual(backend.servers, [])
 })
