@@ -15,6 +15,7 @@ import { parseWholeBackend } from './backend.ts'
 import { noteDeclared } from './entry.ts'
 import type { Entry, Files } from './entry.ts'
 import { isEqual } from './equal.ts'
+import { joinServers, type Inside } from './join-servers.ts'
 import type { FindLoop } from './loop.ts'
 import type { MergedObject } from './merge.ts'
 import { splitParts } from './part-id.ts'
@@ -33,6 +34,13 @@ interface Pool {
   standing: Standing
 }
 
+export interface SettleWorld {
+  readonly verdicts: Verdicts
+  readonly findLoop: FindLoop
+  /** Of a source's precedence: lower goes before. */
+  readonly rankOf: (source: string) => number
+}
+
 /** Backends that stand otherwise than before. */
 export interface Moved {
   /** All of these. */
@@ -46,7 +54,7 @@ export interface AdmittedBackends {
   note(kind: 'backend' | 'server', object: MergedObject, files: Files): void
   remove(kind: 'backend' | 'server', id: string): void
   /** Looks at what has changed, or at all. */
-  settle(verdicts: Verdicts, findLoop: FindLoop, isAll: boolean): Moved
+  settle(world: SettleWorld, isAll: boolean): Moved
   standing(id: string): Standing
   /** Something is written under the id, good or not. */
   isWritten(id: string): boolean
@@ -67,6 +75,8 @@ export function admitBackends(): AdmittedBackends {
   const withdrawn = new Set<string>()
   /** Backends that are another source's now: what named the former one does not mean these. */
   const handedOver = new Set<string>()
+  /** Backends that are written, or written no more: with servers of their own they may have been there before, under a name. */
+  const written = new Set<string>()
 
   function open(id: string): Pool {
     const pool: Pool = pools.get(id) ?? {
@@ -80,7 +90,8 @@ export function admitBackends(): AdmittedBackends {
     return pool
   }
 
-  function settlePool(id: string, pool: Pool, verdicts: Verdicts, findLoop: FindLoop): void {
+  function settlePool(id: string, pool: Pool, world: SettleWorld): void {
+    const { verdicts, findLoop } = world
     const { entry } = pool
     if (entry !== null) {
       const against = (backend: Backend): Flaw | null => loopInside(backend, findLoop)
@@ -91,7 +102,9 @@ export function admitBackends(): AdmittedBackends {
     if (pool.kept !== null && loopInside(pool.kept, findLoop) !== null) pool.kept = null
     const isHere = isDeclared(pool)
     const part = entry === null ? (isHere ? byDefault(id) : pool.kept) : entry.live?.object
-    const whole = part === undefined || part === null ? null : compose(part, pool, verdicts)
+    const whole = part === undefined || part === null ? null : compose(part, pool, world)
+    // What its servers are to each other is told all the same.
+    if (whole === null) joinServers(nothingInside, pool.servers.values(), world.rankOf, verdicts)
     table.put(id, whole)
     pool.standing = whole === null ? 'missing' : isHere ? 'declared' : 'withdrawn'
     if (pool.standing === 'withdrawn') withdrawn.add(id)
@@ -99,25 +112,12 @@ export function admitBackends(): AdmittedBackends {
     if (!isHere && whole === null) pools.delete(id)
   }
 
-  function compose(part: Backend, pool: Pool, verdicts: Verdicts): Backend {
-    if (pool.servers.size === 0) return part
-    // A server under a name of its own is its writer's; one of that id inside the backend gives way.
-    const servers = part.servers.filter(({ id }) => !pool.servers.has(id))
-    const byUrl = new Map(servers.map(({ url, id }) => [url, id]))
-    for (const entry of pool.servers.values()) {
-      const server = entry.live?.object ?? null
-      if (server === null) continue
-      const holder = byUrl.get(server.url)
-      const twice =
-        holder === undefined
-          ? null
-          : `${JSON.stringify(server.url)} is already the server "${holder}"`
-      verdicts.object('server', entry, twice, false)
-      if (twice !== null) continue
-      byUrl.set(server.url, server.id)
-      servers.push(server)
-    }
-    const whole = { ...part, servers }
+  function compose(part: Backend, { entry, servers }: Pool, world: SettleWorld): Backend {
+    if (servers.size === 0) return part
+    const { rankOf, verdicts } = world
+    const rank = entry?.live == null ? Infinity : rankOf(entry.live.source)
+    const inside = { servers: part.servers, rank }
+    const whole = { ...part, servers: joinServers(inside, servers.values(), rankOf, verdicts) }
     const before = table.objects.get(part.id)
     return before !== undefined && isEqual(before, whole) ? before : whole
   }
@@ -127,7 +127,8 @@ export function admitBackends(): AdmittedBackends {
     note(kind, object, files) {
       if (kind === 'backend') {
         const pool = open(object.id)
-        if (pool.entry !== null && pool.entry.source !== object.source) handedOver.add(object.id)
+        if (pool.entry === null) written.add(object.id)
+        else if (pool.entry.source !== object.source) handedOver.add(object.id)
         pool.entry = noteDeclared(pool.entry, object, files, parseWholeBackend)
         pool.kept = null
         return
@@ -146,12 +147,14 @@ export function admitBackends(): AdmittedBackends {
       dirty.add(kind === 'backend' ? id : backend)
       if (kind === 'backend') {
         if (pool.servers.size === 0) pool.kept ??= pool.entry?.live?.object ?? null
+        written.add(id)
         pool.entry = null
       } else if (pool.servers.delete(server) && pool.servers.size === 0 && pool.entry === null) {
         pool.kept ??= byDefault(backend)
       }
     },
-    settle(verdicts, findLoop, isAll) {
+    settle(world, isAll) {
+      const { verdicts, findLoop } = world
       if (isAll) {
         for (const [id, pool] of pools) {
           dirty.add(id)
@@ -173,13 +176,14 @@ export function admitBackends(): AdmittedBackends {
       dirtyServers.clear()
       const over = new Set(handedOver)
       handedOver.clear()
-      const changed = new Set(over)
+      const changed = new Set([...over, ...written])
+      written.clear()
       for (const id of dirty) {
         const pool = pools.get(id)
         if (pool === undefined) continue
         const { standing } = pool
         try {
-          settlePool(id, pool, verdicts, findLoop)
+          settlePool(id, pool, world)
         } catch (error) {
           // The pool stays as it was.
           if (pool.entry !== null) verdicts.fault('backend', pool.entry, error)
@@ -210,6 +214,8 @@ export function admitBackends(): AdmittedBackends {
     },
   }
 }
+
+const nothingInside: Inside = { servers: [], rank: Infinity }
 
 function isDeclared(pool: Pool | undefined): boolean {
   return pool !== undefined && (pool.entry !== null || pool.servers.size > 0)

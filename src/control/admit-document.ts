@@ -27,8 +27,9 @@ export function admitDocument(filename: string, document: ReadableDocument): rea
   const shelves = shelve(document.objects)
   const elsewhere = shelve(asksElsewhere(document) ? backendsElsewhere(document) : [])
   const merge = createMerge([
-    { name: 'file', objects: (kind) => shelves[kind] },
-    { name: 'elsewhere', objects: (kind) => elsewhere[kind] },
+    // Servers under keys of their own stand in registries only.
+    { name: 'file', objects: (kind) => shelves[kind], hasServersOf: () => false },
+    { name: 'elsewhere', objects: (kind) => elsewhere[kind], hasServersOf: () => false },
   ])
   const { snapshot } = admission.admit({
     names: [...document.objects, ...elsewhere.backend.values()],

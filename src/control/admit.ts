@@ -129,7 +129,8 @@ export function createAdmission(world: AdmissionWorld): Admission {
       })
       const { objects: listeners } = listening.table
       const findLoop = createLoopCheck(listeners.values(), world.admin, world.localAddresses)
-      const moved = backends.settle(verdicts, findLoop, hasMoved)
+      const rankOf = touched.merge.precedence
+      const moved = backends.settle({ verdicts, findLoop, rankOf }, hasMoved)
       frontends.settle(verdicts, backends, moved, touched.merge.backendOf)
       // It leads to the sources' text, which is theirs again now.
       view = nowhere

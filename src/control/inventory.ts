@@ -46,6 +46,8 @@ export interface InventoryOptions {
 export interface Inventory {
   /** What is believed, by kind and id. A view: the next `take`, `due` or `confirm` changes it. */
   objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  /** Whether `server` objects of the backend are believed. */
+  hasServersOf(backend: string): boolean
   /** Applies what a source said; answers the names of what is different now, each once. */
   take(declaration: Declaration, now: number): readonly ObjectName[]
   /** What time alone has changed: a server that flapped may come back. */
@@ -293,6 +295,7 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
 
   return {
     objects: believed.of,
+    hasServersOf: (backend) => believed.serversOf(backend).size > 0,
     take(declaration, now) {
       const { objects, changes, listed } = declaration
       const different = createNames()

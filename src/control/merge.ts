@@ -5,15 +5,20 @@
  *
  *   backend  b of a later source lives on as `b@source`, so that frontends of that source, and those that say so, reach it
  *   server   joins the backend of that name in its own source; without one, the backend that the name means to all others
- *   frontend names a backend in the same way; `b@source` means that source's, whichever source it is written in
+ *            inside the backend may stand one of its id: then the earlier source's holds, see join-servers.ts
+ *   frontend names a backend in the same way; `b@source` means that source's, whichever source it is written in, also
+ *            one that only its servers declare there
  */
 import type { Problem } from '../model/problem.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
 import { joinParts, splitParts } from './part-id.ts'
+import { inlineServers } from './shelf.ts'
 
 export interface MergeSource {
   readonly name: string
   objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  /** Whether it has `server` objects of the backend. */
+  hasServersOf(backend: string): boolean
 }
 
 export interface MergedObject {
@@ -38,6 +43,10 @@ export interface Merge {
 /** `sources` in order of precedence. */
 export function createMerge(sources: readonly MergeSource[]): Merge {
   const conflicts = new Map<string, readonly Problem[]>()
+  /** By backend in the table: of servers that stand inside it and, in another source, under keys of their own. */
+  const inside = new Map<string, readonly Problem[]>()
+  /** Backends that a source has servers of, `b@source`. */
+  const implied = new Set<string>()
   /** Somebody wrote `b@source`: then a backend that comes or goes may move parts even without a conflict. */
   let areSourcesSpelled = false
 
@@ -55,8 +64,10 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     }
     const [base, at] = splitSource(name)
     const meant = at === null ? undefined : sources.find((one) => one.name === at)
-    if (!declares(meant, 'backend', base)) return name
-    return ownerOf('backend', base) === meant ? base : name
+    const owner = ownerOf('backend', base)
+    if (declares(meant, 'backend', base)) return owner === meant ? base : name
+    // Its servers alone declare it there, unless they join the backend of another source.
+    return owner === undefined && meant?.hasServersOf(base) === true ? base : name
   }
 
   function find(kind: ObjectKind, id: string): MergedObject | null {
@@ -97,9 +108,10 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     // What a source may have called it: its name, the name without the source, or the name with it.
     const spellings = [backend, base, ...(owner === undefined ? [] : [`${backend}@${owner.name}`])]
     return first(sources, (source) =>
-      first(spellings, (spelling) =>
-        backendOf(source, spelling) === backend ? of(source, joinParts(spelling, server)) : null,
-      ),
+      first(spellings, (spelling) => {
+        const found = of(source, joinParts(spelling, server))
+        return found !== null && backendOf(source, spelling) === backend ? found : null
+      }),
     )
   }
 
@@ -154,6 +166,57 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     }
   }
 
+  /** What `b@source` means may be another thing now: the backend, where parts are spelled with a source. */
+  function noteImplied(server: string, add: (kind: ObjectKind, id: string) => void): string[] {
+    const [backend] = splitParts(server)
+    let isDifferent = false
+    for (const { name, hasServersOf } of sources) {
+      const spelled = `${backend}@${name}`
+      const isImplied = hasServersOf(backend)
+      if (implied.has(spelled) === isImplied) continue
+      if (isImplied) implied.add(spelled)
+      else implied.delete(spelled)
+      isDifferent = true
+      add('backend', backend)
+      add('backend', spelled)
+    }
+    return isDifferent && areSourcesSpelled ? [backend] : []
+  }
+
+  function noteInside(backend: string): void {
+    const found = insideConflicts(backend)
+    if (found.length > 0) inside.set(backend, found)
+    else inside.delete(backend)
+  }
+
+  function insideConflicts(backend: string): readonly Problem[] {
+    const whole = find('backend', backend)
+    if (whole === null) return []
+    const isAlone = sources.every(
+      (source) => source.name === whole.source || source.objects('server').size === 0,
+    )
+    return isAlone
+      ? []
+      : inlineServers(whole.declared).flatMap((server) => {
+          const id = joinParts(backend, server)
+          const key = find('server', id)
+          if (key === null || key.source === whole.source) return []
+          const isKeyFirst = precedence(key.source) < precedence(whole.source)
+          const [loser, holder] = isKeyFirst ? [whole, key] : [key, whole]
+          const where = isKeyFirst ? '' : ` inside backend ${JSON.stringify(backend)}`
+          const message = `server "${id}" is ignored: source "${holder.source}" already declares it${where}; rename one of them`
+          const { key: at, line, column } = loser.declared
+          const position = line === undefined || column === undefined ? {} : { line, column }
+          return [
+            { kind: 'server' as const, id, message, source: loser.source, key: at, ...position },
+          ]
+        })
+  }
+
+  function precedence(source: string): number {
+    return sources.findIndex(({ name }) => name === source)
+  }
+
   /** Two servers of one name in two backends of one name are no conflict. */
   function splitsFromOwner(id: string, name: string, owner: string): boolean {
     const [backend] = splitParts(id)
@@ -175,6 +238,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
         noteConflicts(kind, id)
         if (kind === 'server') {
           addServer(id, add)
+          for (const backend of noteImplied(id, add)) moved.backend.add(backend)
           continue
         }
         found.push(name)
@@ -189,6 +253,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
       ] as const) {
         if (moved[kind].size > 0) addPartsOf(kind, part, moved[kind], add)
       }
+      for (const backend of backendsIn(found)) noteInside(backend)
       return found
     },
     find,
@@ -199,8 +264,8 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
             sources.find((one) => one.name === source),
             name,
           ),
-    precedence: (source) => sources.findIndex(({ name }) => name === source),
-    conflicts: () => [...conflicts.values()].flat(),
+    precedence,
+    conflicts: () => [...conflicts.values(), ...inside.values()].flat(),
   }
 
   function addPartsOf(
@@ -230,6 +295,15 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
       for (const { name } of sources) add('server', joinParts(`${whole}@${name}`, server))
     }
   }
+}
+
+function backendsIn(names: readonly ObjectName[]): ReadonlySet<string> {
+  const found = new Set<string>()
+  for (const { kind, id } of names) {
+    if (kind === 'backend') found.add(id)
+    else if (kind === 'server') found.add(splitParts(id)[0])
+  }
+  return found
 }
 
 function first<T, R>(items: readonly T[], look: (item: T) => R | null): R | null {

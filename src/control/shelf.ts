@@ -90,21 +90,26 @@ export function ownerOf(id: string): string {
   return splitParts(id)[0]
 }
 
+/** Of a backend, inside its own value: their ids, of whatever stands there. */
+export function inlineServers(backend: DeclaredObject): readonly string[] {
+  const servers = serversWithin(backend)
+  return typeof servers === 'object' && servers !== null ? Object.keys(servers) : []
+}
+
 /** Of a backend, inside its own value. */
 export function hasServers(backend: DeclaredObject): boolean {
-  const servers = inlineServers(backend)
-  return typeof servers === 'object' && servers !== null && Object.keys(servers).length > 0
+  return inlineServers(backend).length > 0
 }
 
 /** Of a backend whose value can be read: no servers inside. What is malformed says nothing about its servers. */
 export function hasNoServers(backend: DeclaredObject): boolean {
   const { value, fault } = backend
   if (fault !== undefined || typeof value !== 'object' || value === null) return false
-  const servers = inlineServers(backend)
+  const servers = serversWithin(backend)
   return servers === undefined || (typeof servers === 'object' && !hasServers(backend))
 }
 
-function inlineServers({ value }: DeclaredObject): unknown {
+function serversWithin({ value }: DeclaredObject): unknown {
   if (typeof value !== 'object' || value === null) return undefined
   return (value as { readonly servers?: unknown }).servers
 }

@@ -62,6 +62,7 @@ export interface Source {
   readonly name: string
   readonly required: boolean
   objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  hasServersOf(backend: string): boolean
   revision(): string
   /** What cannot be read in it. */
   problems(): readonly Problem[]
@@ -246,6 +247,7 @@ export function openSource(
     name: provider.name,
     required: options.required,
     objects: (kind) => inventory.objects(kind),
+    hasServersOf: inventory.hasServersOf,
     revision: () => revision,
     problems: () => [...trouble, ...problems, ...unsaved()],
     held,

@@ -45,6 +45,7 @@ export function toObjects(sections: Sections, key = 'sluice.yaml#/'): DeclaredOb
 export interface DeclaredSource {
   readonly name: string
   objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  hasServersOf(backend: string): boolean
   /** Replaces all; answers the names that were there or are. */
   replace(objects: readonly DeclaredObject[]): readonly ObjectName[]
 }
@@ -57,6 +58,7 @@ export function openSource(name: string): DeclaredSource {
   return {
     name,
     objects: of,
+    hasServersOf: (backend) => [...of('server').keys()].some((id) => id.startsWith(`${backend}/`)),
     replace(objects) {
       const before = [...maps.values()].flatMap((map) => [...map.values()])
       for (const map of maps.values()) map.clear()

@@ -196,3 +196,142 @@ function note(merge: Merge, table: Map<string, unknown>, kind: ObjectKind, id: s
   if (found === null) table.delete(name)
   else table.set(name, found.declared.key)
 }
+
+// ---- Parts
+
+for (const [title, value] of [
+  ['is garbage', 'ftp://10.0.0.9'],
+  ['comes from a later source', 'http://10.0.0.9:80'],
+] as const) {
+  test(`a server key that ${title} takes nothing from the server inside the backend`, () => {
+    const admission = openAdmission({}, ['file', 'etcd'])
+    admission.declare({ backends: { b: one } })
+
+    const admitted = admission.declare({ servers: { 'b/s1': value } }, 'r1', 'etcd')
+
+    assert.deepEqual(hosts(admitted, 'b'), ['10.0.0.1'])
+    assert.deepEqual(
+      admitted.problems.map(({ kind, id, source, message }) => [kind, id, source, message]),
+      [
+        [
+          'server',
+          'b/s1',
+          'etcd',
+          'server "b/s1" is ignored: source "file" already declares it inside backend "b"; rename one of them',
+        ],
+      ],
+    )
+    assert.deepEqual(admission.declare({}, 'r1', 'etcd').problems, [])
+  })
+}
+
+test('a server key that is garbage takes nothing from the server inside the backend of its own source', () => {
+  const admission = openAdmission({}, ['file', 'etcd'])
+
+  const admitted = admission.declare(
+    { backends: { b: one }, servers: { 'b/s1': 'ftp://10.0.0.9' } },
+    'r1',
+    'etcd',
+  )
+
+  assert.deepEqual(hosts(admitted, 'b'), ['10.0.0.1'])
+})
+
+test('a server key goes before the server inside the backend of a later source', () => {
+  const admission = openAdmission({}, ['file', 'etcd'])
+  admission.declare({ backends: { b: one } }, 'r1', 'etcd')
+
+  const admitted = admission.declare({ servers: { 'b/s1': 'http://10.0.0.9:80' } })
+
+  assert.deepEqual(hosts(admitted, 'b'), ['10.0.0.9'])
+})
+
+test('of two server keys with one url the one of the earlier source holds, whichever comes first', () => {
+  const url = 'http://10.0.0.9:80'
+  const heldBy = (order: readonly string[]): unknown => {
+    const admission = openAdmission({}, ['file', 'etcd'])
+    const written: Record<string, Sections> = {
+      file: { servers: { 'b/z': url } },
+      etcd: { servers: { 'b/a': url } },
+    }
+    for (const source of order) admission.declare(written[source] ?? {}, 'r1', source)
+    const { snapshot, setAside } = admission.declare({ frontends: {}, ...written['file'] })
+    return [snapshot.backends.get('b')?.servers.map(({ id }) => id), setAside.map(({ id }) => id)]
+  }
+
+  assert.deepEqual(heldBy(['file', 'etcd']), [['z'], ['b/a']])
+  assert.deepEqual(heldBy(['etcd', 'file']), [['z'], ['b/a']])
+})
+
+test('a name with its source means a backend that only its servers declare', () => {
+  const admission = openAdmission({}, ['file', 'redis'])
+  admission.declare({ frontends: { f: { route, backend: 'b@redis' } } })
+
+  const admitted = admission.declare({ servers: { 'b/s': 'http://10.0.0.7:80' } }, 'r1', 'redis')
+
+  assert.equal(admitted.snapshot.frontends.get('f')?.backend, 'b')
+})
+
+function tableOf({ snapshot, setAside, problems }: Admitted): unknown {
+  const lines = (items: Iterable<unknown>): string[] =>
+    Array.from(items, (item) => JSON.stringify(item)).sort()
+  return {
+    backends: lines(
+      Array.from(snapshot.backends.values(), ({ id, servers }) => [
+        id,
+        lines(servers.map((server) => [server.id, server.url])),
+      ]),
+    ),
+    frontends: lines(Array.from(snapshot.frontends.values(), (one) => [one.id, one.backend])),
+    setAside: lines(setAside.map(({ kind, id, source, message }) => [kind, id, source, message])),
+    problems: lines(problems.map(({ kind, id, source, message }) => [kind, id, source, message])),
+  }
+}
+
+const SOURCES = ['zero', 'one', 'two']
+const names = fc.constantFrom('a', 'b', 'a@zero', 'a@one', 'b@two', 'a@two')
+const url = fc.constantFrom('http://10.0.0.1:80', 'http://10.0.0.2:80', 'ftp://x', 7)
+const named = fc.record({ route: fc.constant(route), backend: names })
+const tables: fc.Arbitrary<Sections> = fc.record({
+  backends: fc.dictionary(
+    names,
+    fc.oneof(
+      fc.record({ servers: fc.dictionary(fc.constantFrom('x', 'y'), url, { maxKeys: 2 }) }),
+      fc.constant(3),
+    ),
+    { maxKeys: 2 },
+  ),
+  servers: fc.dictionary(
+    fc.tuple(names, fc.constantFrom('x', 'y')).map((parts) => parts.join('/')),
+    url,
+    { maxKeys: 3 },
+  ),
+  frontends: fc.dictionary(fc.constantFrom('f', 'g', 'h'), named, { maxKeys: 2 }),
+})
+
+test('what is in force does not depend on the order in which it was written', () => {
+  const all = fc.tuple(tables, tables, tables)
+  const steps = fc.array(fc.tuple(fc.nat(2), tables), { maxLength: 5 })
+  let compared = 0
+  const order = fc.shuffledSubarray([0, 1, 2], { minLength: 3 })
+  fc.assert(
+    fc.property(all, steps, order, (last, before, sequence) => {
+      const followed = openAdmission({}, SOURCES)
+      for (const [at, sections] of before) followed.declare(sections, 'r1', SOURCES[at])
+      // Empty in between: what was good before is kept where something is malformed, which order may change.
+      for (const name of SOURCES) followed.declare({}, 'r1', name)
+      for (const at of sequence) followed.declare(last[at] ?? {}, 'r1', SOURCES[at])
+      const fresh = openAdmission({}, SOURCES)
+      for (const at of [0, 1]) fresh.declare(last[at] ?? {}, 'r1', SOURCES[at])
+      const expected = fresh.declare(last[2], 'r1', SOURCES[2])
+
+      const found = followed.declare(last[0], 'r1', SOURCES[0])
+      // Last good versions are what was there before, which the order decides.
+      if ([...found.setAside, ...expected.setAside].some(({ serving }) => serving)) return
+      compared++
+      assert.deepEqual(tableOf(found), tableOf(expected))
+    }),
+    { numRuns: 1500 },
+  )
+  assert.ok(compared > 500, `only ${compared} were compared`)
+})
