@@ -8,6 +8,9 @@ import { routingHost } from '../http/authority.ts'
 import type { ForwardedFields } from '../http/request-head.ts'
 import { plainAddress, type Trust } from './trust.ts'
 
+/** Of a chain so many hops are looked at: a client can write any number of trusted addresses into it. */
+const MOST_HOPS = 100
+
 export interface ForwardedClient {
   readonly ip: string
   /** What the client spoke and asked for, where Forwarded says it; null and '' elsewhere. */
@@ -22,7 +25,7 @@ export function readClient(
 ): ForwardedClient {
   let client: ForwardedClient = { ip: peer, scheme: null, authority: '' }
   if (forwardedFor !== '') {
-    for (const hop of fromRight(forwardedFor, ',')) {
+    for (const hop of fromRight(forwardedFor, ',', MOST_HOPS)) {
       const ip = readHop(hop)
       if (ip === null) break
       client = { ip, scheme: null, authority: '' }
@@ -31,7 +34,7 @@ export function readClient(
     return client
   }
   if (forwarded === '') return client
-  for (const element of fromRight(forwarded, ',')) {
+  for (const element of fromRight(forwarded, ',', MOST_HOPS)) {
     const host = parameterOf(element, 'host')
     const scheme = readScheme(parameterOf(element, 'proto'))
     const authority = host !== '' && routingHost(host) !== null ? host : ''
@@ -42,10 +45,10 @@ export function readClient(
   return client
 }
 
-/** The addresses of Forwarded as X-Forwarded-For has them. */
+/** The addresses of Forwarded as X-Forwarded-For has them, those of the last hops where there are too many. */
 export function hopsOf(forwarded: string): string {
   if (forwarded === '') return ''
-  return fromRight(forwarded, ',')
+  return fromRight(forwarded, ',', MOST_HOPS)
     .map((element) => readHop(parameterOf(element, 'for')) ?? 'unknown')
     .reverse()
     .join(', ')
@@ -85,7 +88,7 @@ export function readHop(hop: string): string | null {
 }
 
 function parameterOf(element: string, name: string): string {
-  for (const pair of fromRight(element, ';')) {
+  for (const pair of fromRight(element, ';', MOST_HOPS)) {
     const equals = pair.indexOf('=')
     if (equals < 0 || pair.slice(0, equals).trim().toLowerCase() !== name) continue
     return unquoted(pair.slice(equals + 1).trim())
@@ -99,16 +102,17 @@ function unquoted(text: string): string {
   return text.slice(1, -1).replace(/\\(.)/g, '$1')
 }
 
-/** The parts between separators that stand in no quotes, the last one first: quotes are paired from the right. */
-function fromRight(text: string, separator: ',' | ';'): string[] {
-  if (!text.includes('"')) return text.split(separator).reverse()
+/** The last `most` parts between separators that stand in no quotes, the last one first: quotes are paired from the right. */
+function fromRight(text: string, separator: ',' | ';', most: number): string[] {
   const parts: string[] = []
   let end = text.length
   let isQuoted = false
-  for (let at = text.length - 1; at >= 0; at--) {
-    if (text[at] === '"' && !isEscaped(text, at)) isQuoted = !isQuoted
-    else if (!isQuoted && text[at] === separator) {
+  for (let at = end - 1; at >= 0; at--) {
+    const character = text[at]
+    if (character === '"' && !isEscaped(text, at)) isQuoted = !isQuoted
+    else if (!isQuoted && character === separator) {
       parts.push(text.slice(at + 1, end))
+      if (parts.length === most) return parts
       end = at
     }
   }

@@ -1,24 +1,32 @@
 /**
- * Conditions that no request can meet: a route that holds for nothing is a mistake of whoever wrote it, and is told as one. What is
- * found here is certain; that expressions exclude each other is not looked for.
+ * Conditions that no request can meet: a route that holds for nothing is a mistake, and is told as one. What is found here is
+ * certain; that expressions exclude each other is not looked for, and what takes too long to find is left.
  */
 import { contains, type Network, parseNetwork } from '../model/ip.ts'
 import { type Literal, toAlternatives } from './alternatives.ts'
 import type { Expression, Matcher, Subject, TextMatcher } from './expression.ts'
 import { matchesText } from './expression.ts'
 
+/** What may be compared for one route, which may come from a registry. An expression takes up to 4,096 steps for a character. */
+interface Budget {
+  comparisons: number
+  expressions: number
+}
+const LONGEST_FOR_EXPRESSION = 256
+
 /** Why no request can meet the expression, in words; null: one may. */
 export function whyNever(expression: Expression): string | null {
+  const budget = { comparisons: 10_000, expressions: 32 }
   let first: string | null = null
   for (const literals of toAlternatives(expression)) {
-    const why = whyNeverAll(literals)
+    const why = whyNeverAll(literals, budget)
     if (why === null) return null
     first ??= why
   }
   return first
 }
 
-function whyNeverAll(literals: readonly Literal[]): string | null {
+function whyNeverAll(literals: readonly Literal[], budget: Budget): string | null {
   const asked = new Map<string, Literal[]>()
   for (const literal of literals) {
     const why = literal.negated ? null : whyNeverOne(literal)
@@ -30,7 +38,8 @@ function whyNeverAll(literals: readonly Literal[]): string | null {
     else known.push(literal)
   }
   for (const same of asked.values()) {
-    if (same.length > 1 && excludeEachOther(same)) return `no ${wordsOf(same)} meets all conditions`
+    if (same.length > 1 && excludeEachOther(same, budget))
+      return `no ${wordsOf(same)} meets all conditions`
   }
   return null
 }
@@ -68,7 +77,7 @@ function neverAField({ kind, text }: Matcher): string | null {
 
 // Conditions on one subject.
 
-function excludeEachOther(literals: readonly Literal[]): boolean {
+function excludeEachOther(literals: readonly Literal[], budget: Budget): boolean {
   const positive = literals.filter(({ negated }) => !negated).map(({ term }) => term.values)
   const negated = literals.filter((one) => one.negated).flatMap(({ term }) => term.values)
   const [first] = literals
@@ -76,46 +85,52 @@ function excludeEachOther(literals: readonly Literal[]): boolean {
     // Of several lines or parameters of one name, each may meet another condition.
     case 'header':
     case 'query':
-      return positive.some((values) => values.every((value) => isCovered(value, negated)))
+      return positive.some((values) => values.every((value) => isCovered(value, negated, budget)))
     case 'clientIp':
-      return excludeNetworks(positive.map(toNetworks), toNetworks(negated))
+      return excludeNetworks(positive.map(toNetworks), toNetworks(negated), budget)
     default:
       return positive.some((values, at) =>
         values.every(
           (value) =>
-            isCovered(value, negated) ||
-            positive.some((others, other) => other !== at && misses(value, others)),
+            isCovered(value, negated, budget) ||
+            positive.some((others, other) => other !== at && misses(value, others, budget)),
         ),
       )
   }
 }
 
 /** All that meets the value meets one of these, too. */
-function isCovered(value: Matcher, by: readonly Matcher[]): boolean {
+function isCovered(value: Matcher, by: readonly Matcher[], budget: Budget): boolean {
   return by.some(
     (other) =>
       other.kind === 'present' ||
       (other.kind === value.kind && other.text === value.text) ||
-      (isText(other) && meets(value, other)),
+      (isText(other) && meets(value, other, budget) === true),
   )
 }
 
 /** Nothing that meets the value meets any of the others. */
-function misses(value: Matcher, others: readonly Matcher[]): boolean {
-  return others.every((other) => isText(other) && isText(value) && areApart(value, other))
+function misses(value: Matcher, others: readonly Matcher[], budget: Budget): boolean {
+  return others.every((other) => isText(other) && isText(value) && areApart(value, other, budget))
 }
 
-function areApart(one: TextMatcher, other: TextMatcher): boolean {
-  if (one.kind === 'literal') return !matchesText(other, one.text)
-  if (other.kind === 'literal') return !matchesText(one, other.text)
-  if (one.kind !== 'prefix' || other.kind !== 'prefix') return false
-  return !meets(one, other) && !meets(other, one)
+function areApart(one: TextMatcher, other: TextMatcher, budget: Budget): boolean {
+  if (one.kind === 'literal') return meets(one, other, budget) === false
+  if (other.kind === 'literal') return meets(other, one, budget) === false
+  return meets(one, other, budget) === false && meets(other, one, budget) === false
 }
 
-/** Whatever is at or below a prefix meets another prefix when the prefix itself does. */
-function meets(value: Matcher, other: TextMatcher): boolean {
-  if (value.kind === 'literal') return matchesText(other, value.text)
-  return value.kind === 'prefix' && other.kind === 'prefix' && matchesText(other, value.text)
+/**
+ * Whether what meets the value meets the other, where one answer holds for all of it: a literal is one text, and what is at or below
+ * a prefix meets another prefix when the prefix itself does. Null: that is not known.
+ */
+function meets(value: Matcher, other: TextMatcher, budget: Budget): boolean | null {
+  const isKnown = value.kind === 'literal' || (value.kind === 'prefix' && other.kind === 'prefix')
+  if (!isKnown || --budget.comparisons < 0) return null
+  if (other.kind === 'regexp') {
+    if (value.text.length > LONGEST_FOR_EXPRESSION || --budget.expressions < 0) return null
+  }
+  return matchesText(other, value.text)
 }
 
 function isText(matcher: Matcher): matcher is TextMatcher {
@@ -129,16 +144,21 @@ function toNetworks(values: readonly Matcher[]): readonly Network[] {
 function excludeNetworks(
   positive: readonly (readonly Network[])[],
   negated: readonly Network[],
+  budget: Budget,
 ): boolean {
+  const blocks = positive.flat().length + negated.length
   return positive.some((networks, at) =>
     networks.every(
       (network) =>
-        negated.some((other) => other.prefix <= network.prefix && contains(other, network.start)) ||
-        positive.some(
-          (others, other) =>
-            other !== at &&
-            others.every((one) => !contains(one, network.start) && !contains(network, one.start)),
-        ),
+        (budget.comparisons -= blocks) > 0 &&
+        (negated.some(
+          (other) => other.prefix <= network.prefix && contains(other, network.start),
+        ) ||
+          positive.some(
+            (others, other) =>
+              other !== at &&
+              others.every((one) => !contains(one, network.start) && !contains(network, one.start)),
+          )),
     ),
   )
 }

@@ -119,6 +119,12 @@ class RouteParser {
   #subjectName(called: RouteFunction): string {
     const argument = this.#string(called)
     if (called.subject !== 'header') return argument.text
+    if (argument.text.startsWith(':')) {
+      throw new ScanError(
+        `${describeToken(argument)} is no header; use Host, Method, Path, Query or Listener`,
+        argument.position,
+      )
+    }
     if (!isToken(argument.text)) {
       throw new ScanError(
         `found ${describeToken(argument)}, expected the name of a header`,

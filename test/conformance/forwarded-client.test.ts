@@ -158,6 +158,17 @@ test('a port that a trusted peer writes for the client does not make it another 
   assert.equal(await ask('[::ffff:203.0.113.9]:51125'), 429)
 })
 
+test('a chain of any length costs no more than its last hops', async (t) => {
+  const origin = await startOrigin(t)
+  const gateway = await behindProxies(t, origin)
+  const trusted = Array.from({ length: 200 }, () => '10.0.0.1').join(',')
+
+  await assertClient(t, gateway, '10.0.0.1', `X-Forwarded-For: 203.0.113.9,${trusted}`)
+  await assertClient(t, gateway, '127.0.0.1', `Forwarded: for=203.0.113.9${',x'.repeat(9_000)}`)
+  const seen = value(origin.requests.at(-1) ?? { fields: [] }, 'x-forwarded-for') ?? ''
+  assert.equal(seen.split(', ').length, 101)
+})
+
 test('an id that a trusted peer sends twice is the first one', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await behindProxies(t, origin)

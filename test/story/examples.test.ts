@@ -64,6 +64,15 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.equal(value(answer, 'x-powered-by'), null)
   },
 
+  async 'examples/paths.yaml'(site) {
+    assert.equal(from(await site.get('vote.localhost', '/packages/@team%2Fname//x%E9')), '5002')
+    assert.equal(from(await site.get('vote.localhost', '//packages/x')), '5002')
+    assert.equal(from(await site.get('vote.localhost', '/caf%E9')), '5001')
+    assert.equal((await site.get('vote.localhost', '/a//b')).status, 400)
+    assert.equal((await site.get('vote.localhost', '/packages/../a')).status, 400)
+    assert.equal((await site.get('vote.localhost', '/packages%2fx')).status, 400)
+  },
+
   async 'examples/least-connections.yaml'(site) {
     const names = await Promise.all(
       Array.from({ length: TOGETHER }, async () => {

@@ -74,6 +74,23 @@ for (const route of HOLDS) {
   })
 }
 
+test('a hostile route does not keep admission busy', () => {
+  const values = (count: number, make: (at: number) => string): string =>
+    Array.from({ length: count }, (_, at) => make(at)).join(', ')
+  const hosts = Array.from({ length: 60 }, (_, at) => `Host("h${at}")`).join(' || ')
+  const expressions = Array.from({ length: 60 }, () => 'MethodRegexp("^(x{1,99}y?){1,9}$")').join(
+    ' && ',
+  )
+  const route = `(${hosts}) && Method(${values(200, (at) => `"${'x'.repeat(9)}${at}"`)}) && ${expressions}`
+  const blocks = `ClientIP(${values(180, (at) => `"10.0.${at}.0/24"`)}) && ClientIP(${values(180, (at) => `"10.1.${at}.0/24"`)})`
+  const beganAt = process.cpuUsage()
+
+  for (const text of [route, blocks]) assert.equal(never(text), null)
+
+  const { user, system } = process.cpuUsage(beganAt)
+  assert.ok(user + system < 1_500_000, `${user + system} us`)
+})
+
 test('a frontend or a scope that can never hold is a problem that says why', () => {
   const frontend = parseWholeFrontend('f', {
     route: 'Host("a.test") && Host("b.test")',

@@ -98,6 +98,7 @@ const refusals: readonly [text: string, position: number, message: RegExp][] = [
   ['Header("a")', 10, /found "\)", expected "," as in Header\("name", "value"\)/],
   ['Header("a", "b", "c")', 15, /found ",", expected "\)"/],
   ['Header("a b", "c")', 7, /found the string "a b", expected the name of a header/],
+  ['Header(":authority", "c")', 7, /the string ":authority" is no header; use Host, Method, Path/],
   ['Query("a", "b", "c")', 14, /found ",", expected "\)"/],
   ['Path("a")', 5, /the path "a" must begin with "\/"/],
   ['Path("/a?b=c")', 5, /holds a query; use Query/],
