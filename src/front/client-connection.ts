@@ -89,8 +89,11 @@ export class ClientConnection extends Wire implements ClientSide {
   readHeads(): void {
     if (this.#looping) return
     this.#looping = true
-    while (this.#phase === HEAD && !this.blocked && this.#readHead());
-    this.#looping = false
+    try {
+      while (this.#phase === HEAD && !this.blocked && this.#readHead());
+    } finally {
+      this.#looping = false
+    }
     if (this.#phase !== HEAD || !this.blocked) return
     this.socket.pause()
     this.setDeadline(this.#front.writeMs())
@@ -326,6 +329,14 @@ export class ClientConnection extends Wire implements ClientSide {
     this.reset()
   }
 
+  fault(error: unknown): void {
+    const exchange = this.#exchange
+    // Answered where it can be, and then closed: what was read and not used yet cannot be trusted.
+    if (exchange !== null) exchange.head.keepAlive = false
+    this.#front.handler.fault(error, exchange)
+    if (this.#exchange === exchange) this.abort()
+  }
+
   protected peerEnded(): void {
     if (this.#exchange !== null) this.#leave('the client closed its connection')
     else this.socket.end()
@@ -380,7 +391,10 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 }
 
-/** For the request that came ahead of its turn. */
 function readOn(connection: ClientConnection): void {
-  connection.readHeads()
+  try {
+    connection.readHeads()
+  } catch (error) {
+    connection.caught(error)
+  }
 }

@@ -34,6 +34,8 @@ export interface FrontHandler {
   begin(exchange: Exchange): void
   /** A head that was refused, and already answered. */
   refused(exchange: Exchange): void
+  /** A fault of ours on the way of this exchange, or on a connection that is in none. Never throws. */
+  fault(error: unknown, exchange: Exchange | null): void
 }
 
 export interface FrontContext {
@@ -248,6 +250,15 @@ export class Front {
   }
 
   #accept(socket: Socket, reads: Reads | null): void {
+    try {
+      this.#admit(socket, reads)
+    } catch (error) {
+      socket.destroy()
+      this.handler.fault(error, null)
+    }
+  }
+
+  #admit(socket: Socket, reads: Reads | null): void {
     const peer = plainAddress(socket.remoteAddress ?? '')
     const { connections, connectionsPerClient } = this.listener.limits
     const ofPeer = (this.#perClient.get(peer) ?? 0) + 1
@@ -260,9 +271,10 @@ export class Front {
       turnAway(socket)
       return
     }
+    const connection = new ClientConnection(socket, reads, this)
     this.#perClient.set(peer, ofPeer)
     this.#count(1)
-    this.#connections.add(new ClientConnection(socket, reads, this))
+    this.#connections.add(connection)
   }
 
   #count(step: 1 | -1): void {

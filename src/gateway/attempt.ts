@@ -1,4 +1,9 @@
-/** One try of an exchange at one server: it ends with an answer, or as a failure that tells against the server. */
+/**
+ * One try of an exchange at one server: it ends with an answer, or as a failure that tells against the server.
+ *
+ * What the exchange's side throws when the connection tells it something is the exchange's fault and ends there: the connection
+ * never sees it, and may be another exchange's by then.
+ */
 import type { AnswerHead } from '../http/answer-head.ts'
 import { readClock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
@@ -26,6 +31,8 @@ export interface AttemptOwner {
   attemptEnded(attempt: Attempt, trailers: string): void
   attemptUpgraded(attempt: Attempt, head: AnswerHead, end: TunnelEnd, early: Buffer | null): void
   attemptFailed(attempt: Attempt, error: ExchangeError): void
+  /** Something threw while its connection told of it. */
+  fault(error: unknown): void
 }
 
 export class Attempt implements AnswerSink, Expiring {
@@ -61,7 +68,6 @@ export class Attempt implements AnswerSink, Expiring {
   }
 
   send(connection: ServerConnection, request: Outgoing, timeouts: Timeouts): void {
-    this.connection = connection
     if (timeouts.tryMs > 0) {
       this.#tryMs = timeouts.tryMs
       this.deadlineAt = this.#startedAt + timeouts.tryMs
@@ -73,25 +79,43 @@ export class Attempt implements AnswerSink, Expiring {
   // As its connection tells.
 
   resumeBody(): void {
-    this.#owner.attemptTakesBody(this)
+    try {
+      this.#owner.attemptTakesBody(this)
+    } catch (error) {
+      this.fault(error)
+    }
   }
 
   interim(head: AnswerHead): void {
-    this.#owner.attemptInterim(this, head)
+    try {
+      this.#owner.attemptInterim(this, head)
+    } catch (error) {
+      this.fault(error)
+    }
   }
 
   answerHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {
-    const headMs = this.#elapsedMs()
-    this.#stopClock()
-    this.#status = head.status
-    this.endpoint.answered(head.status, headMs)
-    // Given back first: the client may have its next request at hand.
-    if (ended) this.#complete()
-    return this.#owner.attemptAnswered(this, head, data, ended, headMs)
+    try {
+      const headMs = this.#elapsedMs()
+      this.#stopClock()
+      this.#status = head.status
+      this.endpoint.answered(head.status, headMs)
+      // Given back first: the client may have its next request at hand.
+      if (ended) this.#complete()
+      return this.#owner.attemptAnswered(this, head, data, ended, headMs)
+    } catch (error) {
+      this.fault(error)
+      return true
+    }
   }
 
   answerData(chunk: Buffer | string): boolean {
-    return this.#exchange.client.sendData(chunk)
+    try {
+      return this.#exchange.client.sendData(chunk)
+    } catch (error) {
+      this.fault(error)
+      return true
+    }
   }
 
   get holdsData(): boolean {
@@ -99,27 +123,43 @@ export class Attempt implements AnswerSink, Expiring {
   }
 
   answerEnd(trailers: string): void {
-    this.#complete()
-    this.#owner.attemptEnded(this, trailers)
+    try {
+      this.#complete()
+      this.#owner.attemptEnded(this, trailers)
+    } catch (error) {
+      this.fault(error)
+    }
   }
 
   upgraded(head: AnswerHead, end: TunnelEnd, early: Buffer | null): void {
-    this.#stopClock()
-    this.endpoint.answered(head.status, this.#elapsedMs())
-    this.endpoint.completed(head.status)
-    this.#owner.attemptUpgraded(this, head, end, early)
+    try {
+      this.#stopClock()
+      this.endpoint.answered(head.status, this.#elapsedMs())
+      this.endpoint.completed(head.status)
+      this.#owner.attemptUpgraded(this, head, end, early)
+    } catch (error) {
+      this.fault(error)
+    }
   }
 
   failed(error: ExchangeError): void {
-    this.#stopClock()
-    this.release()
-    this.isStale = error.reason === 'SERVER_CLOSED' && this.connection?.reused === true
-    const wasAnswered = this.#status !== 0
-    if (isFaultOfForm(error.reason))
-      this.endpoint.malformed(!(error instanceof NotHttp), this.#elapsedMs(), wasAnswered)
-    else if (error.kind.blame === 'server' && !this.isStale)
-      this.endpoint.failed(error.kind.status, this.#elapsedMs(), wasAnswered)
-    this.#owner.attemptFailed(this, error)
+    try {
+      this.#stopClock()
+      this.release()
+      this.isStale = error.reason === 'SERVER_CLOSED' && this.connection?.reused === true
+      const wasAnswered = this.#status !== 0
+      if (isFaultOfForm(error.reason))
+        this.endpoint.malformed(!(error instanceof NotHttp), this.#elapsedMs(), wasAnswered)
+      else if (error.kind.blame === 'server' && !this.isStale)
+        this.endpoint.failed(error.kind.status, this.#elapsedMs(), wasAnswered)
+      this.#owner.attemptFailed(this, error)
+    } catch (fault) {
+      this.fault(fault)
+    }
+  }
+
+  fault(error: unknown): void {
+    this.#owner.fault(error)
   }
 
   /** Its time is over, unless the client owes of its body what the server would take, or has brought it only lately. */
@@ -150,9 +190,12 @@ export class Attempt implements AnswerSink, Expiring {
 
   /** Nobody wants its answer: nothing against the server. */
   abandon(): void {
-    this.#stopClock()
-    this.connection?.abandon()
-    this.release()
+    try {
+      this.#stopClock()
+      this.connection?.abandon()
+    } finally {
+      this.release()
+    }
   }
 
   /** Another attempt was faster. That is no failure, but it tells how slow the server is. */
@@ -182,8 +225,8 @@ export class Attempt implements AnswerSink, Expiring {
   #complete(): void {
     // It is idle by now, or gone: not ours to abandon any more.
     this.connection = null
-    this.endpoint.completed(this.#status)
     this.release()
+    this.endpoint.completed(this.#status)
   }
 
   #stopClock(): void {

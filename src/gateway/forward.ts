@@ -8,13 +8,17 @@
  * A request is sent again only while nothing of an answer has been passed on and all of its body that has flowed is kept.
  * Without a predicate of the route's own: whatever its method when it was never processed (no connection), and only if it is
  * idempotent when a server may have begun to (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
+ *
+ * Whatever throws on this way comes to `fault`, which ends this exchange and no other: the callers are the gateway (begin), the
+ * attempt (what a connection to a server tells), the way (middlewares that wait), the deadlines, and the timers here.
  */
 import type { AnswerHead } from '../http/answer-head.ts'
-import { answerOfError, type OwnAnswer } from '../http/answer.ts'
+import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
 import { clock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange, ExchangeOwner } from '../http/exchange.ts'
+import { allOf } from '../http/faults.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import { isIdempotent, type RetryPolicy } from '../policy/retry.ts'
 import { COUNT } from '../scoreboard/layout.ts'
@@ -26,45 +30,34 @@ import { outgoingRequest } from './outgoing.ts'
 import { Replay } from './replay.ts'
 import type { Route } from './route.ts'
 import { countBegin, countEnd, endingOf, type Ending } from './tally.ts'
+import { Tries } from './tries.ts'
 import { Way, type WayOwner } from './way.ts'
 
-const NONE: readonly Endpoint[] = []
+/** What the gateway is told. */
+export interface ForwardContext {
+  readonly onEnded: (exchange: Exchange, ending: Ending, durationMs: number) => void
+  readonly onFault: (error: unknown) => void
+}
 
-export type OnEnded = (exchange: Exchange, ending: Ending, durationMs: number) => void
-
-export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring {
+export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOwner, Expiring {
   /** Of the whole request. */
   deadlineAt: number = Infinity
   deadlineIndex = -1
-  readonly #exchange: Exchange
   readonly #route: Route
-  readonly #onEnded: OnEnded
+  readonly #context: ForwardContext
   /** Where it goes: the route's, or where a middleware sent it. */
   #pool: Pool | null
   #retry: RetryPolicy | null = null
-  #attempt: Attempt | null = null
-  /** A second one beside it, until either answers. */
-  #hedge: Attempt | null = null
-  #endpoint: Endpoint | null = null
-  #tried: readonly Endpoint[] = NONE
-  /** Sent to servers, in all. */
-  #attempts = 0
-  /** Sent again because an idle connection was gone: no failure of a server, and not of the budget. */
-  #resent = 0
-  #bodyFlows = false
-  #replay: Replay | null = null
-  #said100 = false
-  #saidInterim = false
   /** Of the back-off, or of the hedge. */
   #timer: NodeJS.Timeout | null = null
   /** Null for routes without middlewares that look at requests. */
   #way: Way | null = null
   #isOver = false
 
-  constructor(exchange: Exchange, route: Route, onEnded: OnEnded) {
-    this.#exchange = exchange
+  constructor(exchange: Exchange, route: Route, context: ForwardContext) {
+    super(exchange)
     this.#route = route
-    this.#onEnded = onEnded
+    this.#context = context
     this.#pool = route.pool
     exchange.owner = this
     countBegin(route.slot)
@@ -74,21 +67,27 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     const { onRequest: chain, pool } = this.#route
     const requestMs = pool === null ? 0 : this.#route.timeoutsOf(pool).requestMs
     if (pool !== null && requestMs > 0) {
-      this.deadlineAt = this.#exchange.startedAt + requestMs
+      this.deadlineAt = this.exchange.startedAt + requestMs
       pool.deadlines.add(this)
     }
     if (chain === null) return this.forward(null, false)
-    this.#way = new Way(chain, this.#exchange, this)
+    this.#way = new Way(chain, this.exchange, this)
     this.#way.goIn()
   }
 
   answer(own: OwnAnswer): void {
-    this.#exchange.client.sendOwn(own)
+    this.exchange.client.sendOwn(own)
     this.#end()
   }
 
   headOf(own: OwnAnswer): AnswerHead {
-    return this.#route.headOf(own, this.#exchange, this.#way)
+    try {
+      return this.#route.headOf(own, this.exchange, this.#way)
+    } catch (error) {
+      // It may be what the answer is about.
+      this.#context.onFault(error)
+      return headOfOwnAnswer(own)
+    }
   }
 
   // The attempts.
@@ -102,10 +101,10 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     pool.purse.note()
     const policy = this.#route.retry ?? pool.retry
     this.#retry = policy
-    const { isWhole, head } = this.#exchange
+    const { isWhole, head } = this.exchange
     if (!isWhole && policy.attempts > 1 && head.length <= policy.bufferBytes)
-      this.#replay = new Replay(policy.bufferBytes)
-    this.#tryNext(pool, null, hasWaited ? performance.now() : this.#exchange.startedAt)
+      this.replay = new Replay(policy.bufferBytes)
+    this.#tryNext(pool, null, hasWaited ? performance.now() : this.exchange.startedAt)
   }
 
   /**
@@ -117,18 +116,17 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     const policy = this.#retry
     let comesBack = policy?.comesBack === true
     for (;;) {
-      const endpoint = pool.pick(this.#exchange, this.#tried)
+      const endpoint = pool.pick(this.exchange, this.tried)
       if (endpoint === null) {
-        if (!comesBack || this.#tried === NONE) break
+        if (!comesBack || !this.forgetTried()) break
         comesBack = false
-        this.#tried = NONE
         continue
       }
-      if (this.#send(pool, endpoint, false, startedAt)) {
-        if (this.#attempts === 1 && policy?.hedge != null) this.#hedgeLater(pool, policy)
+      if (this.#send(this.#hold(pool, endpoint, startedAt), false)) {
+        if (this.attempts === 1 && policy?.hedge != null) this.#hedgeLater(pool, policy)
         return
       }
-      this.#tried = [...this.#tried, endpoint]
+      this.addTried(endpoint)
       last ??= new ExchangeError(
         'SERVER_LIMIT',
         `every server of ${pool.id} has all the connections it may have`,
@@ -138,52 +136,54 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     this.answer(answerOfError(last))
   }
 
-  /** False when the endpoint, whose in-flight count is taken, may have no further connection. */
-  #send(pool: Pool, endpoint: Endpoint, fresh: boolean, startedAt: number): boolean {
+  /** Of an endpoint whose in-flight count was taken: from here on a fault gives it back. */
+  #hold(pool: Pool, endpoint: Endpoint, startedAt: number): Attempt {
+    const attempt = new Attempt(this, this.exchange, pool, endpoint, startedAt)
+    this.hold(attempt)
+    return attempt
+  }
+
+  /** False when the endpoint may have no further connection. */
+  #send(attempt: Attempt, fresh: boolean): boolean {
+    const { pool, endpoint } = attempt
     const timeouts = this.#route.timeoutsOf(pool)
-    const attempt = new Attempt(this, this.#exchange, pool, endpoint, startedAt)
-    const connection = endpoint.acquire(fresh, timeouts)
-    if (connection === null) {
-      attempt.release()
+    attempt.connection = endpoint.acquire(fresh, timeouts)
+    if (attempt.connection === null) {
+      this.letGo(attempt)
       return false
     }
-    if (this.#attempts++ > 0) count(this.#route.slot, COUNT.retries, 1)
-    if (this.#attempt === null) {
-      this.#attempt = attempt
-      this.#endpoint = endpoint
-      this.#replay?.attach(connection)
-      this.#exchange.sink = this.#replay ?? connection
-    } else this.#hedge = attempt
+    if (this.attempts > 0) count(this.#route.slot, COUNT.retries, 1)
+    this.goesOut(attempt, attempt.connection)
     const { passHost } = this.#route
-    attempt.send(connection, outgoingRequest(this.#exchange, endpoint, passHost), timeouts)
+    attempt.send(attempt.connection, outgoingRequest(this.exchange, endpoint, passHost), timeouts)
     return true
   }
 
   attemptFailed(attempt: Attempt, error: ExchangeError): void {
     const { endpoint, pool } = attempt
     this.#stopTimer()
-    if (this.#drop(attempt)) {
+    if (this.drop(attempt)) {
       // The other one is still on its way.
-      this.#tried = [...this.#tried, endpoint]
+      this.addTried(endpoint)
       return
     }
-    this.#replay?.detach()
-    if (this.#exchange.answered) {
+    this.replay?.detach()
+    if (this.exchange.answered) {
       this.#giveUp(error)
       return
     }
     if (
       attempt.isStale &&
-      this.#resent === 0 &&
-      this.#canRepeat() &&
-      isIdempotent(this.#exchange.method)
+      this.resent === 0 &&
+      this.canRepeat() &&
+      isIdempotent(this.exchange.method)
     ) {
-      this.#resent++
+      this.resent++
       count(endpoint.slot, COUNT.retries, 1)
       pool.take(endpoint)
-      if (this.#send(pool, endpoint, true, performance.now())) return
+      if (this.#send(this.#hold(pool, endpoint, performance.now()), true)) return
     }
-    this.#tried = [...this.#tried, endpoint]
+    this.addTried(endpoint)
     if (!this.#mayRepeat(error.kind.status, error) || !pool.purse.take()) this.#giveUp(error)
     else {
       count(endpoint.slot, COUNT.retries, 1)
@@ -191,29 +191,11 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     }
   }
 
-  /** Forgets a failed attempt; true when there is another one beside it. */
-  #drop(attempt: Attempt): boolean {
-    if (attempt === this.#attempt) {
-      this.#attempt = this.#hedge
-      this.#endpoint = this.#hedge?.endpoint ?? this.#endpoint
-      // What comes of the body while no server takes it is kept.
-      this.#exchange.sink = this.#hedge?.connection ?? this.#replay
-    }
-    this.#hedge = null
-    return this.#attempt !== null
-  }
-
-  /** Nothing of an answer has been passed on, and the whole request is at hand. */
-  #canRepeat(): boolean {
-    if (this.#exchange.answered || this.#saidInterim) return false
-    return !this.#bodyFlows || this.#replay?.isWhole === true
-  }
-
   #mayRepeat(status: number, error: ExchangeError | null): boolean {
     const policy = this.#retry
-    if (policy === null || !this.#canRepeat()) return false
-    const { method } = this.#exchange
-    const attempts = this.#attempts - this.#resent
+    if (policy === null || !this.canRepeat()) return false
+    const { method } = this.exchange
+    const attempts = this.attempts - this.resent
     return policy.allows({ attempts, status, method }, error?.kind.retry ?? null)
   }
 
@@ -221,32 +203,41 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   #repeat(pool: Pool, error: ExchangeError | null): void {
     const policy = this.#retry
     if (policy === null) return
-    const next = this.#attempts - this.#resent + 1
+    const next = this.attempts - this.resent + 1
     const waitMs = policy.backoffMs(next, pool.random())
-    const go = (): void => {
-      this.#timer = null
-      this.#tryNext(pool, error, performance.now())
-    }
+    const go = (): void => this.#tryNext(pool, error, performance.now())
     if (waitMs <= 0) go()
-    else this.#timer = setTimeout(go, waitMs)
+    else this.#later(go, waitMs)
   }
 
   // A second copy, when the first takes long.
 
   #hedgeLater(pool: Pool, policy: RetryPolicy): void {
-    const waitMs = this.#route.hedgeMs(policy, this.#exchange, pool)
-    if (waitMs < Infinity) this.#timer = setTimeout(() => this.#sendHedge(pool), waitMs)
+    const waitMs = this.#route.hedgeMs(policy, this.exchange, pool)
+    if (waitMs < Infinity && !this.#isOver) this.#later(() => this.#sendHedge(pool), waitMs)
   }
 
   #sendHedge(pool: Pool): void {
-    this.#timer = null
-    const first = this.#attempt
-    const other = first === null ? null : pool.pick(this.#exchange, [first.endpoint])
+    const first = this.attempt
+    const other = first === null ? null : pool.pick(this.exchange, [first.endpoint])
     if (first === null || other === null) return
+    const attempt = this.#hold(pool, other, performance.now())
     if (pool.purse.take()) {
       count(first.endpoint.slot, COUNT.retries, 1)
-      this.#send(pool, other, false, performance.now())
-    } else pool.done(other)
+      this.#send(attempt, false)
+    } else this.letGo(attempt)
+  }
+
+  /** One at a time. */
+  #later(step: () => void, waitMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      try {
+        step()
+      } catch (error) {
+        this.fault(error)
+      }
+    }, waitMs)
   }
 
   #stopTimer(): void {
@@ -257,22 +248,6 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
 
   // The answer comes.
 
-  attemptTakesBody(attempt: Attempt): void {
-    if (attempt !== this.#attempt) return
-    this.#bodyFlows = true
-    if (this.#replay === null || this.#replay.resume()) this.#exchange.client.resumeBody()
-  }
-
-  attemptInterim(attempt: Attempt, head: AnswerHead): void {
-    if (attempt !== this.#attempt) return
-    if (head.status === 100) {
-      // The client has been asked for its body already.
-      if (this.#said100) return
-      this.#said100 = true
-    } else this.#saidInterim = true
-    this.#exchange.client.sendInterim(head)
-  }
-
   attemptAnswered(
     attempt: Attempt,
     head: AnswerHead,
@@ -280,12 +255,15 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     ended: boolean,
     headMs: number,
   ): boolean {
-    if (this.#timer !== null || this.#hedge !== null) this.#choose(attempt)
+    if (this.#timer !== null || this.hedge !== null) {
+      this.#stopTimer()
+      this.choose(attempt)
+    }
     const policy = this.#retry
     if (policy?.judgesAnswers === true && this.#refuseAnswer(attempt, head.status)) return true
     if (policy?.hedge != null) this.#route.noteHeadMs(policy, headMs)
     this.#edit(attempt, head)
-    const goOn = this.#exchange.client.sendHead(head, data, ended)
+    const goOn = this.exchange.client.sendHead(head, data, ended)
     if (ended) this.#end()
     return goOn
   }
@@ -293,21 +271,9 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
   /** Before the head goes to the client. */
   #edit({ pool, endpoint }: Attempt, head: AnswerHead): void {
     const { onAnswer } = this.#route
-    if (pool.isSticky) head.fields += pool.cookieFor(this.#exchange, endpoint)
-    if (onAnswer !== null) onAnswer(this.#exchange, head)
+    if (pool.isSticky) head.fields += pool.cookieFor(this.exchange, endpoint)
+    if (onAnswer !== null) onAnswer(this.exchange, head)
     if (this.#way !== null) this.#way.answeredAt = clock.now
-  }
-
-  /** Whoever answers first is the one. */
-  #choose(attempt: Attempt): void {
-    this.#stopTimer()
-    const other = attempt === this.#hedge ? this.#attempt : this.#hedge
-    this.#hedge = null
-    if (other === null) return
-    this.#attempt = attempt
-    this.#endpoint = attempt.endpoint
-    this.#exchange.sink = attempt.connection
-    other.beat()
   }
 
   /** The route's predicate wants another answer than this one, and there may be one. */
@@ -315,66 +281,94 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     const { pool, endpoint } = attempt
     if (!this.#mayRepeat(status, null) || !pool.purse.take()) return false
     count(endpoint.slot, COUNT.retries, 1)
-    attempt.abandon()
-    this.#attempt = null
-    this.#replay?.detach()
-    this.#exchange.sink = this.#replay
-    this.#tried = [...this.#tried, endpoint]
+    this.refuse(attempt)
     this.#repeat(pool, null)
     return true
   }
 
   attemptEnded(attempt: Attempt, trailers: string): void {
-    if (attempt !== this.#attempt) return
-    this.#exchange.client.sendEnd(trailers)
+    if (attempt !== this.attempt) return
+    this.exchange.client.sendEnd(trailers)
     this.#end()
   }
 
   attemptUpgraded(attempt: Attempt, head: AnswerHead, end: TunnelEnd, early: Buffer | null): void {
     this.#edit(attempt, head)
     this.#stopClock()
-    this.#exchange.status = head.status
-    this.#exchange.answered = true
-    const client = this.#exchange.client.becomeTunnel(head, end, early)
+    this.exchange.status = head.status
+    this.exchange.answered = true
+    const client = this.exchange.client.becomeTunnel(head, end, early)
     attempt.connection?.tunnelTo(client)
   }
 
   // The end.
 
   #giveUp(error: ExchangeError): void {
-    if (!this.#exchange.answered) {
-      this.answer(answerOfError(error))
+    this.#tell(error)
+    this.#end()
+  }
+
+  /** The client: by an answer, or by a visible end of the one that was begun. */
+  #tell(error: ExchangeError): void {
+    const { exchange } = this
+    if (!exchange.answered) {
+      exchange.client.sendOwn(answerOfError(error))
       return
     }
-    this.#exchange.reason = error.reason
-    this.#exchange.detail = error.message
-    this.#exchange.client.abort()
-    this.#end()
+    exchange.reason = error.reason
+    exchange.detail = error.message
+    exchange.client.abort()
   }
 
   /** The whole request takes too long. */
   expire(): void {
-    const tookMs = Math.round(this.deadlineAt - this.#exchange.startedAt)
-    this.#attempt?.abandonLate(tookMs)
+    const tookMs = Math.round(this.deadlineAt - this.exchange.startedAt)
+    this.attempt?.abandonLate(tookMs)
     this.#abandon()
     this.#giveUp(new ExchangeError('REQUEST_TIMEOUT', `no whole answer within ${tookMs} ms`))
   }
 
   clientGone(error: ExchangeError): void {
     if (this.#isOver) return
-    const isTunnel = this.#exchange.status === 101
-    if (isTunnel) this.#attempt?.release()
-    else {
-      this.#exchange.reason = error.reason
-      this.#exchange.detail = error.message
-      this.#abandon()
+    try {
+      if (this.exchange.status === 101) this.attempt?.release()
+      else {
+        this.exchange.reason = error.reason
+        this.exchange.detail = error.message
+        this.#abandon()
+      }
+      this.#end()
+    } catch (fault) {
+      this.fault(fault)
     }
-    this.#end()
+  }
+
+  /** Something threw: it ends with 500, or cut off where it was answered, and gives back all that it holds. */
+  fault(error: unknown): void {
+    const { onFault } = this.#context
+    onFault(error)
+    if (this.#isOver) return
+    const { client } = this.exchange
+    const failure = new ExchangeError('INTERNAL', 'a fault of the proxy', { cause: error })
+    let isTold = false
+    allOf(
+      onFault,
+      () => this.attempt?.abandon(),
+      () => this.hedge?.abandon(),
+      () => {
+        this.#tell(failure)
+        isTold = true
+      },
+      () => {
+        if (!isTold) client.abort()
+      },
+      () => this.#end(),
+    )
   }
 
   #abandon(): void {
-    this.#attempt?.abandon()
-    this.#hedge?.abandon()
+    this.attempt?.abandon()
+    this.hedge?.abandon()
   }
 
   #stopClock(): void {
@@ -386,15 +380,15 @@ export class Forward implements AttemptOwner, WayOwner, ExchangeOwner, Expiring 
     this.#isOver = true
     this.#stopTimer()
     this.#stopClock()
-    this.#attempt = null
-    this.#hedge = null
-    const exchange = this.#exchange
+    this.attempt = null
+    this.hedge = null
+    const exchange = this.exchange
     exchange.sink = null
     const { slot, id } = this.#route
     const durationMs = performance.now() - exchange.startedAt
-    countEnd(slot, this.#endpoint?.slot ?? null, exchange, durationMs)
+    countEnd(slot, this.endpoint?.slot ?? null, exchange, durationMs)
     this.#way?.end()
-    const ending = endingOf(id, this.#pool, this.#endpoint, this.#attempts)
-    this.#onEnded(exchange, ending, durationMs)
+    const ending = endingOf(id, this.#pool, this.endpoint, this.attempts)
+    this.#context.onEnded(exchange, ending, durationMs)
   }
 }

@@ -23,7 +23,7 @@ import {
 import { OwnAddresses } from '../upstream/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
 import { settlePath } from './doubtful-path.ts'
-import { Forward, type OnEnded } from './forward.ts'
+import { Forward, type ForwardContext } from './forward.ts'
 import { Fronts } from './fronts.ts'
 import { Route, type RouteContext } from './route.ts'
 import { compileScope, type Scope } from './scope.ts'
@@ -50,7 +50,7 @@ export interface GatewayOptions {
 export class Gateway implements FrontHandler {
   readonly #options: GatewayOptions
   readonly #board: ScoreboardView
-  readonly #deadlines = new Deadlines()
+  readonly #deadlines: Deadlines
   readonly #table = new RoutingTable<Route>()
   readonly #pools = new Map<string, Pool>()
   readonly #own = new OwnAddresses()
@@ -61,12 +61,15 @@ export class Gateway implements FrontHandler {
   readonly #fronts: Fronts
   /** The board's clock. */
   readonly #now: () => number
-  readonly #onEnded: OnEnded
+  readonly #forwards: ForwardContext
+  readonly #onFault: (error: unknown) => void
   readonly #routes: RouteContext
   readonly #stickyKey: Buffer
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    this.#onFault = (error) => options.onFault(error, 'exchange')
+    this.#deadlines = new Deadlines(this.#onFault)
     this.#board = new ScoreboardView(options.memory, options.thread)
     this.#now = openBoardClock(options.memory.beganAt)
     this.#stickyKey = derive(options.ticketKeys, 'sticky')
@@ -87,9 +90,12 @@ export class Gateway implements FrontHandler {
     })
     this.#noteOwn()
     const { onRecord } = options
-    this.#onEnded = (exchange, ending, durationMs) => {
-      countReason(this.#board, exchange)
-      if (onRecord !== null) onRecord(recordOf(exchange, ending, durationMs))
+    this.#forwards = {
+      onFault: this.#onFault,
+      onEnded: (exchange, ending, durationMs) => {
+        countReason(this.#board, exchange)
+        if (onRecord !== null) onRecord(recordOf(exchange, ending, durationMs))
+      },
     }
   }
 
@@ -109,12 +115,28 @@ export class Gateway implements FrontHandler {
           return
         }
       }
-      if (route instanceof Route) new Forward(exchange, route, this.#onEnded).start()
+      if (route instanceof Route) new Forward(exchange, route, this.#forwards).start()
       else this.#refuse(exchange, new ExchangeError('NO_ROUTE', route))
     } catch (error) {
-      this.#options.onFault(error, 'exchange')
-      if (!exchange.answered)
-        this.#refuse(exchange, new ExchangeError('INTERNAL', 'a fault of the proxy'))
+      this.fault(error, exchange)
+    }
+  }
+
+  fault(error: unknown, exchange: Exchange | null): void {
+    // Its owner knows what it holds.
+    if (exchange !== null && exchange.owner !== null) exchange.owner.fault(error)
+    else {
+      this.#onFault(error)
+      if (exchange !== null && !exchange.answered) this.#refuseFault(exchange, error)
+    }
+  }
+
+  #refuseFault(exchange: Exchange, cause: unknown): void {
+    try {
+      this.#refuse(exchange, new ExchangeError('INTERNAL', 'a fault of the proxy', { cause }))
+    } catch (error) {
+      this.#onFault(error)
+      exchange.client.abort()
     }
   }
 
@@ -130,7 +152,7 @@ export class Gateway implements FrontHandler {
   }
 
   refused(exchange: Exchange): void {
-    this.#onEnded(exchange, NOWHERE, performance.now() - exchange.startedAt)
+    this.#forwards.onEnded(exchange, NOWHERE, performance.now() - exchange.startedAt)
   }
 
   // Changes.
@@ -198,6 +220,7 @@ export class Gateway implements FrontHandler {
       random: Math.random,
       stickyKey: this.#stickyKey,
       raiseAlarm: (server) => this.#board.raiseAlarm(server),
+      onFault: this.#onFault,
       own: this.#own,
       names: this.names,
       slot: (number) => this.#board.slot(number),
@@ -227,6 +250,7 @@ export class Gateway implements FrontHandler {
     return {
       begin: (exchange) => this.#begin(exchange, scope),
       refused: (exchange) => this.refused(exchange),
+      fault: (error, exchange) => this.fault(error, exchange),
     }
   }
 

@@ -9,6 +9,8 @@ export interface WayOwner {
   /** Through: to the route's backend (null), or to the one of this id. Time began when its head was read, or now. */
   forward(backend: string | null, hasWaited: boolean): void
   answer(own: OwnAnswer): void
+  /** Something threw. */
+  fault(error: unknown): void
 }
 
 export class Way implements Passage {
@@ -60,7 +62,15 @@ export class Way implements Passage {
 
   goOn(verdict: OwnAnswer | Divert | null): void {
     this.#hasWaited = true
-    if (this.#goesOn(verdict)) this.goIn()
+    try {
+      if (this.#goesOn(verdict)) this.goIn()
+    } catch (error) {
+      this.#owner.fault(error)
+    }
+  }
+
+  fault(error: unknown): void {
+    this.#owner.fault(error)
   }
 
   atEnd(call: (end: PassageEnd) => void): void {
@@ -72,8 +82,16 @@ export class Way implements Passage {
   end(): void {
     this.isOver = true
     const end = this.#toEnd()
-    for (const call of this.#atEnd.reverse()) call(end)
+    const calls = this.#atEnd.reverse()
     this.#atEnd = []
+    // Each gives something back.
+    for (const call of calls) {
+      try {
+        call(end)
+      } catch (error) {
+        this.#owner.fault(error)
+      }
+    }
   }
 
   #toEnd(): PassageEnd {

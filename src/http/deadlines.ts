@@ -8,8 +8,9 @@
  * next tick, so that one judges instead: a stall of ours is never a failure of theirs.
  */
 import { readClock } from './clock.ts'
+import type { Faultable } from './faults.ts'
 
-export interface Expiring {
+export interface Expiring extends Faultable {
   /** On the coarse clock; Infinity when nothing is awaited. */
   deadlineAt: number
   /** Kept by Deadlines. */
@@ -30,8 +31,11 @@ export class Deadlines {
   #cursor = 0
   #tickedAt = readClock()
   #letPass = false
+  readonly #onFault: (error: unknown) => void
 
-  constructor() {
+  /** `onFault`: what not even a member's own `fault` could end. */
+  constructor(onFault: (error: unknown) => void = rethrow) {
+    this.#onFault = onFault
     this.#timer = setInterval(() => this.tick(readClock()), TICK_MS)
     this.#timer.unref()
   }
@@ -62,11 +66,34 @@ export class Deadlines {
     for (; visits > 0; visits--) {
       if (this.#cursor >= this.#members.length) this.#cursor = 0
       const member = this.#members[this.#cursor++]
-      if (member !== undefined && member.deadlineAt <= now) member.expire(now)
+      if (member !== undefined && member.deadlineAt <= now) this.#expire(member, now)
+    }
+  }
+
+  /** One that throws is looked at no more, and the others are. */
+  #expire(member: Expiring, now: number): void {
+    try {
+      member.expire(now)
+    } catch (error) {
+      member.deadlineAt = Infinity
+      this.fault(member, error)
+    }
+  }
+
+  /** Ends what threw, and keeps what that throws from everything else. */
+  fault(of: Faultable, error: unknown): void {
+    try {
+      of.fault(error)
+    } catch (second) {
+      this.#onFault(second)
     }
   }
 
   close(): void {
     clearInterval(this.#timer)
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error
 }

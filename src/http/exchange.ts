@@ -6,6 +6,7 @@
 import type { AnswerHead } from './answer-head.ts'
 import type { OwnAnswer } from './answer.ts'
 import type { ExchangeError, Reason } from './errors.ts'
+import type { Faultable } from './faults.ts'
 import { fieldHolds, fieldValue } from './fields.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Destination } from './target.ts'
@@ -26,7 +27,7 @@ export interface BodySink {
  * Takes an answer: the gateway, for the server's side. Data below JOIN_BYTES (reads.ts) is only lent for the call, larger
  * data for as long as the sink `holdsData`.
  */
-export interface AnswerSink {
+export interface AnswerSink extends Faultable {
   /** A 1xx answer but 101. */
   interim(head: AnswerHead): void
   /**
@@ -64,7 +65,7 @@ export interface ClientSide {
 }
 
 /** Who answers for an exchange: the gateway. */
-export interface ExchangeOwner {
+export interface ExchangeOwner extends Faultable {
   /** The head of an answer of the proxy's own, as the route's middlewares edit it. */
   headOf(own: OwnAnswer): AnswerHead
   /** The client is gone, or its body broke: nothing can be sent to it any more (the error says which). */

@@ -21,6 +21,8 @@ const kept: Buffer[] = []
 
 export interface Reader {
   received(data: Buffer): void
+  /** What that threw. */
+  caught(error: unknown): void
   /** A long body is on its way. */
   readonly streams: boolean
 }
@@ -42,7 +44,11 @@ export class Reads {
   }
 
   readonly callback = (bytes: number, into: Uint8Array): boolean => {
-    this.reader?.received(Buffer.from(into.buffer, into.byteOffset, bytes))
+    try {
+      this.reader?.received(Buffer.from(into.buffer, into.byteOffset, bytes))
+    } catch (error) {
+      this.reader?.caught(error)
+    }
     return true
   }
 

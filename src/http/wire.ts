@@ -3,7 +3,7 @@
  * tunnel. `front/client-connection.ts` and `upstream/server-connection.ts` give it its meaning.
  *
  * A socket's listeners are shared functions that find their wire through the socket, not closures: an idle connection
- * stays below 7 KB.
+ * stays below 7 KB. What they throw ends their wire (`fault`), and no other.
  */
 import type { Socket } from 'node:net'
 import { clock } from './clock.ts'
@@ -61,6 +61,23 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
   protected abstract writable(): void
   protected abstract broken(error: Error | null): void
   abstract expire(now: number): void
+  /** Ends it, and the exchange that it is in. */
+  abstract fault(error: unknown): void
+
+  /** What a listener of its socket threw. */
+  caught(error: unknown): void {
+    this.#deadlines.fault(this, error)
+  }
+
+  protected once(event: 'connect' | 'secureConnect', step: () => void): void {
+    this.socket.once(event, () => {
+      try {
+        step()
+      } catch (fault) {
+        this.caught(fault)
+      }
+    })
+  }
 
   protected setDeadline(ms: number): void {
     this.deadlineAt = clock.now + ms
@@ -184,21 +201,41 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
 }
 
 function onData(this: WiredSocket, data: Buffer): void {
-  this.wire?.received(data)
+  try {
+    this.wire?.received(data)
+  } catch (fault) {
+    this.wire?.caught(fault)
+  }
 }
 
 function onEnd(this: WiredSocket): void {
-  this.wire?.dispatchEnd()
+  try {
+    this.wire?.dispatchEnd()
+  } catch (fault) {
+    this.wire?.caught(fault)
+  }
 }
 
 function onDrain(this: WiredSocket): void {
-  this.wire?.dispatchDrain()
+  try {
+    this.wire?.dispatchDrain()
+  } catch (fault) {
+    this.wire?.caught(fault)
+  }
 }
 
 function onError(this: WiredSocket, error: Error): void {
-  this.wire?.dispatchError(error)
+  try {
+    this.wire?.dispatchError(error)
+  } catch (fault) {
+    this.wire?.caught(fault)
+  }
 }
 
 function onClose(this: WiredSocket): void {
-  this.wire?.dispatchClose()
+  try {
+    this.wire?.dispatchClose()
+  } catch (fault) {
+    this.wire?.caught(fault)
+  }
 }

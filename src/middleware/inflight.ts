@@ -82,12 +82,15 @@ class Gate {
       passage.atEnd(this.#leave)
       return null
     }
-    if (!takePlace(this.#slot, WAITING, this.#queue)) return this.#full
     const waiter = this.#waiting.add(passage, this.#now())
+    if (!takePlace(this.#slot, WAITING, this.#queue)) {
+      this.#waiting.remove(waiter)
+      return this.#full
+    }
     passage.atEnd(() => {
       if (waiter.waits) this.#takeOut(waiter)
     })
-    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref()
+    this.#timer ??= setInterval(() => this.#guarded(() => this.#look()), LOOK_MS).unref()
     return 'later'
   }
 
@@ -97,8 +100,18 @@ class Gate {
     this.#admitsSoon = true
     process.nextTick(() => {
       this.#admitsSoon = false
-      this.#admit()
+      this.#guarded(() => this.#admit())
     })
+  }
+
+  /** What throws here is of the one whose turn it is. */
+  #guarded(step: () => void): void {
+    const { first } = this.#waiting
+    try {
+      step()
+    } catch (error) {
+      ;(this.#waiting.first ?? first)?.item.fault(error)
+    }
   }
 
   #look(): void {
@@ -117,8 +130,8 @@ class Gate {
   #admit(): void {
     for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
       if (!takePlace(this.#slot, IN_FLIGHT, this.#requests)) return
-      this.#takeOut(first)
       first.item.atEnd(this.#leave)
+      this.#takeOut(first)
       first.item.goOn(null)
     }
   }

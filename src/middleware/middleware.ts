@@ -34,6 +34,8 @@ export interface Passage {
   atEnd(call: (end: PassageEnd) => void): void
   /** What is decided after `later`. Does nothing when it is over. */
   goOn(verdict: OwnAnswer | Divert | null): void
+  /** Something threw while it was decided: the request ends with 500. */
+  fault(error: unknown): void
 }
 
 export interface PassageEnd {

@@ -57,11 +57,15 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
         const rates = ratesOf(exchange)
         if (shared === null) return decide(exchange, passage, takeOfAll(keys, key, rates, now()))
         const isAsked = shared.ask(key, rates, (standing) => {
-          const verdict =
-            standing === null
-              ? decideAlone(exchange, passage, key)
-              : decide(exchange, passage, standing)
-          passage.goOn(verdict)
+          try {
+            const verdict =
+              standing === null
+                ? decideAlone(exchange, passage, key)
+                : decide(exchange, passage, standing)
+            passage.goOn(verdict)
+          } catch (error) {
+            passage.fault(error)
+          }
         })
         return isAsked ? 'later' : decideAlone(exchange, passage, key)
       },

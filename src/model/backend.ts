@@ -4,7 +4,17 @@ import { defaultEjection, defaultPanic } from './backend-defaults.ts'
 import { serverBreaker } from './breaker.ts'
 import { MAX_PEM_CHARS } from './certificate.ts'
 import { ejection } from './ejection.ts'
-import { count, duration, meaning, section, share, size, strict, text } from './fields.ts'
+import {
+  count,
+  duration,
+  meaning,
+  section,
+  serverName,
+  share,
+  size,
+  strict,
+  text,
+} from './fields.ts'
 import { health } from './health.ts'
 import { labels } from './labels.ts'
 import { backendRetry, defaultBackendRetry } from './retry.ts'
@@ -35,7 +45,7 @@ const tls = section(
       'The authorities to trust instead of the built-in ones: PEM text, or its path.',
       MAX_PEM_CHARS,
     ).optional(),
-    serverName: text("The name to ask for and verify instead of the url's host.", 253).optional(),
+    serverName: serverName("The name to ask for and verify instead of the url's host.").optional(),
   },
   'Towards https servers.',
 )

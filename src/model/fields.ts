@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { parseAddress } from './address.ts'
 import { parseDuration } from './duration.ts'
+import { parseServerName } from './host.ts'
 import { refuseTableId } from './object-id.ts'
 import { quote, type Path } from './parsed.ts'
 import { bad, good, type Scalar } from './scalar.ts'
@@ -149,6 +150,17 @@ export function text(description: string, most: number): z.ZodType<string> {
         : bad(`must be 1 to ${most} characters long, not ${value.length}`)
     },
     { type: 'string', minLength: 1, maxLength: most, description },
+  )
+}
+
+/** Of a TLS server. */
+export function serverName(description: string): z.ZodType<string> {
+  return scalar(
+    (value) =>
+      typeof value === 'string'
+        ? parseServerName(value)
+        : bad(`must be a name, not ${quote(value)}`),
+    { type: 'string', minLength: 1, maxLength: 253, description },
   )
 }
 

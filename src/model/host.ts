@@ -26,6 +26,20 @@ export function parseHost(text: string): Scalar<string> {
   return NAME.test(name) ? good(name) : bad(`the host ${JSON.stringify(text)} is not a valid name`)
 }
 
+/**
+ * The name that a TLS server is asked for and verified by. RFC 6066 section 3: never an address, which Node refuses, and never with
+ * a dot at its end.
+ */
+export function parseServerName(text: string): Scalar<string> {
+  if (isIPv4(text) || isIPv6(text.replace(/^\[|\]$/g, '')))
+    return bad(
+      `must be a name, not the address ${text}: leave it out, and the address in the url is verified`,
+    )
+  if (text.endsWith('.')) return bad('must not end in a dot')
+  const host = parseHost(text)
+  return host.ok ? host : bad(`must be a name such as app.example: ${host.reason}`)
+}
+
 /** With brackets where it is IPv6, as it stands before `:port`. */
 export function bracketHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import * as z from 'zod'
 import { MAX_PEM_CHARS } from './certificate.ts'
 import { parseDuration } from './duration.ts'
-import { section, scalar, strict, text } from './fields.ts'
+import { section, scalar, serverName, strict, text } from './fields.ts'
 import { bracketHost, parseHost } from './host.ts'
 import { quote } from './parsed.ts'
 import { bad, good, type Scalar } from './scalar.ts'
@@ -120,7 +120,7 @@ const tls = strict(
     ).optional(),
     cert: text('The certificate to show: PEM text, or its path.', MAX_PEM_CHARS).optional(),
     key: text('Its private key: PEM text, or its path.', MAX_PEM_CHARS).optional(),
-    serverName: text("The name to verify instead of the endpoint's host.", 253).optional(),
+    serverName: serverName("The name to verify instead of the endpoint's host.").optional(),
     verify: z.boolean().default(true).meta({ description: "Verify the registry's certificate." }),
   },
   'Speak TLS to it; empty is enough for the built-in authorities.',

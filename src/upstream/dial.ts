@@ -16,6 +16,8 @@ const NEXT_ATTEMPT_MS = 250
 export interface DialOwner {
   /** Once, and not at once: a socket that speaks TCP by now and is the owner's, or why there is none. */
   dialed(found: Socket | Error, address: string): void
+  /** What a socket, the timer or the resolver found here threw. */
+  caught(error: unknown): void
 }
 
 interface Try {
@@ -42,7 +44,7 @@ export class Dial {
     this.#left = endpoint.addresses.order(clock.now)
     if (this.#left.length > 0) this.#tryNext()
     else if (endpoint.addresses.failure === null) this.#waitForName()
-    else process.nextTick(() => this.#fail(this.#unresolved()))
+    else process.nextTick(this.#guarded(() => this.#fail(this.#unresolved())))
   }
 
   cancel(): void {
@@ -50,18 +52,29 @@ export class Dial {
     for (const attempt of this.#underWay) attempt.socket.destroy()
   }
 
+  #guarded<Given extends unknown[]>(step: (...given: Given) => void): (...given: Given) => void {
+    return (...given) => {
+      try {
+        step(...given)
+      } catch (error) {
+        this.#owner.caught(error)
+      }
+    }
+  }
+
   get waitsFor(): 'name' | 'connect' {
     return this.#stopWaiting === null ? 'connect' : 'name'
   }
 
   #waitForName(): void {
-    this.#stopWaiting = this.#endpoint.addresses.wait(({ addresses }) => {
+    const resolved = this.#guarded((addresses: readonly string[]) => {
       this.#stopWaiting?.()
       this.#stopWaiting = null
       this.#left = this.#endpoint.addresses.order(clock.now)
       if (addresses.length > 0) this.#tryNext()
       else this.#fail(this.#unresolved())
     })
+    this.#stopWaiting = this.#endpoint.addresses.wait(({ addresses }) => resolved(addresses))
   }
 
   #unresolved(): ExchangeError {
@@ -77,17 +90,20 @@ export class Dial {
     if (address === undefined) return
     this.#left = others
     this.#open(address)
-    if (others.length > 0) this.#timer = setTimeout(() => this.#tryNext(), NEXT_ATTEMPT_MS)
+    if (others.length > 0) {
+      const next = this.#guarded(() => this.#tryNext())
+      this.#timer = setTimeout(next, NEXT_ATTEMPT_MS)
+    }
   }
 
   #open(address: string): void {
     const { target, own } = this.#endpoint
     const socket = openSocket(target, address, this.#reads, own)
-    const onConnect = (): void => {
+    const onConnect = this.#guarded(() => {
       // Destroyed already when it leads back to us.
       if (!socket.destroyed) this.#take(attempt)
-    }
-    const onError = (error: Error): void => this.#lose(attempt, error)
+    })
+    const onError = this.#guarded((error: Error) => this.#lose(attempt, error))
     const attempt: Try = {
       address,
       socket,

@@ -31,6 +31,8 @@ export interface EndpointContext {
   readonly names: NameTable
   /** Tells the control plane that the server with this slot failed, so that it looks. */
   readonly raiseAlarm: (server: Slot) => void
+  /** A fault of ours, on a connection that is in no exchange. */
+  readonly onFault: (error: unknown) => void
 }
 
 /** What a server's breaker counts, and where. */
@@ -57,6 +59,7 @@ export class Endpoint {
   /** Its policy asks for the time that answers take. */
   isTimed = false
   retired = false
+  readonly onFault: (error: unknown) => void
   readonly #tls: string
   readonly #idle: ServerConnection[] = []
   /** An answer of it was whole, since an answer was last refused for its form. */
@@ -81,6 +84,7 @@ export class Endpoint {
     this.limits = backend.limits
     this.#now = context.now
     this.#raiseAlarm = context.raiseAlarm
+    this.onFault = context.onFault
     this.#tls = JSON.stringify(backend.tls)
     this.target = compileTarget(backend, server)
     this.addresses = new Addresses(server.host, context.names, () => this.#moved())
@@ -115,9 +119,6 @@ export class Endpoint {
     if (connections > 0 && this.inFlight > connections) return null
     const idle = fresh ? undefined : this.#idle.pop()
     if (idle !== undefined) return idle
-    sharedAdd(this.slot, SHARED.connections, 1)
-    count(this.slot, COUNT.connections, 1)
-    count(this.slot, COUNT.opened, 1)
     return ServerConnection.open(this, timeouts)
   }
 
@@ -144,6 +145,12 @@ export class Endpoint {
       if (!this.addresses.has(connection.address)) connection.abandon()
     }
     this.connected()
+  }
+
+  opened(): void {
+    sharedAdd(this.slot, SHARED.connections, 1)
+    count(this.slot, COUNT.connections, 1)
+    count(this.slot, COUNT.opened, 1)
   }
 
   closed(): void {

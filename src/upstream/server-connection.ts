@@ -62,14 +62,20 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     const socket = only === null ? new Socket() : openSocket(target, only, reads, own)
     const used = target.tls === null ? reads : null
     const connection = new ServerConnection(socket, used, endpoint, timeouts)
-    if (only === null) connection.#dial = new Dial(endpoint, reads, connection)
-    else connection.#awaitConnection(only)
-    return connection
+    try {
+      if (only === null) connection.#dial = new Dial(endpoint, reads, connection)
+      else connection.#awaitConnection(only)
+      return connection
+    } catch (error) {
+      connection.abandon()
+      throw error
+    }
   }
 
   private constructor(socket: Socket, reads: Reads | null, endpoint: Endpoint, timeouts: Timeouts) {
     super(socket, reads, endpoint.deadlines)
     this.endpoint = endpoint
+    endpoint.opened()
     this.#timeouts = timeouts
     this.setDeadline(timeouts.connectMs)
   }
@@ -77,8 +83,8 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
   #awaitConnection(address: string): void {
     this.address = address
     const isPlain = this.endpoint.target.tls === null
-    if (!isPlain) this.socket.once('connect', () => this.#shakeHands())
-    this.socket.once(isPlain ? 'connect' : 'secureConnect', () => this.#connected())
+    if (!isPlain) this.once('connect', () => this.#shakeHands())
+    this.once(isPlain ? 'connect' : 'secureConnect', () => this.#connected())
   }
 
   dialed(found: Socket | Error, address: string): void {
@@ -92,7 +98,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     this.address = address
     if (this.endpoint.target.tls === null) return this.#connected()
     this.#shakeHands()
-    found.once('secureConnect', () => this.#connected())
+    this.once('secureConnect', () => this.#connected())
   }
 
   // The request.
@@ -103,10 +109,13 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     this.#heads.reset()
     this.#writer.begin(request)
     if (this.#dial === null) this.#writer.sendText()
-    if (this.#phase === CONNECTING) return
+    if (this.#phase !== CONNECTING) this.#beginRequest()
+  }
+
+  #beginRequest(): void {
     this.#phase = HEAD
     this.#awaitAnswer()
-    if (!this.#writer.ended) sink.resumeBody()
+    if (!this.#writer.ended) this.#sink?.resumeBody()
   }
 
   #shakeHands(): void {
@@ -119,9 +128,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     // Destroyed already when it leads back to us.
     if (this.#phase !== CONNECTING || this.socket.destroyed) return
     this.endpoint.connected()
-    this.#phase = HEAD
-    this.#awaitAnswer()
-    if (!this.#writer.ended) this.#sink?.resumeBody()
+    this.#beginRequest()
   }
 
   #awaitAnswer(): void {
@@ -149,8 +156,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     if (ended) return
     if (request?.body === 'length' && owed !== 0) {
       // What is owed would be taken out of the next request.
-      this.#fail(new ExchangeError('INTERNAL', `${owed} bytes of the body are missing`))
-      return
+      return this.#fail(new ExchangeError('INTERNAL', `${owed} bytes of the body are missing`))
     }
     this.#writer.end(trailers)
     this.#moved()
@@ -203,7 +209,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
         break
       default:
         // Bytes outside any answer belong to nobody (wire.md 2): a second answer, or one before its request.
-        this.#close()
+        this.abandon()
     }
   }
 
@@ -212,9 +218,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     for (let bytes = data; this.#phase === HEAD && bytes.length > 0;) {
       const found = this.#heads.read(bytes, toHead, this.endpoint.limits)
       if (found === null) return
-      if (found instanceof ExchangeError) {
-        return this.#fail(found)
-      }
+      if (found instanceof ExchangeError) return this.#fail(found)
       const { head, rest } = found
       if (head.status === 101 || head.status >= 200) {
         if (head.status === 101) this.#upgrade(head, rest)
@@ -246,10 +250,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     const body = this.#body
     if (sink === null || body === null) return
     const piece = body.read(bytes)
-    if (piece instanceof ExchangeError) {
-      this.#fail(piece)
-      return
-    }
+    if (piece instanceof ExchangeError) return this.#fail(piece)
     const { data, ended, extra } = piece
     if (extra) this.#reusable = false
     let goOn = true
@@ -272,17 +273,17 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     }
   }
 
-  /** The answer is whole. Done before it is passed on, so that the next request finds this connection idle. */
+  /** The answer is whole. Before it is passed on, for the next request; the sink goes last, as it hears of a fault. */
   #end(): void {
     const reusable = this.#reusable && this.#writer.ended && !this.socket.readableEnded
-    this.#sink = null
     this.#writer.request = null
     this.#body = null
-    if (!reusable) return this.#close()
+    if (!reusable) return this.abandon()
     this.#phase = IDLE
     this.reused = true
     this.setDeadline(this.#idleMs)
     this.endpoint.release(this)
+    this.#sink = null
   }
 
   #upgrade(head: AnswerHead, early: Buffer): void {
@@ -313,16 +314,19 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
 
   #fail(error: ExchangeError): void {
     const sink = this.#sink
-    this.#close()
+    this.abandon()
     sink?.failed(error)
+  }
+
+  fault(error: unknown): void {
+    const sink = this.#sink
+    this.abandon()
+    if (sink === null) this.endpoint.onFault(error)
+    else sink.fault(error)
   }
 
   /** Gives up what is under way: the client left, or another server is tried. */
   abandon(): void {
-    this.#close()
-  }
-
-  #close(): void {
     if (this.#phase === IDLE) this.endpoint.forget(this)
     this.#phase = CLOSED
     this.#dial?.cancel()
@@ -334,7 +338,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
   protected peerEnded(): void {
     if (this.#phase === BODY && this.#body?.endsWithConnection === true) {
       const sink = this.#sink
-      this.#close()
+      this.abandon()
       sink?.answerEnd('')
     } else if (this.#phase !== CLOSED) this.#lost()
   }
@@ -346,23 +350,22 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
 
   /** The server is gone, in whatever phase: what that means for the request depends on what was seen of the answer. */
   #lost(): void {
-    const cause = this.#error
     switch (this.#phase) {
       case CONNECTING:
         this.endpoint.connectFailed()
-        this.#fail(connectError(cause, this.endpoint.target))
+        this.#fail(connectError(this.#error, this.endpoint.target))
         break
       case HEAD:
-        this.#fail(cutError(this.#heads.hasBegun ? 'head' : 'answer', cause))
+        this.#fail(cutError(this.#heads.hasBegun ? 'head' : 'answer', this.#error))
         break
       case BODY:
-        this.#fail(cutError('body', cause))
+        this.#fail(cutError('body', this.#error))
         break
       case SWITCHING:
-        this.#fail(cutError('switch', cause))
+        this.#fail(cutError('switch', this.#error))
         break
       default:
-        this.#close()
+        this.abandon()
     }
   }
 
@@ -382,7 +385,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
         this.#fail(lateError('more', this.#timeouts))
         break
       default:
-        this.#close()
+        this.abandon()
     }
   }
 

@@ -135,6 +135,9 @@ export class World {
           random: () => this.#random(),
           stickyKey: Buffer.alloc(32),
           raiseAlarm: (server) => view.raiseAlarm(server),
+          onFault: (fault) => {
+            throw fault
+          },
         }),
     )
     this.#breakers = views.map((view) => {

@@ -71,6 +71,9 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
       own: new OwnAddresses(),
       names: new NameTable(),
       raiseAlarm: () => {},
+      onFault: (fault) => {
+        throw fault
+      },
     }),
     poolContext: (thread, seed = 1) => ({
       ...board.context(thread),

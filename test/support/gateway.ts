@@ -30,6 +30,8 @@ export interface TestGateway {
   records(): AccessRecord[]
   /** Why objects of the last configuration are not in force, as of now. */
   problems(): readonly string[]
+  /** Its faults since the last call; those that a test leaves make it fail. */
+  takeFaults(): readonly unknown[]
   drain(): Promise<void>
   close(): Promise<void>
 }
@@ -123,6 +125,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     apply,
     records: () => records,
     problems,
+    takeFaults: () => faults.splice(0),
     drain: async () => {
       gateway.drain()
       await eventually(() => gateway.connections === 0, 'every connection has left')

@@ -90,6 +90,9 @@ export function createPassage(onDecided?: (passage: ScriptedPassage) => void): S
       decided = verdict
       onDecided?.(passage)
     },
+    fault(error) {
+      throw error
+    },
     end(how = {}) {
       if (ended !== null) throw new Error('a passage ends once')
       const headMs = how.headMs ?? 10

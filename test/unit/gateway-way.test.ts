@@ -40,6 +40,9 @@ function walk(verdicts: readonly Verdict[], atEnd: readonly string[] = []): Walk
     answer: ({ status }) => {
       seen.push(`answer ${status}`)
     },
+    fault: (error) => {
+      seen.push(`fault ${String(error)}`)
+    },
   }
   const way = new Way(chain, requestOf(), owner)
   way.goIn()

@@ -21,6 +21,9 @@ function open(): {
           expired.push(now)
           deadlines.remove(one)
         },
+        fault(error) {
+          throw error
+        },
       }
       deadlines.add(one)
       return one

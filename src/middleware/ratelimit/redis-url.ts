@@ -1,4 +1,5 @@
 /** `redis://user:password@host:port/database`, or rediss:// for TLS. Nothing that is said of it repeats it: it holds a secret. */
+import { isIP } from 'node:net'
 import type { RedisOptions } from 'ioredis'
 
 type Address = Required<Pick<RedisOptions, 'host' | 'port' | 'db'>> &
@@ -39,6 +40,7 @@ export function optionsOfRedisUrl(text: string): Address {
     db: Number(database ?? 0),
     ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-    ...(protocol === 'rediss:' ? { tls: { servername: host } } : {}),
+    // RFC 6066 section 3: an address is not a name to ask for; it is verified all the same.
+    ...(protocol === 'rediss:' ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
   }
 }

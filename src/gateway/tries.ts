@@ -1,0 +1,121 @@
+/**
+ * What of an exchange has been sent to servers so far: the attempt under way, a hedge beside it, the servers that were tried, and
+ * how much of the request's body has flowed. It tells whether the request can be sent again; forward.ts decides whether it is.
+ */
+import type { AnswerHead } from '../http/answer-head.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { Endpoint } from '../upstream/endpoint.ts'
+import type { ServerConnection } from '../upstream/server-connection.ts'
+import type { Attempt } from './attempt.ts'
+import type { Replay } from './replay.ts'
+
+const NONE: readonly Endpoint[] = []
+
+export abstract class Tries {
+  protected readonly exchange: Exchange
+  protected attempt: Attempt | null = null
+  /** A second one beside it, until either answers. */
+  protected hedge: Attempt | null = null
+  /** Of the last attempt. */
+  protected endpoint: Endpoint | null = null
+  protected tried: readonly Endpoint[] = NONE
+  /** Sent to servers, in all. */
+  protected attempts = 0
+  /** Sent again for a reason that is no failure of a server, and not of the budget: an idle connection was gone. */
+  protected resent = 0
+  protected replay: Replay | null = null
+  #bodyFlows = false
+  #said100 = false
+  #saidInterim = false
+
+  constructor(exchange: Exchange) {
+    this.exchange = exchange
+  }
+
+  /** The first one, or a hedge beside it. */
+  protected hold(attempt: Attempt): void {
+    if (this.attempt === null) this.attempt = attempt
+    else this.hedge = attempt
+  }
+
+  /** It was not sent. */
+  protected letGo(attempt: Attempt): void {
+    if (attempt === this.hedge) this.hedge = null
+    else this.attempt = null
+    attempt.release()
+  }
+
+  /** The attempt goes out on this connection: the first one takes the body, another one is its hedge. */
+  protected goesOut(attempt: Attempt, connection: ServerConnection): void {
+    this.attempts++
+    if (attempt === this.hedge) return
+    this.endpoint = attempt.endpoint
+    this.replay?.attach(connection)
+    this.exchange.sink = this.replay ?? connection
+  }
+
+  protected addTried(endpoint: Endpoint): void {
+    this.tried = [...this.tried, endpoint]
+  }
+
+  /** Every server may be tried once more; false when none was tried. */
+  protected forgetTried(): boolean {
+    const hadSome = this.tried !== NONE
+    this.tried = NONE
+    return hadSome
+  }
+
+  /** Forgets a failed attempt; true when there is another one beside it. */
+  protected drop(attempt: Attempt): boolean {
+    if (attempt === this.attempt) {
+      this.attempt = this.hedge
+      this.endpoint = this.hedge?.endpoint ?? this.endpoint
+      // What comes of the body while no server takes it is kept.
+      this.exchange.sink = this.hedge?.connection ?? this.replay
+    }
+    this.hedge = null
+    return this.attempt !== null
+  }
+
+  /** The attempt that answers first is the one. */
+  protected choose(attempt: Attempt): void {
+    const other = attempt === this.hedge ? this.attempt : this.hedge
+    this.hedge = null
+    if (other === null) return
+    this.attempt = attempt
+    this.endpoint = attempt.endpoint
+    this.exchange.sink = attempt.connection
+    other.beat()
+  }
+
+  /** Its answer is not wanted, and another server is to be tried. */
+  protected refuse(attempt: Attempt): void {
+    attempt.abandon()
+    this.attempt = null
+    this.replay?.detach()
+    this.exchange.sink = this.replay
+    this.addTried(attempt.endpoint)
+  }
+
+  /** Nothing of an answer has been passed on, and the whole request is at hand. */
+  protected canRepeat(): boolean {
+    if (this.exchange.answered || this.#saidInterim) return false
+    return !this.#bodyFlows || this.replay?.isWhole === true
+  }
+
+  attemptTakesBody(attempt: Attempt): void {
+    if (attempt !== this.attempt) return
+    this.#bodyFlows = true
+    if (this.replay === null || this.replay.resume()) this.exchange.client.resumeBody()
+  }
+
+  attemptInterim(attempt: Attempt, head: AnswerHead): void {
+    if (attempt !== this.attempt) return
+    if (head.status === 100) {
+      // The client has been asked for its body already.
+      if (this.#said100) return
+      this.#said100 = true
+    } else this.#saidInterim = true
+    this.exchange.client.sendInterim(head)
+  }
+}
