@@ -15,6 +15,7 @@ import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createListening } from './listening.ts'
 import { createPulses } from './pulse.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
+import { createRestarts } from './restarts.ts'
 import { createServingThread } from './serving-thread.ts'
 
 export interface ThreadsOptions {
@@ -50,10 +51,6 @@ export interface ThreadsStatus {
   readonly eventLoopDelays: readonly { thread: string; p99Ms: number; maxMs: number }[]
 }
 
-/** A thread that died sooner than this after its start is not restarted at once. */
-const YOUNG_MS = 5_000
-const LONGEST_PAUSE_MS = 5_000
-
 /**
  * Two semi-spaces of 4 MB. V8's own choice grows to 55 MB while a table of 100,000 routes comes, and goes on holding some 40.
  * The smaller one costs requests nothing (medians of nine windows: 20.7 us against 22.9), and its collections are shorter.
@@ -75,7 +72,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   const running = new Map<number, Running>()
   const listening = createListening(log, Date.now)
   const delays = new Map<number, { p99Ms: number; maxMs: number }>()
-  const quickDeaths = new Map<number, number>()
+  const restartPauses = createRestarts()
   let ports: Readonly<Record<string, number>> = {}
   let restarts = 0
   let isAttached = false
@@ -126,14 +123,13 @@ export function createThreads(options: ThreadsOptions): Threads {
       workerData: begin,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     })
-    const startedAt = performance.now()
     worker.on('message', (message: FromThread) => hear(begin.thread, drained, message))
     worker.on('error', (error) => {
       log.error({ err: error, thread: begin.thread }, 'a serving thread failed')
     })
     worker.on('exit', (code) => {
       drained.resolve()
-      if (!isDraining) bury(begin.thread, code, performance.now() - startedAt)
+      if (!isDraining) bury(begin.thread, code)
     })
     return {
       drained,
@@ -149,7 +145,7 @@ export function createThreads(options: ThreadsOptions): Threads {
       case 'applied':
         ports = message.ports
         listening.note(thread, message.listeners)
-        quickDeaths.delete(thread)
+        restartPauses.serves(thread, performance.now())
         publisher.acknowledge(thread, message.number, message.problems)
         break
       case 'listeners':
@@ -183,17 +179,14 @@ export function createThreads(options: ThreadsOptions): Threads {
     }
   }
 
-  function bury(thread: number, code: number, ageMs: number): void {
+  function bury(thread: number, code: number): void {
     running.delete(thread)
     delays.delete(thread)
     listening.forget(thread)
     publisher.detach(thread)
     scoreboard.forgetThread(thread)
     restarts++
-    const deaths = ageMs < YOUNG_MS ? (quickDeaths.get(thread) ?? 0) + 1 : 0
-    quickDeaths.set(thread, deaths)
-    // The first restart is immediate; one that dies on its start again and again waits longer each time.
-    const pauseMs = deaths <= 1 ? 0 : Math.min(LONGEST_PAUSE_MS, 100 * 2 ** deaths)
+    const pauseMs = restartPauses.died(thread, performance.now())
     log.error({ thread, code, pauseMs }, 'a serving thread has ended and is started again')
     setTimeout(() => {
       if (!isDraining) launch(thread)

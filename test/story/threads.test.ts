@@ -41,11 +41,15 @@ interface CrewOptions {
   readonly workers?: number
   /** The admin's port, which a frontend for /admin leads to by a name. */
   readonly admin?: number
+  /** The workers' entry, in test/support. */
+  readonly entry?: string
+  readonly onError?: (fields: object) => void
 }
 
 /** The serving threads with a table in force, in this process: a listener, a frontend, two servers. */
 async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Crew> {
-  const { workers: count = 2, admin = await choosePort() } = options
+  const { workers: count = 2, admin = await choosePort(), onError = () => {} } = options
+  const { entry = 'failing-worker.ts' } = options
   const [one, two] = await Promise.all([startNamed(t, 'one', 2), startNamed(t, 'two', 2)])
   const port = await choosePort()
   const scoreboard = new Scoreboard(2, systemMs())
@@ -67,10 +71,10 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     scoreboard,
     publisher,
     resolver,
-    log: { debug() {}, info() {}, warn() {}, error() {} },
+    log: { debug() {}, info() {}, warn() {}, error: onError },
     faults: { note() {} },
     writeLines() {},
-    entry: new URL('../support/failing-worker.ts', import.meta.url),
+    entry: new URL(`../support/${entry}`, import.meta.url),
   })
   t.after(async () => {
     await threads.drain(0)
@@ -186,3 +190,18 @@ async function knock(port: number): Promise<void> {
   client?.socket.destroy()
   await turn()
 }
+
+test('a thread that dies of the table, after a first part of it, is started again more seldom each time', async (t) => {
+  const pauses: number[] = []
+  await startCrew(t, {
+    workers: 1,
+    entry: 'dying-worker.ts',
+    onError(fields) {
+      if ('pauseMs' in fields) pauses.push(Number(fields.pauseMs))
+    },
+  })
+
+  await eventually(() => pauses.length >= 3, 'it has died three times', 20_000)
+
+  assert.deepEqual(pauses.slice(0, 3), [0, 400, 800])
+})
