@@ -48,7 +48,7 @@ export interface Remnant extends ObjectName {
 
 export interface MirrorYield {
   readonly revision: string
-  /** As in Declaration: a reason after `replace`, null after puts and deletes. */
+  /** As in Declaration: a reason after `replace`, null after puts, deletes and a `replace` that was a step. */
   readonly listed: string | null
   readonly changedAt: number
   readonly problems?: readonly Problem[]
@@ -57,8 +57,8 @@ export interface MirrorYield {
 export interface Mirror {
   /** How many keys there are. */
   readonly size: number
-  /** From a list: what is not in it is gone. */
-  replace(entries: Iterable<KeyEntry>): void
+  /** From a list: what is not in it is gone. `isStep`: the list goes on from the last one, and shows what has changed since. */
+  replace(entries: Iterable<KeyEntry>, isStep?: boolean): void
   put(entry: KeyEntry): void
   delete(path: string): void
   /** All objects, and what has changed since the last call. */
@@ -95,14 +95,14 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
   let isReplaced = true
 
   /** What a list has confirmed is not read again: 100,000 keys would hold up everything else. */
-  function replace(entries: Iterable<KeyEntry>): void {
+  function replace(entries: Iterable<KeyEntry>, isStep = false): void {
     const gone = new Set<string>()
     for (const group of groups.values()) for (const { path } of entriesOf(group)) gone.add(path)
     // What the list does not hold must leave room for what it does.
     bound.clear()
     for (const entry of entries) place(entry, !gone.delete(entry.path))
     for (const path of gone) remove(path)
-    isReplaced = true
+    if (!isStep) isReplaced = true
   }
 
   /** `isWeighed`: the entry that stood there before is among those that the bound knows of. */

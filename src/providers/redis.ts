@@ -5,7 +5,8 @@
  *               of their own; whoever may not have those events polls
  *   list        all keys below the prefix; what is heard meanwhile is looked at afterwards
  *   then        read again each key that was heard of, or whose time to live is over by our own clock, and yield what is
- *               different; list again after a gap, when fewer keys are left than we know of, when asked, and from time to time
+ *               different; list again after a gap, when fewer keys are left than we know of, when asked, and from time to time.
+ *               Where events cannot be had, a list every 2 s finds what they would have told, and it is taken so: one by one
  *
  * Whatever is heard is only ever a reason to look: what is yielded was read from the key itself, so order, repetition and
  * lies in what was heard do not matter. A link that is lost or silent ends the watch. How keys are named, also in a
@@ -142,9 +143,10 @@ async function* watchRedis(
         listedAt = performance.now()
         // Each time: somebody may have set them anew.
         areEventsOn = isSubscribed && (await Promise.all(homes.map(askForEvents))).every(Boolean)
-        const isDifferent = await reader.list()
-        if (reason !== 'poll') reconcileAt = listedAt + reconcileMs * (1 + random() / 5)
-        if (reason !== 'poll' || isDifferent) yield reader.declare(reason, changedAt)
+        const isStep = reason === 'poll' || (reason === 'fewer' && !areEventsOn)
+        const isDifferent = await reader.list(isStep)
+        if (!isStep) reconcileAt = listedAt + reconcileMs * (1 + random() / 5)
+        if (!isStep || isDifferent) yield reader.declare(isStep ? null : reason, changedAt)
       } else {
         const paths = new Map([...heard.paths, ...reader.due()])
         if (paths.size > 0) {

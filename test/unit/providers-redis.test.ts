@@ -80,12 +80,42 @@ test('polls where CONFIG is refused', async (t) => {
 
   await server.command('DEL', keyOf('a'))
   await server.command('SET', keyOf('b'), text('Host("2")'))
-  const { listed } = await watch.next()
+  const { changes } = await watch.next()
 
-  assert.ok(listed === 'poll' || listed === 'fewer', String(listed))
+  assert.ok(changes, 'what a poll finds are changes, as events would have told them')
   assert.deepEqual(frontendsOf(watch.objects()), ['b'])
   assert.deepEqual(watch.objects().get('frontend b')?.value, { route: 'Host("2")', backend: 'b' })
 })
+
+for (const how of ['the command is renamed', 'the user may not use it'] as const) {
+  test(`without CONFIG (${how}) what expires or is deleted alone is a change, and no list that lacks it`, async (t) => {
+    const isRenamed = how === 'the command is renamed'
+    const { server, spec } = await openServer(t, {
+      args: isRenamed ? ['--rename-command', 'CONFIG', ''] : [],
+    })
+    await server.command('ACL', 'SETUSER', 'reader', 'on', '>pw', '~*', '&*', '+@all', '-config')
+    const user = isRenamed ? spec : { ...spec, username: 'reader', password: 'pw' }
+    for (const id of ['a', 'b']) await server.command('SET', keyOf(id), text(id))
+    await server.command('SET', keyOf('brief'), text('brief'), 'PX', 3_000)
+    const watch = watchRegistry(t, providerOf(user))
+    await watch.next()
+    const said: string[] = []
+    const until = async (ids: string): Promise<void> => {
+      const { changes } = await watch.until(
+        (objects) => frontendsOf(objects).toSorted().join() === ids,
+        ids,
+      )
+      assert.ok(changes, `it is a list that lacks what is not in ${ids}`)
+      said.push(...changes.deletes.map(({ id }) => id))
+    }
+
+    await until('a,b')
+    await server.command('DEL', keyOf('a'))
+    await until('b')
+
+    assert.deepEqual(said, ['brief', 'a'])
+  })
+}
 
 test('lets a key go when its time is over, also among 10,000 others that have one', async (t) => {
   const { server, provider } = await openServer(t)

@@ -10,8 +10,11 @@ import type { KeyNames } from './names.ts'
 import { readKeys, scanPaths } from './reading.ts'
 
 export interface Reader {
-  /** True when anything is different. Nothing of a list counts before all of it was read. */
-  list(): Promise<boolean>
+  /**
+   * True when anything is different. Nothing of a list counts before all of it was read. `isStep`: it looks for what no event
+   * told, on links that have held since the last one, so that what is different are changes as events would have told them.
+   */
+  list(isStep: boolean): Promise<boolean>
   /** Looks at these again, by path on which home, and says whether anything is different. */
   read(paths: ReadonlyMap<string, number>): Promise<boolean>
   /** Fewer keys than we know of: some went that nobody told us, FLUSHDB perhaps. Each home has to answer. */
@@ -30,7 +33,7 @@ export function createReader(homes: readonly Link[], names: KeyNames, layout: La
     path.length <= maxPathLength && layout.groupOf(path) !== null
 
   return {
-    async list() {
+    async list(isStep) {
       const entries: KeyEntry[] = []
       const listed = createHeld()
       const bound = createTextBound()
@@ -44,7 +47,7 @@ export function createReader(homes: readonly Link[], names: KeyNames, layout: La
       }
       const isDifferent = held.fingerprint !== listed.fingerprint
       held = listed
-      mirror.replace(entries)
+      mirror.replace(entries, isStep)
       return isDifferent
     },
 
