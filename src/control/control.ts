@@ -32,8 +32,10 @@ export interface ControlOptions {
   readonly onFault?: OnFault
   /** How long the first table waits for sources that are required. */
   readonly startMs?: number
-  /** ms since the epoch. */
+  /** ms of a clock that never jumps. */
   readonly now?: () => number
+  /** ms since the epoch, for people. */
+  readonly date?: () => number
   /** From 0 up to 1. */
   readonly random?: () => number
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
@@ -81,10 +83,10 @@ const longestPauseMs = 50
 
 export function createControl(options: ControlOptions): Control {
   const { admission, publisher, log } = options
-  const { now = Date.now, random = Math.random, sleep = sleepUntil } = options
+  const { now = monotonic, date = Date.now, random = Math.random, sleep = sleepUntil } = options
   const { startMs = 10_000, filesMs = 5000, onFault = () => {} } = options
   const journal = createJournal(log)
-  const world = { now, random, sleep, log, written: admission.written }
+  const world = { now, date, random, sleep, log, written: admission.written }
   const waiting = new Map<Source, PromiseWithResolvers<void>>()
   const events = {
     onDifferent: takeDifference,
@@ -310,6 +312,10 @@ const wholeTable = { kind: 'source', id: '', source: '', key: 'table' } as const
 
 function* shown(admission: Admission): Generator<Shown> {
   for (const version of admission.inForce()) yield toShown(version)
+}
+
+function monotonic(): number {
+  return performance.now()
 }
 
 function countBySource(problems: readonly Problem[]): ReadonlyMap<string, number> {

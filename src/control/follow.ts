@@ -36,7 +36,10 @@ export interface SourceStatus {
 
 export interface FollowOptions {
   readonly signal: AbortSignal
+  /** ms of a clock that never jumps: what is waited for. */
   readonly now: () => number
+  /** ms since the epoch: what people read. */
+  readonly date: () => number
   /** From 0 up to 1. */
   readonly random: () => number
   /** Resolves after the time, or when the signal aborts. */
@@ -61,12 +64,12 @@ const goodMs = lastDelayMs
 const maxReasons = 16
 
 export function followProvider(provider: Provider, options: FollowOptions): Follower {
-  const { signal, now, random, sleep } = options
+  const { signal, now, date, random, sleep } = options
   const resyncs = new Map<string, number>()
   let status: Omit<SourceStatus, 'resyncs'> = {
     name: provider.name,
     state: 'connecting',
-    since: now(),
+    since: date(),
     revision: null,
     error: null,
     losses: 0,
@@ -76,7 +79,7 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
   }
 
   function enter(state: SourceState, error: string | null): void {
-    const since = state === status.state ? status.since : now()
+    const since = state === status.state ? status.since : date()
     status = { ...status, state, since, error }
   }
 
@@ -94,10 +97,10 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
   function count({ revision, changes, listed }: Declaration): void {
     status = { ...status, revision }
     if (changes === null) {
-      status = { ...status, lastSyncAt: now() }
+      status = { ...status, lastSyncAt: date() }
     } else {
       const events = status.events + changes.upserts.length + changes.deletes.length
-      status = { ...status, events, lastEventAt: now() }
+      status = { ...status, events, lastEventAt: date() }
     }
     if (listed === null) return
     const reason = resyncs.has(listed) || resyncs.size < maxReasons - 1 ? listed : 'other'

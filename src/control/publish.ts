@@ -64,7 +64,7 @@ export interface PublisherListener {
 
 export interface Publisher {
   /**
-   * Brings the snapshot into force; answers the number it will have. `changedAt`: when its source changed, ms. `changed`:
+   * Brings the snapshot into force; answers the number it will have. `changedAt`: when its source changed, performance.now(). `changed`:
    * what alone may be different since the last call; then only that is looked at, and the maps may be live ones.
    */
   publish(snapshot: Snapshot, changedAt: number, changed?: ChangedIds): number

@@ -44,7 +44,7 @@ export interface SourceEvents {
   readonly onHoldEnd: (source: Source, reason: string, gone: number) => void
 }
 
-export interface SourceWorld extends Pick<FollowOptions, 'now' | 'random' | 'sleep'> {
+export interface SourceWorld extends Pick<FollowOptions, 'now' | 'date' | 'random' | 'sleep'> {
   readonly log: ControlLog
   /** What a source declared of what is in force. */
   readonly written: (source: string) => Iterable<DeclaredObject>
@@ -91,7 +91,7 @@ export function openSource(
   events: SourceEvents,
 ): Source {
   const { provider, lastGood } = options
-  const { now, log, written } = world
+  const { now, date, log, written } = world
   const stopping = new AbortController()
   const inventory: Inventory = createInventory({ shrink: options.shrink })
   let problems: readonly Problem[] = []
@@ -211,7 +211,7 @@ export function openSource(
         if (names.length > 0) events.onDifferent(source, names, reading)
         wait()
       },
-      Math.min(longestTimerMs, Math.max(1, at - now())),
+      Math.min(longestTimerMs, Math.max(1, Math.ceil(at - now()))),
     )
     timer.unref()
   }
@@ -223,6 +223,14 @@ export function openSource(
         ? `until an operator confirms it: ${confirm}`
         : 'until a second list confirms it'
     return `${reason}: what vanished stays in force ${end}`
+  }
+
+  /** Holds are kept on a clock that cannot be set; people read what that is on theirs now. */
+  function toDates(doubted: Held | null): Held | null {
+    if (doubted === null) return null
+    const ahead = Math.round(date() - now())
+    const { since, until } = doubted
+    return { ...doubted, since: since + ahead, until: until === null ? null : until + ahead }
   }
 
   function held(): Problem[] {
@@ -269,7 +277,7 @@ export function openSource(
         changes: null,
         listed: 'last-good',
         problems: [],
-        changedAt: before.savedAt,
+        changedAt: now(),
       }
       const names = inventory.take(declaration, now())
       const reading = { changedAt: now(), locate: undefined, isList: true, isSaved: true }
@@ -302,7 +310,7 @@ export function openSource(
         name: provider.name,
         kind: options.kind,
         state: status?.state ?? 'connecting',
-        since: status?.since ?? now(),
+        since: status?.since ?? date(),
         revision: origin === 'nothing' ? null : revision,
         error: whyNot(status?.error ?? null),
         required: options.required,
@@ -315,7 +323,7 @@ export function openSource(
         resyncs: status?.resyncs ?? {},
         losses: status?.losses ?? 0,
         flaps: inventory.flaps,
-        held: inventory.held(),
+        held: toDates(inventory.held()),
         lastGood:
           keeper === null
             ? null

@@ -57,7 +57,7 @@ export function openAdmin(
   publisher.listen({
     onInForce(_number, changedAt) {
       lastChangeAt = Date.now()
-      metrics.observeChange((lastChangeAt - changedAt) / 1000)
+      metrics.observeChange((performance.now() - changedAt) / 1000)
     },
   })
   return createAdmin({

@@ -19,6 +19,7 @@ export { openEmbeddedKeys } from './embedded/keys.ts'
 
 export interface EmbeddedProviderOptions {
   readonly reconcileMs?: number
+  /** ms since the epoch, for times to live: they outlive the process that set them. */
   readonly now?: () => number
   /** From 0 up to 1. */
   readonly random?: () => number
@@ -59,7 +60,7 @@ async function* watchStore(
   const reader = createStoreReader(path, layout, now)
   let rungAt: number | null = null
   const ring = (): void => {
-    rungAt ??= now()
+    rungAt ??= performance.now()
     bell.ring()
   }
   let owed: string | null = 'first'
@@ -77,7 +78,7 @@ async function* watchStore(
 
   /** Null: nothing is different, or the file is locked and looked at again. */
   function look(): Declaration | null {
-    const changedAt = rungAt ?? now()
+    const changedAt = rungAt ?? performance.now()
     const reason = owed ?? (performance.now() >= reconcileAt ? 'reconcile' : null)
     rungAt = null
     try {

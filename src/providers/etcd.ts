@@ -24,7 +24,7 @@ export { openEtcdKeys } from './etcd/keys.ts'
 export interface EtcdProviderOptions {
   /** Between lists that nobody asked for, give or take a tenth: against what no event told. */
   readonly reconcileMs?: number
-  /** ms since the epoch. */
+  /** performance.now(). */
   readonly now?: () => number
   /** From 0 up to 1. */
   readonly random?: () => number
@@ -35,7 +35,7 @@ export function createEtcdProvider(
   layout: Layout,
   options: EtcdProviderOptions = {},
 ): Provider {
-  const { reconcileMs = 60_000, now = Date.now, random = Math.random } = options
+  const { reconcileMs = 60_000, now = () => performance.now(), random = Math.random } = options
   const members = createMembers(spec, random)
   const root = createRoot(spec.prefix)
   const reloads = new Set<() => void>()

@@ -20,8 +20,8 @@ export const pollMs = 1000
 
 /** Waits until nothing rings any more; no longer once somebody is in a hurry. */
 export async function settle(bell: Bell, isUrgent: () => boolean): Promise<void> {
-  const until = Date.now() + busyMs
-  while (!isUrgent() && Date.now() < until) {
-    if (!(await bell.wait(Math.min(quietMs, until - Date.now())))) return
+  const until = performance.now() + busyMs
+  while (!isUrgent() && performance.now() < until) {
+    if (!(await bell.wait(Math.min(quietMs, until - performance.now())))) return
   }
 }

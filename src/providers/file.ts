@@ -79,7 +79,7 @@ async function* watchFile(
   async function readFirst(): Promise<Declaration> {
     watch.arm()
     const reading = await readDeclarations(path, { known: null, env })
-    if (reading.state === 'whole') return declare(reading, 'first', Date.now())
+    if (reading.state === 'whole') return declare(reading, 'first', performance.now())
     throw new Error(reading.state === 'broken' ? describe(reading.problems) : path)
   }
 
@@ -87,7 +87,7 @@ async function* watchFile(
   async function readNext(): Promise<Declaration | Unreadable | null> {
     document = null
     await bell.wait()
-    const changedAt = Date.now()
+    const changedAt = performance.now()
     let wasAsked = false
     let isChanging = false
     for (;;) {
@@ -99,7 +99,7 @@ async function* watchFile(
       watch.arm()
       const known = wasAsked || complaint !== null ? null : last
       const reading = await readDeclarations(path, { known, env })
-      const spentMs = Date.now() - changedAt
+      const spentMs = performance.now() - changedAt
       if (reading.state === 'same') return null
       if (reading.state === 'whole') {
         const listed = wasAsked ? 'asked' : 'changed'

@@ -78,7 +78,7 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
 
   async function lookAtOne(name: string, isAsked: boolean): Promise<boolean> {
     const before = kept.get(name) ?? null
-    const world = { directory, source, env, maxBytes, now: Date.now() }
+    const world = { directory, source, env, maxBytes, now: performance.now() }
     const after = await lookAt({ ...world, name, kept: before, isAsked })
     if (after === null) return kept.delete(name)
     kept.set(name, after)

@@ -69,7 +69,7 @@ async function* watchFiles(
 
   /** Whether anything is new. One that is being replaced is away for a moment. */
   async function look(isAll: boolean, wasAsked: boolean, patienceMs: number): Promise<boolean> {
-    const until = Date.now() + patienceMs
+    const until = performance.now() + patienceMs
     for (;;) {
       // Before reading: what changes from here on rings again.
       watch.arm(files.targets)
@@ -77,7 +77,7 @@ async function* watchFiles(
       try {
         return await files.look(isAll ? null : heard, wasAsked)
       } catch (error) {
-        if (signal.aborted || Date.now() >= until) throw error
+        if (signal.aborted || performance.now() >= until) throw error
         isAll = true
         await bell.wait(lookAgainMs)
       }
@@ -85,7 +85,7 @@ async function* watchFiles(
   }
 
   async function readFirst(): Promise<Declaration> {
-    const changedAt = Date.now()
+    const changedAt = performance.now()
     await look(true, false, 0)
     // A file that is being written would come as one that takes its routes away.
     while (files.hasDoubts && !signal.aborted) {
@@ -104,7 +104,7 @@ async function* watchFiles(
     let since: number | null = null
     do {
       const isRung = await bell.wait(files.hasDoubts ? doubtMs : undefined)
-      since ??= Date.now()
+      since ??= performance.now()
       if (isRung) await settle(bell, () => signal.aborted || isAsked)
       if (signal.aborted) return null
       wasAsked ||= isAsked

@@ -66,7 +66,7 @@ export interface Declaration {
   readonly listed: string | null
   /** What could not even be read as an object. */
   readonly problems: readonly Problem[]
-  /** When the change was noticed, ms since the epoch: the start of the way to "in force". */
+  /** When the change was noticed, performance.now() of the main thread: the start of the way to "in force". */
   readonly changedAt: number
   /** Where a member of an object stands in the source's text. Asked only for what is wrong, and only until the next yield. */
   readonly locate?: (object: DeclaredObject, path: readonly (string | number)[]) => Position | null

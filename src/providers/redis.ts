@@ -53,7 +53,7 @@ export function createRedisProvider(
   layout: Layout,
   options: RedisProviderOptions = {},
 ): Provider {
-  const { reconcileMs = 30_000, now = Date.now, random = Math.random } = options
+  const { reconcileMs = 30_000, now = () => performance.now(), random = Math.random } = options
   const reloads = new Set<() => void>()
   return {
     name: spec.name,

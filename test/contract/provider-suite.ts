@@ -65,7 +65,7 @@ function checkDeclaration(declaration: Declaration, known: Map<string, unknown>)
 
   assert.equal(new Set(all).size, all.length, 'each name stands there once')
   assert.equal(changes === null, listed !== null, 'a list says why, a change does not')
-  assert.ok(changedAt > 0 && changedAt <= Date.now())
+  assert.ok(changedAt > 0 && changedAt <= performance.now())
   if (changes !== null) {
     for (const { kind, id } of changes.deletes) known.delete(`${kind} ${id}`)
     for (const { kind, id, value } of changes.upserts) known.set(`${kind} ${id}`, value)

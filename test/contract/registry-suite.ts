@@ -70,7 +70,7 @@ export function testRegistry(name: string, open: OpenRegistry): void {
     assert.ok(server.key.endsWith('backends/b/servers/s'), server.key)
     assert.notEqual(first.listed, null)
     assert.notEqual(first.revision, '')
-    assert.ok(Math.abs(Date.now() - first.changedAt) < 60_000)
+    assert.ok(Math.abs(performance.now() - first.changedAt) < 60_000)
   })
 
   test(`${name} yields an empty list where there is nothing`, async (t) => {

@@ -124,7 +124,7 @@ function publish(publisher: Publisher, config: object): void {
   const names = source.replace(objects)
   const view = { merge: createMerge([source]), locate: () => undefined, revision: () => '1' }
   const { snapshot } = admission.admit({ names, ...view })
-  publisher.publish(snapshot, Date.now())
+  publisher.publish(snapshot, performance.now())
 }
 
 for (const workers of [0, 2]) {

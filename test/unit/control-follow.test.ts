@@ -67,6 +67,7 @@ function follow(t: TestContext, plays: readonly (readonly Step[])[], random = 0)
   const follower: Follower = followProvider(provider, {
     signal: stopping.signal,
     now: () => time,
+    date: () => time,
     random: () => random,
     async sleep(ms) {
       seen.push(ms)
