@@ -1,6 +1,7 @@
 /** The names of servers in force are kept resolved, ahead of requests; those of servers that are gone no longer are. */
 import { isIP } from 'node:net'
 import type { Resolver } from '../dns/resolver.ts'
+import { isSocketPath } from '../model/server-url.ts'
 import type { Backend } from '../model/snapshot.ts'
 import type { Publisher } from './publish.ts'
 
@@ -29,5 +30,7 @@ export function followNames(
 const NONE: ReadonlySet<string> = new Set()
 
 function namesOf({ servers }: Backend): ReadonlySet<string> {
-  return new Set(servers.flatMap(({ host }) => (isIP(host) === 0 ? [host] : [])))
+  return new Set(
+    servers.flatMap(({ host }) => (isIP(host) === 0 && !isSocketPath(host) ? [host] : [])),
+  )
 }

@@ -3,6 +3,7 @@
  * round and round, and one that points at the admin would put it in front of everybody.
  */
 import { formatAddress } from '../model/address.ts'
+import { withoutRoot } from '../model/host.ts'
 import { isEverywhere, isLoopbackHost, plainHost } from '../model/ip.ts'
 import type { Address, Listener, Server } from '../model/snapshot.ts'
 
@@ -40,7 +41,7 @@ export function createLoopCheck(
 }
 
 function reaches(host: string, listening: string, local: () => ReadonlySet<string>): boolean {
-  const target = plainHost(host)
+  const target = plainHost(withoutRoot(host))
   const own = plainHost(listening)
   if (target === own) return true
   if (isEverywhere(own)) return isLoopbackHost(target) || local().has(target)

@@ -61,6 +61,8 @@ const MAX_FAULTS = 3
 /** Editors look for the schema's address there; it means nothing to us. */
 const IGNORED = '$schema'
 const KNOWN = [...SETTING_KEYS, ...Object.values(SECTIONS)]
+/** What is written for anchors alone. */
+const OWN_NOTES = /^x-/
 
 /**
  * `filename` tells the notation (`.json`, else YAML) and names the file in problems and keys. References in objects are
@@ -128,7 +130,7 @@ function takeApart(
   }
 
   for (const key of Object.keys(root)) {
-    if (!KNOWN.includes(key) && key !== IGNORED) {
+    if (!KNOWN.includes(key) && key !== IGNORED && !OWN_NOTES.test(key)) {
       complain('settings', key, `unknown key ${quote(key)}${didYouMean(key, KNOWN)}`)
     }
   }

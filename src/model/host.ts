@@ -40,6 +40,11 @@ export function parseServerName(text: string): Scalar<string> {
   return host.ok ? host : bad(`must be a name such as app.example: ${host.reason}`)
 }
 
+/** Without the dot that says that a name is whole (RFC 1034 section 3.1): so it stands in Host, in SNI and in a certificate. */
+export function withoutRoot(host: string): string {
+  return host.endsWith('.') ? host.slice(0, -1) : host
+}
+
 /** With brackets where it is IPv6, as it stands before `:port`. */
 export function bracketHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host

@@ -8,7 +8,10 @@ import { SETTINGS_SHAPE } from './settings-schema.ts'
 
 /** The text of config/schema.json. Draft 7: what the language servers for YAML and JSON complete best. */
 export function jsonSchemaText(): string {
-  const schema = z.toJSONSchema(document(), { target: 'draft-7', io: 'input', reused: 'inline' })
+  const schema = {
+    ...z.toJSONSchema(document(), { target: 'draft-7', io: 'input', reused: 'inline' }),
+    patternProperties: { '^x-': { description: 'Not read: a place for anchors.' } },
+  }
   return `${JSON.stringify(schema, null, 2)}\n`
 }
 

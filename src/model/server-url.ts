@@ -1,15 +1,21 @@
-/** A server's url: http or https, a host, maybe a port, and nothing else, because nothing else would be sent. */
+/**
+ * A server's url: http or https, a host, maybe a port, and nothing else, because nothing else would be sent; or the path of a
+ * unix socket.
+ */
+import { isIP } from 'node:net'
+import { posix } from 'node:path'
 import { denyHost } from './denied-address.ts'
-import { bracketHost, parseHost } from './host.ts'
+import { bracketHost, parseHost, withoutRoot } from './host.ts'
 import { quote } from './parsed.ts'
 import { bad, good, type Scalar } from './scalar.ts'
 
 export interface ServerUrl {
-  /** Canonical, the port always written: `http://127.0.0.1:5001`. */
+  /** Canonical, the port always written: `http://127.0.0.1:5001`; `unix:/run/app.sock`. */
   readonly url: string
   readonly scheme: 'http' | 'https'
-  /** Without brackets. */
+  /** Without brackets. A name that is whole ends in a dot. Of a unix socket its path. */
   readonly host: string
+  /** Of a unix socket 0. */
   readonly port: number
 }
 
@@ -17,13 +23,14 @@ const FORM = /^(https?):\/\/(\[[^\]/]*\]|[^/:?#@[\]\\]+)(?::(\d{1,5}))?\/?$/i
 
 export function parseServerUrl(value: unknown): Scalar<ServerUrl> {
   if (value === undefined) return bad('is missing')
+  if (typeof value === 'string' && /^unix:/i.test(value)) return parseSocketUrl(value.slice(5))
   const match = typeof value === 'string' && value.length <= 300 ? FORM.exec(value) : null
   if (match === null) return bad(explain(value))
   const scheme = match[1]?.toLowerCase() === 'https' ? 'https' : 'http'
   const port = match[3] === undefined ? (scheme === 'https' ? 443 : 80) : Number(match[3])
   if (port < 1 || port > 65_535)
     return bad(`the port must be from 1 to 65535, not ${quote(String(port))}`)
-  const host = parseHost(match[2] ?? '')
+  const host = parseServerHost(match[2] ?? '')
   if (!host.ok) return host
   const denied = denyHost(host.value)
   if (denied !== null) return bad(`a server cannot be at ${quote(host.value)}: it ${denied}`)
@@ -33,6 +40,38 @@ export function parseServerUrl(value: unknown): Scalar<ServerUrl> {
     host: host.value,
     port,
   })
+}
+
+/** `app.example.com.`: no search domain completes it. */
+function parseServerHost(text: string): Scalar<string> {
+  const host = parseHost(withoutRoot(text))
+  if (!host.ok || !text.endsWith('.')) return host
+  if (isIP(host.value) !== 0) return bad('an address must not end in a dot')
+  return good(`${host.value}.`)
+}
+
+/** What fits into sun_path, on Linux and on macOS. */
+const MAX_SOCKET_BYTES = 103
+
+/** `/run/app.sock`, also as `///run/app.sock`. */
+function parseSocketUrl(text: string): Scalar<ServerUrl> {
+  const path = text.replace(/^\/\/\//, '/')
+  if (!/^\/[^/\0-\x1f\x7f]/.test(path) || /[\0-\x1f\x7f]|\/$/.test(path)) {
+    return bad(
+      `must be the absolute path of a socket such as unix:/run/app.sock, not ${quote(text)}`,
+    )
+  }
+  if (Buffer.byteLength(path) > MAX_SOCKET_BYTES) {
+    return bad(`the path of a unix socket must be at most ${MAX_SOCKET_BYTES} bytes long`)
+  }
+  // Endpoints are known by their url: one socket has one.
+  const host = posix.normalize(path)
+  return good({ url: `unix:${host}`, scheme: 'http', host, port: 0 })
+}
+
+/** Whether the host of a server is the path of a unix socket. */
+export function isSocketPath(host: string): boolean {
+  return host.startsWith('/')
 }
 
 /** Which rule it broke; the common mistakes by name. */

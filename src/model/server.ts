@@ -13,12 +13,15 @@ const SERVER_KEYS = ['url', 'weight', 'backup', 'drain', 'labels']
 
 /** Only its JSON Schema is used: the functions below are the parsers. */
 export const serverForms: z.ZodType = z.union([
-  z.string().meta({ pattern: '^(https?://|\\$\\{)', description: 'A url: http://10.0.0.7:8080' }),
+  z
+    .string()
+    .meta({ pattern: '^(https?://|unix:|\\$\\{)', description: 'A url: http://10.0.0.7:8080' }),
   strict(
     {
-      url: z
-        .string()
-        .meta({ pattern: '^(https?://|\\$\\{)', description: 'http or https, no path.' }),
+      url: z.string().meta({
+        pattern: '^(https?://|unix:|\\$\\{)',
+        description: 'http or https, no path; or a socket: unix:/run/app.sock.',
+      }),
       weight: whole('Its share of the traffic, 1 to 1000.', 1, MAX_WEIGHT).prefault(1),
       backup: z
         .boolean()

@@ -63,11 +63,12 @@ export type Labels = Readonly<Record<string, string>>
 
 export interface Server {
   readonly id: string
-  /** Canonical: `http://host:port` or `https://host:port`, no path. Known with its backend's id by this. */
+  /** Canonical: `http://host:port` or `https://host:port`, no path; `unix:/path`. Known with its backend's id by this. */
   readonly url: string
   readonly scheme: 'http' | 'https'
-  /** Without brackets for IPv6. */
+  /** Without brackets for IPv6; a name that is whole ends in a dot; the path of a unix socket. */
   readonly host: string
+  /** Of a unix socket 0. */
   readonly port: number
   /** 1 to 1000. */
   readonly weight: number

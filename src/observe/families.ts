@@ -1,4 +1,5 @@
 /** The metrics by name: what each is, in which unit, and how it reads at a scrape. */
+import type { NameCounts } from '../dns/resolver.ts'
 import { REASON_NAMES } from '../http/errors.ts'
 import { ADMIT_NONE, COUNT } from '../scoreboard/layout.ts'
 import { GUARD_FAMILIES } from './guard-families.ts'
@@ -25,6 +26,7 @@ export interface MetricsStatus {
   readonly faults: Readonly<Record<string, number>>
   /** Log lines that could not be written. */
   readonly droppedLogLines: number
+  readonly names: NameCounts
   /** Event loop delay by thread, where it is measured. */
   readonly eventLoopDelays: readonly {
     readonly thread: string
@@ -256,6 +258,20 @@ export const FAMILIES: readonly Family[] = [
     'counter',
     'Lines of the log and the access log that could not be written, from the main thread',
     (of) => [{ value: of.status.droppedLogLines }],
+  ),
+  family(
+    'sluice_dns_lookups_total',
+    'counter',
+    'Look-ups of names of servers, by result, from the main thread',
+    ({ status: { names } }) =>
+      Object.entries(names.lookups).map(([result, value]) => ({ labels: { result }, value })),
+  ),
+  family(
+    'sluice_dns_names',
+    'gauge',
+    'Names that are followed: resolved, failing (the last good addresses are used), unresolved (there are none)',
+    ({ status: { names } }) =>
+      Object.entries(names.names).map(([state, value]) => ({ labels: { state }, value })),
   ),
 ]
 

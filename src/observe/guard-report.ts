@@ -1,5 +1,7 @@
 /** How it stands with servers, breakers and adaptive limits: what /api/servers and /api/breakers show and /metrics counts. */
 
+import type { NameReport } from '../dns/resolver.ts'
+
 export const SERVER_STATES = ['unknown', 'up', 'down', 'draining', 'ejected'] as const
 
 /** `unknown`: there are probes, and none has told yet. Without probes a server is up until requests tell otherwise. */
@@ -25,6 +27,8 @@ export interface ServerReport {
   readonly ejections: number
   readonly lastProbe: ProbeReport | null
   readonly tally: ServerTally
+  /** Where its name leads; null: it is named by its address. */
+  readonly resolution?: NameReport | null
 }
 
 export interface ProbeReport {

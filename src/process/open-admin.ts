@@ -4,6 +4,7 @@ import type { TableView } from '../admin/table.ts'
 import type { Control, Table } from '../control/control.ts'
 import type { Faults } from '../control/fault.ts'
 import type { Guards } from '../control/guard/guards.ts'
+import type { Resolver } from '../dns/resolver.ts'
 import type { Publisher } from '../control/publish.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ListenerReport } from '../observe/listener-report.ts'
@@ -20,6 +21,7 @@ export interface AdminParts {
   readonly guards: Guards
   readonly control: Control
   readonly threads: Threads
+  readonly resolver: Pick<Resolver, 'counts'>
   readonly sink: Sink
   readonly log: Log
   readonly faults: Pick<Faults, 'counts'>
@@ -30,8 +32,19 @@ export function openAdmin(
   parts: AdminParts,
   state: () => 'starting' | 'ready' | 'draining',
 ): Promise<Admin> {
-  const { settings, scoreboard, publisher, guards, control, threads, sink, log, faults, version } =
-    parts
+  const {
+    settings,
+    scoreboard,
+    publisher,
+    guards,
+    control,
+    threads,
+    resolver,
+    sink,
+    log,
+    faults,
+    version,
+  } = parts
   let lastChangeAt: number | null = null
   const metrics = createMetrics({
     scoreboard,
@@ -47,6 +60,7 @@ export function openAdmin(
         workerRestarts: restarts,
         faults: faults.counts(),
         droppedLogLines: sink.dropped,
+        names: resolver.counts(),
         eventLoopDelays,
         listeners: threads.listeners(),
       }

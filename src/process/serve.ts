@@ -11,6 +11,7 @@ import { createGuards } from '../control/guard/guards.ts'
 import { createProbe } from '../control/guard/probe.ts'
 import { sendHook } from '../control/guard/webhook.ts'
 import { createPublisher, type Publisher } from '../control/publish.ts'
+import { tellNames } from '../control/name-journal.ts'
 import { followNames } from '../control/followed-names.ts'
 import { createLookup } from '../dns/lookup.ts'
 import { openResolver } from '../dns/open-resolver.ts'
@@ -96,6 +97,7 @@ async function run(
   const resolver = openResolver(settings.resolver)
   const lookup = createLookup(resolver)
   followNames(publisher, resolver)
+  tellNames(resolver, log, () => performance.now())
   const guards = createGuards({
     scoreboard,
     publisher,
@@ -106,6 +108,7 @@ async function run(
     stallOfThreads: () => threads.stallMs(),
     onFault: faults.at('guard'),
     probe: createProbe(options.version, lookup),
+    resolution: (host) => resolver.report(host),
     sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
   })
   const control = createControl({
@@ -157,6 +160,7 @@ async function run(
       guards,
       control,
       threads,
+      resolver,
       sink,
       log,
       faults,

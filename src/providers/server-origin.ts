@@ -6,6 +6,7 @@ export function splitOrigin(text: string): {
   readonly url: string
   readonly remark: string | null
 } {
+  if (/^unix:/i.test(text)) return { url: text, remark: null }
   const origin = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(text)?.[0]
   if (origin === undefined) return { url: text, remark: null }
   const rest = text.slice(origin.length)

@@ -1,9 +1,10 @@
 /**
  * The addresses of one server: in which order a new connection tries them, and which connections have to go because their
- * address is no longer one of them. Of a server that is named by an address there is the one, and nothing ever changes.
+ * address is no longer one of them. Of a server that is named by an address, or is a unix socket, there is the one, and nothing ever changes.
  */
 import { isIP } from 'node:net'
 import type { KnownName, NameTable } from '../dns/names.ts'
+import { isSocketPath } from '../model/server-url.ts'
 
 /** An address that could not be connected to is tried after the others for so long. */
 const AVOIDED_MS = 10_000
@@ -30,7 +31,7 @@ export class Addresses {
   constructor(host: string, names: NameTable, onChange: () => void) {
     this.#host = host
     this.#onChange = onChange
-    this.#names = isIP(host) === 0 ? names : null
+    this.#names = isIP(host) === 0 && !isSocketPath(host) ? names : null
     this.#all = this.#names === null ? [host] : names.get(host).addresses
     this.#names?.listen(host, this.#hear)
   }

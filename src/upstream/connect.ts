@@ -4,6 +4,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { ExchangeError, type Reason } from '../http/errors.ts'
 import type { Reads } from '../http/reads.ts'
 import { bracketHost } from '../model/host.ts'
+import { isSocketPath } from '../model/server-url.ts'
 import type { OwnAddress, OwnAddresses } from './own-addresses.ts'
 import type { Target } from './target.ts'
 
@@ -34,7 +35,8 @@ function leadsBack({ scheme, host, port }: Target, { name }: OwnAddress): Exchan
 function connect(target: Target, address: string, reads: Reads): Socket {
   const { port, tls } = target
   if (tls === null) {
-    const options: NetConnectOpts = { host: address, port, noDelay: true, allowHalfOpen: true }
+    const where = isSocketPath(address) ? { path: address } : { host: address, port }
+    const options: NetConnectOpts = { ...where, noDelay: true, allowHalfOpen: true }
     return connectTcp({ ...options, onread: reads })
   }
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
@@ -56,13 +58,15 @@ function connect(target: Target, address: string, reads: Reads): Socket {
 
 const BY_CODE: Readonly<Record<string, Reason>> = {
   ECONNREFUSED: 'CONNECT_REFUSED',
+  // Of a unix socket: nobody listens there.
+  ENOENT: 'CONNECT_REFUSED',
   ETIMEDOUT: 'CONNECT_TIMEOUT',
 }
 
 /** A connection that could not be made: nothing of a request was processed. */
 export function connectError(error: NodeJS.ErrnoException | null, target: Target): ExchangeError {
   if (error instanceof ExchangeError) return error
-  const where = `${target.host}:${target.port}`
+  const where = isSocketPath(target.host) ? target.host : `${target.host}:${target.port}`
   if (error === null)
     return new ExchangeError('CONNECT_REFUSED', `${where} closed the connection at once`)
   const { code = '' } = error

@@ -5,6 +5,8 @@
  */
 import type { NameTable } from '../dns/names.ts'
 import type { Deadlines } from '../http/deadlines.ts'
+import { bracketHost, withoutRoot } from '../model/host.ts'
+import { isSocketPath } from '../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../model/snapshot.ts'
 import { countMeasures, type Measure } from '../policy/condition.ts'
 import { recordLatency } from '../policy/ewma.ts'
@@ -272,6 +274,7 @@ export class Endpoint {
 }
 
 function authorityOf({ scheme, host, port }: Server): string {
-  const name = host.includes(':') ? `[${host}]` : host
+  if (isSocketPath(host)) return 'localhost'
+  const name = bracketHost(withoutRoot(host))
   return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`
 }

@@ -1,6 +1,7 @@
 /** Where a server is, and how it is spoken to. */
 import { isIP } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import { withoutRoot } from '../model/host.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
 
 export interface Target {
@@ -21,7 +22,7 @@ export function compileTarget(backend: Backend, server: Server): Target {
   if (scheme === 'http') return { scheme, host, port, tls: null }
   const { verify, ca, serverName } = backend.tls
   // RFC 6066 section 3: an address is not a name to ask for.
-  const name = serverName ?? (isIP(host) === 0 ? host : '')
+  const name = serverName ?? (isIP(host) === 0 ? withoutRoot(host) : '')
   return {
     scheme,
     host,

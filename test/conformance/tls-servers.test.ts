@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { createAuthority } from '../support/certificates.ts'
 import { exchange, openClient } from '../support/client.ts'
+import { startDnsServer } from '../support/dns-server.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
 import { OK, startOrigin } from '../support/origin.ts'
@@ -42,6 +43,31 @@ test('asks for the server name that is configured and verifies it', async (t) =>
 
   assert.equal(answer.status, 200)
   assert.equal((origin.connections[0]?.socket as TLSSocket).servername, 'inner.test')
+})
+
+test('a name that ends in a dot is resolved as it is, and stands without the dot in SNI and Host', async (t) => {
+  const authority = createAuthority(t)
+  const { cert, key } = authority.issue('app.test')
+  const origin = await startOrigin(t, OK, { cert, key })
+  const dns = await startDnsServer(t, { 'app.test': { addresses: ['127.0.0.1'] } })
+  const gateway = await startGateway(t, {
+    resolver: { servers: [dns.address], search: ['one.test', 'two.test'], ndots: 5 },
+    listeners: { web: { address: '127.0.0.1:0' } },
+    backends: {
+      b: { servers: { s: `https://app.test.:${origin.port}` }, tls: { ca: authority.certPath } },
+    },
+    frontends: { f: { route: 'PathPrefix("/")', backend: 'b', passHost: false } },
+  })
+
+  const answer = await exchange(t, gateway.port, get('/'))
+
+  assert.equal(answer.status, 200)
+  assert.equal((origin.connections[0]?.socket as TLSSocket).servername, 'app.test')
+  assert.match(
+    origin.requests[0]?.head ?? '',
+    new RegExp(`^Host: app\\.test:${origin.port}\r$`, 'm'),
+  )
+  assert.deepEqual([...dns.questions].sort(), ['a app.test', 'aaaa app.test'])
 })
 
 const DISTRUSTED: readonly (readonly [name: string, names: readonly string[], own: boolean])[] = [

@@ -117,6 +117,12 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.equal(from(await site.get(vote, '/version', 'X-Beta: yes')), '5002')
   },
 
+  async 'examples/named-servers.yaml'(site) {
+    const seen = new Set<string>()
+    for (let turn = 0; turn < 4; turn++) seen.add(from(await site.get('vote.localhost', '/')))
+    assert.deepEqual([...seen].sort(), ['5001', '5002'])
+  },
+
   async 'examples/tls.yaml'(site, t) {
     assert.equal(from(await site.get('vote.localhost', '/')), '5001')
     for (const name of ['vote.localhost', 'shop.localhost']) {

@@ -126,6 +126,30 @@ test('locates by path, where the same key stands elsewhere, too', () => {
   })
 })
 
+test('keys at the top that begin with x- are a place for anchors, and for nothing else', () => {
+  const text = `x-servers: &servers { v1: 'http://127.0.0.1:5001' }
+x-: [1, 2]
+backends:
+  vote: { servers: *servers }
+  result: { servers: { <<: *servers, v2: unix:/run/app.sock } }
+X-upper: 1
+`
+  const document = readable(text, 'a.yaml')
+
+  assert.deepEqual(
+    document.objects.map(({ value }) => value),
+    [
+      { servers: { v1: 'http://127.0.0.1:5001' } },
+      { servers: { v1: 'http://127.0.0.1:5001', v2: 'unix:/run/app.sock' } },
+    ],
+  )
+  assert.deepEqual(document.settings, {})
+  assert.deepEqual(
+    document.problems.map(({ message }) => message),
+    ['unknown key "X-upper"'],
+  )
+})
+
 test('unknown keys and sections that are no maps are problems of their own, the rest is read', () => {
   const text = `frontend: {}
 listeners: [web]

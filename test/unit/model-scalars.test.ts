@@ -124,7 +124,8 @@ test('refuses urls that carry more than a place, and says what', () => {
   assert.match(reason(8080), /must be a url/)
   assert.match(reason('http://a:0'), /the port must be from 1 to 65535/)
   assert.match(reason('http://a:99999'), /the port must be from 1 to 65535/)
-  assert.match(reason('http://a.'), /must not end in a dot/)
+  assert.match(reason('http://10.0.0.7.'), /must not end in a dot/)
+  assert.match(reason('http://a..'), /must not end in a dot/)
   assert.match(reason('http://münchen.example'), /xn--/)
   assert.doesNotMatch(reason('http://user:secret@a'), /secret/)
   for (const text of [
@@ -144,6 +145,33 @@ test('refuses urls that carry more than a place, and says what', () => {
   ]) {
     assert.equal(parseServerUrl(text).ok, false, text)
   }
+})
+
+test('a name that is whole keeps the dot at its end', () => {
+  assert.deepEqual(valueOf(parseServerUrl('http://App.Example.com.')), {
+    url: 'http://app.example.com.:80',
+    scheme: 'http',
+    host: 'app.example.com.',
+    port: 80,
+  })
+  assert.match(
+    String(valueOf(parseServerUrl('http://metadata.google.internal.'))),
+    /a server cannot be at/,
+  )
+})
+
+test('reads the path of a unix socket, one path in one form', () => {
+  const server = { url: 'unix:/run/app.sock', scheme: 'http', host: '/run/app.sock', port: 0 }
+  for (const text of ['unix:/run/app.sock', 'UNIX:///run/app.sock', 'unix:/run/./x//../app.sock']) {
+    assert.deepEqual(valueOf(parseServerUrl(text)), server, text)
+  }
+  for (const text of ['unix:', 'unix:/', 'unix://', 'unix://run/a', 'unix:run/a', 'unix:@name']) {
+    assert.match(String(valueOf(parseServerUrl(text))), /must be the absolute path of a socket/)
+  }
+  for (const text of ['unix:/run/', 'unix:/a\nb', 'unix:/a\0b']) {
+    assert.match(String(valueOf(parseServerUrl(text))), /must be the absolute path of a socket/)
+  }
+  assert.match(String(valueOf(parseServerUrl(`unix:/${'é'.repeat(52)}`))), /at most 103 bytes/)
 })
 
 test('refuses servers at link-local, unspecified and metadata addresses, however they are written', () => {

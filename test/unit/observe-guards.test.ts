@@ -75,6 +75,10 @@ function createSite(seriesLimit = 2000): Site {
       workerRestarts: 0,
       faults: {},
       droppedLogLines: 0,
+      names: {
+        lookups: { success: 3, failure: 1 },
+        names: { resolved: 2, failing: 1, unresolved: 0 },
+      },
       listeners: [],
       eventLoopDelays: [],
     }),

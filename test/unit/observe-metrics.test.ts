@@ -32,6 +32,7 @@ const status: MetricsStatus = {
   workerRestarts: 1,
   faults: { admit: 3, exchange: 0 },
   droppedLogLines: 4,
+  names: { lookups: { success: 3, failure: 1 }, names: { resolved: 2, failing: 1, unresolved: 0 } },
   listeners: [],
   eventLoopDelays: [{ thread: 'main', p99Ms: 12, maxMs: 34 }],
 }

@@ -37,6 +37,7 @@ test('keys of other shapes are none of ours', () => {
 
 test('a server may be its url alone', () => {
   assert.equal(read('backends/b/servers/s', '"http://10.0.0.1:80"')?.value, 'http://10.0.0.1:80')
+  assert.equal(read('backends/b/servers/s', '"unix:/run/a.sock"')?.value, 'unix:/run/a.sock')
 })
 
 const FAULTS: readonly (readonly [path: string, text: string, fault: string | RegExp])[] = [

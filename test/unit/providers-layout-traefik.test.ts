@@ -70,6 +70,15 @@ test('key names may be in any case, the names of objects keep theirs', () => {
   assert.deepEqual(server.value, { url: 'http://a:1', weight: 1 })
 })
 
+test('a server may be a unix socket', () => {
+  const objects = objectsOf({
+    'http/services/s/loadbalancer/servers/0/url': 'unix:/run/app.sock',
+  })
+
+  const [server] = objects.filter(({ kind }) => kind === 'server')
+  assert.deepEqual(server?.value, { url: 'unix:/run/app.sock', weight: 1 })
+})
+
 test('without a number the longer rule goes first, as Traefik has it', () => {
   const priorities = ['Path(`/a`)', 'Path(`/abc`)'].map((rule) => {
     const [frontend] = objectsOf({

@@ -35,6 +35,12 @@ const plainBackend = { timeouts: {}, limits: {}, tls: {}, servers: {} }
 
 const CASES: readonly Case[] = [
   {
+    title: 'a server on a unix socket',
+    path: 'backends/b/servers/s1',
+    json: { URL: 'unix:///run/app.sock' },
+    value: 'unix:///run/app.sock',
+  },
+  {
     title: 'a listener',
     path: 'listeners/l1',
     json: {

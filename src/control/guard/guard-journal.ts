@@ -1,5 +1,5 @@
 /**
- * What the log is told of servers and breakers: a line for each change, as long as they are few. Of many at once, as when a
+ * What the log is told of servers, breakers and names: a line for each change, as long as they are few. Of many at once, as when a
  * rack dies, the first are told and the others counted; what is bad has a measure of its own, so that recoveries do not hide it.
  */
 import type { ControlLog } from '../journal.ts'
@@ -14,7 +14,10 @@ export interface GuardJournal {
 const LINES = 20
 const EVERY_MS = 1000
 
-export function createGuardJournal(log: ControlLog): GuardJournal {
+export function createGuardJournal(
+  log: ControlLog,
+  others = 'changes of servers and breakers: see /api/servers and /api/breakers',
+): GuardJournal {
   const levels = { info: { told: 0, untold: 0 }, warn: { told: 0, untold: 0 } }
   let begunAt = -Infinity
 
@@ -36,8 +39,7 @@ export function createGuardJournal(log: ControlLog): GuardJournal {
         const { untold } = levels[level]
         levels[level] = { told: 0, untold: 0 }
         if (untold > 0) {
-          const what = `and ${untold} more changes of servers and breakers`
-          log[level]({ untold }, `${what}: see /api/servers and /api/breakers`)
+          log[level]({ untold }, `and ${untold} more ${others}`)
         }
       }
     },

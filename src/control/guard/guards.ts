@@ -9,6 +9,7 @@
  *
  * What has no cause is not looked at: pools by alarms of the threads, verdicts, slow start and changes.
  */
+import type { NameReport } from '../../dns/resolver.ts'
 import type { Delta, PlacedBackend } from '../../model/snapshot.ts'
 import {
   type BreakerReport,
@@ -47,6 +48,8 @@ export interface GuardsOptions {
   readonly stallOfThreads: () => number
   readonly probe: Probe
   readonly sendHook: SendHook
+  /** Where the name of a server leads. */
+  readonly resolution?: (host: string) => NameReport | null
   /** A throw met a backend or a frontend: the others are guarded all the same. */
   readonly onFault?: OnFault
 }
@@ -247,7 +250,12 @@ export function createGuards(options: GuardsOptions): Guards {
   }
 
   function* servers(): Generator<ServerReport> {
-    for (const { servers } of pools.values()) for (const server of servers) yield server.report()
+    const { resolution = () => null } = options
+    for (const { servers } of pools.values()) {
+      for (const server of servers) {
+        yield { ...server.report(), resolution: resolution(server.declared.host) }
+      }
+    }
     yield* leaving.reports()
   }
 

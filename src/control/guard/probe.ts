@@ -6,7 +6,8 @@ import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'n
 import { connect as connectTls } from 'node:tls'
 import { Client, type Dispatcher } from 'undici'
 import { denyHost } from '../../model/denied-address.ts'
-import { bracketHost } from '../../model/host.ts'
+import { bracketHost, withoutRoot } from '../../model/host.ts'
+import { isSocketPath } from '../../model/server-url.ts'
 import type { Backend, HealthCheck, Server } from '../../model/snapshot.ts'
 import { compileRegexp } from '../../routing/regexp.ts'
 import { contextFor } from '../../upstream/target.ts'
@@ -132,18 +133,24 @@ class Line {
   isOpen = false
   readonly target: ProbeTarget
   readonly #lookup: LookupFunction
+  readonly #host: string
   readonly #port: number
   #socket: Socket | null = null
   /** Why it cannot be opened (again). */
   #ended: Error | null = null
 
   constructor(target: ProbeTarget, lookup: LookupFunction) {
-    const { scheme, host, port } = target.server
+    const { scheme } = target.server
+    const { host, port } = placeOf(target)
     this.target = target
     this.#lookup = lookup
-    this.#port = target.check.port ?? port
-    this.where = `${bracketHost(host)}:${this.#port}`
-    this.origin = `${scheme}://${this.where}`
+    this.#host = host
+    this.#port = port
+    this.where = describePlace(target)
+    // So it stands in Host.
+    this.origin = isSocketPath(host)
+      ? 'http://localhost'
+      : `${scheme}://${bracketHost(withoutRoot(host))}:${port}`
   }
 
   /** For a check without http: null as soon as there is a connection. */
@@ -183,7 +190,8 @@ class Line {
   }
 
   #connectTcp(): Socket {
-    return connectTcp({ host: this.target.server.host, port: this.#port, lookup: this.#lookup })
+    if (isSocketPath(this.#host)) return connectTcp({ path: this.#host })
+    return connectTcp({ host: this.#host, port: this.#port, lookup: this.#lookup })
   }
 
   #connectTls(): Socket {
@@ -194,11 +202,26 @@ class Line {
       lookup: this.#lookup,
       secureContext: contextFor(tls.ca),
       // RFC 6066 section 3: an address is not a name to ask for.
-      servername: tls.serverName ?? (isIP(server.host) === 0 ? server.host : ''),
+      servername: tls.serverName ?? (isIP(server.host) === 0 ? withoutRoot(server.host) : ''),
       rejectUnauthorized: tls.verify,
       ALPNProtocols: ['http/1.1'],
     })
   }
+}
+
+/** Another port of a server on a unix socket is one of this machine. */
+function placeOf({ server: { host, port }, check }: ProbeTarget): {
+  readonly host: string
+  readonly port: number
+} {
+  const isElsewhere = isSocketPath(host) && check.port !== null
+  return { host: isElsewhere ? '127.0.0.1' : host, port: check.port ?? port }
+}
+
+/** For people. */
+export function describePlace(target: ProbeTarget): string {
+  const { host, port } = placeOf(target)
+  return isSocketPath(host) ? host : `${bracketHost(host)}:${port}`
 }
 
 function statusesText(statuses: NonNullable<HealthCheck['http']>['statuses']): string {

@@ -11,7 +11,7 @@
  */
 import { RiseAndFall } from '../../policy/rise-and-fall.ts'
 import { isEqual } from '../equal.ts'
-import type { Probe, ProbeResult, ProbeTarget } from './probe.ts'
+import { describePlace, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts'
 
 export interface ProberOptions {
   readonly probe: Probe
@@ -251,7 +251,8 @@ function asked({ check }: ProbeTarget): string {
   return check.http === null ? 'a connection' : `${check.http.method} ${check.http.path}`
 }
 
-function missing({ server, check }: ProbeTarget): string {
-  if (check.http === null) return `no connection to ${server.host}:${check.port ?? server.port}`
+function missing(target: ProbeTarget): string {
+  const { check } = target
+  if (check.http === null) return `no connection to ${describePlace(target)}`
   return `no answer to ${check.http.method} ${check.http.path}`
 }

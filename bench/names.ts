@@ -1,0 +1,138 @@
+/**
+ * Twenty names of which five are dead, and a resolver that hangs, lies, changes its mind and dies: what requests to the other
+ * fifteen see of it, beside windows in which the resolver is well.
+ *   node bench/names.ts [--quick]
+ */
+import { join } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { startNamedLoad } from '../test/support/named-load.ts'
+import { DEAD, LIVE, TTL_S, openNamedWorld } from '../test/support/named-world.ts'
+import { type Check, ms } from './chaos/check.ts'
+import { verdicts } from './chaos/report.ts'
+import { statusOf } from './contender.ts'
+import { serve } from './contenders/ours.ts'
+import { percentile, spreadOf } from './figures.ts'
+import { keepResults, runInFolder } from './frame.ts'
+import { start } from './processes.ts'
+import { describeMachine } from './results.ts'
+import { freePorts } from './site.ts'
+
+const WINDOW_MS = 10_000
+const LOAD = { clients: 8, pauseMs: 4 }
+const TO_DEAD = { clients: 10, pauseMs: 50 }
+
+interface Window {
+  readonly kind: 'quiet' | 'trouble'
+  readonly lastedMs: number
+  readonly requests: number
+  readonly failed: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+}
+
+await runInFolder('names', main)
+
+async function main(folder: string): Promise<void> {
+  const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
+  const rounds = values.quick ? 1 : 6
+  const machine = describeMachine('in this process', 'in this process')
+  const ends: (() => unknown)[] = []
+  const world = await openNamedWorld({ after: (end) => void ends.push(end) })
+  const [port = 0, admin = 0] = await freePorts(2)
+  const config = join(folder, 'names.json')
+  const listeners = { web: { address: `127.0.0.1:${port}` } }
+  const settings = { workers: 1, admin: { address: `127.0.0.1:${admin}` }, log: { access: 'off' } }
+  writeFileSync(config, JSON.stringify({ ...world.config, ...settings, listeners }))
+  const sluice = start(serve(config), 'any', join(folder, 'output.log'))
+  while ((await statusOf(port, LIVE[0] ?? '', '/')) !== 200) {
+    if (sluice.ended()) throw new Error(`Sluice did not start: ${sluice.lastWords()}`)
+    await pause(50)
+  }
+
+  let took: number[] = []
+  let failed = 0
+  const load = startNamedLoad(port, LIVE, LOAD, ({ name, status, body, tookMs }) => {
+    took.push(tookMs)
+    if (status === 200) world.saw(name, body)
+    else failed++
+  })
+  const toDead = startNamedLoad(port, DEAD, TO_DEAD, () => {})
+
+  async function measure(kind: Window['kind'], run: () => Promise<unknown>): Promise<Window> {
+    took = []
+    failed = 0
+    const began = performance.now()
+    await run()
+    const of = (share: number): number => percentile(took, share)
+    const window = {
+      kind,
+      lastedMs: performance.now() - began,
+      requests: took.length,
+      failed,
+      p50Ms: of(0.5),
+      p99Ms: of(0.99),
+      maxMs: Math.max(...took),
+    }
+    const { requests, p50Ms, p99Ms, maxMs } = window
+    const line = `${requests} requests, ${failed} failed, p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}`
+    console.error(`  ${kind}: ${line}, longest ${ms(maxMs)}`)
+    return window
+  }
+
+  async function trouble(): Promise<void> {
+    const began = performance.now()
+    while (performance.now() - began < WINDOW_MS) await world.trouble()
+  }
+
+  await pause(2_000)
+  const windows: Window[] = []
+  for (let round = 0; round < rounds; round++) {
+    windows.push(await measure('quiet', () => pause(WINDOW_MS)))
+    windows.push(await measure('trouble', trouble))
+  }
+  await Promise.all([load.stop(), toDead.stop()])
+  await sluice.stop()
+  for (const end of ends) await end()
+
+  const checks = judge(windows, world.followedMs)
+  console.log(verdicts(checks))
+  if (checks.some(({ isMet }) => isMet === false)) process.exitCode = 1
+  const { followedMs } = world
+  keepResults('names.json', { machine, windows, followedMs, checks }, !values.quick)
+}
+
+function judge(windows: readonly Window[], followedMs: readonly number[]): readonly Check[] {
+  const of = (kind: Window['kind']): readonly Window[] => windows.filter((one) => one.kind === kind)
+  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
+  const trouble = of('trouble')
+  const requests = sum(trouble.map((one) => one.requests))
+  const failed = sum(windows.map((one) => one.failed))
+  const seconds = Math.round(sum(trouble.map((one) => one.lastedMs)) / 1000)
+  const quietP99 = spreadOf(of('quiet').map(({ p99Ms }) => p99Ms))
+  const p99 = spreadOf(trouble.map(({ p99Ms }) => p99Ms))
+  const slowest = Math.max(...followedMs)
+  const limitMs = TTL_S * 1000 + 1_000
+  return [
+    {
+      of: 'names',
+      bar: '0 failed requests to live names',
+      found: `${failed} of ${requests} in ${seconds} s of trouble`,
+      isMet: failed === 0,
+    },
+    {
+      of: 'names',
+      bar: 'p99 within 1.2 times that of quiet windows',
+      found: `${ms(p99.median)} (${ms(p99.min)} to ${ms(p99.max)}), quiet ${ms(quietP99.median)} (${ms(quietP99.min)} to ${ms(quietP99.max)})`,
+      isMet: p99.median <= 1.2 * quietP99.median,
+    },
+    {
+      of: 'names',
+      bar: `a changed address in use within ${limitMs} ms`,
+      found: `${followedMs.length} changes, the slowest after ${ms(slowest)}`,
+      isMet: slowest <= limitMs,
+    },
+  ]
+}

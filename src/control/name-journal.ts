@@ -1,0 +1,26 @@
+/** One line of the log when a name begins to fail, and one when it no longer does. */
+import type { Resolver } from '../dns/resolver.ts'
+import { createGuardJournal } from './guard/guard-journal.ts'
+import type { ControlLog } from './journal.ts'
+
+export function tellNames(
+  resolver: Pick<Resolver, 'onState'>,
+  log: ControlLog,
+  now: () => number,
+): void {
+  const journal = createGuardJournal(log, 'changes of names: see /api/servers')
+
+  resolver.onState(({ name, addresses, failing, lastFailure }) => {
+    journal.tick(now())
+    if (!failing) {
+      journal.info({ name, addresses }, `${name} is resolved`)
+      return
+    }
+    const reason = lastFailure?.reason ?? 'for no reason that is known'
+    const meanwhile =
+      addresses.length === 0
+        ? 'requests to it fail until it is'
+        : `its last good addresses are used: ${addresses.join(', ')}`
+    journal.warn({ name, reason, addresses }, `${name} cannot be resolved: ${reason}; ${meanwhile}`)
+  })
+}
