@@ -6,22 +6,19 @@
  *
  * Hot path (bench scenarios `small` and `large`); where reads go, see http/reads.ts.
  */
-import { Socket } from 'node:net'
 import type { AnswerHead } from '../http/answer-head.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { AnswerSink, BodySink } from '../http/exchange.ts'
-import { Reads } from '../http/reads.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
-import { Wire } from '../http/wire.ts'
 import { AnswerBody } from './answer-body.ts'
 import { AnswerHeads } from './answer-heads.ts'
-import { connectError, openSocket } from './connect.ts'
-import { Dial, type DialOwner } from './dial.ts'
+import { connectError } from './connect.ts'
 import { EarlySwitch, faultOfSwitch } from './early-switch.ts'
 import type { Endpoint } from './endpoint.ts'
 import { cutError, lateError } from './late.ts'
 import { idleFor } from './idle.ts'
 import type { Timeouts } from '../model/snapshot.ts'
+import { OpeningWire } from './opening-wire.ts'
 import type { Outgoing } from './outgoing.ts'
 import { RequestWriter } from './request-writer.ts'
 
@@ -33,14 +30,9 @@ const TUNNEL = 4
 const CLOSED = 5
 const SWITCHING = 6
 
-export class ServerConnection extends Wire implements BodySink, DialOwner {
+export class ServerConnection extends OpeningWire implements BodySink {
   /** It has carried an answer before: its server may have closed it meanwhile. */
   reused = false
-  readonly endpoint: Endpoint
-  /** Of the server, that it is connected to. */
-  address = ''
-  /** While one of several addresses is looked for. */
-  #dial: Dial | null = null
   #phase = CONNECTING
   #sink: AnswerSink | null = null
   readonly #writer = new RequestWriter(this)
@@ -49,22 +41,11 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
   #switch: EarlySwitch | null = null
   #reusable = false
   #idleMs = 0
-  /** Of the request that it carries, or is opened for. */
-  #timeouts: Timeouts
-  /** Until it is connected. */
-  #waitsFor: 'connect' | 'handshake' = 'connect'
-  #error: Error | null = null
 
   static open(endpoint: Endpoint, timeouts: Timeouts): ServerConnection {
-    const { target, own, addresses } = endpoint
-    const { only } = addresses
-    const reads = new Reads()
-    const socket = only === null ? new Socket() : openSocket(target, only, reads, own)
-    const used = target.tls === null ? reads : null
-    const connection = new ServerConnection(socket, used, endpoint, timeouts)
+    const connection = new ServerConnection(endpoint, timeouts)
     try {
-      if (only === null) connection.#dial = new Dial(endpoint, reads, connection)
-      else connection.#awaitConnection(only)
+      connection.open()
       return connection
     } catch (error) {
       connection.abandon()
@@ -72,67 +53,29 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     }
   }
 
-  private constructor(socket: Socket, reads: Reads | null, endpoint: Endpoint, timeouts: Timeouts) {
-    super(socket, reads, endpoint.deadlines)
-    this.endpoint = endpoint
-    endpoint.opened()
-    this.#timeouts = timeouts
-    this.setDeadline(timeouts.connectMs)
-  }
-
-  #awaitConnection(address: string): void {
-    this.address = address
-    const isPlain = this.endpoint.target.tls === null
-    if (!isPlain) this.once('connect', () => this.#shakeHands())
-    this.once(isPlain ? 'connect' : 'secureConnect', () => this.#connected())
-  }
-
-  dialed(found: Socket | Error, address: string): void {
-    this.#dial = null
-    if (found instanceof Error) {
-      this.#error = found
-      return this.#lost()
-    }
-    this.replaceSocket(found)
-    this.#writer.sendText()
-    this.address = address
-    if (this.endpoint.target.tls === null) return this.#connected()
-    this.#shakeHands()
-    this.once('secureConnect', () => this.#connected())
-  }
-
   // The request.
 
   send(request: Outgoing, sink: AnswerSink, timeouts: Timeouts): void {
-    this.#timeouts = timeouts
+    this.timeouts = timeouts
     this.#sink = sink
     this.#heads.reset()
     this.#writer.begin(request)
-    if (this.#dial === null) this.#writer.sendText()
-    if (this.#phase !== CONNECTING) this.#beginRequest()
+    if (this.hasSocket) this.#writer.sendText()
+    if (this.#phase !== CONNECTING) this.opened()
   }
 
-  #beginRequest(): void {
+  protected writeFirst(): void {
+    this.#writer.sendText()
+  }
+
+  protected opened(): void {
     this.#phase = HEAD
     this.#awaitAnswer()
     if (!this.#writer.ended) this.#sink?.resumeBody()
   }
 
-  #shakeHands(): void {
-    if (this.#phase !== CONNECTING || this.socket.destroyed) return
-    this.#waitsFor = 'handshake'
-    this.setDeadline(this.#timeouts.handshakeMs)
-  }
-
-  #connected(): void {
-    // Destroyed already when it leads back to us.
-    if (this.#phase !== CONNECTING || this.socket.destroyed) return
-    this.endpoint.connected()
-    this.#beginRequest()
-  }
-
   #awaitAnswer(): void {
-    const { firstByteMs, stallMs } = this.#timeouts
+    const { firstByteMs, stallMs } = this.timeouts
     // Whoever brings the body is slow, not the one who takes it: the listener has a limit for that.
     if (this.awaitsBody) this.deadlineAt = Infinity
     else if (this.#phase === BODY || this.blocked) this.setDeadline(stallMs)
@@ -306,7 +249,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
 
   /** The other end of the tunnel is there. */
   tunnelTo(peer: TunnelEnd): void {
-    const { tunnelMs } = this.#timeouts
+    const { tunnelMs } = this.timeouts
     this.joinTunnel(peer, tunnelMs === 0 ? Infinity : tunnelMs)
   }
 
@@ -329,7 +272,7 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
   abandon(): void {
     if (this.#phase === IDLE) this.endpoint.forget(this)
     this.#phase = CLOSED
-    this.#dial?.cancel()
+    this.stopOpening()
     this.#sink = null
     this.deadlineAt = Infinity
     this.socket.destroy()
@@ -340,29 +283,29 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
       const sink = this.#sink
       this.abandon()
       sink?.answerEnd('')
-    } else if (this.#phase !== CLOSED) this.#lost()
+    } else if (this.#phase !== CLOSED) this.lost()
   }
 
   protected broken(error: Error | null): void {
-    if (error !== null) this.#error = error
-    else if (this.#phase !== CLOSED) this.#lost()
+    if (error !== null) this.error = error
+    else if (this.#phase !== CLOSED) this.lost()
   }
 
   /** The server is gone, in whatever phase: what that means for the request depends on what was seen of the answer. */
-  #lost(): void {
+  protected lost(): void {
     switch (this.#phase) {
       case CONNECTING:
         this.endpoint.connectFailed()
-        this.#fail(connectError(this.#error, this.endpoint.target))
+        this.#fail(connectError(this.error, this.endpoint.target))
         break
       case HEAD:
-        this.#fail(cutError(this.#heads.hasBegun ? 'head' : 'answer', this.#error))
+        this.#fail(cutError(this.#heads.hasBegun ? 'head' : 'answer', this.error))
         break
       case BODY:
-        this.#fail(cutError('body', this.#error))
+        this.#fail(cutError('body', this.error))
         break
       case SWITCHING:
-        this.#fail(cutError('switch', this.#error))
+        this.#fail(cutError('switch', this.error))
         break
       default:
         this.abandon()
@@ -373,16 +316,16 @@ export class ServerConnection extends Wire implements BodySink, DialOwner {
     switch (this.#phase) {
       case CONNECTING:
         this.endpoint.connectFailed()
-        this.#fail(lateError(this.#dial?.waitsFor ?? this.#waitsFor, this.#timeouts))
+        this.#fail(lateError(this.waitsFor, this.timeouts))
         break
       case HEAD:
       case SWITCHING:
         this.#fail(
-          lateError(this.#writer.ended || !this.blocked ? 'answer' : 'body', this.#timeouts),
+          lateError(this.#writer.ended || !this.blocked ? 'answer' : 'body', this.timeouts),
         )
         break
       case BODY:
-        this.#fail(lateError('more', this.#timeouts))
+        this.#fail(lateError('more', this.timeouts))
         break
       default:
         this.abandon()
