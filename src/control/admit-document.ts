@@ -2,7 +2,6 @@
 import type { ReadableDocument } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import { resolveSettings } from '../model/resolve-settings.ts'
-import type { Snapshot } from '../model/snapshot.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
 import { locateIn } from '../providers/file.ts'
 import { createAdmission } from './admit.ts'
@@ -13,7 +12,6 @@ import { parseWholeMiddleware } from './middleware.ts'
 import { frontendNaming, partNaming } from './named-backends.ts'
 import { createReadBeside } from './read-beside.ts'
 import { shelve } from './shelf.ts'
-import { findUnbelieved } from './unbelieved.ts'
 
 /** All problems of the document's objects; files they name are read beside `filename`. */
 export function admitDocument(filename: string, document: ReadableDocument): readonly Problem[] {
@@ -22,6 +20,7 @@ export function admitDocument(filename: string, document: ReadableDocument): rea
     readFile: createReadBeside(filename),
     admin: settings.admin.address,
     localAddresses: readLocalAddresses,
+    trusted: () => settings.trusted,
     now: Date.now,
   })
   const shelves = shelve(document.objects)
@@ -31,33 +30,13 @@ export function admitDocument(filename: string, document: ReadableDocument): rea
     { name: 'file', objects: (kind) => shelves[kind], hasServersOf: () => false },
     { name: 'elsewhere', objects: (kind) => elsewhere[kind], hasServersOf: () => false },
   ])
-  const { snapshot } = admission.admit({
+  admission.admit({
     names: [...document.objects, ...elsewhere.backend.values()],
     merge,
     locate: () => (object, path) => locateIn(document, object, path),
     revision: () => '',
   })
-  const problems = [...admission.setAside(), ...admission.remarks()]
-  return [
-    ...problems.filter(({ source }) => source === 'file'),
-    ...(settings.trusted.length === 0 ? unbelieved(document, snapshot) : []),
-  ]
-}
-
-function* unbelieved(document: ReadableDocument, snapshot: Snapshot): Generator<Problem> {
-  const own = new Map(document.objects.map((object) => [`${object.kind} ${object.id}`, object]))
-  for (const { kind, id, path, message } of findUnbelieved(snapshot)) {
-    const object = own.get(`${kind} ${id}`)
-    if (object === undefined) continue
-    yield {
-      kind,
-      id,
-      message,
-      source: 'file',
-      key: object.key,
-      ...locateIn(document, object, path),
-    }
-  }
+  return [...admission.setAside(), ...admission.remarks()].filter(({ source }) => source === 'file')
 }
 
 /** Other sources are named, so that what the file names may stand there. */

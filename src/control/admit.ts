@@ -43,6 +43,8 @@ export interface AdmissionWorld {
   /** The addresses of this machine's interfaces. */
   readonly localAddresses: () => ReadonlySet<string>
   readonly now: () => number
+  /** The peers whose forwarding fields are believed; without it that is not known. */
+  readonly trusted?: () => readonly string[]
   /** A throw met an object, which is set aside. */
   readonly onFault?: OnFault
 }
@@ -90,7 +92,12 @@ export function createAdmission(world: AdmissionWorld): Admission {
   const backends = admitBackends()
   const frontends = admitFrontends()
   let view = nowhere
-  const verdicts = createVerdicts(() => view, world.now, world.onFault ?? (() => {}))
+  const verdicts = createVerdicts({
+    view: () => view,
+    now: world.now,
+    believesNobody: () => world.trusted?.().length === 0,
+    onFault: world.onFault ?? (() => {}),
+  })
 
   function note(kind: ObjectKind, object: MergedObject, files: ReturnType<typeof openFiles>): void {
     if (kind === 'listener' || kind === 'host') listening.note(kind, object, files)

@@ -7,6 +7,7 @@ import type { Declaration, DeclaredObject, ObjectKind, ObjectName } from '../pro
 import { setFault } from './entry.ts'
 import type { Entry } from './entry.ts'
 import type { OnFault } from './fault.ts'
+import { findUnbelieved } from './unbelieved.ts'
 
 export interface SetAside extends Problem {
   /** Whether a last good version of the object is in force. */
@@ -33,18 +34,23 @@ export interface Verdicts {
   setAside(): readonly SetAside[]
   /** Of objects that are set aside: a list may have moved them in their source's text. */
   names(source: string): readonly ObjectName[]
-  /** What is declared but not honoured. */
+  /** What is declared but not honoured, or looks at what is never there. */
   remarks(): readonly Problem[]
 }
 
-export function createVerdicts(
-  view: () => SourceView,
-  now: () => number,
-  onFault: OnFault,
-): Verdicts {
+export interface VerdictsWorld {
+  readonly view: () => SourceView
+  readonly now: () => number
+  /** No peer's forwarding fields are believed. */
+  readonly believesNobody: () => boolean
+  readonly onFault: OnFault
+}
+
+export function createVerdicts({ view, now, believesNobody, onFault }: VerdictsWorld): Verdicts {
   const own = new Map<string, readonly SetAside[]>()
   const beyond = new Map<string, readonly SetAside[]>()
   const remarks = new Map<string, readonly Problem[]>()
+  const unbelieved = new Map<string, readonly Problem[]>()
 
   function toProblem(declared: DeclaredObject, source: string, flaw: Flaw): Problem {
     const { kind, id, key } = declared
@@ -95,6 +101,12 @@ export function createVerdicts(
       name,
       (declared.remarks ?? []).map((message) => toProblem(declared, source, { message, path: [] })),
     )
+    const blind = object === null ? [] : findUnbelieved(kind, object)
+    note(
+      unbelieved,
+      name,
+      blind.map((flaw) => toProblem(declared, source, flaw)),
+    )
   }
 
   return {
@@ -113,7 +125,7 @@ export function createVerdicts(
       )
     },
     forget(kind, id) {
-      for (const map of [own, beyond, remarks]) map.delete(`${kind} ${id}`)
+      for (const map of [own, beyond, remarks, unbelieved]) map.delete(`${kind} ${id}`)
     },
     setAside: () => [...own.values(), ...beyond.values()].flat(),
     names: (source) =>
@@ -122,6 +134,6 @@ export function createVerdicts(
         const space = name.indexOf(' ')
         return { kind: name.slice(0, space) as ObjectKind, id: name.slice(space + 1) }
       }),
-    remarks: () => [...remarks.values()].flat(),
+    remarks: () => [...remarks.values(), ...(believesNobody() ? unbelieved.values() : [])].flat(),
   }
 }

@@ -118,6 +118,7 @@ async function run(
       readFile: readBesideSources(options.config, settings),
       admin: settings.admin.address,
       localAddresses: readLocalAddresses,
+      trusted: () => settings.trusted,
       now: Date.now,
       onFault: faults.at('admit'),
     }),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { admitDocument } from '../../src/control/admit-document.ts'
 import { parseDocument } from '../../src/model/document.ts'
+import { openAdmission } from '../support/declared.ts'
 
 function check(text: string): readonly string[] {
   const document = parseDocument(text, 'a.yaml')
@@ -42,4 +43,28 @@ test('names conditions and keys on forwarding fields where no peer is trusted', 
 
 test('has nothing against them where peers are trusted', () => {
   assert.deepEqual(check(`trusted: [10.0.0.0/8]\n${FILE}`), [])
+})
+
+test('a running program names them, those of parts too, for as long as no peer is trusted', () => {
+  let trusted: readonly string[] = []
+  const admission = openAdmission({ trusted: () => trusted })
+  const limit = { kind: 'connlimit', connections: 5, key: 'request.header.X-Request-Id' }
+  const remarks = (): readonly string[] =>
+    admission.remarks().map(({ kind, id }) => `${kind} ${id}`)
+
+  admission.declare({
+    frontends: {
+      f: { route: 'Header("Forwarded", "for=_a")', respond: { status: 200 } },
+      g: { route: 'Path("/")', respond: { status: 200 } },
+    },
+    middlewares: { 'g/limit': limit },
+  })
+  assert.deepEqual(remarks(), ['frontend f', 'middleware g/limit'])
+
+  trusted = ['10.0.0.0/8']
+  assert.deepEqual(remarks(), [])
+
+  trusted = []
+  admission.declare({ frontends: { f: { route: 'Path("/a")', respond: { status: 200 } } } })
+  assert.deepEqual(remarks(), [])
 })
