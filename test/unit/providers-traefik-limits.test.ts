@@ -24,6 +24,7 @@ interface Value {
   readonly middlewares?: readonly unknown[]
   readonly retry?: unknown
   readonly respond?: unknown
+  readonly paths?: unknown
 }
 
 /** A router with one middleware. */
@@ -150,6 +151,23 @@ test('a limit of requests in flight is of a host, unless it says of whom', () =>
     }),
     [{ kind: 'connlimit', connections: 10, key: 'client.ip/128' }],
   )
+})
+
+test('encoded characters are the policy for paths where it can refuse as much', () => {
+  const option = (name: string): string => `encodedcharacters/allowEncoded${name}`
+  const others = Object.fromEntries(
+    ['Semicolon', 'Percent', 'QuestionMark', 'Hash'].map((name) => [option(name), 'true']),
+  )
+  const separators = { [option('Slash')]: 'true', [option('BackSlash')]: 'true' }
+
+  assert.equal(routerWith({ ...others, ...separators }).value.paths, 'normalize')
+  assert.equal(routerWith(others).value.paths, 'reject')
+  assert.deepEqual(routerWith({ ...others, [option('NullCharacter')]: 'true' }).remarks, [
+    'an escaped NUL in a path is refused all the same',
+  ])
+  assert.match(whyClosed(separators), /allowencodedsemicolon: must be true/)
+  assert.match(whyClosed({ ...others, [option('Slash')]: 'true' }), /must be the same$/)
+  assert.match(whyClosed({ ...others, [option('Space')]: 'true' }), /is not supported yet$/)
 })
 
 test('a circuit breaker is read with the defaults of Traefik', () => {

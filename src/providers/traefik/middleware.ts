@@ -27,6 +27,8 @@ export interface TranslatedMiddleware {
   readonly middlewares: readonly MiddlewareForm[]
   /** Of the frontend. */
   readonly retry: RetryForm | null
+  /** Of the frontend; absent where it says nothing of paths. */
+  readonly paths?: 'reject' | 'normalize'
   readonly remarks: readonly string[]
 }
 
@@ -58,6 +60,10 @@ export function translateMiddleware(branch: Branch): TranslatedMiddleware {
     }
     case 'retry':
       return { middlewares: [], retry: translateRetry(branch, remarks), remarks }
+    case 'encodedcharacters': {
+      const paths = translateEncodedCharacters(branch, remarks)
+      return { middlewares: [], retry: null, paths, remarks }
+    }
     default:
       throw new ValueFault(`${quote(type)} is not supported yet`)
   }
@@ -102,6 +108,30 @@ function translateEdits(branch: Branch, name: string): unknown {
     set: Object.fromEntries(set.sort(([one], [other]) => (one < other ? -1 : 1))),
     remove: remove.sort(),
   }
+}
+
+const PASSED_ALWAYS = ['semicolon', 'percent', 'questionmark', 'hash']
+const ENCODED = [...PASSED_ALWAYS, 'slash', 'backslash', 'nullcharacter'].map(
+  (name) => `allowencoded${name}`,
+)
+
+/** It refuses each character that it does not allow. Here separators are refused or passed together, and the others passed. */
+function translateEncodedCharacters(branch: Branch, remarks: string[]): 'reject' | 'normalize' {
+  const unknown = branch.names('encodedcharacters').find((name) => !ENCODED.includes(name))
+  if (unknown !== undefined) {
+    throw new ValueFault(`${quote(`encodedcharacters/${unknown}`)} is not supported yet`)
+  }
+  const allows = (name: string): boolean => branch.flag(`encodedcharacters/allowencoded${name}`)
+  const missing = PASSED_ALWAYS.find((name) => !allows(name))
+  if (missing !== undefined) {
+    const name = `encodedcharacters/allowencoded${missing}`
+    throw new ValueFault(`${name}: must be true, what it refuses is not refused here`)
+  }
+  if (allows('slash') !== allows('backslash')) {
+    throw new ValueFault('encodedcharacters: allowEncodedSlash and -BackSlash must be the same')
+  }
+  if (allows('nullcharacter')) remarks.push('an escaped NUL in a path is refused all the same')
+  return allows('slash') ? 'normalize' : 'reject'
 }
 
 /** As there, what came by that scheme goes on. */

@@ -91,6 +91,7 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): obje
   const [retry, ...more] = found.flatMap((one) => one.retry ?? [])
   remarks.push(...found.flatMap((one) => one.remarks))
   if (more.length > 0) remarks.push('a second middleware that retries is not honoured')
+  const paths = found.flatMap((one) => one.paths ?? [])
   const service = neighbours.service(router.text('service') ?? '')
   // Traefik's own `noop@internal` stands behind routers that only redirect.
   const isAnswered =
@@ -103,6 +104,7 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): obje
           passHost: neighbours.passHost(service),
           ...(retry === undefined ? {} : { retry }),
         }),
+    ...(paths.length === 0 ? {} : { paths: paths.includes('reject') ? 'reject' : 'normalize' }),
     ...(middlewares.length === 0 ? {} : { middlewares }),
   }
 }
