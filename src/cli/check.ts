@@ -1,4 +1,7 @@
-/** `sluice check FILE`: everything that is wrong with a file, a line each, in the form that editors and CI can jump by. */
+/**
+ * `sluice check FILE`: everything that is wrong with a file, a line each, in the form that editors and CI can jump by. What is
+ * wrong and what does not do what it says (a warning) fails the check; what nothing needs (a hint) does not.
+ */
 import { readFileSync } from 'node:fs'
 import { parseDocument, type ReadableDocument } from '../model/document.ts'
 import { escapeControls } from '../model/parsed.ts'
@@ -28,11 +31,19 @@ export function checkFile(
     ? problemsOf(document, path, admit, references)
     : document.problems
   for (const problem of problems) print(toLine(path, problem))
-  if (problems.length > 0) {
-    print(`${path}: ${count(problems.length, 'problem')}`)
+  const hints = problems.filter(({ level }) => level === 'hint').length
+  const counted = [
+    [problems.filter(({ level }) => level === undefined).length, 'problem'],
+    [problems.filter(({ level }) => level === 'warning').length, 'warning'],
+    [hints, 'hint'],
+  ] as const
+  const told = counted.flatMap(([number, noun]) => (number === 0 ? [] : count(number, noun)))
+  if (problems.length > hints) {
+    print(`${path}: ${told.join(', ')}`)
     return 1
   }
-  print(`${path}: good, ${document.readable ? inventory(document) : ''}`)
+  const what = document.readable ? inventory(document) : ''
+  print(`${path}: good, ${[what, ...told].join(', ')}`)
   return 0
 }
 
@@ -52,9 +63,11 @@ function problemsOf(
   )
 }
 
-function toLine(path: string, { kind, id, message, line, column }: Problem): string {
+function toLine(path: string, { kind, id, level, message, line, column }: Problem): string {
   const position = line === undefined ? '' : `:${line}${column === undefined ? '' : `:${column}`}`
-  return escapeControls(`${path}${position}: ${id === '' ? kind : `${kind} ${id}`}: ${message}`)
+  const what = id === '' ? kind : `${kind} ${id}`
+  const grave = level === undefined ? '' : `${level}: `
+  return escapeControls(`${path}${position}: ${grave}${what}: ${message}`)
 }
 
 function inventory(document: ReadableDocument): string {

@@ -88,7 +88,10 @@ SIGTERM drains and stops, SIGHUP reads the file and all sources again.`,
 
   check: `usage: sluice check FILE
 
-Prints each problem as FILE:LINE:COLUMN: kind id: message. Exit 0: nothing is wrong; 1: something is.`,
+Prints each problem as FILE:LINE:COLUMN: kind id: message. With "warning:" before the kind it is in force and does
+not do what it says: two routes that say the same, a route that another shadows, a certificate that ends within 14
+days, a template that would be sent as it is. With "hint:" nothing needs it: a backend that no frontend names.
+Exit 0: nothing is wrong, but for hints; 1: something is.`,
 
   put: `usage: sluice put KIND ID [JSON|-] [flags]
 

@@ -11,9 +11,11 @@ import { createMerge } from './merge.ts'
 import { parseWholeMiddleware } from './middleware.ts'
 import { frontendNaming, partNaming } from './named-backends.ts'
 import { createReadBeside } from './read-beside.ts'
+import { toProblem } from './finding.ts'
+import { review } from './review.ts'
 import { shelve } from './shelf.ts'
 
-/** All problems of the document's objects; files they name are read beside `filename`. */
+/** All problems of the document's objects, and what else is hardly meant; files they name are read beside `filename`. */
 export function admitDocument(filename: string, document: ReadableDocument): readonly Problem[] {
   const { settings } = resolveSettings({ document, filename, env: {}, flags: {}, cores: 1 })
   const admission = createAdmission({
@@ -36,7 +38,18 @@ export function admitDocument(filename: string, document: ReadableDocument): rea
     locate: () => (object, path) => locateIn(document, object, path),
     revision: () => '',
   })
-  return [...admission.setAside(), ...admission.remarks()].filter(({ source }) => source === 'file')
+  const findings = review({
+    inForce: [...admission.inForce()].filter(({ source }) => source === 'file'),
+    declared: document.objects,
+    isAll: !asksElsewhere(document),
+    now: Date.now(),
+  })
+  return [
+    ...[...admission.setAside(), ...admission.remarks()].filter(({ source }) => source === 'file'),
+    ...findings.map((finding) =>
+      toProblem(finding, (object, path) => locateIn(document, object, path)),
+    ),
+  ]
 }
 
 /** Other sources are named, so that what the file names may stand there. */

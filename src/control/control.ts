@@ -5,10 +5,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Problem } from '../model/problem.ts'
 import type { Listener } from '../model/snapshot.ts'
+import type { CertificateReport } from '../observe/certificate-report.ts'
 import type { SourceReport } from '../observe/source-report.ts'
 import type { ObjectName } from '../providers/provider.ts'
 import type { Admission, SetAside } from './admit.ts'
+import { createCertificateDates } from './certificates.ts'
 import { describeFault, type OnFault } from './fault.ts'
+import { toProblem } from './finding.ts'
 import { emptySnapshot, uniteChanged } from './diff.ts'
 import type { ChangedIds } from './diff.ts'
 import { createJournal } from './journal.ts'
@@ -49,7 +52,7 @@ export interface Table {
   readonly inForce: number
   readonly objects: Iterable<Shown>
   readonly setAside: readonly SetAside[]
-  /** Of sources, and between them; and what is declared but not honoured. */
+  /** Of sources, and between them; what is declared but not honoured; certificates that end soon. */
   readonly problems: readonly Problem[]
   /** What serving threads could not bring into force, a port in use. */
   readonly threadProblems: readonly string[]
@@ -74,6 +77,8 @@ export interface Control {
   sources(): readonly SourceReport[]
   /** Those in force. */
   listeners(): Iterable<Listener>
+  /** Of those listeners. */
+  certificates(): readonly CertificateReport[]
   stop(): Promise<void>
 }
 
@@ -86,6 +91,7 @@ export function createControl(options: ControlOptions): Control {
   const { now = monotonic, date = Date.now, random = Math.random, sleep = sleepUntil } = options
   const { startMs = 10_000, filesMs = 5000, onFault = () => {} } = options
   const journal = createJournal(log)
+  const dates = createCertificateDates()
   const world = { now, date, random, sleep, log, written: admission.written }
   const waiting = new Map<Source, PromiseWithResolvers<void>>()
   const events = {
@@ -182,6 +188,7 @@ export function createControl(options: ControlOptions): Control {
       ...sources.flatMap((source) => source.problems()),
       ...merge.conflicts(),
       ...admission.remarks(),
+      ...dates.findings(admission.inForce(), date()).map((finding) => toProblem(finding)),
       ...(fault === null ? [] : [{ ...wholeTable, message: fault }]),
     ]
   }
@@ -304,6 +311,7 @@ export function createControl(options: ControlOptions): Control {
     }),
     sources: reports,
     listeners: () => published.listeners.values(),
+    certificates: () => dates.reports(published.listeners.values()),
     stop,
   }
 }

@@ -37,7 +37,7 @@ function withoutKeys(version: InForce): object {
         cert,
         key: hidden,
       }))
-      return { ...version.object, tls: { certificates } }
+      return { ...version.object, tls: { ...version.object.tls, certificates } }
     }
     case 'backend': {
       const { sticky, health, breaker } = version.object

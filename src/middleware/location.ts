@@ -19,6 +19,7 @@ type Placeholder = 'scheme' | 'host' | 'port' | 'path' | 'query' | 'uri'
 type Piece = { readonly text: string } | { readonly placeholder: Placeholder }
 
 const PLACEHOLDERS: readonly string[] = ['scheme', 'host', 'port', 'path', 'query', 'uri']
+const KNOWN = PLACEHOLDERS.map((name) => `{${name}}`).join(', ')
 const OF_THE_PATH: readonly string[] = ['path', 'query', 'uri']
 
 // Visible ASCII, so that it can stand in a field as it is; `//host` would be read as another host.
@@ -36,7 +37,8 @@ export function refuseLocation(to: string): string | null {
       ? null
       : 'must be an http(s) url or a path'
   }
-  if (/[{}$]/.test(authority) && !HOST_AND_PORT.test(authority)) {
+  if (authority.includes('$')) return `has a "$" in the name of the host; there are ${KNOWN}`
+  if (/[{}]/.test(authority) && !HOST_AND_PORT.test(authority)) {
     return 'must have {host} once in the name of the host, and {port} only behind its ":"'
   }
   if (to.startsWith('{query}', whole.length)) return 'must have a path before {query}'
@@ -89,7 +91,7 @@ function readPieces(to: string): readonly Piece[] | string {
     if (close < 0) return 'has a "{" that no "}" closes; in a url it is written %7B'
     const name = to.slice(open + 1, close)
     if (!isPlaceholder(name)) {
-      return `has the unknown placeholder "{${name}}"; there are {${PLACEHOLDERS.join('}, {')}}`
+      return `has the unknown placeholder "{${name}}"; there are ${KNOWN}`
     }
     pieces.push({ placeholder: name })
     at = close + 1

@@ -53,6 +53,31 @@ export function readCertificate(
   }
 }
 
+/** When a certificate, with the chain it is sent with, may be used, ms since the epoch; and what it is known by. */
+export interface Validity {
+  readonly name: string
+  readonly serial: string
+  readonly beginsAt: number
+  readonly endsAt: number
+}
+
+/** Of PEM text that was admitted. */
+export function validityOf(cert: string): Validity {
+  const chain = cert.match(PEM_BLOCK) ?? [cert]
+  const parsed = chain.map((pem) => new X509Certificate(pem))
+  const [leaf = new X509Certificate(cert)] = parsed
+  const [named = ''] = (leaf.subjectAltName ?? '').split(', ')
+  const common = /(?:^|\n)CN=(.+)/.exec(leaf.subject)?.[1] ?? ''
+  return {
+    name: named.slice(named.indexOf(':') + 1) || common,
+    serial: leaf.serialNumber.toLowerCase(),
+    beginsAt: Math.max(...parsed.map(({ validFromDate }) => validFromDate.getTime())),
+    endsAt: Math.min(...parsed.map(({ validToDate }) => validToDate.getTime())),
+  }
+}
+
+const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+
 /** The text of authorities, or null with a flaw. */
 export function readAuthorities(
   written: string,

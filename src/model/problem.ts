@@ -11,6 +11,8 @@ export interface Problem {
     | 'frontend'
     | 'server'
     | 'middleware'
+  /** Without it the object is not in force as it is written. A warning: it is, and does not do what it says; a hint: nothing needs it. */
+  readonly level?: 'warning' | 'hint'
   /** The object's id, or '' when there is none. */
   readonly id: string
   /** What could not be done, why, and what would help. */

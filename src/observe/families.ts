@@ -2,6 +2,7 @@
 import type { NameCounts } from '../dns/resolver.ts'
 import { REASON_NAMES } from '../http/errors.ts'
 import { ADMIT_NONE, COUNT } from '../scoreboard/layout.ts'
+import { certificateSamples, type CertificateReport } from './certificate-report.ts'
 import { GUARD_FAMILIES } from './guard-families.ts'
 import type { GuardScrape } from './guard-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
@@ -34,6 +35,7 @@ export interface MetricsStatus {
     readonly maxMs: number
   }[]
   readonly listeners: readonly ListenerReport[]
+  readonly certificates: readonly CertificateReport[]
 }
 
 /** Everything one scrape reports, read at one time. */
@@ -167,6 +169,12 @@ export const FAMILIES: readonly Family[] = [
           : [{ value: up.has(labels['listener'] ?? '') ? 1 : 0, sharedLabels: labels }],
       )
     },
+  ),
+  family(
+    'sluice_certificate_not_after_seconds',
+    'gauge',
+    'When a certificate of a listener ends, with the chain it is sent with, in seconds since the epoch, from the control plane',
+    (of) => certificateSamples(of.status.certificates),
   ),
   ofListeners(
     'sluice_connections',

@@ -63,6 +63,7 @@ export function openAdmin(
         names: resolver.counts(),
         eventLoopDelays,
         listeners: threads.listeners(),
+        certificates: control.certificates(),
       }
     },
     guards,

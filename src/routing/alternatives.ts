@@ -44,7 +44,7 @@ export function toAlternatives(expression: Expression): Literal[][] {
 }
 
 /** One text for all literals that say the same. */
-function literalKey({ term, negated }: Literal): string {
+export function literalKey({ term, negated }: Literal): string {
   const values = term.values.map((value) => `${value.kind}=${JSON.stringify(value.text)}`)
   return `${negated ? '!' : ''}${term.subject} ${JSON.stringify(term.name)} ${values.sort().join()}`
 }

@@ -45,8 +45,17 @@ export class Entry<T> implements Candidates<T> {
   }
 }
 
+/** What decides about the order. */
+interface Ordered {
+  readonly id: string
+  readonly priority: number
+  readonly hostRank: number
+  readonly pathRank: number
+  readonly predicates: { readonly length: number }
+}
+
 /** The order of routes: README.md. Total but for two alternatives of one route, between which nothing depends on it. */
-function precedes<T>(one: Entry<T>, other: Entry<T>): boolean {
+export function precedes(one: Ordered, other: Ordered): boolean {
   if (one.priority !== other.priority) return one.priority > other.priority
   if (one.hostRank !== other.hostRank) return one.hostRank > other.hostRank
   if (one.pathRank !== other.pathRank) return one.pathRank > other.pathRank

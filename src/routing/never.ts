@@ -4,15 +4,8 @@
  */
 import { contains, type Network, parseNetwork } from '../model/ip.ts'
 import { type Literal, toAlternatives } from './alternatives.ts'
-import type { Expression, Matcher, Subject, TextMatcher } from './expression.ts'
-import { matchesText } from './expression.ts'
-
-/** What may be compared for one route, which may come from a registry. An expression takes up to 4,096 steps for a character. */
-interface Budget {
-  comparisons: number
-  expressions: number
-}
-const LONGEST_FOR_EXPRESSION = 256
+import { type Budget, isCovered, misses } from './covers.ts'
+import type { Expression, Matcher, Subject } from './expression.ts'
 
 /** Why no request can meet the expression, in words; null: one may. */
 export function whyNever(expression: Expression): string | null {
@@ -97,44 +90,6 @@ function excludeEachOther(literals: readonly Literal[], budget: Budget): boolean
         ),
       )
   }
-}
-
-/** All that meets the value meets one of these, too. */
-function isCovered(value: Matcher, by: readonly Matcher[], budget: Budget): boolean {
-  return by.some(
-    (other) =>
-      other.kind === 'present' ||
-      (other.kind === value.kind && other.text === value.text) ||
-      (isText(other) && meets(value, other, budget) === true),
-  )
-}
-
-/** Nothing that meets the value meets any of the others. */
-function misses(value: Matcher, others: readonly Matcher[], budget: Budget): boolean {
-  return others.every((other) => isText(other) && isText(value) && areApart(value, other, budget))
-}
-
-function areApart(one: TextMatcher, other: TextMatcher, budget: Budget): boolean {
-  if (one.kind === 'literal') return meets(one, other, budget) === false
-  if (other.kind === 'literal') return meets(other, one, budget) === false
-  return meets(one, other, budget) === false && meets(other, one, budget) === false
-}
-
-/**
- * Whether what meets the value meets the other, where one answer holds for all of it: a literal is one text, and what is at or below
- * a prefix meets another prefix when the prefix itself does. Null: that is not known.
- */
-function meets(value: Matcher, other: TextMatcher, budget: Budget): boolean | null {
-  const isKnown = value.kind === 'literal' || (value.kind === 'prefix' && other.kind === 'prefix')
-  if (!isKnown || --budget.comparisons < 0) return null
-  if (other.kind === 'regexp') {
-    if (value.text.length > LONGEST_FOR_EXPRESSION || --budget.expressions < 0) return null
-  }
-  return matchesText(other, value.text)
-}
-
-function isText(matcher: Matcher): matcher is TextMatcher {
-  return matcher.kind !== 'network' && matcher.kind !== 'present'
 }
 
 function toNetworks(values: readonly Matcher[]): readonly Network[] {

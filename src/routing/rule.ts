@@ -34,19 +34,28 @@ export function compileRule(expression: Expression, priority: number | null): Ru
   }
 }
 
-function compileAlternative(literals: readonly Literal[]): Alternative {
+/** Where an alternative stands in the order of routes, and what is asked besides its host and its path. */
+export function placeAlternative(
+  literals: readonly Literal[],
+): Omit<Alternative, 'predicates'> & { readonly further: Literal[] } {
   const host = mostSpecific(literals, 'host', hostRank)
   const path = mostSpecific(literals, 'path', pathRank)
-  const further = literals.filter((literal) => literal !== host && literal !== path)
   const hostMatcher = textMatcher(host)
   const pathMatcher = textMatcher(path)
   return {
     host: hostMatcher,
     path: pathMatcher,
-    predicates: further.length === 0 ? NO_PREDICATES : further.sort(byCost).map(compilePredicate),
     hostRank: hostRank(hostMatcher),
     pathRank: pathRank(pathMatcher),
+    further: literals.filter((literal) => literal !== host && literal !== path),
   }
+}
+
+function compileAlternative(literals: readonly Literal[]): Alternative {
+  const { host, path, hostRank, pathRank, further } = placeAlternative(literals)
+  const predicates =
+    further.length === 0 ? NO_PREDICATES : further.sort(byCost).map(compilePredicate)
+  return { host, path, predicates, hostRank, pathRank }
 }
 
 const NO_PREDICATES: readonly Predicate[] = []

@@ -6,7 +6,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { MAX_ALTERNATIVES, MAX_LITERALS } from '../../src/routing/alternatives.ts'
+import { parseRoute } from '../../src/routing/parse.ts'
 import type { RoutableRequest } from '../../src/routing/request.ts'
+import { findShadowed } from '../../src/routing/shadow.ts'
 import { RoutingTable } from '../../src/routing/table.ts'
 
 type Tree = Leaf | { op: '&&' | '||'; of: Tree[] } | { op: '!'; of: [Tree] }
@@ -360,15 +362,14 @@ function assertAgreement(steps: readonly Step[]): void {
       table.delete(step.id)
       oracle.delete(step.id)
     } else {
-      const { header, ...rest } = step.asked
-      const request = {
-        ...rest,
-        fieldHolds: (name: string, test: (value: string) => boolean): boolean =>
-          test(name === 'x-h' ? (header ?? '') : ''),
-      }
-      assert.equal(table.match(request), oracle.match(step.asked), JSON.stringify(step.asked))
+      const { asked } = step
+      assert.equal(table.match(requestOf(asked)), oracle.match(asked), JSON.stringify(asked))
     }
   }
+}
+
+function requestOf({ header, ...rest }: Asked): RoutableRequest {
+  return { ...rest, fieldHolds: (name, test) => test(name === 'x-h' ? (header ?? '') : '') }
 }
 
 test('the table answers as the oracle does, over all kinds of routes', () => {
@@ -377,4 +378,34 @@ test('the table answers as the oracle does, over all kinds of routes', () => {
 
 test('the table answers as the oracle does, over many paths in one host', () => {
   fc.assert(fc.property(stepsOf(pathTree, 40), assertAgreement), { numRuns: 2_000 })
+})
+
+test('a route that is said to be shadowed takes no request', () => {
+  const one = fc.record({
+    tree: fc.oneof(anyTree, pathTree, hostLeaf, pathLeaf, otherLeaf),
+    priority: fc.constantFrom(0, 0, 1, 5),
+  })
+  const several = fc.array(one, { minLength: 2, maxLength: 12, size: 'max' })
+  const requests = fc.array(asked, { minLength: 40, maxLength: 80, size: 'max' })
+  let found = 0
+
+  fc.assert(
+    fc.property(several, requests, (routes, all) => {
+      const table = new RoutingTable<string>()
+      const judged = routes.flatMap(({ tree, priority }, at) => {
+        const parsed = parseRoute(write(tree, at))
+        if (!parsed.ok) return []
+        table.upsert(`${at}`, parsed.expression, priority, `${at}`)
+        return { id: `${at}`, expression: parsed.expression, priority }
+      })
+      const shadowed = findShadowed(judged).map(({ id }) => id)
+      found += shadowed.length
+      for (const each of all) {
+        const taker = table.match(requestOf(each))
+        assert.ok(taker === undefined || !shadowed.includes(taker), JSON.stringify(each))
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+  assert.ok(found > 500, `${found} were found`)
 })

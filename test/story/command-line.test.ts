@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { choosePort } from '../support/ports.ts'
+import { createAuthority } from '../support/certificates.ts'
 import { makeFolder, runProgram, startProgram } from '../support/program.ts'
 
 test('help and version are printed, and end well', async (t) => {
@@ -82,6 +83,57 @@ wrokers: 2
   assert.match(
     unreadable.output.replaceAll(folder, ''),
     /^\/garbled\.yaml:2:\d+: file: .*\n.*: 1 problem\n$/,
+  )
+})
+
+test('check warns of what is in force and hardly meant, and passes a file with hints only', async (t) => {
+  const folder = makeFolder(t)
+  const { certPath, keyPath } = createAuthority(t).issueWith({ days: 3 }, 'a.test')
+  const [warned, hinted] = [join(folder, 'warned.yaml'), join(folder, 'hinted.yaml')]
+  writeFileSync(
+    warned,
+    `listeners:
+  web: { address: 127.0.0.1:8080, protocol: https, tls: { certificates: [{ cert: ${certPath}, key: ${keyPath} }] } }
+backends:
+  vote: { servers: { v1: http://127.0.0.1:5001 } }
+frontends:
+  vote: { route: 'Host("a") && Path("/x")', backend: vote }
+  same: { route: 'Path("/x") && Host("A")', backend: vote }
+  late: { route: 'Host("b") && PathPrefix("/x")', backend: vote }
+  full: { route: 'Host("b")', backend: vote, priority: 1 }
+  sent: { route: 'Host("c")', respond: { status: 200, body: '{{ .Host }}' } }
+`,
+  )
+  writeFileSync(
+    hinted,
+    `listeners: { web: { address: 127.0.0.1:8080 } }
+backends:
+  vote: { servers: { v1: http://127.0.0.1:5001 } }
+  spare: { servers: { v1: http://127.0.0.1:5002 } }
+frontends: { vote: { route: 'Host("a")', backend: vote } }
+`,
+  )
+
+  const [warnings, hints] = await Promise.all([
+    runProgram(t, ['check', warned]),
+    runProgram(t, ['check', hinted]),
+  ])
+
+  const lines = warnings.output.trimEnd().replaceAll(folder, '').split('\n')
+  const expected = [
+    /^\/warned\.yaml:2:\d+: warning: listener web: tls\.certificates\.0: the certificate for a\.test, .* in 2 days/,
+    /^\/warned\.yaml:6:\d+: warning: frontend vote: route: says the same as that of frontend "same"/,
+    /^\/warned\.yaml:8:\d+: warning: frontend late: route: is never reached: frontend "full" takes all/,
+    /^\/warned\.yaml:10:\d+: warning: frontend sent: respond\.body: "\{\{ \.Host \}\}" is sent as it is/,
+    /^\/warned\.yaml: 4 warnings$/,
+  ]
+  assert.equal(warnings.code, 1)
+  assert.equal(lines.length, expected.length, warnings.output)
+  for (const [at, pattern] of expected.entries()) assert.match(lines[at] ?? '', pattern)
+  assert.equal(hints.code, 0)
+  assert.match(
+    hints.output.replaceAll(folder, ''),
+    /^\/hinted\.yaml:4:\d+: hint: backend spare: is not used: no frontend names it\n.*: good, .*, 1 hint\n$/,
   )
 })
 

@@ -25,7 +25,7 @@ export interface CertificateAuthority {
 export interface LeafForm {
   /** P-256 without it. */
   readonly key?: keyof typeof NEW_KEYS
-  /** Until it ends, 2 without it; it may have ended. */
+  /** Until it ends, 30 without it; it may have ended. */
   readonly days?: number
 }
 
@@ -41,7 +41,7 @@ export function createAuthority(t: TestContext): CertificateAuthority {
     '-out',
     certPath,
     '-days',
-    '2',
+    '30',
     '-subj',
     '/CN=Test CA',
   )
@@ -54,7 +54,7 @@ export function createAuthority(t: TestContext): CertificateAuthority {
     issue(...names) {
       return this.issueWith({}, ...names)
     },
-    issueWith({ key = 'p256', days = 2 }, ...names) {
+    issueWith({ key = 'p256', days = 30 }, ...names) {
       const base = join(folder, `leaf-${++issued}`)
       const paths = { certPath: `${base}.pem`, keyPath: `${base}.key` }
       const alternatives = names.map((name) => `${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`)

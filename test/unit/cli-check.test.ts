@@ -52,6 +52,37 @@ log: { level: loud }
   ])
 })
 
+const LEVELS: readonly (readonly [
+  levels: readonly (string | undefined)[],
+  last: string,
+  code: number,
+])[] = [
+  [['hint'], 'FILE: good, 1 listener, 0 backends, 1 frontend, 1 hint', 0],
+  [['hint', 'warning', 'hint'], 'FILE: 1 warning, 2 hints', 1],
+  [[undefined, 'warning', 'warning'], 'FILE: 1 problem, 2 warnings', 1],
+]
+
+for (const [levels, last, code] of LEVELS) {
+  test(`${levels.join(', ')} ends with ${code}`, (t) => {
+    const text = 'listeners: { web: {} }\nfrontends: { a: {} }\n'
+    const admit: AdmitDocument = () =>
+      levels.map((level) => ({
+        kind: 'frontend' as const,
+        id: 'a',
+        message: 'is so',
+        source: 'file',
+        key: '',
+        ...(level === 'warning' || level === 'hint' ? { level } : {}),
+      }))
+
+    assert.deepEqual(check(t, text, admit), [
+      ...levels.map((level) => `FILE: ${level === undefined ? '' : `${level}: `}frontend a: is so`),
+      last,
+      code,
+    ])
+  })
+}
+
 test('a file that cannot be parsed is one problem with its place', (t) => {
   assert.deepEqual(
     check(t, '{"a": 1,}', () => [], 'a.json'),

@@ -181,6 +181,37 @@ test('takes up a renewed certificate and shows no private key', async (t) => {
   assert.ok(!shown.includes('PRIVATE KEY'))
 })
 
+test('a certificate that ends soon is in the table, the log and the reports, until it is renewed', async (t) => {
+  const authority = createAuthority(t)
+  const certificate = (days: number): object => {
+    const { cert, key } = authority.issueWith({ days }, 'a.test')
+    return { address: '127.0.0.1:8443', protocol: 'https', tls: { certificates: [{ cert, key }] } }
+  }
+  const { control, lines, write } = await setUp(t, { listeners: { web: certificate(5) } })
+  await control.open()
+  await control.start()
+
+  const [problem, ...more] = control.table().problems
+  const [report] = control.certificates()
+
+  assert.deepEqual(more, [])
+  assert.deepEqual(
+    [problem?.kind, problem?.id, problem?.level, problem?.source],
+    ['listener', 'web', 'warning', 'file'],
+  )
+  assert.match(
+    problem?.message ?? '',
+    /^tls\.certificates\.0: the certificate for a\.test, .* in 4 days/,
+  )
+  assert.deepEqual([report?.listener, report?.name], ['web', 'a.test'])
+  assert.ok(Math.abs((report?.endsAt ?? 0) - Date.now() - 5 * 86_400_000) < 60_000)
+  await eventually(() => /warn listener "web": tls/.test(lines.join('\n')), 'the log has it')
+
+  await write({ listeners: { web: certificate(90) } })
+
+  await eventually(() => control.table().problems.length === 0, 'the renewed one is in force')
+})
+
 test('a pass that throws is held and said, the table before it stays, and it is tried again', async (t) => {
   let isBroken = false
   const { control, publisher, write } = await setUp(

@@ -81,8 +81,11 @@ const REFUSED: readonly (readonly [options: object, message: RegExp])[] = [
     /^to: has the unknown placeholder "\{hostname\}"; there are \{scheme\}, \{host\}/,
   ],
   [{ to: 'https://{{ .Host }}/' }, /^to: has the unknown placeholder "\{\{ \.Host \}"/],
-  [{ to: 'https://$' + '{host}/' }, /^to: must have \{host\} once/],
-  [{ to: 'https://$host/' }, /^to: must have \{host\} once/],
+  [
+    { to: 'https://$' + '{host}/' },
+    /^to: has a "\$" in the name of the host; there are \{scheme\}/,
+  ],
+  [{ to: 'https://$host/' }, /^to: has a "\$" in the name of the host/],
   [{ to: 'https://{host/' }, /^to: has a "\{" that no "\}" closes/],
   [{ to: 'https://host}/' }, /^to: has a "\}" that no "\{" opens/],
   [{ to: 'https://vote.example{query}' }, /^to: must have a path before \{query\}/],

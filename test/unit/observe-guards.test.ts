@@ -79,6 +79,7 @@ function createSite(seriesLimit = 2000): Site {
         lookups: { success: 3, failure: 1 },
         names: { resolved: 2, failing: 1, unresolved: 0 },
       },
+      certificates: [],
       listeners: [],
       eventLoopDelays: [],
     }),

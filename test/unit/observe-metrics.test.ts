@@ -33,9 +33,36 @@ const status: MetricsStatus = {
   faults: { admit: 3, exchange: 0 },
   droppedLogLines: 4,
   names: { lookups: { success: 3, failure: 1 }, names: { resolved: 2, failing: 1, unresolved: 0 } },
+  certificates: [],
   listeners: [],
   eventLoopDelays: [{ thread: 'main', p99Ms: 12, maxMs: 34 }],
 }
+
+test('each certificate of a listener has a series with the time it ends', async () => {
+  const one = { listener: 'secure', name: 'a.test', serial: '0a', endsAt: 1_900_000_000_000 }
+  const many = Array.from({ length: 2_500 }, (_, at) => ({
+    ...one,
+    serial: `${at}`,
+    endsAt: one.endsAt + at * 1000,
+  }))
+  const rendered = (certificates: MetricsStatus['certificates']): Promise<string> =>
+    createMetrics({
+      scoreboard: new Scoreboard(1, 0),
+      objects: () => ({ frontends: [], backends: [], listeners: [] }),
+      status: () => ({ ...status, certificates }),
+      version: '1.2.3',
+    }).render()
+
+  const few = await rendered([one])
+  const capped = (await rendered(many.toReversed())).match(/^sluice_certificate_.*$/gm) ?? []
+
+  assert.match(
+    few,
+    /^sluice_certificate_not_after_seconds\{listener="secure",name="a.test",serial="0a"\} 1900000000$/m,
+  )
+  assert.equal(capped.length, 2_000)
+  assert.match(capped[0] ?? '', /serial="0"/)
+})
 
 function createSite(seriesLimit = 2000, sources: readonly SourceReport[] = []): Site {
   const scoreboard = new Scoreboard(2, NOW - 60_000)

@@ -1,0 +1,136 @@
+/**
+ * What follows from one comparison for another: whether all that meets the one meets the other, or nothing does. A yes is
+ * certain; a no may only mean that it cannot be seen from the texts (of two regular expressions, as a rule).
+ */
+import { contains, parseNetwork } from '../model/ip.ts'
+import type { Literal } from './alternatives.ts'
+import type { Matcher, TextMatcher } from './expression.ts'
+import { matchesText } from './expression.ts'
+import type { PatternElement } from './pattern.ts'
+import { ANY, LABELS, REST, splitPattern } from './pattern.ts'
+
+/** What may be compared: an expression takes up to 4,096 steps for a character. Beyond it nothing is certain. */
+export interface Budget {
+  comparisons: number
+  expressions: number
+}
+const LONGEST_FOR_EXPRESSION = 256
+
+/** All that meets the value meets one of these, too. */
+export function isCovered(value: Matcher, by: readonly Matcher[], budget: Budget): boolean {
+  return by.some((other) => covers(other, value, budget))
+}
+
+/** Nothing that meets the value meets any of the others. */
+export function misses(value: Matcher, others: readonly Matcher[], budget: Budget): boolean {
+  return others.every((other) => isText(other) && isText(value) && areApart(value, other, budget))
+}
+
+/** Wherever all of `given` hold, the literal holds. */
+export function follows(literal: Literal, given: readonly Literal[], budget: Budget): boolean {
+  const { term, negated } = literal
+  return given.some((one) => {
+    const { subject, name, values } = one.term
+    if (subject !== term.subject || name !== term.name) return false
+    if (!negated) {
+      return !one.negated && values.every((value) => isCovered(value, term.values, budget))
+    }
+    // A negated literal has one value. Of several lines of a field, another may have what this one has not.
+    if (one.negated) return term.values.every((value) => isCovered(value, values, budget))
+    const isSingle = subject !== 'header' && subject !== 'query'
+    return isSingle && values.every((value) => misses(value, term.values, budget))
+  })
+}
+
+function covers(other: Matcher, value: Matcher, budget: Budget): boolean {
+  if (other.kind === 'present') return true
+  if (other.kind === value.kind && other.text === value.text) return true
+  if (other.kind === 'network') return value.kind === 'network' && isWithin(value.text, other.text)
+  return isText(value) && (meets(value, other, budget) ?? takes(other, value))
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  const [one, other] = [parseNetwork(inner), parseNetwork(outer)]
+  return one !== null && other !== null && other.prefix <= one.prefix && contains(other, one.start)
+}
+
+function areApart(one: TextMatcher, other: TextMatcher, budget: Budget): boolean {
+  if (one.kind === 'literal') return meets(one, other, budget) === false
+  if (other.kind === 'literal') return meets(other, one, budget) === false
+  return meets(one, other, budget) === false && meets(other, one, budget) === false
+}
+
+/**
+ * Whether what meets the value meets the other, where one answer holds for all of it: a literal is one text, and what is at or below
+ * a prefix meets another prefix when the prefix itself does. Null: that is not known.
+ */
+function meets(value: TextMatcher, other: TextMatcher, budget: Budget): boolean | null {
+  const isKnown = value.kind === 'literal' || (value.kind === 'prefix' && other.kind === 'prefix')
+  if (!isKnown || --budget.comparisons < 0) return null
+  if (other.kind === 'regexp') {
+    if (value.text.length > LONGEST_FOR_EXPRESSION || --budget.expressions < 0) return null
+  }
+  return matchesText(other, value.text)
+}
+
+/** Patterns, by their pieces: a prefix takes what begins with it. */
+function takes(other: TextMatcher, value: TextMatcher): boolean {
+  if (value.kind === 'literal' || value.kind === 'regexp') return false
+  if (other.kind === 'literal' || other.kind === 'regexp') return false
+  if (value.kind === 'prefix') {
+    return other.kind === 'pattern' && isRestOf(other.elements, value.text)
+  }
+  if (other.kind === 'pattern') {
+    const { separator } = value
+    return separator === other.separator && isWider(other.elements, value.elements, separator)
+  }
+  const [start] = value.elements
+  const below = other.text.endsWith('/') ? other.text : `${other.text}/`
+  return typeof start === 'string' && start.startsWith(below)
+}
+
+/** `/a/<path:x>` takes all that the prefix `/a/` does. */
+function isRestOf(elements: readonly PatternElement[], prefix: string): boolean {
+  const [start, rest, ...more] = elements
+  return typeof start === 'string' && rest === REST && more.length === 0 && prefix.startsWith(start)
+}
+
+/** Piece by piece: `<x>` takes what `<int:x>` and any literal do, `<path:x>` and `**` any number of pieces. */
+function isWider(
+  wide: readonly PatternElement[],
+  narrow: readonly PatternElement[],
+  separator: string,
+): boolean {
+  if (wide[0] === LABELS) return endsAlike(wide, narrow, separator)
+  if (separator === '' || narrow[0] === LABELS) return false
+  const wides = splitPattern(wide, separator)
+  const narrows = splitPattern(narrow, separator)
+  for (const [at, piece] of wides.entries()) {
+    const other = narrows[at]
+    if (other === undefined) return false
+    if (piece.length === 1 && piece[0] === REST) return true
+    if (other.includes(REST) || !takesPiece(piece, other)) return false
+  }
+  return wides.length === narrows.length
+}
+
+function takesPiece(wide: readonly PatternElement[], narrow: readonly PatternElement[]): boolean {
+  if (wide.length === 1 && wide[0] === ANY) return true
+  return wide.length === narrow.length && wide.every((element, at) => element === narrow[at])
+}
+
+/** `**.example.com` takes every pattern that ends in it behind at least one label. */
+function endsAlike(
+  [, ending = '']: readonly PatternElement[],
+  narrow: readonly PatternElement[],
+  separator: string,
+): boolean {
+  const last = narrow.at(-1)
+  if (typeof ending !== 'string' || typeof last !== 'string' || !last.endsWith(ending)) return false
+  // An empty label may be what a wildcard stands for, and no host has one.
+  return separator === '.' && (narrow.length > 1 || last.length > ending.length)
+}
+
+function isText(matcher: Matcher): matcher is TextMatcher {
+  return matcher.kind !== 'network' && matcher.kind !== 'present'
+}

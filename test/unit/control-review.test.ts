@@ -1,0 +1,234 @@
+// `sluice check` beyond what is set aside: what goes live and is hardly meant.
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { admitDocument } from '../../src/control/admit-document.ts'
+import { createCertificateDates } from '../../src/control/certificates.ts'
+import { parseDocument } from '../../src/model/document.ts'
+import type { InForce } from '../../src/control/admit.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { openAdmission } from '../support/declared.ts'
+
+const SITE = {
+  listeners: { web: { address: ':8080' } },
+  backends: { b: { servers: { s: 'http://10.0.0.1:80' } } },
+}
+
+/** Each finding as `line level kind id: message`; the file has a key a line. */
+function findingsOf(sections: object): readonly string[] {
+  const text = JSON.stringify(sections, null, 1)
+  const document = parseDocument(text, 'site.json')
+  assert.ok(document.readable)
+  assert.deepEqual(document.problems, [])
+  return admitDocument('site.json', document).map(
+    ({ line, level, kind, id, message }) =>
+      `${textAt(text, line)} ${level} ${kind} ${id}: ${message}`,
+  )
+}
+
+function textAt(text: string, line = 0): string {
+  return (text.split('\n')[line - 1] ?? '').trim().replace(/,$/, '')
+}
+
+test('a file in which everything is meant has no findings', () => {
+  const frontends = {
+    api: { route: 'Host("a.example") && PathPrefix("/api")', backend: 'b' },
+    web: { route: 'Host("a.example")', backend: 'b' },
+    other: { route: 'Host("*.example")', backend: 'b', redirect: { scheme: 'https' } },
+    moved: { route: 'Path("/old")', redirect: { to: 'https://{host}/new?{query}' } },
+    json: { route: 'Path("/json")', respond: { status: 200, body: '{"price":"5$","of":{}}' } },
+  }
+
+  assert.deepEqual(findingsOf({ ...SITE, frontends }), [])
+})
+
+test('two routes that say the same are told, with which of them takes the requests', () => {
+  const route = 'Host("a.example") && Path("/x")'
+  const other = 'Path(`/x`) && Host("A.example.")'
+  const frontends = {
+    one: { route, backend: 'b' },
+    two: { route: other, backend: 'b' },
+    raised: { route, backend: 'b', priority: 5 },
+  }
+
+  const found = findingsOf({ ...SITE, frontends })
+
+  assert.deepEqual(found, [
+    '"route": "Host(\\"a.example\\") && Path(\\"/x\\")" warning frontend one: route: says the same as that of frontend "raised", which takes all of its requests, by priority 5 over 0',
+    '"route": "Path(`/x`) && Host(\\"A.example.\\")" warning frontend two: route: says the same as that of frontend "one", which takes all of its requests, by its id, as all else is equal',
+  ])
+})
+
+test('a route that others shadow wholly is told, with the others and why they go first', () => {
+  const frontends = {
+    maintenance: { route: 'PathPrefix("/")', respond: { status: 503 }, priority: 100 },
+    api: { route: 'PathPrefix("/api")', backend: 'b', priority: 1 },
+    methods: { route: 'Method("GET")', backend: 'b' },
+  }
+
+  assert.deepEqual(findingsOf({ ...SITE, frontends }), [
+    '"route": "PathPrefix(\\"/api\\")" warning frontend api: route: is never reached: frontend "maintenance" takes all of its requests first, by priority 100 over 1',
+  ])
+})
+
+test('a route that names a listener which is not declared is told', () => {
+  const frontends = { f: { route: 'Listener("web") || !Listener("wbe")', backend: 'b' } }
+
+  assert.match(
+    findingsOf({ ...SITE, frontends })[0] ?? '',
+    /names the listener "wbe", which is not/,
+  )
+})
+
+const SENT: readonly (readonly [frontend: object, template: string, path: string])[] = [
+  [{ respond: { status: 200, body: 'This is {{ .Host }}' } }, '{{ .Host }}', 'respond.body'],
+  [{ respond: { status: 200, fields: { 'X-Host': '$host' } } }, '$host', 'respond.fields.X-Host'],
+  [
+    { backend: 'b', headers: { request: { set: { 'X-Real': '$remote_addr' } } } },
+    '$remote_addr',
+    'headers.request.set.X-Real',
+  ],
+  [
+    { backend: 'b', headers: { response: { add: { 'X-A': '%[src]' } } } },
+    '%[src]',
+    'headers.response.add.X-A',
+  ],
+  [
+    { backend: 'b', middlewares: [{ kind: 'headers', request: { set: { 'X-A': '{host}' } } }] },
+    '{host}',
+    'middlewares.0.request.set.X-A',
+  ],
+  [
+    { backend: 'b', headers: { request: { set: { 'X-A': '%REQ(:authority)%' } } } },
+    '%REQ(:authority)%',
+    'headers.request.set.X-A',
+  ],
+  [{ redirect: { to: 'https://a.example/x$request_uri' } }, '$request_uri', 'redirect.to'],
+]
+
+for (const [frontend, template, path] of SENT) {
+  test(`${template} in ${path} is told as a text that is sent as it is`, () => {
+    const frontends = {
+      f: { route: 'Path("/x")', ...frontend },
+      g: { route: 'Path("/y")', backend: 'b' },
+    }
+    const [found = '', ...more] = findingsOf({ ...SITE, frontends })
+
+    assert.ok(found.includes(`warning frontend f: ${path}: "${template}" is sent as it is`), found)
+    assert.deepEqual(more, [])
+  })
+}
+
+test('a template in what is sent to servers and hooks is told, too', () => {
+  const onTripped = { url: 'http://10.0.0.2/', body: 'tripped {{ .Name }}' }
+  const backends = {
+    b: {
+      servers: { s: 'http://10.0.0.1:80' },
+      health: { path: '/health?of={host}' },
+      breaker: { condition: 'NetworkErrorRatio() > 0.5', onTripped },
+    },
+  }
+  const frontends = { f: { route: 'Path("/x")', backend: 'b' } }
+
+  const found = findingsOf({ ...SITE, backends, frontends })
+
+  assert.deepEqual(
+    found.map((line) => /warning backend b: ([\w.]+): ("[^"]*")/.exec(line)?.slice(1).join(' ')),
+    ['health.path "{host}"', 'breaker.onTripped.body "{{ .Name }}"'],
+  )
+})
+
+test('what nothing needs is a hint', () => {
+  const backends = {
+    ...SITE.backends,
+    spare: { servers: { s: 'http://10.0.0.2:80' } },
+    fallback: { servers: { s: 'http://10.0.0.3:80' } },
+    broken: { servers: { s: 'http://10.0.0.4:80' } },
+    empty: { servers: {} },
+  }
+  const breaker = { condition: 'NetworkErrorRatio() > 0.5', fallback: { backend: 'fallback' } }
+  const frontends = {
+    f: { route: 'Path("/x")', backend: 'b', breaker },
+    e: { route: 'Path("/e")', backend: 'empty' },
+    r: {
+      route: 'Path("/r")',
+      middlewares: [
+        { kind: 'respond', status: 204 },
+        { kind: 'bodylimit', size: '1MiB' },
+      ],
+    },
+  }
+
+  const hints = findingsOf({ ...SITE, backends, frontends }).map((line) =>
+    line.slice(line.indexOf('hint')),
+  )
+
+  assert.deepEqual(hints.toSorted(), [
+    'hint backend broken: is not used: no frontend names it',
+    'hint backend empty: has no servers: it answers 503',
+    'hint backend spare: is not used: no frontend names it',
+    'hint frontend r: middlewares: the middleware bodylimit stands behind respond, which answers every request',
+  ])
+})
+
+test('a backend that only a frontend set aside names is used', () => {
+  const frontends = { f: { route: 'Path("/x', backend: 'b' } }
+
+  assert.equal(findingsOf({ ...SITE, frontends }).filter((line) => line.includes('hint')).length, 0)
+})
+
+test('where other sources are named, what they may need or declare is no finding', () => {
+  const sources = { etcd: { endpoints: ['127.0.0.1:2379'] } }
+  const frontends = { f: { route: 'Listener("theirs") && Path("/x")', backend: 'theirs' } }
+
+  assert.deepEqual(findingsOf({ ...SITE, sources, frontends }), [])
+})
+
+test('certificates that are over, or will be within two weeks, are told with their place', (t) => {
+  const authority = createAuthority(t)
+  const certificates = [40, 5, 0, -1].map((days) => {
+    const { cert, key } = authority.issueWith({ days }, `d${days}.test`)
+    return { cert, key }
+  })
+  const { cert, key } = authority.issueWith({ days: 2 }, 'host.test')
+  const listeners = { secure: { address: ':8443', protocol: 'https', tls: { certificates } } }
+  const frontends = { f: { route: 'Path("/x")', backend: 'b' } }
+
+  const found = findingsOf({ ...SITE, listeners, hosts: { 'host.test': { cert, key } }, frontends })
+
+  const told = found.map((line) =>
+    line.replace(/.* (warning|hint)/, '$1').replace(/\d{4}-\d\d-\d\d/, 'DAY'),
+  )
+  assert.deepEqual(told.toSorted(), [
+    'warning host host.test: the certificate for host.test, or one that it is sent with, ends in 1 day, on DAY; renew it',
+    'warning listener secure: tls.certificates.1: the certificate for d5.test, or one that it is sent with, ends in 4 days, on DAY; renew it',
+    'warning listener secure: tls.certificates.2: the certificate for d0.test, or one that it is sent with, ended on DAY; renew it',
+    'warning listener secure: tls.certificates.3: the certificate for d-1.test, or one that it is sent with, ended on DAY; renew it',
+  ])
+})
+
+/** A listener with a certificate of so many days, as it is in force. */
+function inForceWith(t: TestContext, days: number, chain = ''): readonly InForce[] {
+  const { cert, key } = createAuthority(t).issueWith({ days }, 'a.test')
+  const admission = openAdmission()
+  const tls = { certificates: [{ cert: cert + chain, key }] }
+  admission.declare({ listeners: { web: { address: ':8443', protocol: 'https', tls } } })
+  return [...admission.inForce()]
+}
+
+test('the day decides: two weeks before the end it is told, after the renewal no more', (t) => {
+  const inForce = inForceWith(t, 30)
+  const dates = createCertificateDates()
+  const day = 86_400_000
+  const toldAt = (days: number): number => dates.findings(inForce, Date.now() + days * day).length
+
+  assert.deepEqual([toldAt(0), toldAt(15), toldAt(17), toldAt(31), toldAt(-1)], [0, 0, 1, 1, 1])
+  assert.deepEqual(dates.findings(inForceWith(t, 90), Date.now() + 17 * day), [])
+})
+
+test('an authority in the chain that ends first is the end of the certificate', (t) => {
+  const short = createAuthority(t).issueWith({ days: 3 }, 'authority.test').cert
+
+  const [found] = createCertificateDates().findings(inForceWith(t, 90, short), Date.now())
+
+  assert.match(found?.message ?? '', /^the certificate for a\.test, or one .* ends in 2 days/)
+})
