@@ -66,9 +66,9 @@ export class RequestHead {
   textWith(name: string): string {
     const isForwarded = isForwarding(name)
     if (!isForwarded && !isOfTheHop(name)) return this.fields
-    // What a middleware has set stands for what was received.
-    if (hasField(this.fields, name)) return this.fields
-    return isForwarded && !this.isTrusted ? '' : this.received
+    const received = isForwarded && !this.isTrusted ? '' : this.received
+    // What a middleware has added stands beside it; what it has replaced is gone from there.
+    return hasField(this.fields, name) ? this.fields + received : received
   }
 }
 

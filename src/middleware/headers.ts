@@ -3,7 +3,7 @@
  * `set` replaces what is there, `add` stands beside it.
  */
 import * as z from 'zod'
-import { isForwarding, withoutFields } from '../http/fields.ts'
+import { isForwarding, isOfTheHop, withoutFields } from '../http/fields.ts'
 import type { MiddlewareKind } from './middleware.ts'
 import { fieldLines, fieldName, parseWith, toLines } from './options.ts'
 
@@ -36,7 +36,7 @@ export const headers: MiddlewareKind<HeadersOptions> = {
   parse: (options) => parseWith(schema, options),
   compile({ request, response }) {
     const toServer = compileEdits(request)
-    const hides = [...toServer.gone].some((name) => isForwarding(name))
+    const hides = [...toServer.gone].some((name) => isForwarding(name) || isOfTheHop(name))
     const toClient = compileEdits(response)
     return {
       onRequest(exchange) {

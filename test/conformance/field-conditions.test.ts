@@ -251,6 +251,30 @@ test('a middleware that sets or removes a forwarding field changes what is seen 
   assert.deepEqual([await ask('192.0.2.1'), await ask('192.0.2.2')], [200, 429])
 })
 
+test('a middleware that adds a forwarding field leaves what was received beside it', async (t) => {
+  const gateway = await startGateway(t, {
+    trusted: ['127.0.0.0/8'],
+    listeners: { web: { address: '127.0.0.1:0' } },
+    frontends: {
+      f: {
+        route: 'PathPrefix("/")',
+        middlewares: [
+          { kind: 'headers', request: { add: { 'X-Real-Ip': 'more' } } },
+          { kind: 'ratelimit', requests: 1, period: '1h', key: 'request.header.X-Real-Ip' },
+        ],
+        respond: { status: 200 },
+      },
+    },
+  })
+  const ask = async (ip: string): Promise<number> =>
+    (await exchange(t, gateway.port, get('/', `X-Real-Ip: ${ip}`))).status
+
+  assert.deepEqual(
+    [await ask('192.0.2.1'), await ask('192.0.2.2'), await ask('192.0.2.1')],
+    [200, 200, 429],
+  )
+})
+
 test('a condition on text beyond ASCII holds for that text in UTF-8', async (t) => {
   const gateway = await asking(t, 'Header("X-City", "Zürich")')
   const inUtf8 = Buffer.from(get('/', 'X-City: Zürich')).toString('latin1')
