@@ -50,6 +50,14 @@ export class AnswerWriter {
     else this.#wire.writeJoined('', chunk, '')
   }
 
+  /** 101, and the first bytes of the tunnel. */
+  switch(head: AnswerHead, early: Buffer | null): void {
+    const lines = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
+    const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${lines}\r\n`
+    if (early === null) this.#wire.socket.write(text, 'latin1')
+    else this.#wire.writeJoined(text, early, '')
+  }
+
   end(trailers: string): void {
     if (this.#chunked) this.#wire.socket.write(lastChunk(safeTrailers(trailers)), 'latin1')
   }

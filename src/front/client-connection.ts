@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 import type { AnswerHead } from '../http/answer-head.ts'
 import { answerOfError, headOfOwnAnswer, inFormOf, type OwnAnswer } from '../http/answer.ts'
 import { ExchangeError } from '../http/errors.ts'
-import type { ClientSide, Exchange } from '../http/exchange.ts'
+import type { ClientSide, Exchange, Kept } from '../http/exchange.ts'
 import { JOIN_BYTES, owned, type Reads } from '../http/reads.ts'
 import { RequestHead } from '../http/request-head.ts'
 import { type Destination, NOWHERE } from '../http/target.ts'
@@ -36,6 +36,7 @@ const AHEAD_BYTES = 64 * 1024
 
 export class ClientConnection extends Wire implements ClientSide {
   readonly peerIp: string
+  kept: Set<Kept> | null = null
   readonly #front: Front
   readonly #arrival: Arrival
   readonly #inbox = new Inbox()
@@ -252,10 +253,7 @@ export class ClientConnection extends Wire implements ClientSide {
   #finish(): void {
     this.#exchange = null
     this.#body = null
-    if (this.#answer.closing) {
-      this.#linger()
-      return
-    }
+    if (this.#answer.closing) return this.#linger()
     this.#phase = HEAD
     this.#awaitHead()
     if (this.#inbox.isEmpty) return
@@ -285,10 +283,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   becomeTunnel(head: AnswerHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd {
-    const lines = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
-    const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${lines}\r\n`
-    if (early === null) this.socket.write(text, 'latin1')
-    else this.writeJoined(text, early, '')
+    this.#answer.switch(head, early)
     this.#phase = TUNNEL
     this.joinTunnel(peer, Infinity)
     this.socket.resume()
@@ -381,6 +376,7 @@ export class ClientConnection extends Wire implements ClientSide {
 
   protected override left(): void {
     super.left()
+    if (this.kept !== null) for (const thing of [...this.kept]) thing.abandon()
     this.#front.leave(this)
   }
 

@@ -59,4 +59,5 @@ const UNHEARD: ClientSide = {
     throw new Error('an exchange that is over becomes no tunnel')
   },
   abort: () => {},
+  kept: null,
 }

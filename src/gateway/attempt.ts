@@ -73,7 +73,13 @@ export class Attempt implements AnswerSink, Expiring {
       this.deadlineAt = this.#startedAt + timeouts.tryMs
       this.endpoint.deadlines.add(this)
     }
+    if (this.#exchange.isBound) this.bind()
     connection.send(request, this, timeouts)
+  }
+
+  bind(): void {
+    this.#exchange.isBound = true
+    if (this.connection !== null) this.pool.logins.bind(this.#exchange.client, this.connection)
   }
 
   // As its connection tells.

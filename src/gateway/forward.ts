@@ -116,7 +116,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     const policy = this.#retry
     let comesBack = policy?.comesBack === true
     for (;;) {
-      const endpoint = pool.pick(this.exchange, this.tried)
+      const endpoint = pool.pickFor(this.exchange, this.tried)
       if (endpoint === null) {
         if (!comesBack || !this.forgetTried()) break
         comesBack = false
@@ -147,7 +147,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
   #send(attempt: Attempt, fresh: boolean): boolean {
     const { pool, endpoint } = attempt
     const timeouts = this.#route.timeoutsOf(pool)
-    attempt.connection = endpoint.acquire(fresh, timeouts)
+    attempt.connection = pool.acquire(this.exchange, endpoint, fresh, timeouts)
     if (attempt.connection === null) {
       this.letGo(attempt)
       return false
@@ -194,7 +194,9 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
   #mayRepeat(status: number, error: ExchangeError | null): boolean {
     const policy = this.#retry
     if (policy === null || !this.canRepeat()) return false
-    const { method } = this.exchange
+    const { method, isBound } = this.exchange
+    // It has been sent to the server that its client logs in to.
+    if (isBound && error?.kind.retry !== 'always') return false
     const attempts = this.attempts - this.resent
     return policy.allows({ attempts, status, method }, error?.kind.retry ?? null)
   }

@@ -88,9 +88,13 @@ export class Route {
   // When an answer takes long enough for a second copy of its request, as this thread's latest answers say.
 
   /** Infinity: never, as it must not come twice, or would take a client away from the server that it is bound to. */
-  hedgeMs(policy: RetryPolicy, { isWhole, head, method }: Exchange, { isSticky }: Pool): number {
+  hedgeMs(
+    policy: RetryPolicy,
+    { isWhole, isBound, head, method }: Exchange,
+    { isSticky }: Pool,
+  ): number {
     const { hedge } = policy
-    if (hedge === null || !isWhole || head.upgrade !== '' || isSticky) return Infinity
+    if (hedge === null || !isWhole || isBound || head.upgrade !== '' || isSticky) return Infinity
     return isIdempotent(method) ? (hedge.afterMs ?? this.#times(policy).value) : Infinity
   }
 

@@ -1,5 +1,6 @@
 /** From the text of an answer's head to what the proxy knows of the answer. Hot path, see request-head.ts. */
 import { dateLine } from './clock.ts'
+import { asksForConnectionLogin } from './connection-login.ts'
 import { ExchangeError, NotHttp } from './errors.ts'
 import { listHolds, withoutConnectionOptions } from './fields.ts'
 import { DIGITS, faultOfFields, STATUS_HEAD, trimmed } from './grammar.ts'
@@ -25,6 +26,8 @@ export class AnswerHead {
   keepAlive = true
   /** Seconds of `Keep-Alive: timeout=`, 0 when not announced. */
   keepAliveSeconds = 0
+  /** It asks for a login of its connection, or is a part of one, see connection-login.ts. */
+  logsIn = false
   /** The Upgrade field's value, for 101. */
   upgrade = ''
   trailerLine = ''
@@ -107,9 +110,13 @@ export function parseAnswerHead(
         break
       case 16:
       case 18:
-      case 19:
-        drop = OF_THIS_HOP.has(text.slice(start, colon).toLowerCase())
+      case 19: {
+        const name = text.slice(start, colon).toLowerCase()
+        drop = OF_THIS_HOP.has(name)
+        if (name === 'www-authenticate' || name === 'proxy-authenticate')
+          head.logsIn ||= asksForConnectionLogin(trimmed(text, colon + 1, end))
         break
+      }
       case 17:
         if (text.slice(start, colon).toLowerCase() === 'transfer-encoding') {
           if (coding !== '')

@@ -39,6 +39,8 @@ export interface AnswerSink extends Faultable {
   answerData(chunk: Buffer | string): boolean
   answerEnd(trailers: string): void
   readonly holdsData: boolean
+  /** The connection belongs to the exchange's client from now on: it carries a login of it. */
+  bind(): void
   /** 101: what follows is a tunnel to `end`, `early` its first bytes. */
   upgraded(head: AnswerHead, end: TunnelEnd, early: Buffer | null): void
   /** Nothing more comes. */
@@ -62,6 +64,12 @@ export interface ClientSide {
   becomeTunnel(head: AnswerHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd
   /** Ends the connection so that the client sees that the answer is cut. */
   abort(): void
+  /** What ends with its connection: those to servers that are this client's own. Null as long as there were none. */
+  kept: Set<Kept> | null
+}
+
+export interface Kept {
+  abandon(): void
 }
 
 /** Who answers for an exchange: the gateway. */
@@ -100,6 +108,8 @@ export class Exchange {
   /** performance.now() when the client last brought something of the body; 0 before. What it took is not the server's time. */
   bodyAt = 0
   smallBody: Buffer | null = null
+  /** It goes over a connection that is its client's own (a login), or makes it so: no copy of it goes to another server. */
+  isBound: boolean
   /** A body that is larger is refused, as soon as that is known. A middleware may set it before the body is taken. */
   maxBodyBytes: number = Infinity
   /** A final head has been sent to the client. */
@@ -138,6 +148,7 @@ export class Exchange {
     this.startedAt = arrival.startedAt
     this.added = arrival.added
     this.requestId = arrival.requestId
+    this.isBound = head.logsIn
     this.bodyEnded = head.framing === 'none' || (head.framing === 'length' && head.length === 0)
   }
 

@@ -4,6 +4,7 @@
  * everything else is kept as runs of the text (20.5 us a request of proxy in all with this, 37 with header objects,
  * DESIGN.md section 1; bench scenario `browser`).
  */
+import { isConnectionLogin } from './connection-login.ts'
 import { ExchangeError } from './errors.ts'
 import {
   hasField,
@@ -51,6 +52,8 @@ export class RequestHead {
   expectContinue = false
   /** The Upgrade field's value when the client asks for a tunnel, else ''. */
   upgrade = ''
+  /** It logs in the connection that it goes over, see connection-login.ts. */
+  logsIn = false
   /** The client takes trailers (TE: trailers). */
   acceptsTrailers = false
   /** The Trailer field's line, for when trailers are passed on. */
@@ -160,6 +163,10 @@ function walk(
           drop = true
         } else if (initial === K && named(text, start, colon, 'keep-alive')) drop = true
         break
+      case 13:
+        if (initial === A && named(text, start, colon, 'authorization'))
+          head.logsIn ||= isConnectionLogin(trimmed(text, colon + 1, end))
+        break
       case 14:
         if (initial === C && named(text, start, colon, 'content-length')) {
           if (length !== '')
@@ -178,6 +185,7 @@ function walk(
       case 18:
       case 19:
         drop = initial === P && OF_THIS_HOP.has(text.slice(start, colon).toLowerCase())
+        if (drop) head.logsIn ||= isConnectionLogin(trimmed(text, colon + 1, end))
         break
       case 17:
         if (initial === T && named(text, start, colon, 'transfer-encoding')) {
@@ -214,6 +222,7 @@ const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-au
 const VERSION_MINOR = ' HTTP/1.'.length
 const AFTER_VERSION = ' HTTP/1.1\r\n'.length
 const ZERO = 48
+const A = 97
 const C = 99
 const E = 101
 const F = 102

@@ -64,6 +64,8 @@ export class Endpoint {
   readonly onFault: (error: unknown) => void
   readonly #tls: string
   readonly #idle: ServerConnection[] = []
+  /** Those that belong to one client each, idle or not. */
+  readonly #bound = new Set<ServerConnection>()
   /** An answer of it was whole, since an answer was last refused for its form. */
   #wasWell = false
   /** When it was known to be well at last, as of the last such refusal. */
@@ -132,8 +134,16 @@ export class Endpoint {
     const { connections, idle } = this.limits
     const crowded = connections > 0 && sharedLoad(this.slot, SHARED.connections) > connections
     const isGone = this.retired || !this.addresses.has(connection.address)
-    if (isGone || crowded || this.#idle.length >= idle) connection.abandon()
+    if (isGone) connection.abandon()
+    // Its client's alone: it waits for that one's next request.
+    else if (connection.owner !== null) return
+    else if (crowded || this.#idle.length >= idle) connection.abandon()
     else this.#idle.push(connection)
+  }
+
+  /** It belongs to one client from now on. */
+  bound(connection: ServerConnection): void {
+    this.#bound.add(connection)
   }
 
   forget(connection: ServerConnection): void {
@@ -141,9 +151,13 @@ export class Endpoint {
     if (index >= 0) this.#idle.splice(index, 1)
   }
 
+  #unused(): ServerConnection[] {
+    return [...this.#idle, ...[...this.#bound].filter(({ isIdle }) => isIdle)]
+  }
+
   /** Its name leads elsewhere: what is idle at an address that is gone closes, and what rested may be well there. */
   #moved(): void {
-    for (const connection of [...this.#idle]) {
+    for (const connection of this.#unused()) {
       if (!this.addresses.has(connection.address)) connection.abandon()
     }
     this.connected()
@@ -155,7 +169,8 @@ export class Endpoint {
     count(this.slot, COUNT.opened, 1)
   }
 
-  closed(): void {
+  closed(connection: ServerConnection): void {
+    this.#bound.delete(connection)
     sharedAdd(this.slot, SHARED.connections, -1)
     count(this.slot, COUNT.connections, -1)
   }
@@ -269,7 +284,7 @@ export class Endpoint {
     // Its slot does not wait for what is under way here.
     this.breaker = null
     this.addresses.close()
-    for (const connection of [...this.#idle]) connection.abandon()
+    for (const connection of this.#unused()) connection.abandon()
   }
 }
 

@@ -8,8 +8,10 @@ import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
 import type { Balanced } from './balancer.ts'
 import { type BreakerCount, Endpoint, type EndpointContext } from './endpoint.ts'
+import { Logins } from './logins.ts'
 import { Purse } from './purse.ts'
 import { isBarred, isUnfit, orTried, skipsTurn } from './refusal.ts'
+import type { ServerConnection } from './server-connection.ts'
 import { Stickiness } from './sticky.ts'
 import { type Refusals, Tiers } from './tiers.ts'
 
@@ -28,6 +30,7 @@ export class Pool {
   readonly purse: Purse
   readonly deadlines: Deadlines
   readonly random: () => number
+  readonly logins: Logins = new Logins()
   timeouts: Timeouts
   retry: RetryPolicy
   readonly #context: PoolContext
@@ -92,6 +95,26 @@ export class Pool {
       this.#sticky?.pick(request, refusals.isUnfit) ?? this.#tiers.pick(request, refusals, isFirst)
     if (endpoint !== null) count(endpoint.slot, COUNT.inFlight, 1)
     return endpoint
+  }
+
+  /** As `pick`, but where the client has logged in to a server, that one. */
+  pickFor(exchange: Exchange, tried: readonly Endpoint[]): Endpoint | null {
+    const own = exchange.client.kept !== null ? this.logins.pick(exchange, tried) : null
+    if (own === null) return this.pick(exchange, tried)
+    exchange.isBound = true
+    this.take(own)
+    return own
+  }
+
+  /** The client's own connection, else an idle one or a new one; null when as many are in use as may be. */
+  acquire(
+    exchange: Exchange,
+    endpoint: Endpoint,
+    fresh: boolean,
+    timeouts: Timeouts,
+  ): ServerConnection | null {
+    const own = exchange.isBound && !fresh ? this.logins.find(exchange) : null
+    return own?.endpoint === endpoint ? own : endpoint.acquire(fresh, timeouts)
   }
 
   /** The in-flight count of an endpoint that was picked before, once more. */

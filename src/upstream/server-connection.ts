@@ -8,7 +8,7 @@
  */
 import type { AnswerHead } from '../http/answer-head.ts'
 import { ExchangeError } from '../http/errors.ts'
-import type { AnswerSink, BodySink } from '../http/exchange.ts'
+import type { AnswerSink, BodySink, ClientSide } from '../http/exchange.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import { AnswerBody } from './answer-body.ts'
 import { AnswerHeads } from './answer-heads.ts'
@@ -33,6 +33,8 @@ const SWITCHING = 6
 export class ServerConnection extends OpeningWire implements BodySink {
   /** It has carried an answer before: its server may have closed it meanwhile. */
   reused = false
+  /** The only client whose requests may use it, since it carries a login: see logins.ts. */
+  owner: ClientSide | null = null
   #phase = CONNECTING
   #sink: AnswerSink | null = null
   readonly #writer = new RequestWriter(this)
@@ -125,6 +127,10 @@ export class ServerConnection extends OpeningWire implements BodySink {
 
   // The answer.
 
+  get isIdle(): boolean {
+    return this.#phase === IDLE
+  }
+
   get isConnecting(): boolean {
     return this.#phase === CONNECTING
   }
@@ -163,6 +169,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
       if (found === null) return
       if (found instanceof ExchangeError) return this.#fail(found)
       const { head, rest } = found
+      if (head.logsIn) this.#sink?.bind()
       if (head.status === 101 || head.status >= 200) {
         if (head.status === 101) this.#upgrade(head, rest)
         else this.#beginBody(head, rest, found.restText)
@@ -180,7 +187,9 @@ export class ServerConnection extends OpeningWire implements BodySink {
   #beginBody(head: AnswerHead, bytes: Buffer, text: string | null): void {
     // A server that reads no body of a request to upgrade would take it for the next request.
     this.#reusable = head.keepAlive && this.#writer.request?.wantsUpgrade !== true
-    this.#idleMs = idleFor(this.endpoint.limits.idleMs, head.keepAliveSeconds)
+    const { idleMs } = this.endpoint.limits
+    // What belongs to a client ends with it.
+    this.#idleMs = idleFor(this.owner === null ? idleMs : Infinity, head.keepAliveSeconds)
     this.#body = new AnswerBody(head)
     this.#phase = BODY
     this.#awaitAnswer()
@@ -334,7 +343,8 @@ export class ServerConnection extends OpeningWire implements BodySink {
 
   protected override left(): void {
     super.left()
-    this.endpoint.closed()
+    this.endpoint.closed(this)
+    this.owner?.kept?.delete(this)
   }
 
   protected tunnelClosed(): void {

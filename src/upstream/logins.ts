@@ -1,0 +1,37 @@
+/**
+ * Connections to the servers of a pool that belong to one client each, as they carry its login (NTLM, Negotiate): that
+ * client's requests go over its own, nobody else's do, and it ends with the client's connection. When the server ends it
+ * first, the client's next request goes over another one, and is asked to log in again.
+ */
+import type { ClientSide, Exchange } from '../http/exchange.ts'
+import type { Endpoint } from './endpoint.ts'
+import { isUnfit } from './refusal.ts'
+import type { ServerConnection } from './server-connection.ts'
+
+export class Logins {
+  readonly #of = new WeakMap<ClientSide, ServerConnection>()
+
+  bind(client: ClientSide, connection: ServerConnection): void {
+    if (connection.owner === client) return
+    connection.owner = client
+    connection.endpoint.bound(connection)
+    client.kept ??= new Set()
+    client.kept.add(connection)
+    // It has logged in elsewhere: of one pool a client needs one.
+    this.#of.get(client)?.abandon()
+    this.#of.set(client, connection)
+  }
+
+  /** The client's own connection, if a request may go over it now. */
+  find({ client }: Exchange): ServerConnection | null {
+    const connection = client.kept !== null ? this.#of.get(client) : undefined
+    return connection?.isIdle === true ? connection : null
+  }
+
+  /** The server that the client has logged in to, if it may be used. */
+  pick(exchange: Exchange, tried: readonly Endpoint[]): Endpoint | null {
+    const endpoint = this.find(exchange)?.endpoint
+    if (endpoint === undefined || tried.includes(endpoint)) return null
+    return endpoint.drain || endpoint.retired || isUnfit(endpoint) ? null : endpoint
+  }
+}
