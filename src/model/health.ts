@@ -81,7 +81,7 @@ const formSchema = strict(
       SHORTEST_INTERVAL_MS,
       LONGEST_MS,
     ).optional(),
-    timeout: duration('For one probe.', '2s', 1, LONGEST_MS),
+    timeout: duration('For one probe; at most as long as interval.', '2s', 1, LONGEST_MS),
     rise: count('Successes in a row that make a server up.', 2, 1, 100),
     fall: count('Failures in a row that make it down.', 3, 1, 100),
     jitter: share('By how much each wait is longer or shorter.', '10%'),
@@ -101,7 +101,8 @@ function toHealthCheck(form: z.output<typeof formSchema>, complain: Complain): H
     port: form.port ?? null,
     intervalMs: interval,
     downIntervalMs: downInterval ?? interval,
-    timeoutMs: timeout,
+    // A second one does not begin before the first has ended: a longer limit would make the interval longer.
+    timeoutMs: Math.min(timeout, interval),
     rise,
     fall,
     jitter,

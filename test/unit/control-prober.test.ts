@@ -58,7 +58,7 @@ class Bench {
   readonly prober: Prober
   script: (key: string) => ProbeResult | null = () => well
 
-  constructor(atATime = 64, random: () => number = () => 0.5) {
+  constructor(atATime = 64, random: () => number = () => 0.5, inAll = 1024) {
     this.prober = createProber({
       probe: (target, signal) => {
         const { promise, resolve } = Promise.withResolvers<ProbeResult>()
@@ -73,6 +73,7 @@ class Bench {
       now: () => this.now,
       random,
       atATime,
+      inAll,
       onVerdict: (key, verdict, reason) => this.told.push(`${key} ${verdict}: ${reason}`),
       onResult: (key, ok) => this.results.push(`${key} ${ok ? 'well' : 'broken'}`),
     })
@@ -456,3 +457,38 @@ function block(ms: number): void {
   const until = performance.now() + ms
   while (performance.now() < until);
 }
+
+test('servers of one backend that hang hold up the probes of no other', async () => {
+  const bench = new Bench()
+  bench.script = (key) => (key.startsWith('hung') ? null : well)
+  const slow = { timeoutMs: 5_000, intervalMs: 5_000 }
+  for (let index = 0; index < 200; index++) {
+    bench.prober.follow(`hung${index}`, targetOf(`hung${index}`, slow), false, 'hung')
+  }
+  await bench.run(1_500)
+  const underWay = bench.asked.length
+
+  for (let index = 0; index < 50; index++) {
+    bench.prober.follow(`well${index}`, targetOf(`well${index}`), false, `backend ${index}`)
+  }
+  await bench.run(1_500)
+
+  assert.equal(underWay, 64)
+  assert.equal(bench.told.filter((line) => /^well\d+ up/.test(line)).length, 50)
+})
+
+test('however many hang in all, each backend has one probe under way', async () => {
+  const bench = new Bench(2, () => 0.5, 4)
+  bench.script = () => null
+  for (let index = 0; index < 30; index++) {
+    bench.prober.follow(`s${index}`, targetOf(`s${index}`), false, `backend ${index % 10}`)
+  }
+
+  await bench.run(1_200)
+  const begun = new Set(bench.asked.map(({ key }) => Number(key.slice(1)) % 10))
+  bench.asked[0]?.answer(well)
+  await bench.run(200)
+
+  assert.equal(begun.size, 10)
+  assert.ok(bench.asked.length >= 11 && bench.asked.length <= 12, `${bench.asked.length}`)
+})

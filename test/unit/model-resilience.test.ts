@@ -187,7 +187,7 @@ test('a health check asks for / with defaults, or what it says', () => {
       port: 9000,
       intervalMs: 1000,
       downIntervalMs: 30_000,
-      timeoutMs: 3000,
+      timeoutMs: 1000,
       rise: 1,
       fall: 1,
       jitter: 0,

@@ -223,7 +223,7 @@ export class GuardedPool {
       server.verdictBefore = null
       return 'up'
     }
-    prober.follow(server.key, { server: server.declared, check: health, tls }, wasServed)
+    prober.follow(server.key, { server: server.declared, check: health, tls }, wasServed, this.id)
     return server.verdictBefore ?? prober.verdict(server.key)
   }
 

@@ -1,5 +1,5 @@
 /**
- * Asks any number of servers, each as often as it wants, a bounded number at a time. All its time comes from `tick`, called
+ * Asks any number of servers, each as often as it wants, a bounded number of each backend at a time. All its time comes from `tick`, called
  * every 100 ms; it has no timers.
  *
  *   waiting --due--> in line --room--> under way --well--> recorded at once
@@ -12,6 +12,7 @@
 import { RiseAndFall } from '../../policy/rise-and-fall.ts'
 import { isEqual } from '../equal.ts'
 import { describePlace, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts'
+import { createTurns } from './turns.ts'
 
 export interface ProberOptions {
   readonly probe: Probe
@@ -19,8 +20,9 @@ export interface ProberOptions {
   readonly now: () => number
   /** From 0 up to 1. */
   readonly random: () => number
-  /** Probes under way at a time. */
+  /** Probes of one backend under way at a time, and of all; beyond that one of each. */
   readonly atATime?: number
+  readonly inAll?: number
   readonly onVerdict: (key: string, verdict: 'up' | 'down', reason: string) => void
   /** Each result that counts; `reason` is null when it is good. */
   readonly onResult?: (key: string, ok: boolean, reason: string | null) => void
@@ -28,7 +30,7 @@ export interface ProberOptions {
 
 export interface Prober {
   /** A server that is not known yet is asked at once; of one that is, its verdict stays whatever changes. */
-  follow(key: string, target: ProbeTarget, served?: boolean): void
+  follow(key: string, target: ProbeTarget, served?: boolean, backend?: string): void
   forget(key: string): void
   /** As pool-admission takes it; `unknown` for a key that is not followed. */
   verdict(key: string): 'unknown' | 'up' | 'down' | 'waiting'
@@ -40,6 +42,7 @@ export interface Prober {
 
 interface Followed {
   readonly key: string
+  readonly backend: string
   target: ProbeTarget
   readonly row: RiseAndFall
   /** It got requests before it was asked for the first time: it does not wait for a success. */
@@ -70,12 +73,10 @@ const SPREAD_MS = 1_000
 const SOON_MS = 500
 
 export function createProber(options: ProberOptions): Prober {
-  const { probe, now, random, atATime = 64, onVerdict, onResult } = options
+  const { probe, now, random, atATime = 64, inAll = 1024, onVerdict, onResult } = options
   const all = new Map<string, Followed>()
   let newcomers: Followed[] = []
-  /** In the order they came due; those before `first` have been taken. */
-  let line: Followed[] = []
-  let first = 0
+  const turns = createTurns<Followed>(atATime, inAll)
   const underWay = new Set<Run>()
   const ending = new Set<Promise<void>>()
   let tickedAt: number | null = null
@@ -121,19 +122,17 @@ export function createProber(options: ProberOptions): Prober {
     for (const followed of all.values()) {
       if (followed.dueAt > at) continue
       followed.dueAt = Infinity
-      line.push(followed)
+      turns.add(followed.backend, followed)
     }
   }
 
   function startNext(at: number): void {
-    while (underWay.size < atATime && first < line.length) {
-      const followed = line[first++]
+    turns.begin((followed) => {
       // It may have been forgotten meanwhile, or followed anew.
-      if (followed !== undefined && all.get(followed.key) === followed) start(followed, at)
-    }
-    if (first < line.length) return
-    line = []
-    first = 0
+      if (all.get(followed.key) !== followed) return false
+      start(followed, at)
+      return true
+    })
   }
 
   function start(followed: Followed, at: number): void {
@@ -193,15 +192,15 @@ export function createProber(options: ProberOptions): Prober {
   }
 
   function end(run: Run): void {
-    underWay.delete(run)
+    if (underWay.delete(run)) turns.ended(run.followed.backend)
     run.followed.run = null
   }
 
-  function follow(key: string, target: ProbeTarget, served = false): void {
+  function follow(key: string, target: ProbeTarget, served = false, backend = ''): void {
     const known = all.get(key)
     if (known === undefined) {
       const row = new RiseAndFall(target.check)
-      const followed: Followed = { key, target, row, served, dueAt: Infinity, run: null }
+      const followed: Followed = { key, backend, target, row, served, dueAt: Infinity, run: null }
       all.set(key, followed)
       newcomers.push(followed)
       return
