@@ -174,7 +174,9 @@ export function createAdmission(world: AdmissionWorld): Admission {
       }
     },
     *written(source) {
-      for (const [, { live }] of entries()) if (live?.source === source) yield live.declared
+      for (const [, { live, declared }] of entries()) {
+        if (live?.source === source) yield withSecretsOf(declared, live).declared
+      }
     },
     withChangedFiles() {
       const files = openFiles(world.readFile)
@@ -201,5 +203,14 @@ function findServerAt(
 }
 
 function* versions<T>(entries: Iterable<Entry<T>>): Generator<[id: string, version: Version<T>]> {
-  for (const { id, live } of entries) if (live !== null) yield [id, live]
+  for (const { id, live, declared } of entries) {
+    if (live !== null) yield [id, withSecretsOf(declared, live)]
+  }
+}
+
+/** What is written last may say of a text of an older version that it is a secret. */
+function withSecretsOf<T>({ secrets }: DeclaredObject, live: Version<T>): Version<T> {
+  if (secrets === undefined || live.declared.secrets === secrets) return live
+  const all = [...(live.declared.secrets ?? []), ...secrets]
+  return { ...live, declared: { ...live.declared, secrets: all } }
 }

@@ -351,6 +351,7 @@ function isSame(a: DeclaredObject, b: DeclaredObject): boolean {
     isEqual(a.value, b.value) &&
     a.fault === b.fault &&
     isEqual(a.remarks, b.remarks) &&
-    isEqual(a.references, b.references)
+    isEqual(a.references, b.references) &&
+    isEqual(a.secrets, b.secrets)
   )
 }

@@ -73,13 +73,16 @@ export function createVerdicts({ view, now, believesNobody, onFault }: VerdictsW
     isClosed: boolean,
   ): void {
     const { declared, source } = entry
+    const isWritten = isClosed || (entry.parsed !== null && against.length === 0)
+    // A last good version that goes on keeps the text it was made of.
+    const kept = isWritten ? declared : (entry.live?.declared ?? declared)
     if (object === null) entry.live = null
     else if (entry.live?.object !== object || entry.live.source !== source) {
       const revision = declared.revision ?? view().revision(source)
-      // A last good version that goes on keeps the text it was made of.
-      const isWritten = isClosed || (entry.parsed !== null && against.length === 0)
-      const kept = isWritten ? declared : (entry.live?.declared ?? declared)
       entry.live = { object, declared: kept, source, revision, since: now() }
+    } else if (entry.live.declared !== kept) {
+      // The same, written otherwise: a literal that became a reference is a secret from now on.
+      entry.live = { ...entry.live, declared: kept }
     }
     const flaws = entry.parsed === null ? entry.flaws : against
     const serving = object !== null && !isClosed

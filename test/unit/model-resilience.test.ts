@@ -199,6 +199,8 @@ test('a health check asks for / with defaults, or what it says', () => {
     intervalMs: 1000,
     downIntervalMs: 1000,
     ...common,
+    // Never longer than the interval.
+    timeoutMs: 1000,
   })
 })
 
