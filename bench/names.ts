@@ -19,7 +19,7 @@ import { start } from './processes.ts'
 import { describeMachine } from './results.ts'
 import { freePorts } from './site.ts'
 
-const WINDOW_MS = 10_000
+const WINDOW_MS = 5_000
 const LOAD = { clients: 8, pauseMs: 4 }
 const TO_DEAD = { clients: 10, pauseMs: 50 }
 
@@ -37,7 +37,7 @@ await runInFolder('names', main)
 
 async function main(folder: string): Promise<void> {
   const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
-  const rounds = values.quick ? 1 : 6
+  const rounds = values.quick ? 1 : 12
   const machine = describeMachine('in this process', 'in this process')
   const ends: (() => unknown)[] = []
   const world = await openNamedWorld({ after: (end) => void ends.push(end) })
@@ -53,6 +53,8 @@ async function main(folder: string): Promise<void> {
   }
 
   let took: number[] = []
+  /** Of all windows of a kind. */
+  const all: Record<Window['kind'], number[]> = { quiet: [], trouble: [] }
   let failed = 0
   const load = startNamedLoad(port, LIVE, LOAD, ({ name, status, body, tookMs }) => {
     took.push(tookMs)
@@ -66,6 +68,7 @@ async function main(folder: string): Promise<void> {
     failed = 0
     const began = performance.now()
     await run()
+    all[kind].push(...took)
     const of = (share: number): number => percentile(took, share)
     const window = {
       kind,
@@ -82,29 +85,28 @@ async function main(folder: string): Promise<void> {
     return window
   }
 
-  async function trouble(): Promise<void> {
-    const began = performance.now()
-    while (performance.now() - began < WINDOW_MS) await world.trouble()
-  }
-
   await pause(2_000)
   const windows: Window[] = []
   for (let round = 0; round < rounds; round++) {
     windows.push(await measure('quiet', () => pause(WINDOW_MS)))
-    windows.push(await measure('trouble', trouble))
+    windows.push(await measure('trouble', () => world.trouble()))
   }
   await Promise.all([load.stop(), toDead.stop()])
   await sluice.stop()
   for (const end of ends) await end()
 
-  const checks = judge(windows, world.followedMs)
+  const checks = judge(windows, world.followedMs, all)
   console.log(verdicts(checks))
   if (checks.some(({ isMet }) => isMet === false)) process.exitCode = 1
   const { followedMs } = world
   keepResults('names.json', { machine, windows, followedMs, checks }, !values.quick)
 }
 
-function judge(windows: readonly Window[], followedMs: readonly number[]): readonly Check[] {
+function judge(
+  windows: readonly Window[],
+  followedMs: readonly number[],
+  all: Readonly<Record<Window['kind'], readonly number[]>>,
+): readonly Check[] {
   const of = (kind: Window['kind']): readonly Window[] => windows.filter((one) => one.kind === kind)
   const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
   const trouble = of('trouble')
@@ -113,6 +115,7 @@ function judge(windows: readonly Window[], followedMs: readonly number[]): reado
   const seconds = Math.round(sum(trouble.map((one) => one.lastedMs)) / 1000)
   const quietP99 = spreadOf(of('quiet').map(({ p99Ms }) => p99Ms))
   const p99 = spreadOf(trouble.map(({ p99Ms }) => p99Ms))
+  const [ofQuiet, ofTrouble] = [percentile(all.quiet, 0.99), percentile(all.trouble, 0.99)]
   const slowest = Math.max(...followedMs)
   const limitMs = TTL_S * 1000 + 1_000
   return [
@@ -125,8 +128,8 @@ function judge(windows: readonly Window[], followedMs: readonly number[]): reado
     {
       of: 'names',
       bar: 'p99 within 1.2 times that of quiet windows',
-      found: `${ms(p99.median)} (${ms(p99.min)} to ${ms(p99.max)}), quiet ${ms(quietP99.median)} (${ms(quietP99.min)} to ${ms(quietP99.max)})`,
-      isMet: p99.median <= 1.2 * quietP99.median,
+      found: `${ms(ofTrouble)} over all (windows ${ms(p99.min)} to ${ms(p99.max)}), quiet ${ms(ofQuiet)} (${ms(quietP99.min)} to ${ms(quietP99.max)})`,
+      isMet: ofTrouble <= 1.2 * ofQuiet,
     },
     {
       of: 'names',

@@ -59,8 +59,8 @@ export interface Resolver {
   touch(name: string): void
   /** Waits for a name that was never resolved, and for no other. Rejects with the reason why it has no address. */
   addressesOf(name: string): Promise<readonly string[]>
-  /** All that is known. */
-  known(): readonly NameNews[]
+  /** What is known: of all names, or of one. */
+  known(name?: string): readonly NameNews[]
   /** What has changed of it. */
   listen(listener: (news: readonly NameNews[]) => void): void
   /** A name has begun to fail, or no longer fails. */
@@ -229,8 +229,9 @@ export function createResolver(options: ResolverOptions): Resolver {
       if (followed.addresses.length > 0) return followed.addresses
       throw new Error(`${name} cannot be resolved: ${followed.failure ?? 'it is not known'}`)
     },
-    known: () =>
+    known: (wanted) =>
       [...all.values()]
+        .filter(({ name }) => wanted === undefined || name === wanted)
         .filter(({ isKnown }) => isKnown)
         .map(({ name, addresses, failure }) => ({ name, addresses, failure })),
     listen: (listener) => void listeners.push(listener),

@@ -50,6 +50,8 @@ export type FromThread =
   | { readonly kind: 'lines'; readonly lines: string }
   /** Something that an operator should know. */
   | { readonly kind: 'notice'; readonly text: string }
+  /** A name that a client of the thread connects to is to be followed. */
+  | { readonly kind: 'name'; readonly name: string }
   /** A fault of ours, caught in one exchange, or in one object of a change. */
   | { readonly kind: 'fault'; readonly at: 'exchange' | 'apply'; readonly stack: string }
   /** How long the thread's event loop was held up, over the last second. */

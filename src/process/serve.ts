@@ -13,6 +13,7 @@ import { sendHook } from '../control/guard/webhook.ts'
 import { createPublisher, type Publisher } from '../control/publish.ts'
 import { tellNames } from '../control/name-journal.ts'
 import { followNames } from '../control/followed-names.ts'
+import { resolveNamesBy } from '../dns/dialing.ts'
 import { createLookup } from '../dns/lookup.ts'
 import { openResolver } from '../dns/open-resolver.ts'
 import { parseSettings } from '../model/document.ts'
@@ -97,6 +98,7 @@ async function run(
   const resolver = openResolver(settings.resolver)
   const lookup = createLookup(resolver)
   followNames(publisher, resolver)
+  resolveNamesBy(resolver.addressesOf)
   tellNames(resolver, log, () => performance.now())
   const guards = createGuards({
     scoreboard,
@@ -228,6 +230,7 @@ async function run(
     const saved = control.stop()
     const unguarded = guards.stop()
     resolver.stop()
+    resolveNamesBy(null)
     await threads.drain(drainMs)
     await Promise.race([saved, delay(saveWithinMs, undefined, { ref: false })])
     await unguarded

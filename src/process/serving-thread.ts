@@ -6,6 +6,7 @@ import './fast-strings.ts'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Update } from '../control/publish.ts'
+import { askMainThread, resolveNamesBy } from '../dns/dialing.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'
 import { hearOfSharedRates } from '../middleware/ratelimit/shared-rates.ts'
@@ -40,6 +41,10 @@ export function createServingThread(
     onListenersTried: () => post({ kind: 'listeners', ...listening() }),
     onFault: tellFault,
   })
+  // In line, it is the main thread's own.
+  if (start.reusePort) {
+    resolveNamesBy(askMainThread(gateway.names, (name) => post({ kind: 'name', name })))
+  }
   hearOfSharedRates((text) => post({ kind: 'notice', text }))
   let applied = Promise.resolve()
   let lastNumber = 0

@@ -22,7 +22,7 @@ export interface ThreadsOptions {
   readonly settings: Settings
   readonly scoreboard: Scoreboard
   readonly publisher: Publisher
-  readonly resolver: Pick<Resolver, 'known' | 'listen'>
+  readonly resolver: Pick<Resolver, 'known' | 'listen' | 'touch'>
   readonly log: Log
   readonly faults: Pick<Faults, 'note'>
   readonly writeLines: (lines: string) => void
@@ -156,6 +156,12 @@ export function createThreads(options: ThreadsOptions): Threads {
       case 'lines':
         writeLines(message.lines)
         break
+      case 'name': {
+        resolver.touch(message.name)
+        const news = resolver.known(message.name)
+        if (news.length > 0) running.get(thread)?.send({ kind: 'names', news })
+        break
+      }
       case 'notice':
         log.warn({ thread }, message.text)
         break

@@ -191,6 +191,11 @@ for (const [what, options, message] of [
   ['another mode', { requests: 1, redis: { url: 'redis://h', onFailure: 'x' } }, /local or allow/],
   ['a query', { requests: 1, redis: { url: 'redis://h/0?a=1' } }, /^redis\.url: .*nothing behind/],
   ['a path', { requests: 1, redis: { url: 'redis://h/zero' } }, /number of a database/],
+  [
+    'a metadata service',
+    { requests: 1, redis: { url: 'redis://[::ffff:169.254.169.254]' } },
+    /^redis\.url: cannot be at ::ffff:a9fe:a9fe: it is a link-local address/,
+  ],
   ['a bad prefix', { requests: 1, redis: { url: 'redis://h', prefix: 'a b' } }, /^redis\.prefix/],
 ] as const) {
   test(`${what} is refused with words`, () => {

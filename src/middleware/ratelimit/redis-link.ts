@@ -6,6 +6,7 @@
  * What ioredis says of a failure is dropped: it may hold the password.
  */
 import { Redis, type Result } from 'ioredis'
+import { RedisConnector } from './redis-connector.ts'
 import { optionsOfRedisUrl } from './redis-url.ts'
 
 declare module 'ioredis' {
@@ -110,6 +111,7 @@ export class RedisLink {
   #connect(): Redis {
     const redis = new Redis({
       ...optionsOfRedisUrl(this.#url),
+      Connector: RedisConnector,
       protocol: 2,
       disableClientInfo: true,
       connectTimeout: CONNECT_MS,

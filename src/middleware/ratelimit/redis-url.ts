@@ -1,6 +1,7 @@
 /** `redis://user:password@host:port/database`, or rediss:// for TLS. Nothing that is said of it repeats it: it holds a secret. */
 import { isIP } from 'node:net'
 import type { RedisOptions } from 'ioredis'
+import { denyHost } from '../../model/denied-address.ts'
 
 type Address = Required<Pick<RedisOptions, 'host' | 'port' | 'db'>> &
   Pick<RedisOptions, 'username' | 'password' | 'tls'>
@@ -15,6 +16,9 @@ export function refuseRedisUrl(text: string): string | null {
   if (!DATABASE.test(url.pathname)) return 'its path must be the number of a database, such as /0'
   if (url.search !== '' || url.hash !== '')
     return 'must have nothing behind the database; ? and # in a password are written %3F and %23'
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const denied = denyHost(host)
+  if (denied !== null) return `cannot be at ${host}: it ${denied}`
   return isDecodable(url.username) && isDecodable(url.password)
     ? null
     : 'has a % in its name or password that is not followed by two hexadecimal digits; a % itself is written %25'

@@ -1,7 +1,7 @@
 /** The members of a cluster, taken in turn: whoever lost one goes on with another. */
 import type { EtcdSource } from '../../model/source-spec.ts'
 import { SourceRefused } from '../provider.ts'
-import { openSession } from './session.ts'
+import { locate, openSession } from './session.ts'
 import type { Login, Session } from './session.ts'
 
 export interface Opened<T> {
@@ -28,7 +28,13 @@ export function createMembers(spec: EtcdSource, random: () => number): Members {
       for (const _ of endpoints) {
         const endpoint = endpoints[at++ % endpoints.length]
         if (endpoint === undefined) break
-        const session = openSession(spec, endpoint, login)
+        const place = await locate(endpoint).catch((error: unknown) => error)
+        if (typeof place !== 'string') {
+          failures.push(place instanceof Error ? place : new Error(String(place)))
+          continue
+        }
+        signal?.throwIfAborted()
+        const session = openSession(spec, endpoint, login, place)
         const close = (): void => session.close()
         signal?.addEventListener('abort', close)
         try {

@@ -6,8 +6,10 @@ import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import { Client, Metadata, credentials } from '@grpc/grpc-js'
 import type { ChannelCredentials, ClientDuplexStream, ClientOptions } from '@grpc/grpc-js'
+import { addressOf } from '../../dns/dialing.ts'
+import { bracketHost } from '../../model/host.ts'
 import type { EtcdSource, RegistryTls } from '../../model/source-spec.ts'
-import { isAuthOff, isStaleToken, toFailure } from './failure.ts'
+import { EtcdFailure, isAuthOff, isStaleToken, toFailure } from './failure.ts'
 import type { WatchRequest, WatchResponse } from './messages.ts'
 import { authenticate, watch } from './methods.ts'
 import type { Method } from './methods.ts'
@@ -40,9 +42,15 @@ const deadlineMs = 3000
 /** A page of values at the limit is asked for again in smaller pages, see list.ts. */
 const maxMessageBytes = 16 << 20
 
-export function openSession(spec: EtcdSource, endpoint: string, login: Login): Session {
+/** `at`: the endpoint with its address in the place of its name. */
+export function openSession(
+  spec: EtcdSource,
+  endpoint: string,
+  login: Login,
+  at: string = endpoint,
+): Session {
   const name = spec.tls?.serverName ?? hostOf(endpoint)
-  const client = new Client(endpoint, toCredentials(spec.tls, name), toOptions(name))
+  const client = new Client(at, toCredentials(spec.tls, name), toOptions(name))
   const underWay = new Set<{ cancel(): void }>()
   let loggingIn: Promise<string> | null = null
 
@@ -133,6 +141,17 @@ function toMetadata(token: string): Metadata {
   const metadata = new Metadata()
   if (token !== '') metadata.set('token', token)
   return metadata
+}
+
+/** The endpoint with an address in the place of its name. Rejects with EtcdFailure. */
+export async function locate(endpoint: string): Promise<string> {
+  try {
+    const address = await addressOf(hostOf(endpoint))
+    return `${bracketHost(address)}${endpoint.slice(endpoint.lastIndexOf(':'))}`
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new EtcdFailure(`etcd ${endpoint}: cannot connect: ${reason}`, 'unsent', { cause })
+  }
 }
 
 function hostOf(endpoint: string): string {

@@ -6,6 +6,7 @@
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { Redis } from 'ioredis'
+import { addressOf } from '../../dns/dialing.ts'
 import type { RedisSource, RegistryTls } from '../../model/source-spec.ts'
 import { RedisFailure, toFailure } from './failure.ts'
 
@@ -33,7 +34,7 @@ export async function openLink(
 ): Promise<Link> {
   const { host, port } = splitAddress(where)
   const redis = new Redis({
-    host,
+    host: await findAddress(host, where),
     port,
     protocol: 2,
     lazyConnect: true,
@@ -84,6 +85,14 @@ export async function openLink(
         call(new RedisFailure(`Redis at ${where} was lost${why}`))
       })
     },
+  }
+}
+
+async function findAddress(host: string, where: string): Promise<string> {
+  try {
+    return await addressOf(host)
+  } catch (error) {
+    throw toFailure(error, `cannot reach Redis at ${where}`)
   }
 }
 
