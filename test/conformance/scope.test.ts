@@ -18,6 +18,8 @@ import { eventually } from '../support/until.ts'
 interface Site {
   readonly records: readonly AccessRecord[]
   port(listener: string): number
+  /** What was reported; a test that expects some empties it. */
+  readonly faults: unknown[]
   /** Brings listeners (null: goes away) and frontends into force, the latter by id with their routes. */
   apply(
     listeners: Readonly<Record<string, object | null>>,
@@ -58,6 +60,7 @@ async function startSite(t: TestContext): Promise<Site> {
   let held = scoreboard.size
   return {
     records,
+    faults,
     port: (listener) => gateway.ports()[listener] ?? 0,
     async apply(listeners, routes = {}) {
       const objects = Object.entries(listeners).flatMap(([id, declared]) =>
@@ -174,10 +177,20 @@ test('a listener that goes keeps its scope until its last connection has left', 
   assert.equal((await client.ask(get('/'))).status, 404)
 })
 
-test('a scope that does not parse is an error of whoever admitted it', async (t) => {
+test('a listener whose scope cannot be compiled stays as it was, and is a problem', async (t) => {
   const site = await startSite(t)
+  await site.apply({ web: {} }, { all: 'PathPrefix("/")' })
 
-  await assert.rejects(site.apply({ web: { scope: 'Path(' } }), /cannot route "the scope of web"/)
+  await assert.rejects(
+    site.apply({ web: { scope: 'Path(' } }),
+    /listener .*web.* cannot be applied, what was in force stays.*the scope of web/s,
+  )
+  assert.equal(site.faults.length, 1)
+  assert.equal(await site.ask('web', '/'), 'all')
+
+  site.faults.length = 0
+  await site.apply({ web: { scope: 'Path("/cart")' } })
+  assert.match(await site.ask('web', '/'), /^404 /)
 })
 
 test('an https listener without any certificate refuses handshakes and lives on', async (t) => {
