@@ -13,7 +13,8 @@ import {
 import { answerOfError, headOfOwnAnswer } from '../http/answer.ts'
 import { clock } from '../http/clock.ts'
 import type { Deadlines } from '../http/deadlines.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { isAmongLast, KEPT_FOR_SERVERS } from '../http/descriptors.ts'
+import { ExchangeError, type Reason } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { Reads, rereadAccepted } from '../http/reads.ts'
 import type { RequestHead } from '../http/request-head.ts'
@@ -46,6 +47,8 @@ export interface FrontContext {
   readonly ticketKeys: Buffer
   /** Several threads listen on the same port. */
   readonly reusePort: boolean
+  /** The last descriptors are in use. Answers how many idle connections were given up for it. */
+  readonly onShortage: (error: unknown) => number
 }
 
 /**
@@ -58,6 +61,7 @@ const BACKLOG = 4_096
 const TURN_AWAY_MS = 1_000
 /** Handshakes under way in one thread: each costs a private-key operation that others wait for. */
 const MAX_HANDSHAKES = 1_000
+const OUT_OF_DESCRIPTORS = 'the descriptors of this process are used up'
 /** An idle client may have a request on its way when a drain begins: it is answered until then. */
 const DRAIN_IDLE_MS = 1_000
 
@@ -182,6 +186,7 @@ export class Front {
     return createServer(
       { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
       (accepted) => {
+        if (!this.#hasDescriptor(accepted)) return
         const reads = new Reads()
         const socket = rereadAccepted(accepted, reads, (options) => new Socket(options))
         if (socket !== null) this.#accept(socket, reads)
@@ -225,6 +230,7 @@ export class Front {
     })
     this.#tls = tls
     return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      if (!this.#hasDescriptor(socket)) return
       if (this.#handshakes >= MAX_HANDSHAKES) return socket.destroy()
       this.#handshakes++
       socket.once('close', () => this.#handshakes--)
@@ -277,6 +283,18 @@ export class Front {
     this.#connections.add(connection)
   }
 
+  /** Whether it may keep its descriptor. If not it is told so where it can be, and closed at once. */
+  #hasDescriptor(accepted: Socket): boolean {
+    if (!isAmongLast(accepted, KEPT_FOR_SERVERS)) return true
+    if (this.#context.onShortage(null) > 0) return true
+    count(this.#slot, COUNT.notKept, 1)
+    accepted.on('error', () => {})
+    if (this.scheme === 'http')
+      accepted.write(textOf('OUT_OF_RESOURCES', OUT_OF_DESCRIPTORS), 'latin1')
+    accepted.destroy()
+    return false
+  }
+
   #count(step: 1 | -1): void {
     sharedAdd(this.#slot, SHARED.connections, step)
     count(this.#slot, COUNT.connections, step)
@@ -301,10 +319,13 @@ function chooseBy(
 
 /** One connection too many is told so, and cannot stay. */
 function turnAway(socket: Socket): void {
-  const answer = answerOfError(new ExchangeError('TOO_MANY_CONNECTIONS', 'too many connections'))
-  const { text } = answerText(headOfOwnAnswer(answer), 1, false)
   socket.on('error', () => {})
-  socket.end(text + answer.body.toString('latin1'), 'latin1')
+  socket.end(textOf('TOO_MANY_CONNECTIONS', 'too many connections'), 'latin1')
   socket.setTimeout(TURN_AWAY_MS, () => socket.destroy())
   socket.resume()
+}
+
+function textOf(reason: Reason, message: string): string {
+  const answer = answerOfError(new ExchangeError(reason, message))
+  return answerText(headOfOwnAnswer(answer), 1, false).text + answer.body.toString('latin1')
 }

@@ -179,7 +179,7 @@ export class Attempt implements AnswerSink, Expiring {
     this.#stopClock()
     this.connection?.abandon()
     if (isConnecting) {
-      this.endpoint.connectFailed()
+      this.endpoint.connectFailed('CONNECT_TIMEOUT')
       this.failed(new ExchangeError('CONNECT_TIMEOUT', `not connected within ${this.#tryMs} ms`))
     } else {
       const waited = `no answer to this attempt within ${this.#tryMs} ms`

@@ -33,10 +33,16 @@ import { countBegin, countEnd, endingOf, type Ending } from './tally.ts'
 import { Tries } from './tries.ts'
 import { Way, type WayOwner } from './way.ts'
 
+/** A request outlasts so many shortages, waiting so long where nothing of this thread could be given up. */
+const SHORTAGES = 2
+const SHORTAGE_WAIT_MS = 100
+
 /** What the gateway is told. */
 export interface ForwardContext {
   readonly onEnded: (exchange: Exchange, ending: Ending, durationMs: number) => void
   readonly onFault: (error: unknown) => void
+  /** We are short of something. Answers how many idle connections were given up for it. */
+  readonly onShortage: (error: unknown) => number
 }
 
 export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOwner, Expiring {
@@ -48,10 +54,10 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
   /** Where it goes: the route's, or where a middleware sent it. */
   #pool: Pool | null
   #retry: RetryPolicy | null = null
-  /** Of the back-off, or of the hedge. */
-  #timer: NodeJS.Timeout | null = null
   /** Null for routes without middlewares that look at requests. */
   #way: Way | null = null
+  /** Met so far. */
+  #shortages = 0
   #isOver = false
 
   constructor(exchange: Exchange, route: Route, context: ForwardContext) {
@@ -161,7 +167,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
 
   attemptFailed(attempt: Attempt, error: ExchangeError): void {
     const { endpoint, pool } = attempt
-    this.#stopTimer()
+    this.stopTimer()
     if (this.drop(attempt)) {
       // The other one is still on its way.
       this.addTried(endpoint)
@@ -183,12 +189,24 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
       pool.take(endpoint)
       if (this.#send(this.#hold(pool, endpoint, performance.now()), true)) return
     }
+    if (error.reason === 'OUT_OF_RESOURCES' && this.#outlast(pool, error)) return
     this.addTried(endpoint)
     if (!this.#mayRepeat(error.kind.status, error) || !pool.purse.take()) this.#giveUp(error)
     else {
       count(endpoint.slot, COUNT.retries, 1)
       this.#repeat(pool, error)
     }
+  }
+
+  /** Tries again with what idle connections held: of this thread at once, of others a moment later. */
+  #outlast(pool: Pool, error: ExchangeError): boolean {
+    const given = this.#context.onShortage(error)
+    if (this.#shortages++ === SHORTAGES || !this.canRepeat()) return false
+    this.resent++
+    const again = (): void => this.#tryNext(pool, error, performance.now())
+    if (given > 0) again()
+    else this.later(again, SHORTAGE_WAIT_MS)
+    return true
   }
 
   #mayRepeat(status: number, error: ExchangeError | null): boolean {
@@ -209,14 +227,14 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     const waitMs = policy.backoffMs(next, pool.random())
     const go = (): void => this.#tryNext(pool, error, performance.now())
     if (waitMs <= 0) go()
-    else this.#later(go, waitMs)
+    else this.later(go, waitMs)
   }
 
   // A second copy, when the first takes long.
 
   #hedgeLater(pool: Pool, policy: RetryPolicy): void {
     const waitMs = this.#route.hedgeMs(policy, this.exchange, pool)
-    if (waitMs < Infinity && !this.#isOver) this.#later(() => this.#sendHedge(pool), waitMs)
+    if (waitMs < Infinity && !this.#isOver) this.later(() => this.#sendHedge(pool), waitMs)
   }
 
   #sendHedge(pool: Pool): void {
@@ -230,24 +248,6 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     } else this.letGo(attempt)
   }
 
-  /** One at a time. */
-  #later(step: () => void, waitMs: number): void {
-    this.#timer = setTimeout(() => {
-      this.#timer = null
-      try {
-        step()
-      } catch (error) {
-        this.fault(error)
-      }
-    }, waitMs)
-  }
-
-  #stopTimer(): void {
-    if (this.#timer === null) return
-    clearTimeout(this.#timer)
-    this.#timer = null
-  }
-
   // The answer comes.
 
   attemptAnswered(
@@ -257,8 +257,8 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     ended: boolean,
     headMs: number,
   ): boolean {
-    if (this.#timer !== null || this.hedge !== null) {
-      this.#stopTimer()
+    if (this.timer !== null || this.hedge !== null) {
+      this.stopTimer()
       this.choose(attempt)
     }
     const policy = this.#retry
@@ -380,7 +380,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
   #end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#stopTimer()
+    this.stopTimer()
     this.#stopClock()
     this.attempt = null
     this.hedge = null

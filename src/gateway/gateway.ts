@@ -10,6 +10,7 @@ import { answerOfError } from '../http/answer.ts'
 import { Deadlines } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { shortageOf } from '../http/shortage.ts'
 import type { Address, Delta, Listener, Placed, PlacedBackend } from '../model/snapshot.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
 import type { ListenerState } from '../observe/listener-report.ts'
@@ -45,7 +46,12 @@ export interface GatewayOptions {
   readonly onListenersTried: () => void
   /** A fault of ours, caught in one exchange, or in one object of a change. */
   readonly onFault: (error: unknown, at: 'exchange' | 'apply') => void
+  /** We are short of something, see http/shortage.ts. */
+  readonly onShortage: (code: string) => void
 }
+
+/** Idle connections, when one more descriptor is needed. */
+const GIVEN_UP_AT_ONCE = 16
 
 export class Gateway implements FrontHandler {
   readonly #options: GatewayOptions
@@ -91,6 +97,7 @@ export class Gateway implements FrontHandler {
     this.#noteOwn()
     const { onRecord } = options
     this.#forwards = {
+      onShortage: (error) => this.#meetShortage(error),
       onFault: this.#onFault,
       onEnded: (exchange, ending, durationMs) => {
         countReason(this.#board, exchange)
@@ -240,6 +247,7 @@ export class Gateway implements FrontHandler {
       handler: this.#handlerFor(object),
       ticketKeys: this.#options.ticketKeys,
       reusePort: this.#options.reusePort,
+      onShortage: (error) => this.#meetShortage(error),
     })
   }
 
@@ -260,6 +268,22 @@ export class Gateway implements FrontHandler {
       bound === null ? [] : [{ name: `listener "${id}"`, ...bound }],
     )
     this.#own.replace([{ name: 'the admin', ...this.#options.admin }, ...fronts])
+  }
+
+  /** Answers how many idle connections were given up for it. */
+  #meetShortage(error: unknown): number {
+    this.#options.onShortage(shortageOf(error) ?? 'EMFILE')
+    return this.giveUpIdle()
+  }
+
+  /** Some idle connections to servers, since we are short of something; answers how many. */
+  giveUpIdle(): number {
+    let left = GIVEN_UP_AT_ONCE
+    for (const pool of this.#pools.values()) {
+      if (left === 0) break
+      left -= pool.giveUpIdle(left)
+    }
+    return GIVEN_UP_AT_ONCE - left
   }
 
   // The end.

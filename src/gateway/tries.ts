@@ -1,5 +1,5 @@
 /**
- * What of an exchange has been sent to servers so far: the attempt under way, a hedge beside it, the servers that were tried, and
+ * What of an exchange has been sent to servers so far, and will be later: the attempt under way, a hedge beside it, the servers that were tried, and
  * how much of the request's body has flowed. It tells whether the request can be sent again; forward.ts decides whether it is.
  */
 import type { AnswerHead } from '../http/answer-head.ts'
@@ -24,12 +24,34 @@ export abstract class Tries {
   /** Sent again for a reason that is no failure of a server, and not of the budget: an idle connection was gone. */
   protected resent = 0
   protected replay: Replay | null = null
+  /** Of the back-off, or of the hedge. */
+  protected timer: NodeJS.Timeout | null = null
   #bodyFlows = false
   #said100 = false
   #saidInterim = false
 
   constructor(exchange: Exchange) {
     this.exchange = exchange
+  }
+
+  abstract fault(error: unknown): void
+
+  /** One at a time. */
+  protected later(step: () => void, waitMs: number): void {
+    this.timer = setTimeout(() => {
+      this.timer = null
+      try {
+        step()
+      } catch (error) {
+        this.fault(error)
+      }
+    }, waitMs)
+  }
+
+  protected stopTimer(): void {
+    if (this.timer === null) return
+    clearTimeout(this.timer)
+    this.timer = null
   }
 
   /** The first one, or a hedge beside it. */

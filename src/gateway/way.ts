@@ -1,6 +1,6 @@
 /** An exchange's way through the middlewares of its route, outermost first. Only routes that have any make one. */
 import type { OwnAnswer } from '../http/answer.ts'
-import { ERRORS } from '../http/errors.ts'
+import { ERRORS, isOurs } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Divert, Middleware, Passage, PassageEnd } from '../middleware/middleware.ts'
 
@@ -101,7 +101,7 @@ export class Way implements Passage {
     return {
       // An answer that its server cut short was announced as another one.
       status: answered && kind?.blame === 'server' ? kind.status : status,
-      isClientsFault: kind?.blame === 'client',
+      isClientsFault: kind?.blame === 'client' || isOurs(reason),
       headAt,
       headMs: Math.max(0, headAt - Math.max(startedAt, bodyAt)),
     }

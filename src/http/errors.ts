@@ -71,6 +71,7 @@ export type Reason =
   | 'OVERLOADED'
   | 'BREAKER_OPEN'
   | 'PLAIN_HTTP'
+  | 'OUT_OF_RESOURCES'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // What the client sent.
@@ -130,6 +131,8 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   BREAKER_OPEN: kind(503, 'destination_unavailable', 'proxy'),
   // To an https listener.
   PLAIN_HTTP: kind(400, 'http_request_error', 'client'),
+  // Descriptors, ports or memory that the machine does not give us, see shortage.ts.
+  OUT_OF_RESOURCES: kind(503, 'proxy_internal_error', 'proxy'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]
@@ -139,6 +142,11 @@ const numbers = new Map(REASON_NAMES.map((name, number) => [name, number]))
 /** The reason's cell in the scoreboard. */
 export function reasonNumber(reason: Reason): number {
   return numbers.get(reason) ?? 0
+}
+
+/** Reasons that tell of nothing but the proxy itself. */
+export function isOurs(reason: Reason | null): boolean {
+  return reason === 'OUT_OF_RESOURCES' || reason === 'INTERNAL'
 }
 
 /** Reasons for which an answer of a server is refused by its form. */

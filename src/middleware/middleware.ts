@@ -41,7 +41,7 @@ export interface Passage {
 export interface PassageEnd {
   /** Of the answer that the client was sent; 0 when none was begun. */
   readonly status: number
-  /** The client left, or sent garbage: nothing that tells about a server. */
+  /** The client left, or sent garbage, or the proxy itself was at fault: nothing that tells about a server. */
   readonly isClientsFault: boolean
   /** Of the answer's head, or of the end without one; performance.now(). */
   readonly headAt: number

@@ -25,6 +25,8 @@ export interface MetricsStatus {
   readonly workerRestarts: number
   /** Throws of our own code that were caught, by where they were met. */
   readonly faults: Readonly<Record<string, number>>
+  /** How often the machine did not give what was needed, by the code of the error. */
+  readonly shortages: Readonly<Record<string, number>>
   /** Log lines that could not be written. */
   readonly droppedLogLines: number
   readonly names: NameCounts
@@ -235,6 +237,19 @@ export const FAMILIES: readonly Family[] = [
       lastChangeAt === null ? [] : [{ value: lastChangeAt / 1000 }],
   ),
   ...SOURCE_FAMILIES,
+  ofListeners(
+    'sluice_connections_not_kept_total',
+    'counter',
+    'Connections of clients that were closed at once because the last file descriptors were in use, from the scoreboard',
+    (row) => row.counts[COUNT.notKept],
+  ),
+  family(
+    'sluice_shortages_total',
+    'counter',
+    'Times that the machine did not give what was needed, by the code of the error (EMFILE: file descriptors), from all threads',
+    ({ status: { shortages } }) =>
+      Object.entries(shortages).map(([code, value]) => ({ value, labels: { code } })),
+  ),
   family('sluice_workers', 'gauge', 'Serving threads by state, from the control plane', (of) =>
     Object.entries(of.status.workers).map(([state, value]) => ({ value, labels: { state } })),
   ),

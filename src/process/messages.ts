@@ -28,6 +28,8 @@ export type ToThread =
   | { readonly kind: 'names'; readonly news: readonly NameNews[] }
   /** Stop accepting, finish what is under way, then say `drained`. */
   | { readonly kind: 'drain' }
+  /** Another thread is short of descriptors. */
+  | { readonly kind: 'give up idle' }
 
 export type FromThread =
   | {
@@ -56,4 +58,6 @@ export type FromThread =
   | { readonly kind: 'fault'; readonly at: 'exchange' | 'apply'; readonly stack: string }
   /** How long the thread's event loop was held up, over the last second. */
   | { readonly kind: 'loop'; readonly p99Ms: number; readonly maxMs: number }
+  /** What the machine did not give, by code, and how often. */
+  | { readonly kind: 'shortages'; readonly met: Readonly<Record<string, number>> }
   | { readonly kind: 'drained' }

@@ -11,6 +11,7 @@ import type { ListenerReport } from '../observe/listener-report.ts'
 import type { Log } from '../observe/log.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import type { Sink } from '../observe/sink.ts'
+import type { Shortages } from '../observe/shortages.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { Threads } from './threads.ts'
 
@@ -25,6 +26,7 @@ export interface AdminParts {
   readonly sink: Sink
   readonly log: Log
   readonly faults: Pick<Faults, 'counts'>
+  readonly shortages: Pick<Shortages, 'counts'>
   readonly version: string
 }
 
@@ -43,6 +45,7 @@ export function openAdmin(
     sink,
     log,
     faults,
+    shortages,
     version,
   } = parts
   let lastChangeAt: number | null = null
@@ -59,6 +62,7 @@ export function openAdmin(
         workers,
         workerRestarts: restarts,
         faults: faults.counts(),
+        shortages: shortages.counts(),
         droppedLogLines: sink.dropped,
         names: resolver.counts(),
         eventLoopDelays,

@@ -22,6 +22,7 @@ import type { Listener } from '../model/snapshot.ts'
 import { resolveSettings, type SettingSources } from '../model/resolve-settings.ts'
 import type { Settings } from '../model/settings.ts'
 import { createLog } from '../observe/log.ts'
+import { createShortages } from '../observe/shortages.ts'
 import { openSink } from '../observe/sink.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
 import { systemMs } from '../scoreboard/board-clock.ts'
@@ -94,6 +95,7 @@ async function run(
   )
   const scoreboard = new Scoreboard(Math.max(1, settings.workers), systemMs())
   const faults = createFaults(log, () => performance.now())
+  const shortages = createShortages(log, () => performance.now())
   const publisher = createPublisher(scoreboard, { onFault: faults.at('publish') })
   const resolver = openResolver(settings.resolver)
   const lookup = createLookup(resolver)
@@ -109,6 +111,7 @@ async function run(
     random: Math.random,
     stallOfThreads: () => threads.stallMs(),
     onFault: faults.at('guard'),
+    onShortage: (code) => shortages.note(code, 1),
     probe: createProbe(options.version, lookup),
     resolution: (host) => resolver.report(host),
     sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
@@ -139,6 +142,7 @@ async function run(
     resolver,
     log,
     faults,
+    shortages,
     writeLines,
   })
   reload = (): void => {
@@ -167,6 +171,7 @@ async function run(
       sink,
       log,
       faults,
+      shortages,
     }
     await control.open()
     const opened = await openAdmin(parts, () => state)

@@ -40,12 +40,15 @@ export function createServingThread(
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
     onListenersTried: () => post({ kind: 'listeners', ...listening() }),
     onFault: tellFault,
+    onShortage: noteShortage,
   })
   // In line, it is the main thread's own.
   if (start.reusePort) {
     resolveNamesBy(askMainThread(gateway.names, (name) => post({ kind: 'name', name })))
   }
   hearOfSharedRates((text) => post({ kind: 'notice', text }))
+  /** Since they were told last, by code. */
+  const shortages = new Map<string, number>()
   let applied = Promise.resolve()
   let lastNumber = 0
   /** A part of a change that came into force not at all. */
@@ -53,6 +56,20 @@ export function createServingThread(
 
   function tellFault(error: unknown, at: 'exchange' | 'apply'): void {
     post({ kind: 'fault', at, stack: stackOf(error) })
+  }
+
+  /** Told at once, and then each second: there may be one a request. */
+  function noteShortage(code: string): void {
+    const isFirst = shortages.size === 0
+    shortages.set(code, (shortages.get(code) ?? 0) + 1)
+    if (isFirst) tellShortages()
+  }
+
+  function tellShortages(): void {
+    const met = Object.fromEntries(shortages)
+    for (const code of shortages.keys()) shortages.set(code, 0)
+    if (Object.values(met).some((times) => times > 0)) post({ kind: 'shortages', met })
+    else shortages.clear()
   }
 
   function listening(): Omit<Extract<FromThread, { kind: 'listeners' }>, 'kind'> {
@@ -72,6 +89,7 @@ export function createServingThread(
     const delay = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
     post({ kind: 'loop', p99Ms: delay(loop.percentile(99)), maxMs: delay(loop.max) })
     loop.reset()
+    tellShortages()
   }, REPORT_MS)
   reporter.unref()
   const endBeat = start.pulses === null ? null : beat(start.pulses, start.thread)
@@ -117,6 +135,9 @@ export function createServingThread(
   return {
     receive(message) {
       switch (message.kind) {
+        case 'give up idle':
+          gateway.giveUpIdle()
+          break
         case 'delta':
           applied = applied.then(() => apply(message))
           break

@@ -11,6 +11,7 @@ import type { Resolver } from '../dns/resolver.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ListenerReport } from '../observe/listener-report.ts'
 import type { Log } from '../observe/log.ts'
+import type { Shortages } from '../observe/shortages.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createListening } from './listening.ts'
 import { createPulses } from './pulse.ts'
@@ -25,6 +26,7 @@ export interface ThreadsOptions {
   readonly resolver: Pick<Resolver, 'known' | 'listen' | 'touch'>
   readonly log: Log
   readonly faults: Pick<Faults, 'note'>
+  readonly shortages: Pick<Shortages, 'note'>
   readonly writeLines: (lines: string) => void
   /** The worker's entry; tests bring one that can be made to fail. */
   readonly entry?: URL
@@ -65,7 +67,7 @@ interface Running {
 }
 
 export function createThreads(options: ThreadsOptions): Threads {
-  const { settings, scoreboard, publisher, resolver, log, faults, writeLines } = options
+  const { settings, scoreboard, publisher, resolver, log, faults, shortages, writeLines } = options
   const ticketKeys = randomBytes(48)
   const inLine = settings.workers === 0
   const pulses = createPulses(Math.max(1, settings.workers))
@@ -173,6 +175,10 @@ export function createThreads(options: ThreadsOptions): Threads {
             : `keeps a change from being applied in thread ${thread}`,
           message.stack,
         )
+        break
+      case 'shortages':
+        for (const [code, times] of Object.entries(message.met)) shortages.note(code, times)
+        for (const [other, one] of running) if (other !== thread) one.send({ kind: 'give up idle' })
         break
       case 'loop':
         delays.set(thread, message)

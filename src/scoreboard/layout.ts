@@ -91,6 +91,8 @@ export const COUNT = {
   /** Attempts of a server that were answered. Of a middleware: as it says itself, here and below. */
   answered: 34,
   headMs: 35,
+  /** Of a listener: connections closed at once because the last descriptors were in use. */
+  notKept: 36,
 } as const
 export const COUNTERS = 40
 

@@ -1,8 +1,10 @@
 /** Opens sockets to servers, and gives the ways in which that fails their names in the error catalogue. */
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { isAmongLast, KEPT_FOR_ACCEPTING } from '../http/descriptors.ts'
 import { ExchangeError, type Reason } from '../http/errors.ts'
 import type { Reads } from '../http/reads.ts'
+import { shortageOf } from '../http/shortage.ts'
 import { bracketHost } from '../model/host.ts'
 import { isSocketPath } from '../model/server-url.ts'
 import type { OwnAddress, OwnAddresses } from './own-addresses.ts'
@@ -20,6 +22,7 @@ export function openSocket(
   socket.prependOnceListener('connect', () => {
     const found = own.find(socket)
     if (found !== null) socket.destroy(leadsBack(target, found))
+    else if (isAmongLast(socket, KEPT_FOR_ACCEPTING)) socket.destroy(lastDescriptors())
   })
   return socket
 }
@@ -30,6 +33,11 @@ function leadsBack({ scheme, host, port }: Target, { name }: OwnAddress): Exchan
     'LEADS_BACK_TO_PROXY',
     `server ${server} leads back to the proxy: it is ${name}; give it another address`,
   )
+}
+
+function lastDescriptors(): Error {
+  const message = 'the last descriptors are kept for clients that are to be told'
+  return Object.assign(new Error(message), { code: 'EMFILE' })
 }
 
 function connect(target: Target, address: string, reads: Reads): Socket {
@@ -69,6 +77,8 @@ export function connectError(error: NodeJS.ErrnoException | null, target: Target
   const where = isSocketPath(target.host) ? target.host : `${target.host}:${target.port}`
   if (error === null)
     return new ExchangeError('CONNECT_REFUSED', `${where} closed the connection at once`)
+  if (shortageOf(error) !== null)
+    return new ExchangeError('OUT_OF_RESOURCES', error.message, { cause: error })
   const { code = '' } = error
   const reason =
     BY_CODE[code] ??

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import { clock } from '../http/clock.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Reads } from '../http/reads.ts'
+import { shortageOf } from '../http/shortage.ts'
 import { openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -130,7 +131,7 @@ export class Dial {
   #lose(attempt: Try, error: Error): void {
     if (this.#isOver) return
     this.#underWay.delete(attempt)
-    this.#endpoint.addresses.failed(attempt.address, clock.now)
+    if (shortageOf(error) === null) this.#endpoint.addresses.failed(attempt.address, clock.now)
     // A server that is the proxy itself is to be told of before one that is away.
     if (this.#error === null || error instanceof ExchangeError) this.#error = error
     if (this.#left.length > 0) this.#tryNext()

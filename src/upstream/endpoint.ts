@@ -5,6 +5,7 @@
  */
 import type { NameTable } from '../dns/names.ts'
 import type { Deadlines } from '../http/deadlines.ts'
+import { ERRORS, type Reason } from '../http/errors.ts'
 import { bracketHost, withoutRoot } from '../model/host.ts'
 import { isSocketPath } from '../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../model/snapshot.ts'
@@ -146,6 +147,13 @@ export class Endpoint {
     this.#bound.add(connection)
   }
 
+  /** Those that were idle longest, so many at most; answers how many. */
+  giveUpIdle(most: number): number {
+    const given = this.#idle.slice(0, most)
+    for (const connection of given) connection.abandon()
+    return given.length
+  }
+
   forget(connection: ServerConnection): void {
     const index = this.#idle.lastIndexOf(connection)
     if (index >= 0) this.#idle.splice(index, 1)
@@ -196,7 +204,8 @@ export class Endpoint {
     Atomics.store(this.slot.shared, this.slot.at + SHARED.restUntil, 0)
   }
 
-  connectFailed(): void {
+  connectFailed(reason: Reason): void {
+    if (ERRORS[reason].blame !== 'server') return
     count(this.slot, COUNT.connectFailures, 1)
     if (this.resting) return
     const failures = sharedAdd(this.slot, SHARED.failures, 1)

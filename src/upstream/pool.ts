@@ -128,6 +128,13 @@ export class Pool {
     count(endpoint.slot, COUNT.inFlight, -1)
   }
 
+  /** Idle connections, so many at most; answers how many. */
+  giveUpIdle(most: number): number {
+    let left = most
+    for (const endpoint of this.#endpoints) left -= endpoint.giveUpIdle(left)
+    return most - left
+  }
+
   /** Why nothing could be picked, for the log. */
   whyNone(): string {
     const servers = this.#endpoints.length

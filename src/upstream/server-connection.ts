@@ -266,6 +266,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
 
   #fail(error: ExchangeError): void {
     const sink = this.#sink
+    if (this.#phase === CONNECTING) this.endpoint.connectFailed(error.reason)
     this.abandon()
     sink?.failed(error)
   }
@@ -304,7 +305,6 @@ export class ServerConnection extends OpeningWire implements BodySink {
   protected lost(): void {
     switch (this.#phase) {
       case CONNECTING:
-        this.endpoint.connectFailed()
         this.#fail(connectError(this.error, this.endpoint.target))
         break
       case HEAD:
@@ -324,7 +324,6 @@ export class ServerConnection extends OpeningWire implements BodySink {
   expire(): void {
     switch (this.#phase) {
       case CONNECTING:
-        this.endpoint.connectFailed()
         this.#fail(lateError(this.waitsFor, this.timeouts))
         break
       case HEAD:

@@ -49,6 +49,7 @@ async function startSite(t: TestContext): Promise<Site> {
     reusePort: false,
     onListenersTried: () => assert.fail('every listener is bound at once'),
     onRecord: (record) => records.push(record),
+    onShortage: () => {},
     onFault: (fault) => faults.push(fault),
   })
   t.after(async () => {

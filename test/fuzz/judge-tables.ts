@@ -61,6 +61,7 @@ async function judgeTables(seed: number): Promise<void> {
     reusePort: false,
     onListenersTried() {},
     onRecord: null,
+    onShortage: () => {},
     onFault: (error) => faults.push(error),
   })
   let applied = Promise.resolve()

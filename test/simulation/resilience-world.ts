@@ -296,7 +296,7 @@ export class World {
         endpoint.answered(status, tookMs)
         endpoint.completed(status)
       }
-      if (status === 502 && afterMs < 1) endpoint.connectFailed()
+      if (status === 502 && afterMs < 1) endpoint.connectFailed('CONNECT_REFUSED')
       else if (!isFailure) endpoint.connected()
       request.tried = [...request.tried, endpoint]
       const attempt = { attempts: request.attempts, status, method: 'GET' }

@@ -72,6 +72,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     publisher,
     resolver,
     log: { debug() {}, info() {}, warn() {}, error: onError },
+    shortages: { note: () => {} },
     faults: { note() {} },
     writeLines() {},
     entry: new URL(`../support/${entry}`, import.meta.url),

@@ -72,6 +72,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     reusePort,
     onListenersTried: () => publisher.report(0, gateway.problems()),
     onRecord: (record) => records.push(record),
+    onShortage: () => {},
     onFault: (fault) => faults.push(fault),
   })
   resolver.listen((news) => gateway.names.hear(news))

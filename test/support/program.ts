@@ -57,6 +57,8 @@ export interface Ended {
 export interface StartOptions {
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Its limit of open files. */
+  readonly files?: number
   readonly folder?: string
   /** In the folder. */
   readonly file?: string
@@ -74,12 +76,18 @@ export async function startProgram(
   options: StartOptions = {},
 ): Promise<Program> {
   const { folder = makeFolder(t), file = 'sluice.json', args = [], env = {} } = options
+  // A command that starts another one with less than it has itself.
+  const command: readonly [string, ...string[]] =
+    options.files === undefined
+      ? [process.execPath, MAIN]
+      : ['prlimit', `--nofile=${options.files}`, process.execPath, MAIN]
   const path = join(folder, file)
   const write = (next: object | string): void => {
     writeFileSync(path, typeof next === 'string' ? next : toText(next))
   }
   write(config)
-  const child = spawnProgram(t, ['serve', '--config', path, ...args], env)
+  const words = ['serve', '--config', path, ...args]
+  const child = spawnProgram(t, words, env, command)
   const serving = await child.until(
     () => child.log().find(({ msg }) => msg === 'serving') ?? child.failure(),
     'the program serves',

@@ -99,12 +99,12 @@ for (const jump of JUMPS) {
     const board = openBoard(t)
     const [endpoint] = board.endpoints(backendOf('b', [serverOf('one', 'http://10.0.0.1:80')]))
     assert.ok(endpoint)
-    endpoint.connectFailed()
+    endpoint.connectFailed('CONNECT_REFUSED')
     assert.ok(endpoint.resting)
 
     board.now += jump
     assert.equal(endpoint.resting, false)
-    endpoint.connectFailed()
+    endpoint.connectFailed('CONNECT_REFUSED')
     assert.ok(endpoint.resting)
     board.now += 60_000
     assert.equal(endpoint.resting, false)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createHooks, type Hooks } from '../../src/control/guard/hooks.ts'
 import type { WebHook } from '../../src/model/snapshot.ts'
-import { turn } from '../support/until.ts'
+import { eventually, turn } from '../support/until.ts'
 
 function hookOf(url: string): WebHook {
   return { url, method: 'POST', headers: {}, body: '' }
@@ -92,4 +92,31 @@ test('of the url only scheme, host and port are told: the rest is often the secr
   }
 
   assert.deepEqual(failures, ['0 https://chat.test: refused', '1 https://[::1]:8443: refused'])
+})
+
+test('a web-hook outlasts a shortage of our own, and not for ever', async () => {
+  const failures: string[] = []
+  const shortages: string[] = []
+  let left = 3
+  let calls = 0
+  const hooks = createHooks(
+    () => {
+      calls++
+      const cause = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' })
+      return left-- > 0 ? Promise.reject(new Error('cannot call', { cause })) : Promise.resolve()
+    },
+    (name) => failures.push(name),
+    (code) => shortages.push(code),
+    1,
+  )
+
+  hooks.send({}, hookOf('http://a.test'), 'first')
+  await eventually(() => calls === 4, 'it is called again until it works')
+  left = Infinity
+  hooks.send({}, hookOf('http://a.test'), 'second')
+  await eventually(() => failures.length > 0, 'it is given up')
+
+  assert.deepEqual(failures, ['second'])
+  assert.deepEqual(new Set(shortages), new Set(['EMFILE']))
+  assert.equal(shortages.length, 13)
 })

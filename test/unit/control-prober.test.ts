@@ -55,6 +55,7 @@ class Bench {
   readonly asked: Asked[] = []
   readonly told: string[] = []
   readonly results: string[] = []
+  readonly shortages: string[] = []
   readonly prober: Prober
   script: (key: string) => ProbeResult | null = () => well
 
@@ -75,6 +76,7 @@ class Bench {
       atATime,
       inAll,
       onVerdict: (key, verdict, reason) => this.told.push(`${key} ${verdict}: ${reason}`),
+      onShortage: (code) => this.shortages.push(code),
       onResult: (key, ok) => this.results.push(`${key} ${ok ? 'well' : 'broken'}`),
     })
   }
@@ -491,4 +493,21 @@ test('however many hang in all, each backend has one probe under way', async () 
 
   assert.equal(begun.size, 10)
   assert.ok(bench.asked.length >= 11 && bench.asked.length <= 12, `${bench.asked.length}`)
+})
+
+test('a probe that we had no descriptor for is void, however often, and is repeated soon', async () => {
+  const bench = new Bench()
+  bench.prober.follow('a', targetOf('a'))
+  await bench.tick()
+  bench.script = () => ({ ok: false, reason: 'connect EMFILE', shortage: 'EMFILE' })
+
+  await bench.run(20_000)
+  const whileShort = [...bench.results]
+  bench.script = () => broken
+  await bench.run(1_000)
+
+  assert.deepEqual(whileShort, ['a well'])
+  assert.equal(bench.prober.verdict('a'), 'up')
+  assert.deepEqual(bench.results.slice(1), ['a broken'])
+  assert.ok(bench.shortages.length > 10)
 })

@@ -74,6 +74,7 @@ function createSite(seriesLimit = 2000): Site {
       workers: {},
       workerRestarts: 0,
       faults: {},
+      shortages: {},
       droppedLogLines: 0,
       names: {
         lookups: { success: 3, failure: 1 },

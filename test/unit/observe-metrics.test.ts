@@ -30,6 +30,7 @@ const status: MetricsStatus = {
   sources: [],
   workers: { serving: 2 },
   workerRestarts: 1,
+  shortages: { EMFILE: 2 },
   faults: { admit: 3, exchange: 0 },
   droppedLogLines: 4,
   names: { lookups: { success: 3, failure: 1 }, names: { resolved: 2, failing: 1, unresolved: 0 } },

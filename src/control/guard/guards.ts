@@ -50,6 +50,8 @@ export interface GuardsOptions {
   readonly sendHook: SendHook
   /** Where the name of a server leads. */
   readonly resolution?: (host: string) => NameReport | null
+  /** A probe or a web-hook could not be sent, see http/shortage.ts. */
+  readonly onShortage?: (code: string) => void
   /** A throw met a backend or a frontend: the others are guarded all the same. */
   readonly onFault?: OnFault
 }
@@ -71,12 +73,16 @@ const MOST_TICKS = 8
 
 export function createGuards(options: GuardsOptions): Guards {
   const { scoreboard, publisher, log, now, date, random, stallOfThreads, probe, sendHook } = options
-  const { onFault = () => {} } = options
+  const { onFault = () => {}, onShortage = () => {} } = options
   const journal = createGuardJournal(log)
   const stalls = createStalls(stallOfThreads)
-  const hooks = createHooks(sendHook, (name, origin, reason) => {
-    journal.warn({ origin }, `the web-hook of ${name} failed: ${reason}`)
-  })
+  const hooks = createHooks(
+    sendHook,
+    (name, origin, reason) => {
+      journal.warn({ origin }, `the web-hook of ${name} failed: ${reason}`)
+    },
+    onShortage,
+  )
   const totals = createTotals()
   const alarms = createAlarms<GuardedPool>(scoreboard)
   const leaving = createLeaving()
@@ -99,6 +105,7 @@ export function createGuards(options: GuardsOptions): Guards {
       guarded.pool.probed(guarded.server, verdict)
       awake.add(guarded.pool)
     },
+    onShortage,
     onResult(key, ok, reason) {
       totals.probe(ok)
       serversByKey.get(key)?.server.probed({ ok, at: date(), reason })

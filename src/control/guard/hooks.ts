@@ -2,6 +2,8 @@
  * Web-hooks of breakers on their way: at most so many at a time, and one of a breaker at a time, so that an endpoint that
  * hangs holds up nobody. What a breaker has to say while its last call is under way waits; only the latest of it does.
  */
+import { setTimeout } from 'node:timers/promises'
+import { shortageOf } from '../../http/shortage.ts'
 import type { WebHook } from '../../model/snapshot.ts'
 
 export interface Hooks {
@@ -15,6 +17,9 @@ export interface Hooks {
 export type SendHook = (hook: WebHook, options: { signal: AbortSignal }) => Promise<unknown>
 
 const AT_A_TIME = 32
+/** Outlasted by a web-hook, with a pause after each. */
+const SHORTAGES = 10
+const AGAIN_MS = 1_000
 
 interface Waiting {
   readonly hook: WebHook
@@ -25,6 +30,8 @@ export function createHooks(
   sendHook: SendHook,
   /** `origin`: of the url, whose path and query are often the secret itself. */
   failed: (name: string, origin: string, reason: string) => void,
+  onShortage: (code: string) => void = () => {},
+  againMs: number = AGAIN_MS,
 ): Hooks {
   const underWay = new Map<object, Promise<void>>()
   const waiting = new Map<object, Waiting>()
@@ -41,13 +48,29 @@ export function createHooks(
 
   async function run(breaker: object, hook: WebHook, name: string): Promise<void> {
     try {
-      await sendHook(hook, { signal: stopping.signal })
+      await sendInTheEnd(hook)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       if (!stopping.signal.aborted) failed(name, new URL(hook.url).origin, reason)
     }
     underWay.delete(breaker)
     if (!stopping.signal.aborted) next()
+  }
+
+  /** A shortage of our own is waited for. */
+  async function sendInTheEnd(hook: WebHook): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await sendHook(hook, { signal: stopping.signal })
+        return
+      } catch (error) {
+        const shortage = shortageOf(error)
+        if (shortage === null) throw error
+        onShortage(shortage)
+        if (tries === SHORTAGES) throw error
+      }
+      await setTimeout(againMs, undefined, { signal: stopping.signal })
+    }
   }
 
   return {

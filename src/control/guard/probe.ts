@@ -5,6 +5,7 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { Client, type Dispatcher } from 'undici'
+import { shortageOf } from '../../http/shortage.ts'
 import { denyHost } from '../../model/denied-address.ts'
 import { bracketHost, withoutRoot } from '../../model/host.ts'
 import { isSocketPath } from '../../model/server-url.ts'
@@ -20,7 +21,9 @@ export interface ProbeTarget {
 
 /** `reason` is for people: `GET /healthz answered 503, expected 200-399`. */
 export type ProbeResult =
-  { readonly ok: true; readonly tookMs: number } | { readonly ok: false; readonly reason: string }
+  | { readonly ok: true; readonly tookMs: number }
+  /** `shortage`: the code of a shortage of our own, that tells nothing of the server. */
+  | { readonly ok: false; readonly reason: string; readonly shortage?: string }
 
 /** Never rejects; ends soon when the signal says so. */
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeResult>
@@ -40,7 +43,8 @@ export function createProbe(
       const reason = await ask(new Line(target, lookup), userAgent, signal)
       return reason === null ? { ok: true, tookMs: now() - began } : { ok: false, reason }
     } catch (error) {
-      return { ok: false, reason: messageOf(error) }
+      const shortage = shortageOf(error)
+      return { ok: false, reason: messageOf(error), ...(shortage === null ? {} : { shortage }) }
     }
   }
 }
@@ -55,7 +59,10 @@ async function ask(line: Line, userAgent: string, signal: AbortSignal): Promise<
   signal.addEventListener('abort', callOff)
   if (signal.aborted) callOff()
   try {
-    return check.http === null ? await line.connected() : await askHttp(line, check.http, userAgent)
+    const asked = check.http === null ? line.connected() : askHttp(line, check.http, userAgent)
+    const reason = await asked
+    if (line.error !== null && shortageOf(line.error) !== null) throw line.error
+    return reason
   } finally {
     signal.removeEventListener('abort', callOff)
     line.close(null)
@@ -131,6 +138,8 @@ class Line {
   readonly where: string
   /** It has been connected, with TLS where that is spoken. */
   isOpen = false
+  /** Why it was not. */
+  error: Error | null = null
   readonly target: ProbeTarget
   readonly #lookup: LookupFunction
   readonly #host: string
@@ -175,7 +184,9 @@ class Line {
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('error', (error) => {
-      if (!this.isOpen) onError(error)
+      if (this.isOpen) return
+      this.error = error
+      onError(error)
     })
     socket.once(speaksTls ? 'secureConnect' : 'connect', () => {
       this.isOpen = true

@@ -26,6 +26,8 @@ export interface ProberOptions {
   readonly onVerdict: (key: string, verdict: 'up' | 'down', reason: string) => void
   /** Each result that counts; `reason` is null when it is good. */
   readonly onResult?: (key: string, ok: boolean, reason: string | null) => void
+  /** A probe could not be sent for a shortage of our own, see http/shortage.ts: it is void. */
+  readonly onShortage?: (code: string) => void
 }
 
 export interface Prober {
@@ -73,7 +75,8 @@ const SPREAD_MS = 1_000
 const SOON_MS = 500
 
 export function createProber(options: ProberOptions): Prober {
-  const { probe, now, random, atATime = 64, inAll = 1024, onVerdict, onResult } = options
+  const { probe, now, random, atATime = 64, inAll = 1024 } = options
+  const { onVerdict, onResult, onShortage } = options
   const all = new Map<string, Followed>()
   let newcomers: Followed[] = []
   const turns = createTurns<Followed>(atATime, inAll)
@@ -161,7 +164,10 @@ export function createProber(options: ProberOptions): Prober {
     if (run.followed.run !== run || isStopped) return
     const at = now()
     if (result.ok) conclude(run, null, at)
-    else if (run.isDisturbed) repeat(run, at)
+    else if (result.shortage !== undefined) {
+      onShortage?.(result.shortage)
+      repeat(run, at)
+    } else if (run.isDisturbed) repeat(run, at)
     // Whether we were held up is known with the next tick.
     else run.failure = result.reason
     startNext(at)

@@ -1,0 +1,174 @@
+// The limit of open files, met by clients, connections to servers and health probes: it is said to be ours, and no server's fault.
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { test, type TestContext } from 'node:test'
+import type { ServerReport } from '../../src/observe/guard-report.ts'
+import { connectClient, type Answer } from '../support/client.ts'
+import { parseExposition } from '../support/exposition.ts'
+import { value } from '../support/message.ts'
+import { choosePort } from '../support/ports.ts'
+import { startProgram, type Program } from '../support/program.ts'
+import { startServing } from '../support/servers.ts'
+import { createWatch, type Watch } from '../support/until.ts'
+
+const FILES = 120
+const CLIENTS = 150
+/** The shortage has ended when it was not met for 10 s. */
+const ENDED_WITHIN_MS = 25_000
+
+interface Scene {
+  readonly program: Program
+  /** Servers answer what they hold. */
+  release(): void
+  holdAgain(): void
+  held(): number
+  readonly watch: Watch
+}
+
+async function startScene(t: TestContext, workers: number): Promise<Scene> {
+  const watch = createWatch()
+  let holds = true
+  let waiting: (() => void)[] = []
+  const serve = (name: string): ReturnType<typeof startServing> =>
+    startServing(t, name, 0, (request, response) => {
+      const answer = (): void => void response.end(name)
+      if (!(request.url ?? '').endsWith('/hold') || !holds) return answer()
+      waiting.push(answer)
+      watch.changed()
+    })
+  const [one, two, three] = await Promise.all([serve('one'), serve('two'), serve('three')])
+  const program = await startProgram(
+    t,
+    {
+      workers,
+      listeners: { web: { address: `127.0.0.1:${await choosePort()}` } },
+      backends: {
+        shop: {
+          servers: { one: one.url, two: two.url },
+          health: { path: '/healthz', interval: '50ms', fall: 2 },
+          ejection: { failures: 2, share: '100%' },
+          breaker: { condition: 'NetworkErrorRatio() > 0.1', requests: 5 },
+        },
+        other: { servers: { three: three.url } },
+      },
+      frontends: {
+        shop: { route: 'PathPrefix("/")', backend: 'shop' },
+        other: { route: 'PathPrefix("/other/")', backend: 'other' },
+      },
+    },
+    { files: FILES },
+  )
+  return {
+    program,
+    release() {
+      holds = false
+      for (const answer of waiting) answer()
+      waiting = []
+    },
+    holdAgain() {
+      holds = true
+    },
+    held: () => waiting.length,
+    watch,
+  }
+}
+
+async function serversOf(program: Program): Promise<readonly ServerReport[]> {
+  return JSON.parse((await program.ask('/api/servers')).text) as readonly ServerReport[]
+}
+
+/** On a connection of its own; null when that was closed without an answer. */
+async function get(port: number, path: string): Promise<Answer | null> {
+  const client = await connectClient(port).catch(() => null)
+  if (client === null) return null
+  try {
+    return await client.ask(`GET ${path} HTTP/1.1\r\nHost: shop.test\r\n\r\n`)
+  } catch {
+    return null
+  } finally {
+    client.socket.destroy()
+  }
+}
+
+function openFiles({ pid }: Program): number {
+  return readdirSync(`/proc/${pid}/fd`).length
+}
+
+for (const workers of [1, 2]) {
+  test(`too few file descriptors are blamed on no server, with ${workers} workers`, async (t) => {
+    const { program, release, held, watch } = await startScene(t, workers)
+    const answers: (Answer | null)[] = []
+
+    const asked = Array.from({ length: CLIENTS }, async () => {
+      answers.push(await get(program.port, '/hold'))
+      watch.changed()
+    })
+    await program.until(
+      () => program.log().some(({ msg }) => msg.startsWith('EMFILE')),
+      'the log tells of it',
+    )
+    await watch.until(() => held() + answers.length === CLIENTS, 'each is served, or turned away')
+    const during = await serversOf(program)
+    release()
+    await Promise.all(asked)
+    const after = await serversOf(program)
+    const last = await get(program.port, '/')
+
+    const statuses = answers.map((answer) => answer?.status ?? 0)
+    assert.deepEqual(
+      [...new Set(statuses)].filter((status) => ![0, 200, 503].includes(status)),
+      [],
+    )
+    assert.ok(statuses.includes(200), 'requests are served all the same')
+    for (const answer of answers) {
+      if (answer?.status !== 503) continue
+      assert.match(value(answer, 'proxy-status') ?? '', /details="out of resources"/)
+      assert.equal(value(answer, 'retry-after'), '1')
+    }
+    for (const { state, ejections, tally } of [...during, ...after]) {
+      assert.deepEqual([state, ejections, tally.probes.failure], ['up', 0, 0])
+    }
+    assert.equal(last?.status, 200)
+    const series = parseExposition((await program.ask('/metrics')).text)
+    assert.ok((series.get('sluice_shortages_total{code="EMFILE"}') ?? 0) > 0)
+    assert.ok((series.get('sluice_connections_not_kept_total{listener="web"}') ?? 0) > 0)
+    const told = program.log().filter(({ msg }) => msg.includes('EMFILE'))
+    assert.equal(told.length, 1, JSON.stringify(told))
+    assert.match(told[0]?.msg ?? '', /ulimit -n, LimitNOFILE=/)
+    if (workers > 1) return
+    await program.until(
+      () => program.log().some(({ msg }) => msg.startsWith('the shortage EMFILE has ended')),
+      'the log says that it is over',
+      ENDED_WITHIN_MS,
+    )
+  })
+}
+
+test('idle connections to servers are given up before a request is refused', async (t) => {
+  const { program, release, holdAgain, watch, held } = await startScene(t, 1)
+  const spare = FILES - openFiles(program)
+  const some = Math.floor(spare / 3)
+  const first = Array.from({ length: some }, () => get(program.port, '/hold'))
+  await watch.until(() => held() === some, 'as many connections to servers')
+  release()
+  await Promise.all(first)
+  holdAgain()
+  // All but a few of the descriptors that are left.
+  const clients = await Promise.all(
+    Array.from({ length: spare - some - 12 }, () => connectClient(program.port)),
+  )
+  t.after(() => {
+    for (const { socket } of clients) socket.destroy()
+  })
+
+  const asked = clients
+    .slice(0, some)
+    .map((client) => client.ask('GET /other/hold HTTP/1.1\r\nHost: shop.test\r\n\r\n'))
+  await watch.until(() => held() === some, 'all of them reach the other backend')
+  release()
+  const answers = await Promise.all(asked)
+
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200])
+  const series = parseExposition((await program.ask('/metrics')).text)
+  assert.ok((series.get('sluice_shortages_total{code="EMFILE"}') ?? 0) > 0)
+})
