@@ -22,6 +22,7 @@ import type { SourceView } from './verdicts.ts'
 import { toShown } from './secrets.ts'
 import type { Shown } from './secrets.ts'
 import { runSoon } from './soon.ts'
+import { createSameRoutes } from './same-routes.ts'
 import { openSource } from './source.ts'
 import type { Reading, Source, SourceOptions } from './source.ts'
 
@@ -52,7 +53,7 @@ export interface Table {
   readonly inForce: number
   readonly objects: Iterable<Shown>
   readonly setAside: readonly SetAside[]
-  /** Of sources, and between them; what is declared but not honoured; certificates that end soon. */
+  /** Of sources, and between them; what is declared but not honoured; certificates that end soon; routes that say the same. */
   readonly problems: readonly Problem[]
   /** What serving threads could not bring into force, a port in use. */
   readonly threadProblems: readonly string[]
@@ -74,6 +75,8 @@ export interface Control {
   /** An operator says that what vanished from a source, and is held, is gone. */
   confirm(source: string): Confirmation
   table(): Table
+  /** Of the table, without making the rest of it. */
+  setAside(): readonly SetAside[]
   sources(): readonly SourceReport[]
   /** Those in force. */
   listeners(): Iterable<Listener>
@@ -92,6 +95,7 @@ export function createControl(options: ControlOptions): Control {
   const { startMs = 10_000, filesMs = 5000, onFault = () => {} } = options
   const journal = createJournal(log)
   const dates = createCertificateDates()
+  const sameRoutes = createSameRoutes()
   const world = { now, date, random, sleep, log, written: admission.written }
   const waiting = new Map<Source, PromiseWithResolvers<void>>()
   const events = {
@@ -305,10 +309,15 @@ export function createControl(options: ControlOptions): Control {
       inForce: publisher.inForce(),
       objects: shown(admission),
       setAside: setAside(),
-      problems: [...sources.flatMap((source) => source.held()), ...problems()],
+      problems: [
+        ...sources.flatMap((source) => source.held()),
+        ...problems(),
+        ...sameRoutes.findings(admission.inForce()).map((finding) => toProblem(finding)),
+      ],
       threadProblems: publisher.threadProblems(),
       sources: reports(),
     }),
+    setAside,
     sources: reports,
     listeners: () => published.listeners.values(),
     certificates: () => dates.reports(published.listeners.values()),

@@ -12,6 +12,7 @@ import type { InForce } from './admit.ts'
 import { createCertificateDates } from './certificates.ts'
 import type { Finding } from './finding.ts'
 import { findLiteralTemplates } from './literal-templates.ts'
+import { createSameRoutes } from './same-routes.ts'
 
 export interface ReviewWorld {
   /** As admission gives it. */
@@ -29,6 +30,7 @@ type Of<Kind extends InForce['kind']> = Extract<InForce, { kind: Kind }>
 export function review({ inForce, declared, isAll, now }: ReviewWorld): readonly Finding[] {
   const frontends = inForce.filter((one): one is Of<'frontend'> => one.kind === 'frontend')
   return [
+    ...createSameRoutes().findings(inForce),
     ...unreachable(frontends),
     ...createCertificateDates().findings(inForce, now),
     ...inForce.flatMap(literalTemplates),
@@ -47,22 +49,19 @@ function unreachable(frontends: readonly Of<'frontend'>[]): Finding[] {
   })
   return findShadowed(routes).flatMap((shadowed) => {
     const of = byId.get(shadowed.id)
-    return of === undefined
-      ? []
-      : { of, level: 'warning', path: ['route'], message: wordsOf(shadowed, byId) }
+    if (of === undefined || shadowed.isSame) return []
+    return { of, level: 'warning', path: ['route'], message: wordsOf(shadowed, byId) }
   })
 }
 
 function wordsOf(
-  { id, by, isSame, because }: Shadowed,
+  { id, by, because }: Shadowed,
   byId: ReadonlyMap<string, { readonly object: Frontend }>,
 ): string {
   const [first = '', ...more] = by.map((one) => `"${one}"`)
   const others = more.length > 2 ? [...more.slice(0, 2), 'others'] : more
   const names = [first, ...others].join(' and ')
-  const what = isSame
-    ? `says the same as that of frontend ${names}, which takes all of its requests`
-    : `is never reached: frontend${more.length > 0 ? 's' : ''} ${names} take${more.length > 0 ? '' : 's'} all of its requests first`
+  const [are, take] = more.length > 0 ? ['frontends', 'take'] : ['frontend', 'takes']
   const priorityOf = (one: string): number => byId.get(one)?.object.priority ?? 0
   const why = {
     priority: `by priority ${priorityOf(by[0] ?? '')} over ${priorityOf(id)}`,
@@ -71,7 +70,7 @@ function wordsOf(
     terms: 'by the more conditions',
     id: 'by its id, as all else is equal',
   }[because]
-  return `${what}, ${why}`
+  return `is never reached: ${are} ${names} ${take} all of its requests first, ${why}`
 }
 
 function unknownListeners(

@@ -116,15 +116,17 @@ function valueOf(placeholder: Placeholder, { to, clientScheme }: Asked): string 
     case 'query':
       return to.query
     case 'uri':
-      return to.query === '' ? pathOf(to) : `${pathOf(to)}?${to.query}`
+      return to.target === '*' ? '/' : to.target
     default:
       return placeholder satisfies never
   }
 }
 
-/** `*` is a target of OPTIONS and no path. */
-function pathOf({ path }: Destination): string {
-  return path === '*' ? '/' : path
+/** As it would be forwarded. `*` is a target of OPTIONS and no path. */
+function pathOf({ target }: Destination): string {
+  if (target === '*') return '/'
+  const mark = target.indexOf('?')
+  return mark < 0 ? target : target.slice(0, mark)
 }
 
 function sampleOf(pieces: readonly Piece[]): string {

@@ -56,7 +56,7 @@ export function openAdmin(
       const { workers, restarts, eventLoopDelays } = threads.status()
       return {
         revision: publisher.inForce(),
-        setAside: control.table().setAside.length,
+        setAside: control.setAside().length,
         lastChangeAt,
         sources: control.sources(),
         workers,

@@ -269,7 +269,7 @@ function mayWait({ sources }: Settings): boolean {
 function noListener(publisher: Publisher, control: Control): string {
   const reasons = [
     ...publisher.threadProblems(),
-    ...control.table().setAside.map(({ kind, id, message }) => `${kind} "${id}": ${message}`),
+    ...control.setAside().map(({ kind, id, message }) => `${kind} "${id}": ${message}`),
   ]
   return reasons.length > 0
     ? `no listener is open: ${reasons.join('; ')}`

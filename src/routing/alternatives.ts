@@ -37,14 +37,22 @@ export function toAlternatives(expression: Expression): Literal[][] {
   if (alternative !== null) return [alternative]
   const alternatives = expand(expression, false).map(withoutRepeats)
   if (alternatives.length === 1) return alternatives
-  const distinct = new Map(
-    alternatives.map((literals) => [literals.map(literalKey).sort().join('\n'), literals]),
-  )
+  const distinct = new Map(alternatives.map((literals) => [alternativeText(literals), literals]))
   return [...distinct.values()]
 }
 
+/** One text for all alternatives that say the same. */
+export function alternativeText(literals: readonly Literal[]): string {
+  return literals.map(literalKey).sort().join('\n')
+}
+
+/** One text for all expressions that have the same alternatives. */
+export function expressionText(alternatives: readonly (readonly Literal[])[]): string {
+  return alternatives.map(alternativeText).sort().join('\n\n')
+}
+
 /** One text for all literals that say the same. */
-export function literalKey({ term, negated }: Literal): string {
+function literalKey({ term, negated }: Literal): string {
   const values = term.values.map((value) => `${value.kind}=${JSON.stringify(value.text)}`)
   return `${negated ? '!' : ''}${term.subject} ${JSON.stringify(term.name)} ${values.sort().join()}`
 }

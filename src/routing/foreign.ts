@@ -80,14 +80,22 @@ function inBraces(text: string, [whole, name = 'name', regexp]: RegExpExecArray)
   return REGEXP_PATH
 }
 
+/** The name of a query parameter, which holds neither as it is sent. */
+export function foreignParameter(name: string): string | null {
+  const [, parameter = '', value = ''] = /^\??([^=&]*)=?([^&]*)/.exec(name) ?? []
+  if (!/[=&]|^\?/.test(name)) return null
+  return value === '' ? `write Query("${parameter}")` : `write Query("${parameter}", "${value}")`
+}
+
 /** Traefik 2 writes templates where an expression is wanted. Read as one, `{name:` is text that is never there. */
 export function foreignRegexp(text: string): string | null {
+  if (/^\*\.?[\w-]/.test(text)) return `a wildcard is written Host("*.example.com")`
   if (!/\{[A-Za-z_][\w-]*[:}]/.test(text)) return null
   return 'the form "{name:expression}" is Traefik 2\'s; write the whole as one regular expression: "^[a-z]+\\\\.example\\\\.com$"'
 }
 
 export function foreignMethod(text: string): string | null {
-  if (text === '*') return 'a route without Method takes every method'
+  if (/^(?:\*|any|all)$/i.test(text)) return 'a route without Method takes every method'
   if (/[|,\s]/.test(text)) {
     const names = text.split(/[|,\s]+/).filter((name) => name !== '')
     return `several methods are written Method(${names.map((name) => `"${name}"`).join(', ')})`

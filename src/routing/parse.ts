@@ -10,6 +10,7 @@ import type { Token } from '../model/scan.ts'
 import { describeToken, ScanError, scanToken } from '../model/scan.ts'
 import { countAlternatives, MAX_ALTERNATIVES, MAX_LITERALS } from './alternatives.ts'
 import type { Expression, Matcher } from './expression.ts'
+import { foreignParameter } from './foreign.ts'
 import type { RouteFunction } from './functions.ts'
 import { isToken, ROUTE_FUNCTIONS } from './functions.ts'
 
@@ -118,7 +119,11 @@ class RouteParser {
 
   #subjectName(called: RouteFunction): string {
     const argument = this.#string(called)
-    if (called.subject !== 'header') return argument.text
+    if (called.subject !== 'header') {
+      const hint = foreignParameter(argument.text)
+      if (hint === null) return argument.text
+      throw new ScanError(`the parameter "${argument.text}" is no name: ${hint}`, argument.position)
+    }
     if (argument.text.startsWith(':')) {
       throw new ScanError(
         `${describeToken(argument)} is no header; use Host, Method, Path, Query or Listener`,

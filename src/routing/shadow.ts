@@ -3,7 +3,7 @@
  * another goes before it. What is found is certain; what takes several others together, or a look into regular expressions, is
  * not looked for. The order is that of candidates.ts.
  */
-import { literalKey, toAlternatives, type Literal } from './alternatives.ts'
+import { expressionText, toAlternatives, type Literal } from './alternatives.ts'
 import { precedes } from './candidates.ts'
 import { follows } from './covers.ts'
 import type { Expression, TextMatcher } from './expression.ts'
@@ -50,7 +50,7 @@ export function findShadowed(routes: readonly RouteToJudge[]): readonly Shadowed
   const places = new Map<string, readonly Place[]>()
   for (const { id, expression, priority } of routes) {
     const alternatives = toAlternatives(expression)
-    texts.set(id, alternatives.map(toText).sort().join('\n'))
+    texts.set(id, expressionText(alternatives))
     places.set(
       id,
       alternatives.map((literals) => {
@@ -79,10 +79,6 @@ export function findShadowed(routes: readonly RouteToJudge[]): readonly Shadowed
     found.push({ id, by, isSame, because: whyBefore(winner, first) })
   }
   return found
-}
-
-function toText(literals: readonly Literal[]): string {
-  return literals.map(literalKey).sort().join(' && ')
 }
 
 function addPlace(byHost: Map<string, PlacesOfHost>, place: Place): void {

@@ -212,6 +212,24 @@ test('a certificate that ends soon is in the table, the log and the reports, unt
   await eventually(() => control.table().problems.length === 0, 'the renewed one is in force')
 })
 
+test('two routes that say the same are problems of the table', async (t) => {
+  const same = { route: 'Host(`VOTE`)', backend: 'b' }
+  const { control } = await setUp(t, {
+    backends,
+    frontends: { vote, same, higher: { ...vote, priority: 3 } },
+  })
+  await control.open()
+  await control.start()
+
+  const found = control.table().problems.map(({ id, level, message }) => [id, level, message])
+
+  const takes = 'says the same as that of frontend "higher", which takes all of its requests'
+  assert.deepEqual(found, [
+    ['same', 'warning', `route: ${takes}, by priority 3 over 0`],
+    ['vote', 'warning', `route: ${takes}, by priority 3 over 0`],
+  ])
+})
+
 test('a pass that throws is held and said, the table before it stays, and it is tried again', async (t) => {
   let isBroken = false
   const { control, publisher, write } = await setUp(
@@ -230,7 +248,7 @@ test('a pass that throws is held and said, the table before it stays, and it is 
   await publisher.whenInForce(1)
 
   isBroken = true
-  await write({ backends, frontends: { vote, more: vote } })
+  await write({ backends, frontends: { vote, more: { ...vote, route: 'Host("more")' } } })
   const held = await eventually(
     () => control.table().problems.find(({ key }) => key === 'table'),
     'the pass is held',
