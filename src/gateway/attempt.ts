@@ -5,12 +5,13 @@
  * never sees it, and may be another exchange's by then.
  */
 import type { AnswerHead } from '../http/answer-head.ts'
-import { readClock } from '../http/clock.ts'
+import { mayBeLate, readClock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
 import { ExchangeError, isFaultOfForm, NotHttp } from '../http/errors.ts'
 import type { AnswerSink, Exchange } from '../http/exchange.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
+import { isIdempotent } from '../policy/retry.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { Outgoing } from '../upstream/outgoing.ts'
 import type { Pool } from '../upstream/pool.ts'
@@ -74,7 +75,12 @@ export class Attempt implements AnswerSink, Expiring {
       this.endpoint.deadlines.add(this)
     }
     if (this.#exchange.isBound) this.bind()
-    connection.send(request, this, timeouts)
+    connection.send(request, this, timeouts, this.#looksFirst(connection, request))
+  }
+
+  /** Where the loop was late, for what could not be sent again when the server has ended the connection meanwhile. */
+  #looksFirst({ reused }: ServerConnection, { body }: Outgoing): boolean {
+    return reused && mayBeLate() && (body !== 'none' || !isIdempotent(this.#exchange.method))
   }
 
   bind(): void {

@@ -182,7 +182,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
       attempt.isStale &&
       this.resent === 0 &&
       this.canRepeat() &&
-      isIdempotent(this.exchange.method)
+      (attempt.connection?.isUnsent === true || isIdempotent(this.exchange.method))
     ) {
       this.resent++
       count(endpoint.slot, COUNT.retries, 1)

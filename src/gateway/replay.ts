@@ -28,7 +28,7 @@ export class Replay implements BodySink {
   /** The next server; it is given nothing yet. */
   attach(connection: ServerConnection): void {
     this.#to = connection
-    this.#isLevel = this.#bytes === 0 && this.#trailers === null
+    this.#isLevel = false
   }
 
   /** The server is gone. What comes meanwhile is kept, however much one read brings. */

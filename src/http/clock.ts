@@ -4,10 +4,25 @@
  */
 export const clock: { now: number } = { now: performance.now() }
 
+/**
+ * The clock is read with every request and answer. When it was not for so long, the loop was idle or stood still: what has
+ * come meanwhile is read in any order, and for a moment the sockets may hold what has not been seen.
+ */
+const GAP_MS = 2
+const LATE_MS = 20
+let gapAt = 0
+
 /** The exact time; refreshes the coarse one. */
 export function readClock(): number {
-  clock.now = performance.now()
-  return clock.now
+  const now = performance.now()
+  if (now - clock.now > GAP_MS) gapAt = now
+  clock.now = now
+  return now
+}
+
+/** The loop may be late, as of the last reading of the clock. */
+export function mayBeLate(): boolean {
+  return clock.now - gapAt < LATE_MS
 }
 
 let dateOf = 0

@@ -29,10 +29,13 @@ const BODY = 3
 const TUNNEL = 4
 const CLOSED = 5
 const SWITCHING = 6
+const LOOKING = 7
 
 export class ServerConnection extends OpeningWire implements BodySink {
   /** It has carried an answer before: its server may have closed it meanwhile. */
   reused = false
+  /** It ended before anything of the request was sent. */
+  isUnsent = false
   /** The only client whose requests may use it, since it carries a login: see logins.ts. */
   owner: ClientSide | null = null
   #phase = CONNECTING
@@ -57,13 +60,31 @@ export class ServerConnection extends OpeningWire implements BodySink {
 
   // The request.
 
-  send(request: Outgoing, sink: AnswerSink, timeouts: Timeouts): void {
+  /** `looksFirst`: whether the server has ended the connection meanwhile, which may be in the socket. */
+  send(request: Outgoing, sink: AnswerSink, timeouts: Timeouts, looksFirst: boolean): void {
     this.timeouts = timeouts
     this.#sink = sink
     this.#heads.reset()
     this.#writer.begin(request)
+    if (looksFirst && this.#phase === IDLE) {
+      this.#phase = LOOKING
+      this.deadlineAt = Infinity
+      setImmediate(lookLonger, this)
+      return
+    }
     if (this.hasSocket) this.#writer.sendText()
     if (this.#phase !== CONNECTING) this.opened()
+  }
+
+  /** All that had come was read. */
+  looked(): void {
+    if (this.#phase !== LOOKING) return
+    try {
+      this.#writer.sendText()
+      this.opened()
+    } catch (error) {
+      this.caught(error)
+    }
   }
 
   protected writeFirst(): void {
@@ -155,6 +176,9 @@ export class ServerConnection extends OpeningWire implements BodySink {
         if (this.#switch?.add(data) === false) this.socket.pause()
         break
       case CLOSED:
+        break
+      case LOOKING:
+        this.lost()
         break
       default:
         // Bytes outside any answer belong to nobody (wire.md 2): a second answer, or one before its request.
@@ -310,6 +334,10 @@ export class ServerConnection extends OpeningWire implements BodySink {
       case HEAD:
         this.#fail(cutError(this.#heads.hasBegun ? 'head' : 'answer', this.error))
         break
+      case LOOKING:
+        this.isUnsent = true
+        this.#fail(cutError('answer', this.error))
+        break
       case BODY:
         this.#fail(cutError('body', this.error))
         break
@@ -349,4 +377,16 @@ export class ServerConnection extends OpeningWire implements BodySink {
   protected tunnelClosed(): void {
     this.#phase = CLOSED
   }
+}
+
+/**
+ * A turn of the loop reads what was in the sockets when it began. This one may have begun before it stood still, so the next
+ * one is waited for.
+ */
+function lookLonger(connection: ServerConnection): void {
+  setImmediate(look, connection)
+}
+
+function look(connection: ServerConnection): void {
+  connection.looked()
 }

@@ -1,0 +1,136 @@
+// RFC 9112 section 9.3.1: a request that is not idempotent is not sent again. It must not be sent in vain either: where the
+// event loop was late, the end of an idle connection may be in its socket already.
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { createAuthority } from '../support/certificates.ts'
+import { openClient, type Client } from '../support/client.ts'
+import { startGateway, type TestGateway } from '../support/gateway.ts'
+import { OK, startOrigin, type Origin } from '../support/origin.ts'
+import { get, request, sentinel } from '../support/refusal.ts'
+
+/** The loop of the gateway stands still: it is this process's. */
+function stall(ms = 30): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}
+
+interface Site {
+  readonly origin: Origin
+  readonly gateway: TestGateway
+  readonly client: Client
+}
+
+/** A connection to the server is idle. */
+async function start(t: TestContext, secure = false, backend: object = {}): Promise<Site> {
+  const authority = createAuthority(t)
+  const { cert, key } = authority.issue('localhost')
+  const origin = await startOrigin(t, OK, secure ? { cert, key } : undefined)
+  const gateway = await startGateway(t, {
+    listeners: { web: { address: '127.0.0.1:0' } },
+    backends: { b: { servers: { s: origin.url }, tls: { verify: false }, ...backend } },
+    frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
+  })
+  const client = await openClient(t, gateway.port)
+  assert.equal((await client.ask(get('/first'))).status, 200)
+  return { origin, gateway, client }
+}
+
+const POSTS: readonly (readonly [name: string, bytes: string])[] = [
+  ['a POST without a body', request('POST', '/post', 'Content-Length: 0')],
+  ['a POST with a body', `${request('POST', '/post', 'Content-Length: 5')}hello`],
+  [
+    'a POST with a chunked body',
+    `${request('POST', '/post', 'Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n`,
+  ],
+  ['a large POST', `${request('POST', '/post', 'Content-Length: 300000')}${'x'.repeat(300_000)}`],
+  ['a large PUT', `${request('PUT', '/post', 'Content-Length: 300000')}${'x'.repeat(300_000)}`],
+  ['a PATCH', `${request('PATCH', '/post', 'Content-Length: 2')}{}`],
+]
+
+test('a request that meets an idle connection whose end has arrived is sent on a fresh one', async (t) => {
+  for (const [name, bytes] of POSTS) {
+    for (const secure of [false, true]) {
+      await t.test(`${name}, ${secure ? 'TLS' : 'plain'}`, async (t) => {
+        const { origin, gateway, client } = await start(t, secure)
+
+        // In this order they are in the sockets when the loop goes on.
+        client.send(bytes)
+        if (secure) origin.connections[0]?.end()
+        else origin.connections[0]?.socket.destroy()
+        stall()
+        const answer = await client.answer()
+
+        assert.equal(answer.status, 200)
+        const posts = origin.requests.filter(({ target }) => target === '/post')
+        assert.equal(posts.length, 1)
+        assert.equal(posts[0]?.connection.number, 2)
+        assert.equal(posts[0]?.body().length, Number(/-Length: (\d+)/.exec(bytes)?.[1] ?? 5))
+        assert.equal(gateway.records().at(-1)?.status, 200)
+      })
+    }
+  }
+})
+
+test('bytes that nobody asked for are as good as an end', async (t) => {
+  const { origin, client } = await start(t)
+
+  client.send(request('POST', '/post', 'Content-Length: 0'))
+  origin.connections[0]?.write(OK)
+  stall()
+  const answer = await client.answer()
+
+  assert.equal(answer.status, 200)
+  assert.deepEqual(
+    origin.requests.map(({ target, connection }) => [target, connection.number]),
+    [
+      ['/first', 1],
+      ['/post', 2],
+    ],
+  )
+})
+
+test('a request goes once over a connection that is well, however late the loop was', async (t) => {
+  for (const [name, bytes] of POSTS) {
+    const { origin, client } = await start(t)
+
+    for (let i = 0; i < 3; i++) {
+      client.send(bytes)
+      stall()
+      assert.equal((await client.answer()).status, 200, name)
+    }
+
+    assert.equal(origin.connections.length, 1)
+    assert.equal(origin.requests.length, 4)
+  }
+})
+
+test('a client that leaves meanwhile takes nothing with it', async (t) => {
+  const { origin, gateway, client } = await start(t)
+
+  client.send(request('POST', '/post', 'Content-Length: 0'))
+  client.reset()
+  stall()
+  await sentinel(t, gateway)
+
+  assert.deepEqual(
+    origin.requests.map(({ target }) => target),
+    ['/first', '/sentinel'],
+  )
+})
+
+test('a server that ends every connection late fails no request while others are on their way', async (t) => {
+  const { origin, gateway } = await start(t, false, { retry: { attempts: 1 } })
+  const clients = await Promise.all(Array.from({ length: 20 }, () => openClient(t, gateway.port)))
+  await Promise.all(clients.map((client) => client.ask(get('/warm'))))
+
+  for (const client of clients) client.send(request('POST', '/post', 'Content-Length: 0'))
+  for (const { socket } of origin.connections) socket.destroy()
+  stall()
+  const answers = await Promise.all(clients.map((client) => client.answer()))
+
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    Array.from({ length: 20 }, () => 200),
+  )
+  assert.equal(origin.requests.filter(({ target }) => target === '/post').length, 20)
+})
