@@ -63,7 +63,8 @@ function problemsOf(
   )
 }
 
-function toLine(path: string, { kind, id, level, message, line, column }: Problem): string {
+/** `sluice.yaml:3:5: settings: ...`, in the form that editors can jump by. */
+export function toLine(path: string, { kind, id, level, message, line, column }: Problem): string {
   const position = line === undefined ? '' : `:${line}${column === undefined ? '' : `:${column}`}`
   const what = id === '' ? kind : `${kind} ${id}`
   const grave = level === undefined ? '' : `${level}: `

@@ -1,5 +1,6 @@
 /** From the words of a command line to one command, or to the one line that says what is wrong with them. */
 import { parseArgs } from 'node:util'
+import { parseDuration } from '../model/duration.ts'
 import type { SettingName } from '../model/resolve-settings.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
@@ -13,7 +14,13 @@ export type Command =
   /** `config` null: the flag was not given. */
   | { readonly kind: 'serve'; readonly config: string | null; readonly flags: Flags }
   | { readonly kind: 'check'; readonly file: string }
-  | { readonly kind: 'healthcheck'; readonly config: string | null; readonly flags: Flags }
+  /** `waitMs` 0: it is asked once. */
+  | {
+      readonly kind: 'healthcheck'
+      readonly config: string | null
+      readonly flags: Flags
+      readonly waitMs: number
+    }
   | PutCommand
   | DeleteCommand
   | GetCommand
@@ -42,7 +49,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
     case 'serve':
       return withFlags('serve', rest, Object.keys(SERVE_FLAGS))
     case 'healthcheck':
-      return withFlags('healthcheck', rest, Object.keys(HEALTHCHECK_FLAGS))
+      return healthcheck(rest)
     case 'check':
       return check(rest)
     case 'put':
@@ -79,8 +86,21 @@ function withFlags(
     return mistake(`${kind} takes no ${quote(extra)}; a file is given as --config FILE`, kind)
   }
   const { config = null, ...flags } = read.flags
-  return { kind, config, flags: flags as Flags }
+  return kind === 'serve'
+    ? { kind, config, flags: flags as Flags }
+    : { kind, config, flags: flags as Flags, waitMs: 0 }
 }
+
+function healthcheck(words: readonly string[]): Command {
+  const command = withFlags('healthcheck', words, Object.keys(HEALTHCHECK_FLAGS))
+  if (command.kind !== 'healthcheck') return command
+  const { wait = '0', ...flags } = command.flags as Flags & { readonly wait?: string }
+  const waitMs = parseDuration(wait, 0, LONGEST_WAIT_MS)
+  if (!waitMs.ok) return mistake(`--wait ${waitMs.reason}`, 'healthcheck')
+  return { ...command, flags, waitMs: waitMs.value }
+}
+
+const LONGEST_WAIT_MS = 3_600_000
 
 function check(words: readonly string[]): Command {
   const read = readWords('check', words, [])

@@ -1,4 +1,5 @@
 /** `sluice healthcheck`: what a container engine asks every few seconds. One request, one line, one exit code. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'undici'
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatAddress } from '../model/address.ts'
@@ -6,6 +7,25 @@ import { bracketHost } from '../model/host.ts'
 import type { Address } from '../model/snapshot.ts'
 
 const PATIENCE_MS = 2500
+const ASK_AGAIN_MS = 100
+
+/** Asks again and again, for `waitMs` at most: a program that has just been started. Prints the last answer. */
+export async function waitForReady(
+  address: Address,
+  waitMs: number,
+  print: (line: string) => void,
+): Promise<0 | 1> {
+  const deadline = performance.now() + waitMs
+  for (;;) {
+    let said = ''
+    const code = await runHealthcheck(address, (line) => (said = line))
+    if (code === 0 || performance.now() + ASK_AGAIN_MS > deadline) {
+      print(said)
+      return code
+    }
+    await delay(ASK_AGAIN_MS)
+  }
+}
 
 /** Asks /readyz of the admin at `address`. Returns the exit code. */
 export async function runHealthcheck(

@@ -34,9 +34,10 @@ export const SERVE_FLAGS: Readonly<Record<SettingName | 'config', FlagHelp>> = {
   drain: { value: 'DURATION', text: 'how long a stop waits for what is in flight (30s)' },
 }
 
-export const HEALTHCHECK_FLAGS: Readonly<Record<'config' | 'admin-address', FlagHelp>> = {
+export const HEALTHCHECK_FLAGS: Readonly<Record<'config' | 'admin-address' | 'wait', FlagHelp>> = {
   config: { value: 'FILE', text: 'the file that says where the admin is (SLUICE_CONFIG)' },
   'admin-address': ADMIN_ADDRESS,
+  wait: { value: 'DURATION', text: 'ask until it is ready, for so long at most: 10s' },
 }
 
 const WHERE = {

@@ -27,6 +27,8 @@ export interface Reference {
   readonly whole: boolean
 }
 
+/** How the reason of a variable that is missing ends. */
+export const NOT_SET = 'is not set, or empty'
 export const MAX_REFERENCED_BYTES: number = 64 * 1024
 /** Of one object: a long list of references must not become a gigabyte. */
 const MAX_TOTAL = 1024 ** 2
@@ -87,7 +89,7 @@ export function resolveReferences(value: unknown, world: ReferenceWorld): Resolv
         // Compose passes a variable that is not set as an empty one.
         const found = world.env[name] || undefined
         if (found === undefined && normal !== undefined) return normal
-        return take(found ?? { why: `the variable ${name} is not set, or empty` })
+        return take(found ?? { why: `the variable ${name} ${NOT_SET}` })
       },
     )
     if (faults.length > before) return undefined

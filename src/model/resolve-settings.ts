@@ -7,7 +7,7 @@ import type { WrittenSettings } from './document.ts'
 import { parseWith, quote, refuse, type Flaw, type Parsed, type Path } from './parsed.ts'
 import { toPointer } from './pointer.ts'
 import type { Problem } from './problem.ts'
-import { resolveReferences, type ReferenceWorld } from './references.ts'
+import { NOT_SET, resolveReferences, type ReferenceWorld } from './references.ts'
 import { hideReferred, parseReferred } from './referred.ts'
 import { resolverSchema } from './resolver-settings.ts'
 import {
@@ -188,9 +188,16 @@ function readFileSettings(sources: SettingSources): FileSettings {
     }
   }
 
+  /** Of a variable that is not set; examples name some that not everybody needs. */
+  function withHelp(fault: Flaw): Flaw {
+    const line = document?.locateSetting(fault.path)?.line
+    const help = line === undefined ? '' : `; set it, or delete line ${line} if it is not needed`
+    return fault.message.endsWith(NOT_SET) ? { ...fault, message: fault.message + help } : fault
+  }
+
   const ofSources = parsed.ok ? [] : parsed.problems.filter(({ path }) => path[0] === 'sources')
   const others = parsed.ok ? [] : parsed.problems.filter((one) => !ofSources.includes(one))
-  const flaws = [...faults, ...others, ...ofSources]
+  const flaws = [...faults.map(withHelp), ...others, ...ofSources]
   return { settings: settings as FileSettings['settings'], problems: flaws.map(toProblem) }
 }
 

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { checkFile } from '../cli/check.ts'
 import { parseCommandLine } from '../cli/command-line.ts'
-import { runHealthcheck } from '../cli/healthcheck.ts'
+import { waitForReady } from '../cli/healthcheck.ts'
 import { runObjects } from '../cli/objects.ts'
 import { versionNumber, versionText } from '../cli/version.ts'
 import { admitDocument } from '../control/admit-document.ts'
@@ -38,8 +38,17 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
       const filename = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
       const document = readSettings(filename)
       const cores = availableParallelism()
-      const sources = { document, filename, env: process.env, flags: command.flags, cores }
-      return runHealthcheck(resolveSettings(sources).settings.admin.address, print)
+      const references = { env: process.env, readFile: createReferenceReader(filename).readFile }
+      const sources = {
+        document,
+        filename,
+        env: process.env,
+        flags: command.flags,
+        cores,
+        references,
+      }
+      const { address } = resolveSettings(sources).settings.admin
+      return waitForReady(address, command.waitMs, print)
     }
     case 'put':
     case 'delete':

@@ -11,6 +11,7 @@ import { resolveSettings } from '../model/resolve-settings.ts'
 import { reasonOf } from '../providers/file-reason.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
 import { createLayoutOf } from '../providers/layout.ts'
+import { placed } from './serve.ts'
 
 /** `config`: where the settings are; null: where they normally are, if they are. `wanted`: the source that is asked for; null: the only one. */
 export function openObjects(
@@ -31,7 +32,8 @@ export function openObjects(
       cores: 1,
       references: { env: process.env, readFile: createReferenceReader(filename).readFile },
     })
-    if (fatal.length > 0) throw new Error(fatal.map(({ message }) => message).join('; '))
+    if (fatal.length > 0)
+      throw new Error(fatal.map((problem) => placed(problem, filename)).join('; '))
     return withFiles(chooseSource(settings, wanted), filename)
   }
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin } from '../admin/server.ts'
+import { toLine } from '../cli/check.ts'
 import { createAdmission } from '../control/admit.ts'
 import { type Control, createControl } from '../control/control.ts'
 import { readLocalAddresses } from '../control/local-addresses.ts'
@@ -60,7 +61,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     references: { env, readFile },
   })
   if (fatal.length > 0) {
-    for (const { message } of fatal) complain(`sluice: ${message}`)
+    for (const problem of fatal) complain(`sluice: ${placed(problem, config)}`)
     return 1
   }
   try {
@@ -69,6 +70,11 @@ export async function serve(options: ServeOptions): Promise<number> {
     complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
     return 1
   }
+}
+
+/** With its place in the file, where it stands there. */
+export function placed(problem: Problem, config: string): string {
+  return problem.line === undefined ? problem.message : toLine(config, problem)
 }
 
 /** The file's settings; null when it cannot be read, which the provider says better. */

@@ -27,6 +27,7 @@ test('takes the commands with their flags', () => {
     kind: 'healthcheck',
     config: null,
     flags: { 'admin-address': ':8182' },
+    waitMs: 0,
   })
   for (const line of ['version', '--version', '-v'])
     assert.deepEqual(parse(line), { kind: 'version' })
@@ -94,6 +95,7 @@ test('says in one line what is wrong and what may be meant', () => {
   )
   assert.equal(mistakeIn('version x'), 'sluice: version takes no "x" (see sluice version --help)')
   assert.match(mistakeIn('help x'), /there is no help on "x"/)
+  assert.match(mistakeIn('healthcheck --wait soon'), /--wait must be a duration such as 10s/)
   assert.match(mistakeIn('healthcheck --workers 2'), /unknown option "--workers"/)
 })
 

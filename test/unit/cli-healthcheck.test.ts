@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { runHealthcheck } from '../../src/cli/healthcheck.ts'
+import { runHealthcheck, waitForReady } from '../../src/cli/healthcheck.ts'
 
 async function startAdmin(t: TestContext, answer: RequestListener): Promise<number> {
   const server = createServer(answer)
@@ -50,4 +50,27 @@ test('is bad when nobody listens, or nobody answers in time', async (t) => {
 
   assert.match(lines[0] ?? '', /^not ready: the admin at 127\.0\.0\.1:1 did not answer: /)
   assert.match(lines[1] ?? '', /did not answer: .*timeout/)
+})
+
+test('waits until the admin is ready, or for as long as it may', async (t) => {
+  let left = 3
+  const slow = await startAdmin(t, (_, response) =>
+    response.writeHead(left-- > 0 ? 503 : 200).end(),
+  )
+  const never = await startAdmin(t, (_, response) => response.writeHead(503).end())
+  const lines: string[] = []
+  const print = (line: string): void => void lines.push(line)
+
+  const codes = [
+    await waitForReady({ host: '127.0.0.1', port: slow }, 10_000, print),
+    await waitForReady({ host: '127.0.0.1', port: never }, 250, print),
+    await waitForReady({ host: '127.0.0.1', port: never }, 0, print),
+  ]
+
+  assert.deepEqual(codes, [0, 1, 1])
+  assert.deepEqual(lines, [
+    'ready',
+    'not ready: /readyz answered 503',
+    'not ready: /readyz answered 503',
+  ])
 })

@@ -224,7 +224,12 @@ test('puts in what settings refer to; a source that lacks its password is none',
   assert.deepEqual(passwords(lacking), ['p/w'])
   assert.deepEqual(
     lacking.fatal.map(({ message, line }) => [message, line]),
-    [['sources.redis.url: the variable PW is not set, or empty', 3]],
+    [
+      [
+        'sources.redis.url: the variable PW is not set, or empty; set it, or delete line 3 if it is not needed',
+        3,
+      ],
+    ],
   )
   assert.equal(passwords(asWritten)[0], '${file:secret}')
 })
