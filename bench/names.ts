@@ -37,7 +37,7 @@ await runInFolder('names', main)
 
 async function main(folder: string): Promise<void> {
   const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
-  const rounds = values.quick ? 1 : 12
+  const rounds = values.quick ? 1 : 14
   const machine = describeMachine('in this process', 'in this process')
   const ends: (() => unknown)[] = []
   const world = await openNamedWorld({ after: (end) => void ends.push(end) })

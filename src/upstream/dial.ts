@@ -132,8 +132,7 @@ export class Dial {
     if (this.#isOver) return
     this.#underWay.delete(attempt)
     if (shortageOf(error) === null) this.#endpoint.addresses.failed(attempt.address, clock.now)
-    // A server that is the proxy itself is to be told of before one that is away.
-    if (this.#error === null || error instanceof ExchangeError) this.#error = error
+    this.#error = this.#error === null ? error : moreTelling(this.#error, error)
     if (this.#left.length > 0) this.#tryNext()
     else if (this.#underWay.size === 0) this.#fail(this.#error)
   }
@@ -149,4 +148,16 @@ export class Dial {
     this.#stopWaiting?.()
     if (this.#timer !== null) clearTimeout(this.#timer)
   }
+}
+
+/** This machine has no way to that family of addresses, which says nothing of the server, nor of a shortage. */
+const NO_WAY: ReadonlySet<string> = new Set([
+  ...['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EHOSTUNREACH', 'ENETUNREACH'],
+])
+
+/** Of two addresses that failed: a server that is the proxy itself before one that is away, and that before no way there. */
+export function moreTelling(first: Error, second: Error): Error {
+  if (second instanceof ExchangeError) return second
+  const { code = '' } = first as NodeJS.ErrnoException
+  return NO_WAY.has(code) ? second : first
 }

@@ -38,6 +38,8 @@ test('no request to a live name fails while a resolver hangs, lies, flips and di
   for (const name of LIVE) {
     assert.match(resolutionOf(name)?.addresses.join() ?? '', /^127\.0\.0\.[12]$/, name)
     assert.notEqual(resolutionOf(name)?.resolvedAt, null)
+    const server = reports.find(({ backend }) => backend === name)
+    assert.deepEqual([server?.state, server?.tally.changes.down], ['up', 0], name)
   }
   for (const name of DEAD) {
     assert.deepEqual(resolutionOf(name)?.addresses, [])

@@ -6,7 +6,9 @@ import { sendHook as sendHookBy, type SendOptions } from '../../src/control/guar
 import { parseWith } from '../../src/model/parsed.ts'
 import type { WebHook } from '../../src/model/snapshot.ts'
 import { webHook } from '../../src/model/web-hook.ts'
-import { systemLookup as lookup } from '../support/names.ts'
+import { createLookup } from '../../src/dns/lookup.ts'
+import { startDnsServer } from '../support/dns-server.ts'
+import { systemLookup as lookup, systemResolver } from '../support/names.ts'
 
 const sendHook = (hook: WebHook, options: Omit<SendOptions, 'lookup'> = {}): Promise<number> =>
   sendHookBy(hook, { ...options, lookup })
@@ -172,6 +174,23 @@ test('metadata services and link-local addresses are never called', async () => 
     const hook = { url, method: 'POST', headers: {}, body: '' }
     await assert.rejects(sendHook(hook), /^Error: cannot call .*: it is a (link-local|cloud)/, url)
   }
+})
+
+test('a hook is sent to where its name leads, and to nothing that is denied', async (t) => {
+  const { url, received } = await startListener(t, (response) => response.writeHead(204).end())
+  const { port } = new URL(url)
+  const dns = await startDnsServer(t, {
+    'hook.test': { addresses: ['127.0.0.1'] },
+    'meta.test': { addresses: ['169.254.169.254', '::ffff:169.254.169.254'] },
+  })
+  const named = createLookup(systemResolver(t, { servers: [dns.address], search: [] }))
+  const send = (name: string): Promise<number> =>
+    sendHookBy(hookOf(`http://${name}:${port}/`), { lookup: named })
+
+  assert.equal(await send('hook.test'), 204)
+  assert.equal(received[0]?.headers.host, `hook.test:${port}`)
+  await assert.rejects(send('meta.test'), /leads to .* only, which is a link-local address/)
+  await assert.rejects(send('none.test'), /none.test cannot be resolved: .* \(NXDOMAIN\)/)
 })
 
 test('what cannot be sent is refused with its reason', () => {
