@@ -3,6 +3,7 @@
  * from a declaration to its publication, so that no two changes are ever half done at the same time.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { WrittenSettings } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Listener } from '../model/snapshot.ts'
 import type { CertificateReport } from '../observe/certificate-report.ts'
@@ -32,6 +33,8 @@ export interface ControlOptions {
   readonly admission: Admission
   readonly publisher: Publisher
   readonly log: ControlLog
+  /** The file's settings as they stand in it now. Answers what of them is not in force. */
+  readonly onSettings?: (written: WrittenSettings) => readonly Problem[]
   /** A throw met a pass. */
   readonly onFault?: OnFault
   /** How long the first table waits for sources that are required. */
@@ -92,7 +95,8 @@ const longestPauseMs = 50
 export function createControl(options: ControlOptions): Control {
   const { admission, publisher, log } = options
   const { now = monotonic, date = Date.now, random = Math.random, sleep = sleepUntil } = options
-  const { startMs = 10_000, filesMs = 5000, onFault = () => {} } = options
+  const { startMs = 10_000, filesMs = 5000 } = options
+  const { onFault = () => {}, onSettings = () => [] } = options
   const journal = createJournal(log)
   const dates = createCertificateDates()
   const sameRoutes = createSameRoutes()
@@ -115,6 +119,7 @@ export function createControl(options: ControlOptions): Control {
   let published = emptySnapshot
   /** Before the start: what was admitted already. */
   let unpublished: ChangedIds | null = null
+  let settingProblems: readonly Problem[] = []
   /** Why the last pass was not finished: what was in force before it stays. */
   let fault: string | null = null
   /** What is different since the last pass, and since when. */
@@ -129,6 +134,7 @@ export function createControl(options: ControlOptions): Control {
 
   function takeDifference(source: Source, names: readonly ObjectName[], reading: Reading): void {
     note(names, reading.changedAt)
+    if (reading.settings !== undefined) settingProblems = onSettings(reading.settings)
     if (names.length > 0 || reading.isList) unsaved.add(source)
     // What is wrong may stand elsewhere in the text now.
     if (reading.isList) note(admission.setAsideOf(source.name), reading.changedAt)
@@ -189,6 +195,7 @@ export function createControl(options: ControlOptions): Control {
 
   function problems(): Problem[] {
     return [
+      ...settingProblems,
       ...sources.flatMap((source) => source.problems()),
       ...merge.conflicts(),
       ...admission.remarks(),

@@ -56,6 +56,8 @@ export interface Reading {
   /** What it declared before this start, as it was saved. */
   readonly isSaved: boolean
   readonly locate: Declaration['locate']
+  /** Of the file; only while its text can be asked. */
+  readonly settings?: Declaration['settings']
 }
 
 export interface Source {
@@ -147,12 +149,13 @@ export function openSource(
     const names = watchingHold(() => inventory.take(whole, now()))
     if (isLost) events.onBack(source)
     isLost = false
-    const { changedAt, locate, listed } = declaration
+    const { changedAt, locate, listed, settings } = declaration
     events.onDifferent(source, names, {
       changedAt,
       locate,
       isList: listed !== null,
       isSaved: false,
+      ...(settings === undefined ? {} : { settings }),
     })
     wait()
   }

@@ -5,7 +5,7 @@
 import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
 import { Front, type FrontHandler } from '../front/front.ts'
-import { compileTrust } from '../front/trust.ts'
+import { compileTrust, type Trust } from '../front/trust.ts'
 import { answerOfError } from '../http/answer.ts'
 import { Deadlines } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
@@ -65,6 +65,9 @@ export class Gateway implements FrontHandler {
   /** Where the names of servers lead: told by the main thread. */
   readonly names: NameTable = new NameTable()
   readonly #fronts: Fronts
+  #trusts: Trust['trusts']
+  /** As it is now, also for what was opened before. */
+  readonly #trust: Trust = { trusts: (ip) => this.#trusts(ip) }
   /** The board's clock. */
   readonly #now: () => number
   readonly #forwards: ForwardContext
@@ -74,6 +77,7 @@ export class Gateway implements FrontHandler {
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    this.#trusts = compileTrust(options.trusted).trusts
     this.#onFault = (error) => options.onFault(error, 'exchange')
     this.#deadlines = new Deadlines(this.#onFault)
     this.#board = new ScoreboardView(options.memory, options.thread)
@@ -210,6 +214,11 @@ export class Gateway implements FrontHandler {
     else this.#pools.set(id, this.#createPool(placed))
   }
 
+  /** Whose forwarding fields are believed: on connections that come from now on, and along the chains of all. */
+  trust(blocks: readonly string[]): void {
+    this.#trusts = compileTrust(blocks).trusts
+  }
+
   /** All that is not in force, one line each. */
   problems(): string[] {
     return [...this.#fronts.problems(), ...this.#faults.values()]
@@ -243,7 +252,7 @@ export class Gateway implements FrontHandler {
   #createFront({ object, slot }: Placed<Listener>): Front {
     return new Front(object, this.#board.slot(slot), {
       deadlines: this.#deadlines,
-      trust: compileTrust(this.#options.trusted),
+      trust: this.#trust,
       handler: this.#handlerFor(object),
       ticketKeys: this.#options.ticketKeys,
       reusePort: this.#options.reusePort,

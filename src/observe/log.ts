@@ -12,7 +12,11 @@ export interface Log {
   error(fields: object, message: string): void
 }
 
-export function createLog(level: LogLevel, sink: Pick<Sink, 'write'>): Log {
+export interface LeveledLog extends Log {
+  setLevel(level: LogLevel): void
+}
+
+export function createLog(level: LogLevel, sink: Pick<Sink, 'write'>): LeveledLog {
   const options = {
     level,
     base: null,
@@ -25,5 +29,6 @@ export function createLog(level: LogLevel, sink: Pick<Sink, 'write'>): Log {
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
+    setLevel: (next) => void (logger.level = next),
   }
 }

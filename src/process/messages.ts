@@ -26,6 +26,8 @@ export type ToThread =
   | Update
   /** Where names lead now. */
   | { readonly kind: 'names'; readonly news: readonly NameNews[] }
+  /** Whose forwarding fields are believed from now on. */
+  | { readonly kind: 'trusted'; readonly blocks: readonly string[] }
   /** Stop accepting, finish what is under way, then say `drained`. */
   | { readonly kind: 'drain' }
   /** Another thread is short of descriptors. */

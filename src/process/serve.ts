@@ -20,7 +20,11 @@ import { openResolver } from '../dns/open-resolver.ts'
 import { parseSettings } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Listener } from '../model/snapshot.ts'
-import { resolveSettings, type SettingSources } from '../model/resolve-settings.ts'
+import {
+  resolveSettings,
+  type ResolvedSettings,
+  type SettingSources,
+} from '../model/resolve-settings.ts'
 import type { Settings } from '../model/settings.ts'
 import { createLog } from '../observe/log.ts'
 import { createShortages } from '../observe/shortages.ts'
@@ -28,6 +32,7 @@ import { openSink } from '../observe/sink.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
 import { systemMs } from '../scoreboard/board-clock.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { createLiveSettings } from './live-settings.ts'
 import { openAdmin } from './open-admin.ts'
 import { listenForSignals } from './signals.ts'
 import { openSources, readBesideSources } from './sources.ts'
@@ -51,21 +56,24 @@ export interface ServeOptions {
 /** Resolves with the exit code: 0 after a drain, 1 when it could not start. */
 export async function serve(options: ServeOptions): Promise<number> {
   const { config, flags, env, complain } = options
-  const { readFile } = createReferenceReader(config)
-  const { settings, problems, fatal } = resolveSettings({
-    document: readSettings(config),
-    filename: config,
-    env,
-    flags,
-    cores: availableParallelism(),
-    references: { env, readFile },
-  })
+  const resolve = (document: SettingSources['document']): ResolvedSettings =>
+    resolveSettings({
+      document,
+      filename: config,
+      env,
+      flags,
+      cores: availableParallelism(),
+      // Anew each time: a file of a secret may hold another one by then.
+      references: { env, readFile: createReferenceReader(config).readFile },
+    })
+  const started = resolve(readSettings(config))
+  const { fatal } = started
   if (fatal.length > 0) {
     for (const problem of fatal) complain(`sluice: ${placed(problem, config)}`)
     return 1
   }
   try {
-    return await run(options, settings, problems)
+    return await run(options, started, resolve)
   } catch (error) {
     complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
     return 1
@@ -88,9 +96,10 @@ export function readSettings(config: string): SettingSources['document'] {
 
 async function run(
   options: ServeOptions,
-  settings: Settings,
-  problems: readonly Problem[],
+  started: ResolvedSettings,
+  resolve: (document: SettingSources['document']) => ResolvedSettings,
 ): Promise<number> {
+  const { settings, problems } = started
   const sink = openSink(settings.log.path)
   const log = createLog(settings.log.level, sink)
   for (const problem of problems) log.warn({ problem }, problem.message)
@@ -99,6 +108,16 @@ async function run(
     () => reload(),
     () => sink.reopen(),
   )
+  const live = createLiveSettings({
+    filename: options.config,
+    started,
+    resolve,
+    onChange({ log: { level }, trusted }) {
+      log.setLevel(level)
+      threads.trust(trusted)
+    },
+    log,
+  })
   const scoreboard = new Scoreboard(Math.max(1, settings.workers), systemMs())
   const faults = createFaults(log, () => performance.now())
   const shortages = createShortages(log, () => performance.now())
@@ -129,13 +148,14 @@ async function run(
       readFile: readBesideSources(options.config, settings),
       admin: settings.admin.address,
       localAddresses: readLocalAddresses,
-      trusted: () => settings.trusted,
+      trusted: () => live.current().trusted,
       now: Date.now,
       onFault: faults.at('admit'),
     }),
     publisher,
     log,
     onFault: faults.at('admit'),
+    onSettings: live.take,
   })
   // In line, a pause of the main thread would be one of the requests.
   const tidy = settings.workers > 0 ? createTidy() : null
@@ -261,7 +281,7 @@ async function run(
     await sink.close()
     throw error
   }
-  await stop(settings.drainMs)
+  await stop(live.current().drainMs)
   log.info({}, 'stopped')
   await sink.close()
   return 0

@@ -145,6 +145,9 @@ export function createServingThread(
           // At once: a request may wait for one.
           gateway.names.hear(message.news)
           break
+        case 'trusted':
+          gateway.trust(message.blocks)
+          break
         case 'drain':
           void applied.then(drain)
           break

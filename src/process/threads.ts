@@ -38,6 +38,8 @@ export interface Threads {
   attach(): void
   /** Stops accepting and waits for what is under way, for `drainMs` at most; then ends the threads. */
   drain(drainMs: number): Promise<void>
+  /** Whose forwarding fields are believed from now on. */
+  trust(blocks: readonly string[]): void
   status(): ThreadsStatus
   /** For how long a thread's event loop was held up at most, in the last second or just now, ms. */
   stallMs(): number
@@ -78,6 +80,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   let ports: Readonly<Record<string, number>> = {}
   let restarts = 0
   let isAttached = false
+  let { trusted } = settings
   let isDraining = false
   /** Threads that are to be told once `attach` is called. */
   const waiting: (() => void)[] = []
@@ -86,7 +89,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     return {
       thread,
       memory: scoreboard.memory(),
-      trusted: settings.trusted,
+      trusted,
       admin: settings.admin.address,
       access: settings.log.access,
       ticketKeys,
@@ -230,6 +233,10 @@ export function createThreads(options: ThreadsOptions): Threads {
       await Promise.race([all, limit.promise])
       clearTimeout(timer)
       await Promise.all([...running.values()].map((one) => one.terminate()))
+    },
+    trust(blocks) {
+      trusted = blocks
+      for (const one of running.values()) one.send({ kind: 'trusted', blocks })
     },
     status: () => ({
       workers: {

@@ -72,6 +72,7 @@ async function* watchFile(
       listed,
       problems: declared.problems,
       changedAt,
+      settings: declared,
       locate: (object, place) => locateIn(document, object, place),
     }
   }

@@ -6,6 +6,7 @@
  *
  * A provider judges nothing: what stands in an object is admitted, or refused, by control.
  */
+import type { WrittenSettings } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Referred } from '../model/referred.ts'
 import type { Closed } from './closed.ts'
@@ -68,6 +69,8 @@ export interface Declaration {
   readonly problems: readonly Problem[]
   /** When the change was noticed, performance.now() of the main thread: the start of the way to "in force". */
   readonly changedAt: number
+  /** Of the file that the program was started with: the settings that stand in it now. */
+  readonly settings?: WrittenSettings
   /** Where a member of an object stands in the source's text. Asked only for what is wrong, and only until the next yield. */
   readonly locate?: (object: DeclaredObject, path: readonly (string | number)[]) => Position | null
 }

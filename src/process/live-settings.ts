@@ -1,0 +1,122 @@
+/**
+ * Settings of a file that is edited while the program runs. What can change does: the log's level, whose forwarding fields are
+ * believed, how long a drain waits. What is fixed at the start (threads, ports, sources ...) is a problem that says so, in the
+ * log and in /api/table, for as long as what is written and what runs differ.
+ */
+import { isEqual } from '../control/equal.ts'
+import { formatAddress } from '../model/address.ts'
+import type { WrittenSettings } from '../model/document.ts'
+import type { Problem } from '../model/problem.ts'
+import type { ResolvedSettings } from '../model/resolve-settings.ts'
+import type { Settings } from '../model/settings.ts'
+import type { Log } from '../observe/log.ts'
+
+export interface LiveSettings {
+  /** As they are in force now. */
+  current(): Settings
+  /** What the file says now. Answers what of it is not in force, and why. */
+  take(written: WrittenSettings): readonly Problem[]
+}
+
+export interface LiveSettingsOptions {
+  readonly filename: string
+  /** As the program was started. */
+  readonly started: ResolvedSettings
+  /** With flags and variables, which go before the file. */
+  readonly resolve: (written: WrittenSettings) => ResolvedSettings
+  /** `current` has changed. */
+  readonly onChange: (settings: Settings) => void
+  readonly log: Pick<Log, 'info'>
+}
+
+type Path = readonly [string, ...string[]]
+
+interface Fixed {
+  readonly path: Path
+  readonly of: (settings: Settings) => unknown
+  /** What is the matter, for people. Never a password. */
+  readonly describe: (written: Settings, running: Settings) => string
+}
+
+const FIXED: readonly Fixed[] = [
+  fixed(['workers'], ({ workers }) => workers),
+  fixed(['admin', 'address'], ({ admin }) => formatAddress(admin.address)),
+  fixed(['admin', 'hosts'], ({ admin }) => admin.hosts),
+  fixed(['log', 'access'], ({ log }) => log.access),
+  fixed(['log', 'path'], ({ log }) => log.path ?? 'stdout'),
+  fixed(['data'], ({ data }) => data),
+  { path: ['resolver'], of: ({ resolver }) => resolver, describe: () => 'it is written otherwise' },
+  { path: ['sources'], of: ({ sources }) => sources, describe: describeSources },
+]
+
+function fixed(path: Path, of: (settings: Settings) => unknown): Fixed {
+  const show = (settings: Settings): string => JSON.stringify(of(settings))
+  return {
+    path,
+    of,
+    describe: (written, running) => `${show(written)} is written, ${show(running)} is in force`,
+  }
+}
+
+export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
+  const { filename, started, resolve, onChange, log } = options
+  let current = started.settings
+  const told = new Set(started.problems.map(identityOf))
+
+  function keyOf(path: Path): string {
+    return `${filename}#/${path.join('/')}`
+  }
+
+  function take(written: WrittenSettings): readonly Problem[] {
+    const { settings, problems } = resolve(written)
+    const isBad = (path: Path): boolean => {
+      const key = keyOf(path)
+      return problems.some((one) => one.key === key || one.key.startsWith(`${key}/`))
+    }
+    // What is wrong now leaves in force what was right before.
+    change({
+      ...current,
+      log: isBad(['log', 'level']) ? current.log : { ...current.log, level: settings.log.level },
+      trusted: isBad(['trusted']) ? current.trusted : settings.trusted,
+      drainMs: isBad(['drain']) ? current.drainMs : settings.drainMs,
+    })
+    const waiting = FIXED.filter(
+      ({ path, of }) => !isBad(path) && !isEqual(of(settings), of(current)),
+    )
+    return [
+      ...problems.filter((problem) => !told.has(identityOf(problem))),
+      ...waiting.map(({ path, describe }): Problem => {
+        const message = `${path.join('.')}: needs a restart: ${describe(settings, current)}`
+        const place = written.locateSetting(path)
+        return { kind: 'settings', id: '', message, source: 'file', key: keyOf(path), ...place }
+      }),
+    ]
+  }
+
+  function change(next: Settings): void {
+    if (isEqual(next, current)) return
+    const before = current
+    current = next
+    onChange(next)
+    if (next.log.level !== before.log.level)
+      log.info({ level: next.log.level }, 'log.level has changed')
+    if (!isEqual(next.trusted, before.trusted))
+      log.info({ trusted: next.trusted }, 'trusted has changed')
+    if (next.drainMs !== before.drainMs) log.info({ drainMs: next.drainMs }, 'drain has changed')
+  }
+
+  return { current: () => current, take }
+}
+
+function describeSources({ sources: written }: Settings, { sources: running }: Settings): string {
+  const names = (list: Settings['sources']): string => list.map(({ name }) => name).join(', ')
+  if (names(written) !== names(running)) {
+    return `${names(written) || 'none'} is written, ${names(running) || 'none'} is followed`
+  }
+  const other = written.filter((source, at) => !isEqual(source, running[at]))
+  return `${names(other)} is written otherwise than it is followed`
+}
+
+function identityOf({ key, message }: Problem): string {
+  return JSON.stringify([key, message])
+}
