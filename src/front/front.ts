@@ -204,8 +204,6 @@ export class Front {
     const tls = createTlsServer(
       {
         ...this.#tlsOptions(this.#certificates),
-        allowHalfOpen: true,
-        noDelay: true,
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: this.listener.timeouts.headMs,
         SNICallback: chooseBy((name, hello) =>
@@ -215,6 +213,8 @@ export class Front {
       (socket) => {
         // Through with its handshake: from here on it is a connection, until it closes on both of its levels.
         this.#handshakes--
+        // A client that closes its side before that has left; were it half open, it would keep its place until the time is over.
+        socket.allowHalfOpen = true
         socket.once('close', () => this.#handshakes++)
         this.#accept(socket, null)
       },
@@ -229,7 +229,7 @@ export class Front {
       socket.destroy()
     })
     this.#tls = tls
-    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    return createServer({ noDelay: true }, (socket) => {
       if (!this.#hasDescriptor(socket)) return
       if (this.#handshakes >= MAX_HANDSHAKES) return socket.destroy()
       this.#handshakes++

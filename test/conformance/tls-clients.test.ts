@@ -373,3 +373,20 @@ test('a connection that is cut in the handshake disturbs nobody', async (t) => {
   const client = await openTlsClient(t, secure.port, secure.options('a.test'))
   assert.equal((await client.ask(hostRequest('a.test'))).status, 200)
 })
+
+test('clients that leave in the middle of their handshake keep no place', async (t) => {
+  const secure = await startSecure(t)
+  const leave = async (): Promise<void> => {
+    const socket = connect({ port: secure.port, host: '127.0.0.1', ...secure.options('a.test') })
+    socket.on('error', () => {})
+    await once(socket, 'secureConnect')
+    // Its last message of the handshake has not been sent yet.
+    socket.destroy()
+  }
+  for (let batch = 0; batch < 21; batch++) await Promise.all(Array.from({ length: 50 }, leave))
+
+  const client = await openTlsClient(t, secure.port, secure.options('a.test'))
+  const answer = await client.ask(hostRequest('a.test'))
+
+  assert.equal(answer.status, 200)
+})
