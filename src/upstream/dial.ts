@@ -121,10 +121,16 @@ export class Dial {
   #take(attempt: Try): void {
     if (this.#isOver) return
     this.#end()
+    const { addresses } = this.#endpoint
+    // What began earlier and is not connected yet would cost the next connection the same time.
+    for (const earlier of this.#underWay) {
+      if (earlier === attempt) break
+      addresses.failed(earlier.address, clock.now)
+    }
     this.#underWay.delete(attempt)
     attempt.detach()
     for (const { socket } of this.#underWay) socket.destroy()
-    this.#endpoint.addresses.connected(attempt.address)
+    addresses.connected(attempt.address)
     this.#owner.dialed(attempt.socket, attempt.address)
   }
 

@@ -137,6 +137,7 @@ test('a socket is asked whether it is well, and what is wrong is said with its p
   const server = await startAt(t, path)
   const { signal } = new AbortController()
   const probe = createProbe('1', systemLookup)
+  const beside = await startNamed(t, 'beside')
   const targets = [{ path: '/well' }, { kind: 'tcp' }].map((health) => {
     const parsed = parseBackend('b', { servers: { s: `unix:${path}` }, health }, () => '')
     assert.ok(parsed.ok)
@@ -146,6 +147,11 @@ test('a socket is asked whether it is well, and what is wrong is said with its p
     return { server: declared, check, tls }
   })
   for (const target of targets) assert.equal((await probe(target, signal)).ok, true)
+  const [first] = targets
+  assert.ok(first)
+  const elsewhere = { ...first, check: { ...first.check, port: beside.port } }
+  assert.equal((await probe(elsewhere, signal)).ok, true)
+  assert.equal(beside.requests(), 1)
   assert.equal(server.seen[0]?.host, 'localhost')
 
   await server.close()

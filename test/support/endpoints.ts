@@ -15,6 +15,8 @@ export interface TestBoard {
   readonly scoreboard: Scoreboard
   /** One a thread. */
   readonly views: readonly ScoreboardView[]
+  /** Where the names of servers lead, in all threads. */
+  readonly names: NameTable
   /** The board's clock. */
   now: number
   /** Servers keep the slots that they were given first, by their names. */
@@ -35,6 +37,7 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
   )
   const deadlines = new Deadlines()
   t.after(() => deadlines.close())
+  const names = new NameTable()
   const slots = new Map<string, number>()
   let held = scoreboard.size
 
@@ -58,6 +61,7 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
   const board: TestBoard = {
     scoreboard,
     views,
+    names,
     now: 1_000,
     place: (backend) => ({
       object: backend,
@@ -69,7 +73,7 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
       deadlines,
       now: () => board.now,
       own: new OwnAddresses(),
-      names: new NameTable(),
+      names,
       raiseAlarm: () => {},
       onFault: (fault) => {
         throw fault

@@ -2,6 +2,7 @@
 import type { LookupFunction } from 'node:net'
 import { Agent, request } from 'undici'
 import { denyHost } from '../../model/denied-address.ts'
+import { withoutRoot } from '../../model/host.ts'
 import type { WebHook } from '../../model/snapshot.ts'
 
 export interface SendOptions {
@@ -24,7 +25,9 @@ export async function sendHook(hook: WebHook, options: SendOptions): Promise<num
   const denied = denyHost(hostname.replace(/^\[|\]$/g, ''))
   if (denied !== null) throw new Error(`cannot call ${host}: it ${denied}`)
   // An agent of its own: never through a proxy that the environment names, and nothing stays open.
-  const agent = new Agent({ connect: { lookup, timeout: timeoutMs } })
+  const isWhole = hostname.endsWith('.')
+  const servername = isWhole ? { servername: withoutRoot(hostname) } : {}
+  const agent = new Agent({ connect: { lookup, timeout: timeoutMs, ...servername } })
   const timeout = AbortSignal.timeout(timeoutMs)
   try {
     const { statusCode, body } = await request(hook.url, {

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import type { RedisOptions } from 'ioredis'
 import { denyHost } from '../../model/denied-address.ts'
+import { withoutRoot } from '../../model/host.ts'
 
 type Address = Required<Pick<RedisOptions, 'host' | 'port' | 'db'>> &
   Pick<RedisOptions, 'username' | 'password' | 'tls'>
@@ -45,6 +46,8 @@ export function optionsOfRedisUrl(text: string): Address {
     ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === '' ? {} : { password: decodeURIComponent(password) }),
     // RFC 6066 section 3: an address is not a name to ask for; it is verified all the same.
-    ...(protocol === 'rediss:' ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
+    ...(protocol === 'rediss:'
+      ? { tls: isIP(host) === 0 ? { servername: withoutRoot(host) } : {} }
+      : {}),
   }
 }
