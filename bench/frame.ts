@@ -2,13 +2,27 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseBenchWords, type BenchChoice, type BenchUsage } from './arguments.ts'
 import { reasonOf } from './bench.ts'
 import { endAll } from './processes.ts'
 
-export async function runInFolder(
+/** Runs what the command line chooses; its help, or what is wrong with it, is printed instead, and nothing is begun. */
+export async function runBench(
   name: string,
-  run: (folder: string) => Promise<void>,
+  usage: BenchUsage,
+  run: (folder: string, choice: BenchChoice) => Promise<void>,
 ): Promise<void> {
+  const words = parseBenchWords(usage, process.argv.slice(2))
+  if (words.kind === 'help') return console.log(words.text)
+  if (words.kind === 'mistake') {
+    console.error(`${name}: ${words.message}`)
+    process.exitCode = 2
+    return
+  }
+  await runInFolder(name, (folder) => run(folder, words.choice))
+}
+
+async function runInFolder(name: string, run: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), `sluice-${name}-`))
   // However it ends, what it started ends with it.
   process.on('exit', () => {
@@ -24,14 +38,6 @@ export async function runInFolder(
     console.error(`${name}: ${reasonOf(error)}`)
     process.exitCode = 1
   }
-}
-
-/** All, without a text. */
-export function chooseNames(text: string | undefined, names: readonly string[]): readonly string[] {
-  const chosen = text?.split(',') ?? names
-  const unknown = chosen.filter((name) => !names.includes(name))
-  if (unknown.length > 0) throw new Error(`no scenario ${unknown.join()}; ${names.join()} exist`)
-  return chosen
 }
 
 /** A look is no record: only a whole run replaces the one that is kept. */

@@ -1,16 +1,16 @@
 /**
- * Proves that each contender proxies, then measures them side by side: see README.md.
- *   node bench/main.ts [--quick] [--only scenario,...] [--contenders name,...]
+ * Proves that each contender proxies, then measures them side by side: see README.md, and `npm run bench -- --help`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import type { BenchChoice, BenchUsage } from './arguments.ts'
 import { reasonOf } from './bench.ts'
 import type { Bench } from './bench.ts'
+import { judge } from './bars.ts'
 import { draw } from './chart.ts'
 import type { Contender } from './contender.ts'
 import { CONTENDERS } from './contenders/index.ts'
-import { runInFolder } from './frame.ts'
+import { runBench } from './frame.ts'
 import { availableGenerator } from './load.ts'
 import { startOrigins } from './origins.ts'
 import { FULL, QUICK } from './plan.ts'
@@ -18,23 +18,31 @@ import { pinBench } from './processes.ts'
 import { report } from './report.ts'
 import { describeMachine, versionsOf } from './results.ts'
 import type { Results } from './results.ts'
-import { SCENARIOS } from './scenarios/index.ts'
+import { SCENARIOS, whyNothing, type Scenario } from './scenarios/index.ts'
 import { makeCertificate } from './site.ts'
 import { verify } from './verify.ts'
 
-await runInFolder('bench', main)
+const USAGE: BenchUsage = {
+  command: 'npm run bench',
+  about:
+    'Proves that each contender proxies, then measures them side by side, one after the other on one core.',
+  scenarios: Object.fromEntries(SCENARIOS.map(({ name, title }) => [name, title])),
+  contenders: Object.fromEntries(
+    CONTENDERS.map(({ name, title, optional }) => [
+      name,
+      optional ? `${title}, where it is named by a variable` : title,
+    ]),
+  ),
+}
 
-async function main(folder: string): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      contenders: { type: 'string' },
-    },
-  })
-  const scenarios = choose('scenario', SCENARIOS, values.only)
-  const chosen = choose('contender', CONTENDERS, values.contenders)
-  const plan = values.quick ? QUICK : FULL
+await runBench('bench', USAGE, main)
+
+async function main(folder: string, choice: BenchChoice): Promise<void> {
+  const scenarios = SCENARIOS.filter(({ name }) => choice.scenarios.includes(name))
+  const chosen = CONTENDERS.filter(({ name }) => choice.contenders.includes(name))
+  const plan = choice.quick ? QUICK : FULL
+  // What is known before anything is begun.
+  if (choice.isNamed) refuseNothing(scenarios, { plan, contenders: chosen, hasCertificate: true })
   if (process.platform !== 'linux') throw new Error('CPU time is read from /proc: Linux only')
 
   const origins = await startOrigins(join(folder, 'origins'))
@@ -44,6 +52,9 @@ async function main(folder: string): Promise<void> {
   const certificate = makeCertificate(folder)
   const { fit, leftOut } = await proveAll(folder, chosen, certificate)
   if (certificate === null) leftOut.push('TLS: no openssl to make a certificate')
+  if (fit.length === 0) throw new Error(`there is nobody to measure: ${leftOut.join('; ')}`)
+  const world = { plan, contenders: fit, hasCertificate: certificate !== null }
+  if (choice.isNamed) refuseNothing(scenarios, world)
 
   let results: Results = {
     date: new Date().toISOString(),
@@ -52,10 +63,9 @@ async function main(folder: string): Promise<void> {
     versions: versionsOf(fit),
     leftOut,
   }
+  let measured = 0
   for (const scenario of scenarios) {
-    if (scenario.oursOnly && !fit.some((contender) => contender.name === 'ours')) continue
-    if (scenario.needs === 'certificate' && certificate === null) continue
-    if (scenario.needs === 'autocannon' && plan.autocannonSeconds === 0) continue
+    if (whyNothing(scenario, world) !== null) continue
     const say = (line: string): void => console.error(`  ${scenario.name}: ${line}`)
     const bench: Bench = {
       folder,
@@ -68,7 +78,10 @@ async function main(folder: string): Promise<void> {
     }
     console.error(scenario.title)
     try {
-      results = { ...results, ...(await scenario.run(bench)) }
+      const found = await scenario.run(bench)
+      if (isEmpty(found)) throw new Error('none of those who take part can be measured by it')
+      results = { ...results, ...found }
+      measured++
     } catch (error) {
       // The others still tell something; the bars of this one stay "not measured".
       leftOut.push(`${scenario.name}: ${reasonOf(error)}`)
@@ -76,9 +89,28 @@ async function main(folder: string): Promise<void> {
     }
   }
   await origins.stop()
-  const whole =
-    !plan.quick && scenarios.length === SCENARIOS.length && chosen.length === CONTENDERS.length
-  finish(results, whole)
+  if (measured === 0) throw new Error(`nothing was measured: ${leftOut.join('; ')}`)
+  // What lacks a scenario or a contender is no successor of results that have it.
+  finish(results, choice.isWhole && leftOut.length === 0, choice.bars)
+}
+
+/** A scenario that is asked for by name and can measure nothing is a mistake. */
+function refuseNothing(
+  scenarios: readonly Scenario[],
+  world: Parameters<typeof whyNothing>[1],
+): void {
+  for (const scenario of scenarios) {
+    const why = whyNothing(scenario, world)
+    if (why !== null) throw new Error(`${scenario.name} measures nothing: ${why}`)
+  }
+}
+
+function isEmpty(found: Partial<Results>): boolean {
+  return Object.values(found).every((part: unknown) => {
+    if (Array.isArray(part)) return part.length === 0
+    const { entries } = part as { readonly entries?: readonly unknown[] }
+    return entries?.length === 0
+  })
 }
 
 async function proveAll(
@@ -101,25 +133,12 @@ async function proveAll(
 }
 
 /** Only a whole run may replace the results that the README shows. */
-function finish(results: Results, whole: boolean): void {
+function finish(results: Results, whole: boolean, withBars: boolean): void {
   const target = join(import.meta.dirname, 'results', whole ? '.' : 'tmp')
   mkdirSync(target, { recursive: true })
   writeFileSync(join(target, 'latest.json'), JSON.stringify(results, null, 1) + '\n')
   writeFileSync(join(target, 'latest.svg'), draw(results))
-  console.log(report(results))
+  console.log(report(results, withBars))
+  if (withBars && judge(results).some(({ met }) => met === false)) process.exitCode = 1
   console.log(`written: latest.json and latest.svg in bench/results${whole ? '' : '/tmp'}`)
-}
-
-function choose<T extends { readonly name: string }>(
-  what: string,
-  all: readonly T[],
-  names: string | undefined,
-): readonly T[] {
-  if (names === undefined) return all
-  return names.split(',').map((name) => {
-    const found = all.find((candidate) => candidate.name === name)
-    const known = all.map((candidate) => candidate.name).join(', ')
-    if (found === undefined) throw new Error(`there is no ${what} "${name}"; there are ${known}`)
-    return found
-  })
 }

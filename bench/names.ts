@@ -1,20 +1,20 @@
 /**
  * Twenty names of which five are dead, and a resolver that hangs, lies, changes its mind and dies: what requests to the other
  * fifteen see of it, beside windows in which the resolver is well.
- *   node bench/names.ts [--quick]
+ * `npm run bench:names -- --help`.
  */
 import { join } from 'node:path'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { startNamedLoad } from '../test/support/named-load.ts'
 import { DEAD, LIVE, TTL_S, openNamedWorld } from '../test/support/named-world.ts'
+import type { BenchChoice, BenchUsage } from './arguments.ts'
 import { type Check, ms } from './chaos/check.ts'
 import { verdicts } from './chaos/report.ts'
 import { statusOf } from './contender.ts'
 import { serve } from './contenders/ours.ts'
 import { percentile, spreadOf } from './figures.ts'
-import { keepResults, runInFolder } from './frame.ts'
+import { keepResults, runBench } from './frame.ts'
 import { start } from './processes.ts'
 import { describeMachine } from './results.ts'
 import { freePorts } from './site.ts'
@@ -33,11 +33,18 @@ interface Window {
   readonly maxMs: number
 }
 
-await runInFolder('names', main)
+const USAGE: BenchUsage = {
+  command: 'npm run bench:names',
+  about: 'What requests see of twenty names of which five are dead, and of a resolver that fails.',
+  scenarios: {
+    trouble: 'a resolver that hangs, lies, changes its mind and dies, beside quiet windows',
+  },
+}
 
-async function main(folder: string): Promise<void> {
-  const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
-  const rounds = values.quick ? 1 : 14
+await runBench('bench:names', USAGE, main)
+
+async function main(folder: string, { quick, bars, isWhole }: BenchChoice): Promise<void> {
+  const rounds = quick ? 1 : 14
   const machine = describeMachine('in this process', 'in this process')
   const ends: (() => unknown)[] = []
   const world = await openNamedWorld({ after: (end) => void ends.push(end) })
@@ -96,10 +103,10 @@ async function main(folder: string): Promise<void> {
   for (const end of ends) await end()
 
   const checks = judge(windows, world.followedMs, all)
-  console.log(verdicts(checks))
-  if (checks.some(({ isMet }) => isMet === false)) process.exitCode = 1
+  console.log(verdicts(checks, bars))
+  if (bars && checks.some(({ isMet }) => isMet === false)) process.exitCode = 1
   const { followedMs } = world
-  keepResults('names.json', { machine, windows, followedMs, checks }, !values.quick)
+  keepResults('names.json', { machine, windows, followedMs, checks }, isWhole)
 }
 
 function judge(

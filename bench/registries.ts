@@ -1,9 +1,9 @@
 /**
- * What live registries cost and stand, each bar of it with real servers.
- *   node bench/registries.ts [--quick] [--only latency,outage,ready,storm]
+ * What live registries cost and stand, with real servers: `npm run bench:registries -- --help`.
  */
-import { parseArgs } from 'node:util'
-import { chooseNames, keepResults, runInFolder } from './frame.ts'
+import type { BenchChoice, BenchUsage } from './arguments.ts'
+import { verdicts } from './chaos/report.ts'
+import { keepResults, runBench } from './frame.ts'
 import { measureLatency, type LatencyResult } from './registries/latency.ts'
 import { measureOutage, type OutageResult } from './registries/outage.ts'
 import { measureReady, type ReadyResult } from './registries/ready.ts'
@@ -44,16 +44,25 @@ const QUICK: Plan = {
   stormRate: 1_000,
   frontends: 2_000,
 }
-const NAMES = ['latency', 'outage', 'ready', 'storm'] as const
+const USAGE: BenchUsage = {
+  command: 'npm run bench:registries',
+  about:
+    'What live registries cost and stand: etcd, Redis and the embedded store, as real servers.',
+  scenarios: {
+    latency: 'from a put to its being in force in every thread',
+    outage: 'a registry that is killed, comes back, is wiped; a start without it',
+    ready: 'from the start to ready, with many frontends',
+    storm: 'a thousand changes a second beside traffic',
+  },
+}
 
-await runInFolder('bench', main)
+await runBench('bench:registries', USAGE, main)
 
-async function main(folder: string): Promise<void> {
-  const { values } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
-  })
-  const only = chooseNames(values.only, NAMES)
-  const plan = values.quick ? QUICK : FULL
+async function main(
+  folder: string,
+  { quick, bars, scenarios: only, isWhole }: BenchChoice,
+): Promise<void> {
+  const plan = quick ? QUICK : FULL
   const say = (line: string): void => console.error(`  ${line}`)
   const lab: Lab = { plan, folder, say }
   const results: Results = {
@@ -73,12 +82,18 @@ async function main(folder: string): Promise<void> {
   }
   if (only.includes('storm')) results.storm = await measureStorm(lab)
 
-  keepResults('registries.json', results, !values.quick && only.length === NAMES.length)
   const { cpu, cores, kernel, node, loadBefore } = results.machine
   console.log(`${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, load before ${loadBefore}\n`)
-  for (const { what, bar, found, isMet } of rowsOf(results)) {
-    console.log(`${isMet ? 'met   ' : 'MISSED'} ${what} [${bar}]: ${found}`)
-  }
+  const rows = rowsOf(results)
+  if (rows.length === 0) throw new Error('nothing was measured')
+  keepResults('registries.json', results, isWhole)
+  console.log(
+    verdicts(
+      rows.map(({ what, ...row }) => ({ of: what, ...row })),
+      bars,
+    ),
+  )
+  if (bars && rows.some(({ isMet }) => !isMet)) process.exitCode = 1
 
   async function each<K extends string, R>(
     kinds: readonly K[],

@@ -6,7 +6,8 @@ import type { TimedResult } from './scenarios/timed.ts'
 
 type Row = readonly string[]
 
-export function report(results: Results): string {
+/** Contenders and their ratios first, then the figures of each scenario; `withBars`: ours judged, at the end. */
+export function report(results: Results, withBars: boolean): string {
   const { machine } = results
   const parts = [
     `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, ` +
@@ -19,6 +20,7 @@ export function report(results: Results): string {
     machine.loadBefore > 0.5
       ? `The machine was busy before the bench began (load ${machine.loadBefore.toFixed(2)}).`
       : '',
+    summary(results),
     timed('Browser-like request, 1 KiB answer', results.small),
     timed('100 KiB answer', results.large),
     timed('TLS, 1 KiB answer', results.tls),
@@ -27,9 +29,40 @@ export function report(results: Results): string {
     memory(results),
     ready(results),
     changes(results),
-    bars(results),
+    withBars ? bars(results) : '',
   ]
   return parts.filter((part) => part !== '').join('\n') + '\n'
+}
+
+const COLUMNS = [
+  ['1 KiB', 'small'],
+  ['100 KiB', 'large'],
+  ['TLS, 1 KiB', 'tls'],
+] as const
+
+/** All who were timed, one a line: CPU time, and how many times as much as Sluice. */
+function summary(results: Results): string {
+  const measured = COLUMNS.flatMap(([title, key]) => {
+    const result = results[key]
+    return result === undefined ? [] : [{ title, result }]
+  })
+  const titles = new Map(
+    measured.flatMap(({ result }) => result.entries.map((one) => [one.contender, one.title])),
+  )
+  if (titles.size < 2) return ''
+  const rows = Array.from(titles, ([contender, title]): Row => [
+    title,
+    ...measured.flatMap(({ result }) => {
+      const cost = costOf(result, contender)
+      if (cost === undefined) return ['-', '-']
+      return [cost.toFixed(1), times(cost, costOf(result, 'ours'))]
+    }),
+  ])
+  const head = ['', ...measured.flatMap(({ title }) => [title, 'x Sluice'])]
+  return [
+    section('CPU us/request, and how many times as much as Sluice'),
+    table([head, ...rows]),
+  ].join('\n')
 }
 
 function timed(title: string, result: TimedResult | undefined): string {

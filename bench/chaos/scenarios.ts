@@ -39,6 +39,27 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   cost: scenario(runCost, judgeCost),
 }
 
+/** What each of them does. */
+export const TITLES: Readonly<Record<keyof typeof SCENARIOS, string>> = {
+  kill: 'one of four servers is killed',
+  restart: 'one of four is killed and started again',
+  hang: 'one of four takes connections and answers nothing',
+  fail: 'one of four answers 500',
+  reset: 'one of four resets connections',
+  truncate: 'one of four cuts its answers',
+  garbage: 'one of four answers garbage',
+  refuse: 'one of four refuses connections',
+  'close-on-accept': 'one of four closes what it accepts',
+  'slow-ewma': 'one of four is slow, with peak-ewma',
+  'slow-least': 'one of four is slow, with least-connections',
+  'storm-errors': 'all servers answer errors: how many attempts are made',
+  'storm-reset': 'all servers reset: how many attempts are made',
+  breaker: 'a breaker trips and recovers',
+  rate: 'a rate limit is exact over all threads',
+  keys: 'a flood of keys stays in its memory',
+  cost: 'CPU time of what guards servers',
+}
+
 function ofFault(fault: FaultName): Scenario {
   return scenario((lab) => runFault(lab, fault), judgeFault)
 }

@@ -1,5 +1,7 @@
 /** The scenarios by name, in the order they run in. Each adds its part to the results. */
 import type { Bench } from '../bench.ts'
+import type { Contender } from '../contender.ts'
+import type { Plan } from '../plan.ts'
 import type { Results } from '../results.ts'
 import { measureChanges, measureGrowth } from './change.ts'
 import { measureMemory } from './memory.ts'
@@ -14,6 +16,28 @@ export interface Scenario {
   readonly oursOnly?: true
   readonly needs?: 'certificate' | 'autocannon'
   readonly run: (bench: Bench) => Promise<Partial<Results>>
+}
+
+export interface ScenarioWorld {
+  readonly plan: Plan
+  readonly contenders: readonly Contender[]
+  readonly hasCertificate: boolean
+}
+
+/** Why the scenario could measure nothing; null: it can. */
+export function whyNothing(
+  { oursOnly, needs }: Scenario,
+  { plan, contenders, hasCertificate }: ScenarioWorld,
+): string | null {
+  if (oursOnly && !contenders.some(({ name }) => name === 'ours')) {
+    return 'it is about Sluice alone, which does not take part'
+  }
+  if (needs === 'certificate' && !hasCertificate) return 'there is no openssl to make a certificate'
+  if (needs === 'certificate' && !contenders.some(({ tls }) => tls)) {
+    return 'none of those who take part speaks TLS'
+  }
+  if (needs === 'autocannon' && plan.autocannonSeconds === 0) return 'it is left out of --quick'
+  return null
 }
 
 export const SCENARIOS: readonly Scenario[] = [

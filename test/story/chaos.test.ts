@@ -74,7 +74,7 @@ function lab(t: TestContext, plan: Plan = SHORT): Lab {
 }
 
 function tell(t: TestContext, checks: readonly Check[]): void {
-  for (const line of verdicts(checks).split('\n')) t.diagnostic(line)
+  for (const line of verdicts(checks, true).split('\n')) t.diagnostic(line)
 }
 
 function failedIdempotent({ before, during, after }: FaultResult): number {
