@@ -161,9 +161,14 @@ export class Attempt implements AnswerSink, Expiring {
       this.isStale = error.reason === 'SERVER_CLOSED' && this.connection?.reused === true
       const wasAnswered = this.#status !== 0
       if (isFaultOfForm(error.reason))
-        this.endpoint.malformed(!(error instanceof NotHttp), this.#elapsedMs(), wasAnswered)
+        this.endpoint.malformed(
+          !(error instanceof NotHttp),
+          this.#elapsedMs(),
+          wasAnswered,
+          error.reason,
+        )
       else if (error.kind.blame === 'server' && !this.isStale)
-        this.endpoint.failed(error.kind.status, this.#elapsedMs(), wasAnswered)
+        this.endpoint.failed(error.reason, this.#elapsedMs(), wasAnswered)
       this.#owner.attemptFailed(this, error)
     } catch (fault) {
       this.fault(fault)
@@ -223,7 +228,7 @@ export class Attempt implements AnswerSink, Expiring {
   abandonLate(limitMs: number): void {
     const elapsedMs = this.#elapsedMs()
     if (this.#status === 0 && this.#exchange.bodyEnded && elapsedMs >= limitMs / 2)
-      this.endpoint.failed(504, elapsedMs, false)
+      this.endpoint.failed('REQUEST_TIMEOUT', elapsedMs, false)
     this.abandon()
   }
 

@@ -1,7 +1,7 @@
 /** The metrics by name: what each is, in which unit, and how it reads at a scrape. */
 import type { NameCounts } from '../dns/resolver.ts'
 import { REASON_NAMES } from '../http/errors.ts'
-import { ADMIT_NONE, COUNT } from '../scoreboard/layout.ts'
+import { COUNT } from '../scoreboard/layout.ts'
 import { certificateSamples, type CertificateReport } from './certificate-report.ts'
 import { GUARD_FAMILIES } from './guard-families.ts'
 import type { GuardScrape } from './guard-series.ts'
@@ -141,22 +141,6 @@ export const FAMILIES: readonly Family[] = [
     'counter',
     'Attempts at a server after which the request was sent again, from the scoreboard',
     (row) => row.counts[COUNT.retries],
-  ),
-  family(
-    'sluice_server_up',
-    'gauge',
-    '1 when a server is given requests, 0 while it rests after connect failures or is passed over (see sluice_server_state), from the scoreboard',
-    (of) =>
-      of.servers.rows.flatMap(({ labels, restUntil, admit }) =>
-        restUntil === null
-          ? []
-          : [
-              {
-                value: restUntil * 100 > of.now || admit === ADMIT_NONE ? 0 : 1,
-                sharedLabels: labels,
-              },
-            ],
-      ),
   ),
   ...GUARD_FAMILIES,
   family(

@@ -16,6 +16,16 @@ import { OTHER, type Labels } from './series.ts'
 
 export const GUARD_FAMILIES: readonly Family[] = [
   ofGuards(
+    'sluice_server_up',
+    'gauge',
+    '1 while the state of a server is up, else 0 (see sluice_server_state)',
+    ({ servers }) =>
+      servers.map(({ labels, report }) => ({
+        value: report.state === 'up' ? 1 : 0,
+        sharedLabels: labels,
+      })),
+  ),
+  ofGuards(
     'sluice_server_state',
     'gauge',
     `1 for the state that a server is in: ${SERVER_STATES.join(', ')}`,
@@ -95,7 +105,7 @@ export const GUARD_FAMILIES: readonly Family[] = [
 ]
 
 // States that never came are left out, but for those that are alarmed on: a rate cannot see a series' first step.
-const ALARMING = new Set<ServerState>(['down', 'ejected'])
+const ALARMING = new Set<ServerState>(['failing', 'down', 'ejected'])
 
 const otherBreakers: Labels = { frontend: OTHER, backend: OTHER, server: OTHER, condition: OTHER }
 

@@ -2,9 +2,12 @@
 
 import type { NameReport } from '../dns/resolver.ts'
 
-export const SERVER_STATES = ['unknown', 'up', 'down', 'draining', 'ejected'] as const
+export const SERVER_STATES = ['unknown', 'up', 'failing', 'down', 'draining', 'ejected'] as const
 
-/** `unknown`: there are probes, and none has told yet. Without probes a server is up until requests tell otherwise. */
+/**
+ * `unknown`: there are probes, and none has told yet. Without probes a server is up until requests tell otherwise. `failing`:
+ * connections to it fail (it is passed over for a while after each), or none of its last attempts went well.
+ */
 export type ServerState = (typeof SERVER_STATES)[number]
 
 export const EJECTION_REASONS = ['failures', 'errors', 'success-rate'] as const
@@ -21,7 +24,7 @@ export interface ServerReport {
   readonly since: number
   /** Why it is in this state, where there is more to say than its name. */
   readonly reason: string | null
-  /** The share of its turns that it takes, 0 to 1: health, ejection, breaker and slow start together. */
+  /** The share of its turns that it takes, 0 to 1: health, ejection, breaker, slow start and back-off together. */
   readonly admit: number
   readonly inFlight: number
   readonly ejections: number
@@ -46,7 +49,7 @@ export interface ServerTally {
 }
 
 export const noTally: ServerTally = {
-  changes: { unknown: 0, up: 0, down: 0, draining: 0, ejected: 0 },
+  changes: { unknown: 0, up: 0, failing: 0, down: 0, draining: 0, ejected: 0 },
   probes: { success: 0, failure: 0 },
   ejections: { failures: 0, errors: 0, 'success-rate': 0 },
 }

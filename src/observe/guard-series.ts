@@ -111,7 +111,14 @@ function toTally(counts: readonly number[]): ServerTally {
   let at = 0
   const next = (): number => counts[at++] ?? 0
   return {
-    changes: { unknown: next(), up: next(), down: next(), draining: next(), ejected: next() },
+    changes: {
+      unknown: next(),
+      up: next(),
+      failing: next(),
+      down: next(),
+      draining: next(),
+      ejected: next(),
+    },
     probes: { success: next(), failure: next() },
     ejections: { failures: next(), errors: next(), 'success-rate': next() },
   }

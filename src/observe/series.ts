@@ -27,10 +27,6 @@ export interface Row {
   readonly counts: Float64Array
   readonly inFlight: number
   readonly connections: number
-  /** SHARED.restUntil, in tenths of a second. */
-  readonly restUntil: number | null
-  /** SHARED.admit. */
-  readonly admit: number | null
 }
 
 export interface Series {
@@ -80,9 +76,7 @@ export function createSeriesReader(
       const known = shown.has(slot) || members.has(slot)
       if (!known && !idle && inFlight === 0 && !hasTraffic(counts)) continue
       if (isShown(slot, labels)) {
-        const restUntil = scoreboard.shared(slot, SHARED.restUntil)
-        const admit = scoreboard.shared(slot, SHARED.admit)
-        rows.push({ labels, slot, counts: counts.slice(), inFlight, connections, restUntil, admit })
+        rows.push({ labels, slot, counts: counts.slice(), inFlight, connections })
         shown.set(slot, scrape)
       } else {
         addGain(slot, counts)
@@ -93,8 +87,7 @@ export function createSeriesReader(
     for (const [slot, seen] of shown) if (seen !== scrape) shown.delete(slot)
     for (const [slot, member] of members) if (member.scrape !== scrape) members.delete(slot)
     if (members.size > 0 || hasTraffic(gained)) {
-      const none = { slot: null, restUntil: null, admit: null }
-      rows.push({ labels: otherLabels, counts: gained.slice(), ...other, ...none })
+      rows.push({ labels: otherLabels, counts: gained.slice(), ...other, slot: null })
     }
     return { rows, summed: members.size }
   }

@@ -14,6 +14,8 @@ export interface Standing {
   /** `waiting`: its first success is outstanding, and it gets no requests before. */
   readonly probe: 'unknown' | 'up' | 'down' | 'waiting'
   readonly ejected: boolean
+  /** Its last attempts failed. It is used all the same. */
+  readonly failing: boolean
   readonly drain: boolean
   readonly backup: boolean
   /** As in SHARED.admit. */
@@ -22,7 +24,7 @@ export interface Standing {
   readonly ramp: number
 }
 
-export type ServerState = 'unknown' | 'up' | 'down' | 'draining' | 'ejected'
+export type ServerState = 'unknown' | 'up' | 'failing' | 'down' | 'draining' | 'ejected'
 
 export interface PoolAdmission {
   /** In the order of the servers. `admit` as in SHARED.admit; in a panic not what `state` makes expect. */
@@ -58,11 +60,13 @@ function isUsable({ probe, ejected }: Standing): boolean {
   return (probe === 'up' || probe === 'unknown') && !ejected
 }
 
-function stateOf({ probe, ejected, drain }: Standing): ServerState {
+/** The one place where what is known of a server becomes the word that API, metrics and log have for it. */
+function stateOf({ probe, ejected, failing, drain }: Standing): ServerState {
   if (drain) return 'draining'
   if (probe === 'down') return 'down'
   if (probe === 'waiting') return 'unknown'
-  return ejected ? 'ejected' : probe
+  if (ejected) return 'ejected'
+  return failing ? 'failing' : probe
 }
 
 /** Backups count apart. They are there for the case that primaries cannot be used: while one can, nobody panics. */

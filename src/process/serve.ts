@@ -30,7 +30,7 @@ import { createLog } from '../observe/log.ts'
 import { createShortages } from '../observe/shortages.ts'
 import { openSink } from '../observe/sink.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
-import { systemMs } from '../scoreboard/board-clock.ts'
+import { openBoardClock, systemMs } from '../scoreboard/board-clock.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createLiveSettings } from './live-settings.ts'
 import { openAdmin } from './open-admin.ts'
@@ -132,6 +132,7 @@ async function run(
     publisher,
     log,
     now: () => performance.now(),
+    boardNow: openBoardClock(scoreboard.beganAt),
     date: Date.now,
     random: Math.random,
     stallOfThreads: () => threads.stallMs(),

@@ -41,6 +41,8 @@ export const SHARED = {
   retrySeen: 14,
   /** Gateway failures in a row. */
   failed: 15,
+  /** Of a server: the number of the reason of its last failure (http/errors.ts), and one. */
+  lastFailure: 11,
   /** Of a backend: next turn of its backup servers. */
   backupTicket: 3,
   /** Of a backend: turns of further attempts, so that they take none of the first ones'. */

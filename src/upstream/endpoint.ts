@@ -5,12 +5,13 @@
  */
 import type { NameTable } from '../dns/names.ts'
 import type { Deadlines } from '../http/deadlines.ts'
-import { ERRORS, type Reason } from '../http/errors.ts'
+import { ERRORS, type Reason, reasonNumber } from '../http/errors.ts'
 import { bracketHost, withoutRoot } from '../model/host.ts'
 import { isSocketPath } from '../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../model/snapshot.ts'
 import { countMeasures, type Measure } from '../policy/condition.ts'
 import { recordLatency } from '../policy/ewma.ts'
+import { restLeftMs, restUntil } from '../policy/rest.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { Addresses } from './addresses.ts'
@@ -18,9 +19,6 @@ import type { OwnAddresses } from './own-addresses.ts'
 import { ServerConnection } from './server-connection.ts'
 import { compileTarget, type Target } from './target.ts'
 
-/** Rest after a failed connect: 1 s, doubling with each further failure. */
-const FIRST_REST_TENTHS = 10
-const LONGEST_REST_TENTHS = 300
 /** An answer that is refused for its form is not held against a server that has brought a whole one within this time. */
 const WELL_MS = 30_000
 
@@ -183,19 +181,12 @@ export class Endpoint {
     count(this.slot, COUNT.connections, -1)
   }
 
-  #tenths(): number {
-    return Math.floor(this.#now() / 100)
-  }
-
   // Rest: a server that cannot be connected to is passed over for a while, by every thread.
 
   get resting(): boolean {
     // Most do not rest, and need no time.
     const until = sharedLoad(this.slot, SHARED.restUntil)
-    if (until === 0) return false
-    // Modulo 2^32, which is 13 years of tenths.
-    const left = (until - this.#tenths()) | 0
-    return left > 0 && left <= LONGEST_REST_TENTHS
+    return until !== 0 && restLeftMs(until, this.#now()) > 0
   }
 
   connected(): void {
@@ -207,10 +198,17 @@ export class Endpoint {
   connectFailed(reason: Reason): void {
     if (ERRORS[reason].blame !== 'server') return
     count(this.slot, COUNT.connectFailures, 1)
+    this.#note(reason)
     if (this.resting) return
     const failures = sharedAdd(this.slot, SHARED.failures, 1)
-    const rest = Math.min(LONGEST_REST_TENTHS, FIRST_REST_TENTHS * 2 ** Math.min(failures, 8))
-    Atomics.store(this.slot.shared, this.slot.at + SHARED.restUntil, this.#tenths() + rest)
+    const { shared, at } = this.slot
+    Atomics.store(shared, at + SHARED.restUntil, restUntil(failures, this.#now()))
+  }
+
+  /** Why it failed last, for people. */
+  #note(reason: Reason): void {
+    const { shared, at } = this.slot
+    Atomics.store(shared, at + SHARED.lastFailure, reasonNumber(reason) + 1)
   }
 
   // What its attempts tell of it.
@@ -239,10 +237,11 @@ export class Endpoint {
   }
 
   /**
-   * An attempt came to nothing; `status` is what that means to a client, 502 or 504. `wasAnswered`: it was cut after its head,
-   * and is a failure instead of an answer.
+   * An attempt came to nothing. `wasAnswered`: it was cut after its head, and is a failure instead of an answer.
    */
-  failed(status: number, tookMs: number, wasAnswered: boolean): void {
+  failed(reason: Reason, tookMs: number, wasAnswered: boolean): void {
+    const { status } = ERRORS[reason]
+    this.#note(reason)
     if (wasAnswered) count(this.slot, COUNT.answered, -1)
     count(this.slot, COUNT.failed, 1)
     this.#lengthen(SHARED.failed, SHARED.worstFailures)
@@ -259,12 +258,17 @@ export class Endpoint {
    * server: who asks for one odd path again and again must not have it ejected. One that brings HTTP is taken to be well at
    * first.
    */
-  malformed(isHttp: boolean, tookMs: number, wasAnswered: boolean): void {
+  malformed(
+    isHttp: boolean,
+    tookMs: number,
+    wasAnswered: boolean,
+    reason: Reason = 'BAD_ANSWER',
+  ): void {
     const now = this.#now()
     if (this.#wasWell || (isHttp && this.#wellAt === null)) this.#wellAt = now
     this.#wasWell = false
     if (this.#wellAt === null || now - this.#wellAt >= WELL_MS)
-      this.failed(502, tookMs, wasAnswered)
+      this.failed(reason, tookMs, wasAnswered)
     else if (!wasAnswered) count(this.slot, COUNT.answered, 1)
   }
 

@@ -291,7 +291,8 @@ export class World {
       pool.done(endpoint)
       const tookMs = this.now - startedAt
       const isFailure = status === 502 || status === 504
-      if (isFailure) endpoint.failed(status, tookMs, false)
+      if (isFailure)
+        endpoint.failed(status === 504 ? 'TRY_TIMEOUT' : 'CONNECT_REFUSED', tookMs, false)
       else {
         endpoint.answered(status, tookMs)
         endpoint.completed(status)

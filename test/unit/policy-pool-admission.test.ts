@@ -6,6 +6,7 @@ import { ADMIT_NONE } from '../../src/scoreboard/layout.ts'
 const good: Standing = {
   probe: 'up',
   ejected: false,
+  failing: false,
   drain: false,
   backup: false,
   breaker: 0,

@@ -15,6 +15,7 @@ import {
   type BreakerReport,
   type GuardView,
   type ServerReport,
+  type ServerState,
 } from '../../observe/guard-report.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
 import type { OnFault } from '../fault.ts'
@@ -40,6 +41,8 @@ export interface GuardsOptions {
   readonly log: ControlLog
   /** ms, monotonic. */
   readonly now: () => number
+  /** ms of the board's clock; `now` without it. */
+  readonly boardNow?: () => number
   /** ms since the epoch, for people. */
   readonly date: () => number
   /** From 0 up to 1. */
@@ -66,6 +69,7 @@ export interface Guards extends GuardView {
   breakers(): Iterable<BreakerReport>
 }
 
+const BAD: ReadonlySet<ServerState> = new Set(['failing', 'down', 'ejected'])
 /** Of the main thread, for the pools of one tick. */
 const MOST_MS = 10
 /** Each is looked at as often as this, however many there are: an ejector that waits for a second begins anew. */
@@ -123,6 +127,7 @@ export function createGuards(options: GuardsOptions): Guards {
     prober,
     parted,
     isHeldUp: (at) => stalls.isHeldUp(at),
+    boardNow: options.boardNow ?? now,
     onServer: tellServer,
     onEjected: (reason) => totals.ejection(reason),
     onPanic: tellPanic,
@@ -227,7 +232,7 @@ export function createGuards(options: GuardsOptions): Guards {
     const { backend, url, state, reason, name } = server
     if (state === null) return
     totals.change(state)
-    const tell = state === 'down' || state === 'ejected' ? journal.warn : journal.info
+    const tell = BAD.has(state) ? journal.warn : journal.info
     const why = reason === null ? '' : `: ${reason}`
     tell({ backend, server: url, state }, `${name} is ${state}${why}`)
   }

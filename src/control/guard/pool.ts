@@ -18,6 +18,8 @@ export interface PoolContext extends BreakerContext {
   readonly parted: Pick<Parted, 'add' | 'take'>
   /** Our own process was held up lately: what was counted meanwhile tells nothing. */
   readonly isHeldUp: (now: number) => boolean
+  /** ms of the board's clock. */
+  readonly boardNow: () => number
   /** It has come to another state. */
   readonly onServer: (server: GuardedServer) => void
   readonly onEjected: (reason: EjectionReason) => void
@@ -101,10 +103,15 @@ export class GuardedPool {
         if (breaker?.tick(now) === true) this.#isStale = true
       }
     }
+    const isOpen = this.#lookAtAttempts(now)
     if (now < this.#watchedUntil || this.#ejector.ejected > 0) this.#judge(now)
     if (this.#isStale || this.#isRamping) this.#admit(now)
     return (
-      this.#hasBreakers || this.#isRamping || this.#ejector.ejected > 0 || now < this.#watchedUntil
+      isOpen ||
+      this.#hasBreakers ||
+      this.#isRamping ||
+      this.#ejector.ejected > 0 ||
+      now < this.#watchedUntil
     )
   }
 
@@ -120,6 +127,17 @@ export class GuardedPool {
     this.#admit(now)
   }
 
+  /** Whether some fail; true when that may change without an alarm. */
+  #lookAtAttempts(now: number): boolean {
+    if (this.#context.isHeldUp(now)) return true
+    let isOpen = false
+    for (const { failing } of this.servers) {
+      if (failing.look(now)) this.#isStale = true
+      if (failing.isOpen) isOpen = true
+    }
+    return isOpen
+  }
+
   #part(server: GuardedServer): void {
     this.#context.parted.add(server, this.#ejector.leave(server.url))
   }
@@ -131,16 +149,19 @@ export class GuardedPool {
       this.#ejector.discard(evidence)
       for (const server of this.servers) server.forgetRows()
     } else {
-      for (const change of this.#ejector.tick(now, evidence)) this.#apply(change)
+      for (const change of this.#ejector.tick(now, evidence)) this.#apply(change, now)
     }
   }
 
-  #apply(change: EjectorChange): void {
+  #apply(change: EjectorChange, now: number): void {
     const server = this.servers.find(({ url }) => url === change.url)
     if (server === undefined) return
     this.#isStale = true
     if (change.kind === 'returned') {
       server.ejection = null
+      // What led to it is judged no more.
+      server.failing.takeBack()
+      server.failing.look(now)
       return
     }
     server.ejection = `${change.detail}; for ${formatSeconds(change.forMs)}`
@@ -204,10 +225,10 @@ export class GuardedPool {
 
   /** A new one, or one that is back. */
   #receive(declared: Server, number: number): GuardedServer {
-    const { parted, scoreboard, date } = this.#context
+    const { parted, scoreboard, date, boardNow } = this.#context
     const returned = parted.take(serverKey(this.id, declared.url), number)
     if (returned === null) {
-      return new GuardedServer(this.id, declared, scoreboard.slot(number), date())
+      return new GuardedServer(this.id, declared, scoreboard.slot(number), date(), boardNow)
     }
     returned.server.comeBack(returned.isLapse, date())
     this.#returned.push(returned)

@@ -14,6 +14,7 @@ import { rampAt } from '../../policy/slow-start.ts'
 import { COUNT, SHARED } from '../../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../../scoreboard/scoreboard.ts'
 import type { GuardedBreaker } from './breakers.ts'
+import { Failing } from './failing.ts'
 import { toShare } from './cells.ts'
 
 export class GuardedServer {
@@ -22,6 +23,8 @@ export class GuardedServer {
   readonly slot: Slot
   declared: Server
   breaker: GuardedBreaker | null = null
+  /** What its attempts tell. */
+  readonly failing: Failing
   /** Of the probes; without any it is up. */
   verdict: Standing['probe'] = 'up'
   /** It was away for a lapse: what its probes had made of it, until they come to a verdict anew. */
@@ -42,10 +45,17 @@ export class GuardedServer {
   #changes = noTally.changes
   #ejections = noTally.ejections
 
-  constructor(backend: string, declared: Server, slot: Slot, since: number) {
+  constructor(
+    backend: string,
+    declared: Server,
+    slot: Slot,
+    since: number,
+    boardNow: () => number,
+  ) {
     this.backend = backend
     this.url = declared.url
     this.slot = slot
+    this.failing = new Failing(slot, boardNow)
     this.declared = declared
     this.since = since
   }
@@ -75,6 +85,7 @@ export class GuardedServer {
     return {
       probe: this.verdict,
       ejected: this.ejection !== null,
+      failing: this.failing.isFailing,
       drain: this.declared.drain,
       backup: this.declared.backup,
       breaker: this.breaker?.admits ?? 0,
@@ -95,6 +106,7 @@ export class GuardedServer {
     this.verdict = 'up'
     this.verdictBefore = null
     this.lastProbe = null
+    this.failing.takeBack()
     this.rampSince = null
     this.wasUsable = false
     this.state = null
@@ -139,8 +151,10 @@ export class GuardedServer {
 
   probed(result: ProbeReport): void {
     this.lastProbe = result
-    if (result.ok) this.#successes++
-    else this.#failures++
+    if (result.ok) {
+      this.#successes++
+      this.failing.takeBack()
+    } else this.#failures++
   }
 
   get tally(): ServerTally {
@@ -153,14 +167,17 @@ export class GuardedServer {
 
   get reason(): string | null {
     switch (this.state) {
+      case 'failing':
+        return this.failing.reason
       case 'down':
         return this.lastProbe?.reason ?? null
       case 'ejected':
         return this.ejection
       case 'draining':
         return 'it is declared so'
-      case 'unknown':
       case 'up':
+        return this.breaker?.state === 'tripped' ? 'its breaker is tripped' : null
+      case 'unknown':
       case null:
         return null
     }
@@ -176,7 +193,7 @@ export class GuardedServer {
       state: state ?? 'unknown',
       since,
       reason,
-      admit: toShare(sharedLoad(this.slot, SHARED.admit)),
+      admit: this.failing.restMs > 0 ? 0 : toShare(sharedLoad(this.slot, SHARED.admit)),
       inFlight: this.inFlight,
       ejections: failures + errors + rate,
       lastProbe,

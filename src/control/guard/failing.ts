@@ -1,0 +1,79 @@
+/**
+ * Whether a server fails, as its attempts tell in its slot, whatever probes and ejection are declared:
+ *
+ *   connections to it fail                   failing at once, until one is made
+ *   no attempt of the last second went well  failing, until one does
+ *
+ * A probe that goes well takes back what was there before it.
+ */
+import { REASON_NAMES } from '../../http/errors.ts'
+import { restLeftMs } from '../../policy/rest.ts'
+import { SHARED } from '../../scoreboard/layout.ts'
+import { sharedLoad, type Slot } from '../../scoreboard/scoreboard.ts'
+
+/** A single failure among many answers is over before. */
+const ROW_MS = 1_000
+
+export class Failing {
+  /** As of the last look. */
+  isFailing = false
+  readonly #slot: Slot
+  /** Rows that a probe has taken back. */
+  #knownConnects = 0
+  #knownRow = 0
+  #rowSince: number | null = null
+
+  readonly #boardNow: () => number
+
+  /** `boardNow`: ms of the board's clock. */
+  constructor(slot: Slot, boardNow: () => number) {
+    this.#slot = slot
+    this.#boardNow = boardNow
+  }
+
+  /** Something may change without a further alarm. */
+  get isOpen(): boolean {
+    return this.isFailing || this.#rowSince !== null
+  }
+
+  get #connects(): number {
+    return sharedLoad(this.#slot, SHARED.failures)
+  }
+
+  get #row(): number {
+    return sharedLoad(this.#slot, SHARED.failed)
+  }
+
+  /** True when it is otherwise than at the last look. `now` in ms, monotonic. */
+  look(now: number): boolean {
+    this.#knownConnects = Math.min(this.#knownConnects, this.#connects)
+    this.#knownRow = Math.min(this.#knownRow, this.#row)
+    const hasRow = this.#row > this.#knownRow
+    this.#rowSince = hasRow ? (this.#rowSince ?? now) : null
+    const before = this.isFailing
+    this.isFailing =
+      this.#connects > this.#knownConnects ||
+      (this.#rowSince !== null && (before || now - this.#rowSince >= ROW_MS))
+    return this.isFailing !== before
+  }
+
+  /** A probe went well, or it may be another program by now. */
+  takeBack(): void {
+    this.#knownConnects = this.#connects
+    this.#knownRow = this.#row
+  }
+
+  /** How long it is passed over yet. */
+  get restMs(): number {
+    return restLeftMs(sharedLoad(this.#slot, SHARED.restUntil), this.#boardNow())
+  }
+
+  /** For people. */
+  get reason(): string {
+    const last = REASON_NAMES[sharedLoad(this.#slot, SHARED.lastFailure) - 1] ?? 'no reason'
+    if (this.#connects === 0) return `the last ${this.#row} attempts in a row failed: ${last}`
+    const { restMs } = this
+    const rest = restMs === 0 ? 'the next request tries it' : `passed over for ${restMs / 1000} s`
+    return `connections to it fail: ${last}; ${rest}`
+  }
+}
