@@ -34,7 +34,7 @@ export async function runHealthcheck(
   patienceMs: number = PATIENCE_MS,
 ): Promise<0 | 1> {
   // A client of its own: never through a proxy that the environment names, and closed when this ends.
-  const client = new Client(`http://${bracketHost(reachable(address.host))}:${address.port}`)
+  const client = new Client(adminOrigin(address))
   try {
     const signal = AbortSignal.timeout(patienceMs)
     const { statusCode, body } = await client.request({ path: '/readyz', method: 'GET', signal })
@@ -51,6 +51,10 @@ export async function runHealthcheck(
 }
 
 /** Who listens on every interface is asked on the loopback one. */
+export function adminOrigin({ host, port }: Address): string {
+  return `http://${bracketHost(reachable(host))}:${port}`
+}
+
 function reachable(host: string): string {
   if (!isEverywhere(host)) return host
   return plainHost(host) === '::' ? '::1' : '127.0.0.1'

@@ -43,6 +43,10 @@ export const HEALTHCHECK_FLAGS: Readonly<Record<'config' | 'admin-address' | 'wa
 const WHERE = {
   source: { value: 'NAME', text: 'the registry, where the file names several' },
   config: { value: 'FILE', text: 'the file that says where the registry is (SLUICE_CONFIG)' },
+  data: {
+    value: 'FOLDER',
+    text: 'where the embedded store is; by default the running program is asked',
+  },
 }
 const EXPECT: FlagHelp = {
   value: 'REVISION',

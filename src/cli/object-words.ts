@@ -30,9 +30,10 @@ export function parseObjectWords(
   flags: Flags,
 ): PutCommand | DeleteCommand | GetCommand | string {
   const [kindWord, id, json, ...more] = words
-  const { source = null, config = null } = flags
+  const { source = null, config = null, data } = flags
+  const where = { source, config, ...(data === undefined ? {} : { data }) }
   if (kindWord === undefined && command === 'get') {
-    return { kind: command, object: null, id: null, source, config }
+    return { kind: command, object: null, id: null, ...where }
   }
   const object = kinds.find((kind) => kind === kindWord)
   if (object === undefined) {
@@ -42,16 +43,16 @@ export function parseObjectWords(
   }
   if (id === undefined) {
     if (command !== 'get') return `${command} needs the id of the ${object}`
-    return { kind: command, object, id: null, source, config }
+    return { kind: command, object, id: null, ...where }
   }
   const extra = command === 'put' ? more[0] : json
   const refused = refuseObjectId(object, id)
   if (refused !== null) return refused
   if (extra !== undefined) return tooMany(command, extra)
-  if (command === 'get') return { kind: command, object, id, source, config }
+  if (command === 'get') return { kind: command, object, id, ...where }
 
   const expected = flags['expect'] === 'none' ? null : flags['expect']
-  const about = { object, id, expected, source, config }
+  const about = { object, id, expected, ...where }
   if (command === 'delete') return { kind: command, ...about }
   const ttl = flags['ttl'] === undefined ? null : parseDuration(flags['ttl'], 1, longestMs)
   if (ttl?.ok === false) return `--ttl ${ttl.reason}`

@@ -16,6 +16,8 @@ export interface PutCommand {
   /** Null: the only one that can be written to. */
   readonly source: string | null
   readonly config: string | null
+  /** As the program that serves was given it; without it, that one is asked. */
+  readonly data?: string
 }
 
 export type DeleteCommand = Omit<PutCommand, 'kind' | 'json' | 'ttlMs'> & {
@@ -30,6 +32,8 @@ export interface GetCommand {
   readonly id: string | null
   readonly source: string | null
   readonly config: string | null
+  /** As the program that serves was given it; without it, that one is asked. */
+  readonly data?: string
 }
 
 export interface ObjectsWorld {

@@ -24,6 +24,8 @@ export interface SourceOptions {
   readonly provider: Provider
   /** `file`, `etcd`, `redis`, `files`, `store`. */
   readonly kind: string
+  /** Where it is on this machine, if it is. */
+  readonly path?: string
   /** The first table waits for it. */
   readonly required: boolean
   readonly shrink: ShrinkSettings
@@ -312,6 +314,7 @@ export function openSource(
       return {
         name: provider.name,
         kind: options.kind,
+        ...(options.path === undefined ? {} : { path: options.path }),
         state: status?.state ?? 'connecting',
         since: status?.since ?? date(),
         revision: origin === 'nothing' ? null : revision,

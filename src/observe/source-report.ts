@@ -3,6 +3,8 @@ export interface SourceReport {
   readonly name: string
   /** `file`, `etcd` ... */
   readonly kind: string
+  /** Where it is on this machine: of the file, a directory, a store. */
+  readonly path?: string
   readonly state: SourceState
   /** Of the state. */
   readonly since: number

@@ -55,7 +55,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     case 'get': {
       const config = resolveConfigPath(command.config ?? undefined, process.env, '')
       const world = { input: process.stdin, print, complain: (line: string) => console.error(line) }
-      return runObjects(command, openObjects(config || null, NORMAL_CONFIG, command.source, world))
+      return runObjects(command, openObjects(config || null, NORMAL_CONFIG, command, world))
     }
     case 'version':
       print(versionText())

@@ -1,13 +1,18 @@
 /** What `put`, `delete` and `get` need of the world: the registry that the settings name, and what admission would say. */
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { chooseSource, openStore, refuseIn } from '../cli/open-store.ts'
 import type { WritableSource } from '../cli/open-store.ts'
-import type { ObjectsWorld } from '../cli/objects.ts'
+import type { GetCommand, ObjectsWorld } from '../cli/objects.ts'
+import { findRunningStore } from '../cli/running-store.ts'
 import { createReadBeside } from '../control/read-beside.ts'
 import { refuseObject } from '../control/refuse-object.ts'
 import { withFiles } from '../control/source-files.ts'
+import { formatAddress } from '../model/address.ts'
 import { parseSettings, type WrittenSettings } from '../model/document.ts'
 import { resolveSettings } from '../model/resolve-settings.ts'
+import type { Address } from '../model/snapshot.ts'
+import type { StoreSource } from '../model/source-spec.ts'
 import { reasonOf } from '../providers/file-reason.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
 import { createLayoutOf } from '../providers/layout.ts'
@@ -17,31 +22,50 @@ import { placed } from './serve.ts'
 export function openObjects(
   config: string | null,
   normal: string,
-  wanted: string | null,
+  { source: wanted, data }: Pick<GetCommand, 'source' | 'data'>,
   world: Pick<ObjectsWorld, 'input' | 'print' | 'complain'>,
 ): ObjectsWorld {
   const filename = config ?? normal
   const readBeside = createReadBeside(filename)
 
-  function source(): WritableSource {
+  function read(): { readonly source: WritableSource; readonly admin: Address } {
     const { settings, fatal } = resolveSettings({
       document: readWritten(filename, config !== null),
       filename,
       env: process.env,
-      flags: {},
+      flags: data === undefined ? {} : { data },
       cores: 1,
       references: { env: process.env, readFile: createReferenceReader(filename).readFile },
     })
     if (fatal.length > 0)
       throw new Error(fatal.map((problem) => placed(problem, filename)).join('; '))
-    return withFiles(chooseSource(settings, wanted), filename)
+    const source = withFiles(chooseSource(settings, wanted), filename)
+    return { source, admin: settings.admin.address }
+  }
+
+  /** The store that the running program follows; where none answers, it is said which one this is about. */
+  async function ofRunning(source: StoreSource, admin: Address): Promise<StoreSource> {
+    const own = resolve(source.path)
+    const path = await findRunningStore(admin, filename, source.name)
+    if (path === null) {
+      const asked = `no Sluice that serves ${filename} answers at ${formatAddress(admin)}`
+      world.complain(`sluice: ${asked}: this is about the store ${own} (--data says otherwise)`)
+      return source
+    }
+    if (path === own) return source
+    world.complain(`sluice: this is about the store ${path}, which the running Sluice follows`)
+    return { ...source, path }
   }
 
   return {
     ...world,
-    openStore: () => openStore(source()),
+    async openStore() {
+      const { source, admin } = read()
+      const isGiven = source.kind !== 'store' || data !== undefined
+      return openStore(isGiven ? source : await ofRunning(source, admin))
+    },
     refuse: (kind, id, value) => {
-      const judge = refuseIn(createLayoutOf(source()), (of, name, written) =>
+      const judge = refuseIn(createLayoutOf(read().source), (of, name, written) =>
         refuseObject(of, name, written, readBeside),
       )
       return judge(kind, id, value)

@@ -1,5 +1,5 @@
 /** The sources that the settings name, opened in order of precedence: the file itself comes first. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createLastGood } from '../control/last-good.ts'
 import { createReadBeside } from '../control/read-beside.ts'
 import { withFiles } from '../control/source-files.ts'
@@ -22,6 +22,7 @@ export async function openSources(
   const file: SourceOptions = {
     provider: createFileProvider(config),
     kind: 'file',
+    path: resolve(config),
     required: true,
     shrink: believed,
     lastGood: null,
@@ -49,7 +50,16 @@ export function readBesideSources(
 async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions> {
   const { name, kind, required, shrink } = spec
   const lastGood = createLastGood({ folder: join(data, 'last-good'), source: name })
-  return { provider: await openProvider(spec), kind, required, shrink, lastGood }
+  const path =
+    spec.kind === 'store' ? spec.path : spec.kind === 'files' ? spec.directory : undefined
+  return {
+    provider: await openProvider(spec),
+    kind,
+    ...(path === undefined ? {} : { path: resolve(path) }),
+    required,
+    shrink,
+    lastGood,
+  }
 }
 
 /** A client that nobody needs is not loaded: etcd's alone would be 34 MB and 0.17 s of every start. */

@@ -1,0 +1,48 @@
+/**
+ * Which store a running Sluice follows: it may have been started with another `data` than this command sees (a flag, a variable
+ * of its service), and what is written to another store is in force nowhere.
+ */
+import { resolve } from 'node:path'
+import { Client } from 'undici'
+import type { Address } from '../model/snapshot.ts'
+import { adminOrigin } from './healthcheck.ts'
+
+const PATIENCE_MS = 1_000
+
+/** The path of the store that the program that serves `config` calls `name`; null: none such answers at `address`. */
+export async function findRunningStore(
+  address: Address,
+  config: string,
+  name: string,
+): Promise<string | null> {
+  if (address.port === 0) return null
+  const client = new Client(adminOrigin(address))
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const { statusCode, body } = await client.request({
+      path: '/api/providers',
+      method: 'GET',
+      signal,
+    })
+    const text = await body.text()
+    return statusCode === 200 ? storeIn(JSON.parse(text), resolve(config), name) : null
+  } catch {
+    return null
+  } finally {
+    await client.destroy()
+  }
+}
+
+/** Another program may answer there: it is ours when it serves the same file. */
+function storeIn(reports: unknown, config: string, name: string): string | null {
+  if (!Array.isArray(reports)) return null
+  const find = (kind: string, wanted: string): string | null => {
+    for (const report of reports as readonly unknown[]) {
+      if (typeof report !== 'object' || report === null) continue
+      const { kind: of, name: called, path } = report as Readonly<Record<string, unknown>>
+      if (of === kind && called === wanted && typeof path === 'string') return path
+    }
+    return null
+  }
+  return find('file', 'file') === config ? find('store', name) : null
+}

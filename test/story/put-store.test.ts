@@ -1,0 +1,81 @@
+// `sluice put` writes where the running program reads, whatever folder that one was started with, or says where it wrote.
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { choosePort } from '../support/ports.ts'
+import { makeFolder, runProgram, startProgram } from '../support/program.ts'
+
+const VOTE = ['put', 'backend', 'vote', '{"servers":{"a":"http://127.0.0.1:9"}}']
+
+test('put beside "serve --data X" writes to the store in X, and says so', async (t) => {
+  const folder = makeFolder(t)
+  const admin = `127.0.0.1:${await choosePort()}`
+  const other = join(folder, 'other')
+  const program = await startProgram(
+    t,
+    { workers: 0, admin: { address: admin }, listeners: { web: { address: '127.0.0.1:0' } } },
+    { folder, args: ['--data', other] },
+  )
+
+  const put = await runProgram(t, [...VOTE, '--config', program.config])
+  const shown = await program.until(
+    () => program.log().find(({ msg }) => msg === 'table 2 is published'),
+    'the object is in force',
+  )
+  const got = await runProgram(t, ['get', 'backend', 'vote', '--config', program.config])
+
+  assert.equal(put.code, 0, put.errors)
+  assert.equal(put.output, 'put backend vote, revision 1\n')
+  assert.equal(
+    put.errors,
+    `sluice: this is about the store ${join(other, 'store.db')}, which the running Sluice follows\n`,
+  )
+  assert.ok(shown)
+  assert.match(got.output, /"kind":"backend","id":"vote"/)
+  assert.equal(existsSync(join(folder, 'data', 'store.db')), false)
+  assert.match((await program.ask('/api/table?kind=backend&id=vote')).text, /"source": ?"store"/)
+})
+
+test('put without a running program says which store it wrote, and --data names one', async (t) => {
+  const folder = makeFolder(t)
+  const admin = `127.0.0.1:${await choosePort()}`
+  const other = join(folder, 'other')
+  const program = await startProgram(
+    t,
+    { workers: 0, admin: { address: admin }, listeners: { web: { address: '127.0.0.1:0' } } },
+    { folder },
+  )
+  // Of the same file, and nothing to say.
+  const same = await runProgram(t, [...VOTE, '--config', program.config])
+  program.signal('SIGTERM')
+  await program.ended()
+
+  const alone = await runProgram(t, [...VOTE, '--config', program.config])
+  const named = await runProgram(t, [...VOTE, '--config', program.config, '--data', other])
+
+  assert.deepEqual([same.code, same.errors], [0, ''])
+  assert.equal(alone.code, 0)
+  assert.equal(
+    alone.errors,
+    `sluice: no Sluice that serves ${program.config} answers at ${admin}: this is about the store ${join(folder, 'data', 'store.db')} (--data says otherwise)\n`,
+  )
+  assert.deepEqual([named.code, named.errors], [0, ''])
+  assert.ok(existsSync(join(other, 'store.db')))
+})
+
+test('put asks no other Sluice than the one that serves its file', async (t) => {
+  const admin = `127.0.0.1:${await choosePort()}`
+  const config = {
+    workers: 0,
+    admin: { address: admin },
+    listeners: { web: { address: '127.0.0.1:0' } },
+  }
+  await startProgram(t, config, { file: 'theirs.json' })
+  const own = await startProgram(t, { ...config, admin: { address: '127.0.0.1:0' } })
+  own.write(config)
+
+  const put = await runProgram(t, [...VOTE, '--config', own.config])
+
+  assert.match(put.errors, /^sluice: no Sluice that serves .*sluice\.json answers at/)
+})
