@@ -195,10 +195,11 @@ export class ClientConnection extends Wire implements ClientSide {
 
   // The answer.
 
-  sendInterim(head: AnswerHead): void {
+  sendInterim(head: AnswerHead): boolean {
     // RFC 9110 section 15.2: never to an HTTP/1.0 client.
-    if (this.#exchange?.head.minorVersion !== 1) return
+    if (this.#exchange?.head.minorVersion !== 1) return true
     this.socket.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}\r\n`, 'latin1')
+    return this.#keepsUp()
   }
 
   sendHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {

@@ -50,7 +50,7 @@ export function refusePlainHttp(raw: Socket, arrival: Arrival, listener: string)
 const UNHEARD: ClientSide = {
   holdsData: false,
   resumeBody: () => {},
-  sendInterim: () => {},
+  sendInterim: () => true,
   sendHead: () => true,
   sendData: () => true,
   sendEnd: () => {},

@@ -20,7 +20,7 @@ import type { ServerConnection } from '../upstream/server-connection.ts'
 /** Whose attempt it is: the exchange's way. */
 export interface AttemptOwner {
   attemptTakesBody(attempt: Attempt): void
-  attemptInterim(attempt: Attempt, head: AnswerHead): void
+  attemptInterim(attempt: Attempt, head: AnswerHead): boolean
   /** As AnswerSink.answerHead; `headMs` after the attempt began. */
   attemptAnswered(
     attempt: Attempt,
@@ -98,11 +98,12 @@ export class Attempt implements AnswerSink, Expiring {
     }
   }
 
-  interim(head: AnswerHead): void {
+  interim(head: AnswerHead): boolean {
     try {
-      this.#owner.attemptInterim(this, head)
+      return this.#owner.attemptInterim(this, head)
     } catch (error) {
       this.fault(error)
+      return true
     }
   }
 

@@ -131,13 +131,13 @@ export abstract class Tries {
     if (this.replay === null || this.replay.resume()) this.exchange.client.resumeBody()
   }
 
-  attemptInterim(attempt: Attempt, head: AnswerHead): void {
-    if (attempt !== this.attempt) return
+  attemptInterim(attempt: Attempt, head: AnswerHead): boolean {
+    if (attempt !== this.attempt) return true
     if (head.status === 100) {
       // The client has been asked for its body already.
-      if (this.#said100) return
+      if (this.#said100) return true
       this.#said100 = true
     } else this.#saidInterim = true
-    this.exchange.client.sendInterim(head)
+    return this.exchange.client.sendInterim(head)
   }
 }

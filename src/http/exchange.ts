@@ -28,8 +28,8 @@ export interface BodySink {
  * data for as long as the sink `holdsData`.
  */
 export interface AnswerSink extends Faultable {
-  /** A 1xx answer but 101. */
-  interim(head: AnswerHead): void
+  /** A 1xx answer but 101. False asks to wait for `resumeAnswer`. */
+  interim(head: AnswerHead): boolean
   /**
    * The final head, with what is there of the body (as latin1 text where it is small and decoded already); `ended` when
    * that is all. False asks to wait for `resumeAnswer`.
@@ -53,8 +53,8 @@ export interface AnswerSink extends Faultable {
 export interface ClientSide {
   /** Begins or goes on passing the request's body to `exchange.sink`. */
   resumeBody(): void
-  sendInterim(head: AnswerHead): void
-  /** False asks the caller to wait for `sink.resumeAnswer`. */
+  /** False asks the caller to wait for `sink.resumeAnswer`, here and below. */
+  sendInterim(head: AnswerHead): boolean
   sendHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean
   sendData(chunk: Buffer | string): boolean
   sendEnd(trailers: string): void

@@ -131,8 +131,8 @@ export class ServerConnection extends OpeningWire implements BodySink {
 
   /** Something of the request has gone to the server, or may. */
   #moved(): void {
-    const answers = this.#phase === BODY && !this.socket.isPaused()
-    if (this.#phase === HEAD || this.#phase === SWITCHING || answers) this.#awaitAnswer()
+    const answers = this.#phase === HEAD || this.#phase === BODY
+    if (this.#phase === SWITCHING || (answers && !this.socket.isPaused())) this.#awaitAnswer()
   }
 
   protected writable(): void {
@@ -141,7 +141,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
   }
 
   resumeAnswer(): void {
-    if (this.#phase !== BODY) return
+    if (this.#phase !== BODY && (this.#phase !== HEAD || !this.socket.isPaused())) return
     this.#awaitAnswer()
     this.socket.resume()
   }
@@ -202,7 +202,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
       }
       if (head.status === 100) this.#writer.tookBody = true
       this.#awaitAnswer()
-      this.#sink?.interim(head)
+      if (this.#sink?.interim(head) === false) this.#waitForClient()
       bytes = rest
     }
   }
@@ -242,11 +242,13 @@ export class ServerConnection extends OpeningWire implements BodySink {
     if (ended) {
       this.#end()
       sink.answerEnd(body.trailers)
-    } else if (!goOn && this.#phase === BODY) {
-      // A client that reads slowly is not the server's fault.
-      this.deadlineAt = Infinity
-      this.socket.pause()
-    }
+    } else if (!goOn && this.#phase === BODY) this.#waitForClient()
+  }
+
+  /** A client that reads slowly is not the server's fault. */
+  #waitForClient(): void {
+    this.deadlineAt = Infinity
+    this.socket.pause()
   }
 
   /** The answer is whole. Before it is passed on, for the next request; the sink goes last, as it hears of a fault. */

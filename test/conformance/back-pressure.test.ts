@@ -47,6 +47,32 @@ test('a client that does not read stops the server, and gets everything when it 
   assert.equal(hash.digest('hex'), createHash('sha256').update(body).digest('hex'))
 })
 
+test('a client that does not read stops interim answers, too, and gets everything when it reads', async (t) => {
+  const hints = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(500_000)}\r\n\r\n`
+  const origin = await startOrigin(t, (request, connection) => {
+    if (request.target !== '/large') return connection.write(OK)
+    for (let i = 0; i < 96; i++) connection.write(hints)
+    connection.write(OK)
+  })
+  const gateway = await startGateway(t, {
+    origin: origin.port,
+    backend: { limits: { head: '512KiB' }, timeouts: { firstByte: '3s' } },
+  })
+  const client = await openClient(t, gateway.port)
+  client.stopReading()
+  client.send(get('/large'))
+  const { socket } = (await origin.request(1)).connection
+
+  const pushed = await settled(t, gateway, () => socket.bytesWritten - socket.writableLength)
+  client.startReading()
+  const answer = await client.answer()
+
+  assert.ok(pushed < 32 * MIB, `the server could push ${pushed} bytes`)
+  assert.equal(answer.status, 200)
+  assert.equal(answer.interim.length, 96)
+  assert.equal((await client.ask(get('/'))).body.toString(), 'ok')
+})
+
 test('a server that does not read stops the client, and gets everything when it reads', async (t) => {
   const origin = await startOrigin(t, async (request, connection) => {
     if (request.target === '/large') {
