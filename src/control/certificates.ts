@@ -5,7 +5,7 @@ import type { CertificateReport } from '../observe/certificate-report.ts'
 import type { InForce } from './admit.ts'
 import type { Finding } from './finding.ts'
 
-const DAY_MS = 86_400_000
+export const DAY_MS = 86_400_000
 const SOON_MS = 14 * DAY_MS
 
 export interface CertificateDates {

@@ -10,7 +10,7 @@ import type { CertificateReport } from '../observe/certificate-report.ts'
 import type { SourceReport } from '../observe/source-report.ts'
 import type { ObjectName } from '../providers/provider.ts'
 import type { Admission, SetAside } from './admit.ts'
-import { createCertificateDates } from './certificates.ts'
+import { createCertificateDates, DAY_MS } from './certificates.ts'
 import { describeFault, type OnFault } from './fault.ts'
 import { toProblem } from './finding.ts'
 import { emptySnapshot, uniteChanged } from './diff.ts'
@@ -127,6 +127,8 @@ export function createControl(options: ControlOptions): Control {
   let changedAt = Infinity
   let callOff: (() => void) | null = null
   let files: NodeJS.Timeout | null = null
+  /** Since the epoch. */
+  let toldDay = 0
   /** Of performance.now(). */
   let restUntil = 0
   /** Sources of which something else is in force than what was saved last. */
@@ -237,6 +239,10 @@ export function createControl(options: ControlOptions): Control {
   function lookAtFiles(): void {
     note(admission.withChangedFiles(), now())
     if (touched.length > 0) pass()
+    // Certificates come to their end without a change.
+    const day = Math.floor(date() / DAY_MS)
+    if (day !== toldDay) tell()
+    toldDay = day
   }
 
   function hold(source: Source, message: string): void {

@@ -30,6 +30,7 @@ async function setUp(
   t: TestContext,
   file: unknown,
   wrap: (admission: Admission) => Admission = (admission) => admission,
+  date: () => number = Date.now,
 ): Promise<Setup> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-control-'))
   const path = join(directory, 'sluice.json')
@@ -62,6 +63,7 @@ async function setUp(
     publisher,
     log: { info: note('info'), warn: note('warn'), error: note('error') },
     filesMs: 10,
+    date,
   })
   t.after(async () => {
     await control.stop()
@@ -210,6 +212,27 @@ test('a certificate that ends soon is in the table, the log and the reports, unt
   await write({ listeners: { web: certificate(90) } })
 
   await eventually(() => control.table().problems.length === 0, 'the renewed one is in force')
+})
+
+test('a certificate that comes to its end is logged without a change of the table', async (t) => {
+  const { cert, key } = createAuthority(t).issueWith({ days: 30 }, 'a.test')
+  const web = {
+    address: '127.0.0.1:8443',
+    protocol: 'https',
+    tls: { certificates: [{ cert, key }] },
+  }
+  let days = 0
+  const date = (): number => Date.now() + days * 86_400_000
+  const { control, lines } = await setUp(t, { listeners: { web } }, (admission) => admission, date)
+  await control.open()
+  await control.start()
+  assert.deepEqual(control.table().problems, [])
+
+  days = 20
+
+  await eventually(() => /ends in 9 days/.test(lines.join('\n')), 'the log has it')
+  days = 31
+  await eventually(() => /ended on/.test(lines.join('\n')), 'the log has its end')
 })
 
 test('two routes that say the same are problems of the table', async (t) => {
