@@ -4,8 +4,9 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { createAuthority } from '../support/certificates.ts'
 import { openClient, type Client } from '../support/client.ts'
+import { startDnsServer } from '../support/dns-server.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
-import { OK, startOrigin, type Origin } from '../support/origin.ts'
+import { OK, startOrigin, type Origin, type Script } from '../support/origin.ts'
 import { get, request, sentinel } from '../support/refusal.ts'
 
 /** The loop of the gateway stands still: it is this process's. */
@@ -133,4 +134,54 @@ test('a server that ends every connection late fails no request while others are
     Array.from({ length: 20 }, () => 200),
   )
   assert.equal(origin.requests.filter(({ target }) => target === '/post').length, 20)
+})
+
+/** The first of them to see a PUT fails it as its body comes; the other one answers it. */
+async function startPair(t: TestContext, bring: () => void): Promise<readonly [Origin, Origin]> {
+  let failed = 0
+  const script: Script = async (seen, connection) => {
+    if (seen.method === 'PUT' && failed++ === 0) {
+      connection.write('garbage\r\n\r\n')
+      bring()
+      return
+    }
+    await seen.whole()
+    connection.write(OK)
+  }
+  return [await startOrigin(t, script), await startOrigin(t, script)]
+}
+
+test('a body that comes while the next server is looked at, or connected to, goes behind its head', async (t) => {
+  for (const isNamed of [false, true]) {
+    let client: Client | null = null
+    const origins = await startPair(t, () => client?.send('hello'))
+    const dns = await startDnsServer(t, { 'app.test': { addresses: ['127.0.0.9', '127.0.0.1'] } })
+    const host = isNamed ? 'app.test' : '127.0.0.1'
+    const gateway = await startGateway(t, {
+      resolver: { servers: [dns.address], search: [], ndots: 1, timeout: '10s' },
+      listeners: { web: { address: '127.0.0.1:0' } },
+      backends: {
+        b: {
+          servers: Object.fromEntries(
+            origins.map(({ port }) => [`s${port}`, `http://${host}:${port}`]),
+          ),
+          retry: { budget: { perSecond: 1000 } },
+          limits: { idle: isNamed ? 0 : 256 },
+        },
+      },
+      frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
+    })
+    client = await openClient(t, gateway.port)
+    for (let i = 0; i < 4; i++) assert.equal((await client.ask(get('/warm'))).status, 200)
+
+    client.send(request('PUT', '/put', 'Content-Length: 5'))
+    const answer = await client.answer()
+
+    assert.equal(answer.status, 200, host)
+    const puts = origins.flatMap(({ requests }) =>
+      requests.filter(({ method }) => method === 'PUT'),
+    )
+    assert.equal(puts.length, 2)
+    assert.ok(puts.some((seen) => seen.isComplete() && seen.body() === 'hello'))
+  }
 })
