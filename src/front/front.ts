@@ -186,14 +186,16 @@ export class Front {
     return createServer(
       { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
       (accepted) => {
-        if (!this.#hasDescriptor(accepted)) return
-        const reads = new Reads()
-        const socket = rereadAccepted(accepted, reads, (options) => new Socket(options))
-        if (socket !== null) this.#accept(socket, reads)
-        else {
-          this.#accept(accepted, null)
-          accepted.resume()
-        }
+        this.#guard(accepted, () => {
+          if (!this.#hasDescriptor(accepted)) return
+          const reads = new Reads()
+          const socket = rereadAccepted(accepted, reads, (options) => new Socket(options))
+          if (socket !== null) this.#accept(socket, reads)
+          else {
+            this.#accept(accepted, null)
+            accepted.resume()
+          }
+        })
       },
     )
   }
@@ -206,8 +208,9 @@ export class Front {
         ...this.#tlsOptions(this.#certificates),
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: this.listener.timeouts.headMs,
-        SNICallback: chooseBy((name, hello) =>
-          this.#certificates?.context(name, hello, Date.now()),
+        SNICallback: chooseBy(
+          (name, hello) => this.#certificates?.context(name, hello, Date.now()),
+          (error) => this.handler.fault(error, null),
         ),
       },
       (socket) => {
@@ -221,23 +224,27 @@ export class Front {
     )
     tls.on('tlsClientError', (error, socket) => {
       count(this.#slot, COUNT.tlsFailures, 1)
-      const raw = plainHttpBelow(error, socket)
-      if (raw !== null) {
+      this.#guard(socket, () => {
+        const raw = plainHttpBelow(error, socket)
+        if (raw === null) return
         const arrival = new Arrival(raw, 'http', this.trust)
         this.handler.refused(refusePlainHttp(raw, arrival, this.listener.id))
-      }
+      })
       socket.destroy()
     })
     this.#tls = tls
     return createServer({ noDelay: true }, (socket) => {
-      if (!this.#hasDescriptor(socket)) return
-      if (this.#handshakes >= MAX_HANDSHAKES) return socket.destroy()
-      this.#handshakes++
-      socket.once('close', () => this.#handshakes--)
-      if (this.#certificates?.hasChoice !== true) return tls.emit('connection', socket)
-      return peekClientHello(socket, this.listener.timeouts.headMs, (hello) => {
+      const shakeHands = (hello: ClientHello | null): void => {
         if (hello !== null) HELLOS.set(socket, hello)
-        tls.emit('connection', socket)
+        this.#guard(socket, () => tls.emit('connection', socket))
+      }
+      this.#guard(socket, () => {
+        if (!this.#hasDescriptor(socket)) return
+        if (this.#handshakes >= MAX_HANDSHAKES) return socket.destroy()
+        this.#handshakes++
+        socket.once('close', () => this.#handshakes--)
+        if (this.#certificates?.hasChoice !== true) return shakeHands(null)
+        return peekClientHello(socket, this.listener.timeouts.headMs, shakeHands)
       })
     })
   }
@@ -255,13 +262,18 @@ export class Front {
     }
   }
 
-  #accept(socket: Socket, reads: Reads | null): void {
+  /** What a step of accepting throws ends this connection alone. */
+  #guard(socket: Socket, step: () => unknown): void {
     try {
-      this.#admit(socket, reads)
+      step()
     } catch (error) {
       socket.destroy()
       this.handler.fault(error, null)
     }
+  }
+
+  #accept(socket: Socket, reads: Reads | null): void {
+    this.#guard(socket, () => this.#admit(socket, reads))
   }
 
   #admit(socket: Socket, reads: Reads | null): void {
@@ -309,11 +321,17 @@ type Sni = NonNullable<TlsOptions['SNICallback']>
 
 function chooseBy(
   choose: (name: string, hello: ClientHello | null) => SecureContext | undefined,
+  onFault: (error: unknown) => void,
 ): Sni {
   return function (this: unknown, name, done) {
     const below = typeof this === 'object' && this !== null && '_parent' in this && this._parent
     const hello = typeof below === 'object' && below !== null ? HELLOS.get(below) : undefined
-    done(null, choose(name, hello ?? null))
+    try {
+      done(null, choose(name, hello ?? null))
+    } catch (error) {
+      onFault(error)
+      done(new Error('no certificate could be chosen', { cause: error }))
+    }
   }
 }
 

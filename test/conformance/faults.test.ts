@@ -1,11 +1,14 @@
 // A fault of the proxy's own ends the exchange that it is in, and nothing else; test/simulation/faults.test.ts has all seams.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { Certificates } from '../../src/front/certificates.ts'
+import { Deadlines } from '../../src/http/deadlines.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import { Endpoint } from '../../src/upstream/endpoint.ts'
 import { reasonNumber } from '../../src/http/errors.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
-import { exchange, openClient } from '../support/client.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { exchange, openClient, openTlsClient } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
 import { startOrigin } from '../support/origin.ts'
@@ -91,5 +94,41 @@ test('an answer that has begun is cut visibly', async (t) => {
   assert.equal(ending, 'reset')
   await eventually(() => gateway.records().length === 1, 'the exchange has ended')
   assert.equal(gateway.records()[0]?.reason, 'INTERNAL')
+  assert.equal(gateway.takeFaults().length, 1)
+})
+
+test('what throws while a connection is accepted ends that one alone', async (t) => {
+  const origin = await startOrigin(t)
+  const gateway = await startGateway(t, { origin: origin.port })
+  const bystander = await openClient(t, gateway.port)
+  await bystander.ask(get('/'))
+  const armed = arm(Deadlines.prototype, 'add', 1)
+  t.after(() => armed.disarm())
+
+  const ending = await (await openClient(t, gateway.port)).closed()
+
+  assert.notEqual(ending, null)
+  assert.equal((await bystander.ask(get('/'))).status, 200)
+  assert.equal((await exchange(t, gateway.port, get('/'))).status, 200)
+  // What is half made has faults of its own when it closes.
+  assert.ok(gateway.takeFaults()[0] instanceof Injected)
+})
+
+test('what throws while a certificate is chosen ends that handshake alone', async (t) => {
+  const authority = createAuthority(t)
+  const { certPath, keyPath } = authority.issue('a.test')
+  const origin = await startOrigin(t)
+  const gateway = await startGateway(t, {
+    origin: origin.port,
+    listener: { protocol: 'https', tls: { certificates: [{ cert: certPath, key: keyPath }] } },
+  })
+  const armed = arm(Certificates.prototype, 'context', 1)
+  t.after(() => armed.disarm())
+  const options = { servername: 'a.test', ca: authority.cert }
+
+  await assert.rejects(openTlsClient(t, gateway.port, options))
+  const client = await openTlsClient(t, gateway.port, options)
+
+  assert.equal((await client.ask(get('/'))).status, 200)
   assert.equal(gateway.takeFaults().length, 1)
 })
