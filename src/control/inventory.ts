@@ -73,8 +73,13 @@ interface Waiting {
 }
 
 const askAgainMs = 5000
-/** Why a source was listed when its revisions are lower than they were: a backup was put back. */
-const wentBack: ReadonlySet<string> = new Set(['rewound', 'replaced', 'log'])
+/** Why a source was listed when what it lacks may have been lost: a backup was put back, or memory was. */
+const wentBack: ReadonlyMap<string, string> = new Map([
+  ...['rewound', 'replaced', 'log'].map(
+    (reason) => [reason, 'the source has gone back to an earlier state'] as const,
+  ),
+  ['restarted', 'the source was started again'],
+])
 
 export function createInventory({ shrink }: InventoryOptions): Inventory {
   const believed = createShelf()
@@ -90,8 +95,8 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     const supplied = new Set(Array.from(fresh.server.keys(), ownerOf))
     const emptied = shrink.allowEmpty ? new Set<string>() : findEmptied(fresh, supplied)
     const vanished = listDeclared().filter(({ kind, id }) => !fresh[kind].has(id))
-    const hasGoneBack = listed !== null && wentBack.has(listed)
-    const doubt = doubtList(shrink, countDeclared(), vanished.length, sizeOf(fresh), hasGoneBack)
+    const loss = (listed === null ? undefined : wentBack.get(listed)) ?? null
+    const doubt = doubtList(shrink, countDeclared(), vanished.length, sizeOf(fresh), loss)
     const reason = doubt ?? describeEmptied(emptied)
     askedAt = null
 

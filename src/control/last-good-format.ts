@@ -9,17 +9,26 @@ export interface LastGoodContent {
   readonly revision: string
   /** ms since the epoch. */
   readonly savedAt: number
+  /** What the provider wanted to know again. */
+  readonly memory?: string
 }
 
 interface Header {
   readonly source: string
+  readonly place: readonly string[]
+  readonly memory: string
   readonly revision: string
   readonly savedAt: number
   readonly objects: number
 }
 
 type ParsedFile =
-  | { readonly ok: true; readonly value: LastGoodContent }
+  | {
+      readonly ok: true
+      readonly value: LastGoodContent
+      /** Names of the place it was saved of; empty: it does not say. */
+      readonly from: readonly string[]
+    }
   /** `it is cut off` */
   | { readonly ok: false; readonly reason: string }
 
@@ -64,7 +73,7 @@ export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
     return refuse(`it is of another source, ${JSON.stringify(header['source'])}`)
   }
 
-  const { revision, savedAt } = header
+  const { revision, savedAt, memory, place } = header
   const objects: DeclaredObject[] = []
   for (let start = first + 1; start < sumStart;) {
     const end = bytes.indexOf(newline, start)
@@ -76,7 +85,9 @@ export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
   if (typeof revision !== 'string' || typeof savedAt !== 'number') {
     return refuse('its first line is not complete')
   }
-  return { ok: true, value: { objects, revision, savedAt } }
+  const known = typeof memory === 'string' && memory !== '' ? { memory } : {}
+  const from = isTexts(place) ? place : []
+  return { ok: true, from, value: { objects, revision, savedAt, ...known } }
 }
 
 function parseLine(bytes: Buffer, start: number, end: number): Record<string, unknown> | null {
@@ -103,6 +114,7 @@ function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
     ...(isTexts(remarks) ? { remarks } : {}),
     ...(typeof revision === 'string' ? { revision } : {}),
     ...(isTexts(secrets) ? { secrets } : {}),
+    ...(typeof line['part'] === 'string' ? { part: line['part'] } : {}),
     ...(areReferences(references) ? { references } : {}),
     ...(typeof line['line'] === 'number' ? { line: line['line'] } : {}),
     ...(typeof line['column'] === 'number' ? { column: line['column'] } : {}),

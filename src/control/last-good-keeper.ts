@@ -13,6 +13,7 @@ export interface LastGoodKeeperOptions {
   readonly collect: () => {
     readonly objects: Iterable<DeclaredObject>
     readonly revision: string
+    readonly memory?: string
   }
   readonly log: ControlLog
   readonly saveMs?: number
@@ -53,8 +54,8 @@ export function createLastGoodKeeper(options: LastGoodKeeperOptions): LastGoodKe
 
   async function save(): Promise<void> {
     isDirty = false
-    const { objects, revision } = collect()
-    const answer = await lastGood.save(objects, revision)
+    const { objects, revision, memory } = collect()
+    const answer = await lastGood.save(objects, revision, memory)
     if (!answer.saved) isDirty = true
     tell(answer.saved ? null : answer.reason)
   }

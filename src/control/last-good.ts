@@ -1,13 +1,14 @@
 /**
  * What one source declared last, on disk, so that a restart while the source is away serves. One file a source, JSON lines:
  *
- *   {"format":"sluice-last-good","version":1,"source":"etcd","revision":"17","savedAt":1700000000000,"objects":2}
+ *   {"format":"sluice-last-good","version":1,"source":"etcd","place":["etcd 10.0.0.1:2379 /sluice (sluice)"],"revision":"17", ...}
  *   {"kind":"backend","id":"vote","value":{...},"key":"/sluice/backends/vote/backend"}
  *   {"kind":"frontend", ...}
  *   {"sha256":"of every byte above"}
  *
  * It is written beside and renamed, so that whoever is killed leaves the old or the new one. A file that is not whole is
- * never used in part: it is named, and moved aside as `.bad`. The objects may hold keys, so nobody else can read it.
+ * never used in part: it is named, and moved aside as `.bad`. One of another place (other endpoints, another prefix, layout
+ * or directory) is not used at all: what stood there is no version of what stands here. The objects may hold keys, so nobody else can read it.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs'
@@ -23,6 +24,8 @@ export interface LastGoodOptions {
   readonly folder: string
   /** Any text. */
   readonly source: string
+  /** Names of the place that the source is at: it is the same place when one of them is. */
+  readonly place?: readonly string[]
   /** ms since the epoch. */
   readonly now?: () => number
 }
@@ -30,6 +33,8 @@ export interface LastGoodOptions {
 export type LoadedLastGood =
   | ({ readonly state: 'good' } & LastGoodContent)
   | { readonly state: 'none' }
+  /** It is whole, and of another place: not to be used. The next save replaces it. */
+  | { readonly state: 'moved'; readonly from: readonly string[] }
   /** `last-good/etcd-1a2b.jsonl cannot be used: it is cut off; moved aside as etcd-1a2b.jsonl.bad` */
   | { readonly state: 'unusable'; readonly reason: string }
 
@@ -43,12 +48,13 @@ export interface LastGood {
    * Answers when these objects, or later ones, are on disk. Saves wait for each other; of several that wait only the last
    * is written. The objects are copied at once, what they hold is not.
    */
-  save(objects: Iterable<DeclaredObject>, revision: string): Promise<SaveAnswer>
+  save(objects: Iterable<DeclaredObject>, revision: string, memory?: string): Promise<SaveAnswer>
 }
 
 interface Waiting {
   readonly objects: readonly DeclaredObject[]
   readonly revision: string
+  readonly memory: string
   readonly resolve: (answer: SaveAnswer) => void
 }
 
@@ -57,7 +63,12 @@ const sliceCharacters = 64 * 1024
 /** A file beside that nobody has written to for so long was left by a process that died. */
 const abandonedMs = 60_000
 
-export function createLastGood({ folder, source, now = Date.now }: LastGoodOptions): LastGood {
+export function createLastGood({
+  folder,
+  source,
+  place = [],
+  now = Date.now,
+}: LastGoodOptions): LastGood {
   const name = fileNameOf(source)
   const path = join(folder, name)
   let running: Promise<void> | null = null
@@ -65,20 +76,24 @@ export function createLastGood({ folder, source, now = Date.now }: LastGoodOptio
 
   async function drain(): Promise<void> {
     while (next !== null) {
-      const { objects, revision, resolve } = next
+      const { resolve, ...content } = next
       next = null
-      resolve(await write(objects, revision))
+      resolve(await write(content))
     }
     running = null
   }
 
-  async function write(objects: readonly DeclaredObject[], revision: string): Promise<SaveAnswer> {
+  async function write({
+    objects,
+    revision,
+    memory,
+  }: Omit<Waiting, 'resolve'>): Promise<SaveAnswer> {
     const at = now()
     // A name of its own: while one process takes over from another, both write.
     const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      const header = { source, revision, savedAt: at, objects: objects.length }
+      const header = { source, place, revision, memory, savedAt: at, objects: objects.length }
       await writeWhole(beside, toHeaderLine(header), objects)
       await rename(beside, path)
       await syncFolder(folder)
@@ -110,12 +125,15 @@ export function createLastGood({ folder, source, now = Date.now }: LastGoodOptio
         return { state: 'unusable', reason: `${path} cannot be read: ${messageOf(error)}` }
       }
       const parsed = parseLastGood(bytes, source)
-      return parsed.ok ? { state: 'good', ...parsed.value } : setAside(parsed.reason)
+      if (!parsed.ok) return setAside(parsed.reason)
+      const { from } = parsed
+      const isHere = place.length === 0 || from.some((name) => place.includes(name))
+      return isHere ? { state: 'good', ...parsed.value } : { state: 'moved', from }
     },
-    save(objects, revision) {
+    save(objects, revision, memory = '') {
       const { promise, resolve } = Promise.withResolvers<SaveAnswer>()
       const overtaken = next
-      next = { objects: [...objects], revision, resolve }
+      next = { objects: [...objects], revision, memory, resolve }
       if (overtaken !== null) void promise.then(overtaken.resolve)
       running ??= drain()
       return promise

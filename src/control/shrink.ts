@@ -131,19 +131,17 @@ export function createHolds(holdMs: number | null): Holds {
   }
 }
 
-/** Why it is doubted that so much is gone; null: it is believed. */
+/** Why it is doubted that so much is gone; null: it is believed. `loss`: why what is missing may have been lost; null: it may not. */
 export function doubtList(
   { allowEmpty, share }: ShrinkSettings,
   before: number,
   vanished: number,
   after: number,
-  hasGoneBack: boolean,
+  loss: string | null,
 ): string | null {
   if (allowEmpty || vanished === 0) return null
   if (after === 0) return `the source is empty (${count(before)} before)`
-  if (hasGoneBack) {
-    return `the source has gone back to an earlier state: ${vanished} of ${count(before)} vanished`
-  }
+  if (loss !== null) return `${loss}: ${vanished} of ${count(before)} vanished`
   if (vanished < before * share) return null
   return `${vanished} of ${count(before)} vanished at once`
 }

@@ -86,6 +86,12 @@ export interface Source {
   stop(): Promise<void>
 }
 
+/** A last good version, where its object stands now: it may have been moved to another file, with its text as it was. */
+function atPlaceOf({ key, part }: DeclaredObject, version: DeclaredObject): DeclaredObject {
+  if (version.key === key && version.part === part) return version
+  return part === undefined ? { ...version, key } : { ...version, key, part }
+}
+
 /** A longer one would fire at once. */
 const longestTimerMs = 2 ** 31 - 1
 
@@ -115,13 +121,13 @@ export function openSource(
       : createLastGoodKeeper({
           source: provider.name,
           lastGood: { save: saveTo(lastGood) },
-          collect: () => ({ objects: good(), revision }),
+          collect: () => ({ objects: good(), revision, memory: provider.memory?.() ?? '' }),
           log,
         })
 
   function saveTo(file: LastGood): LastGood['save'] {
-    return async (objects, of) => {
-      const answer = await file.save(objects, of)
+    return async (objects, of, memory) => {
+      const answer = await file.save(objects, of, memory)
       if (!answer.saved) return answer
       savedAt = answer.at
       unusable = null
@@ -135,7 +141,7 @@ export function openSource(
     for (const object of written(provider.name)) versions.set(keyOf(object), object)
     for (const kind of objectKinds) {
       for (const object of inventory.objects(kind).values()) {
-        const version = versions.get(keyOf(object)) ?? object
+        const version = atPlaceOf(object, versions.get(keyOf(object)) ?? object)
         if (version.fault === undefined || version.closed !== undefined) yield version
       }
     }
@@ -145,9 +151,8 @@ export function openSource(
     problems = declaration.problems.map((one) => ({ ...one, source: provider.name }))
     trouble = []
     revision = declaration.revision
-    const isFirst = origin !== 'source'
     origin = 'source'
-    const whole = isFirst ? { ...declaration, objects: withUnread(declaration) } : declaration
+    const whole = withUnread(declaration)
     const names = watchingHold(() => inventory.take(whole, now()))
     if (isLost) events.onBack(source)
     isLost = false
@@ -173,15 +178,25 @@ export function openSource(
     return names
   }
 
-  // A file of several that was bad before this start already: nobody but us knows what it last declared.
-  function withUnread({ objects, problems: found }: Declaration): DeclaredObject[] {
-    const unread = found.filter(({ kind }) => kind === 'file').map(({ key }) => `${key}#`)
-    if (unread.length === 0) return [...objects]
+  /** With what stood in a part that cannot be read: nobody but us knows what that declared last. */
+  function withUnread(declaration: Declaration): Declaration {
+    const { objects, isUnread } = declaration
+    if (isUnread === undefined) return declaration
     const declared = [...objects]
     const known = objectKinds.flatMap((kind) => [...inventory.objects(kind).values()])
-    const kept = known.filter(({ key }) => unread.some((file) => key.startsWith(file)))
+    const kept = known.filter(isUnread)
     const names = new Set(declared.map(keyOf))
-    return [...declared, ...kept.filter((object) => !names.has(keyOf(object)))]
+    const unread = kept.filter((object) => !names.has(keyOf(object)))
+    return { ...declaration, objects: [...declared, ...unread] }
+  }
+
+  function tellMoved(from: readonly string[]): void {
+    const { name } = provider
+    const [of = 'a place that it does not name'] = from
+    log.warn(
+      { source: name, from },
+      `source "${name}" begins anew: what was saved of it before this start is of another place, ${of}`,
+    )
   }
 
   function takeUnreadable(reading: Unreadable): void {
@@ -270,8 +285,10 @@ export function openSource(
     restore() {
       const before = lastGood?.load() ?? { state: 'none' }
       if (before.state === 'unusable') unusable = before.reason
+      if (before.state === 'moved') tellMoved(before.from)
       if (before.state !== 'good') return
-      const { objects } = before
+      const { objects, memory } = before
+      if (memory !== undefined) provider.recall?.(memory)
       savedAt = before.savedAt
       revision = before.revision
       origin = 'disk'

@@ -32,6 +32,7 @@ import { openSink } from '../observe/sink.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
 import { openBoardClock, systemMs } from '../scoreboard/board-clock.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { lockData, type DataLock } from './data-lock.ts'
 import { createLiveSettings } from './live-settings.ts'
 import { openAdmin } from './open-admin.ts'
 import { listenForSignals } from './signals.ts'
@@ -73,7 +74,12 @@ export async function serve(options: ServeOptions): Promise<number> {
     return 1
   }
   try {
-    return await run(options, started, resolve)
+    const lock = await lockWhatIsSaved(started.settings, (line) => complain(`sluice: ${line}`))
+    try {
+      return await run(options, started, resolve)
+    } finally {
+      lock?.release()
+    }
   } catch (error) {
     complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
     return 1
@@ -83,6 +89,18 @@ export async function serve(options: ServeOptions): Promise<number> {
 /** With its place in the file, where it stands there. */
 export function placed(problem: Problem, config: string): string {
   return problem.line === undefined ? problem.message : toLine(config, problem)
+}
+
+/**
+ * Where the file names no source, the embedded store is the only one; what programs that share it save of it is the same,
+ * and none of them may have named a folder.
+ */
+function lockWhatIsSaved(
+  { sources, data }: Settings,
+  complain: (line: string) => void,
+): Promise<DataLock | null> {
+  const isNamed = sources.some(({ kind, required }) => kind !== 'store' || required)
+  return isNamed ? lockData(data, complain) : Promise.resolve(null)
 }
 
 /** The file's settings; null when it cannot be read, which the provider says better. */

@@ -1,6 +1,7 @@
 /** The sources that the settings name, opened in order of precedence: the file itself comes first. */
 import { join, resolve } from 'node:path'
 import { createLastGood } from '../control/last-good.ts'
+import { placeOf } from '../control/place.ts'
 import { createReadBeside } from '../control/read-beside.ts'
 import { withFiles } from '../control/source-files.ts'
 import type { SourceOptions } from '../control/source.ts'
@@ -49,7 +50,8 @@ export function readBesideSources(
 
 async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions> {
   const { name, kind, required, shrink } = spec
-  const lastGood = createLastGood({ folder: join(data, 'last-good'), source: name })
+  const folder = join(data, 'last-good')
+  const lastGood = createLastGood({ folder, source: name, place: placeOf(spec) })
   const path =
     spec.kind === 'store' ? spec.path : spec.kind === 'files' ? spec.directory : undefined
   return {

@@ -10,6 +10,8 @@ import { setTimeout as passed } from 'node:timers/promises'
 import type { StoreSource } from '../model/source-spec.ts'
 import { createBell } from './bell.ts'
 import { StoreBusy } from './embedded/failure.ts'
+import { createStoreMemory } from './embedded/memory.ts'
+import type { StoreMemory } from './embedded/memory.ts'
 import { createStoreReader } from './embedded/reader.ts'
 import type { Layout } from './mirror.ts'
 import { watchPath } from './path-watch.ts'
@@ -40,9 +42,13 @@ export function createEmbeddedProvider(
 ): Provider {
   const { reconcileMs = 60_000, now = Date.now, random = Math.random } = options
   const reloads = new Set<() => void>()
+  const seen = createStoreMemory()
   return {
     name: spec.name,
-    watch: (signal) => watchStore(spec.path, layout, { reconcileMs, now, random }, signal, reloads),
+    watch: (signal) =>
+      watchStore(spec.path, layout, { reconcileMs, now, random }, signal, reloads, seen),
+    memory: () => seen.text,
+    recall: seen.recall,
     reload() {
       for (const reload of reloads) reload()
     },
@@ -55,9 +61,10 @@ async function* watchStore(
   { reconcileMs, now, random }: Required<EmbeddedProviderOptions>,
   signal: AbortSignal,
   reloads: Set<() => void>,
+  seen: StoreMemory,
 ): AsyncGenerator<Declaration, void, undefined> {
   const bell = createBell()
-  const reader = createStoreReader(path, layout, now)
+  const reader = createStoreReader(path, layout, now, seen)
   let rungAt: number | null = null
   const ring = (): void => {
     rungAt ??= performance.now()

@@ -14,6 +14,7 @@ import { createMembers } from './etcd/members.ts'
 import type { Members, Opened } from './etcd/members.ts'
 import { createRoot } from './etcd/root.ts'
 import type { Root } from './etcd/root.ts'
+import { readJsonMap } from './json-value.ts'
 import { createMirror } from './mirror.ts'
 import type { KeyEntry, Layout } from './mirror.ts'
 import type { Declaration, Provider } from './provider.ts'
@@ -39,7 +40,7 @@ export function createEtcdProvider(
   const members = createMembers(spec, random)
   const root = createRoot(spec.prefix)
   const reloads = new Set<() => void>()
-  const seen = { revision: 0n }
+  const seen: Seen = { cluster: '', revision: 0n }
 
   return {
     name: spec.name,
@@ -51,7 +52,23 @@ export function createEtcdProvider(
     reload() {
       for (const reload of reloads) reload()
     },
+    memory: () => JSON.stringify({ ...seen, revision: String(seen.revision) }),
+    recall(memory) {
+      const map = readJsonMap(memory)
+      if (!map.ok) return
+      const { cluster, revision } = map.value
+      if (typeof cluster !== 'string' || !/^\d{1,20}$/.test(String(revision))) return
+      seen.cluster = cluster
+      seen.revision = BigInt(String(revision))
+    },
   }
+}
+
+interface Seen {
+  /** Its id; '': none yet. */
+  cluster: string
+  /** The highest: revisions only grow, unless a backup was put in the place of what was there. */
+  revision: bigint
 }
 
 interface Watching extends Required<EtcdProviderOptions> {
@@ -61,8 +78,8 @@ interface Watching extends Required<EtcdProviderOptions> {
   readonly layout: Layout
   readonly signal: AbortSignal
   readonly reloads: Set<() => void>
-  /** The highest of all watches: revisions only grow, unless a backup was put in the place of what was there. */
-  readonly seen: { revision: bigint }
+  /** Of all watches, and of earlier processes. */
+  readonly seen: Seen
 }
 
 interface State {
@@ -169,7 +186,11 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
 
   try {
     adopt(first)
-    yield declare(BigInt(feed.revision()) < seen.revision ? 'rewound' : 'first')
+    const { cluster_id: cluster } = first.header
+    const isOther = seen.cluster !== '' && seen.cluster !== cluster
+    seen.cluster = cluster
+    const isBack = BigInt(feed.revision()) < seen.revision
+    yield declare(isBack ? 'rewound' : isOther ? 'replaced' : 'first')
     while (!signal.aborted) {
       await bell.wait()
       if (signal.aborted) return

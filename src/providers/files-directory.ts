@@ -9,7 +9,7 @@ import type { Problem } from '../model/problem.ts'
 import { locateIn } from './file.ts'
 import type { ReadingOptions } from './file-reading.ts'
 import { reasonOf } from './file-reason.ts'
-import { lookAt } from './files-kept.ts'
+import { isPartOf, lookAt } from './files-kept.ts'
 import type { KeptFile } from './files-kept.ts'
 import type { DeclaredObject, Position } from './provider.ts'
 
@@ -41,6 +41,8 @@ export interface Directory {
   /** Looks at these files (null: at all) and at those in doubt; whether anything is new. Throws when it cannot be read. */
   look(names: ReadonlySet<string> | null, isAsked: boolean): Promise<boolean>
   together(): Together
+  /** As in Declaration: of the files that are bad, and were since the start. Undefined: there are none. */
+  readonly isUnread: ((object: DeclaredObject) => boolean) | undefined
   locate(object: DeclaredObject, path: readonly (string | number)[]): Position | null
   /** Lets go of the text that places were looked up in. */
   forgetText(): void
@@ -154,6 +156,11 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
     },
     look,
     together,
+    get isUnread() {
+      const unread = [...kept.values()].filter(({ good, trouble }) => !good && trouble.length > 0)
+      if (unread.length === 0) return undefined
+      return (object: DeclaredObject) => unread.some((file) => isPartOf(object, file))
+    },
     locate(object, path) {
       const name = basename(object.key.slice(0, object.key.lastIndexOf('#/')))
       if (located?.name !== name) located = { name, document: openText(name) }

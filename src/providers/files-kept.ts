@@ -3,7 +3,7 @@
  * doubt for a moment before it is believed; a bad file keeps what was read from it last, and says why.
  */
 import { lstat, realpath, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Problem } from '../model/problem.ts'
 import { readDeclarations } from './file-reading.ts'
 import type { KnownFile, ReadingOptions, WholeFile } from './file-reading.ts'
@@ -38,6 +38,8 @@ export interface KeptFile {
   readonly doubt: Doubt | null
   /** The directory that its symlink leads to; null for a plain file. */
   readonly target: string | null
+  /** The file itself, under whatever name: its inode and its birth. */
+  readonly body: string
 }
 
 export interface Look {
@@ -56,11 +58,12 @@ export interface Look {
 export async function lookAt(look: Look): Promise<KeptFile | null> {
   const { directory, name, kept, isAsked } = look
   const path = join(directory, name)
-  const { signature, isThere, target } = await describeEntry(path)
+  const { signature, isThere, target, body } = await describeEntry(path)
   const isSame = kept !== null && kept.doubt === null && signature === kept.signature
   if (isSame && !isAsked && !haveChanged(kept.good?.references ?? new Map())) return kept
 
-  const base = { name, good: kept?.good ?? null, trouble: kept?.trouble ?? [], signature, target }
+  const [good, trouble] = [kept?.good ?? null, kept?.trouble ?? []]
+  const base = { name, good, trouble, signature, target, body }
   if (!isThere) {
     if (kept === null || kept.good === null) return null
     const doubt = doubtOf('missing', look, signature)
@@ -80,7 +83,8 @@ export async function lookAt(look: Look): Promise<KeptFile | null> {
     const doubt = doubtOf('shorter', look, signature)
     if (!isBelieved(doubt, look.now)) return { ...base, doubt }
   }
-  return { ...base, good: toGood(reading, path, look.source), trouble: [], doubt: null }
+  const part = toPart(name, body)
+  return { ...base, good: toGood(reading, path, look.source, part), trouble: [], doubt: null }
 }
 
 interface Entry {
@@ -88,6 +92,7 @@ interface Entry {
   readonly isThere: boolean
   readonly signature: string
   readonly target: string | null
+  readonly body: string
 }
 
 async function describeEntry(path: string): Promise<Entry> {
@@ -96,12 +101,12 @@ async function describeEntry(path: string): Promise<Entry> {
     const entry = await lstat(path, { bigint: true })
     isLink = entry.isSymbolicLink()
     const stats = isLink ? await stat(path, { bigint: true }) : entry
-    const { dev, ino, size, mtimeNs, ctimeNs } = stats
+    const { dev, ino, size, mtimeNs, ctimeNs, birthtimeNs } = stats
     const signature = [dev, ino, size, mtimeNs, ctimeNs].join(':')
     const target = isLink ? dirname(await realpath(path)) : null
-    return { isThere: stats.isFile(), signature, target }
+    return { isThere: stats.isFile(), signature, target, body: `${ino}:${birthtimeNs}` }
   } catch (error) {
-    return { isThere: isLink, signature: String(error), target: null }
+    return { isThere: isLink, signature: String(error), target: null, body: '' }
   }
 }
 
@@ -125,14 +130,27 @@ function isShorter(whole: WholeFile, good: GoodFile | null): boolean {
   return good !== null && whole.inode === good.inode && whole.bytes < good.bytes
 }
 
-function toGood(whole: WholeFile, path: string, source: string): GoodFile {
+/** What its objects say of where they stand: the name, and the file itself, which a renaming keeps. */
+function toPart(name: string, body: string): string {
+  return `${body} ${name}`
+}
+
+/** Whether an object stood in this file, or in this one before it was renamed. */
+export function isPartOf({ part, key }: DeclaredObject, { name, body }: KeptFile): boolean {
+  if (part === undefined) return basename(key.slice(0, key.lastIndexOf('#/'))) === name
+  const space = part.indexOf(' ')
+  return part.slice(space + 1) === name || (body !== '' && part.slice(0, space) === body)
+}
+
+function toGood(whole: WholeFile, path: string, source: string, part: string): GoodFile {
   const { content, references, revision, bytes, inode, document } = whole
   const problems = Object.keys(document.settings).map((key): Problem => {
     const message = `${key}: settings stand in the main file only; here it means nothing`
     const at = document.locateSetting([key])
     return { kind: 'settings', id: '', message, source, key: `${path}#/${key}`, ...at }
   })
-  return { content, references, revision, bytes, inode, objects: document.objects, problems }
+  const objects = document.objects.map((object) => ({ ...object, part }))
+  return { content, references, revision, bytes, inode, objects, problems }
 }
 
 function from(source: string, problem: Problem): Problem {

@@ -63,8 +63,9 @@ async function* watchFiles(
 
   function declare(listed: string, changedAt: number): Declaration {
     const { revision, objects, problems } = files.together()
-    const { locate } = files
-    return { readable: true, revision, objects, changes: null, listed, problems, changedAt, locate }
+    const { locate, isUnread } = files
+    const declared = { revision, objects, changes: null, listed, problems, changedAt, locate }
+    return { readable: true, ...declared, ...(isUnread === undefined ? {} : { isUnread }) }
   }
 
   /** Whether anything is new. One that is being replaced is away for a moment. */

@@ -35,6 +35,8 @@ export interface DeclaredObject extends ObjectName, Referred {
   readonly key: string
   /** Of the object, where the source has one. */
   readonly revision?: string
+  /** Of a source of several files: the one that it stands in, known under another name, too. */
+  readonly part?: string
   readonly line?: number
   readonly column?: number
 }
@@ -62,7 +64,8 @@ export interface Declaration {
   /**
    * Why it was listed: `first`, `reconcile`, `asked`, ...: words for a metric's label. `changed` is of sources that can only
    * be read as a whole, and were edited: what is missing was taken away just now. `rewound`, `replaced` and `log` are of
-   * sources whose revisions went back: a backup was put in their place. Null when `changes` is not.
+   * sources whose revisions went back: a backup was put in their place. `restarted` is of
+   * a source that may have lost what it had not written down. Null when `changes` is not.
    */
   readonly listed: string | null
   /** What could not even be read as an object. */
@@ -71,6 +74,11 @@ export interface Declaration {
   readonly changedAt: number
   /** Of the file that the program was started with: the settings that stand in it now. */
   readonly settings?: WrittenSettings
+  /**
+   * Of an object that was declared before, by this process or an earlier one: whether it stood in a part of the source
+   * (one file of several) that cannot be read, and has not been since. Then it stays. Missing: all could be read.
+   */
+  readonly isUnread?: (object: DeclaredObject) => boolean
   /** Where a member of an object stands in the source's text. Asked only for what is wrong, and only until the next yield. */
   readonly locate?: (object: DeclaredObject, path: readonly (string | number)[]) => Position | null
 }
@@ -96,6 +104,13 @@ export interface Provider {
   watch(signal: AbortSignal): AsyncIterable<Declaration | Unreadable>
   /** List again now, and yield even if nothing has changed. */
   reload(): void
+  /**
+   * What it knows of the source besides its objects, for `recall` in a later process: by that a source that has gone back
+   * to an earlier state is known as one in the first list, too.
+   */
+  memory?(): string
+  /** Before the first watch. Hostile: what is no memory of this provider's is ignored. */
+  recall?(memory: string): void
 }
 
 /** The source is there and does not let us in: trying again helps only once somebody has changed something. */

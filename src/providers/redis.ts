@@ -13,7 +13,7 @@
  * cluster: redis/names.ts; what a key's revision is: redis/reading.ts; how they are written: redis/store.ts.
  *
  * A user of its own needs `~<prefix>/* ~<prefix>:* &__keyspace@0__:<prefix>/* +@read +multi +exec +ping +psubscribe`, and with
- * `+config|get +config|set` it need not poll.
+ * `+config|get +config|set` it need not poll; with `+info` it is known when Redis was started again, see redis/marks.ts.
  */
 import type { RedisSource } from '../model/source-spec.ts'
 import type { Layout } from './mirror.ts'
@@ -24,6 +24,8 @@ import { openHomes } from './redis/homes.ts'
 import { openLink } from './redis/link.ts'
 import type { Link } from './redis/link.ts'
 import { openLog } from './redis/log.ts'
+import { createMarks } from './redis/marks.ts'
+import type { Loss, Marks } from './redis/marks.ts'
 import { createKeyNames } from './redis/names.ts'
 import { createNews } from './redis/news.ts'
 import type { Heard } from './redis/news.ts'
@@ -55,9 +57,13 @@ export function createRedisProvider(
 ): Provider {
   const { reconcileMs = 30_000, now = () => performance.now(), random = Math.random } = options
   const reloads = new Set<() => void>()
+  const marks = createMarks()
   return {
     name: spec.name,
-    watch: (signal) => watchRedis(spec, layout, { reconcileMs, now, random }, signal, reloads),
+    watch: (signal) =>
+      watchRedis(spec, layout, { reconcileMs, now, random }, signal, reloads, marks),
+    memory: () => marks.text,
+    recall: marks.recall,
     reload() {
       for (const reload of reloads) reload()
     },
@@ -70,6 +76,7 @@ async function* watchRedis(
   { reconcileMs, now, random }: Required<RedisProviderOptions>,
   signal: AbortSignal,
   reloads: Set<() => void>,
+  marks: Marks,
 ): AsyncGenerator<Declaration, void, undefined> {
   if (signal.aborted) return
   const names = createKeyNames(spec.prefix)
@@ -85,6 +92,7 @@ async function* watchRedis(
   let listedAt = -Infinity
   let reconcileAt = Infinity
   let areEventsOn = false
+  let lostMeanwhile: Loss | null = null
 
   const ask = (): void => news.doubt('asked')
   const stop = (): void => {
@@ -143,10 +151,19 @@ async function* watchRedis(
         listedAt = performance.now()
         // Each time: somebody may have set them anew.
         areEventsOn = isSubscribed && (await Promise.all(homes.map(askForEvents))).every(Boolean)
-        const isStep = reason === 'poll' || (reason === 'fewer' && !areEventsOn)
+        // Twice: it may have gone back just now, before the list or while it was read.
+        const before = lostMeanwhile ?? (await marks.look(homes, names))
+        const isQuiet = reason === 'poll' || (reason === 'fewer' && !areEventsOn)
+        const isStep = isQuiet && before === null
         const isDifferent = await reader.list(isStep)
+        // What was read may be from before it: the next list is doubted, too.
+        lostMeanwhile = await marks.look(homes, names)
+        const loss = before ?? lostMeanwhile
         if (!isStep) reconcileAt = listedAt + reconcileMs * (1 + random() / 5)
-        if (!isStep || isDifferent) yield reader.declare(isStep ? null : reason, changedAt)
+        if (!isStep || isDifferent || loss !== null) {
+          const listed = loss ?? (isStep ? null : reason)
+          yield reader.declare(reason === 'log' ? reason : listed, changedAt)
+        }
       } else {
         const paths = new Map([...heard.paths, ...reader.due()])
         if (paths.size > 0) {

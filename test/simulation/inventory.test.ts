@@ -4,7 +4,8 @@
  *
  *   - what the source declares is in force, unless it is a server that waits while its backend has another one
  *   - what it declares no more is in force only as long as it is held
- *   - nothing goes by lists alone that was much at once, unless a list after the time still lacked it
+ *   - nothing goes by lists alone that was much at once, or anything where the source has gone back, unless a list after
+ *     the time still lacked it
  *   - a few deletes on a live stream are believed at once
  *   - the names that are answered are what is different
  *   - once the world has been quiet for long, the inventory is the source
@@ -64,12 +65,13 @@ function createWorld(chance: Chance) {
 
   // ---- what the source says
 
-  function list(): void {
+  function list(reason = 'reconcile'): void {
     const before = told
     const believed = snapshot()
     told = new Map(registry)
     const lost = [...before.keys()].filter((name) => !told.has(name))
-    const isMuch = lost.length > 0 && lost.length >= before.size / 2
+    // Of a source that has gone back, or was started again, nothing that is missing is believed.
+    const isMuch = lost.length > 0 && (lost.length >= before.size / 2 || reason !== 'reconcile')
     for (const name of told.keys()) {
       missingSince.delete(name)
       deletedAt.delete(name)
@@ -77,7 +79,7 @@ function createWorld(chance: Chance) {
     const mayGo = [...missingSince].filter(([, since]) => now - since >= HOLD_MS)
     for (const name of lost)
       if (isMuch || isEmptied(name, before, believed)) missingSince.set(name, now)
-    checkedTake(() => inventory.take(listOf(told.values(), 'reconcile'), now))
+    checkedTake(() => inventory.take(listOf(told.values(), reason), now))
 
     const after = snapshot()
     for (const name of believed.keys()) {
@@ -332,6 +334,12 @@ function createWorld(chance: Chance) {
     },
     () => {
       if (isConnected) list()
+    },
+    () => {
+      // A little less than it was: an older dump, or what was not written down.
+      deleteSome(1 + chance.below(3))
+      isConnected = true
+      list(chance.pick(['rewound', 'replaced', 'log', 'restarted']))
     },
     () => {
       lastBackup = new Map(registry)

@@ -10,6 +10,8 @@ import type { Declaration } from '../provider.ts'
 import { maxPathLength } from '../text-bound.ts'
 import { explain } from './failure.ts'
 import { maxValueBytes, openFile } from './file.ts'
+import { createStoreMemory } from './memory.ts'
+import type { StoreMemory } from './memory.ts'
 
 export interface StoreReader {
   /** With a reason it lists and always yields; without one, null when nothing is different. */
@@ -32,7 +34,12 @@ const busyMs = 20
 const columns = `path, revision, value IS NULL AS gone, octet_length(value) AS bytes, expires,
   CASE WHEN octet_length(value) <= ${maxValueBytes} THEN value END AS text`
 
-export function createStoreReader(path: string, layout: Layout, now: () => number): StoreReader {
+export function createStoreReader(
+  path: string,
+  layout: Layout,
+  now: () => number,
+  memory: StoreMemory = createStoreMemory(),
+): StoreReader {
   const mirror = createMirror(layout)
   let seen: Seen | null = null
   let nextExpiry: number | null = null
@@ -72,7 +79,10 @@ export function createStoreReader(path: string, layout: Layout, now: () => numbe
     if (row === undefined) throw new Error(`cannot read the store ${path}: its first row is gone`)
     const store = { identity, id: String(row['id']) }
     const revision = Number(row['revision'])
-    const listed = reason ?? reasonToList(store, revision, Number(row['floor']))
+    // However it comes that it is listed, a backup in its place is told.
+    const hasGoneBack = seen?.store !== null && memory.isAhead(store.id, revision)
+    const floor = Number(row['floor'])
+    const listed = hasGoneBack ? 'replaced' : (reason ?? reasonToList(store, floor))
     if (listed !== null) {
       check(database)
       mirror.replace(list(database, at))
@@ -82,6 +92,7 @@ export function createStoreReader(path: string, layout: Layout, now: () => numbe
     }
     expiredAt = at
     seen = { store, revision }
+    memory.take(store.id, revision)
     const next = database.prepare('SELECT min(expires) AS next FROM keys WHERE expires > ?').get(at)
     nextExpiry = typeof next?.['next'] === 'number' ? next['next'] : null
 
@@ -92,14 +103,11 @@ export function createStoreReader(path: string, layout: Layout, now: () => numbe
 
   function reasonToList(
     store: { readonly identity: string; readonly id: string },
-    revision: number,
     floor: number,
   ): string | null {
     if (seen === null) return 'first'
     if (seen.store === null) return 'appeared'
-    if (seen.store.identity !== store.identity || seen.store.id !== store.id) return 'replaced'
-    // A backup was copied into the file.
-    if (revision < seen.revision) return 'replaced'
+    if (seen.store.identity !== store.identity) return 'replaced'
     return seen.revision < floor ? 'behind' : null
   }
 

@@ -8,6 +8,8 @@
  */
 import { toFailure } from './failure.ts'
 import type { Link } from './link.ts'
+import { isAfter, readPosition } from './marks.ts'
+import type { Position } from './marks.ts'
 import type { KeyNames } from './names.ts'
 import type { News } from './news.ts'
 
@@ -16,35 +18,17 @@ export interface Log {
   listen(news: News): Promise<void>
 }
 
-interface Position {
-  readonly id: string
-  readonly rev: number
-}
-
 const entriesAtOnce = 1000
 /** With nothing to hear, the server says so this often. */
 const blockMs = 2_000
 
-export async function openLog({ redis, where }: Link, names: KeyNames): Promise<Log> {
+export async function openLog(link: Link, names: KeyNames): Promise<Log> {
+  const { redis, where } = link
   let position: Position
   try {
-    position = await readPosition()
+    position = await readPosition(link, names)
   } catch (error) {
     throw toFailure(error, `cannot read ${names.rev} and ${names.log} from Redis at ${where}`)
-  }
-
-  async function readPosition(): Promise<Position> {
-    const replies = await redis
-      .multi()
-      .get(names.rev)
-      .xrevrange(names.log, '+', '-', 'COUNT', 1)
-      .exec()
-    const [[revError, rev] = [null, null], [logError, last] = [null, null]] = replies ?? []
-    if (revError !== null) throw revError
-    if (logError !== null) throw logError
-    const [entry] = Array.isArray(last) ? (last as readonly unknown[]) : []
-    const [id] = Array.isArray(entry) ? (entry as readonly unknown[]) : []
-    return { id: typeof id === 'string' ? id : '0-0', rev: Number(rev ?? 0) }
   }
 
   async function hearNext(news: News): Promise<void> {
@@ -69,7 +53,7 @@ export async function openLog({ redis, where }: Link, names: KeyNames): Promise<
 
   // A log that was wiped, or that another server has, may be silent for ever.
   async function compare(news: News): Promise<void> {
-    const actual = await readPosition()
+    const actual = await readPosition(link, names)
     if (actual.id === position.id && actual.rev === position.rev) return
     if (isAfter(actual.id, position.id)) return
     news.doubt('log')
@@ -95,11 +79,4 @@ function readFields(fields: readonly string[]): { rev: number; path: string | nu
     if (fields[at] === 'k') path = fields[at + 1] ?? null
   }
   return { rev, path }
-}
-
-/** Ids of a stream: milliseconds and a number, `1526919030474-55`. */
-function isAfter(a: string, b: string): boolean {
-  const [aMs = 0n, aNumber = 0n] = a.split('-').map(BigInt)
-  const [bMs = 0n, bNumber = 0n] = b.split('-').map(BigInt)
-  return aMs > bMs || (aMs === bMs && aNumber > bNumber)
 }

@@ -1,0 +1,56 @@
+/**
+ * One program a data folder: two would overwrite each other's last good snapshots. SQLite's lock on a file there is the
+ * kernel's, so that it is gone with the process however that ends, and no stale one is ever in the way. Commands that only
+ * write to the embedded store take no such lock.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface DataLock {
+  release(): void
+}
+
+/** Throws when another program has the folder. Null: it cannot be locked at all, which `complain` is told. */
+export async function lockData(
+  folder: string,
+  complain: (line: string) => void,
+): Promise<DataLock | null> {
+  const path = join(folder, 'serve.lock')
+  const holder = join(folder, 'serve.pid')
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const { DatabaseSync } = await import('node:sqlite')
+    const database = new DatabaseSync(path, { timeout: 0 })
+    // Nothing is ever written to it: it stays empty, and cannot be damaged.
+    database.exec('BEGIN EXCLUSIVE')
+    writeFileSync(holder, `${process.pid}\n`)
+    return { release: () => database.close() }
+  } catch (error) {
+    if (isLocked(error)) {
+      throw new Error(
+        `the data folder ${folder} is in use by another sluice${processOf(holder)}: stop that one, or give this one a folder of its own (data: in the file, or --data)`,
+        { cause: error },
+      )
+    }
+    const reason = error instanceof Error ? error.message : String(error)
+    complain(
+      `the data folder ${folder} cannot be locked: ${reason}; a second program on it would not be refused`,
+    )
+    return null
+  }
+}
+
+const busy = 5
+
+function isLocked(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === busy
+}
+
+function processOf(holder: string): string {
+  try {
+    const pid = readFileSync(holder, 'utf8').trim()
+    return /^\d+$/.test(pid) ? ` (process ${pid})` : ''
+  } catch {
+    return ''
+  }
+}
