@@ -4,7 +4,6 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { routingHost } from '../http/authority.ts'
-import { bracketHost } from '../model/host.ts'
 import { quote } from '../model/parsed.ts'
 import { plainHost } from '../model/ip.ts'
 
@@ -48,13 +47,14 @@ export function refusalOf(request: IncomingMessage, isNamed: IsNamed): Refusal |
   return null
 }
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1'])
 
 function isAllowedHost(host: string, localAddress: string | undefined, isNamed: IsNamed): boolean {
   const name = routingHost(host)
   if (name === null) return false
-  if (LOOPBACK.has(name) || isNamed(name)) return true
-  return localAddress !== undefined && name === bracketHost(plainHost(localAddress))
+  const plain = plainHost(name.replace(/^\[|\]$/g, ''))
+  if (LOOPBACK.has(plain) || isNamed(name)) return true
+  return localAddress !== undefined && plain === plainHost(localAddress)
 }
 
 function hasForeignOrigin(request: IncomingMessage, host: string | undefined): boolean {

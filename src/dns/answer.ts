@@ -40,3 +40,7 @@ export function foundBoth(addresses: readonly string[], ttlMs: number | null): N
     v6: of((address) => address.includes(':')),
   }
 }
+
+export function failedBoth(reason: string): NameAnswer {
+  return { v4: { kind: 'failed', reason }, v6: { kind: 'failed', reason } }
+}

@@ -3,9 +3,15 @@ import { lookup as systemLookup } from 'node:dns/promises'
 import type { ResolverSettings } from '../model/resolver-settings.ts'
 import { createQuestions } from './questions.ts'
 import { createResolver, type Resolver } from './resolver.ts'
-import { HOSTS_PATH, parseHosts, watchFile } from './system-files.ts'
+import { HOSTS_PATH, parseHosts, refuseFile, watchFile } from './system-files.ts'
 
-export function openResolver(settings: ResolverSettings): Resolver {
+/** `warn` is told of a hosts file that is named and cannot be read; it is read as soon as it can be. */
+export function openResolver(
+  settings: ResolverSettings,
+  warn: (message: string) => void = () => {},
+): Resolver {
+  const fault = settings.hosts === null ? null : refuseFile(settings.hosts)
+  if (fault !== null) warn(`resolver.hosts: the file cannot be read, so it names nothing: ${fault}`)
   const questions = createQuestions(settings)
   return createResolver({
     ask: questions.ask,

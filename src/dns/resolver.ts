@@ -6,7 +6,7 @@
  * system's own resolver (getaddrinfo), one at a time, because it blocks a thread of libuv's pool.
  */
 import { isLoopbackHost } from '../model/ip.ts'
-import { foundBoth, type AskName, type NameAnswer } from './answer.ts'
+import { failedBoth, foundBoth, type AskName, type NameAnswer } from './answer.ts'
 import { FollowedName, type NameFailure, type TtlBounds } from './followed-name.ts'
 import type { NameNews } from './names.ts'
 import type { HostsTable } from './system-files.ts'
@@ -106,7 +106,9 @@ export function createResolver(options: ResolverOptions): Resolver {
     followed.isLookedUp = true
     underWay.all++
     if (isSuspect) underWay.suspects++
-    void lookUp(followed).then((answer) => {
+    // No fault of a look-up may end the program.
+    const ended = lookUp(followed).catch((error: unknown) => failedBoth(String(error)))
+    void ended.then((answer) => {
       underWay.all--
       if (isSuspect) underWay.suspects--
       followed.isLookedUp = false

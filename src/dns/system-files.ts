@@ -74,8 +74,12 @@ export function watchFile<T>(path: string, parse: (text: string) => T): WatchedF
 }
 
 function stampOf(path: string): string {
-  const stats = statSync(path, { throwIfNoEntry: false, bigint: true })
-  return stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`
+  try {
+    const { ino, size, mtimeNs } = statSync(path, { bigint: true })
+    return `${ino} ${size} ${mtimeNs}`
+  } catch {
+    return ''
+  }
 }
 
 function read(path: string): string {
@@ -83,5 +87,15 @@ function read(path: string): string {
     return readFileSync(path, 'utf8')
   } catch {
     return ''
+  }
+}
+
+/** Why a file cannot be read; null: it can. */
+export function refuseFile(path: string): string | null {
+  try {
+    readFileSync(path)
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
 }

@@ -140,7 +140,7 @@ async function run(
   const faults = createFaults(log, () => performance.now())
   const shortages = createShortages(log, () => performance.now())
   const publisher = createPublisher(scoreboard, { onFault: faults.at('publish') })
-  const resolver = openResolver(settings.resolver)
+  const resolver = openResolver(settings.resolver, (message) => log.warn({}, message))
   const lookup = createLookup(resolver)
   followNames(publisher, resolver)
   resolveNamesBy(resolver.addressesOf)

@@ -187,6 +187,9 @@ test('only names of this machine and those that are allowed may stand in Host', 
     'LOCALHOST:8182',
     '127.0.0.1:8182',
     '[::1]:8182',
+    '[0:0:0:0:0:0:0:1]:8182',
+    '[::ffff:7f00:1]',
+    '[::FFFF:127.0.0.1]:8182',
     'sluice.internal:80',
   ]) {
     assert.equal(await statusFor(host), 200, host)

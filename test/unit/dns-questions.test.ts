@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { candidatesOf, createQuestions } from '../../src/dns/questions.ts'
-import { parseHosts, parseResolvConf } from '../../src/dns/system-files.ts'
+import { openResolver } from '../../src/dns/open-resolver.ts'
+import { parseHosts, parseResolvConf, watchFile } from '../../src/dns/system-files.ts'
+import { resolverSchema } from '../../src/model/resolver-settings.ts'
+import { makeFolder } from '../support/program.ts'
 import { startDnsServer, type DnsBehavior } from '../support/dns-server.ts'
 
 const normal = { search: [], ndots: 1, timeoutMs: 200, attempts: 1 }
@@ -115,4 +120,31 @@ test('search domains and ndots are read as resolv.conf(5) writes them, the last 
     { search: ['b.test', 'c.test'], ndots: 5 },
   )
   assert.deepEqual(parseResolvConf(''), { search: [], ndots: 1 })
+})
+
+test('a file is read again when it has changed, and is empty while it cannot be read', (t) => {
+  const path = join(makeFolder(t), 'hosts')
+  const hosts = watchFile(path, parseHosts)
+  assert.equal(hosts.value.size, 0)
+  assert.equal(hosts.changed(), false)
+
+  writeFileSync(path, '10.0.0.1 db\n')
+  assert.equal(hosts.changed(), true)
+  assert.deepEqual(hosts.value.get('db'), ['10.0.0.1'])
+  assert.equal(hosts.changed(), false)
+
+  rmSync(path)
+  assert.equal(hosts.changed(), true)
+  assert.equal(hosts.value.size, 0)
+  // Below a file no file can be.
+  writeFileSync(path, '')
+  assert.equal(watchFile(join(path, 'hosts'), parseHosts).changed(), false)
+})
+
+test('a hosts file that is named and cannot be read is told of', (t) => {
+  const told: string[] = []
+  const settings = resolverSchema.parse({ hosts: join(makeFolder(t), 'none') })
+  openResolver(settings, (message) => told.push(message)).stop()
+
+  assert.match(told.join(), /^resolver\.hosts: the file cannot be read, .*ENOENT/)
 })

@@ -330,3 +330,11 @@ test('look-ups and names are counted', async () => {
   assert.deepEqual(names, { resolved: 1, failing: 1, unresolved: 1 })
   assert.deepEqual(lookups, { success: 2, failure: 3 })
 })
+
+test('a look-up that throws is one that failed', async () => {
+  const world = new World({ ask: () => Promise.reject(new Error('out of order')) })
+  world.resolver.hold('app.test')
+  await turn()
+
+  assert.equal(world.resolver.report('app.test')?.lastFailure?.reason, 'Error: out of order')
+})
