@@ -32,15 +32,21 @@ export interface PlacedPool extends PlacedId {
 }
 
 export interface Placement {
-  /** Slots for what comes, retirement for what goes with the number; answers with what the threads are told. */
-  apply(before: Snapshot, after: Snapshot, changes: Changes, number: number): Delta
-  /** What of it can be placed. The rest is told one by one, and stays as it was. */
-  sift(changes: Changes, onFault: OnFault): Changes
+  /** Slots for what comes. What cannot be placed is told one by one, and stays as it was. */
+  place(changes: Changes, onFault: OnFault): PlacedChanges
+  /** Retirement for what goes with the number; answers with what the threads are told. */
+  apply(before: Snapshot, after: Snapshot, changes: PlacedChanges, number: number): Delta
   /** What a thread is told that knows nothing yet. */
   toDelta(changes: Changes, number: number): Delta
   list(snapshot: Snapshot): PlacedObjects
   /** Gives back the slots of what is gone; `acknowledged` is the least number that all threads have acknowledged. */
   sweep(acknowledged: number): void
+}
+
+export interface PlacedChanges {
+  /** What could be placed. */
+  readonly changes: Changes
+  readonly upserts: Delta['upserts']
 }
 
 /** Of a second each. */
@@ -107,7 +113,7 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
   }
 
   return {
-    apply(before, after, changes, number) {
+    apply(before, after, { changes, upserts: placed }, number) {
       const { upserts, deletes } = changes
       for (const id of deletes.listeners) slots.listeners.retire(id, number)
       for (const id of deletes.frontends) {
@@ -126,33 +132,33 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
           if (!breakers.has(identity)) slots.breakers.retire(identity, number)
         }
       }
-      return toDelta(changes, number)
+      return { number, upserts: placed, deletes }
     },
-    sift({ upserts, deletes }, onFault) {
-      const placeable = <T extends { readonly id: string }>(
+    place({ upserts, deletes }, onFault) {
+      const placeAll = <T extends { readonly id: string }, P>(
         kind: 'listener' | 'backend' | 'frontend',
         objects: readonly T[],
-        place: (object: T) => unknown,
-      ): readonly T[] => {
-        const failed = new Set<T>()
-        for (const object of objects) {
+        place: (object: T) => P,
+      ): P[] =>
+        objects.flatMap((object) => {
           try {
-            place(object)
+            return [place(object)]
           } catch (error) {
-            failed.add(object)
             onFault({ kind, id: object.id }, error)
+            return []
           }
-        }
-        return failed.size === 0 ? objects : objects.filter((object) => !failed.has(object))
+        })
+      const placed = {
+        listeners: placeAll('listener', upserts.listeners, placeListener),
+        backends: placeAll('backend', upserts.backends, placeBackend),
+        frontends: placeAll('frontend', upserts.frontends, placeFrontend),
       }
-      return {
-        upserts: {
-          listeners: placeable('listener', upserts.listeners, placeListener),
-          backends: placeable('backend', upserts.backends, placeBackend),
-          frontends: placeable('frontend', upserts.frontends, placeFrontend),
-        },
-        deletes,
+      const kept = {
+        listeners: placed.listeners.map(({ object }) => object),
+        backends: placed.backends.map(({ object }) => object),
+        frontends: placed.frontends.map(({ object }) => object),
       }
+      return { changes: { upserts: kept, deletes }, upserts: placed }
     },
     toDelta,
     list: (snapshot) => ({

@@ -141,8 +141,9 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   function post(next: Pending): void {
     const declared = diffSnapshots(current, next.snapshot, next.changed)
     for (const key of idsOf(declared)) unpublished.delete(key)
-    const changes = placement.sift(declared, setAside)
-    const delta = placement.apply(current, next.snapshot, changes, number + 1)
+    const placed = placement.place(declared, setAside)
+    const { changes } = placed
+    const delta = placement.apply(current, next.snapshot, placed, number + 1)
     number++
     changedAt.set(number, next.changedAt)
     applyChanges(current, changes)

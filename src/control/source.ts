@@ -224,11 +224,19 @@ export function openSource(
     if (at === null || stopping.signal.aborted) return
     timer = setTimeout(
       () => {
-        const time = now()
-        if (inventory.needsList(time)) provider.reload()
-        const names = inventory.due(time)
-        const reading = { changedAt: time, locate: undefined, isList: false, isSaved: false }
-        if (names.length > 0) events.onDifferent(source, names, reading)
+        try {
+          const time = now()
+          if (inventory.needsList(time)) provider.reload()
+          const names = inventory.due(time)
+          const reading = { changedAt: time, locate: undefined, isList: false, isSaved: false }
+          if (names.length > 0) events.onDifferent(source, names, reading)
+        } catch (error) {
+          // The next declaration, or the next hold that ends, looks again.
+          log.error(
+            { err: error, source: provider.name },
+            'a fault of our own at the end of a hold',
+          )
+        }
         wait()
       },
       Math.min(longestTimerMs, Math.max(1, Math.ceil(at - now()))),
