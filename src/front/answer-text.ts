@@ -35,6 +35,6 @@ export function answerText(head: AnswerHead, minorVersion: number, keptAlive: bo
     connection = connection === '' ? 'Upgrade' : `${connection}, Upgrade`
   }
   if (connection !== '') framing += `Connection: ${connection}\r\n`
-  const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${framing}\r\n`
+  const text = `${head.line}${head.fields}${framing}\r\n`
   return { text, chunked, closing, dropsBody }
 }

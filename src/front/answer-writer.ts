@@ -53,7 +53,7 @@ export class AnswerWriter {
   /** 101, and the first bytes of the tunnel. */
   switch(head: AnswerHead, early: Buffer | null): void {
     const lines = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
-    const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${lines}\r\n`
+    const text = `${head.line}${head.fields}${lines}\r\n`
     if (early === null) this.#wire.socket.write(text, 'latin1')
     else this.#wire.writeJoined(text, early, '')
   }

@@ -13,7 +13,7 @@ import type { AnswerHead } from '../http/answer-head.ts'
 import { answerOfError, headOfOwnAnswer, inFormOf, type OwnAnswer } from '../http/answer.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { ClientSide, Exchange, Kept } from '../http/exchange.ts'
-import { JOIN_BYTES, owned, type Reads } from '../http/reads.ts'
+import { JOIN_BYTES, owned, type Reads, viewOf } from '../http/reads.ts'
 import { RequestHead } from '../http/request-head.ts'
 import { type Destination, NOWHERE } from '../http/target.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
@@ -59,30 +59,27 @@ export class ClientConnection extends Wire implements ClientSide {
     return this.#phase === BODY && this.#body?.flows === true
   }
 
-  received(data: Buffer): void {
-    this.#take(data)
-    this.#inbox.settle(data)
-  }
-
-  #take(data: Buffer): void {
+  received(buffer: Buffer, length: number): void {
     switch (this.#phase) {
       case HEAD:
         if (this.#inbox.isEmpty) this.setDeadline(this.#front.listener.timeouts.headMs)
-        this.#inbox.add(data)
+        this.#inbox.add(buffer, length)
         this.readHeads()
+        this.#inbox.settle(buffer)
         break
       case BODY:
       case ANSWER:
-        this.#inbox.add(data)
+        this.#inbox.add(buffer, length)
         if (this.streams && this.#exchange !== null && this.#body !== null) {
           this.#readBody(this.#exchange, this.#body)
         } else if (this.#inbox.length > AHEAD_BYTES) this.socket.pause()
+        this.#inbox.settle(buffer)
         break
       case TUNNEL:
-        this.passThrough(owned(data))
+        this.passThrough(owned(viewOf(buffer, length)))
         break
       default:
-        if (this.#lingering?.drop(data.length) !== true) this.socket.destroy()
+        if (this.#lingering?.drop(length) !== true) this.socket.destroy()
     }
   }
 
@@ -198,7 +195,7 @@ export class ClientConnection extends Wire implements ClientSide {
   sendInterim(head: AnswerHead): boolean {
     // RFC 9110 section 15.2: never to an HTTP/1.0 client.
     if (this.#exchange?.head.minorVersion !== 1) return true
-    this.socket.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}\r\n`, 'latin1')
+    this.socket.write(`${head.line}${head.fields}\r\n`, 'latin1')
     return this.#keepsUp()
   }
 

@@ -3,57 +3,78 @@
  * pieces is bounded in size, and refused as soon as no further byte can make it right.
  */
 import { ExchangeError } from '../http/errors.ts'
+import { headLines } from '../http/head-lines.ts'
 import { errorOfPartialHead } from '../http/partial-head.ts'
-import { parseRequestHead, type RequestHead } from '../http/request-head.ts'
+import { parseRequestHead, refuseRequestHead, type RequestHead } from '../http/request-head.ts'
 import type { Listener } from '../model/snapshot.ts'
+
+type Limits = Listener['limits']
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 const CR = 13
 const LF = 10
 
-/** Null: the rest of the head has yet to come. */
-export type ReadHead = { head: RequestHead; rest: Buffer | null } | ExchangeError | null
-
 export class HeadReader {
+  /** Where the head that was read last ends in its buffer. */
+  end = 0
   #searched = 0
   /** Looked at again when it has doubled: a head that comes byte by byte must not cost its square. */
   #checked = 0
 
-  read(bytes: Buffer, limits: Listener['limits'], trusted: boolean): ReadHead {
-    // RFC 9112 section 2.2: an empty line or two before a request is forgiven, no more.
-    let from = 0
-    while (from < 4 && bytes[from] === CR && bytes[from + 1] === LF) from += 2
-    // Half of an empty line.
-    if (from < 4 && from === bytes.length - 1 && bytes[from] === CR) return null
-    if (this.#searched > 0) {
-      // It came in pieces before: the search goes on where it ended.
-      const end = bytes.indexOf(HEAD_END, Math.max(from, this.#searched - 3))
-      return end < 0
-        ? this.#partial(bytes, from, limits)
-        : this.#whole(bytes, from, end, limits, trusted)
-    }
-    const text = bytes.toString('latin1', from, Math.min(bytes.length, from + limits.headBytes))
-    const end = text.indexOf('\r\n\r\n')
-    if (end < 0) return this.#partial(bytes, from, limits)
-    const head = parseRequestHead(text.slice(0, end + 2), limits, trusted)
-    return head instanceof ExchangeError ? head : { head, rest: after(bytes, from + end + 4) }
+  /** The head that begins at `from`; null: the rest of it has yet to come. */
+  read(
+    buffer: Buffer,
+    from: number,
+    to: number,
+    limits: Limits,
+    trusted: boolean,
+  ): RequestHead | ExchangeError | null {
+    const most = Math.min(to, from + limits.headBytes)
+    return this.#searched === 0 && headLines.readRequest(buffer, from, most)
+      ? this.#parse(buffer, from, limits, trusted)
+      : this.#readUnusual(buffer.subarray(from, to), from, limits, trusted)
   }
 
-  #whole(
+  /** What the walk over the bytes does not take at once: a head in pieces, behind an empty line, or broken. */
+  #readUnusual(
     bytes: Buffer,
     from: number,
-    end: number,
-    limits: Listener['limits'],
+    limits: Limits,
     trusted: boolean,
-  ): ReadHead {
+  ): RequestHead | ExchangeError | null {
+    // RFC 9112 section 2.2: an empty line or two before a request is forgiven, no more.
+    let start = 0
+    while (start < 4 && bytes[start] === CR && bytes[start + 1] === LF) start += 2
+    // Half of an empty line.
+    if (start < 4 && start === bytes.length - 1 && bytes[start] === CR) return null
+    // After a first look the search goes on where it ended.
+    const end = bytes.indexOf(HEAD_END, Math.max(start, this.#searched - HEAD_END.length + 1))
+    const size = end + HEAD_END.length - start
+    const isFirst = this.#searched === 0
+    if (end < 0 || (isFirst && size > limits.headBytes)) return this.#partial(bytes, start, limits)
     this.#searched = 0
     this.#checked = 0
-    if (end + 4 - from > limits.headBytes) return tooLarge(limits)
-    const head = parseRequestHead(bytes.toString('latin1', from, end + 2), limits, trusted)
-    return head instanceof ExchangeError ? head : { head, rest: after(bytes, end + 4) }
+    if (size > limits.headBytes) return tooLarge(limits)
+    if (!headLines.readRequest(bytes, start, bytes.length))
+      return refuseRequestHead(bytes.toString('latin1', start, end + 2))
+    const head = this.#parse(bytes, start, limits, trusted)
+    this.end += from
+    return head
   }
 
-  #partial(bytes: Buffer, from: number, limits: Listener['limits']): ExchangeError | null {
+  /** Its lines have just been read. */
+  #parse(
+    buffer: Buffer,
+    from: number,
+    limits: Limits,
+    trusted: boolean,
+  ): RequestHead | ExchangeError {
+    this.end = from + headLines.end
+    const text = buffer.toString('latin1', from, from + headLines.fieldsEnd)
+    return parseRequestHead(text, headLines, limits, trusted)
+  }
+
+  #partial(bytes: Buffer, from: number, limits: Limits): ExchangeError | null {
     this.#searched = bytes.length
     const size = bytes.length - from
     if (size > 64 && size < this.#checked * 2 && size <= limits.headBytes) return null
@@ -63,10 +84,6 @@ export class HeadReader {
   }
 }
 
-function after(bytes: Buffer, end: number): Buffer | null {
-  return end < bytes.length ? bytes.subarray(end) : null
-}
-
-function tooLarge({ headBytes }: Listener['limits']): ExchangeError {
+function tooLarge({ headBytes }: Limits): ExchangeError {
   return new ExchangeError('HEAD_TOO_LARGE', `the head is larger than ${headBytes} bytes`)
 }

@@ -9,50 +9,67 @@ import type { Listener } from '../model/snapshot.ts'
 import { HeadReader } from './head-reader.ts'
 import type { RequestBody } from './request-body.ts'
 
+const NONE = Buffer.alloc(0)
+
 export class Inbox {
   readonly #heads = new HeadReader()
-  #bytes: Buffer | null = null
+  /** They are in it from `from` to `to`. */
+  #buffer: Buffer = NONE
+  #from = 0
+  #to = 0
 
   get isEmpty(): boolean {
-    return this.#bytes === null
+    return this.#from === this.#to
   }
 
   get length(): number {
-    return this.#bytes?.length ?? 0
+    return this.#to - this.#from
   }
 
-  /** Lent until `settle` is called. */
-  add(data: Buffer): void {
-    this.#bytes = this.#bytes === null ? data : Buffer.concat([this.#bytes, data])
+  /** The first `length` bytes of the buffer, which is lent until `settle` is called. */
+  add(buffer: Buffer, length: number): void {
+    if (this.isEmpty) this.#hold(buffer, 0, length)
+    else {
+      const data = buffer.subarray(0, length)
+      const all = Buffer.concat([this.#buffer.subarray(this.#from, this.#to), data])
+      this.#hold(all, 0, all.length)
+    }
   }
 
-  /** What is left of `data` outlives the read that brought it; the memory of `data` does not. */
-  settle(data: Buffer): void {
-    if (this.#bytes?.buffer === data.buffer) this.#bytes = Buffer.from(this.#bytes)
+  /** What is left outlives the read that brought it; the memory of `buffer` does not. */
+  settle(buffer: Buffer): void {
+    if (this.isEmpty) this.#hold(NONE, 0, 0)
+    else if (this.#buffer === buffer)
+      this.#hold(Buffer.from(buffer.subarray(this.#from, this.#to)), 0, this.length)
   }
 
   /** The next head; null: the rest of it has yet to come. */
   readHead(limits: Listener['limits'], trusted: boolean): RequestHead | ExchangeError | null {
-    if (this.#bytes === null) return null
-    const read = this.#heads.read(this.#bytes, limits, trusted)
-    if (read === null || read instanceof ExchangeError) return read
-    this.#bytes = read.rest
-    return read.head
+    if (this.isEmpty) return null
+    const head = this.#heads.read(this.#buffer, this.#from, this.#to, limits, trusted)
+    if (head !== null && !(head instanceof ExchangeError)) this.#from = this.#heads.end
+    return head
   }
 
   /** The body's data; what follows the body stays. */
   readBody(body: RequestBody, exchange: Exchange): Buffer | null | ExchangeError {
-    if (this.#bytes === null) return null
-    const read = body.read(this.#bytes, exchange)
+    if (this.isEmpty) return null
+    const read = body.read(this.#buffer.subarray(this.#from, this.#to), exchange)
     if (read instanceof ExchangeError) return read
-    this.#bytes = read.rest
+    this.#from = this.#to - (read.rest?.length ?? 0)
     return read.data
   }
 
   /** Empties it. */
   take(): Buffer | null {
-    const bytes = this.#bytes
-    this.#bytes = null
+    const bytes = this.isEmpty ? null : this.#buffer.subarray(this.#from, this.#to)
+    this.#hold(NONE, 0, 0)
     return bytes
+  }
+
+  #hold(buffer: Buffer, from: number, to: number): void {
+    this.#buffer = buffer
+    this.#from = from
+    this.#to = to
   }
 }

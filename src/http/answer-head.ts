@@ -3,20 +3,24 @@ import { dateLine } from './clock.ts'
 import { asksForConnectionLogin } from './connection-login.ts'
 import { ExchangeError, NotHttp } from './errors.ts'
 import { listHolds, withoutConnectionOptions } from './fields.ts'
-import { DIGITS, faultOfFields, STATUS_HEAD, trimmed } from './grammar.ts'
+import { digitsIn, faultOfFields, isNamed, trimmed } from './grammar.ts'
+import type { HeadLines } from './head-lines.ts'
 
 /** Places in `HTTP/1.1 200 OK`. */
 const MINOR_VERSION = 7
 const STATUS = 9
+const REASON = 13
 const ZERO = 48
-const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-authorization'])
+const ONE = 49
+const CRLF = 2
 
 /** How an answer's end is known: `close` is the end of its connection. */
 export type AnswerFraming = 'none' | 'length' | 'chunked' | 'close'
 
 export class AnswerHead {
   status = 0
-  reason = ''
+  /** As it is sent, with its CRLF. */
+  line = ''
   /** End-to-end fields, without framing. */
   fields = ''
   framing: AnswerFraming = 'close'
@@ -33,97 +37,97 @@ export class AnswerHead {
   trailerLine = ''
 }
 
-/** `bodyless`: an answer to HEAD. `text` ends with the last field's CRLF, without the empty line. */
+/** `text` begins with a head, `lines` are those of its bytes. `bodyless`: an answer to HEAD. */
 export function parseAnswerHead(
   text: string,
+  lines: HeadLines,
   bodyless: boolean,
   maxFields: number,
 ): AnswerHead | ExchangeError {
-  if (!STATUS_HEAD.test(text)) return refuseGrammar(text)
+  const { first, count, colons, ends, fieldsEnd } = lines
+  if (count > maxFields) {
+    const detail = `the answer's head has more than ${maxFields} fields (limits.fields of the backend)`
+    return new ExchangeError('ANSWER_TOO_LARGE', detail)
+  }
   const head = new AnswerHead()
-  const lineEnd = text.indexOf('\r\n')
-  const old = text.charCodeAt(MINOR_VERSION) === ZERO
-  head.status = Number(text.slice(STATUS, STATUS + 3))
-  head.reason = text.slice(STATUS + 4, lineEnd)
+  const minor = text.charCodeAt(MINOR_VERSION)
+  const old = minor === ZERO
+  head.status = digitsIn(text, STATUS, STATUS + 3)
+  head.line =
+    minor === ONE && first >= REASON + CRLF
+      ? text.slice(0, first)
+      : statusLine(head.status, text.slice(REASON, first - CRLF))
   head.keepAlive = !old
   let runs = ''
-  let start = lineEnd + 2
-  let runStart = start
+  let start = first
+  let runStart = first
   let connection = ''
-  let length = ''
   let coding = ''
-  let count = 0
   let isDated = false
-  while (start < text.length) {
-    const colon = text.indexOf(':', start)
-    const end = text.indexOf('\r\n', colon)
+  for (let field = 0; field < count; field++) {
+    const colon = colons[field] ?? 0
+    const end = ends[field] ?? 0
     let drop = false
-    if (++count > maxFields) {
-      const detail = `the answer's head has more than ${maxFields} fields (limits.fields of the backend)`
-      return new ExchangeError('ANSWER_TOO_LARGE', detail)
-    }
     switch (colon - start) {
       case 2:
-        drop = text.slice(start, colon).toLowerCase() === 'te'
+        drop = isNamed(text, start, colon, 'te')
         break
       case 4:
-        isDated ||= text.slice(start, colon).toLowerCase() === 'date'
+        isDated ||= isNamed(text, start, colon, 'date')
         break
       case 7:
-        switch (text.slice(start, colon).toLowerCase()) {
-          case 'upgrade':
-            head.upgrade += (head.upgrade === '' ? '' : ', ') + trimmed(text, colon + 1, end)
-            drop = true
-            break
-          case 'trailer':
-            head.trailerLine += text.slice(start, end + 2)
-            drop = true
-            break
+        if (isNamed(text, start, colon, 'upgrade')) {
+          head.upgrade += (head.upgrade === '' ? '' : ', ') + trimmed(text, colon + 1, end)
+          drop = true
+        } else if (isNamed(text, start, colon, 'trailer')) {
+          head.trailerLine += text.slice(start, end + 2)
+          drop = true
         }
         break
       case 10:
-        switch (text.slice(start, colon).toLowerCase()) {
-          case 'connection': {
-            const value = trimmed(text, colon + 1, end)
-            connection = connection === '' ? value : `${connection},${value}`
-            drop = true
-            break
-          }
-          case 'keep-alive':
-            head.keepAliveSeconds = shorter(
-              head.keepAliveSeconds,
-              Number(/timeout=([0-9]{1,6})/i.exec(text.slice(colon, end))?.[1] ?? 0),
-            )
-            drop = true
-            break
+        if (isNamed(text, start, colon, 'connection')) {
+          const value = trimmed(text, colon + 1, end)
+          connection = connection === '' ? value : `${connection},${value}`
+          drop = true
+        } else if (isNamed(text, start, colon, 'keep-alive')) {
+          head.keepAliveSeconds = shorter(
+            head.keepAliveSeconds,
+            Number(/timeout=([0-9]{1,6})/i.exec(text.slice(colon, end))?.[1] ?? 0),
+          )
+          drop = true
         }
         break
       case 14:
-        if (text.slice(start, colon).toLowerCase() === 'content-length') {
-          if (length !== '')
+        if (isNamed(text, start, colon, 'content-length')) {
+          if (head.length >= 0)
             return new ExchangeError('BAD_ANSWER', 'there are two Content-Length fields')
-          length = trimmed(text, colon + 1, end)
-          if (!DIGITS.test(length))
+          head.length = digitsIn(text, colon + 1, end)
+          if (head.length < 0)
             return new ExchangeError('BAD_ANSWER', 'Content-Length is not a number')
           drop = true
         }
         break
       case 16:
-      case 18:
-      case 19: {
-        const name = text.slice(start, colon).toLowerCase()
-        drop = OF_THIS_HOP.has(name)
-        if (name === 'www-authenticate' || name === 'proxy-authenticate')
+        if (isNamed(text, start, colon, 'www-authenticate'))
           head.logsIn ||= asksForConnectionLogin(trimmed(text, colon + 1, end))
+        else drop = isNamed(text, start, colon, 'proxy-connection')
         break
-      }
       case 17:
-        if (text.slice(start, colon).toLowerCase() === 'transfer-encoding') {
+        if (isNamed(text, start, colon, 'transfer-encoding')) {
           if (coding !== '')
             return new ExchangeError('BAD_ANSWER', 'there are two Transfer-Encoding fields')
           coding = trimmed(text, colon + 1, end).toLowerCase() || 'empty'
           drop = true
         }
+        break
+      case 18:
+        if (isNamed(text, start, colon, 'proxy-authenticate')) {
+          head.logsIn ||= asksForConnectionLogin(trimmed(text, colon + 1, end))
+          drop = true
+        }
+        break
+      case 19:
+        drop = isNamed(text, start, colon, 'proxy-authorization')
         break
     }
     if (drop) {
@@ -132,7 +136,7 @@ export function parseAnswerHead(
     }
     start = end + 2
   }
-  head.fields = runStart < text.length ? runs + text.slice(runStart) : runs
+  head.fields = runStart < fieldsEnd ? runs + text.slice(runStart, fieldsEnd) : runs
   if (connection !== '' && connection !== 'keep-alive') {
     const options = connection.toLowerCase()
     head.keepAlive =
@@ -143,7 +147,11 @@ export function parseAnswerHead(
     head.keepAlive = true
   }
   if (!isDated && head.status >= 200) head.fields += dateLine()
-  return frame(head, length, coding, old, bodyless) ?? head
+  return frame(head, coding, old, bodyless) ?? head
+}
+
+export function statusLine(status: number, reason: string): string {
+  return `HTTP/1.1 ${status} ${reason}\r\n`
 }
 
 /** Of several lines; 0 announces nothing. */
@@ -155,20 +163,18 @@ function shorter(seconds: number, further: number): number {
 /** RFC 9112 section 6.3, refusing what has two readings. */
 function frame(
   head: AnswerHead,
-  length: string,
   coding: string,
   old: boolean,
   bodyless: boolean,
 ): ExchangeError | undefined {
   if (coding !== '') {
-    if (length !== '') {
+    if (head.length >= 0) {
       return new ExchangeError('BAD_ANSWER', 'Transfer-Encoding and Content-Length stand together')
     }
     if (coding !== 'chunked' || old) {
       return new ExchangeError('BAD_ANSWER', 'Transfer-Encoding is not "chunked" on HTTP/1.1')
     }
   }
-  if (length !== '') head.length = Number(length)
   const { status } = head
   // RFC 9110 section 15.2: HTTP/1.0 knows no interim answers.
   if (status < 200 && old) {
@@ -181,7 +187,7 @@ function frame(
     head.framing = 'none'
   } else if (coding !== '') {
     head.framing = 'chunked'
-  } else if (length !== '') {
+  } else if (head.length >= 0) {
     head.framing = 'length'
   } else {
     // Only its end tells that it is whole, so the connection cannot be used again.
@@ -190,7 +196,8 @@ function frame(
   return undefined
 }
 
-function refuseGrammar(text: string): ExchangeError {
+/** Why a head is none. `text` ends with its last field's CRLF, without the empty line. */
+export function refuseAnswerHead(text: string): ExchangeError {
   const end = text.indexOf('\r\n')
   const line = text.slice(0, end)
   if (/^HTTP\/1\.[0-9] [1-9][0-9][0-9](?: [\t -~\x80-\xff]*)?$/.test(line))

@@ -1,6 +1,6 @@
 /** The one place that makes the proxy's own answers: of errors, and of middlewares that answer themselves. */
 import { STATUS_CODES } from 'node:http'
-import { AnswerHead } from './answer-head.ts'
+import { AnswerHead, statusLine } from './answer-head.ts'
 import { dateLine } from './clock.ts'
 import { ERRORS, type ExchangeError, type Reason } from './errors.ts'
 import { fieldValue, safeValue } from './fields.ts'
@@ -78,7 +78,7 @@ function prefersJson(accept: string): boolean {
 export function headOfOwnAnswer(answer: OwnAnswer): AnswerHead {
   const head = new AnswerHead()
   head.status = answer.status
-  head.reason = STATUS_CODES[answer.status] ?? ''
+  head.line = statusLine(answer.status, STATUS_CODES[answer.status] ?? '')
   const date = fieldValue(answer.fields, 'date') === undefined ? dateLine() : ''
   head.fields = `${date}${answer.fields}${proxyStatus(answer)}`
   if (answer.contentType !== '') head.fields += `Content-Type: ${answer.contentType}\r\n`

@@ -1,20 +1,9 @@
 /**
- * The grammar of a message head, as text: RFC 9112 sections 2 to 5, read strictly. One anchored expression validates a
- * whole head (start line and fields, without the empty line at its end) in one linear pass; what comes after may rely
- * on it: every line ends with CRLF, has a name of token characters directly before its colon, and no control but HTAB.
+ * The grammar of heads as expressions over text: for what is off the hot path (trailers, heads that are not whole yet, the words
+ * for what is wrong), and the parts that the walk of head-lines.ts is made of.
  */
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]"
 const FIELDS = `(?:${TOKEN}+:[\\t -~\\x80-\\xff]*\\r\\n)*`
-
-/** method, target (visible ASCII but `#`), minor version. */
-export const REQUEST_HEAD: RegExp = new RegExp(
-  `^(${TOKEN}{1,32}) ([!-"$-~]+) HTTP/1\\.([0-9])\\r\\n${FIELDS}$`,
-)
-
-/** minor version, status (of 600 and more are some in use), reason. The space before an empty reason may be missing (RFC 9112 section 4). */
-export const STATUS_HEAD: RegExp = new RegExp(
-  `^HTTP/1\\.([0-9]) ([1-9][0-9][0-9])(?: ([\\t -~\\x80-\\xff]*))?\\r\\n${FIELDS}$`,
-)
 
 /** Trailer fields: like a head's, without a start line. */
 export const TRAILERS: RegExp = new RegExp(`^${FIELDS}$`)
@@ -22,7 +11,6 @@ export const TRAILERS: RegExp = new RegExp(`^${FIELDS}$`)
 export const REQUEST_LINE: RegExp = new RegExp(`^${TOKEN}{1,32} [!-"$-~]+ HTTP/[0-9]\\.[0-9]$`)
 const METHOD = new RegExp(`^${TOKEN}{1,32}$`)
 export const TOKEN_CHARACTER: RegExp = new RegExp(TOKEN)
-export const DIGITS: RegExp = /^[0-9]{1,15}$/
 
 /** A CR without LF, a LF without CR, or a NUL: no later byte can make this head right. */
 export const BROKEN_LINE: RegExp = /\r(?!\n|$)|(?<!\r)\n|\0/
@@ -68,6 +56,33 @@ export function trimmed(text: string, from: number, to: number): string {
   while (to > from && isBlank(text.charCodeAt(to - 1))) to--
   return text.slice(from, to)
 }
+
+/** The plain number of at most 15 digits that text[from, to) is, with spaces and tabs around it; -1: it is none. */
+export function digitsIn(text: string, from: number, to: number): number {
+  while (from < to && isBlank(text.charCodeAt(from))) from++
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+  if (from === to || to - from > MOST_DIGITS) return -1
+  let number = 0
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - ZERO
+    if (digit < 0 || digit > 9) return -1
+    number = number * 10 + digit
+  }
+  return number
+}
+
+/** Whether text[from, to), a field's name, is this one (in lower case). */
+export function isNamed(text: string, from: number, to: number, name: string): boolean {
+  if (to - from !== name.length) return false
+  // Of token characters, only letters become others.
+  for (let at = 0; at < name.length; at++)
+    if ((text.charCodeAt(from + at) | 32) !== name.charCodeAt(at)) return false
+  return true
+}
+
+/** Every such number is a safe integer. */
+const MOST_DIGITS = 15
+const ZERO = 48
 
 function isBlank(code: number): boolean {
   return code === 32 || code === 9

@@ -1,8 +1,7 @@
 /**
- * From the text of a request head to what the proxy knows of the request. Hot path: one regular expression for the
- * grammar, then one walk over the lines that looks at a field's name only when its length fits one that matters;
- * everything else is kept as runs of the text (20.5 us a request of proxy in all with this, 37 with header objects,
- * DESIGN.md section 1; bench scenario `browser`).
+ * From the text of a request head to what the proxy knows of the request. Hot path: its grammar has been read, and where its
+ * lines are is known (head-lines.ts). A field's name is looked at only when its length fits one that matters; everything else is
+ * kept as runs of the text (20.5 us a request of proxy in all with this, 37 with header objects, DESIGN.md section 1).
  */
 import { isConnectionLogin } from './connection-login.ts'
 import { ExchangeError } from './errors.ts'
@@ -13,7 +12,8 @@ import {
   listHolds,
   withoutConnectionOptions,
 } from './fields.ts'
-import { DIGITS, faultOfRequestHead, REQUEST_HEAD, trimmed } from './grammar.ts'
+import { digitsIn, faultOfRequestHead, isNamed, trimmed } from './grammar.ts'
+import type { HeadLines } from './head-lines.ts'
 
 export type Framing = 'none' | 'length' | 'chunked'
 
@@ -40,6 +40,8 @@ export class RequestHead {
   method = ''
   /** As the client sent it. */
   target = ''
+  /** The request line with its CRLF, as it is sent on where the target stays the same. */
+  line = ''
   minorVersion = 1
   /** The Host field's value; null when absent (HTTP/1.0 only). */
   host: string | null = null
@@ -75,111 +77,112 @@ export class RequestHead {
   }
 }
 
-/** `text` is the head with its last field's CRLF, without the empty line. */
+/** `text` is the head with its last field's CRLF, without the empty line; `lines` are those of its bytes. */
 export function parseRequestHead(
   text: string,
+  lines: HeadLines,
   limits: HeadLimits,
   trusted: boolean,
 ): RequestHead | ExchangeError {
-  if (!REQUEST_HEAD.test(text)) return refuseGrammar(text)
   const head = new RequestHead()
+  const { methodEnd, targetEnd } = lines
   head.received = text
   head.isTrusted = trusted
-  const methodEnd = text.indexOf(' ')
-  const targetEnd = text.indexOf(' ', methodEnd + 1)
   head.method = text.slice(0, methodEnd)
   head.target = text.slice(methodEnd + 1, targetEnd)
-  head.minorVersion = text.charCodeAt(targetEnd + VERSION_MINOR) === ZERO ? 0 : 1
+  const minor = text.charCodeAt(targetEnd + VERSION_MINOR)
+  head.minorVersion = minor === ZERO ? 0 : 1
+  head.line =
+    minor === ONE ? text.slice(0, lines.first) : `${head.method} ${head.target} HTTP/1.1\r\n`
   if (head.target.length > limits.targetBytes) {
     return new ExchangeError(
       'TARGET_TOO_LONG',
       `the target is longer than ${limits.targetBytes} bytes`,
     )
   }
-  return walk(text, targetEnd + AFTER_VERSION, head, limits, trusted)
+  return readFields(text, lines, head, limits, trusted)
 }
 
-function walk(
+function readFields(
   text: string,
-  from: number,
+  { first, count, colons, ends }: HeadLines,
   head: RequestHead,
   limits: HeadLimits,
   trusted: boolean,
 ): RequestHead | ExchangeError {
   let runs = ''
-  let runStart = from
-  let start = from
-  let count = 0
+  let runStart = first
+  let start = first
   let connection = ''
-  let length = ''
+  let hasLength = false
   let coding = ''
   let expect = ''
   let te = ''
   let upgrade = ''
-  while (start < text.length) {
-    const colon = text.indexOf(':', start)
-    const end = text.indexOf('\r\n', colon)
+  for (let field = 0; field < count; field++) {
+    const colon = colons[field] ?? 0
+    const end = ends[field] ?? 0
     const initial = text.charCodeAt(start) | 32
     let drop = false
-    count++
     switch (colon - start) {
       case 2:
-        if (initial === T && named(text, start, colon, 'te')) {
+        if (initial === T && isNamed(text, start, colon, 'te')) {
           te = joined(te, trimmed(text, colon + 1, end))
           drop = true
         }
         break
       case 4:
-        if (initial === H && named(text, start, colon, 'host')) {
+        if (initial === H && isNamed(text, start, colon, 'host')) {
           if (head.host !== null) return new ExchangeError('BAD_HOST', 'there are two Host fields')
           head.host = trimmed(text, colon + 1, end)
           drop = true
         }
         break
       case 6:
-        if (initial === E && named(text, start, colon, 'expect')) {
+        if (initial === E && isNamed(text, start, colon, 'expect')) {
           expect = joined(expect, trimmed(text, colon + 1, end))
           drop = true
         }
         break
       case 7:
-        if (initial === U && named(text, start, colon, 'upgrade')) {
+        if (initial === U && isNamed(text, start, colon, 'upgrade')) {
           upgrade = joined(upgrade, trimmed(text, colon + 1, end))
           drop = true
-        } else if (initial === T && named(text, start, colon, 'trailer')) {
+        } else if (initial === T && isNamed(text, start, colon, 'trailer')) {
           head.trailerLine += text.slice(start, end + 2)
           drop = true
         }
         break
       case 9:
-        if (initial === F && named(text, start, colon, 'forwarded')) {
+        if (initial === F && isNamed(text, start, colon, 'forwarded')) {
           if (trusted) takeRfc7239(text, start, colon, end, head)
           drop = true
         }
         break
       case 10:
-        if (initial === C && named(text, start, colon, 'connection')) {
+        if (initial === C && isNamed(text, start, colon, 'connection')) {
           connection = joined(connection, trimmed(text, colon + 1, end))
           drop = true
-        } else if (initial === K && named(text, start, colon, 'keep-alive')) drop = true
+        } else if (initial === K && isNamed(text, start, colon, 'keep-alive')) drop = true
         break
       case 13:
-        if (initial === A && named(text, start, colon, 'authorization'))
+        if (initial === A && isNamed(text, start, colon, 'authorization'))
           head.logsIn ||= isConnectionLogin(trimmed(text, colon + 1, end))
         break
       case 14:
-        if (initial === C && named(text, start, colon, 'content-length')) {
-          if (length !== '')
+        if (initial === C && isNamed(text, start, colon, 'content-length')) {
+          if (hasLength)
             return new ExchangeError('BAD_FRAMING', 'there are two Content-Length fields')
-          length = trimmed(text, colon + 1, end)
-          if (!DIGITS.test(length)) {
+          hasLength = true
+          head.length = digitsIn(text, colon + 1, end)
+          if (head.length < 0) {
             return new ExchangeError(
               'BAD_FRAMING',
               'Content-Length is not a plain number of at most 15 digits',
             )
           }
           drop = true
-        } else if (initial === H && named(text, start, colon, 'http2-settings')) drop = true
+        } else if (initial === H && isNamed(text, start, colon, 'http2-settings')) drop = true
         break
       case 16:
       case 18:
@@ -188,7 +191,7 @@ function walk(
         if (drop) head.logsIn ||= isConnectionLogin(trimmed(text, colon + 1, end))
         break
       case 17:
-        if (initial === T && named(text, start, colon, 'transfer-encoding')) {
+        if (initial === T && isNamed(text, start, colon, 'transfer-encoding')) {
           if (coding !== '')
             return new ExchangeError('BAD_FRAMING', 'there are two Transfer-Encoding fields')
           coding = trimmed(text, colon + 1, end).toLowerCase() || 'empty'
@@ -209,7 +212,7 @@ function walk(
   if (runStart < text.length) runs += text.slice(runStart)
   head.fields = runs
   return (
-    frame(head, length, coding) ??
+    frame(head, hasLength, coding) ??
     connect(head, connection, upgrade, te) ??
     expectation(head, expect) ??
     head
@@ -220,8 +223,8 @@ const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-au
 
 /** From the space before `HTTP/1.1 CRLF`. */
 const VERSION_MINOR = ' HTTP/1.'.length
-const AFTER_VERSION = ' HTTP/1.1\r\n'.length
 const ZERO = 48
+const ONE = 49
 const A = 97
 const C = 99
 const E = 101
@@ -233,19 +236,14 @@ const T = 116
 const U = 117
 const X = 120
 
-function named(text: string, start: number, colon: number, name: string): boolean {
-  const written = text.slice(start, colon)
-  return written === name || written.toLowerCase() === name
-}
-
 function joined(list: string, value: string): string {
   return list === '' ? value : `${list},${value}`
 }
 
 /** RFC 9112 section 6.1 and 6.3: one way to frame a body, written one way, or a refusal. */
-function frame(head: RequestHead, length: string, coding: string): ExchangeError | undefined {
+function frame(head: RequestHead, hasLength: boolean, coding: string): ExchangeError | undefined {
   if (coding !== '') {
-    if (length !== '') {
+    if (hasLength) {
       return new ExchangeError('BAD_FRAMING', 'Transfer-Encoding and Content-Length stand together')
     }
     if (head.minorVersion === 0) {
@@ -258,8 +256,7 @@ function frame(head: RequestHead, length: string, coding: string): ExchangeError
         : new ExchangeError('BAD_FRAMING', 'Transfer-Encoding is not "chunked"')
     }
     head.framing = 'chunked'
-  } else if (length !== '') {
-    head.length = Number(length)
+  } else if (hasLength) {
     // A zero length is still announced to the server: some refuse a POST without one.
     head.framing = 'length'
   }
@@ -359,7 +356,8 @@ function takeForwarded(
   return true
 }
 
-function refuseGrammar(text: string): ExchangeError {
+/** Why a head is none; `text` as for parseRequestHead. */
+export function refuseRequestHead(text: string): ExchangeError {
   const fault = faultOfRequestHead(text)
   switch (fault.part) {
     case 'line':

@@ -56,7 +56,7 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
   }
 
   abstract get streams(): boolean
-  abstract received(data: Buffer): void
+  abstract received(buffer: Buffer, length: number): void
   protected abstract peerEnded(): void
   protected abstract writable(): void
   protected abstract broken(error: Error | null): void
@@ -202,7 +202,7 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
 
 function onData(this: WiredSocket, data: Buffer): void {
   try {
-    this.wire?.received(data)
+    this.wire?.received(data, data.length)
   } catch (fault) {
     this.wire?.caught(fault)
   }

@@ -45,6 +45,7 @@ function connect(target: Target, address: string, reads: Reads): Socket {
   if (tls === null) {
     const where = isSocketPath(address) ? { path: address } : { host: address, port }
     const options: NetConnectOpts = { ...where, noDelay: true, allowHalfOpen: true }
+    reads.shareWithNext()
     return connectTcp({ ...options, onread: reads })
   }
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {

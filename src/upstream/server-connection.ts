@@ -9,6 +9,7 @@
 import type { AnswerHead } from '../http/answer-head.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { AnswerSink, BodySink, ClientSide } from '../http/exchange.ts'
+import { viewOf } from '../http/reads.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import { AnswerBody } from './answer-body.ts'
 import { AnswerHeads } from './answer-heads.ts'
@@ -160,20 +161,20 @@ export class ServerConnection extends OpeningWire implements BodySink {
     return this.#phase === BODY
   }
 
-  received(data: Buffer): void {
+  received(buffer: Buffer, length: number): void {
     switch (this.#phase) {
       case HEAD:
-        this.#readHeads(data)
+        this.#readHeads(buffer, length)
         break
       case BODY:
         this.#awaitAnswer()
-        this.#readBody(data, null)
+        this.#readBody(viewOf(buffer, length), null)
         break
       case TUNNEL:
-        this.passThrough(Buffer.from(data))
+        this.passThrough(Buffer.from(viewOf(buffer, length)))
         break
       case SWITCHING:
-        if (this.#switch?.add(data) === false) this.socket.pause()
+        if (this.#switch?.add(viewOf(buffer, length)) === false) this.socket.pause()
         break
       case CLOSED:
         break
@@ -186,38 +187,44 @@ export class ServerConnection extends OpeningWire implements BodySink {
     }
   }
 
-  #readHeads(data: Buffer): void {
+  #readHeads(buffer: Buffer, length: number): void {
+    const heads = this.#heads
     const toHead = this.#writer.request?.toHead === true
-    for (let bytes = data; this.#phase === HEAD && bytes.length > 0;) {
-      const found = this.#heads.read(bytes, toHead, this.endpoint.limits)
-      if (found === null) return
-      if (found instanceof ExchangeError) return this.#fail(found)
-      const { head, rest } = found
+    heads.add(buffer, length)
+    while (this.#phase === HEAD && heads.unread > 0) {
+      const head = heads.read(toHead, this.endpoint.limits)
+      if (head === null) return
+      if (head instanceof ExchangeError) return this.#fail(head)
       if (head.logsIn) this.#sink?.bind()
-      if (head.status === 101 || head.status >= 200) {
-        if (head.status === 101) this.#upgrade(head, rest)
-        else this.#beginBody(head, rest, found.restText)
-        // Its end may have begun the next request on this very connection.
-        return
-      }
+      // Its end may begin the next request on this very connection.
+      if (head.status === 101) return this.#upgrade(head, heads.takeRest())
+      if (head.status >= 200) return this.#beginBody(head)
       if (head.status === 100) this.#writer.tookBody = true
       this.#awaitAnswer()
       if (this.#sink?.interim(head) === false) this.#waitForClient()
-      bytes = rest
     }
   }
 
-  /** `text`: the same bytes, when they are decoded already. */
-  #beginBody(head: AnswerHead, bytes: Buffer, text: string | null): void {
+  #beginBody(head: AnswerHead): void {
+    const heads = this.#heads
+    const { unread } = heads
     // A server that reads no body of a request to upgrade would take it for the next request.
     this.#reusable = head.keepAlive && this.#writer.request?.wantsUpgrade !== true
     const { idleMs } = this.endpoint.limits
     // What belongs to a client ends with it.
     this.#idleMs = idleFor(this.owner === null ? idleMs : Infinity, head.keepAliveSeconds)
+    const text = head.framing === 'chunked' ? null : heads.takeRestAsText()
+    if (text !== null && head.framing === 'length' && head.length === unread) {
+      // The usual response: one read has brought all of it.
+      const sink = this.#sink
+      this.#end()
+      sink?.answerHead(head, text === '' ? null : text, true)
+      return
+    }
     this.#body = new AnswerBody(head)
     this.#phase = BODY
     this.#awaitAnswer()
-    this.#readBody(text === null || head.framing === 'chunked' ? bytes : text, head)
+    this.#readBody(text ?? heads.takeRest(), head)
   }
 
   /** `head` when these are the first bytes: it goes out with them in one write. */
@@ -257,6 +264,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
     this.#writer.request = null
     this.#body = null
     if (!reusable) return this.abandon()
+    if (this.socket.isPaused()) this.socket.resume()
     this.#phase = IDLE
     this.reused = true
     this.setDeadline(this.#idleMs)
@@ -271,7 +279,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
     this.#switch = new EarlySwitch(head)
     this.#phase = SWITCHING
     this.#awaitAnswer()
-    this.received(early)
+    this.received(early, early.length)
   }
 
   #openTunnel(head: AnswerHead, early: Buffer): void {
@@ -334,11 +342,9 @@ export class ServerConnection extends OpeningWire implements BodySink {
         this.#fail(connectError(this.error, this.endpoint.target))
         break
       case HEAD:
-        this.#fail(cutError(this.#heads.hasBegun ? 'head' : 'answer', this.error))
-        break
       case LOOKING:
-        this.isUnsent = true
-        this.#fail(cutError('answer', this.error))
+        this.isUnsent = this.#phase === LOOKING
+        this.#fail(cutError(this.#heads.hasBegun ? 'head' : 'answer', this.error))
         break
       case BODY:
         this.#fail(cutError('body', this.error))

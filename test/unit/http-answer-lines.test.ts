@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AnswerHead, parseAnswerHead } from '../../src/http/answer-head.ts'
+import { HeadLines } from '../../src/http/head-lines.ts'
 
 function read(status: string, ...lines: readonly string[]): AnswerHead {
-  const head = parseAnswerHead(
-    [`HTTP/1.1 ${status}`, ...lines, 'Content-Length: 0', ''].join('\r\n'),
-    false,
-    100,
-  )
+  const text = [`HTTP/1.1 ${status}`, ...lines, 'Content-Length: 0', '', ''].join('\r\n')
+  const places = new HeadLines()
+  assert.ok(places.readResponse(Buffer.from(text), 0, text.length))
+  const head = parseAnswerHead(text, places, false, 100)
   assert.ok(head instanceof AnswerHead)
   return head
 }
