@@ -265,6 +265,15 @@ export function createControl(options: ControlOptions): Control {
     })
   }
 
+  /** What was saved must not keep the program from starting. */
+  function restore(source: Source): void {
+    try {
+      source.restore()
+    } catch (error) {
+      onFault(null, error)
+    }
+  }
+
   async function stop(): Promise<void> {
     stopping.abort()
     callOff?.()
@@ -284,7 +293,7 @@ export function createControl(options: ControlOptions): Control {
         throw error
       }
       // What was saved is admitted before anybody answers: it is the last good version of what is malformed now.
-      for (const source of others) source.restore()
+      for (const source of others) restore(source)
       pass()
       for (const source of others) source.start()
     },

@@ -230,14 +230,14 @@ export function openSource(
           const names = inventory.due(time)
           const reading = { changedAt: time, locate: undefined, isList: false, isSaved: false }
           if (names.length > 0) events.onDifferent(source, names, reading)
+          wait()
         } catch (error) {
-          // The next declaration, or the next hold that ends, looks again.
+          // The next declaration looks again.
           log.error(
             { err: error, source: provider.name },
             'a fault of our own at the end of a hold',
           )
         }
-        wait()
       },
       Math.min(longestTimerMs, Math.max(1, Math.ceil(at - now()))),
     )
