@@ -86,10 +86,12 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     backends: {
       pair: { balance: 'least-connections', servers: { one: one.url, two: two.url } },
       admin: { servers: { name: `http://localhost:${admin}` } },
+      named: { servers: { name: `http://localhost:${one.port}` } },
     },
     frontends: {
       all: { route: 'PathPrefix("/")', backend: 'pair' },
       admin: { route: 'Path("/admin")', backend: 'admin' },
+      named: { route: 'Path("/named")', backend: 'named' },
     },
   })
   threads.start()
@@ -184,6 +186,20 @@ for (const [cause, kill] of Object.entries(DEATHS)) {
     )
   })
 }
+
+test('a thread that is started again knows where names lead', async (t) => {
+  const crew = await startCrew(t, { workers: 1 })
+  const before = await openClient(t, crew.port)
+  assert.equal((await before.ask(get('/named'))).status, 200)
+
+  crew.worker(0).postMessage({ kind: 'fail' })
+  await eventually(() => crew.threads.status().restarts === 1, 'the thread is started again')
+  let client = null
+  while (client === null) client = await connectClient(crew.port).catch(() => null)
+  t.after(() => client.socket.destroy())
+
+  assert.equal((await client.ask(get('/named'))).status, 200)
+})
 
 /** One more connection, at whichever thread the kernel gives it to. */
 async function knock(port: number): Promise<void> {
