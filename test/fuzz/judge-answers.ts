@@ -47,6 +47,11 @@ const EXPLAINED: readonly {
     applies: (one) => /\n[\da-f]+;/i.test(one.pieces.join('')),
   },
   {
+    // RFC 9112 7.1.1 (BWS): servers pad the sizes of their chunks; llhttp refuses that unless it is told to be lenient.
+    name: 'blanks behind a chunk size',
+    applies: (one) => /\n[\da-f]+[ \t]+[;\r]/i.test(one.pieces.join('')),
+  },
+  {
     // RFC 9110 5.6.3: a tab behind a value is white space; llhttp takes it for a part of the coding.
     name: 'a tab behind the coding',
     applies: (one) => TAB_BEHIND_CODING.test(one.pieces.join('')),

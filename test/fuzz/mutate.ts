@@ -59,6 +59,7 @@ const STATUSES = [
   '500 No',
   '302 ',
   '299 Odd',
+  '777 Odd',
 ]
 const ODD_LINES = [
   ...['Content-Length: 5', 'Content-Length: 0', 'Content-Length: +5', 'Content-Length: 5, 5'],
@@ -105,6 +106,7 @@ const ODD_SIZES = [
     '0x5',
     '+5',
     '-5',
+    '5 ;a',
     ' 5',
     '5 ',
     '05',
