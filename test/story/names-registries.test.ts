@@ -1,4 +1,4 @@
-// needs: etcd redis-server
+// needs: etcd, redis-server
 // What connects by itself, too, is resolved with the names of servers: registries, and the Redis of shared rates.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
