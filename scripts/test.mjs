@@ -17,6 +17,7 @@ const packages = {
   etcdctl: 'etcd-client',
   'redis-server': 'redis-server',
   'redis-cli': 'redis-tools',
+  curl: 'curl',
 }
 
 const { values, positionals } = readArguments()

@@ -1,4 +1,4 @@
-// needs: etcd, etcdctl, redis-server, redis-cli
+// needs: etcd, etcdctl, redis-server, redis-cli, curl
 // Issue: "README recipes run when pasted as one block by a plain user".
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
