@@ -1,9 +1,9 @@
 /** The one place that makes the proxy's own answers: of errors, and of middlewares that answer themselves. */
-import { STATUS_CODES } from 'node:http'
 import { AnswerHead, statusLine } from './answer-head.ts'
 import { dateLine } from './clock.ts'
 import { ERRORS, type ExchangeError, type Reason } from './errors.ts'
 import { fieldValue, safeValue } from './fields.ts'
+import { statusText } from './status-text.ts'
 
 /** An answer that no server made. */
 export interface OwnAnswer {
@@ -29,7 +29,7 @@ const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
  */
 export function answerOfError(error: ExchangeError, sentence?: string): OwnAnswer {
   const { reason, message, kind } = error
-  const name = STATUS_CODES[kind.status] ?? 'Error'
+  const name = statusText(kind.status) ?? 'Error'
   const shown = kind.blame === 'client' && reason !== 'NO_ROUTE' ? message : ''
   const text = sentence ?? (shown === '' ? name : `${name}: ${shown}`)
   return {
@@ -51,7 +51,7 @@ export function answerOfError(error: ExchangeError, sentence?: string): OwnAnswe
 export function inFormOf(answer: OwnAnswer, accept: string | undefined): OwnAnswer {
   const { status, reason, message } = answer
   if (message === undefined || accept === undefined || !prefersJson(accept)) return answer
-  const error = (STATUS_CODES[status] ?? 'error').toLowerCase()
+  const error = (statusText(status) ?? 'error').toLowerCase()
   const told = message === '' ? {} : { message }
   const body = Buffer.from(JSON.stringify({ error, status, reason, ...told }))
   return { ...answer, contentType: 'application/json', body }
@@ -78,7 +78,7 @@ function prefersJson(accept: string): boolean {
 export function headOfOwnAnswer(answer: OwnAnswer): AnswerHead {
   const head = new AnswerHead()
   head.status = answer.status
-  head.line = statusLine(answer.status, STATUS_CODES[answer.status] ?? '')
+  head.line = statusLine(answer.status, statusText(answer.status) ?? '')
   const date = fieldValue(answer.fields, 'date') === undefined ? dateLine() : ''
   head.fields = `${date}${answer.fields}${proxyStatus(answer)}`
   if (answer.contentType !== '') head.fields += `Content-Type: ${answer.contentType}\r\n`
