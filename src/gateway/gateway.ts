@@ -26,7 +26,7 @@ import { Pool } from '../upstream/pool.ts'
 import { settlePath } from './doubtful-path.ts'
 import { Forward, type ForwardContext } from './forward.ts'
 import { Fronts } from './fronts.ts'
-import { Route, type RouteContext } from './route.ts'
+import { prepareRoutes, Route, type RouteContext } from './route.ts'
 import { compileScope, type Scope } from './scope.ts'
 import { applyProblem } from './listen-problem.ts'
 import { countReason, NOWHERE, recordOf } from './tally.ts'
@@ -175,6 +175,8 @@ export class Gateway implements FrontHandler {
   async apply(delta: Delta, added: AddedMemory): Promise<void> {
     this.#board.add(added)
     const { upserts, deletes } = delta
+    const prepared = prepareRoutes(upserts.frontends)
+    if (prepared !== null) await prepared
     for (const placed of upserts.backends) {
       this.#attempt(`backend "${placed.object.id}"`, () => this.#upsertBackend(placed))
     }

@@ -3,7 +3,11 @@ import type { AnswerHead } from '../http/answer-head.ts'
 import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { backendsOfMiddleware, compileMiddleware } from '../middleware/catalog.ts'
+import {
+  backendsOfMiddleware,
+  compileMiddleware,
+  prepareMiddleware,
+} from '../middleware/catalog.ts'
 import type { Middleware, Surroundings } from '../middleware/middleware.ts'
 import { alwaysAnswers } from '../model/middleware-forms.ts'
 import type { Frontend, PathPolicy, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
@@ -116,6 +120,21 @@ export interface RouteContext {
   readonly pool: (id: string) => Pool
   readonly now: () => number
   readonly seed: number
+}
+
+/**
+ * Loads what the middlewares of routes need in this thread before they are compiled; null: nothing. It never rejects: a route
+ * that lacks something fails when it is compiled, and no other route with it.
+ */
+export function prepareRoutes(placed: readonly PlacedFrontend[]): Promise<unknown> | null {
+  const pending: Promise<unknown>[] = []
+  for (const { object } of placed) {
+    for (const spec of object.middlewares) {
+      const prepared = prepareMiddleware(spec)
+      if (prepared !== null) pending.push(prepared)
+    }
+  }
+  return pending.length === 0 ? null : Promise.allSettled(pending)
 }
 
 function compileChain(

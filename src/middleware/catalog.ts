@@ -21,6 +21,7 @@ import { respond } from './respond.ts'
 interface Entry {
   readonly parse: (options: unknown) => ParsedOptions<unknown>
   readonly compile: (options: unknown, surroundings: Surroundings) => Middleware
+  readonly prepare: (options: unknown) => Promise<unknown> | null
   readonly state: MiddlewareState | null
   readonly identity: (options: unknown) => unknown
   readonly named: (options: unknown) => readonly string[]
@@ -42,7 +43,7 @@ const CATALOG: ReadonlyMap<string, Entry> = new Map(
 )
 
 function entry<T>(one: MiddlewareKind<T>): [string, Entry] {
-  const { kind, parse, compile, state, identity, backends } = one
+  const { kind, parse, prepare, compile, state, identity, backends } = one
   // Parsed once, at admission. A second parse could refuse what admission itself has changed since: a backend's name grows
   // by its source's.
   const admitted = (options: unknown): T => options as T
@@ -52,6 +53,7 @@ function entry<T>(one: MiddlewareKind<T>): [string, Entry] {
     {
       parse,
       compile: (options, surroundings) => compile(admitted(options), surroundings),
+      prepare: (options) => prepare?.(admitted(options)) ?? null,
       state: state ?? null,
       identity: (options) => (identity === undefined ? options : identity(admitted(options))),
       named: (options) => backends?.named(admitted(options)) ?? [],
@@ -72,6 +74,15 @@ export function parseMiddleware(spec: MiddlewareSpec): ParsedOptions<MiddlewareS
 }
 
 // Of specs that were admitted.
+
+/** What has to be awaited in a thread before it compiles it; null: nothing. Does not throw: `compileMiddleware` would, too. */
+export function prepareMiddleware({ kind, options }: MiddlewareSpec): Promise<unknown> | null {
+  try {
+    return CATALOG.get(kind)?.prepare(options) ?? null
+  } catch {
+    return null
+  }
+}
 
 export function compileMiddleware(
   { kind, options }: MiddlewareSpec,

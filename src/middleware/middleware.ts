@@ -65,6 +65,8 @@ export interface MiddlewareKind<T> {
     readonly named: (options: T) => readonly string[]
     readonly renamed: (options: T, rename: (name: string) => string) => T
   }
+  /** What `compile` needs in this thread and only these options do, such as a client: awaited before. Null: nothing. */
+  readonly prepare?: (options: T) => Promise<unknown> | null
   readonly compile: (options: T, surroundings: Surroundings) => Middleware
 }
 

@@ -14,6 +14,7 @@ import type { MiddlewareKind, Passage } from './middleware.ts'
 import { parseWith } from './options.ts'
 import { addStanding, refusal, UNDECIDED } from './ratelimit/answers.ts'
 import { schema, toSpec, type RateLimitOptions } from './ratelimit/options.ts'
+import { redisClient } from './ratelimit/redis-links.ts'
 import { createRatesReader } from './ratelimit/rates-header.ts'
 import { createSharedRates } from './ratelimit/shared-rates.ts'
 
@@ -21,6 +22,7 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
   kind: 'ratelimit',
   parse: (options) => parseWith(schema, options),
   state: { in: 'table', of: 'frontend' },
+  prepare: ({ redis }) => (redis === null ? null : redisClient.load()),
   compile(options, { frontend, table, seed, now }) {
     const keys = new KeyTable(table, seed)
     const keyOf = compileVariable(variableOf(options.key))

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { OwnAnswer } from '../../src/http/answer.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
-import { createRedisLinks } from '../../src/middleware/ratelimit/redis-links.ts'
+import { createRedisLinks, redisClient } from '../../src/middleware/ratelimit/redis-links.ts'
 import { hearOfSharedRates } from '../../src/middleware/ratelimit/shared-rates.ts'
 import { openClient } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
@@ -15,6 +15,9 @@ import { ask, createPassage, openThreads, ownAnswer, requestOf } from '../suppor
 import { startRedis } from '../support/redis.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { eventually } from '../support/until.ts'
+
+// As a gateway does before it compiles a limit.
+await redisClient.load()
 
 const HOURLY = { requests: 50, period: '1h', headers: false }
 

@@ -2,7 +2,14 @@
  * The connections of one thread to the Redis servers that limiters share their rates through: one for each url, opened when
  * it is first named, closed when nothing has used it for a while, and never what keeps a process alive.
  */
-import { RedisLink } from './redis-link.ts'
+import { onDemand, type OnDemand } from '../../model/on-demand.ts'
+import type { RedisLink } from './redis-link.ts'
+
+/** With ioredis, which a thread without shared rates does without. To be loaded before a link is opened. */
+export const redisClient: OnDemand<{ readonly RedisLink: typeof RedisLink }> = onDemand(
+  'the client that shares rates through Redis',
+  () => import('./redis-link.ts'),
+)
 
 export interface RedisLinks {
   /** Begins to connect. */
@@ -49,6 +56,7 @@ export function createRedisLinks(options: RedisLinksOptions): RedisLinks {
   function linkTo(url: string): RedisLink {
     const present = links.get(url)
     if (present !== undefined) return present
+    const { RedisLink } = redisClient.loaded()
     const link = new RedisLink(url, script, restMs, now(), tell)
     links.set(url, link)
     sweeping ??= setInterval(sweep, idleMs).unref()

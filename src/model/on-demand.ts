@@ -1,0 +1,35 @@
+/** Modules that only some configurations need are loaded when the first of those comes. */
+
+export interface OnDemand<T> {
+  /** Rejects with what is missing and what helps; the next call tries again. */
+  load(): Promise<T>
+  /** Throws when it is not loaded, with the reason. */
+  loaded(): T
+}
+
+export function onDemand<T>(what: string, importIt: () => Promise<T>): OnDemand<T> {
+  let loading: Promise<T> | null = null
+  let module: T | null = null
+  let problem = new Error(`${what} is not loaded`)
+
+  async function load(): Promise<T> {
+    try {
+      module = await importIt()
+      return module
+    } catch (cause) {
+      loading = null
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const help = 'install the packages of Sluice again (npm ci)'
+      problem = new Error(`cannot load ${what}: ${reason}; ${help}`, { cause })
+      throw problem
+    }
+  }
+
+  return {
+    load: () => (loading ??= load()),
+    loaded() {
+      if (module === null) throw problem
+      return module
+    },
+  }
+}
