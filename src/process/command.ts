@@ -1,14 +1,9 @@
-/** The words of the command line -> a command -> an exit code. */
+/** The words of the command line -> a command -> an exit code. `serve` does without what the other commands load. */
 import { availableParallelism } from 'node:os'
-import { checkFile } from '../cli/check.ts'
 import { parseCommandLine } from '../cli/command-line.ts'
-import { waitForReady } from '../cli/healthcheck.ts'
-import { runObjects } from '../cli/objects.ts'
 import { versionNumber, versionText } from '../cli/version.ts'
-import { admitDocument } from '../control/admit-document.ts'
 import { resolveConfigPath, resolveSettings } from '../model/resolve-settings.ts'
 import { createReferenceReader } from '../providers/file-references.ts'
-import { openObjects } from './objects.ts'
 import { readSettings, serve } from './serve.ts'
 
 const NORMAL_CONFIG = '/etc/sluice/sluice.yaml'
@@ -27,14 +22,18 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
         complain: (line) => console.error(line),
       })
     }
-    case 'check':
+    case 'check': {
+      const { checkFile } = await import('../cli/check.ts')
+      const { admitDocument } = await import('../control/admit-document.ts')
       return checkFile(
         command.file,
         (document) => admitDocument(command.file, document),
         { env: process.env, readFile: createReferenceReader(command.file).readFile },
         print,
       )
+    }
     case 'healthcheck': {
+      const { waitForReady } = await import('../cli/healthcheck.ts')
       const filename = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
       const document = readSettings(filename)
       const cores = availableParallelism()
@@ -53,6 +52,8 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     case 'put':
     case 'delete':
     case 'get': {
+      const { runObjects } = await import('../cli/objects.ts')
+      const { openObjects } = await import('./objects.ts')
       const config = resolveConfigPath(command.config ?? undefined, process.env, '')
       const world = { input: process.stdin, print, complain: (line: string) => console.error(line) }
       return runObjects(command, openObjects(config || null, NORMAL_CONFIG, command, world))

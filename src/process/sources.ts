@@ -9,7 +9,6 @@ import type { Settings } from '../model/settings.ts'
 import type { ShrinkSettings, SourceSpec } from '../model/source-spec.ts'
 import { createFileProvider } from '../providers/file.ts'
 import { createFilesProvider } from '../providers/files.ts'
-import { createLayoutOf } from '../providers/layout.ts'
 import type { Provider } from '../providers/provider.ts'
 
 /** What is saved in a file, by hand, is meant. */
@@ -66,6 +65,17 @@ async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions
 
 /** A client that nobody needs is not loaded: etcd's alone would be 34 MB and 0.17 s of every start. */
 async function openProvider(spec: SourceSpec): Promise<Provider> {
+  try {
+    return await loadProvider(spec)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`source "${spec.name}" (${spec.kind}) cannot be opened: ${reason}`, { cause })
+  }
+}
+
+async function loadProvider(spec: SourceSpec): Promise<Provider> {
+  if (spec.kind === 'files') return createFilesProvider(spec)
+  const { createLayoutOf } = await import('../providers/layout.ts')
   switch (spec.kind) {
     case 'etcd': {
       const { createEtcdProvider } = await import('../providers/etcd.ts')
@@ -75,8 +85,6 @@ async function openProvider(spec: SourceSpec): Promise<Provider> {
       const { createRedisProvider } = await import('../providers/redis.ts')
       return createRedisProvider(spec, createLayoutOf(spec))
     }
-    case 'files':
-      return createFilesProvider(spec)
     case 'store': {
       const { createEmbeddedProvider } = await import('../providers/embedded.ts')
       return createEmbeddedProvider(spec, createLayoutOf(spec))

@@ -99,6 +99,37 @@ class Bench {
   }
 }
 
+test('no server is asked, and no time limit runs, while what its probe needs is being loaded', async () => {
+  const asked: number[] = []
+  let isLoaded = false
+  const probe = Object.assign(
+    () => {
+      asked.push(at)
+      return Promise.resolve(well)
+    },
+    { prepare: ({ check }: ProbeTarget) => check.http === null || isLoaded },
+  )
+  let at = 1e6
+  const prober = createProber({ probe, now: () => at, random: () => 0.5, onVerdict: () => {} })
+  const tick = async (): Promise<void> => {
+    prober.tick((at += 100))
+    await turn()
+  }
+  prober.follow('web', targetOf('web'))
+  await tick()
+  await tick()
+  assert.deepEqual(asked, [])
+  prober.follow('tcp', targetOf('tcp', { http: null }))
+  await tick()
+  assert.deepEqual(asked, [1e6 + 300])
+
+  isLoaded = true
+  await tick()
+
+  assert.deepEqual(asked, [1e6 + 300, 1e6 + 400])
+  assert.equal(prober.verdict('web'), 'up')
+})
+
 test('a new server is asked at once and waits for its first success', async () => {
   const bench = new Bench()
   bench.prober.follow('a', targetOf('a'))

@@ -4,7 +4,7 @@
  */
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { Client, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { shortageOf } from '../../http/shortage.ts'
 import { denyHost } from '../../model/denied-address.ts'
 import { bracketHost, withoutRoot } from '../../model/host.ts'
@@ -12,6 +12,7 @@ import { isSocketPath } from '../../model/server-url.ts'
 import type { Backend, HealthCheck, Server } from '../../model/snapshot.ts'
 import { compileRegexp } from '../../routing/regexp.ts'
 import { contextFor } from '../../upstream/target.ts'
+import { httpClient } from './http-client.ts'
 
 export interface ProbeTarget {
   readonly server: Server
@@ -25,8 +26,12 @@ export type ProbeResult =
   /** `shortage`: the code of a shortage of our own, that tells nothing of the server. */
   | { readonly ok: false; readonly reason: string; readonly shortage?: string }
 
-/** Never rejects; ends soon when the signal says so. */
-export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<ProbeResult>
+export interface Probe {
+  /** Never rejects; ends soon when the signal says so. */
+  (target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult>
+  /** Begins to load what the question needs; true when that has ended. A probe that comes sooner waits for it, in its own time. */
+  readonly prepare?: (target: ProbeTarget) => boolean
+}
 
 /** What is read of a body to look for the pattern in it. */
 const MOST_BODY_BYTES = 64 * 1024
@@ -37,7 +42,19 @@ export function createProbe(
   now: () => number = () => performance.now(),
 ): Probe {
   const userAgent = `sluice-health/${version}`
-  return async (target, signal) => {
+  let client: 'unloaded' | 'loading' | 'loaded or missing' = 'unloaded'
+
+  function prepare({ check }: ProbeTarget): boolean {
+    if (check.http === null || client === 'loaded or missing') return true
+    if (client === 'unloaded') {
+      client = 'loading'
+      // What is missing is the reason of each probe.
+      void Promise.allSettled([httpClient.load()]).then(() => (client = 'loaded or missing'))
+    }
+    return false
+  }
+
+  async function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
     const began = now()
     try {
       const reason = await ask(new Line(target, lookup), userAgent, signal)
@@ -47,6 +64,8 @@ export function createProbe(
       return { ok: false, reason: messageOf(error), ...(shortage === null ? {} : { shortage }) }
     }
   }
+
+  return Object.assign(probe, { prepare })
 }
 
 /** Null: all is well. */
@@ -75,6 +94,7 @@ async function askHttp(
   userAgent: string,
 ): Promise<string | null> {
   const { method, path } = http
+  const { Client } = await httpClient.load()
   const client = new Client(line.origin, {
     connect: (_options, done) => {
       line.open(

@@ -123,7 +123,7 @@ export function createProber(options: ProberOptions): Prober {
     }
     newcomers = []
     for (const followed of all.values()) {
-      if (followed.dueAt > at) continue
+      if (followed.dueAt > at || probe.prepare?.(followed.target) === false) continue
       followed.dueAt = Infinity
       turns.add(followed.backend, followed)
     }
@@ -209,6 +209,7 @@ export function createProber(options: ProberOptions): Prober {
       const followed: Followed = { key, backend, target, row, served, dueAt: Infinity, run: null }
       all.set(key, followed)
       newcomers.push(followed)
+      probe.prepare?.(target)
       return
     }
     const before = known.target

@@ -1,9 +1,9 @@
 /** Calls a web-hook, once. Whoever asked for it tells how that went. */
 import type { LookupFunction } from 'node:net'
-import { Agent, request } from 'undici'
 import { denyHost } from '../../model/denied-address.ts'
 import { withoutRoot } from '../../model/host.ts'
 import type { WebHook } from '../../model/snapshot.ts'
+import { httpClient } from './http-client.ts'
 
 export interface SendOptions {
   /** Of the names that are called. */
@@ -24,6 +24,7 @@ export async function sendHook(hook: WebHook, options: SendOptions): Promise<num
   const { host, hostname } = new URL(hook.url)
   const denied = denyHost(hostname.replace(/^\[|\]$/g, ''))
   if (denied !== null) throw new Error(`cannot call ${host}: it ${denied}`)
+  const { Agent, request } = await httpClient.load()
   // An agent of its own: never through a proxy that the environment names, and nothing stays open.
   const isWhole = hostname.endsWith('.')
   const servername = isWhole ? { servername: withoutRoot(hostname) } : {}

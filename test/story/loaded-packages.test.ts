@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { askAdmin, makeFolder, startProgram, type Program } from '../support/program.ts'
+import { answers, OK, startOrigin } from '../support/origin.ts'
+import { choosePort } from '../support/ports.ts'
+import { PATIENCE_MS } from '../support/until.ts'
+
+const HOOK = new URL('../support/note-packages.ts', import.meta.url).href
+const MAIN = 0
+const SERVING = 1
+
+test('a program with a file loads no client, and a serving thread next to nothing', async (t) => {
+  const { loaded } = await startNoted(t, configOf(9))
+
+  assert.deepEqual(packagesOf(loaded(SERVING)), ['re2js', 'zod'])
+  assert.ok(!loaded(SERVING).has('node:http'), 'no node:http in a serving thread')
+  const main = packagesOf(loaded(MAIN))
+  for (const name of ['ioredis', 'undici', '@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs'])
+    assert.ok(!main.includes(name), `${name} in the main thread`)
+})
+
+test('the first health check brings its client, and the first shared limit that of Redis', async (t) => {
+  const [origin, closed] = await Promise.all([startOrigin(t, answers(OK)), choosePort()])
+  const { program, loaded } = await startNoted(t, configOf(origin.port))
+  const redis = { url: `redis://127.0.0.1:${closed}`, onFailure: 'deny' }
+
+  program.write(
+    configOf(
+      origin.port,
+      { health: { path: '/' } },
+      { ratelimit: { requests: 1, period: '1h', redis } },
+    ),
+  )
+
+  // In force: what decides is a Redis that does not answer.
+  await answered(
+    async () => (await askAdmin(program.port, '/')).status === 503,
+    'the limit is in force',
+  )
+  await answered(
+    async () =>
+      /^sluice_server_probes_total\{.*success.*\} [1-9]/m.test(
+        (await program.ask('/metrics')).text,
+      ),
+    'the server is probed',
+  )
+  assert.ok(loaded(MAIN).has('undici') && !loaded(MAIN).has('ioredis'), 'undici in the main thread')
+  assert.ok(
+    loaded(SERVING).has('ioredis') && !loaded(SERVING).has('undici'),
+    'ioredis where it serves',
+  )
+})
+
+interface Noted {
+  readonly program: Program
+  /** What a thread has loaded: packages by name, Node's own modules and the program's files by url. */
+  readonly loaded: (thread: number) => ReadonlySet<string>
+}
+
+async function startNoted(t: TestContext, config: object): Promise<Noted> {
+  const file = join(makeFolder(t), 'loaded')
+  const env = { NODE_OPTIONS: `--import=${HOOK}`, LOADED: file }
+  const program = await startProgram(t, config, { env })
+  const loaded = (thread: number): ReadonlySet<string> => {
+    const lines = readFileSync(file, 'utf8').split('\n')
+    const own = lines.filter((line) => line.startsWith(`${thread} `))
+    return new Set(own.map((line) => line.slice(line.indexOf(' ') + 1)))
+  }
+  return { program, loaded }
+}
+
+function packagesOf(loaded: ReadonlySet<string>): string[] {
+  return [...loaded].filter((name) => !/^(node|file):/.test(name)).sort()
+}
+
+function configOf(port: number, backend: object = {}, frontend: object = {}): object {
+  return {
+    workers: 1,
+    listeners: { web: { address: '127.0.0.1:0' } },
+    backends: { shop: { servers: { s1: `http://127.0.0.1:${port}` }, ...backend } },
+    frontends: { shop: { route: 'PathPrefix("/")', backend: 'shop', ...frontend } },
+  }
+}
+
+/** Asks again until the program answers so. */
+async function answered(look: () => Promise<boolean>, what: string): Promise<void> {
+  for (const deadline = performance.now() + PATIENCE_MS; !(await look());) {
+    assert.ok(performance.now() < deadline, `${what}: did not happen within ${PATIENCE_MS} ms`)
+  }
+}
