@@ -93,7 +93,7 @@ export function createServingThread(
   }, REPORT_MS)
   reporter.unref()
   const endBeat = start.pulses === null ? null : beat(start.pulses, start.thread)
-  const tidy = createTidy()
+  const tidy = createTidy({ afterStart: true })
   let isFresh = true
 
   /**

@@ -37,3 +37,17 @@ test('leaves a heap alone that has hardly grown', () => {
 
   assert.deepEqual(profiler.stop()?.statistics, [])
 })
+
+test('collects once what a start has left, however little it is', () => {
+  const tidy = createTidy({ afterStart: true })
+  const profiler = new GCProfiler()
+  profiler.start()
+
+  tidy.now()
+
+  const first = profiler.stop()?.statistics ?? []
+  assert.ok(first.length > 0, 'the first time it collects')
+  profiler.start()
+  tidy.now()
+  assert.deepEqual(profiler.stop()?.statistics, [])
+})
