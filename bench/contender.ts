@@ -16,8 +16,6 @@ export interface Contender {
   readonly tls: boolean
   /** More host routes than this it cannot be asked for. */
   readonly maxRoutes: number
-  /** Compiled while it runs, or its heap sized by what it does: needs load before it shows what it can do. */
-  readonly warmsUp: boolean
   /** A prototype that can only GET: measured, but not proved in full. */
   readonly partial?: true
   /** Takes part only where its environment variable names it, and is not missed otherwise. */

@@ -22,3 +22,11 @@ export function median(values: readonly number[]): number {
 export function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) }
 }
+
+/** Two figures agree when they differ by no more than this. */
+const AGREE = 0.03
+
+/** No figure agrees with NaN. */
+export function agree(one: number, other: number): boolean {
+  return Math.abs(one - other) <= AGREE * Math.min(one, other)
+}

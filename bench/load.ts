@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Running } from './contender.ts'
-import { cpuMicros } from './proc.ts'
+import { agree } from './figures.ts'
+import { cpuMicros, cpuTicks } from './proc.ts'
 import { find, run } from './processes.ts'
 import { browserHead } from './request.ts'
 import type { Answer } from './request.ts'
@@ -27,6 +28,8 @@ export interface LoadResult {
 
 export interface Sample extends LoadResult {
   readonly cpuMicrosPerRequest: number
+  /** The part of it that was spent in the kernel. */
+  readonly kernelMicrosPerRequest: number
   readonly requestsPerSecond: number
 }
 
@@ -57,13 +60,36 @@ export async function measure(
   const plan: LoadPlan = { url, routes: site.routes, connections: CONNECTIONS, seconds }
   const pids = running.pids()
   const before = cpuMicros(pids)
+  const ticksBefore = cpuTicks(pids)
   const load = generator === 'wrk' ? await wrk(plan, shape, site.folder) : await autocannon(plan)
   const used = cpuMicros(pids) - before
+  const ticks = cpuTicks(pids)
+  const kernel = ticks.kernel - ticksBefore.kernel
+  const all = kernel + ticks.user - ticksBefore.user
   return {
     ...load,
     cpuMicrosPerRequest: used / load.requests,
+    kernelMicrosPerRequest: (used * (kernel / all)) / load.requests,
     requestsPerSecond: load.requests / load.seconds,
   }
+}
+
+/** Load until two seconds in a row cost the same, so many seconds at most; what came of it, in words. */
+export async function warmUp(
+  running: Running,
+  shape: Shape,
+  mostSeconds: number,
+  generator: Generator,
+): Promise<string> {
+  const { title } = running.contender
+  let last = NaN
+  for (let second = 1; second <= mostSeconds; second++) {
+    const { cpuMicrosPerRequest: cost } = await measure(running, shape, 1, generator)
+    if (agree(last, cost))
+      return `${title} is warm after ${second} s: ${last.toFixed(1)} and ${cost.toFixed(1)} us a request`
+    last = cost
+  }
+  return `${title} has NOT become steady within ${mostSeconds} s: ${last.toFixed(1)} us a request`
 }
 
 async function wrk(plan: LoadPlan, shape: Shape, folder: string): Promise<LoadResult> {

@@ -5,7 +5,10 @@ export interface Plan {
   readonly rounds: number
   /** Whole seconds: wrk takes no others. */
   readonly windowSeconds: number
+  /** At most: it ends as soon as two seconds in a row agree. */
   readonly warmUpSeconds: number
+  /** How long a program that has just become ready is left alone before it is watched. */
+  readonly settleSeconds: number
   /** How long nothing changes before the changes begin. */
   readonly quietSeconds: number
   /** 0 leaves the second load generator out. */
@@ -24,7 +27,8 @@ export const FULL: Plan = {
   quick: false,
   rounds: 5,
   windowSeconds: 3,
-  warmUpSeconds: 5,
+  warmUpSeconds: 20,
+  settleSeconds: 5,
   quietSeconds: 5,
   autocannonSeconds: 5,
   idleConnections: [1000, 6000],
@@ -39,7 +43,8 @@ export const QUICK: Plan = {
   quick: true,
   rounds: 2,
   windowSeconds: 1,
-  warmUpSeconds: 1,
+  warmUpSeconds: 5,
+  settleSeconds: 1,
   quietSeconds: 2,
   autocannonSeconds: 0,
   idleConnections: [500, 1500],

@@ -28,6 +28,20 @@ export function cpuMicros(pids: readonly number[]): number {
   return nanoseconds / 1000
 }
 
+/**
+ * The share of their CPU time that these processes have spent in the kernel is what has been added to the two figures between two
+ * calls: both in ticks of 10 ms, as the kernel counts them, so only their proportion over seconds is of use.
+ */
+export function cpuTicks(pids: readonly number[]): { user: number; kernel: number } {
+  const sum = { user: 0, kernel: 0 }
+  for (const pid of pids) {
+    const [user = 0, kernel = 0] = statusFields(pid)?.slice(11, 13).map(Number) ?? []
+    sum.user += user
+    sum.kernel += kernel
+  }
+  return sum
+}
+
 export function residentBytes(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + statusKilobytes(pid, 'VmRSS') * 1024, 0)
 }
@@ -48,11 +62,14 @@ function statusKilobytes(pid: number, field: string): number {
 }
 
 function parentOf(pid: number): number | null {
+  const fields = statusFields(pid)
+  return fields === null ? null : Number(fields[1])
+}
+
+/** Of `stat`, from the process's state on: the command name before it stands in parentheses and may hold anything. */
+function statusFields(pid: number): string[] | null {
   const text = readOrNull(`/proc/${pid}/stat`)
-  if (text === null) return null
-  // The command name stands in parentheses and may hold anything; the parent is the second field after it.
-  const parent = text.slice(text.lastIndexOf(')') + 2).split(' ')[1]
-  return Number(parent)
+  return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ')
 }
 
 function readOrNull(path: string): string | null {

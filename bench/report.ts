@@ -68,15 +68,21 @@ function summary(results: Results): string {
 function timed(title: string, result: TimedResult | undefined): string {
   if (result === undefined) return ''
   const sized = result.entries.some((entry) => entry.routes > 1)
-  const head = ['', 'CPU us/request', 'min - max', 'x HAProxy', 'x Sluice']
+  const head = ['', 'CPU us/request', 'min - max', 'user', 'kernel', 'x HAProxy', 'x Sluice']
   const rows = result.entries.map((entry): Row => {
     const cpu = spreadOf(entry.samples.map((sample) => sample.cpuMicrosPerRequest))
+    const kernel = median(entry.samples.map((sample) => sample.kernelMicrosPerRequest))
+    const user = median(
+      entry.samples.map((sample) => sample.cpuMicrosPerRequest - sample.kernelMicrosPerRequest),
+    )
     const rate = median(entry.samples.map((sample) => sample.requestsPerSecond))
     const errors = entry.samples.reduce((sum, sample) => sum + sample.errors, 0)
     return [
       sized ? `${entry.title}, ${entry.routes.toLocaleString('en')}` : entry.title,
       cpu.median.toFixed(1),
       `${cpu.min.toFixed(1)} - ${cpu.max.toFixed(1)}`,
+      user.toFixed(1),
+      kernel.toFixed(1),
       times(cpu.median, costOf(result, 'haproxy', entry.routes)),
       times(cpu.median, costOf(result, 'ours', entry.routes)),
       ...(sized ? [times(cpu.median, costOf(result, entry.contender))] : []),

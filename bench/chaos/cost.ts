@@ -48,7 +48,6 @@ export async function runCost(lab: Lab): Promise<CostResult> {
         ...QUICK,
         rounds: lab.plan.costRounds,
         windowSeconds: lab.plan.costWindowSeconds,
-        warmUpSeconds: lab.plan.costWindowSeconds + 1,
       },
       contenders: [
         variant('without', { ejection: { failures: 0 }, retry: { attempts: 1 } }, {}),

@@ -12,7 +12,6 @@ export const caddy: Contender = {
   version: () => programVersion('caddy', 'version'),
   tls: true,
   maxRoutes: 10_000,
-  warmsUp: true,
   prepare(site) {
     const file = join(site.folder, 'caddy.json')
     writeFileSync(file, JSON.stringify(configuration(site)))

@@ -14,7 +14,6 @@ export const haproxy: Contender = {
   version: () => programVersion('haproxy', '-v'),
   tls: true,
   maxRoutes: Infinity,
-  warmsUp: false,
   prepare(site) {
     const file = join(site.folder, 'haproxy.cfg')
     writeFileSync(file, configuration(site))

@@ -9,7 +9,6 @@ export const httpProxy3: Contender = {
   version: () => packageVersion('http-proxy-3'),
   tls: true,
   maxRoutes: 1,
-  warmsUp: true,
   prepare: (site) => nodeCommand('./http-proxy-3.process.ts', site),
 }
 

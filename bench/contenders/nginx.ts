@@ -13,7 +13,6 @@ export const nginx: Contender = {
   version: () => programVersion('nginx', '-v'),
   tls: true,
   maxRoutes: Infinity,
-  warmsUp: false,
   prepare(site) {
     return nginxCommand(site.folder, 1, httpBlock(site))
   },

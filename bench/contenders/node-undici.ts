@@ -9,6 +9,5 @@ export const nodeUndici: Contender = {
   version: () => packageVersion('undici'),
   tls: true,
   maxRoutes: 1,
-  warmsUp: true,
   prepare: (site) => nodeCommand('./node-undici.process.ts', site),
 }

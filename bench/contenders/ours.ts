@@ -24,7 +24,6 @@ function sluiceOf(name: string, title: string, tree: string | undefined): Conten
     version: () => (tree !== undefined && existsSync(mainOf(tree)) ? versionOf(tree) : null),
     tls: true,
     maxRoutes: Infinity,
-    warmsUp: true,
     prepare(site) {
       const file = join(site.folder, 'sluice.json')
       writeFileSync(file, JSON.stringify(configuration(site, { workers: 1 })))

@@ -12,7 +12,6 @@ export const prototype: Contender = {
   version: () => (file === undefined ? null : 'as given'),
   tls: false,
   maxRoutes: 1,
-  warmsUp: true,
   partial: true,
   optional: true,
   prepare: (site) => ({

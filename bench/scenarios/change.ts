@@ -166,7 +166,7 @@ async function onStage<T>(
     }
     // Compiled code first: a thread that has served nothing yet stalls for reasons of its own.
     const warmUp = probe()
-    await pause(bench.plan.warmUpSeconds * 1000)
+    await pause(bench.plan.settleSeconds * 1000)
     await warmUp.finish()
     return await act({ site, file, watch, probe, watchLoops })
   } finally {

@@ -6,7 +6,7 @@ import { openSite, reasonOf } from '../bench.ts'
 import type { Bench } from '../bench.ts'
 import { startContender } from '../contender.ts'
 import type { Contender, Running } from '../contender.ts'
-import { measure } from '../load.ts'
+import { measure, warmUp } from '../load.ts'
 import type { Generator, Sample, Shape } from '../load.ts'
 
 export interface TimedEntry {
@@ -70,7 +70,7 @@ async function time(bench: Bench, seats: readonly Seat[], shape: Shape): Promise
       }
     }
     for (const { running } of fleet) {
-      if (running.contender.warmsUp) await measure(running, shape, plan.warmUpSeconds, generator)
+      bench.say(await warmUp(running, shape, plan.warmUpSeconds, generator))
     }
     for (let round = 1; round <= plan.rounds; round++) {
       bench.say(`round ${round} of ${plan.rounds}`)
