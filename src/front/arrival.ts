@@ -1,5 +1,6 @@
 /** Where a connection's requests come from: the peer, whom it speaks for, and the lines that tell the server so. */
 import type { Socket } from 'node:net'
+import { LastHost } from '../http/authority.ts'
 import { readClock } from '../http/clock.ts'
 import { type ClientSide, Exchange } from '../http/exchange.ts'
 import type { RequestHead } from '../http/request-head.ts'
@@ -12,11 +13,13 @@ export class Arrival {
   readonly peerIp: string
   readonly peerPort: number
   readonly trusted: boolean
+  readonly lastHost: LastHost = new LastHost()
   readonly #scheme: 'http' | 'https'
   readonly #trust: Trust
   /** A connection mostly asks for one authority: its lines are made once. */
   #madeFor: string | null = null
   #made = ''
+  #hostLine = ''
 
   constructor(socket: Socket, scheme: 'http' | 'https', trust: Trust) {
     this.peerIp = plainAddress(socket.remoteAddress ?? '')
@@ -33,11 +36,12 @@ export class Arrival {
     let clientIp = this.peerIp
     let clientScheme = scheme
     let added: string
+    if (this.#madeFor !== to.authority) {
+      this.#madeFor = to.authority
+      this.#made = forwardingFields(this.peerIp, scheme, to.authority)
+      this.#hostLine = `Host: ${to.authority}\r\n`
+    }
     if (forwarded === null) {
-      if (this.#madeFor !== to.authority) {
-        this.#madeFor = to.authority
-        this.#made = forwardingFields(this.peerIp, scheme, to.authority)
-      }
       added = this.#made
     } else {
       const behind = readClient(this.peerIp, forwarded, this.#trust)
@@ -52,7 +56,7 @@ export class Arrival {
       )
     }
     const startedAt = readClock()
-    added += `${requestId}\r\n`
+    added = `${added}${requestId}\r\n`
     const { peerIp, peerPort } = this
     return new Exchange(client, head, to, {
       scheme,
@@ -62,6 +66,7 @@ export class Arrival {
       peerPort,
       clientIp,
       startedAt,
+      hostLine: this.#hostLine,
       added,
       requestId,
     })

@@ -109,7 +109,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   #begin(head: RequestHead): void {
-    const to = this.#front.destinationOf(this.socket, head)
+    const to = this.#front.destinationOf(this.socket, head, this.#arrival.lastHost)
     if (to instanceof ExchangeError) {
       this.#refuseHead(to, head)
       return

@@ -11,6 +11,7 @@ import {
   type TLSSocket,
 } from 'node:tls'
 import { answerOfError, headOfOwnAnswer } from '../http/answer.ts'
+import type { LastHost } from '../http/authority.ts'
 import { clock } from '../http/clock.ts'
 import type { Deadlines } from '../http/deadlines.ts'
 import { isAmongLast, KEPT_FOR_SERVERS } from '../http/descriptors.ts'
@@ -162,8 +163,12 @@ export class Front {
   }
 
   /** Where a request wants to go, or why it cannot: its target, and whether this connection is for its host. */
-  destinationOf(socket: Socket, head: RequestHead): Destination | ExchangeError {
-    const to = readTarget(head, this.scheme, this.listener.paths)
+  destinationOf(
+    socket: Socket,
+    head: RequestHead,
+    lastHost: LastHost,
+  ): Destination | ExchangeError {
+    const to = readTarget(head, this.scheme, this.listener.paths, lastHost)
     if (to instanceof ExchangeError || this.#certificates === null) return to
     const tls = socket as TLSSocket & { servername?: string | false }
     const name = tls.servername || ''

@@ -14,7 +14,7 @@
  */
 import type { AnswerHead } from '../http/answer-head.ts'
 import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
-import { clock } from '../http/clock.ts'
+import { clock, readClock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange, ExchangeOwner } from '../http/exchange.ts'
@@ -266,7 +266,8 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     if (policy?.hedge != null) this.#route.noteHeadMs(policy, headMs)
     this.#edit(attempt, head)
     const goOn = this.exchange.client.sendHead(head, data, ended)
-    if (ended) this.#end()
+    // The clock was read when the head came.
+    if (ended) this.#end(clock.now)
     return goOn
   }
 
@@ -377,7 +378,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     if (this.deadlineIndex >= 0) this.#route.pool?.deadlines.remove(this)
   }
 
-  #end(): void {
+  #end(now: number = readClock()): void {
     if (this.#isOver) return
     this.#isOver = true
     this.stopTimer()
@@ -387,7 +388,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     const exchange = this.exchange
     exchange.sink = null
     const { slot, id } = this.#route
-    const durationMs = performance.now() - exchange.startedAt
+    const durationMs = now - exchange.startedAt
     countEnd(slot, this.endpoint?.slot ?? null, exchange, durationMs)
     this.#way?.end()
     const ending = endingOf(id, this.#pool, this.endpoint, this.attempts)

@@ -10,8 +10,9 @@ export function outgoingRequest(
   passHost: boolean,
 ): Outgoing {
   const { head, to, smallBody } = exchange
-  const host = passHost && to.authority !== '' ? to.authority : endpoint.authority
-  let text = `${head.method} ${to.target} HTTP/1.1\r\nHost: ${host}\r\n${head.fields}${exchange.added}`
+  const line = to.target === head.target ? head.line : `${head.method} ${to.target} HTTP/1.1\r\n`
+  const hostLine = passHost && to.authority !== '' ? exchange.hostLine : endpoint.hostLine
+  let text = line + hostLine + head.fields + exchange.added
   if (head.acceptsTrailers) text += 'TE: trailers\r\n'
   const wantsUpgrade = head.upgrade !== ''
   if (wantsUpgrade) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`

@@ -18,6 +18,21 @@ export function routingHost(authority: string): string | null {
   return host.length > 253 ? null : host.toLowerCase()
 }
 
+/** The host of the authority that was asked for last: the requests of a connection mostly have one. */
+export class LastHost {
+  #authority = ''
+  #host: string | null = null
+
+  /** As routingHost. */
+  of(authority: string): string | null {
+    if (authority !== this.#authority) {
+      this.#host = routingHost(authority)
+      this.#authority = authority
+    }
+    return this.#host
+  }
+}
+
 const BRACKET = 91
 const DOT = 46
 

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+
 /**
  * One coarse clock a thread. `clock.now` is monotonic ms, at most 100 ms behind, refreshed by every tick of the
  * deadlines and by whoever reads the exact time anyway: deadlines are computed from it without a system call.

@@ -96,6 +96,8 @@ export class Exchange {
   readonly clientIp: string
   /** performance.now() when the head was read. */
   readonly startedAt: number
+  /** The Host field that the client's authority makes. */
+  readonly hostLine: string
   /** Lines that the proxy adds towards the server: forwarding fields. */
   added: string
   readonly requestId: string
@@ -132,6 +134,7 @@ export class Exchange {
       peerPort: number
       clientIp: string
       startedAt: number
+      hostLine: string
       added: string
       requestId: string
     },
@@ -146,6 +149,7 @@ export class Exchange {
     this.peerPort = arrival.peerPort
     this.clientIp = arrival.clientIp
     this.startedAt = arrival.startedAt
+    this.hostLine = arrival.hostLine
     this.added = arrival.added
     this.requestId = arrival.requestId
     this.isBound = head.logsIn

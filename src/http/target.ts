@@ -1,6 +1,6 @@
 /** The request target in its four forms (RFC 9112 section 3.2), read without ever joining strings to a url. */
 import type { PathPolicy } from '../model/snapshot.ts'
-import { portOf, routingHost } from './authority.ts'
+import { type LastHost, portOf, routingHost } from './authority.ts'
 import { ExchangeError } from './errors.ts'
 import { type DoubtfulPath, readPath } from './path-policy.ts'
 import type { RequestHead } from './request-head.ts'
@@ -36,6 +36,7 @@ export function readTarget(
   head: RequestHead,
   scheme: 'http' | 'https',
   policy: PathPolicy,
+  lastHost: LastHost,
 ): Destination | ExchangeError {
   const { target, method } = head
   if (method === 'CONNECT') {
@@ -66,7 +67,7 @@ export function readTarget(
     if (origin === '') origin = method === 'OPTIONS' ? '*' : '/'
     else if (origin.startsWith('?')) origin = '/' + origin
   }
-  const host = authority === '' && head.host === null ? '' : routingHost(authority)
+  const host = authority === '' && head.host === null ? '' : lastHost.of(authority)
   if (host === null) return new ExchangeError('BAD_HOST', 'the host is not "name" or "name:port"')
   if (origin === '*') {
     if (method !== 'OPTIONS')

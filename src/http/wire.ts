@@ -90,7 +90,9 @@ export abstract class Wire implements Expiring, Reader, TunnelEnd {
 
   /** More is queued in this process than a write should leave there: the source has to wait for `writable`. */
   get blocked(): boolean {
-    return this.socket.writableNeedDrain && this.socket.writableLength > 0
+    const { socket } = this
+    // Mostly nothing is queued, and the length is the cheaper of the two to ask for.
+    return socket.writableLength > 0 && socket.writableNeedDrain
   }
 
   /**

@@ -44,8 +44,9 @@ export interface BreakerCount {
 
 export class Endpoint {
   readonly url: string
-  /** For the Host field, when the client's is not passed on. */
   readonly authority: string
+  /** The Host field, when the client's is not passed on. */
+  readonly hostLine: string
   readonly slot: Slot
   readonly deadlines: Deadlines
   readonly own: OwnAddresses
@@ -81,6 +82,7 @@ export class Endpoint {
   ) {
     this.url = server.url
     this.authority = authorityOf(server)
+    this.hostLine = `Host: ${this.authority}\r\n`
     this.slot = slot
     this.deadlines = context.deadlines
     this.own = context.own

@@ -49,6 +49,7 @@ export function requestOf(form: RequestForm = {}): Exchange {
     peerPort: 40_000,
     clientIp,
     startedAt: performance.now(),
+    hostLine: '',
     added: '',
     requestId: 'request',
   })
