@@ -69,9 +69,10 @@ export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
 
   function take(written: WrittenSettings): readonly Problem[] {
     const { settings, problems } = resolve(written)
+    // A problem may be of what is within the setting, or of what the setting stands in.
     const isBad = (path: Path): boolean => {
-      const key = keyOf(path)
-      return problems.some((one) => one.key === key || one.key.startsWith(`${key}/`))
+      const key = `${keyOf(path)}/`
+      return problems.some((one) => key.startsWith(`${one.key}/`) || one.key.startsWith(key))
     }
     // What is wrong now leaves in force what was right before.
     change({

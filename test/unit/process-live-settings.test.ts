@@ -133,3 +133,15 @@ test('what was told at the start is not told again', () => {
 
   assert.deepEqual(running.write(text), [])
 })
+
+test('what stands where a map should be changes nothing, and is the only thing that is said', () => {
+  const running = run(BEGIN.replace('info', 'debug'))
+
+  const problems = running.write(`${BEGIN.replace('{ level: info }', '7')}admin: nonsense\n`)
+
+  assert.equal(running.current().log.level, 'debug')
+  assert.deepEqual(problems, [
+    'sluice.yaml#/admin:5: admin: must be a map, not "nonsense"',
+    'sluice.yaml#/log:2: log: must be a map, not 7',
+  ])
+})
