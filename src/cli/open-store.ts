@@ -1,6 +1,7 @@
 /** The registry that `put`, `delete` and `get` are about: the one that is asked for, else the only one that can be written to. */
 import type { Settings } from '../model/settings.ts'
 import type { EtcdSource, RedisSource, SourceSpec, StoreSource } from '../model/source-spec.ts'
+import { embeddedStore, etcdClient, redisClient } from '../providers/clients.ts'
 import { createStore } from '../providers/layout-store.ts'
 import { createLayoutOf } from '../providers/layout.ts'
 import type { Layout } from '../providers/mirror.ts'
@@ -56,11 +57,11 @@ export function refuseIn(
 async function openKeys(source: WritableSource): Promise<KeyStore> {
   switch (source.kind) {
     case 'etcd':
-      return (await import('../providers/etcd.ts')).openEtcdKeys(source)
+      return (await etcdClient.load()).openEtcdKeys(source)
     case 'redis':
-      return (await import('../providers/redis.ts')).openRedisKeys(source)
+      return (await redisClient.load()).openRedisKeys(source)
     case 'store':
-      return (await import('../providers/embedded.ts')).openEmbeddedKeys(source.path)
+      return (await embeddedStore.load()).openEmbeddedKeys(source.path)
     default:
       return source satisfies never
   }

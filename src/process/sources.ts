@@ -7,6 +7,7 @@ import { withFiles } from '../control/source-files.ts'
 import type { SourceOptions } from '../control/source.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ShrinkSettings, SourceSpec } from '../model/source-spec.ts'
+import { embeddedStore, etcdClient, redisClient } from '../providers/clients.ts'
 import { createFileProvider } from '../providers/file.ts'
 import { createFilesProvider } from '../providers/files.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -63,7 +64,6 @@ async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions
   }
 }
 
-/** A client that nobody needs is not loaded: etcd's alone would be 34 MB and 0.17 s of every start. */
 async function openProvider(spec: SourceSpec): Promise<Provider> {
   try {
     return await loadProvider(spec)
@@ -78,15 +78,15 @@ async function loadProvider(spec: SourceSpec): Promise<Provider> {
   const { createLayoutOf } = await import('../providers/layout.ts')
   switch (spec.kind) {
     case 'etcd': {
-      const { createEtcdProvider } = await import('../providers/etcd.ts')
+      const { createEtcdProvider } = await etcdClient.load()
       return createEtcdProvider(spec, createLayoutOf(spec))
     }
     case 'redis': {
-      const { createRedisProvider } = await import('../providers/redis.ts')
+      const { createRedisProvider } = await redisClient.load()
       return createRedisProvider(spec, createLayoutOf(spec))
     }
     case 'store': {
-      const { createEmbeddedProvider } = await import('../providers/embedded.ts')
+      const { createEmbeddedProvider } = await embeddedStore.load()
       return createEmbeddedProvider(spec, createLayoutOf(spec))
     }
     default:

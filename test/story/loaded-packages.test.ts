@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { askAdmin, makeFolder, startProgram, type Program } from '../support/program.ts'
+import {
+  askAdmin,
+  makeFolder,
+  spawnProgram,
+  startProgram,
+  toText,
+  type Child,
+  type Program,
+} from '../support/program.ts'
 import { answers, OK, startOrigin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { PATIENCE_MS } from '../support/until.ts'
@@ -10,6 +18,7 @@ import { PATIENCE_MS } from '../support/until.ts'
 const HOOK = new URL('../support/note-packages.ts', import.meta.url).href
 const MAIN = 0
 const SERVING = 1
+const START_WITHIN_MS = 20_000
 
 test('a program with a file loads no client, and a serving thread next to nothing', async (t) => {
   const { loaded } = await startNoted(t, configOf(9))
@@ -53,10 +62,52 @@ test('the first health check brings its client, and the first shared limit that 
   )
 })
 
+test('a source whose package is missing stops the start with what helps', async (t) => {
+  const sources = { reg: { kind: 'etcd', endpoints: ['http://127.0.0.1:9'] } }
+
+  const { code, errors } = await spawnNoted(t, { ...configOf(9), sources }, '@grpc/grpc-js').ended()
+
+  assert.equal(code, 1)
+  assert.match(
+    errors,
+    /^sluice: source "reg" \(etcd\) cannot be opened: cannot load the client of etcd: Cannot find package '@grpc\/grpc-js'; install .*\(npm ci\)$/m,
+  )
+})
+
+test('a route that needs a missing package is a problem of its own, and the others are in force', async (t) => {
+  const origin = await startOrigin(t, answers(OK))
+  const limit = { requests: 1, period: '1h', redis: { url: 'redis://127.0.0.1:9' } }
+  const config = configOf(origin.port)
+  const frontends = {
+    shop: { route: 'PathPrefix("/")', backend: 'shop' },
+    shared: { route: 'Path("/shared")', backend: 'shop', ratelimit: limit },
+  }
+
+  const program = spawnNoted(t, { ...config, frontends }, 'ioredis')
+
+  const fault = await program.until(
+    () => program.log().find(({ msg }) => msg.startsWith('a fault of our own')),
+    'the fault is logged',
+    START_WITHIN_MS,
+  )
+  assert.match(JSON.stringify(fault), /cannot load .* through Redis: Cannot find package 'ioredis'/)
+  const { ports } = await program.logged('serving')
+  const { status } = await askAdmin((ports as { web: number }).web, '/shared')
+  assert.equal(status, 200)
+})
+
 interface Noted {
   readonly program: Program
   /** What a thread has loaded: packages by name, Node's own modules and the program's files by url. */
   readonly loaded: (thread: number) => ReadonlySet<string>
+}
+
+function spawnNoted(t: TestContext, config: object, missing: string): Child {
+  const folder = makeFolder(t)
+  const path = join(folder, 'sluice.json')
+  writeFileSync(path, toText(config))
+  const env = { NODE_OPTIONS: `--import=${HOOK}`, LOADED: join(folder, 'loaded'), MISSING: missing }
+  return spawnProgram(t, ['serve', '--config', path], env)
 }
 
 async function startNoted(t: TestContext, config: object): Promise<Noted> {
