@@ -6,7 +6,7 @@ import { type ClientSide, Exchange } from '../http/exchange.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Destination } from '../http/target.ts'
 import { readClient, readScheme } from './forwarded-client.ts'
-import { continuedForwardingFields, createRequestId, forwardingFields } from './forwarding.ts'
+import { continuedForwardingFields, createRequestId, ForwardingFields } from './forwarding.ts'
 import { plainAddress, type Trust } from './trust.ts'
 
 export class Arrival {
@@ -19,6 +19,7 @@ export class Arrival {
   /** A connection mostly asks for one authority: its lines are made once. */
   #madeFor: string | null = null
   #made = ''
+  readonly #fields: ForwardingFields
   #hostLine = ''
 
   constructor(socket: Socket, scheme: 'http' | 'https', trust: Trust) {
@@ -27,6 +28,7 @@ export class Arrival {
     this.trusted = trust.trusts(this.peerIp)
     this.#scheme = scheme
     this.#trust = trust
+    this.#fields = new ForwardingFields(this.peerIp, scheme)
   }
 
   open(client: ClientSide, listener: string, head: RequestHead, to: Destination): Exchange {
@@ -38,7 +40,7 @@ export class Arrival {
     let added: string
     if (this.#madeFor !== to.authority) {
       this.#madeFor = to.authority
-      this.#made = forwardingFields(this.peerIp, scheme, to.authority)
+      this.#made = this.#fields.of(to.authority)
       this.#hostLine = `Host: ${to.authority}\r\n`
     }
     if (forwarded === null) {

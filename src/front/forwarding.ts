@@ -16,14 +16,22 @@ export function createRequestId(): string {
   return `${idPrefix}-${(++idCounter).toString(16)}`
 }
 
-/** For an untrusted peer; without the request id, so that a connection makes it once per authority. */
-export function forwardingFields(ip: string, scheme: 'http' | 'https', authority: string): string {
-  return (
-    `X-Forwarded-For: ${ip}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
-    hostLine(authority) +
-    `X-Forwarded-Port: ${portOf(authority, scheme)}\r\n` +
-    `X-Real-Ip: ${ip}\r\nX-Request-Id: `
-  )
+/** The fields for an untrusted peer; without the request id, so that a connection makes them once for an authority. */
+export class ForwardingFields {
+  readonly #scheme: 'http' | 'https'
+  readonly #before: string
+  readonly #after: string
+
+  constructor(ip: string, scheme: 'http' | 'https') {
+    this.#scheme = scheme
+    this.#before = `X-Forwarded-For: ${ip}\r\nX-Forwarded-Proto: ${scheme}\r\n`
+    this.#after = `\r\nX-Real-Ip: ${ip}\r\nX-Request-Id: `
+  }
+
+  of(authority: string): string {
+    const port = portOf(authority, this.#scheme)
+    return `${this.#before}${hostLine(authority)}X-Forwarded-Port: ${port}${this.#after}`
+  }
 }
 
 /** For a trusted peer that sent some. */

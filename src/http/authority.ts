@@ -9,13 +9,34 @@ const AUTHORITY =
 
 /** The host as routes compare it: no port, lower case, no dot at the end; null when this is not an authority. */
 export function routingHost(authority: string): string | null {
+  if (isPlainName(authority)) return authority
   if (!AUTHORITY.test(authority)) return null
   const port = portSeparator(authority)
   let host = port < 0 ? authority : authority.slice(0, port)
   if (port >= 0 && Number(authority.slice(port + 1)) > 65_535) return null
   if (host.charCodeAt(0) === BRACKET && !isIPv6(host.slice(1, -1))) return null
   if (host.charCodeAt(host.length - 1) === DOT) host = host.slice(0, -1)
-  return host.length > 253 ? null : host.toLowerCase()
+  return host.length > LONGEST_NAME ? null : host.toLowerCase()
+}
+
+/** Labels of lower case, digits, `-`, `_` and `~`, and no port: the usual authority, which is its own host. */
+function isPlainName(authority: string): boolean {
+  let label = 0
+  for (let at = 0; at < authority.length; at++) {
+    const code = authority.charCodeAt(at)
+    if (code === DOT) {
+      if (label === 0) return false
+      label = 0
+    } else if (isPlain(code)) label++
+    else return false
+  }
+  return label > 0 && authority.length <= LONGEST_NAME
+}
+
+function isPlain(code: number): boolean {
+  if (code >= A && code <= Z) return true
+  if (code >= ZERO && code <= NINE) return true
+  return code === HYPHEN || code === UNDERSCORE || code === TILDE
 }
 
 /** The host of the authority that was asked for last: the requests of a connection mostly have one. */
@@ -33,8 +54,16 @@ export class LastHost {
   }
 }
 
-const BRACKET = 91
+const LONGEST_NAME = 253
+const HYPHEN = 45
 const DOT = 46
+const ZERO = 48
+const NINE = 57
+const BRACKET = 91
+const UNDERSCORE = 95
+const A = 97
+const Z = 122
+const TILDE = 126
 
 /** The port that the client named, or the scheme's own. */
 export function portOf(authority: string, scheme: 'http' | 'https'): string {
