@@ -23,14 +23,15 @@ interface Limit {
 const MIB = 1024 * 1024
 
 export function judge(results: Results): Bar[] {
-  const { small, large, tls, routes, memory, ready, change, grow, share } = results
+  const { small, large, tls, logged, routes, memory, ready, change, grow, share } = results
   const idle = memory?.find((entry) => entry.contender === 'ours')?.bytesPerConnection
   const limits: Limit[] = [
-    against('CPU per request, 1 KiB, to HAProxy', small, 'haproxy', 1.25),
+    against('CPU per request, 1 KiB, to HAProxy', small, 'haproxy', 1.05),
     against('CPU per request, 1 KiB, to Caddy', small, 'caddy', 0.4),
     against('CPU per request, 1 KiB, to http-proxy-3', small, 'http-proxy-3', 0.4),
-    against('CPU per request, 100 KiB, to HAProxy', large, 'haproxy', 1.1),
-    against('CPU per request, TLS, to HAProxy', tls, 'haproxy', 1.2),
+    against('CPU per request, 100 KiB, to HAProxy', large, 'haproxy', 1.05),
+    against('CPU per request, TLS, to HAProxy', tls, 'haproxy', 1.08),
+    against('CPU per request, with an access log, to HAProxy', logged, 'haproxy', 1.07),
     grown('10,000 host routes, to its own cost with one', routes, 10_000, 1.05),
     grown('100,000 host routes, to its own cost with one', routes, 100_000, 1.1),
     limit('100,000 routes, file to ready', full(ready)?.readySeconds, 3, 's'),

@@ -15,6 +15,8 @@ export interface Bench {
   readonly originPorts: readonly [number, number]
   readonly certificate: CertificateFiles | null
   readonly generator: Generator
+  /** Off where it is not set. */
+  readonly accessLog?: boolean
   /** One line about what is going on, for whoever waits. */
   readonly say: (line: string) => void
 }
@@ -23,7 +25,8 @@ let sites = 0
 
 export function openSite(bench: Bench, name: string, routes: number): Promise<Site> {
   const folder = join(bench.folder, `${++sites}-${name}`)
-  return createSite(folder, { certificate: bench.certificate, origins: bench.originPorts, routes })
+  const { certificate, originPorts: origins, accessLog = false } = bench
+  return createSite(folder, { certificate, origins, routes, accessLog })
 }
 
 export function reasonOf(error: unknown): string {

@@ -14,6 +14,8 @@ export interface Contender {
   /** What is installed, or null: then it is left out. */
   readonly version: () => string | null
   readonly tls: boolean
+  /** It can be asked for an access log. */
+  readonly logs?: true
   /** More host routes than this it cannot be asked for. */
   readonly maxRoutes: number
   /** A prototype that can only GET: measured, but not proved in full. */

@@ -24,6 +24,7 @@ export function report(results: Results, withBars: boolean): string {
     timed('Browser-like request, 1 KiB answer', results.small),
     timed('100 KiB answer', results.large),
     timed('TLS, 1 KiB answer', results.tls),
+    timed('With an access log, 1 KiB answer', results.logged),
     timed('Host routes, 1 KiB answer', results.routes),
     timed('As autocannon sees it, 1 KiB answer', results.autocannon),
     memory(results),
@@ -38,6 +39,7 @@ const COLUMNS = [
   ['1 KiB', 'small'],
   ['100 KiB', 'large'],
   ['TLS, 1 KiB', 'tls'],
+  ['with a log', 'logged'],
 ] as const
 
 /** All who were timed, one a line: CPU time, and how many times as much as Sluice. */

@@ -33,6 +33,7 @@ export interface Results {
   readonly small?: TimedResult
   readonly large?: TimedResult
   readonly tls?: TimedResult
+  readonly logged?: TimedResult
   readonly routes?: TimedResult
   readonly autocannon?: TimedResult
   readonly memory?: readonly MemoryResult[]

@@ -22,15 +22,17 @@ export interface Site {
   readonly origins: readonly [number, number]
   /** How many host routes there are, all to the same two origins. */
   readonly routes: number
+  /** A line for each request, to standard output or a file of the site. */
+  readonly accessLog: boolean
 }
 
 export async function createSite(
   folder: string,
-  part: Pick<Site, 'certificate' | 'origins' | 'routes'>,
+  part: Pick<Site, 'certificate' | 'origins' | 'routes'> & Partial<Pick<Site, 'accessLog'>>,
 ): Promise<Site> {
   mkdirSync(folder, { recursive: true })
   const [port = 0, tlsPort = 0, adminPort = 0] = await freePorts(3)
-  return { folder, port, tlsPort, adminPort, ...part }
+  return { folder, port, tlsPort, adminPort, accessLog: false, ...part }
 }
 
 /** Ports that nobody held a moment ago; held together, so that they differ. */

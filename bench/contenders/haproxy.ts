@@ -13,6 +13,7 @@ export const haproxy: Contender = {
   title: 'HAProxy',
   version: () => programVersion('haproxy', '-v'),
   tls: true,
+  logs: true,
   maxRoutes: Infinity,
   prepare(site) {
     const file = join(site.folder, 'haproxy.cfg')
@@ -32,6 +33,7 @@ global
 defaults
   mode http
   option forwardfor
+  ${site.accessLog ? 'log stdout format raw local0\n  option httplog' : ''}
   http-reuse always
   timeout connect 5s
   timeout client 75s

@@ -1,4 +1,4 @@
-/** Sluice as it is started in production: metrics, timeouts, forwarding fields and routing on, the access log off. */
+/** Sluice as it is started in production: metrics, timeouts, forwarding fields and routing on; the access log where it is asked for. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,6 +23,7 @@ function sluiceOf(name: string, title: string, tree: string | undefined): Conten
     title,
     version: () => (tree !== undefined && existsSync(mainOf(tree)) ? versionOf(tree) : null),
     tls: true,
+    logs: true,
     maxRoutes: Infinity,
     prepare(site) {
       const file = join(site.folder, 'sluice.json')
@@ -67,7 +68,7 @@ export function configuration(
   return {
     workers,
     admin: { address: `127.0.0.1:${site.adminPort}` },
-    log: { level: 'warn', access: 'off' },
+    log: { level: 'warn', access: site.accessLog ? 'combined' : 'off' },
     listeners: site.certificate === null ? { web } : { web, secure },
     backends: {
       origins: {

@@ -7,7 +7,7 @@ import { measureChanges, measureGrowth } from './change.ts'
 import { measureMemory } from './memory.ts'
 import { measureReady } from './ready.ts'
 import { measureShare } from './share.ts'
-import { timeAnswers, timeRoutes, timeWithAutocannon } from './timed.ts'
+import { timeAnswers, timeLogged, timeRoutes, timeWithAutocannon } from './timed.ts'
 
 export interface Scenario {
   readonly name: string
@@ -56,6 +56,11 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'TLS, 1 KiB answer',
     needs: 'certificate',
     run: async (bench) => ({ tls: await timeAnswers(bench, { answer: '1k', tls: true }) }),
+  },
+  {
+    name: 'logged',
+    title: 'browser-like request, 1 KiB answer, with an access log',
+    run: async (bench) => ({ logged: await timeLogged(bench) }),
   },
   {
     name: 'routes',

@@ -39,6 +39,12 @@ export function timeAnswers(bench: Bench, shape: Shape): Promise<TimedResult> {
   )
 }
 
+/** With an access log of text in all of them. */
+export function timeLogged(bench: Bench): Promise<TimedResult> {
+  const contenders = bench.contenders.filter(({ logs }) => logs)
+  return timeAnswers({ ...bench, contenders, accessLog: true }, { answer: '1k', tls: false })
+}
+
 /** Tables of several sizes, for those who can hold them. */
 export function timeRoutes(bench: Bench): Promise<TimedResult> {
   const sizes = [1, ...bench.plan.routeCounts]
