@@ -1,6 +1,7 @@
 /**
  * Header fields are kept as *runs* of the original text: lines `Name: value CRLF`, byte for byte as latin1. What follows
- * reads and edits such text; the walks over whole heads stand in request-head.ts and answer-head.ts.
+ * reads and edits such text; the walks over whole heads stand in request-head.ts and answer-head.ts. A line holds no CR but that of
+ * its end, so that one is searched for: V8 has a fast search for one character only.
  */
 import { trimmed } from './grammar.ts'
 
@@ -92,7 +93,7 @@ function eachField(
 ): void {
   let start = 0
   while (start < fields.length) {
-    const end = fields.indexOf('\r\n', start)
+    const end = fields.indexOf('\r', start)
     visit(start, fields.indexOf(':', start), end)
     start = end + 2
   }
@@ -164,12 +165,12 @@ function lineOf(fields: string, name: string, from: number): number {
 }
 
 function afterLine(fields: string, at: number): number {
-  return fields.indexOf('\r\n', at) + 2
+  return fields.indexOf('\r', at) + 2
 }
 
 /** Of the line that begins there. */
 function valueAt(fields: string, start: number): string {
-  return trimmed(fields, fields.indexOf(':', start) + 1, fields.indexOf('\r\n', start))
+  return trimmed(fields, fields.indexOf(':', start) + 1, fields.indexOf('\r', start))
 }
 
 export function withoutFields(fields: string, names: ReadonlySet<string>): string {

@@ -71,10 +71,10 @@ export function digitsIn(text: string, from: number, to: number): number {
   return number
 }
 
-/** Whether text[from, to), a field's name, is this one (in lower case). */
+/** Whether text[from, to), a field's name, is this one: in lower case, of letters, digits and hyphens. */
 export function isNamed(text: string, from: number, to: number, name: string): boolean {
   if (to - from !== name.length) return false
-  // Of token characters, only letters become others.
+  // No token character but the letter in upper case becomes one of these.
   for (let at = 0; at < name.length; at++)
     if ((text.charCodeAt(from + at) | 32) !== name.charCodeAt(at)) return false
   return true
