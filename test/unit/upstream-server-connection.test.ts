@@ -1,0 +1,59 @@
+// A connection to a server, below the gateway: what it does between two requests.
+import assert from 'node:assert/strict'
+import { createServer, type AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import type { AnswerSink } from '../../src/http/exchange.ts'
+import type { Outgoing } from '../../src/upstream/outgoing.ts'
+import { ServerConnection } from '../../src/upstream/server-connection.ts'
+import { makeBackend, makeServer, openBoard } from '../support/endpoints.ts'
+
+const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+const REQUEST: Outgoing = {
+  text: 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n',
+  toHead: false,
+  wantsUpgrade: false,
+  waitsFor100: false,
+  length: 0,
+  body: 'none',
+}
+
+test('a connection that waited for a client in an interim answer reads the answer to its next request', async (t) => {
+  const server = createServer((socket) => socket.on('data', () => socket.write(HINTS + OK)))
+  t.after(() => server.close())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const { host, url } = makeServer('a', { host: '127.0.0.1', url: `http://127.0.0.1:${port}` })
+  const backend = makeBackend({ a: { host, url, port } })
+  const [endpoint] = openBoard(t).endpoints(backend)
+  assert.ok(endpoint)
+  const connection = ServerConnection.open(endpoint, backend.timeouts)
+  t.after(() => connection.abandon())
+
+  const first = await answerOf(connection)
+  const second = await answerOf(connection)
+
+  assert.deepEqual([first, second], ['200 ok', '200 ok'])
+
+  function answerOf(asked: ServerConnection): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const sink: AnswerSink = {
+        holdsData: false,
+        // The client takes no more.
+        interim: () => false,
+        answerHead: (head, data) => {
+          resolve(`${head.status} ${data?.toString()}`)
+          return true
+        },
+        answerData: () => true,
+        answerEnd: () => {},
+        bind: () => {},
+        upgraded: () => {},
+        failed: reject,
+        resumeBody: () => {},
+        fault: reject,
+      }
+      asked.send(REQUEST, sink, backend.timeouts, false)
+    })
+  }
+})
