@@ -111,6 +111,8 @@ export function openSource(
   /** `disk` until the source itself has answered. */
   let origin: Source['origin'] = 'nothing'
   let revision = ''
+  /** The provider's, as it was before what is held vanished: a start meanwhile finds the same loss again. */
+  let memory = ''
   let isLost = false
   let savedAt: number | null = null
   /** Why what was saved before this start cannot be used. */
@@ -121,13 +123,13 @@ export function openSource(
       : createLastGoodKeeper({
           source: provider.name,
           lastGood: { save: saveTo(lastGood) },
-          collect: () => ({ objects: good(), revision, memory: provider.memory?.() ?? '' }),
+          collect: () => ({ objects: good(), revision, memory }),
           log,
         })
 
   function saveTo(file: LastGood): LastGood['save'] {
-    return async (objects, of, memory) => {
-      const answer = await file.save(objects, of, memory)
+    return async (objects, of, known) => {
+      const answer = await file.save(objects, of, known)
       if (!answer.saved) return answer
       savedAt = answer.at
       unusable = null
@@ -171,6 +173,7 @@ export function openSource(
     const before = inventory.held()
     const names = act()
     const after = inventory.held()
+    if (after === null) memory = provider.memory?.() ?? ''
     if (before === null && after !== null) events.onHold(source, describeHeld(after))
     if (before === null || after !== null) return names
     const gone = names.filter(({ kind, id }) => !inventory.objects(kind).has(id)).length
@@ -295,8 +298,9 @@ export function openSource(
       if (before.state === 'unusable') unusable = before.reason
       if (before.state === 'moved') tellMoved(before.from)
       if (before.state !== 'good') return
-      const { objects, memory } = before
-      if (memory !== undefined) provider.recall?.(memory)
+      const { objects } = before
+      memory = before.memory ?? ''
+      if (memory !== '') provider.recall?.(memory)
       savedAt = before.savedAt
       revision = before.revision
       origin = 'disk'

@@ -162,6 +162,28 @@ for (const [title, open] of KINDS) {
   })
 }
 
+for (const [title, open] of KINDS) {
+  test(`what is held after a backup of ${title} is held through starts of Sluice`, async (t) => {
+    const registry = await open(t)
+    const config = await configOf(t, registry)
+    const first = await startProgram(t, config)
+    await fill(registry, (id) => untilFrontend(first, id))
+    await registry.lose()
+    await untilSource(first, registry.kind, ({ state }) => state !== 'live', 'it is lost')
+    await registry.restore()
+    await assertHeld(first, registry.kind)
+
+    first.signal('SIGTERM')
+    await first.ended()
+    const second = await startProgram(t, config)
+    await assertHeld(second, registry.kind)
+    second.signal('SIGTERM')
+    await second.ended()
+
+    await assertHeld(await startProgram(t, config), registry.kind)
+  })
+}
+
 async function untilFrontend(program: Program, id: string): Promise<void> {
   await untilTable(
     program,
