@@ -5,7 +5,7 @@
  * never sees it, and may be another exchange's by then.
  */
 import type { AnswerHead } from '../http/answer-head.ts'
-import { mayBeLate, readClock } from '../http/clock.ts'
+import { clock, mayBeLate, readClock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
 import { ExchangeError, isFaultOfForm, NotHttp } from '../http/errors.ts'
 import type { AnswerSink, Exchange } from '../http/exchange.ts'
@@ -35,6 +35,12 @@ export interface AttemptOwner {
   /** Something threw while its connection told of it. */
   fault(error: unknown): void
 }
+
+/**
+ * A server may well have ended a connection that was idle for so long. A busy loop reads the clock all the time and is some turns
+ * behind all the same; the last used connection is the first used again, so that it rarely waits for this.
+ */
+const LONG_IDLE_MS = 500
 
 export class Attempt implements AnswerSink, Expiring {
   deadlineAt: number = Infinity
@@ -78,9 +84,10 @@ export class Attempt implements AnswerSink, Expiring {
     connection.send(request, this, timeouts, this.#looksFirst(connection, request))
   }
 
-  /** Where the loop was late, for what could not be sent again when the server has ended the connection meanwhile. */
-  #looksFirst({ reused }: ServerConnection, { body }: Outgoing): boolean {
-    return reused && mayBeLate() && (body !== 'none' || !isIdempotent(this.#exchange.method))
+  /** For what could not be sent again when the server has ended the connection meanwhile. */
+  #looksFirst({ usedAt }: ServerConnection, { body }: Outgoing): boolean {
+    if (usedAt === 0 || (body === 'none' && isIdempotent(this.#exchange.method))) return false
+    return mayBeLate() || clock.now - usedAt > LONG_IDLE_MS
   }
 
   bind(): void {
@@ -159,7 +166,7 @@ export class Attempt implements AnswerSink, Expiring {
     try {
       this.#stopClock()
       this.release()
-      this.isStale = error.reason === 'SERVER_CLOSED' && this.connection?.reused === true
+      this.isStale = error.reason === 'SERVER_CLOSED' && (this.connection?.usedAt ?? 0) > 0
       const wasAnswered = this.#status !== 0
       if (isFaultOfForm(error.reason))
         this.endpoint.malformed(

@@ -3,10 +3,10 @@
  *
  *   CONNECTING ──► HEAD ──1xx──► HEAD ──final──► BODY ──ended──► IDLE (or closed)
  *                                  └──101──► (SWITCHING, until the request's body has ended) ──► TUNNEL
- *
  * Hot path (bench scenarios `small` and `large`); where reads go, see http/reads.ts.
  */
 import type { AnswerHead } from '../http/answer-head.ts'
+import { clock } from '../http/clock.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { AnswerSink, BodySink, ClientSide } from '../http/exchange.ts'
 import { viewOf } from '../http/reads.ts'
@@ -33,8 +33,8 @@ const SWITCHING = 6
 const LOOKING = 7
 
 export class ServerConnection extends OpeningWire implements BodySink {
-  /** It has carried an answer before: its server may have closed it meanwhile. */
-  reused = false
+  /** When it carried its last answer, 0 before the first: its server may have closed it meanwhile. */
+  usedAt = 0
   /** It ended before anything of the request was sent. */
   isUnsent = false
   /** The only client whose requests may use it, since it carries a login: see logins.ts. */
@@ -266,7 +266,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
     if (!reusable) return this.abandon()
     if (this.socket.isPaused()) this.socket.resume()
     this.#phase = IDLE
-    this.reused = true
+    this.usedAt = clock.now
     this.setDeadline(this.#idleMs)
     this.endpoint.release(this)
     this.#sink = null

@@ -2,17 +2,25 @@
 // event loop was late, the end of an idle connection may be in its socket already.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { readClock } from '../../src/http/clock.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { openClient, type Client } from '../support/client.ts'
 import { startDnsServer } from '../support/dns-server.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { OK, startOrigin, type Origin, type Script } from '../support/origin.ts'
 import { get, request, sentinel } from '../support/refusal.ts'
+import { eventually } from '../support/until.ts'
 
 /** The loop of the gateway stands still: it is this process's. */
 function stall(ms = 30): void {
   const until = performance.now() + ms
   while (performance.now() < until);
+}
+
+/** It is behind, but never stands still: requests and answers read the clock. */
+function toil(ms = 30): void {
+  const until = performance.now() + ms
+  while (readClock() < until);
 }
 
 interface Site {
@@ -70,6 +78,25 @@ test('a request that meets an idle connection whose end has arrived is sent on a
       })
     }
   }
+})
+
+test('where the loop is busy all the time a connection that was idle for long is looked at, too', async (t) => {
+  const { origin, gateway, client } = await start(t)
+  const idleFrom = performance.now()
+  await eventually(() => performance.now() - idleFrom > 600, 'the connection is idle for long')
+
+  client.send(request('POST', '/post', 'Content-Length: 0'))
+  origin.connections[0]?.socket.destroy()
+  toil()
+  const answer = await client.answer()
+
+  assert.equal(answer.status, 200)
+  const posts = origin.requests.filter(({ target }) => target === '/post')
+  assert.deepEqual(
+    posts.map(({ connection }) => connection.number),
+    [2],
+  )
+  assert.equal(gateway.records().at(-1)?.status, 200)
 })
 
 test('bytes that nobody asked for are as good as an end', async (t) => {
