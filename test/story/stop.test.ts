@@ -67,7 +67,11 @@ test('a drain finishes what is in flight, takes nothing new and is not ready mea
   const { code } = await program.ended()
 
   assert.equal(ready.status, 503)
-  assert.deepEqual(JSON.parse(ready.text), { ready: false, reason: 'draining' })
+  assert.deepEqual(JSON.parse(ready.text), {
+    ready: false,
+    reason: 'draining',
+    notListening: [],
+  })
   assert.equal(alive.status, 200)
   assert.deepEqual([answer.status, value(answer, 'connection')], [200, 'close'])
   assert.equal(code, 0)
