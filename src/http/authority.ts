@@ -1,22 +1,30 @@
 /** Host and authority: RFC 9110 section 7.2, RFC 3986 section 3.2.2, without userinfo. */
 
 import { isIPv6 } from 'node:net'
+import { bracketHost } from '../model/host.ts'
+import { plainHost } from '../model/ip.ts'
 
 // A name or IPv4 address of unreserved characters (and _), or a bracketed IPv6 address; then an optional port.
 // No label is empty, but for the dot at the end.
 const AUTHORITY =
   /^(?:[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?$/
 
-/** The host as routes compare it: no port, lower case, no dot at the end; null when this is not an authority. */
+/** The host as routes compare it: no port, lower case, no dot at the end, addresses in one spelling; null: it is no authority. */
 export function routingHost(authority: string): string | null {
   if (isPlainName(authority)) return authority
   if (!AUTHORITY.test(authority)) return null
   const port = portSeparator(authority)
   let host = port < 0 ? authority : authority.slice(0, port)
   if (port >= 0 && Number(authority.slice(port + 1)) > 65_535) return null
-  if (host.charCodeAt(0) === BRACKET && !isIPv6(host.slice(1, -1))) return null
+  if (host.charCodeAt(0) === BRACKET) return bracketedHost(host)
   if (host.charCodeAt(host.length - 1) === DOT) host = host.slice(0, -1)
   return host.length > LONGEST_NAME ? null : host.toLowerCase()
+}
+
+/** Of a host in brackets: the one spelling of this address, without them where it is IPv4; null when it is none. */
+export function bracketedHost(host: string): string | null {
+  const address = host.slice(1, -1)
+  return host.endsWith(']') && isIPv6(address) ? bracketHost(plainHost(address)) : null
 }
 
 /** Labels of lower case, digits, `-`, `_` and `~`, and no port: the usual authority, which is its own host. */

@@ -1,4 +1,5 @@
 /** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
+import { bracketedHost } from '../http/authority.ts'
 import { canonicalEscapes } from '../http/path-policy.ts'
 import { refuseId } from '../model/object-id.ts'
 import type { Matcher, Subject } from './expression.ts'
@@ -81,13 +82,14 @@ function readPathRegexp(text: string, refuse: Refuse): Matcher {
 
 function readHost(text: string, refuse: Refuse): Matcher {
   if (NOT_ASCII.test(text)) refuse(`the host "${text}" is not ASCII; write it in its "xn--" form`)
+  if (text.startsWith('[')) return readAddress(text, refuse)
   const name = text.endsWith('.') ? text.slice(0, -1) : text
   const [wildcard = ''] = /^\*{1,2}\.(?=.)/.exec(name) ?? []
   const rest = name.slice(wildcard.length)
   const bare = rest.replace(/<[^>]*>/g, 'x')
   const hint = foreignHost(bare)
   if (hint !== null) refuse(`the host "${text}" can never match: ${hint}`)
-  if (!text.startsWith('[') && bare.includes(':')) {
+  if (bare.includes(':')) {
     refuse(`the host "${text}" must have no port, and brackets when it is an IPv6 address`)
   }
   const elements = parsePattern(rest, '.', refuse)
@@ -104,7 +106,13 @@ function readHost(text: string, refuse: Refuse): Matcher {
 }
 
 // As http/authority.ts reads them; '' is the host of a request that names none.
-const HOST = /^(?:[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*|\[[0-9A-Fa-f:.]+\])?$/
+const HOST = /^(?:[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*)?$/
+
+function readAddress(text: string, refuse: Refuse): Matcher {
+  const host = text.includes('%') ? null : bracketedHost(text)
+  if (host === null) refuse(`the host "${text}" can never match: it is no IPv6 address in brackets`)
+  return literalOrPattern([host], '.')
+}
 
 function withWildcard(
   wildcard: string,

@@ -78,6 +78,7 @@ test('routes by the host without port, case and trailing dot, and sends it on as
     frontends: {
       a: { route: 'Host("a.test")', backend: 'b' },
       six: { route: 'Host("[::1]")', backend: 'b' },
+      long: { route: 'Host("[2001:0DB8:0:0::1]", "[::ffff:203.0.113.9]")', backend: 'b' },
     },
   })
 
@@ -89,6 +90,12 @@ test('routes by the host without port, case and trailing dot, and sends it on as
     'A.TEST.:80',
     '[::1]',
     '[::1]:80',
+    '[::0001]',
+    '[0:0:0:0:0:0:0:1]:80',
+    '[::0.0.0.1]',
+    '[2001:db8::1]',
+    '203.0.113.9',
+    '[::FFFF:cb00:7109]',
   ]) {
     await t.test(host, async (t) => {
       const answer = await exchange(t, gateway.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
