@@ -8,15 +8,26 @@ import type { Endpoint } from './endpoint.ts'
 import { isUnfit } from './refusal.ts'
 import type { ServerConnection } from './server-connection.ts'
 
+/** Of one client over all pools: a client that never logs in could hold a connection to a server of every backend. */
+const MOST = 8
+
 export class Logins {
   readonly #of = new WeakMap<ClientSide, ServerConnection>()
 
   bind(client: ClientSide, connection: ServerConnection): void {
+    client.kept ??= new Set()
+    const { kept } = client
+    // The one that was used last stands last.
+    kept.delete(connection)
+    kept.add(connection)
     if (connection.owner === client) return
     connection.owner = client
     connection.endpoint.bound(connection)
-    client.kept ??= new Set()
-    client.kept.add(connection)
+    for (const first of kept) {
+      if (kept.size <= MOST) break
+      kept.delete(first)
+      first.abandon()
+    }
     // It has logged in elsewhere: of one pool a client needs one.
     this.#of.get(client)?.abandon()
     this.#of.set(client, connection)

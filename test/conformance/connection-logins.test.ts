@@ -172,6 +172,36 @@ test('it is kept beyond the limits of idle connections', async (t) => {
   assert.equal((await bob.ask(get('/'))).body.toString(), 'bob')
 })
 
+test('a client keeps a few of its own, those that it used last', async (t) => {
+  const names = Array.from({ length: 10 }, (_, at) => `b${at}`)
+  const origins = await Promise.all(names.map(() => startNtlm(t)))
+  const gateway = await startGateway(t, {
+    listeners: { web: { address: '127.0.0.1:0' } },
+    backends: Object.fromEntries(
+      names.map((name, at) => [name, { servers: { s: origins[at]?.url } }]),
+    ),
+    frontends: Object.fromEntries(
+      names.map((name) => [name, { route: `PathPrefix("/${name}")`, backend: name }]),
+    ),
+  })
+  const client = await openClient(t, gateway.port)
+  const logInTo = async (name: string): Promise<void> => {
+    await client.ask(get(`/${name}`, 'Authorization: NTLM hello'))
+    await client.ask(get(`/${name}`, 'Authorization: NTLM alice'))
+  }
+  const open = (): string[] =>
+    names.filter((_, at) => origins[at]?.connections.some(({ socket }) => !socket.readableEnded))
+
+  for (const name of names.slice(0, 8)) await logInTo(name)
+  assert.equal((await client.ask(get('/b0'))).body.toString(), 'alice')
+  for (const name of names.slice(8)) await logInTo(name)
+  await eventually(() => open().length <= 8, 'the end of those that it used first')
+
+  assert.deepEqual(open(), ['b0', ...names.slice(3)])
+  assert.equal((await client.ask(get('/b0'))).body.toString(), 'alice')
+  assert.equal((await client.ask(get('/b1'))).status, 401)
+})
+
 test('it closes when its server is removed', async (t) => {
   const origin = await startNtlm(t)
   const other = await startNtlm(t, ' elsewhere')
