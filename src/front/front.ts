@@ -14,11 +14,12 @@ import { answerOfError, headOfOwnAnswer } from '../http/answer.ts'
 import type { LastHost } from '../http/authority.ts'
 import { clock } from '../http/clock.ts'
 import type { Deadlines } from '../http/deadlines.ts'
-import { isAmongLast, KEPT_FOR_SERVERS } from '../http/descriptors.ts'
+import { isAmongLast, KEPT_FOR_CONNECTIONS, KEPT_FOR_SERVERS } from '../http/descriptors.ts'
 import { ExchangeError, type Reason } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { Reads, rereadAccepted } from '../http/reads.ts'
 import type { RequestHead } from '../http/request-head.ts'
+import { helpAgainst } from '../http/shortage.ts'
 import { type Destination, readTarget } from '../http/target.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
@@ -99,6 +100,11 @@ export class Front {
     const { host, port } = this.listener.address
     this.#server.listen({ host, port, backlog: BACKLOG, reusePort: this.#context.reusePort })
     await once(this.#server, 'listening')
+    if (!isAmongLast(this.#server, KEPT_FOR_CONNECTIONS)) return
+    this.#server.close()
+    throw new Error(
+      `the last quarter of the open files is kept for connections; ${helpAgainst('EMFILE')}, or declare fewer listeners`,
+    )
   }
 
   /** Gives the address up, for now; connections go on. */

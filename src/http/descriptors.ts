@@ -4,7 +4,7 @@
  * itself libuv accepts and closes by itself, and Node hears nothing of it.
  */
 import { readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 
 /** Infinity where it cannot be read. */
 const LIMIT = readLimit()
@@ -14,9 +14,11 @@ const KEPT_SHARE = 1 / 16
 export const KEPT_FOR_SERVERS: number = Math.min(64, Math.max(8, Math.floor(LIMIT * KEPT_SHARE)))
 /** For accepting a client and telling it so. */
 export const KEPT_FOR_ACCEPTING = 4
+/** However many listeners are declared, those that listen can take connections. */
+export const KEPT_FOR_CONNECTIONS: number = Math.floor(LIMIT / 4)
 
 /** Its descriptor is one of the last so many. */
-export function isAmongLast(socket: Socket, kept: number): boolean {
+export function isAmongLast(socket: Socket | Server, kept: number): boolean {
   if (LIMIT === Infinity || !('_handle' in socket)) return false
   const handle = socket._handle
   if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return false

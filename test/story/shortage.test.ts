@@ -172,3 +172,30 @@ test('idle connections to servers are given up before a request is refused', asy
   const series = parseExposition((await program.ask('/metrics')).text)
   assert.ok((series.get('sluice_shortages_total{code="EMFILE"}') ?? 0) > 0)
 })
+
+for (const workers of [0, 1]) {
+  test(`more listeners than descriptors leave some of these for connections, with ${workers} workers`, async (t) => {
+    const extra = Array.from({ length: 2 * FILES }, (_, at): [string, object] => [
+      `x${at}`,
+      { address: '127.0.0.1:0' },
+    ])
+    const web = { address: `127.0.0.1:${await choosePort()}` }
+    const program = await startProgram(
+      t,
+      {
+        workers,
+        listeners: { web, ...Object.fromEntries(extra) },
+        frontends: { all: { route: 'PathPrefix("/")', respond: { status: 204 } } },
+      },
+      { files: FILES },
+    )
+
+    const answer = await get(program.port, '/')
+    const ready = await program.ask('/readyz')
+
+    assert.equal(answer?.status, 204)
+    assert.equal(ready.status, 200)
+    assert.match(ready.text, /the last quarter of the open files is kept for connections; raise/)
+    assert.doesNotMatch(ready.text, /"id":"web"/)
+  })
+}
