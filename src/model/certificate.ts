@@ -2,7 +2,7 @@
  * Certificates as PEM text or as a path to it, read and tried when their object is parsed: a missing or wrong file is that
  * object's problem.
  */
-import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type * as z from 'zod'
 import { text } from './fields.ts'
@@ -39,8 +39,14 @@ export function readCertificate(
   )
   const key = readPem(written.key, [...at, 'key'], read, flaws, createPrivateKey)
   if (cert === null || key === null) return null
-  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+  const leaf = new X509Certificate(cert)
+  if (!leaf.checkPrivateKey(createPrivateKey(key))) {
     flaws.push(flaw(at, `the key ${nameOf(written.key)}does not belong to the certificate`))
+    return null
+  }
+  const refused = refuseKey(leaf.publicKey)
+  if (refused !== null) {
+    flaws.push(flaw(at, `the certificate cannot be used: ${refused}`))
     return null
   }
   try {
@@ -51,6 +57,18 @@ export function readCertificate(
     flaws.push(flaw(at, `the certificate cannot be used: ${reasonOf(error)}`))
     return null
   }
+}
+
+const KEYS = ['rsa', 'rsa-pss', 'ed25519', 'ed448']
+const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
+
+/** OpenSSL takes more kinds of key than any client: every handshake for the certificate's names would fail. */
+function refuseKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string | null {
+  const type: string = asymmetricKeyType ?? ''
+  const curve = asymmetricKeyDetails?.namedCurve ?? ''
+  if (type === 'ec' ? CURVES.includes(curve) : KEYS.includes(type)) return null
+  const what = type === 'ec' ? `of the curve ${curve}` : type
+  return `its key is ${what}, which clients do not take; make one with RSA, P-256, P-384, P-521 or Ed25519`
 }
 
 /** When a certificate, with the chain it is sent with, may be used, ms since the epoch; and what it is known by. */

@@ -90,6 +90,7 @@ const NEW_KEYS = {
   p384: ['ec', '-pkeyopt', 'ec_paramgen_curve:secp384r1'],
   ed25519: ['ed25519'],
   rsa: ['rsa:2048'],
+  secp256k1: ['ec', '-pkeyopt', 'ec_paramgen_curve:secp256k1'],
 } as const
 
 function openssl(...args: readonly string[]): void {

@@ -112,6 +112,23 @@ test('says which certificate cannot be used, and why', (t) => {
   assert.deepEqual(parse({ cert: first.certPath }), ['tls.certificates.0.key: is missing'])
 })
 
+test('refuses a certificate whose key no client of TLS takes', (t) => {
+  const { cert, key } = createAuthority(t).issueWith({ key: 'secp256k1' }, 'a.localhost')
+
+  assert.deepEqual(
+    messagesOf(
+      parseListener(
+        'secure',
+        { address: ':8443', protocol: 'https', tls: { certificates: [{ cert, key }] } },
+        noFile,
+      ),
+    ),
+    [
+      'tls.certificates.0: the certificate cannot be used: its key is of the curve secp256k1, which clients do not take; make one with RSA, P-256, P-384, P-521 or Ed25519',
+    ],
+  )
+})
+
 test('a listener is https with certificates, or with those of hosts, or http without', () => {
   const parse = (value: object): readonly string[] =>
     messagesOf(parseListener('web', { address: ':1', ...value }, noFile))
