@@ -219,6 +219,9 @@ function readFields(
   )
 }
 
+/** Also with a version, quoted or with what lenient servers cut off: behind a tunnel of HTTP/2 no route would hold. */
+const NAMES_HTTP2 = /(?:^|[,\s"])(?:h2c?|http\/2(?:\.0)?)(?![\w!#$%&'*+.^`|~-])/i
+
 const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-authorization'])
 
 /** From the space before `HTTP/1.1 CRLF`. */
@@ -275,7 +278,7 @@ function connect(head: RequestHead, connection: string, upgrade: string, te: str
     head.fields = withoutConnectionOptions(head.fields, options)
     // RFC 9110 section 7.8; h2c is not spoken behind this hop. A body goes before the tunnel.
     const asks = upgrade !== '' && head.minorVersion === 1 && listHolds(options, 'upgrade')
-    if (asks && !/(^|,)\s*h2c?\s*(,|$)/i.test(upgrade)) head.upgrade = upgrade
+    if (asks && !NAMES_HTTP2.test(upgrade)) head.upgrade = upgrade
   }
   if (te !== '') head.acceptsTrailers = listHolds(te, 'trailers')
 }

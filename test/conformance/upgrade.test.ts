@@ -179,6 +179,10 @@ const NO_UPGRADE: readonly (readonly [name: string, bytes: string])[] = [
   ['Connection without Upgrade', get('/up', 'Connection: Upgrade')],
   ['Connection that names something else', get('/up', 'Connection: x-upgrade', 'Upgrade: echo')],
   ['HTTP/1.0', 'GET /up HTTP/1.0\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n'],
+  ['h2c with a version', get('/up', 'Connection: Upgrade', 'Upgrade: h2c/1')],
+  ['h2c in quotes', get('/up', 'Connection: Upgrade', 'Upgrade: "h2c"')],
+  ['h2c with a parameter', get('/up', 'Connection: Upgrade', 'Upgrade: websocket, H2C;q=1')],
+  ['HTTP/2.0', get('/up', 'Connection: Upgrade', 'Upgrade: HTTP/2.0')],
   ['h2c', get('/up', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AA')],
   ['H2C', get('/up', 'Connection: Upgrade', 'Upgrade: H2C')],
 ]
