@@ -79,6 +79,8 @@ const wentBack: ReadonlyMap<string, string> = new Map([
     (reason) => [reason, 'the source has gone back to an earlier state'] as const,
   ),
   ['restarted', 'the source was started again'],
+  // Before this start.
+  ['held', 'it was held before'],
 ])
 
 export function createInventory({ shrink }: InventoryOptions): Inventory {

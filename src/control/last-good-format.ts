@@ -11,12 +11,15 @@ export interface LastGoodContent {
   readonly savedAt: number
   /** What the provider wanted to know again. */
   readonly memory?: string
+  /** Some of the objects were held: the source did not declare them any more. */
+  readonly isHeld?: boolean
 }
 
 interface Header {
   readonly source: string
   readonly place: readonly string[]
   readonly memory: string
+  readonly isHeld: boolean
   readonly revision: string
   readonly savedAt: number
   readonly objects: number
@@ -74,6 +77,7 @@ export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
   }
 
   const { revision, savedAt, memory, place } = header
+  const held = header['isHeld'] === true ? { isHeld: true } : {}
   const objects: DeclaredObject[] = []
   for (let start = first + 1; start < sumStart;) {
     const end = bytes.indexOf(newline, start)
@@ -87,7 +91,7 @@ export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
   }
   const known = typeof memory === 'string' && memory !== '' ? { memory } : {}
   const from = isTexts(place) ? place : []
-  return { ok: true, from, value: { objects, revision, savedAt, ...known } }
+  return { ok: true, from, value: { objects, revision, savedAt, ...held, ...known } }
 }
 
 function parseLine(bytes: Buffer, start: number, end: number): Record<string, unknown> | null {

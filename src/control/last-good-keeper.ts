@@ -14,6 +14,7 @@ export interface LastGoodKeeperOptions {
     readonly objects: Iterable<DeclaredObject>
     readonly revision: string
     readonly memory?: string
+    readonly isHeld?: boolean
   }
   readonly log: ControlLog
   readonly saveMs?: number
@@ -54,8 +55,8 @@ export function createLastGoodKeeper(options: LastGoodKeeperOptions): LastGoodKe
 
   async function save(): Promise<void> {
     isDirty = false
-    const { objects, revision, memory } = collect()
-    const answer = await lastGood.save(objects, revision, memory)
+    const { objects, revision, memory, isHeld } = collect()
+    const answer = await lastGood.save(objects, revision, memory, isHeld)
     if (!answer.saved) isDirty = true
     tell(answer.saved ? null : answer.reason)
   }

@@ -48,13 +48,19 @@ export interface LastGood {
    * Answers when these objects, or later ones, are on disk. Saves wait for each other; of several that wait only the last
    * is written. The objects are copied at once, what they hold is not.
    */
-  save(objects: Iterable<DeclaredObject>, revision: string, memory?: string): Promise<SaveAnswer>
+  save(
+    objects: Iterable<DeclaredObject>,
+    revision: string,
+    memory?: string,
+    isHeld?: boolean,
+  ): Promise<SaveAnswer>
 }
 
 interface Waiting {
   readonly objects: readonly DeclaredObject[]
   readonly revision: string
   readonly memory: string
+  readonly isHeld: boolean
   readonly resolve: (answer: SaveAnswer) => void
 }
 
@@ -87,13 +93,15 @@ export function createLastGood({
     objects,
     revision,
     memory,
+    isHeld,
   }: Omit<Waiting, 'resolve'>): Promise<SaveAnswer> {
     const at = now()
     // A name of its own: while one process takes over from another, both write.
     const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      const header = { source, place, revision, memory, savedAt: at, objects: objects.length }
+      const about = { source, place, revision, memory, isHeld }
+      const header = { ...about, savedAt: at, objects: objects.length }
       await writeWhole(beside, toHeaderLine(header), objects)
       await rename(beside, path)
       await syncFolder(folder)
@@ -130,10 +138,10 @@ export function createLastGood({
       const isHere = place.length === 0 || from.some((name) => place.includes(name))
       return isHere ? { state: 'good', ...parsed.value } : { state: 'moved', from }
     },
-    save(objects, revision, memory = '') {
+    save(objects, revision, memory = '', isHeld = false) {
       const { promise, resolve } = Promise.withResolvers<SaveAnswer>()
       const overtaken = next
-      next = { objects: [...objects], revision, memory, resolve }
+      next = { objects: [...objects], revision, memory, isHeld, resolve }
       if (overtaken !== null) void promise.then(overtaken.resolve)
       running ??= drain()
       return promise

@@ -111,8 +111,8 @@ export function openSource(
   /** `disk` until the source itself has answered. */
   let origin: Source['origin'] = 'nothing'
   let revision = ''
-  /** The provider's, as it was before what is held vanished: a start meanwhile finds the same loss again. */
-  let memory = ''
+  /** What was saved before this start was held in part, and the source has not answered yet. */
+  let wasHeld = false
   let isLost = false
   let savedAt: number | null = null
   /** Why what was saved before this start cannot be used. */
@@ -123,13 +123,18 @@ export function openSource(
       : createLastGoodKeeper({
           source: provider.name,
           lastGood: { save: saveTo(lastGood) },
-          collect: () => ({ objects: good(), revision, memory }),
+          collect: () => ({
+            objects: good(),
+            revision,
+            memory: provider.memory?.() ?? '',
+            isHeld: inventory.held() !== null,
+          }),
           log,
         })
 
   function saveTo(file: LastGood): LastGood['save'] {
-    return async (objects, of, known) => {
-      const answer = await file.save(objects, of, known)
+    return async (objects, of, memory, isHeld) => {
+      const answer = await file.save(objects, of, memory, isHeld)
       if (!answer.saved) return answer
       savedAt = answer.at
       unusable = null
@@ -154,7 +159,9 @@ export function openSource(
     trouble = []
     revision = declaration.revision
     origin = 'source'
-    const whole = withUnread(declaration)
+    // By now the source may show no more that it has lost anything.
+    const whole = withUnread(wasHeld ? { ...declaration, listed: 'held' } : declaration)
+    wasHeld = false
     const names = watchingHold(() => inventory.take(whole, now()))
     if (isLost) events.onBack(source)
     isLost = false
@@ -173,7 +180,8 @@ export function openSource(
     const before = inventory.held()
     const names = act()
     const after = inventory.held()
-    if (after === null) memory = provider.memory?.() ?? ''
+    // That it is held is saved, too, though nothing else is different.
+    if ((before === null) !== (after === null)) source.keep()
     if (before === null && after !== null) events.onHold(source, describeHeld(after))
     if (before === null || after !== null) return names
     const gone = names.filter(({ kind, id }) => !inventory.objects(kind).has(id)).length
@@ -298,9 +306,9 @@ export function openSource(
       if (before.state === 'unusable') unusable = before.reason
       if (before.state === 'moved') tellMoved(before.from)
       if (before.state !== 'good') return
-      const { objects } = before
-      memory = before.memory ?? ''
-      if (memory !== '') provider.recall?.(memory)
+      const { objects, memory } = before
+      if (memory !== undefined) provider.recall?.(memory)
+      wasHeld = before.isHeld === true
       savedAt = before.savedAt
       revision = before.revision
       origin = 'disk'
