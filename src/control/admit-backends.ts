@@ -103,7 +103,7 @@ export function admitBackends(): AdmittedBackends {
     const isHere = isDeclared(pool)
     const part = entry === null ? (isHere ? byDefault(id) : pool.kept) : entry.live?.object
     const whole = part === undefined || part === null ? null : compose(part, pool, world)
-    // What its servers are to each other is told all the same.
+    // Conflicts between its servers are reported all the same.
     if (whole === null) joinServers(nothingInside, pool.servers.values(), world.rankOf, verdicts)
     table.put(id, whole)
     pool.standing = whole === null ? 'missing' : isHere ? 'declared' : 'withdrawn'

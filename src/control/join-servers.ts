@@ -4,7 +4,7 @@
  *   one id    the earlier source's holds. In one source the key does, which is its writer's, before the one inside
  *   one url   the earlier source's holds; in one source the one inside, then the lower id
  *
- * A key whose value cannot be used, and never could, takes nobody's place. Nothing depends on the order of writing.
+ * A key whose value cannot be used, and never could, takes no place. Nothing depends on the order of writing.
  */
 import type { Server } from '../model/snapshot.ts'
 import type { Entry } from './entry.ts'

@@ -8,7 +8,7 @@
  *
  * It is written beside and renamed, so that whoever is killed leaves the old or the new one. A file that is not whole is
  * never used in part: it is named, and moved aside as `.bad`. One of another place (other endpoints, another prefix, layout
- * or directory) is not used at all: what stood there is no version of what stands here. The objects may hold keys, so nobody else can read it.
+ * or directory) is not used at all: what stood there is no version of what stands here. The objects may hold keys, so only the owner can read it.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs'

@@ -6,7 +6,7 @@ import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { EtcdSource, RedisSource, SourceSpec } from '../model/source-spec.ts'
 
-/** Several names of one place: paths are told as they are written and as they lead, whatever the working directory. */
+/** Several names of one place: paths are told as they are written and as they lead, independent of the working directory. */
 export function placeOf(spec: SourceSpec): readonly string[] {
   switch (spec.kind) {
     case 'etcd':

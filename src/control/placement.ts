@@ -32,7 +32,7 @@ export interface PlacedPool extends PlacedId {
 }
 
 export interface Placement {
-  /** Slots for what comes. What cannot be placed is told one by one, and stays as it was. */
+  /** Slots for what comes. What cannot be placed is reported one by one, and stays as it was. */
   place(changes: Changes, onFault: OnFault): PlacedChanges
   /** Retirement for what goes with the number; answers with what the threads are told. */
   apply(before: Snapshot, after: Snapshot, changes: PlacedChanges, number: number): Delta

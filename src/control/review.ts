@@ -144,7 +144,7 @@ function unused(inForce: readonly InForce[], declared: readonly DeclaredObject[]
   })
 }
 
-/** Whatever is written under `backend`, however deep: a frontend that is set aside names its backend, too. */
+/** All that is written under `backend`, however deep: a frontend that is set aside names its backend, too. */
 function collectNamed(value: unknown, named: Set<string>): void {
   if (typeof value !== 'object' || value === null) return
   for (const [key, inner] of Object.entries(value)) {

@@ -90,7 +90,7 @@ export function ownerOf(id: string): string {
   return splitParts(id)[0]
 }
 
-/** Of a backend, inside its own value: their ids, of whatever stands there. */
+/** Of a backend, inside its own value: their ids; what is no map of servers has none. */
 export function inlineServers(backend: DeclaredObject): readonly string[] {
   const servers = serversWithin(backend)
   return typeof servers === 'object' && servers !== null ? Object.keys(servers) : []

@@ -189,7 +189,7 @@ export function openSource(
     return names
   }
 
-  /** With what stood in a part that cannot be read: nobody but us knows what that declared last. */
+  /** With what stood in a part that cannot be read: only this source knows what that declared last. */
   function withUnread(declaration: Declaration): Declaration {
     const { objects, isUnread } = declaration
     if (isUnread === undefined) return declaration

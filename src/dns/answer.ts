@@ -18,7 +18,7 @@ export interface NameAnswer {
 }
 
 /**
- * Never rejects. `onPart` is told of the family that has answered when the other one takes longer than RFC 8305 section 3
+ * Never rejects. `onPart` is called with the family that has answered when the other one takes longer than RFC 8305 section 3
  * lets a client wait for it; the other one is pending then.
  */
 export type AskName = (

@@ -24,7 +24,7 @@ export async function addressOf(host: string): Promise<string> {
 /** In a serving thread: the main thread is asked to follow the name, and tells of it as of those of servers. */
 export function askMainThread(names: NameTable, follow: (name: string) => void): AddressesOf {
   return (name) => {
-    // Also where it is known: a name that nobody asks for is forgotten after a while.
+    // Also where it is known: a name without requests is forgotten after a while.
     follow(name)
     return new Promise((resolve, reject) => {
       const hear: NameListener = ({ addresses, failure }) => {

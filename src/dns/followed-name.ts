@@ -122,7 +122,7 @@ function ttlOf(answers: readonly FamilyAnswer[], { minMs, maxMs, defaultMs }: Tt
   return Math.max(minMs, Math.min(maxMs, ...ttls))
 }
 
-/** Whatever a name leads to, no connection is made to these. */
+/** Removes the addresses that no connection is made to. */
 function refuseDenied(answer: FamilyAnswer): FamilyAnswer {
   if (answer.kind !== 'found') return answer
   const addresses = answer.addresses.map(plainHost).filter((one) => denyHost(one) === null)

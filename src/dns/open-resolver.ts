@@ -5,7 +5,7 @@ import { createQuestions } from './questions.ts'
 import { createResolver, type Resolver } from './resolver.ts'
 import { HOSTS_PATH, parseHosts, refuseFile, watchFile } from './system-files.ts'
 
-/** `warn` is told of a hosts file that is named and cannot be read; it is read as soon as it can be. */
+/** `warn` is called for a hosts file that is named and cannot be read; it is read as soon as it can be. */
 export function openResolver(
   settings: ResolverSettings,
   warn: (message: string) => void = () => {},

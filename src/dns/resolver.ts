@@ -71,7 +71,7 @@ export interface Resolver {
 
 const TICK_MS = 100
 const LOOK_MS = 1_000
-/** A name that nobody holds is followed for so long after it was asked for. */
+/** A name without holders is followed for so long after it was asked for. */
 const KEPT_MS = 600_000
 /** Look-ups under way. Those that may take long, because the last one failed, do not keep the others waiting. */
 const MOST_LOOKUPS = 512

@@ -306,7 +306,7 @@ export class Front {
     this.#connections.add(connection)
   }
 
-  /** Whether it may keep its descriptor. If not it is told so where it can be, and closed at once. */
+  /** Whether it may keep its descriptor. If not, it gets a 503 where that can be written, and is closed at once. */
   #hasDescriptor(accepted: Socket): boolean {
     if (!isAmongLast(accepted, KEPT_FOR_SERVERS)) return true
     if (this.#context.onShortage(null) > 0) return true

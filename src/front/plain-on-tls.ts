@@ -1,5 +1,5 @@
 /**
- * Plain HTTP that comes to an https listener. OpenSSL reads its first bytes and gives up; the client is told why in plain
+ * Plain HTTP that comes to an https listener. OpenSSL reads its first bytes and gives up; the client gets the reason in plain
  * HTTP on the TCP socket below, and has a moment to read it.
  */
 import { Socket } from 'node:net'

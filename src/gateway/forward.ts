@@ -9,7 +9,7 @@
  * Without a predicate of the route's own: whatever its method when it was never processed (no connection), and only if it is
  * idempotent when a server may have begun to (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
  *
- * Whatever throws on this way comes to `fault`, which ends this exchange and no other: the callers are the gateway (begin), the
+ * What throws on this way comes to `fault`, which ends this exchange and no other: the callers are the gateway (begin), the
  * attempt (what a connection to a server tells), the way (middlewares that wait), the deadlines, and the timers here.
  */
 import type { AnswerHead } from '../http/answer-head.ts'
@@ -37,7 +37,7 @@ import { Way, type WayOwner } from './way.ts'
 const SHORTAGES = 2
 const SHORTAGE_WAIT_MS = 100
 
-/** What the gateway is told. */
+/** What is reported to the gateway. */
 export interface ForwardContext {
   readonly onEnded: (exchange: Exchange, ending: Ending, durationMs: number) => void
   readonly onFault: (error: unknown) => void

@@ -24,7 +24,7 @@ export interface OwnAnswer {
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
 
 /**
- * What the client is told of an error. Of servers it learns no more than the status: addresses stay in the log. `sentence`:
+ * What the client learns of an error. Of servers it learns no more than the status: addresses stay in the log. `sentence`:
  * what it reads of it, where that is not the message.
  */
 export function answerOfError(error: ExchangeError, sentence?: string): OwnAnswer {

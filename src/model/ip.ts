@@ -1,6 +1,6 @@
 /**
  * Addresses as numbers. One address has many spellings (`::ffff:10.0.0.1`, `::FFFF:a00:1` and 10.0.0.1 are one), so nothing
- * compares them as text: whatever compares, contains or classifies an address does it here.
+ * compares them as text: all code that compares or classifies addresses calls this module.
  *
  * An address is eight groups of 16 bits. IPv4 stands as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2), in whichever of the two
  * forms it was written. A zone (`%eth0`) says where an address is reached, not which one it is, and is left out.

@@ -10,7 +10,7 @@ export interface DataLock {
   release(): void
 }
 
-/** Throws when another program has the folder. Null: it cannot be locked at all, which `complain` is told. */
+/** Throws when another program has the folder. Null: it cannot be locked at all, which is passed to `complain`. */
 export async function lockData(
   folder: string,
   complain: (line: string) => void,

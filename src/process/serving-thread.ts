@@ -97,7 +97,7 @@ export function createServingThread(
   let isFresh = true
 
   /**
-   * One after another, and requests in between: a large delta comes in many parts. It is acknowledged whatever met it: a thread
+   * One after another, and requests in between: a large delta comes in many parts. It is acknowledged also where it failed: a thread
    * that ended over a change would end over it again, and with it every connection.
    */
   async function apply(update: Update): Promise<void> {

@@ -38,7 +38,7 @@ export interface KeptFile {
   readonly doubt: Doubt | null
   /** The directory that its symlink leads to; null for a plain file. */
   readonly target: string | null
-  /** The file itself, under whatever name: its inode and its birth. */
+  /** The file itself, under any name: its inode and its birth. */
   readonly body: string
 }
 

@@ -1,5 +1,5 @@
 /**
- * Conditions that no request can meet: a route that holds for nothing is a mistake, and is told as one. What is found here is
+ * Conditions that no request can meet: a route that holds for nothing is a mistake, and is reported as one. What is found here is
  * certain; that expressions exclude each other is not looked for, and what takes too long to find is left.
  */
 import { contains, type Network, parseNetwork } from '../model/ip.ts'
@@ -54,7 +54,7 @@ function neverAPath({ kind, text }: Matcher): string | null {
   return why === null ? null : `the path "${text}" is never seen: ${why}`
 }
 
-/** What no path is compared with, whatever the listener's policy. */
+/** What no path is compared with, under any policy of the listener. */
 function neverSent(path: string): string | null {
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) return 'a "%" itself is written "%25"'
   if (path.includes('%00')) return 'a request with "%00" is refused'

@@ -67,7 +67,7 @@ function connect(target: Target, address: string, reads: Reads): Socket {
 
 const BY_CODE: Readonly<Record<string, Reason>> = {
   ECONNREFUSED: 'CONNECT_REFUSED',
-  // Of a unix socket: nobody listens there.
+  // Of a unix socket: no program listens there.
   ENOENT: 'CONNECT_REFUSED',
   ETIMEDOUT: 'CONNECT_TIMEOUT',
 }

@@ -1,6 +1,6 @@
 /**
  * Connections to the servers of a pool that belong to one client each, as they carry its login (NTLM, Negotiate): that
- * client's requests go over its own, nobody else's do, and it ends with the client's connection. When the server ends it
+ * client's requests go over its own, no other client's do, and it ends with the client's connection. When the server ends it
  * first, the client's next request goes over another one, and is asked to log in again.
  */
 import type { ClientSide, Exchange } from '../http/exchange.ts'

@@ -68,6 +68,20 @@ test('a server of which nothing goes well for a second is failing, one that fail
   assert.equal(site.report(B).tally.changes.failing, 0)
 })
 
+test('one attempt that failed is told as one', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A, B], { ejection: OFF })])
+  await site.pass(300)
+  const ofA = site.slot('vote', A)
+  Atomics.store(ofA.shared, ofA.at + SHARED.lastFailure, reasonNumber('SERVER_CLOSED') + 1)
+
+  site.fail('vote', A, 1)
+  await site.pass(1_300)
+
+  assert.equal(site.report(A).state, 'failing')
+  assert.equal(site.report(A).reason, 'the last attempt failed: SERVER_CLOSED')
+})
+
 test('a probe that goes well takes back what failed before it', async (t) => {
   const site = createSite(t)
   await site.publish([makeBackend('vote', [A, B], { health: HEALTH, ejection: OFF })])

@@ -1,5 +1,5 @@
 /**
- * Whether a server fails, as its attempts tell in its slot, whatever probes and ejection are declared:
+ * Whether a server fails, as the counters of its attempts say, with or without probes and ejection:
  *
  *   connections to it fail                   failing at once, until one is made
  *   no attempt of the last second went well  failing, until one does
@@ -71,6 +71,7 @@ export class Failing {
   /** For people. */
   get reason(): string {
     const last = REASON_NAMES[sharedLoad(this.#slot, SHARED.lastFailure) - 1] ?? 'no reason'
+    if (this.#connects === 0 && this.#row === 1) return `the last attempt failed: ${last}`
     if (this.#connects === 0) return `the last ${this.#row} attempts in a row failed: ${last}`
     const { restMs } = this
     const rest = restMs === 0 ? 'the next request tries it' : `passed over for ${restMs / 1000} s`

@@ -1,5 +1,5 @@
 /**
- * What the log is told of servers, breakers and names: a line for each change, as long as they are few. Of many at once, as when a
+ * What is logged of servers, breakers and names: a line for each change, as long as they are few. Of many at once, as when a
  * rack dies, the first are told and the others counted; what is bad has a measure of its own, so that recoveries do not hide it.
  */
 import type { ControlLog } from '../journal.ts'

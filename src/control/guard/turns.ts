@@ -1,13 +1,13 @@
 /**
  * Who may begin now, of many that belong to groups. Each group has its own line and its own bound, so that one whose members
- * take long holds up nobody else's; and beyond so many in all a group may have one under way, but no second.
+ * take long holds up no other's; and beyond so many in all a group may have one under way, but no second.
  */
 export interface Turns<T> {
   /** At the end of its group's line. */
   add(group: string, item: T): void
   /** What was begun has ended. */
   ended(group: string): void
-  /** Begins what may begin; `start` answers whether it did: what is not wanted any more takes nobody's place. */
+  /** Begins what may begin; `start` answers whether it did: what is not wanted any more takes no place. */
   begin(start: (item: T) => boolean): void
 }
 

@@ -79,7 +79,7 @@ export function createStoreReader(
     if (row === undefined) throw new Error(`cannot read the store ${path}: its first row is gone`)
     const store = { identity, id: String(row['id']) }
     const revision = Number(row['revision'])
-    // However it comes that it is listed, a backup in its place is told.
+    // A backup in its place is reported for every reason of the list.
     const hasGoneBack = seen?.store !== null && memory.isAhead(store.id, revision)
     const floor = Number(row['floor'])
     const listed = hasGoneBack ? 'replaced' : (reason ?? reasonToList(store, floor))

@@ -59,7 +59,7 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
 
   return {
     check() {
-      // The order of the keys means nothing, so it must not choose what is told.
+      // The order of the keys means nothing, so it must not choose what is reported.
       const [first] = [...faults.values()].sort()
       if (first !== undefined) throw new ValueFault(first)
     },

@@ -22,7 +22,7 @@ export interface Neighbours {
 const KNOWN = ['rule', 'rulesyntax', 'service', 'priority', 'entrypoints', 'middlewares', 'tls']
 
 /**
- * One whose rule can be read is a route, whatever else is wrong with it. Only without that is it not known what to close:
+ * One whose rule can be read is a route, even if all else is wrong with it. Only without that is it not known what to close:
  * then it is set aside, and an earlier version of it stays.
  */
 export function translateRouter(router: Branch, neighbours: Neighbours): Translated {
@@ -52,7 +52,7 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
 
 interface Frame {
   readonly priority: number
-  /** An expression; '': whatever the listener. */
+  /** An expression; '': on every listener. */
   readonly listeners: string
 }
 
