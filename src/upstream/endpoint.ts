@@ -258,7 +258,7 @@ export class Endpoint {
   /**
    * An answer of it was refused for its form. While others of it are well that is the answer's fault, and no failure of the
    * server: who asks for one odd path again and again must not have it ejected. One that brings HTTP is taken to be well at
-   * first.
+   * first. The success rate counts it all the same: that compares servers, and an odd path is odd at each of them.
    */
   malformed(
     isHttp: boolean,
@@ -269,9 +269,13 @@ export class Endpoint {
     const now = this.#now()
     if (this.#wasWell || (isHttp && this.#wellAt === null)) this.#wellAt = now
     this.#wasWell = false
-    if (this.#wellAt === null || now - this.#wellAt >= WELL_MS)
+    if (this.#wellAt === null || now - this.#wellAt >= WELL_MS) {
       this.failed(reason, tookMs, wasAnswered)
-    else if (!wasAnswered) count(this.slot, COUNT.answered, 1)
+      return
+    }
+    if (wasAnswered) count(this.slot, COUNT.answered, -1)
+    count(this.slot, COUNT.failed, 1)
+    this.#raiseAlarm(this.slot)
   }
 
   /** It had not answered after so long, when another server had. */

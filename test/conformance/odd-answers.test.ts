@@ -91,10 +91,11 @@ const ODD: readonly (readonly [name: string, bytes: string])[] = [
 ]
 
 /** Nothing tells against the server: no row, no failure counted. */
-function assertWell(gateway: TestGateway): void {
+/** No row of failures; the success rate, which compares servers, has counted the odd ones. */
+function assertWell(gateway: TestGateway, odd: number): void {
   for (const cell of [SHARED.failed, SHARED.worstFailures, SHARED.errors, SHARED.worstErrors])
     assert.ok(SLOTS.every((slot) => gateway.scoreboard.shared(slot, cell) === 0))
-  assert.equal(sum(gateway, COUNT.failed), 0)
+  assert.equal(sum(gateway, COUNT.failed), odd)
 }
 
 async function askTenTimes(t: TestContext, gateway: TestGateway): Promise<void> {
@@ -109,7 +110,7 @@ async function askTenTimes(t: TestContext, gateway: TestGateway): Promise<void> 
   }
 }
 
-test('one odd path tells nothing against a server whose other answers are well', async (t) => {
+test('one odd path makes no row of failures of a server whose other answers are well', async (t) => {
   for (const [name, bytes] of ODD) {
     await t.test(name, async (t) => {
       const odd: Script = async (seen, connection) => {
@@ -123,11 +124,11 @@ test('one odd path tells nothing against a server whose other answers are well',
       const gateway = await startGateway(t, { origin: origin.port })
 
       await askTenTimes(t, gateway)
-      assertWell(gateway)
+      assertWell(gateway, 10)
       assert.equal((await exchange(t, gateway.port, get('/'))).status, 200)
       await askTenTimes(t, gateway)
 
-      assertWell(gateway)
+      assertWell(gateway, 20)
       assert.equal((await exchange(t, gateway.port, get('/'))).status, 200)
       assert.ok(gateway.records().some(({ reason }) => reason !== null))
     })

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test'
 import { NameTable } from '../../src/dns/names.ts'
 import { Deadlines } from '../../src/http/deadlines.ts'
 import type { Backend, PlacedBackend, Server } from '../../src/model/snapshot.ts'
-import { SHARED } from '../../src/scoreboard/layout.ts'
+import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import type { Balanced } from '../../src/upstream/balancer.ts'
 import { Endpoint, type EndpointContext } from '../../src/upstream/endpoint.ts'
@@ -26,6 +26,8 @@ export interface TestBoard {
   endpoints(backend: Backend, thread?: number): Endpoint[]
   /** A shared cell of a server's slot, by its name. */
   shared(server: string, cell: keyof typeof SHARED): number
+  /** A counter of a server's slot, over all threads. */
+  count(server: string, counter: keyof typeof COUNT): number
   setShared(server: string, cell: keyof typeof SHARED, value: number): void
 }
 
@@ -97,6 +99,7 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
           ),
       ),
     shared: (server, cell) => scoreboard.shared(slotOf(server), SHARED[cell]),
+    count: (server, counter) => scoreboard.sumOf(scoreboard.slot(slotOf(server)), COUNT[counter]),
     setShared(server, cell, value) {
       const { shared, at } = scoreboard.slot(slotOf(server))
       Atomics.store(shared, at + SHARED[cell], value)
