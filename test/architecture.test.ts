@@ -13,8 +13,8 @@ const ROWS = [
   ['scoreboard'],
   ['policy'],
   ['observe'],
-  ['front', 'routing', 'middleware', 'upstream', 'providers'],
-  ['gateway', 'control'],
+  ['downstream', 'routing', 'middleware', 'upstream', 'providers'],
+  ['gateway', 'control', 'health'],
   ['admin', 'cli'],
   ['process'],
   ['main.ts'],
@@ -48,9 +48,7 @@ test('no file imports itself over others', () => {
 })
 
 test('nothing that decides about servers looks at the date, which may jump', () => {
-  const deciding = [...readSources()].filter(([file]) =>
-    /^(?:policy|upstream|control\/guard)\//.test(file),
-  )
+  const deciding = [...readSources()].filter(([file]) => /^(?:policy|upstream|health)\//.test(file))
 
   const dated = deciding.filter(([, text]) => /\bDate\.now\b|\bnew Date\b/.test(text))
   const impure = deciding.filter(
@@ -66,9 +64,9 @@ test('nothing that decides about servers looks at the date, which may jump', () 
 
 test('the layer rule catches siblings, upward imports and unknown folders, in every form of import', () => {
   const sources = new Map([
-    ['front/a.ts', `import {\n  x,\n  y,\n} from '../upstream/b.ts'\nimport 'node:net'\n`],
+    ['downstream/a.ts', `import {\n  x,\n  y,\n} from '../upstream/b.ts'\nimport 'node:net'\n`],
     ['upstream/b.ts', `import type { Table } from '../gateway/c.ts'\n`],
-    ['gateway/c.ts', `export { z } from '../front/a.ts'\nimport '../misc/d.ts'\n`],
+    ['gateway/c.ts', `export { z } from '../downstream/a.ts'\nimport '../misc/d.ts'\n`],
     [
       'misc/d.ts',
       `const later = await import('../main.ts')\nexport const up = ['../observe/e.ts']\n`,
@@ -76,7 +74,7 @@ test('the layer rule catches siblings, upward imports and unknown folders, in ev
   ])
 
   assert.deepEqual(layerFaults(sources), [
-    'front/a.ts imports upstream/b.ts',
+    'downstream/a.ts imports upstream/b.ts',
     'upstream/b.ts imports gateway/c.ts',
     'gateway/c.ts imports misc/d.ts',
     'misc/d.ts imports main.ts',

@@ -11,12 +11,12 @@ import type { SourceReport } from '../observe/source-report.ts'
 import type { ObjectName } from '../providers/provider.ts'
 import type { Admission, SetAside } from './admit.ts'
 import { createCertificateDates, DAY_MS } from './certificates.ts'
-import { describeFault, type OnFault } from './fault.ts'
+import { describeFault, type OnFault } from '../observe/fault.ts'
 import { toProblem } from './finding.ts'
 import { emptySnapshot, uniteChanged } from './diff.ts'
 import type { ChangedIds } from './diff.ts'
 import { createJournal } from './journal.ts'
-import type { ControlLog } from './journal.ts'
+import type { EventLog } from '../observe/log.ts'
 import { createMerge } from './merge.ts'
 import type { Publisher } from './publish.ts'
 import type { SourceView } from './verdicts.ts'
@@ -32,7 +32,7 @@ export interface ControlOptions {
   readonly sources: readonly SourceOptions[]
   readonly admission: Admission
   readonly publisher: Publisher
-  readonly log: ControlLog
+  readonly log: EventLog
   /** The file's settings as they stand in it now. Answers what of them is not in force. */
   readonly onSettings?: (written: WrittenSettings) => readonly Problem[]
   /** A throw met a pass. */

@@ -1,6 +1,6 @@
 /** What must be told for one snapshot to become another. Objects that admission left alone are the same objects. */
 import type { Backend, Frontend, Listener, Snapshot } from '../model/snapshot.ts'
-import { isEqual } from './equal.ts'
+import { isEqual } from '../model/equal.ts'
 
 export interface Changes {
   readonly upserts: {

@@ -6,8 +6,8 @@ import { flaw } from '../model/parsed.ts'
 import type { Flaw, Parsed } from '../model/parsed.ts'
 import { parseReferred } from '../model/referred.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
-import { isEqual } from './equal.ts'
-import { describeFault } from './fault.ts'
+import { isEqual } from '../model/equal.ts'
+import { describeFault } from '../observe/fault.ts'
 import type { MergedObject } from './merge.ts'
 
 /** A version of an object that is in force, and where it came from. */

@@ -15,7 +15,7 @@ import type {
   ObjectKind,
   ObjectName,
 } from '../providers/provider.ts'
-import { isEqual } from './equal.ts'
+import { isEqual } from '../model/equal.ts'
 import { createFlapDamping } from './flap.ts'
 import {
   createNames,

@@ -1,14 +1,8 @@
 /** What the log is told of the control plane: a line for each applied change, and one for each problem that comes or heals. */
 import type { Problem } from '../model/problem.ts'
+import type { EventLog } from '../observe/log.ts'
 import type { Changes } from './diff.ts'
 import { atMostEvery } from './soon.ts'
-
-/** pino fits. */
-export interface ControlLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
 
 export interface Journal {
   changed(number: number, changes: Changes): void
@@ -31,7 +25,7 @@ export interface Journal {
 const maxLines = 20
 const tellEveryMs = 1000
 
-export function createJournal(log: ControlLog): Journal {
+export function createJournal(log: EventLog): Journal {
   let known = new Map<string, Problem>()
   let look: () => readonly Problem[] = () => []
   /** Not told yet. */

@@ -3,7 +3,7 @@
  * could not be saved is tried again every ten seconds.
  */
 import type { DeclaredObject } from '../providers/provider.ts'
-import type { ControlLog } from './journal.ts'
+import type { EventLog } from '../observe/log.ts'
 import type { LastGood } from './last-good.ts'
 
 export interface LastGoodKeeperOptions {
@@ -16,7 +16,7 @@ export interface LastGoodKeeperOptions {
     readonly memory?: string
     readonly isHeld?: boolean
   }
-  readonly log: ControlLog
+  readonly log: EventLog
   readonly saveMs?: number
   readonly retryMs?: number
 }

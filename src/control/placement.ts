@@ -11,7 +11,7 @@ import type {
 } from '../model/snapshot.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { Changes } from './diff.ts'
-import type { OnFault } from './fault.ts'
+import type { OnFault } from '../observe/fault.ts'
 import { createSlots, slotsOf } from './slots.ts'
 import { createStates } from './states.ts'
 

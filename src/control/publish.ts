@@ -8,7 +8,7 @@ import type { Backend, Delta, Frontend, Listener, Snapshot } from '../model/snap
 import type { AddedMemory, BoardSize, Scoreboard } from '../scoreboard/scoreboard.ts'
 import { diffSnapshots, emptySnapshot, uniteChanged } from './diff.ts'
 import type { ChangedIds, Changes } from './diff.ts'
-import { describeFault, type OnFault } from './fault.ts'
+import { describeFault, type OnFault } from '../observe/fault.ts'
 import { createAcknowledgements } from './in-force.ts'
 import { createOutbox } from './outbox.ts'
 import type { Outbox } from './outbox.ts'

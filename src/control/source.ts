@@ -15,7 +15,7 @@ import type { Follower, FollowOptions } from './follow.ts'
 import { createInventory } from './inventory.ts'
 import type { Held, Inventory } from './inventory.ts'
 import { describeProblem } from './journal.ts'
-import type { ControlLog } from './journal.ts'
+import type { EventLog } from '../observe/log.ts'
 import { createLastGoodKeeper } from './last-good-keeper.ts'
 import type { LastGood } from './last-good.ts'
 import { keyOf, objectKinds } from './shelf.ts'
@@ -47,7 +47,7 @@ export interface SourceEvents {
 }
 
 export interface SourceWorld extends Pick<FollowOptions, 'now' | 'date' | 'random' | 'sleep'> {
-  readonly log: ControlLog
+  readonly log: EventLog
   /** What a source declared of what is in force. */
   readonly written: (source: string) => Iterable<DeclaredObject>
 }

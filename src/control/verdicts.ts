@@ -6,7 +6,7 @@ import { describeClosed } from '../providers/closed.ts'
 import type { Declaration, DeclaredObject, ObjectKind, ObjectName } from '../providers/provider.ts'
 import { setFault } from './entry.ts'
 import type { Entry } from './entry.ts'
-import type { OnFault } from './fault.ts'
+import type { OnFault } from '../observe/fault.ts'
 import { findUnbelieved } from './unbelieved.ts'
 
 export interface SetAside extends Problem {

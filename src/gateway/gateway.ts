@@ -4,8 +4,8 @@
  */
 import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
-import { Front, type FrontHandler } from '../front/front.ts'
-import { compileTrust, type Trust } from '../front/trust.ts'
+import { LiveListener, type ListenerHandler } from '../downstream/live-listener.ts'
+import { compileTrust, type Trust } from '../downstream/trust.ts'
 import { answerOfError } from '../http/answer.ts'
 import { Deadlines } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
@@ -25,7 +25,7 @@ import { OwnAddresses } from '../upstream/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
 import { settlePath } from './doubtful-path.ts'
 import { Forward, type ForwardContext } from './forward.ts'
-import { Fronts } from './fronts.ts'
+import { LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext } from './route.ts'
 import { compileScope, type Scope } from './scope.ts'
 import { applyProblem } from './listen-problem.ts'
@@ -53,7 +53,7 @@ export interface GatewayOptions {
 /** Idle connections, when one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
 
-export class Gateway implements FrontHandler {
+export class Gateway implements ListenerHandler {
   readonly #options: GatewayOptions
   readonly #board: ScoreboardView
   readonly #deadlines: Deadlines
@@ -64,7 +64,7 @@ export class Gateway implements FrontHandler {
   readonly #faults = new Map<string, string>()
   /** Where the names of servers lead: told by the main thread. */
   readonly names: NameTable = new NameTable()
-  readonly #fronts: Fronts
+  readonly #listeners: LiveListeners
   #trusts: Trust['trusts']
   /** As it is now, also for what was opened before. */
   readonly #trust: Trust = { trusts: (ip) => this.#trusts(ip) }
@@ -90,8 +90,8 @@ export class Gateway implements FrontHandler {
       now: this.#now,
       seed: derive(options.ticketKeys, 'limiters').readInt32LE(0),
     }
-    this.#fronts = new Fronts({
-      create: (placed) => this.#createFront(placed),
+    this.#listeners = new LiveListeners({
+      create: (placed) => this.#createListener(placed),
       handlerFor: (listener) => this.#handlerFor(listener),
       reusePort: options.reusePort,
       onMoved: () => this.#noteOwn(),
@@ -195,7 +195,7 @@ export class Gateway implements FrontHandler {
       this.#pools.delete(id)
       this.#faults.delete(`backend "${id}"`)
     }
-    await this.#fronts.change(upserts.listeners, deletes.listeners)
+    await this.#listeners.change(upserts.listeners, deletes.listeners)
   }
 
   /** A throw concerns one object alone: it stays as it was, and the rest of the delta comes into force. */
@@ -223,12 +223,12 @@ export class Gateway implements FrontHandler {
 
   /** All that is not in force, one line each. */
   problems(): string[] {
-    return [...this.#fronts.problems(), ...this.#faults.values()]
+    return [...this.#listeners.problems(), ...this.#faults.values()]
   }
 
   /** All listeners, and how each stands. */
   listeners(): ListenerState[] {
-    return this.#fronts.states()
+    return this.#listeners.states()
   }
 
   #createPool(placed: ConstructorParameters<typeof Pool>[0]): Pool {
@@ -251,8 +251,8 @@ export class Gateway implements FrontHandler {
     return pool
   }
 
-  #createFront({ object, slot }: Placed<Listener>): Front {
-    return new Front(object, this.#board.slot(slot), {
+  #createListener({ object, slot }: Placed<Listener>): LiveListener {
+    return new LiveListener(object, this.#board.slot(slot), {
       deadlines: this.#deadlines,
       trust: this.#trust,
       handler: this.#handlerFor(object),
@@ -262,8 +262,8 @@ export class Gateway implements FrontHandler {
     })
   }
 
-  /** Kept by the front itself, so that one that drains keeps the scope that it had. */
-  #handlerFor({ id, scope: expression }: Listener): FrontHandler {
+  /** Kept by the live listener itself, so that one that drains keeps the scope that it had. */
+  #handlerFor({ id, scope: expression }: Listener): ListenerHandler {
     if (expression === null) return this
     const scope = compileScope(id, expression)
     return {
@@ -275,10 +275,10 @@ export class Gateway implements FrontHandler {
 
   /** No server leads to where we listen now. */
   #noteOwn(): void {
-    const fronts = [...this.#fronts.open()].flatMap(([id, { bound }]) =>
+    const bound = [...this.#listeners.open()].flatMap(([id, { bound }]) =>
       bound === null ? [] : [{ name: `listener "${id}"`, ...bound }],
     )
-    this.#own.replace([{ name: 'the admin', ...this.#options.admin }, ...fronts])
+    this.#own.replace([{ name: 'the admin', ...this.#options.admin }, ...bound])
   }
 
   /** Answers how many idle connections were given up for it. */
@@ -301,23 +301,23 @@ export class Gateway implements FrontHandler {
 
   /** The port a listener is bound to, for tests and the log. */
   ports(): Readonly<Record<string, number>> {
-    const open = [...this.#fronts.open()]
+    const open = [...this.#listeners.open()]
     return Object.fromEntries(open.map(([id, { bound }]) => [id, bound?.port ?? 0]))
   }
 
   /** Stops accepting; what is under way goes on. */
   drain(): void {
-    this.#fronts.drain()
+    this.#listeners.drain()
   }
 
   /** Client connections that are left. */
   get connections(): number {
-    return this.#fronts.connections
+    return this.#listeners.connections
   }
 
   /** Ends whatever is left. */
   destroy(): void {
-    this.#fronts.destroy()
+    this.#listeners.destroy()
     for (const pool of this.#pools.values()) pool.retire()
     this.#deadlines.close()
   }

@@ -1,6 +1,6 @@
 /**
- * One request and its answer on their way through. The front makes it of a head, the gateway owns it, the upstream
- * carries it out. The seam between front and upstream stands here as three small interfaces, so that neither knows the
+ * One request and its answer on their way through. The downstream side makes it of a head, the gateway owns it, the upstream
+ * carries it out. The seam between downstream and upstream stands here as three small interfaces, so that neither knows the
  * other, and HTTP/2 can take either side.
  */
 import type { AnswerHead } from './answer-head.ts'

@@ -1,6 +1,6 @@
 /**
  * One socket that speaks HTTP/1.1, whichever side it is on: its deadline, its back-pressure, its writes, its part of a
- * tunnel. `front/client-connection.ts` and `upstream/server-connection.ts` give it its meaning.
+ * tunnel. `downstream/client-connection.ts` and `upstream/server-connection.ts` give it its meaning.
  *
  * A socket's listeners are shared functions that find their wire through the socket, not closures: an idle connection
  * stays below 7 KB. What they throw ends their wire (`fault`), and no other.

@@ -28,7 +28,7 @@ export const bodylimit: MiddlewareKind<BodyLimitOptions> = {
   compile({ size }) {
     return {
       onRequest(exchange) {
-        // The front holds what comes from here on against it; what came with the head has been read.
+        // The downstream side holds what comes from here on against it; what came with the head has been read.
         exchange.maxBodyBytes = Math.min(exchange.maxBodyBytes, size)
         const error = refuseBodySize(exchange)
         return error === null ? null : answerOfError(error)

@@ -12,6 +12,9 @@ export interface Log {
   error(fields: object, message: string): void
 }
 
+/** What parts that report events need of it; pino itself fits. */
+export type EventLog = Pick<Log, 'info' | 'warn' | 'error'>
+
 export interface LeveledLog extends Log {
   setLevel(level: LogLevel): void
 }

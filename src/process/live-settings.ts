@@ -3,7 +3,7 @@
  * believed, how long a drain waits. What is fixed at the start (threads, ports, sources ...) is a problem that says so, in the
  * log and in /api/table, for as long as what is written and what runs differ.
  */
-import { isEqual } from '../control/equal.ts'
+import { isEqual } from '../model/equal.ts'
 import { formatAddress } from '../model/address.ts'
 import type { WrittenSettings } from '../model/document.ts'
 import type { Problem } from '../model/problem.ts'

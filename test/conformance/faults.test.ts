@@ -1,7 +1,7 @@
 // A fault of the proxy's own ends the exchange that it is in, and nothing else; test/simulation/faults.test.ts has all seams.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { Certificates } from '../../src/front/certificates.ts'
+import { Certificates } from '../../src/downstream/certificates.ts'
 import { Deadlines } from '../../src/http/deadlines.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import { Endpoint } from '../../src/upstream/endpoint.ts'

@@ -1,15 +1,15 @@
 /**
  * A gateway in this process with one server of every behaviour, clients that use every part of it, and a seam of the data plane
- * that is made to throw. What gives counts back (Endpoint.closed, Pool.done, Front.leave, Way.atEnd) is no seam: it has no part
+ * that is made to throw. What gives counts back (Endpoint.closed, Pool.done, LiveListener.leave, Way.atEnd) is no seam: it has no part
  * that can fail; nor is what catches: clientGone, goOn, what a
  * connection tells its attempt.
  */
 import type { TestContext } from 'node:test'
-import { AnswerWriter } from '../../src/front/answer-writer.ts'
-import { Arrival } from '../../src/front/arrival.ts'
-import { ClientConnection } from '../../src/front/client-connection.ts'
-import { Front } from '../../src/front/front.ts'
-import { RequestBody } from '../../src/front/request-body.ts'
+import { AnswerWriter } from '../../src/downstream/answer-writer.ts'
+import { Arrival } from '../../src/downstream/arrival.ts'
+import { ClientConnection } from '../../src/downstream/client-connection.ts'
+import { LiveListener } from '../../src/downstream/live-listener.ts'
+import { RequestBody } from '../../src/downstream/request-body.ts'
 import { Attempt } from '../../src/gateway/attempt.ts'
 import { Forward } from '../../src/gateway/forward.ts'
 import { Replay } from '../../src/gateway/replay.ts'
@@ -38,7 +38,7 @@ import { get, request } from '../support/refusal.ts'
 /** Of every class on the way of an exchange, what is called on it from outside, and what sockets, timers and deadlines call. */
 export const SEAMS: readonly (readonly [of: { readonly prototype: object }, methods: string])[] = [
   [RoutingTable, 'match'],
-  [Front, 'destinationOf writeMs idleMs'],
+  [LiveListener, 'destinationOf writeMs idleMs'],
   [Arrival, 'open'],
   [
     ClientConnection,

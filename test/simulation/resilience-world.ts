@@ -4,7 +4,7 @@
  * any moment is checked as it goes, see resilience.test.ts.
  */
 import assert from 'node:assert/strict'
-import { createGuards, type Guards } from '../../src/control/guard/guards.ts'
+import { createGuards, type Guards } from '../../src/health/guards.ts'
 import type { PublisherListener } from '../../src/control/publish.ts'
 import { Deadlines } from '../../src/http/deadlines.ts'
 import { compileMiddleware, parseMiddleware } from '../../src/middleware/catalog.ts'

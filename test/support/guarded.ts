@@ -1,8 +1,8 @@
 /** Guards over a real scoreboard and publisher; time, probes and what the serving threads count are the test's. */
 import { parseMiddleware } from '../../src/middleware/catalog.ts'
 import type { TestContext } from 'node:test'
-import { createGuards, type Guards } from '../../src/control/guard/guards.ts'
-import type { ProbeResult } from '../../src/control/guard/probe.ts'
+import { createGuards, type Guards } from '../../src/health/guards.ts'
+import type { ProbeResult } from '../../src/health/probe.ts'
 import { createPublisher, type Publisher } from '../../src/control/publish.ts'
 import type {
   Backend,

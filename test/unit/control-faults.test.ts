@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
-import { createFaults } from '../../src/control/fault.ts'
+import { createFaults } from '../../src/observe/fault.ts'
 import { createPublisher, type Update } from '../../src/control/publish.ts'
 import type { Frontend, Snapshot } from '../../src/model/snapshot.ts'
 import { createServingThread } from '../../src/process/serving-thread.ts'

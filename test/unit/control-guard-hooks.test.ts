@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createHooks, type Hooks } from '../../src/control/guard/hooks.ts'
+import { createHooks, type Hooks } from '../../src/health/hooks.ts'
 import type { WebHook } from '../../src/model/snapshot.ts'
 import { eventually, turn } from '../support/until.ts'
 

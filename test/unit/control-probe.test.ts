@@ -10,7 +10,7 @@ import {
 } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { systemLookup } from '../support/names.ts'
-import { createProbe, type ProbeResult, type ProbeTarget } from '../../src/control/guard/probe.ts'
+import { createProbe, type ProbeResult, type ProbeTarget } from '../../src/health/probe.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { eventually } from '../support/until.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RequestBody } from '../../src/front/request-body.ts'
+import { RequestBody } from '../../src/downstream/request-body.ts'
 import { ExchangeError } from '../../src/http/errors.ts'
 import { bodylimit } from '../../src/middleware/bodylimit.ts'
 import { ask, createPassage, openThreads, ownAnswer, requestOf } from '../support/passage.ts'

@@ -1,5 +1,5 @@
 /** Servers that are no longer declared and still have requests under way: shown until those have ended. */
-import type { ServerReport } from '../../observe/guard-report.ts'
+import type { ServerReport } from '../observe/guard-report.ts'
 import type { GuardedServer } from './server.ts'
 
 export interface Leaving {

@@ -2,8 +2,8 @@
  * Which servers may have failed since the last look. Threads raise one of a thousand alarms that a server shares with others,
  * so that the counts of all servers need not be read to find the few that fail.
  */
-import { ALARMS } from '../../scoreboard/layout.ts'
-import { alarmOf, type Scoreboard } from '../../scoreboard/scoreboard.ts'
+import { ALARMS } from '../scoreboard/layout.ts'
+import { alarmOf, type Scoreboard } from '../scoreboard/scoreboard.ts'
 
 export interface Alarms<T> {
   add(slot: number, listener: T): void

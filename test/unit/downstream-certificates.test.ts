@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { connect, type ConnectionOptions } from 'node:tls'
-import { Certificates } from '../../src/front/certificates.ts'
-import { readClientHello, takesKey, type ClientHello } from '../../src/front/client-hello.ts'
+import { Certificates } from '../../src/downstream/certificates.ts'
+import { readClientHello, takesKey, type ClientHello } from '../../src/downstream/client-hello.ts'
 import { createAuthority } from '../support/certificates.ts'
 
 const NOW = Date.now()

@@ -2,11 +2,11 @@
  * A backend's servers as the control plane watches them: what probes, requests, breakers and slow start say of each comes
  * together here, and becomes the one cell by which the threads obey.
  */
-import type { Backend, PlacedBackend, Server } from '../../model/snapshot.ts'
-import type { EjectionReason, ServerState } from '../../observe/guard-report.ts'
-import { Ejector, type EjectorChange } from '../../policy/ejector.ts'
-import { admitPool, type Standing } from '../../policy/pool-admission.ts'
-import { SHARED } from '../../scoreboard/layout.ts'
+import type { Backend, PlacedBackend, Server } from '../model/snapshot.ts'
+import type { EjectionReason, ServerState } from '../observe/guard-report.ts'
+import { Ejector, type EjectorChange } from '../policy/ejector.ts'
+import { admitPool, type Standing } from '../policy/pool-admission.ts'
+import { SHARED } from '../scoreboard/layout.ts'
 import { GuardedBreaker, type BreakerContext } from './breakers.ts'
 import { writeCell } from './cells.ts'
 import type { Parted, Returned } from './parted.ts'

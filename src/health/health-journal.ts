@@ -2,7 +2,7 @@
  * What is logged of servers, breakers and names: a line for each change, as long as they are few. Of many at once, as when a
  * rack dies, the first are told and the others counted; what is bad has a measure of its own, so that recoveries do not hide it.
  */
-import type { ControlLog } from '../journal.ts'
+import type { EventLog } from '../observe/log.ts'
 
 export interface GuardJournal {
   info(fields: object, message: string): void
@@ -15,7 +15,7 @@ const LINES = 20
 const EVERY_MS = 1000
 
 export function createGuardJournal(
-  log: ControlLog,
+  log: EventLog,
   others = 'changes of servers and breakers: see /api/servers and /api/breakers',
 ): GuardJournal {
   const levels = { info: { told: 0, untold: 0 }, warn: { told: 0, untold: 0 } }

@@ -2,7 +2,7 @@
  * Servers that are no longer declared, with all that was known of them. A lease that lapses is often renewed within a second,
  * and an edit may take out what the next one puts in again: neither makes a bad server a good one.
  */
-import type { EjectorMemory } from '../../policy/ejector.ts'
+import type { EjectorMemory } from '../policy/ejector.ts'
 import type { GuardedServer } from './server.ts'
 
 export interface Parted {

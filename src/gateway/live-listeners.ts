@@ -3,16 +3,16 @@
  * that cannot be bound is a problem, goes on at its old address if it has one, and is tried again until it is bound,
  * declared otherwise or gone.
  */
-import type { Front, FrontHandler } from '../front/front.ts'
+import type { LiveListener, ListenerHandler } from '../downstream/live-listener.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Address, Listener, Placed } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/listener-report.ts'
 import { applyProblem, listenProblem } from './listen-problem.ts'
 
-export interface FrontsOptions {
-  readonly create: (placed: Placed<Listener>) => Front
-  readonly handlerFor: (listener: Listener) => FrontHandler
+export interface LiveListenersOptions {
+  readonly create: (placed: Placed<Listener>) => LiveListener
+  readonly handlerFor: (listener: Listener) => ListenerHandler
   /** Two sockets of ours may be bound to one address. */
   readonly reusePort: boolean
   /** Another set of addresses is listened on. */
@@ -24,17 +24,17 @@ export interface FrontsOptions {
 }
 
 interface Waiting {
-  readonly front: Front
+  readonly live: LiveListener
   problem: string
 }
 
 const RETRY_MS = 1_000
 
-export class Fronts {
-  readonly #options: FrontsOptions
-  readonly #open = new Map<string, Front>()
+export class LiveListeners {
+  readonly #options: LiveListenersOptions
+  readonly #open = new Map<string, LiveListener>()
   /** Removed or moved away from, until their last connection has left. */
-  readonly #leaving = new Set<Front>()
+  readonly #leaving = new Set<LiveListener>()
   readonly #waiting = new Map<string, Waiting>()
   /** Changes and tries, one after another. */
   #turn: Promise<void> = Promise.resolve()
@@ -45,7 +45,7 @@ export class Fronts {
   #nextTryAt: number | null = null
   #isClosing = false
 
-  constructor(options: FrontsOptions) {
+  constructor(options: LiveListenersOptions) {
     this.#options = options
   }
 
@@ -72,11 +72,11 @@ export class Fronts {
 
   #upsert(placed: Placed<Listener>): void {
     const { object } = placed
-    const front = this.#open.get(object.id)
-    if (front?.fits(object) === true) {
+    const live = this.#open.get(object.id)
+    if (live?.fits(object) === true) {
       this.#waiting.delete(object.id)
-      front.update(object, this.#options.handlerFor(object))
-    } else this.#waiting.set(object.id, { front: this.#options.create(placed), problem: '' })
+      live.update(object, this.#options.handlerFor(object))
+    } else this.#waiting.set(object.id, { live: this.#options.create(placed), problem: '' })
   }
 
   /** A throw concerns one listener alone. */
@@ -90,7 +90,7 @@ export class Fronts {
     }
   }
 
-  /** All that the old front of one that could not move can take over of its new settings. */
+  /** All that the old live of one that could not move can take over of its new settings. */
   #updateOld(listener: Listener): void {
     const old = this.#open.get(listener.id)
     if (old?.scheme !== listener.protocol) return
@@ -110,18 +110,18 @@ export class Fronts {
   }
 
   async #bind(id: string, waiting: Waiting): Promise<void> {
-    const { front } = waiting
+    const { live } = waiting
     if (this.#isClosing) return
     try {
-      await front.open()
+      await live.open()
     } catch (error) {
-      waiting.problem = listenProblem(front.listener, error)
+      waiting.problem = listenProblem(live.listener, error)
       return
     }
     this.#waiting.delete(id)
     this.#leave(id)
-    this.#open.set(id, front)
-    if (this.#isClosing) front.destroy()
+    this.#open.set(id, live)
+    if (this.#isClosing) live.destroy()
     this.#options.onMoved()
   }
 
@@ -130,7 +130,7 @@ export class Fronts {
     const ring: string[] = []
     for (let next: string | undefined = id; next !== undefined && !ring.includes(next);) {
       ring.push(next)
-      const wanted: Address | undefined = this.#waiting.get(next)?.front.listener.address
+      const wanted: Address | undefined = this.#waiting.get(next)?.live.listener.address
       next = wanted === undefined ? undefined : this.#holderOf(wanted)
       if (next === id) return ring
     }
@@ -184,11 +184,11 @@ export class Fronts {
   }
 
   #leave(id: string): void {
-    const front = this.#open.get(id)
-    if (front === undefined) return
+    const live = this.#open.get(id)
+    if (live === undefined) return
     this.#open.delete(id)
-    this.#leaving.add(front)
-    front.drain()
+    this.#leaving.add(live)
+    live.drain()
     for (const gone of this.#leaving) if (gone.connections === 0) this.#leaving.delete(gone)
     this.#options.onMoved()
   }
@@ -211,7 +211,7 @@ export class Fronts {
   }
 
   /** Those that are bound, by id. */
-  open(): ReadonlyMap<string, Front> {
+  open(): ReadonlyMap<string, LiveListener> {
     return this.#open
   }
 
@@ -220,23 +220,23 @@ export class Fronts {
     this.#isClosing = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    for (const front of this.#all()) front.drain()
+    for (const live of this.#all()) live.drain()
   }
 
   /** Client connections that are left. */
   get connections(): number {
     let sum = 0
-    for (const front of this.#all()) sum += front.connections
+    for (const live of this.#all()) sum += live.connections
     return sum
   }
 
   /** Ends whatever is left. */
   destroy(): void {
     this.drain()
-    for (const front of this.#all()) front.destroy()
+    for (const live of this.#all()) live.destroy()
   }
 
-  #all(): Front[] {
+  #all(): LiveListener[] {
     return [...this.#open.values(), ...this.#leaving]
   }
 }

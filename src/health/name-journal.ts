@@ -1,11 +1,11 @@
 /** One line of the log when a name begins to fail, and one when it no longer does. */
 import type { Resolver } from '../dns/resolver.ts'
-import { createGuardJournal } from './guard/guard-journal.ts'
-import type { ControlLog } from './journal.ts'
+import { createGuardJournal } from './health-journal.ts'
+import type { EventLog } from '../observe/log.ts'
 
 export function tellNames(
   resolver: Pick<Resolver, 'onState'>,
-  log: ControlLog,
+  log: EventLog,
   now: () => number,
 ): void {
   const journal = createGuardJournal(log, 'changes of names: see /api/servers')

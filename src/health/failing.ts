@@ -6,10 +6,10 @@
  *
  * A probe that goes well takes back what was there before it.
  */
-import { REASON_NAMES } from '../../http/errors.ts'
-import { restLeftMs } from '../../policy/rest.ts'
-import { SHARED } from '../../scoreboard/layout.ts'
-import { sharedLoad, type Slot } from '../../scoreboard/scoreboard.ts'
+import { REASON_NAMES } from '../http/errors.ts'
+import { restLeftMs } from '../policy/rest.ts'
+import { SHARED } from '../scoreboard/layout.ts'
+import { sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
 
 /** A single failure among many answers is over before. */
 const ROW_MS = 1_000

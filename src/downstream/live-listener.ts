@@ -33,7 +33,7 @@ import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
 import { plainAddress, type Trust } from './trust.ts'
 
 /** Who takes what has been read: the gateway. */
-export interface FrontHandler {
+export interface ListenerHandler {
   begin(exchange: Exchange): void
   /** A head that was refused, and already answered. */
   refused(exchange: Exchange): void
@@ -41,10 +41,10 @@ export interface FrontHandler {
   fault(error: unknown, exchange: Exchange | null): void
 }
 
-export interface FrontContext {
+export interface ListenerContext {
   readonly deadlines: Deadlines
   readonly trust: Trust
-  readonly handler: FrontHandler
+  readonly handler: ListenerHandler
   /** 48 bytes, the same in every thread, so that TLS sessions resume whichever thread takes the connection. */
   readonly ticketKeys: Buffer
   /** Several threads listen on the same port. */
@@ -67,14 +67,14 @@ const OUT_OF_DESCRIPTORS = 'the descriptors of this process are used up'
 /** An idle client may have a request on its way when a drain begins: it is answered until then. */
 const DRAIN_IDLE_MS = 1_000
 
-export class Front {
+export class LiveListener {
   readonly deadlines: Deadlines
   readonly trust: Trust
   readonly scheme: 'http' | 'https'
   listener: Listener
-  handler: FrontHandler
+  handler: ListenerHandler
   draining = false
-  readonly #context: FrontContext
+  readonly #context: ListenerContext
   readonly #slot: Slot
   readonly #connections = new Set<ClientConnection>()
   readonly #perClient = new Map<string, number>()
@@ -83,7 +83,7 @@ export class Front {
   #certificates: Certificates | null = null
   #handshakes = 0
 
-  constructor(listener: Listener, slot: Slot, context: FrontContext) {
+  constructor(listener: Listener, slot: Slot, context: ListenerContext) {
     this.listener = listener
     this.scheme = listener.protocol
     this.deadlines = context.deadlines
@@ -119,7 +119,7 @@ export class Front {
     return { host: address.address, port: address.port }
   }
 
-  /** Whether this front can serve the listener as it is declared now, without a new socket. */
+  /** Whether this one can serve the listener as it is declared now, without a new socket. */
   fits(listener: Listener): boolean {
     const { address, protocol } = this.listener
     return (
@@ -130,7 +130,7 @@ export class Front {
   }
 
   /** Takes new settings, for the next request; connections that are open keep their sockets and certificates. */
-  update(listener: Listener, handler: FrontHandler): void {
+  update(listener: Listener, handler: ListenerHandler): void {
     if (listener.tls !== null) {
       const { certificates, strictSni } = listener.tls
       this.#certificates = new Certificates(certificates, strictSni, this.#certificates)

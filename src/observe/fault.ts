@@ -4,11 +4,13 @@
  * who wrote the object. Where no object can be named the pass is held: the table before it stays.
  */
 import { quote } from '../model/parsed.ts'
-import type { ObjectName } from '../providers/provider.ts'
-import type { ControlLog } from './journal.ts'
+import type { EventLog } from '../observe/log.ts'
 
 /** `object` null: it cannot be told which one. */
-export type OnFault = (object: Pick<ObjectName, 'kind' | 'id'> | null, error: unknown) => void
+export type OnFault = (
+  object: { readonly kind: string; readonly id: string } | null,
+  error: unknown,
+) => void
 
 /** Where one was met: while an object was judged, published or guarded; in a serving thread, at a change or an exchange. */
 export const FAULT_STAGES = ['admit', 'publish', 'guard', 'apply', 'exchange'] as const
@@ -25,7 +27,7 @@ export interface Faults {
 const TELL_EVERY_MS = 60_000
 
 /** `now`: ms, monotonic. */
-export function createFaults(log: Pick<ControlLog, 'error'>, now: () => number): Faults {
+export function createFaults(log: Pick<EventLog, 'error'>, now: () => number): Faults {
   const counts = { admit: 0, publish: 0, guard: 0, apply: 0, exchange: 0 }
   let told = { text: '', at: -Infinity }
 

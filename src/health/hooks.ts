@@ -3,8 +3,8 @@
  * hangs holds up nobody. What a breaker has to say while its last call is under way waits; only the latest of it does.
  */
 import { setTimeout } from 'node:timers/promises'
-import { shortageOf } from '../../http/shortage.ts'
-import type { WebHook } from '../../model/snapshot.ts'
+import { shortageOf } from '../http/shortage.ts'
+import type { WebHook } from '../model/snapshot.ts'
 
 export interface Hooks {
   /** `breaker` tells them apart; `name` is for the log. */

@@ -1,11 +1,11 @@
 /** A breaker in force, of a frontend or of a server: its state machine, and the cell by which the threads obey it. */
-import type { BreakerReport } from '../../observe/guard-report.ts'
-import { Breaker } from '../../policy/breaker.ts'
-import { parseCondition, type Condition } from '../../policy/condition.ts'
-import { columnOf } from '../../policy/measure.ts'
-import type { BreakerSpec } from '../../model/snapshot.ts'
-import { SHARED } from '../../scoreboard/layout.ts'
-import type { Scoreboard, Slot } from '../../scoreboard/scoreboard.ts'
+import type { BreakerReport } from '../observe/guard-report.ts'
+import { Breaker } from '../policy/breaker.ts'
+import { parseCondition, type Condition } from '../policy/condition.ts'
+import { columnOf } from '../policy/measure.ts'
+import type { BreakerSpec } from '../model/snapshot.ts'
+import { SHARED } from '../scoreboard/layout.ts'
+import type { Scoreboard, Slot } from '../scoreboard/scoreboard.ts'
 import { toShare, writeCell } from './cells.ts'
 
 export interface BreakerContext {

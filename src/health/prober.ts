@@ -9,8 +9,8 @@
  * are later ones of probes that were under way then; the time of a hold-up is on nobody's time limit; and between the tick
  * that sees a time limit pass and the one that calls it a failure, the event loop has read what had long arrived.
  */
-import { RiseAndFall } from '../../policy/rise-and-fall.ts'
-import { isEqual } from '../equal.ts'
+import { RiseAndFall } from '../policy/rise-and-fall.ts'
+import { isEqual } from '../model/equal.ts'
 import { describePlace, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts'
 import { createTurns } from './turns.ts'
 

@@ -4,7 +4,7 @@ import {
   type EjectionReason,
   type ServerState,
   type ServerTally,
-} from '../../observe/guard-report.ts'
+} from '../observe/guard-report.ts'
 
 export interface Totals {
   change(to: ServerState): void

@@ -1,5 +1,5 @@
 /** A server as the control plane watches it. Known by backend and url: what is known of it survives every change around it. */
-import type { Server } from '../../model/snapshot.ts'
+import type { Server } from '../model/snapshot.ts'
 import {
   noTally,
   type EjectionReason,
@@ -7,12 +7,12 @@ import {
   type ServerReport,
   type ServerState,
   type ServerTally,
-} from '../../observe/guard-report.ts'
-import type { EjectorServer } from '../../policy/ejector.ts'
-import type { Standing } from '../../policy/pool-admission.ts'
-import { rampAt } from '../../policy/slow-start.ts'
-import { COUNT, SHARED } from '../../scoreboard/layout.ts'
-import { sharedLoad, type Scoreboard, type Slot } from '../../scoreboard/scoreboard.ts'
+} from '../observe/guard-report.ts'
+import type { EjectorServer } from '../policy/ejector.ts'
+import type { Standing } from '../policy/pool-admission.ts'
+import { rampAt } from '../policy/slow-start.ts'
+import { COUNT, SHARED } from '../scoreboard/layout.ts'
+import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
 import type { GuardedBreaker } from './breakers.ts'
 import { Failing } from './failing.ts'
 import { toShare } from './cells.ts'

@@ -1,11 +1,11 @@
 /** What frontends have on their way that the control plane decides for: breakers, and limits that adapt. Known by their slots. */
-import { adaptiveSpecOf } from '../../middleware/adaptive.ts'
-import { breakerSpecOf } from '../../middleware/breaker.ts'
-import type { MiddlewareSpec, PlacedFrontend } from '../../model/snapshot.ts'
-import type { LimitReport } from '../../observe/guard-report.ts'
-import { AdaptiveLimit } from '../../policy/gradient.ts'
-import { COUNT, SHARED } from '../../scoreboard/layout.ts'
-import { sharedLoad, type Scoreboard, type Slot } from '../../scoreboard/scoreboard.ts'
+import { adaptiveSpecOf } from '../middleware/adaptive.ts'
+import { breakerSpecOf } from '../middleware/breaker.ts'
+import type { MiddlewareSpec, PlacedFrontend } from '../model/snapshot.ts'
+import type { LimitReport } from '../observe/guard-report.ts'
+import { AdaptiveLimit } from '../policy/gradient.ts'
+import { COUNT, SHARED } from '../scoreboard/layout.ts'
+import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
 import { GuardedBreaker, type BreakerContext } from './breakers.ts'
 import { writeCell } from './cells.ts'
 

@@ -1,6 +1,6 @@
 /** The cells of the scoreboard that the control plane alone writes. */
-import { ADMIT_NONE } from '../../scoreboard/layout.ts'
-import { sharedLoad, type Slot } from '../../scoreboard/scoreboard.ts'
+import { ADMIT_NONE } from '../scoreboard/layout.ts'
+import { sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
 
 /** A store takes a line of the cache away from every thread that reads it. */
 export function writeCell(slot: Slot, cell: number, value: number): void {

@@ -20,7 +20,7 @@ import type { TunnelEnd } from '../http/tunnel.ts'
 import { Wire } from '../http/wire.ts'
 import { AnswerWriter } from './answer-writer.ts'
 import { Arrival } from './arrival.ts'
-import type { Front } from './front.ts'
+import type { LiveListener } from './live-listener.ts'
 import { Inbox } from './inbox.ts'
 import { Lingering } from './lingering.ts'
 import { RequestBody } from './request-body.ts'
@@ -37,7 +37,7 @@ const AHEAD_BYTES = 64 * 1024
 export class ClientConnection extends Wire implements ClientSide {
   readonly peerIp: string
   kept: Set<Kept> | null = null
-  readonly #front: Front
+  readonly #live: LiveListener
   readonly #arrival: Arrival
   readonly #inbox = new Inbox()
   readonly #answer = new AnswerWriter(this)
@@ -47,12 +47,12 @@ export class ClientConnection extends Wire implements ClientSide {
   #looping = false
   #lingering: Lingering | null = null
 
-  constructor(socket: Socket, reads: Reads | null, front: Front) {
-    super(socket, reads, front.deadlines)
-    this.#front = front
-    this.#arrival = new Arrival(socket, front.scheme, front.trust)
+  constructor(socket: Socket, reads: Reads | null, live: LiveListener) {
+    super(socket, reads, live.deadlines)
+    this.#live = live
+    this.#arrival = new Arrival(socket, live.scheme, live.trust)
     this.peerIp = this.#arrival.peerIp
-    this.setDeadline(front.listener.timeouts.headMs)
+    this.setDeadline(live.listener.timeouts.headMs)
   }
 
   get streams(): boolean {
@@ -62,7 +62,7 @@ export class ClientConnection extends Wire implements ClientSide {
   received(buffer: Buffer, length: number): void {
     switch (this.#phase) {
       case HEAD:
-        if (this.#inbox.isEmpty) this.setDeadline(this.#front.listener.timeouts.headMs)
+        if (this.#inbox.isEmpty) this.setDeadline(this.#live.listener.timeouts.headMs)
         this.#inbox.add(buffer, length)
         this.readHeads()
         this.#inbox.settle(buffer)
@@ -94,11 +94,11 @@ export class ClientConnection extends Wire implements ClientSide {
     }
     if (this.#phase !== HEAD || !this.blocked) return
     this.socket.pause()
-    this.setDeadline(this.#front.writeMs())
+    this.setDeadline(this.#live.writeMs())
   }
 
   #readHead(): boolean {
-    const head = this.#inbox.readHead(this.#front.listener.limits, this.#arrival.trusted)
+    const head = this.#inbox.readHead(this.#live.listener.limits, this.#arrival.trusted)
     if (head === null) return false
     if (head instanceof ExchangeError) {
       this.#refuseHead(head)
@@ -109,7 +109,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   #begin(head: RequestHead): void {
-    const to = this.#front.destinationOf(this.socket, head, this.#arrival.lastHost)
+    const to = this.#live.destinationOf(this.socket, head, this.#arrival.lastHost)
     if (to instanceof ExchangeError) {
       this.#refuseHead(to, head)
       return
@@ -119,11 +119,11 @@ export class ClientConnection extends Wire implements ClientSide {
     this.#body = null
     this.#phase = ANSWER
     if (head.framing !== 'none' && !this.#beginBody(exchange)) return
-    this.#front.handler.begin(exchange)
+    this.#live.handler.begin(exchange)
   }
 
   #open(head: RequestHead, to: Destination): Exchange {
-    this.#exchange = this.#arrival.open(this, this.#front.listener.id, head, to)
+    this.#exchange = this.#arrival.open(this, this.#live.listener.id, head, to)
     return this.#exchange
   }
 
@@ -156,7 +156,7 @@ export class ClientConnection extends Wire implements ClientSide {
       this.#refuseBody(data)
       return
     }
-    if (body.progressed()) this.setDeadline(this.#front.listener.timeouts.bodyMs)
+    if (body.progressed()) this.setDeadline(this.#live.listener.timeouts.bodyMs)
     this.#passBody(exchange, body, data)
   }
 
@@ -182,7 +182,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const body = this.#body
     if (this.#phase !== BODY || exchange === null || body === null) return
     body.flows = true
-    this.setDeadline(this.#front.listener.timeouts.bodyMs)
+    this.setDeadline(this.#live.listener.timeouts.bodyMs)
     this.socket.resume()
     const { held } = body
     body.held = null
@@ -202,7 +202,7 @@ export class ClientConnection extends Wire implements ClientSide {
   sendHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {
     const exchange = this.#exchange
     if (exchange === null) return true
-    const kept = exchange.head.keepAlive && exchange.bodyEnded && !this.#front.draining
+    const kept = exchange.head.keepAlive && exchange.bodyEnded && !this.#live.draining
     this.#answer.begin(exchange, head, kept, data, ended)
     if (ended) this.#finish()
     return this.#keepsUp()
@@ -232,7 +232,7 @@ export class ClientConnection extends Wire implements ClientSide {
 
   #keepsUp(): boolean {
     if (!this.blocked) return true
-    this.setDeadline(this.#front.writeMs())
+    this.setDeadline(this.#live.writeMs())
     return false
   }
 
@@ -262,7 +262,7 @@ export class ClientConnection extends Wire implements ClientSide {
 
   #awaitHead(): void {
     const idle = this.#inbox.isEmpty
-    this.setDeadline(idle ? this.#front.idleMs() : this.#front.listener.timeouts.headMs)
+    this.setDeadline(idle ? this.#live.idleMs() : this.#live.listener.timeouts.headMs)
   }
 
   #linger(): void {
@@ -270,7 +270,7 @@ export class ClientConnection extends Wire implements ClientSide {
     this.#inbox.take()
     this.socket.end()
     this.socket.resume()
-    this.#lingering = new Lingering(this.socket, this.#front.writeMs())
+    this.#lingering = new Lingering(this.socket, this.#live.writeMs())
     this.#stayOrGo()
   }
 
@@ -303,7 +303,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const exchange = this.#open(head, to)
     this.#inbox.take()
     this.sendOwn(answerOfError(error))
-    this.#front.handler.refused(exchange)
+    this.#live.handler.refused(exchange)
   }
 
   #refuseBody(error: ExchangeError): void {
@@ -326,7 +326,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const exchange = this.#exchange
     // Answered where it can be, and then closed: what was read and not used yet cannot be trusted.
     if (exchange !== null) exchange.head.keepAlive = false
-    this.#front.handler.fault(error, exchange)
+    this.#live.handler.fault(error, exchange)
     if (this.#exchange === exchange) this.abort()
   }
 
@@ -375,7 +375,7 @@ export class ClientConnection extends Wire implements ClientSide {
   protected override left(): void {
     super.left()
     if (this.kept !== null) for (const thing of [...this.kept]) thing.abandon()
-    this.#front.leave(this)
+    this.#live.leave(this)
   }
 
   protected tunnelClosed(): void {

@@ -9,21 +9,20 @@
  *
  * What has no cause is not looked at: pools by alarms of the threads, verdicts, slow start and changes.
  */
-import type { NameReport } from '../../dns/resolver.ts'
-import type { Delta, PlacedBackend } from '../../model/snapshot.ts'
+import type { NameReport } from '../dns/resolver.ts'
+import type { Delta, PlacedBackend } from '../model/snapshot.ts'
 import {
   type BreakerReport,
   type GuardView,
   type ServerReport,
   type ServerState,
-} from '../../observe/guard-report.ts'
-import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
-import type { OnFault } from '../fault.ts'
-import type { ControlLog } from '../journal.ts'
-import type { Publisher } from '../publish.ts'
+} from '../observe/guard-report.ts'
+import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import type { OnFault } from '../observe/fault.ts'
+import type { EventLog } from '../observe/log.ts'
 import { createAlarms } from './alarms.ts'
 import type { BreakerContext, GuardedBreaker } from './breakers.ts'
-import { createGuardJournal } from './guard-journal.ts'
+import { createGuardJournal } from './health-journal.ts'
 import { createHooks, type SendHook } from './hooks.ts'
 import { createLeaving } from './leaving.ts'
 import { createParted } from './parted.ts'
@@ -37,8 +36,8 @@ import { createWays } from './ways.ts'
 
 export interface GuardsOptions {
   readonly scoreboard: Scoreboard
-  readonly publisher: Pick<Publisher, 'listen'>
-  readonly log: ControlLog
+  readonly publisher: { listen(listener: { readonly onPlaced: (delta: Delta) => void }): void }
+  readonly log: EventLog
   /** ms, monotonic. */
   readonly now: () => number
   /** ms of the board's clock; `now` without it. */
