@@ -19,6 +19,12 @@ const ROWS = [
   ['process'],
   ['main.ts'],
 ]
+/** Rooms of one folder, from the ground up: a room imports only from its own and from rooms before it. */
+const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['control', ['sources', 'admission', 'review', 'publication']],
+])
+/** Folders whose files and subfolders still import each other. No other folder may. */
+const CIRCULAR: readonly string[] = ['middleware', 'providers']
 const MAX_LINES = 400
 
 interface Import {
@@ -29,6 +35,9 @@ interface Import {
 
 /** Path from src to text. */
 type Sources = ReadonlyMap<string, string>
+
+/** A file or a folder, to what it imports. */
+type Graph = ReadonlyMap<string, Iterable<string>>
 
 test('every import leads to a lower row or stays in its folder', () => {
   assert.deepEqual(layerFaults(readSources()), [])
@@ -44,7 +53,23 @@ test('no file is longer than 400 lines', () => {
 })
 
 test('no file imports itself over others', () => {
-  assert.deepEqual(circles(readSources()), [])
+  assert.deepEqual(circles(fileGraph(readSources())), [])
+})
+
+test('no folder imports itself over others', () => {
+  assert.deepEqual(circles(folderGraph(readSources(), CIRCULAR)), [])
+})
+
+test('the rooms of a folder import only from rooms before them', () => {
+  const sources = readSources()
+
+  const rooms = new Set([...sources.keys()].map((file) => posix.dirname(file)))
+
+  assert.deepEqual(roomFaults(sources), [])
+  for (const [folder, ladder] of LADDERS) {
+    const found = [...rooms].filter((room) => posix.dirname(room) === folder)
+    assert.deepEqual(found, ladder.map((room) => `${folder}/${room}`).sort())
+  }
 })
 
 test('nothing that decides about servers looks at the date, which may jump', () => {
@@ -89,7 +114,43 @@ test('a circle is found over any number of files, and one of types is none', () 
     ['http/d.ts', `import { c } from './c.ts'\n`],
   ])
 
-  assert.deepEqual(circles(sources), ['http/a.ts > http/b.ts > http/c.ts > http/a.ts'])
+  assert.deepEqual(circles(fileGraph(sources)), ['http/a.ts > http/b.ts > http/c.ts > http/a.ts'])
+})
+
+test('a circle of folders is found where no file imports itself, over any number of folders', () => {
+  const sources = new Map([
+    ['control/a.ts', `import { b } from './sources/b.ts'\n`],
+    ['control/sources/b.ts', `import { c } from '../../http/c.ts'\n`],
+    ['control/sources/d.ts', `import type { E } from '../e.ts'\n`],
+    ['control/e.ts', `export interface E {}\n`],
+    ['http/c.ts', `import { f } from './f.ts'\n`],
+    ['http/f.ts', `import { g } from './read/g.ts'\n`],
+    ['http/read/g.ts', `import { h } from '../write/h.ts'\n`],
+    ['http/write/h.ts', `import { i } from '../i.ts'\n`],
+    ['http/i.ts', ''],
+  ])
+
+  assert.deepEqual(circles(fileGraph(sources)), [])
+  assert.deepEqual(circles(folderGraph(sources)), [
+    'http > http/read > http/write > http',
+    'control > control/sources > control',
+  ])
+  assert.deepEqual(circles(folderGraph(sources, ['control', 'http'])), [])
+})
+
+test('a room that imports from a later room of its folder is found, and one that no ladder names', () => {
+  const sources = new Map([
+    ['control/sources/a.ts', `import type { B } from '../publication/b.ts'\n`],
+    ['control/publication/b.ts', `import { c } from '../sources/c.ts'\n`],
+    ['control/misc/d.ts', `import { c } from '../sources/c.ts'\n`],
+    ['control/control.ts', `import { d } from './misc/d.ts'\n`],
+    ['providers/etcd/e.ts', `import { f } from '../redis/f.ts'\n`],
+  ])
+
+  assert.deepEqual(roomFaults(sources), [
+    'control/sources/a.ts imports control/publication/b.ts',
+    'control/misc/d.ts imports control/sources/c.ts',
+  ])
 })
 
 function readSources(): Sources {
@@ -120,17 +181,60 @@ function layerFaults(sources: Sources): string[] {
   )
 }
 
-function circles(sources: Sources): string[] {
+function roomFaults(sources: Sources): string[] {
+  const rank = (file: string): number =>
+    LADDERS.get(posix.dirname(posix.dirname(file)))?.indexOf(posix.basename(posix.dirname(file))) ??
+    -1
+  return [...sources].flatMap(([file, text]) => {
+    const room = posix.dirname(file)
+    if (!LADDERS.has(posix.dirname(room))) return []
+    return importsOf(file, text)
+      .filter(({ target }) => {
+        const other = posix.dirname(target)
+        const areSiblings = other !== room && posix.dirname(other) === posix.dirname(room)
+        return areSiblings && !(rank(target) < rank(file))
+      })
+      .map(({ target }) => `${file} imports ${target}`)
+  })
+}
+
+function fileGraph(sources: Sources): Graph {
+  return new Map(
+    [...sources].map(([file, text]) => [
+      file,
+      importsOf(file, text)
+        .filter((one) => !one.isTypeOnly)
+        .map(({ target }) => target),
+    ]),
+  )
+}
+
+/** Types count: they bind two folders as values do. `circular`: folders whose subfolders may import from them. */
+function folderGraph(sources: Sources, circular: readonly string[] = []): Graph {
+  const graph = new Map<string, Set<string>>()
+  for (const [file, text] of sources) {
+    const folder = posix.dirname(file)
+    const needed = graph.get(folder) ?? new Set()
+    graph.set(folder, needed)
+    for (const { target } of importsOf(file, text)) {
+      const other = posix.dirname(target)
+      const isOwnParent = circular.includes(other) && posix.dirname(folder) === other
+      if (other !== folder && !isOwnParent) needed.add(other)
+    }
+  }
+  return graph
+}
+
+function circles(graph: Graph): string[] {
   const found: string[] = []
   const done = new Set<string>()
-  const visit = (file: string, way: readonly string[]): void => {
-    const start = way.indexOf(file)
-    if (start >= 0) found.push([...way.slice(start), file].join(' > '))
-    if (start >= 0 || done.has(file)) return
-    const needed = importsOf(file, sources.get(file) ?? '').filter((one) => !one.isTypeOnly)
-    for (const { target } of needed) visit(target, [...way, file])
-    done.add(file)
+  const visit = (node: string, path: readonly string[]): void => {
+    const start = path.indexOf(node)
+    if (start >= 0) found.push([...path.slice(start), node].join(' > '))
+    if (start >= 0 || done.has(node)) return
+    for (const needed of graph.get(node) ?? []) visit(needed, [...path, node])
+    done.add(node)
   }
-  for (const file of sources.keys()) visit(file, [])
+  for (const node of graph.keys()) visit(node, [])
   return found
 }

@@ -1,8 +1,7 @@
 /** What the log is told of the control plane: a line for each applied change, and one for each problem that comes or heals. */
-import type { Problem } from '../model/problem.ts'
+import { describeProblem, type Problem } from '../model/problem.ts'
 import type { EventLog } from '../observe/log.ts'
-import type { Changes } from './diff.ts'
-import { atMostEvery } from './soon.ts'
+import type { Changes } from './publication/diff.ts'
 
 export interface Journal {
   changed(number: number, changes: Changes): void
@@ -114,10 +113,24 @@ function identityOf({ kind, id, source, message }: Problem): string {
   return JSON.stringify([kind, id, source, message])
 }
 
-/** In one line, with its place: `routes.yaml: is not valid YAML (line 3, column 1)`. */
-export function describeProblem({ kind, id, key, line, column, message }: Problem): string {
-  const position =
-    line === undefined ? '' : ` (line ${line}${column === undefined ? '' : `, column ${column}`})`
-  const what = id === '' ? key : `${kind} "${id}"`
-  return `${what}: ${message}${position}`
+/** Returns a function that runs `run` at once, but at most once in `everyMs`: a call within that time runs it at its end. */
+function atMostEvery(everyMs: number, run: () => void): () => void {
+  let timer: NodeJS.Timeout | null = null
+  let isAsked = false
+
+  function rest(): void {
+    timer = setTimeout(() => {
+      timer = null
+      if (isAsked) ask()
+    }, everyMs)
+    timer.unref()
+  }
+
+  function ask(): void {
+    isAsked = timer !== null
+    if (isAsked) return
+    rest()
+    run()
+  }
+  return ask
 }

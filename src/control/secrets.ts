@@ -1,7 +1,7 @@
 /** What may be shown of an object: private keys, and what came from the environment or a file of secrets, stay where they are used. */
 import { HIDDEN as hidden } from '../model/referred.ts'
 import type { HealthCheck, WebHook } from '../model/snapshot.ts'
-import type { InForce } from './admit.ts'
+import type { InForce } from './admission/admit.ts'
 
 /** A version of an object in force, as people and programs are shown it. */
 export interface Shown {

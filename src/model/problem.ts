@@ -24,3 +24,11 @@ export interface Problem {
   readonly line?: number
   readonly column?: number
 }
+
+/** In one line, with its place: `routes.yaml: is not valid YAML (line 3, column 1)`. */
+export function describeProblem({ kind, id, key, line, column, message }: Problem): string {
+  const position =
+    line === undefined ? '' : ` (line ${line}${column === undefined ? '' : `, column ${column}`})`
+  const what = id === '' ? key : `${kind} "${id}"`
+  return `${what}: ${message}${position}`
+}

@@ -24,7 +24,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     }
     case 'check': {
       const { checkFile } = await import('../cli/check.ts')
-      const { admitDocument } = await import('../control/admit-document.ts')
+      const { admitDocument } = await import('../control/review/admit-document.ts')
       return checkFile(
         command.file,
         (document) => admitDocument(command.file, document),

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import type { Faults } from '../observe/fault.ts'
-import type { Publisher } from '../control/publish.ts'
+import type { Publisher } from '../control/publication/publish.ts'
 import type { Resolver } from '../dns/resolver.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ListenerReport } from '../observe/listener-report.ts'

@@ -12,7 +12,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createInventory } from '../../src/control/inventory.ts'
+import { createInventory } from '../../src/control/sources/inventory.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../../src/providers/provider.ts'
 import { createChance } from '../fuzz/random.ts'
 import type { Chance } from '../fuzz/random.ts'

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { createGuards, type Guards } from '../../src/health/guards.ts'
-import type { PublisherListener } from '../../src/control/publish.ts'
+import type { PublisherListener } from '../../src/control/publication/publish.ts'
 import { Deadlines } from '../../src/http/deadlines.ts'
 import { compileMiddleware, parseMiddleware } from '../../src/middleware/catalog.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'

@@ -3,7 +3,7 @@ import { parseMiddleware } from '../../src/middleware/catalog.ts'
 import type { TestContext } from 'node:test'
 import { createGuards, type Guards } from '../../src/health/guards.ts'
 import type { ProbeResult } from '../../src/health/probe.ts'
-import { createPublisher, type Publisher } from '../../src/control/publish.ts'
+import { createPublisher, type Publisher } from '../../src/control/publication/publish.ts'
 import type {
   Backend,
   BreakerSpec,

@@ -2,7 +2,7 @@
  * Saves a last good, a few thousand objects that all carry the revision, and kills itself after so many turns of the event
  * loop, or when the save is answered if that comes first: `save-and-die.ts FOLDER REVISION TURNS`.
  */
-import { createLastGood } from '../../src/control/last-good.ts'
+import { createLastGood } from '../../src/control/sources/last-good.ts'
 import { declared } from './source-objects.ts'
 
 const [folder = '', revision = '', turns = ''] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 // Backends that middlewares name, and the expressions that need the grammars of the policies.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refuseObject } from '../../src/control/refuse-object.ts'
+import { refuseObject } from '../../src/control/admission/refuse-object.ts'
 import { toShown } from '../../src/control/secrets.ts'
 import type { Frontend } from '../../src/model/snapshot.ts'
 import { backend, openAdmission } from '../support/declared.ts'

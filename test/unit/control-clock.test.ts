@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { openSource, type Source } from '../../src/control/source.ts'
+import { openSource, type Source } from '../../src/control/sources/source.ts'
 import type { Declaration, DeclaredObject, Provider } from '../../src/providers/provider.ts'
 import { createWatch, eventually } from '../support/until.ts'
 
@@ -100,9 +100,9 @@ for (const [direction, stepMs] of [
 
 // The date is for what people read, and for what outlives the process.
 const DATED: ReadonlySet<string> = new Set([
-  'control/admit-document.ts',
+  'control/review/admit-document.ts',
   'control/control.ts',
-  'control/last-good.ts',
+  'control/sources/last-good.ts',
   'providers/embedded.ts',
   'providers/embedded/file.ts',
   'providers/embedded/keys.ts',

@@ -1,9 +1,9 @@
 // A route of Traefik or vulcand that cannot be honoured, from its keys to what is in force.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAdmission } from '../../src/control/admit.ts'
-import type { Admission, SetAside } from '../../src/control/admit.ts'
-import { createMerge } from '../../src/control/merge.ts'
+import { createAdmission } from '../../src/control/admission/admit.ts'
+import type { Admission, SetAside } from '../../src/control/admission/admit.ts'
+import { createMerge } from '../../src/control/sources/merge.ts'
 import type { LayoutName } from '../../src/model/source-spec.ts'
 import type { Frontend } from '../../src/model/snapshot.ts'
 import { createLayout } from '../../src/providers/layout.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createFlapDamping } from '../../src/control/flap.ts'
-import type { FlapDamping } from '../../src/control/flap.ts'
+import { createFlapDamping } from '../../src/control/sources/flap.ts'
+import type { FlapDamping } from '../../src/control/sources/flap.ts'
 
 /** The server goes and comes back at each of the times; answers the waits. */
 function flap(damping: FlapDamping, times: readonly number[], id = 'b/s'): number[] {

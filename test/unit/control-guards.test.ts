@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Update } from '../../src/control/publish.ts'
+import type { Update } from '../../src/control/publication/publish.ts'
 import type { Frontend, WebHook } from '../../src/model/snapshot.ts'
 import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { count } from '../../src/scoreboard/scoreboard.ts'

@@ -1,10 +1,10 @@
 // `sluice check` beyond what is set aside: what goes live and is hardly meant.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { admitDocument } from '../../src/control/admit-document.ts'
-import { createCertificateDates } from '../../src/control/certificates.ts'
+import { admitDocument } from '../../src/control/review/admit-document.ts'
+import { createCertificateDates } from '../../src/control/review/certificates.ts'
 import { parseDocument } from '../../src/model/document.ts'
-import type { InForce } from '../../src/control/admit.ts'
+import type { InForce } from '../../src/control/admission/admit.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { openAdmission } from '../support/declared.ts'
 

@@ -1,7 +1,7 @@
 // What came from the environment or a file of secrets is hidden from the moment that it is written so.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createInventory } from '../../src/control/inventory.ts'
+import { createInventory } from '../../src/control/sources/inventory.ts'
 import { toShown } from '../../src/control/secrets.ts'
 import type { DeclaredObject, ObjectName } from '../../src/providers/provider.ts'
 import { backend, openAdmission, type AdmissionUnderTest } from '../support/declared.ts'

@@ -1,7 +1,7 @@
 // `sluice check` names what looks at forwarding fields that are never believed, and where that is written.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { admitDocument } from '../../src/control/admit-document.ts'
+import { admitDocument } from '../../src/control/review/admit-document.ts'
 import { parseDocument } from '../../src/model/document.ts'
 import { openAdmission } from '../support/declared.ts'
 

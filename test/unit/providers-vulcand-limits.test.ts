@@ -1,7 +1,7 @@
 // Limits, breakers and retries of vulcand's keys. What is read has to be what admission takes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refuseObject } from '../../src/control/refuse-object.ts'
+import { refuseObject } from '../../src/control/admission/refuse-object.ts'
 import { createLayout } from '../../src/providers/layout.ts'
 import { createMirror } from '../../src/providers/mirror.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'

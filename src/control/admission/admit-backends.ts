@@ -1,0 +1,247 @@
+/**
+ * Backends with their servers, which may be declared inside them or one by one under names of their own. A server alone
+ * declares its backend with defaults, so that nobody has to come first.
+ *
+ * A backend that is declared no more stays in force as long as the last good version of a frontend needs it: with the
+ * servers that stood inside it, and without those that had names of their own and are gone.
+ */
+import { refuseTableId } from '../../model/object-id.ts'
+import { flaw, refuse } from '../../model/parsed.ts'
+import type { Flaw, Parsed } from '../../model/parsed.ts'
+import { parseBackend } from '../../model/schema.ts'
+import { parseServer } from '../../model/server.ts'
+import type { Backend, Server } from '../../model/snapshot.ts'
+import { parseWholeBackend } from './backend.ts'
+import { noteDeclared } from './entry.ts'
+import type { Entry, Files } from './entry.ts'
+import { isEqual } from '../../model/equal.ts'
+import { joinServers, type Inside } from './join-servers.ts'
+import type { FindLoop } from './loop.ts'
+import type { MergedObject } from '../sources/merge.ts'
+import { splitParts } from '../sources/part-id.ts'
+import { createTableMap } from './table-map.ts'
+import type { TableMap } from './table-map.ts'
+import type { Verdicts } from './verdicts.ts'
+
+/** `withdrawn`: in force, but declared no more. */
+export type Standing = 'declared' | 'withdrawn' | 'missing'
+
+interface Pool {
+  entry: Entry<Backend> | null
+  readonly servers: Map<string, Entry<Server>>
+  /** The last good version of a backend that is declared no more. */
+  kept: Backend | null
+  standing: Standing
+}
+
+export interface SettleWorld {
+  readonly verdicts: Verdicts
+  readonly findLoop: FindLoop
+  /** Of a source's precedence: lower goes before. */
+  readonly rankOf: (source: string) => number
+}
+
+/** Backends that stand otherwise than before. */
+export interface Moved {
+  /** All of these. */
+  readonly changed: ReadonlySet<string>
+  /** Those that another source declares now. */
+  readonly handedOver: ReadonlySet<string>
+}
+
+export interface AdmittedBackends {
+  readonly table: TableMap<Backend>
+  note(kind: 'backend' | 'server', object: MergedObject, files: Files): void
+  remove(kind: 'backend' | 'server', id: string): void
+  /** Looks at what has changed, or at all. */
+  settle(world: SettleWorld, isAll: boolean): Moved
+  standing(id: string): Standing
+  /** Something is written under the id, good or not. */
+  isWritten(id: string): boolean
+  /** That, or a server of it is. */
+  isDeclared(id: string): boolean
+  hasWithdrawn(): boolean
+  /** Lets go of what is withdrawn and not needed. */
+  release(needed: ReadonlySet<string>): void
+  backendEntries(): Iterable<Entry<Backend>>
+  serverEntries(): Iterable<Entry<Server>>
+}
+
+export function admitBackends(): AdmittedBackends {
+  const pools = new Map<string, Pool>()
+  const table = createTableMap<Backend>()
+  const dirty = new Set<string>()
+  const dirtyServers = new Set<Entry<Server>>()
+  const withdrawn = new Set<string>()
+  /** Backends that are another source's now: what named the former one does not mean these. */
+  const handedOver = new Set<string>()
+  /** Backends that are written, or written no more: with servers of their own they may have been there before, under a name. */
+  const written = new Set<string>()
+
+  function open(id: string): Pool {
+    const pool: Pool = pools.get(id) ?? {
+      entry: null,
+      servers: new Map(),
+      kept: null,
+      standing: 'missing',
+    }
+    pools.set(id, pool)
+    dirty.add(id)
+    return pool
+  }
+
+  function settlePool(id: string, pool: Pool, world: SettleWorld): void {
+    const { verdicts, findLoop } = world
+    const { entry } = pool
+    if (entry !== null) {
+      const against = (backend: Backend): Flaw | null => loopInside(backend, findLoop)
+      const loop = entry.parsed === null ? null : against(entry.parsed)
+      verdicts.settle('backend', entry, firstFit(entry, against), loop === null ? [] : [loop])
+    }
+    // One that is withdrawn may have become one that leads back to us, too.
+    if (pool.kept !== null && loopInside(pool.kept, findLoop) !== null) pool.kept = null
+    const isHere = isDeclared(pool)
+    const part = entry === null ? (isHere ? byDefault(id) : pool.kept) : entry.live?.object
+    const whole = part === undefined || part === null ? null : compose(part, pool, world)
+    // Conflicts between its servers are reported all the same.
+    if (whole === null) joinServers(nothingInside, pool.servers.values(), world.rankOf, verdicts)
+    table.put(id, whole)
+    pool.standing = whole === null ? 'missing' : isHere ? 'declared' : 'withdrawn'
+    if (pool.standing === 'withdrawn') withdrawn.add(id)
+    else withdrawn.delete(id)
+    if (!isHere && whole === null) pools.delete(id)
+  }
+
+  function compose(part: Backend, { entry, servers }: Pool, world: SettleWorld): Backend {
+    if (servers.size === 0) return part
+    const { rankOf, verdicts } = world
+    const rank = entry?.live == null ? Infinity : rankOf(entry.live.source)
+    const inside = { servers: part.servers, rank }
+    const whole = { ...part, servers: joinServers(inside, servers.values(), rankOf, verdicts) }
+    const before = table.objects.get(part.id)
+    return before !== undefined && isEqual(before, whole) ? before : whole
+  }
+
+  return {
+    table,
+    note(kind, object, files) {
+      if (kind === 'backend') {
+        const pool = open(object.id)
+        if (pool.entry === null) written.add(object.id)
+        else if (pool.entry.source !== object.source) handedOver.add(object.id)
+        pool.entry = noteDeclared(pool.entry, object, files, parseWholeBackend)
+        pool.kept = null
+        return
+      }
+      const [backend, id] = splitParts(object.id)
+      const pool = open(backend)
+      const entry = noteDeclared(pool.servers.get(id) ?? null, object, files, parseServerPart)
+      pool.servers.set(id, entry)
+      pool.kept = null
+      dirtyServers.add(entry)
+    },
+    remove(kind, id) {
+      const [backend, server] = splitParts(id)
+      const pool = pools.get(kind === 'backend' ? id : backend)
+      if (pool === undefined) return
+      dirty.add(kind === 'backend' ? id : backend)
+      if (kind === 'backend') {
+        if (pool.servers.size === 0) pool.kept ??= pool.entry?.live?.object ?? null
+        written.add(id)
+        pool.entry = null
+      } else if (pool.servers.delete(server) && pool.servers.size === 0 && pool.entry === null) {
+        pool.kept ??= byDefault(backend)
+      }
+    },
+    settle(world, isAll) {
+      const { verdicts, findLoop } = world
+      if (isAll) {
+        for (const [id, pool] of pools) {
+          dirty.add(id)
+          for (const entry of pool.servers.values()) dirtyServers.add(entry)
+        }
+      }
+      for (const entry of dirtyServers) {
+        const [backend, id] = splitParts(entry.id)
+        // It may have been replaced, or have gone, since.
+        if (pools.get(backend)?.servers.get(id) !== entry) continue
+        try {
+          const loop = entry.parsed === null ? null : findLoop(entry.parsed)
+          const against = loop === null ? [] : [flaw(['url'], loop)]
+          verdicts.settle('server', entry, firstFit(entry, findLoop), against)
+        } catch (error) {
+          verdicts.fault('server', entry, error)
+        }
+      }
+      dirtyServers.clear()
+      const over = new Set(handedOver)
+      handedOver.clear()
+      const changed = new Set([...over, ...written])
+      written.clear()
+      for (const id of dirty) {
+        const pool = pools.get(id)
+        if (pool === undefined) continue
+        const { standing } = pool
+        try {
+          settlePool(id, pool, world)
+        } catch (error) {
+          // The pool stays as it was.
+          if (pool.entry !== null) verdicts.fault('backend', pool.entry, error)
+          else for (const one of pool.servers.values()) verdicts.fault('server', one, error)
+        }
+        if (pool.standing !== standing) changed.add(id)
+      }
+      dirty.clear()
+      return { changed, handedOver: over }
+    },
+    standing: (id) => pools.get(id)?.standing ?? 'missing',
+    isWritten: (id) => (pools.get(id)?.entry ?? null) !== null,
+    isDeclared: (id) => isDeclared(pools.get(id)),
+    hasWithdrawn: () => withdrawn.size > 0,
+    release(needed) {
+      for (const id of withdrawn) {
+        if (needed.has(id)) continue
+        withdrawn.delete(id)
+        pools.delete(id)
+        table.put(id, null)
+      }
+    },
+    *backendEntries() {
+      for (const { entry } of pools.values()) if (entry !== null) yield entry
+    },
+    *serverEntries() {
+      for (const { servers } of pools.values()) yield* servers.values()
+    },
+  }
+}
+
+const nothingInside: Inside = { servers: [], rank: Infinity }
+
+function isDeclared(pool: Pool | undefined): boolean {
+  return pool !== undefined && (pool.entry !== null || pool.servers.size > 0)
+}
+
+/** As written, else the last good version, unless there is something against it. */
+function firstFit<T>({ parsed, live }: Entry<T>, against: (object: T) => unknown): T | null {
+  if (parsed !== null && against(parsed) === null) return parsed
+  return live !== null && against(live.object) === null ? live.object : null
+}
+
+function loopInside(backend: Backend, findLoop: FindLoop): Flaw | null {
+  for (const server of backend.servers) {
+    const loop = findLoop(server)
+    if (loop !== null) return flaw(['servers', server.id], loop)
+  }
+  return null
+}
+
+export function parseServerPart(id: string, value: unknown): Parsed<Server> {
+  const [backend, server] = splitParts(id)
+  const refused = refuseTableId(backend)
+  return refused === null ? parseServer(server, value) : refuse([flaw([], refused)])
+}
+
+function byDefault(id: string): Backend | null {
+  const parsed = parseBackend(id, {}, () => '')
+  return parsed.ok ? parsed.value : null
+}

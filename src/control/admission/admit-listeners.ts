@@ -1,0 +1,112 @@
+/** Listeners claim their addresses, and get the certificates of all hosts beside their own. */
+import { flaw } from '../../model/parsed.ts'
+import type { Flaw } from '../../model/parsed.ts'
+import { parseHost } from '../../model/host-certificate.ts'
+import type { Address, Certificate, HostCertificate, Listener } from '../../model/snapshot.ts'
+import { claimAddresses } from './claim.ts'
+import type { ClaimWorld } from './claim.ts'
+import { noteDeclared } from './entry.ts'
+import type { Entries, Files } from './entry.ts'
+import { isEqual } from '../../model/equal.ts'
+import { parseWholeListener } from './listener.ts'
+import type { MergedObject } from '../sources/merge.ts'
+import { createTableMap } from './table-map.ts'
+import type { TableMap } from './table-map.ts'
+import type { Verdicts } from './verdicts.ts'
+
+export interface AdmittedListeners {
+  readonly table: TableMap<Listener>
+  readonly listeners: Entries<Listener>
+  readonly hosts: Entries<HostCertificate>
+  note(kind: 'listener' | 'host', object: MergedObject, files: Files): void
+  remove(kind: 'listener' | 'host', id: string): void
+  /** Whether other addresses are listened on than before. */
+  settle(verdicts: Verdicts, world: ClaimWorld): boolean
+}
+
+export function admitListeners(admin: Address | null): AdmittedListeners {
+  const listeners: Entries<Listener> = new Map()
+  const hosts: Entries<HostCertificate> = new Map()
+  const table = createTableMap<Listener>()
+  const dirtyHosts = new Set<string>()
+  let isDirty = false
+  /** The addresses that backends were last judged by. */
+  let judgedBy = ''
+
+  function certificates(): readonly Certificate[] {
+    const live = [...hosts.values()].flatMap((entry) => entry.live?.object ?? [])
+    // A client that asks for a name nobody has gets the first.
+    const byDefault = live.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
+    return byDefault.map(({ certificate }) => certificate)
+  }
+
+  /** Null: there is no certificate for it. */
+  function compose(part: Listener, ofHosts: readonly Certificate[]): Listener | null {
+    if (part.tls === null) return part
+    const all = [...part.tls.certificates, ...ofHosts]
+    if (all.length === 0) return null
+    const whole = ofHosts.length === 0 ? part : { ...part, tls: { ...part.tls, certificates: all } }
+    const before = table.objects.get(part.id)
+    return before !== undefined && isEqual(before, whole) ? before : whole
+  }
+
+  return {
+    table,
+    listeners,
+    hosts,
+    note(kind, object, files) {
+      isDirty = true
+      const { id } = object
+      if (kind === 'listener') {
+        const known = listeners.get(id) ?? null
+        listeners.set(id, noteDeclared(known, object, files, parseWholeListener))
+        return
+      }
+      hosts.set(id, noteDeclared(hosts.get(id) ?? null, object, files, parseHost))
+      dirtyHosts.add(id)
+    },
+    remove(kind, id) {
+      isDirty = (kind === 'listener' ? listeners : hosts).delete(id) || isDirty
+      if (kind === 'listener') table.put(id, null)
+    },
+    settle(verdicts, world) {
+      if (!isDirty) return false
+      for (const id of dirtyHosts) {
+        const entry = hosts.get(id)
+        if (entry !== undefined) {
+          verdicts.settle('host', entry, entry.parsed ?? entry.live?.object ?? null, [])
+        }
+      }
+      dirtyHosts.clear()
+      const ofHosts = certificates()
+      for (const { entry, object, refused } of claimAddresses(listeners.values(), admin, world)) {
+        try {
+          const whole = object === null ? null : compose(object, ofHosts)
+          const inForce = whole ?? (object === null ? null : (table.objects.get(entry.id) ?? null))
+          const against: Flaw[] = []
+          if (refused !== null) against.push({ message: refused, path: ['address'] })
+          else if (object !== null && whole === null) against.push(withoutCertificate)
+          verdicts.settle('listener', entry, inForce === null ? null : object, against)
+          table.put(entry.id, inForce)
+        } catch (error) {
+          verdicts.fault('listener', entry, error)
+        }
+      }
+      isDirty = false
+      const now = listening(table)
+      const hasMoved = now !== judgedBy
+      judgedBy = now
+      return hasMoved
+    },
+  }
+}
+
+const withoutCertificate = flaw(
+  ['protocol'],
+  'https needs at least one certificate: under its tls, or of a host',
+)
+
+function listening(table: TableMap<Listener>): string {
+  const addresses = [...table.objects.values()].map(({ address }) => address)
+  return JSON.stringify(addresses)
+}

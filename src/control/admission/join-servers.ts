@@ -1,0 +1,68 @@
+/**
+ * The servers of one backend, of those that stand inside it and those under keys of their own. Precedence holds for each:
+ *
+ *   one id    the earlier source's holds. In one source the key does, which is its writer's, before the one inside
+ *   one url   the earlier source's holds; in one source the one inside, then the lower id
+ *
+ * A key whose value cannot be used, and never could, takes no place. Nothing depends on the order of writing.
+ */
+import type { Server } from '../../model/snapshot.ts'
+import type { Entry } from './entry.ts'
+import type { Verdicts } from './verdicts.ts'
+
+interface Claim {
+  readonly server: Server
+  /** Of its source: lower goes before. */
+  readonly rank: number
+  /** Null: it stands inside the backend. */
+  readonly entry: Entry<Server> | null
+}
+
+export interface Inside {
+  readonly servers: readonly Server[]
+  /** Of the backend's source. */
+  readonly rank: number
+}
+
+export function joinServers(
+  inside: Inside,
+  keys: Iterable<Entry<Server>>,
+  rankOf: (source: string) => number,
+  verdicts: Verdicts,
+): readonly Server[] {
+  const within = new Map(inside.servers.map((server) => [server.id, server]))
+  const taking: Claim[] = []
+  for (const entry of keys) {
+    // What was said of it may hold no more; what it stands back for is a conflict of the sources, see merge.ts.
+    verdicts.object('server', entry, null, false)
+    if (entry.live === null) continue
+    const { object: server, source } = entry.live
+    const rank = rankOf(source)
+    if (rank > inside.rank && within.has(server.id)) continue
+    within.delete(server.id)
+    taking.push({ server, rank, entry })
+  }
+  const claims = [
+    ...[...within.values()].map((server): Claim => ({ server, rank: inside.rank, entry: null })),
+    ...taking,
+  ]
+
+  const holders = new Map<string, Claim>()
+  for (const claim of claims) {
+    const holder = holders.get(claim.server.url)
+    if (holder === undefined || goesBefore(claim, holder)) holders.set(claim.server.url, claim)
+  }
+  for (const { entry, server } of taking) {
+    const holder = holders.get(server.url)?.server.id
+    if (entry === null || holder === server.id) continue
+    const twice = `${JSON.stringify(server.url)} is already the server "${holder}"`
+    verdicts.object('server', entry, twice, false)
+  }
+  return [...holders.values()].map(({ server }) => server)
+}
+
+function goesBefore(one: Claim, other: Claim): boolean {
+  if (one.rank !== other.rank) return one.rank < other.rank
+  const isInside = (one.entry === null ? 0 : 1) - (other.entry === null ? 0 : 1)
+  return isInside === 0 ? one.server.id < other.server.id : isInside < 0
+}

@@ -1,0 +1,86 @@
+/**
+ * What looks at a forwarding field although no peer's are believed: the field is never there, so that a condition on it never
+ * holds and all requests share one key.
+ */
+import { isForwarding } from '../../http/fields.ts'
+import { flaw, type Flaw, type Path } from '../../model/parsed.ts'
+import type { Backend, Frontend, Listener, MiddlewareSpec } from '../../model/snapshot.ts'
+import { parseVariable } from '../../policy/variable.ts'
+import type { ObjectKind } from '../../providers/provider.ts'
+import type { Expression } from '../../routing/expression.ts'
+import { parseRoute } from '../../routing/parse.ts'
+import type { MiddlewarePart } from './middleware.ts'
+
+/** In an object that has been admitted as one of this kind. */
+export function findUnbelieved(kind: ObjectKind, object: unknown): readonly Flaw[] {
+  switch (kind) {
+    case 'listener': {
+      const { scope } = object as Listener
+      return scope === null ? NONE : ofRoute('scope', scope)
+    }
+    case 'backend': {
+      const { from, name } = (object as Backend).hash
+      return from === 'header' ? flawsOf(['hash', 'name'], [name]) : NONE
+    }
+    case 'frontend': {
+      const { route, middlewares } = object as Frontend
+      const flaws = ofRoute('route', route)
+      if (middlewares.length === 0) return flaws
+      return [...flaws, ...middlewares.flatMap((spec) => ofOptions(spec, [spec.kind]))]
+    }
+    case 'middleware':
+      return ofOptions((object as MiddlewarePart).spec, [])
+    default:
+      return NONE
+  }
+}
+
+const NONE: readonly Flaw[] = []
+
+function flawsOf(path: Path, names: readonly string[]): readonly Flaw[] {
+  return [...new Set(names)]
+    .filter((name) => isForwarding(name.toLowerCase()))
+    .map((name) =>
+      flaw(
+        path,
+        `the header "${name}" is never there: it is believed from peers of the setting "trusted" only, which names none`,
+      ),
+    )
+}
+
+/** There may be 100,000 routes, few of which name such a header. */
+const MAY_NAME_ONE = /forwarded|x[-_]re/i
+
+function ofRoute(member: string, text: string): readonly Flaw[] {
+  return MAY_NAME_ONE.test(text) ? flawsOf([member], namesOfRoute(text)) : NONE
+}
+
+function ofOptions(spec: MiddlewareSpec, path: Path): readonly Flaw[] {
+  return ['key', 'ratesHeader'].flatMap((option) =>
+    flawsOf([...path, option], namesOfOption(spec, option)),
+  )
+}
+
+function namesOfRoute(text: string): readonly string[] {
+  const parsed = parseRoute(text)
+  return parsed.ok ? namesOf(parsed.expression) : []
+}
+
+function namesOf(expression: Expression): readonly string[] {
+  switch (expression.kind) {
+    case 'term':
+      return expression.subject === 'header' ? [expression.name] : []
+    case 'not':
+      return namesOf(expression.term)
+    default:
+      return expression.terms.flatMap(namesOf)
+  }
+}
+
+function namesOfOption({ options }: MiddlewareSpec, option: string): readonly string[] {
+  const value = (options as Readonly<Record<string, unknown>>)[option]
+  if (typeof value !== 'string') return []
+  if (option === 'ratesHeader') return [value]
+  const parsed = parseVariable(value)
+  return parsed.ok && parsed.variable.of === 'request.header' ? [parsed.variable.name] : []
+}

@@ -1,0 +1,64 @@
+/** What must be told for one snapshot to become another. Objects that admission left alone are the same objects. */
+import type { Backend, Frontend, Listener, Snapshot } from '../../model/snapshot.ts'
+import { isEqual } from '../../model/equal.ts'
+import type { ChangedIds } from '../admission/table-map.ts'
+
+export interface Changes {
+  readonly upserts: {
+    readonly listeners: readonly Listener[]
+    readonly backends: readonly Backend[]
+    readonly frontends: readonly Frontend[]
+  }
+  readonly deletes: {
+    readonly listeners: readonly string[]
+    readonly backends: readonly string[]
+    readonly frontends: readonly string[]
+  }
+}
+
+export const emptySnapshot: Snapshot = {
+  listeners: new Map(),
+  backends: new Map(),
+  frontends: new Map(),
+}
+
+/** `changed` null: anything may be different. */
+export function diffSnapshots(
+  before: Snapshot,
+  after: Snapshot,
+  changed: ChangedIds | null = null,
+): Changes {
+  const listeners = diffKind(before.listeners, after.listeners, changed?.listeners)
+  const backends = diffKind(before.backends, after.backends, changed?.backends)
+  const frontends = diffKind(before.frontends, after.frontends, changed?.frontends)
+  return {
+    upserts: {
+      listeners: listeners.upserts,
+      backends: backends.upserts,
+      frontends: frontends.upserts,
+    },
+    deletes: {
+      listeners: listeners.deletes,
+      backends: backends.deletes,
+      frontends: frontends.deletes,
+    },
+  }
+}
+
+function diffKind<T>(
+  before: ReadonlyMap<string, T>,
+  after: ReadonlyMap<string, T>,
+  changed: ReadonlySet<string> | undefined,
+): { readonly upserts: readonly T[]; readonly deletes: readonly string[] } {
+  const upserts: T[] = []
+  const deletes: string[] = []
+  if (before === after) return { upserts, deletes }
+  for (const id of changed ?? after.keys()) {
+    const object = after.get(id)
+    if (object !== undefined && !isEqual(before.get(id), object)) upserts.push(object)
+  }
+  for (const id of changed ?? before.keys()) {
+    if (before.has(id) && !after.has(id)) deletes.push(id)
+  }
+  return { upserts, deletes }
+}

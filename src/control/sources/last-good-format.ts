@@ -1,0 +1,148 @@
+/** The lines of a last good file, see last-good.ts: what they are made of, and what makes them whole. */
+import { createHash } from 'node:crypto'
+import type { Closed } from '../../providers/closed.ts'
+import type { DeclaredObject } from '../../providers/provider.ts'
+import { objectKinds } from './shelf.ts'
+
+export interface LastGoodContent {
+  readonly objects: readonly DeclaredObject[]
+  readonly revision: string
+  /** ms since the epoch. */
+  readonly savedAt: number
+  /** What the provider wanted to know again. */
+  readonly memory?: string
+  /** Some of the objects were held: the source did not declare them any more. */
+  readonly isHeld?: boolean
+}
+
+interface Header {
+  readonly source: string
+  readonly place: readonly string[]
+  readonly memory: string
+  readonly isHeld: boolean
+  readonly revision: string
+  readonly savedAt: number
+  readonly objects: number
+}
+
+type ParsedFile =
+  | {
+      readonly ok: true
+      readonly value: LastGoodContent
+      /** Names of the place it was saved of; empty: it does not say. */
+      readonly from: readonly string[]
+    }
+  /** `it is cut off` */
+  | { readonly ok: false; readonly reason: string }
+
+const format = 'sluice-last-good'
+const version = 1
+const newline = 0x0a
+
+export function toHeaderLine(header: Header): string {
+  return `${JSON.stringify({ format, version, ...header })}\n`
+}
+
+export function toObjectLine(object: DeclaredObject): string {
+  try {
+    return `${JSON.stringify(object)}\n`
+  } catch (error) {
+    // Too deep, say. One object that cannot be kept does not cost the others their file.
+    const { kind, id, key } = object
+    const fault = `could not be kept on disk: ${error instanceof Error ? error.message : String(error)}`
+    return `${JSON.stringify({ kind, id, key, fault })}\n`
+  }
+}
+
+export function toSumLine(sha256: string): string {
+  return `${JSON.stringify({ sha256 })}\n`
+}
+
+export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
+  const first = bytes.indexOf(newline)
+  const header = first < 0 ? null : parseLine(bytes, 0, first)
+  if (header !== null && header['format'] === format && header['version'] !== version) {
+    const written = JSON.stringify(header['version'])
+    return refuse(`it is of version ${written}, this program reads version ${version}`)
+  }
+  // Its own end of line is the file's last byte.
+  const sumStart = bytes.lastIndexOf(newline, -2) + 1
+  const sum = parseLine(bytes, sumStart, bytes.length - 1)?.['sha256']
+  if (bytes.at(-1) !== newline || typeof sum !== 'string') return refuse('it is cut off')
+  const digest = createHash('sha256').update(bytes.subarray(0, sumStart)).digest('hex')
+  if (digest !== sum) return refuse('its checksum is wrong')
+  if (header === null || header['format'] !== format) return refuse('it is no last good file')
+  if (header['source'] !== source) {
+    return refuse(`it is of another source, ${JSON.stringify(header['source'])}`)
+  }
+
+  const { revision, savedAt, memory, place } = header
+  const held = header['isHeld'] === true ? { isHeld: true } : {}
+  const objects: DeclaredObject[] = []
+  for (let start = first + 1; start < sumStart;) {
+    const end = bytes.indexOf(newline, start)
+    const object = toObject(parseLine(bytes, start, end))
+    if (object === null) return refuse(`its line ${objects.length + 2} is no object`)
+    objects.push(object)
+    start = end + 1
+  }
+  if (typeof revision !== 'string' || typeof savedAt !== 'number') {
+    return refuse('its first line is not complete')
+  }
+  const known = typeof memory === 'string' && memory !== '' ? { memory } : {}
+  const from = isTexts(place) ? place : []
+  return { ok: true, from, value: { objects, revision, savedAt, ...held, ...known } }
+}
+
+function parseLine(bytes: Buffer, start: number, end: number): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8', start, end))
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
+  }
+}
+
+function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
+  if (line === null) return null
+  const { id, key, value, fault, closed, remarks, revision, secrets, references } = line
+  const kind = objectKinds.find((one) => one === line['kind'])
+  if (kind === undefined || typeof id !== 'string' || typeof key !== 'string') return null
+  return {
+    kind,
+    id,
+    value,
+    key,
+    ...(typeof fault === 'string' ? { fault } : {}),
+    ...(isClosed(closed) ? { closed } : {}),
+    ...(isTexts(remarks) ? { remarks } : {}),
+    ...(typeof revision === 'string' ? { revision } : {}),
+    ...(isTexts(secrets) ? { secrets } : {}),
+    ...(typeof line['part'] === 'string' ? { part: line['part'] } : {}),
+    ...(areReferences(references) ? { references } : {}),
+    ...(typeof line['line'] === 'number' ? { line: line['line'] } : {}),
+    ...(typeof line['column'] === 'number' ? { column: line['column'] } : {}),
+  }
+}
+
+function isClosed(value: unknown): value is Closed {
+  if (typeof value !== 'object' || value === null) return false
+  const { values, after } = value as Partial<Closed>
+  return Array.isArray(values) && (after === 'value' || after === 'last-good')
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}
+
+function areReferences(value: unknown): value is NonNullable<DeclaredObject['references']> {
+  return Array.isArray(value) && value.every((one: unknown) => isReference(one))
+}
+
+function isReference(one: unknown): boolean {
+  return typeof one === 'object' && one !== null && 'path' in one && Array.isArray(one.path)
+}
+
+function refuse(reason: string): ParsedFile {
+  return { ok: false, reason }
+}

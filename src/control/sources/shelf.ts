@@ -1,0 +1,135 @@
+/** Declared objects by kind and id, and which of them are whose servers. */
+import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
+import { splitParts } from './part-id.ts'
+
+export type Shelves = Readonly<Record<ObjectKind, Map<string, DeclaredObject>>>
+
+export interface Shelf {
+  readonly size: number
+  /** Live. */
+  of(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  all(): DeclaredObject[]
+  get(name: ObjectName): DeclaredObject | undefined
+  set(object: DeclaredObject): void
+  delete(name: ObjectName): void
+  /** The `server` objects of a backend. */
+  serversOf(backend: string): ReadonlyMap<string, DeclaredObject>
+  /** Backends with `server` objects. */
+  owners(): Iterable<string>
+}
+
+/** Each name once. */
+export interface Names {
+  add(name: ObjectName): void
+  list(): ObjectName[]
+}
+
+export const objectKinds: readonly ObjectKind[] = [
+  'listener',
+  'host',
+  'backend',
+  'server',
+  'frontend',
+  'middleware',
+]
+
+const none: ReadonlyMap<string, DeclaredObject> = new Map()
+
+export function shelve(objects: Iterable<DeclaredObject>): Shelves {
+  const shelves = emptyShelves()
+  for (const object of objects) shelves[object.kind].set(object.id, object)
+  return shelves
+}
+
+export function sizeOf(shelves: Shelves): number {
+  return objectKinds.reduce((sum, kind) => sum + shelves[kind].size, 0)
+}
+
+export function createShelf(): Shelf {
+  const shelves = emptyShelves()
+  const servers = new Map<string, Map<string, DeclaredObject>>()
+
+  return {
+    get size() {
+      return sizeOf(shelves)
+    },
+    of: (kind) => shelves[kind],
+    all: () => objectKinds.flatMap((kind) => [...shelves[kind].values()]),
+    get: ({ kind, id }) => shelves[kind].get(id),
+    set(object) {
+      shelves[object.kind].set(object.id, object)
+      if (object.kind !== 'server') return
+      const owner = ownerOf(object.id)
+      const siblings = servers.get(owner)
+      if (siblings === undefined) servers.set(owner, new Map([[object.id, object]]))
+      else siblings.set(object.id, object)
+    },
+    delete({ kind, id }) {
+      shelves[kind].delete(id)
+      if (kind !== 'server') return
+      const owner = ownerOf(id)
+      const siblings = servers.get(owner)
+      siblings?.delete(id)
+      if (siblings?.size === 0) servers.delete(owner)
+    },
+    serversOf: (backend) => servers.get(backend) ?? none,
+    owners: () => servers.keys(),
+  }
+}
+
+export function createNames(): Names {
+  const ids: Readonly<Record<ObjectKind, Set<string>>> = byKind(() => new Set())
+  return {
+    add: ({ kind, id }) => void ids[kind].add(id),
+    list: () => objectKinds.flatMap((kind) => [...ids[kind]].map((id) => ({ kind, id }))),
+  }
+}
+
+/** The backend of a server, the frontend of a middleware. */
+export function ownerOf(id: string): string {
+  return splitParts(id)[0]
+}
+
+/** Of a backend, inside its own value: their ids; what is no map of servers has none. */
+export function inlineServers(backend: DeclaredObject): readonly string[] {
+  const servers = serversWithin(backend)
+  return typeof servers === 'object' && servers !== null ? Object.keys(servers) : []
+}
+
+/** Of a backend, inside its own value. */
+export function hasServers(backend: DeclaredObject): boolean {
+  return inlineServers(backend).length > 0
+}
+
+/** Of a backend whose value can be read: no servers inside. What is malformed says nothing about its servers. */
+export function hasNoServers(backend: DeclaredObject): boolean {
+  const { value, fault } = backend
+  if (fault !== undefined || typeof value !== 'object' || value === null) return false
+  const servers = serversWithin(backend)
+  return servers === undefined || (typeof servers === 'object' && !hasServers(backend))
+}
+
+function serversWithin({ value }: DeclaredObject): unknown {
+  if (typeof value !== 'object' || value === null) return undefined
+  return (value as { readonly servers?: unknown }).servers
+}
+
+function emptyShelves(): Shelves {
+  return byKind(() => new Map())
+}
+
+function byKind<T>(make: () => T): Readonly<Record<ObjectKind, T>> {
+  return {
+    listener: make(),
+    host: make(),
+    backend: make(),
+    server: make(),
+    frontend: make(),
+    middleware: make(),
+  }
+}
+
+/** One text for a kind and an id. */
+export function keyOf({ kind, id }: ObjectName): string {
+  return `${kind} ${id}`
+}

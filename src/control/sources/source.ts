@@ -1,0 +1,393 @@
+/** One source, followed: its provider, what is believed of what it declares, and its last good snapshot on disk. */
+import { describeProblem, type Problem } from '../../model/problem.ts'
+import type { ShrinkSettings } from '../../model/source-spec.ts'
+import type {
+  Declaration,
+  DeclaredObject,
+  ObjectKind,
+  ObjectName,
+  Provider,
+  Unreadable,
+} from '../../providers/provider.ts'
+import type { SourceReport } from '../../observe/source-report.ts'
+import { followProvider } from './follow.ts'
+import type { Follower, FollowOptions } from './follow.ts'
+import { createInventory } from './inventory.ts'
+import type { Held, Inventory } from './inventory.ts'
+import type { EventLog } from '../../observe/log.ts'
+import { createLastGoodKeeper } from './last-good-keeper.ts'
+import type { LastGood } from './last-good.ts'
+import { keyOf, objectKinds } from './shelf.ts'
+
+export interface SourceOptions {
+  readonly provider: Provider
+  /** `file`, `etcd`, `redis`, `files`, `store`. */
+  readonly kind: string
+  /** Where it is on this machine, if it is. */
+  readonly path?: string
+  /** The first table waits for it. */
+  readonly required: boolean
+  readonly shrink: ShrinkSettings
+  /** Null: it needs none. */
+  readonly lastGood: LastGood | null
+}
+
+export interface SourceEvents {
+  /** Something is different; `declaration` only while its text can be asked. */
+  readonly onDifferent: (source: Source, names: readonly ObjectName[], reading: Reading) => void
+  /** What it says of itself is different: trouble, a hold. */
+  readonly onTold: (source: Source) => void
+  readonly onLost: (source: Source, error: Error) => void
+  readonly onBack: (source: Source) => void
+  /** What vanished stays in force, for the reason: so many objects. */
+  readonly onHold: (source: Source, message: string) => void
+  /** What vanished, for the reason, is held no more: `gone` of it are. */
+  readonly onHoldEnd: (source: Source, reason: string, gone: number) => void
+}
+
+export interface SourceWorld extends Pick<FollowOptions, 'now' | 'date' | 'random' | 'sleep'> {
+  readonly log: EventLog
+  /** What a source declared of what is in force. */
+  readonly written: (source: string) => Iterable<DeclaredObject>
+}
+
+export interface Reading {
+  readonly changedAt: number
+  readonly isList: boolean
+  /** What it declared before this start, as it was saved. */
+  readonly isSaved: boolean
+  readonly locate: Declaration['locate']
+  /** Of the file; only while its text can be asked. */
+  readonly settings?: Declaration['settings']
+}
+
+export interface Source {
+  readonly name: string
+  readonly required: boolean
+  objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  hasServersOf(backend: string): boolean
+  revision(): string
+  /** What cannot be read in it. */
+  problems(): readonly Problem[]
+  /** What is held, which is told when it begins and ends. */
+  held(): readonly Problem[]
+  /** Where what is believed of it comes from: what it declared before this start, until it answers itself. */
+  readonly origin: 'nothing' | 'disk' | 'source'
+  /** Takes what it declared before this start, if that was saved. What it answers is compared with that. */
+  restore(): void
+  start(): void
+  reload(): void
+  /** Null: nothing is held. */
+  confirm(): readonly ObjectName[] | null
+  /** What is in force has changed: to be saved for a start without the source. */
+  keep(): void
+  report(judged: { readonly setAside: number; readonly conflicts: number }): SourceReport
+  stop(): Promise<void>
+}
+
+/** A last good version, where its object stands now: it may have been moved to another file, with its text as it was. */
+function atPlaceOf({ key, part }: DeclaredObject, version: DeclaredObject): DeclaredObject {
+  if (version.key === key && version.part === part) return version
+  return part === undefined ? { ...version, key } : { ...version, key, part }
+}
+
+/** A longer one would fire at once. */
+const longestTimerMs = 2 ** 31 - 1
+
+export function openSource(
+  options: SourceOptions,
+  world: SourceWorld,
+  events: SourceEvents,
+): Source {
+  const { provider, lastGood } = options
+  const { now, date, log, written } = world
+  const stopping = new AbortController()
+  const inventory: Inventory = createInventory({ shrink: options.shrink })
+  let problems: readonly Problem[] = []
+  let trouble: readonly Problem[] = []
+  let follower: Follower | null = null
+  let timer: NodeJS.Timeout | null = null
+  /** `disk` until the source itself has answered. */
+  let origin: Source['origin'] = 'nothing'
+  let revision = ''
+  /** What was saved before this start was held in part, and the source has not answered yet. */
+  let wasHeld = false
+  let isLost = false
+  let savedAt: number | null = null
+  /** Why what was saved before this start cannot be used. */
+  let unusable: string | null = null
+  const keeper =
+    lastGood === null
+      ? null
+      : createLastGoodKeeper({
+          source: provider.name,
+          lastGood: { save: saveTo(lastGood) },
+          collect: () => ({
+            objects: good(),
+            revision,
+            memory: provider.memory?.() ?? '',
+            isHeld: inventory.held() !== null,
+          }),
+          log,
+        })
+
+  function saveTo(file: LastGood): LastGood['save'] {
+    return async (objects, of, memory, isHeld) => {
+      const answer = await file.save(objects, of, memory, isHeld)
+      if (!answer.saved) return answer
+      savedAt = answer.at
+      unusable = null
+      return answer
+    }
+  }
+
+  /** What it declares: of what is malformed the last good version, and also what only waits for another source. */
+  function* good(): Generator<DeclaredObject> {
+    const versions = new Map<string, DeclaredObject>()
+    for (const object of written(provider.name)) versions.set(keyOf(object), object)
+    for (const kind of objectKinds) {
+      for (const object of inventory.objects(kind).values()) {
+        const version = atPlaceOf(object, versions.get(keyOf(object)) ?? object)
+        if (version.fault === undefined || version.closed !== undefined) yield version
+      }
+    }
+  }
+
+  function take(declaration: Declaration): void {
+    problems = declaration.problems.map((one) => ({ ...one, source: provider.name }))
+    trouble = []
+    revision = declaration.revision
+    origin = 'source'
+    // By now the source may show no more that it has lost anything.
+    const whole = withUnread(wasHeld ? { ...declaration, listed: 'held' } : declaration)
+    wasHeld = false
+    const names = watchingHold(() => inventory.take(whole, now()))
+    if (isLost) events.onBack(source)
+    isLost = false
+    const { changedAt, locate, listed, settings } = declaration
+    events.onDifferent(source, names, {
+      changedAt,
+      locate,
+      isList: listed !== null,
+      isSaved: false,
+      ...(settings === undefined ? {} : { settings }),
+    })
+    wait()
+  }
+
+  function watchingHold(act: () => readonly ObjectName[]): readonly ObjectName[] {
+    const before = inventory.held()
+    const names = act()
+    const after = inventory.held()
+    // That it is held is saved, too, though nothing else is different.
+    if ((before === null) !== (after === null)) source.keep()
+    if (before === null && after !== null) events.onHold(source, describeHeld(after))
+    if (before === null || after !== null) return names
+    const gone = names.filter(({ kind, id }) => !inventory.objects(kind).has(id)).length
+    events.onHoldEnd(source, before.reason, gone)
+    return names
+  }
+
+  /** With what stood in a part that cannot be read: only this source knows what that declared last. */
+  function withUnread(declaration: Declaration): Declaration {
+    const { objects, isUnread } = declaration
+    if (isUnread === undefined) return declaration
+    const declared = [...objects]
+    const known = objectKinds.flatMap((kind) => [...inventory.objects(kind).values()])
+    const kept = known.filter(isUnread)
+    const names = new Set(declared.map(keyOf))
+    const unread = kept.filter((object) => !names.has(keyOf(object)))
+    return { ...declaration, objects: [...declared, ...unread] }
+  }
+
+  function tellMoved(from: readonly string[]): void {
+    const { name } = provider
+    const [of = 'a place that it does not name'] = from
+    log.warn(
+      { source: name, from },
+      `source "${name}" begins anew: what was saved of it before this start is of another place, ${of}`,
+    )
+  }
+
+  function takeUnreadable(reading: Unreadable): void {
+    trouble = reading.problems
+    events.onTold(source)
+  }
+
+  /** With the files that are the reason, where files are. */
+  function whyNot(error: string | null): string | null {
+    const isUnread = error === null || trouble.some(({ message }) => error.includes(message))
+    return isUnread ? describeAll([...trouble, ...problems]) : error
+  }
+
+  function lose(error: Error): void {
+    // Told once, not at each attempt.
+    if (!isLost) events.onLost(source, error)
+    isLost = true
+  }
+
+  // What is held, or damped, ends by time alone.
+  function wait(): void {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    const at = inventory.nextDueAt()
+    if (at === null || stopping.signal.aborted) return
+    timer = setTimeout(
+      () => {
+        try {
+          const time = now()
+          if (inventory.needsList(time)) provider.reload()
+          const names = inventory.due(time)
+          const reading = { changedAt: time, locate: undefined, isList: false, isSaved: false }
+          if (names.length > 0) events.onDifferent(source, names, reading)
+          wait()
+        } catch (error) {
+          // The next declaration looks again.
+          log.error(
+            { err: error, source: provider.name },
+            'a fault of our own at the end of a hold',
+          )
+        }
+      },
+      Math.min(longestTimerMs, Math.max(1, Math.ceil(at - now()))),
+    )
+    timer.unref()
+  }
+
+  function describeHeld({ reason, until }: Held): string {
+    const confirm = `curl -X POST -H 'Content-Type: application/json' ADMIN/api/providers/${provider.name}/confirm`
+    const end =
+      until === null
+        ? `until an operator confirms it: ${confirm}`
+        : 'until a second list confirms it'
+    return `${reason}: what vanished stays in force ${end}`
+  }
+
+  /** Holds are kept on a clock that cannot be set; people read what that is on theirs now. */
+  function toDates(doubted: Held | null): Held | null {
+    if (doubted === null) return null
+    const ahead = Math.round(date() - now())
+    const { since, until } = doubted
+    return { ...doubted, since: since + ahead, until: until === null ? null : until + ahead }
+  }
+
+  function held(): Problem[] {
+    const doubted = inventory.held()
+    if (doubted === null) return []
+    const message = describeHeld(doubted)
+    return [{ kind: 'source', id: '', message, source: provider.name, key: provider.name }]
+  }
+
+  function unsaved(): Problem[] {
+    if (unusable === null) return []
+    return [
+      { kind: 'source', id: '', message: unusable, source: provider.name, key: provider.name },
+    ]
+  }
+
+  function count(): number {
+    return objectKinds.reduce((sum, kind) => sum + inventory.objects(kind).size, 0)
+  }
+
+  const source: Source = {
+    name: provider.name,
+    required: options.required,
+    objects: (kind) => inventory.objects(kind),
+    hasServersOf: inventory.hasServersOf,
+    revision: () => revision,
+    problems: () => [...trouble, ...problems, ...unsaved()],
+    held,
+    get origin() {
+      return origin
+    },
+    restore() {
+      const before = lastGood?.load() ?? { state: 'none' }
+      if (before.state === 'unusable') unusable = before.reason
+      if (before.state === 'moved') tellMoved(before.from)
+      if (before.state !== 'good') return
+      const { objects, memory } = before
+      if (memory !== undefined) provider.recall?.(memory)
+      wasHeld = before.isHeld === true
+      savedAt = before.savedAt
+      revision = before.revision
+      origin = 'disk'
+      const declaration: Declaration = {
+        readable: true,
+        revision,
+        objects,
+        changes: null,
+        listed: 'last-good',
+        problems: [],
+        changedAt: now(),
+      }
+      const names = inventory.take(declaration, now())
+      const reading = { changedAt: now(), locate: undefined, isList: true, isSaved: true }
+      events.onDifferent(source, names, reading)
+    },
+    start() {
+      follower = followProvider(provider, {
+        signal: stopping.signal,
+        ...world,
+        onDeclaration: take,
+        onUnreadable: takeUnreadable,
+        onLost: lose,
+      })
+    },
+    reload: () => provider.reload(),
+    confirm() {
+      if (inventory.held() === null) return null
+      const names = watchingHold(() => inventory.confirm(now()))
+      wait()
+      return names
+    },
+    keep() {
+      // Before the source has answered, what is on disk is all there is.
+      // Nor is a source that never had anything worth a file.
+      if (origin === 'source' && (savedAt !== null || count() > 0)) keeper?.changed()
+    },
+    report({ setAside, conflicts }) {
+      const status = follower?.status()
+      return {
+        name: provider.name,
+        kind: options.kind,
+        ...(options.path === undefined ? {} : { path: options.path }),
+        state: status?.state ?? 'connecting',
+        since: status?.since ?? date(),
+        revision: origin === 'nothing' ? null : revision,
+        error: whyNot(status?.error ?? null),
+        required: options.required,
+        objects: count(),
+        setAside: setAside + problems.length,
+        conflicts,
+        lastSyncAt: status?.lastSyncAt ?? null,
+        lastEventAt: status?.lastEventAt ?? null,
+        events: status?.events ?? 0,
+        resyncs: status?.resyncs ?? {},
+        losses: status?.losses ?? 0,
+        flaps: inventory.flaps,
+        held: toDates(inventory.held()),
+        lastGood:
+          keeper === null
+            ? null
+            : { savedAt, serving: origin === 'disk', error: keeper.failure() ?? unusable },
+      }
+    },
+    async stop() {
+      stopping.abort()
+      if (timer !== null) clearTimeout(timer)
+      await follower?.done
+      await keeper?.stop()
+    },
+  }
+  return source
+}
+
+/** Which files of a directory, say, cannot be read, and why; null: none. The table has all of them. */
+function describeAll(problems: readonly Problem[]): string | null {
+  if (problems.length === 0) return null
+  const shown = problems.slice(0, MAX_SHOWN).map(describeProblem)
+  const left = problems.length - shown.length
+  return [...shown, ...(left > 0 ? [`and ${left} more`] : [])].join('; ')
+}
+
+const MAX_SHOWN = 3
