@@ -10,7 +10,7 @@
  * idempotent when a server may have begun to (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
  *
  * What throws on this way comes to `fault`, which ends this exchange and no other: the callers are the gateway (begin), the
- * attempt (what a connection to a server tells), the way (middlewares that wait), the deadlines, and the timers here.
+ * attempt (what a connection to a server tells), the middleware chain (after `pending`), the deadlines, and the timers here.
  */
 import type { AnswerHead } from '../http/answer-head.ts'
 import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
@@ -31,7 +31,7 @@ import { Replay } from './replay.ts'
 import type { Route } from './route.ts'
 import { countBegin, countEnd, endingOf, type Ending } from './tally.ts'
 import { Tries } from './tries.ts'
-import { Way, type WayOwner } from './way.ts'
+import { MiddlewareChain, type MiddlewareChainOwner } from './middleware-chain.ts'
 
 /** A request outlasts so many shortages, waiting so long where nothing of this thread could be given up. */
 const SHORTAGES = 2
@@ -45,7 +45,10 @@ export interface ForwardContext {
   readonly onShortage: (error: unknown) => number
 }
 
-export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOwner, Expiring {
+export class Forward
+  extends Tries
+  implements AttemptOwner, MiddlewareChainOwner, ExchangeOwner, Expiring
+{
   /** Of the whole request. */
   deadlineAt: number = Infinity
   deadlineIndex = -1
@@ -55,7 +58,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
   #pool: Pool | null
   #retry: RetryPolicy | null = null
   /** Null for routes without middlewares that look at requests. */
-  #way: Way | null = null
+  #chain: MiddlewareChain | null = null
   /** Met so far. */
   #shortages = 0
   #isOver = false
@@ -70,15 +73,15 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
   }
 
   start(): void {
-    const { onRequest: chain, pool } = this.#route
+    const { onRequest: middlewares, pool } = this.#route
     const requestMs = pool === null ? 0 : this.#route.timeoutsOf(pool).requestMs
     if (pool !== null && requestMs > 0) {
       this.deadlineAt = this.exchange.startedAt + requestMs
       pool.deadlines.add(this)
     }
-    if (chain === null) return this.forward(null, false)
-    this.#way = new Way(chain, this.exchange, this)
-    this.#way.goIn()
+    if (middlewares === null) return this.forward(null, false)
+    this.#chain = new MiddlewareChain(middlewares, this.exchange, this)
+    this.#chain.run()
   }
 
   answer(own: OwnAnswer): void {
@@ -88,7 +91,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
 
   headOf(own: OwnAnswer): AnswerHead {
     try {
-      return this.#route.headOf(own, this.exchange, this.#way)
+      return this.#route.headOf(own, this.exchange, this.#chain)
     } catch (error) {
       // It may be what the answer is about.
       this.#context.onFault(error)
@@ -99,8 +102,8 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
   // The attempts.
 
   forward(backend: string | null, hasWaited: boolean): void {
-    const { diversions, id } = this.#route
-    if (backend !== null) this.#pool = diversions?.get(backend) ?? null
+    const { otherPools: otherPools, id } = this.#route
+    if (backend !== null) this.#pool = otherPools?.get(backend) ?? null
     const pool = this.#pool
     if (pool === null) throw new Error(`route ${id} has no backend, or not ${backend}`)
     if (this.deadlineAt <= clock.now) return this.expire()
@@ -276,7 +279,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     const { onAnswer } = this.#route
     if (pool.isSticky) head.fields += pool.cookieFor(this.exchange, endpoint)
     if (onAnswer !== null) onAnswer(this.exchange, head)
-    if (this.#way !== null) this.#way.answeredAt = clock.now
+    if (this.#chain !== null) this.#chain.answeredAt = clock.now
   }
 
   /** The route's predicate wants another answer than this one, and there may be one. */
@@ -390,7 +393,7 @@ export class Forward extends Tries implements AttemptOwner, WayOwner, ExchangeOw
     const { slot, id } = this.#route
     const durationMs = now - exchange.startedAt
     countEnd(slot, this.endpoint?.slot ?? null, exchange, durationMs)
-    this.#way?.end()
+    this.#chain?.end()
     const ending = endingOf(id, this.#pool, this.endpoint, this.attempts)
     this.#context.onEnded(exchange, ending, durationMs)
   }

@@ -8,22 +8,22 @@ import {
   compileMiddleware,
   prepareMiddleware,
 } from '../middleware/catalog.ts'
-import type { Middleware, Surroundings } from '../middleware/middleware.ts'
+import type { Middleware, CompileContext } from '../middleware/middleware.ts'
 import { alwaysAnswers } from '../model/middleware-forms.ts'
 import type { Frontend, PathPolicy, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
 import { RecentQuantile } from '../policy/recent-quantile.ts'
 import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retry.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 import type { Pool } from '../upstream/pool.ts'
-import type { Way } from './way.ts'
+import type { MiddlewareChain } from './middleware-chain.ts'
 
 export class Route {
   readonly id: string
   readonly slot: Slot
   /** Null when a middleware always answers. */
   readonly pool: Pool | null
-  /** Other backends that a middleware may send to, by their ids. */
-  readonly diversions: ReadonlyMap<string, Pool> | null
+  /** The pools of other backends that a middleware may choose, by their ids. */
+  readonly otherPools: ReadonlyMap<string, Pool> | null
   readonly passHost: boolean
   /** Null: the listener's. */
   readonly paths: PathPolicy | null
@@ -56,7 +56,7 @@ export class Route {
     const editors = chain.flatMap(({ onAnswer }) => onAnswer ?? [])
     this.#editors = editors
     this.#outside = countOutside(chain)
-    this.diversions = middlewares.length === 0 ? null : diversionsOf(frontend, context)
+    this.otherPools = middlewares.length === 0 ? null : otherPoolsOf(frontend, context)
     this.onRequest = inward.length === 0 ? null : inward
     this.onAnswer =
       editors.length === 0 ? null : (exchange, head) => this.#edit(exchange, head, editors.length)
@@ -66,11 +66,12 @@ export class Route {
    * The head of an answer of our own, as the middlewares outside of its maker edit it: of the middleware that was asked last, or of
    * whatever is behind them all.
    */
-  headOf(own: OwnAnswer, exchange: Exchange, way: Way | null): AnswerHead {
+  headOf(own: OwnAnswer, exchange: Exchange, chain: MiddlewareChain | null): AnswerHead {
     const head = headOfOwnAnswer(own)
     const all = this.#editors.length
     if (all > 0) {
-      const outside = way === null || way.isThrough ? all : (this.#outside[way.asked - 1] ?? 0)
+      const outside =
+        chain === null || chain.isComplete ? all : (this.#outside[chain.visited - 1] ?? 0)
       this.#edit(exchange, head, outside)
     }
     return head
@@ -142,7 +143,7 @@ function compileChain(
   context: RouteContext,
 ): readonly Middleware[] {
   const chain = middlewares.map((spec, at) =>
-    compileMiddleware(spec, surroundingsOf(id, states[at] ?? null, context)),
+    compileMiddleware(spec, createCompileContext(id, states[at] ?? null, context)),
   )
   const isAnswered = backend !== null || middlewares.some(alwaysAnswers)
   return isAnswered ? chain : [...chain, nothingBehind]
@@ -163,7 +164,7 @@ function countOutside(chain: readonly Middleware[]): number[] {
   return counts
 }
 
-function diversionsOf(
+function otherPoolsOf(
   { middlewares }: Frontend,
   { pool }: RouteContext,
 ): ReadonlyMap<string, Pool> | null {
@@ -171,11 +172,11 @@ function diversionsOf(
   return ids.size === 0 ? null : new Map([...ids].map((id) => [id, pool(id)]))
 }
 
-function surroundingsOf(
+function createCompileContext(
   frontend: string,
   state: number | null,
   { slot, table, now, seed }: RouteContext,
-): Surroundings {
+): CompileContext {
   const number = (): number => {
     if (state === null) throw new Error('a middleware asks for a place that it was not given')
     return state

@@ -14,7 +14,7 @@ import { givePlace, IN_FLIGHT, takePlace } from '../policy/places.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
 import { atMost } from './limits.ts'
-import type { MiddlewareKind, PassageEnd } from './middleware.ts'
+import type { MiddlewareKind, ExchangeOutcome } from './middleware.ts'
 import { parseWith } from './options.ts'
 
 const MOST = 100_000
@@ -57,12 +57,12 @@ export const adaptive: MiddlewareKind<GradientSpec> = {
       new ExchangeError('OVERLOADED', 'as many requests are under way as are answered in time'),
     )
     return {
-      onRequest(exchange, passage) {
+      onRequest(exchange, context) {
         const limit = sharedLoad(slot, SHARED.limit)
         // 0: the control plane has not looked at it yet.
         if (!takePlace(slot, IN_FLIGHT, limit === 0 ? initial : limit)) return overloaded
         const enteredAt = performance.now()
-        passage.atEnd((end) => {
+        context.onEnd((end) => {
           givePlace(slot, IN_FLIGHT)
           if (tellsOfServers(exchange, end))
             countLatency(slot, end.headAt - Math.max(enteredAt, exchange.bodyAt))
@@ -79,7 +79,10 @@ export function adaptiveSpecOf(options: unknown): GradientSpec {
 }
 
 /** An answer of a server, or that there was none in time. The proxy's own answers and failures are quick for other reasons. */
-function tellsOfServers({ reason }: Exchange, { status, isClientsFault }: PassageEnd): boolean {
+function tellsOfServers(
+  { reason }: Exchange,
+  { status, isClientsFault }: ExchangeOutcome,
+): boolean {
   // A tunnel is no answer: its time is that of a conversation.
   if (isClientsFault || status === 0 || status === 101) return false
   return reason === null || ERRORS[reason].status === 504

@@ -19,7 +19,7 @@ import { takesTurn } from '../policy/turns.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { durationMs } from './limits.ts'
-import type { Divert, MiddlewareKind, PassageEnd } from './middleware.ts'
+import type { UseBackend, MiddlewareKind, ExchangeOutcome } from './middleware.ts'
 import { parseWith } from './options.ts'
 import { compileRedirect, redirectOptions, type RedirectTo } from './redirect.ts'
 import { respondAnswer, type RespondOptions, respondOptions } from './respond.ts'
@@ -100,12 +100,12 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
     const tripped = `the breaker ${options.condition} is tripped`
     const recovering = `the breaker ${options.condition} is recovering`
     // The same for all requests, so that a request makes nothing.
-    const countEnd = ({ status, headMs, isClientsFault }: PassageEnd): void => {
+    const countEnd = ({ status, headMs, isClientsFault }: ExchangeOutcome): void => {
       givePlace(slot, IN_FLIGHT)
       if (!isClientsFault) countMeasures(measures, slot, status, headMs)
     }
     return {
-      onRequest(exchange, passage) {
+      onRequest(exchange, context) {
         const admit = sharedLoad(slot, SHARED.admit)
         if (admit !== 0) {
           if (admit < 0) return fallBack(exchange, tripped)
@@ -114,7 +114,7 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
         }
         // While one is under way the slot is not given to another breaker.
         addPlace(slot, IN_FLIGHT)
-        passage.atEnd(countEnd)
+        context.onEnd(countEnd)
         return null
       },
     }
@@ -139,14 +139,14 @@ function conditionOf(options: BreakerOptions): Condition {
 }
 
 /** `detail` is for the access log: which breaker it was, and why. */
-type FallBack = (exchange: Exchange, detail: string) => OwnAnswer | Divert
+type FallBack = (exchange: Exchange, detail: string) => OwnAnswer | UseBackend
 
 function compileFallback({ fallback, tripped }: BreakerOptions): FallBack {
   if (fallback?.backend !== undefined) {
-    const divert = { divertTo: fallback.backend }
+    const useBackend = { useBackend: fallback.backend }
     return (exchange, detail) => {
       exchange.detail = detail
-      return divert
+      return useBackend
     }
   }
   if (fallback?.redirect !== undefined) {

@@ -11,7 +11,7 @@ import type {
   MiddlewareKind,
   MiddlewareState,
   ParsedOptions,
-  Surroundings,
+  CompileContext,
 } from './middleware.ts'
 import { ratelimit } from './ratelimit.ts'
 import { redirect } from './redirect.ts'
@@ -20,7 +20,7 @@ import { respond } from './respond.ts'
 /** A kind with its options' type closed over. */
 interface Entry {
   readonly parse: (options: unknown) => ParsedOptions<unknown>
-  readonly compile: (options: unknown, surroundings: Surroundings) => Middleware
+  readonly compile: (options: unknown, context: CompileContext) => Middleware
   readonly prepare: (options: unknown) => Promise<unknown> | null
   readonly state: MiddlewareState | null
   readonly identity: (options: unknown) => unknown
@@ -52,7 +52,7 @@ function entry<T>(one: MiddlewareKind<T>): [string, Entry] {
     kind,
     {
       parse,
-      compile: (options, surroundings) => compile(admitted(options), surroundings),
+      compile: (options, context) => compile(admitted(options), context),
       prepare: (options) => prepare?.(admitted(options)) ?? null,
       state: state ?? null,
       identity: (options) => (identity === undefined ? options : identity(admitted(options))),
@@ -86,9 +86,9 @@ export function prepareMiddleware({ kind, options }: MiddlewareSpec): Promise<un
 
 export function compileMiddleware(
   { kind, options }: MiddlewareSpec,
-  surroundings: Surroundings,
+  context: CompileContext,
 ): Middleware {
-  return admitted(kind).compile(options, surroundings)
+  return admitted(kind).compile(options, context)
 }
 
 /** What it remembers in, and whose that is; null when it does not. */

@@ -16,7 +16,7 @@ import { KeyTable, NO_CELL } from '../policy/key-table.ts'
 import { LEASE_MS, LEASED_MASK, LeasedCounts, MOST_LEASED } from '../policy/leased-counts.ts'
 import { compileVariable, parseVariable, type Variable } from '../policy/variable.ts'
 import { atMost } from './limits.ts'
-import type { MiddlewareKind, Passage, Surroundings } from './middleware.ts'
+import type { MiddlewareKind, MiddlewareContext, CompileContext } from './middleware.ts'
 import { parseWith } from './options.ts'
 
 interface ConnLimitOptions {
@@ -43,13 +43,13 @@ export const connlimit: MiddlewareKind<ConnLimitOptions> = {
   kind: 'connlimit',
   parse: (options) => parseWith(schema, options),
   state: { in: 'table', of: 'frontend' },
-  compile({ connections, key }, surroundings) {
+  compile({ connections, key }, compileContext) {
     const keyOf = compileVariable(variableOf(key))
-    const counts = new Counts(connections, surroundings)
+    const counts = new Counts(connections, compileContext)
     const message = `max connections reached: ${connections}`
     const refused = answerOfError(new ExchangeError('CLIENT_LIMIT', message), message)
     return {
-      onRequest: (exchange, passage) => (counts.enter(keyOf(exchange), passage) ? null : refused),
+      onRequest: (exchange, context) => (counts.enter(keyOf(exchange), context) ? null : refused),
     }
   },
 }
@@ -68,7 +68,7 @@ class Counts {
   /** Runs while something is held. */
   #timer: NodeJS.Timeout | null = null
 
-  constructor(most: number, { table, seed, now }: Surroundings) {
+  constructor(most: number, { table, seed, now }: CompileContext) {
     this.#most = most
     this.#now = now
     this.#table = new KeyTable(table, seed, LEASED_MASK)
@@ -76,7 +76,7 @@ class Counts {
   }
 
   /** False when there are too many. */
-  enter(key: string, passage: Passage): boolean {
+  enter(key: string, context: MiddlewareContext): boolean {
     const leased = this.#leased
     const now = this.#now()
     // The limit tells apart what is left of another, when a table is given anew.
@@ -84,7 +84,7 @@ class Counts {
     if (cell === NO_CELL) return true
     const holding = leased.take(cell, this.#most, now)
     if (holding === null) return false
-    passage.atEnd(() => {
+    context.onEnd(() => {
       leased.give(holding, this.#now())
     })
     this.#timer ??= setInterval(() => {

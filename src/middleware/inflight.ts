@@ -13,7 +13,12 @@ import { givePlace, IN_FLIGHT, takePlace, WAITING } from '../policy/places.ts'
 import { type Waiter, WaitQueue } from '../policy/wait-queue.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 import { atMost, durationMs, durationText } from './limits.ts'
-import type { MiddlewareKind, Passage, Surroundings, Verdict } from './middleware.ts'
+import type {
+  MiddlewareKind,
+  MiddlewareContext,
+  CompileContext,
+  MiddlewareDecision,
+} from './middleware.ts'
 import { parseWith } from './options.ts'
 
 interface InFlightOptions {
@@ -39,9 +44,9 @@ export const inflight: MiddlewareKind<InFlightOptions> = {
   kind: 'inflight',
   parse: (options) => parseWith(schema, options),
   state: { in: 'slot', of: 'frontend' },
-  compile(options, surroundings) {
-    const gate = new Gate(options, surroundings)
-    return { onRequest: (_exchange, passage) => gate.enter(passage) }
+  compile(options, compileContext) {
+    const gate = new Gate(options, compileContext)
+    return { onRequest: (_exchange, context) => gate.enter(context) }
   },
 }
 
@@ -50,7 +55,7 @@ class Gate {
   readonly #queue: number
   readonly #slot: Slot
   readonly #now: () => number
-  readonly #waiting: WaitQueue<Passage>
+  readonly #waiting: WaitQueue<MiddlewareContext>
   readonly #full: OwnAnswer
   readonly #late: OwnAnswer
   /** The same for every request. */
@@ -59,7 +64,7 @@ class Gate {
   #timer: NodeJS.Timeout | null = null
   #admitsSoon = false
 
-  constructor({ requests, queue, wait }: InFlightOptions, { slot, now }: Surroundings) {
+  constructor({ requests, queue, wait }: InFlightOptions, { slot, now }: CompileContext) {
     this.#requests = requests
     this.#queue = queue
     this.#slot = slot
@@ -77,21 +82,21 @@ class Gate {
     }
   }
 
-  enter(passage: Passage): Verdict {
+  enter(context: MiddlewareContext): MiddlewareDecision | 'pending' {
     if (this.#waiting.isEmpty && takePlace(this.#slot, IN_FLIGHT, this.#requests)) {
-      passage.atEnd(this.#leave)
+      context.onEnd(this.#leave)
       return null
     }
-    const waiter = this.#waiting.add(passage, this.#now())
+    const waiter = this.#waiting.add(context, this.#now())
     if (!takePlace(this.#slot, WAITING, this.#queue)) {
       this.#waiting.remove(waiter)
       return this.#full
     }
-    passage.atEnd(() => {
+    context.onEnd(() => {
       if (waiter.waits) this.#takeOut(waiter)
     })
     this.#timer ??= setInterval(() => this.#guarded(() => this.#look()), LOOK_MS).unref()
-    return 'later'
+    return 'pending'
   }
 
   /** On the next turn, so that what has just ended is done with before what waited for it begins. */
@@ -119,7 +124,7 @@ class Gate {
     for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
       if (first.lateAt > now) break
       this.#takeOut(first)
-      first.item.goOn(this.#late)
+      first.item.resume(this.#late)
     }
     this.#admit()
     if (!this.#waiting.isEmpty || this.#timer === null) return
@@ -130,13 +135,13 @@ class Gate {
   #admit(): void {
     for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
       if (!takePlace(this.#slot, IN_FLIGHT, this.#requests)) return
-      first.item.atEnd(this.#leave)
+      first.item.onEnd(this.#leave)
       this.#takeOut(first)
-      first.item.goOn(null)
+      first.item.resume(null)
     }
   }
 
-  #takeOut(waiter: Waiter<Passage>): void {
+  #takeOut(waiter: Waiter<MiddlewareContext>): void {
     this.#waiting.remove(waiter)
     givePlace(this.#slot, WAITING)
   }

@@ -12,33 +12,42 @@ import type { Slot } from '../scoreboard/scoreboard.ts'
 
 /** Compiled for one route. Outermost first on the way in, last on the way out. */
 export interface Middleware {
-  /** Looks at a request before it is forwarded, and may edit it. */
-  readonly onRequest?: (exchange: Exchange, passage: Passage) => Verdict
+  /**
+   * Looks at a request before it is forwarded, and may edit it. If it returns `pending`, it must call `context.resume` (or
+   * `context.fault`) once, later.
+   */
+  readonly onRequest?: (
+    exchange: Exchange,
+    context: MiddlewareContext,
+  ) => MiddlewareDecision | 'pending'
   /** Edits the head of an answer on its way to the client: a server's, or one that the proxy makes further in. */
   readonly onAnswer?: (exchange: Exchange, head: AnswerHead) => void
 }
 
-/** Null: goes on. An answer ends it here. A divert goes on, to another backend. `later`: whoever said so calls `passage.goOn` with what it is, once. */
-export type Verdict = OwnAnswer | Divert | 'later' | null
+/** Null: the next middleware is run. A local response ends the request here. */
+export type MiddlewareDecision = OwnAnswer | UseBackend | null
 
-/** To another backend than the route's, through the middlewares that are left: the last one who says so decides. */
-export interface Divert {
-  readonly divertTo: string
+/** The request goes to this backend instead of the route's, after the remaining middlewares. The last one that says so wins. */
+export interface UseBackend {
+  readonly useBackend: string
 }
 
-/** One request's way through its route, as a middleware has hold of it. */
-export interface Passage {
-  /** Ended, also by its client: nothing that is done for it is of use. */
+/** One request on its way through the middlewares of its route, as each of them sees it. */
+export interface MiddlewareContext {
+  /** The exchange has ended, perhaps because its client left: further work for it is in vain. */
   readonly isOver: boolean
-  /** Called once, when the exchange has ended, however it did; at once when it is over. In the reverse order of the calls. */
-  atEnd(call: (end: PassageEnd) => void): void
-  /** What is decided after `later`. Does nothing when it is over. */
-  goOn(verdict: OwnAnswer | Divert | null): void
-  /** Something threw while it was decided: the request ends with 500. */
+  /**
+   * Calls `listener` once when the exchange has ended, in whatever way, or at once if it is over. Listeners are called in
+   * reverse order.
+   */
+  onEnd(listener: (outcome: ExchangeOutcome) => void): void
+  /** The decision after `pending`. Does nothing if the exchange is over. */
+  resume(decision: MiddlewareDecision): void
+  /** The decision failed with an exception: the request ends with 500. */
   fault(error: unknown): void
 }
 
-export interface PassageEnd {
+export interface ExchangeOutcome {
   /** Of the answer that the client was sent; 0 when none was begun. */
   readonly status: number
   /** The client left, or sent garbage, or the proxy itself was at fault: nothing that tells about a server. */
@@ -67,7 +76,7 @@ export interface MiddlewareKind<T> {
   }
   /** What `compile` needs in this thread and only these options do, such as a client: awaited before. Null: nothing. */
   readonly prepare?: (options: T) => Promise<unknown> | null
-  readonly compile: (options: T, surroundings: Surroundings) => Middleware
+  readonly compile: (options: T, context: CompileContext) => Middleware
 }
 
 /** `backend`: all frontends of a backend with the same options share one. */
@@ -76,15 +85,15 @@ export interface MiddlewareState {
   readonly of: 'frontend' | 'backend'
 }
 
-/** Of a middleware in one serving thread. */
-export interface Surroundings {
+/** What a middleware is compiled with, in one serving thread. */
+export interface CompileContext {
   /** The id of its frontend. */
   readonly frontend: string
-  /** Of kinds whose state is in a slot, in a table; asked for by others it throws. */
+  /** For kinds whose state is in a slot or in a table. For others, reading it throws. */
   readonly slot: Slot
   readonly table: BigInt64Array
   /** The board's clock: ms, monotonic, the same in every thread. */
   readonly now: () => number
-  /** A number of this process that keys are hashed with, so that nobody can choose keys that meet. The same in every thread. */
+  /** A number of this process that keys are hashed with, so that clients cannot choose keys that collide. The same in every thread. */
   readonly seed: number
 }

@@ -10,7 +10,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { KeyTable } from '../policy/key-table.ts'
 import { takeOfAll, toKeyedRates, type KeyedRate, type Standing } from '../policy/rate-limit.ts'
 import { compileVariable, parseVariable, type Variable } from '../policy/variable.ts'
-import type { MiddlewareKind, Passage } from './middleware.ts'
+import type { MiddlewareKind, MiddlewareContext } from './middleware.ts'
 import { parseWith } from './options.ts'
 import { addStanding, refusal, UNDECIDED } from './ratelimit/answers.ts'
 import { schema, toSpec, type RateLimitOptions } from './ratelimit/options.ts'
@@ -32,44 +32,52 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
     /** Only while it is under way, and only where the client is told. */
     const standings = new Map<Exchange, Standing>()
 
-    function decide(exchange: Exchange, passage: Passage, standing: Standing): OwnAnswer | null {
+    function decide(
+      exchange: Exchange,
+      context: MiddlewareContext,
+      standing: Standing,
+    ): OwnAnswer | null {
       if (!standing.ok) return refusal(standing, options.headers)
-      if (options.headers && !passage.isOver) {
+      if (options.headers && !context.isOver) {
         standings.set(exchange, standing)
-        passage.atEnd(() => standings.delete(exchange))
+        context.onEnd(() => standings.delete(exchange))
       }
       return null
     }
 
     /** Redis did not say. */
-    function decideAlone(exchange: Exchange, passage: Passage, key: string): OwnAnswer | null {
+    function decideAlone(
+      exchange: Exchange,
+      context: MiddlewareContext,
+      key: string,
+    ): OwnAnswer | null {
       switch (options.redis?.onFailure) {
         case 'allow':
           return null
         case 'deny':
           return UNDECIDED
         default:
-          return decide(exchange, passage, takeOfAll(keys, key, ratesOf(exchange), now()))
+          return decide(exchange, context, takeOfAll(keys, key, ratesOf(exchange), now()))
       }
     }
 
     return {
-      onRequest(exchange, passage) {
+      onRequest(exchange, context) {
         const key = keyOf(exchange)
         const rates = ratesOf(exchange)
-        if (shared === null) return decide(exchange, passage, takeOfAll(keys, key, rates, now()))
+        if (shared === null) return decide(exchange, context, takeOfAll(keys, key, rates, now()))
         const isAsked = shared.ask(key, rates, (standing) => {
           try {
-            const verdict =
+            const decision =
               standing === null
-                ? decideAlone(exchange, passage, key)
-                : decide(exchange, passage, standing)
-            passage.goOn(verdict)
+                ? decideAlone(exchange, context, key)
+                : decide(exchange, context, standing)
+            context.resume(decision)
           } catch (error) {
-            passage.fault(error)
+            context.fault(error)
           }
         })
-        return isAsked ? 'later' : decideAlone(exchange, passage, key)
+        return isAsked ? 'pending' : decideAlone(exchange, context, key)
       },
       ...(options.headers && {
         onAnswer(exchange, head) {

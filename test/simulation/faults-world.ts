@@ -1,8 +1,8 @@
 /**
  * A gateway in this process with one server of every behaviour, clients that use every part of it, and a seam of the data plane
- * that is made to throw. What gives counts back (Endpoint.closed, Pool.done, LiveListener.leave, Way.atEnd) is no seam: it has no part
- * that can fail; nor is what catches: clientGone, goOn, what a
- * connection tells its attempt.
+ * that is made to throw. What gives counts back (Endpoint.closed, Pool.done, LiveListener.leave, MiddlewareChain.onEnd) is no seam: it has no part
+ * that can fail; nor is what catches: clientGone, MiddlewareChain.resume, what a connection
+ * tells its attempt.
  */
 import type { TestContext } from 'node:test'
 import { AnswerWriter } from '../../src/downstream/answer-writer.ts'
@@ -15,7 +15,7 @@ import { Forward } from '../../src/gateway/forward.ts'
 import { Replay } from '../../src/gateway/replay.ts'
 import { Route } from '../../src/gateway/route.ts'
 import { Tries } from '../../src/gateway/tries.ts'
-import { Way } from '../../src/gateway/way.ts'
+import { MiddlewareChain } from '../../src/gateway/middleware-chain.ts'
 import { Exchange } from '../../src/http/exchange.ts'
 import { Wire } from '../../src/http/wire.ts'
 import { KeyTable } from '../../src/policy/key-table.ts'
@@ -52,7 +52,7 @@ export const SEAMS: readonly (readonly [of: { readonly prototype: object }, meth
     'writeJoined dispatchEnd dispatchDrain dispatchError joinTunnel passThrough tunnelData tunnelFinish',
   ],
   [Route, 'timeoutsOf hedgeMs noteHeadMs'],
-  [Way, 'goIn'],
+  [MiddlewareChain, 'run'],
   [
     Forward,
     'start forward attemptFailed attemptAnswered attemptEnded attemptUpgraded answer expire',

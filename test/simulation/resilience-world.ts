@@ -18,7 +18,12 @@ import { NameTable } from '../../src/dns/names.ts'
 import { OwnAddresses } from '../../src/upstream/own-addresses.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import type { Chance } from '../fuzz/random.ts'
-import { ask, createPassage, requestOf, type ScriptedPassage } from '../support/passage.ts'
+import {
+  ask,
+  createMiddlewareContext,
+  requestOf,
+  type ScriptedContext,
+} from '../support/middleware-context.ts'
 
 export const TICK_MS = 100
 const TRY_MS = 400
@@ -43,7 +48,7 @@ export interface Plan {
 
 interface Request {
   readonly thread: number
-  readonly passage: ScriptedPassage | null
+  readonly context: ScriptedContext | null
   readonly startedAt: number
   attempts: number
   tried: readonly Endpoint[]
@@ -256,10 +261,10 @@ export class World {
     this.requests++
     const thread = this.#chance.below(THREADS)
     const breaker = this.#breakers[thread] ?? null
-    const passage = breaker === null ? null : createPassage()
-    if (breaker !== null && passage !== null) {
+    const context = breaker === null ? null : createMiddlewareContext()
+    if (breaker !== null && context !== null) {
       const isTripped = this.breakerAdmits === ADMIT_NONE
-      const verdict = ask(breaker, requestOf(), passage)
+      const verdict = ask(breaker, requestOf(), context)
       assert.ok(!isTripped || verdict !== null, 'a tripped breaker lets a request through')
       if (verdict !== null) {
         this.refusedByBreaker++
@@ -267,7 +272,7 @@ export class World {
       }
     }
     this.#pools[thread]?.purse.note()
-    this.#try({ thread, passage, startedAt: this.now, attempts: 0, tried: [] })
+    this.#try({ thread, context, startedAt: this.now, attempts: 0, tried: [] })
   }
 
   #try(request: Request): void {
@@ -326,9 +331,9 @@ export class World {
     }
   }
 
-  #finish({ passage, startedAt }: Request, status: number): void {
+  #finish({ context, startedAt }: Request, status: number): void {
     this.answers++
-    passage?.end({ status, headMs: this.now - startedAt })
+    context?.end({ status, headMs: this.now - startedAt })
   }
 
   #probe(at: number): Promise<{ ok: true; tookMs: number } | { ok: false; reason: string }> {

@@ -11,7 +11,13 @@ import { hearOfSharedRates } from '../../src/middleware/ratelimit/shared-rates.t
 import { openClient } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
 import { answers, OK, startOrigin } from '../support/origin.ts'
-import { ask, createPassage, openThreads, ownAnswer, requestOf } from '../support/passage.ts'
+import {
+  ask,
+  createMiddlewareContext,
+  openThreads,
+  ownAnswer,
+  requestOf,
+} from '../support/middleware-context.ts'
 import { startRedis } from '../support/redis.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { eventually } from '../support/until.ts'
@@ -113,12 +119,12 @@ test('while Redis is dead the local bucket decides, at once; it is shared again 
   await redis.start()
 
   assert.deepEqual(
-    alone.map((answer) => (answer === 'later' ? answer : (answer?.status ?? null))),
+    alone.map((answer) => (answer === 'pending' ? answer : (answer?.status ?? null))),
     [null, null, null, null, 429],
   )
   // With what it had before.
-  await eventually(() => decideAtOnce() === 'later', 'Redis is asked again')
-  await eventually(() => decideAtOnce() === 'later', 'all go there again')
+  await eventually(() => decideAtOnce() === 'pending', 'Redis is asked again')
+  await eventually(() => decideAtOnce() === 'pending', 'all go there again')
   assert.equal((await decide())?.status, 429)
   assert.deepEqual(notices, [
     `rates are not shared: redis 127.0.0.1:${redis.port} does not answer in time`,
@@ -143,7 +149,7 @@ for (const [onFailure, status] of [
     const second = decideAtOnce()
 
     assert.equal(first?.status ?? null, status)
-    assert.notEqual(second, 'later')
+    assert.notEqual(second, 'pending')
     assert.equal(ownStatus(second), status)
   })
 }
@@ -164,11 +170,14 @@ test('a Redis that falls silent costs one request its time, the others nothing',
   assert.equal(await decide(), null)
   assert.equal(decideAtOnce(), null)
   // A connection that was swallowed is given up when it is silent for the second time.
-  await eventually(() => decideAtOnce() === 'later', 'it is tried again')
+  await eventually(() => decideAtOnce() === 'pending', 'it is tried again')
   assert.equal(decideAtOnce(), null, 'by one request at a time')
   await proxy.pass()
 
-  await eventually(() => decideAtOnce() === 'later' && decideAtOnce() === 'later', 'all go there')
+  await eventually(
+    () => decideAtOnce() === 'pending' && decideAtOnce() === 'pending',
+    'all go there',
+  )
   assert.equal(await decide(), null)
 })
 
@@ -236,33 +245,33 @@ test('a connection to Redis does not keep a process alive', async (t) => {
 interface Instance {
   decide: (fields?: Readonly<Record<string, string>>) => Promise<OwnAnswer | null>
   /** `later` when Redis is asked. */
-  decideAtOnce: () => OwnAnswer | null | 'later'
+  decideAtOnce: () => OwnAnswer | null | 'pending'
 }
 
 /** A Sluice of its own: its memory and its seed are. */
 function openInstance(options: object, redis: object): Instance {
   const parsed = ratelimit.parse({ ...options, redis: { timeout: '5s', ...redis } })
   if (!parsed.ok) throw new Error(parsed.message)
-  const [surroundings] = openThreads(1, () => performance.now()).surroundings
-  if (surroundings === undefined) throw new Error('a thread has its surroundings')
-  const middleware = ratelimit.compile(parsed.value, surroundings)
-  const toOwn = (verdict: unknown): OwnAnswer | null =>
-    verdict === null ? null : ownAnswer(verdict as OwnAnswer)
+  const [compileContext] = openThreads(1, () => performance.now()).compileContexts
+  if (compileContext === undefined) throw new Error('there is no thread')
+  const middleware = ratelimit.compile(parsed.value, compileContext)
+  const toOwn = (decision: unknown): OwnAnswer | null =>
+    decision === null ? null : ownAnswer(decision as OwnAnswer)
   return {
     decide: (fields = {}) =>
       new Promise((resolve) => {
-        const passage = createPassage(({ decided }) => resolve(toOwn(decided)))
-        const verdict = ask(middleware, requestOf({ fields }), passage)
-        if (verdict !== 'later') resolve(toOwn(verdict))
+        const context = createMiddlewareContext(({ decided }) => resolve(toOwn(decided)))
+        const decision = ask(middleware, requestOf({ fields }), context)
+        if (decision !== 'pending') resolve(toOwn(decision))
       }),
     decideAtOnce() {
-      const verdict = ask(middleware, requestOf(), createPassage())
-      return verdict === 'later' ? verdict : toOwn(verdict)
+      const decision = ask(middleware, requestOf(), createMiddlewareContext())
+      return decision === 'pending' ? decision : toOwn(decision)
     },
   }
 }
 
-function ownStatus(answer: OwnAnswer | null | 'later'): number | null {
+function ownStatus(answer: OwnAnswer | null | 'pending'): number | null {
   return answer === null ? null : ownAnswer(answer).status
 }
 

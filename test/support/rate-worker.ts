@@ -4,7 +4,7 @@
  */
 import { workerData, parentPort } from 'node:worker_threads'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
-import { createPassage, requestOf } from './passage.ts'
+import { createMiddlewareContext, requestOf } from './middleware-context.ts'
 
 export interface RateWork {
   readonly options: object
@@ -31,11 +31,11 @@ const { onRequest } = ratelimit.compile(parsed.value, {
 })
 const passed = Array.from({ length: Math.ceil(endUs / 1e6) }, () => 0)
 const exchange = requestOf()
-const passage = createPassage()
+const context = createMiddlewareContext()
 for (;;) {
   now = Number(Atomics.add(time, 0, BigInt(stepUs)))
   if (now >= endUs) break
-  if (onRequest?.(exchange, passage) === null) {
+  if (onRequest?.(exchange, context) === null) {
     const second = Math.floor(now / 1e6)
     passed[second] = (passed[second] ?? 0) + 1
   }

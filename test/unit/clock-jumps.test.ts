@@ -14,7 +14,7 @@ import { RollingWindow } from '../../src/policy/window.ts'
 import { Scoreboard, type Slot } from '../../src/scoreboard/scoreboard.ts'
 import { openBoard } from '../support/endpoints.ts'
 import { backendOf, serverOf } from '../support/objects.ts'
-import { openThreads, requestOf } from '../support/passage.ts'
+import { openThreads, requestOf } from '../support/middleware-context.ts'
 
 const DAY_MS = 86_400_000
 
@@ -66,8 +66,8 @@ for (const jump of JUMPS) {
   })
 
   test(`a rate is kept after ${days}`, () => {
-    const { surroundings } = openThreads(1, () => 0)
-    const [one] = surroundings
+    const { compileContexts } = openThreads(1, () => 0)
+    const [one] = compileContexts
     const rates = toKeyedRates([{ requests: 10, periodMs: 1000, burst: 10 }])
     assert.ok(one && typeof rates !== 'string')
     const table = new KeyTable(one.table, 1)

@@ -6,16 +6,16 @@ import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import type { Exchange } from '../../src/http/exchange.ts'
 import {
   ask,
-  createPassage,
+  createMiddlewareContext,
   openThreads,
   ownAnswer,
   requestOf,
-  type ScriptedPassage,
+  type ScriptedContext,
   type Threads,
-} from '../support/passage.ts'
+} from '../support/middleware-context.ts'
 
 interface Limited extends Threads {
-  enter(thread: number, exchange?: Exchange): ScriptedPassage | null
+  enter(thread: number, exchange?: Exchange): ScriptedContext | null
   /** What the control plane reads. */
   sums(): { readonly answered: number; readonly headMs: number; readonly inFlight: number }
   readonly middlewares: readonly Middleware[]
@@ -23,18 +23,18 @@ interface Limited extends Threads {
 
 function start(options: object): Limited {
   const opened = openThreads(2, () => 0)
-  const { scoreboard, slot, surroundings } = opened
+  const { scoreboard, slot, compileContexts } = opened
   const parsed = adaptive.parse(options)
   if (!parsed.ok) throw new Error(parsed.message)
-  const middlewares = surroundings.map((one) => adaptive.compile(parsed.value, one))
+  const middlewares = compileContexts.map((one) => adaptive.compile(parsed.value, one))
   return {
     ...opened,
     middlewares,
     enter(thread, exchange = requestOf()) {
-      const passage = createPassage()
+      const context = createMiddlewareContext()
       const middleware = middlewares[thread]
       if (middleware === undefined) throw new Error(`there is no thread ${thread}`)
-      return ask(middleware, exchange, passage) === null ? passage : null
+      return ask(middleware, exchange, context) === null ? context : null
     },
     sums: () => ({
       answered: scoreboard.sum(slot, COUNT.answered),
@@ -59,7 +59,7 @@ test('refuses with 503 and when to come again', () => {
   const [middleware] = limited.middlewares
   assert.ok(middleware && limited.enter(0))
 
-  const answer = ownAnswer(ask(middleware, requestOf(), createPassage()))
+  const answer = ownAnswer(ask(middleware, requestOf(), createMiddlewareContext()))
 
   assert.equal(answer.status, 503)
   assert.equal(answer.reason, 'OVERLOADED')
@@ -72,9 +72,9 @@ test('adds up the time to the head of what servers answered, or did not in time'
 
   limited.enter(0)?.end({ status: 200, headMs: 1000 })
   limited.enter(1)?.end({ status: 500, headMs: 1000 })
-  const passage = limited.enter(0, late)
+  const context = limited.enter(0, late)
   late.reason = 'TRY_TIMEOUT'
-  passage?.end({ status: 504, headMs: 2000 })
+  context?.end({ status: 504, headMs: 2000 })
 
   const { answered, headMs, inFlight } = limited.sums()
   assert.equal(answered, 3)
@@ -87,9 +87,9 @@ test('learns nothing of answers of the proxy itself, failures to connect, tunnel
 
   for (const reason of ['RATE_LIMITED', 'CONNECT_REFUSED', 'RESPOND'] as const) {
     const exchange = requestOf()
-    const passage = limited.enter(0, exchange)
+    const context = limited.enter(0, exchange)
     exchange.reason = reason
-    passage?.end({ status: 502 })
+    context?.end({ status: 502 })
   }
   limited.enter(0)?.end({ status: 200, isClientsFault: true })
   limited.enter(0)?.end({ status: 0 })

@@ -3,21 +3,27 @@ import { test } from 'node:test'
 import { RequestBody } from '../../src/downstream/request-body.ts'
 import { ExchangeError } from '../../src/http/errors.ts'
 import { bodylimit } from '../../src/middleware/bodylimit.ts'
-import { ask, createPassage, openThreads, ownAnswer, requestOf } from '../support/passage.ts'
+import {
+  ask,
+  createMiddlewareContext,
+  openThreads,
+  ownAnswer,
+  requestOf,
+} from '../support/middleware-context.ts'
 
 function compile(size: number | string): ReturnType<typeof bodylimit.compile> {
   const parsed = bodylimit.parse({ size })
   if (!parsed.ok) throw new Error(parsed.message)
-  const [surroundings] = openThreads(1, () => 0).surroundings
-  if (surroundings === undefined) throw new Error('there is a thread')
-  return bodylimit.compile(parsed.value, surroundings)
+  const [compileContext] = openThreads(1, () => 0).compileContexts
+  if (compileContext === undefined) throw new Error('there is a thread')
+  return bodylimit.compile(parsed.value, compileContext)
 }
 
 test('refuses a length above it before anything of the body is taken', () => {
   const middleware = compile('1KiB')
 
-  const within = ask(middleware, requestOf({ body: 1024 }), createPassage())
-  const above = ownAnswer(ask(middleware, requestOf({ body: 1025 }), createPassage()))
+  const within = ask(middleware, requestOf({ body: 1024 }), createMiddlewareContext())
+  const above = ownAnswer(ask(middleware, requestOf({ body: 1025 }), createMiddlewareContext()))
 
   assert.equal(within, null)
   assert.equal(above.status, 413)
@@ -30,7 +36,7 @@ test('refuses what came with the head and is above it', () => {
   const exchange = requestOf({ body: 'chunked' })
   exchange.bytesIn = 11
 
-  const answer = ownAnswer(ask(middleware, exchange, createPassage()))
+  const answer = ownAnswer(ask(middleware, exchange, createMiddlewareContext()))
 
   assert.equal(answer.status, 413)
 })
@@ -42,7 +48,7 @@ test('a chunked body is refused with the byte that passes the limit, in whatever
     ['b\r\n0123456789a\r\n'],
   ]) {
     const exchange = requestOf({ body: 'chunked' })
-    ask(compile(10), exchange, createPassage())
+    ask(compile(10), exchange, createMiddlewareContext())
     const body = new RequestBody(exchange.head)
 
     const reads = pieces.map((piece) => body.read(Buffer.from(piece), exchange))
@@ -55,7 +61,7 @@ test('a chunked body is refused with the byte that passes the limit, in whatever
 
 test('a body of exactly the limit passes', () => {
   const exchange = requestOf({ body: 'chunked' })
-  ask(compile(10), exchange, createPassage())
+  ask(compile(10), exchange, createMiddlewareContext())
 
   const read = new RequestBody(exchange.head).read(
     Buffer.from('a\r\n0123456789\r\n0\r\n\r\n'),
@@ -69,8 +75,8 @@ test('a body of exactly the limit passes', () => {
 test('the least of several limits holds', () => {
   const exchange = requestOf({ body: 'chunked' })
 
-  ask(compile(10), exchange, createPassage())
-  ask(compile(20), exchange, createPassage())
+  ask(compile(10), exchange, createMiddlewareContext())
+  ask(compile(20), exchange, createMiddlewareContext())
 
   assert.equal(exchange.maxBodyBytes, 10)
 })

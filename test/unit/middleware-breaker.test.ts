@@ -2,9 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { breaker, breakerSpecOf } from '../../src/middleware/breaker.ts'
 import { parseMiddleware, renameBackends } from '../../src/middleware/catalog.ts'
-import type { PassageEnd, Verdict } from '../../src/middleware/middleware.ts'
+import type { ExchangeOutcome, MiddlewareDecision } from '../../src/middleware/middleware.ts'
 import { ADMIT_NONE, SHARED } from '../../src/scoreboard/layout.ts'
-import { ask, createPassage, openThreads, ownAnswer, requestOf } from '../support/passage.ts'
+import {
+  ask,
+  createMiddlewareContext,
+  openThreads,
+  ownAnswer,
+  requestOf,
+} from '../support/middleware-context.ts'
 
 const CONDITION = 'NetworkErrorRatio() > 0.5'
 
@@ -22,21 +28,25 @@ function refusal(options: unknown): string {
 
 /** The breaker in two threads, and what the control plane has to do with it. */
 function openBreaker(options: Readonly<Record<string, unknown>> = {}) {
-  const { scoreboard, slot, surroundings } = openThreads(2, () => 0)
-  const threads = surroundings.map((one) => breaker.compile(parsed(options), one))
+  const { scoreboard, slot, compileContexts } = openThreads(2, () => 0)
+  const threads = compileContexts.map((one) => breaker.compile(parsed(options), one))
   const cells = scoreboard.slot(slot)
   return {
     admit(value: number): void {
       Atomics.store(cells.shared, cells.at + SHARED.admit, value)
     },
     /** Asks in one of the threads; what passes is answered. */
-    request(target = '/', thread = 0, end: Partial<PassageEnd> = {}): Verdict {
-      const passage = createPassage()
+    request(
+      target = '/',
+      thread = 0,
+      end: Partial<ExchangeOutcome> = {},
+    ): MiddlewareDecision | 'pending' {
+      const context = createMiddlewareContext()
       const middleware = threads[thread]
       assert.ok(middleware)
-      const verdict = ask(middleware, requestOf({ target }), passage)
-      if (verdict === null) passage.end(end)
-      return verdict
+      const decision = ask(middleware, requestOf({ target }), context)
+      if (decision === null) context.end(end)
+      return decision
     },
     counted: () => [0, 1].map((measure) => scoreboard.sum(slot, measure)),
     tickets: () => scoreboard.shared(slot, SHARED.ticket),
@@ -80,12 +90,12 @@ test('recovering it lets its share through, over all threads', () => {
   const { admit, request, counted } = openBreaker()
   admit(250)
 
-  const verdicts = Array.from({ length: 1_000 }, (_, turn) => request('/', turn % 2))
+  const decisions = Array.from({ length: 1_000 }, (_, turn) => request('/', turn % 2))
 
-  const passed = verdicts.filter((verdict) => verdict === null).length
+  const passed = decisions.filter((decision) => decision === null).length
   assert.ok(Math.abs(passed - 250) <= 3, `${passed} of 1000`)
   assert.deepEqual(counted(), [passed, 0])
-  const refused = verdicts.find((verdict) => verdict !== null)
+  const refused = decisions.find((decision) => decision !== null)
   assert.equal(ownAnswer(refused).detail, `the breaker ${CONDITION} is recovering`)
 })
 
@@ -117,16 +127,16 @@ test('a redirect is a fallback, not for good, and keeps the path without the que
 
 test('another backend is a fallback, and the log is told why', () => {
   const options = parsed({ fallback: { backend: 'spare' } })
-  const { scoreboard, slot, surroundings } = openThreads(1, () => 0)
+  const { scoreboard, slot, compileContexts } = openThreads(1, () => 0)
   const cells = scoreboard.slot(slot)
   Atomics.store(cells.shared, cells.at + SHARED.admit, ADMIT_NONE)
-  const [first] = surroundings
+  const [first] = compileContexts
   assert.ok(first)
   const exchange = requestOf()
 
-  const verdict = ask(breaker.compile(options, first), exchange, createPassage())
+  const decision = ask(breaker.compile(options, first), exchange, createMiddlewareContext())
 
-  assert.deepEqual(verdict, { divertTo: 'spare' })
+  assert.deepEqual(decision, { useBackend: 'spare' })
   assert.equal(exchange.detail, `the breaker ${CONDITION} is tripped`)
 })
 

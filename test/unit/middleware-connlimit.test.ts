@@ -8,18 +8,18 @@ import { LEASE_MS } from '../../src/policy/leased-counts.ts'
 import { TABLE_CELLS_PER_KEY } from '../../src/scoreboard/layout.ts'
 import {
   ask,
-  createPassage,
+  createMiddlewareContext,
   openThreads,
   ownAnswer,
   requestOf,
-  type ScriptedPassage,
-} from '../support/passage.ts'
+  type ScriptedContext,
+} from '../support/middleware-context.ts'
 
 interface Limited {
   readonly threads: readonly Middleware[]
   readonly cells: BigInt64Array
-  /** A request of this client: its passage, or null when it was refused. */
-  enter(thread: number, clientIp?: string): ScriptedPassage | null
+  /** A request of this client: its context, or null when it was refused. */
+  enter(thread: number, clientIp?: string): ScriptedContext | null
   /** Time passes for the threads that live. */
   pass(ms: number): void
 }
@@ -36,19 +36,19 @@ function start(t: TestContext, connections: number, count = 2): Limited {
 
 function open(connections: number, count: number, tick: (ms: number) => void): Limited {
   let now = 0
-  const { surroundings, scoreboard } = openThreads(count, () => now)
+  const { compileContexts, scoreboard } = openThreads(count, () => now)
   const parsed = connlimit.parse({ connections })
   if (!parsed.ok) throw new Error(parsed.message)
-  const threads = surroundings.map((one) => connlimit.compile(parsed.value, one))
+  const threads = compileContexts.map((one) => connlimit.compile(parsed.value, one))
   const [table] = scoreboard.memory().tables
   return {
     threads,
     cells: new BigInt64Array(table?.memory ?? new SharedArrayBuffer(0)),
     enter(thread, clientIp = '192.0.2.1') {
-      const passage = createPassage()
+      const context = createMiddlewareContext()
       const middleware = threads[thread]
       if (middleware === undefined) throw new Error(`there is no thread ${thread}`)
-      return ask(middleware, requestOf({ clientIp }), passage) === null ? passage : null
+      return ask(middleware, requestOf({ clientIp }), context) === null ? context : null
     },
     pass(ms) {
       // In steps, as timers and clock go together.
@@ -81,7 +81,7 @@ test('refuses what is above the limit over all threads, in the words of vulcand'
   const [middleware] = limited.threads
   assert.ok(first && second && middleware)
 
-  const answer = ownAnswer(ask(middleware, requestOf(), createPassage()))
+  const answer = ownAnswer(ask(middleware, requestOf(), createMiddlewareContext()))
   const other = limited.enter(0, '192.0.2.2')
   first.end()
   const afterwards = limited.enter(1)
@@ -97,9 +97,9 @@ test('gives back however the request ends', (t) => {
   const limited = start(t, 1)
 
   for (const end of [{}, { status: 0, isClientsFault: true }, { status: 502 }]) {
-    const passage = limited.enter(0)
-    assert.ok(passage)
-    passage.end(end)
+    const context = limited.enter(0)
+    assert.ok(context)
+    context.end(end)
   }
 
   assert.equal(counted(limited.cells), 0)
@@ -107,14 +107,14 @@ test('gives back however the request ends', (t) => {
 
 test('keeps the count of a request that outlives many leases', (t) => {
   const limited = start(t, 1)
-  const passage = limited.enter(0)
-  assert.ok(passage)
+  const context = limited.enter(0)
+  assert.ok(context)
 
   for (let lease = 0; lease < 5; lease++) {
     limited.pass(LEASE_MS)
     assert.equal(limited.enter(1), null)
   }
-  passage.end()
+  context.end()
 
   assert.ok(limited.enter(1))
 })
@@ -142,7 +142,7 @@ test('a thread that was held up for longer than its lease gives back no more tha
   t.mock.timers.enable({ apis: ['setInterval'] })
   limited.pass(3 * LEASE_MS)
   const held = [limited.enter(1), limited.enter(1)]
-  assert.ok(late && held.every((passage) => passage !== null))
+  assert.ok(late && held.every((context) => context !== null))
 
   late.end()
 
@@ -165,12 +165,12 @@ test('never forgets a key with requests under way, however many other keys come'
 
 test('lets a new key through uncounted when its whole set is under way', (t) => {
   const limited = start(t, 1, 1)
-  const passages = Array.from({ length: 150_000 }, (_, key) => limited.enter(0, `${key}`))
+  const contexts = Array.from({ length: 150_000 }, (_, key) => limited.enter(0, `${key}`))
 
   const room = limited.cells.length / TABLE_CELLS_PER_KEY
-  assert.ok(passages.every((passage) => passage !== null))
+  assert.ok(contexts.every((context) => context !== null))
   assert.ok(counted(limited.cells) <= room)
-  for (const passage of passages) passage?.end()
+  for (const context of contexts) context?.end()
   assert.equal(counted(limited.cells), 0)
 })
 
@@ -192,19 +192,19 @@ test('counts are exact and return to zero, whatever the order in which requests 
       const limited = open(3, 2, (ms) => {
         t.mock.timers.tick(ms)
       })
-      const held = new Map([0, 1, 2].map((client) => [client, [] as ScriptedPassage[]]))
+      const held = new Map([0, 1, 2].map((client) => [client, [] as ScriptedContext[]]))
       for (const { thread, client, ends, which, ms } of steps) {
         limited.pass(ms)
         const mine = held.get(client) ?? []
         if (ends) mine.splice(which % (mine.length || 1), 1)[0]?.end()
         else {
-          const passage = limited.enter(thread, `192.0.2.${client}`)
-          assert.equal(passage === null, mine.length === 3)
-          if (passage !== null) mine.push(passage)
+          const context = limited.enter(thread, `192.0.2.${client}`)
+          assert.equal(context === null, mine.length === 3)
+          if (context !== null) mine.push(context)
         }
         assert.equal(counted(limited.cells), sum([...held.values()].map(({ length }) => length)))
       }
-      for (const passage of [...held.values()].flat()) passage.end()
+      for (const context of [...held.values()].flat()) context.end()
       assert.equal(counted(limited.cells), 0)
     }),
   )

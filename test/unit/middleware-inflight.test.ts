@@ -6,17 +6,17 @@ import { inflight } from '../../src/middleware/inflight.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import {
   ask,
-  createPassage,
+  createMiddlewareContext,
   openThreads,
   ownAnswer,
   requestOf,
-  type ScriptedPassage,
-} from '../support/passage.ts'
+  type ScriptedContext,
+} from '../support/middleware-context.ts'
 import { turn } from '../support/until.ts'
 
 interface Limited {
   /** A request and what was said to it at once. */
-  enter(thread: number): { readonly passage: ScriptedPassage; readonly verdict: unknown }
+  enter(thread: number): { readonly context: ScriptedContext; readonly decision: unknown }
   /** Time passes, in both threads. */
   pass(ms: number): void
   /** One of the threads died. */
@@ -27,7 +27,7 @@ interface Limited {
 function start(
   t: TestContext,
   options: object,
-  onDecided?: (one: ScriptedPassage) => void,
+  onDecided?: (one: ScriptedContext) => void,
 ): Limited {
   t.mock.timers.enable({ apis: ['setInterval'] })
   t.after(() => {
@@ -40,20 +40,20 @@ function start(
 
 function open(
   options: object,
-  onDecided: ((one: ScriptedPassage) => void) | undefined,
+  onDecided: ((one: ScriptedContext) => void) | undefined,
   tick: (ms: number) => void,
 ): Limited {
   let now = 0
-  const { scoreboard, slot, surroundings } = openThreads(2, () => now)
+  const { scoreboard, slot, compileContexts } = openThreads(2, () => now)
   const parsed = inflight.parse(options)
   if (!parsed.ok) throw new Error(parsed.message)
-  const threads = surroundings.map((one) => inflight.compile(parsed.value, one))
+  const threads = compileContexts.map((one) => inflight.compile(parsed.value, one))
   return {
     enter(thread) {
       const middleware = threads[thread]
       if (middleware === undefined) throw new Error(`there is no thread ${thread}`)
-      const passage = createPassage(onDecided)
-      return { passage, verdict: ask(middleware, requestOf(), passage) }
+      const context = createMiddlewareContext(onDecided)
+      return { context, decision: ask(middleware, requestOf(), context) }
     },
     pass(ms) {
       now += ms
@@ -77,15 +77,15 @@ test('refuses at once what is above the limit of all threads, without a queue', 
   const first = limited.enter(0)
   const second = limited.enter(1)
 
-  const third = ownAnswer(limited.enter(0).verdict as never)
-  first.passage.end()
+  const third = ownAnswer(limited.enter(0).decision as never)
+  first.context.end()
   const fourth = limited.enter(1)
 
-  assert.equal(second.verdict, null)
+  assert.equal(second.decision, null)
   assert.equal(third.status, 503)
   assert.equal(third.reason, 'QUEUE_FULL')
   assert.match(third.fields, /^Retry-After: \d+\r\n$/m)
-  assert.equal(fourth.verdict, null)
+  assert.equal(fourth.decision, null)
 })
 
 test('those who wait go on in the order in which they came', async (t) => {
@@ -94,20 +94,20 @@ test('those who wait go on in the order in which they came', async (t) => {
   const waiting = [limited.enter(0), limited.enter(0), limited.enter(0)]
   const order: number[] = []
 
-  for (let ended = running.passage; ;) {
+  for (let ended = running.context; ;) {
     ended.end()
     await turn()
     const next = waiting.findIndex(
-      ({ passage }, at) => passage.decided === null && !order.includes(at),
+      ({ context }, at) => context.decided === null && !order.includes(at),
     )
     if (next < 0) break
     order.push(next)
-    ended = waiting[next]?.passage ?? ended
+    ended = waiting[next]?.context ?? ended
   }
 
   assert.deepEqual(
-    waiting.map(({ verdict }) => verdict),
-    ['later', 'later', 'later'],
+    waiting.map(({ decision }) => decision),
+    ['pending', 'pending', 'pending'],
   )
   assert.deepEqual(order, [0, 1, 2])
   assert.deepEqual(limited.counts(), { inFlight: 0, waiting: 0 })
@@ -118,26 +118,26 @@ test('one that comes does not overtake those who wait in its thread', async (t) 
   const running = limited.enter(0)
   const waiting = limited.enter(0)
 
-  running.passage.end()
+  running.context.end()
   const late = limited.enter(0)
   await turn()
 
-  assert.equal(waiting.passage.decided, null)
-  assert.equal(late.verdict, 'later')
-  assert.equal(late.passage.decided, undefined)
+  assert.equal(waiting.context.decided, null)
+  assert.equal(late.decision, 'pending')
+  assert.equal(late.context.decided, undefined)
 })
 
 test('counts those who wait over all threads', (t) => {
   const limited = start(t, { requests: 1, queue: 2 })
   limited.enter(0)
 
-  const verdicts = [limited.enter(0), limited.enter(1), limited.enter(1), limited.enter(0)]
+  const decisions = [limited.enter(0), limited.enter(1), limited.enter(1), limited.enter(0)]
 
   assert.deepEqual(
-    verdicts.map(({ verdict }) =>
-      verdict === 'later' ? verdict : ownAnswer(verdict as never).reason,
+    decisions.map(({ decision }) =>
+      decision === 'pending' ? decision : ownAnswer(decision as never).reason,
     ),
-    ['later', 'later', 'QUEUE_FULL', 'QUEUE_FULL'],
+    ['pending', 'pending', 'QUEUE_FULL', 'QUEUE_FULL'],
   )
   assert.deepEqual(limited.counts(), { inFlight: 1, waiting: 2 })
 })
@@ -147,10 +147,10 @@ test('notices a place that another thread gave back', (t) => {
   const running = limited.enter(0)
   const waiting = limited.enter(1)
 
-  running.passage.end()
+  running.context.end()
   limited.pass(5)
 
-  assert.equal(waiting.passage.decided, null)
+  assert.equal(waiting.context.decided, null)
 })
 
 test('whoever waited for the whole time is told so, and nobody who has not', (t) => {
@@ -162,11 +162,11 @@ test('whoever waited for the whole time is told so, and nobody who has not', (t)
 
   limited.pass(50)
 
-  const answer = ownAnswer(early.passage.decided)
+  const answer = ownAnswer(early.context.decided)
   assert.equal(answer.status, 503)
   assert.equal(answer.reason, 'QUEUE_TIMEOUT')
   assert.match(answer.fields, /^Retry-After: \d+\r\n$/m)
-  assert.equal(late.passage.decided, undefined)
+  assert.equal(late.context.decided, undefined)
   assert.deepEqual(limited.counts(), { inFlight: 1, waiting: 1 })
 })
 
@@ -176,26 +176,26 @@ test('a client that leaves while it waits leaves its place in the queue', async 
   const leaving = limited.enter(0)
   const next = limited.enter(0)
 
-  leaving.passage.end({ status: 0, isClientsFault: true })
+  leaving.context.end({ status: 0, isClientsFault: true })
   const counts = limited.counts()
-  running.passage.end()
+  running.context.end()
   await turn()
 
   assert.deepEqual(counts, { inFlight: 1, waiting: 1 })
-  assert.equal(next.passage.decided, null)
+  assert.equal(next.context.decided, null)
 })
 
 test('a long queue of requests that end as soon as they go on is done with', async (t) => {
-  const limited = start(t, { requests: 1, queue: 20_000 }, (passage) => {
-    passage.end()
+  const limited = start(t, { requests: 1, queue: 20_000 }, (context) => {
+    context.end()
   })
   const running = limited.enter(0)
   const waiting = Array.from({ length: 20_000 }, () => limited.enter(0))
 
-  running.passage.end()
+  running.context.end()
   await turn()
 
-  assert.ok(waiting.every(({ passage }) => passage.isOver))
+  assert.ok(waiting.every(({ context }) => context.isOver))
   assert.deepEqual(limited.counts(), { inFlight: 0, waiting: 0 })
 })
 
@@ -213,7 +213,7 @@ test('what a thread held and had waiting comes back when it dies', (t) => {
 
   assert.deepEqual(limited.counts(), { inFlight: 1, waiting: 1 })
   limited.pass(5)
-  assert.equal(waiting.passage.decided, null)
+  assert.equal(waiting.context.decided, null)
 })
 
 test('counts stay within their bounds and return to zero, whatever comes, waits, leaves and ends', async (t) => {
@@ -233,11 +233,11 @@ test('counts stay within their bounds and return to zero, whatever comes, waits,
       const limited = open({ requests: 2, queue: 3, wait: '100ms' }, undefined, (ms) => {
         t.mock.timers.tick(ms)
       })
-      const here: ScriptedPassage[] = []
+      const here: ScriptedContext[] = []
       for (const { thread, does, which, ms } of steps) {
         if (does === 'enter') {
-          const { passage, verdict } = limited.enter(thread)
-          if (verdict === null || verdict === 'later') here.push(passage)
+          const { context, decision } = limited.enter(thread)
+          if (decision === null || decision === 'pending') here.push(context)
         } else if (does === 'end') here.splice(which % (here.length || 1), 1)[0]?.end()
         else if (does === 'pass') limited.pass(ms)
         else await turn()
@@ -246,7 +246,7 @@ test('counts stay within their bounds and return to zero, whatever comes, waits,
         assert.ok(inFlight <= 2 && waiting <= 3)
         assert.equal(inFlight + waiting, open.length)
       }
-      for (const passage of here) passage.end()
+      for (const context of here) context.end()
       await turn()
       assert.deepEqual(limited.counts(), { inFlight: 0, waiting: 0 })
     }),

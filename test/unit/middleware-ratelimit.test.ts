@@ -5,7 +5,13 @@ import type { Exchange } from '../../src/http/exchange.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
 import { formatGoDuration } from '../../src/middleware/ratelimit/answers.ts'
-import { ask, createPassage, openThreads, ownAnswer, requestOf } from '../support/passage.ts'
+import {
+  ask,
+  createMiddlewareContext,
+  openThreads,
+  ownAnswer,
+  requestOf,
+} from '../support/middleware-context.ts'
 
 test('a burst passes, what is beyond is told when to come back, as vulcand says it', () => {
   const { send, passes } = openLimit({ requests: 1, period: '10s', burst: 2, headers: false })
@@ -119,9 +125,9 @@ test('of the limits that a server tells of in several lines the least counts', (
 
 test('nothing is kept of an exchange that has ended', () => {
   const { middleware, passes, answer } = openLimit({ requests: 9 })
-  const { exchange, passage } = passes()
+  const { exchange, context } = passes()
 
-  passage.end()
+  context.end()
 
   assert.equal(answer({ exchange }).fields, '')
   assert.notEqual(middleware.onAnswer, undefined)
@@ -263,7 +269,10 @@ interface Sent {
 function openLimit(options: object): {
   middleware: Middleware
   send: (sent?: Sent) => ReturnType<typeof ask>
-  passes: (sent?: Sent) => { exchange: Exchange; passage: ReturnType<typeof createPassage> }
+  passes: (sent?: Sent) => {
+    exchange: Exchange
+    context: ReturnType<typeof createMiddlewareContext>
+  }
   isRefused: (sent?: Sent) => void
   answer: (sent: { exchange: Exchange }, fields?: string) => AnswerHead
   wait: (ms: number) => void
@@ -271,23 +280,23 @@ function openLimit(options: object): {
   const parsed = ratelimit.parse(options)
   if (!parsed.ok) throw new Error(parsed.message)
   let now = 1_000
-  const { surroundings } = openThreads(2, () => now)
-  const compiled = surroundings.map((one) => ratelimit.compile(parsed.value, one))
+  const { compileContexts } = openThreads(2, () => now)
+  const compiled = compileContexts.map((one) => ratelimit.compile(parsed.value, one))
   const middleware = compiled[0] ?? {}
   const put = (
     { thread = 0, ...form }: Sent,
     exchange = requestOf(form),
-    passage = createPassage(),
-  ) => ({ verdict: ask(compiled[thread] ?? {}, exchange, passage), exchange, passage })
+    context = createMiddlewareContext(),
+  ) => ({ decision: ask(compiled[thread] ?? {}, exchange, context), exchange, context })
   return {
     middleware,
-    send: (sent = {}) => put(sent).verdict,
+    send: (sent = {}) => put(sent).decision,
     passes(sent = {}) {
-      const { verdict, ...rest } = put(sent)
-      assert.equal(verdict, null)
+      const { decision, ...rest } = put(sent)
+      assert.equal(decision, null)
       return rest
     },
-    isRefused: (sent = {}) => assert.equal(ownAnswer(put(sent).verdict).status, 429),
+    isRefused: (sent = {}) => assert.equal(ownAnswer(put(sent).decision).status, 429),
     answer({ exchange }, fields = '') {
       const head = new AnswerHead()
       head.fields = fields

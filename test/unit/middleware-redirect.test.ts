@@ -4,8 +4,14 @@ import fc from 'fast-check'
 import type { OwnAnswer } from '../../src/http/answer.ts'
 import { parseMiddleware } from '../../src/middleware/catalog.ts'
 import { redirect } from '../../src/middleware/redirect.ts'
-import { ask, createPassage, openThreads, ownAnswer, requestOf } from '../support/passage.ts'
-import type { RequestForm } from '../support/passage.ts'
+import {
+  ask,
+  createMiddlewareContext,
+  openThreads,
+  ownAnswer,
+  requestOf,
+} from '../support/middleware-context.ts'
+import type { RequestForm } from '../support/middleware-context.ts'
 
 function optionsOf(options: object): Parameters<typeof redirect.compile>[0] {
   const parsed = redirect.parse(options)
@@ -14,14 +20,14 @@ function optionsOf(options: object): Parameters<typeof redirect.compile>[0] {
 }
 
 function answerOf(options: object, form: RequestForm = {}): OwnAnswer | null {
-  const [surroundings] = openThreads(1, () => 0).surroundings
-  assert.ok(surroundings)
-  const verdict = ask(
-    redirect.compile(optionsOf(options), surroundings),
+  const [compileContext] = openThreads(1, () => 0).compileContexts
+  assert.ok(compileContext)
+  const decision = ask(
+    redirect.compile(optionsOf(options), compileContext),
     requestOf(form),
-    createPassage(),
+    createMiddlewareContext(),
   )
-  return verdict === null ? null : ownAnswer(verdict)
+  return decision === null ? null : ownAnswer(decision)
 }
 
 function locationOf(options: object, form: RequestForm = {}): string {

@@ -1,17 +1,16 @@
 /**
- * What a middleware is given, without a gateway: requests as they would stand in an exchange, a passage whose end the test
+ * What a middleware is given, without a gateway: requests as an exchange holds them, a context whose end the test
  * decides, and the scoreboard as several serving threads see it.
  */
 import type { OwnAnswer } from '../../src/http/answer.ts'
 import { Exchange, type ClientSide } from '../../src/http/exchange.ts'
 import { RequestHead } from '../../src/http/request-head.ts'
 import type {
-  Divert,
   Middleware,
-  Passage,
-  PassageEnd,
-  Surroundings,
-  Verdict,
+  MiddlewareContext,
+  ExchangeOutcome,
+  CompileContext,
+  MiddlewareDecision,
 } from '../../src/middleware/middleware.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 
@@ -62,40 +61,42 @@ const noClient = new Proxy({} as ClientSide, {
   },
 })
 
-export interface ScriptedPassage extends Passage {
-  /** What was decided after `later`, once. */
-  readonly decided: OwnAnswer | Divert | null | undefined
+export interface ScriptedContext extends MiddlewareContext {
+  /** What was decided after `pending`, once. */
+  readonly decided: MiddlewareDecision | undefined
   /** Ends it, once: by a 200 after 10 ms where nothing else is said. */
-  end(how?: Partial<PassageEnd>): void
+  end(how?: Partial<ExchangeOutcome>): void
 }
 
 /** `onDecided`: what the gateway does then, such as to end it. */
-export function createPassage(onDecided?: (passage: ScriptedPassage) => void): ScriptedPassage {
-  const calls: ((end: PassageEnd) => void)[] = []
-  let decided: OwnAnswer | Divert | null | undefined
-  let ended: PassageEnd | null = null
-  const passage: ScriptedPassage = {
+export function createMiddlewareContext(
+  onDecided?: (context: ScriptedContext) => void,
+): ScriptedContext {
+  const calls: ((end: ExchangeOutcome) => void)[] = []
+  let decided: MiddlewareDecision | undefined
+  let ended: ExchangeOutcome | null = null
+  const context: ScriptedContext = {
     get isOver() {
       return ended !== null
     },
     get decided() {
       return decided
     },
-    atEnd(call) {
+    onEnd(call) {
       if (ended === null) calls.push(call)
       else call(ended)
     },
-    goOn(verdict) {
+    resume(decision) {
       if (ended !== null) return
       if (decided !== undefined) throw new Error('a middleware decided twice')
-      decided = verdict
-      onDecided?.(passage)
+      decided = decision
+      onDecided?.(context)
     },
     fault(error) {
       throw error
     },
     end(how = {}) {
-      if (ended !== null) throw new Error('a passage ends once')
+      if (ended !== null) throw new Error('an exchange ends once')
       const headMs = how.headMs ?? 10
       ended = {
         status: 200,
@@ -107,20 +108,24 @@ export function createPassage(onDecided?: (passage: ScriptedPassage) => void): S
       for (const call of calls.toReversed()) call(ended)
     },
   }
-  return passage
+  return context
 }
 
 /** What the middleware says to a request. */
-export function ask(middleware: Middleware, exchange: Exchange, passage: Passage): Verdict {
+export function ask(
+  middleware: Middleware,
+  exchange: Exchange,
+  context: MiddlewareContext,
+): MiddlewareDecision | 'pending' {
   if (middleware.onRequest === undefined) throw new Error('it does not look at requests')
-  return middleware.onRequest(exchange, passage)
+  return middleware.onRequest(exchange, context)
 }
 
 /** The own answer that this is, to be looked at. */
-export function ownAnswer(verdict: Verdict | undefined): OwnAnswer {
-  if (typeof verdict !== 'object' || verdict === null || !('status' in verdict))
-    throw new Error(`not an answer: ${JSON.stringify(verdict)}`)
-  return verdict
+export function ownAnswer(decision: MiddlewareDecision | 'pending' | undefined): OwnAnswer {
+  if (typeof decision !== 'object' || decision === null || !('status' in decision))
+    throw new Error(`not an answer: ${JSON.stringify(decision)}`)
+  return decision
 }
 
 export interface Threads {
@@ -129,7 +134,7 @@ export interface Threads {
   readonly slot: number
   readonly table: number
   /** As a middleware is given them in each thread. */
-  readonly surroundings: readonly Surroundings[]
+  readonly compileContexts: readonly CompileContext[]
 }
 
 /** Serving threads that count in one scoreboard. `now` is the board's clock. */
@@ -137,9 +142,9 @@ export function openThreads(count: number, now: () => number): Threads {
   const scoreboard = new Scoreboard(count, 0)
   const slot = scoreboard.allocate()
   const table = scoreboard.allocateTable()
-  const surroundings = Array.from({ length: count }, (_, thread) => {
+  const compileContexts = Array.from({ length: count }, (_, thread) => {
     const view = new ScoreboardView(scoreboard.memory(), thread)
     return { frontend: 'shop', slot: view.slot(slot), table: view.table(table), now, seed: 4711 }
   })
-  return { scoreboard, slot, table, surroundings }
+  return { scoreboard, slot, table, compileContexts }
 }
