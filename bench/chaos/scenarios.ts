@@ -57,7 +57,7 @@ export const TITLES: Readonly<Record<keyof typeof SCENARIOS, string>> = {
   breaker: 'a breaker trips and recovers',
   rate: 'a rate limit is exact over all threads',
   keys: 'a flood of keys stays in its memory',
-  cost: 'CPU time of what guards servers',
+  cost: 'CPU time of the health monitor',
 }
 
 function ofFault(fault: FaultName): Scenario {

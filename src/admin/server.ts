@@ -12,7 +12,7 @@ import { compileNames, refusalOf } from './guard.ts'
 import { toJson } from './json.ts'
 import { parseAction, refuseAction, type Action, type Providers } from './providers.ts'
 import { writeSlices } from './slices.ts'
-import { parseServersFilter, toList, type Guarded } from './servers.ts'
+import { parseServersFilter, toList, type ServersView } from './servers.ts'
 import { parseTableFilter, writeTable, type TableView } from './table.ts'
 
 export interface AdminOptions extends Providers {
@@ -20,7 +20,7 @@ export interface AdminOptions extends Providers {
   /** Hosts allowed in Host besides localhost, the loopback addresses and the address that was connected to; see compileNames. */
   readonly names?: readonly string[]
   readonly table: () => TableView
-  readonly guarded: Guarded
+  readonly servers: ServersView
   readonly metrics: Pick<Metrics, 'contentType' | 'render'>
   /** Ready: the first table is in force in every serving thread, and no drain has begun. */
   readonly ready: () => Readiness
@@ -83,7 +83,7 @@ type Page = (response: ServerResponse, query: string) => void | Promise<void>
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 function createHandler(options: AdminOptions): Handler {
-  const { metrics, table, guarded, ready, providers, log } = options
+  const { metrics, table, servers, ready, providers, log } = options
   const isNamed = compileNames(options.names ?? [])
 
   const pages: Readonly<Record<string, Page>> = {
@@ -105,8 +105,8 @@ function createHandler(options: AdminOptions): Handler {
       if (response.req.method === 'HEAD') response.end()
       else await writeTable(response, table(), filter)
     },
-    '/api/servers': (response, query) => sendList(response, guarded.servers(), query),
-    '/api/breakers': (response, query) => sendList(response, guarded.breakers(), query),
+    '/api/servers': (response, query) => sendList(response, servers.servers(), query),
+    '/api/breakers': (response, query) => sendList(response, servers.breakers(), query),
   }
 
   return (request, response) => {

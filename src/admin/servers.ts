@@ -1,8 +1,8 @@
 /** GET /api/servers and /api/breakers: how each stands, as JSON, one a line. */
-import type { BreakerReport, ServerReport } from '../observe/guard-report.ts'
+import type { BreakerReport, ServerReport } from '../observe/health-report.ts'
 import { toJson } from './json.ts'
 
-export interface Guarded {
+export interface ServersView {
   readonly servers: () => Iterable<ServerReport>
   readonly breakers: () => Iterable<BreakerReport>
 }

@@ -12,7 +12,7 @@
 import { RiseAndFall } from '../policy/rise-and-fall.ts'
 import { isEqual } from '../model/equal.ts'
 import { describePlace, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts'
-import { createTurns } from './turns.ts'
+import { createFairQueue } from './fair-queue.ts'
 
 export interface ProberOptions {
   readonly probe: Probe
@@ -79,7 +79,7 @@ export function createProber(options: ProberOptions): Prober {
   const { onVerdict, onResult, onShortage } = options
   const all = new Map<string, Followed>()
   let newcomers: Followed[] = []
-  const turns = createTurns<Followed>(atATime, inAll)
+  const turns = createFairQueue<Followed>(atATime, inAll)
   const underWay = new Set<Run>()
   const ending = new Set<Promise<void>>()
   let tickedAt: number | null = null

@@ -1,10 +1,10 @@
 /** What happened to all servers and breakers that there ever were: what metrics say of those without series of their own. */
 import {
-  noTally,
+  NO_TALLY,
   type EjectionReason,
   type ServerState,
   type ServerTally,
-} from '../observe/guard-report.ts'
+} from '../observe/health-report.ts'
 
 export interface Totals {
   change(to: ServerState): void
@@ -16,9 +16,9 @@ export interface Totals {
 }
 
 export function createTotals(): Totals {
-  const changes = { ...noTally.changes }
-  const probes = { ...noTally.probes }
-  const ejections = { ...noTally.ejections }
+  const changes = { ...NO_TALLY.changes }
+  const probes = { ...NO_TALLY.probes }
+  const ejections = { ...NO_TALLY.ejections }
   let trips = 0
   return {
     change(to) {

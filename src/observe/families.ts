@@ -3,8 +3,8 @@ import type { NameCounts } from '../dns/resolver.ts'
 import { REASON_NAMES } from '../http/errors.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { certificateSamples, type CertificateReport } from './certificate-report.ts'
-import { GUARD_FAMILIES } from './guard-families.ts'
-import type { GuardScrape } from './guard-series.ts'
+import { HEALTH_FAMILIES } from './health-families.ts'
+import type { HealthScrape } from './health-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
 import type { ListenerReport } from './listener-report.ts'
 import { OTHER, type Series } from './series.ts'
@@ -45,7 +45,7 @@ export interface Scrape {
   readonly frontends: Series
   readonly servers: Series
   readonly backends: Series
-  readonly guards: GuardScrape
+  readonly health: HealthScrape
   readonly listeners: Series
   readonly objects: Readonly<Record<'frontend' | 'backend' | 'server' | 'listener', number>>
   readonly status: MetricsStatus
@@ -142,7 +142,7 @@ export const FAMILIES: readonly Family[] = [
     'Attempts at a server after which the request was sent again, from the scoreboard',
     (row) => row.counts[COUNT.retries],
   ),
-  ...GUARD_FAMILIES,
+  ...HEALTH_FAMILIES,
   family(
     'sluice_listener_up',
     'gauge',

@@ -12,7 +12,7 @@ export type OnFault = (
   error: unknown,
 ) => void
 
-/** Where one was met: while an object was judged, published or guarded; in a serving thread, at a change or an exchange. */
+/** Where one was met: while an object was judged, published or watched by the health monitor; in a serving thread, at a change or an exchange. */
 export const FAULT_STAGES = ['admit', 'publish', 'guard', 'apply', 'exchange'] as const
 export type FaultStage = (typeof FAULT_STAGES)[number]
 
@@ -53,7 +53,7 @@ export function createFaults(log: Pick<EventLog, 'error'>, now: () => number): F
 const DONE: Readonly<Record<FaultStage, string>> = {
   admit: 'judged',
   publish: 'published',
-  guard: 'guarded',
+  guard: 'watched',
   apply: 'applied',
   exchange: 'served',
 }

@@ -8,8 +8,8 @@ import { systemMs } from '../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createCountsReader } from './counts.ts'
 import { FAMILIES, type Family, type MetricsStatus, type Scrape } from './families.ts'
-import type { GuardView } from './guard-report.ts'
-import { createGuardReader, nobody } from './guard-series.ts'
+import type { HealthView } from './health-report.ts'
+import { createHealthReader, NO_HEALTH } from './health-series.ts'
 import { createSeriesReader, type CountedObject, type SeriesReader } from './series.ts'
 
 /** What is in force, with the slots it is counted in. Read once a scrape, in one go. */
@@ -32,8 +32,8 @@ export interface MetricsOptions {
   readonly scoreboard: Scoreboard
   readonly objects: () => CountedObjects
   readonly status: () => MetricsStatus
-  /** Without them nothing is guarded. */
-  readonly guards?: GuardView
+  /** Without it there are no health metrics. */
+  readonly health?: HealthView
   readonly version: string
   /** Objects of a kind that get series of their own. */
   readonly seriesLimit?: number
@@ -64,7 +64,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const servers = readerOf('backend', 'server')
   const listeners = readerOf('listener')
   const backends = readerOf('backend')
-  const readGuards = createGuardReader(options.guards ?? nobody, seriesLimit)
+  const readHealth = createHealthReader(options.health ?? NO_HEALTH, seriesLimit)
   const registry = new Registry()
   let scrape: Scrape
   let rendering: Promise<string> | undefined
@@ -114,7 +114,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       frontends: frontends.read(countedFrontends, false),
       servers: serverSeries,
       backends: backendSeries,
-      guards: readGuards(serverSeries.rows, backendSeries.rows),
+      health: readHealth(serverSeries.rows, backendSeries.rows),
       listeners: listeners.read(countedListeners, true),
       objects: {
         frontend: countedFrontends.length,

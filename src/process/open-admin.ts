@@ -3,7 +3,7 @@ import { type Admin, createAdmin } from '../admin/server.ts'
 import type { TableView } from '../admin/table.ts'
 import type { Control, Table } from '../control/control.ts'
 import type { Faults } from '../observe/fault.ts'
-import type { Guards } from '../health/guards.ts'
+import type { HealthMonitor } from '../health/health-monitor.ts'
 import type { Resolver } from '../dns/resolver.ts'
 import type { Publisher } from '../control/publication/publish.ts'
 import type { Settings } from '../model/settings.ts'
@@ -19,7 +19,7 @@ export interface AdminParts {
   readonly settings: Settings
   readonly scoreboard: Scoreboard
   readonly publisher: Publisher
-  readonly guards: Guards
+  readonly health: HealthMonitor
   readonly control: Control
   readonly threads: Threads
   readonly resolver: Pick<Resolver, 'counts'>
@@ -38,7 +38,7 @@ export function openAdmin(
     settings,
     scoreboard,
     publisher,
-    guards,
+    health,
     control,
     threads,
     resolver,
@@ -70,7 +70,7 @@ export function openAdmin(
         certificates: control.certificates(),
       }
     },
-    guards,
+    health,
     version,
   })
   publisher.listen({
@@ -83,7 +83,7 @@ export function openAdmin(
     address: settings.admin.address,
     names: settings.admin.hosts,
     table: () => withListening(control.table(), threads.listeners()),
-    guarded: guards,
+    servers: health,
     metrics,
     ready: () => ({
       ready: state() === 'ready',

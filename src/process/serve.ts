@@ -8,11 +8,11 @@ import { createAdmission } from '../control/admission/admit.ts'
 import { type Control, createControl } from '../control/control.ts'
 import { readLocalAddresses } from '../control/admission/local-addresses.ts'
 import { createFaults } from '../observe/fault.ts'
-import { createGuards } from '../health/guards.ts'
+import { createHealthMonitor } from '../health/health-monitor.ts'
 import { createProbe } from '../health/probe.ts'
-import { sendHook } from '../health/webhook.ts'
+import { sendHook } from '../health/web-hook.ts'
 import { createPublisher, type Publisher } from '../control/publication/publish.ts'
-import { tellNames } from '../health/name-journal.ts'
+import { logNames } from '../health/log-names.ts'
 import { followNames } from '../control/publication/followed-names.ts'
 import { resolveNamesBy } from '../dns/dialing.ts'
 import { createLookup } from '../dns/lookup.ts'
@@ -144,8 +144,8 @@ async function run(
   const lookup = createLookup(resolver)
   followNames(publisher, resolver)
   resolveNamesBy(resolver.addressesOf)
-  tellNames(resolver, log, () => performance.now())
-  const guards = createGuards({
+  logNames(resolver, log, () => performance.now())
+  const health = createHealthMonitor({
     scoreboard,
     publisher,
     log,
@@ -202,14 +202,14 @@ async function run(
   async function start(): Promise<void> {
     // They get ready while the sources are read.
     threads.start()
-    guards.start()
+    health.start()
     resolver.start()
     const parts = {
       ...options,
       settings,
       scoreboard,
       publisher,
-      guards,
+      health,
       control,
       threads,
       resolver,
@@ -278,12 +278,12 @@ async function run(
     tidy?.stop()
     // What it has to save must not keep clients waiting, nor a stop for ever.
     const saved = control.stop()
-    const unguarded = guards.stop()
+    const healthStopped = health.stop()
     resolver.stop()
     resolveNamesBy(null)
     await threads.drain(drainMs)
     await Promise.race([saved, delay(saveWithinMs, undefined, { ref: false })])
-    await unguarded
+    await healthStopped
     publisher.stop()
     await admin?.close()
   }

@@ -1,12 +1,12 @@
 /**
- * Lets hostile tables through everything that a change goes through: merge, admission, publication, the guards, and a serving
+ * Lets hostile tables through everything that a change goes through: merge, admission, publication, the health monitor, and a serving
  * thread's gateway. Whatever is declared, nothing throws anywhere, and what is in force is whole.
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createAdmission, type Admission } from '../../src/control/admission/admit.ts'
-import { createGuards } from '../../src/health/guards.ts'
+import { createHealthMonitor } from '../../src/health/health-monitor.ts'
 import { createMerge, type Merge } from '../../src/control/sources/merge.ts'
 import { createPublisher } from '../../src/control/publication/publish.ts'
 import { toShown } from '../../src/control/secrets.ts'
@@ -40,7 +40,7 @@ async function judgeTables(seed: number): Promise<void> {
   const onFault = (_object: unknown, error: unknown): void => void faults.push(error)
   const scoreboard = new Scoreboard(1, systemMs())
   const publisher = createPublisher(scoreboard, { conflateMs: 0, onFault })
-  const guards = createGuards({
+  const monitor = createHealthMonitor({
     scoreboard,
     publisher,
     log: { info() {}, warn() {}, error() {} },
@@ -98,7 +98,7 @@ async function judgeTables(seed: number): Promise<void> {
       await nextTurn()
       if (publisher.number() > 0) await publisher.whenInForce(number)
       await applied
-      guards.tick()
+      monitor.tick()
       assertWhole(snapshot)
       assertShown(admission, merge)
     }
@@ -106,7 +106,7 @@ async function judgeTables(seed: number): Promise<void> {
     assert.deepEqual(publisher.faults(), [])
     assert.deepEqual(gateway.problems(), [])
   } finally {
-    await guards.stop()
+    await monitor.stop()
     publisher.stop()
     gateway.destroy()
   }

@@ -1,10 +1,10 @@
 /**
- * A site without sockets in simulated time: the real pools of two serving threads, the real guards over one scoreboard, the
+ * A site without sockets in simulated time: the real pools of two serving threads, the real health monitor over one scoreboard, the
  * real breaker, retries and budget; servers that slow down, fail, flap, hang and return, by a seeded plan. What must hold at
  * any moment is checked as it goes, see resilience.test.ts.
  */
 import assert from 'node:assert/strict'
-import { createGuards, type Guards } from '../../src/health/guards.ts'
+import { createHealthMonitor, type HealthMonitor } from '../../src/health/health-monitor.ts'
 import type { PublisherListener } from '../../src/control/publication/publish.ts'
 import { Deadlines } from '../../src/http/deadlines.ts'
 import { compileMiddleware, parseMiddleware } from '../../src/middleware/catalog.ts'
@@ -59,7 +59,7 @@ export class World {
   readonly scoreboard: Scoreboard = new Scoreboard(THREADS, 0)
   readonly backend: Backend
   readonly behaviours: Behaviour[]
-  readonly guards: Guards
+  readonly monitor: HealthMonitor
   requests = 0
   answers = 0
   attempts = 0
@@ -99,7 +99,7 @@ export class World {
           : this.backend.servers.map(() => this.scoreboard.allocate()),
     }
     let listener: PublisherListener = {}
-    this.guards = createGuards({
+    this.monitor = createHealthMonitor({
       scoreboard: this.scoreboard,
       publisher: {
         listen(one) {
@@ -199,7 +199,7 @@ export class World {
   }
 
   ejected(): number {
-    return [...this.guards.servers()].filter(({ state }) => state === 'ejected').length
+    return [...this.monitor.servers()].filter(({ state }) => state === 'ejected').length
   }
 
   // ---- time
@@ -213,7 +213,7 @@ export class World {
       this.now = until
       // Probes answer at once, but by promises.
       await Promise.resolve()
-      this.guards.tick()
+      this.monitor.tick()
       await Promise.resolve()
       this.#check()
     }
@@ -347,7 +347,7 @@ export class World {
   }
 
   close(): void {
-    void this.guards.stop()
+    void this.monitor.stop()
     for (const pool of this.#pools) pool.retire()
   }
 }

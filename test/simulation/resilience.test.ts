@@ -24,11 +24,11 @@ for (let part = 0; part < PARTS; part++) {
     const seen = { ejections: 0, downs: 0, trips: 0, refused: 0 }
     for (let seed = part; seed < SEEDS; seed += PARTS) {
       try {
-        const { guards, refusedByBreaker } = await simulate(createChance(seed))
-        const { ejections, changes } = guards.tally()
+        const { monitor, refusedByBreaker } = await simulate(createChance(seed))
+        const { ejections, changes } = monitor.tally()
         seen.ejections += Object.values(ejections).reduce((sum, count) => sum + count, 0)
         seen.downs += changes.down
-        seen.trips += guards.trips()
+        seen.trips += monitor.trips()
         seen.refused += refusedByBreaker
       } catch (cause) {
         throw new Error(`seed ${seed}`, { cause })

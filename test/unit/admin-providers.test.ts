@@ -59,7 +59,7 @@ async function startAdmin(t: TestContext): Promise<Site> {
   const admin = await createAdmin({
     address: { host: '127.0.0.1', port: 0 },
     table: () => ({ objects: [], setAside: [] }),
-    guarded: { servers: () => [], breakers: () => [] },
+    servers: { servers: () => [], breakers: () => [] },
     metrics: { contentType: 'text/plain', render: async () => '' },
     ready: () => ({
       ready: false,

@@ -39,7 +39,7 @@ async function startAdmin(t: TestContext, options: Partial<AdminOptions> = {}): 
   const admin = await createAdmin({
     address: LOOPBACK,
     table: () => ({ objects: [], setAside: [] }),
-    guarded: { servers: () => [], breakers: () => [] },
+    servers: { servers: () => [], breakers: () => [] },
     metrics: { contentType: 'text/plain; version=0.0.4', render: async () => 'up 1\n' },
     ready: () => ({ ready: true, reason: 'the table is in force', notListening: [] }),
     providers: () => [],
@@ -560,7 +560,7 @@ test('a time is ISO text in every answer, whatever it is called, and no other nu
     table: () => ({ objects: [{ kind: 'listener', id: 'a', ...entry }], setAside: [] }),
     ready: () => ({ ready: true, reason: '', notListening: [entry] }),
     providers: () => [entry as never],
-    guarded: { servers: () => [entry as never], breakers: () => [entry as never] },
+    servers: { servers: () => [entry as never], breakers: () => [entry as never] },
   })
   const paths = ['/api/table', '/readyz', '/api/providers', '/api/servers', '/api/breakers']
 

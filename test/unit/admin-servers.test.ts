@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { createAdmin } from '../../src/admin/server.ts'
-import { noTally, type BreakerReport, type ServerReport } from '../../src/observe/guard-report.ts'
+import { NO_TALLY, type BreakerReport, type ServerReport } from '../../src/observe/health-report.ts'
 
 function reportOf(backend: string, url: string): ServerReport {
   return {
@@ -15,7 +15,7 @@ function reportOf(backend: string, url: string): ServerReport {
     inFlight: 0,
     ejections: 2,
     lastProbe: { ok: false, at: 900, reason: 'GET / answered 503' },
-    tally: noTally,
+    tally: NO_TALLY,
   }
 }
 
@@ -38,7 +38,7 @@ async function startAdmin(
   const admin = await createAdmin({
     address: { host: '127.0.0.1', port: 0 },
     table: () => ({ objects: [], setAside: [] }),
-    guarded: { servers: () => servers, breakers: () => [BREAKER] },
+    servers: { servers: () => servers, breakers: () => [BREAKER] },
     metrics: { contentType: 'text/plain', render: async () => '' },
     ready: () => ({ ready: true, reason: '', notListening: [] }),
     providers: () => [],

@@ -58,7 +58,7 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
   const slots = {
     listeners: createSlots(numbers),
     backends: createSlots(numbers),
-    // What is known of a server that is away for a moment is not forgotten, see guard/parted.ts.
+    // What is known of a server that is away for a moment is kept, see health/recently-removed.ts.
     servers: createSlots(numbers, SERVER_SWEEPS),
     breakers: createSlots(numbers, SERVER_SWEEPS),
     frontends: createSlots(numbers),

@@ -3,36 +3,36 @@
  * together here, and becomes the one cell by which the threads obey.
  */
 import type { Backend, PlacedBackend, Server } from '../model/snapshot.ts'
-import type { EjectionReason, ServerState } from '../observe/guard-report.ts'
+import type { EjectionReason, ServerState } from '../observe/health-report.ts'
 import { Ejector, type EjectorChange } from '../policy/ejector.ts'
 import { admitPool, type Standing } from '../policy/pool-admission.ts'
 import { SHARED } from '../scoreboard/layout.ts'
-import { GuardedBreaker, type BreakerContext } from './breakers.ts'
+import { LiveBreaker, type BreakerContext } from './live-breaker.ts'
 import { writeCell } from './cells.ts'
-import type { Parted, Returned } from './parted.ts'
+import type { RecentlyRemoved, Returned } from './recently-removed.ts'
 import type { Prober } from './prober.ts'
-import { GuardedServer, serverKey } from './server.ts'
+import { MonitoredServer, serverKey } from './monitored-server.ts'
 
 export interface PoolContext extends BreakerContext {
   readonly prober: Pick<Prober, 'follow' | 'forget' | 'verdict'>
-  readonly parted: Pick<Parted, 'add' | 'take'>
+  readonly recentlyRemoved: Pick<RecentlyRemoved, 'add' | 'take'>
   /** Our own process was held up lately: what was counted meanwhile tells nothing. */
   readonly isHeldUp: (now: number) => boolean
   /** ms of the board's clock. */
   readonly boardNow: () => number
   /** It has come to another state. */
-  readonly onServer: (server: GuardedServer) => void
+  readonly onServer: (server: MonitoredServer) => void
   readonly onEjected: (reason: EjectionReason) => void
-  readonly onPanic: (pool: GuardedPool) => void
+  readonly onPanic: (pool: MonitoredPool) => void
 }
 
 /** An alarm is over when none was raised for so long. */
 const WATCH_MS = 10_000
 
-export class GuardedPool {
+export class MonitoredPool {
   readonly id: string
   slot: number
-  servers: readonly GuardedServer[] = []
+  servers: readonly MonitoredServer[] = []
   isPanic = false
   #backend: Backend
   #hasBreakers = false
@@ -59,7 +59,7 @@ export class GuardedPool {
   }
 
   /** Answers with the servers that are gone. */
-  update(placed: PlacedBackend, now: number): readonly GuardedServer[] {
+  update(placed: PlacedBackend, now: number): readonly MonitoredServer[] {
     const before = this.servers
     this.servers = this.#serversOf(placed)
     this.slot = placed.slot
@@ -73,7 +73,7 @@ export class GuardedPool {
   }
 
   /** It is declared no more; answers with its servers. */
-  leave(): readonly GuardedServer[] {
+  leave(): readonly MonitoredServer[] {
     for (const server of this.servers) this.#part(server)
     return this.servers
   }
@@ -88,7 +88,7 @@ export class GuardedPool {
   }
 
   /** Its probes have made it up or down: the threads see it with the next tick. */
-  probed(server: GuardedServer, verdict: 'up' | 'down'): void {
+  probed(server: MonitoredServer, verdict: 'up' | 'down'): void {
     server.verdict = verdict
     server.verdictBefore = null
     // It takes connections again: nobody needs to find that out by trying.
@@ -138,8 +138,8 @@ export class GuardedPool {
     return isOpen
   }
 
-  #part(server: GuardedServer): void {
-    this.#context.parted.add(server, this.#ejector.leave(server.url))
+  #part(server: MonitoredServer): void {
+    this.#context.recentlyRemoved.add(server, this.#ejector.leave(server.url))
   }
 
   #judge(now: number): void {
@@ -196,7 +196,7 @@ export class GuardedPool {
     this.#context.onPanic(this)
   }
 
-  #enter(server: GuardedServer, state: ServerState): void {
+  #enter(server: MonitoredServer, state: ServerState): void {
     const before = server.state
     if (state === before) return
     server.state = state
@@ -207,9 +207,9 @@ export class GuardedPool {
     this.#context.onServer(server)
   }
 
-  #serversOf({ object, serverSlots, breakerSlots }: PlacedBackend): readonly GuardedServer[] {
+  #serversOf({ object, serverSlots, breakerSlots }: PlacedBackend): readonly MonitoredServer[] {
     const known = new Map(this.servers.map((server) => [server.url, server]))
-    const found = new Map<string, GuardedServer>()
+    const found = new Map<string, MonitoredServer>()
     for (const [at, declared] of object.servers.entries()) {
       const number = serverSlots[at]
       // A url that stands twice is one server.
@@ -224,18 +224,18 @@ export class GuardedPool {
   }
 
   /** A new one, or one that is back. */
-  #receive(declared: Server, number: number): GuardedServer {
-    const { parted, scoreboard, date, boardNow } = this.#context
-    const returned = parted.take(serverKey(this.id, declared.url), number)
+  #receive(declared: Server, number: number): MonitoredServer {
+    const { recentlyRemoved, scoreboard, date, boardNow } = this.#context
+    const returned = recentlyRemoved.take(serverKey(this.id, declared.url), number)
     if (returned === null) {
-      return new GuardedServer(this.id, declared, scoreboard.slot(number), date(), boardNow)
+      return new MonitoredServer(this.id, declared, scoreboard.slot(number), date(), boardNow)
     }
     returned.server.comeBack(returned.isLapse, date())
     this.#returned.push(returned)
     return returned.server
   }
 
-  #verdictOf(server: GuardedServer, { health, tls }: Backend): Standing['probe'] {
+  #verdictOf(server: MonitoredServer, { health, tls }: Backend): Standing['probe'] {
     const { prober } = this.#context
     const wasServed = server.state !== null && server.verdict !== 'waiting'
     if (health === null) {
@@ -249,10 +249,10 @@ export class GuardedPool {
   }
 
   #breakerOf(
-    { url, breaker }: GuardedServer,
+    { url, breaker }: MonitoredServer,
     { id, breaker: spec }: Backend,
     number: number | undefined,
-  ): GuardedBreaker | null {
+  ): LiveBreaker | null {
     if (spec === null || number === undefined) {
       breaker?.leave()
       return null
@@ -263,7 +263,7 @@ export class GuardedPool {
     }
     breaker?.leave()
     const owner = { frontend: null, backend: id, server: url }
-    return new GuardedBreaker(owner, spec, this.#context.scoreboard.slot(number), this.#context)
+    return new LiveBreaker(owner, spec, this.#context.scoreboard.slot(number), this.#context)
   }
 }
 

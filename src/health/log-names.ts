@@ -1,14 +1,14 @@
 /** One line of the log when a name begins to fail, and one when it no longer does. */
 import type { Resolver } from '../dns/resolver.ts'
-import { createGuardJournal } from './health-journal.ts'
+import { createLimitedLog } from './limited-log.ts'
 import type { EventLog } from '../observe/log.ts'
 
-export function tellNames(
+export function logNames(
   resolver: Pick<Resolver, 'onState'>,
   log: EventLog,
   now: () => number,
 ): void {
-  const journal = createGuardJournal(log, 'changes of names: see /api/servers')
+  const journal = createLimitedLog(log, 'changes of names: see /api/servers')
 
   resolver.onState(({ name, addresses, failing, lastFailure }) => {
     journal.tick(now())

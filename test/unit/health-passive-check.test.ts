@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { reasonNumber } from '../../src/http/errors.ts'
 import { defaultEjection } from '../../src/model/backend-defaults.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
-import { createSite, HEALTH, makeBackend } from '../support/guarded.ts'
+import { createSite, HEALTH, makeBackend } from '../support/monitored.ts'
 
 const A = 'http://10.0.0.1:80'
 const B = 'http://10.0.0.2:80'

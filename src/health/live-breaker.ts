@@ -1,5 +1,5 @@
 /** A breaker in force, of a frontend or of a server: its state machine, and the cell by which the threads obey it. */
-import type { BreakerReport } from '../observe/guard-report.ts'
+import type { BreakerReport } from '../observe/health-report.ts'
 import { Breaker } from '../policy/breaker.ts'
 import { parseCondition, type Condition } from '../policy/condition.ts'
 import { columnOf } from '../policy/measure.ts'
@@ -15,9 +15,9 @@ export interface BreakerContext {
   /** ms since the epoch. */
   readonly date: () => number
   /** It has come into its state. */
-  readonly onState: (breaker: GuardedBreaker) => void
+  readonly onState: (breaker: LiveBreaker) => void
   /** It is no more, and was not on standby. */
-  readonly onGone: (breaker: GuardedBreaker) => void
+  readonly onGone: (breaker: LiveBreaker) => void
 }
 
 /** Whose it is. */
@@ -26,7 +26,7 @@ export type BreakerOwner = Pick<BreakerReport, 'frontend' | 'backend' | 'server'
 /** Longer than a breaker looks back. */
 const REST_AFTER_MS = 12_000
 
-export class GuardedBreaker {
+export class LiveBreaker {
   readonly owner: BreakerOwner
   readonly slot: Slot
   readonly condition: string

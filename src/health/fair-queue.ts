@@ -2,7 +2,7 @@
  * Who may begin now, of many that belong to groups. Each group has its own line and its own bound, so that one whose members
  * take long holds up no other's; and beyond so many in all a group may have one under way, but no second.
  */
-export interface Turns<T> {
+export interface FairQueue<T> {
   /** At the end of its group's line. */
   add(group: string, item: T): void
   /** What was begun has ended. */
@@ -18,7 +18,7 @@ interface Line<T> {
   underWay: number
 }
 
-export function createTurns<T>(mostOfOne: number, mostOfAll: number): Turns<T> {
+export function createFairQueue<T>(mostOfOne: number, mostOfAll: number): FairQueue<T> {
   const lines = new Map<string, Line<T>>()
   /** Groups with somebody in line. */
   const waiting = new Set<string>()

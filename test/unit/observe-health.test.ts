@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  noTally,
+  NO_TALLY,
   type BreakerReport,
-  type GuardView,
+  type HealthView,
   type LimitReport,
   type ServerReport,
   type ServerTally,
-} from '../../src/observe/guard-report.ts'
+} from '../../src/observe/health-report.ts'
 import { createMetrics, type CountedBackend } from '../../src/observe/metrics.ts'
 import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
@@ -39,7 +39,7 @@ const REPORT: ServerReport = {
   inFlight: 0,
   ejections: 0,
   lastProbe: null,
-  tally: noTally,
+  tally: NO_TALLY,
 }
 
 const BREAKER: BreakerReport = {
@@ -55,7 +55,7 @@ const BREAKER: BreakerReport = {
 
 function createSite(seriesLimit = 2000): Site {
   const scoreboard = new Scoreboard(2, 0)
-  const guards: GuardView = {
+  const health: HealthView = {
     server: (slot) => site.servers.get(slot) ?? null,
     panics: (slot) => site.panicking.has(slot),
     tally: () => site.all,
@@ -84,7 +84,7 @@ function createSite(seriesLimit = 2000): Site {
       listeners: [],
       eventLoopDelays: [],
     }),
-    guards,
+    health,
     version: '1',
     seriesLimit,
     now: () => 0,
@@ -96,7 +96,7 @@ function createSite(seriesLimit = 2000): Site {
     panicking: new Set(),
     breakers: [],
     limits: [],
-    all: noTally,
+    all: NO_TALLY,
     trips: 0,
     add(id, reports) {
       const slot = scoreboard.allocate()
@@ -119,9 +119,9 @@ function createSite(seriesLimit = 2000): Site {
 
 function tallyOf(down: number, ejected = 0): ServerTally {
   return {
-    changes: { ...noTally.changes, down, ejected },
+    changes: { ...NO_TALLY.changes, down, ejected },
     probes: { success: 9, failure: down },
-    ejections: { ...noTally.ejections, failures: ejected },
+    ejections: { ...NO_TALLY.ejections, failures: ejected },
   }
 }
 

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { shortageOf } from '../http/shortage.ts'
 import type { WebHook } from '../model/snapshot.ts'
 
-export interface Hooks {
+export interface WebHookQueue {
   /** `breaker` tells them apart; `name` is for the log. */
   send(breaker: object, hook: WebHook, name: string): void
   /** Calls off what is under way. */
@@ -21,20 +21,20 @@ const AT_A_TIME = 32
 const SHORTAGES = 10
 const AGAIN_MS = 1_000
 
-interface Waiting {
+interface PendingCall {
   readonly hook: WebHook
   readonly name: string
 }
 
-export function createHooks(
+export function createWebHookQueue(
   sendHook: SendHook,
   /** `origin`: of the url, whose path and query are often the secret itself. */
   failed: (name: string, origin: string, reason: string) => void,
   onShortage: (code: string) => void = () => {},
   againMs: number = AGAIN_MS,
-): Hooks {
+): WebHookQueue {
   const underWay = new Map<object, Promise<void>>()
-  const waiting = new Map<object, Waiting>()
+  const waiting = new Map<object, PendingCall>()
   const stopping = new AbortController()
 
   function next(): void {

@@ -12,9 +12,9 @@ import { SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
 
 /** A single failure among many answers is over before. */
-const ROW_MS = 1_000
+const STREAK_MS = 1_000
 
-export class Failing {
+export class PassiveCheck {
   /** As of the last look. */
   isFailing = false
   readonly #slot: Slot
@@ -53,7 +53,7 @@ export class Failing {
     const before = this.isFailing
     this.isFailing =
       this.#connects > this.#knownConnects ||
-      (this.#rowSince !== null && (before || now - this.#rowSince >= ROW_MS))
+      (this.#rowSince !== null && (before || now - this.#rowSince >= STREAK_MS))
     return this.isFailing !== before
   }
 

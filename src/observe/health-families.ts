@@ -1,4 +1,4 @@
-/** The metrics of what guards the servers: health, ejection, breakers, retry budgets and adaptive limits. */
+/** Metrics about the health of servers: health, ejection, breakers, retry budgets and adaptive limits. */
 import { COUNT } from '../scoreboard/layout.ts'
 import type { Family } from './families.ts'
 import {
@@ -9,13 +9,13 @@ import {
   type BreakerReport,
   type ServerState,
   type ServerTally,
-} from './guard-report.ts'
-import type { GuardScrape } from './guard-series.ts'
+} from './health-report.ts'
+import type { HealthScrape } from './health-series.ts'
 import { toSample, type Sample } from './samples.ts'
 import { OTHER, type Labels } from './series.ts'
 
-export const GUARD_FAMILIES: readonly Family[] = [
-  ofGuards(
+export const HEALTH_FAMILIES: readonly Family[] = [
+  ofHealth(
     'sluice_server_up',
     'gauge',
     '1 while the state of a server is up, else 0 (see sluice_server_state)',
@@ -25,7 +25,7 @@ export const GUARD_FAMILIES: readonly Family[] = [
         sharedLabels: labels,
       })),
   ),
-  ofGuards(
+  ofHealth(
     'sluice_server_state',
     'gauge',
     `1 for the state that a server is in: ${SERVER_STATES.join(', ')}`,
@@ -65,7 +65,7 @@ export const GUARD_FAMILIES: readonly Family[] = [
     help: 'Attempts at a server that failed before an answer, from the scoreboard',
     samples: ({ servers }) => servers.rows.map((row) => toSample(row, ofFailed)),
   },
-  ofGuards(
+  ofHealth(
     'sluice_backend_panic',
     'gauge',
     '1 while too few servers of a backend are well, and health and ejection are ignored, else 0',
@@ -77,7 +77,7 @@ export const GUARD_FAMILIES: readonly Family[] = [
     help: 'Retries that the budget of a backend refused, from the scoreboard',
     samples: ({ backends }) => backends.rows.map((row) => toSample(row, ofRefused)),
   },
-  ofGuards(
+  ofHealth(
     'sluice_breaker_state',
     'gauge',
     `1 for the state that a breaker is in: ${BREAKER_STATES.join(', ')}`,
@@ -88,11 +88,11 @@ export const GUARD_FAMILIES: readonly Family[] = [
         sharedLabels: toLabels(breaker),
       })),
   ),
-  ofGuards('sluice_breaker_trips_total', 'counter', 'Times that a breaker tripped', (of) => [
+  ofHealth('sluice_breaker_trips_total', 'counter', 'Times that a breaker tripped', (of) => [
     ...of.breakers.map((breaker) => ({ value: breaker.trips, labels: toLabels(breaker) })),
     ...(of.otherTrips === null ? [] : [{ value: of.otherTrips, labels: otherBreakers }]),
   ]),
-  ofGuards(
+  ofHealth(
     'sluice_adaptive_limit',
     'gauge',
     'Requests that an adaptive limit allows at a time',
@@ -109,17 +109,17 @@ const ALARMING = new Set<ServerState>(['failing', 'down', 'ejected'])
 
 const otherBreakers: Labels = { frontend: OTHER, backend: OTHER, server: OTHER, condition: OTHER }
 
-function ofGuards(
+function ofHealth(
   name: string,
   type: Family['type'],
   help: string,
-  samplesOf: (guards: GuardScrape) => readonly Sample[],
+  samplesOf: (health: HealthScrape) => readonly Sample[],
 ): Family {
   return {
     name,
     type,
     help: `${help}, from the control plane`,
-    samples: ({ guards }) => samplesOf(guards),
+    samples: ({ health }) => samplesOf(health),
   }
 }
 
@@ -130,7 +130,7 @@ function ofTallies(
 ): Family {
   const toSamples = (tally: ServerTally, sharedLabels: Labels): readonly Sample[] =>
     countsOf(tally).map(([value, labels]) => ({ value, labels, sharedLabels }))
-  return ofGuards(name, 'counter', help, ({ servers, otherServers }) => [
+  return ofHealth(name, 'counter', help, ({ servers, otherServers }) => [
     ...servers.flatMap(({ labels, report }) => toSamples(report.tally, labels)),
     ...(otherServers === null ? [] : toSamples(otherServers, { backend: OTHER, server: OTHER })),
   ])

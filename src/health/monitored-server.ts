@@ -1,30 +1,30 @@
 /** A server as the control plane watches it. Known by backend and url: what is known of it survives every change around it. */
 import type { Server } from '../model/snapshot.ts'
 import {
-  noTally,
+  NO_TALLY,
   type EjectionReason,
   type ProbeReport,
   type ServerReport,
   type ServerState,
   type ServerTally,
-} from '../observe/guard-report.ts'
+} from '../observe/health-report.ts'
 import type { EjectorServer } from '../policy/ejector.ts'
 import type { Standing } from '../policy/pool-admission.ts'
 import { rampAt } from '../policy/slow-start.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
-import type { GuardedBreaker } from './breakers.ts'
-import { Failing } from './failing.ts'
+import type { LiveBreaker } from './live-breaker.ts'
+import { PassiveCheck } from './passive-check.ts'
 import { toShare } from './cells.ts'
 
-export class GuardedServer {
+export class MonitoredServer {
   readonly backend: string
   readonly url: string
   readonly slot: Slot
   declared: Server
-  breaker: GuardedBreaker | null = null
+  breaker: LiveBreaker | null = null
   /** What its attempts tell. */
-  readonly failing: Failing
+  readonly failing: PassiveCheck
   /** Of the probes; without any it is up. */
   verdict: Standing['probe'] = 'up'
   /** It was away for a lapse: what its probes had made of it, until they come to a verdict anew. */
@@ -42,8 +42,8 @@ export class GuardedServer {
   #successes = 0
   #failures = 0
   // Most servers never change: they share what is all zeros.
-  #changes = noTally.changes
-  #ejections = noTally.ejections
+  #changes = NO_TALLY.changes
+  #ejections = NO_TALLY.ejections
 
   constructor(
     backend: string,
@@ -55,7 +55,7 @@ export class GuardedServer {
     this.backend = backend
     this.url = declared.url
     this.slot = slot
-    this.failing = new Failing(slot, boardNow)
+    this.failing = new PassiveCheck(slot, boardNow)
     this.declared = declared
     this.since = since
   }

@@ -2,29 +2,29 @@
 import { adaptiveSpecOf } from '../middleware/adaptive.ts'
 import { breakerSpecOf } from '../middleware/breaker.ts'
 import type { MiddlewareSpec, PlacedFrontend } from '../model/snapshot.ts'
-import type { LimitReport } from '../observe/guard-report.ts'
+import type { LimitReport } from '../observe/health-report.ts'
 import { AdaptiveLimit } from '../policy/gradient.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
-import { GuardedBreaker, type BreakerContext } from './breakers.ts'
+import { LiveBreaker, type BreakerContext } from './live-breaker.ts'
 import { writeCell } from './cells.ts'
 
-export interface Ways {
+export interface MiddlewareState {
   upsert(placed: PlacedFrontend): void
   remove(frontend: string): void
   tick(now: number): void
-  breakers(): Iterable<GuardedBreaker>
+  breakers(): Iterable<LiveBreaker>
   limits(): Iterable<LimitReport>
 }
 
 /** Frontends of one backend may share one. */
-interface Held {
+interface SharedState {
   readonly holders: Set<string>
-  readonly thing: GuardedBreaker | GuardedLimit
+  readonly thing: LiveBreaker | LiveLimit
 }
 
-export function createWays(context: BreakerContext): Ways {
-  const bySlot = new Map<number, Held>()
+export function createMiddlewareState(context: BreakerContext): MiddlewareState {
+  const bySlot = new Map<number, SharedState>()
   /** Those without are not here. */
   const slotsOf = new Map<string, readonly number[]>()
 
@@ -52,11 +52,11 @@ export function createWays(context: BreakerContext): Ways {
     spec: MiddlewareSpec,
     frontend: string,
     backend: string | null,
-  ): Held {
+  ): SharedState {
     const known = bySlot.get(number)
     if (known !== undefined) {
       // What else its options say has no place of its own: it may have changed.
-      if (known.thing instanceof GuardedBreaker) known.thing.update(breakerSpecOf(spec.options))
+      if (known.thing instanceof LiveBreaker) known.thing.update(breakerSpecOf(spec.options))
       return known
     }
     const thing = create(spec, frontend, backend, context.scoreboard.slot(number), context)
@@ -72,11 +72,11 @@ export function createWays(context: BreakerContext): Ways {
       if (held?.holders.size !== 0) continue
       // From now on its slot may become another's: nothing is written there any more.
       bySlot.delete(number)
-      if (held.thing instanceof GuardedBreaker) held.thing.leave()
+      if (held.thing instanceof LiveBreaker) held.thing.leave()
     }
   }
 
-  function* things<T>(pick: (thing: Held['thing']) => T | null): Generator<T> {
+  function* things<T>(pick: (thing: SharedState['thing']) => T | null): Generator<T> {
     for (const { thing } of bySlot.values()) {
       const picked = pick(thing)
       if (picked !== null) yield picked
@@ -92,8 +92,8 @@ export function createWays(context: BreakerContext): Ways {
     tick(now) {
       for (const { thing } of bySlot.values()) thing.tick(now)
     },
-    breakers: () => things((thing) => (thing instanceof GuardedBreaker ? thing : null)),
-    limits: () => things((thing) => (thing instanceof GuardedLimit ? thing.report() : null)),
+    breakers: () => things((thing) => (thing instanceof LiveBreaker ? thing : null)),
+    limits: () => things((thing) => (thing instanceof LiveLimit ? thing.report() : null)),
   }
 }
 
@@ -105,16 +105,16 @@ function create(
   backend: string | null,
   slot: Slot,
   context: BreakerContext,
-): Held['thing'] {
+): SharedState['thing'] {
   if (kind === 'breaker') {
     const owner = { frontend, backend: null, server: null }
-    return new GuardedBreaker(owner, breakerSpecOf(options), slot, context)
+    return new LiveBreaker(owner, breakerSpecOf(options), slot, context)
   }
   const owner = backend === null ? { frontend, backend } : { frontend: null, backend }
-  return new GuardedLimit(owner, options, slot, context.scoreboard)
+  return new LiveLimit(owner, options, slot, context.scoreboard)
 }
 
-class GuardedLimit {
+class LiveLimit {
   readonly #owner: Pick<LimitReport, 'frontend' | 'backend'>
   readonly #slot: Slot
   readonly #scoreboard: Scoreboard

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ADMIT_NONE, SHARED } from '../../src/scoreboard/layout.ts'
 import { count, type Slot } from '../../src/scoreboard/scoreboard.ts'
-import { BREAKER, createSite, HEALTH, makeBackend, type Line } from '../support/guarded.ts'
+import { BREAKER, createSite, HEALTH, makeBackend, type Line } from '../support/monitored.ts'
 import { eventually } from '../support/until.ts'
 
 const A = 'http://10.0.0.1:80'
@@ -104,7 +104,7 @@ for (const [which, meanwhile] of Object.entries(LAPSES)) {
     assert.equal(Atomics.load(slot.shared, slot.at + SHARED.admit), ADMIT_NONE)
     await site.pass(4000)
     const stateOfA = (): unknown =>
-      [...site.guards.breakers()].find(({ server }) => server === A)?.state
+      [...site.monitor.breakers()].find(({ server }) => server === A)?.state
     assert.equal(stateOfA(), 'tripped')
     await site.pass(1000)
     assert.equal(stateOfA(), 'recovering')

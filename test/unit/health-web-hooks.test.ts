@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createHooks, type Hooks } from '../../src/health/hooks.ts'
+import { createWebHookQueue, type WebHookQueue } from '../../src/health/web-hook-queue.ts'
 import type { WebHook } from '../../src/model/snapshot.ts'
 import { eventually, turn } from '../support/until.ts'
 
@@ -9,7 +9,7 @@ function hookOf(url: string): WebHook {
 }
 
 interface Site {
-  readonly hooks: Hooks
+  readonly hooks: WebHookQueue
   /** Urls that are being called, in order. */
   readonly underWay: string[]
   readonly failures: string[]
@@ -21,7 +21,7 @@ function createSite(): Site {
   const underWay: string[] = []
   const failures: string[] = []
   const calls = new Map<string, PromiseWithResolvers<void>>()
-  const hooks = createHooks(
+  const hooks = createWebHookQueue(
     ({ url }, { signal }) => {
       const call = Promise.withResolvers<void>()
       signal.addEventListener('abort', () => call.reject(new Error('called off')))
@@ -99,7 +99,7 @@ test('a web-hook outlasts a shortage of our own, and not for ever', async () => 
   const shortages: string[] = []
   let left = 3
   let calls = 0
-  const hooks = createHooks(
+  const hooks = createWebHookQueue(
     () => {
       calls++
       const cause = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' })

@@ -48,7 +48,7 @@ export interface ServerTally {
   readonly ejections: Readonly<Record<EjectionReason, number>>
 }
 
-export const noTally: ServerTally = {
+export const NO_TALLY: ServerTally = {
   changes: { unknown: 0, up: 0, failing: 0, down: 0, draining: 0, ejected: 0 },
   probes: { success: 0, failure: 0 },
   ejections: { failures: 0, errors: 0, 'success-rate': 0 },
@@ -81,7 +81,7 @@ export interface LimitReport {
 }
 
 /** What a scrape reads. */
-export interface GuardView {
+export interface HealthView {
   /** By the slots that they are counted in. Null: it is not known here. */
   server(slot: number): ServerReport | null
   /** Whether the backend ignores health and ejection because too few of its servers are well. */

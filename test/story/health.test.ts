@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ServerReport } from '../../src/observe/guard-report.ts'
+import type { ServerReport } from '../../src/observe/health-report.ts'
 import { parseExposition } from '../support/exposition.ts'
 import { startLoad } from '../support/load.ts'
 import { choosePort } from '../support/ports.ts'
@@ -27,7 +27,7 @@ function startProbed(
   })
 }
 
-async function startGuarded(
+async function startWatched(
   t: TestContext,
   workers: number,
   servers: readonly NamedServer[],
@@ -80,7 +80,7 @@ for (const workers of [0, 2]) {
     const [a, b] = servers
     assert.ok(a !== undefined && b !== undefined)
     const health = { path: PROBE, interval: '20ms', fall: 2, rise: 2 }
-    const program = await startGuarded(t, workers, servers, { health })
+    const program = await startWatched(t, workers, servers, { health })
     await becomes(program, a, 'up')
     await becomes(program, b, 'up')
 
@@ -118,7 +118,7 @@ test('a server that resets what it is sent is ejected by what the requests tell,
     else response.end('broken')
   })
   const ejection = { failures: 3, time: '5s' }
-  const program = await startGuarded(t, 2, [well, broken], { ejection })
+  const program = await startWatched(t, 2, [well, broken], { ejection })
 
   const deadline = performance.now() + PATIENCE_MS
   while (told(program, 'is ejected').length === 0) {
@@ -140,7 +140,7 @@ test('a server that resets what it is sent is ejected by what the requests tell,
 
 test('a program that was stopped for a while takes no server out when it goes on', async (t) => {
   const slow = await Promise.all(['a', 'b', 'c', 'd'].map((name) => startNamed(t, name, 150)))
-  const program = await startGuarded(t, 2, slow, {
+  const program = await startWatched(t, 2, slow, {
     ejection: { failures: 1 },
     timeouts: { firstByte: '400ms' },
     retry: { attempts: 1 },

@@ -4,7 +4,7 @@
  */
 import type { EventLog } from '../observe/log.ts'
 
-export interface GuardJournal {
+export interface LimitedLog {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   /** Tells how many were not told; to be called now and then. */
@@ -14,10 +14,10 @@ export interface GuardJournal {
 const LINES = 20
 const EVERY_MS = 1000
 
-export function createGuardJournal(
+export function createLimitedLog(
   log: EventLog,
   others = 'changes of servers and breakers: see /api/servers and /api/breakers',
-): GuardJournal {
+): LimitedLog {
   const levels = { info: { told: 0, untold: 0 }, warn: { told: 0, untold: 0 } }
   let begunAt = -Infinity
 

@@ -1,20 +1,20 @@
 /**
  * What a scrape says of servers, breakers and limits. Servers have series where they have them in the scoreboard's metrics;
- * breakers and limits have at most `limit`. What happened to all others is the sum that the guards keep less what was shown
+ * breakers and limits have at most `limit`. What happened to all others is the sum that the health monitor keeps less what was shown
  * of it, scrape by scrape, so that no counter ever falls.
  */
-import type { BreakerReport, GuardView, LimitReport, ServerReport } from './guard-report.ts'
+import type { BreakerReport, HealthView, LimitReport, ServerReport } from './health-report.ts'
 import {
   EJECTION_REASONS,
-  noTally,
+  NO_TALLY,
   PROBE_RESULTS,
   SERVER_STATES,
   type ServerTally,
-} from './guard-report.ts'
+} from './health-report.ts'
 import type { Row } from './series.ts'
 
-export interface GuardScrape {
-  readonly servers: readonly GuardedServer[]
+export interface HealthScrape {
+  readonly servers: readonly ServerSample[]
   /** Null while every server has series of its own. */
   readonly otherServers: ServerTally | null
   /** Labels of backends, and whether each panics. */
@@ -24,52 +24,52 @@ export interface GuardScrape {
   readonly limits: readonly LimitReport[]
 }
 
-export interface GuardedServer {
+export interface ServerSample {
   readonly labels: Row['labels']
   readonly report: ServerReport
 }
 
-export type GuardReader = (servers: readonly Row[], backends: readonly Row[]) => GuardScrape
+export type HealthReader = (servers: readonly Row[], backends: readonly Row[]) => HealthScrape
 
-export const nobody: GuardView = {
+export const NO_HEALTH: HealthView = {
   server: () => null,
   panics: () => false,
-  tally: () => noTally,
+  tally: () => NO_TALLY,
   trips: () => 0,
   breakers: () => [],
   limits: () => [],
 }
 
-export function createGuardReader(guards: GuardView, limit: number): GuardReader {
-  const serversBeyond = createRest()
-  const tripsBeyond = createRest()
+export function createHealthReader(health: HealthView, limit: number): HealthReader {
+  const serversBeyond = createRemainder()
+  const tripsBeyond = createRemainder()
 
   return (serverRows, backendRows) => {
     const servers = serverRows.flatMap(({ labels, slot }) => {
-      const report = slot === null ? null : guards.server(slot)
+      const report = slot === null ? null : health.server(slot)
       return report === null ? [] : [{ labels, report }]
     })
     const gains = servers.map(({ labels, report }): Gain => [
       `${labels['server']} ${labels['backend']}`,
       toCounts(report.tally),
     ])
-    const others = serversBeyond(gains, toCounts(guards.tally()))
-    const all = distinctBreakers(guards.breakers())
+    const others = serversBeyond(gains, toCounts(health.tally()))
+    const all = distinctBreakers(health.breakers())
     const breakers = all.slice(0, limit)
     const trips = tripsBeyond(
       breakers.map((breaker) => [identityOf(breaker), [breaker.trips]]),
-      [guards.trips()],
+      [health.trips()],
     )
     const hasOthers = serverRows.some(({ slot }) => slot === null)
     return {
       servers,
       otherServers: hasOthers ? toTally(others) : null,
       panics: backendRows.flatMap(({ labels, slot }) =>
-        slot === null ? [] : [{ labels, panics: guards.panics(slot) }],
+        slot === null ? [] : [{ labels, panics: health.panics(slot) }],
       ),
       breakers,
       otherTrips: all.length > limit ? (trips[0] ?? 0) : null,
-      limits: distinctLimits(guards.limits()).slice(0, limit),
+      limits: distinctLimits(health.limits()).slice(0, limit),
     }
   }
 }
@@ -77,7 +77,7 @@ export function createGuardReader(guards: GuardView, limit: number): GuardReader
 type Gain = readonly [identity: string, counts: readonly number[]]
 
 /** What of a sum was not gained by those that are shown. */
-function createRest(): (shown: readonly Gain[], all: readonly number[]) => readonly number[] {
+function createRemainder(): (shown: readonly Gain[], all: readonly number[]) => readonly number[] {
   let before = new Map<string, readonly number[]>()
   let allBefore: readonly number[] = []
   let rest: readonly number[] = []

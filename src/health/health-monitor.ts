@@ -13,28 +13,28 @@ import type { NameReport } from '../dns/resolver.ts'
 import type { Delta, PlacedBackend } from '../model/snapshot.ts'
 import {
   type BreakerReport,
-  type GuardView,
+  type HealthView,
   type ServerReport,
   type ServerState,
-} from '../observe/guard-report.ts'
+} from '../observe/health-report.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { OnFault } from '../observe/fault.ts'
 import type { EventLog } from '../observe/log.ts'
 import { createAlarms } from './alarms.ts'
-import type { BreakerContext, GuardedBreaker } from './breakers.ts'
-import { createGuardJournal } from './health-journal.ts'
-import { createHooks, type SendHook } from './hooks.ts'
-import { createLeaving } from './leaving.ts'
-import { createParted } from './parted.ts'
-import { GuardedPool, type PoolContext } from './pool.ts'
+import type { BreakerContext, LiveBreaker } from './live-breaker.ts'
+import { createLimitedLog } from './limited-log.ts'
+import { createWebHookQueue, type SendHook } from './web-hook-queue.ts'
+import { createDrainingServers } from './draining-servers.ts'
+import { createRecentlyRemoved } from './recently-removed.ts'
+import { MonitoredPool, type PoolContext } from './monitored-pool.ts'
 import type { Probe } from './probe.ts'
 import { createProber } from './prober.ts'
-import type { GuardedServer } from './server.ts'
+import type { MonitoredServer } from './monitored-server.ts'
 import { createStalls, TICK_MS } from './stalls.ts'
 import { createTotals } from './totals.ts'
-import { createWays } from './ways.ts'
+import { createMiddlewareState } from './middleware-state.ts'
 
-export interface GuardsOptions {
+export interface HealthMonitorOptions {
   readonly scoreboard: Scoreboard
   readonly publisher: { listen(listener: { readonly onPlaced: (delta: Delta) => void }): void }
   readonly log: EventLog
@@ -54,11 +54,11 @@ export interface GuardsOptions {
   readonly resolution?: (host: string) => NameReport | null
   /** A probe or a web-hook could not be sent, see http/shortage.ts. */
   readonly onShortage?: (code: string) => void
-  /** A throw met a backend or a frontend: the others are guarded all the same. */
+  /** A throw met a backend or a frontend: the others are still watched. */
   readonly onFault?: OnFault
 }
 
-export interface Guards extends GuardView {
+export interface HealthMonitor extends HealthView {
   start(): void
   /** What stands in the scoreboard stays. */
   stop(): Promise<void>
@@ -74,12 +74,12 @@ const MOST_MS = 10
 /** Each is looked at as often as this, however many there are: an ejector that waits for a second begins anew. */
 const MOST_TICKS = 8
 
-export function createGuards(options: GuardsOptions): Guards {
+export function createHealthMonitor(options: HealthMonitorOptions): HealthMonitor {
   const { scoreboard, publisher, log, now, date, random, stallOfThreads, probe, sendHook } = options
   const { onFault = () => {}, onShortage = () => {} } = options
-  const journal = createGuardJournal(log)
+  const journal = createLimitedLog(log)
   const stalls = createStalls(stallOfThreads)
-  const hooks = createHooks(
+  const hooks = createWebHookQueue(
     sendHook,
     (name, origin, reason) => {
       journal.warn({ origin }, `the web-hook of ${name} failed: ${reason}`)
@@ -87,15 +87,15 @@ export function createGuards(options: GuardsOptions): Guards {
     onShortage,
   )
   const totals = createTotals()
-  const alarms = createAlarms<GuardedPool>(scoreboard)
-  const leaving = createLeaving()
-  const parted = createParted(now)
-  const pools = new Map<string, GuardedPool>()
-  const bySlot = new Map<number, GuardedPool>()
-  const serversByKey = new Map<string, Guarded>()
-  const serversBySlot = new Map<number, GuardedServer>()
+  const alarms = createAlarms<MonitoredPool>(scoreboard)
+  const draining = createDrainingServers()
+  const recentlyRemoved = createRecentlyRemoved(now)
+  const pools = new Map<string, MonitoredPool>()
+  const bySlot = new Map<number, MonitoredPool>()
+  const serversByKey = new Map<string, WatchedServer>()
+  const serversBySlot = new Map<number, MonitoredServer>()
   /** To be looked at with the next tick. */
-  const awake = new Set<GuardedPool>()
+  const awake = new Set<MonitoredPool>()
   let timer: NodeJS.Timeout | null = null
 
   const prober = createProber({
@@ -103,10 +103,10 @@ export function createGuards(options: GuardsOptions): Guards {
     now,
     random,
     onVerdict(key, verdict) {
-      const guarded = serversByKey.get(key)
-      if (guarded === undefined) return
-      guarded.pool.probed(guarded.server, verdict)
-      awake.add(guarded.pool)
+      const watched = serversByKey.get(key)
+      if (watched === undefined) return
+      watched.pool.probed(watched.server, verdict)
+      awake.add(watched.pool)
     },
     onShortage,
     onResult(key, ok, reason) {
@@ -118,20 +118,20 @@ export function createGuards(options: GuardsOptions): Guards {
     scoreboard,
     now,
     date,
-    onState: tellBreaker,
-    onGone: tellGone,
+    onState: logBreaker,
+    onGone: logGone,
   }
   const poolContext: PoolContext = {
     ...breakerContext,
     prober,
-    parted,
+    recentlyRemoved,
     isHeldUp: (at) => stalls.isHeldUp(at),
     boardNow: options.boardNow ?? now,
-    onServer: tellServer,
+    onServer: logServer,
     onEjected: (reason) => totals.ejection(reason),
-    onPanic: tellPanic,
+    onPanic: logPanic,
   }
-  const ways = createWays(breakerContext)
+  const middlewareState = createMiddlewareState(breakerContext)
 
   // Before any thread hears of them: a server that waits for its first success must have no requests before.
   publisher.listen({ onPlaced: place })
@@ -144,9 +144,9 @@ export function createGuards(options: GuardsOptions): Guards {
     }
     for (const placed of upserts.frontends) {
       const { id } = placed.object
-      attempt({ kind: 'frontend', id }, () => ways.upsert(placed))
+      attempt({ kind: 'frontend', id }, () => middlewareState.upsert(placed))
     }
-    for (const id of deletes.frontends) ways.remove(id)
+    for (const id of deletes.frontends) middlewareState.remove(id)
     for (const id of deletes.backends) removeBackend(id)
   }
 
@@ -160,9 +160,9 @@ export function createGuards(options: GuardsOptions): Guards {
 
   function placeBackend(placed: PlacedBackend, at: number): void {
     const { id } = placed.object
-    for (const slot of placed.serverSlots) leaving.forget(slot)
+    for (const slot of placed.serverSlots) draining.forget(slot)
     const known = pools.get(id)
-    if (known === undefined) pools.set(id, new GuardedPool(placed, at, poolContext))
+    if (known === undefined) pools.set(id, new MonitoredPool(placed, at, poolContext))
     else {
       bySlot.delete(known.slot)
       for (const server of known.update(placed, at)) drop(server, known)
@@ -187,12 +187,12 @@ export function createGuards(options: GuardsOptions): Guards {
     for (const server of pool.leave()) drop(server, pool)
   }
 
-  function drop(server: GuardedServer, pool: GuardedPool): void {
+  function drop(server: MonitoredServer, pool: MonitoredPool): void {
     prober.forget(server.key)
     serversByKey.delete(server.key)
     serversBySlot.delete(server.slot.number)
     alarms.remove(server.slot.number, pool)
-    leaving.add(server, date())
+    draining.add(server, date())
   }
 
   function tick(): void {
@@ -204,9 +204,9 @@ export function createGuards(options: GuardsOptions): Guards {
       awake.add(pool)
     })
     lookAtPools(at)
-    attempt(null, () => ways.tick(at))
-    leaving.tick()
-    parted.tick()
+    attempt(null, () => middlewareState.tick(at))
+    draining.tick()
+    recentlyRemoved.tick()
     journal.tick(at)
   }
 
@@ -227,7 +227,7 @@ export function createGuards(options: GuardsOptions): Guards {
     }
   }
 
-  function tellServer(server: GuardedServer): void {
+  function logServer(server: MonitoredServer): void {
     const { backend, url, state, reason, name } = server
     if (state === null) return
     totals.change(state)
@@ -236,14 +236,14 @@ export function createGuards(options: GuardsOptions): Guards {
     tell({ backend, server: url, state }, `${name} is ${state}${why}`)
   }
 
-  function tellPanic({ id, isPanic }: GuardedPool): void {
+  function logPanic({ id, isPanic }: MonitoredPool): void {
     if (isPanic) {
       const what = 'too few of its servers are well, so all of them are used'
       journal.warn({ backend: id }, `backend "${id}" panics: ${what}`)
     } else journal.info({ backend: id }, `backend "${id}" panics no longer`)
   }
 
-  function tellBreaker(breaker: GuardedBreaker): void {
+  function logBreaker(breaker: LiveBreaker): void {
     const { owner, condition, state, spec, name } = breaker
     const isTripped = state === 'tripped'
     if (isTripped) totals.trip()
@@ -254,7 +254,7 @@ export function createGuards(options: GuardsOptions): Guards {
   }
 
   /** Nobody would ever tell that it is over. */
-  function tellGone(breaker: GuardedBreaker): void {
+  function logGone(breaker: LiveBreaker): void {
     const { owner, condition, state, spec, name } = breaker
     journal.info({ ...owner, condition, state }, `${name} is gone; it was ${state}`)
     if (spec.onStandby !== null) hooks.send(breaker, spec.onStandby, name)
@@ -267,11 +267,11 @@ export function createGuards(options: GuardsOptions): Guards {
         yield { ...server.report(), resolution: resolution(server.declared.host) }
       }
     }
-    yield* leaving.reports()
+    yield* draining.reports()
   }
 
   function* breakers(): Generator<BreakerReport> {
-    for (const breaker of ways.breakers()) yield breaker.report()
+    for (const breaker of middlewareState.breakers()) yield breaker.report()
     for (const { servers } of pools.values()) {
       for (const { breaker } of servers) if (breaker !== null) yield breaker.report()
     }
@@ -292,11 +292,11 @@ export function createGuards(options: GuardsOptions): Guards {
     panics: (slot) => bySlot.get(slot)?.isPanic === true,
     tally: () => totals.tally(),
     trips: () => totals.trips(),
-    limits: () => ways.limits(),
+    limits: () => middlewareState.limits(),
   }
 }
 
-interface Guarded {
-  readonly server: GuardedServer
-  readonly pool: GuardedPool
+interface WatchedServer {
+  readonly server: MonitoredServer
+  readonly pool: MonitoredPool
 }

@@ -3,17 +3,17 @@
  * and an edit may take out what the next one puts in again: neither makes a bad server a good one.
  */
 import type { EjectorMemory } from '../policy/ejector.ts'
-import type { GuardedServer } from './server.ts'
+import type { MonitoredServer } from './monitored-server.ts'
 
-export interface Parted {
-  add(server: GuardedServer, ejections: EjectorMemory | null): void
+export interface RecentlyRemoved {
+  add(server: MonitoredServer, ejections: EjectorMemory | null): void
   /** The one that comes back, once; null: nothing is known of it. In another slot nothing it counted is there any more. */
   take(key: string, slot: number): Returned | null
   tick(): void
 }
 
 export interface Returned {
-  readonly server: GuardedServer
+  readonly server: MonitoredServer
   readonly ejections: EjectorMemory | null
   /** It was away so shortly that it will be the same program, in the same state. */
   readonly isLapse: boolean
@@ -25,24 +25,24 @@ const KEPT_MS = 10_000
 /** The oldest make room. */
 const MOST = 1000
 
-interface Entry {
-  readonly server: GuardedServer
+interface Removed {
+  readonly server: MonitoredServer
   readonly ejections: EjectorMemory | null
   readonly since: number
 }
 
-export function createParted(now: () => number): Parted {
+export function createRecentlyRemoved(now: () => number): RecentlyRemoved {
   /** The oldest first. */
-  const parted = new Map<string, Entry>()
+  const recentlyRemoved = new Map<string, Removed>()
 
-  function forget({ server }: Entry): void {
-    parted.delete(server.key)
+  function forget({ server }: Removed): void {
+    recentlyRemoved.delete(server.key)
     // Until now it could have come back tripped.
     server.breaker?.leave()
   }
 
-  function forgetWhile(isDue: (entry: Entry) => boolean): void {
-    for (const entry of parted.values()) {
+  function forgetWhile(isDue: (entry: Removed) => boolean): void {
+    for (const entry of recentlyRemoved.values()) {
       if (!isDue(entry)) return
       forget(entry)
     }
@@ -50,17 +50,17 @@ export function createParted(now: () => number): Parted {
 
   return {
     add(server, ejections) {
-      parted.set(server.key, { server, ejections, since: now() })
-      forgetWhile(() => parted.size > MOST)
+      recentlyRemoved.set(server.key, { server, ejections, since: now() })
+      forgetWhile(() => recentlyRemoved.size > MOST)
     },
     take(key, slot) {
-      const entry = parted.get(key)
+      const entry = recentlyRemoved.get(key)
       if (entry === undefined) return null
       if (entry.server.slot.number !== slot) {
         forget(entry)
         return null
       }
-      parted.delete(key)
+      recentlyRemoved.delete(key)
       const { server, ejections, since } = entry
       return { server, ejections, isLapse: now() - since <= LAPSE_MS }
     },

@@ -12,7 +12,7 @@ import {
   makeFrontend,
   makeServer,
   type Site,
-} from '../support/guarded.ts'
+} from '../support/monitored.ts'
 import { eventually } from '../support/until.ts'
 
 const A = 'http://10.0.0.1:80'
@@ -49,7 +49,7 @@ test('takes a server out that fails its probes and gives it back, each told once
     ],
   )
   assert.equal(site.report(A).tally.changes.down, 1)
-  assert.equal(site.guards.tally().changes.down, 1)
+  assert.equal(site.monitor.tally().changes.down, 1)
   assert.ok(site.report(A).tally.probes.failure >= 2)
 })
 
@@ -112,7 +112,7 @@ test('a server that fails again and again is ejected, and returns when its time 
     `warn: server ${A} of backend "vote" is ejected: 5 gateway failures in a row; for 30 s`,
     `info: server ${A} of backend "vote" is up`,
   ])
-  assert.deepEqual(site.guards.tally().ejections, { failures: 1, errors: 0, 'success-rate': 0 })
+  assert.deepEqual(site.monitor.tally().ejections, { failures: 1, errors: 0, 'success-rate': 0 })
 })
 
 test('when too few servers are well all are used, and it is said', async (t) => {
@@ -129,10 +129,10 @@ test('when too few servers are well all are used, and it is said', async (t) => 
     [0, 0, 0],
   )
   const [{ slot } = { slot: -1 }] = site.publisher.placed().backends
-  assert.equal(site.guards.panics(slot), true)
+  assert.equal(site.monitor.panics(slot), true)
   for (const url of [A, B]) site.unwell.delete(url)
   await site.pass(3000)
-  assert.equal(site.guards.panics(slot), false)
+  assert.equal(site.monitor.panics(slot), false)
   assert.deepEqual(
     messages(site.lines).filter((line) => line.includes('panic')),
     [
@@ -220,7 +220,7 @@ test('a server that drains has no turn, and is shown with what is under way afte
   Atomics.add(slot.shared, slot.at + SHARED.inFlight, -1)
   await site.pass(100)
   assert.deepEqual(
-    [...site.guards.servers()].map(({ url }) => url),
+    [...site.monitor.servers()].map(({ url }) => url),
     [A],
   )
 })
@@ -248,7 +248,7 @@ test('nothing is written to a slot whose object is gone', async (t) => {
   for (const { shared, at } of slots) {
     assert.deepEqual([shared[at + SHARED.admit], shared[at + SHARED.limit]], [77, 78])
   }
-  assert.deepEqual([[...site.guards.servers()], [...site.guards.breakers()]], [[], []])
+  assert.deepEqual([[...site.monitor.servers()], [...site.monitor.breakers()]], [[], []])
 })
 
 test('the breaker of a frontend trips, recovers by a growing share, and calls its web-hooks', async (t) => {
@@ -274,7 +274,7 @@ test('the breaker of a frontend trips, recovers by a growing share, and calls it
   await site.pass(100)
 
   assert.equal(admit(), ADMIT_NONE)
-  const [tripped] = site.guards.breakers()
+  const [tripped] = site.monitor.breakers()
   assert.deepEqual(
     [tripped?.frontend, tripped?.state, tripped?.trips, tripped?.share],
     ['web', 'tripped', 1, 0],
@@ -316,9 +316,9 @@ test('a tripped breaker of a frontend stays so when anything but its condition i
   assert.equal(site.wayOf('web').number, slot.number)
   assert.equal(Atomics.load(slot.shared, slot.at + SHARED.admit), ADMIT_NONE)
   await site.pass(1000)
-  assert.equal([...site.guards.breakers()][0]?.state, 'tripped')
+  assert.equal([...site.monitor.breakers()][0]?.state, 'tripped')
   await site.pass(1200)
-  assert.equal([...site.guards.breakers()][0]?.state, 'recovering')
+  assert.equal([...site.monitor.breakers()][0]?.state, 'recovering')
   await site.pass(1200)
   assert.equal(Atomics.load(slot.shared, slot.at + SHARED.admit), 0)
   assert.deepEqual(site.hooks, ['http://hooks.test/good'])
@@ -418,7 +418,7 @@ test('the breaker of a server passes it over, and is another one under another c
   await site.publish([{ ...backend, breaker: { ...BREAKER, fallbackMs: 60_000 } }])
   await site.pass(2000)
   assert.equal(site.admit('vote', A), ADMIT_NONE)
-  const states = [...site.guards.breakers()].map(({ server, state }) => [server, state])
+  const states = [...site.monitor.breakers()].map(({ server, state }) => [server, state])
   assert.deepEqual(states, [
     [A, 'tripped'],
     [B, 'standby'],
@@ -447,7 +447,7 @@ test('an adaptive limit begins as it is declared and is shared by the frontends 
 
   assert.ok(Atomics.load(slot.shared, slot.at + SHARED.limit) > 7)
   assert.deepEqual(
-    Array.from(site.guards.limits(), ({ backend, frontend }) => [backend, frontend]),
+    Array.from(site.monitor.limits(), ({ backend, frontend }) => [backend, frontend]),
     [['vote', null]],
   )
 })
@@ -528,12 +528,12 @@ test('when a rack dies the first servers are told, and the others counted', asyn
   const urls = Array.from({ length: 200 }, (_, at) => `http://10.0.3.${at}:80`)
   await site.publish([makeBackend('vote', urls, { health: HEALTH })])
   await site.pass(3000)
-  assert.equal(site.guards.tally().changes.up, 200)
+  assert.equal(site.monitor.tally().changes.up, 200)
 
   for (const url of urls) site.unwell.add(url)
   await site.pass(6000)
 
-  assert.equal(site.guards.tally().changes.down, 200)
+  assert.equal(site.monitor.tally().changes.down, 200)
   const warnings = site.lines.filter(({ level }) => level === 'warn')
   assert.ok(warnings.length < 130, `${warnings.length} lines`)
   assert.ok(warnings.some(({ message }) => /^and \d+ more changes of servers/.test(message)))

@@ -1,7 +1,7 @@
-/** Guards over a real scoreboard and publisher; time, probes and what the serving threads count are the test's. */
+/** A health monitor over a real scoreboard and publisher; time, probes and what the serving threads count are the test's. */
 import { parseMiddleware } from '../../src/middleware/catalog.ts'
 import type { TestContext } from 'node:test'
-import { createGuards, type Guards } from '../../src/health/guards.ts'
+import { createHealthMonitor, type HealthMonitor } from '../../src/health/health-monitor.ts'
 import type { ProbeResult } from '../../src/health/probe.ts'
 import { createPublisher, type Publisher } from '../../src/control/publication/publish.ts'
 import type {
@@ -14,7 +14,7 @@ import type {
   Server,
   WebHook,
 } from '../../src/model/snapshot.ts'
-import type { ServerReport } from '../../src/observe/guard-report.ts'
+import type { ServerReport } from '../../src/observe/health-report.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { count, Scoreboard, ScoreboardView, type Slot } from '../../src/scoreboard/scoreboard.ts'
 import { backendOf, frontendOf, serverOf } from './objects.ts'
@@ -75,7 +75,7 @@ export interface Line {
 }
 
 export interface Site {
-  readonly guards: Guards
+  readonly monitor: HealthMonitor
   readonly scoreboard: Scoreboard
   readonly publisher: Publisher
   readonly lines: readonly Line[]
@@ -127,7 +127,7 @@ export function createSite(t: TestContext): Site {
     }
   const answer = (url: string): ProbeResult =>
     unwell.has(url) ? { ok: false, reason: 'refused' } : { ok: true, tookMs: 1 }
-  const guards = createGuards({
+  const monitor = createHealthMonitor({
     scoreboard,
     publisher,
     log: { info: tell('info'), warn: tell('warn'), error: tell('error') },
@@ -144,7 +144,7 @@ export function createSite(t: TestContext): Site {
   publisher.listen({ onPlaced: note })
   t.after(async () => {
     publisher.stop()
-    await guards.stop()
+    await monitor.stop()
   })
 
   function note({ upserts }: Delta): void {
@@ -161,7 +161,7 @@ export function createSite(t: TestContext): Site {
 
   async function tick(ms: number): Promise<void> {
     clock.now += ms
-    guards.tick()
+    monitor.tick()
     // Probes that were begun have their answers.
     await turn()
   }
@@ -172,7 +172,7 @@ export function createSite(t: TestContext): Site {
   }
 
   const site: Site = {
-    guards,
+    monitor,
     scoreboard,
     publisher,
     lines,
@@ -196,7 +196,7 @@ export function createSite(t: TestContext): Site {
     },
     late: tick,
     report(url) {
-      const report = [...guards.servers()].find((one) => one.url === url)
+      const report = [...monitor.servers()].find((one) => one.url === url)
       if (report === undefined) throw new Error(`${url} is not known`)
       return report
     },
