@@ -3,11 +3,11 @@
  * wrong and what does not do what it says (a warning) fails the check; what nothing needs (a hint) does not.
  */
 import { readFileSync } from 'node:fs'
-import { parseDocument, type ReadableDocument } from '../model/document.ts'
+import { parseDocument, type ReadableDocument } from '../document/document.ts'
 import { escapeControls } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
-import type { ReferenceWorld } from '../model/references.ts'
-import { resolveSettings } from '../model/resolve-settings.ts'
+import type { ReferenceWorld } from '../document/references.ts'
+import { resolveSettings } from '../schema/resolve-settings.ts'
 
 /** Control's verdict on the objects of a file. */
 export type AdmitDocument = (document: ReadableDocument) => readonly Problem[]

@@ -1,7 +1,7 @@
 /** From the words of a command line to one command, or to the one line that says what is wrong with them. */
 import { parseArgs } from 'node:util'
 import { parseDuration } from '../model/duration.ts'
-import type { SettingName } from '../model/resolve-settings.ts'
+import type { SettingName } from '../schema/resolve-settings.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
 import { HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS, helpText, type Topic } from './help.ts'

@@ -1,5 +1,5 @@
 /** What --help prints. The flags of serve are listed here once; command-line.ts takes exactly these. */
-import type { SettingName } from '../model/resolve-settings.ts'
+import type { SettingName } from '../schema/resolve-settings.ts'
 
 export type Topic =
   'sluice' | 'serve' | 'check' | 'put' | 'delete' | 'get' | 'healthcheck' | 'version'

@@ -3,7 +3,7 @@
  * from a declaration to its publication, so that no two changes are ever half done at the same time.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { WrittenSettings } from '../model/document.ts'
+import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Listener } from '../model/snapshot.ts'
 import type { CertificateReport } from '../observe/certificate-report.ts'

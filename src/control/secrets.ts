@@ -1,5 +1,5 @@
 /** What may be shown of an object: private keys, and what came from the environment or a file of secrets, stay where they are used. */
-import { HIDDEN as hidden } from '../model/referred.ts'
+import { HIDDEN as hidden } from '../document/referred.ts'
 import type { HealthCheck, WebHook } from '../model/snapshot.ts'
 import type { InForce } from './admission/admit.ts'
 

@@ -1,6 +1,6 @@
 /** The resolver of this process, as the settings say. */
 import { lookup as systemLookup } from 'node:dns/promises'
-import type { ResolverSettings } from '../model/resolver-settings.ts'
+import type { ResolverSettings } from '../model/settings.ts'
 import { createQuestions } from './questions.ts'
 import { createResolver, type Resolver } from './resolver.ts'
 import { HOSTS_PATH, parseHosts, refuseFile, watchFile } from './system-files.ts'

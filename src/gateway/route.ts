@@ -9,7 +9,7 @@ import {
   prepareMiddleware,
 } from '../middleware/catalog.ts'
 import type { Middleware, CompileContext } from '../middleware/middleware.ts'
-import { alwaysAnswers } from '../model/middleware-forms.ts'
+import { alwaysAnswers } from '../schema/middleware-forms.ts'
 import type { Frontend, PathPolicy, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
 import { RecentQuantile } from '../policy/recent-quantile.ts'
 import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retry.ts'

@@ -6,7 +6,7 @@
 import { answerOfError } from '../http/answer.ts'
 import { ERRORS, ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { meaning, scalar, strict } from '../model/fields.ts'
+import { meaning, scalar, strict } from '../options/fields.ts'
 import { quote } from '../model/parsed.ts'
 import { bad, good } from '../model/scalar.ts'
 import type { GradientSpec } from '../policy/gradient.ts'

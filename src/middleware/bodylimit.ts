@@ -4,7 +4,7 @@
  */
 import { answerOfError } from '../http/answer.ts'
 import { refuseBodySize } from '../http/body-limit.ts'
-import { scalar, strict } from '../model/fields.ts'
+import { scalar, strict } from '../options/fields.ts'
 import { parseSize } from '../model/size.ts'
 import type { MiddlewareKind } from './middleware.ts'
 import { parseWith } from './options.ts'

@@ -9,7 +9,7 @@
  */
 import { answerOfError } from '../http/answer.ts'
 import { ExchangeError } from '../http/errors.ts'
-import { scalar, strict } from '../model/fields.ts'
+import { scalar, strict } from '../options/fields.ts'
 import { quote } from '../model/parsed.ts'
 import { bad, good } from '../model/scalar.ts'
 import { KeyTable, NO_CELL } from '../policy/key-table.ts'

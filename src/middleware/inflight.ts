@@ -8,7 +8,7 @@
  */
 import { answerOfError, type OwnAnswer } from '../http/answer.ts'
 import { ExchangeError } from '../http/errors.ts'
-import { count, strict } from '../model/fields.ts'
+import { count, strict } from '../options/fields.ts'
 import { givePlace, IN_FLIGHT, takePlace, WAITING } from '../policy/places.ts'
 import { type Waiter, WaitQueue } from '../policy/wait-queue.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'

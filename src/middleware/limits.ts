@@ -1,7 +1,7 @@
 /** Options that several limits have. */
 import * as z from 'zod'
 import { formatDuration, parseDuration } from '../model/duration.ts'
-import { span, whole } from '../model/fields.ts'
+import { span, whole } from '../options/fields.ts'
 
 /** How much of something there may be at a time. */
 export function atMost(description: string, most: number): z.ZodType<number> {

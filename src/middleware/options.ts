@@ -1,6 +1,6 @@
 /** What the kinds' options are made of. */
 import * as z from 'zod'
-import { parseWith as parseDeclared } from '../model/parsed.ts'
+import { parseWith as parseDeclared } from '../options/parse.ts'
 import type { ParsedOptions } from './middleware.ts'
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/

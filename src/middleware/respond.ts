@@ -1,7 +1,7 @@
 /** Answers by itself: `respond: { status: 403, body: 'Not here', type: text/plain, fields: { X-Why: private } }`. */
 import * as z from 'zod'
 import type { OwnAnswer } from '../http/answer.ts'
-import { strict, whole } from '../model/fields.ts'
+import { strict, whole } from '../options/fields.ts'
 import type { MiddlewareKind } from './middleware.ts'
 import { fieldLines, fieldValue, parseWith, toLines } from './options.ts'
 

@@ -2,8 +2,6 @@
  * What every parser of declarations answers: the total value, or what is wrong with it and where inside the object. A
  * message names its place by itself, so that it also helps where there is no line to point at (a registry's key).
  */
-import type * as z from 'zod'
-
 export type Path = readonly (string | number)[]
 
 export interface Flaw {
@@ -20,13 +18,6 @@ export type Parsed<T> =
 
 /** A hostile object could make as many flaws as it has keys; nobody reads more than these. */
 const MAX_FLAWS = 20
-
-/** Runs `schema` over hostile input. */
-export function parseWith<T>(schema: z.ZodType<T>, value: unknown): Parsed<T> {
-  const result = schema.safeParse(value, { reportInput: true })
-  if (result.success) return { ok: true, value: result.data }
-  return refuse(result.error.issues.flatMap(toFlaws))
-}
 
 export function refuse(flaws: readonly Flaw[]): { ok: false; problems: readonly Flaw[] } {
   if (flaws.length <= MAX_FLAWS) return { ok: false, problems: flaws }
@@ -45,41 +36,6 @@ export function flaw(path: Path, what: string): Flaw {
 /** Keys are hostile, too. */
 function nameStep(step: string | number): string {
   return typeof step === 'number' || /^[\w.@:-]{1,128}$/.test(step) ? String(step) : quote(step)
-}
-
-function toFlaws(issue: z.core.$ZodIssue): Flaw[] {
-  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
-  if (issue.code === 'unrecognized_keys') {
-    const lines = issue.message.split('\n')
-    return issue.keys.map((key, at) => ({
-      ...flaw(path, lines[at] ?? 'unknown key'),
-      path: [...path, key],
-    }))
-  }
-  return [flaw(path, describe(issue))]
-}
-
-function describe(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      if (issue.input === undefined) return 'is missing'
-      return `must be ${EXPECTED[issue.expected] ?? issue.expected}, not ${quote(issue.input)}`
-    case 'invalid_value':
-      if (issue.input === undefined) return 'is missing'
-      return `must be ${issue.values.map(String).join(' or ')}, not ${quote(issue.input)}`
-    default:
-      return issue.message
-  }
-}
-
-const EXPECTED: Readonly<Record<string, string>> = {
-  object: 'a map',
-  record: 'a map',
-  array: 'a list',
-  string: 'text',
-  boolean: 'true or false',
-  number: 'a number',
-  int: 'a whole number',
 }
 
 /** Hostile input, short, on one line and without anything that a terminal obeys. */

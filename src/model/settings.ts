@@ -1,5 +1,4 @@
 /** What is fixed at start: default < file < environment (SLUICE_...) < flag. */
-import type { ResolverSettings } from './resolver-settings.ts'
 import type { Address } from './snapshot.ts'
 import type { SourceSpec } from './source-spec.ts'
 
@@ -32,3 +31,36 @@ export interface Settings {
   /** In order of precedence, after the file itself. Their TLS files are paths yet, see readSourceFiles. */
   readonly sources: readonly SourceSpec[]
 }
+
+/** How the names of servers are resolved. */
+export interface ResolverSettings {
+  /** `10.0.0.2` or `10.0.0.2:5353`, `[fd00::1]:53`. Empty: those of /etc/resolv.conf. */
+  readonly servers: readonly string[]
+  /** Domains that complete a name; null: those of /etc/resolv.conf. */
+  readonly search: readonly string[] | null
+  /** A name with so many dots is asked for as it is first; null: as /etc/resolv.conf says. */
+  readonly ndots: number | null
+  /** The hosts file; null: the system's. */
+  readonly hosts: string | null
+  /** Of one question to one DNS server. */
+  readonly timeoutMs: number
+  /** How often one question is asked before it has failed. */
+  readonly attempts: number
+  readonly minTtlMs: number
+  readonly maxTtlMs: number
+}
+
+/** The keys of a file that are settings; its other keys are sections of objects. */
+export const SETTING_KEYS = [
+  'workers',
+  'admin',
+  'trusted',
+  'log',
+  'drain',
+  'start',
+  'data',
+  'resolver',
+  'sources',
+] as const
+
+export type SettingKey = (typeof SETTING_KEYS)[number]

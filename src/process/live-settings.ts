@@ -5,9 +5,9 @@
  */
 import { isEqual } from '../model/equal.ts'
 import { formatAddress } from '../model/address.ts'
-import type { WrittenSettings } from '../model/document.ts'
+import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
-import type { ResolvedSettings } from '../model/resolve-settings.ts'
+import type { ResolvedSettings } from '../schema/resolve-settings.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Log } from '../observe/log.ts'
 

@@ -17,14 +17,14 @@ import { followNames } from '../control/publication/followed-names.ts'
 import { resolveNamesBy } from '../dns/dialing.ts'
 import { createLookup } from '../dns/lookup.ts'
 import { openResolver } from '../dns/open-resolver.ts'
-import { parseSettings } from '../model/document.ts'
+import { parseSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Listener } from '../model/snapshot.ts'
 import {
   resolveSettings,
   type ResolvedSettings,
   type SettingSources,
-} from '../model/resolve-settings.ts'
+} from '../schema/resolve-settings.ts'
 import type { Settings } from '../model/settings.ts'
 import { createLog } from '../observe/log.ts'
 import { createShortages } from '../observe/shortages.ts'

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { MAX_REFERENCED_BYTES } from '../model/references.ts'
+import { MAX_REFERENCED_BYTES } from '../document/references.ts'
 import { reasonOf } from './file-reason.ts'
 
 /** By absolute path: what was in it, or why it could not be read. Not the text: nobody else needs to hold it. */

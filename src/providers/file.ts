@@ -7,7 +7,7 @@
  * is reported as that, never as a declaration.
  */
 import { stat } from 'node:fs/promises'
-import type { ReadableDocument } from '../model/document.ts'
+import type { ReadableDocument } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
 import { createBell } from './bell.ts'
 import { readDeclarations } from './file-reading.ts'

@@ -1,6 +1,6 @@
 /** A registry's text as JSON: bounded, and never thrown through. */
-import { JsonFault, walkJson } from '../model/json-walk.ts'
-import { createLines } from '../model/lines.ts'
+import { JsonFault, walkJson } from '../document/json-walk.ts'
+import { createLines } from '../document/lines.ts'
 import { escapeControls, quote } from '../model/parsed.ts'
 import { bad, good, type Scalar } from '../model/scalar.ts'
 

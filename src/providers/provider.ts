@@ -6,9 +6,9 @@
  *
  * A provider judges nothing: what stands in an object is admitted, or refused, by control.
  */
-import type { WrittenSettings } from '../model/document.ts'
+import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
-import type { Referred } from '../model/referred.ts'
+import type { Referred } from '../document/referred.ts'
 import type { Closed } from './closed.ts'
 
 /**

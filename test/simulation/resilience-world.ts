@@ -9,7 +9,7 @@ import type { PublisherListener } from '../../src/control/publication/publish.ts
 import { Deadlines } from '../../src/http/deadlines.ts'
 import { compileMiddleware, parseMiddleware } from '../../src/middleware/catalog.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'
-import { parseBackend } from '../../src/model/schema.ts'
+import { parseBackend } from '../../src/schema/objects.ts'
 import type { Backend, Delta, MiddlewareSpec } from '../../src/model/snapshot.ts'
 import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import { createLookup } from '../../src/dns/lookup.ts'
 import { openResolver } from '../../src/dns/open-resolver.ts'
 import type { Resolver } from '../../src/dns/resolver.ts'
-import { resolverSchema } from '../../src/model/resolver-settings.ts'
+import { resolverSchema } from '../../src/schema/resolver.ts'
 
 /** `settings`: as the file writes them under `resolver`. */
 export function systemResolver(t: Pick<TestContext, 'after'>, settings: object = {}): Resolver {

@@ -4,7 +4,7 @@ import {
   defaultPanic,
   defaultRetry,
   defaultRetryBudget,
-} from '../../src/model/backend-defaults.ts'
+} from '../../src/schema/backend-defaults.ts'
 import type { Backend, Frontend, Server } from '../../src/model/snapshot.ts'
 
 export function serverOf(id: string, url: string, more: Partial<Server> = {}): Server {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
 import { SERVE_FLAGS } from '../../src/cli/help.ts'
-import { SETTING_NAMES } from '../../src/model/resolve-settings.ts'
+import { SETTING_NAMES } from '../../src/schema/resolve-settings.ts'
 
 function parse(line: string): ReturnType<typeof parseCommandLine> {
   return parseCommandLine(line === '' ? [] : line.split(' '))

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { admitDocument } from '../../src/control/review/admit-document.ts'
-import { parseDocument } from '../../src/model/document.ts'
+import { parseDocument } from '../../src/document/document.ts'
 import { openAdmission } from '../support/declared.ts'
 
 function check(text: string): readonly string[] {

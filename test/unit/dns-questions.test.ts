@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { candidatesOf, createQuestions } from '../../src/dns/questions.ts'
 import { openResolver } from '../../src/dns/open-resolver.ts'
 import { parseHosts, parseResolvConf, watchFile } from '../../src/dns/system-files.ts'
-import { resolverSchema } from '../../src/model/resolver-settings.ts'
+import { resolverSchema } from '../../src/schema/resolver.ts'
 import { makeFolder } from '../support/program.ts'
 import { startDnsServer, type DnsBehavior } from '../support/dns-server.ts'
 

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { parseDocument } from '../../src/model/document.ts'
+import { parseDocument } from '../../src/document/document.ts'
 import { openAdmission, type Sections } from '../support/declared.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))

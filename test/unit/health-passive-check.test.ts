@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reasonNumber } from '../../src/http/errors.ts'
-import { defaultEjection } from '../../src/model/backend-defaults.ts'
+import { defaultEjection } from '../../src/schema/backend-defaults.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
 import { createSite, HEALTH, makeBackend } from '../support/monitored.ts'
 

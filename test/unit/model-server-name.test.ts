@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { connect } from 'node:tls'
 import { optionsOfRedisUrl } from '../../src/middleware/ratelimit/redis-url.ts'
 import { parseServerName } from '../../src/model/host.ts'
-import { parseBackend } from '../../src/model/schema.ts'
+import { parseBackend } from '../../src/schema/objects.ts'
 
 const GOOD = ['app.example', 'APP.Example', 'vote', 'my_app', 'xn--bcher-kva.example', '10.example']
 const BAD = [

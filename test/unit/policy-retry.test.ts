@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defaultRetry } from '../../src/model/backend-defaults.ts'
+import { defaultRetry } from '../../src/schema/backend-defaults.ts'
 import { RecentQuantile } from '../../src/policy/recent-quantile.ts'
 import { compileRetry, isIdempotent } from '../../src/policy/retry.ts'
 

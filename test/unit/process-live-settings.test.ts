@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseSettings } from '../../src/model/document.ts'
-import { resolveSettings, type SettingSources } from '../../src/model/resolve-settings.ts'
+import { parseSettings } from '../../src/document/document.ts'
+import { resolveSettings, type SettingSources } from '../../src/schema/resolve-settings.ts'
 import type { Settings } from '../../src/model/settings.ts'
 import { createLiveSettings } from '../../src/process/live-settings.ts'
 

@@ -2,7 +2,7 @@
  * Frontends with the middlewares that are declared under names of their own. One that names a backend waits for it: it
  * goes live with the declaration that brings the backend, whichever comes first.
  */
-import { alwaysAnswers } from '../../model/middleware-forms.ts'
+import { alwaysAnswers } from '../../schema/middleware-forms.ts'
 import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
 import type { AdmittedBackends, Moved } from './admit-backends.ts'
 import { noteDeclared } from './entry.ts'

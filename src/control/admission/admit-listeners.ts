@@ -1,7 +1,7 @@
 /** Listeners claim their addresses, and get the certificates of all hosts beside their own. */
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
-import { parseHost } from '../../model/host-certificate.ts'
+import { parseHost } from '../../schema/host-certificate.ts'
 import type { Address, Certificate, HostCertificate, Listener } from '../../model/snapshot.ts'
 import { claimAddresses } from './claim.ts'
 import type { ClaimWorld } from './claim.ts'

@@ -1,7 +1,7 @@
 /** A backend as admission sees it: parsed by the model, its condition and its predicate by the policies that keep them. */
 import { flaw, refuse } from '../../model/parsed.ts'
 import type { Flaw, Parsed, Path } from '../../model/parsed.ts'
-import { parseBackend } from '../../model/schema.ts'
+import { parseBackend } from '../../schema/objects.ts'
 import type { Backend, Retry } from '../../model/snapshot.ts'
 import { parseCondition } from '../../policy/condition.ts'
 import { parseFailover } from '../../policy/failover.ts'

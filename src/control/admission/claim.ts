@@ -5,7 +5,7 @@
  */
 import { formatAddress } from '../../model/address.ts'
 import { plainHost } from '../../model/ip.ts'
-import { HIDDEN, refersAt } from '../../model/referred.ts'
+import { HIDDEN, refersAt } from '../../document/referred.ts'
 import type { Address, Listener } from '../../model/snapshot.ts'
 import type { Entry } from './entry.ts'
 

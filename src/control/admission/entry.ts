@@ -4,7 +4,7 @@
  */
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw, Parsed } from '../../model/parsed.ts'
-import { parseReferred } from '../../model/referred.ts'
+import { parseReferred } from '../../document/referred.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import { isEqual } from '../../model/equal.ts'
 import { describeFault } from '../../observe/fault.ts'

@@ -1,9 +1,9 @@
 /** A frontend as admission sees it: parsed by the model, its route by routing, its middlewares by their catalog. */
 import { parseMiddleware } from '../../middleware/catalog.ts'
-import { guardsOf, isToScheme } from '../../model/middleware-forms.ts'
+import { guardsOf, isToScheme } from '../../schema/middleware-forms.ts'
 import { flaw, refuse } from '../../model/parsed.ts'
 import type { Flaw, Parsed, Path } from '../../model/parsed.ts'
-import { parseFrontend } from '../../model/schema.ts'
+import { parseFrontend } from '../../schema/objects.ts'
 import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
 import { whyNever } from '../../routing/never.ts'
 import { parseRoute } from '../../routing/parse.ts'

@@ -1,7 +1,7 @@
 /** A listener as admission sees it: parsed by the model, its scope by routing. */
 import { flaw, refuse } from '../../model/parsed.ts'
 import type { Parsed } from '../../model/parsed.ts'
-import { parseListener } from '../../model/schema.ts'
+import { parseListener } from '../../schema/objects.ts'
 import type { Listener } from '../../model/snapshot.ts'
 import { whyNever } from '../../routing/never.ts'
 import { parseRoute } from '../../routing/parse.ts'

@@ -1,6 +1,6 @@
 /** A middleware under a name of its own, as admission sees it: parsed by the model, its options by their catalog. */
 import { parseMiddleware } from '../../middleware/catalog.ts'
-import { parseMiddlewarePart } from '../../model/middleware-part.ts'
+import { parseMiddlewarePart } from '../../schema/middleware-part.ts'
 import { refuseId } from '../../model/object-id.ts'
 import { flaw, refuse } from '../../model/parsed.ts'
 import type { Parsed } from '../../model/parsed.ts'

@@ -1,7 +1,7 @@
 /** What admission would say of one object by itself, before it is written to a registry. */
 import { refuseId } from '../../model/object-id.ts'
 import type { Parsed } from '../../model/parsed.ts'
-import { parseHost } from '../../model/host-certificate.ts'
+import { parseHost } from '../../schema/host-certificate.ts'
 import type { ObjectKind } from '../../providers/provider.ts'
 import { parseServerPart } from './admit-backends.ts'
 import { parseWholeBackend } from './backend.ts'

@@ -1,7 +1,7 @@
 /** What admission found wrong, by object: said again only where a pass looks again. */
 import type { Flaw } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
-import { hideReferred } from '../../model/referred.ts'
+import { hideReferred } from '../../document/referred.ts'
 import { describeClosed } from '../../providers/closed.ts'
 import type {
   Declaration,

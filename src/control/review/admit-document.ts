@@ -1,7 +1,7 @@
 /** `sluice check`: what admission would say of a document, without bringing anything into force. */
-import type { ReadableDocument } from '../../model/document.ts'
+import type { ReadableDocument } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
-import { resolveSettings } from '../../model/resolve-settings.ts'
+import { resolveSettings } from '../../schema/resolve-settings.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import { locateIn } from '../../providers/file.ts'
 import { createAdmission } from '../admission/admit.ts'

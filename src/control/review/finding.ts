@@ -1,7 +1,7 @@
 /** Something about an object in force that does not keep it from being so: it does not do what it says, or nothing needs it. */
 import { flaw, type Path } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
-import { hideReferred } from '../../model/referred.ts'
+import { hideReferred } from '../../document/referred.ts'
 import type { DeclaredObject, ObjectKind } from '../../providers/provider.ts'
 
 export interface Finding {

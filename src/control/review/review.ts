@@ -2,7 +2,7 @@
  * What is in force and yet hardly meant, for `sluice check`: routes that no request reaches, certificates that end,
  * templates that are sent as they are, and objects that nothing needs. Each finding is certain; not everything is found.
  */
-import { alwaysAnswers } from '../../model/middleware-forms.ts'
+import { alwaysAnswers } from '../../schema/middleware-forms.ts'
 import type { Frontend } from '../../model/snapshot.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'

@@ -1,5 +1,5 @@
 /** A source's settings with the text of the files they name (authorities, a certificate and its key). */
-import { readSourceFiles } from '../../model/source-files.ts'
+import { readSourceFiles } from '../../schema/source-files.ts'
 import type { SourceSpec } from '../../model/source-spec.ts'
 import { createReadBeside } from './read-beside.ts'
 

@@ -1,0 +1,93 @@
+/** The file in JSON: JSON.parse for the values, a walk over the text for the places. */
+import { JsonFault, walkJson } from './json-walk.ts'
+import { createLines } from './lines.ts'
+import { quote, type Path } from '../model/parsed.ts'
+import { Unreadable, type Position, type Tree } from './tree.ts'
+
+interface Place {
+  readonly offset: number
+  readonly valueOffset: number
+}
+
+export function readJson(text: string): Tree {
+  if (text.trim() === '') throw new Unreadable('is empty', null)
+  const positionAt = createLines(text)
+  const sections = new Map<string, Place>()
+  /** Of the objects, by section. */
+  const places = new Map<string, Map<string, Place>>()
+  let inSection = new Map<string, Place>()
+
+  function note(
+    depth: number,
+    step: string | number,
+    offset: number,
+    valueOffset: number,
+  ): boolean {
+    if (depth > 1) return false
+    const known = depth === 0 ? sections : inSection
+    const before = known.size
+    const key = String(step)
+    known.set(key, { offset, valueOffset })
+    if (depth === 0) {
+      inSection = new Map()
+      places.set(key, inSection)
+    }
+    return known.size === before
+  }
+
+  function locate([section, id, ...rest]: Path): Position | null {
+    const outer = sections.get(String(section))
+    if (outer === undefined) return null
+    if (id === undefined) return positionAt(outer.offset)
+    const place = places.get(String(section))?.get(String(id))
+    if (place === undefined) return positionAt(outer.offset)
+    return positionAt(rest.length === 0 ? place.offset : offsetOf(text, place, rest))
+  }
+
+  let root: unknown
+  let parsed = true
+  try {
+    root = JSON.parse(text)
+  } catch {
+    // Its message has no place for most faults; the walk finds the same one.
+    parsed = false
+  }
+  try {
+    const end = walkJson(text, 0, parsed, note)
+    const behind = text.slice(end).search(/[^ \t\r\n]/)
+    if (behind !== -1) throw new JsonFault('something follows after the end', end + behind)
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error
+    throw new Unreadable(`is not valid JSON: ${error.message}`, positionAt(error.offset))
+  }
+  if (!isMap(root))
+    throw new Unreadable(`must be a map at the top level, not ${quote(root)}`, positionAt(0))
+  return { root, locate }
+}
+
+/** Without looking for anything that JSON.parse lets pass: the walk is done when a place is asked for. */
+export function readJsonValues(text: string): Tree {
+  const root: unknown = JSON.parse(text)
+  if (!isMap(root)) throw new Unreadable('must be a map at the top level', null)
+  return { root, locate: (path) => readJson(text).locate(path) }
+}
+
+/** The offset of the deepest member of `path` that is there. */
+function offsetOf(text: string, place: Place, path: Path): number {
+  let found = place.offset
+  let matched = 0
+  walkJson(text, place.valueOffset, true, (depth, step, offset) => {
+    // A step of the path can only be taken directly below the one before it, and never once more after it was left.
+    if (depth < matched) matched = path.length + 1
+    if (depth === matched && step === path[depth]) {
+      found = offset
+      matched += 1
+    }
+    return false
+  })
+  return found
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

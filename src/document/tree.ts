@@ -1,0 +1,26 @@
+/** What reading a text gives, whatever its notation: plain data, and where each part of it stands. */
+import type { Path } from '../model/parsed.ts'
+
+/** From 1. */
+export interface Position {
+  readonly line: number
+  readonly column: number
+}
+
+/** What both notations answer. */
+export interface Tree {
+  /** Plain data: the top level is a map. */
+  readonly root: Readonly<Record<string, unknown>>
+  readonly locate: (path: Path) => Position | null
+}
+
+/** The text cannot be read as a whole. */
+export class Unreadable extends Error {
+  readonly position: Position | null
+
+  constructor(message: string, position: Position | null) {
+    super(message)
+    this.name = 'Unreadable'
+    this.position = position
+  }
+}

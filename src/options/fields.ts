@@ -1,0 +1,184 @@
+/** The words that the schemas of the model are written in: zod types with our messages, and what an editor is told of them. */
+import * as z from 'zod'
+import { parseAddress } from '../model/address.ts'
+import { parseDuration } from '../model/duration.ts'
+import { parseServerName } from '../model/host.ts'
+import { refuseTableId } from '../model/object-id.ts'
+import { quote, type Path } from '../model/parsed.ts'
+import { bad, good, type Scalar } from '../model/scalar.ts'
+import { parseShare } from '../model/share.ts'
+import { parseSize } from '../model/size.ts'
+import type { Address } from '../model/snapshot.ts'
+import { didYouMean } from '../model/suggest.ts'
+
+const DAY_MS = 86_400_000
+
+/** A map whose keys are all known. */
+export function strict<const Shape extends z.core.$ZodLooseShape>(
+  shape: Shape,
+  description: string,
+): z.ZodObject<Shape, z.core.$strict> {
+  const known = Object.keys(shape)
+  return z
+    .strictObject(shape, {
+      // One line for each key, taken apart again in parsed.ts.
+      error: (issue) =>
+        issue.code === 'unrecognized_keys'
+          ? (issue['keys'] as string[]).map((key) => describeUnknown(key, known)).join('\n')
+          : undefined,
+    })
+    .meta({ description })
+}
+
+function describeUnknown(key: string, known: readonly string[]): string {
+  return `unknown key ${quote(key)}${didYouMean(key, known)}`
+}
+
+/** A map that may be left out: all of its keys have defaults. */
+export function section<const Shape extends z.core.$ZodLooseShape>(
+  shape: Shape,
+  description: string,
+): z.ZodPrefault<z.ZodObject<Shape, z.core.$strict>> {
+  const schema = strict(shape, description)
+  return schema.prefault({} as z.input<typeof schema>)
+}
+
+export type Complain = (message: string, path: Path) => void
+
+/** What a map means, once each of its keys is right by itself. What `complain` is told refuses it. */
+export function meaning<Form, T>(
+  schema: z.ZodType<Form>,
+  read: (form: Form, complain: Complain) => T,
+): z.ZodType<T> {
+  return schema.transform((form, context) =>
+    read(form, (message, path) => {
+      context.issues.push({ code: 'custom', message, path: [...path], input: form })
+    }),
+  )
+}
+
+/** A value with a parser of its own; `meta` is its JSON Schema. */
+export function scalar<T>(
+  parse: (value: unknown) => Scalar<T>,
+  meta: Record<string, unknown>,
+): z.ZodType<T> {
+  return z
+    .unknown()
+    .transform((value, context) => {
+      const result = parse(value)
+      if (result.ok) return result.value
+      context.issues.push({ code: 'custom', message: result.reason, input: value })
+      return z.NEVER
+    })
+    .meta(meta)
+}
+
+export function duration(
+  description: string,
+  normal: string,
+  minMs = 1,
+  maxMs: number = DAY_MS,
+): z.ZodType<number> {
+  return span(description, minMs, maxMs).prefault(normal)
+}
+
+/** A duration without a default. */
+export function span(description: string, minMs = 1, maxMs: number = DAY_MS): z.ZodType<number> {
+  return scalar((value) => parseDuration(value, minMs, maxMs), {
+    type: ['string', 'integer'],
+    pattern: '^(\\d+|(\\d+(\\.\\d+)?(h|ms|m|s|us|µs|ns))+)$',
+    minimum: minMs === 0 ? 0 : 1,
+    description: `${description} As 10s, 500ms, 1m30s; a bare number is seconds.`,
+  })
+}
+
+/** A share of a whole, 0 to 1. */
+export function share(description: string, normal: string, least = 0, most = 1): z.ZodType<number> {
+  return part(description, least, most).prefault(normal)
+}
+
+/** A share without a default. */
+export function part(description: string, least = 0, most = 1): z.ZodType<number> {
+  return scalar((value) => parseShare(value, least, most), {
+    type: ['string', 'number'],
+    pattern: '^\\d{1,3}(\\.\\d{1,6})?%$',
+    minimum: least,
+    maximum: most,
+    description: `${description} As 20% or 0.2.`,
+  })
+}
+
+export function size(
+  description: string,
+  normal: string,
+  minBytes: number,
+  maxBytes: number,
+): z.ZodType<number> {
+  return scalar((value) => parseSize(value, minBytes, maxBytes), {
+    type: ['string', 'integer'],
+    description: `${description} As 32KiB or a number of bytes, ${minBytes} to ${maxBytes}.`,
+  }).prefault(normal)
+}
+
+export function count(
+  description: string,
+  normal: number,
+  least: number,
+  most: number,
+): z.ZodType<number> {
+  return whole(description, least, most).prefault(normal)
+}
+
+export function whole(description: string, least: number, most: number): z.ZodType<number> {
+  return scalar(
+    (value) =>
+      typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+        ? good(value)
+        : bad(`must be a whole number from ${least} to ${most}, not ${quote(value)}`),
+    { type: 'integer', minimum: least, maximum: most, description },
+  )
+}
+
+/** Text of 1 to `most` characters. */
+export function text(description: string, most: number): z.ZodType<string> {
+  return scalar(
+    (value) => {
+      if (value === undefined) return bad('is missing')
+      if (typeof value !== 'string') return bad(`must be text, not ${quote(value)}`)
+      return value.length > 0 && value.length <= most
+        ? good(value)
+        : bad(`must be 1 to ${most} characters long, not ${value.length}`)
+    },
+    { type: 'string', minLength: 1, maxLength: most, description },
+  )
+}
+
+/** Of a TLS server. */
+export function serverName(description: string): z.ZodType<string> {
+  return scalar(
+    (value) =>
+      typeof value === 'string'
+        ? parseServerName(value)
+        : bad(`must be a name, not ${quote(value)}`),
+    { type: 'string', minLength: 1, maxLength: 253, description },
+  )
+}
+
+export function address(description: string): z.ZodType<Address> {
+  return scalar(parseAddress, {
+    type: 'string',
+    pattern: ':\\d{1,5}$',
+    description: `${description} As 127.0.0.1:8080, [::1]:8080, or :8080 for every interface.`,
+  })
+}
+
+export function reference(description: string): z.ZodType<string> {
+  return scalar(
+    (value) => {
+      if (typeof value !== 'string') return bad(`must be an id, not ${quote(value)}`)
+      const reason = refuseTableId(value)
+      return reason === null ? good(value) : bad(reason)
+    },
+    { type: 'string', description },
+  )
+}

@@ -1,0 +1,135 @@
+/** A backend as the file writes it. Its servers may also have keys of their own, see server.ts. */
+import * as z from 'zod'
+import { defaultEjection, defaultPanic } from './backend-defaults.ts'
+import { serverBreaker } from '../options/breaker.ts'
+import { MAX_PEM_CHARS } from './certificate.ts'
+import { ejection } from './ejection.ts'
+import {
+  count,
+  duration,
+  meaning,
+  section,
+  serverName,
+  share,
+  size,
+  strict,
+  text,
+} from '../options/fields.ts'
+import { health } from './health.ts'
+import { labels } from './labels.ts'
+import { backendRetry, defaultBackendRetry } from './retry.ts'
+import { readServers, serverForms } from './server.ts'
+import type { Backend, Server } from '../model/snapshot.ts'
+import { clientIpHash, hashKey, sticky } from './sticky.ts'
+import { backendTimeouts, defaultTimeouts } from './timeouts.ts'
+
+const limits = section(
+  {
+    connections: count(
+      'Connections in use to one server at a time; 0 is no limit.',
+      0,
+      0,
+      1_000_000,
+    ),
+    idle: count('Idle connections kept to one server by each serving thread.', 256, 0, 100_000),
+    head: size('The head of an answer.', '32KiB', 1024, 1024 ** 2),
+    fields: count('Header fields of an answer.', 100, 1, 10_000),
+  },
+  'What one server may be asked for, and may answer with.',
+)
+
+const tls = section(
+  {
+    verify: z.boolean().default(true).meta({ description: "Verify the servers' certificates." }),
+    ca: text(
+      'The authorities to trust instead of the built-in ones: PEM text, or its path.',
+      MAX_PEM_CHARS,
+    ).optional(),
+    serverName: serverName("The name to ask for and verify instead of the url's host.").optional(),
+  },
+  'Towards https servers.',
+)
+
+const servers = z
+  .unknown()
+  .transform((value, context): readonly Server[] =>
+    readServers(value, (message, path) => {
+      context.issues.push({ code: 'custom', message, path: [...path], input: value })
+    }),
+  )
+  .meta({
+    ...z.toJSONSchema(z.record(z.string(), serverForms), { io: 'input' }),
+    $schema: undefined,
+    description: 'The servers by their ids. Without any, the answer is 503.',
+  })
+  .prefault({})
+
+/** Parsed, but for its file of authorities: that is a path yet. */
+export type BackendForm = Omit<Backend, 'id' | 'tls'> & {
+  readonly tls: {
+    readonly verify: boolean
+    readonly ca?: string | undefined
+    readonly serverName?: string | undefined
+  }
+}
+
+const form = strict(
+  {
+    balance: z
+      .enum(['round-robin', 'least-connections', 'random', 'peak-ewma', 'hash'])
+      .default('round-robin')
+      .meta({ description: 'How a server is chosen; all respect weights.' }),
+    hash: hashKey.optional(),
+    sticky: sticky.optional(),
+    timeouts: backendTimeouts.optional(),
+    limits,
+    tls,
+    health: health.optional(),
+    ejection: ejection.optional(),
+    panic: share(
+      'Below this share of usable servers, health and ejection are ignored and all are used.',
+      `${defaultPanic * 100}%`,
+    ),
+    slowStart: duration(
+      'That a server which has come (back) takes to get its whole share; 0 is at once.',
+      '0s',
+      0,
+    ),
+    breaker: serverBreaker.optional(),
+    retry: backendRetry.optional(),
+    servers,
+    labels: labels.optional(),
+  },
+  'Servers that do the same work.',
+)
+
+export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, complain) => {
+  const { balance, hash, limits } = form
+  const { timeouts, idleMs } = form.timeouts ?? defaultTimeouts
+  const { retry, budget } = form.retry ?? defaultBackendRetry
+  if (hash !== undefined && balance !== 'hash')
+    complain('is used with balance: hash only', ['hash'])
+  return {
+    balance,
+    hash: hash ?? clientIpHash,
+    sticky: form.sticky ?? null,
+    timeouts,
+    limits: {
+      connections: limits.connections,
+      idle: limits.idle,
+      idleMs,
+      headBytes: limits.head,
+      fields: limits.fields,
+    },
+    tls: form.tls,
+    health: form.health ?? null,
+    ejection: form.ejection ?? defaultEjection,
+    panic: form.panic,
+    slowStartMs: form.slowStart,
+    breaker: form.breaker ?? null,
+    retry,
+    retryBudget: budget,
+    servers: form.servers,
+    labels: form.labels ?? null,
+  }
+})

@@ -1,0 +1,75 @@
+/** When a server is left out for a while by what the requests themselves tell of it, as the file writes it. */
+import type * as z from 'zod'
+import { defaultEjection } from './backend-defaults.ts'
+import { count, meaning, part, scalar, span, strict } from '../options/fields.ts'
+import type { Complain } from '../options/fields.ts'
+import { quote } from '../model/parsed.ts'
+import { bad, good } from '../model/scalar.ts'
+import type { Ejection } from '../model/snapshot.ts'
+
+const LONGEST_MS = 86_400_000
+const MOST_IN_A_ROW = 1000
+
+const successRate = strict(
+  {
+    deviations: scalar(
+      (value) =>
+        typeof value === 'number' && value >= 0.5 && value <= 10
+          ? good(value)
+          : bad(`must be a number from 0.5 to 10, not ${quote(value)}`),
+      {
+        type: 'number',
+        minimum: 0.5,
+        maximum: 10,
+        description: 'How many standard deviations below the other servers.',
+      },
+    ).prefault(3),
+    requests: count('Over at least so many requests of each server.', 50, 1, 1_000_000),
+  },
+  'A server whose share of good answers is far below that of the others. Off unless it is written.',
+)
+
+const formSchema = strict(
+  {
+    failures: count(
+      'After so many gateway failures in a row; 0 is off.',
+      defaultEjection.failures,
+      0,
+      MOST_IN_A_ROW,
+    ),
+    errors: count(
+      'After so many failures and answers of 5xx in a row; 0 is off.',
+      defaultEjection.errors,
+      0,
+      MOST_IN_A_ROW,
+    ),
+    successRate: successRate.optional(),
+    time: span('For how long the first time; 30s by default.', 1, LONGEST_MS).optional(),
+    longest: span('And at most; 5m by default.', 1, LONGEST_MS).optional(),
+    share: part("At most so much of the backend's servers; 50% by default.", 0.01).optional(),
+  },
+  'When a server is left out for a while because requests to it fail.',
+)
+
+export const ejection: z.ZodType<Ejection> = meaning(formSchema, toEjection)
+
+function toEjection(form: z.output<typeof formSchema>, complain: Complain): Ejection {
+  const { failures, errors, successRate, time, longest, share } = form
+  if (failures === 0 && errors === 0 && successRate === undefined) {
+    for (const key of ['time', 'longest', 'share'] as const) {
+      if (form[key] !== undefined)
+        complain('does nothing: no reason to leave a server out is on', [key])
+    }
+  }
+  const baseMs = time ?? Math.min(defaultEjection.baseMs, longest ?? Infinity)
+  if (longest !== undefined && longest < baseMs)
+    complain('must not be shorter than time', ['longest'])
+  return {
+    failures,
+    errors,
+    successRate: successRate ?? null,
+    baseMs,
+    longestMs: longest ?? Math.max(defaultEjection.longestMs, baseMs),
+    share: share ?? defaultEjection.share,
+  }
+}

@@ -1,0 +1,97 @@
+/** A frontend as the file writes it. The short forms of its middlewares stand in middleware-forms.ts. */
+import * as z from 'zod'
+import { meaning, reference, strict, text, whole, type Complain } from '../options/fields.ts'
+import { labels } from './labels.ts'
+import { pathPolicy } from './listener.ts'
+import {
+  alwaysAnswers,
+  answerForms,
+  guardForms,
+  guardsOf,
+  isToScheme,
+  middleware,
+  specsOf,
+} from './middleware-forms.ts'
+import { frontendRetry } from './retry.ts'
+import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
+import { frontendTimeouts } from './timeouts.ts'
+
+const MAX_MIDDLEWARES = 50
+
+const formSchema = strict(
+  {
+    route: text('Which requests: Host("vote.example") && PathPrefix("/api")', 16_384),
+    backend: reference('The id of the backend that answers.').optional(),
+    passHost: z.boolean().default(true).meta({
+      description: "Send the client's Host on, instead of the server's own.",
+    }),
+    paths: pathPolicy.optional(),
+    priority: whole(
+      'Rank among the routes that match; without it, the most specific wins.',
+      -1e9,
+      1e9,
+    ).optional(),
+    timeouts: frontendTimeouts.optional(),
+    retry: frontendRetry.optional(),
+    ...guardForms,
+    middlewares: z
+      .array(middleware)
+      .max(MAX_MIDDLEWARES, `must hold at most ${MAX_MIDDLEWARES} middlewares`)
+      .optional()
+      .meta({ description: 'Further middlewares, outermost first.' }),
+    ...answerForms,
+    labels: labels.optional(),
+  },
+  'A route and what answers it: exactly one of backend, respond, redirect.',
+)
+type Form = z.output<typeof formSchema>
+
+export const frontendSchema: z.ZodType<Omit<Frontend, 'id'>> = meaning(
+  formSchema,
+  (form, complain) => {
+    const middlewares = toMiddlewares(form, complain)
+    if (form.backend === undefined) {
+      for (const key of ['timeouts', 'retry'] as const) {
+        if (form[key] !== undefined) complain('is used with a backend only', [key])
+      }
+    }
+    return {
+      route: form.route,
+      priority: form.priority ?? null,
+      backend: form.backend ?? null,
+      passHost: form.passHost,
+      paths: form.paths ?? null,
+      timeouts: form.timeouts ?? null,
+      retry: form.retry ?? null,
+      middlewares,
+      labels: form.labels ?? null,
+    }
+  },
+)
+
+function toMiddlewares(form: Form, complain: Complain): readonly MiddlewareSpec[] {
+  const specs = guardsOf(form)
+  form.middlewares?.forEach(({ kind, ...rest }, at) => {
+    if (typeof kind === 'string' && kind !== '') specs.push({ kind, options: rest })
+    else complain('needs a kind', ['middlewares', at])
+  })
+  for (const spec of specsOf(answerForms, form)) {
+    // What is changed of answers is changed of this one, too.
+    if (isToScheme(spec.kind, spec.options))
+      specs.splice(form.headers?.['response'] === undefined ? 0 : 1, 0, spec)
+    else specs.push(spec)
+  }
+
+  const answers = specs.filter(alwaysAnswers).map(({ kind }) => kind)
+  if (form.backend !== undefined) answers.unshift('backend')
+  const isAnswered =
+    answers.length > 0 || specs.some(({ kind, options }) => isToScheme(kind, options))
+  if (!isAnswered) complain('needs one of backend, respond or redirect', [])
+  if (answers.length > 1) {
+    complain(
+      `has ${answers.join(' and ')}; only one of backend, respond or redirect can answer`,
+      [],
+    )
+  }
+  return specs
+}

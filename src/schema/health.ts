@@ -1,0 +1,183 @@
+/** How servers are probed, as the file writes it. */
+import { RE2JS, RE2JSException } from 're2js'
+import * as z from 'zod'
+import { count, duration, meaning, scalar, share, span, strict, whole } from '../options/fields.ts'
+import type { Complain } from '../options/fields.ts'
+import { isToken } from '../model/field-name.ts'
+import { isForbiddenKey } from '../model/object-id.ts'
+import { quote } from '../model/parsed.ts'
+import { bad, good, type Scalar } from '../model/scalar.ts'
+import type { HealthCheck } from '../model/snapshot.ts'
+
+type Statuses = readonly (readonly [from: number, to: number])[]
+
+const MAX_FIELDS = 20
+const MAX_RANGES = 20
+const MAX_PATTERN = 1024
+const MAX_PROGRAM = 4096
+const SHORTEST_INTERVAL_MS = 10
+const LONGEST_MS = 86_400_000
+/** Fields that the probe itself is responsible for. */
+const OURS: ReadonlySet<string> = new Set([
+  ...['connection', 'content-length', 'expect', 'host', 'keep-alive', 'proxy-connection', 'te'],
+  ...['trailer', 'transfer-encoding', 'upgrade'],
+])
+const HTTP_KEYS = ['path', 'method', 'host', 'headers', 'status', 'body'] as const
+
+const path = scalar(
+  (value) =>
+    typeof value === 'string' && /^\/[!"$-~]{0,2047}$/.test(value)
+      ? good(value)
+      : bad(`must begin with / and hold visible characters only, not ${quote(value)}`),
+  { type: 'string', pattern: '^/', description: 'What is asked for, / by default.' },
+)
+
+const host = scalar(
+  (value) =>
+    typeof value === 'string' && /^[A-Za-z0-9._\-:[\]]{1,255}$/.test(value)
+      ? good(value)
+      : bad(`must be the name of a host, not ${quote(value)}`),
+  { type: 'string', description: "The Host that is asked for; the server's own by default." },
+)
+
+const headers = scalar(parseFields, {
+  type: 'object',
+  maxProperties: MAX_FIELDS,
+  additionalProperties: { type: 'string' },
+  description: 'Header fields of the probe.',
+})
+
+const status = scalar(parseStatuses, {
+  description: 'Answers that are well: 200, "200-399", or a list of these. 200-399 by default.',
+  anyOf: [
+    { type: ['integer', 'string'] },
+    { type: 'array', items: { type: ['integer', 'string'] }, maxItems: MAX_RANGES },
+  ],
+})
+
+const body = scalar(parsePattern, {
+  type: 'string',
+  maxLength: MAX_PATTERN,
+  description: 'A regular expression of RE2 that the body has to match.',
+})
+
+const formSchema = strict(
+  {
+    kind: z.enum(['http', 'tcp']).default('http').meta({
+      description: 'tcp: a server that takes a connection is well.',
+    }),
+    path: path.optional(),
+    method: z.enum(['GET', 'HEAD', 'OPTIONS', 'POST']).optional().meta({
+      description: 'GET by default.',
+    }),
+    host: host.optional(),
+    headers: headers.optional(),
+    status: status.optional(),
+    body: body.optional(),
+    port: whole("Another port than the server's.", 1, 65_535).optional(),
+    interval: duration('Between two probes.', '5s', SHORTEST_INTERVAL_MS, LONGEST_MS),
+    downInterval: span(
+      'The same while it is down; as long as interval by default.',
+      SHORTEST_INTERVAL_MS,
+      LONGEST_MS,
+    ).optional(),
+    timeout: duration('For one probe; at most as long as interval.', '2s', 1, LONGEST_MS),
+    rise: count('Successes in a row that make a server up.', 2, 1, 100),
+    fall: count('Failures in a row that make it down.', 3, 1, 100),
+    jitter: share('By how much each wait is longer or shorter.', '10%'),
+    waitHealthy: z.boolean().default(true).meta({
+      description: 'A new server gets no requests before its first success.',
+    }),
+  },
+  'How servers are probed.',
+)
+
+export const health: z.ZodType<HealthCheck> = meaning(formSchema, toHealthCheck)
+
+function toHealthCheck(form: z.output<typeof formSchema>, complain: Complain): HealthCheck {
+  const { interval, downInterval, timeout, rise, fall, jitter, waitHealthy } = form
+  return {
+    http: form.kind === 'http' ? toHttp(form, complain) : toTcp(form, complain),
+    port: form.port ?? null,
+    intervalMs: interval,
+    downIntervalMs: downInterval ?? interval,
+    // A second one does not begin before the first has ended: a longer limit would make the interval longer.
+    timeoutMs: Math.min(timeout, interval),
+    rise,
+    fall,
+    jitter,
+    waitHealthy,
+  }
+}
+
+function toHttp(form: z.output<typeof formSchema>, complain: Complain): HealthCheck['http'] {
+  const { path = '/', method = 'GET', host = null, headers = {}, body = null } = form
+  if (method === 'HEAD' && body !== null) {
+    complain('is not used with method: HEAD, whose answers have none', ['body'])
+  }
+  return { method, path, host, headers, statuses: form.status ?? [[200, 399]], body }
+}
+
+function toTcp(form: z.output<typeof formSchema>, complain: Complain): null {
+  for (const key of HTTP_KEYS) {
+    if (form[key] !== undefined) complain('is used with kind: http only', [key])
+  }
+  return null
+}
+
+function parseFields(value: unknown): Scalar<Readonly<Record<string, string>>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return bad(`must be a map of names to texts, not ${quote(value)}`)
+  }
+  const fields = Object.entries(value)
+  if (fields.length > MAX_FIELDS) {
+    return bad(`must hold at most ${MAX_FIELDS} fields, not ${fields.length}`)
+  }
+  for (const [name, text] of fields) {
+    if (!isToken(name)) return bad(`${quote(name)} is not the name of a header field`)
+    if (isForbiddenKey(name)) return bad(`the name ${quote(name)} is reserved`)
+    if (OURS.has(name.toLowerCase())) return bad(`${quote(name)} is set by the probe itself`)
+    // Not shown: it may be a secret.
+    if (typeof text !== 'string' || !/^[\t -~\x80-\xff]{0,4096}$/.test(text)) {
+      return bad(`the value of ${quote(name)} must be visible characters of one line`)
+    }
+  }
+  return good(Object.fromEntries(fields) as Record<string, string>)
+}
+
+function parseStatuses(value: unknown): Scalar<Statuses> {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (items.length === 0 || items.length > MAX_RANGES) {
+    return bad(`must hold 1 to ${MAX_RANGES} answers, not ${items.length}`)
+  }
+  const ranges: (readonly [number, number])[] = []
+  for (const item of items) {
+    const match = /^(\d{3})(?:-(\d{3}))?$/.exec(
+      typeof item === 'number' || typeof item === 'string' ? String(item) : '',
+    )
+    const from = Number(match?.[1])
+    const to = Number(match?.[2] ?? match?.[1])
+    if (match === null || from < 200 || to > 599 || from > to) {
+      return bad(`must be 200 to 599, as 204 or "200-399", not ${quote(item)}`)
+    }
+    ranges.push([from, to])
+  }
+  return good(ranges)
+}
+
+function parsePattern(value: unknown): Scalar<string> {
+  if (typeof value !== 'string' || value === '') return bad(`must be text, not ${quote(value)}`)
+  if (value.length > MAX_PATTERN) {
+    return bad(`must be at most ${MAX_PATTERN} characters long, not ${value.length}`)
+  }
+  try {
+    const steps = RE2JS.compile(value).programSize()
+    return steps <= MAX_PROGRAM
+      ? good(value)
+      : bad(`compiles to ${steps} steps, at most ${MAX_PROGRAM} are taken`)
+  } catch (error) {
+    if (!(error instanceof RE2JSException)) throw error
+    const reason = error.message.replace(/^error parsing regexp: /, '')
+    return bad(`is not a regular expression of RE2: ${reason}`)
+  }
+}

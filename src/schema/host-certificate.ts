@@ -1,0 +1,39 @@
+/** A host as a registry holds it: a certificate for every https listener, apart from the listeners, so that it can come and go alone. */
+import * as z from 'zod'
+import { certificateShape, readCertificate, type ReadPem } from './certificate.ts'
+import { strict } from '../options/fields.ts'
+import { refuseId } from '../model/object-id.ts'
+import { flaw, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
+import { parseWith } from '../options/parse.ts'
+import type { HostCertificate } from '../model/snapshot.ts'
+
+interface HostForm {
+  readonly cert: string
+  readonly key: string
+  readonly default: boolean
+}
+
+export const hostSchema: z.ZodType<HostForm> = strict(
+  {
+    ...certificateShape,
+    default: z.boolean().default(false).meta({
+      description: 'Show it to clients whose name no certificate covers.',
+    }),
+  },
+  'A certificate for every https listener.',
+)
+
+/**
+ * `id` is the name that the host is known by: an id, or `*.` and an id. Which clients are shown the certificate is said
+ * by its own names. `read` as for listeners.
+ */
+export function parseHost(id: string, value: unknown, read: ReadPem): Parsed<HostCertificate> {
+  const refused = refuseId(id.startsWith('*.') ? id.slice(2) : id)
+  if (refused !== null) return refuse([flaw([], refused)])
+  const form = parseWith(hostSchema, value)
+  if (!form.ok) return form
+  const { cert, key, default: isDefault } = form.value
+  const flaws: Flaw[] = []
+  const certificate = readCertificate({ cert, key }, [], read, flaws)
+  return certificate === null ? refuse(flaws) : { ok: true, value: { id, certificate, isDefault } }
+}

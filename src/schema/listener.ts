@@ -1,0 +1,92 @@
+/** A listener as the file writes it. */
+import * as z from 'zod'
+import { certificateShape } from './certificate.ts'
+import type { Address, Certificate, PathPolicy } from '../model/snapshot.ts'
+import { address, count, duration, section, size, strict, text } from '../options/fields.ts'
+
+const timeouts = section(
+  {
+    head: duration('For the whole of a request head, from its first byte.', '10s'),
+    body: duration('Without progress while a request body is on its way.', '60s'),
+    idle: duration('Between two requests of a connection.', '75s'),
+  },
+  'How long to wait for clients.',
+)
+
+const limits = section(
+  {
+    head: size('A request head.', '32KiB', 1024, 1024 ** 2),
+    target: size('The path and query of a request.', '8KiB', 64, 1024 ** 2),
+    fields: count('Header fields of a request.', 100, 1, 10_000),
+    connections: count('Client connections; 0 is no limit.', 0, 0, 10_000_000),
+    connectionsPerClient: count(
+      'Client connections from one address, for each serving thread; 0 is no limit.',
+      0,
+      0,
+      10_000_000,
+    ),
+  },
+  'What a client may use.',
+)
+
+const tls = strict(
+  {
+    certificates: z
+      .array(strict(certificateShape, 'A certificate and its key.'))
+      .min(1, 'must hold at least one certificate')
+      .max(1000, 'must hold at most 1000 certificates')
+      .meta({
+        description:
+          'The name that a client asks for picks one; of an RSA and an ECDSA certificate of one name, what the client can. The first answers all other names.',
+      }),
+  },
+  'For protocol: https; without it, it has the certificates of hosts.',
+)
+
+/** Parsed, but for its certificates: those are paths yet. */
+export interface ListenerForm {
+  readonly address: Address
+  readonly protocol: 'http' | 'https'
+  readonly paths: PathPolicy
+  readonly scope?: string | undefined
+  readonly timeouts: { readonly head: number; readonly body: number; readonly idle: number }
+  readonly limits: {
+    readonly head: number
+    readonly target: number
+    readonly fields: number
+    readonly connections: number
+    readonly connectionsPerClient: number
+  }
+  readonly tls?: { readonly certificates: readonly Certificate[] } | undefined
+  readonly strictSni: boolean
+}
+
+export const pathPolicy: z.ZodEnum<{ [Policy in PathPolicy]: Policy }> = z
+  .enum(['reject', 'normalize', 'preserve'])
+  .meta({
+    description:
+      'Paths with two readings (empty and dot segments, encoded separators): refused, forwarded in the reading that routes match, or forwarded as they were sent.',
+  })
+
+export const listenerSchema: z.ZodType<ListenerForm> = strict(
+  {
+    address: address('Where to listen.'),
+    protocol: z
+      .enum(['http', 'https'])
+      .default('http')
+      .meta({ description: 'https needs certificates.' }),
+    paths: pathPolicy.default('reject'),
+    scope: text(
+      'Which requests it takes, as a route: Host("vote.example"). All others find no route.',
+      16_384,
+    ).optional(),
+    timeouts,
+    limits,
+    tls: tls.optional(),
+    strictSni: z.boolean().default(false).meta({
+      description:
+        'For protocol: https: refuse clients that ask for no name, or for one that no certificate covers, and answer 421 to hosts that the certificate of their connection does not cover.',
+    }),
+  },
+  'An address that clients connect to.',
+)

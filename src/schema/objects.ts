@@ -1,0 +1,80 @@
+/**
+ * The parsers of what is declared: hostile input in, a total object or its flaws out, never a throw. What crosses
+ * objects (a backend that is not there) or needs another folder's grammar (routes, middleware options) is judged by control.
+ */
+import { backendSchema } from './backend.ts'
+import { readAuthorities, readCertificate, type ReadPem } from './certificate.ts'
+import { frontendSchema } from './frontend.ts'
+import { listenerSchema } from './listener.ts'
+import { refuseId, refuseTableId } from '../model/object-id.ts'
+import { flaw, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
+import { parseWith } from '../options/parse.ts'
+import type { Backend, Certificate, Frontend, Listener } from '../model/snapshot.ts'
+
+/**
+ * `read` gives the text of a certificate file by the path that is written, and throws when it cannot. A listener that is
+ * https without `tls` takes the certificates of hosts: whether there are any is judged by control.
+ */
+export function parseListener(id: string, value: unknown, read: ReadPem): Parsed<Listener> {
+  const refused = refuseId(id)
+  if (refused !== null) return refuse([flaw([], refused)])
+  const form = parseWith(listenerSchema, value)
+  if (!form.ok) return form
+  const { address, protocol, paths, scope = null, timeouts, limits, tls, strictSni } = form.value
+  if (protocol === 'http' && tls !== undefined) {
+    return refuse([flaw(['tls'], 'is used with protocol: https only')])
+  }
+  if (protocol === 'http' && strictSni) {
+    return refuse([flaw(['strictSni'], 'is used with protocol: https only')])
+  }
+  const flaws: Flaw[] = []
+  const certificates: Certificate[] = []
+  tls?.certificates.forEach((declared, at) => {
+    const certificate = readCertificate(declared, ['tls', 'certificates', at], read, flaws)
+    if (certificate !== null) certificates.push(certificate)
+  })
+  if (flaws.length > 0) return refuse(flaws)
+  const { head, body, idle } = timeouts
+  return {
+    ok: true,
+    value: {
+      id,
+      address,
+      protocol,
+      paths,
+      scope,
+      timeouts: { headMs: head, bodyMs: body, idleMs: idle },
+      limits: {
+        headBytes: limits.head,
+        targetBytes: limits.target,
+        fields: limits.fields,
+        connections: limits.connections,
+        connectionsPerClient: limits.connectionsPerClient,
+      },
+      tls: protocol === 'http' ? null : { certificates, strictSni },
+    },
+  }
+}
+
+/** `read` as for listeners, for the file of authorities. */
+export function parseBackend(id: string, value: unknown, read: ReadPem): Parsed<Backend> {
+  const refused = refuseTableId(id)
+  if (refused !== null) return refuse([flaw([], refused)])
+  const form = parseWith(backendSchema, value)
+  if (!form.ok) return form
+  const { verify, ca = null, serverName = null } = form.value.tls
+  const flaws: Flaw[] = []
+  const authorities = ca === null ? null : readAuthorities(ca, ['tls', 'ca'], read, flaws)
+  if (flaws.length > 0) return refuse(flaws)
+  return {
+    ok: true,
+    value: { id, ...form.value, tls: { verify, ca: authorities, serverName } },
+  }
+}
+
+export function parseFrontend(id: string, value: unknown): Parsed<Frontend> {
+  const refused = refuseId(id)
+  if (refused !== null) return refuse([flaw([], refused)])
+  const form = parseWith(frontendSchema, value)
+  return form.ok ? { ok: true, value: { id, ...form.value } } : form
+}

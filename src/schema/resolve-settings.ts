@@ -1,0 +1,248 @@
+/**
+ * Default < file < environment < flag, value by value. A bad value is a problem that says where it came from, and the
+ * next one below it holds.
+ */
+import * as z from 'zod'
+import type { WrittenSettings } from '../document/document.ts'
+import { quote, refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
+import { parseWith } from '../options/parse.ts'
+import { toPointer } from '../document/pointer.ts'
+import type { Problem } from '../model/problem.ts'
+import { NOT_SET, resolveReferences, type ReferenceWorld } from '../document/references.ts'
+import { hideReferred, parseReferred } from '../document/referred.ts'
+import { resolverSchema } from './resolver.ts'
+import {
+  SETTINGS_SHAPE,
+  adminAddressSchema,
+  adminHostsSchema,
+  dataSchema,
+  drainSchema,
+  logAccessSchema,
+  logLevelSchema,
+  logPathSchema,
+  startSchema,
+  trustedSchema,
+  workersSchema,
+} from './settings.ts'
+import type { Settings } from '../model/settings.ts'
+import { beside, parseSources } from './source-schema.ts'
+import { didYouMean } from '../model/suggest.ts'
+
+/** As flags write them: `--log-level`; the environment has SLUICE_LOG_LEVEL. */
+export type SettingName =
+  | 'workers'
+  | 'admin-address'
+  | 'admin-hosts'
+  | 'trusted'
+  | 'log-level'
+  | 'log-access'
+  | 'log-path'
+  | 'drain'
+  | 'data'
+
+export const SETTING_NAMES: readonly SettingName[] = [
+  'workers',
+  'admin-address',
+  'admin-hosts',
+  'trusted',
+  'log-level',
+  'log-access',
+  'log-path',
+  'drain',
+  'data',
+]
+
+export interface SettingSources {
+  /** Null: there is no file (or none that can be read). */
+  readonly document: WrittenSettings | null
+  readonly filename: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly flags: Readonly<Partial<Record<SettingName, string>>>
+  /** What `workers: auto` stands for. */
+  readonly cores: number
+  /** Where references in the file are resolved; without it, they stay as they are written. */
+  readonly references?: ReferenceWorld
+}
+
+export interface ResolvedSettings {
+  readonly settings: Settings
+  readonly problems: readonly Problem[]
+  /** Those of them that a start must not pass over: it would serve something else than what was asked for. */
+  readonly fatal: readonly Problem[]
+}
+
+export function resolveSettings(sources: SettingSources): ResolvedSettings {
+  const { filename } = sources
+  const file = readFileSettings(sources)
+  const problems = [...file.problems, ...unknownVariables(sources.env)]
+
+  function pick<T>(schema: z.ZodType<T>, name: SettingName, path: Path): T {
+    // Null is a value: standard output.
+    const [first = schema.parse(undefined)] = [
+      pickAbove(schema, name),
+      pickFromFile(schema, path),
+    ].filter((value) => value !== undefined)
+    return first
+  }
+
+  function pickFromFile<T>(schema: z.ZodType<T>, path: Path): T | undefined {
+    const inFile = parseWith(schema, memberOf(file.settings, path))
+    return inFile.ok ? inFile.value : undefined
+  }
+
+  function pickAbove<T>(schema: z.ZodType<T>, name: SettingName): T | undefined {
+    const variable = variableOf(name)
+    // The highest good one holds, but each bad one is told, so that none waits to bite when the one above it goes.
+    const written = [
+      { source: 'command line', key: `--${name}`, value: sources.flags[name] },
+      // Compose passes a variable that is not set as an empty one.
+      { source: 'environment', key: variable, value: sources.env[variable] || undefined },
+    ]
+    const good: T[] = []
+    for (const { source, key, value } of written) {
+      if (value === undefined) continue
+      const parsed = parseWith(schema, value)
+      if (parsed.ok) good.push(parsed.value)
+      else {
+        const message = `${key}: ${parsed.problems.map((flaw) => flaw.message).join('; ')}`
+        problems.push({ kind: 'settings', id: '', message, source, key })
+      }
+    }
+    return good[0]
+  }
+
+  function pickData(): string {
+    const above = pickAbove(dataSchema, 'data')
+    const path = pickFromFile(dataSchema, ['data']) ?? dataSchema.parse(undefined)
+    return above ?? beside(filename, path)
+  }
+
+  const workers = pick(workersSchema, 'workers', ['workers'])
+  const data = pickData()
+  const declared = parseSources(file.settings['sources'], { filename, data })
+  const settings: Settings = {
+    workers: workers === 'auto' ? sources.cores : workers,
+    admin: {
+      address: pick(adminAddressSchema, 'admin-address', ['admin', 'address']),
+      hosts: pick(adminHostsSchema, 'admin-hosts', ['admin', 'hosts']),
+    },
+    trusted: pick(trustedSchema, 'trusted', ['trusted']),
+    log: {
+      level: pick(logLevelSchema, 'log-level', ['log', 'level']),
+      access: pick(logAccessSchema, 'log-access', ['log', 'access']),
+      path: pick(logPathSchema, 'log-path', ['log', 'path']),
+    },
+    drainMs: pick(drainSchema, 'drain', ['drain']),
+    data,
+    startMs: pickFromFile(startSchema, ['start']) ?? startSchema.parse(undefined),
+    resolver: pickFromFile(resolverSchema, ['resolver']) ?? resolverSchema.parse(undefined),
+    sources: declared.sources,
+  }
+  const fatal = problems.filter(({ source, key }) => source !== 'file' || FATAL.test(key))
+  return { settings, problems, fatal }
+}
+
+/** Where objects come from besides the file, and where the embedded store is. */
+const FATAL = /#\/(?:sources|data)(?:\/|$)/
+
+/** Where the file is: flag, else SLUICE_CONFIG, else `normal`. */
+export function resolveConfigPath(
+  flag: string | undefined,
+  env: SettingSources['env'],
+  normal: string,
+): string {
+  return flag ?? (env[CONFIG_VARIABLE] || normal)
+}
+
+const CONFIG_VARIABLE = 'SLUICE_CONFIG'
+
+function variableOf(name: SettingName): string {
+  return `SLUICE_${name.toUpperCase().replaceAll('-', '_')}`
+}
+
+interface FileSettings {
+  /** With what their references stand for. */
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly problems: readonly Problem[]
+}
+
+function readFileSettings(sources: SettingSources): FileSettings {
+  const { document, filename } = sources
+  const written = document?.settings ?? {}
+  const { value, secrets, references, faults } =
+    sources.references === undefined
+      ? { value: written, secrets: [], references: [], faults: [] }
+      : resolveReferences(written, sources.references)
+  const whole = withoutFaulty(value as FileSettings['settings'], faults)
+  const { parsed, value: settings } = parseReferred(whole, references, (one) =>
+    judge(one, filename),
+  )
+
+  function toProblem(flaw: Flaw): Problem {
+    return {
+      kind: 'settings',
+      id: '',
+      message: hideReferred(flaw, { references, secrets }),
+      source: 'file',
+      key: `${filename}#${toPointer(flaw.path)}`,
+      ...document?.locateSetting(flaw.path),
+    }
+  }
+
+  /** Of a variable that is not set; examples name some that not everybody needs. */
+  function withHelp(fault: Flaw): Flaw {
+    const line = document?.locateSetting(fault.path)?.line
+    const help = line === undefined ? '' : `; set it, or delete line ${line} if it is not needed`
+    return fault.message.endsWith(NOT_SET) ? { ...fault, message: fault.message + help } : fault
+  }
+
+  const ofSources = parsed.ok ? [] : parsed.problems.filter(({ path }) => path[0] === 'sources')
+  const others = parsed.ok ? [] : parsed.problems.filter((one) => !ofSources.includes(one))
+  const flaws = [...faults.map(withHelp), ...others, ...ofSources]
+  return { settings: settings as FileSettings['settings'], problems: flaws.map(toProblem) }
+}
+
+/** All that is wrong with settings by themselves. The folder for data changes nothing of that. */
+function judge(settings: unknown, filename: string): Parsed<unknown> {
+  const parsed = parseWith(z.strictObject(SETTINGS_SHAPE), settings)
+  const sources = memberOf(settings, ['sources'])
+  const { flaws } = parseSources(sources, { filename, data: '' })
+  return flaws.length === 0 ? parsed : refuse([...(parsed.ok ? [] : parsed.problems), ...flaws])
+}
+
+/** A source without its password is another one, so one with a fault is none; of other settings the default holds. */
+function withoutFaulty(
+  settings: FileSettings['settings'],
+  faults: readonly Flaw[],
+): FileSettings['settings'] {
+  const { sources } = settings
+  const faulty = faults.filter(({ path }) => path[0] === 'sources').map(({ path }) => path[1])
+  if (faulty.length === 0 || typeof sources !== 'object' || sources === null) return settings
+  const whole = Object.entries(sources).filter(([name]) => !faulty.includes(name))
+  return { ...settings, sources: Object.fromEntries(whole) }
+}
+
+function unknownVariables(env: SettingSources['env']): Problem[] {
+  const known = [CONFIG_VARIABLE, ...SETTING_NAMES.map(variableOf)]
+  return Object.keys(env)
+    .filter((key) => key.startsWith('SLUICE_') && !known.includes(key) && !KUBERNETES.test(key))
+    .map((key) => ({
+      kind: 'settings',
+      id: '',
+      message: `unknown variable ${quote(key)}${didYouMean(key, known)}`,
+      source: 'environment',
+      key,
+    }))
+}
+
+/** Kubernetes tells every pod about a service named sluice (or sluice-admin) in variables of its own. */
+const KUBERNETES = /^SLUICE_(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)|PORT)(?:_|$)/
+
+function memberOf(value: unknown, path: Path): unknown {
+  let found = value
+  for (const step of path) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, step)) return undefined
+    found = (found as Readonly<Record<string, unknown>>)[step]
+  }
+  return found
+}

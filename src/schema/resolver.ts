@@ -1,0 +1,86 @@
+/** How the names of servers are resolved, as the file writes it under `resolver`. */
+import * as z from 'zod'
+import { count, duration, meaning, scalar, strict, text, whole } from '../options/fields.ts'
+import { parseHost } from '../model/host.ts'
+import { parseIp, plainHost } from '../model/ip.ts'
+import { quote } from '../model/parsed.ts'
+import { bad, good, type Scalar } from '../model/scalar.ts'
+import type { ResolverSettings } from '../model/settings.ts'
+
+const MAX_SERVERS = 8
+const MAX_SEARCH = 32
+const SECOND_MS = 1_000
+const LONGEST_TTL_MS = 300_000
+
+const form = strict(
+  {
+    servers: list(parseServer, MAX_SERVERS, 'DNS servers, as 10.0.0.2 or 10.0.0.2:5353.').prefault(
+      [],
+    ),
+    search: list(
+      parseDomain,
+      MAX_SEARCH,
+      'Domains that complete a name; by default those of /etc/resolv.conf.',
+    ).optional(),
+    ndots: whole('A name with so many dots is asked for as it is first.', 0, 15).optional(),
+    hosts: text('The hosts file, by default that of the system.', 4096).optional(),
+    timeout: duration('Of one question to one DNS server.', '2s', 50, 30_000),
+    attempts: count('How often one question is asked before it has failed.', 3, 1, 10),
+    minTtl: duration('Addresses are used for so long at least.', '1s', SECOND_MS, LONGEST_TTL_MS),
+    maxTtl: duration('Addresses are used for so long at most.', '5m', SECOND_MS, LONGEST_TTL_MS),
+  },
+  'How the names of servers are resolved.',
+)
+
+export const resolverSchema: z.ZodType<ResolverSettings> = meaning(form, (written, complain) => {
+  const { servers, search = null, ndots = null, hosts = null, timeout, attempts } = written
+  const { minTtl, maxTtl } = written
+  if (minTtl > maxTtl) complain('must not be longer than maxTtl', ['minTtl'])
+  return {
+    servers,
+    search,
+    ndots,
+    hosts,
+    timeoutMs: timeout,
+    attempts,
+    minTtlMs: minTtl,
+    maxTtlMs: maxTtl,
+  }
+}).prefault({})
+
+function list(
+  parse: (text: string) => Scalar<string>,
+  most: number,
+  description: string,
+): z.ZodType<readonly string[]> {
+  return scalar(
+    (value) => {
+      if (!Array.isArray(value)) return bad(`must be a list, not ${quote(value)}`)
+      if (value.length > most) return bad(`must hold at most ${most}`)
+      const read: string[] = []
+      for (const one of value as unknown[]) {
+        const parsed = typeof one === 'string' ? parse(one) : bad(`${quote(one)} is not text`)
+        if (!parsed.ok) return parsed
+        read.push(parsed.value)
+      }
+      return good(read)
+    },
+    { type: 'array', items: { type: 'string' }, maxItems: most, description },
+  )
+}
+
+/** As c-ares takes it: an IPv6 address in brackets where a port follows. */
+function parseServer(text: string): Scalar<string> {
+  const match = /^(?:\[([^\]]+)\]|([^[\]]*?))(?::(\d{1,5}))?$/.exec(text)
+  const whole = parseIp(text) === null ? (match?.[1] ?? match?.[2] ?? '') : text
+  const port = parseIp(text) === null ? Number(match?.[3] ?? 53) : 53
+  if (parseIp(whole) === null || port < 1 || port > 65_535) {
+    return bad(`must be the address of a DNS server such as 10.0.0.2:53, not ${quote(text)}`)
+  }
+  const address = plainHost(whole)
+  return good(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)
+}
+
+function parseDomain(text: string): Scalar<string> {
+  return parseHost(text.replace(/\.$/, ''))
+}

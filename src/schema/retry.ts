@@ -1,0 +1,145 @@
+/**
+ * When a request is sent again, as the file writes it. A frontend's stands instead of its backend's, whole; the budget is
+ * the backend's alone, because it is its servers that are to be spared.
+ */
+import * as z from 'zod'
+import { defaultRetry, defaultRetryBudget } from './backend-defaults.ts'
+import {
+  count,
+  meaning,
+  part,
+  scalar,
+  share,
+  span,
+  strict,
+  text,
+  whole,
+} from '../options/fields.ts'
+import type { Complain } from '../options/fields.ts'
+import { parseSize } from '../model/size.ts'
+import type { Hedge, Retry, RetryBudget } from '../model/snapshot.ts'
+
+const MOST_ATTEMPTS = 11
+const LONGEST_BACKOFF_MS = 60_000
+const MOST_BYTES = 16 * 1024 ** 2
+
+const hedge: z.ZodType<Hedge | null> = meaning(
+  strict(
+    {
+      after: span('Without an answer for so long.', 1, LONGEST_BACKOFF_MS).optional(),
+      quantile: part(
+        "When it takes longer than this share of the backend's recent answers.",
+        0.5,
+        0.999,
+      ).optional(),
+    },
+    'A second copy of an idempotent request to another server; the first answer wins. Exactly one of after, quantile.',
+  ),
+  ({ after, quantile }, complain) => {
+    if ((after === undefined) === (quantile === undefined)) {
+      complain('needs exactly one of after and quantile', [])
+    }
+    if (after !== undefined) return { afterMs: after, quantile: null }
+    return quantile === undefined ? null : { afterMs: null, quantile }
+  },
+)
+
+const members = {
+  attempts: whole(
+    'How often a request is sent at most, the first time included: 2 by default, 11 with a predicate, which then decides.',
+    1,
+    MOST_ATTEMPTS,
+  ).optional(),
+  when: text(
+    'A failover predicate: IsNetworkError() && Attempts() < 3. Without it: when no connection came about, and lost or late answers of idempotent requests.',
+    1024,
+  ).optional(),
+  backoff: span(
+    'Before the second attempt; doubles, with jitter. 0 is at once.',
+    0,
+    LONGEST_BACKOFF_MS,
+  ).optional(),
+  longestBackoff: span(
+    'Where doubling ends: 250ms, or the backoff if that is longer.',
+    1,
+    LONGEST_BACKOFF_MS,
+  ).optional(),
+  buffer: scalar((value) => parseSize(value, 0, MOST_BYTES), {
+    type: ['string', 'integer'],
+    description:
+      'Of a body that is kept to be sent again, 64KiB by default and 16MiB at most; a larger one is sent once.',
+  }).optional(),
+  hedge: hedge.optional(),
+}
+
+const form = strict(members, 'When a request is sent again, on another server first.')
+type Form = z.output<typeof form>
+
+export const frontendRetry: z.ZodType<Retry> = meaning(form, toRetry)
+
+const budget: z.ZodType<RetryBudget> = meaning(
+  strict(
+    {
+      ratio: share("So many of the backend's requests.", '20%'),
+      perSecond: count(
+        'And at least so many a second.',
+        defaultRetryBudget.perSecond,
+        0,
+        1_000_000,
+      ),
+    },
+    'How many requests may be sent again, over all of the backend.',
+  ),
+  ({ ratio, perSecond }, complain) => {
+    if (ratio === 0 && perSecond === 0) {
+      complain('allows no retry at all; write attempts: 1 for that', [])
+    }
+    return { ratio, perSecond }
+  },
+)
+
+export interface BackendRetry {
+  readonly retry: Retry
+  readonly budget: RetryBudget
+}
+
+export const backendRetry: z.ZodType<BackendRetry> = meaning(
+  strict(
+    { ...members, budget: budget.optional() },
+    'When a request is sent again, on another server first.',
+  ),
+  ({ budget: written, ...rest }, complain) => {
+    if (written !== undefined && rest.attempts === 1) complain(USELESS, ['budget'])
+    return { retry: toRetry(rest, complain), budget: written ?? defaultRetryBudget }
+  },
+)
+
+export const defaultBackendRetry: BackendRetry = {
+  retry: defaultRetry,
+  budget: defaultRetryBudget,
+}
+
+const USELESS = 'is used with attempts of 2 or more only'
+
+function toRetry(form: Form, complain: Complain): Retry {
+  const { when, backoff = 0, longestBackoff, buffer, hedge } = form
+  if (form.attempts === 1) {
+    for (const key of ['when', 'backoff', 'longestBackoff', 'buffer', 'hedge'] as const) {
+      if (form[key] !== undefined) complain(USELESS, [key])
+    }
+  }
+  if (longestBackoff !== undefined && longestBackoff < backoff) {
+    complain('must not be shorter than backoff', ['longestBackoff'])
+  }
+  if (longestBackoff !== undefined && backoff === 0) {
+    complain('is used with a backoff only', ['longestBackoff'])
+  }
+  return {
+    attempts: form.attempts ?? (when === undefined ? defaultRetry.attempts : MOST_ATTEMPTS),
+    when: when ?? null,
+    backoffMs: backoff,
+    longestBackoffMs: longestBackoff ?? Math.max(defaultRetry.longestBackoffMs, backoff),
+    bufferBytes: buffer ?? defaultRetry.bufferBytes,
+    hedge: hedge ?? null,
+  }
+}

@@ -1,0 +1,130 @@
+/** The servers of a backend, inside it or one by one under keys of their own. Read by hand: there may be 100,000 of them. */
+import * as z from 'zod'
+import { strict, whole } from '../options/fields.ts'
+import { labels, parseLabels } from './labels.ts'
+import { refuseId } from '../model/object-id.ts'
+import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
+import { parseServerUrl } from '../model/server-url.ts'
+import type { Server } from '../model/snapshot.ts'
+import { didYouMean } from '../model/suggest.ts'
+
+const MAX_WEIGHT = 1000
+const SERVER_KEYS = ['url', 'weight', 'backup', 'drain', 'labels']
+
+/** Only its JSON Schema is used: the functions below are the parsers. */
+export const serverForms: z.ZodType = z.union([
+  z
+    .string()
+    .meta({ pattern: '^(https?://|unix:|\\$\\{)', description: 'A url: http://10.0.0.7:8080' }),
+  strict(
+    {
+      url: z.string().meta({
+        pattern: '^(https?://|unix:|\\$\\{)',
+        description: 'http or https, no path; or a socket: unix:/run/app.sock.',
+      }),
+      weight: whole('Its share of the traffic, 1 to 1000.', 1, MAX_WEIGHT).prefault(1),
+      backup: z
+        .boolean()
+        .optional()
+        .meta({ description: 'It gets requests only while no other server may be used.' }),
+      drain: z
+        .boolean()
+        .optional()
+        .meta({ description: 'It gets no new requests; those under way finish.' }),
+      labels: labels.optional(),
+    },
+    'A server with its weight.',
+  ),
+])
+
+interface JsonMap {
+  readonly [key: string]: unknown
+}
+
+type Complain = (message: string, path: readonly string[]) => void
+
+/** `id` is the server's own, without its backend's. */
+export function parseServer(id: string, value: unknown): Parsed<Server> {
+  const flaws: Flaw[] = []
+  const server = readServer(id, value, (message, path) => flaws.push(flaw(path, message)))
+  return server === null ? refuse(flaws) : { ok: true, value: server }
+}
+
+/** Those that are right, each url once. */
+export function readServers(value: unknown, complain: Complain): readonly Server[] {
+  if (!isMap(value)) {
+    complain(`must be a map of ids to urls, not ${quote(value)}`, [])
+    return []
+  }
+  const found: Server[] = []
+  const holders = new Map<string, string>()
+  for (const [id, declared] of Object.entries(value)) {
+    const server = readServer(id, declared, (message, path) => complain(message, [id, ...path]))
+    if (server === null) continue
+    const holder = holders.get(server.url)
+    if (holder === undefined) {
+      holders.set(server.url, id)
+      found.push(server)
+    } else {
+      // Endpoints are known by backend and url, so a second one would share the first one's counters.
+      complain(
+        `${quote(server.url)} is already the server ${quote(holder)}; use weight to send it more`,
+        [id],
+      )
+    }
+  }
+  return found
+}
+
+/** Null when something is wrong with it, which `complain` was told. */
+function readServer(id: string, declared: unknown, complain: Complain): Server | null {
+  const refused = refuseId(id)
+  if (refused !== null) {
+    complain(refused, [])
+    return null
+  }
+  const form = isMap(declared) ? declared : { url: declared }
+  const unknown = Object.keys(form).filter((key) => !SERVER_KEYS.includes(key))
+  for (const key of unknown) {
+    complain(`unknown key ${quote(key)}${didYouMean(key, SERVER_KEYS)}`, [key])
+  }
+  const weight = form['weight'] ?? 1
+  if (!isWeight(weight)) {
+    complain(`must be a whole number from 1 to ${MAX_WEIGHT}, not ${quote(weight)}`, ['weight'])
+    return null
+  }
+  const backup = form['backup'] ?? false
+  const drain = form['drain'] ?? false
+  if (typeof backup !== 'boolean' || typeof drain !== 'boolean') {
+    const key = typeof backup === 'boolean' ? 'drain' : 'backup'
+    complain(`must be true or false, not ${quote(form[key])}`, [key])
+    return null
+  }
+  const notes = parseLabels(form['labels'])
+  if (!notes.ok) {
+    complain(notes.reason, ['labels'])
+    return null
+  }
+  const url = parseServerUrl(form['url'])
+  if (!url.ok) {
+    complain(url.reason, isMap(declared) ? ['url'] : [])
+    return null
+  }
+  if (unknown.length > 0) return null
+  return {
+    id,
+    ...url.value,
+    weight,
+    backup,
+    drain,
+    labels: notes.value,
+  }
+}
+
+function isWeight(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_WEIGHT
+}
+
+function isMap(value: unknown): value is JsonMap {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,168 @@
+/** What is fixed at start, as the file writes it; the environment and the flags write the same values as text. */
+import * as z from 'zod'
+import { parseCidr } from '../model/cidr.ts'
+import { address, duration, scalar, section, text } from '../options/fields.ts'
+import { bracketHost, parseHost } from '../model/host.ts'
+import { quote } from '../model/parsed.ts'
+import { bad, good, type Scalar } from '../model/scalar.ts'
+import { resolverSchema } from './resolver.ts'
+import type { LogLevel, SettingKey, Settings } from '../model/settings.ts'
+import type { Address } from '../model/snapshot.ts'
+import { SOURCE_SHAPES } from './source-shape.ts'
+
+const MAX_WORKERS = 256
+const MAX_BLOCKS = 1000
+const MAX_HOSTS = 100
+const HOUR_MS = 3_600_000
+
+export const workersSchema: z.ZodType<number | 'auto'> = scalar(parseWorkers, {
+  anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 0, maximum: MAX_WORKERS }],
+  description: 'Serving threads: auto is one a core, 0 serves on the main thread.',
+}).prefault('auto')
+
+export const adminAddressSchema: z.ZodType<Address> = address(
+  'Where the admin API and the metrics are served. Anybody who reaches it can act.',
+).prefault('127.0.0.1:8182')
+
+export const adminHostsSchema: z.ZodType<readonly string[]> = scalar(parseHosts, {
+  type: 'array',
+  items: { type: 'string' },
+  description:
+    'Names and addresses by which the admin may be asked for besides its own: sluice.monitoring, *.internal (one label), **.internal (one or more), 192.0.2.7. "*" is any, for where no browser reaches it.',
+}).prefault([])
+
+export const trustedSchema: z.ZodType<readonly string[]> = scalar(parseTrusted, {
+  type: 'array',
+  items: { type: 'string' },
+  description:
+    'Address blocks (10.0.0.0/8) of peers whose forwarding fields are believed; none by default.',
+}).prefault([])
+
+export const logLevelSchema: z.ZodType<LogLevel> = z
+  .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  .default('info')
+  .meta({ description: 'The least grave that is logged.' })
+
+export const logAccessSchema: z.ZodType<Settings['log']['access']> = z
+  .enum(['json', 'common', 'combined', 'off'])
+  .default('json')
+  .meta({
+    description:
+      'The form of the access log, a line for each request: json, or the Common or Combined Log Format with the reason at its end.',
+  })
+
+export const logPathSchema: z.ZodType<string | null> = scalar(parseLogPath, {
+  type: 'string',
+  description: 'A file to append to; stdout is standard output.',
+}).prefault('stdout')
+
+export const drainSchema: z.ZodType<number> = duration(
+  'How long a stop waits for what is in flight.',
+  '30s',
+  0,
+  HOUR_MS,
+)
+
+export const startSchema: z.ZodType<number> = duration(
+  'How long readiness waits for the sources that are required.',
+  '10s',
+  0,
+  HOUR_MS,
+)
+
+export const dataSchema: z.ZodType<string> = text(
+  'The folder for what Sluice writes itself: the embedded store, the last good snapshots.',
+  4096,
+).prefault('/var/lib/sluice')
+
+/** Only its JSON Schema is used: parseSources is the parser. */
+const sourcesSchema: z.ZodType = z
+  .unknown()
+  .optional()
+  .meta({
+    ...z.toJSONSchema(z.record(z.string(), z.union(Object.values(SOURCE_SHAPES))), {
+      target: 'draft-7',
+      io: 'input',
+      reused: 'inline',
+    }),
+    $schema: undefined,
+    description:
+      'Registries and folders that declare objects besides this file, by name, in order of precedence. Without any, the embedded store is the one.',
+  })
+
+/** By their keys in the file. */
+export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
+  workers: workersSchema,
+  admin: section(
+    { address: adminAddressSchema, hosts: adminHostsSchema },
+    'For people and programs that look and act.',
+  ),
+  trusted: trustedSchema,
+  log: section(
+    { level: logLevelSchema, access: logAccessSchema, path: logPathSchema },
+    'What is told while running.',
+  ),
+  drain: drainSchema,
+  start: startSchema,
+  data: dataSchema,
+  resolver: resolverSchema,
+  sources: sourcesSchema,
+}
+
+function parseWorkers(value: unknown): Scalar<number | 'auto'> {
+  if (value === 'auto') return good(value)
+  const count = typeof value === 'string' && /^\d{1,4}$/.test(value) ? Number(value) : value
+  return typeof count === 'number' && Number.isInteger(count) && count >= 0 && count <= MAX_WORKERS
+    ? good(count)
+    : bad(`must be auto or a whole number from 0 to ${MAX_WORKERS}, not ${quote(value)}`)
+}
+
+/** A list; as text, with commas. */
+function parseTrusted(value: unknown): Scalar<readonly string[]> {
+  const blocks: unknown = typeof value === 'string' ? splitList(value) : value
+  if (!Array.isArray(blocks)) {
+    return bad(`must be a list of address blocks such as 10.0.0.0/8, not ${quote(value)}`)
+  }
+  if (blocks.length > MAX_BLOCKS) return bad(`must hold at most ${MAX_BLOCKS} address blocks`)
+  const canonical: string[] = []
+  for (const block of blocks) {
+    const parsed = parseCidr(block)
+    if (!parsed.ok) return parsed
+    canonical.push(parsed.value)
+  }
+  return good(canonical)
+}
+
+/** A list; as text, with commas. Without ports: the admin's own is the one that was connected to. */
+function parseHosts(value: unknown): Scalar<readonly string[]> {
+  const hosts: unknown = typeof value === 'string' ? splitList(value) : value
+  if (!Array.isArray(hosts)) {
+    return bad(
+      `must be a list of hosts such as sluice.monitoring or *.internal, not ${quote(value)}`,
+    )
+  }
+  if (hosts.length > MAX_HOSTS) return bad(`must hold at most ${MAX_HOSTS} hosts`)
+  const canonical: string[] = []
+  for (const host of hosts as readonly unknown[]) {
+    if (typeof host !== 'string') return bad(`must hold hosts, not ${quote(host)}`)
+    const [wildcard = ''] = /^\*{1,2}\.(?=.)/.exec(host) ?? []
+    const parsed = host === '*' ? good(host) : parseHost(host.slice(wildcard.length))
+    if (!parsed.ok) return bad(`${parsed.reason}; write it without a port`)
+    canonical.push(host === '*' ? host : wildcard + bracketHost(parsed.value))
+  }
+  return good(canonical)
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
+function parseLogPath(value: unknown): Scalar<string | null> {
+  if (typeof value !== 'string' || value === '' || value.length > 4096 || value.includes('\0')) {
+    return bad(`must be the path of a file, or stdout, not ${quote(value)}`)
+  }
+  return good(value === 'stdout' || value === '-' ? null : value)
+}

@@ -1,0 +1,96 @@
+/** How a backend tells its clients apart, as the file writes it: what they are hashed by, and the cookie that brings them back. */
+import * as z from 'zod'
+import { duration, meaning, scalar, strict, text } from '../options/fields.ts'
+import { isToken } from '../model/field-name.ts'
+import { quote } from '../model/parsed.ts'
+import { bad, good } from '../model/scalar.ts'
+import type { HashKey, Sticky } from '../model/snapshot.ts'
+
+/** RFC 6265bis 5.5: browsers keep none for longer. */
+const LONGEST_AGE_MS = 400 * 86_400_000
+
+const token = (description: string): z.ZodType<string> =>
+  scalar(
+    (value) =>
+      typeof value === 'string' && isToken(value)
+        ? good(value)
+        : bad(`must be 1 to 128 characters of a name (RFC 9110 token), not ${quote(value)}`),
+    { type: 'string', description },
+  )
+
+/** Never quoted: a secret that is too short is one, too. */
+const secret = scalar(
+  (value) =>
+    typeof value === 'string' && value.length >= 16 && value.length <= 1024
+      ? good(value)
+      : bad('must be text of 16 to 1024 characters'),
+  {
+    type: 'string',
+    minLength: 16,
+    maxLength: 1024,
+    description:
+      'What the cookie is signed with, the same for all instances. Without it, a key of this process.',
+  },
+)
+
+const cookiePath = scalar(
+  (value) =>
+    typeof value === 'string' && /^\/[!-:<-~]{0,255}$/.test(value)
+      ? good(value)
+      : bad(`must be a path such as / or /shop, not ${quote(value)}`),
+  { type: 'string', pattern: '^/', description: 'Where the cookie is sent.' },
+).prefault('/')
+
+export const sticky: z.ZodType<Sticky> = meaning(
+  strict(
+    {
+      cookie: token("The cookie's name.").prefault('sluice'),
+      secret: secret.optional(),
+      sameSite: z.enum(['lax', 'strict', 'none']).default('lax').meta({
+        description: 'Whether other sites may send it along.',
+      }),
+      path: cookiePath,
+      maxAge: duration(
+        'How long a browser keeps it; 0 is until it is closed.',
+        '0s',
+        0,
+        LONGEST_AGE_MS,
+      ),
+    },
+    'A cookie that brings a client back to the server that answered it first.',
+  ),
+  ({ cookie, secret, sameSite, path, maxAge }, complain) => {
+    if (maxAge % 1000 !== 0) complain('must be whole seconds', ['maxAge'])
+    return { cookie, secret: secret ?? null, sameSite, path, maxAgeSeconds: maxAge / 1000 }
+  },
+)
+
+const NAMED: ReadonlySet<HashKey['from']> = new Set(['header', 'cookie', 'query'])
+
+export const clientIpHash: HashKey = { from: 'client-ip', name: '' }
+
+export const hashKey: z.ZodType<HashKey> = meaning(
+  strict(
+    {
+      from: z.enum(['client-ip', 'header', 'cookie', 'path', 'query']).meta({
+        description: 'What of a request.',
+      }),
+      name: text('Of the header, cookie or query parameter.', 128).optional(),
+    },
+    'What balance: hash tells requests apart by; the address of the client by default.',
+  ),
+  ({ from, name }, complain) => {
+    if (!NAMED.has(from)) {
+      if (name !== undefined) complain(`is not used with from: ${from}`, ['name'])
+      return { from, name: '' }
+    }
+    if (name === undefined) {
+      complain(`is missing: from: ${from} needs one`, ['name'])
+      return clientIpHash
+    }
+    if (from !== 'query' && !isToken(name)) {
+      complain(`must be the name of a ${from}, not ${quote(name)}`, ['name'])
+    }
+    return { from, name: from === 'header' ? name.toLowerCase() : name }
+  },
+)
