@@ -24,3 +24,14 @@ export function refuseTableId(name: string): string | null {
   if (at <= 0 || name.length <= MAX_LENGTH) return refuseId(name)
   return refuseId(name.slice(0, at)) ?? refuseId(name.slice(at + 1))
 }
+
+/** Of an object with a key of its own that belongs to another: `backend/server`, `frontend/middleware`. Ids hold no slash. */
+export function joinParts(whole: string, part: string): string {
+  return `${whole}/${part}`
+}
+
+/** Without a slash, the part's own id is ''. */
+export function splitParts(id: string): [whole: string, part: string] {
+  const slash = id.indexOf('/')
+  return slash === -1 ? [id, ''] : [id.slice(0, slash), id.slice(slash + 1)]
+}

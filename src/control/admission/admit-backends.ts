@@ -5,7 +5,7 @@
  * A backend that is declared no more stays in force as long as the last good version of a frontend needs it: with the
  * servers that stood inside it, and without those that had names of their own and are gone.
  */
-import { refuseTableId } from '../../model/object-id.ts'
+import { refuseTableId, splitParts } from '../../model/object-id.ts'
 import { flaw, refuse } from '../../model/parsed.ts'
 import type { Flaw, Parsed } from '../../model/parsed.ts'
 import { parseBackend } from '../../schema/objects.ts'
@@ -18,7 +18,6 @@ import { isEqual } from '../../model/equal.ts'
 import { joinServers, type Inside } from './join-servers.ts'
 import type { FindLoop } from './loop.ts'
 import type { MergedObject } from '../sources/merge.ts'
-import { splitParts } from '../sources/part-id.ts'
 import { createTableMap } from './table-map.ts'
 import type { TableMap } from './table-map.ts'
 import type { Verdicts } from './verdicts.ts'

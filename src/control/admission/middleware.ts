@@ -1,11 +1,10 @@
 /** A middleware under a name of its own, as admission sees it: parsed by the model, its options by their catalog. */
 import { parseMiddleware } from '../../middleware/catalog.ts'
 import { parseMiddlewarePart } from '../../schema/middleware-part.ts'
-import { refuseId } from '../../model/object-id.ts'
+import { refuseId, splitParts } from '../../model/object-id.ts'
 import { flaw, refuse } from '../../model/parsed.ts'
 import type { Parsed } from '../../model/parsed.ts'
 import type { MiddlewareSpec } from '../../model/snapshot.ts'
-import { splitParts } from '../sources/part-id.ts'
 
 export interface MiddlewarePart {
   readonly spec: MiddlewareSpec

@@ -1,5 +1,5 @@
 /** What admission would say of one object by itself, before it is written to a registry. */
-import { refuseId } from '../../model/object-id.ts'
+import { refuseId, splitParts } from '../../model/object-id.ts'
 import type { Parsed } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
 import type { ObjectKind } from '../../providers/provider.ts'
@@ -8,7 +8,6 @@ import { parseWholeBackend } from './backend.ts'
 import { parseWholeFrontend } from './frontend.ts'
 import { parseWholeListener } from './listener.ts'
 import { parseWholeMiddleware } from './middleware.ts'
-import { splitParts } from '../sources/part-id.ts'
 
 /** Null: nothing is wrong with it. `read` gives the files that it names. */
 export function refuseObject(

@@ -11,7 +11,7 @@
  */
 import type { Problem } from '../../model/problem.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
-import { joinParts, splitParts } from './part-id.ts'
+import { joinParts, splitParts } from '../../model/object-id.ts'
 import { inlineServers } from './shelf.ts'
 
 export interface MergeSource {
