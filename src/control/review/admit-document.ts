@@ -13,7 +13,7 @@ import { frontendNaming, partNaming } from '../admission/named-backends.ts'
 import { createReadBeside } from '../sources/read-beside.ts'
 import { toProblem } from './finding.ts'
 import { review } from './review.ts'
-import { shelve } from '../sources/shelf.ts'
+import { groupByKind } from '../sources/object-index.ts'
 
 /** All problems of the document's objects, and what else is hardly meant; files they name are read beside `filename`. */
 export function admitDocument(filename: string, document: ReadableDocument): readonly Problem[] {
@@ -25,11 +25,11 @@ export function admitDocument(filename: string, document: ReadableDocument): rea
     trusted: () => settings.trusted,
     now: Date.now,
   })
-  const shelves = shelve(document.objects)
-  const elsewhere = shelve(asksElsewhere(document) ? backendsElsewhere(document) : [])
+  const declared = groupByKind(document.objects)
+  const elsewhere = groupByKind(asksElsewhere(document) ? backendsElsewhere(document) : [])
   const merge = createMerge([
     // Servers under keys of their own stand in registries only.
-    { name: 'file', objects: (kind) => shelves[kind], hasServersOf: () => false },
+    { name: 'file', objects: (kind) => declared[kind], hasServersOf: () => false },
     { name: 'elsewhere', objects: (kind) => elsewhere[kind], hasServersOf: () => false },
   ])
   admission.admit({

@@ -18,15 +18,15 @@ import type {
 import { isEqual } from '../../model/equal.ts'
 import { createFlapDamping } from './flap.ts'
 import {
-  createNames,
-  createShelf,
+  createNameSet,
+  createObjectIndex,
   hasNoServers,
   hasServers,
   ownerOf,
-  shelve,
+  groupByKind,
   sizeOf,
-} from './shelf.ts'
-import type { Names, Shelves } from './shelf.ts'
+} from './object-index.ts'
+import type { NameSet, ObjectsByKind } from './object-index.ts'
 import {
   createBurst,
   createHolds,
@@ -84,7 +84,7 @@ const wentBack: ReadonlyMap<string, string> = new Map([
 ])
 
 export function createInventory({ shrink }: InventoryOptions): Inventory {
-  const believed = createShelf()
+  const believed = createObjectIndex()
   const holds = createHolds(shrink.holdMs)
   const flapping = createFlapDamping()
   /** By id: `server` objects. */
@@ -92,8 +92,8 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
   const burst = createBurst()
   let askedAt: number | null = null
 
-  function takeList({ objects, listed }: Declaration, now: number, different: Names): void {
-    const fresh = shelve(objects)
+  function takeList({ objects, listed }: Declaration, now: number, different: NameSet): void {
+    const fresh = groupByKind(objects)
     const supplied = new Set(Array.from(fresh.server.keys(), ownerOf))
     const emptied = shrink.allowEmpty ? new Set<string>() : findEmptied(fresh, supplied)
     const vanished = listDeclared().filter(({ kind, id }) => !fresh[kind].has(id))
@@ -114,8 +114,8 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
       if (known === undefined || !hasServers(known) || holds.get(name) !== undefined) continue
       holds.add(name, fresh.backend.get(id) ?? null, reason, now)
     }
-    for (const shelf of Object.values(fresh)) {
-      for (const object of shelf.values()) {
+    for (const group of Object.values(fresh)) {
+      for (const object of group.values()) {
         burst.delete(object)
         if (holds.get(object) === undefined) put(object, now, different)
         else holds.replace(object, object)
@@ -124,7 +124,7 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
   }
 
   /** Backends that had servers and have none now: still declared, or never declared but by their servers. */
-  function findEmptied(fresh: Shelves, supplied: ReadonlySet<string>): Set<string> {
+  function findEmptied(fresh: ObjectsByKind, supplied: ReadonlySet<string>): Set<string> {
     const emptied = new Set<string>()
     for (const backend of fresh.backend.values()) {
       if (supplied.has(backend.id) || !hasNoServers(backend)) continue
@@ -133,7 +133,7 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
       if ((before && hasServers(before)) === true || hadServers(backend.id)) emptied.add(backend.id)
     }
     for (const id of believed.owners()) {
-      const isImplied = !believed.of('backend').has(id) && !fresh.backend.has(id)
+      const isImplied = !believed.ofKind('backend').has(id) && !fresh.backend.has(id)
       if (isImplied && !supplied.has(id) && hadServers(id)) emptied.add(id)
     }
     return emptied
@@ -147,10 +147,10 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
   /** What a list means for what was held before. */
   function settle(
     held: HeldObject,
-    fresh: Shelves,
+    fresh: ObjectsByKind,
     supplied: ReadonlySet<string>,
     now: number,
-    different: Names,
+    different: NameSet,
   ): void {
     const { name } = held
     const known = believed.get(name)
@@ -169,7 +169,7 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     if (!isLess || holds.isOver(held, now)) holds.release(name)
   }
 
-  function takeChanges({ upserts, deletes }: Changes, now: number, different: Names): void {
+  function takeChanges({ upserts, deletes }: Changes, now: number, different: NameSet): void {
     burst.advance(now)
     const gone: DeclaredObject[] = []
     for (const name of deletes) {
@@ -199,15 +199,15 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
 
   /** Somebody saved a file, or deleted one: what is not there any more was taken away just now. */
   function edits(objects: Iterable<DeclaredObject>): Changes {
-    const fresh = shelve(objects)
+    const fresh = groupByKind(objects)
     return {
-      upserts: Object.values(fresh).flatMap((shelf) => [...shelf.values()]),
+      upserts: Object.values(fresh).flatMap((group) => [...group.values()]),
       deletes: listDeclared().filter(({ kind, id }) => !fresh[kind].has(id)),
     }
   }
 
   // The first deletes of a burst are believed before it is one.
-  function restore(object: DeclaredObject, reason: string, now: number, different: Names): void {
+  function restore(object: DeclaredObject, reason: string, now: number, different: NameSet): void {
     if (believed.get(object) !== undefined) return
     believed.set(object)
     different.add(object)
@@ -226,7 +226,7 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     flapping.leave(object.id, now)
   }
 
-  function remove(object: DeclaredObject, now: number, different: Names): void {
+  function remove(object: DeclaredObject, now: number, different: NameSet): void {
     holds.release(object)
     if (object.kind === 'server') flapping.leave(object.id, now)
     if (waitingFor(object) !== undefined) {
@@ -237,7 +237,7 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     different.add(object)
   }
 
-  function put(object: DeclaredObject, now: number, different: Names): void {
+  function put(object: DeclaredObject, now: number, different: NameSet): void {
     const known = believed.get(object)
     if (known !== undefined) {
       // Also when it is the same: where it stands may have changed.
@@ -255,14 +255,14 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     else enter(object, different)
   }
 
-  function enter(object: DeclaredObject, different: Names): void {
+  function enter(object: DeclaredObject, different: NameSet): void {
     if (object.kind === 'server') waiting.delete(object.id)
     believed.set(object)
     different.add(object)
   }
 
   // Damping must not be what leaves a backend without servers. Held ones do not count: nobody knows whether they are there.
-  function enterWhereNeeded(different: Names): void {
+  function enterWhereNeeded(different: NameSet): void {
     for (const { object } of [...waiting.values()]) {
       if (!isServed(ownerOf(object.id))) enter(object, different)
     }
@@ -301,11 +301,11 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
   }
 
   return {
-    objects: believed.of,
+    objects: believed.ofKind,
     hasServersOf: (backend) => believed.serversOf(backend).size > 0,
     take(declaration, now) {
       const { objects, changes, listed } = declaration
-      const different = createNames()
+      const different = createNameSet()
       if (changes !== null) takeChanges(changes, now, different)
       else if (listed === 'changed') takeChanges(edits(objects), now, different)
       else takeList(declaration, now, different)
@@ -313,7 +313,7 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
       return different.list()
     },
     due(now) {
-      const different = createNames()
+      const different = createNameSet()
       for (const { object, since, until } of [...waiting.values()]) {
         // A clock that was set back would have it wait for ever.
         if (now >= until || now < since) enter(object, different)
@@ -334,7 +334,7 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
       return true
     },
     confirm(now) {
-      const different = createNames()
+      const different = createNameSet()
       for (const { name, declared } of holds.all()) {
         const known = believed.get(name)
         holds.release(name)

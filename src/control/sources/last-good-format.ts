@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Closed } from '../../providers/closed.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
-import { objectKinds } from './shelf.ts'
+import { OBJECT_KINDS } from './object-index.ts'
 
 export interface LastGoodContent {
   readonly objects: readonly DeclaredObject[]
@@ -106,7 +106,7 @@ function parseLine(bytes: Buffer, start: number, end: number): Record<string, un
 function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
   if (line === null) return null
   const { id, key, value, fault, closed, remarks, revision, secrets, references } = line
-  const kind = objectKinds.find((one) => one === line['kind'])
+  const kind = OBJECT_KINDS.find((one) => one === line['kind'])
   if (kind === undefined || typeof id !== 'string' || typeof key !== 'string') return null
   return {
     kind,

@@ -12,7 +12,7 @@
 import type { Problem } from '../../model/problem.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
 import { joinParts, splitParts } from '../../model/object-id.ts'
-import { inlineServers } from './shelf.ts'
+import { inlineServers } from './object-index.ts'
 
 export interface MergeSource {
   readonly name: string

@@ -13,7 +13,7 @@
 import type { ShrinkSettings } from '../../model/source-spec.ts'
 import type { DeclaredObject, ObjectName } from '../../providers/provider.ts'
 import { quote } from '../../model/parsed.ts'
-import { keyOf } from './shelf.ts'
+import { keyOf } from './object-index.ts'
 
 /** Something vanished that is not believed yet: it stays in force meanwhile. */
 export interface Held {

@@ -17,7 +17,7 @@ import type { Held, Inventory } from './inventory.ts'
 import type { EventLog } from '../../observe/log.ts'
 import { createLastGoodKeeper } from './last-good-keeper.ts'
 import type { LastGood } from './last-good.ts'
-import { keyOf, objectKinds } from './shelf.ts'
+import { keyOf, OBJECT_KINDS } from './object-index.ts'
 
 export interface SourceOptions {
   readonly provider: Provider
@@ -145,7 +145,7 @@ export function openSource(
   function* good(): Generator<DeclaredObject> {
     const versions = new Map<string, DeclaredObject>()
     for (const object of written(provider.name)) versions.set(keyOf(object), object)
-    for (const kind of objectKinds) {
+    for (const kind of OBJECT_KINDS) {
       for (const object of inventory.objects(kind).values()) {
         const version = atPlaceOf(object, versions.get(keyOf(object)) ?? object)
         if (version.fault === undefined || version.closed !== undefined) yield version
@@ -193,7 +193,7 @@ export function openSource(
     const { objects, isUnread } = declaration
     if (isUnread === undefined) return declaration
     const declared = [...objects]
-    const known = objectKinds.flatMap((kind) => [...inventory.objects(kind).values()])
+    const known = OBJECT_KINDS.flatMap((kind) => [...inventory.objects(kind).values()])
     const kept = known.filter(isUnread)
     const names = new Set(declared.map(keyOf))
     const unread = kept.filter((object) => !names.has(keyOf(object)))
@@ -286,7 +286,7 @@ export function openSource(
   }
 
   function count(): number {
-    return objectKinds.reduce((sum, kind) => sum + inventory.objects(kind).size, 0)
+    return OBJECT_KINDS.reduce((sum, kind) => sum + inventory.objects(kind).size, 0)
   }
 
   const source: Source = {

@@ -2,12 +2,12 @@
 import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
 import { splitParts } from '../../model/object-id.ts'
 
-export type Shelves = Readonly<Record<ObjectKind, Map<string, DeclaredObject>>>
+export type ObjectsByKind = Readonly<Record<ObjectKind, Map<string, DeclaredObject>>>
 
-export interface Shelf {
+export interface ObjectIndex {
   readonly size: number
   /** Live. */
-  of(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
+  ofKind(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
   all(): DeclaredObject[]
   get(name: ObjectName): DeclaredObject | undefined
   set(object: DeclaredObject): void
@@ -19,12 +19,12 @@ export interface Shelf {
 }
 
 /** Each name once. */
-export interface Names {
+export interface NameSet {
   add(name: ObjectName): void
   list(): ObjectName[]
 }
 
-export const objectKinds: readonly ObjectKind[] = [
+export const OBJECT_KINDS: readonly ObjectKind[] = [
   'listener',
   'host',
   'backend',
@@ -33,31 +33,31 @@ export const objectKinds: readonly ObjectKind[] = [
   'middleware',
 ]
 
-const none: ReadonlyMap<string, DeclaredObject> = new Map()
+const NO_OBJECTS: ReadonlyMap<string, DeclaredObject> = new Map()
 
-export function shelve(objects: Iterable<DeclaredObject>): Shelves {
-  const shelves = emptyShelves()
-  for (const object of objects) shelves[object.kind].set(object.id, object)
-  return shelves
+export function groupByKind(objects: Iterable<DeclaredObject>): ObjectsByKind {
+  const groups = emptyGroups()
+  for (const object of objects) groups[object.kind].set(object.id, object)
+  return groups
 }
 
-export function sizeOf(shelves: Shelves): number {
-  return objectKinds.reduce((sum, kind) => sum + shelves[kind].size, 0)
+export function sizeOf(groups: ObjectsByKind): number {
+  return OBJECT_KINDS.reduce((sum, kind) => sum + groups[kind].size, 0)
 }
 
-export function createShelf(): Shelf {
-  const shelves = emptyShelves()
+export function createObjectIndex(): ObjectIndex {
+  const groups = emptyGroups()
   const servers = new Map<string, Map<string, DeclaredObject>>()
 
   return {
     get size() {
-      return sizeOf(shelves)
+      return sizeOf(groups)
     },
-    of: (kind) => shelves[kind],
-    all: () => objectKinds.flatMap((kind) => [...shelves[kind].values()]),
-    get: ({ kind, id }) => shelves[kind].get(id),
+    ofKind: (kind) => groups[kind],
+    all: () => OBJECT_KINDS.flatMap((kind) => [...groups[kind].values()]),
+    get: ({ kind, id }) => groups[kind].get(id),
     set(object) {
-      shelves[object.kind].set(object.id, object)
+      groups[object.kind].set(object.id, object)
       if (object.kind !== 'server') return
       const owner = ownerOf(object.id)
       const siblings = servers.get(owner)
@@ -65,23 +65,23 @@ export function createShelf(): Shelf {
       else siblings.set(object.id, object)
     },
     delete({ kind, id }) {
-      shelves[kind].delete(id)
+      groups[kind].delete(id)
       if (kind !== 'server') return
       const owner = ownerOf(id)
       const siblings = servers.get(owner)
       siblings?.delete(id)
       if (siblings?.size === 0) servers.delete(owner)
     },
-    serversOf: (backend) => servers.get(backend) ?? none,
+    serversOf: (backend) => servers.get(backend) ?? NO_OBJECTS,
     owners: () => servers.keys(),
   }
 }
 
-export function createNames(): Names {
+export function createNameSet(): NameSet {
   const ids: Readonly<Record<ObjectKind, Set<string>>> = byKind(() => new Set())
   return {
     add: ({ kind, id }) => void ids[kind].add(id),
-    list: () => objectKinds.flatMap((kind) => [...ids[kind]].map((id) => ({ kind, id }))),
+    list: () => OBJECT_KINDS.flatMap((kind) => [...ids[kind]].map((id) => ({ kind, id }))),
   }
 }
 
@@ -114,7 +114,7 @@ function serversWithin({ value }: DeclaredObject): unknown {
   return (value as { readonly servers?: unknown }).servers
 }
 
-function emptyShelves(): Shelves {
+function emptyGroups(): ObjectsByKind {
   return byKind(() => new Map())
 }
 
