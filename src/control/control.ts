@@ -187,7 +187,7 @@ export function createControl(options: ControlOptions): Control {
     unpublished = null
     changedAt = Infinity
     tell()
-    for (const source of unsaved) source.keep()
+    for (const source of unsaved) source.save()
     unsaved.clear()
   }
 

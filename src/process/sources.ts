@@ -1,7 +1,7 @@
 /** The sources that the settings name, opened in order of precedence: the file itself comes first. */
 import { join, resolve } from 'node:path'
-import { createLastGood } from '../control/sources/last-good.ts'
-import { placeOf } from '../control/sources/place.ts'
+import { openLastGoodFile } from '../control/sources/last-good.ts'
+import { locationOf } from '../control/sources/location.ts'
 import { createReadBeside } from '../control/sources/read-beside.ts'
 import { withFiles } from '../control/sources/source-files.ts'
 import type { SourceOptions } from '../control/sources/source.ts'
@@ -51,7 +51,7 @@ export function readBesideSources(
 async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions> {
   const { name, kind, required, shrink } = spec
   const folder = join(data, 'last-good')
-  const lastGood = createLastGood({ folder, source: name, place: placeOf(spec) })
+  const lastGood = openLastGoodFile({ folder, source: name, location: locationOf(spec) })
   const path =
     spec.kind === 'store' ? spec.path : spec.kind === 'files' ? spec.directory : undefined
   return {

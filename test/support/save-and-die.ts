@@ -2,11 +2,11 @@
  * Saves a last good, a few thousand objects that all carry the revision, and kills itself after so many turns of the event
  * loop, or when the save is answered if that comes first: `save-and-die.ts FOLDER REVISION TURNS`.
  */
-import { createLastGood } from '../../src/control/sources/last-good.ts'
+import { openLastGoodFile } from '../../src/control/sources/last-good.ts'
 import { declared } from './source-objects.ts'
 
 const [folder = '', revision = '', turns = ''] = process.argv.slice(2)
-const lastGood = createLastGood({ folder, source: 'etcd' })
+const lastGood = openLastGoodFile({ folder, source: 'etcd' })
 const objects = Array.from({ length: 3000 }, (_, at) =>
   declared('frontend', `f${at}`, { revision, padding: 'x'.repeat(200) }),
 )

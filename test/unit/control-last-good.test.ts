@@ -16,10 +16,10 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createLastGoodKeeper } from '../../src/control/sources/last-good-keeper.ts'
-import type { LastGoodKeeper } from '../../src/control/sources/last-good-keeper.ts'
-import { createLastGood } from '../../src/control/sources/last-good.ts'
-import type { LastGood, SaveAnswer } from '../../src/control/sources/last-good.ts'
+import { createLastGoodSaver } from '../../src/control/sources/last-good-saver.ts'
+import type { LastGoodSaver } from '../../src/control/sources/last-good-saver.ts'
+import { openLastGoodFile } from '../../src/control/sources/last-good.ts'
+import type { LastGoodFile, SaveResult } from '../../src/control/sources/last-good.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 import { declared, frontends } from '../support/source-objects.ts'
 import { eventually, turn } from '../support/until.ts'
@@ -34,9 +34,9 @@ function openFolder(t: TestContext): string {
 async function openSaved(
   t: TestContext,
   objects: readonly DeclaredObject[] = frontends(3),
-): Promise<{ path: string; lastGood: LastGood }> {
+): Promise<{ path: string; lastGood: LastGoodFile }> {
   const folder = join(openFolder(t), 'state')
-  const lastGood = createLastGood({ folder, source: 'etcd', now: () => 1234 })
+  const lastGood = openLastGoodFile({ folder, source: 'etcd', now: () => 1234 })
   const answer = await lastGood.save(objects, 'r7')
   assert.deepEqual(answer, { saved: true, at: 1234 })
   const [file = ''] = readdirSync(folder)
@@ -44,7 +44,7 @@ async function openSaved(
 }
 
 test('has nothing before the first save', (t) => {
-  const lastGood = createLastGood({ folder: join(openFolder(t), 'none'), source: 'etcd' })
+  const lastGood = openLastGoodFile({ folder: join(openFolder(t), 'none'), source: 'etcd' })
 
   assert.deepEqual(lastGood.load(), { state: 'none' })
 })
@@ -91,7 +91,7 @@ test('never uses a file in part: names what is wrong with it, and moves it aside
   const { path, lastGood } = await openSaved(t)
   const whole = readFileSync(path)
   const text = whole.toString()
-  const other = createLastGood({ folder: dirname(path), source: 'redis' })
+  const other = openLastGoodFile({ folder: dirname(path), source: 'redis' })
   await other.save([], '1')
   const foreign = readFileSync(
     join(dirname(path), readdirSync(dirname(path)).find((file) => file.startsWith('redis')) ?? ''),
@@ -165,18 +165,18 @@ test('has a file for each source, whatever its name, inside its folder', async (
     'ü\0\n',
   ]
 
-  for (const source of names) await createLastGood({ folder, source }).save([], source)
+  for (const source of names) await openLastGoodFile({ folder, source }).save([], source)
 
   assert.equal(readdirSync(folder).length, names.length)
   for (const source of names) {
-    const loaded = createLastGood({ folder, source }).load()
+    const loaded = openLastGoodFile({ folder, source }).load()
     assert.equal(loaded.state === 'good' && loaded.revision, source)
   }
 })
 
 test('writes only the last of several that wait, and answers all of them', async (t) => {
   let writes = 0
-  const lastGood = createLastGood({
+  const lastGood = openLastGoodFile({
     folder: openFolder(t),
     source: 'etcd',
     now: () => ++writes,
@@ -193,7 +193,7 @@ test('writes only the last of several that wait, and answers all of them', async
 })
 
 test('saves what there was when it was asked, whatever changes while it writes', async (t) => {
-  const lastGood = createLastGood({ folder: openFolder(t), source: 'etcd' })
+  const lastGood = openLastGoodFile({ folder: openFolder(t), source: 'etcd' })
   const objects = new Map(frontends(5000).map((object) => [object.id, object]))
 
   const saving = lastGood.save(objects.values(), 'r1')
@@ -208,7 +208,7 @@ test('saves what there was when it was asked, whatever changes while it writes',
 test('answers with a reason where it cannot write, and leaves nothing behind', async (t) => {
   const folder = openFolder(t)
   writeFileSync(join(folder, 'file'), '')
-  const below = createLastGood({ folder: join(folder, 'file', 'state'), source: 'etcd' })
+  const below = openLastGoodFile({ folder: join(folder, 'file', 'state'), source: 'etcd' })
   const { path, lastGood } = await openSaved(t)
   rmSync(path)
   mkdirSync(join(path, 'in-the-way'), { recursive: true })
@@ -228,7 +228,7 @@ test('removes what a process left beside that died long ago, and nothing that is
   utimesSync(`${path}.old.tmp`, 0, 0)
   utimesSync(`${path}.young.tmp`, 1, 1)
 
-  createLastGood({ folder: dirname(path), source: 'etcd', now: () => 61_000 }).load()
+  openLastGoodFile({ folder: dirname(path), source: 'etcd', now: () => 61_000 }).load()
 
   assert.equal(existsSync(`${path}.old.tmp`), false)
   assert.equal(existsSync(`${path}.young.tmp`), true)
@@ -237,7 +237,7 @@ test('removes what a process left beside that died long ago, and nothing that is
 
 test('leaves the old or the new file, whenever it is killed', (t) => {
   const folder = openFolder(t)
-  const lastGood = createLastGood({ folder, source: 'etcd' })
+  const lastGood = openLastGoodFile({ folder, source: 'etcd' })
   const script = fileURLToPath(new URL('../support/save-and-die.ts', import.meta.url))
   const turns = [Infinity, 0, 1, 2, 3, 5, 8, 20, 60, 200, 500, 1000, 2000, 3000, 4000, Infinity]
   let last = ''
@@ -260,8 +260,8 @@ test('leaves the old or the new file, whenever it is killed', (t) => {
   }
 })
 
-interface Kept {
-  readonly keeper: LastGoodKeeper
+interface World {
+  readonly saver: LastGoodSaver
   readonly saved: string[]
   readonly log: string[]
   revision: string
@@ -269,93 +269,93 @@ interface Kept {
   asked: number
 }
 
-function openKeeper(
+function openSaver(
   t: TestContext,
-  answers: readonly SaveAnswer[] = [],
+  answers: readonly SaveResult[] = [],
   saveMs = 1,
   retryMs = 1,
-): Kept {
+): World {
   const saved: string[] = []
   const log: string[] = []
   const note = (_fields: object, message: string): void => void log.push(message)
-  const keeper = createLastGoodKeeper({
+  const saver = createLastGoodSaver({
     source: 'etcd',
     lastGood: {
       async save(_objects, revision) {
-        kept.asked++
+        world.asked++
         for (let turns = 0; turns < 100; turns++) await turn()
         saved.push(revision)
         return answers[saved.length - 1] ?? { saved: true, at: 0 }
       },
     },
-    collect: () => ({ objects: [], revision: kept.revision }),
+    collect: () => ({ objects: [], revision: world.revision }),
     log: { info: note, warn: note, error: note },
     saveMs,
     retryMs,
   })
-  const kept: Kept = { keeper, saved, log, revision: 'r1', asked: 0 }
-  t.after(() => keeper.stop())
-  return kept
+  const world: World = { saver, saved, log, revision: 'r1', asked: 0 }
+  t.after(() => saver.stop())
+  return world
 }
 
 test('saves a while after a change, and once for all changes until then', async (t) => {
-  const kept = openKeeper(t)
-  kept.keeper.changed()
-  kept.keeper.changed()
-  kept.revision = 'r2'
+  const world = openSaver(t)
+  world.saver.scheduleSave()
+  world.saver.scheduleSave()
+  world.revision = 'r2'
 
-  await eventually(() => kept.saved.length > 0, 'a save')
-  await kept.keeper.stop()
+  await eventually(() => world.saved.length > 0, 'a save')
+  await world.saver.stop()
 
-  assert.deepEqual(kept.saved, ['r2'])
+  assert.deepEqual(world.saved, ['r2'])
 })
 
 test('saves again what changes while it saves', async (t) => {
-  const kept = openKeeper(t)
-  kept.keeper.changed()
-  await eventually(() => kept.saved.length === 1, 'a save')
-  kept.revision = 'r2'
-  kept.keeper.changed()
+  const world = openSaver(t)
+  world.saver.scheduleSave()
+  await eventually(() => world.saved.length === 1, 'a save')
+  world.revision = 'r2'
+  world.saver.scheduleSave()
 
-  await eventually(() => kept.saved.length === 2, 'a second save')
+  await eventually(() => world.saved.length === 2, 'a second save')
 
-  assert.deepEqual(kept.saved, ['r1', 'r2'])
+  assert.deepEqual(world.saved, ['r1', 'r2'])
 })
 
 test('saves once more at the stop what is not saved yet, and else nothing', async (t) => {
-  const dirty = openKeeper(t, [], 1_000_000)
-  const clean = openKeeper(t)
-  dirty.keeper.changed()
+  const dirty = openSaver(t, [], 1_000_000)
+  const clean = openSaver(t)
+  dirty.saver.scheduleSave()
 
-  await dirty.keeper.stop()
-  await clean.keeper.stop()
+  await dirty.saver.stop()
+  await clean.saver.stop()
 
   assert.deepEqual(dirty.saved, ['r1'])
   assert.deepEqual(clean.saved, [])
 })
 
 test('waits at the stop for the save that runs, and then saves what has changed since', async (t) => {
-  const kept = openKeeper(t)
-  kept.keeper.changed()
-  await eventually(() => kept.asked === 1, 'a save that runs')
-  kept.revision = 'r2'
-  kept.keeper.changed()
+  const world = openSaver(t)
+  world.saver.scheduleSave()
+  await eventually(() => world.asked === 1, 'a save that runs')
+  world.revision = 'r2'
+  world.saver.scheduleSave()
 
-  await kept.keeper.stop()
+  await world.saver.stop()
 
-  assert.deepEqual(kept.saved, ['r1', 'r2'])
+  assert.deepEqual(world.saved, ['r1', 'r2'])
 })
 
 test('tries again what could not be saved, and says so once', async (t) => {
   const full = { saved: false, reason: 'cannot save x: ENOSPC' } as const
-  const kept = openKeeper(t, [full, full])
-  kept.keeper.changed()
+  const world = openSaver(t, [full, full])
+  world.saver.scheduleSave()
 
-  await eventually(() => kept.saved.length === 1, 'a save')
-  await eventually(() => kept.keeper.failure() !== null, 'a failure')
-  await eventually(() => kept.saved.length === 3 && kept.keeper.failure() === null, 'a good save')
+  await eventually(() => world.saved.length === 1, 'a save')
+  await eventually(() => world.saver.failure() !== null, 'a failure')
+  await eventually(() => world.saved.length === 3 && world.saver.failure() === null, 'a good save')
 
-  assert.deepEqual(kept.log, [
+  assert.deepEqual(world.log, [
     'source "etcd": cannot save x: ENOSPC; a restart would not have it',
     'source "etcd": its last good is saved again',
   ])

@@ -35,12 +35,12 @@ type ParsedFile =
   /** `it is cut off` */
   | { readonly ok: false; readonly reason: string }
 
-const format = 'sluice-last-good'
-const version = 1
-const newline = 0x0a
+const FORMAT = 'sluice-last-good'
+const VERSION = 1
+const NEWLINE = 0x0a
 
 export function toHeaderLine(header: Header): string {
-  return `${JSON.stringify({ format, version, ...header })}\n`
+  return `${JSON.stringify({ format: FORMAT, version: VERSION, ...header })}\n`
 }
 
 export function toObjectLine(object: DeclaredObject): string {
@@ -59,19 +59,19 @@ export function toSumLine(sha256: string): string {
 }
 
 export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
-  const first = bytes.indexOf(newline)
+  const first = bytes.indexOf(NEWLINE)
   const header = first < 0 ? null : parseLine(bytes, 0, first)
-  if (header !== null && header['format'] === format && header['version'] !== version) {
+  if (header !== null && header['format'] === FORMAT && header['version'] !== VERSION) {
     const written = JSON.stringify(header['version'])
-    return refuse(`it is of version ${written}, this program reads version ${version}`)
+    return refuse(`it is of version ${written}, this program reads version ${VERSION}`)
   }
   // Its own end of line is the file's last byte.
-  const sumStart = bytes.lastIndexOf(newline, -2) + 1
+  const sumStart = bytes.lastIndexOf(NEWLINE, -2) + 1
   const sum = parseLine(bytes, sumStart, bytes.length - 1)?.['sha256']
-  if (bytes.at(-1) !== newline || typeof sum !== 'string') return refuse('it is cut off')
+  if (bytes.at(-1) !== NEWLINE || typeof sum !== 'string') return refuse('it is cut off')
   const digest = createHash('sha256').update(bytes.subarray(0, sumStart)).digest('hex')
   if (digest !== sum) return refuse('its checksum is wrong')
-  if (header === null || header['format'] !== format) return refuse('it is no last good file')
+  if (header === null || header['format'] !== FORMAT) return refuse('it is no last good file')
   if (header['source'] !== source) {
     return refuse(`it is of another source, ${JSON.stringify(header['source'])}`)
   }
@@ -80,7 +80,7 @@ export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
   const held = header['isHeld'] === true ? { isHeld: true } : {}
   const objects: DeclaredObject[] = []
   for (let start = first + 1; start < sumStart;) {
-    const end = bytes.indexOf(newline, start)
+    const end = bytes.indexOf(NEWLINE, start)
     const object = toObject(parseLine(bytes, start, end))
     if (object === null) return refuse(`its line ${objects.length + 2} is no object`)
     objects.push(object)

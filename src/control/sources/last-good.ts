@@ -19,13 +19,13 @@ import type { DeclaredObject } from '../../providers/provider.ts'
 import { parseLastGood, toHeaderLine, toObjectLine, toSumLine } from './last-good-format.ts'
 import type { LastGoodContent } from './last-good-format.ts'
 
-export interface LastGoodOptions {
+export interface LastGoodFileOptions {
   /** Made if it is not there. */
   readonly folder: string
   /** Any text. */
   readonly source: string
   /** Names of the place that the source is at: it is the same place when one of them is. */
-  readonly place?: readonly string[]
+  readonly location?: readonly string[]
   /** ms since the epoch. */
   readonly now?: () => number
 }
@@ -38,10 +38,10 @@ export type LoadedLastGood =
   /** `last-good/etcd-1a2b.jsonl cannot be used: it is cut off; moved aside as etcd-1a2b.jsonl.bad` */
   | { readonly state: 'unusable'; readonly reason: string }
 
-export type SaveAnswer =
+export type SaveResult =
   { readonly saved: true; readonly at: number } | { readonly saved: false; readonly reason: string }
 
-export interface LastGood {
+export interface LastGoodFile {
   /** Once, at the start, before anything is served: it reads in one go. */
   load(): LoadedLastGood
   /**
@@ -53,32 +53,32 @@ export interface LastGood {
     revision: string,
     memory?: string,
     isHeld?: boolean,
-  ): Promise<SaveAnswer>
+  ): Promise<SaveResult>
 }
 
-interface Waiting {
+interface PendingSave {
   readonly objects: readonly DeclaredObject[]
   readonly revision: string
   readonly memory: string
   readonly isHeld: boolean
-  readonly resolve: (answer: SaveAnswer) => void
+  readonly resolve: (answer: SaveResult) => void
 }
 
 /** Between two turns of the event loop no more than this is made into text: some tenths of a millisecond. */
-const sliceCharacters = 64 * 1024
+const SLICE_CHARACTERS = 64 * 1024
 /** A file beside that nobody has written to for so long was left by a process that died. */
-const abandonedMs = 60_000
+const ABANDONED_MS = 60_000
 
-export function createLastGood({
+export function openLastGoodFile({
   folder,
   source,
-  place = [],
+  location = [],
   now = Date.now,
-}: LastGoodOptions): LastGood {
+}: LastGoodFileOptions): LastGoodFile {
   const name = fileNameOf(source)
   const path = join(folder, name)
   let running: Promise<void> | null = null
-  let next: Waiting | null = null
+  let next: PendingSave | null = null
 
   async function drain(): Promise<void> {
     while (next !== null) {
@@ -94,13 +94,13 @@ export function createLastGood({
     revision,
     memory,
     isHeld,
-  }: Omit<Waiting, 'resolve'>): Promise<SaveAnswer> {
+  }: Omit<PendingSave, 'resolve'>): Promise<SaveResult> {
     const at = now()
     // A name of its own: while one process takes over from another, both write.
     const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      const about = { source, place, revision, memory, isHeld }
+      const about = { source, place: location, revision, memory, isHeld }
       const header = { ...about, savedAt: at, objects: objects.length }
       await writeWhole(beside, toHeaderLine(header), objects)
       await rename(beside, path)
@@ -112,7 +112,7 @@ export function createLastGood({
     }
   }
 
-  function setAside(reason: string): LoadedLastGood {
+  function rejectFile(reason: string): LoadedLastGood {
     const problem = `${path} cannot be used: ${reason}`
     try {
       renameSync(path, `${path}.bad`)
@@ -133,13 +133,13 @@ export function createLastGood({
         return { state: 'unusable', reason: `${path} cannot be read: ${messageOf(error)}` }
       }
       const parsed = parseLastGood(bytes, source)
-      if (!parsed.ok) return setAside(parsed.reason)
+      if (!parsed.ok) return rejectFile(parsed.reason)
       const { from } = parsed
-      const isHere = place.length === 0 || from.some((name) => place.includes(name))
+      const isHere = location.length === 0 || from.some((name) => location.includes(name))
       return isHere ? { state: 'good', ...parsed.value } : { state: 'moved', from }
     },
     save(objects, revision, memory = '', isHeld = false) {
-      const { promise, resolve } = Promise.withResolvers<SaveAnswer>()
+      const { promise, resolve } = Promise.withResolvers<SaveResult>()
       const overtaken = next
       next = { objects: [...objects], revision, memory, isHeld, resolve }
       if (overtaken !== null) void promise.then(overtaken.resolve)
@@ -160,7 +160,7 @@ async function writeWhole(
     let text = header
     for (const object of objects) {
       text += toObjectLine(object)
-      if (text.length < sliceCharacters) continue
+      if (text.length < SLICE_CHARACTERS) continue
       await append(file, text, sum)
       text = ''
     }
@@ -197,7 +197,7 @@ function removeAbandoned(folder: string, name: string, now: number): void {
     for (const file of readdirSync(folder)) {
       if (!file.startsWith(`${name}.`) || !file.endsWith('.tmp')) continue
       const path = join(folder, basename(file))
-      if (now - statSync(path).mtimeMs > abandonedMs) unlinkSync(path)
+      if (now - statSync(path).mtimeMs > ABANDONED_MS) unlinkSync(path)
     }
   } catch {
     // No folder yet, or one that is only read: they are in nobody's way.

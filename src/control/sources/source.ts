@@ -15,8 +15,8 @@ import type { Follower, FollowOptions } from './follow.ts'
 import { createInventory } from './inventory.ts'
 import type { Held, Inventory } from './inventory.ts'
 import type { EventLog } from '../../observe/log.ts'
-import { createLastGoodKeeper } from './last-good-keeper.ts'
-import type { LastGood } from './last-good.ts'
+import { createLastGoodSaver } from './last-good-saver.ts'
+import type { LastGoodFile } from './last-good.ts'
 import { keyOf, OBJECT_KINDS } from './object-index.ts'
 
 export interface SourceOptions {
@@ -29,7 +29,7 @@ export interface SourceOptions {
   readonly required: boolean
   readonly shrink: ShrinkSettings
   /** Null: it needs none. */
-  readonly lastGood: LastGood | null
+  readonly lastGood: LastGoodFile | null
 }
 
 export interface SourceEvents {
@@ -80,7 +80,7 @@ export interface Source {
   /** Null: nothing is held. */
   confirm(): readonly ObjectName[] | null
   /** What is in force has changed: to be saved for a start without the source. */
-  keep(): void
+  save(): void
   report(judged: { readonly setAside: number; readonly conflicts: number }): SourceReport
   stop(): Promise<void>
 }
@@ -116,10 +116,10 @@ export function openSource(
   let savedAt: number | null = null
   /** Why what was saved before this start cannot be used. */
   let unusable: string | null = null
-  const keeper =
+  const saver =
     lastGood === null
       ? null
-      : createLastGoodKeeper({
+      : createLastGoodSaver({
           source: provider.name,
           lastGood: { save: saveTo(lastGood) },
           collect: () => ({
@@ -131,7 +131,7 @@ export function openSource(
           log,
         })
 
-  function saveTo(file: LastGood): LastGood['save'] {
+  function saveTo(file: LastGoodFile): LastGoodFile['save'] {
     return async (objects, of, memory, isHeld) => {
       const answer = await file.save(objects, of, memory, isHeld)
       if (!answer.saved) return answer
@@ -180,7 +180,7 @@ export function openSource(
     const names = act()
     const after = inventory.held()
     // That it is held is saved, too, though nothing else is different.
-    if ((before === null) !== (after === null)) source.keep()
+    if ((before === null) !== (after === null)) source.save()
     if (before === null && after !== null) events.onHold(source, describeHeld(after))
     if (before === null || after !== null) return names
     const gone = names.filter(({ kind, id }) => !inventory.objects(kind).has(id)).length
@@ -340,10 +340,10 @@ export function openSource(
       wait()
       return names
     },
-    keep() {
+    save() {
       // Before the source has answered, what is on disk is all there is.
       // Nor is a source that never had anything worth a file.
-      if (origin === 'source' && (savedAt !== null || count() > 0)) keeper?.changed()
+      if (origin === 'source' && (savedAt !== null || count() > 0)) saver?.scheduleSave()
     },
     report({ setAside, conflicts }) {
       const status = follower?.status()
@@ -367,16 +367,16 @@ export function openSource(
         flaps: inventory.flaps,
         held: toDates(inventory.held()),
         lastGood:
-          keeper === null
+          saver === null
             ? null
-            : { savedAt, serving: origin === 'disk', error: keeper.failure() ?? unusable },
+            : { savedAt, serving: origin === 'disk', error: saver.failure() ?? unusable },
       }
     },
     async stop() {
       stopping.abort()
       if (timer !== null) clearTimeout(timer)
       await follower?.done
-      await keeper?.stop()
+      await saver?.stop()
     },
   }
   return source

@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import type { EtcdSource, RedisSource, SourceSpec } from '../../model/source-spec.ts'
 
 /** Several names of one place: paths are told as they are written and as they lead, independent of the working directory. */
-export function placeOf(spec: SourceSpec): readonly string[] {
+export function locationOf(spec: SourceSpec): readonly string[] {
   switch (spec.kind) {
     case 'etcd':
       return [registry(spec, '')]

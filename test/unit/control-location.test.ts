@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
-import { createLastGood } from '../../src/control/sources/last-good.ts'
-import { placeOf } from '../../src/control/sources/place.ts'
+import { openLastGoodFile } from '../../src/control/sources/last-good.ts'
+import { locationOf } from '../../src/control/sources/location.ts'
 import type { EtcdSource, RedisSource } from '../../src/model/source-spec.ts'
 import { frontends } from '../support/source-objects.ts'
 
@@ -37,31 +37,31 @@ test('a registry is at its endpoints, prefix, layout and database, however it is
     { ...etcd, endpoints: ['10.0.0.1:2379'] },
   ]
 
-  for (const spec of same) assert.deepEqual(placeOf(spec), placeOf(etcd))
-  for (const spec of others) assert.notDeepEqual(placeOf(spec), placeOf(etcd))
-  assert.notDeepEqual(placeOf({ ...redis, database: 1 }), placeOf(redis))
-  assert.notDeepEqual(placeOf(redis), placeOf(etcd))
+  for (const spec of same) assert.deepEqual(locationOf(spec), locationOf(etcd))
+  for (const spec of others) assert.notDeepEqual(locationOf(spec), locationOf(etcd))
+  assert.notDeepEqual(locationOf({ ...redis, database: 1 }), locationOf(redis))
+  assert.notDeepEqual(locationOf(redis), locationOf(etcd))
 })
 
 test('a directory has the name that it is written with and the one that it leads to, from the root', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-place-'))
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-location-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const [directory, link] = [join(folder, 'conf.d'), join(folder, 'link')]
   mkdirSync(directory)
   symlinkSync(directory, link)
   const of = (path: string): readonly string[] =>
-    placeOf({ ...common, kind: 'files', directory: path })
+    locationOf({ ...common, kind: 'files', directory: path })
 
   assert.deepEqual(of(relative(process.cwd(), directory)), of(directory))
   assert.equal(of(link).length, 2)
   assert.ok(of(link).some((name) => of(directory).includes(name)))
 })
 
-test('what was saved of another place is not used, and left until the next save', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-place-'))
+test('what was saved from another location is not used, and left until the next save', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-location-'))
   t.after(() => rmSync(folder, { recursive: true }))
-  const open = (...place: string[]): ReturnType<typeof createLastGood> =>
-    createLastGood({ folder, source: 's', place })
+  const open = (...location: string[]): ReturnType<typeof openLastGoodFile> =>
+    openLastGoodFile({ folder, source: 's', location })
   await open('here', 'there').save(frontends(1), '1', 'what it knows')
 
   assert.deepEqual(open('elsewhere').load(), { state: 'moved', from: ['here', 'there'] })

@@ -4,11 +4,11 @@
  */
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { EventLog } from '../../observe/log.ts'
-import type { LastGood } from './last-good.ts'
+import type { LastGoodFile } from './last-good.ts'
 
-export interface LastGoodKeeperOptions {
+export interface LastGoodSaverOptions {
   readonly source: string
-  readonly lastGood: Pick<LastGood, 'save'>
+  readonly lastGood: Pick<LastGoodFile, 'save'>
   /** What there is now. Asked when it is saved. */
   readonly collect: () => {
     readonly objects: Iterable<DeclaredObject>
@@ -21,16 +21,16 @@ export interface LastGoodKeeperOptions {
   readonly retryMs?: number
 }
 
-export interface LastGoodKeeper {
+export interface LastGoodSaver {
   /** Something is different. */
-  changed(): void
+  scheduleSave(): void
   /** Why the last save failed; null: it did not. */
   failure(): string | null
   /** Resolves when everything is saved, or cannot be. */
   stop(): Promise<void>
 }
 
-export function createLastGoodKeeper(options: LastGoodKeeperOptions): LastGoodKeeper {
+export function createLastGoodSaver(options: LastGoodSaverOptions): LastGoodSaver {
   const { source, lastGood, collect, log, saveMs = 2000, retryMs = 10_000 } = options
   let isDirty = false
   let isStopped = false
@@ -58,11 +58,11 @@ export function createLastGoodKeeper(options: LastGoodKeeperOptions): LastGoodKe
     const { objects, revision, memory, isHeld } = collect()
     const answer = await lastGood.save(objects, revision, memory, isHeld)
     if (!answer.saved) isDirty = true
-    tell(answer.saved ? null : answer.reason)
+    logChange(answer.saved ? null : answer.reason)
   }
 
   // A disk that is full stays so for a while: a line when it begins, and one when it is over.
-  function tell(reason: string | null): void {
+  function logChange(reason: string | null): void {
     if (reason !== null && failure === null) {
       log.error({ source }, `source "${source}": ${reason}; a restart would not have it`)
     } else if (reason === null && failure !== null) {
@@ -72,7 +72,7 @@ export function createLastGoodKeeper(options: LastGoodKeeperOptions): LastGoodKe
   }
 
   return {
-    changed() {
+    scheduleSave() {
       isDirty = true
       schedule(saveMs)
     },
