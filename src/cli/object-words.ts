@@ -2,7 +2,7 @@
 import { parseDuration } from '../model/duration.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
-import { refuseName } from '../providers/keyspace.ts'
+import { refuseName } from '../providers/layouts/keyspace.ts'
 import type { ObjectKind } from '../providers/provider.ts'
 import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 

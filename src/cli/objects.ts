@@ -1,8 +1,8 @@
 /** `sluice put`, `delete` and `get`: objects in whichever registry is configured. Nothing is written when anything is wrong. */
 import { escapeControls, quote } from '../model/parsed.ts'
-import { readJsonText } from '../providers/json-value.ts'
+import { readJsonText } from '../providers/registry/json-value.ts'
 import type { ObjectKind } from '../providers/provider.ts'
-import type { Store, StoredObject, WriteOptions } from '../providers/store.ts'
+import type { Store, StoredObject, WriteOptions } from '../providers/registry/store.ts'
 
 export interface PutCommand {
   readonly kind: 'put'

@@ -1,12 +1,12 @@
 /** The registry that `put`, `delete` and `get` are about: the one that is asked for, else the only one that can be written to. */
 import type { Settings } from '../model/settings.ts'
 import type { EtcdSource, RedisSource, SourceSpec, StoreSource } from '../model/source-spec.ts'
-import { embeddedStore, etcdClient, redisClient } from '../providers/clients.ts'
-import { createStore } from '../providers/layout-store.ts'
-import { createLayoutOf } from '../providers/layout.ts'
-import type { Layout } from '../providers/mirror.ts'
+import { embeddedStore, etcdClient, redisClient } from '../providers/catalog/clients.ts'
+import { createStore } from '../providers/registry/object-store.ts'
+import { createLayoutOf } from '../providers/catalog/layouts.ts'
+import type { Layout } from '../providers/registry/mirror.ts'
 import type { ObjectKind } from '../providers/provider.ts'
-import type { KeyStore, Store } from '../providers/store.ts'
+import type { KeyStore, Store } from '../providers/registry/store.ts'
 
 export type WritableSource = EtcdSource | RedisSource | StoreSource
 

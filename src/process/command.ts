@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { parseCommandLine } from '../cli/command-line.ts'
 import { versionNumber, versionText } from '../cli/version.ts'
 import { resolveConfigPath, resolveSettings } from '../schema/resolve-settings.ts'
-import { createReferenceReader } from '../providers/file-references.ts'
+import { createReferenceReader } from '../providers/file/references.ts'
 import { readSettings, serve } from './serve.ts'
 
 const NORMAL_CONFIG = '/etc/sluice/sluice.yaml'

@@ -13,9 +13,9 @@ import { parseSettings, type WrittenSettings } from '../document/document.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { StoreSource } from '../model/source-spec.ts'
-import { reasonOf } from '../providers/file-reason.ts'
-import { createReferenceReader } from '../providers/file-references.ts'
-import { createLayoutOf } from '../providers/layout.ts'
+import { reasonOf } from '../providers/file/reason.ts'
+import { createReferenceReader } from '../providers/file/references.ts'
+import { createLayoutOf } from '../providers/catalog/layouts.ts'
 import { placed } from './serve.ts'
 
 /** `config`: where the settings are; null: where they normally are, if they are. `wanted`: the source that is asked for; null: the only one. */

@@ -7,9 +7,9 @@ import { withFiles } from '../control/sources/source-files.ts'
 import type { SourceOptions } from '../control/sources/source.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ShrinkSettings, SourceSpec } from '../model/source-spec.ts'
-import { embeddedStore, etcdClient, redisClient } from '../providers/clients.ts'
-import { createFileProvider } from '../providers/file.ts'
-import { createFilesProvider } from '../providers/files.ts'
+import { embeddedStore, etcdClient, redisClient } from '../providers/catalog/clients.ts'
+import { createFileProvider } from '../providers/file/file-provider.ts'
+import { createFilesProvider } from '../providers/directory/directory-provider.ts'
 import type { Provider } from '../providers/provider.ts'
 
 /** What is saved in a file, by hand, is meant. */
@@ -75,7 +75,7 @@ async function openProvider(spec: SourceSpec): Promise<Provider> {
 
 async function loadProvider(spec: SourceSpec): Promise<Provider> {
   if (spec.kind === 'files') return createFilesProvider(spec)
-  const { createLayoutOf } = await import('../providers/layout.ts')
+  const { createLayoutOf } = await import('../providers/catalog/layouts.ts')
   switch (spec.kind) {
     case 'etcd': {
       const { createEtcdProvider } = await etcdClient.load()

@@ -1,7 +1,10 @@
 /** The embedded store under the contract of all registries; what is written past our code is written with SQLite alone. */
 import { DatabaseSync } from 'node:sqlite'
-import { createEmbeddedProvider, openEmbeddedKeys } from '../../src/providers/embedded.ts'
-import { createSluiceLayout } from '../../src/providers/layout-sluice.ts'
+import {
+  createEmbeddedProvider,
+  openEmbeddedKeys,
+} from '../../src/providers/embedded/embedded-provider.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'
 import { testRegistry } from './registry-suite.ts'
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createFileProvider } from '../../src/providers/file.ts'
+import { createFileProvider } from '../../src/providers/file/file-provider.ts'
 import { routesOf, testProvider, watchProvider } from './provider-suite.ts'
 import type { Routes, Watcher } from './provider-suite.ts'
 

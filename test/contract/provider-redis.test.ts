@@ -1,8 +1,8 @@
 // needs: redis-server
 /** Redis against what control relies on from every registry. A real server, one for all tests here, each below a root of its own. */
 import { after } from 'node:test'
-import { createLayout } from '../../src/providers/layout.ts'
-import { createRedisProvider, openRedisKeys } from '../../src/providers/redis.ts'
+import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createRedisProvider, openRedisKeys } from '../../src/providers/redis/redis-provider.ts'
 import { startRedis } from '../support/redis.ts'
 import { redisSource } from '../support/redis-source.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'

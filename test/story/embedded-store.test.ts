@@ -8,8 +8,11 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createEmbeddedProvider, openEmbeddedKeys } from '../../src/providers/embedded.ts'
-import { createSluiceLayout } from '../../src/providers/layout-sluice.ts'
+import {
+  createEmbeddedProvider,
+  openEmbeddedKeys,
+} from '../../src/providers/embedded/embedded-provider.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'
 import { pathOf, textOf, WRITER } from '../support/embedded-writer.ts'

@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { openEmbeddedKeys } from '../../src/providers/embedded.ts'
+import { openEmbeddedKeys } from '../../src/providers/embedded/embedded-provider.ts'
 
 export const WRITER: string = fileURLToPath(import.meta.url)
 

@@ -1,9 +1,9 @@
 /** Ways to write to a registry as `sluice put` does, for whoever only has its address. */
 import type { EtcdSource, RedisSource } from '../../src/model/source-spec.ts'
-import { openEmbeddedKeys } from '../../src/providers/embedded.ts'
-import { openEtcdKeys } from '../../src/providers/etcd.ts'
-import { openRedisKeys } from '../../src/providers/redis.ts'
-import type { KeyStore } from '../../src/providers/store.ts'
+import { openEmbeddedKeys } from '../../src/providers/embedded/embedded-provider.ts'
+import { openEtcdKeys } from '../../src/providers/etcd/etcd-provider.ts'
+import { openRedisKeys } from '../../src/providers/redis/redis-provider.ts'
+import type { KeyStore } from '../../src/providers/registry/store.ts'
 
 const COMMON = {
   required: true,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
 import { runObjects } from '../../src/cli/objects.ts'
-import { openEmbeddedKeys } from '../../src/providers/embedded.ts'
-import { createSluiceLayout } from '../../src/providers/layout-sluice.ts'
-import { createStore } from '../../src/providers/layout-store.ts'
+import { openEmbeddedKeys } from '../../src/providers/embedded/embedded-provider.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
+import { createStore } from '../../src/providers/registry/object-store.ts'
 import { openStorePath } from '../support/embedded.ts'
 
 interface Ran {

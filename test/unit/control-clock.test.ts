@@ -103,7 +103,7 @@ const DATED: ReadonlySet<string> = new Set([
   'control/review/admit-document.ts',
   'control/control.ts',
   'control/sources/last-good.ts',
-  'providers/embedded.ts',
+  'providers/embedded/embedded-provider.ts',
   'providers/embedded/file.ts',
   'providers/embedded/keys.ts',
   'providers/etcd/session.ts',

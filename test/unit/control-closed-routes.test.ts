@@ -6,8 +6,8 @@ import type { Admission, SetAside } from '../../src/control/admission/admit.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
 import type { LayoutName } from '../../src/model/source-spec.ts'
 import type { Frontend } from '../../src/model/snapshot.ts'
-import { createLayout } from '../../src/providers/layout.ts'
-import { createMirror } from '../../src/providers/mirror.ts'
+import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createMirror } from '../../src/providers/registry/mirror.ts'
 import { openSource } from '../support/declared.ts'
 
 type Keys = Readonly<Record<string, string | null>>

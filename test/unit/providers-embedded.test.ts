@@ -16,11 +16,14 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createEmbeddedProvider, openEmbeddedKeys } from '../../src/providers/embedded.ts'
-import { createSluiceLayout } from '../../src/providers/layout-sluice.ts'
-import { createStore } from '../../src/providers/layout-store.ts'
+import {
+  createEmbeddedProvider,
+  openEmbeddedKeys,
+} from '../../src/providers/embedded/embedded-provider.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
+import { createStore } from '../../src/providers/registry/object-store.ts'
 import { SourceRefused } from '../../src/providers/provider.ts'
-import type { KeyStore } from '../../src/providers/store.ts'
+import type { KeyStore } from '../../src/providers/registry/store.ts'
 import { watchRegistry } from '../contract/registry-watch.ts'
 import type { RegistryWatch } from '../contract/registry-watch.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createDirectory, isDeclaring, maxFiles } from '../../src/providers/files-directory.ts'
-import type { Directory } from '../../src/providers/files-directory.ts'
+import { createDirectory, isDeclaring, maxFiles } from '../../src/providers/directory/directory.ts'
+import type { Directory } from '../../src/providers/directory/directory.ts'
 
 const one = '{"frontends": {"one": {"route": "Host(\\"one\\")", "backend": "b"}}}'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { createLayout } from '../../src/providers/layout.ts'
-import { createMirror } from '../../src/providers/mirror.ts'
-import type { KeyEntry, Layout, Mirror } from '../../src/providers/mirror.ts'
+import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createMirror } from '../../src/providers/registry/mirror.ts'
+import type { KeyEntry, Layout, Mirror } from '../../src/providers/registry/mirror.ts'
 import type { Changes, DeclaredObject } from '../../src/providers/provider.ts'
 
 const sluice = createLayout('sluice', { sealKey: null })

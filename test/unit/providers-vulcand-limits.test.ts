@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { refuseObject } from '../../src/control/admission/refuse-object.ts'
-import { createLayout } from '../../src/providers/layout.ts'
-import { createMirror } from '../../src/providers/mirror.ts'
+import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createMirror } from '../../src/providers/registry/mirror.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 
 const rate = { PeriodSeconds: 1, Requests: 10, Burst: 20, Variable: 'client.ip', RateVar: '' }

@@ -1,5 +1,5 @@
 /** Which store was read last, and up to which revision: kept where a watch ends, as a store that is damaged ends it. */
-import { readJsonMap } from '../json-value.ts'
+import { readJsonMap } from '../registry/json-value.ts'
 
 export interface StoreMemory {
   /** Another store was read, or this one at a later revision: what stands there now is a backup, or was begun anew. */

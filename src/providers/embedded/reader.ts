@@ -4,10 +4,10 @@
  * a quiet store is one file with nothing beside it that a backup could miss.
  */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import { createMirror } from '../mirror.ts'
-import type { KeyEntry, Layout } from '../mirror.ts'
+import { createMirror } from '../registry/mirror.ts'
+import type { KeyEntry, Layout } from '../registry/mirror.ts'
 import type { Declaration } from '../provider.ts'
-import { maxPathLength } from '../text-bound.ts'
+import { maxPathLength } from '../registry/text-bound.ts'
 import { explain } from './failure.ts'
 import { maxValueBytes, openFile } from './file.ts'
 import { createStoreMemory } from './memory.ts'

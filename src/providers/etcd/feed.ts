@@ -2,7 +2,7 @@
  * What is heard after a list: puts and deletes, leases that end, and whether we are still served. Another list may be
  * taken beside it: what is heard meanwhile is told as it comes, and is put on top of the list where it is newer.
  */
-import type { KeyEntry } from '../mirror.ts'
+import type { KeyEntry } from '../registry/mirror.ts'
 import { createLeases } from './leases.ts'
 import { listKeys } from './list.ts'
 import type { Listing, Wanted } from './list.ts'

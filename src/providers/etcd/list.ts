@@ -1,6 +1,6 @@
 /** Everything below the root as it was at one revision, however many questions that takes. */
-import type { KeyEntry } from '../mirror.ts'
-import { createTextBound } from '../text-bound.ts'
+import type { KeyEntry } from '../registry/mirror.ts'
+import { createTextBound } from '../registry/text-bound.ts'
 import { EtcdFailure } from './failure.ts'
 import type { KeyValue, RangeResponse, ResponseHeader } from './messages.ts'
 import { range } from './methods.ts'

@@ -4,7 +4,7 @@
  * an older dump; other writers leave no numbers. They are read before and after each list, and kept also where the watch
  * ends: a Redis that is lost is watched anew.
  */
-import { readJsonMap } from '../json-value.ts'
+import { readJsonMap } from '../registry/json-value.ts'
 import { isReply } from './failure.ts'
 import type { Link } from './link.ts'
 import type { KeyNames } from './names.ts'

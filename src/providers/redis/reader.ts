@@ -1,8 +1,8 @@
 /** Reads the keys of all homes, and knows what is different from the reading before. */
-import { createMirror } from '../mirror.ts'
-import type { KeyEntry, Layout } from '../mirror.ts'
+import { createMirror } from '../registry/mirror.ts'
+import type { KeyEntry, Layout } from '../registry/mirror.ts'
 import type { Declaration } from '../provider.ts'
-import { createTextBound, maxPathLength } from '../text-bound.ts'
+import { createTextBound, maxPathLength } from '../registry/text-bound.ts'
 import { isReply } from './failure.ts'
 import { createHeld } from './held.ts'
 import type { Link } from './link.ts'

@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import type { KeyEntry } from '../mirror.ts'
+import type { KeyEntry } from '../registry/mirror.ts'
 import { isReply, RedisFailure } from './failure.ts'
 import type { Link } from './link.ts'
 import type { KeyNames } from './names.ts'

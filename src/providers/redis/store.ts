@@ -5,8 +5,8 @@
  */
 import { hash } from 'node:crypto'
 import type { RedisSource } from '../../model/source-spec.ts'
-import { StoreConflict } from '../store.ts'
-import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
+import { StoreConflict } from '../registry/store.ts'
+import type { KeyStore, StoredKey, WriteOptions } from '../registry/store.ts'
 import { isReply, RedisFailure, toFailure } from './failure.ts'
 import { openHomes } from './homes.ts'
 import type { Link } from './link.ts'

@@ -1,0 +1,75 @@
+/** The files of secrets that a declaration refers to, read beside it: each once in a reading, and known again by what was in it. */
+import { hash } from 'node:crypto'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { MAX_REFERENCED_BYTES } from '../../document/references.ts'
+import { reasonOf } from './reason.ts'
+
+/** By absolute path: what was in it, or why it could not be read. Not the text: nobody else needs to hold it. */
+export type References = ReadonlyMap<string, string>
+
+export interface ReferenceReader {
+  /** The text of a file, by its path beside the declaring one. */
+  readonly readFile: (path: string) => string
+  readonly references: References
+}
+
+export function createReferenceReader(declaring: string): ReferenceReader {
+  const directory = dirname(resolve(declaring))
+  const references = new Map<string, string>()
+  const texts = new Map<string, string>()
+  return {
+    references,
+    readFile(path) {
+      const target = resolve(directory, path)
+      const known = texts.get(target)
+      if (known !== undefined) return known
+      try {
+        const text = readReference(target)
+        texts.set(target, text)
+        references.set(target, stampOf(text))
+        return text
+      } catch (error) {
+        references.set(target, reasonOf(error))
+        throw new Error(reasonOf(error), { cause: error })
+      }
+    },
+  }
+}
+
+export function haveChanged(references: References): boolean {
+  return [...references].some(([path, stamp]) => {
+    try {
+      return stampOf(readReference(path)) !== stamp
+    } catch (error) {
+      return reasonOf(error) !== stamp
+    }
+  })
+}
+
+/** Different for other contents. A revision is shown, and a short secret could be guessed from a hash of it alone. */
+export function revisionOf(content: string, references: References): string {
+  if (references.size === 0) return content
+  const all = [...references].map(([path, stamp]) => `${path}\n${stamp}\n`).join('')
+  return `${content}.${hash('sha256', all, 'hex').slice(0, 8)}`
+}
+
+const salt = crypto.randomUUID()
+
+function stampOf(text: string): string {
+  return hash('sha256', salt + text, 'hex')
+}
+
+function readReference(path: string): string {
+  // A pipe would be waited for, for ever.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const stat = fstatSync(file)
+    if (!stat.isFile()) throw new Error('it is not a regular file')
+    if (stat.size > MAX_REFERENCED_BYTES) throw new Error('it is larger than 64 KiB')
+    const bytes = Buffer.alloc(MAX_REFERENCED_BYTES)
+    return bytes.toString('utf8', 0, readSync(file, bytes))
+  } finally {
+    closeSync(file)
+  }
+}

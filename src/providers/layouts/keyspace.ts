@@ -1,0 +1,66 @@
+/**
+ * Keys of one object each, as the native layout and vulcand's have them, so that each writer owns its key:
+ *
+ *   listeners/<id>         backends/<id>/backend          frontends/<id>/frontend
+ *   hosts/<name>/host      backends/<id>/servers/<sid>    frontends/<id>/middlewares/<mid>
+ *
+ * Segments are compared whole: nothing of `backends/b10` is ever taken for a part of `backends/b1`.
+ */
+import { refuseId } from '../../model/object-id.ts'
+import type { ObjectKind, ObjectName } from '../provider.ts'
+
+interface Section {
+  readonly whole: ObjectKind
+  /** The last segment of the whole object's key; null: there is none. */
+  readonly suffix: string | null
+  readonly parts: string | null
+  readonly part: ObjectKind | null
+}
+
+const SECTIONS: ReadonlyMap<string, Section> = new Map<string, Section>([
+  ['listeners', { whole: 'listener', suffix: null, parts: null, part: null }],
+  ['hosts', { whole: 'host', suffix: 'host', parts: null, part: null }],
+  ['backends', { whole: 'backend', suffix: 'backend', parts: 'servers', part: 'server' }],
+  [
+    'frontends',
+    { whole: 'frontend', suffix: 'frontend', parts: 'middlewares', part: 'middleware' },
+  ],
+])
+
+/** The object of a key; null: the key is none of ours. Its id is hostile. */
+export function nameOfKey(path: string): ObjectName | null {
+  const segments = path.split('/')
+  if (segments.length < 2 || segments.length > 4) return null
+  const [first = '', id = '', third, fourth] = segments
+  const section = SECTIONS.get(first)
+  if (section === undefined || id === '') return null
+  if (fourth === undefined) {
+    return (third ?? null) === section.suffix ? { kind: section.whole, id } : null
+  }
+  if (section.part === null || third !== section.parts || fourth === '') return null
+  return { kind: section.part, id: `${id}/${fourth}` }
+}
+
+/** The key of an object; null when its id could not be one. */
+export function keyOfName(kind: ObjectKind, id: string): string | null {
+  const ids = id.split('/')
+  const [owner = '', part = ''] = ids
+  if (refuseName({ kind, id }) !== null) return null
+  for (const [name, section] of SECTIONS) {
+    if (section.part === kind) return `${name}/${owner}/${section.parts}/${part}`
+    if (section.whole === kind) {
+      return section.suffix === null ? `${name}/${id}` : `${name}/${id}/${section.suffix}`
+    }
+  }
+  return null
+}
+
+/** Why this cannot be the name of an object, or null. */
+export function refuseName({ kind, id }: ObjectName): string | null {
+  // A host may be known by a wildcard.
+  if (kind === 'host' && id.startsWith('*.')) return refuseId(id.slice(2))
+  const isPart = kind === 'server' || kind === 'middleware'
+  if (!isPart) return refuseId(id)
+  const [owner = '', part = '', ...more] = id.split('/')
+  return refuseId(owner) ?? refuseId([part, ...more].join('/'))
+}

@@ -1,0 +1,229 @@
+/**
+ * Traefik's tree of keys, read only. An object is spread over many keys here, and a half of it may be seen. Without its main
+ * key (a router's rule, a server's url, a certificate's file) it is not there: deleted, expired, or not written yet; what
+ * else it lacks is its fault, and heals with the key that brings it. What belongs to one object is one group; a router looks
+ * into the middlewares that it names.
+ */
+import { nameClosed } from '../../closed.ts'
+import { refuseName } from '../keyspace.ts'
+import type { KeyEntry, Layout, Remnant } from '../../registry/mirror.ts'
+import type { DeclaredObject, ObjectName } from '../../provider.ts'
+import { openBranch, type Branch } from './branch.ts'
+import { translateRouter, type Neighbours } from './router.ts'
+import { translateServer, translateService } from './service.ts'
+import { NotDeclared, ValueFault, type Translated } from '../value-fault.ts'
+
+type Sort =
+  | 'router'
+  | 'service'
+  | 'server'
+  /** A key of a service that its routers need, so that they are not read again with the rest of it. */
+  | 'passhost'
+  | 'middleware'
+  | 'certificate'
+  | 'store'
+  | 'options'
+  | 'stream-router'
+  | 'stream-service'
+
+const SORTS: ReadonlyMap<string, Sort> = new Map<string, Sort>([
+  ['http/routers', 'router'],
+  ['http/services', 'service'],
+  ['http/middlewares', 'middleware'],
+  ['tls/certificates', 'certificate'],
+  ['tls/stores', 'store'],
+  ['tls/options', 'options'],
+  ['tcp/routers', 'stream-router'],
+  ['udp/routers', 'stream-router'],
+  ['tcp/services', 'stream-service'],
+  ['udp/services', 'stream-service'],
+])
+/** `<protocol>/routers/<name>`, and a server's `http/services/<name>/loadbalancer/servers/<number>`. */
+const DEPTH = 3
+const SERVER_DEPTH = 6
+
+interface Place {
+  readonly sort: Sort
+  /** `tcp` */
+  readonly protocol: string
+  /** Of a server with its service's: `shop/0`. */
+  readonly name: string
+  /** How many segments lead to the object. */
+  readonly depth: number
+}
+
+type EntriesOf = (group: string) => readonly KeyEntry[]
+
+/** `own`: what Traefik calls the source that the tree stands in. */
+export function createTraefikLayout(own: string): Layout {
+  return {
+    name: 'traefik',
+    groupOf(path) {
+      const place = placeOf(path)
+      return place === null ? null : groupName(place)
+    },
+    read(entries, entriesOf) {
+      const { object } = readGroup(entries, entriesOf, own)
+      return object === null ? [] : [object]
+    },
+    remnantOf: (entries) => readGroup(entries, () => [], own).remnant,
+    pathOf: () => null,
+  }
+}
+
+function placeOf(path: string): Place | null {
+  const [first = '', second = '', name = '', ...rest] = path.split('/')
+  const protocol = first.toLowerCase()
+  const sort = SORTS.get(`${protocol}/${second.toLowerCase()}`)
+  if (sort === undefined || name === '' || rest.length === 0) return null
+  const place: Place = { sort, protocol, name, depth: DEPTH }
+  if (sort !== 'service') return place
+  const [below = '', member = '', number = '', ...more] = rest
+  if (below.toLowerCase() !== 'loadbalancer') return place
+  if (member.toLowerCase() === 'passhostheader') return { ...place, sort: 'passhost' }
+  if (member.toLowerCase() !== 'servers') return place
+  if (number === '' || more.length === 0) return null
+  return { sort: 'server', protocol, name: `${name}/${number}`, depth: SERVER_DEPTH }
+}
+
+function groupName({ sort, protocol, name }: Omit<Place, 'depth'>): string {
+  return `${sort}/${protocol}/${name}`
+}
+
+/** Null: nothing is declared by it alone. */
+function nameOf({ sort, protocol, name }: Place): ObjectName | null {
+  switch (sort) {
+    case 'router':
+      return { kind: 'frontend', id: name }
+    case 'service':
+      return { kind: 'backend', id: name }
+    case 'server':
+      return { kind: 'server', id: name }
+    case 'certificate':
+      return { kind: 'host', id: `certificate-${name}` }
+    case 'store':
+      return { kind: 'host', id: `store-${name}` }
+    case 'stream-router':
+      return { kind: 'frontend', id: `${name}@${protocol}` }
+    case 'stream-service':
+      return { kind: 'backend', id: `${name}@${protocol}` }
+    case 'passhost':
+    case 'middleware':
+    case 'options':
+      return null
+    default:
+      return sort satisfies never
+  }
+}
+
+function translate(
+  { sort, protocol, depth }: Place,
+  entries: readonly KeyEntry[],
+  neighbours: Neighbours,
+): Translated | null {
+  switch (sort) {
+    case 'router':
+      return translateRouter(openBranch(entries, depth), neighbours)
+    case 'service':
+      return translateService(openBranch(entries, depth))
+    case 'server':
+      return translateServer(openBranch(entries, depth))
+    case 'certificate':
+      return translateCertificate(openBranch(entries, depth), '')
+    case 'store':
+      return translateCertificate(openBranch(entries, depth), 'defaultcertificate/')
+    default:
+      throw new ValueFault(`${protocol} is not supported; this object is ignored`)
+  }
+}
+
+function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/'): Translated {
+  const cert = branch.text(`${below}certfile`)
+  if (cert === null) throw new NotDeclared(`${below}certfile`)
+  branch.check()
+  const key = branch.text(`${below}keyfile`) ?? ''
+  if (cert === '') throw new ValueFault(`${below}certfile is empty`)
+  if (key === '') throw new ValueFault(`${below}keyfile is missing`)
+  return {
+    value: { cert, key, default: below !== '' },
+    remarks: branch.list('stores').some((store) => store !== 'default')
+      ? ['stores is not honoured: there is one store']
+      : [],
+    // A path is none.
+    ...(key.includes('\n') ? { secrets: [key] } : {}),
+  }
+}
+
+function neighboursFrom(entriesOf: EntriesOf, own: string): Neighbours {
+  function find(sort: Sort, protocol: string, name: string): Branch | null {
+    const entries = entriesOf(groupName({ sort, protocol, name }))
+    return entries.length === 0 ? null : openBranch(entries, DEPTH)
+  }
+  return {
+    middleware: (name) => find('middleware', 'http', name),
+    service: (name) => (name.endsWith(`@${own}`) ? name.slice(0, -own.length - 1) : name),
+    passHost(name) {
+      const branch = find('passhost', 'http', name)
+      return branch === null || branch.text(PASS_HOST) === '' || branch.flag(PASS_HOST)
+    },
+    tlsOptions: (name) => find('options', 'tls', name),
+  }
+}
+
+const PASS_HOST = 'loadbalancer/passhostheader'
+
+interface Read {
+  readonly object: DeclaredObject | null
+  readonly remnant: Remnant | null
+}
+
+const nothing: Read = { object: null, remnant: null }
+
+function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: string): Read {
+  const [first] = entries
+  const place = first === undefined ? null : placeOf(first.path)
+  const name = place === null ? null : nameOf(place)
+  if (place === null || name === null) return nothing
+  const key = keyOf(entries, place.depth)
+  const faulty = (fault: string): Read => ({
+    object: { ...name, value: undefined, key, fault },
+    remnant: null,
+  })
+  const refused = refuseName(name)
+  if (refused !== null && place.sort !== 'router') return faulty(refused)
+  try {
+    const translated = translate(place, entries, neighboursFrom(entriesOf, own))
+    if (translated === null) return nothing
+    if (refused !== null) {
+      const { closed } = translated
+      const object = { ...nameClosed(name), value: undefined, key, fault: refused }
+      return { object: closed === undefined ? object : { ...object, closed }, remnant: null }
+    }
+    const { value, closed, remarks, secrets } = translated
+    const object = {
+      ...name,
+      value,
+      key,
+      ...(closed === undefined ? {} : { closed }),
+      ...(remarks.length === 0 ? {} : { remarks }),
+      ...(secrets === undefined ? {} : { secrets }),
+    }
+    return { object, remnant: null }
+  } catch (error) {
+    if (error instanceof NotDeclared) {
+      const message = `has no ${error.message}; what is left of it declares nothing`
+      return { object: null, remnant: { ...name, key, message } }
+    }
+    if (error instanceof ValueFault) return faulty(error.message)
+    throw error
+  }
+}
+
+/** The registry's own key of the object; that of the first one, where they differ in capitals. */
+function keyOf(entries: readonly KeyEntry[], depth: number): string {
+  let first: KeyEntry | undefined
+  for (const entry of entries) if (first === undefined || entry.path < first.path) first = entry
+  if (first === undefined) return ''
+  const below = first.path.split('/').slice(depth).join('/')
+  return first.key.endsWith(`/${below}`) ? first.key.slice(0, -below.length - 1) : first.key
+}

@@ -1,0 +1,160 @@
+/** Traefik's limits in ours. They guard something: what cannot be honoured exactly is a fault, and closes the router. */
+import { formatDuration } from '../../../model/duration.ts'
+import { quote } from '../../../model/parsed.ts'
+import { ValueFault } from '../value-fault.ts'
+import { remarkUnknown, type Branch } from './branch.ts'
+import type { MiddlewareForm } from './middleware.ts'
+import { readCount, readSpan, spanOr } from './read.ts'
+
+/** Empty: 0 is no limit to it. */
+export function translateRateLimit(branch: Branch): readonly MiddlewareForm[] {
+  onlyThese(branch, 'ratelimit', ['average', 'period', 'burst', 'sourcecriterion'])
+  const average = branch.whole('ratelimit/average')
+  // To Traefik that is no limit, too; but it may be all that has expired of one.
+  if (average === null) throw new ValueFault('ratelimit/average is missing; 0 is no limit')
+  if (average < 0) throw new ValueFault('ratelimit/average: must not be negative')
+  if (average === 0) return []
+  const burst = branch.whole('ratelimit/burst') ?? 1
+  if (burst < 0) throw new ValueFault('ratelimit/burst: must not be negative')
+  return [
+    {
+      kind: 'ratelimit',
+      requests: average,
+      period: spanOr(branch, 'ratelimit/period', '1s'),
+      burst: Math.max(burst, 1),
+      key: readCriterion(branch, 'ratelimit/sourcecriterion') ?? address(null),
+    },
+  ]
+}
+
+/** Traefik tells requests apart by their host there, unless it is told otherwise. */
+export function translateInFlight(branch: Branch): MiddlewareForm {
+  onlyThese(branch, 'inflightreq', ['amount', 'sourcecriterion'])
+  const connections = readCount(branch, 'inflightreq/amount')
+  if (connections === null) throw new ValueFault('inflightreq/amount is missing')
+  const key = readCriterion(branch, 'inflightreq/sourcecriterion') ?? 'request.host'
+  return { kind: 'connlimit', connections, key }
+}
+
+/** As one of our variables; null: none is written. */
+function readCriterion(branch: Branch, name: string): string | null {
+  onlyThese(branch, name, ['ipstrategy', 'requestheadername', 'requesthost'])
+  const header = branch.text(`${name}/requestheadername`) ?? ''
+  const found = [
+    ...(header === '' ? [] : [`request.header.${header}`]),
+    ...(branch.flag(`${name}/requesthost`) ? ['request.host'] : []),
+    ...(branch.names(name).includes('ipstrategy')
+      ? [readAddress(branch, `${name}/ipstrategy`)]
+      : []),
+  ]
+  if (found.length > 1)
+    throw new ValueFault(`${name}: must be one of ipstrategy, requestheadername, requesthost`)
+  return found[0] ?? null
+}
+
+function readAddress(branch: Branch, name: string): string {
+  onlyThese(branch, name, ['depth', 'ipv6subnet'])
+  const depth = branch.whole(`${name}/depth`) ?? 0
+  if (depth !== 0) {
+    throw new ValueFault(
+      `${name}/depth is not supported: only the address that connects is believed`,
+    )
+  }
+  return address(branch.whole(`${name}/ipv6subnet`))
+}
+
+/** Whole, unless a network's length is given: IPv6 clients are told apart by networks here. */
+function address(prefix: number | null): string {
+  return `client.ip/${prefix ?? 128}`
+}
+
+export function translateCircuitBreaker(branch: Branch): MiddlewareForm {
+  const at = 'circuitbreaker'
+  const known = [
+    'expression',
+    'checkperiod',
+    'fallbackduration',
+    'recoveryduration',
+    'responsecode',
+  ]
+  onlyThese(branch, at, known)
+  const condition = branch.text(`${at}/expression`) ?? ''
+  if (condition === '') throw new ValueFault(`${at}/expression is missing`)
+  const status = branch.whole(`${at}/responsecode`) ?? 503
+  return {
+    kind: 'breaker',
+    condition,
+    // It knows no least number of answers.
+    requests: 0,
+    check: spanOr(branch, `${at}/checkperiod`, '100ms'),
+    tripped: spanOr(branch, `${at}/fallbackduration`, '10s'),
+    recovery: spanOr(branch, `${at}/recoveryduration`, '10s'),
+    fallback: { respond: { status } },
+  }
+}
+
+/** What buffering and retry say of one frontend. */
+export interface RetryForm {
+  readonly [option: string]: unknown
+}
+
+const MOST_TRIES = 11
+const MOST_MEMORY = 16 * 1024 ** 2
+const NORMAL_MEMORY = 1024 ** 2
+
+/** Bodies are streamed here; only what is to be sent again is kept. */
+export function translateBuffering(
+  branch: Branch,
+  remarks: string[],
+): { readonly limits: readonly MiddlewareForm[]; readonly retry: RetryForm | null } {
+  const at = 'buffering'
+  const known = [
+    'maxrequestbodybytes',
+    'memrequestbodybytes',
+    'memresponsebodybytes',
+    'retryexpression',
+  ]
+  onlyThese(branch, at, known)
+  const size = atLeastZero(branch, `${at}/maxrequestbodybytes`)
+  const memory = atLeastZero(branch, `${at}/memrequestbodybytes`)
+  const when = branch.text(`${at}/retryexpression`) ?? ''
+  if (memory > MOST_MEMORY) {
+    remarks.push(`${at}/memrequestbodybytes: ${MOST_MEMORY} bytes are kept at most`)
+  }
+  if (atLeastZero(branch, `${at}/memresponsebodybytes`) > 0) {
+    remarks.push(`${at}/memresponsebodybytes is not honoured: answers are streamed`)
+  }
+  const buffer = Math.min(memory === 0 ? NORMAL_MEMORY : memory, MOST_MEMORY)
+  return {
+    limits: size === 0 ? [] : [{ kind: 'bodylimit', size }],
+    retry: when === '' ? null : { attempts: MOST_TRIES, when, buffer },
+  }
+}
+
+/** Comfort, unlike the others: what is not honoured is remarked. */
+export function translateRetry(branch: Branch, remarks: string[]): RetryForm {
+  const written = readCount(branch, 'retry/attempts')
+  if (written === null) throw new ValueFault('retry/attempts is missing')
+  if (written > MOST_TRIES) remarks.push(`retry/attempts: ${MOST_TRIES} is the most`)
+  const known = ['', 'attempts', 'initialinterval']
+  const others = branch.names('retry').filter((name) => !known.includes(name))
+  remarks.push(...remarkUnknown(others.map((name) => `retry/${name}`)))
+  const attempts = Math.min(written, MOST_TRIES)
+  const backoff = readSpan(branch, 'retry/initialinterval') ?? 0
+  const waits = attempts > 1 && backoff > 0
+  return { attempts, ...(waits ? { backoff: formatDuration(backoff) } : {}) }
+}
+
+function atLeastZero(branch: Branch, name: string): number {
+  const found = branch.whole(name) ?? 0
+  if (found >= 0) return found
+  throw new ValueFault(`${name}: must not be negative`)
+}
+
+function onlyThese(branch: Branch, below: string, known: readonly string[]): void {
+  for (const name of branch.names(below)) {
+    if (name !== '' && !known.includes(name)) {
+      throw new ValueFault(`${quote(`${below}/${name}`)} is not supported yet`)
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * How a service of Traefik chooses among its servers: comfort, so that what cannot be honoured is remarked and stops nobody.
+ * A wrong probe would: it takes servers away. So one that we cannot make as it is meant is not made at all.
+ */
+import { quote } from '../../../model/parsed.ts'
+import { remarkUnknown, type Branch } from './branch.ts'
+import { readFields, spanOr } from './read.ts'
+
+const HEALTH = 'loadbalancer/healthcheck'
+const COOKIE = 'loadbalancer/sticky/cookie'
+
+const HEALTH_KEYS = [
+  ...['path', 'mode', 'hostname', 'port', 'interval', 'unhealthyinterval', 'timeout', 'method'],
+  ...['status', 'headers', 'followredirects'],
+]
+const COOKIE_KEYS = ['name', 'secure', 'httponly', 'samesite', 'maxage', 'path']
+
+/** Balance and hash in our words; none: round-robin. */
+const STRATEGIES: ReadonlyMap<string, object> = new Map<string, object>([
+  ['', {}],
+  ['wrr', {}],
+  ['p2c', { balance: 'least-connections' }],
+  ['hrw', { balance: 'hash', hash: { from: 'client-ip' } }],
+  ['leasttime', { balance: 'peak-ewma' }],
+])
+
+/** Members of the load balancer that are read here. */
+export const BALANCING: readonly string[] = ['healthcheck', 'sticky', 'strategy']
+
+export function translateBalancing(service: Branch, remarks: string[]): object {
+  return {
+    ...translateStrategy(service, remarks),
+    ...translateHealth(service, remarks),
+    ...translateSticky(service, remarks),
+  }
+}
+
+function translateStrategy(service: Branch, remarks: string[]): object {
+  const text = service.text('loadbalancer/strategy') ?? ''
+  const strategy = STRATEGIES.get(text.toLowerCase())
+  if (strategy === undefined) remarks.push(`loadbalancer/strategy: ${quote(text)} is not known`)
+  return strategy ?? {}
+}
+
+function translateHealth(service: Branch, remarks: string[]): object {
+  if (service.below(HEALTH).length === 0) return {}
+  const path = service.text(`${HEALTH}/path`) ?? ''
+  const mode = service.text(`${HEALTH}/mode`) ?? ''
+  const scheme = service.text(`${HEALTH}/scheme`) ?? ''
+  const faults = [
+    !['', 'http'].includes(mode.toLowerCase()) && `mode: ${quote(mode)} is not supported yet`,
+    scheme !== '' && 'scheme is not supported: a server is probed as it is asked',
+    path === '' && 'path is missing',
+  ].filter((fault) => fault !== false)
+  if (faults.length > 0) {
+    remarks.push(...faults.map((fault) => `${HEALTH}/${fault}; the servers are not probed`))
+    return {}
+  }
+  remarkOthers(service, HEALTH, HEALTH_KEYS, remarks)
+  if (service.flag(`${HEALTH}/followredirects`)) {
+    remarks.push(`${HEALTH}/followredirects is not honoured: an answer of 3xx is well by itself`)
+  }
+  const headers = readFields(service, `${HEALTH}/headers`)
+  const [host, method] = [service.text(`${HEALTH}/hostname`), service.text(`${HEALTH}/method`)]
+  const [status, port] = [service.whole(`${HEALTH}/status`), service.whole(`${HEALTH}/port`)]
+  const interval = spanOr(service, `${HEALTH}/interval`, '30s')
+  return {
+    health: {
+      path: path.startsWith('/') ? path : `/${path}`,
+      ...(method === null || method === '' ? {} : { method: method.toUpperCase() }),
+      ...(host === null || host === '' ? {} : { host }),
+      ...(Object.keys(headers).length === 0 ? {} : { headers }),
+      ...(status === null || status === 0 ? {} : { status }),
+      ...(port === null || port === 0 ? {} : { port }),
+      interval,
+      downInterval: spanOr(service, `${HEALTH}/unhealthyinterval`, interval),
+      timeout: spanOr(service, `${HEALTH}/timeout`, '5s'),
+      // As there: one answer decides, and a new server is used before it was asked.
+      rise: 1,
+      fall: 1,
+      waitHealthy: false,
+    },
+  }
+}
+
+function translateSticky(service: Branch, remarks: string[]): object {
+  if (!service.names('loadbalancer').includes('sticky')) return {}
+  const isOff = ['loadbalancer/sticky', COOKIE].some((name) => service.text(name) === 'false')
+  if (isOff) return {}
+  remarkOthers(service, COOKIE, COOKIE_KEYS, remarks)
+  if (service.text(`${COOKIE}/httponly`) !== null && !service.flag(`${COOKIE}/httponly`)) {
+    remarks.push(`${COOKIE}/httponly is not honoured: the cookie is never for scripts`)
+  }
+  if (service.flag(`${COOKIE}/secure`)) {
+    remarks.push(`${COOKIE}/secure: the cookie is Secure where the client came over TLS`)
+  }
+  const cookie = service.text(`${COOKIE}/name`) ?? ''
+  const path = service.text(`${COOKIE}/path`) ?? ''
+  const maxAge = service.whole(`${COOKIE}/maxage`) ?? 0
+  return {
+    sticky: {
+      ...(cookie === '' ? {} : { cookie }),
+      ...sameSite(service, remarks),
+      ...(path === '' ? {} : { path }),
+      ...(maxAge > 0 ? { maxAge } : {}),
+    },
+  }
+}
+
+function sameSite(service: Branch, remarks: string[]): object {
+  const text = (service.text(`${COOKIE}/samesite`) ?? '').toLowerCase()
+  if (['none', 'lax', 'strict'].includes(text)) return { sameSite: text }
+  if (text !== '') remarks.push(`${COOKIE}/samesite: ${quote(text)} is not known`)
+  return {}
+}
+
+function remarkOthers(
+  service: Branch,
+  below: string,
+  known: readonly string[],
+  remarks: string[],
+): void {
+  const others = service.names(below).filter((name) => name !== '' && !known.includes(name))
+  remarks.push(...remarkUnknown(others.map((name) => `${below}/${name}`)))
+}

@@ -1,0 +1,153 @@
+/**
+ * Traefik's middlewares in ours. One that cannot be honoured closes the router that names it: most of them guard something,
+ * and a guard that is missing must not open a door. What is read here may be refused by admission yet, which closes it, too.
+ */
+import { quote } from '../../../model/parsed.ts'
+import { parseCondition } from '../../../policy/condition.ts'
+import { parseFailover } from '../../../policy/failover.ts'
+import { ValueFault } from '../value-fault.ts'
+import type { Branch } from './branch.ts'
+import {
+  translateBuffering,
+  translateCircuitBreaker,
+  translateInFlight,
+  translateRateLimit,
+  translateRetry,
+  type RetryForm,
+} from './limits.ts'
+
+export interface MiddlewareForm {
+  readonly kind: string
+  readonly [option: string]: unknown
+}
+
+/** What one of its middlewares is here. */
+export interface TranslatedMiddleware {
+  /** Outermost first. */
+  readonly middlewares: readonly MiddlewareForm[]
+  /** Of the frontend. */
+  readonly retry: RetryForm | null
+  /** Of the frontend; absent where it says nothing of paths. */
+  readonly paths?: 'reject' | 'normalize'
+  readonly remarks: readonly string[]
+}
+
+export function translateMiddleware(branch: Branch): TranslatedMiddleware {
+  branch.check()
+  const [type = '', ...more] = branch.names('')
+  if (more.length > 0)
+    throw new ValueFault(`has several types: ${quote([type, ...more].join(', '))}`)
+  const remarks: string[] = []
+  const only = (middleware: MiddlewareForm): TranslatedMiddleware => {
+    return { middlewares: [middleware], retry: null, remarks }
+  }
+  switch (type) {
+    case 'headers':
+      return only(translateHeaders(branch))
+    case 'redirectscheme':
+      return only(translateRedirectScheme(branch))
+    case 'ratelimit':
+      return { middlewares: translateRateLimit(branch), retry: null, remarks }
+    case 'inflightreq':
+      return only(translateInFlight(branch))
+    case 'circuitbreaker':
+      demandExpression(branch, 'circuitbreaker/expression', parseCondition)
+      return only(translateCircuitBreaker(branch))
+    case 'buffering': {
+      demandExpression(branch, 'buffering/retryexpression', parseFailover)
+      const { limits, retry } = translateBuffering(branch, remarks)
+      return { middlewares: limits, retry, remarks }
+    }
+    case 'retry':
+      return { middlewares: [], retry: translateRetry(branch, remarks), remarks }
+    case 'encodedcharacters': {
+      const paths = translateEncodedCharacters(branch, remarks)
+      return { middlewares: [], retry: null, paths, remarks }
+    }
+    default:
+      throw new ValueFault(`${quote(type)} is not supported yet`)
+  }
+}
+
+/** Left to admission, one that is wrong would set the router aside, and not close it. */
+function demandExpression(
+  branch: Branch,
+  name: string,
+  parse: typeof parseCondition | typeof parseFailover,
+): void {
+  const text = branch.text(name) ?? ''
+  if (text === '') return
+  const parsed = parse(text)
+  if (parsed.ok) return
+  throw new ValueFault(`${name}: ${parsed.message} (at character ${parsed.position + 1})`)
+}
+
+function translateHeaders(branch: Branch): MiddlewareForm {
+  for (const option of branch.names('headers')) {
+    if (option === 'customrequestheaders' || option === 'customresponseheaders') continue
+    throw new ValueFault(`${quote(`headers/${option}`)} is not supported yet`)
+  }
+  return {
+    kind: 'headers',
+    request: translateEdits(branch, 'headers/customrequestheaders'),
+    response: translateEdits(branch, 'headers/customresponseheaders'),
+  }
+}
+
+/** An empty value takes the field away. */
+function translateEdits(branch: Branch, name: string): unknown {
+  const set: [string, string][] = []
+  const remove: string[] = []
+  for (const { segments, text } of branch.below(name)) {
+    const [, , field = '', ...more] = segments
+    if (more.length > 0) throw new ValueFault(`${name}: a field cannot have a / in its name`)
+    if (text === '') remove.push(field)
+    else set.push([field, text])
+  }
+  return {
+    set: Object.fromEntries(set.sort(([one], [other]) => (one < other ? -1 : 1))),
+    remove: remove.sort(),
+  }
+}
+
+const PASSED_ALWAYS = ['semicolon', 'percent', 'questionmark', 'hash']
+const ENCODED = [...PASSED_ALWAYS, 'slash', 'backslash', 'nullcharacter'].map(
+  (name) => `allowencoded${name}`,
+)
+
+/** It refuses each character that it does not allow. Here separators are refused or passed together, and the others passed. */
+function translateEncodedCharacters(branch: Branch, remarks: string[]): 'reject' | 'normalize' {
+  const unknown = branch.names('encodedcharacters').find((name) => !ENCODED.includes(name))
+  if (unknown !== undefined) {
+    throw new ValueFault(`${quote(`encodedcharacters/${unknown}`)} is not supported yet`)
+  }
+  const allows = (name: string): boolean => branch.flag(`encodedcharacters/allowencoded${name}`)
+  const missing = PASSED_ALWAYS.find((name) => !allows(name))
+  if (missing !== undefined) {
+    const name = `encodedcharacters/allowencoded${missing}`
+    throw new ValueFault(`${name}: must be true, what it refuses is not refused here`)
+  }
+  if (allows('slash') !== allows('backslash')) {
+    throw new ValueFault('encodedcharacters: allowEncodedSlash and -BackSlash must be the same')
+  }
+  if (allows('nullcharacter')) remarks.push('an escaped NUL in a path is refused all the same')
+  return allows('slash') ? 'normalize' : 'reject'
+}
+
+/** As there, what came by that scheme goes on. */
+function translateRedirectScheme(branch: Branch): MiddlewareForm {
+  const scheme = branch.text('redirectscheme/scheme') ?? ''
+  if (scheme !== 'https' && scheme !== 'http') {
+    throw new ValueFault(`redirectscheme/scheme: must be http or https, not ${quote(scheme)}`)
+  }
+  const port = branch.text('redirectscheme/port') || null
+  if (port !== null && (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)) {
+    throw new ValueFault(`redirectscheme/port: must be a port from 1 to 65535, not ${quote(port)}`)
+  }
+  return {
+    kind: 'redirect',
+    scheme,
+    ...(port === null ? {} : { port: Number(port) }),
+    status: branch.flag('redirectscheme/permanent') ? 308 : 307,
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * A service of Traefik as a backend, and each of its servers as an object of its own: so one that is half written or wrong
+ * stops only itself, and a change costs the same however many there are.
+ */
+import { quote } from '../../../model/parsed.ts'
+import { splitOrigin } from '../server-origin.ts'
+import { NotDeclared, ValueFault, type Translated } from '../value-fault.ts'
+import { remarkUnknown, type Branch } from './branch.ts'
+import { BALANCING, translateBalancing } from './load-balancer.ts'
+
+/** Without its servers: a service that is nothing else has no keys for this. */
+export function translateService(service: Branch): Translated {
+  service.check()
+  for (const type of service.names('')) {
+    if (type !== 'loadbalancer') throw new ValueFault(`${quote(type)} is not supported yet`)
+  }
+  const others = service.names('loadbalancer').filter((name) => !BALANCING.includes(name))
+  const remarks = remarkUnknown(others.map((name) => `loadbalancer/${name}`))
+  return { value: translateBalancing(service, remarks), remarks }
+}
+
+/** Null: it is to have no traffic. */
+export function translateServer(server: Branch): Translated | null {
+  const text = server.text('url')
+  if (text === null) throw new NotDeclared('url')
+  server.check()
+  const weight = server.whole('weight') ?? 1
+  if (text === '') throw new ValueFault('url is empty')
+  if (weight === 0) return null
+  const { url, remark } = splitOrigin(text)
+  const members = server.names('').filter((name) => name !== 'url' && name !== 'weight')
+  const remarks = remarkUnknown(members)
+  if (remark !== null) remarks.push(`url: ${remark}`)
+  return { value: { url, weight }, remarks }
+}

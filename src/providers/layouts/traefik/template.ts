@@ -1,0 +1,61 @@
+/**
+ * The templates of Traefik 2 as regular expressions: `{name:expression}` holds for what the expression does, `{name}` for
+ * a whole label or segment, and everything else for itself. They were gorilla/mux's: what becomes of them here is what
+ * that library makes of them (newRouteRegexp), but for the names.
+ */
+import { quote } from '../../../model/parsed.ts'
+import { ValueFault } from '../value-fault.ts'
+
+export type TemplateOf = 'host' | 'path' | 'prefix'
+
+/** Whether braces name something. In an expression of Go they count, as in `[a-z]{2,3}`, or stand for themselves. */
+export function isTemplate(text: string): boolean {
+  return /\{[A-Za-z_]/.test(text)
+}
+
+export function templateRegexp(template: string, of: TemplateOf): string {
+  let expression = '^'
+  let at = 0
+  while (at < template.length) {
+    const open = template.indexOf('{', at)
+    const literal = template.slice(at, open < 0 ? template.length : open)
+    if (literal.includes('}')) throw unbalanced(template)
+    expression += escapeRegexp(literal)
+    if (open < 0) break
+    const close = closingBrace(template, open)
+    if (close < 0) throw unbalanced(template)
+    expression += `(?:${expressionOf(template.slice(open + 1, close), template, of)})`
+    at = close + 1
+  }
+  return of === 'prefix' ? expression : `${expression}$`
+}
+
+/** Version 3 has no templates there: braces are text. */
+export function literalRegexp(text: string, of: TemplateOf): string {
+  return `^${escapeRegexp(text)}${of === 'prefix' ? '' : '$'}`
+}
+
+function expressionOf(inner: string, template: string, of: TemplateOf): string {
+  const colon = inner.indexOf(':')
+  if (colon < 0 && inner !== '') return of === 'host' ? '[^.]+' : '[^/]+'
+  if (colon > 0 && colon < inner.length - 1) return inner.slice(colon + 1)
+  throw new ValueFault(`rule: ${quote(template)} has braces without a name or an expression`)
+}
+
+/** An expression may have braces of its own. */
+function closingBrace(text: string, open: number): number {
+  let depth = 0
+  for (let at = open; at < text.length; at += 1) {
+    if (text[at] === '{') depth += 1
+    else if (text[at] === '}' && --depth === 0) return at
+  }
+  return -1
+}
+
+function unbalanced(template: string): ValueFault {
+  return new ValueFault(`rule: ${quote(template)} has a brace that is not closed, or not opened`)
+}
+
+function escapeRegexp(text: string): string {
+  return text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')
+}

@@ -1,0 +1,115 @@
+/**
+ * vulcand's circuit breaker in ours. It knows no least number of answers, so there is none. What it says as a text of JSON is
+ * read like a map. Durations that are longer than ours may be are cut, as those of backends are. A body is sent as it stands: vulcand decodes any text that happens to be valid base64, such as `test`.
+ */
+import { formatDuration } from '../../../model/duration.ts'
+import { quote } from '../../../model/parsed.ts'
+import { isMap, readJsonMap } from '../../registry/json-value.ts'
+import { ValueFault } from '../value-fault.ts'
+import { aboveZero, notNegative, oneOf, required } from './demands.ts'
+import { readStruct, type GoStruct } from './go-json.ts'
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$/
+
+export function translateBreaker(
+  breaker: GoStruct,
+  remarks: string[],
+): { readonly kind: string; readonly [option: string]: unknown } {
+  const fallback = readEmbedded(breaker, 'Fallback')
+  if (fallback === null) throw new ValueFault(`${breaker.place('Fallback')} is missing`)
+  const onTripped = readEmbedded(breaker, 'OnTripped')
+  const onStandby = readEmbedded(breaker, 'OnStandby')
+  return {
+    kind: 'breaker',
+    condition: required(breaker, 'Condition'),
+    requests: 0,
+    ...readNanos(breaker, 'CheckPeriod', CHECK, remarks),
+    ...readNanos(breaker, 'FallbackDuration', TRIPPED, remarks),
+    ...readNanos(breaker, 'RecoveryDuration', RECOVERY, remarks),
+    fallback: translateFallback(fallback, remarks),
+    ...(onTripped === null ? {} : { onTripped: translateHook(onTripped, remarks) }),
+    ...(onStandby === null ? {} : { onStandby: translateHook(onStandby, remarks) }),
+  }
+}
+
+/** A map, or the text of one; null: nothing, in any of vulcand's spellings. */
+function readEmbedded(struct: GoStruct, name: string): GoStruct | null {
+  const raw = struct.raw(name)
+  if (raw === undefined || raw === '') return null
+  const place = struct.place(name)
+  if (isMap(raw)) return readStruct(raw, place)
+  if (typeof raw !== 'string') {
+    throw new ValueFault(`${place}: must be a map or its JSON text, not ${quote(raw)}`)
+  }
+  const json = readJsonMap(raw)
+  if (!json.ok) throw new ValueFault(`${place}: ${json.reason}`)
+  return readStruct(json.value, place)
+}
+
+/** What one of its durations is called here, and what ours may be. */
+interface Span {
+  readonly option: string
+  readonly normal: string
+  readonly longestMs: number
+  readonly longest: string
+}
+
+const DAY = { longestMs: 86_400_000, longest: 'one day' }
+const CHECK: Span = { option: 'check', normal: '100ms', longestMs: 60_000, longest: 'one minute' }
+const TRIPPED: Span = { option: 'tripped', normal: '10s', ...DAY }
+const RECOVERY: Span = { option: 'recovery', normal: '10s', ...DAY }
+
+function readNanos(
+  breaker: GoStruct,
+  name: string,
+  { option, normal, longestMs, longest }: Span,
+  remarks: string[],
+): object {
+  const ms = notNegative(breaker, name) / 1e6
+  if (ms === 0) {
+    remarks.push(`${breaker.place(name)} is missing or 0: ${normal} is taken`)
+    return {}
+  }
+  if (ms > longestMs) remarks.push(`${breaker.place(name)}: ${longest} is the longest`)
+  const whole = Math.max(1, Math.round(ms))
+  return { [option]: formatDuration(Math.min(whole, longestMs)) }
+}
+
+function translateFallback(fallback: GoStruct, remarks: string[]): object {
+  const type = oneOf(fallback, 'Type', fallback.text('Type'), ['response', 'redirect'])
+  const action = fallback.struct('Action')
+  if (type === 'redirect') {
+    return { redirect: { to: required(action, 'URL'), keepPath: action.flag('PreservePath') } }
+  }
+  const contentType = action.text('ContentType')
+  return {
+    respond: {
+      status: aboveZero(action, 'StatusCode', ''),
+      ...(contentType === '' ? {} : { type: contentType }),
+      ...readBody(action, remarks),
+    },
+  }
+}
+
+function translateHook(hook: GoStruct, remarks: string[]): object {
+  oneOf(hook, 'Type', hook.text('Type'), ['webhook'])
+  const action = hook.struct('Action')
+  const form = action.raw('Form')
+  const headers = action.raw('Headers')
+  return {
+    url: required(action, 'URL'),
+    method: required(action, 'Method').toUpperCase(),
+    ...(headers === undefined ? {} : { headers }),
+    ...(isMap(form) && Object.keys(form).length > 0 ? { form } : readBody(action, remarks)),
+  }
+}
+
+function readBody(action: GoStruct, remarks: string[]): object {
+  const body = action.raw('Body')
+  if (body === undefined || body === '') return {}
+  if (typeof body !== 'string') return { body: JSON.stringify(body) }
+  if (BASE64.test(body)) {
+    remarks.push(`${action.place('Body')} is sent as it stands; to vulcand it is base64`)
+  }
+  return { body }
+}

@@ -1,0 +1,92 @@
+/**
+ * vulcand's keys exactly as they are. As there, `frontends/<id>`, `backends/<id>` and `hosts/<name>` without their last
+ * segment are read, too; the whole form wins where both stand. Not as there, segments are compared whole and from the
+ * root: vulcand gives b1 the servers of b10, and takes `listeners/l1/anything` for the listener l1.
+ */
+import { quote } from '../../../model/parsed.ts'
+import { nameClosed } from '../../closed.ts'
+import { readJsonMap } from '../../registry/json-value.ts'
+import { keyOfName, nameOfKey, refuseName } from '../keyspace.ts'
+import type { KeyEntry, Layout } from '../../registry/mirror.ts'
+import type { DeclaredObject, ObjectName } from '../../provider.ts'
+import { ValueFault, type Translated } from '../value-fault.ts'
+import { closedFormOf } from './closed.ts'
+import { translate } from './values.ts'
+
+const SUFFIXES: ReadonlyMap<string, string> = new Map([
+  ['hosts', 'host'],
+  ['backends', 'backend'],
+  ['frontends', 'frontend'],
+])
+
+export function createVulcandLayout(sealKey: string | null): Layout {
+  return {
+    name: 'vulcand',
+    groupOf(path) {
+      const whole = wholeForm(path)
+      return nameOfKey(whole) === null ? null : whole
+    },
+    read(entries) {
+      const [first, second] = entries
+      if (first === undefined) return []
+      const whole = wholeForm(first.path)
+      const name = nameOfKey(whole)
+      if (name === null) return []
+      const isFirst = second === undefined || first.path === whole
+      const [chosen, other] = isFirst ? [first, second] : [second, first]
+      const remarks =
+        other === undefined
+          ? []
+          : [`${quote(other.key)} is not read: ${quote(chosen.key)} stands beside it`]
+      return readEntry(name, chosen, remarks, sealKey)
+    },
+    pathOf: keyOfName,
+  }
+}
+
+function wholeForm(path: string): string {
+  const [section = '', id, ...more] = path.split('/', 3)
+  const suffix = SUFFIXES.get(section)
+  return suffix === undefined || id === undefined || more.length > 0 ? path : `${path}/${suffix}`
+}
+
+function readEntry(
+  name: ObjectName,
+  { key, text, fault, revision }: KeyEntry,
+  remarks: readonly string[],
+  sealKey: string | null,
+): DeclaredObject[] {
+  const json = text === null ? null : readJsonMap(text)
+  const closed = closedFormOf(name.kind, json?.ok === true ? json.value : null)
+
+  const refused = refuseName(name)
+  const named = refused === null || closed === null ? name : nameClosed(name)
+
+  function toObject({ value, remarks: own, secrets }: Translated, reason?: string): DeclaredObject {
+    const all = [...remarks, ...own]
+    return {
+      ...named,
+      value,
+      key,
+      ...(closed === null ? {} : { closed }),
+      ...(reason === undefined ? {} : { fault: reason }),
+      ...(all.length === 0 ? {} : { remarks: all }),
+      ...(secrets === undefined ? {} : { secrets }),
+      ...(revision === undefined ? {} : { revision }),
+    }
+  }
+  const faulty = (reason: string): DeclaredObject[] => [
+    toObject({ value: undefined, remarks: [] }, reason),
+  ]
+
+  if (refused !== null) return faulty(refused)
+  if (json === null) return faulty(fault ?? 'cannot be read')
+  if (!json.ok) return faulty(json.reason)
+  try {
+    const translated = translate(name.kind, json.value, sealKey)
+    return translated === null ? [] : [toObject(translated)]
+  } catch (error) {
+    if (error instanceof ValueFault) return faulty(error.message)
+    throw error
+  }
+}

@@ -1,0 +1,65 @@
+/** vulcand's middlewares in ours. The lower its Priority, the further out; the same here. */
+import { quote } from '../../../model/parsed.ts'
+import { isMap } from '../../registry/json-value.ts'
+import { ValueFault, type Translated } from '../value-fault.ts'
+import { translateBreaker } from './cbreaker.ts'
+import { aboveZero, notNegative, required } from './demands.ts'
+import { readStruct, type GoStruct } from './go-json.ts'
+
+/** In the form of our own file, without its priority. */
+export interface MiddlewareForm {
+  readonly kind: string
+  readonly [option: string]: unknown
+}
+
+export function translateMiddleware(middleware: GoStruct): Translated {
+  const type = required(middleware, 'Type')
+  const priority = middleware.whole('Priority')
+  const options = middleware.raw('Middleware') ?? {}
+  if (!isMap(options)) throw new ValueFault(`Middleware: must be a map, not ${quote(options)}`)
+  const struct = (): GoStruct => readStruct(options, 'Middleware')
+  const remarks: string[] = []
+  switch (type) {
+    case 'ratelimit':
+      return { value: { ...translateRateLimit(struct()), priority }, remarks }
+    case 'connlimit':
+      return { value: { ...translateConnLimit(struct()), priority }, remarks }
+    case 'cbreaker':
+      return { value: { ...translateBreaker(struct(), remarks), priority }, remarks }
+    case 'rewrite':
+    case 'trace':
+      throw new ValueFault(`Type: ${quote(type)} is not supported yet`)
+    default:
+      // A plugin of theirs, or a kind of ours: which ones there are is for admission to say.
+      return { value: { ...options, kind: type, priority }, remarks }
+  }
+}
+
+function translateRateLimit(limit: GoStruct): MiddlewareForm {
+  const ratesHeader = readRateVar(limit)
+  const seconds = aboveZero(limit, 'PeriodSeconds', '')
+  return {
+    kind: 'ratelimit',
+    requests: aboveZero(limit, 'Requests', ''),
+    period: `${seconds}s`,
+    burst: aboveZero(limit, 'Burst', ': vulcand answers all requests with 404 without it'),
+    key: required(limit, 'Variable'),
+    ...(ratesHeader === null ? {} : { ratesHeader }),
+  }
+}
+
+function readRateVar(limit: GoStruct): string | null {
+  const text = limit.text('RateVar')
+  if (text === '') return null
+  const [, name] = /^request\.header\.(.+)$/.exec(text) ?? []
+  if (name !== undefined) return name
+  throw new ValueFault(`${limit.place('RateVar')}: must be request.header.NAME, not ${quote(text)}`)
+}
+
+function translateConnLimit(limit: GoStruct): MiddlewareForm {
+  const connections = notNegative(limit, 'Connections')
+  const key = required(limit, 'Variable')
+  if (connections > 0) return { kind: 'connlimit', connections, key }
+  // It refuses everything there, so it must not let everything pass here.
+  return { kind: 'respond', status: 429, body: 'max connections reached: 0' }
+}

@@ -1,0 +1,146 @@
+/** vulcand's objects in the form of our own file. What vulcand would refuse is a ValueFault. */
+import type { JsonMap } from '../../registry/json-value.ts'
+import type { ObjectKind } from '../../provider.ts'
+import { splitOrigin } from '../server-origin.ts'
+import { ValueFault, type Translated } from '../value-fault.ts'
+import { oneOf, required, requireHttp } from './demands.ts'
+import { translateFrontend } from './frontend.ts'
+import { parseGoDuration } from './go-duration.ts'
+import { readStruct, type GoStruct } from './go-json.ts'
+import { openKeyPair } from './key-pair.ts'
+import { translateMiddleware } from './middleware.ts'
+import { remarkTls } from './tls-settings.ts'
+
+/** Null: the object is right, and declares nothing here. */
+export function translate(
+  kind: ObjectKind,
+  map: JsonMap,
+  sealKey: string | null,
+): Translated | null {
+  const struct = readStruct(map)
+  // The id in the key is the object's; these only have to be texts.
+  struct.text(kind === 'host' ? 'Name' : 'Id')
+  switch (kind) {
+    case 'listener':
+      return translateListener(struct)
+    case 'host':
+      return translateHost(struct, sealKey)
+    case 'backend':
+      return translateBackend(struct)
+    case 'server':
+      return translateServer(struct)
+    case 'frontend':
+      return translateFrontend(struct)
+    case 'middleware':
+      return translateMiddleware(struct)
+    default:
+      return kind satisfies never
+  }
+}
+
+function translateListener(listener: GoStruct): Translated {
+  const address = listener.struct('Address')
+  const protocol = oneOf(listener, 'Protocol', listener.text('Protocol').toLowerCase(), [
+    'http',
+    'https',
+  ])
+  const network = oneOf(address, 'Network', address.text('Network').toLowerCase(), ['tcp', 'unix'])
+  if (network === 'unix') {
+    throw new ValueFault(`${address.place('Network')}: unix sockets cannot be listened on here`)
+  }
+  const proxied = listener.text('ProxyProtocol').toUpperCase()
+  oneOf(listener, 'ProxyProtocol', proxied, ['', 'NONE', 'PROXY_V1'])
+  if (proxied === 'PROXY_V1') {
+    // To serve without reading it would take its line for a garbled request.
+    throw new ValueFault('ProxyProtocol: PROXY_V1 cannot be read here yet')
+  }
+  const scope = listener.text('Scope')
+  return {
+    value: {
+      address: required(address, 'Address'),
+      protocol,
+      ...(scope === '' ? {} : { scope }),
+    },
+    remarks: protocol === 'https' ? remarkTls(listener.struct('Settings').struct('TLS')) : [],
+  }
+}
+
+function translateHost(host: GoStruct, sealKey: string | null): Translated | null {
+  const settings = host.struct('Settings')
+  const isDefault = settings.flag('Default')
+  const sealed = settings.raw('KeyPair')
+  const remarks: string[] = []
+  if (settings.struct('OCSP').flag('Enabled')) {
+    remarks.push('Settings.OCSP is not honoured: nothing is stapled')
+  }
+  if (settings.raw('AutoCert') !== undefined) {
+    remarks.push('Settings.AutoCert is not honoured: certificates are not ordered')
+  }
+  if (sealed === undefined || sealed === '') {
+    if (!isDefault) return null
+    throw new ValueFault('Settings.Default: the default host needs a KeyPair')
+  }
+  const { cert, key } = openKeyPair(sealed, settings.place('KeyPair'), sealKey)
+  return { value: { cert, key, default: isDefault }, remarks, secrets: [key] }
+}
+
+function translateBackend(backend: GoStruct): Translated {
+  requireHttp(backend)
+  const settings = backend.struct('Settings')
+  const timeouts = settings.struct('Timeouts')
+  const keepAlive = settings.struct('KeepAlive')
+  const tls = settings.struct('TLS')
+  const remarks: string[] = []
+  const connect = readTimeout(timeouts, 'Dial', remarks)
+  const firstByte = readTimeout(timeouts, 'Read', remarks)
+  // To Go 0 is "wait for ever", and what it has without a word: so nobody has asked for that.
+  const isBounded = (readDuration(timeouts, 'TLSHandshake') ?? 0) !== 0
+  const handshake = isBounded ? readTimeout(timeouts, 'TLSHandshake', remarks) : null
+  if ((readDuration(keepAlive, 'Period') ?? 0) !== 0) {
+    remarks.push(`${keepAlive.place('Period')} is not honoured`)
+  }
+  const idle = keepAlive.whole('MaxIdleConnsPerHost')
+  remarks.push(...remarkTls(tls))
+  return {
+    value: {
+      timeouts: {
+        ...(connect === null ? {} : { connect }),
+        ...(handshake === null ? {} : { handshake }),
+        ...(firstByte === null ? {} : { firstByte }),
+      },
+      // Go: 0 is its default, and less keeps none.
+      limits: idle === 0 ? {} : { idle: Math.max(idle, 0) },
+      tls: tls.flag('InsecureSkipVerify') ? { verify: false } : {},
+      servers: {},
+    },
+    remarks,
+  }
+}
+
+function translateServer(server: GoStruct): Translated {
+  const { url, remark } = splitOrigin(required(server, 'URL'))
+  return { value: url, remarks: remark === null ? [] : [`URL: ${remark}`] }
+}
+
+const DAY_MS = 86_400_000
+
+/** In our notation; null: the default. */
+function readTimeout(struct: GoStruct, name: string, remarks: string[]): string | null {
+  const ms = readDuration(struct, name)
+  if (ms === null) return null
+  if (ms < 0) throw new ValueFault(`${struct.place(name)}: must not be negative`)
+  // To Go 0 is "wait for ever".
+  if (ms === 0 || ms > DAY_MS) {
+    remarks.push(`${struct.place(name)}: one day is the longest`)
+    return '24h'
+  }
+  return `${Math.max(1, Math.round(ms))}ms`
+}
+
+function readDuration(struct: GoStruct, name: string): number | null {
+  const text = struct.text(name)
+  if (text === '') return null
+  const ms = parseGoDuration(text)
+  if (typeof ms === 'string') throw new ValueFault(`${struct.place(name)}: ${ms}`)
+  return ms
+}

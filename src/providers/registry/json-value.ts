@@ -1,0 +1,71 @@
+/** A registry's text as JSON: bounded, and never thrown through. */
+import { JsonFault, walkJson } from '../../document/json-walk.ts'
+import { createLines } from '../../document/lines.ts'
+import { escapeControls, quote } from '../../model/parsed.ts'
+import { bad, good, type Scalar } from '../../model/scalar.ts'
+
+const MAX_LENGTH = 1024 ** 2
+
+export interface JsonMap {
+  readonly [key: string]: unknown
+}
+
+/** JSON.parse makes the value; the walk refuses what it lets pass (depth, keys twice), and finds the place of a fault. */
+export function readJsonText(text: string): Scalar<unknown> {
+  if (text.length > MAX_LENGTH) {
+    return bad(`has ${text.length} characters, at most ${MAX_LENGTH} are taken`)
+  }
+  if (text.trim() === '') return bad('is empty; it must be JSON')
+  let value: unknown
+  let parsed = true
+  try {
+    value = JSON.parse(text)
+  } catch {
+    parsed = false
+  }
+  try {
+    const end = walkJson(text, 0, parsed, createVisit())
+    if (parsed) return good(value)
+    const behind = text.slice(end).search(/[^ \t\r\n]/)
+    return bad(notJson(text, 'something follows after the end', end + Math.max(behind, 0)))
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error
+    return bad(notJson(text, error.message, error.offset))
+  }
+}
+
+/** As above, for a value that must be a map. */
+export function readJsonMap(text: string): Scalar<JsonMap> {
+  const read = readJsonText(text)
+  if (!read.ok) return read
+  return isMap(read.value) ? good(read.value) : bad(`must be a map, not ${quote(read.value)}`)
+}
+
+export function isMap(value: unknown): value is JsonMap {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Below depth 1 the walk itself looks for keys that stand twice. */
+function createVisit(): (depth: number, step: string | number, offset: number) => boolean {
+  const outer = new Set<string>()
+  let inner = new Set<string>()
+  return (depth, step, offset) => {
+    if (step === '__proto__') throw new JsonFault('the key "__proto__" is reserved', offset)
+    if (typeof step === 'number' || depth > 1) return false
+    if (depth === 0) inner = new Set()
+    const seen = depth === 0 ? outer : inner
+    if (seen.has(step)) return true
+    seen.add(step)
+    return false
+  }
+}
+
+function notJson(text: string, what: string, offset: number): string {
+  const { line, column } = createLines(text)(offset)
+  return `cannot be read as JSON: ${shorten(what)} (line ${line}, column ${column})`
+}
+
+/** It may name a key that is as long as the text. */
+function shorten(what: string): string {
+  return escapeControls(what.length > 160 ? `${what.slice(0, 160)}...` : what)
+}
