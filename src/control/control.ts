@@ -1,5 +1,5 @@
 /**
- * The control plane, assembled: follow -> believe -> merge -> admit -> publish. It runs on the main thread and in one piece
+ * The control plane, assembled: follow -> accept -> merge -> admit -> publish. It runs on the main thread and in one piece
  * from a declaration to its publication, so that no two changes are ever half done at the same time.
  */
 import { setTimeout as delay } from 'node:timers/promises'

@@ -10,7 +10,7 @@ export interface Journal {
   /** `hasDeclared`: something of it is in force. */
   lost(source: string, error: Error, hasDeclared: boolean): void
   back(source: string): void
-  /** Something vanished that is not believed yet. */
+  /** Objects vanished; their removal is held. */
   held(source: string, message: string): void
   /** What vanished is held no more: so many objects are gone. */
   holdEnded(source: string, reason: string, gone: number): void

@@ -6,7 +6,7 @@
  *   - what it declares no more is in force only as long as it is held
  *   - nothing goes by lists alone that was much at once, or anything where the source has gone back, unless a list after
  *     the time still lacked it
- *   - a few deletes on a live stream are believed at once
+ *   - a few deletes on a live stream are accepted at once
  *   - the names that are answered are what is different
  *   - once the world has been quiet for long, the inventory is the source
  */
@@ -67,10 +67,10 @@ function createWorld(chance: Chance) {
 
   function list(reason = 'reconcile'): void {
     const before = told
-    const believed = snapshot()
+    const accepted = snapshot()
     told = new Map(registry)
     const lost = [...before.keys()].filter((name) => !told.has(name))
-    // Of a source that has gone back, or was started again, nothing that is missing is believed.
+    // Of a source that has gone back, or was started again, nothing that is missing is accepted as removed.
     const isMuch = lost.length > 0 && (lost.length >= before.size / 2 || reason !== 'reconcile')
     for (const name of told.keys()) {
       missingSince.delete(name)
@@ -78,11 +78,11 @@ function createWorld(chance: Chance) {
     }
     const mayGo = [...missingSince].filter(([, since]) => now - since >= HOLD_MS)
     for (const name of lost)
-      if (isMuch || isEmptied(name, before, believed)) missingSince.set(name, now)
+      if (isMuch || isEmptied(name, before, accepted)) missingSince.set(name, now)
     checkedTake(() => inventory.take(listOf(told.values(), reason), now))
 
     const after = snapshot()
-    for (const name of believed.keys()) {
+    for (const name of accepted.keys()) {
       if (after.has(name)) continue
       const isConfirmed = mayGo.some(([one]) => one === name)
       assert.ok(isConfirmed || !missingSince.has(name), `${name} went by one list`)
@@ -91,7 +91,7 @@ function createWorld(chance: Chance) {
       assert.ok(!after.has(name), `${name} stays after a second list`)
       missingSince.delete(name)
     }
-    for (const [name, object] of believed) {
+    for (const [name, object] of accepted) {
       const kept = after.get(name)
       if (!name.startsWith('backend ') || kept === undefined || inlineCount(object) === 0) continue
       const isHalf = inlineCount(kept) === 0 && !hasServerKeys(object.id, told)
@@ -104,25 +104,25 @@ function createWorld(chance: Chance) {
   const strippedSince = new Map<string, number>()
 
   function noteStripped(): void {
-    const believed = snapshot()
-    for (const [name, object] of believed) {
+    const accepted = snapshot()
+    for (const [name, object] of accepted) {
       const source = told.get(name)
       const isStripped =
         inlineCount(object) > 0 && (source === undefined || inlineCount(source) === 0)
       if (!isStripped) strippedSince.delete(name)
       else if (!strippedSince.has(name)) strippedSince.set(name, missingSince.get(name) ?? now)
     }
-    for (const name of strippedSince.keys()) if (!believed.has(name)) strippedSince.delete(name)
+    for (const name of strippedSince.keys()) if (!accepted.has(name)) strippedSince.delete(name)
   }
 
-  function isEmptied(name: string, before: Objects, believed: Objects): boolean {
+  function isEmptied(name: string, before: Objects, accepted: Objects): boolean {
     const object = before.get(name)
     if (object?.kind !== 'server') return false
     const owner = told.get(`backend ${ownerOf(object.id)}`)
     if (hasServerKeys(ownerOf(object.id), told)) return false
     // One that only its servers ever declared, or one that is declared without any.
     return owner === undefined
-      ? !believed.has(`backend ${ownerOf(object.id)}`)
+      ? !accepted.has(`backend ${ownerOf(object.id)}`)
       : inlineCount(owner) === 0
   }
 
@@ -134,8 +134,8 @@ function createWorld(chance: Chance) {
     for (const [name, at] of deletedAt) if (now - at >= 1000) deletedAt.delete(name)
     const returned = upserts.filter((one) => deletedAt.has(nameOf(one)))
     // A server that waits is not in force: that it goes takes nothing away.
-    const believed = snapshot()
-    const going = deletes.filter((one) => believed.has(nameOf(one)))
+    const accepted = snapshot()
+    const going = deletes.filter((one) => accepted.has(nameOf(one)))
     const before = told.size - (deletes.length - going.length) + deletedAt.size
     for (const one of going) deletedAt.set(nameOf(one), now)
     const deleted = deletedAt.size - returned.length
@@ -195,31 +195,31 @@ function createWorld(chance: Chance) {
   }
 
   function check(): void {
-    const believed = snapshot()
+    const accepted = snapshot()
     let waits = 0
     for (const [name, object] of told) {
-      const inForce = believed.get(name)
+      const inForce = accepted.get(name)
       if (inForce === undefined) {
         waits++
-        checkWaits(name, object, believed)
+        checkWaits(name, object, accepted)
       } else {
         enteredWaitAt.delete(name)
         if (inForce !== object) assert.ok(strippedSince.has(name), `${name} is an old version`)
       }
     }
     for (const name of enteredWaitAt.keys()) if (!told.has(name)) enteredWaitAt.delete(name)
-    const undeclared = [...believed.keys()].filter((name) => !told.has(name))
+    const undeclared = [...accepted.keys()].filter((name) => !told.has(name))
     for (const name of undeclared) assert.ok(missingSince.has(name), `${name} is not declared`)
     const old = [...strippedSince.keys()].filter((name) => told.has(name))
     assert.equal(inventory.held()?.objects ?? 0, undeclared.length + old.length)
     if (waits + undeclared.length > 0) assert.notEqual(inventory.nextDueAt(), null)
   }
 
-  function checkWaits(name: string, object: DeclaredObject, believed: Objects): void {
+  function checkWaits(name: string, object: DeclaredObject, accepted: Objects): void {
     assert.equal(object.kind, 'server', `${name} is missing`)
     const owner = ownerOf(object.id)
     // What is only held may not be there any more.
-    const sure = new Map([...believed].filter(([one]) => told.has(one) && !strippedSince.has(one)))
+    const sure = new Map([...accepted].filter(([one]) => told.has(one) && !strippedSince.has(one)))
     const backend = sure.get(`backend ${owner}`)
     const isServed =
       (backend !== undefined && inlineCount(backend) > 0) || hasServerKeys(owner, sure)

@@ -116,7 +116,7 @@ for (const kind of REMOTE_KINDS) {
     t.diagnostic(`${report.answered} requests, none failed`)
   })
 
-  test(`${kind} comes back with nothing: that is held, told and believed after the hold`, async (t) => {
+  test(`${kind} comes back with nothing: that is held, reported and accepted after the hold`, async (t) => {
     const { registry, program, load } = await setStage(t, kind, { hold: '1s' })
     await load.more(100)
 
@@ -129,7 +129,7 @@ for (const kind of REMOTE_KINDS) {
     const alarmed = program
       .log()
       .filter(({ level, msg }) => level === 'warn' && /is empty/.test(msg))
-    await untilSource(program, kind, (report) => report.held === null, 'believed')
+    await untilSource(program, kind, (report) => report.held === null, 'no hold')
     await untilStatus(t, program, 'f0.test', 404)
     const heldMs = performance.now() - began
 

@@ -39,7 +39,7 @@ test('holds everything when a list is empty, and says so', () => {
   })
 })
 
-test('holds half of the objects, and believes in less', () => {
+test('holds the removal of half of the objects, and accepts that of fewer', () => {
   const half = openInventory(frontends(4))
   const less = openInventory(frontends(5))
 
@@ -61,7 +61,7 @@ test('takes the share from the settings', () => {
   assert.equal(inventory.held()?.objects, 2)
 })
 
-test('brings in what comes and changes in a list that is doubted', () => {
+test('accepts new and changed objects of a list whose removals are held', () => {
   const inventory = openInventory(frontends(4))
 
   const different = inventory.take(
@@ -74,7 +74,7 @@ test('brings in what comes and changes in a list that is doubted', () => {
   assert.equal(inventory.held()?.objects, 3)
 })
 
-test('believes it only when a list lacks it that comes after the time is over', () => {
+test('removes a held object only when a list after the hold time still lacks it', () => {
   const inventory = openInventory(frontends(4))
   inventory.take(listOf([]), 1000)
 
@@ -157,7 +157,7 @@ test('waits for an operator where the settings say so', () => {
   assert.equal(inventory.held(), null)
 })
 
-test('believes everything at once where an empty source is allowed', () => {
+test('accepts everything at once where an empty source is allowed', () => {
   const inventory = openInventory(
     [declared('backend', 'b', { servers: { s: 'http://10.0.0.1' } }), ...frontends(3)],
     { allowEmpty: true },
@@ -236,7 +236,7 @@ test('holds nothing of a backend whose servers have moved to keys of their own, 
   assert.equal(inventory.objects('backend').get('broken'), broken)
 })
 
-test('believes deletes on a live stream at once, the last server of a backend too', () => {
+test('accepts deletes on a live stream at once, the last server of a backend too', () => {
   const inventory = openInventory([
     declared('backend', 'b'),
     declared('server', 'b/s'),
@@ -266,7 +266,7 @@ test('holds a burst of deletes that takes more than half of the objects', () => 
   })
 })
 
-test('believes deletes that are half, or fewer than twenty, or slower than a second', () => {
+test('accepts deletes of half of the objects, of fewer than twenty, or slower than a second', () => {
   const half = openInventory(frontends(40))
   const few = openInventory(frontends(20))
   const slow = openInventory(frontends(40))
@@ -306,7 +306,7 @@ test('confirms a burst by a list that comes after the time is over', () => {
   assert.deepEqual(frontendIds(inventory), ['f1'])
 })
 
-test('goes on believing single deletes while something is held', () => {
+test('accepts single deletes while something is held', () => {
   const inventory = openInventory(frontends(8))
   inventory.take(listOf(frontends(4)), 1000)
 
@@ -342,7 +342,7 @@ test('holds all servers of a backend that only they declared, while others go', 
   assert.match(inventory.held()?.reason ?? '', /backend "alone" has lost all its servers/)
 })
 
-test('believes at once what a file that was edited no longer holds, and doubts only a burst', () => {
+test('accepts at once that an edited file no longer declares an object, and holds only a burst', () => {
   const inventory = openInventory(frontends(40))
   inventory.take(listOf(frontends(30), 'changed'), 1)
   const few = frontendCount(inventory)

@@ -1,11 +1,11 @@
 /**
- * What one source declares, as far as it is believed. It differs from the last declaration in two ways only:
+ * The accepted objects of one source. They differ from the last declaration in two ways only:
  *
- *   held      it vanished in a way that is doubted (shrink.ts): still in force
- *   waiting   a server that flaps (flap.ts), while its backend has another one: not in force yet
+ *   held     it vanished as it does when a source loses its data (shrink.ts): still in force, its removal is pending
+ *   damped   a server that flaps (flap-damping.ts) while its backend has another server: not in force yet
  *
- * What comes or changes is in force at once. A delete by name on a live stream takes away what is declared; what is held
- * has vanished before, and the same source saying so once more confirms nothing.
+ * New and changed objects are accepted at once. A delete by name on a live stream removes a declared object. It does not
+ * remove a held one: that has vanished before, and the same source repeating it confirms nothing.
  */
 import type { ShrinkSettings } from '../../model/source-spec.ts'
 import type {
@@ -16,7 +16,7 @@ import type {
   ObjectName,
 } from '../../providers/provider.ts'
 import { isEqual } from '../../model/equal.ts'
-import { createFlapDamping } from './flap.ts'
+import { createFlapDamping } from './flap-damping.ts'
 import {
   createNameSet,
   createObjectIndex,
@@ -28,68 +28,68 @@ import {
 } from './object-index.ts'
 import type { NameSet, ObjectsByKind } from './object-index.ts'
 import {
-  createBurst,
-  createHolds,
+  createDeleteBurst,
   describeEmptied,
-  doubtBurst,
-  doubtClearance,
-  doubtList,
+  holdReasonForBurst,
+  holdReasonForClearance,
+  holdReasonForList,
 } from './shrink.ts'
-import type { Held, HeldObject } from './shrink.ts'
+import { createHeldObjects } from './held-objects.ts'
+import type { Held, HeldObject } from './held-objects.ts'
 
-export type { Held } from './shrink.ts'
+export type { Held } from './held-objects.ts'
 
 export interface InventoryOptions {
   readonly shrink: ShrinkSettings
 }
 
 export interface Inventory {
-  /** What is believed, by kind and id. A view: the next `take`, `due` or `confirm` changes it. */
+  /** The accepted objects of a kind, by id. A live view: the next `take`, `due` or `confirm` changes it. */
   objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
-  /** Whether `server` objects of the backend are believed. */
+  /** Whether `server` objects of the backend are accepted. */
   hasServersOf(backend: string): boolean
-  /** Applies what a source said; answers the names of what is different now, each once. */
+  /** Applies a declaration; returns the names of the objects that it changed, each once. */
   take(declaration: Declaration, now: number): readonly ObjectName[]
-  /** What time alone has changed: a server that flapped may come back. */
+  /** Applies what is due by now: damped servers whose wait is over. Returns the names that changed. */
   due(now: number): readonly ObjectName[]
-  /** When `due` is worth a call, or a second list should be asked for (then `needsList`); null: nothing waits. */
+  /** When to call `needsList` and `due` next; null: nothing is held or damped. */
   nextDueAt(): number | null
   /**
-   * Whether the source should be listed again now, to confirm what is held. Whoever hears true asks the source: if no list
-   * comes (the source is away), it is true again 5 s later.
+   * Whether a hold has expired, so that a second list is needed to confirm it. If true, the caller must ask the source for
+   * a list. If none comes (the source is away), it is true again 5 s later.
    */
   needsList(now: number): boolean
-  /** An operator says that what is held is true. */
+  /** An operator confirms the held removals. Returns the names that changed. */
   confirm(now: number): readonly ObjectName[]
   held(): Held | null
-  /** Servers that were back within a minute, since the start. */
+  /** How often a server came back within a minute, since the start. */
   readonly flaps: number
 }
 
-interface Waiting {
+interface DampedServer {
   object: DeclaredObject
   readonly since: number
   readonly until: number
 }
 
-const askAgainMs = 5000
-/** Why a source was listed when what it lacks may have been lost: a backup was put back, or memory was. */
-const wentBack: ReadonlyMap<string, string> = new Map([
+const ASK_AGAIN_MS = 5000
+/** Reasons of a list (`listed`) after which missing objects may have been lost: a backup was restored, or memory was lost. */
+const ROLLED_BACK: ReadonlyMap<string, string> = new Map([
   ...['rewound', 'replaced', 'log'].map(
     (reason) => [reason, 'the source has gone back to an earlier state'] as const,
   ),
   ['restarted', 'the source was started again'],
-  // Before this start.
+  // Held before this start.
   ['held', 'it was held before'],
 ])
 
 export function createInventory({ shrink }: InventoryOptions): Inventory {
-  const believed = createObjectIndex()
-  const holds = createHolds(shrink.holdMs)
-  const flapping = createFlapDamping()
-  /** By id: `server` objects. */
-  const waiting = new Map<string, Waiting>()
-  const burst = createBurst()
+  const accepted = createObjectIndex()
+  const held = createHeldObjects(shrink.holdMs)
+  const flapDamping = createFlapDamping()
+  /** By id. */
+  const damped = new Map<string, DampedServer>()
+  const burst = createDeleteBurst()
   let askedAt: number | null = null
 
   function takeList({ objects, listed }: Declaration, now: number, different: NameSet): void {
@@ -97,108 +97,116 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     const supplied = new Set(Array.from(fresh.server.keys(), ownerOf))
     const emptied = shrink.allowEmpty ? new Set<string>() : findEmptied(fresh, supplied)
     const vanished = listDeclared().filter(({ kind, id }) => !fresh[kind].has(id))
-    const loss = (listed === null ? undefined : wentBack.get(listed)) ?? null
-    const doubt = doubtList(shrink, countDeclared(), vanished.length, sizeOf(fresh), loss)
-    const reason = doubt ?? describeEmptied(emptied)
+    const loss = (listed === null ? undefined : ROLLED_BACK.get(listed)) ?? null
+    const holdReason = holdReasonForList(
+      shrink,
+      countDeclared(),
+      vanished.length,
+      sizeOf(fresh),
+      loss,
+    )
+    const reason = holdReason ?? describeEmptied(emptied)
     askedAt = null
 
-    for (const held of holds.all()) settle(held, fresh, supplied, now, different)
+    for (const one of held.all()) updateHeld(one, fresh, supplied, now, different)
     for (const object of vanished) {
       const isEmptied = object.kind === 'server' && emptied.has(ownerOf(object.id))
-      if (doubt !== null || isEmptied) hold(object, reason, now)
+      if (holdReason !== null || isEmptied) hold(object, reason, now)
       else remove(object, now, different)
     }
     for (const id of emptied) {
       const name = { kind: 'backend', id } as const
-      const known = believed.get(name)
-      if (known === undefined || !hasServers(known) || holds.get(name) !== undefined) continue
-      holds.add(name, fresh.backend.get(id) ?? null, reason, now)
+      const known = accepted.get(name)
+      if (known === undefined || !hasServers(known) || held.get(name) !== undefined) continue
+      held.add(name, fresh.backend.get(id) ?? null, reason, now)
     }
     for (const group of Object.values(fresh)) {
       for (const object of group.values()) {
         burst.delete(object)
-        if (holds.get(object) === undefined) put(object, now, different)
-        else holds.replace(object, object)
+        if (held.get(object) === undefined) acceptOrDamp(object, now, different)
+        else held.replace(object, object)
       }
     }
   }
 
-  /** Backends that had servers and have none now: still declared, or never declared but by their servers. */
+  /** Backends that had servers and have none in this list: still declared, or declared only by their servers. */
   function findEmptied(fresh: ObjectsByKind, supplied: ReadonlySet<string>): Set<string> {
     const emptied = new Set<string>()
     for (const backend of fresh.backend.values()) {
       if (supplied.has(backend.id) || !hasNoServers(backend)) continue
-      const held = holds.get(backend)
-      const before = held === undefined ? believed.get(backend) : held.declared
+      const pending = held.get(backend)
+      const before = pending === undefined ? accepted.get(backend) : pending.declared
       if ((before && hasServers(before)) === true || hadServers(backend.id)) emptied.add(backend.id)
     }
-    for (const id of believed.owners()) {
-      const isImplied = !believed.ofKind('backend').has(id) && !fresh.backend.has(id)
+    for (const id of accepted.owners()) {
+      const isImplied = !accepted.ofKind('backend').has(id) && !fresh.backend.has(id)
       if (isImplied && !supplied.has(id) && hadServers(id)) emptied.add(id)
     }
     return emptied
   }
 
   function hadServers(backend: string): boolean {
-    for (const server of believed.serversOf(backend).values()) if (isDeclared(server)) return true
+    for (const server of accepted.serversOf(backend).values()) if (isDeclared(server)) return true
     return false
   }
 
-  /** What a list means for what was held before. */
-  function settle(
-    held: HeldObject,
+  /** What a list means for an object that was held before. */
+  function updateHeld(
+    one: HeldObject,
     fresh: ObjectsByKind,
     supplied: ReadonlySet<string>,
     now: number,
     different: NameSet,
   ): void {
-    const { name } = held
-    const known = believed.get(name)
+    const { name } = one
+    const known = accepted.get(name)
     const declared = fresh[name.kind].get(name.id)
     if (known === undefined) return
     if (declared === undefined) {
-      if (held.declared === null && holds.isOver(held, now)) remove(known, now, different)
+      if (one.declared === null && held.isExpired(one, now)) remove(known, now, different)
       return
     }
-    // A backend that is back without its servers is not back yet.
+    // A backend that comes back without its servers stays held.
     const isLess =
       name.kind === 'backend' &&
       hasServers(known) &&
       hasNoServers(declared) &&
       !supplied.has(name.id)
-    if (!isLess || holds.isOver(held, now)) holds.release(name)
+    if (!isLess || held.isExpired(one, now)) held.release(name)
   }
 
   function takeChanges({ upserts, deletes }: Changes, now: number, different: NameSet): void {
     burst.advance(now)
     const gone: DeclaredObject[] = []
     for (const name of deletes) {
-      const waits = waitingFor(name)
-      if (waits !== undefined) remove(waits.object, now, different)
-      const known = believed.get(name)
+      const server = dampedServer(name)
+      if (server !== undefined) remove(server.object, now, different)
+      const known = accepted.get(name)
       if (known !== undefined && isDeclared(known)) gone.push(known)
     }
     const back = upserts.filter((object) => burst.has(object)).length
     const before = countDeclared() + burst.size
-    const doubt =
-      doubtBurst(shrink, before, burst.size + gone.length - back) ??
-      doubtClearance(shrink, countDeclared(), gone)
+    const holdReason =
+      holdReasonForBurst(shrink, before, burst.size + gone.length - back) ??
+      holdReasonForClearance(shrink, countDeclared(), gone)
 
-    if (doubt !== null) for (const object of burst.objects()) restore(object, doubt, now, different)
+    if (holdReason !== null) {
+      for (const object of burst.objects()) restore(object, holdReason, now, different)
+    }
     for (const object of gone) {
       burst.add(object, now)
-      if (doubt === null) remove(object, now, different)
-      else hold(object, doubt, now)
+      if (holdReason === null) remove(object, now, different)
+      else hold(object, holdReason, now)
     }
     for (const object of upserts) {
       burst.delete(object)
-      holds.release(object)
-      put(object, now, different)
+      held.release(object)
+      acceptOrDamp(object, now, different)
     }
   }
 
-  /** Somebody saved a file, or deleted one: what is not there any more was taken away just now. */
-  function edits(objects: Iterable<DeclaredObject>): Changes {
+  /** A saved or deleted file, as changes: an object that it no longer declares was removed on purpose. */
+  function toChanges(objects: Iterable<DeclaredObject>): Changes {
     const fresh = groupByKind(objects)
     return {
       upserts: Object.values(fresh).flatMap((group) => [...group.values()]),
@@ -206,148 +214,149 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     }
   }
 
-  // The first deletes of a burst are believed before it is one.
+  /** Takes back the first deletes of a burst, which were accepted before it was one. */
   function restore(object: DeclaredObject, reason: string, now: number, different: NameSet): void {
-    if (believed.get(object) !== undefined) return
-    believed.set(object)
+    if (accepted.get(object) !== undefined) return
+    accepted.set(object)
     different.add(object)
-    holds.add(object, null, reason, now)
+    held.add(object, null, reason, now)
   }
 
   function hold(object: DeclaredObject, reason: string, now: number): void {
-    // An old version that was held vanishes anew.
-    holds.release(object)
-    if (waitingFor(object) === undefined) {
-      holds.add(object, null, reason, now)
+    // It may have been held already, with an older version declared in its place.
+    held.release(object)
+    if (dampedServer(object) === undefined) {
+      held.add(object, null, reason, now)
       return
     }
-    // It was not in force anyway.
-    waiting.delete(object.id)
-    flapping.leave(object.id, now)
+    // A damped server was not in force.
+    damped.delete(object.id)
+    flapDamping.removed(object.id, now)
   }
 
   function remove(object: DeclaredObject, now: number, different: NameSet): void {
-    holds.release(object)
-    if (object.kind === 'server') flapping.leave(object.id, now)
-    if (waitingFor(object) !== undefined) {
-      waiting.delete(object.id)
+    held.release(object)
+    if (object.kind === 'server') flapDamping.removed(object.id, now)
+    if (dampedServer(object) !== undefined) {
+      damped.delete(object.id)
       return
     }
-    believed.delete(object)
+    accepted.delete(object)
     different.add(object)
   }
 
-  function put(object: DeclaredObject, now: number, different: NameSet): void {
-    const known = believed.get(object)
+  function acceptOrDamp(object: DeclaredObject, now: number, different: NameSet): void {
+    const known = accepted.get(object)
     if (known !== undefined) {
-      // Also when it is the same: where it stands may have changed.
-      believed.set(object)
+      // Also when it is equal: its position in the source may have changed.
+      accepted.set(object)
       if (!isSame(known, object)) different.add(object)
       return
     }
-    const waits = waitingFor(object)
-    if (waits !== undefined) {
-      waits.object = object
+    const server = dampedServer(object)
+    if (server !== undefined) {
+      server.object = object
       return
     }
-    const waitMs = object.kind === 'server' ? flapping.arrive(object.id, now) : 0
-    if (waitMs > 0) waiting.set(object.id, { object, since: now, until: now + waitMs })
-    else enter(object, different)
+    const waitMs = object.kind === 'server' ? flapDamping.declared(object.id, now) : 0
+    if (waitMs > 0) damped.set(object.id, { object, since: now, until: now + waitMs })
+    else accept(object, different)
   }
 
-  function enter(object: DeclaredObject, different: NameSet): void {
-    if (object.kind === 'server') waiting.delete(object.id)
-    believed.set(object)
+  function accept(object: DeclaredObject, different: NameSet): void {
+    if (object.kind === 'server') damped.delete(object.id)
+    accepted.set(object)
     different.add(object)
   }
 
-  // Damping must not be what leaves a backend without servers. Held ones do not count: nobody knows whether they are there.
-  function enterWhereNeeded(different: NameSet): void {
-    for (const { object } of [...waiting.values()]) {
-      if (!isServed(ownerOf(object.id))) enter(object, different)
+  // Damping must not leave a backend without servers. Held servers do not count: they may be gone.
+  function acceptWhereNeeded(different: NameSet): void {
+    for (const { object } of [...damped.values()]) {
+      if (!isServed(ownerOf(object.id))) accept(object, different)
     }
   }
 
   function isServed(id: string): boolean {
-    const backend = believed.get({ kind: 'backend', id })
-    const isInside = backend !== undefined && hasServers(backend)
-    if (isInside && holds.get(backend) === undefined) return true
+    const backend = accepted.get({ kind: 'backend', id })
+    const hasInline = backend !== undefined && hasServers(backend)
+    if (hasInline && held.get(backend) === undefined) return true
     return hasServerObject(id, (server) => {
-      return server.fault === undefined && holds.get(server) === undefined
+      return server.fault === undefined && held.get(server) === undefined
     })
   }
 
   function hasServerObject(backend: string, fits: (server: DeclaredObject) => boolean): boolean {
-    for (const server of believed.serversOf(backend).values()) if (fits(server)) return true
+    for (const server of accepted.serversOf(backend).values()) if (fits(server)) return true
     return false
   }
 
-  function waitingFor({ kind, id }: ObjectName): Waiting | undefined {
-    return kind === 'server' ? waiting.get(id) : undefined
+  function dampedServer({ kind, id }: ObjectName): DampedServer | undefined {
+    return kind === 'server' ? damped.get(id) : undefined
   }
 
-  /** Of what is believed. */
+  /** Whether the source declares an accepted object, or another one in its place. */
   function isDeclared(name: ObjectName): boolean {
-    return holds.get(name)?.declared !== null
+    return held.get(name)?.declared !== null
   }
 
   function listDeclared(): DeclaredObject[] {
-    const waits = Array.from(waiting.values(), ({ object }) => object)
-    return [...believed.all().filter(isDeclared), ...waits]
+    const servers = Array.from(damped.values(), ({ object }) => object)
+    return [...accepted.all().filter(isDeclared), ...servers]
   }
 
   function countDeclared(): number {
-    return believed.size + waiting.size - holds.undeclared
+    return accepted.size + damped.size - held.undeclared
   }
 
   return {
-    objects: believed.ofKind,
-    hasServersOf: (backend) => believed.serversOf(backend).size > 0,
+    objects: accepted.ofKind,
+    hasServersOf: (backend) => accepted.serversOf(backend).size > 0,
     take(declaration, now) {
       const { objects, changes, listed } = declaration
       const different = createNameSet()
       if (changes !== null) takeChanges(changes, now, different)
-      else if (listed === 'changed') takeChanges(edits(objects), now, different)
+      else if (listed === 'changed') takeChanges(toChanges(objects), now, different)
       else takeList(declaration, now, different)
-      enterWhereNeeded(different)
+      acceptWhereNeeded(different)
       return different.list()
     },
     due(now) {
       const different = createNameSet()
-      for (const { object, since, until } of [...waiting.values()]) {
-        // A clock that was set back would have it wait for ever.
-        if (now >= until || now < since) enter(object, different)
+      for (const { object, since, until } of [...damped.values()]) {
+        // `now < since`: the clock was set back.
+        if (now >= until || now < since) accept(object, different)
       }
       return different.list()
     },
     nextDueAt() {
-      const overAt = holds.overAt()
-      let next = overAt === null ? Infinity : Math.max(overAt, (askedAt ?? -Infinity) + askAgainMs)
-      for (const { until } of waiting.values()) next = Math.min(next, until)
+      const expiresAt = held.expiresAt()
+      let next =
+        expiresAt === null ? Infinity : Math.max(expiresAt, (askedAt ?? -Infinity) + ASK_AGAIN_MS)
+      for (const { until } of damped.values()) next = Math.min(next, until)
       return next === Infinity ? null : next
     },
     needsList(now) {
-      const overAt = holds.overAt()
-      if (overAt === null || now < overAt) return false
-      if (askedAt !== null && now >= askedAt && now < askedAt + askAgainMs) return false
+      const expiresAt = held.expiresAt()
+      if (expiresAt === null || now < expiresAt) return false
+      if (askedAt !== null && now >= askedAt && now < askedAt + ASK_AGAIN_MS) return false
       askedAt = now
       return true
     },
     confirm(now) {
       const different = createNameSet()
-      for (const { name, declared } of holds.all()) {
-        const known = believed.get(name)
-        holds.release(name)
-        if (declared !== null) put(declared, now, different)
+      for (const { name, declared } of held.all()) {
+        const known = accepted.get(name)
+        held.release(name)
+        if (declared !== null) acceptOrDamp(declared, now, different)
         else if (known !== undefined) remove(known, now, different)
       }
       burst.clear()
-      enterWhereNeeded(different)
+      acceptWhereNeeded(different)
       return different.list()
     },
-    held: holds.describe,
+    held: held.describe,
     get flaps() {
-      return flapping.flaps
+      return flapDamping.flaps
     },
   }
 }

@@ -1,138 +1,28 @@
 /**
- * A registry that was wiped, restored half or is still loading answers like one whose objects were all deleted. So what is
- * missing from a list is doubted when it is much at once, and so is a burst of deletes:
+ * Protection against mass removal. A registry that was wiped, restored in part or is still loading looks like one whose
+ * objects were all deleted. So removals are held when many objects vanish at once:
  *
- *   a list     lacks all, or `share` of the objects, or every server of a backend that is still declared
- *              or any, from a source that has gone back to an earlier state of itself
- *   a burst    more than half of the objects, and at least 20, are deleted one by one within a second; or all there is
- *              in one go, and not only servers, which may share one lease
+ *   a list     lacks all objects, or `share` of them, or every server of a backend that is still declared;
+ *              or any object, if the source has gone back to an earlier state
+ *   a burst    more than half of the objects, and at least 20, are deleted one by one within a second;
+ *              or all objects in one change, unless they are all servers, which may share one lease
  *
- * What is doubted is held: it stays in force. It goes when `holdMs` are over and a list that comes after still lacks it,
- * or when an operator confirms it. It is held no longer as soon as the source declares it again.
+ * A held object stays in force. It is removed when `holdMs` have passed and the next list still lacks it, or when an
+ * operator confirms the removal. It is released as soon as the source declares it again.
  */
 import type { ShrinkSettings } from '../../model/source-spec.ts'
 import type { DeclaredObject, ObjectName } from '../../providers/provider.ts'
 import { quote } from '../../model/parsed.ts'
 import { keyOf } from './object-index.ts'
 
-/** Something vanished that is not believed yet: it stays in force meanwhile. */
-export interface Held {
-  readonly objects: number
-  /** ms since the epoch. */
-  readonly since: number
-  /** When a second list is asked for; null: an operator has to confirm it. */
-  readonly until: number | null
-  /** `the source is empty (12 objects before)`. */
-  readonly reason: string
-}
+const BURST_MS = 1000
+const BURST_OBJECTS = 20
 
-/** What is doubted together. */
-interface Doubt {
-  readonly since: number
-  readonly reason: string
-  objects: number
-}
-
-export interface HeldObject {
-  readonly name: ObjectName
-  readonly doubt: Doubt
-  /** What the source declares in its place: a backend without its servers. Null: nothing. */
-  readonly declared: DeclaredObject | null
-}
-
-export interface Holds {
-  /** Those that the source does not declare at all. */
-  readonly undeclared: number
-  all(): HeldObject[]
-  get(name: ObjectName): HeldObject | undefined
-  add(name: ObjectName, declared: DeclaredObject | null, reason: string, now: number): void
-  /** The source declares another thing in its place. */
-  replace(name: ObjectName, declared: DeclaredObject | null): void
-  release(name: ObjectName): void
-  /** Whether a list of now may take it away. */
-  isOver(held: HeldObject, now: number): boolean
-  /** When the first is over; null: nothing is held, or only an operator ends it. */
-  overAt(): number | null
-  describe(): Held | null
-}
-
-const burstMs = 1000
-const burstObjects = 20
-const maxReasons = 3
-
-export function createHolds(holdMs: number | null): Holds {
-  const held = new Map<string, HeldObject>()
-  /** The oldest first. */
-  const doubts = new Set<Doubt>()
-  let latest: Doubt | null = null
-  let undeclared = 0
-
-  function doubtOf(reason: string, now: number): Doubt {
-    if (latest?.since !== now || latest.reason !== reason || !doubts.has(latest)) {
-      latest = { since: now, reason, objects: 0 }
-      doubts.add(latest)
-    }
-    return latest
-  }
-
-  // Mostly nothing is held, and a list asks for each of its objects.
-  function find(name: ObjectName): HeldObject | undefined {
-    return held.size === 0 ? undefined : held.get(keyOf(name))
-  }
-
-  function oldest(): Doubt | null {
-    const [first = null] = doubts
-    return first
-  }
-
-  return {
-    get undeclared() {
-      return undeclared
-    },
-    all: () => [...held.values()],
-    get: find,
-    add({ kind, id }, declared, reason, now) {
-      const doubt = doubtOf(reason, now)
-      doubt.objects++
-      if (declared === null) undeclared++
-      held.set(keyOf({ kind, id }), { name: { kind, id }, doubt, declared })
-    },
-    replace(name, declared) {
-      const known = find(name)
-      if (known === undefined) return
-      if (known.declared === null) undeclared--
-      if (declared === null) undeclared++
-      held.set(keyOf(name), { ...known, declared })
-    },
-    release(name) {
-      const known = find(name)
-      if (known === undefined) return
-      held.delete(keyOf(name))
-      if (known.declared === null) undeclared--
-      known.doubt.objects--
-      if (known.doubt.objects === 0) doubts.delete(known.doubt)
-    },
-    isOver: ({ doubt }, now) => holdMs !== null && now >= doubt.since + holdMs,
-    overAt() {
-      const first = oldest()
-      return first === null || holdMs === null ? null : first.since + holdMs
-    },
-    describe() {
-      const first = oldest()
-      if (first === null) return null
-      const reasons = [...new Set([...doubts].map(({ reason }) => reason))]
-      return {
-        objects: held.size,
-        since: first.since,
-        until: holdMs === null ? null : first.since + holdMs,
-        reason: reasons.slice(0, maxReasons).join('; '),
-      }
-    },
-  }
-}
-
-/** Why it is doubted that so much is gone; null: it is believed. `loss`: why what is missing may have been lost; null: it may not. */
-export function doubtList(
+/**
+ * Why the removals of a list are held; null: they are accepted. `before` and `after`: declared objects. `loss`: why the
+ * source may have lost data; null: it has not.
+ */
+export function holdReasonForList(
   { allowEmpty, share }: ShrinkSettings,
   before: number,
   vanished: number,
@@ -154,20 +44,20 @@ export function describeEmptied(backends: ReadonlySet<string>): string {
     : `${backends.size} backends have lost all their servers: ${names}`
 }
 
-/** What was deleted one by one within the last second. */
-export interface Burst {
+/** The objects deleted one by one within the last second. */
+export interface DeleteBurst {
   readonly size: number
-  /** Forgets what is older than a second. */
+  /** Forgets deletes older than a second. */
   advance(now: number): void
   add(object: DeclaredObject, now: number): void
   has(name: ObjectName): boolean
-  /** It is declared again. */
+  /** The object is declared again. */
   delete(name: ObjectName): void
   objects(): DeclaredObject[]
   clear(): void
 }
 
-export function createBurst(): Burst {
+export function createDeleteBurst(): DeleteBurst {
   /** The oldest first. */
   const deleted = new Map<string, { readonly object: DeclaredObject; readonly at: number }>()
 
@@ -177,7 +67,7 @@ export function createBurst(): Burst {
     },
     advance(now) {
       for (const [key, { at }] of deleted) {
-        if (now >= at && now - at < burstMs) return
+        if (now >= at && now - at < BURST_MS) return
         deleted.delete(key)
       }
     },
@@ -193,18 +83,18 @@ export function createBurst(): Burst {
   }
 }
 
-/** As doubtList, for what was deleted one by one within a second. */
-export function doubtBurst(
+/** Like holdReasonForList, for objects deleted one by one within a second. */
+export function holdReasonForBurst(
   { allowEmpty }: ShrinkSettings,
   before: number,
   deleted: number,
 ): string | null {
-  if (allowEmpty || deleted < burstObjects || deleted * 2 <= before) return null
+  if (allowEmpty || deleted < BURST_OBJECTS || deleted * 2 <= before) return null
   return `${deleted} of ${count(before)} were deleted within a second`
 }
 
-/** As doubtList, for what was deleted in one go. */
-export function doubtClearance(
+/** Like holdReasonForList, for objects deleted in one change. */
+export function holdReasonForClearance(
   { allowEmpty }: ShrinkSettings,
   before: number,
   deleted: readonly ObjectName[],

@@ -1,4 +1,4 @@
-/** One source, followed: its provider, what is believed of what it declares, and its last good snapshot on disk. */
+/** One source: its provider, the accepted objects of what it declares, and its last good snapshot on disk. */
 import { describeProblem, type Problem } from '../../model/problem.ts'
 import type { ShrinkSettings } from '../../model/source-spec.ts'
 import type {
@@ -71,7 +71,7 @@ export interface Source {
   problems(): readonly Problem[]
   /** What is held, which is told when it begins and ends. */
   held(): readonly Problem[]
-  /** Where what is believed of it comes from: what it declared before this start, until it answers itself. */
+  /** Where its accepted objects come from: `disk` (saved before this start) until the source itself has answered. */
   readonly origin: 'nothing' | 'disk' | 'source'
   /** Takes what it declared before this start, if that was saved. What it answers is compared with that. */
   restore(): void
@@ -264,17 +264,17 @@ export function openSource(
   }
 
   /** Holds are kept on a clock that cannot be set; people read what that is on theirs now. */
-  function toDates(doubted: Held | null): Held | null {
-    if (doubted === null) return null
+  function toDates(held: Held | null): Held | null {
+    if (held === null) return null
     const ahead = Math.round(date() - now())
-    const { since, until } = doubted
-    return { ...doubted, since: since + ahead, until: until === null ? null : until + ahead }
+    const { since, until } = held
+    return { ...held, since: since + ahead, until: until === null ? null : until + ahead }
   }
 
   function held(): Problem[] {
-    const doubted = inventory.held()
-    if (doubted === null) return []
-    const message = describeHeld(doubted)
+    const pending = inventory.held()
+    if (pending === null) return []
+    const message = describeHeld(pending)
     return [{ kind: 'source', id: '', message, source: provider.name, key: provider.name }]
   }
 

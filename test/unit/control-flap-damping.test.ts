@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createFlapDamping } from '../../src/control/sources/flap.ts'
-import type { FlapDamping } from '../../src/control/sources/flap.ts'
+import { createFlapDamping } from '../../src/control/sources/flap-damping.ts'
+import type { FlapDamping } from '../../src/control/sources/flap-damping.ts'
 
 /** The server goes and comes back at each of the times; answers the waits. */
 function flap(damping: FlapDamping, times: readonly number[], id = 'b/s'): number[] {
   return times.map((at) => {
-    damping.leave(id, at)
-    return damping.arrive(id, at)
+    damping.removed(id, at)
+    return damping.declared(id, at)
   })
 }
 
@@ -18,7 +18,7 @@ function every(ms: number, times: number): number[] {
 test('lets a server in that comes for the first time', () => {
   const damping = createFlapDamping()
 
-  assert.equal(damping.arrive('b/s', 0), 0)
+  assert.equal(damping.declared('b/s', 0), 0)
   assert.equal(damping.flaps, 0)
 })
 
@@ -50,9 +50,9 @@ test('forgets a server after a quiet minute', () => {
 
 test('does not take a server for flapping that was away for a minute', () => {
   const damping = createFlapDamping()
-  damping.leave('b/s', 0)
+  damping.removed('b/s', 0)
 
-  assert.equal(damping.arrive('b/s', 60_000), 0)
+  assert.equal(damping.declared('b/s', 60_000), 0)
   assert.equal(damping.flaps, 0)
 })
 
@@ -66,12 +66,12 @@ test('knows servers apart', () => {
 test('remembers ten thousand servers, and forgets the longest quiet first', () => {
   const damping = createFlapDamping()
   flap(damping, every(1, 3), 'b/first')
-  for (let at = 0; at < 9_999; at++) damping.leave(`b/${at}`, 10)
+  for (let at = 0; at < 9_999; at++) damping.removed(`b/${at}`, 10)
 
   const remembered = flap(damping, [20], 'b/first')
-  for (let at = 0; at < 9_999; at++) damping.leave(`d/${at}`, 25)
+  for (let at = 0; at < 9_999; at++) damping.removed(`d/${at}`, 25)
   remembered.push(...flap(damping, [26], 'b/first'))
-  for (let at = 0; at < 10_000; at++) damping.leave(`c/${at}`, 30)
+  for (let at = 0; at < 10_000; at++) damping.removed(`c/${at}`, 30)
   const forgotten = flap(damping, [40], 'b/first')
 
   assert.deepEqual(remembered, [1000, 2000])
