@@ -1,7 +1,7 @@
 /**
  * A client's HTTP/1.1 connection: reads heads, passes request bodies on, writes answers in order.
  *
- *   HEAD ──head read──► BODY ──body read──► ANSWER ──answer written──► HEAD
+ *   HEAD ──head read──► BODY ──body read──► RESPONSE ──response written──► HEAD
  *     │ refused            │ left, broken         │ closing                    101: TUNNEL
  *     └──────────────► LINGER ◄───────────────────┘
  *
@@ -9,8 +9,13 @@
  * Hot path (bench scenario `small`): no closure, promise or timer a request.
  */
 import type { Socket } from 'node:net'
-import type { AnswerHead } from '../http/answer-head.ts'
-import { answerOfError, headOfOwnAnswer, inFormOf, type OwnAnswer } from '../http/answer.ts'
+import type { ResponseHead } from '../http/response-head.ts'
+import {
+  errorResponse,
+  headOfLocalResponse,
+  inFormOf,
+  type LocalResponse,
+} from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { ClientSide, Exchange, Kept } from '../http/exchange.ts'
 import { JOIN_BYTES, owned, type Reads, viewOf } from '../http/reads.ts'
@@ -18,7 +23,7 @@ import { RequestHead } from '../http/request-head.ts'
 import { type Destination, NOWHERE } from '../http/target.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import { Wire } from '../http/wire.ts'
-import { AnswerWriter } from './answer-writer.ts'
+import { ResponseWriter } from './response-writer.ts'
 import { Arrival } from './arrival.ts'
 import type { LiveListener } from './live-listener.ts'
 import { Inbox } from './inbox.ts'
@@ -27,7 +32,7 @@ import { RequestBody } from './request-body.ts'
 
 const HEAD = 0
 const BODY = 1
-const ANSWER = 2
+const RESPONSE = 2
 const TUNNEL = 3
 const LINGER = 4
 
@@ -40,7 +45,7 @@ export class ClientConnection extends Wire implements ClientSide {
   readonly #live: LiveListener
   readonly #arrival: Arrival
   readonly #inbox = new Inbox()
-  readonly #answer = new AnswerWriter(this)
+  readonly #response = new ResponseWriter(this)
   #phase = HEAD
   #exchange: Exchange | null = null
   #body: RequestBody | null = null
@@ -68,7 +73,7 @@ export class ClientConnection extends Wire implements ClientSide {
         this.#inbox.settle(buffer)
         break
       case BODY:
-      case ANSWER:
+      case RESPONSE:
         this.#inbox.add(buffer, length)
         if (this.streams && this.#exchange !== null && this.#body !== null) {
           this.#readBody(this.#exchange, this.#body)
@@ -117,7 +122,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const exchange = this.#open(head, to)
     this.deadlineAt = Infinity
     this.#body = null
-    this.#phase = ANSWER
+    this.#phase = RESPONSE
     if (head.framing !== 'none' && !this.#beginBody(exchange)) return
     this.#live.handler.begin(exchange)
   }
@@ -146,7 +151,7 @@ export class ClientConnection extends Wire implements ClientSide {
     exchange.smallBody = data === null ? null : owned(data)
     exchange.travelsWhole = true
     body.passed = true
-    this.#phase = ANSWER
+    this.#phase = RESPONSE
     return true
   }
 
@@ -171,7 +176,7 @@ export class ClientConnection extends Wire implements ClientSide {
     if (!body.ended || body.passed) return
     body.passed = true
     this.deadlineAt = Infinity
-    if (this.#phase === BODY) this.#phase = ANSWER
+    if (this.#phase === BODY) this.#phase = RESPONSE
     // The socket is read on: that is how a client that leaves is noticed.
     this.socket.resume()
     sink.bodyEnd(body.trailers)
@@ -192,42 +197,42 @@ export class ClientConnection extends Wire implements ClientSide {
 
   // The answer.
 
-  sendInterim(head: AnswerHead): boolean {
+  sendInterim(head: ResponseHead): boolean {
     // RFC 9110 section 15.2: never to an HTTP/1.0 client.
     if (this.#exchange?.head.minorVersion !== 1) return true
     this.socket.write(`${head.line}${head.fields}\r\n`, 'latin1')
     return this.#keepsUp()
   }
 
-  sendHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {
+  sendHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean {
     const exchange = this.#exchange
     if (exchange === null) return true
     const kept = exchange.head.keepAlive && exchange.bodyEnded && !this.#live.draining
-    this.#answer.begin(exchange, head, kept, data, ended)
+    this.#response.begin(exchange, head, kept, data, ended)
     if (ended) this.#finish()
     return this.#keepsUp()
   }
 
   sendData(chunk: Buffer | string): boolean {
-    if (this.#exchange !== null) this.#answer.data(this.#exchange, chunk)
+    if (this.#exchange !== null) this.#response.data(this.#exchange, chunk)
     return this.#keepsUp()
   }
 
   sendEnd(trailers: string): void {
-    this.#answer.end(trailers)
+    this.#response.end(trailers)
     this.#finish()
   }
 
-  sendOwn(own: OwnAnswer): void {
+  sendLocal(local: LocalResponse): void {
     const exchange = this.#exchange
     if (exchange === null) return
-    const answer = own.message === undefined ? own : inFormOf(own, exchange.field('accept'))
-    exchange.reason = answer.reason
-    exchange.detail = answer.detail
-    const head = exchange.owner?.headOf(answer) ?? headOfOwnAnswer(answer)
+    const response = local.message === undefined ? local : inFormOf(local, exchange.field('accept'))
+    exchange.reason = response.reason
+    exchange.detail = response.detail
+    const head = exchange.owner?.headOf(response) ?? headOfLocalResponse(response)
     const bodyless =
-      exchange.method === 'HEAD' || answer.body.length === 0 || head.framing === 'none'
-    this.sendHead(head, bodyless ? null : answer.body, true)
+      exchange.method === 'HEAD' || response.body.length === 0 || head.framing === 'none'
+    this.sendHead(head, bodyless ? null : response.body, true)
   }
 
   #keepsUp(): boolean {
@@ -237,9 +242,9 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   protected writable(): void {
-    if (this.#phase === BODY || this.#phase === ANSWER) {
-      if (this.#phase === ANSWER) this.deadlineAt = Infinity
-      this.#exchange?.sink?.resumeAnswer()
+    if (this.#phase === BODY || this.#phase === RESPONSE) {
+      if (this.#phase === RESPONSE) this.deadlineAt = Infinity
+      this.#exchange?.sink?.resumeResponse()
     } else if (this.#phase === HEAD) {
       // `readHeads` has paused it, whether a further request was there already or not.
       this.socket.resume()
@@ -251,7 +256,7 @@ export class ClientConnection extends Wire implements ClientSide {
   #finish(): void {
     this.#exchange = null
     this.#body = null
-    if (this.#answer.closing) return this.#linger()
+    if (this.#response.closing) return this.#linger()
     this.#phase = HEAD
     this.#awaitHead()
     if (this.#inbox.isEmpty) return
@@ -280,8 +285,8 @@ export class ClientConnection extends Wire implements ClientSide {
     else this.setDeadline(ms)
   }
 
-  becomeTunnel(head: AnswerHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd {
-    this.#answer.switch(head, early)
+  becomeTunnel(head: ResponseHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd {
+    this.#response.switch(head, early)
     this.#phase = TUNNEL
     this.joinTunnel(peer, Infinity)
     this.socket.resume()
@@ -302,17 +307,17 @@ export class ClientConnection extends Wire implements ClientSide {
     head.keepAlive = false
     const exchange = this.#open(head, to)
     this.#inbox.take()
-    this.sendOwn(answerOfError(error))
+    this.sendLocal(errorResponse(error))
     this.#live.handler.refused(exchange)
   }
 
   #refuseBody(error: ExchangeError): void {
     const exchange = this.#exchange
     if (exchange === null) return
-    if (exchange.answered) this.abort()
+    if (exchange.hasResponded) this.abort()
     else {
       exchange.head.keepAlive = false
-      this.sendOwn(answerOfError(error))
+      this.sendLocal(errorResponse(error))
     }
     exchange.owner?.clientGone(error)
   }
@@ -358,7 +363,7 @@ export class ClientConnection extends Wire implements ClientSide {
       case BODY:
         this.#refuseBody(new ExchangeError('BODY_TIMEOUT', 'the body did not arrive in time'))
         break
-      case ANSWER:
+      case RESPONSE:
         this.#leave('the client does not read its answer')
         break
       default:

@@ -10,7 +10,7 @@ import {
   type TlsOptions,
   type TLSSocket,
 } from 'node:tls'
-import { answerOfError, headOfOwnAnswer } from '../http/answer.ts'
+import { errorResponse, headOfLocalResponse } from '../http/local-response.ts'
 import type { LastHost } from '../http/authority.ts'
 import { clock } from '../http/clock.ts'
 import type { Deadlines } from '../http/deadlines.ts'
@@ -24,7 +24,7 @@ import { type Destination, readTarget } from '../http/target.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
-import { answerText } from './answer-text.ts'
+import { responseText } from './response-text.ts'
 import { Arrival } from './arrival.ts'
 import { Certificates } from './certificates.ts'
 import { type ClientHello, peekClientHello } from './client-hello.ts'
@@ -355,6 +355,8 @@ function turnAway(socket: Socket): void {
 }
 
 function textOf(reason: Reason, message: string): string {
-  const answer = answerOfError(new ExchangeError(reason, message))
-  return answerText(headOfOwnAnswer(answer), 1, false).text + answer.body.toString('latin1')
+  const response = errorResponse(new ExchangeError(reason, message))
+  return (
+    responseText(headOfLocalResponse(response), 1, false).text + response.body.toString('latin1')
+  )
 }

@@ -3,12 +3,12 @@
  * HTTP on the TCP socket below, and has a moment to read it.
  */
 import { Socket } from 'node:net'
-import { answerOfError, headOfOwnAnswer } from '../http/answer.ts'
+import { errorResponse, headOfLocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import { type ClientSide, Exchange } from '../http/exchange.ts'
 import { RequestHead } from '../http/request-head.ts'
 import { NOWHERE } from '../http/target.ts'
-import { answerText } from './answer-text.ts'
+import { responseText } from './response-text.ts'
 import type { Arrival } from './arrival.ts'
 
 const STAY_MS = 1_000
@@ -30,15 +30,15 @@ export function plainHttpBelow(error: NodeJS.ErrnoException, tls: Socket): Socke
 /** Answers 400; gives the exchange that this was, for the log. */
 export function refusePlainHttp(raw: Socket, arrival: Arrival, listener: string): Exchange {
   const message = 'a plain HTTP request was sent to an https port; use https://'
-  const answer = answerOfError(new ExchangeError('PLAIN_HTTP', message))
+  const response = errorResponse(new ExchangeError('PLAIN_HTTP', message))
   const exchange = arrival.open(UNHEARD, listener, new RequestHead(), NOWHERE)
-  exchange.answered = true
-  exchange.status = answer.status
-  exchange.reason = answer.reason
-  exchange.detail = answer.detail
-  exchange.bytesOut = answer.body.length
-  const { text } = answerText(headOfOwnAnswer(answer), 1, false)
-  raw.end(text + answer.body.toString('latin1'), 'latin1')
+  exchange.hasResponded = true
+  exchange.status = response.status
+  exchange.reason = response.reason
+  exchange.detail = response.detail
+  exchange.bytesOut = response.body.length
+  const { text } = responseText(headOfLocalResponse(response), 1, false)
+  raw.end(text + response.body.toString('latin1'), 'latin1')
   // Node destroys it with the TLS socket above, and what the client still sends would then reset the answer away.
   const destroy = raw.destroy.bind(raw)
   raw.destroy = () => raw
@@ -54,7 +54,7 @@ const UNHEARD: ClientSide = {
   sendHead: () => true,
   sendData: () => true,
   sendEnd: () => {},
-  sendOwn: () => {},
+  sendLocal: () => {},
   becomeTunnel: () => {
     throw new Error('an exchange that is over becomes no tunnel')
   },

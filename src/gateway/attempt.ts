@@ -4,11 +4,11 @@
  * What the exchange's side throws when the connection tells it something is the exchange's fault and ends there: the connection
  * never sees it, and may be another exchange's by then.
  */
-import type { AnswerHead } from '../http/answer-head.ts'
+import type { ResponseHead } from '../http/response-head.ts'
 import { clock, mayBeLate, readClock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
 import { ExchangeError, isFaultOfForm, NotHttp } from '../http/errors.ts'
-import type { AnswerSink, Exchange } from '../http/exchange.ts'
+import type { ResponseSink, Exchange } from '../http/exchange.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import { isIdempotent } from '../policy/retry.ts'
@@ -20,17 +20,17 @@ import type { ServerConnection } from '../upstream/server-connection.ts'
 /** Whose attempt it is: the exchange's way. */
 export interface AttemptOwner {
   attemptTakesBody(attempt: Attempt): void
-  attemptInterim(attempt: Attempt, head: AnswerHead): boolean
+  attemptInterim(attempt: Attempt, head: ResponseHead): boolean
   /** As AnswerSink.answerHead; `headMs` after the attempt began. */
-  attemptAnswered(
+  attemptResponse(
     attempt: Attempt,
-    head: AnswerHead,
+    head: ResponseHead,
     data: Buffer | string | null,
     ended: boolean,
     headMs: number,
   ): boolean
   attemptEnded(attempt: Attempt, trailers: string): void
-  attemptUpgraded(attempt: Attempt, head: AnswerHead, end: TunnelEnd, early: Buffer | null): void
+  attemptUpgraded(attempt: Attempt, head: ResponseHead, end: TunnelEnd, early: Buffer | null): void
   attemptFailed(attempt: Attempt, error: ExchangeError): void
   /** Something threw while its connection told of it. */
   fault(error: unknown): void
@@ -42,7 +42,7 @@ export interface AttemptOwner {
  */
 const LONG_IDLE_MS = 500
 
-export class Attempt implements AnswerSink, Expiring {
+export class Attempt implements ResponseSink, Expiring {
   deadlineAt: number = Infinity
   deadlineIndex = -1
   readonly pool: Pool
@@ -105,7 +105,7 @@ export class Attempt implements AnswerSink, Expiring {
     }
   }
 
-  interim(head: AnswerHead): boolean {
+  interim(head: ResponseHead): boolean {
     try {
       return this.#owner.attemptInterim(this, head)
     } catch (error) {
@@ -114,22 +114,22 @@ export class Attempt implements AnswerSink, Expiring {
     }
   }
 
-  answerHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean {
+  responseHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean {
     try {
       const headMs = this.#elapsedMs()
       this.#stopClock()
       this.#status = head.status
-      this.endpoint.answered(head.status, headMs)
+      this.endpoint.responded(head.status, headMs)
       // Given back first: the client may have its next request at hand.
       if (ended) this.#complete()
-      return this.#owner.attemptAnswered(this, head, data, ended, headMs)
+      return this.#owner.attemptResponse(this, head, data, ended, headMs)
     } catch (error) {
       this.fault(error)
       return true
     }
   }
 
-  answerData(chunk: Buffer | string): boolean {
+  responseData(chunk: Buffer | string): boolean {
     try {
       return this.#exchange.client.sendData(chunk)
     } catch (error) {
@@ -142,7 +142,7 @@ export class Attempt implements AnswerSink, Expiring {
     return this.#exchange.client.holdsData
   }
 
-  answerEnd(trailers: string): void {
+  responseEnd(trailers: string): void {
     try {
       this.#complete()
       this.#owner.attemptEnded(this, trailers)
@@ -151,10 +151,10 @@ export class Attempt implements AnswerSink, Expiring {
     }
   }
 
-  upgraded(head: AnswerHead, end: TunnelEnd, early: Buffer | null): void {
+  upgraded(head: ResponseHead, end: TunnelEnd, early: Buffer | null): void {
     try {
       this.#stopClock()
-      this.endpoint.answered(head.status, this.#elapsedMs())
+      this.endpoint.responded(head.status, this.#elapsedMs())
       this.endpoint.completed(head.status)
       this.#owner.attemptUpgraded(this, head, end, early)
     } catch (error) {
@@ -167,16 +167,16 @@ export class Attempt implements AnswerSink, Expiring {
       this.#stopClock()
       this.release()
       this.isStale = error.reason === 'SERVER_CLOSED' && (this.connection?.usedAt ?? 0) > 0
-      const wasAnswered = this.#status !== 0
+      const hadResponse = this.#status !== 0
       if (isFaultOfForm(error.reason))
         this.endpoint.malformed(
           !(error instanceof NotHttp),
           this.#elapsedMs(),
-          wasAnswered,
+          hadResponse,
           error.reason,
         )
       else if (error.kind.blame === 'server' && !this.isStale)
-        this.endpoint.failed(error.reason, this.#elapsedMs(), wasAnswered)
+        this.endpoint.failed(error.reason, this.#elapsedMs(), hadResponse)
       this.#owner.attemptFailed(this, error)
     } catch (fault) {
       this.fault(fault)

@@ -5,15 +5,12 @@
  *     │ a middleware answers │ ▲ another server                            ▲
  *     └──────────────────────┴─┴───────────── own answer, client gone ─────┘
  *
- * A request is sent again only while nothing of an answer has been passed on and all of its body that has flowed is kept.
- * Without a predicate of the route's own: whatever its method when it was never processed (no connection), and only if it is
- * idempotent when a server may have begun to (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
- *
- * What throws on this way comes to `fault`, which ends this exchange and no other: the callers are the gateway (begin), the
- * attempt (what a connection to a server tells), the middleware chain (after `pending`), the deadlines, and the timers here.
+ * A request is sent again only while nothing of a response has been passed on and all of its body so far is buffered: without a
+ * connection whatever its method, else only if it is idempotent (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1), unless the
+ * route's predicate decides. Exceptions are caught by the callers, which call `fault`: it ends this exchange and no other.
  */
-import type { AnswerHead } from '../http/answer-head.ts'
-import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
+import type { ResponseHead } from '../http/response-head.ts'
+import { errorResponse, headOfLocalResponse, type LocalResponse } from '../http/local-response.ts'
 import { clock, readClock } from '../http/clock.ts'
 import type { Expiring } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
@@ -84,18 +81,18 @@ export class Forward
     this.#chain.run()
   }
 
-  answer(own: OwnAnswer): void {
-    this.exchange.client.sendOwn(own)
+  respond(local: LocalResponse): void {
+    this.exchange.client.sendLocal(local)
     this.#end()
   }
 
-  headOf(own: OwnAnswer): AnswerHead {
+  headOf(local: LocalResponse): ResponseHead {
     try {
-      return this.#route.headOf(own, this.exchange, this.#chain)
+      return this.#route.headOf(local, this.exchange, this.#chain)
     } catch (error) {
       // It may be what the answer is about.
       this.#context.onFault(error)
-      return headOfOwnAnswer(own)
+      return headOfLocalResponse(local)
     }
   }
 
@@ -142,7 +139,7 @@ export class Forward
       )
     }
     last ??= new ExchangeError('NO_SERVER', pool.whyNone())
-    this.answer(answerOfError(last))
+    this.respond(errorResponse(last))
   }
 
   /** Of an endpoint whose in-flight count was taken: from here on a fault gives it back. */
@@ -177,7 +174,7 @@ export class Forward
       return
     }
     this.replay?.detach()
-    if (this.exchange.answered) {
+    if (this.exchange.hasResponded) {
       this.#giveUp(error)
       return
     }
@@ -224,10 +221,8 @@ export class Forward
 
   /** After the back-off. */
   #repeat(pool: Pool, error: ExchangeError | null): void {
-    const policy = this.#retry
-    if (policy === null) return
     const next = this.attempts - this.resent + 1
-    const waitMs = policy.backoffMs(next, pool.random())
+    const waitMs = this.#retry?.backoffMs(next, pool.random()) ?? 0
     const go = (): void => this.#tryNext(pool, error, performance.now())
     if (waitMs <= 0) go()
     else this.later(go, waitMs)
@@ -253,9 +248,9 @@ export class Forward
 
   // The answer comes.
 
-  attemptAnswered(
+  attemptResponse(
     attempt: Attempt,
-    head: AnswerHead,
+    head: ResponseHead,
     data: Buffer | string | null,
     ended: boolean,
     headMs: number,
@@ -265,7 +260,7 @@ export class Forward
       this.choose(attempt)
     }
     const policy = this.#retry
-    if (policy?.judgesAnswers === true && this.#refuseAnswer(attempt, head.status)) return true
+    if (policy?.judgesResponses === true && this.#rejectResponse(attempt, head.status)) return true
     if (policy?.hedge != null) this.#route.noteHeadMs(policy, headMs)
     this.#edit(attempt, head)
     const goOn = this.exchange.client.sendHead(head, data, ended)
@@ -275,15 +270,15 @@ export class Forward
   }
 
   /** Before the head goes to the client. */
-  #edit({ pool, endpoint }: Attempt, head: AnswerHead): void {
-    const { onAnswer } = this.#route
+  #edit({ pool, endpoint }: Attempt, head: ResponseHead): void {
+    const { onResponse } = this.#route
     if (pool.isSticky) head.fields += pool.cookieFor(this.exchange, endpoint)
-    if (onAnswer !== null) onAnswer(this.exchange, head)
-    if (this.#chain !== null) this.#chain.answeredAt = clock.now
+    if (onResponse !== null) onResponse(this.exchange, head)
+    if (this.#chain !== null) this.#chain.responseAt = clock.now
   }
 
   /** The route's predicate wants another answer than this one, and there may be one. */
-  #refuseAnswer(attempt: Attempt, status: number): boolean {
+  #rejectResponse(attempt: Attempt, status: number): boolean {
     const { pool, endpoint } = attempt
     if (!this.#mayRepeat(status, null) || !pool.purse.take()) return false
     count(endpoint.slot, COUNT.retries, 1)
@@ -298,11 +293,16 @@ export class Forward
     this.#end()
   }
 
-  attemptUpgraded(attempt: Attempt, head: AnswerHead, end: TunnelEnd, early: Buffer | null): void {
+  attemptUpgraded(
+    attempt: Attempt,
+    head: ResponseHead,
+    end: TunnelEnd,
+    early: Buffer | null,
+  ): void {
     this.#edit(attempt, head)
     this.#stopClock()
     this.exchange.status = head.status
-    this.exchange.answered = true
+    this.exchange.hasResponded = true
     const client = this.exchange.client.becomeTunnel(head, end, early)
     attempt.connection?.tunnelTo(client)
   }
@@ -317,8 +317,8 @@ export class Forward
   /** The client: by an answer, or by a visible end of the one that was begun. */
   #tell(error: ExchangeError): void {
     const { exchange } = this
-    if (!exchange.answered) {
-      exchange.client.sendOwn(answerOfError(error))
+    if (!exchange.hasResponded) {
+      exchange.client.sendLocal(errorResponse(error))
       return
     }
     exchange.reason = error.reason

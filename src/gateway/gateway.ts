@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
 import { LiveListener, type ListenerHandler } from '../downstream/live-listener.ts'
 import { compileTrust, type Trust } from '../downstream/trust.ts'
-import { answerOfError } from '../http/answer.ts'
+import { errorResponse } from '../http/local-response.ts'
 import { Deadlines } from '../http/deadlines.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -138,7 +138,7 @@ export class Gateway implements ListenerHandler {
     if (exchange !== null && exchange.owner !== null) exchange.owner.fault(error)
     else {
       this.#onFault(error)
-      if (exchange !== null && !exchange.answered) this.#refuseFault(exchange, error)
+      if (exchange !== null && !exchange.hasResponded) this.#refuseFault(exchange, error)
     }
   }
 
@@ -158,7 +158,7 @@ export class Gateway implements ListenerHandler {
   }
 
   #refuse(exchange: Exchange, error: ExchangeError): void {
-    exchange.client.sendOwn(answerOfError(error))
+    exchange.client.sendLocal(errorResponse(error))
     this.refused(exchange)
   }
 

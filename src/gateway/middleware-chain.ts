@@ -1,5 +1,5 @@
 /** Runs an exchange through the middlewares of its route, outermost first. Created only for routes that have any. */
-import type { OwnAnswer } from '../http/answer.ts'
+import type { LocalResponse } from '../http/local-response.ts'
 import { ERRORS, isOurs } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type {
@@ -12,7 +12,7 @@ import type {
 export interface MiddlewareChainOwner {
   /** All middlewares have passed it: to the backend of this id, or to the route's (null). `hasWaited`: one of them was pending. */
   forward(backend: string | null, hasWaited: boolean): void
-  answer(own: OwnAnswer): void
+  respond(local: LocalResponse): void
   fault(error: unknown): void
 }
 
@@ -21,7 +21,7 @@ export class MiddlewareChain implements MiddlewareContext {
   /** All middlewares have passed the request. */
   isComplete = false
   /** When the head of a server's answer came, performance.now(). */
-  answeredAt: number | null = null
+  responseAt: number | null = null
   readonly #chain: readonly NonNullable<Middleware['onRequest']>[]
   readonly #exchange: Exchange
   readonly #owner: MiddlewareChainOwner
@@ -58,7 +58,7 @@ export class MiddlewareChain implements MiddlewareContext {
     if (this.isOver) return false
     if (decision === null) return true
     if ('useBackend' in decision) this.#useBackend = decision.useBackend
-    else this.#owner.answer(decision)
+    else this.#owner.respond(decision)
     return 'useBackend' in decision
   }
 
@@ -97,8 +97,8 @@ export class MiddlewareChain implements MiddlewareContext {
   }
 
   #outcome(): ExchangeOutcome {
-    const { status, reason, answered, startedAt, bodyAt } = this.#exchange
-    const headAt = this.answeredAt ?? performance.now()
+    const { status, reason, hasResponded: answered, startedAt, bodyAt } = this.#exchange
+    const headAt = this.responseAt ?? performance.now()
     const kind = reason === null ? null : ERRORS[reason]
     return {
       // The status that was announced is not the outcome of an answer that its server cut short.

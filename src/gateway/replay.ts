@@ -66,7 +66,7 @@ export class Replay implements BodySink {
     return this.#to?.holdsData === true
   }
 
-  resumeAnswer(): void {
-    this.#to?.resumeAnswer()
+  resumeResponse(): void {
+    this.#to?.resumeResponse()
   }
 }

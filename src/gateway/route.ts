@@ -1,6 +1,6 @@
 /** A frontend, live: what happens to the requests that match it. */
-import type { AnswerHead } from '../http/answer-head.ts'
-import { answerOfError, headOfOwnAnswer, type OwnAnswer } from '../http/answer.ts'
+import type { ResponseHead } from '../http/response-head.ts'
+import { errorResponse, headOfLocalResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import {
@@ -31,9 +31,9 @@ export class Route {
   readonly retry: RetryPolicy | null
   /** Null when there are none: then a request pays nothing for them. */
   readonly onRequest: readonly NonNullable<Middleware['onRequest']>[] | null
-  readonly onAnswer: ((exchange: Exchange, head: AnswerHead) => void) | null
+  readonly onResponse: ((exchange: Exchange, head: ResponseHead) => void) | null
   /** Those that edit answers, outermost first; and how many of them stand outside of each one that looks at requests. */
-  readonly #editors: readonly NonNullable<Middleware['onAnswer']>[]
+  readonly #editors: readonly NonNullable<Middleware['onResponse']>[]
   readonly #outside: readonly number[]
   readonly #own: Partial<Timeouts> | null
   /** The backend's timeouts with those of this route laid over them, made again when the backend has others. */
@@ -53,12 +53,12 @@ export class Route {
     this.#own = frontend.timeouts
     const chain = middlewares.length === 0 ? [] : compileChain(placed, context)
     const inward = chain.flatMap(({ onRequest }) => onRequest ?? [])
-    const editors = chain.flatMap(({ onAnswer }) => onAnswer ?? [])
+    const editors = chain.flatMap(({ onResponse }) => onResponse ?? [])
     this.#editors = editors
     this.#outside = countOutside(chain)
     this.otherPools = middlewares.length === 0 ? null : otherPoolsOf(frontend, context)
     this.onRequest = inward.length === 0 ? null : inward
-    this.onAnswer =
+    this.onResponse =
       editors.length === 0 ? null : (exchange, head) => this.#edit(exchange, head, editors.length)
   }
 
@@ -66,8 +66,8 @@ export class Route {
    * The head of an answer of our own, as the middlewares outside of its maker edit it: of the middleware that was asked last, or of
    * whatever is behind them all.
    */
-  headOf(own: OwnAnswer, exchange: Exchange, chain: MiddlewareChain | null): AnswerHead {
-    const head = headOfOwnAnswer(own)
+  headOf(local: LocalResponse, exchange: Exchange, chain: MiddlewareChain | null): ResponseHead {
+    const head = headOfLocalResponse(local)
     const all = this.#editors.length
     if (all > 0) {
       const outside =
@@ -77,7 +77,7 @@ export class Route {
     return head
   }
 
-  #edit(exchange: Exchange, head: AnswerHead, outermost: number): void {
+  #edit(exchange: Exchange, head: ResponseHead, outermost: number): void {
     for (let at = outermost - 1; at >= 0; at--) this.#editors[at]?.(exchange, head)
   }
 
@@ -145,21 +145,21 @@ function compileChain(
   const chain = middlewares.map((spec, at) =>
     compileMiddleware(spec, createCompileContext(id, states[at] ?? null, context)),
   )
-  const isAnswered = backend !== null || middlewares.some(alwaysAnswers)
-  return isAnswered ? chain : [...chain, nothingBehind]
+  const hasResponder = backend !== null || middlewares.some(alwaysAnswers)
+  return hasResponder ? chain : [...chain, nothingBehind]
 }
 
 /** Of a frontend that only redirects to a scheme, for what came by that scheme. */
 const nothingBehind: Middleware = {
-  onRequest: () => answerOfError(new ExchangeError('NO_ROUTE', 'the route only redirects')),
+  onRequest: () => errorResponse(new ExchangeError('NO_ROUTE', 'the route only redirects')),
 }
 
 function countOutside(chain: readonly Middleware[]): number[] {
   const counts: number[] = []
   let editors = 0
-  for (const { onRequest, onAnswer } of chain) {
+  for (const { onRequest, onResponse } of chain) {
     if (onRequest !== undefined) counts.push(editors)
-    if (onAnswer !== undefined) editors++
+    if (onResponse !== undefined) editors++
   }
   return counts
 }

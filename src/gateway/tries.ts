@@ -2,7 +2,7 @@
  * What of an exchange has been sent to servers so far, and will be later: the attempt under way, a hedge beside it, the servers that were tried, and
  * how much of the request's body has flowed. It tells whether the request can be sent again; forward.ts decides whether it is.
  */
-import type { AnswerHead } from '../http/answer-head.ts'
+import type { ResponseHead } from '../http/response-head.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { ServerConnection } from '../upstream/server-connection.ts'
@@ -121,7 +121,7 @@ export abstract class Tries {
 
   /** Nothing of an answer has been passed on, and the whole request is at hand. */
   protected canRepeat(): boolean {
-    if (this.exchange.answered || this.#saidInterim) return false
+    if (this.exchange.hasResponded || this.#saidInterim) return false
     return !this.#bodyFlows || this.replay?.isWhole === true
   }
 
@@ -131,7 +131,7 @@ export abstract class Tries {
     if (this.replay === null || this.replay.resume()) this.exchange.client.resumeBody()
   }
 
-  attemptInterim(attempt: Attempt, head: AnswerHead): boolean {
+  attemptInterim(attempt: Attempt, head: ResponseHead): boolean {
     if (attempt !== this.attempt) return true
     if (head.status === 100) {
       // The client has been asked for its body already.

@@ -118,7 +118,7 @@ export class MonitoredServer {
     const { slot } = this
     return {
       url: this.url,
-      answered: scoreboard.sumOf(slot, COUNT.answered),
+      answered: scoreboard.sumOf(slot, COUNT.responses),
       failed: scoreboard.sumOf(slot, COUNT.failed),
       errors: scoreboard.sumOf(slot, COUNT.errors),
       worstFailures: takeWorst(slot, SHARED.worstFailures),

@@ -3,8 +3,8 @@
  * carries it out. The seam between downstream and upstream stands here as three small interfaces, so that neither knows the
  * other, and HTTP/2 can take either side.
  */
-import type { AnswerHead } from './answer-head.ts'
-import type { OwnAnswer } from './answer.ts'
+import type { ResponseHead } from './response-head.ts'
+import type { LocalResponse } from './local-response.ts'
 import type { ExchangeError, Reason } from './errors.ts'
 import type { Faultable } from './faults.ts'
 import { fieldHolds, fieldValue } from './fields.ts'
@@ -20,29 +20,29 @@ export interface BodySink {
   /** Large data that it was given last may not be overwritten yet. */
   readonly holdsData: boolean
   /** The client takes answer bytes again. */
-  resumeAnswer(): void
+  resumeResponse(): void
 }
 
 /**
  * Takes an answer: the gateway, for the server's side. Data below JOIN_BYTES (reads.ts) is only lent for the call, larger
  * data for as long as the sink `holdsData`.
  */
-export interface AnswerSink extends Faultable {
+export interface ResponseSink extends Faultable {
   /** A 1xx answer but 101. False asks to wait for `resumeAnswer`. */
-  interim(head: AnswerHead): boolean
+  interim(head: ResponseHead): boolean
   /**
    * The final head, with what is there of the body (as latin1 text where it is small and decoded already); `ended` when
    * that is all. False asks to wait for `resumeAnswer`.
    */
-  answerHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean
+  responseHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean
   /** False asks to wait for `resumeAnswer`. */
-  answerData(chunk: Buffer | string): boolean
-  answerEnd(trailers: string): void
+  responseData(chunk: Buffer | string): boolean
+  responseEnd(trailers: string): void
   readonly holdsData: boolean
   /** The connection belongs to the exchange's client from now on: it carries a login of it. */
   bind(): void
   /** 101: what follows is a tunnel to `end`, `early` its first bytes. */
-  upgraded(head: AnswerHead, end: TunnelEnd, early: Buffer | null): void
+  upgraded(head: ResponseHead, end: TunnelEnd, early: Buffer | null): void
   /** Nothing more comes. */
   failed(error: ExchangeError): void
   /** The server takes request body again. */
@@ -54,14 +54,14 @@ export interface ClientSide {
   /** Begins or goes on passing the request's body to `exchange.sink`. */
   resumeBody(): void
   /** False asks the caller to wait for `sink.resumeAnswer`, here and below. */
-  sendInterim(head: AnswerHead): boolean
-  sendHead(head: AnswerHead, data: Buffer | string | null, ended: boolean): boolean
+  sendInterim(head: ResponseHead): boolean
+  sendHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean
   sendData(chunk: Buffer | string): boolean
   sendEnd(trailers: string): void
   readonly holdsData: boolean
-  sendOwn(answer: OwnAnswer): void
+  sendLocal(response: LocalResponse): void
   /** 101 with its head, then a tunnel. */
-  becomeTunnel(head: AnswerHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd
+  becomeTunnel(head: ResponseHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd
   /** Ends the connection so that the client sees that the answer is cut. */
   abort(): void
   /** What ends with its connection: those to servers that are this client's own. Null as long as there were none. */
@@ -75,7 +75,7 @@ export interface Kept {
 /** Who answers for an exchange: the gateway. */
 export interface ExchangeOwner extends Faultable {
   /** The head of an answer of the proxy's own, as the route's middlewares edit it. */
-  headOf(own: OwnAnswer): AnswerHead
+  headOf(own: LocalResponse): ResponseHead
   /** The client is gone, or its body broke: nothing can be sent to it any more (the error says which). */
   clientGone(error: ExchangeError): void
 }
@@ -115,7 +115,7 @@ export class Exchange {
   /** A body that is larger is refused, as soon as that is known. A middleware may set it before the body is taken. */
   maxBodyBytes: number = Infinity
   /** A final head has been sent to the client. */
-  answered = false
+  hasResponded = false
   status = 0
   reason: Reason | null = null
   detail = ''

@@ -1,6 +1,6 @@
 /**
  * Header fields are kept as *runs* of the original text: lines `Name: value CRLF`, byte for byte as latin1. What follows
- * reads and edits such text; the walks over whole heads stand in request-head.ts and answer-head.ts. A line holds no CR but that of
+ * reads and edits such text; the walks over whole heads are in request-head.ts and response-head.ts. A line holds no CR but that of
  * its end, so that one is searched for: V8 has a fast search for one character only.
  */
 import { trimmed } from './grammar.ts'

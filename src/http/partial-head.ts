@@ -32,7 +32,7 @@ function faultOfBegin(byte: number): string {
 }
 
 /** The same for the head of an answer. */
-export function errorOfPartialAnswer(text: string): ExchangeError | null {
+export function errorOfPartialResponse(text: string): ExchangeError | null {
   if (!'HTTP/1.'.startsWith(text.slice(0, 7)))
     return new NotHttp('the answer does not begin with HTTP/1')
   return BROKEN_LINE.test(text)

@@ -3,7 +3,7 @@
  * threads take places and add up how long the answers took; the control plane finds the limit (policy/gradient.ts) and
  * writes it to SHARED.limit of the slot. Beyond it: 503.
  */
-import { answerOfError } from '../http/answer.ts'
+import { errorResponse } from '../http/local-response.ts'
 import { ERRORS, ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { meaning, scalar, strict } from '../options/fields.ts'
@@ -53,7 +53,7 @@ export const adaptive: MiddlewareKind<GradientSpec> = {
   parse: (options) => parseWith(schema, options),
   state: { in: 'slot', of: 'backend' },
   compile({ initial }, { slot }) {
-    const overloaded = answerOfError(
+    const overloaded = errorResponse(
       new ExchangeError('OVERLOADED', 'as many requests are under way as are answered in time'),
     )
     return {
@@ -90,6 +90,6 @@ function tellsOfServers(
 
 /** COUNT.answered and COUNT.headMs are this middleware's own in its slot. What it waited for before, or the client took for its body, does not count. */
 function countLatency(slot: Slot, ms: number): void {
-  count(slot, COUNT.answered, 1)
+  count(slot, COUNT.responses, 1)
   count(slot, COUNT.headMs, Math.max(0, ms))
 }

@@ -2,7 +2,7 @@
  * Refuses bodies above a size: `bodylimit: { size: 1MiB }`. One that announces its length is refused before any of it is read
  * or forwarded, a chunked one as soon as it passes the size (the server then sees a request that is cut).
  */
-import { answerOfError } from '../http/answer.ts'
+import { errorResponse } from '../http/local-response.ts'
 import { refuseBodySize } from '../http/body-limit.ts'
 import { scalar, strict } from '../options/fields.ts'
 import { parseSize } from '../model/size.ts'
@@ -31,7 +31,7 @@ export const bodylimit: MiddlewareKind<BodyLimitOptions> = {
         // The downstream side holds what comes from here on against it; what came with the head has been read.
         exchange.maxBodyBytes = Math.min(exchange.maxBodyBytes, size)
         const error = refuseBodySize(exchange)
-        return error === null ? null : answerOfError(error)
+        return error === null ? null : errorResponse(error)
       },
     }
   },

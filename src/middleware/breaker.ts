@@ -6,7 +6,7 @@
  * counted in the slot when it has ended. What the fallback answers is not counted.
  */
 import type * as z from 'zod'
-import { answerOfError, type OwnAnswer } from '../http/answer.ts'
+import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { type BreakerForm, breakerShape, toBreakerSpec } from '../options/breaker.ts'
@@ -22,7 +22,7 @@ import { durationMs } from './limits.ts'
 import type { UseBackend, MiddlewareKind, ExchangeOutcome } from './middleware.ts'
 import { parseWith } from './options.ts'
 import { compileRedirect, redirectOptions, type RedirectTo } from './redirect.ts'
-import { respondAnswer, type RespondOptions, respondOptions } from './respond.ts'
+import { compileRespond, type RespondOptions, respondOptions } from './respond.ts'
 
 interface BreakerOptions {
   readonly condition: string
@@ -139,7 +139,7 @@ function conditionOf(options: BreakerOptions): Condition {
 }
 
 /** `detail` is for the access log: which breaker it was, and why. */
-type FallBack = (exchange: Exchange, detail: string) => OwnAnswer | UseBackend
+type FallBack = (exchange: Exchange, detail: string) => LocalResponse | UseBackend
 
 function compileFallback({ fallback, tripped }: BreakerOptions): FallBack {
   if (fallback?.backend !== undefined) {
@@ -150,21 +150,21 @@ function compileFallback({ fallback, tripped }: BreakerOptions): FallBack {
     }
   }
   if (fallback?.redirect !== undefined) {
-    const answer = compileRedirect(fallback.redirect)
+    const redirectFor = compileRedirect(fallback.redirect)
     // As vulcand's PreservePath: without the query.
-    return (exchange, detail) => breakerAnswer(answer(exchange, exchange.to.path), detail)
+    return (exchange, detail) => breakerResponse(redirectFor(exchange, exchange.to.path), detail)
   }
-  const answer =
-    fallback?.respond === undefined ? refusal(tripped) : respondAnswer(fallback.respond)
-  return (_exchange, detail) => breakerAnswer(answer, detail)
+  const response =
+    fallback?.respond === undefined ? refusal(tripped) : compileRespond(fallback.respond)
+  return (_exchange, detail) => breakerResponse(response, detail)
 }
 
-function breakerAnswer(answer: OwnAnswer, detail: string): OwnAnswer {
-  return { ...answer, reason: 'BREAKER_OPEN', detail }
+function breakerResponse(response: LocalResponse, detail: string): LocalResponse {
+  return { ...response, reason: 'BREAKER_OPEN', detail }
 }
 
-function refusal(tripped: string): OwnAnswer {
+function refusal(tripped: string): LocalResponse {
   const seconds = Math.max(1, Math.ceil(durationMs(tripped) / 1000))
-  const answer = answerOfError(new ExchangeError('BREAKER_OPEN', ''))
-  return { ...answer, fields: `Retry-After: ${seconds}\r\n` }
+  const response = errorResponse(new ExchangeError('BREAKER_OPEN', ''))
+  return { ...response, fields: `Retry-After: ${seconds}\r\n` }
 }

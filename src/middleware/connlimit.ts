@@ -7,7 +7,7 @@
  * does), so strangers are not refused for being unlucky; and nobody can aim for a set, because keys are hashed with a seed.
  * What a thread held that died is free again after `2 * LEASE_MS`, see policy/leased-counts.ts.
  */
-import { answerOfError } from '../http/answer.ts'
+import { errorResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import { scalar, strict } from '../options/fields.ts'
 import { quote } from '../model/parsed.ts'
@@ -47,7 +47,7 @@ export const connlimit: MiddlewareKind<ConnLimitOptions> = {
     const keyOf = compileVariable(variableOf(key))
     const counts = new Counts(connections, compileContext)
     const message = `max connections reached: ${connections}`
-    const refused = answerOfError(new ExchangeError('CLIENT_LIMIT', message), message)
+    const refused = errorResponse(new ExchangeError('CLIENT_LIMIT', message), message)
     return {
       onRequest: (exchange, context) => (counts.enter(keyOf(exchange), context) ? null : refused),
     }

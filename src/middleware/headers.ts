@@ -45,7 +45,7 @@ export const headers: MiddlewareKind<HeadersOptions> = {
         if (hides) exchange.head.received = toServer.without(exchange.head.received)
         return null
       },
-      onAnswer(_exchange, head) {
+      onResponse(_exchange, head) {
         head.fields = toClient.without(head.fields) + toClient.lines
       },
     }

@@ -6,7 +6,7 @@
  * A place that is given back wakes this thread's own queue. One that another thread gives back is noticed by looking every few
  * ms, while somebody waits here. A newcomer of another thread may be faster: a free place never stays empty for those who wait.
  */
-import { answerOfError, type OwnAnswer } from '../http/answer.ts'
+import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import { count, strict } from '../options/fields.ts'
 import { givePlace, IN_FLIGHT, takePlace, WAITING } from '../policy/places.ts'
@@ -56,8 +56,8 @@ class Gate {
   readonly #slot: Slot
   readonly #now: () => number
   readonly #waiting: WaitQueue<MiddlewareContext>
-  readonly #full: OwnAnswer
-  readonly #late: OwnAnswer
+  readonly #full: LocalResponse
+  readonly #late: LocalResponse
   /** The same for every request. */
   readonly #leave: () => void
   /** Runs while somebody waits. */
@@ -70,10 +70,10 @@ class Gate {
     this.#slot = slot
     this.#now = now
     this.#waiting = new WaitQueue(durationMs(wait))
-    this.#full = answerOfError(
+    this.#full = errorResponse(
       new ExchangeError('QUEUE_FULL', `${requests} requests are under way and ${queue} wait`),
     )
-    this.#late = answerOfError(
+    this.#late = errorResponse(
       new ExchangeError('QUEUE_TIMEOUT', `${requests} requests were under way for ${wait}`),
     )
     this.#leave = () => {

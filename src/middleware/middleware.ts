@@ -4,8 +4,8 @@
  * A kind that remembers (a limiter, a breaker) has a slot or a table in the scoreboard, one for each frontend and options,
  * or for each backend and options: all threads see the same, and it survives every change around it.
  */
-import type { AnswerHead } from '../http/answer-head.ts'
-import type { OwnAnswer } from '../http/answer.ts'
+import type { ResponseHead } from '../http/response-head.ts'
+import type { LocalResponse } from '../http/local-response.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Path } from '../model/parsed.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
@@ -21,11 +21,11 @@ export interface Middleware {
     context: MiddlewareContext,
   ) => MiddlewareDecision | 'pending'
   /** Edits the head of an answer on its way to the client: a server's, or one that the proxy makes further in. */
-  readonly onAnswer?: (exchange: Exchange, head: AnswerHead) => void
+  readonly onResponse?: (exchange: Exchange, head: ResponseHead) => void
 }
 
 /** Null: the next middleware is run. A local response ends the request here. */
-export type MiddlewareDecision = OwnAnswer | UseBackend | null
+export type MiddlewareDecision = LocalResponse | UseBackend | null
 
 /** The request goes to this backend instead of the route's, after the remaining middlewares. The last one that says so wins. */
 export interface UseBackend {

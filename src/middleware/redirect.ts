@@ -3,7 +3,7 @@
  * `redirect: { scheme: https }`, which lets pass what came by that scheme.
  */
 import * as z from 'zod'
-import { answerOfError, type OwnAnswer } from '../http/answer.ts'
+import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { meaning, strict, whole, type Complain } from '../options/fields.ts'
@@ -92,8 +92,8 @@ export const redirect: MiddlewareKind<RedirectTo | RedirectScheme> = {
   parse: (options) => parseWith(schema, options),
   compile(options) {
     if ('scheme' in options) return { onRequest: toScheme(options) }
-    const answer = compileRedirect(options)
-    return { onRequest: (exchange) => answer(exchange, exchange.to.target) }
+    const redirect = compileRedirect(options)
+    return { onRequest: (exchange) => redirect(exchange, exchange.to.target) }
   },
 }
 
@@ -101,13 +101,13 @@ function toScheme({
   scheme,
   port,
   status,
-}: RedirectScheme): (exchange: Exchange) => OwnAnswer | null {
+}: RedirectScheme): (exchange: Exchange) => LocalResponse | null {
   // The port asked for is that of the other scheme.
   const locationOf = compileLocation(
     `${scheme}://{host}${port === PORTS[scheme] ? '' : `:${port}`}{uri}`,
   )
   return (exchange) =>
-    exchange.clientScheme === scheme ? null : answerTo(locationOf(exchange), status)
+    exchange.clientScheme === scheme ? null : redirectTo(locationOf(exchange), status)
 }
 
 /** `kept`: what is appended where the path asked for is kept. */
@@ -115,21 +115,21 @@ export function compileRedirect({
   to,
   status,
   keepPath,
-}: RedirectTo): (exchange: Exchange, kept: string) => OwnAnswer {
+}: RedirectTo): (exchange: Exchange, kept: string) => LocalResponse {
   const locationOf = compileLocation(keepPath && to.endsWith('/') ? to.slice(0, -1) : to)
   return (exchange, kept) => {
     const location = locationOf(exchange)
-    if (!keepPath || location === null) return answerTo(location, status)
+    if (!keepPath || location === null) return redirectTo(location, status)
     // A target of `//x` would leave a path-only redirect for another host; the path policy may let it pass.
     const path = exchange.to.path === '*' ? '/' : withoutHost(kept)
-    return answerTo(location + path, status)
+    return redirectTo(location + path, status)
   }
 }
 
-function answerTo(location: string | null, status: Status): OwnAnswer {
+function redirectTo(location: string | null, status: Status): LocalResponse {
   if (location === null) {
     const why = 'the redirect keeps the host asked for, and the request names none'
-    return answerOfError(new ExchangeError('BAD_HOST', why))
+    return errorResponse(new ExchangeError('BAD_HOST', why))
   }
   return {
     status,

@@ -1,6 +1,6 @@
 /** Answers by itself: `respond: { status: 403, body: 'Not here', type: text/plain, fields: { X-Why: private } }`. */
 import * as z from 'zod'
-import type { OwnAnswer } from '../http/answer.ts'
+import type { LocalResponse } from '../http/local-response.ts'
 import { strict, whole } from '../options/fields.ts'
 import type { MiddlewareKind } from './middleware.ts'
 import { fieldLines, fieldValue, parseWith, toLines } from './options.ts'
@@ -32,12 +32,12 @@ export const respond: MiddlewareKind<RespondOptions> = {
   kind: 'respond',
   parse: (options) => parseWith(schema, options),
   compile(options) {
-    const answer = respondAnswer(options)
-    return { onRequest: () => answer }
+    const response = compileRespond(options)
+    return { onRequest: () => response }
   },
 }
 
-export function respondAnswer({ status, body, type, fields }: RespondOptions): OwnAnswer {
+export function compileRespond({ status, body, type, fields }: RespondOptions): LocalResponse {
   return {
     status,
     reason: 'RESPOND',

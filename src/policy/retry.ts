@@ -14,7 +14,7 @@ export interface RetryPolicy {
   /** Tried servers may be tried once more, where there is no other: it waits before, or was told to by a predicate. */
   readonly comesBack: boolean
   /** Whether answers are judged, too, not only failures. */
-  readonly judgesAnswers: boolean
+  readonly judgesResponses: boolean
   readonly bufferBytes: number
   readonly hedge: Hedge | null
   /**
@@ -33,7 +33,7 @@ export function compileRetry(retry: Retry): RetryPolicy {
   return {
     attempts,
     comesBack: predicate !== null || backoffMs > 0,
-    judgesAnswers: predicate !== null,
+    judgesResponses: predicate !== null,
     allows(attempt, error) {
       if (attempt.attempts >= attempts) return false
       if (predicate !== null) return predicate(attempt)

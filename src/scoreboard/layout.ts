@@ -91,7 +91,7 @@ export const COUNT = {
   requests: 32,
   retriesRefused: 33,
   /** Attempts of a server that were answered. Of a middleware: as it says itself, here and below. */
-  answered: 34,
+  responses: 34,
   headMs: 35,
   /** Of a listener: connections closed at once because the last descriptors were in use. */
   notKept: 36,

@@ -2,18 +2,18 @@
  * A 101 that came before the end of the request's body. RFC 9110 section 7.8: the protocol does not change in the middle
  * of a message. The client learns of it, and its bytes are the tunnel's, when its body has ended.
  */
-import type { AnswerHead } from '../http/answer-head.ts'
+import type { ResponseHead } from '../http/response-head.ts'
 import type { RequestWriter } from './request-writer.ts'
 
 /** What the server may send into the tunnel meanwhile. */
 const EARLY_BYTES = 64 * 1024
 
 export class EarlySwitch {
-  readonly head: AnswerHead
+  readonly head: ResponseHead
   /** The first bytes of the tunnel. */
   early: Buffer = Buffer.alloc(0)
 
-  constructor(head: AnswerHead) {
+  constructor(head: ResponseHead) {
     this.head = head
   }
 
@@ -25,7 +25,7 @@ export class EarlySwitch {
 }
 
 /** Why a 101 is no answer to this request, or null. */
-export function faultOfSwitch(head: AnswerHead, writer: RequestWriter): string | null {
+export function faultOfSwitch(head: ResponseHead, writer: RequestWriter): string | null {
   const { request, ended, wantsBody } = writer
   if (request?.wantsUpgrade !== true || head.upgrade === '')
     return 'the server switched protocols without being asked'

@@ -216,9 +216,9 @@ export class Endpoint {
   // What its attempts tell of it.
 
   /** The head of an answer came, so long after the attempt began. */
-  answered(status: number, headMs: number): void {
+  responded(status: number, headMs: number): void {
     const { slot } = this
-    count(slot, COUNT.answered, 1)
+    count(slot, COUNT.responses, 1)
     if (status >= 500) {
       count(slot, COUNT.errors, 1)
       this.#lengthen(SHARED.errors, SHARED.worstErrors)
@@ -241,10 +241,10 @@ export class Endpoint {
   /**
    * An attempt came to nothing. `wasAnswered`: it was cut after its head, and is a failure instead of an answer.
    */
-  failed(reason: Reason, tookMs: number, wasAnswered: boolean): void {
+  failed(reason: Reason, tookMs: number, hadResponse: boolean): void {
     const { status } = ERRORS[reason]
     this.#note(reason)
-    if (wasAnswered) count(this.slot, COUNT.answered, -1)
+    if (hadResponse) count(this.slot, COUNT.responses, -1)
     count(this.slot, COUNT.failed, 1)
     this.#lengthen(SHARED.failed, SHARED.worstFailures)
     this.#lengthen(SHARED.errors, SHARED.worstErrors)
@@ -263,17 +263,17 @@ export class Endpoint {
   malformed(
     isHttp: boolean,
     tookMs: number,
-    wasAnswered: boolean,
+    hadResponse: boolean,
     reason: Reason = 'BAD_ANSWER',
   ): void {
     const now = this.#now()
     if (this.#wasWell || (isHttp && this.#wellAt === null)) this.#wellAt = now
     this.#wasWell = false
     if (this.#wellAt === null || now - this.#wellAt >= WELL_MS) {
-      this.failed(reason, tookMs, wasAnswered)
+      this.failed(reason, tookMs, hadResponse)
       return
     }
-    if (wasAnswered) count(this.slot, COUNT.answered, -1)
+    if (hadResponse) count(this.slot, COUNT.responses, -1)
     count(this.slot, COUNT.failed, 1)
     this.#raiseAlarm(this.slot)
   }

@@ -5,14 +5,14 @@
  *                                  └──101──► (SWITCHING, until the request's body has ended) ──► TUNNEL
  * Hot path (bench scenarios `small` and `large`); where reads go, see http/reads.ts.
  */
-import type { AnswerHead } from '../http/answer-head.ts'
+import type { ResponseHead } from '../http/response-head.ts'
 import { clock } from '../http/clock.ts'
 import { ExchangeError } from '../http/errors.ts'
-import type { AnswerSink, BodySink, ClientSide } from '../http/exchange.ts'
+import type { ResponseSink, BodySink, ClientSide } from '../http/exchange.ts'
 import { viewOf } from '../http/reads.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
-import { AnswerBody } from './answer-body.ts'
-import { AnswerHeads } from './answer-heads.ts'
+import { ResponseBody } from './response-body.ts'
+import { ResponseHeadReader } from './response-head-reader.ts'
 import { connectError } from './connect.ts'
 import { EarlySwitch, faultOfSwitch } from './early-switch.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -40,10 +40,10 @@ export class ServerConnection extends OpeningWire implements BodySink {
   /** The only client whose requests may use it, since it carries a login: see logins.ts. */
   owner: ClientSide | null = null
   #phase = CONNECTING
-  #sink: AnswerSink | null = null
+  #sink: ResponseSink | null = null
   readonly #writer = new RequestWriter(this)
-  readonly #heads = new AnswerHeads()
-  #body: AnswerBody | null = null
+  readonly #heads = new ResponseHeadReader()
+  #body: ResponseBody | null = null
   #switch: EarlySwitch | null = null
   #reusable = false
   #idleMs = 0
@@ -62,7 +62,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
   // The request.
 
   /** `looksFirst`: whether the server has ended the connection meanwhile, which may be in the socket. */
-  send(request: Outgoing, sink: AnswerSink, timeouts: Timeouts, looksFirst: boolean): void {
+  send(request: Outgoing, sink: ResponseSink, timeouts: Timeouts, looksFirst: boolean): void {
     this.timeouts = timeouts
     this.#sink = sink
     this.#heads.reset()
@@ -94,11 +94,11 @@ export class ServerConnection extends OpeningWire implements BodySink {
 
   protected opened(): void {
     this.#phase = HEAD
-    this.#awaitAnswer()
+    this.#awaitResponse()
     if (!this.#writer.ended) this.#sink?.resumeBody()
   }
 
-  #awaitAnswer(): void {
+  #awaitResponse(): void {
     const { firstByteMs, stallMs } = this.timeouts
     // Whoever brings the body is slow, not the one who takes it: the listener has a limit for that.
     if (this.awaitsBody) this.deadlineAt = Infinity
@@ -132,8 +132,9 @@ export class ServerConnection extends OpeningWire implements BodySink {
 
   /** Something of the request has gone to the server, or may. */
   #moved(): void {
-    const answers = this.#phase === HEAD || this.#phase === BODY
-    if (this.#phase === SWITCHING || (answers && !this.socket.isPaused())) this.#awaitAnswer()
+    const awaitsResponse = this.#phase === HEAD || this.#phase === BODY
+    if (this.#phase === SWITCHING || (awaitsResponse && !this.socket.isPaused()))
+      this.#awaitResponse()
   }
 
   protected writable(): void {
@@ -141,9 +142,9 @@ export class ServerConnection extends OpeningWire implements BodySink {
     if (!this.#writer.ended) this.#sink?.resumeBody()
   }
 
-  resumeAnswer(): void {
+  resumeResponse(): void {
     if (this.#phase !== BODY && (this.#phase !== HEAD || !this.socket.isPaused())) return
-    this.#awaitAnswer()
+    this.#awaitResponse()
     this.socket.resume()
   }
 
@@ -167,7 +168,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
         this.#readHeads(buffer, length)
         break
       case BODY:
-        this.#awaitAnswer()
+        this.#awaitResponse()
         this.#readBody(viewOf(buffer, length), null)
         break
       case TUNNEL:
@@ -182,7 +183,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
         this.lost()
         break
       default:
-        // Bytes outside any answer belong to nobody (wire.md 2): a second answer, or one before its request.
+        // Bytes outside any response: a second one, or one before its request.
         this.abandon()
     }
   }
@@ -200,12 +201,12 @@ export class ServerConnection extends OpeningWire implements BodySink {
       if (head.status === 101) return this.#upgrade(head, heads.takeRest())
       if (head.status >= 200) return this.#beginBody(head)
       if (head.status === 100) this.#writer.tookBody = true
-      this.#awaitAnswer()
+      this.#awaitResponse()
       if (this.#sink?.interim(head) === false) this.#waitForClient()
     }
   }
 
-  #beginBody(head: AnswerHead): void {
+  #beginBody(head: ResponseHead): void {
     const heads = this.#heads
     const { unread } = heads
     // A server that reads no body of a request to upgrade would take it for the next request.
@@ -218,17 +219,17 @@ export class ServerConnection extends OpeningWire implements BodySink {
       // The usual response: one read has brought all of it.
       const sink = this.#sink
       this.#end()
-      sink?.answerHead(head, text === '' ? null : text, true)
+      sink?.responseHead(head, text === '' ? null : text, true)
       return
     }
-    this.#body = new AnswerBody(head)
+    this.#body = new ResponseBody(head)
     this.#phase = BODY
-    this.#awaitAnswer()
+    this.#awaitResponse()
     this.#readBody(text ?? heads.takeRest(), head)
   }
 
   /** `head` when these are the first bytes: it goes out with them in one write. */
-  #readBody(bytes: Buffer | string, head: AnswerHead | null): void {
+  #readBody(bytes: Buffer | string, head: ResponseHead | null): void {
     const sink = this.#sink
     const body = this.#body
     if (sink === null || body === null) return
@@ -240,15 +241,15 @@ export class ServerConnection extends OpeningWire implements BodySink {
     if (head !== null) {
       const whole = ended && body.trailers === ''
       if (whole) this.#end()
-      goOn = sink.answerHead(head, data, whole)
+      goOn = sink.responseHead(head, data, whole)
       if (whole) return
-    } else if (data !== null) goOn = sink.answerData(data)
+    } else if (data !== null) goOn = sink.responseData(data)
     // It may not want it.
     if (this.#sink !== sink) return
     if (sink.holdsData) this.reads?.leaveBuffer()
     if (ended) {
       this.#end()
-      sink.answerEnd(body.trailers)
+      sink.responseEnd(body.trailers)
     } else if (!goOn && this.#phase === BODY) this.#waitForClient()
   }
 
@@ -272,17 +273,17 @@ export class ServerConnection extends OpeningWire implements BodySink {
     this.#sink = null
   }
 
-  #upgrade(head: AnswerHead, early: Buffer): void {
+  #upgrade(head: ResponseHead, early: Buffer): void {
     const fault = faultOfSwitch(head, this.#writer)
     if (fault !== null) return this.#fail(new ExchangeError('BAD_ANSWER', fault))
     if (this.#writer.ended) return this.#openTunnel(head, early)
     this.#switch = new EarlySwitch(head)
     this.#phase = SWITCHING
-    this.#awaitAnswer()
+    this.#awaitResponse()
     this.received(early, early.length)
   }
 
-  #openTunnel(head: AnswerHead, early: Buffer): void {
+  #openTunnel(head: ResponseHead, early: Buffer): void {
     this.#phase = TUNNEL
     this.#switch = null
     this.deadlineAt = Infinity
@@ -326,7 +327,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
     if (this.#phase === BODY && this.#body?.endsWithConnection === true) {
       const sink = this.#sink
       this.abandon()
-      sink?.answerEnd('')
+      sink?.responseEnd('')
     } else if (this.#phase !== CLOSED) this.lost()
   }
 
@@ -388,13 +389,9 @@ export class ServerConnection extends OpeningWire implements BodySink {
 }
 
 /**
- * A turn of the loop reads what was in the sockets when it began. This one may have begun before it stood still, so the next
- * one is waited for.
+ * A turn of the event loop reads what was in the sockets when it began. This one may have begun before a stall, so the check
+ * is done after the next one.
  */
 function lookLonger(connection: ServerConnection): void {
-  setImmediate(look, connection)
-}
-
-function look(connection: ServerConnection): void {
-  connection.looked()
+  setImmediate((looking) => looking.looked(), connection)
 }

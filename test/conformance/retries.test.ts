@@ -263,7 +263,7 @@ test('answers that are cut after their heads make a row of failures', async (t) 
   await eventually(() => gateway.records().length === 3, 'all have ended')
 
   assert.equal(total(gateway, COUNT.failed), 3)
-  assert.equal(total(gateway, COUNT.answered), 0)
+  assert.equal(total(gateway, COUNT.responses), 0)
   assert.equal(
     sumSlots((slot) => gateway.scoreboard.shared(slot, SHARED.worstFailures)),
     3,

@@ -1,6 +1,6 @@
 /** Runs seeds on several lanes, each with a gateway, an origin and an oracle of its own, and names the seed that fails. */
 import type { TestContext } from 'node:test'
-import { startAnswerJudge } from './judge-answers.ts'
+import { startAnswerJudge } from './judge-responses.ts'
 import { startRequestJudge } from './judge-requests.ts'
 import { answerCase, requestCase } from './mutate.ts'
 

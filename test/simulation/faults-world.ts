@@ -5,7 +5,7 @@
  * tells its attempt.
  */
 import type { TestContext } from 'node:test'
-import { AnswerWriter } from '../../src/downstream/answer-writer.ts'
+import { ResponseWriter } from '../../src/downstream/response-writer.ts'
 import { Arrival } from '../../src/downstream/arrival.ts'
 import { ClientConnection } from '../../src/downstream/client-connection.ts'
 import { LiveListener } from '../../src/downstream/live-listener.ts'
@@ -22,7 +22,7 @@ import { KeyTable } from '../../src/policy/key-table.ts'
 import { WaitQueue } from '../../src/policy/wait-queue.ts'
 import { RoutingTable } from '../../src/routing/table.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
-import { AnswerBody } from '../../src/upstream/answer-body.ts'
+import { ResponseBody } from '../../src/upstream/response-body.ts'
 import { Endpoint } from '../../src/upstream/endpoint.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import { Purse } from '../../src/upstream/purse.ts'
@@ -42,10 +42,10 @@ export const SEAMS: readonly (readonly [of: { readonly prototype: object }, meth
   [Arrival, 'open'],
   [
     ClientConnection,
-    'received readHeads resumeBody sendInterim sendHead sendData sendEnd sendOwn becomeTunnel writable peerEnded broken expire tunnelClosed',
+    'received readHeads resumeBody sendInterim sendHead sendData sendEnd sendLocal becomeTunnel writable peerEnded broken expire tunnelClosed',
   ],
   [RequestBody, 'read progressed'],
-  [AnswerWriter, 'begin data end'],
+  [ResponseWriter, 'begin data end'],
   [Exchange, 'field'],
   [
     Wire,
@@ -55,22 +55,22 @@ export const SEAMS: readonly (readonly [of: { readonly prototype: object }, meth
   [MiddlewareChain, 'run'],
   [
     Forward,
-    'start forward attemptFailed attemptAnswered attemptEnded attemptUpgraded answer expire',
+    'start forward attemptFailed attemptResponse attemptEnded attemptUpgraded respond expire',
   ],
   [Tries, 'attemptTakesBody attemptInterim goesOut drop choose canRepeat'],
-  [Replay, 'attach detach resume bodyData bodyEnd resumeAnswer'],
+  [Replay, 'attach detach resume bodyData bodyEnd resumeResponse'],
   [Attempt, 'send expire abandon abandonLate beat'],
   [Pool, 'pick cookieFor whyNone'],
   [Tiers, 'pick'],
   [Stickiness, 'pick cookieFor'],
   [Purse, 'note take'],
-  [Endpoint, 'acquire release connected connectFailed answered completed failed outrun forget'],
+  [Endpoint, 'acquire release connected connectFailed responded completed failed outrun forget'],
   [
     ServerConnection,
-    'send bodyData bodyEnd resumeAnswer received peerEnded writable broken expire abandon tunnelTo tunnelClosed',
+    'send bodyData bodyEnd resumeResponse received peerEnded writable broken expire abandon tunnelTo tunnelClosed',
   ],
   [RequestWriter, 'begin sendText data end'],
-  [AnswerBody, 'read'],
+  [ResponseBody, 'read'],
   [KeyTable, 'findOrTake'],
   [WaitQueue, 'add remove'],
 ]

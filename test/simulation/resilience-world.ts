@@ -194,7 +194,8 @@ export class World {
   /** Attempts that each server has had. */
   served(): readonly number[] {
     return this.#serverSlots.map(
-      (slot) => this.scoreboard.sum(slot, COUNT.answered) + this.scoreboard.sum(slot, COUNT.failed),
+      (slot) =>
+        this.scoreboard.sum(slot, COUNT.responses) + this.scoreboard.sum(slot, COUNT.failed),
     )
   }
 
@@ -299,7 +300,7 @@ export class World {
       if (isFailure)
         endpoint.failed(status === 504 ? 'TRY_TIMEOUT' : 'CONNECT_REFUSED', tookMs, false)
       else {
-        endpoint.answered(status, tookMs)
+        endpoint.responded(status, tookMs)
         endpoint.completed(status)
       }
       if (status === 502 && afterMs < 1) endpoint.connectFailed('CONNECT_REFUSED')

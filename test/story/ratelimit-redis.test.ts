@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { OwnAnswer } from '../../src/http/answer.ts'
+import type { LocalResponse } from '../../src/http/local-response.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
 import { createRedisLinks, redisClient } from '../../src/middleware/ratelimit/redis-links.ts'
 import { hearOfSharedRates } from '../../src/middleware/ratelimit/shared-rates.ts'
@@ -15,7 +15,7 @@ import {
   ask,
   createMiddlewareContext,
   openThreads,
-  ownAnswer,
+  localResponse,
   requestOf,
 } from '../support/middleware-context.ts'
 import { startRedis } from '../support/redis.ts'
@@ -37,7 +37,7 @@ test('two instances share one rate exactly', async (t) => {
   )
 
   assert.equal(answers.filter((answer) => answer === null).length, 50)
-  const { status, fields } = ownAnswer(await one.decide())
+  const { status, fields } = localResponse(await one.decide())
   assert.equal(status, 429)
   assert.match(fields, /^Retry-After: [67]\d\r\nX-Retry-In: (1m)?[0-9.]+s\r\n$/)
 })
@@ -52,7 +52,7 @@ test('it is told what is left over all instances', async (t) => {
   await one.decide()
   await other.decide()
 
-  const refused = ownAnswer(await one.decide())
+  const refused = localResponse(await one.decide())
 
   assert.match(refused.fields, /RateLimit-Limit: 4\r\nRateLimit-Remaining: 0\r\nRateLimit-Reset: 3/)
 })
@@ -70,7 +70,7 @@ test('of several rates all have to accept, or nothing is written', async (t) => 
   const refused = await decide()
 
   assert.deepEqual(first, [null, null])
-  assert.match(ownAnswer(refused).body.toString(), /^max rate reached: retry-in (1h0m0s|59m)/)
+  assert.match(localResponse(refused).body.toString(), /^max rate reached: retry-in (1h0m0s|59m)/)
   assert.deepEqual(await valuesOf(command), kept)
 })
 
@@ -243,9 +243,9 @@ test('a connection to Redis does not keep a process alive', async (t) => {
 })
 
 interface Instance {
-  decide: (fields?: Readonly<Record<string, string>>) => Promise<OwnAnswer | null>
+  decide: (fields?: Readonly<Record<string, string>>) => Promise<LocalResponse | null>
   /** `later` when Redis is asked. */
-  decideAtOnce: () => OwnAnswer | null | 'pending'
+  decideAtOnce: () => LocalResponse | null | 'pending'
 }
 
 /** A Sluice of its own: its memory and its seed are. */
@@ -255,8 +255,8 @@ function openInstance(options: object, redis: object): Instance {
   const [compileContext] = openThreads(1, () => performance.now()).compileContexts
   if (compileContext === undefined) throw new Error('there is no thread')
   const middleware = ratelimit.compile(parsed.value, compileContext)
-  const toOwn = (decision: unknown): OwnAnswer | null =>
-    decision === null ? null : ownAnswer(decision as OwnAnswer)
+  const toOwn = (decision: unknown): LocalResponse | null =>
+    decision === null ? null : localResponse(decision as LocalResponse)
   return {
     decide: (fields = {}) =>
       new Promise((resolve) => {
@@ -271,8 +271,8 @@ function openInstance(options: object, redis: object): Instance {
   }
 }
 
-function ownStatus(answer: OwnAnswer | null | 'pending'): number | null {
-  return answer === null ? null : ownAnswer(answer).status
+function ownStatus(answer: LocalResponse | null | 'pending'): number | null {
+  return answer === null ? null : localResponse(answer).status
 }
 
 async function valuesOf(

@@ -157,7 +157,7 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
       clients: 4,
       request: () => request('/'),
       pauseMs: 2,
-      onAnswer: (answer) => {
+      onResponse: (answer) => {
         const name = answer.body.toString()
         inRotation.add(name)
         if (name === 'ok') lastSeen = performance.now()

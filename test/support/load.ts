@@ -15,7 +15,7 @@ export interface LoadOptions {
   readonly pauseMs?: number
   /** A client whose connection is gone opens another one; without it, it stops there. */
   readonly reconnects?: boolean
-  readonly onAnswer?: (answer: Answer) => void
+  readonly onResponse?: (answer: Answer) => void
 }
 
 export interface Report {
@@ -82,7 +82,7 @@ export function startLoad(options: LoadOptions): Load {
       const answer = await client.ask(request())
       answered++
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
-      options.onAnswer?.(answer)
+      options.onResponse?.(answer)
       const isLast = value(answer, 'connection') === 'close'
       if (isLast) goodbyes++
       return !isLast

@@ -2,7 +2,7 @@
  * What a middleware is given, without a gateway: requests as an exchange holds them, a context whose end the test
  * decides, and the scoreboard as several serving threads see it.
  */
-import type { OwnAnswer } from '../../src/http/answer.ts'
+import type { LocalResponse } from '../../src/http/local-response.ts'
 import { Exchange, type ClientSide } from '../../src/http/exchange.ts'
 import { RequestHead } from '../../src/http/request-head.ts'
 import type {
@@ -122,7 +122,7 @@ export function ask(
 }
 
 /** The own answer that this is, to be looked at. */
-export function ownAnswer(decision: MiddlewareDecision | 'pending' | undefined): OwnAnswer {
+export function localResponse(decision: MiddlewareDecision | 'pending' | undefined): LocalResponse {
   if (typeof decision !== 'object' || decision === null || !('status' in decision))
     throw new Error(`not an answer: ${JSON.stringify(decision)}`)
   return decision

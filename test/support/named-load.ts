@@ -18,7 +18,7 @@ export function startNamedLoad(
   port: number,
   names: readonly string[],
   { clients, pauseMs }: { readonly clients: number; readonly pauseMs: number },
-  onAnswer: (answer: NamedAnswer) => void,
+  onResponse: (answer: NamedAnswer) => void,
 ): NamedLoad {
   let isStopped = false
   let next = 0
@@ -32,10 +32,10 @@ export function startNamedLoad(
         if (client === null || client.ending() !== null) client = await connectClient(port)
         const answer = await client.ask(`GET / HTTP/1.1\r\nHost: ${name}\r\n\r\n`)
         const { status, body } = answer
-        onAnswer({ name, status, body: body.toString(), tookMs: performance.now() - began })
+        onResponse({ name, status, body: body.toString(), tookMs: performance.now() - began })
       } catch (error) {
         client = null
-        onAnswer({ name, status: 0, body: String(error), tookMs: performance.now() - began })
+        onResponse({ name, status: 0, body: String(error), tookMs: performance.now() - began })
       }
       await passed(pauseMs)
     }

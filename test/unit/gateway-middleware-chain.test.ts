@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { OwnAnswer } from '../../src/http/answer.ts'
+import type { LocalResponse } from '../../src/http/local-response.ts'
 import { MiddlewareChain, type MiddlewareChainOwner } from '../../src/gateway/middleware-chain.ts'
 import type {
   Middleware,
@@ -11,7 +11,7 @@ import { requestOf } from '../support/middleware-context.ts'
 
 type Step = NonNullable<Middleware['onRequest']>
 
-const ANSWER: OwnAnswer = {
+const ANSWER: LocalResponse = {
   status: 403,
   reason: 'RESPOND',
   detail: '',
@@ -44,7 +44,7 @@ function walk(
     forward: (backend, hasWaited) => {
       seen.push(`forward ${backend}${hasWaited ? ' late' : ''}`)
     },
-    answer: ({ status }) => {
+    respond: ({ status }) => {
       seen.push(`answer ${status}`)
     },
     fault: (error) => {

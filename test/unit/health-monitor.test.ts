@@ -439,7 +439,7 @@ test('an adaptive limit begins as it is declared and is shared by the frontends 
 
   await site.publish([makeBackend('vote', [A])], frontends.slice(1))
   for (let round = 0; round < 50; round++) {
-    count(slot, COUNT.answered, 100)
+    count(slot, COUNT.responses, 100)
     count(slot, COUNT.headMs, 1000)
     Atomics.store(slot.shared, slot.at + SHARED.inFlight, 10)
     await site.pass(100)

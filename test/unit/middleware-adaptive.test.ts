@@ -8,7 +8,7 @@ import {
   ask,
   createMiddlewareContext,
   openThreads,
-  ownAnswer,
+  localResponse,
   requestOf,
   type ScriptedContext,
   type Threads,
@@ -37,7 +37,7 @@ function start(options: object): Limited {
       return ask(middleware, exchange, context) === null ? context : null
     },
     sums: () => ({
-      answered: scoreboard.sum(slot, COUNT.answered),
+      answered: scoreboard.sum(slot, COUNT.responses),
       headMs: scoreboard.sum(slot, COUNT.headMs),
       inFlight: scoreboard.shared(slot, SHARED.inFlight),
     }),
@@ -59,7 +59,7 @@ test('refuses with 503 and when to come again', () => {
   const [middleware] = limited.middlewares
   assert.ok(middleware && limited.enter(0))
 
-  const answer = ownAnswer(ask(middleware, requestOf(), createMiddlewareContext()))
+  const answer = localResponse(ask(middleware, requestOf(), createMiddlewareContext()))
 
   assert.equal(answer.status, 503)
   assert.equal(answer.reason, 'OVERLOADED')

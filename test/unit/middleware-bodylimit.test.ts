@@ -7,7 +7,7 @@ import {
   ask,
   createMiddlewareContext,
   openThreads,
-  ownAnswer,
+  localResponse,
   requestOf,
 } from '../support/middleware-context.ts'
 
@@ -23,7 +23,7 @@ test('refuses a length above it before anything of the body is taken', () => {
   const middleware = compile('1KiB')
 
   const within = ask(middleware, requestOf({ body: 1024 }), createMiddlewareContext())
-  const above = ownAnswer(ask(middleware, requestOf({ body: 1025 }), createMiddlewareContext()))
+  const above = localResponse(ask(middleware, requestOf({ body: 1025 }), createMiddlewareContext()))
 
   assert.equal(within, null)
   assert.equal(above.status, 413)
@@ -36,7 +36,7 @@ test('refuses what came with the head and is above it', () => {
   const exchange = requestOf({ body: 'chunked' })
   exchange.bytesIn = 11
 
-  const answer = ownAnswer(ask(middleware, exchange, createMiddlewareContext()))
+  const answer = localResponse(ask(middleware, exchange, createMiddlewareContext()))
 
   assert.equal(answer.status, 413)
 })

@@ -8,7 +8,7 @@ import {
   ask,
   createMiddlewareContext,
   openThreads,
-  ownAnswer,
+  localResponse,
   requestOf,
 } from '../support/middleware-context.ts'
 
@@ -75,7 +75,7 @@ test('tripped it answers every request with 503 and when to come back, and count
   const { admit, request, counted } = openBreaker({ tripped: '2500ms' })
   admit(ADMIT_NONE)
 
-  const answers = [0, 1].map((thread) => ownAnswer(request('/', thread)))
+  const answers = [0, 1].map((thread) => localResponse(request('/', thread)))
 
   for (const answer of answers) {
     assert.equal(answer.status, 503)
@@ -96,7 +96,7 @@ test('recovering it lets its share through, over all threads', () => {
   assert.ok(Math.abs(passed - 250) <= 3, `${passed} of 1000`)
   assert.deepEqual(counted(), [passed, 0])
   const refused = decisions.find((decision) => decision !== null)
-  assert.equal(ownAnswer(refused).detail, `the breaker ${CONDITION} is recovering`)
+  assert.equal(localResponse(refused).detail, `the breaker ${CONDITION} is recovering`)
 })
 
 test('an answer of its own is a fallback', () => {
@@ -104,7 +104,7 @@ test('an answer of its own is a fallback', () => {
   const { admit, request } = openBreaker({ fallback: { respond } })
   admit(ADMIT_NONE)
 
-  const answer = ownAnswer(request())
+  const answer = localResponse(request())
 
   assert.equal(answer.status, 503)
   assert.equal(answer.reason, 'BREAKER_OPEN')
@@ -118,7 +118,7 @@ test('a redirect is a fallback, not for good, and keeps the path without the que
   const { admit, request } = openBreaker({ fallback: { redirect } })
   admit(ADMIT_NONE)
 
-  const answer = ownAnswer(request('/a/b?c=d'))
+  const answer = localResponse(request('/a/b?c=d'))
 
   assert.equal(answer.status, 302)
   assert.equal(answer.reason, 'BREAKER_OPEN')

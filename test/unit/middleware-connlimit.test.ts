@@ -10,7 +10,7 @@ import {
   ask,
   createMiddlewareContext,
   openThreads,
-  ownAnswer,
+  localResponse,
   requestOf,
   type ScriptedContext,
 } from '../support/middleware-context.ts'
@@ -81,7 +81,7 @@ test('refuses what is above the limit over all threads, in the words of vulcand'
   const [middleware] = limited.threads
   assert.ok(first && second && middleware)
 
-  const answer = ownAnswer(ask(middleware, requestOf(), createMiddlewareContext()))
+  const answer = localResponse(ask(middleware, requestOf(), createMiddlewareContext()))
   const other = limited.enter(0, '192.0.2.2')
   first.end()
   const afterwards = limited.enter(1)

@@ -8,7 +8,7 @@ import {
   ask,
   createMiddlewareContext,
   openThreads,
-  ownAnswer,
+  localResponse,
   requestOf,
   type ScriptedContext,
 } from '../support/middleware-context.ts'
@@ -77,7 +77,7 @@ test('refuses at once what is above the limit of all threads, without a queue', 
   const first = limited.enter(0)
   const second = limited.enter(1)
 
-  const third = ownAnswer(limited.enter(0).decision as never)
+  const third = localResponse(limited.enter(0).decision as never)
   first.context.end()
   const fourth = limited.enter(1)
 
@@ -135,7 +135,7 @@ test('counts those who wait over all threads', (t) => {
 
   assert.deepEqual(
     decisions.map(({ decision }) =>
-      decision === 'pending' ? decision : ownAnswer(decision as never).reason,
+      decision === 'pending' ? decision : localResponse(decision as never).reason,
     ),
     ['pending', 'pending', 'QUEUE_FULL', 'QUEUE_FULL'],
   )
@@ -162,7 +162,7 @@ test('whoever waited for the whole time is told so, and nobody who has not', (t)
 
   limited.pass(50)
 
-  const answer = ownAnswer(early.context.decided)
+  const answer = localResponse(early.context.decided)
   assert.equal(answer.status, 503)
   assert.equal(answer.reason, 'QUEUE_TIMEOUT')
   assert.match(answer.fields, /^Retry-After: \d+\r\n$/m)

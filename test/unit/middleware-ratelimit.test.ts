@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AnswerHead } from '../../src/http/answer-head.ts'
+import { ResponseHead } from '../../src/http/response-head.ts'
 import type { Exchange } from '../../src/http/exchange.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
@@ -9,7 +9,7 @@ import {
   ask,
   createMiddlewareContext,
   openThreads,
-  ownAnswer,
+  localResponse,
   requestOf,
 } from '../support/middleware-context.ts'
 
@@ -18,7 +18,7 @@ test('a burst passes, what is beyond is told when to come back, as vulcand says 
   passes()
   passes()
 
-  const refused = ownAnswer(send())
+  const refused = localResponse(send())
 
   assert.equal(refused.status, 429)
   assert.equal(refused.reason, 'RATE_LIMITED')
@@ -42,7 +42,7 @@ test('a wait of less than a second is told as 1 in Retry-After', () => {
   const { send, passes } = openLimit({ requests: 4, burst: 1, headers: false })
   passes()
 
-  assert.equal(ownAnswer(send()).fields, 'Retry-After: 1\r\nX-Retry-In: 250ms\r\n')
+  assert.equal(localResponse(send()).fields, 'Retry-After: 1\r\nX-Retry-In: 250ms\r\n')
 })
 
 test('each client has its own, all threads count the same', () => {
@@ -89,7 +89,7 @@ test('of several rates all have to accept, and one that refuses charges none', (
 
   // Two of a second are there again, of the minute's three only one is left.
   passes()
-  assert.equal(ownAnswer(send()).body.toString(), 'max rate reached: retry-in 19s')
+  assert.equal(localResponse(send()).body.toString(), 'max rate reached: retry-in 19s')
 })
 
 test('passed answers say what is left, refused ones as well', () => {
@@ -101,7 +101,7 @@ test('passed answers say what is left, refused ones as well', () => {
   )
   passes()
   assert.match(
-    ownAnswer(send()).fields,
+    localResponse(send()).fields,
     /RateLimit-Limit: 2\r\nRateLimit-Remaining: 0\r\nRateLimit-Reset: 10\r\n$/,
   )
 })
@@ -130,11 +130,11 @@ test('nothing is kept of an exchange that has ended', () => {
   context.end()
 
   assert.equal(answer({ exchange }).fields, '')
-  assert.notEqual(middleware.onAnswer, undefined)
+  assert.notEqual(middleware.onResponse, undefined)
 })
 
 test('without headers passed answers are not looked at', () => {
-  assert.equal(openLimit({ requests: 9, headers: false }).middleware.onAnswer, undefined)
+  assert.equal(openLimit({ requests: 9, headers: false }).middleware.onResponse, undefined)
 })
 
 test('a request brings its own rates in a header', () => {
@@ -274,7 +274,7 @@ function openLimit(options: object): {
     context: ReturnType<typeof createMiddlewareContext>
   }
   isRefused: (sent?: Sent) => void
-  answer: (sent: { exchange: Exchange }, fields?: string) => AnswerHead
+  answer: (sent: { exchange: Exchange }, fields?: string) => ResponseHead
   wait: (ms: number) => void
 } {
   const parsed = ratelimit.parse(options)
@@ -296,11 +296,11 @@ function openLimit(options: object): {
       assert.equal(decision, null)
       return rest
     },
-    isRefused: (sent = {}) => assert.equal(ownAnswer(put(sent).decision).status, 429),
+    isRefused: (sent = {}) => assert.equal(localResponse(put(sent).decision).status, 429),
     answer({ exchange }, fields = '') {
-      const head = new AnswerHead()
+      const head = new ResponseHead()
       head.fields = fields
-      middleware.onAnswer?.(exchange, head)
+      middleware.onResponse?.(exchange, head)
       return head
     },
     wait: (ms) => void (now += ms),

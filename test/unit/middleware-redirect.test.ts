@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { OwnAnswer } from '../../src/http/answer.ts'
+import type { LocalResponse } from '../../src/http/local-response.ts'
 import { parseMiddleware } from '../../src/middleware/catalog.ts'
 import { redirect } from '../../src/middleware/redirect.ts'
 import {
   ask,
   createMiddlewareContext,
   openThreads,
-  ownAnswer,
+  localResponse,
   requestOf,
 } from '../support/middleware-context.ts'
 import type { RequestForm } from '../support/middleware-context.ts'
@@ -19,7 +19,7 @@ function optionsOf(options: object): Parameters<typeof redirect.compile>[0] {
   return parsed.value
 }
 
-function answerOf(options: object, form: RequestForm = {}): OwnAnswer | null {
+function answerOf(options: object, form: RequestForm = {}): LocalResponse | null {
   const [compileContext] = openThreads(1, () => 0).compileContexts
   assert.ok(compileContext)
   const decision = ask(
@@ -27,7 +27,7 @@ function answerOf(options: object, form: RequestForm = {}): OwnAnswer | null {
     requestOf(form),
     createMiddlewareContext(),
   )
-  return decision === null ? null : ownAnswer(decision)
+  return decision === null ? null : localResponse(decision)
 }
 
 function locationOf(options: object, form: RequestForm = {}): string {

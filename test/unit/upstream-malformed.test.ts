@@ -52,13 +52,13 @@ test('one that has only ever brought something else than HTTP is to blame at onc
 
 test('what is refused while others are well counts for the success rate, and for no row', (t) => {
   const { board, endpoint, failures } = setUp(t)
-  endpoint.answered(200, 1)
+  endpoint.responded(200, 1)
   endpoint.completed(200)
 
   endpoint.malformed(true, 1, false)
-  endpoint.answered(200, 1)
+  endpoint.responded(200, 1)
   endpoint.malformed(true, 1, true)
 
   assert.equal(failures(), 0)
-  assert.deepEqual([board.count('a', 'answered'), board.count('a', 'failed')], [1, 2])
+  assert.deepEqual([board.count('a', 'responses'), board.count('a', 'failed')], [1, 2])
 })

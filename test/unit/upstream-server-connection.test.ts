@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import type { AnswerSink } from '../../src/http/exchange.ts'
+import type { ResponseSink } from '../../src/http/exchange.ts'
 import type { Outgoing } from '../../src/upstream/outgoing.ts'
 import { ServerConnection } from '../../src/upstream/server-connection.ts'
 import { makeBackend, makeServer, openBoard } from '../support/endpoints.ts'
@@ -37,16 +37,16 @@ test('a connection that waited for a client in an interim answer reads the answe
 
   function answerOf(asked: ServerConnection): Promise<string> {
     return new Promise((resolve, reject) => {
-      const sink: AnswerSink = {
+      const sink: ResponseSink = {
         holdsData: false,
         // The client takes no more.
         interim: () => false,
-        answerHead: (head, data) => {
+        responseHead: (head, data) => {
           resolve(`${head.status} ${data?.toString()}`)
           return true
         },
-        answerData: () => true,
-        answerEnd: () => {},
+        responseData: () => true,
+        responseEnd: () => {},
         bind: () => {},
         upgraded: () => {},
         failed: reject,

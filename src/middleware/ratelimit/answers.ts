@@ -1,13 +1,13 @@
 /** What a client is told of its rate: as vulcand does, and in the fields of draft-ietf-httpapi-ratelimit-headers-06. */
-import type { AnswerHead } from '../../http/answer-head.ts'
-import type { OwnAnswer } from '../../http/answer.ts'
+import type { ResponseHead } from '../../http/response-head.ts'
+import type { LocalResponse } from '../../http/local-response.ts'
 import { fieldValue, withoutFields } from '../../http/fields.ts'
 import type { Standing } from '../../policy/rate-limit.ts'
 
 const FIELDS = new Set(['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'])
 const PLAIN = 'text/plain; charset=utf-8'
 
-export function refusal(standing: Standing, withFields: boolean): OwnAnswer {
+export function refusal(standing: Standing, withFields: boolean): LocalResponse {
   const { rate, retryAfterMs } = standing
   const ms = Math.max(1, Math.ceil(retryAfterMs))
   const retryIn = formatGoDuration(ms)
@@ -25,7 +25,7 @@ export function refusal(standing: Standing, withFields: boolean): OwnAnswer {
 }
 
 /** Nobody can say whether the rate is kept: not the client's fault. */
-export const UNDECIDED: OwnAnswer = {
+export const UNDECIDED: LocalResponse = {
   status: 503,
   reason: 'RATE_LIMITED',
   detail: 'the rate limit cannot be decided now',
@@ -36,7 +36,7 @@ export const UNDECIDED: OwnAnswer = {
 }
 
 /** Of several limits on the way (a server's own as well), the client is told of the one that leaves it the least. */
-export function addStanding(head: AnswerHead, standing: Standing): void {
+export function addStanding(head: ResponseHead, standing: Standing): void {
   const present = fieldValue(head.fields, 'ratelimit-remaining')
   if (present !== undefined) {
     const least = Math.min(...present.split(',').map(Number))

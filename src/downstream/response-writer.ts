@@ -1,12 +1,12 @@
 /** Writes answers to an HTTP/1 client: their framing made anew, never copied; small ones in one write. */
-import type { AnswerHead } from '../http/answer-head.ts'
+import type { ResponseHead } from '../http/response-head.ts'
 import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { safeTrailers } from '../http/fields.ts'
 import type { Wire } from '../http/wire.ts'
-import { answerText } from './answer-text.ts'
+import { responseText } from './response-text.ts'
 
-export class AnswerWriter {
+export class ResponseWriter {
   /** The connection ends after the answer that was begun last. */
   closing = false
   readonly #wire: Wire
@@ -20,13 +20,17 @@ export class AnswerWriter {
   /** `kept`: the connection may go on after this answer. */
   begin(
     exchange: Exchange,
-    head: AnswerHead,
+    head: ResponseHead,
     kept: boolean,
     data: Buffer | string | null,
     ended: boolean,
   ): void {
-    const { text, chunked, closing, dropsBody } = answerText(head, exchange.head.minorVersion, kept)
-    exchange.answered = true
+    const { text, chunked, closing, dropsBody } = responseText(
+      head,
+      exchange.head.minorVersion,
+      kept,
+    )
+    exchange.hasResponded = true
     exchange.status = head.status
     this.closing = closing
     this.#chunked = chunked
@@ -51,7 +55,7 @@ export class AnswerWriter {
   }
 
   /** 101, and the first bytes of the tunnel. */
-  switch(head: AnswerHead, early: Buffer | null): void {
+  switch(head: ResponseHead, early: Buffer | null): void {
     const lines = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
     const text = `${head.line}${head.fields}${lines}\r\n`
     if (early === null) this.#wire.socket.write(text, 'latin1')

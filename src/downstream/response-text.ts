@@ -1,7 +1,7 @@
 /** How an answer's head is written to an HTTP/1 client: framing is made anew, never copied. */
-import type { AnswerHead } from '../http/answer-head.ts'
+import type { ResponseHead } from '../http/response-head.ts'
 
-export interface AnswerText {
+export interface ResponseText {
   readonly text: string
   /** The body goes out chunked. */
   readonly chunked: boolean
@@ -12,7 +12,11 @@ export interface AnswerText {
 }
 
 /** `minorVersion` is the client's; `closing` whether the connection ends anyway. */
-export function answerText(head: AnswerHead, minorVersion: number, keptAlive: boolean): AnswerText {
+export function responseText(
+  head: ResponseHead,
+  minorVersion: number,
+  keptAlive: boolean,
+): ResponseText {
   let closing = !keptAlive
   let chunked = false
   let framing = ''

@@ -15,15 +15,15 @@ const ONE = 49
 const CRLF = 2
 
 /** How an answer's end is known: `close` is the end of its connection. */
-export type AnswerFraming = 'none' | 'length' | 'chunked' | 'close'
+export type ResponseFraming = 'none' | 'length' | 'chunked' | 'close'
 
-export class AnswerHead {
+export class ResponseHead {
   status = 0
   /** As it is sent, with its CRLF. */
   line = ''
   /** End-to-end fields, without framing. */
   fields = ''
-  framing: AnswerFraming = 'close'
+  framing: ResponseFraming = 'close'
   /** Announced bytes, also where no body follows (HEAD, 304); -1 when not announced. */
   length = -1
   /** The server keeps its connection. */
@@ -38,18 +38,18 @@ export class AnswerHead {
 }
 
 /** `text` begins with a head, `lines` are those of its bytes. `bodyless`: an answer to HEAD. */
-export function parseAnswerHead(
+export function parseResponseHead(
   text: string,
   lines: HeadLines,
   bodyless: boolean,
   maxFields: number,
-): AnswerHead | ExchangeError {
+): ResponseHead | ExchangeError {
   const { first, count, colons, ends, fieldsEnd } = lines
   if (count > maxFields) {
     const detail = `the answer's head has more than ${maxFields} fields (limits.fields of the backend)`
     return new ExchangeError('ANSWER_TOO_LARGE', detail)
   }
-  const head = new AnswerHead()
+  const head = new ResponseHead()
   const minor = text.charCodeAt(MINOR_VERSION)
   const old = minor === ZERO
   head.status = digitsIn(text, STATUS, STATUS + 3)
@@ -162,7 +162,7 @@ function shorter(seconds: number, further: number): number {
 
 /** RFC 9112 section 6.3, refusing what has two readings. */
 function frame(
-  head: AnswerHead,
+  head: ResponseHead,
   coding: string,
   old: boolean,
   bodyless: boolean,
@@ -197,7 +197,7 @@ function frame(
 }
 
 /** Why a head is none. `text` ends with its last field's CRLF, without the empty line. */
-export function refuseAnswerHead(text: string): ExchangeError {
+export function refuseResponseHead(text: string): ExchangeError {
   const end = text.indexOf('\r\n')
   const line = text.slice(0, end)
   if (/^HTTP\/1\.[0-9] [1-9][0-9][0-9](?: [\t -~\x80-\xff]*)?$/.test(line))

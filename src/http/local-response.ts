@@ -1,12 +1,12 @@
 /** The one place that makes the proxy's own answers: of errors, and of middlewares that answer themselves. */
-import { AnswerHead, statusLine } from './answer-head.ts'
+import { ResponseHead, statusLine } from './response-head.ts'
 import { dateLine } from './clock.ts'
 import { ERRORS, type ExchangeError, type Reason } from './errors.ts'
 import { fieldValue, safeValue } from './fields.ts'
 import { statusText } from './status-text.ts'
 
 /** An answer that no server made. */
-export interface OwnAnswer {
+export interface LocalResponse {
   readonly status: number
   /** Why the proxy answered itself, for the log, the metrics and Proxy-Status. */
   readonly reason: Reason
@@ -27,7 +27,7 @@ const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
  * What the client learns of an error. Of servers it learns no more than the status: addresses stay in the log. `sentence`:
  * what it reads of it, where that is not the message.
  */
-export function answerOfError(error: ExchangeError, sentence?: string): OwnAnswer {
+export function errorResponse(error: ExchangeError, sentence?: string): LocalResponse {
   const { reason, message, kind } = error
   const name = statusText(kind.status) ?? 'Error'
   const shown = kind.blame === 'client' && reason !== 'NO_ROUTE' ? message : ''
@@ -48,13 +48,13 @@ export function answerOfError(error: ExchangeError, sentence?: string): OwnAnswe
  * JSON before text: `{"error":"not found","status":404,"reason":"NO_ROUTE"}`. Other answers have the one form that was
  * written for them.
  */
-export function inFormOf(answer: OwnAnswer, accept: string | undefined): OwnAnswer {
-  const { status, reason, message } = answer
-  if (message === undefined || accept === undefined || !prefersJson(accept)) return answer
+export function inFormOf(response: LocalResponse, accept: string | undefined): LocalResponse {
+  const { status, reason, message } = response
+  if (message === undefined || accept === undefined || !prefersJson(accept)) return response
   const error = (statusText(status) ?? 'error').toLowerCase()
   const told = message === '' ? {} : { message }
   const body = Buffer.from(JSON.stringify({ error, status, reason, ...told }))
-  return { ...answer, contentType: 'application/json', body }
+  return { ...response, contentType: 'application/json', body }
 }
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/
@@ -75,27 +75,27 @@ function prefersJson(accept: string): boolean {
 }
 
 /** The head of an own answer. */
-export function headOfOwnAnswer(answer: OwnAnswer): AnswerHead {
-  const head = new AnswerHead()
-  head.status = answer.status
-  head.line = statusLine(answer.status, statusText(answer.status) ?? '')
-  const date = fieldValue(answer.fields, 'date') === undefined ? dateLine() : ''
-  head.fields = `${date}${answer.fields}${proxyStatus(answer)}`
-  if (answer.contentType !== '') head.fields += `Content-Type: ${answer.contentType}\r\n`
-  if (answer.message !== undefined) head.fields += 'Vary: Accept\r\n'
-  const bodyless = answer.status === 204 || answer.status === 304
+export function headOfLocalResponse(response: LocalResponse): ResponseHead {
+  const head = new ResponseHead()
+  head.status = response.status
+  head.line = statusLine(response.status, statusText(response.status) ?? '')
+  const date = fieldValue(response.fields, 'date') === undefined ? dateLine() : ''
+  head.fields = `${date}${response.fields}${proxyStatus(response)}`
+  if (response.contentType !== '') head.fields += `Content-Type: ${response.contentType}\r\n`
+  if (response.message !== undefined) head.fields += 'Vary: Accept\r\n'
+  const bodyless = response.status === 204 || response.status === 304
   head.framing = bodyless ? 'none' : 'length'
-  head.length = bodyless ? -1 : answer.body.length
+  head.length = bodyless ? -1 : response.body.length
   return head
 }
 
 /** RFC 9209; a middleware's wanted answer is no error and carries none. */
-function proxyStatus(answer: OwnAnswer): string {
-  const { proxyStatus: type, blame } = ERRORS[answer.reason]
+function proxyStatus(response: LocalResponse): string {
+  const { proxyStatus: type, blame } = ERRORS[response.reason]
   if (type === null) return ''
   // The message to a client about itself is the client's to read; what was seen of a server is not.
   const details =
-    blame === 'client' ? answer.detail : answer.reason.toLowerCase().replaceAll('_', ' ')
+    blame === 'client' ? response.detail : response.reason.toLowerCase().replaceAll('_', ' ')
   return `Proxy-Status: sluice; error=${type}; details="${quotable(details)}"\r\n`
 }
 

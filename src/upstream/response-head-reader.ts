@@ -1,19 +1,19 @@
 /** Finds the heads of one request's answers, interim and final, in its connection's bytes; bounded in size and number. */
-import { type AnswerHead, parseAnswerHead, refuseAnswerHead } from '../http/answer-head.ts'
+import { type ResponseHead, parseResponseHead, refuseResponseHead } from '../http/response-head.ts'
 import { ExchangeError } from '../http/errors.ts'
 import { headLines } from '../http/head-lines.ts'
-import { errorOfPartialAnswer } from '../http/partial-head.ts'
+import { errorOfPartialResponse } from '../http/partial-head.ts'
 
 const MAX_INTERIM = 100
 const HEAD_END = Buffer.from('\r\n\r\n')
 const NONE = Buffer.alloc(0)
 
-export interface AnswerLimits {
+export interface ResponseLimits {
   readonly headBytes: number
   readonly fields: number
 }
 
-export class AnswerHeads {
+export class ResponseHeadReader {
   /** Something of an answer has come. */
   hasBegun = false
   /** What is not read yet is in it from `from` to `to`. */
@@ -50,7 +50,7 @@ export class AnswerHeads {
   }
 
   /** The next head; null: the rest of it has yet to come. */
-  read(toHead: boolean, limits: AnswerLimits): AnswerHead | ExchangeError | null {
+  read(toHead: boolean, limits: ResponseLimits): ResponseHead | ExchangeError | null {
     const most = Math.min(this.#to, this.#from + limits.headBytes + HEAD_END.length)
     return this.#searched === 0 && headLines.readResponse(this.#buffer, this.#from, most)
       ? this.#parse(most, toHead, limits)
@@ -61,21 +61,21 @@ export class AnswerHeads {
   #readUnusual(
     most: number,
     toHead: boolean,
-    limits: AnswerLimits,
-  ): AnswerHead | ExchangeError | null {
+    limits: ResponseLimits,
+  ): ResponseHead | ExchangeError | null {
     const bytes = this.#rest
     // After a first look the search goes on where it ended.
     const end = bytes.indexOf(HEAD_END, Math.max(0, this.#searched - HEAD_END.length + 1))
     if (end < 0 || end > limits.headBytes) return this.#keep(bytes, limits)
     return headLines.readResponse(this.#buffer, this.#from, most)
       ? this.#parse(most, toHead, limits)
-      : refuseAnswerHead(bytes.toString('latin1', 0, end + 2))
+      : refuseResponseHead(bytes.toString('latin1', 0, end + 2))
   }
 
   /** Its lines have just been read. A small body behind it is decoded with it. */
-  #parse(most: number, toHead: boolean, { fields }: AnswerLimits): AnswerHead | ExchangeError {
+  #parse(most: number, toHead: boolean, { fields }: ResponseLimits): ResponseHead | ExchangeError {
     const text = this.#buffer.toString('latin1', this.#from, most)
-    const head = parseAnswerHead(text, headLines, toHead, fields)
+    const head = parseResponseHead(text, headLines, toHead, fields)
     if (head instanceof ExchangeError) return head
     if (head.status < 200 && head.status !== 101 && ++this.#interim > MAX_INTERIM)
       return new ExchangeError('BAD_ANSWER', `more than ${MAX_INTERIM} interim answers`)
@@ -113,14 +113,14 @@ export class AnswerHeads {
   }
 
   /** The rest of the head has yet to come, or makes it too large. */
-  #keep(bytes: Buffer, { headBytes }: AnswerLimits): ExchangeError | null {
+  #keep(bytes: Buffer, { headBytes }: ResponseLimits): ExchangeError | null {
     const isFirst = this.#searched === 0
     const isLarge = bytes.length > headBytes
     this.#searched = bytes.length
     if (isFirst || isLarge || bytes.length >= this.#checked * 2) {
       this.#checked = bytes.length
       const most = Math.min(bytes.length, headBytes + HEAD_END.length)
-      const fault = errorOfPartialAnswer(bytes.toString('latin1', 0, most))
+      const fault = errorOfPartialResponse(bytes.toString('latin1', 0, most))
       if (fault !== null) return fault
     }
     if (isLarge) {

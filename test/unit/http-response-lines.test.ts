@@ -1,15 +1,15 @@
 // Fields of an answer that may come in several lines are read as all of them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AnswerHead, parseAnswerHead } from '../../src/http/answer-head.ts'
+import { ResponseHead, parseResponseHead } from '../../src/http/response-head.ts'
 import { HeadLines } from '../../src/http/head-lines.ts'
 
-function read(status: string, ...lines: readonly string[]): AnswerHead {
+function read(status: string, ...lines: readonly string[]): ResponseHead {
   const text = [`HTTP/1.1 ${status}`, ...lines, 'Content-Length: 0', '', ''].join('\r\n')
   const places = new HeadLines()
   assert.ok(places.readResponse(Buffer.from(text), 0, text.length))
-  const head = parseAnswerHead(text, places, false, 100)
-  assert.ok(head instanceof AnswerHead)
+  const head = parseResponseHead(text, places, false, 100)
+  assert.ok(head instanceof ResponseHead)
   return head
 }
 

@@ -1,5 +1,5 @@
 /** Reads one answer's body out of its connection's bytes. Knows nothing of sockets. */
-import type { AnswerHead } from '../http/answer-head.ts'
+import type { ResponseHead } from '../http/response-head.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
 
@@ -12,11 +12,11 @@ export interface BodyPiece {
 }
 
 /** One class a framing would allocate more; this is made for every answer. */
-export class AnswerBody {
+export class ResponseBody {
   readonly #framing: 'none' | 'length' | 'close' | ChunkedDecoder
   #left: number
 
-  constructor(head: AnswerHead) {
+  constructor(head: ResponseHead) {
     this.#framing = head.framing === 'chunked' ? new ChunkedDecoder('BAD_ANSWER') : head.framing
     this.#left = head.length
   }
