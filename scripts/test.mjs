@@ -1,6 +1,7 @@
 /**
  * `npm test [-- PATH...]`: every test that this machine can run, or those of the files and folders named. `--watch` runs them
- * again when they or what they import change; `--names` prints each test by name.
+ * again when they or what they import change; `--names` prints each test by name; `--together` runs all files in one process,
+ * which saves a start of Node for each, for tests that share nothing of a process.
  *
  * A test file that needs more than npm brings says so in its first line, `// needs: etcd, redis-server`; where one of these is
  * missing the file is not run, and a line says which and why. In CI nothing may be left out: there, a missing one is a failure.
@@ -42,7 +43,7 @@ const quiet = fileURLToPath(new URL('quiet-reporter.mjs', import.meta.url))
 const flags = [
   '--test',
   `--test-reporter=${values.names ? 'spec' : quiet}`,
-  '--test-concurrency=2',
+  values.together ? '--test-isolation=none' : '--test-concurrency=2',
   '--test-timeout=300000',
   ...(values.watch ? ['--watch'] : []),
 ]
@@ -53,11 +54,12 @@ function readArguments() {
   const options = {
     watch: { type: 'boolean', default: false },
     names: { type: 'boolean', default: false },
+    together: { type: 'boolean', default: false },
   }
   try {
     return parseArgs({ options, allowPositionals: true })
   } catch (error) {
-    console.error(`${error.message}\nusage: npm test -- [--watch] [--names] [PATH...]`)
+    console.error(`${error.message}\nusage: npm test -- [--watch] [--names] [--together] [PATH...]`)
     process.exit(2)
   }
 }

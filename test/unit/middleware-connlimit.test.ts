@@ -207,6 +207,7 @@ test('counts are exact and return to zero, whatever the order in which requests 
       for (const context of [...held.values()].flat()) context.end()
       assert.equal(counted(limited.cells), 0)
     }),
+    { numRuns: 30 },
   )
 })
 
