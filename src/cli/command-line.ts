@@ -1,6 +1,6 @@
 /** From the words of a command line to one command, or to the one line that says what is wrong with them. */
 import { parseArgs } from 'node:util'
-import { parseDuration } from '../model/duration.ts'
+import { parseDuration } from '../model/units.ts'
 import type { SettingName } from '../schema/resolve-settings.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'

@@ -2,8 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'undici'
 import { isEverywhere, plainHost } from '../model/ip.ts'
-import { formatAddress } from '../model/address.ts'
-import { bracketHost } from '../model/host.ts'
+import { bracketHost, formatAddress } from '../model/address.ts'
 import type { Address } from '../model/snapshot.ts'
 
 const PATIENCE_MS = 2500

@@ -1,5 +1,5 @@
 /** The words behind `put`, `delete` and `get`: which object, and how. */
-import { parseDuration } from '../model/duration.ts'
+import { parseDuration } from '../model/units.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
 import { refuseName } from '../providers/layouts/keyspace.ts'

@@ -5,13 +5,12 @@
 import { readJson, readJsonValues } from './json.ts'
 import { readYaml } from './yaml.ts'
 import { quote, type Path } from '../model/parsed.ts'
-import { escapeStep, toPointer } from './pointer.ts'
+import { type Position, type Tree, Unreadable, escapeStep, toPointer } from './tree.ts'
 import type { Problem } from '../model/problem.ts'
 import { resolveReferences, type ReferenceWorld } from './references.ts'
 import type { Referred } from './referred.ts'
 import { SETTING_KEYS } from '../model/settings.ts'
 import { didYouMean } from '../model/suggest.ts'
-import { Unreadable, type Position, type Tree } from './tree.ts'
 
 /** Structurally the DeclaredObject of providers/. */
 export interface DocumentObject extends Position, Referred {

@@ -6,7 +6,7 @@
  * refuses it, what YAML would read. Text stays text wherever text is wanted: `password: ${PIN}` keeps the 0 of 0123.
  */
 import { refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
-import { toPointer } from './pointer.ts'
+import { toPointer } from './tree.ts'
 import type { Reference } from './references.ts'
 
 /** What of a declaration came from elsewhere: where it stands, and its texts. */

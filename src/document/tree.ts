@@ -24,3 +24,12 @@ export class Unreadable extends Error {
     this.position = position
   }
 }
+
+/** JSON Pointer (RFC 6901): a place inside a document, `/frontends/vote/route`. */
+export function toPointer(path: Path): string {
+  return path.map((step) => `/${escapeStep(String(step))}`).join('')
+}
+
+export function escapeStep(step: string): string {
+  return /[~/]/.test(step) ? step.replaceAll('~', '~0').replaceAll('/', '~1') : step
+}

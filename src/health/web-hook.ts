@@ -1,7 +1,7 @@
 /** Calls a web-hook, once. Whoever asked for it tells how that went. */
 import type { LookupFunction } from 'node:net'
 import { denyHost } from '../model/denied-address.ts'
-import { withoutRoot } from '../model/host.ts'
+import { withoutRoot } from '../model/address.ts'
 import type { WebHook } from '../model/snapshot.ts'
 import { httpClient } from './http-client.ts'
 

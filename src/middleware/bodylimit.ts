@@ -5,7 +5,7 @@
 import { errorResponse } from '../http/local-response.ts'
 import { refuseBodySize } from '../http/body-limit.ts'
 import { scalar, strict } from '../options/fields.ts'
-import { parseSize } from '../model/size.ts'
+import { parseSize } from '../model/units.ts'
 import type { MiddlewareKind } from './middleware.ts'
 import { parseWith } from './options.ts'
 

@@ -1,6 +1,6 @@
 /** Options that several limits have. */
 import * as z from 'zod'
-import { formatDuration, parseDuration } from '../model/duration.ts'
+import { formatDuration, parseDuration } from '../model/units.ts'
 import { span, whole } from '../options/fields.ts'
 
 /** How much of something there may be at a time. */

@@ -1,10 +1,59 @@
-/** An address to listen on: `host:port`, `[::1]:port`, and `:port` (or `*:port`) for every interface. */
-import { bracketHost, parseHost } from './host.ts'
-import { quote } from './parsed.ts'
-import { bad, good, type Scalar } from './scalar.ts'
+/** Hosts (an IP address, or a name of letters, digits, `-` and `_`) and addresses to listen on. */
+import { isIPv4, isIPv6 } from 'node:net'
+import { bad, good, quote, type Scalar } from './parsed.ts'
 import type { Address } from './snapshot.ts'
 
-const FORM = /^(\[[^\]]*\]|[^:[\]]*):(\d{1,5})$/
+// Compose and Swarm make names with underscores, so they are taken as letters.
+const NAME =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/
+// `127.1`, `0x7f.1` and `2130706433` are addresses to some resolvers and names to others: nobody's here.
+const NUMERIC_END = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/
+
+/** Canonical: lower case, IPv6 compressed and without brackets (they may be there or not). */
+export function parseHost(text: string): Scalar<string> {
+  if (isIPv4(text)) return good(text)
+  const bracketed = text.startsWith('[') && text.endsWith(']')
+  const bare = bracketed ? text.slice(1, -1) : text
+  if (isIPv6(bare)) {
+    if (bare.includes('%')) return bad('an IPv6 zone cannot be used here')
+    return good(new URL(`http://[${bare}]`).hostname.slice(1, -1))
+  }
+  const name = text.toLowerCase()
+  if (bracketed) return bad(`the host ${JSON.stringify(text)} is not an IPv6 address`)
+  if (NUMERIC_END.test(name)) return bad(`the host ${JSON.stringify(text)} is not an IPv4 address`)
+  if (name.endsWith('.')) return bad('the host must not end in a dot')
+  if (/[^\x21-\x7e]/.test(name))
+    return bad('the host must be ASCII; write the name in its xn-- form')
+  return NAME.test(name) ? good(name) : bad(`the host ${JSON.stringify(text)} is not a valid name`)
+}
+
+/**
+ * The name that a TLS server is asked for and verified by. RFC 6066 section 3: never an address, which Node refuses, and never with
+ * a dot at its end.
+ */
+export function parseServerName(text: string): Scalar<string> {
+  if (isIPv4(text) || isIPv6(text.replace(/^\[|\]$/g, '')))
+    return bad(
+      `must be a name, not the address ${text}: leave it out, and the address in the url is verified`,
+    )
+  if (text.endsWith('.')) return bad('must not end in a dot')
+  const host = parseHost(text)
+  return host.ok ? host : bad(`must be a name such as app.example: ${host.reason}`)
+}
+
+/** Without the dot that says that a name is whole (RFC 1034 section 3.1): so it stands in Host, in SNI and in a certificate. */
+export function withoutRoot(host: string): string {
+  return host.endsWith('.') ? host.slice(0, -1) : host
+}
+
+/** With brackets where it is IPv6, as it stands before `:port`. */
+export function bracketHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+// Addresses to listen on: `host:port`, `[::1]:port`, and `:port` (or `*:port`) for every interface.
+
+const ADDRESS = /^(\[[^\]]*\]|[^:[\]]*):(\d{1,5})$/
 
 /**
  * The host of `:8080` is '': node:net then takes :: and 0.0.0.0 together where there is IPv6, and 0.0.0.0 alone where
@@ -12,7 +61,7 @@ const FORM = /^(\[[^\]]*\]|[^:[\]]*):(\d{1,5})$/
  */
 export function parseAddress(value: unknown): Scalar<Address> {
   if (value === undefined) return bad('is missing')
-  const match = typeof value === 'string' && value.length <= 300 ? FORM.exec(value) : null
+  const match = typeof value === 'string' && value.length <= 300 ? ADDRESS.exec(value) : null
   if (match === null) {
     return bad(
       `must be an address such as 127.0.0.1:8080, :8080 or [::1]:8080, not ${quote(value)}`,

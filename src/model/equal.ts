@@ -1,12 +1,12 @@
 /** Deep equality of JSON-like data: how an object that has not changed is recognised without being parsed again. */
 
 // Deeper data is taken for changed: a hostile source cannot exhaust the stack.
-const maxDepth = 64
+const MAX_DEPTH = 64
 
 export function isEqual(a: unknown, b: unknown, depth: number = 0): boolean {
   if (Object.is(a, b)) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (depth > maxDepth) return false
+  if (depth > MAX_DEPTH) return false
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false
     for (let index = 0; index < a.length; index++) {

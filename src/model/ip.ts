@@ -6,6 +6,7 @@
  * forms it was written. A zone (`%eth0`) says where an address is reached, not which one it is, and is left out.
  */
 import { isIP } from 'node:net'
+import { bad, good, quote, type Scalar } from './parsed.ts'
 
 /** Eight groups, the most significant first. */
 export type Ip = Uint16Array
@@ -121,6 +122,16 @@ export function parseNetwork(text: string): Network | null {
   const length = slash < 0 ? String(longest) : text.slice(slash + 1)
   if (!/^\d{1,3}$/.test(length) || Number(length) > longest) return null
   return { start, prefix: Number(length) + 128 - longest }
+}
+
+/** `10.0.0.0/8`, `fd00::/8`, or one address. Canonical: the prefix length always written. */
+export function parseCidr(value: unknown): Scalar<string> {
+  const text = typeof value === 'string' ? value.toLowerCase() : ''
+  if (text.length > 50 || parseNetwork(text) === null) {
+    return bad(`must be an address block such as 10.0.0.0/8 or fd00::/8, not ${quote(value)}`)
+  }
+  const [address = '', length] = text.split('/')
+  return good(`${address}/${Number(length ?? (address.includes(':') ? 128 : 32))}`)
 }
 
 export function contains({ start, prefix }: Network, ip: Ip): boolean {

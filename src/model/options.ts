@@ -2,9 +2,8 @@
  * Options of a middleware as they are declared. The middleware catalog judges them; here they have to be what JSON can
  * carry, small, and without keys that bite, because they are passed on as they are.
  */
-import { isForbiddenKey } from './object-id.ts'
-import { quote } from './parsed.ts'
-import { bad, good, type Scalar } from './scalar.ts'
+import { isForbiddenKey } from './names.ts'
+import { type Scalar, bad, good, quote } from './parsed.ts'
 
 const MAX_DEPTH = 8
 const MAX_NODES = 10_000

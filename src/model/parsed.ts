@@ -16,6 +16,18 @@ export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly Flaw[] }
 
+/** What the parser of one value returns: the value, or why not, as the end of a sentence that begins with its place. */
+export type Scalar<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string }
+
+export function good<T>(value: T): Scalar<T> {
+  return { ok: true, value }
+}
+
+export function bad(reason: string): { readonly ok: false; readonly reason: string } {
+  return { ok: false, reason }
+}
+
 /** A hostile object could make as many flaws as it has keys; nobody reads more than these. */
 const MAX_FLAWS = 20
 

@@ -5,9 +5,8 @@
 import { isIP } from 'node:net'
 import { posix } from 'node:path'
 import { denyHost } from './denied-address.ts'
-import { bracketHost, parseHost, withoutRoot } from './host.ts'
-import { quote } from './parsed.ts'
-import { bad, good, type Scalar } from './scalar.ts'
+import { bracketHost, parseHost, withoutRoot } from './address.ts'
+import { type Scalar, bad, good, quote } from './parsed.ts'
 
 export interface ServerUrl {
   /** Canonical, the port always written: `http://127.0.0.1:5001`; `unix:/run/app.sock`. */

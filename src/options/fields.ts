@@ -1,13 +1,9 @@
 /** The words that the schemas of the model are written in: zod types with our messages, and what an editor is told of them. */
 import * as z from 'zod'
-import { parseAddress } from '../model/address.ts'
-import { parseDuration } from '../model/duration.ts'
-import { parseServerName } from '../model/host.ts'
-import { refuseTableId } from '../model/object-id.ts'
-import { quote, type Path } from '../model/parsed.ts'
-import { bad, good, type Scalar } from '../model/scalar.ts'
-import { parseShare } from '../model/share.ts'
-import { parseSize } from '../model/size.ts'
+import { parseAddress, parseServerName } from '../model/address.ts'
+import { parseDuration, parseShare, parseSize } from '../model/units.ts'
+import { refuseTableId } from '../model/names.ts'
+import { type Path, type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { Address } from '../model/snapshot.ts'
 import { didYouMean } from '../model/suggest.ts'
 

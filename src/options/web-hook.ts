@@ -4,11 +4,9 @@
  */
 import * as z from 'zod'
 import { denyHost } from '../model/denied-address.ts'
-import { isToken } from '../model/field-name.ts'
+import { isForbiddenKey, isToken } from '../model/names.ts'
 import { meaning, scalar, strict } from './fields.ts'
-import { isForbiddenKey } from '../model/object-id.ts'
-import { quote } from '../model/parsed.ts'
-import { bad, good, type Scalar } from '../model/scalar.ts'
+import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { WebHook } from '../model/snapshot.ts'
 
 type Lists = Readonly<Record<string, readonly string[]>>

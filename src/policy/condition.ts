@@ -11,7 +11,7 @@
  * them), in ms and not rounded. No histogram is needed to compare that with a fixed time: the quantile is above it if and only
  * if too many answers were slower.
  */
-import { ScanError } from '../model/scan.ts'
+import { ScanError } from './scan.ts'
 import { compare, decide, parseLogic, type TokenReader } from './logic.ts'
 import { MAX_MEASURES, type Measure } from './measure.ts'
 

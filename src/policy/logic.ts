@@ -6,7 +6,7 @@
  *   all  = one { "&&" one }
  *   one  = "(" any ")" | term
  */
-import { describeToken, ScanError, scanToken, type Token } from '../model/scan.ts'
+import { describeToken, ScanError, scanToken, type Token } from './scan.ts'
 
 export type Logic<Term> =
   | { readonly kind: 'term'; readonly term: Term }

@@ -1,6 +1,6 @@
 /** A route that cannot be honoured as its source means it, and must not be left to a broader one: it answers 503. */
 import { hash } from 'node:crypto'
-import { refuseId } from '../model/object-id.ts'
+import { refuseId } from '../model/names.ts'
 import type { ObjectName } from './provider.ts'
 
 /** What is in force where an object's `value` cannot be: a route, or a middleware, that answers 503. */

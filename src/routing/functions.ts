@@ -1,12 +1,11 @@
 /** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
 import { bracketedHost } from '../http/authority.ts'
 import { canonicalEscapes } from '../http/path-policy.ts'
-import { refuseId } from '../model/object-id.ts'
+import { refuseId } from '../model/names.ts'
 import type { Matcher, Subject } from './expression.ts'
 import { foreignHost, foreignMethod, foreignPath, foreignRegexp } from './foreign.ts'
 import { networkFault } from './network.ts'
-import type { PatternElement } from './pattern.ts'
-import { ANY, LABELS, parsePattern, patternText, REST } from './pattern.ts'
+import { ANY, LABELS, type PatternElement, REST, parsePattern, patternText } from './pattern.ts'
 import { compileRegexp } from './regexp.ts'
 
 export interface RouteFunction {

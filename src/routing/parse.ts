@@ -6,8 +6,8 @@
  *   all  = one { "&&" one }
  *   one  = "!" one | "(" any ")" | name "(" string { "," string } ")"
  */
-import type { Token } from '../model/scan.ts'
-import { describeToken, ScanError, scanToken } from '../model/scan.ts'
+import type { Token } from '../policy/scan.ts'
+import { describeToken, ScanError, scanToken } from '../policy/scan.ts'
 import { countAlternatives, MAX_ALTERNATIVES, MAX_LITERALS } from './alternatives.ts'
 import type { Expression, Matcher } from './expression.ts'
 import { foreignParameter } from './foreign.ts'

@@ -1,9 +1,8 @@
 /** A backend as the file writes it. Its servers may also have keys of their own, see server.ts. */
 import * as z from 'zod'
-import { defaultEjection, defaultPanic } from './backend-defaults.ts'
 import { serverBreaker } from '../options/breaker.ts'
 import { MAX_PEM_CHARS } from './certificate.ts'
-import { ejection } from './ejection.ts'
+import { DEFAULT_EJECTION, ejection } from './ejection.ts'
 import {
   count,
   duration,
@@ -17,11 +16,13 @@ import {
 } from '../options/fields.ts'
 import { health } from './health.ts'
 import { labels } from './labels.ts'
-import { backendRetry, defaultBackendRetry } from './retry.ts'
+import { backendRetry, DEFAULT_BACKEND_RETRY } from './retry.ts'
 import { readServers, serverForms } from './server.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
-import { clientIpHash, hashKey, sticky } from './sticky.ts'
-import { backendTimeouts, defaultTimeouts } from './timeouts.ts'
+import { CLIENT_IP_HASH, hashKey, sticky } from './sticky.ts'
+import { backendTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts'
+
+export const DEFAULT_PANIC = 0.5
 
 const limits = section(
   {
@@ -88,7 +89,7 @@ const form = strict(
     ejection: ejection.optional(),
     panic: share(
       'Below this share of usable servers, health and ejection are ignored and all are used.',
-      `${defaultPanic * 100}%`,
+      `${DEFAULT_PANIC * 100}%`,
     ),
     slowStart: duration(
       'That a server which has come (back) takes to get its whole share; 0 is at once.',
@@ -105,13 +106,13 @@ const form = strict(
 
 export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, complain) => {
   const { balance, hash, limits } = form
-  const { timeouts, idleMs } = form.timeouts ?? defaultTimeouts
-  const { retry, budget } = form.retry ?? defaultBackendRetry
+  const { timeouts, idleMs } = form.timeouts ?? DEFAULT_TIMEOUTS
+  const { retry, budget } = form.retry ?? DEFAULT_BACKEND_RETRY
   if (hash !== undefined && balance !== 'hash')
     complain('is used with balance: hash only', ['hash'])
   return {
     balance,
-    hash: hash ?? clientIpHash,
+    hash: hash ?? CLIENT_IP_HASH,
     sticky: form.sticky ?? null,
     timeouts,
     limits: {
@@ -123,7 +124,7 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
     },
     tls: form.tls,
     health: form.health ?? null,
-    ejection: form.ejection ?? defaultEjection,
+    ejection: form.ejection ?? DEFAULT_EJECTION,
     panic: form.panic,
     slowStartMs: form.slowStart,
     breaker: form.breaker ?? null,

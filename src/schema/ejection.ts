@@ -1,14 +1,20 @@
 /** When a server is left out for a while by what the requests themselves tell of it, as the file writes it. */
 import type * as z from 'zod'
-import { defaultEjection } from './backend-defaults.ts'
-import { count, meaning, part, scalar, span, strict } from '../options/fields.ts'
-import type { Complain } from '../options/fields.ts'
-import { quote } from '../model/parsed.ts'
-import { bad, good } from '../model/scalar.ts'
+import { type Complain, count, meaning, part, scalar, span, strict } from '../options/fields.ts'
+import { bad, good, quote } from '../model/parsed.ts'
 import type { Ejection } from '../model/snapshot.ts'
 
 const LONGEST_MS = 86_400_000
 const MOST_IN_A_ROW = 1000
+
+export const DEFAULT_EJECTION: Ejection = {
+  failures: 5,
+  errors: 0,
+  successRate: null,
+  baseMs: 30_000,
+  longestMs: 300_000,
+  share: 0.5,
+}
 
 const successRate = strict(
   {
@@ -33,13 +39,13 @@ const formSchema = strict(
   {
     failures: count(
       'After so many gateway failures in a row; 0 is off.',
-      defaultEjection.failures,
+      DEFAULT_EJECTION.failures,
       0,
       MOST_IN_A_ROW,
     ),
     errors: count(
       'After so many failures and answers of 5xx in a row; 0 is off.',
-      defaultEjection.errors,
+      DEFAULT_EJECTION.errors,
       0,
       MOST_IN_A_ROW,
     ),
@@ -61,7 +67,7 @@ function toEjection(form: z.output<typeof formSchema>, complain: Complain): Ejec
         complain('does nothing: no reason to leave a server out is on', [key])
     }
   }
-  const baseMs = time ?? Math.min(defaultEjection.baseMs, longest ?? Infinity)
+  const baseMs = time ?? Math.min(DEFAULT_EJECTION.baseMs, longest ?? Infinity)
   if (longest !== undefined && longest < baseMs)
     complain('must not be shorter than time', ['longest'])
   return {
@@ -69,7 +75,7 @@ function toEjection(form: z.output<typeof formSchema>, complain: Complain): Ejec
     errors,
     successRate: successRate ?? null,
     baseMs,
-    longestMs: longest ?? Math.max(defaultEjection.longestMs, baseMs),
-    share: share ?? defaultEjection.share,
+    longestMs: longest ?? Math.max(DEFAULT_EJECTION.longestMs, baseMs),
+    share: share ?? DEFAULT_EJECTION.share,
   }
 }

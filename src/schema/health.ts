@@ -1,12 +1,19 @@
 /** How servers are probed, as the file writes it. */
 import { RE2JS, RE2JSException } from 're2js'
 import * as z from 'zod'
-import { count, duration, meaning, scalar, share, span, strict, whole } from '../options/fields.ts'
-import type { Complain } from '../options/fields.ts'
-import { isToken } from '../model/field-name.ts'
-import { isForbiddenKey } from '../model/object-id.ts'
-import { quote } from '../model/parsed.ts'
-import { bad, good, type Scalar } from '../model/scalar.ts'
+import {
+  type Complain,
+  count,
+  duration,
+  meaning,
+  scalar,
+  share,
+  span,
+  strict,
+  whole,
+} from '../options/fields.ts'
+import { isForbiddenKey, isToken } from '../model/names.ts'
+import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { HealthCheck } from '../model/snapshot.ts'
 
 type Statuses = readonly (readonly [from: number, to: number])[]

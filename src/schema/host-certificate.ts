@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { certificateShape, readCertificate, type ReadPem } from './certificate.ts'
 import { strict } from '../options/fields.ts'
-import { refuseId } from '../model/object-id.ts'
+import { refuseId } from '../model/names.ts'
 import { flaw, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 import { parseWith } from '../options/parse.ts'
 import type { HostCertificate } from '../model/snapshot.ts'

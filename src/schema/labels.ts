@@ -1,9 +1,8 @@
 /** Labels of an object: what people and programs note down of it, shown with it and without effect on traffic. */
 import type * as z from 'zod'
 import { scalar } from '../options/fields.ts'
-import { isForbiddenKey } from '../model/object-id.ts'
-import { quote } from '../model/parsed.ts'
-import { bad, good, type Scalar } from '../model/scalar.ts'
+import { isForbiddenKey } from '../model/names.ts'
+import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { Labels } from '../model/snapshot.ts'
 
 const MAX_LABELS = 32

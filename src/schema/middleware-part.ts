@@ -1,5 +1,5 @@
 /** A middleware under a key of its own, beside the frontend that it is for: `{ kind, priority, ...options }`. */
-import { refuseId } from '../model/object-id.ts'
+import { refuseId } from '../model/names.ts'
 import { parseOptions } from '../model/options.ts'
 import { flaw, quote, refuse, type Parsed } from '../model/parsed.ts'
 import type { MiddlewareSpec } from '../model/snapshot.ts'

@@ -1,10 +1,9 @@
 /** How the names of servers are resolved, as the file writes it under `resolver`. */
 import * as z from 'zod'
 import { count, duration, meaning, scalar, strict, text, whole } from '../options/fields.ts'
-import { parseHost } from '../model/host.ts'
+import { parseHost } from '../model/address.ts'
 import { parseIp, plainHost } from '../model/ip.ts'
-import { quote } from '../model/parsed.ts'
-import { bad, good, type Scalar } from '../model/scalar.ts'
+import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { ResolverSettings } from '../model/settings.ts'
 
 const MAX_SERVERS = 8

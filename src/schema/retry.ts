@@ -3,8 +3,8 @@
  * the backend's alone, because it is its servers that are to be spared.
  */
 import * as z from 'zod'
-import { defaultRetry, defaultRetryBudget } from './backend-defaults.ts'
 import {
+  type Complain,
   count,
   meaning,
   part,
@@ -15,13 +15,23 @@ import {
   text,
   whole,
 } from '../options/fields.ts'
-import type { Complain } from '../options/fields.ts'
-import { parseSize } from '../model/size.ts'
+import { parseSize } from '../model/units.ts'
 import type { Hedge, Retry, RetryBudget } from '../model/snapshot.ts'
 
 const MOST_ATTEMPTS = 11
 const LONGEST_BACKOFF_MS = 60_000
 const MOST_BYTES = 16 * 1024 ** 2
+
+export const DEFAULT_RETRY: Retry = {
+  attempts: 2,
+  when: null,
+  backoffMs: 0,
+  longestBackoffMs: 250,
+  bufferBytes: 65_536,
+  hedge: null,
+}
+
+export const DEFAULT_RETRY_BUDGET: RetryBudget = { ratio: 0.2, perSecond: 3 }
 
 const hedge: z.ZodType<Hedge | null> = meaning(
   strict(
@@ -83,7 +93,7 @@ const budget: z.ZodType<RetryBudget> = meaning(
       ratio: share("So many of the backend's requests.", '20%'),
       perSecond: count(
         'And at least so many a second.',
-        defaultRetryBudget.perSecond,
+        DEFAULT_RETRY_BUDGET.perSecond,
         0,
         1_000_000,
       ),
@@ -110,13 +120,13 @@ export const backendRetry: z.ZodType<BackendRetry> = meaning(
   ),
   ({ budget: written, ...rest }, complain) => {
     if (written !== undefined && rest.attempts === 1) complain(USELESS, ['budget'])
-    return { retry: toRetry(rest, complain), budget: written ?? defaultRetryBudget }
+    return { retry: toRetry(rest, complain), budget: written ?? DEFAULT_RETRY_BUDGET }
   },
 )
 
-export const defaultBackendRetry: BackendRetry = {
-  retry: defaultRetry,
-  budget: defaultRetryBudget,
+export const DEFAULT_BACKEND_RETRY: BackendRetry = {
+  retry: DEFAULT_RETRY,
+  budget: DEFAULT_RETRY_BUDGET,
 }
 
 const USELESS = 'is used with attempts of 2 or more only'
@@ -135,11 +145,11 @@ function toRetry(form: Form, complain: Complain): Retry {
     complain('is used with a backoff only', ['longestBackoff'])
   }
   return {
-    attempts: form.attempts ?? (when === undefined ? defaultRetry.attempts : MOST_ATTEMPTS),
+    attempts: form.attempts ?? (when === undefined ? DEFAULT_RETRY.attempts : MOST_ATTEMPTS),
     when: when ?? null,
     backoffMs: backoff,
-    longestBackoffMs: longestBackoff ?? Math.max(defaultRetry.longestBackoffMs, backoff),
-    bufferBytes: buffer ?? defaultRetry.bufferBytes,
+    longestBackoffMs: longestBackoff ?? Math.max(DEFAULT_RETRY.longestBackoffMs, backoff),
+    bufferBytes: buffer ?? DEFAULT_RETRY.bufferBytes,
     hedge: hedge ?? null,
   }
 }

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { strict, whole } from '../options/fields.ts'
 import { labels, parseLabels } from './labels.ts'
-import { refuseId } from '../model/object-id.ts'
+import { refuseId } from '../model/names.ts'
 import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 import { parseServerUrl } from '../model/server-url.ts'
 import type { Server } from '../model/snapshot.ts'

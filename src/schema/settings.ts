@@ -1,10 +1,9 @@
 /** What is fixed at start, as the file writes it; the environment and the flags write the same values as text. */
 import * as z from 'zod'
-import { parseCidr } from '../model/cidr.ts'
+import { parseCidr } from '../model/ip.ts'
 import { address, duration, scalar, section, text } from '../options/fields.ts'
-import { bracketHost, parseHost } from '../model/host.ts'
-import { quote } from '../model/parsed.ts'
-import { bad, good, type Scalar } from '../model/scalar.ts'
+import { bracketHost, parseHost } from '../model/address.ts'
+import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import { resolverSchema } from './resolver.ts'
 import type { LogLevel, SettingKey, Settings } from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'

@@ -4,7 +4,7 @@
  */
 import { isAbsolute, join, dirname } from 'node:path'
 import * as z from 'zod'
-import { refuseId } from '../model/object-id.ts'
+import { refuseId } from '../model/names.ts'
 import { flaw, quote, type Flaw, type Path } from '../model/parsed.ts'
 import { parseWith } from '../options/parse.ts'
 import { SOURCE_SHAPES, type EtcdForm, type RedisForm, type SourceForm } from './source-shape.ts'
@@ -29,12 +29,12 @@ const PREFIXES: Readonly<Record<LayoutName, string>> = {
   traefik: 'traefik',
 }
 
-const shrinkByDefault = { holdMs: 10_000, share: 0.5, allowEmpty: false }
+const DEFAULT_SHRINK = { holdMs: 10_000, share: 0.5, allowEmpty: false }
 
 /** The embedded store is the registry when no other is named. */
 export function defaultSources({ data }: SourceWorld): readonly SourceSpec[] {
   const path = join(data, 'store.db')
-  return [{ kind: 'store', name: 'store', required: false, shrink: shrinkByDefault, path }]
+  return [{ kind: 'store', name: 'store', required: false, shrink: DEFAULT_SHRINK, path }]
 }
 
 /** In written order. What is wrong with one takes only that one away; paths of flaws begin with `sources`. */
@@ -193,7 +193,7 @@ function toRedis(form: RedisForm, complain: Complain): Rest<'redis'> {
   }
 }
 
-const tlsByDefault: RegistryTls = {
+const DEFAULT_TLS: RegistryTls = {
   ca: null,
   cert: null,
   key: null,
@@ -216,7 +216,7 @@ function toCommon(
     tls:
       tls === undefined
         ? isTls
-          ? tlsByDefault
+          ? DEFAULT_TLS
           : null
         : {
             ca: tls.ca ?? null,

@@ -2,11 +2,10 @@
 import { isIPv6 } from 'node:net'
 import * as z from 'zod'
 import { MAX_PEM_CHARS } from './certificate.ts'
-import { parseDuration } from '../model/duration.ts'
+import { parseDuration } from '../model/units.ts'
 import { section, scalar, serverName, strict, text } from '../options/fields.ts'
-import { bracketHost, parseHost } from '../model/host.ts'
-import { quote } from '../model/parsed.ts'
-import { bad, good, type Scalar } from '../model/scalar.ts'
+import { bracketHost, parseHost } from '../model/address.ts'
+import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { LayoutName } from '../model/source-spec.ts'
 
 const MAX_ENDPOINTS = 100

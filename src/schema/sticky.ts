@@ -1,9 +1,8 @@
 /** How a backend tells its clients apart, as the file writes it: what they are hashed by, and the cookie that brings them back. */
 import * as z from 'zod'
 import { duration, meaning, scalar, strict, text } from '../options/fields.ts'
-import { isToken } from '../model/field-name.ts'
-import { quote } from '../model/parsed.ts'
-import { bad, good } from '../model/scalar.ts'
+import { isToken } from '../model/names.ts'
+import { bad, good, quote } from '../model/parsed.ts'
 import type { HashKey, Sticky } from '../model/snapshot.ts'
 
 /** RFC 6265bis 5.5: browsers keep none for longer. */
@@ -67,7 +66,7 @@ export const sticky: z.ZodType<Sticky> = meaning(
 
 const NAMED: ReadonlySet<HashKey['from']> = new Set(['header', 'cookie', 'query'])
 
-export const clientIpHash: HashKey = { from: 'client-ip', name: '' }
+export const CLIENT_IP_HASH: HashKey = { from: 'client-ip', name: '' }
 
 export const hashKey: z.ZodType<HashKey> = meaning(
   strict(
@@ -86,7 +85,7 @@ export const hashKey: z.ZodType<HashKey> = meaning(
     }
     if (name === undefined) {
       complain(`is missing: from: ${from} needs one`, ['name'])
-      return clientIpHash
+      return CLIENT_IP_HASH
     }
     if (from !== 'query' && !isToken(name)) {
       complain(`must be the name of a ${from}, not ${quote(name)}`, ['name'])

@@ -45,7 +45,7 @@ export const backendTimeouts: z.ZodType<BackendTimeouts> = meaning(
 )
 
 /** Parsed once: there may be very many backends that say nothing. */
-export const defaultTimeouts: BackendTimeouts = backendTimeouts.parse({})
+export const DEFAULT_TIMEOUTS: BackendTimeouts = backendTimeouts.parse({})
 
 const MEMBERS = [
   ['connect', 'connectMs'],

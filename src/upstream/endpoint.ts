@@ -6,7 +6,7 @@
 import type { NameTable } from '../dns/names.ts'
 import type { Deadlines } from '../http/deadlines.ts'
 import { ERRORS, type Reason, reasonNumber } from '../http/errors.ts'
-import { bracketHost, withoutRoot } from '../model/host.ts'
+import { bracketHost, withoutRoot } from '../model/address.ts'
 import { isSocketPath } from '../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../model/snapshot.ts'
 import { countMeasures, type Measure } from '../policy/condition.ts'

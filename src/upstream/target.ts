@@ -1,7 +1,7 @@
 /** Where a server is, and how it is spoken to. */
 import { isIP } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import { withoutRoot } from '../model/host.ts'
+import { withoutRoot } from '../model/address.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
 
 export interface Target {

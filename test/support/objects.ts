@@ -1,10 +1,7 @@
 /** Objects of the model as they are after parsing, with everything that says nothing. */
-import {
-  defaultEjection,
-  defaultPanic,
-  defaultRetry,
-  defaultRetryBudget,
-} from '../../src/schema/backend-defaults.ts'
+import { DEFAULT_PANIC } from '../../src/schema/backend.ts'
+import { DEFAULT_EJECTION } from '../../src/schema/ejection.ts'
+import { DEFAULT_RETRY, DEFAULT_RETRY_BUDGET } from '../../src/schema/retry.ts'
 import type { Backend, Frontend, Server } from '../../src/model/snapshot.ts'
 
 export function serverOf(id: string, url: string, more: Partial<Server> = {}): Server {
@@ -45,12 +42,12 @@ export function backendOf(
     limits: { connections: 0, idle: 1, idleMs: 1, headBytes: 32_768, fields: 100 },
     tls: { verify: true, ca: null, serverName: null },
     health: null,
-    ejection: defaultEjection,
-    panic: defaultPanic,
+    ejection: DEFAULT_EJECTION,
+    panic: DEFAULT_PANIC,
     slowStartMs: 0,
     breaker: null,
-    retry: defaultRetry,
-    retryBudget: defaultRetryBudget,
+    retry: DEFAULT_RETRY,
+    retryBudget: DEFAULT_RETRY_BUDGET,
     servers,
     labels: null,
     ...more,

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reasonNumber } from '../../src/http/errors.ts'
-import { defaultEjection } from '../../src/schema/backend-defaults.ts'
+import { DEFAULT_EJECTION } from '../../src/schema/ejection.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
 import { createSite, HEALTH, makeBackend } from '../support/monitored.ts'
 
 const A = 'http://10.0.0.1:80'
 const B = 'http://10.0.0.2:80'
-const OFF = { ...defaultEjection, failures: 0 }
+const OFF = { ...DEFAULT_EJECTION, failures: 0 }
 
 test('a server that cannot be connected to is failing at once, with its reason, and up when it can be', async (t) => {
   const site = createSite(t)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defaultRetry } from '../../src/schema/backend-defaults.ts'
+import { DEFAULT_RETRY } from '../../src/schema/retry.ts'
 import { RecentQuantile } from '../../src/policy/recent-quantile.ts'
 import { compileRetry, isIdempotent } from '../../src/policy/retry.ts'
 
 test('without a predicate the error says whether a request may be sent again', () => {
-  const policy = compileRetry({ ...defaultRetry, attempts: 3 })
+  const policy = compileRetry({ ...DEFAULT_RETRY, attempts: 3 })
   const get = { attempts: 1, status: 502, method: 'GET' }
   const post = { ...get, method: 'POST' }
 
@@ -18,7 +18,7 @@ test('without a predicate the error says whether a request may be sent again', (
 })
 
 test('a predicate decides instead, up to eleven attempts', () => {
-  const policy = compileRetry({ ...defaultRetry, attempts: 1000, when: 'ResponseCode() == 500' })
+  const policy = compileRetry({ ...DEFAULT_RETRY, attempts: 1000, when: 'ResponseCode() == 500' })
 
   assert.equal(policy.allows({ attempts: 10, status: 500, method: 'POST' }, null), true)
   assert.equal(policy.allows({ attempts: 11, status: 500, method: 'GET' }, null), false)
@@ -26,7 +26,7 @@ test('a predicate decides instead, up to eleven attempts', () => {
 })
 
 test('the back-off doubles up to its longest, half of it by chance', () => {
-  const policy = compileRetry({ ...defaultRetry, backoffMs: 10, longestBackoffMs: 50 })
+  const policy = compileRetry({ ...DEFAULT_RETRY, backoffMs: 10, longestBackoffMs: 50 })
 
   assert.deepEqual(
     [2, 3, 4, 5, 6].map((next) => policy.backoffMs(next, 1)),
@@ -36,7 +36,7 @@ test('the back-off doubles up to its longest, half of it by chance', () => {
     [2, 3].map((next) => policy.backoffMs(next, 0)),
     [5, 10],
   )
-  assert.equal(compileRetry(defaultRetry).backoffMs(2, 1), 0)
+  assert.equal(compileRetry(DEFAULT_RETRY).backoffMs(2, 1), 0)
 })
 
 test('methods of RFC 9110 section 9.2.2 are idempotent', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseBackend, parseFrontend } from '../../src/schema/objects.ts'
-import { parseShare } from '../../src/model/share.ts'
+import { parseShare } from '../../src/model/units.ts'
 import type { Backend, Frontend } from '../../src/model/snapshot.ts'
 
 const route = 'Host("vote.localhost")'

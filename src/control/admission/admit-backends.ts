@@ -5,21 +5,18 @@
  * A backend that is declared no more stays in force as long as the last good version of a frontend needs it: with the
  * servers that stood inside it, and without those that had names of their own and are gone.
  */
-import { refuseTableId, splitParts } from '../../model/object-id.ts'
-import { flaw, refuse } from '../../model/parsed.ts'
-import type { Flaw, Parsed } from '../../model/parsed.ts'
+import { refuseTableId, splitParts } from '../../model/names.ts'
+import { type Flaw, type Parsed, flaw, refuse } from '../../model/parsed.ts'
 import { parseBackend } from '../../schema/objects.ts'
 import { parseServer } from '../../schema/server.ts'
 import type { Backend, Server } from '../../model/snapshot.ts'
 import { parseWholeBackend } from './backend.ts'
-import { noteDeclared } from './entry.ts'
-import type { Entry, Files } from './entry.ts'
+import { type Entry, type Files, noteDeclared } from './entry.ts'
 import { isEqual } from '../../model/equal.ts'
 import { joinServers, type Inside } from './join-servers.ts'
 import type { FindLoop } from './loop.ts'
 import type { MergedObject } from '../sources/merge.ts'
-import { createTableMap } from './table-map.ts'
-import type { TableMap } from './table-map.ts'
+import { type TableMap, createTableMap } from './table-map.ts'
 import type { Verdicts } from './verdicts.ts'
 
 /** `withdrawn`: in force, but declared no more. */

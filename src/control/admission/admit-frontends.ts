@@ -5,18 +5,20 @@
 import { alwaysAnswers } from '../../schema/middleware-forms.ts'
 import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
 import type { AdmittedBackends, Moved } from './admit-backends.ts'
-import { noteDeclared } from './entry.ts'
-import type { Entries, Entry, Files } from './entry.ts'
+import { type Entries, type Entry, type Files, noteDeclared } from './entry.ts'
 import { isEqual } from '../../model/equal.ts'
 import { parseWholeFrontend } from './frontend.ts'
 import type { MergedObject } from '../sources/merge.ts'
-import { parseWholeMiddleware } from './middleware.ts'
-import type { MiddlewarePart } from './middleware.ts'
-import { frontendNaming, isTouched, partNaming, settleNaming } from './named-backends.ts'
-import type { Around } from './named-backends.ts'
-import { splitParts } from '../../model/object-id.ts'
-import { createTableMap } from './table-map.ts'
-import type { TableMap } from './table-map.ts'
+import { type MiddlewarePart, parseWholeMiddleware } from './middleware.ts'
+import {
+  type Around,
+  frontendNaming,
+  isTouched,
+  partNaming,
+  settleNaming,
+} from './named-backends.ts'
+import { splitParts } from '../../model/names.ts'
+import { type TableMap, createTableMap } from './table-map.ts'
 import type { Verdicts } from './verdicts.ts'
 
 export interface AdmittedFrontends {

@@ -2,8 +2,7 @@
  * Keeps the proxy from being its own server: a backend that points at one of our listeners would send every request
  * round and round, and one that points at the admin would put it in front of everybody.
  */
-import { formatAddress } from '../../model/address.ts'
-import { withoutRoot } from '../../model/host.ts'
+import { formatAddress, withoutRoot } from '../../model/address.ts'
 import { isEverywhere, isLoopbackHost, plainHost } from '../../model/ip.ts'
 import type { Address, Listener, Server } from '../../model/snapshot.ts'
 

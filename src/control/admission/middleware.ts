@@ -1,9 +1,8 @@
 /** A middleware under a name of its own, as admission sees it: parsed by the model, its options by their catalog. */
 import { parseMiddleware } from '../../middleware/catalog.ts'
 import { parseMiddlewarePart } from '../../schema/middleware-part.ts'
-import { refuseId, splitParts } from '../../model/object-id.ts'
-import { flaw, refuse } from '../../model/parsed.ts'
-import type { Parsed } from '../../model/parsed.ts'
+import { refuseId, splitParts } from '../../model/names.ts'
+import { type Parsed, flaw, refuse } from '../../model/parsed.ts'
 import type { MiddlewareSpec } from '../../model/snapshot.ts'
 
 export interface MiddlewarePart {

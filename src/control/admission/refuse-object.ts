@@ -1,5 +1,5 @@
 /** What admission would say of one object by itself, before it is written to a registry. */
-import { refuseId, splitParts } from '../../model/object-id.ts'
+import { refuseId, splitParts } from '../../model/names.ts'
 import type { Parsed } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
 import type { ObjectKind } from '../../providers/provider.ts'

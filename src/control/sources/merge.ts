@@ -11,7 +11,7 @@
  */
 import type { Problem } from '../../model/problem.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
-import { joinParts, splitParts } from '../../model/object-id.ts'
+import { joinParts, splitParts } from '../../model/names.ts'
 import { inlineServers } from './object-index.ts'
 
 export interface MergeSource {

@@ -1,6 +1,6 @@
 /** The options of a rate limit. What is parsed once crosses the seam as it is; it would parse as the same again. */
 import * as z from 'zod'
-import { formatDuration, parseDuration } from '../../model/duration.ts'
+import { formatDuration, parseDuration } from '../../model/units.ts'
 import { strict } from '../../options/fields.ts'
 import { parseVariable } from '../../policy/variable.ts'
 import { toRate, type RateSpec } from '../../policy/token-bucket.ts'

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import type { RedisOptions } from 'ioredis'
 import { denyHost } from '../../model/denied-address.ts'
-import { withoutRoot } from '../../model/host.ts'
+import { withoutRoot } from '../../model/address.ts'
 
 type Address = Required<Pick<RedisOptions, 'host' | 'port' | 'db'>> &
   Pick<RedisOptions, 'username' | 'password' | 'tls'>

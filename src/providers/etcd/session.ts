@@ -7,12 +7,11 @@ import { checkServerIdentity } from 'node:tls'
 import { Client, Metadata, credentials } from '@grpc/grpc-js'
 import type { ChannelCredentials, ClientDuplexStream, ClientOptions } from '@grpc/grpc-js'
 import { addressOf } from '../../dns/dialing.ts'
-import { bracketHost } from '../../model/host.ts'
+import { bracketHost } from '../../model/address.ts'
 import type { EtcdSource, RegistryTls } from '../../model/source-spec.ts'
 import { EtcdFailure, isAuthOff, isStaleToken, toFailure } from './failure.ts'
 import type { WatchRequest, WatchResponse } from './messages.ts'
-import { authenticate, watch } from './methods.ts'
-import type { Method } from './methods.ts'
+import { type Method, authenticate, watch } from './methods.ts'
 
 export type WatchStream = ClientDuplexStream<WatchRequest, WatchResponse>
 

@@ -6,7 +6,7 @@
  *
  * Segments are compared whole: nothing of `backends/b10` is ever taken for a part of `backends/b1`.
  */
-import { refuseId } from '../../model/object-id.ts'
+import { refuseId } from '../../model/names.ts'
 import type { ObjectKind, ObjectName } from '../provider.ts'
 
 interface Section {

@@ -1,6 +1,5 @@
 /** The native layout: each key holds one object, as JSON in the form of our own file. */
-import { quote } from '../../model/parsed.ts'
-import { bad, good, type Scalar } from '../../model/scalar.ts'
+import { type Scalar, bad, good, quote } from '../../model/parsed.ts'
 import { isMap, readJsonText } from '../registry/json-value.ts'
 import { keyOfName, nameOfKey, refuseName } from './keyspace.ts'
 import type { KeyEntry, Layout } from '../registry/mirror.ts'

@@ -1,8 +1,7 @@
 /** A registry's text as JSON: bounded, and never thrown through. */
 import { JsonFault, walkJson } from '../../document/json-walk.ts'
 import { createLines } from '../../document/lines.ts'
-import { escapeControls, quote } from '../../model/parsed.ts'
-import { bad, good, type Scalar } from '../../model/scalar.ts'
+import { type Scalar, bad, escapeControls, good, quote } from '../../model/parsed.ts'
 
 const MAX_LENGTH = 1024 ** 2
 

@@ -1,5 +1,5 @@
 /** Traefik's limits in ours. They guard something: what cannot be honoured exactly is a fault, and closes the router. */
-import { formatDuration } from '../../../model/duration.ts'
+import { formatDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
 import { ValueFault } from '../value-fault.ts'
 import { remarkUnknown, type Branch } from './branch.ts'

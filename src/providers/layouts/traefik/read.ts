@@ -1,5 +1,5 @@
 /** What several of Traefik's objects are made of. */
-import { formatDuration, parseDuration } from '../../../model/duration.ts'
+import { formatDuration, parseDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
 import { ValueFault } from '../value-fault.ts'
 import type { Branch } from './branch.ts'

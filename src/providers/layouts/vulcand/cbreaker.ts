@@ -2,7 +2,7 @@
  * vulcand's circuit breaker in ours. It knows no least number of answers, so there is none. What it says as a text of JSON is
  * read like a map. Durations that are longer than ours may be are cut, as those of backends are. A body is sent as it stands: vulcand decodes any text that happens to be valid base64, such as `test`.
  */
-import { formatDuration } from '../../../model/duration.ts'
+import { formatDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
 import { isMap, readJsonMap } from '../../registry/json-value.ts'
 import { ValueFault } from '../value-fault.ts'

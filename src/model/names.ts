@@ -1,6 +1,7 @@
-/** Ids go into log lines, metric labels, JSON pointers and registry keys: few characters, and none that means anything there. */
+/** Names: ids of objects, keys of maps, names of fields and cookies. */
 import { quote } from './parsed.ts'
 
+// Ids go into log lines, metric labels, JSON pointers and registry keys, so they have no character with a meaning there.
 const ID = /^[A-Za-z0-9._@:-]{1,128}$/
 const MAX_LENGTH = 128
 
@@ -34,4 +35,12 @@ export function joinParts(whole: string, part: string): string {
 export function splitParts(id: string): [whole: string, part: string] {
   const slash = id.indexOf('/')
   return slash === -1 ? [id, ''] : [id.slice(0, slash), id.slice(slash + 1)]
+}
+
+// RFC 9110 section 5.6.2.
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/
+
+/** Whether it is a token of at most 128 characters: the name of a header field or a cookie. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text)
 }

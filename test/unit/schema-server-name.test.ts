@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect } from 'node:tls'
 import { optionsOfRedisUrl } from '../../src/middleware/ratelimit/redis-url.ts'
-import { parseServerName } from '../../src/model/host.ts'
+import { parseServerName } from '../../src/model/address.ts'
 import { parseBackend } from '../../src/schema/objects.ts'
 
 const GOOD = ['app.example', 'APP.Example', 'vote', 'my_app', 'xn--bcher-kva.example', '10.example']
