@@ -30,3 +30,8 @@ function areEqualRecords(
   }
   return true
 }
+
+/** `known` if it is equal, else `value`: what compares by identity later finds nothing changed. */
+export function reuseIfEqual<T>(known: T | null | undefined, value: T): T {
+  return known !== null && known !== undefined && isEqual(known, value) ? known : value
+}

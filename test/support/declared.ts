@@ -2,7 +2,7 @@
 import { createAdmission } from '../../src/control/admission/admit.ts'
 import type { Admission, AdmissionWorld, SetAside } from '../../src/control/admission/admit.ts'
 import type { SourceView } from '../../src/control/admission/verdicts.ts'
-import type { ChangedIds } from '../../src/control/admission/table-map.ts'
+import type { ChangedIds } from '../../src/control/admission/tracked-map.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
 import type { Snapshot } from '../../src/model/snapshot.ts'
 import type { Problem } from '../../src/model/problem.ts'

@@ -11,20 +11,22 @@ import { parseBackend } from '../../schema/objects.ts'
 import { parseServer } from '../../schema/server.ts'
 import type { Backend, Server } from '../../model/snapshot.ts'
 import { parseWholeBackend } from './backend.ts'
-import { type Entry, type Files, noteDeclared } from './entry.ts'
-import { isEqual } from '../../model/equal.ts'
+import { updateRecord } from './object-record.ts'
+import type { ObjectRecord, FileCache } from './object-record.ts'
+import { reuseIfEqual } from '../../model/equal.ts'
 import { joinServers, type Inside } from './join-servers.ts'
 import type { FindLoop } from './loop.ts'
 import type { MergedObject } from '../sources/merge.ts'
-import { type TableMap, createTableMap } from './table-map.ts'
+import { createTrackedMap } from './tracked-map.ts'
+import type { TrackedMap } from './tracked-map.ts'
 import type { Verdicts } from './verdicts.ts'
 
 /** `withdrawn`: in force, but declared no more. */
 export type Standing = 'declared' | 'withdrawn' | 'missing'
 
 interface Pool {
-  entry: Entry<Backend> | null
-  readonly servers: Map<string, Entry<Server>>
+  record: ObjectRecord<Backend> | null
+  readonly servers: Map<string, ObjectRecord<Server>>
   /** The last good version of a backend that is declared no more. */
   kept: Backend | null
   standing: Standing
@@ -46,8 +48,8 @@ export interface Moved {
 }
 
 export interface AdmittedBackends {
-  readonly table: TableMap<Backend>
-  note(kind: 'backend' | 'server', object: MergedObject, files: Files): void
+  readonly table: TrackedMap<Backend>
+  note(kind: 'backend' | 'server', object: MergedObject, files: FileCache): void
   remove(kind: 'backend' | 'server', id: string): void
   /** Looks at what has changed, or at all. */
   settle(world: SettleWorld, isAll: boolean): Moved
@@ -59,15 +61,15 @@ export interface AdmittedBackends {
   hasWithdrawn(): boolean
   /** Lets go of what is withdrawn and not needed. */
   release(needed: ReadonlySet<string>): void
-  backendEntries(): Iterable<Entry<Backend>>
-  serverEntries(): Iterable<Entry<Server>>
+  backendRecords(): Iterable<ObjectRecord<Backend>>
+  serverRecords(): Iterable<ObjectRecord<Server>>
 }
 
 export function admitBackends(): AdmittedBackends {
   const pools = new Map<string, Pool>()
-  const table = createTableMap<Backend>()
+  const table = createTrackedMap<Backend>()
   const dirty = new Set<string>()
-  const dirtyServers = new Set<Entry<Server>>()
+  const dirtyServers = new Set<ObjectRecord<Server>>()
   const withdrawn = new Set<string>()
   /** Backends that are another source's now: what named the former one does not mean these. */
   const handedOver = new Set<string>()
@@ -76,7 +78,7 @@ export function admitBackends(): AdmittedBackends {
 
   function open(id: string): Pool {
     const pool: Pool = pools.get(id) ?? {
-      entry: null,
+      record: null,
       servers: new Map(),
       kept: null,
       standing: 'missing',
@@ -88,16 +90,16 @@ export function admitBackends(): AdmittedBackends {
 
   function settlePool(id: string, pool: Pool, world: SettleWorld): void {
     const { verdicts, findLoop } = world
-    const { entry } = pool
-    if (entry !== null) {
+    const { record } = pool
+    if (record !== null) {
       const against = (backend: Backend): Flaw | null => loopInside(backend, findLoop)
-      const loop = entry.parsed === null ? null : against(entry.parsed)
-      verdicts.settle('backend', entry, firstFit(entry, against), loop === null ? [] : [loop])
+      const loop = record.parsed === null ? null : against(record.parsed)
+      verdicts.settle('backend', record, firstFit(record, against), loop === null ? [] : [loop])
     }
     // One that is withdrawn may have become one that leads back to us, too.
     if (pool.kept !== null && loopInside(pool.kept, findLoop) !== null) pool.kept = null
     const isHere = isDeclared(pool)
-    const part = entry === null ? (isHere ? byDefault(id) : pool.kept) : entry.live?.object
+    const part = record === null ? (isHere ? byDefault(id) : pool.kept) : record.inForce?.object
     const whole = part === undefined || part === null ? null : compose(part, pool, world)
     // Conflicts between its servers are reported all the same.
     if (whole === null) joinServers(nothingInside, pool.servers.values(), world.rankOf, verdicts)
@@ -108,14 +110,13 @@ export function admitBackends(): AdmittedBackends {
     if (!isHere && whole === null) pools.delete(id)
   }
 
-  function compose(part: Backend, { entry, servers }: Pool, world: SettleWorld): Backend {
+  function compose(part: Backend, { record, servers }: Pool, world: SettleWorld): Backend {
     if (servers.size === 0) return part
     const { rankOf, verdicts } = world
-    const rank = entry?.live == null ? Infinity : rankOf(entry.live.source)
+    const rank = record?.inForce == null ? Infinity : rankOf(record.inForce.source)
     const inside = { servers: part.servers, rank }
     const whole = { ...part, servers: joinServers(inside, servers.values(), rankOf, verdicts) }
-    const before = table.objects.get(part.id)
-    return before !== undefined && isEqual(before, whole) ? before : whole
+    return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
   return {
@@ -123,18 +124,18 @@ export function admitBackends(): AdmittedBackends {
     note(kind, object, files) {
       if (kind === 'backend') {
         const pool = open(object.id)
-        if (pool.entry === null) written.add(object.id)
-        else if (pool.entry.source !== object.source) handedOver.add(object.id)
-        pool.entry = noteDeclared(pool.entry, object, files, parseWholeBackend)
+        if (pool.record === null) written.add(object.id)
+        else if (pool.record.source !== object.source) handedOver.add(object.id)
+        pool.record = updateRecord(pool.record, object, files, parseWholeBackend)
         pool.kept = null
         return
       }
       const [backend, id] = splitParts(object.id)
       const pool = open(backend)
-      const entry = noteDeclared(pool.servers.get(id) ?? null, object, files, parseServerPart)
-      pool.servers.set(id, entry)
+      const record = updateRecord(pool.servers.get(id) ?? null, object, files, parseServerPart)
+      pool.servers.set(id, record)
       pool.kept = null
-      dirtyServers.add(entry)
+      dirtyServers.add(record)
     },
     remove(kind, id) {
       const [backend, server] = splitParts(id)
@@ -142,10 +143,10 @@ export function admitBackends(): AdmittedBackends {
       if (pool === undefined) return
       dirty.add(kind === 'backend' ? id : backend)
       if (kind === 'backend') {
-        if (pool.servers.size === 0) pool.kept ??= pool.entry?.live?.object ?? null
+        if (pool.servers.size === 0) pool.kept ??= pool.record?.inForce?.object ?? null
         written.add(id)
-        pool.entry = null
-      } else if (pool.servers.delete(server) && pool.servers.size === 0 && pool.entry === null) {
+        pool.record = null
+      } else if (pool.servers.delete(server) && pool.servers.size === 0 && pool.record === null) {
         pool.kept ??= byDefault(backend)
       }
     },
@@ -154,19 +155,19 @@ export function admitBackends(): AdmittedBackends {
       if (isAll) {
         for (const [id, pool] of pools) {
           dirty.add(id)
-          for (const entry of pool.servers.values()) dirtyServers.add(entry)
+          for (const record of pool.servers.values()) dirtyServers.add(record)
         }
       }
-      for (const entry of dirtyServers) {
-        const [backend, id] = splitParts(entry.id)
+      for (const record of dirtyServers) {
+        const [backend, id] = splitParts(record.id)
         // It may have been replaced, or have gone, since.
-        if (pools.get(backend)?.servers.get(id) !== entry) continue
+        if (pools.get(backend)?.servers.get(id) !== record) continue
         try {
-          const loop = entry.parsed === null ? null : findLoop(entry.parsed)
+          const loop = record.parsed === null ? null : findLoop(record.parsed)
           const against = loop === null ? [] : [flaw(['url'], loop)]
-          verdicts.settle('server', entry, firstFit(entry, findLoop), against)
+          verdicts.settle('server', record, firstFit(record, findLoop), against)
         } catch (error) {
-          verdicts.fault('server', entry, error)
+          verdicts.fault('server', record, error)
         }
       }
       dirtyServers.clear()
@@ -182,7 +183,7 @@ export function admitBackends(): AdmittedBackends {
           settlePool(id, pool, world)
         } catch (error) {
           // The pool stays as it was.
-          if (pool.entry !== null) verdicts.fault('backend', pool.entry, error)
+          if (pool.record !== null) verdicts.fault('backend', pool.record, error)
           else for (const one of pool.servers.values()) verdicts.fault('server', one, error)
         }
         if (pool.standing !== standing) changed.add(id)
@@ -191,7 +192,7 @@ export function admitBackends(): AdmittedBackends {
       return { changed, handedOver: over }
     },
     standing: (id) => pools.get(id)?.standing ?? 'missing',
-    isWritten: (id) => (pools.get(id)?.entry ?? null) !== null,
+    isWritten: (id) => (pools.get(id)?.record ?? null) !== null,
     isDeclared: (id) => isDeclared(pools.get(id)),
     hasWithdrawn: () => withdrawn.size > 0,
     release(needed) {
@@ -202,10 +203,10 @@ export function admitBackends(): AdmittedBackends {
         table.put(id, null)
       }
     },
-    *backendEntries() {
-      for (const { entry } of pools.values()) if (entry !== null) yield entry
+    *backendRecords() {
+      for (const { record } of pools.values()) if (record !== null) yield record
     },
-    *serverEntries() {
+    *serverRecords() {
       for (const { servers } of pools.values()) yield* servers.values()
     },
   }
@@ -214,13 +215,16 @@ export function admitBackends(): AdmittedBackends {
 const nothingInside: Inside = { servers: [], rank: Infinity }
 
 function isDeclared(pool: Pool | undefined): boolean {
-  return pool !== undefined && (pool.entry !== null || pool.servers.size > 0)
+  return pool !== undefined && (pool.record !== null || pool.servers.size > 0)
 }
 
 /** As written, else the last good version, unless there is something against it. */
-function firstFit<T>({ parsed, live }: Entry<T>, against: (object: T) => unknown): T | null {
+function firstFit<T>(
+  { parsed, inForce }: ObjectRecord<T>,
+  against: (object: T) => unknown,
+): T | null {
   if (parsed !== null && against(parsed) === null) return parsed
-  return live !== null && against(live.object) === null ? live.object : null
+  return inForce !== null && against(inForce.object) === null ? inForce.object : null
 }
 
 function loopInside(backend: Backend, findLoop: FindLoop): Flaw | null {

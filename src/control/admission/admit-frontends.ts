@@ -5,26 +5,24 @@
 import { alwaysAnswers } from '../../schema/middleware-forms.ts'
 import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
 import type { AdmittedBackends, Moved } from './admit-backends.ts'
-import { type Entries, type Entry, type Files, noteDeclared } from './entry.ts'
-import { isEqual } from '../../model/equal.ts'
+import { updateRecord } from './object-record.ts'
+import type { ObjectRecords, ObjectRecord, FileCache } from './object-record.ts'
+import { reuseIfEqual } from '../../model/equal.ts'
 import { parseWholeFrontend } from './frontend.ts'
 import type { MergedObject } from '../sources/merge.ts'
-import { type MiddlewarePart, parseWholeMiddleware } from './middleware.ts'
-import {
-  type Around,
-  frontendNaming,
-  isTouched,
-  partNaming,
-  settleNaming,
-} from './named-backends.ts'
+import { parseWholeMiddleware } from './middleware.ts'
+import type { MiddlewarePart } from './middleware.ts'
+import { frontendNaming, isTouched, partNaming, settleNaming } from './named-backends.ts'
+import type { Around } from './named-backends.ts'
 import { splitParts } from '../../model/names.ts'
-import { type TableMap, createTableMap } from './table-map.ts'
+import { createTrackedMap } from './tracked-map.ts'
+import type { TrackedMap } from './tracked-map.ts'
 import type { Verdicts } from './verdicts.ts'
 
 export interface AdmittedFrontends {
-  readonly table: TableMap<Frontend>
-  readonly frontends: Entries<Frontend>
-  note(kind: 'frontend' | 'middleware', object: MergedObject, files: Files): void
+  readonly table: TrackedMap<Frontend>
+  readonly frontends: ObjectRecords<Frontend>
+  note(kind: 'frontend' | 'middleware', object: MergedObject, files: FileCache): void
   remove(kind: 'frontend' | 'middleware', id: string): void
   /** Looks at what has changed, and at what names a backend that stands otherwise than before. */
   settle(
@@ -33,37 +31,36 @@ export interface AdmittedFrontends {
     moved: Moved,
     backendOf: (source: string, name: string) => string,
   ): void
-  middlewares(): Iterable<Entry<MiddlewarePart>>
+  middlewares(): Iterable<ObjectRecord<MiddlewarePart>>
 }
 
 export function admitFrontends(): AdmittedFrontends {
-  const frontends: Entries<Frontend> = new Map()
-  const chains = new Map<string, Map<string, Entry<MiddlewarePart>>>()
-  const table = createTableMap<Frontend>()
+  const frontends: ObjectRecords<Frontend> = new Map()
+  const chains = new Map<string, Map<string, ObjectRecord<MiddlewarePart>>>()
+  const table = createTrackedMap<Frontend>()
   const dirty = new Set<string>()
 
   function compose(part: Frontend): Frontend {
     const chain = chains.get(part.id)
     if (chain === undefined) return part
     const added = [...chain.values()]
-      .flatMap(({ id, live }) => (live === null ? [] : { id, ...live.object }))
+      .flatMap(({ id, inForce }) => (inForce === null ? [] : { id, ...inForce.object }))
       .sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
       .map(({ spec }) => spec)
     const whole = { ...part, middlewares: insertBeforeAnswer(part.middlewares, added) }
-    const before = table.objects.get(part.id)
-    return before !== undefined && isEqual(before, whole) ? before : whole
+    return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
   /** After its frontend. */
   function settleChain(id: string, verdicts: Verdicts, around: Around): void {
     const isMissing = !frontends.has(id)
-    for (const entry of chains.get(id)?.values() ?? []) {
+    for (const record of chains.get(id)?.values() ?? []) {
       try {
-        settleNaming(partNaming, entry, verdicts, around)
+        settleNaming(partNaming, record, verdicts, around)
         const why = isMissing ? `waits for its frontend: "${id}" is not declared` : null
-        verdicts.object('middleware', entry, why, false)
+        verdicts.object('middleware', record, why, false)
       } catch (error) {
-        verdicts.fault('middleware', entry, error)
+        verdicts.fault('middleware', record, error)
       }
     }
   }
@@ -71,12 +68,14 @@ export function admitFrontends(): AdmittedFrontends {
   /** Every backend that something in force names. */
   function needed(): ReadonlySet<string> {
     const names = new Set<string>()
-    for (const { live } of frontends.values()) {
-      if (live !== null) for (const { name } of frontendNaming.named(live.object)) names.add(name)
+    for (const { inForce } of frontends.values()) {
+      if (inForce !== null)
+        for (const { name } of frontendNaming.named(inForce.object)) names.add(name)
     }
     for (const chain of chains.values()) {
-      for (const { live } of chain.values()) {
-        if (live !== null) for (const { name } of partNaming.named(live.object)) names.add(name)
+      for (const { inForce } of chain.values()) {
+        if (inForce !== null)
+          for (const { name } of partNaming.named(inForce.object)) names.add(name)
       }
     }
     return names
@@ -88,13 +87,13 @@ export function admitFrontends(): AdmittedFrontends {
     note(kind, object, files) {
       if (kind === 'frontend') {
         const known = frontends.get(object.id) ?? null
-        frontends.set(object.id, noteDeclared(known, object, files, parseWholeFrontend))
+        frontends.set(object.id, updateRecord(known, object, files, parseWholeFrontend))
         dirty.add(object.id)
         return
       }
       const [frontend, id] = splitParts(object.id)
-      const chain = chains.get(frontend) ?? new Map<string, Entry<MiddlewarePart>>()
-      chain.set(id, noteDeclared(chain.get(id) ?? null, object, files, parseWholeMiddleware))
+      const chain = chains.get(frontend) ?? new Map<string, ObjectRecord<MiddlewarePart>>()
+      chain.set(id, updateRecord(chain.get(id) ?? null, object, files, parseWholeMiddleware))
       chains.set(frontend, chain)
       dirty.add(frontend)
     },
@@ -112,25 +111,25 @@ export function admitFrontends(): AdmittedFrontends {
     settle(verdicts, backends, { changed, handedOver }, backendOf) {
       const around = { backends, handedOver, backendOf, spared: null }
       if (changed.size > 0) {
-        for (const [id, entry] of frontends) {
-          if (isTouched(frontendNaming, entry, changed, backendOf)) dirty.add(id)
+        for (const [id, record] of frontends) {
+          if (isTouched(frontendNaming, record, changed, backendOf)) dirty.add(id)
         }
         for (const [id, chain] of chains) {
-          for (const entry of chain.values()) {
-            if (isTouched(partNaming, entry, changed, backendOf)) dirty.add(id)
+          for (const record of chain.values()) {
+            if (isTouched(partNaming, record, changed, backendOf)) dirty.add(id)
           }
         }
       }
       for (const id of dirty) {
-        const entry = frontends.get(id)
+        const record = frontends.get(id)
         try {
           const part =
-            entry === undefined ? null : settleNaming(frontendNaming, entry, verdicts, around)
+            record === undefined ? null : settleNaming(frontendNaming, record, verdicts, around)
           settleChain(id, verdicts, { ...around, spared: part?.backend ?? null })
           table.put(id, part === null ? null : compose(part))
         } catch (error) {
           // The route stays as it was.
-          if (entry !== undefined) verdicts.fault('frontend', entry, error)
+          if (record !== undefined) verdicts.fault('frontend', record, error)
         }
       }
       dirty.clear()

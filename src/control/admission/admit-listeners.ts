@@ -5,38 +5,38 @@ import { parseHost } from '../../schema/host-certificate.ts'
 import type { Address, Certificate, HostCertificate, Listener } from '../../model/snapshot.ts'
 import { claimAddresses } from './claim.ts'
 import type { ClaimWorld } from './claim.ts'
-import { noteDeclared } from './entry.ts'
-import type { Entries, Files } from './entry.ts'
-import { isEqual } from '../../model/equal.ts'
+import { updateRecord } from './object-record.ts'
+import type { ObjectRecords, FileCache } from './object-record.ts'
+import { reuseIfEqual } from '../../model/equal.ts'
 import { parseWholeListener } from './listener.ts'
 import type { MergedObject } from '../sources/merge.ts'
-import { createTableMap } from './table-map.ts'
-import type { TableMap } from './table-map.ts'
+import { createTrackedMap } from './tracked-map.ts'
+import type { TrackedMap } from './tracked-map.ts'
 import type { Verdicts } from './verdicts.ts'
 
 export interface AdmittedListeners {
-  readonly table: TableMap<Listener>
-  readonly listeners: Entries<Listener>
-  readonly hosts: Entries<HostCertificate>
-  note(kind: 'listener' | 'host', object: MergedObject, files: Files): void
+  readonly table: TrackedMap<Listener>
+  readonly listeners: ObjectRecords<Listener>
+  readonly hosts: ObjectRecords<HostCertificate>
+  note(kind: 'listener' | 'host', object: MergedObject, files: FileCache): void
   remove(kind: 'listener' | 'host', id: string): void
   /** Whether other addresses are listened on than before. */
   settle(verdicts: Verdicts, world: ClaimWorld): boolean
 }
 
 export function admitListeners(admin: Address | null): AdmittedListeners {
-  const listeners: Entries<Listener> = new Map()
-  const hosts: Entries<HostCertificate> = new Map()
-  const table = createTableMap<Listener>()
+  const listeners: ObjectRecords<Listener> = new Map()
+  const hosts: ObjectRecords<HostCertificate> = new Map()
+  const table = createTrackedMap<Listener>()
   const dirtyHosts = new Set<string>()
   let isDirty = false
   /** The addresses that backends were last judged by. */
   let judgedBy = ''
 
   function certificates(): readonly Certificate[] {
-    const live = [...hosts.values()].flatMap((entry) => entry.live?.object ?? [])
+    const inForce = [...hosts.values()].flatMap((record) => record.inForce?.object ?? [])
     // A client that asks for a name nobody has gets the first.
-    const byDefault = live.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
+    const byDefault = inForce.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
     return byDefault.map(({ certificate }) => certificate)
   }
 
@@ -46,8 +46,7 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
     const all = [...part.tls.certificates, ...ofHosts]
     if (all.length === 0) return null
     const whole = ofHosts.length === 0 ? part : { ...part, tls: { ...part.tls, certificates: all } }
-    const before = table.objects.get(part.id)
-    return before !== undefined && isEqual(before, whole) ? before : whole
+    return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
   return {
@@ -59,10 +58,10 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
       const { id } = object
       if (kind === 'listener') {
         const known = listeners.get(id) ?? null
-        listeners.set(id, noteDeclared(known, object, files, parseWholeListener))
+        listeners.set(id, updateRecord(known, object, files, parseWholeListener))
         return
       }
-      hosts.set(id, noteDeclared(hosts.get(id) ?? null, object, files, parseHost))
+      hosts.set(id, updateRecord(hosts.get(id) ?? null, object, files, parseHost))
       dirtyHosts.add(id)
     },
     remove(kind, id) {
@@ -72,24 +71,24 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
     settle(verdicts, world) {
       if (!isDirty) return false
       for (const id of dirtyHosts) {
-        const entry = hosts.get(id)
-        if (entry !== undefined) {
-          verdicts.settle('host', entry, entry.parsed ?? entry.live?.object ?? null, [])
+        const record = hosts.get(id)
+        if (record !== undefined) {
+          verdicts.settle('host', record, record.parsed ?? record.inForce?.object ?? null, [])
         }
       }
       dirtyHosts.clear()
       const ofHosts = certificates()
-      for (const { entry, object, refused } of claimAddresses(listeners.values(), admin, world)) {
+      for (const { record, object, refused } of claimAddresses(listeners.values(), admin, world)) {
         try {
           const whole = object === null ? null : compose(object, ofHosts)
-          const inForce = whole ?? (object === null ? null : (table.objects.get(entry.id) ?? null))
+          const inForce = whole ?? (object === null ? null : (table.objects.get(record.id) ?? null))
           const against: Flaw[] = []
           if (refused !== null) against.push({ message: refused, path: ['address'] })
           else if (object !== null && whole === null) against.push(withoutCertificate)
-          verdicts.settle('listener', entry, inForce === null ? null : object, against)
-          table.put(entry.id, inForce)
+          verdicts.settle('listener', record, inForce === null ? null : object, against)
+          table.put(record.id, inForce)
         } catch (error) {
-          verdicts.fault('listener', entry, error)
+          verdicts.fault('listener', record, error)
         }
       }
       isDirty = false
@@ -106,7 +105,7 @@ const withoutCertificate = flaw(
   'https needs at least one certificate: under its tls, or of a host',
 )
 
-function listening(table: TableMap<Listener>): string {
+function listening(table: TrackedMap<Listener>): string {
   const addresses = [...table.objects.values()].map(({ address }) => address)
   return JSON.stringify(addresses)
 }

@@ -19,13 +19,13 @@ import type {
   Snapshot,
 } from '../../model/snapshot.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
-import type { ChangedIds } from './table-map.ts'
+import type { ChangedIds } from './tracked-map.ts'
 import { admitBackends } from './admit-backends.ts'
 import type { AdmittedBackends } from './admit-backends.ts'
 import { admitFrontends } from './admit-frontends.ts'
 import { admitListeners } from './admit-listeners.ts'
-import { hasChangedFiles, openFiles } from './entry.ts'
-import type { Entry, Version } from './entry.ts'
+import { hasChangedFiles, createFileCache } from './object-record.ts'
+import type { ObjectRecord, Version } from './object-record.ts'
 import type { OnFault } from '../../observe/fault.ts'
 import { createLoopCheck } from './loop.ts'
 import type { Merge, MergedObject } from '../sources/merge.ts'
@@ -56,7 +56,7 @@ export interface Touched extends SourceView {
 }
 
 export interface Admitted {
-  /** All that is in force then. Its maps are live. */
+  /** All that is in force then. The maps are live: the next call changes them. */
   readonly snapshot: Snapshot
   /** What is different in it since the last call. */
   readonly changed: ChangedIds
@@ -99,7 +99,11 @@ export function createAdmission(world: AdmissionWorld): Admission {
     onFault: world.onFault ?? (() => {}),
   })
 
-  function note(kind: ObjectKind, object: MergedObject, files: ReturnType<typeof openFiles>): void {
+  function note(
+    kind: ObjectKind,
+    object: MergedObject,
+    files: ReturnType<typeof createFileCache>,
+  ): void {
     if (kind === 'listener' || kind === 'host') listening.note(kind, object, files)
     else if (kind === 'backend' || kind === 'server') backends.note(kind, object, files)
     else frontends.note(kind, object, files)
@@ -112,19 +116,19 @@ export function createAdmission(world: AdmissionWorld): Admission {
     else frontends.remove(kind, id)
   }
 
-  function* entries(): Generator<[ObjectKind, Entry<unknown>]> {
-    for (const entry of listening.listeners.values()) yield ['listener', entry]
-    for (const entry of listening.hosts.values()) yield ['host', entry]
-    for (const entry of backends.backendEntries()) yield ['backend', entry]
-    for (const entry of backends.serverEntries()) yield ['server', entry]
-    for (const entry of frontends.frontends.values()) yield ['frontend', entry]
-    for (const entry of frontends.middlewares()) yield ['middleware', entry]
+  function* records(): Generator<[ObjectKind, ObjectRecord<unknown>]> {
+    for (const record of listening.listeners.values()) yield ['listener', record]
+    for (const record of listening.hosts.values()) yield ['host', record]
+    for (const record of backends.backendRecords()) yield ['backend', record]
+    for (const record of backends.serverRecords()) yield ['server', record]
+    for (const record of frontends.frontends.values()) yield ['frontend', record]
+    for (const record of frontends.middlewares()) yield ['middleware', record]
   }
 
   return {
     admit(touched) {
       view = touched
-      const files = openFiles(world.readFile)
+      const files = createFileCache(world.readFile)
       for (const { kind, id } of touched.names) {
         const object = touched.merge.find(kind, id)
         if (object === null) remove(kind, id)
@@ -162,10 +166,10 @@ export function createAdmission(world: AdmissionWorld): Admission {
         yield { kind: 'listener', id, ...of, object: listening.table.objects.get(id) ?? of.object }
       }
       for (const [id, of] of versions(listening.hosts.values())) yield { kind: 'host', id, ...of }
-      for (const [id, of] of versions(backends.backendEntries())) {
+      for (const [id, of] of versions(backends.backendRecords())) {
         yield { kind: 'backend', id, ...of, object: backends.table.objects.get(id) ?? of.object }
       }
-      for (const [id, of] of versions(backends.serverEntries())) yield { kind: 'server', id, ...of }
+      for (const [id, of] of versions(backends.serverRecords())) yield { kind: 'server', id, ...of }
       for (const [id, of] of versions(frontends.frontends.values())) {
         yield { kind: 'frontend', id, ...of, object: frontends.table.objects.get(id) ?? of.object }
       }
@@ -174,14 +178,14 @@ export function createAdmission(world: AdmissionWorld): Admission {
       }
     },
     *written(source) {
-      for (const [, { live, declared }] of entries()) {
-        if (live?.source === source) yield withSecretsOf(declared, live).declared
+      for (const [, { inForce, declared }] of records()) {
+        if (inForce?.source === source) yield withSecretsOf(declared, inForce).declared
       }
     },
     withChangedFiles() {
-      const files = openFiles(world.readFile)
-      return [...entries()].flatMap(([kind, entry]) =>
-        hasChangedFiles(entry, files) ? { kind, id: entry.id } : [],
+      const files = createFileCache(world.readFile)
+      return [...records()].flatMap(([kind, record]) =>
+        hasChangedFiles(record, files) ? { kind, id: record.id } : [],
       )
     },
   }
@@ -202,15 +206,17 @@ function findServerAt(
   return null
 }
 
-function* versions<T>(entries: Iterable<Entry<T>>): Generator<[id: string, version: Version<T>]> {
-  for (const { id, live, declared } of entries) {
-    if (live !== null) yield [id, withSecretsOf(declared, live)]
+function* versions<T>(
+  records: Iterable<ObjectRecord<T>>,
+): Generator<[id: string, version: Version<T>]> {
+  for (const { id, inForce, declared } of records) {
+    if (inForce !== null) yield [id, withSecretsOf(declared, inForce)]
   }
 }
 
 /** What is written last may say of a text of an older version that it is a secret. */
-function withSecretsOf<T>({ secrets }: DeclaredObject, live: Version<T>): Version<T> {
-  if (secrets === undefined || live.declared.secrets === secrets) return live
-  const all = [...(live.declared.secrets ?? []), ...secrets]
-  return { ...live, declared: { ...live.declared, secrets: all } }
+function withSecretsOf<T>({ secrets }: DeclaredObject, inForce: Version<T>): Version<T> {
+  if (secrets === undefined || inForce.declared.secrets === secrets) return inForce
+  const all = [...(inForce.declared.secrets ?? []), ...secrets]
+  return { ...inForce, declared: { ...inForce.declared, secrets: all } }
 }

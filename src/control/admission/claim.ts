@@ -7,10 +7,10 @@ import { formatAddress } from '../../model/address.ts'
 import { plainHost } from '../../model/ip.ts'
 import { HIDDEN, refersAt } from '../../document/referred.ts'
 import type { Address, Listener } from '../../model/snapshot.ts'
-import type { Entry } from './entry.ts'
+import type { ObjectRecord } from './object-record.ts'
 
 export interface Claim {
-  readonly entry: Entry<Listener>
+  readonly record: ObjectRecord<Listener>
   /** What may be in force: as written, the last good version, or nothing. */
   readonly object: Listener | null
   /** Why it is not what is written; null when it is, or when that did not parse. */
@@ -25,7 +25,7 @@ export interface ClaimWorld {
 }
 
 export function claimAddresses(
-  entries: Iterable<Entry<Listener>>,
+  records: Iterable<ObjectRecord<Listener>>,
   admin: Address | null,
   { precedence, serverAt }: ClaimWorld,
 ): readonly Claim[] {
@@ -33,13 +33,13 @@ export function claimAddresses(
   if (admin !== null && admin.port !== 0) holders.set(placeOf(admin), 'the admin')
 
   function refuse(
-    { declared }: Entry<Listener>,
+    { declared }: ObjectRecord<Listener>,
     listener: Listener,
-    live: Listener | null,
+    inForce: Listener | null,
   ): string | null {
     const { address } = listener
     const at = placeOf(address)
-    const isNew = live === null || placeOf(live.address) !== at
+    const isNew = inForce === null || placeOf(inForce.address) !== at
     const holder =
       address.port === 0 ? null : (holders.get(at) ?? (isNew ? serverAt(listener) : null))
     if (holder === null) return null
@@ -47,7 +47,7 @@ export function claimAddresses(
     return `cannot listen on ${shown}: ${holder} already holds it`
   }
 
-  function byClaim(a: Entry<Listener>, b: Entry<Listener>): number {
+  function byClaim(a: ObjectRecord<Listener>, b: ObjectRecord<Listener>): number {
     const bySource = precedence(a.source) - precedence(b.source)
     return rank(a) - rank(b) || bySource || (a.declared.id < b.declared.id ? -1 : 1)
   }
@@ -56,20 +56,20 @@ export function claimAddresses(
     if (address.port !== 0) holders.set(placeOf(address), `listener "${id}"`)
   }
 
-  return [...entries].sort(byClaim).map((entry): Claim => {
-    const live = entry.live?.object ?? null
-    const refused = entry.parsed === null ? null : refuse(entry, entry.parsed, live)
-    const wanted = refused === null ? (entry.parsed ?? live) : live
-    const object = wanted !== null && refuse(entry, wanted, live) === null ? wanted : null
+  return [...records].sort(byClaim).map((record): Claim => {
+    const inForce = record.inForce?.object ?? null
+    const refused = record.parsed === null ? null : refuse(record, record.parsed, inForce)
+    const wanted = refused === null ? (record.parsed ?? inForce) : inForce
+    const object = wanted !== null && refuse(record, wanted, inForce) === null ? wanted : null
     if (object !== null) hold(object)
-    return { entry, object, refused }
+    return { record, object, refused }
   })
 }
 
-function rank({ parsed, live }: Entry<Listener>): number {
-  if (live === null) return 2
+function rank({ parsed, inForce }: ObjectRecord<Listener>): number {
+  if (inForce === null) return 2
   if (parsed === null) return 0
-  return placeOf(parsed.address) === placeOf(live.object.address) ? 0 : 1
+  return placeOf(parsed.address) === placeOf(inForce.object.address) ? 0 : 1
 }
 
 /** However it is written: `:80` takes what `[::]:80` does, and `[::ffff:127.0.0.1]:80` is 127.0.0.1:80. */

@@ -7,7 +7,7 @@
  * A key whose value cannot be used, and never could, takes no place. Nothing depends on the order of writing.
  */
 import type { Server } from '../../model/snapshot.ts'
-import type { Entry } from './entry.ts'
+import type { ObjectRecord } from './object-record.ts'
 import type { Verdicts } from './verdicts.ts'
 
 interface Claim {
@@ -15,7 +15,7 @@ interface Claim {
   /** Of its source: lower goes before. */
   readonly rank: number
   /** Null: it stands inside the backend. */
-  readonly entry: Entry<Server> | null
+  readonly record: ObjectRecord<Server> | null
 }
 
 export interface Inside {
@@ -26,24 +26,24 @@ export interface Inside {
 
 export function joinServers(
   inside: Inside,
-  keys: Iterable<Entry<Server>>,
+  keys: Iterable<ObjectRecord<Server>>,
   rankOf: (source: string) => number,
   verdicts: Verdicts,
 ): readonly Server[] {
   const within = new Map(inside.servers.map((server) => [server.id, server]))
   const taking: Claim[] = []
-  for (const entry of keys) {
+  for (const record of keys) {
     // What was said of it may hold no more; what it stands back for is a conflict of the sources, see merge.ts.
-    verdicts.object('server', entry, null, false)
-    if (entry.live === null) continue
-    const { object: server, source } = entry.live
+    verdicts.object('server', record, null, false)
+    if (record.inForce === null) continue
+    const { object: server, source } = record.inForce
     const rank = rankOf(source)
     if (rank > inside.rank && within.has(server.id)) continue
     within.delete(server.id)
-    taking.push({ server, rank, entry })
+    taking.push({ server, rank, record })
   }
   const claims = [
-    ...[...within.values()].map((server): Claim => ({ server, rank: inside.rank, entry: null })),
+    ...[...within.values()].map((server): Claim => ({ server, rank: inside.rank, record: null })),
     ...taking,
   ]
 
@@ -52,17 +52,17 @@ export function joinServers(
     const holder = holders.get(claim.server.url)
     if (holder === undefined || goesBefore(claim, holder)) holders.set(claim.server.url, claim)
   }
-  for (const { entry, server } of taking) {
+  for (const { record, server } of taking) {
     const holder = holders.get(server.url)?.server.id
-    if (entry === null || holder === server.id) continue
+    if (record === null || holder === server.id) continue
     const twice = `${JSON.stringify(server.url)} is already the server "${holder}"`
-    verdicts.object('server', entry, twice, false)
+    verdicts.object('server', record, twice, false)
   }
   return [...holders.values()].map(({ server }) => server)
 }
 
 function goesBefore(one: Claim, other: Claim): boolean {
   if (one.rank !== other.rank) return one.rank < other.rank
-  const isInside = (one.entry === null ? 0 : 1) - (other.entry === null ? 0 : 1)
+  const isInside = (one.record === null ? 0 : 1) - (other.record === null ? 0 : 1)
   return isInside === 0 ? one.server.id < other.server.id : isInside < 0
 }

@@ -8,9 +8,9 @@ import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
 import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
 import type { AdmittedBackends } from './admit-backends.ts'
-import { closedFormOf } from './entry.ts'
-import type { Entry, Parse } from './entry.ts'
-import { isEqual } from '../../model/equal.ts'
+import { closedFormOf } from './object-record.ts'
+import type { ObjectRecord, Parse } from './object-record.ts'
+import { isEqual, reuseIfEqual } from '../../model/equal.ts'
 import { parseWholeFrontend } from './frontend.ts'
 import { parseWholeMiddleware } from './middleware.ts'
 import type { MiddlewarePart } from './middleware.ts'
@@ -90,36 +90,36 @@ export interface Around {
 /** Puts in force what may be: as written with the table's names, the last good version, its closed form, or nothing. */
 export function settleNaming<T>(
   { kind, parse, isGuardedAlike, named, renamed }: Naming<T>,
-  entry: Entry<T>,
+  record: ObjectRecord<T>,
   verdicts: Verdicts,
   { backends, handedOver, backendOf, spared }: Around,
 ): T | null {
-  const live = entry.live?.object ?? null
-  const resolve = (name: string): string => backendOf(entry.source, name)
-  const missing = entry.parsed === null ? [] : named(entry.parsed).filter(isMissing)
-  const whole = entry.parsed === null ? null : renamed(entry.parsed, resolve)
+  const inForce = record.inForce?.object ?? null
+  const resolve = (name: string): string => backendOf(record.source, name)
+  const missing = record.parsed === null ? [] : named(record.parsed).filter(isMissing)
+  const whole = record.parsed === null ? null : renamed(record.parsed, resolve)
   const idle = whole === null ? [] : fallbacksToOwn(whole)
   if (whole !== null && missing.length === 0 && idle.length === 0) {
     // What is written was compared with what is in force already, unless names have changed in it.
-    const object = whole === entry.parsed ? whole : sameOr(live, whole)
-    verdicts.settle(kind, entry, object, [])
+    const object = whole === record.parsed ? whole : reuseIfEqual(inForce, whole)
+    verdicts.settle(kind, record, object, [])
     return object
   }
   const against = [...missing.map(toFlaw), ...idle.map(toIdleFlaw)]
-  const lastGood = live !== null && isFit(live) ? live : null
-  const closed = closedFormOf(entry, parse)
+  const lastGood = inForce !== null && isFit(inForce) ? inForce : null
+  const closed = closedFormOf(record, parse)
   if (closed === null || mayStay(lastGood)) {
-    verdicts.settle(kind, entry, lastGood, against)
+    verdicts.settle(kind, record, lastGood, against)
     return lastGood
   }
-  const shut = sameOr(live, closed)
-  verdicts.close(kind, entry, shut, against)
+  const shut = reuseIfEqual(inForce, closed)
+  verdicts.close(kind, record, shut, against)
   return shut
 
   /** Before the closed form: a backend that comes and goes closes nothing. */
   function mayStay(object: T | null): boolean {
     if (object === null || isEqual(object, closed)) return false
-    if (entry.declared.closed?.after === 'last-good') return true
+    if (record.declared.closed?.after === 'last-good') return true
     return whole !== null && isGuardedAlike(whole, object)
   }
 
@@ -152,14 +152,14 @@ export function settleNaming<T>(
 /** Whether it names one of these, as written or in force. */
 export function isTouched<T>(
   { named }: Naming<T>,
-  { parsed, live, source }: Entry<T>,
+  { parsed, inForce, source }: ObjectRecord<T>,
   changed: ReadonlySet<string>,
   backendOf: Around['backendOf'],
 ): boolean {
   try {
     return (
       (parsed !== null && named(parsed).some(({ name }) => changed.has(backendOf(source, name)))) ||
-      (live !== null && named(live.object).some(({ name }) => changed.has(name)))
+      (inForce !== null && named(inForce.object).some(({ name }) => changed.has(name)))
     )
   } catch {
     // What throws here does so again where it is settled, and is set aside there.
@@ -170,9 +170,4 @@ export function isTouched<T>(
 function toIdleFlaw({ name, place }: Named): Flaw {
   const what = `the fallback is the frontend's own backend "${name}"`
   return flaw([place], `${what}, so that nothing would be spared; name another one`)
-}
-
-// Another spelling of what is in force is the object in force.
-function sameOr<T>(live: T | null, object: T): T {
-  return live !== null && isEqual(live, object) ? live : object
 }

@@ -9,8 +9,8 @@ import type {
   ObjectKind,
   ObjectName,
 } from '../../providers/provider.ts'
-import { setFault } from './entry.ts'
-import type { Entry } from './entry.ts'
+import { setFault } from './object-record.ts'
+import type { ObjectRecord } from './object-record.ts'
 import type { OnFault } from '../../observe/fault.ts'
 import { findUnbelieved } from './unbelieved.ts'
 
@@ -27,14 +27,24 @@ export interface SourceView {
 }
 
 export interface Verdicts {
-  /** Puts `object` in force for the entry (null: nothing) and notes what was against what is written. */
-  settle<T>(kind: ObjectKind, entry: Entry<T>, object: T | null, against: readonly Flaw[]): void
+  /** Puts `object` in force for the record (null: nothing) and notes what was against what is written. */
+  settle<T>(
+    kind: ObjectKind,
+    record: ObjectRecord<T>,
+    object: T | null,
+    against: readonly Flaw[],
+  ): void
   /** The same for an `object` that is closed: it answers 503, for what was against what is written. */
-  close<T>(kind: ObjectKind, entry: Entry<T>, object: T, against: readonly Flaw[]): void
-  /** A throw met the entry: it is set aside, and what of it is in force stays. */
-  fault(kind: ObjectKind, entry: Entry<unknown>, error: unknown): void
+  close<T>(kind: ObjectKind, record: ObjectRecord<T>, object: T, against: readonly Flaw[]): void
+  /** A throw met the record: it is set aside, and what of it is in force stays. */
+  fault(kind: ObjectKind, record: ObjectRecord<unknown>, error: unknown): void
   /** Notes what is against an object beyond itself (its address is taken twice); nothing takes it back. */
-  object(kind: ObjectKind, entry: Entry<unknown>, against: string | null, serving: boolean): void
+  object(
+    kind: ObjectKind,
+    record: ObjectRecord<unknown>,
+    against: string | null,
+    serving: boolean,
+  ): void
   forget(kind: ObjectKind, id: string): void
   setAside(): readonly SetAside[]
   /** Of objects that are set aside: a list may have moved them in their source's text. */
@@ -72,28 +82,28 @@ export function createVerdicts({ view, now, believesNobody, onFault }: VerdictsW
 
   function settle<T>(
     kind: ObjectKind,
-    entry: Entry<T>,
+    record: ObjectRecord<T>,
     object: T | null,
     against: readonly Flaw[],
     isClosed: boolean,
   ): void {
-    const { declared, source } = entry
-    const isWritten = isClosed || (entry.parsed !== null && against.length === 0)
+    const { declared, source } = record
+    const isWritten = isClosed || (record.parsed !== null && against.length === 0)
     // A last good version that goes on keeps the text it was made of.
-    const kept = isWritten ? declared : (entry.live?.declared ?? declared)
-    if (object === null) entry.live = null
-    else if (entry.live?.object !== object || entry.live.source !== source) {
+    const kept = isWritten ? declared : (record.inForce?.declared ?? declared)
+    if (object === null) record.inForce = null
+    else if (record.inForce?.object !== object || record.inForce.source !== source) {
       const revision = declared.revision ?? view().revision(source)
-      entry.live = { object, declared: kept, source, revision, since: now() }
-    } else if (entry.live.declared !== kept) {
+      record.inForce = { object, declared: kept, source, revision, since: now() }
+    } else if (record.inForce.declared !== kept) {
       // The same, written otherwise: a literal that became a reference is a secret from now on.
-      entry.live = { ...entry.live, declared: kept }
+      record.inForce = { ...record.inForce, declared: kept }
     }
-    const flaws = entry.parsed === null ? entry.flaws : against
+    const flaws = record.parsed === null ? record.flaws : against
     const serving = object !== null && !isClosed
-    const name = `${kind} ${entry.id}`
+    const name = `${kind} ${record.id}`
     for (const { thrown } of flaws) {
-      if (thrown !== undefined) onFault({ kind, id: entry.id }, thrown)
+      if (thrown !== undefined) onFault({ kind, id: record.id }, thrown)
     }
     note(
       own,
@@ -118,18 +128,18 @@ export function createVerdicts({ view, now, believesNobody, onFault }: VerdictsW
   }
 
   return {
-    settle: (kind, entry, object, against) => settle(kind, entry, object, against, false),
-    fault(kind, entry, error) {
-      setFault(entry, error)
-      settle(kind, entry, entry.live?.object ?? null, [], false)
+    settle: (kind, record, object, against) => settle(kind, record, object, against, false),
+    fault(kind, record, error) {
+      setFault(record, error)
+      settle(kind, record, record.inForce?.object ?? null, [], false)
     },
-    close: (kind, entry, object, against) => settle(kind, entry, object, against, true),
-    object(kind, entry, against, serving) {
+    close: (kind, record, object, against) => settle(kind, record, object, against, true),
+    object(kind, record, against, serving) {
       const flaws = against === null ? [] : [{ message: against, path: [] }]
       note(
         beyond,
-        `${kind} ${entry.id}`,
-        flaws.map((flaw) => ({ ...toProblem(entry.declared, entry.source, flaw), serving })),
+        `${kind} ${record.id}`,
+        flaws.map((flaw) => ({ ...toProblem(record.declared, record.source, flaw), serving })),
       )
     },
     forget(kind, id) {

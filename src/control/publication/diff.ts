@@ -1,7 +1,7 @@
 /** What must be told for one snapshot to become another. Objects that admission left alone are the same objects. */
 import type { Backend, Frontend, Listener, Snapshot } from '../../model/snapshot.ts'
 import { isEqual } from '../../model/equal.ts'
-import type { ChangedIds } from '../admission/table-map.ts'
+import type { ChangedIds } from '../admission/tracked-map.ts'
 
 export interface Changes {
   readonly upserts: {

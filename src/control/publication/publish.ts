@@ -6,7 +6,7 @@
  */
 import type { Backend, Delta, Frontend, Listener, Snapshot } from '../../model/snapshot.ts'
 import type { AddedMemory, BoardSize, Scoreboard } from '../../scoreboard/scoreboard.ts'
-import { uniteChanged, type ChangedIds } from '../admission/table-map.ts'
+import { uniteChanged, type ChangedIds } from '../admission/tracked-map.ts'
 import { diffSnapshots, emptySnapshot } from './diff.ts'
 import type { Changes } from './diff.ts'
 import { describeFault, type OnFault } from '../../observe/fault.ts'

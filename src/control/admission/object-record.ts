@@ -6,7 +6,7 @@ import { flaw } from '../../model/parsed.ts'
 import type { Flaw, Parsed } from '../../model/parsed.ts'
 import { parseReferred } from '../../document/referred.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
-import { isEqual } from '../../model/equal.ts'
+import { isEqual, reuseIfEqual } from '../../model/equal.ts'
 import { describeFault } from '../../observe/fault.ts'
 import type { MergedObject } from '../sources/merge.ts'
 
@@ -22,7 +22,7 @@ export interface Version<T> {
   readonly since: number
 }
 
-export interface Entry<T> {
+export interface ObjectRecord<T> {
   /** In the table. */
   readonly id: string
   declared: DeclaredObject
@@ -33,21 +33,21 @@ export interface Entry<T> {
   flaws: readonly Flaw[]
   /** The files it names and what was in them (null: could not be read). Most name none. */
   files: ReadonlyMap<string, string | null> | null
-  live: Version<T> | null
+  inForce: Version<T> | null
   /** What is in force where it cannot be, parsed when it is first asked for. Null: nothing. */
   closed?: T | null
 }
 
-export type Entries<T> = Map<string, Entry<T>>
+export type ObjectRecords<T> = Map<string, ObjectRecord<T>>
 
 /** Reads the files that objects name, beside their source, each once in a pass. */
-export interface Files {
+export interface FileCache {
   read(source: string, path: string): string
   /** The text, null when it cannot be read. */
   peek(source: string, path: string): string | null
 }
 
-export function openFiles(read: (path: string, source: string) => string): Files {
+export function createFileCache(read: (path: string, source: string) => string): FileCache {
   const known = new Map<string, { text: string } | { error: unknown }>()
 
   function look(source: string, path: string): { text: string } | { error: unknown } {
@@ -78,8 +78,8 @@ export function openFiles(read: (path: string, source: string) => string): Files
   }
 }
 
-const noFlaws: readonly Flaw[] = []
-const none: NonNullable<DeclaredObject['references']> = []
+const NO_FLAWS: readonly Flaw[] = []
+const NO_REFERENCES: NonNullable<DeclaredObject['references']> = []
 
 export type Parse<T> = (id: string, value: unknown, read: (path: string) => string) => Parsed<T>
 
@@ -87,16 +87,16 @@ export type Parse<T> = (id: string, value: unknown, read: (path: string) => stri
  * Takes note of a declaration. What is written as it was, with files that hold what they held, is not parsed again. The
  * last good version belongs to its source: another source's object of that name begins without one.
  */
-export function noteDeclared<T>(
-  known: Entry<T> | null,
+export function updateRecord<T>(
+  known: ObjectRecord<T> | null,
   { id, declared, source }: MergedObject,
-  files: Files,
+  files: FileCache,
   parse: Parse<T>,
-): Entry<T> {
-  if (known !== null && isAsBefore(known, declared, source, files)) {
+): ObjectRecord<T> {
+  if (known !== null && isUnchanged(known, declared, source, files)) {
     known.declared = declared
     known.source = source
-    known.live = ofSource(known.live, source)
+    known.inForce = ifFromSource(known.inForce, source)
     return known
   }
   const named = new Map<string, string | null>()
@@ -108,16 +108,16 @@ export function noteDeclared<T>(
     id,
     declared,
     source,
-    parsed: parsed.ok ? sameOr(known?.live ?? null, parsed.value) : null,
-    flaws: parsed.ok ? noFlaws : parsed.problems,
+    parsed: parsed.ok ? reuseIfEqual(known?.inForce?.object, parsed.value) : null,
+    flaws: parsed.ok ? NO_FLAWS : parsed.problems,
     files: named.size === 0 ? null : named,
-    live: ofSource(known?.live ?? null, source),
+    inForce: ifFromSource(known?.inForce ?? null, source),
   }
 }
 
 function parseDeclared<T>(
   id: string,
-  { fault, value, references = none }: DeclaredObject,
+  { fault, value, references = NO_REFERENCES }: DeclaredObject,
   parse: Parse<T>,
   read: (path: string) => string,
 ): Parsed<T> {
@@ -130,58 +130,53 @@ function parseDeclared<T>(
 }
 
 /** A throw that met the entry: what is written is not looked at again until it is written otherwise. */
-export function setFault(entry: Entry<unknown>, error: unknown): void {
-  entry.parsed = null
-  entry.flaws = [faultFlaw(error)]
+export function setFault(record: ObjectRecord<unknown>, error: unknown): void {
+  record.parsed = null
+  record.flaws = [faultFlaw(error)]
 }
 
 function faultFlaw(error: unknown): Flaw {
   return { message: describeFault(error), path: [], thrown: error }
 }
 
-function ofSource<T>(live: Version<T> | null, source: string): Version<T> | null {
-  return live?.source === source ? live : null
+function ifFromSource<T>(inForce: Version<T> | null, source: string): Version<T> | null {
+  return inForce?.source === source ? inForce : null
 }
 
 /** The first of the closed forms that can be in force. */
-export function closedFormOf<T>(entry: Entry<T>, parse: Parse<T>): T | null {
-  if (entry.closed === undefined) entry.closed = parseClosed(entry, parse)
-  return entry.closed
+export function closedFormOf<T>(record: ObjectRecord<T>, parse: Parse<T>): T | null {
+  if (record.closed === undefined) record.closed = parseClosed(record, parse)
+  return record.closed
 }
 
-function parseClosed<T>({ id, declared, live }: Entry<T>, parse: Parse<T>): T | null {
+function parseClosed<T>({ id, declared, inForce }: ObjectRecord<T>, parse: Parse<T>): T | null {
   for (const value of declared.closed?.values ?? []) {
     const parsed = parse(id, value, () => '')
-    if (parsed.ok) return sameOr(live, parsed.value)
+    if (parsed.ok) return reuseIfEqual(inForce?.object, parsed.value)
   }
   return null
 }
 
-export function hasChangedFiles({ files, source }: Entry<unknown>, now: Files): boolean {
+export function hasChangedFiles({ files, source }: ObjectRecord<unknown>, now: FileCache): boolean {
   if (files === null) return false
   for (const [path, text] of files) if (now.peek(source, path) !== text) return true
   return false
 }
 
-function isAsBefore<T>(
-  entry: Entry<T>,
+function isUnchanged<T>(
+  record: ObjectRecord<T>,
   declared: DeclaredObject,
   source: string,
-  files: Files,
+  files: FileCache,
 ): boolean {
-  if (declared.fault !== entry.declared.fault) return false
+  if (declared.fault !== record.declared.fault) return false
   try {
-    if (!isEqual(entry.declared.value, declared.value)) return false
+    if (!isEqual(record.declared.value, declared.value)) return false
     // A literal is not read as a reference is.
-    if (!isEqual(entry.declared.closed, declared.closed)) return false
-    if (!isEqual(entry.declared.references, declared.references)) return false
+    if (!isEqual(record.declared.closed, declared.closed)) return false
+    if (!isEqual(record.declared.references, declared.references)) return false
   } catch {
     return false
   }
-  return entry.files === null || (entry.source === source && !hasChangedFiles(entry, files))
-}
-
-// Another spelling of what is in force is the object in force: nothing downstream has to compare it.
-function sameOr<T>(live: Version<T> | null, object: T): T {
-  return live !== null && isEqual(live.object, object) ? live.object : object
+  return record.files === null || (record.source === source && !hasChangedFiles(record, files))
 }

@@ -1,5 +1,5 @@
 /** One kind of the table, which knows what has changed in it. Nothing is copied: one change in a large table costs one. */
-export interface TableMap<T> {
+export interface TrackedMap<T> {
   /** Live. */
   readonly objects: ReadonlyMap<string, T>
   /** Putting the object that is there already changes nothing; null takes it away. */
@@ -8,7 +8,7 @@ export interface TableMap<T> {
   takeChanged(): ReadonlySet<string>
 }
 
-export function createTableMap<T>(): TableMap<T> {
+export function createTrackedMap<T>(): TrackedMap<T> {
   const objects = new Map<string, T>()
   let changed = new Set<string>()
 
