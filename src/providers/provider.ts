@@ -1,10 +1,10 @@
 /**
- * The one seam every source of declarations plugs into. A provider yields the whole of what its source declares, first
- * at once and then after each change, never a half. On any doubt (a link that breaks or falls silent, a gap in what was
- * heard, a source that was wiped) it throws; control/follow watches again after a while, and a new watch begins with a
- * new list. So there is one way to get in step with a source, and it is the one that every start takes.
+ * The interface of every source of declarations. A provider yields all objects of its source, at once and after each
+ * change, never a part of them. When it cannot know them for certain (a connection breaks or falls silent, events are
+ * missing, the source was wiped) it throws. `control/sources/follow.ts` watches again after a backoff, and each watch begins with a
+ * list, so that getting back in step is the same as a start.
  *
- * A provider judges nothing: what stands in an object is admitted, or refused, by control.
+ * A provider does not validate objects: control admits or rejects them.
  */
 import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
@@ -12,8 +12,8 @@ import type { Referred } from '../document/referred.ts'
 import type { Closed } from './closed.ts'
 
 /**
- * `server` and `middleware` are parts that a registry may hold under keys of their own, so that each writer owns its key:
- * their ids are `backend/server` and `frontend/middleware`. A `host` is a certificate for every https listener.
+ * `server` and `middleware` are parts of another object that may have a key of their own in a registry, so that each writer
+ * owns its key. Their ids are `backend/server` and `frontend/middleware`. A `host` is a certificate for all https listeners.
  */
 export type ObjectKind = 'listener' | 'host' | 'backend' | 'server' | 'frontend' | 'middleware'
 
@@ -22,32 +22,32 @@ export interface ObjectName {
   readonly id: string
 }
 
-/** One object as its source wrote it: hostile until admitted. */
+/** One object as its source wrote it, not trusted until it is admitted. */
 export interface DeclaredObject extends ObjectName, Referred {
   readonly value: unknown
-  /** Why the source's text is no value at all (not JSON, too long): set aside with this reason; `value` is undefined. */
+  /** Why the source's text has no value (not JSON, too long): the object is rejected with this reason; `value` is undefined. */
   readonly fault?: string
-  /** What stands there but is not honoured, a line each. Told, and changes nothing. */
+  /** Members that have no effect, a line each. They are reported only. */
   readonly remarks?: readonly string[]
-  /** Of a route or a middleware whose guards must hold or close it. */
+  /** For a route or a middleware that must fail closed. */
   readonly closed?: Closed
   /** Where in the source: a registry key as the registry has it, or `file.yaml#/frontends/vote`. */
   readonly key: string
-  /** Of the object, where the source has one. */
+  /** Of the object, if the source has one. */
   readonly revision?: string
-  /** Of a source of several files: the one that it stands in, known under another name, too. */
+  /** Of a source with several files: the file of the object, which also identifies it after a rename. */
   readonly part?: string
   readonly line?: number
   readonly column?: number
 }
 
-/** From 1, where the source is text. */
+/** Counted from 1. */
 export interface Position {
   readonly line: number
   readonly column: number
 }
 
-/** What is different from the yield before, in the same watch. */
+/** The difference from the previous yield of the same watch. */
 export interface Changes {
   readonly upserts: readonly DeclaredObject[]
   readonly deletes: readonly ObjectName[]
@@ -55,37 +55,36 @@ export interface Changes {
 
 export interface Declaration {
   readonly readable: true
-  /** The source's own revision (a content hash for files), shown in /api/table. */
+  /** The source's own revision (a content hash for files), reported by /api/table. */
   readonly revision: string
-  /** All there is, each name once. Valid until the next yield: whoever keeps it copies it. */
+  /** All objects, each name once. Valid until the next yield; to keep them, the caller must copy them. */
   readonly objects: Iterable<DeclaredObject>
-  /** Null after a list: everything may have changed. Otherwise the source said what did, one by one. */
+  /** Null after a list: everything may have changed. Otherwise the source reported each change. */
   readonly changes: Changes | null
   /**
-   * Why it was listed: `first`, `reconcile`, `asked`, ...: words for a metric's label. `changed` is of sources that can only
-   * be read as a whole, and were edited: what is missing was taken away just now. `rewound`, `replaced` and `log` are of
-   * sources whose revisions went back: a backup was put in their place. `restarted` is of
-   * a source that may have lost what it had not written down. Null when `changes` is not.
+   * Why the source was listed, as a metric label: `first`, `reconcile`, `asked`, ... `changed`: a source that can only be read
+   * as a whole was edited, so missing objects were removed just now. `rewound`, `replaced`, `log`: its revision went back,
+   * because a backup was put in its place. `restarted`: it may have lost writes that it had not saved. Null unless `changes` is.
    */
   readonly listed: string | null
-  /** What could not even be read as an object. */
+  /** Of what could not be read as an object. */
   readonly problems: readonly Problem[]
-  /** When the change was noticed, performance.now() of the main thread: the start of the way to "in force". */
+  /** When the change was noticed, performance.now() of the main thread. */
   readonly changedAt: number
-  /** Of the file that the program was started with: the settings that stand in it now. */
+  /** Of the main file: its current settings. */
   readonly settings?: WrittenSettings
   /**
-   * Of an object that was declared before, by this process or an earlier one: whether it stood in a part of the source
-   * (one file of several) that cannot be read, and has not been since. Then it stays. Missing: all could be read.
+   * Whether a previously declared object, of this process or an earlier one, is from a part of the source (one file of
+   * several) that cannot be read since. Such an object stays. Undefined: everything could be read.
    */
   readonly isUnread?: (object: DeclaredObject) => boolean
-  /** Where a member of an object stands in the source's text. Asked only for what is wrong, and only until the next yield. */
+  /** The position of an object's member in the source's text. For problems only; valid until the next yield. */
   readonly locate?: (object: DeclaredObject, path: readonly (string | number)[]) => Position | null
 }
 
 /**
- * The source is there, but what stands in it now cannot be read as a whole (missing, empty, garbled). It is not a
- * declaration of nothing: what the source declared last stays in force.
+ * The source can be reached, but its content cannot be read as a whole (missing, empty, garbled). The last declaration of
+ * the source stays in force.
  */
 export interface Unreadable {
   readonly readable: false
@@ -97,23 +96,23 @@ export interface Provider {
   /** `file`, `etcd` ...: the source's name in `name@source`. */
   readonly name: string
   /**
-   * Ends by throwing when the source is lost (or cannot be read the first time), or by returning when the signal aborts.
-   * A link that fell silent counts as lost after 5 s at most. What the source refuses (a password, a right) throws
-   * SourceRefused. Only a first reading is never `Unreadable`: that one throws.
+   * Throws when the source is lost or cannot be read the first time, and returns when the signal aborts. A silent
+   * connection counts as lost after 5 s at most. Throws SourceRefused if the source refuses a password or a permission. The
+   * first yield is never `Unreadable`.
    */
   watch(signal: AbortSignal): AsyncIterable<Declaration | Unreadable>
-  /** List again now, and yield even if nothing has changed. */
+  /** Lists again now, and yields even if nothing has changed. */
   reload(): void
   /**
-   * What it knows of the source besides its objects, for `recall` in a later process: by that a source that has gone back
-   * to an earlier state is known as one in the first list, too.
+   * The state of the source besides its objects, for `restore` in a later process, so that the first list there also
+   * detects a source that has gone back to an earlier state.
    */
-  memory?(): string
-  /** Before the first watch. Hostile: what is no memory of this provider's is ignored. */
-  recall?(memory: string): void
+  checkpoint?(): string
+  /** To be called before the first watch. The text is not trusted: any other than a checkpoint of this provider is ignored. */
+  restore?(checkpoint: string): void
 }
 
-/** The source is there and does not let us in: trying again helps only once somebody has changed something. */
+/** The source can be reached but refuses us: another try fails until the configuration of one side changes. */
 export class SourceRefused extends Error {
   override readonly name = 'SourceRefused'
 }

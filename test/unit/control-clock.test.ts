@@ -104,8 +104,8 @@ const DATED: ReadonlySet<string> = new Set([
   'control/control.ts',
   'control/sources/last-good.ts',
   'providers/embedded/embedded-provider.ts',
-  'providers/embedded/file.ts',
-  'providers/embedded/keys.ts',
+  'providers/embedded/database.ts',
+  'providers/embedded/embedded-key-store.ts',
   'providers/etcd/session.ts',
 ])
 

@@ -125,7 +125,7 @@ export function openSource(
           collect: () => ({
             objects: good(),
             revision,
-            memory: provider.memory?.() ?? '',
+            memory: provider.checkpoint?.() ?? '',
             isHeld: inventory.held() !== null,
           }),
           log,
@@ -306,7 +306,7 @@ export function openSource(
       if (before.state === 'moved') tellMoved(before.from)
       if (before.state !== 'good') return
       const { objects, memory } = before
-      if (memory !== undefined) provider.recall?.(memory)
+      if (memory !== undefined) provider.restore?.(memory)
       wasHeld = before.isHeld === true
       savedAt = before.savedAt
       revision = before.revision

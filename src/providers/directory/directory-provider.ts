@@ -6,7 +6,7 @@
  * A directory that is not there at all declares nothing: the source is lost then, which is another thing than empty.
  */
 import type { FilesSource } from '../../model/source-spec.ts'
-import { createBell } from '../bell.ts'
+import { createNotifier } from '../notifier.ts'
 import type { ReadingOptions } from '../file/reading.ts'
 import { lookAgainMs, pollMs, settle, shorterMs, unfinishedMs } from '../file/settle.ts'
 import { createDirectory, isDeclaring } from './directory.ts'
@@ -46,20 +46,20 @@ async function* watchFiles(
   signal: AbortSignal,
   reloads: Set<() => void>,
 ): AsyncGenerator<Declaration, void, undefined> {
-  const bell = createBell()
-  const watch = watchDirectory(directory, isDeclaring, bell.ring)
+  const notifier = createNotifier()
+  const watch = watchDirectory(directory, isDeclaring, notifier.notify)
   const stopPoll = startPoll(files, () => {
     isPolled = true
-    bell.ring()
+    notifier.notify()
   })
   let isPolled = false
   let isAsked = false
   const ask = (): void => {
     isAsked = true
-    bell.ring()
+    notifier.notify()
   }
   reloads.add(ask)
-  signal.addEventListener('abort', bell.ring)
+  signal.addEventListener('abort', notifier.notify)
 
   function declare(listed: string, changedAt: number): Declaration {
     const { revision, objects, problems } = files.together()
@@ -72,7 +72,7 @@ async function* watchFiles(
   async function look(isAll: boolean, wasAsked: boolean, patienceMs: number): Promise<boolean> {
     const until = performance.now() + patienceMs
     for (;;) {
-      // Before reading: what changes from here on rings again.
+      // Before reading: what changes from here on notifies again.
       watch.arm(files.targets)
       const heard = watch.takeHeard()
       try {
@@ -80,7 +80,7 @@ async function* watchFiles(
       } catch (error) {
         if (signal.aborted || performance.now() >= until) throw error
         isAll = true
-        await bell.wait(lookAgainMs)
+        await notifier.wait(lookAgainMs)
       }
     }
   }
@@ -90,7 +90,7 @@ async function* watchFiles(
     await look(true, false, 0)
     // A file that is being written would come as one that takes its routes away.
     while (files.hasDoubts && !signal.aborted) {
-      await bell.wait(doubtMs)
+      await notifier.wait(doubtMs)
       await look(false, false, unfinishedMs)
     }
     // What its symlinks lead to is known only now.
@@ -104,9 +104,9 @@ async function* watchFiles(
     let wasAsked = false
     let since: number | null = null
     do {
-      const isRung = await bell.wait(files.hasDoubts ? doubtMs : undefined)
+      const isNotified = await notifier.wait(files.hasDoubts ? doubtMs : undefined)
       since ??= performance.now()
-      if (isRung) await settle(bell, () => signal.aborted || isAsked)
+      if (isNotified) await settle(notifier, () => signal.aborted || isAsked)
       if (signal.aborted) return null
       wasAsked ||= isAsked
       const [isAll, isNowAsked] = [isPolled, isAsked]
@@ -125,7 +125,7 @@ async function* watchFiles(
       if (change !== null) yield change
     }
   } finally {
-    signal.removeEventListener('abort', bell.ring)
+    signal.removeEventListener('abort', notifier.notify)
     reloads.delete(ask)
     stopPoll()
     watch.close()

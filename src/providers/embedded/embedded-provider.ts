@@ -1,39 +1,39 @@
 /**
- * The embedded store as a source of declarations: one local file, the registry when no other is named. A store that was
- * never written is an empty one, and its file is waited for. A look at it is worth its time when the file rings (a writer
- * touches it after each write), when a key expires, and, for what no event tells, when its size or time has changed.
+ * The embedded store as a source of declarations: one local file, the registry if no other is configured. A store that was
+ * never written is empty, and the provider waits for its file. It is read when the file is touched (writers do so after each
+ * write), when a key expires, and when its size or time has changed without an event.
  *
- * What the file holds, and how: file.ts. What a look sees: reader.ts. How it is written: keys.ts.
+ * The format of the file: database.ts. How it is read: reader.ts. How it is written: embedded-key-store.ts.
  */
 import { realpathSync, statSync } from 'node:fs'
 import { setTimeout as passed } from 'node:timers/promises'
 import type { StoreSource } from '../../model/source-spec.ts'
-import { createBell } from '../bell.ts'
+import { createNotifier } from '../notifier.ts'
 import { StoreBusy } from './failure.ts'
-import { createStoreMemory } from './memory.ts'
-import type { StoreMemory } from './memory.ts'
+import { createStoreRollbackDetector } from './rollback.ts'
+import type { StoreRollbackDetector } from './rollback.ts'
 import { createStoreReader } from './reader.ts'
 import type { Layout } from '../registry/mirror.ts'
 import { watchPath } from '../file/path-watch.ts'
 import type { Declaration, Provider } from '../provider.ts'
 
-export { openEmbeddedKeys } from './keys.ts'
+export { openEmbeddedKeyStore as openEmbeddedKeys } from './embedded-key-store.ts'
 
 export interface EmbeddedProviderOptions {
   readonly reconcileMs?: number
-  /** ms since the epoch, for times to live: they outlive the process that set them. */
+  /** ms since the epoch: times to live outlive the process that set them. */
   readonly now?: () => number
   /** From 0 up to 1. */
   readonly random?: () => number
 }
 
-/** For network filesystems, and for writers that died before they could ring. */
-const pollMs = 1_000
-/** A writer that writes all the time is not looked at all the time. */
-const gapMs = 2
-/** A file that is locked is looked at again so soon, and counts as lost after so long. */
-const busyAgainMs = 20
-const busyLostMs = 5_000
+/** For network file systems, and for writers that died before they touched the file. */
+const POLL_INTERVAL_MS = 1_000
+/** Between reads, however often the file is written. */
+const MIN_READ_INTERVAL_MS = 2
+/** A locked file is read again after the first time, and counts as lost after the second. */
+const BUSY_RETRY_MS = 20
+const BUSY_TIMEOUT_MS = 5_000
 
 export function createEmbeddedProvider(
   spec: StoreSource,
@@ -42,13 +42,13 @@ export function createEmbeddedProvider(
 ): Provider {
   const { reconcileMs = 60_000, now = Date.now, random = Math.random } = options
   const reloads = new Set<() => void>()
-  const seen = createStoreMemory()
+  const rollback = createStoreRollbackDetector()
   return {
     name: spec.name,
     watch: (signal) =>
-      watchStore(spec.path, layout, { reconcileMs, now, random }, signal, reloads, seen),
-    memory: () => seen.text,
-    recall: seen.recall,
+      watchStore(spec.path, layout, { reconcileMs, now, random }, signal, reloads, rollback),
+    checkpoint: () => rollback.checkpoint,
+    restore: rollback.restore,
     reload() {
       for (const reload of reloads) reload()
     },
@@ -61,69 +61,69 @@ async function* watchStore(
   { reconcileMs, now, random }: Required<EmbeddedProviderOptions>,
   signal: AbortSignal,
   reloads: Set<() => void>,
-  seen: StoreMemory,
+  rollback: StoreRollbackDetector,
 ): AsyncGenerator<Declaration, void, undefined> {
-  const bell = createBell()
-  const reader = createStoreReader(path, layout, now, seen)
-  let rungAt: number | null = null
-  const ring = (): void => {
-    rungAt ??= performance.now()
-    bell.ring()
+  const notifier = createNotifier()
+  const reader = createStoreReader(path, layout, now, rollback)
+  let notifiedAt: number | null = null
+  const notify = (): void => {
+    notifiedAt ??= performance.now()
+    notifier.notify()
   }
-  let owed: string | null = 'first'
-  const ask = (): void => {
-    owed ??= 'asked'
-    bell.ring()
+  let listReason: string | null = 'first'
+  const reload = (): void => {
+    listReason ??= 'asked'
+    notifier.notify()
   }
-  const watch = watchPath(path, ring)
+  const watch = watchPath(path, notify)
   let signature = ''
   let lookedAt = -Infinity
   let reconcileAt = Infinity
   let busySince: number | null = null
-  reloads.add(ask)
-  signal.addEventListener('abort', bell.ring)
+  reloads.add(reload)
+  signal.addEventListener('abort', notifier.notify)
 
-  /** Null: nothing is different, or the file is locked and looked at again. */
+  /** Null: nothing has changed, or the file is locked and will be read again. */
   function look(): Declaration | null {
-    const changedAt = rungAt ?? performance.now()
-    const reason = owed ?? (performance.now() >= reconcileAt ? 'reconcile' : null)
-    rungAt = null
+    const changedAt = notifiedAt ?? performance.now()
+    const reason = listReason ?? (performance.now() >= reconcileAt ? 'reconcile' : null)
+    notifiedAt = null
     try {
       const declaration = reader.look(reason, changedAt)
       busySince = null
-      owed = null
+      listReason = null
       if (reason !== null) reconcileAt = performance.now() + reconcileMs * (1 + random() / 5)
       return declaration
     } catch (error) {
       if (!(error instanceof StoreBusy)) throw error
       busySince ??= performance.now()
-      if (performance.now() - busySince > busyLostMs) throw error
-      rungAt = changedAt
+      if (performance.now() - busySince > BUSY_TIMEOUT_MS) throw error
+      notifiedAt = changedAt
       return null
     }
   }
 
-  /** Until something may be different. */
+  /** Resolves when something may have changed. */
   async function wait(): Promise<void> {
     if (busySince !== null) {
-      await bell.wait(busyAgainMs)
+      await notifier.wait(BUSY_RETRY_MS)
       return
     }
     while (!signal.aborted) {
       const expiresMs = (reader.nextExpiry() ?? Infinity) - now()
       const dueMs = Math.min(expiresMs, reconcileAt - performance.now())
       if (dueMs <= 0) return
-      if (await bell.wait(Math.ceil(Math.min(dueMs, pollMs)))) break
+      if (await notifier.wait(Math.ceil(Math.min(dueMs, POLL_INTERVAL_MS)))) break
       watch.arm()
       if (signatureOf(path) !== signature) break
     }
-    const gap = lookedAt + gapMs - performance.now()
+    const gap = lookedAt + MIN_READ_INTERVAL_MS - performance.now()
     if (gap > 0 && !signal.aborted) await passed(gap)
   }
 
   try {
     while (!signal.aborted) {
-      // Before looking: what changes from here on rings, or polls as different.
+      // Before reading: later changes then notify, or differ in the poll.
       watch.arm()
       signature = signatureOf(path)
       lookedAt = performance.now()
@@ -132,13 +132,13 @@ async function* watchStore(
       await wait()
     }
   } finally {
-    signal.removeEventListener('abort', bell.ring)
-    reloads.delete(ask)
+    signal.removeEventListener('abort', notifier.notify)
+    reloads.delete(reload)
     watch.close()
   }
 }
 
-/** Of the file and of SQLite's log beside it, which grows first. */
+/** Of the file and its write-ahead log, which grows first. */
 function signatureOf(path: string): string {
   try {
     const real = realpathSync(path)
@@ -150,7 +150,7 @@ function signatureOf(path: string): string {
 
 function stateOf(path: string): string {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-  // An empty log is one that a reader has left.
+  // A reader leaves an empty log behind.
   if (found === undefined || found.size === 0n) return ''
   return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')
 }

@@ -9,9 +9,9 @@ import type { KeyEntry, Layout } from '../registry/mirror.ts'
 import type { Declaration } from '../provider.ts'
 import { maxPathLength } from '../registry/text-bound.ts'
 import { explain } from './failure.ts'
-import { maxValueBytes, openFile } from './file.ts'
-import { createStoreMemory } from './memory.ts'
-import type { StoreMemory } from './memory.ts'
+import { maxValueBytes, openFile } from './database.ts'
+import { createStoreRollbackDetector } from './rollback.ts'
+import type { StoreRollbackDetector } from './rollback.ts'
 
 export interface StoreReader {
   /** With a reason it lists and always yields; without one, null when nothing is different. */
@@ -38,7 +38,7 @@ export function createStoreReader(
   path: string,
   layout: Layout,
   now: () => number,
-  memory: StoreMemory = createStoreMemory(),
+  rollback: StoreRollbackDetector = createStoreRollbackDetector(),
 ): StoreReader {
   const mirror = createMirror(layout)
   let seen: Seen | null = null
@@ -80,7 +80,7 @@ export function createStoreReader(
     const store = { identity, id: String(row['id']) }
     const revision = Number(row['revision'])
     // A backup in its place is reported for every reason of the list.
-    const hasGoneBack = seen?.store !== null && memory.isAhead(store.id, revision)
+    const hasGoneBack = seen?.store !== null && rollback.isAhead(store.id, revision)
     const floor = Number(row['floor'])
     const listed = hasGoneBack ? 'replaced' : (reason ?? reasonToList(store, floor))
     if (listed !== null) {
@@ -92,7 +92,7 @@ export function createStoreReader(
     }
     expiredAt = at
     seen = { store, revision }
-    memory.take(store.id, revision)
+    rollback.record(store.id, revision)
     const next = database.prepare('SELECT min(expires) AS next FROM keys WHERE expires > ?').get(at)
     nextExpiry = typeof next?.['next'] === 'number' ? next['next'] : null
 

@@ -6,7 +6,7 @@
  */
 import type { Problem } from '../../model/problem.ts'
 import type { EtcdSource } from '../../model/source-spec.ts'
-import { createBell } from '../bell.ts'
+import { createNotifier } from '../notifier.ts'
 import { openFeed } from './feed.ts'
 import { listKeys } from './list.ts'
 import type { Listing, Wanted } from './list.ts'
@@ -20,7 +20,7 @@ import type { KeyEntry, Layout } from '../registry/mirror.ts'
 import type { Declaration, Provider } from '../provider.ts'
 import { createTextBound, maxPathLength, maxSourceChars } from '../registry/text-bound.ts'
 
-export { openEtcdKeys } from './keys.ts'
+export { openEtcdKeyStore as openEtcdKeys } from './etcd-key-store.ts'
 
 export interface EtcdProviderOptions {
   /** Between lists that nobody asked for, give or take a tenth: against what no event told. */
@@ -52,9 +52,9 @@ export function createEtcdProvider(
     reload() {
       for (const reload of reloads) reload()
     },
-    memory: () => JSON.stringify({ ...seen, revision: String(seen.revision) }),
-    recall(memory) {
-      const map = readJsonMap(memory)
+    checkpoint: () => JSON.stringify({ ...seen, revision: String(seen.revision) }),
+    restore(checkpoint) {
+      const map = readJsonMap(checkpoint)
       if (!map.ok) return
       const { cluster, revision } = map.value
       if (typeof cluster !== 'string' || !/^\d{1,20}$/.test(String(revision))) return
@@ -104,7 +104,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
   if (opened === null) return
 
   const { session, begun: first } = opened
-  const bell = createBell()
+  const notifier = createNotifier()
   const mirror = createMirror(layout)
   /** By path, the last there is of each: it grows no larger than what is held, however slowly it is taken. */
   const pending = new Map<string, KeyEntry | null>()
@@ -125,7 +125,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
       if (before !== null) pendingBound.release(before)
       const held = entry === null ? null : pendingBound.take(entry)
       pending.set(path, held)
-      bell.ring()
+      notifier.notify()
       return held
     },
     onEnd: fail,
@@ -133,16 +133,16 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
   const reload = (): void => want('asked')
   const reconcileTimer = setInterval(want, reconcileMs * (0.9 + random() * 0.2), 'reconcile')
   reloads.add(reload)
-  signal.addEventListener('abort', bell.ring)
+  signal.addEventListener('abort', notifier.notify)
 
   function fail(error: Error): void {
     state.failure ??= error
-    bell.ring()
+    notifier.notify()
   }
 
   function want(reason: string): void {
     state.wanted = reason
-    bell.ring()
+    notifier.notify()
   }
 
   /** Changes go on being told meanwhile. */
@@ -152,7 +152,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     feed.list().then((listing) => {
       state.isListing = false
       state.arrived = { listing, reason }
-      bell.ring()
+      notifier.notify()
     }, fail)
   }
 
@@ -192,7 +192,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     const isBack = BigInt(feed.revision()) < seen.revision
     yield declare(isBack ? 'rewound' : isOther ? 'replaced' : 'first')
     while (!signal.aborted) {
-      await bell.wait()
+      await notifier.wait()
       if (signal.aborted) return
       const count = takePending()
       if (state.arrived !== null) {
@@ -211,7 +211,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     }
   } finally {
     clearInterval(reconcileTimer)
-    signal.removeEventListener('abort', bell.ring)
+    signal.removeEventListener('abort', notifier.notify)
     reloads.delete(reload)
     feed.close()
   }

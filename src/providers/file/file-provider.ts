@@ -9,7 +9,7 @@
 import { stat } from 'node:fs/promises'
 import type { ReadableDocument } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
-import { createBell } from '../bell.ts'
+import { createNotifier } from '../notifier.ts'
 import { readDeclarations } from './reading.ts'
 import type { ReadingOptions, WholeFile } from './reading.ts'
 import { changingMs, lookAgainMs, pollMs, settle, shorterMs, unfinishedMs } from './settle.ts'
@@ -42,18 +42,21 @@ async function* watchFile(
   signal: AbortSignal,
   reloads: Set<() => void>,
 ): AsyncGenerator<Declaration | Unreadable, void, undefined> {
-  const bell = createBell()
-  const watch = watchPath(path, bell.ring)
+  const notifier = createNotifier()
+  const watch = watchPath(path, notifier.notify)
   let last: Omit<WholeFile, 'document'> | null = null
-  const stopPoll = await startPoll(() => [path, ...(last?.references.keys() ?? [])], bell.ring)
+  const stopPoll = await startPoll(
+    () => [path, ...(last?.references.keys() ?? [])],
+    notifier.notify,
+  )
   /** Somebody asked: no waiting for quiet, and an answer in any case. */
   let isAsked = false
   const ask = (): void => {
     isAsked = true
-    bell.ring()
+    notifier.notify()
   }
   reloads.add(ask)
-  signal.addEventListener('abort', bell.ring)
+  signal.addEventListener('abort', notifier.notify)
 
   let complaint: string | null = null
   /** Holds the text: let go as soon as the consumer comes back for more. */
@@ -87,16 +90,16 @@ async function* watchFile(
   /** Null when there is nothing new to tell. */
   async function readNext(): Promise<Declaration | Unreadable | null> {
     document = null
-    await bell.wait()
+    await notifier.wait()
     const changedAt = performance.now()
     let wasAsked = false
     let isChanging = false
     for (;;) {
-      await settle(bell, () => signal.aborted || isAsked)
+      await settle(notifier, () => signal.aborted || isAsked)
       if (signal.aborted) return null
       wasAsked ||= isAsked
       isAsked = false
-      // Before reading: what changes from here on rings again.
+      // Before reading: what changes from here on notifies again.
       watch.arm()
       const known = wasAsked || complaint !== null ? null : last
       const reading = await readDeclarations(path, { known, env })
@@ -105,10 +108,10 @@ async function* watchFile(
       if (reading.state === 'whole') {
         const listed = wasAsked ? 'asked' : 'changed'
         if (!isCut(reading) || spentMs > changingMs) return declare(reading, listed, changedAt)
-        isChanging = await bell.wait(shorterMs)
+        isChanging = await notifier.wait(shorterMs)
         if (!isChanging) return declare(reading, listed, changedAt)
       } else if (spentMs < (isChanging ? changingMs : unfinishedMs)) {
-        isChanging = await bell.wait(lookAgainMs)
+        isChanging = await notifier.wait(lookAgainMs)
       } else {
         const text = describe(reading.problems)
         if (text === complaint && !wasAsked) return null
@@ -130,7 +133,7 @@ async function* watchFile(
       if (change !== null) yield change
     }
   } finally {
-    signal.removeEventListener('abort', bell.ring)
+    signal.removeEventListener('abort', notifier.notify)
     reloads.delete(ask)
     stopPoll()
     watch.close()

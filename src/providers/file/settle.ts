@@ -2,7 +2,7 @@
  * Writing takes time, and a half-written file looks like one that takes routes away. So a reading waits until writes have
  * stopped for a moment, and what looks unfinished is looked at again for a while before it is believed.
  */
-import type { Bell } from '../bell.ts'
+import type { Notifier } from '../notifier.ts'
 
 /** Writes have stopped when nothing was heard for this long ... */
 const quietMs = 15
@@ -19,9 +19,9 @@ export const changingMs = 1000
 export const pollMs = 1000
 
 /** Waits until nothing rings any more; no longer once somebody is in a hurry. */
-export async function settle(bell: Bell, isUrgent: () => boolean): Promise<void> {
+export async function settle(notifier: Notifier, isUrgent: () => boolean): Promise<void> {
   const until = performance.now() + busyMs
   while (!isUrgent() && performance.now() < until) {
-    if (!(await bell.wait(Math.min(quietMs, until - performance.now())))) return
+    if (!(await notifier.wait(Math.min(quietMs, until - performance.now())))) return
   }
 }

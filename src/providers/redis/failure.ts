@@ -1,4 +1,4 @@
-/** What a Redis error means for us, in words for whoever runs it. */
+/** Turns errors of ioredis and Redis into ours: whether the server refuses us, and a message that says why. */
 import { SourceRefused } from '../provider.ts'
 
 const REFUSALS: readonly RegExp[] = [
@@ -7,8 +7,8 @@ const REFUSALS: readonly RegExp[] = [
 ]
 
 /**
- * Never with the original as its `cause`: ioredis hangs the command on it, with all its arguments, and those of AUTH are
- * the password.
+ * The original error is never the `cause`: ioredis attaches the command with its arguments, and those of AUTH hold the
+ * password. `what` begins with `cannot ...`.
  */
 export function toFailure(error: unknown, what: string): Error {
   if (error instanceof SourceRefused || error instanceof RedisFailure) return error
@@ -19,18 +19,18 @@ export function toFailure(error: unknown, what: string): Error {
   return new RedisFailure(`${what}: ${explain(message)}`)
 }
 
-/** Already told with what could not be done. */
+/** Its message already says what could not be done. */
 export class RedisFailure extends Error {
   override readonly name = 'RedisFailure'
 }
 
-/** Redis answered, and the answer is an error: the link is whole. */
+/** An error reply of Redis: the connection still works. */
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }
 
 function messageOf(error: unknown): string {
-  // A transaction that was not carried out says nothing but that; why, its commands were told.
+  // EXECABORT gives no reason; the errors of the queued commands do.
   if (error instanceof Error && 'previousErrors' in error && Array.isArray(error.previousErrors)) {
     const [first] = error.previousErrors as readonly unknown[]
     if (first instanceof Error) return first.message
@@ -45,7 +45,7 @@ function explain(message: string): string {
   if (/^(?:MOVED|ASK|CLUSTERDOWN|TRYAGAIN)\b/.test(message)) {
     return `the cluster is being changed: ${message}`
   }
-  if (message === 'Command timed out') return 'no answer in time'
+  if (message === 'Command timed out') return 'no response in time'
   if (message === 'Connection is closed.') return 'the connection was lost'
   return message
 }

@@ -1,33 +1,37 @@
-/** Reads the keys of all homes, and knows what is different from the reading before. */
+/** Reads the keys of all nodes and detects what has changed since the last read. */
 import { createMirror } from '../registry/mirror.ts'
 import type { KeyEntry, Layout } from '../registry/mirror.ts'
 import type { Declaration } from '../provider.ts'
 import { createTextBound, maxPathLength } from '../registry/text-bound.ts'
 import { isReply } from './failure.ts'
-import { createHeld } from './held.ts'
-import type { Link } from './link.ts'
-import type { KeyNames } from './names.ts'
-import { readKeys, scanPaths } from './reading.ts'
+import { createKnownKeys } from './known-keys.ts'
+import type { RedisConnection } from './connection.ts'
+import type { KeyNames } from './key-names.ts'
+import { readKeys, scanPaths } from './read-keys.ts'
 
 export interface Reader {
   /**
-   * True when anything is different. Nothing of a list counts before all of it was read. `isStep`: it looks for what no event
-   * told, on links that have held since the last one, so that what is different are changes as events would have told them.
+   * Reads all keys; returns true if anything has changed. Nothing is changed before all keys were read. `isStep`: the list
+   * replaces events on connections that were open since the last list, so differences are declared as single changes.
    */
   list(isStep: boolean): Promise<boolean>
-  /** Looks at these again, by path on which home, and says whether anything is different. */
+  /** Reads these paths again, each on its node; returns true if anything has changed. */
   read(paths: ReadonlyMap<string, number>): Promise<boolean>
-  /** Fewer keys than we know of: some went that nobody told us, FLUSHDB perhaps. Each home has to answer. */
+  /** True if the nodes have fewer keys than we know: some went without an event, by FLUSHDB for example. */
   hasFewer(): Promise<boolean>
   nextDeadline(): number
-  /** Paths whose time to live is over by our own clock. */
+  /** Paths whose time to live has passed by our own clock, with their nodes. */
   due(): ReadonlyMap<string, number>
   declare(listed: string | null, changedAt: number): Declaration
 }
 
-export function createReader(homes: readonly Link[], names: KeyNames, layout: Layout): Reader {
+export function createReader(
+  nodes: readonly RedisConnection[],
+  names: KeyNames,
+  layout: Layout,
+): Reader {
   const mirror = createMirror(layout)
-  let held = createHeld()
+  let known = createKnownKeys()
 
   const isOurs = (path: string): boolean =>
     path.length <= maxPathLength && layout.groupOf(path) !== null
@@ -35,28 +39,28 @@ export function createReader(homes: readonly Link[], names: KeyNames, layout: La
   return {
     async list(isStep) {
       const entries: KeyEntry[] = []
-      const listed = createHeld()
+      const listed = createKnownKeys()
       const bound = createTextBound()
-      for (const [home, link] of homes.entries()) {
-        const paths = await scanPaths(link, names, isOurs)
-        for await (const [path, found] of readKeys(link, names, paths)) {
+      for (const [node, connection] of nodes.entries()) {
+        const paths = await scanPaths(connection, names, isOurs)
+        for await (const [path, found] of readKeys(connection, names, paths)) {
           if (found === null) continue
-          listed.take(path, home, found, performance.now())
+          listed.take(path, node, found, performance.now())
           entries.push(bound.take(found.entry))
         }
       }
-      const isDifferent = held.fingerprint !== listed.fingerprint
-      held = listed
+      const isDifferent = known.fingerprint !== listed.fingerprint
+      known = listed
       mirror.replace(entries, isStep)
       return isDifferent
     },
 
     async read(paths) {
       let isDifferent = false
-      for (const [home, link] of homes.entries()) {
-        const here = [...paths.keys()].filter((path) => paths.get(path) === home && isOurs(path))
-        for await (const [path, found] of readKeys(link, names, here)) {
-          if (!held.take(path, home, found, performance.now())) continue
+      for (const [node, connection] of nodes.entries()) {
+        const here = [...paths.keys()].filter((path) => paths.get(path) === node && isOurs(path))
+        for await (const [path, found] of readKeys(connection, names, here)) {
+          if (!known.take(path, node, found, performance.now())) continue
           isDifferent = true
           if (found === null) mirror.delete(path)
           else mirror.put(found.entry)
@@ -67,21 +71,21 @@ export function createReader(homes: readonly Link[], names: KeyNames, layout: La
 
     async hasFewer() {
       let keys = 0
-      for (const { redis } of homes) {
+      for (const { redis } of nodes) {
         try {
           keys += await redis.dbsize()
         } catch (error) {
-          // Not ours to ask; but it did answer.
+          // DBSIZE is not permitted, but the node responds.
           if (!isReply(error) || !error.message.startsWith('NOPERM')) throw error
           keys = Infinity
         }
       }
-      return keys < held.size
+      return keys < known.size
     },
 
-    nextDeadline: () => held.nextDeadline(),
-    due: () => held.due(performance.now()),
+    nextDeadline: () => known.nextDeadline(),
+    due: () => known.due(performance.now()),
     declare: (listed, changedAt) =>
-      mirror.declare({ revision: held.fingerprint, listed, changedAt }),
+      mirror.declare({ revision: known.fingerprint, listed, changedAt }),
   }
 }

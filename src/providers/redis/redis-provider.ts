@@ -1,37 +1,41 @@
 /**
- * Redis as a source of declarations. Redis itself promises no reader that it hears everything, so a watch is:
+ * Redis as a source of declarations. Redis guarantees no client that it receives every event, so a watch does this:
  *
- *   listen      to the log of our own writers (numbered, log.ts) and to keyspace events (hints.ts), on links
- *               of their own; whoever may not have those events polls
- *   list        all keys below the prefix; what is heard meanwhile is looked at afterwards
- *   then        read again each key that was heard of, or whose time to live is over by our own clock, and yield what is
- *               different; list again after a gap, when fewer keys are left than we know of, when asked, and from time to time.
- *               Where events cannot be had, a list every 2 s finds what they would have told, and it is taken so: one by one
+ *   subscribe   to the numbered log of our own writers (change-log.ts) and to keyspace events (keyspace-events.ts), on
+ *               separate connections; without permission for those events, it polls
+ *   list        all keys below the prefix; keys that change meanwhile are read again afterwards
+ *   repeat      read each key that an event named, or whose time to live has passed by our clock, and yield the changes.
+ *               List again after a gap, when fewer keys are left than we know, on request, and periodically. Without
+ *               events, a list every 2 s replaces them, and its differences are declared as single changes
  *
- * Whatever is heard is only ever a reason to look: what is yielded was read from the key itself, so order, repetition and
- * lies in what was heard do not matter. A link that is lost or silent ends the watch. How keys are named, also in a
- * cluster: names.ts; what a key's revision is: reading.ts; how they are written: store.ts.
+ * An event is only a reason to read: what is yielded was read from the key itself, so events may be reordered, repeated or
+ * wrong. A connection that is lost or silent ends the watch. How keys are named, also in a cluster: key-names.ts; what the
+ * revision of a key is: read-keys.ts; how keys are written: redis-key-store.ts.
  *
- * A user of its own needs `~<prefix>/* ~<prefix>:* &__keyspace@0__:<prefix>/* +@read +multi +exec +ping +psubscribe`, and with
- * `+config|get +config|set` it need not poll; with `+info` it is known when Redis was started again, see marks.ts.
+ * A restricted user needs `~<prefix>/* ~<prefix>:* &__keyspace@0__:<prefix>/* +@read +multi +exec +ping +psubscribe`. With
+ * `+config|get +config|set` it need not poll; with `+info` a restart of Redis is noticed, see rollback.ts.
  */
 import type { RedisSource } from '../../model/source-spec.ts'
 import type { Layout } from '../registry/mirror.ts'
 import type { Declaration, Provider } from '../provider.ts'
 import { toFailure } from './failure.ts'
-import { askForEvents, hintTimeoutMs, listenForHints } from './hints.ts'
-import { openHomes } from './homes.ts'
-import { openLink } from './link.ts'
-import type { Link } from './link.ts'
-import { openLog } from './log.ts'
-import { createMarks } from './marks.ts'
-import type { Loss, Marks } from './marks.ts'
-import { createKeyNames } from './names.ts'
-import { createNews } from './news.ts'
-import type { Heard } from './news.ts'
+import {
+  enableKeyspaceEvents,
+  EVENT_TIMEOUT_MS,
+  subscribeToKeyspaceEvents,
+} from './keyspace-events.ts'
+import { openNodes } from './nodes.ts'
+import { openConnection } from './connection.ts'
+import type { RedisConnection } from './connection.ts'
+import { openChangeLog } from './change-log.ts'
+import { createRollbackDetector } from './rollback.ts'
+import type { Loss, RollbackDetector } from './rollback.ts'
+import { createKeyNames } from './key-names.ts'
+import { createPendingChanges } from './pending-changes.ts'
+import type { ChangeBatch } from './pending-changes.ts'
 import { createReader } from './reader.ts'
 
-export { openRedisKeys } from './store.ts'
+export { openRedisKeyStore as openRedisKeys } from './redis-key-store.ts'
 
 export interface RedisProviderOptions {
   readonly reconcileMs?: number
@@ -40,15 +44,15 @@ export interface RedisProviderOptions {
   readonly random?: () => number
 }
 
-/** For an answer; XREAD may wait half of its time for something to answer. With the pulse, less than a silence may last. */
-const timeoutMs = 3_000
-const logTimeoutMs = 4_000
-/** When nothing is heard, the link that lists must have a word so often. */
-const pulseMs = 1_500
-/** How often to list where Redis sends no events. */
-const pollMs = 2_000
-/** A source that raises doubts all the time is not listed all the time. */
-const doubtMs = 250
+/** Of a command. XREAD blocks for half of its own. Each is less than the 5 s that `Provider.watch` allows, with the interval below. */
+const TIMEOUT_MS = 3_000
+const LOG_TIMEOUT_MS = 4_000
+/** Without events, the keys are counted this often, which also shows that the connection works. */
+const COUNT_INTERVAL_MS = 1_500
+/** How often to list if Redis sends no events. */
+const POLL_INTERVAL_MS = 2_000
+/** Between lists, however many reasons there are for one. */
+const MIN_LIST_INTERVAL_MS = 250
 
 export function createRedisProvider(
   spec: RedisSource,
@@ -57,13 +61,13 @@ export function createRedisProvider(
 ): Provider {
   const { reconcileMs = 30_000, now = () => performance.now(), random = Math.random } = options
   const reloads = new Set<() => void>()
-  const marks = createMarks()
+  const rollback = createRollbackDetector()
   return {
     name: spec.name,
     watch: (signal) =>
-      watchRedis(spec, layout, { reconcileMs, now, random }, signal, reloads, marks),
-    memory: () => marks.text,
-    recall: marks.recall,
+      watchRedis(spec, layout, { reconcileMs, now, random }, signal, reloads, rollback),
+    checkpoint: () => rollback.checkpoint,
+    restore: rollback.restore,
     reload() {
       for (const reload of reloads) reload()
     },
@@ -76,118 +80,125 @@ async function* watchRedis(
   { reconcileMs, now, random }: Required<RedisProviderOptions>,
   signal: AbortSignal,
   reloads: Set<() => void>,
-  marks: Marks,
+  rollback: RollbackDetector,
 ): AsyncGenerator<Declaration, void, undefined> {
   if (signal.aborted) return
   const names = createKeyNames(spec.prefix)
-  const links: Link[] = []
-  // Whatever waits for an answer on any of them is not to wait any longer.
+  const connections: RedisConnection[] = []
+  // Commands that wait for a reply fail at once.
   const closeAll = (): void => {
-    for (const link of links) link.close()
+    for (const connection of connections) connection.close()
   }
-  const news = createNews(now, closeAll)
+  const pending = createPendingChanges(now, closeAll)
   const loops: Promise<void>[] = []
 
-  let owed: string | null = 'first'
+  let listReason: string | null = 'first'
   let listedAt = -Infinity
   let reconcileAt = Infinity
   let areEventsOn = false
-  let lostMeanwhile: Loss | null = null
+  let nextLoss: Loss | null = null
 
-  const ask = (): void => news.doubt('asked')
+  const reload = (): void => pending.requestList('asked')
   const stop = (): void => {
     closeAll()
-    news.doubt('stopped')
+    pending.requestList('stopped')
   }
-  reloads.add(ask)
+  reloads.add(reload)
   signal.addEventListener('abort', stop)
 
-  function own(link: Link): Link {
-    links.push(link)
-    link.onLost(news.fail)
-    return link
+  function own(connection: RedisConnection): RedisConnection {
+    connections.push(connection)
+    connection.onLost(pending.fail)
+    return connection
   }
 
-  /** True when keyspace events may be had. */
-  async function listen(homes: readonly Link[]): Promise<boolean> {
+  /** Returns true if all nodes send keyspace events. */
+  async function subscribe(nodes: readonly RedisConnection[]): Promise<boolean> {
     let isSubscribed = true
-    for (const [home, { where }] of homes.entries()) {
-      const link = own(await openLink(spec, where, { timeoutMs: hintTimeoutMs, signal }))
+    for (const [node, { address }] of nodes.entries()) {
+      const connection = own(
+        await openConnection(spec, address, { timeoutMs: EVENT_TIMEOUT_MS, signal }),
+      )
       const database = spec.cluster ? 0 : spec.database
-      if (!(await listenForHints(link, home, names, database, news))) isSubscribed = false
+      if (!(await subscribeToKeyspaceEvents(connection, node, names, database, pending)))
+        isSubscribed = false
     }
-    const [first] = homes
+    const [first] = nodes
     if (first === undefined || (spec.cluster && !names.isTagged)) return isSubscribed
-    const link = own(await openLink(spec, first.where, { timeoutMs: logTimeoutMs, signal }))
-    const log = await openLog(link, names)
-    loops.push(log.listen(news))
+    const connection = own(
+      await openConnection(spec, first.address, { timeoutMs: LOG_TIMEOUT_MS, signal }),
+    )
+    const log = await openChangeLog(connection, names)
+    loops.push(log.follow(pending))
     return isSubscribed
   }
 
-  function reasonToList(): string | null {
+  function dueReason(): string | null {
     const nowMs = performance.now()
-    if (owed !== null) return owed === 'asked' || nowMs >= listedAt + doubtMs ? owed : null
+    if (listReason !== null)
+      return listReason === 'asked' || nowMs >= listedAt + MIN_LIST_INTERVAL_MS ? listReason : null
     if (nowMs >= reconcileAt) return 'reconcile'
-    return !areEventsOn && nowMs >= listedAt + pollMs ? 'poll' : null
+    return !areEventsOn && nowMs >= listedAt + POLL_INTERVAL_MS ? 'poll' : null
   }
 
   function nextListAt(): number {
-    if (owed !== null) return listedAt + doubtMs
-    return areEventsOn ? reconcileAt : Math.min(reconcileAt, listedAt + pollMs)
+    if (listReason !== null) return listedAt + MIN_LIST_INTERVAL_MS
+    return areEventsOn ? reconcileAt : Math.min(reconcileAt, listedAt + POLL_INTERVAL_MS)
   }
 
   try {
-    const homes = (await openHomes(spec, names, { timeoutMs, signal })).map(own)
-    const isSubscribed = await listen(homes)
-    const reader = createReader(homes, names, layout)
-    let heard: Heard = news.take()
-    let pulseAt = performance.now() + pulseMs
+    const nodes = (await openNodes(spec, names, { timeoutMs: TIMEOUT_MS, signal })).map(own)
+    const isSubscribed = await subscribe(nodes)
+    const reader = createReader(nodes, names, layout)
+    let batch: ChangeBatch = pending.take()
+    let countAt = performance.now() + COUNT_INTERVAL_MS
 
     while (!signal.aborted) {
-      const changedAt = heard.since ?? now()
-      const reason = reasonToList()
+      const changedAt = batch.since ?? now()
+      const reason = dueReason()
       if (reason !== null) {
-        owed = null
+        listReason = null
         listedAt = performance.now()
-        // Each time: somebody may have set them anew.
-        areEventsOn = isSubscribed && (await Promise.all(homes.map(askForEvents))).every(Boolean)
-        // Twice: it may have gone back just now, before the list or while it was read.
-        const before = lostMeanwhile ?? (await marks.look(homes, names))
+        // Before each list: the setting may have been changed.
+        areEventsOn =
+          isSubscribed && (await Promise.all(nodes.map(enableKeyspaceEvents))).every(Boolean)
+        // Before and after: the server may be rolled back before the list or while it is read.
+        const before = nextLoss ?? (await rollback.detect(nodes, names))
         const isQuiet = reason === 'poll' || (reason === 'fewer' && !areEventsOn)
         const isStep = isQuiet && before === null
         const isDifferent = await reader.list(isStep)
-        // What was read may be from before it: the next list is doubted, too.
-        lostMeanwhile = await marks.look(homes, names)
-        const loss = before ?? lostMeanwhile
+        // The list may be from before the rollback, so it counts for the next list as well.
+        nextLoss = await rollback.detect(nodes, names)
+        const loss = before ?? nextLoss
         if (!isStep) reconcileAt = listedAt + reconcileMs * (1 + random() / 5)
         if (!isStep || isDifferent || loss !== null) {
           const listed = loss ?? (isStep ? null : reason)
           yield reader.declare(reason === 'log' ? reason : listed, changedAt)
         }
       } else {
-        const paths = new Map([...heard.paths, ...reader.due()])
+        const paths = new Map([...batch.paths, ...reader.due()])
         if (paths.size > 0) {
           if (await reader.read(paths)) yield reader.declare(null, changedAt)
-        } else if (performance.now() >= pulseAt) {
-          // Only when nothing was heard: a delete that is still on its way to us has been counted already.
-          if (await reader.hasFewer()) news.doubt('fewer')
-          pulseAt = performance.now() + pulseMs
+        } else if (performance.now() >= countAt) {
+          // Only without pending events: DBSIZE already counts a delete whose event is still on its way.
+          if (await reader.hasFewer()) pending.requestList('fewer')
+          countAt = performance.now() + COUNT_INTERVAL_MS
         }
       }
 
-      const wakeAt = Math.min(nextListAt(), reader.nextDeadline(), pulseAt)
-      await news.wait(Math.max(0, wakeAt - performance.now()))
-      heard = news.take()
-      owed = heard.doubt === 'asked' ? 'asked' : (owed ?? heard.doubt)
+      const wakeAt = Math.min(nextListAt(), reader.nextDeadline(), countAt)
+      await pending.wait(Math.max(0, wakeAt - performance.now()))
+      batch = pending.take()
+      listReason = batch.listReason === 'asked' ? 'asked' : (listReason ?? batch.listReason)
     }
   } catch (error) {
     if (signal.aborted) return
-    // A link that ended knows better why than the command that it took along.
-    news.take()
+    // The error of a connection that ended says more than that of a command which failed with it.
+    pending.take()
     throw toFailure(error, `cannot read Redis "${spec.name}"`)
   } finally {
     signal.removeEventListener('abort', stop)
-    reloads.delete(ask)
+    reloads.delete(reload)
     closeAll()
     await Promise.all(loops)
   }

@@ -15,7 +15,7 @@ import type { Session } from './session.ts'
 
 type Expected = Pick<WriteOptions, 'expected'>
 
-export async function openEtcdKeys(spec: EtcdSource): Promise<KeyStore> {
+export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
   const members = createMembers(spec, Math.random)
   const root = createRoot(spec.prefix)
   let session: Session | null = null

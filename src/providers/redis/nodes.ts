@@ -1,39 +1,42 @@
-/** Where the keys of a prefix live: one Redis, or in a cluster the master of their slot, or without a hash tag all masters. */
+/** The servers that hold the keys of a prefix: one Redis; in a cluster the master of their slot, or without a hash tag all masters. */
 import type { RedisSource } from '../../model/source-spec.ts'
 import { RedisFailure, toFailure } from './failure.ts'
-import { openLink } from './link.ts'
-import type { Link, LinkOptions } from './link.ts'
-import type { KeyNames } from './names.ts'
+import { openConnection } from './connection.ts'
+import type { RedisConnection, RedisConnectionOptions } from './connection.ts'
+import type { KeyNames } from './key-names.ts'
 
-/** A link to each; of several endpoints, the first that answers. */
-export async function openHomes(
+/** A connection to each node. Of several endpoints, the first that can be reached. */
+export async function openNodes(
   spec: RedisSource,
   names: KeyNames,
-  options: LinkOptions,
-): Promise<readonly Link[]> {
+  options: RedisConnectionOptions,
+): Promise<readonly RedisConnection[]> {
   const first = await openFirst(spec, options)
   if (!spec.cluster) return [first]
   try {
     const addresses = await findMasters(first, names)
-    const links: Link[] = []
+    const connections: RedisConnection[] = []
     try {
-      for (const address of addresses) links.push(await openMaster(spec, address, options))
+      for (const address of addresses) connections.push(await openMaster(spec, address, options))
     } catch (error) {
-      for (const link of links) link.close()
+      for (const connection of connections) connection.close()
       throw error
     }
-    return links
+    return connections
   } finally {
     first.close()
   }
 }
 
-async function openFirst(spec: RedisSource, options: LinkOptions): Promise<Link> {
+async function openFirst(
+  spec: RedisSource,
+  options: RedisConnectionOptions,
+): Promise<RedisConnection> {
   const failures: Error[] = []
   for (const endpoint of spec.endpoints) {
     if (options.signal?.aborted === true) break
     try {
-      return await openLink(spec, endpoint, options)
+      return await openConnection(spec, endpoint, options)
     } catch (error) {
       failures.push(toFailure(error, `cannot reach Redis at ${endpoint}`))
     }
@@ -43,34 +46,38 @@ async function openFirst(spec: RedisSource, options: LinkOptions): Promise<Link>
   throw new RedisFailure(failures.map(({ message }) => message).join('; '))
 }
 
-async function openMaster(spec: RedisSource, address: string, options: LinkOptions): Promise<Link> {
-  const link = await openLink(spec, address, options)
+async function openMaster(
+  spec: RedisSource,
+  address: string,
+  options: RedisConnectionOptions,
+): Promise<RedisConnection> {
+  const connection = await openConnection(spec, address, options)
   try {
-    const info = String(await link.redis.cluster('INFO'))
-    if (info.includes('cluster_state:ok')) return link
+    const info = String(await connection.redis.cluster('INFO'))
+    if (info.includes('cluster_state:ok')) return connection
     throw new RedisFailure(`the Redis cluster at ${address} is down: not all of its slots are held`)
   } catch (error) {
-    link.close()
+    connection.close()
     throw toFailure(error, `cannot ask Redis at ${address} about its cluster`)
   }
 }
 
-async function findMasters(seed: Link, names: KeyNames): Promise<readonly string[]> {
+async function findMasters(seed: RedisConnection, names: KeyNames): Promise<readonly string[]> {
   try {
     const slot = names.isTagged ? Number(await seed.redis.cluster('KEYSLOT', names.log)) : null
     const masters = new Set<string>()
     for (const range of toList(await seed.redis.cluster('SLOTS'))) {
       const [from, to, master] = toList(range)
       const [host, port] = toList(master)
-      // A node that does not know its own name yet says nothing: it is the one that was asked.
+      // Without a host, it is the node that was asked: it does not know its own name yet.
       const isUnknown = host === null || host === '' || host === '?'
-      const address = isUnknown ? seed.where : joinAddress(String(host), Number(port))
+      const address = isUnknown ? seed.address : joinAddress(String(host), Number(port))
       if (slot === null || (slot >= Number(from) && slot <= Number(to))) masters.add(address)
     }
-    if (masters.size === 0) throw new RedisFailure(`the cluster at ${seed.where} holds no slot`)
+    if (masters.size === 0) throw new RedisFailure(`the cluster at ${seed.address} holds no slot`)
     return [...masters]
   } catch (error) {
-    throw toFailure(error, `cannot ask Redis at ${seed.where} for its cluster`)
+    throw toFailure(error, `cannot ask Redis at ${seed.address} for its cluster`)
   }
 }
 

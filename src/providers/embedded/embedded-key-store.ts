@@ -9,8 +9,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { StoreConflict } from '../registry/store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../registry/store.ts'
 import { explain, StoreBusy } from './failure.ts'
-import { identify, makeFile, maxValueBytes, openFile } from './file.ts'
-import type { OpenFile } from './file.ts'
+import { identify, makeFile, maxValueBytes, openFile } from './database.ts'
+import type { OpenFile } from './database.ts'
 
 /** A thread stands still for so long at most when another process writes; then it lets others have their turn ... */
 const busyMs = 100
@@ -29,14 +29,14 @@ interface Row {
   readonly expires: number | null
 }
 
-export interface EmbeddedKeysOptions {
+export interface EmbeddedKeyStoreOptions {
   readonly now?: () => number
 }
 
 /** Opens nothing before it is asked something, and makes the file only to write to it. */
-export function openEmbeddedKeys(
+export function openEmbeddedKeyStore(
   path: string,
-  options: EmbeddedKeysOptions = {},
+  options: EmbeddedKeyStoreOptions = {},
 ): Promise<KeyStore> {
   const { now = Date.now } = options
   let open: OpenFile | null = null

@@ -1,7 +1,6 @@
 /**
- * One connection to one Redis. It is never opened twice: reconnecting, replaying and queueing are switched off, since
- * what was missed meanwhile is found by a new list only. Every command has a deadline, so a half-open link shows itself
- * as an answer that does not come.
+ * One connection to one Redis server. It never reconnects, replays or queues, because only a new list finds the changes
+ * that were missed in between. Every command has a timeout, which also detects a half-open connection.
  */
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
@@ -10,31 +9,31 @@ import { addressOf } from '../../dns/dialing.ts'
 import type { RedisSource, RegistryTls } from '../../model/source-spec.ts'
 import { RedisFailure, toFailure } from './failure.ts'
 
-export interface Link {
+export interface RedisConnection {
   readonly redis: Redis
   /** `host:port`. */
-  readonly where: string
-  /** Calls at most once, not after `close`. */
+  readonly address: string
+  /** `call` runs at most once, and never after `close`. */
   onLost(call: (error: Error) => void): void
   close(): void
 }
 
-export interface LinkOptions {
+export interface RedisConnectionOptions {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
 }
 
-/** Connecting, then the password: each of them has this long. */
-const connectMs = 2_000
+/** For connecting, and again for the login. */
+const CONNECT_TIMEOUT_MS = 2_000
 
-export async function openLink(
+export async function openConnection(
   spec: RedisSource,
-  where: string,
-  { timeoutMs, signal }: LinkOptions,
-): Promise<Link> {
-  const { host, port } = splitAddress(where)
+  address: string,
+  { timeoutMs, signal }: RedisConnectionOptions,
+): Promise<RedisConnection> {
+  const { host, port } = splitAddress(address)
   const redis = new Redis({
-    host: await findAddress(host, where),
+    host: await findAddress(host, address),
     port,
     protocol: 2,
     lazyConnect: true,
@@ -43,7 +42,7 @@ export async function openLink(
     ...(spec.password === null ? {} : { password: spec.password }),
     ...(spec.tls === null ? {} : { tls: toTlsOptions(spec.tls, host) }),
     disableClientInfo: true,
-    connectTimeout: connectMs,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: 100,
     commandTimeout: timeoutMs,
     retryStrategy: null,
@@ -68,31 +67,34 @@ export async function openLink(
   } catch (error) {
     failure ??= error
   }
-  // A database that cannot be selected leaves ioredis connected, and to another one.
+  // If SELECT fails, ioredis stays connected to another database.
   if (failure !== null || signal?.aborted === true) {
     close()
-    throw toFailure(failure ?? new Error('Connection is closed.'), `cannot reach Redis at ${where}`)
+    throw toFailure(
+      failure ?? new Error('Connection is closed.'),
+      `cannot reach Redis at ${address}`,
+    )
   }
 
   return {
     redis,
-    where,
+    address,
     close,
     onLost(call) {
       redis.once('end', () => {
         if (isClosed) return
         const why = failure instanceof Error ? `: ${failure.message}` : ''
-        call(new RedisFailure(`Redis at ${where} was lost${why}`))
+        call(new RedisFailure(`Redis at ${address} was lost${why}`))
       })
     },
   }
 }
 
-async function findAddress(host: string, where: string): Promise<string> {
+async function findAddress(host: string, address: string): Promise<string> {
   try {
     return await addressOf(host)
   } catch (error) {
-    throw toFailure(error, `cannot reach Redis at ${where}`)
+    throw toFailure(error, `cannot reach Redis at ${address}`)
   }
 }
 
@@ -108,8 +110,8 @@ function toTlsOptions(tls: RegistryTls, host: string): ConnectionOptions {
 }
 
 /** `[::1]:6379` as well. */
-function splitAddress(where: string): { host: string; port: number } {
-  const at = where.lastIndexOf(':')
-  const host = where.slice(0, at).replace(/^\[(.*)\]$/, '$1')
-  return { host, port: Number(where.slice(at + 1)) }
+function splitAddress(address: string): { host: string; port: number } {
+  const at = address.lastIndexOf(':')
+  const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1')
+  return { host, port: Number(address.slice(at + 1)) }
 }

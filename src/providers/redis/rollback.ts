@@ -1,50 +1,49 @@
 /**
- * By what it is known that a Redis has gone back: the number of the last write of our own writers and the last id of their
- * log, and by which process it is served. A process that was started again has what it had written down, which may be
- * an older dump; other writers leave no numbers. They are read before and after each list, and kept also where the watch
- * ends: a Redis that is lost is watched anew.
+ * Detects that a Redis server holds an earlier state than before: by the number of our writers' last write, the last id of
+ * their log, and the run id of the server. A server that was restarted has loaded what it had saved, which may be an older
+ * dump; other writers leave no numbers. The values are read before and after each list, and outlive a watch.
  */
 import { readJsonMap } from '../registry/json-value.ts'
 import { isReply } from './failure.ts'
-import type { Link } from './link.ts'
-import type { KeyNames } from './names.ts'
+import type { RedisConnection } from './connection.ts'
+import type { KeyNames } from './key-names.ts'
 
-/** Why what a list lacks may have been lost. */
+/** Why keys that are missing from a list may have been lost, not deleted. */
 export type Loss = 'rewound' | 'restarted'
 
-export interface Marks {
-  /** Since the last call, of any watch. Null: nothing may have been lost. */
-  look(homes: readonly Link[], names: KeyNames): Promise<Loss | null>
-  /** What was read before the last list. */
-  readonly text: string
-  recall(text: string): void
+export interface RollbackDetector {
+  /** Compares with the last call, in any watch. Null: nothing can have been lost. */
+  detect(nodes: readonly RedisConnection[], names: KeyNames): Promise<Loss | null>
+  /** What was read last, for `restore` in a later process; empty if nothing was. */
+  readonly checkpoint: string
+  restore(text: string): void
 }
 
-export interface Position {
-  /** Of the log, `1526919030474-55`; `0-0`: there is none. */
+export interface StreamPosition {
+  /** Of the last log entry, `1526919030474-55`; `0-0`: the log is empty. */
   readonly id: string
   readonly rev: number
 }
 
-interface Mark extends Position {
-  /** By address; those that do not say are left out. */
+interface Checkpoint extends StreamPosition {
+  /** Run ids by address, of the servers that report theirs. */
   readonly runs: Readonly<Record<string, string>>
 }
 
-export function createMarks(): Marks {
-  let seen: Mark | null = null
+export function createRollbackDetector(): RollbackDetector {
+  let seen: Checkpoint | null = null
 
   return {
-    async look(homes, names) {
-      const now = await readMark(homes, names)
+    async detect(nodes, names) {
+      const now = await readCheckpoint(nodes, names)
       const loss = seen === null ? null : lossBetween(seen, now)
       seen = { ...now, runs: { ...seen?.runs, ...now.runs } }
       return loss
     },
-    get text() {
+    get checkpoint() {
       return seen === null ? '' : JSON.stringify(seen)
     },
-    recall(text) {
+    restore(text) {
       const map = readJsonMap(text)
       if (!map.ok) return
       const { rev, id, runs } = map.value
@@ -58,29 +57,32 @@ export function createMarks(): Marks {
   }
 }
 
-function lossBetween(before: Mark, now: Mark): Loss | null {
+function lossBetween(before: Checkpoint, now: Checkpoint): Loss | null {
   if (now.rev < before.rev || isAfter(before.id, now.id)) return 'rewound'
-  const isOther = Object.entries(now.runs).some(([where, run]) => {
-    const known = before.runs[where]
+  const isOther = Object.entries(now.runs).some(([address, run]) => {
+    const known = before.runs[address]
     return known !== undefined && known !== run
   })
   return isOther ? 'restarted' : null
 }
 
-async function readMark(homes: readonly Link[], names: KeyNames): Promise<Mark> {
+async function readCheckpoint(
+  nodes: readonly RedisConnection[],
+  names: KeyNames,
+): Promise<Checkpoint> {
   const runs: Record<string, string> = {}
-  for (const home of homes) {
-    const run = await readRun(home)
-    if (run !== null) runs[home.where] = run
+  for (const node of nodes) {
+    const run = await readRun(node)
+    if (run !== null) runs[node.address] = run
   }
-  const [first] = homes
-  const hasLog = first !== undefined && (homes.length === 1 || names.isTagged)
+  const [first] = nodes
+  const hasLog = first !== undefined && (nodes.length === 1 || names.isTagged)
   const position = hasLog ? await readPosition(first, names) : { id: '0-0', rev: 0 }
   return { ...position, runs }
 }
 
-/** Null: it may not be asked. */
-async function readRun({ redis }: Link): Promise<string | null> {
+/** Null: INFO is not permitted. */
+async function readRun({ redis }: RedisConnection): Promise<string | null> {
   try {
     return /^run_id:(\w+)/m.exec(String(await redis.info('server')))?.[1] ?? null
   } catch (error) {
@@ -89,7 +91,10 @@ async function readRun({ redis }: Link): Promise<string | null> {
   }
 }
 
-export async function readPosition({ redis }: Link, names: KeyNames): Promise<Position> {
+export async function readPosition(
+  { redis }: RedisConnection,
+  names: KeyNames,
+): Promise<StreamPosition> {
   const replies = await redis
     .multi()
     .get(names.rev)

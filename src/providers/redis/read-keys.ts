@@ -1,38 +1,38 @@
 /**
- * Reads keys as they are now: text and time to live. Whoever wrote them is not trusted: a value is fetched up to the
- * limit and one byte more, so half a gigabyte is a fault and never on the way to us; what is no string is a fault too.
+ * Reads the text and the time to live of keys. Their writers are not trusted: a value is fetched up to the limit and one
+ * byte more, so that a value of half a gigabyte is a fault and never transferred. Any other type than a string is a fault.
  *
- * A value's revision is a digest of the value. It needs no bookkeeping that a third party's SET or an expiry would
- * make wrong, and a compare-and-set compares with what is really there.
+ * The revision of a value is its digest, which stays correct when another program writes the key or it expires. A
+ * compare-and-set therefore compares with the current value.
  */
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { KeyEntry } from '../registry/mirror.ts'
 import { isReply, RedisFailure } from './failure.ts'
-import type { Link } from './link.ts'
-import type { KeyNames } from './names.ts'
+import type { RedisConnection } from './connection.ts'
+import type { KeyNames } from './key-names.ts'
 
 export interface ReadKey {
   readonly entry: KeyEntry
-  /** Null: for ever. */
+  /** Null: it does not expire. */
   readonly ttlMs: number | null
 }
 
-export const maxValueBytes: number = 1 << 20
-/** Of a value's SHA-1, in hex: 64 bits tell the versions of one key apart. */
-export const digestLength = 16
+export const MAX_VALUE_BYTES: number = 1 << 20
+/** Hex digits of a value's SHA-1: 64 bits distinguish the versions of one key. */
+export const DIGEST_LENGTH = 16
 
-const maxKeys = 1_000_000
-/** Bounds what comes back at once: fewer keys where they are long, more again where they are not. */
-const mostKeysAtOnce = 64
-const manyChars = 4 << 20
+const MAX_KEYS = 1_000_000
+/** A batch grows to this many keys, and shrinks when its values are long. */
+const MAX_BATCH_KEYS = 64
+const MAX_BATCH_CHARS = 4 << 20
 
 export async function scanPaths(
-  { redis, where }: Link,
+  { redis, address }: RedisConnection,
   names: KeyNames,
   isWanted: (path: string) => boolean,
 ): Promise<ReadonlySet<string>> {
-  // SCAN may answer a key twice.
+  // SCAN may return a key twice.
   const paths = new Set<string>()
   let cursor = '0'
   do {
@@ -41,17 +41,17 @@ export async function scanPaths(
       const path = names.pathOf(key)
       if (path !== null && isWanted(path)) paths.add(path)
     }
-    if (paths.size > maxKeys) {
-      throw new RedisFailure(`Redis at ${where} has more than ${maxKeys} keys ${names.pattern}`)
+    if (paths.size > MAX_KEYS) {
+      throw new RedisFailure(`Redis at ${address} has more than ${MAX_KEYS} keys ${names.pattern}`)
     }
     cursor = next
   } while (cursor !== '0')
   return paths
 }
 
-/** Null: not there. In the order of `paths`. */
+/** In the order of `paths`; `found` is null if the key does not exist. */
 export async function* readKeys(
-  { redis }: Pick<Link, 'redis'>,
+  { redis }: Pick<RedisConnection, 'redis'>,
   names: KeyNames,
   paths: Iterable<string>,
 ): AsyncGenerator<readonly [path: string, found: ReadKey | null], void, undefined> {
@@ -63,7 +63,7 @@ export async function* readKeys(
     const found = await readBatch(redis, names, batch)
     batch = []
     const chars = found.reduce((sum, [, read]) => sum + (read?.entry.text?.length ?? 0), 0)
-    atOnce = chars > manyChars ? Math.ceil(atOnce / 2) : Math.min(atOnce * 2, mostKeysAtOnce)
+    atOnce = chars > MAX_BATCH_CHARS ? Math.ceil(atOnce / 2) : Math.min(atOnce * 2, MAX_BATCH_KEYS)
     yield* found
   }
   if (batch.length > 0) yield* await readBatch(redis, names, batch)
@@ -90,10 +90,10 @@ type Replies = readonly (readonly [error: Error | null, reply: unknown])[]
 
 function ask(pipeline: Asking, key: string): void {
   pipeline.pttl(key)
-  pipeline.getrangeBuffer(key, 0, maxValueBytes)
+  pipeline.getrangeBuffer(key, 0, MAX_VALUE_BYTES)
 }
 
-/** The same in a transaction: for the few keys that a pipeline, which others' writes may come into, leaves unclear. */
+/** In a transaction: between the commands of a pipeline, other clients may write, which leaves a few keys unclear. */
 async function readWhole(redis: Redis, names: KeyNames, path: string): Promise<ReadKey | null> {
   const key = names.keyOf(path)
   const transaction = redis.multi()
@@ -117,7 +117,7 @@ function readReplies(replies: Replies, path: string, names: KeyNames): ReadKey |
     throw error
   }
   const bytes = Buffer.isBuffer(value) ? value : Buffer.alloc(0)
-  // GETRANGE answers nothing for what is not there and for what is empty.
+  // GETRANGE returns an empty string for a missing and for an empty key.
   if (ttl === -2 && bytes.length === 0) return null
   if (ttl === -2 || bytes.length === 0) return 'unclear'
   return toRead(path, names, Number(ttl), bytes)
@@ -126,7 +126,7 @@ function readReplies(replies: Replies, path: string, names: KeyNames): ReadKey |
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function toRead(path: string, names: KeyNames, ttl: number, bytes: Buffer): ReadKey {
-  if (bytes.length > maxValueBytes) {
+  if (bytes.length > MAX_VALUE_BYTES) {
     return toFault(path, names, ttl, 'is longer than 1 MiB')
   }
   const revision = digestOf(bytes)
@@ -147,5 +147,5 @@ function toTtl(ttl: number): number | null {
 }
 
 export function digestOf(value: Buffer | string): string {
-  return hash('sha1', value, 'hex').slice(0, digestLength)
+  return hash('sha1', value, 'hex').slice(0, DIGEST_LENGTH)
 }

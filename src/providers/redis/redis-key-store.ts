@@ -1,44 +1,44 @@
 /**
- * The way back: a write is one script, which sets or deletes the key, counts, and tells the log, or does none of it. A
- * compare-and-set compares the digest of what is really there at that moment, whoever wrote it; what has expired is not
- * there. Redis promises durability as its own `appendfsync` is set.
+ * Writes keys to Redis. A write is one script that changes the key, counts it and appends to the log. A compare-and-set
+ * compares with the digest of the value at that moment; an expired key does not exist. Durability is as Redis' own
+ * `appendfsync` says.
  */
 import { hash } from 'node:crypto'
 import type { RedisSource } from '../../model/source-spec.ts'
 import { StoreConflict } from '../registry/store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../registry/store.ts'
 import { isReply, RedisFailure, toFailure } from './failure.ts'
-import { openHomes } from './homes.ts'
-import type { Link } from './link.ts'
-import { createKeyNames } from './names.ts'
-import type { KeyNames } from './names.ts'
-import { digestLength, digestOf, maxValueBytes, readKeys, scanPaths } from './reading.ts'
-import type { ReadKey } from './reading.ts'
+import { openNodes } from './nodes.ts'
+import type { RedisConnection } from './connection.ts'
+import { createKeyNames } from './key-names.ts'
+import type { KeyNames } from './key-names.ts'
+import { DIGEST_LENGTH, digestOf, MAX_VALUE_BYTES, readKeys, scanPaths } from './read-keys.ts'
+import type { ReadKey } from './read-keys.ts'
 
-const timeoutMs = 4_000
+const TIMEOUT_MS = 4_000
 
-/** How many writes a reader may be behind before it has to list again. */
-const logLength = 20_000
+/** A reader that is further behind than this must list again. */
+const LOG_LENGTH = 20_000
 
-// KEYS: the object, the counter, the log. ARGV: set or del, path, text, ttl in ms or '', and what must be there now: '*'
-// for whatever it is, nothing ('') or a digest. Counted and logged first: what fails half-way then looks like a gap, not like nothing.
-const script = `
+// KEYS: the object, the counter, the log. ARGV: set or del, path, text, ttl in ms or '', and the expected value: '*' for
+// any, '' for none, or a digest. It counts and logs first, so that a script that fails half-way leaves a visible gap.
+const SCRIPT = `
 local op, path, text, ttl, expected = unpack(ARGV)
 local kind = redis.call('TYPE', KEYS[1]).ok
 if expected ~= '*' then
   local found = kind == 'none' and '' or kind
   if kind == 'string' then
-    if redis.call('STRLEN', KEYS[1]) > ${maxValueBytes} then
+    if redis.call('STRLEN', KEYS[1]) > ${MAX_VALUE_BYTES} then
       found = 'long'
     else
-      found = string.sub(redis.sha1hex(redis.call('GET', KEYS[1])), 1, ${digestLength})
+      found = string.sub(redis.sha1hex(redis.call('GET', KEYS[1])), 1, ${DIGEST_LENGTH})
     end
   end
   if found ~= expected then return {'conflict', found} end
 end
 if op == 'del' and kind == 'none' then return {'absent'} end
 local rev = redis.call('INCR', KEYS[2])
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', ${logLength}, '*', 'rev', rev, 'op', op, 'k', path)
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ${LOG_LENGTH}, '*', 'rev', rev, 'op', op, 'k', path)
 if op == 'del' then
   redis.call('DEL', KEYS[1])
 elseif ttl == '' then
@@ -48,7 +48,7 @@ else
 end
 return {'done'}
 `
-const scriptDigest = hash('sha1', script, 'hex')
+const SCRIPT_DIGEST = hash('sha1', SCRIPT, 'hex')
 
 interface Write {
   readonly op: 'set' | 'del'
@@ -57,32 +57,35 @@ interface Write {
   readonly options: WriteOptions
 }
 
-export async function openRedisKeys(spec: RedisSource): Promise<KeyStore> {
+export async function openRedisKeyStore(spec: RedisSource): Promise<KeyStore> {
   const names = createKeyNames(spec.prefix)
-  let opened = openHomes(spec, names, { timeoutMs })
+  let opened = openNodes(spec, names, { timeoutMs: TIMEOUT_MS })
   await opened
 
-  /** Opens anew, once for all who ask, what was lost since the last call. */
-  async function home(): Promise<readonly Link[]> {
-    const links = opened
-    const isWhole = await links.then(isReady, () => false)
-    if (isWhole || links !== opened) return opened
+  /** Opens the connections again if one was lost since the last call; concurrent calls share the new ones. */
+  async function openNodesAgain(): Promise<readonly RedisConnection[]> {
+    const connections = opened
+    const isWhole = await connections.then(isReady, () => false)
+    if (isWhole || connections !== opened) return opened
     await closeAll()
-    opened = openHomes(spec, names, { timeoutMs })
+    opened = openNodes(spec, names, { timeoutMs: TIMEOUT_MS })
     return opened
   }
 
   async function closeAll(): Promise<void> {
-    const links = await opened.catch(() => [])
-    for (const link of links) link.close()
+    const connections = await opened.catch(() => [])
+    for (const connection of connections) connection.close()
   }
 
-  async function run<T>(what: string, call: (links: readonly Link[]) => Promise<T>): Promise<T> {
+  async function run<T>(
+    what: string,
+    call: (connections: readonly RedisConnection[]) => Promise<T>,
+  ): Promise<T> {
     try {
-      return await call(await home())
+      return await call(await openNodesAgain())
     } catch (error) {
       if (error instanceof StoreConflict) throw error
-      // Without an answer the link is no good any more; it may only be half-open.
+      // Without a reply the connection may be half-open, so it is not used again.
       if (!isReply(error) && !(error instanceof RedisFailure)) await closeAll()
       throw toFailure(error, `cannot ${what} in Redis`)
     }
@@ -96,12 +99,12 @@ export async function openRedisKeys(spec: RedisSource): Promise<KeyStore> {
         `cannot ${what} in a Redis cluster: its keys are spread over all masters; give the prefix a hash tag: "{${spec.prefix}}"`,
       )
     }
-    return run(what, async ([link]) => {
-      if (link === undefined) return false
+    return run(what, async ([connection]) => {
+      if (connection === undefined) return false
       const { ttlMs, expected } = options
       const wanted = expected === undefined ? '*' : (expected ?? '')
       const ttl = ttlMs === undefined ? '' : Math.max(1, Math.round(ttlMs))
-      const reply = await runScript(link, names, path, [op, path, text, ttl, wanted])
+      const reply = await runScript(connection, names, path, [op, path, text, ttl, wanted])
       const [outcome, found] = Array.isArray(reply) ? (reply as readonly unknown[]) : []
       if (outcome === 'conflict') throw new StoreConflict(describeConflict(what, wanted, found))
       return outcome === 'done'
@@ -110,9 +113,9 @@ export async function openRedisKeys(spec: RedisSource): Promise<KeyStore> {
 
   return {
     get: (path) =>
-      run(`read ${names.keyOf(path)}`, async (homes) => {
-        for (const link of await placesOf(homes, names, path)) {
-          for await (const [, found] of readKeys(link, names, [path])) {
+      run(`read ${names.keyOf(path)}`, async (nodes) => {
+        for (const connection of await nodesOf(nodes, names, path)) {
+          for await (const [, found] of readKeys(connection, names, [path])) {
             if (found === null) continue
             const stored = toStored(found)
             if (stored !== null) return stored
@@ -122,11 +125,11 @@ export async function openRedisKeys(spec: RedisSource): Promise<KeyStore> {
         return null
       }),
     list: () =>
-      run(`list ${names.pattern}`, async (homes) => {
+      run(`list ${names.pattern}`, async (nodes) => {
         const stored: StoredKey[] = []
-        for (const link of homes) {
-          const paths = await scanPaths(link, names, () => true)
-          for await (const [, found] of readKeys(link, names, paths)) {
+        for (const connection of nodes) {
+          const paths = await scanPaths(connection, names, () => true)
+          for await (const [, found] of readKeys(connection, names, paths)) {
             const key = found === null ? null : toStored(found)
             if (key !== null) stored.push(key)
           }
@@ -134,7 +137,7 @@ export async function openRedisKeys(spec: RedisSource): Promise<KeyStore> {
         return stored
       }),
     async put(path, text, options) {
-      if (Buffer.byteLength(text) > maxValueBytes) {
+      if (Buffer.byteLength(text) > MAX_VALUE_BYTES) {
         throw new RedisFailure(`cannot put ${names.keyOf(path)}: it is longer than 1 MiB`)
       }
       await write({ op: 'set', path, text, options })
@@ -145,42 +148,42 @@ export async function openRedisKeys(spec: RedisSource): Promise<KeyStore> {
   }
 }
 
-function isReady(links: readonly Link[]): boolean {
-  return links.every(({ redis }) => redis.status === 'ready')
+function isReady(connections: readonly RedisConnection[]): boolean {
+  return connections.every(({ redis }) => redis.status === 'ready')
 }
 
 async function runScript(
-  { redis }: Link,
+  { redis }: RedisConnection,
   names: KeyNames,
   path: string,
   args: readonly (string | number)[],
 ): Promise<unknown> {
   const keys = [names.keyOf(path), names.rev, names.log]
   try {
-    return await redis.evalsha(scriptDigest, keys.length, ...keys, ...args)
+    return await redis.evalsha(SCRIPT_DIGEST, keys.length, ...keys, ...args)
   } catch (error) {
     if (!isReply(error) || !error.message.startsWith('NOSCRIPT')) throw error
-    return redis.eval(script, keys.length, ...keys, ...args)
+    return redis.eval(SCRIPT, keys.length, ...keys, ...args)
   }
 }
 
-/** Of several masters only the one that has the key's slot answers for it. */
-async function placesOf(
-  homes: readonly Link[],
+/** Only the master that holds the key's slot serves it; the others reply MOVED. */
+async function nodesOf(
+  nodes: readonly RedisConnection[],
   names: KeyNames,
   path: string,
-): Promise<readonly Link[]> {
-  if (homes.length === 1) return homes
-  const places: Link[] = []
-  for (const link of homes) {
+): Promise<readonly RedisConnection[]> {
+  if (nodes.length === 1) return nodes
+  const owners: RedisConnection[] = []
+  for (const connection of nodes) {
     try {
-      await link.redis.pttl(names.keyOf(path))
-      places.push(link)
+      await connection.redis.pttl(names.keyOf(path))
+      owners.push(connection)
     } catch (error) {
       if (!isReply(error) || !error.message.startsWith('MOVED')) throw error
     }
   }
-  return places
+  return owners
 }
 
 function toStored({ entry, ttlMs }: ReadKey): StoredKey | null {

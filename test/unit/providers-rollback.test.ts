@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { createStoreRollbackDetector } from '../../src/providers/embedded/rollback.ts'
+import { createRollbackDetector } from '../../src/providers/redis/rollback.ts'
+
+test('ignores a checkpoint of another kind', () => {
+  const hostile = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc.constantFrom(
+      '{"id":5,"revision":1}',
+      '{"id":"a","revision":"1"}',
+      '{"rev":1,"id":"x","runs":{}}',
+      '{"rev":1,"id":"1-1","runs":null}',
+    ),
+  )
+  fc.assert(
+    fc.property(hostile, (text) => {
+      const [store, redis] = [createStoreRollbackDetector(), createRollbackDetector()]
+      store.restore(text)
+      redis.restore(text)
+
+      assert.equal(store.isAhead('a', 0), false)
+      assert.equal(store.checkpoint, '')
+      assert.equal(redis.checkpoint, '')
+    }),
+  )
+})
+
+test('restores a checkpoint as it was written', () => {
+  const [store, again] = [createStoreRollbackDetector(), createStoreRollbackDetector()]
+  store.record('a', 7)
+  again.restore(store.checkpoint)
+  const redis = createRollbackDetector()
+  const written = { rev: 4, id: '1526919030474-55', runs: { '10.0.0.1:6379': 'ab' } }
+  redis.restore(JSON.stringify(written))
+
+  assert.equal(again.isAhead('a', 7), false)
+  assert.equal(again.isAhead('a', 6), true)
+  assert.equal(again.isAhead('b', 9), true)
+  assert.deepEqual(JSON.parse(redis.checkpoint), written)
+})
