@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectClient } from '../../test/support/client.ts'
-import type { Answer, Client } from '../../test/support/client.ts'
+import type { ReceivedResponse, Client } from '../../test/support/client.ts'
 import { value } from '../../test/support/message.ts'
 import { clockMs } from './clock.ts'
 import { answerOf, isPost, requestOf } from './exchange.ts'
@@ -59,7 +59,7 @@ async function ask(number: number, dueMs: number): Promise<void> {
   underWay--
 }
 
-async function askOn(seat: Seat, request: string): Promise<Answer> {
+async function askOn(seat: Seat, request: string): Promise<ReceivedResponse> {
   try {
     const answer = await seat.client.ask(request)
     if (value(answer, 'connection') === 'close') seat.client.socket.destroy()
@@ -71,7 +71,7 @@ async function askOn(seat: Seat, request: string): Promise<Answer> {
   }
 }
 
-function judge(answer: Answer, number: number, post: boolean): Outcome {
+function judge(answer: ReceivedResponse, number: number, post: boolean): Outcome {
   if (answer.status !== 200 || plan.expect === 'any') return answer.status
   return answer.body.toString('latin1') === answerOf(number, post) ? 200 : 'wrong'
 }

@@ -76,9 +76,9 @@ for (const framing of ['length', 'chunked'] as const) {
     client.send(piece('BBBB'))
     await eventually(() => origins[0]?.requests.length === 2, 'the second attempt')
     client.send(piece('CCCC') + (framing === 'length' ? '' : '0\r\n\r\n'))
-    const answer = await client.answer('PUT')
+    const response = await client.readResponse('PUT')
 
-    assert.equal(answer.status, 200)
+    assert.equal(response.status, 200)
     assert.equal(origins[0]?.requests[1]?.body(), 'AAAABBBBCCCC')
   })
 }
@@ -103,8 +103,8 @@ test('an answer that the predicate refuses is gone, whatever its framing', async
   const client = await openClient(t, gateway.port)
 
   client.send(get('/one') + get('/two'))
-  const first = await client.answer()
-  const second = await client.answer()
+  const first = await client.readResponse()
+  const second = await client.readResponse()
 
   assert.equal(first.body.toString(), '/one')
   assert.equal(second.body.toString(), '/two')
@@ -131,7 +131,7 @@ test('100 Continue comes from whichever server asks for the body', async (t) => 
     const { status } = await client.message('POST')
     assert.equal(status, 100)
     client.send('hi')
-    assert.equal((await client.answer('POST')).status, 200)
+    assert.equal((await client.readResponse('POST')).status, 200)
   }
 })
 
@@ -148,8 +148,8 @@ test('a client that is slow with its body is no failure of the server, nor of it
 
   await passed(500)
   trickling.send('y'.repeat(300))
-  const whole = await trickling.answer('PUT')
-  const late = await slow.answer('PUT')
+  const whole = await trickling.readResponse('PUT')
+  const late = await slow.readResponse('PUT')
 
   assert.deepEqual([whole.status, late.status], [200, 408])
   await eventually(() => gateway.records().length === 2, 'both have ended')
@@ -161,9 +161,9 @@ test('a client that is slow with its body is no failure of the server, nor of it
 test('a server that lets a whole request run out of its time has failed', async (t) => {
   const { gateway } = await site(t, [hangs], { backend: { timeouts: { request: '200ms' } } })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.status, 504)
+  assert.equal(response.status, 504)
   assert.equal(total(gateway, COUNT.failed), 1)
 })
 
@@ -182,8 +182,8 @@ test('an attempt that runs out of its time before it is connected is tried again
   })
 
   for (let i = 0; i < 2; i++) {
-    const answer = await exchange(t, gateway.port, request('POST', '/', 'Content-Length: 0'))
-    assert.equal(answer.status, 200)
+    const response = await exchange(t, gateway.port, request('POST', '/', 'Content-Length: 0'))
+    assert.equal(response.status, 200)
   }
   assert.equal(good.requests.length, 2)
 })
@@ -232,9 +232,9 @@ test('a request that waited while its backend was removed is not sent to it', as
   await gateway.apply(config({ fresh: { servers: { one: fresh.url } } }, 'fresh'))
 
   seen.connection.write(OK)
-  const answer = await second.answer()
+  const response = await second.readResponse()
 
-  assert.equal(answer.status, 503)
+  assert.equal(response.status, 503)
   assert.equal(old.requests.length, 1)
 })
 
@@ -249,11 +249,11 @@ test('a tunnel that nobody uses any more is closed after its time', async (t) =>
   const client = await openClient(t, gateway.port)
   client.send(request('GET', '/', 'Connection: Upgrade', 'Upgrade: echo'))
 
-  const answer = await client.answer()
+  const response = await client.readResponse()
   await client.closed()
 
-  assert.equal(answer.status, 101)
-  assert.match(value(answer, 'set-cookie') ?? '', /^sluice=/, 'a tunnel binds a client as well')
+  assert.equal(response.status, 101)
+  assert.match(value(response, 'set-cookie') ?? '', /^sluice=/, 'a tunnel binds a client as well')
   await origins[0]?.connections[0]?.gone()
   await eventually(() => gateway.records().length === 1, 'the exchange has ended')
 })
@@ -285,9 +285,9 @@ test('a whole request that runs out of time tells nothing of a server that had l
   await passed(450)
   client.send('0123456789')
 
-  const answer = await client.answer('POST')
+  const response = await client.readResponse('POST')
 
-  assert.equal(answer.status, 504)
+  assert.equal(response.status, 504)
   assert.equal(gateway.records()[0]?.reason, 'REQUEST_TIMEOUT')
   assert.equal(total(gateway, COUNT.failed), 0)
 })
@@ -307,27 +307,27 @@ test('a server that never says 100 is left for another one', async (t) => {
     client.send(request('PUT', '/', 'Content-Length: 2', 'Expect: 100-continue'))
     assert.equal((await client.message('PUT')).status, 100)
     client.send('hi')
-    assert.equal((await client.answer('PUT')).status, 200)
+    assert.equal((await client.readResponse('PUT')).status, 200)
   }
   assert.equal(total(gateway, COUNT.failed), 1)
 })
 
 test('a server that answers while the client is slow with its body has not stalled', async (t) => {
-  const answersAtOnce: Script = async (seen, connection) => {
+  const respondsAtOnce: Script = async (seen, connection) => {
     connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n')
     await seen.whole()
     connection.write('ok')
   }
-  const { gateway } = await site(t, [answersAtOnce], { backend: { timeouts: { stall: '200ms' } } })
+  const { gateway } = await site(t, [respondsAtOnce], { backend: { timeouts: { stall: '200ms' } } })
   const client = await openClient(t, gateway.port)
   client.send(request('PUT', '/', 'Content-Length: 2') + 'h')
   await client.bytes(30)
   await passed(500)
 
   client.send('i')
-  const answer = await client.answer('PUT')
+  const response = await client.readResponse('PUT')
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal(total(gateway, COUNT.failed), 0)
 })
 
@@ -340,8 +340,8 @@ test('a server that takes no body has the time of an attempt, too', async (t) =>
   client.send(request('PUT', '/', `Content-Length: ${50 << 20}`))
   client.send(Buffer.alloc(20 << 20))
 
-  const answer = await client.answer('PUT')
+  const response = await client.readResponse('PUT')
 
-  assert.equal(answer.status, 504)
+  assert.equal(response.status, 504)
   assert.equal(gateway.records()[0]?.reason, 'TRY_TIMEOUT')
 })

@@ -65,11 +65,11 @@ test('a client that does not read stops interim answers, too, and gets everythin
 
   const pushed = await settled(t, gateway, () => socket.bytesWritten - socket.writableLength)
   client.startReading()
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
   assert.ok(pushed < 32 * MIB, `the server could push ${pushed} bytes`)
-  assert.equal(answer.status, 200)
-  assert.equal(answer.interim.length, 96)
+  assert.equal(response.status, 200)
+  assert.equal(response.interim.length, 96)
   assert.equal((await client.ask(get('/'))).body.toString(), 'ok')
 })
 
@@ -100,7 +100,7 @@ test('a server that does not read stops the client, and gets everything when it 
   connection.startReading()
   await eventually(() => received >= SIZE, 'the whole body', 30_000)
   connection.write(OK)
-  assert.equal((await client.answer()).status, 200)
+  assert.equal((await client.readResponse()).status, 200)
 })
 
 test('a chunked upload to a server that does not read stops the client', async (t) => {

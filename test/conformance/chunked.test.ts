@@ -30,7 +30,7 @@ test('well-formed chunked bodies pass without their extensions', async (t) => {
       const client = await openClient(t, gateway.port)
       client.send(HEAD + body)
 
-      assert.equal((await client.answer()).status, 200)
+      assert.equal((await client.readResponse()).status, 200)
       assert.equal(origin.requests[0]?.body(), 'hello')
       assert.doesNotMatch(origin.requests[0]?.connection.raw() ?? '', /;a=|;e|;last/)
     })
@@ -39,7 +39,7 @@ test('well-formed chunked bodies pass without their extensions', async (t) => {
       const client = await openClient(t, gateway.port)
       await client.sendPieces([...(HEAD + body)])
 
-      assert.equal((await client.answer()).status, 200)
+      assert.equal((await client.readResponse()).status, 200)
       assert.equal(origin.requests[0]?.body(), 'hello')
     })
   }
@@ -51,7 +51,7 @@ test('hexadecimal sizes of both cases are read', async (t) => {
   const client = await openClient(t, gateway.port)
 
   client.send(`${HEAD}1A\r\n${'x'.repeat(26)}\r\n1f\r\n${'y'.repeat(31)}\r\n0\r\n\r\n`)
-  await client.answer()
+  await client.readResponse()
 
   assert.equal(origin.requests[0]?.body(), 'x'.repeat(26) + 'y'.repeat(31))
 })
@@ -149,7 +149,7 @@ test('trailers of a request that could change its meaning are dropped, and none 
   const client = await openClient(t, gateway.port)
 
   client.send(`${HEAD}5\r\nhello\r\n0\r\n${[...FORBIDDEN, 'X-Sum: 1'].join('\r\n')}\r\n\r\n`)
-  await client.answer()
+  await client.readResponse()
   const seen = origin.requests[0]
 
   assert.equal(seen?.isComplete(), true)
@@ -167,13 +167,13 @@ test('trailers of an answer pass to a client that takes them, but for those of f
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
 
-  const answer = await client.ask(get('/', 'TE: trailers', 'Connection: TE'))
+  const response = await client.ask(get('/', 'TE: trailers', 'Connection: TE'))
 
-  assert.equal(answer.body.toString(), 'hello')
-  assert.deepEqual(values({ fields: answer.trailers }, 'x-sum'), ['1'])
-  assert.deepEqual(values({ fields: answer.trailers }, 'content-length'), [])
-  assert.deepEqual(values({ fields: answer.trailers }, 'connection'), [])
-  assert.deepEqual(values(answer, 'x-sum'), [], 'never merged into the head')
+  assert.equal(response.body.toString(), 'hello')
+  assert.deepEqual(values({ fields: response.trailers }, 'x-sum'), ['1'])
+  assert.deepEqual(values({ fields: response.trailers }, 'content-length'), [])
+  assert.deepEqual(values({ fields: response.trailers }, 'connection'), [])
+  assert.deepEqual(values(response, 'x-sum'), [], 'never merged into the head')
 })
 
 test('an answer with trailers ends whole for a client that asked for none', async (t) => {
@@ -185,9 +185,9 @@ test('an answer with trailers ends whole for a client that asked for none', asyn
   const client = await openClient(t, gateway.port)
 
   for (let i = 0; i < 3; i++) {
-    const answer = await client.ask(get('/'))
-    assert.equal(answer.body.toString(), 'hello')
-    assert.deepEqual(values(answer, 'x-sum'), [])
+    const response = await client.ask(get('/'))
+    assert.equal(response.body.toString(), 'hello')
+    assert.deepEqual(values(response, 'x-sum'), [])
   }
 })
 
@@ -198,10 +198,10 @@ test('chunks of one byte are read at a bounded cost', async (t) => {
   const before = process.cpuUsage()
 
   client.send(`${HEAD}${'1\r\nx\r\n'.repeat(50_000)}0\r\n\r\n`)
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
   const { user, system } = process.cpuUsage(before)
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal(origin.requests[0]?.body().length, 50_000)
   assert.ok(user + system < 3_000_000, `${user + system} us for 50,000 chunks, all sides together`)
 })

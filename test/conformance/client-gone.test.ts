@@ -14,7 +14,7 @@ const CHUNK = `10000\r\n${'x'.repeat(65_536)}\r\n`
 interface Phase {
   readonly name: string
   readonly request: string
-  answer(connection: OriginConnection): void
+  respond(connection: OriginConnection): void
   /** Waits until the exchange is in this phase. */
   reached(client: Client, origin: Origin, gateway: TestGateway): Promise<unknown>
 }
@@ -23,33 +23,33 @@ const PHASES: readonly Phase[] = [
   {
     name: 'waiting for the answer',
     request: get('/phase'),
-    answer() {},
+    respond() {},
     reached: (_client, origin) => origin.request(1),
   },
   {
     name: 'reading the answer',
     request: get('/phase'),
-    answer: (connection) => connection.write(HEAD + CHUNK),
+    respond: (connection) => connection.write(HEAD + CHUNK),
     reached: (client) => eventually(() => client.received() > 65_000, 'the first chunk'),
   },
   {
     name: 'uploading',
     request: `${request('POST', '/phase', 'Content-Length: 1000000')}hello`,
-    answer() {},
+    respond() {},
     reached: (_client, origin) =>
       origin.until(() => origin.requests[0]?.body() === 'hello', 'the first bytes'),
   },
   {
     name: 'uploading in chunks',
     request: `${request('POST', '/phase', 'Transfer-Encoding: chunked')}5\r\nhello\r\n`,
-    answer() {},
+    respond() {},
     reached: (_client, origin) =>
       origin.until(() => origin.requests[0]?.body() === 'hello', 'the first bytes'),
   },
   {
     name: 'uploading while the answer has begun',
     request: `${request('POST', '/phase', 'Content-Length: 1000000')}hello`,
-    answer: (connection) => connection.write(HEAD + CHUNK),
+    respond: (connection) => connection.write(HEAD + CHUNK),
     reached: (client) => eventually(() => client.received() > 65_000, 'the first chunk'),
   },
 ]
@@ -58,7 +58,7 @@ for (const phase of PHASES) {
   for (const way of ['FIN', 'RST', 'FIN and silence'] as const) {
     test(`a client that leaves by ${way} while ${phase.name} frees the server at once`, async (t) => {
       const origin = await startOrigin(t, (request, connection) => {
-        if (request.target === '/phase') phase.answer(connection)
+        if (request.target === '/phase') phase.respond(connection)
         else connection.write(OK)
       })
       const gateway = await startGateway(t, { origin: origin.port })

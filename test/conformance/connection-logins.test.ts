@@ -1,7 +1,7 @@
 // NTLM and Negotiate log in a connection and not a request (RFC 4559 section 6): it belongs to one client from then on.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { openClient, type Answer, type Client } from '../support/client.ts'
+import { openClient, type ReceivedResponse, type Client } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value, values } from '../support/message.ts'
 import { freePort, startOrigin, type Origin, type OriginConnection } from '../support/origin.ts'
@@ -32,7 +32,7 @@ function startNtlm(t: TestContext, name = ''): Promise<Origin> {
   })
 }
 
-async function logIn(client: Client, user: string): Promise<Answer> {
+async function logIn(client: Client, user: string): Promise<ReceivedResponse> {
   assert.equal((await client.ask(get('/'))).status, 401)
   const challenged = await client.ask(get('/', 'Authorization: NTLM hello'))
   assert.equal(value(challenged, 'www-authenticate'), 'NTLM challenge')
@@ -78,8 +78,8 @@ test('of several servers the client stays with the one that it has logged in to'
 })
 
 /** Whether the second client's request goes over the connection that the first one's went over. */
-async function isShared(t: TestContext, sent: string, answer: string): Promise<boolean> {
-  const origin = await startOrigin(t, answer)
+async function isShared(t: TestContext, sent: string, response: string): Promise<boolean> {
+  const origin = await startOrigin(t, response)
   const gateway = await startGateway(t, { origin: origin.port })
   const first = await openClient(t, gateway.port)
   await first.ask(sent)
@@ -87,7 +87,7 @@ async function isShared(t: TestContext, sent: string, answer: string): Promise<b
   return origin.connections.length === 1
 }
 
-const LOGINS: readonly (readonly [name: string, lines: readonly string[], answer: string])[] = [
+const LOGINS: readonly (readonly [name: string, lines: readonly string[], response: string])[] = [
   ['a challenge', [], refuse('WWW-Authenticate: NTLM')],
   ['a challenge in lower case', [], refuse('www-authenticate: negotiate')],
   ['a challenge with a token', [], ok('x', 'WWW-Authenticate: Negotiate oYG2MIGz==')],
@@ -107,12 +107,12 @@ const LOGINS: readonly (readonly [name: string, lines: readonly string[], answer
 ]
 
 test('whatever is a part of a login makes the connection the client’s own', async (t) => {
-  for (const [name, lines, answer] of LOGINS) {
-    assert.equal(await isShared(t, get('/', ...lines), answer), false, name)
+  for (const [name, lines, response] of LOGINS) {
+    assert.equal(await isShared(t, get('/', ...lines), response), false, name)
   }
 })
 
-const OTHERS: readonly (readonly [name: string, lines: readonly string[], answer: string])[] = [
+const OTHERS: readonly (readonly [name: string, lines: readonly string[], response: string])[] = [
   ['nothing', [], ok('x')],
   ['Basic', ['Authorization: Basic bnRsbQ=='], refuse('WWW-Authenticate: Basic realm="x"')],
   ['Bearer', ['Authorization: Bearer negotiate'], refuse('WWW-Authenticate: Bearer ntlm="x"')],
@@ -122,8 +122,8 @@ const OTHERS: readonly (readonly [name: string, lines: readonly string[], answer
 ]
 
 test('other credentials and challenges leave the connection to all', async (t) => {
-  for (const [name, lines, answer] of OTHERS) {
-    assert.equal(await isShared(t, get('/', ...lines), answer), true, name)
+  for (const [name, lines, response] of OTHERS) {
+    assert.equal(await isShared(t, get('/', ...lines), response), true, name)
   }
 })
 

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { exchange, openClient } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
 import { values } from '../support/message.ts'
-import { answers, startOrigin } from '../support/origin.ts'
+import { respondWith, startOrigin } from '../support/origin.ts'
 import { get, request } from '../support/refusal.ts'
 
 const HTTP_DATE = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/
@@ -27,11 +27,11 @@ test('an answer of a server without Date gets one, whatever its framing', async 
     '500 Internal Server Error\r\nContent-Length: 0\r\n\r\n',
     '200 OK\r\nConnection: date\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n',
   ]) {
-    origin.follow(answers(`HTTP/1.1 ${rest}`))
-    const answer = await exchange(t, gateway.port, get('/'))
-    assertNow(values(answer, 'date'))
+    origin.follow(respondWith(`HTTP/1.1 ${rest}`))
+    const response = await exchange(t, gateway.port, get('/'))
+    assertNow(values(response, 'date'))
   }
-  origin.follow(answers('HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n'))
+  origin.follow(respondWith('HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n'))
   const head = await exchange(t, gateway.port, request('HEAD', '/'))
   assertNow(values(head, 'date'))
 })
@@ -41,9 +41,9 @@ test('the Date of a server is passed on as it is', async (t) => {
   const gateway = await startGateway(t, { origin: origin.port })
 
   for (const line of ['Date: Thu, 01 Jan 1970 00:00:00 GMT', 'dATE: tomorrow', 'date:']) {
-    origin.follow(answers(`HTTP/1.1 200 OK\r\n${line}\r\nContent-Length: 2\r\n\r\nok`))
-    const answer = await exchange(t, gateway.port, get('/'))
-    assert.deepEqual(values(answer, 'date'), [line.slice(5).trim()])
+    origin.follow(respondWith(`HTTP/1.1 200 OK\r\n${line}\r\nContent-Length: 2\r\n\r\nok`))
+    const response = await exchange(t, gateway.port, get('/'))
+    assert.deepEqual(values(response, 'date'), [line.slice(5).trim()])
   }
 })
 
@@ -92,9 +92,9 @@ test("the proxy's own answers have one Date", async (t) => {
     ['/redirect', 302],
     ['/nowhere', 404],
   ] as const) {
-    const answer = await exchange(t, gateway.port, get(target))
-    assert.equal(answer.status, status)
-    assertNow(values(answer, 'date'))
+    const response = await exchange(t, gateway.port, get(target))
+    assert.equal(response.status, status)
+    assertNow(values(response, 'date'))
   }
   const dated = await exchange(t, gateway.port, get('/dated'))
   assert.deepEqual(values(dated, 'date'), ['Thu, 01 Jan 1970 00:00:00 GMT'])
@@ -110,7 +110,7 @@ test("a route may take an answer's Date away", async (t) => {
     frontend: { middlewares: [{ kind: 'headers', response: { remove: ['Date'] } }] },
   })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.deepEqual(values(answer, 'date'), [])
+  assert.deepEqual(values(response, 'date'), [])
 })

@@ -36,9 +36,9 @@ test('a drain closes idle connections, finishes what is in flight and says Conne
   held.connection.write(OK)
 
   for (const client of [waiting, uploading]) {
-    const answer = await client.answer()
-    assert.equal(answer.status, 200)
-    assert.equal(value(answer, 'connection'), 'close')
+    const response = await client.readResponse()
+    assert.equal(response.status, 200)
+    assert.equal(value(response, 'connection'), 'close')
     assert.equal(await client.closed(), 'fin')
   }
   await drained

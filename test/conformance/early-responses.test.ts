@@ -16,10 +16,10 @@ test('passes an answer on before the request body is finished', async (t) => {
   for (const framing of ['Content-Length: 1000000', 'Transfer-Encoding: chunked']) {
     const client = await openClient(t, gateway.port)
     client.send(`${request('POST', '/', framing)}5\r\nhello\r\n`)
-    const answer = await client.answer()
+    const response = await client.readResponse()
 
-    assert.equal(answer.status, 403)
-    assert.equal(answer.body.toString(), 'no')
+    assert.equal(response.status, 403)
+    assert.equal(response.body.toString(), 'no')
     client.reset()
   }
 })
@@ -32,7 +32,7 @@ test('the connection of a server that answered early is used for no other reques
   const client = await openClient(t, gateway.port)
 
   client.send(`${request('POST', '/early', 'Content-Length: 100')}hello`)
-  await client.answer()
+  await client.readResponse()
   await sentinel(t, gateway)
 
   const [early, next] = origin.requests
@@ -50,12 +50,12 @@ test('the rest of the body is drained or the connection closed, never read as a 
     const client = await openClient(t, gateway.port)
     const hidden = get('/hidden').padEnd(length, 'x')
     client.send(request('POST', '/early', `Content-Length: ${length}`))
-    const answer = await client.answer()
+    const response = await client.readResponse()
     client.send(hidden + get('/after', 'Connection: close'))
     await client.closed()
 
-    assert.equal(answer.status, 403)
-    if (value(answer, 'connection') === 'close') assert.equal(client.rest(), '')
+    assert.equal(response.status, 403)
+    if (value(response, 'connection') === 'close') assert.equal(client.rest(), '')
   }
   await sentinel(t, gateway)
   assert.deepEqual(
@@ -76,10 +76,10 @@ test('an early answer of a server that closes reaches a client that is still sen
 
   client.send(request('POST', '/', 'Content-Length: 4000000'))
   client.send(Buffer.alloc(1_000_000, 'x'))
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 413)
-  assert.equal(answer.body.toString(), 'big')
+  assert.equal(response.status, 413)
+  assert.equal(response.body.toString(), 'big')
   client.reset()
 })
 
@@ -96,9 +96,9 @@ test('an answer that begins early streams on beside the body', async (t) => {
   client.send('hello')
   await origin.until(() => origin.requests[0]?.body() === 'hello', 'the first half')
   client.send('world')
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.body.toString(), 'ahelloworld')
+  assert.equal(response.body.toString(), 'ahelloworld')
 })
 
 test('an answer that is whole before the body leaves nothing open when the client goes', async (t) => {
@@ -107,7 +107,7 @@ test('an answer that is whole before the body leaves nothing open when the clien
   const client = await openClient(t, gateway.port)
 
   client.send(`${request('POST', '/', 'Content-Length: 100')}hello`)
-  await client.answer()
+  await client.readResponse()
   client.reset()
 
   await origin.connections[0]?.gone()

@@ -1,7 +1,7 @@
 // Issue: "one form for the bodies of errors (text and JSON by Accept)". RFC 9110 section 12.5.1.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { exchange, type Answer } from '../support/client.ts'
+import { exchange, type ReceivedResponse } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
 import { startOrigin } from '../support/origin.ts'
@@ -68,23 +68,23 @@ test('every error is a line of text, or a map for those who ask for JSON', async
   const gateway = await start(t)
   for (const fault of FAULTS) {
     for (const accept of [...TEXT, ...TEXT_TOO]) {
-      const answer = await ask(t, gateway, fault.head, accept)
+      const response = await ask(t, gateway, fault.head, accept)
       const of = `${fault.what}, Accept: ${accept}`
-      assert.equal(answer.status, fault.status, of)
-      assert.equal(value(answer, 'content-type'), 'text/plain; charset=utf-8', of)
-      assert.ok(answer.body.toString().startsWith(fault.text), answer.body.toString())
-      assert.doesNotMatch(answer.body.toString(), /\n/)
-      assert.match(value(answer, 'vary') ?? '', /^Accept$/)
+      assert.equal(response.status, fault.status, of)
+      assert.equal(value(response, 'content-type'), 'text/plain; charset=utf-8', of)
+      assert.ok(response.body.toString().startsWith(fault.text), response.body.toString())
+      assert.doesNotMatch(response.body.toString(), /\n/)
+      assert.match(value(response, 'vary') ?? '', /^Accept$/)
     }
     for (const accept of JSON_ASKED) {
-      const answer = await ask(t, gateway, fault.head, accept)
+      const response = await ask(t, gateway, fault.head, accept)
       const of = `${fault.what}, Accept: ${accept}`
-      assert.equal(answer.status, fault.status, of)
-      assert.equal(value(answer, 'content-type'), 'application/json', of)
-      const { message, ...rest } = JSON.parse(answer.body.toString()) as { message?: string }
+      assert.equal(response.status, fault.status, of)
+      assert.equal(value(response, 'content-type'), 'application/json', of)
+      const { message, ...rest } = JSON.parse(response.body.toString()) as { message?: string }
       assert.deepEqual(rest, fault.json, of)
       assert.ok(message === undefined || message.length > 5, of)
-      assert.equal(value(answer, 'content-length'), String(answer.body.length))
+      assert.equal(value(response, 'content-length'), String(response.body.length))
     }
   }
 })
@@ -95,9 +95,9 @@ test('HEAD has the length of the form that GET would have, and no body', async (
 
   const lengths = await Promise.all(
     ['', 'application/json'].map(async (accept) => {
-      const answer = await exchange(t, gateway.port, withAccept(head, accept))
-      assert.equal(answer.body.length, 0)
-      return Number(value(answer, 'content-length'))
+      const response = await exchange(t, gateway.port, withAccept(head, accept))
+      assert.equal(response.body.length, 0)
+      return Number(value(response, 'content-length'))
     }),
   )
 
@@ -110,11 +110,11 @@ test('HEAD has the length of the form that GET would have, and no body', async (
 test('an answer that is written in the file has the form that is written there', async (t) => {
   const gateway = await start(t)
 
-  const answer = await ask(t, gateway, GET('/own'), 'application/json')
+  const response = await ask(t, gateway, GET('/own'), 'application/json')
 
-  assert.equal(value(answer, 'content-type'), 'text/plain; charset=utf-8')
-  assert.equal(answer.body.toString(), 'own')
-  assert.equal(value(answer, 'vary'), null)
+  assert.equal(value(response, 'content-type'), 'text/plain; charset=utf-8')
+  assert.equal(response.body.toString(), 'own')
+  assert.equal(value(response, 'vary'), null)
 })
 
 async function start(t: TestContext): Promise<TestGateway> {
@@ -138,7 +138,12 @@ async function start(t: TestContext): Promise<TestGateway> {
   return gateway
 }
 
-function ask(t: TestContext, { port }: TestGateway, head: string, accept: string): Promise<Answer> {
+function ask(
+  t: TestContext,
+  { port }: TestGateway,
+  head: string,
+  accept: string,
+): Promise<ReceivedResponse> {
   return exchange(t, port, withAccept(head, accept))
 }
 

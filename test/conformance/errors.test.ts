@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
-import { exchange, openClient, type Answer } from '../support/client.ts'
+import { exchange, openClient, type ReceivedResponse } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
 import { freePort, OK, startOrigin } from '../support/origin.ts'
@@ -20,18 +20,18 @@ function serving(t: TestContext, servers: object, listener: object = {}): Promis
 /** An answer of our own: its error, its reason in the log, and a short body that says the same to people and programs. */
 async function assertOwn(
   gateway: TestGateway,
-  answer: Answer,
+  response: ReceivedResponse,
   status: number,
   error: string,
   reason: AccessRecord['reason'],
 ): Promise<void> {
-  assert.equal(answer.status, status, answer.head)
-  const proxyStatus = value(answer, 'proxy-status') ?? ''
+  assert.equal(response.status, status, response.head)
+  const proxyStatus = value(response, 'proxy-status') ?? ''
   assert.match(proxyStatus, new RegExp(`^sluice; error=${error}(;|$)`))
   // RFC 8941: a string holds printable ASCII, with quotes and backslashes escaped.
   assert.match(proxyStatus, /^sluice; error=[a-z_]+(; details="(?:[ !#-[\]-~]|\\["\\])*")?$/)
-  assert.match(value(answer, 'content-type') ?? '', /^(text\/plain|application\/json)/)
-  assert.ok(answer.body.length > 0 && answer.body.length < 500)
+  assert.match(value(response, 'content-type') ?? '', /^(text\/plain|application\/json)/)
+  assert.ok(response.body.length > 0 && response.body.length < 500)
   await eventually(() => gateway.records().length > 0, 'the record')
   assert.equal(gateway.records().at(-1)?.reason, reason)
   assert.equal(gateway.records().at(-1)?.status, status)
@@ -40,29 +40,29 @@ async function assertOwn(
 test('no route is 404', async (t) => {
   const gateway = await serving(t, {})
 
-  const answer = await exchange(t, gateway.port, 'GET / HTTP/1.1\r\nHost: b.test\r\n\r\n')
+  const response = await exchange(t, gateway.port, 'GET / HTTP/1.1\r\nHost: b.test\r\n\r\n')
 
-  await assertOwn(gateway, answer, 404, 'destination_not_found', 'NO_ROUTE')
-  assert.equal(answer.body.toString(), 'Not Found')
-  assert.match(value(answer, 'content-type') ?? '', /^text\/plain/)
+  await assertOwn(gateway, response, 404, 'destination_not_found', 'NO_ROUTE')
+  assert.equal(response.body.toString(), 'Not Found')
+  assert.match(value(response, 'content-type') ?? '', /^text\/plain/)
 })
 
 test('no server is 503', async (t) => {
   const gateway = await serving(t, {})
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  await assertOwn(gateway, answer, 503, 'destination_unavailable', 'NO_SERVER')
-  assert.equal(answer.body.toString().trim(), 'Service Unavailable')
+  await assertOwn(gateway, response, 503, 'destination_unavailable', 'NO_SERVER')
+  assert.equal(response.body.toString().trim(), 'Service Unavailable')
 })
 
 test('a refused connection is 502', async (t) => {
   const gateway = await serving(t, { s: `http://127.0.0.1:${await freePort()}` })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  await assertOwn(gateway, answer, 502, 'connection_refused', 'CONNECT_REFUSED')
-  assert.equal(answer.body.toString().trim(), 'Bad Gateway')
+  await assertOwn(gateway, response, 502, 'connection_refused', 'CONNECT_REFUSED')
+  assert.equal(response.body.toString().trim(), 'Bad Gateway')
 })
 
 for (const end of ['reset', 'FIN'] as const) {
@@ -73,9 +73,9 @@ for (const end of ['reset', 'FIN'] as const) {
     })
     const gateway = await serving(t, { s: origin.url })
 
-    const answer = await exchange(t, gateway.port, get('/'))
+    const response = await exchange(t, gateway.port, get('/'))
 
-    await assertOwn(gateway, answer, 502, 'connection_terminated', 'SERVER_CLOSED')
+    await assertOwn(gateway, response, 502, 'connection_terminated', 'SERVER_CLOSED')
   })
 }
 
@@ -83,9 +83,9 @@ test('a malformed answer is 502', async (t) => {
   const origin = await startOrigin(t, 'HTTP/1.1 200 OK\r\nX-A : b\r\n\r\n')
   const gateway = await serving(t, { s: origin.url })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  await assertOwn(gateway, answer, 502, 'http_protocol_error', 'BAD_ANSWER')
+  await assertOwn(gateway, response, 502, 'http_protocol_error', 'BAD_ANSWER')
 })
 
 test('a head that is cut is 502', async (t) => {
@@ -94,18 +94,18 @@ test('a head that is cut is 502', async (t) => {
   })
   const gateway = await serving(t, { s: origin.url })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  await assertOwn(gateway, answer, 502, 'http_response_incomplete', 'ANSWER_CUT')
+  await assertOwn(gateway, response, 502, 'http_response_incomplete', 'ANSWER_CUT')
 })
 
 test('a head that is too large is 502', async (t) => {
   const origin = await startOrigin(t, `HTTP/1.1 200 OK\r\nX-Big: ${'v'.repeat(40_000)}\r\n\r\n`)
   const gateway = await serving(t, { s: origin.url })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  await assertOwn(gateway, answer, 502, 'http_response_header_section_size', 'ANSWER_TOO_LARGE')
+  await assertOwn(gateway, response, 502, 'http_response_header_section_size', 'ANSWER_TOO_LARGE')
 })
 
 test('an answer that is cut later has its reason in the log', async (t) => {
@@ -132,11 +132,11 @@ test('one connection more than the listener may have is told so, with Retry-Afte
 
     const third = await openClient(t, gateway.port)
     third.send(get('/'))
-    const answer = await third.answer()
+    const response = await third.readResponse()
 
-    assert.equal(answer.status, 503, limit)
-    assert.match(value(answer, 'proxy-status') ?? '', /^sluice; error=connection_limit_reached/)
-    assert.match(value(answer, 'retry-after') ?? '', /^\d+$/)
+    assert.equal(response.status, 503, limit)
+    assert.match(value(response, 'proxy-status') ?? '', /^sluice; error=connection_limit_reached/)
+    assert.match(value(response, 'retry-after') ?? '', /^\d+$/)
     assert.equal(await third.closed(), 'fin')
     assert.equal((await first.ask(get('/'))).status, 200)
     second.reset()
@@ -168,20 +168,20 @@ test('one connection more than a server may have is 503 with Retry-After', async
   holder.send(get('/held'))
   await origin.request(1)
 
-  const answer = await exchange(t, gateway.port, get('/'))
-  await assertOwn(gateway, answer, 503, 'connection_limit_reached', 'SERVER_LIMIT')
-  assert.match(value(answer, 'retry-after') ?? '', /^\d+$/)
+  const response = await exchange(t, gateway.port, get('/'))
+  await assertOwn(gateway, response, 503, 'connection_limit_reached', 'SERVER_LIMIT')
+  assert.match(value(response, 'retry-after') ?? '', /^\d+$/)
   origin.connections[0]?.write(OK)
-  await holder.answer()
+  await holder.readResponse()
   await sentinel(t, gateway)
 })
 
 test('a refused request says why, and the log says it with it', async (t) => {
   const gateway = await serving(t, {})
 
-  const answer = await exchange(t, gateway.port, get('/', 'X-"quoted\\: b'))
+  const response = await exchange(t, gateway.port, get('/', 'X-"quoted\\: b'))
 
-  await assertOwn(gateway, answer, 400, 'http_request_error', 'BAD_FIELD')
+  await assertOwn(gateway, response, 400, 'http_request_error', 'BAD_FIELD')
 })
 
 test('what an answer of ours says is never split by what was asked', async (t) => {
@@ -189,11 +189,11 @@ test('what an answer of ours says is never split by what was asked', async (t) =
 
   for (const target of ['/%0d%0aX-Evil:%201', '/"\\', '/a?%0d%0aSet-Cookie:%20a=b', "/'<script>"]) {
     const request = `GET ${target} HTTP/1.1\r\nHost: b.test\r\n\r\n`
-    const answer = await exchange(t, gateway.port, request)
+    const response = await exchange(t, gateway.port, request)
 
-    assert.equal(value(answer, 'x-evil'), null)
-    assert.equal(value(answer, 'set-cookie'), null)
-    assert.doesNotMatch(answer.body.toString(), /<script>/)
+    assert.equal(value(response, 'x-evil'), null)
+    assert.equal(value(response, 'set-cookie'), null)
+    assert.doesNotMatch(response.body.toString(), /<script>/)
   }
 })
 
@@ -216,11 +216,11 @@ test("a server's own errors pass through untouched", async (t) => {
 
   for (const status of [400, 404, 500, 502, 503, 504]) {
     origin.follow(`HTTP/1.1 ${status} Own\r\nContent-Length: 3\r\nX-A: b\r\n\r\nown`)
-    const answer = await client.ask('POST / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+    const response = await client.ask('POST / HTTP/1.1\r\nHost: a.test\r\n\r\n')
 
-    assert.equal(answer.line, `HTTP/1.1 ${status} Own`)
-    assert.equal(answer.body.toString(), 'own')
-    assert.equal(value(answer, 'proxy-status'), null)
+    assert.equal(response.line, `HTTP/1.1 ${status} Own`)
+    assert.equal(response.body.toString(), 'own')
+    assert.equal(value(response, 'proxy-status'), null)
   }
   assert.ok(gateway.records().every(({ reason }) => reason === null))
 })

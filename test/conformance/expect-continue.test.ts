@@ -22,10 +22,10 @@ test("passes the server's 100 on, then the body, then the answer", async (t) => 
     client.send(EXPECTING)
     const interim = await client.message()
     client.send('hello')
-    const answer = await client.answer()
+    const response = await client.readResponse()
 
     assert.equal(interim.status, 100)
-    assert.equal(answer.status, 200)
+    assert.equal(response.status, 200)
     assert.equal(origin.requests[i]?.body(), 'hello')
     assert.deepEqual(values(origin.requests[i] ?? { fields: [] }, 'expect'), ['100-continue'])
   }
@@ -45,7 +45,7 @@ test('takes the expectation in any case', async (t) => {
   assert.equal((await client.message()).status, 100)
   client.send('hello')
 
-  assert.equal((await client.answer()).status, 200)
+  assert.equal((await client.readResponse()).status, 200)
 })
 
 test('serves a client that does not wait for the 100', async (t) => {
@@ -54,9 +54,9 @@ test('serves a client that does not wait for the 100', async (t) => {
   const client = await openClient(t, gateway.port)
 
   client.send(`${EXPECTING}hello`)
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal(origin.requests[0]?.body(), 'hello')
 })
 
@@ -69,16 +69,16 @@ test('passes a final answer that comes instead of the 100', async (t) => {
   const client = await openClient(t, gateway.port)
 
   client.send(EXPECTING)
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 413)
-  assert.equal(answer.body.toString(), 'big')
-  assert.equal(answer.interim.length, 0)
+  assert.equal(response.status, 413)
+  assert.equal(response.body.toString(), 'big')
+  assert.equal(response.interim.length, 0)
   // The body may still come, or a new request, or nothing: what follows is never taken for the wrong one.
-  if (value(answer, 'connection') === 'close') await client.closed()
+  if (value(response, 'connection') === 'close') await client.closed()
   else {
     client.send(`hello${get('/next')}`)
-    assert.equal((await client.answer()).status, 200)
+    assert.equal((await client.readResponse()).status, 200)
   }
   await sentinel(t, gateway)
   const [first, ...others] = origin.requests
@@ -98,7 +98,7 @@ test('refuses every other expectation with 417', async (t) => {
   ]) {
     const client = await openClient(t, gateway.port)
     client.send(request('POST', '/', 'Content-Length: 5', `Expect: ${expectation}`))
-    assert.equal((await client.answer()).status, 417, expectation)
+    assert.equal((await client.readResponse()).status, 417, expectation)
     client.end()
   }
   assert.equal(origin.requests.length, 0)
@@ -117,10 +117,10 @@ test('sends an HTTP/1.0 client no 100', async (t) => {
   client.send(
     'POST / HTTP/1.0\r\nHost: a.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello',
   )
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 200)
-  assert.equal(answer.interim.length, 0)
+  assert.equal(response.status, 200)
+  assert.equal(response.interim.length, 0)
 })
 
 test('an expectation without a body needs no 100', async (t) => {

@@ -195,12 +195,12 @@ test('a cookie is found in whichever Cookie line it stands', async (t) => {
   const served = [one, two].find(({ requests }) => requests.length === 1)
 
   for (let turn = 0; turn < 6; turn++) {
-    const answer = await exchange(
+    const response = await exchange(
       t,
       gateway.port,
       get('/', 'Cookie: theme=dark', 'Cookie: lang=de', `Cookie: ${cookie}`),
     )
-    assert.equal(value(answer, 'set-cookie'), null)
+    assert.equal(value(response, 'set-cookie'), null)
   }
   assert.equal(served?.requests.length, 7)
 })
@@ -281,5 +281,5 @@ test('a condition on text beyond ASCII holds for that text in UTF-8', async (t) 
 
   const client = await openClient(t, gateway.port)
   client.send(Buffer.from(inUtf8, 'latin1'))
-  assert.equal((await client.answer()).status, 200)
+  assert.equal((await client.readResponse()).status, 200)
 })

@@ -144,11 +144,11 @@ test('passes all other fields of an answer byte for byte, in order, with case an
   )
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
   const sent = parseFields(ANSWERED)
-  assert.deepEqual(onlyNamed(answer.fields, sent), sent)
-  assert.equal(answer.line, 'HTTP/1.1 200 Fine \xe9')
+  assert.deepEqual(onlyNamed(response.fields, sent), sent)
+  assert.equal(response.line, 'HTTP/1.1 200 Fine \xe9')
 })
 
 test('takes white space around a value for no part of it', async (t) => {
@@ -167,8 +167,8 @@ test('leaves a name with _ out of framing', async (t) => {
   const client = await openClient(t, gateway.port)
 
   client.send(get('/one', 'Content_Length: 5', 'Transfer_Encoding: chunked') + get('/two'))
-  await client.answer()
-  await client.answer()
+  await client.readResponse()
+  await client.readResponse()
 
   assert.deepEqual(
     origin.requests.map(({ target, message }) => [target, message().framing]),

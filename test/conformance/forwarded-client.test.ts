@@ -112,9 +112,9 @@ async function assertClient(
 ): Promise<void> {
   const client = await openClient(t, gateway.port)
 
-  const answer = await client.ask(get('/', ...lines))
+  const response = await client.ask(get('/', ...lines))
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal(gateway.records().at(-1)?.clientIp, expected)
 }
 

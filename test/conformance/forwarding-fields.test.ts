@@ -146,8 +146,8 @@ test('writes no field that an input could split', async (t) => {
   const gateway = await trusting(t, origin)
 
   for (const bad of ['a\rb', 'a\nX-Evil: 1', 'a\0b', 'a\r\n X-Evil: 1']) {
-    const answer = await exchange(t, gateway.port, get('/', `X-Forwarded-Host: ${bad}`))
-    assert.equal(answer.status, 400)
+    const response = await exchange(t, gateway.port, get('/', `X-Forwarded-Host: ${bad}`))
+    assert.equal(response.status, 400)
   }
   assert.equal(origin.requests.length, 0)
 })

@@ -86,7 +86,7 @@ test('a request of any method without framing ends with its head', async (t) => 
 
   for (const method of METHODS) {
     client.send(request(method, `/${method}`))
-    assert.equal((await client.answer()).status, 200)
+    assert.equal((await client.readResponse()).status, 200)
   }
 
   for (const seen of origin.requests) assert.equal(seen.body(), '', seen.line)
@@ -101,9 +101,9 @@ test('a body of any method is framed as it was announced, and written anew', asy
   for (const method of METHODS) {
     await t.test(method, async () => {
       client.send(`${request(method, '/length', 'content-length: 05')}hello`)
-      const first = await client.answer()
+      const first = await client.readResponse()
       client.send(request(method, '/chunked', 'transfer-ENCODING: CHUNKED') + CHUNKED)
-      const second = await client.answer()
+      const second = await client.readResponse()
 
       const [byLength, byChunks] = origin.requests.slice(-2)
       assert.deepEqual([first.status, second.status], [200, 200])
@@ -122,8 +122,8 @@ test('the length 0 is no body', async (t) => {
   const client = await openClient(t, gateway.port)
 
   client.send(request('POST', '/empty', 'Content-Length: 0') + get('/next'))
-  await client.answer()
-  await client.answer()
+  await client.readResponse()
+  await client.readResponse()
 
   assert.equal(origin.requests[0]?.body(), '')
   assert.deepEqual(values(origin.requests[0] ?? { fields: [] }, 'content-length'), ['0'])
@@ -137,7 +137,7 @@ test('bytes after the announced body are the next request', async (t) => {
 
   client.send(`${request('POST', '/a', 'Content-Length: 5')}hello${get('/b')}`)
   client.send(`${request('POST', '/c', 'Transfer-Encoding: chunked')}${CHUNKED}${get('/d')}`)
-  for (let i = 0; i < 4; i++) assert.equal((await client.answer()).status, 200)
+  for (let i = 0; i < 4; i++) assert.equal((await client.readResponse()).status, 200)
 
   assert.deepEqual(
     origin.requests.map((seen) => `${seen.line} ${seen.body()}`),
@@ -154,8 +154,8 @@ test('bytes that no length announced are judged as a request', async (t) => {
       const client = await openClient(t, gateway.port)
       client.send(`${request(method, '/no-body')}x=1&y=2\r\n\r\n`)
 
-      assert.equal((await client.answer()).status, 200)
-      assert.equal((await client.answer()).status, 400)
+      assert.equal((await client.readResponse()).status, 200)
+      assert.equal((await client.readResponse()).status, 400)
       assert.equal(await client.closed(), 'fin')
       assert.equal(origin.requests.at(-1)?.body(), '')
     })
@@ -185,7 +185,7 @@ test('a large body arrives whole, by length and by chunks', async (t) => {
 
   client.send(request('PUT', '/length', `Content-Length: ${body.length}`))
   client.send(body)
-  await client.answer()
+  await client.readResponse()
   client.send(request('PUT', '/chunked', 'Transfer-Encoding: chunked'))
   for (let at = 0; at < body.length; at += 70_001) {
     const piece = body.subarray(at, at + 70_001)
@@ -194,7 +194,7 @@ test('a large body arrives whole, by length and by chunks', async (t) => {
     client.send('\r\n')
   }
   client.send('0\r\n\r\n')
-  await client.answer()
+  await client.readResponse()
 
   assert.ok(origin.requests[0]?.message().body.equals(body))
   assert.ok(origin.requests[1]?.message().body.equals(body))
@@ -209,7 +209,7 @@ test('a body that comes byte by byte arrives whole', async (t) => {
     request('POST', '/', 'Content-Length: 26'),
     ...'abcdefghijklmnopqrstuvwxyz',
   ])
-  await client.answer()
+  await client.readResponse()
 
   assert.equal(origin.requests[0]?.body(), 'abcdefghijklmnopqrstuvwxyz')
 })

@@ -1,7 +1,7 @@
 // facts/wire.md 2, the framing of answers that come through; RFC 9112 section 6.3, RFC 9110 section 15.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { exchange, openClient, type Answer } from '../support/client.ts'
+import { exchange, openClient, type ReceivedResponse } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
 import { values } from '../support/message.ts'
 import { OK, startOrigin } from '../support/origin.ts'
@@ -15,18 +15,18 @@ test('a known length is sent as a length', async (t) => {
   const origin = await startOrigin(t, 'HTTP/1.1 200 OK\r\ncontent-length: 005\r\n\r\nhello')
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.deepEqual(framing(answer), { length: ['5'], coding: [], body: 'hello' })
+  assert.deepEqual(framing(response), { length: ['5'], coding: [], body: 'hello' })
 })
 
 test('an unknown length is sent as chunks', async (t) => {
   const origin = await startOrigin(t, CHUNKED)
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.deepEqual(framing(answer), { length: [], coding: ['chunked'], body: 'hello' })
+  assert.deepEqual(framing(response), { length: [], coding: ['chunked'], body: 'hello' })
 })
 
 test('an answer that ends with its connection is sent as chunks and leaves the client its connection', async (t) => {
@@ -38,8 +38,8 @@ test('an answer that ends with its connection is sent as chunks and leaves the c
   const client = await openClient(t, gateway.port)
 
   for (let i = 0; i < 3; i++) {
-    const answer = await client.ask(get('/'))
-    assert.deepEqual(framing(answer), { length: [], coding: ['chunked'], body: 'hello' })
+    const response = await client.ask(get('/'))
+    assert.deepEqual(framing(response), { length: [], coding: ['chunked'], body: 'hello' })
   }
   assert.equal(origin.connections.length, 3, 'each on a connection of its own')
 })
@@ -53,16 +53,16 @@ test('an HTTP/1.0 client is sent unknown lengths until the close', async (t) => 
     })
     const gateway = await startGateway(t, { origin: origin.port })
 
-    const answer = await exchange(t, gateway.port, 'GET / HTTP/1.0\r\nHost: a.test\r\n\r\n')
+    const response = await exchange(t, gateway.port, 'GET / HTTP/1.0\r\nHost: a.test\r\n\r\n')
 
-    assert.deepEqual(framing(answer), { length: [], coding: [], body: 'hello' })
-    assert.equal(await answer.client.closed(), 'fin')
+    assert.deepEqual(framing(response), { length: [], coding: [], body: 'hello' })
+    assert.equal(await response.client.closed(), 'fin')
   }
 })
 
 const WITHOUT_BODY: readonly (readonly [
   method: string,
-  answer: string,
+  response: string,
   length: string[] | null,
 ])[] = [
   ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', ['5']],
@@ -85,11 +85,11 @@ test('answers without a body have none, whatever they announce', async (t) => {
     await t.test(`${method} ${JSON.stringify(bytes)}`, async (t) => {
       origin.follow(bytes)
       const client = await openClient(t, gateway.port)
-      const answer = await client.ask(`${method} / HTTP/1.1\r\nHost: a.test\r\n\r\n`)
+      const response = await client.ask(`${method} / HTTP/1.1\r\nHost: a.test\r\n\r\n`)
 
-      assert.equal(answer.line.slice(9, 12), bytes.slice(9, 12))
-      assert.equal(answer.body.length, 0)
-      if (length !== null) assert.deepEqual(values(answer, 'content-length'), length)
+      assert.equal(response.line.slice(9, 12), bytes.slice(9, 12))
+      assert.equal(response.body.length, 0)
+      if (length !== null) assert.deepEqual(values(response, 'content-length'), length)
       origin.follow(OK)
       const next = await client.ask(get('/next'))
       assert.equal(next.body.toString(), 'ok', 'the connection carries the next answer')
@@ -105,11 +105,11 @@ test('a 205 that brings content shows the client none', async (t) => {
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
 
-  const answer = await client.ask(get('/'))
+  const response = await client.ask(get('/'))
 
   assert.ok(
-    answer.status === 502 || (answer.status === 205 && answer.body.length === 0),
-    answer.head,
+    response.status === 502 || (response.status === 205 && response.body.length === 0),
+    response.head,
   )
   assert.doesNotMatch(client.rest(), /hello/)
 })
@@ -169,8 +169,8 @@ test('a large answer arrives whole, by length, by chunks and until the close', a
   const client = await openClient(t, gateway.port)
 
   for (const target of ['/length', '/chunked', '/close', '/length']) {
-    const answer = await client.ask(get(target))
-    assert.ok(answer.body.equals(Buffer.from(body, 'latin1')), target)
+    const response = await client.ask(get(target))
+    assert.ok(response.body.equals(Buffer.from(body, 'latin1')), target)
   }
 })
 
@@ -183,9 +183,9 @@ test('bytes that a server sends before a request never reach a client', async (t
 
   idle?.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil')
   await idle?.gone()
-  const answer = await exchange(t, gateway.port, get('/next'))
+  const response = await exchange(t, gateway.port, get('/next'))
 
-  assert.equal(answer.body.toString(), 'ok')
+  assert.equal(response.body.toString(), 'ok')
   assert.equal(origin.connections.length, 2)
 })
 
@@ -239,10 +239,10 @@ test('a body in answer to HEAD reaches no client', async (t) => {
   assert.equal(next.body.toString(), 'ok')
 })
 
-function framing(answer: Answer): object {
+function framing(response: ReceivedResponse): object {
   return {
-    length: values(answer, 'content-length'),
-    coding: values(answer, 'transfer-encoding'),
-    body: answer.body.toString('latin1'),
+    length: values(response, 'content-length'),
+    coding: values(response, 'transfer-encoding'),
+    body: response.body.toString('latin1'),
   }
 }

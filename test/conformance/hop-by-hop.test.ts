@@ -46,10 +46,10 @@ test('fields of one hop are removed from requests', async (t) => {
 
   for (const [name, lines, gone] of REMOVED) {
     await t.test(name, async (t) => {
-      const answer = await exchange(t, gateway.port, get('/', ...lines, 'X-Stays: 1'))
+      const response = await exchange(t, gateway.port, get('/', ...lines, 'X-Stays: 1'))
       const seen = origin.requests.at(-1) ?? NOTHING
 
-      assert.equal(answer.status, 200)
+      assert.equal(response.status, 200)
       for (const field of gone) assert.deepEqual(values(seen, field), [], field)
       assert.deepEqual(values(seen, 'x-stays'), ['1'])
       for (const named of values(seen, 'connection')) assert.match(named, /^(keep-alive|te)$/i)
@@ -71,9 +71,9 @@ test('Connection cannot remove what others rely on', async (t) => {
     'Forwarded, X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Real-Ip, X-Request-Id'
 
   client.send(`${get('/', named, ...KEPT)}hello`)
-  await client.answer()
+  await client.readResponse()
   client.send(`${get('/', named, 'Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n`)
-  await client.answer()
+  await client.readResponse()
   const [first, second] = origin.requests
 
   for (const field of ['host', 'authorization', 'cookie', 'cache-control', 'content-length']) {
@@ -104,7 +104,7 @@ test('fields of one hop are removed from answers', async (t) => {
   const origin = await startOrigin(t, OK.replace('\r\n', `\r\n${lines.join('\r\n')}\r\n`))
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
   for (const gone of [
     'x-hop',
@@ -114,11 +114,11 @@ test('fields of one hop are removed from answers', async (t) => {
     'upgrade',
     'te',
   ]) {
-    assert.deepEqual(values(answer, gone), [], gone)
+    assert.deepEqual(values(response, gone), [], gone)
   }
-  for (const named of values(answer, 'connection')) assert.match(named, /^(keep-alive|close)$/)
-  assert.deepEqual(values(answer, 'x-stays'), ['1'])
-  assert.deepEqual(values(answer, 'set-cookie'), ['a=b'])
+  for (const named of values(response, 'connection')) assert.match(named, /^(keep-alive|close)$/)
+  assert.deepEqual(values(response, 'x-stays'), ['1'])
+  assert.deepEqual(values(response, 'set-cookie'), ['a=b'])
 })
 
 test('Connection of an answer cannot remove its framing, cookies or caching', async (t) => {
@@ -129,11 +129,11 @@ test('Connection of an answer cannot remove its framing, cookies or caching', as
   )
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.body.toString(), 'ok')
-  assert.deepEqual(values(answer, 'cache-control'), ['private'])
-  assert.equal(answer.framing, 'length')
+  assert.equal(response.body.toString(), 'ok')
+  assert.deepEqual(values(response, 'cache-control'), ['private'])
+  assert.equal(response.framing, 'length')
 })
 
 test('Connection: close of either side is for that side alone', async (t) => {

@@ -60,9 +60,9 @@ test('Host may be missing in HTTP/1.0', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, 'GET / HTTP/1.0\r\n\r\n')
+  const response = await exchange(t, gateway.port, 'GET / HTTP/1.0\r\n\r\n')
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal(
     values(origin.requests[0] ?? { fields: [] }, 'host').length,
     1,
@@ -98,17 +98,17 @@ test('routes by the host without port, case and trailing dot, and sends it on as
     '[::FFFF:cb00:7109]',
   ]) {
     await t.test(host, async (t) => {
-      const answer = await exchange(t, gateway.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+      const response = await exchange(t, gateway.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
 
-      assert.equal(answer.status, 200)
+      assert.equal(response.status, 200)
       assert.equal(value(origin.requests.at(-1) ?? { fields: [] }, 'host'), host)
     })
   }
   for (const host of ['b.test', 'a.test.b', 'xa.test', 'a.test..', '[::2]']) {
     await t.test(`not ${host}`, async (t) => {
-      const answer = await exchange(t, gateway.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+      const response = await exchange(t, gateway.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
 
-      assert.ok(answer.status === 404 || answer.status === 400, answer.head)
+      assert.ok(response.status === 404 || response.status === 400, response.head)
     })
   }
 })

@@ -12,11 +12,11 @@ test('an HTTP/1.0 request is sent on as HTTP/1.1, and its connection closed afte
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, GET)
+  const response = await exchange(t, gateway.port, GET)
 
-  assert.equal(answer.body.toString(), 'ok')
-  assert.match(answer.line, /^HTTP\/1\.1 200/)
-  assert.equal(await answer.client.closed(), 'fin')
+  assert.equal(response.body.toString(), 'ok')
+  assert.match(response.line, /^HTTP\/1\.1 200/)
+  assert.equal(await response.client.closed(), 'fin')
   assert.equal(origin.requests[0]?.line, 'GET / HTTP/1.1')
   assert.ok(origin.connections[0]?.isOpen(), "the server's connection is kept for others")
 })
@@ -57,11 +57,11 @@ test('an HTTP/1.0 client is never sent chunks', async (t) => {
 
   for (const connection of ['', 'Connection: keep-alive\r\n']) {
     const bytes = `GET / HTTP/1.0\r\nHost: a.test\r\n${connection}\r\n`
-    const answer = await exchange(t, gateway.port, bytes)
+    const response = await exchange(t, gateway.port, bytes)
 
-    assert.deepEqual(values(answer, 'transfer-encoding'), [])
-    assert.equal(answer.body.toString(), body + body)
-    assert.equal(await answer.client.closed(), 'fin')
+    assert.deepEqual(values(response, 'transfer-encoding'), [])
+    assert.equal(response.body.toString(), body + body)
+    assert.equal(await response.client.closed(), 'fin')
   }
 })
 
@@ -72,19 +72,19 @@ test('an error of ours closes the connection of an HTTP/1.0 client', async (t) =
     frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
   })
 
-  const answer = await exchange(t, gateway.port, GET)
+  const response = await exchange(t, gateway.port, GET)
 
-  assert.equal(answer.status, 503)
-  assert.equal(await answer.client.closed(), 'fin')
+  assert.equal(response.status, 503)
+  assert.equal(await response.client.closed(), 'fin')
 })
 
 test('HEAD over HTTP/1.0 has no body', async (t) => {
   const origin = await startOrigin(t, OK.slice(0, -2))
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, 'HEAD / HTTP/1.0\r\n\r\n')
+  const response = await exchange(t, gateway.port, 'HEAD / HTTP/1.0\r\n\r\n')
 
-  assert.deepEqual(values(answer, 'content-length'), ['2'])
-  assert.equal(await answer.client.closed(), 'fin')
-  assert.equal(answer.client.rest(), '')
+  assert.deepEqual(values(response, 'content-length'), ['2'])
+  assert.equal(await response.client.closed(), 'fin')
+  assert.equal(response.client.rest(), '')
 })

@@ -17,11 +17,11 @@ test('passes 103 on at once, with its fields, before the answer is there', async
   client.send(get('/'))
   const hints = await client.message()
   origin.connections[0]?.write(OK)
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
   assert.equal(hints.line, 'HTTP/1.1 103 Early Hints')
   assert.deepEqual(values(hints, 'link'), ['</a.css>; rel=preload', '</b.js>'])
-  assert.equal(answer.body.toString(), 'ok')
+  assert.equal(response.body.toString(), 'ok')
 })
 
 test('passes several 1xx on in their order, together or byte by byte', async (t) => {
@@ -34,12 +34,12 @@ test('passes several 1xx on in their order, together or byte by byte', async (t)
   const client = await openClient(t, gateway.port)
 
   for (const target of ['/', '/pieces', '/']) {
-    const answer = await client.ask(get(target))
+    const response = await client.ask(get(target))
     assert.deepEqual(
-      answer.interim.map(({ status }) => status),
+      response.interim.map(({ status }) => status),
       [102, 103, 199, 103],
     )
-    assert.equal(answer.body.toString(), 'ok')
+    assert.equal(response.body.toString(), 'ok')
   }
   assert.equal(origin.connections.length, 1)
 })
@@ -49,10 +49,10 @@ test('an HTTP/1.0 client is sent no 1xx', async (t) => {
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
 
-  const answer = await client.ask('GET / HTTP/1.0\r\nHost: a.test\r\n\r\n')
+  const response = await client.ask('GET / HTTP/1.0\r\nHost: a.test\r\n\r\n')
 
-  assert.equal(answer.status, 200)
-  assert.equal(answer.interim.length, 0)
+  assert.equal(response.status, 200)
+  assert.equal(response.interim.length, 0)
 })
 
 test('removes framing and fields of one hop from a 1xx', async (t) => {
@@ -61,11 +61,11 @@ test('removes framing and fields of one hop from a 1xx', async (t) => {
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
 
-  const answer = await client.ask(get('/'))
+  const response = await client.ask(get('/'))
 
-  assert.deepEqual(values(answer.interim[0] ?? { fields: [] }, 'x-hop'), [])
-  assert.deepEqual(values(answer.interim[0] ?? { fields: [] }, 'x-stays'), ['1'])
-  assert.equal(answer.body.toString(), 'ok')
+  assert.deepEqual(values(response.interim[0] ?? { fields: [] }, 'x-hop'), [])
+  assert.deepEqual(values(response.interim[0] ?? { fields: [] }, 'x-stays'), ['1'])
+  assert.equal(response.body.toString(), 'ok')
 })
 
 test('a server that leaves after a 1xx is an error, never a whole answer', async (t) => {
@@ -73,9 +73,9 @@ test('a server that leaves after a 1xx is an error, never a whole answer', async
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
 
-  const answer = await client.ask(get('/'))
+  const response = await client.ask(get('/'))
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   assert.equal(origin.requests.length, 1, 'something of an answer was passed on: not sent again')
 })
 

@@ -44,7 +44,7 @@ test('answers pipelined requests in their order', async (t) => {
   held[0]?.connection.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/1')
 
   for (const target of ['/1', '/2', '/3', '/4']) {
-    assert.equal((await client.answer()).body.toString(), target)
+    assert.equal((await client.readResponse()).body.toString(), target)
   }
 })
 
@@ -63,7 +63,7 @@ test('answers pipelined requests of all framings in their order, in whatever pie
   for (const size of [1, 7, 50, 10_000]) {
     const client = await openClient(t, gateway.port)
     await client.sendPieces(all.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [])
-    for (const body of expected) assert.equal((await client.answer()).body.toString(), body)
+    for (const body of expected) assert.equal((await client.readResponse()).body.toString(), body)
   }
 })
 
@@ -95,7 +95,7 @@ test('answers what came before a fault, then the fault, and nothing after it', a
   const client = await openClient(t, gateway.port)
 
   client.send(`${get('/1')}GET /2 HTTP/1.1\r\nHost : x\r\n\r\n${get('/3')}`)
-  const [first, second] = [await client.answer(), await client.answer()]
+  const [first, second] = [await client.readResponse(), await client.readResponse()]
 
   assert.deepEqual([first.status, second.status], [200, 400])
   assert.equal(await client.closed(), 'fin')
@@ -115,10 +115,10 @@ test('an error answer can be read by a client that is still sending', async (t) 
     const client = await openClient(t, gateway.port)
     client.send(request('POST', '/', 'Content-Length: +1000000'))
     client.send(Buffer.alloc(1_000_000, 'x'))
-    const answer = await client.answer()
+    const response = await client.readResponse()
 
-    assert.equal(answer.status, 400)
-    assert.equal(value(answer, 'connection'), 'close')
+    assert.equal(response.status, 400)
+    assert.equal(value(response, 'connection'), 'close')
     await client.closed()
   }
 })
@@ -129,11 +129,11 @@ test('requests after Connection: close are not read', async (t) => {
   const client = await openClient(t, gateway.port)
 
   client.send(get('/1', 'Connection: close') + get('/2'))
-  const answer = await client.answer()
+  const response = await client.readResponse()
   await client.closed()
   await sentinel(t, gateway)
 
-  assert.equal(value(answer, 'connection'), 'close')
+  assert.equal(value(response, 'connection'), 'close')
   assert.equal(client.rest(), '')
   assert.deepEqual(
     origin.requests.map(({ target }) => target),
@@ -171,11 +171,11 @@ test('the body of a request that we answer ourselves is no request', async (t) =
     client.send(
       `POST / HTTP/1.1\r\nHost: b.test\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
     )
-    const answer = await client.answer()
+    const response = await client.readResponse()
     client.send(get('/after', 'Connection: close'))
     await client.closed()
 
-    assert.equal(answer.status, 404)
+    assert.equal(response.status, 404)
     assert.equal(origin.requests.filter(({ target }) => target === '/hidden').length, 0)
   }
 })

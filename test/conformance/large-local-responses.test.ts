@@ -52,8 +52,8 @@ test('a connection goes on after a large answer of the proxy over TLS', async (t
   const client = await secure()
 
   for (const target of ['/large', '/error', '/', '/large', '/large']) {
-    const answer = await client.ask(get(target))
-    assert.equal(answer.body.length, target === '/' ? 2 : LENGTH, target)
+    const response = await client.ask(get(target))
+    assert.equal(response.body.length, target === '/' ? 2 : LENGTH, target)
   }
 })
 
@@ -67,7 +67,7 @@ test('a slow reader that pipelines gets every large answer of the proxy, in orde
     await eventually(() => gateway.records().length > before, 'the first answer')
     client.startReading()
 
-    for (let i = 0; i < 100; i++) assert.equal((await client.answer()).body.length, LENGTH)
+    for (let i = 0; i < 100; i++) assert.equal((await client.readResponse()).body.length, LENGTH)
     assert.equal((await client.ask(get('/'))).body.toString(), 'ok')
   }
 })
@@ -89,8 +89,8 @@ test('a request that comes while a large answer is unread is answered after it',
   client.send(get('/', 'X-Last: 1'))
   client.startReading()
 
-  for (let i = 0; i < asked; i++) assert.equal((await client.answer()).body.length, LENGTH)
-  assert.equal((await client.answer()).body.toString(), 'ok')
+  for (let i = 0; i < asked; i++) assert.equal((await client.readResponse()).body.length, LENGTH)
+  assert.equal((await client.readResponse()).body.toString(), 'ok')
 })
 
 test('HEAD, and a large answer to a request whose body is not read, are no exception', async (t) => {
@@ -100,7 +100,7 @@ test('HEAD, and a large answer to a request whose body is not read, are no excep
   assert.equal((await client.ask(request('HEAD', '/large'))).body.length, 0)
   assert.equal((await client.ask(get('/large'))).body.length, LENGTH)
   client.send(request('POST', '/large', 'Content-Length: 100000'))
-  const early = await client.answer()
+  const early = await client.readResponse()
 
   assert.equal(early.body.length, LENGTH)
   assert.equal(value(early, 'connection'), 'close')
@@ -120,7 +120,7 @@ test('a large answer that is under way when a drain begins is whole', async (t) 
     const ending = await client.closed()
     await drained
     const begun = gateway.records().length
-    for (let i = 0; i < begun; i++) assert.equal((await client.answer()).body.length, LENGTH)
+    for (let i = 0; i < begun; i++) assert.equal((await client.readResponse()).body.length, LENGTH)
 
     assert.equal(ending, 'fin')
     assert.equal(client.rest(), '')

@@ -67,9 +67,9 @@ test('a request that meets an idle connection whose end has arrived is sent on a
         if (secure) origin.connections[0]?.end()
         else origin.connections[0]?.socket.destroy()
         stall()
-        const answer = await client.answer()
+        const response = await client.readResponse()
 
-        assert.equal(answer.status, 200)
+        assert.equal(response.status, 200)
         const posts = origin.requests.filter(({ target }) => target === '/post')
         assert.equal(posts.length, 1)
         assert.equal(posts[0]?.connection.number, 2)
@@ -88,9 +88,9 @@ test('where the loop is busy all the time a connection that was idle for long is
   client.send(request('POST', '/post', 'Content-Length: 0'))
   origin.connections[0]?.socket.destroy()
   toil()
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   const posts = origin.requests.filter(({ target }) => target === '/post')
   assert.deepEqual(
     posts.map(({ connection }) => connection.number),
@@ -105,9 +105,9 @@ test('bytes that nobody asked for are as good as an end', async (t) => {
   client.send(request('POST', '/post', 'Content-Length: 0'))
   origin.connections[0]?.write(OK)
   stall()
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.deepEqual(
     origin.requests.map(({ target, connection }) => [target, connection.number]),
     [
@@ -124,7 +124,7 @@ test('a request goes once over a connection that is well, however late the loop 
     for (let i = 0; i < 3; i++) {
       client.send(bytes)
       stall()
-      assert.equal((await client.answer()).status, 200, name)
+      assert.equal((await client.readResponse()).status, 200, name)
     }
 
     assert.equal(origin.connections.length, 1)
@@ -154,10 +154,10 @@ test('a server that ends every connection late fails no request while others are
   for (const client of clients) client.send(request('POST', '/post', 'Content-Length: 0'))
   for (const { socket } of origin.connections) socket.destroy()
   stall()
-  const answers = await Promise.all(clients.map((client) => client.answer()))
+  const responses = await Promise.all(clients.map((client) => client.readResponse()))
 
   assert.deepEqual(
-    answers.map(({ status }) => status),
+    responses.map(({ status }) => status),
     Array.from({ length: 20 }, () => 200),
   )
   assert.equal(origin.requests.filter(({ target }) => target === '/post').length, 20)
@@ -202,9 +202,9 @@ test('a body that comes while the next server is looked at, or connected to, goe
     for (let i = 0; i < 4; i++) assert.equal((await client.ask(get('/warm'))).status, 200)
 
     client.send(request('PUT', '/put', 'Content-Length: 5'))
-    const answer = await client.answer()
+    const response = await client.readResponse()
 
-    assert.equal(answer.status, 200, host)
+    assert.equal(response.status, 200, host)
     const puts = origins.flatMap(({ requests }) =>
       requests.filter(({ method }) => method === 'PUT'),
     )

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { createAuthority } from '../support/certificates.ts'
-import { exchange, type Answer } from '../support/client.ts'
+import { exchange, type ReceivedResponse } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
 import { listen, startOrigin } from '../support/origin.ts'
@@ -22,9 +22,9 @@ function towards(
   }
 }
 
-async function assertLoop(gateway: TestGateway, answer: Answer): Promise<void> {
-  assert.equal(answer.status, 502, answer.head)
-  const proxyStatus = value(answer, 'proxy-status')
+async function assertLoop(gateway: TestGateway, response: ReceivedResponse): Promise<void> {
+  assert.equal(response.status, 502, response.head)
+  const proxyStatus = value(response, 'proxy-status')
   assert.equal(proxyStatus, 'sluice; error=proxy_loop_detected; details="leads back to proxy"')
   await eventually(() => gateway.records().length > 0, 'the record')
   assert.equal(gateway.records().at(-1)?.reason, 'LEADS_BACK_TO_PROXY')
@@ -70,9 +70,9 @@ for (const [where, address, host] of [
     await gateway.apply(towards({ self: `http://${host}:${gateway.port}` }, listeners))
     assert.deepEqual(gateway.problems(), [])
 
-    const answer = await exchange(t, gateway.port, get('/'))
+    const response = await exchange(t, gateway.port, get('/'))
 
-    await assertLoop(gateway, answer)
+    await assertLoop(gateway, response)
     const { detail } = gateway.records()[0] ?? {}
     assert.match(
       detail ?? '',
@@ -88,8 +88,8 @@ for (const scheme of ['http', 'https'] as const) {
     const servers = { one: `${scheme}://localhost:${admin.port}` }
     const gateway = await startGateway(t, { ...towards(servers), admin: admin.port })
 
-    const answer = await exchange(t, gateway.port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    await assertLoop(gateway, answer)
+    const response = await exchange(t, gateway.port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await assertLoop(gateway, response)
     await eventually(() => admin.ended() === 1, 'the end of the connection')
 
     assert.deepEqual([admin.connections(), admin.bytes()], [1, 0])
@@ -104,8 +104,8 @@ test('another server of the backend answers instead, and the one that leads back
   const gateway = await startGateway(t, { ...towards(servers), admin: admin.port })
 
   for (let i = 0; i < 4; i++) {
-    const answer = await exchange(t, gateway.port, get('/'))
-    assert.equal(answer.status, 200)
+    const response = await exchange(t, gateway.port, get('/'))
+    assert.equal(response.status, 200)
   }
 
   assert.equal(admin.connections(), 1)

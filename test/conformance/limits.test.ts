@@ -22,10 +22,10 @@ test('a body that announces more than the limit gets 413, and its server never h
   for (const fields of ['Content-Length: 11', 'Content-Length: 11\r\nExpect: 100-continue']) {
     const client = await openClient(t, gateway.port)
     client.send(request('POST', '/', fields))
-    const answer = await client.answer('POST')
+    const response = await client.readResponse('POST')
 
-    assert.equal(answer.status, 413)
-    assert.deepEqual(answer.interim, [])
+    assert.equal(response.status, 413)
+    assert.deepEqual(response.interim, [])
     assert.equal(await client.closed(), 'fin')
   }
   assert.equal(origin.requests.length, 0)
@@ -43,10 +43,10 @@ test('a chunked body gets 413 once it passes the limit, and its server sees it c
   await origin.until(() => seen.body() === 'hello', 'the first chunk has come')
 
   client.send('6\r\n world\r\n0\r\n\r\n')
-  const answer = await client.answer('POST')
+  const response = await client.readResponse('POST')
   await seen.connection.gone()
 
-  assert.equal(answer.status, 413)
+  assert.equal(response.status, 413)
   assert.equal(seen.isComplete(), false)
   await ended(gateway, 1)
   assert.equal(gateway.records()[0]?.reason, 'BODY_TOO_LARGE')
@@ -61,9 +61,9 @@ test('a chunked body that came with its head is refused before it is forwarded',
   const client = await openClient(t, gateway.port)
 
   client.send(`${request('POST', '/', 'Transfer-Encoding: chunked')}b\r\nhello world\r\n0\r\n\r\n`)
-  const answer = await client.answer('POST')
+  const response = await client.readResponse('POST')
 
-  assert.equal(answer.status, 413)
+  assert.equal(response.status, 413)
   assert.equal(origin.requests.length, 0)
 })
 
@@ -104,7 +104,7 @@ test('requests beyond the limit wait and go on in their order; beyond the queue 
     const { connection } = await origin.request(at + 1)
     assert.equal(origin.requests.length, at + 1)
     connection.write(OK)
-    assert.equal((await client.answer()).status, 200)
+    assert.equal((await client.readResponse()).status, 200)
   }
 
   assert.equal(beyond.status, 503)
@@ -139,7 +139,7 @@ test('a client that leaves the queue is never forwarded, and its place in it is 
   const { connection: next } = await origin.request(2)
   next.write(OK)
 
-  assert.equal((await last.answer()).status, 200)
+  assert.equal((await last.readResponse()).status, 200)
   assert.deepEqual(
     origin.requests.map(({ target }) => target),
     ['/running', '/stays'],
@@ -156,9 +156,9 @@ test('whoever waits in vain gets 503', async (t) => {
   running.send(get('/'))
   await origin.request(1)
 
-  const answer = await (await openClient(t, gateway.port)).ask(get('/'))
+  const response = await (await openClient(t, gateway.port)).ask(get('/'))
 
-  assert.equal(answer.status, 503)
+  assert.equal(response.status, 503)
   await ended(gateway, 1)
   assert.equal(gateway.records()[0]?.reason, 'QUEUE_TIMEOUT')
 })
@@ -176,7 +176,7 @@ test('one client has so many requests at a time, and a place again when one of t
 
   const refused = await other.ask(get('/'))
   connection.write(OK)
-  await running.answer()
+  await running.readResponse()
   origin.follow(OK)
   const taken = await other.ask(get('/'))
 

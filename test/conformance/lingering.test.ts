@@ -10,19 +10,19 @@ test('a client that was refused and never closes is disconnected', async (t) => 
   const { port, scoreboard } = await startGateway(t, { origin: 1 })
   const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   t.after(() => client.destroy())
-  let answer = ''
-  client.setEncoding('latin1').on('data', (text: string) => (answer += text))
+  let response = ''
+  client.setEncoding('latin1').on('data', (text: string) => (response += text))
   client.on('error', () => {})
   const slots = Array.from({ length: 8 }, (_, slot) => slot)
 
   client.write('BROKEN\r\n\r\n')
-  await eventually(() => answer.includes('\r\n\r\n'), 'the answer')
+  await eventually(() => response.includes('\r\n\r\n'), 'the answer')
   assert.ok(slots.some((slot) => scoreboard.shared(slot, SHARED.connections) === 1))
   await eventually(
     () => slots.every((slot) => scoreboard.shared(slot, SHARED.connections) === 0),
     'the end of the connection',
   )
 
-  assert.match(answer, /^HTTP\/1\.1 400 /)
+  assert.match(response, /^HTTP\/1\.1 400 /)
   assert.ok(slots.some((slot) => scoreboard.sum(slot, COUNT.opened) === 1))
 })

@@ -43,8 +43,8 @@ async function assertServed(
   by: string,
 ): Promise<void> {
   const before = gateway.records().length
-  const answer = await exchange(t, port, get('/'))
-  assert.equal(answer.status, 200)
+  const response = await exchange(t, port, get('/'))
+  assert.equal(response.status, 200)
   await eventually(() => gateway.records().length > before, 'the record')
   assert.equal(gateway.records().at(-1)?.listener, by)
 }

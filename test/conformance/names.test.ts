@@ -70,16 +70,16 @@ interface Told {
 async function ask(gateway: TestGateway, host: string, path = '/'): Promise<Told> {
   const client = await connectClient(gateway.port)
   const request = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
-  const answer = await client.ask(request)
+  const response = await client.ask(request)
   client.end()
-  const { status, body } = answer
-  return { status, body: body.toString(), proxyStatus: value(answer, 'proxy-status') ?? '' }
+  const { status, body } = response
+  return { status, body: body.toString(), proxyStatus: value(response, 'proxy-status') ?? '' }
 }
 
 /** Asks until the answer is the one that is waited for. */
 async function askUntil(
   ask: () => Promise<Told>,
-  isWanted: (answer: Told) => boolean,
+  isWanted: (response: Told) => boolean,
   patienceMs = 5_000,
 ): Promise<number> {
   const began = performance.now()
@@ -119,12 +119,12 @@ test('a name that has never been resolved is waited for by its first requests', 
     origin: 1,
     backend: { servers: { s: `http://app.test:${port}` } },
   })
-  const answers = Promise.all([ask(gateway, 'a'), ask(gateway, 'a')])
+  const responses = Promise.all([ask(gateway, 'a'), ask(gateway, 'a')])
   await eventually(() => dns.questions.length > 0, 'the question')
 
   dns.set('app.test', { addresses: ['127.0.0.1'] })
 
-  for (const { status } of await answers) assert.equal(status, 200)
+  for (const { status } of await responses) assert.equal(status, 200)
 })
 
 test('a name without an address is 502 at once with its reason, and follows when it gets one', async (t) => {
@@ -135,9 +135,9 @@ test('a name without an address is 502 at once with its reason, and follows when
   const began = performance.now()
   const second = await ask(gateway, 'app.test')
 
-  for (const answer of [first, second]) {
-    assert.equal(answer.status, 502)
-    assert.match(answer.proxyStatus, /error=dns_error/)
+  for (const response of [first, second]) {
+    assert.equal(response.status, 502)
+    assert.match(response.proxyStatus, /error=dns_error/)
   }
   assert.ok(performance.now() - began < 500, 'it was not waited for')
   assert.match(gateway.records()[0]?.detail ?? '', /NXDOMAIN/)
@@ -156,9 +156,9 @@ test('a request that waits for a name longer than its connect limit is refused a
     retry: { attempts: 1 },
   })
 
-  const answer = await ask(gateway, 'app.test')
+  const response = await ask(gateway, 'app.test')
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   assert.match(gateway.records()[0]?.detail ?? '', /name was not resolved within 300 ms/)
 })
 
@@ -249,10 +249,10 @@ test('where every address refuses the request fails once, and says what was refu
   const dns = await startDnsServer(t, { 'app.test': { addresses: ['127.0.0.8', '127.0.0.9'] } })
   const gateway = await startNamed(t, dns, ['app.test'], port, { retry: { attempts: 1 } })
 
-  const answer = await ask(gateway, 'app.test')
+  const response = await ask(gateway, 'app.test')
 
-  assert.equal(answer.status, 502)
-  assert.match(answer.proxyStatus, /error=connection_refused/)
+  assert.equal(response.status, 502)
+  assert.match(response.proxyStatus, /error=connection_refused/)
   assert.match(gateway.records()[0]?.detail ?? '', /ECONNREFUSED 127\.0\.0\.[89]/)
 })
 
@@ -283,7 +283,7 @@ test('a name that leads back to the proxy by one of its addresses is not connect
     frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
   })
 
-  const answer = await ask(gateway, 'any')
+  const response = await ask(gateway, 'any')
 
-  assert.match(answer.proxyStatus, /proxy_loop_detected/)
+  assert.match(response.proxyStatus, /proxy_loop_detected/)
 })

@@ -5,7 +5,7 @@ import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { exchange } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
-import { answers, OK, startOrigin, type Script } from '../support/origin.ts'
+import { respondWith, OK, startOrigin, type Script } from '../support/origin.ts'
 import { assertBodyRefused, get, request } from '../support/refusal.ts'
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
@@ -22,12 +22,12 @@ test('blanks behind a chunk size are read', async (t) => {
   for (const blanks of [' ', '  ', '\t', ' \t ', ' '.repeat(200)]) {
     for (const rest of ['', ';ext', ' ; ext=1']) {
       origin.follow(
-        answers(
+        respondWith(
           `${CHUNKED}5${blanks}${rest}\r\nhello\r\n6${blanks}\r\n world\r\n0${blanks}\r\n\r\n`,
         ),
       )
-      const answer = await exchange(t, gateway.port, get('/'))
-      assert.equal(answer.body.toString(), 'hello world', JSON.stringify(blanks + rest))
+      const response = await exchange(t, gateway.port, get('/'))
+      assert.equal(response.body.toString(), 'hello world', JSON.stringify(blanks + rest))
     }
   }
 })
@@ -46,9 +46,9 @@ test('blanks elsewhere in a chunk, or without bound, are refused', async (t) => 
     `5${' '.repeat(300)}\r\nhello\r\n0\r\n\r\n`,
     ' \r\n',
   ]) {
-    origin.follow(answers(CHUNKED + chunks))
-    const answer = await exchange(t, gateway.port, get('/'))
-    assert.equal(answer.status, 502, JSON.stringify(chunks))
+    origin.follow(respondWith(CHUNKED + chunks))
+    const response = await exchange(t, gateway.port, get('/'))
+    assert.equal(response.status, 502, JSON.stringify(chunks))
   }
 })
 
@@ -67,10 +67,10 @@ test('a status from 600 to 999 is passed on, and counted with 5xx', async (t) =>
   const gateway = await startGateway(t, { origin: origin.port })
 
   for (const status of [600, 701, 999]) {
-    origin.follow(answers(`HTTP/1.1 ${status} Odd\r\nContent-Length: 2\r\n\r\nok`))
-    const answer = await exchange(t, gateway.port, get('/'))
-    assert.equal(answer.status, status)
-    assert.equal(answer.body.toString(), 'ok')
+    origin.follow(respondWith(`HTTP/1.1 ${status} Odd\r\nContent-Length: 2\r\n\r\nok`))
+    const response = await exchange(t, gateway.port, get('/'))
+    assert.equal(response.status, status)
+    assert.equal(response.body.toString(), 'ok')
   }
 
   // In the slots of the route and of the server.
@@ -103,7 +103,7 @@ async function askTenTimes(t: TestContext, gateway: TestGateway): Promise<void> 
     const client = exchange(t, gateway.port, request('POST', '/odd', 'Content-Length: 0'))
     // One that is cut within its body is reset.
     const status = await client.then(
-      (answer) => answer.status,
+      (response) => response.status,
       () => 502,
     )
     assert.equal(status, 502)
@@ -136,7 +136,7 @@ test('one odd path makes no row of failures of a server whose other answers are 
 })
 
 test('garbage from a server that has never answered in HTTP is a failure of the server', async (t) => {
-  const origin = await startOrigin(t, answers('220 mail.test ESMTP\r\n\r\n'))
+  const origin = await startOrigin(t, respondWith('220 mail.test ESMTP\r\n\r\n'))
   const gateway = await startGateway(t, { origin: origin.port })
 
   await askTenTimes(t, gateway)
@@ -155,9 +155,9 @@ test("limits of an answer's head can be set", async (t) => {
   })
 
   for (const bytes of [wide, large]) {
-    origin.follow(answers(bytes))
-    const answer = await exchange(t, gateway.port, get('/'))
-    assert.equal(answer.body.toString(), 'ok')
+    origin.follow(respondWith(bytes))
+    const response = await exchange(t, gateway.port, get('/'))
+    assert.equal(response.body.toString(), 'ok')
   }
   assert.equal(value(await exchange(t, gateway.port, get('/')), 'x-big')?.length, 200_000)
 
@@ -170,9 +170,9 @@ test("limits of an answer's head can be set", async (t) => {
     [`HTTP/1.1 200 OK\r\nX-A: ${'v'.repeat(1_100)}\r\n\r\n`, /1024 bytes \(limits\.head/],
     ['HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\nContent-Length: 0\r\n\r\n', /2 fields \(limits\.fields/],
   ] as const) {
-    origin.follow(answers(bytes))
-    const answer = await exchange(t, gateway.port, get('/'))
-    assert.equal(answer.status, 502)
+    origin.follow(respondWith(bytes))
+    const response = await exchange(t, gateway.port, get('/'))
+    assert.equal(response.status, 502)
     assert.equal(gateway.records().at(-1)?.reason, 'ANSWER_TOO_LARGE')
     assert.match(gateway.records().at(-1)?.detail ?? '', told)
   }

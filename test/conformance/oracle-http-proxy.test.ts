@@ -120,9 +120,9 @@ test('an origin sees the same request through http-proxy-3 and through us', asyn
       const theirs = await connectClient(proxy)
       for (const client of [ours, theirs]) {
         await client.sendPieces(write(one))
-        const answer = await client.answer(one.method)
-        assert.equal(answer.status, 200)
-        assert.equal(answer.body.toString('latin1'), one.body)
+        const response = await client.readResponse(one.method)
+        assert.equal(response.status, 200)
+        assert.equal(response.body.toString('latin1'), one.body)
       }
       theirs.socket.destroy()
 

@@ -85,19 +85,19 @@ interface Answer {
 
 function ask(port: number, method: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ port, host: '127.0.0.1', method, agent: false }, (answer) => {
+    const request = httpRequest({ port, host: '127.0.0.1', method, agent: false }, (response) => {
       const body: Buffer[] = []
-      answer.on('data', (bytes: Buffer) => body.push(bytes))
-      answer.on('error', reject)
-      answer.on('end', () =>
+      response.on('data', (bytes: Buffer) => body.push(bytes))
+      response.on('error', reject)
+      response.on('end', () =>
         resolve({
-          status: answer.statusCode ?? 0,
-          reason: answer.statusMessage ?? '',
-          fields: toFields(answer.rawHeaders).filter(
+          status: response.statusCode ?? 0,
+          reason: response.statusMessage ?? '',
+          fields: toFields(response.rawHeaders).filter(
             ([name]) => !BY_DESIGN.has(name.toLowerCase()),
           ),
           body: Buffer.concat(body).toString('latin1'),
-          complete: answer.complete,
+          complete: response.complete,
         }),
       )
     })

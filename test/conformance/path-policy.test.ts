@@ -41,9 +41,9 @@ test('paths with one reading are sent on as they are', async (t) => {
 
   for (const path of PLAIN) {
     await t.test(path, async (t) => {
-      const answer = await exchange(t, gateway.port, get(path))
+      const response = await exchange(t, gateway.port, get(path))
 
-      assert.equal(answer.status, 200)
+      assert.equal(response.status, 200)
       assert.equal(origin.requests.at(-1)?.target, path)
     })
   }
@@ -81,9 +81,9 @@ test('paths with two readings are rewritten with paths: normalize', async (t) =>
 
   for (const [sent, seen] of NORMALIZED) {
     await t.test(`${sent} becomes ${seen}`, async (t) => {
-      const answer = await exchange(t, gateway.port, get(sent))
+      const response = await exchange(t, gateway.port, get(sent))
 
-      assert.equal(answer.status, 200)
+      assert.equal(response.status, 200)
       assert.equal(origin.requests.at(-1)?.target, seen)
     })
   }
@@ -113,9 +113,9 @@ test('paths are forwarded as they were sent with paths: preserve', async (t) => 
 
   for (const path of PRESERVED) {
     await t.test(path, async (t) => {
-      const answer = await exchange(t, gateway.port, get(path))
+      const response = await exchange(t, gateway.port, get(path))
 
-      assert.equal(answer.status, 200)
+      assert.equal(response.status, 200)
       assert.equal(origin.requests.at(-1)?.target, path)
     })
   }

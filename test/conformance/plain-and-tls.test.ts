@@ -47,11 +47,11 @@ test('plain HTTP on an https port is told so, and counted and logged', async (t)
   ] as const) {
     const client = await openClient(t, secure)
     client.send(request(method, '/', `Content-Length: ${body.length}`) + body)
-    const answer = await client.answer()
+    const response = await client.readResponse()
 
-    assert.equal(answer.status, 400, method)
-    assert.match(answer.body.toString(), /plain HTTP request was sent to an https port/)
-    assert.equal(value(answer, 'connection'), 'close')
+    assert.equal(response.status, 400, method)
+    assert.match(response.body.toString(), /plain HTTP request was sent to an https port/)
+    assert.equal(value(response, 'connection'), 'close')
     await client.closed()
     assert.equal(client.rest(), '')
   }
@@ -94,9 +94,9 @@ test('an https port goes on after plain HTTP has come to it', async (t) => {
   await plain.ask(get('/'))
 
   const client = await openTlsClient(t, secure, { servername: 'a.test', ca })
-  const answer = await client.ask(get('/'))
+  const response = await client.ask(get('/'))
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
 })
 
 test('a TLS handshake on an http port is logged as one', async (t) => {
@@ -113,8 +113,8 @@ test('a sticky cookie is Secure when the client spoke https, also as a trusted p
   const trusting = await start(t, { trusted: ['127.0.0.1'] })
   const doubting = await start(t)
   const cookie = async ({ gateway }: Site, ...lines: string[]): Promise<string> => {
-    const answer = await exchange(t, gateway.port, get('/', ...lines))
-    return value(answer, 'set-cookie') ?? ''
+    const response = await exchange(t, gateway.port, get('/', ...lines))
+    return value(response, 'set-cookie') ?? ''
   }
 
   assert.match(await cookie(trusting, 'X-Forwarded-Proto: https'), /^route=[\w-]+; Secure;/)

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { createAuthority } from '../support/certificates.ts'
-import { exchange, openTlsClient, type Answer } from '../support/client.ts'
+import { exchange, openTlsClient, type ReceivedResponse } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
 import { startOrigin } from '../support/origin.ts'
 
 interface Site {
   readonly gateway: TestGateway
-  plain(path: string, ...lines: readonly string[]): Promise<Answer>
-  secure(path: string): Promise<Answer>
+  plain(path: string, ...lines: readonly string[]): Promise<ReceivedResponse>
+  secure(path: string): Promise<ReceivedResponse>
 }
 
 async function startSite(t: TestContext, frontends: object, more: object = {}): Promise<Site> {
@@ -64,8 +64,8 @@ test('a redirect to https goes before every other step of its frontend', async (
   const site = await startSite(t, { f })
 
   for (let turn = 0; turn < 3; turn++) {
-    const answer = await site.plain('/')
-    assert.equal(value(answer, 'location'), 'https://a.test:8443/')
+    const response = await site.plain('/')
+    assert.equal(value(response, 'location'), 'https://a.test:8443/')
   }
   assert.equal((await site.secure('/')).status, 200)
   assert.equal((await site.secure('/')).status, 429)
@@ -117,7 +117,7 @@ test('a redirect keeps the host, the port and the path that were asked for', asy
   const redirect = { to: 'https://{host}:{port}/new{uri}', status: 302 }
   const site = await startSite(t, { f: { route: 'PathPrefix("/")', redirect } })
 
-  const answer = await site.plain('/a%20b?c={host}')
+  const response = await site.plain('/a%20b?c={host}')
 
-  assert.equal(value(answer, 'location'), 'https://a.test:8080/new/a%20b?c={host}')
+  assert.equal(value(response, 'location'), 'https://a.test:8080/new/a%20b?c={host}')
 })

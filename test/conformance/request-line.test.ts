@@ -155,10 +155,10 @@ test('other forms of the target and the version are rewritten', async (t) => {
 
   for (const [line, host, sent] of REWRITTEN) {
     await t.test(line, async (t) => {
-      const answer = await exchange(t, gateway.port, `${line}\r\nHost: ${host}\r\n\r\n`)
+      const response = await exchange(t, gateway.port, `${line}\r\nHost: ${host}\r\n\r\n`)
 
-      assert.equal(answer.status, 200)
-      assert.match(answer.line, /^HTTP\/1\.1 200/)
+      assert.equal(response.status, 200)
+      assert.match(response.line, /^HTTP\/1\.1 200/)
       assert.equal(origin.requests.at(-1)?.line, sent)
       assert.equal(value(origin.requests.at(-1) ?? { fields: [] }, 'host'), host)
     })
@@ -197,7 +197,7 @@ test('skips a few empty lines before a request line', async (t) => {
 
   for (const before of ['', '\r\n', '\r\n\r\n']) {
     client.send(`${before}${get('/')}`)
-    assert.equal((await client.answer()).status, 200)
+    assert.equal((await client.readResponse()).status, 200)
   }
 })
 
@@ -207,9 +207,9 @@ test('reads a request line that comes byte by byte', async (t) => {
   const client = await openClient(t, gateway.port)
 
   await client.sendPieces([...get('/slow?x', 'X-A: b')])
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal(origin.requests[0]?.line, 'GET /slow?x HTTP/1.1')
 })
 

@@ -1,10 +1,10 @@
 // What `headers.response` changes, it changes in every answer of its frontend: of servers, of middlewares and of the proxy.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { exchange, openClient, type Answer } from '../support/client.ts'
+import { exchange, openClient, type ReceivedResponse } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value, values } from '../support/message.ts'
-import { answers, OK, startOrigin, type Script } from '../support/origin.ts'
+import { respondWith, OK, startOrigin, type Script } from '../support/origin.ts'
 import { get, request } from '../support/refusal.ts'
 
 const HEADERS = { response: { set: { 'X-Site': 'vote' }, remove: ['X-Gone'] } }
@@ -23,10 +23,10 @@ async function startSite(
   })
 }
 
-function assertEdited(answer: Answer, status: number): void {
-  assert.equal(answer.status, status, answer.head)
-  assert.deepEqual(values(answer, 'x-site'), ['vote'], answer.head)
-  assert.equal(value(answer, 'x-gone'), null, answer.head)
+function assertEdited(response: ReceivedResponse, status: number): void {
+  assert.equal(response.status, status, response.head)
+  assert.deepEqual(values(response, 'x-site'), ['vote'], response.head)
+  assert.equal(value(response, 'x-gone'), null, response.head)
 }
 
 const ASKED = get('/')
@@ -119,11 +119,11 @@ test('a body that turns out too large, or stops, is answered with the fields', a
   const large = await openClient(t, gateway.port)
   large.send(request('POST', '/', 'Transfer-Encoding: chunked'))
   large.send('9\r\n123456789\r\n')
-  assertEdited(await large.answer(), 413)
+  assertEdited(await large.readResponse(), 413)
 
   const late = await openClient(t, gateway.port)
   late.send(request('POST', '/', 'Content-Length: 3') + '1')
-  assertEdited(await late.answer(), 408)
+  assertEdited(await late.readResponse(), 408)
 })
 
 test('the last of several attempts is answered with the fields, once', async (t) => {
@@ -132,7 +132,7 @@ test('the last of several attempts is answered with the fields, once', async (t)
     t,
     { backend: 'b', retry: { attempts: 2, when: 'ResponseCode() == 503' } },
     (request, connection) =>
-      answers(
+      respondWith(
         asked++ === 0
           ? 'HTTP/1.1 503 Wait\r\nContent-Length: 0\r\n\r\n'
           : OK.replace('\r\n', '\r\nX-Gone: 1\r\n'),
@@ -154,20 +154,20 @@ test("the fields of the proxy's own answers can be replaced and removed, their f
       },
     },
   })
-  const answer = await exchange(t, gateway.port, ASKED)
+  const response = await exchange(t, gateway.port, ASKED)
 
-  assert.deepEqual(values(answer, 'content-type'), ['application/json'])
-  assert.deepEqual(values(answer, 'content-length'), ['2'])
-  assert.deepEqual(values(answer, 'vary'), ['*'])
-  assert.equal(value(answer, 'date'), null)
+  assert.deepEqual(values(response, 'content-type'), ['application/json'])
+  assert.deepEqual(values(response, 'content-length'), ['2'])
+  assert.deepEqual(values(response, 'vary'), ['*'])
+  assert.equal(value(response, 'date'), null)
 })
 
 test('HEAD gets the fields and no body', async (t) => {
   const gateway = await startSite(t, { respond: { status: 200, body: 'text' } })
-  const answer = await exchange(t, gateway.port, request('HEAD', '/'))
+  const response = await exchange(t, gateway.port, request('HEAD', '/'))
 
-  assertEdited(answer, 200)
-  assert.equal(answer.body.length, 0)
+  assertEdited(response, 200)
+  assert.equal(response.body.length, 0)
 })
 
 test('in a list an answer passes only the middlewares outside of the one that made it', async (t) => {
@@ -184,8 +184,8 @@ test('in a list an answer passes only the middlewares outside of the one that ma
   const passed = await exchange(t, gateway.port, ASKED)
   const refused = await exchange(t, gateway.port, ASKED)
 
-  const seen = (answer: Answer): (string | null)[] =>
-    ['x-outer', 'x-inner', 'x-both'].map((name) => value(answer, name))
+  const seen = (response: ReceivedResponse): (string | null)[] =>
+    ['x-outer', 'x-inner', 'x-both'].map((name) => value(response, name))
   assert.deepEqual([passed.status, ...seen(passed)], [200, '1', '1', 'outer'])
   assert.deepEqual([refused.status, ...seen(refused)], [429, '1', null, 'outer'])
 })

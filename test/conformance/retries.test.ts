@@ -56,9 +56,9 @@ test('a request is tried on as many servers as the route allows, and no more', a
       retry: { attempts },
     })
 
-    const answer = await exchange(t, gateway.port, get('/'))
+    const response = await exchange(t, gateway.port, get('/'))
 
-    assert.equal(answer.status, 502)
+    assert.equal(response.status, 502)
     assert.equal(
       asked().reduce((sum, count) => sum + count, 0),
       expected,
@@ -77,8 +77,8 @@ test('further attempts take no turns away from first ones', async (t) => {
   const client = await openClient(t, gateway.port)
 
   for (let i = 0; i < 12; i++) {
-    const answer = await client.ask(get('/'))
-    assert.equal(answer.status, 200)
+    const response = await client.ask(get('/'))
+    assert.equal(response.status, 200)
   }
 
   assert.deepEqual(asked(), [6, 12])
@@ -87,9 +87,9 @@ test('further attempts take no turns away from first ones', async (t) => {
 test('a request that is not idempotent is sent once when a server may have begun with it', async (t) => {
   const { gateway, asked } = await site(t, [resets, resets], { retry: { attempts: 3 } })
 
-  const answer = await exchange(t, gateway.port, request('POST', '/', 'Content-Length: 0'))
+  const response = await exchange(t, gateway.port, request('POST', '/', 'Content-Length: 0'))
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   assert.equal(asked()[0] === 1 ? asked()[1] : asked()[0], 0)
 })
 
@@ -98,10 +98,10 @@ test('a predicate decides on answers, too, and on any method', async (t) => {
     retry: { attempts: 11, when: 'ResponseCode() == 503 && Attempts() < 3' },
   })
 
-  const answer = await exchange(t, gateway.port, request('POST', '/', 'Content-Length: 0'))
+  const response = await exchange(t, gateway.port, request('POST', '/', 'Content-Length: 0'))
 
-  assert.equal(answer.status, 503)
-  assert.equal(answer.body.toString(), 'busy')
+  assert.equal(response.status, 503)
+  assert.equal(response.body.toString(), 'busy')
   assert.deepEqual(asked(), [1, 1, 1])
 })
 
@@ -110,9 +110,9 @@ test('a predicate that does not hold keeps a failure from being repeated', async
     retry: { attempts: 11, when: 'ResponseCode() == 503' },
   })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   assert.equal(
     asked().reduce((sum, count) => sum + count, 0),
     1,
@@ -124,9 +124,9 @@ test('a predicate asks the only server again, eleven times at most', async (t) =
     retry: { attempts: 11, when: 'IsNetworkError() || ResponseCode() == 503' },
   })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.status, 503)
+  assert.equal(response.status, 503)
   assert.deepEqual(asked(), [11])
 })
 
@@ -150,8 +150,8 @@ test('what the budget refuses is not sent again, and counted', async (t) => {
   })
 
   for (let i = 0; i < 8; i++) {
-    const answer = await exchange(t, gateway.port, get('/'))
-    assert.equal(answer.status, 502)
+    const response = await exchange(t, gateway.port, get('/'))
+    assert.equal(response.status, 502)
   }
 
   assert.equal(total(gateway, COUNT.retriesRefused), 3)
@@ -194,9 +194,9 @@ for (const framing of ['length', 'chunked'] as const) {
         framing === 'length' ? body : `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
       await client.sendPieces([head, text.slice(0, 15_000), text.slice(15_000)])
 
-      const answer = await client.answer('PUT')
+      const response = await client.readResponse('PUT')
 
-      assert.equal(answer.status, 200)
+      assert.equal(response.status, 200)
     }
     for (const origin of origins)
       for (const seen of origin.requests) assert.equal(seen.body(), body)
@@ -219,9 +219,9 @@ test('a body above the buffer is streamed and its request not sent again', async
   ]) {
     const before = asked().reduce((sum, count) => sum + count, 0)
 
-    const answer = await exchange(t, gateway.port, head)
+    const response = await exchange(t, gateway.port, head)
 
-    assert.equal(answer.status, 502)
+    assert.equal(response.status, 502)
     assert.equal(
       asked().reduce((sum, count) => sum + count, 0),
       before + 1,
@@ -276,9 +276,9 @@ test('an attempt that takes too long is given up for another server', async (t) 
     timeouts: { try: '200ms' },
   })
   for (let i = 0; i < 2; i++) {
-    const answer = await exchange(t, gateway.port, get('/'))
+    const response = await exchange(t, gateway.port, get('/'))
 
-    assert.equal(answer.status, 200)
+    assert.equal(response.status, 200)
   }
   assert.equal(asked()[1], 2)
 })
@@ -288,9 +288,9 @@ test('without another attempt an attempt that takes too long is a 504 with its r
     frontend: { timeouts: { try: '200ms' } },
   })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.status, 504)
+  assert.equal(response.status, 504)
   assert.equal(gateway.records().at(-1)?.reason, 'TRY_TIMEOUT')
   await origins[0]?.connections[0]?.gone()
 })
@@ -356,8 +356,8 @@ test('a second copy of a slow request goes to another server, and the first answ
   })
 
   for (let i = 0; i < 2; i++) {
-    const answer = await exchange(t, gateway.port, get('/'))
-    assert.equal(answer.status, 200)
+    const response = await exchange(t, gateway.port, get('/'))
+    assert.equal(response.status, 200)
   }
 
   assert.equal(asked()[1], 2)
@@ -394,9 +394,9 @@ test('a hedge whose first copy fails goes on with the second', async (t) => {
     retry: { attempts: 2, hedge: { after: '30ms' } },
   })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal(gateway.records()[0]?.attempts, 2)
 })
 
@@ -411,9 +411,9 @@ test('a TLS handshake that never ends has a limit of its own', async (t) => {
     frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
   })
 
-  const answer = await exchange(t, gateway.ports['web'] ?? 0, get('/'))
+  const response = await exchange(t, gateway.ports['web'] ?? 0, get('/'))
 
-  assert.equal(answer.status, 504)
+  assert.equal(response.status, 504)
   assert.equal(gateway.records().at(-1)?.reason, 'CONNECT_TIMEOUT')
   assert.match(gateway.records().at(-1)?.detail ?? '', /no TLS handshake within 200 ms/)
 })

@@ -29,8 +29,8 @@ test('a server that refuses the connection is passed over, whatever the method',
     for (let i = 0; i < 4; i++) {
       const body = method === 'POST' ? 'hello' : ''
       const head = request(method, '/', ...(body === '' ? [] : ['Content-Length: 5']))
-      const answer = await exchange(t, gateway.port, head + body)
-      assert.equal(answer.status, 200, method)
+      const response = await exchange(t, gateway.port, head + body)
+      assert.equal(response.status, 200, method)
     }
     assert.equal(origin.requests.length, 4)
     assert.ok(gateway.records().some(({ attempts }) => attempts === 2))
@@ -57,9 +57,9 @@ for (const end of ['reset', 'FIN'] as const) {
       const gateway = await startGateway(t, { origin: origin.port })
       await sentinel(t, gateway)
 
-      const answer = await exchange(t, gateway.port, request(method, '/again'))
+      const response = await exchange(t, gateway.port, request(method, '/again'))
 
-      assert.equal(answer.status, 200, method)
+      assert.equal(response.status, 200, method)
       assert.equal(origin.requests.length, 3)
       assert.equal(origin.connections.length, 2, 'the second try is on a fresh connection')
       assert.equal(gateway.records().at(-1)?.attempts, 2)
@@ -76,10 +76,10 @@ test('a reused connection that dies is 502 for methods that are not idempotent',
     const gateway = await startGateway(t, { origin: origin.port })
     await sentinel(t, gateway)
 
-    const answer = await exchange(t, gateway.port, request(method, '/once'))
+    const response = await exchange(t, gateway.port, request(method, '/once'))
 
-    assert.equal(answer.status, 502, method)
-    assert.match(value(answer, 'proxy-status') ?? '', /error=connection_terminated/)
+    assert.equal(response.status, 502, method)
+    assert.match(value(response, 'proxy-status') ?? '', /error=connection_terminated/)
     assert.equal(origin.requests.length, 2, 'sent once')
   }
 })
@@ -94,9 +94,9 @@ test('a body that was streamed is not sent twice', async (t) => {
   const client = await openClient(t, gateway.port)
 
   client.send(`${request('PUT', '/large', 'Content-Length: 1000000')}hello`)
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   assert.equal(origin.requests.length, 2)
   client.reset()
 })
@@ -116,8 +116,8 @@ test('a server that dies after a byte of an answer is not asked again', async (t
     const client = await openClient(t, gateway.port)
 
     client.send(get('/once'))
-    await client.answer().then(
-      (answer) => assert.equal(answer.status, 502),
+    await client.readResponse().then(
+      (response) => assert.equal(response.status, 502),
       () => assert.equal(client.ending(), 'reset'),
     )
 
@@ -129,9 +129,9 @@ test('a server that always dies is not asked for ever', async (t) => {
   const origin = await startOrigin(t, (_seen, connection) => connection.reset())
   const gateway = await startGateway(t, { origin: origin.port })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   assert.ok(origin.requests.length <= 2, `${origin.requests.length} times`)
 })
 
@@ -144,8 +144,8 @@ test('connections that the server closed while idle are noticed, whatever the ne
     const idle = origin.connections.find((connection) => connection.isOpen())
     idle?.end()
     await idle?.gone()
-    const answer = await exchange(t, gateway.port, request(method, '/'))
-    assert.equal(answer.status, 200, method)
+    const response = await exchange(t, gateway.port, request(method, '/'))
+    assert.equal(response.status, 200, method)
   }
 })
 
@@ -154,9 +154,9 @@ test('a status of the server is passed on, not tried again', async (t) => {
     const origin = await startOrigin(t, `HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`)
     const gateway = await startGateway(t, { origin: origin.port })
 
-    const answer = await exchange(t, gateway.port, get('/'))
+    const response = await exchange(t, gateway.port, get('/'))
 
-    assert.equal(answer.status, status)
+    assert.equal(response.status, status)
     assert.equal(origin.requests.length, 1)
   }
 })

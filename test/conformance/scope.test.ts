@@ -89,9 +89,11 @@ async function startSite(t: TestContext): Promise<Site> {
     },
     async ask(listener, path) {
       const client = await openClient(t, gateway.ports()[listener] ?? 0)
-      const answer = await client.ask(get(path))
+      const response = await client.ask(get(path))
       client.end()
-      return answer.status === 200 ? answer.body.toString() : `${answer.status} ${answer.body}`
+      return response.status === 200
+        ? response.body.toString()
+        : `${response.status} ${response.body}`
     },
   }
 }

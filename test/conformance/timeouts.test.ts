@@ -34,10 +34,10 @@ test('a head that does not come to its end is answered 408', async (t) => {
   const began = performance.now()
 
   client.send('GET / HTTP/1.1\r\nHost: a.test\r\n')
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 408)
-  assert.equal(value(answer, 'connection'), 'close')
+  assert.equal(response.status, 408)
+  assert.equal(value(response, 'connection'), 'close')
   await client.closed()
   assert.ok(performance.now() - began < LATEST_MS)
   assert.equal(origin.connections.length, 0)
@@ -52,10 +52,10 @@ test('bytes that trickle in do not extend the limit of a head', async (t) => {
   client.send('GET / HTTP/1.1\r\nHost: a.test\r\nX-Slow: ')
   const drip = setInterval(() => client.send('x'), 20)
   t.after(() => clearInterval(drip))
-  const answer = await client.answer()
+  const response = await client.readResponse()
   clearInterval(drip)
 
-  assert.equal(answer.status, 408)
+  assert.equal(response.status, 408)
   assert.ok(performance.now() - began < LATEST_MS)
 })
 
@@ -67,7 +67,7 @@ test('a second head on a connection has the same limit', async (t) => {
   await client.ask(get('/'))
   client.send('GET /again')
 
-  assert.equal((await client.answer()).status, 408)
+  assert.equal((await client.readResponse()).status, 408)
 })
 
 test('a connection on which nothing comes is closed without an answer', async (t) => {
@@ -99,7 +99,7 @@ test('a connection whose exchange is long is not idle', async (t) => {
   await idle.closed(LATEST_MS)
   origin.connections[0]?.write(OK)
 
-  assert.equal((await busy.answer()).status, 200)
+  assert.equal((await busy.readResponse()).status, 200)
 })
 
 test('a body that makes no progress is answered 408 and aborted at the server', async (t) => {
@@ -111,9 +111,9 @@ test('a body that makes no progress is answered 408 and aborted at the server', 
     const client = await openClient(t, gateway.port)
     const began = performance.now()
     client.send(`${request('POST', '/', framing)}5\r\nhello\r\n`.slice(0, -3))
-    const answer = await client.answer()
+    const response = await client.readResponse()
 
-    assert.equal(answer.status, 408)
+    assert.equal(response.status, 408)
     await client.closed()
     assert.ok(performance.now() - began < LATEST_MS)
     await origin.requests[0]?.connection.gone()
@@ -133,9 +133,9 @@ test('a body that makes progress may take longer than its limit', async (t) => {
     client.send('x'.repeat(500))
   }, 90)
   t.after(() => clearInterval(drip))
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
 })
 
 // Slowloris: a byte now and then is no progress.
@@ -147,10 +147,10 @@ test('a body that drips is answered 408', async (t) => {
   client.send(request('POST', '/', 'Content-Length: 10000'))
   const drip = setInterval(() => client.send('x'), 50)
   t.after(() => clearInterval(drip))
-  const answer = await client.answer()
+  const response = await client.readResponse()
   clearInterval(drip)
 
-  assert.equal(answer.status, 408)
+  assert.equal(response.status, 408)
 })
 
 test('a server that does not answer is 504', async (t) => {
@@ -159,10 +159,10 @@ test('a server that does not answer is 504', async (t) => {
   const client = await openClient(t, gateway.port)
   const began = performance.now()
 
-  const answer = await client.ask(get('/'))
+  const response = await client.ask(get('/'))
 
-  assert.equal(answer.status, 504)
-  assert.match(value(answer, 'proxy-status') ?? '', /^sluice; error=http_response_timeout/)
+  assert.equal(response.status, 504)
+  assert.match(value(response, 'proxy-status') ?? '', /^sluice; error=http_response_timeout/)
   assert.ok(performance.now() - began < LATEST_MS)
   await origin.connections[0]?.gone()
   assert.equal(origin.requests.length, 1, 'it may be at work: not asked again')
@@ -194,7 +194,7 @@ test('the limit of the first byte begins when the request is sent whole', async 
   await clock.ask(get('/never'))
   slow.send('world')
 
-  assert.equal((await slow.answer()).status, 200)
+  assert.equal((await slow.readResponse()).status, 200)
 })
 
 test('an answer that makes no progress is cut', async (t) => {
@@ -235,10 +235,10 @@ test('a server whose accept queue is full is 504', async (t) => {
   const client = await openClient(t, gateway.port)
   const began = performance.now()
 
-  const answer = await client.ask(get('/'))
+  const response = await client.ask(get('/'))
 
-  assert.equal(answer.status, 504)
-  assert.match(value(answer, 'proxy-status') ?? '', /^sluice; error=connection_timeout/)
+  assert.equal(response.status, 504)
+  assert.match(value(response, 'proxy-status') ?? '', /^sluice; error=connection_timeout/)
   assert.ok(performance.now() - began < 2 * LATEST_MS)
 })
 

@@ -333,9 +333,9 @@ test('more TLS connections may be open than handshakes may be under way', async 
   for (let batch = 0; batch < 21; batch++) await Promise.all(Array.from({ length: 50 }, open))
 
   const client = await openTlsClient(t, secure.port, secure.options('a.test'))
-  const answer = await client.ask(hostRequest('a.test'))
+  const response = await client.ask(hostRequest('a.test'))
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
 })
 
 test('a large upload, a large answer and an abort work over TLS', async (t) => {
@@ -351,13 +351,13 @@ test('a large upload, a large answer and an abort work over TLS', async (t) => {
   const client = await openTlsClient(t, secure.port, secure.options('a.test'))
 
   client.send(`POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
-  const answer = await client.answer()
+  const response = await client.readResponse()
   client.send('GET /never HTTP/1.1\r\nHost: a.test\r\n\r\n')
   const { connection } = await secure.origin.request(2)
   client.socket.destroy()
   await connection.gone()
 
-  assert.ok(answer.body.equals(Buffer.from(body)))
+  assert.ok(response.body.equals(Buffer.from(body)))
 })
 
 test('a connection that is cut in the handshake disturbs nobody', async (t) => {
@@ -386,7 +386,7 @@ test('clients that leave in the middle of their handshake keep no place', async 
   for (let batch = 0; batch < 21; batch++) await Promise.all(Array.from({ length: 50 }, leave))
 
   const client = await openTlsClient(t, secure.port, secure.options('a.test'))
-  const answer = await client.ask(hostRequest('a.test'))
+  const response = await client.ask(hostRequest('a.test'))
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
 })

@@ -39,9 +39,9 @@ test('asks for the server name that is configured and verifies it', async (t) =>
     serverName: 'inner.test',
   })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal((origin.connections[0]?.socket as TLSSocket).servername, 'inner.test')
 })
 
@@ -59,9 +59,9 @@ test('a name that ends in a dot is resolved as it is, and stands without the dot
     frontends: { f: { route: 'PathPrefix("/")', backend: 'b', passHost: false } },
   })
 
-  const answer = await exchange(t, gateway.port, get('/'))
+  const response = await exchange(t, gateway.port, get('/'))
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.equal((origin.connections[0]?.socket as TLSSocket).servername, 'app.test')
   assert.match(
     origin.requests[0]?.head ?? '',
@@ -82,10 +82,10 @@ for (const [name, names, own] of DISTRUSTED) {
     const origin = await startOrigin(t, OK, { cert, key })
     const gateway = await towards(t, origin.url, own ? { ca: authority.certPath } : {})
 
-    const answer = await exchange(t, gateway.port, get('/', 'Cookie: secret'))
+    const response = await exchange(t, gateway.port, get('/', 'Cookie: secret'))
 
-    assert.equal(answer.status, 502)
-    assert.match(value(answer, 'proxy-status') ?? '', /^sluice; error=tls_certificate_error/)
+    assert.equal(response.status, 502)
+    assert.match(value(response, 'proxy-status') ?? '', /^sluice; error=tls_certificate_error/)
     assert.equal(origin.requests.length, 0)
   })
 }
@@ -107,10 +107,10 @@ test('a server that speaks no TLS is 502', async (t) => {
   const connection = await origin.until(() => origin.connections[0], 'the connection')
   connection.tunnel()
   connection.write('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
-  const answer = await answering
+  const response = await answering
 
-  assert.equal(answer.status, 502)
-  assert.match(value(answer, 'proxy-status') ?? '', /^sluice; error=tls_protocol_error/)
+  assert.equal(response.status, 502)
+  assert.match(value(response, 'proxy-status') ?? '', /^sluice; error=tls_protocol_error/)
 })
 
 test('a body streams through TLS to the server and back', async (t) => {
@@ -129,9 +129,9 @@ test('a body streams through TLS to the server and back', async (t) => {
   const body = 'y'.repeat(2_000_000)
 
   const head = get('/', `Content-Length: ${body.length}`)
-  const answer = await exchange(t, gateway.port, head + body)
+  const response = await exchange(t, gateway.port, head + body)
 
-  assert.ok(answer.body.equals(Buffer.from(body)))
+  assert.ok(response.body.equals(Buffer.from(body)))
 })
 
 test('an answer that a TLS server cuts short is cut for the client', async (t) => {

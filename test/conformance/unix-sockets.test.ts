@@ -62,9 +62,9 @@ test('requests go to a unix socket, bodies and kept connections included', async
   const post = `POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 
   for (const request of [get('/'), post, get('/')]) {
-    const answer = await client.ask(request)
-    assert.equal(answer.status, 200)
-    assert.equal(answer.body.toString(), 'socket')
+    const response = await client.ask(request)
+    assert.equal(response.status, 200)
+    assert.equal(response.body.toString(), 'socket')
   }
 
   assert.equal(server.connections(), 1)
@@ -88,8 +88,8 @@ test('a request goes to another server where no socket is, or nobody listens at 
   for (const path of [join(folder, 'none.sock'), left.path]) {
     const gateway = await towards(t, { a: `unix:${path}`, b: other.url })
     for (let times = 0; times < 4; times++) {
-      const answer = await exchange(t, gateway.port, get('/'))
-      assert.equal(answer.body.toString(), 'other')
+      const response = await exchange(t, gateway.port, get('/'))
+      assert.equal(response.body.toString(), 'other')
     }
   }
 })

@@ -48,13 +48,13 @@ test('the body goes before the tunnel, however it is framed and in whatever piec
         origin.forget()
         const client = await openClient(t, gateway.port)
         await client.sendPieces(pieces)
-        const answer = await client.answer()
+        const response = await client.readResponse()
         const seen = await origin.request(1)
         client.send('bytes')
         await origin.until(() => seen.connection.tunnelled() === 'raw bytes', 'the tunnel')
         seen.connection.write('world')
 
-        assert.equal(answer.status, 101)
+        assert.equal(response.status, 101)
         assert.equal(await client.bytes(11), 'hello world')
         assert.equal(seen.body(), data)
         assert.deepEqual(values(seen, 'upgrade'), ['tcp'])
@@ -85,13 +85,13 @@ test('a 101 that comes before the end of the body waits for it', async (t) => {
     void seen.whole().then(() => seen.connection.tunnel())
     client.send(last)
     await origin.until(() => seen.isComplete(), 'the whole body')
-    const answer = await client.answer()
+    const response = await client.readResponse()
     client.send('tunnelled')
     await origin.until(() => seen.connection.tunnelled() === 'tunnelled', 'the tunnel')
     seen.connection.write('bytes')
 
     assert.equal(before, 0, 'nothing of it before the body has ended')
-    assert.equal(answer.status, 101)
+    assert.equal(response.status, 101)
     assert.equal(await client.bytes(11), 'early bytes')
     assert.equal(seen.body(), 'a body of some length')
   }
@@ -110,9 +110,9 @@ test('a server asks for the body with 100 before it switches', async (t) => {
   client.send(request('POST', '/exec', ...LINES, 'Content-Length: 5', 'Expect: 100-continue'))
   const interim = await client.message()
   client.send('hello')
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.deepEqual([interim.status, answer.status], [100, 101])
+  assert.deepEqual([interim.status, response.status], [100, 101])
   assert.equal(origin.requests[0]?.body(), 'hello')
 })
 
@@ -122,9 +122,9 @@ test('a server that switches without the body that it was to ask for is 502', as
   const client = await openClient(t, gateway.port)
 
   client.send(request('POST', '/exec', ...LINES, 'Content-Length: 5', 'Expect: 100-continue'))
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   await origin.connections[0]?.gone()
 })
 
@@ -141,8 +141,8 @@ test('a refusal is an ordinary answer: what follows the body is the next request
     origin.forget()
     const client = await openClient(t, gateway.port)
     client.send(head + most + last + get('/next'))
-    const refused = await client.answer()
-    const next = await client.answer()
+    const refused = await client.readResponse()
+    const next = await client.readResponse()
 
     assert.deepEqual([refused.status, next.status], [409, 200])
     assert.deepEqual(
@@ -174,10 +174,10 @@ test('an upgrade comes to nothing when either side leaves before the body has en
   const second = await origin.request(1)
   await sentinel(t, gateway)
   second.connection.reset()
-  const answer = await left.answer()
+  const response = await left.readResponse()
 
   assert.equal(first.isComplete(), false)
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
 })
 
 test('a body that is broken upgrades nothing', async (t) => {
@@ -188,9 +188,9 @@ test('a body that is broken upgrades nothing', async (t) => {
   client.send(`${request('POST', '/exec', ...LINES, 'Transfer-Encoding: chunked')}5\r\nhello\r\n`)
   const seen = await origin.request(1)
   client.send('zz\r\n')
-  const answer = await client.answer()
+  const response = await client.readResponse()
 
-  assert.equal(answer.status, 400)
+  assert.equal(response.status, 400)
   await seen.connection.gone()
   assert.equal(seen.isComplete(), false)
 })
@@ -207,11 +207,11 @@ test('426 keeps its Upgrade, and Connection names it', async (t) => {
     [['Connection: close'], 'close, upgrade'],
   ] as const) {
     const client = await openClient(t, gateway.port)
-    const answer = await client.ask(get('/', ...lines))
+    const response = await client.ask(get('/', ...lines))
 
-    assert.equal(answer.status, 426)
-    assert.deepEqual(values(answer, 'upgrade'), ['HTTP/3.0, foo/2'])
-    assert.equal(value(answer, 'connection')?.toLowerCase(), connection)
+    assert.equal(response.status, 426)
+    assert.deepEqual(values(response, 'upgrade'), ['HTTP/3.0, foo/2'])
+    assert.equal(value(response, 'connection')?.toLowerCase(), connection)
   }
   origin.follow(
     'HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2\r\nContent-Length: 0\r\n\r\n',

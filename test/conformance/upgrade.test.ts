@@ -33,16 +33,16 @@ test('after a 101 both directions are a tunnel', async (t) => {
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
 
-  const answer = await client.ask(ASK)
+  const response = await client.ask(ASK)
   client.send('ping \0\xff GET / HTTP/1.1\r\n\r\n')
   const { connection, fields } = await origin.request(1)
   await origin.until(() => connection.tunnelled().endsWith('\r\n\r\n'), 'the ping')
   connection.write('HTTP/1.1 400 pong\r\n\r\n')
 
-  assert.equal(answer.status, 101)
-  assert.match(value(answer, 'connection') ?? '', /^upgrade$/i)
-  assert.equal(value(answer, 'upgrade'), 'echo')
-  assert.equal(value(answer, 'x-a'), 'b')
+  assert.equal(response.status, 101)
+  assert.match(value(response, 'connection') ?? '', /^upgrade$/i)
+  assert.equal(value(response, 'upgrade'), 'echo')
+  assert.equal(value(response, 'x-a'), 'b')
   assert.deepEqual(values({ fields }, 'upgrade'), ['echo'])
   assert.match(value({ fields }, 'connection') ?? '', /^upgrade$/i)
   assert.deepEqual(values({ fields }, 'sec-websocket-key'), ['k'])
@@ -58,12 +58,12 @@ test('early bytes of both sides keep their order', async (t) => {
 
   client.send(`${ASK}early `)
   client.send('bytes')
-  const answer = await client.answer()
+  const response = await client.readResponse()
   const { connection } = await origin.request(1)
   await origin.until(() => connection.tunnelled() === 'early bytes', 'the early bytes')
   connection.write('and more')
 
-  assert.equal(answer.status, 101)
+  assert.equal(response.status, 101)
   assert.equal(await client.bytes(30), 'hello from the server and more')
 })
 
@@ -92,13 +92,13 @@ test('a refused Upgrade is an ordinary answer, and bytes behind it are the next 
   const client = await openClient(t, gateway.port)
 
   client.send(ASK + get('/next'))
-  const refused = await client.answer()
+  const refused = await client.readResponse()
 
   assert.equal(refused.status, 426)
   assert.equal(refused.body.toString(), 'no')
   assert.deepEqual(values(refused, 'upgrade'), [])
   if (value(refused, 'connection') === 'close') await client.closed()
-  else assert.equal((await client.answer()).body.toString(), 'ok')
+  else assert.equal((await client.readResponse()).body.toString(), 'ok')
 })
 
 test('either side may end its half of a tunnel first', async (t) => {
@@ -194,10 +194,10 @@ test('other requests with Upgrade or Connection are sent on without them', async
   for (const [name, bytes] of NO_UPGRADE) {
     await t.test(name, async (t) => {
       const client = await openClient(t, gateway.port)
-      const answer = await client.ask(bytes)
+      const response = await client.ask(bytes)
       const seen = origin.requests.at(-1) ?? { fields: [] }
 
-      assert.equal(answer.status, 200)
+      assert.equal(response.status, 200)
       for (const field of ['upgrade', 'http2-settings']) assert.deepEqual(values(seen, field), [])
       assert.doesNotMatch(values(seen, 'connection').join(), /upgrade/i)
     })
@@ -209,9 +209,9 @@ test('a 101 to a request that asked for no upgrade is 502', async (t) => {
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
 
-  const answer = await client.ask(get('/up', 'Upgrade: echo'))
+  const response = await client.ask(get('/up', 'Upgrade: echo'))
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   await origin.connections[0]?.gone()
 })
 

@@ -122,9 +122,9 @@ test('a token that nobody knows any more is exchanged within the same question',
   const session = openSession(etcdSource([endpoint], READER), endpoint, login)
   t.after(() => session.close())
 
-  const answers = await Promise.all(numbered(5).map(() => listKeys(session, createRoot(prefix))))
+  const responses = await Promise.all(numbered(5).map(() => listKeys(session, createRoot(prefix))))
 
-  assert.equal(answers.length, 5)
+  assert.equal(responses.length, 5)
   assert.notEqual(login.token, 'unknown.1')
 })
 

@@ -50,10 +50,10 @@ test('turns healthy', async () => {
 })
 
 test('balances requests over servers of the mounted file', async () => {
-  const answers = new Set<string>()
-  for (let sent = 0; sent < 4; sent += 1) answers.add(await (await fetch(url)).text())
+  const responses = new Set<string>()
+  for (let sent = 0; sent < 4; sent += 1) responses.add(await (await fetch(url)).text())
 
-  assert.deepEqual([...answers].sort(), ['first', 'second'])
+  assert.deepEqual([...responses].sort(), ['first', 'second'])
 })
 
 test('runs as an ordinary user, as process 1', async () => {

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { HeadLines } from '../../src/http/head-lines.ts'
-import { answerCase, requestCase } from './mutate.ts'
+import { responseCase, requestCase } from './mutate.ts'
 import { createChance, type Chance } from './random.ts'
 
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]"
@@ -35,7 +35,10 @@ export function compareHeads(first: number, count: number): number {
   for (let seed = first; seed < first + count; seed++) {
     const chance = createChance(seed)
     const isRequest = seed % 2 === 0
-    const text = mutated(chance, (isRequest ? requestCase(seed) : answerCase(seed)).pieces.join(''))
+    const text = mutated(
+      chance,
+      (isRequest ? requestCase(seed) : responseCase(seed)).pieces.join(''),
+    )
     const around = chance.pick(['', '\r\n', 'a: b\r\n\r\n', '\0\0', 'HTTP/1.1 200 OK\r\n\r\n'])
     const bytes = Buffer.from(around + text + around, 'latin1')
     const found = walk(bytes, around.length, around.length + text.length, isRequest)

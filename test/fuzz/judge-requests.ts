@@ -184,10 +184,10 @@ function originForm(target: string): string {
   return (match === null || spelled.startsWith('/') ? spelled : `/${spelled}`) + query.join('')
 }
 
-function assertAccepted(direct: readonly Seen[], seen: readonly Seen[], answers: number): void {
-  if (seen.length !== direct.length || answers !== direct.length) {
+function assertAccepted(direct: readonly Seen[], seen: readonly Seen[], responses: number): void {
+  if (seen.length !== direct.length || responses !== direct.length) {
     throw new Error(
-      `${direct.length} well-formed requests, ${seen.length} forwarded, ${answers} answers: ` +
+      `${direct.length} well-formed requests, ${seen.length} forwarded, ${responses} answers: ` +
         JSON.stringify({ direct, seen }, null, 1),
     )
   }
@@ -195,8 +195,8 @@ function assertAccepted(direct: readonly Seen[], seen: readonly Seen[], answers:
 
 /** An ordinary exchange: what was ready before it has happened when it is over. */
 async function ping(client: Client): Promise<void> {
-  const answer = await client.ask(PING)
-  if (answer.status !== 200) throw new Error(`the ping got ${answer.head}`)
+  const response = await client.ask(PING)
+  if (response.status !== 200) throw new Error(`the ping got ${response.head}`)
 }
 
 async function sendDirect(oracle: NodeView, pieces: readonly string[]): Promise<void> {
@@ -221,7 +221,7 @@ async function sendThrough(
   let answered = 0
   let last = -1
   for (let still = 0; still < 3 && client.ending() === null;) {
-    answered += countAnswers(client)
+    answered += countResponses(client)
     if (answered === oracle.seen.length && oracle.faults.length === 0) break
     still = client.received() === last ? still + 1 : 0
     last = client.received()
@@ -229,7 +229,7 @@ async function sendThrough(
   }
   client.end()
   await client.closed()
-  answered += countAnswers(client)
+  answered += countResponses(client)
   const rest = client.rest()
   client.socket.destroy()
   if (rest !== '' && client.ending() === 'fin') {
@@ -238,7 +238,7 @@ async function sendThrough(
   return answered
 }
 
-function countAnswers(client: Client): number {
+function countResponses(client: Client): number {
   let count = 0
   for (let next = client.poll(); next !== null; next = client.poll()) {
     if (Number(next.line.slice(9, 12)) === 200) count++

@@ -9,11 +9,11 @@ import { startGateway } from '../support/gateway.ts'
 import { createReader, MalformedMessage, type Field } from '../support/message.ts'
 import { startOrigin, toFields, type OriginConnection } from '../support/origin.ts'
 import { turn } from '../support/until.ts'
-import type { AnswerCase } from './mutate.ts'
+import type { ResponseCase as ResponseCase } from './mutate.ts'
 import { FRAMING_TRAILER, TAB_BEHIND_CODING } from './node-view.ts'
 
-export interface AnswerJudge {
-  judge(one: AnswerCase): Promise<void>
+export interface ResponseJudge {
+  judge(one: ResponseCase): Promise<void>
   readonly explained: Map<string, number>
 }
 
@@ -29,7 +29,7 @@ type View =
 /** Where we pass on what Node's client refuses. Everything else is a disagreement. */
 const EXPLAINED: readonly {
   readonly name: string
-  applies(one: AnswerCase, ours: View): boolean
+  applies(one: ResponseCase, ours: View): boolean
 }[] = [
   {
     // RFC 9110 2.5: a higher minor version is understood as 1.1; llhttp knows 0.9, 1.0, 1.1 and 2.0.
@@ -73,14 +73,15 @@ const EXPLAINED: readonly {
 ]
 
 /** What the strict reader of the tests makes of a case; null when that is no whole answer. */
-function readStrictly(one: AnswerCase): { line: string; body: string; rest: number } | null {
-  const reader = createReader('answer', true)
+function readStrictly(one: ResponseCase): { line: string; body: string; rest: number } | null {
+  const reader = createReader('response', true)
   reader.push(Buffer.from(one.pieces.join(''), 'latin1'))
   try {
-    let answer = reader.next(one.method)
-    while (answer !== null && /^HTTP\/1\.[01] 1/.test(answer.line)) answer = reader.next(one.method)
-    if (answer === null) return null
-    const { line, body } = answer
+    let response = reader.next(one.method)
+    while (response !== null && /^HTTP\/1\.[01] 1/.test(response.line))
+      response = reader.next(one.method)
+    if (response === null) return null
+    const { line, body } = response
     return { line, body: body.toString('latin1'), rest: reader.rest().length }
   } catch (error) {
     if (error instanceof MalformedMessage) return null
@@ -95,8 +96,8 @@ const OWN = new Set(
   ),
 )
 
-export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
-  let one: AnswerCase | null = null
+export async function startResponseJudge(t: TestContext): Promise<ResponseJudge> {
+  let one: ResponseCase | null = null
   let open: OriginConnection | null = null
   let sent = false
   let pings = 0
@@ -121,8 +122,9 @@ export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
 
   async function ping(): Promise<void> {
     const target = `/ping/${++pings}`
-    const answer = await pinging.ask(`GET ${target} HTTP/1.1\r\nHost: a.test\r\n\r\n`)
-    if (answer.body.toString() !== target) throw new Error(`another answer came: ${answer.head}`)
+    const response = await pinging.ask(`GET ${target} HTTP/1.1\r\nHost: a.test\r\n\r\n`)
+    if (response.body.toString() !== target)
+      throw new Error(`another answer came: ${response.head}`)
   }
 
   /** Ends the server's connection once its bytes had their time. */
@@ -139,12 +141,12 @@ export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
     else open?.end()
   }
 
-  async function directly(which: AnswerCase): Promise<View> {
+  async function directly(which: ResponseCase): Promise<View> {
     let done = false
     const view = new Promise<View>((resolve) => {
       const request = httpRequest(
         { port: origin.port, host: '127.0.0.1', method: which.method, path: '/', agent: false },
-        (answer) => void whole(answer).then(resolve),
+        (response) => void whole(response).then(resolve),
       )
       request.on('error', () => resolve({ kind: 'refused' }))
       request.on('upgrade', () => resolve({ kind: 'refused' }))
@@ -156,7 +158,7 @@ export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
     return view
   }
 
-  async function through(which: AnswerCase): Promise<View> {
+  async function through(which: ResponseCase): Promise<View> {
     const client = await connectClient(gateway.port)
     let done = false
     const answering = client
@@ -167,7 +169,7 @@ export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
     // The answer is awaited below; a fault in it must not be unhandled until then.
     answering.catch(() => {})
     await endAfter(() => done)
-    const answer = await answering.catch((error: unknown) => {
+    const response = await answering.catch((error: unknown) => {
       // A strict reader of ours that throws for another reason than the end has read a malformed answer.
       if (client.ending() === null) throw error
       if (client.ending() === 'fin')
@@ -177,15 +179,15 @@ export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
     await turn()
     const rest = client.rest()
     client.socket.destroy()
-    if (answer === null) return { kind: 'cut' }
+    if (response === null) return { kind: 'cut' }
     if (rest !== '') throw new Error(`bytes behind the answer: ${JSON.stringify(rest)}`)
-    if (answer.fields.some(([name]) => name.toLowerCase() === 'proxy-status'))
+    if (response.fields.some(([name]) => name.toLowerCase() === 'proxy-status'))
       return { kind: 'refused' }
     return {
       kind: 'whole',
-      status: answer.status,
-      fields: answer.fields.filter(([name]) => !OWN.has(name.toLowerCase())),
-      body: answer.body.toString('latin1'),
+      status: response.status,
+      fields: response.fields.filter(([name]) => !OWN.has(name.toLowerCase())),
+      body: response.body.toString('latin1'),
     }
   }
 
@@ -204,7 +206,7 @@ export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
     },
   }
 
-  function compare(which: AnswerCase, theirs: View, ours: View): void {
+  function compare(which: ResponseCase, theirs: View, ours: View): void {
     if (ours.kind !== 'whole' && !which.isWellFormed) return
     if (JSON.stringify(ours) === JSON.stringify(theirs)) return
     const reason = EXPLAINED.find(({ applies }) => applies(which, ours))?.name
@@ -215,17 +217,17 @@ export async function startAnswerJudge(t: TestContext): Promise<AnswerJudge> {
   }
 }
 
-function whole(answer: IncomingMessage): Promise<View> {
+function whole(response: IncomingMessage): Promise<View> {
   return new Promise((resolve) => {
     const body: Buffer[] = []
-    answer.on('data', (bytes: Buffer) => body.push(bytes))
-    answer.on('error', () => {})
-    answer.on('close', () => {
-      if (!answer.complete) return resolve({ kind: 'cut' })
+    response.on('data', (bytes: Buffer) => body.push(bytes))
+    response.on('error', () => {})
+    response.on('close', () => {
+      if (!response.complete) return resolve({ kind: 'cut' })
       resolve({
         kind: 'whole',
-        status: answer.statusCode ?? 0,
-        fields: toFields(answer.rawHeaders).filter(([name]) => !OWN.has(name.toLowerCase())),
+        status: response.statusCode ?? 0,
+        fields: toFields(response.rawHeaders).filter(([name]) => !OWN.has(name.toLowerCase())),
         body: Buffer.concat(body).toString('latin1'),
       })
     })

@@ -12,7 +12,7 @@ export interface RequestCase {
   readonly isWellFormed: boolean
 }
 
-export interface AnswerCase {
+export interface ResponseCase {
   readonly seed: number
   readonly method: string
   readonly pieces: readonly string[]
@@ -232,7 +232,7 @@ export function requestCase(seed: number): RequestCase {
   return { seed, pieces: cut(chance, bytes), isWellFormed: wellFormed }
 }
 
-export function answerCase(seed: number): AnswerCase {
+export function responseCase(seed: number): ResponseCase {
   const chance = createChance(seed)
   const wellFormed = chance.once(5)
   const method = chance.once(6) ? 'HEAD' : 'GET'

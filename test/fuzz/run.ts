@@ -1,8 +1,8 @@
 /** Runs seeds on several lanes, each with a gateway, an origin and an oracle of its own, and names the seed that fails. */
 import type { TestContext } from 'node:test'
-import { startAnswerJudge } from './judge-responses.ts'
+import { startResponseJudge } from './judge-responses.ts'
 import { startRequestJudge } from './judge-requests.ts'
-import { answerCase, requestCase } from './mutate.ts'
+import { responseCase, requestCase } from './mutate.ts'
 
 export interface FuzzRun {
   readonly first: number
@@ -23,7 +23,7 @@ export async function runFuzz(t: TestContext, run: FuzzRun): Promise<Map<string,
 
   const lane = async (): Promise<void> => {
     const requests = await startRequestJudge(t)
-    const answers = await startAnswerJudge(t)
+    const responses = await startResponseJudge(t)
     for (let at = next++; at < run.count; at = next++) {
       const seed = run.first + at
       active.add(seed)
@@ -32,16 +32,16 @@ export async function runFuzz(t: TestContext, run: FuzzRun): Promise<Map<string,
           const { pieces, isWellFormed } = requestCase(seed)
           await requests.judge(pieces, isWellFormed)
         } else {
-          await answers.judge(answerCase(seed))
+          await responses.judge(responseCase(seed))
         }
       } catch (error) {
-        const sent = JSON.stringify(seed % 2 === 0 ? requestCase(seed) : answerCase(seed))
+        const sent = JSON.stringify(seed % 2 === 0 ? requestCase(seed) : responseCase(seed))
         next = run.count
         throw new Error(`seed ${seed}: ${String(error)}\nsent: ${sent}`, { cause: error })
       }
       active.delete(seed)
     }
-    for (const [name, times] of [...requests.explained, ...answers.explained]) {
+    for (const [name, times] of [...requests.explained, ...responses.explained]) {
       explained.set(name, (explained.get(name) ?? 0) + times)
     }
   }

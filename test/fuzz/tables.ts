@@ -105,12 +105,12 @@ function template(kind: ObjectKind, chance: Chance): unknown {
 
 function frontend(chance: Chance): object {
   const guards = Object.entries(MIDDLEWARES).filter(() => chance.once(3))
-  const answer = chance.once(6) ? [chance.pick(Object.entries(ANSWERS))] : []
+  const response = chance.once(6) ? [chance.pick(Object.entries(ANSWERS))] : []
   return {
     route: chance.pick(ROUTES),
-    ...(answer.length === 0 ? { backend: chance.pick(NAMES) } : {}),
+    ...(response.length === 0 ? { backend: chance.pick(NAMES) } : {}),
     ...Object.fromEntries(guards.map(([name, options]) => [name, named(options, chance)])),
-    ...Object.fromEntries(answer),
+    ...Object.fromEntries(response),
   }
 }
 

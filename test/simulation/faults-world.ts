@@ -218,7 +218,7 @@ export async function openWorld(t: TestContext): Promise<World> {
           on(async (client) => {
             client.send(request('POST', '/plain/post', chunked))
             await client.sendPieces([upload, upload, '0\r\n\r\n'])
-            const { status } = await client.answer('POST')
+            const { status } = await client.readResponse('POST')
             return status === 200 ? 'well' : `answered ${status}`
           }),
       ],
@@ -232,7 +232,7 @@ export async function openWorld(t: TestContext): Promise<World> {
             const { status: interim } = await client.message('POST')
             if (interim !== 100) return `answered ${interim}`
             client.send('hello')
-            const { status } = await client.answer('POST')
+            const { status } = await client.readResponse('POST')
             return status === 200 ? 'well' : `answered ${status}`
           }),
       ],
@@ -242,7 +242,7 @@ export async function openWorld(t: TestContext): Promise<World> {
           on(async (client) => {
             client.send(get('/plain/small').repeat(3))
             for (let left = 3; left > 0; left--) {
-              const { status } = await client.answer()
+              const { status } = await client.readResponse()
               if (status !== 200) return `answered ${status}`
             }
             return 'well'

@@ -61,7 +61,7 @@ export class World {
   readonly behaviours: Behaviour[]
   readonly monitor: HealthMonitor
   requests = 0
-  answers = 0
+  responses = 0
   attempts = 0
   refusedByBreaker = 0
   readonly #plan: Plan
@@ -333,7 +333,7 @@ export class World {
   }
 
   #finish({ context, startedAt }: Request, status: number): void {
-    this.answers++
+    this.responses++
     context?.end({ status, headMs: this.now - startedAt })
   }
 

@@ -56,7 +56,7 @@ async function simulate(chance: Chance): Promise<World> {
     world.behaviours.map(() => 0),
     'nothing is under way',
   )
-  assert.equal(world.answers + world.refusedByBreaker, world.requests, 'every request has ended')
+  assert.equal(world.responses + world.refusedByBreaker, world.requests, 'every request has ended')
   assert.deepEqual(
     world.admits(),
     world.behaviours.map(() => 0),

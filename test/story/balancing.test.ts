@@ -131,8 +131,8 @@ test('a server gets no more connections than its limit, over all threads', async
   const refused: Message[] = []
   await eventually(() => {
     for (const client of clients) {
-      const answer = client.poll()
-      if (answer !== null) refused.push(answer)
+      const response = client.poll()
+      if (response !== null) refused.push(response)
     }
     return refused.length >= 10
   }, 'ten of twelve are refused')
@@ -141,8 +141,8 @@ test('a server gets no more connections than its limit, over all threads', async
   const served: Message[] = []
   await eventually(() => {
     for (const client of clients) {
-      const answer = client.poll()
-      if (answer !== null) served.push(answer)
+      const response = client.poll()
+      if (response !== null) served.push(response)
     }
     return served.length >= 2
   }, 'the other two are answered')

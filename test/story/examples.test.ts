@@ -56,12 +56,12 @@ const DRIVES: Readonly<Record<string, Drive>> = {
   },
 
   async 'examples/headers.yaml'(site) {
-    const answer = await site.get('vote.localhost', '/', 'X-Debug: 1', 'X-Site: forged')
-    assert.equal(value(answer, 'x-seen-site'), 'vote')
-    assert.equal(value(answer, 'x-seen-debug'), 'none')
-    assert.equal(value(answer, 'strict-transport-security'), 'max-age=31536000')
-    assert.equal(value(answer, 'vary'), 'Accept-Language')
-    assert.equal(value(answer, 'x-powered-by'), null)
+    const response = await site.get('vote.localhost', '/', 'X-Debug: 1', 'X-Site: forged')
+    assert.equal(value(response, 'x-seen-site'), 'vote')
+    assert.equal(value(response, 'x-seen-debug'), 'none')
+    assert.equal(value(response, 'strict-transport-security'), 'max-age=31536000')
+    assert.equal(value(response, 'vary'), 'Accept-Language')
+    assert.equal(value(response, 'x-powered-by'), null)
   },
 
   async 'examples/paths.yaml'(site) {

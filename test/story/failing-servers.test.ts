@@ -79,11 +79,11 @@ test('a server that takes connections and answers none of them is failing', asyn
     frontends: { shop: { route: 'PathPrefix("/")', backend: 'shop' } },
   })
 
-  const answer = await exchange(t, program.port, get('/'))
+  const response = await exchange(t, program.port, get('/'))
   await program.until(() => says(program, 'is failing: the last'), 'the log tells it')
   const { report, states, up } = await shown(program)
 
-  assert.equal(answer.status, 502)
+  assert.equal(response.status, 502)
   assert.deepEqual([report.state, states, up], ['failing', ['failing'], 0])
   assert.match(
     report.reason ?? '',

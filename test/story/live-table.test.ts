@@ -105,9 +105,9 @@ test('a change of the file is in force in every thread at once, however it is wr
 async function hears(client: Client, word: string): Promise<void> {
   const deadline = performance.now() + 5_000
   for (;;) {
-    const answer = await client.ask(get('/'))
-    if (answer.body.toString() === word) return
-    assert.ok(performance.now() < deadline, `${answer.body.toString()} instead of ${word}`)
+    const response = await client.ask(get('/'))
+    if (response.body.toString() === word) return
+    assert.ok(performance.now() < deadline, `${response.body.toString()} instead of ${word}`)
   }
 }
 
@@ -208,7 +208,7 @@ test('a change touches no open request, WebSocket or connection of what it does 
   const echo = (await once(socket, 'message')) as [Buffer]
   const again = await idle.ask(get('/'))
   held.connection.write(' done')
-  const whole = await slow.answer()
+  const whole = await slow.readResponse()
 
   assert.equal(echo[0].toString(), 'still open')
   assert.equal(again.status, 200)
@@ -240,10 +240,10 @@ test('a server that is removed drains: what it is at finishes, and it gets nothi
   }
   assert.equal(connection.isOpen(), true)
   connection.write(OK)
-  const answer = await client.answer()
+  const response = await client.readResponse()
   await connection.gone()
 
-  assert.equal(answer.body.toString(), 'ok')
+  assert.equal(response.body.toString(), 'ok')
   assert.equal(leaving.requests.length, 1)
   assert.equal(staying.requests(), 10)
 })
@@ -266,15 +266,15 @@ test('listeners come and go live, and a request on one that goes is finished', a
   await assert.rejects(openClient(t, second), { code: 'ECONNREFUSED' })
   await change(program, config({ second: { address: `127.0.0.1:${second}` } }))
   const client = await openClient(t, second)
-  const answer = await client.ask(get('/'))
+  const response = await client.ask(get('/'))
   client.send(get('/slow'))
   const { connection } = await origin.request(1)
   await change(program, config({}))
   await assert.rejects(openClient(t, second), { code: 'ECONNREFUSED' })
   connection.write(OK)
-  const last = await client.answer()
+  const last = await client.readResponse()
 
-  assert.equal(answer.body.toString(), 'here')
+  assert.equal(response.body.toString(), 'here')
   assert.equal(last.body.toString(), 'ok')
   assert.equal(await client.closed(), 'fin')
   assert.equal((await steady.ask(get('/'))).status, 200)

@@ -11,7 +11,7 @@ import {
   type Child,
   type Program,
 } from '../support/program.ts'
-import { answers, OK, startOrigin } from '../support/origin.ts'
+import { respondWith, OK, startOrigin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { PATIENCE_MS } from '../support/until.ts'
 
@@ -31,7 +31,7 @@ test('a program with a file loads no client, and a serving thread next to nothin
 })
 
 test('the first health check brings its client, and the first shared limit that of Redis', async (t) => {
-  const [origin, closed] = await Promise.all([startOrigin(t, answers(OK)), choosePort()])
+  const [origin, closed] = await Promise.all([startOrigin(t, respondWith(OK)), choosePort()])
   const { program, loaded } = await startNoted(t, configOf(origin.port))
   const redis = { url: `redis://127.0.0.1:${closed}`, onFailure: 'deny' }
 
@@ -75,7 +75,7 @@ test('a source whose package is missing stops the start with what helps', async 
 })
 
 test('a route that needs a missing package is a problem of its own, and the others are in force', async (t) => {
-  const origin = await startOrigin(t, answers(OK))
+  const origin = await startOrigin(t, respondWith(OK))
   const limit = { requests: 1, period: '1h', redis: { url: 'redis://127.0.0.1:9' } }
   const config = configOf(origin.port)
   const frontends = {

@@ -2,19 +2,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ServerReport } from '../../src/observe/health-report.ts'
-import { startNamedLoad, type NamedAnswer } from '../support/named-load.ts'
+import { startNamedLoad, type NamedResponse } from '../support/named-load.ts'
 import { DEAD, LIVE, TTL_S, openNamedWorld } from '../support/named-world.ts'
 import { startProgram } from '../support/program.ts'
 
 test('no request to a live name fails while a resolver hangs, lies, flips and dies, and every change is followed', async (t) => {
   const world = await openNamedWorld(t)
   const program = await startProgram(t, { workers: 1, ...world.config })
-  const failed: NamedAnswer[] = []
+  const failed: NamedResponse[] = []
   const took: number[] = []
-  const load = startNamedLoad(program.port, LIVE, { clients: 4, pauseMs: 1 }, (answer) => {
-    took.push(answer.tookMs)
-    if (answer.status === 200) world.saw(answer.name, answer.body)
-    else failed.push(answer)
+  const load = startNamedLoad(program.port, LIVE, { clients: 4, pauseMs: 1 }, (response) => {
+    took.push(response.tookMs)
+    if (response.status === 200) world.saw(response.name, response.body)
+    else failed.push(response)
   })
   const toDead = startNamedLoad(program.port, DEAD, { clients: 10, pauseMs: 20 }, () => {})
   t.after(async () => {

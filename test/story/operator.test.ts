@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { createAuthority } from '../support/certificates.ts'
-import { openClient, type Answer } from '../support/client.ts'
+import { openClient, type ReceivedResponse } from '../support/client.ts'
 import { parseExposition, type Samples } from '../support/exposition.ts'
 import { startLoad } from '../support/load.ts'
 import { value } from '../support/message.ts'
@@ -65,16 +65,16 @@ async function startLogging(t: TestContext, access: 'json' | 'combined'): Promis
 
 /** Asks them all, and gives the lines of the access log. */
 async function askAll(t: TestContext, program: Program): Promise<readonly string[]> {
-  const answers: Answer[] = []
+  const responses: ReceivedResponse[] = []
   for (const [request] of REQUESTS) {
     const client = await openClient(t, program.port)
-    answers.push(await client.ask(request))
+    responses.push(await client.ask(request))
     client.end()
   }
   for (const [at, [request, status, , error]] of REQUESTS.entries()) {
-    const answer = answers[at]
-    assert.equal(answer?.status, status, request)
-    const said = answer === undefined ? null : value(answer, 'proxy-status')
+    const response = responses[at]
+    assert.equal(response?.status, status, request)
+    const said = response === undefined ? null : value(response, 'proxy-status')
     if (error === null) assert.equal(said, null)
     else assert.match(said ?? '', new RegExp(`^sluice; error=${error}; details="`))
   }

@@ -15,8 +15,8 @@ test('ratelimit-redis.yaml: two instances keep one rate, and each its own while 
     other.put(t, 'ratelimit-redis'),
   ])
 
-  const answers = [...(await here.many(2)), ...(await there.many(3))]
-  const statuses = answers.map(({ status }) => status)
+  const responses = [...(await here.many(2)), ...(await there.many(3))]
+  const statuses = responses.map(({ status }) => status)
   await redis.kill()
   const alone = await here.many(5)
 

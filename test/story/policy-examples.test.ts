@@ -2,7 +2,7 @@
 // the page promises. One program serves them all, one after the other; ratelimit-redis.yaml has a file of its own.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { openClient, type Answer } from '../support/client.ts'
+import { openClient, type ReceivedResponse } from '../support/client.ts'
 import { from } from '../support/example.ts'
 import { value } from '../support/message.ts'
 import {
@@ -18,9 +18,9 @@ type Drive = (scene: Scene, t: TestContext) => Promise<void>
 
 const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
   async 'balance-round-robin'(scene) {
-    const answers = await scene.many(8)
+    const responses = await scene.many(8)
 
-    assert.deepEqual(countBy(answers.map(from)), { 5001: 6, 5002: 2 })
+    assert.deepEqual(countBy(responses.map(from)), { 5001: 6, 5002: 2 })
   },
 
   async 'balance-random'(scene) {
@@ -71,8 +71,8 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
       value(first, 'set-cookie') ?? '',
       /^vote-server=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600$/,
     )
-    for (const answer of await scene.many(6, '/', `Cookie: ${cookie}`)) {
-      assert.deepEqual([from(answer), value(answer, 'set-cookie')], [home, null])
+    for (const response of await scene.many(6, '/', `Cookie: ${cookie}`)) {
+      assert.deepEqual([from(response), value(response, 'set-cookie')], [home, null])
     }
     await scene.actor(Number(home)).close()
     const moved = await scene.get('/', `Cookie: ${cookie}`)
@@ -85,7 +85,7 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
     await scene.edit((text) => text.replace(', drain: true', ''))
     const ramping = countBy((await scene.many(60)).map(from))
     for (const written of [5001, 5002, 5003]) await scene.actor(written).close()
-    const last = (await scene.many(4)).map((answer) => value(answer, 'x-from'))
+    const last = (await scene.many(4)).map((response) => value(response, 'x-from'))
 
     assert.deepEqual(before, { 5001: 10, 5002: 10 })
     const slow = ramping['5003'] ?? 0
@@ -126,8 +126,8 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
     )
     // At most half of the pool: the other one stays, whatever it answers.
     scene.actor(5002).play(answering(500))
-    const answers = await scene.many(12)
-    assert.deepEqual(countBy(answers.map((one) => value(one, 'x-from') ?? '')), { 5002: 12 })
+    const responses = await scene.many(12)
+    assert.deepEqual(countBy(responses.map((one) => value(one, 'x-from') ?? '')), { 5002: 12 })
     assert.equal((await scene.server('v2')).state, 'up')
   },
 
@@ -160,8 +160,8 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
     const [bad, good] = [scene.actor(5001), scene.actor(5002)]
     bad.play(answering(503))
 
-    const answers = await scene.many(6)
-    assert.deepEqual(countBy(answers.map(from)), { 5002: 6 })
+    const responses = await scene.many(6)
+    assert.deepEqual(countBy(responses.map(from)), { 5002: 6 })
     const posts = await Promise.all([1, 2].map(() => scene.ask(post('/', 'a vote'))))
     const statuses = countBy(posts.map(({ status }) => String(status)))
     assert.deepEqual(statuses, { 200: 1, 503: 1 }, 'the predicate is about GET')
@@ -185,9 +185,9 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
     const slow = scene.actor(5001)
     slow.hold()
 
-    const answers = await scene.many(6)
+    const responses = await scene.many(6)
 
-    assert.deepEqual(countBy(answers.map(from)), { 5002: 6 })
+    assert.deepEqual(countBy(responses.map(from)), { 5002: 6 })
     assert.ok(slow.held() > 0, 'some were sent to the slow one first')
     // It takes its time with a body, and is not asked twice.
     const sent = slow.requests() + scene.actor(5002).requests()
@@ -229,7 +229,7 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
       logins.map(({ status }) => status),
       [200, 200, 200, 429],
     )
-    const left = logins.map((answer) => value(answer, 'ratelimit-remaining'))
+    const left = logins.map((response) => value(response, 'ratelimit-remaining'))
     assert.deepEqual(left, ['2', '1', '0', '0'])
     const refused = logins[3] ?? assert.fail()
     assert.equal(value(refused, 'ratelimit-limit'), '3')
@@ -237,11 +237,11 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
     assert.match(refused.body.toString(), /^max rate reached: retry-in (?:1\d(?:\.\d+)?|20)s$/)
     await scene.untilReason('RATE_LIMITED')
 
-    const apiKey = (key: string): Promise<readonly Answer[]> =>
+    const apiKey = (key: string): Promise<readonly ReceivedResponse[]> =>
       scene.many(2, '/api/votes', `X-Api-Key: ${key}`)
-    for (const answer of [...(await apiKey('one')), ...(await apiKey('two'))]) {
-      assert.equal(answer.status, 200)
-      assert.equal(value(answer, 'ratelimit-limit'), '20')
+    for (const response of [...(await apiKey('one')), ...(await apiKey('two'))]) {
+      assert.equal(response.status, 200)
+      assert.equal(value(response, 'ratelimit-limit'), '20')
     }
     assert.equal((await scene.get('/')).status, 404, 'only these two are routes')
   },
@@ -275,8 +275,8 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
     await scene.untilReason('QUEUE_FULL')
     assert.equal(server.held(), 2)
     server.release()
-    const answers = await Promise.all([...both, ...more])
-    const statuses = countBy(answers.map(({ status }) => String(status)))
+    const responses = await Promise.all([...both, ...more])
+    const statuses = countBy(responses.map(({ status }) => String(status)))
     assert.deepEqual(statuses, { 200: 3, 503: 1 }, 'the other one waited for its turn')
   },
 

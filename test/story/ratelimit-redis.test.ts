@@ -10,7 +10,7 @@ import { createRedisLinks, redisClient } from '../../src/middleware/ratelimit/re
 import { hearOfSharedRates } from '../../src/middleware/ratelimit/shared-rates.ts'
 import { openClient } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
-import { answers, OK, startOrigin } from '../support/origin.ts'
+import { respondWith, OK, startOrigin } from '../support/origin.ts'
 import {
   ask,
   createMiddlewareContext,
@@ -32,11 +32,11 @@ test('two instances share one rate exactly', async (t) => {
   const one = openInstance(HOURLY, { url: `redis://127.0.0.1:${port}` })
   const other = openInstance(HOURLY, { url: `redis://127.0.0.1:${port}/0` })
 
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 120 }, (_, at) => (at % 2 === 0 ? one : other).decide()),
   )
 
-  assert.equal(answers.filter((answer) => answer === null).length, 50)
+  assert.equal(responses.filter((response) => response === null).length, 50)
   const { status, fields } = localResponse(await one.decide())
   assert.equal(status, 429)
   assert.match(fields, /^Retry-After: [67]\d\r\nX-Retry-In: (1m)?[0-9.]+s\r\n$/)
@@ -89,7 +89,7 @@ test('what Redis keeps is bounded in time, and tells nothing of a client', async
 })
 
 test('a request waits at the gateway until Redis has decided', async (t) => {
-  const [redis, origin] = await Promise.all([startRedis(t), startOrigin(t, answers(OK))])
+  const [redis, origin] = await Promise.all([startRedis(t), startOrigin(t, respondWith(OK))])
   const shared = { url: `redis://127.0.0.1:${redis.port}`, timeout: '5s' }
   const limit = { kind: 'ratelimit', requests: 2, period: '1h', redis: shared }
   const gateway = await startGateway(t, { origin: origin.port, frontend: { middlewares: [limit] } })
@@ -119,7 +119,7 @@ test('while Redis is dead the local bucket decides, at once; it is shared again 
   await redis.start()
 
   assert.deepEqual(
-    alone.map((answer) => (answer === 'pending' ? answer : (answer?.status ?? null))),
+    alone.map((response) => (response === 'pending' ? response : (response?.status ?? null))),
     [null, null, null, null, 429],
   )
   // With what it had before.
@@ -271,8 +271,8 @@ function openInstance(options: object, redis: object): Instance {
   }
 }
 
-function ownStatus(answer: LocalResponse | null | 'pending'): number | null {
-  return answer === null ? null : localResponse(answer).status
+function ownStatus(response: LocalResponse | null | 'pending'): number | null {
+  return response === null ? null : localResponse(response).status
 }
 
 async function valuesOf(

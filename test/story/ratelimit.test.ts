@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { openClient, type Answer } from '../support/client.ts'
+import { openClient, type ReceivedResponse } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
-import { answers, OK, startOrigin } from '../support/origin.ts'
+import { respondWith, OK, startOrigin } from '../support/origin.ts'
 
 test('a rate limit passes its burst with what is left, then answers 429 and asks no server', async (t) => {
   const { origin, gateway } = await startLimited(t, { requests: 2, period: '1h' })
@@ -12,7 +12,7 @@ test('a rate limit passes its burst with what is left, then answers 429 and asks
   const refused = await get(t, gateway)
 
   assert.deepEqual(
-    passed.map((answer) => [answer.status, value(answer, 'ratelimit-remaining')]),
+    passed.map((response) => [response.status, value(response, 'ratelimit-remaining')]),
     [
       [200, '1'],
       [200, '0'],
@@ -57,7 +57,7 @@ test('a limit that cannot be kept is set aside with its reason, the others are i
 })
 
 async function startLimited(t: TestContext, options: object) {
-  const origin = await startOrigin(t, answers(OK))
+  const origin = await startOrigin(t, respondWith(OK))
   const configure = (over: object): object => ({
     origin: origin.port,
     frontend: withLimit(options),
@@ -70,7 +70,7 @@ function withLimit(options: object): object {
   return { middlewares: [{ kind: 'ratelimit', ...options }] }
 }
 
-async function get(t: TestContext, gateway: TestGateway): Promise<Answer> {
+async function get(t: TestContext, gateway: TestGateway): Promise<ReceivedResponse> {
   const client = await openClient(t, gateway.port)
   return client.ask('GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n')
 }

@@ -157,8 +157,8 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
       clients: 4,
       request: () => request('/'),
       pauseMs: 2,
-      onResponse: (answer) => {
-        const name = answer.body.toString()
+      onResponse: (response) => {
+        const name = response.body.toString()
         inRotation.add(name)
         if (name === 'ok') lastSeen = performance.now()
       },
@@ -173,7 +173,7 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
     const report = await load.stop()
     const held = dying.requests.filter(({ target }) => target === '/slow')
     for (const { connection } of held) connection.write(OK)
-    const answers = await Promise.all(slow.map((client) => client.answer()))
+    const responses = await Promise.all(slow.map((client) => client.readResponse()))
 
     assert.deepEqual(report.failures, [])
     assert.deepEqual([...inRotation].toSorted(), ['ok', 'staying'])
@@ -181,7 +181,7 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
     // The bar of 100 ms is told below; a machine that does other things beside may pause for longer.
     assert.ok(lastSeen - died <= TTL_MS + 1000, `in rotation for ${lastSeen - died} ms`)
     assert.ok(held.length > 0)
-    assert.ok(answers.every(({ status }) => status === 200))
+    assert.ok(responses.every(({ status }) => status === 200))
     t.diagnostic(`out of rotation ${(lastSeen - died).toFixed(0)} ms after its last sign of life`)
   })
 
@@ -246,9 +246,9 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
       const client = await openClient(t, first)
       return client.ask(`GET / HTTP/1.1\r\nHost: ${host}.test\r\n\r\n`)
     }
-    const answers = await Promise.all(['f0', 'f1', 'f2', 'f3'].map(ask))
+    const responses = await Promise.all(['f0', 'f1', 'f2', 'f3'].map(ask))
     const atSecond = await openClient(t, second)
-    const answer = await atSecond.ask('GET / HTTP/1.1\r\nHost: f0.test\r\n\r\n')
+    const response = await atSecond.ask('GET / HTTP/1.1\r\nHost: f0.test\r\n\r\n')
 
     const found = Object.fromEntries(setAside.map((entry) => [`${entry.kind} ${entry.id}`, entry]))
     assert.deepEqual(Object.keys(found).toSorted(), Object.keys(spoilt).toSorted())
@@ -260,11 +260,11 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
       assert.equal(entry.serving, true, `the last good version of ${name} serves`)
     }
     assert.deepEqual(
-      answers.map(({ status }) => status),
+      responses.map(({ status }) => status),
       [200, 200, 200, 200],
     )
-    assert.match(answers[0]?.head ?? '', /x-by: m/i)
-    assert.equal(answer.status, 200)
+    assert.match(responses[0]?.head ?? '', /x-by: m/i)
+    assert.equal(response.status, 200)
     assert.deepEqual(await frontendsOf(program), ['f0', 'f1', 'f2', 'f3'])
   })
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
 import type { ServerReport } from '../../src/observe/health-report.ts'
-import { connectClient, type Answer } from '../support/client.ts'
+import { connectClient, type ReceivedResponse } from '../support/client.ts'
 import { parseExposition } from '../support/exposition.ts'
 import { value } from '../support/message.ts'
 import { choosePort } from '../support/ports.ts'
@@ -31,9 +31,9 @@ async function startScene(t: TestContext, workers: number): Promise<Scene> {
   let waiting: (() => void)[] = []
   const serve = (name: string): ReturnType<typeof startServing> =>
     startServing(t, name, 0, (request, response) => {
-      const answer = (): void => void response.end(name)
-      if (!(request.url ?? '').endsWith('/hold') || !holds) return answer()
-      waiting.push(answer)
+      const respond = (): void => void response.end(name)
+      if (!(request.url ?? '').endsWith('/hold') || !holds) return respond()
+      waiting.push(respond)
       watch.changed()
     })
   const [one, two, three] = await Promise.all([serve('one'), serve('two'), serve('three')])
@@ -62,7 +62,7 @@ async function startScene(t: TestContext, workers: number): Promise<Scene> {
     program,
     release() {
       holds = false
-      for (const answer of waiting) answer()
+      for (const respond of waiting) respond()
       waiting = []
     },
     holdAgain() {
@@ -78,7 +78,7 @@ async function serversOf(program: Program): Promise<readonly ServerReport[]> {
 }
 
 /** On a connection of its own; null when that was closed without an answer. */
-async function get(port: number, path: string): Promise<Answer | null> {
+async function get(port: number, path: string): Promise<ReceivedResponse | null> {
   const client = await connectClient(port).catch(() => null)
   if (client === null) return null
   try {
@@ -97,33 +97,33 @@ function openFiles({ pid }: Program): number {
 for (const workers of [1, 2]) {
   test(`too few file descriptors are blamed on no server, with ${workers} workers`, async (t) => {
     const { program, release, held, watch } = await startScene(t, workers)
-    const answers: (Answer | null)[] = []
+    const responses: (ReceivedResponse | null)[] = []
 
     const asked = Array.from({ length: CLIENTS }, async () => {
-      answers.push(await get(program.port, '/hold'))
+      responses.push(await get(program.port, '/hold'))
       watch.changed()
     })
     await program.until(
       () => program.log().some(({ msg }) => msg.startsWith('EMFILE')),
       'the log tells of it',
     )
-    await watch.until(() => held() + answers.length === CLIENTS, 'each is served, or turned away')
+    await watch.until(() => held() + responses.length === CLIENTS, 'each is served, or turned away')
     const during = await serversOf(program)
     release()
     await Promise.all(asked)
     const after = await serversOf(program)
     const last = await get(program.port, '/')
 
-    const statuses = answers.map((answer) => answer?.status ?? 0)
+    const statuses = responses.map((response) => response?.status ?? 0)
     assert.deepEqual(
       [...new Set(statuses)].filter((status) => ![0, 200, 503].includes(status)),
       [],
     )
     assert.ok(statuses.includes(200), 'requests are served all the same')
-    for (const answer of answers) {
-      if (answer?.status !== 503) continue
-      assert.match(value(answer, 'proxy-status') ?? '', /details="out of resources"/)
-      assert.equal(value(answer, 'retry-after'), '1')
+    for (const response of responses) {
+      if (response?.status !== 503) continue
+      assert.match(value(response, 'proxy-status') ?? '', /details="out of resources"/)
+      assert.equal(value(response, 'retry-after'), '1')
     }
     for (const { state, ejections, tally } of [...during, ...after]) {
       assert.deepEqual([state, ejections, tally.probes.failure], ['up', 0, 0])
@@ -166,9 +166,9 @@ test('idle connections to servers are given up before a request is refused', asy
     .map((client) => client.ask('GET /other/hold HTTP/1.1\r\nHost: shop.test\r\n\r\n'))
   await watch.until(() => held() === some, 'all of them reach the other backend')
   release()
-  const answers = await Promise.all(asked)
+  const responses = await Promise.all(asked)
 
-  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200])
+  assert.deepEqual([...new Set(responses.map(({ status }) => status))], [200])
   const series = parseExposition((await program.ask('/metrics')).text)
   assert.ok((series.get('sluice_shortages_total{code="EMFILE"}') ?? 0) > 0)
 })
@@ -190,10 +190,10 @@ for (const workers of [0, 1]) {
       { files: FILES },
     )
 
-    const answer = await get(program.port, '/')
+    const response = await get(program.port, '/')
     const ready = await program.ask('/readyz')
 
-    assert.equal(answer?.status, 204)
+    assert.equal(response?.status, 204)
     assert.equal(ready.status, 200)
     assert.match(ready.text, /the last quarter of the open files is kept for connections; raise/)
     assert.doesNotMatch(ready.text, /"id":"web"/)

@@ -185,13 +185,13 @@ test('bad objects at the start are set aside, and the rest serves', async (t) =>
   })
   const client = await openClient(t, program.port)
 
-  const answer = await client.ask(get('/lost'))
+  const response = await client.ask(get('/lost'))
   const table = JSON.parse((await program.ask('/api/table')).text) as {
     setAside: { kind: string; id: string; message: string; line: number; serving: boolean }[]
     threadProblems: string[]
   }
 
-  assert.equal(answer.body.toString(), 'here')
+  assert.equal(response.body.toString(), 'here')
   assert.deepEqual(
     new Set(table.setAside.map(({ kind, id, serving }) => `${kind} ${id} ${serving}`)),
     new Set([
@@ -226,11 +226,11 @@ test('it is not ready before the first table is in force', async (t) => {
 
   const seen = new Map<number, string>()
   for (;;) {
-    const answer = await eventually(() => true, 'a turn').then(() =>
+    const response = await eventually(() => true, 'a turn').then(() =>
       askAdmin(admin, '/readyz').catch(() => program.failure()),
     )
-    if (answer !== null && !seen.has(answer.status)) seen.set(answer.status, answer.text)
-    if (answer?.status === 200) break
+    if (response !== null && !seen.has(response.status)) seen.set(response.status, response.text)
+    if (response?.status === 200) break
   }
 
   assert.deepEqual(

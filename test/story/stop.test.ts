@@ -63,7 +63,7 @@ test('a drain finishes what is in flight, takes nothing new and is not ready mea
   const alive = await program.ask('/healthz')
   await assert.rejects(openClient(t, program.port), { code: 'ECONNREFUSED' })
   origin.requests[0]?.connection.write(OK)
-  const answer = await client.answer()
+  const response = await client.readResponse()
   const { code } = await program.ended()
 
   assert.equal(ready.status, 503)
@@ -73,7 +73,7 @@ test('a drain finishes what is in flight, takes nothing new and is not ready mea
     notListening: [],
   })
   assert.equal(alive.status, 200)
-  assert.deepEqual([answer.status, value(answer, 'connection')], [200, 'close'])
+  assert.deepEqual([response.status, value(response, 'connection')], [200, 'close'])
   assert.equal(code, 0)
 })
 

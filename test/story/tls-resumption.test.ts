@@ -43,8 +43,8 @@ for (const version of VERSIONS) {
       for (let turn = 0; turn < TRIES; turn++) {
         const next = await openTlsClient(t, port, { ...options, session: ticket })
         assert.equal(next.socket.isSessionReused(), true, `${servername}, try ${turn}`)
-        const answer = await next.ask(`GET / HTTP/1.1\r\nHost: ${servername}\r\n\r\n`)
-        assert.equal(answer.status, 204, `${servername}, try ${turn}`)
+        const response = await next.ask(`GET / HTTP/1.1\r\nHost: ${servername}\r\n\r\n`)
+        assert.equal(response.status, 204, `${servername}, try ${turn}`)
         next.socket.destroy()
       }
     }

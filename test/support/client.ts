@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test'
 import { createReader, type Message } from './message.ts'
 import { createWatch, turn } from './until.ts'
 
-export interface Answer extends Message {
+export interface ReceivedResponse extends Message {
   readonly status: number
   /** The 1xx answers before it. */
   readonly interim: readonly (Message & { readonly status: number })[]
@@ -24,9 +24,9 @@ export interface Client {
   /** The next message, interim or final. */
   message(method?: string): Promise<Message & { readonly status: number }>
   /** The next final answer; a 101 is final. */
-  answer(method?: string): Promise<Answer>
+  readResponse(method?: string): Promise<ReceivedResponse>
   /** Sends a request and reads its answer; the method is taken from the request's first word. */
-  ask(request: string): Promise<Answer>
+  ask(request: string): Promise<ReceivedResponse>
   /** The next message that is there already, or null. */
   poll(method?: string): Message | null
   /** The connection has ended. */
@@ -81,7 +81,7 @@ export async function openTlsClient(
 }
 
 function createClient(socket: Socket): Client {
-  const reader = createReader('answer')
+  const reader = createReader('response')
   const watch = createWatch()
   let received = 0
   let ending: Ending | null = null
@@ -122,7 +122,7 @@ function createClient(socket: Socket): Client {
     return { ...whole, status: Number(whole.line.slice(9, 12)) }
   }
 
-  async function answer(method = 'GET'): Promise<Answer> {
+  async function response(method = 'GET'): Promise<ReceivedResponse> {
     const interim: (Message & { status: number })[] = []
     for (;;) {
       const next = await message(method)
@@ -147,10 +147,10 @@ function createClient(socket: Socket): Client {
       }
     },
     message,
-    answer,
+    readResponse: response,
     ask(request) {
       send(request)
-      return answer(request.slice(0, request.indexOf(' ')))
+      return response(request.slice(0, request.indexOf(' ')))
     },
     poll: (method) => reader.next(method),
     closed: (patienceMs) => watch.until(() => ending, 'the end of the connection', patienceMs),
@@ -181,8 +181,8 @@ export async function exchange(
   t: TestContext,
   port: number,
   request: string,
-): Promise<Answer & { readonly client: Client }> {
+): Promise<ReceivedResponse & { readonly client: Client }> {
   const client = await openClient(t, port)
-  const answer = await client.ask(request)
-  return { ...answer, client }
+  const response = await client.ask(request)
+  return { ...response, client }
 }

@@ -113,12 +113,12 @@ async function startMember(
     async put(key, value, ttlSeconds) {
       const lease =
         ttlSeconds === undefined ? undefined : await call('/v3/lease/grant', { TTL: ttlSeconds })
-      const answer = await call('/v3/kv/put', {
+      const response = await call('/v3/kv/put', {
         key: toBase64(key),
         value: toBase64(value),
         lease: lease?.['ID'],
       })
-      return String((answer['header'] as { revision: string }).revision)
+      return String((response['header'] as { revision: string }).revision)
     },
     del: (key) => remove(toBase64(key)),
     delAll(prefix) {
@@ -144,12 +144,12 @@ function exchange(
     const headers = token === undefined ? {} : { Authorization: token }
     const outgoing = request(
       { port, host: '127.0.0.1', method, path, headers, agent: false },
-      (answer) => {
+      (response) => {
         let text = ''
-        answer.setEncoding('utf8')
-        answer.on('data', (piece: string) => (text += piece))
-        answer.once('error', reject)
-        answer.once('end', () => resolve({ status: answer.statusCode ?? 0, text }))
+        response.setEncoding('utf8')
+        response.on('data', (piece: string) => (text += piece))
+        response.once('error', reject)
+        response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
       },
     )
     outgoing.once('error', reject)

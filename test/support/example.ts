@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type CertificateAuthority, createAuthority } from './certificates.ts'
-import { openClient, openTlsClient, type Answer } from './client.ts'
+import { openClient, openTlsClient, type ReceivedResponse } from './client.ts'
 import { value } from './message.ts'
 import { choosePort } from './ports.ts'
 import { type Program, makeFolder, startProgram } from './program.ts'
@@ -28,8 +28,8 @@ export interface Example {
 /** One that runs. */
 export interface Site extends Pick<Example, 'authority' | 'port'> {
   readonly program: Program
-  get(host: string, path: string, ...lines: readonly string[]): Promise<Answer>
-  ask(request: string): Promise<Answer>
+  get(host: string, path: string, ...lines: readonly string[]): Promise<ReceivedResponse>
+  ask(request: string): Promise<ReceivedResponse>
 }
 
 /** Those with sources need a registry, or a folder. */
@@ -103,7 +103,7 @@ export async function startExample(
     args: text.includes(':8182') ? [] : ['--admin-address', '127.0.0.1:0'],
     env: { ...(/^data:/m.test(text) ? {} : { SLUICE_DATA: makeFolder(t) }), ...env },
   })
-  const ask = async (request: string): Promise<Answer> => {
+  const ask = async (request: string): Promise<ReceivedResponse> => {
     return (await openClient(t, program.port)).ask(request)
   }
   return {
@@ -169,7 +169,7 @@ export async function overTls(
   site: Site,
   name: string,
   path = '/',
-): Promise<Answer> {
+): Promise<ReceivedResponse> {
   const client = await openTlsClient(t, site.port(8443), {
     servername: name,
     ca: site.authority.cert,
@@ -183,9 +183,9 @@ function getFrom(host: string, target: string, ...lines: readonly string[]): str
 }
 
 /** The server that answered, by its port in the file. */
-export function from(answer: Answer): string {
-  assert.equal(answer.status, 200, answer.head)
-  return value(answer, 'x-from') ?? ''
+export function from(response: ReceivedResponse): string {
+  assert.equal(response.status, 200, response.head)
+  return value(response, 'x-from') ?? ''
 }
 
 /** The servers that answer several requests, each once. */

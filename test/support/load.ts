@@ -1,6 +1,6 @@
 /** Steady load: a few keep-alive clients, each with one request after another, and an account of how each of them ended. */
 import { setTimeout as passed } from 'node:timers/promises'
-import { connectClient, type Answer, type Client } from './client.ts'
+import { connectClient, type ReceivedResponse, type Client } from './client.ts'
 import { value } from './message.ts'
 import { createWatch } from './until.ts'
 
@@ -15,7 +15,7 @@ export interface LoadOptions {
   readonly pauseMs?: number
   /** A client whose connection is gone opens another one; without it, it stops there. */
   readonly reconnects?: boolean
-  readonly onResponse?: (answer: Answer) => void
+  readonly onResponse?: (response: ReceivedResponse) => void
 }
 
 export interface Report {
@@ -33,7 +33,7 @@ export interface Report {
 export interface Load {
   report(): Report
   /** Waits until so many more are answered. */
-  more(answers: number): Promise<void>
+  more(responses: number): Promise<void>
   /** Waits until every client has stopped by itself. */
   ended(): Promise<Report>
   stop(): Promise<Report>
@@ -79,11 +79,11 @@ export function startLoad(options: LoadOptions): Load {
     if (client.ending() !== null) return false
     asked++
     try {
-      const answer = await client.ask(request())
+      const response = await client.ask(request())
       answered++
-      statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
-      options.onResponse?.(answer)
-      const isLast = value(answer, 'connection') === 'close'
+      statuses[response.status] = (statuses[response.status] ?? 0) + 1
+      options.onResponse?.(response)
+      const isLast = value(response, 'connection') === 'close'
       if (isLast) goodbyes++
       return !isLast
     } catch (error) {
@@ -99,9 +99,9 @@ export function startLoad(options: LoadOptions): Load {
 
   return {
     report,
-    async more(answers) {
-      const wanted = answered + answers
-      await watch.until(() => answered >= wanted, `${answers} more answers`, 20_000)
+    async more(responses) {
+      const wanted = answered + responses
+      await watch.until(() => answered >= wanted, `${responses} more answers`, 20_000)
     },
     async ended() {
       await all

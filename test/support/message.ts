@@ -72,7 +72,7 @@ interface Draft {
 }
 
 /** With `isOrigins`, framing on a 1xx or 204 is overlooked: a server may write it, we may not. */
-export function createReader(kind: 'request' | 'answer', isOrigins = false): MessageReader {
+export function createReader(kind: 'request' | 'response', isOrigins = false): MessageReader {
   let pending: Buffer = Buffer.alloc(0)
   let ended = false
   let draft: Draft | null = null
@@ -114,14 +114,14 @@ export function createReader(kind: 'request' | 'answer', isOrigins = false): Mes
     if (codings[0] !== undefined && codings[0].toLowerCase() !== 'chunked') {
       throw new MalformedMessage(`coding ${codings[0]}`)
     }
-    const status = kind === 'answer' ? Number(line.slice(9, 12)) : 0
-    if (kind === 'answer' && (status < 200 || status === 204)) {
+    const status = kind === 'response' ? Number(line.slice(9, 12)) : 0
+    if (kind === 'response' && (status < 200 || status === 204)) {
       // RFC 9110 8.6 and RFC 9112 6.1: neither framing field on 1xx and 204.
       if (!isOrigins && codings.length + lengths.length > 0)
         throw new MalformedMessage(`framing on a ${status}`)
       return { framing: 'none', left: 0 }
     }
-    if (kind === 'answer' && (method === 'HEAD' || status === 304))
+    if (kind === 'response' && (method === 'HEAD' || status === 304))
       return { framing: 'none', left: 0 }
     if (codings.length > 0) return { framing: 'chunked', left: -1 }
     if (length !== undefined) {
@@ -129,7 +129,7 @@ export function createReader(kind: 'request' | 'answer', isOrigins = false): Mes
         ? { framing: 'none', left: 0 }
         : { framing: 'length', left: Number(length) }
     }
-    return { framing: kind === 'answer' ? 'close' : 'none', left: 0 }
+    return { framing: kind === 'response' ? 'close' : 'none', left: 0 }
   }
 
   function take(message: Draft, most: number): void {

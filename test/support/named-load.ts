@@ -2,7 +2,7 @@
 import { setTimeout as passed } from 'node:timers/promises'
 import { connectClient, type Client } from './client.ts'
 
-export interface NamedAnswer {
+export interface NamedResponse {
   readonly name: string
   /** 0: there was no whole answer. */
   readonly status: number
@@ -18,7 +18,7 @@ export function startNamedLoad(
   port: number,
   names: readonly string[],
   { clients, pauseMs }: { readonly clients: number; readonly pauseMs: number },
-  onResponse: (answer: NamedAnswer) => void,
+  onResponse: (response: NamedResponse) => void,
 ): NamedLoad {
   let isStopped = false
   let next = 0
@@ -30,8 +30,8 @@ export function startNamedLoad(
       const began = performance.now()
       try {
         if (client === null || client.ending() !== null) client = await connectClient(port)
-        const answer = await client.ask(`GET / HTTP/1.1\r\nHost: ${name}\r\n\r\n`)
-        const { status, body } = answer
+        const response = await client.ask(`GET / HTTP/1.1\r\nHost: ${name}\r\n\r\n`)
+        const { status, body } = response
         onResponse({ name, status, body: body.toString(), tookMs: performance.now() - began })
       } catch (error) {
         client = null

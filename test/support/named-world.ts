@@ -46,7 +46,7 @@ export async function openNamedWorld(owner: Owner): Promise<NamedWorld> {
   const servedBy = new Map<string, string>()
   const placeOf = new Map<string, number>()
   const followedMs: number[] = []
-  let answers = 0
+  let responses = 0
   let lies = 0
 
   function put(name: string, place = 0): void {
@@ -86,8 +86,12 @@ export async function openNamedWorld(owner: Owner): Promise<NamedWorld> {
 
   /** The names are served on, while nothing at all comes of the resolver. */
   async function untilServed(): Promise<void> {
-    const before = answers
-    await watch.until(() => answers >= before + 1_000, 'requests are answered meanwhile', RETRY_MS)
+    const before = responses
+    await watch.until(
+      () => responses >= before + 1_000,
+      'requests are answered meanwhile',
+      RETRY_MS,
+    )
   }
 
   async function die(): Promise<void> {
@@ -118,7 +122,7 @@ export async function openNamedWorld(owner: Owner): Promise<NamedWorld> {
       ),
     },
     saw(name, body) {
-      answers++
+      responses++
       servedBy.set(name, body)
       watch.changed()
     },

@@ -69,7 +69,7 @@ export interface Origin {
 export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
 /** Answers with these bytes when the request is whole. */
-export function answers(bytes: string): Script {
+export function respondWith(bytes: string): Script {
   return async (request, connection) => {
     await request.whole()
     connection.write(bytes)
@@ -85,7 +85,7 @@ export async function startOrigin(
   let connections: OriginConnection[] = []
   let requests: OriginRequest[] = []
   let accepted = 0
-  let current = typeof script === 'string' ? answers(script) : script
+  let current = typeof script === 'string' ? respondWith(script) : script
 
   const accept = (socket: Socket): void => {
     socket.setNoDelay(true)
@@ -128,7 +128,7 @@ export async function startOrigin(
       requests = []
     },
     follow(next) {
-      current = typeof next === 'string' ? answers(next) : next
+      current = typeof next === 'string' ? respondWith(next) : next
     },
     close,
   }

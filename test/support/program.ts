@@ -31,7 +31,7 @@ export interface Program {
   until<T>(look: () => T | undefined | null | false, what: string, patienceMs?: number): Promise<T>
   /** Writes its file in place. */
   write(config: object): void
-  ask(path: string): Promise<AdminAnswer>
+  ask(path: string): Promise<AdminResponse>
   signal(name: NodeJS.Signals): void
   ended(patienceMs?: number): Promise<Ended>
 }
@@ -42,7 +42,7 @@ export interface LogLine {
   readonly [field: string]: unknown
 }
 
-export interface AdminAnswer {
+export interface AdminResponse {
   readonly status: number
   readonly text: string
 }
@@ -189,14 +189,14 @@ export function toText(config: object): string {
   return JSON.stringify({ ...defaults, ...config }, null, 2)
 }
 
-export function askAdmin(port: number, path: string): Promise<AdminAnswer> {
+export function askAdmin(port: number, path: string): Promise<AdminResponse> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ port, host: '127.0.0.1', path, agent: false }, (answer) => {
+    const outgoing = request({ port, host: '127.0.0.1', path, agent: false }, (response) => {
       let text = ''
-      answer.setEncoding('utf8')
-      answer.on('data', (piece: string) => (text += piece))
-      answer.once('error', reject)
-      answer.once('end', () => resolve({ status: answer.statusCode ?? 0, text }))
+      response.setEncoding('utf8')
+      response.on('data', (piece: string) => (text += piece))
+      response.once('error', reject)
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
     })
     outgoing.once('error', reject)
     outgoing.end()

@@ -1,7 +1,7 @@
 /** What every refusal must look like from the outside: an error answer, the connection closed, nothing at the server. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import { openClient, type Answer } from './client.ts'
+import { openClient, type ReceivedResponse } from './client.ts'
 import type { TestGateway } from './gateway.ts'
 import type { Origin } from './origin.ts'
 import { value } from './message.ts'
@@ -12,8 +12,8 @@ export const SENTINEL = 'GET /sentinel HTTP/1.1\r\nHost: sentinel.test\r\nConnec
 /** One ordinary exchange on a connection of its own: whatever came before it has had its chance to arrive. */
 export async function sentinel(t: TestContext, gateway: TestGateway): Promise<void> {
   const client = await openClient(t, gateway.port)
-  const answer = await client.ask(SENTINEL)
-  assert.equal(answer.status, 200)
+  const response = await client.ask(SENTINEL)
+  assert.equal(response.status, 200)
   client.end()
 }
 
@@ -43,14 +43,14 @@ export async function assertRefused(
   origin: Origin,
   bytes: string | readonly string[],
   status: number,
-): Promise<Answer> {
+): Promise<ReceivedResponse> {
   origin.forget()
   const client = await openClient(t, gateway.port)
   await client.sendPieces(typeof bytes === 'string' ? [bytes] : bytes)
   const method = /^[A-Z]+/.exec(bytes[0] ?? '')?.[0] === 'HEAD' ? 'HEAD' : 'GET'
-  const answer = await client.answer(method)
-  assert.equal(answer.status, status, answer.head)
-  assert.equal(value(answer, 'connection'), 'close', answer.head)
+  const response = await client.readResponse(method)
+  assert.equal(response.status, status, response.head)
+  assert.equal(value(response, 'connection'), 'close', response.head)
   assert.equal(await client.closed(), 'fin')
   assert.equal(client.rest(), '', 'nothing follows a refusal')
   await sentinel(t, gateway)
@@ -60,7 +60,7 @@ export async function assertRefused(
     'nothing of it reaches the origin',
   )
   origin.forget()
-  return answer
+  return response
 }
 
 /**
@@ -72,13 +72,13 @@ export async function assertBodyRefused(
   origin: Origin,
   bytes: string | readonly string[],
   statuses: readonly number[] = [400],
-): Promise<Answer> {
+): Promise<ReceivedResponse> {
   origin.forget()
   const client = await openClient(t, gateway.port)
   await client.sendPieces(typeof bytes === 'string' ? [bytes] : bytes)
-  const answer = await client.answer()
-  assert.ok(statuses.includes(answer.status), answer.head)
-  assert.equal(value(answer, 'connection'), 'close', answer.head)
+  const response = await client.readResponse()
+  assert.ok(statuses.includes(response.status), response.head)
+  assert.equal(value(response, 'connection'), 'close', response.head)
   await client.closed()
   assert.equal(client.rest(), '', 'nothing follows a refusal')
   await sentinel(t, gateway)
@@ -87,7 +87,7 @@ export async function assertBodyRefused(
     await request.connection.gone()
   }
   origin.forget()
-  return answer
+  return response
 }
 
 /** `GET / HTTP/1.1` with these further lines. */

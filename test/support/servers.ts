@@ -30,13 +30,13 @@ export async function startServing(
   t: TestContext,
   name: string,
   port: number,
-  answer: RequestListener,
+  respond: RequestListener,
 ): Promise<NamedServer> {
   let requests = 0
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     requests++
     request.resume()
-    answer(request, response)
+    respond(request, response)
   })
   await listen(server, port)
   const close = async (): Promise<void> => {

@@ -54,12 +54,12 @@ export async function act(
   name: string,
   verb: 'confirm' | 'reload',
 ): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${program.admin}/api/providers/${name}/${verb}`, {
+  const response = await fetch(`http://127.0.0.1:${program.admin}/api/providers/${name}/${verb}`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
   })
-  await answer.arrayBuffer()
-  return answer.status
+  await response.arrayBuffer()
+  return response.status
 }
 
 interface TableEntry {

@@ -8,7 +8,7 @@ import type { RequestListener, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { BreakerReport, ServerReport } from '../../src/observe/health-report.ts'
-import { openClient, type Answer } from './client.ts'
+import { openClient, type ReceivedResponse } from './client.ts'
 import { placeExample, readExample } from './example.ts'
 import { choosePort } from './ports.ts'
 import { makeFolder, startProgram, type Program } from './program.ts'
@@ -38,10 +38,14 @@ export interface Scene {
   readonly program: Program
   /** By the port that it has in the file. */
   actor(written: number): Actor
-  get(path: string, ...lines: readonly string[]): Promise<Answer>
-  ask(request: string): Promise<Answer>
+  get(path: string, ...lines: readonly string[]): Promise<ReceivedResponse>
+  ask(request: string): Promise<ReceivedResponse>
   /** The same request so many times over one connection. */
-  many(times: number, path?: string, ...lines: readonly string[]): Promise<readonly Answer[]>
+  many(
+    times: number,
+    path?: string,
+    ...lines: readonly string[]
+  ): Promise<readonly ReceivedResponse[]>
   /** Brings an edited example into force. */
   edit(change: (text: string) => string): Promise<void>
   server(id: string): Promise<ServerReport>
@@ -143,7 +147,7 @@ export async function openStage(
 }
 
 function openScene(t: TestContext, program: Program): Omit<Scene, 'actor' | 'edit'> {
-  const ask = async (request: string): Promise<Answer> => {
+  const ask = async (request: string): Promise<ReceivedResponse> => {
     return (await openClient(t, program.port)).ask(request)
   }
   const reports = async (): Promise<readonly ServerReport[]> => listOf(program, '/api/servers')
@@ -157,9 +161,9 @@ function openScene(t: TestContext, program: Program): Omit<Scene, 'actor' | 'edi
     get: (path, ...lines) => ask(requestFor(path, lines)),
     async many(times, path = '/', ...lines) {
       const client = await openClient(t, program.port)
-      const answers: Answer[] = []
-      while (answers.length < times) answers.push(await client.ask(requestFor(path, lines)))
-      return answers
+      const responses: ReceivedResponse[] = []
+      while (responses.length < times) responses.push(await client.ask(requestFor(path, lines)))
+      return responses
     },
     server,
     async untilServer(id, isSo, what) {

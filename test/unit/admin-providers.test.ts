@@ -82,11 +82,11 @@ async function startAdmin(t: TestContext): Promise<Site> {
 test('shows how it stands with each source, also before the first table', async (t) => {
   const site = await startAdmin(t)
 
-  const answer = await site.fetch('/api/providers')
+  const response = await site.fetch('/api/providers')
 
-  assert.equal(answer.status, 200)
-  assert.equal(answer.headers.get('content-type'), 'application/json')
-  assert.deepEqual(await answer.json(), [ETCD])
+  assert.equal(response.status, 200)
+  assert.equal(response.headers.get('content-type'), 'application/json')
+  assert.deepEqual(await response.json(), [ETCD])
 })
 
 test('an operator confirms a shrink once', async (t) => {
@@ -106,13 +106,13 @@ test('an operator confirms a shrink once', async (t) => {
 test('an operator has a source read again', async (t) => {
   const site = await startAdmin(t)
 
-  const answer = await site.fetch('/api/providers/etcd/reload', {
+  const response = await site.fetch('/api/providers/etcd/reload', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json; charset=utf-8' },
     body: '{}',
   })
 
-  assert.equal(answer.status, 200)
+  assert.equal(response.status, 200)
   assert.deepEqual(site.asked, ['reload etcd'])
 })
 
@@ -121,10 +121,10 @@ test('a source that is not there is a 404', async (t) => {
 
   for (const verb of ['confirm', 'reload']) {
     const path = `/api/providers/a%20b/${verb}`
-    const answer = await site.fetch(path, { method: 'POST', headers: JSON_TYPE })
+    const response = await site.fetch(path, { method: 'POST', headers: JSON_TYPE })
 
-    assert.equal(answer.status, 404)
-    assert.deepEqual(await answer.json(), { message: 'no source has the name "a b"' })
+    assert.equal(response.status, 404)
+    assert.deepEqual(await response.json(), { message: 'no source has the name "a b"' })
   }
   assert.deepEqual(site.asked, ['confirm a b', 'reload a b'])
   assert.deepEqual(site.logged, [])
@@ -153,9 +153,12 @@ test('other paths below the sources are not there', async (t) => {
   const site = await startAdmin(t)
 
   for (const path of ['/etcd', '/etcd/drop', '/etcd/confirm/', '//confirm', '/%ff/confirm', '/']) {
-    const answer = await site.fetch(`/api/providers${path}`, { method: 'POST', headers: JSON_TYPE })
+    const response = await site.fetch(`/api/providers${path}`, {
+      method: 'POST',
+      headers: JSON_TYPE,
+    })
 
-    assert.equal(answer.status, 404, path)
+    assert.equal(response.status, 404, path)
   }
   assert.deepEqual(site.asked, [])
 })

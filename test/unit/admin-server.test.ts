@@ -130,10 +130,10 @@ test('HEAD gives the head alone', async (t) => {
   const site = await startAdmin(t)
 
   for (const path of ['/', '/healthz', '/readyz', '/metrics', '/v2/status', '/api/table']) {
-    const answer = await site.get(path, { method: 'HEAD' })
+    const response = await site.get(path, { method: 'HEAD' })
 
-    assert.equal(answer.status, 200, path)
-    assert.equal(answer.text, '')
+    assert.equal(response.status, 200, path)
+    assert.equal(response.text, '')
   }
 })
 
@@ -141,10 +141,10 @@ test('other methods are refused with 405, and unknown paths with 404', async (t)
   const site = await startAdmin(t)
 
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE']) {
-    const answer = await site.get('/api/table', { method })
+    const response = await site.get('/api/table', { method })
 
-    assert.equal(answer.status, 405, method)
-    assert.equal(answer.headers.allow, 'GET, HEAD')
+    assert.equal(response.status, 405, method)
+    assert.equal(response.headers.allow, 'GET, HEAD')
   }
   for (const path of [
     '/nothing',
@@ -154,26 +154,29 @@ test('other methods are refused with 405, and unknown paths with 404', async (t)
     '/constructor',
     '/%2e/healthz',
   ]) {
-    const answer = await site.get(path)
+    const response = await site.get(path)
 
-    assert.equal(answer.status, 404, path)
-    assert.equal(answer.text, '{"message":"Object not found"}\n')
+    assert.equal(response.status, 404, path)
+    assert.equal(response.text, '{"message":"Object not found"}\n')
   }
 })
 
 test('every answer tells browsers to run, frame, guess and keep nothing', async (t) => {
   const site = await startAdmin(t)
 
-  for (const answer of [
+  for (const response of [
     await site.get('/healthz'),
     await site.get('/nothing'),
     await site.get('/api/table'),
     await site.get('/', { headers: { host: 'evil.example' } }),
   ]) {
-    assert.equal(answer.headers['cache-control'], 'no-store')
-    assert.match(answer.headers['content-security-policy']?.toString() ?? '', /default-src 'none'/)
-    assert.equal(answer.headers['x-content-type-options'], 'nosniff')
-    assert.equal(answer.headers['access-control-allow-origin'], undefined)
+    assert.equal(response.headers['cache-control'], 'no-store')
+    assert.match(
+      response.headers['content-security-policy']?.toString() ?? '',
+      /default-src 'none'/,
+    )
+    assert.equal(response.headers['x-content-type-options'], 'nosniff')
+    assert.equal(response.headers['access-control-allow-origin'], undefined)
   }
 })
 
@@ -248,7 +251,7 @@ test('the address that was connected to may stand in Host', async (t) => {
   const site = await startAdmin(t, { address: { host: '127.0.0.2', port: 0 } })
   const { port } = site.admin.address
 
-  const answer = await new Promise<number | undefined>((resolve, reject) => {
+  const response = await new Promise<number | undefined>((resolve, reject) => {
     const outgoing = request({ host: '127.0.0.2', port, path: '/healthz', agent: false })
     outgoing.once('response', (response) => {
       response.resume()
@@ -258,7 +261,7 @@ test('the address that was connected to may stand in Host', async (t) => {
     outgoing.end()
   })
 
-  assert.equal(answer, 200)
+  assert.equal(response, 200)
 })
 
 test('two Hosts and an empty one are refused, and HTTP/1.0 without one is answered', async (t) => {
@@ -418,10 +421,10 @@ test('a large table comes whole, with turns for others in between', async (t) =>
     await new Promise((resolve) => setImmediate(resolve))
     longestStep = Math.max(longestStep, at - before)
   }
-  const answer = await whole
+  const response = await whole
 
   assert.ok(longestStep < 1000, `${longestStep} objects in one turn`)
-  const parsed = JSON.parse(answer.text) as { objects: unknown[] }
+  const parsed = JSON.parse(response.text) as { objects: unknown[] }
   assert.equal(parsed.objects.length, 20_000)
 })
 
@@ -503,10 +506,10 @@ test('nothing that is sent brings it down', async (t) => {
     `POST /api/table HTTP/1.1\r\n${head}Content-Length: 100\r\n\r\nhalf`,
   ]
 
-  const answers = await Promise.all(attempts.map((bytes) => sendRaw(port, bytes)))
+  const responses = await Promise.all(attempts.map((bytes) => sendRaw(port, bytes)))
 
-  for (const answer of answers) assert.doesNotMatch(answer, /^HTTP\/1\.1 5/)
-  assert.match(answers[4] ?? '', /^HTTP\/1\.1 404 /)
+  for (const response of responses) assert.doesNotMatch(response, /^HTTP\/1\.1 5/)
+  assert.match(responses[4] ?? '', /^HTTP\/1\.1 404 /)
   assert.equal((await site.get('/healthz')).status, 200)
   assert.deepEqual(site.logged, [])
 })

@@ -76,9 +76,9 @@ test('a filter that is misspelt is refused, and so is what would change somethin
   const ask = await startAdmin(t, [])
 
   for (const path of ['/api/servers?backends=vote', '/api/breakers?id=1']) {
-    const answer = await ask(path)
-    assert.equal(answer.status, 400)
-    assert.deepEqual(await answer.json(), {
+    const response = await ask(path)
+    assert.equal(response.status, 400)
+    assert.deepEqual(await response.json(), {
       message: 'servers and breakers can be filtered by backend only',
     })
   }

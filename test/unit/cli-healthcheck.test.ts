@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { runHealthcheck, waitForReady } from '../../src/cli/healthcheck.ts'
 
-async function startAdmin(t: TestContext, answer: RequestListener): Promise<number> {
-  const server = createServer(answer)
+async function startAdmin(t: TestContext, response: RequestListener): Promise<number> {
+  const server = createServer(response)
   t.after(() => {
     server.closeAllConnections()
     server.close()

@@ -59,11 +59,11 @@ test('refuses with 503 and when to come again', () => {
   const [middleware] = limited.middlewares
   assert.ok(middleware && limited.enter(0))
 
-  const answer = localResponse(ask(middleware, requestOf(), createMiddlewareContext()))
+  const response = localResponse(ask(middleware, requestOf(), createMiddlewareContext()))
 
-  assert.equal(answer.status, 503)
-  assert.equal(answer.reason, 'OVERLOADED')
-  assert.match(answer.fields, /^Retry-After: \d+\r\n$/m)
+  assert.equal(response.status, 503)
+  assert.equal(response.reason, 'OVERLOADED')
+  assert.match(response.fields, /^Retry-After: \d+\r\n$/m)
 })
 
 test('adds up the time to the head of what servers answered, or did not in time', () => {

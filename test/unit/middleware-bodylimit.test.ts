@@ -36,9 +36,9 @@ test('refuses what came with the head and is above it', () => {
   const exchange = requestOf({ body: 'chunked' })
   exchange.bytesIn = 11
 
-  const answer = localResponse(ask(middleware, exchange, createMiddlewareContext()))
+  const response = localResponse(ask(middleware, exchange, createMiddlewareContext()))
 
-  assert.equal(answer.status, 413)
+  assert.equal(response.status, 413)
 })
 
 test('a chunked body is refused with the byte that passes the limit, in whatever pieces it comes', () => {

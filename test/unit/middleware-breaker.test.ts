@@ -75,13 +75,13 @@ test('tripped it answers every request with 503 and when to come back, and count
   const { admit, request, counted } = openBreaker({ tripped: '2500ms' })
   admit(ADMIT_NONE)
 
-  const answers = [0, 1].map((thread) => localResponse(request('/', thread)))
+  const responses = [0, 1].map((thread) => localResponse(request('/', thread)))
 
-  for (const answer of answers) {
-    assert.equal(answer.status, 503)
-    assert.equal(answer.reason, 'BREAKER_OPEN')
-    assert.equal(answer.detail, `the breaker ${CONDITION} is tripped`)
-    assert.equal(answer.fields, 'Retry-After: 3\r\n')
+  for (const response of responses) {
+    assert.equal(response.status, 503)
+    assert.equal(response.reason, 'BREAKER_OPEN')
+    assert.equal(response.detail, `the breaker ${CONDITION} is tripped`)
+    assert.equal(response.fields, 'Retry-After: 3\r\n')
   }
   assert.deepEqual(counted(), [0, 0])
 })
@@ -104,13 +104,13 @@ test('an answer of its own is a fallback', () => {
   const { admit, request } = openBreaker({ fallback: { respond } })
   admit(ADMIT_NONE)
 
-  const answer = localResponse(request())
+  const response = localResponse(request())
 
-  assert.equal(answer.status, 503)
-  assert.equal(answer.reason, 'BREAKER_OPEN')
-  assert.equal(answer.contentType, 'application/json')
-  assert.equal(answer.fields, 'X-Why: x\r\n')
-  assert.equal(answer.body.toString(), '{"later":true}')
+  assert.equal(response.status, 503)
+  assert.equal(response.reason, 'BREAKER_OPEN')
+  assert.equal(response.contentType, 'application/json')
+  assert.equal(response.fields, 'X-Why: x\r\n')
+  assert.equal(response.body.toString(), '{"later":true}')
 })
 
 test('a redirect is a fallback, not for good, and keeps the path without the query', () => {
@@ -118,11 +118,11 @@ test('a redirect is a fallback, not for good, and keeps the path without the que
   const { admit, request } = openBreaker({ fallback: { redirect } })
   admit(ADMIT_NONE)
 
-  const answer = localResponse(request('/a/b?c=d'))
+  const response = localResponse(request('/a/b?c=d'))
 
-  assert.equal(answer.status, 302)
-  assert.equal(answer.reason, 'BREAKER_OPEN')
-  assert.equal(answer.fields, 'Location: https://spare.example/a/b\r\n')
+  assert.equal(response.status, 302)
+  assert.equal(response.reason, 'BREAKER_OPEN')
+  assert.equal(response.fields, 'Location: https://spare.example/a/b\r\n')
 })
 
 test('another backend is a fallback, and the log is told why', () => {

@@ -81,14 +81,14 @@ test('refuses what is above the limit over all threads, in the words of vulcand'
   const [middleware] = limited.threads
   assert.ok(first && second && middleware)
 
-  const answer = localResponse(ask(middleware, requestOf(), createMiddlewareContext()))
+  const response = localResponse(ask(middleware, requestOf(), createMiddlewareContext()))
   const other = limited.enter(0, '192.0.2.2')
   first.end()
   const afterwards = limited.enter(1)
 
-  assert.equal(answer.status, 429)
-  assert.equal(answer.reason, 'CLIENT_LIMIT')
-  assert.equal(answer.body.toString(), 'max connections reached: 2')
+  assert.equal(response.status, 429)
+  assert.equal(response.reason, 'CLIENT_LIMIT')
+  assert.equal(response.body.toString(), 'max connections reached: 2')
   assert.ok(other, 'another client has places of its own')
   assert.ok(afterwards, 'a place that was given back is free in another thread')
 })

@@ -93,10 +93,10 @@ test('of several rates all have to accept, and one that refuses charges none', (
 })
 
 test('passed answers say what is left, refused ones as well', () => {
-  const { send, passes, answer } = openLimit({ requests: 2, period: '10s', burst: 2 })
+  const { send, passes, response: responseTo } = openLimit({ requests: 2, period: '10s', burst: 2 })
 
   assert.equal(
-    answer(passes()).fields,
+    responseTo(passes()).fields,
     'RateLimit-Limit: 2\r\nRateLimit-Remaining: 1\r\nRateLimit-Reset: 5\r\n',
   )
   passes()
@@ -107,29 +107,32 @@ test('passed answers say what is left, refused ones as well', () => {
 })
 
 test('of two limits on the way the one that leaves less is told, once', () => {
-  const { passes, answer } = openLimit({ requests: 9 })
+  const { passes, response } = openLimit({ requests: 9 })
   const stricter = 'RateLimit-Limit: 5\r\nRateLimit-Remaining: 1\r\nRateLimit-Reset: 1\r\n'
   const laxer = 'RateLimit-Limit: 99\r\nRateLimit-Remaining: 98\r\nRateLimit-Reset: 1\r\n'
 
-  assert.equal(answer(passes(), stricter).fields, stricter)
-  assert.match(answer(passes(), laxer).fields, /^RateLimit-Limit: 9\r\nRateLimit-Remaining: 7\r\n/)
+  assert.equal(response(passes(), stricter).fields, stricter)
+  assert.match(
+    response(passes(), laxer).fields,
+    /^RateLimit-Limit: 9\r\nRateLimit-Remaining: 7\r\n/,
+  )
 })
 
 test('of the limits that a server tells of in several lines the least counts', () => {
-  const { passes, answer } = openLimit({ requests: 9 })
+  const { passes, response } = openLimit({ requests: 9 })
   const laxer = 'RateLimit-Limit: 99\r\nRateLimit-Remaining: 98\r\nRateLimit-Reset: 1\r\n'
   const stricter = 'RateLimit-Limit: 5\r\nRateLimit-Remaining: 1\r\nRateLimit-Reset: 1\r\n'
 
-  assert.equal(answer(passes(), laxer + stricter).fields, laxer + stricter)
+  assert.equal(response(passes(), laxer + stricter).fields, laxer + stricter)
 })
 
 test('nothing is kept of an exchange that has ended', () => {
-  const { middleware, passes, answer } = openLimit({ requests: 9 })
+  const { middleware, passes, response } = openLimit({ requests: 9 })
   const { exchange, context } = passes()
 
   context.end()
 
-  assert.equal(answer({ exchange }).fields, '')
+  assert.equal(response({ exchange }).fields, '')
   assert.notEqual(middleware.onResponse, undefined)
 })
 
@@ -274,7 +277,7 @@ function openLimit(options: object): {
     context: ReturnType<typeof createMiddlewareContext>
   }
   isRefused: (sent?: Sent) => void
-  answer: (sent: { exchange: Exchange }, fields?: string) => ResponseHead
+  response: (sent: { exchange: Exchange }, fields?: string) => ResponseHead
   wait: (ms: number) => void
 } {
   const parsed = ratelimit.parse(options)
@@ -297,7 +300,7 @@ function openLimit(options: object): {
       return rest
     },
     isRefused: (sent = {}) => assert.equal(localResponse(put(sent).decision).status, 429),
-    answer({ exchange }, fields = '') {
+    response({ exchange }, fields = '') {
       const head = new ResponseHead()
       head.fields = fields
       middleware.onResponse?.(exchange, head)

@@ -19,7 +19,7 @@ function optionsOf(options: object): Parameters<typeof redirect.compile>[0] {
   return parsed.value
 }
 
-function answerOf(options: object, form: RequestForm = {}): LocalResponse | null {
+function responseOf(options: object, form: RequestForm = {}): LocalResponse | null {
   const [compileContext] = openThreads(1, () => 0).compileContexts
   assert.ok(compileContext)
   const decision = ask(
@@ -31,7 +31,7 @@ function answerOf(options: object, form: RequestForm = {}): LocalResponse | null
 }
 
 function locationOf(options: object, form: RequestForm = {}): string {
-  const { fields = '' } = answerOf(options, form) ?? {}
+  const { fields = '' } = responseOf(options, form) ?? {}
   const [, location] = /^Location: ([^\r\n]*)\r\n$/.exec(fields) ?? []
   assert.ok(location !== undefined, `not one Location: ${JSON.stringify(fields)}`)
   return location
@@ -146,19 +146,19 @@ test('a redirect to https leads to the port of https, whatever the port asked fo
   assert.equal(locationOf({ scheme }, asked), 'https://shop.example/a?b')
   assert.equal(locationOf({ scheme, port: 443 }, asked), 'https://shop.example/a?b')
   assert.equal(locationOf({ scheme, port: 8443 }, asked), 'https://shop.example:8443/a?b')
-  assert.equal(answerOf({ scheme })?.status, 308)
-  assert.equal(answerOf({ scheme, permanent: false })?.status, 307)
-  assert.equal(answerOf({ scheme, status: 301 })?.status, 301)
+  assert.equal(responseOf({ scheme })?.status, 308)
+  assert.equal(responseOf({ scheme, permanent: false })?.status, 307)
+  assert.equal(responseOf({ scheme, status: 301 })?.status, 301)
 })
 
 test('a redirect to a scheme lets pass what came by it', () => {
-  assert.equal(answerOf({ scheme: 'http' }), null)
+  assert.equal(responseOf({ scheme: 'http' }), null)
 })
 
 test('a request without a host cannot keep it', () => {
   for (const options of [{ scheme: 'https' }, { to: 'https://{host}/' }]) {
-    const answer = answerOf(options, { host: '' })
-    assert.deepEqual([answer?.status, answer?.reason], [400, 'BAD_HOST'])
+    const response = responseOf(options, { host: '' })
+    assert.deepEqual([response?.status, response?.reason], [400, 'BAD_HOST'])
   }
   assert.equal(
     locationOf({ to: 'https://vote.example{path}' }, { host: '' }),

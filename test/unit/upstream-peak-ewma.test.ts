@@ -22,7 +22,7 @@ interface Setup {
   readonly balancer: Balancer
   pick(): Endpoint
   /** An answer after so many ms. */
-  answer(endpoint: Endpoint, ms: number): void
+  respond(endpoint: Endpoint, ms: number): void
 }
 
 function setUp(t: TestContext, weights: Readonly<Record<string, number>>): Setup {
@@ -48,7 +48,7 @@ function setUp(t: TestContext, weights: Readonly<Record<string, number>>): Setup
       assert.ok(endpoint)
       return endpoint
     },
-    answer(endpoint, ms) {
+    respond(endpoint, ms) {
       sharedAdd(endpoint.slot, SHARED.inFlight, -1)
       recordLatency(endpoint.slot, ms * MS, board.now)
     },
@@ -61,7 +61,7 @@ function nameOf({ authority }: Endpoint): string {
 
 /** Twenty clients, each with its next request once it is answered; time goes on as answers come. */
 function serve(
-  { board, pick, answer }: Setup,
+  { board, pick, respond: respond }: Setup,
   requests: number,
   msOf: (name: string) => number,
 ): Record<string, number> {
@@ -73,7 +73,7 @@ function serve(
       const next = underWay.shift()
       assert.ok(next)
       board.now = next.endsAt
-      answer(next.endpoint, next.ms)
+      respond(next.endpoint, next.ms)
     }
     const endpoint = pick()
     const name = nameOf(endpoint)
@@ -81,7 +81,7 @@ function serve(
     const ms = msOf(name)
     underWay.push({ endpoint, endsAt: board.now + ms, ms })
   }
-  for (const { endpoint, ms } of underWay) answer(endpoint, ms)
+  for (const { endpoint, ms } of underWay) respond(endpoint, ms)
   return got
 }
 
@@ -126,7 +126,7 @@ test('a new server gets one request soon, and no second one before its answer', 
   recordLatency(known.slot, 2_000 * MS, setup.board.now)
 
   const names = Array.from({ length: 200 }, () => nameOf(setup.pick()))
-  setup.answer(fresh, 1)
+  setup.respond(fresh, 1)
   const after = Array.from({ length: 10 }, () => nameOf(setup.pick()))
 
   assert.ok(names.indexOf('fresh') < 3)

@@ -30,12 +30,12 @@ test('a connection that waited for a client in an interim answer reads the answe
   const connection = ServerConnection.open(endpoint, backend.timeouts)
   t.after(() => connection.abandon())
 
-  const first = await answerOf(connection)
-  const second = await answerOf(connection)
+  const first = await responseOf(connection)
+  const second = await responseOf(connection)
 
   assert.deepEqual([first, second], ['200 ok', '200 ok'])
 
-  function answerOf(asked: ServerConnection): Promise<string> {
+  function responseOf(asked: ServerConnection): Promise<string> {
     return new Promise((resolve, reject) => {
       const sink: ResponseSink = {
         holdsData: false,
