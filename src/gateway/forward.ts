@@ -17,7 +17,7 @@ import { ExchangeError } from '../http/errors.ts'
 import type { Exchange, ExchangeOwner } from '../http/exchange.ts'
 import { allOf } from '../http/faults.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
-import { isIdempotent, type RetryPolicy } from '../policy/retry.ts'
+import { isIdempotent, type RetryPolicy } from '../policy/retrying/retry.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { count } from '../scoreboard/scoreboard.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
@@ -120,7 +120,7 @@ export class Forward
   #tryNext(pool: Pool, error: ExchangeError | null, startedAt: number): void {
     let last = error
     const policy = this.#retry
-    let comesBack = policy?.comesBack === true
+    let comesBack = policy?.canRepeatServer === true
     for (;;) {
       const endpoint = pool.pickFor(this.exchange, this.tried)
       if (endpoint === null) {

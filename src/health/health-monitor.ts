@@ -2,12 +2,12 @@
  * What keeps requests away from servers that are not well: every 100 ms a look at what the serving threads have counted and at
  * what the probes found out, and of that the cells that the threads obey.
  *
- *   probes   --> verdicts -------\
+ *   probes   --> states -------\
  *   requests --> ejections ------- admission of each server --> SHARED.admit
  *            \-> its breaker ----/
  *   requests --> breakers of frontends --> SHARED.admit, adaptive limits --> SHARED.limit
  *
- * What has no cause is not looked at: pools by alarms of the threads, verdicts, slow start and changes.
+ * What has no cause is not looked at: pools by alarms of the threads, states, slow start and changes.
  */
 import type { NameReport } from '../dns/resolver.ts'
 import type { Delta, PlacedBackend } from '../model/snapshot.ts'
@@ -102,10 +102,10 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     probe,
     now,
     random,
-    onVerdict(key, verdict) {
+    onState(key, state) {
       const watched = serversByKey.get(key)
       if (watched === undefined) return
-      watched.pool.probed(watched.server, verdict)
+      watched.pool.probed(watched.server, state)
       awake.add(watched.pool)
     },
     onShortage,
@@ -125,7 +125,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     ...breakerContext,
     prober,
     recentlyRemoved,
-    isHeldUp: (at) => stalls.isHeldUp(at),
+    isStalled: (at) => stalls.isStalled(at),
     boardNow: options.boardNow ?? now,
     onServer: logServer,
     onEjected: (reason) => totals.ejection(reason),
@@ -184,7 +184,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     pools.delete(id)
     bySlot.delete(pool.slot)
     awake.delete(pool)
-    for (const server of pool.leave()) drop(server, pool)
+    for (const server of pool.remove()) drop(server, pool)
   }
 
   function drop(server: MonitoredServer, pool: MonitoredPool): void {

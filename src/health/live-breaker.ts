@@ -1,8 +1,8 @@
 /** A breaker in force, of a frontend or of a server: its state machine, and the cell by which the threads obey it. */
 import type { BreakerReport } from '../observe/health-report.ts'
-import { Breaker } from '../policy/breaker.ts'
-import { parseCondition, type Condition } from '../policy/condition.ts'
-import { columnOf } from '../policy/measure.ts'
+import { Breaker } from '../policy/breaking/breaker.ts'
+import { parseCondition, type Condition } from '../policy/breaking/condition.ts'
+import { columnOf } from '../policy/breaking/response-counters.ts'
 import type { BreakerSpec } from '../model/snapshot.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import type { Scoreboard, Slot } from '../scoreboard/scoreboard.ts'
@@ -24,7 +24,7 @@ export interface BreakerContext {
 export type BreakerOwner = Pick<BreakerReport, 'frontend' | 'backend' | 'server'>
 
 /** Longer than a breaker looks back. */
-const REST_AFTER_MS = 12_000
+const IDLE_AFTER_MS = 12_000
 
 export class LiveBreaker {
   readonly owner: BreakerOwner
@@ -38,7 +38,7 @@ export class LiveBreaker {
   readonly #context: BreakerContext
   #answers = -1
   #answeredAt = -Infinity
-  readonly #sum: (measure: number) => number
+  readonly #sum: (counter: number) => number
 
   constructor(owner: BreakerOwner, spec: BreakerSpec, slot: Slot, context: BreakerContext) {
     this.owner = owner
@@ -48,7 +48,7 @@ export class LiveBreaker {
     this.since = context.date()
     this.#breaker = new Breaker(spec, compileCondition(spec.condition))
     this.#context = context
-    this.#sum = (measure) => context.scoreboard.sumOf(slot, columnOf(measure))
+    this.#sum = (counter) => context.scoreboard.sumOf(slot, columnOf(counter))
     // From here on it counts: the threads may have answers for it before the next tick.
     this.#breaker.tick(context.now(), this.#sum)
     this.#write()
@@ -78,7 +78,7 @@ export class LiveBreaker {
   }
 
   /** It is not asked any more, and never writes to its slot again. */
-  leave(): void {
+  remove(): void {
     if (this.state !== 'standby') this.#context.onGone(this)
   }
 
@@ -109,7 +109,7 @@ export class LiveBreaker {
       this.#answers = answers
       this.#answeredAt = now
     }
-    return now - this.#answeredAt > REST_AFTER_MS
+    return now - this.#answeredAt > IDLE_AFTER_MS
   }
 
   #write(): void {

@@ -3,7 +3,7 @@ import { adaptiveSpecOf } from '../middleware/adaptive.ts'
 import { breakerSpecOf } from '../middleware/breaker.ts'
 import type { MiddlewareSpec, PlacedFrontend } from '../model/snapshot.ts'
 import type { LimitReport } from '../observe/health-report.ts'
-import { AdaptiveLimit } from '../policy/gradient.ts'
+import { AdaptiveLimit } from '../policy/limiting/adaptive-limit.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
 import { LiveBreaker, type BreakerContext } from './live-breaker.ts'
@@ -72,7 +72,7 @@ export function createMiddlewareState(context: BreakerContext): MiddlewareState 
       if (held?.holders.size !== 0) continue
       // From now on its slot may become another's: nothing is written there any more.
       bySlot.delete(number)
-      if (held.thing instanceof LiveBreaker) held.thing.leave()
+      if (held.thing instanceof LiveBreaker) held.thing.remove()
     }
   }
 

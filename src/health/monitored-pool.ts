@@ -4,8 +4,8 @@
  */
 import type { Backend, PlacedBackend, Server } from '../model/snapshot.ts'
 import type { EjectionReason, ServerState } from '../observe/health-report.ts'
-import { Ejector, type EjectorChange } from '../policy/ejector.ts'
-import { admitPool, type Standing } from '../policy/pool-admission.ts'
+import { Ejector, type EjectorChange } from '../policy/health/ejector.ts'
+import { admitPool, type AdmissionInput } from '../policy/health/pool-admission.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { LiveBreaker, type BreakerContext } from './live-breaker.ts'
 import { writeCell } from './cells.ts'
@@ -14,10 +14,10 @@ import type { Prober } from './prober.ts'
 import { MonitoredServer, serverKey } from './monitored-server.ts'
 
 export interface PoolContext extends BreakerContext {
-  readonly prober: Pick<Prober, 'follow' | 'forget' | 'verdict'>
+  readonly prober: Pick<Prober, 'follow' | 'forget' | 'state'>
   readonly recentlyRemoved: Pick<RecentlyRemoved, 'add' | 'take'>
   /** Our own process was held up lately: what was counted meanwhile tells nothing. */
-  readonly isHeldUp: (now: number) => boolean
+  readonly isStalled: (now: number) => boolean
   /** ms of the board's clock. */
   readonly boardNow: () => number
   /** It has come to another state. */
@@ -73,7 +73,7 @@ export class MonitoredPool {
   }
 
   /** It is declared no more; answers with its servers. */
-  leave(): readonly MonitoredServer[] {
+  remove(): readonly MonitoredServer[] {
     for (const server of this.servers) this.#part(server)
     return this.servers
   }
@@ -88,11 +88,11 @@ export class MonitoredPool {
   }
 
   /** Its probes have made it up or down: the threads see it with the next tick. */
-  probed(server: MonitoredServer, verdict: 'up' | 'down'): void {
-    server.verdict = verdict
-    server.verdictBefore = null
+  probed(server: MonitoredServer, state: 'up' | 'down'): void {
+    server.probeState = state
+    server.probeStateBefore = null
     // It takes connections again: nobody needs to find that out by trying.
-    if (verdict === 'up') server.endRest()
+    if (state === 'up') server.endBackoff()
     this.#isStale = true
   }
 
@@ -120,7 +120,7 @@ export class MonitoredPool {
     // From here on the ejector knows what was counted before.
     this.#judge(now)
     for (const { server, ejections } of this.#returned) {
-      if (ejections !== null) this.#ejector.comeBack(server.url, ejections)
+      if (ejections !== null) this.#ejector.restore(server.url, ejections)
       if (!this.#ejector.isEjected(server.url)) server.ejection = null
     }
     this.#returned = []
@@ -129,25 +129,25 @@ export class MonitoredPool {
 
   /** Whether some fail; true when that may change without an alarm. */
   #lookAtAttempts(now: number): boolean {
-    if (this.#context.isHeldUp(now)) return true
+    if (this.#context.isStalled(now)) return true
     let isOpen = false
-    for (const { failing } of this.servers) {
-      if (failing.look(now)) this.#isStale = true
-      if (failing.isOpen) isOpen = true
+    for (const { passiveCheck } of this.servers) {
+      if (passiveCheck.update(now)) this.#isStale = true
+      if (passiveCheck.isOpen) isOpen = true
     }
     return isOpen
   }
 
   #part(server: MonitoredServer): void {
-    this.#context.recentlyRemoved.add(server, this.#ejector.leave(server.url))
+    this.#context.recentlyRemoved.add(server, this.#ejector.remove(server.url))
   }
 
   #judge(now: number): void {
-    const { scoreboard, isHeldUp } = this.#context
+    const { scoreboard, isStalled } = this.#context
     const evidence = this.servers.map((server) => server.evidence(scoreboard))
-    if (isHeldUp(now)) {
+    if (isStalled(now)) {
       this.#ejector.discard(evidence)
-      for (const server of this.servers) server.forgetRows()
+      for (const server of this.servers) server.resetStreaks()
     } else {
       for (const change of this.#ejector.tick(now, evidence)) this.#apply(change, now)
     }
@@ -160,8 +160,8 @@ export class MonitoredPool {
     if (change.kind === 'returned') {
       server.ejection = null
       // What led to it is judged no more.
-      server.failing.takeBack()
-      server.failing.look(now)
+      server.passiveCheck.clear()
+      server.passiveCheck.update(now)
       return
     }
     server.ejection = `${change.detail}; for ${formatSeconds(change.forMs)}`
@@ -178,7 +178,7 @@ export class MonitoredPool {
       server.wasUsable = isUsable
     }
     const { servers, isPanic } = admitPool(
-      this.servers.map((server) => server.standing(now, slowStartMs)),
+      this.servers.map((server) => server.admissionInput(now, slowStartMs)),
       panic,
     )
     this.#isRamping = this.servers.some(({ rampSince }) => rampSince !== null)
@@ -216,7 +216,7 @@ export class MonitoredPool {
       if (number === undefined || found.has(declared.url)) continue
       const server = known.get(declared.url) ?? this.#receive(declared, number)
       server.declared = declared
-      server.verdict = this.#verdictOf(server, object)
+      server.probeState = this.#probeStateOf(server, object)
       server.breaker = this.#breakerOf(server, object, breakerSlots[at])
       found.set(declared.url, server)
     }
@@ -230,22 +230,22 @@ export class MonitoredPool {
     if (returned === null) {
       return new MonitoredServer(this.id, declared, scoreboard.slot(number), date(), boardNow)
     }
-    returned.server.comeBack(returned.isLapse, date())
+    returned.server.restore(returned.isLapse, date())
     this.#returned.push(returned)
     return returned.server
   }
 
-  #verdictOf(server: MonitoredServer, { health, tls }: Backend): Standing['probe'] {
+  #probeStateOf(server: MonitoredServer, { health, tls }: Backend): AdmissionInput['probe'] {
     const { prober } = this.#context
-    const wasServed = server.state !== null && server.verdict !== 'waiting'
+    const wasServed = server.state !== null && server.probeState !== 'waiting'
     if (health === null) {
       prober.forget(server.key)
       server.lastProbe = null
-      server.verdictBefore = null
+      server.probeStateBefore = null
       return 'up'
     }
     prober.follow(server.key, { server: server.declared, check: health, tls }, wasServed, this.id)
-    return server.verdictBefore ?? prober.verdict(server.key)
+    return server.probeStateBefore ?? prober.state(server.key)
   }
 
   #breakerOf(
@@ -254,14 +254,14 @@ export class MonitoredPool {
     number: number | undefined,
   ): LiveBreaker | null {
     if (spec === null || number === undefined) {
-      breaker?.leave()
+      breaker?.remove()
       return null
     }
     if (breaker?.slot.number === number && breaker.condition === spec.condition) {
       breaker.update(spec)
       return breaker
     }
-    breaker?.leave()
+    breaker?.remove()
     const owner = { frontend: null, backend: id, server: url }
     return new LiveBreaker(owner, spec, this.#context.scoreboard.slot(number), this.#context)
   }

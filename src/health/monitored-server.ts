@@ -8,9 +8,9 @@ import {
   type ServerState,
   type ServerTally,
 } from '../observe/health-report.ts'
-import type { EjectorServer } from '../policy/ejector.ts'
-import type { Standing } from '../policy/pool-admission.ts'
-import { rampAt } from '../policy/slow-start.ts'
+import type { EjectorServer } from '../policy/health/ejector.ts'
+import type { AdmissionInput } from '../policy/health/pool-admission.ts'
+import { slowStartShare } from '../policy/health/slow-start.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
 import type { LiveBreaker } from './live-breaker.ts'
@@ -24,11 +24,11 @@ export class MonitoredServer {
   declared: Server
   breaker: LiveBreaker | null = null
   /** What its attempts tell. */
-  readonly failing: PassiveCheck
+  readonly passiveCheck: PassiveCheck
   /** Of the probes; without any it is up. */
-  verdict: Standing['probe'] = 'up'
-  /** It was away for a lapse: what its probes had made of it, until they come to a verdict anew. */
-  verdictBefore: 'up' | 'down' | null = null
+  probeState: AdmissionInput['probe'] = 'up'
+  /** It was away for a lapse: what its probes had made of it, until they come to a state anew. */
+  probeStateBefore: 'up' | 'down' | null = null
   lastProbe: ProbeReport | null = null
   /** Why it was ejected; null: it is not. */
   ejection: string | null = null
@@ -55,7 +55,7 @@ export class MonitoredServer {
     this.backend = backend
     this.url = declared.url
     this.slot = slot
-    this.failing = new PassiveCheck(slot, boardNow)
+    this.passiveCheck = new PassiveCheck(slot, boardNow)
     this.declared = declared
     this.since = since
   }
@@ -74,18 +74,20 @@ export class MonitoredServer {
   }
 
   get isUsable(): boolean {
-    const { verdict, declared } = this
-    return !declared.drain && this.ejection === null && (verdict === 'up' || verdict === 'unknown')
+    const { probeState, declared } = this
+    return (
+      !declared.drain && this.ejection === null && (probeState === 'up' || probeState === 'unknown')
+    )
   }
 
   /** What is known of it, for the pool's admission. */
-  standing(now: number, slowStartMs: number): Standing {
-    const ramp = this.rampSince === null ? 1 : rampAt(now - this.rampSince, slowStartMs)
+  admissionInput(now: number, slowStartMs: number): AdmissionInput {
+    const ramp = this.rampSince === null ? 1 : slowStartShare(now - this.rampSince, slowStartMs)
     if (ramp >= 1) this.rampSince = null
     return {
-      probe: this.verdict,
+      probe: this.probeState,
       ejected: this.ejection !== null,
-      failing: this.failing.isFailing,
+      failing: this.passiveCheck.isFailing,
       drain: this.declared.drain,
       backup: this.declared.backup,
       breaker: this.breaker?.admits ?? 0,
@@ -94,19 +96,19 @@ export class MonitoredServer {
   }
 
   /** It is declared again. */
-  comeBack(isLapse: boolean, since: number): void {
-    const { verdict } = this
+  restore(isLapse: boolean, since: number): void {
+    const { probeState } = this
     if (isLapse) {
       // Without probes it was up, too, but nobody had asked.
-      const isVerdict = this.lastProbe !== null && (verdict === 'up' || verdict === 'down')
-      this.verdictBefore = isVerdict ? verdict : null
+      const isKnown = this.lastProbe !== null && (probeState === 'up' || probeState === 'down')
+      this.probeStateBefore = isKnown ? probeState : null
       return
     }
     // It may be another program by now: only what requests have against it stays.
-    this.verdict = 'up'
-    this.verdictBefore = null
+    this.probeState = 'up'
+    this.probeStateBefore = null
     this.lastProbe = null
-    this.failing.takeBack()
+    this.passiveCheck.clear()
     this.rampSince = null
     this.wasUsable = false
     this.state = null
@@ -118,27 +120,27 @@ export class MonitoredServer {
     const { slot } = this
     return {
       url: this.url,
-      answered: scoreboard.sumOf(slot, COUNT.responses),
+      responses: scoreboard.sumOf(slot, COUNT.responses),
       failed: scoreboard.sumOf(slot, COUNT.failed),
       errors: scoreboard.sumOf(slot, COUNT.errors),
-      worstFailures: takeWorst(slot, SHARED.worstFailures),
-      worstErrors: takeWorst(slot, SHARED.worstErrors),
-      usable: !this.declared.drain && (this.verdict === 'up' || this.verdict === 'unknown'),
+      longestFailureStreak: takeWorst(slot, SHARED.longestFailureStreak),
+      longestErrorStreak: takeWorst(slot, SHARED.longestErrorStreak),
+      usable: !this.declared.drain && (this.probeState === 'up' || this.probeState === 'unknown'),
     }
   }
 
   /** Rows that began while our own process was held up must not go on after it. */
-  forgetRows(): void {
+  resetStreaks(): void {
     const { shared, at } = this.slot
-    Atomics.store(shared, at + SHARED.failed, 0)
-    Atomics.store(shared, at + SHARED.errors, 0)
+    Atomics.store(shared, at + SHARED.failureStreak, 0)
+    Atomics.store(shared, at + SHARED.errorStreak, 0)
   }
 
   /** The threads may connect to it at once. */
-  endRest(): void {
+  endBackoff(): void {
     const { shared, at } = this.slot
-    Atomics.store(shared, at + SHARED.failures, 0)
-    Atomics.store(shared, at + SHARED.restUntil, 0)
+    Atomics.store(shared, at + SHARED.connectFailureStreak, 0)
+    Atomics.store(shared, at + SHARED.backoffUntil, 0)
   }
 
   countChange(to: ServerState): void {
@@ -153,7 +155,7 @@ export class MonitoredServer {
     this.lastProbe = result
     if (result.ok) {
       this.#successes++
-      this.failing.takeBack()
+      this.passiveCheck.clear()
     } else this.#failures++
   }
 
@@ -168,7 +170,7 @@ export class MonitoredServer {
   get reason(): string | null {
     switch (this.state) {
       case 'failing':
-        return this.failing.reason
+        return this.passiveCheck.reason
       case 'down':
         return this.lastProbe?.reason ?? null
       case 'ejected':
@@ -193,7 +195,7 @@ export class MonitoredServer {
       state: state ?? 'unknown',
       since,
       reason,
-      admit: this.failing.restMs > 0 ? 0 : toShare(sharedLoad(this.slot, SHARED.admit)),
+      admit: this.passiveCheck.backoffMs > 0 ? 0 : toShare(sharedLoad(this.slot, SHARED.admit)),
       inFlight: this.inFlight,
       ejections: failures + errors + rate,
       lastProbe,

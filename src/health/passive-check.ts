@@ -7,7 +7,7 @@
  * A probe that goes well takes back what was there before it.
  */
 import { REASON_NAMES } from '../http/errors.ts'
-import { restLeftMs } from '../policy/rest.ts'
+import { backoffLeftMs } from '../policy/health/connect-backoff.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
 
@@ -20,8 +20,8 @@ export class PassiveCheck {
   readonly #slot: Slot
   /** Rows that a probe has taken back. */
   #knownConnects = 0
-  #knownRow = 0
-  #rowSince: number | null = null
+  #knownStreak = 0
+  #streakSince: number | null = null
 
   readonly #boardNow: () => number
 
@@ -33,48 +33,49 @@ export class PassiveCheck {
 
   /** Something may change without a further alarm. */
   get isOpen(): boolean {
-    return this.isFailing || this.#rowSince !== null
+    return this.isFailing || this.#streakSince !== null
   }
 
   get #connects(): number {
-    return sharedLoad(this.#slot, SHARED.failures)
+    return sharedLoad(this.#slot, SHARED.connectFailureStreak)
   }
 
-  get #row(): number {
-    return sharedLoad(this.#slot, SHARED.failed)
+  get #streak(): number {
+    return sharedLoad(this.#slot, SHARED.failureStreak)
   }
 
   /** True when it is otherwise than at the last look. `now` in ms, monotonic. */
-  look(now: number): boolean {
+  update(now: number): boolean {
     this.#knownConnects = Math.min(this.#knownConnects, this.#connects)
-    this.#knownRow = Math.min(this.#knownRow, this.#row)
-    const hasRow = this.#row > this.#knownRow
-    this.#rowSince = hasRow ? (this.#rowSince ?? now) : null
+    this.#knownStreak = Math.min(this.#knownStreak, this.#streak)
+    const hasStreak = this.#streak > this.#knownStreak
+    this.#streakSince = hasStreak ? (this.#streakSince ?? now) : null
     const before = this.isFailing
     this.isFailing =
       this.#connects > this.#knownConnects ||
-      (this.#rowSince !== null && (before || now - this.#rowSince >= STREAK_MS))
+      (this.#streakSince !== null && (before || now - this.#streakSince >= STREAK_MS))
     return this.isFailing !== before
   }
 
   /** A probe went well, or it may be another program by now. */
-  takeBack(): void {
+  clear(): void {
     this.#knownConnects = this.#connects
-    this.#knownRow = this.#row
+    this.#knownStreak = this.#streak
   }
 
   /** How long it is passed over yet. */
-  get restMs(): number {
-    return restLeftMs(sharedLoad(this.#slot, SHARED.restUntil), this.#boardNow())
+  get backoffMs(): number {
+    return backoffLeftMs(sharedLoad(this.#slot, SHARED.backoffUntil), this.#boardNow())
   }
 
   /** For people. */
   get reason(): string {
     const last = REASON_NAMES[sharedLoad(this.#slot, SHARED.lastFailure) - 1] ?? 'no reason'
-    if (this.#connects === 0 && this.#row === 1) return `the last attempt failed: ${last}`
-    if (this.#connects === 0) return `the last ${this.#row} attempts in a row failed: ${last}`
-    const { restMs } = this
-    const rest = restMs === 0 ? 'the next request tries it' : `passed over for ${restMs / 1000} s`
-    return `connections to it fail: ${last}; ${rest}`
+    if (this.#connects === 0 && this.#streak === 1) return `the last attempt failed: ${last}`
+    if (this.#connects === 0) return `the last ${this.#streak} attempts in a row failed: ${last}`
+    const { backoffMs } = this
+    const backoff =
+      backoffMs === 0 ? 'the next request tries it' : `passed over for ${backoffMs / 1000} s`
+    return `connections to it fail: ${last}; ${backoff}`
   }
 }

@@ -9,7 +9,7 @@
  * are later ones of probes that were under way then; the time of a hold-up is on nobody's time limit; and between the tick
  * that sees a time limit pass and the one that calls it a failure, the event loop has read what had long arrived.
  */
-import { RiseAndFall } from '../policy/rise-and-fall.ts'
+import { RiseAndFall } from '../policy/health/rise-and-fall.ts'
 import { isEqual } from '../model/equal.ts'
 import { describePlace, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts'
 import { createFairQueue } from './fair-queue.ts'
@@ -23,7 +23,7 @@ export interface ProberOptions {
   /** Probes of one backend under way at a time, and of all; beyond that one of each. */
   readonly atATime?: number
   readonly inAll?: number
-  readonly onVerdict: (key: string, verdict: 'up' | 'down', reason: string) => void
+  readonly onState: (key: string, state: 'up' | 'down', reason: string) => void
   /** Each result that counts; `reason` is null when it is good. */
   readonly onResult?: (key: string, ok: boolean, reason: string | null) => void
   /** A probe could not be sent for a shortage of our own, see http/shortage.ts: it is void. */
@@ -31,11 +31,11 @@ export interface ProberOptions {
 }
 
 export interface Prober {
-  /** A server that is not known yet is asked at once; of one that is, its verdict stays whatever changes. */
+  /** A server that is not known yet is asked at once; of one that is, its state stays whatever changes. */
   follow(key: string, target: ProbeTarget, served?: boolean, backend?: string): void
   forget(key: string): void
   /** As pool-admission takes it; `unknown` for a key that is not followed. */
-  verdict(key: string): 'unknown' | 'up' | 'down' | 'waiting'
+  state(key: string): 'unknown' | 'up' | 'down' | 'waiting'
   /** `stalled`: our own process was held up since the last tick, if that does not show in `now`. */
   tick(now: number, stalled?: boolean): void
   /** Calls off what is under way; resolves when that has ended. */
@@ -46,7 +46,7 @@ interface Followed {
   readonly key: string
   readonly backend: string
   target: ProbeTarget
-  readonly row: RiseAndFall
+  readonly riseAndFall: RiseAndFall
   /** It got requests before it was asked for the first time: it does not wait for a success. */
   readonly served: boolean
   /** Infinity: in line, or under way. */
@@ -76,7 +76,7 @@ const SOON_MS = 500
 
 export function createProber(options: ProberOptions): Prober {
   const { probe, now, random, atATime = 64, inAll = 1024 } = options
-  const { onVerdict, onResult, onShortage } = options
+  const { onState, onResult, onShortage } = options
   const all = new Map<string, Followed>()
   let newcomers: Followed[] = []
   const turns = createFairQueue<Followed>(atATime, inAll)
@@ -179,7 +179,7 @@ export function createProber(options: ProberOptions): Prober {
     end(run)
     record(followed, reason)
     const { check } = followed.target
-    const interval = followed.row.verdict === 'down' ? check.downIntervalMs : check.intervalMs
+    const interval = followed.riseAndFall.state === 'down' ? check.downIntervalMs : check.intervalMs
     const wait = interval * (1 + check.jitter * (2 * random() - 1))
     followed.dueAt = Math.max(at, startedAt + wait)
   }
@@ -187,9 +187,9 @@ export function createProber(options: ProberOptions): Prober {
   function record(followed: Followed, reason: string | null): void {
     const isOk = reason === null
     onResult?.(followed.key, isOk, reason)
-    const verdict = followed.row.record(isOk)
-    if (verdict === null) return
-    onVerdict(followed.key, verdict, reason ?? `${asked(followed.target)} is answered as expected`)
+    const state = followed.riseAndFall.record(isOk)
+    if (state === null) return
+    onState(followed.key, state, reason ?? `${asked(followed.target)} is answered as expected`)
   }
 
   function repeat(run: Run, at: number): void {
@@ -206,7 +206,15 @@ export function createProber(options: ProberOptions): Prober {
     const known = all.get(key)
     if (known === undefined) {
       const row = new RiseAndFall(target.check)
-      const followed: Followed = { key, backend, target, row, served, dueAt: Infinity, run: null }
+      const followed: Followed = {
+        key,
+        backend,
+        target,
+        riseAndFall: row,
+        served,
+        dueAt: Infinity,
+        run: null,
+      }
       all.set(key, followed)
       newcomers.push(followed)
       probe.prepare?.(target)
@@ -215,7 +223,7 @@ export function createProber(options: ProberOptions): Prober {
     const before = known.target
     known.target = target
     if (isSameQuestion(before, target)) return
-    known.row.update(target.check)
+    known.riseAndFall.update(target.check)
     if (known.run !== null) {
       known.run.calling.abort()
       end(known.run)
@@ -235,10 +243,12 @@ export function createProber(options: ProberOptions): Prober {
   return {
     follow,
     forget,
-    verdict(key) {
+    state(key) {
       const followed = all.get(key)
       if (followed === undefined) return 'unknown'
-      return followed.row.isWaiting && !followed.served ? 'waiting' : followed.row.verdict
+      return followed.riseAndFall.isWaiting && !followed.served
+        ? 'waiting'
+        : followed.riseAndFall.state
     },
     tick,
     async stop() {

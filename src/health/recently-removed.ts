@@ -2,7 +2,7 @@
  * Servers that are no longer declared, with all that was known of them. A lease that lapses is often renewed within a second,
  * and an edit may take out what the next one puts in again: neither makes a bad server a good one.
  */
-import type { EjectorMemory } from '../policy/ejector.ts'
+import type { EjectorMemory } from '../policy/health/ejector.ts'
 import type { MonitoredServer } from './monitored-server.ts'
 
 export interface RecentlyRemoved {
@@ -38,7 +38,7 @@ export function createRecentlyRemoved(now: () => number): RecentlyRemoved {
   function forget({ server }: Removed): void {
     recentlyRemoved.delete(server.key)
     // Until now it could have come back tripped.
-    server.breaker?.leave()
+    server.breaker?.remove()
   }
 
   function forgetWhile(isDue: (entry: Removed) => boolean): void {

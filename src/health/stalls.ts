@@ -6,7 +6,7 @@ export interface Stalls {
   /** At each tick, before anything else. */
   tick(now: number): void
   /** Whether what was counted lately may come of a hold-up. */
-  isHeldUp(now: number): boolean
+  isStalled(now: number): boolean
 }
 
 export const TICK_MS = 100
@@ -32,6 +32,6 @@ export function createStalls(stallOfThreads: () => number): Stalls {
       if (isLate(now) || ofThreads > LATE_MS) heldUpUntil = now + AFTERMATH_MS
       tickedAt = now
     },
-    isHeldUp: (now) => ofThreads > THREAD_MS || now < heldUpUntil || isLate(now),
+    isStalled: (now) => ofThreads > THREAD_MS || now < heldUpUntil || isLate(now),
   }
 }

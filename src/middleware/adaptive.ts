@@ -1,6 +1,6 @@
 /**
  * As many requests of a backend at a time as it answers without queueing, found by its latency: `adaptive: { max: 200 }`. The
- * threads take places and add up how long the answers took; the control plane finds the limit (policy/gradient.ts) and
+ * threads take places and add up how long the answers took; the control plane finds the limit (policy/limiting/adaptive-limit.ts) and
  * writes it to SHARED.limit of the slot. Beyond it: 503.
  */
 import { errorResponse } from '../http/local-response.ts'
@@ -8,8 +8,8 @@ import { ERRORS, ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { meaning, scalar, strict } from '../options/fields.ts'
 import { bad, good, quote } from '../model/parsed.ts'
-import type { GradientSpec } from '../policy/gradient.ts'
-import { givePlace, IN_FLIGHT, takePlace } from '../policy/places.ts'
+import type { GradientSpec } from '../policy/limiting/adaptive-limit.ts'
+import { releasePermit, IN_FLIGHT, takePermit } from '../policy/limiting/permits.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
 import { atMost } from './limits.ts'
@@ -59,10 +59,10 @@ export const adaptive: MiddlewareKind<GradientSpec> = {
       onRequest(exchange, context) {
         const limit = sharedLoad(slot, SHARED.limit)
         // 0: the control plane has not looked at it yet.
-        if (!takePlace(slot, IN_FLIGHT, limit === 0 ? initial : limit)) return overloaded
+        if (!takePermit(slot, IN_FLIGHT, limit === 0 ? initial : limit)) return overloaded
         const enteredAt = performance.now()
         context.onEnd((end) => {
-          givePlace(slot, IN_FLIGHT)
+          releasePermit(slot, IN_FLIGHT)
           if (tellsOfServers(exchange, end))
             countLatency(slot, end.headAt - Math.max(enteredAt, exchange.bodyAt))
         })

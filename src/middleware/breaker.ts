@@ -2,7 +2,7 @@
  * Asks the servers of a frontend no more for a while when too much of what they answer is bad:
  * `breaker: { condition: 'NetworkErrorRatio() > 0.5', tripped: 10s, fallback: { backend: spare } }`.
  *
- * The state is the control plane's (policy/breaker.ts). A request reads from its slot whether it may pass; what passed is
+ * The state is the control plane's (policy/breaking/breaker.ts). A request reads from its slot whether it may pass; what passed is
  * counted in the slot when it has ended. What the fallback answers is not counted.
  */
 import type * as z from 'zod'
@@ -13,9 +13,9 @@ import { type BreakerForm, breakerShape, toBreakerSpec } from '../options/breake
 import { formatDuration } from '../model/units.ts'
 import { meaning, reference, strict } from '../options/fields.ts'
 import type { BreakerSpec, WebHook } from '../model/snapshot.ts'
-import { type Condition, countMeasures, parseCondition } from '../policy/condition.ts'
-import { addPlace, givePlace, IN_FLIGHT } from '../policy/places.ts'
-import { takesTurn } from '../policy/turns.ts'
+import { type Condition, countResponse, parseCondition } from '../policy/breaking/condition.ts'
+import { addPermit, releasePermit, IN_FLIGHT } from '../policy/limiting/permits.ts'
+import { isAdmitted } from '../policy/admitted-share.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { durationMs } from './limits.ts'
@@ -95,14 +95,14 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
     },
   },
   compile(options, { slot }) {
-    const { measures } = conditionOf(options)
+    const { counters } = conditionOf(options)
     const fallBack = compileFallback(options)
     const tripped = `the breaker ${options.condition} is tripped`
     const recovering = `the breaker ${options.condition} is recovering`
     // The same for all requests, so that a request makes nothing.
     const countEnd = ({ status, headMs, isClientsFault }: ExchangeOutcome): void => {
-      givePlace(slot, IN_FLIGHT)
-      if (!isClientsFault) countMeasures(measures, slot, status, headMs)
+      releasePermit(slot, IN_FLIGHT)
+      if (!isClientsFault) countResponse(counters, slot, status, headMs)
     }
     return {
       onRequest(exchange, context) {
@@ -110,10 +110,10 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
         if (admit !== 0) {
           if (admit < 0) return fallBack(exchange, tripped)
           const ticket = sharedAdd(slot, SHARED.ticket, 1)
-          if (!takesTurn(admit, ticket)) return fallBack(exchange, recovering)
+          if (!isAdmitted(admit, ticket)) return fallBack(exchange, recovering)
         }
         // While one is under way the slot is not given to another breaker.
-        addPlace(slot, IN_FLIGHT)
+        addPermit(slot, IN_FLIGHT)
         context.onEnd(countEnd)
         return null
       },

@@ -5,15 +5,20 @@
  * Memory is bounded: there is room for 65,536 keys at a time, eight a set. A key with requests under way is never forgotten; a
  * new one whose set is full of such is let through uncounted. A limit for each client does not guard the whole (`inflight`
  * does), so strangers are not refused for being unlucky; and nobody can aim for a set, because keys are hashed with a seed.
- * What a thread held that died is free again after `2 * LEASE_MS`, see policy/leased-counts.ts.
+ * What a thread held that died is free again after `2 * LEASE_MS`, see policy/limiting/leased-counts.ts.
  */
 import { errorResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import { scalar, strict } from '../options/fields.ts'
 import { bad, good, quote } from '../model/parsed.ts'
-import { KeyTable, NO_CELL } from '../policy/key-table.ts'
-import { LEASE_MS, LEASED_MASK, LeasedCounts, MOST_LEASED } from '../policy/leased-counts.ts'
-import { compileVariable, parseVariable, type Variable } from '../policy/variable.ts'
+import { KeyTable, NO_CELL } from '../policy/limiting/key-table.ts'
+import {
+  LEASE_MS,
+  LEASED_MASK,
+  LeasedCounts,
+  MAX_LEASED,
+} from '../policy/limiting/leased-counts.ts'
+import { compileLimitKey, parseLimitKey, type LimitKey } from '../policy/limiting/limit-key.ts'
 import { atMost } from './limits.ts'
 import type { MiddlewareKind, MiddlewareContext, CompileContext } from './middleware.ts'
 import { parseWith } from './options.ts'
@@ -28,10 +33,10 @@ const RENEW_MS = LEASE_MS / 3
 
 const schema = strict(
   {
-    connections: atMost('So many at a time.', MOST_LEASED),
+    connections: atMost('So many at a time.', MAX_LEASED),
     key: scalar((value) => {
       if (typeof value !== 'string') return bad(`must be text, not ${quote(value)}`)
-      const parsed = parseVariable(value)
+      const parsed = parseLimitKey(value)
       return parsed.ok ? good(value) : bad(parsed.message)
     }, {}).prefault('client.ip'),
   },
@@ -43,7 +48,7 @@ export const connlimit: MiddlewareKind<ConnLimitOptions> = {
   parse: (options) => parseWith(schema, options),
   state: { in: 'table', of: 'frontend' },
   compile({ connections, key }, compileContext) {
-    const keyOf = compileVariable(variableOf(key))
+    const keyOf = compileLimitKey(variableOf(key))
     const counts = new Counts(connections, compileContext)
     const message = `max connections reached: ${connections}`
     const refused = errorResponse(new ExchangeError('CLIENT_LIMIT', message), message)
@@ -53,8 +58,8 @@ export const connlimit: MiddlewareKind<ConnLimitOptions> = {
   },
 }
 
-function variableOf(key: string): Variable {
-  const parsed = parseVariable(key)
+function variableOf(key: string): LimitKey {
+  const parsed = parseLimitKey(key)
   if (parsed.ok) return parsed.variable
   throw new Error(`a key was admitted that ${parsed.message}`)
 }
@@ -84,7 +89,7 @@ class Counts {
     const holding = leased.take(cell, this.#most, now)
     if (holding === null) return false
     context.onEnd(() => {
-      leased.give(holding, this.#now())
+      leased.release(holding, this.#now())
     })
     this.#timer ??= setInterval(() => {
       this.#renew()

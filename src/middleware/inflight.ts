@@ -9,8 +9,8 @@
 import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import { count, strict } from '../options/fields.ts'
-import { givePlace, IN_FLIGHT, takePlace, WAITING } from '../policy/places.ts'
-import { type Waiter, WaitQueue } from '../policy/wait-queue.ts'
+import { releasePermit, IN_FLIGHT, takePermit, WAITING } from '../policy/limiting/permits.ts'
+import { type Waiter, WaitQueue } from '../policy/limiting/wait-queue.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 import { atMost, durationMs, durationText } from './limits.ts'
 import type {
@@ -77,23 +77,23 @@ class Gate {
       new ExchangeError('QUEUE_TIMEOUT', `${requests} requests were under way for ${wait}`),
     )
     this.#leave = () => {
-      givePlace(this.#slot, IN_FLIGHT)
+      releasePermit(this.#slot, IN_FLIGHT)
       this.#admitSoon()
     }
   }
 
   enter(context: MiddlewareContext): MiddlewareDecision | 'pending' {
-    if (this.#waiting.isEmpty && takePlace(this.#slot, IN_FLIGHT, this.#requests)) {
+    if (this.#waiting.isEmpty && takePermit(this.#slot, IN_FLIGHT, this.#requests)) {
       context.onEnd(this.#leave)
       return null
     }
     const waiter = this.#waiting.add(context, this.#now())
-    if (!takePlace(this.#slot, WAITING, this.#queue)) {
+    if (!takePermit(this.#slot, WAITING, this.#queue)) {
       this.#waiting.remove(waiter)
       return this.#full
     }
     context.onEnd(() => {
-      if (waiter.waits) this.#takeOut(waiter)
+      if (waiter.isWaiting) this.#takeOut(waiter)
     })
     this.#timer ??= setInterval(() => this.#guarded(() => this.#look()), LOOK_MS).unref()
     return 'pending'
@@ -122,7 +122,7 @@ class Gate {
   #look(): void {
     const now = this.#now()
     for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
-      if (first.lateAt > now) break
+      if (first.expiresAt > now) break
       this.#takeOut(first)
       first.item.resume(this.#late)
     }
@@ -134,7 +134,7 @@ class Gate {
 
   #admit(): void {
     for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
-      if (!takePlace(this.#slot, IN_FLIGHT, this.#requests)) return
+      if (!takePermit(this.#slot, IN_FLIGHT, this.#requests)) return
       first.item.onEnd(this.#leave)
       this.#takeOut(first)
       first.item.resume(null)
@@ -143,6 +143,6 @@ class Gate {
 
   #takeOut(waiter: Waiter<MiddlewareContext>): void {
     this.#waiting.remove(waiter)
-    givePlace(this.#slot, WAITING)
+    releasePermit(this.#slot, WAITING)
   }
 }

@@ -3,13 +3,18 @@
  * exact over all threads, and over several instances with `redis`. Who sends more is answered 429.
  *
  * Hot path: one key, one entry of the table, one number moved on: 0.26 us a request with its clock, 0.3 more where passed answers
- * say what is left (see also policy/key-table.ts).
+ * say what is left (see also policy/limiting/key-table.ts).
  */
 import type { LocalResponse } from '../http/local-response.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { KeyTable } from '../policy/key-table.ts'
-import { takeOfAll, toKeyedRates, type KeyedRate, type Standing } from '../policy/rate-limit.ts'
-import { compileVariable, parseVariable, type Variable } from '../policy/variable.ts'
+import { KeyTable } from '../policy/limiting/key-table.ts'
+import {
+  takeFromAll,
+  toKeyedRates,
+  type KeyedRate,
+  type RateDecision,
+} from '../policy/limiting/rate-limit.ts'
+import { compileLimitKey, parseLimitKey, type LimitKey } from '../policy/limiting/limit-key.ts'
 import type { MiddlewareKind, MiddlewareContext } from './middleware.ts'
 import { parseWith } from './options.ts'
 import { addStanding, refusal, UNDECIDED } from './ratelimit/answers.ts'
@@ -25,17 +30,17 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
   prepare: ({ redis }) => (redis === null ? null : redisClient.load()),
   compile(options, { frontend, table, seed, now }) {
     const keys = new KeyTable(table, seed)
-    const keyOf = compileVariable(variableOf(options.key))
+    const keyOf = compileLimitKey(variableOf(options.key))
     const ratesOf = compileRates(options)
     const shared =
       options.redis === null ? null : createSharedRates(options.redis, `${frontend} ${options.key}`)
     /** Only while it is under way, and only where the client is told. */
-    const standings = new Map<Exchange, Standing>()
+    const standings = new Map<Exchange, RateDecision>()
 
     function decide(
       exchange: Exchange,
       context: MiddlewareContext,
-      standing: Standing,
+      standing: RateDecision,
     ): LocalResponse | null {
       if (!standing.ok) return refusal(standing, options.headers)
       if (options.headers && !context.isOver) {
@@ -57,7 +62,7 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
         case 'deny':
           return UNDECIDED
         default:
-          return decide(exchange, context, takeOfAll(keys, key, ratesOf(exchange), now()))
+          return decide(exchange, context, takeFromAll(keys, key, ratesOf(exchange), now()))
       }
     }
 
@@ -65,7 +70,7 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
       onRequest(exchange, context) {
         const key = keyOf(exchange)
         const rates = ratesOf(exchange)
-        if (shared === null) return decide(exchange, context, takeOfAll(keys, key, rates, now()))
+        if (shared === null) return decide(exchange, context, takeFromAll(keys, key, rates, now()))
         const isAsked = shared.ask(key, rates, (standing) => {
           try {
             const decision =
@@ -89,8 +94,8 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
   },
 }
 
-function variableOf(text: string): Variable {
-  const parsed = parseVariable(text)
+function variableOf(text: string): LimitKey {
+  const parsed = parseLimitKey(text)
   if (!parsed.ok) throw new Error(`a rate limit was admitted whose key ${parsed.message}`)
   return parsed.variable
 }

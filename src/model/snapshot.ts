@@ -206,7 +206,7 @@ export interface Ejection {
   readonly share: number
 }
 
-/** See policy/breaker.ts. */
+/** See policy/breaking/breaker.ts. */
 export interface BreakerSpec {
   /** As in vulcand: `NetworkErrorRatio() > 0.5`. */
   readonly condition: string

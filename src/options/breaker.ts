@@ -19,7 +19,7 @@ const MAX_CONDITION = 2048
 const MAX_REQUESTS = 1_000_000
 const LONGEST_CHECK_MS = 60_000
 
-/** Whether the condition is one, policy/condition.ts knows. */
+/** Whether the condition is one, policy/breaking/condition.ts knows. */
 export const breakerShape: { readonly [Key in keyof BreakerForm]: z.ZodType<BreakerForm[Key]> } = {
   condition: text('When it trips: NetworkErrorRatio() > 0.5', MAX_CONDITION),
   requests: count('With fewer answers in its window it does not trip.', 20, 0, MAX_REQUESTS),

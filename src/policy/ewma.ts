@@ -4,14 +4,14 @@
  * slow is asked again some day.
  *
  * Two cells of the server's slot, microseconds and the time they were moved at (see
- * cell-clock.ts). They are written one after the other without a lock: threads that meet lose a sample, no more.
+ * wrapping-clock.ts). They are written one after the other without a lock: threads that meet lose a sample, no more.
  *
  * Hot path: most answers of a busy server cost two loads and no exp, because faster ones are only looked at once in STEP_MS
  * (a whole microsecond is too coarse for smaller steps).
  */
 import { SHARED } from '../scoreboard/layout.ts'
 import { type Slot, sharedLoad } from '../scoreboard/scoreboard.ts'
-import { msSince, toCell } from './cell-clock.ts'
+import { msSince, toCell } from './wrapping-clock.ts'
 
 const DECAY_MS = 10_000
 const STEP_MS = 100

@@ -18,29 +18,29 @@ export const SHARED = {
   /** Connections open, over all threads. */
   connections: 2,
   /** A server that failed to connect is passed over until this time (tenths of a second since the scoreboard began). */
-  restUntil: 3,
+  backoffUntil: 3,
   /** Connect failures in a row: how long the next rest is. */
-  failures: 4,
+  connectFailureStreak: 4,
   /**
    * Of a server, or of a breaker: which of its turns it takes. 0: all; ADMIT_NONE: none; 1 to 999: so many of a thousand.
    * Written by the control plane alone, that has health, ejection, breaker and slow start in mind.
    */
   admit: 5,
   /** Failures and answers of 5xx in a row. */
-  errors: 6,
+  errorStreak: 6,
   /** The longest such rows since the control plane looked last: it takes them back to 0. */
-  worstFailures: 7,
-  worstErrors: 8,
+  longestFailureStreak: 7,
+  longestErrorStreak: 8,
   /** Peak-EWMA of a server's time to the answer's head in microseconds, and when it was last moved, ms of the board's clock. */
   ewma: 9,
   ewmaAt: 10,
-  /** Of a backend: the retry budget, see policy/retry-budget.ts. */
+  /** Of a backend: the retry budget, see policy/retrying/retry-budget.ts. */
   retryTokens: 11,
   retryCap: 12,
   retryAt: 13,
   retrySeen: 14,
   /** Gateway failures in a row. */
-  failed: 15,
+  failureStreak: 15,
   /** Of a server: the number of the reason of its last failure (http/errors.ts), and one. */
   lastFailure: 11,
   /** Of a backend: next turn of its backup servers. */
@@ -84,7 +84,7 @@ export const COUNT = {
   tlsFailures: 28,
   /** As inFlight, of the shared connections. */
   connections: 29,
-  /** Of a server: attempts that failed before an answer, and answers of 5xx; of a breaker: see policy/condition.ts. */
+  /** Of a server: attempts that failed before an answer, and answers of 5xx; of a breaker: see policy/breaking/condition.ts. */
   failed: 30,
   errors: 31,
   /** Of a backend: requests, and retries that its budget refused. */
@@ -98,7 +98,7 @@ export const COUNT = {
 } as const
 export const COUNTERS = 40
 
-/** Cells of the table of a middleware that keeps keys, and of one key in it: see policy/key-table.ts. */
+/** Cells of the table of a middleware that keeps keys, and of one key in it: see policy/limiting/key-table.ts. */
 export const TABLE_KEYS = 65_536
 export const TABLE_CELLS_PER_KEY = 2
 

@@ -9,9 +9,9 @@ import { ERRORS, type Reason, reasonNumber } from '../http/errors.ts'
 import { bracketHost, withoutRoot } from '../model/address.ts'
 import { isSocketPath } from '../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../model/snapshot.ts'
-import { countMeasures, type Measure } from '../policy/condition.ts'
+import { countResponse, type ResponseCounter } from '../policy/breaking/condition.ts'
 import { recordLatency } from '../policy/ewma.ts'
-import { restLeftMs, restUntil } from '../policy/rest.ts'
+import { backoffLeftMs, backoffUntil } from '../policy/health/connect-backoff.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { Addresses } from './addresses.ts'
@@ -39,7 +39,7 @@ export interface EndpointContext {
 /** What a server's breaker counts, and where. */
 export interface BreakerCount {
   readonly slot: Slot
-  readonly measures: readonly Measure[]
+  readonly counters: readonly ResponseCounter[]
 }
 
 export class Endpoint {
@@ -187,14 +187,14 @@ export class Endpoint {
 
   get resting(): boolean {
     // Most do not rest, and need no time.
-    const until = sharedLoad(this.slot, SHARED.restUntil)
-    return until !== 0 && restLeftMs(until, this.#now()) > 0
+    const until = sharedLoad(this.slot, SHARED.backoffUntil)
+    return until !== 0 && backoffLeftMs(until, this.#now()) > 0
   }
 
   connected(): void {
-    if (sharedLoad(this.slot, SHARED.failures) === 0) return
-    Atomics.store(this.slot.shared, this.slot.at + SHARED.failures, 0)
-    Atomics.store(this.slot.shared, this.slot.at + SHARED.restUntil, 0)
+    if (sharedLoad(this.slot, SHARED.connectFailureStreak) === 0) return
+    Atomics.store(this.slot.shared, this.slot.at + SHARED.connectFailureStreak, 0)
+    Atomics.store(this.slot.shared, this.slot.at + SHARED.backoffUntil, 0)
   }
 
   connectFailed(reason: Reason): void {
@@ -202,9 +202,9 @@ export class Endpoint {
     count(this.slot, COUNT.connectFailures, 1)
     this.#note(reason)
     if (this.resting) return
-    const failures = sharedAdd(this.slot, SHARED.failures, 1)
+    const failures = sharedAdd(this.slot, SHARED.connectFailureStreak, 1)
     const { shared, at } = this.slot
-    Atomics.store(shared, at + SHARED.restUntil, restUntil(failures, this.#now()))
+    Atomics.store(shared, at + SHARED.backoffUntil, backoffUntil(failures, this.#now()))
   }
 
   /** Why it failed last, for people. */
@@ -221,21 +221,21 @@ export class Endpoint {
     count(slot, COUNT.responses, 1)
     if (status >= 500) {
       count(slot, COUNT.errors, 1)
-      this.#lengthen(SHARED.errors, SHARED.worstErrors)
+      this.#lengthen(SHARED.errorStreak, SHARED.longestErrorStreak)
       this.#raiseAlarm(slot)
     }
     if (this.isTimed) recordLatency(slot, headMs * 1000, this.#now())
     if (this.breaker !== null)
-      countMeasures(this.breaker.measures, this.breaker.slot, status, headMs)
+      countResponse(this.breaker.counters, this.breaker.slot, status, headMs)
   }
 
   /** Its answer was whole: only this ends a row of failures, for a head is easily sent before a body is cut. */
   completed(status: number): void {
     this.#wasWell = true
     const { shared, at } = this.slot
-    if (shared[at + SHARED.failed] !== 0) Atomics.store(shared, at + SHARED.failed, 0)
-    if (status < 500 && shared[at + SHARED.errors] !== 0)
-      Atomics.store(shared, at + SHARED.errors, 0)
+    if (shared[at + SHARED.failureStreak] !== 0) Atomics.store(shared, at + SHARED.failureStreak, 0)
+    if (status < 500 && shared[at + SHARED.errorStreak] !== 0)
+      Atomics.store(shared, at + SHARED.errorStreak, 0)
   }
 
   /**
@@ -246,13 +246,13 @@ export class Endpoint {
     this.#note(reason)
     if (hadResponse) count(this.slot, COUNT.responses, -1)
     count(this.slot, COUNT.failed, 1)
-    this.#lengthen(SHARED.failed, SHARED.worstFailures)
-    this.#lengthen(SHARED.errors, SHARED.worstErrors)
+    this.#lengthen(SHARED.failureStreak, SHARED.longestFailureStreak)
+    this.#lengthen(SHARED.errorStreak, SHARED.longestErrorStreak)
     this.#raiseAlarm(this.slot)
     // A connection refused at once is not a fast server.
     if (this.isTimed && status === 504) recordLatency(this.slot, tookMs * 1000, this.#now())
     if (this.breaker !== null)
-      countMeasures(this.breaker.measures, this.breaker.slot, status, tookMs)
+      countResponse(this.breaker.counters, this.breaker.slot, status, tookMs)
   }
 
   /**

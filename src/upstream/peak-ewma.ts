@@ -45,7 +45,7 @@ function cheaper(first: Endpoint, second: Endpoint, usualWeight: number, now: nu
  */
 function costOf({ slot, weight }: Endpoint, usualWeight: number, now: number): number {
   const inFlight = sharedLoad(slot, SHARED.inFlight)
-  const errors = sharedLoad(slot, SHARED.errors)
+  const errors = sharedLoad(slot, SHARED.errorStreak)
   const micros = ewmaAt(slot, now)
   // Not measured yet: one request soon, and no second one before its answer.
   if (micros === 0 && inFlight === 0 && errors === 0) return 0

@@ -2,8 +2,8 @@
 import type { Deadlines } from '../http/deadlines.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { PlacedBackend, Timeouts } from '../model/snapshot.ts'
-import { parseCondition } from '../policy/condition.ts'
-import { compileRetry, type RetryPolicy } from '../policy/retry.ts'
+import { parseCondition } from '../policy/breaking/condition.ts'
+import { compileRetry, type RetryPolicy } from '../policy/retrying/retry.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
 import type { Balanced } from './balancer.ts'
@@ -172,10 +172,10 @@ function compileBreakers(
   const parsed = parseCondition(breaker.condition)
   if (!parsed.ok)
     throw new Error(`a breaker was admitted whose condition is wrong: ${parsed.message}`)
-  const { measures } = parsed.condition
+  const { counters } = parsed.condition
   return (index) => {
     const number = breakerSlots[index]
-    return number === undefined ? null : { slot: slot(number), measures }
+    return number === undefined ? null : { slot: slot(number), counters }
   }
 }
 

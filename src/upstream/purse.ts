@@ -1,7 +1,7 @@
 /** The retries that a pool's threads share, from one of them: counts requests, earns retries now and then, spends them. */
 import { clock } from '../http/clock.ts'
 import type { RetryBudget } from '../model/snapshot.ts'
-import { earnRetries, takeRetry } from '../policy/retry-budget.ts'
+import { earnRetries, takeRetry } from '../policy/retrying/retry-budget.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { count, type Slot, sumOverThreads } from '../scoreboard/scoreboard.ts'
 

@@ -2,7 +2,7 @@
  * Which endpoints a pick passes over, from strict to lenient. No closures: the first attempt of every request comes here. The
  * control plane has weighed health, ejection and breaker when it writes `admit`; a rest is what connecting tells by itself.
  */
-import { takesTurn } from '../policy/turns.ts'
+import { isAdmitted } from '../policy/admitted-share.ts'
 import { ADMIT_NONE, SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd } from '../scoreboard/scoreboard.ts'
 import type { Refused } from './balancer.ts'
@@ -12,7 +12,7 @@ import type { Endpoint } from './endpoint.ts'
 export function skipsTurn(endpoint: Endpoint): boolean {
   const { admit } = endpoint
   if (admit === ADMIT_NONE || endpoint.resting) return true
-  return admit !== 0 && !takesTurn(admit, sharedAdd(endpoint.slot, SHARED.ticket, 1))
+  return admit !== 0 && !isAdmitted(admit, sharedAdd(endpoint.slot, SHARED.ticket, 1))
 }
 
 /** It may not be used, or rests: who comes back to it, or has no other, is not turned away for its share. */

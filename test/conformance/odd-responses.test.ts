@@ -93,7 +93,12 @@ const ODD: readonly (readonly [name: string, bytes: string])[] = [
 /** Nothing tells against the server: no row, no failure counted. */
 /** No row of failures; the success rate, which compares servers, has counted the odd ones. */
 function assertWell(gateway: TestGateway, odd: number): void {
-  for (const cell of [SHARED.failed, SHARED.worstFailures, SHARED.errors, SHARED.worstErrors])
+  for (const cell of [
+    SHARED.failureStreak,
+    SHARED.longestFailureStreak,
+    SHARED.errorStreak,
+    SHARED.longestErrorStreak,
+  ])
     assert.ok(SLOTS.every((slot) => gateway.scoreboard.shared(slot, cell) === 0))
   assert.equal(sum(gateway, COUNT.failed), odd)
 }
@@ -141,7 +146,7 @@ test('garbage from a server that has never answered in HTTP is a failure of the 
 
   await askTenTimes(t, gateway)
 
-  assert.ok(SLOTS.some((slot) => gateway.scoreboard.shared(slot, SHARED.failed) === 10))
+  assert.ok(SLOTS.some((slot) => gateway.scoreboard.shared(slot, SHARED.failureStreak) === 10))
   assert.equal(sum(gateway, COUNT.failed), 10)
 })
 

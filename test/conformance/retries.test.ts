@@ -265,7 +265,7 @@ test('answers that are cut after their heads make a row of failures', async (t) 
   assert.equal(total(gateway, COUNT.failed), 3)
   assert.equal(total(gateway, COUNT.responses), 0)
   assert.equal(
-    sumSlots((slot) => gateway.scoreboard.shared(slot, SHARED.worstFailures)),
+    sumSlots((slot) => gateway.scoreboard.shared(slot, SHARED.longestFailureStreak)),
     3,
   )
 })

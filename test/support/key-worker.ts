@@ -1,7 +1,7 @@
 /** One of several threads that bring the same keys to one table in the same order: each takes one token of every key. */
 import { workerData, parentPort } from 'node:worker_threads'
-import { KeyTable } from '../../src/policy/key-table.ts'
-import { takeToken, toRate } from '../../src/policy/token-bucket.ts'
+import { KeyTable } from '../../src/policy/limiting/key-table.ts'
+import { takeToken, toRate } from '../../src/policy/limiting/token-bucket.ts'
 import { type KeyWork, NOW, RATE } from './key-work.ts'
 
 const { table, gate, keys } = workerData as KeyWork

@@ -210,8 +210,8 @@ export function createSite(t: TestContext): Site {
     fail(backend, url, times) {
       const slot = slotOf(`server ${backend} ${url}`)
       count(slot, COUNT.failed, times)
-      const row = Atomics.add(slot.shared, slot.at + SHARED.failed, times) + times
-      const worst = slot.at + SHARED.worstFailures
+      const row = Atomics.add(slot.shared, slot.at + SHARED.failureStreak, times) + times
+      const worst = slot.at + SHARED.longestFailureStreak
       Atomics.store(slot.shared, worst, Math.max(row, Atomics.load(slot.shared, worst)))
       new ScoreboardView(scoreboard.memory(), 1).raiseAlarm(slot)
     },

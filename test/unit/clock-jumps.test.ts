@@ -6,11 +6,11 @@ import fc from 'fast-check'
 import { recordOf } from '../../src/gateway/tally.ts'
 import { formatJson } from '../../src/observe/access-log.ts'
 import { ewmaAt, recordLatency } from '../../src/policy/ewma.ts'
-import { KeyTable } from '../../src/policy/key-table.ts'
-import { LEASE_MS, LEASED_MASK, LeasedCounts } from '../../src/policy/leased-counts.ts'
-import { takeOfAll, toKeyedRates } from '../../src/policy/rate-limit.ts'
-import { earnRetries, takeRetry } from '../../src/policy/retry-budget.ts'
-import { RollingWindow } from '../../src/policy/window.ts'
+import { KeyTable } from '../../src/policy/limiting/key-table.ts'
+import { LEASE_MS, LEASED_MASK, LeasedCounts } from '../../src/policy/limiting/leased-counts.ts'
+import { takeFromAll, toKeyedRates } from '../../src/policy/limiting/rate-limit.ts'
+import { earnRetries, takeRetry } from '../../src/policy/retrying/retry-budget.ts'
+import { RollingWindow } from '../../src/policy/breaking/rolling-window.ts'
 import { Scoreboard, type Slot } from '../../src/scoreboard/scoreboard.ts'
 import { openBoard } from '../support/endpoints.ts'
 import { backendOf, serverOf } from '../support/objects.ts'
@@ -73,7 +73,7 @@ for (const jump of JUMPS) {
     const table = new KeyTable(one.table, 1)
     const taken = (at: number): number => {
       let count = 0
-      while (takeOfAll(table, 'client', rates, at).ok) count++
+      while (takeFromAll(table, 'client', rates, at).ok) count++
       return count
     }
 
@@ -148,7 +148,7 @@ test('leased counts lose nothing where threads read the clock apart at the end o
           } else {
             const at = held.findIndex((one) => one.thread === thread)
             const [given] = at === -1 ? [] : held.splice(at, 1)
-            if (given?.holding) leased.give(given.holding, now - behindMs)
+            if (given?.holding) leased.release(given.holding, now - behindMs)
           }
           assert.equal(inFlight(), held.length)
         }

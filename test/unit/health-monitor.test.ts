@@ -82,14 +82,17 @@ test('a server whose probes succeed again rests no longer after failed connects'
   site.unwell.add(A)
   await site.pass(3000)
   const { shared, at } = site.slot('vote', A)
-  Atomics.store(shared, at + SHARED.failures, 4)
-  Atomics.store(shared, at + SHARED.restUntil, 1_000_000)
+  Atomics.store(shared, at + SHARED.connectFailureStreak, 4)
+  Atomics.store(shared, at + SHARED.backoffUntil, 1_000_000)
 
   site.unwell.delete(A)
   await site.pass(3000)
 
   assert.equal(site.report(A).state, 'up')
-  assert.deepEqual([shared[at + SHARED.failures], shared[at + SHARED.restUntil]], [0, 0])
+  assert.deepEqual(
+    [shared[at + SHARED.connectFailureStreak], shared[at + SHARED.backoffUntil]],
+    [0, 0],
+  )
 })
 
 test('a server that fails again and again is ejected, and returns when its time is over', async (t) => {

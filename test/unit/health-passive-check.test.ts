@@ -15,17 +15,17 @@ test('a server that cannot be connected to is failing at once, with its reason, 
   await site.pass(300)
   const { shared, at } = site.slot('vote', A)
   Atomics.store(shared, at + SHARED.lastFailure, reasonNumber('CONNECT_REFUSED') + 1)
-  Atomics.store(shared, at + SHARED.failures, 1)
-  Atomics.store(shared, at + SHARED.restUntil, 33)
+  Atomics.store(shared, at + SHARED.connectFailureStreak, 1)
+  Atomics.store(shared, at + SHARED.backoffUntil, 33)
 
   site.fail('vote', A, 1)
   await site.pass(100)
   const resting = site.report(A)
   await site.pass(3_000)
   const waiting = site.report(A)
-  Atomics.store(shared, at + SHARED.failures, 0)
-  Atomics.store(shared, at + SHARED.restUntil, 0)
-  Atomics.store(shared, at + SHARED.failed, 0)
+  Atomics.store(shared, at + SHARED.connectFailureStreak, 0)
+  Atomics.store(shared, at + SHARED.backoffUntil, 0)
+  Atomics.store(shared, at + SHARED.failureStreak, 0)
   await site.pass(100)
 
   const why = 'connections to it fail: CONNECT_REFUSED'
@@ -57,7 +57,7 @@ test('a server of which nothing goes well for a second is failing, one that fail
   for (let round = 0; round < 20; round++) {
     site.fail('vote', B, 1)
     await site.pass(300)
-    Atomics.store(ofB.shared, ofB.at + SHARED.failed, 0)
+    Atomics.store(ofB.shared, ofB.at + SHARED.failureStreak, 0)
     await site.pass(100)
   }
 

@@ -75,7 +75,7 @@ class Bench {
       random,
       atATime,
       inAll,
-      onVerdict: (key, verdict, reason) => this.told.push(`${key} ${verdict}: ${reason}`),
+      onState: (key, state, reason) => this.told.push(`${key} ${state}: ${reason}`),
       onShortage: (code) => this.shortages.push(code),
       onResult: (key, ok) => this.results.push(`${key} ${ok ? 'well' : 'broken'}`),
     })
@@ -110,7 +110,7 @@ test('no server is asked, and no time limit runs, while what its probe needs is 
     { prepare: ({ check }: ProbeTarget) => check.http === null || isLoaded },
   )
   let at = 1e6
-  const prober = createProber({ probe, now: () => at, random: () => 0.5, onVerdict: () => {} })
+  const prober = createProber({ probe, now: () => at, random: () => 0.5, onState: () => {} })
   const tick = async (): Promise<void> => {
     prober.tick((at += 100))
     await turn()
@@ -127,19 +127,19 @@ test('no server is asked, and no time limit runs, while what its probe needs is 
   await tick()
 
   assert.deepEqual(asked, [1e6 + 300, 1e6 + 400])
-  assert.equal(prober.verdict('web'), 'up')
+  assert.equal(prober.state('web'), 'up')
 })
 
 test('a new server is asked at once and waits for its first success', async () => {
   const bench = new Bench()
   bench.prober.follow('a', targetOf('a'))
-  assert.equal(bench.prober.verdict('a'), 'waiting')
+  assert.equal(bench.prober.state('a'), 'waiting')
 
   await bench.tick()
 
   assert.deepEqual(bench.times('a'), [100])
   assert.deepEqual(bench.told, ['a up: GET /healthz is answered as expected'])
-  assert.equal(bench.prober.verdict('a'), 'up')
+  assert.equal(bench.prober.state('a'), 'up')
 })
 
 test('a server that got requests before, or need not wait, is unknown until then', () => {
@@ -147,9 +147,9 @@ test('a server that got requests before, or need not wait, is unknown until then
   bench.prober.follow('served', targetOf('served'), true)
   bench.prober.follow('trusted', targetOf('trusted', { waitHealthy: false }))
 
-  assert.equal(bench.prober.verdict('served'), 'unknown')
-  assert.equal(bench.prober.verdict('trusted'), 'unknown')
-  assert.equal(bench.prober.verdict('nobody'), 'unknown')
+  assert.equal(bench.prober.state('served'), 'unknown')
+  assert.equal(bench.prober.state('trusted'), 'unknown')
+  assert.equal(bench.prober.state('nobody'), 'unknown')
 })
 
 test('it is asked again after the interval, more often while it is down', async () => {
@@ -314,14 +314,14 @@ test('the time of a hold-up is on no time limit, however long', async () => {
   assert.deepEqual(bench.results, ['a broken'])
 })
 
-test('a change of the check keeps the verdict and is tried at once', async () => {
+test('a change of the check keeps the state and is tried at once', async () => {
   const bench = new Bench()
   bench.prober.follow('a', targetOf('a'))
   await bench.run(300)
 
   const http = { ...(check.http ?? assert.fail()), path: '/ready' }
   bench.prober.follow('a', targetOf('a', { http }))
-  assert.equal(bench.prober.verdict('a'), 'up')
+  assert.equal(bench.prober.state('a'), 'up')
   await bench.tick()
 
   assert.deepEqual(
@@ -357,7 +357,7 @@ test('an equal check changes nothing, not even what is under way', async () => {
   await bench.run(1_000)
 
   assert.equal(bench.asked.length, 1)
-  assert.equal(bench.prober.verdict('a'), 'up')
+  assert.equal(bench.prober.state('a'), 'up')
 })
 
 test('a server that is forgotten is asked no more, and begins anew when it comes back', async () => {
@@ -379,14 +379,14 @@ test('a server that is forgotten is asked no more, and begins anew when it comes
   assert.deepEqual(bench.results, ['a well'])
 })
 
-test('who is told of a verdict may forget the server', async () => {
+test('who is told of a state may forget the server', async () => {
   const told: string[] = []
   const prober = createProber({
     probe: () => Promise.resolve(well),
     now: () => 100,
     random: () => 0.5,
-    onVerdict: (key, verdict) => {
-      told.push(`${key} ${verdict}`)
+    onState: (key, state) => {
+      told.push(`${key} ${state}`)
       prober.forget(key)
     },
   })
@@ -405,7 +405,7 @@ test('a probe that rejects is a failure', async () => {
     probe: () => Promise.reject(new Error('a fault of ours')),
     now: () => 0,
     random: () => 0.5,
-    onVerdict: (_key, _verdict, reason) => reasons.push(reason),
+    onState: (_key, _verdict, reason) => reasons.push(reason),
   })
   prober.follow('a', targetOf('a', { fall: 1 }))
   prober.tick(0)
@@ -449,7 +449,7 @@ test('a real hold-up of this process makes no server down', async (t) => {
     probe: createProbe('test', systemLookup),
     now: () => performance.now(),
     random: Math.random,
-    onVerdict: (key, verdict) => seen.push(`${key} ${verdict}`),
+    onState: (key, state) => seen.push(`${key} ${state}`),
     onResult: (key, ok) => results.push(`${key} ${ok ? 'well' : 'broken'}`),
   })
   const timer = setInterval(() => prober.tick(performance.now()), 100)
@@ -538,7 +538,7 @@ test('a probe that we had no descriptor for is void, however often, and is repea
   await bench.run(1_000)
 
   assert.deepEqual(whileShort, ['a well'])
-  assert.equal(bench.prober.verdict('a'), 'up')
+  assert.equal(bench.prober.state('a'), 'up')
   assert.deepEqual(bench.results.slice(1), ['a broken'])
   assert.ok(bench.shortages.length > 10)
 })

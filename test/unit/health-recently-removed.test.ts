@@ -49,7 +49,7 @@ for (const [which, meanwhile] of Object.entries(LAPSES)) {
     assert.equal(site.report(A).reason, '5 gateway failures in a row; for 60 s')
   })
 
-  test(`after a lapse ${which} a server has its verdict, and probes go on`, async (t) => {
+  test(`after a lapse ${which} a server has its state, and probes go on`, async (t) => {
     const site = createSite(t)
     const health = { ...HEALTH, waitHealthy: true }
     const all = makeBackend('vote', [A, B, C, D], { health })

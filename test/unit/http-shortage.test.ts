@@ -39,7 +39,7 @@ test('what the machine does not give us is no failure of a server', (t) => {
   }
   endpoint.connectFailed('CONNECT_REFUSED')
   assert.ok(endpoint.resting)
-  assert.equal(endpoint.slot.shared[endpoint.slot.at + SHARED.failures], 1)
+  assert.equal(endpoint.slot.shared[endpoint.slot.at + SHARED.connectFailureStreak], 1)
 })
 
 test('of several addresses one that we could not try tells nothing, one without IPv6 here leaves the other to tell', () => {

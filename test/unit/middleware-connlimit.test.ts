@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import * as fc from 'fast-check'
 import { connlimit } from '../../src/middleware/connlimit.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'
-import { LEASE_MS } from '../../src/policy/leased-counts.ts'
+import { LEASE_MS } from '../../src/policy/limiting/leased-counts.ts'
 import { TABLE_CELLS_PER_KEY } from '../../src/scoreboard/layout.ts'
 import {
   ask,

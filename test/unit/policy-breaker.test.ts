@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Breaker, type BreakerState, type BreakerTimes } from '../../src/policy/breaker.ts'
-import { parseCondition } from '../../src/policy/condition.ts'
-import { isCounted } from '../../src/policy/measure.ts'
-import { takesTurn } from '../../src/policy/turns.ts'
+import { Breaker, type BreakerState, type BreakerTimes } from '../../src/policy/breaking/breaker.ts'
+import { parseCondition } from '../../src/policy/breaking/condition.ts'
+import { isCounted } from '../../src/policy/breaking/response-counters.ts'
+import { isAdmitted } from '../../src/policy/admitted-share.ts'
 import { ADMIT_NONE } from '../../src/scoreboard/layout.ts'
 
 const TIMES: BreakerTimes = {
@@ -22,14 +22,14 @@ function openBreaker(times: Partial<BreakerTimes> = {}) {
   assert.ok(parsed.ok)
   const { condition } = parsed
   const breaker = new Breaker(wanted, condition)
-  const sums = condition.measures.map(() => 0)
+  const sums = condition.counters.map(() => 0)
   let now = 1_000
   const lab = {
     breaker,
     now: () => now,
     answers(count: number, status: number): void {
-      condition.measures.forEach((measure, at) => {
-        if (isCounted(measure, status, 1)) sums[at] = (sums[at] ?? 0) + count
+      condition.counters.forEach((counter, at) => {
+        if (isCounted(counter, status, 1)) sums[at] = (sums[at] ?? 0) + count
       })
     },
     tick(afterMs = 100): BreakerState | null {
@@ -156,7 +156,7 @@ test('the share of a recovery grows linearly to a half, by the turns that are ta
     const admit = breaker.admits(now())
     const wanted = (now() - began) / 20_000
     let taken = 0
-    for (let turn = 0; turn < 100; turn++) if (takesTurn(admit, ticket++ | 0)) taken += 1
+    for (let turn = 0; turn < 100; turn++) if (isAdmitted(admit, ticket++ | 0)) taken += 1
     assert.ok(Math.abs(taken / 100 - wanted) <= 0.05, `${taken} of 100 at ${wanted}`)
     tick()
   }
@@ -281,7 +281,7 @@ test('every share of the turns is taken evenly, from any ticket on', () => {
     fc.property(ticket, fc.integer({ min: 1, max: 999 }), (first, admit) => {
       let taken = 0
       for (let turn = 1; turn <= 400; turn++) {
-        if (takesTurn(admit, (first + turn) | 0)) taken += 1
+        if (isAdmitted(admit, (first + turn) | 0)) taken += 1
         assert.ok(Math.abs(taken - (turn * admit) / 1000) <= 4, `${taken} of ${turn}`)
       }
     }),
@@ -290,7 +290,7 @@ test('every share of the turns is taken evenly, from any ticket on', () => {
 
 test('all turns are taken, or none', () => {
   for (const ticket of [0, 1, 2 ** 31 - 1, -(2 ** 31), -1]) {
-    assert.ok(takesTurn(0, ticket))
-    assert.ok(!takesTurn(ADMIT_NONE, ticket))
+    assert.ok(isAdmitted(0, ticket))
+    assert.ok(!isAdmitted(ADMIT_NONE, ticket))
   }
 })

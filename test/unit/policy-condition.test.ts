@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseCondition } from '../../src/policy/condition.ts'
-import { isCounted } from '../../src/policy/measure.ts'
+import { parseCondition } from '../../src/policy/breaking/condition.ts'
+import { isCounted } from '../../src/policy/breaking/response-counters.ts'
 
 interface Answer {
   readonly status: number
@@ -13,10 +13,10 @@ interface Answer {
 function holds(text: string, answers: readonly Answer[]): boolean {
   const parsed = parseCondition(text)
   assert.ok(parsed.ok, parsed.ok ? '' : `${text}: ${parsed.message}`)
-  const counts = parsed.condition.measures.map(
-    (measure) => answers.filter(({ status, headMs }) => isCounted(measure, status, headMs)).length,
+  const counts = parsed.condition.counters.map(
+    (counter) => answers.filter(({ status, headMs }) => isCounted(counter, status, headMs)).length,
   )
-  return parsed.condition.holds((measure) => counts[measure] ?? NaN)
+  return parsed.condition.holds((counter) => counts[counter] ?? NaN)
 }
 
 function statuses(...of: readonly number[]): Answer[] {
@@ -101,7 +101,7 @@ test('what is measured twice is counted once', () => {
   )
 
   assert.ok(parsed.ok)
-  assert.deepEqual(parsed.condition.measures, [
+  assert.deepEqual(parsed.condition.counters, [
     { kind: 'answers' },
     { kind: 'networkErrors' },
     { kind: 'status', from: 500, to: 600 },
@@ -161,7 +161,7 @@ for (const [text, position, message] of refusals) {
   })
 }
 
-test('bounds the measures, the depth and the length of a condition', () => {
+test('bounds the counters, the depth and the length of a condition', () => {
   const slower = (count: number): string =>
     Array.from({ length: count }, (_, index) => `LatencyAtQuantileMS(5)>${index}`).join('||')
   const nested = (depth: number): string =>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Ejection } from '../../src/model/snapshot.ts'
-import { type EjectorChange, Ejector, type EjectorServer } from '../../src/policy/ejector.ts'
+import { type EjectorChange, Ejector, type EjectorServer } from '../../src/policy/health/ejector.ts'
 
 const spec: Ejection = {
   failures: 5,
@@ -17,11 +17,11 @@ const byRate: Ejection = { ...spec, failures: 0, successRate: { deviations: 2, r
 /** Counts as the threads do, rows and their high-water marks too. */
 class Counted implements EjectorServer {
   readonly url: string
-  answered = 0
+  responses = 0
   failed = 0
   errors = 0
-  worstFailures = 0
-  worstErrors = 0
+  longestFailureStreak = 0
+  longestErrorStreak = 0
   usable = true
   #failures = 0
   #bad = 0
@@ -31,30 +31,30 @@ class Counted implements EjectorServer {
   }
 
   good(times = 1): void {
-    this.answered += times
+    this.responses += times
     this.#failures = 0
     this.#bad = 0
   }
 
   error(times = 1): void {
-    this.answered += times
+    this.responses += times
     this.errors += times
     this.#failures = 0
     this.#bad += times
-    this.worstErrors = Math.max(this.worstErrors, this.#bad)
+    this.longestErrorStreak = Math.max(this.longestErrorStreak, this.#bad)
   }
 
   fail(times = 1): void {
     this.failed += times
     this.#failures += times
     this.#bad += times
-    this.worstFailures = Math.max(this.worstFailures, this.#failures)
-    this.worstErrors = Math.max(this.worstErrors, this.#bad)
+    this.longestFailureStreak = Math.max(this.longestFailureStreak, this.#failures)
+    this.longestErrorStreak = Math.max(this.longestErrorStreak, this.#bad)
   }
 
   looked(): void {
-    this.worstFailures = 0
-    this.worstErrors = 0
+    this.longestFailureStreak = 0
+    this.longestErrorStreak = 0
   }
 }
 
@@ -293,13 +293,13 @@ test('one that comes back is out as long as before, and its next ejection is as 
   pool.tick()
   const [away] = pool.servers.splice(0, 1)
   assert.ok(away)
-  const memory = pool.ejector.leave('a')
+  const memory = pool.ejector.remove('a')
   assert.equal(pool.ejector.ejected, 0)
   pool.tick(10_000)
 
   pool.servers.push(away)
   pool.tick()
-  if (memory !== null) pool.ejector.comeBack('a', memory)
+  if (memory !== null) pool.ejector.restore('a', memory)
 
   assert.deepEqual(pool.out(), ['a'])
   const began = pool.now
@@ -316,12 +316,12 @@ test('one whose time ends while it is away returns with the next tick', () => {
   pool.tick()
   const away = pool.servers.shift()
   assert.ok(away)
-  const memory = pool.ejector.leave('a')
+  const memory = pool.ejector.remove('a')
   pool.tick(40_000)
 
   pool.servers.push(away)
   pool.tick()
-  if (memory !== null) pool.ejector.comeBack('a', memory)
+  if (memory !== null) pool.ejector.restore('a', memory)
 
   assert.deepEqual(pool.tick(), [{ url: 'a', kind: 'returned' }])
 })
@@ -332,12 +332,12 @@ test('one that comes back and finds no room is in service, and quiet from then o
   pool.tick()
   const away = pool.servers.shift()
   assert.ok(away)
-  const memory = pool.ejector.leave('a')
+  const memory = pool.ejector.remove('a')
   pool.ejector.update({ ...spec, share: 0 })
   pool.tick(25_000)
   pool.servers.push(away)
   pool.tick()
-  if (memory !== null) pool.ejector.comeBack('a', memory)
+  if (memory !== null) pool.ejector.restore('a', memory)
   assert.deepEqual(pool.out(), [])
 
   pool.ejector.update(spec)
@@ -357,14 +357,14 @@ test('however servers leave and come back, never more than the share is out', ()
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const pool = new Pool(6)
-      const away = new Map<string, [Counted, ReturnType<Ejector['leave']>]>()
+      const away = new Map<string, [Counted, ReturnType<Ejector['remove']>]>()
       for (const { at, does, afterMs } of steps) {
         const server = pool.servers[at]
         const isHeldUp = does === 'discard'
         if (does === 'fail') server?.fail(5)
         if (does === 'leave' && server !== undefined) {
           pool.servers.splice(at, 1)
-          away.set(server.url, [server, pool.ejector.leave(server.url)])
+          away.set(server.url, [server, pool.ejector.remove(server.url)])
         }
         const [back] = does === 'comeBack' || isHeldUp ? away.values() : []
         if (back !== undefined) pool.servers.push(back[0])
@@ -373,7 +373,7 @@ test('however servers leave and come back, never more than the share is out', ()
         if (back !== undefined) {
           const [{ url }, memory] = back
           away.delete(url)
-          if (memory !== null) pool.ejector.comeBack(url, memory)
+          if (memory !== null) pool.ejector.restore(url, memory)
         }
 
         const most = Math.floor(pool.servers.length / 2)

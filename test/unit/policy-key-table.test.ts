@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeyTable, NO_CELL } from '../../src/policy/key-table.ts'
+import { KeyTable, NO_CELL } from '../../src/policy/limiting/key-table.ts'
 import { TABLE_CELLS_PER_KEY, TABLE_KEYS } from '../../src/scoreboard/layout.ts'
 
 const FAR = 10n ** 15n

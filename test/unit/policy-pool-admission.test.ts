@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { admitPool, type Standing } from '../../src/policy/pool-admission.ts'
+import { admitPool, type AdmissionInput } from '../../src/policy/health/pool-admission.ts'
 import { ADMIT_NONE } from '../../src/scoreboard/layout.ts'
 
-const good: Standing = {
+const good: AdmissionInput = {
   probe: 'up',
   ejected: false,
   failing: false,
@@ -12,20 +12,20 @@ const good: Standing = {
   breaker: 0,
   ramp: 1,
 }
-const down: Standing = { ...good, probe: 'down' }
-const waiting: Standing = { ...good, probe: 'waiting' }
-const ejected: Standing = { ...good, ejected: true }
-const draining: Standing = { ...good, drain: true }
+const down: AdmissionInput = { ...good, probe: 'down' }
+const waiting: AdmissionInput = { ...good, probe: 'waiting' }
+const ejected: AdmissionInput = { ...good, ejected: true }
+const draining: AdmissionInput = { ...good, drain: true }
 
-function admits(servers: readonly Standing[], panic = 0.5): readonly number[] {
+function admits(servers: readonly AdmissionInput[], panic = 0.5): readonly number[] {
   return admitPool(servers, panic).servers.map(({ admit }) => admit)
 }
 
-function states(servers: readonly Standing[]): readonly string[] {
+function states(servers: readonly AdmissionInput[]): readonly string[] {
   return admitPool(servers, 0.5).servers.map(({ state }) => state)
 }
 
-function backup(server: Standing): Standing {
+function backup(server: AdmissionInput): AdmissionInput {
   return { ...server, backup: true }
 }
 

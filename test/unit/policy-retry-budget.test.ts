@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { earnRetries, takeRetry } from '../../src/policy/retry-budget.ts'
+import { earnRetries, takeRetry } from '../../src/policy/retrying/retry-budget.ts'
 import { Scoreboard, type Slot } from '../../src/scoreboard/scoreboard.ts'
 
 const BUDGET = { ratio: 0.2, perSecond: 3 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_RETRY } from '../../src/schema/retry.ts'
-import { RecentQuantile } from '../../src/policy/recent-quantile.ts'
-import { compileRetry, isIdempotent } from '../../src/policy/retry.ts'
+import { RecentQuantile } from '../../src/policy/retrying/recent-quantile.ts'
+import { compileRetry, isIdempotent } from '../../src/policy/retrying/retry.ts'
 
 test('without a predicate the error says whether a request may be sent again', () => {
   const policy = compileRetry({ ...DEFAULT_RETRY, attempts: 3 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RiseAndFall } from '../../src/policy/rise-and-fall.ts'
+import { RiseAndFall } from '../../src/policy/health/rise-and-fall.ts'
 
 const spec = { rise: 2, fall: 3, waitHealthy: true }
 
@@ -11,9 +11,9 @@ function record(server: RiseAndFall, results: readonly boolean[]): (string | nul
 test('the first success makes an unknown server up', () => {
   const server = new RiseAndFall(spec)
 
-  assert.equal(server.verdict, 'unknown')
+  assert.equal(server.state, 'unknown')
   assert.deepEqual(record(server, [false, false, true]), [null, null, 'up'])
-  assert.equal(server.verdict, 'up')
+  assert.equal(server.state, 'up')
 })
 
 test('only so many failures in a row make it down, so many successes in a row up again', () => {
@@ -34,7 +34,7 @@ test('an unknown server goes down after as many failures as any other', () => {
   assert.deepEqual(record(server, [true, true]), [null, 'up'])
 })
 
-test('a verdict is told once', () => {
+test('a state is told once', () => {
   const server = new RiseAndFall(spec)
 
   assert.deepEqual(record(server, [true, true, true]), ['up', null, null])
@@ -49,12 +49,12 @@ test('it waits for its first result that says something, where that is asked for
   assert.equal(waiting.isWaiting, false)
 })
 
-test('a change keeps the verdict and begins the row anew', () => {
+test('a change keeps the state and begins the streak again', () => {
   const server = new RiseAndFall(spec)
   record(server, [true, false, false])
 
   server.update({ ...spec, fall: 2 })
 
-  assert.equal(server.verdict, 'up')
+  assert.equal(server.state, 'up')
   assert.deepEqual(record(server, [false, false]), [null, 'down'])
 })

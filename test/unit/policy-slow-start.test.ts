@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { rampAt } from '../../src/policy/slow-start.ts'
+import { slowStartShare } from '../../src/policy/health/slow-start.ts'
 
 test('a server begins with a tenth of its share and grows in a line', () => {
-  assert.equal(rampAt(0, 10_000), 0.1)
-  assert.equal(rampAt(5_000, 10_000), 0.55)
-  assert.equal(rampAt(10_000, 10_000), 1)
-  assert.equal(rampAt(1e9, 10_000), 1)
+  assert.equal(slowStartShare(0, 10_000), 0.1)
+  assert.equal(slowStartShare(5_000, 10_000), 0.55)
+  assert.equal(slowStartShare(10_000, 10_000), 1)
+  assert.equal(slowStartShare(1e9, 10_000), 1)
 })
 
 test('without slow start it has the whole at once', () => {
-  assert.equal(rampAt(0, 0), 1)
+  assert.equal(slowStartShare(0, 0), 1)
 })
 
 test('a time before it came is its beginning', () => {
-  assert.equal(rampAt(-5, 10_000), 0.1)
+  assert.equal(slowStartShare(-5, 10_000), 0.1)
 })

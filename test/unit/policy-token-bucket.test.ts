@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
-  giveTokenBack,
+  returnToken,
   type Rate,
   type RateSpec,
-  type Taken,
+  type TokenDecision,
   takeToken,
   toNs,
   toRate,
-} from '../../src/policy/token-bucket.ts'
+} from '../../src/policy/limiting/token-bucket.ts'
 
 test('a bucket begins full and gives a burst, then one for each interval', () => {
   const take = openBucket({ requests: 10, periodMs: 1000, burst: 3 })
@@ -38,7 +38,7 @@ test('a token that is given back is there again', () => {
   const rate = rateOf({ requests: 1, periodMs: 60_000, burst: 1 })
   takeToken(cells, 0, 0n, rate)
 
-  giveTokenBack(cells, 0, rate)
+  returnToken(cells, 0, rate)
 
   assert.equal(takeToken(cells, 0, toNs(1), rate).ok, true)
   assert.equal(takeToken(cells, 0, toNs(1), rate).ok, false)
@@ -144,7 +144,7 @@ function rateOf(spec: RateSpec): Rate {
   return rate
 }
 
-function openBucket(spec: RateSpec): (nowMs: number) => Taken {
+function openBucket(spec: RateSpec): (nowMs: number) => TokenDecision {
   const cells = new BigInt64Array(1)
   const rate = rateOf(spec)
   return (nowMs) => takeToken(cells, 0, toNs(nowMs), rate)

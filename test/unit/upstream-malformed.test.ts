@@ -8,7 +8,7 @@ function setUp(t: TestContext): { board: TestBoard; endpoint: Endpoint; failures
   const board = openBoard(t)
   const [endpoint] = board.endpoints(makeBackend({ a: 1 }))
   assert.ok(endpoint)
-  return { board, endpoint, failures: () => board.shared('a', 'failed') }
+  return { board, endpoint, failures: () => board.shared('a', 'failureStreak') }
 }
 
 test('a server of which nothing is well any more is to blame after 30 s', (t) => {

@@ -140,8 +140,8 @@ test('a server that fails at once is not taken for a fast one', (t) => {
   assert.ok(well && unknown && measured)
   recordLatency(well.slot, 10 * MS, setup.board.now)
   recordLatency(measured.slot, 5 * MS, setup.board.now)
-  setup.board.setShared('unknown', 'errors', 1)
-  setup.board.setShared('measured', 'errors', 3)
+  setup.board.setShared('unknown', 'errorStreak', 1)
+  setup.board.setShared('measured', 'errorStreak', 3)
 
   const names: string[] = []
   for (let request = 0; request < 300; request++) {

@@ -52,7 +52,7 @@ for (const balance of POLICIES) {
   test(`${balance}: a server that may not be used is passed over, one that rests while there is another`, (t) => {
     const { board, counts } = setUp(t, { down: 1, resting: 1, up: 1 }, { balance })
     board.setShared('down', 'admit', ADMIT_NONE)
-    board.setShared('resting', 'restUntil', 99)
+    board.setShared('resting', 'backoffUntil', 99)
 
     const usual = counts(60)
     board.setShared('up', 'admit', ADMIT_NONE)
@@ -85,7 +85,7 @@ for (const balance of POLICIES) {
     const usual = counts(60)
     board.setShared('a', 'admit', ADMIT_NONE)
     const half = counts(60)
-    board.setShared('b', 'restUntil', 99)
+    board.setShared('b', 'backoffUntil', 99)
     const { one = 0, two = 0, ...others } = counts(60)
     board.setShared('one', 'admit', ADMIT_NONE)
     board.setShared('two', 'admit', ADMIT_NONE)

@@ -3,8 +3,8 @@ import { flaw, refuse } from '../../model/parsed.ts'
 import type { Flaw, Parsed, Path } from '../../model/parsed.ts'
 import { parseBackend } from '../../schema/objects.ts'
 import type { Backend, Retry } from '../../model/snapshot.ts'
-import { parseCondition } from '../../policy/condition.ts'
-import { parseFailover } from '../../policy/failover.ts'
+import { parseCondition } from '../../policy/breaking/condition.ts'
+import { parseRetryPredicate } from '../../policy/retrying/retry-predicate.ts'
 
 export function parseWholeBackend(
   id: string,
@@ -22,7 +22,7 @@ export function parseWholeBackend(
 
 /** What is wrong with when it tries again. */
 export function refusePredicate({ when }: Retry): Flaw[] {
-  const predicate = when === null ? null : parseFailover(when)
+  const predicate = when === null ? null : parseRetryPredicate(when)
   return predicate === null || predicate.ok ? [] : [at(['retry', 'when'], predicate)]
 }
 

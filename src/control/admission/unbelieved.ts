@@ -5,7 +5,7 @@
 import { isForwarding } from '../../http/fields.ts'
 import { flaw, type Flaw, type Path } from '../../model/parsed.ts'
 import type { Backend, Frontend, Listener, MiddlewareSpec } from '../../model/snapshot.ts'
-import { parseVariable } from '../../policy/variable.ts'
+import { parseLimitKey } from '../../policy/limiting/limit-key.ts'
 import type { ObjectKind } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
@@ -81,6 +81,6 @@ function namesOfOption({ options }: MiddlewareSpec, option: string): readonly st
   const value = (options as Readonly<Record<string, unknown>>)[option]
   if (typeof value !== 'string') return []
   if (option === 'ratesHeader') return [value]
-  const parsed = parseVariable(value)
+  const parsed = parseLimitKey(value)
   return parsed.ok && parsed.variable.of === 'request.header' ? [parsed.variable.name] : []
 }

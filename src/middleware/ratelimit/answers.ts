@@ -2,12 +2,12 @@
 import type { ResponseHead } from '../../http/response-head.ts'
 import type { LocalResponse } from '../../http/local-response.ts'
 import { fieldValue, withoutFields } from '../../http/fields.ts'
-import type { Standing } from '../../policy/rate-limit.ts'
+import type { RateDecision } from '../../policy/limiting/rate-limit.ts'
 
 const FIELDS = new Set(['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'])
 const PLAIN = 'text/plain; charset=utf-8'
 
-export function refusal(standing: Standing, withFields: boolean): LocalResponse {
+export function refusal(standing: RateDecision, withFields: boolean): LocalResponse {
   const { rate, retryAfterMs } = standing
   const ms = Math.max(1, Math.ceil(retryAfterMs))
   const retryIn = formatGoDuration(ms)
@@ -36,7 +36,7 @@ export const UNDECIDED: LocalResponse = {
 }
 
 /** Of several limits on the way (a server's own as well), the client is told of the one that leaves it the least. */
-export function addStanding(head: ResponseHead, standing: Standing): void {
+export function addStanding(head: ResponseHead, standing: RateDecision): void {
   const present = fieldValue(head.fields, 'ratelimit-remaining')
   if (present !== undefined) {
     const least = Math.min(...present.split(',').map(Number))
@@ -46,7 +46,7 @@ export function addStanding(head: ResponseHead, standing: Standing): void {
   head.fields += standingFields(standing)
 }
 
-function standingFields({ rate, remaining, resetMs }: Standing): string {
+function standingFields({ rate, remaining, resetMs }: RateDecision): string {
   const reset = Math.ceil(resetMs / 1000)
   return `RateLimit-Limit: ${rate.burst}\r\nRateLimit-Remaining: ${remaining}\r\nRateLimit-Reset: ${reset}\r\n`
 }

@@ -2,9 +2,9 @@
 import * as z from 'zod'
 import { formatDuration, parseDuration } from '../../model/units.ts'
 import { strict } from '../../options/fields.ts'
-import { parseVariable } from '../../policy/variable.ts'
-import { toRate, type RateSpec } from '../../policy/token-bucket.ts'
-import { toKeyedRates } from '../../policy/rate-limit.ts'
+import { parseLimitKey } from '../../policy/limiting/limit-key.ts'
+import { toRate, type RateSpec } from '../../policy/limiting/token-bucket.ts'
+import { toKeyedRates } from '../../policy/limiting/rate-limit.ts'
 import { durationMs } from '../limits.ts'
 import { fieldName } from '../options.ts'
 import { refuseRedisUrl } from './redis-url.ts'
@@ -90,7 +90,7 @@ export const schema: z.ZodType<RateLimitOptions> = strict(
       .string()
       .default('client.ip')
       .superRefine((text, context) => {
-        const parsed = parseVariable(text)
+        const parsed = parseLimitKey(text)
         if (!parsed.ok) context.addIssue(parsed.message)
       }),
     ratesHeader: fieldName.nullable().default(null),

@@ -2,8 +2,8 @@
  * Rates that a request brings in a header, as vulcand's RateVar: `[{"PeriodSeconds":1,"Requests":2,"Burst":3}]`, where a burst
  * of 0 is Requests. For use behind something that sets the header, since whoever does sets the limit.
  */
-import { type KeyedRate, toKeyedRates } from '../../policy/rate-limit.ts'
-import type { RateSpec } from '../../policy/token-bucket.ts'
+import { type KeyedRate, toKeyedRates } from '../../policy/limiting/rate-limit.ts'
+import type { RateSpec } from '../../policy/limiting/token-bucket.ts'
 
 const MAX_LENGTH = 1024
 const MAX_KNOWN = 1000

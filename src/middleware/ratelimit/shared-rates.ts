@@ -1,10 +1,10 @@
 /**
- * Rates that several instances share: the same algorithm as policy/token-bucket.ts, in a script in Redis, by Redis' clock.
+ * Rates that several instances share: the same algorithm as policy/limiting/token-bucket.ts, in a script in Redis, by Redis' clock.
  * Keys are hashed, so that they are short and no client's secrets stand in Redis. A bucket belongs
  * to the prefix, the frontend's id, the key and the rate.
  */
 import { hash } from 'node:crypto'
-import type { KeyedRate, Standing } from '../../policy/rate-limit.ts'
+import type { KeyedRate, RateDecision } from '../../policy/limiting/rate-limit.ts'
 import { durationMs } from '../limits.ts'
 import type { SharedOptions } from './options.ts'
 import { createRedisLinks } from './redis-links.ts'
@@ -40,7 +40,11 @@ return { retry, remaining, reset, which }
 
 export interface SharedRates {
   /** False when Redis is not to be asked now; else `done` is called later, once, with null when it did not answer in time. */
-  ask(key: string, rates: readonly KeyedRate[], done: (standing: Standing | null) => void): boolean
+  ask(
+    key: string,
+    rates: readonly KeyedRate[],
+    done: (standing: RateDecision | null) => void,
+  ): boolean
 }
 
 /** Of this thread: a connection for each Redis. */
@@ -79,7 +83,7 @@ export function createSharedRates(options: SharedOptions, owner: string): Shared
   }
 }
 
-function toStanding(reply: unknown, rates: readonly KeyedRate[]): Standing | null {
+function toStanding(reply: unknown, rates: readonly KeyedRate[]): RateDecision | null {
   if (!Array.isArray(reply)) return null
   const [retry, remaining, reset, which] = reply.map(Number)
   const rate = rates[(which ?? NaN) - 1]

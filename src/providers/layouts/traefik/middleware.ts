@@ -3,8 +3,8 @@
  * and a guard that is missing must not open a door. What is read here may be refused by admission yet, which closes it, too.
  */
 import { quote } from '../../../model/parsed.ts'
-import { parseCondition } from '../../../policy/condition.ts'
-import { parseFailover } from '../../../policy/failover.ts'
+import { parseCondition } from '../../../policy/breaking/condition.ts'
+import { parseRetryPredicate } from '../../../policy/retrying/retry-predicate.ts'
 import { ValueFault } from '../value-fault.ts'
 import type { Branch } from './branch.ts'
 import {
@@ -54,7 +54,7 @@ export function translateMiddleware(branch: Branch): TranslatedMiddleware {
       demandExpression(branch, 'circuitbreaker/expression', parseCondition)
       return only(translateCircuitBreaker(branch))
     case 'buffering': {
-      demandExpression(branch, 'buffering/retryexpression', parseFailover)
+      demandExpression(branch, 'buffering/retryexpression', parseRetryPredicate)
       const { limits, retry } = translateBuffering(branch, remarks)
       return { middlewares: limits, retry, remarks }
     }
@@ -73,7 +73,7 @@ export function translateMiddleware(branch: Branch): TranslatedMiddleware {
 function demandExpression(
   branch: Branch,
   name: string,
-  parse: typeof parseCondition | typeof parseFailover,
+  parse: typeof parseCondition | typeof parseRetryPredicate,
 ): void {
   const text = branch.text(name) ?? ''
   if (text === '') return

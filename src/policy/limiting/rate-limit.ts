@@ -2,10 +2,10 @@
 import { hashKey } from './key-hash.ts'
 import type { KeyTable } from './key-table.ts'
 import {
-  giveTokenBack,
+  returnToken,
   type Rate,
   type RateSpec,
-  type Taken,
+  type TokenDecision,
   takeToken,
   toNs,
   toRate,
@@ -17,7 +17,7 @@ export interface KeyedRate extends Rate {
 }
 
 /** What a client is told: of the rate that refused for longest, else of the one with the fewest tokens left. */
-export interface Standing extends Taken {
+export interface RateDecision extends TokenDecision {
   readonly rate: RateSpec
 }
 
@@ -45,35 +45,38 @@ function saltOf({ requests, periodMs, burst }: RateSpec): number {
   return hashed[0] ?? 0
 }
 
-export function takeOfAll(
+export function takeFromAll(
   table: KeyTable,
   key: string,
   rates: readonly KeyedRate[],
   nowMs: number,
-): Standing {
+): RateDecision {
   const now = toNs(nowMs)
   const { cells } = table
   const first = rates[0]
   if (first === undefined) throw new Error('a rate limit without rates')
   const firstCell = table.findOrTake(key, first.salt, now)
-  let standing = standingOf(takeToken(cells, firstCell, now, first), first)
+  let standing = decisionOf(takeToken(cells, firstCell, now, first), first)
   if (rates.length === 1) return standing
   const accepted: [number, Rate][] = standing.ok ? [[firstCell, first]] : []
   for (const rate of rates.slice(1)) {
     const cell = table.findOrTake(key, rate.salt, now)
     const taken = takeToken(cells, cell, now, rate)
     if (taken.ok) accepted.push([cell, rate])
-    if (isWorse(taken, standing)) standing = standingOf(taken, rate)
+    if (isWorse(taken, standing)) standing = decisionOf(taken, rate)
   }
-  if (!standing.ok) for (const [cell, rate] of accepted) giveTokenBack(cells, cell, rate)
+  if (!standing.ok) for (const [cell, rate] of accepted) returnToken(cells, cell, rate)
   return standing
 }
 
-function isWorse(one: Taken, other: Taken): boolean {
+function isWorse(one: TokenDecision, other: TokenDecision): boolean {
   if (!one.ok || !other.ok) return one.retryAfterMs > other.retryAfterMs
   return one.remaining < other.remaining
 }
 
-function standingOf({ ok, remaining, retryAfterMs, resetMs }: Taken, rate: RateSpec): Standing {
+function decisionOf(
+  { ok, remaining, retryAfterMs, resetMs }: TokenDecision,
+  rate: RateSpec,
+): RateDecision {
   return { ok, remaining, retryAfterMs, resetMs, rate }
 }

@@ -8,12 +8,12 @@
  */
 import { describeToken, ScanError, scanToken, type Token } from './scan.ts'
 
-export type Logic<Term> =
+export type Expression<Term> =
   | { readonly kind: 'term'; readonly term: Term }
-  | { readonly kind: 'all' | 'any'; readonly parts: readonly Logic<Term>[] }
+  | { readonly kind: 'all' | 'any'; readonly parts: readonly Expression<Term>[] }
 
-export type ParsedLogic<Term> =
-  | { readonly ok: true; readonly logic: Logic<Term> }
+export type ParsedExpression<Term> =
+  | { readonly ok: true; readonly logic: Expression<Term> }
   /** `position` counts characters from 0. */
   | { readonly ok: false; readonly message: string; readonly position: number }
 
@@ -21,11 +21,11 @@ const MAX_LENGTH = 2048
 const MAX_DEPTH = 32
 
 /** `what` names the text in errors. `readTerm` takes the tokens of one term; the first of them is a name. */
-export function parseLogic<Term>(
+export function parseExpression<Term>(
   text: string,
   what: string,
   readTerm: (tokens: TokenReader) => Term,
-): ParsedLogic<Term> {
+): ParsedExpression<Term> {
   try {
     if (text.length > MAX_LENGTH) {
       throw new ScanError(
@@ -48,24 +48,36 @@ interface Language<Term> {
   readonly readTerm: (tokens: TokenReader) => Term
 }
 
-function readAny<Term>(tokens: TokenReader, language: Language<Term>, depth: number): Logic<Term> {
+function readAny<Term>(
+  tokens: TokenReader,
+  language: Language<Term>,
+  depth: number,
+): Expression<Term> {
   const parts = [readAll(tokens, language, depth)]
   while (tokens.skips('||')) parts.push(readAll(tokens, language, depth))
   return joined('any', parts)
 }
 
-function readAll<Term>(tokens: TokenReader, language: Language<Term>, depth: number): Logic<Term> {
+function readAll<Term>(
+  tokens: TokenReader,
+  language: Language<Term>,
+  depth: number,
+): Expression<Term> {
   const parts = [readOne(tokens, language, depth)]
   while (tokens.skips('&&')) parts.push(readOne(tokens, language, depth))
   return joined('all', parts)
 }
 
-function joined<Term>(kind: 'all' | 'any', parts: readonly Logic<Term>[]): Logic<Term> {
+function joined<Term>(kind: 'all' | 'any', parts: readonly Expression<Term>[]): Expression<Term> {
   const [first] = parts
   return first !== undefined && parts.length === 1 ? first : { kind, parts }
 }
 
-function readOne<Term>(tokens: TokenReader, language: Language<Term>, depth: number): Logic<Term> {
+function readOne<Term>(
+  tokens: TokenReader,
+  language: Language<Term>,
+  depth: number,
+): Expression<Term> {
   if (tokens.current.kind === 'name') return { kind: 'term', term: language.readTerm(tokens) }
   const { position } = tokens.current
   if (!tokens.skips('(')) tokens.refuse('a function or "("')
@@ -78,14 +90,14 @@ function readOne<Term>(tokens: TokenReader, language: Language<Term>, depth: num
 }
 
 /** Whether it holds, when `holds` says so of each term. */
-export function decide<Term>(logic: Logic<Term>, holds: (term: Term) => boolean): boolean {
+export function evaluate<Term>(logic: Expression<Term>, holds: (term: Term) => boolean): boolean {
   switch (logic.kind) {
     case 'term':
       return holds(logic.term)
     case 'all':
-      return logic.parts.every((part) => decide(part, holds))
+      return logic.parts.every((part) => evaluate(part, holds))
     case 'any':
-      return logic.parts.some((part) => decide(part, holds))
+      return logic.parts.some((part) => evaluate(part, holds))
   }
 }
 

@@ -4,7 +4,7 @@
 const FIRST_SHARE = 0.1
 
 /** From FIRST_SHARE to 1 in a line. `sinceMs`: since it came. */
-export function rampAt(sinceMs: number, slowStartMs: number): number {
+export function slowStartShare(sinceMs: number, slowStartMs: number): number {
   if (slowStartMs <= 0 || sinceMs >= slowStartMs) return 1
   return FIRST_SHARE + (1 - FIRST_SHARE) * (Math.max(0, sinceMs) / slowStartMs)
 }

@@ -3,8 +3,8 @@
  *
  *   term = IsNetworkError() | Attempts() cmp number | ResponseCode() cmp number | RequestMethod() ("==" | "!=") string
  */
-import { compare, decide, parseLogic, type TokenReader } from './logic.ts'
-import { isNetworkError } from './measure.ts'
+import { compare, evaluate, parseExpression, type TokenReader } from '../expression.ts'
+import { isNetworkError } from '../breaking/response-counters.ts'
 
 export interface Attempt {
   /** 1 after the first. */
@@ -15,21 +15,21 @@ export interface Attempt {
 }
 
 /** Whether to try again. There is an end to that whatever it says, and whoever asks knows it. */
-export type Failover = (attempt: Attempt) => boolean
+export type RetryPredicate = (attempt: Attempt) => boolean
 
-export type ParsedFailover =
-  | { readonly ok: true; readonly failover: Failover }
+export type ParsedRetryPredicate =
+  | { readonly ok: true; readonly predicate: RetryPredicate }
   /** `position` counts characters from 0. */
   | { readonly ok: false; readonly message: string; readonly position: number }
 
-export function parseFailover(text: string): ParsedFailover {
-  const parsed = parseLogic(text, 'predicate', readTerm)
+export function parseRetryPredicate(text: string): ParsedRetryPredicate {
+  const parsed = parseExpression(text, 'predicate', readTerm)
   if (!parsed.ok) return parsed
   const { logic } = parsed
-  return { ok: true, failover: (attempt) => decide(logic, (holds) => holds(attempt)) }
+  return { ok: true, predicate: (attempt) => evaluate(logic, (holds) => holds(attempt)) }
 }
 
-function readTerm(tokens: TokenReader): Failover {
+function readTerm(tokens: TokenReader): RetryPredicate {
   const { text } = tokens.current
   switch (text) {
     case 'IsNetworkError':
@@ -50,14 +50,14 @@ function readNumeric(
   tokens: TokenReader,
   usage: string,
   valueOf: (attempt: Attempt) => number,
-): Failover {
+): RetryPredicate {
   tokens.call(usage)
   const comparison = tokens.comparison(usage)
   const wanted = tokens.number(`a whole number, as in ${usage}`, Number.isSafeInteger)
   return (attempt) => compare(valueOf(attempt), comparison, wanted)
 }
 
-function readMethod(tokens: TokenReader): Failover {
+function readMethod(tokens: TokenReader): RetryPredicate {
   const usage = 'RequestMethod() == "GET"'
   tokens.call(usage)
   const isEqual = tokens.skips('==')

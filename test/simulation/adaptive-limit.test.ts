@@ -1,7 +1,11 @@
 /** The adaptive limit against a simulated backend: so many slots, exponential service times, and a queue before them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AdaptiveLimit, Gradient2, type GradientSpec } from '../../src/policy/gradient.ts'
+import {
+  AdaptiveLimit,
+  Gradient2,
+  type GradientSpec,
+} from '../../src/policy/limiting/adaptive-limit.ts'
 
 const SPEC: GradientSpec = { initial: 20, min: 5, max: 1000, tolerance: 1.5, smoothing: 0.2 }
 const TICK_MS = 100

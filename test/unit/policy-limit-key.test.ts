@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { isIPv6 } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { compileVariable, parseVariable, type Variable } from '../../src/policy/variable.ts'
+import {
+  compileLimitKey,
+  parseLimitKey,
+  type LimitKey,
+} from '../../src/policy/limiting/limit-key.ts'
 
 test('an IPv4 client is its own key, and an IPv6 client its /64', () => {
   const key = keyOf('client.ip')
@@ -58,20 +62,20 @@ for (const [text, message] of [
   ['', /must be client\.ip/],
 ] as const) {
   test(`"${text}" is refused`, () => {
-    const parsed = parseVariable(text)
+    const parsed = parseLimitKey(text)
 
     assert.match(parsed.ok ? '' : parsed.message, message)
   })
 }
 
 function keyOf(text: string): (clientIp: string) => string {
-  const read = compileVariable(parsed(text))
+  const read = compileLimitKey(parsed(text))
   const fields: Readonly<Record<string, string>> = { 'x-api-key': 'secret' }
   return (clientIp) => read({ clientIp, host: 'shop.example', field: (name) => fields[name] })
 }
 
-function parsed(text: string): Variable {
-  const answer = parseVariable(text)
+function parsed(text: string): LimitKey {
+  const answer = parseLimitKey(text)
   if (!answer.ok) throw new Error(answer.message)
   return answer.variable
 }

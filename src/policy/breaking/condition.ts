@@ -11,20 +11,20 @@
  * them), in ms and not rounded. No histogram is needed to compare that with a fixed time: the quantile is above it if and only
  * if too many answers were slower.
  */
-import { ScanError } from './scan.ts'
-import { compare, decide, parseLogic, type TokenReader } from './logic.ts'
-import { MAX_MEASURES, type Measure } from './measure.ts'
+import { compare, evaluate, parseExpression, type TokenReader } from '../expression.ts'
+import { ScanError } from '../scan.ts'
+import { MAX_RESPONSE_COUNTERS, type ResponseCounter } from './response-counters.ts'
 
-export { countMeasures, type Measure } from './measure.ts'
+export { countResponse, type ResponseCounter } from './response-counters.ts'
 
 export interface Condition {
   /** [0] is always `answers`. */
-  readonly measures: readonly Measure[]
+  readonly counters: readonly ResponseCounter[]
   /** `of(i)`: how many answers measure i has counted. */
   holds(of: CountOf): boolean
 }
 
-export type CountOf = (measure: number) => number
+export type CountOf = (counter: number) => number
 
 export type ParsedCondition =
   | { readonly ok: true; readonly condition: Condition }
@@ -32,21 +32,21 @@ export type ParsedCondition =
   | { readonly ok: false; readonly message: string; readonly position: number }
 
 export function parseCondition(text: string): ParsedCondition {
-  const measures: Measure[] = [{ kind: 'answers' }]
-  const parsed = parseLogic(text, 'condition', (tokens) => readTerm(tokens, measures))
+  const counters: ResponseCounter[] = [{ kind: 'answers' }]
+  const parsed = parseExpression(text, 'condition', (tokens) => readTerm(tokens, counters))
   if (!parsed.ok) return parsed
   const { logic } = parsed
-  const holds = (of: CountOf): boolean => decide(logic, (term) => term(of))
-  return { ok: true, condition: { measures, holds } }
+  const holds = (of: CountOf): boolean => evaluate(logic, (term) => term(of))
+  return { ok: true, condition: { counters, holds } }
 }
 
 /** Terms may share measures; the first is `answers`. */
 type Term = (of: CountOf) => boolean
 const ANSWERS = 0
 
-function readTerm(tokens: TokenReader, measures: Measure[]): Term {
+function readTerm(tokens: TokenReader, counters: ResponseCounter[]): Term {
   const { text, position } = tokens.current
-  const count = (measure: Measure): number => placeOf(measure, measures, position)
+  const count = (counter: ResponseCounter): number => placeOf(counter, counters, position)
   switch (text) {
     case 'NetworkErrorRatio':
       return readNetworkErrors(tokens, count)
@@ -63,19 +63,19 @@ function readTerm(tokens: TokenReader, measures: Measure[]): Term {
   }
 }
 
-type Count = (measure: Measure) => number
+type Count = (counter: ResponseCounter) => number
 
-function placeOf(measure: Measure, measures: Measure[], position: number): number {
-  const text = JSON.stringify(measure)
-  const known = measures.findIndex((one) => JSON.stringify(one) === text)
+function placeOf(counter: ResponseCounter, counters: ResponseCounter[], position: number): number {
+  const text = JSON.stringify(counter)
+  const known = counters.findIndex((one) => JSON.stringify(one) === text)
   if (known >= 0) return known
-  if (measures.length === MAX_MEASURES) {
+  if (counters.length === MAX_RESPONSE_COUNTERS) {
     throw new ScanError(
-      `the condition measures more than ${MAX_MEASURES} different things`,
+      `the condition measures more than ${MAX_RESPONSE_COUNTERS} different things`,
       position,
     )
   }
-  return measures.push(measure) - 1
+  return counters.push(counter) - 1
 }
 
 function readNetworkErrors(tokens: TokenReader, count: Count): Term {

@@ -9,10 +9,10 @@
  * Each state begins with nothing counted. It is never asked about a request: the control thread shows it time and counts, and
  * the serving threads read from SHARED.admit what it admits.
  */
-import type { BreakerSpec } from '../model/snapshot.ts'
-import { ADMIT_NONE } from '../scoreboard/layout.ts'
+import type { BreakerSpec } from '../../model/snapshot.ts'
+import { ADMIT_NONE } from '../../scoreboard/layout.ts'
 import type { Condition, CountOf } from './condition.ts'
-import { RollingWindow } from './window.ts'
+import { RollingWindow } from './rolling-window.ts'
 
 export type BreakerState = 'standby' | 'tripped' | 'recovering'
 
@@ -41,7 +41,7 @@ export class Breaker {
   constructor(times: BreakerTimes, condition: Condition) {
     this.#times = times
     this.#condition = condition
-    this.#window = new RollingWindow(condition.measures.length, WINDOW)
+    this.#window = new RollingWindow(condition.counters.length, WINDOW)
   }
 
   get state(): BreakerState {
@@ -98,7 +98,7 @@ export class Breaker {
   #isFailing(now: number): boolean {
     if (now - this.#checkedAt < this.#times.checkMs * ON_TIME) return false
     this.#checkedAt = now
-    const of: CountOf = (measure) => this.#window.of(measure)
+    const of: CountOf = (counter) => this.#window.of(counter)
     // Of nothing that came back nothing can be said.
     return of(0) >= Math.max(1, this.#times.requests) && this.#condition.holds(of)
   }

@@ -7,10 +7,10 @@
  * In hundredths, in the shared cells of the backend's slot. The total of requests is read from plain columns, and only here:
  * a request costs nothing for it.
  */
-import type { RetryBudget } from '../model/snapshot.ts'
-import { SHARED } from '../scoreboard/layout.ts'
-import type { Slot } from '../scoreboard/scoreboard.ts'
-import { msSince, toCell } from './cell-clock.ts'
+import type { RetryBudget } from '../../model/snapshot.ts'
+import { SHARED } from '../../scoreboard/layout.ts'
+import type { Slot } from '../../scoreboard/scoreboard.ts'
+import { msSince, toCell } from '../wrapping-clock.ts'
 
 const HUNDRED = 100
 const SAVED_MS = 500

@@ -4,15 +4,15 @@
  *
  * Requests without the header share one empty key. Several lines of a header are one list.
  */
-import { readIp } from '../model/ip.ts'
+import { readIp } from '../../model/ip.ts'
 
-export type Variable =
+export type LimitKey =
   | { readonly of: 'client.ip'; readonly prefix: number }
   | { readonly of: 'request.host' }
   | { readonly of: 'request.header'; readonly name: string }
 
-export type ParsedVariable =
-  | { readonly ok: true; readonly variable: Variable }
+export type ParsedLimitKey =
+  | { readonly ok: true; readonly variable: LimitKey }
   | { readonly ok: false; readonly message: string }
 
 export interface KeyedRequest {
@@ -26,7 +26,7 @@ const DEFAULT_PREFIX = 64
 const CLIENT_IP = /^client\.ip(?:\/(\d{1,3}))?$/
 const HEADER = /^request\.header\.([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128})$/
 
-export function parseVariable(text: string): ParsedVariable {
+export function parseLimitKey(text: string): ParsedLimitKey {
   if (text === 'request.host') return { ok: true, variable: { of: 'request.host' } }
   const header = HEADER.exec(text)?.[1]
   if (header !== undefined)
@@ -44,7 +44,7 @@ export function parseVariable(text: string): ParsedVariable {
 }
 
 /** The key of a request, as text. */
-export function compileVariable(variable: Variable): (request: KeyedRequest) => string {
+export function compileLimitKey(variable: LimitKey): (request: KeyedRequest) => string {
   switch (variable.of) {
     case 'client.ip': {
       const { prefix } = variable

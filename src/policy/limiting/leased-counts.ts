@@ -10,7 +10,7 @@
 export const LEASE_MS = 30_000
 
 /** In one cell. */
-export const MOST_LEASED = 0xffff
+export const MAX_LEASED = 0xffff
 
 const COUNT_BITS = 32n
 /** What of a value counts. */
@@ -19,7 +19,7 @@ export const LEASED_MASK = 0xffff_ffffn
 const FIRST_PERIOD = 2
 
 /** What a thread has in flight of one key. `before` and `now` stand for it in the shared cell, as of `period`. */
-export interface Holding {
+export interface Lease {
   readonly at: number
   /** Of the key: when the entry is another's, nothing of ours is in it. */
   readonly tag: bigint
@@ -31,7 +31,7 @@ export interface Holding {
 
 export class LeasedCounts {
   readonly #cells: BigInt64Array
-  readonly #held = new Map<number, Holding>()
+  readonly #held = new Map<number, Lease>()
   #period = 0
   #bits = 0n
 
@@ -55,7 +55,7 @@ export class LeasedCounts {
   }
 
   /** One more in this cell, unless as many as `most` are in flight. */
-  take(at: number, most: number, nowMs: number): Holding | null {
+  take(at: number, most: number, nowMs: number): Lease | null {
     this.#setPeriod(nowMs)
     if (!this.#add(at, 0, 1, most)) return null
     const tag = this.#tagOf(at)
@@ -70,7 +70,7 @@ export class LeasedCounts {
     return holding
   }
 
-  give(holding: Holding, nowMs: number): void {
+  release(holding: Lease, nowMs: number): void {
     this.#setPeriod(nowMs)
     this.#roll(holding)
     holding.total -= 1
@@ -122,7 +122,7 @@ export class LeasedCounts {
     }
   }
 
-  #roll(holding: Holding): void {
+  #roll(holding: Lease): void {
     const age = this.#period - holding.period
     if (age <= 0) return
     holding.before = age === 1 ? holding.now : 0
@@ -144,5 +144,5 @@ export class LeasedCounts {
 
 /** What was not found there any more (its thread was held up for two periods) is not missed. */
 function bounded(count: number): number {
-  return Math.min(Math.max(count, 0), MOST_LEASED)
+  return Math.min(Math.max(count, 0), MAX_LEASED)
 }

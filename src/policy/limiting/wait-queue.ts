@@ -23,36 +23,36 @@ export class WaitQueue<T> {
   add(item: T, now: number): Waiter<T> {
     const waiter: Waiter<T> = {
       item,
-      lateAt: now + this.#waitMs,
-      waits: true,
-      before: this.#last,
-      after: null,
+      expiresAt: now + this.#waitMs,
+      isWaiting: true,
+      previous: this.#last,
+      next: null,
     }
     if (this.#last === null) this.#first = waiter
-    else this.#last.after = waiter
+    else this.#last.next = waiter
     this.#last = waiter
     return waiter
   }
 
   /** Takes it out, if it still waits. */
   remove(waiter: Waiter<T>): void {
-    if (!waiter.waits) return
-    waiter.waits = false
-    const { before, after } = waiter
+    if (!waiter.isWaiting) return
+    waiter.isWaiting = false
+    const { previous: before, next: after } = waiter
     if (before === null) this.#first = after
-    else before.after = after
+    else before.next = after
     if (after === null) this.#last = before
-    else after.before = before
-    waiter.before = null
-    waiter.after = null
+    else after.previous = before
+    waiter.previous = null
+    waiter.next = null
   }
 }
 
 /** One that waits, or has waited. The links are the queue's own. */
 export interface Waiter<T> {
   readonly item: T
-  readonly lateAt: number
-  waits: boolean
-  before: Waiter<T> | null
-  after: Waiter<T> | null
+  readonly expiresAt: number
+  isWaiting: boolean
+  previous: Waiter<T> | null
+  next: Waiter<T> | null
 }

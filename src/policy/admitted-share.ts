@@ -7,7 +7,7 @@ const GOLDEN_RATIO = 0x9e37_79b1
 const TURNS_OF_A_THOUSANDTH = 2 ** 32 / 1000
 
 /** `admit` as in SHARED: 0 all, negative none, 1 to 999 so many of a thousand. `ticket`: 0, 1, 2 ... over all threads. */
-export function takesTurn(admit: number, ticket: number): boolean {
+export function isAdmitted(admit: number, ticket: number): boolean {
   if (admit === 0) return true
   return Math.imul(ticket, GOLDEN_RATIO) >>> 0 < admit * TURNS_OF_A_THOUSANDTH
 }

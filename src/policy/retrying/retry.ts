@@ -1,10 +1,10 @@
 /** When a request is sent to a server again, and how long to wait before: what `Retry` declares, compiled. */
-import type { ErrorKind } from '../http/errors.ts'
-import type { Hedge, Retry } from '../model/snapshot.ts'
-import { type Failover, parseFailover } from './failover.ts'
+import type { ErrorKind } from '../../http/errors.ts'
+import type { Hedge, Retry } from '../../model/snapshot.ts'
+import { type RetryPredicate, parseRetryPredicate } from './retry-predicate.ts'
 
 /** vulcand's: whatever a predicate says. */
-export const MOST_ATTEMPTS = 11
+export const MAX_ATTEMPTS = 11
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
@@ -12,7 +12,7 @@ export interface RetryPolicy {
   /** In all, the first included. */
   readonly attempts: number
   /** Tried servers may be tried once more, where there is no other: it waits before, or was told to by a predicate. */
-  readonly comesBack: boolean
+  readonly canRepeatServer: boolean
   /** Whether answers are judged, too, not only failures. */
   readonly judgesResponses: boolean
   readonly bufferBytes: number
@@ -21,18 +21,18 @@ export interface RetryPolicy {
    * Whether to send again after so many attempts, the last of which came to this status. `retry`: what its error says of
    * itself (see http/errors.ts), null for an answer.
    */
-  allows(attempt: Parameters<Failover>[0], retry: ErrorKind['retry'] | null): boolean
+  allows(attempt: Parameters<RetryPredicate>[0], retry: ErrorKind['retry'] | null): boolean
   /** Before attempt number `next`, 2 or more. `chance` is from 0 up to 1. */
   backoffMs(next: number, chance: number): number
 }
 
 export function compileRetry(retry: Retry): RetryPolicy {
   const { when, backoffMs, longestBackoffMs, bufferBytes, hedge } = retry
-  const attempts = Math.min(retry.attempts, MOST_ATTEMPTS)
-  const predicate = when === null ? null : compileFailover(when)
+  const attempts = Math.min(retry.attempts, MAX_ATTEMPTS)
+  const predicate = when === null ? null : compilePredicate(when)
   return {
     attempts,
-    comesBack: predicate !== null || backoffMs > 0,
+    canRepeatServer: predicate !== null || backoffMs > 0,
     judgesResponses: predicate !== null,
     allows(attempt, error) {
       if (attempt.attempts >= attempts) return false
@@ -55,8 +55,8 @@ export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method)
 }
 
-function compileFailover(text: string): Failover {
-  const parsed = parseFailover(text)
-  if (parsed.ok) return parsed.failover
+function compilePredicate(text: string): RetryPredicate {
+  const parsed = parseRetryPredicate(text)
+  if (parsed.ok) return parsed.predicate
   throw new Error(`the retry predicate ${JSON.stringify(text)} was admitted: ${parsed.message}`)
 }

@@ -8,9 +8,9 @@
  * Panic: when too few servers could be used, it is more likely that the probes are wrong, or that those few would break
  * under the load of all, than that nobody else can answer. Health and ejection are ignored then.
  */
-import { ADMIT_NONE } from '../scoreboard/layout.ts'
+import { ADMIT_NONE } from '../../scoreboard/layout.ts'
 
-export interface Standing {
+export interface AdmissionInput {
   /** `waiting`: its first success is outstanding, and it gets no requests before. */
   readonly probe: 'unknown' | 'up' | 'down' | 'waiting'
   readonly ejected: boolean
@@ -33,9 +33,9 @@ export interface PoolAdmission {
 }
 
 /** `panicShare`: below this share of usable servers the pool panics, 0 to 1; 0: never. */
-export function admitPool(servers: readonly Standing[], panicShare: number): PoolAdmission {
+export function admitPool(servers: readonly AdmissionInput[], panicShare: number): PoolAdmission {
   const panicking = panickingTier(servers, panicShare)
-  const isAdmitted = (server: Standing): boolean =>
+  const isAdmitted = (server: AdmissionInput): boolean =>
     !server.drain && (isUsable(server) || panicking === tierOf(server))
   const full = {
     primary: longestRamp(servers, 'primary', isAdmitted),
@@ -52,16 +52,16 @@ export function admitPool(servers: readonly Standing[], panicShare: number): Poo
 
 type Tier = 'primary' | 'backup'
 
-function tierOf(server: Standing): Tier {
+function tierOf(server: AdmissionInput): Tier {
   return server.backup ? 'backup' : 'primary'
 }
 
-function isUsable({ probe, ejected }: Standing): boolean {
+function isUsable({ probe, ejected }: AdmissionInput): boolean {
   return (probe === 'up' || probe === 'unknown') && !ejected
 }
 
 /** The one place where what is known of a server becomes the word that API, metrics and log have for it. */
-function stateOf({ probe, ejected, failing, drain }: Standing): ServerState {
+function stateOf({ probe, ejected, failing, drain }: AdmissionInput): ServerState {
   if (drain) return 'draining'
   if (probe === 'down') return 'down'
   if (probe === 'waiting') return 'unknown'
@@ -70,7 +70,7 @@ function stateOf({ probe, ejected, failing, drain }: Standing): ServerState {
 }
 
 /** Backups count apart. They are there for the case that primaries cannot be used: while one can, nobody panics. */
-function panickingTier(servers: readonly Standing[], panicShare: number): Tier | null {
+function panickingTier(servers: readonly AdmissionInput[], panicShare: number): Tier | null {
   const here = servers.filter(({ drain }) => !drain)
   const primaries = here.filter(({ backup }) => !backup)
   const backups = here.filter(({ backup }) => backup)
@@ -83,7 +83,7 @@ function panickingTier(servers: readonly Standing[], panicShare: number): Tier |
  * Those that wait for their first success speak neither for nor against the pool: five new servers beside two good ones are
  * no reason to send requests to programs that are still starting. When nothing else is there, all are used.
  */
-function isPanic(servers: readonly Standing[], panicShare: number): boolean {
+function isPanic(servers: readonly AdmissionInput[], panicShare: number): boolean {
   if (servers.length === 0 || panicShare <= 0) return false
   const known = servers.filter(({ probe }) => probe !== 'waiting')
   const usable = known.filter(isUsable).length
@@ -92,9 +92,9 @@ function isPanic(servers: readonly Standing[], panicShare: number): boolean {
 
 /** Slow start is a share of what the others take: when all have just come, none is spared. */
 function longestRamp(
-  servers: readonly Standing[],
+  servers: readonly AdmissionInput[],
   tier: Tier,
-  isAdmitted: (server: Standing) => boolean,
+  isAdmitted: (server: AdmissionInput) => boolean,
 ): number {
   let longest = 0
   for (const server of servers) {
@@ -104,7 +104,7 @@ function longestRamp(
   return longest
 }
 
-function shareOf({ breaker, ramp }: Standing, fullRamp: number): number {
+function shareOf({ breaker, ramp }: AdmissionInput, fullRamp: number): number {
   if (breaker === ADMIT_NONE) return ADMIT_NONE
   const ofRamp = Math.max(1, Math.round((1000 * ramp) / fullRamp))
   const share = Math.min(ofRamp, breaker === 0 ? 1000 : breaker)

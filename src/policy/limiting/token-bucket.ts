@@ -18,7 +18,7 @@ export interface Rate extends RateSpec {
   readonly capacityNs: bigint
 }
 
-export interface Taken {
+export interface TokenDecision {
   readonly ok: boolean
   /** Whole tokens that are left. */
   readonly remaining: number
@@ -57,7 +57,12 @@ export function toNs(nowMs: number): bigint {
   return BigInt(Math.floor(nowMs * NS_PER_MS))
 }
 
-export function takeToken(cells: BigInt64Array, cell: number, now: bigint, rate: Rate): Taken {
+export function takeToken(
+  cells: BigInt64Array,
+  cell: number,
+  now: bigint,
+  rate: Rate,
+): TokenDecision {
   const { intervalNs, capacityNs } = rate
   for (;;) {
     const fullAt = Atomics.load(cells, cell)
@@ -78,6 +83,6 @@ export function takeToken(cells: BigInt64Array, cell: number, now: bigint, rate:
 }
 
 /** What was taken and not used. */
-export function giveTokenBack(cells: BigInt64Array, cell: number, { intervalNs }: Rate): void {
+export function returnToken(cells: BigInt64Array, cell: number, { intervalNs }: Rate): void {
   Atomics.sub(cells, cell, intervalNs)
 }

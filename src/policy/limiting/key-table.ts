@@ -8,7 +8,7 @@
  * Hot path: an entry that is there is found by plain reads of numbers, 8 ns for a set; with BigInts and atomics it is 75. A
  * tag that changes while it is read is at worst not recognized, and then looked for again with atomics.
  */
-import { TABLE_CELLS_PER_KEY, TABLE_KEYS } from '../scoreboard/layout.ts'
+import { TABLE_CELLS_PER_KEY, TABLE_KEYS } from '../../scoreboard/layout.ts'
 import { hashKey } from './key-hash.ts'
 
 const WAYS = 8

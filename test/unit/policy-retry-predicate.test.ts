@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseFailover } from '../../src/policy/failover.ts'
+import { parseRetryPredicate } from '../../src/policy/retrying/retry-predicate.ts'
 
 function triesAgain(text: string, status: number, attempts = 1, method = 'GET'): boolean {
-  const parsed = parseFailover(text)
+  const parsed = parseRetryPredicate(text)
   assert.ok(parsed.ok, parsed.ok ? '' : `${text}: ${parsed.message}`)
-  return parsed.failover({ attempts, status, method })
+  return parsed.predicate({ attempts, status, method })
 }
 
 test("vulcand's own predicate tries network errors of GET again", () => {
@@ -66,7 +66,7 @@ const refusals: readonly [text: string, position: number, message: RegExp][] = [
 
 for (const [text, position, message] of refusals) {
   test(`refuses ${JSON.stringify(text)} and says where`, () => {
-    const parsed = parseFailover(text)
+    const parsed = parseRetryPredicate(text)
 
     assert.ok(!parsed.ok)
     assert.match(parsed.message, message)
@@ -85,7 +85,7 @@ test('whatever the text, it is taken or refused at a place inside it', () => {
   )
   fc.assert(
     fc.property(text, (written) => {
-      const parsed = parseFailover(written)
+      const parsed = parseRetryPredicate(written)
       assert.ok(parsed.ok || (parsed.position >= 0 && parsed.position <= written.length))
     }),
     { numRuns: 2000 },

@@ -8,18 +8,18 @@
  * Never more than `share` of the pool is out. What was counted while our own process was held up is no evidence: `discard`,
  * and ticks that come late, take it as a new beginning.
  */
-import type { Ejection } from '../model/snapshot.ts'
+import type { Ejection } from '../../model/snapshot.ts'
 import { outliers, SuccessRate } from './success-rate.ts'
 
 /** Sums since ever, and the longest rows since the last tick: whoever calls takes those back to 0 after each. */
 export interface EjectorServer {
   readonly url: string
   /** Attempts answered (with 5xx too), attempts that failed, answers of 5xx. */
-  readonly answered: number
+  readonly responses: number
   readonly failed: number
   readonly errors: number
-  readonly worstFailures: number
-  readonly worstErrors: number
+  readonly longestFailureStreak: number
+  readonly longestErrorStreak: number
   /** False: down by its probes, drained; such a one is neither judged nor what others are compared with. */
   readonly usable: boolean
 }
@@ -45,15 +45,15 @@ interface Tracked {
   /** Number of the tick that saw it last: whoever is absent is forgotten. */
   seen: number
   /** As of that tick. Copied: whoever calls may use its objects again. */
-  answered: number
+  responses: number
   failed: number
   errors: number
   /** The sums when its evidence began. */
   failedFrom: number
   badFrom: number
   /** Rows as far as they have come since the evidence began. */
-  failures: number
-  bad: number
+  failureStreak: number
+  errorStreak: number
   rate: SuccessRate | null
   /** What it shows now may be judged. */
   isJudged: boolean
@@ -73,7 +73,7 @@ interface Suspect {
 }
 
 /** Without a tick for longer, nobody knows when that happened which was counted since. */
-const LONGEST_GAP_MS = 1_000
+const MAX_GAP_MS = 1_000
 
 export class Ejector {
   #spec: Ejection
@@ -99,7 +99,7 @@ export class Ejector {
 
   /** Counts, returns and ejects. */
   tick(now: number, servers: Iterable<EjectorServer>): readonly EjectorChange[] {
-    const isLate = now - this.#lastAt > LONGEST_GAP_MS || now < this.#lastAt
+    const isLate = now - this.#lastAt > MAX_GAP_MS || now < this.#lastAt
     this.#lastAt = now
     this.#tick++
     for (const server of servers) this.#see(server, now, isLate)
@@ -139,7 +139,7 @@ export class Ejector {
   }
 
   /** Answers with what it takes to come back; null: nothing is known of it. */
-  leave(url: string): EjectorMemory | null {
+  remove(url: string): EjectorMemory | null {
     const tracked = this.#servers.get(url)
     if (tracked === undefined) return null
     if (tracked.ejectedUntil !== null) this.#ejected--
@@ -152,7 +152,7 @@ export class Ejector {
    * One that had left, after the tick (or `discard`) that has seen all that are here now: only then it is known whether it can
    * be out again. What it counted meanwhile tells nothing.
    */
-  comeBack(url: string, { ejections, ejectedUntil, quietSince }: EjectorMemory): void {
+  restore(url: string, { ejections, ejectedUntil, quietSince }: EjectorMemory): void {
     const tracked = this.#servers.get(url)
     if (tracked === undefined || tracked.ejectedUntil !== null) return
     tracked.ejections = ejections
@@ -170,7 +170,7 @@ export class Ejector {
       this.#servers.set(server.url, newlyTracked(server, this.#tick, now))
       return
     }
-    const requests = server.answered + server.failed - tracked.answered - tracked.failed
+    const requests = server.responses + server.failed - tracked.responses - tracked.failed
     const bad = badOf(server) - badOf(tracked)
     tracked.seen = this.#tick
     // Sums that shrink are of another slot.
@@ -180,8 +180,11 @@ export class Ejector {
       return
     }
     copySums(server, tracked)
-    tracked.failures = Math.min(server.worstFailures, server.failed - tracked.failedFrom)
-    tracked.bad = Math.min(server.worstErrors, badOf(server) - tracked.badFrom)
+    tracked.failureStreak = Math.min(
+      server.longestFailureStreak,
+      server.failed - tracked.failedFrom,
+    )
+    tracked.errorStreak = Math.min(server.longestErrorStreak, badOf(server) - tracked.badFrom)
     tracked.isJudged = true
     if (this.#spec.successRate === null || requests === 0 || this.#wasQuiet) return
     tracked.rate ??= new SuccessRate()
@@ -190,7 +193,7 @@ export class Ejector {
   }
 
   #forgetAbsent(): void {
-    for (const [url, { seen }] of this.#servers) if (seen !== this.#tick) this.leave(url)
+    for (const [url, { seen }] of this.#servers) if (seen !== this.#tick) this.remove(url)
   }
 
   /** Those whose time is over; and when fewer may be out than before, those whose time is over next. */
@@ -236,14 +239,14 @@ export class Ejector {
   }
 
   #judgeRows(tracked: Tracked): Suspect | null {
-    const { failures, bad } = tracked
-    if (this.#spec.failures > 0 && failures >= this.#spec.failures) {
-      const detail = `${failures} gateway failures in a row`
-      return { tracked, reason: 'failures', rank: 0, degree: failures, detail }
+    const { failureStreak, errorStreak } = tracked
+    if (this.#spec.failures > 0 && failureStreak >= this.#spec.failures) {
+      const detail = `${failureStreak} gateway failures in a row`
+      return { tracked, reason: 'failures', rank: 0, degree: failureStreak, detail }
     }
-    if (this.#spec.errors > 0 && bad >= this.#spec.errors) {
-      const detail = `${bad} failures or answers of 5xx in a row`
-      return { tracked, reason: 'errors', rank: 1, degree: bad, detail }
+    if (this.#spec.errors > 0 && errorStreak >= this.#spec.errors) {
+      const detail = `${errorStreak} failures or answers of 5xx in a row`
+      return { tracked, reason: 'errors', rank: 1, degree: errorStreak, detail }
     }
     return null
   }
@@ -289,20 +292,20 @@ export class Ejector {
   }
 }
 
-type Sums = Pick<EjectorServer, 'answered' | 'failed' | 'errors'>
+type Sums = Pick<EjectorServer, 'responses' | 'failed' | 'errors'>
 
 function newlyTracked(server: EjectorServer, tick: number, now: number): Tracked {
-  const { url, answered, failed, errors } = server
+  const { url, responses, failed, errors } = server
   return {
     url,
     seen: tick,
-    answered,
+    responses,
     failed,
     errors,
     failedFrom: failed,
     badFrom: badOf(server),
-    failures: 0,
-    bad: 0,
+    failureStreak: 0,
+    errorStreak: 0,
     rate: null,
     isJudged: false,
     ejections: 0,
@@ -319,8 +322,8 @@ function beginAnew(tracked: Tracked, sums: Sums): void {
   tracked.rate?.clear()
 }
 
-function copySums({ answered, failed, errors }: Sums, tracked: Tracked): void {
-  tracked.answered = answered
+function copySums({ responses, failed, errors }: Sums, tracked: Tracked): void {
+  tracked.responses = responses
   tracked.failed = failed
   tracked.errors = errors
 }

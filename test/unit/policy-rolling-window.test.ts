@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { RollingWindow } from '../../src/policy/window.ts'
+import { RollingWindow } from '../../src/policy/breaking/rolling-window.ts'
 
 const TEN_SECONDS = { lengthMs: 10_000, resolutionMs: 100 }
 
