@@ -1,20 +1,18 @@
 // needs: etcd, etcdctl, redis-server, redis-cli, curl
-// Issue: "README recipes run when pasted as one block by a plain user".
+// Issue: "README recipes run when pasted as one block by a plain user"; those of docs/ as well.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { blocksOf, listPages, readPage, ROOT } from '../support/docs.ts'
 import { startEtcd } from '../support/etcd.ts'
 import { choosePort } from '../support/ports.ts'
 import { makeFolder, runProgram } from '../support/program.ts'
 import { startRedis } from '../support/redis.ts'
 import { createWatch } from '../support/until.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
 /** `nobody`, with none of the rights of who runs the tests. */
 const PLAIN = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
 /** npm and Node of the machine, as on a user's PATH: without those of node_modules. */
@@ -23,7 +21,8 @@ const SYSTEM = (process.env['PATH'] ?? '')
   .filter((folder) => !folder.endsWith('node_modules/.bin'))
   .join(':')
 
-const BLOCKS = [...README.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text)
+const PAGES = listPages().map(readPage)
+const BLOCKS = PAGES.flatMap((text) => blocksOf(text, 'sh'))
 const RECIPES = ['etcd', 'redis', 'files', 'store']
 
 interface Pasted {
@@ -49,7 +48,9 @@ test('every block is for any shell, and its heredocs end', () => {
     const { status, stderr } = spawnSync('bash', ['-n'], { input: block, encoding: 'utf8' })
     assert.deepEqual([status, stderr], [0, ''], block)
   }
-  assert.doesNotMatch(README, /^ {4}(?:curl|sluice|npm|etcdctl|redis-cli|cat) /m)
+  for (const text of PAGES) {
+    assert.doesNotMatch(text, /^ {4}(?:curl|sluice|npm|etcdctl|redis-cli|cat) /m)
+  }
 })
 
 for (const name of RECIPES) {
@@ -83,6 +84,25 @@ test('what is held of a source is confirmed, and it is read again', async (t) =>
 
   assert.match(output, /"message":"nothing of etcd is held"/)
   assert.match(output, /"message":"etcd is read again"/)
+})
+
+test('what the pages on the command line and on the API show works', async (t) => {
+  const terminal = await openTerminal(t)
+  const serving = blockWith('cat > store.yaml').replace(/^kill .*\n/m, '')
+  const shown = ['sluice check config/', 'sluice delete --config', '/api/servers?'].map(blockWith)
+
+  const { output, errors } = await terminal.paste(`${serving}${shown.join('')}kill %1\n`)
+
+  assert.equal(errors.replace(/^curl: \(22\) .* 404\n/gm, ''), '')
+  for (const line of [
+    /: good, /,
+    /^put server vote\/v1, revision \d+$/m,
+    /^deleted server vote\/v1$/m,
+  ]) {
+    assert.match(output, line)
+  }
+  assert.match(output, /"kind":"server","id":"vote\/v1"/)
+  assert.match(output, /"kind":"frontend","id":"vote","source":"store"/)
 })
 
 for (const layout of ['vulcand', 'traefik-redis']) {
@@ -158,7 +178,9 @@ async function openTerminal(t: TestContext): Promise<Terminal> {
     `#!/bin/sh\nPATH='${SYSTEM}' exec redis-cli -e -p ${redis.port} "$@"\n`,
   )
   chmodSync(join(shims, 'redis-cli'), 0o755)
-  cpSync(join(ROOT, 'config/examples'), join(folder, 'config/examples'), { recursive: true })
+  for (const part of ['config/examples', 'config/sluice.yaml']) {
+    cpSync(join(ROOT, part), join(folder, part), { recursive: true })
+  }
   for (const name of ['vulcand', 'traefik-redis']) {
     const path = join(folder, `config/examples/${name}.yaml`)
     const more = name === 'vulcand' ? `listeners: { web: { address: '127.0.0.1:8080' } }\n` : ''
