@@ -1,7 +1,7 @@
 /** Declarations for tests of the control plane, written as a file would be: sections of objects by id. */
 import { createAdmission } from '../../src/control/admission/admit.ts'
 import type { Admission, AdmissionWorld, SetAside } from '../../src/control/admission/admit.ts'
-import type { SourceView } from '../../src/control/admission/verdicts.ts'
+import type { SourceView } from '../../src/control/admission/decisions.ts'
 import type { ChangedIds } from '../../src/control/admission/tracked-map.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
 import type { Snapshot } from '../../src/model/snapshot.ts'

@@ -19,7 +19,7 @@ import type { FindLoop } from './loop.ts'
 import type { MergedObject } from '../sources/merge.ts'
 import { createTrackedMap } from './tracked-map.ts'
 import type { TrackedMap } from './tracked-map.ts'
-import type { Verdicts } from './verdicts.ts'
+import type { Decisions } from './decisions.ts'
 
 /** `withdrawn`: in force, but declared no more. */
 export type Standing = 'declared' | 'withdrawn' | 'missing'
@@ -33,7 +33,7 @@ interface Pool {
 }
 
 export interface SettleWorld {
-  readonly verdicts: Verdicts
+  readonly decisions: Decisions
   readonly findLoop: FindLoop
   /** Of a source's precedence: lower goes before. */
   readonly rankOf: (source: string) => number
@@ -89,12 +89,12 @@ export function admitBackends(): AdmittedBackends {
   }
 
   function settlePool(id: string, pool: Pool, world: SettleWorld): void {
-    const { verdicts, findLoop } = world
+    const { decisions, findLoop } = world
     const { record } = pool
     if (record !== null) {
       const against = (backend: Backend): Flaw | null => loopInside(backend, findLoop)
       const loop = record.parsed === null ? null : against(record.parsed)
-      verdicts.settle('backend', record, firstFit(record, against), loop === null ? [] : [loop])
+      decisions.decide('backend', record, firstFit(record, against), loop === null ? [] : [loop])
     }
     // One that is withdrawn may have become one that leads back to us, too.
     if (pool.kept !== null && loopInside(pool.kept, findLoop) !== null) pool.kept = null
@@ -102,7 +102,7 @@ export function admitBackends(): AdmittedBackends {
     const part = record === null ? (isHere ? byDefault(id) : pool.kept) : record.inForce?.object
     const whole = part === undefined || part === null ? null : compose(part, pool, world)
     // Conflicts between its servers are reported all the same.
-    if (whole === null) joinServers(nothingInside, pool.servers.values(), world.rankOf, verdicts)
+    if (whole === null) joinServers(nothingInside, pool.servers.values(), world.rankOf, decisions)
     table.put(id, whole)
     pool.standing = whole === null ? 'missing' : isHere ? 'declared' : 'withdrawn'
     if (pool.standing === 'withdrawn') withdrawn.add(id)
@@ -112,10 +112,10 @@ export function admitBackends(): AdmittedBackends {
 
   function compose(part: Backend, { record, servers }: Pool, world: SettleWorld): Backend {
     if (servers.size === 0) return part
-    const { rankOf, verdicts } = world
+    const { rankOf, decisions } = world
     const rank = record?.inForce == null ? Infinity : rankOf(record.inForce.source)
     const inside = { servers: part.servers, rank }
-    const whole = { ...part, servers: joinServers(inside, servers.values(), rankOf, verdicts) }
+    const whole = { ...part, servers: joinServers(inside, servers.values(), rankOf, decisions) }
     return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
@@ -151,7 +151,7 @@ export function admitBackends(): AdmittedBackends {
       }
     },
     settle(world, isAll) {
-      const { verdicts, findLoop } = world
+      const { decisions, findLoop } = world
       if (isAll) {
         for (const [id, pool] of pools) {
           dirty.add(id)
@@ -165,9 +165,9 @@ export function admitBackends(): AdmittedBackends {
         try {
           const loop = record.parsed === null ? null : findLoop(record.parsed)
           const against = loop === null ? [] : [flaw(['url'], loop)]
-          verdicts.settle('server', record, firstFit(record, findLoop), against)
+          decisions.decide('server', record, firstFit(record, findLoop), against)
         } catch (error) {
-          verdicts.fault('server', record, error)
+          decisions.fail('server', record, error)
         }
       }
       dirtyServers.clear()
@@ -183,8 +183,8 @@ export function admitBackends(): AdmittedBackends {
           settlePool(id, pool, world)
         } catch (error) {
           // The pool stays as it was.
-          if (pool.record !== null) verdicts.fault('backend', pool.record, error)
-          else for (const one of pool.servers.values()) verdicts.fault('server', one, error)
+          if (pool.record !== null) decisions.fail('backend', pool.record, error)
+          else for (const one of pool.servers.values()) decisions.fail('server', one, error)
         }
         if (pool.standing !== standing) changed.add(id)
       }

@@ -17,7 +17,7 @@ import type { Around } from './named-backends.ts'
 import { splitParts } from '../../model/names.ts'
 import { createTrackedMap } from './tracked-map.ts'
 import type { TrackedMap } from './tracked-map.ts'
-import type { Verdicts } from './verdicts.ts'
+import type { Decisions } from './decisions.ts'
 
 export interface AdmittedFrontends {
   readonly table: TrackedMap<Frontend>
@@ -26,7 +26,7 @@ export interface AdmittedFrontends {
   remove(kind: 'frontend' | 'middleware', id: string): void
   /** Looks at what has changed, and at what names a backend that stands otherwise than before. */
   settle(
-    verdicts: Verdicts,
+    decisions: Decisions,
     backends: AdmittedBackends,
     moved: Moved,
     backendOf: (source: string, name: string) => string,
@@ -52,15 +52,15 @@ export function admitFrontends(): AdmittedFrontends {
   }
 
   /** After its frontend. */
-  function settleChain(id: string, verdicts: Verdicts, around: Around): void {
+  function settleChain(id: string, decisions: Decisions, around: Around): void {
     const isMissing = !frontends.has(id)
     for (const record of chains.get(id)?.values() ?? []) {
       try {
-        settleNaming(partNaming, record, verdicts, around)
+        settleNaming(partNaming, record, decisions, around)
         const why = isMissing ? `waits for its frontend: "${id}" is not declared` : null
-        verdicts.object('middleware', record, why, false)
+        decisions.setConflict('middleware', record, why)
       } catch (error) {
-        verdicts.fault('middleware', record, error)
+        decisions.fail('middleware', record, error)
       }
     }
   }
@@ -108,7 +108,7 @@ export function admitFrontends(): AdmittedFrontends {
       if (chain.size === 0) chains.delete(frontend)
       dirty.add(frontend)
     },
-    settle(verdicts, backends, { changed, handedOver }, backendOf) {
+    settle(decisions, backends, { changed, handedOver }, backendOf) {
       const around = { backends, handedOver, backendOf, spared: null }
       if (changed.size > 0) {
         for (const [id, record] of frontends) {
@@ -124,12 +124,12 @@ export function admitFrontends(): AdmittedFrontends {
         const record = frontends.get(id)
         try {
           const part =
-            record === undefined ? null : settleNaming(frontendNaming, record, verdicts, around)
-          settleChain(id, verdicts, { ...around, spared: part?.backend ?? null })
+            record === undefined ? null : settleNaming(frontendNaming, record, decisions, around)
+          settleChain(id, decisions, { ...around, spared: part?.backend ?? null })
           table.put(id, part === null ? null : compose(part))
         } catch (error) {
           // The route stays as it was.
-          if (record !== undefined) verdicts.fault('frontend', record, error)
+          if (record !== undefined) decisions.fail('frontend', record, error)
         }
       }
       dirty.clear()

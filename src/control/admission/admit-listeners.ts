@@ -12,7 +12,7 @@ import { parseWholeListener } from './listener.ts'
 import type { MergedObject } from '../sources/merge.ts'
 import { createTrackedMap } from './tracked-map.ts'
 import type { TrackedMap } from './tracked-map.ts'
-import type { Verdicts } from './verdicts.ts'
+import type { Decisions } from './decisions.ts'
 
 export interface AdmittedListeners {
   readonly table: TrackedMap<Listener>
@@ -21,7 +21,7 @@ export interface AdmittedListeners {
   note(kind: 'listener' | 'host', object: MergedObject, files: FileCache): void
   remove(kind: 'listener' | 'host', id: string): void
   /** Whether other addresses are listened on than before. */
-  settle(verdicts: Verdicts, world: ClaimWorld): boolean
+  settle(decisions: Decisions, world: ClaimWorld): boolean
 }
 
 export function admitListeners(admin: Address | null): AdmittedListeners {
@@ -68,12 +68,12 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
       isDirty = (kind === 'listener' ? listeners : hosts).delete(id) || isDirty
       if (kind === 'listener') table.put(id, null)
     },
-    settle(verdicts, world) {
+    settle(decisions, world) {
       if (!isDirty) return false
       for (const id of dirtyHosts) {
         const record = hosts.get(id)
         if (record !== undefined) {
-          verdicts.settle('host', record, record.parsed ?? record.inForce?.object ?? null, [])
+          decisions.decide('host', record, record.parsed ?? record.inForce?.object ?? null, [])
         }
       }
       dirtyHosts.clear()
@@ -85,10 +85,10 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
           const against: Flaw[] = []
           if (refused !== null) against.push({ message: refused, path: ['address'] })
           else if (object !== null && whole === null) against.push(withoutCertificate)
-          verdicts.settle('listener', record, inForce === null ? null : object, against)
+          decisions.decide('listener', record, inForce === null ? null : object, against)
           table.put(record.id, inForce)
         } catch (error) {
-          verdicts.fault('listener', record, error)
+          decisions.fail('listener', record, error)
         }
       }
       isDirty = false

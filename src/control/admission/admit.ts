@@ -30,10 +30,10 @@ import type { OnFault } from '../../observe/fault.ts'
 import { createLoopCheck } from './loop.ts'
 import type { Merge, MergedObject } from '../sources/merge.ts'
 import type { MiddlewarePart } from './middleware.ts'
-import { createVerdicts } from './verdicts.ts'
-import type { SetAside, SourceView } from './verdicts.ts'
+import { createDecisions } from './decisions.ts'
+import type { SetAside, SourceView } from './decisions.ts'
 
-export type { SetAside } from './verdicts.ts'
+export type { SetAside } from './decisions.ts'
 
 export interface AdmissionWorld {
   /** The text of a file that an object names, by the path as written; throws when it cannot be read. */
@@ -92,10 +92,10 @@ export function createAdmission(world: AdmissionWorld): Admission {
   const backends = admitBackends()
   const frontends = admitFrontends()
   let view = nowhere
-  const verdicts = createVerdicts({
+  const decisions = createDecisions({
     view: () => view,
     now: world.now,
-    believesNobody: () => world.trusted?.().length === 0,
+    hasNoTrustedPeers: () => world.trusted?.().length === 0,
     onFault: world.onFault ?? (() => {}),
   })
 
@@ -110,7 +110,7 @@ export function createAdmission(world: AdmissionWorld): Admission {
   }
 
   function remove(kind: ObjectKind, id: string): void {
-    verdicts.forget(kind, id)
+    decisions.forget(kind, id)
     if (kind === 'listener' || kind === 'host') listening.remove(kind, id)
     else if (kind === 'backend' || kind === 'server') backends.remove(kind, id)
     else frontends.remove(kind, id)
@@ -134,15 +134,15 @@ export function createAdmission(world: AdmissionWorld): Admission {
         if (object === null) remove(kind, id)
         else note(kind, object, files)
       }
-      const hasMoved = listening.settle(verdicts, {
+      const hasMoved = listening.settle(decisions, {
         precedence: touched.merge.precedence,
         serverAt: (listener) => findServerAt(listener, backends, world),
       })
       const { objects: listeners } = listening.table
       const findLoop = createLoopCheck(listeners.values(), world.admin, world.localAddresses)
       const rankOf = touched.merge.precedence
-      const moved = backends.settle({ verdicts, findLoop, rankOf }, hasMoved)
-      frontends.settle(verdicts, backends, moved, touched.merge.backendOf)
+      const moved = backends.settle({ decisions, findLoop, rankOf }, hasMoved)
+      frontends.settle(decisions, backends, moved, touched.merge.backendOf)
       // It leads to the sources' text, which is theirs again now.
       view = nowhere
       return {
@@ -158,9 +158,9 @@ export function createAdmission(world: AdmissionWorld): Admission {
         },
       }
     },
-    setAside: verdicts.setAside,
-    remarks: verdicts.remarks,
-    setAsideOf: verdicts.names,
+    setAside: decisions.setAside,
+    remarks: decisions.remarks,
+    setAsideOf: decisions.setAsideOf,
     *inForce() {
       for (const [id, of] of versions(listening.listeners.values())) {
         yield { kind: 'listener', id, ...of, object: listening.table.objects.get(id) ?? of.object }

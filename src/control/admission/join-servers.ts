@@ -8,7 +8,7 @@
  */
 import type { Server } from '../../model/snapshot.ts'
 import type { ObjectRecord } from './object-record.ts'
-import type { Verdicts } from './verdicts.ts'
+import type { Decisions } from './decisions.ts'
 
 interface Claim {
   readonly server: Server
@@ -28,13 +28,13 @@ export function joinServers(
   inside: Inside,
   keys: Iterable<ObjectRecord<Server>>,
   rankOf: (source: string) => number,
-  verdicts: Verdicts,
+  decisions: Decisions,
 ): readonly Server[] {
   const within = new Map(inside.servers.map((server) => [server.id, server]))
   const taking: Claim[] = []
   for (const record of keys) {
     // What was said of it may hold no more; what it stands back for is a conflict of the sources, see merge.ts.
-    verdicts.object('server', record, null, false)
+    decisions.setConflict('server', record, null)
     if (record.inForce === null) continue
     const { object: server, source } = record.inForce
     const rank = rankOf(source)
@@ -56,7 +56,7 @@ export function joinServers(
     const holder = holders.get(server.url)?.server.id
     if (record === null || holder === server.id) continue
     const twice = `${JSON.stringify(server.url)} is already the server "${holder}"`
-    verdicts.object('server', record, twice, false)
+    decisions.setConflict('server', record, twice)
   }
   return [...holders.values()].map(({ server }) => server)
 }

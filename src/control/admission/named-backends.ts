@@ -14,7 +14,7 @@ import { isEqual, reuseIfEqual } from '../../model/equal.ts'
 import { parseWholeFrontend } from './frontend.ts'
 import { parseWholeMiddleware } from './middleware.ts'
 import type { MiddlewarePart } from './middleware.ts'
-import type { Verdicts } from './verdicts.ts'
+import type { Decisions } from './decisions.ts'
 
 interface Named {
   readonly name: string
@@ -91,7 +91,7 @@ export interface Around {
 export function settleNaming<T>(
   { kind, parse, isGuardedAlike, named, renamed }: Naming<T>,
   record: ObjectRecord<T>,
-  verdicts: Verdicts,
+  decisions: Decisions,
   { backends, handedOver, backendOf, spared }: Around,
 ): T | null {
   const inForce = record.inForce?.object ?? null
@@ -102,18 +102,18 @@ export function settleNaming<T>(
   if (whole !== null && missing.length === 0 && idle.length === 0) {
     // What is written was compared with what is in force already, unless names have changed in it.
     const object = whole === record.parsed ? whole : reuseIfEqual(inForce, whole)
-    verdicts.settle(kind, record, object, [])
+    decisions.decide(kind, record, object, [])
     return object
   }
   const against = [...missing.map(toFlaw), ...idle.map(toIdleFlaw)]
   const lastGood = inForce !== null && isFit(inForce) ? inForce : null
   const closed = closedFormOf(record, parse)
   if (closed === null || mayStay(lastGood)) {
-    verdicts.settle(kind, record, lastGood, against)
+    decisions.decide(kind, record, lastGood, against)
     return lastGood
   }
   const shut = reuseIfEqual(inForce, closed)
-  verdicts.close(kind, record, shut, against)
+  decisions.close(kind, record, shut, against)
   return shut
 
   /** Before the closed form: a backend that comes and goes closes nothing. */

@@ -12,7 +12,7 @@ import { parseRoute } from '../../routing/parse.ts'
 import type { MiddlewarePart } from './middleware.ts'
 
 /** In an object that has been admitted as one of this kind. */
-export function findUnbelieved(kind: ObjectKind, object: unknown): readonly Flaw[] {
+export function findUntrustedHeaders(kind: ObjectKind, object: unknown): readonly Flaw[] {
   switch (kind) {
     case 'listener': {
       const { scope } = object as Listener
@@ -49,10 +49,10 @@ function flawsOf(path: Path, names: readonly string[]): readonly Flaw[] {
 }
 
 /** There may be 100,000 routes, few of which name such a header. */
-const MAY_NAME_ONE = /forwarded|x[-_]re/i
+const MAY_NAME_FORWARDING = /forwarded|x[-_]re/i
 
 function ofRoute(member: string, text: string): readonly Flaw[] {
-  return MAY_NAME_ONE.test(text) ? flawsOf([member], namesOfRoute(text)) : NONE
+  return MAY_NAME_FORWARDING.test(text) ? flawsOf([member], namesOfRoute(text)) : NONE
 }
 
 function ofOptions(spec: MiddlewareSpec, path: Path): readonly Flaw[] {
