@@ -1,6 +1,6 @@
 /** Declarations for tests of the control plane, written as a file would be: sections of objects by id. */
 import { createAdmission } from '../../src/control/admission/admit.ts'
-import type { Admission, AdmissionWorld, SetAside } from '../../src/control/admission/admit.ts'
+import type { Admission, AdmissionOptions, SetAside } from '../../src/control/admission/admit.ts'
 import type { SourceView } from '../../src/control/admission/decisions.ts'
 import type { ChangedIds } from '../../src/control/admission/tracked-map.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
@@ -88,7 +88,7 @@ export interface AdmissionUnderTest extends Admission {
 
 /** `names`: the sources, in order of precedence. */
 export function openAdmission(
-  world: Partial<AdmissionWorld> = {},
+  world: Partial<AdmissionOptions> = {},
   names: readonly string[] = ['file'],
   locate: ReturnType<SourceView['locate']> = undefined,
 ): AdmissionUnderTest {

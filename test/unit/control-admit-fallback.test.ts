@@ -262,8 +262,7 @@ test('of hooks and probes only names and hosts are shown', () => {
   }
 })
 
-const selfless =
-  'the fallback is the frontend\'s own backend "b", so that nothing would be spared; name another one'
+const selfless = 'the fallback is the frontend\'s own backend "b"; name another one'
 
 test("a fallback to the frontend's own backend is refused, and the last good version stays", () => {
   const admission = openAdmission()

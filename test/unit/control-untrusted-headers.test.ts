@@ -30,7 +30,7 @@ frontends:
     connlimit: { connections: 5, key: request.header.X-Tenant }
 `
 const WHY =
-  'is never there: it is believed from peers of the setting "trusted" only, which names none'
+  'is always absent: it is accepted only from peers that the setting "trusted" names, and it names none'
 
 test('names conditions and keys on forwarding fields where no peer is trusted', () => {
   assert.deepEqual(check(FILE), [

@@ -1,9 +1,9 @@
 /**
- * Backends with their servers, which may be declared inside them or one by one under names of their own. A server alone
- * declares its backend with defaults, so that nobody has to come first.
+ * Backends with their servers, which are declared inside them (inline) or with keys of their own. A server alone declares
+ * its backend with defaults, so that servers and backends may come in any order.
  *
- * A backend that is declared no more stays in force as long as the last good version of a frontend needs it: with the
- * servers that stood inside it, and without those that had names of their own and are gone.
+ * A backend that is no longer declared stays in force while the last good version of a frontend needs it: with its inline
+ * servers, and without servers that had keys of their own and are gone.
  */
 import { refuseTableId, splitParts } from '../../model/names.ts'
 import { type Flaw, type Parsed, flaw, refuse } from '../../model/parsed.ts'
@@ -14,220 +14,236 @@ import { parseWholeBackend } from './backend.ts'
 import { updateRecord } from './object-record.ts'
 import type { ObjectRecord, FileCache } from './object-record.ts'
 import { reuseIfEqual } from '../../model/equal.ts'
-import { joinServers, type Inside } from './join-servers.ts'
+import { mergeServers, type InlineServers } from './merge-servers.ts'
 import type { FindLoop } from './loop.ts'
 import type { MergedObject } from '../sources/merge.ts'
 import { createTrackedMap } from './tracked-map.ts'
 import type { TrackedMap } from './tracked-map.ts'
 import type { Decisions } from './decisions.ts'
 
-/** `withdrawn`: in force, but declared no more. */
-export type Standing = 'declared' | 'withdrawn' | 'missing'
+/** `withdrawn`: in force, but no longer declared. */
+export type BackendState = 'declared' | 'withdrawn' | 'missing'
 
-interface Pool {
+interface BackendGroup {
   record: ObjectRecord<Backend> | null
   readonly servers: Map<string, ObjectRecord<Server>>
-  /** The last good version of a backend that is declared no more. */
-  kept: Backend | null
-  standing: Standing
+  /** Of a backend that is no longer declared. */
+  lastGood: Backend | null
+  state: BackendState
 }
 
-export interface SettleWorld {
+export interface BackendContext {
   readonly decisions: Decisions
   readonly findLoop: FindLoop
-  /** Of a source's precedence: lower goes before. */
+  /** The precedence of a source: the lower one wins. */
   readonly rankOf: (source: string) => number
 }
 
-/** Backends that stand otherwise than before. */
-export interface Moved {
-  /** All of these. */
+export interface BackendChanges {
+  /** Backends whose state, source or record changed. */
   readonly changed: ReadonlySet<string>
-  /** Those that another source declares now. */
+  /** Those of them that another source declares now. */
   readonly handedOver: ReadonlySet<string>
 }
 
-export interface AdmittedBackends {
+export interface BackendAdmission {
   readonly table: TrackedMap<Backend>
-  note(kind: 'backend' | 'server', object: MergedObject, files: FileCache): void
+  declare(kind: 'backend' | 'server', object: MergedObject, files: FileCache): void
   remove(kind: 'backend' | 'server', id: string): void
-  /** Looks at what has changed, or at all. */
-  settle(world: SettleWorld, isAll: boolean): Moved
-  standing(id: string): Standing
-  /** Something is written under the id, good or not. */
-  isWritten(id: string): boolean
-  /** That, or a server of it is. */
+  /** Admits the groups that changed, or all of them. */
+  admit(context: BackendContext, isAll: boolean): BackendChanges
+  stateOf(id: string): BackendState
+  /** Whether a backend of this id is declared, valid or not. */
+  hasBackend(id: string): boolean
+  /** Whether the backend, or a server of it, is declared. */
   isDeclared(id: string): boolean
   hasWithdrawn(): boolean
-  /** Lets go of what is withdrawn and not needed. */
-  release(needed: ReadonlySet<string>): void
+  /** Removes the withdrawn backends that are not `needed`. */
+  releaseUnused(needed: ReadonlySet<string>): void
   backendRecords(): Iterable<ObjectRecord<Backend>>
   serverRecords(): Iterable<ObjectRecord<Server>>
 }
 
-export function admitBackends(): AdmittedBackends {
-  const pools = new Map<string, Pool>()
+export function createBackendAdmission(): BackendAdmission {
+  const groups = new Map<string, BackendGroup>()
   const table = createTrackedMap<Backend>()
   const dirty = new Set<string>()
   const dirtyServers = new Set<ObjectRecord<Server>>()
   const withdrawn = new Set<string>()
-  /** Backends that are another source's now: what named the former one does not mean these. */
+  /** Backends that another source declares now. A last good version that names one meant the former backend. */
   const handedOver = new Set<string>()
-  /** Backends that are written, or written no more: with servers of their own they may have been there before, under a name. */
-  const written = new Set<string>()
+  /** Backends whose own record came or went; their servers alone may have declared them before. */
+  const ownChanged = new Set<string>()
 
-  function open(id: string): Pool {
-    const pool: Pool = pools.get(id) ?? {
+  function open(id: string): BackendGroup {
+    const group: BackendGroup = groups.get(id) ?? {
       record: null,
       servers: new Map(),
-      kept: null,
-      standing: 'missing',
+      lastGood: null,
+      state: 'missing',
     }
-    pools.set(id, pool)
+    groups.set(id, group)
     dirty.add(id)
-    return pool
+    return group
   }
 
-  function settlePool(id: string, pool: Pool, world: SettleWorld): void {
-    const { decisions, findLoop } = world
-    const { record } = pool
+  function admitGroup(id: string, group: BackendGroup, context: BackendContext): void {
+    const { decisions, findLoop } = context
+    const { record } = group
     if (record !== null) {
-      const against = (backend: Backend): Flaw | null => loopInside(backend, findLoop)
-      const loop = record.parsed === null ? null : against(record.parsed)
-      decisions.decide('backend', record, firstFit(record, against), loop === null ? [] : [loop])
+      const loopOf = (backend: Backend): Flaw | null => findInlineLoop(backend, findLoop)
+      const loop = record.parsed === null ? null : loopOf(record.parsed)
+      decisions.decide(
+        'backend',
+        record,
+        firstAdmissible(record, loopOf),
+        loop === null ? [] : [loop],
+      )
     }
-    // One that is withdrawn may have become one that leads back to us, too.
-    if (pool.kept !== null && loopInside(pool.kept, findLoop) !== null) pool.kept = null
-    const isHere = isDeclared(pool)
-    const part = record === null ? (isHere ? byDefault(id) : pool.kept) : record.inForce?.object
-    const whole = part === undefined || part === null ? null : compose(part, pool, world)
-    // Conflicts between its servers are reported all the same.
-    if (whole === null) joinServers(nothingInside, pool.servers.values(), world.rankOf, decisions)
+    // A new listener may have turned the servers of a withdrawn backend into a loop.
+    const { lastGood } = group
+    if (lastGood !== null && findInlineLoop(lastGood, findLoop) !== null) group.lastGood = null
+    const hasDeclaration = isDeclared(group)
+    const implied = hasDeclaration ? defaultBackend(id) : group.lastGood
+    const part = record === null ? implied : record.inForce?.object
+    const whole = part === undefined || part === null ? null : compose(part, group, context)
+    // Conflicts between its servers are reported also without it.
+    if (whole === null) {
+      mergeServers(NO_INLINE_SERVERS, group.servers.values(), context.rankOf, decisions)
+    }
     table.put(id, whole)
-    pool.standing = whole === null ? 'missing' : isHere ? 'declared' : 'withdrawn'
-    if (pool.standing === 'withdrawn') withdrawn.add(id)
+    group.state = whole === null ? 'missing' : hasDeclaration ? 'declared' : 'withdrawn'
+    if (group.state === 'withdrawn') withdrawn.add(id)
     else withdrawn.delete(id)
-    if (!isHere && whole === null) pools.delete(id)
+    if (!hasDeclaration && whole === null) groups.delete(id)
   }
 
-  function compose(part: Backend, { record, servers }: Pool, world: SettleWorld): Backend {
+  function compose(
+    part: Backend,
+    { record, servers }: BackendGroup,
+    context: BackendContext,
+  ): Backend {
     if (servers.size === 0) return part
-    const { rankOf, decisions } = world
+    const { rankOf, decisions } = context
     const rank = record?.inForce == null ? Infinity : rankOf(record.inForce.source)
-    const inside = { servers: part.servers, rank }
-    const whole = { ...part, servers: joinServers(inside, servers.values(), rankOf, decisions) }
+    const inline = { servers: part.servers, rank }
+    const whole = { ...part, servers: mergeServers(inline, servers.values(), rankOf, decisions) }
     return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
   return {
     table,
-    note(kind, object, files) {
+    declare(kind, object, files) {
       if (kind === 'backend') {
-        const pool = open(object.id)
-        if (pool.record === null) written.add(object.id)
-        else if (pool.record.source !== object.source) handedOver.add(object.id)
-        pool.record = updateRecord(pool.record, object, files, parseWholeBackend)
-        pool.kept = null
+        const group = open(object.id)
+        if (group.record === null) ownChanged.add(object.id)
+        else if (group.record.source !== object.source) handedOver.add(object.id)
+        group.record = updateRecord(group.record, object, files, parseWholeBackend)
+        group.lastGood = null
         return
       }
       const [backend, id] = splitParts(object.id)
-      const pool = open(backend)
-      const record = updateRecord(pool.servers.get(id) ?? null, object, files, parseServerPart)
-      pool.servers.set(id, record)
-      pool.kept = null
+      const group = open(backend)
+      const record = updateRecord(group.servers.get(id) ?? null, object, files, parseServerPart)
+      group.servers.set(id, record)
+      group.lastGood = null
       dirtyServers.add(record)
     },
     remove(kind, id) {
       const [backend, server] = splitParts(id)
-      const pool = pools.get(kind === 'backend' ? id : backend)
-      if (pool === undefined) return
+      const group = groups.get(kind === 'backend' ? id : backend)
+      if (group === undefined) return
       dirty.add(kind === 'backend' ? id : backend)
       if (kind === 'backend') {
-        if (pool.servers.size === 0) pool.kept ??= pool.record?.inForce?.object ?? null
-        written.add(id)
-        pool.record = null
-      } else if (pool.servers.delete(server) && pool.servers.size === 0 && pool.record === null) {
-        pool.kept ??= byDefault(backend)
+        if (group.servers.size === 0) group.lastGood ??= group.record?.inForce?.object ?? null
+        ownChanged.add(id)
+        group.record = null
+      } else if (
+        group.servers.delete(server) &&
+        group.servers.size === 0 &&
+        group.record === null
+      ) {
+        group.lastGood ??= defaultBackend(backend)
       }
     },
-    settle(world, isAll) {
-      const { decisions, findLoop } = world
+    admit(context, isAll) {
+      const { decisions, findLoop } = context
       if (isAll) {
-        for (const [id, pool] of pools) {
+        for (const [id, group] of groups) {
           dirty.add(id)
-          for (const record of pool.servers.values()) dirtyServers.add(record)
+          for (const record of group.servers.values()) dirtyServers.add(record)
         }
       }
       for (const record of dirtyServers) {
         const [backend, id] = splitParts(record.id)
-        // It may have been replaced, or have gone, since.
-        if (pools.get(backend)?.servers.get(id) !== record) continue
+        // It may have been replaced or removed since.
+        if (groups.get(backend)?.servers.get(id) !== record) continue
         try {
           const loop = record.parsed === null ? null : findLoop(record.parsed)
-          const against = loop === null ? [] : [flaw(['url'], loop)]
-          decisions.decide('server', record, firstFit(record, findLoop), against)
+          const flaws = loop === null ? [] : [flaw(['url'], loop)]
+          decisions.decide('server', record, firstAdmissible(record, findLoop), flaws)
         } catch (error) {
           decisions.fail('server', record, error)
         }
       }
       dirtyServers.clear()
-      const over = new Set(handedOver)
+      const moved = new Set(handedOver)
       handedOver.clear()
-      const changed = new Set([...over, ...written])
-      written.clear()
+      const changed = new Set([...moved, ...ownChanged])
+      ownChanged.clear()
       for (const id of dirty) {
-        const pool = pools.get(id)
-        if (pool === undefined) continue
-        const { standing } = pool
+        const group = groups.get(id)
+        if (group === undefined) continue
+        const { state } = group
         try {
-          settlePool(id, pool, world)
+          admitGroup(id, group, context)
         } catch (error) {
-          // The pool stays as it was.
-          if (pool.record !== null) decisions.fail('backend', pool.record, error)
-          else for (const one of pool.servers.values()) decisions.fail('server', one, error)
+          // The backend in force stays as it was.
+          if (group.record !== null) decisions.fail('backend', group.record, error)
+          else for (const one of group.servers.values()) decisions.fail('server', one, error)
         }
-        if (pool.standing !== standing) changed.add(id)
+        if (group.state !== state) changed.add(id)
       }
       dirty.clear()
-      return { changed, handedOver: over }
+      return { changed, handedOver: moved }
     },
-    standing: (id) => pools.get(id)?.standing ?? 'missing',
-    isWritten: (id) => (pools.get(id)?.record ?? null) !== null,
-    isDeclared: (id) => isDeclared(pools.get(id)),
+    stateOf: (id) => groups.get(id)?.state ?? 'missing',
+    hasBackend: (id) => (groups.get(id)?.record ?? null) !== null,
+    isDeclared: (id) => isDeclared(groups.get(id)),
     hasWithdrawn: () => withdrawn.size > 0,
-    release(needed) {
+    releaseUnused(needed) {
       for (const id of withdrawn) {
         if (needed.has(id)) continue
         withdrawn.delete(id)
-        pools.delete(id)
+        groups.delete(id)
         table.put(id, null)
       }
     },
     *backendRecords() {
-      for (const { record } of pools.values()) if (record !== null) yield record
+      for (const { record } of groups.values()) if (record !== null) yield record
     },
     *serverRecords() {
-      for (const { servers } of pools.values()) yield* servers.values()
+      for (const { servers } of groups.values()) yield* servers.values()
     },
   }
 }
 
-const nothingInside: Inside = { servers: [], rank: Infinity }
+const NO_INLINE_SERVERS: InlineServers = { servers: [], rank: Infinity }
 
-function isDeclared(pool: Pool | undefined): boolean {
-  return pool !== undefined && (pool.record !== null || pool.servers.size > 0)
+function isDeclared(group: BackendGroup | undefined): boolean {
+  return group !== undefined && (group.record !== null || group.servers.size > 0)
 }
 
-/** As written, else the last good version, unless there is something against it. */
-function firstFit<T>(
+/** The declared version, else the last good one, or null: the first without an objection. */
+function firstAdmissible<T>(
   { parsed, inForce }: ObjectRecord<T>,
-  against: (object: T) => unknown,
+  objectionTo: (object: T) => unknown,
 ): T | null {
-  if (parsed !== null && against(parsed) === null) return parsed
-  return inForce !== null && against(inForce.object) === null ? inForce.object : null
+  if (parsed !== null && objectionTo(parsed) === null) return parsed
+  return inForce !== null && objectionTo(inForce.object) === null ? inForce.object : null
 }
 
-function loopInside(backend: Backend, findLoop: FindLoop): Flaw | null {
+function findInlineLoop(backend: Backend, findLoop: FindLoop): Flaw | null {
   for (const server of backend.servers) {
     const loop = findLoop(server)
     if (loop !== null) return flaw(['servers', server.id], loop)
@@ -241,7 +257,7 @@ export function parseServerPart(id: string, value: unknown): Parsed<Server> {
   return refused === null ? parseServer(server, value) : refuse([flaw([], refused)])
 }
 
-function byDefault(id: string): Backend | null {
+function defaultBackend(id: string): Backend | null {
   const parsed = parseBackend(id, {}, () => '')
   return parsed.ok ? parsed.value : null
 }

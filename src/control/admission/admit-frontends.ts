@@ -1,10 +1,10 @@
 /**
- * Frontends with the middlewares that are declared under names of their own. One that names a backend waits for it: it
- * goes live with the declaration that brings the backend, whichever comes first.
+ * Frontends with the middlewares that have keys of their own. A frontend waits for its backends: frontend and backend may
+ * come in any order.
  */
 import { alwaysAnswers } from '../../schema/middleware-forms.ts'
 import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
-import type { AdmittedBackends, Moved } from './admit-backends.ts'
+import type { BackendAdmission, BackendChanges } from './admit-backends.ts'
 import { updateRecord } from './object-record.ts'
 import type { ObjectRecords, ObjectRecord, FileCache } from './object-record.ts'
 import { reuseIfEqual } from '../../model/equal.ts'
@@ -12,29 +12,34 @@ import { parseWholeFrontend } from './frontend.ts'
 import type { MergedObject } from '../sources/merge.ts'
 import { parseWholeMiddleware } from './middleware.ts'
 import type { MiddlewarePart } from './middleware.ts'
-import { frontendNaming, isTouched, partNaming, settleNaming } from './named-backends.ts'
-import type { Around } from './named-backends.ts'
+import {
+  REFERRING_FRONTEND,
+  refersToAny,
+  REFERRING_MIDDLEWARE,
+  admitReferring,
+} from './backend-references.ts'
+import type { ReferenceContext } from './backend-references.ts'
 import { splitParts } from '../../model/names.ts'
 import { createTrackedMap } from './tracked-map.ts'
 import type { TrackedMap } from './tracked-map.ts'
 import type { Decisions } from './decisions.ts'
 
-export interface AdmittedFrontends {
+export interface FrontendAdmission {
   readonly table: TrackedMap<Frontend>
   readonly frontends: ObjectRecords<Frontend>
-  note(kind: 'frontend' | 'middleware', object: MergedObject, files: FileCache): void
+  declare(kind: 'frontend' | 'middleware', object: MergedObject, files: FileCache): void
   remove(kind: 'frontend' | 'middleware', id: string): void
-  /** Looks at what has changed, and at what names a backend that stands otherwise than before. */
-  settle(
+  /** Admits what changed, and what refers to a changed backend. */
+  admit(
     decisions: Decisions,
-    backends: AdmittedBackends,
-    moved: Moved,
+    backends: BackendAdmission,
+    changes: BackendChanges,
     backendOf: (source: string, name: string) => string,
   ): void
   middlewares(): Iterable<ObjectRecord<MiddlewarePart>>
 }
 
-export function admitFrontends(): AdmittedFrontends {
+export function createFrontendAdmission(): FrontendAdmission {
   const frontends: ObjectRecords<Frontend> = new Map()
   const chains = new Map<string, Map<string, ObjectRecord<MiddlewarePart>>>()
   const table = createTrackedMap<Frontend>()
@@ -51,12 +56,12 @@ export function admitFrontends(): AdmittedFrontends {
     return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
-  /** After its frontend. */
-  function settleChain(id: string, decisions: Decisions, around: Around): void {
+  /** The middlewares of a frontend, after the frontend itself. */
+  function admitChain(id: string, decisions: Decisions, context: ReferenceContext): void {
     const isMissing = !frontends.has(id)
     for (const record of chains.get(id)?.values() ?? []) {
       try {
-        settleNaming(partNaming, record, decisions, around)
+        admitReferring(REFERRING_MIDDLEWARE, record, decisions, context)
         const why = isMissing ? `waits for its frontend: "${id}" is not declared` : null
         decisions.setConflict('middleware', record, why)
       } catch (error) {
@@ -65,17 +70,17 @@ export function admitFrontends(): AdmittedFrontends {
     }
   }
 
-  /** Every backend that something in force names. */
+  /** Every backend that an object in force refers to. */
   function needed(): ReadonlySet<string> {
     const names = new Set<string>()
     for (const { inForce } of frontends.values()) {
       if (inForce !== null)
-        for (const { name } of frontendNaming.named(inForce.object)) names.add(name)
+        for (const { name } of REFERRING_FRONTEND.referencesOf(inForce.object)) names.add(name)
     }
     for (const chain of chains.values()) {
       for (const { inForce } of chain.values()) {
         if (inForce !== null)
-          for (const { name } of partNaming.named(inForce.object)) names.add(name)
+          for (const { name } of REFERRING_MIDDLEWARE.referencesOf(inForce.object)) names.add(name)
       }
     }
     return names
@@ -84,7 +89,7 @@ export function admitFrontends(): AdmittedFrontends {
   return {
     table,
     frontends,
-    note(kind, object, files) {
+    declare(kind, object, files) {
       if (kind === 'frontend') {
         const known = frontends.get(object.id) ?? null
         frontends.set(object.id, updateRecord(known, object, files, parseWholeFrontend))
@@ -108,15 +113,15 @@ export function admitFrontends(): AdmittedFrontends {
       if (chain.size === 0) chains.delete(frontend)
       dirty.add(frontend)
     },
-    settle(decisions, backends, { changed, handedOver }, backendOf) {
-      const around = { backends, handedOver, backendOf, spared: null }
+    admit(decisions, backends, { changed, handedOver }, backendOf) {
+      const context = { backends, handedOver, backendOf, ownBackend: null }
       if (changed.size > 0) {
         for (const [id, record] of frontends) {
-          if (isTouched(frontendNaming, record, changed, backendOf)) dirty.add(id)
+          if (refersToAny(REFERRING_FRONTEND, record, changed, backendOf)) dirty.add(id)
         }
         for (const [id, chain] of chains) {
           for (const record of chain.values()) {
-            if (isTouched(partNaming, record, changed, backendOf)) dirty.add(id)
+            if (refersToAny(REFERRING_MIDDLEWARE, record, changed, backendOf)) dirty.add(id)
           }
         }
       }
@@ -124,16 +129,18 @@ export function admitFrontends(): AdmittedFrontends {
         const record = frontends.get(id)
         try {
           const part =
-            record === undefined ? null : settleNaming(frontendNaming, record, decisions, around)
-          settleChain(id, decisions, { ...around, spared: part?.backend ?? null })
+            record === undefined
+              ? null
+              : admitReferring(REFERRING_FRONTEND, record, decisions, context)
+          admitChain(id, decisions, { ...context, ownBackend: part?.backend ?? null })
           table.put(id, part === null ? null : compose(part))
         } catch (error) {
-          // The route stays as it was.
+          // The frontend in force stays as it was.
           if (record !== undefined) decisions.fail('frontend', record, error)
         }
       }
       dirty.clear()
-      if (backends.hasWithdrawn()) backends.release(needed())
+      if (backends.hasWithdrawn()) backends.releaseUnused(needed())
     },
     *middlewares() {
       for (const chain of chains.values()) yield* chain.values()
@@ -141,7 +148,7 @@ export function admitFrontends(): AdmittedFrontends {
   }
 }
 
-/** What always answers stays the innermost. */
+/** A middleware that always responds stays the innermost. */
 function insertBeforeAnswer(
   own: readonly MiddlewareSpec[],
   added: readonly MiddlewareSpec[],

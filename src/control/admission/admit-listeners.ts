@@ -1,10 +1,10 @@
-/** Listeners claim their addresses, and get the certificates of all hosts beside their own. */
+/** Listeners, with the certificates of all hosts beside their own. */
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
 import type { Address, Certificate, HostCertificate, Listener } from '../../model/snapshot.ts'
-import { claimAddresses } from './claim.ts'
-import type { ClaimWorld } from './claim.ts'
+import { decideAddresses } from './listener-addresses.ts'
+import type { AddressContext } from './listener-addresses.ts'
 import { updateRecord } from './object-record.ts'
 import type { ObjectRecords, FileCache } from './object-record.ts'
 import { reuseIfEqual } from '../../model/equal.ts'
@@ -14,33 +14,33 @@ import { createTrackedMap } from './tracked-map.ts'
 import type { TrackedMap } from './tracked-map.ts'
 import type { Decisions } from './decisions.ts'
 
-export interface AdmittedListeners {
+export interface ListenerAdmission {
   readonly table: TrackedMap<Listener>
   readonly listeners: ObjectRecords<Listener>
   readonly hosts: ObjectRecords<HostCertificate>
-  note(kind: 'listener' | 'host', object: MergedObject, files: FileCache): void
+  declare(kind: 'listener' | 'host', object: MergedObject, files: FileCache): void
   remove(kind: 'listener' | 'host', id: string): void
-  /** Whether other addresses are listened on than before. */
-  settle(decisions: Decisions, world: ClaimWorld): boolean
+  /** Returns whether the set of addresses changed. */
+  admit(decisions: Decisions, context: AddressContext): boolean
 }
 
-export function admitListeners(admin: Address | null): AdmittedListeners {
+export function createListenerAdmission(admin: Address | null): ListenerAdmission {
   const listeners: ObjectRecords<Listener> = new Map()
   const hosts: ObjectRecords<HostCertificate> = new Map()
   const table = createTrackedMap<Listener>()
   const dirtyHosts = new Set<string>()
   let isDirty = false
-  /** The addresses that backends were last judged by. */
-  let judgedBy = ''
+  /** The addresses after the last pass. */
+  let addresses = ''
 
   function certificates(): readonly Certificate[] {
     const inForce = [...hosts.values()].flatMap((record) => record.inForce?.object ?? [])
-    // A client that asks for a name nobody has gets the first.
+    // A client that asks for an unknown name gets the first certificate.
     const byDefault = inForce.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
     return byDefault.map(({ certificate }) => certificate)
   }
 
-  /** Null: there is no certificate for it. */
+  /** Null: it needs a certificate and there is none. */
   function compose(part: Listener, ofHosts: readonly Certificate[]): Listener | null {
     if (part.tls === null) return part
     const all = [...part.tls.certificates, ...ofHosts]
@@ -53,7 +53,7 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
     table,
     listeners,
     hosts,
-    note(kind, object, files) {
+    declare(kind, object, files) {
       isDirty = true
       const { id } = object
       if (kind === 'listener') {
@@ -68,7 +68,7 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
       isDirty = (kind === 'listener' ? listeners : hosts).delete(id) || isDirty
       if (kind === 'listener') table.put(id, null)
     },
-    settle(decisions, world) {
+    admit(decisions, context) {
       if (!isDirty) return false
       for (const id of dirtyHosts) {
         const record = hosts.get(id)
@@ -78,34 +78,37 @@ export function admitListeners(admin: Address | null): AdmittedListeners {
       }
       dirtyHosts.clear()
       const ofHosts = certificates()
-      for (const { record, object, refused } of claimAddresses(listeners.values(), admin, world)) {
+      for (const { record, object, rejection } of decideAddresses(
+        listeners.values(),
+        admin,
+        context,
+      )) {
         try {
           const whole = object === null ? null : compose(object, ofHosts)
           const inForce = whole ?? (object === null ? null : (table.objects.get(record.id) ?? null))
-          const against: Flaw[] = []
-          if (refused !== null) against.push({ message: refused, path: ['address'] })
-          else if (object !== null && whole === null) against.push(withoutCertificate)
-          decisions.decide('listener', record, inForce === null ? null : object, against)
+          const flaws: Flaw[] = []
+          if (rejection !== null) flaws.push({ message: rejection, path: ['address'] })
+          else if (object !== null && whole === null) flaws.push(MISSING_CERTIFICATE)
+          decisions.decide('listener', record, inForce === null ? null : object, flaws)
           table.put(record.id, inForce)
         } catch (error) {
           decisions.fail('listener', record, error)
         }
       }
       isDirty = false
-      const now = listening(table)
-      const hasMoved = now !== judgedBy
-      judgedBy = now
-      return hasMoved
+      const now = addressesIn(table)
+      const isChanged = now !== addresses
+      addresses = now
+      return isChanged
     },
   }
 }
 
-const withoutCertificate = flaw(
+const MISSING_CERTIFICATE = flaw(
   ['protocol'],
   'https needs at least one certificate: under its tls, or of a host',
 )
 
-function listening(table: TrackedMap<Listener>): string {
-  const addresses = [...table.objects.values()].map(({ address }) => address)
-  return JSON.stringify(addresses)
+function addressesIn(table: TrackedMap<Listener>): string {
+  return JSON.stringify([...table.objects.values()].map(({ address }) => address))
 }

@@ -1,12 +1,13 @@
 /**
- * Judges each declared object on its own. A good one goes live; a bad one is set aside with its reason while its last
- * good version stays in force, and takes nobody with it. Nothing depends on the order in which objects are written:
+ * Admission decides about each declared object on its own. A valid one comes into force. An invalid one is set aside with
+ * its reason while its last good version stays in force, and affects no other object. The order of declarations plays no
+ * part:
  *
- *   listeners   claim their addresses, with the certificates of hosts
- *   backends    with their servers, which must not lead back to us
- *   frontends   with their middlewares; one waits for its backend
+ *   listeners   need a free address, and certificates, also those of hosts
+ *   backends    with their servers, which must not be the proxy itself
+ *   frontends   with their middlewares; a frontend waits for its backends
  *
- * Only what a change touches is looked at, so that one change among 100,000 objects costs what one costs.
+ * A pass looks only at what a change touches, so that its cost does not grow with the table.
  */
 import type { Problem } from '../../model/problem.ts'
 import type {
@@ -20,10 +21,10 @@ import type {
 } from '../../model/snapshot.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
 import type { ChangedIds } from './tracked-map.ts'
-import { admitBackends } from './admit-backends.ts'
-import type { AdmittedBackends } from './admit-backends.ts'
-import { admitFrontends } from './admit-frontends.ts'
-import { admitListeners } from './admit-listeners.ts'
+import { createBackendAdmission } from './admit-backends.ts'
+import type { BackendAdmission } from './admit-backends.ts'
+import { createFrontendAdmission } from './admit-frontends.ts'
+import { createListenerAdmission } from './admit-listeners.ts'
 import { hasChangedFiles, createFileCache } from './object-record.ts'
 import type { ObjectRecord, Version } from './object-record.ts'
 import type { OnFault } from '../../observe/fault.ts'
@@ -35,30 +36,30 @@ import type { SetAside, SourceView } from './decisions.ts'
 
 export type { SetAside } from './decisions.ts'
 
-export interface AdmissionWorld {
+export interface AdmissionOptions {
   /** The text of a file that an object names, by the path as written; throws when it cannot be read. */
   readonly readFile: (path: string, source: string) => string
-  /** Where the admin listens; null when it does not. */
+  /** The address of the admin; null: there is none. */
   readonly admin: Address | null
   /** The addresses of this machine's interfaces. */
   readonly localAddresses: () => ReadonlySet<string>
   readonly now: () => number
-  /** The peers whose forwarding fields are believed; without it that is not known. */
+  /** Peers whose forwarding fields are accepted. Absent: not known. */
   readonly trusted?: () => readonly string[]
-  /** A throw met an object, which is set aside. */
+  /** An object caused a throw and is set aside. */
   readonly onFault?: OnFault
 }
 
-/** What may be different, and where to look it up. */
-export interface Touched extends SourceView {
+/** The names that may have changed, and where to look them up. */
+export interface AdmissionInput extends SourceView {
   readonly names: Iterable<ObjectName>
   readonly merge: Pick<Merge, 'find' | 'backendOf' | 'precedence'>
 }
 
-export interface Admitted {
-  /** All that is in force then. The maps are live: the next call changes them. */
+export interface AdmissionResult {
+  /** Everything in force. The maps are live: the next call changes them. */
   readonly snapshot: Snapshot
-  /** What is different in it since the last call. */
+  /** What changed in it since the last call. */
   readonly changed: ChangedIds
 }
 
@@ -71,54 +72,54 @@ export type InForce =
   | ({ readonly kind: 'middleware'; readonly id: string } & Version<MiddlewarePart>)
 
 export interface Admission {
-  admit(touched: Touched): Admitted
+  admit(input: AdmissionInput): AdmissionResult
   setAside(): readonly SetAside[]
-  /** What is declared but not honoured. */
+  /** Declared settings without effect, and conditions on headers that are always absent. */
   remarks(): readonly Problem[]
-  /** Objects of a source that are set aside: a list may have moved them in its text. */
+  /** Objects of a source that are set aside. A list may have moved them in its text. */
   setAsideOf(source: string): readonly ObjectName[]
-  /** Every object in force with where it came from; wholes with their parts. */
+  /** Every object in force and its origin; backends with their servers, frontends with their middlewares. */
   inForce(): Iterable<InForce>
-  /** What each source declared of that, as it was written. */
+  /** The declarations of a source whose versions are in force. */
   written(source: string): Iterable<DeclaredObject>
-  /** Objects with a file that no longer holds what was read from it. */
+  /** Objects that name a file whose text has changed since it was read. */
   withChangedFiles(): readonly ObjectName[]
 }
 
-const nowhere: SourceView = { locate: () => undefined, revision: () => '' }
+const NO_SOURCES: SourceView = { locate: () => undefined, revision: () => '' }
 
-export function createAdmission(world: AdmissionWorld): Admission {
-  const listening = admitListeners(world.admin)
-  const backends = admitBackends()
-  const frontends = admitFrontends()
-  let view = nowhere
+export function createAdmission(options: AdmissionOptions): Admission {
+  const listeners = createListenerAdmission(options.admin)
+  const backends = createBackendAdmission()
+  const frontends = createFrontendAdmission()
+  let view = NO_SOURCES
   const decisions = createDecisions({
     view: () => view,
-    now: world.now,
-    hasNoTrustedPeers: () => world.trusted?.().length === 0,
-    onFault: world.onFault ?? (() => {}),
+    now: options.now,
+    hasNoTrustedPeers: () => options.trusted?.().length === 0,
+    onFault: options.onFault ?? (() => {}),
   })
 
-  function note(
+  function declare(
     kind: ObjectKind,
     object: MergedObject,
     files: ReturnType<typeof createFileCache>,
   ): void {
-    if (kind === 'listener' || kind === 'host') listening.note(kind, object, files)
-    else if (kind === 'backend' || kind === 'server') backends.note(kind, object, files)
-    else frontends.note(kind, object, files)
+    if (kind === 'listener' || kind === 'host') listeners.declare(kind, object, files)
+    else if (kind === 'backend' || kind === 'server') backends.declare(kind, object, files)
+    else frontends.declare(kind, object, files)
   }
 
   function remove(kind: ObjectKind, id: string): void {
     decisions.forget(kind, id)
-    if (kind === 'listener' || kind === 'host') listening.remove(kind, id)
+    if (kind === 'listener' || kind === 'host') listeners.remove(kind, id)
     else if (kind === 'backend' || kind === 'server') backends.remove(kind, id)
     else frontends.remove(kind, id)
   }
 
   function* records(): Generator<[ObjectKind, ObjectRecord<unknown>]> {
-    for (const record of listening.listeners.values()) yield ['listener', record]
-    for (const record of listening.hosts.values()) yield ['host', record]
+    for (const record of listeners.listeners.values()) yield ['listener', record]
+    for (const record of listeners.hosts.values()) yield ['host', record]
     for (const record of backends.backendRecords()) yield ['backend', record]
     for (const record of backends.serverRecords()) yield ['server', record]
     for (const record of frontends.frontends.values()) yield ['frontend', record]
@@ -126,33 +127,33 @@ export function createAdmission(world: AdmissionWorld): Admission {
   }
 
   return {
-    admit(touched) {
-      view = touched
-      const files = createFileCache(world.readFile)
-      for (const { kind, id } of touched.names) {
-        const object = touched.merge.find(kind, id)
+    admit(input) {
+      view = input
+      const files = createFileCache(options.readFile)
+      for (const { kind, id } of input.names) {
+        const object = input.merge.find(kind, id)
         if (object === null) remove(kind, id)
-        else note(kind, object, files)
+        else declare(kind, object, files)
       }
-      const hasMoved = listening.settle(decisions, {
-        precedence: touched.merge.precedence,
-        serverAt: (listener) => findServerAt(listener, backends, world),
+      const areAddressesChanged = listeners.admit(decisions, {
+        precedence: input.merge.precedence,
+        serverAt: (listener) => findServerAt(listener, backends, options),
       })
-      const { objects: listeners } = listening.table
-      const findLoop = createLoopCheck(listeners.values(), world.admin, world.localAddresses)
-      const rankOf = touched.merge.precedence
-      const moved = backends.settle({ decisions, findLoop, rankOf }, hasMoved)
-      frontends.settle(decisions, backends, moved, touched.merge.backendOf)
-      // It leads to the sources' text, which is theirs again now.
-      view = nowhere
+      const { objects } = listeners.table
+      const findLoop = createLoopCheck(objects.values(), options.admin, options.localAddresses)
+      const rankOf = input.merge.precedence
+      const changes = backends.admit({ decisions, findLoop, rankOf }, areAddressesChanged)
+      frontends.admit(decisions, backends, changes, input.merge.backendOf)
+      // The text of the sources is available only during the pass.
+      view = NO_SOURCES
       return {
         snapshot: {
-          listeners,
+          listeners: objects,
           backends: backends.table.objects,
           frontends: frontends.table.objects,
         },
         changed: {
-          listeners: listening.table.takeChanged(),
+          listeners: listeners.table.takeChanged(),
           backends: backends.table.takeChanged(),
           frontends: frontends.table.takeChanged(),
         },
@@ -162,10 +163,10 @@ export function createAdmission(world: AdmissionWorld): Admission {
     remarks: decisions.remarks,
     setAsideOf: decisions.setAsideOf,
     *inForce() {
-      for (const [id, of] of versions(listening.listeners.values())) {
-        yield { kind: 'listener', id, ...of, object: listening.table.objects.get(id) ?? of.object }
+      for (const [id, of] of versions(listeners.listeners.values())) {
+        yield { kind: 'listener', id, ...of, object: listeners.table.objects.get(id) ?? of.object }
       }
-      for (const [id, of] of versions(listening.hosts.values())) yield { kind: 'host', id, ...of }
+      for (const [id, of] of versions(listeners.hosts.values())) yield { kind: 'host', id, ...of }
       for (const [id, of] of versions(backends.backendRecords())) {
         yield { kind: 'backend', id, ...of, object: backends.table.objects.get(id) ?? of.object }
       }
@@ -183,7 +184,7 @@ export function createAdmission(world: AdmissionWorld): Admission {
       }
     },
     withChangedFiles() {
-      const files = createFileCache(world.readFile)
+      const files = createFileCache(options.readFile)
       return [...records()].flatMap(([kind, record]) =>
         hasChangedFiles(record, files) ? { kind, id: record.id } : [],
       )
@@ -191,11 +192,11 @@ export function createAdmission(world: AdmissionWorld): Admission {
   }
 }
 
-/** Judged as the loop check does it, the other way round. */
+/** The loop check in reverse: the server in force at the listener's address. */
 function findServerAt(
   listener: Listener,
-  backends: AdmittedBackends,
-  { localAddresses }: AdmissionWorld,
+  backends: BackendAdmission,
+  { localAddresses }: AdmissionOptions,
 ): string | null {
   const findLoop = createLoopCheck([listener], null, localAddresses)
   for (const { id, servers } of backends.table.objects.values()) {
@@ -214,7 +215,7 @@ function* versions<T>(
   }
 }
 
-/** What is written last may say of a text of an older version that it is a secret. */
+/** Secrets of the latest declaration are secrets in an older version too. */
 function withSecretsOf<T>({ secrets }: DeclaredObject, inForce: Version<T>): Version<T> {
   if (secrets === undefined || inForce.declared.secrets === secrets) return inForce
   const all = [...(inForce.declared.secrets ?? []), ...secrets]

@@ -1,6 +1,6 @@
 /**
- * What admission remembers of one declared object: how it was written last, what became of that, and the version that is
- * in force, which may be an older one.
+ * The record of one object in admission: its latest declaration, the result of parsing it, and the version in force, which
+ * may be an older one.
  */
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw, Parsed } from '../../model/parsed.ts'
@@ -10,40 +10,40 @@ import { isEqual, reuseIfEqual } from '../../model/equal.ts'
 import { describeFault } from '../../observe/fault.ts'
 import type { MergedObject } from '../sources/merge.ts'
 
-/** A version of an object that is in force, and where it came from. */
+/** A version of an object that is in force, and its origin. */
 export interface Version<T> {
   readonly object: T
-  /** As it was written. */
+  /** The declaration that it was parsed from. */
   readonly declared: DeclaredObject
   readonly source: string
-  /** Its own, or its source's when this version came into force. */
+  /** The object's own, else the source's when this version came into force. */
   readonly revision: string
-  /** Since when, ms since the epoch. */
+  /** When it came into force, ms since the epoch. */
   readonly since: number
 }
 
 export interface ObjectRecord<T> {
-  /** In the table. */
+  /** The name in the table. */
   readonly id: string
   declared: DeclaredObject
   source: string
-  /** What was written, parsed; null when it does not parse. */
+  /** The declaration, parsed; null: it is invalid. */
   parsed: T | null
-  /** Why it does not parse. */
+  /** Why it is invalid. */
   flaws: readonly Flaw[]
-  /** The files it names and what was in them (null: could not be read). Most name none. */
+  /** The files that it names, with their text (null: unreadable). Null: it names none, as most. */
   files: ReadonlyMap<string, string | null> | null
   inForce: Version<T> | null
-  /** What is in force where it cannot be, parsed when it is first asked for. Null: nothing. */
+  /** The closed form, parsed on first use; null: there is none. */
   closed?: T | null
 }
 
 export type ObjectRecords<T> = Map<string, ObjectRecord<T>>
 
-/** Reads the files that objects name, beside their source, each once in a pass. */
+/** The files that objects name, relative to their source, each read at most once in a pass. */
 export interface FileCache {
   read(source: string, path: string): string
-  /** The text, null when it cannot be read. */
+  /** The text; null: it cannot be read. */
   peek(source: string, path: string): string | null
 }
 
@@ -84,8 +84,8 @@ const NO_REFERENCES: NonNullable<DeclaredObject['references']> = []
 export type Parse<T> = (id: string, value: unknown, read: (path: string) => string) => Parsed<T>
 
 /**
- * Takes note of a declaration. What is written as it was, with files that hold what they held, is not parsed again. The
- * last good version belongs to its source: another source's object of that name begins without one.
+ * Returns the record of a declaration. An unchanged declaration, with unchanged files, is not parsed again. The last good
+ * version belongs to its source: an object of the same name from another source begins without one.
  */
 export function updateRecord<T>(
   known: ObjectRecord<T> | null,
@@ -129,7 +129,7 @@ function parseDeclared<T>(
   }
 }
 
-/** A throw that met the entry: what is written is not looked at again until it is written otherwise. */
+/** After a throw: the declaration is not parsed again until it changes. */
 export function setFault(record: ObjectRecord<unknown>, error: unknown): void {
   record.parsed = null
   record.flaws = [faultFlaw(error)]
@@ -143,7 +143,7 @@ function ifFromSource<T>(inForce: Version<T> | null, source: string): Version<T>
   return inForce?.source === source ? inForce : null
 }
 
-/** The first of the closed forms that can be in force. */
+/** The first of the declared closed forms that is valid; null: there is none. */
 export function closedFormOf<T>(record: ObjectRecord<T>, parse: Parse<T>): T | null {
   if (record.closed === undefined) record.closed = parseClosed(record, parse)
   return record.closed
@@ -172,7 +172,7 @@ function isUnchanged<T>(
   if (declared.fault !== record.declared.fault) return false
   try {
     if (!isEqual(record.declared.value, declared.value)) return false
-    // A literal is not read as a reference is.
+    // The same text as a literal and as a reference is parsed in two ways.
     if (!isEqual(record.declared.closed, declared.closed)) return false
     if (!isEqual(record.declared.references, declared.references)) return false
   } catch {

@@ -1,10 +1,10 @@
-/** One kind of the table, which knows what has changed in it. Nothing is copied: one change in a large table costs one. */
+/** The objects of one kind in the table. The map records which ids change, so that a change in a large table copies nothing. */
 export interface TrackedMap<T> {
-  /** Live. */
+  /** A live view. */
   readonly objects: ReadonlyMap<string, T>
-  /** Putting the object that is there already changes nothing; null takes it away. */
+  /** Null removes the object. Putting the same object again is no change. */
   put(id: string, object: T | null): void
-  /** The ids put or taken away since the last call. */
+  /** The ids put or removed since the last call. */
   takeChanged(): ReadonlySet<string>
 }
 
@@ -28,7 +28,7 @@ export function createTrackedMap<T>(): TrackedMap<T> {
   }
 }
 
-/** Ids of objects that may be different. */
+/** Ids of objects in the table that may have changed. */
 export interface ChangedIds {
   readonly listeners: ReadonlySet<string>
   readonly backends: ReadonlySet<string>

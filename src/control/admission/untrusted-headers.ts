@@ -1,6 +1,6 @@
 /**
- * What looks at a forwarding field although no peer's are believed: the field is never there, so that a condition on it never
- * holds and all requests share one key.
+ * Finds conditions and keys on forwarding headers (X-Forwarded-For ...) for a configuration without trusted peers. There the
+ * header is always absent, so that a condition on it never holds and all requests share one key.
  */
 import { isForwarding } from '../../http/fields.ts'
 import { flaw, type Flaw, type Path } from '../../model/parsed.ts'
@@ -11,7 +11,7 @@ import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import type { MiddlewarePart } from './middleware.ts'
 
-/** In an object that has been admitted as one of this kind. */
+/** `object`: an admitted object of the kind. */
 export function findUntrustedHeaders(kind: ObjectKind, object: unknown): readonly Flaw[] {
   switch (kind) {
     case 'listener': {
@@ -43,12 +43,12 @@ function flawsOf(path: Path, names: readonly string[]): readonly Flaw[] {
     .map((name) =>
       flaw(
         path,
-        `the header "${name}" is never there: it is believed from peers of the setting "trusted" only, which names none`,
+        `the header "${name}" is always absent: it is accepted only from peers that the setting "trusted" names, and it names none`,
       ),
     )
 }
 
-/** There may be 100,000 routes, few of which name such a header. */
+/** A cheap test before parsing: there may be 100,000 routes, and few name such a header. */
 const MAY_NAME_FORWARDING = /forwarded|x[-_]re/i
 
 function ofRoute(member: string, text: string): readonly Flaw[] {

@@ -9,7 +9,7 @@ import { parseWholeFrontend } from '../admission/frontend.ts'
 import { readLocalAddresses } from '../admission/local-addresses.ts'
 import { createMerge } from '../sources/merge.ts'
 import { parseWholeMiddleware } from '../admission/middleware.ts'
-import { frontendNaming, partNaming } from '../admission/named-backends.ts'
+import { REFERRING_FRONTEND, REFERRING_MIDDLEWARE } from '../admission/backend-references.ts'
 import { createReadBeside } from '../sources/read-beside.ts'
 import { toProblem } from './finding.ts'
 import { review } from './review.ts'
@@ -71,9 +71,11 @@ function* backendsElsewhere({ objects }: ReadableDocument): Generator<DeclaredOb
 function namesIn({ kind, id, value }: DeclaredObject): readonly string[] {
   if (kind === 'frontend') {
     const frontend = parseWholeFrontend(id, value)
-    return frontend.ok ? frontendNaming.named(frontend.value).map(({ name }) => name) : []
+    return frontend.ok
+      ? REFERRING_FRONTEND.referencesOf(frontend.value).map(({ name }) => name)
+      : []
   }
   if (kind !== 'middleware') return []
   const part = parseWholeMiddleware(id, value)
-  return part.ok ? partNaming.named(part.value).map(({ name }) => name) : []
+  return part.ok ? REFERRING_MIDDLEWARE.referencesOf(part.value).map(({ name }) => name) : []
 }
