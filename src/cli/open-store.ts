@@ -57,11 +57,11 @@ export function refuseIn(
 async function openKeys(source: WritableSource): Promise<KeyStore> {
   switch (source.kind) {
     case 'etcd':
-      return (await etcdClient.load()).openEtcdKeys(source)
+      return (await etcdClient.load()).openEtcdKeyStore(source)
     case 'redis':
-      return (await redisClient.load()).openRedisKeys(source)
+      return (await redisClient.load()).openRedisKeyStore(source)
     case 'store':
-      return (await embeddedStore.load()).openEmbeddedKeys(source.path)
+      return (await embeddedStore.load()).openEmbeddedKeyStore(source.path)
     default:
       return source satisfies never
   }

@@ -9,7 +9,7 @@ import { listKeys } from '../../src/providers/etcd/list.ts'
 import { createRoot } from '../../src/providers/etcd/root.ts'
 import { openSession } from '../../src/providers/etcd/session.ts'
 import { watchKeys } from '../../src/providers/etcd/watch.ts'
-import { createEtcdProvider, openEtcdKeys } from '../../src/providers/etcd/etcd-provider.ts'
+import { createEtcdProvider, openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
 import { type Provider, SourceRefused } from '../../src/providers/provider.ts'
 import type { KeyStore } from '../../src/providers/registry/store.ts'
@@ -30,7 +30,7 @@ function createProvider(spec: EtcdSource): Provider {
 }
 
 async function openKeys(t: TestContext, { endpoint }: Etcd): Promise<KeyStore> {
-  const keys = await openEtcdKeys(etcdSource([endpoint]))
+  const keys = await openEtcdKeyStore(etcdSource([endpoint]))
   t.after(() => keys.close())
   return keys
 }

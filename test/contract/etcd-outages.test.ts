@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as passed } from 'node:timers/promises'
 import type { EtcdSource } from '../../src/model/source-spec.ts'
-import { createEtcdProvider, openEtcdKeys } from '../../src/providers/etcd/etcd-provider.ts'
+import { createEtcdProvider, openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import type { KeyStore } from '../../src/providers/registry/store.ts'
@@ -25,7 +25,7 @@ function createProvider(spec: EtcdSource): Provider {
 }
 
 async function openKeys(t: TestContext, { endpoint }: Etcd): Promise<KeyStore> {
-  const keys = await openEtcdKeys(etcdSource([endpoint]))
+  const keys = await openEtcdKeyStore(etcdSource([endpoint]))
   t.after(() => keys.close())
   return keys
 }
@@ -35,7 +35,7 @@ test('a cluster that loses its quorum, and the member that we talk to, is left a
   const [first, second, third] = members
   assert.ok(first !== undefined && second !== undefined && third !== undefined)
   const provider = createProvider(etcdSource(members.map(({ endpoint }) => endpoint)))
-  const keys = await openEtcdKeys(etcdSource([third.endpoint]))
+  const keys = await openEtcdKeyStore(etcdSource([third.endpoint]))
   t.after(() => keys.close())
   await putFrontends(keys, ['a'])
   const watch = watchRegistry(t, provider)
@@ -87,7 +87,7 @@ async function watchUntilItHolds(t: TestContext, provider: Provider): Promise<Ob
 test('revisions that are lower than they were are told, once', async (t) => {
   const server = await startEtcd(t)
   const provider = createProvider(etcdSource([server.endpoint]))
-  const before = await openEtcdKeys(etcdSource([server.endpoint]))
+  const before = await openEtcdKeyStore(etcdSource([server.endpoint]))
   await putFrontends(before, ['a', 'b', 'c'])
   await before.close()
   const first = watchRegistry(t, provider)
@@ -105,7 +105,7 @@ test('revisions that are lower than they were are told, once', async (t) => {
   assert.equal(later.listed, 'first')
 })
 
-// etcd by itself takes up to half a second.
+// etcd removes the keys of a lease up to half a second after its end.
 test('the keys of a lease are gone soon after its end, and stay for as long as it is renewed', async (t) => {
   const etcd = await startEtcd(t)
   const watch = watchRegistry(t, createProvider(etcdSource([etcd.endpoint])))
@@ -131,7 +131,7 @@ test('the keys of a lease are gone soon after its end, and stay for as long as i
   }
 
   assert.ok(
-    (lates.toSorted((a, b) => a - b)[1] ?? Infinity) <= 200,
+    (lates.toSorted((a, b) => a - b)[1] ?? Infinity) <= 600,
     `late by ${lates.join(', ')} ms`,
   )
   assert.ok(Math.min(...lates) >= 0, `early: ${lates.join(', ')} ms`)

@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import {
   createEmbeddedProvider,
-  openEmbeddedKeys,
+  openEmbeddedKeyStore,
 } from '../../src/providers/embedded/embedded-provider.ts'
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'
@@ -10,7 +10,7 @@ import { testRegistry } from './registry-suite.ts'
 
 testRegistry('the embedded store', async (t, reconcileMs) => {
   const path = openStorePath(t)
-  const keys = await openEmbeddedKeys(path)
+  const keys = await openEmbeddedKeyStore(path)
   t.after(() => keys.close())
   return {
     provider: createEmbeddedProvider(

@@ -1,6 +1,6 @@
 // needs: etcd
 import { after } from 'node:test'
-import { createEtcdProvider, openEtcdKeys } from '../../src/providers/etcd/etcd-provider.ts'
+import { createEtcdProvider, openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
 import { etcdSource } from '../support/etcd-source.ts'
 import { startEtcd } from '../support/etcd.ts'
@@ -14,7 +14,7 @@ let roots = 0
 testRegistry('etcd', async (t, reconcileMs) => {
   const prefix = `/suite-${++roots}`
   const spec = etcdSource([server.endpoint], { prefix })
-  const keys = await openEtcdKeys(spec)
+  const keys = await openEtcdKeyStore(spec)
   t.after(() => keys.close())
   const options = reconcileMs === undefined ? {} : { reconcileMs }
   return {
@@ -30,7 +30,7 @@ testRegistryLink('etcd', async (t) => {
   const proxy = await startTcpProxy(t, own.port)
   const prefix = '/suite'
   const spec = etcdSource([proxy.address], { prefix })
-  const keys = await openEtcdKeys(etcdSource([own.endpoint], { prefix }))
+  const keys = await openEtcdKeyStore(etcdSource([own.endpoint], { prefix }))
   t.after(() => keys.close())
   return {
     provider: createEtcdProvider(spec, createLayout('sluice', spec)),

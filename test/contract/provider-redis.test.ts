@@ -2,7 +2,7 @@
 /** Redis against what control relies on from every registry. A real server, one for all tests here, each below a root of its own. */
 import { after } from 'node:test'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
-import { createRedisProvider, openRedisKeys } from '../../src/providers/redis/redis-provider.ts'
+import { createRedisProvider, openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
 import { startRedis } from '../support/redis.ts'
 import { redisSource } from '../support/redis-source.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
@@ -18,7 +18,7 @@ let roots = 0
 const open: OpenRegistry<RemoteRegistryUnderTest> = async (t, reconcileMs) => {
   const proxy = await startTcpProxy(t, server.port)
   const spec = redisSource([server.endpoint], { prefix: `sluice${++roots}-` })
-  const keys = await openRedisKeys(spec)
+  const keys = await openRedisKeyStore(spec)
   t.after(() => keys.close())
   return {
     provider: createRedisProvider(

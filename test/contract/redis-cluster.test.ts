@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as passed } from 'node:timers/promises'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
-import { createRedisProvider, openRedisKeys } from '../../src/providers/redis/redis-provider.ts'
+import { createRedisProvider, openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
 import { frontendsOf, numbered, putFrontends } from './registry-suite.ts'
 import { watchRegistry } from './registry-watch.ts'
 import { choosePort } from '../support/ports.ts'
@@ -61,7 +61,7 @@ test('follows a prefix with a hash tag on the one master that has it', async (t)
   const servers = await startCluster(t)
   for (const prefix of ['{sluice}', '{other}', 'x{third}']) {
     const spec = redisSource([servers[0]?.endpoint ?? ''], { cluster: true, prefix })
-    const keys = await openRedisKeys(spec)
+    const keys = await openRedisKeyStore(spec)
     t.after(() => keys.close())
     await putFrontends(keys, numbered(50))
     const watch = watchRegistry(t, createRedisProvider(spec, layout))
@@ -96,7 +96,7 @@ test('reads a prefix without a hash tag from all masters, and says why it cannot
 
   for (const id of numbered(30)) await command(servers, 'DEL', `sluice/frontends/${id}/frontend`)
   const { listed: reason } = await watch.until((objects) => objects.size === 0, 'all deletes')
-  const keys = await openRedisKeys(spec)
+  const keys = await openRedisKeyStore(spec)
   t.after(() => keys.close())
   await command(servers, 'SET', 'sluice/listeners/web', '{}')
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { openRedisKeys } from '../../src/providers/redis/redis-provider.ts'
+import { openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
 import { type KeyStore, StoreConflict } from '../../src/providers/registry/store.ts'
 import { startRedis } from '../support/redis.ts'
 import type { RedisServer } from '../support/redis.ts'
@@ -15,7 +15,7 @@ const key = `sluice/${path}`
 
 async function open(t: TestContext): Promise<{ server: RedisServer; keys: KeyStore }> {
   const server = await startRedis(t)
-  const keys = await openRedisKeys(redisSource([server.endpoint]))
+  const keys = await openRedisKeyStore(redisSource([server.endpoint]))
   t.after(() => keys.close())
   return { server, keys }
 }

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import type { RedisSource } from '../../src/model/source-spec.ts'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import { createRedisProvider, openRedisKeys } from '../../src/providers/redis/redis-provider.ts'
+import { createRedisProvider, openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
 import { createKeyNames } from '../../src/providers/redis/key-names.ts'
 import type { KeyStore } from '../../src/providers/registry/store.ts'
 import { frontendsOf, numbered, putFrontends } from './registry-suite.ts'
@@ -32,7 +32,7 @@ async function openServer(
 ): Promise<{ server: RedisServer; spec: RedisSource; provider: Provider; keys: KeyStore }> {
   const server = await startRedis(t, options)
   const spec = redisSource([server.endpoint], { password: options.password ?? null })
-  const keys = await openRedisKeys(spec)
+  const keys = await openRedisKeyStore(spec)
   t.after(() => keys.close())
   return { server, spec, provider: providerOf(spec), keys }
 }
@@ -297,7 +297,7 @@ test('follows a replica, also when it becomes the replica of an older master', a
   for (const each of [server, older]) {
     await each.command('CONFIG', 'SET', 'repl-diskless-sync-delay', 0)
   }
-  const olderKeys = await openRedisKeys(redisSource([older.endpoint]))
+  const olderKeys = await openRedisKeyStore(redisSource([older.endpoint]))
   t.after(() => olderKeys.close())
   await putFrontends(olderKeys, ['old'])
   await putFrontends(keys, ['a', 'b'])
@@ -316,7 +316,7 @@ test('follows a replica, also when it becomes the replica of an older master', a
   const again = watchRegistry(t, providerOf(redisSource([replica.endpoint])))
   await again.until((objects) => frontendsOf(objects).join() === 'old', 'what the older one has')
 
-  const refused = await openRedisKeys(redisSource([replica.endpoint]))
+  const refused = await openRedisKeyStore(redisSource([replica.endpoint]))
   t.after(() => refused.close())
   await assert.rejects(
     refused.put('listeners/web', '{}', {}),

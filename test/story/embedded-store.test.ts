@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import {
   createEmbeddedProvider,
-  openEmbeddedKeys,
+  openEmbeddedKeyStore,
 } from '../../src/providers/embedded/embedded-provider.ts'
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
@@ -98,7 +98,7 @@ test('loses no acknowledged write and keeps none by halves, however often its wr
   const seconds = (performance.now() - began) / 1000
   t.diagnostic(`${kills} kills, ${acknowledged.size} writes in ${seconds.toFixed(1)} s`)
 
-  const keys = await openEmbeddedKeys(path)
+  const keys = await openEmbeddedKeyStore(path)
   t.after(() => keys.close())
   const found = await keys.list()
   const byPath = new Map(found.map((key) => [key.path, key]))

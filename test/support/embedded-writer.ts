@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { openEmbeddedKeys } from '../../src/providers/embedded/embedded-provider.ts'
+import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'
 
 export const WRITER: string = fileURLToPath(import.meta.url)
 
@@ -19,7 +19,7 @@ export function textOf(number: number): string {
 
 if (process.argv[1] === WRITER) {
   const [path = '', prefix = '', from = '0', to = '0'] = process.argv.slice(2)
-  const keys = await openEmbeddedKeys(path)
+  const keys = await openEmbeddedKeyStore(path)
   for (let number = Number(from); number < Number(to); number++) {
     const revision = await keys.put(pathOf(prefix, number), textOf(number), {})
     writeSync(1, `${number} ${revision}\n`)

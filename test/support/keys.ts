@@ -1,8 +1,8 @@
 /** Ways to write to a registry as `sluice put` does, for whoever only has its address. */
 import type { EtcdSource, RedisSource } from '../../src/model/source-spec.ts'
-import { openEmbeddedKeys } from '../../src/providers/embedded/embedded-provider.ts'
-import { openEtcdKeys } from '../../src/providers/etcd/etcd-provider.ts'
-import { openRedisKeys } from '../../src/providers/redis/redis-provider.ts'
+import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'
+import { openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
+import { openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
 import type { KeyStore } from '../../src/providers/registry/store.ts'
 
 const COMMON = {
@@ -24,11 +24,11 @@ export async function openKeys(
   prefix: string,
 ): Promise<KeyStore> {
   const common = { ...COMMON, ...REGISTRY, name: kind, endpoints: [endpoint], prefix }
-  if (kind === 'etcd') return openEtcdKeys({ ...common, kind } satisfies EtcdSource)
+  if (kind === 'etcd') return openEtcdKeyStore({ ...common, kind } satisfies EtcdSource)
   const spec: RedisSource = { ...common, kind, cluster: false, database: 0 }
-  return openRedisKeys(spec)
+  return openRedisKeyStore(spec)
 }
 
 export async function openStoreKeys(path: string): Promise<KeyStore> {
-  return openEmbeddedKeys(path)
+  return openEmbeddedKeyStore(path)
 }

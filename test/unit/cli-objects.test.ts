@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
 import { runObjects } from '../../src/cli/objects.ts'
-import { openEmbeddedKeys } from '../../src/providers/embedded/embedded-provider.ts'
+import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { createStore } from '../../src/providers/registry/object-store.ts'
 import { openStorePath } from '../support/embedded.ts'
@@ -29,7 +29,7 @@ function openShell(t: TestContext, sources: (string | null)[] = []): Run {
     const code = await runObjects(command, {
       openStore: async (source) => {
         sources.push(source)
-        return createStore(await openEmbeddedKeys(path), createSluiceLayout())
+        return createStore(await openEmbeddedKeyStore(path), createSluiceLayout())
       },
       refuse: (_kind, id) => (id === 'bad' ? 'route: is missing' : null),
       input: toStream(input),

@@ -18,7 +18,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import {
   createEmbeddedProvider,
-  openEmbeddedKeys,
+  openEmbeddedKeyStore,
 } from '../../src/providers/embedded/embedded-provider.ts'
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { createStore } from '../../src/providers/registry/object-store.ts'
@@ -31,7 +31,7 @@ import { openStorePath, storeSource } from '../support/embedded.ts'
 const key = (id: string): string => `backends/${id}/backend`
 
 async function openKeys(t: TestContext, path: string): Promise<KeyStore> {
-  const keys = await openEmbeddedKeys(path)
+  const keys = await openEmbeddedKeyStore(path)
   t.after(() => keys.close())
   return keys
 }
@@ -70,7 +70,7 @@ test('neither reading nor deleting makes the file; a put does, for its owner alo
 
 test('is one file again when its writer has closed it', async (t) => {
   const path = openStorePath(t)
-  const keys = await openEmbeddedKeys(path)
+  const keys = await openEmbeddedKeyStore(path)
   await keys.put(key('a'), '{}', {})
   await keys.close()
 
@@ -99,7 +99,7 @@ test('a copy of the file, put in its place while both sides run, is listed, and 
 
 test('a log that a dead writer left beside a store that was moved away is not played into the new one', async (t) => {
   const path = openStorePath(t)
-  const old = await openEmbeddedKeys(path)
+  const old = await openEmbeddedKeyStore(path)
   for (let number = 0; number < 50; number++) await old.put(key(`old${number}`), '{}', {})
   for (const suffix of ['-wal', '-shm']) copyFileSync(path + suffix, `${path}${suffix}.kept`)
   await old.close()
@@ -223,7 +223,7 @@ test("another program's database and a newer store are refused, and left as they
 test('a key that has expired is not there for any writer', async (t) => {
   const path = openStorePath(t)
   let now = 1_000_000
-  const keys = await openEmbeddedKeys(path, { now: () => now })
+  const keys = await openEmbeddedKeyStore(path, { now: () => now })
   t.after(() => keys.close())
   await keys.put(key('a'), '{}', { ttlMs: 1_000 })
 

@@ -17,7 +17,7 @@ import type { Layout } from '../registry/mirror.ts'
 import { watchPath } from '../file/path-watch.ts'
 import type { Declaration, Provider } from '../provider.ts'
 
-export { openEmbeddedKeyStore as openEmbeddedKeys } from './embedded-key-store.ts'
+export { openEmbeddedKeyStore } from './embedded-key-store.ts'
 
 export interface EmbeddedProviderOptions {
   readonly reconcileMs?: number

@@ -20,7 +20,7 @@ import type { KeyEntry, Layout } from '../registry/mirror.ts'
 import type { Declaration, Provider } from '../provider.ts'
 import { createTextBound, maxPathLength, maxSourceChars } from '../registry/text-bound.ts'
 
-export { openEtcdKeyStore as openEtcdKeys } from './etcd-key-store.ts'
+export { openEtcdKeyStore } from './etcd-key-store.ts'
 
 export interface EtcdProviderOptions {
   /** Between lists that nobody asked for, give or take a tenth: against what no event told. */

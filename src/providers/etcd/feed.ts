@@ -1,44 +1,41 @@
 /**
- * What is heard after a list: puts and deletes, leases that end, and whether we are still served. Another list may be
- * taken beside it: what is heard meanwhile is told as it comes, and is put on top of the list where it is newer.
+ * The changes after a list: puts, deletes, and the end of the watch when the member no longer serves us. It can list again
+ * while it watches: changes in between are reported at once, and applied on top of the list if they are newer.
  */
 import type { KeyEntry } from '../registry/mirror.ts'
-import { createLeases } from './leases.ts'
 import { listKeys } from './list.ts'
 import type { Listing, Wanted } from './list.ts'
 import { deleteEvent } from './messages.ts'
 import type { WatchEvent } from './messages.ts'
-import { leaseTimeToLive } from './methods.ts'
 import { probe } from './probe.ts'
-import { leaseOf, pathOf, toEntry } from './root.ts'
+import { pathOf, toEntry } from './root.ts'
 import type { Root } from './root.ts'
 import type { Session } from './session.ts'
 import { watchKeys } from './watch.ts'
 
 export interface FeedListener {
-  /** Null: the key is gone. Answers what of the entry may be held. */
+  /** `entry` is null if the key was deleted. Returns the entry as it may be kept. */
   onChange(path: string, entry: KeyEntry | null): KeyEntry | null
-  /** Once, and nothing else after it. */
+  /** Called once; nothing else is called after it. */
   onEnd(error: Error): void
 }
 
 export interface Feed {
-  /** The latest that is known of. */
+  /** The latest known revision. */
   revision(): string
   list(): Promise<Listing>
-  /** What there is by a list of this feed, and by what was heard since. */
+  /** All keys: those of the list, with the changes that are newer. */
   adopt(listing: Listing): readonly KeyEntry[]
   close(): void
 }
 
-interface Heard {
+interface Change {
   readonly entry: KeyEntry | null
-  readonly lease: string | null
   readonly revision: bigint
 }
 
-/** With the deadline of an answer, less than 5 s after the last one that we are served no more is noticed. */
-const probeMs = 1500
+/** With the timeout of a call, less than the 5 s that `Provider.watch` allows. */
+const PROBE_INTERVAL_MS = 1500
 
 export function openFeed(
   session: Session,
@@ -47,31 +44,12 @@ export function openFeed(
   first: Listing,
   listener: FeedListener,
 ): Feed {
-  /** What is not newer than the list stands in it. */
+  /** The list contains every change up to this revision. */
   let listedAt = BigInt(first.header.revision)
   let latest = listedAt
-  /** By path, the last there is of each. */
-  let heardSinceListing: Map<string, Heard> | null = null
+  /** By path, the last change of each since the list in progress was begun. */
+  let sinceListing: Map<string, Change> | null = null
   let isClosed = false
-
-  const leases = createLeases({
-    async ask(lease) {
-      const askedAt = performance.now()
-      const { TTL, grantedTTL } = await session.call(
-        leaseTimeToLive,
-        { ID: lease },
-        `ask for lease ${lease}`,
-      )
-      const answeredAt = performance.now()
-      const [leftSeconds, grantedSeconds] = [Number(TTL), Number(grantedTTL)]
-      return { leftSeconds, grantedSeconds, askedAt, answeredAt }
-    },
-    confirm: () => probe(session, root),
-    onGone(paths) {
-      for (const path of paths) listener.onChange(path, null)
-    },
-    onDoubt: end,
-  })
 
   function end(error: unknown): void {
     if (isClosed) return
@@ -79,37 +57,33 @@ export function openFeed(
     listener.onEnd(error instanceof Error ? error : new Error(String(error)))
   }
 
-  function hear(event: WatchEvent): void {
+  function take(event: WatchEvent): void {
     const revision = BigInt(event.kv.mod_revision)
     const path = pathOf(event.kv, root)
     if (path === null || !wanted.isOurs(path) || revision <= listedAt) return
     const isDelete = event.type === deleteEvent
-    const lease = isDelete ? null : leaseOf(event.kv)
     if (revision > latest) latest = revision
-    leases.note(path, lease)
     const entry = listener.onChange(path, isDelete ? null : toEntry(path, event.kv, root))
-    heardSinceListing?.set(path, { entry, lease, revision })
+    sinceListing?.set(path, { entry, revision })
   }
 
-  /** Each answer starts the next question, so there is never more than one. */
-  let probing = setTimeout(ask, probeMs)
-  function ask(): void {
+  /** Each response schedules the next probe, so there is never more than one. */
+  let probing = setTimeout(probeAgain, PROBE_INTERVAL_MS)
+  function probeAgain(): void {
     probe(session, root).then(() => {
-      if (!isClosed) probing = setTimeout(ask, probeMs)
+      if (!isClosed) probing = setTimeout(probeAgain, PROBE_INTERVAL_MS)
     }, end)
   }
 
   function close(): void {
     isClosed = true
     clearTimeout(probing)
-    leases.close()
     session.close()
   }
 
-  leases.replace(first.keys)
   watchKeys(session, root, first.header, {
     onEvents(events) {
-      if (!isClosed) events.forEach(hear)
+      if (!isClosed) events.forEach(take)
     },
     onEnd: end,
   })
@@ -117,22 +91,19 @@ export function openFeed(
   return {
     revision: () => String(latest),
     list() {
-      heardSinceListing = new Map()
+      sinceListing = new Map()
       return listKeys(session, root, wanted)
     },
     adopt({ header, keys }) {
       listedAt = BigInt(header.revision)
       if (listedAt > latest) latest = listedAt
-      leases.replace(keys)
-      const found = new Map<string, KeyEntry>()
-      for (const { entry, lease } of keys) if (!leases.isGone(lease)) found.set(entry.path, entry)
-      for (const [path, { entry, lease, revision }] of heardSinceListing ?? []) {
+      const found = new Map(keys.map(({ entry }) => [entry.path, entry]))
+      for (const [path, { entry, revision }] of sinceListing ?? []) {
         if (revision <= listedAt) continue
-        leases.note(path, lease)
         if (entry === null) found.delete(path)
         else found.set(path, entry)
       }
-      heardSinceListing = null
+      sinceListing = null
       return [...found.values()]
     },
     close,

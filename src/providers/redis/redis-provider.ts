@@ -35,7 +35,7 @@ import { createPendingChanges } from './pending-changes.ts'
 import type { ChangeBatch } from './pending-changes.ts'
 import { createReader } from './reader.ts'
 
-export { openRedisKeyStore as openRedisKeys } from './redis-key-store.ts'
+export { openRedisKeyStore } from './redis-key-store.ts'
 
 export interface RedisProviderOptions {
   readonly reconcileMs?: number
