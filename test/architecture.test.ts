@@ -30,8 +30,6 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
     ['registry', 'layouts', 'file', 'directory', 'embedded', 'etcd', 'redis', 'catalog'],
   ],
 ])
-/** Folders whose files and subfolders still import each other. No other folder may. */
-const CIRCULAR: readonly string[] = ['middleware']
 const MAX_LINES = 400
 
 interface Import {
@@ -64,7 +62,7 @@ test('no file imports itself over others', () => {
 })
 
 test('no folder imports itself over others', () => {
-  assert.deepEqual(circles(folderGraph(readSources(), CIRCULAR)), [])
+  assert.deepEqual(circles(folderGraph(readSources())), [])
 })
 
 test('the rooms of a folder import only from rooms before them', () => {
@@ -77,6 +75,25 @@ test('the rooms of a folder import only from rooms before them', () => {
     const found = [...rooms].filter((room) => posix.dirname(room) === folder)
     assert.deepEqual(found, ladder.map((room) => `${folder}/${room}`).sort())
   }
+})
+
+test('a serving thread loads no schema: they are of admission, and zod is 8 MB in each thread', () => {
+  const sources = readSources()
+  const reached = new Set(['process/worker.ts'])
+  for (const file of reached) {
+    const needed = importsOf(file, sources.get(file) ?? '').filter((one) => !one.isTypeOnly)
+    for (const { target } of needed) reached.add(target)
+  }
+
+  assert.ok(reached.size > 100)
+  assert.deepEqual(
+    [...reached].filter((file) => /^import (?!type).*'zod'$/m.test(sources.get(file) ?? '')),
+    [],
+  )
+  assert.deepEqual(
+    [...reached].filter((file) => /^(?:document|options|schema)\//.test(file)),
+    [],
+  )
 })
 
 test('nothing that decides about servers looks at the date, which may jump', () => {
@@ -142,7 +159,6 @@ test('a circle of folders is found where no file imports itself, over any number
     'http > http/read > http/write > http',
     'control > control/sources > control',
   ])
-  assert.deepEqual(circles(folderGraph(sources, ['control', 'http'])), [])
 })
 
 test('a room that imports from a later room of its folder is found, and one that no ladder names', () => {
@@ -217,7 +233,7 @@ function fileGraph(sources: Sources): Graph {
 }
 
 /** Types count: they bind two folders as values do. `circular`: folders whose subfolders may import from them. */
-function folderGraph(sources: Sources, circular: readonly string[] = []): Graph {
+function folderGraph(sources: Sources): Graph {
   const graph = new Map<string, Set<string>>()
   for (const [file, text] of sources) {
     const folder = posix.dirname(file)
@@ -225,8 +241,7 @@ function folderGraph(sources: Sources, circular: readonly string[] = []): Graph 
     graph.set(folder, needed)
     for (const { target } of importsOf(file, text)) {
       const other = posix.dirname(target)
-      const isOwnParent = circular.includes(other) && posix.dirname(folder) === other
-      if (other !== folder && !isOwnParent) needed.add(other)
+      if (other !== folder) needed.add(other)
     }
   }
   return graph

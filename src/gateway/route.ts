@@ -6,10 +6,10 @@ import type { Exchange } from '../http/exchange.ts'
 import {
   backendsOfMiddleware,
   compileMiddleware,
+  isTerminal,
   prepareMiddleware,
 } from '../middleware/catalog.ts'
 import type { Middleware, CompileContext } from '../middleware/middleware.ts'
-import { alwaysAnswers } from '../schema/middleware-forms.ts'
 import type { Frontend, PathPolicy, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
 import { RecentQuantile } from '../policy/retrying/recent-quantile.ts'
 import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retrying/retry.ts'
@@ -145,7 +145,7 @@ function compileChain(
   const chain = middlewares.map((spec, at) =>
     compileMiddleware(spec, createCompileContext(id, states[at] ?? null, context)),
   )
-  const hasResponder = backend !== null || middlewares.some(alwaysAnswers)
+  const hasResponder = backend !== null || middlewares.some(isTerminal)
   return hasResponder ? chain : [...chain, nothingBehind]
 }
 

@@ -6,50 +6,41 @@
 import { errorResponse } from '../http/local-response.ts'
 import { ERRORS, ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { meaning, scalar, strict } from '../options/fields.ts'
-import { bad, good, quote } from '../model/parsed.ts'
 import type { GradientSpec } from '../policy/limiting/adaptive-limit.ts'
 import { releasePermit, IN_FLIGHT, takePermit } from '../policy/limiting/permits.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
-import { atMost } from './limits.ts'
 import type { MiddlewareKind, ExchangeOutcome } from './middleware.ts'
-import { parseWith } from './options.ts'
 
 const MOST = 100_000
 
-const schema = meaning(
-  strict(
-    {
-      initial: atMost('The limit to begin with.', MOST).prefault(20),
-      min: atMost('It never falls below.', MOST).prefault(5),
-      max: atMost('It never rises above.', MOST).prefault(200),
-      tolerance: ratio(1, 10).prefault(1.5),
-      smoothing: ratio(0.01, 1).prefault(0.2),
-    },
-    "A limit that follows the backend's latency.",
-  ),
-  (spec, complain) => {
-    if (spec.min > spec.max) complain('must not be above max', ['min'])
-    else if (spec.initial < spec.min || spec.initial > spec.max)
-      complain('must be from min to max', ['initial'])
-    return spec
-  },
-)
-
-function ratio(least: number, most: number): ReturnType<typeof scalar<number>> {
-  return scalar(
-    (value) =>
-      typeof value === 'number' && value >= least && value <= most
-        ? good(value)
-        : bad(`must be a number from ${least} to ${most}, not ${quote(value)}`),
-    {},
-  )
-}
-
 export const adaptive: MiddlewareKind<GradientSpec> = {
   kind: 'adaptive',
-  parse: (options) => parseWith(schema, options),
+  options: ({ strict, limit, ratio, meaning }) =>
+    meaning(
+      strict(
+        {
+          initial: limit('The limit at the start, from min to max.', MOST).prefault(20),
+          min: limit('The limit never falls below this.', MOST).prefault(5),
+          max: limit('The limit never rises above this.', MOST).prefault(200),
+          tolerance: ratio(
+            'The limit falls when latency is more than this many times its long-term average.',
+            1,
+            10,
+          ).prefault(1.5),
+          smoothing: ratio('How much of each newly found limit is taken over.', 0.01, 1).prefault(
+            0.2,
+          ),
+        },
+        "Limits the backend's concurrent requests to what it serves without queueing, found by its latency; the others get a 503.",
+      ),
+      (spec, complain) => {
+        if (spec.min > spec.max) complain('must not be above max', ['min'])
+        else if (spec.initial < spec.min || spec.initial > spec.max)
+          complain('must be from min to max', ['initial'])
+        return spec
+      },
+    ),
   state: { in: 'slot', of: 'backend' },
   compile({ initial }, { slot }) {
     const overloaded = errorResponse(

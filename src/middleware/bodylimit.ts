@@ -4,10 +4,7 @@
  */
 import { errorResponse } from '../http/local-response.ts'
 import { refuseBodySize } from '../http/body-limit.ts'
-import { scalar, strict } from '../options/fields.ts'
-import { parseSize } from '../model/units.ts'
 import type { MiddlewareKind } from './middleware.ts'
-import { parseWith } from './options.ts'
 
 interface BodyLimitOptions {
   size: number
@@ -17,14 +14,13 @@ interface BodyLimitOptions {
 const LEAST_BYTES = 0
 const MOST_BYTES = 1024 ** 4
 
-const schema = strict(
-  { size: scalar((value) => parseSize(value, LEAST_BYTES, MOST_BYTES), {}) },
-  'The largest body of a request.',
-)
-
 export const bodylimit: MiddlewareKind<BodyLimitOptions> = {
   kind: 'bodylimit',
-  parse: (options) => parseWith(schema, options),
+  options: ({ strict, bytes }) =>
+    strict(
+      { size: bytes('The largest body; 0 allows none.', LEAST_BYTES, MOST_BYTES) },
+      'Refuses requests with a larger body: they get a 413.',
+    ),
   compile({ size }) {
     return {
       onRequest(exchange) {

@@ -5,22 +5,18 @@
  * The state is the control plane's (policy/breaking/breaker.ts). A request reads from its slot whether it may pass; what passed is
  * counted in the slot when it has ended. What the fallback answers is not counted.
  */
-import type * as z from 'zod'
+import type { ZodType } from 'zod'
 import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { type BreakerForm, breakerShape, toBreakerSpec } from '../options/breaker.ts'
-import { formatDuration } from '../model/units.ts'
-import { meaning, reference, strict } from '../options/fields.ts'
+import { formatDuration, toMs } from '../model/units.ts'
 import type { BreakerSpec, WebHook } from '../model/snapshot.ts'
 import { type Condition, countResponse, parseCondition } from '../policy/breaking/condition.ts'
 import { addPermit, releasePermit, IN_FLIGHT } from '../policy/limiting/permits.ts'
 import { isAdmitted } from '../policy/admitted-share.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
-import { durationMs } from './limits.ts'
-import type { UseBackend, MiddlewareKind, ExchangeOutcome } from './middleware.ts'
-import { parseWith } from './options.ts'
+import type { UseBackend, MiddlewareKind, Vocabulary, ExchangeOutcome } from './middleware.ts'
 import { compileRedirect, redirectOptions, type RedirectTo } from './redirect.ts'
 import { compileRespond, type RespondOptions, respondOptions } from './respond.ts'
 
@@ -43,46 +39,28 @@ interface Fallback {
   readonly backend?: string | undefined
 }
 
-const FALLBACKS: z.ZodType<Fallback> = meaning(
-  strict(
-    {
-      respond: respondOptions(503).optional(),
-      // Not for good: a browser would remember it when the servers are well again.
-      redirect: redirectOptions(302).optional(),
-      backend: reference('Another backend.').optional(),
-    },
-    'Who answers meanwhile.',
-  ),
-  (form, complain) => {
-    if (Object.values(form).filter((one) => one !== undefined).length !== 1)
-      complain('must say one of respond, redirect and backend', [])
-    return form
-  },
-)
-
-const form: z.ZodType<BreakerForm & { fallback: Fallback | null }> = meaning(
-  strict(
-    { ...breakerShape, fallback: FALLBACKS.nullable().prefault(null) },
-    'Asks servers no more for a while when too many requests fail.',
-  ),
-  (written, complain) => {
-    const parsed = parseCondition(written.condition)
-    if (!parsed.ok)
-      complain(`${parsed.message} (at character ${parsed.position + 1})`, ['condition'])
-    return written
-  },
-)
-
-const schema: z.ZodType<BreakerOptions> = form.transform((written) => ({
-  ...written,
-  check: formatDuration(written.check),
-  tripped: formatDuration(written.tripped),
-  recovery: formatDuration(written.recovery),
-}))
-
 export const breaker: MiddlewareKind<BreakerOptions> = {
   kind: 'breaker',
-  parse: (options) => parseWith(schema, options),
+  options(words) {
+    const form = words.meaning(
+      words.strict(
+        { ...words.breakerShape, fallback: words.orNull(fallbackOption(words)) },
+        'Stops sending requests to the backend for a while when too many of them fail.',
+      ),
+      (written, complain) => {
+        const parsed = parseCondition(written.condition)
+        if (!parsed.ok)
+          complain(`${parsed.message} (at character ${parsed.position + 1})`, ['condition'])
+        return written
+      },
+    )
+    return form.transform((written) => ({
+      ...written,
+      check: formatDuration(written.check),
+      tripped: formatDuration(written.tripped),
+      recovery: formatDuration(written.recovery),
+    }))
+  },
   state: { in: 'slot', of: 'frontend' },
   // What its slot counts is said by the condition alone.
   identity: ({ condition }) => condition,
@@ -121,15 +99,39 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
   },
 }
 
-/** For the control plane, of options that were admitted. */
+function fallbackOption(words: Vocabulary): ZodType<Fallback> {
+  const { strict, meaning, reference } = words
+  return meaning(
+    strict(
+      {
+        respond: respondOptions(words, 503).optional(),
+        // Not a permanent one: browsers would remember it after the servers have recovered.
+        redirect: redirectOptions(words, 302).optional(),
+        backend: reference('The id of another backend.').optional(),
+      },
+      'What responds while it is tripped: one of respond, redirect and backend; a 503 without it.',
+    ),
+    (form, complain) => {
+      if (Object.values(form).filter((one) => one !== undefined).length !== 1)
+        complain('must say one of respond, redirect and backend', [])
+      return form
+    },
+  )
+}
+
+/** What the control plane runs, from options that were admitted. */
 export function breakerSpecOf(options: unknown): BreakerSpec {
-  const { check, tripped, recovery, ...rest } = options as BreakerOptions
-  return toBreakerSpec({
-    ...rest,
-    check: durationMs(check),
-    tripped: durationMs(tripped),
-    recovery: durationMs(recovery),
-  })
+  const { condition, requests, check, tripped, recovery, onTripped, onStandby } =
+    options as BreakerOptions
+  return {
+    condition,
+    requests,
+    checkMs: toMs(check),
+    fallbackMs: toMs(tripped),
+    recoveryMs: toMs(recovery),
+    onTripped,
+    onStandby,
+  }
 }
 
 function conditionOf(options: BreakerOptions): Condition {
@@ -164,7 +166,7 @@ function breakerResponse(response: LocalResponse, detail: string): LocalResponse
 }
 
 function refusal(tripped: string): LocalResponse {
-  const seconds = Math.max(1, Math.ceil(durationMs(tripped) / 1000))
-  const response = errorResponse(new ExchangeError('BREAKER_OPEN', ''))
-  return { ...response, fields: `Retry-After: ${seconds}\r\n` }
+  const seconds = Math.max(1, Math.ceil(toMs(tripped) / 1000))
+  const answer = errorResponse(new ExchangeError('BREAKER_OPEN', ''))
+  return { ...answer, fields: `Retry-After: ${seconds}\r\n` }
 }

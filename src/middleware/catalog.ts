@@ -1,4 +1,10 @@
-/** Every kind of middleware, one line each. Admission validates options here; the data plane compiles what it admitted. */
+/**
+ * Every kind of middleware, one line each, outermost first: the order in which a frontend's short forms are run, however they are
+ * written. Cheap refusals come first. The breaker comes last of the limits, so that it counts responses of servers and no
+ * refusals. Request fields are edited behind all limits, whose keys are what the client sent.
+ *
+ * Specs given to these functions were admitted: their options are those of their kind, parsed (see schema/middleware.ts).
+ */
 import type { MiddlewareSpec } from '../model/snapshot.ts'
 import { adaptive } from './adaptive.ts'
 import { bodylimit } from './bodylimit.ts'
@@ -7,78 +13,37 @@ import { connlimit } from './connlimit.ts'
 import { headers } from './headers.ts'
 import { inflight } from './inflight.ts'
 import type {
+  CompileContext,
   Middleware,
   MiddlewareKind,
+  MiddlewareRole,
   MiddlewareState,
-  ParsedOptions,
-  CompileContext,
 } from './middleware.ts'
 import { ratelimit } from './ratelimit.ts'
 import { redirect } from './redirect.ts'
 import { respond } from './respond.ts'
 
-/** A kind with its options' type closed over. */
-interface Entry {
-  readonly parse: (options: unknown) => ParsedOptions<unknown>
-  readonly compile: (options: unknown, context: CompileContext) => Middleware
-  readonly prepare: (options: unknown) => Promise<unknown> | null
-  readonly state: MiddlewareState | null
-  readonly identity: (options: unknown) => unknown
-  readonly named: (options: unknown) => readonly string[]
-  readonly renamed: (options: unknown, rename: (name: string) => string) => unknown
-}
+export const MIDDLEWARES: readonly MiddlewareKind<unknown>[] = [
+  ratelimit,
+  connlimit,
+  bodylimit,
+  inflight,
+  adaptive,
+  breaker,
+  headers,
+  respond,
+  redirect,
+]
 
-const CATALOG: ReadonlyMap<string, Entry> = new Map(
-  [
-    entry(adaptive),
-    entry(bodylimit),
-    entry(breaker),
-    entry(connlimit),
-    entry(headers),
-    entry(inflight),
-    entry(ratelimit),
-    entry(redirect),
-    entry(respond),
-  ].map(([kind, one]) => [kind, one]),
-)
+const BY_NAME = new Map(MIDDLEWARES.map((one) => [one.kind, one]))
 
-function entry<T>(one: MiddlewareKind<T>): [string, Entry] {
-  const { kind, parse, prepare, compile, state, identity, backends } = one
-  // Parsed once, at admission. A second parse could refuse what admission itself has changed since: a backend's name grows
-  // by its source's.
-  const admitted = (options: unknown): T => options as T
-
-  return [
-    kind,
-    {
-      parse,
-      compile: (options, context) => compile(admitted(options), context),
-      prepare: (options) => prepare?.(admitted(options)) ?? null,
-      state: state ?? null,
-      identity: (options) => (identity === undefined ? options : identity(admitted(options))),
-      named: (options) => backends?.named(admitted(options)) ?? [],
-      renamed: (options, rename) => backends?.renamed(admitted(options), rename) ?? options,
-    },
-  ]
-}
-
-/** The spec with every default filled, or what is wrong with it. */
-export function parseMiddleware(spec: MiddlewareSpec): ParsedOptions<MiddlewareSpec> {
-  const found = CATALOG.get(spec.kind)
-  if (found === undefined) {
-    const known = [...CATALOG.keys()].join(', ')
-    return { ok: false, message: `there is no middleware "${spec.kind}"; there are ${known}` }
-  }
-  const parsed = found.parse(spec.options)
-  return parsed.ok ? { ok: true, value: { kind: spec.kind, options: parsed.value } } : parsed
-}
-
-// Of specs that were admitted.
-
-/** What has to be awaited in a thread before it compiles it; null: nothing. Does not throw: `compileMiddleware` would, too. */
+/**
+ * Loads what `compileMiddleware` needs in this thread; null: nothing. Does not throw: compileMiddleware throws for the same
+ * reason.
+ */
 export function prepareMiddleware({ kind, options }: MiddlewareSpec): Promise<unknown> | null {
   try {
-    return CATALOG.get(kind)?.prepare(options) ?? null
+    return BY_NAME.get(kind)?.prepare?.(options) ?? null
   } catch {
     return null
   }
@@ -88,22 +53,46 @@ export function compileMiddleware(
   { kind, options }: MiddlewareSpec,
   context: CompileContext,
 ): Middleware {
-  return admitted(kind).compile(options, context)
+  return kindOf(kind).compile(options, context)
 }
 
-/** What it remembers in, and whose that is; null when it does not. */
+/** Where it keeps its state, and whose state that is; null: it has none. */
 export function stateOfMiddleware({ kind }: MiddlewareSpec): MiddlewareState | null {
-  return admitted(kind).state
+  return kindOf(kind).state ?? null
 }
 
-/** What it is known by, besides its owner: with another one it begins anew. */
+/** What its state is known by, besides its owner. A spec with another identity begins with a new state. */
 export function identityOfMiddleware({ kind, options }: MiddlewareSpec): string {
-  return JSON.stringify([kind, admitted(kind).identity(options)])
+  const { identity } = kindOf(kind)
+  return JSON.stringify([kind, identity === undefined ? options : identity(options)])
+}
+
+/** Which requests it responds to by itself. */
+export function roleOf({ kind, options }: MiddlewareSpec): MiddlewareRole {
+  return kindOf(kind).role?.(options) ?? 'filter'
+}
+
+/** It responds to every request, so that nothing behind it is reached. */
+export function isTerminal(spec: MiddlewareSpec): boolean {
+  return roleOf(spec) === 'terminal'
+}
+
+/** A short form of a frontend: what of it goes outside of all middlewares, and what goes to its place. */
+export function splitShortForm(spec: MiddlewareSpec): {
+  readonly outer: MiddlewareSpec | null
+  readonly inner: MiddlewareSpec | null
+} {
+  const { kind } = spec
+  const split = kindOf(kind).split?.(spec.options)
+  if (split === undefined) return { outer: null, inner: spec }
+  const toSpec = (options: unknown): MiddlewareSpec | null =>
+    options === null ? null : { kind, options }
+  return { outer: toSpec(split.outer), inner: toSpec(split.inner) }
 }
 
 /** The backends that it names. */
 export function backendsOfMiddleware({ kind, options }: MiddlewareSpec): readonly string[] {
-  return admitted(kind).named(options)
+  return kindOf(kind).backends?.named(options) ?? []
 }
 
 /** The same with other names for the backends. */
@@ -111,11 +100,11 @@ export function renameBackends(
   { kind, options }: MiddlewareSpec,
   rename: (name: string) => string,
 ): MiddlewareSpec {
-  return { kind, options: admitted(kind).renamed(options, rename) }
+  return { kind, options: kindOf(kind).backends?.renamed(options, rename) ?? options }
 }
 
-function admitted(kind: string): Entry {
-  const found = CATALOG.get(kind)
+function kindOf(kind: string): MiddlewareKind<unknown> {
+  const found = BY_NAME.get(kind)
   if (found === undefined) throw new Error(`middleware ${kind} was admitted but is not known`)
   return found
 }

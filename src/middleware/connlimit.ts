@@ -9,8 +9,6 @@
  */
 import { errorResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
-import { scalar, strict } from '../options/fields.ts'
-import { bad, good, quote } from '../model/parsed.ts'
 import { KeyTable, NO_CELL } from '../policy/limiting/key-table.ts'
 import {
   LEASE_MS,
@@ -18,37 +16,29 @@ import {
   LeasedCounts,
   MAX_LEASED,
 } from '../policy/limiting/leased-counts.ts'
-import { compileLimitKey, parseLimitKey, type LimitKey } from '../policy/limiting/limit-key.ts'
-import { atMost } from './limits.ts'
+import { compileKey, keyOption } from './key.ts'
 import type { MiddlewareKind, MiddlewareContext, CompileContext } from './middleware.ts'
-import { parseWith } from './options.ts'
 
 interface ConnLimitOptions {
   connections: number
-  /** As text, which is read again where it is compiled. */
   key: string
 }
 
 const RENEW_MS = LEASE_MS / 3
 
-const schema = strict(
-  {
-    connections: atMost('So many at a time.', MAX_LEASED),
-    key: scalar((value) => {
-      if (typeof value !== 'string') return bad(`must be text, not ${quote(value)}`)
-      const parsed = parseLimitKey(value)
-      return parsed.ok ? good(value) : bad(parsed.message)
-    }, {}).prefault('client.ip'),
-  },
-  'At most so many requests of one client at a time.',
-)
-
 export const connlimit: MiddlewareKind<ConnLimitOptions> = {
   kind: 'connlimit',
-  parse: (options) => parseWith(schema, options),
+  options: (words) =>
+    words.strict(
+      {
+        connections: words.limit('Concurrent requests of one key.', MAX_LEASED),
+        key: keyOption(words),
+      },
+      'Limits the concurrent requests of one client; further ones get a 429.',
+    ),
   state: { in: 'table', of: 'frontend' },
   compile({ connections, key }, compileContext) {
-    const keyOf = compileLimitKey(variableOf(key))
+    const keyOf = compileKey(key)
     const counts = new Counts(connections, compileContext)
     const message = `max connections reached: ${connections}`
     const refused = errorResponse(new ExchangeError('CLIENT_LIMIT', message), message)
@@ -56,12 +46,6 @@ export const connlimit: MiddlewareKind<ConnLimitOptions> = {
       onRequest: (exchange, context) => (counts.enter(keyOf(exchange), context) ? null : refused),
     }
   },
-}
-
-function variableOf(key: string): LimitKey {
-  const parsed = parseLimitKey(key)
-  if (parsed.ok) return parsed.variable
-  throw new Error(`a key was admitted that ${parsed.message}`)
 }
 
 class Counts {

@@ -2,10 +2,8 @@
  * Edits header fields on the way in and out: `headers: { request: { set: {}, add: {}, remove: [] }, response: ... }`.
  * `set` replaces what is there, `add` stands beside it.
  */
-import * as z from 'zod'
 import { isForwarding, isOfTheHop, withoutFields } from '../http/fields.ts'
 import type { MiddlewareKind } from './middleware.ts'
-import { fieldLines, fieldName, parseWith, toLines } from './options.ts'
 
 interface Edits {
   set: Record<string, string>
@@ -20,20 +18,36 @@ interface HeadersOptions {
 
 const NONE: Edits = { set: {}, add: {}, remove: [] }
 
-const edits = z.strictObject({
-  set: fieldLines.default({}),
-  add: fieldLines.default({}),
-  remove: z.array(fieldName).default([]),
-})
-
-const schema: z.ZodType<HeadersOptions> = z.strictObject({
-  request: edits.default(NONE),
-  response: edits.default(NONE),
-})
-
 export const headers: MiddlewareKind<HeadersOptions> = {
   kind: 'headers',
-  parse: (options) => parseWith(schema, options),
+  options({ z, strict, headerName, headerValues }) {
+    const edits = strict(
+      {
+        set: headerValues('Headers to replace or add.'),
+        add: headerValues('Headers to add beside those that are there.'),
+        remove: z
+          .array(headerName('The name of a header.'))
+          .default([])
+          .meta({ description: 'Names of headers to remove.' }),
+      },
+      'Changes of headers.',
+    ).default(NONE)
+    return strict(
+      {
+        request: edits.meta({ description: 'Changes on the way to the server.' }),
+        response: edits.meta({
+          description:
+            'Changes on the way to the client. In the short form they apply to every response of the frontend.',
+        }),
+      },
+      'Edits headers of requests and responses.',
+    )
+  },
+  split: ({ request, response }) => ({
+    outer: isNone(response) ? null : { request: NONE, response },
+    // A pair of no edits stays one middleware.
+    inner: isNone(request) && !isNone(response) ? null : { request, response: NONE },
+  }),
   compile({ request, response }) {
     const toServer = compileEdits(request)
     const hides = [...toServer.gone].some((name) => isForwarding(name) || isOfTheHop(name))
@@ -52,6 +66,10 @@ export const headers: MiddlewareKind<HeadersOptions> = {
   },
 }
 
+function isNone({ set, add, remove }: Edits): boolean {
+  return remove.length + Object.keys(set).length + Object.keys(add).length === 0
+}
+
 function compileEdits({ set, add, remove }: Edits): {
   gone: ReadonlySet<string>
   without: (fields: string) => string
@@ -63,4 +81,11 @@ function compileEdits({ set, add, remove }: Edits): {
     without: gone.size === 0 ? (fields) => fields : (fields) => withoutFields(fields, gone),
     lines: toLines(set) + toLines(add),
   }
+}
+
+/** `Name: value` lines of a record. */
+export function toLines(fields: Readonly<Record<string, string>>): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `${name}: ${value.trim()}\r\n`)
+    .join('')
 }

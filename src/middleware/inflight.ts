@@ -8,18 +8,16 @@
  */
 import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
-import { count, strict } from '../options/fields.ts'
+import { toMs } from '../model/units.ts'
 import { releasePermit, IN_FLIGHT, takePermit, WAITING } from '../policy/limiting/permits.ts'
 import { type Waiter, WaitQueue } from '../policy/limiting/wait-queue.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
-import { atMost, durationMs, durationText } from './limits.ts'
 import type {
   MiddlewareKind,
   MiddlewareContext,
   CompileContext,
   MiddlewareDecision,
 } from './middleware.ts'
-import { parseWith } from './options.ts'
 
 interface InFlightOptions {
   requests: number
@@ -31,18 +29,17 @@ const MOST = 1_000_000
 const LONGEST_WAIT_MS = 600_000
 const LOOK_MS = 5
 
-const schema = strict(
-  {
-    requests: atMost('So many at a time.', MOST),
-    queue: count('So many more wait for their turn.', 0, 0, MOST),
-    wait: durationText('And for so long at most.', '1s', 1, LONGEST_WAIT_MS),
-  },
-  'At most so many requests of this frontend at a time.',
-)
-
 export const inflight: MiddlewareKind<InFlightOptions> = {
   kind: 'inflight',
-  parse: (options) => parseWith(schema, options),
+  options: ({ strict, limit, count, durationText }) =>
+    strict(
+      {
+        requests: limit('Concurrent requests.', MOST),
+        queue: count('Requests that wait for one of these to end.', 0, 0, MOST),
+        wait: durationText('How long a request waits at most.', 1, LONGEST_WAIT_MS).prefault('1s'),
+      },
+      'Limits the concurrent requests of the frontend; further ones wait or get a 503.',
+    ),
   state: { in: 'slot', of: 'frontend' },
   compile(options, compileContext) {
     const gate = new Gate(options, compileContext)
@@ -69,7 +66,7 @@ class Gate {
     this.#queue = queue
     this.#slot = slot
     this.#now = now
-    this.#waiting = new WaitQueue(durationMs(wait))
+    this.#waiting = new WaitQueue(toMs(wait))
     this.#full = errorResponse(
       new ExchangeError('QUEUE_FULL', `${requests} requests are under way and ${queue} wait`),
     )

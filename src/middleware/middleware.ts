@@ -1,13 +1,14 @@
 /**
- * The seam of the middlewares. A kind is one file and one line in catalog.ts; a route without any pays nothing.
+ * The interface of middlewares. A kind is one file and one line in catalog.ts. A route without middlewares pays nothing.
  *
- * A kind that remembers (a limiter, a breaker) has a slot or a table in the scoreboard, one for each frontend and options,
- * or for each backend and options: all threads see the same, and it survives every change around it.
+ * A kind with state (a limiter, a breaker) keeps it in a slot or a table of the scoreboard, one for each frontend and options,
+ * or for each backend and options: all threads share it, and it survives changes to other objects.
  */
+import type { ZodType } from 'zod'
 import type { ResponseHead } from '../http/response-head.ts'
 import type { LocalResponse } from '../http/local-response.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { Path } from '../model/parsed.ts'
+import type * as vocabulary from '../options/vocabulary.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 
 /** Compiled for one route. Outermost first on the way in, last on the way out. */
@@ -58,28 +59,46 @@ export interface ExchangeOutcome {
   readonly headMs: number
 }
 
-/** `path`: of what is wrong, from the options down; the message names it, too. */
-export type ParsedOptions<T> = { ok: true; value: T } | { ok: false; message: string; path?: Path }
+/**
+ * What a kind writes its options in: zod and the words of options/. They are an argument, and a kind imports nothing but types
+ * of them, because a serving thread compiles kinds and must not load zod: 8 MB and 40 ms of CPU in each thread.
+ */
+export type Vocabulary = typeof vocabulary
 
+/** `T`: the options as admission has parsed them. They travel as JSON, and the API shows them. */
 export interface MiddlewareKind<T> {
+  /** As it is written: the key of a frontend, or `kind` in the list of its middlewares. */
   readonly kind: string
-  /** Options as declared: unknown in, every default filled, or what is wrong with them. */
-  readonly parse: (options: unknown) => ParsedOptions<T>
-  /** What it remembers in. None without it. */
-  readonly state?: MiddlewareState
-  /** What of the options makes what it remembers another thing: other options may change around it. All, without this. */
-  readonly identity?: (options: T) => unknown
+  /**
+   * The schema of the options: it validates them, fills in defaults, and is what editors and the docs show. Only admission
+   * calls this. Each option needs a description.
+   */
+  options(words: Vocabulary): ZodType<T>
+  /** `filter` if this is absent. */
+  role?(options: T): MiddlewareRole
+  /** Splits the short form in two: `outer` goes outside of all other middlewares, `inner` where the catalog says. */
+  split?(options: T): { readonly outer: T | null; readonly inner: T | null }
   /** Backends that the options name, and the options with other names for them. */
   readonly backends?: {
-    readonly named: (options: T) => readonly string[]
-    readonly renamed: (options: T, rename: (name: string) => string) => T
+    named(options: T): readonly string[]
+    renamed(options: T, rename: (name: string) => string): T
   }
-  /** What `compile` needs in this thread and only these options do, such as a client: awaited before. Null: nothing. */
-  readonly prepare?: (options: T) => Promise<unknown> | null
-  readonly compile: (options: T, context: CompileContext) => Middleware
+  /** Where it keeps its state, if it has any. */
+  readonly state?: MiddlewareState
+  /** Those options that make a new state when they change. All of them, if this is absent. */
+  identity?(options: T): unknown
+  /** Loads what only these options need in a thread, such as a client, before `compile` is called. Null: nothing. */
+  prepare?(options: T): Promise<unknown> | null
+  compile(options: T, context: CompileContext): Middleware
 }
 
-/** `backend`: all frontends of a backend with the same options share one. */
+/**
+ * Which requests it responds to by itself. `filter`: some, or none. `first`: some, and it goes before all filters. `terminal`: all,
+ * so that nothing behind it is reached; a frontend with one needs no backend.
+ */
+export type MiddlewareRole = 'first' | 'filter' | 'terminal'
+
+/** `of: 'backend'`: all frontends of a backend share one state if their options are the same. */
 export interface MiddlewareState {
   readonly in: 'slot' | 'table'
   readonly of: 'frontend' | 'backend'

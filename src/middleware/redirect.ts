@@ -2,14 +2,13 @@
  * Sends the client elsewhere: `redirect: { to: 'https://{host}', keepPath: true }`; or by another scheme to where it asked for,
  * `redirect: { scheme: https }`, which lets pass what came by that scheme.
  */
-import * as z from 'zod'
+import type { ZodType } from 'zod'
 import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { meaning, strict, whole, type Complain } from '../options/fields.ts'
+import type { Complain } from '../options/fields.ts'
 import { compileLocation, namesPath, refuseLocation, withoutHost } from './location.ts'
-import type { MiddlewareKind } from './middleware.ts'
-import { parseWith } from './options.ts'
+import type { MiddlewareKind, Vocabulary } from './middleware.ts'
 
 const STATUSES = [301, 302, 303, 307, 308] as const
 type Status = (typeof STATUSES)[number]
@@ -28,46 +27,62 @@ interface RedirectScheme {
 
 const PORTS = { http: 80, https: 443 } as const
 
-const statusShape = {
-  status: z.literal(STATUSES).optional(),
-  permanent: z.boolean().optional(),
+interface ToForm {
+  readonly to?: string | undefined
+  readonly keepPath?: boolean | undefined
+  readonly status?: Status | undefined
+  readonly permanent?: boolean | undefined
 }
-const toShape = {
-  ...statusShape,
-  to: z.string().max(2_048).optional(),
-  keepPath: z.boolean().optional(),
-}
-type ToForm = z.output<z.ZodObject<typeof toShape>>
 
-/** To a url or a path. `normal`: the status where none is written. */
-export function redirectOptions(normal: Status): z.ZodType<RedirectTo> {
-  return meaning(strict(toShape, 'Send the client elsewhere.'), (form, complain) =>
-    readTo(form, normal, complain),
+/** `normal`: the status if none is written. */
+function toShape(
+  { z }: Vocabulary,
+  normal: Status,
+): { [Key in keyof ToForm]-?: ZodType<ToForm[Key]> } {
+  return {
+    to: z.string().max(2_048).optional().meta({
+      description:
+        'A URL or a path to send the client to: https://vote.example/new. {scheme}, {host}, {port}, {path}, {query} and {uri} stand for those of the request.',
+    }),
+    keepPath: z.boolean().optional().meta({
+      description: 'Appends the path and query of the request to "to".',
+      default: false,
+    }),
+    status: z.literal(STATUSES).optional().meta({
+      description: '307 and 308 keep the method; browsers remember 301 and 308.',
+      default: normal,
+    }),
+    permanent: z.boolean().optional().meta({
+      description: 'Instead of status: true is 308, false is 307.',
+    }),
+  }
+}
+
+/** To a URL or a path. `normal`: the status if none is written. */
+export function redirectOptions(words: Vocabulary, normal: Status): ZodType<RedirectTo> {
+  return words.meaning(
+    words.strict(toShape(words, normal), 'Sends the client elsewhere.'),
+    (form, complain) => readTo(form, normal, complain),
   )
 }
 
-const schema: z.ZodType<RedirectTo | RedirectScheme> = meaning(
-  strict(
-    {
-      ...toShape,
-      scheme: z.enum(['http', 'https']).optional(),
-      port: whole('Of the other scheme.', 1, 65_535).optional(),
-    },
-    'Send the client elsewhere.',
-  ),
-  (form, complain) => {
-    const { scheme, port } = form
-    if (scheme === undefined) {
-      if (port !== undefined) complain('is used with scheme only', ['port'])
-      if (form.to === undefined) complain('needs to or scheme', [])
-      return readTo({ ...form, to: form.to ?? '/' }, 308, complain)
-    }
-    for (const key of ['to', 'keepPath'] as const) {
-      if (form[key] !== undefined) complain('is not used with scheme', [key])
-    }
-    return { scheme, port: port ?? PORTS[scheme], status: statusOf(form, 308, complain) }
-  },
-)
+interface Form extends ToForm {
+  readonly scheme?: 'http' | 'https' | undefined
+  readonly port?: number | undefined
+}
+
+function readForm(form: Form, complain: Complain): RedirectTo | RedirectScheme {
+  const { scheme, port } = form
+  if (scheme === undefined) {
+    if (port !== undefined) complain('is used with scheme only', ['port'])
+    if (form.to === undefined) complain('needs to or scheme', [])
+    return readTo({ ...form, to: form.to ?? '/' }, 308, complain)
+  }
+  for (const key of ['to', 'keepPath'] as const) {
+    if (form[key] !== undefined) complain('is not used with scheme', [key])
+  }
+  return { scheme, port: port ?? PORTS[scheme], status: statusOf(form, 308, complain) }
+}
 
 function readTo(form: ToForm, normal: Status, complain: Complain): RedirectTo {
   const { to = '', keepPath = false } = form
@@ -89,7 +104,24 @@ function statusOf({ status, permanent }: ToForm, normal: Status, complain: Compl
 
 export const redirect: MiddlewareKind<RedirectTo | RedirectScheme> = {
   kind: 'redirect',
-  parse: (options) => parseWith(schema, options),
+  options(words) {
+    const { z, strict, whole, meaning } = words
+    const { to, ...others } = toShape(words, 308)
+    const form = strict(
+      {
+        to,
+        scheme: z.enum(['http', 'https']).optional().meta({
+          description:
+            'Instead of "to": to the same host, path and query by this scheme. Requests that came by it pass, to the backend or respond.',
+        }),
+        port: whole("The port for scheme; the scheme's own by default.", 1, 65_535).optional(),
+        ...others,
+      },
+      'Sends the client elsewhere.',
+    )
+    return meaning(form, readForm)
+  },
+  role: (options) => ('scheme' in options ? 'first' : 'terminal'),
   compile(options) {
     if ('scheme' in options) return { onRequest: toScheme(options) }
     const redirect = compileRedirect(options)

@@ -1,9 +1,8 @@
 /** Answers by itself: `respond: { status: 403, body: 'Not here', type: text/plain, fields: { X-Why: private } }`. */
-import * as z from 'zod'
+import type { ZodType } from 'zod'
 import type { LocalResponse } from '../http/local-response.ts'
-import { strict, whole } from '../options/fields.ts'
-import type { MiddlewareKind } from './middleware.ts'
-import { fieldLines, fieldValue, parseWith, toLines } from './options.ts'
+import { toLines } from './headers.ts'
+import type { MiddlewareKind, Vocabulary } from './middleware.ts'
 
 export interface RespondOptions {
   status: number
@@ -12,25 +11,27 @@ export interface RespondOptions {
   fields: Record<string, string>
 }
 
-/** `normal`: the status where none is written; null: it has to be. */
-export function respondOptions(normal: number | null): z.ZodType<RespondOptions> {
-  const status = whole('Of the answer.', 200, 599)
+/** `normal`: the status if none is written; null: it is required. */
+export function respondOptions(
+  { z, strict, whole, headerValue, headerValues }: Vocabulary,
+  normal: number | null,
+): ZodType<RespondOptions> {
+  const status = whole('Of the response.', 200, 599)
   return strict(
     {
       status: normal === null ? status : status.prefault(normal),
-      body: z.string().max(65_536).default(''),
-      type: fieldValue.default('text/plain; charset=utf-8'),
-      fields: fieldLines.default({}),
+      body: z.string().max(65_536).default('').meta({ description: 'Text to send.' }),
+      type: headerValue('Content-Type of the body.').default('text/plain; charset=utf-8'),
+      fields: headerValues('Headers of the response.'),
     },
-    'Answer without asking a server.',
+    'Responds without a server.',
   )
 }
 
-const schema = respondOptions(null)
-
 export const respond: MiddlewareKind<RespondOptions> = {
   kind: 'respond',
-  parse: (options) => parseWith(schema, options),
+  options: (words) => respondOptions(words, null),
+  role: () => 'terminal',
   compile(options) {
     const response = compileRespond(options)
     return { onRequest: () => response }

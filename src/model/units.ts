@@ -40,6 +40,13 @@ function readDuration(value: unknown): number | null {
   return Math.round(ms)
 }
 
+/** The ms of a duration that was parsed before, and was kept as text. */
+export function toMs(text: string): number {
+  const ms = readDuration(text)
+  if (ms === null) throw new Error(`a duration was admitted that is none: ${quote(text)}`)
+  return ms
+}
+
 /** The shortest form that reads back as the same. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0s'

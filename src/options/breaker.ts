@@ -1,6 +1,6 @@
 /** A circuit breaker, as the file writes it: of a server (in its backend), and of a frontend, which adds a fallback. */
 import type * as z from 'zod'
-import { count, duration, meaning, strict, text } from './fields.ts'
+import { count, duration, meaning, orNull, strict, text } from './fields.ts'
 import type { BreakerSpec, WebHook } from '../model/snapshot.ts'
 import { webHook } from './web-hook.ts'
 
@@ -26,10 +26,8 @@ export const breakerShape: { readonly [Key in keyof BreakerForm]: z.ZodType<Brea
   check: duration('How often it is looked at, at most every 100ms.', '100ms', 1, LONGEST_CHECK_MS),
   tripped: duration('How long nothing passes then.', '10s'),
   recovery: duration('In which the share that passes grows from none to a half.', '10s', 0),
-  onTripped: webHook.nullable().prefault(null).meta({ description: 'Called when it trips.' }),
-  onStandby: webHook.nullable().prefault(null).meta({
-    description: 'Called when it has recovered.',
-  }),
+  onTripped: orNull(webHook).meta({ description: 'Called when it trips.' }),
+  onStandby: orNull(webHook).meta({ description: 'Called when it has recovered.' }),
 }
 
 export const serverBreaker: z.ZodType<BreakerSpec> = meaning(

@@ -1,7 +1,7 @@
 /** The words that the schemas of the model are written in: zod types with our messages, and what an editor is told of them. */
 import * as z from 'zod'
 import { parseAddress, parseServerName } from '../model/address.ts'
-import { parseDuration, parseShare, parseSize } from '../model/units.ts'
+import { formatDuration, parseDuration, parseShare, parseSize } from '../model/units.ts'
 import { refuseTableId } from '../model/names.ts'
 import { type Path, type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { Address } from '../model/snapshot.ts'
@@ -63,7 +63,8 @@ export function scalar<T>(
     .transform((value, context) => {
       const result = parse(value)
       if (result.ok) return result.value
-      context.issues.push({ code: 'custom', message: result.reason, input: value })
+      const message = value === undefined ? 'is missing' : result.reason
+      context.issues.push({ code: 'custom', message, input: value })
       return z.NEVER
     })
     .meta(meta)
@@ -88,6 +89,11 @@ export function span(description: string, minMs = 1, maxMs: number = DAY_MS): z.
   })
 }
 
+/** A duration that stays text, in its shortest form: a bare number would be seconds when it is read again. */
+export function durationText(description: string, minMs: number, maxMs: number): z.ZodType<string> {
+  return span(description, minMs, maxMs).transform(formatDuration)
+}
+
 /** A share of a whole, 0 to 1. */
 export function share(description: string, normal: string, least = 0, most = 1): z.ZodType<number> {
   return part(description, least, most).prefault(normal)
@@ -110,10 +116,15 @@ export function size(
   minBytes: number,
   maxBytes: number,
 ): z.ZodType<number> {
+  return bytes(description, minBytes, maxBytes).prefault(normal)
+}
+
+/** A size without a default. */
+export function bytes(description: string, minBytes: number, maxBytes: number): z.ZodType<number> {
   return scalar((value) => parseSize(value, minBytes, maxBytes), {
     type: ['string', 'integer'],
     description: `${description} As 32KiB or a number of bytes, ${minBytes} to ${maxBytes}.`,
-  }).prefault(normal)
+  })
 }
 
 export function count(
@@ -126,20 +137,80 @@ export function count(
 }
 
 export function whole(description: string, least: number, most: number): z.ZodType<number> {
+  return scalar((value) => parseWhole(value, least, most), {
+    type: 'integer',
+    minimum: least,
+    maximum: most,
+    description,
+  })
+}
+
+function parseWhole(value: unknown, least: number, most: number): Scalar<number> {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+    ? good(value)
+    : bad(`must be a whole number from ${least} to ${most}, not ${quote(value)}`)
+}
+
+/** How much of something may be there at a time, at least 1. */
+export function limit(description: string, most: number): z.ZodType<number> {
   return scalar(
     (value) =>
-      typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
-        ? good(value)
-        : bad(`must be a whole number from ${least} to ${most}, not ${quote(value)}`),
-    { type: 'integer', minimum: least, maximum: most, description },
+      value === 0
+        ? bad('must be at least 1: with 0 every request would be refused')
+        : parseWhole(value, 1, most),
+    { type: 'integer', minimum: 1, maximum: most, description },
   )
+}
+
+/** Any number, whole or not. */
+export function ratio(description: string, least: number, most: number): z.ZodType<number> {
+  return scalar(
+    (value) =>
+      typeof value === 'number' && value >= least && value <= most
+        ? good(value)
+        : bad(`must be a number from ${least} to ${most}, not ${quote(value)}`),
+    { type: 'number', minimum: least, maximum: most, description },
+  )
+}
+
+/** true or false. */
+export function flag(description: string, normal: boolean): z.ZodType<boolean> {
+  return z.boolean().default(normal).meta({ description })
+}
+
+/** May be left out: null. */
+export function orNull<T>(schema: z.ZodType<T>): z.ZodType<T | null> {
+  return z
+    .unknown()
+    .pipe(schema.nullable())
+    .prefault(null)
+    .meta({ ...inputOf(schema), default: undefined })
+}
+
+/** `refuse` looks at a value before `schema` does: why it cannot be, or null. */
+export function guarded<T>(
+  schema: z.ZodType<T>,
+  refuse: (value: unknown) => string | null,
+): z.ZodType<T> {
+  return z
+    .unknown()
+    .superRefine((value, context) => {
+      const message = refuse(value)
+      if (message !== null) context.addIssue({ code: 'custom', message, continue: false })
+    })
+    .pipe(schema)
+    .meta(inputOf(schema))
+}
+
+/** The JSON Schema of what a schema takes. */
+export function inputOf(schema: z.ZodType): Record<string, unknown> {
+  return { ...z.toJSONSchema(schema, { io: 'input' }), $schema: undefined }
 }
 
 /** Text of 1 to `most` characters. */
 export function text(description: string, most: number): z.ZodType<string> {
   return scalar(
     (value) => {
-      if (value === undefined) return bad('is missing')
       if (typeof value !== 'string') return bad(`must be text, not ${quote(value)}`)
       return value.length > 0 && value.length <= most
         ? good(value)

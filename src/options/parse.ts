@@ -2,6 +2,9 @@
 import type * as z from 'zod'
 import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 
+/** The `params` of a custom issue whose message needs no path in front of it. */
+export const NAMES_PLACE = {}
+
 /** Runs `schema` over hostile input. */
 export function parseWith<T>(schema: z.ZodType<T>, value: unknown): Parsed<T> {
   const result = schema.safeParse(value, { reportInput: true })
@@ -11,6 +14,9 @@ export function parseWith<T>(schema: z.ZodType<T>, value: unknown): Parsed<T> {
 
 function toFlaws(issue: z.core.$ZodIssue): Flaw[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
+  if (issue.code === 'custom' && issue.params === NAMES_PLACE) {
+    return [{ message: issue.message, path }]
+  }
   if (issue.code === 'unrecognized_keys') {
     const lines = issue.message.split('\n')
     return issue.keys.map((key, at) => ({

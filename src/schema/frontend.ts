@@ -1,17 +1,10 @@
-/** A frontend as the file writes it. The short forms of its middlewares stand in middleware-forms.ts. */
+/** A frontend as the file writes it. */
 import * as z from 'zod'
+import { isTerminal, roleOf } from '../middleware/catalog.ts'
 import { meaning, reference, strict, text, whole, type Complain } from '../options/fields.ts'
 import { labels } from './labels.ts'
 import { pathPolicy } from './listener.ts'
-import {
-  alwaysAnswers,
-  answerForms,
-  guardForms,
-  guardsOf,
-  isToScheme,
-  middleware,
-  specsOf,
-} from './middleware-forms.ts'
+import { chainOf, longForm, shortForms } from './middleware.ts'
 import { frontendRetry } from './retry.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
 import { frontendTimeouts } from './timeouts.ts'
@@ -33,13 +26,15 @@ const formSchema = strict(
     ).optional(),
     timeouts: frontendTimeouts.optional(),
     retry: frontendRetry.optional(),
-    ...guardForms,
+    ...shortForms,
     middlewares: z
-      .array(middleware)
+      .array(longForm)
       .max(MAX_MIDDLEWARES, `must hold at most ${MAX_MIDDLEWARES} middlewares`)
       .optional()
-      .meta({ description: 'Further middlewares, outermost first.' }),
-    ...answerForms,
+      .meta({
+        description:
+          'Further middlewares, outermost first. Behind those that have keys of their own, before respond and redirect.',
+      }),
     labels: labels.optional(),
   },
   'A route and what answers it: exactly one of backend, respond, redirect.',
@@ -70,22 +65,15 @@ export const frontendSchema: z.ZodType<Omit<Frontend, 'id'>> = meaning(
 )
 
 function toMiddlewares(form: Form, complain: Complain): readonly MiddlewareSpec[] {
-  const specs = guardsOf(form)
-  form.middlewares?.forEach(({ kind, ...rest }, at) => {
-    if (typeof kind === 'string' && kind !== '') specs.push({ kind, options: rest })
-    else complain('needs a kind', ['middlewares', at])
-  })
-  for (const spec of specsOf(answerForms, form)) {
-    // What is changed of answers is changed of this one, too.
-    if (isToScheme(spec.kind, spec.options))
-      specs.splice(form.headers?.['response'] === undefined ? 0 : 1, 0, spec)
-    else specs.push(spec)
-  }
+  const written = form as Readonly<Record<string, unknown>>
+  const short = Object.keys(shortForms).flatMap(
+    (kind) => (written[kind] as MiddlewareSpec | undefined) ?? [],
+  )
+  const specs = chainOf(short, form.middlewares ?? [])
 
-  const answers = specs.filter(alwaysAnswers).map(({ kind }) => kind)
+  const answers = specs.filter(isTerminal).map(({ kind }) => kind)
   if (form.backend !== undefined) answers.unshift('backend')
-  const isAnswered =
-    answers.length > 0 || specs.some(({ kind, options }) => isToScheme(kind, options))
+  const isAnswered = answers.length > 0 || specs.some((spec) => roleOf(spec) === 'first')
   if (!isAnswered) complain('needs one of backend, respond or redirect', [])
   if (answers.length > 1) {
     complain(

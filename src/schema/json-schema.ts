@@ -12,7 +12,12 @@ export function jsonSchemaText(): string {
     ...z.toJSONSchema(document(), { target: 'draft-7', io: 'input', reused: 'inline' }),
     patternProperties: { '^x-': { description: 'Not read: a place for anchors.' } },
   }
-  return `${JSON.stringify(schema, null, 2)}\n`
+  return `${JSON.stringify(schema, withoutNull, 2)}\n`
+}
+
+/** A default of null is what the parser makes of an option that is left out; nobody writes it. */
+function withoutNull(key: string, value: unknown): unknown {
+  return key === 'default' && value === null ? undefined : value
 }
 
 function document(): z.ZodType {

@@ -11,6 +11,8 @@ import {
   type Child,
   type Program,
 } from '../support/program.ts'
+import { MIDDLEWARES } from '../../src/middleware/catalog.ts'
+import { BALANCERS } from '../../src/upstream/balancer.ts'
 import { respondWith, OK, startOrigin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { PATIENCE_MS } from '../support/until.ts'
@@ -23,12 +25,58 @@ const START_WITHIN_MS = 20_000
 test('a program with a file loads no client, and a serving thread next to nothing', async (t) => {
   const { loaded } = await startNoted(t, configOf(9))
 
-  assert.deepEqual(packagesOf(loaded(SERVING)), ['re2js', 'zod'])
+  assert.deepEqual(packagesOf(loaded(SERVING)), ['re2js'])
   assert.ok(!loaded(SERVING).has('node:http'), 'no node:http in a serving thread')
   const main = packagesOf(loaded(MAIN))
   for (const name of ['ioredis', 'undici', '@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs'])
     assert.ok(!main.includes(name), `${name} in the main thread`)
 })
+
+test('a serving thread compiles every kind of middleware and balancer without a schema', async (t) => {
+  const origin = await startOrigin(t, respondWith(OK))
+  const servers = { s1: `http://127.0.0.1:${origin.port}` }
+  const kinds = MIDDLEWARES.map(({ kind }) => kind)
+  assert.deepEqual(Object.keys(LEAST).sort(), [...kinds].sort(), 'a kind is missing in LEAST')
+  const backends = Object.fromEntries(
+    Object.keys(BALANCERS).map((balance) => [balance, { balance, servers }]),
+  )
+  const frontends = Object.fromEntries([
+    ...Object.entries(LEAST).map(([kind, options]) => {
+      const isTerminal = kind === 'respond' || kind === 'redirect'
+      const backend = isTerminal ? {} : { backend: 'round-robin' }
+      return [kind, { route: `Path("/${kind}")`, ...backend, [kind]: options }]
+    }),
+    ...Object.keys(BALANCERS).map((balance) => [
+      balance,
+      { route: `Path("/${balance}")`, backend: balance },
+    ]),
+  ]) as Record<string, unknown>
+
+  const { program, loaded } = await startNoted(t, { ...configOf(9), backends, frontends })
+
+  for (const id of Object.keys(frontends)) {
+    const { status } = await askAdmin(program.port, `/${id}`)
+    assert.equal(status, id === 'respond' ? 204 : id === 'redirect' ? 308 : 200, id)
+  }
+  assert.deepEqual(packagesOf(loaded(SERVING)), ['re2js'])
+  const schemas = [...loaded(SERVING)].filter((file) =>
+    /\/(?:options|schema|document)\//.test(file),
+  )
+  assert.deepEqual(schemas, [], 'files that only admission needs')
+})
+
+/** Of each kind, options with which a GET passes. */
+const LEAST: Readonly<Record<string, object>> = {
+  ratelimit: { requests: 1000 },
+  connlimit: { connections: 10 },
+  bodylimit: { size: '1KiB' },
+  inflight: { requests: 10 },
+  adaptive: {},
+  breaker: { condition: 'NetworkErrorRatio() > 0.5' },
+  headers: { response: { set: { 'X-A': 'a' } } },
+  respond: { status: 204 },
+  redirect: { to: '/' },
+}
 
 test('the first health check brings its client, and the first shared limit that of Redis', async (t) => {
   const [origin, closed] = await Promise.all([startOrigin(t, respondWith(OK)), choosePort()])

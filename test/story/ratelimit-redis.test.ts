@@ -21,6 +21,7 @@ import {
 import { startRedis } from '../support/redis.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { eventually } from '../support/until.ts'
+import { parseOptions } from '../support/options.ts'
 
 // As a gateway does before it compiles a limit.
 await redisClient.load()
@@ -250,7 +251,7 @@ interface Instance {
 
 /** A Sluice of its own: its memory and its seed are. */
 function openInstance(options: object, redis: object): Instance {
-  const parsed = ratelimit.parse({ ...options, redis: { timeout: '5s', ...redis } })
+  const parsed = parseOptions(ratelimit, { ...options, redis: { timeout: '5s', ...redis } })
   if (!parsed.ok) throw new Error(parsed.message)
   const [compileContext] = openThreads(1, () => performance.now()).compileContexts
   if (compileContext === undefined) throw new Error('there is no thread')

@@ -1,10 +1,15 @@
 /** A process of its own: what 1,000,000 distinct keys add to the memory of a rate limit, in bytes on stdout. */
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
 import { createMiddlewareContext, openThreads, requestOf } from './middleware-context.ts'
+import { parseOptions } from './options.ts'
 
 const KEYS = 1_000_000
 const KNOWN = 1_000
-const parsed = ratelimit.parse({ requests: 10, key: 'request.header.X-Key', headers: false })
+const parsed = parseOptions(ratelimit, {
+  requests: 10,
+  key: 'request.header.X-Key',
+  headers: false,
+})
 if (!parsed.ok) throw new Error(parsed.message)
 const [compileContext] = openThreads(1, () => performance.now()).compileContexts
 if (compileContext === undefined) throw new Error('there is no thread')

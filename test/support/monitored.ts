@@ -1,5 +1,5 @@
 /** A health monitor over a real scoreboard and publisher; time, probes and what the serving threads count are the test's. */
-import { parseMiddleware } from '../../src/middleware/catalog.ts'
+import { parseMiddleware } from '../../src/schema/middleware.ts'
 import type { TestContext } from 'node:test'
 import { createHealthMonitor, type HealthMonitor } from '../../src/health/health-monitor.ts'
 import type { ProbeResult } from '../../src/health/probe.ts'
@@ -63,7 +63,7 @@ export function makeFrontend(
   // As admission leaves them.
   const admitted = middlewares.map((spec) => {
     const parsed = parseMiddleware(spec)
-    if (!parsed.ok) throw new Error(parsed.message)
+    if (!parsed.ok) throw new Error(parsed.problems[0]?.message)
     return parsed.value
   })
   return frontendOf(id, backend, { middlewares: admitted })

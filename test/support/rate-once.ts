@@ -2,9 +2,10 @@
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
 import { redisClient } from '../../src/middleware/ratelimit/redis-links.ts'
 import { ask, createMiddlewareContext, openThreads, requestOf } from './middleware-context.ts'
+import { parseOptions } from './options.ts'
 
 const [url] = process.argv.slice(2)
-const parsed = ratelimit.parse({ requests: 1, redis: { url, timeout: '5s' } })
+const parsed = parseOptions(ratelimit, { requests: 1, redis: { url, timeout: '5s' } })
 if (!parsed.ok) throw new Error(parsed.message)
 const [compileContext] = openThreads(1, () => performance.now()).compileContexts
 if (compileContext === undefined) throw new Error('there is no thread')

@@ -5,6 +5,7 @@
 import { workerData, parentPort } from 'node:worker_threads'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
 import { createMiddlewareContext, requestOf } from './middleware-context.ts'
+import { parseOptions } from './options.ts'
 
 export interface RateWork {
   readonly options: object
@@ -16,7 +17,7 @@ export interface RateWork {
 }
 
 const { options, table, clock, stepUs, endUs } = workerData as RateWork
-const parsed = ratelimit.parse(options)
+const parsed = parseOptions(ratelimit, options)
 if (!parsed.ok) throw new Error(parsed.message)
 const time = new BigInt64Array(clock)
 let now = 0

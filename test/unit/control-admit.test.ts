@@ -356,7 +356,7 @@ test('keeps nothing of another source in force for an object that is malformed',
   const bad = {
     backends: { b: { servers: 1 } },
     servers: { 'b/x': 'ftp://x' },
-    frontends: { f: { route: 'Host(' } },
+    frontends: { f: { route: 'Host(', respond: { status: 204 } } },
     middlewares: { 'f/m': { kind: 'none' } },
   }
   admission.declare(good)

@@ -13,6 +13,7 @@ import {
   type ScriptedContext,
   type Threads,
 } from '../support/middleware-context.ts'
+import { parseOptions } from '../support/options.ts'
 
 interface Limited extends Threads {
   enter(thread: number, exchange?: Exchange): ScriptedContext | null
@@ -24,7 +25,7 @@ interface Limited extends Threads {
 function start(options: object): Limited {
   const opened = openThreads(2, () => 0)
   const { scoreboard, slot, compileContexts } = opened
-  const parsed = adaptive.parse(options)
+  const parsed = parseOptions(adaptive, options)
   if (!parsed.ok) throw new Error(parsed.message)
   const middlewares = compileContexts.map((one) => adaptive.compile(parsed.value, one))
   return {
@@ -111,11 +112,11 @@ test('does not count what a request waited for before it', () => {
 
 test('says what is wrong with its options', () => {
   const message = (options: unknown): string => {
-    const parsed = adaptive.parse(options)
+    const parsed = parseOptions(adaptive, options)
     return parsed.ok ? JSON.stringify(parsed.value) : parsed.message
   }
 
-  const filled = adaptive.parse({})
+  const filled = parseOptions(adaptive, {})
   assert.ok(filled.ok)
   assert.deepEqual(adaptiveSpecOf(filled.value), {
     initial: 20,

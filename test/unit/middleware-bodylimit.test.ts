@@ -10,9 +10,10 @@ import {
   localResponse,
   requestOf,
 } from '../support/middleware-context.ts'
+import { parseOptions } from '../support/options.ts'
 
 function compile(size: number | string): ReturnType<typeof bodylimit.compile> {
-  const parsed = bodylimit.parse({ size })
+  const parsed = parseOptions(bodylimit, { size })
   if (!parsed.ok) throw new Error(parsed.message)
   const [compileContext] = openThreads(1, () => 0).compileContexts
   if (compileContext === undefined) throw new Error('there is a thread')
@@ -83,7 +84,7 @@ test('the least of several limits holds', () => {
 
 test('reads the options that it has parsed once more, and says what is wrong with others', () => {
   const message = (options: unknown): string => {
-    const parsed = bodylimit.parse(options)
+    const parsed = parseOptions(bodylimit, options)
     return parsed.ok ? JSON.stringify(parsed.value) : parsed.message
   }
 

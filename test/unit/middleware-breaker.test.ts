@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { breaker, breakerSpecOf } from '../../src/middleware/breaker.ts'
-import { parseMiddleware, renameBackends } from '../../src/middleware/catalog.ts'
+import { renameBackends } from '../../src/middleware/catalog.ts'
+import { parseMiddleware } from '../../src/schema/middleware.ts'
 import type { ExchangeOutcome, MiddlewareDecision } from '../../src/middleware/middleware.ts'
 import { ADMIT_NONE, SHARED } from '../../src/scoreboard/layout.ts'
 import {
@@ -11,17 +12,18 @@ import {
   localResponse,
   requestOf,
 } from '../support/middleware-context.ts'
+import { parseOptions } from '../support/options.ts'
 
 const CONDITION = 'NetworkErrorRatio() > 0.5'
 
 function parsed(options: Readonly<Record<string, unknown>> = {}) {
-  const read = breaker.parse({ condition: CONDITION, ...options })
+  const read = parseOptions(breaker, { condition: CONDITION, ...options })
   assert.ok(read.ok, read.ok ? '' : read.message)
   return read.value
 }
 
 function refusal(options: unknown): string {
-  const read = breaker.parse(options)
+  const read = parseOptions(breaker, options)
   assert.ok(!read.ok, 'it is taken')
   return read.message
 }

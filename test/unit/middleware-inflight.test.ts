@@ -13,6 +13,7 @@ import {
   type ScriptedContext,
 } from '../support/middleware-context.ts'
 import { turn } from '../support/until.ts'
+import { parseOptions } from '../support/options.ts'
 
 interface Limited {
   /** A request and what was said to it at once. */
@@ -45,7 +46,7 @@ function open(
 ): Limited {
   let now = 0
   const { scoreboard, slot, compileContexts } = openThreads(2, () => now)
-  const parsed = inflight.parse(options)
+  const parsed = parseOptions(inflight, options)
   if (!parsed.ok) throw new Error(parsed.message)
   const threads = compileContexts.map((one) => inflight.compile(parsed.value, one))
   return {
@@ -256,7 +257,7 @@ test('counts stay within their bounds and return to zero, whatever comes, waits,
 
 test('says what is wrong with its options, and reads those that it has parsed once more', () => {
   const message = (options: unknown): string => {
-    const parsed = inflight.parse(options)
+    const parsed = parseOptions(inflight, options)
     return parsed.ok ? JSON.stringify(parsed.value) : parsed.message
   }
 

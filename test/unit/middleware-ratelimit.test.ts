@@ -12,6 +12,7 @@ import {
   localResponse,
   requestOf,
 } from '../support/middleware-context.ts'
+import { parseOptions } from '../support/options.ts'
 
 test('a burst passes, what is beyond is told when to come back, as vulcand says it', () => {
   const { send, passes } = openLimit({ requests: 1, period: '10s', burst: 2, headers: false })
@@ -208,7 +209,7 @@ for (const [what, options, message] of [
   ['a bad prefix', { requests: 1, redis: { url: 'redis://h', prefix: 'a b' } }, /^redis\.prefix/],
 ] as const) {
   test(`${what} is refused with words`, () => {
-    const parsed = ratelimit.parse(options)
+    const parsed = parseOptions(ratelimit, options)
 
     const said = parsed.ok ? 'accepted' : parsed.message
     if (typeof message === 'string') assert.equal(said, message)
@@ -225,7 +226,7 @@ for (const redis of [
   { url: ['redis://:hunter2@h'] },
 ]) {
   test(`the secret of ${JSON.stringify(redis).slice(0, 40)} is not repeated in what is wrong with it`, () => {
-    const parsed = ratelimit.parse({ requests: 1, redis })
+    const parsed = parseOptions(ratelimit, { requests: 1, redis })
 
     assert.ok(!parsed.ok)
     assert.doesNotMatch(parsed.message, /hunter2/)
@@ -239,10 +240,10 @@ test('what was parsed parses again as the same, also as JSON', () => {
     { rates: [{ requests: 1 }, { requests: 10, period: '1m' }], headers: false },
     { requests: 1, redis: { url: 'rediss://a:b@[::1]:7000/3', timeout: '5ms', onFailure: 'deny' } },
   ]) {
-    const once = ratelimit.parse(options)
+    const once = parseOptions(ratelimit, options)
     assert.ok(once.ok)
 
-    assert.deepEqual(ratelimit.parse(JSON.parse(JSON.stringify(once.value))), once)
+    assert.deepEqual(parseOptions(ratelimit, JSON.parse(JSON.stringify(once.value))), once)
   }
 })
 
@@ -280,7 +281,7 @@ function openLimit(options: object): {
   response: (sent: { exchange: Exchange }, fields?: string) => ResponseHead
   wait: (ms: number) => void
 } {
-  const parsed = ratelimit.parse(options)
+  const parsed = parseOptions(ratelimit, options)
   if (!parsed.ok) throw new Error(parsed.message)
   let now = 1_000
   const { compileContexts } = openThreads(2, () => now)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { LocalResponse } from '../../src/http/local-response.ts'
-import { parseMiddleware } from '../../src/middleware/catalog.ts'
+import { parseMiddleware } from '../../src/schema/middleware.ts'
 import { redirect } from '../../src/middleware/redirect.ts'
 import {
   ask,
@@ -12,9 +12,10 @@ import {
   requestOf,
 } from '../support/middleware-context.ts'
 import type { RequestForm } from '../support/middleware-context.ts'
+import { parseOptions } from '../support/options.ts'
 
 function optionsOf(options: object): Parameters<typeof redirect.compile>[0] {
-  const parsed = redirect.parse(options)
+  const parsed = parseOptions(redirect, options)
   assert.ok(parsed.ok, parsed.ok ? '' : parsed.message)
   return parsed.value
 }
@@ -122,7 +123,7 @@ for (const [options, message] of REFUSED) {
   test(`refuses ${JSON.stringify(options)}`, () => {
     const parsed = parseMiddleware({ kind: 'redirect', options })
 
-    assert.match(parsed.ok ? 'nothing is wrong' : parsed.message, message)
+    assert.match(parsed.ok ? 'nothing is wrong' : (parsed.problems[0]?.message ?? ''), message)
   })
 }
 

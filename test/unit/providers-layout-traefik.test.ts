@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseMiddleware } from '../../src/middleware/catalog.ts'
+import { parseMiddleware } from '../../src/schema/middleware.ts'
 import { parseBackend, parseFrontend } from '../../src/schema/objects.ts'
 import { parseServer } from '../../src/schema/server.ts'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'

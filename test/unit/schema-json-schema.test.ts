@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { parseDocument } from '../../src/document/document.ts'
 import { parseHost } from '../../src/schema/host-certificate.ts'
 import { jsonSchemaText } from '../../src/schema/json-schema.ts'
-import { parseMiddleware } from '../../src/middleware/catalog.ts'
+import { parseMiddleware } from '../../src/schema/middleware.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
 import { parseBackend, parseFrontend, parseListener } from '../../src/schema/objects.ts'
 
@@ -113,7 +113,7 @@ test('the schema knows the options of each short form, and no others', () => {
     }
     for (const key of known) {
       const parsed = parseMiddleware({ kind, options: { ...options, [key]: Infinity } })
-      const message = parsed.ok ? '' : parsed.message
+      const message = parsed.ok ? '' : (parsed.problems[0]?.message ?? '')
       assert.doesNotMatch(message, /unknown key|unrecognized key/i, `${kind}: ${key}`)
     }
   }

@@ -336,7 +336,7 @@ test('turns the short forms into middlewares, headers outermost and the answer i
       priority: 7,
       passHost: false,
       redirect: { to: 'https://vote.localhost', status: 308 },
-      middlewares: [{ kind: 'trace', sample: 0.5 }],
+      middlewares: [{ kind: 'bodylimit', size: '1KiB' }],
       headers: { response: { set: { 'X-A': 'b' } } },
     }),
   )
@@ -351,9 +351,18 @@ test('turns the short forms into middlewares, headers outermost and the answer i
     timeouts: null,
     retry: null,
     middlewares: [
-      { kind: 'headers', options: { response: { set: { 'X-A': 'b' } } } },
-      { kind: 'trace', options: { sample: 0.5 } },
-      { kind: 'redirect', options: { to: 'https://vote.localhost', status: 308 } },
+      {
+        kind: 'headers',
+        options: {
+          request: { set: {}, add: {}, remove: [] },
+          response: { set: { 'X-A': 'b' }, add: {}, remove: [] },
+        },
+      },
+      { kind: 'bodylimit', options: { size: 1024 } },
+      {
+        kind: 'redirect',
+        options: { to: 'https://vote.localhost', status: 308, keepPath: false },
+      },
     ],
     labels: null,
   })
@@ -367,13 +376,48 @@ test('a frontend has exactly one that answers', () => {
   assert.deepEqual(parse({ backend: 'b', respond: { status: 403 } }), [
     'has backend and respond; only one of backend, respond or redirect can answer',
   ])
-  assert.deepEqual(parse({ redirect: { to: '/' }, middlewares: [{ kind: 'respond' }] }), [
+  const respond = { kind: 'respond', status: 200 }
+  assert.deepEqual(parse({ redirect: { to: '/' }, middlewares: [respond] }), [
     'has respond and redirect; only one of backend, respond or redirect can answer',
   ])
-  assert.deepEqual(parse({ middlewares: [{ kind: 'respond', status: 200 }] }), [])
+  assert.deepEqual(parse({ middlewares: [respond] }), [])
   assert.deepEqual(parse({ backend: 'b', redirect: { to: '/' } }), [
     'has backend and redirect; only one of backend, respond or redirect can answer',
   ])
+})
+
+test('says everything that is wrong with middlewares, each at its place', () => {
+  const found = parseFrontend('f', {
+    route: ROUTE,
+    backend: 'b',
+    ratelimit: { requests: 1, redis: { uri: 'redis://h' }, burts: 3 },
+    connlimit: {},
+    middlewares: [{ kind: 'trace', sample: 0.5 }, { kind: 'bodylimit', size: 'big' }, {}, 5],
+  })
+
+  assert.ok(!found.ok)
+  const kinds =
+    'adaptive, bodylimit, breaker, connlimit, headers, inflight, ratelimit, redirect, respond'
+  assert.deepEqual(
+    found.problems.map(({ message }) => message),
+    [
+      'ratelimit: redis.url: is missing',
+      'ratelimit: redis: unknown key "uri", did you mean "url"?',
+      'ratelimit: unknown key "burts", did you mean "burst"?',
+      'connlimit: connections: is missing',
+      `trace: there is no middleware "trace"; there are ${kinds}`,
+      'bodylimit: size: must be a size such as 32KiB or 65536, not "big"',
+      'middlewares.2: needs a kind',
+      'middlewares.3: must be a map of options, not 5',
+    ],
+  )
+  assert.deepEqual(
+    found.problems.map(({ path }) => path.join('/')),
+    [
+      ...['ratelimit/redis/url', 'ratelimit/redis/uri', 'ratelimit/burts', 'connlimit/connections'],
+      ...['middlewares/0', 'middlewares/1/size', 'middlewares/2', 'middlewares/3'],
+    ],
+  )
 })
 
 test('a redirect to a scheme stands alone, or before what answers', () => {

@@ -137,10 +137,13 @@ test('says what is wrong with a server', () => {
 test('a middleware has a kind, a priority and options', () => {
   assert.deepEqual(
     valueOf(parseMiddlewarePart('m', { kind: 'redirect', priority: -2, to: '/', status: 301 })),
-    { spec: { kind: 'redirect', options: { to: '/', status: 301 } }, priority: -2 },
+    {
+      spec: { kind: 'redirect', options: { to: '/', status: 301, keepPath: false } },
+      priority: -2,
+    },
   )
-  assert.deepEqual(valueOf(parseMiddlewarePart('m', { kind: 'headers' })), {
-    spec: { kind: 'headers', options: {} },
+  assert.deepEqual(valueOf(parseMiddlewarePart('m', { kind: 'bodylimit', size: '1k' })), {
+    spec: { kind: 'bodylimit', options: { size: 1024 } },
     priority: 0,
   })
 })
@@ -157,6 +160,10 @@ test('says what is wrong with a middleware', () => {
   ])
   assert.deepEqual(parse(JSON.parse('{"kind": "headers", "a": {"__proto__": 1}}')), [
     'the key "__proto__" is reserved',
+  ])
+  assert.deepEqual(parse({ kind: 'bodylimit', sise: 1 }), [
+    'size: is missing',
+    'unknown key "sise", did you mean "size"?',
   ])
   assert.match(parse({ kind: 'headers' }, 'vote/m')[0] ?? '', /^the id must be /)
 })

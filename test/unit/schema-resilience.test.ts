@@ -379,7 +379,7 @@ test('the short forms of middlewares stand outermost first, however they are wri
   const { middlewares } = frontendOf({
     middlewares: [{ kind: 'headers' }],
     headers: {},
-    breaker: { condition: 'x' },
+    breaker: { condition: 'NetworkErrorRatio() > 0.5' },
     adaptive: {},
     inflight: { requests: 1 },
     bodylimit: { size: 1 },
@@ -394,5 +394,5 @@ test('the short forms of middlewares stand outermost first, however they are wri
       'headers',
     ],
   )
-  assert.deepEqual(middlewares[3]?.options, { requests: 1 })
+  assert.deepEqual(middlewares[3]?.options, { requests: 1, queue: 0, wait: '1s' })
 })

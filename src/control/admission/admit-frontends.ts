@@ -2,7 +2,7 @@
  * Frontends with the middlewares that have keys of their own. A frontend waits for its backends: frontend and backend may
  * come in any order.
  */
-import { alwaysAnswers } from '../../schema/middleware-forms.ts'
+import { isTerminal } from '../../middleware/catalog.ts'
 import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
 import type { BackendAdmission, BackendChanges } from './admit-backends.ts'
 import { updateRecord } from './object-record.ts'
@@ -153,6 +153,6 @@ function insertBeforeAnswer(
   own: readonly MiddlewareSpec[],
   added: readonly MiddlewareSpec[],
 ): readonly MiddlewareSpec[] {
-  const passing = own.filter((spec) => !alwaysAnswers(spec))
-  return [...passing, ...added, ...own.filter(alwaysAnswers)]
+  const passing = own.filter((spec) => !isTerminal(spec))
+  return [...passing, ...added, ...own.filter(isTerminal)]
 }

@@ -1,8 +1,6 @@
-/** A frontend as admission sees it: parsed by the model, its route by routing, its middlewares by their catalog. */
-import { parseMiddleware } from '../../middleware/catalog.ts'
-import { guardsOf, isToScheme } from '../../schema/middleware-forms.ts'
+/** A frontend as admission sees it: parsed by its schema, its route by routing. */
 import { flaw, refuse } from '../../model/parsed.ts'
-import type { Flaw, Parsed, Path } from '../../model/parsed.ts'
+import type { Flaw, Parsed } from '../../model/parsed.ts'
 import { parseFrontend } from '../../schema/objects.ts'
 import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
 import { whyNever } from '../../routing/never.ts'
@@ -14,22 +12,14 @@ const none: readonly MiddlewareSpec[] = []
 
 export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend> {
   const form = parseFrontend(id, value)
-  if (!form.ok) return form
-  const { route, priority, backend, passHost, paths, timeouts, retry, labels } = form.value
-
-  const flaws: Flaw[] = []
-  const expression = parseRoute(route)
-  const never = expression.ok ? whyNever(expression.expression) : null
-  if (!expression.ok) flaws.push(at(['route'], expression))
-  if (never !== null) flaws.push(flaw(['route'], `can never hold: ${never}`))
+  if (!form.ok) {
+    const { route } = Object(value) as { readonly route?: unknown }
+    return typeof route === 'string' ? refuse([...form.problems, ...refuseRoute(route)]) : form
+  }
+  const { route, priority, backend, passHost, paths, timeouts, retry, middlewares, labels } =
+    form.value
+  const flaws = refuseRoute(route)
   if (retry !== null) flaws.push(...refusePredicate(retry))
-  const middlewares = form.value.middlewares.flatMap((spec, at) => {
-    const parsed = parseMiddleware(spec)
-    if (parsed.ok) return parsed.value
-    const { message } = flaw([spec.kind], parsed.message)
-    flaws.push({ message, path: [...placeOf(value, spec, at), ...(parsed.path ?? [])] })
-    return []
-  })
   if (flaws.length > 0) return refuse(flaws)
 
   const chain = middlewares.length === 0 ? none : middlewares
@@ -50,14 +40,9 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
   }
 }
 
-/** Where the middleware at `at` stands in the frontend: those of the list come after the guards, see middleware-forms.ts. */
-function placeOf(value: unknown, { kind }: MiddlewareSpec, at: number): Path {
-  const form = value as Readonly<Record<string, unknown>>
-  const listed = form['middlewares']
-  const guards = guardsOf(form as Parameters<typeof guardsOf>[0]).length
-  const before = isToScheme('redirect', form['redirect']) ? guards + 1 : guards
-  const inList = at - before
-  return Array.isArray(listed) && inList >= 0 && inList < listed.length
-    ? ['middlewares', inList]
-    : [kind]
+function refuseRoute(route: string): Flaw[] {
+  const parsed = parseRoute(route)
+  if (!parsed.ok) return [at(['route'], parsed)]
+  const never = whyNever(parsed.expression)
+  return never === null ? [] : [flaw(['route'], `can never hold: ${never}`)]
 }

@@ -2,7 +2,7 @@
  * What is in force and yet hardly meant, for `sluice check`: routes that no request reaches, certificates that end,
  * templates that are sent as they are, and objects that nothing needs. Each finding is certain; not everything is found.
  */
-import { alwaysAnswers } from '../../schema/middleware-forms.ts'
+import { isTerminal } from '../../middleware/catalog.ts'
 import type { Frontend } from '../../model/snapshot.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
@@ -119,7 +119,7 @@ function literalTemplates(of: InForce): Finding[] {
 /** Middlewares of the list that stand behind one that always answers. */
 function behindAnswer(of: Of<'frontend'>): Finding[] {
   const { middlewares } = of.object
-  const answer = middlewares.findIndex(alwaysAnswers)
+  const answer = middlewares.findIndex(isTerminal)
   if (answer < 0) return []
   return middlewares.slice(answer + 1).map(({ kind }) => ({
     of,

@@ -5,8 +5,7 @@
  */
 import { hash } from 'node:crypto'
 import type { KeyedRate, RateDecision } from '../../policy/limiting/rate-limit.ts'
-import { durationMs } from '../limits.ts'
-import type { SharedOptions } from './options.ts'
+import { toMs } from '../../model/units.ts'
 import { createRedisLinks } from './redis-links.ts'
 
 /** Redis counts tenths of microseconds: fine enough for the fastest rate, and whole in a double until 2052. */
@@ -38,6 +37,14 @@ end
 return { retry, remaining, reset, which }
 `
 
+/** The admitted option `redis`; `timeout` is a duration as text. */
+export interface RedisOptions {
+  readonly url: string
+  readonly prefix: string
+  readonly timeout: string
+  readonly onFailure: 'local' | 'allow' | 'deny'
+}
+
 export interface SharedRates {
   /** False when Redis is not to be asked now; else `done` is called later, once, with null when it did not answer in time. */
   ask(
@@ -63,9 +70,9 @@ export function hearOfSharedRates(hear: (notice: string) => void): void {
   listener = hear
 }
 
-export function createSharedRates(options: SharedOptions, owner: string): SharedRates {
+export function createSharedRates(options: RedisOptions, owner: string): SharedRates {
   const { url, prefix } = options
-  const timeoutMs = durationMs(options.timeout)
+  const timeoutMs = toMs(options.timeout)
   links.open(url)
   return {
     ask(key, rates, done) {

@@ -1,9 +1,6 @@
-/**
- * Options of a middleware as they are declared. The middleware catalog judges them; here they have to be what JSON can
- * carry, small, and without keys that bite, because they are passed on as they are.
- */
-import { isForbiddenKey } from './names.ts'
-import { type Scalar, bad, good, quote } from './parsed.ts'
+/** Options of a middleware before their kind's schema sees them: data that JSON can carry, small, and without reserved keys. */
+import { isForbiddenKey } from '../model/names.ts'
+import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 
 const MAX_DEPTH = 8
 const MAX_NODES = 10_000
@@ -12,7 +9,7 @@ export interface Options {
   readonly [key: string]: unknown
 }
 
-export function parseOptions(value: unknown): Scalar<Options> {
+export function parsePlainOptions(value: unknown): Scalar<Options> {
   if (!isMap(value)) return bad(`must be a map of options, not ${quote(value)}`)
   const reason = refuseOption(value, MAX_DEPTH, { nodes: MAX_NODES })
   return reason === null ? good(value) : bad(reason)

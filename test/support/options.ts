@@ -1,0 +1,13 @@
+/** Options of a kind of middleware, as admission parses them. */
+import type { MiddlewareKind } from '../../src/middleware/middleware.ts'
+import { parseWith } from '../../src/options/parse.ts'
+import * as vocabulary from '../../src/options/vocabulary.ts'
+
+export type ParsedOptions<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string }
+
+/** `message`: the first problem. */
+export function parseOptions<T>(kind: MiddlewareKind<T>, options: unknown): ParsedOptions<T> {
+  const parsed = parseWith(kind.options(vocabulary), options)
+  return parsed.ok ? parsed : { ok: false, message: parsed.problems[0]?.message ?? '' }
+}
