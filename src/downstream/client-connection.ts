@@ -5,7 +5,7 @@
  *     │ refused            │ left, broken         │ closing                    101: TUNNEL
  *     └──────────────► LINGER ◄───────────────────┘
  *
- * An answer may begin (and end) while the body is still on its way; the connection then closes after it.
+ * A response may begin (and end) while the body is still on its way; the connection then closes after it.
  * Hot path (bench scenario `small`): no closure, promise or timer a request.
  */
 import type { Socket } from 'node:net'
@@ -36,7 +36,7 @@ const RESPONSE = 2
 const TUNNEL = 3
 const LINGER = 4
 
-/** What a client may send ahead of the answer it waits for before its socket is no longer read. */
+/** What a client may send ahead of the response it waits for before its socket is no longer read. */
 const AHEAD_BYTES = 64 * 1024
 
 export class ClientConnection extends Wire implements ClientSide {
@@ -88,7 +88,7 @@ export class ClientConnection extends Wire implements ClientSide {
     }
   }
 
-  /** One head after another, as long as they are there, and each one's answer has been written and is being read. */
+  /** One head after another, as long as they are there, and each one's response has been written and is being read. */
   readHeads(): void {
     if (this.#looping) return
     this.#looping = true
@@ -195,7 +195,7 @@ export class ClientConnection extends Wire implements ClientSide {
     if (!this.#inbox.isEmpty && !body.ended) this.#readBody(exchange, body)
   }
 
-  // The answer.
+  // The response.
 
   sendInterim(head: ResponseHead): boolean {
     // RFC 9110 section 15.2: never to an HTTP/1.0 client.
@@ -356,7 +356,7 @@ export class ClientConnection extends Wire implements ClientSide {
     switch (this.#phase) {
       case HEAD:
         if (this.#inbox.isEmpty) this.#linger()
-        // Requests wait because the client does not read the answers before them.
+        // Requests wait because the client does not read the responses before them.
         else if (this.blocked) this.reset()
         else this.#refuseHead(new ExchangeError('HEAD_TIMEOUT', 'the head did not arrive in time'))
         break
@@ -364,7 +364,7 @@ export class ClientConnection extends Wire implements ClientSide {
         this.#refuseBody(new ExchangeError('BODY_TIMEOUT', 'the body did not arrive in time'))
         break
       case RESPONSE:
-        this.#leave('the client does not read its answer')
+        this.#leave('the client does not read its response')
         break
       default:
         this.#stayOrGo()

@@ -1,6 +1,6 @@
 /**
- * The end of a connection after its last answer: our side has ended, what the client still sends is read and dropped for a
- * moment, so that a reset does not take the answer from it. The end of that answer may itself still be on its way to a
+ * The end of a connection after its last response: our side has ended, what the client still sends is read and dropped for a
+ * moment, so that a reset does not take the response from it. The end of that response may itself still be on its way to a
  * slow reader: only one that takes nothing any more is cut.
  */
 import type { Socket } from 'node:net'

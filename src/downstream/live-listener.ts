@@ -163,7 +163,7 @@ export class LiveListener {
     return this.draining ? 0 : this.listener.timeouts.idleMs
   }
 
-  /** How long a client may seem to take nothing of its answer. */
+  /** How long a client may seem to take nothing of its response. */
   writeMs(): number {
     return this.listener.timeouts.bodyMs * WRITE_FACTOR
   }

@@ -39,7 +39,7 @@ export function refusePlainHttp(raw: Socket, arrival: Arrival, listener: string)
   exchange.bytesOut = response.body.length
   const { text } = responseText(headOfLocalResponse(response), 1, false)
   raw.end(text + response.body.toString('latin1'), 'latin1')
-  // Node destroys it with the TLS socket above, and what the client still sends would then reset the answer away.
+  // Node destroys it with the TLS socket above, and what the client still sends would then reset the response away.
   const destroy = raw.destroy.bind(raw)
   raw.destroy = () => raw
   setTimeout(destroy, STAY_MS).unref()

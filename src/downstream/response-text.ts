@@ -1,11 +1,11 @@
-/** How an answer's head is written to an HTTP/1 client: framing is made anew, never copied. */
+/** How a response's head is written to an HTTP/1 client: framing is made anew, never copied. */
 import type { ResponseHead } from '../http/response-head.ts'
 
 export interface ResponseText {
   readonly text: string
   /** The body goes out chunked. */
   readonly chunked: boolean
-  /** The connection ends after this answer. */
+  /** The connection ends after this response. */
   readonly closing: boolean
   /** The body must not be sent (205). */
   readonly dropsBody: boolean

@@ -1,4 +1,4 @@
-/** Writes answers to an HTTP/1 client: their framing made anew, never copied; small ones in one write. */
+/** Writes responses to an HTTP/1 client: their framing made anew, never copied; small ones in one write. */
 import type { ResponseHead } from '../http/response-head.ts'
 import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -7,7 +7,7 @@ import type { Wire } from '../http/wire.ts'
 import { responseText } from './response-text.ts'
 
 export class ResponseWriter {
-  /** The connection ends after the answer that was begun last. */
+  /** The connection ends after the response that was begun last. */
   closing = false
   readonly #wire: Wire
   #chunked = false
@@ -17,7 +17,7 @@ export class ResponseWriter {
     this.#wire = wire
   }
 
-  /** `kept`: the connection may go on after this answer. */
+  /** `kept`: the connection may go on after this response. */
   begin(
     exchange: Exchange,
     head: ResponseHead,

@@ -1,5 +1,5 @@
 /**
- * One try of an exchange at one server: it ends with an answer, or as a failure that tells against the server.
+ * One try of an exchange at one server: it ends with a response, or as a failure that tells against the server.
  *
  * What the exchange's side throws when the connection tells it something is the exchange's fault and ends there: the connection
  * never sees it, and may be another exchange's by then.
@@ -54,7 +54,7 @@ export class Attempt implements ResponseSink, Expiring {
   readonly #exchange: Exchange
   readonly #startedAt: number
   #tryMs = 0
-  /** Of its answer; 0 before. */
+  /** Of its response; 0 before. */
   #status = 0
   /** The endpoint's in-flight count is ours to give back. */
   #isCounted = true
@@ -201,7 +201,7 @@ export class Attempt implements ResponseSink, Expiring {
       this.endpoint.connectFailed('CONNECT_TIMEOUT')
       this.failed(new ExchangeError('CONNECT_TIMEOUT', `not connected within ${this.#tryMs} ms`))
     } else {
-      const waited = `no answer to this attempt within ${this.#tryMs} ms`
+      const waited = `no response to this attempt within ${this.#tryMs} ms`
       this.failed(new ExchangeError('TRY_TIMEOUT', waited))
     }
   }
@@ -213,7 +213,7 @@ export class Attempt implements ResponseSink, Expiring {
 
   // As its owner decides.
 
-  /** Nobody wants its answer: nothing against the server. */
+  /** Nobody wants its response: nothing against the server. */
   abandon(): void {
     try {
       this.#stopClock()

@@ -1,9 +1,9 @@
 /**
- * One exchange on its route: middlewares, then attempts at servers until one answers, then the answer back.
+ * One exchange on its route: middlewares, then attempts at servers until one answers, then the response back.
  *
- *   ASKING ──goes on──► TRYING ──answer's head──► ANSWERING ──its end──► OVER
+ *   ASKING ──goes on──► TRYING ──response's head──► ANSWERING ──its end──► OVER
  *     │ a middleware answers │ ▲ another server                            ▲
- *     └──────────────────────┴─┴───────────── own answer, client gone ─────┘
+ *     └──────────────────────┴─┴───────────── local response, client gone ─────┘
  *
  * A request is sent again only while nothing of a response has been passed on and all of its body so far is buffered: without a
  * connection whatever its method, else only if it is idempotent (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1), unless the
@@ -90,7 +90,7 @@ export class Forward
     try {
       return this.#route.headOf(local, this.exchange, this.#chain)
     } catch (error) {
-      // It may be what the answer is about.
+      // It may be what the response is about.
       this.#context.onFault(error)
       return headOfLocalResponse(local)
     }
@@ -246,7 +246,7 @@ export class Forward
     } else this.letGo(attempt)
   }
 
-  // The answer comes.
+  // The response comes.
 
   attemptResponse(
     attempt: Attempt,
@@ -277,7 +277,7 @@ export class Forward
     if (this.#chain !== null) this.#chain.responseAt = clock.now
   }
 
-  /** The route's predicate wants another answer than this one, and there may be one. */
+  /** The route's predicate wants another response than this one, and there may be one. */
   #rejectResponse(attempt: Attempt, status: number): boolean {
     const { pool, endpoint } = attempt
     if (!this.#mayRepeat(status, null) || !pool.purse.take()) return false
@@ -314,7 +314,7 @@ export class Forward
     this.#end()
   }
 
-  /** The client: by an answer, or by a visible end of the one that was begun. */
+  /** The client: by a response, or by a visible end of the one that was begun. */
   #tell(error: ExchangeError): void {
     const { exchange } = this
     if (!exchange.hasResponded) {
@@ -331,7 +331,7 @@ export class Forward
     const tookMs = Math.round(this.deadlineAt - this.exchange.startedAt)
     this.attempt?.abandonLate(tookMs)
     this.#abandon()
-    this.#giveUp(new ExchangeError('REQUEST_TIMEOUT', `no whole answer within ${tookMs} ms`))
+    this.#giveUp(new ExchangeError('REQUEST_TIMEOUT', `no whole response within ${tookMs} ms`))
   }
 
   clientGone(error: ExchangeError): void {

@@ -20,7 +20,7 @@ export class MiddlewareChain implements MiddlewareContext {
   isOver = false
   /** All middlewares have passed the request. */
   isComplete = false
-  /** When the head of a server's answer came, performance.now(). */
+  /** When the head of a server's response came, performance.now(). */
   responseAt: number | null = null
   readonly #chain: readonly NonNullable<Middleware['onRequest']>[]
   readonly #exchange: Exchange
@@ -101,7 +101,7 @@ export class MiddlewareChain implements MiddlewareContext {
     const headAt = this.responseAt ?? performance.now()
     const kind = reason === null ? null : ERRORS[reason]
     return {
-      // The status that was announced is not the outcome of an answer that its server cut short.
+      // The status that was announced is not the outcome of a response that its server cut short.
       status: answered && kind?.blame === 'server' ? kind.status : status,
       isClientsFault: kind?.blame === 'client' || isOurs(reason),
       headAt,

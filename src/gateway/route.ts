@@ -32,7 +32,7 @@ export class Route {
   /** Null when there are none: then a request pays nothing for them. */
   readonly onRequest: readonly NonNullable<Middleware['onRequest']>[] | null
   readonly onResponse: ((exchange: Exchange, head: ResponseHead) => void) | null
-  /** Those that edit answers, outermost first; and how many of them stand outside of each one that looks at requests. */
+  /** Those that edit responses, outermost first; and how many of them stand outside of each one that looks at requests. */
   readonly #editors: readonly NonNullable<Middleware['onResponse']>[]
   readonly #outside: readonly number[]
   readonly #own: Partial<Timeouts> | null
@@ -63,7 +63,7 @@ export class Route {
   }
 
   /**
-   * The head of an answer of our own, as the middlewares outside of its maker edit it: of the middleware that was asked last, or of
+   * The head of a response of our own, as the middlewares outside of its maker edit it: of the middleware that was asked last, or of
    * whatever is behind them all.
    */
   headOf(local: LocalResponse, exchange: Exchange, chain: MiddlewareChain | null): ResponseHead {
@@ -90,7 +90,7 @@ export class Route {
     return this.#timeouts
   }
 
-  // When an answer takes long enough for a second copy of its request, as this thread's latest answers say.
+  // When a response takes long enough for a second copy of its request, as this thread's latest answers say.
 
   /** Infinity: never, as it must not come twice, or would take a client away from the server that it is bound to. */
   hedgeMs(

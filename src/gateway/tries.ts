@@ -110,7 +110,7 @@ export abstract class Tries {
     other.beat()
   }
 
-  /** Its answer is not wanted, and another server is to be tried. */
+  /** Its response is not wanted, and another server is to be tried. */
   protected refuse(attempt: Attempt): void {
     attempt.abandon()
     this.attempt = null
@@ -119,7 +119,7 @@ export abstract class Tries {
     this.addTried(attempt.endpoint)
   }
 
-  /** Nothing of an answer has been passed on, and the whole request is at hand. */
+  /** Nothing of a response has been passed on, and the whole request is at hand. */
   protected canRepeat(): boolean {
     if (this.exchange.hasResponded || this.#saidInterim) return false
     return !this.#bodyFlows || this.replay?.isWhole === true

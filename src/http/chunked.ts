@@ -133,7 +133,7 @@ export class ChunkedDecoder {
     return isTooLong ? 'chunk extensions are too long' : null
   }
 
-  /** Collects up to the empty line; answers with how many bytes of the piece belong to it. */
+  /** Collects up to the empty line; returns how many bytes of the piece belong to it. */
   #takeTrailers(piece: Buffer): number | ExchangeError {
     const before = this.#trailerBytes?.length ?? 0
     if (before === 0 && piece.length >= 2 && piece[0] === 0x0d && piece[1] === 0x0a) {

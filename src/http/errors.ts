@@ -114,7 +114,7 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // Ourselves.
   INTERNAL: kind(500, 'proxy_internal_error', 'proxy'),
   DRAINED: kind(503, 'destination_unavailable', 'proxy'),
-  // A middleware's own answers.
+  // A middleware's local responses.
   RESPOND: kind(200, null, 'proxy'),
   REDIRECT: kind(308, null, 'proxy'),
   // A server that is one of our own listeners, or the admin.
@@ -149,7 +149,7 @@ export function isOurs(reason: Reason | null): boolean {
   return reason === 'OUT_OF_RESOURCES' || reason === 'INTERNAL'
 }
 
-/** Reasons for which an answer of a server is refused by its form. */
+/** Reasons for which a response of a server is refused by its form. */
 export function isFaultOfForm(reason: Reason): boolean {
   return reason === 'BAD_ANSWER' || reason === 'ANSWER_TOO_LARGE'
 }
@@ -169,7 +169,7 @@ export class ExchangeError extends Error {
   }
 }
 
-/** What came instead of an answer does not begin like one. */
+/** What came instead of a response does not begin like one. */
 export class NotHttp extends ExchangeError {
   constructor(message: string) {
     super('BAD_ANSWER', message)

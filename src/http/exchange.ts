@@ -1,5 +1,5 @@
 /**
- * One request and its answer on their way through. The downstream side makes it of a head, the gateway owns it, the upstream
+ * One request and its response on their way through. The downstream side makes it of a head, the gateway owns it, the upstream
  * carries it out. The seam between downstream and upstream stands here as three small interfaces, so that neither knows the
  * other, and HTTP/2 can take either side.
  */
@@ -24,7 +24,7 @@ export interface BodySink {
 }
 
 /**
- * Takes an answer: the gateway, for the server's side. Data below JOIN_BYTES (reads.ts) is only lent for the call, larger
+ * Takes a response: the gateway, for the server's side. Data below JOIN_BYTES (reads.ts) is only lent for the call, larger
  * data for as long as the sink `holdsData`.
  */
 export interface ResponseSink extends Faultable {
@@ -62,7 +62,7 @@ export interface ClientSide {
   sendLocal(response: LocalResponse): void
   /** 101 with its head, then a tunnel. */
   becomeTunnel(head: ResponseHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd
-  /** Ends the connection so that the client sees that the answer is cut. */
+  /** Ends the connection so that the client sees that the response is cut. */
   abort(): void
   /** What ends with its connection: those to servers that are this client's own. Null as long as there were none. */
   kept: Set<Kept> | null
@@ -74,7 +74,7 @@ export interface Kept {
 
 /** Who answers for an exchange: the gateway. */
 export interface ExchangeOwner extends Faultable {
-  /** The head of an answer of the proxy's own, as the route's middlewares edit it. */
+  /** The head of a response of the proxy's own, as the route's middlewares edit it. */
   headOf(own: LocalResponse): ResponseHead
   /** The client is gone, or its body broke: nothing can be sent to it any more (the error says which). */
   clientGone(error: ExchangeError): void

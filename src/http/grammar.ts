@@ -15,7 +15,7 @@ export const TOKEN_CHARACTER: RegExp = new RegExp(TOKEN)
 /** A CR without LF, a LF without CR, or a NUL: no later byte can make this head right. */
 export const BROKEN_LINE: RegExp = /\r(?!\n|$)|(?<!\r)\n|\0/
 
-/** Which part of a complete request head breaks the grammar: for the error answer, off the hot path. */
+/** Which part of a complete request head breaks the grammar: for the error response, off the hot path. */
 export function faultOfRequestHead(text: string): {
   part: 'line' | 'version' | 'field'
   detail: string

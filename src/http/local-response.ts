@@ -1,11 +1,11 @@
-/** The one place that makes the proxy's own answers: of errors, and of middlewares that answer themselves. */
+/** The one place that makes the proxy's local responses: of errors, and of middlewares that respond themselves. */
 import { ResponseHead, statusLine } from './response-head.ts'
 import { dateLine } from './clock.ts'
 import { ERRORS, type ExchangeError, type Reason } from './errors.ts'
 import { fieldValue, safeValue } from './fields.ts'
 import { statusText } from './status-text.ts'
 
-/** An answer that no server made. */
+/** A response that no server made. */
 export interface LocalResponse {
   readonly status: number
   /** Why the proxy answered itself, for the log, the metrics and Proxy-Status. */
@@ -17,7 +17,7 @@ export interface LocalResponse {
   /** '' for none. */
   readonly contentType: string
   readonly body: Buffer
-  /** Of an error: what its client may read of it, '' for nothing but the status. Not there: the answer is a wanted one. */
+  /** Of an error: what its client may read of it, '' for nothing but the status. Not there: the response is a wanted one. */
   readonly message?: string
 }
 
@@ -44,8 +44,8 @@ export function errorResponse(error: ExchangeError, sentence?: string): LocalRes
 }
 
 /**
- * The answer in the form that the client asks for with Accept: an error is a line of text, or a map for those that name
- * JSON before text: `{"error":"not found","status":404,"reason":"NO_ROUTE"}`. Other answers have the one form that was
+ * The response in the form that the client asks for with Accept: an error is a line of text, or a map for those that name
+ * JSON before text: `{"error":"not found","status":404,"reason":"NO_ROUTE"}`. Other responses have the one form that was
  * written for them.
  */
 export function inFormOf(response: LocalResponse, accept: string | undefined): LocalResponse {
@@ -74,7 +74,7 @@ function prefersJson(accept: string): boolean {
   return best.isJson
 }
 
-/** The head of an own answer. */
+/** The head of a local response. */
 export function headOfLocalResponse(response: LocalResponse): ResponseHead {
   const head = new ResponseHead()
   head.status = response.status
@@ -89,7 +89,7 @@ export function headOfLocalResponse(response: LocalResponse): ResponseHead {
   return head
 }
 
-/** RFC 9209; a middleware's wanted answer is no error and carries none. */
+/** RFC 9209; a middleware's wanted response is no error and carries none. */
 function proxyStatus(response: LocalResponse): string {
   const { proxyStatus: type, blame } = ERRORS[response.reason]
   if (type === null) return ''

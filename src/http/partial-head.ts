@@ -31,11 +31,11 @@ function faultOfBegin(byte: number): string {
     : 'the request does not begin with a method'
 }
 
-/** The same for the head of an answer. */
+/** The same for the head of a response. */
 export function errorOfPartialResponse(text: string): ExchangeError | null {
   if (!'HTTP/1.'.startsWith(text.slice(0, 7)))
-    return new NotHttp('the answer does not begin with HTTP/1')
+    return new NotHttp('the response does not begin with HTTP/1')
   return BROKEN_LINE.test(text)
-    ? new ExchangeError('BAD_ANSWER', "a line of the answer's head does not end with CRLF")
+    ? new ExchangeError('BAD_ANSWER', "a line of the response's head does not end with CRLF")
     : null
 }

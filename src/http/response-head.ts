@@ -1,4 +1,4 @@
-/** From the text of an answer's head to what the proxy knows of the answer. Hot path, see request-head.ts. */
+/** From the text of a response's head to what the proxy knows of the response. Hot path, see request-head.ts. */
 import { dateLine } from './clock.ts'
 import { asksForConnectionLogin } from './connection-login.ts'
 import { ExchangeError, NotHttp } from './errors.ts'
@@ -14,7 +14,7 @@ const ZERO = 48
 const ONE = 49
 const CRLF = 2
 
-/** How an answer's end is known: `close` is the end of its connection. */
+/** How a response's end is known: `close` is the end of its connection. */
 export type ResponseFraming = 'none' | 'length' | 'chunked' | 'close'
 
 export class ResponseHead {
@@ -37,7 +37,7 @@ export class ResponseHead {
   trailerLine = ''
 }
 
-/** `text` begins with a head, `lines` are those of its bytes. `bodyless`: an answer to HEAD. */
+/** `text` begins with a head, `lines` are those of its bytes. `bodyless`: a response to HEAD. */
 export function parseResponseHead(
   text: string,
   lines: HeadLines,
@@ -46,7 +46,7 @@ export function parseResponseHead(
 ): ResponseHead | ExchangeError {
   const { first, count, colons, ends, fieldsEnd } = lines
   if (count > maxFields) {
-    const detail = `the answer's head has more than ${maxFields} fields (limits.fields of the backend)`
+    const detail = `the response's head has more than ${maxFields} fields (limits.fields of the backend)`
     return new ExchangeError('ANSWER_TOO_LARGE', detail)
   }
   const head = new ResponseHead()
@@ -176,9 +176,9 @@ function frame(
     }
   }
   const { status } = head
-  // RFC 9110 section 15.2: HTTP/1.0 knows no interim answers.
+  // RFC 9110 section 15.2: HTTP/1.0 knows no interim responses.
   if (status < 200 && old) {
-    return new ExchangeError('BAD_ANSWER', 'an interim answer on HTTP/1.0')
+    return new ExchangeError('BAD_ANSWER', 'an interim response on HTTP/1.0')
   }
   if (status < 200 || status === 204) {
     head.framing = 'none'

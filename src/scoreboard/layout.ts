@@ -26,12 +26,12 @@ export const SHARED = {
    * Written by the control plane alone, that has health, ejection, breaker and slow start in mind.
    */
   admit: 5,
-  /** Failures and answers of 5xx in a row. */
+  /** Failures and responses of 5xx in a row. */
   errorStreak: 6,
   /** The longest such rows since the control plane looked last: it takes them back to 0. */
   longestFailureStreak: 7,
   longestErrorStreak: 8,
-  /** Peak-EWMA of a server's time to the answer's head in microseconds, and when it was last moved, ms of the board's clock. */
+  /** Peak-EWMA of a server's time to the response's head in microseconds, and when it was last moved, ms of the board's clock. */
   ewma: 9,
   ewmaAt: 10,
   /** Of a backend: the retry budget, see policy/retrying/retry-budget.ts. */
@@ -66,7 +66,7 @@ export const DURATION_BOUNDS: readonly number[] = [
  * processor's cache: with 10,000 routes each line is a miss.
  */
 export const COUNT = {
-  /** Exchanges ended, by status class: + 1 is 1xx ... + 5 is 5xx; + 0 are those that ended without an answer. */
+  /** Exchanges ended, by status class: + 1 is 1xx ... + 5 is 5xx; + 0 are those that ended without a response. */
   status: 0,
   /** Bytes of bodies, from and to the client. */
   bytesIn: 6,
@@ -84,7 +84,7 @@ export const COUNT = {
   tlsFailures: 28,
   /** As inFlight, of the shared connections. */
   connections: 29,
-  /** Of a server: attempts that failed before an answer, and answers of 5xx; of a breaker: see policy/breaking/condition.ts. */
+  /** Of a server: attempts that failed before a response, and responses of 5xx; of a breaker: see policy/breaking/condition.ts. */
   failed: 30,
   errors: 31,
   /** Of a backend: requests, and retries that its budget refused. */
@@ -105,5 +105,5 @@ export const TABLE_CELLS_PER_KEY = 2
 /** Cells by which threads tell that servers fail, see ScoreboardView.raiseAlarm. */
 export const ALARMS = 1024
 
-/** Room for the reasons of the proxy's own answers (the error catalogue in http/ numbers them). */
+/** Room for the reasons of the proxy's local responses (the error catalogue in http/ numbers them). */
 export const REASONS = 64

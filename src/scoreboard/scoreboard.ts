@@ -67,7 +67,7 @@ export function count(slot: Slot, counter: number, by: number): void {
   slot.counts[cell] = (slot.counts[cell] ?? 0) + by
 }
 
-/** Adds to a cell that all threads share, see SHARED; answers with what it was before. */
+/** Adds to a cell that all threads share, see SHARED; returns its value before. */
 export function sharedAdd(slot: Slot, cell: number, by: number): number {
   return Atomics.add(slot.shared, slot.at + cell, by)
 }
@@ -116,7 +116,7 @@ function slotOf(pages: readonly OpenPage[], number: number, thread: number): Slo
 export class ScoreboardView {
   readonly thread: number
   readonly beganAt: number
-  /** This thread's count of answers made by the proxy itself, by reason number. */
+  /** This thread's count of responses made by the proxy itself, by reason number. */
   readonly reasons: Float64Array
   readonly #alarms: Int32Array
   readonly #pages: OpenPage[] = []

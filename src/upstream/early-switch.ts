@@ -24,7 +24,7 @@ export class EarlySwitch {
   }
 }
 
-/** Why a 101 is no answer to this request, or null. */
+/** Why a 101 is no response to this request, or null. */
 export function faultOfSwitch(head: ResponseHead, writer: RequestWriter): string | null {
   const { request, ended, wantsBody } = writer
   if (request?.wantsUpgrade !== true || head.upgrade === '')

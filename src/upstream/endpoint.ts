@@ -19,7 +19,7 @@ import type { OwnAddresses } from './own-addresses.ts'
 import { ServerConnection } from './server-connection.ts'
 import { compileTarget, type Target } from './target.ts'
 
-/** An answer that is refused for its form is not held against a server that has brought a whole one within this time. */
+/** A response that is refused for its form is not held against a server that has brought a whole one within this time. */
 const WELL_MS = 30_000
 
 export interface EndpointContext {
@@ -58,7 +58,7 @@ export class Endpoint {
   drain = false
   limits: Backend['limits']
   breaker: BreakerCount | null = null
-  /** Its policy asks for the time that answers take. */
+  /** Its policy asks for the time that responses take. */
   isTimed = false
   retired = false
   readonly onFault: (error: unknown) => void
@@ -66,7 +66,7 @@ export class Endpoint {
   readonly #idle: ServerConnection[] = []
   /** Those that belong to one client each, idle or not. */
   readonly #bound = new Set<ServerConnection>()
-  /** An answer of it was whole, since an answer was last refused for its form. */
+  /** A response of it was whole, since a response was last refused for its form. */
   #wasWell = false
   /** When it was known to be well at last, as of the last such refusal. */
   #wellAt: number | null = null
@@ -215,7 +215,7 @@ export class Endpoint {
 
   // What its attempts tell of it.
 
-  /** The head of an answer came, so long after the attempt began. */
+  /** The head of a response came, so long after the attempt began. */
   responded(status: number, headMs: number): void {
     const { slot } = this
     count(slot, COUNT.responses, 1)
@@ -229,7 +229,7 @@ export class Endpoint {
       countResponse(this.breaker.counters, this.breaker.slot, status, headMs)
   }
 
-  /** Its answer was whole: only this ends a row of failures, for a head is easily sent before a body is cut. */
+  /** Its response was whole: only this ends a row of failures, for a head is easily sent before a body is cut. */
   completed(status: number): void {
     this.#wasWell = true
     const { shared, at } = this.slot
@@ -239,7 +239,7 @@ export class Endpoint {
   }
 
   /**
-   * An attempt came to nothing. `wasAnswered`: it was cut after its head, and is a failure instead of an answer.
+   * An attempt came to nothing. `wasAnswered`: it was cut after its head, and is a failure instead of a response.
    */
   failed(reason: Reason, tookMs: number, hadResponse: boolean): void {
     const { status } = ERRORS[reason]
@@ -256,7 +256,7 @@ export class Endpoint {
   }
 
   /**
-   * An answer of it was refused for its form. While others of it are well that is the answer's fault, and no failure of the
+   * A response of it was refused for its form. While others of it are well that is the response's fault, and no failure of the
    * server: who asks for one odd path again and again must not have it ejected. One that brings HTTP is taken to be well at
    * first. The success rate counts it all the same: that compares servers, and an odd path is odd at each of them.
    */

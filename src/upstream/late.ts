@@ -16,13 +16,13 @@ export function lateError(
     case 'body':
       return new ExchangeError('STALL_TIMEOUT', `the server took no request body for ${stallMs} ms`)
     case 'answer':
-      return new ExchangeError('FIRST_BYTE_TIMEOUT', `no answer within ${firstByteMs} ms`)
+      return new ExchangeError('FIRST_BYTE_TIMEOUT', `no response within ${firstByteMs} ms`)
     case 'more':
-      return new ExchangeError('STALL_TIMEOUT', `nothing of the answer for ${stallMs} ms`)
+      return new ExchangeError('STALL_TIMEOUT', `nothing of the response for ${stallMs} ms`)
   }
 }
 
-/** A server that is gone before an answer, or within the answer's head or body, or while the request's body was sent. */
+/** A server that is gone before a response, or within the response's head or body, or while the request's body was sent. */
 export function cutError(
   before: 'answer' | 'head' | 'body' | 'switch',
   cause: Error | null,
@@ -30,11 +30,11 @@ export function cutError(
   const how = cause === null ? 'the server closed the connection' : cause.message
   switch (before) {
     case 'answer':
-      return new ExchangeError('SERVER_CLOSED', `${how} before an answer`)
+      return new ExchangeError('SERVER_CLOSED', `${how} before a response`)
     case 'head':
-      return new ExchangeError('ANSWER_CUT', `${how} within the answer's head`)
+      return new ExchangeError('ANSWER_CUT', `${how} within the response's head`)
     case 'body':
-      return new ExchangeError('ANSWER_CUT', `${how} within the answer's body`)
+      return new ExchangeError('ANSWER_CUT', `${how} within the response's body`)
     case 'switch':
       return new ExchangeError('ANSWER_CUT', `${how} before the request's body had ended`)
   }

@@ -2,7 +2,7 @@
 export interface Outgoing {
   /** The head, and a small body when it is there. */
   readonly text: string
-  /** The answer has no body whatever it announces. */
+  /** The response has no body whatever it announces. */
   readonly toHead: boolean
   readonly wantsUpgrade: boolean
   /** The body waits until the server has said 100. */

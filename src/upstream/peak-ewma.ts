@@ -1,6 +1,6 @@
 /**
  * The power of two choices over latency: two servers are drawn by weight, and the one that costs less gets the request.
- * What a server costs is its peak-EWMA latency times the exchanges under way: a slow server is left alone within one answer,
+ * What a server costs is its peak-EWMA latency times the exchanges under way: a slow server is left alone within one response,
  * a hanging one as its exchanges pile up. Two choices and not the best of all: the threads that see the same figures
  * would all run to the same server. See policy/ewma.ts.
  */
@@ -47,7 +47,7 @@ function costOf({ slot, weight }: Endpoint, usualWeight: number, now: number): n
   const inFlight = sharedLoad(slot, SHARED.inFlight)
   const errors = sharedLoad(slot, SHARED.errorStreak)
   const micros = ewmaAt(slot, now)
-  // Not measured yet: one request soon, and no second one before its answer.
+  // Not measured yet: one request soon, and no second one before its response.
   if (micros === 0 && inFlight === 0 && errors === 0) return 0
   // A server that fails at once is no fast one.
   return (micros || UNKNOWN_MICROS) * (1 + (inFlight * usualWeight) / weight) * (1 + errors)

@@ -149,7 +149,7 @@ export class Pool {
     return this.#sticky !== null
   }
 
-  /** A line for the answer's head, or '' when the client has the cookie already. */
+  /** A line for the response's head, or '' when the client has the cookie already. */
   cookieFor(exchange: Pick<Exchange, 'field' | 'clientScheme'>, endpoint: Endpoint): string {
     return this.#sticky?.cookieFor(exchange, endpoint) ?? ''
   }

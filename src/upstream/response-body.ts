@@ -1,4 +1,4 @@
-/** Reads one answer's body out of its connection's bytes. Knows nothing of sockets. */
+/** Reads one response's body out of its connection's bytes. Knows nothing of sockets. */
 import type { ResponseHead } from '../http/response-head.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
 import { ExchangeError } from '../http/errors.ts'
@@ -7,11 +7,11 @@ export interface BodyPiece {
   data: Buffer | string | null
   /** The body is whole. */
   ended: boolean
-  /** Bytes followed it that belong to no answer. */
+  /** Bytes followed it that belong to no response. */
   extra: boolean
 }
 
-/** One class a framing would allocate more; this is made for every answer. */
+/** One class a framing would allocate more; this is made for every response. */
 export class ResponseBody {
   readonly #framing: 'none' | 'length' | 'close' | ChunkedDecoder
   #left: number

@@ -14,7 +14,7 @@ export interface ResponseLimits {
 }
 
 export class ResponseHeadReader {
-  /** Something of an answer has come. */
+  /** Something of a response has come. */
   hasBegun = false
   /** What is not read yet is in it from `from` to `to`. */
   #buffer: Buffer = NONE
@@ -28,7 +28,7 @@ export class ResponseHeadReader {
   /** Looked at again when it has doubled: a large head that comes in many pieces must not cost its square. */
   #checked = 0
 
-  /** A request is sent: what comes next are its answers. */
+  /** A request is sent: what comes next are its responses. */
   reset(): void {
     this.#hold(NONE, 0, 0)
     this.#interim = 0
@@ -78,7 +78,7 @@ export class ResponseHeadReader {
     const head = parseResponseHead(text, headLines, toHead, fields)
     if (head instanceof ExchangeError) return head
     if (head.status < 200 && head.status !== 101 && ++this.#interim > MAX_INTERIM)
-      return new ExchangeError('BAD_ANSWER', `more than ${MAX_INTERIM} interim answers`)
+      return new ExchangeError('BAD_ANSWER', `more than ${MAX_INTERIM} interim responses`)
     this.#searched = 0
     this.#headBytes = headLines.end
     this.#from += headLines.end
@@ -124,7 +124,7 @@ export class ResponseHeadReader {
       if (fault !== null) return fault
     }
     if (isLarge) {
-      const detail = `the answer's head is larger than ${headBytes} bytes (limits.head of the backend)`
+      const detail = `the response's head is larger than ${headBytes} bytes (limits.head of the backend)`
       return new ExchangeError('ANSWER_TOO_LARGE', detail)
     }
     // The first piece is lent; it was copied to be joined with a second one.

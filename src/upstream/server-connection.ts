@@ -1,5 +1,5 @@
 /**
- * A connection to a server: sends a request, reads its answer strictly, and is used again only when both ended cleanly.
+ * A connection to a server: sends a request, reads its response strictly, and is used again only when both ended cleanly.
  *
  *   CONNECTING ──► HEAD ──1xx──► HEAD ──final──► BODY ──ended──► IDLE (or closed)
  *                                  └──101──► (SWITCHING, until the request's body has ended) ──► TUNNEL
@@ -33,7 +33,7 @@ const SWITCHING = 6
 const LOOKING = 7
 
 export class ServerConnection extends OpeningWire implements BodySink {
-  /** When it carried its last answer, 0 before the first: its server may have closed it meanwhile. */
+  /** When it carried its last response, 0 before the first: its server may have closed it meanwhile. */
   usedAt = 0
   /** It ended before anything of the request was sent. */
   isUnsent = false
@@ -148,7 +148,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
     this.socket.resume()
   }
 
-  // The answer.
+  // The response.
 
   get isIdle(): boolean {
     return this.#phase === IDLE
@@ -259,7 +259,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
     this.socket.pause()
   }
 
-  /** The answer is whole. Before it is passed on, for the next request; the sink goes last, as it hears of a fault. */
+  /** The response is whole. Before it is passed on, for the next request; the sink goes last, as it hears of a fault. */
   #end(): void {
     const reusable = this.#reusable && this.#writer.ended && !this.socket.readableEnded
     this.#writer.request = null
@@ -336,7 +336,7 @@ export class ServerConnection extends OpeningWire implements BodySink {
     else if (this.#phase !== CLOSED) this.lost()
   }
 
-  /** The server is gone, in whatever phase: what that means for the request depends on what was seen of the answer. */
+  /** The server is gone, in whatever phase: what that means for the request depends on what was seen of the response. */
   protected lost(): void {
     switch (this.#phase) {
       case CONNECTING:

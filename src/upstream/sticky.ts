@@ -5,7 +5,7 @@
  *
  * A client stays where its cookie leads for as long as that server is fit: through slow start, and on a backup server when the
  * primaries are back (as in HAProxy: a session is worth more than the tier). When it is not, the policy picks another one,
- * and the answer sets its cookie.
+ * and the response sets its cookie.
  */
 import { createHmac } from 'node:crypto'
 import type { Exchange } from '../http/exchange.ts'
@@ -69,7 +69,7 @@ export class Stickiness {
     return null
   }
 
-  /** The line of the answer's head; '' when the client has the cookie already. */
+  /** The line of the response's head; '' when the client has the cookie already. */
   cookieFor(exchange: Pick<Exchange, 'field' | 'clientScheme'>, { url }: Endpoint): string {
     const value = this.#values.get(url)
     // Meanwhile removed: there is nothing to come back to.

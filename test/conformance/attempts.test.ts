@@ -83,7 +83,7 @@ for (const framing of ['length', 'chunked'] as const) {
   })
 }
 
-test('an answer that the predicate refuses is gone, whatever its framing', async (t) => {
+test('a response that the predicate refuses is gone, whatever its framing', async (t) => {
   const refused =
     'HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3\r\nbad\r\n0\r\nX-T: 1\r\n\r\n'
   const { gateway } = await site(

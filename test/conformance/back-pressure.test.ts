@@ -47,7 +47,7 @@ test('a client that does not read stops the server, and gets everything when it 
   assert.equal(hash.digest('hex'), createHash('sha256').update(body).digest('hex'))
 })
 
-test('a client that does not read stops interim answers, too, and gets everything when it reads', async (t) => {
+test('a client that does not read stops interim responses, too, and gets everything when it reads', async (t) => {
   const hints = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(500_000)}\r\n\r\n`
   const origin = await startOrigin(t, (request, connection) => {
     if (request.target !== '/large') return connection.write(OK)
@@ -126,7 +126,7 @@ test('a chunked upload to a server that does not read stops the client', async (
   client.reset()
 })
 
-test('a slow reader of many small answers stops our reading of its requests', async (t) => {
+test('a slow reader of many small responses stops our reading of its requests', async (t) => {
   const filler = 'y'.repeat(60_000)
   const large = `HTTP/1.1 200 OK\r\nContent-Length: ${filler.length}\r\n\r\n${filler}`
   const origin = await startOrigin(t, (request, connection) => {
@@ -142,7 +142,7 @@ test('a slow reader of many small answers stops our reading of its requests', as
 
   assert.ok(
     answered * filler.length < BOUND,
-    `${answered} answers were made for a client that reads none`,
+    `${answered} responses were made for a client that reads none`,
   )
   client.reset()
 })

@@ -158,7 +158,7 @@ test('trailers of a request that could change its meaning are dropped, and none 
   assert.deepEqual(values(seen ?? { fields: [] }, 'host'), ['a.test'])
 })
 
-test('trailers of an answer pass to a client that takes them, but for those of framing', async (t) => {
+test('trailers of a response pass to a client that takes them, but for those of framing', async (t) => {
   const origin = await startOrigin(
     t,
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n' +
@@ -176,7 +176,7 @@ test('trailers of an answer pass to a client that takes them, but for those of f
   assert.deepEqual(values(response, 'x-sum'), [], 'never merged into the head')
 })
 
-test('an answer with trailers ends whole for a client that asked for none', async (t) => {
+test('a response with trailers ends whole for a client that asked for none', async (t) => {
   const origin = await startOrigin(
     t,
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n',

@@ -21,13 +21,13 @@ interface Phase {
 
 const PHASES: readonly Phase[] = [
   {
-    name: 'waiting for the answer',
+    name: 'waiting for the response',
     request: get('/phase'),
     respond() {},
     reached: (_client, origin) => origin.request(1),
   },
   {
-    name: 'reading the answer',
+    name: 'reading the response',
     request: get('/phase'),
     respond: (connection) => connection.write(HEAD + CHUNK),
     reached: (client) => eventually(() => client.received() > 65_000, 'the first chunk'),
@@ -47,7 +47,7 @@ const PHASES: readonly Phase[] = [
       origin.until(() => origin.requests[0]?.body() === 'hello', 'the first bytes'),
   },
   {
-    name: 'uploading while the answer has begun',
+    name: 'uploading while the response has begun',
     request: `${request('POST', '/phase', 'Content-Length: 1000000')}hello`,
     respond: (connection) => connection.write(HEAD + CHUNK),
     reached: (client) => eventually(() => client.received() > 65_000, 'the first chunk'),

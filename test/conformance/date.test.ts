@@ -1,4 +1,4 @@
-// RFC 9110 section 6.6.1: an answer that has no Date gets one as it is received; interim answers do not.
+// RFC 9110 section 6.6.1: a response that has no Date gets one as it is received; interim responses do not.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exchange, openClient } from '../support/client.ts'
@@ -15,7 +15,7 @@ function assertNow(dates: readonly string[]): void {
   assert.ok(Math.abs(Date.parse(dates[0] ?? '') - Date.now()) < 5_000)
 }
 
-test('an answer of a server without Date gets one, whatever its framing', async (t) => {
+test('a response of a server without Date gets one, whatever its framing', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 
@@ -47,7 +47,7 @@ test('the Date of a server is passed on as it is', async (t) => {
   }
 })
 
-test('interim answers and a 101 get no Date', async (t) => {
+test('interim responses and a 101 get no Date', async (t) => {
   const origin = await startOrigin(t, (seen, connection) => {
     if (seen.target === '/up') {
       connection.tunnel()
@@ -74,7 +74,7 @@ test('interim answers and a 101 get no Date', async (t) => {
   assert.deepEqual(values(switched, 'date'), [])
 })
 
-test("the proxy's own answers have one Date", async (t) => {
+test("the proxy's local responses have one Date", async (t) => {
   const gateway = await startGateway(t, {
     listeners: { web: { address: '127.0.0.1:0' } },
     frontends: {
@@ -103,7 +103,7 @@ test("the proxy's own answers have one Date", async (t) => {
   assertNow(values(refused, 'date'))
 })
 
-test("a route may take an answer's Date away", async (t) => {
+test("a route may take a response's Date away", async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, {
     origin: origin.port,

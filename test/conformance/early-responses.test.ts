@@ -1,4 +1,4 @@
-// facts/wire.md 4, an answer before the request is finished; RFC 9112 section 9.5 and 9.6.
+// facts/wire.md 4, a response before the request is finished; RFC 9112 section 9.5 and 9.6.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openClient } from '../support/client.ts'
@@ -9,7 +9,7 @@ import { get, request, sentinel } from '../support/refusal.ts'
 
 const EARLY = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'
 
-test('passes an answer on before the request body is finished', async (t) => {
+test('passes a response on before the request body is finished', async (t) => {
   const origin = await startOrigin(t, (_request, connection) => connection.write(EARLY))
   const gateway = await startGateway(t, { origin: origin.port })
 
@@ -64,7 +64,7 @@ test('the rest of the body is drained or the connection closed, never read as a 
   )
 })
 
-test('an early answer of a server that closes reaches a client that is still sending', async (t) => {
+test('an early response of a server that closes reaches a client that is still sending', async (t) => {
   const origin = await startOrigin(t, (_request, connection) => {
     connection.stopReading()
     connection.end(
@@ -83,7 +83,7 @@ test('an early answer of a server that closes reaches a client that is still sen
   client.reset()
 })
 
-test('an answer that begins early streams on beside the body', async (t) => {
+test('a response that begins early streams on beside the body', async (t) => {
   const origin = await startOrigin(t, async (request, connection) => {
     connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n')
     await request.whole()
@@ -101,7 +101,7 @@ test('an answer that begins early streams on beside the body', async (t) => {
   assert.equal(response.body.toString(), 'ahelloworld')
 })
 
-test('an answer that is whole before the body leaves nothing open when the client goes', async (t) => {
+test('a response that is whole before the body leaves nothing open when the client goes', async (t) => {
   const origin = await startOrigin(t, (_request, connection) => connection.write(EARLY))
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)

@@ -107,7 +107,7 @@ test('HEAD has the length of the form that GET would have, and no body', async (
   ])
 })
 
-test('an answer that is written in the file has the form that is written there', async (t) => {
+test('a response that is written in the file has the form that is written there', async (t) => {
   const gateway = await start(t)
 
   const response = await ask(t, gateway, GET('/own'), 'application/json')

@@ -17,7 +17,7 @@ function serving(t: TestContext, servers: object, listener: object = {}): Promis
   })
 }
 
-/** An answer of our own: its error, its reason in the log, and a short body that says the same to people and programs. */
+/** A response of our own: its error, its reason in the log, and a short body that says the same to people and programs. */
 async function assertOwn(
   gateway: TestGateway,
   response: ReceivedResponse,
@@ -66,7 +66,7 @@ test('a refused connection is 502', async (t) => {
 })
 
 for (const end of ['reset', 'FIN'] as const) {
-  test(`a server that ends the connection by ${end} before an answer is 502`, async (t) => {
+  test(`a server that ends the connection by ${end} before a response is 502`, async (t) => {
     const origin = await startOrigin(t, (_request, connection) => {
       if (end === 'reset') connection.reset()
       else connection.end()
@@ -79,7 +79,7 @@ for (const end of ['reset', 'FIN'] as const) {
   })
 }
 
-test('a malformed answer is 502', async (t) => {
+test('a malformed response is 502', async (t) => {
   const origin = await startOrigin(t, 'HTTP/1.1 200 OK\r\nX-A : b\r\n\r\n')
   const gateway = await serving(t, { s: origin.url })
 
@@ -108,7 +108,7 @@ test('a head that is too large is 502', async (t) => {
   await assertOwn(gateway, response, 502, 'http_response_header_section_size', 'ANSWER_TOO_LARGE')
 })
 
-test('an answer that is cut later has its reason in the log', async (t) => {
+test('a response that is cut later has its reason in the log', async (t) => {
   const origin = await startOrigin(t, (_request, connection) => {
     connection.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello')
   })
@@ -184,7 +184,7 @@ test('a refused request says why, and the log says it with it', async (t) => {
   await assertOwn(gateway, response, 400, 'http_request_error', 'BAD_FIELD')
 })
 
-test('what an answer of ours says is never split by what was asked', async (t) => {
+test('what a response of ours says is never split by what was asked', async (t) => {
   const gateway = await serving(t, {})
 
   for (const target of ['/%0d%0aX-Evil:%201', '/"\\', '/a?%0d%0aSet-Cookie:%20a=b', "/'<script>"]) {
@@ -197,7 +197,7 @@ test('what an answer of ours says is never split by what was asked', async (t) =
   }
 })
 
-test('an answer of ours to HEAD has no body, and the connection goes on', async (t) => {
+test('a response of ours to HEAD has no body, and the connection goes on', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await serving(t, { s: origin.url })
   const client = await openClient(t, gateway.port)

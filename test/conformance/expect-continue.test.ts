@@ -9,7 +9,7 @@ import { get, request, sentinel } from '../support/refusal.ts'
 
 const EXPECTING = request('POST', '/', 'Content-Length: 5', 'Expect: 100-continue')
 
-test("passes the server's 100 on, then the body, then the answer", async (t) => {
+test("passes the server's 100 on, then the body, then the response", async (t) => {
   const origin = await startOrigin(t, async (request, connection) => {
     connection.write('HTTP/1.1 100 Continue\r\n\r\n')
     await request.whole()
@@ -60,7 +60,7 @@ test('serves a client that does not wait for the 100', async (t) => {
   assert.equal(origin.requests[0]?.body(), 'hello')
 })
 
-test('passes a final answer that comes instead of the 100', async (t) => {
+test('passes a final response that comes instead of the 100', async (t) => {
   const refusal = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig'
   const origin = await startOrigin(t, (request, connection) => {
     connection.write(request.method === 'POST' ? refusal : OK)

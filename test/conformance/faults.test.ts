@@ -76,7 +76,7 @@ test('what throws behind a back-off is 500, and the thread lives', async (t) => 
   await assertEndsAlone(t, gateway, [Pool.prototype, 'pick', 2])
 })
 
-test('an answer that has begun is cut visibly', async (t) => {
+test('a response that has begun is cut visibly', async (t) => {
   const origin = await startOrigin(t, (_seen, connection) => {
     connection.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha')
   })

@@ -136,7 +136,7 @@ const ANSWERED: readonly string[] = [
   'Vary: *',
 ]
 
-test('passes all other fields of an answer byte for byte, in order, with case and duplicates', async (t) => {
+test('passes all other fields of a response byte for byte, in order, with case and duplicates', async (t) => {
   const lines = ANSWERED.join('\r\n')
   const origin = await startOrigin(
     t,

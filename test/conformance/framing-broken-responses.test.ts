@@ -1,4 +1,4 @@
-// facts/wire.md 2: answers that are malformed (502) or cut (the client's connection is reset); RFC 9112 6.3 and 8.
+// facts/wire.md 2: responses that are malformed (502) or cut (the client's connection is reset); RFC 9112 6.3 and 8.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exchange, openClient } from '../support/client.ts'
@@ -61,7 +61,7 @@ const MALFORMED: readonly (readonly [name: string, bytes: string])[] = [
   ['a 101 that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
 ]
 
-test('malformed answers are 502 and close the connection of the server', async (t) => {
+test('malformed responses are 502 and close the connection of the server', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 
@@ -76,12 +76,12 @@ test('malformed answers are 502 and close the connection of the server', async (
       assert.match(value(response, 'proxy-status') ?? '', /sluice; error=http_/)
       assert.doesNotMatch(response.head + response.body.toString() + client.rest(), /hello/)
       await origin.requests[0]?.connection.gone()
-      assert.equal(origin.requests.length, 1, 'a malformed answer is not asked for again')
+      assert.equal(origin.requests.length, 1, 'a malformed response is not asked for again')
     })
   }
 })
 
-test('a malformed answer leaves the client its connection or closes it, and the next is clean', async (t) => {
+test('a malformed response leaves the client its connection or closes it, and the next is clean', async (t) => {
   const origin = await startOrigin(t, head('X-A : b'))
   const gateway = await startGateway(t, { origin: origin.port })
 
@@ -111,7 +111,7 @@ const CUT: readonly (readonly [name: string, bytes: string, end: 'fin' | 'reset'
   ['a RST instead of the close that ends it', 'HTTP/1.1 200 OK\r\n\r\nhello', 'reset'],
 ]
 
-test('answers that are cut never look complete', async (t) => {
+test('responses that are cut never look complete', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 
@@ -122,7 +122,7 @@ test('answers that are cut never look complete', async (t) => {
         const client = await openClient(t, gateway.port)
         origin.follow(async (request, connection) => {
           await request.whole()
-          // The head goes alone, so that the answer has begun for the client when the fault comes.
+          // The head goes alone, so that the response has begun for the client when the fault comes.
           const split = bytes.indexOf('\r\n\r\n') + 4
           connection.write(bytes.slice(0, split + 5))
           await eventually(() => client.received() > 0, 'the head at the client')

@@ -1,4 +1,4 @@
-// facts/wire.md 2, the framing of answers that come through; RFC 9112 section 6.3, RFC 9110 section 15.
+// facts/wire.md 2, the framing of responses that come through; RFC 9112 section 6.3, RFC 9110 section 15.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exchange, openClient, type ReceivedResponse } from '../support/client.ts'
@@ -29,7 +29,7 @@ test('an unknown length is sent as chunks', async (t) => {
   assert.deepEqual(framing(response), { length: [], coding: ['chunked'], body: 'hello' })
 })
 
-test('an answer that ends with its connection is sent as chunks and leaves the client its connection', async (t) => {
+test('a response that ends with its connection is sent as chunks and leaves the client its connection', async (t) => {
   const origin = await startOrigin(t, async (request, connection) => {
     await request.whole()
     connection.end(CLOSING)
@@ -77,7 +77,7 @@ const WITHOUT_BODY: readonly (readonly [
   ['GET', 'HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n', null],
 ]
 
-test('answers without a body have none, whatever they announce', async (t) => {
+test('responses without a body have none, whatever they announce', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 
@@ -92,7 +92,7 @@ test('answers without a body have none, whatever they announce', async (t) => {
       if (length !== null) assert.deepEqual(values(response, 'content-length'), length)
       origin.follow(OK)
       const next = await client.ask(get('/next'))
-      assert.equal(next.body.toString(), 'ok', 'the connection carries the next answer')
+      assert.equal(next.body.toString(), 'ok', 'the connection carries the next response')
     })
   }
 })
@@ -150,7 +150,7 @@ test('unusual but right answers pass, whole and byte by byte', async (t) => {
   }
 })
 
-test('a large answer arrives whole, by length, by chunks and until the close', async (t) => {
+test('a large response arrives whole, by length, by chunks and until the close', async (t) => {
   const body = 'abcdefghijklmnopqrstuvwxyz0123456789\r\n'.repeat(80_000)
   const chunks = (body.match(/[^]{1,70001}/g) ?? []).map(
     (piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`,
@@ -174,7 +174,7 @@ test('a large answer arrives whole, by length, by chunks and until the close', a
   }
 })
 
-// Bytes outside any answer: that connection is closed and not reused, and no client sees them.
+// Bytes outside any response: that connection is closed and not reused, and no client sees them.
 test('bytes that a server sends before a request never reach a client', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
@@ -195,12 +195,12 @@ const EXTRA: readonly (readonly [name: string, bytes: string])[] = [
   ['after the last chunk', `${CHUNKED}x`],
   ['after a 204', 'HTTP/1.1 204 No Content\r\n\r\nhello'],
   ['after a 304', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello'],
-  ['a second answer after a length', OK + EVIL],
-  ['a second answer after the last chunk', CHUNKED + EVIL],
-  ['a second answer after a 204', `HTTP/1.1 204 No Content\r\n\r\n${EVIL}`],
+  ['a second response after a length', OK + EVIL],
+  ['a second response after the last chunk', CHUNKED + EVIL],
+  ['a second response after a 204', `HTTP/1.1 204 No Content\r\n\r\n${EVIL}`],
 ]
 
-test('bytes after an answer reach no client, and their connection is not reused', async (t) => {
+test('bytes after a response reach no client, and their connection is not reused', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 
@@ -224,7 +224,7 @@ test('bytes after an answer reach no client, and their connection is not reused'
   }
 })
 
-test('a body in answer to HEAD reaches no client', async (t) => {
+test('a body in response to HEAD reaches no client', async (t) => {
   const origin = await startOrigin(t, async (request, connection) => {
     await request.whole()
     connection.write(request.method === 'HEAD' ? EVIL : OK)

@@ -95,7 +95,7 @@ test('TE: trailers is the only TE that is sent on', async (t) => {
   for (const coding of values(origin.requests[0] ?? NOTHING, 'te')) assert.equal(coding, 'trailers')
 })
 
-test('fields of one hop are removed from answers', async (t) => {
+test('fields of one hop are removed from responses', async (t) => {
   const lines = [
     ...['Connection: X-Hop, keep-alive', 'X-Hop: 1', 'Keep-Alive: timeout=5', 'X-Stays: 1'],
     ...['Proxy-Authenticate: Basic', 'Proxy-Connection: x', 'Upgrade: h2c', 'TE: x'],
@@ -121,7 +121,7 @@ test('fields of one hop are removed from answers', async (t) => {
   assert.deepEqual(values(response, 'set-cookie'), ['a=b'])
 })
 
-test('Connection of an answer cannot remove its framing, cookies or caching', async (t) => {
+test('Connection of a response cannot remove its framing, cookies or caching', async (t) => {
   const named = 'Connection: Content-Length, Transfer-Encoding, Cache-Control'
   const origin = await startOrigin(
     t,

@@ -8,7 +8,7 @@ import { OK, startOrigin } from '../support/origin.ts'
 
 const GET = 'GET / HTTP/1.0\r\nHost: a.test\r\n\r\n'
 
-test('an HTTP/1.0 request is sent on as HTTP/1.1, and its connection closed after the answer', async (t) => {
+test('an HTTP/1.0 request is sent on as HTTP/1.1, and its connection closed after the response', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 

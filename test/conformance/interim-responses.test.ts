@@ -9,7 +9,7 @@ import { get } from '../support/refusal.ts'
 
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>\r\n\r\n'
 
-test('passes 103 on at once, with its fields, before the answer is there', async (t) => {
+test('passes 103 on at once, with its fields, before the response is there', async (t) => {
   const origin = await startOrigin(t, (_request, connection) => connection.write(HINTS))
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
@@ -68,7 +68,7 @@ test('removes framing and fields of one hop from a 1xx', async (t) => {
   assert.equal(response.body.toString(), 'ok')
 })
 
-test('a server that leaves after a 1xx is an error, never a whole answer', async (t) => {
+test('a server that leaves after a 1xx is an error, never a whole response', async (t) => {
   const origin = await startOrigin(t, (_request, connection) => connection.end(HINTS))
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)
@@ -76,10 +76,10 @@ test('a server that leaves after a 1xx is an error, never a whole answer', async
   const response = await client.ask(get('/'))
 
   assert.equal(response.status, 502)
-  assert.equal(origin.requests.length, 1, 'something of an answer was passed on: not sent again')
+  assert.equal(origin.requests.length, 1, 'something of a response was passed on: not sent again')
 })
 
-test('a malformed answer after a 1xx is 502', async (t) => {
+test('a malformed response after a 1xx is 502', async (t) => {
   const origin = await startOrigin(t, `${HINTS}HTTP/1.1 200 OK\r\nX-A : b\r\n\r\n`)
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)

@@ -106,8 +106,8 @@ test('answers what came before a fault, then the fault, and nothing after it', a
   )
 })
 
-// RFC 9112 9.6: a close at once would reset the connection under the answer's last bytes.
-test('an error answer can be read by a client that is still sending', async (t) => {
+// RFC 9112 9.6: a close at once would reset the connection under the response's last bytes.
+test('an error response can be read by a client that is still sending', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 
@@ -141,7 +141,7 @@ test('requests after Connection: close are not read', async (t) => {
   )
 })
 
-test('our own answers leave the connection open when nothing was wrong with the request', async (t) => {
+test('our local responses leave the connection open when nothing was wrong with the request', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, {
     listeners: { web: { address: '127.0.0.1:0' } },
@@ -180,7 +180,7 @@ test('the body of a request that we answer ourselves is no request', async (t) =
   }
 })
 
-test('an answer of HTTP/1.0 ends the connection of its server', async (t) => {
+test('a response of HTTP/1.0 ends the connection of its server', async (t) => {
   const origin = await startOrigin(t, OK.replace('1.1', '1.0'))
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)

@@ -1,4 +1,4 @@
-// facts/wire.md 4: answers of the proxy's own that are larger than what a socket takes at once, and the connection after them.
+// facts/wire.md 4: responses of the proxy's own that are larger than what a socket takes at once, and the connection after them.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { createAuthority } from '../support/certificates.ts'
@@ -47,7 +47,7 @@ async function start(
   return { gateway, secure: () => openTlsClient(t, gateway.ports['secure'] ?? 0, options) }
 }
 
-test('a connection goes on after a large answer of the proxy over TLS', async (t) => {
+test('a connection goes on after a large response of the proxy over TLS', async (t) => {
   const { secure } = await start(t)
   const client = await secure()
 
@@ -57,14 +57,14 @@ test('a connection goes on after a large answer of the proxy over TLS', async (t
   }
 })
 
-test('a slow reader that pipelines gets every large answer of the proxy, in order', async (t) => {
+test('a slow reader that pipelines gets every large response of the proxy, in order', async (t) => {
   const { gateway, secure } = await start(t)
 
   for (const client of [await openClient(t, gateway.port), await secure()]) {
     const before = gateway.records().length
     client.stopReading()
     for (let i = 0; i < 100; i++) client.send(get(`/large/${i}`))
-    await eventually(() => gateway.records().length > before, 'the first answer')
+    await eventually(() => gateway.records().length > before, 'the first response')
     client.startReading()
 
     for (let i = 0; i < 100; i++) assert.equal((await client.readResponse()).body.length, LENGTH)
@@ -72,7 +72,7 @@ test('a slow reader that pipelines gets every large answer of the proxy, in orde
   }
 })
 
-test('a request that comes while a large answer is unread is answered after it', async (t) => {
+test('a request that comes while a large response is unread is answered after it', async (t) => {
   const { gateway } = await start(t)
   const client = await openClient(t, gateway.port)
   client.stopReading()
@@ -83,7 +83,7 @@ test('a request that comes while a large answer is unread is answered after it',
     for (let i = 0; i < 20; i++, asked++) client.send(get('/large'))
     await eventually(
       () => gateway.records().length === asked || client.socket.writableLength === 0,
-      'the answers',
+      'the responses',
     )
   }
   client.send(get('/', 'X-Last: 1'))
@@ -93,7 +93,7 @@ test('a request that comes while a large answer is unread is answered after it',
   assert.equal((await client.readResponse()).body.toString(), 'ok')
 })
 
-test('HEAD, and a large answer to a request whose body is not read, are no exception', async (t) => {
+test('HEAD, and a large response to a request whose body is not read, are no exception', async (t) => {
   const { secure } = await start(t)
 
   const client = await secure()
@@ -107,13 +107,13 @@ test('HEAD, and a large answer to a request whose body is not read, are no excep
   await client.closed()
 })
 
-test('a large answer that is under way when a drain begins is whole', async (t) => {
+test('a large response that is under way when a drain begins is whole', async (t) => {
   for (const isSecure of [false, true]) {
     const { gateway, secure } = await start(t)
     const client = isSecure ? await secure() : await openClient(t, gateway.port)
     client.stopReading()
     client.send(get('/large').repeat(100))
-    await eventually(() => gateway.records().length > 0, 'the first answer')
+    await eventually(() => gateway.records().length > 0, 'the first response')
 
     const drained = gateway.drain()
     client.startReading()

@@ -17,7 +17,7 @@ function stall(ms = 30): void {
   while (performance.now() < until);
 }
 
-/** It is behind, but never stands still: requests and answers read the clock. */
+/** It is behind, but never stands still: requests and responses read the clock. */
 function toil(ms = 30): void {
   const until = performance.now() + ms
   while (readClock() < until);

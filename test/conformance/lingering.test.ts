@@ -1,4 +1,4 @@
-// After an error answer our side ends, and what the client still sends is read for a moment: but not for ever.
+// After an error response our side ends, and what the client still sends is read for a moment: but not for ever.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
@@ -16,7 +16,7 @@ test('a client that was refused and never closes is disconnected', async (t) => 
   const slots = Array.from({ length: 8 }, (_, slot) => slot)
 
   client.write('BROKEN\r\n\r\n')
-  await eventually(() => response.includes('\r\n\r\n'), 'the answer')
+  await eventually(() => response.includes('\r\n\r\n'), 'the response')
   assert.ok(slots.some((slot) => scoreboard.shared(slot, SHARED.connections) === 1))
   await eventually(
     () => slots.every((slot) => scoreboard.shared(slot, SHARED.connections) === 0),

@@ -15,11 +15,11 @@ interface Placed {
   readonly port: number
   /** Connections that are open now. */
   open(): number
-  /** Answers to /held, once each is let go. */
+  /** Responses to /held, once each is let go. */
   readonly held: ServerResponse[]
 }
 
-/** A server at an address of its own, which it answers with; at a port that another one has, too. */
+/** A server at an address of its own, which it responds with; at a port that another one has, too. */
 async function startAt(t: TestContext, host: string, port = 0): Promise<Placed> {
   const sockets = new Set<Socket>()
   const held: ServerResponse[] = []
@@ -76,7 +76,7 @@ async function ask(gateway: TestGateway, host: string, path = '/'): Promise<Told
   return { status, body: body.toString(), proxyStatus: value(response, 'proxy-status') ?? '' }
 }
 
-/** Asks until the answer is the one that is waited for. */
+/** Asks until the response is the one that is waited for. */
 async function askUntil(
   ask: () => Promise<Told>,
   isWanted: (response: Told) => boolean,
@@ -185,7 +185,7 @@ test('a changed address is used within its time to live and a second, idle conne
   await eventually(() => first.open() === 1, 'the idle connection goes')
   first.held[0]?.end('whole')
   assert.equal((await busy).body, 'whole')
-  await eventually(() => first.open() === 0, 'the busy one goes with its answer')
+  await eventually(() => first.open() === 0, 'the busy one goes with its response')
   assert.ok(second.open() > 0)
 })
 

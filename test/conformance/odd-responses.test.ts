@@ -115,7 +115,7 @@ async function askTenTimes(t: TestContext, gateway: TestGateway): Promise<void> 
   }
 }
 
-test('one odd path makes no row of failures of a server whose other answers are well', async (t) => {
+test('one odd path makes no row of failures of a server whose other responses are well', async (t) => {
   for (const [name, bytes] of ODD) {
     await t.test(name, async (t) => {
       const odd: Script = async (seen, connection) => {
@@ -150,7 +150,7 @@ test('garbage from a server that has never answered in HTTP is a failure of the 
   assert.equal(sum(gateway, COUNT.failed), 10)
 })
 
-test("limits of an answer's head can be set", async (t) => {
+test("limits of a response's head can be set", async (t) => {
   const wide = `HTTP/1.1 200 OK\r\n${'X-A: b\r\n'.repeat(500)}Content-Length: 2\r\n\r\nok`
   const large = `HTTP/1.1 200 OK\r\nX-Big: ${'v'.repeat(200_000)}\r\nContent-Length: 2\r\n\r\nok`
   const origin = await startOrigin(t)

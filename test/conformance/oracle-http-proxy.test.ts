@@ -116,7 +116,7 @@ test('an origin sees the same request through http-proxy-3 and through us', asyn
   await fc.assert(
     fc.asyncProperty(generated, async (one) => {
       origin.requests.length = 0
-      // Ours carries everything on one connection; http-proxy-3 closes its own after each answer.
+      // Ours carries everything on one connection; http-proxy-3 closes its own after each response.
       const theirs = await connectClient(proxy)
       for (const client of [ours, theirs]) {
         await client.sendPieces(write(one))

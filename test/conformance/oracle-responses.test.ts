@@ -1,4 +1,4 @@
-// Differential: what Node's own client makes of an answer through us is what it makes of it directly.
+// Differential: what Node's own client makes of a response through us is what it makes of it directly.
 import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
 import { test } from 'node:test'
@@ -106,7 +106,7 @@ function ask(port: number, method: string): Promise<Answer> {
   })
 }
 
-/** RFC 9110 6.6.1: an answer without Date gets one from us, behind its own fields. */
+/** RFC 9110 6.6.1: a response without Date gets one from us, behind its own fields. */
 function withDate(direct: Answer, through: Answer): Answer {
   if (direct.fields.some(([name]) => name.toLowerCase() === 'date')) return direct
   const [name = '', value = ''] = through.fields.at(-1) ?? []
@@ -115,7 +115,7 @@ function withDate(direct: Answer, through: Answer): Answer {
   return { ...direct, fields: [...direct.fields, [name, value]] }
 }
 
-test("Node's client sees the same answer through us and directly", async (t) => {
+test("Node's client sees the same response through us and directly", async (t) => {
   let current: Generated | null = null
   const origin = await startOrigin(t, async (request, connection) => {
     await request.whole()

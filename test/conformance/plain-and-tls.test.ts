@@ -73,7 +73,7 @@ test('plain HTTP on an https port is told so, and counted and logged', async (t)
   }
 })
 
-test('a handshake that fails is ended without an answer in plain HTTP', async (t) => {
+test('a handshake that fails is ended without a response in plain HTTP', async (t) => {
   const { gateway, secure } = await start(t)
 
   for (const bytes of ['\x16\x03\x01\0\x05zzzzz', '\x15\x03\x01\0\x02\x02\x28']) {

@@ -101,7 +101,7 @@ test('a redirect to https goes before respond, too', async (t) => {
   assert.equal((await site.secure('/')).status, 204)
 })
 
-test('what a frontend changes of answers is changed of its redirect to https', async (t) => {
+test('what a frontend changes of responses is changed of its redirect to https', async (t) => {
   const headers = { request: { set: { 'X-In': '1' } }, response: { set: { 'X-Out': '1' } } }
   const f = { route: 'Path("/")', backend: 'b', headers, redirect: { scheme: 'https' } }
   const site = await startSite(t, { f })

@@ -1,4 +1,4 @@
-// What `headers.response` changes, it changes in every answer of its frontend: of servers, of middlewares and of the proxy.
+// What `headers.response` changes, it changes in every response of its frontend: of servers, of middlewares and of the proxy.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { exchange, openClient, type ReceivedResponse } from '../support/client.ts'
@@ -83,7 +83,7 @@ const ANSWERED: readonly (readonly [
 ]
 
 for (const [name, status, frontend, bytes, script, backend] of ANSWERED) {
-  test(`the answer has the fields: ${name}`, async (t) => {
+  test(`the response has the fields: ${name}`, async (t) => {
     const gateway = await startSite(t, frontend, script, backend)
 
     assertEdited(await exchange(t, gateway.port, bytes), status)
@@ -143,7 +143,7 @@ test('the last of several attempts is answered with the fields, once', async (t)
   assert.equal(asked, 2)
 })
 
-test("the fields of the proxy's own answers can be replaced and removed, their framing cannot", async (t) => {
+test("the fields of the proxy's local responses can be replaced and removed, their framing cannot", async (t) => {
   const gateway = await startSite(t, {
     respond: { status: 200, body: '{}' },
     headers: {
@@ -170,7 +170,7 @@ test('HEAD gets the fields and no body', async (t) => {
   assert.equal(response.body.length, 0)
 })
 
-test('in a list an answer passes only the middlewares outside of the one that made it', async (t) => {
+test('in a list a response passes only the middlewares outside of the one that made it', async (t) => {
   const outer = { kind: 'headers', response: { set: { 'X-Outer': '1', 'X-Both': 'outer' } } }
   const inner = { kind: 'headers', response: { set: { 'X-Inner': '1', 'X-Both': 'inner' } } }
   const limit = { kind: 'ratelimit', requests: 1, period: '1h' }
@@ -190,7 +190,7 @@ test('in a list an answer passes only the middlewares outside of the one that ma
   assert.deepEqual([refused.status, ...seen(refused)], [429, '1', null, 'outer'])
 })
 
-test('what is set for answers in the short form stands outside of the limits, and for requests inside', async (t) => {
+test('what is set for responses in the short form stands outside of the limits, and for requests inside', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, {
     origin: origin.port,

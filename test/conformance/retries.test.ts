@@ -93,7 +93,7 @@ test('a request that is not idempotent is sent once when a server may have begun
   assert.equal(asked()[0] === 1 ? asked()[1] : asked()[0], 0)
 })
 
-test('a predicate decides on answers, too, and on any method', async (t) => {
+test('a predicate decides on responses, too, and on any method', async (t) => {
   const { gateway, asked } = await site(t, [BUSY, BUSY, BUSY], {
     retry: { attempts: 11, when: 'ResponseCode() == 503 && Attempts() < 3' },
   })
@@ -229,7 +229,7 @@ test('a body above the buffer is streamed and its request not sent again', async
   }
 })
 
-test('nothing is sent again once a byte of an answer has reached the client', async (t) => {
+test('nothing is sent again once a byte of a response has reached the client', async (t) => {
   const cuts: Script = (_request, connection) => {
     connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
     setImmediate(() => connection.reset())
@@ -248,7 +248,7 @@ test('nothing is sent again once a byte of an answer has reached the client', as
   )
 })
 
-test('answers that are cut after their heads make a row of failures', async (t) => {
+test('responses that are cut after their heads make a row of failures', async (t) => {
   const cuts: Script = (_request, connection) => {
     connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
     setImmediate(() => connection.reset())
@@ -295,7 +295,7 @@ test('without another attempt an attempt that takes too long is a 504 with its r
   await origins[0]?.connections[0]?.gone()
 })
 
-test('a whole request that takes too long is a 504, or is cut when its answer has begun', async (t) => {
+test('a whole request that takes too long is a 504, or is cut when its response has begun', async (t) => {
   const drips: Script = (seen, connection) => {
     if (seen.target === '/hangs') return
     connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
@@ -350,7 +350,7 @@ test('a client that leaves during a back-off ends the attempts', async (t) => {
   assert.equal(inFlight(gateway), 0)
 })
 
-test('a second copy of a slow request goes to another server, and the first answer wins', async (t) => {
+test('a second copy of a slow request goes to another server, and the first response wins', async (t) => {
   const { gateway, origins, asked } = await site(t, [hangs, OK], {
     retry: { attempts: 2, hedge: { after: '60ms' } },
   })

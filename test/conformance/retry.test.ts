@@ -48,7 +48,7 @@ function thenMeets(others: Script): Script {
 }
 
 for (const end of ['reset', 'FIN'] as const) {
-  test(`a reused connection that dies by ${end} before an answer is no loss for idempotent methods`, async (t) => {
+  test(`a reused connection that dies by ${end} before a response is no loss for idempotent methods`, async (t) => {
     for (const method of METHODS.filter((name) => IDEMPOTENT.has(name))) {
       const origin = await startOrigin(
         t,
@@ -101,7 +101,7 @@ test('a body that was streamed is not sent twice', async (t) => {
   client.reset()
 })
 
-test('a server that dies after a byte of an answer is not asked again', async (t) => {
+test('a server that dies after a byte of a response is not asked again', async (t) => {
   for (const bytes of [
     'H',
     'HTTP/1.1 200 OK\r\n',

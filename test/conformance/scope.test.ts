@@ -25,11 +25,11 @@ interface Site {
     listeners: Readonly<Record<string, object | null>>,
     routes?: Readonly<Record<string, string>>,
   ): Promise<void>
-  /** The body of an answer on a connection of its own. */
+  /** The body of a response on a connection of its own. */
   ask(listener: string, path: string): Promise<string>
 }
 
-/** Every frontend answers with its id. */
+/** Every frontend responds with its id. */
 async function startSite(t: TestContext): Promise<Site> {
   const scoreboard = new Scoreboard(1, systemMs())
   const slots = new Map<string, number>()

@@ -1,4 +1,4 @@
-// wire.md 2: an answer never looks complete when it is not. A slow reader of a connection that is to close gets all of it.
+// wire.md 2: a response never looks complete when it is not. A slow reader of a connection that is to close gets all of it.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
@@ -10,7 +10,7 @@ for (const [name, head] of [
   ['HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n'],
   ['Connection: close', 'GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n'],
 ] as const) {
-  test(`a reader that pauses gets the whole of an answer that ends with its connection: ${name}`, async (t) => {
+  test(`a reader that pauses gets the whole of a response that ends with its connection: ${name}`, async (t) => {
     const body = 'x'.repeat(12_000_000)
     const origin = await startOrigin(t, (_request, connection) => {
       connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
@@ -33,7 +33,7 @@ for (const [name, head] of [
     let stopped = false
 
     client.write(head)
-    await eventually(() => isOver, 'the end of the answer', 15_000)
+    await eventually(() => isOver, 'the end of the response', 15_000)
 
     assert.ok(stopped)
     assert.ok(bytes > body.length, `${bytes} bytes`)

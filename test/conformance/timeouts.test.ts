@@ -70,7 +70,7 @@ test('a second head on a connection has the same limit', async (t) => {
   assert.equal((await client.readResponse()).status, 408)
 })
 
-test('a connection on which nothing comes is closed without an answer', async (t) => {
+test('a connection on which nothing comes is closed without a response', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await limited(t, origin.url, { client: { head: SHORT, idle: SHORT } })
   const silent = await openClient(t, gateway.port)
@@ -153,7 +153,7 @@ test('a body that drips is answered 408', async (t) => {
   assert.equal(response.status, 408)
 })
 
-test('a server that does not answer is 504', async (t) => {
+test('a server that does not respond is 504', async (t) => {
   const origin = await startOrigin(t, () => {})
   const gateway = await limited(t, origin.url, { server: { firstByte: SHORT } })
   const client = await openClient(t, gateway.port)
@@ -197,7 +197,7 @@ test('the limit of the first byte begins when the request is sent whole', async 
   assert.equal((await slow.readResponse()).status, 200)
 })
 
-test('an answer that makes no progress is cut', async (t) => {
+test('a response that makes no progress is cut', async (t) => {
   const origin = await startOrigin(t, (request, connection) => {
     if (request.target === '/sentinel') return connection.write(OK)
     connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello')

@@ -338,7 +338,7 @@ test('more TLS connections may be open than handshakes may be under way', async 
   assert.equal(response.status, 200)
 })
 
-test('a large upload, a large answer and an abort work over TLS', async (t) => {
+test('a large upload, a large response and an abort work over TLS', async (t) => {
   const secure = await startSecure(t)
   const body = 'x'.repeat(2_000_000)
   secure.origin.follow(async (seen, connection) => {

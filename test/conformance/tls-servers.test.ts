@@ -134,7 +134,7 @@ test('a body streams through TLS to the server and back', async (t) => {
   assert.ok(response.body.equals(Buffer.from(body)))
 })
 
-test('an answer that a TLS server cuts short is cut for the client', async (t) => {
+test('a response that a TLS server cuts short is cut for the client', async (t) => {
   const authority = createAuthority(t)
   const { cert, key } = authority.issue('127.0.0.1')
   const origin = await startOrigin(

@@ -128,7 +128,7 @@ test('a server that switches without the body that it was to ask for is 502', as
   await origin.connections[0]?.gone()
 })
 
-test('a refusal is an ordinary answer: what follows the body is the next request, on another connection', async (t) => {
+test('a refusal is an ordinary response: what follows the body is the next request, on another connection', async (t) => {
   const origin = await startOrigin(t, async (seen, connection) => {
     await seen.whole()
     connection.write(

@@ -83,7 +83,7 @@ test('bytes behind an Upgrade wait for the 101', async (t) => {
   await origin.until(() => connection.tunnelled() === get('/smuggled'), 'the bytes in the tunnel')
 })
 
-test('a refused Upgrade is an ordinary answer, and bytes behind it are the next request', async (t) => {
+test('a refused Upgrade is an ordinary response, and bytes behind it are the next request', async (t) => {
   const refusal = 'HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno'
   const origin = await startOrigin(t, (seen, connection) => {
     connection.write(seen.target === '/up' ? refusal : OK)
@@ -112,11 +112,11 @@ test('either side may end its half of a tunnel first', async (t) => {
   const one = (await origin.request(1)).connection
   await one.gone()
   assert.equal(one.tunnelled(), 'last words')
-  one.end('an answer to them')
-  assert.equal(await first.bytes(17), 'an answer to them')
+  one.end('a response to them')
+  assert.equal(await first.bytes(18), 'a response to them')
   assert.equal(await first.closed(), 'fin')
 
-  // The client's socket ends its own half with the other's, so the answer is sent before.
+  // The client's socket ends its own half with the other's, so the response is sent before.
   const second = await openClient(t, gateway.port)
   await second.ask(ASK)
   const two = (await origin.request(2)).connection

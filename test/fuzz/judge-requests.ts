@@ -233,7 +233,7 @@ async function sendThrough(
   const rest = client.rest()
   client.socket.destroy()
   if (rest !== '' && client.ending() === 'fin') {
-    throw new Error(`a clean end behind half an answer: ${JSON.stringify(rest)}`)
+    throw new Error(`a clean end behind half a response: ${JSON.stringify(rest)}`)
   }
   return answered
 }

@@ -1,6 +1,6 @@
 /**
  * Whatever a server sends: what a client gets through us is a well-formed answer, the same that Node's own client makes of the
- * server's bytes, or an error of ours, or a connection that is visibly cut; and the next answer is never touched by it.
+ * server's bytes, or an error of ours, or a connection that is visibly cut; and the next response is never touched by it.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { TestContext } from 'node:test'
@@ -37,7 +37,7 @@ const EXPLAINED: readonly {
     applies: (one) => /HTTP\/1\.[2-9] /.test(one.pieces.join('')),
   },
   {
-    // RFC 9110 6.5.1: we leave such trailers out, llhttp refuses the answer.
+    // RFC 9110 6.5.1: we leave such trailers out, llhttp refuses the response.
     name: 'a trailer of framing',
     applies: (one) => FRAMING_TRAILER.test(one.pieces.join('')),
   },
@@ -62,8 +62,8 @@ const EXPLAINED: readonly {
     applies: (_one, ours) => ours.kind === 'whole' && ours.status === 205 && ours.body === '',
   },
   {
-    // The answer was whole; we close the connection for what follows it, Node's client takes the answer back as well.
-    name: 'bytes behind a whole answer',
+    // The response was whole; we close the connection for what follows it, Node's client takes the response back as well.
+    name: 'bytes behind a whole response',
     applies(one, ours) {
       const strict = readStrictly(one)
       if (strict === null || ours.kind !== 'whole' || strict.rest === 0) return false
@@ -72,7 +72,7 @@ const EXPLAINED: readonly {
   },
 ]
 
-/** What the strict reader of the tests makes of a case; null when that is no whole answer. */
+/** What the strict reader of the tests makes of a case; null when that is no whole response. */
 function readStrictly(one: ResponseCase): { line: string; body: string; rest: number } | null {
   const reader = createReader('response', true)
   reader.push(Buffer.from(one.pieces.join(''), 'latin1'))
@@ -109,7 +109,7 @@ export async function startResponseJudge(t: TestContext): Promise<ResponseJudge>
       )
       return
     }
-    // Asked a second time: the first connection was a reused one that died before an answer, and the request safe.
+    // Asked a second time: the first connection was a reused one that died before a response, and the request safe.
     const isRetry = sent
     open = connection
     await connection.writePieces(one?.pieces ?? [])
@@ -124,12 +124,12 @@ export async function startResponseJudge(t: TestContext): Promise<ResponseJudge>
     const target = `/ping/${++pings}`
     const response = await pinging.ask(`GET ${target} HTTP/1.1\r\nHost: a.test\r\n\r\n`)
     if (response.body.toString() !== target)
-      throw new Error(`another answer came: ${response.head}`)
+      throw new Error(`another response came: ${response.head}`)
   }
 
   /** Ends the server's connection once its bytes had their time. */
   async function endAfter(finished: () => boolean): Promise<void> {
-    // Not before everything is sent: bytes that come while another answer is awaited are that answer.
+    // Not before everything is sent: bytes that come while another response is awaited are that response.
     while (!sent) await turn()
     for (let i = 0; i < 3 && !finished(); i++) await ping()
     if (finished()) return
@@ -166,21 +166,21 @@ export async function startResponseJudge(t: TestContext): Promise<ResponseJudge>
       .finally(() => {
         done = true
       })
-    // The answer is awaited below; a fault in it must not be unhandled until then.
+    // The response is awaited below; a fault in it must not be unhandled until then.
     answering.catch(() => {})
     await endAfter(() => done)
     const response = await answering.catch((error: unknown) => {
-      // A strict reader of ours that throws for another reason than the end has read a malformed answer.
+      // A strict reader of ours that throws for another reason than the end has read a malformed response.
       if (client.ending() === null) throw error
       if (client.ending() === 'fin')
-        throw new Error('a clean end behind half an answer', { cause: error })
+        throw new Error('a clean end behind half a response', { cause: error })
       return null
     })
     await turn()
     const rest = client.rest()
     client.socket.destroy()
     if (response === null) return { kind: 'cut' }
-    if (rest !== '') throw new Error(`bytes behind the answer: ${JSON.stringify(rest)}`)
+    if (rest !== '') throw new Error(`bytes behind the response: ${JSON.stringify(rest)}`)
     if (response.fields.some(([name]) => name.toLowerCase() === 'proxy-status'))
       return { kind: 'refused' }
     return {

@@ -98,7 +98,7 @@ test('a server that refuses connections costs no request, and is back in turn on
   assert.deepEqual(after.failures, [])
 })
 
-test('without a server that can be had, the answer is 503 or 502 and names the reason', async (t) => {
+test('without a server that can be had, the response is 503 or 502 and names the reason', async (t) => {
   const program = await startBalancing(t, {
     none: { servers: {} },
     down: { servers: { d: `http://127.0.0.1:${await freePort()}` } },

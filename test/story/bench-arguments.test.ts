@@ -18,7 +18,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const USAGE: BenchUsage = {
   command: 'npm run bench',
   about: 'Measures.',
-  scenarios: { small: 'small answers', tls: 'over TLS', ready: 'a start' },
+  scenarios: { small: 'small responses', tls: 'over TLS', ready: 'a start' },
   contenders: { ours: 'Sluice', haproxy: 'HAProxy' },
 }
 

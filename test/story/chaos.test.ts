@@ -40,10 +40,10 @@ test('a server that answers half of its requests with 500 is ejected', async (t)
   tell(t, judgeFault(result))
 
   assert.match(result.out?.why ?? 'never out', /^ejected/)
-  assert.ok(result.noticed.share5xx < 0.01, `${result.noticed.share5xx} of the answers are 5xx`)
+  assert.ok(result.noticed.share5xx < 0.01, `${result.noticed.share5xx} of the responses are 5xx`)
 })
 
-test('an answer that is cut short never looks whole', async (t) => {
+test('a response that is cut short never looks whole', async (t) => {
   const result = await runFault(lab(t), 'truncate')
   tell(t, judgeFault(result))
 

@@ -17,7 +17,7 @@ import { STAGED } from '../support/stage.ts'
 
 type Drive = (site: Site, t: TestContext) => Promise<void>
 
-/** What each file promises, asked over the wire. Servers answer with the port that their file gives them. */
+/** What each file promises, asked over the wire. Servers respond with the port that their file gives them. */
 const DRIVES: Readonly<Record<string, Drive>> = {
   async 'sluice.yaml'(site) {
     const seen = new Set<string>()
@@ -138,7 +138,7 @@ test('every example is driven', () => {
 })
 
 for (const [file, drive] of Object.entries(DRIVES)) {
-  test(`${file} is good, and answers as it says`, async (t) => {
+  test(`${file} is good, and responds as it says`, async (t) => {
     const example = await placeExample(t, file)
     const { path } = example
 

@@ -87,7 +87,7 @@ async function askAll(t: TestContext, program: Program): Promise<readonly string
     .filter((line) => !line.startsWith('{"level":'))
 }
 
-test('the access log has one line of JSON for each request, with the reason of our own answers', async (t) => {
+test('the access log has one line of JSON for each request, with the reason of our local responses', async (t) => {
   const program = await startLogging(t, 'json')
 
   const lines = await askAll(t, program)
@@ -183,7 +183,7 @@ test('the metrics agree with the requests that were made, over all threads', asy
   assert.ok(names.some((name) => name.includes('frontend="own"')))
 })
 
-/** Asks until the condition holds: what a request counts is counted a moment after its answer. */
+/** Asks until the condition holds: what a request counts is counted a moment after its response. */
 async function scrape(program: Program, look: (samples: Samples) => boolean): Promise<Samples> {
   const deadline = performance.now() + 5_000
   for (;;) {

@@ -54,7 +54,7 @@ test('every block is for any shell, and its heredocs end', () => {
 })
 
 for (const name of RECIPES) {
-  test(`the recipe for ${name} ends with an answer, pasted as one block into an empty folder`, async (t) => {
+  test(`the recipe for ${name} ends with a response, pasted as one block into an empty folder`, async (t) => {
     const terminal = await openTerminal(t)
 
     const { output, errors, code } = await terminal.paste(blockWith(`cat > ${name}.yaml`))

@@ -77,7 +77,7 @@ async function serversOf(program: Program): Promise<readonly ServerReport[]> {
   return JSON.parse((await program.ask('/api/servers')).text) as readonly ServerReport[]
 }
 
-/** On a connection of its own; null when that was closed without an answer. */
+/** On a connection of its own; null when that was closed without a response. */
 async function get(port: number, path: string): Promise<ReceivedResponse | null> {
   const client = await connectClient(port).catch(() => null)
   if (client === null) return null

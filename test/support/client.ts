@@ -23,9 +23,9 @@ export interface Client {
   sendPieces(pieces: readonly (string | Buffer)[]): Promise<void>
   /** The next message, interim or final. */
   message(method?: string): Promise<Message & { readonly status: number }>
-  /** The next final answer; a 101 is final. */
+  /** The next final response; a 101 is final. */
   readResponse(method?: string): Promise<ReceivedResponse>
-  /** Sends a request and reads its answer; the method is taken from the request's first word. */
+  /** Sends a request and reads its response; the method is taken from the request's first word. */
   ask(request: string): Promise<ReceivedResponse>
   /** The next message that is there already, or null. */
   poll(method?: string): Message | null
@@ -35,7 +35,7 @@ export interface Client {
   rest(): string
   /** Waits until the unread bytes are at least `length`. */
   bytes(length: number): Promise<string>
-  /** The answer that is being read, as far as it is there. */
+  /** The response that is being read, as far as it is there. */
   partial(): Message | null
   ending(): Ending | null
   end(): void
@@ -112,13 +112,13 @@ function createClient(socket: Socket): Client {
       if (next === null && ending !== null) {
         const seen = reader.current()
         throw new Error(
-          `the connection ended (${ending}) before a whole answer; read ` +
+          `the connection ended (${ending}) before a whole response; read ` +
             JSON.stringify(seen === null ? reader.rest().toString('latin1') : seen.head) +
             (seen === null ? '' : ` and ${seen.body.length} bytes of its body`),
         )
       }
       return next
-    }, 'a whole answer')
+    }, 'a whole response')
     return { ...whole, status: Number(whole.line.slice(9, 12)) }
   }
 

@@ -11,7 +11,7 @@ export interface LoadOptions {
   readonly request: () => string
   /** Ends after so many requests; without it, by `stop`. */
   readonly total?: number
-  /** Of each client between an answer and its next request. */
+  /** Of each client between a response and its next request. */
   readonly pauseMs?: number
   /** A client whose connection is gone opens another one; without it, it stops there. */
   readonly reconnects?: boolean
@@ -19,10 +19,10 @@ export interface LoadOptions {
 }
 
 export interface Report {
-  /** How often each status was the answer. */
+  /** How often each status was the response. */
   readonly statuses: Readonly<Record<string, number>>
   readonly answered: number
-  /** Requests without a whole answer: why, and how many the connection had answered before. */
+  /** Requests without a whole response: why, and how many the connection had answered before. */
   readonly failures: readonly string[]
   /** Connections that could not be opened. */
   readonly refused: number
@@ -101,7 +101,7 @@ export function startLoad(options: LoadOptions): Load {
     report,
     async more(responses) {
       const wanted = answered + responses
-      await watch.until(() => answered >= wanted, `${responses} more answers`, 20_000)
+      await watch.until(() => answered >= wanted, `${responses} more responses`, 20_000)
     },
     async ended() {
       await all

@@ -24,7 +24,7 @@ export interface MessageReader {
   push(bytes: Buffer): void
   /** The sender has finished: ends a close-delimited body. */
   end(): void
-  /** The next whole message, or null; for answers, `method` is that of the request. */
+  /** The next whole message, or null; for responses, `method` is that of the request. */
   next(method?: string): Message | null
   /** The message that is being read, as far as it is there; null when its head is not whole. */
   current(): Message | null

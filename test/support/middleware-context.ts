@@ -121,10 +121,10 @@ export function ask(
   return middleware.onRequest(exchange, context)
 }
 
-/** The own answer that this is, to be looked at. */
+/** The local response that this is, to be looked at. */
 export function localResponse(decision: MiddlewareDecision | 'pending' | undefined): LocalResponse {
   if (typeof decision !== 'object' || decision === null || !('status' in decision))
-    throw new Error(`not an answer: ${JSON.stringify(decision)}`)
+    throw new Error(`not a response: ${JSON.stringify(decision)}`)
   return decision
 }
 

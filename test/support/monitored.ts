@@ -162,7 +162,7 @@ export function createSite(t: TestContext): Site {
   async function tick(ms: number): Promise<void> {
     clock.now += ms
     monitor.tick()
-    // Probes that were begun have their answers.
+    // Probes that were begun have their responses.
     await turn()
   }
 

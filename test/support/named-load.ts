@@ -4,7 +4,7 @@ import { connectClient, type Client } from './client.ts'
 
 export interface NamedResponse {
   readonly name: string
-  /** 0: there was no whole answer. */
+  /** 0: there was no whole response. */
   readonly status: number
   readonly body: string
   readonly tookMs: number

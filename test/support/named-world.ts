@@ -33,7 +33,7 @@ export interface NamedWorld {
   saw(name: string, body: string): void
   /** Resolves when the fault has been there in all its forms, and is over. Again and again, if wanted. */
   trouble(): Promise<void>
-  /** How long after each change of an address the first answer came from it, ms. */
+  /** How long after each change of an address the first response came from it, ms. */
   readonly followedMs: readonly number[]
   /** Forms of trouble that names have been through. */
   readonly lies: () => number

@@ -1,6 +1,6 @@
 /**
  * A server for the gateway to talk to, at the level of bytes: it records every connection and request exactly as they came
- * and answers with the bytes of its script, in pieces, late, cut short, or never.
+ * and responds with the bytes of its script, in pieces, late, cut short, or never.
  */
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'

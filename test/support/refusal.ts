@@ -1,4 +1,4 @@
-/** What every refusal must look like from the outside: an error answer, the connection closed, nothing at the server. */
+/** What every refusal must look like from the outside: an error response, the connection closed, nothing at the server. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { openClient, type ReceivedResponse } from './client.ts'

@@ -48,7 +48,7 @@ export async function metricsOf(
   return found
 }
 
-/** What an operator asks of a source: the status of the answer. */
+/** What an operator asks of a source: the status of the response. */
 export async function act(
   program: Program,
   name: string,

@@ -56,7 +56,7 @@ export interface Scene {
     what: string,
     ask?: () => Promise<unknown>,
   ): Promise<void>
-  /** The access log has an answer with this reason. */
+  /** The access log has a response with this reason. */
   untilReason(reason: string): Promise<void>
   metrics(): Promise<string>
 }
@@ -215,7 +215,7 @@ async function startActor(t: TestContext, name: string): Promise<Actor> {
   }
 }
 
-/** A part of an actor: every answer has this status. */
+/** A part of an actor: every response has this status. */
 export function answering(status: number): RequestListener {
   return (_request, response) => {
     response.statusCode = status

@@ -6,7 +6,7 @@ export const PATIENCE_MS = 5_000
 export interface Watch {
   /** Something that a condition may look at has changed. */
   changed(): void
-  /** The first truthy answer of `look`, asked now and after every change; `what` names it when patience ends. */
+  /** The first truthy result of `look`, asked now and after every change; `what` names it when patience ends. */
   until<T>(look: () => T | undefined | null | false, what: string, patienceMs?: number): Promise<T>
 }
 

@@ -1,4 +1,4 @@
-// Fields of an answer that may come in several lines are read as all of them.
+// Fields of a response that may come in several lines are read as all of them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ResponseHead, parseResponseHead } from '../../src/http/response-head.ts'
@@ -26,7 +26,7 @@ test('Connection closes in whichever of its lines it says so', () => {
   assert.equal(read('200 OK', 'Connection: close', 'Connection: keep-alive').keepAlive, false)
 })
 
-test('all protocols that an answer offers are kept', () => {
+test('all protocols that a response offers are kept', () => {
   const { upgrade } = read('426 Upgrade Required', 'Upgrade: TLS/1.3', 'Upgrade: HTTP/2.0')
 
   assert.equal(upgrade, 'TLS/1.3, HTTP/2.0')

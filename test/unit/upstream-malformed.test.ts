@@ -1,4 +1,4 @@
-// When an answer that is refused for its form tells against its server.
+// When a response that is refused for its form tells against its server.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Endpoint } from '../../src/upstream/endpoint.ts'
@@ -27,7 +27,7 @@ test('a server of which nothing is well any more is to blame after 30 s', (t) =>
   assert.equal(failures(), 2)
 })
 
-test('a whole answer makes it well again', (t) => {
+test('a whole response makes it well again', (t) => {
   const { board, endpoint, failures } = setUp(t)
   endpoint.malformed(true, 1, false)
   board.now += 60_000

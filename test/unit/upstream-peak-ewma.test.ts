@@ -21,7 +21,7 @@ interface Setup {
   readonly endpoints: readonly Endpoint[]
   readonly balancer: Balancer
   pick(): Endpoint
-  /** An answer after so many ms. */
+  /** A response after so many ms. */
   respond(endpoint: Endpoint, ms: number): void
 }
 
@@ -59,7 +59,7 @@ function nameOf({ authority }: Endpoint): string {
   return authority.replace('.test', '')
 }
 
-/** Twenty clients, each with its next request once it is answered; time goes on as answers come. */
+/** Twenty clients, each with its next request once it is answered; time goes on as responses come. */
 function serve(
   { board, pick, respond: respond }: Setup,
   requests: number,
@@ -119,7 +119,7 @@ test('a server that has become fast gets its share again', (t) => {
   assert.ok((got['slow'] ?? 0) > 1_600, `it got ${got['slow']} of 8000`)
 })
 
-test('a new server gets one request soon, and no second one before its answer', (t) => {
+test('a new server gets one request soon, and no second one before its response', (t) => {
   const setup = setUp(t, { known: 1, fresh: 1 })
   const [known, fresh] = setup.endpoints
   assert.ok(known && fresh)

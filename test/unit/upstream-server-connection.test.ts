@@ -18,7 +18,7 @@ const REQUEST: Outgoing = {
   body: 'none',
 }
 
-test('a connection that waited for a client in an interim answer reads the answer to its next request', async (t) => {
+test('a connection that waited for a client in an interim response reads the response to its next request', async (t) => {
   const server = createServer((socket) => socket.on('data', () => socket.write(HINTS + OK)))
   t.after(() => server.close())
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

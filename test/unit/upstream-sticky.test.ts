@@ -78,7 +78,7 @@ function tenOf(pick: () => string): Set<string> {
   return new Set(Array.from({ length: 10 }, pick))
 }
 
-test('the answer sets a cookie, out of reach of scripts and of other sites', (t) => {
+test('the response sets a cookie, out of reach of scripts and of other sites', (t) => {
   const { cookieOf } = setUp(t, { a: 1 })
 
   const line = cookieOf('a')
