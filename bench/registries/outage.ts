@@ -3,7 +3,7 @@
  * nothing; and Sluice is started anew while it is away.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { SourceReport } from '../../src/observe/source-report.ts'
+import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import type { Registry, RemoteRegistry } from '../../test/support/registries.ts'
 import { statusOf } from '../contender.ts'
 import { openWatch } from '../live-file.ts'

@@ -3,7 +3,7 @@
  * Content-Type that no form can send, so that a page of another site cannot ask for it without a preflight, which is refused.
  */
 import type { IncomingMessage } from 'node:http'
-import type { SourceReport } from '../observe/source-report.ts'
+import type { SourceReport } from '../observe/reports/source-report.ts'
 
 export interface Providers {
   readonly providers: () => readonly SourceReport[]

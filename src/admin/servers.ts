@@ -1,5 +1,5 @@
 /** GET /api/servers and /api/breakers: how each stands, as JSON, one a line. */
-import type { BreakerReport, ServerReport } from '../observe/health-report.ts'
+import type { BreakerReport, ServerReport } from '../observe/reports/health-report.ts'
 import { toJson } from './json.ts'
 
 export interface ServersView {

@@ -13,7 +13,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { shortageOf } from '../http/shortage.ts'
 import type { Address, Delta, Listener, Placed, PlacedBackend } from '../model/snapshot.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
-import type { ListenerState } from '../observe/listener-report.ts'
+import type { ListenerState } from '../observe/reports/listener-report.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
 import {

@@ -7,7 +7,7 @@ import type { LiveListener, ListenerHandler } from '../downstream/live-listener.
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Address, Listener, Placed } from '../model/snapshot.ts'
-import type { ListenerState } from '../observe/listener-report.ts'
+import type { ListenerState } from '../observe/reports/listener-report.ts'
 import { applyProblem, listenProblem } from './listen-problem.ts'
 
 export interface LiveListenersOptions {

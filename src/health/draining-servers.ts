@@ -1,5 +1,5 @@
 /** Servers that are no longer declared and still have requests under way: shown until those have ended. */
-import type { ServerReport } from '../observe/health-report.ts'
+import type { ServerReport } from '../observe/reports/health-report.ts'
 import type { MonitoredServer } from './monitored-server.ts'
 
 export interface DrainingServers {

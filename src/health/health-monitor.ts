@@ -16,7 +16,7 @@ import {
   type HealthView,
   type ServerReport,
   type ServerState,
-} from '../observe/health-report.ts'
+} from '../observe/reports/health-report.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { OnFault } from '../observe/fault.ts'
 import type { EventLog } from '../observe/log.ts'

@@ -1,5 +1,5 @@
 /** A breaker in force, of a frontend or of a server: its state machine, and the cell by which the threads obey it. */
-import type { BreakerReport } from '../observe/health-report.ts'
+import type { BreakerReport } from '../observe/reports/health-report.ts'
 import { Breaker } from '../policy/breaking/breaker.ts'
 import { parseCondition, type Condition } from '../policy/breaking/condition.ts'
 import { columnOf } from '../policy/breaking/response-counters.ts'

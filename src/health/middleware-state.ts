@@ -2,7 +2,7 @@
 import { adaptiveSpecOf } from '../middleware/adaptive.ts'
 import { breakerSpecOf } from '../middleware/breaker.ts'
 import type { MiddlewareSpec, PlacedFrontend } from '../model/snapshot.ts'
-import type { LimitReport } from '../observe/health-report.ts'
+import type { LimitReport } from '../observe/reports/health-report.ts'
 import { AdaptiveLimit } from '../policy/limiting/adaptive-limit.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'

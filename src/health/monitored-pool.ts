@@ -3,7 +3,7 @@
  * together here, and becomes the one cell by which the threads obey.
  */
 import type { Backend, PlacedBackend, Server } from '../model/snapshot.ts'
-import type { EjectionReason, ServerState } from '../observe/health-report.ts'
+import type { EjectionReason, ServerState } from '../observe/reports/health-report.ts'
 import { Ejector, type EjectorChange } from '../policy/health/ejector.ts'
 import { admitPool, type AdmissionInput } from '../policy/health/pool-admission.ts'
 import { SHARED } from '../scoreboard/layout.ts'

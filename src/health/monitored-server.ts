@@ -7,7 +7,7 @@ import {
   type ServerReport,
   type ServerState,
   type ServerTally,
-} from '../observe/health-report.ts'
+} from '../observe/reports/health-report.ts'
 import type { EjectorServer } from '../policy/health/ejector.ts'
 import type { AdmissionInput } from '../policy/health/pool-admission.ts'
 import { slowStartShare } from '../policy/health/slow-start.ts'

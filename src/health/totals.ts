@@ -4,7 +4,7 @@ import {
   type EjectionReason,
   type ServerState,
   type ServerTally,
-} from '../observe/health-report.ts'
+} from '../observe/reports/health-report.ts'
 
 export interface Totals {
   change(to: ServerState): void

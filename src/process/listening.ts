@@ -1,5 +1,5 @@
 /** Which listeners listen: what the serving threads say, taken together for each listener. A change is logged once. */
-import type { ListenerReport, ListenerState } from '../observe/listener-report.ts'
+import type { ListenerReport, ListenerState } from '../observe/reports/listener-report.ts'
 import type { Log } from '../observe/log.ts'
 
 export interface Listening {

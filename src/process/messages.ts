@@ -3,7 +3,7 @@ import type { Update } from '../control/publication/publish.ts'
 import type { NameNews } from '../dns/names.ts'
 import type { AccessFormat } from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'
-import type { ListenerState } from '../observe/listener-report.ts'
+import type { ListenerState } from '../observe/reports/listener-report.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
 
 /** What a serving thread is started with. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
-import type { ServerReport } from '../../src/observe/health-report.ts'
+import type { ServerReport } from '../../src/observe/reports/health-report.ts'
 import { exchange } from '../support/client.ts'
 import { parseExposition } from '../support/exposition.ts'
 import { freePort } from '../support/origin.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ServerReport } from '../../src/observe/health-report.ts'
+import type { ServerReport } from '../../src/observe/reports/health-report.ts'
 import { parseExposition } from '../support/exposition.ts'
 import { startLoad } from '../support/load.ts'
 import { choosePort } from '../support/ports.ts'

@@ -1,7 +1,7 @@
 // Issue: "One dead DNS name stalls every other named server", and what a resolver that fails must not do to requests.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ServerReport } from '../../src/observe/health-report.ts'
+import type { ServerReport } from '../../src/observe/reports/health-report.ts'
 import { startNamedLoad, type NamedResponse } from '../support/named-load.ts'
 import { DEAD, LIVE, TTL_S, openNamedWorld } from '../support/named-world.ts'
 import { startProgram } from '../support/program.ts'

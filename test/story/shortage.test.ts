@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
-import type { ServerReport } from '../../src/observe/health-report.ts'
+import type { ServerReport } from '../../src/observe/reports/health-report.ts'
 import { connectClient, type ReceivedResponse } from '../support/client.ts'
 import { parseExposition } from '../support/exposition.ts'
 import { value } from '../support/message.ts'

@@ -1,8 +1,8 @@
 /** Every metric that /metrics can have, each with at least one sample: what docs, alert rules and the dashboard are held to. */
 import { REASON_NAMES } from '../../src/http/errors.ts'
-import type { HealthView } from '../../src/observe/health-report.ts'
-import { createMetrics } from '../../src/observe/metrics.ts'
-import type { SourceReport } from '../../src/observe/source-report.ts'
+import type { HealthView } from '../../src/observe/reports/health-report.ts'
+import { createMetrics } from '../../src/observe/metrics/metrics.ts'
+import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import { COUNT } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 

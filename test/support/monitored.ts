@@ -14,7 +14,7 @@ import type {
   Server,
   WebHook,
 } from '../../src/model/snapshot.ts'
-import type { ServerReport } from '../../src/observe/health-report.ts'
+import type { ServerReport } from '../../src/observe/reports/health-report.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { count, Scoreboard, ScoreboardView, type Slot } from '../../src/scoreboard/scoreboard.ts'
 import { backendOf, frontendOf, serverOf } from './objects.ts'

@@ -1,10 +1,10 @@
 /** How it stands with the sources of a running program, asked as an operator asks. */
 import { setTimeout as passed } from 'node:timers/promises'
-import type { SourceReport } from '../../src/observe/source-report.ts'
+import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import { parseExposition } from './exposition.ts'
 import type { Program } from './program.ts'
 
-export type { SourceReport } from '../../src/observe/source-report.ts'
+export type { SourceReport } from '../../src/observe/reports/source-report.ts'
 
 export async function reportOf(program: Program, name: string): Promise<SourceReport> {
   const reports = JSON.parse((await program.ask('/api/providers')).text) as SourceReport[]

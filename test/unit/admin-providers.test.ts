@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { Providers } from '../../src/admin/providers.ts'
 import { createAdmin } from '../../src/admin/server.ts'
-import type { SourceReport } from '../../src/observe/source-report.ts'
+import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 
 const ETCD: SourceReport = {
   name: 'etcd',

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { createAdmin } from '../../src/admin/server.ts'
-import { NO_TALLY, type BreakerReport, type ServerReport } from '../../src/observe/health-report.ts'
+import {
+  NO_TALLY,
+  type BreakerReport,
+  type ServerReport,
+} from '../../src/observe/reports/health-report.ts'
 
 function reportOf(backend: string, url: string): ServerReport {
   return {

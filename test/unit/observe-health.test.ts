@@ -7,8 +7,8 @@ import {
   type LimitReport,
   type ServerReport,
   type ServerTally,
-} from '../../src/observe/health-report.ts'
-import { createMetrics, type CountedBackend } from '../../src/observe/metrics.ts'
+} from '../../src/observe/reports/health-report.ts'
+import { createMetrics, type CountedBackend } from '../../src/observe/metrics/metrics.ts'
 import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import { parseExposition, type Samples } from '../support/exposition.ts'

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reasonNumber } from '../../src/http/errors.ts'
-import type { MetricsStatus } from '../../src/observe/families.ts'
-import { createMetrics, type CountedBackend, type Metrics } from '../../src/observe/metrics.ts'
-import type { SourceReport } from '../../src/observe/source-report.ts'
+import type { MetricsStatus } from '../../src/observe/metrics/families.ts'
+import {
+  createMetrics,
+  type CountedBackend,
+  type Metrics,
+} from '../../src/observe/metrics/metrics.ts'
+import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import { COUNT, DURATION_BOUNDS, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 

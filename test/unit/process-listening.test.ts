@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ListenerState } from '../../src/observe/listener-report.ts'
+import type { ListenerState } from '../../src/observe/reports/listener-report.ts'
 import { createListening } from '../../src/process/listening.ts'
 
 const TAKEN = 'cannot listen on 127.0.0.1:80 (listener "web"): the port is in use'

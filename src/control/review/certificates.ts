@@ -1,7 +1,7 @@
 /** When certificates in force end: for the metrics, and as warnings from two weeks before on. */
 import { validityOf, type Validity } from '../../schema/certificate.ts'
 import type { Listener } from '../../model/snapshot.ts'
-import type { CertificateReport } from '../../observe/certificate-report.ts'
+import type { CertificateReport } from '../../observe/reports/certificate-report.ts'
 import type { InForce } from '../admission/admit.ts'
 import type { Finding } from './finding.ts'
 

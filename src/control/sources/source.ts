@@ -9,7 +9,7 @@ import type {
   Provider,
   Unreadable,
 } from '../../providers/provider.ts'
-import type { SourceReport } from '../../observe/source-report.ts'
+import type { SourceReport } from '../../observe/reports/source-report.ts'
 import { followProvider } from './follow.ts'
 import type { Follower, FollowOptions } from './follow.ts'
 import { createInventory } from './inventory.ts'

@@ -1,15 +1,15 @@
 /** The metrics by name: what each is, in which unit, and how it reads at a scrape. */
-import type { NameCounts } from '../dns/resolver.ts'
-import { REASON_NAMES } from '../http/errors.ts'
-import { COUNT } from '../scoreboard/layout.ts'
-import { certificateSamples, type CertificateReport } from './certificate-report.ts'
+import type { NameCounts } from '../../dns/resolver.ts'
+import { REASON_NAMES } from '../../http/errors.ts'
+import { COUNT } from '../../scoreboard/layout.ts'
+import type { CertificateReport } from '../reports/certificate-report.ts'
 import { HEALTH_FAMILIES } from './health-families.ts'
 import type { HealthScrape } from './health-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
-import type { ListenerReport } from './listener-report.ts'
+import type { ListenerReport } from '../reports/listener-report.ts'
 import { OTHER, type Series } from './series.ts'
 import { SOURCE_FAMILIES } from './source-families.ts'
-import type { SourceReport } from './source-report.ts'
+import type { SourceReport } from '../reports/source-report.ts'
 
 /** What the control plane says of itself at a scrape. */
 export interface MetricsStatus {
@@ -281,6 +281,22 @@ export const FAMILIES: readonly Family[] = [
       Object.entries(names.names).map(([state, value]) => ({ labels: { state }, value })),
   ),
 ]
+
+/** With more certificates than this, those that end first have series. */
+const MAX_CERTIFICATE_SERIES = 2000
+
+function certificateSamples(certificates: readonly CertificateReport[]): readonly Sample[] {
+  const shown =
+    certificates.length <= MAX_CERTIFICATE_SERIES
+      ? certificates
+      : certificates
+          .toSorted((one, other) => one.endsAt - other.endsAt)
+          .slice(0, MAX_CERTIFICATE_SERIES)
+  return shown.map(({ listener, name, serial, endsAt }) => ({
+    value: endsAt / 1000,
+    labels: { listener, name, serial },
+  }))
+}
 
 function family(
   name: string,

@@ -1,5 +1,5 @@
 /** How the counters of one object become samples of a metric. */
-import { COUNT, DURATION_BOUNDS } from '../scoreboard/layout.ts'
+import { COUNT, DURATION_BOUNDS } from '../../scoreboard/layout.ts'
 import type { Labels, Row } from './series.ts'
 
 /** As prom-client prints it: `labels` are the sample's own, `sharedLabels` those of its object. */

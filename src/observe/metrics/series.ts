@@ -6,8 +6,8 @@
  * Counters must never fall. The row `_other` therefore adds up what its members gained since the last scrape: what a
  * removed member had gained stays in it.
  */
-import { COUNTERS, COUNT, SHARED } from '../scoreboard/layout.ts'
-import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { COUNTERS, COUNT, SHARED } from '../../scoreboard/layout.ts'
+import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
 import type { ReadCounts } from './counts.ts'
 
 export const OTHER = '_other'

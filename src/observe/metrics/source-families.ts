@@ -1,7 +1,7 @@
 /** The metrics of the sources that declarations come from. There are as many series as settings name sources, times a few words. */
 import type { Family } from './families.ts'
 import type { Sample } from './samples.ts'
-import { SOURCE_STATES, type SourceReport } from './source-report.ts'
+import { SOURCE_STATES, type SourceReport } from '../reports/source-report.ts'
 
 /** Reasons are words of the providers; were there ever more, the rest is summed, so that series stay few. */
 const MAX_REASONS = 16

@@ -1,6 +1,6 @@
 /** How it stands with servers, breakers and adaptive limits: what /api/servers and /api/breakers show and /metrics counts. */
 
-import type { NameReport } from '../dns/resolver.ts'
+import type { NameReport } from '../../dns/resolver.ts'
 
 export const SERVER_STATES = ['unknown', 'up', 'failing', 'down', 'draining', 'ejected'] as const
 

@@ -4,11 +4,11 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { collectDefaultMetrics, Gauge, Histogram, Registry, type Metric } from 'prom-client'
-import { systemMs } from '../scoreboard/board-clock.ts'
-import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { systemMs } from '../../scoreboard/board-clock.ts'
+import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
 import { createCountsReader } from './counts.ts'
 import { FAMILIES, type Family, type MetricsStatus, type Scrape } from './families.ts'
-import type { HealthView } from './health-report.ts'
+import type { HealthView } from '../reports/health-report.ts'
 import { createHealthReader, NO_HEALTH } from './health-series.ts'
 import { createSeriesReader, type CountedObject, type SeriesReader } from './series.ts'
 

@@ -3,14 +3,19 @@
  * breakers and limits have at most `limit`. What happened to all others is the sum that the health monitor keeps less what was shown
  * of it, scrape by scrape, so that no counter ever falls.
  */
-import type { BreakerReport, HealthView, LimitReport, ServerReport } from './health-report.ts'
+import type {
+  BreakerReport,
+  HealthView,
+  LimitReport,
+  ServerReport,
+} from '../reports/health-report.ts'
 import {
   EJECTION_REASONS,
   NO_TALLY,
   PROBE_RESULTS,
   SERVER_STATES,
   type ServerTally,
-} from './health-report.ts'
+} from '../reports/health-report.ts'
 import type { Row } from './series.ts'
 
 export interface HealthScrape {

@@ -1,5 +1,5 @@
 /** Metrics about the health of servers: health, ejection, breakers, retry budgets and adaptive limits. */
-import { COUNT } from '../scoreboard/layout.ts'
+import { COUNT } from '../../scoreboard/layout.ts'
 import type { Family } from './families.ts'
 import {
   BREAKER_STATES,
@@ -9,7 +9,7 @@ import {
   type BreakerReport,
   type ServerState,
   type ServerTally,
-} from './health-report.ts'
+} from '../reports/health-report.ts'
 import type { HealthScrape } from './health-series.ts'
 import { toSample, type Sample } from './samples.ts'
 import { OTHER, type Labels } from './series.ts'

@@ -2,8 +2,8 @@
  * All counters of an object at once, over all threads. `Scoreboard.sum` finds the slot again for each counter: 20,000
  * objects of two threads take 10 ms that way and 3.5 ms this way, and a scrape holds up the main thread for as long.
  */
-import { COUNTERS } from '../scoreboard/layout.ts'
-import { ScoreboardView, type Scoreboard } from '../scoreboard/scoreboard.ts'
+import { COUNTERS } from '../../scoreboard/layout.ts'
+import { ScoreboardView, type Scoreboard } from '../../scoreboard/scoreboard.ts'
 
 /** Fills `into`, of COUNTERS cells. */
 export type ReadCounts = (slot: number, into: Float64Array) => void
