@@ -1,0 +1,81 @@
+// Issue 10: "troubleshooting by reason code", "log fields": the pages that list what the program has are held to what it has.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseCommandLine } from '../../src/cli/command-line.ts'
+import { HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS } from '../../src/cli/help.ts'
+import { ERRORS, REASON_NAMES, type Reason } from '../../src/http/errors.ts'
+import { formatJson } from '../../src/observe/access-log.ts'
+import type { AccessRecord } from '../../src/observe/access-record.ts'
+import { codesIn, listPages, readPage, rowsOf, sectionOf } from '../support/docs.ts'
+
+test('every reason code is on its page, with status, blame, error type, retries, meaning and advice', () => {
+  const rows = rowsOf(readPage('docs/errors.md'))
+  const names = rows.map(([name = '']) => name.slice(1, -1))
+
+  assert.deepEqual(names.toSorted(), REASON_NAMES.toSorted())
+  for (const [name = '', ...cells] of rows) {
+    const { status, blame, proxyStatus, retry } = ERRORS[name.slice(1, -1) as Reason]
+    const [writtenStatus, writtenBlame, type = '', retried, meaning, advice] = cells
+    assert.deepEqual([writtenStatus, writtenBlame, retried], [String(status), blame, retry], name)
+    assert.equal(codesIn(type)[0] ?? null, proxyStatus, name)
+    assert.notEqual(meaning, '', name)
+    assert.notEqual(advice, '', name)
+  }
+})
+
+/** Their status is another one than that of the catalogue, where an option says so. */
+const OTHERWISE = ['503 RATE_LIMITED', '503 RESPOND']
+
+test('every reason code that any page names beside a status exists, and has that status', () => {
+  let found = 0
+  for (const page of listPages()) {
+    const text = readPage(page)
+    const rows = [...text.matchAll(/^\| ([45]\d\d) \| (`[^|]*) \|/gm)].flatMap(
+      ([, status = '', codes = '']) => codesIn(codes).map((code) => [status, code] as const),
+    )
+    const inline = [...text.matchAll(/\b([45]\d\d) `([A-Z_]{5,})`/g)].map(
+      ([, status = '', code = '']) => [status, code] as const,
+    )
+    for (const [status, code] of [...rows, ...inline]) {
+      const known = ERRORS[code as Reason] as (typeof ERRORS)[Reason] | undefined
+      assert.ok(known !== undefined, `${page}: there is no reason ${code}`)
+      if (OTHERWISE.includes(`${status} ${code}`)) continue
+      assert.equal(known.status, Number(status), `${page}: ${code}`)
+      found++
+    }
+  }
+  assert.ok(found > 50)
+})
+
+test('every command and every flag is on the page of the command line', () => {
+  const text = readPage('docs/cli.md')
+  const pages = {
+    serve: SERVE_FLAGS,
+    healthcheck: HEALTHCHECK_FLAGS,
+    'put, delete, get': { ...OBJECT_FLAGS.put, ...OBJECT_FLAGS.delete, ...OBJECT_FLAGS.get },
+  }
+  for (const [heading, flags] of Object.entries(pages)) {
+    const documented = rowsOf(sectionOf(text, `## ${heading}`)).map(([cell = '']) => cell)
+    const known = Object.entries(flags).map(([name, { value }]) => `\`--${name} ${value}\``)
+    assert.deepEqual(documented.toSorted(), known.toSorted(), heading)
+  }
+  const help = parseCommandLine(['--help'])
+  assert.ok(help.kind === 'help')
+  for (const [, command = ''] of help.text.matchAll(/^ {2}(\w+) /gm)) {
+    assert.ok(text.includes(`\`sluice ${command}`), command)
+  }
+})
+
+test('the page of operating has every field of the access log', () => {
+  const record: AccessRecord = {
+    ...{ startedAt: 0, durationMs: 0, listener: '', frontend: '', backend: '', server: '' },
+    ...{ attempts: 0, clientIp: '', peerIp: '', peerPort: 0, method: '', host: '', target: '' },
+    ...{ version: '1.1', scheme: 'http', status: 0, reason: null, detail: '', bytesIn: 0 },
+    ...{ bytesOut: 0, requestId: '', userAgent: '', referer: '' },
+  }
+  const written = Object.keys(JSON.parse(formatJson(record)) as object)
+
+  const rows = rowsOf(sectionOf(readPage('docs/operating.md'), '### Access log'))
+
+  assert.deepEqual(rows.flatMap(([cell = '']) => codesIn(cell)).toSorted(), written.toSorted())
+})
