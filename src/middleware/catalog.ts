@@ -90,6 +90,14 @@ export function splitShortForm(spec: MiddlewareSpec): {
   return { outer: toSpec(split.outer), inner: toSpec(split.inner) }
 }
 
+/** Request headers that its options name, by the option. */
+export function headersOfMiddleware({
+  kind,
+  options,
+}: MiddlewareSpec): Readonly<Record<string, string>> {
+  return kindOf(kind).readsHeaders?.(options) ?? {}
+}
+
 /** The backends that it names. */
 export function backendsOfMiddleware({ kind, options }: MiddlewareSpec): readonly string[] {
   return kindOf(kind).backends?.named(options) ?? []

@@ -16,7 +16,7 @@ import {
   LeasedCounts,
   MAX_LEASED,
 } from '../policy/limiting/leased-counts.ts'
-import { compileKey, keyOption } from './key.ts'
+import { compileKey, headerOfKey, keyOption } from './key.ts'
 import type { MiddlewareKind, MiddlewareContext, CompileContext } from './middleware.ts'
 
 interface ConnLimitOptions {
@@ -36,6 +36,7 @@ export const connlimit: MiddlewareKind<ConnLimitOptions> = {
       },
       'Limits the concurrent requests of one client; further ones get a 429.',
     ),
+  readsHeaders: ({ key }) => headerOfKey(key),
   state: { in: 'table', of: 'frontend' },
   compile({ connections, key }, compileContext) {
     const keyOf = compileKey(key)

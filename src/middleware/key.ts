@@ -1,8 +1,13 @@
 /** The option `key` of limits: what of a request they are kept for. */
 import type { ZodType } from 'zod'
 import { bad, good, quote } from '../model/parsed.ts'
-import { compileLimitKey, type KeyedRequest, parseLimitKey } from '../policy/limiting/limit-key.ts'
-import type { Vocabulary } from './middleware.ts'
+import type { Vocabulary } from '../options/vocabulary.ts'
+import {
+  compileLimitKey,
+  type KeyedRequest,
+  type LimitKey,
+  parseLimitKey,
+} from '../policy/limiting/limit-key.ts'
 
 /** The admitted option is the text as it was written. */
 export function keyOption({ scalar }: Vocabulary): ZodType<string> {
@@ -21,7 +26,17 @@ export function keyOption({ scalar }: Vocabulary): ZodType<string> {
 }
 
 export function compileKey(key: string): (request: KeyedRequest) => string {
+  return compileLimitKey(read(key))
+}
+
+/** The request header that an admitted key names, if it does. */
+export function headerOfKey(key: string): { readonly key?: string } {
+  const variable = read(key)
+  return variable.of === 'request.header' ? { key: variable.name } : {}
+}
+
+function read(key: string): LimitKey {
   const parsed = parseLimitKey(key)
   if (!parsed.ok) throw new Error(`a key was admitted that ${parsed.message}`)
-  return compileLimitKey(parsed.variable)
+  return parsed.variable
 }

@@ -8,7 +8,7 @@ import type { ZodType } from 'zod'
 import type { ResponseHead } from '../http/response-head.ts'
 import type { LocalResponse } from '../http/local-response.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type * as vocabulary from '../options/vocabulary.ts'
+import type { Vocabulary } from '../options/vocabulary.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 
 /** Compiled for one route. Outermost first on the way in, last on the way out. */
@@ -59,12 +59,6 @@ export interface ExchangeOutcome {
   readonly headMs: number
 }
 
-/**
- * What a kind writes its options in: zod and the words of options/. They are an argument, and a kind imports nothing but types
- * of them, because a serving thread compiles kinds and must not load zod: 8 MB and 40 ms of CPU in each thread.
- */
-export type Vocabulary = typeof vocabulary
-
 /** `T`: the options as admission has parsed them. They travel as JSON, and the API shows them. */
 export interface MiddlewareKind<T> {
   /** As it is written: the key of a frontend, or `kind` in the list of its middlewares. */
@@ -83,6 +77,8 @@ export interface MiddlewareKind<T> {
     named(options: T): readonly string[]
     renamed(options: T, rename: (name: string) => string): T
   }
+  /** Request headers that the options name, by the option. */
+  readsHeaders?(options: T): Readonly<Record<string, string>>
   /** Where it keeps its state, if it has any. */
   readonly state?: MiddlewareState
   /** Those options that make a new state when they change. All of them, if this is absent. */

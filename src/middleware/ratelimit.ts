@@ -10,6 +10,7 @@ import type { LocalResponse } from '../http/local-response.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { toMs } from '../model/units.ts'
 import type { Complain } from '../options/fields.ts'
+import type { Vocabulary } from '../options/vocabulary.ts'
 import { KeyTable } from '../policy/limiting/key-table.ts'
 import {
   type KeyedRate,
@@ -19,8 +20,8 @@ import {
   toKeyedRates,
 } from '../policy/limiting/rate-limit.ts'
 import { type RateSpec, toRate } from '../policy/limiting/token-bucket.ts'
-import { compileKey, keyOption } from './key.ts'
-import type { MiddlewareContext, MiddlewareKind, Vocabulary } from './middleware.ts'
+import { compileKey, headerOfKey, keyOption } from './key.ts'
+import type { MiddlewareContext, MiddlewareKind } from './middleware.ts'
 import { addStanding, refusal, UNDECIDED } from './ratelimit/answers.ts'
 import { redisClient } from './ratelimit/redis-links.ts'
 import { refuseRedisUrl } from './ratelimit/redis-url.ts'
@@ -86,6 +87,10 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
       return { ...rest, rates: [toDeclared({ requests, period, burst }, complain)] }
     })
   },
+  readsHeaders: ({ key, ratesHeader }) => ({
+    ...headerOfKey(key),
+    ...(ratesHeader !== null && { ratesHeader }),
+  }),
   state: { in: 'table', of: 'frontend' },
   prepare: ({ redis }) => (redis === null ? null : redisClient.load()),
   compile(options, { frontend, table, seed, now }) {

@@ -7,8 +7,9 @@ import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Complain } from '../options/fields.ts'
+import type { Vocabulary } from '../options/vocabulary.ts'
 import { compileLocation, namesPath, refuseLocation, withoutHost } from './location.ts'
-import type { MiddlewareKind, Vocabulary } from './middleware.ts'
+import type { MiddlewareKind } from './middleware.ts'
 
 const STATUSES = [301, 302, 303, 307, 308] as const
 type Status = (typeof STATUSES)[number]

@@ -1,8 +1,9 @@
 /** Answers by itself: `respond: { status: 403, body: 'Not here', type: text/plain, fields: { X-Why: private } }`. */
 import type { ZodType } from 'zod'
 import type { LocalResponse } from '../http/local-response.ts'
+import type { Vocabulary } from '../options/vocabulary.ts'
 import { toLines } from './headers.ts'
-import type { MiddlewareKind, Vocabulary } from './middleware.ts'
+import type { MiddlewareKind } from './middleware.ts'
 
 export interface RespondOptions {
   status: number

@@ -82,9 +82,8 @@ export interface Server {
 
 export interface Backend {
   readonly id: string
-  readonly balance: BalancePolicy
-  /** What the policy `hash` tells requests apart by. */
-  readonly hash: HashKey
+  /** The name of a balancer, see upstream/balancer.ts. A balancer with options has them in a member of its name (`hash`). */
+  readonly balance: string
   /** A client comes back to the server that answered it first. */
   readonly sticky: Sticky | null
   readonly timeouts: Timeouts
@@ -121,14 +120,6 @@ export interface Backend {
   readonly retryBudget: RetryBudget
   readonly servers: readonly Server[]
   readonly labels: Labels | null
-}
-
-export type BalancePolicy = 'round-robin' | 'least-connections' | 'random' | 'peak-ewma' | 'hash'
-
-/** `name`: of the header (lower case), cookie or query parameter; '' for the others. */
-export interface HashKey {
-  readonly from: 'client-ip' | 'header' | 'cookie' | 'path' | 'query'
-  readonly name: string
 }
 
 export interface Sticky {

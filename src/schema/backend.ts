@@ -4,6 +4,7 @@ import { serverBreaker } from '../options/breaker.ts'
 import { MAX_PEM_CHARS } from './certificate.ts'
 import { DEFAULT_EJECTION, ejection } from './ejection.ts'
 import {
+  type Complain,
   count,
   duration,
   meaning,
@@ -14,12 +15,14 @@ import {
   strict,
   text,
 } from '../options/fields.ts'
+import * as vocabulary from '../options/vocabulary.ts'
+import { BALANCERS } from '../upstream/balancer.ts'
 import { health } from './health.ts'
 import { labels } from './labels.ts'
 import { backendRetry, DEFAULT_BACKEND_RETRY } from './retry.ts'
 import { readServers, serverForms } from './server.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
-import { CLIENT_IP_HASH, hashKey, sticky } from './sticky.ts'
+import { sticky } from './sticky.ts'
 import { backendTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts'
 
 export const DEFAULT_PANIC = 0.5
@@ -74,13 +77,40 @@ export type BackendForm = Omit<Backend, 'id' | 'tls'> & {
   }
 }
 
+const balance = z
+  .enum(BALANCERS.map(({ name }) => name))
+  .default('round-robin')
+  .meta({
+    description: 'How a server is chosen. All respect weights.',
+    enumDescriptions: BALANCERS.map(({ description }) => description),
+  })
+
+/** By the name of their balancer. */
+const balancerOptions: Readonly<Record<string, z.ZodOptional<z.ZodType>>> = Object.fromEntries(
+  BALANCERS.flatMap(({ name, options }) =>
+    options === undefined ? [] : [[name, options.schema(vocabulary).optional()]],
+  ),
+)
+
+function readBalancerOptions(
+  form: Readonly<Record<string, unknown>>,
+  complain: Complain,
+): Readonly<Record<string, unknown>> {
+  const read: Record<string, unknown> = {}
+  for (const { name, options } of BALANCERS) {
+    if (options === undefined) continue
+    const written = form[name]
+    if (written !== undefined && form['balance'] !== name)
+      complain(`is used with balance: ${name} only`, [name])
+    read[name] = written ?? options.defaults
+  }
+  return read
+}
+
 const form = strict(
   {
-    balance: z
-      .enum(['round-robin', 'least-connections', 'random', 'peak-ewma', 'hash'])
-      .default('round-robin')
-      .meta({ description: 'How a server is chosen; all respect weights.' }),
-    hash: hashKey.optional(),
+    balance,
+    ...balancerOptions,
     sticky: sticky.optional(),
     timeouts: backendTimeouts.optional(),
     limits,
@@ -105,14 +135,12 @@ const form = strict(
 )
 
 export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, complain) => {
-  const { balance, hash, limits } = form
+  const { limits } = form
   const { timeouts, idleMs } = form.timeouts ?? DEFAULT_TIMEOUTS
   const { retry, budget } = form.retry ?? DEFAULT_BACKEND_RETRY
-  if (hash !== undefined && balance !== 'hash')
-    complain('is used with balance: hash only', ['hash'])
   return {
-    balance,
-    hash: hash ?? CLIENT_IP_HASH,
+    balance: form.balance,
+    ...readBalancerOptions(form, complain),
     sticky: form.sticky ?? null,
     timeouts,
     limits: {

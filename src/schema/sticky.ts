@@ -1,9 +1,9 @@
 /** How a backend tells its clients apart, as the file writes it: what they are hashed by, and the cookie that brings them back. */
 import * as z from 'zod'
-import { duration, meaning, scalar, strict, text } from '../options/fields.ts'
+import { duration, meaning, scalar, strict } from '../options/fields.ts'
 import { isToken } from '../model/names.ts'
 import { bad, good, quote } from '../model/parsed.ts'
-import type { HashKey, Sticky } from '../model/snapshot.ts'
+import type { Sticky } from '../model/snapshot.ts'
 
 /** RFC 6265bis 5.5: browsers keep none for longer. */
 const LONGEST_AGE_MS = 400 * 86_400_000
@@ -61,35 +61,5 @@ export const sticky: z.ZodType<Sticky> = meaning(
   ({ cookie, secret, sameSite, path, maxAge }, complain) => {
     if (maxAge % 1000 !== 0) complain('must be whole seconds', ['maxAge'])
     return { cookie, secret: secret ?? null, sameSite, path, maxAgeSeconds: maxAge / 1000 }
-  },
-)
-
-const NAMED: ReadonlySet<HashKey['from']> = new Set(['header', 'cookie', 'query'])
-
-export const CLIENT_IP_HASH: HashKey = { from: 'client-ip', name: '' }
-
-export const hashKey: z.ZodType<HashKey> = meaning(
-  strict(
-    {
-      from: z.enum(['client-ip', 'header', 'cookie', 'path', 'query']).meta({
-        description: 'What of a request.',
-      }),
-      name: text('Of the header, cookie or query parameter.', 128).optional(),
-    },
-    'What balance: hash tells requests apart by; the address of the client by default.',
-  ),
-  ({ from, name }, complain) => {
-    if (!NAMED.has(from)) {
-      if (name !== undefined) complain(`is not used with from: ${from}`, ['name'])
-      return { from, name: '' }
-    }
-    if (name === undefined) {
-      complain(`is missing: from: ${from} needs one`, ['name'])
-      return CLIENT_IP_HASH
-    }
-    if (from !== 'query' && !isToken(name)) {
-      complain(`must be the name of a ${from}, not ${quote(name)}`, ['name'])
-    }
-    return { from, name: from === 'header' ? name.toLowerCase() : name }
   },
 )

@@ -15,6 +15,7 @@ import { backoffLeftMs, backoffUntil } from '../policy/health/connect-backoff.ts
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { Addresses } from './addresses.ts'
+import { balancerOf } from './balancer.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { ServerConnection } from './server-connection.ts'
 import { compileTarget, type Target } from './target.ts'
@@ -106,7 +107,7 @@ export class Endpoint {
     this.backup = server.backup
     this.drain = server.drain
     this.limits = backend.limits
-    this.isTimed = backend.balance === 'peak-ewma'
+    this.isTimed = balancerOf(backend).measuresLatency === true
     this.breaker = breaker
   }
 

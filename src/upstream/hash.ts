@@ -3,10 +3,14 @@
  * or go. While a server may not be used its keys go to the others, each key to the same one, and come back with it.
  * What has no key (no such header, cookie or parameter, or an empty one) is balanced by turns.
  */
-import type { HashKey } from '../model/snapshot.ts'
+import type { ZodType } from 'zod'
+import { isToken } from '../model/names.ts'
+import { quote } from '../model/parsed.ts'
+import type { Complain } from '../options/fields.ts'
+import type { Vocabulary } from '../options/vocabulary.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd } from '../scoreboard/scoreboard.ts'
-import type { Balanced, Balancer, BalancerContext, Refused } from './balancer.ts'
+import type { Balanced, Balancer, BalancerContext, BalancerKind, Refused } from './balancer.ts'
 import { cookieValues } from './cookies.ts'
 import type { Endpoint } from './endpoint.ts'
 import { buildMaglev } from './maglev.ts'
@@ -16,7 +20,64 @@ import { hashString, mix } from './string-hash.ts'
 /** Cells that are tried for a key before all servers are walked over. */
 const MAX_CELLS = 32
 
-export function createHash(endpoints: readonly Endpoint[], context: BalancerContext): Balancer {
+/** `name`: of the header (lower case), cookie or query parameter; '' for the others. */
+export interface HashKey {
+  readonly from: 'client-ip' | 'header' | 'cookie' | 'path' | 'query'
+  readonly name: string
+}
+
+export const hash: BalancerKind<HashKey> = {
+  name: 'hash',
+  description: 'Requests with the same key go to the same server.',
+  options: {
+    schema: hashKey,
+    defaults: { from: 'client-ip', name: '' },
+    readsHeaders: ({ from, name }) => (from === 'header' ? { name } : {}),
+  },
+  create: createHash,
+}
+
+const NAMED: ReadonlySet<HashKey['from']> = new Set(['header', 'cookie', 'query'])
+
+function hashKey({ z, strict, text, meaning }: Vocabulary): ZodType<HashKey> {
+  const form = strict(
+    {
+      from: z.enum(['client-ip', 'header', 'cookie', 'path', 'query']).meta({
+        description: 'What the key is. Without any hash option it is the address of the client.',
+      }),
+      name: text(
+        'The name of the header, cookie or query parameter; required for these.',
+        128,
+      ).optional(),
+    },
+    'The key of balance: hash.',
+  )
+  return meaning(form, readHashKey)
+}
+
+function readHashKey(
+  { from, name }: { readonly from: HashKey['from']; readonly name?: string | undefined },
+  complain: Complain,
+): HashKey {
+  if (!NAMED.has(from)) {
+    if (name !== undefined) complain(`is not used with from: ${from}`, ['name'])
+    return { from, name: '' }
+  }
+  if (name === undefined) {
+    complain(`is missing: from: ${from} needs one`, ['name'])
+    return { from, name: '' }
+  }
+  if (from !== 'query' && !isToken(name)) {
+    complain(`must be the name of a ${from}, not ${quote(name)}`, ['name'])
+  }
+  return { from, name: from === 'header' ? name.toLowerCase() : name }
+}
+
+function createHash(
+  endpoints: readonly Endpoint[],
+  context: BalancerContext,
+  keySpec: HashKey,
+): Balancer {
   const { length } = endpoints
   const cells = buildMaglev(endpoints.map(({ url, weight }) => ({ name: url, weight })))
   const byTurns = createRoundRobin(endpoints, context)
@@ -41,7 +102,7 @@ export function createHash(endpoints: readonly Endpoint[], context: BalancerCont
 
   return {
     pick(request: Balanced, refused: Refused): Endpoint | null {
-      const key = keyOf(request, context.hash)
+      const key = keyOf(request, keySpec)
       if (key === '') return byTurns.pick(request, refused)
       const endpoint = find(hashString(key), refused)
       if (endpoint !== null) sharedAdd(endpoint.slot, SHARED.inFlight, 1)

@@ -5,7 +5,7 @@
  */
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd } from '../scoreboard/scoreboard.ts'
-import type { Balanced, Balancer, BalancerContext, Refused } from './balancer.ts'
+import type { Balanced, Balancer, BalancerContext, BalancerKind, Refused } from './balancer.ts'
 import type { Endpoint } from './endpoint.ts'
 import { smoothTurns } from './round-robin.ts'
 
@@ -14,7 +14,14 @@ const MAX_RACES = 8
 /** Turns of refused servers that are passed on; after these all are compared. */
 const MAX_DRAWS = 16
 
-export function createLeastConnections(
+export const leastConnections: BalancerKind = {
+  name: 'least-connections',
+  description: 'The server with the fewest requests in flight for its weight, over all workers.',
+  takesTurns: true,
+  create: createLeastConnections,
+}
+
+function createLeastConnections(
   endpoints: readonly Endpoint[],
   { slot: pool, ticket }: BalancerContext,
 ): Balancer {

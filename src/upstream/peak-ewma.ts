@@ -7,14 +7,22 @@
 import { ewmaAt } from '../policy/ewma.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
-import type { Balanced, Balancer, BalancerContext, Refused } from './balancer.ts'
+import type { Balanced, Balancer, BalancerContext, BalancerKind, Refused } from './balancer.ts'
 import { createDraw } from './draw.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** Of a server without a measurement that is being asked: more than any that has one. */
 const UNKNOWN_MICROS = 1e10
 
-export function createPeakEwma(
+export const peakEwma: BalancerKind = {
+  name: 'peak-ewma',
+  description:
+    'Of two servers drawn at random, the one with lower latency and fewer requests in flight.',
+  measuresLatency: true,
+  create: createPeakEwma,
+}
+
+function createPeakEwma(
   endpoints: readonly Endpoint[],
   { random, now }: BalancerContext,
 ): Balancer {

@@ -81,9 +81,9 @@ export class Pool {
         : new Stickiness(this.id, sticky, stickyKey, this.#tiers.endpoints, this.#sticky)
   }
 
-  #createTiers({ object: { balance, hash } }: PlacedBackend): Tiers {
+  #createTiers({ object: backend }: PlacedBackend): Tiers {
     const { random, now } = this.#context
-    return new Tiers(this.#endpoints, balance, { slot: this.slot, hash, random, now })
+    return new Tiers(this.#endpoints, backend, { slot: this.slot, random, now })
   }
 
   /** An endpoint besides those tried, its in-flight count taken (give it back by `done`). */

@@ -5,7 +5,7 @@
  */
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd } from '../scoreboard/scoreboard.ts'
-import type { Balanced, Balancer, BalancerContext, Refused } from './balancer.ts'
+import type { Balanced, Balancer, BalancerContext, BalancerKind, Refused } from './balancer.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** Above this the weights are made coarser: the list is rebuilt on every change of the pool. */
@@ -14,6 +14,13 @@ const MAX_TURNS = 10_000
 const MAX_STEPS = 1_000_000
 /** So many turns are drawn at least (and two a server, at most the whole list) before all servers are walked over. */
 const MIN_DRAWS = 16
+
+export const roundRobin: BalancerKind = {
+  name: 'round-robin',
+  description: 'Servers take turns, as often as their weights say.',
+  takesTurns: true,
+  create: createRoundRobin,
+}
 
 export function createRoundRobin(
   endpoints: readonly Endpoint[],

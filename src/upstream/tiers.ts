@@ -8,7 +8,8 @@ import {
   type Balanced,
   type Balancer,
   type BalancerContext,
-  BALANCERS,
+  balancerOf,
+  compileBalancer,
   type Refused,
 } from './balancer.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -19,8 +20,6 @@ export interface Refusals {
   readonly isUnfit: Refused
   readonly isBarred: Refused
 }
-
-const TAKES_TURNS: ReadonlySet<Backend['balance']> = new Set(['round-robin', 'least-connections'])
 
 export class Tiers {
   /** All that may be picked. */
@@ -34,17 +33,17 @@ export class Tiers {
 
   constructor(
     endpoints: readonly Endpoint[],
-    balance: Backend['balance'],
+    backend: Backend,
     context: Omit<BalancerContext, 'ticket'>,
   ) {
     this.endpoints = endpoints.filter(({ drain }) => !drain)
-    const create = BALANCERS[balance]
+    const create = compileBalancer(backend)
     const primaries = this.endpoints.filter(({ backup }) => !backup)
     const backups = this.endpoints.filter(({ backup }) => backup)
     this.#primaries = create(primaries, { ...context, ticket: SHARED.ticket })
     // With turns of their own: of two servers that take turns the one that fails would get each first attempt, when the
     // second attempts take the other one's turns. What goes by no turns needs no second one.
-    this.#createAgain = TAKES_TURNS.has(balance)
+    this.#createAgain = balancerOf(backend).takesTurns
       ? () => create(primaries, { ...context, ticket: SHARED.retryTicket })
       : () => this.#primaries
     // Turns of their own: each pick of a backup has drawn some of the primaries' in vain.

@@ -38,7 +38,7 @@ test('a serving thread compiles every kind of middleware and balancer without a 
   const kinds = MIDDLEWARES.map(({ kind }) => kind)
   assert.deepEqual(Object.keys(LEAST).sort(), [...kinds].sort(), 'a kind is missing in LEAST')
   const backends = Object.fromEntries(
-    Object.keys(BALANCERS).map((balance) => [balance, { balance, servers }]),
+    BALANCERS.map(({ name: balance }) => [balance, { balance, servers }]),
   )
   const frontends = Object.fromEntries([
     ...Object.entries(LEAST).map(([kind, options]) => {
@@ -46,10 +46,7 @@ test('a serving thread compiles every kind of middleware and balancer without a 
       const backend = isTerminal ? {} : { backend: 'round-robin' }
       return [kind, { route: `Path("/${kind}")`, ...backend, [kind]: options }]
     }),
-    ...Object.keys(BALANCERS).map((balance) => [
-      balance,
-      { route: `Path("/${balance}")`, backend: balance },
-    ]),
+    ...BALANCERS.map(({ name }) => [name, { route: `Path("/${name}")`, backend: name }]),
   ]) as Record<string, unknown>
 
   const { program, loaded } = await startNoted(t, { ...configOf(9), backends, frontends })

@@ -28,7 +28,6 @@ export function backendOf(
   return {
     id,
     balance: 'round-robin',
-    hash: { from: 'client-ip', name: '' },
     sticky: null,
     timeouts: {
       connectMs: 1,

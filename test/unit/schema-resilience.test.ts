@@ -44,8 +44,10 @@ test('a share is a percentage or a number from 0 to 1', () => {
 })
 
 test('a hash is taken of the client, or of what the backend names', () => {
-  const hash = (value?: object): Backend['hash'] =>
-    backendOf({ balance: 'hash', ...(value === undefined ? {} : { hash: value }) }).hash
+  const hash = (value?: object): unknown => {
+    const backend: object = backendOf({ balance: 'hash', ...(value && { hash: value }) })
+    return (backend as { readonly hash: unknown }).hash
+  }
 
   assert.deepEqual(hash(), { from: 'client-ip', name: '' })
   assert.deepEqual(hash({ from: 'path' }), { from: 'path', name: '' })

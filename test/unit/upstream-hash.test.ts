@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { HashKey } from '../../src/model/snapshot.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
 import type { Balanced, Balancer, Refused } from '../../src/upstream/balancer.ts'
 import { cookieValues } from '../../src/upstream/cookies.ts'
-import { createHash, keyOf } from '../../src/upstream/hash.ts'
+import { hash, type HashKey, keyOf } from '../../src/upstream/hash.ts'
 import { buildMaglev, type Named } from '../../src/upstream/maglev.ts'
 import { hashString } from '../../src/upstream/string-hash.ts'
 import { makeBackend, makeRequest, openBoard, seeded } from '../support/endpoints.ts'
@@ -12,17 +11,17 @@ import { makeBackend, makeRequest, openBoard, seeded } from '../support/endpoint
 const BY_IP: HashKey = { from: 'client-ip', name: '' }
 const KEYS = Array.from({ length: 4_000 }, (_, at) => `192.0.${at >> 8}.${at & 255}`)
 
-function createOf(t: TestContext, names: readonly string[], hash = BY_IP): Balancer {
+function createOf(t: TestContext, names: readonly string[], key = BY_IP): Balancer {
   const board = openBoard(t)
-  const backend = makeBackend(Object.fromEntries(names.map((name) => [name, 1])), { hash })
+  const backend = makeBackend(Object.fromEntries(names.map((name) => [name, 1])))
   const { slot } = board.place(backend)
-  return createHash(board.endpoints(backend), {
+  const context = {
     slot: board.scoreboard.slot(slot),
     ticket: SHARED.ticket,
-    hash,
     random: seeded(1),
     now: () => 0,
-  })
+  }
+  return hash.create(board.endpoints(backend), context, key)
 }
 
 function pick(balancer: Balancer, request: Balanced, refused: Refused = () => false): string {

@@ -5,7 +5,7 @@ import { SHARED } from '../../src/scoreboard/layout.ts'
 import { sharedAdd } from '../../src/scoreboard/scoreboard.ts'
 import type { Balancer } from '../../src/upstream/balancer.ts'
 import type { Endpoint } from '../../src/upstream/endpoint.ts'
-import { createPeakEwma } from '../../src/upstream/peak-ewma.ts'
+import { peakEwma } from '../../src/upstream/peak-ewma.ts'
 import {
   makeBackend,
   makeRequest,
@@ -32,13 +32,13 @@ function setUp(t: TestContext, weights: Readonly<Record<string, number>>): Setup
   const { slot } = board.place(backend)
   const [view] = board.views
   assert.ok(view)
-  const balancer = createPeakEwma(endpoints, {
+  const context = {
     slot: view.slot(slot),
     ticket: SHARED.ticket,
-    hash: backend.hash,
     random: seeded(7),
     now: () => board.now,
-  })
+  }
+  const balancer = peakEwma.create(endpoints, context, undefined)
   return {
     board,
     endpoints,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { Backend, BalancePolicy, Server } from '../../src/model/snapshot.ts'
+import type { Backend, Server } from '../../src/model/snapshot.ts'
 import { ADMIT_NONE } from '../../src/scoreboard/layout.ts'
 import type { Endpoint } from '../../src/upstream/endpoint.ts'
 import { BALANCERS } from '../../src/upstream/balancer.ts'
@@ -18,7 +18,7 @@ interface Setup {
   counts(requests: number): Readonly<Record<string, number>>
 }
 
-const POLICIES = Object.keys(BALANCERS) as BalancePolicy[]
+const POLICIES = BALANCERS.map(({ name }) => name)
 
 function setUp(t: TestContext, servers: Servers, rest: Partial<Backend> = {}): Setup {
   const board = openBoard(t)

@@ -3,12 +3,13 @@
  * header is always absent, so that a condition on it never holds and all requests share one key.
  */
 import { isForwarding } from '../../http/fields.ts'
+import { headersOfMiddleware } from '../../middleware/catalog.ts'
 import { flaw, type Flaw, type Path } from '../../model/parsed.ts'
 import type { Backend, Frontend, Listener, MiddlewareSpec } from '../../model/snapshot.ts'
-import { parseLimitKey } from '../../policy/limiting/limit-key.ts'
 import type { ObjectKind } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
+import { headersOfBalancer } from '../../upstream/balancer.ts'
 import type { MiddlewarePart } from './middleware.ts'
 
 /** `object`: an admitted object of the kind. */
@@ -19,17 +20,17 @@ export function findUntrustedHeaders(kind: ObjectKind, object: unknown): readonl
       return scope === null ? NONE : ofRoute('scope', scope)
     }
     case 'backend': {
-      const { from, name } = (object as Backend).hash
-      return from === 'header' ? flawsOf(['hash', 'name'], [name]) : NONE
+      const backend = object as Backend
+      return ofOptions(headersOfBalancer(backend), [backend.balance])
     }
     case 'frontend': {
       const { route, middlewares } = object as Frontend
       const flaws = ofRoute('route', route)
       if (middlewares.length === 0) return flaws
-      return [...flaws, ...middlewares.flatMap((spec) => ofOptions(spec, [spec.kind]))]
+      return [...flaws, ...middlewares.flatMap(ofMiddleware)]
     }
     case 'middleware':
-      return ofOptions((object as MiddlewarePart).spec, [])
+      return ofOptions(headersOfMiddleware((object as MiddlewarePart).spec), [])
     default:
       return NONE
   }
@@ -55,10 +56,12 @@ function ofRoute(member: string, text: string): readonly Flaw[] {
   return MAY_NAME_FORWARDING.test(text) ? flawsOf([member], namesOfRoute(text)) : NONE
 }
 
-function ofOptions(spec: MiddlewareSpec, path: Path): readonly Flaw[] {
-  return ['key', 'ratesHeader'].flatMap((option) =>
-    flawsOf([...path, option], namesOfOption(spec, option)),
-  )
+function ofMiddleware(spec: MiddlewareSpec): readonly Flaw[] {
+  return ofOptions(headersOfMiddleware(spec), [spec.kind])
+}
+
+function ofOptions(headers: Readonly<Record<string, string>>, path: Path): readonly Flaw[] {
+  return Object.entries(headers).flatMap(([option, name]) => flawsOf([...path, option], [name]))
 }
 
 function namesOfRoute(text: string): readonly string[] {
@@ -75,12 +78,4 @@ function namesOf(expression: Expression): readonly string[] {
     default:
       return expression.terms.flatMap(namesOf)
   }
-}
-
-function namesOfOption({ options }: MiddlewareSpec, option: string): readonly string[] {
-  const value = (options as Readonly<Record<string, unknown>>)[option]
-  if (typeof value !== 'string') return []
-  if (option === 'ratesHeader') return [value]
-  const parsed = parseLimitKey(value)
-  return parsed.ok && parsed.variable.of === 'request.header' ? [parsed.variable.name] : []
 }
