@@ -26,7 +26,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { outgoingRequest } from './outgoing.ts'
 import { Replay } from './replay.ts'
 import type { Route } from './route.ts'
-import { countBegin, countEnd, endingOf, type Ending } from './tally.ts'
+import { countBegin, countEnd, type Ending, endingOf } from './tally.ts'
 import { Tries } from './tries.ts'
 import { MiddlewareChain, type MiddlewareChainOwner } from './middleware-chain.ts'
 

@@ -12,7 +12,7 @@ import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { shortageOf } from '../http/shortage.ts'
 import type { Address, Delta, Listener, Placed, PlacedBackend } from '../model/snapshot.ts'
-import type { AccessRecord } from '../observe/access-record.ts'
+import { type AccessRecord, recordOf } from '../observe/access-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
@@ -29,7 +29,7 @@ import { LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext } from './route.ts'
 import { compileScope, type Scope } from './scope.ts'
 import { applyProblem } from './listen-problem.ts'
-import { countReason, NOWHERE, recordOf } from './tally.ts'
+import { countReason, NOWHERE } from './tally.ts'
 
 export interface GatewayOptions {
   /** This thread's column of the scoreboard. */

@@ -1,16 +1,11 @@
-/** What is counted of an exchange when it ends, and the record of it. */
+/** What is counted of an exchange when it ends. */
 import { reasonNumber } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { AccessRecord } from '../observe/access-record.ts'
+import type { Ending } from '../observe/access-record.ts'
 import { COUNT, DURATION_BOUNDS, SHARED } from '../scoreboard/layout.ts'
 import { count, type ScoreboardView, sharedAdd, type Slot } from '../scoreboard/scoreboard.ts'
 
-export interface Ending {
-  readonly frontend: string
-  readonly backend: string
-  readonly server: string
-  readonly attempts: number
-}
+export type { Ending }
 
 export const NOWHERE: Ending = { frontend: '', backend: '', server: '', attempts: 0 }
 
@@ -62,31 +57,4 @@ export function countReason(board: ScoreboardView, exchange: Exchange): void {
   if (exchange.reason === null) return
   const cell = reasonNumber(exchange.reason)
   board.reasons[cell] = (board.reasons[cell] ?? 0) + 1
-}
-
-export function recordOf(exchange: Exchange, ending: Ending, durationMs: number): AccessRecord {
-  const { head, to } = exchange
-  return {
-    // As the date is now: the process's beginning on it would not follow a step of the system's clock.
-    startedAt: Date.now() - durationMs,
-    durationMs,
-    listener: exchange.listener,
-    ...ending,
-    clientIp: exchange.clientIp,
-    peerIp: exchange.peerIp,
-    peerPort: exchange.peerPort,
-    method: head.method,
-    host: to.authority,
-    target: head.target,
-    version: `1.${head.minorVersion}`,
-    scheme: exchange.scheme,
-    status: exchange.status,
-    reason: exchange.reason,
-    detail: exchange.detail,
-    bytesIn: exchange.bytesIn,
-    bytesOut: exchange.bytesOut,
-    requestId: exchange.requestId,
-    userAgent: exchange.field('user-agent') ?? '',
-    referer: exchange.field('referer') ?? '',
-  }
 }

@@ -3,7 +3,7 @@
  * reads and edits such text; the walks over whole heads are in request-head.ts and response-head.ts. A line holds no CR but that of
  * its end, so that one is searched for: V8 has a fast search for one character only.
  */
-import { trimmed } from './grammar.ts'
+import { isNamed, trimmed } from './grammar.ts'
 
 /**
  * RFC 9110 section 7.6.1: what Connection names is for this hop only. But not these: a client must not be able to take
@@ -83,6 +83,7 @@ export function isForwarding(name: string): boolean {
   return plain.startsWith('x-forwarded-') || plain === 'x-real-ip' || plain === 'x-request-id'
 }
 
+const COLON = 58
 const F = 102
 const X = 120
 
@@ -118,6 +119,42 @@ export function fieldValue(fields: string, name: string): string | undefined {
   let value = valueAt(fields, at)
   while ((at = lineOf(fields, name, at + 1)) >= 0) value += separatorOf(name) + valueAt(fields, at)
   return value
+}
+
+/** The values of two fields as `fieldValue` gives them, found in one walk. */
+export function twoFieldValues(
+  fields: string,
+  first: string,
+  second: string,
+): { readonly first: string | undefined; readonly second: string | undefined } {
+  const values: { first: string | undefined; second: string | undefined } = {
+    first: undefined,
+    second: undefined,
+  }
+  let start = 0
+  while (start < fields.length) {
+    const end = fields.indexOf('\r', start)
+    if (isLineOf(fields, start, first)) {
+      values.first = joined(values.first, first, trimmed(fields, start + first.length + 1, end))
+    } else if (isLineOf(fields, start, second)) {
+      values.second = joined(values.second, second, trimmed(fields, start + second.length + 1, end))
+    }
+    start = end + 2
+  }
+  return values
+}
+
+function isLineOf(fields: string, start: number, name: string): boolean {
+  const colon = start + name.length
+  return (
+    (fields.charCodeAt(start) | 32) === name.charCodeAt(0) &&
+    fields.charCodeAt(colon) === COLON &&
+    isNamed(fields, start, colon, name)
+  )
+}
+
+function joined(list: string | undefined, name: string, value: string): string {
+  return list === undefined ? value : list + separatorOf(name) + value
 }
 
 export function hasField(fields: string, name: string): boolean {

@@ -7,8 +7,8 @@ import { createWriteStream, openSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 
 export interface Sink {
-  /** Whole lines, each ended by a line feed. */
-  write(lines: string): void
+  /** Whole lines, each ended by a line feed. Bytes are the sink's to keep. */
+  write(lines: string | Uint8Array): void
   /** Lines that were lost so far. */
   readonly dropped: number
   /** Opens the path again, for log rotation. Standard output stays as it is. */
@@ -28,6 +28,7 @@ const MAX_WAITING_BYTES = 8 * 1024 * 1024
 const RETRY_AFTER_MS = 1000
 const REPORT_EVERY_MS = 60_000
 const CLOSE_WITHIN_MS = 2000
+const LINE_FEED = 10
 
 export function openSink(path: string | null, options: SinkOptions = {}): Sink {
   const { report = toStderr, now = () => performance.now() } = options
@@ -103,8 +104,8 @@ export function openSink(path: string | null, options: SinkOptions = {}): Sink {
     report(`cannot write the log to ${name}: ${why}; lines are dropped until it works again`)
   }
 
-  function drop(lines: string): void {
-    for (let at = lines.indexOf('\n'); at !== -1; at = lines.indexOf('\n', at + 1)) dropped++
+  function drop(lines: string | Uint8Array): void {
+    for (const byte of Buffer.from(lines)) if (byte === LINE_FEED) dropped++
   }
 }
 

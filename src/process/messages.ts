@@ -50,8 +50,8 @@ export type FromThread =
       readonly listeners: readonly ListenerState[]
       readonly ports: Readonly<Record<string, number>>
     }
-  /** Access log lines. */
-  | { readonly kind: 'lines'; readonly lines: string }
+  /** Access log lines, transferred. */
+  | { readonly kind: 'lines'; readonly lines: Uint8Array<ArrayBuffer> }
   /** Something that an operator should know. */
   | { readonly kind: 'notice'; readonly text: string }
   /** A name that a client of the thread connects to is to be followed. */

@@ -179,7 +179,7 @@ async function run(
   // In line, a pause of the main thread would be one of the requests.
   const tidy = settings.workers > 0 ? createTidy({ afterStart: true }) : null
   publisher.listen({ onInForce: () => tidy?.soon() })
-  const writeLines = (lines: string): void => sink.write(lines)
+  const writeLines = (lines: Uint8Array): void => sink.write(lines)
   const threads = createThreads({
     settings,
     scoreboard,

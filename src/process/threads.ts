@@ -27,7 +27,7 @@ export interface ThreadsOptions {
   readonly log: Log
   readonly faults: Pick<Faults, 'note'>
   readonly shortages: Pick<Shortages, 'note'>
-  readonly writeLines: (lines: string) => void
+  readonly writeLines: (lines: Uint8Array) => void
   /** The worker's entry; tests bring one that can be made to fail. */
   readonly entry?: URL
 }

@@ -6,6 +6,6 @@ import { createServingThread } from './serving-thread.ts'
 if (parentPort === null) throw new Error('worker.ts is started by the main thread')
 const port = parentPort
 const thread = createServingThread(workerData as ThreadStart, (message) =>
-  port.postMessage(message),
+  port.postMessage(message, message.kind === 'lines' ? [message.lines.buffer] : []),
 )
 port.on('message', (message: ToThread) => thread.receive(message))

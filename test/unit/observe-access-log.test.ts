@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { AccessFormat } from '../../src/model/settings.ts'
 import {
+  type AccessLog,
   createAccessLog,
   formatCombined,
   formatCommon,
   formatJson,
 } from '../../src/observe/access-log.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
+
+/** A log, and the batches that it hands over, as text. */
+function openLog(format: AccessFormat): { log: AccessLog; batches: string[] } {
+  const batches: string[] = []
+  const log = createAccessLog(format, (lines) => batches.push(Buffer.from(lines).toString()))
+  return { log, batches }
+}
 
 const plain: AccessRecord = {
   startedAt: Date.UTC(2026, 1, 3, 4, 5, 6, 7),
@@ -165,8 +174,7 @@ test('each format writes the lines of its name', () => {
     ['common', formatCommon],
     ['combined', formatCombined],
   ] as const) {
-    const batches: string[] = []
-    const log = createAccessLog(format, (lines) => batches.push(lines))
+    const { log, batches } = openLog(format)
 
     log.write(plain)
     log.flush()
@@ -196,7 +204,7 @@ test('a field is cut at 4 KiB', () => {
 })
 
 test('lines are handed over together, soon and by themselves', async () => {
-  const handedOver = Promise.withResolvers<string>()
+  const handedOver = Promise.withResolvers<Uint8Array>()
   const log = createAccessLog('common', handedOver.resolve)
   // The log's own timer keeps no process alive, so this test does.
   const alive = setInterval(() => {}, 1000)
@@ -206,23 +214,47 @@ test('lines are handed over together, soon and by themselves', async () => {
   const batch = await handedOver.promise
   clearInterval(alive)
 
-  assert.equal(batch, formatCommon(plain).repeat(2))
+  assert.equal(Buffer.from(batch).toString(), formatCommon(plain).repeat(2))
 })
 
 test('lines are handed over at once when many wait', () => {
-  const batches: string[] = []
-  const log = createAccessLog('json', (lines) => batches.push(lines))
+  const { log, batches } = openLog('json')
   const line = formatJson(plain)
-  const count = Math.ceil((32 * 1024) / line.length)
+  const count = Math.floor((256 * 1024) / line.length)
 
-  for (let i = 0; i < count; i++) log.write(plain)
+  for (let i = 0; i <= count; i++) log.write(plain)
+  log.flush()
 
-  assert.deepEqual(batches, [line.repeat(count)])
+  assert.deepEqual(batches, [line.repeat(count), line])
+})
+
+test('a line that is larger than a batch is handed over whole, in its turn', () => {
+  const { log, batches } = openLog('json')
+  const large = { ...plain, server: 'x'.repeat(300_000) }
+
+  log.write(plain)
+  log.write(large)
+  log.write(plain)
+  log.flush()
+
+  assert.deepEqual(batches, [formatJson(plain), formatJson(large), formatJson(plain)])
+})
+
+test('what was handed over stays as it is', () => {
+  const batches: Uint8Array[] = []
+  const log = createAccessLog('common', (lines) => batches.push(lines))
+
+  log.write(plain)
+  log.flush()
+  log.write({ ...plain, status: 200 })
+  log.flush()
+
+  assert.equal(Buffer.from(batches[0] ?? []).toString(), formatCommon(plain))
+  assert.notEqual(batches[0]?.buffer, batches[1]?.buffer)
 })
 
 test('a flush hands over what waits, and nothing when nothing does', () => {
-  const batches: string[] = []
-  const log = createAccessLog('json', (lines) => batches.push(lines))
+  const { log, batches } = openLog('json')
 
   log.write(plain)
   log.flush()
@@ -232,8 +264,7 @@ test('a flush hands over what waits, and nothing when nothing does', () => {
 })
 
 test('a log that is off hands over nothing', () => {
-  const batches: string[] = []
-  const log = createAccessLog('off', (lines) => batches.push(lines))
+  const { log, batches } = openLog('off')
 
   log.write(plain)
   log.flush()

@@ -174,7 +174,7 @@ test('a reader that has stopped costs lines and no more than 8 MiB', async (t) =
 
 test('a log line is one line of JSON in ASCII, and says its level, time, fields and error', () => {
   const lines: string[] = []
-  const log = createLog('info', { write: (line) => lines.push(line) })
+  const log = createLog('info', { write: (line) => lines.push(String(line)) })
 
   log.debug({}, 'not shown')
   log.info({ frontend: 'vote\u009b\u2028\n' }, 'a change is in force')
