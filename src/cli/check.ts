@@ -10,12 +10,12 @@ import type { ReferenceWorld } from '../document/references.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
 
 /** Control's verdict on the objects of a file. */
-export type AdmitDocument = (document: ReadableDocument) => readonly Problem[]
+export type CheckDocument = (document: ReadableDocument) => readonly Problem[]
 
 /** Returns the exit code. */
 export function checkFile(
   path: string,
-  admit: AdmitDocument,
+  admit: CheckDocument,
   references: ReferenceWorld,
   print: (line: string) => void,
 ): 0 | 1 {
@@ -50,7 +50,7 @@ export function checkFile(
 function problemsOf(
   document: ReadableDocument,
   path: string,
-  admit: AdmitDocument,
+  admit: CheckDocument,
   references: ReferenceWorld,
 ): Problem[] {
   // Settings of the environment are not what the file says; what the file refers to there is.

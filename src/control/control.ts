@@ -10,9 +10,9 @@ import type { CertificateReport } from '../observe/reports/certificate-report.ts
 import type { SourceReport } from '../observe/reports/source-report.ts'
 import type { ObjectName } from '../providers/provider.ts'
 import type { Admission, SetAside } from './admission/admit.ts'
-import { createCertificateDates, DAY_MS } from './review/certificates.ts'
+import { createCertificateExpiry, DAY_MS } from './review/certificate-expiry.ts'
 import { describeFault, type OnFault } from '../observe/fault.ts'
-import { toProblem } from './review/finding.ts'
+import { toProblem } from './review/diagnostic.ts'
 import { emptySnapshot } from './publication/diff.ts'
 import { uniteChanged, type ChangedIds } from './admission/tracked-map.ts'
 import { createJournal } from './journal.ts'
@@ -23,7 +23,7 @@ import type { SourceView } from './admission/decisions.ts'
 import { toShown } from './secrets.ts'
 import type { Shown } from './secrets.ts'
 import { runSoon } from './publication/soon.ts'
-import { createSameRoutes } from './review/same-routes.ts'
+import { createDuplicateRoutes } from './review/duplicate-routes.ts'
 import { openSource } from './sources/source.ts'
 import type { Reading, Source, SourceOptions } from './sources/source.ts'
 
@@ -98,8 +98,8 @@ export function createControl(options: ControlOptions): Control {
   const { startMs = 10_000, filesMs = 5000 } = options
   const { onFault = () => {}, onSettings = () => [] } = options
   const journal = createJournal(log)
-  const dates = createCertificateDates()
-  const sameRoutes = createSameRoutes()
+  const expiry = createCertificateExpiry()
+  const duplicateRoutes = createDuplicateRoutes()
   const world = { now, date, random, sleep, log, written: admission.written }
   const waiting = new Map<Source, PromiseWithResolvers<void>>()
   const events = {
@@ -201,7 +201,7 @@ export function createControl(options: ControlOptions): Control {
       ...sources.flatMap((source) => source.problems()),
       ...merge.conflicts(),
       ...admission.remarks(),
-      ...dates.findings(admission.inForce(), date()).map((finding) => toProblem(finding)),
+      ...expiry.diagnostics(admission.inForce(), date()).map((one) => toProblem(one)),
       ...(fault === null ? [] : [{ ...wholeTable, message: fault }]),
     ]
   }
@@ -334,7 +334,7 @@ export function createControl(options: ControlOptions): Control {
       problems: [
         ...sources.flatMap((source) => source.held()),
         ...problems(),
-        ...sameRoutes.findings(admission.inForce()).map((finding) => toProblem(finding)),
+        ...duplicateRoutes.diagnostics(admission.inForce()).map((one) => toProblem(one)),
       ],
       threadProblems: publisher.threadProblems(),
       sources: reports(),
@@ -342,7 +342,7 @@ export function createControl(options: ControlOptions): Control {
     setAside,
     sources: reports,
     listeners: () => published.listeners.values(),
-    certificates: () => dates.reports(published.listeners.values()),
+    certificates: () => expiry.reports(published.listeners.values()),
     stop,
   }
 }

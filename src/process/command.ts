@@ -24,10 +24,10 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     }
     case 'check': {
       const { checkFile } = await import('../cli/check.ts')
-      const { admitDocument } = await import('../control/review/admit-document.ts')
+      const { checkDocument } = await import('../control/review/check-document.ts')
       return checkFile(
         command.file,
-        (document) => admitDocument(command.file, document),
+        (document) => checkDocument(command.file, document),
         { env: process.env, readFile: createReferenceReader(command.file).readFile },
         print,
       )

@@ -6,7 +6,7 @@ import type { WritableSource } from '../cli/open-store.ts'
 import type { GetCommand, ObjectsWorld } from '../cli/objects.ts'
 import { findRunningStore } from '../cli/running-store.ts'
 import { createReadBeside } from '../control/sources/read-beside.ts'
-import { refuseObject } from '../control/admission/refuse-object.ts'
+import { validateObject } from '../control/admission/validate-object.ts'
 import { withFiles } from '../control/sources/source-files.ts'
 import { formatAddress } from '../model/address.ts'
 import { parseSettings, type WrittenSettings } from '../document/document.ts'
@@ -66,7 +66,7 @@ export function openObjects(
     },
     refuse: (kind, id, value) => {
       const judge = refuseIn(createLayoutOf(read().source), (of, name, written) =>
-        refuseObject(of, name, written, readBeside),
+        validateObject(of, name, written, readBeside),
       )
       return judge(kind, id, value)
     },

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { checkFile, type AdmitDocument } from '../../src/cli/check.ts'
+import { checkFile, type CheckDocument } from '../../src/cli/check.ts'
 
 /** The lines (the file's path as FILE) and the exit code. */
 function check(
   t: TestContext,
   text: string | Buffer,
-  admit: AdmitDocument = () => [],
+  admit: CheckDocument = () => [],
   name = 'a.yaml',
 ): readonly (string | number)[] {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-check-'))
@@ -33,7 +33,7 @@ test('prints the problems of outline, settings and objects in the order of the f
 wrokers: 2
 log: { level: loud }
 `
-  const admit: AdmitDocument = (document) =>
+  const admit: CheckDocument = (document) =>
     document.objects.map((object) => ({
       kind: object.kind,
       id: object.id,
@@ -65,7 +65,7 @@ const LEVELS: readonly (readonly [
 for (const [levels, last, code] of LEVELS) {
   test(`${levels.join(', ')} ends with ${code}`, (t) => {
     const text = 'listeners: { web: {} }\nfrontends: { a: {} }\n'
-    const admit: AdmitDocument = () =>
+    const admit: CheckDocument = () =>
       levels.map((level) => ({
         kind: 'frontend' as const,
         id: 'a',
@@ -114,7 +114,7 @@ test('a file that is not there is told in one line', () => {
 })
 
 test('what a hostile file says cannot move the cursor of a terminal', (t) => {
-  const admit: AdmitDocument = ({ objects }) =>
+  const admit: CheckDocument = ({ objects }) =>
     objects.map(({ kind, id, key }) => ({ kind, id, message: 'bad', source: 'file', key }))
 
   assert.deepEqual(check(t, 'frontends: { "a\\e[2J": {} }\n', admit), [

@@ -1,7 +1,7 @@
 // Backends that middlewares name, and the expressions that need the grammars of the policies.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refuseObject } from '../../src/control/admission/refuse-object.ts'
+import { validateObject } from '../../src/control/admission/validate-object.ts'
 import { toShown } from '../../src/control/secrets.ts'
 import type { Frontend } from '../../src/model/snapshot.ts'
 import { backend, openAdmission } from '../support/declared.ts'
@@ -159,7 +159,7 @@ test('an expression that is wrong is refused with the position', () => {
 })
 
 test('an expression that is wrong is refused before it is written to a registry', () => {
-  const refuse = (value: object): string | null => refuseObject('backend', 'b', value, String)
+  const refuse = (value: object): string | null => validateObject('backend', 'b', value, String)
 
   assert.match(refuse({ retry: { when: '(' } }) ?? '', /^retry\.when: .+ \(at character \d+\)$/)
   assert.equal(refuse({ retry: { when: 'IsNetworkError()' } }), null)

@@ -100,7 +100,7 @@ for (const [direction, stepMs] of [
 
 // The date is for what people read, and for what outlives the process.
 const DATED: ReadonlySet<string> = new Set([
-  'control/review/admit-document.ts',
+  'control/review/check-document.ts',
   'control/control.ts',
   'control/sources/last-good.ts',
   'providers/embedded/embedded-provider.ts',

@@ -1,8 +1,8 @@
-// `sluice check` beyond what is set aside: what goes live and is hardly meant.
+// `sluice check` beyond objects that are set aside: objects in force that are probably mistakes.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { admitDocument } from '../../src/control/review/admit-document.ts'
-import { createCertificateDates } from '../../src/control/review/certificates.ts'
+import { checkDocument } from '../../src/control/review/check-document.ts'
+import { createCertificateExpiry } from '../../src/control/review/certificate-expiry.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import type { InForce } from '../../src/control/admission/admit.ts'
 import { createAuthority } from '../support/certificates.ts'
@@ -13,13 +13,13 @@ const SITE = {
   backends: { b: { servers: { s: 'http://10.0.0.1:80' } } },
 }
 
-/** Each finding as `line level kind id: message`; the file has a key a line. */
-function findingsOf(sections: object): readonly string[] {
+/** Each diagnostic as `line level kind id: message`; the file has a key a line. */
+function diagnosticsOf(sections: object): readonly string[] {
   const text = JSON.stringify(sections, null, 1)
   const document = parseDocument(text, 'site.json')
   assert.ok(document.readable)
   assert.deepEqual(document.problems, [])
-  return admitDocument('site.json', document).map(
+  return checkDocument('site.json', document).map(
     ({ line, level, kind, id, message }) =>
       `${textAt(text, line)} ${level} ${kind} ${id}: ${message}`,
   )
@@ -29,7 +29,7 @@ function textAt(text: string, line = 0): string {
   return (text.split('\n')[line - 1] ?? '').trim().replace(/,$/, '')
 }
 
-test('a file in which everything is meant has no findings', () => {
+test('a file without mistakes has no diagnostics', () => {
   const frontends = {
     api: { route: 'Host("a.example") && PathPrefix("/api")', backend: 'b' },
     web: { route: 'Host("a.example")', backend: 'b' },
@@ -38,7 +38,7 @@ test('a file in which everything is meant has no findings', () => {
     json: { route: 'Path("/json")', respond: { status: 200, body: '{"price":"5$","of":{}}' } },
   }
 
-  assert.deepEqual(findingsOf({ ...SITE, frontends }), [])
+  assert.deepEqual(diagnosticsOf({ ...SITE, frontends }), [])
 })
 
 test('two routes that say the same are told, with which of them takes the requests', () => {
@@ -50,14 +50,14 @@ test('two routes that say the same are told, with which of them takes the reques
     raised: { route, backend: 'b', priority: 5 },
   }
 
-  const found = findingsOf({ ...SITE, frontends })
+  const found = diagnosticsOf({ ...SITE, frontends })
 
   assert.deepEqual(found, [
     '"route": "Host(\\"a.example\\") && Path(\\"/x\\")" warning frontend one: route: says the same as that of frontend "raised", which takes all of its requests, by priority 5 over 0',
     '"route": "Path(`/x`) && Host(\\"A.example.\\")" warning frontend two: route: says the same as that of frontend "raised", which takes all of its requests, by priority 5 over 0',
   ])
   const { raised: _, ...equals } = frontends
-  assert.match(findingsOf({ ...SITE, frontends: equals })[0] ?? '', /frontend two: .* by its id/)
+  assert.match(diagnosticsOf({ ...SITE, frontends: equals })[0] ?? '', /frontend two: .* by its id/)
 })
 
 test('a route that others shadow wholly is told, with the others and why they go first', () => {
@@ -67,7 +67,7 @@ test('a route that others shadow wholly is told, with the others and why they go
     methods: { route: 'Method("GET")', backend: 'b' },
   }
 
-  assert.deepEqual(findingsOf({ ...SITE, frontends }), [
+  assert.deepEqual(diagnosticsOf({ ...SITE, frontends }), [
     '"route": "PathPrefix(\\"/api\\")" warning frontend api: route: is never reached: frontend "maintenance" takes all of its requests first, by priority 100 over 1',
   ])
 })
@@ -76,7 +76,7 @@ test('a route that names a listener which is not declared is told', () => {
   const frontends = { f: { route: 'Listener("web") || !Listener("wbe")', backend: 'b' } }
 
   assert.match(
-    findingsOf({ ...SITE, frontends })[0] ?? '',
+    diagnosticsOf({ ...SITE, frontends })[0] ?? '',
     /names the listener "wbe", which is not/,
   )
 })
@@ -113,7 +113,7 @@ for (const [frontend, template, path] of SENT) {
       f: { route: 'Path("/x")', ...frontend },
       g: { route: 'Path("/y")', backend: 'b' },
     }
-    const [found = '', ...more] = findingsOf({ ...SITE, frontends })
+    const [found = '', ...more] = diagnosticsOf({ ...SITE, frontends })
 
     assert.ok(found.includes(`warning frontend f: ${path}: "${template}" is sent as it is`), found)
     assert.deepEqual(more, [])
@@ -131,7 +131,7 @@ test('a template in what is sent to servers and hooks is told, too', () => {
   }
   const frontends = { f: { route: 'Path("/x")', backend: 'b' } }
 
-  const found = findingsOf({ ...SITE, backends, frontends })
+  const found = diagnosticsOf({ ...SITE, backends, frontends })
 
   assert.deepEqual(
     found.map((line) => /warning backend b: ([\w.]+): ("[^"]*")/.exec(line)?.slice(1).join(' ')),
@@ -160,7 +160,7 @@ test('what nothing needs is a hint', () => {
     },
   }
 
-  const hints = findingsOf({ ...SITE, backends, frontends }).map((line) =>
+  const hints = diagnosticsOf({ ...SITE, backends, frontends }).map((line) =>
     line.slice(line.indexOf('hint')),
   )
 
@@ -168,21 +168,24 @@ test('what nothing needs is a hint', () => {
     'hint backend broken: is not used: no frontend names it',
     'hint backend empty: has no servers: it answers 503',
     'hint backend spare: is not used: no frontend names it',
-    'hint frontend r: middlewares: the middleware bodylimit stands behind respond, which answers every request',
+    'hint frontend r: middlewares: the middleware bodylimit is never reached: respond before it responds to every request',
   ])
 })
 
 test('a backend that only a frontend set aside names is used', () => {
   const frontends = { f: { route: 'Path("/x', backend: 'b' } }
 
-  assert.equal(findingsOf({ ...SITE, frontends }).filter((line) => line.includes('hint')).length, 0)
+  assert.equal(
+    diagnosticsOf({ ...SITE, frontends }).filter((line) => line.includes('hint')).length,
+    0,
+  )
 })
 
 test('where other sources are named, what they may need or declare is no finding', () => {
   const sources = { etcd: { endpoints: ['127.0.0.1:2379'] } }
   const frontends = { f: { route: 'Listener("theirs") && Path("/x")', backend: 'theirs' } }
 
-  assert.deepEqual(findingsOf({ ...SITE, sources, frontends }), [])
+  assert.deepEqual(diagnosticsOf({ ...SITE, sources, frontends }), [])
 })
 
 test('certificates that are over, or will be within two weeks, are told with their place', (t) => {
@@ -195,7 +198,12 @@ test('certificates that are over, or will be within two weeks, are told with the
   const listeners = { secure: { address: ':8443', protocol: 'https', tls: { certificates } } }
   const frontends = { f: { route: 'Path("/x")', backend: 'b' } }
 
-  const found = findingsOf({ ...SITE, listeners, hosts: { 'host.test': { cert, key } }, frontends })
+  const found = diagnosticsOf({
+    ...SITE,
+    listeners,
+    hosts: { 'host.test': { cert, key } },
+    frontends,
+  })
 
   const told = found.map((line) =>
     line.replace(/.* (warning|hint)/, '$1').replace(/\d{4}-\d\d-\d\d/, 'DAY'),
@@ -219,18 +227,19 @@ function inForceWith(t: TestContext, days: number, chain = ''): readonly InForce
 
 test('the day decides: two weeks before the end it is told, after the renewal no more', (t) => {
   const inForce = inForceWith(t, 30)
-  const dates = createCertificateDates()
+  const dates = createCertificateExpiry()
   const day = 86_400_000
-  const toldAt = (days: number): number => dates.findings(inForce, Date.now() + days * day).length
+  const toldAt = (days: number): number =>
+    dates.diagnostics(inForce, Date.now() + days * day).length
 
   assert.deepEqual([toldAt(0), toldAt(15), toldAt(17), toldAt(31), toldAt(-1)], [0, 0, 1, 1, 1])
-  assert.deepEqual(dates.findings(inForceWith(t, 90), Date.now() + 17 * day), [])
+  assert.deepEqual(dates.diagnostics(inForceWith(t, 90), Date.now() + 17 * day), [])
 })
 
 test('an authority in the chain that ends first is the end of the certificate', (t) => {
   const short = createAuthority(t).issueWith({ days: 3 }, 'authority.test').cert
 
-  const [found] = createCertificateDates().findings(inForceWith(t, 90, short), Date.now())
+  const [found] = createCertificateExpiry().diagnostics(inForceWith(t, 90, short), Date.now())
 
   assert.match(found?.message ?? '', /^the certificate for a\.test, or one .* ends in 2 days/)
 })

@@ -1,14 +1,14 @@
 // `sluice check` names what looks at forwarding fields that are never believed, and where that is written.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { admitDocument } from '../../src/control/review/admit-document.ts'
+import { checkDocument } from '../../src/control/review/check-document.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import { openAdmission } from '../support/declared.ts'
 
 function check(text: string): readonly string[] {
   const document = parseDocument(text, 'a.yaml')
   assert.ok(document.readable)
-  return admitDocument('a.yaml', document).map(
+  return checkDocument('a.yaml', document).map(
     ({ kind, id, line, message }) => `${line}: ${kind} ${id}: ${message}`,
   )
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parse as parseYaml } from 'yaml'
-import { admitDocument } from '../../src/control/review/admit-document.ts'
+import { checkDocument } from '../../src/control/review/check-document.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import { hideReferred, readPlain } from '../../src/document/referred.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
@@ -18,7 +18,7 @@ function worldOf(env: Env): { env: Env; readFile: () => string } {
 function problemsOf(text: string, env: Env): readonly Problem[] {
   const document = parseDocument(text, 'a.yaml', worldOf(env))
   assert.ok(document.readable)
-  return [...document.problems, ...admitDocument('a.yaml', document)]
+  return [...document.problems, ...checkDocument('a.yaml', document)]
 }
 
 function messagesOf(text: string, env: Env): string[] {

@@ -1,7 +1,7 @@
 // Limits, breakers, retries, probes and stickiness of Traefik's keys. What is read has to be what admission takes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refuseObject } from '../../src/control/admission/refuse-object.ts'
+import { validateObject } from '../../src/control/admission/validate-object.ts'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
 import { createMirror } from '../../src/providers/registry/mirror.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
@@ -40,7 +40,7 @@ function routerWith(middleware: Keys): {
   })
   assert.ok(router)
   assert.equal(router.fault, undefined)
-  assert.equal(refuseObject('frontend', 'r', router.value, String), null)
+  assert.equal(validateObject('frontend', 'r', router.value, String), null)
   return { value: router.value as Value, remarks: router.remarks ?? [] }
 }
 
@@ -58,7 +58,7 @@ function serviceOf(keys: Keys): { readonly value: unknown; readonly remarks: rea
   const [service] = objectsOf(prefixed('http/services/s/loadbalancer/', keys))
   assert.ok(service)
   assert.equal(service.fault, undefined)
-  assert.equal(refuseObject('backend', 's', service.value, String), null)
+  assert.equal(validateObject('backend', 's', service.value, String), null)
   return { value: service.value, remarks: service.remarks ?? [] }
 }
 

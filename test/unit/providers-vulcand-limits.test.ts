@@ -1,7 +1,7 @@
 // Limits, breakers and retries of vulcand's keys. What is read has to be what admission takes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refuseObject } from '../../src/control/admission/refuse-object.ts'
+import { validateObject } from '../../src/control/admission/validate-object.ts'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
 import { createMirror } from '../../src/providers/registry/mirror.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
@@ -28,7 +28,7 @@ function frontend(settings: object): DeclaredObject {
 /** Its value, which admission has nothing against. */
 function admitted({ kind, id, value, fault }: DeclaredObject): unknown {
   assert.equal(fault, undefined)
-  assert.equal(refuseObject(kind, id, value, String), null)
+  assert.equal(validateObject(kind, id, value, String), null)
   return value
 }
 
@@ -199,7 +199,7 @@ test('a ratio that is never reached is set aside with its reason', () => {
   })
 
   assert.match(
-    refuseObject(kind, id, value, String) ?? '',
+    validateObject(kind, id, value, String) ?? '',
     /found "?2\.0"?, expected a ratio from 0 to 1, .+ \(at character 23\)$/,
   )
 })
@@ -274,7 +274,7 @@ test('a failover predicate decides up to the tries of vulcand', () => {
   })
   const wrong = frontend({ FailoverPredicate: 'Bad()' })
   assert.match(
-    refuseObject('frontend', 'f', wrong.value, String) ?? '',
+    validateObject('frontend', 'f', wrong.value, String) ?? '',
     /^retry\.when: .+ \(at character 1\)$/,
   )
 })

@@ -104,8 +104,7 @@ export function createBackendAdmission(): BackendAdmission {
     const { lastGood } = group
     if (lastGood !== null && findInlineLoop(lastGood, findLoop) !== null) group.lastGood = null
     const hasDeclaration = isDeclared(group)
-    const implied = hasDeclaration ? defaultBackend(id) : group.lastGood
-    const part = record === null ? implied : record.inForce?.object
+    const part = record === null ? impliedBackend(id, group) : record.inForce?.object
     const whole = part === undefined || part === null ? null : compose(part, group, context)
     // Conflicts between its servers are reported also without it.
     if (whole === null) {
@@ -255,6 +254,11 @@ export function parseServerPart(id: string, value: unknown): Parsed<Server> {
   const [backend, server] = splitParts(id)
   const refused = refuseTableId(backend)
   return refused === null ? parseServer(server, value) : refuse([flaw([], refused)])
+}
+
+/** Without a record: what its servers imply, else the last good version. */
+function impliedBackend(id: string, { servers, lastGood }: BackendGroup): Backend | null {
+  return servers.size > 0 ? defaultBackend(id) : lastGood
 }
 
 function defaultBackend(id: string): Backend | null {

@@ -1,6 +1,6 @@
 /**
- * Templates and placeholders of other programs in texts that are sent as they are: they would reach a client or a server
- * literally, which is hardly ever meant.
+ * Finds templates and placeholders of other programs in texts that are sent as they are. They would reach a client or a
+ * server literally, which is probably a mistake.
  */
 import type { Path } from '../../model/parsed.ts'
 
@@ -9,13 +9,13 @@ export interface LiteralTemplate {
   readonly template: string
 }
 
-/** Where in an object texts stand that are sent. */
-const SENT: Readonly<Record<string, readonly string[]>> = {
+/** The members of an object whose texts are sent. */
+const SENT_MEMBERS: Readonly<Record<string, readonly string[]>> = {
   frontend: ['respond', 'redirect', 'headers', 'breaker', 'middlewares'],
   backend: ['health', 'breaker'],
 }
 
-/** Go and Jinja, a reference that was not replaced, HAProxy, Envoy, nginx, Caddy and our own in a redirect. */
+/** Of Go and Jinja, an unresolved reference, of HAProxy, Envoy, nginx, Caddy, and Sluice's own of redirects. */
 const TEMPLATE = new RegExp(
   [
     String.raw`\{\{[^{}]*\}\}`,
@@ -27,29 +27,29 @@ const TEMPLATE = new RegExp(
   ].join('|'),
 )
 
-/** `value` is the object as it is written. */
+/** `value`: the declared object. */
 export function findLiteralTemplates(kind: string, value: unknown): readonly LiteralTemplate[] {
   const found: LiteralTemplate[] = []
-  for (const key of SENT[kind] ?? []) {
+  for (const key of SENT_MEMBERS[kind] ?? []) {
     if (typeof value === 'object' && value !== null && key in value) {
-      look((value as Readonly<Record<string, unknown>>)[key], [key], found)
+      search((value as Readonly<Record<string, unknown>>)[key], [key], found)
     }
   }
   return found
 }
 
-const MOST = 20
+const MAX_FOUND = 20
 
-function look(value: unknown, path: Path, found: LiteralTemplate[]): void {
-  if (found.length >= MOST) return
+function search(value: unknown, path: Path, found: LiteralTemplate[]): void {
+  if (found.length >= MAX_FOUND) return
   if (typeof value === 'string') {
-    // Those that a redirect does not know are refused where it is parsed.
+    // Redirects have placeholders of their own; unknown ones are refused when the redirect is parsed.
     const text = path.at(-1) === 'to' ? value.replace(/\{[^{}]*\}/g, '') : value
     const [template] = TEMPLATE.exec(text) ?? []
     if (template !== undefined) found.push({ path, template })
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, inner] of Object.entries(value)) {
-      look(inner, [...path, Array.isArray(value) ? Number(key) : key], found)
+      search(inner, [...path, Array.isArray(value) ? Number(key) : key], found)
     }
   }
 }

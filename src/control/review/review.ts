@@ -1,6 +1,7 @@
 /**
- * What is in force and yet hardly meant, for `sluice check`: routes that no request reaches, certificates that end,
- * templates that are sent as they are, and objects that nothing needs. Each finding is certain; not everything is found.
+ * Probable mistakes in objects in force, for `sluice check`: routes that no request reaches, certificates that expire,
+ * templates that are sent as they are, and objects that are not used. Each diagnostic is certain; not every mistake is
+ * found.
  */
 import { isTerminal } from '../../middleware/catalog.ts'
 import type { Frontend } from '../../model/snapshot.ts'
@@ -9,52 +10,53 @@ import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import { findShadowed, type Shadowed } from '../../routing/shadow.ts'
 import type { InForce } from '../admission/admit.ts'
-import { createCertificateDates } from './certificates.ts'
-import type { Finding } from './finding.ts'
+import { createCertificateExpiry } from './certificate-expiry.ts'
+import type { Diagnostic } from './diagnostic.ts'
 import { findLiteralTemplates } from './literal-templates.ts'
-import { createSameRoutes } from './same-routes.ts'
+import { createDuplicateRoutes } from './duplicate-routes.ts'
 
-export interface ReviewWorld {
-  /** As admission gives it. */
+export interface ReviewInput {
+  /** In the order of Admission.inForce. */
   readonly inForce: readonly InForce[]
-  /** All that is declared, also what is set aside. */
+  /** All declared objects, also those that are set aside. */
   readonly declared: readonly DeclaredObject[]
-  /** Nothing else declares objects, so that what nothing here needs is not needed. */
+  /** There is no other source, so that an object without a reference here is not used. */
   readonly isAll: boolean
   /** ms since the epoch. */
   readonly now: number
 }
 
-type Of<Kind extends InForce['kind']> = Extract<InForce, { kind: Kind }>
+type VersionOf<Kind extends InForce['kind']> = Extract<InForce, { kind: Kind }>
 
-export function review({ inForce, declared, isAll, now }: ReviewWorld): readonly Finding[] {
-  const frontends = inForce.filter((one): one is Of<'frontend'> => one.kind === 'frontend')
+export function review({ inForce, declared, isAll, now }: ReviewInput): readonly Diagnostic[] {
+  const frontends = inForce.filter((one): one is VersionOf<'frontend'> => one.kind === 'frontend')
   return [
-    ...createSameRoutes().findings(inForce),
+    ...createDuplicateRoutes().diagnostics(inForce),
     ...unreachable(frontends),
-    ...createCertificateDates().findings(inForce, now),
+    ...createCertificateExpiry().diagnostics(inForce, now),
     ...inForce.flatMap(literalTemplates),
-    ...frontends.flatMap(behindAnswer),
+    ...frontends.flatMap(behindResponse),
     ...(isAll ? [...unknownListeners(frontends, inForce), ...unused(inForce, declared)] : []),
   ]
 }
 
 // Routes.
 
-function unreachable(frontends: readonly Of<'frontend'>[]): Finding[] {
+function unreachable(frontends: readonly VersionOf<'frontend'>[]): Diagnostic[] {
   const byId = new Map(frontends.map((one) => [one.id, one]))
   const routes = frontends.flatMap(({ id, object: { route, priority } }) => {
     const parsed = parseRoute(route)
     return parsed.ok ? { id, expression: parsed.expression, priority: priority ?? 0 } : []
   })
   return findShadowed(routes).flatMap((shadowed) => {
-    const of = byId.get(shadowed.id)
-    if (of === undefined || shadowed.isSame) return []
-    return { of, level: 'warning', path: ['route'], message: wordsOf(shadowed, byId) }
+    const object = byId.get(shadowed.id)
+    if (object === undefined || shadowed.isSame) return []
+    const message = describeShadowed(shadowed, byId)
+    return { object, level: 'warning', path: ['route'], message }
   })
 }
 
-function wordsOf(
+function describeShadowed(
   { id, by, because }: Shadowed,
   byId: ReadonlyMap<string, { readonly object: Frontend }>,
 ): string {
@@ -74,18 +76,19 @@ function wordsOf(
 }
 
 function unknownListeners(
-  frontends: readonly Of<'frontend'>[],
+  frontends: readonly VersionOf<'frontend'>[],
   inForce: readonly InForce[],
-): Finding[] {
+): Diagnostic[] {
   const known = new Set(inForce.flatMap(({ kind, id }) => (kind === 'listener' ? id : [])))
-  return frontends.flatMap((of) => {
-    if (!of.object.route.includes('Listener')) return []
-    const parsed = parseRoute(of.object.route)
+  return frontends.flatMap((frontend) => {
+    const { route } = frontend.object
+    if (!route.includes('Listener')) return []
+    const parsed = parseRoute(route)
     const named = parsed.ok ? listenersIn(parsed.expression) : []
     return named
       .filter((id) => !known.has(id))
       .map((id) => ({
-        of,
+        object: frontend,
         level: 'warning' as const,
         path: ['route'],
         message: `names the listener "${id}", which is not declared`,
@@ -101,9 +104,9 @@ function listenersIn(expression: Expression): string[] {
 
 // Texts.
 
-function literalTemplates(of: InForce): Finding[] {
-  return findLiteralTemplates(of.kind, of.declared.value).map(({ path, template }) => ({
-    of,
+function literalTemplates(object: InForce): Diagnostic[] {
+  return findLiteralTemplates(object.kind, object.declared.value).map(({ path, template }) => ({
+    object,
     level: 'warning',
     path,
     message: `"${template}" is sent as it is: ${
@@ -114,37 +117,37 @@ function literalTemplates(of: InForce): Finding[] {
   }))
 }
 
-// What nothing needs.
+// Objects that are not used.
 
-/** Middlewares of the list that stand behind one that always answers. */
-function behindAnswer(of: Of<'frontend'>): Finding[] {
-  const { middlewares } = of.object
-  const answer = middlewares.findIndex(isTerminal)
-  if (answer < 0) return []
-  return middlewares.slice(answer + 1).map(({ kind }) => ({
-    of,
+/** Middlewares behind one that responds to every request. */
+function behindResponse(object: VersionOf<'frontend'>): Diagnostic[] {
+  const { middlewares } = object.object
+  const last = middlewares.findIndex(isTerminal)
+  if (last < 0) return []
+  return middlewares.slice(last + 1).map(({ kind }) => ({
+    object,
     level: 'hint',
     path: ['middlewares'],
-    message: `the middleware ${kind} stands behind ${middlewares[answer]?.kind}, which answers every request`,
+    message: `the middleware ${kind} is never reached: ${middlewares[last]?.kind} before it responds to every request`,
   }))
 }
 
-function unused(inForce: readonly InForce[], declared: readonly DeclaredObject[]): Finding[] {
+function unused(inForce: readonly InForce[], declared: readonly DeclaredObject[]): Diagnostic[] {
   const named = new Set<string>()
   for (const { kind, value } of declared) {
     if (kind === 'frontend' || kind === 'middleware') collectNamed(value, named)
   }
   const isSecure = inForce.some((one) => one.kind === 'listener' && one.object.tls !== null)
-  return inForce.flatMap((of): Finding[] => {
-    const hint = (message: string): Finding[] => [{ of, level: 'hint', path: [], message }]
-    if (of.kind === 'host' && !isSecure) return hint('is not used: there is no https listener')
-    if (of.kind !== 'backend') return []
-    if (!named.has(of.id)) return hint('is not used: no frontend names it')
-    return of.object.servers.length === 0 ? hint('has no servers: it answers 503') : []
+  return inForce.flatMap((object): Diagnostic[] => {
+    const hint = (message: string): Diagnostic[] => [{ object, level: 'hint', path: [], message }]
+    if (object.kind === 'host' && !isSecure) return hint('is not used: there is no https listener')
+    if (object.kind !== 'backend') return []
+    if (!named.has(object.id)) return hint('is not used: no frontend names it')
+    return object.object.servers.length === 0 ? hint('has no servers: it answers 503') : []
   })
 }
 
-/** All that is written under `backend`, however deep: a frontend that is set aside names its backend, too. */
+/** Every `backend` in a declared value, at any depth: a frontend that is set aside uses its backend, too. */
 function collectNamed(value: unknown, named: Set<string>): void {
   if (typeof value !== 'object' || value === null) return
   for (const [key, inner] of Object.entries(value)) {

@@ -1,24 +1,24 @@
 /**
- * Frontends whose routes say the same: only the first in the order of routes ever takes a request. Cheap enough for a
- * running table, as each text of a route is read once.
+ * Frontends with equivalent routes: only the first in the order of routes ever takes a request. Each route text is parsed
+ * once, so that a running table can afford it.
  */
 import { expressionText, toAlternatives } from '../../routing/alternatives.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import type { InForce } from '../admission/admit.ts'
-import type { Finding } from './finding.ts'
+import type { Diagnostic } from './diagnostic.ts'
 
-type OfFrontend = Extract<InForce, { kind: 'frontend' }>
+type FrontendVersion = Extract<InForce, { kind: 'frontend' }>
 
-export interface SameRoutes {
-  findings(inForce: Iterable<InForce>): Finding[]
+export interface DuplicateRoutes {
+  diagnostics(inForce: Iterable<InForce>): Diagnostic[]
 }
 
-export function createSameRoutes(): SameRoutes {
+export function createDuplicateRoutes(): DuplicateRoutes {
   let known = new Map<string, string>()
   return {
-    findings(inForce) {
+    diagnostics(inForce) {
       const texts = new Map<string, string>()
-      const groups = new Map<string, OfFrontend[]>()
+      const groups = new Map<string, FrontendVersion[]>()
       for (const one of inForce) {
         if (one.kind !== 'frontend') continue
         const { route } = one.object
@@ -29,7 +29,7 @@ export function createSameRoutes(): SameRoutes {
         else group.push(one)
       }
       known = texts
-      return [...groups.values()].flatMap(toFindings)
+      return [...groups.values()].flatMap(toDiagnostics)
     },
   }
 }
@@ -39,21 +39,21 @@ function normalText(route: string): string {
   return parsed.ok ? expressionText(toAlternatives(parsed.expression)) : route
 }
 
-function toFindings(group: readonly OfFrontend[]): Finding[] {
+function toDiagnostics(group: readonly FrontendVersion[]): Diagnostic[] {
   if (group.length === 1) return []
   const [first, ...others] = group.toSorted(
     (one, other) => priorityOf(other) - priorityOf(one) || (one.id < other.id ? -1 : 1),
   )
-  return first === undefined ? [] : others.map((of) => toFinding(of, first))
+  return first === undefined ? [] : others.map((other) => toDiagnostic(other, first))
 }
 
-function toFinding(of: OfFrontend, first: OfFrontend): Finding {
-  const [won, lost] = [priorityOf(first), priorityOf(of)]
+function toDiagnostic(other: FrontendVersion, first: FrontendVersion): Diagnostic {
+  const [won, lost] = [priorityOf(first), priorityOf(other)]
   const why = won === lost ? 'by its id, as all else is equal' : `by priority ${won} over ${lost}`
   const message = `says the same as that of frontend "${first.id}", which takes all of its requests, ${why}`
-  return { of, level: 'warning', path: ['route'], message }
+  return { object: other, level: 'warning', path: ['route'], message }
 }
 
-function priorityOf({ object }: OfFrontend): number {
+function priorityOf({ object }: FrontendVersion): number {
   return object.priority ?? 0
 }

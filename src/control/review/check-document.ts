@@ -1,4 +1,4 @@
-/** `sluice check`: what admission would say of a document, without bringing anything into force. */
+/** `sluice check`: admission and review of one document, without bringing anything into force. */
 import type { ReadableDocument } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
 import { resolveSettings } from '../../schema/resolve-settings.ts'
@@ -11,12 +11,12 @@ import { createMerge } from '../sources/merge.ts'
 import { parseWholeMiddleware } from '../admission/middleware.ts'
 import { REFERRING_FRONTEND, REFERRING_MIDDLEWARE } from '../admission/backend-references.ts'
 import { createReadBeside } from '../sources/read-beside.ts'
-import { toProblem } from './finding.ts'
+import { toProblem } from './diagnostic.ts'
 import { review } from './review.ts'
 import { groupByKind } from '../sources/object-index.ts'
 
-/** All problems of the document's objects, and what else is hardly meant; files they name are read beside `filename`. */
-export function admitDocument(filename: string, document: ReadableDocument): readonly Problem[] {
+/** All problems of the document's objects, and the diagnostics of a review. Files that they name are relative to `filename`. */
+export function checkDocument(filename: string, document: ReadableDocument): readonly Problem[] {
   const { settings } = resolveSettings({ document, filename, env: {}, flags: {}, cores: 1 })
   const admission = createAdmission({
     readFile: createReadBeside(filename),
@@ -26,49 +26,47 @@ export function admitDocument(filename: string, document: ReadableDocument): rea
     now: Date.now,
   })
   const declared = groupByKind(document.objects)
-  const elsewhere = groupByKind(asksElsewhere(document) ? backendsElsewhere(document) : [])
+  const assumed = groupByKind(hasOtherSources(document) ? assumedBackends(document) : [])
   const merge = createMerge([
-    // Servers under keys of their own stand in registries only.
+    // Only registries declare servers with keys of their own.
     { name: 'file', objects: (kind) => declared[kind], hasServersOf: () => false },
-    { name: 'elsewhere', objects: (kind) => elsewhere[kind], hasServersOf: () => false },
+    { name: 'elsewhere', objects: (kind) => assumed[kind], hasServersOf: () => false },
   ])
   admission.admit({
-    names: [...document.objects, ...elsewhere.backend.values()],
+    names: [...document.objects, ...assumed.backend.values()],
     merge,
     locate: () => (object, path) => locateIn(document, object, path),
     revision: () => '',
   })
-  const findings = review({
+  const diagnostics = review({
     inForce: [...admission.inForce()].filter(({ source }) => source === 'file'),
     declared: document.objects,
-    isAll: !asksElsewhere(document),
+    isAll: !hasOtherSources(document),
     now: Date.now(),
   })
   return [
     ...[...admission.setAside(), ...admission.remarks()].filter(({ source }) => source === 'file'),
-    ...findings.map((finding) =>
-      toProblem(finding, (object, path) => locateIn(document, object, path)),
-    ),
+    ...diagnostics.map((one) => toProblem(one, (object, path) => locateIn(document, object, path))),
   ]
 }
 
-/** Other sources are named, so that what the file names may stand there. */
-function asksElsewhere({ settings }: ReadableDocument): boolean {
+/** With other sources, a backend that the file does not declare may be declared there. */
+function hasOtherSources({ settings }: ReadableDocument): boolean {
   const { sources } = settings
   return typeof sources === 'object' && sources !== null && Object.keys(sources).length > 0
 }
 
-/** A backend, as another source may declare it, for each that is named and that the file does not declare. */
-function* backendsElsewhere({ objects }: ReadableDocument): Generator<DeclaredObject> {
+/** For each backend that is referred to and not declared in the file: a backend as another source may declare it. */
+function* assumedBackends({ objects }: ReadableDocument): Generator<DeclaredObject> {
   const own = new Set(objects.flatMap(({ kind, id }) => (kind === 'backend' ? [id] : [])))
   for (const object of objects) {
-    for (const id of namesIn(object)) {
+    for (const id of backendNamesIn(object)) {
       if (!own.has(id)) yield { kind: 'backend', id, value: {}, key: '' }
     }
   }
 }
 
-function namesIn({ kind, id, value }: DeclaredObject): readonly string[] {
+function backendNamesIn({ kind, id, value }: DeclaredObject): readonly string[] {
   if (kind === 'frontend') {
     const frontend = parseWholeFrontend(id, value)
     return frontend.ok

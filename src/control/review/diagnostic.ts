@@ -1,11 +1,11 @@
-/** Something about an object in force that does not keep it from being so: it does not do what it says, or nothing needs it. */
+/** A probable mistake in an object that is in force all the same. Level `warning`: it does not work as declared; `hint`: it is not used. */
 import { flaw, type Path } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import { hideReferred } from '../../document/referred.ts'
 import type { DeclaredObject, ObjectKind } from '../../providers/provider.ts'
 
-export interface Finding {
-  readonly of: {
+export interface Diagnostic {
+  readonly object: {
     readonly kind: ObjectKind
     readonly id: string
     readonly source: string
@@ -13,20 +13,20 @@ export interface Finding {
   }
   readonly level: 'warning' | 'hint'
   readonly message: string
-  /** Within the object as it is written. */
+  /** Within the declared object. */
   readonly path: Path
 }
 
-/** `locate`: where it stands in its source's text, where that is at hand. */
+/** `locate` gives the position in the source's text, if that is available. */
 export function toProblem(
-  { of: { kind, id, source, declared }, level, message, path }: Finding,
+  { object: { kind, id, source, declared }, level, message, path }: Diagnostic,
   locate: (
     object: DeclaredObject,
     path: Path,
   ) => { readonly line: number; readonly column: number } | null = () => null,
 ): Problem {
-  const told = hideReferred(flaw(path, message), declared)
+  const shown = hideReferred(flaw(path, message), declared)
   const { line, column } = locate(declared, path) ?? declared
-  const place = line === undefined ? {} : column === undefined ? { line } : { line, column }
-  return { kind, id, level, message: told, source, key: declared.key, ...place }
+  const position = line === undefined ? {} : column === undefined ? { line } : { line, column }
+  return { kind, id, level, message: shown, source, key: declared.key, ...position }
 }

@@ -1,24 +1,24 @@
-/** When certificates in force end: for the metrics, and as warnings from two weeks before on. */
+/** When certificates in force expire: for metrics, and as warnings from two weeks before the end. */
 import { validityOf, type Validity } from '../../schema/certificate.ts'
 import type { Listener } from '../../model/snapshot.ts'
 import type { CertificateReport } from '../../observe/reports/certificate-report.ts'
 import type { InForce } from '../admission/admit.ts'
-import type { Finding } from './finding.ts'
+import type { Diagnostic } from './diagnostic.ts'
 
 export const DAY_MS = 86_400_000
 const SOON_MS = 14 * DAY_MS
 
-export interface CertificateDates {
+export interface CertificateExpiry {
   reports(listeners: Iterable<Listener>): CertificateReport[]
-  /** Of the objects that declare them; `inForce` begins with listeners and hosts. */
-  findings(inForce: Iterable<InForce>, now: number): Finding[]
+  /** `inForce` must begin with listeners and hosts. `now`: ms since the epoch. */
+  diagnostics(inForce: Iterable<InForce>, now: number): Diagnostic[]
 }
 
-/** Each certificate is parsed once, for as long as it is asked for. */
-export function createCertificateDates(): CertificateDates {
+/** Keeps the parsed certificates of the last call, so that each is parsed once. */
+export function createCertificateExpiry(): CertificateExpiry {
   let known = new Map<string, Validity>()
 
-  function look(texts: Iterable<string>): ReadonlyMap<string, Validity> {
+  function validitiesOf(texts: Iterable<string>): ReadonlyMap<string, Validity> {
     const now = new Map<string, Validity>()
     for (const cert of texts) now.set(cert, known.get(cert) ?? validityOf(cert))
     known = now
@@ -28,7 +28,7 @@ export function createCertificateDates(): CertificateDates {
   return {
     reports(listeners) {
       const all = [...listeners]
-      const validities = look(
+      const validities = validitiesOf(
         all.flatMap(({ tls }) => tls?.certificates ?? []).map(({ cert }) => cert),
       )
       const reports = new Map<string, CertificateReport>()
@@ -42,14 +42,14 @@ export function createCertificateDates(): CertificateDates {
       }
       return [...reports.values()]
     },
-    findings(inForce, now) {
+    diagnostics(inForce, now) {
       const declared = declaredIn(inForce)
-      const validities = look(declared.map(({ cert }) => cert))
+      const validities = validitiesOf(declared.map(({ cert }) => cert))
       return declared.flatMap(({ version, cert, path }) => {
         const validity = validities.get(cert)
-        const message = validity === undefined ? null : wrongNow(validity, now)
+        const message = validity === undefined ? null : problemAt(validity, now)
         if (message === null) return []
-        return { of: version, level: 'warning', message, path }
+        return { object: version, level: 'warning', message, path }
       })
     },
   }
@@ -61,7 +61,7 @@ interface Declared {
   readonly path: readonly (string | number)[]
 }
 
-/** A listener in force has the certificates of hosts behind its own. */
+/** The certificates by the object that declares them: a listener in force also lists those of hosts. */
 function declaredIn(inForce: Iterable<InForce>): Declared[] {
   const declared: Declared[] = []
   const listeners: Extract<InForce, { kind: 'listener' }>[] = []
@@ -83,7 +83,7 @@ function declaredIn(inForce: Iterable<InForce>): Declared[] {
   return declared
 }
 
-function wrongNow({ name, beginsAt, endsAt }: Validity, now: number): string | null {
+function problemAt({ name, beginsAt, endsAt }: Validity, now: number): string | null {
   const left = endsAt - now
   const what = `the certificate for ${name}, or one that it is sent with,`
   if (left <= 0) return `${what} ended on ${dayOf(endsAt)}; renew it`
