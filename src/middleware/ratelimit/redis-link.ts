@@ -5,8 +5,8 @@
  * ioredis connects once and never again by itself. A command that is given while it connects waits for that, within its time.
  * What ioredis says of a failure is dropped: it may hold the password.
  */
-import { Redis, type Result } from 'ioredis'
-import { RedisConnector } from './redis-connector.ts'
+import type { Redis, Result } from 'ioredis'
+import { createRedisClient } from '../../redis/redis-client.ts'
 import { optionsOfRedisUrl } from './redis-url.ts'
 
 declare module 'ioredis' {
@@ -14,8 +14,6 @@ declare module 'ioredis' {
     sluiceRates(keys: number, ...words: (string | number)[]): Result<unknown, Context>
   }
 }
-
-const CONNECT_MS = 2_000
 
 export class RedisLink {
   usedAt: number
@@ -109,19 +107,7 @@ export class RedisLink {
   }
 
   #connect(): Redis {
-    const redis = new Redis({
-      ...optionsOfRedisUrl(this.#url),
-      Connector: RedisConnector,
-      protocol: 2,
-      disableClientInfo: true,
-      connectTimeout: CONNECT_MS,
-      disconnectTimeout: 100,
-      retryStrategy: null,
-      maxRetriesPerRequest: null,
-      autoResubscribe: false,
-      autoResendUnfulfilledCommands: false,
-      enableReadyCheck: false,
-    })
+    const redis = createRedisClient(optionsOfRedisUrl(this.#url))
     redis.defineCommand('sluiceRates', { lua: this.#script })
     redis.on('connect', () => redis.stream.unref())
     // A database that cannot be selected would leave it connected to another one.

@@ -1,11 +1,8 @@
 /** `redis://user:password@host:port/database`, or rediss:// for TLS. Nothing that is said of it repeats it: it holds a secret. */
 import { isIP } from 'node:net'
-import type { RedisOptions } from 'ioredis'
 import { denyHost } from '../../model/denied-address.ts'
 import { withoutRoot } from '../../model/address.ts'
-
-type Address = Required<Pick<RedisOptions, 'host' | 'port' | 'db'>> &
-  Pick<RedisOptions, 'username' | 'password' | 'tls'>
+import type { RedisClientOptions } from '../../redis/redis-client.ts'
 
 const DATABASE = /^\/(\d{1,5})?$|^$/
 
@@ -35,7 +32,7 @@ function isDecodable(text: string): boolean {
 }
 
 /** Of one that is not refused. */
-export function optionsOfRedisUrl(text: string): Address {
+export function optionsOfRedisUrl(text: string): RedisClientOptions {
   const { protocol, hostname, port, username, password, pathname } = new URL(text)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   const database = DATABASE.exec(pathname)?.[1]

@@ -1,12 +1,12 @@
 /**
- * One connection to one Redis server. It never reconnects, replays or queues, because only a new list finds the changes
- * that were missed in between. Every command has a timeout, which also detects a half-open connection.
+ * One connection to a server of the source. It is never opened again: only a new list finds the changes that were missed in
+ * between. Every command has a timeout, which also detects a half-open connection.
  */
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { Redis } from 'ioredis'
-import { addressOf } from '../../dns/dialing.ts'
+import type { Redis } from 'ioredis'
 import type { RedisSource, RegistryTls } from '../../model/source-spec.ts'
+import { createRedisClient } from '../../redis/redis-client.ts'
 import { RedisFailure, toFailure } from './failure.ts'
 
 export interface RedisConnection {
@@ -23,33 +23,21 @@ export interface RedisConnectionOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** For connecting, and again for the login. */
-const CONNECT_TIMEOUT_MS = 2_000
-
 export async function openConnection(
   spec: RedisSource,
   address: string,
   { timeoutMs, signal }: RedisConnectionOptions,
 ): Promise<RedisConnection> {
   const { host, port } = splitAddress(address)
-  const redis = new Redis({
-    host: await findAddress(host, address),
+  const redis = createRedisClient({
+    host,
     port,
-    protocol: 2,
     lazyConnect: true,
     ...(spec.cluster ? {} : { db: spec.database }),
     ...(spec.username === null ? {} : { username: spec.username }),
     ...(spec.password === null ? {} : { password: spec.password }),
     ...(spec.tls === null ? {} : { tls: toTlsOptions(spec.tls, host) }),
-    disableClientInfo: true,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    disconnectTimeout: 100,
     commandTimeout: timeoutMs,
-    retryStrategy: null,
-    maxRetriesPerRequest: null,
-    autoResubscribe: false,
-    autoResendUnfulfilledCommands: false,
-    enableReadyCheck: false,
   })
 
   let failure: unknown = null
@@ -87,14 +75,6 @@ export async function openConnection(
         call(new RedisFailure(`Redis at ${address} was lost${why}`))
       })
     },
-  }
-}
-
-async function findAddress(host: string, address: string): Promise<string> {
-  try {
-    return await addressOf(host)
-  } catch (error) {
-    throw toFailure(error, `cannot reach Redis at ${address}`)
   }
 }
 
