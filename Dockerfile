@@ -1,18 +1,18 @@
 # docker build -t sluice .
 # docker run -v "$PWD/sluice.yaml:/etc/sluice/sluice.yaml:ro" -p 8080:8080 sluice
 #
-# Inside a container a listener that is to be reached from outside binds 0.0.0.0; the admin stays on 127.0.0.1 unless its
-# address is set (SLUICE_ADMIN_ADDRESS=0.0.0.0:8182): it has no lock of its own.
+# In a container, a listener must bind 0.0.0.0 to be reached from outside. The admin listens on 127.0.0.1 unless
+# SLUICE_ADMIN_ADDRESS=0.0.0.0:8182 is set: it has no password.
 ARG NODE_IMAGE=node:26-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # No install scripts: the only one belongs to the npm package `node`, and this image has a Node.
-RUN npm ci --ignore-scripts --no-update-notifier
-COPY tsconfig.json tsconfig.build.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-update-notifier
+COPY scripts/build.ts ./scripts/
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --ignore-scripts --no-update-notifier
+RUN npm run build
 
 FROM ${NODE_IMAGE}
 WORKDIR /app

@@ -1,6 +1,6 @@
 /**
- * `npm start`: Sluice as a new user meets it. Starts three small origin servers and `sluice serve` with
- * config/sluice.yaml, waits until it is ready, sends a few requests through it, and says where to look and what to type.
+ * `npm start`: Sluice as a new user meets it. Builds dist, starts three small origin servers and `sluice serve` from dist
+ * with config/sluice.yaml, waits until it is ready, sends a few requests through it, and says where to look and what to type.
  * Ctrl-C stops all of it, and so does the end of the program; an origin that ends is part of the demonstration.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -8,6 +8,7 @@ import { get } from 'node:http'
 import { createServer } from 'node:net'
 import { setTimeout as passed } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { build } from '../scripts/build.ts'
 
 // The addresses and names of config/sluice.yaml.
 const CONFIG = 'config/sluice.yaml'
@@ -55,6 +56,7 @@ function end(failure: string | null): void {
 }
 
 async function demonstrate(): Promise<void> {
+  build()
   const used = await portsInUse([...ORIGINS.map((place) => place.port), WEB_PORT, ADMIN_PORT])
   if (used.length > 0) {
     const ports = used.length > 1 ? `ports ${used.join(', ')} are` : `port ${used[0]} is`
@@ -62,7 +64,7 @@ async function demonstrate(): Promise<void> {
   }
   const origins = await Promise.all(ORIGINS.map(startOrigin))
   if (isOver) return
-  const program = start(['src/main.ts', 'serve', '--config', CONFIG])
+  const program = start(['dist/main.js', 'serve', '--config', CONFIG])
   void program.ended.then((how) => end(`sluice ended (${how})`))
   await ready()
   if (!isOver) console.log(await introduction(origins))

@@ -202,14 +202,8 @@ function stubNode(t: TestContext, version: string): string {
 }
 
 async function build(target: string): Promise<void> {
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
-  await runFile(process.execPath, [
-    tsc,
-    '-p',
-    join(ROOT, 'tsconfig.build.json'),
-    '--outDir',
-    target,
-  ])
+  const script = join(ROOT, 'scripts/build.ts')
+  await runFile(process.execPath, ['--disable-warning=ExperimentalWarning', script, target])
 }
 
 function start(t: TestContext, launcher: string, words: readonly string[], path: string): Child {
