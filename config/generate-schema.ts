@@ -1,5 +1,15 @@
-/** `npm run schema`: writes config/schema.json anew. */
-import { writeFileSync } from 'node:fs'
+/** `npm run schema`: writes config/schema.json, and the tables of options in docs/, anew. */
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { jsonSchemaText } from '../src/schema/json-schema.ts'
+import { optionsTables, withTables } from './options-tables.ts'
 
 writeFileSync(new URL('./schema.json', import.meta.url), jsonSchemaText())
+
+const docs = fileURLToPath(new URL('../docs/', import.meta.url))
+const tables = optionsTables()
+for (const name of globSync('**/*.md', { cwd: docs })) {
+  const page = readFileSync(docs + name, 'utf8')
+  const written = withTables(page, tables)
+  if (written !== page) writeFileSync(docs + name, written)
+}

@@ -105,9 +105,15 @@ function fallbackOption(words: Vocabulary): ZodType<Fallback> {
   return meaning(
     strict(
       {
-        respond: respondOptions(words, 503).optional(),
+        respond: respondOptions(words, 503).optional().meta({
+          description:
+            'A response with the options of the middleware respond; status is 503 by default.',
+        }),
         // Not a permanent one: browsers would remember it after the servers have recovered.
-        redirect: redirectOptions(words, 302).optional(),
+        redirect: redirectOptions(words, 302).optional().meta({
+          description:
+            'A redirect with "to", keepPath, status and permanent; status is 302 by default.',
+        }),
         backend: reference('The id of another backend.').optional(),
       },
       'What responds while it is tripped: one of respond, redirect and backend; a 503 without it.',

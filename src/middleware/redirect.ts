@@ -43,7 +43,7 @@ function toShape(
   return {
     to: z.string().max(2_048).optional().meta({
       description:
-        'A URL or a path to send the client to: https://vote.example/new. {scheme}, {host}, {port}, {path}, {query} and {uri} stand for those of the request.',
+        'An http(s) URL, or a path that begins with one "/". {scheme}, {host}, {port}, {path}, {query} and {uri} stand for those of the request.',
     }),
     keepPath: z.boolean().optional().meta({
       description: 'Appends the path and query of the request to "to".',

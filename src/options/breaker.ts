@@ -21,17 +21,33 @@ const LONGEST_CHECK_MS = 60_000
 
 /** Whether the condition is one, policy/breaking/condition.ts knows. */
 export const breakerShape: { readonly [Key in keyof BreakerForm]: z.ZodType<BreakerForm[Key]> } = {
-  condition: text('When it trips: NetworkErrorRatio() > 0.5', MAX_CONDITION),
-  requests: count('With fewer answers in its window it does not trip.', 20, 0, MAX_REQUESTS),
-  check: duration('How often it is looked at, at most every 100ms.', '100ms', 1, LONGEST_CHECK_MS),
-  tripped: duration('How long nothing passes then.', '10s'),
-  recovery: duration('In which the share that passes grows from none to a half.', '10s', 0),
-  onTripped: orNull(webHook).meta({ description: 'Called when it trips.' }),
-  onStandby: orNull(webHook).meta({ description: 'Called when it has recovered.' }),
+  condition: text(
+    'It trips if this is true, for example NetworkErrorRatio() > 0.5.',
+    MAX_CONDITION,
+  ),
+  requests: count('It does not trip with fewer responses in its window.', 20, 0, MAX_REQUESTS),
+  check: duration(
+    'How often the condition is checked; at most every 100 ms.',
+    '100ms',
+    1,
+    LONGEST_CHECK_MS,
+  ),
+  tripped: duration('How long nothing passes after it has tripped.', '10s'),
+  recovery: duration(
+    'How long it recovers after that: the share that passes grows from none to a half.',
+    '10s',
+    0,
+  ),
+  onTripped: orNull(webHook).meta({
+    description: 'Called when it trips: a URL, or a map of url, method, headers, form and body.',
+  }),
+  onStandby: orNull(webHook).meta({
+    description: 'Called when it has recovered: a URL, or such a map.',
+  }),
 }
 
 export const serverBreaker: z.ZodType<BreakerSpec> = meaning(
-  strict(breakerShape, 'Passes over a server whose answers are bad.'),
+  strict(breakerShape, 'Passes over a server when too many of its requests fail.'),
   toBreakerSpec,
 )
 

@@ -79,13 +79,16 @@ export function duration(
   return span(description, minMs, maxMs).prefault(normal)
 }
 
+/** The end of a description. In the docs it is on one page for all durations. */
+export const DURATION_FORMS = ', as 10s, 500ms or 1m30s; a bare number is seconds.'
+
 /** A duration without a default. */
 export function span(description: string, minMs = 1, maxMs: number = DAY_MS): z.ZodType<number> {
   return scalar((value) => parseDuration(value, minMs, maxMs), {
     type: ['string', 'integer'],
     pattern: '^(\\d+|(\\d+(\\.\\d+)?(h|ms|m|s|us|µs|ns))+)$',
     minimum: minMs === 0 ? 0 : 1,
-    description: `${description} As 10s, 500ms, 1m30s; a bare number is seconds.`,
+    description: `${description} ${formatDuration(minMs)} to ${formatDuration(maxMs)}${DURATION_FORMS}`,
   })
 }
 

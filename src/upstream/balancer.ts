@@ -39,8 +39,9 @@ export interface BalancerContext {
 export interface BalancerKind<T = undefined> {
   /** As `balance` names it. */
   readonly name: string
-  /** A sentence for editors and the docs. */
+  /** For editors and the docs, a sentence each: what it does, and what the weight of a server means. */
   readonly description: string
+  readonly weight: string
   /** If it has options: they are a member of the backend with its name, beside `balance`. */
   readonly options?: {
     /** Only admission calls this. Each option needs a description. */

@@ -29,6 +29,7 @@ export interface HashKey {
 export const hash: BalancerKind<HashKey> = {
   name: 'hash',
   description: 'Requests with the same key go to the same server.',
+  weight: "A server's share of the keys, not of the requests.",
   options: {
     schema: hashKey,
     defaults: { from: 'client-ip', name: '' },

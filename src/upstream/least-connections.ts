@@ -17,6 +17,7 @@ const MAX_DRAWS = 16
 export const leastConnections: BalancerKind = {
   name: 'least-connections',
   description: 'The server with the fewest requests in flight for its weight, over all workers.',
+  weight: 'Weight 3 allows three requests in flight for each one of weight 1.',
   takesTurns: true,
   create: createLeastConnections,
 }

@@ -18,6 +18,7 @@ export const peakEwma: BalancerKind = {
   name: 'peak-ewma',
   description:
     'Of two servers drawn at random, the one with lower latency and fewer requests in flight.',
+  weight: 'How often the server is drawn, and how much it may have in flight for the same cost.',
   measuresLatency: true,
   create: createPeakEwma,
 }

@@ -8,6 +8,7 @@ import type { Endpoint } from './endpoint.ts'
 export const random: BalancerKind = {
   name: 'random',
   description: 'A server is drawn at random, by weight.',
+  weight: 'How often the server is drawn.',
   create: createRandom,
 }
 

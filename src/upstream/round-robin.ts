@@ -18,6 +18,7 @@ const MIN_DRAWS = 16
 export const roundRobin: BalancerKind = {
   name: 'round-robin',
   description: 'Servers take turns, as often as their weights say.',
+  weight: "A server's share of the requests, against the sum of all weights.",
   takesTurns: true,
   create: createRoundRobin,
 }

@@ -1,0 +1,51 @@
+/** The tables of options in docs/ are what the schemas say. */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { optionsTables, tablesOn, withTables } from '../../config/options-tables.ts'
+import { MIDDLEWARES } from '../../src/middleware/catalog.ts'
+import { BALANCERS } from '../../src/upstream/balancer.ts'
+
+const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url))
+const pages = globSync('**/*.md', { cwd: DOCS }).map(
+  (name) => [name, readFileSync(DOCS + name, 'utf8')] as const,
+)
+const tables = optionsTables()
+
+test('every middleware and every balancer has one page with its options', () => {
+  const found = pages.flatMap(([, page]) => tablesOn(page))
+
+  const names = [...MIDDLEWARES.map(({ kind }) => kind), ...BALANCERS.map(({ name }) => name)]
+  assert.deepEqual(
+    names.filter((name) => found.filter((one) => one === name).length !== 1),
+    [],
+    'give it a page with <!-- options:NAME --> and <!-- /options -->, and run npm run schema',
+  )
+})
+
+test('every table of options is what npm run schema writes', () => {
+  for (const [name, page] of pages) assert.equal(page, withTables(page, tables), name)
+})
+
+test('every option has a description', () => {
+  for (const [name, table] of tables) {
+    const bare = table.split('\n').filter((row) => /\|\s+(?:\S+\.)? \|$/.test(row))
+    assert.deepEqual(bare.slice(1), [], name)
+  }
+})
+
+test('a table holds names, defaults, values and bounds', () => {
+  const rows = tables.get('ratelimit')?.split('\n') ?? []
+
+  for (const row of [
+    /^\| `requests` \| {2}\| .+ 1 to 1,000,000,000\. \|$/,
+    /^\| `redis\.url` \| required \| .+ At most 2,048 characters\. \|$/,
+    /^\| `redis\.timeout` \| `20ms` \| .+ 1ms to 10s\. \|$/,
+    /^\| `redis\.onFailure` \| `local` \| .+ `local`, `allow`, `deny`\. \|$/,
+  ])
+    assert.ok(
+      rows.some((one) => row.test(one)),
+      `${row} in\n${rows.join('\n')}`,
+    )
+})
