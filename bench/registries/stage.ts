@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { KeyStore } from '../../src/providers/registry/store.ts'
+import type { KeyStore } from '../../src/providers/store.ts'
 import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import type { Owner } from '../../test/support/daemon.ts'
 import { createStore, startRegistry } from '../../test/support/registries.ts'

@@ -3,7 +3,7 @@
  * when Sluice does not see them (they go beside its root): registry, writer, load and Sluice share the cores here.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { KeyStore } from '../../src/providers/registry/store.ts'
+import type { KeyStore } from '../../src/providers/store.ts'
 import { openKeys } from '../../test/support/keys.ts'
 import { openWatch } from '../live-file.ts'
 import { watchLoopDelays } from '../loop-delay.ts'

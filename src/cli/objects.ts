@@ -2,7 +2,7 @@
 import { escapeControls, quote } from '../model/parsed.ts'
 import { readJsonText } from '../providers/registry/json-value.ts'
 import type { ObjectKind } from '../providers/provider.ts'
-import type { Store, StoredObject, WriteOptions } from '../providers/registry/store.ts'
+import type { Store, StoredObject, WriteOptions } from '../providers/store.ts'
 
 export interface PutCommand {
   readonly kind: 'put'

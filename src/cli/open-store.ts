@@ -1,18 +1,16 @@
 /** The registry that `put`, `delete` and `get` are about: the one that is asked for, else the only one that can be written to. */
-import type { Settings } from '../model/settings.ts'
-import type { EtcdSource, RedisSource, SourceSpec, StoreSource } from '../model/source-spec.ts'
-import { embeddedStore, etcdClient, redisClient } from '../providers/catalog/clients.ts'
+import type { Settings, SourceSpec } from '../model/settings.ts'
+import { createLayout } from '../providers/catalog/layouts.ts'
+import { sourceKindOf } from '../providers/catalog/sources.ts'
 import { createStore } from '../providers/registry/object-store.ts'
-import { createLayoutOf } from '../providers/catalog/layouts.ts'
-import type { Layout } from '../providers/registry/mirror.ts'
+import type { Layout } from '../providers/layout.ts'
 import type { ObjectKind } from '../providers/provider.ts'
-import type { KeyStore, Store } from '../providers/registry/store.ts'
-
-export type WritableSource = EtcdSource | RedisSource | StoreSource
+import type { SourceKind } from '../providers/source-kind.ts'
+import type { Store } from '../providers/store.ts'
 
 /** Throws with what would help when there is no such source, or more than one to choose from. */
-export function chooseSource({ sources }: Settings, name: string | null): WritableSource {
-  const writable = sources.filter(isWritable)
+export function chooseSource({ sources }: Settings, name: string | null): SourceSpec {
+  const writable = sources.filter((spec) => sourceKindOf(spec).keys !== null)
   const names = writable.map((source) => source.name).join(', ')
   if (name !== null) {
     const found = writable.find((source) => source.name === name)
@@ -28,9 +26,20 @@ export function chooseSource({ sources }: Settings, name: string | null): Writab
   return only
 }
 
-/** `source` with the text of the files it names. */
-export async function openStore(source: WritableSource): Promise<Store> {
-  return createStore(await openKeys(source), createLayoutOf(source))
+/** `source` with the text of the files it names. Only the client that is needed is loaded. */
+export async function openStore(source: SourceSpec): Promise<Store> {
+  return createStore(await keysOf(source).open(source), layoutOf(source))
+}
+
+export function layoutOf(source: SourceSpec): Layout {
+  const choice = keysOf(source).layout(source)
+  return createLayout(choice.layout, choice)
+}
+
+function keysOf(source: SourceSpec): NonNullable<SourceKind['keys']> {
+  const { keys } = sourceKindOf(source)
+  if (keys === null) throw new Error(`source "${source.name}" cannot be written to`)
+  return keys
 }
 
 /**
@@ -51,22 +60,4 @@ export function refuseIn(
     if (object === undefined) return null
     return object.fault ?? refuse(kind, id, object.value)
   }
-}
-
-/** Only the client that is needed is loaded. */
-async function openKeys(source: WritableSource): Promise<KeyStore> {
-  switch (source.kind) {
-    case 'etcd':
-      return (await etcdClient.load()).openEtcdKeyStore(source)
-    case 'redis':
-      return (await redisClient.load()).openRedisKeyStore(source)
-    case 'store':
-      return (await embeddedStore.load()).openEmbeddedKeyStore(source.path)
-    default:
-      return source satisfies never
-  }
-}
-
-function isWritable(source: SourceSpec): source is WritableSource {
-  return source.kind !== 'files'
 }

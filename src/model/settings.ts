@@ -1,6 +1,5 @@
 /** What is fixed at start: default < file < environment (SLUICE_...) < flag. */
 import type { Address } from './snapshot.ts'
-import type { SourceSpec } from './source-spec.ts'
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 
@@ -28,8 +27,31 @@ export interface Settings {
   readonly startMs: number
   /** How the names of servers are resolved. */
   readonly resolver: ResolverSettings
-  /** In order of precedence, after the file itself. Their TLS files are paths yet, see readSourceFiles. */
+  /** In order of precedence, after the file itself. The files that they name are paths until they are opened. */
   readonly sources: readonly SourceSpec[]
+}
+
+/**
+ * A registry or directory that declares objects besides the file. The options of its kind stand beside these; only the
+ * kind knows them, see providers/source-kind.ts.
+ */
+export interface SourceSpec {
+  readonly kind: string
+  /** Its key under `sources`, in `name@source`. */
+  readonly name: string
+  /** Readiness waits for its first declaration, or for `startMs`. */
+  readonly required: boolean
+  readonly shrink: ShrinkSettings
+}
+
+/** How much may vanish at once before it is believed, see control/. */
+export interface ShrinkSettings {
+  /** An emptied or suddenly halved response is held this long and then confirmed by a second list; null: until an operator confirms it. */
+  readonly holdMs: number | null
+  /** From 0 to 1: the share of the objects that must vanish at once to be held. */
+  readonly share: number
+  /** Believe an empty source at once. */
+  readonly allowEmpty: boolean
 }
 
 /** How the names of servers are resolved. */

@@ -1,26 +1,27 @@
-/** Runs a schema over hostile input: its value, or what zod found as flaws in our words. */
+/** Runs a schema over hostile input: returns its value, or the issues of zod as flaws in our words. */
 import type * as z from 'zod'
-import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
+import { flaw, quote, refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
 
 /** The `params` of a custom issue whose message needs no path in front of it. */
 export const NAMES_PLACE = {}
 
-/** Runs `schema` over hostile input. */
-export function parseWith<T>(schema: z.ZodType<T>, value: unknown): Parsed<T> {
+/** `at`: the place of the value, where the paths of flaws begin. */
+export function parseWith<T>(schema: z.ZodType<T>, value: unknown, at: Path = []): Parsed<T> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return { ok: true, value: result.data }
-  return refuse(result.error.issues.flatMap(toFlaws))
+  return refuse(result.error.issues.flatMap((issue) => toFlaws(issue, at)))
 }
 
-function toFlaws(issue: z.core.$ZodIssue): Flaw[] {
-  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
+function toFlaws(issue: z.core.$ZodIssue, at: Path): Flaw[] {
+  const below = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
+  const path = [...at, ...below]
   if (issue.code === 'custom' && issue.params === NAMES_PLACE) {
     return [{ message: issue.message, path }]
   }
   if (issue.code === 'unrecognized_keys') {
     const lines = issue.message.split('\n')
-    return issue.keys.map((key, at) => ({
-      ...flaw(path, lines[at] ?? 'unknown key'),
+    return issue.keys.map((key, index) => ({
+      ...flaw(path, lines[index] ?? 'unknown key'),
       path: [...path, key],
     }))
   }

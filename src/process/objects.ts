@@ -1,8 +1,7 @@
 /** What `put`, `delete` and `get` need of the world: the registry that the settings name, and what admission would say. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { chooseSource, openStore, refuseIn } from '../cli/open-store.ts'
-import type { WritableSource } from '../cli/open-store.ts'
+import { chooseSource, layoutOf, openStore, refuseIn } from '../cli/open-store.ts'
 import type { GetCommand, ObjectsWorld } from '../cli/objects.ts'
 import { findRunningStore } from '../cli/running-store.ts'
 import { createReadBeside } from '../control/sources/read-beside.ts'
@@ -12,10 +11,10 @@ import { formatAddress } from '../model/address.ts'
 import { parseSettings, type WrittenSettings } from '../document/document.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
 import type { Address } from '../model/snapshot.ts'
-import type { StoreSource } from '../model/source-spec.ts'
+import type { SourceSpec } from '../model/settings.ts'
 import { reasonOf } from '../providers/file/reason.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
-import { createLayoutOf } from '../providers/catalog/layouts.ts'
+import { isStore, type StoreSource } from '../providers/embedded/source.ts'
 import { placed } from './serve.ts'
 
 /** `config`: where the settings are; null: where they normally are, if they are. `wanted`: the source that is asked for; null: the only one. */
@@ -28,7 +27,7 @@ export function openObjects(
   const filename = config ?? normal
   const readBeside = createReadBeside(filename)
 
-  function read(): { readonly source: WritableSource; readonly admin: Address } {
+  function read(): { readonly source: SourceSpec; readonly admin: Address } {
     const { settings, fatal } = resolveSettings({
       document: readWritten(filename, config !== null),
       filename,
@@ -61,11 +60,11 @@ export function openObjects(
     ...world,
     async openStore() {
       const { source, admin } = read()
-      const isGiven = source.kind !== 'store' || data !== undefined
-      return openStore(isGiven ? source : await ofRunning(source, admin))
+      const isOfRunning = isStore(source) && data === undefined
+      return openStore(isOfRunning ? await ofRunning(source, admin) : source)
     },
     refuse: (kind, id, value) => {
-      const judge = refuseIn(createLayoutOf(read().source), (of, name, written) =>
+      const judge = refuseIn(layoutOf(read().source), (of, name, written) =>
         validateObject(of, name, written, readBeside),
       )
       return judge(kind, id, value)

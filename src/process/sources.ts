@@ -1,19 +1,16 @@
 /** The sources that the settings name, opened in order of precedence: the file itself comes first. */
 import { join, resolve } from 'node:path'
 import { openLastGoodFile } from '../control/sources/last-good.ts'
-import { locationOf } from '../control/sources/location.ts'
 import { createReadBeside } from '../control/sources/read-beside.ts'
 import { withFiles } from '../control/sources/source-files.ts'
 import type { SourceOptions } from '../control/sources/source.ts'
-import type { Settings } from '../model/settings.ts'
-import type { ShrinkSettings, SourceSpec } from '../model/source-spec.ts'
-import { embeddedStore, etcdClient, redisClient } from '../providers/catalog/clients.ts'
+import type { Settings, ShrinkSettings, SourceSpec } from '../model/settings.ts'
+import { openSource, sourceKindOf } from '../providers/catalog/sources.ts'
 import { createFileProvider } from '../providers/file/file-provider.ts'
-import { createFilesProvider } from '../providers/directory/directory-provider.ts'
 import type { Provider } from '../providers/provider.ts'
 
 /** What is saved in a file, by hand, is meant. */
-const believed: ShrinkSettings = { holdMs: 0, share: 1, allowEmpty: true }
+const BELIEVED: ShrinkSettings = { holdMs: 0, share: 1, allowEmpty: true }
 
 /** Throws with a line for each file (a certificate, an authority) that a source names and that cannot be used. */
 export async function openSources(
@@ -25,10 +22,10 @@ export async function openSources(
     kind: 'file',
     path: resolve(config),
     required: true,
-    shrink: believed,
+    shrink: BELIEVED,
     lastGood: null,
   }
-  const named = settings.sources.map((spec) => openSource(withFiles(spec, config), settings.data))
+  const named = settings.sources.map((spec) => toSource(withFiles(spec, config), settings.data))
   return [file, ...(await Promise.all(named))]
 }
 
@@ -39,25 +36,26 @@ export function readBesideSources(
 ): (path: string, source: string) => string {
   const besideConfig = createReadBeside(config)
   const beside = new Map(
-    settings.sources.flatMap((spec) =>
-      spec.kind === 'files'
-        ? [[spec.name, createReadBeside(join(spec.directory, 'any'))] as const]
-        : [],
-    ),
+    settings.sources.flatMap((spec) => {
+      const directory = sourceKindOf(spec).directory(spec)
+      return directory === null
+        ? []
+        : [[spec.name, createReadBeside(join(directory, 'any'))] as const]
+    }),
   )
   return (path, source) => (beside.get(source) ?? besideConfig)(path)
 }
 
-async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions> {
+async function toSource(spec: SourceSpec, data: string): Promise<SourceOptions> {
   const { name, kind, required, shrink } = spec
+  const { locations, path: pathOf } = sourceKindOf(spec)
   const folder = join(data, 'last-good')
-  const lastGood = openLastGoodFile({ folder, source: name, location: locationOf(spec) })
-  const path =
-    spec.kind === 'store' ? spec.path : spec.kind === 'files' ? spec.directory : undefined
+  const lastGood = openLastGoodFile({ folder, source: name, location: locations(spec) })
+  const path = pathOf(spec)
   return {
     provider: await openProvider(spec),
     kind,
-    ...(path === undefined ? {} : { path: resolve(path) }),
+    ...(path === null ? {} : { path: resolve(path) }),
     required,
     shrink,
     lastGood,
@@ -66,30 +64,9 @@ async function openSource(spec: SourceSpec, data: string): Promise<SourceOptions
 
 async function openProvider(spec: SourceSpec): Promise<Provider> {
   try {
-    return await loadProvider(spec)
+    return await openSource(spec)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(`source "${spec.name}" (${spec.kind}) cannot be opened: ${reason}`, { cause })
-  }
-}
-
-async function loadProvider(spec: SourceSpec): Promise<Provider> {
-  if (spec.kind === 'files') return createFilesProvider(spec)
-  const { createLayoutOf } = await import('../providers/catalog/layouts.ts')
-  switch (spec.kind) {
-    case 'etcd': {
-      const { createEtcdProvider } = await etcdClient.load()
-      return createEtcdProvider(spec, createLayoutOf(spec))
-    }
-    case 'redis': {
-      const { createRedisProvider } = await redisClient.load()
-      return createRedisProvider(spec, createLayoutOf(spec))
-    }
-    case 'store': {
-      const { createEmbeddedProvider } = await embeddedStore.load()
-      return createEmbeddedProvider(spec, createLayoutOf(spec))
-    }
-    default:
-      return spec satisfies never
   }
 }

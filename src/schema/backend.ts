@@ -1,7 +1,7 @@
 /** A backend as the file writes it. Its servers may also have keys of their own, see server.ts. */
 import * as z from 'zod'
 import { serverBreaker } from '../options/breaker.ts'
-import { MAX_PEM_CHARS } from './certificate.ts'
+import { MAX_PEM_CHARS } from '../model/certificate.ts'
 import { DEFAULT_EJECTION, ejection } from './ejection.ts'
 import {
   type Complain,

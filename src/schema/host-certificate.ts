@@ -1,11 +1,19 @@
 /** A host as a registry holds it: a certificate for every https listener, apart from the listeners, so that it can come and go alone. */
 import * as z from 'zod'
-import { certificateShape, readCertificate, type ReadPem } from './certificate.ts'
-import { strict } from '../options/fields.ts'
+import { MAX_PEM_CHARS, readCertificate, type ReadPem } from '../model/certificate.ts'
+import { strict, text } from '../options/fields.ts'
 import { refuseId } from '../model/names.ts'
 import { flaw, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 import { parseWith } from '../options/parse.ts'
 import type { HostCertificate } from '../model/snapshot.ts'
+
+export const certificateShape: {
+  readonly cert: z.ZodType<string>
+  readonly key: z.ZodType<string>
+} = {
+  cert: text('The certificate chain: PEM text, or its path, relative to this file.', MAX_PEM_CHARS),
+  key: text('Its private key: PEM text, or its path, relative to this file.', MAX_PEM_CHARS),
+}
 
 interface HostForm {
   readonly cert: string

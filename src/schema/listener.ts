@@ -1,6 +1,6 @@
 /** A listener as the file writes it. */
 import * as z from 'zod'
-import { certificateShape } from './certificate.ts'
+import { certificateShape } from './host-certificate.ts'
 import type { Address, Certificate, PathPolicy } from '../model/snapshot.ts'
 import { address, count, duration, section, size, strict, text } from '../options/fields.ts'
 

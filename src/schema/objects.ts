@@ -3,7 +3,7 @@
  * objects (a backend that is not there) or needs another folder's grammar (routes, middleware options) is judged by control.
  */
 import { backendSchema } from './backend.ts'
-import { readAuthorities, readCertificate, type ReadPem } from './certificate.ts'
+import { readAuthorities, readCertificate, type ReadPem } from '../model/certificate.ts'
 import { frontendSchema } from './frontend.ts'
 import { listenerSchema } from './listener.ts'
 import { refuseId, refuseTableId } from '../model/names.ts'

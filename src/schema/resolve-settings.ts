@@ -25,7 +25,8 @@ import {
   workersSchema,
 } from './settings.ts'
 import type { Settings } from '../model/settings.ts'
-import { beside, parseSources } from './source-schema.ts'
+import { beside } from '../providers/source-kind.ts'
+import { parseSources } from './sources.ts'
 import { didYouMean } from '../model/suggest.ts'
 
 /** As flags write them: `--log-level`; the environment has SLUICE_LOG_LEVEL. */

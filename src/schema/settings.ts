@@ -7,7 +7,7 @@ import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import { resolverSchema } from './resolver.ts'
 import type { LogLevel, SettingKey, Settings } from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'
-import { SOURCE_SHAPES } from './source-shape.ts'
+import { SOURCE_KINDS } from '../providers/catalog/sources.ts'
 
 const MAX_WORKERS = 256
 const MAX_BLOCKS = 1000
@@ -79,7 +79,7 @@ const sourcesSchema: z.ZodType = z
   .unknown()
   .optional()
   .meta({
-    ...z.toJSONSchema(z.record(z.string(), z.union(Object.values(SOURCE_SHAPES))), {
+    ...z.toJSONSchema(z.record(z.string(), z.union(SOURCE_KINDS.map(({ schema }) => schema))), {
       target: 'draft-7',
       io: 'input',
       reused: 'inline',

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as passed } from 'node:timers/promises'
 import type { Provider } from '../../src/providers/provider.ts'
-import { type KeyStore, StoreConflict } from '../../src/providers/registry/store.ts'
+import { type KeyStore, StoreConflict } from '../../src/providers/store.ts'
 import { type Objects, watchRegistry, within } from './registry-watch.ts'
 
 export interface RegistryUnderTest {

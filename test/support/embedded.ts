@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { StoreSource } from '../../src/model/source-spec.ts'
+import type { StoreSource } from '../../src/providers/embedded/source.ts'
 
 /** In a folder that is not there yet, in one that goes with the test. */
 export function openStorePath(t: TestContext, root: string = tmpdir()): string {

@@ -1,6 +1,6 @@
 /** What a real etcd needs to ask who we are: users with passwords, and certificates. */
 import type { TestContext } from 'node:test'
-import type { RegistryTls } from '../../src/model/source-spec.ts'
+import type { RegistryTls } from '../../src/providers/registry/options.ts'
 import { createAuthority } from './certificates.ts'
 import { startEtcd } from './etcd.ts'
 import type { Etcd } from './etcd.ts'

@@ -1,5 +1,5 @@
 /** Settings of an etcd source, for tests that care about few of them. */
-import type { EtcdSource } from '../../src/model/source-spec.ts'
+import type { EtcdSource } from '../../src/providers/etcd/source.ts'
 
 export function etcdSource(
   endpoints: readonly string[],

@@ -1,9 +1,10 @@
 /** Ways to write to a registry as `sluice put` does, for whoever only has its address. */
-import type { EtcdSource, RedisSource } from '../../src/model/source-spec.ts'
+import type { EtcdSource } from '../../src/providers/etcd/source.ts'
+import type { RedisSource } from '../../src/providers/redis/source.ts'
 import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'
 import { openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
 import { openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
-import type { KeyStore } from '../../src/providers/registry/store.ts'
+import type { KeyStore } from '../../src/providers/store.ts'
 
 const COMMON = {
   required: true,

@@ -1,5 +1,5 @@
 /** A Redis as settings name it. */
-import type { RedisSource } from '../../src/model/source-spec.ts'
+import type { RedisSource } from '../../src/providers/redis/source.ts'
 
 /** At `endpoints`, in the native layout; the rest as it is where nothing is said. */
 export function redisSource(

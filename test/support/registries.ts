@@ -1,5 +1,5 @@
 /** Registries as a whole program meets them: a real server behind a proxy of ours, or the embedded store's file, and a way to write to it. */
-import type { KeyStore } from '../../src/providers/registry/store.ts'
+import type { KeyStore } from '../../src/providers/store.ts'
 import type { Daemon, Owner } from './daemon.ts'
 import { startEtcd } from './etcd.ts'
 import { openKeys, openStoreKeys } from './keys.ts'

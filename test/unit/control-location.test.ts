@@ -4,9 +4,14 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { openLastGoodFile } from '../../src/control/sources/last-good.ts'
-import { locationOf } from '../../src/control/sources/location.ts'
-import type { EtcdSource, RedisSource } from '../../src/model/source-spec.ts'
+import { sourceKindOf } from '../../src/providers/catalog/sources.ts'
+import type { SourceSpec } from '../../src/model/settings.ts'
+import type { FilesSource } from '../../src/providers/directory/source.ts'
+import type { EtcdSource } from '../../src/providers/etcd/source.ts'
+import type { RedisSource } from '../../src/providers/redis/source.ts'
 import { frontends } from '../support/source-objects.ts'
+
+const locationOf = (spec: SourceSpec): readonly string[] => sourceKindOf(spec).locations(spec)
 
 const common = {
   name: 's',
@@ -39,7 +44,7 @@ test('a registry is at its endpoints, prefix, layout and database, however it is
 
   for (const spec of same) assert.deepEqual(locationOf(spec), locationOf(etcd))
   for (const spec of others) assert.notDeepEqual(locationOf(spec), locationOf(etcd))
-  assert.notDeepEqual(locationOf({ ...redis, database: 1 }), locationOf(redis))
+  assert.notDeepEqual(locationOf({ ...redis, database: 1 } as RedisSource), locationOf(redis))
   assert.notDeepEqual(locationOf(redis), locationOf(etcd))
 })
 
@@ -50,7 +55,7 @@ test('a directory has the name that it is written with and the one that it leads
   mkdirSync(directory)
   symlinkSync(directory, link)
   const of = (path: string): readonly string[] =>
-    locationOf({ ...common, kind: 'files', directory: path })
+    locationOf({ ...common, kind: 'files', directory: path } as FilesSource)
 
   assert.deepEqual(of(relative(process.cwd(), directory)), of(directory))
   assert.equal(of(link).length, 2)

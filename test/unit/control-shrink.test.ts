@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createInventory } from '../../src/control/sources/inventory.ts'
 import type { Inventory } from '../../src/control/sources/inventory.ts'
-import type { ShrinkSettings } from '../../src/model/source-spec.ts'
+import type { ShrinkSettings } from '../../src/model/settings.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 import { changesOf, declared, frontends, listOf, namesOf } from '../support/source-objects.ts'
 

@@ -5,6 +5,7 @@ import { parse as parseYaml } from 'yaml'
 import { checkDocument } from '../../src/control/review/check-document.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import { hideReferred, readPlain } from '../../src/document/referred.ts'
+import type { RedisSource } from '../../src/providers/redis/source.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
 import type { Problem } from '../../src/model/problem.ts'
 
@@ -97,9 +98,8 @@ sources: { redis: { endpoints: ['127.0.0.1:\${PORT}'], cluster: '\${YES}', datab
 
   assert.deepEqual(problems, [])
   assert.deepEqual([settings.workers, settings.drainMs], [3, 3000])
-  const [redis] = settings.sources
-  assert.ok(redis?.kind === 'redis')
-  assert.deepEqual([redis.password, redis.database, redis.required], ['0123', 0, false])
+  const [redis] = settings.sources as readonly RedisSource[]
+  assert.deepEqual([redis?.password, redis?.database, redis?.required], ['0123', 0, false])
 })
 
 test('what is no number is refused as the text that it is', () => {

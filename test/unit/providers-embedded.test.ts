@@ -23,7 +23,7 @@ import {
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { createStore } from '../../src/providers/registry/object-store.ts'
 import { SourceRefused } from '../../src/providers/provider.ts'
-import type { KeyStore } from '../../src/providers/registry/store.ts'
+import type { KeyStore } from '../../src/providers/store.ts'
 import { watchRegistry } from '../contract/registry-watch.ts'
 import type { RegistryWatch } from '../contract/registry-watch.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'

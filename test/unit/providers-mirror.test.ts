@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { createLayout } from '../../src/providers/catalog/layouts.ts'
 import { createMirror } from '../../src/providers/registry/mirror.ts'
-import type { KeyEntry, Layout, Mirror } from '../../src/providers/registry/mirror.ts'
+import type { KeyEntry, Layout } from '../../src/providers/layout.ts'
+import type { Mirror } from '../../src/providers/registry/mirror.ts'
 import type { Changes, DeclaredObject } from '../../src/providers/provider.ts'
 
 const sluice = createLayout('sluice', { sealKey: null })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { StoreSource } from '../../src/providers/embedded/source.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import {
   resolveConfigPath,
@@ -36,7 +37,8 @@ const resolver: Settings['resolver'] = {
 }
 
 function storeIn(data: string): Settings['sources'] {
-  return [{ kind: 'store', name: 'store', required: false, shrink, path: `${data}/store.db` }]
+  const path = `${data}/store.db`
+  return [{ kind: 'store', name: 'store', required: false, shrink, path } as StoreSource]
 }
 
 test('has a default for everything', () => {

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseDocument } from '../../src/document/document.ts'
+import type { SourceSpec } from '../../src/model/settings.ts'
+import { etcd, type EtcdSource } from '../../src/providers/etcd/source.ts'
+import type { RedisSource } from '../../src/providers/redis/source.ts'
 import { resolveSettings, type ResolvedSettings } from '../../src/schema/resolve-settings.ts'
-import { readSourceFiles } from '../../src/schema/source-files.ts'
-import { parseSources } from '../../src/schema/source-schema.ts'
+import { parseSources } from '../../src/schema/sources.ts'
 import { createAuthority } from '../support/certificates.ts'
 
 const world = { filename: '/etc/sluice/sluice.yaml', data: '/var/lib/sluice' }
@@ -84,7 +86,7 @@ test('takes every key', () => {
     ...{ name: 'b', kind: 'redis', endpoints: ['x:6379'], cluster: false, database: 3 },
     ...{ ...written, prefix: 'traefik', layout: 'traefik' },
   })
-  assert.ok(c?.kind === 'redis' && c.cluster)
+  assert.ok((c as RedisSource).cluster)
   assert.deepEqual(d, { name: 'd', ...common, kind: 'store', path: '/x/y.db' })
 })
 
@@ -93,10 +95,9 @@ test('reads a url of Redis, with what is escaped in it, and https endpoints as T
     { redis: { url: 'rediss://me:p%2Fw%40@[::1]:7/2' }, etcd: { endpoints: 'https://e' } },
     world,
   )
-  const [redis, etcd] = sources
+  const [redis, etcd] = sources as [RedisSource, EtcdSource]
   const tls = { ca: null, cert: null, key: null, serverName: null, verify: true }
 
-  assert.ok(redis?.kind === 'redis' && etcd?.kind === 'etcd')
   assert.deepEqual(
     [redis.endpoints, redis.username, redis.password, redis.database, redis.tls],
     [['[::1]:7'], 'me', 'p/w@', 2, tls],
@@ -168,7 +169,7 @@ test('says what is wrong with a source, with its whole path and without a passwo
     [{}, 'sources.files.directory: is missing', 'files'],
     [
       {},
-      'sources.mine: needs a kind, one of etcd, redis, files, store; a name that is one of them tells it, too',
+      'sources.mine: needs a kind, one of etcd, redis, files, store; a name that is one of them is enough',
       'mine',
     ],
     [
@@ -261,17 +262,17 @@ test('reads the files of a source, and says which of them is wrong', (t) => {
   const { cert, key } = createAuthority(t).issue('etcd')
   const files: Readonly<Record<string, string>> = { 'c.pem': cert, 'k.pem': key, bad: 'x' }
   const read = (path: string): string => files[path] ?? assert.fail(path)
-  const specOf = (ca: string): Parameters<typeof readSourceFiles>[0] => {
+  const specOf = (ca: string): SourceSpec => {
     const tls = { ca, cert: 'c.pem', key: 'k.pem' }
     const [spec] = parseSources({ etcd: { endpoints: 'x', tls } }, world).sources
     return spec ?? assert.fail()
   }
 
-  const good = readSourceFiles(specOf('c.pem'), read)
-  const bad = readSourceFiles(specOf('bad'), read)
+  const good = etcd.withFiles(specOf('c.pem'), read)
+  const bad = etcd.withFiles(specOf('bad'), read)
 
-  assert.ok(good.ok && good.value.kind === 'etcd' && !bad.ok)
+  assert.ok(good.ok && !bad.ok)
   const tls = { ca: cert, cert, key, serverName: null, verify: true }
-  assert.deepEqual(good.value.tls, tls)
+  assert.deepEqual((good.value as EtcdSource).tls, tls)
   assert.match(bad.problems[0]?.message ?? '', /^sources\.etcd\.tls\.ca: "bad" is not usable PEM/)
 })

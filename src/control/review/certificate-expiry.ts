@@ -1,5 +1,5 @@
 /** When certificates in force expire: for metrics, and as warnings from two weeks before the end. */
-import { validityOf, type Validity } from '../../schema/certificate.ts'
+import { validityOf, type Validity } from '../../model/certificate.ts'
 import type { Listener } from '../../model/snapshot.ts'
 import type { CertificateReport } from '../../observe/reports/certificate-report.ts'
 import type { InForce } from '../admission/admit.ts'

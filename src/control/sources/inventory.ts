@@ -7,7 +7,7 @@
  * New and changed objects are accepted at once. A delete by name on a live stream removes a declared object. It does not
  * remove a held one: that has vanished before, and the same source repeating it confirms nothing.
  */
-import type { ShrinkSettings } from '../../model/source-spec.ts'
+import type { ShrinkSettings } from '../../model/settings.ts'
 import type {
   Changes,
   Declaration,

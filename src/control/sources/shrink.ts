@@ -10,7 +10,7 @@
  * A held object stays in force. It is removed when `holdMs` have passed and the next list still lacks it, or when an
  * operator confirms the removal. It is released as soon as the source declares it again.
  */
-import type { ShrinkSettings } from '../../model/source-spec.ts'
+import type { ShrinkSettings } from '../../model/settings.ts'
 import type { DeclaredObject, ObjectName } from '../../providers/provider.ts'
 import { quote } from '../../model/parsed.ts'
 import { keyOf } from './object-index.ts'

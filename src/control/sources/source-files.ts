@@ -1,12 +1,11 @@
-/** A source's settings with the text of the files they name (authorities, a certificate and its key). */
-import { readSourceFiles } from '../../schema/source-files.ts'
-import type { SourceSpec } from '../../model/source-spec.ts'
+/** A source's settings with the text of the files that they name (authorities, a certificate and its key). */
+import type { SourceSpec } from '../../model/settings.ts'
+import { sourceKindOf } from '../../providers/catalog/sources.ts'
 import { createReadBeside } from './read-beside.ts'
 
 /** Relative paths start at the settings' file. Throws with a reason for each file that cannot be used. */
-export function withFiles<T extends SourceSpec>(spec: T, config: string): T {
-  const read = readSourceFiles(spec, createReadBeside(config))
-  // Only paths become text: it is the same kind of source.
-  if (read.ok) return read.value as T
+export function withFiles(spec: SourceSpec, config: string): SourceSpec {
+  const read = sourceKindOf(spec).withFiles(spec, createReadBeside(config))
+  if (read.ok) return read.value
   throw new Error(read.problems.map(({ message }) => message).join('; '))
 }

@@ -1,6 +1,6 @@
 /** One source: its provider, the accepted objects of what it declares, and its last good snapshot on disk. */
 import { describeProblem, type Problem } from '../../model/problem.ts'
-import type { ShrinkSettings } from '../../model/source-spec.ts'
+import type { ShrinkSettings } from '../../model/settings.ts'
 import type {
   Declaration,
   DeclaredObject,

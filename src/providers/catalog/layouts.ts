@@ -1,26 +1,15 @@
 /** Which objects stand in which keys of a registry. One layout for each way that people write theirs. */
-import type { EtcdSource, LayoutName, RedisSource, StoreSource } from '../../model/source-spec.ts'
 import { createSluiceLayout } from '../layouts/sluice.ts'
 import { createTraefikLayout } from '../layouts/traefik/layout.ts'
 import { createVulcandLayout } from '../layouts/vulcand/layout.ts'
-import type { Layout } from '../registry/mirror.ts'
+import type { Layout } from '../layout.ts'
+import type { LayoutChoice, LayoutName } from '../layout.ts'
 
-export interface LayoutOptions {
-  /** Opens vulcand's sealed key pairs: 64 hex digits. */
-  readonly sealKey: string | null
-  /** `redis`: what Traefik calls the source, in `shop@redis`. */
-  readonly kind?: string
-}
-
-/** That of a registry; the embedded store has our own. */
-export function createLayoutOf(source: EtcdSource | RedisSource | StoreSource): Layout {
-  return source.kind === 'store'
-    ? createLayout('sluice', { sealKey: null })
-    : createLayout(source.layout, source)
-}
-
-export function createLayout(name: LayoutName, { sealKey, kind = 'kv' }: LayoutOptions): Layout {
-  switch (name) {
+export function createLayout(
+  layout: LayoutName,
+  { sealKey, kind = 'kv' }: Omit<LayoutChoice, 'layout'>,
+): Layout {
+  switch (layout) {
     case 'sluice':
       return createSluiceLayout()
     case 'vulcand':
@@ -28,6 +17,6 @@ export function createLayout(name: LayoutName, { sealKey, kind = 'kv' }: LayoutO
     case 'traefik':
       return createTraefikLayout(kind)
     default:
-      return name satisfies never
+      return layout satisfies never
   }
 }

@@ -5,7 +5,7 @@
  *
  * A directory that is not there at all declares nothing: the source is lost then, which is another thing than empty.
  */
-import type { FilesSource } from '../../model/source-spec.ts'
+import type { FilesSource } from './source.ts'
 import { createNotifier } from '../notifier.ts'
 import type { ReadingOptions } from '../file/reading.ts'
 import { lookAgainMs, pollMs, settle, shorterMs, unfinishedMs } from '../file/settle.ts'

@@ -7,13 +7,13 @@
  */
 import { realpathSync, statSync } from 'node:fs'
 import { setTimeout as passed } from 'node:timers/promises'
-import type { StoreSource } from '../../model/source-spec.ts'
+import type { StoreSource } from './source.ts'
 import { createNotifier } from '../notifier.ts'
 import { StoreBusy } from './failure.ts'
 import { createStoreRollbackDetector } from './rollback.ts'
 import type { StoreRollbackDetector } from './rollback.ts'
 import { createStoreReader } from './reader.ts'
-import type { Layout } from '../registry/mirror.ts'
+import type { Layout } from '../layout.ts'
 import { watchPath } from '../file/path-watch.ts'
 import type { Declaration, Provider } from '../provider.ts'
 

@@ -1,6 +1,6 @@
 /** What the file system and SQLite say, in words that help. */
 import { SourceRefused } from '../provider.ts'
-import { StoreConflict } from '../registry/store.ts'
+import { StoreConflict } from '../store.ts'
 
 /** SQLite's: another process holds the lock. */
 const busy = 5

@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { createMirror } from '../registry/mirror.ts'
-import type { KeyEntry, Layout } from '../registry/mirror.ts'
+import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration } from '../provider.ts'
 import { maxPathLength } from '../registry/text-bound.ts'
 import { explain } from './failure.ts'

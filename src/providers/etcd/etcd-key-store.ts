@@ -1,7 +1,7 @@
 /** How keys are written to etcd, and read one by one. */
-import type { EtcdSource } from '../../model/source-spec.ts'
-import { StoreConflict } from '../registry/store.ts'
-import type { KeyStore, StoredKey, WriteOptions } from '../registry/store.ts'
+import type { EtcdSource } from './source.ts'
+import { StoreConflict } from '../store.ts'
+import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
 import { EtcdFailure } from './failure.ts'
 import { listKeys } from './list.ts'
 import type { ListedKey } from './list.ts'

@@ -5,7 +5,7 @@
  * and the next one begins with a list from another member.
  */
 import type { Problem } from '../../model/problem.ts'
-import type { EtcdSource } from '../../model/source-spec.ts'
+import type { EtcdSource } from './source.ts'
 import { createNotifier } from '../notifier.ts'
 import { openFeed } from './feed.ts'
 import { listKeys } from './list.ts'
@@ -16,7 +16,7 @@ import { createRoot } from './root.ts'
 import type { Root } from './root.ts'
 import { readJsonMap } from '../registry/json-value.ts'
 import { createMirror } from '../registry/mirror.ts'
-import type { KeyEntry, Layout } from '../registry/mirror.ts'
+import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration, Provider } from '../provider.ts'
 import { createTextBound, maxPathLength, maxSourceChars } from '../registry/text-bound.ts'
 

@@ -2,7 +2,7 @@
  * The changes after a list: puts, deletes, and the end of the watch when the member no longer serves us. It can list again
  * while it watches: changes in between are reported at once, and applied on top of the list if they are newer.
  */
-import type { KeyEntry } from '../registry/mirror.ts'
+import type { KeyEntry } from '../layout.ts'
 import { listKeys } from './list.ts'
 import type { Listing, Wanted } from './list.ts'
 import { deleteEvent } from './messages.ts'

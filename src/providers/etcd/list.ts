@@ -1,5 +1,5 @@
 /** Everything below the root as it was at one revision, however many questions that takes. */
-import type { KeyEntry } from '../registry/mirror.ts'
+import type { KeyEntry } from '../layout.ts'
 import { createTextBound } from '../registry/text-bound.ts'
 import { EtcdFailure } from './failure.ts'
 import type { KeyValue, RangeResponse, ResponseHeader } from './messages.ts'

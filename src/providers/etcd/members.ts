@@ -1,5 +1,5 @@
 /** The members of a cluster, taken in turn: whoever lost one goes on with another. */
-import type { EtcdSource } from '../../model/source-spec.ts'
+import type { EtcdSource } from './source.ts'
 import { SourceRefused } from '../provider.ts'
 import { locate, openSession } from './session.ts'
 import type { Login, Session } from './session.ts'

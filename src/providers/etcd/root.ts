@@ -2,7 +2,7 @@
  * The part of etcd's keys that is ours: everything below `prefix/`, and nothing of a neighbour whose prefix begins with
  * the same letters. The prefix is taken as it is written: to etcd, `/vulcand` and `vulcand` are different keys.
  */
-import type { KeyEntry } from '../registry/mirror.ts'
+import type { KeyEntry } from '../layout.ts'
 import { maxPathLength } from '../registry/text-bound.ts'
 import type { KeyValue } from './messages.ts'
 

@@ -2,7 +2,7 @@
 import { type Scalar, bad, good, quote } from '../../model/parsed.ts'
 import { isMap, readJsonText } from '../registry/json-value.ts'
 import { keyOfName, nameOfKey, refuseName } from './keyspace.ts'
-import type { KeyEntry, Layout } from '../registry/mirror.ts'
+import type { KeyEntry, Layout } from '../layout.ts'
 import type { DeclaredObject, ObjectKind } from '../provider.ts'
 
 export function createSluiceLayout(): Layout {

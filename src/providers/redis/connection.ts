@@ -5,7 +5,8 @@
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { Redis } from 'ioredis'
-import type { RedisSource, RegistryTls } from '../../model/source-spec.ts'
+import type { RedisSource } from './source.ts'
+import type { RegistryTls } from '../registry/options.ts'
 import { createRedisClient } from '../../redis/redis-client.ts'
 import { RedisFailure, toFailure } from './failure.ts'
 

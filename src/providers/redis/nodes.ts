@@ -1,5 +1,5 @@
 /** The servers that hold the keys of a prefix: one Redis; in a cluster the master of their slot, or without a hash tag all masters. */
-import type { RedisSource } from '../../model/source-spec.ts'
+import type { RedisSource } from './source.ts'
 import { RedisFailure, toFailure } from './failure.ts'
 import { openConnection } from './connection.ts'
 import type { RedisConnection, RedisConnectionOptions } from './connection.ts'

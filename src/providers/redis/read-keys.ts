@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import type { KeyEntry } from '../registry/mirror.ts'
+import type { KeyEntry } from '../layout.ts'
 import { isReply, RedisFailure } from './failure.ts'
 import type { RedisConnection } from './connection.ts'
 import type { KeyNames } from './key-names.ts'

@@ -1,6 +1,6 @@
 /** Reads the keys of all nodes and detects what has changed since the last read. */
 import { createMirror } from '../registry/mirror.ts'
-import type { KeyEntry, Layout } from '../registry/mirror.ts'
+import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration } from '../provider.ts'
 import { createTextBound, maxPathLength } from '../registry/text-bound.ts'
 import { isReply } from './failure.ts'

@@ -4,9 +4,9 @@
  * `appendfsync` says.
  */
 import { hash } from 'node:crypto'
-import type { RedisSource } from '../../model/source-spec.ts'
-import { StoreConflict } from '../registry/store.ts'
-import type { KeyStore, StoredKey, WriteOptions } from '../registry/store.ts'
+import type { RedisSource } from './source.ts'
+import { StoreConflict } from '../store.ts'
+import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
 import { isReply, RedisFailure, toFailure } from './failure.ts'
 import { openNodes } from './nodes.ts'
 import type { RedisConnection } from './connection.ts'

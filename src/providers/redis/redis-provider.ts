@@ -15,8 +15,8 @@
  * A restricted user needs `~<prefix>/* ~<prefix>:* &__keyspace@0__:<prefix>/* +@read +multi +exec +ping +psubscribe`. With
  * `+config|get +config|set` it need not poll; with `+info` a restart of Redis is noticed, see rollback.ts.
  */
-import type { RedisSource } from '../../model/source-spec.ts'
-import type { Layout } from '../registry/mirror.ts'
+import type { RedisSource } from './source.ts'
+import type { Layout } from '../layout.ts'
 import type { Declaration, Provider } from '../provider.ts'
 import { toFailure } from './failure.ts'
 import {

@@ -4,47 +4,9 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Problem } from '../../model/problem.ts'
-import type { LayoutName } from '../../model/source-spec.ts'
-import type { Changes, Declaration, DeclaredObject, ObjectKind, ObjectName } from '../provider.ts'
+import type { KeyEntry, Layout, Remnant } from '../layout.ts'
+import type { Changes, Declaration, DeclaredObject, ObjectName } from '../provider.ts'
 import { createTextBound, maxSourceChars } from './text-bound.ts'
-
-export interface KeyEntry {
-  /** Below the root, without a leading slash: `backends/vote/backend`. */
-  readonly path: string
-  /** As the registry has it, for people: `/vulcand/backends/vote/backend`. */
-  readonly key: string
-  /** Null: it cannot be had, see `fault`. */
-  readonly text: string | null
-  /** Why there is no text: too long, not UTF-8, too much beside it. */
-  readonly fault?: string
-  readonly revision?: string
-}
-
-/** Which objects stand in which keys. Pure. */
-export interface Layout {
-  readonly name: LayoutName
-  /** The keys that belong to one object, or to a few that are read together, have one group; null: no key of ours. */
-  groupOf(path: string): string | null
-  /**
-   * The objects of a group: no two groups ever have one of the same name, and the order of `entries` means nothing.
-   * `entriesOf` gives the keys of another group, which is then read again whenever that one changes.
-   */
-  read(
-    entries: readonly KeyEntry[],
-    entriesOf: (group: string) => readonly KeyEntry[],
-  ): readonly DeclaredObject[]
-  /** Of a group that holds no object: what is left of one whose main key has gone; null: nothing. */
-  remnantOf?(entries: readonly KeyEntry[]): Remnant | null
-  /** Where the object is written; null: this layout cannot hold it, or is only read. */
-  pathOf(kind: ObjectKind, id: string): string | null
-}
-
-/** It declares nothing, which somebody may have to be told. */
-export interface Remnant extends ObjectName {
-  readonly key: string
-  /** `has no rule` */
-  readonly message: string
-}
 
 export interface MirrorYield {
   readonly revision: string

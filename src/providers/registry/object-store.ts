@@ -5,9 +5,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { quote } from '../../model/parsed.ts'
 import { readJsonText } from './json-value.ts'
-import type { KeyEntry, Layout } from './mirror.ts'
+import type { KeyEntry, Layout } from '../layout.ts'
 import type { DeclaredObject, ObjectKind, ObjectName } from '../provider.ts'
-import type { KeyStore, Store, StoredKey, StoredObject } from './store.ts'
+import type { KeyStore, Store, StoredKey, StoredObject } from '../store.ts'
 
 export function createStore(keys: KeyStore, layout: Layout): Store {
   function pathOf(kind: ObjectKind, id: string): string {

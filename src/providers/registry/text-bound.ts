@@ -2,7 +2,7 @@
  * How much of a registry is held, whoever writes to it. A value beyond the bound becomes a fault, so that it is told and
  * the others go on; its text is let go at once. What a list or an event brings is weighed on arrival, before it can pile up.
  */
-import type { KeyEntry } from './mirror.ts'
+import type { KeyEntry } from '../layout.ts'
 
 /** Of all texts of one source together, in UTF-16 units. 100,000 ordinary objects have a third of it. */
 export const maxSourceChars: number = 64 << 20

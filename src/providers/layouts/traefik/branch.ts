@@ -1,6 +1,6 @@
 /** The keys below one object of the tree. Traefik takes their names in any case. */
 import { quote } from '../../../model/parsed.ts'
-import type { KeyEntry } from '../../registry/mirror.ts'
+import type { KeyEntry } from '../../layout.ts'
 import { ValueFault } from '../value-fault.ts'
 
 export interface Leaf {

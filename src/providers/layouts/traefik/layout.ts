@@ -6,7 +6,7 @@
  */
 import { nameClosed } from '../../closed.ts'
 import { refuseName } from '../keyspace.ts'
-import type { KeyEntry, Layout, Remnant } from '../../registry/mirror.ts'
+import type { KeyEntry, Layout, Remnant } from '../../layout.ts'
 import type { DeclaredObject, ObjectName } from '../../provider.ts'
 import { openBranch, type Branch } from './branch.ts'
 import { translateRouter, type Neighbours } from './router.ts'

@@ -4,24 +4,14 @@
  */
 import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import type * as z from 'zod'
-import { text } from '../options/fields.ts'
-import { flaw, quote, type Flaw, type Path } from '../model/parsed.ts'
-import type { Certificate } from '../model/snapshot.ts'
+import { flaw, quote, type Flaw, type Path } from './parsed.ts'
+import type { Certificate } from './snapshot.ts'
 
 /** Gives the text of a PEM file, by its path beside the declaration; throws when it cannot. */
 export type ReadPem = (path: string) => string
 
 /** A long chain has some 20,000. */
 export const MAX_PEM_CHARS = 262_144
-
-export const certificateShape: {
-  readonly cert: z.ZodType<string>
-  readonly key: z.ZodType<string>
-} = {
-  cert: text('The certificate chain: PEM text, or its path, relative to this file.', MAX_PEM_CHARS),
-  key: text('Its private key: PEM text, or its path, relative to this file.', MAX_PEM_CHARS),
-}
 
 /** Pushes onto `flaws` and answers null when the pair cannot be served. */
 export function readCertificate(

@@ -1,0 +1,24 @@
+/** Every kind of source that settings can name, one line each. */
+import type { SourceSpec } from '../../model/settings.ts'
+import { directory } from '../directory/source.ts'
+import { embedded } from '../embedded/source.ts'
+import { etcd } from '../etcd/source.ts'
+import type { Provider } from '../provider.ts'
+import { redis } from '../redis/source.ts'
+import type { SourceKind } from '../source-kind.ts'
+
+export const SOURCE_KINDS: readonly SourceKind[] = [etcd, redis, directory, embedded]
+
+/** That of a spec, which one of the kinds has parsed. */
+export function sourceKindOf({ name, kind }: SourceSpec): SourceKind {
+  const found = SOURCE_KINDS.find((one) => one.kind === kind)
+  if (found === undefined) throw new Error(`source "${name}" has the unknown kind "${kind}"`)
+  return found
+}
+
+export function openSource(spec: SourceSpec): Promise<Provider> {
+  return sourceKindOf(spec).open(spec, async (choice) => {
+    const { createLayout } = await import('./layouts.ts')
+    return createLayout(choice.layout, choice)
+  })
+}

@@ -1,0 +1,42 @@
+/** The embedded store: one local file, the registry when settings name no source. */
+import { join } from 'node:path'
+import { onDemand } from '../../model/on-demand.ts'
+import type { SourceSpec } from '../../model/settings.ts'
+import { text } from '../../options/fields.ts'
+import type { LayoutChoice } from '../layout.ts'
+import { beside, defineSource, pathLocations, type SourceKind } from '../source-kind.ts'
+
+export interface StoreSource extends SourceSpec {
+  readonly path: string
+}
+
+export function isStore(spec: SourceSpec): spec is StoreSource {
+  return spec.kind === 'store'
+}
+
+const client = onDemand('the embedded store', () => import('./embedded-provider.ts'))
+
+export const embedded: SourceKind = defineSource({
+  kind: 'store',
+  description: 'The embedded store: one local file.',
+  options: {
+    path: text('Its file; store.db in the data folder by default.', 4096).optional(),
+  },
+  read: ({ path }, _complain, { filename, data }) => ({
+    path: path === undefined ? join(data, 'store.db') : beside(filename, path),
+  }),
+  locations: (spec) => pathLocations('store', spec.path),
+  path: (spec) => spec.path,
+  async open(spec, loadLayout) {
+    const { createEmbeddedProvider } = await client.load()
+    return createEmbeddedProvider(spec, await loadLayout(layoutOf(spec)))
+  },
+  keys: {
+    open: async ({ path }) => (await client.load()).openEmbeddedKeyStore(path),
+    layout: layoutOf,
+  },
+})
+
+function layoutOf({ kind }: StoreSource): LayoutChoice {
+  return { layout: 'sluice', sealKey: null, kind }
+}

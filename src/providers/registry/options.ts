@@ -1,0 +1,233 @@
+/** The options that registries share: where they are, whose keys they hold, and how they are spoken to. */
+import { isIPv6 } from 'node:net'
+import * as z from 'zod'
+import { bracketHost, parseHost } from '../../model/address.ts'
+import {
+  MAX_PEM_CHARS,
+  readAuthorities,
+  readCertificate,
+  type ReadPem,
+} from '../../model/certificate.ts'
+import { bad, good, quote, type Flaw, type Path, type Scalar } from '../../model/parsed.ts'
+import type { SourceSpec } from '../../model/settings.ts'
+import type { LayoutChoice, LayoutName } from '../layout.ts'
+import { scalar, serverName, strict, text, type Complain } from '../../options/fields.ts'
+
+/** PEM text, once the files are read. */
+export interface RegistryTls {
+  readonly ca: string | null
+  readonly cert: string | null
+  readonly key: string | null
+  readonly serverName: string | null
+  readonly verify: boolean
+}
+
+export interface RegistryOptions extends Omit<LayoutChoice, 'kind'> {
+  /** `host:port`, at least one. */
+  readonly endpoints: readonly string[]
+  /** As written, with or without a leading slash, without a trailing one: `/vulcand` and `vulcand` are different keys. */
+  readonly prefix: string
+  readonly username: string | null
+  readonly password: string | null
+  /** Null: in the clear. */
+  readonly tls: RegistryTls | null
+}
+
+const MAX_ENDPOINTS = 100
+
+const PREFIXES: Readonly<Record<LayoutName, string>> = {
+  sluice: '/sluice',
+  vulcand: '/vulcand',
+  traefik: 'traefik',
+}
+
+export interface Endpoints {
+  /** `host:port`, canonical. */
+  readonly addresses: readonly string[]
+  /** They were written as https. */
+  readonly isTls: boolean
+}
+
+interface TlsForm {
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+  readonly serverName?: string | undefined
+  readonly verify: boolean
+}
+
+interface RegistryForm {
+  readonly prefix?: string | undefined
+  readonly layout: LayoutName
+  readonly tls?: TlsForm | undefined
+  readonly sealKey?: string | undefined
+}
+
+type Shape<Form> = { readonly [Key in keyof Form]-?: z.ZodType<Form[Key]> }
+
+const tls = strict(
+  {
+    ca: text(
+      'The authorities to trust instead of the built-in ones: PEM text, or its path.',
+      MAX_PEM_CHARS,
+    ).optional(),
+    cert: text('The certificate to show: PEM text, or its path.', MAX_PEM_CHARS).optional(),
+    key: text('Its private key: PEM text, or its path.', MAX_PEM_CHARS).optional(),
+    serverName: serverName("The name to verify instead of the endpoint's host.").optional(),
+    verify: z.boolean().default(true).meta({ description: "Verify the registry's certificate." }),
+  },
+  'Speak TLS to it; empty is enough for the built-in authorities.',
+)
+
+export const registryOptions: Shape<
+  RegistryForm & {
+    readonly username?: string | undefined
+    readonly password?: string | undefined
+  }
+> = {
+  prefix: scalar(parsePrefix, {
+    type: 'string',
+    description: 'Where its keys begin; by layout /sluice, /vulcand or traefik.',
+  }).optional(),
+  layout: z
+    .enum(Object.keys(PREFIXES) as LayoutName[])
+    .default('sluice')
+    .meta({ description: 'Whose keys they are.' }),
+  username: secret('To log in with.').optional(),
+  password: secret('To log in with; a reference keeps it out of the file.').optional(),
+  tls: tls.optional(),
+  sealKey: scalar(
+    (value) =>
+      typeof value === 'string' && /^[0-9a-f]{64}$/i.test(value)
+        ? good(value)
+        : bad('must be 64 hexadecimal digits'),
+    { type: 'string', description: "Opens vulcand's sealed key pairs: 64 hexadecimal digits." },
+  ).optional(),
+}
+
+export function endpoints(port: number): z.ZodType<Endpoints> {
+  return scalar((value) => parseEndpoints(value, port), {
+    type: ['array', 'string'],
+    items: { type: 'string' },
+    description: `Where it listens: a list, or text with commas, of host:${port}.`,
+  })
+}
+
+/** `isTls`: the endpoints are written so. */
+export function readRegistry(
+  { prefix, layout, tls, sealKey }: RegistryForm,
+  isTls: boolean,
+  complain: Complain,
+): Pick<RegistryOptions, 'prefix' | 'layout' | 'tls' | 'sealKey'> {
+  if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
+    complain('needs both cert and key, or neither', ['tls'])
+  }
+  return {
+    prefix: prefix ?? PREFIXES[layout],
+    layout,
+    tls: tls === undefined && !isTls ? null : toTls(tls ?? { verify: true }),
+    sealKey: sealKey ?? null,
+  }
+}
+
+function toTls(form: TlsForm): RegistryTls {
+  const { ca, cert, key, serverName, verify } = form
+  return {
+    ca: ca ?? null,
+    cert: cert ?? null,
+    key: key ?? null,
+    serverName: serverName ?? null,
+    verify,
+  }
+}
+
+export function registryLocation(
+  { kind, endpoints, prefix, layout }: SourceSpec & RegistryOptions,
+  which: string,
+): string {
+  const where = [...new Set(endpoints)].sort().join(',')
+  return `${kind} ${where}${which}, prefix ${JSON.stringify(prefix)}, layout ${layout}`
+}
+
+/** The paths under `tls` become the text of the files. */
+export function withRegistryFiles<Spec extends RegistryOptions>(
+  spec: Spec,
+  read: ReadPem,
+  at: Path,
+  flaws: Flaw[],
+): Spec {
+  if (spec.tls === null) return spec
+  const { ca, cert, key } = spec.tls
+  const below = [...at, 'tls']
+  const authorities = ca === null ? null : readAuthorities(ca, [...below, 'ca'], read, flaws)
+  const pair =
+    cert === null || key === null ? null : readCertificate({ cert, key }, below, read, flaws)
+  return {
+    ...spec,
+    tls: { ...spec.tls, ca: authorities, cert: pair?.cert ?? null, key: pair?.key ?? null },
+  }
+}
+
+function secret(description: string): z.ZodType<string> {
+  return scalar(
+    (value) =>
+      typeof value === 'string' && value.length > 0 && value.length <= 4096
+        ? good(value)
+        : bad('must be text of 1 to 4096 characters (digits alone need quotes)'),
+    { type: 'string', description },
+  )
+}
+
+function parseEndpoints(value: unknown, normalPort: number): Scalar<Endpoints> {
+  if (value === undefined) return bad('is missing')
+  const written: unknown = typeof value === 'string' ? splitList(value) : value
+  if (!Array.isArray(written) || written.length === 0) {
+    return bad(`must be a list such as ["127.0.0.1:${normalPort}"], not ${quote(value)}`)
+  }
+  if (written.length > MAX_ENDPOINTS) return bad(`must hold at most ${MAX_ENDPOINTS} endpoints`)
+  const addresses = new Set<string>()
+  const schemes = new Set<string>()
+  for (const one of written) {
+    const match =
+      typeof one === 'string' ? /^(?:(https?):\/\/)?([^/]*?)\/?$/i.exec(one.trim()) : null
+    const address = match === null ? null : parseEndpoint(match[2] ?? '', normalPort)
+    if (address === null) return bad(`must be host:port, not ${hidden(one)}`)
+    if (!address.ok) return address
+    addresses.add(address.value)
+    schemes.add(match?.[1]?.toLowerCase() ?? '')
+  }
+  if (schemes.has('https') && schemes.size > 1) return bad('must all be https, or none')
+  return good({ addresses: [...addresses], isTls: schemes.has('https') })
+}
+
+/** Text before an @ is a secret. */
+function hidden(value: unknown): string {
+  return typeof value === 'string' && value.includes('@') ? 'what is written' : quote(value)
+}
+
+/** `host:port`, canonical; null: it has another form. */
+export function parseEndpoint(written: string, normalPort: number): Scalar<string> | null {
+  const match = /^(\[[^\]]*\]|[^:[\]@]+)(?::(\d{1,5}))?$/.exec(written)
+  if (match === null) return isIPv6(written) ? parseEndpoint(`[${written}]`, normalPort) : null
+  const port = match[2] === undefined ? normalPort : Number(match[2])
+  if (port < 1 || port > 65_535)
+    return bad(`the port must be from 1 to 65535, not ${quote(String(port))}`)
+  const host = parseHost(match[1] ?? '')
+  return host.ok ? good(`${bracketHost(host.value)}:${port}`) : host
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
+function parsePrefix(value: unknown): Scalar<string> {
+  if (typeof value !== 'string') return bad(`must be text, not ${quote(value)}`)
+  const prefix = value.replace(/\/$/, '')
+  // Printable, in whole segments.
+  return prefix.length <= 512 && /^\/?[^/\s\p{C}]+(?:\/[^/\s\p{C}]+)*$/u.test(prefix)
+    ? good(prefix)
+    : bad(`must be the beginning of keys such as /sluice or team/sluice, not ${quote(value)}`)
+}
