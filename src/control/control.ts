@@ -13,16 +13,16 @@ import type { Admission, SetAside } from './admission/admit.ts'
 import { createCertificateExpiry, DAY_MS } from './review/certificate-expiry.ts'
 import { describeFault, type OnFault } from '../observe/fault.ts'
 import { toProblem } from './review/diagnostic.ts'
-import { emptySnapshot } from './publication/diff.ts'
+import { EMPTY_SNAPSHOT } from './publication/diff.ts'
 import { uniteChanged, type ChangedIds } from './admission/tracked-map.ts'
 import { createJournal } from './journal.ts'
 import type { EventLog } from '../observe/log.ts'
 import { createMerge } from './sources/merge.ts'
-import type { Publisher } from './publication/publish.ts'
+import type { Publisher } from './publication/publisher.ts'
 import type { SourceView } from './admission/decisions.ts'
 import { toShown } from './secrets.ts'
 import type { Shown } from './secrets.ts'
-import { runSoon } from './publication/soon.ts'
+import { runAfter } from './publication/run-after.ts'
 import { createDuplicateRoutes } from './review/duplicate-routes.ts'
 import { openSource } from './sources/source.ts'
 import type { Reading, Source, SourceOptions } from './sources/source.ts'
@@ -116,7 +116,7 @@ export function createControl(options: ControlOptions): Control {
 
   const stopping = new AbortController()
   let isStarted = false
-  let published = emptySnapshot
+  let published = EMPTY_SNAPSHOT
   /** Before the start: what was admitted already. */
   let unpublished: ChangedIds | null = null
   let settingProblems: readonly Problem[] = []
@@ -145,7 +145,7 @@ export function createControl(options: ControlOptions): Control {
     if (reading.locate !== undefined) {
       pass((name) => (name === source.name ? reading.locate : undefined))
     } else if (isStarted && touched.length > 0) {
-      callOff ??= runSoon(pass, restUntil - performance.now())
+      callOff ??= runAfter(pass, restUntil - performance.now())
     }
     if (reading.isList) tell()
   }

@@ -1,10 +1,10 @@
 /** What the log is told of the control plane: a line for each applied change, and one for each problem that comes or heals. */
 import { describeProblem, type Problem } from '../model/problem.ts'
 import type { EventLog } from '../observe/log.ts'
-import type { Changes } from './publication/diff.ts'
+import type { SnapshotDiff } from './publication/diff.ts'
 
 export interface Journal {
-  changed(number: number, changes: Changes): void
+  changed(number: number, changes: SnapshotDiff): void
   /** All problems there are now. */
   problems(now: () => readonly Problem[]): void
   /** `hasDeclared`: something of it is in force. */
@@ -95,7 +95,7 @@ interface Counts {
   readonly removed: number
 }
 
-function add(counts: Counts, { upserts, deletes }: Changes): Counts {
+function add(counts: Counts, { upserts, deletes }: SnapshotDiff): Counts {
   const { frontends, backends, listeners, removed } = counts
   return {
     frontends: frontends + upserts.frontends.length,

@@ -1,5 +1,5 @@
 /** What the main thread and a serving thread say to each other. Requests never cross here. */
-import type { Update } from '../control/publication/publish.ts'
+import type { Update } from '../control/publication/publisher.ts'
 import type { NameNews } from '../dns/names.ts'
 import type { AccessFormat } from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'

@@ -11,9 +11,9 @@ import { createFaults } from '../observe/fault.ts'
 import { createHealthMonitor } from '../health/health-monitor.ts'
 import { createProbe } from '../health/probe.ts'
 import { sendHook } from '../health/web-hook.ts'
-import { createPublisher, type Publisher } from '../control/publication/publish.ts'
+import { createPublisher, type Publisher } from '../control/publication/publisher.ts'
 import { logNames } from '../health/log-names.ts'
-import { followNames } from '../control/publication/followed-names.ts'
+import { keepNamesResolved } from '../control/publication/resolve-names.ts'
 import { resolveNamesBy } from '../dns/dialing.ts'
 import { createLookup } from '../dns/lookup.ts'
 import { openResolver } from '../dns/open-resolver.ts'
@@ -142,7 +142,7 @@ async function run(
   const publisher = createPublisher(scoreboard, { onFault: faults.at('publish') })
   const resolver = openResolver(settings.resolver, (message) => log.warn({}, message))
   const lookup = createLookup(resolver)
-  followNames(publisher, resolver)
+  keepNamesResolved(publisher, resolver)
   resolveNamesBy(resolver.addressesOf)
   logNames(resolver, log, () => performance.now())
   const health = createHealthMonitor({

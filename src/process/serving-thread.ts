@@ -5,7 +5,7 @@
 import './fast-strings.ts'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Update } from '../control/publication/publish.ts'
+import type { Update } from '../control/publication/publisher.ts'
 import { askMainThread, resolveNamesBy } from '../dns/dialing.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import type { Faults } from '../observe/fault.ts'
-import type { Publisher } from '../control/publication/publish.ts'
+import type { Publisher } from '../control/publication/publisher.ts'
 import type { Resolver } from '../dns/resolver.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ListenerReport } from '../observe/reports/listener-report.ts'
@@ -106,7 +106,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     const held = scoreboard.size
     const attach = (): void => {
       one.send({ kind: 'names', news: resolver.known() })
-      publisher.attach({ thread, held, deliver: (update) => one.send(update) })
+      publisher.attach({ thread, boardSize: held, deliver: (update) => one.send(update) })
     }
     if (isAttached) attach()
     else waiting.push(attach)

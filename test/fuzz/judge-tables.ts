@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createAdmission, type Admission } from '../../src/control/admission/admit.ts'
 import { createHealthMonitor } from '../../src/health/health-monitor.ts'
 import { createMerge, type Merge } from '../../src/control/sources/merge.ts'
-import { createPublisher } from '../../src/control/publication/publish.ts'
+import { createPublisher } from '../../src/control/publication/publisher.ts'
 import { toShown } from '../../src/control/secrets.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { backendsOfMiddleware } from '../../src/middleware/catalog.ts'
@@ -67,7 +67,7 @@ async function judgeTables(seed: number): Promise<void> {
   let applied = Promise.resolve()
   publisher.attach({
     thread: 0,
-    held: scoreboard.size,
+    boardSize: scoreboard.size,
     deliver({ number, delta, added }) {
       applied = applied.then(async () => {
         await gateway.apply(JSON.parse(delta) as Delta, added)

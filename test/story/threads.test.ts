@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { createAdmission } from '../../src/control/admission/admit.ts'
-import { followNames } from '../../src/control/publication/followed-names.ts'
+import { keepNamesResolved } from '../../src/control/publication/resolve-names.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
-import { createPublisher, type Publisher } from '../../src/control/publication/publish.ts'
+import { createPublisher, type Publisher } from '../../src/control/publication/publisher.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
 import { createThreads, type Threads } from '../../src/process/threads.ts'
@@ -55,7 +55,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
   const scoreboard = new Scoreboard(2, systemMs())
   const publisher = createPublisher(scoreboard)
   const resolver = systemResolver(t)
-  followNames(publisher, resolver)
+  keepNamesResolved(publisher, resolver)
   const workers: Worker[] = []
   const note = (worker: Worker): void => void workers.push(worker)
   process.on('worker', note)

@@ -6,9 +6,9 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { createAdmission } from '../../src/control/admission/admit.ts'
-import { followNames } from '../../src/control/publication/followed-names.ts'
+import { keepNamesResolved } from '../../src/control/publication/resolve-names.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
-import { createPublisher } from '../../src/control/publication/publish.ts'
+import { createPublisher } from '../../src/control/publication/publisher.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import type { Delta } from '../../src/model/snapshot.ts'
@@ -53,7 +53,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   const scoreboard = new Scoreboard(1, systemMs())
   const publisher = createPublisher(scoreboard)
   const resolver = systemResolver(t, (config as OwnOptions).resolver)
-  followNames(publisher, resolver)
+  keepNamesResolved(publisher, resolver)
   const admission = createAdmission({
     readFile: (path) => readFileSync(path, 'utf8'),
     admin: null,
@@ -79,7 +79,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   let applied = Promise.resolve()
   publisher.attach({
     thread: 0,
-    held: scoreboard.size,
+    boardSize: scoreboard.size,
     deliver({ number, delta, added }) {
       applied = applied.then(async () => {
         await gateway.apply(JSON.parse(delta) as Delta, added)

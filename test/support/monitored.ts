@@ -3,7 +3,7 @@ import { parseMiddleware } from '../../src/schema/middleware.ts'
 import type { TestContext } from 'node:test'
 import { createHealthMonitor, type HealthMonitor } from '../../src/health/health-monitor.ts'
 import type { ProbeResult } from '../../src/health/probe.ts'
-import { createPublisher, type Publisher } from '../../src/control/publication/publish.ts'
+import { createPublisher, type Publisher } from '../../src/control/publication/publisher.ts'
 import type {
   Backend,
   BreakerSpec,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { createFaults } from '../../src/observe/fault.ts'
-import { createPublisher, type Update } from '../../src/control/publication/publish.ts'
+import { createPublisher, type Update } from '../../src/control/publication/publisher.ts'
 import type { Frontend, Snapshot } from '../../src/model/snapshot.ts'
 import { createServingThread } from '../../src/process/serving-thread.ts'
 import type { FromThread } from '../../src/process/messages.ts'
@@ -139,7 +139,7 @@ test('what cannot be published stays as it was, and the rest of its change goes 
   const updates: Update[] = []
   publisher.attach({
     thread: 0,
-    held: scoreboard.size,
+    boardSize: scoreboard.size,
     deliver: (update) => {
       updates.push(update)
       publisher.acknowledge(0, update.number, [])
@@ -178,7 +178,7 @@ test('a listener of the publisher that throws keeps nothing from the threads', a
   })
   publisher.attach({
     thread: 0,
-    held: scoreboard.size,
+    boardSize: scoreboard.size,
     deliver: ({ number }) => publisher.acknowledge(0, number, []),
   })
 

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import fc from 'fast-check'
 import { diffSnapshots } from '../../src/control/publication/diff.ts'
-import { createPublisher } from '../../src/control/publication/publish.ts'
-import type { Publisher, Update } from '../../src/control/publication/publish.ts'
+import { createPublisher } from '../../src/control/publication/publisher.ts'
+import type { Publisher, Update } from '../../src/control/publication/publisher.ts'
 import type { Backend, Delta, Frontend, Snapshot } from '../../src/model/snapshot.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
@@ -33,7 +33,7 @@ function snapshotOf(backends: readonly Backend[], frontends: readonly Frontend[]
 /** A serving thread as simple as can be: applies each part of a delta to maps, and notes where everything is counted. */
 class NaiveThread {
   readonly thread: number
-  readonly held = { pages: 0, tables: 0, tablesGone: 0 }
+  readonly boardSize = { pages: 0, tables: 0, tablesGone: 0 }
   readonly updates: Update[] = []
   readonly backends = new Map<string, Backend>()
   readonly frontends = new Map<string, Frontend>()

@@ -8,8 +8,8 @@ import { createAdmission } from '../../src/control/admission/admit.ts'
 import type { Admission } from '../../src/control/admission/admit.ts'
 import { createControl } from '../../src/control/control.ts'
 import type { Control } from '../../src/control/control.ts'
-import { createPublisher } from '../../src/control/publication/publish.ts'
-import type { Publisher } from '../../src/control/publication/publish.ts'
+import { createPublisher } from '../../src/control/publication/publisher.ts'
+import type { Publisher } from '../../src/control/publication/publisher.ts'
 import { createReadBeside } from '../../src/control/sources/read-beside.ts'
 import type { SourceOptions } from '../../src/control/sources/source.ts'
 import { createFileProvider } from '../../src/providers/file/file-provider.ts'
@@ -46,7 +46,7 @@ async function setUp(
   const publisher = createPublisher(new Scoreboard(1, 0), { conflateMs: 1 })
   const subscriber = {
     thread: 0,
-    held: { pages: 0, tables: 0, tablesGone: 0 },
+    boardSize: { pages: 0, tables: 0, tablesGone: 0 },
     deliver: ({ number }: { number: number }): void => publisher.acknowledge(0, number, []),
   }
   publisher.attach(subscriber)

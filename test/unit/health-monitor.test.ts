@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Update } from '../../src/control/publication/publish.ts'
+import type { Update } from '../../src/control/publication/publisher.ts'
 import type { Frontend, WebHook } from '../../src/model/snapshot.ts'
 import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { count } from '../../src/scoreboard/scoreboard.ts'
@@ -62,7 +62,7 @@ test('a new server that waits for its first success has no turn from the moment 
   const deliver = ({ delta }: Update): void => {
     if (delta.includes(B)) seen.push(site.admit('vote', B))
   }
-  site.publisher.attach({ thread: 0, held: site.scoreboard.size, deliver })
+  site.publisher.attach({ thread: 0, boardSize: site.scoreboard.size, deliver })
   site.publisher.acknowledge(0, site.publisher.number(), [])
   site.unwell.add(B)
 

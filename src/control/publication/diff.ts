@@ -1,9 +1,9 @@
-/** What must be told for one snapshot to become another. Objects that admission left alone are the same objects. */
+/** The difference between two snapshots. Admission keeps unchanged objects identical, so that most comparisons are cheap. */
 import type { Backend, Frontend, Listener, Snapshot } from '../../model/snapshot.ts'
 import { isEqual } from '../../model/equal.ts'
 import type { ChangedIds } from '../admission/tracked-map.ts'
 
-export interface Changes {
+export interface SnapshotDiff {
   readonly upserts: {
     readonly listeners: readonly Listener[]
     readonly backends: readonly Backend[]
@@ -16,7 +16,7 @@ export interface Changes {
   }
 }
 
-export const emptySnapshot: Snapshot = {
+export const EMPTY_SNAPSHOT: Snapshot = {
   listeners: new Map(),
   backends: new Map(),
   frontends: new Map(),
@@ -27,7 +27,7 @@ export function diffSnapshots(
   before: Snapshot,
   after: Snapshot,
   changed: ChangedIds | null = null,
-): Changes {
+): SnapshotDiff {
   const listeners = diffKind(before.listeners, after.listeners, changed?.listeners)
   const backends = diffKind(before.backends, after.backends, changed?.backends)
   const frontends = diffKind(before.frontends, after.frontends, changed?.frontends)

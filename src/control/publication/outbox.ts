@@ -1,47 +1,48 @@
 /**
- * What one thread has still to be told. Only a few parts are under way at a time: a thread that is slow keeps its deltas
- * waiting here, as references, and not as copies of their text in its mailbox.
+ * The chunks that one thread has not received yet. Only a few are in flight at a time: what a slow thread has not taken
+ * waits here as references, and not as copies of text in its mailbox.
  */
-import type { Part } from './parts.ts'
+import type { DeltaChunk } from './delta-chunks.ts'
 
 export interface Outbox {
-  push(parts: readonly Part[]): void
-  /** The thread has applied one more. */
-  taken(): void
+  push(chunks: readonly DeltaChunk[]): void
+  /** The thread has applied one more chunk. */
+  acknowledged(): void
 }
 
-/** Enough for a thread to find the next one waiting whenever it has done one. */
-const UNDER_WAY = 8
+/** Enough that a thread finds the next chunk waiting whenever it has applied one. */
+const MAX_IN_FLIGHT = 8
 
-export function createOutbox(deliver: (part: Part) => void): Outbox {
-  let waiting: (readonly Part[])[] = []
+export function createOutbox(deliver: (chunk: DeltaChunk) => void): Outbox {
+  let queue: (readonly DeltaChunk[])[] = []
+  /** Within the first of the queue. */
   let at = 0
-  let underWay = 0
+  let inFlight = 0
 
-  function next(): Part | undefined {
-    const part = waiting[0]?.[at++]
-    if (part !== undefined || waiting.length === 0) return part
-    waiting = waiting.slice(1)
+  function next(): DeltaChunk | undefined {
+    const chunk = queue[0]?.[at++]
+    if (chunk !== undefined || queue.length === 0) return chunk
+    queue = queue.slice(1)
     at = 0
     return next()
   }
 
   function send(): void {
-    while (underWay < UNDER_WAY) {
-      const part = next()
-      if (part === undefined) return
-      underWay++
-      deliver(part)
+    while (inFlight < MAX_IN_FLIGHT) {
+      const chunk = next()
+      if (chunk === undefined) return
+      inFlight++
+      deliver(chunk)
     }
   }
 
   return {
-    push(parts) {
-      waiting.push(parts)
+    push(chunks) {
+      queue.push(chunks)
       send()
     },
-    taken() {
-      underWay--
+    acknowledged() {
+      inFlight--
       send()
     },
   }

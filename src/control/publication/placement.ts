@@ -1,4 +1,4 @@
-/** Objects with the slots they are counted in: as the threads are told of them, and as metrics and status list them. */
+/** Objects with their slots in the scoreboard, for the deltas to the threads, for metrics and for status. */
 import type {
   Backend,
   Delta,
@@ -10,15 +10,15 @@ import type {
   Snapshot,
 } from '../../model/snapshot.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
-import type { Changes } from './diff.ts'
+import type { SnapshotDiff } from './diff.ts'
 import type { OnFault } from '../../observe/fault.ts'
 import { createSlots, slotsOf } from './slots.ts'
-import { createStates } from './states.ts'
+import { createMiddlewareSlots } from './middleware-slots.ts'
 
-/** All that is in force, each object once. */
+/** Everything in force, each object once. */
 export interface PlacedObjects {
   readonly listeners: Iterable<PlacedId>
-  readonly backends: Iterable<PlacedPool>
+  readonly backends: Iterable<PlacedServers>
   readonly frontends: Iterable<PlacedId>
 }
 
@@ -27,50 +27,50 @@ export interface PlacedId {
   readonly slot: number
 }
 
-export interface PlacedPool extends PlacedId {
+export interface PlacedServers extends PlacedId {
   readonly servers: Iterable<{ readonly url: string; readonly slot: number }>
 }
 
 export interface Placement {
-  /** Slots for what comes. What cannot be placed is reported one by one, and stays as it was. */
-  place(changes: Changes, onFault: OnFault): PlacedChanges
-  /** Retirement for what goes with the number; answers with what the threads are told. */
+  /** Allocates the slots of a diff. An object that causes a throw is reported, left out, and stays as it was. */
+  place(changes: SnapshotDiff, onFault: OnFault): PlacedChanges
+  /** Retires the slots of what leaves with the number; returns the delta for the threads. */
   apply(before: Snapshot, after: Snapshot, changes: PlacedChanges, number: number): Delta
-  /** What a thread is told that knows nothing yet. */
-  toDelta(changes: Changes, number: number): Delta
+  /** The delta of a diff whose objects have slots already, or get them now. */
+  toDelta(changes: SnapshotDiff, number: number): Delta
   list(snapshot: Snapshot): PlacedObjects
-  /** Gives back the slots of what is gone; `acknowledged` is the least number that all threads have acknowledged. */
+  /** Releases idle retired slots. `acknowledged`: the least number that all threads have acknowledged. */
   sweep(acknowledged: number): void
 }
 
 export interface PlacedChanges {
-  /** What could be placed. */
-  readonly changes: Changes
+  /** Without the objects that could not be placed. */
+  readonly changes: SnapshotDiff
   readonly upserts: Delta['upserts']
 }
 
-/** Of a second each. */
+/** Sweeps of a second each until the slot of a removed server is released. */
 const SERVER_SWEEPS = 10
 
 export function createPlacement(scoreboard: Scoreboard): Placement {
-  // Apart, so that an id is its own key: 100,000 ids with a prefix would be as many texts more.
-  const numbers = slotsOf(scoreboard)
+  const allocator = slotsOf(scoreboard)
+  // One map for each kind, so that an id is its own key: a prefix would cost 100,000 more texts.
   const slots = {
-    listeners: createSlots(numbers),
-    backends: createSlots(numbers),
-    // What is known of a server that is away for a moment is kept, see health/recently-removed.ts.
-    servers: createSlots(numbers, SERVER_SWEEPS),
-    breakers: createSlots(numbers, SERVER_SWEEPS),
-    frontends: createSlots(numbers),
+    listeners: createSlots(allocator),
+    backends: createSlots(allocator),
+    // A server that returns soon keeps its state, see health/recently-removed.ts.
+    servers: createSlots(allocator, SERVER_SWEEPS),
+    breakers: createSlots(allocator, SERVER_SWEEPS),
+    frontends: createSlots(allocator),
   }
-  const states = createStates(scoreboard)
+  const middlewares = createMiddlewareSlots(scoreboard)
 
   function placeListener(object: Listener): Placed<Listener> {
     return { object, slot: slots.listeners.place(object.id) }
   }
 
   function placeFrontend(object: Frontend): PlacedFrontend {
-    return { object, slot: slots.frontends.place(object.id), states: states.place(object) }
+    return { object, slot: slots.frontends.place(object.id), states: middlewares.slotsOf(object) }
   }
 
   function placeBackend(object: Backend): PlacedBackend {
@@ -84,8 +84,8 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     }
   }
 
-  // Whether or not a thread listens everything is placed: metrics, and the next thread, want it.
-  function toDelta({ upserts, deletes }: Changes, number: number): Delta {
+  // Objects get slots also without an attached thread: metrics and the next thread need them.
+  function toDelta({ upserts, deletes }: SnapshotDiff, number: number): Delta {
     return {
       number,
       upserts: {
@@ -97,7 +97,7 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     }
   }
 
-  function* listBackends(snapshot: Snapshot): Generator<PlacedPool> {
+  function* listBackends(snapshot: Snapshot): Generator<PlacedServers> {
     for (const backend of snapshot.backends.values()) {
       const { object, slot, serverSlots } = placeBackend(backend)
       const servers = object.servers.map(({ url }, at) => ({ url, slot: serverSlots[at] ?? slot }))
@@ -118,14 +118,14 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
       for (const id of deletes.listeners) slots.listeners.retire(id, number)
       for (const id of deletes.frontends) {
         slots.frontends.retire(id, number)
-        states.retire(id, number)
+        middlewares.retire(id, number)
       }
-      for (const frontend of upserts.frontends) states.change(frontend, number)
+      for (const frontend of upserts.frontends) middlewares.update(frontend, number)
       for (const id of deletes.backends) slots.backends.retire(id, number)
       for (const id of [...deletes.backends, ...upserts.backends.map((backend) => backend.id)]) {
-        const kept = new Set(after.backends.get(id)?.servers.map(({ url }) => url))
+        const remaining = new Set(after.backends.get(id)?.servers.map(({ url }) => url))
         for (const { url } of before.backends.get(id)?.servers ?? []) {
-          if (!kept.has(url)) slots.servers.retire(serverIdentity(id, url), number)
+          if (!remaining.has(url)) slots.servers.retire(serverIdentity(id, url), number)
         }
         const breakers = new Set(breakerIdentities(after.backends.get(id)))
         for (const identity of breakerIdentities(before.backends.get(id))) {
@@ -153,12 +153,12 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
         backends: placeAll('backend', upserts.backends, placeBackend),
         frontends: placeAll('frontend', upserts.frontends, placeFrontend),
       }
-      const kept = {
+      const diff = {
         listeners: placed.listeners.map(({ object }) => object),
         backends: placed.backends.map(({ object }) => object),
         frontends: placed.frontends.map(({ object }) => object),
       }
-      return { changes: { upserts: kept, deletes }, upserts: placed }
+      return { changes: { upserts: diff, deletes }, upserts: placed }
     },
     toDelta,
     list: (snapshot) => ({
@@ -168,12 +168,12 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     }),
     sweep(acknowledged) {
       for (const kind of Object.values(slots)) kind.sweep(acknowledged)
-      states.sweep(acknowledged)
+      middlewares.sweep(acknowledged)
     },
   }
 }
 
-/** A breaker with another condition counts other things, so it begins anew. */
+/** A breaker with another condition counts other things, so that it gets another slot. */
 function breakerIdentities(backend: Backend | undefined): readonly string[] {
   if (backend === undefined || backend.breaker === null) return []
   const { condition } = backend.breaker

@@ -1,22 +1,23 @@
 /**
- * Which scoreboard slot (or table) counts what. It belongs to an identity (a frontend's, backend's or listener's id; a server's
- * backend and url; a middleware's frontend and options), not to a version, so that counters survive every change around it. One of these for each kind.
+ * Which slot (or table) of the scoreboard belongs to which object, for one kind of object. A slot belongs to an identity (a
+ * frontend's, backend's or listener's id; a server's backend and url; a middleware's frontend and options) and not to a
+ * version, so that counters survive every other change.
  *
- * The slot of a deleted object retires: threads may still finish exchanges that write to it. It is given back once every
- * thread has acknowledged the deletion and it was seen idle in two sweeps running. An object that comes back before
- * takes its slot up again.
+ * The slot of a deleted object retires first: threads may still finish exchanges that write to it. It is released once
+ * every thread has acknowledged the delete and two sweeps in a row found it idle. An object that returns before gets its
+ * slot back.
  */
 import { SHARED } from '../../scoreboard/layout.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
 
-/** Where numbers come from. */
-export interface Numbers {
+/** Allocates slots or tables of the scoreboard. */
+export interface SlotAllocator {
   allocate(): number
   release(number: number): void
   isIdle(number: number): boolean
 }
 
-export function slotsOf(scoreboard: Scoreboard): Numbers {
+export function slotsOf(scoreboard: Scoreboard): SlotAllocator {
   return {
     allocate: () => scoreboard.allocate(),
     release: (slot) => scoreboard.release(slot),
@@ -26,7 +27,7 @@ export function slotsOf(scoreboard: Scoreboard): Numbers {
   }
 }
 
-export function tablesOf(scoreboard: Scoreboard): Numbers {
+export function tablesOf(scoreboard: Scoreboard): SlotAllocator {
   return {
     allocate: () => scoreboard.allocateTable(),
     release: (table) => scoreboard.releaseTable(table),
@@ -35,23 +36,23 @@ export function tablesOf(scoreboard: Scoreboard): Numbers {
 }
 
 export interface Slots {
-  /** The slot of what comes into force: its own, or a new one. */
+  /** The slot of an object that comes into force: the one it has, or a new one. */
   place(identity: string): number
-  /** What leaves with the delta of this number. */
+  /** The object leaves with the delta of this number. */
   retire(identity: string, number: number): void
-  /** Gives back what is idle; `acknowledged` is the least number that all threads have acknowledged. */
+  /** Releases idle retired slots. `acknowledged`: the least number that all threads have acknowledged. */
   sweep(acknowledged: number): void
 }
 
 interface Retired {
   readonly slot: number
   readonly number: number
-  /** Sweeps in a row in which it was seen idle. */
+  /** How many sweeps in a row found it idle. */
   idle: number
 }
 
-/** `idleSweeps`: after so many a slot is given back; at least two. */
-export function createSlots(numbers: Numbers, idleSweeps = 2): Slots {
+/** `idleSweeps`: how many sweeps in a row must find a slot idle; at least two. */
+export function createSlots(allocator: SlotAllocator, idleSweeps = 2): Slots {
   const placed = new Map<string, number>()
   const retired = new Map<string, Retired>()
 
@@ -59,7 +60,7 @@ export function createSlots(numbers: Numbers, idleSweeps = 2): Slots {
     place(identity) {
       const known = placed.get(identity)
       if (known !== undefined) return known
-      const slot = retired.get(identity)?.slot ?? numbers.allocate()
+      const slot = retired.get(identity)?.slot ?? allocator.allocate()
       retired.delete(identity)
       placed.set(identity, slot)
       return slot
@@ -71,12 +72,12 @@ export function createSlots(numbers: Numbers, idleSweeps = 2): Slots {
       retired.set(identity, { slot, number, idle: 0 })
     },
     sweep(acknowledged) {
-      for (const [identity, entry] of retired) {
-        const isIdle = entry.number <= acknowledged && numbers.isIdle(entry.slot)
-        entry.idle = isIdle ? entry.idle + 1 : 0
-        if (entry.idle < idleSweeps) continue
+      for (const [identity, one] of retired) {
+        const isIdle = one.number <= acknowledged && allocator.isIdle(one.slot)
+        one.idle = isIdle ? one.idle + 1 : 0
+        if (one.idle < idleSweeps) continue
         retired.delete(identity)
-        numbers.release(entry.slot)
+        allocator.release(one.slot)
       }
     },
   }

@@ -1,11 +1,11 @@
-/** The names of servers in force are kept resolved, ahead of requests; those of servers that are gone no longer are. */
+/** Keeps the host names of all servers in force resolved, ahead of requests. */
 import { isIP } from 'node:net'
 import type { Resolver } from '../../dns/resolver.ts'
 import { isSocketPath } from '../../model/server-url.ts'
 import type { Backend } from '../../model/snapshot.ts'
-import type { Publisher } from './publish.ts'
+import type { Publisher } from './publisher.ts'
 
-export function followNames(
+export function keepNamesResolved(
   publisher: Pick<Publisher, 'listen'>,
   resolver: Pick<Resolver, 'hold' | 'release'>,
 ): void {

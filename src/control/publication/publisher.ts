@@ -1,65 +1,65 @@
 /**
- * The control plane's end of the seam: owns the snapshot that is in force, its number and its slots, and tells every
- * serving thread what changes. Snapshots that follow one another within a few milliseconds become one delta; a thread
- * that is slow finds its deltas waiting, in order, and holds up nobody. A thread that attaches is told everything as one
- * delta with the current number. A large delta goes out in parts, see parts.ts.
+ * The control plane's side of the boundary to the serving threads. The publisher owns the published snapshot, its number
+ * and its slots, and sends every thread what changes. Snapshots that follow one another within a few milliseconds become
+ * one delta. Each thread has its own queue, so that a slow thread does not delay others. A thread that attaches gets
+ * everything as one delta with the current number. A large delta is sent in chunks, see delta-chunks.ts.
  */
 import type { Backend, Delta, Frontend, Listener, Snapshot } from '../../model/snapshot.ts'
 import type { AddedMemory, BoardSize, Scoreboard } from '../../scoreboard/scoreboard.ts'
 import { uniteChanged, type ChangedIds } from '../admission/tracked-map.ts'
-import { diffSnapshots, emptySnapshot } from './diff.ts'
-import type { Changes } from './diff.ts'
+import { diffSnapshots, EMPTY_SNAPSHOT } from './diff.ts'
+import type { SnapshotDiff } from './diff.ts'
 import { describeFault, type OnFault } from '../../observe/fault.ts'
-import { createAcknowledgements } from './in-force.ts'
+import { createAcknowledgements } from './acknowledgements.ts'
 import { createOutbox } from './outbox.ts'
 import type { Outbox } from './outbox.ts'
-import { splitDelta } from './parts.ts'
-import type { Part } from './parts.ts'
+import { splitDelta } from './delta-chunks.ts'
+import type { DeltaChunk } from './delta-chunks.ts'
 import { createPlacement } from './placement.ts'
 import type { PlacedObjects } from './placement.ts'
-import { runSoon } from './soon.ts'
+import { runAfter } from './run-after.ts'
 
 export interface Update {
   readonly kind: 'delta'
-  /** To be acknowledged once it is applied. All parts of a large delta but the last have the number before it. */
+  /** The thread must acknowledge it once applied. All chunks of a large delta but the last have the number before it. */
   readonly number: number
-  /** JSON of a `Delta`, made once for all threads. */
+  /** JSON of a `Delta`. */
   readonly delta: string
-  /** Of the scoreboard, what this thread does not hold yet. */
+  /** The memory of the scoreboard that this thread does not have yet. */
   readonly added: AddedMemory
 }
 
 export interface Subscriber {
   readonly thread: number
-  /** How much of the scoreboard the thread was opened with; what is added later travels with the updates. */
-  readonly held: BoardSize
+  /** The size of the scoreboard that the thread was opened with; memory added later travels with the updates. */
+  readonly boardSize: BoardSize
   deliver(update: Update): void
 }
 
 export interface PublisherOptions {
   /** Snapshots that follow one another within this time become one delta. */
   readonly conflateMs?: number
-  /** How often retired slots are looked at. */
+  /** How often retired slots are swept. */
   readonly sweepMs?: number
-  /** A throw met an object, which stays as it was; or all of a number, which is then not posted. */
+  /** An object caused a throw and stays as it was; or (null) a whole delta did, which is then not posted. */
   readonly onFault?: OnFault
 }
 
-/** An object that could not be published: what of it is in force stays. */
-export interface Unpublished {
+/** An object that could not be published. */
+export interface Unplaced {
   readonly kind: 'listener' | 'backend' | 'frontend'
   readonly id: string
   readonly message: string
-  /** An older version of it is in force. */
+  /** Whether an older version of it is in force. */
   readonly serving: boolean
 }
 
 export interface PublisherListener {
-  /** Before any thread hears of the number: what stands in a slot now is the first that a thread sees of its object. */
+  /** Before the number is posted: what is in an object's slot now is the first that a thread sees of it. */
   readonly onPlaced?: (delta: Delta) => void
-  /** The number was posted to the threads; `delta` has the changes with their slots. */
-  readonly onPublished?: (number: number, changes: Changes, delta: Delta) => void
-  /** Every attached thread has reached the number; `changedAt` is that of the oldest change it brought. */
+  /** The number was posted to the threads. */
+  readonly onPublished?: (number: number, changes: SnapshotDiff) => void
+  /** Every attached thread has reached the number. `changedAt`: of the oldest change in it. */
   readonly onInForce?: (number: number, changedAt: number) => void
 }
 
@@ -71,20 +71,20 @@ export interface Publisher {
   publish(snapshot: Snapshot, changedAt: number, changed?: ChangedIds): number
   attach(subscriber: Subscriber): void
   detach(thread: number): void
-  /** A thread applied the number; `problems` is all that it could not bring into force as of then (a port in use). */
+  /** A thread has applied the number. `problems`: everything that it cannot bring into force (a port in use). */
   acknowledge(thread: number, number: number, problems: readonly string[]): void
-  /** What a thread cannot bring into force is another thing than it was at its last acknowledgement. */
+  /** The problems of a thread have changed since its last acknowledgement. */
   report(thread: number, problems: readonly string[]): void
   /** The last number posted, 0 before the first. */
   number(): number
   /** The least number over the attached threads, 0 without any. */
   inForce(): number
   whenInForce(number: number): Promise<void>
-  /** What the threads reported with their last acknowledgement, each text once. */
+  /** The current problems of all threads, each text once. */
   threadProblems(): readonly string[]
-  /** What could not be published, until it is written otherwise. */
-  faults(): readonly Unpublished[]
-  /** All that the last number posted stands for, with its slots. */
+  /** Objects that could not be published, until they change. */
+  faults(): readonly Unplaced[]
+  /** Everything that was posted, with its slots. */
   placed(): PlacedObjects
   listen(listener: PublisherListener): void
   stop(): void
@@ -96,36 +96,36 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   const listeners: PublisherListener[] = []
   const attached = new Map<number, Outbox>()
   const reported = new Map<number, readonly string[]>()
-  /** When the changes of a number not yet in force were noticed. */
+  /** By number that is not in force yet: when its oldest change happened. */
   const changedAt = new Map<number, number>()
   const acknowledged = createAcknowledgements(advance)
 
-  /** What was posted last. Its maps are our own: those that are published may change. */
+  /** What was posted last. Its maps are copies: those of a snapshot are live. */
   const current = {
     listeners: new Map<string, Listener>(),
     backends: new Map<string, Backend>(),
     frontends: new Map<string, Frontend>(),
   }
-  let published = emptySnapshot
+  let published = EMPTY_SNAPSHOT
   let number = 0
   let pending: Pending | null = null
-  let callOff: (() => void) | null = null
+  let cancelFlush: (() => void) | null = null
   let flushedAt = -Infinity
-  const unpublished = new Map<string, Unpublished>()
-  /** Everything as one delta, kept for the other threads that start at the same time; until the next sweep. */
-  let whole: { number: number; parts: readonly Part[] } | null = null
+  const unplaced = new Map<string, Unplaced>()
+  /** Everything as one delta, kept until the next sweep for threads that attach at the same time. */
+  let whole: { number: number; chunks: readonly DeltaChunk[] } | null = null
 
   const sweeper = setInterval(() => {
     whole = null
     const before = scoreboard.size.tablesGone
     placement.sweep(attached.size === 0 ? number : acknowledged.least())
-    // Threads hold on to what they are not told of.
-    if (scoreboard.size.tablesGone !== before && pending === null) pushNothing()
+    // Threads keep removed tables until a delta says that they are gone.
+    if (scoreboard.size.tablesGone !== before && pending === null) pushEmptyDelta()
   }, sweepMs)
   sweeper.unref()
 
   function flush(): void {
-    callOff = null
+    cancelFlush = null
     flushedAt = performance.now()
     if (pending === null) return
     const next = pending
@@ -133,7 +133,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     try {
       post(next)
     } catch (error) {
-      // With the next snapshot it is tried again.
+      // The next snapshot tries it again.
       pending = next
       onFault(null, error)
     }
@@ -141,24 +141,24 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
 
   function post(next: Pending): void {
     const declared = diffSnapshots(current, next.snapshot, next.changed)
-    for (const key of idsOf(declared)) unpublished.delete(key)
+    for (const key of idsOf(declared)) unplaced.delete(key)
     const placed = placement.place(declared, setAside)
     const { changes } = placed
     const delta = placement.apply(current, next.snapshot, placed, number + 1)
     number++
     changedAt.set(number, next.changedAt)
     applyChanges(current, changes)
-    hear((listener) => listener.onPlaced?.(delta))
-    const parts = attached.size === 0 ? [] : splitDelta(delta, number - 1)
-    for (const outbox of attached.values()) outbox.push(parts)
-    hear((listener) => listener.onPublished?.(number, changes, delta))
+    notify((listener) => listener.onPlaced?.(delta))
+    const chunks = attached.size === 0 ? [] : splitDelta(delta, number - 1)
+    for (const outbox of attached.values()) outbox.push(chunks)
+    notify((listener) => listener.onPublished?.(number, changes))
   }
 
-  /** One that throws keeps nothing from the others, nor from the threads. */
-  function hear(tell: (listener: PublisherListener) => void): void {
+  /** A listener that throws does not keep the change from the others or from the threads. */
+  function notify(call: (listener: PublisherListener) => void): void {
     for (const listener of listeners) {
       try {
-        tell(listener)
+        call(listener)
       } catch (error) {
         onFault(null, error)
       }
@@ -171,21 +171,21 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     const { kind, id } = object
     if (kind !== 'listener' && kind !== 'backend' && kind !== 'frontend') return
     const serving = current[`${kind}s`].has(id)
-    unpublished.set(`${kind} ${id}`, { kind, id, message: describeFault(error), serving })
+    unplaced.set(`${kind} ${id}`, { kind, id, message: describeFault(error), serving })
   }
 
-  /** The number that is in force, once more: what is gone from the scoreboard goes with it. */
-  function pushNothing(): void {
-    const parts = splitDelta(placement.toDelta(diffSnapshots(current, current), number), number)
-    for (const outbox of attached.values()) outbox.push(parts)
+  /** Posts the current number again, for the tables that are gone from the scoreboard. */
+  function pushEmptyDelta(): void {
+    const chunks = splitDelta(placement.toDelta(diffSnapshots(current, current), number), number)
+    for (const outbox of attached.values()) outbox.push(chunks)
   }
 
   function openOutbox(subscriber: Subscriber): Outbox {
-    let { held } = subscriber
-    return createOutbox((part) => {
+    let { boardSize: held } = subscriber
+    return createOutbox((chunk) => {
       const added = scoreboard.addedSince(held)
       held = scoreboard.size
-      subscriber.deliver({ kind: 'delta', number: part.number, delta: part.text(), added })
+      subscriber.deliver({ kind: 'delta', number: chunk.number, delta: chunk.text(), added })
     })
   }
 
@@ -197,7 +197,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       changedAt.delete(candidate)
     }
     if (oldest === Infinity) return
-    hear((listener) => listener.onInForce?.(reached, oldest))
+    notify((listener) => listener.onInForce?.(reached, oldest))
   }
 
   return {
@@ -211,8 +211,8 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
         changedAt: Math.min(at, pending?.changedAt ?? at),
         changed: unite(pending, changed ?? null),
       }
-      // The first change after a quiet moment waits for nobody; those that follow closely go together.
-      callOff ??= runSoon(flush, flushedAt + conflateMs - performance.now())
+      // The first change after a pause is posted at once; those that follow closely become one delta.
+      cancelFlush ??= runAfter(flush, flushedAt + conflateMs - performance.now())
       return number + 1
     },
     attach(subscriber) {
@@ -221,10 +221,10 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       acknowledged.attach(subscriber.thread)
       if (number === 0) return
       if (whole?.number !== number) {
-        const everything = placement.toDelta(diffSnapshots(emptySnapshot, current), number)
-        whole = { number, parts: splitDelta(everything, 0) }
+        const everything = placement.toDelta(diffSnapshots(EMPTY_SNAPSHOT, current), number)
+        whole = { number, chunks: splitDelta(everything, 0) }
       }
-      outbox.push(whole.parts)
+      outbox.push(whole.chunks)
     },
     detach(thread) {
       attached.delete(thread)
@@ -236,30 +236,30 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       if (outbox === undefined) return
       reported.set(thread, problems)
       acknowledged.record(thread, reached)
-      outbox.taken()
+      outbox.acknowledged()
     },
     report(thread, problems) {
       if (attached.has(thread)) reported.set(thread, problems)
     },
     number: () => number,
     inForce: () => acknowledged.least(),
-    whenInForce: (wanted) => acknowledged.whenLeast(wanted),
+    whenInForce: (wanted) => acknowledged.whenReached(wanted),
     threadProblems: () => [...new Set([...reported.values()].flat())],
-    faults: () => [...unpublished.values()],
+    faults: () => [...unplaced.values()],
     placed: () => placement.list(current),
     listen(listener) {
       listeners.push(listener)
     },
     stop() {
-      callOff?.()
-      callOff = null
+      cancelFlush?.()
+      cancelFlush = null
       pending = null
       clearInterval(sweeper)
     },
   }
 }
 
-function* idsOf({ upserts, deletes }: Changes): Generator<string> {
+function* idsOf({ upserts, deletes }: SnapshotDiff): Generator<string> {
   for (const kind of ['listener', 'backend', 'frontend'] as const) {
     for (const { id } of upserts[`${kind}s`]) yield `${kind} ${id}`
     for (const id of deletes[`${kind}s`]) yield `${kind} ${id}`
@@ -289,7 +289,7 @@ function applyChanges(
     readonly backends: Map<string, Backend>
     readonly frontends: Map<string, Frontend>
   },
-  { upserts, deletes }: Changes,
+  { upserts, deletes }: SnapshotDiff,
 ): void {
   for (const object of upserts.listeners) to.listeners.set(object.id, object)
   for (const object of upserts.backends) to.backends.set(object.id, object)

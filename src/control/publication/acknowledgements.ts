@@ -1,4 +1,4 @@
-/** What the serving threads have acknowledged: a number is in force once every attached thread has reached it. */
+/** The numbers that the serving threads have acknowledged. A number is in force once every attached thread has reached it. */
 export interface Acknowledgements {
   attach(thread: number): void
   detach(thread: number): void
@@ -6,7 +6,7 @@ export interface Acknowledgements {
   /** The least number over the attached threads, 0 without any. */
   least(): number
   /** Resolves once all attached threads have reached the number. */
-  whenLeast(number: number): Promise<void>
+  whenReached(number: number): Promise<void>
 }
 
 interface Waiter {
@@ -14,7 +14,7 @@ interface Waiter {
   readonly resolve: () => void
 }
 
-/** `onAdvance` is told each time the least number goes beyond the highest so far. */
+/** Calls `onAdvance` each time the least number exceeds all earlier ones. */
 export function createAcknowledgements(onAdvance: (number: number) => void): Acknowledgements {
   const reached = new Map<number, number>()
   let waiters: Waiter[] = []
@@ -45,13 +45,13 @@ export function createAcknowledgements(onAdvance: (number: number) => void): Ack
     },
     record(thread, number) {
       const known = reached.get(thread)
-      // A thread that died may have left an acknowledgement on its way.
+      // An acknowledgement may arrive after its thread has died.
       if (known === undefined || number <= known) return
       reached.set(thread, number)
       settle()
     },
     least,
-    whenLeast(number) {
+    whenReached(number) {
       return new Promise((resolve) => {
         waiters.push({ number, resolve })
         settle()
