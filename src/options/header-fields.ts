@@ -18,7 +18,7 @@ const OURS: ReadonlySet<string> = new Set([
 export function headerName(description: string): z.ZodType<string, string> {
   return z
     .string()
-    .regex(TOKEN, 'must be a field name')
+    .regex(TOKEN, "must be a header name: letters, digits and !#$%&'*+-.^_`|~")
     .refine((name) => !OURS.has(name.toLowerCase()), 'is set by the proxy itself')
     .meta({ description })
 }

@@ -36,6 +36,8 @@ function describe(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       if (issue.input === undefined) return 'is missing'
       return `must be ${issue.values.map(String).join(' or ')}, not ${quote(issue.input)}`
+    case 'invalid_key':
+      return issue.issues.map(describe).join('; ')
     default:
       return issue.message
   }

@@ -198,9 +198,18 @@ function readFileSettings(sources: SettingSources): FileSettings {
   }
 
   const ofSources = parsed.ok ? [] : parsed.problems.filter(({ path }) => path[0] === 'sources')
-  const others = parsed.ok ? [] : parsed.problems.filter((one) => !ofSources.includes(one))
+  const others = parsed.ok
+    ? []
+    : parsed.problems.filter((one) => !ofSources.includes(one) && !isCausedBy(faults, one))
   const flaws = [...faults.map(withHelp), ...others, ...ofSources]
   return { settings: settings as FileSettings['settings'], problems: flaws.map(toProblem) }
+}
+
+/** A reference that cannot be resolved leaves nothing in its place, which its own message says already. */
+function isCausedBy(faults: readonly Flaw[], { path }: Flaw): boolean {
+  return faults.some(
+    (fault) => path.length > 0 && path.every((step, at) => step === fault.path[at]),
+  )
 }
 
 /** All that is wrong with settings by themselves. The folder for data changes nothing of that. */

@@ -90,6 +90,11 @@ const SENT: readonly (readonly [frontend: object, template: string, path: string
     'headers.request.set.X-Real',
   ],
   [
+    { backend: 'b', headers: { request: { set: { 'X-Real': '%{client.ip}' } } } },
+    '%{client.ip}',
+    'headers.request.set.X-Real',
+  ],
+  [
     { backend: 'b', headers: { response: { add: { 'X-A': '%[src]' } } } },
     '%[src]',
     'headers.response.add.X-A',

@@ -195,7 +195,7 @@ for (const [what, options, message] of [
   ['the same twice', { rates: [{ requests: 1 }, { requests: 1 }] }, /twice/],
   ['a rate beside rates', { requests: 1, rates: [{ requests: 2 }] }, /in place of/],
   ['an unknown variable', { requests: 1, key: 'client.port' }, /^key: must be client\.ip/],
-  ['a bad header name', { requests: 1, ratesHeader: 'a b' }, /^ratesHeader: must be a field name/],
+  ['a bad header name', { requests: 1, ratesHeader: 'a b' }, /^ratesHeader: must be a header name/],
   ['an unknown option', { requests: 1, brust: 2 }, 'unknown key "brust", did you mean "burst"?'],
   ['no url', { requests: 1, redis: {} }, 'redis.url: is missing'],
   ['another mode', { requests: 1, redis: { url: 'redis://h', onFailure: 'x' } }, /local or allow/],

@@ -329,6 +329,25 @@ test('fills every default of a frontend', () => {
   })
 })
 
+test('says why a header field is refused', () => {
+  const set = { 'Content-Length': '5', 'X A': '1' }
+
+  const found = parseFrontend('f', {
+    route: 'Path("/")',
+    backend: 'b',
+    headers: { request: { set } },
+  })
+
+  assert.ok(!found.ok)
+  assert.deepEqual(
+    found.problems.map(({ message }) => message),
+    [
+      'headers: request.set.Content-Length: is set by the proxy itself',
+      `headers: request.set."X A": must be a header name: letters, digits and !#$%&'*+-.^_\`|~`,
+    ],
+  )
+})
+
 test('turns the short forms into middlewares, headers outermost and the answer innermost', () => {
   const frontend = valueOf(
     parseFrontend('old', {

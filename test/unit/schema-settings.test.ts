@@ -160,6 +160,30 @@ test('names each bad value with where it came from, and lets the next good one h
   )
 })
 
+test('reports a variable that is not set once, with what helps', () => {
+  const references = { env: {}, readFile: () => '' }
+  const parsed = parseDocument(
+    // eslint-disable-next-line no-template-curly-in-string
+    'trusted: ["${NOPE}"]\nlog: { level: "${NOPE}", acces: off }\n',
+    'a.yaml',
+  )
+  const document = parsed.readable ? parsed : null
+
+  const { problems } = resolveSettings({
+    ...{ document, filename: 'a.yaml', env: {}, flags: {}, cores: 4 },
+    references,
+  })
+
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    [
+      'trusted.0: the variable NOPE is not set, or empty; set it, or delete line 1 if it is not needed',
+      'log.level: the variable NOPE is not set, or empty; set it, or delete line 2 if it is not needed',
+      'log: unknown key "acces", did you mean "access"?',
+    ],
+  )
+})
+
 test('reports unknown variables, but none that Kubernetes or Compose makes by itself', () => {
   const { problems } = resolve({
     env: {

@@ -15,12 +15,13 @@ const SENT_MEMBERS: Readonly<Record<string, readonly string[]>> = {
   backend: ['health', 'breaker'],
 }
 
-/** Of Go and Jinja, an unresolved reference, of HAProxy, Envoy, nginx, Caddy, and Sluice's own of redirects. */
+/** Of Go and Jinja, an unresolved reference, of HAProxy, httpd and Fastly, Envoy, nginx, Caddy, and Sluice's own of redirects. */
 const TEMPLATE = new RegExp(
   [
     String.raw`\{\{[^{}]*\}\}`,
     String.raw`\$\{[^{}]*\}`,
     String.raw`%\[[^\]]+\]`,
+    String.raw`%[+-]?\{[^{}]+\}`,
     String.raw`%(?:REQ|RESP|TRAILER|START_TIME|DOWNSTREAM_\w+|UPSTREAM_\w+|PROTOCOL|RESPONSE_\w+)(?:\([^)]*\))?%`,
     String.raw`\$(?:host|hostname|remote_addr|remote_user|request_uri|request_method|request_id|request|scheme|server_name|server_port|uri|args|query_string|is_args|status|proxy_add_x_forwarded_for|(?:http|arg|cookie|upstream|sent_http)_\w+)\b`,
     String.raw`\{(?:scheme|host|hostport|port|path|query|uri|method|remote|remote_host|remote_ip|(?:http|header|re|env)\.[\w.-]+)\}`,
