@@ -1,4 +1,4 @@
-/** The admin of a running program: what it shows is asked of its parts. */
+/** The admin of a running program: it shows what the parts of the program report. */
 import { type Admin, createAdmin } from '../admin/server.ts'
 import type { TableView } from '../admin/table.ts'
 import type { Control, Table } from '../control/control.ts'
@@ -30,10 +30,15 @@ export interface AdminParts {
   readonly version: string
 }
 
-export function openAdmin(
+export interface OpenedAdmin extends Admin {
+  /** Loads what the first scrape needs; a scrape that comes sooner waits for it. */
+  loadMetrics(): void
+}
+
+export async function openAdmin(
   parts: AdminParts,
   state: () => 'starting' | 'ready' | 'draining',
-): Promise<Admin> {
+): Promise<OpenedAdmin> {
   const {
     settings,
     scoreboard,
@@ -79,7 +84,7 @@ export function openAdmin(
       metrics.observeChange((performance.now() - changedAt) / 1000)
     },
   })
-  return createAdmin({
+  const admin = await createAdmin({
     address: settings.admin.address,
     names: settings.admin.hosts,
     table: () => withListening(control.table(), threads.listeners()),
@@ -97,6 +102,12 @@ export function openAdmin(
     reload: control.reload,
     log,
   })
+  return {
+    ...admin,
+    loadMetrics() {
+      metrics.load().catch((error: unknown) => log.error({ err: error }, 'cannot load prom-client'))
+    },
+  }
 }
 
 interface WithState {

@@ -243,6 +243,7 @@ async function run(
     state = 'ready'
     const { workers } = settings
     log.info({ ports, admin: opened.address, workers, version: options.version }, 'serving')
+    opened.loadMetrics()
   }
 
   /** The first table that opens a listener: a registry may bring one later. */

@@ -1,18 +1,20 @@
 /**
- * GET /metrics: read from the scoreboard when it is asked for, so that a request costs no metric call and the series of
- * a removed object are gone with it. prom-client prints it and adds what it knows of the process.
+ * GET /metrics: read from the scoreboard at each scrape, so that a request costs no metric call and the series of a removed
+ * object are gone with it. prom-client prints the families and adds its metrics of the process. It takes 45 ms to load, so
+ * it is loaded once the program serves (`load`), or by the first scrape if that is earlier.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { collectDefaultMetrics, Gauge, Histogram, Registry, type Metric } from 'prom-client'
+import type { Metric, Registry } from 'prom-client'
 import { systemMs } from '../../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
 import { createCountsReader } from './counts.ts'
 import { FAMILIES, type Family, type MetricsStatus, type Scrape } from './families.ts'
 import type { HealthView } from '../reports/health-report.ts'
 import { createHealthReader, NO_HEALTH } from './health-series.ts'
+import type { Sample } from './samples.ts'
 import { createSeriesReader, type CountedObject, type SeriesReader } from './series.ts'
 
-/** What is in force, with the slots it is counted in. Read once a scrape, in one go. */
+/** What is in force, with the slots that count it. Read once a scrape, in one go. */
 export interface CountedObjects {
   readonly frontends: Iterable<Counted>
   readonly backends: Iterable<CountedBackend>
@@ -35,7 +37,7 @@ export interface MetricsOptions {
   /** Without it there are no health metrics. */
   readonly health?: HealthView
   readonly version: string
-  /** Objects of a kind that get series of their own. */
+  /** How many objects of a kind get series of their own. */
   readonly seriesLimit?: number
   /** ms of the system's monotonic clock. */
   readonly now?: () => number
@@ -43,13 +45,17 @@ export interface MetricsOptions {
 
 export interface Metrics {
   readonly contentType: string
-  /** The whole exposition. Those who ask while one is being made get the same. */
+  /** Loads prom-client, unless it is loaded or being loaded. */
+  load(): Promise<void>
+  /** The whole exposition. Scrapes that overlap get the same one. */
   render(): Promise<string>
   /** A change is in force in every serving thread, so many seconds after it was seen. */
   observeChange(seconds: number): void
 }
 
 const SERIES_LIMIT = 2000
+/** Of the Prometheus text format, as prom-client writes it. */
+const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 /** Gauges of prom-client with the suffix of counters. Each is the sum of the metric without it, over `type`. */
 const MISNAMED = ['handles', 'requests', 'resources'].map((of) => `nodejs_active_${of}_total`)
@@ -65,30 +71,27 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const listeners = readerOf('listener')
   const backends = readerOf('backend')
   const readHealth = createHealthReader(options.health ?? NO_HEALTH, seriesLimit)
-  const registry = new Registry()
+  const changeLatency = createHistogram(
+    'sluice_change_latency_seconds',
+    'Seconds from a change seen to its being in force in every serving thread, from the control plane',
+    CHANGE_BOUNDS,
+  )
+  const buildInfo: Family = {
+    name: 'sluice_build_info',
+    type: 'gauge',
+    help: 'Always 1; the labels say which Sluice runs on which Node',
+    samples: () => [{ value: 1, labels: { version, node: process.version } }],
+  }
+  let registry: Promise<Registry> | undefined
   let scrape: Scrape
   let rendering: Promise<string> | undefined
   let turns: Promise<unknown> = Promise.resolve()
 
-  for (const family of FAMILIES) register(family)
-  const registers = [registry]
-  const changeLatency = new Histogram({
-    name: 'sluice_change_latency_seconds',
-    help: 'Seconds from a change seen to its being in force in every serving thread, from the control plane',
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-    registers,
-  })
-  new Gauge({
-    name: 'sluice_build_info',
-    help: 'Always 1; the labels say which Sluice runs on which Node',
-    labelNames: ['version', 'node'],
-    registers,
-  }).set({ version, node: process.version }, 1)
-  collectDefaultMetrics({ register: registry })
-  for (const name of MISNAMED) registry.removeSingleMetric(name)
-
   return {
-    contentType: registry.contentType,
+    contentType: CONTENT_TYPE,
+    async load() {
+      await openRegistry()
+    },
     render() {
       rendering ??= render().finally(() => (rendering = undefined))
       return rendering
@@ -96,9 +99,24 @@ export function createMetrics(options: MetricsOptions): Metrics {
     observeChange: (seconds) => changeLatency.observe(seconds),
   }
 
+  async function openRegistry(): Promise<Registry> {
+    registry ??= loadRegistry()
+    return registry
+  }
+
+  async function loadRegistry(): Promise<Registry> {
+    const { collectDefaultMetrics, Registry } = await import('prom-client')
+    const opened = new Registry()
+    for (const family of [...FAMILIES, changeLatency.family, buildInfo]) register(opened, family)
+    collectDefaultMetrics({ register: opened })
+    for (const name of MISNAMED) opened.removeSingleMetric(name)
+    return opened
+  }
+
   async function render(): Promise<string> {
+    const opened = await openRegistry()
     scrape = read()
-    return await registry.metrics()
+    return await opened.metrics()
   }
 
   function read(): Scrape {
@@ -129,20 +147,52 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }
 
   /**
-   * prom-client prints whatever has a name, a help, a type and a `get`; its types know its own classes only. Each
-   * family waits for a turn of the event loop of its own, so that thousands of series do not hold up the main thread.
+   * prom-client prints everything that has a name, a help, a type and a `get`; its types know its own classes only. Each
+   * family waits for its own turn of the event loop, so that thousands of series do not hold up the main thread.
    */
-  function register({ name, help, type, samples }: Family): void {
+  function register(to: Registry, { name, help, type, samples }: Family): void {
     const get = async (): Promise<object> => {
       turns = turns.then(() => nextTurn())
       await turns
       return { name, help, type, values: samples(scrape) }
     }
-    registry.registerMetric({ name, help, type, get } as unknown as Metric)
+    to.registerMetric({ name, help, type, get } as unknown as Metric)
   }
 }
 
-/** A url that stands twice in a backend is one endpoint, and must not be a series twice. */
+const CHANGE_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+
+function createHistogram(
+  name: string,
+  help: string,
+  bounds: readonly number[],
+): { readonly family: Family; readonly observe: (value: number) => void } {
+  /** How many values are at most as large as each bound, as the text format has it; the last one counts all. */
+  const counts = new Float64Array(bounds.length + 1)
+  let sum = 0
+
+  function observe(value: number): void {
+    sum += value
+    for (let at = 0; at < counts.length; at++) {
+      if (value <= (bounds[at] ?? Infinity)) counts[at] = (counts[at] ?? 0) + 1
+    }
+  }
+
+  function samples(): Sample[] {
+    const buckets = Array.from(counts, (value, at): Sample => {
+      return { metricName: `${name}_bucket`, value, labels: { le: String(bounds[at] ?? '+Inf') } }
+    })
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, value: sum },
+      { metricName: `${name}_count`, value: counts[bounds.length] ?? 0 },
+    ]
+  }
+
+  return { family: { name, type: 'histogram', help, samples }, observe }
+}
+
+/** A url that a backend has twice is one endpoint, and must not be a series twice. */
 function toServers({ id, servers }: CountedBackend): CountedObject[] {
   const urls = new Set<string>()
   const counted: CountedObject[] = []
