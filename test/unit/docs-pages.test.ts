@@ -49,6 +49,15 @@ for (const page of listPages()) {
     })
   }
 
+  test(`${page}: every row of a table has the columns of its head`, () => {
+    let columns = 0
+    for (const line of text.replace(/^```[\s\S]*?^```$/gm, '').split('\n')) {
+      const cells = line.startsWith('|') ? line.split(/(?<!\\)\|/).length - 2 : 0
+      if (cells > 0 && columns > 0) assert.equal(cells, columns, line)
+      columns = cells
+    }
+  })
+
   // The words that the project does not use; reason codes, metrics and RFCs keep their own.
   test(`${page}: plain words`, () => {
     const prose = text.replace(/^```[\s\S]*?^```$/gm, '').replace(/`[^`]*`/g, '')
