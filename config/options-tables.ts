@@ -6,7 +6,7 @@ import * as z from 'zod'
 import { DURATION_FORMS } from '../src/options/fields.ts'
 import * as vocabulary from '../src/options/vocabulary.ts'
 import { OPTIONS } from '../src/schema/middleware.ts'
-import { BALANCERS, type BalancerKind } from '../src/upstream/balancer.ts'
+import { BALANCERS, type BalancerKind } from '../src/upstream/balancing/balancer.ts'
 
 /** JSON Schema, as far as the options need it. */
 interface Option {

@@ -25,6 +25,7 @@ const ROWS = [
 ]
 /** Rooms of one folder, from the ground up: a room imports only from its own and from rooms before it. */
 const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['upstream', ['connecting', 'endpoint', 'balancing']],
   ['control', ['sources', 'admission', 'review', 'publication']],
   [
     'providers',
@@ -168,7 +169,7 @@ test('a room that imports from a later room of its folder is found, and one that
     ['control/publication/b.ts', `import { c } from '../sources/c.ts'\n`],
     ['control/misc/d.ts', `import { c } from '../sources/c.ts'\n`],
     ['control/control.ts', `import { d } from './misc/d.ts'\n`],
-    ['upstream/etcd/e.ts', `import { f } from '../redis/f.ts'\n`],
+    ['downstream/etcd/e.ts', `import { f } from '../redis/f.ts'\n`],
   ])
 
   assert.deepEqual(roomFaults(sources), [

@@ -17,17 +17,17 @@ import {
   type LocalResponse,
 } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
-import type { ClientSide, Exchange, Kept } from '../http/exchange.ts'
-import { JOIN_BYTES, owned, type Reads, viewOf } from '../http/reads.ts'
+import type { ClientSide, Exchange, PinnedConnection } from '../http/exchange.ts'
+import { JOIN_BYTES, owned, type SocketReads, viewOf } from '../http/socket-reads.ts'
 import { RequestHead } from '../http/request-head.ts'
 import { type Destination, NOWHERE } from '../http/target.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
-import { Wire } from '../http/wire.ts'
+import { Http1Connection } from '../http/http1-connection.ts'
 import { ResponseWriter } from './response-writer.ts'
-import { Arrival } from './arrival.ts'
+import { ClientPeer } from './client-peer.ts'
 import type { LiveListener } from './live-listener.ts'
-import { Inbox } from './inbox.ts'
-import { Lingering } from './lingering.ts'
+import { ReceiveBuffer } from './receive-buffer.ts'
+import { LingeringClose } from './lingering-close.ts'
 import { RequestBody } from './request-body.ts'
 
 const HEAD = 0
@@ -39,24 +39,24 @@ const LINGER = 4
 /** What a client may send ahead of the response it waits for before its socket is no longer read. */
 const AHEAD_BYTES = 64 * 1024
 
-export class ClientConnection extends Wire implements ClientSide {
+export class ClientConnection extends Http1Connection implements ClientSide {
   readonly peerIp: string
-  kept: Set<Kept> | null = null
+  pinned: Set<PinnedConnection> | null = null
   readonly #live: LiveListener
-  readonly #arrival: Arrival
-  readonly #inbox = new Inbox()
+  readonly #clientPeer: ClientPeer
+  readonly #buffer = new ReceiveBuffer()
   readonly #response = new ResponseWriter(this)
   #phase = HEAD
   #exchange: Exchange | null = null
   #body: RequestBody | null = null
   #looping = false
-  #lingering: Lingering | null = null
+  #lingering: LingeringClose | null = null
 
-  constructor(socket: Socket, reads: Reads | null, live: LiveListener) {
+  constructor(socket: Socket, reads: SocketReads | null, live: LiveListener) {
     super(socket, reads, live.deadlines)
     this.#live = live
-    this.#arrival = new Arrival(socket, live.scheme, live.trust)
-    this.peerIp = this.#arrival.peerIp
+    this.#clientPeer = new ClientPeer(socket, live.scheme, live.trust)
+    this.peerIp = this.#clientPeer.peerIp
     this.setDeadline(live.listener.timeouts.headMs)
   }
 
@@ -67,18 +67,18 @@ export class ClientConnection extends Wire implements ClientSide {
   received(buffer: Buffer, length: number): void {
     switch (this.#phase) {
       case HEAD:
-        if (this.#inbox.isEmpty) this.setDeadline(this.#live.listener.timeouts.headMs)
-        this.#inbox.add(buffer, length)
+        if (this.#buffer.isEmpty) this.setDeadline(this.#live.listener.timeouts.headMs)
+        this.#buffer.add(buffer, length)
         this.readHeads()
-        this.#inbox.settle(buffer)
+        this.#buffer.settle(buffer)
         break
       case BODY:
       case RESPONSE:
-        this.#inbox.add(buffer, length)
+        this.#buffer.add(buffer, length)
         if (this.streams && this.#exchange !== null && this.#body !== null) {
           this.#readBody(this.#exchange, this.#body)
-        } else if (this.#inbox.length > AHEAD_BYTES) this.socket.pause()
-        this.#inbox.settle(buffer)
+        } else if (this.#buffer.length > AHEAD_BYTES) this.socket.pause()
+        this.#buffer.settle(buffer)
         break
       case TUNNEL:
         this.passThrough(owned(viewOf(buffer, length)))
@@ -103,7 +103,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   #readHead(): boolean {
-    const head = this.#inbox.readHead(this.#live.listener.limits, this.#arrival.trusted)
+    const head = this.#buffer.readHead(this.#live.listener.limits, this.#clientPeer.trusted)
     if (head === null) return false
     if (head instanceof ExchangeError) {
       this.#refuseHead(head)
@@ -114,7 +114,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   #begin(head: RequestHead): void {
-    const to = this.#live.destinationOf(this.socket, head, this.#arrival.lastHost)
+    const to = this.#live.destinationOf(this.socket, head, this.#clientPeer.lastHost)
     if (to instanceof ExchangeError) {
       this.#refuseHead(to, head)
       return
@@ -128,7 +128,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   #open(head: RequestHead, to: Destination): Exchange {
-    this.#exchange = this.#arrival.open(this, this.#live.listener.id, head, to)
+    this.#exchange = this.#clientPeer.createExchange(this, this.#live.listener.id, head, to)
     return this.#exchange
   }
 
@@ -139,7 +139,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const body = new RequestBody(exchange.head)
     this.#body = body
     this.#phase = BODY
-    const data = body.ended ? null : this.#inbox.readBody(body, exchange)
+    const data = body.ended ? null : this.#buffer.readBody(body, exchange)
     if (data instanceof ExchangeError) {
       this.#refuseHead(data, exchange.head, exchange.to)
       return false
@@ -156,7 +156,7 @@ export class ClientConnection extends Wire implements ClientSide {
   }
 
   #readBody(exchange: Exchange, body: RequestBody): void {
-    const data = this.#inbox.readBody(body, exchange)
+    const data = this.#buffer.readBody(body, exchange)
     if (data instanceof ExchangeError) {
       this.#refuseBody(data)
       return
@@ -192,7 +192,7 @@ export class ClientConnection extends Wire implements ClientSide {
     const { held } = body
     body.held = null
     if (held !== null || body.ended) this.#passBody(exchange, body, held)
-    if (!this.#inbox.isEmpty && !body.ended) this.#readBody(exchange, body)
+    if (!this.#buffer.isEmpty && !body.ended) this.#readBody(exchange, body)
   }
 
   // The response.
@@ -259,23 +259,23 @@ export class ClientConnection extends Wire implements ClientSide {
     if (this.#response.closing) return this.#linger()
     this.#phase = HEAD
     this.#awaitHead()
-    if (this.#inbox.isEmpty) return
+    if (this.#buffer.isEmpty) return
     this.socket.resume()
     // On the next turn, so that what has ended is counted and logged before what follows it.
     if (!this.#looping) process.nextTick(readOn, this)
   }
 
   #awaitHead(): void {
-    const idle = this.#inbox.isEmpty
+    const idle = this.#buffer.isEmpty
     this.setDeadline(idle ? this.#live.idleMs() : this.#live.listener.timeouts.headMs)
   }
 
   #linger(): void {
     this.#phase = LINGER
-    this.#inbox.take()
+    this.#buffer.take()
     this.socket.end()
     this.socket.resume()
-    this.#lingering = new Lingering(this.socket, this.#live.writeMs())
+    this.#lingering = new LingeringClose(this.socket, this.#live.writeMs())
     this.#stayOrGo()
   }
 
@@ -290,7 +290,7 @@ export class ClientConnection extends Wire implements ClientSide {
     this.#phase = TUNNEL
     this.joinTunnel(peer, Infinity)
     this.socket.resume()
-    const ahead = this.#inbox.take()
+    const ahead = this.#buffer.take()
     // The tunnel keeps what it is given, the memory of a read is used again.
     if (ahead !== null) this.passThrough(Buffer.from(ahead))
     return this
@@ -306,7 +306,7 @@ export class ClientConnection extends Wire implements ClientSide {
     // What the client sent cannot be trusted to have an end, so nothing after it is read as a request.
     head.keepAlive = false
     const exchange = this.#open(head, to)
-    this.#inbox.take()
+    this.#buffer.take()
     this.sendLocal(errorResponse(error))
     this.#live.handler.refused(exchange)
   }
@@ -355,7 +355,7 @@ export class ClientConnection extends Wire implements ClientSide {
   expire(): void {
     switch (this.#phase) {
       case HEAD:
-        if (this.#inbox.isEmpty) this.#linger()
+        if (this.#buffer.isEmpty) this.#linger()
         // Requests wait because the client does not read the responses before them.
         else if (this.blocked) this.reset()
         else this.#refuseHead(new ExchangeError('HEAD_TIMEOUT', 'the head did not arrive in time'))
@@ -373,13 +373,13 @@ export class ClientConnection extends Wire implements ClientSide {
 
   /** A drain began: an idle client may send one more request until then. */
   closeBy(deadlineAt: number): void {
-    if (this.#phase !== HEAD || !this.#inbox.isEmpty) return
+    if (this.#phase !== HEAD || !this.#buffer.isEmpty) return
     this.deadlineAt = Math.min(this.deadlineAt, deadlineAt)
   }
 
   protected override left(): void {
     super.left()
-    if (this.kept !== null) for (const thing of [...this.kept]) thing.abandon()
+    if (this.pinned !== null) for (const thing of [...this.pinned]) thing.abandon()
     this.#live.leave(this)
   }
 

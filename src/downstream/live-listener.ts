@@ -17,7 +17,7 @@ import type { Deadlines } from '../http/deadlines.ts'
 import { isAmongLast, KEPT_FOR_CONNECTIONS, KEPT_FOR_SERVERS } from '../http/descriptors.ts'
 import { ExchangeError, type Reason } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { Reads, rereadAccepted } from '../http/reads.ts'
+import { SocketReads, rereadAccepted } from '../http/socket-reads.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { helpAgainst } from '../http/shortage.ts'
 import { type Destination, readTarget } from '../http/target.ts'
@@ -25,7 +25,7 @@ import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import { responseText } from './response-text.ts'
-import { Arrival } from './arrival.ts'
+import { ClientPeer } from './client-peer.ts'
 import { Certificates } from './certificates.ts'
 import { type ClientHello, peekClientHello } from './client-hello.ts'
 import { ClientConnection } from './client-connection.ts'
@@ -199,7 +199,7 @@ export class LiveListener {
       (accepted) => {
         this.#guard(accepted, () => {
           if (!this.#hasDescriptor(accepted)) return
-          const reads = new Reads()
+          const reads = new SocketReads()
           const socket = rereadAccepted(accepted, reads, (options) => new Socket(options))
           if (socket !== null) this.#accept(socket, reads)
           else {
@@ -238,8 +238,8 @@ export class LiveListener {
       this.#guard(socket, () => {
         const raw = plainHttpBelow(error, socket)
         if (raw === null) return
-        const arrival = new Arrival(raw, 'http', this.trust)
-        this.handler.refused(refusePlainHttp(raw, arrival, this.listener.id))
+        const clientPeer = new ClientPeer(raw, 'http', this.trust)
+        this.handler.refused(refusePlainHttp(raw, clientPeer, this.listener.id))
       })
       socket.destroy()
     })
@@ -283,11 +283,11 @@ export class LiveListener {
     }
   }
 
-  #accept(socket: Socket, reads: Reads | null): void {
+  #accept(socket: Socket, reads: SocketReads | null): void {
     this.#guard(socket, () => this.#admit(socket, reads))
   }
 
-  #admit(socket: Socket, reads: Reads | null): void {
+  #admit(socket: Socket, reads: SocketReads | null): void {
     const peer = plainAddress(socket.remoteAddress ?? '')
     const { connections, connectionsPerClient } = this.listener.limits
     const ofPeer = (this.#perClient.get(peer) ?? 0) + 1

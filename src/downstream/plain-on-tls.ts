@@ -9,7 +9,7 @@ import { type ClientSide, Exchange } from '../http/exchange.ts'
 import { RequestHead } from '../http/request-head.ts'
 import { NOWHERE } from '../http/target.ts'
 import { responseText } from './response-text.ts'
-import type { Arrival } from './arrival.ts'
+import type { ClientPeer } from './client-peer.ts'
 
 const STAY_MS = 1_000
 
@@ -28,10 +28,10 @@ export function plainHttpBelow(error: NodeJS.ErrnoException, tls: Socket): Socke
 }
 
 /** Answers 400; gives the exchange that this was, for the log. */
-export function refusePlainHttp(raw: Socket, arrival: Arrival, listener: string): Exchange {
+export function refusePlainHttp(raw: Socket, clientPeer: ClientPeer, listener: string): Exchange {
   const message = 'a plain HTTP request was sent to an https port; use https://'
   const response = errorResponse(new ExchangeError('PLAIN_HTTP', message))
-  const exchange = arrival.open(UNHEARD, listener, new RequestHead(), NOWHERE)
+  const exchange = clientPeer.createExchange(UNHEARD, listener, new RequestHead(), NOWHERE)
   exchange.hasResponded = true
   exchange.status = response.status
   exchange.reason = response.reason
@@ -59,5 +59,5 @@ const UNHEARD: ClientSide = {
     throw new Error('an exchange that is over becomes no tunnel')
   },
   abort: () => {},
-  kept: null,
+  pinned: null,
 }

@@ -3,18 +3,18 @@ import type { ResponseHead } from '../http/response-head.ts'
 import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { safeTrailers } from '../http/fields.ts'
-import type { Wire } from '../http/wire.ts'
+import type { Http1Connection } from '../http/http1-connection.ts'
 import { responseText } from './response-text.ts'
 
 export class ResponseWriter {
   /** The connection ends after the response that was begun last. */
   closing = false
-  readonly #wire: Wire
+  readonly #connection: Http1Connection
   #chunked = false
   #dropsBody = false
 
-  constructor(wire: Wire) {
-    this.#wire = wire
+  constructor(connection: Http1Connection) {
+    this.#connection = connection
   }
 
   /** `kept`: the connection may go on after this response. */
@@ -36,33 +36,33 @@ export class ResponseWriter {
     this.#chunked = chunked
     this.#dropsBody = dropsBody
     if (data === null || dropsBody) {
-      this.#wire.socket.write(ended && chunked ? text + lastChunk('') : text, 'latin1')
+      this.#connection.socket.write(ended && chunked ? text + lastChunk('') : text, 'latin1')
       return
     }
     exchange.bytesOut += data.length
-    if (!chunked) this.#wire.writeJoined(text, data, '')
+    if (!chunked) this.#connection.writeJoined(text, data, '')
     else {
       const after = ended ? `\r\n${lastChunk('')}` : '\r\n'
-      this.#wire.writeJoined(text + chunkSizeLine(data.length), data, after)
+      this.#connection.writeJoined(text + chunkSizeLine(data.length), data, after)
     }
   }
 
   data(exchange: Exchange, chunk: Buffer | string): void {
     if (this.#dropsBody) return
     exchange.bytesOut += chunk.length
-    if (this.#chunked) this.#wire.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
-    else this.#wire.writeJoined('', chunk, '')
+    if (this.#chunked) this.#connection.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
+    else this.#connection.writeJoined('', chunk, '')
   }
 
   /** 101, and the first bytes of the tunnel. */
   switch(head: ResponseHead, early: Buffer | null): void {
     const lines = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
     const text = `${head.line}${head.fields}${lines}\r\n`
-    if (early === null) this.#wire.socket.write(text, 'latin1')
-    else this.#wire.writeJoined(text, early, '')
+    if (early === null) this.#connection.socket.write(text, 'latin1')
+    else this.#connection.writeJoined(text, early, '')
   }
 
   end(trailers: string): void {
-    if (this.#chunked) this.#wire.socket.write(lastChunk(safeTrailers(trailers)), 'latin1')
+    if (this.#chunked) this.#connection.socket.write(lastChunk(safeTrailers(trailers)), 'latin1')
   }
 }

@@ -12,16 +12,16 @@ import type { ResponseSink, Exchange } from '../http/exchange.ts'
 import type { TunnelEnd } from '../http/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import { isIdempotent } from '../policy/retrying/retry.ts'
-import type { Endpoint } from '../upstream/endpoint.ts'
-import type { Outgoing } from '../upstream/outgoing.ts'
+import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
+import type { UpstreamRequest } from '../upstream/endpoint/request-writer.ts'
 import type { Pool } from '../upstream/pool.ts'
-import type { ServerConnection } from '../upstream/server-connection.ts'
+import type { ServerConnection } from '../upstream/endpoint/server-connection.ts'
 
 /** Whose attempt it is: the exchange's way. */
 export interface AttemptOwner {
   attemptTakesBody(attempt: Attempt): void
   attemptInterim(attempt: Attempt, head: ResponseHead): boolean
-  /** As AnswerSink.answerHead; `headMs` after the attempt began. */
+  /** As ResponseSink.responseHead; `headMs` after the attempt began. */
   attemptResponse(
     attempt: Attempt,
     head: ResponseHead,
@@ -74,25 +74,25 @@ export class Attempt implements ResponseSink, Expiring {
     this.#startedAt = startedAt
   }
 
-  send(connection: ServerConnection, request: Outgoing, timeouts: Timeouts): void {
+  send(connection: ServerConnection, request: UpstreamRequest, timeouts: Timeouts): void {
     if (timeouts.tryMs > 0) {
       this.#tryMs = timeouts.tryMs
       this.deadlineAt = this.#startedAt + timeouts.tryMs
       this.endpoint.deadlines.add(this)
     }
-    if (this.#exchange.isBound) this.bind()
+    if (this.#exchange.isPinned) this.pin()
     connection.send(request, this, timeouts, this.#looksFirst(connection, request))
   }
 
   /** For what could not be sent again when the server has ended the connection meanwhile. */
-  #looksFirst({ usedAt }: ServerConnection, { body }: Outgoing): boolean {
+  #looksFirst({ usedAt }: ServerConnection, { body }: UpstreamRequest): boolean {
     if (usedAt === 0 || (body === 'none' && isIdempotent(this.#exchange.method))) return false
     return mayBeLate() || clock.now - usedAt > LONG_IDLE_MS
   }
 
-  bind(): void {
-    this.#exchange.isBound = true
-    if (this.connection !== null) this.pool.logins.bind(this.#exchange.client, this.connection)
+  pin(): void {
+    this.#exchange.isPinned = true
+    if (this.connection !== null) this.pool.pinned.pin(this.#exchange.client, this.connection)
   }
 
   // As its connection tells.
@@ -224,8 +224,8 @@ export class Attempt implements ResponseSink, Expiring {
   }
 
   /** Another attempt was faster. That is no failure, but it tells how slow the server is. */
-  beat(): void {
-    if (this.#status === 0) this.endpoint.outrun(this.#elapsedMs())
+  loseRace(): void {
+    if (this.#status === 0) this.endpoint.lostRace(this.#elapsedMs())
     this.abandon()
   }
 

@@ -14,6 +14,7 @@ import { shortageOf } from '../http/shortage.ts'
 import type { Address, Delta, Listener, Placed, PlacedBackend } from '../model/snapshot.ts'
 import { type AccessRecord, recordOf } from '../observe/access-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
+import type { RoutableRequest } from '../routing/request.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
 import {
@@ -21,15 +22,13 @@ import {
   type ScoreboardMemory,
   ScoreboardView,
 } from '../scoreboard/scoreboard.ts'
-import { OwnAddresses } from '../upstream/own-addresses.ts'
+import { OwnAddresses } from '../upstream/connecting/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
-import { settlePath } from './doubtful-path.ts'
-import { Forward, type ForwardContext } from './forward.ts'
-import { LiveListeners } from './live-listeners.ts'
+import { resolveAmbiguousPath } from './ambiguous-path.ts'
+import { Forwarder, type ForwarderContext } from './forwarder.ts'
+import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext } from './route.ts'
-import { compileScope, type Scope } from './scope.ts'
-import { applyProblem } from './listen-problem.ts'
-import { countReason, NOWHERE } from './tally.ts'
+import { countReason, NOT_SERVED } from './request-stats.ts'
 
 export interface GatewayOptions {
   /** This thread's column of the scoreboard. */
@@ -53,6 +52,9 @@ export interface GatewayOptions {
 /** Idle connections, when one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
 
+/** Of a listener: whether it takes a request at all. */
+type Scope = (request: RoutableRequest) => boolean
+
 export class Gateway implements ListenerHandler {
   readonly #options: GatewayOptions
   readonly #board: ScoreboardView
@@ -70,7 +72,7 @@ export class Gateway implements ListenerHandler {
   readonly #trust: Trust = { trusts: (ip) => this.#trusts(ip) }
   /** The board's clock. */
   readonly #now: () => number
-  readonly #forwards: ForwardContext
+  readonly #forwards: ForwarderContext
   readonly #onFault: (error: unknown) => void
   readonly #routes: RouteContext
   readonly #stickyKey: Buffer
@@ -103,9 +105,9 @@ export class Gateway implements ListenerHandler {
     this.#forwards = {
       onShortage: (error) => this.#meetShortage(error),
       onFault: this.#onFault,
-      onEnded: (exchange, ending, durationMs) => {
+      onEnded: (exchange, served, durationMs) => {
         countReason(this.#board, exchange)
-        if (onRecord !== null) onRecord(recordOf(exchange, ending, durationMs))
+        if (onRecord !== null) onRecord(recordOf(exchange, served, durationMs))
       },
     }
   }
@@ -120,13 +122,13 @@ export class Gateway implements ListenerHandler {
     try {
       const route = this.#find(exchange, scope)
       if (exchange.to.doubtful !== null) {
-        const error = settlePath(exchange, route, (asked) => this.#find(asked, scope))
+        const error = resolveAmbiguousPath(exchange, route, (asked) => this.#find(asked, scope))
         if (error !== null) {
           this.#refuse(exchange, error)
           return
         }
       }
-      if (route instanceof Route) new Forward(exchange, route, this.#forwards).start()
+      if (route instanceof Route) new Forwarder(exchange, route, this.#forwards).start()
       else this.#refuse(exchange, new ExchangeError('NO_ROUTE', route))
     } catch (error) {
       this.fault(error, exchange)
@@ -163,7 +165,7 @@ export class Gateway implements ListenerHandler {
   }
 
   refused(exchange: Exchange): void {
-    this.#forwards.onEnded(exchange, NOWHERE, performance.now() - exchange.startedAt)
+    this.#forwards.onEnded(exchange, NOT_SERVED, performance.now() - exchange.startedAt)
   }
 
   // Changes.
@@ -326,4 +328,11 @@ export class Gateway implements ListenerHandler {
 /** A secret that is the same in all threads of this process, and of no other. */
 function derive(key: Buffer, purpose: string): Buffer {
   return createHmac('sha256', key).update(purpose).digest()
+}
+
+/** A scope is a route's expression that has been admitted: one that does not parse throws. */
+function compileScope(listener: string, expression: string): Scope {
+  const table = new RoutingTable<true>()
+  table.upsert(`the scope of ${listener}`, expression, null, true)
+  return (request) => table.match(request) === true
 }

@@ -6,9 +6,9 @@
 import type { LiveListener, ListenerHandler } from '../downstream/live-listener.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatAddress } from '../model/address.ts'
+import { quote } from '../model/parsed.ts'
 import type { Address, Listener, Placed } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
-import { applyProblem, listenProblem } from './listen-problem.ts'
 
 export interface LiveListenersOptions {
   readonly create: (placed: Placed<Listener>) => LiveListener
@@ -245,4 +245,23 @@ export class LiveListeners {
 function overlap(a: Address, b: Address): boolean {
   if (a.port !== b.port) return false
   return plainHost(a.host) === plainHost(b.host) || isEverywhere(a.host) || isEverywhere(b.host)
+}
+
+export function listenProblem({ id, address }: Listener, error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  const where = `${address.host}:${address.port}`
+  if (code === 'EADDRINUSE') {
+    return `cannot listen on ${where} (listener "${id}"): the port is in use; stop the other program or choose another port`
+  }
+  if (code === 'EACCES') {
+    return `cannot listen on ${where} (listener "${id}"): not permitted; use a port above 1023 or grant CAP_NET_BIND_SERVICE`
+  }
+  return `cannot listen on ${where} (listener "${id}"): ${error instanceof Error ? error.message : String(error)}`
+}
+
+/** An exception kept `name` from coming into force; what was in force stays. */
+export function applyProblem(name: string, error: unknown): string {
+  const why =
+    error instanceof Error ? `${error.name}: ${quote(error.message)}` : quote(String(error))
+  return `${name} cannot be applied, what was in force stays: a fault of the proxy met it, see the log (${why})`
 }

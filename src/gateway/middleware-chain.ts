@@ -9,7 +9,7 @@ import type {
   MiddlewareDecision,
 } from '../middleware/middleware.ts'
 
-export interface MiddlewareChainOwner {
+export interface ChainOwner {
   /** All middlewares have passed it: to the backend of this id, or to the route's (null). `hasWaited`: one of them was pending. */
   forward(backend: string | null, hasWaited: boolean): void
   respond(local: LocalResponse): void
@@ -24,7 +24,7 @@ export class MiddlewareChain implements MiddlewareContext {
   responseAt: number | null = null
   readonly #chain: readonly NonNullable<Middleware['onRequest']>[]
   readonly #exchange: Exchange
-  readonly #owner: MiddlewareChainOwner
+  readonly #owner: ChainOwner
   #next = 0
   #hasWaited = false
   #useBackend: string | null = null
@@ -33,7 +33,7 @@ export class MiddlewareChain implements MiddlewareContext {
   constructor(
     chain: readonly NonNullable<Middleware['onRequest']>[],
     exchange: Exchange,
-    owner: MiddlewareChainOwner,
+    owner: ChainOwner,
   ) {
     this.#chain = chain
     this.#exchange = exchange

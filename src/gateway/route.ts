@@ -95,7 +95,7 @@ export class Route {
   /** Infinity: never, as it must not come twice, or would take a client away from the server that it is bound to. */
   hedgeMs(
     policy: RetryPolicy,
-    { isWhole, isBound, head, method }: Exchange,
+    { isWhole, isPinned: isBound, head, method }: Exchange,
     { isSticky }: Pool,
   ): number {
     const { hedge } = policy

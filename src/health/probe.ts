@@ -11,7 +11,7 @@ import { bracketHost, withoutRoot } from '../model/address.ts'
 import { isSocketPath } from '../model/server-url.ts'
 import type { Backend, HealthCheck, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../routing/regexp.ts'
-import { contextFor } from '../upstream/target.ts'
+import { contextFor } from '../upstream/connecting/connect-target.ts'
 import { httpClient } from './http-client.ts'
 
 export interface ProbeTarget {

@@ -12,7 +12,7 @@ import type { RequestHead } from './request-head.ts'
 import type { Destination } from './target.ts'
 import type { TunnelEnd } from './tunnel.ts'
 
-/** Takes a request's body: the server's side of an exchange. Data is lent as for AnswerSink. */
+/** Takes a request's body: the server's side of an exchange. Data is lent as for ResponseSink. */
 export interface BodySink {
   /** False asks to wait for `resumeBody`. */
   bodyData(chunk: Buffer): boolean
@@ -24,23 +24,23 @@ export interface BodySink {
 }
 
 /**
- * Takes a response: the gateway, for the server's side. Data below JOIN_BYTES (reads.ts) is only lent for the call, larger
+ * Takes a response: the gateway, for the server's side. Data below JOIN_BYTES (socket-reads.ts) is only lent for the call, larger
  * data for as long as the sink `holdsData`.
  */
 export interface ResponseSink extends Faultable {
-  /** A 1xx answer but 101. False asks to wait for `resumeAnswer`. */
+  /** A 1xx answer but 101. False asks to wait for `resumeResponse`. */
   interim(head: ResponseHead): boolean
   /**
    * The final head, with what is there of the body (as latin1 text where it is small and decoded already); `ended` when
-   * that is all. False asks to wait for `resumeAnswer`.
+   * that is all. False asks to wait for `resumeResponse`.
    */
   responseHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean
-  /** False asks to wait for `resumeAnswer`. */
+  /** False asks to wait for `resumeResponse`. */
   responseData(chunk: Buffer | string): boolean
   responseEnd(trailers: string): void
   readonly holdsData: boolean
   /** The connection belongs to the exchange's client from now on: it carries a login of it. */
-  bind(): void
+  pin(): void
   /** 101: what follows is a tunnel to `end`, `early` its first bytes. */
   upgraded(head: ResponseHead, end: TunnelEnd, early: Buffer | null): void
   /** Nothing more comes. */
@@ -53,7 +53,7 @@ export interface ResponseSink extends Faultable {
 export interface ClientSide {
   /** Begins or goes on passing the request's body to `exchange.sink`. */
   resumeBody(): void
-  /** False asks the caller to wait for `sink.resumeAnswer`, here and below. */
+  /** False asks the caller to wait for `sink.resumeResponse`, here and below. */
   sendInterim(head: ResponseHead): boolean
   sendHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean
   sendData(chunk: Buffer | string): boolean
@@ -65,10 +65,10 @@ export interface ClientSide {
   /** Ends the connection so that the client sees that the response is cut. */
   abort(): void
   /** What ends with its connection: those to servers that are this client's own. Null as long as there were none. */
-  kept: Set<Kept> | null
+  pinned: Set<PinnedConnection> | null
 }
 
-export interface Kept {
+export interface PinnedConnection {
   abandon(): void
 }
 
@@ -111,7 +111,7 @@ export class Exchange {
   bodyAt = 0
   smallBody: Buffer | null = null
   /** It goes over a connection that is its client's own (a login), or makes it so: no copy of it goes to another server. */
-  isBound: boolean
+  isPinned: boolean
   /** A body that is larger is refused, as soon as that is known. A middleware may set it before the body is taken. */
   maxBodyBytes: number = Infinity
   /** A final head has been sent to the client. */
@@ -126,7 +126,7 @@ export class Exchange {
     client: ClientSide,
     head: RequestHead,
     to: Destination,
-    arrival: {
+    received: {
       scheme: 'http' | 'https'
       clientScheme: 'http' | 'https'
       listener: string
@@ -142,17 +142,17 @@ export class Exchange {
     this.client = client
     this.head = head
     this.to = to
-    this.scheme = arrival.scheme
-    this.clientScheme = arrival.clientScheme
-    this.listener = arrival.listener
-    this.peerIp = arrival.peerIp
-    this.peerPort = arrival.peerPort
-    this.clientIp = arrival.clientIp
-    this.startedAt = arrival.startedAt
-    this.hostLine = arrival.hostLine
-    this.added = arrival.added
-    this.requestId = arrival.requestId
-    this.isBound = head.logsIn
+    this.scheme = received.scheme
+    this.clientScheme = received.clientScheme
+    this.listener = received.listener
+    this.peerIp = received.peerIp
+    this.peerPort = received.peerPort
+    this.clientIp = received.clientIp
+    this.startedAt = received.startedAt
+    this.hostLine = received.hostLine
+    this.added = received.added
+    this.requestId = received.requestId
+    this.isPinned = head.logsIn
     this.bodyEnded = head.framing === 'none' || (head.framing === 'length' && head.length === 0)
   }
 

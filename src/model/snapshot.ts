@@ -82,7 +82,7 @@ export interface Server {
 
 export interface Backend {
   readonly id: string
-  /** The name of a balancer, see upstream/balancer.ts. A balancer with options has them in a member of its name (`hash`). */
+  /** The name of a balancer, see upstream/balancing/balancer.ts. A balancer with options has them in a member of its name (`hash`). */
   readonly balance: string
   /** A client comes back to the server that answered it first. */
   readonly sticky: Sticky | null

@@ -43,26 +43,26 @@ export interface AccessRecord {
 }
 
 /** Where an exchange went. */
-export type Ending = Pick<AccessRecord, 'frontend' | 'backend' | 'server' | 'attempts'>
+export type ServedBy = Pick<AccessRecord, 'frontend' | 'backend' | 'server' | 'attempts'>
 
 /** Of an exchange that has ended just now. */
-export function recordOf(exchange: Exchange, ending: Ending, durationMs: number): AccessRecord {
-  return new ExchangeRecord(exchange, ending, durationMs)
+export function recordOf(exchange: Exchange, served: ServedBy, durationMs: number): AccessRecord {
+  return new ExchangeRecord(exchange, served, durationMs)
 }
 
 class ExchangeRecord implements AccessRecord {
   readonly startedAt: number
   readonly durationMs: number
   readonly #exchange: Exchange
-  readonly #ending: Ending
+  readonly #served: ServedBy
   #fields: ReturnType<typeof twoFieldValues> | null = null
 
-  constructor(exchange: Exchange, ending: Ending, durationMs: number) {
+  constructor(exchange: Exchange, served: ServedBy, durationMs: number) {
     // By the date of now: the process's beginning on it would not follow a step of the system's clock.
     this.startedAt = Date.now() - durationMs
     this.durationMs = durationMs
     this.#exchange = exchange
-    this.#ending = ending
+    this.#served = served
   }
 
   get listener(): string {
@@ -70,19 +70,19 @@ class ExchangeRecord implements AccessRecord {
   }
 
   get frontend(): string {
-    return this.#ending.frontend
+    return this.#served.frontend
   }
 
   get backend(): string {
-    return this.#ending.backend
+    return this.#served.backend
   }
 
   get server(): string {
-    return this.#ending.server
+    return this.#served.server
   }
 
   get attempts(): number {
-    return this.#ending.attempts
+    return this.#served.attempts
   }
 
   get clientIp(): string {

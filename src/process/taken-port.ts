@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { listenProblem } from '../gateway/listen-problem.ts'
+import { listenProblem } from '../gateway/live-listeners.ts'
 import type { Listener } from '../model/snapshot.ts'
 
 /** The one line that says so, or null. */

@@ -9,11 +9,11 @@ import type { Alternative, Predicate } from './rule.ts'
 
 export interface Candidates<T> {
   /** The first in order that holds for the request, if it goes before `best`; else `best`. */
-  find(request: RoutableRequest, best: Entry<T> | undefined): Entry<T> | undefined
+  find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined
 }
 
 /** One alternative of a route. Who finds it has compared the host; it compares all the rest. */
-export class Entry<T> implements Candidates<T> {
+export class RouteEntry<T> implements Candidates<T> {
   readonly id: string
   readonly value: T
   readonly priority: number
@@ -34,7 +34,7 @@ export class Entry<T> implements Candidates<T> {
     this.pathRank = alternative.pathRank
   }
 
-  find(request: RoutableRequest, best: Entry<T> | undefined): Entry<T> | undefined {
+  find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined {
     return (best === undefined || precedes(this, best)) && this.holds(request) ? this : best
   }
 
@@ -65,13 +65,13 @@ export function precedes(one: Ordered, other: Ordered): boolean {
 
 export class EntryList<T> implements Candidates<T> {
   /** First goes first. */
-  readonly entries: Entry<T>[]
+  readonly entries: RouteEntry<T>[]
 
-  constructor(first: Entry<T>, second: Entry<T>) {
+  constructor(first: RouteEntry<T>, second: RouteEntry<T>) {
     this.entries = precedes(second, first) ? [second, first] : [first, second]
   }
 
-  find(request: RoutableRequest, best: Entry<T> | undefined): Entry<T> | undefined {
+  find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined {
     for (const entry of this.entries) {
       if (best !== undefined && !precedes(entry, best)) return best
       if (entry.holds(request)) return entry
@@ -79,15 +79,15 @@ export class EntryList<T> implements Candidates<T> {
     return best
   }
 
-  add(entry: Entry<T>): void {
+  add(entry: RouteEntry<T>): void {
     this.entries.splice(this.#placeOf(entry), 0, entry)
   }
 
-  remove(entry: Entry<T>): void {
+  remove(entry: RouteEntry<T>): void {
     this.entries.splice(this.entries.indexOf(entry, this.#placeOf(entry)), 1)
   }
 
-  #placeOf(entry: Entry<T>): number {
+  #placeOf(entry: RouteEntry<T>): number {
     let low = 0
     let high = this.entries.length
     while (low < high) {
@@ -101,17 +101,17 @@ export class EntryList<T> implements Candidates<T> {
 }
 
 /** Nothing, one, or several. */
-export type Slot<T> = Entry<T> | EntryList<T> | undefined
+export type Slot<T> = RouteEntry<T> | EntryList<T> | undefined
 
-export function addEntry<T>(slot: Slot<T>, entry: Entry<T>): Entry<T> | EntryList<T> {
+export function addEntry<T>(slot: Slot<T>, entry: RouteEntry<T>): RouteEntry<T> | EntryList<T> {
   if (slot === undefined) return entry
-  if (slot instanceof Entry) return new EntryList(slot, entry)
+  if (slot instanceof RouteEntry) return new EntryList(slot, entry)
   slot.add(entry)
   return slot
 }
 
-export function removeEntry<T>(slot: Slot<T>, entry: Entry<T>): Slot<T> {
-  if (slot === undefined || slot instanceof Entry) return undefined
+export function removeEntry<T>(slot: Slot<T>, entry: RouteEntry<T>): Slot<T> {
+  if (slot === undefined || slot instanceof RouteEntry) return undefined
   slot.remove(entry)
   return slot.entries.length === 1 ? slot.entries[0] : slot
 }

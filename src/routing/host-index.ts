@@ -2,7 +2,7 @@
  * All routes by their hosts: exact ones in a map, patterns in a trie of labels from the right, regular expressions one
  * after the other, and those of any host. Each host has its routes by path.
  */
-import type { Entry } from './candidates.ts'
+import type { RouteEntry } from './candidates.ts'
 import type { TextMatcher } from './expression.ts'
 import { matchesText } from './expression.ts'
 import type { PathRoutes } from './path-index.ts'
@@ -23,7 +23,7 @@ export class HostIndex<T> {
   /** How many without an exact host have a priority above 0: only they can go before a route of an exact host. */
   #raised = 0
 
-  find(request: RoutableRequest): Entry<T> | undefined {
+  find(request: RoutableRequest): RouteEntry<T> | undefined {
     let best = this.#exact.get(request.host)?.find(request, undefined)
     if (this.#isDecided(best)) return best
     best = findInTrie(this.#patterns, request, request.host.length, best)
@@ -33,22 +33,22 @@ export class HostIndex<T> {
     return this.#anyHost.find(request, best)
   }
 
-  add(entry: Entry<T>): void {
+  add(entry: RouteEntry<T>): void {
     if (entry.host?.kind !== 'literal' && entry.priority > 0) this.#raised += 1
     this.#change(entry, addByPath)
   }
 
-  remove(entry: Entry<T>): void {
+  remove(entry: RouteEntry<T>): void {
     if (entry.host?.kind !== 'literal' && entry.priority > 0) this.#raised -= 1
     this.#change(entry, removeByPath)
   }
 
   // Classes of hosts are tried in their order, so only a priority can let a later one win.
-  #isDecided(best: Entry<T> | undefined): boolean {
+  #isDecided(best: RouteEntry<T> | undefined): boolean {
     return best !== undefined && best.priority >= 0 && this.#raised === 0
   }
 
-  #change(entry: Entry<T>, change: Change): void {
+  #change(entry: RouteEntry<T>, change: Change): void {
     const { host } = entry
     if (host === undefined) {
       this.#anyHost = change(this.#anyHost, entry)
@@ -72,7 +72,7 @@ export class HostIndex<T> {
 function changeGroup<T>(
   groups: Groups<T>,
   host: TextMatcher,
-  entry: Entry<T>,
+  entry: RouteEntry<T>,
   change: Change,
 ): void {
   const group = groups.get(host.text) ?? { host, routes: undefined }
@@ -84,8 +84,8 @@ function changeGroup<T>(
 function findInGroups<T>(
   groups: Groups<T>,
   request: RoutableRequest,
-  best: Entry<T> | undefined,
-): Entry<T> | undefined {
+  best: RouteEntry<T> | undefined,
+): RouteEntry<T> | undefined {
   let found = best
   for (const { host, routes } of groups.values()) {
     if (routes !== undefined && matchesText(host, request.host)) found = routes.find(request, found)
@@ -99,8 +99,8 @@ function findInTrie<T>(
   node: TrieNode<Groups<T>>,
   request: RoutableRequest,
   end: number,
-  best: Entry<T> | undefined,
-): Entry<T> | undefined {
+  best: RouteEntry<T> | undefined,
+): RouteEntry<T> | undefined {
   const { host } = request
   let found = node.value === undefined ? best : findInGroups(node.value, request, best)
   if (end < 0) return found

@@ -2,7 +2,7 @@
  * The routes of one host by their paths. A few stand in a list, which is quicker than any index; more stand in a trie,
  * so that a match costs as much as the path has segments, however many routes there are.
  */
-import type { Candidates, Entry, Slot } from './candidates.ts'
+import type { Candidates, RouteEntry, Slot } from './candidates.ts'
 import { addEntry, EntryList, removeEntry } from './candidates.ts'
 import type { TextMatcher } from './expression.ts'
 import { digitsEnd, splitPattern } from './pattern.ts'
@@ -16,7 +16,7 @@ export type PathRoutes<T> = Slot<T> | PathIndex<T>
 // Measured: up to about this many, walking the list (145 ns for 8 prefixes) beats the trie (164 ns for 9, 184 for 16).
 const LONGEST_LIST = 8
 
-export function addByPath<T>(routes: PathRoutes<T>, entry: Entry<T>): PathRoutes<T> {
+export function addByPath<T>(routes: PathRoutes<T>, entry: RouteEntry<T>): PathRoutes<T> {
   if (routes instanceof PathIndex) {
     routes.add(entry)
     return routes
@@ -28,14 +28,14 @@ export function addByPath<T>(routes: PathRoutes<T>, entry: Entry<T>): PathRoutes
   return index
 }
 
-export function removeByPath<T>(routes: PathRoutes<T>, entry: Entry<T>): PathRoutes<T> {
+export function removeByPath<T>(routes: PathRoutes<T>, entry: RouteEntry<T>): PathRoutes<T> {
   if (!(routes instanceof PathIndex)) return removeEntry(routes, entry)
   routes.remove(entry)
   return routes.size === 0 ? undefined : routes
 }
 
 export class PathIndex<T> implements Candidates<T> {
-  readonly #root = new TrieNode<Entry<T> | EntryList<T>>()
+  readonly #root = new TrieNode<RouteEntry<T> | EntryList<T>>()
   /** Without a path, or with one that is a regular expression: tried in order. */
   #loose: Slot<T> = undefined
   #size = 0
@@ -44,20 +44,20 @@ export class PathIndex<T> implements Candidates<T> {
     return this.#size
   }
 
-  find(request: RoutableRequest, best: Entry<T> | undefined): Entry<T> | undefined {
+  find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined {
     let found = best
     if (request.path.charCodeAt(0) === SLASH) found = findBelow(this.#root, request, 0, found)
     return this.#loose === undefined ? found : this.#loose.find(request, found)
   }
 
-  add(entry: Entry<T>): void {
+  add(entry: RouteEntry<T>): void {
     this.#size += 1
     const steps = stepsOf(entry.path)
     if (steps === null) this.#loose = addEntry(this.#loose, entry)
     else updateTrie(this.#root, steps, (slot) => addEntry(slot, entry))
   }
 
-  remove(entry: Entry<T>): void {
+  remove(entry: RouteEntry<T>): void {
     this.#size -= 1
     const steps = stepsOf(entry.path)
     if (steps === null) this.#loose = removeEntry(this.#loose, entry)
@@ -71,11 +71,11 @@ const SLASH = 47
 // rest is no plain step. Entries compare the whole path themselves, so a step that takes too much here (digits that are
 // none) only costs time.
 function findBelow<T>(
-  node: TrieNode<Entry<T> | EntryList<T>>,
+  node: TrieNode<RouteEntry<T> | EntryList<T>>,
   request: RoutableRequest,
   at: number,
-  best: Entry<T> | undefined,
-): Entry<T> | undefined {
+  best: RouteEntry<T> | undefined,
+): RouteEntry<T> | undefined {
   const { path } = request
   let found = node.value === undefined ? best : node.value.find(request, best)
   if (at === path.length) return found

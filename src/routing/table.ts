@@ -2,7 +2,7 @@
  * Which route a request takes. The table is changed in place between requests: a change touches only what it names, and
  * a match costs the same however many routes there are.
  */
-import { Entry } from './candidates.ts'
+import { RouteEntry } from './candidates.ts'
 import type { Expression } from './expression.ts'
 import { HostIndex } from './host-index.ts'
 import { parseRoute } from './parse.ts'
@@ -25,7 +25,7 @@ export class RoutingTable<T> {
   upsert(id: string, route: string | Expression, priority: number | null, value: T): void {
     const expression = typeof route === 'string' ? parseAdmitted(id, route) : route
     const { priority: rank, alternatives } = compileRule(expression, priority)
-    const entries = alternatives.map((alternative) => new Entry(id, rank, alternative, value))
+    const entries = alternatives.map((alternative) => new RouteEntry(id, rank, alternative, value))
     const former = this.#routes.get(id)
     // The new ones first: a host that stays keeps its place in the map, which would else grow and be rebuilt in time.
     for (const entry of entries) this.#index.add(entry)
@@ -40,13 +40,13 @@ export class RoutingTable<T> {
   }
 
   #remove(former: RouteEntries<T> | undefined): void {
-    if (former instanceof Entry) this.#index.remove(former)
+    if (former instanceof RouteEntry) this.#index.remove(former)
     else for (const entry of former ?? []) this.#index.remove(entry)
   }
 }
 
 /** One for each alternative; most routes have only one. */
-type RouteEntries<T> = Entry<T> | readonly Entry<T>[]
+type RouteEntries<T> = RouteEntry<T> | readonly RouteEntry<T>[]
 
 function parseAdmitted(id: string, text: string): Expression {
   const parsed = parseRoute(text)

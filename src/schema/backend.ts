@@ -16,7 +16,7 @@ import {
   text,
 } from '../options/fields.ts'
 import * as vocabulary from '../options/vocabulary.ts'
-import { BALANCERS } from '../upstream/balancer.ts'
+import { BALANCERS } from '../upstream/balancing/balancer.ts'
 import { health } from './health.ts'
 import { labels } from './labels.ts'
 import { backendRetry, DEFAULT_BACKEND_RETRY } from './retry.ts'

@@ -6,14 +6,14 @@ import { parseCondition } from '../policy/breaking/condition.ts'
 import { compileRetry, type RetryPolicy } from '../policy/retrying/retry.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
-import type { Balanced } from './balancer.ts'
-import { type BreakerCount, Endpoint, type EndpointContext } from './endpoint.ts'
-import { Logins } from './logins.ts'
-import { Purse } from './purse.ts'
-import { isBarred, isUnfit, orTried, skipsTurn } from './refusal.ts'
-import type { ServerConnection } from './server-connection.ts'
-import { Stickiness } from './sticky.ts'
-import { type Refusals, Tiers } from './tiers.ts'
+import { type BalancedRequest, balancerOf } from './balancing/balancer.ts'
+import { type BreakerCount, Endpoint, type EndpointContext } from './endpoint/endpoint.ts'
+import { PinnedConnections } from './pinned-connections.ts'
+import { PoolRetryBudget } from './retry-budget.ts'
+import { isNotAdmitted, isUnavailable, orTried, skipsTurn } from './balancing/eligibility.ts'
+import type { ServerConnection } from './endpoint/server-connection.ts'
+import { Stickiness } from './balancing/sticky.ts'
+import { type Ineligibility, Tiers } from './balancing/tiers.ts'
 
 export interface PoolContext extends EndpointContext {
   readonly slot: (number: number) => Slot
@@ -27,10 +27,10 @@ export class Pool {
   readonly id: string
   readonly slot: Slot
   /** The retries it has left. */
-  readonly purse: Purse
+  readonly retryBudget: PoolRetryBudget
   readonly deadlines: Deadlines
   readonly random: () => number
-  readonly logins: Logins = new Logins()
+  readonly pinned: PinnedConnections = new PinnedConnections()
   timeouts: Timeouts
   retry: RetryPolicy
   readonly #context: PoolContext
@@ -45,7 +45,7 @@ export class Pool {
     this.#context = context
     this.deadlines = context.deadlines
     this.random = context.random
-    this.purse = new Purse(this.slot, placed.object.retryBudget, context.now)
+    this.retryBudget = new PoolRetryBudget(this.slot, placed.object.retryBudget, context.now)
     this.timeouts = placed.object.timeouts
     this.retry = compileRetry(placed.object.retry)
     this.#tiers = this.#createTiers(placed)
@@ -58,7 +58,7 @@ export class Pool {
     const { slot, stickyKey } = this.#context
     this.timeouts = backend.timeouts
     this.retry = compileRetry(backend.retry)
-    this.purse.budget = backend.retryBudget
+    this.retryBudget.declared = backend.retryBudget
     const breakerOf = compileBreakers(placed, slot)
     const before = new Map(this.#endpoints.map((endpoint) => [endpoint.url, endpoint]))
     this.#endpoints = backend.servers.map((server, index) => {
@@ -73,6 +73,8 @@ export class Pool {
       return known
     })
     for (const gone of before.values()) gone.retire()
+    const isTimed = balancerOf(backend).measuresLatency === true
+    for (const endpoint of this.#endpoints) endpoint.isTimed = isTimed
     this.#tiers = this.#createTiers(placed)
     const { sticky } = backend
     this.#sticky =
@@ -87,21 +89,22 @@ export class Pool {
   }
 
   /** An endpoint besides those tried, its in-flight count taken (give it back by `done`). */
-  pick(request: Balanced, tried: readonly Endpoint[]): Endpoint | null {
+  pick(request: BalancedRequest, tried: readonly Endpoint[]): Endpoint | null {
     if (this.#isRetired) return null
     const isFirst = tried.length === 0
-    const refusals = isFirst ? ALL : allBut(tried)
+    const ineligibility = isFirst ? ALL : allBut(tried)
     const endpoint =
-      this.#sticky?.pick(request, refusals.isUnfit) ?? this.#tiers.pick(request, refusals, isFirst)
+      this.#sticky?.pick(request, ineligibility.isUnavailable) ??
+      this.#tiers.pick(request, ineligibility, isFirst)
     if (endpoint !== null) count(endpoint.slot, COUNT.inFlight, 1)
     return endpoint
   }
 
   /** As `pick`, but where the client has logged in to a server, that one. */
   pickFor(exchange: Exchange, tried: readonly Endpoint[]): Endpoint | null {
-    const own = exchange.client.kept !== null ? this.logins.pick(exchange, tried) : null
+    const own = exchange.client.pinned !== null ? this.pinned.pick(exchange, tried) : null
     if (own === null) return this.pick(exchange, tried)
-    exchange.isBound = true
+    exchange.isPinned = true
     this.take(own)
     return own
   }
@@ -113,7 +116,7 @@ export class Pool {
     fresh: boolean,
     timeouts: Timeouts,
   ): ServerConnection | null {
-    const own = exchange.isBound && !fresh ? this.logins.find(exchange) : null
+    const own = exchange.isPinned && !fresh ? this.pinned.find(exchange) : null
     return own?.endpoint === endpoint ? own : endpoint.acquire(fresh, timeouts)
   }
 
@@ -159,7 +162,7 @@ export class Pool {
     for (const endpoint of this.#endpoints) endpoint.retire()
     this.#endpoints = []
     this.#isRetired = true
-    this.purse.retire()
+    this.retryBudget.retire()
   }
 }
 
@@ -179,12 +182,12 @@ function compileBreakers(
   }
 }
 
-const ALL: Refusals = { skipsTurn, isUnfit, isBarred }
+const ALL: Ineligibility = { skipsTurn, isUnavailable, isNotAdmitted }
 
-function allBut(tried: readonly Endpoint[]): Refusals {
+function allBut(tried: readonly Endpoint[]): Ineligibility {
   return {
     skipsTurn: orTried(skipsTurn, tried),
-    isUnfit: orTried(isUnfit, tried),
-    isBarred: orTried(isBarred, tried),
+    isUnavailable: orTried(isUnavailable, tried),
+    isNotAdmitted: orTried(isNotAdmitted, tried),
   }
 }

@@ -3,8 +3,12 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { SHARED } from '../../src/scoreboard/layout.ts'
 import { sharedAdd } from '../../src/scoreboard/scoreboard.ts'
-import { type Balancer, compileBalancer, type Refused } from '../../src/upstream/balancer.ts'
-import type { Endpoint } from '../../src/upstream/endpoint.ts'
+import {
+  type Balancer,
+  compileBalancer,
+  type IsIneligible,
+} from '../../src/upstream/balancing/balancer.ts'
+import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import {
   makeBackend,
   makeRequest,
@@ -158,7 +162,7 @@ function play(
   balancers: readonly Balancer[],
   requests: number,
   underWay: number,
-  refused: Refused = () => false,
+  refused: IsIneligible = () => false,
 ): Picks {
   const held: (Endpoint | null)[] = []
   const order: string[] = []
@@ -179,7 +183,7 @@ function play(
 function pickOf(
   balancers: readonly Balancer[],
   request: number,
-  refused: Refused,
+  refused: IsIneligible,
 ): Endpoint | null {
   const clientIp = `2001:db8::${request.toString(16)}`
   const balancer = balancers[request % balancers.length]

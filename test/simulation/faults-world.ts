@@ -6,30 +6,30 @@
  */
 import type { TestContext } from 'node:test'
 import { ResponseWriter } from '../../src/downstream/response-writer.ts'
-import { Arrival } from '../../src/downstream/arrival.ts'
+import { ClientPeer } from '../../src/downstream/client-peer.ts'
 import { ClientConnection } from '../../src/downstream/client-connection.ts'
 import { LiveListener } from '../../src/downstream/live-listener.ts'
 import { RequestBody } from '../../src/downstream/request-body.ts'
 import { Attempt } from '../../src/gateway/attempt.ts'
-import { Forward } from '../../src/gateway/forward.ts'
-import { Replay } from '../../src/gateway/replay.ts'
+import { Forwarder } from '../../src/gateway/forwarder.ts'
+import { ReplayBuffer } from '../../src/gateway/replay-buffer.ts'
 import { Route } from '../../src/gateway/route.ts'
-import { Tries } from '../../src/gateway/tries.ts'
+import { RetryState } from '../../src/gateway/retry-state.ts'
 import { MiddlewareChain } from '../../src/gateway/middleware-chain.ts'
 import { Exchange } from '../../src/http/exchange.ts'
-import { Wire } from '../../src/http/wire.ts'
+import { Http1Connection } from '../../src/http/http1-connection.ts'
 import { KeyTable } from '../../src/policy/limiting/key-table.ts'
 import { WaitQueue } from '../../src/policy/limiting/wait-queue.ts'
 import { RoutingTable } from '../../src/routing/table.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
-import { ResponseBody } from '../../src/upstream/response-body.ts'
-import { Endpoint } from '../../src/upstream/endpoint.ts'
+import { ResponseBody } from '../../src/upstream/endpoint/response-body.ts'
+import { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import { Pool } from '../../src/upstream/pool.ts'
-import { Purse } from '../../src/upstream/purse.ts'
-import { RequestWriter } from '../../src/upstream/request-writer.ts'
-import { ServerConnection } from '../../src/upstream/server-connection.ts'
-import { Stickiness } from '../../src/upstream/sticky.ts'
-import { Tiers } from '../../src/upstream/tiers.ts'
+import { PoolRetryBudget } from '../../src/upstream/retry-budget.ts'
+import { RequestWriter } from '../../src/upstream/endpoint/request-writer.ts'
+import { ServerConnection } from '../../src/upstream/endpoint/server-connection.ts'
+import { Stickiness } from '../../src/upstream/balancing/sticky.ts'
+import { Tiers } from '../../src/upstream/balancing/tiers.ts'
 import { connectClient, type Client } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { freePort, OK, startOrigin, type Script } from '../support/origin.ts'
@@ -39,7 +39,7 @@ import { get, request } from '../support/refusal.ts'
 export const SEAMS: readonly (readonly [of: { readonly prototype: object }, methods: string])[] = [
   [RoutingTable, 'match'],
   [LiveListener, 'destinationOf writeMs idleMs'],
-  [Arrival, 'open'],
+  [ClientPeer, 'createExchange'],
   [
     ClientConnection,
     'received readHeads resumeBody sendInterim sendHead sendData sendEnd sendLocal becomeTunnel writable peerEnded broken expire tunnelClosed',
@@ -48,23 +48,23 @@ export const SEAMS: readonly (readonly [of: { readonly prototype: object }, meth
   [ResponseWriter, 'begin data end'],
   [Exchange, 'field'],
   [
-    Wire,
+    Http1Connection,
     'writeJoined dispatchEnd dispatchDrain dispatchError joinTunnel passThrough tunnelData tunnelFinish',
   ],
   [Route, 'timeoutsOf hedgeMs noteHeadMs'],
   [MiddlewareChain, 'run'],
   [
-    Forward,
+    Forwarder,
     'start forward attemptFailed attemptResponse attemptEnded attemptUpgraded respond expire',
   ],
-  [Tries, 'attemptTakesBody attemptInterim goesOut drop choose canRepeat'],
-  [Replay, 'attach detach resume bodyData bodyEnd resumeResponse'],
-  [Attempt, 'send expire abandon abandonLate beat'],
+  [RetryState, 'attemptTakesBody attemptInterim attemptSent dropAttempt settleRace canRetry'],
+  [ReplayBuffer, 'attach detach resume bodyData bodyEnd resumeResponse'],
+  [Attempt, 'send expire abandon abandonLate loseRace'],
   [Pool, 'pick cookieFor whyNone'],
   [Tiers, 'pick'],
   [Stickiness, 'pick cookieFor'],
-  [Purse, 'note take'],
-  [Endpoint, 'acquire release connected connectFailed responded completed failed outrun forget'],
+  [PoolRetryBudget, 'countRequest tryTake'],
+  [Endpoint, 'acquire release connected connectFailed responded completed failed lostRace forget'],
   [
     ServerConnection,
     'send bodyData bodyEnd resumeResponse received peerEnded writable broken expire abandon tunnelTo tunnelClosed',

@@ -14,9 +14,9 @@ import { parseBackend } from '../../src/schema/objects.ts'
 import type { Backend, Delta, MiddlewareSpec } from '../../src/model/snapshot.ts'
 import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
-import type { Endpoint } from '../../src/upstream/endpoint.ts'
+import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import { NameTable } from '../../src/dns/names.ts'
-import { OwnAddresses } from '../../src/upstream/own-addresses.ts'
+import { OwnAddresses } from '../../src/upstream/connecting/own-addresses.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import type { Chance } from '../fuzz/random.ts'
 import {
@@ -273,7 +273,7 @@ export class World {
         return
       }
     }
-    this.#pools[thread]?.purse.note()
+    this.#pools[thread]?.retryBudget.countRequest()
     this.#try({ thread, context, startedAt: this.now, attempts: 0, tried: [] })
   }
 
@@ -308,7 +308,8 @@ export class World {
       else if (!isFailure) endpoint.connected()
       request.tried = [...request.tried, endpoint]
       const attempt = { attempts: request.attempts, status, method: 'GET' }
-      const again = isFailure && pool.retry.allows(attempt, 'idempotent') && pool.purse.take()
+      const again =
+        isFailure && pool.retry.allows(attempt, 'idempotent') && pool.retryBudget.tryTake()
       if (again) this.#try(request)
       else this.#finish(request, status)
     })

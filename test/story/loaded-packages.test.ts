@@ -12,7 +12,7 @@ import {
   type Program,
 } from '../support/program.ts'
 import { MIDDLEWARES } from '../../src/middleware/catalog.ts'
-import { BALANCERS } from '../../src/upstream/balancer.ts'
+import { BALANCERS } from '../../src/upstream/balancing/balancer.ts'
 import { respondWith, OK, startOrigin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { PATIENCE_MS } from '../support/until.ts'

@@ -5,9 +5,9 @@ import { Deadlines } from '../../src/http/deadlines.ts'
 import type { Backend, PlacedBackend, Server } from '../../src/model/snapshot.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
-import type { Balanced } from '../../src/upstream/balancer.ts'
-import { Endpoint, type EndpointContext } from '../../src/upstream/endpoint.ts'
-import { OwnAddresses } from '../../src/upstream/own-addresses.ts'
+import type { BalancedRequest } from '../../src/upstream/balancing/balancer.ts'
+import { Endpoint, type EndpointContext } from '../../src/upstream/endpoint/endpoint.ts'
+import { OwnAddresses } from '../../src/upstream/connecting/own-addresses.ts'
 import type { PoolContext } from '../../src/upstream/pool.ts'
 import { backendOf, serverOf } from './objects.ts'
 
@@ -122,8 +122,10 @@ export function makeBackend(
 }
 
 export function makeRequest(
-  rest: Partial<Omit<Balanced, 'field'>> & { fields?: Readonly<Record<string, string>> } = {},
-): Balanced {
+  rest: Partial<Omit<BalancedRequest, 'field'>> & {
+    fields?: Readonly<Record<string, string>>
+  } = {},
+): BalancedRequest {
   const { fields = {}, clientIp = '192.0.2.1', path = '/', query = '' } = rest
   return { clientIp, path, query, field: (name) => fields[name] }
 }

@@ -100,14 +100,14 @@ for (const jump of JUMPS) {
     const [endpoint] = board.endpoints(backendOf('b', [serverOf('one', 'http://10.0.0.1:80')]))
     assert.ok(endpoint)
     endpoint.connectFailed('CONNECT_REFUSED')
-    assert.ok(endpoint.resting)
+    assert.ok(endpoint.isBackingOff)
 
     board.now += jump
-    assert.equal(endpoint.resting, false)
+    assert.equal(endpoint.isBackingOff, false)
     endpoint.connectFailed('CONNECT_REFUSED')
-    assert.ok(endpoint.resting)
+    assert.ok(endpoint.isBackingOff)
     board.now += 60_000
-    assert.equal(endpoint.resting, false)
+    assert.equal(endpoint.isBackingOff, false)
   })
 }
 

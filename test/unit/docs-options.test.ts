@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { optionsTables, tablesOn, withTables } from '../../config/options-tables.ts'
 import { MIDDLEWARES } from '../../src/middleware/catalog.ts'
-import { BALANCERS } from '../../src/upstream/balancer.ts'
+import { BALANCERS } from '../../src/upstream/balancing/balancer.ts'
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url))
 const pages = globSync('**/*.md', { cwd: DOCS }).map(

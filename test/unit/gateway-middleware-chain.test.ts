@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LocalResponse } from '../../src/http/local-response.ts'
-import { MiddlewareChain, type MiddlewareChainOwner } from '../../src/gateway/middleware-chain.ts'
+import { MiddlewareChain, type ChainOwner } from '../../src/gateway/middleware-chain.ts'
 import type {
   Middleware,
   MiddlewareContext,
@@ -40,7 +40,7 @@ function walk(
     if (decision === 'pending') waiting = context
     return decision
   })
-  const owner: MiddlewareChainOwner = {
+  const owner: ChainOwner = {
     forward: (backend, hasWaited) => {
       seen.push(`forward ${backend}${hasWaited ? ' late' : ''}`)
     },

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { helpAgainst, shortageOf } from '../../src/http/shortage.ts'
 import { createShortages } from '../../src/observe/shortages.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
-import { connectError } from '../../src/upstream/connect.ts'
+import { connectError } from '../../src/upstream/endpoint/connection-errors.ts'
 import { makeBackend, openBoard } from '../support/endpoints.ts'
 import { eventually } from '../support/until.ts'
 
@@ -33,12 +33,12 @@ test('what the machine does not give us is no failure of a server', (t) => {
     assert.notEqual(helpAgainst(code), '')
     endpoint.connectFailed(error.reason)
   }
-  assert.equal(endpoint.resting, false)
+  assert.equal(endpoint.isBackingOff, false)
   for (const code of THEIRS) {
     assert.equal(connectError(failed(code), endpoint.target).kind.blame, 'server', code)
   }
   endpoint.connectFailed('CONNECT_REFUSED')
-  assert.ok(endpoint.resting)
+  assert.ok(endpoint.isBackingOff)
   assert.equal(endpoint.slot.shared[endpoint.slot.at + SHARED.connectFailureStreak], 1)
 })
 

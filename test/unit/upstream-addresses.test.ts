@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { NameTable } from '../../src/dns/names.ts'
 import { ExchangeError } from '../../src/http/errors.ts'
-import { Addresses } from '../../src/upstream/addresses.ts'
-import { moreTelling } from '../../src/upstream/dial.ts'
+import { Addresses } from '../../src/upstream/connecting/addresses.ts'
+import { moreRelevant } from '../../src/upstream/connecting/happy-eyeballs.ts'
 
 const SECOND = 1_000
 
@@ -74,9 +74,9 @@ test('of addresses that fail, one to which there is no way tells least, and the 
   const loop = new ExchangeError('LEADS_BACK_TO_PROXY', 'it is the admin')
 
   for (const code of ['EADDRNOTAVAIL', 'ENETUNREACH', 'EHOSTUNREACH', 'EAFNOSUPPORT']) {
-    assert.equal(moreTelling(of(code), of('ECONNREFUSED')).message, 'ECONNREFUSED')
-    assert.equal(moreTelling(of('ECONNREFUSED'), of(code)).message, 'ECONNREFUSED')
+    assert.equal(moreRelevant(of(code), of('ECONNREFUSED')).message, 'ECONNREFUSED')
+    assert.equal(moreRelevant(of('ECONNREFUSED'), of(code)).message, 'ECONNREFUSED')
   }
-  assert.equal(moreTelling(of('ECONNREFUSED'), loop), loop)
-  assert.equal(moreTelling(loop, of('ECONNREFUSED')), loop)
+  assert.equal(moreRelevant(of('ECONNREFUSED'), loop), loop)
+  assert.equal(moreRelevant(loop, of('ECONNREFUSED')), loop)
 })

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { SHARED } from '../../src/scoreboard/layout.ts'
-import type { Balanced, Balancer, Refused } from '../../src/upstream/balancer.ts'
-import { cookieValues } from '../../src/upstream/cookies.ts'
-import { hash, type HashKey, keyOf } from '../../src/upstream/hash.ts'
-import { buildMaglev, type Named } from '../../src/upstream/maglev.ts'
-import { hashString } from '../../src/upstream/string-hash.ts'
+import type {
+  BalancedRequest,
+  Balancer,
+  IsIneligible,
+} from '../../src/upstream/balancing/balancer.ts'
+import { cookieValues } from '../../src/upstream/balancing/cookies.ts'
+import { hash, type HashKey, keyOf } from '../../src/upstream/balancing/hash.ts'
+import { buildMaglev, type Named } from '../../src/upstream/balancing/maglev.ts'
+import { hashString } from '../../src/upstream/balancing/string-hash.ts'
 import { makeBackend, makeRequest, openBoard, seeded } from '../support/endpoints.ts'
 
 const BY_IP: HashKey = { from: 'client-ip', name: '' }
@@ -24,15 +28,19 @@ function createOf(t: TestContext, names: readonly string[], key = BY_IP): Balanc
   return hash.create(board.endpoints(backend), context, key)
 }
 
-function pick(balancer: Balancer, request: Balanced, refused: Refused = () => false): string {
+function pick(
+  balancer: Balancer,
+  request: BalancedRequest,
+  refused: IsIneligible = () => false,
+): string {
   return balancer.pick(request, refused)?.authority.replace('.test', '') ?? 'none'
 }
 
-function placeKeys(balancer: Balancer, refused?: Refused): string[] {
+function placeKeys(balancer: Balancer, refused?: IsIneligible): string[] {
   return KEYS.map((clientIp) => pick(balancer, makeRequest({ clientIp }), refused))
 }
 
-function refuse(name: string): Refused {
+function refuse(name: string): IsIneligible {
   return ({ authority }) => authority === `${name}.test`
 }
 

@@ -1,7 +1,7 @@
 // When a response that is refused for its form tells against its server.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { Endpoint } from '../../src/upstream/endpoint.ts'
+import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import { makeBackend, openBoard, type TestBoard } from '../support/endpoints.ts'
 
 function setUp(t: TestContext): { board: TestBoard; endpoint: Endpoint; failures: () => number } {

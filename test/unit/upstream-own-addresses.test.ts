@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OwnAddresses } from '../../src/upstream/own-addresses.ts'
+import { OwnAddresses } from '../../src/upstream/connecting/own-addresses.ts'
 
 function ownAt(host: string): OwnAddresses {
   const own = new OwnAddresses()

@@ -3,9 +3,9 @@ import { test, type TestContext } from 'node:test'
 import { recordLatency } from '../../src/policy/ewma.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
 import { sharedAdd } from '../../src/scoreboard/scoreboard.ts'
-import type { Balancer } from '../../src/upstream/balancer.ts'
-import type { Endpoint } from '../../src/upstream/endpoint.ts'
-import { peakEwma } from '../../src/upstream/peak-ewma.ts'
+import type { Balancer } from '../../src/upstream/balancing/balancer.ts'
+import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
+import { peakEwma } from '../../src/upstream/balancing/peak-ewma.ts'
 import {
   makeBackend,
   makeRequest,

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Backend, Server } from '../../src/model/snapshot.ts'
 import { ADMIT_NONE } from '../../src/scoreboard/layout.ts'
-import type { Endpoint } from '../../src/upstream/endpoint.ts'
-import { BALANCERS } from '../../src/upstream/balancer.ts'
+import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
+import { BALANCERS } from '../../src/upstream/balancing/balancer.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import { makeBackend, makeRequest, openBoard, type TestBoard } from '../support/endpoints.ts'
 
@@ -154,7 +154,7 @@ test('a draining server gets no new requests, keeps what is under way, and may c
 
   assert.deepEqual(draining, { b: 10 })
   assert.equal(underWay, 1)
-  assert.equal(held.find((one) => one !== null && nameOf(one) === 'a')?.retired, false)
+  assert.equal(held.find((one) => one !== null && nameOf(one) === 'a')?.isRetired, false)
   assert.deepEqual(back, { a: 5, b: 5 })
   assert.equal(board.shared('a', 'inFlight'), 0)
 })
@@ -168,7 +168,7 @@ test('a change keeps the endpoints whose servers stay, with their new weight and
   const [a, b] = ['a', 'b'].map((name) =>
     before.find((endpoint) => endpoint !== null && nameOf(endpoint) === name),
   )
-  assert.deepEqual([a?.retired, a?.backup, b?.retired, b?.weight], [false, true, false, 3])
+  assert.deepEqual([a?.isRetired, a?.backup, b?.isRetired, b?.weight], [false, true, false, 3])
   assert.ok([pick(), pick(), pick()].includes(b ?? null))
   assert.equal(counts(20)['a'], undefined)
 })
@@ -179,7 +179,7 @@ test('a server that is gone is retired', (t) => {
 
   update({ b: 1 })
 
-  assert.equal(a?.retired, true)
+  assert.equal(a?.isRetired, true)
   assert.deepEqual(counts(3), { b: 3 })
 })
 

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { ResponseSink } from '../../src/http/exchange.ts'
-import type { Outgoing } from '../../src/upstream/outgoing.ts'
-import { ServerConnection } from '../../src/upstream/server-connection.ts'
+import type { UpstreamRequest } from '../../src/upstream/endpoint/request-writer.ts'
+import { ServerConnection } from '../../src/upstream/endpoint/server-connection.ts'
 import { makeBackend, makeServer, openBoard } from '../support/endpoints.ts'
 
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
-const REQUEST: Outgoing = {
+const REQUEST: UpstreamRequest = {
   text: 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n',
   toHead: false,
   wantsUpgrade: false,
@@ -47,7 +47,7 @@ test('a connection that waited for a client in an interim response reads the res
         },
         responseData: () => true,
         responseEnd: () => {},
-        bind: () => {},
+        pin: () => {},
         upgraded: () => {},
         failed: reject,
         resumeBody: () => {},

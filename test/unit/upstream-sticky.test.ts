@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Backend, Server, Sticky } from '../../src/model/snapshot.ts'
-import type { Balanced } from '../../src/upstream/balancer.ts'
-import type { Endpoint } from '../../src/upstream/endpoint.ts'
+import type { BalancedRequest } from '../../src/upstream/balancing/balancer.ts'
+import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import { makeBackend, makeRequest, openBoard, type TestBoard } from '../support/endpoints.ts'
 
@@ -69,7 +69,7 @@ function setUp(
   }
 }
 
-function withCookie(cookie: string | undefined): Balanced {
+function withCookie(cookie: string | undefined): BalancedRequest {
   return makeRequest(cookie === undefined ? {} : { fields: { cookie } })
 }
 

@@ -9,7 +9,7 @@ import type { Backend, Frontend, Listener, MiddlewareSpec } from '../../model/sn
 import type { ObjectKind } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
-import { headersOfBalancer } from '../../upstream/balancer.ts'
+import { headersOfBalancer } from '../../upstream/balancing/balancer.ts'
 import type { MiddlewarePart } from './middleware.ts'
 
 /** `object`: an admitted object of the kind. */

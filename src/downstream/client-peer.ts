@@ -1,0 +1,81 @@
+/** Where a connection's requests come from: the peer, whom it speaks for, and the lines that tell the server so. */
+import type { Socket } from 'node:net'
+import { LastHost } from '../http/authority.ts'
+import { readClock } from '../http/clock.ts'
+import { type ClientSide, Exchange } from '../http/exchange.ts'
+import type { RequestHead } from '../http/request-head.ts'
+import type { Destination } from '../http/target.ts'
+import { readClient, readScheme } from './forwarded-client.ts'
+import { continuedForwardingFields, createRequestId, ForwardingFields } from './forwarding.ts'
+import { plainAddress, type Trust } from './trust.ts'
+
+export class ClientPeer {
+  readonly peerIp: string
+  readonly peerPort: number
+  readonly trusted: boolean
+  readonly lastHost: LastHost = new LastHost()
+  readonly #scheme: 'http' | 'https'
+  readonly #trust: Trust
+  /** A connection mostly asks for one authority: its lines are made once. */
+  #madeFor: string | null = null
+  #made = ''
+  readonly #fields: ForwardingFields
+  #hostLine = ''
+
+  constructor(socket: Socket, scheme: 'http' | 'https', trust: Trust) {
+    this.peerIp = plainAddress(socket.remoteAddress ?? '')
+    this.peerPort = socket.remotePort ?? 0
+    this.trusted = trust.trusts(this.peerIp)
+    this.#scheme = scheme
+    this.#trust = trust
+    this.#fields = new ForwardingFields(this.peerIp, scheme)
+  }
+
+  createExchange(
+    client: ClientSide,
+    listener: string,
+    head: RequestHead,
+    to: Destination,
+  ): Exchange {
+    const { forwarded } = head
+    const scheme = this.#scheme
+    const requestId = forwarded?.requestId || createRequestId()
+    let clientIp = this.peerIp
+    let clientScheme = scheme
+    let added: string
+    if (this.#madeFor !== to.authority) {
+      this.#madeFor = to.authority
+      this.#made = this.#fields.of(to.authority)
+      this.#hostLine = `Host: ${to.authority}\r\n`
+    }
+    if (forwarded === null) {
+      added = this.#made
+    } else {
+      const behind = readClient(this.peerIp, forwarded, this.#trust)
+      clientIp = behind.ip
+      clientScheme = readScheme(forwarded.proto) ?? behind.scheme ?? scheme
+      added = continuedForwardingFields(
+        forwarded,
+        this.peerIp,
+        clientIp,
+        clientScheme,
+        behind.authority || to.authority,
+      )
+    }
+    const startedAt = readClock()
+    added = `${added}${requestId}\r\n`
+    const { peerIp, peerPort } = this
+    return new Exchange(client, head, to, {
+      scheme,
+      clientScheme,
+      listener,
+      peerIp,
+      peerPort,
+      clientIp,
+      startedAt,
+      hostLine: this.#hostLine,
+      added,
+      requestId,
+    })
+  }
+}

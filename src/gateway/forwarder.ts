@@ -1,0 +1,396 @@
+/**
+ * One exchange on its route: middlewares, then attempts at servers until one answers, then the response back.
+ *
+ *   ASKING ──goes on──► TRYING ──response's head──► ANSWERING ──its end──► OVER
+ *     │ a middleware answers │ ▲ another server                            ▲
+ *     └──────────────────────┴─┴───────────── local response, client gone ─────┘
+ *
+ * A request is sent again only while nothing of a response has been passed on and all of its body so far is buffered: without a
+ * connection whatever its method, else only if it is idempotent (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1), unless the
+ * route's predicate decides. Exceptions are caught by the callers, which call `fault`: it ends this exchange and no other.
+ */
+import type { ResponseHead } from '../http/response-head.ts'
+import { errorResponse, headOfLocalResponse, type LocalResponse } from '../http/local-response.ts'
+import { clock, readClock } from '../http/clock.ts'
+import type { Expiring } from '../http/deadlines.ts'
+import { ExchangeError } from '../http/errors.ts'
+import type { Exchange, ExchangeOwner } from '../http/exchange.ts'
+import { allOf } from '../http/faults.ts'
+import type { TunnelEnd } from '../http/tunnel.ts'
+import { isIdempotent, type RetryPolicy } from '../policy/retrying/retry.ts'
+import { COUNT } from '../scoreboard/layout.ts'
+import { count } from '../scoreboard/scoreboard.ts'
+import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
+import type { Pool } from '../upstream/pool.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+import { toUpstreamRequest } from './upstream-request.ts'
+import { ReplayBuffer } from './replay-buffer.ts'
+import type { Route } from './route.ts'
+import { countBegin, countEnd, servedBy, type ServedBy } from './request-stats.ts'
+import { RetryState } from './retry-state.ts'
+import { MiddlewareChain, type ChainOwner } from './middleware-chain.ts'
+
+/** A request outlasts so many shortages, waiting so long where nothing of this thread could be given up. */
+const SHORTAGES = 2
+const SHORTAGE_WAIT_MS = 100
+
+/** What is reported to the gateway. */
+export interface ForwarderContext {
+  readonly onEnded: (exchange: Exchange, served: ServedBy, durationMs: number) => void
+  readonly onFault: (error: unknown) => void
+  /** We are short of something. Answers how many idle connections were given up for it. */
+  readonly onShortage: (error: unknown) => number
+}
+
+export class Forwarder
+  extends RetryState
+  implements AttemptOwner, ChainOwner, ExchangeOwner, Expiring
+{
+  /** Of the whole request. */
+  deadlineAt: number = Infinity
+  deadlineIndex = -1
+  readonly #route: Route
+  readonly #context: ForwarderContext
+  /** Where it goes: the route's, or where a middleware sent it. */
+  #pool: Pool | null
+  #retry: RetryPolicy | null = null
+  /** Null for routes without middlewares that look at requests. */
+  #chain: MiddlewareChain | null = null
+  /** Met so far. */
+  #shortages = 0
+  #isOver = false
+
+  constructor(exchange: Exchange, route: Route, context: ForwarderContext) {
+    super(exchange)
+    this.#route = route
+    this.#context = context
+    this.#pool = route.pool
+    exchange.owner = this
+    countBegin(route.slot)
+  }
+
+  start(): void {
+    const { onRequest: middlewares, pool } = this.#route
+    const requestMs = pool === null ? 0 : this.#route.timeoutsOf(pool).requestMs
+    if (pool !== null && requestMs > 0) {
+      this.deadlineAt = this.exchange.startedAt + requestMs
+      pool.deadlines.add(this)
+    }
+    if (middlewares === null) return this.forward(null, false)
+    this.#chain = new MiddlewareChain(middlewares, this.exchange, this)
+    this.#chain.run()
+  }
+
+  respond(local: LocalResponse): void {
+    this.exchange.client.sendLocal(local)
+    this.#end()
+  }
+
+  headOf(local: LocalResponse): ResponseHead {
+    try {
+      return this.#route.headOf(local, this.exchange, this.#chain)
+    } catch (error) {
+      // It may be what the response is about.
+      this.#context.onFault(error)
+      return headOfLocalResponse(local)
+    }
+  }
+
+  // The attempts.
+
+  forward(backend: string | null, hasWaited: boolean): void {
+    const { otherPools: otherPools, id } = this.#route
+    if (backend !== null) this.#pool = otherPools?.get(backend) ?? null
+    const pool = this.#pool
+    if (pool === null) throw new Error(`route ${id} has no backend, or not ${backend}`)
+    if (this.deadlineAt <= clock.now) return this.expire()
+    pool.retryBudget.countRequest()
+    const policy = this.#route.retry ?? pool.retry
+    this.#retry = policy
+    const { isWhole, head } = this.exchange
+    if (!isWhole && policy.attempts > 1 && head.length <= policy.bufferBytes)
+      this.replay = new ReplayBuffer(policy.bufferBytes)
+    this.#tryNext(pool, null, hasWaited ? performance.now() : this.exchange.startedAt)
+  }
+
+  /**
+   * On an endpoint that was not tried yet, else, where the route says so, once more on those that were. When there is none
+   * left the client is told of the last error.
+   */
+  #tryNext(pool: Pool, error: ExchangeError | null, startedAt: number): void {
+    let last = error
+    const policy = this.#retry
+    let comesBack = policy?.canRepeatServer === true
+    for (;;) {
+      const endpoint = pool.pickFor(this.exchange, this.tried)
+      if (endpoint === null) {
+        if (!comesBack || !this.clearTried()) break
+        comesBack = false
+        continue
+      }
+      if (this.#send(this.#hold(pool, endpoint, startedAt), false)) {
+        if (this.attempts === 1 && policy?.hedge != null) this.#hedgeLater(pool, policy)
+        return
+      }
+      this.addTried(endpoint)
+      last ??= new ExchangeError(
+        'SERVER_LIMIT',
+        `every server of ${pool.id} has all the connections it may have`,
+      )
+    }
+    last ??= new ExchangeError('NO_SERVER', pool.whyNone())
+    this.respond(errorResponse(last))
+  }
+
+  /** Of an endpoint whose in-flight count was taken: from here on a fault gives it back. */
+  #hold(pool: Pool, endpoint: Endpoint, startedAt: number): Attempt {
+    const attempt = new Attempt(this, this.exchange, pool, endpoint, startedAt)
+    this.holdAttempt(attempt)
+    return attempt
+  }
+
+  /** False when the endpoint may have no further connection. */
+  #send(attempt: Attempt, fresh: boolean): boolean {
+    const { pool, endpoint } = attempt
+    const timeouts = this.#route.timeoutsOf(pool)
+    attempt.connection = pool.acquire(this.exchange, endpoint, fresh, timeouts)
+    if (attempt.connection === null) {
+      this.releaseAttempt(attempt)
+      return false
+    }
+    if (this.attempts > 0) count(this.#route.slot, COUNT.retries, 1)
+    this.attemptSent(attempt, attempt.connection)
+    const { passHost } = this.#route
+    attempt.send(attempt.connection, toUpstreamRequest(this.exchange, endpoint, passHost), timeouts)
+    return true
+  }
+
+  attemptFailed(attempt: Attempt, error: ExchangeError): void {
+    const { endpoint, pool } = attempt
+    this.stopTimer()
+    if (this.dropAttempt(attempt)) {
+      // The other one is still on its way.
+      this.addTried(endpoint)
+      return
+    }
+    this.replay?.detach()
+    if (this.exchange.hasResponded) {
+      this.#giveUp(error)
+      return
+    }
+    if (
+      attempt.isStale &&
+      this.resent === 0 &&
+      this.canRetry() &&
+      (attempt.connection?.isUnsent === true || isIdempotent(this.exchange.method))
+    ) {
+      this.resent++
+      count(endpoint.slot, COUNT.retries, 1)
+      pool.take(endpoint)
+      if (this.#send(this.#hold(pool, endpoint, performance.now()), true)) return
+    }
+    if (error.reason === 'OUT_OF_RESOURCES' && this.#outlast(pool, error)) return
+    this.addTried(endpoint)
+    if (!this.#mayRepeat(error.kind.status, error) || !pool.retryBudget.tryTake())
+      this.#giveUp(error)
+    else {
+      count(endpoint.slot, COUNT.retries, 1)
+      this.#repeat(pool, error)
+    }
+  }
+
+  /** Tries again with what idle connections held: of this thread at once, of others a moment later. */
+  #outlast(pool: Pool, error: ExchangeError): boolean {
+    const given = this.#context.onShortage(error)
+    if (this.#shortages++ === SHORTAGES || !this.canRetry()) return false
+    this.resent++
+    const again = (): void => this.#tryNext(pool, error, performance.now())
+    if (given > 0) again()
+    else this.schedule(again, SHORTAGE_WAIT_MS)
+    return true
+  }
+
+  #mayRepeat(status: number, error: ExchangeError | null): boolean {
+    const policy = this.#retry
+    if (policy === null || !this.canRetry()) return false
+    const { method, isPinned: isBound } = this.exchange
+    // It has been sent to the server that its client logs in to.
+    if (isBound && error?.kind.retry !== 'always') return false
+    const attempts = this.attempts - this.resent
+    return policy.allows({ attempts, status, method }, error?.kind.retry ?? null)
+  }
+
+  /** After the back-off. */
+  #repeat(pool: Pool, error: ExchangeError | null): void {
+    const next = this.attempts - this.resent + 1
+    const waitMs = this.#retry?.backoffMs(next, pool.random()) ?? 0
+    const go = (): void => this.#tryNext(pool, error, performance.now())
+    if (waitMs <= 0) go()
+    else this.schedule(go, waitMs)
+  }
+
+  // A second copy, when the first takes long.
+
+  #hedgeLater(pool: Pool, policy: RetryPolicy): void {
+    const waitMs = this.#route.hedgeMs(policy, this.exchange, pool)
+    if (waitMs < Infinity && !this.#isOver) this.schedule(() => this.#sendHedge(pool), waitMs)
+  }
+
+  #sendHedge(pool: Pool): void {
+    const first = this.attempt
+    const other = first === null ? null : pool.pick(this.exchange, [first.endpoint])
+    if (first === null || other === null) return
+    const attempt = this.#hold(pool, other, performance.now())
+    if (pool.retryBudget.tryTake()) {
+      count(first.endpoint.slot, COUNT.retries, 1)
+      this.#send(attempt, false)
+    } else this.releaseAttempt(attempt)
+  }
+
+  // The response comes.
+
+  attemptResponse(
+    attempt: Attempt,
+    head: ResponseHead,
+    data: Buffer | string | null,
+    ended: boolean,
+    headMs: number,
+  ): boolean {
+    if (this.timer !== null || this.hedge !== null) {
+      this.stopTimer()
+      this.settleRace(attempt)
+    }
+    const policy = this.#retry
+    if (policy?.judgesResponses === true && this.#rejectResponse(attempt, head.status)) return true
+    if (policy?.hedge != null) this.#route.noteHeadMs(policy, headMs)
+    this.#edit(attempt, head)
+    const goOn = this.exchange.client.sendHead(head, data, ended)
+    // The clock was read when the head came.
+    if (ended) this.#end(clock.now)
+    return goOn
+  }
+
+  /** Before the head goes to the client. */
+  #edit({ pool, endpoint }: Attempt, head: ResponseHead): void {
+    const { onResponse } = this.#route
+    if (pool.isSticky) head.fields += pool.cookieFor(this.exchange, endpoint)
+    if (onResponse !== null) onResponse(this.exchange, head)
+    if (this.#chain !== null) this.#chain.responseAt = clock.now
+  }
+
+  /** The route's predicate wants another response than this one, and there may be one. */
+  #rejectResponse(attempt: Attempt, status: number): boolean {
+    const { pool, endpoint } = attempt
+    if (!this.#mayRepeat(status, null) || !pool.retryBudget.tryTake()) return false
+    count(endpoint.slot, COUNT.retries, 1)
+    this.discardAttempt(attempt)
+    this.#repeat(pool, null)
+    return true
+  }
+
+  attemptEnded(attempt: Attempt, trailers: string): void {
+    if (attempt !== this.attempt) return
+    this.exchange.client.sendEnd(trailers)
+    this.#end()
+  }
+
+  attemptUpgraded(
+    attempt: Attempt,
+    head: ResponseHead,
+    end: TunnelEnd,
+    early: Buffer | null,
+  ): void {
+    this.#edit(attempt, head)
+    this.#stopClock()
+    this.exchange.status = head.status
+    this.exchange.hasResponded = true
+    const client = this.exchange.client.becomeTunnel(head, end, early)
+    attempt.connection?.tunnelTo(client)
+  }
+
+  // The end.
+
+  #giveUp(error: ExchangeError): void {
+    this.#tell(error)
+    this.#end()
+  }
+
+  /** The client: by a response, or by a visible end of the one that was begun. */
+  #tell(error: ExchangeError): void {
+    const { exchange } = this
+    if (!exchange.hasResponded) {
+      exchange.client.sendLocal(errorResponse(error))
+      return
+    }
+    exchange.reason = error.reason
+    exchange.detail = error.message
+    exchange.client.abort()
+  }
+
+  /** The whole request takes too long. */
+  expire(): void {
+    const tookMs = Math.round(this.deadlineAt - this.exchange.startedAt)
+    this.attempt?.abandonLate(tookMs)
+    this.abandonAttempts()
+    this.#giveUp(new ExchangeError('REQUEST_TIMEOUT', `no whole response within ${tookMs} ms`))
+  }
+
+  clientGone(error: ExchangeError): void {
+    if (this.#isOver) return
+    try {
+      if (this.exchange.status === 101) this.attempt?.release()
+      else {
+        this.exchange.reason = error.reason
+        this.exchange.detail = error.message
+        this.abandonAttempts()
+      }
+      this.#end()
+    } catch (fault) {
+      this.fault(fault)
+    }
+  }
+
+  /** Something threw: it ends with 500, or cut off where it was answered, and gives back all that it holds. */
+  fault(error: unknown): void {
+    const { onFault } = this.#context
+    onFault(error)
+    if (this.#isOver) return
+    const { client } = this.exchange
+    const failure = new ExchangeError('INTERNAL', 'a fault of the proxy', { cause: error })
+    let isTold = false
+    allOf(
+      onFault,
+      () => this.attempt?.abandon(),
+      () => this.hedge?.abandon(),
+      () => {
+        this.#tell(failure)
+        isTold = true
+      },
+      () => {
+        if (!isTold) client.abort()
+      },
+      () => this.#end(),
+    )
+  }
+
+  #stopClock(): void {
+    if (this.deadlineIndex >= 0) this.#route.pool?.deadlines.remove(this)
+  }
+
+  #end(now: number = readClock()): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.stopTimer()
+    this.#stopClock()
+    this.attempt = null
+    this.hedge = null
+    const exchange = this.exchange
+    exchange.sink = null
+    const { slot, id } = this.#route
+    const durationMs = now - exchange.startedAt
+    countEnd(slot, this.endpoint?.slot ?? null, exchange, durationMs)
+    this.#chain?.end()
+    const served = servedBy(id, this.#pool, this.endpoint, this.attempts)
+    this.#context.onEnded(exchange, served, durationMs)
+  }
+}

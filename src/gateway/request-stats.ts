@@ -1,0 +1,60 @@
+/** What is counted of an exchange when it ends. */
+import { reasonNumber } from '../http/errors.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { ServedBy } from '../observe/access-record.ts'
+import { COUNT, DURATION_BOUNDS, SHARED } from '../scoreboard/layout.ts'
+import { count, type ScoreboardView, sharedAdd, type Slot } from '../scoreboard/scoreboard.ts'
+
+export type { ServedBy }
+
+export const NOT_SERVED: ServedBy = { frontend: '', backend: '', server: '', attempts: 0 }
+
+export function servedBy(
+  frontend: string,
+  pool: { readonly id: string } | null,
+  endpoint: { readonly url: string } | null,
+  attempts: number,
+): ServedBy {
+  return { frontend, backend: pool?.id ?? '', server: endpoint?.url ?? '', attempts }
+}
+
+/** One more exchange of a route is under way. */
+export function countBegin(route: Slot): void {
+  sharedAdd(route, SHARED.inFlight, 1)
+  count(route, COUNT.inFlight, 1)
+}
+
+/** It has ended; `server` is that of its last attempt. */
+export function countEnd(
+  route: Slot,
+  server: Slot | null,
+  exchange: Exchange,
+  durationMs: number,
+): void {
+  sharedAdd(route, SHARED.inFlight, -1)
+  count(route, COUNT.inFlight, -1)
+  countExchange(route, exchange, durationMs)
+  if (server !== null) countExchange(server, exchange, durationMs)
+}
+
+/** One finished exchange in a slot's column: its status class, bytes and duration. */
+function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void {
+  const { counts, base } = slot
+  // RFC 9110 section 15: a status over 599 is taken as one of 5xx.
+  const status = base + COUNT.status + Math.min(5, Math.floor(exchange.status / 100))
+  counts[status] = (counts[status] ?? 0) + 1
+  const seconds = durationMs / 1000
+  let bucket = 0
+  while (bucket < DURATION_BOUNDS.length && seconds > (DURATION_BOUNDS[bucket] ?? 0)) bucket++
+  const cell = base + COUNT.duration + bucket
+  counts[cell] = (counts[cell] ?? 0) + 1
+  count(slot, COUNT.durationSum, seconds)
+  if (exchange.bytesIn > 0) count(slot, COUNT.bytesIn, exchange.bytesIn)
+  if (exchange.bytesOut > 0) count(slot, COUNT.bytesOut, exchange.bytesOut)
+}
+
+export function countReason(board: ScoreboardView, exchange: Exchange): void {
+  if (exchange.reason === null) return
+  const cell = reasonNumber(exchange.reason)
+  board.reasons[cell] = (board.reasons[cell] ?? 0) + 1
+}

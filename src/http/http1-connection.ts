@@ -1,0 +1,243 @@
+/**
+ * One socket that speaks HTTP/1.1, whichever side it is on: its deadline, its back-pressure, its writes, its part of a
+ * tunnel. `downstream/client-connection.ts` and `upstream/endpoint/server-connection.ts` give it its meaning.
+ *
+ * A socket's listeners are shared functions that find their connection through the socket, not closures: an idle connection
+ * stays below 7 KB. What they throw ends their connection (`fault`), and no other.
+ */
+import type { Socket } from 'node:net'
+import { clock } from './clock.ts'
+import type { Deadlines, Expiring } from './deadlines.ts'
+import { JOIN_BYTES, type Reader, type SocketReads } from './socket-reads.ts'
+import type { TunnelEnd } from './tunnel.ts'
+
+const KEEP_ALIVE_AFTER_MS = 60_000
+
+interface OwnedSocket extends Socket {
+  owner?: Http1Connection
+}
+
+export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
+  socket: Socket
+  deadlineAt: number = Infinity
+  deadlineIndex = -1
+  /** The other end, once this is a tunnel. */
+  protected peer: TunnelEnd | null = null
+  protected readonly reads: SocketReads | null
+  readonly #deadlines: Deadlines
+  #tunnelIdleMs = Infinity
+
+  /** `reads`: the socket's `onread`, null when it has none. */
+  constructor(socket: Socket, reads: SocketReads | null, deadlines: Deadlines) {
+    this.socket = socket
+    this.reads = reads
+    this.#deadlines = deadlines
+    this.#listen(socket)
+    deadlines.add(this)
+    if (reads !== null) reads.reader = this
+  }
+
+  #listen(socket: OwnedSocket): void {
+    socket.owner = this
+    socket.on('end', onEnd)
+    socket.on('drain', onDrain)
+    socket.on('error', onError)
+    socket.on('close', onClose)
+    if (this.reads === null) socket.on('data', onData)
+  }
+
+  /** In the place of one that was never connected. */
+  protected replaceSocket(socket: Socket): void {
+    const before: OwnedSocket = this.socket
+    delete before.owner
+    before.destroy()
+    this.socket = socket
+    this.#listen(socket)
+  }
+
+  abstract get streams(): boolean
+  abstract received(buffer: Buffer, length: number): void
+  protected abstract peerEnded(): void
+  protected abstract writable(): void
+  protected abstract broken(error: Error | null): void
+  abstract expire(now: number): void
+  /** Ends it, and the exchange that it is in. */
+  abstract fault(error: unknown): void
+
+  /** What a listener of its socket threw. */
+  caught(error: unknown): void {
+    this.#deadlines.fault(this, error)
+  }
+
+  protected once(event: 'connect' | 'secureConnect', step: () => void): void {
+    this.socket.once(event, () => {
+      try {
+        step()
+      } catch (fault) {
+        this.caught(fault)
+      }
+    })
+  }
+
+  protected setDeadline(ms: number): void {
+    this.deadlineAt = clock.now + ms
+  }
+
+  /** Large data that was written last may still be read by the socket. */
+  get holdsData(): boolean {
+    return this.socket.writableLength > 0
+  }
+
+  /** More is queued in this process than a write should leave there: the source has to wait for `writable`. */
+  get blocked(): boolean {
+    const { socket } = this
+    // Mostly nothing is queued, and the length is the cheaper of the two to ask for.
+    return socket.writableLength > 0 && socket.writableNeedDrain
+  }
+
+  /**
+   * Text and data in one system call: joined as one string when small, gathered when large. Small data is copied before
+   * this returns, large data is the socket's to keep.
+   */
+  writeJoined(before: string, data: Buffer | string, after: string): void {
+    const { socket } = this
+    if (typeof data === 'string') {
+      socket.write(before + data + after, 'latin1')
+    } else if (data.length < JOIN_BYTES) {
+      socket.write(before + data.toString('latin1') + after, 'latin1')
+    } else if (before === '' && after === '') {
+      socket.write(data)
+    } else {
+      socket.cork()
+      if (before !== '') socket.write(before, 'latin1')
+      socket.write(data)
+      if (after !== '') socket.write(after, 'latin1')
+      socket.uncork()
+    }
+  }
+
+  /** Ends the connection at once; the peer sees a reset, not an orderly end. */
+  reset(): void {
+    const { socket } = this
+    if (socket.destroyed) return
+    // libuv refuses a reset while our side is being ended, and Node then never closes the socket.
+    const isEnding = socket.writableEnded && socket.writableLength === 0
+    if ('encrypted' in socket || isEnding) socket.destroy()
+    else socket.resetAndDestroy()
+  }
+
+  // The tunnel. `peer` is the other end once there is one.
+
+  protected joinTunnel(peer: TunnelEnd, idleMs: number): void {
+    this.peer = peer
+    this.#tunnelIdleMs = idleMs
+    this.deadlineAt = Infinity
+    // Nothing but this notices a peer that has vanished without a word.
+    this.socket.setKeepAlive(true, KEEP_ALIVE_AFTER_MS)
+    this.#touchTunnel()
+  }
+
+  protected passThrough(data: Buffer): void {
+    this.#touchTunnel()
+    if (this.peer !== null && !this.peer.tunnelData(data)) this.socket.pause()
+  }
+
+  tunnelData(chunk: Buffer): boolean {
+    this.#touchTunnel()
+    if (!this.socket.writable) return true
+    this.socket.write(chunk)
+    return !this.blocked
+  }
+
+  tunnelFinish(): void {
+    this.socket.end()
+  }
+
+  tunnelResume(): void {
+    this.socket.resume()
+  }
+
+  tunnelAbort(): void {
+    this.reset()
+  }
+
+  #touchTunnel(): void {
+    if (this.#tunnelIdleMs !== Infinity) this.setDeadline(this.#tunnelIdleMs)
+  }
+
+  /** The socket is closed; called once. */
+  protected left(): void {
+    this.#deadlines.remove(this)
+  }
+
+  // For the shared listeners below.
+
+  dispatchEnd(): void {
+    if (this.peer !== null) this.peer.tunnelFinish()
+    else this.peerEnded()
+  }
+
+  dispatchDrain(): void {
+    if (this.peer !== null) this.peer.tunnelResume()
+    else this.writable()
+  }
+
+  dispatchError(error: Error): void {
+    if (this.peer === null) this.broken(error)
+  }
+
+  dispatchClose(): void {
+    this.left()
+    const { peer } = this
+    if (peer === null) {
+      this.broken(null)
+      return
+    }
+    // Both directions had ended, or this end broke: either way the other has nobody to speak to.
+    if (this.socket.readableEnded && this.socket.writableFinished) peer.tunnelFinish()
+    else peer.tunnelAbort()
+    this.tunnelClosed()
+  }
+
+  protected abstract tunnelClosed(): void
+}
+
+function onData(this: OwnedSocket, data: Buffer): void {
+  try {
+    this.owner?.received(data, data.length)
+  } catch (fault) {
+    this.owner?.caught(fault)
+  }
+}
+
+function onEnd(this: OwnedSocket): void {
+  try {
+    this.owner?.dispatchEnd()
+  } catch (fault) {
+    this.owner?.caught(fault)
+  }
+}
+
+function onDrain(this: OwnedSocket): void {
+  try {
+    this.owner?.dispatchDrain()
+  } catch (fault) {
+    this.owner?.caught(fault)
+  }
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  try {
+    this.owner?.dispatchError(error)
+  } catch (fault) {
+    this.owner?.caught(fault)
+  }
+}
+
+function onClose(this: OwnedSocket): void {
+  try {
+    this.owner?.dispatchClose()
+  } catch (fault) {
+    this.owner?.caught(fault)
+  }
+}

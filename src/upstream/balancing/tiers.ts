@@ -1,0 +1,72 @@
+/**
+ * Two tiers of servers, each with a balancer of its own: backups are used only while no primary server is fit. Only when nothing
+ * at all is fit are those tried that rest, primaries first. Servers declared as draining are in no tier.
+ */
+import type { Backend } from '../../model/snapshot.ts'
+import { SHARED } from '../../scoreboard/layout.ts'
+import {
+  type BalancedRequest,
+  type Balancer,
+  type BalancerContext,
+  balancerOf,
+  compileBalancer,
+  type IsIneligible,
+} from './balancer.ts'
+import type { Endpoint } from '../endpoint/endpoint.ts'
+
+/** From strict to lenient, see eligibility.ts. */
+export interface Ineligibility {
+  readonly skipsTurn: IsIneligible
+  readonly isUnavailable: IsIneligible
+  readonly isNotAdmitted: IsIneligible
+}
+
+export class Tiers {
+  /** All that may be picked. */
+  readonly endpoints: readonly Endpoint[]
+  readonly #primaries: Balancer
+  /** For further attempts; made when there is one. */
+  readonly #createAgain: () => Balancer
+  #again: Balancer | null = null
+  /** Null when there are none. */
+  readonly #backups: Balancer | null
+
+  constructor(
+    endpoints: readonly Endpoint[],
+    backend: Backend,
+    context: Omit<BalancerContext, 'ticket'>,
+  ) {
+    this.endpoints = endpoints.filter(({ drain }) => !drain)
+    const create = compileBalancer(backend)
+    const primaries = this.endpoints.filter(({ backup }) => !backup)
+    const backups = this.endpoints.filter(({ backup }) => backup)
+    this.#primaries = create(primaries, { ...context, ticket: SHARED.ticket })
+    // With turns of their own: of two servers that take turns the one that fails would get each first attempt, when the
+    // second attempts take the other one's turns. What goes by no turns needs no second one.
+    this.#createAgain = balancerOf(backend).takesTurns
+      ? () => create(primaries, { ...context, ticket: SHARED.retryTicket })
+      : () => this.#primaries
+    // Turns of their own: each pick of a backup has drawn some of the primaries' in vain.
+    this.#backups =
+      backups.length === 0 ? null : create(backups, { ...context, ticket: SHARED.backupTicket })
+  }
+
+  /** `isFirst`: the first attempt of its request. */
+  pick(
+    request: BalancedRequest,
+    { skipsTurn, isUnavailable, isNotAdmitted }: Ineligibility,
+    isFirst: boolean,
+  ): Endpoint | null {
+    const primaries = isFirst ? this.#primaries : (this.#again ??= this.#createAgain())
+    const backups = this.#backups
+    return (
+      primaries.pick(request, skipsTurn) ??
+      primaries.pick(request, isUnavailable) ??
+      backups?.pick(request, skipsTurn) ??
+      backups?.pick(request, isUnavailable) ??
+      primaries.pick(request, isNotAdmitted) ??
+      backups?.pick(request, isNotAdmitted) ??
+      null
+    )
+  }
+}

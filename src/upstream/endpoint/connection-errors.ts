@@ -1,0 +1,73 @@
+/** The errors of a connection to a server: it cannot be made, takes too long, or is closed too early. */
+import { ExchangeError, type Reason } from '../../http/errors.ts'
+import { shortageOf } from '../../http/shortage.ts'
+import { isSocketPath } from '../../model/server-url.ts'
+import type { Timeouts } from '../../model/snapshot.ts'
+import type { ConnectTarget } from '../connecting/connect-target.ts'
+
+const BY_CODE: Readonly<Record<string, Reason>> = {
+  ECONNREFUSED: 'CONNECT_REFUSED',
+  // Of a unix socket: no program listens there.
+  ENOENT: 'CONNECT_REFUSED',
+  ETIMEDOUT: 'CONNECT_TIMEOUT',
+}
+
+/** A connection that could not be made: nothing of a request was processed. */
+export function connectError(
+  error: NodeJS.ErrnoException | null,
+  target: ConnectTarget,
+): ExchangeError {
+  if (error instanceof ExchangeError) return error
+  const where = isSocketPath(target.host) ? target.host : `${target.host}:${target.port}`
+  if (error === null)
+    return new ExchangeError('CONNECT_REFUSED', `${where} closed the connection at once`)
+  if (shortageOf(error) !== null)
+    return new ExchangeError('OUT_OF_RESOURCES', error.message, { cause: error })
+  const { code = '' } = error
+  const reason =
+    BY_CODE[code] ??
+    (target.tls === null
+      ? 'CONNECT_FAILED'
+      : /CERT|UNABLE_TO|SELF_SIGNED|ALTNAME/.test(code)
+        ? 'CERTIFICATE_REFUSED'
+        : 'TLS_FAILED')
+  return new ExchangeError(reason, `cannot connect to ${where}: ${error.message}`, { cause: error })
+}
+
+export function timeoutError(
+  waitedFor: 'name' | 'connect' | 'handshake' | 'body' | 'answer' | 'more',
+  { connectMs, handshakeMs, firstByteMs, stallMs }: Timeouts,
+): ExchangeError {
+  switch (waitedFor) {
+    case 'name':
+      return new ExchangeError('DNS_FAILED', `the name was not resolved within ${connectMs} ms`)
+    case 'connect':
+      return new ExchangeError('CONNECT_TIMEOUT', `not connected within ${connectMs} ms`)
+    case 'handshake':
+      return new ExchangeError('CONNECT_TIMEOUT', `no TLS handshake within ${handshakeMs} ms`)
+    case 'body':
+      return new ExchangeError('STALL_TIMEOUT', `the server took no request body for ${stallMs} ms`)
+    case 'answer':
+      return new ExchangeError('FIRST_BYTE_TIMEOUT', `no response within ${firstByteMs} ms`)
+    case 'more':
+      return new ExchangeError('STALL_TIMEOUT', `nothing of the response for ${stallMs} ms`)
+  }
+}
+
+/** A server that is gone before a response, or within the response's head or body, or while the request's body was sent. */
+export function closedError(
+  before: 'answer' | 'head' | 'body' | 'switch',
+  cause: Error | null,
+): ExchangeError {
+  const how = cause === null ? 'the server closed the connection' : cause.message
+  switch (before) {
+    case 'answer':
+      return new ExchangeError('SERVER_CLOSED', `${how} before a response`)
+    case 'head':
+      return new ExchangeError('ANSWER_CUT', `${how} within the response's head`)
+    case 'body':
+      return new ExchangeError('ANSWER_CUT', `${how} within the response's body`)
+    case 'switch':
+      return new ExchangeError('ANSWER_CUT', `${how} before the request's body had ended`)
+  }
+}

@@ -1,0 +1,96 @@
+/** A connection to a server while it is being opened: at one address or the first of several that answers, then TLS. */
+import { Socket } from 'node:net'
+import { SocketReads } from '../../http/socket-reads.ts'
+import { Http1Connection } from '../../http/http1-connection.ts'
+import type { Timeouts } from '../../model/snapshot.ts'
+import { openSocket } from '../connecting/connect.ts'
+import { HappyEyeballs, type HappyEyeballsOwner } from '../connecting/happy-eyeballs.ts'
+import type { Endpoint } from './endpoint.ts'
+
+export abstract class OpeningConnection extends Http1Connection implements HappyEyeballsOwner {
+  readonly endpoint: Endpoint
+  /** Of the server, that it is connected to. */
+  address = ''
+  /** Of the request that it carries, or is opened for. */
+  protected timeouts: Timeouts
+  protected error: Error | null = null
+  readonly #used: SocketReads
+  readonly #only: string | null
+  /** While one of several addresses is looked for. */
+  #happyEyeballs: HappyEyeballs | null = null
+  #waitsFor: 'connect' | 'handshake' = 'connect'
+
+  protected constructor(endpoint: Endpoint, timeouts: Timeouts) {
+    const { target, own, addresses } = endpoint
+    const { only } = addresses
+    const reads = new SocketReads()
+    const socket = only === null ? new Socket() : openSocket(target, only, reads, own)
+    super(socket, target.tls === null ? reads : null, endpoint.deadlines)
+    this.#used = reads
+    this.#only = only
+    this.endpoint = endpoint
+    endpoint.opened()
+    this.timeouts = timeouts
+    this.setDeadline(timeouts.connectMs)
+  }
+
+  protected open(): void {
+    if (this.#only === null)
+      this.#happyEyeballs = new HappyEyeballs(this.endpoint, this.#used, this)
+    else this.#awaitConnection(this.#only)
+  }
+
+  abstract readonly isConnecting: boolean
+  /** Connected, and through with TLS. */
+  protected abstract opened(): void
+  /** There is a socket now that keeps what is written until it is open. */
+  protected abstract writeFirst(): void
+  protected abstract lost(): void
+
+  #awaitConnection(address: string): void {
+    this.address = address
+    const isPlain = this.endpoint.target.tls === null
+    if (!isPlain) this.once('connect', () => this.#shakeHands())
+    this.once(isPlain ? 'connect' : 'secureConnect', () => this.#connected())
+  }
+
+  dialed(found: Socket | Error, address: string): void {
+    this.#happyEyeballs = null
+    if (found instanceof Error) {
+      this.error = found
+      return this.lost()
+    }
+    this.replaceSocket(found)
+    this.writeFirst()
+    this.address = address
+    if (this.endpoint.target.tls === null) return this.#connected()
+    this.#shakeHands()
+    this.once('secureConnect', () => this.#connected())
+  }
+
+  #shakeHands(): void {
+    if (!this.isConnecting || this.socket.destroyed) return
+    this.#waitsFor = 'handshake'
+    this.setDeadline(this.timeouts.handshakeMs)
+  }
+
+  #connected(): void {
+    // Destroyed already when it leads back to us.
+    if (!this.isConnecting || this.socket.destroyed) return
+    this.endpoint.connected()
+    this.opened()
+  }
+
+  protected get hasSocket(): boolean {
+    return this.#happyEyeballs === null
+  }
+
+  /** What has not come about yet. */
+  protected get waitsFor(): 'name' | 'connect' | 'handshake' {
+    return this.#happyEyeballs?.waitsFor ?? this.#waitsFor
+  }
+
+  protected stopOpening(): void {
+    this.#happyEyeballs?.cancel()
+  }
+}
