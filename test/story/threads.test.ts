@@ -126,8 +126,8 @@ function publish(publisher: Publisher, config: object): void {
   const source = openSource('test')
   const names = source.replace(objects)
   const view = { merge: createMerge([source]), locate: () => undefined, revision: () => '1' }
-  const { snapshot } = admission.admit({ names, ...view })
-  publisher.publish(snapshot, performance.now())
+  const { snapshot, changed } = admission.admit({ names, ...view })
+  publisher.publish(snapshot, performance.now(), changed)
 }
 
 for (const workers of [0, 2]) {

@@ -18,6 +18,7 @@ import type { ServerReport } from '../../src/observe/reports/health-report.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { count, Scoreboard, ScoreboardView, type Slot } from '../../src/scoreboard/scoreboard.ts'
 import { backendOf, frontendOf, serverOf } from './objects.ts'
+import { publisherOfSnapshots } from './snapshots.ts'
 import { eventually, turn } from './until.ts'
 
 export const HEALTH: HealthCheck = {
@@ -171,6 +172,7 @@ export function createSite(t: TestContext): Site {
     return new ScoreboardView(scoreboard.memory(), 1).slot(placed.get(key) ?? -1)
   }
 
+  const publish = publisherOfSnapshots(publisher)
   const site: Site = {
     monitor,
     scoreboard,
@@ -181,7 +183,7 @@ export function createSite(t: TestContext): Site {
     reads: scoreboard.reads,
     stallMs: 0,
     async publish(backends, frontends = []) {
-      const number = publisher.publish(
+      const number = publish(
         {
           listeners: new Map(),
           backends: new Map(backends.map((one) => [one.id, one])),

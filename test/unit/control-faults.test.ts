@@ -9,6 +9,7 @@ import { createServingThread } from '../../src/process/serving-thread.ts'
 import type { FromThread } from '../../src/process/messages.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
 import { backend, openAdmission } from '../support/declared.ts'
+import { publisherOfSnapshots, type PublishSnapshot } from '../support/snapshots.ts'
 import { eventually } from '../support/until.ts'
 
 const b = backend('http://10.0.0.9:5001')
@@ -121,6 +122,7 @@ function frontend(id: string, kind: string): Frontend {
 
 function openPublisher(t: TestContext): {
   publisher: ReturnType<typeof createPublisher>
+  publish: PublishSnapshot
   scoreboard: Scoreboard
   thrown: unknown[]
 } {
@@ -131,11 +133,11 @@ function openPublisher(t: TestContext): {
     onFault: (object) => void thrown.push(object),
   })
   t.after(() => publisher.stop())
-  return { publisher, scoreboard, thrown }
+  return { publisher, publish: publisherOfSnapshots(publisher), scoreboard, thrown }
 }
 
 test('what cannot be published stays as it was, and the rest of its change goes out', async (t) => {
-  const { publisher, scoreboard, thrown } = openPublisher(t)
+  const { publisher, publish, scoreboard, thrown } = openPublisher(t)
   const updates: Update[] = []
   publisher.attach({
     thread: 0,
@@ -147,10 +149,10 @@ test('what cannot be published stays as it was, and the rest of its change goes 
   })
   const good = frontend('good', 'respond')
 
-  publisher.publish(snapshotOf(frontend('odd', 'unheard-of'), good), 0)
+  publish(snapshotOf(frontend('odd', 'unheard-of'), good), 0)
   await publisher.whenInForce(1)
   const faults = publisher.faults()
-  publisher.publish(snapshotOf(frontend('odd', 'respond'), good), 0)
+  publish(snapshotOf(frontend('odd', 'respond'), good), 0)
   await publisher.whenInForce(2)
 
   assert.deepEqual(thrown, [{ kind: 'frontend', id: 'odd' }])
@@ -167,7 +169,7 @@ test('what cannot be published stays as it was, and the rest of its change goes 
 })
 
 test('a listener of the publisher that throws keeps nothing from the threads', async (t) => {
-  const { publisher, scoreboard, thrown } = openPublisher(t)
+  const { publisher, publish, scoreboard, thrown } = openPublisher(t)
   publisher.listen({
     onPlaced() {
       throw new Error('placed')
@@ -182,7 +184,7 @@ test('a listener of the publisher that throws keeps nothing from the threads', a
     deliver: ({ number }) => publisher.acknowledge(0, number, []),
   })
 
-  publisher.publish(snapshotOf(frontend('good', 'respond')), 0)
+  publish(snapshotOf(frontend('good', 'respond')), 0)
   await publisher.whenInForce(1)
 
   assert.deepEqual(thrown, [null, null])

@@ -9,6 +9,8 @@ import type { Backend, Delta, Frontend, Snapshot } from '../../src/model/snapsho
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import { backendOf, frontendOf, serverOf } from '../support/objects.ts'
+import { idsOf, publisherOfSnapshots } from '../support/snapshots.ts'
+import type { PublishSnapshot } from '../support/snapshots.ts'
 import { eventually } from '../support/until.ts'
 
 function makeBackend(id: string, ...urls: readonly string[]): Backend {
@@ -83,6 +85,7 @@ class NaiveThread {
 
 interface Setup {
   readonly publisher: Publisher
+  readonly publish: PublishSnapshot
   readonly scoreboard: Scoreboard
   attach(thread: number): NaiveThread
 }
@@ -93,6 +96,7 @@ function setUp(t: TestContext, sweepMs = 1000): Setup {
   t.after(() => publisher.stop())
   return {
     publisher,
+    publish: publisherOfSnapshots(publisher),
     scoreboard,
     attach(number) {
       const thread = new NaiveThread(number)
@@ -115,7 +119,7 @@ test('tells what came, changed and went, and nothing of what stayed', () => {
     makeBackend('new', 'u1'),
   ])
 
-  const { upserts, deletes } = diffSnapshots(before, after)
+  const { upserts, deletes } = diffSnapshots(before, after, idsOf(before, after))
 
   assert.deepEqual(
     upserts.backends.map(({ id }) => id),
@@ -125,12 +129,10 @@ test('tells what came, changed and went, and nothing of what stayed', () => {
 })
 
 test('posts snapshots that follow one another closely as one delta, made once for all', async (t) => {
-  const { publisher, attach } = setUp(t)
+  const { publish, attach } = setUp(t)
   const [first, second] = [attach(0), attach(1)]
 
-  const promised = [1, 2, 3].map((n) =>
-    publisher.publish(snapshotOf([makeBackend('b', `u${n}`)]), 0),
-  )
+  const promised = [1, 2, 3].map((n) => publish(snapshotOf([makeBackend('b', `u${n}`)]), 0))
   await reaches(first, 1)
 
   assert.deepEqual(promised, [1, 1, 1])
@@ -139,15 +141,15 @@ test('posts snapshots that follow one another closely as one delta, made once fo
   assert.equal(first.updates[0]?.delta, second.updates[0]?.delta)
 })
 
-test('posts nothing for a snapshot that is the one in force', async (t) => {
-  const { publisher, attach } = setUp(t)
+test('posts nothing when nothing has changed', async (t) => {
+  const { publisher, publish, attach } = setUp(t)
   const thread = attach(0)
   const snapshot = snapshotOf([makeBackend('b', 'u1')])
-  publisher.publish(snapshot, 0)
+  publish(snapshot, 0)
   await reaches(thread, 1)
 
-  const again = publisher.publish({ ...snapshot }, 0)
-  publisher.publish(snapshotOf([]), 0)
+  const again = publisher.publish(snapshot, 0, idsOf(snapshotOf([]), snapshotOf([])))
+  publish(snapshotOf([]), 0)
   await reaches(thread, 2)
 
   assert.equal(again, 1)
@@ -155,12 +157,12 @@ test('posts nothing for a snapshot that is the one in force', async (t) => {
 })
 
 test('tells a thread that attaches everything, under the current number', async (t) => {
-  const { publisher, scoreboard, attach } = setUp(t)
+  const { publish, scoreboard, attach } = setUp(t)
   const first = attach(0)
   const snapshot = snapshotOf([makeBackend('b', 'u1')], [makeFrontend('f')])
-  publisher.publish(snapshotOf([makeBackend('old', 'u1')]), 0)
+  publish(snapshotOf([makeBackend('old', 'u1')]), 0)
   await reaches(first, 1)
-  publisher.publish(snapshot, 0)
+  publish(snapshot, 0)
   await reaches(first, 2)
 
   const late = attach(1)
@@ -171,13 +173,13 @@ test('tells a thread that attaches everything, under the current number', async 
 })
 
 test('sends each thread the pages it does not hold yet', async (t) => {
-  const { publisher, scoreboard, attach } = setUp(t)
+  const { publish, scoreboard, attach } = setUp(t)
   const thread = attach(0)
   const many = Array.from({ length: 600 }, (_, at) => makeFrontend(`f${at}`))
 
-  publisher.publish(snapshotOf([], many.slice(0, 1)), 0)
+  publish(snapshotOf([], many.slice(0, 1)), 0)
   await reaches(thread, 1)
-  publisher.publish(snapshotOf([], many), 0)
+  publish(snapshotOf([], many), 0)
   await reaches(thread, 2)
 
   assert.deepEqual(
@@ -188,13 +190,13 @@ test('sends each thread the pages it does not hold yet', async (t) => {
 })
 
 test('is in force when the slowest attached thread has acknowledged', async (t) => {
-  const { publisher, attach } = setUp(t)
+  const { publisher, publish, attach } = setUp(t)
   const advances: [number, number][] = []
   publisher.listen({ onInForce: (number, changedAt) => advances.push([number, changedAt]) })
   const thread = attach(0)
   attach(1)
-  publisher.publish(snapshotOf([makeBackend('b', 'u1')]), 70)
-  publisher.publish(snapshotOf([makeBackend('b', 'u2')]), 80)
+  publish(snapshotOf([makeBackend('b', 'u1')]), 70)
+  publish(snapshotOf([makeBackend('b', 'u2')]), 80)
   await reaches(thread, 1)
   const inForce = publisher.whenInForce(1)
 
@@ -210,10 +212,10 @@ test('is in force when the slowest attached thread has acknowledged', async (t) 
 })
 
 test('waits no longer for a thread that is gone', async (t) => {
-  const { publisher, attach } = setUp(t)
+  const { publisher, publish, attach } = setUp(t)
   const thread = attach(0)
   attach(1)
-  publisher.publish(snapshotOf([makeBackend('b', 'u1')]), 0)
+  publish(snapshotOf([makeBackend('b', 'u1')]), 0)
   await reaches(thread, 1)
   publisher.acknowledge(0, 1, [])
 
@@ -227,13 +229,13 @@ test('waits no longer for a thread that is gone', async (t) => {
 })
 
 test('keeps the slots of a server through every change around it', async (t) => {
-  const { publisher, attach } = setUp(t)
+  const { publish, attach } = setUp(t)
   const thread = attach(0)
-  publisher.publish(snapshotOf([makeBackend('b', 'u1', 'u2'), makeBackend('c', 'u1')]), 0)
+  publish(snapshotOf([makeBackend('b', 'u1', 'u2'), makeBackend('c', 'u1')]), 0)
   await reaches(thread, 1)
   const before = new Map(thread.slots)
 
-  publisher.publish(snapshotOf([makeBackend('b', 'u3', 'u1')], [makeFrontend('f')]), 0)
+  publish(snapshotOf([makeBackend('b', 'u3', 'u1')], [makeFrontend('f')]), 0)
   await reaches(thread, 2)
 
   for (const identity of ['backend b', 'server b u1']) {
@@ -244,16 +246,16 @@ test('keeps the slots of a server through every change around it', async (t) => 
 
 test('gives slots back only when all threads know, and nothing is in flight', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
-  const { publisher, scoreboard, attach } = setUp(t)
+  const { publisher, publish, scoreboard, attach } = setUp(t)
   const thread = attach(0)
   attach(1)
-  publisher.publish(snapshotOf([makeBackend('old', 'u1')], [makeFrontend('old')]), 0)
+  publish(snapshotOf([makeBackend('old', 'u1')], [makeFrontend('old')]), 0)
   await reaches(thread, 1)
   const identities = ['frontend old', 'backend old', 'server old u1']
   const view = new ScoreboardView(scoreboard.memory(), 0)
   const slots = identities.map((identity) => view.slot(thread.slots.get(identity) ?? -1))
   for (const slot of slots) slot.counts[slot.base + COUNT.retries] = 5
-  publisher.publish(snapshotOf([]), 0)
+  publish(snapshotOf([]), 0)
   await reaches(thread, 2)
   function released(): number {
     for (let sweep = 0; sweep < 11; sweep++) t.mock.timers.tick(1000)
@@ -272,12 +274,12 @@ test('gives slots back only when all threads know, and nothing is in flight', as
 })
 
 test('gives an object that comes back while its slot retires the same slot', async (t) => {
-  const { publisher, attach } = setUp(t)
+  const { publish, attach } = setUp(t)
   const thread = attach(0)
   const numbers: (number | undefined)[] = []
 
   for (const frontends of [['f'], [], ['f']]) {
-    const number = publisher.publish(
+    const number = publish(
       snapshotOf(
         [],
         frontends.map((id) => makeFrontend(id)),
@@ -292,9 +294,9 @@ test('gives an object that comes back while its slot retires the same slot', asy
 })
 
 test('lists what is in force with the slots that the threads were told', async (t) => {
-  const { publisher, attach } = setUp(t)
+  const { publisher, publish, attach } = setUp(t)
   const thread = attach(0)
-  publisher.publish(snapshotOf([makeBackend('b', 'u1')], [makeFrontend('f')]), 0)
+  publish(snapshotOf([makeBackend('b', 'u1')], [makeFrontend('f')]), 0)
   await reaches(thread, 1)
 
   const { backends, frontends } = publisher.placed()
@@ -312,13 +314,13 @@ test('lists what is in force with the slots that the threads were told', async (
 const manyFrontends = Array.from({ length: 5000 }, (_, at) => makeFrontend(`f${at}`))
 
 test('brings a large change in parts, of which only the last has its number', async (t) => {
-  const { publisher, attach } = setUp(t)
+  const { publisher, publish, attach } = setUp(t)
   const thread = attach(0)
   const large = snapshotOf([makeBackend('b', 'u1')], manyFrontends)
   const small = snapshotOf([makeBackend('b', 'u1')])
   let applied = 0
   for (const [before, snapshot] of [large, small, large].entries()) {
-    publisher.publish(snapshot, 0)
+    publish(snapshot, 0)
     while (publisher.inForce() === before) {
       const update = await eventually(() => thread.updates[applied], 'the next part')
       applied++
@@ -334,16 +336,16 @@ test('brings a large change in parts, of which only the last has its number', as
 })
 
 test('keeps what a slow thread has not taken, and holds up no other', async (t) => {
-  const { publisher, attach } = setUp(t)
+  const { publisher, publish, attach } = setUp(t)
   const [slow, quick] = [attach(0), attach(1)]
   const last = snapshotOf([], [makeFrontend('last')])
-  publisher.publish(snapshotOf([], manyFrontends), 0)
+  publish(snapshotOf([], manyFrontends), 0)
   await eventually(() => quick.updates.length > 0, 'published')
   const early = slow.updates.length
   for (let at = 0; at < quick.updates.length; at++) {
     publisher.acknowledge(1, quick.updates[at]?.number ?? 0, [])
   }
-  publisher.publish(last, 0)
+  publish(last, 0)
   await eventually(() => publisher.number() === 2, 'published')
 
   for (let at = 0; at < quick.updates.length; at++) {
@@ -387,10 +389,10 @@ test('the deltas of any sequence of snapshots add up to the last one, for late t
       fc.array(snapshots, { minLength: 1, maxLength: 6 }),
       fc.nat({ max: 6 }),
       async (sequence, joinAt) => {
-        const { publisher, attach } = setUp(t, 1)
+        const { publisher, publish, attach } = setUp(t, 1)
         const threads = [attach(0)]
         for (const [at, snapshot] of sequence.entries()) {
-          const number = publisher.publish(snapshot, 0)
+          const number = publish(snapshot, 0)
           await eventually(() => publisher.number() >= number, 'published')
           if (at === joinAt) threads.push(attach(1))
           for (const { thread } of threads) publisher.acknowledge(thread, number, [])

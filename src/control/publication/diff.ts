@@ -16,21 +16,38 @@ export interface SnapshotDiff {
   }
 }
 
+/** From nothing to the snapshot. */
+export function diffFromEmpty({ listeners, backends, frontends }: Snapshot): SnapshotDiff {
+  return {
+    upserts: {
+      listeners: [...listeners.values()],
+      backends: [...backends.values()],
+      frontends: [...frontends.values()],
+    },
+    deletes: EMPTY_DIFF.deletes,
+  }
+}
+
+export const EMPTY_DIFF: SnapshotDiff = {
+  upserts: { listeners: [], backends: [], frontends: [] },
+  deletes: { listeners: [], backends: [], frontends: [] },
+}
+
 export const EMPTY_SNAPSHOT: Snapshot = {
   listeners: new Map(),
   backends: new Map(),
   frontends: new Map(),
 }
 
-/** `changed` null: anything may be different. */
+/** Compares the `changed` objects only. */
 export function diffSnapshots(
   before: Snapshot,
   after: Snapshot,
-  changed: ChangedIds | null = null,
+  changed: ChangedIds,
 ): SnapshotDiff {
-  const listeners = diffKind(before.listeners, after.listeners, changed?.listeners)
-  const backends = diffKind(before.backends, after.backends, changed?.backends)
-  const frontends = diffKind(before.frontends, after.frontends, changed?.frontends)
+  const listeners = diffKind(before.listeners, after.listeners, changed.listeners)
+  const backends = diffKind(before.backends, after.backends, changed.backends)
+  const frontends = diffKind(before.frontends, after.frontends, changed.frontends)
   return {
     upserts: {
       listeners: listeners.upserts,
@@ -48,17 +65,14 @@ export function diffSnapshots(
 function diffKind<T>(
   before: ReadonlyMap<string, T>,
   after: ReadonlyMap<string, T>,
-  changed: ReadonlySet<string> | undefined,
+  changed: ReadonlySet<string>,
 ): { readonly upserts: readonly T[]; readonly deletes: readonly string[] } {
   const upserts: T[] = []
   const deletes: string[] = []
-  if (before === after) return { upserts, deletes }
-  for (const id of changed ?? after.keys()) {
+  for (const id of changed) {
     const object = after.get(id)
     if (object !== undefined && !isEqual(before.get(id), object)) upserts.push(object)
-  }
-  for (const id of changed ?? before.keys()) {
-    if (before.has(id) && !after.has(id)) deletes.push(id)
+    else if (object === undefined && before.has(id)) deletes.push(id)
   }
   return { upserts, deletes }
 }

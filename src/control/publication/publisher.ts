@@ -7,7 +7,7 @@
 import type { Backend, Delta, Frontend, Listener, Snapshot } from '../../model/snapshot.ts'
 import type { AddedMemory, BoardSize, Scoreboard } from '../../scoreboard/scoreboard.ts'
 import { uniteChanged, type ChangedIds } from '../admission/tracked-map.ts'
-import { diffSnapshots, EMPTY_SNAPSHOT } from './diff.ts'
+import { diffFromEmpty, diffSnapshots, EMPTY_DIFF } from './diff.ts'
 import type { SnapshotDiff } from './diff.ts'
 import { describeFault, type OnFault } from '../../observe/fault.ts'
 import { createAcknowledgements } from './acknowledgements.ts'
@@ -65,10 +65,10 @@ export interface PublisherListener {
 
 export interface Publisher {
   /**
-   * Brings the snapshot into force; answers the number it will have. `changedAt`: when its source changed, performance.now(). `changed`:
-   * what alone may be different since the last call; then only that is looked at, and the maps may be live ones.
+   * Publishes the snapshot and returns the number that it gets. Only the `changed` objects are compared, and the maps may be
+   * live. `changedAt`: when the source changed, of performance.now().
    */
-  publish(snapshot: Snapshot, changedAt: number, changed?: ChangedIds): number
+  publish(snapshot: Snapshot, changedAt: number, changed: ChangedIds): number
   attach(subscriber: Subscriber): void
   detach(thread: number): void
   /** A thread has applied the number. `problems`: everything that it cannot bring into force (a port in use). */
@@ -106,7 +106,6 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     backends: new Map<string, Backend>(),
     frontends: new Map<string, Frontend>(),
   }
-  let published = EMPTY_SNAPSHOT
   let number = 0
   let pending: Pending | null = null
   let cancelFlush: (() => void) | null = null
@@ -176,7 +175,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
 
   /** Posts the current number again, for the tables that are gone from the scoreboard. */
   function pushEmptyDelta(): void {
-    const chunks = splitDelta(placement.toDelta(diffSnapshots(current, current), number), number)
+    const chunks = splitDelta(placement.toDelta(EMPTY_DIFF, number), number)
     for (const outbox of attached.values()) outbox.push(chunks)
   }
 
@@ -202,14 +201,11 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
 
   return {
     publish(snapshot, at, changed) {
-      if (changed === undefined ? isSameSnapshot(snapshot, published) : isNothing(changed)) {
-        return pending === null ? number : number + 1
-      }
-      published = snapshot
+      if (isNothing(changed)) return pending === null ? number : number + 1
       pending = {
         snapshot,
         changedAt: Math.min(at, pending?.changedAt ?? at),
-        changed: unite(pending, changed ?? null),
+        changed: pending === null ? changed : uniteChanged(pending.changed, changed),
       }
       // The first change after a pause is posted at once; those that follow closely become one delta.
       cancelFlush ??= runAfter(flush, flushedAt + conflateMs - performance.now())
@@ -221,7 +217,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       acknowledged.attach(subscriber.thread)
       if (number === 0) return
       if (whole?.number !== number) {
-        const everything = placement.toDelta(diffSnapshots(EMPTY_SNAPSHOT, current), number)
+        const everything = placement.toDelta(diffFromEmpty(current), number)
         whole = { number, chunks: splitDelta(everything, 0) }
       }
       outbox.push(whole.chunks)
@@ -269,14 +265,7 @@ function* idsOf({ upserts, deletes }: SnapshotDiff): Generator<string> {
 interface Pending {
   readonly snapshot: Snapshot
   readonly changedAt: number
-  /** Null: anything may be different. */
-  readonly changed: ChangedIds | null
-}
-
-function unite(pending: Pending | null, changed: ChangedIds | null): ChangedIds | null {
-  if (pending === null) return changed
-  if (pending.changed === null || changed === null) return null
-  return uniteChanged(pending.changed, changed)
+  readonly changed: ChangedIds
 }
 
 function isNothing({ listeners, backends, frontends }: ChangedIds): boolean {
@@ -297,9 +286,4 @@ function applyChanges(
   for (const id of deletes.listeners) to.listeners.delete(id)
   for (const id of deletes.backends) to.backends.delete(id)
   for (const id of deletes.frontends) to.frontends.delete(id)
-}
-
-// Whoever publishes without saying what has changed hands out the same maps as long as nothing in them has.
-function isSameSnapshot(a: Snapshot, b: Snapshot): boolean {
-  return a.listeners === b.listeners && a.backends === b.backends && a.frontends === b.frontends
 }
