@@ -1,4 +1,4 @@
-/** The seam of layouts: which objects stand in which keys of a registry. A layout is pure. */
+/** The interface of layouts: which objects are in which keys of a registry. A layout is pure. */
 import type { DeclaredObject, ObjectKind, ObjectName } from './provider.ts'
 
 export type LayoutName = 'sluice' | 'vulcand' | 'traefik'
@@ -13,37 +13,37 @@ export interface LayoutChoice {
 }
 
 export interface KeyEntry {
-  /** Below the root, without a leading slash: `backends/vote/backend`. */
+  /** Below the prefix, without a leading slash: `backends/vote/backend`. */
   readonly path: string
-  /** As the registry has it, for people: `/vulcand/backends/vote/backend`. */
+  /** The whole key, for messages: `/vulcand/backends/vote/backend`. */
   readonly key: string
-  /** Null: it cannot be had, see `fault`. */
+  /** Null if it cannot be read, see `fault`. */
   readonly text: string | null
-  /** Why there is no text: too long, not UTF-8, too much beside it. */
+  /** Why there is no text: too long, not UTF-8, or over the limit of its source. */
   readonly fault?: string
   readonly revision?: string
 }
 
 export interface Layout {
   readonly name: LayoutName
-  /** The keys that belong to one object, or to a few that are read together, have one group; null: no key of ours. */
+  /** Keys of one object, or of a few that are read together, have one group; null: the layout does not know the key. */
   groupOf(path: string): string | null
   /**
-   * The objects of a group: no two groups ever have one of the same name, and the order of `entries` means nothing.
-   * `entriesOf` gives the keys of another group, which is then read again whenever that one changes.
+   * The objects of a group, in any order of `entries`. No two groups may have an object of the same name. `entriesOf` returns
+   * the keys of another group; this group is then read again when that one changes.
    */
   read(
     entries: readonly KeyEntry[],
     entriesOf: (group: string) => readonly KeyEntry[],
   ): readonly DeclaredObject[]
-  /** Of a group that holds no object: what is left of one whose main key has gone; null: nothing. */
-  remnantOf?(entries: readonly KeyEntry[]): Remnant | null
-  /** Where the object is written; null: this layout cannot hold it, or is only read. */
+  /** For a group without objects: the rest of an object whose main key is missing; null: there is none. */
+  orphanOf?(entries: readonly KeyEntry[]): Orphan | null
+  /** The key of an object; null if this layout cannot hold it or is read-only. */
   pathOf(kind: ObjectKind, id: string): string | null
 }
 
-/** It declares nothing, which somebody may have to be told. */
-export interface Remnant extends ObjectName {
+/** Keys of an object without its main key: they declare nothing, which is reported. */
+export interface Orphan extends ObjectName {
   readonly key: string
   /** `has no rule` */
   readonly message: string

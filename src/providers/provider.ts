@@ -9,7 +9,7 @@
 import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Referred } from '../document/referred.ts'
-import type { Closed } from './closed.ts'
+import type { FailClosed } from './fail-closed.ts'
 
 /**
  * `server` and `middleware` are parts of another object that may have a key of their own in a registry, so that each writer
@@ -30,7 +30,7 @@ export interface DeclaredObject extends ObjectName, Referred {
   /** Members that have no effect, a line each. They are reported only. */
   readonly remarks?: readonly string[]
   /** For a route or a middleware that must fail closed. */
-  readonly closed?: Closed
+  readonly closed?: FailClosed
   /** Where in the source: a registry key as the registry has it, or `file.yaml#/frontends/vote`. */
   readonly key: string
   /** Of the object, if the source has one. */

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as passed } from 'node:timers/promises'
 import type { EtcdSource } from '../../src/providers/etcd/source.ts'
 import { listKeys } from '../../src/providers/etcd/list.ts'
-import { createRoot } from '../../src/providers/etcd/root.ts'
+import { createKeyPrefix } from '../../src/providers/etcd/key-prefix.ts'
 import { openSession } from '../../src/providers/etcd/session.ts'
 import { watchKeys } from '../../src/providers/etcd/watch.ts'
 import { createEtcdProvider, openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
@@ -77,7 +77,7 @@ test('a history that was compacted while nobody watched costs one list, and no d
 
 test('a watch from a revision that was compacted, or that the store has yet to reach, ends at once', async (t) => {
   const etcd = await startEtcd(t)
-  const root = createRoot(prefix)
+  const root = createKeyPrefix(prefix)
   const login = { username: null, password: null, token: null }
   const session = openSession(etcdSource([etcd.endpoint]), etcd.endpoint, login)
   t.after(() => session.close())
@@ -122,7 +122,9 @@ test('a token that nobody knows any more is exchanged within the same question',
   const session = openSession(etcdSource([endpoint], READER), endpoint, login)
   t.after(() => session.close())
 
-  const responses = await Promise.all(numbered(5).map(() => listKeys(session, createRoot(prefix))))
+  const responses = await Promise.all(
+    numbered(5).map(() => listKeys(session, createKeyPrefix(prefix))),
+  )
 
   assert.equal(responses.length, 5)
   assert.notEqual(login.token, 'unknown.1')

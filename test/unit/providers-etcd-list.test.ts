@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { EtcdFailure } from '../../src/providers/etcd/failure.ts'
 import { listKeys } from '../../src/providers/etcd/list.ts'
 import type { KeyValue, RangeRequest, RangeResponse } from '../../src/providers/etcd/messages.ts'
-import { createRoot, pathOf, printable, toEntry } from '../../src/providers/etcd/root.ts'
+import { createKeyPrefix, pathOf, printable, toEntry } from '../../src/providers/etcd/key-prefix.ts'
 import type { Session } from '../../src/providers/etcd/session.ts'
 
-const root = createRoot('/sluice')
+const root = createKeyPrefix('/sluice')
 
 function keyValue(key: string | Buffer, value: string | Buffer = '1', lease = '0'): KeyValue {
   const [keyBytes, valueBytes] = [Buffer.from(key as string), Buffer.from(value as string)]
@@ -170,7 +170,7 @@ test('keeps nothing of keys that are nobody’s, and counts those that no path c
 })
 
 test('the root ends before the first key that only begins alike', () => {
-  const { start, end } = createRoot('/sluice')
+  const { start, end } = createKeyPrefix('/sluice')
   const isInside = (key: string): boolean =>
     Buffer.compare(start, Buffer.from(key)) <= 0 && Buffer.compare(Buffer.from(key), end) < 0
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import type { WatchEvent, WatchResponse } from '../../src/providers/etcd/messages.ts'
-import { createRoot } from '../../src/providers/etcd/root.ts'
+import { createKeyPrefix } from '../../src/providers/etcd/key-prefix.ts'
 import type { Session, WatchStream } from '../../src/providers/etcd/session.ts'
 import { watchKeys } from '../../src/providers/etcd/watch.ts'
 import { eventually } from '../support/until.ts'
@@ -45,7 +45,7 @@ test('revisions in fragments are told as soon as they are whole, and none is tol
     stream.push(response)
   }
 
-  watchKeys(session, createRoot('/sluice'), header, {
+  watchKeys(session, createKeyPrefix('/sluice'), header, {
     onEvents: (events) => told.push(events.map(({ kv }) => kv.mod_revision).join()),
     onEnd: (error) => told.push(error.message),
   })

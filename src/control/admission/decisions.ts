@@ -2,7 +2,7 @@
 import type { Flaw } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import { hideReferred } from '../../document/referred.ts'
-import { describeClosed } from '../../providers/closed.ts'
+import { describeClosed } from '../../providers/fail-closed.ts'
 import type {
   Declaration,
   DeclaredObject,

@@ -1,7 +1,7 @@
 /** Validates one object by itself, before it is written to a registry. */
 import type { Parsed } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
-import { refuseName } from '../../providers/layouts/keyspace.ts'
+import { refuseName } from '../../providers/layouts/object-keys.ts'
 import type { ObjectKind } from '../../providers/provider.ts'
 import { parseServerPart } from './admit-backends.ts'
 import { parseWholeBackend } from './backend.ts'

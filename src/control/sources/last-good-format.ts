@@ -1,6 +1,6 @@
 /** The lines of a last good file, see last-good.ts: what they are made of, and what makes them whole. */
 import { createHash } from 'node:crypto'
-import type { Closed } from '../../providers/closed.ts'
+import type { FailClosed } from '../../providers/fail-closed.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import { OBJECT_KINDS } from './object-index.ts'
 
@@ -125,9 +125,9 @@ function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
   }
 }
 
-function isClosed(value: unknown): value is Closed {
+function isClosed(value: unknown): value is FailClosed {
   if (typeof value !== 'object' || value === null) return false
-  const { values, after } = value as Partial<Closed>
+  const { values, after } = value as Partial<FailClosed>
   return Array.isArray(values) && (after === 'value' || after === 'last-good')
 }
 

@@ -1,9 +1,9 @@
 /**
- * A directory as a source: each *.yaml, *.yml and *.json in it declares objects as the main file does, and stands for
- * itself. A bad file is told, and what was read from it last stays declared; a file that is deleted takes its objects
- * with it; of an object that two files declare, the first by file name holds. Folders in it and hidden files are left alone.
+ * A directory as a source: each *.yaml, *.yml and *.json in it declares objects as the main file does. An invalid file is
+ * reported, and its last valid content stays declared. A deleted file takes its objects with it. Of an object that two files
+ * declare, the first by file name wins. Subdirectories and hidden files are ignored.
  *
- * A directory that is not there at all declares nothing: the source is lost then, which is another thing than empty.
+ * If the directory does not exist, the source is lost, which is not the same as empty.
  */
 import type { FilesSource } from './source.ts'
 import { createNotifier } from '../notifier.ts'
@@ -14,33 +14,33 @@ import type { Directory } from './directory.ts'
 import { watchDirectory } from './directory-watch.ts'
 import type { Declaration, Provider } from '../provider.ts'
 
-/** What is in doubt is looked at again after this: late enough for one that got shorter to be believed. */
-const doubtMs = shorterMs + 1
+/** An unstable file is read again after this time, which is long enough for one that got shorter. */
+const RECHECK_MS = shorterMs + 1
 
-export interface FilesProviderOptions {
-  /** What the references of the files may name. */
+export interface DirectoryProviderOptions {
+  /** Variables for references in the files. */
   readonly env?: ReadingOptions['env']
 }
 
-export function createFilesProvider(
+export function createDirectoryProvider(
   spec: Pick<FilesSource, 'name' | 'directory'>,
-  options: FilesProviderOptions = {},
+  options: DirectoryProviderOptions = {},
 ): Provider {
   const { name, directory } = spec
   const reloads = new Set<() => void>()
-  // It outlives a watch: what was read from a file last stays also when the directory was away in between.
+  // It outlives a watch: the last valid content stays if the directory was missing in between.
   const files = createDirectory({ name, directory, env: options.env ?? process.env })
 
   return {
     name,
-    watch: (signal) => watchFiles(directory, files, signal, reloads),
+    watch: (signal) => watchDirectoryFiles(directory, files, signal, reloads),
     reload() {
       for (const reload of reloads) reload()
     },
   }
 }
 
-async function* watchFiles(
+async function* watchDirectoryFiles(
   directory: string,
   files: Directory,
   signal: AbortSignal,
@@ -62,21 +62,21 @@ async function* watchFiles(
   signal.addEventListener('abort', notifier.notify)
 
   function declare(listed: string, changedAt: number): Declaration {
-    const { revision, objects, problems } = files.together()
+    const { revision, objects, problems } = files.merge()
     const { locate, isUnread } = files
     const declared = { revision, objects, changes: null, listed, problems, changedAt, locate }
     return { readable: true, ...declared, ...(isUnread === undefined ? {} : { isUnread }) }
   }
 
-  /** Whether anything is new. One that is being replaced is away for a moment. */
+  /** Returns whether anything has changed. Retries, because a directory that is being replaced is missing for a moment. */
   async function look(isAll: boolean, wasAsked: boolean, patienceMs: number): Promise<boolean> {
     const until = performance.now() + patienceMs
     for (;;) {
-      // Before reading: what changes from here on notifies again.
+      // Before reading: later changes notify again.
       watch.arm(files.targets)
-      const heard = watch.takeHeard()
+      const changed = watch.takeChanged()
       try {
-        return await files.look(isAll ? null : heard, wasAsked)
+        return await files.refresh(isAll ? null : changed, wasAsked)
       } catch (error) {
         if (signal.aborted || performance.now() >= until) throw error
         isAll = true
@@ -88,23 +88,23 @@ async function* watchFiles(
   async function readFirst(): Promise<Declaration> {
     const changedAt = performance.now()
     await look(true, false, 0)
-    // A file that is being written would come as one that takes its routes away.
-    while (files.hasDoubts && !signal.aborted) {
-      await notifier.wait(doubtMs)
+    // A file that is still being written would remove its routes.
+    while (files.hasUnstable && !signal.aborted) {
+      await notifier.wait(RECHECK_MS)
       await look(false, false, unfinishedMs)
     }
-    // What its symlinks lead to is known only now.
+    // The targets of symlinks are known only now.
     watch.arm(files.targets)
     return declare('first', changedAt)
   }
 
-  /** Null when there is nothing new to tell. */
+  /** Null if nothing has changed. */
   async function readNext(): Promise<Declaration | null> {
     files.forgetText()
     let wasAsked = false
     let since: number | null = null
     do {
-      const isNotified = await notifier.wait(files.hasDoubts ? doubtMs : undefined)
+      const isNotified = await notifier.wait(files.hasUnstable ? RECHECK_MS : undefined)
       since ??= performance.now()
       if (isNotified) await settle(notifier, () => signal.aborted || isAsked)
       if (signal.aborted) return null
@@ -112,9 +112,9 @@ async function* watchFiles(
       const [isAll, isNowAsked] = [isPolled, isAsked]
       isPolled = isAsked = false
       const isNew = await look(isAll, isNowAsked, unfinishedMs)
-      // One that is in doubt must not keep the others waiting.
+      // An unstable file must not delay the others.
       if (isNew || wasAsked) return declare(wasAsked ? 'asked' : 'changed', since)
-    } while (files.hasDoubts)
+    } while (files.hasUnstable)
     return null
   }
 
@@ -132,7 +132,7 @@ async function* watchFiles(
   }
 }
 
-/** A look at 10,000 files takes a while itself: then it comes every ten seconds. */
+/** Reading the state of 10,000 files takes a while, so they are polled every ten seconds only. */
 function startPoll(files: Directory, onDue: () => void): () => void {
   let timer = setTimeout(due, pollMs)
 

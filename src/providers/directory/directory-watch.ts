@@ -1,28 +1,28 @@
 /**
- * Notices whatever may change what stands in a directory, and which of its files did: among 10,000 of them only those
- * that were written are looked at. What is not told by name (the directory is replaced, a mounted config map swaps
- * `..data`, a target of symlinks changes) means all of them.
+ * Watches a directory and reports which of its files may have changed, so that among 10,000 files only those that were
+ * written are read. A change without a name (the directory is replaced, a mounted config map swaps `..data`, a symlink's
+ * target changes) means all of them.
  */
 import { statSync, watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
 import { watchPath } from '../file/path-watch.ts'
 
 export interface DirectoryWatch {
-  /** What was heard of since the last call; null: it may be any. */
-  takeHeard(): ReadonlySet<string> | null
-  /** Watches where the path leads now, and the directories that its symlinks lead to. */
+  /** The files that changed since the last call; null: any of them. */
+  takeChanged(): ReadonlySet<string> | null
+  /** Watches the directory that the path leads to now, and the targets of its symlinks. */
   arm(targets: ReadonlySet<string>): void
   close(): void
 }
 
 interface Watched {
   readonly watcher: FSWatcher
-  /** The directory that is watched, whatever stands under its name by now. */
+  /** Of the watched directory; its path may lead to another one by now. */
   readonly inode: string
 }
 
-// More are left to the poll.
-const maxTargets = 100
+// Further targets are only polled.
+const MAX_TARGETS = 100
 
 export function watchDirectory(
   directory: string,
@@ -30,22 +30,22 @@ export function watchDirectory(
   onChange: () => void,
 ): DirectoryWatch {
   const watched = new Map<string, Watched>()
-  let heard = new Set<string>()
+  let changed = new Set<string>()
   let isAny = false
 
-  const hearAny = (): void => {
+  const noteAny = (): void => {
     isAny = true
     onChange()
   }
-  const place = watchPath(directory, hearAny)
+  const place = watchPath(directory, noteAny)
 
-  function hear(at: string, name: string | null): void {
+  function note(at: string, name: string | null): void {
     if (at === directory && name !== null && isOurs(name)) {
-      heard.add(name)
+      changed.add(name)
       onChange()
-      // An editor's file beside ours means nothing, unless symlinks lead through it.
+      // Other files, such as an editor's, are ignored unless symlinks lead through them.
     } else if (at !== directory || name === null || name.startsWith('..') || watched.size > 1) {
-      hearAny()
+      noteAny()
     }
   }
 
@@ -61,24 +61,24 @@ export function watchDirectory(
     isAny = true
     if (inode === null) return
     try {
-      const watcher = watch(at, (_event, name) => hear(at, name))
+      const watcher = watch(at, (_event, name) => note(at, name))
       watcher.on('error', () => drop(at))
       watched.set(at, { watcher, inode })
     } catch {
-      // Gone in between, or no watches left: the poll sees what this one would have.
+      // The directory is gone, or the limit of watches is reached: the poll notices changes.
     }
   }
 
   return {
-    takeHeard() {
-      const names = isAny ? null : heard
-      heard = new Set()
+    takeChanged() {
+      const names = isAny ? null : changed
+      changed = new Set()
       isAny = false
       return names
     },
     arm(targets) {
       place.arm()
-      const wanted = new Set([directory, ...[...targets].slice(0, maxTargets)])
+      const wanted = new Set([directory, ...[...targets].slice(0, MAX_TARGETS)])
       for (const at of watched.keys()) if (!wanted.has(at)) drop(at)
       for (const at of wanted) open(at)
     },

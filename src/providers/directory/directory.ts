@@ -1,4 +1,4 @@
-/** What a directory's files declare together. */
+/** The files of a directory and the objects that they declare. */
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
@@ -9,17 +9,17 @@ import type { Problem } from '../../model/problem.ts'
 import { locateIn } from '../file/file-provider.ts'
 import type { ReadingOptions } from '../file/reading.ts'
 import { reasonOf } from '../file/reason.ts'
-import { isPartOf, lookAt } from './kept-file.ts'
-import type { KeptFile } from './kept-file.ts'
+import { isPartOf, refreshFile } from './tracked-file.ts'
+import type { TrackedFile } from './tracked-file.ts'
 import type { DeclaredObject, Position } from '../provider.ts'
 
-export const maxFiles = 10_000
-const maxBytes = 64 * 1024 ** 2
-/** Larger ones are not parsed once more for the place of a mistake: the object's own place must do. */
-const maxLocatedBytes = 1024 ** 2
-const maxProblems = 1000
-/** Files that are read at a time. */
-const batch = 16
+export const MAX_FILES = 10_000
+const MAX_BYTES = 64 * 1024 ** 2
+/** Larger files are not parsed again for the position of a problem; its object's position is reported instead. */
+const MAX_LOCATED_BYTES = 1024 ** 2
+const MAX_PROBLEMS = 1000
+/** Files that are read concurrently. */
+const BATCH = 16
 
 export interface DirectoryOptions {
   readonly name: string
@@ -27,7 +27,7 @@ export interface DirectoryOptions {
   readonly env: ReadingOptions['env']
 }
 
-export interface Together {
+export interface MergedFiles {
   readonly revision: string
   readonly objects: readonly DeclaredObject[]
   readonly problems: readonly Problem[]
@@ -35,43 +35,43 @@ export interface Together {
 
 export interface Directory {
   readonly size: number
-  readonly hasDoubts: boolean
-  /** Where the symlinks among the files lead. */
+  readonly hasUnstable: boolean
+  /** The directories that symlinks among the files lead to. */
   readonly targets: ReadonlySet<string>
-  /** Looks at these files (null: at all) and at those in doubt; whether anything is new. Throws when it cannot be read. */
-  look(names: ReadonlySet<string> | null, isAsked: boolean): Promise<boolean>
-  together(): Together
-  /** As in Declaration: of the files that are bad, and were since the start. Undefined: there are none. */
+  /** Reads these files (null: all) and the unstable ones; returns whether anything has changed. Throws if the directory cannot be read. */
+  refresh(names: ReadonlySet<string> | null, isAsked: boolean): Promise<boolean>
+  merge(): MergedFiles
+  /** As in Declaration, for files that were invalid since the start. Undefined: there are none. */
   readonly isUnread: ((object: DeclaredObject) => boolean) | undefined
   locate(object: DeclaredObject, path: readonly (string | number)[]): Position | null
-  /** Lets go of the text that places were looked up in. */
+  /** Drops the text that positions were looked up in. */
   forgetText(): void
 }
 
-/** Hidden ones are left alone, and so are an editor's backups. */
+/** Hidden files and an editor's backups are ignored. */
 export function isDeclaring(name: string): boolean {
   return !name.startsWith('.') && /\.(?:ya?ml|json)$/.test(name)
 }
 
 export function createDirectory({ name: source, directory, env }: DirectoryOptions): Directory {
-  const kept = new Map<string, KeptFile>()
+  const tracked = new Map<string, TrackedFile>()
   let located: { readonly name: string; readonly document: ReadableDocument | null } | null = null
 
-  async function look(heard: ReadonlySet<string> | null, isAsked: boolean): Promise<boolean> {
+  async function look(changed: ReadonlySet<string> | null, isAsked: boolean): Promise<boolean> {
     const there = await list(directory)
-    if (there.length > maxFiles) {
-      throw new Error(`${directory} holds more than ${maxFiles} files that declare something`)
+    if (there.length > MAX_FILES) {
+      throw new Error(`${directory} holds more than ${MAX_FILES} files that declare something`)
     }
     const listed = new Set(there)
-    const names = [...new Set([...there, ...kept.keys()])].filter((name) => {
-      const file = kept.get(name)
-      const isNew = file === undefined || !listed.has(name) || file.doubt !== null
-      return isAsked || heard === null || heard.has(name) || isNew
+    const names = [...new Set([...there, ...tracked.keys()])].filter((name) => {
+      const file = tracked.get(name)
+      const isNew = file === undefined || !listed.has(name) || file.unstable !== null
+      return isAsked || changed === null || changed.has(name) || isNew
     })
     let isNew = false
-    for (let at = 0; at < names.length; at += batch) {
+    for (let at = 0; at < names.length; at += BATCH) {
       const news = await Promise.all(
-        names.slice(at, at + batch).map((one) => lookAtOne(one, isAsked)),
+        names.slice(at, at + BATCH).map((one) => lookAtOne(one, isAsked)),
       )
       isNew = news.includes(true) || isNew
     }
@@ -79,24 +79,24 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
   }
 
   async function lookAtOne(name: string, isAsked: boolean): Promise<boolean> {
-    const before = kept.get(name) ?? null
-    const world = { directory, source, env, maxBytes, now: performance.now() }
-    const after = await lookAt({ ...world, name, kept: before, isAsked })
-    if (after === null) return kept.delete(name)
-    kept.set(name, after)
+    const before = tracked.get(name) ?? null
+    const world = { directory, source, env, maxBytes: MAX_BYTES, now: performance.now() }
+    const after = await refreshFile({ ...world, name, tracked: before, isAsked })
+    if (after === null) return tracked.delete(name)
+    tracked.set(name, after)
     return (
       after.good !== (before?.good ?? null) ||
-      describe(after.trouble) !== describe(before?.trouble ?? [])
+      describe(after.problems) !== describe(before?.problems ?? [])
     )
   }
 
-  function together(): Together {
-    const files = [...kept.values()].sort(byPrecedence)
-    const holders = new Map<string, { file: KeptFile; object: DeclaredObject }>()
+  function together(): MergedFiles {
+    const files = [...tracked.values()].sort(byPrecedence)
+    const holders = new Map<string, { file: TrackedFile; object: DeclaredObject }>()
     const problems: Problem[] = []
     const revisions: string[] = []
     for (const file of files) {
-      problems.push(...file.trouble)
+      problems.push(...file.problems)
       if (file.good === null) continue
       problems.push(...file.good.problems)
       revisions.push(`${file.name}\n${file.good.revision}\n`)
@@ -104,8 +104,8 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
         const name = `${object.kind} ${object.id}`
         const holder = holders.get(name)
         if (holder === undefined) holders.set(name, { file, object })
-        // It may only be on its way from one file to another.
-        else if (file.doubt?.kind !== 'missing') problems.push(toTwice(object, holder.object))
+        // Without it, the object may just be moved from one file to another.
+        else if (file.unstable?.kind !== 'missing') problems.push(toTwice(object, holder.object))
       }
     }
     const objects = [...holders.values()].map(({ object }) => object)
@@ -123,16 +123,16 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
   }
 
   function bounded(problems: readonly Problem[]): readonly Problem[] {
-    if (problems.length <= maxProblems) return problems
-    const message = `and ${problems.length - maxProblems} more problems`
+    if (problems.length <= MAX_PROBLEMS) return problems
+    const message = `and ${problems.length - MAX_PROBLEMS} more problems`
     const more: Problem = { kind: 'source', id: '', message, source, key: directory }
-    return [...problems.slice(0, maxProblems), more]
+    return [...problems.slice(0, MAX_PROBLEMS), more]
   }
 
-  /** The text as it was read, if it still is that; only the last one asked for is held. */
+  /** The text that was read, unless it has changed; only the last one is kept. */
   function openText(name: string): ReadableDocument | null {
-    const good = kept.get(name)?.good ?? null
-    if (good === null || good.bytes > maxLocatedBytes) return null
+    const good = tracked.get(name)?.good ?? null
+    if (good === null || good.bytes > MAX_LOCATED_BYTES) return null
     try {
       const path = join(directory, name)
       const bytes = readFileSync(path)
@@ -146,18 +146,20 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
 
   return {
     get size() {
-      return kept.size
+      return tracked.size
     },
-    get hasDoubts() {
-      return [...kept.values()].some(({ doubt }) => doubt !== null)
+    get hasUnstable() {
+      return [...tracked.values()].some(({ unstable: unstable }) => unstable !== null)
     },
     get targets() {
-      return new Set([...kept.values()].flatMap(({ target }) => target ?? []))
+      return new Set([...tracked.values()].flatMap(({ target }) => target ?? []))
     },
-    look,
-    together,
+    refresh: look,
+    merge: together,
     get isUnread() {
-      const unread = [...kept.values()].filter(({ good, trouble }) => !good && trouble.length > 0)
+      const unread = [...tracked.values()].filter(
+        ({ good, problems: problems }) => !good && problems.length > 0,
+      )
       if (unread.length === 0) return undefined
       return (object: DeclaredObject) => unread.some((file) => isPartOf(object, file))
     },
@@ -186,9 +188,10 @@ function nameOf({ name }: { readonly name: string }): string {
   return name
 }
 
-/** By name; one that may be gone comes last, so that what was moved out of it is taken from where it is now. */
-function byPrecedence(a: KeptFile, b: KeptFile): number {
-  const isGoing = ({ doubt }: KeptFile): number => (doubt?.kind === 'missing' ? 1 : 0)
+/** By name; a file that may be gone comes last, so that objects moved out of it are taken from their new file. */
+function byPrecedence(a: TrackedFile, b: TrackedFile): number {
+  const isGoing = ({ unstable: unstable }: TrackedFile): number =>
+    unstable?.kind === 'missing' ? 1 : 0
   return isGoing(a) - isGoing(b) || (a.name < b.name ? -1 : 1)
 }
 

@@ -2,7 +2,7 @@
 import type { SourceSpec } from '../../model/settings.ts'
 import { text } from '../../options/fields.ts'
 import { beside, defineSource, pathLocations, type SourceKind } from '../source-kind.ts'
-import { createFilesProvider } from './directory-provider.ts'
+import { createDirectoryProvider } from './directory-provider.ts'
 
 export interface FilesSource extends SourceSpec {
   readonly directory: string
@@ -18,5 +18,5 @@ export const directory: SourceKind = defineSource({
   locations: (spec) => pathLocations('directory', spec.directory),
   path: (spec) => spec.directory,
   directory: (spec) => spec.directory,
-  open: (spec) => Promise.resolve(createFilesProvider(spec)),
+  open: (spec) => Promise.resolve(createDirectoryProvider(spec)),
 })

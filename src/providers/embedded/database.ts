@@ -28,7 +28,7 @@ import { SourceRefused } from '../provider.ts'
 import { codeOf, explain } from './failure.ts'
 
 /** A longer value is no value of ours: readers show it as a fault. */
-export const maxValueBytes: number = 1 << 20
+export const MAX_VALUE_BYTES: number = 1 << 20
 
 const magic = 'SQLite format 3\0'
 /** In the header of every database: whose it is ("Sluc"), and of which version. */

@@ -9,18 +9,18 @@ import type { DatabaseSync } from 'node:sqlite'
 import { StoreConflict } from '../store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
 import { explain, StoreBusy } from './failure.ts'
-import { identify, makeFile, maxValueBytes, openFile } from './database.ts'
+import { identify, makeFile, MAX_VALUE_BYTES, openFile } from './database.ts'
 import type { OpenFile } from './database.ts'
 
 /** A thread stands still for so long at most when another process writes; then it lets others have their turn ... */
-const busyMs = 100
+const BUSY_MS = 100
 /** ... and tries again, but not for ever. */
-const patienceMs = 5_000
+const TIMEOUT_MS = 5_000
 
 /** So many revisions back a reader is told what was deleted; one that is further behind lists again. */
-const remembered = 10_000
+const TOMBSTONE_REVISIONS = 10_000
 /** Tombstones are counted out this often. */
-const trimEvery = 256
+const TRIM_EVERY = 256
 
 interface Row {
   readonly path: string
@@ -47,7 +47,7 @@ export function openEmbeddedKeyStore(
     if (open !== null && open.identity === identity) return open.database
     close()
     if (identity === null && make) makeFile(path)
-    open = openFile(path, { write: true, busyMs })
+    open = openFile(path, { write: true, busyMs: BUSY_MS })
     return open?.database ?? null
   }
 
@@ -57,7 +57,7 @@ export function openEmbeddedKeyStore(
   }
 
   async function run<T>(what: () => T): Promise<T> {
-    const deadline = performance.now() + patienceMs
+    const deadline = performance.now() + TIMEOUT_MS
     for (;;) {
       try {
         return what()
@@ -87,7 +87,7 @@ export function openEmbeddedKeyStore(
         database.exec('ROLLBACK')
         return null
       }
-      tidy(database, revision, at)
+      buryExpired(database, revision, at)
       database.exec('COMMIT')
       assertStillThere()
       return revision
@@ -133,9 +133,9 @@ export function openEmbeddedKeyStore(
     put: (key, text, { ttlMs, expected }) =>
       run(() => {
         const bytes = Buffer.byteLength(text)
-        if (bytes > maxValueBytes) {
+        if (bytes > MAX_VALUE_BYTES) {
           throw new Error(
-            `cannot put ${key}: it has ${bytes} bytes, at most ${maxValueBytes} are taken`,
+            `cannot put ${key}: it has ${bytes} bytes, at most ${MAX_VALUE_BYTES} are taken`,
           )
         }
         if (ttlMs !== undefined && !(ttlMs > 0)) {
@@ -207,10 +207,10 @@ function bury(
     .run(revision, value)
 }
 
-function tidy(database: DatabaseSync, revision: number, at: number): void {
+function buryExpired(database: DatabaseSync, revision: number, at: number): void {
   bury(database, 'expires <= ?', revision, at)
-  if (revision % trimEvery !== 0) return
-  const floor = revision - remembered
+  if (revision % TRIM_EVERY !== 0) return
+  const floor = revision - TOMBSTONE_REVISIONS
   const { changes } = database
     .prepare('DELETE FROM keys WHERE value IS NULL AND revision <= ?')
     .run(floor)

@@ -3,8 +3,8 @@ import { SourceRefused } from '../provider.ts'
 import { StoreConflict } from '../store.ts'
 
 /** SQLite's: another process holds the lock. */
-const busy = 5
-const reasons: Readonly<Record<number, string>> = {
+const BUSY = 5
+const REASONS: Readonly<Record<number, string>> = {
   5: 'another process holds it locked',
   10: 'the disk fails to read or write',
   11: 'the file is damaged; put back a backup without -wal and -shm files beside it, or move it away to begin anew',
@@ -44,8 +44,8 @@ export function explain(path: string, error: unknown): Error {
   if (primary === 8) {
     return new SourceRefused(`cannot write the store ${path}: permission denied`, { cause: error })
   }
-  const message = `cannot use the store ${path}: ${reasons[primary] ?? error.message}`
-  return primary === busy
+  const message = `cannot use the store ${path}: ${REASONS[primary] ?? error.message}`
+  return primary === BUSY
     ? new StoreBusy(message, { cause: error })
     : new Error(message, { cause: error })
 }

@@ -7,9 +7,9 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { createMirror } from '../registry/mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration } from '../provider.ts'
-import { maxPathLength } from '../registry/text-bound.ts'
+import { MAX_PATH_LENGTH } from '../registry/text-limit.ts'
 import { explain } from './failure.ts'
-import { maxValueBytes, openFile } from './database.ts'
+import { MAX_VALUE_BYTES, openFile } from './database.ts'
 import { createStoreRollbackDetector } from './rollback.ts'
 import type { StoreRollbackDetector } from './rollback.ts'
 
@@ -29,10 +29,10 @@ interface Seen {
 type Row = Record<string, SQLOutputValue>
 
 /** The serving process stands still for so long at most when a writer has the file for itself. */
-const busyMs = 20
+const BUSY_MS = 20
 
-const columns = `path, revision, value IS NULL AS gone, octet_length(value) AS bytes, expires,
-  CASE WHEN octet_length(value) <= ${maxValueBytes} THEN value END AS text`
+const COLUMNS = `path, revision, value IS NULL AS gone, octet_length(value) AS bytes, expires,
+  CASE WHEN octet_length(value) <= ${MAX_VALUE_BYTES} THEN value END AS text`
 
 export function createStoreReader(
   path: string,
@@ -47,7 +47,7 @@ export function createStoreReader(
   let expiredAt = 0
 
   function look(reason: string | null, changedAt: number): Declaration | null {
-    const file = openFile(path, { write: false, busyMs })
+    const file = openFile(path, { write: false, busyMs: BUSY_MS })
     if (file === null) return lookAtNothing(reason, changedAt)
     try {
       file.database.exec('BEGIN')
@@ -146,7 +146,7 @@ function* list(database: DatabaseSync, at: number): Generator<KeyEntry> {
 
 function select(database: DatabaseSync, which: string, ...values: number[]): Iterable<Row> {
   return database
-    .prepare(`SELECT ${columns} FROM keys WHERE ${which} AND length(path) <= ${maxPathLength}`)
+    .prepare(`SELECT ${COLUMNS} FROM keys WHERE ${which} AND length(path) <= ${MAX_PATH_LENGTH}`)
     .iterate(...values)
 }
 
@@ -158,5 +158,5 @@ function isThere(row: Row, at: number): boolean {
 function toEntry({ path, text, bytes, revision }: Row): KeyEntry {
   const about = { path: String(path), key: String(path), revision: String(revision) }
   if (typeof text === 'string') return { ...about, text }
-  return { ...about, text: null, fault: `has ${bytes} bytes, at most ${maxValueBytes} are taken` }
+  return { ...about, text: null, fault: `has ${bytes} bytes, at most ${MAX_VALUE_BYTES} are taken` }
 }

@@ -1,4 +1,4 @@
-/** How keys are written to etcd, and read one by one. */
+/** Reads and writes single keys of etcd. */
 import type { EtcdSource } from './source.ts'
 import { StoreConflict } from '../store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
@@ -6,23 +6,23 @@ import { EtcdFailure } from './failure.ts'
 import { listKeys } from './list.ts'
 import type { ListedKey } from './list.ts'
 import { createMembers } from './members.ts'
-import { compareResult, compareTarget } from './messages.ts'
+import { COMPARE_RESULT, COMPARE_TARGET } from './messages.ts'
 import type { Compare, RequestOp } from './messages.ts'
 import { leaseGrant, leaseRevoke, leaseTimeToLive, range, txn } from './methods.ts'
 import { probe } from './probe.ts'
-import { createRoot, leaseOf, maxTextBytes, toEntry } from './root.ts'
+import { createKeyPrefix, leaseOf, MAX_TEXT_BYTES, toEntry } from './key-prefix.ts'
 import type { Session } from './session.ts'
 
 type Expected = Pick<WriteOptions, 'expected'>
 
 export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
   const members = createMembers(spec, Math.random)
-  const root = createRoot(spec.prefix)
+  const prefix = createKeyPrefix(spec.prefix)
   let session: Session | null = null
   let opening: Promise<Session> | null = null
 
   async function open(): Promise<Session> {
-    const { session: opened } = await members.open((one) => probe(one, root))
+    const { session: opened } = await members.open((one) => probe(one, prefix))
     return opened
   }
 
@@ -33,7 +33,7 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
     return session
   }
 
-  /** A session that failed is not used again. What cannot have been done is tried once more, with another member. */
+  /** A failed session is not used again. A call that had no effect is retried once, with another member. */
   async function attempt<T>(act: (session: Session) => Promise<T>, isAgain = false): Promise<T> {
     const used = await getSession()
     try {
@@ -50,7 +50,7 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
   }
 
   function toKey(path: string): Buffer {
-    return Buffer.from(root.text + path)
+    return Buffer.from(prefix.text + path)
   }
 
   async function toStored(used: Session, { entry, lease }: ListedKey): Promise<StoredKey> {
@@ -79,7 +79,7 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
       return { revision: header.revision, deleted }
     }
     const found = response?.response_range?.kvs[0]?.mod_revision
-    throw conflict(root.text + path, expected ?? null, found)
+    throw conflict(prefix.text + path, expected ?? null, found)
   }
 
   async function put(
@@ -88,9 +88,9 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
     text: string,
     { ttlMs, expected }: WriteOptions,
   ): Promise<string> {
-    const doing = `put "${root.text}${path}"`
+    const doing = `put "${prefix.text}${path}"`
     const value = Buffer.from(text)
-    if (value.length > maxTextBytes) throw new Error(`cannot ${doing}: it is longer than 1 MiB`)
+    if (value.length > MAX_TEXT_BYTES) throw new Error(`cannot ${doing}: it is longer than 1 MiB`)
     const request = { key: toKey(path), value }
     if (ttlMs === undefined) {
       return (await change(used, path, { request_put: request }, expected, doing)).revision
@@ -100,7 +100,7 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
       const operation = { request_put: { ...request, lease: ID } }
       return (await change(used, path, operation, expected, doing)).revision
     } catch (error) {
-      // It would end by itself, too.
+      // Without it, the lease would expire by itself.
       if (error instanceof StoreConflict) {
         await used.call(leaseRevoke, { ID }, 'give a lease back').catch(() => {})
       }
@@ -112,14 +112,14 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
   return {
     get: (path) =>
       attempt(async (used) => {
-        const { kvs } = await used.call(range, { key: toKey(path) }, `read "${root.text}${path}"`)
+        const { kvs } = await used.call(range, { key: toKey(path) }, `read "${prefix.text}${path}"`)
         const [kv] = kvs
         if (kv === undefined) return null
-        return toStored(used, { entry: toEntry(path, kv, root), lease: leaseOf(kv) })
+        return toStored(used, { entry: toEntry(path, kv, prefix), lease: leaseOf(kv) })
       }),
     list: () =>
       attempt(async (used) => {
-        const { keys } = await listKeys(used, root)
+        const { keys } = await listKeys(used, prefix)
         const readable = keys.filter(({ entry }) => entry.text !== null)
         return Promise.all(readable.map((key) => toStored(used, key)))
       }),
@@ -127,7 +127,7 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
     delete: (path, { expected }: Expected) =>
       attempt(async (used) => {
         const operation = { request_delete_range: { key: toKey(path) } }
-        const doing = `delete "${root.text}${path}"`
+        const doing = `delete "${prefix.text}${path}"`
         return (await change(used, path, operation, expected, doing)).deleted > 0
       }),
     close() {
@@ -140,13 +140,13 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
 
 function conditions(key: Buffer, expected: string | null | undefined): readonly Compare[] {
   if (expected === undefined) return []
-  const { equal } = compareResult
+  const { equal } = COMPARE_RESULT
   if (expected === null) {
-    return [{ key, result: equal, target: compareTarget.createRevision, create_revision: '0' }]
+    return [{ key, result: equal, target: COMPARE_TARGET.createRevision, create_revision: '0' }]
   }
-  // What is no revision of etcd's is nobody's: it never holds.
+  // A text that is not a revision of etcd never matches.
   const revision = /^[1-9]\d{0,17}$/.test(expected) ? expected : '-1'
-  return [{ key, result: equal, target: compareTarget.modRevision, mod_revision: revision }]
+  return [{ key, result: equal, target: COMPARE_TARGET.modRevision, mod_revision: revision }]
 }
 
 function conflict(key: string, expected: string | null, found: string | undefined): StoreConflict {

@@ -1,29 +1,29 @@
 /**
- * etcd, version 3, as a source of declarations: listed at one revision and watched from the next on. Nothing is picked up
- * where an earlier watch left off, so there is nothing that could be missed in between: a watch that ends for any reason
- * (the member died, its history was compacted, it lost the others, the link fell silent, a right was taken away) throws,
- * and the next one begins with a list from another member.
+ * etcd, version 3, as a source of declarations: listed at one revision and watched from the next one. A watch is never
+ * resumed, so no event can be missed in between: when it ends for any reason (the member died, its history was compacted, it
+ * lost its quorum, the connection fell silent, a permission was revoked) the provider throws, and the next watch begins with
+ * a list from another member.
  */
 import type { Problem } from '../../model/problem.ts'
 import type { EtcdSource } from './source.ts'
 import { createNotifier } from '../notifier.ts'
 import { openFeed } from './feed.ts'
 import { listKeys } from './list.ts'
-import type { Listing, Wanted } from './list.ts'
+import type { Listing, KeyFilter } from './list.ts'
 import { createMembers } from './members.ts'
-import type { Members, Opened } from './members.ts'
-import { createRoot } from './root.ts'
-import type { Root } from './root.ts'
+import type { Members, OpenedSession } from './members.ts'
+import { createKeyPrefix } from './key-prefix.ts'
+import type { KeyPrefix } from './key-prefix.ts'
 import { readJsonMap } from '../registry/json-value.ts'
 import { createMirror } from '../registry/mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration, Provider } from '../provider.ts'
-import { createTextBound, maxPathLength, maxSourceChars } from '../registry/text-bound.ts'
+import { createTextLimit, MAX_PATH_LENGTH, MAX_SOURCE_CHARS } from '../registry/text-limit.ts'
 
 export { openEtcdKeyStore } from './etcd-key-store.ts'
 
 export interface EtcdProviderOptions {
-  /** Between lists that nobody asked for, give or take a tenth: against what no event told. */
+  /** Between periodic lists, within a tenth; they find changes that no event reported. */
   readonly reconcileMs?: number
   /** performance.now(). */
   readonly now?: () => number
@@ -38,7 +38,7 @@ export function createEtcdProvider(
 ): Provider {
   const { reconcileMs = 60_000, now = () => performance.now(), random = Math.random } = options
   const members = createMembers(spec, random)
-  const root = createRoot(spec.prefix)
+  const prefix = createKeyPrefix(spec.prefix)
   const reloads = new Set<() => void>()
   const seen: Seen = { cluster: '', revision: 0n }
 
@@ -46,7 +46,7 @@ export function createEtcdProvider(
     name: spec.name,
     watch: (signal) =>
       watchEtcd({
-        ...{ name: spec.name, members, root, layout },
+        ...{ name: spec.name, members, prefix, layout },
         ...{ reconcileMs, now, random, signal, reloads, seen },
       }),
     reload() {
@@ -65,50 +65,51 @@ export function createEtcdProvider(
 }
 
 interface Seen {
-  /** Its id; '': none yet. */
+  /** Its id; '' before the first list. */
   cluster: string
-  /** The highest: revisions only grow, unless a backup was put in the place of what was there. */
+  /** The highest. Revisions only grow, unless a backup was restored. */
   revision: bigint
 }
 
 interface Watching extends Required<EtcdProviderOptions> {
   readonly name: string
   readonly members: Members
-  readonly root: Root
+  readonly prefix: KeyPrefix
   readonly layout: Layout
   readonly signal: AbortSignal
   readonly reloads: Set<() => void>
-  /** Of all watches, and of earlier processes. */
+  /** By all watches and earlier processes. */
   readonly seen: Seen
 }
 
 interface State {
-  /** When the first of what is pending was heard. */
+  /** When the first pending change arrived. */
   changedAt: number | null
   failure: Error | null
-  /** Why the next list is wanted; whether one is under way; the one that has arrived. */
+  /** Why to list again; whether a list is in progress; the list that has arrived. */
   wanted: string | null
   isListing: boolean
   arrived: { readonly listing: Listing; readonly reason: string } | null
-  /** With the list that was adopted last. */
+  /** Of the last adopted list. */
   problems: readonly Problem[]
 }
 
 async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void, undefined> {
-  const { name, members, root, layout, reconcileMs, now, random, signal, reloads, seen } = watching
-  const wanted: Wanted = {
+  const { name, members, prefix, layout, reconcileMs, now, random, signal, reloads, seen } =
+    watching
+  const wanted: KeyFilter = {
     isOurs: (path) => layout.groupOf(path) !== null,
-    maxChars: maxSourceChars,
+    maxChars: MAX_SOURCE_CHARS,
   }
-  const opened = await openFirst(members, root, wanted, signal)
+  const opened = await openFirst(members, prefix, wanted, signal)
   if (opened === null) return
 
-  const { session, begun: first } = opened
+  const { session, result: first } = opened
   const notifier = createNotifier()
   const mirror = createMirror(layout)
-  /** By path, the last there is of each: it grows no larger than what is held, however slowly it is taken. */
+  /** By path, the last change of each, so it is never larger than the mirror. */
   const pending = new Map<string, KeyEntry | null>()
-  const pendingBound = createTextBound()
+  const pendingLimit = createTextLimit()
   const state: State = {
     changedAt: null,
     failure: null,
@@ -118,12 +119,12 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     problems: [],
   }
 
-  const feed = openFeed(session, root, wanted, first, {
+  const feed = openFeed(session, prefix, wanted, first, {
     onChange(path, entry) {
       state.changedAt ??= now()
       const before = pending.get(path) ?? null
-      if (before !== null) pendingBound.release(before)
-      const held = entry === null ? null : pendingBound.take(entry)
+      if (before !== null) pendingLimit.release(before)
+      const held = entry === null ? null : pendingLimit.take(entry)
       pending.set(path, held)
       notifier.notify()
       return held
@@ -145,7 +146,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     notifier.notify()
   }
 
-  /** Changes go on being told meanwhile. */
+  /** Changes are still reported meanwhile. */
   function list(reason: string): void {
     state.wanted = null
     state.isListing = true
@@ -158,7 +159,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
 
   function takePending(): number {
     const count = pending.size
-    // First what makes room.
+    // First those that free memory.
     for (const [path, entry] of pending) {
       if (entry === null) mirror.delete(path)
       else if (entry.text === null) mirror.put(entry)
@@ -166,7 +167,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     for (const entry of pending.values())
       if (entry !== null && entry.text !== null) mirror.put(entry)
     pending.clear()
-    pendingBound.clear()
+    pendingLimit.clear()
     return count
   }
 
@@ -180,7 +181,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
   }
 
   function adopt(listing: Listing): void {
-    state.problems = problemsOf(listing, name, root)
+    state.problems = problemsOf(listing, name, prefix)
     mirror.replace(feed.adopt(listing))
   }
 
@@ -205,7 +206,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
         if (mirror.hasNews) yield declaration
       }
       if (signal.aborted) return
-      // What was heard before the end is told before it.
+      // Changes that arrived before the end are yielded before it.
       if (state.failure !== null && pending.size === 0) throw state.failure
       if (state.wanted !== null && !state.isListing) list(state.wanted)
     }
@@ -217,25 +218,25 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
   }
 }
 
-/** Null when it was told to stop meanwhile. */
+/** Null if the signal aborted. */
 async function openFirst(
   members: Members,
-  root: Root,
-  wanted: Wanted,
+  prefix: KeyPrefix,
+  wanted: KeyFilter,
   signal: AbortSignal,
-): Promise<Opened<Listing> | null> {
+): Promise<OpenedSession<Listing> | null> {
   if (signal.aborted) return null
   try {
-    return await members.open((session) => listKeys(session, root, wanted), signal)
+    return await members.open((session) => listKeys(session, prefix, wanted), signal)
   } catch (error) {
     if (signal.aborted) return null
     throw error
   }
 }
 
-function problemsOf({ nameless }: Listing, source: string, root: Root): readonly Problem[] {
+function problemsOf({ nameless }: Listing, source: string, prefix: KeyPrefix): readonly Problem[] {
   const { count, first } = nameless
   if (count === 0) return []
-  const message = `${count} ${count === 1 ? 'key' : 'keys'} below "${root.text}" cannot be read: not UTF-8, or longer than ${maxPathLength} bytes; the first is "${first}"; remove or rename what stands there`
-  return [{ kind: 'source', id: '', message, source, key: root.text }]
+  const message = `${count} ${count === 1 ? 'key' : 'keys'} below "${prefix.text}" cannot be read: not UTF-8, or longer than ${MAX_PATH_LENGTH} bytes; the first is "${first}"; remove or rename them`
+  return [{ kind: 'source', id: '', message, source, key: prefix.text }]
 }

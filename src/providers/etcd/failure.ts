@@ -1,10 +1,10 @@
-/** What etcd answers when it does not do what was asked, told apart by what to do about it. */
+/** Errors of etcd, distinguished by what the caller can do about them. */
 import { status } from '@grpc/grpc-js'
 import { SourceRefused } from '../provider.ts'
 
 /**
- * `compacted`: the revision that was asked for is gone; `too-large`: more than one message may hold; `unsent`: there was
- * no connection, so nothing can have come of it; `lost`: everything else that another attempt may do better.
+ * `compacted`: the requested revision no longer exists; `too-large`: the response does not fit into one message; `unsent`:
+ * there was no connection, so the request had no effect; `lost`: any other failure that a retry may cure.
  */
 export type FailureReason = 'compacted' | 'too-large' | 'unsent' | 'lost'
 
@@ -18,7 +18,7 @@ export class EtcdFailure extends Error {
   }
 }
 
-/** `doing` completes `cannot ...`. What is one of ours already stays what it is. */
+/** `doing` completes `cannot ...`. An error that is one of ours already is returned as it is. */
 export function toFailure(cause: unknown, endpoint: string, doing: string): Error {
   if (cause instanceof SourceRefused || cause instanceof EtcdFailure) return cause
   const message = `etcd ${endpoint}: cannot ${doing}: ${describe(cause)}`
@@ -26,7 +26,7 @@ export function toFailure(cause: unknown, endpoint: string, doing: string): Erro
   return new EtcdFailure(message, reasonOf(cause), { cause })
 }
 
-/** A token lasts some minutes, less when users or roles change, and not at all over the restart of a member. */
+/** A token expires after minutes, when users or roles change, and when a member restarts. */
 export function isStaleToken(cause: unknown): boolean {
   const { code, details } = statusOf(cause)
   return code === status.UNAUTHENTICATED || /auth store is old|user name is empty/.test(details)
@@ -45,14 +45,14 @@ function isRefusal(cause: unknown): boolean {
 function reasonOf(cause: unknown): FailureReason {
   const { code, details } = statusOf(cause)
   if (code === status.OUT_OF_RANGE) return 'compacted'
-  // The same code also says that etcd has too much to do, or that its disk is full.
+  // etcd also uses this code for overload and for a full disk.
   if (code === status.RESOURCE_EXHAUSTED && details.includes('larger than max')) return 'too-large'
   return details.startsWith('No connection established') ? 'unsent' : 'lost'
 }
 
 function describe(cause: unknown): string {
   const { code, details } = statusOf(cause)
-  if (code === status.DEADLINE_EXCEEDED) return 'no answer in time'
+  if (code === status.DEADLINE_EXCEEDED) return 'no response in time'
   const [text = ''] = details.replace(/^etcdserver: /, '').split(' Resolution note:')
   return text.slice(0, 300)
 }

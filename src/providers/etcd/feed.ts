@@ -4,12 +4,12 @@
  */
 import type { KeyEntry } from '../layout.ts'
 import { listKeys } from './list.ts'
-import type { Listing, Wanted } from './list.ts'
-import { deleteEvent } from './messages.ts'
+import type { Listing, KeyFilter } from './list.ts'
+import { DELETE_EVENT } from './messages.ts'
 import type { WatchEvent } from './messages.ts'
 import { probe } from './probe.ts'
-import { pathOf, toEntry } from './root.ts'
-import type { Root } from './root.ts'
+import { pathOf, toEntry } from './key-prefix.ts'
+import type { KeyPrefix } from './key-prefix.ts'
 import type { Session } from './session.ts'
 import { watchKeys } from './watch.ts'
 
@@ -39,8 +39,8 @@ const PROBE_INTERVAL_MS = 1500
 
 export function openFeed(
   session: Session,
-  root: Root,
-  wanted: Wanted,
+  prefix: KeyPrefix,
+  filter: KeyFilter,
   first: Listing,
   listener: FeedListener,
 ): Feed {
@@ -59,18 +59,18 @@ export function openFeed(
 
   function take(event: WatchEvent): void {
     const revision = BigInt(event.kv.mod_revision)
-    const path = pathOf(event.kv, root)
-    if (path === null || !wanted.isOurs(path) || revision <= listedAt) return
-    const isDelete = event.type === deleteEvent
+    const path = pathOf(event.kv, prefix)
+    if (path === null || !filter.isOurs(path) || revision <= listedAt) return
+    const isDelete = event.type === DELETE_EVENT
     if (revision > latest) latest = revision
-    const entry = listener.onChange(path, isDelete ? null : toEntry(path, event.kv, root))
+    const entry = listener.onChange(path, isDelete ? null : toEntry(path, event.kv, prefix))
     sinceListing?.set(path, { entry, revision })
   }
 
   /** Each response schedules the next probe, so there is never more than one. */
   let probing = setTimeout(probeAgain, PROBE_INTERVAL_MS)
   function probeAgain(): void {
-    probe(session, root).then(() => {
+    probe(session, prefix).then(() => {
       if (!isClosed) probing = setTimeout(probeAgain, PROBE_INTERVAL_MS)
     }, end)
   }
@@ -81,7 +81,7 @@ export function openFeed(
     session.close()
   }
 
-  watchKeys(session, root, first.header, {
+  watchKeys(session, prefix, first.header, {
     onEvents(events) {
       if (!isClosed) events.forEach(take)
     },
@@ -92,7 +92,7 @@ export function openFeed(
     revision: () => String(latest),
     list() {
       sinceListing = new Map()
-      return listKeys(session, root, wanted)
+      return listKeys(session, prefix, filter)
     },
     adopt({ header, keys }) {
       listedAt = BigInt(header.revision)

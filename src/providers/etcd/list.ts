@@ -1,84 +1,84 @@
-/** Everything below the root as it was at one revision, however many questions that takes. */
+/** Lists all keys below the prefix at one revision, page by page. */
 import type { KeyEntry } from '../layout.ts'
-import { createTextBound } from '../registry/text-bound.ts'
+import { createTextLimit } from '../registry/text-limit.ts'
 import { EtcdFailure } from './failure.ts'
 import type { KeyValue, RangeResponse, ResponseHeader } from './messages.ts'
 import { range } from './methods.ts'
-import { leaseOf, pathOf, printable, toEntry } from './root.ts'
-import type { Root } from './root.ts'
+import { leaseOf, pathOf, printable, toEntry } from './key-prefix.ts'
+import type { KeyPrefix } from './key-prefix.ts'
 import type { Session } from './session.ts'
 
 export interface ListedKey {
   readonly entry: KeyEntry
-  /** The id of the lease that the key lives by; null: it stays. */
+  /** The id of the key's lease; null: it has none. */
   readonly lease: string | null
 }
 
 export interface Listing {
   readonly header: ResponseHeader
   readonly keys: readonly ListedKey[]
-  /** How many keys below the root no path could name, and the first of them. */
+  /** How many keys below the prefix are invalid, and the first of them. */
   readonly nameless: { readonly count: number; readonly first: string }
 }
 
-/** What of all that stands below the root is worth its memory. */
-export interface Wanted {
+/** Which keys are kept in memory. */
+export interface KeyFilter {
   isOurs(path: string): boolean
-  /** Of all texts together; those beyond it are let go as they arrive. */
+  /** For all texts together; those beyond it are dropped as they arrive. */
   readonly maxChars: number
 }
 
-const all: Wanted = { isOurs: () => true, maxChars: Infinity }
+const ALL: KeyFilter = { isOurs: () => true, maxChars: Infinity }
 
-/** How many keys to ask for: fewer where their values are long, more again where they are not. */
-const firstPageKeys = 64
-const mostPageKeys = 500
-const manyBytes = 4 << 20
-const fewBytes = 1 << 20
-/** Of lists that were overtaken by a compaction. */
-const maxAttempts = 3
+/** Keys on a page: fewer if their values are long. */
+const FIRST_PAGE_KEYS = 64
+const MAX_PAGE_KEYS = 500
+const MANY_BYTES = 4 << 20
+const FEW_BYTES = 1 << 20
+/** Of a list whose revision is compacted meanwhile. */
+const MAX_ATTEMPTS = 3
 
 export async function listKeys(
   session: Session,
-  root: Root,
-  wanted: Wanted = all,
+  prefix: KeyPrefix,
+  filter: KeyFilter = ALL,
 ): Promise<Listing> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await listOnce(session, root, wanted)
+      return await listOnce(session, prefix, filter)
     } catch (error) {
       const isCompacted = error instanceof EtcdFailure && error.reason === 'compacted'
-      if (!isCompacted || attempt === maxAttempts) throw error
+      if (!isCompacted || attempt === MAX_ATTEMPTS) throw error
     }
   }
 }
 
-async function listOnce(session: Session, root: Root, wanted: Wanted): Promise<Listing> {
+async function listOnce(session: Session, prefix: KeyPrefix, filter: KeyFilter): Promise<Listing> {
   const keys: ListedKey[] = []
-  const bound = createTextBound(wanted.maxChars)
+  const texts = createTextLimit(filter.maxChars)
   const nameless = { count: 0, first: '' }
   let header: ResponseHeader | null = null
-  let limit = firstPageKeys
-  for (let key: Buffer | null = root.start; key !== null;) {
-    const page = await askPage(session, root, key, limit, header?.revision)
+  let limit = FIRST_PAGE_KEYS
+  for (let key: Buffer | null = prefix.start; key !== null;) {
+    const page = await askPage(session, prefix, key, limit, header?.revision)
     if (page === 'too-large') {
       limit = Math.floor(limit / 2)
       continue
     }
     header ??= page.header
     for (const kv of page.kvs) {
-      const path = pathOf(kv, root)
+      const path = pathOf(kv, prefix)
       if (path === null) {
-        if (kv.key.equals(root.start)) continue
+        if (kv.key.equals(prefix.start)) continue
         if (nameless.count === 0) nameless.first = printable(kv.key)
         nameless.count += 1
-      } else if (wanted.isOurs(path)) {
-        const entry = bound.take(toEntry(path, kv, root, limit === 0))
+      } else if (filter.isOurs(path)) {
+        const entry = texts.take(toEntry(path, kv, prefix, limit === 0))
         keys.push({ entry, lease: leaseOf(kv) })
       }
     }
     const last = page.kvs.at(-1)
-    // The very next key is the last one with a zero behind it.
+    // The next possible key is the last one plus a zero byte.
     key = page.more && last !== undefined ? Buffer.concat([last.key, Buffer.of(0)]) : null
     limit = nextLimit(limit, page.kvs)
   }
@@ -88,24 +88,24 @@ async function listOnce(session: Session, root: Root, wanted: Wanted): Promise<L
 
 function nextLimit(limit: number, kvs: readonly KeyValue[]): number {
   const bytes = kvs.reduce((sum, { value }) => sum + value.length, 0)
-  if (bytes < fewBytes) return Math.min(Math.max(1, limit * 2), mostPageKeys)
-  return bytes > manyBytes ? Math.max(1, Math.floor(limit / 2)) : limit
+  if (bytes < FEW_BYTES) return Math.min(Math.max(1, limit * 2), MAX_PAGE_KEYS)
+  return bytes > MANY_BYTES ? Math.max(1, Math.floor(limit / 2)) : limit
 }
 
-/** With a limit of 0, one key without its value: it is too large for any message. */
+/** With a limit of 0, one key without its value, which is too large for a message. */
 async function askPage(
   session: Session,
-  root: Root,
+  prefix: KeyPrefix,
   key: Buffer,
   limit: number,
   revision: string | undefined,
 ): Promise<RangeResponse | 'too-large'> {
-  const request = { key, range_end: root.end, limit: Math.max(1, limit), keys_only: limit === 0 }
+  const request = { key, range_end: prefix.end, limit: Math.max(1, limit), keys_only: limit === 0 }
   try {
     return await session.call(
       range,
       revision === undefined ? request : { ...request, revision },
-      `list "${root.text}"`,
+      `list "${prefix.text}"`,
     )
   } catch (error) {
     const isTooLarge = error instanceof EtcdFailure && error.reason === 'too-large'

@@ -1,20 +1,20 @@
-/** The members of a cluster, taken in turn: whoever lost one goes on with another. */
+/** The members of a cluster, used in turn: after a lost session the next member is tried. */
 import type { EtcdSource } from './source.ts'
 import { SourceRefused } from '../provider.ts'
 import { locate, openSession } from './session.ts'
 import type { Login, Session } from './session.ts'
 
-export interface Opened<T> {
+export interface OpenedSession<T> {
   readonly session: Session
-  readonly begun: T
+  readonly result: T
 }
 
 export interface Members {
   /**
-   * A session with the first member with which `begin` succeeds, beginning with the one after the last. What one of
-   * them refuses they all refuse: the others are not asked.
+   * Opens a session with the first member for which `begin` succeeds, starting after the last one used. If a member refuses
+   * us, the others are not tried, because they would refuse as well.
    */
-  open<T>(begin: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<Opened<T>>
+  open<T>(begin: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<OpenedSession<T>>
 }
 
 export function createMembers(spec: EtcdSource, random: () => number): Members {
@@ -38,7 +38,7 @@ export function createMembers(spec: EtcdSource, random: () => number): Members {
         const close = (): void => session.close()
         signal?.addEventListener('abort', close)
         try {
-          return { session, begun: await begin(session) }
+          return { session, result: await begin(session) }
         } catch (error) {
           session.close()
           if (error instanceof SourceRefused || signal?.aborted === true) throw error

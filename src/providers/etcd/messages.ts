@@ -1,4 +1,4 @@
-/** The messages of `schema.ts` as types, named as etcd names them. What is decoded has every field, with its default when it was not sent. */
+/** The messages of `schema.ts` as types, with etcd's names. A decoded message has every field, with its default if it was not sent. */
 export interface ResponseHeader {
   readonly cluster_id: string
   readonly revision: string
@@ -17,7 +17,7 @@ export interface RangeRequest {
   readonly key: Buffer
   readonly range_end?: Buffer
   readonly limit?: number
-  /** The latest when there is none. */
+  /** The latest by default. */
   readonly revision?: string
   readonly keys_only?: boolean
 }
@@ -34,10 +34,10 @@ export interface PutRequest {
   readonly lease?: string
 }
 
-/** Numbers of etcd's enumerations. */
-export const compareResult = { equal: 0, less: 2 } as const
-export const compareTarget = { version: 0, createRevision: 1, modRevision: 2 } as const
-export const deleteEvent = 1
+/** Values of etcd's enumerations. */
+export const COMPARE_RESULT = { equal: 0, less: 2 } as const
+export const COMPARE_TARGET = { version: 0, createRevision: 1, modRevision: 2 } as const
+export const DELETE_EVENT = 1
 
 export interface Compare {
   readonly key: Buffer
@@ -103,7 +103,7 @@ export interface LeaseGrantResponse {
 }
 
 export interface LeaseTimeToLiveResponse {
-  /** Whole seconds that are left, rounded down; -1: there is no such lease any more. */
+  /** Whole seconds that are left, rounded down; -1: the lease does not exist any more. */
   readonly TTL: string
   readonly grantedTTL: string
 }

@@ -1,4 +1,4 @@
-/** The methods of etcd that we call, each with what it takes and what it answers. */
+/** The methods of etcd that we call, with the types of their requests and responses. */
 import { fromJSON } from '@grpc/proto-loader'
 import type {
   LeaseGrantResponse,
@@ -11,7 +11,7 @@ import type {
   WatchRequest,
   WatchResponse,
 } from './messages.ts'
-import { messages, services } from './schema.ts'
+import { MESSAGES, SERVICES } from './schema.ts'
 import type { Fields } from './schema.ts'
 
 export interface Method<Request, Response> {
@@ -42,7 +42,7 @@ export const authenticate: Method<
   { readonly token: string }
 > = methodOf('Auth', 'Authenticate')
 
-/** The one place where what is decoded gets a type: the schema says which fields there are, and the decoder keeps to it. */
+/** The one place where decoded messages get a type; the decoder follows the schema. */
 function methodOf<Request extends object, Response>(
   service: string,
   name: string,
@@ -60,8 +60,8 @@ function methodOf<Request extends object, Response>(
 
 function toJson(): Json {
   const nested: Record<string, object> = {}
-  for (const [name, fields] of Object.entries(messages)) nested[name] = { fields: toFields(fields) }
-  for (const [name, methods] of Object.entries(services)) {
+  for (const [name, fields] of Object.entries(MESSAGES)) nested[name] = { fields: toFields(fields) }
+  for (const [name, methods] of Object.entries(SERVICES)) {
     nested[name] = {
       methods: Object.fromEntries(methods.map((method) => [method, signatureOf(method)])),
     }

@@ -1,25 +1,24 @@
 /**
- * Asks whether we are still served: by a member that has the others, and with the right to read all of the root.
+ * Checks that the member serves us: that it has a quorum, and that we may read all keys below the prefix.
  *
- * An open watch tells neither: a link that swallows everything is silent like a registry in which nothing happens, and
- * etcd goes on feeding a watch whose right was taken away. The question is a transaction whose condition never holds,
- * around a read of everything: etcd checks the right to that read, reaches agreement with the other members as for any
- * read, and reads nothing, however many keys there are.
+ * An open watch shows neither: a dead connection is as silent as a registry without changes, and etcd continues a watch
+ * whose permission was revoked. The probe is a transaction with a condition that never holds, around a read of all keys:
+ * etcd checks the permission for that read and reaches agreement with its quorum, but reads no key.
  */
-import { compareResult, compareTarget } from './messages.ts'
+import { COMPARE_RESULT, COMPARE_TARGET } from './messages.ts'
 import type { ResponseHeader } from './messages.ts'
 import { txn } from './methods.ts'
-import type { Root } from './root.ts'
+import type { KeyPrefix } from './key-prefix.ts'
 import type { Session } from './session.ts'
 
-export async function probe(session: Session, root: Root): Promise<ResponseHeader> {
-  const { less } = compareResult
-  const never = { key: root.start, result: less, target: compareTarget.version, version: '0' }
-  const all = { key: root.start, range_end: root.end }
+export async function probe(session: Session, prefix: KeyPrefix): Promise<ResponseHeader> {
+  const { less } = COMPARE_RESULT
+  const never = { key: prefix.start, result: less, target: COMPARE_TARGET.version, version: '0' }
+  const all = { key: prefix.start, range_end: prefix.end }
   const { header } = await session.call(
     txn,
     { compare: [never], success: [{ request_range: all }], failure: [] },
-    `read "${root.text}"`,
+    `read "${prefix.text}"`,
   )
   return header
 }

@@ -1,12 +1,12 @@
 /**
- * What we say to etcd and what it answers: the part of its gRPC protocol (`etcdserverpb`, version 3) that we use. It is
- * kept as data rather than as a .proto file, so that what the compiler writes needs nothing copied beside it. Field names
- * are etcd's own; 64-bit numbers are decimal texts, because the ids of leases do not fit a double.
+ * The part of etcd's gRPC protocol (`etcdserverpb`, version 3) that we use. It is data instead of a .proto file, so that the
+ * build needs no other files. Field names are etcd's own. 64-bit numbers are decimal texts, because lease ids do not fit into
+ * a double.
  */
 export type Fields = Readonly<Record<string, string>>
 
-/** A field is `type number`, or `repeated type number`. Enumerations are read as the numbers they are on the wire. */
-export const messages: Readonly<Record<string, Fields>> = {
+/** A field is `type number` or `repeated type number`. Enumerations are read as numbers. */
+export const MESSAGES: Readonly<Record<string, Fields>> = {
   ResponseHeader: { cluster_id: 'uint64 1', member_id: 'uint64 2', revision: 'int64 3' },
   KeyValue: {
     key: 'bytes 1',
@@ -88,7 +88,7 @@ export const messages: Readonly<Record<string, Fields>> = {
   AuthenticateResponse: { header: 'ResponseHeader 1', token: 'string 2' },
 }
 
-export const services: Readonly<Record<string, readonly string[]>> = {
+export const SERVICES: Readonly<Record<string, readonly string[]>> = {
   KV: ['Range', 'Txn'],
   Watch: ['Watch'],
   Lease: ['LeaseGrant', 'LeaseRevoke', 'LeaseTimeToLive'],

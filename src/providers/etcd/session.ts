@@ -1,6 +1,6 @@
 /**
- * A conversation with one member of a cluster. It lasts until something goes wrong and is then given up for one with
- * another member; so nothing here connects again by itself, and every question has a deadline.
+ * A connection to one member of a cluster. After a failure it is replaced by one to another member, so nothing here
+ * reconnects, and every call has a timeout.
  */
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
@@ -25,24 +25,24 @@ export interface Session {
     doing: string,
   ): Promise<Response>
   openWatch(): Promise<WatchStream>
-  /** Ends whatever is under way. */
+  /** Cancels all calls. */
   close(): void
 }
 
-/** Who we are to a cluster. Its members share their users, so a token serves with any of them and outlives a session. */
+/** Our login at a cluster. Its members share their users, so a token works with all of them and outlives a session. */
 export interface Login {
   readonly username: string | null
   readonly password: string | null
-  /** Null: none yet. '': the cluster asks for none. */
+  /** Null: none yet. '': the cluster needs none. */
   token: string | null
 }
 
-/** For every answer. What an election takes is less. */
-const deadlineMs = 3000
-/** A page of values at the limit is asked for again in smaller pages, see list.ts. */
-const maxMessageBytes = 16 << 20
+/** Of a call; an election takes less. */
+const TIMEOUT_MS = 3000
+/** A page that does not fit is requested again in smaller pages, see list.ts. */
+const MAX_MESSAGE_BYTES = 16 << 20
 
-/** `at`: the endpoint with its address in the place of its name. */
+/** `at`: the endpoint with its address instead of its name. */
 export function openSession(
   spec: EtcdSource,
   endpoint: string,
@@ -66,11 +66,11 @@ export function openSession(
         method.deserialize,
         request,
         toMetadata(token),
-        { deadline: Date.now() + deadlineMs },
+        { deadline: Date.now() + TIMEOUT_MS },
         (error, response) => {
           underWay.delete(call)
           if (error !== null) reject(error)
-          else if (response === undefined) reject(new Error('etcd answered nothing'))
+          else if (response === undefined) reject(new Error('the response is empty'))
           else resolve(response)
         },
       )
@@ -88,7 +88,7 @@ export function openSession(
     }
   }
 
-  /** Many questions may find at once that there is no token: one of them fetches it. */
+  /** Concurrent calls without a token share one login. */
   async function getToken(): Promise<string> {
     const { username, password } = login
     if (username === null) return ''
@@ -122,7 +122,7 @@ export function openSession(
     call,
     async openWatch() {
       const metadata = toMetadata(await getToken())
-      // Else a member that lost the others would keep silent about it.
+      // Without it, a member that lost its quorum would not report that.
       metadata.set('hasleader', 'true')
       const { path, serialize, deserialize } = watch
       const stream = client.makeBidiStreamRequest(path, serialize, deserialize, metadata)
@@ -143,7 +143,7 @@ function toMetadata(token: string): Metadata {
   return metadata
 }
 
-/** The endpoint with an address in the place of its name. Rejects with EtcdFailure. */
+/** The endpoint with an address instead of its name. Rejects with EtcdFailure. */
 export async function locate(endpoint: string): Promise<string> {
   try {
     const address = await addressOf(hostOf(endpoint))
@@ -158,7 +158,7 @@ function hostOf(endpoint: string): string {
   return endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '')
 }
 
-/** `name`: what has to stand in the server's certificate. */
+/** `name`: the name that the server's certificate must have. */
 function toCredentials(tls: RegistryTls | null, name: string): ChannelCredentials {
   if (tls === null) return credentials.createInsecure()
   const { ca, key, cert, verify } = tls
@@ -174,17 +174,16 @@ function toBuffer(text: string | null): Buffer | null {
 
 function toOptions(name: string): ClientOptions {
   return {
-    // A link that swallows everything is noticed after 4 s. The server would take it amiss if nothing else were said
-    // for long; a watch has its probe beside it.
+    // A dead connection is noticed after 4 s. etcd ends connections with pings but no calls, which the probe prevents.
     'grpc.keepalive_time_ms': 3000,
     'grpc.keepalive_timeout_ms': 1000,
-    'grpc.max_receive_message_length': maxMessageBytes,
-    // A session never inherits the broken connection of the one before.
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    // A session never uses the broken connection of another one.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_retries': 0,
     'grpc.enable_http_proxy': 0,
     'grpc.service_config_disable_resolution': 1,
-    // RFC 6066 3: an address is no name that a client may ask for.
+    // RFC 6066 section 3: an address is not a server name.
     'grpc.ssl_target_name_override': isIP(name) === 0 ? name : 'etcd',
   }
 }

@@ -1,11 +1,11 @@
 /**
- * What changes below the root after a list, revision by revision. It ends with an error, always: of the member that is
- * gone, of a history that was compacted, of a store that is not the one that was listed.
+ * Watches the keys below the prefix from the revision after a list. A watch always ends with an error: the member is gone, the
+ * history was compacted, or the store is not the listed one.
  */
 import { EtcdFailure, toFailure } from './failure.ts'
 import type { ResponseHeader, WatchEvent, WatchResponse } from './messages.ts'
 import { probe } from './probe.ts'
-import type { Root } from './root.ts'
+import type { KeyPrefix } from './key-prefix.ts'
 import type { Session } from './session.ts'
 
 export interface WatchListener {
@@ -14,17 +14,17 @@ export interface WatchListener {
   onEnd(error: Error): void
 }
 
-/** Within which a watch is confirmed. */
-const createMs = 3000
+/** For the confirmation of a watch. */
+const CREATE_TIMEOUT_MS = 3000
 
 export function watchKeys(
   session: Session,
-  root: Root,
+  prefix: KeyPrefix,
   listed: ResponseHeader,
   listener: WatchListener,
 ): void {
   const next = BigInt(listed.revision) + 1n
-  const doing = `watch "${root.text}"`
+  const doing = `watch "${prefix.text}"`
   const parts: WatchEvent[] = []
   let timer: NodeJS.Timeout | null = null
   let hasEnded = false
@@ -44,8 +44,8 @@ export function watchKeys(
     if (response.canceled) return void cancel(response)
     if (response.created) {
       if (timer !== null) clearTimeout(timer)
-      // A watch from a revision that a wiped store has yet to reach would be silent until it has. The cluster's id
-      // is no help against that: it is made from the configuration, and the same again after a wipe.
+      // In a wiped store, a watch from a future revision is silent until that revision is reached. The cluster id does not
+      // help: it is derived from the configuration and is the same after a wipe.
       const { cluster_id, revision } = response.header
       if (cluster_id !== listed.cluster_id || BigInt(revision) + 1n < next) {
         fail('the store is not the one that was listed')
@@ -53,7 +53,7 @@ export function watchKeys(
       return
     }
     parts.push(...response.events)
-    // Whoever is behind gets a thousand revisions in fragments: all but the last of them are whole already.
+    // A fragment may hold many revisions; all but the last are complete.
     const last = response.fragment ? parts.at(-1)?.kv.mod_revision : null
     const rest = parts.findIndex(({ kv }) => kv.mod_revision === last)
     const events = parts.splice(0, rest < 0 ? parts.length : rest)
@@ -62,8 +62,8 @@ export function watchKeys(
 
   async function cancel({ compact_revision, cancel_reason }: WatchResponse): Promise<void> {
     if (compact_revision !== '0') return fail(`compacted up to revision ${compact_revision}`)
-    // A right that is missing and a token that has just expired look alike here: the probe tells which it is.
-    await probe(session, root).then(() => fail(cancel_reason || 'it was cancelled'), end)
+    // A missing permission and an expired token look the same here; the probe distinguishes them.
+    await probe(session, prefix).then(() => fail(cancel_reason || 'it was cancelled'), end)
   }
 
   async function open(): Promise<void> {
@@ -73,14 +73,14 @@ export function watchKeys(
     stream.on('end', () => fail('the stream has ended'))
     stream.write({
       create_request: {
-        key: root.start,
-        range_end: root.end,
+        key: prefix.start,
+        range_end: prefix.end,
         start_revision: String(next),
         progress_notify: true,
         fragment: true,
       },
     })
-    timer = setTimeout(() => fail('no answer in time'), createMs)
+    timer = setTimeout(() => fail('no response in time'), CREATE_TIMEOUT_MS)
   }
 
   open().catch((error: unknown) => end(error instanceof Error ? error : new Error(String(error))))

@@ -27,7 +27,7 @@ interface Watched {
 }
 
 // The kernel's own limit for one lookup.
-const maxSymlinks = 40
+const MAX_SYMLINKS = 40
 
 export function watchPath(path: string, onChange: () => void): PathWatch {
   const watched = new Map<string, Watched>()
@@ -95,7 +95,7 @@ function watchPoints(path: string): Map<string, Set<string>> {
   for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
     const entry = join(at, step)
     const target = symlinkTarget(entry)
-    if (target === null || ++symlinks > maxSymlinks) {
+    if (target === null || ++symlinks > MAX_SYMLINKS) {
       at = entry
       continue
     }

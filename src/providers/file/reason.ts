@@ -1,5 +1,5 @@
 /** Why a file cannot be had, in words. */
-const reasons: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
   EACCES: 'permission denied',
@@ -10,5 +10,5 @@ const reasons: Readonly<Record<string, string>> = {
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const code = 'code' in error ? String(error.code) : ''
-  return reasons[code] ?? error.message
+  return REASONS[code] ?? error.message
 }

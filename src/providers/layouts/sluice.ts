@@ -1,21 +1,21 @@
 /** The native layout: each key holds one object, as JSON in the form of our own file. */
 import { type Scalar, bad, good, quote } from '../../model/parsed.ts'
 import { isMap, readJsonText } from '../registry/json-value.ts'
-import { keyOfName, nameOfKey, refuseName } from './keyspace.ts'
+import { keyOfObject, objectOfKey, refuseName } from './object-keys.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { DeclaredObject, ObjectKind } from '../provider.ts'
 
 export function createSluiceLayout(): Layout {
   return {
     name: 'sluice',
-    groupOf: (path) => (nameOfKey(path) === null ? null : path),
+    groupOf: (path) => (objectOfKey(path) === null ? null : path),
     read: (entries) => entries.flatMap(readEntry),
-    pathOf: keyOfName,
+    pathOf: keyOfObject,
   }
 }
 
 function readEntry({ path, key, text, fault, revision }: KeyEntry): DeclaredObject[] {
-  const name = nameOfKey(path)
+  const name = objectOfKey(path)
   if (name === null) return []
   const about = { ...name, key, ...(revision === undefined ? {} : { revision }) }
   const refused = refuseName(name)

@@ -2,7 +2,7 @@
 import { createMirror } from '../registry/mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration } from '../provider.ts'
-import { createTextBound, maxPathLength } from '../registry/text-bound.ts'
+import { createTextLimit, MAX_PATH_LENGTH } from '../registry/text-limit.ts'
 import { isReply } from './failure.ts'
 import { createKnownKeys } from './known-keys.ts'
 import type { RedisConnection } from './connection.ts'
@@ -34,19 +34,19 @@ export function createReader(
   let known = createKnownKeys()
 
   const isOurs = (path: string): boolean =>
-    path.length <= maxPathLength && layout.groupOf(path) !== null
+    path.length <= MAX_PATH_LENGTH && layout.groupOf(path) !== null
 
   return {
     async list(isStep) {
       const entries: KeyEntry[] = []
       const listed = createKnownKeys()
-      const bound = createTextBound()
+      const limit = createTextLimit()
       for (const [node, connection] of nodes.entries()) {
         const paths = await scanPaths(connection, names, isOurs)
         for await (const [path, found] of readKeys(connection, names, paths)) {
           if (found === null) continue
           listed.take(path, node, found, performance.now())
-          entries.push(bound.take(found.entry))
+          entries.push(limit.take(found.entry))
         }
       }
       const isDifferent = known.fingerprint !== listed.fingerprint

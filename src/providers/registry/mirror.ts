@@ -1,14 +1,14 @@
 /**
- * A registry's keys in memory, and the objects that a layout reads in them. A key that changes costs its group, however
- * many keys there are: what has to be read again is noted, and read once when somebody asks.
+ * A registry's keys in memory, and the objects that a layout reads in them. A change costs only the group of its key: groups
+ * to be read again are noted, and read once with the next `declare`.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Problem } from '../../model/problem.ts'
-import type { KeyEntry, Layout, Remnant } from '../layout.ts'
+import type { KeyEntry, Layout, Orphan } from '../layout.ts'
 import type { Changes, Declaration, DeclaredObject, ObjectName } from '../provider.ts'
-import { createTextBound, maxSourceChars } from './text-bound.ts'
+import { createTextLimit, MAX_SOURCE_CHARS } from './text-limit.ts'
 
-export interface MirrorYield {
+export interface MirrorDeclaration {
   readonly revision: string
   /** As in Declaration: a reason after `replace`, null after puts, deletes and a `replace` that was a step. */
   readonly listed: string | null
@@ -19,66 +19,66 @@ export interface MirrorYield {
 export interface Mirror {
   /** How many keys there are. */
   readonly size: number
-  /** From a list: what is not in it is gone. `isStep`: the list goes on from the last one, and shows what has changed since. */
+  /** Takes a list: other keys are deleted. `isStep`: its differences are declared as single changes. */
   replace(entries: Iterable<KeyEntry>, isStep?: boolean): void
   put(entry: KeyEntry): void
   delete(path: string): void
-  /** All objects, and what has changed since the last call. */
-  declare(about: MirrorYield): Declaration
-  /** Whether the last declaration says anything that the one before did not. */
+  /** All objects, and the changes since the last call. */
+  declare(about: MirrorDeclaration): Declaration
+  /** Whether the last declaration differs from the one before. */
   readonly hasNews: boolean
 }
 
 interface Group {
-  /** Almost every group has one key, and a map for it would cost more than the key. */
+  /** Almost every group has one key, for which a map would cost more than the key. */
   keys: KeyEntry | Map<string, KeyEntry>
-  /** As they were read last; see `stale`. */
+  /** From the last read; see `stale`. */
   objects: readonly DeclaredObject[]
-  /** The other groups that it looked into. */
-  asked: ReadonlySet<string> | null
+  /** The other groups that it was read from. */
+  dependencies: ReadonlySet<string> | null
 }
 
 const NONE: readonly never[] = []
-const maxRemnants = 100
+const MAX_ORPHANS = 100
 
-/** Texts beyond `maxChars` of all together are not held: their keys have a fault instead. */
-export function createMirror(layout: Layout, maxChars: number = maxSourceChars): Mirror {
+/** Texts beyond `maxChars` in total are not kept: their keys have a fault instead. */
+export function createMirror(layout: Layout, maxChars: number = MAX_SOURCE_CHARS): Mirror {
   const groups = new Map<string, Group>()
-  /** Who looked into a group, there or not, and must be read again with it. */
-  const askers = new Map<string, Set<string>>()
-  /** Groups to be read again, with what they held at the last `declare`. */
+  /** By group, existing or not: the groups that were read from it and must be read again with it. */
+  const dependents = new Map<string, Set<string>>()
+  /** Groups to be read again, with their objects at the last `declare`. */
   const stale = new Map<string, readonly DeclaredObject[]>()
-  const bound = createTextBound(maxChars)
+  const limit = createTextLimit(maxChars)
   /** By group. */
-  const remnants = new Map<string, Remnant>()
-  let haveRemnantsChanged = false
+  const orphans = new Map<string, Orphan>()
+  let haveOrphansChanged = false
   let hasNews = true
   let size = 0
   let isReplaced = true
 
-  /** What a list has confirmed is not read again: 100,000 keys would hold up everything else. */
+  /** Keys that a list confirms are not read again: 100,000 of them would block the thread. */
   function replace(entries: Iterable<KeyEntry>, isStep = false): void {
     const gone = new Set<string>()
     for (const group of groups.values()) for (const { path } of entriesOf(group)) gone.add(path)
-    // What the list does not hold must leave room for what it does.
-    bound.clear()
+    // Keys that are not in the list must leave room for those that are.
+    limit.clear()
     for (const entry of entries) place(entry, !gone.delete(entry.path))
     for (const path of gone) remove(path)
     if (!isStep) isReplaced = true
   }
 
-  /** `isWeighed`: the entry that stood there before is among those that the bound knows of. */
+  /** `isWeighed`: the limit counts the previous entry of this key. */
   function place(given: KeyEntry, isWeighed: boolean): void {
     const name = layout.groupOf(given.path)
     if (name === null) return
     const group = groups.get(name)
     const before = group === undefined ? undefined : keyOf(group, given.path)
-    const entry = bound.take(given, isWeighed ? before : null)
+    const entry = limit.take(given, isWeighed ? before : null)
     if (group === undefined) {
-      groups.set(name, { keys: entry, objects: NONE, asked: null })
+      groups.set(name, { keys: entry, objects: NONE, dependencies: null })
       size += 1
     } else {
-      // A heartbeat: the object's revision stays the one at which it became what it is.
+      // A heartbeat: the object keeps the revision at which its value was set.
       if (before !== undefined && before.text === entry.text && before.fault === entry.fault) return
       if (before === undefined) size += 1
       setKey(group, entry)
@@ -86,7 +86,7 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
     touch(name)
   }
 
-  /** The entry that was there. */
+  /** Returns the removed entry. */
   function remove(path: string): KeyEntry | null {
     const name = layout.groupOf(path)
     const group = name === null ? undefined : groups.get(name)
@@ -98,14 +98,14 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
     if (!(group.keys instanceof Map) || group.keys.size === 0) {
       forget(name, group)
       groups.delete(name)
-      if (remnants.delete(name)) haveRemnantsChanged = true
+      if (orphans.delete(name)) haveOrphansChanged = true
     }
     return entry
   }
 
   function touch(name: string): void {
     note(name)
-    askers.get(name)?.forEach(note)
+    dependents.get(name)?.forEach(note)
   }
 
   function note(name: string): void {
@@ -117,50 +117,50 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
       const group = groups.get(name)
       if (group === undefined) continue
       forget(name, group)
-      const asked = new Set<string>()
+      const dependencies = new Set<string>()
       group.objects = layout.read(entriesOf(group), (other) => {
-        asked.add(other)
+        dependencies.add(other)
         const found = groups.get(other)
         return found === undefined ? NONE : entriesOf(found)
       })
-      noteRemnant(name, group)
-      if (asked.size === 0) continue
-      group.asked = asked
-      for (const other of asked) {
-        const those = askers.get(other)
-        if (those === undefined) askers.set(other, new Set([name]))
+      noteOrphan(name, group)
+      if (dependencies.size === 0) continue
+      group.dependencies = dependencies
+      for (const other of dependencies) {
+        const those = dependents.get(other)
+        if (those === undefined) dependents.set(other, new Set([name]))
         else those.add(name)
       }
     }
   }
 
-  function noteRemnant(name: string, group: Group): void {
-    const isEmpty = layout.remnantOf !== undefined && group.objects.length === 0
-    const remnant = isEmpty ? (layout.remnantOf?.(entriesOf(group)) ?? null) : null
-    if (remnant === null && !remnants.has(name)) return
-    haveRemnantsChanged = true
-    if (remnant === null) remnants.delete(name)
-    else remnants.set(name, remnant)
+  function noteOrphan(name: string, group: Group): void {
+    const isEmpty = layout.orphanOf !== undefined && group.objects.length === 0
+    const orphan = isEmpty ? (layout.orphanOf?.(entriesOf(group)) ?? null) : null
+    if (orphan === null && !orphans.has(name)) return
+    haveOrphansChanged = true
+    if (orphan === null) orphans.delete(name)
+    else orphans.set(name, orphan)
   }
 
-  /** Without the source, which is control's to say. */
-  function remnantProblems(): readonly Problem[] {
-    const all = [...remnants.values()]
-    const told = all.slice(0, maxRemnants).map((one): Problem => ({ ...one, source: '' }))
-    const [next] = all.slice(maxRemnants)
+  /** Without the source, which control adds. */
+  function orphanProblems(): readonly Problem[] {
+    const all = [...orphans.values()]
+    const told = all.slice(0, MAX_ORPHANS).map((one): Problem => ({ ...one, source: '' }))
+    const [next] = all.slice(MAX_ORPHANS)
     if (next === undefined) return told
-    const message = `and ${all.length - maxRemnants} more without their main keys`
+    const message = `and ${all.length - MAX_ORPHANS} more without their main keys`
     return [...told, { kind: 'source', id: '', message, source: '', key: next.key }]
   }
 
-  /** Whom it asked, not what it holds. */
+  /** Its dependencies, not its keys. */
   function forget(name: string, group: Group): void {
-    for (const other of group.asked ?? NONE) {
-      const those = askers.get(other)
+    for (const other of group.dependencies ?? NONE) {
+      const those = dependents.get(other)
       those?.delete(name)
-      if (those?.size === 0) askers.delete(other)
+      if (those?.size === 0) dependents.delete(other)
     }
-    group.asked = null
+    group.dependencies = null
   }
 
   function takeChanges(): Changes {
@@ -194,14 +194,14 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
     put: (entry) => place(entry, true),
     delete(path) {
       const entry = remove(path)
-      if (entry !== null) bound.release(entry)
+      if (entry !== null) limit.release(entry)
     },
     declare({ revision, listed, changedAt, problems = NONE }) {
       refresh()
       const changes = isReplaced || listed !== null ? null : takeChanges()
       const isChanged = changes === null || changes.upserts.length + changes.deletes.length > 0
-      hasNews = isChanged || haveRemnantsChanged
-      isReplaced = haveRemnantsChanged = false
+      hasNews = isChanged || haveOrphansChanged
+      isReplaced = haveOrphansChanged = false
       stale.clear()
       return {
         readable: true,
@@ -209,7 +209,7 @@ export function createMirror(layout: Layout, maxChars: number = maxSourceChars):
         objects: { [Symbol.iterator]: objects },
         changes,
         listed: changes === null ? (listed ?? 'first') : null,
-        problems: remnants.size === 0 ? problems : [...problems, ...remnantProblems()],
+        problems: orphans.size === 0 ? problems : [...problems, ...orphanProblems()],
         changedAt,
       }
     },
@@ -235,7 +235,7 @@ function isSameName(one: ObjectName, other: ObjectName): boolean {
   return one.kind === other.kind && one.id === other.id
 }
 
-/** But for the revision. */
+/** Ignores the revision. */
 function isSame(one: DeclaredObject, other: DeclaredObject): boolean {
   return (
     one.key === other.key &&

@@ -1,7 +1,7 @@
 /** The keys below one object of the tree. Traefik takes their names in any case. */
 import { quote } from '../../../model/parsed.ts'
 import type { KeyEntry } from '../../layout.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 
 export interface Leaf {
   /** As written, below the object. */
@@ -46,7 +46,7 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
 
   function text(name: string): string | null {
     const fault = faults.get(name)
-    if (fault !== undefined) throw new ValueFault(fault)
+    if (fault !== undefined) throw new TranslationError(fault)
     return leaves.get(name)?.text.trim() ?? null
   }
 
@@ -61,7 +61,7 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
     check() {
       // The order of the keys means nothing, so it must not choose what is reported.
       const [first] = [...faults.values()].sort()
-      if (first !== undefined) throw new ValueFault(first)
+      if (first !== undefined) throw new TranslationError(first)
     },
     text,
     below,
@@ -69,13 +69,13 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
       const found = text(name)?.toLowerCase() ?? 'false'
       if (['true', '1', 't'].includes(found)) return true
       if (['false', '0', 'f', ''].includes(found)) return false
-      throw new ValueFault(`${name}: must be true or false, not ${quote(found)}`)
+      throw new TranslationError(`${name}: must be true or false, not ${quote(found)}`)
     },
     whole(name) {
       const found = text(name)
       if (found === null) return null
       if (/^[+-]?\d{1,15}$/.test(found)) return Number(found)
-      throw new ValueFault(`${name}: must be a whole number, not ${quote(found)}`)
+      throw new TranslationError(`${name}: must be a whole number, not ${quote(found)}`)
     },
     list(name) {
       const single = text(name)
@@ -83,7 +83,7 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
         .map((leaf) => [Number(leaf.segments[1]), leaf.text.trim()] as const)
         .sort(([one], [other]) => one - other)
       if (numbered.some(([at]) => !Number.isInteger(at))) {
-        throw new ValueFault(`${name}: must be numbered: ${name}/0, ${name}/1`)
+        throw new TranslationError(`${name}: must be numbered: ${name}/0, ${name}/1`)
       }
       return [...(single?.split(',') ?? []), ...numbered.map(([, value]) => value)]
         .map((value) => value.trim())

@@ -4,14 +4,14 @@
  * else it lacks is its fault, and heals with the key that brings it. What belongs to one object is one group; a router looks
  * into the middlewares that it names.
  */
-import { nameClosed } from '../../closed.ts'
-import { refuseName } from '../keyspace.ts'
-import type { KeyEntry, Layout, Remnant } from '../../layout.ts'
+import { nameClosed } from '../../fail-closed.ts'
+import { refuseName } from '../object-keys.ts'
+import type { KeyEntry, Layout, Orphan } from '../../layout.ts'
 import type { DeclaredObject, ObjectName } from '../../provider.ts'
 import { openBranch, type Branch } from './branch.ts'
 import { translateRouter, type Neighbours } from './router.ts'
 import { translateServer, translateService } from './service.ts'
-import { NotDeclared, ValueFault, type Translated } from '../value-fault.ts'
+import { NotDeclared, TranslationError, type Translation } from '../translation.ts'
 
 type Sort =
   | 'router'
@@ -66,7 +66,7 @@ export function createTraefikLayout(own: string): Layout {
       const { object } = readGroup(entries, entriesOf, own)
       return object === null ? [] : [object]
     },
-    remnantOf: (entries) => readGroup(entries, () => [], own).remnant,
+    orphanOf: (entries) => readGroup(entries, () => [], own).orphan,
     pathOf: () => null,
   }
 }
@@ -120,7 +120,7 @@ function translate(
   { sort, protocol, depth }: Place,
   entries: readonly KeyEntry[],
   neighbours: Neighbours,
-): Translated | null {
+): Translation | null {
   switch (sort) {
     case 'router':
       return translateRouter(openBranch(entries, depth), neighbours)
@@ -133,17 +133,17 @@ function translate(
     case 'store':
       return translateCertificate(openBranch(entries, depth), 'defaultcertificate/')
     default:
-      throw new ValueFault(`${protocol} is not supported; this object is ignored`)
+      throw new TranslationError(`${protocol} is not supported; this object is ignored`)
   }
 }
 
-function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/'): Translated {
+function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/'): Translation {
   const cert = branch.text(`${below}certfile`)
   if (cert === null) throw new NotDeclared(`${below}certfile`)
   branch.check()
   const key = branch.text(`${below}keyfile`) ?? ''
-  if (cert === '') throw new ValueFault(`${below}certfile is empty`)
-  if (key === '') throw new ValueFault(`${below}keyfile is missing`)
+  if (cert === '') throw new TranslationError(`${below}certfile is empty`)
+  if (key === '') throw new TranslationError(`${below}keyfile is missing`)
   return {
     value: { cert, key, default: below !== '' },
     remarks: branch.list('stores').some((store) => store !== 'default')
@@ -174,10 +174,10 @@ const PASS_HOST = 'loadbalancer/passhostheader'
 
 interface Read {
   readonly object: DeclaredObject | null
-  readonly remnant: Remnant | null
+  readonly orphan: Orphan | null
 }
 
-const nothing: Read = { object: null, remnant: null }
+const nothing: Read = { object: null, orphan: null }
 
 function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: string): Read {
   const [first] = entries
@@ -187,7 +187,7 @@ function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: stri
   const key = keyOf(entries, place.depth)
   const faulty = (fault: string): Read => ({
     object: { ...name, value: undefined, key, fault },
-    remnant: null,
+    orphan: null,
   })
   const refused = refuseName(name)
   if (refused !== null && place.sort !== 'router') return faulty(refused)
@@ -197,7 +197,7 @@ function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: stri
     if (refused !== null) {
       const { closed } = translated
       const object = { ...nameClosed(name), value: undefined, key, fault: refused }
-      return { object: closed === undefined ? object : { ...object, closed }, remnant: null }
+      return { object: closed === undefined ? object : { ...object, closed }, orphan: null }
     }
     const { value, closed, remarks, secrets } = translated
     const object = {
@@ -208,13 +208,13 @@ function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: stri
       ...(remarks.length === 0 ? {} : { remarks }),
       ...(secrets === undefined ? {} : { secrets }),
     }
-    return { object, remnant: null }
+    return { object, orphan: null }
   } catch (error) {
     if (error instanceof NotDeclared) {
       const message = `has no ${error.message}; what is left of it declares nothing`
-      return { object: null, remnant: { ...name, key, message } }
+      return { object: null, orphan: { ...name, key, message } }
     }
-    if (error instanceof ValueFault) return faulty(error.message)
+    if (error instanceof TranslationError) return faulty(error.message)
     throw error
   }
 }

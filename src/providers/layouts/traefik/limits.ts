@@ -1,7 +1,7 @@
 /** Traefik's limits in ours. They guard something: what cannot be honoured exactly is a fault, and closes the router. */
 import { formatDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import type { MiddlewareForm } from './middleware.ts'
 import { readCount, readSpan, spanOr } from './read.ts'
@@ -11,11 +11,11 @@ export function translateRateLimit(branch: Branch): readonly MiddlewareForm[] {
   onlyThese(branch, 'ratelimit', ['average', 'period', 'burst', 'sourcecriterion'])
   const average = branch.whole('ratelimit/average')
   // To Traefik that is no limit, too; but it may be all that has expired of one.
-  if (average === null) throw new ValueFault('ratelimit/average is missing; 0 is no limit')
-  if (average < 0) throw new ValueFault('ratelimit/average: must not be negative')
+  if (average === null) throw new TranslationError('ratelimit/average is missing; 0 is no limit')
+  if (average < 0) throw new TranslationError('ratelimit/average: must not be negative')
   if (average === 0) return []
   const burst = branch.whole('ratelimit/burst') ?? 1
-  if (burst < 0) throw new ValueFault('ratelimit/burst: must not be negative')
+  if (burst < 0) throw new TranslationError('ratelimit/burst: must not be negative')
   return [
     {
       kind: 'ratelimit',
@@ -31,7 +31,7 @@ export function translateRateLimit(branch: Branch): readonly MiddlewareForm[] {
 export function translateInFlight(branch: Branch): MiddlewareForm {
   onlyThese(branch, 'inflightreq', ['amount', 'sourcecriterion'])
   const connections = readCount(branch, 'inflightreq/amount')
-  if (connections === null) throw new ValueFault('inflightreq/amount is missing')
+  if (connections === null) throw new TranslationError('inflightreq/amount is missing')
   const key = readCriterion(branch, 'inflightreq/sourcecriterion') ?? 'request.host'
   return { kind: 'connlimit', connections, key }
 }
@@ -48,7 +48,7 @@ function readCriterion(branch: Branch, name: string): string | null {
       : []),
   ]
   if (found.length > 1)
-    throw new ValueFault(`${name}: must be one of ipstrategy, requestheadername, requesthost`)
+    throw new TranslationError(`${name}: must be one of ipstrategy, requestheadername, requesthost`)
   return found[0] ?? null
 }
 
@@ -56,7 +56,7 @@ function readAddress(branch: Branch, name: string): string {
   onlyThese(branch, name, ['depth', 'ipv6subnet'])
   const depth = branch.whole(`${name}/depth`) ?? 0
   if (depth !== 0) {
-    throw new ValueFault(
+    throw new TranslationError(
       `${name}/depth is not supported: only the address that connects is believed`,
     )
   }
@@ -79,7 +79,7 @@ export function translateCircuitBreaker(branch: Branch): MiddlewareForm {
   ]
   onlyThese(branch, at, known)
   const condition = branch.text(`${at}/expression`) ?? ''
-  if (condition === '') throw new ValueFault(`${at}/expression is missing`)
+  if (condition === '') throw new TranslationError(`${at}/expression is missing`)
   const status = branch.whole(`${at}/responsecode`) ?? 503
   return {
     kind: 'breaker',
@@ -134,7 +134,7 @@ export function translateBuffering(
 /** Comfort, unlike the others: what is not honoured is remarked. */
 export function translateRetry(branch: Branch, remarks: string[]): RetryForm {
   const written = readCount(branch, 'retry/attempts')
-  if (written === null) throw new ValueFault('retry/attempts is missing')
+  if (written === null) throw new TranslationError('retry/attempts is missing')
   if (written > MOST_TRIES) remarks.push(`retry/attempts: ${MOST_TRIES} is the most`)
   const known = ['', 'attempts', 'initialinterval']
   const others = branch.names('retry').filter((name) => !known.includes(name))
@@ -148,13 +148,13 @@ export function translateRetry(branch: Branch, remarks: string[]): RetryForm {
 function atLeastZero(branch: Branch, name: string): number {
   const found = branch.whole(name) ?? 0
   if (found >= 0) return found
-  throw new ValueFault(`${name}: must not be negative`)
+  throw new TranslationError(`${name}: must not be negative`)
 }
 
 function onlyThese(branch: Branch, below: string, known: readonly string[]): void {
   for (const name of branch.names(below)) {
     if (name !== '' && !known.includes(name)) {
-      throw new ValueFault(`${quote(`${below}/${name}`)} is not supported yet`)
+      throw new TranslationError(`${quote(`${below}/${name}`)} is not supported yet`)
     }
   }
 }

@@ -5,7 +5,7 @@
 import { quote } from '../../../model/parsed.ts'
 import { parseCondition } from '../../../policy/breaking/condition.ts'
 import { parseRetryPredicate } from '../../../policy/retrying/retry-predicate.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 import type { Branch } from './branch.ts'
 import {
   translateBuffering,
@@ -36,7 +36,7 @@ export function translateMiddleware(branch: Branch): TranslatedMiddleware {
   branch.check()
   const [type = '', ...more] = branch.names('')
   if (more.length > 0)
-    throw new ValueFault(`has several types: ${quote([type, ...more].join(', '))}`)
+    throw new TranslationError(`has several types: ${quote([type, ...more].join(', '))}`)
   const remarks: string[] = []
   const only = (middleware: MiddlewareForm): TranslatedMiddleware => {
     return { middlewares: [middleware], retry: null, remarks }
@@ -65,7 +65,7 @@ export function translateMiddleware(branch: Branch): TranslatedMiddleware {
       return { middlewares: [], retry: null, paths, remarks }
     }
     default:
-      throw new ValueFault(`${quote(type)} is not supported yet`)
+      throw new TranslationError(`${quote(type)} is not supported yet`)
   }
 }
 
@@ -79,13 +79,13 @@ function demandExpression(
   if (text === '') return
   const parsed = parse(text)
   if (parsed.ok) return
-  throw new ValueFault(`${name}: ${parsed.message} (at character ${parsed.position + 1})`)
+  throw new TranslationError(`${name}: ${parsed.message} (at character ${parsed.position + 1})`)
 }
 
 function translateHeaders(branch: Branch): MiddlewareForm {
   for (const option of branch.names('headers')) {
     if (option === 'customrequestheaders' || option === 'customresponseheaders') continue
-    throw new ValueFault(`${quote(`headers/${option}`)} is not supported yet`)
+    throw new TranslationError(`${quote(`headers/${option}`)} is not supported yet`)
   }
   return {
     kind: 'headers',
@@ -100,7 +100,7 @@ function translateEdits(branch: Branch, name: string): unknown {
   const remove: string[] = []
   for (const { segments, text } of branch.below(name)) {
     const [, , field = '', ...more] = segments
-    if (more.length > 0) throw new ValueFault(`${name}: a field cannot have a / in its name`)
+    if (more.length > 0) throw new TranslationError(`${name}: a field cannot have a / in its name`)
     if (text === '') remove.push(field)
     else set.push([field, text])
   }
@@ -119,16 +119,18 @@ const ENCODED = [...PASSED_ALWAYS, 'slash', 'backslash', 'nullcharacter'].map(
 function translateEncodedCharacters(branch: Branch, remarks: string[]): 'reject' | 'normalize' {
   const unknown = branch.names('encodedcharacters').find((name) => !ENCODED.includes(name))
   if (unknown !== undefined) {
-    throw new ValueFault(`${quote(`encodedcharacters/${unknown}`)} is not supported yet`)
+    throw new TranslationError(`${quote(`encodedcharacters/${unknown}`)} is not supported yet`)
   }
   const allows = (name: string): boolean => branch.flag(`encodedcharacters/allowencoded${name}`)
   const missing = PASSED_ALWAYS.find((name) => !allows(name))
   if (missing !== undefined) {
     const name = `encodedcharacters/allowencoded${missing}`
-    throw new ValueFault(`${name}: must be true, what it refuses is not refused here`)
+    throw new TranslationError(`${name}: must be true, what it refuses is not refused here`)
   }
   if (allows('slash') !== allows('backslash')) {
-    throw new ValueFault('encodedcharacters: allowEncodedSlash and -BackSlash must be the same')
+    throw new TranslationError(
+      'encodedcharacters: allowEncodedSlash and -BackSlash must be the same',
+    )
   }
   if (allows('nullcharacter')) remarks.push('an escaped NUL in a path is refused all the same')
   return allows('slash') ? 'normalize' : 'reject'
@@ -138,11 +140,13 @@ function translateEncodedCharacters(branch: Branch, remarks: string[]): 'reject'
 function translateRedirectScheme(branch: Branch): MiddlewareForm {
   const scheme = branch.text('redirectscheme/scheme') ?? ''
   if (scheme !== 'https' && scheme !== 'http') {
-    throw new ValueFault(`redirectscheme/scheme: must be http or https, not ${quote(scheme)}`)
+    throw new TranslationError(`redirectscheme/scheme: must be http or https, not ${quote(scheme)}`)
   }
   const port = branch.text('redirectscheme/port') || null
   if (port !== null && (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)) {
-    throw new ValueFault(`redirectscheme/port: must be a port from 1 to 65535, not ${quote(port)}`)
+    throw new TranslationError(
+      `redirectscheme/port: must be a port from 1 to 65535, not ${quote(port)}`,
+    )
   }
   return {
     kind: 'redirect',

@@ -1,7 +1,7 @@
 /** What several of Traefik's objects are made of. */
 import { formatDuration, parseDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 import type { Branch } from './branch.ts'
 
 /** ms; null: it is not there. */
@@ -10,7 +10,7 @@ export function readSpan(branch: Branch, name: string): number | null {
   if (text === null || text === '') return null
   const ms = parseDuration(text, 0, Number.MAX_SAFE_INTEGER)
   if (ms.ok) return ms.value
-  throw new ValueFault(`${name}: must be a duration such as 10s or 500ms, not ${quote(text)}`)
+  throw new TranslationError(`${name}: must be a duration such as 10s or 500ms, not ${quote(text)}`)
 }
 
 /** In our notation; Traefik takes 0 for its default. */
@@ -23,7 +23,7 @@ export function spanOr(branch: Branch, name: string, normal: string): string {
 export function readCount(branch: Branch, name: string): number | null {
   const found = branch.whole(name)
   if (found === null || found > 0) return found
-  throw new ValueFault(`${name}: must be more than 0, not ${found}`)
+  throw new TranslationError(`${name}: must be more than 0, not ${found}`)
 }
 
 /** A map of names to texts: `headers/X-Who = me`. */
@@ -31,7 +31,7 @@ export function readFields(branch: Branch, name: string): Record<string, string>
   const depth = name.split('/').length
   const fields = branch.below(name).map(({ segments, text }): [string, string] => {
     if (segments.length > depth + 1)
-      throw new ValueFault(`${name}: a field cannot have a / in its name`)
+      throw new TranslationError(`${name}: a field cannot have a / in its name`)
     return [segments[depth] ?? '', text]
   })
   return Object.fromEntries(fields.sort(([one], [other]) => (one < other ? -1 : 1)))

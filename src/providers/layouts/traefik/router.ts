@@ -3,8 +3,8 @@
  * closed: set aside, its requests would go to a broader route, or on through an older version of itself, past the guard.
  */
 import { quote } from '../../../model/parsed.ts'
-import { closedAnswer, describeClosed, type Closed } from '../../closed.ts'
-import { NotDeclared, ValueFault, type Translated } from '../value-fault.ts'
+import { CLOSED_RESPONSE, describeClosed, type FailClosed } from '../../fail-closed.ts'
+import { NotDeclared, TranslationError, type Translation } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import { translateMiddleware, type TranslatedMiddleware } from './middleware.ts'
 import { translateRule, type RuleSyntax } from './rule.ts'
@@ -25,16 +25,16 @@ const KNOWN = ['rule', 'rulesyntax', 'service', 'priority', 'entrypoints', 'midd
  * One whose rule can be read is a route, even if all else is wrong with it. Only without that is it not known what to close:
  * then it is set aside, and an earlier version of it stays.
  */
-export function translateRouter(router: Branch, neighbours: Neighbours): Translated {
+export function translateRouter(router: Branch, neighbours: Neighbours): Translation {
   const rule = router.text('rule')
   if (rule === null) throw new NotDeclared('rule')
-  if (rule === '') throw new ValueFault('rule is empty')
+  if (rule === '') throw new TranslationError('rule is empty')
   const { route } = translateRule(rule, ruleSyntax(router))
   const known = orReason(() => rankAndListeners(router, rule))
   const frame = typeof known === 'string' ? byRule(rule) : known
   const whole = frame.listeners === '' ? route : `(${frame.listeners}) && (${route})`
-  const shut = { priority: frame.priority, respond: closedAnswer }
-  const closed: Closed = {
+  const shut = { priority: frame.priority, respond: CLOSED_RESPONSE }
+  const closed: FailClosed = {
     // Listeners may be what is wrong.
     values: [{ route: whole, ...shut }, ...(whole === route ? [] : [{ route, ...shut }])],
     after: 'value',
@@ -62,11 +62,11 @@ function rankAndListeners(router: Branch, rule: string): Frame {
   router.check()
   const syntax = router.text('rulesyntax') ?? ''
   if (syntax !== '' && ruleSyntax(router) === null) {
-    throw new ValueFault(`rulesyntax: must be v2 or v3, not ${quote(syntax)}`)
+    throw new TranslationError(`rulesyntax: must be v2 or v3, not ${quote(syntax)}`)
   }
   const priority = router.whole('priority') ?? 0
   if (Math.abs(priority) > MAX_PRIORITY) {
-    throw new ValueFault(
+    throw new TranslationError(
       `priority: must be from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`,
     )
   }
@@ -83,7 +83,8 @@ function byRule(rule: string): Frame {
 /** What goes through the route, without the route itself. */
 function honour(router: Branch, neighbours: Neighbours, remarks: string[]): object {
   // What it is a child of may have guards.
-  if (router.names('').includes('parentrefs')) throw new ValueFault('parentrefs is not supported')
+  if (router.names('').includes('parentrefs'))
+    throw new TranslationError('parentrefs is not supported')
   const hasTls = router.below('tls').length > 0 || !['false', null].includes(router.text('tls'))
   if (hasTls) remarks.push(remarkTls(router, neighbours))
   const found = router.list('middlewares').map((name) => resolveMiddleware(name, neighbours))
@@ -114,7 +115,7 @@ function orReason<T>(make: () => T): T | string {
   try {
     return make()
   } catch (error) {
-    if (error instanceof ValueFault) return error.message
+    if (error instanceof TranslationError) return error.message
     throw error
   }
 }
@@ -135,10 +136,10 @@ function remarkTls(router: Branch, neighbours: Neighbours): string {
   const named = router.text('tls/options')
   const options = neighbours.tlsOptions(withoutOwn(named ?? 'default'))
   if (named !== null && options === null) {
-    throw new ValueFault(`tls/options: ${quote(named)} is not declared`)
+    throw new TranslationError(`tls/options: ${quote(named)} is not declared`)
   }
   if (options !== null && options.below('clientauth').length > 0) {
-    throw new ValueFault('tls/options: clientauth is not supported yet')
+    throw new TranslationError('tls/options: clientauth is not supported yet')
   }
   return 'tls is not honoured: a listener has its protocol and certificates'
 }
@@ -146,12 +147,12 @@ function remarkTls(router: Branch, neighbours: Neighbours): string {
 function resolveMiddleware(name: string, neighbours: Neighbours): TranslatedMiddleware {
   // `auth@redis` is another source's, unless this tree has an `auth`.
   const found = neighbours.middleware(name) ?? neighbours.middleware(withoutOwn(name))
-  if (found === null) throw new ValueFault(`middleware ${quote(name)} is not declared`)
+  if (found === null) throw new TranslationError(`middleware ${quote(name)} is not declared`)
   try {
     return translateMiddleware(found)
   } catch (error) {
-    if (!(error instanceof ValueFault)) throw error
-    throw new ValueFault(`middleware ${quote(name)}: ${error.message}`, { cause: error })
+    if (!(error instanceof TranslationError)) throw error
+    throw new TranslationError(`middleware ${quote(name)}: ${error.message}`, { cause: error })
   }
 }
 

@@ -3,7 +3,7 @@
  * the calls are rewritten, each to what matches exactly the same; what has no such counterpart is a fault.
  */
 import { quote } from '../../../model/parsed.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 import { isTemplate, literalRegexp, templateRegexp, type TemplateOf } from './template.ts'
 
 export interface TranslatedRule {
@@ -23,7 +23,9 @@ export type RuleSyntax = 'v2' | 'v3' | null
 
 export function translateRule(rule: string, syntax: RuleSyntax = null): TranslatedRule {
   if (rule.length > MAX_LENGTH) {
-    throw new ValueFault(`rule: has ${rule.length} characters, at most ${MAX_LENGTH} are taken`)
+    throw new TranslationError(
+      `rule: has ${rule.length} characters, at most ${MAX_LENGTH} are taken`,
+    )
   }
   const tokens = scan(rule)
   const parts: string[] = []
@@ -33,7 +35,8 @@ export function translateRule(rule: string, syntax: RuleSyntax = null): Translat
       parts.push(token.text)
       continue
     }
-    if (token?.kind !== 'name') throw new ValueFault(`rule: ${quote(token?.text)} is out of place`)
+    if (token?.kind !== 'name')
+      throw new TranslationError(`rule: ${quote(token?.text)} is out of place`)
     const values = argumentsAt(tokens, at + 1, token.text)
     at += 2 * values.length + 1
     parts.push(translateCall(token.text, values, syntax))
@@ -49,7 +52,9 @@ function scan(rule: string): readonly Token[] {
     const at = TOKEN.lastIndex
     const [whole, punctuation, name, raw, quoted] = TOKEN.exec(text) ?? []
     if (whole === undefined) {
-      throw new ValueFault(`rule: cannot be read from ${quote(text.slice(at).trimStart())} on`)
+      throw new TranslationError(
+        `rule: cannot be read from ${quote(text.slice(at).trimStart())} on`,
+      )
     }
     if (punctuation !== undefined) tokens.push({ kind: 'punctuation', text: punctuation })
     else if (name !== undefined) tokens.push({ kind: 'name', text: name })
@@ -62,7 +67,7 @@ function unquote(text: string): string {
   try {
     return JSON.parse(text) as string
   } catch {
-    throw new ValueFault(`rule: ${quote(text)} holds an unknown escape; use back quotes`)
+    throw new TranslationError(`rule: ${quote(text)} holds an unknown escape; use back quotes`)
   }
 }
 
@@ -74,7 +79,7 @@ function argumentsAt(tokens: readonly Token[], open: number, name: string): read
     const value = tokens[at + 1]
     const isString = value?.kind === 'string'
     if (before !== (at === open ? '(' : ',') || !isString) {
-      throw new ValueFault(`rule: ${quote(name)} must be called with strings in back quotes`)
+      throw new TranslationError(`rule: ${quote(name)} must be called with strings in back quotes`)
     }
     values.push(value.text)
     if (tokens[at + 2]?.text === ')' && tokens[at + 2]?.kind === 'punctuation') return values
@@ -102,7 +107,8 @@ const CALLS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
 
 function translateCall(name: string, values: readonly string[], syntax: RuleSyntax): string {
   const translate = CALLS.get(name.toLowerCase())
-  if (translate === undefined) throw new ValueFault(`rule: ${quote(name)} is not supported yet`)
+  if (translate === undefined)
+    throw new TranslationError(`rule: ${quote(name)} is not supported yet`)
   return translate(values, syntax)
 }
 
@@ -117,7 +123,9 @@ function anyOf(terms: readonly string[]): string {
 /** `<` opens a pattern in our language. */
 function plain(text: string): string {
   if (/[{<]/.test(text)) {
-    throw new ValueFault(`rule: ${quote(text)} holds a pattern; write it as a regular expression`)
+    throw new TranslationError(
+      `rule: ${quote(text)} holds a pattern; write it as a regular expression`,
+    )
   }
   return text
 }
@@ -160,7 +168,7 @@ function upperCase(text: string): string {
 }
 
 function header(name: 'Header' | 'HeaderRegexp', values: readonly string[]): string {
-  if (values.length !== 2) throw new ValueFault(`rule: ${name} takes a name and a value`)
+  if (values.length !== 2) throw new TranslationError(`rule: ${name} takes a name and a value`)
   return call(name, name === 'Header' ? values.map(plain) : values)
 }
 
@@ -177,7 +185,7 @@ function query(values: readonly string[]): string {
     )
     return terms.length === 1 ? terms.join('') : `(${terms.join(' && ')})`
   }
-  if (values.length > 2) throw new ValueFault('rule: Query takes a name and a value')
+  if (values.length > 2) throw new TranslationError('rule: Query takes a name and a value')
   return call('Query', second === undefined ? [first] : [first, second])
 }
 

@@ -4,15 +4,15 @@
  */
 import { quote } from '../../../model/parsed.ts'
 import { splitOrigin } from '../server-origin.ts'
-import { NotDeclared, ValueFault, type Translated } from '../value-fault.ts'
+import { NotDeclared, TranslationError, type Translation } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import { BALANCING, translateBalancing } from './load-balancer.ts'
 
 /** Without its servers: a service that is nothing else has no keys for this. */
-export function translateService(service: Branch): Translated {
+export function translateService(service: Branch): Translation {
   service.check()
   for (const type of service.names('')) {
-    if (type !== 'loadbalancer') throw new ValueFault(`${quote(type)} is not supported yet`)
+    if (type !== 'loadbalancer') throw new TranslationError(`${quote(type)} is not supported yet`)
   }
   const others = service.names('loadbalancer').filter((name) => !BALANCING.includes(name))
   const remarks = remarkUnknown(others.map((name) => `loadbalancer/${name}`))
@@ -20,12 +20,12 @@ export function translateService(service: Branch): Translated {
 }
 
 /** Null: it is to have no traffic. */
-export function translateServer(server: Branch): Translated | null {
+export function translateServer(server: Branch): Translation | null {
   const text = server.text('url')
   if (text === null) throw new NotDeclared('url')
   server.check()
   const weight = server.whole('weight') ?? 1
-  if (text === '') throw new ValueFault('url is empty')
+  if (text === '') throw new TranslationError('url is empty')
   if (weight === 0) return null
   const { url, remark } = splitOrigin(text)
   const members = server.names('').filter((name) => name !== 'url' && name !== 'weight')

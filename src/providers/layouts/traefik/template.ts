@@ -4,7 +4,7 @@
  * that library makes of them (newRouteRegexp), but for the names.
  */
 import { quote } from '../../../model/parsed.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 
 export type TemplateOf = 'host' | 'path' | 'prefix'
 
@@ -39,7 +39,7 @@ function expressionOf(inner: string, template: string, of: TemplateOf): string {
   const colon = inner.indexOf(':')
   if (colon < 0 && inner !== '') return of === 'host' ? '[^.]+' : '[^/]+'
   if (colon > 0 && colon < inner.length - 1) return inner.slice(colon + 1)
-  throw new ValueFault(`rule: ${quote(template)} has braces without a name or an expression`)
+  throw new TranslationError(`rule: ${quote(template)} has braces without a name or an expression`)
 }
 
 /** An expression may have braces of its own. */
@@ -52,8 +52,10 @@ function closingBrace(text: string, open: number): number {
   return -1
 }
 
-function unbalanced(template: string): ValueFault {
-  return new ValueFault(`rule: ${quote(template)} has a brace that is not closed, or not opened`)
+function unbalanced(template: string): TranslationError {
+  return new TranslationError(
+    `rule: ${quote(template)} has a brace that is not closed, or not opened`,
+  )
 }
 
 function escapeRegexp(text: string): string {

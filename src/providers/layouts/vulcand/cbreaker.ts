@@ -5,8 +5,8 @@
 import { formatDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
 import { isMap, readJsonMap } from '../../registry/json-value.ts'
-import { ValueFault } from '../value-fault.ts'
-import { aboveZero, notNegative, oneOf, required } from './demands.ts'
+import { TranslationError } from '../translation.ts'
+import { aboveZero, notNegative, oneOf, required } from './requirements.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$/
@@ -16,7 +16,7 @@ export function translateBreaker(
   remarks: string[],
 ): { readonly kind: string; readonly [option: string]: unknown } {
   const fallback = readEmbedded(breaker, 'Fallback')
-  if (fallback === null) throw new ValueFault(`${breaker.place('Fallback')} is missing`)
+  if (fallback === null) throw new TranslationError(`${breaker.place('Fallback')} is missing`)
   const onTripped = readEmbedded(breaker, 'OnTripped')
   const onStandby = readEmbedded(breaker, 'OnStandby')
   return {
@@ -39,10 +39,10 @@ function readEmbedded(struct: GoStruct, name: string): GoStruct | null {
   const place = struct.place(name)
   if (isMap(raw)) return readStruct(raw, place)
   if (typeof raw !== 'string') {
-    throw new ValueFault(`${place}: must be a map or its JSON text, not ${quote(raw)}`)
+    throw new TranslationError(`${place}: must be a map or its JSON text, not ${quote(raw)}`)
   }
   const json = readJsonMap(raw)
-  if (!json.ok) throw new ValueFault(`${place}: ${json.reason}`)
+  if (!json.ok) throw new TranslationError(`${place}: ${json.reason}`)
   return readStruct(json.value, place)
 }
 

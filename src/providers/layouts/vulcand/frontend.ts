@@ -5,15 +5,15 @@
  * hold then, which know what may be repeated and have a budget. A predicate decides alone, up to vulcand's 11 tries. Bodies
  * that are to be sent again are kept in memory: vulcand keeps what is larger on disk, here it is sent once.
  */
-import type { Translated } from '../value-fault.ts'
-import { notNegative, required, requireHttp } from './demands.ts'
+import type { Translation } from '../translation.ts'
+import { notNegative, required, requireHttp } from './requirements.ts'
 import type { GoStruct } from './go-json.ts'
 
 const MOST_TRIES = 11
 const NORMAL_MEMORY = 1024 ** 2
 const MOST_MEMORY = 16 * 1024 ** 2
 
-export function translateFrontend(frontend: GoStruct): Translated {
+export function translateFrontend(frontend: GoStruct): Translation {
   requireHttp(frontend)
   const settings = frontend.struct('Settings')
   const remarks: string[] = []

@@ -4,7 +4,7 @@
  */
 import { quote } from '../../../model/parsed.ts'
 import { isMap, type JsonMap } from '../../registry/json-value.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 
 export interface GoStruct {
   /** '' when it is not there. */
@@ -29,7 +29,9 @@ export function readStruct(map: JsonMap, outer = ''): GoStruct {
     const twin = members.get(folded)
     // Go takes the later one, other readers the earlier one: nobody can have meant that.
     if (twin !== undefined) {
-      throw new ValueFault(`${quote(twin[0])} and ${quote(name)} are the same member to vulcand`)
+      throw new TranslationError(
+        `${quote(twin[0])} and ${quote(name)} are the same member to vulcand`,
+      )
     }
     members.set(folded, [name, value])
   }
@@ -46,7 +48,7 @@ export function readStruct(map: JsonMap, outer = ''): GoStruct {
     const value = raw(name)
     if (value === undefined) return zero
     if (is(value)) return value
-    throw new ValueFault(`${place(name)}: must be ${what}, not ${quote(value)}`)
+    throw new TranslationError(`${place(name)}: must be ${what}, not ${quote(value)}`)
   }
 
   return {
@@ -55,7 +57,7 @@ export function readStruct(map: JsonMap, outer = ''): GoStruct {
     whole(name) {
       const found = read(name, isWhole, 'a whole number', 0)
       if (Math.abs(found) < 2 ** 63) return found
-      throw new ValueFault(`${place(name)}: is larger than 64 bits can hold: ${quote(found)}`)
+      throw new TranslationError(`${place(name)}: is larger than 64 bits can hold: ${quote(found)}`)
     },
     texts: (name) => read(name, isTexts, 'a list of texts', []),
     struct: (name) => readStruct(read(name, isMap, 'a map', {}), place(name)),

@@ -6,7 +6,7 @@
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { quote } from '../../../model/parsed.ts'
 import { isMap, readJsonMap } from '../../registry/json-value.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 
 const ENCRYPTION = 'secretbox.v1'
@@ -23,33 +23,35 @@ export interface KeyPair {
 export function openKeyPair(sealed: unknown, place: string, sealKey: string | null): KeyPair {
   const box = readSealed(sealed, place)
   if (box.text('Encryption') !== ENCRYPTION) {
-    throw new ValueFault(
+    throw new TranslationError(
       `${place}: must be sealed as ${ENCRYPTION}; vctl secret seal_keypair does that`,
     )
   }
   if (sealKey === null) {
-    throw new ValueFault(
+    throw new TranslationError(
       `${place} is sealed; set sealKey of this source to the key that vulcand was given as -sealKey`,
     )
   }
   if (!/^[0-9a-f]{64}$/i.test(sealKey)) {
-    throw new ValueFault(`${place} cannot be opened: sealKey of this source must be 64 hex digits`)
+    throw new TranslationError(
+      `${place} cannot be opened: sealKey of this source must be 64 hex digits`,
+    )
   }
   const value = box.struct('Value')
   const nonce = readBytes(value, 'Nonce')
   const bytes = readBytes(value, 'Val')
   if (nonce.length !== NONCE_BYTES) {
-    throw new ValueFault(`${value.place('Nonce')}: must have 24 bytes, not ${nonce.length}`)
+    throw new TranslationError(`${value.place('Nonce')}: must have 24 bytes, not ${nonce.length}`)
   }
 
   const opened = open(Buffer.from(sealKey, 'hex'), nonce, bytes)
   if (opened === null) {
-    throw new ValueFault(
+    throw new TranslationError(
       `${place} cannot be opened: it was sealed with another key than sealKey of this source, or is damaged`,
     )
   }
   const plain = readJsonMap(opened)
-  if (!plain.ok) throw new ValueFault(`${place}: what was sealed is no key pair`)
+  if (!plain.ok) throw new TranslationError(`${place}: what was sealed is no key pair`)
   const pair = readStruct(plain.value, place)
   return { cert: readPem(pair, 'Cert'), key: readPem(pair, 'Key') }
 }
@@ -57,12 +59,12 @@ export function openKeyPair(sealed: unknown, place: string, sealKey: string | nu
 function readSealed(sealed: unknown, place: string): GoStruct {
   if (isMap(sealed)) return readStruct(sealed, place)
   if (typeof sealed !== 'string') {
-    throw new ValueFault(`${place}: must be a sealed key pair, not ${quote(sealed)}`)
+    throw new TranslationError(`${place}: must be a sealed key pair, not ${quote(sealed)}`)
   }
   const bytes = decode(sealed)
   const json = bytes === null ? null : readJsonMap(bytes.toString('utf8'))
   if (json?.ok === true) return readStruct(json.value, place)
-  throw new ValueFault(`${place}: must be the base64 of a sealed key pair`)
+  throw new TranslationError(`${place}: must be the base64 of a sealed key pair`)
 }
 
 function open(key: Uint8Array, nonce: Uint8Array, bytes: Uint8Array): string | null {
@@ -76,13 +78,13 @@ function open(key: Uint8Array, nonce: Uint8Array, bytes: Uint8Array): string | n
 
 function readPem(pair: GoStruct, name: string): string {
   const pem = readBytes(pair, name).toString('utf8')
-  if (pem === '') throw new ValueFault(`${pair.place(name)} is missing`)
+  if (pem === '') throw new TranslationError(`${pair.place(name)} is missing`)
   return pem
 }
 
 function readBytes(struct: GoStruct, name: string): Buffer {
   const bytes = decode(struct.text(name))
-  if (bytes === null) throw new ValueFault(`${struct.place(name)}: must be base64`)
+  if (bytes === null) throw new TranslationError(`${struct.place(name)}: must be base64`)
   return bytes
 }
 

@@ -4,13 +4,13 @@
  * root: vulcand gives b1 the servers of b10, and takes `listeners/l1/anything` for the listener l1.
  */
 import { quote } from '../../../model/parsed.ts'
-import { nameClosed } from '../../closed.ts'
+import { nameClosed } from '../../fail-closed.ts'
 import { readJsonMap } from '../../registry/json-value.ts'
-import { keyOfName, nameOfKey, refuseName } from '../keyspace.ts'
+import { keyOfObject, objectOfKey, refuseName } from '../object-keys.ts'
 import type { KeyEntry, Layout } from '../../layout.ts'
 import type { DeclaredObject, ObjectName } from '../../provider.ts'
-import { ValueFault, type Translated } from '../value-fault.ts'
-import { closedFormOf } from './closed.ts'
+import { TranslationError, type Translation } from '../translation.ts'
+import { closedFormOf } from './fail-closed.ts'
 import { translate } from './values.ts'
 
 const SUFFIXES: ReadonlyMap<string, string> = new Map([
@@ -24,13 +24,13 @@ export function createVulcandLayout(sealKey: string | null): Layout {
     name: 'vulcand',
     groupOf(path) {
       const whole = wholeForm(path)
-      return nameOfKey(whole) === null ? null : whole
+      return objectOfKey(whole) === null ? null : whole
     },
     read(entries) {
       const [first, second] = entries
       if (first === undefined) return []
       const whole = wholeForm(first.path)
-      const name = nameOfKey(whole)
+      const name = objectOfKey(whole)
       if (name === null) return []
       const isFirst = second === undefined || first.path === whole
       const [chosen, other] = isFirst ? [first, second] : [second, first]
@@ -40,7 +40,7 @@ export function createVulcandLayout(sealKey: string | null): Layout {
           : [`${quote(other.key)} is not read: ${quote(chosen.key)} stands beside it`]
       return readEntry(name, chosen, remarks, sealKey)
     },
-    pathOf: keyOfName,
+    pathOf: keyOfObject,
   }
 }
 
@@ -62,7 +62,10 @@ function readEntry(
   const refused = refuseName(name)
   const named = refused === null || closed === null ? name : nameClosed(name)
 
-  function toObject({ value, remarks: own, secrets }: Translated, reason?: string): DeclaredObject {
+  function toObject(
+    { value, remarks: own, secrets }: Translation,
+    reason?: string,
+  ): DeclaredObject {
     const all = [...remarks, ...own]
     return {
       ...named,
@@ -86,7 +89,7 @@ function readEntry(
     const translated = translate(name.kind, json.value, sealKey)
     return translated === null ? [] : [toObject(translated)]
   } catch (error) {
-    if (error instanceof ValueFault) return faulty(error.message)
+    if (error instanceof TranslationError) return faulty(error.message)
     throw error
   }
 }

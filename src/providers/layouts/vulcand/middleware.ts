@@ -1,9 +1,9 @@
 /** vulcand's middlewares in ours. The lower its Priority, the further out; the same here. */
 import { quote } from '../../../model/parsed.ts'
 import { isMap } from '../../registry/json-value.ts'
-import { ValueFault, type Translated } from '../value-fault.ts'
+import { TranslationError, type Translation } from '../translation.ts'
 import { translateBreaker } from './cbreaker.ts'
-import { aboveZero, notNegative, required } from './demands.ts'
+import { aboveZero, notNegative, required } from './requirements.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 
 /** In the form of our own file, without its priority. */
@@ -12,11 +12,12 @@ export interface MiddlewareForm {
   readonly [option: string]: unknown
 }
 
-export function translateMiddleware(middleware: GoStruct): Translated {
+export function translateMiddleware(middleware: GoStruct): Translation {
   const type = required(middleware, 'Type')
   const priority = middleware.whole('Priority')
   const options = middleware.raw('Middleware') ?? {}
-  if (!isMap(options)) throw new ValueFault(`Middleware: must be a map, not ${quote(options)}`)
+  if (!isMap(options))
+    throw new TranslationError(`Middleware: must be a map, not ${quote(options)}`)
   const struct = (): GoStruct => readStruct(options, 'Middleware')
   const remarks: string[] = []
   switch (type) {
@@ -28,7 +29,7 @@ export function translateMiddleware(middleware: GoStruct): Translated {
       return { value: { ...translateBreaker(struct(), remarks), priority }, remarks }
     case 'rewrite':
     case 'trace':
-      throw new ValueFault(`Type: ${quote(type)} is not supported yet`)
+      throw new TranslationError(`Type: ${quote(type)} is not supported yet`)
     default:
       // A plugin of theirs, or a kind of ours: which ones there are is for admission to say.
       return { value: { ...options, kind: type, priority }, remarks }
@@ -53,7 +54,9 @@ function readRateVar(limit: GoStruct): string | null {
   if (text === '') return null
   const [, name] = /^request\.header\.(.+)$/.exec(text) ?? []
   if (name !== undefined) return name
-  throw new ValueFault(`${limit.place('RateVar')}: must be request.header.NAME, not ${quote(text)}`)
+  throw new TranslationError(
+    `${limit.place('RateVar')}: must be request.header.NAME, not ${quote(text)}`,
+  )
 }
 
 function translateConnLimit(limit: GoStruct): MiddlewareForm {

@@ -1,6 +1,6 @@
 /** vulcand's TLS block of a listener or a backend: what of it is not honoured, a remark each. */
 import { quote } from '../../../model/parsed.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 import type { GoStruct } from './go-json.ts'
 
 const VERSIONS = ['VersionTLS10', 'VersionTLS11', 'VersionTLS12']
@@ -23,7 +23,9 @@ export function remarkTls(tls: GoStruct): string[] {
     if (tls.flag(name)) remarks.push(`${tls.place(name)} is not honoured`)
   }
   if (!['', 'LRU'].includes(cache.text('Type'))) {
-    throw new ValueFault(`${cache.place('Type')}: must be LRU, not ${quote(cache.text('Type'))}`)
+    throw new TranslationError(
+      `${cache.place('Type')}: must be LRU, not ${quote(cache.text('Type'))}`,
+    )
   }
   if (![0, 1024].includes(capacity.whole('Capacity'))) {
     remarks.push(`${capacity.place('Capacity')} is not honoured`)
@@ -34,7 +36,7 @@ export function remarkTls(tls: GoStruct): string[] {
 function versionOf(tls: GoStruct, name: string): string {
   const version = tls.text(name)
   if (version === '' || VERSIONS.includes(version)) return version
-  throw new ValueFault(
+  throw new TranslationError(
     `${tls.place(name)}: must be ${VERSIONS.join(' or ')}, not ${quote(version)}`,
   )
 }

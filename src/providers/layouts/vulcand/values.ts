@@ -2,8 +2,8 @@
 import type { JsonMap } from '../../registry/json-value.ts'
 import type { ObjectKind } from '../../provider.ts'
 import { splitOrigin } from '../server-origin.ts'
-import { ValueFault, type Translated } from '../value-fault.ts'
-import { oneOf, required, requireHttp } from './demands.ts'
+import { TranslationError, type Translation } from '../translation.ts'
+import { oneOf, required, requireHttp } from './requirements.ts'
 import { translateFrontend } from './frontend.ts'
 import { parseGoDuration } from './go-duration.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
@@ -16,7 +16,7 @@ export function translate(
   kind: ObjectKind,
   map: JsonMap,
   sealKey: string | null,
-): Translated | null {
+): Translation | null {
   const struct = readStruct(map)
   // The id in the key is the object's; these only have to be texts.
   struct.text(kind === 'host' ? 'Name' : 'Id')
@@ -38,7 +38,7 @@ export function translate(
   }
 }
 
-function translateListener(listener: GoStruct): Translated {
+function translateListener(listener: GoStruct): Translation {
   const address = listener.struct('Address')
   const protocol = oneOf(listener, 'Protocol', listener.text('Protocol').toLowerCase(), [
     'http',
@@ -46,13 +46,15 @@ function translateListener(listener: GoStruct): Translated {
   ])
   const network = oneOf(address, 'Network', address.text('Network').toLowerCase(), ['tcp', 'unix'])
   if (network === 'unix') {
-    throw new ValueFault(`${address.place('Network')}: unix sockets cannot be listened on here`)
+    throw new TranslationError(
+      `${address.place('Network')}: unix sockets cannot be listened on here`,
+    )
   }
   const proxied = listener.text('ProxyProtocol').toUpperCase()
   oneOf(listener, 'ProxyProtocol', proxied, ['', 'NONE', 'PROXY_V1'])
   if (proxied === 'PROXY_V1') {
     // To serve without reading it would take its line for a garbled request.
-    throw new ValueFault('ProxyProtocol: PROXY_V1 cannot be read here yet')
+    throw new TranslationError('ProxyProtocol: PROXY_V1 cannot be read here yet')
   }
   const scope = listener.text('Scope')
   return {
@@ -65,7 +67,7 @@ function translateListener(listener: GoStruct): Translated {
   }
 }
 
-function translateHost(host: GoStruct, sealKey: string | null): Translated | null {
+function translateHost(host: GoStruct, sealKey: string | null): Translation | null {
   const settings = host.struct('Settings')
   const isDefault = settings.flag('Default')
   const sealed = settings.raw('KeyPair')
@@ -78,13 +80,13 @@ function translateHost(host: GoStruct, sealKey: string | null): Translated | nul
   }
   if (sealed === undefined || sealed === '') {
     if (!isDefault) return null
-    throw new ValueFault('Settings.Default: the default host needs a KeyPair')
+    throw new TranslationError('Settings.Default: the default host needs a KeyPair')
   }
   const { cert, key } = openKeyPair(sealed, settings.place('KeyPair'), sealKey)
   return { value: { cert, key, default: isDefault }, remarks, secrets: [key] }
 }
 
-function translateBackend(backend: GoStruct): Translated {
+function translateBackend(backend: GoStruct): Translation {
   requireHttp(backend)
   const settings = backend.struct('Settings')
   const timeouts = settings.struct('Timeouts')
@@ -117,7 +119,7 @@ function translateBackend(backend: GoStruct): Translated {
   }
 }
 
-function translateServer(server: GoStruct): Translated {
+function translateServer(server: GoStruct): Translation {
   const { url, remark } = splitOrigin(required(server, 'URL'))
   return { value: url, remarks: remark === null ? [] : [`URL: ${remark}`] }
 }
@@ -128,7 +130,7 @@ const DAY_MS = 86_400_000
 function readTimeout(struct: GoStruct, name: string, remarks: string[]): string | null {
   const ms = readDuration(struct, name)
   if (ms === null) return null
-  if (ms < 0) throw new ValueFault(`${struct.place(name)}: must not be negative`)
+  if (ms < 0) throw new TranslationError(`${struct.place(name)}: must not be negative`)
   // To Go 0 is "wait for ever".
   if (ms === 0 || ms > DAY_MS) {
     remarks.push(`${struct.place(name)}: one day is the longest`)
@@ -141,6 +143,6 @@ function readDuration(struct: GoStruct, name: string): number | null {
   const text = struct.text(name)
   if (text === '') return null
   const ms = parseGoDuration(text)
-  if (typeof ms === 'string') throw new ValueFault(`${struct.place(name)}: ${ms}`)
+  if (typeof ms === 'string') throw new TranslationError(`${struct.place(name)}: ${ms}`)
   return ms
 }

@@ -1,6 +1,6 @@
 /** What vulcand demands of the members of its objects. */
 import { quote } from '../../../model/parsed.ts'
-import { ValueFault } from '../value-fault.ts'
+import { TranslationError } from '../translation.ts'
 import type { GoStruct } from './go-json.ts'
 
 /** vulcand insists on it, too. */
@@ -10,7 +10,7 @@ export function requireHttp(struct: GoStruct): void {
 
 export function required(struct: GoStruct, name: string): string {
   const text = struct.text(name)
-  if (text === '') throw new ValueFault(`${struct.place(name)} is missing`)
+  if (text === '') throw new TranslationError(`${struct.place(name)} is missing`)
   return text
 }
 
@@ -21,8 +21,8 @@ export function oneOf(
   known: readonly string[],
 ): string {
   if (known.includes(text)) return text
-  if (text === '') throw new ValueFault(`${struct.place(name)} is missing`)
-  throw new ValueFault(
+  if (text === '') throw new TranslationError(`${struct.place(name)} is missing`)
+  throw new TranslationError(
     `${struct.place(name)}: must be ${known.filter((one) => one !== '').join(' or ')}, not ${quote(text)}`,
   )
 }
@@ -31,11 +31,11 @@ export function oneOf(
 export function notNegative(struct: GoStruct, name: string): number {
   const found = struct.whole(name)
   if (found >= 0) return found
-  throw new ValueFault(`${struct.place(name)}: must not be negative`)
+  throw new TranslationError(`${struct.place(name)}: must not be negative`)
 }
 
 export function aboveZero(struct: GoStruct, name: string, why: string): number {
   const found = struct.whole(name)
   if (found > 0) return found
-  throw new ValueFault(`${struct.place(name)}: must be more than 0${why}`)
+  throw new TranslationError(`${struct.place(name)}: must be more than 0${why}`)
 }

@@ -1,23 +1,23 @@
 /**
- * How much of a registry is held, whoever writes to it. A value beyond the bound becomes a fault, so that it is told and
- * the others go on; its text is let go at once. What a list or an event brings is weighed on arrival, before it can pile up.
+ * Limits the memory for one registry's texts. A value beyond the limit becomes a fault, which is reported, and its text is
+ * dropped at once; the other values are not affected. Lists and events are weighed as they arrive.
  */
 import type { KeyEntry } from '../layout.ts'
 
-/** Of all texts of one source together, in UTF-16 units. 100,000 ordinary objects have a third of it. */
-export const maxSourceChars: number = 64 << 20
+/** For all texts of one source together, in UTF-16 units. 100,000 typical objects need a third of it. */
+export const MAX_SOURCE_CHARS: number = 64 << 20
 
-/** A key of ours is far shorter; what is longer is nobody's object. */
-export const maxPathLength = 1_024
+/** Keys of objects are far shorter; longer keys are ignored. */
+export const MAX_PATH_LENGTH = 1_024
 
-export interface TextBound {
-  /** The entry as it may be held, in the place of `before`. */
+export interface TextLimit {
+  /** The entry as it may be kept, in place of `before`. */
   take(entry: KeyEntry, before?: KeyEntry | null): KeyEntry
   release(entry: KeyEntry): void
   clear(): void
 }
 
-export function createTextBound(maxChars: number = maxSourceChars): TextBound {
+export function createTextLimit(maxChars: number = MAX_SOURCE_CHARS): TextLimit {
   const fault = `is not read: the source already holds ${Math.round(maxChars / (1 << 20))} MiB of text; remove something, and it is read with the next list`
   let weight = 0
 
@@ -37,17 +37,17 @@ export function createTextBound(maxChars: number = maxSourceChars): TextBound {
   }
 }
 
-/** As JSON.parse makes 20 times its length of `{},{},{}`, text that is denser than any object of ours weighs more. */
-const charsPerMember = 16
+/** JSON.parse needs 20 times the length of `{},{},{}`, so text that is denser than any object of ours weighs more. */
+const CHARS_PER_MEMBER = 16
 const [comma, brace, bracket] = [0x2c, 0x7b, 0x5b]
 
-/** A long text is looked through once, on its way from a list to the mirror and out of it. */
-const longChars = 4_096
+/** The weight of a longer text is computed once and kept. */
+const LONG_CHARS = 4_096
 const weights = new WeakMap<KeyEntry, number>()
 
 function weightOf(entry: KeyEntry | null): number {
   if (entry === null || entry.text === null) return 0
-  if (entry.text.length < longChars) return weigh(entry.text)
+  if (entry.text.length < LONG_CHARS) return weigh(entry.text)
   const weight = weights.get(entry) ?? weigh(entry.text)
   weights.set(entry, weight)
   return weight
@@ -59,5 +59,5 @@ function weigh(text: string): number {
     const char = text.charCodeAt(at)
     if (char === comma || char === brace || char === bracket) members += 1
   }
-  return Math.max(text.length, members * charsPerMember)
+  return Math.max(text.length, members * CHARS_PER_MEMBER)
 }

@@ -1,26 +1,26 @@
-/** A route that cannot be honoured as its source means it, and must not be left to a broader one: it answers 503. */
+/** Routes that fail closed: their requests get 503 instead of going to a broader route, or past a guard that is missing. */
 import { hash } from 'node:crypto'
 import { refuseId } from '../model/names.ts'
 import type { ObjectName } from './provider.ts'
 
-/** What is in force where an object's `value` cannot be: a route, or a middleware, that answers 503. */
-export interface Closed {
-  /** The first of these that can be. */
+/** What replaces an object whose `value` is rejected: a route or a middleware that responds with 503. */
+export interface FailClosed {
+  /** The first of these that is admitted is in force. */
   readonly values: readonly unknown[]
   /**
-   * An earlier version of a route may lack the guard that the new one has, so that the closed one goes before it. An
-   * earlier version of a guard still guards: with `last-good` it stays.
+   * After which version it comes. An earlier version of a route may lack a new guard, so the closed route replaces it
+   * (`value`). An earlier version of a guard still guards, so it stays (`last-good`).
    */
   readonly after: 'value' | 'last-good'
 }
 
-/** Of the middleware `respond`, in the form of our own file. */
-export const closedAnswer: { readonly status: number; readonly body: string } = {
+/** Options of the middleware `respond`. */
+export const CLOSED_RESPONSE: { readonly status: number; readonly body: string } = {
   status: 503,
   body: 'This route is closed.\n',
 }
 
-/** Where its own name is none that an object can have: a route that is closed needs one all the same. */
+/** A valid name for an object that fails closed: a hash replaces an id that no object can have. */
 export function nameClosed({ kind, id }: ObjectName): ObjectName {
   const parts = id.split('/')
   const named = kind === 'middleware' ? [parts[0] ?? '', parts.slice(1).join('/')] : [id]

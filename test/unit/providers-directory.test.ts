@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createDirectory, isDeclaring, maxFiles } from '../../src/providers/directory/directory.ts'
+import { createDirectory, isDeclaring, MAX_FILES } from '../../src/providers/directory/directory.ts'
 import type { Directory } from '../../src/providers/directory/directory.ts'
 
 const one = '{"frontends": {"one": {"route": "Host(\\"one\\")", "backend": "b"}}}'
@@ -26,13 +26,13 @@ test('looks at a file again only when it was heard of or looks otherwise', async
   const { path, files } = await open(t)
   await writeFile(join(path, 'a.json'), one)
 
-  assert.equal(await files.look(null, false), true)
-  assert.equal(await files.look(null, false), false)
-  const before = files.together()
+  assert.equal(await files.refresh(null, false), true)
+  assert.equal(await files.refresh(null, false), false)
+  const before = files.merge()
   await writeFile(join(path, 'a.json'), `${one}\n`)
-  assert.equal(await files.look(new Set(), false), false)
-  assert.equal(await files.look(new Set(['a.json']), false), true)
-  assert.notEqual(files.together().revision, before.revision)
+  assert.equal(await files.refresh(new Set(), false), false)
+  assert.equal(await files.refresh(new Set(['a.json']), false), true)
+  assert.notEqual(files.merge().revision, before.revision)
 })
 
 test('a file that is too large, a pipe or unreadable stops only itself', async (t) => {
@@ -43,8 +43,8 @@ test('a file that is too large, a pipe or unreadable stops only itself', async (
   await symlink('/dev/zero', join(path, 'endless.yaml'))
   await writeFile(join(path, 'latin.yaml'), Buffer.from([0xff, 0xfe]))
 
-  await files.look(null, true)
-  const { objects, problems } = files.together()
+  await files.refresh(null, true)
+  const { objects, problems } = files.merge()
 
   assert.deepEqual(
     objects.map(({ id }) => id),
@@ -61,12 +61,12 @@ test('a file that is too large, a pipe or unreadable stops only itself', async (
 
 test('more files than are taken are refused as a whole, so that none is left out by chance', async (t) => {
   const { path, files } = await open(t)
-  const names = Array.from({ length: maxFiles + 1 }, (_, at) => join(path, `f${at}.json`))
+  const names = Array.from({ length: MAX_FILES + 1 }, (_, at) => join(path, `f${at}.json`))
   for (let at = 0; at < names.length; at += 100) {
     await Promise.all(names.slice(at, at + 100).map((name) => symlink('nowhere', name)))
   }
 
-  await assert.rejects(files.look(null, false), { message: /holds more than 10000 files/ })
+  await assert.rejects(files.refresh(null, false), { message: /holds more than 10000 files/ })
 })
 
 test('tells only so many problems', async (t) => {
@@ -75,8 +75,8 @@ test('tells only so many problems', async (t) => {
   await writeFile(join(path, 'a.json'), JSON.stringify({ frontends }))
   await writeFile(join(path, 'b.json'), JSON.stringify({ frontends }))
 
-  await files.look(null, false)
-  const { objects, problems } = files.together()
+  await files.refresh(null, false)
+  const { objects, problems } = files.merge()
 
   assert.equal(objects.length, 1500)
   assert.equal(problems.length, 1001)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createFilesProvider } from '../../src/providers/directory/directory-provider.ts'
+import { createDirectoryProvider } from '../../src/providers/directory/directory-provider.ts'
 import type { Declaration, Provider } from '../../src/providers/provider.ts'
 import { routesOf, testProvider, watchProvider } from './provider-suite.ts'
 import type { Routes, Watcher } from './provider-suite.ts'
@@ -33,7 +33,7 @@ async function open(t: TestContext, env: Record<string, string> = {}): Promise<O
   await mkdir(directory)
   return {
     directory,
-    provider: createFilesProvider({ name: 'conf', directory }, { env }),
+    provider: createDirectoryProvider({ name: 'conf', directory }, { env }),
     write: (name, text) => writeFile(join(directory, name), text),
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One file of a directory: what was read from it last, and what to make of how it looks now. What looks unfinished is in
- * doubt for a moment before it is believed; a bad file keeps what was read from it last, and says why.
+ * One file of a directory: its last valid content and its current state. A file that looks unfinished is unstable for a
+ * moment before its new content counts. An invalid file keeps its last valid content and reports why.
  */
 import { lstat, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -16,86 +16,90 @@ export interface GoodFile extends KnownFile {
   readonly bytes: number
   readonly inode: number
   readonly objects: readonly DeclaredObject[]
-  /** Settings, which mean nothing here. */
+  /** Of settings, which have no effect here. */
   readonly problems: readonly Problem[]
 }
 
-interface Doubt {
+interface Unstable {
   readonly kind: 'missing' | 'broken' | 'shorter'
   /** ms since the epoch. */
   readonly since: number
-  /** How it looked when it last looked different, and since when it looks like that. */
+  /** The signature when it last changed, and when that was. */
   readonly signature: string
   readonly stillSince: number
 }
 
-export interface KeptFile {
+export interface TrackedFile {
   readonly name: string
   readonly good: GoodFile | null
-  /** Why what stands there now is not what is declared. */
-  readonly trouble: readonly Problem[]
+  /** Why the current content is not the declared one. */
+  readonly problems: readonly Problem[]
   readonly signature: string
-  readonly doubt: Doubt | null
-  /** The directory that its symlink leads to; null for a plain file. */
+  readonly unstable: Unstable | null
+  /** The directory that its symlink leads to; null for a regular file. */
   readonly target: string | null
-  /** The file itself, under any name: its inode and its birth. */
+  /** Identifies the file after a rename: its inode and birth time. */
   readonly body: string
 }
 
-export interface Look {
+export interface RefreshOptions {
   readonly directory: string
   readonly name: string
-  readonly kept: KeptFile | null
+  readonly tracked: TrackedFile | null
   readonly source: string
   readonly env: ReadingOptions['env']
   readonly maxBytes: number
-  /** Somebody wants it read, however it looks. */
+  /** A reload was requested: it is read even if it looks unchanged or unstable. */
   readonly isAsked: boolean
   readonly now: number
 }
 
-/** The same object: nothing is new. Null: there is no such file. */
-export async function lookAt(look: Look): Promise<KeptFile | null> {
-  const { directory, name, kept, isAsked } = look
+/** Returns the same object if nothing has changed, and null if the file does not exist. */
+export async function refreshFile(look: RefreshOptions): Promise<TrackedFile | null> {
+  const { directory, name, tracked, isAsked } = look
   const path = join(directory, name)
-  const { signature, isThere, target, body } = await describeEntry(path)
-  const isSame = kept !== null && kept.doubt === null && signature === kept.signature
-  if (isSame && !isAsked && !haveChanged(kept.good?.references ?? new Map())) return kept
+  const { signature, isThere, target, body } = await statFile(path)
+  const isSame = tracked !== null && tracked.unstable === null && signature === tracked.signature
+  if (isSame && !isAsked && !haveChanged(tracked.good?.references ?? new Map())) return tracked
 
-  const [good, trouble] = [kept?.good ?? null, kept?.trouble ?? []]
-  const base = { name, good, trouble, signature, target, body }
+  const [good, problems] = [tracked?.good ?? null, tracked?.problems ?? []]
+  const base = { name, good, problems, signature, target, body }
   if (!isThere) {
-    if (kept === null || kept.good === null) return null
-    const doubt = doubtOf('missing', look, signature)
-    return isBelieved(doubt, look.now) ? null : { ...base, doubt }
+    if (tracked === null || tracked.good === null) return null
+    const unstable = unstableSince('missing', look, signature)
+    return isStable(unstable, look.now) ? null : { ...base, unstable: unstable }
   }
 
   const { env, maxBytes } = look
-  const known = isAsked || kept === null || kept.trouble.length > 0 ? null : kept.good
+  const known = isAsked || tracked === null || tracked.problems.length > 0 ? null : tracked.good
   const reading = await readDeclarations(path, { known, env, maxBytes })
-  if (reading.state === 'same') return { ...base, trouble: [], doubt: null }
+  if (reading.state === 'same') return { ...base, problems: [], unstable: null }
   if (reading.state === 'broken') {
-    const doubt = doubtOf('broken', look, signature)
-    if (!isAsked && !isBelieved(doubt, look.now)) return { ...base, doubt }
-    return { ...base, trouble: reading.problems.map((one) => from(look.source, one)), doubt: null }
+    const unstable = unstableSince('broken', look, signature)
+    if (!isAsked && !isStable(unstable, look.now)) return { ...base, unstable: unstable }
+    return {
+      ...base,
+      problems: reading.problems.map((one) => from(look.source, one)),
+      unstable: null,
+    }
   }
   if (isShorter(reading, base.good) && !isAsked) {
-    const doubt = doubtOf('shorter', look, signature)
-    if (!isBelieved(doubt, look.now)) return { ...base, doubt }
+    const unstable = unstableSince('shorter', look, signature)
+    if (!isStable(unstable, look.now)) return { ...base, unstable: unstable }
   }
   const part = toPart(name, body)
-  return { ...base, good: toGood(reading, path, look.source, part), trouble: [], doubt: null }
+  return { ...base, good: toGood(reading, path, look.source, part), problems: [], unstable: null }
 }
 
-interface Entry {
-  /** As a file, or as a symlink that leads to one or nowhere. */
+interface FileState {
+  /** As a file, or as a symlink to a file or to nowhere. */
   readonly isThere: boolean
   readonly signature: string
   readonly target: string | null
   readonly body: string
 }
 
-async function describeEntry(path: string): Promise<Entry> {
+async function statFile(path: string): Promise<FileState> {
   let isLink = false
   try {
     const entry = await lstat(path, { bigint: true })
@@ -110,33 +114,37 @@ async function describeEntry(path: string): Promise<Entry> {
   }
 }
 
-function doubtOf(kind: Doubt['kind'], { kept, now }: Look, signature: string): Doubt {
-  const before = kept?.doubt ?? null
+function unstableSince(
+  kind: Unstable['kind'],
+  { tracked, now }: RefreshOptions,
+  signature: string,
+): Unstable {
+  const before = tracked?.unstable ?? null
   const since = before?.since ?? now
   const stillSince =
     before?.signature === signature && before.kind === kind ? before.stillSince : now
   return { kind, since, signature, stillSince }
 }
 
-function isBelieved({ kind, since, stillSince }: Doubt, now: number): boolean {
+function isStable({ kind, since, stillSince }: Unstable, now: number): boolean {
   if (now - since >= changingMs) return true
   return kind === 'shorter'
     ? now - stillSince >= shorterMs
     : now - since >= unfinishedMs && now - stillSince >= lookAgainMs
 }
 
-// Another inode was renamed into its place and is whole; the same one, shorter, may have been emptied to be written.
+// A file that was renamed into its place is complete; one that got shorter in place may be half written.
 function isShorter(whole: WholeFile, good: GoodFile | null): boolean {
   return good !== null && whole.inode === good.inode && whole.bytes < good.bytes
 }
 
-/** What its objects say of where they stand: the name, and the file itself, which a renaming keeps. */
+/** The origin that its objects carry: the name, and the identity that a rename keeps. */
 function toPart(name: string, body: string): string {
   return `${body} ${name}`
 }
 
-/** Whether an object stood in this file, or in this one before it was renamed. */
-export function isPartOf({ part, key }: DeclaredObject, { name, body }: KeptFile): boolean {
+/** Whether an object came from this file, also under its earlier name. */
+export function isPartOf({ part, key }: DeclaredObject, { name, body }: TrackedFile): boolean {
   if (part === undefined) return basename(key.slice(0, key.lastIndexOf('#/'))) === name
   const space = part.indexOf(' ')
   return part.slice(space + 1) === name || (body !== '' && part.slice(0, space) === body)

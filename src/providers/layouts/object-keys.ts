@@ -1,17 +1,17 @@
 /**
- * Keys of one object each, as the native layout and vulcand's have them, so that each writer owns its key:
+ * The keys of the native layout and vulcand's, one object each, so that each writer owns its key:
  *
  *   listeners/<id>         backends/<id>/backend          frontends/<id>/frontend
  *   hosts/<name>/host      backends/<id>/servers/<sid>    frontends/<id>/middlewares/<mid>
  *
- * Segments are compared whole: nothing of `backends/b10` is ever taken for a part of `backends/b1`.
+ * Segments are compared as a whole: `backends/b10` is never taken for a part of `backends/b1`.
  */
 import { refuseId } from '../../model/names.ts'
 import type { ObjectKind, ObjectName } from '../provider.ts'
 
 interface Section {
   readonly whole: ObjectKind
-  /** The last segment of the whole object's key; null: there is none. */
+  /** The last segment of the object's key; null: there is none. */
   readonly suffix: string | null
   readonly parts: string | null
   readonly part: ObjectKind | null
@@ -27,8 +27,8 @@ const SECTIONS: ReadonlyMap<string, Section> = new Map<string, Section>([
   ],
 ])
 
-/** The object of a key; null: the key is none of ours. Its id is hostile. */
-export function nameOfKey(path: string): ObjectName | null {
+/** The object of a key, with an unchecked id; null if the key has no object. */
+export function objectOfKey(path: string): ObjectName | null {
   const segments = path.split('/')
   if (segments.length < 2 || segments.length > 4) return null
   const [first = '', id = '', third, fourth] = segments
@@ -41,8 +41,8 @@ export function nameOfKey(path: string): ObjectName | null {
   return { kind: section.part, id: `${id}/${fourth}` }
 }
 
-/** The key of an object; null when its id could not be one. */
-export function keyOfName(kind: ObjectKind, id: string): string | null {
+/** The key of an object; null if the id is not valid. */
+export function keyOfObject(kind: ObjectKind, id: string): string | null {
   const ids = id.split('/')
   const [owner = '', part = ''] = ids
   if (refuseName({ kind, id }) !== null) return null
@@ -57,7 +57,7 @@ export function keyOfName(kind: ObjectKind, id: string): string | null {
 
 /** Why this cannot be the name of an object, or null. */
 export function refuseName({ kind, id }: ObjectName): string | null {
-  // A host may be known by a wildcard.
+  // A host may be a wildcard.
   if (kind === 'host' && id.startsWith('*.')) return refuseId(id.slice(2))
   const isPart = kind === 'server' || kind === 'middleware'
   if (!isPart) return refuseId(id)

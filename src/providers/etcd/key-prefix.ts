@@ -1,0 +1,60 @@
+/**
+ * The range of keys below `prefix/`, without those of a longer prefix with the same beginning. The prefix is used exactly as
+ * written: for etcd, `/vulcand` and `vulcand` are different keys.
+ */
+import type { KeyEntry } from '../layout.ts'
+import { MAX_PATH_LENGTH } from '../registry/text-limit.ts'
+import type { KeyValue } from './messages.ts'
+
+export interface KeyPrefix {
+  /** With its slash: `/vulcand/`. */
+  readonly text: string
+  readonly start: Buffer
+  /** The first key after the range. */
+  readonly end: Buffer
+}
+
+/** Larger values are a fault. etcd itself accepts 1.5 MiB by default. */
+export const MAX_TEXT_BYTES: number = 1 << 20
+
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export function createKeyPrefix(prefix: string): KeyPrefix {
+  // '0' is the character after '/'.
+  return { text: `${prefix}/`, start: Buffer.from(`${prefix}/`), end: Buffer.from(`${prefix}0`) }
+}
+
+/** Null if no layout could have the key. */
+export function pathOf({ key }: KeyValue, { text, start }: KeyPrefix): string | null {
+  const name = key.length > start.length + MAX_PATH_LENGTH ? null : decode(key)
+  return name !== null && name.startsWith(text) && name !== text ? name.slice(text.length) : null
+}
+
+/** The beginning of an invalid key, for messages: `/vulcand/caf\xe9`. */
+export function printable(key: Buffer): string {
+  const text = key.toString('latin1', 0, 80)
+  return text.replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+/** Null: the key has no lease. */
+export function leaseOf({ lease }: KeyValue): string | null {
+  return lease === '0' ? null : lease
+}
+
+/** `isCutOff`: the value was left out, because it does not fit into a message. */
+export function toEntry(path: string, kv: KeyValue, prefix: KeyPrefix, isCutOff = false): KeyEntry {
+  const entry = { path, key: prefix.text + path, revision: kv.mod_revision }
+  if (isCutOff || kv.value.length > MAX_TEXT_BYTES) {
+    return { ...entry, text: null, fault: 'is longer than 1 MiB' }
+  }
+  const text = decode(kv.value)
+  return text === null ? { ...entry, text, fault: 'is not UTF-8 text' } : { ...entry, text }
+}
+
+function decode(bytes: Buffer): string | null {
+  try {
+    return DECODER.decode(bytes)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,20 @@
+/** The results of translating a value of another proxy's layout. */
+import type { FailClosed } from '../fail-closed.ts'
+
+/** Why a value cannot be translated. Layouts catch it. */
+export class TranslationError extends Error {
+  override readonly name = 'ValueFault'
+}
+
+/** The main key is missing, so nothing is declared. Layouts catch it. */
+export class NotDeclared extends Error {
+  override readonly name = 'NotDeclared'
+}
+
+/** An object in the form of our own file. */
+export interface Translation {
+  readonly value: unknown
+  readonly closed?: FailClosed
+  readonly remarks: readonly string[]
+  readonly secrets?: readonly string[]
+}
