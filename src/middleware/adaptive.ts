@@ -1,7 +1,7 @@
 /**
- * As many requests of a backend at a time as it answers without queueing, found by its latency: `adaptive: { max: 200 }`. The
- * threads take places and add up how long the answers took; the control plane finds the limit (policy/limiting/adaptive-limit.ts) and
- * writes it to SHARED.limit of the slot. Beyond it: 503.
+ * Limits the concurrent requests of a backend to what it serves without queueing, found by its latency: `adaptive: { max: 200 }`.
+ * Workers take permits and add up how long responses took. The control plane finds the limit (policy/limiting/adaptive-limit.ts)
+ * and writes it to SHARED.limit of the slot. Requests above it get a 503.
  */
 import { errorResponse } from '../http/local-response.ts'
 import { ERRORS, ExchangeError } from '../http/errors.ts'
@@ -44,12 +44,15 @@ export const adaptive: MiddlewareKind<GradientSpec> = {
   state: { in: 'slot', of: 'backend' },
   compile({ initial }, { slot }) {
     const overloaded = errorResponse(
-      new ExchangeError('OVERLOADED', 'as many requests are under way as are answered in time'),
+      new ExchangeError(
+        'OVERLOADED',
+        'the backend has as many requests in flight as it serves in time',
+      ),
     )
     return {
       onRequest(exchange, context) {
         const limit = sharedLoad(slot, SHARED.limit)
-        // 0: the control plane has not looked at it yet.
+        // 0: the control plane has not set it yet.
         if (!takePermit(slot, IN_FLIGHT, limit === 0 ? initial : limit)) return overloaded
         const enteredAt = performance.now()
         context.onEnd((end) => {
@@ -63,22 +66,25 @@ export const adaptive: MiddlewareKind<GradientSpec> = {
   },
 }
 
-/** What the control plane runs an `AdaptiveLimit` with, of a spec that was admitted. */
+/** What the control plane runs, from options that were admitted. */
 export function adaptiveSpecOf(options: unknown): GradientSpec {
   return options as GradientSpec
 }
 
-/** An answer of a server, or that there was none in time. The proxy's own answers and failures are quick for other reasons. */
+/** A response of a server, or a timeout. The proxy's own responses and other failures are quick for other reasons. */
 function tellsOfServers(
   { reason }: Exchange,
   { status, isClientsFault }: ExchangeOutcome,
 ): boolean {
-  // A tunnel is no answer: its time is that of a conversation.
+  // The time of a tunnel is that of a conversation.
   if (isClientsFault || status === 0 || status === 101) return false
   return reason === null || ERRORS[reason].status === 504
 }
 
-/** COUNT.answered and COUNT.headMs are this middleware's own in its slot. What it waited for before, or the client took for its body, does not count. */
+/**
+ * COUNT.answered and COUNT.headMs are this middleware's own in its slot. Time in earlier middlewares, and time that the client
+ * took to send its body, does not count.
+ */
 function countLatency(slot: Slot, ms: number): void {
   count(slot, COUNT.responses, 1)
   count(slot, COUNT.headMs, Math.max(0, ms))

@@ -1,6 +1,6 @@
 /**
- * Refuses bodies above a size: `bodylimit: { size: 1MiB }`. One that announces its length is refused before any of it is read
- * or forwarded, a chunked one as soon as it passes the size (the server then sees a request that is cut).
+ * Refuses request bodies above a size: `bodylimit: { size: 1MiB }`. A body with a Content-Length is refused before any of it is
+ * read or forwarded, a chunked one when it exceeds the size (the server then sees a truncated request).
  */
 import { errorResponse } from '../http/local-response.ts'
 import { refuseBodySize } from '../http/body-limit.ts'
@@ -10,7 +10,7 @@ interface BodyLimitOptions {
   size: number
 }
 
-/** 0 is a limit too: no body at all. */
+/** 0 allows no body at all. */
 const LEAST_BYTES = 0
 const MOST_BYTES = 1024 ** 4
 
@@ -24,7 +24,7 @@ export const bodylimit: MiddlewareKind<BodyLimitOptions> = {
   compile({ size }) {
     return {
       onRequest(exchange) {
-        // The downstream side holds what comes from here on against it; what came with the head has been read.
+        // Downstream enforces this for what it reads from now on. What came with the head has been read already.
         exchange.maxBodyBytes = Math.min(exchange.maxBodyBytes, size)
         const error = refuseBodySize(exchange)
         return error === null ? null : errorResponse(error)

@@ -1,9 +1,9 @@
 /**
- * Asks the servers of a frontend no more for a while when too much of what they answer is bad:
+ * Stops sending requests of a frontend to its servers for a while when too many of them fail:
  * `breaker: { condition: 'NetworkErrorRatio() > 0.5', tripped: 10s, fallback: { backend: spare } }`.
  *
- * The state is the control plane's (policy/breaking/breaker.ts). A request reads from its slot whether it may pass; what passed is
- * counted in the slot when it has ended. What the fallback answers is not counted.
+ * The control plane decides the state (policy/breaking/breaker.ts). A request reads from the slot whether it passes, and is
+ * counted there when it has ended. Responses of the fallback are not counted.
  */
 import type { ZodType } from 'zod'
 import { errorResponse, type LocalResponse } from '../http/local-response.ts'
@@ -24,7 +24,7 @@ import { compileRespond, type RespondOptions, respondOptions } from './respond.t
 interface BreakerOptions {
   readonly condition: string
   readonly requests: number
-  /** Durations as text, so that what is filled in reads back as the same: a bare number would be seconds. */
+  /** Durations are text, as the API shows them. */
   readonly check: string
   readonly tripped: string
   readonly recovery: string
@@ -33,7 +33,7 @@ interface BreakerOptions {
   readonly fallback: Fallback | null
 }
 
-/** One of them is there. */
+/** Exactly one is present. */
 interface Fallback {
   readonly respond?: RespondOptions | undefined
   readonly redirect?: RedirectTo | undefined
@@ -63,7 +63,7 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
     }))
   },
   state: { in: 'slot', of: 'frontend' },
-  // What its slot counts is said by the condition alone.
+  // The condition decides what its slot counts. Other options may change and keep the state.
   identity: ({ condition }) => condition,
   backends: {
     named: ({ fallback }) => (fallback?.backend === undefined ? [] : [fallback.backend]),
@@ -78,7 +78,7 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
     const fallBack = compileFallback(options)
     const tripped = `the breaker ${options.condition} is tripped`
     const recovering = `the breaker ${options.condition} is recovering`
-    // The same for all requests, so that a request makes nothing.
+    // One function for all requests: no allocation for each.
     const countEnd = ({ status, headMs, isClientsFault }: ExchangeOutcome): void => {
       releasePermit(slot, IN_FLIGHT)
       if (!isClientsFault) countResponse(counters, slot, status, headMs)
@@ -91,7 +91,7 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
           const ticket = sharedAdd(slot, SHARED.ticket, 1)
           if (!isAdmitted(admit, ticket)) return fallBack(exchange, recovering)
         }
-        // While one is under way the slot is not given to another breaker.
+        // A slot with requests in flight is not reused for another breaker.
         addPermit(slot, IN_FLIGHT)
         context.onEnd(countEnd)
         return null
@@ -147,7 +147,7 @@ function conditionOf(options: BreakerOptions): Condition {
   throw new Error(`a breaker was admitted with a bad condition: ${parsed.message}`)
 }
 
-/** `detail` is for the access log: which breaker it was, and why. */
+/** `detail` is for the access log: the breaker and its state. */
 type FallBack = (exchange: Exchange, detail: string) => LocalResponse | UseBackend
 
 function compileFallback({ fallback, tripped }: BreakerOptions): FallBack {
@@ -160,7 +160,7 @@ function compileFallback({ fallback, tripped }: BreakerOptions): FallBack {
   }
   if (fallback?.redirect !== undefined) {
     const redirectFor = compileRedirect(fallback.redirect)
-    // As vulcand's PreservePath: without the query.
+    // Without the query, as vulcand's PreservePath.
     return (exchange, detail) => breakerResponse(redirectFor(exchange, exchange.to.path), detail)
   }
   const response =
@@ -174,6 +174,6 @@ function breakerResponse(response: LocalResponse, detail: string): LocalResponse
 
 function refusal(tripped: string): LocalResponse {
   const seconds = Math.max(1, Math.ceil(toMs(tripped) / 1000))
-  const answer = errorResponse(new ExchangeError('BREAKER_OPEN', ''))
-  return { ...answer, fields: `Retry-After: ${seconds}\r\n` }
+  const response = errorResponse(new ExchangeError('BREAKER_OPEN', ''))
+  return { ...response, fields: `Retry-After: ${seconds}\r\n` }
 }

@@ -1,11 +1,11 @@
 /**
- * At most so many requests of one client (or whatever `key` tells apart) at a time, over all threads:
- * `connlimit: { connections: 10, key: client.ip }`. Further ones are answered with 429, as vulcand does.
+ * Limits the concurrent requests of one client (or another `key`) over all workers:
+ * `connlimit: { connections: 10, key: client.ip }`. Further requests get a 429, as in vulcand.
  *
- * Memory is bounded: there is room for 65,536 keys at a time, eight a set. A key with requests under way is never forgotten; a
- * new one whose set is full of such is let through uncounted. A limit for each client does not guard the whole (`inflight`
- * does), so strangers are not refused for being unlucky; and nobody can aim for a set, because keys are hashed with a seed.
- * What a thread held that died is free again after `2 * LEASE_MS`, see policy/limiting/leased-counts.ts.
+ * Memory is bounded: the table has room for 65,536 keys, eight in each set. A key with requests in flight is never evicted; a
+ * new key whose set is full of such keys passes uncounted, because a limit for each client does not protect the whole
+ * (`inflight` does). Keys are hashed with a seed, so that clients cannot choose keys of one set. Permits of a worker that
+ * died are free again after `2 * LEASE_MS`, see policy/limiting/leased-counts.ts.
  */
 import { errorResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
@@ -54,7 +54,7 @@ class Counts {
   readonly #now: () => number
   readonly #table: KeyTable
   readonly #leased: LeasedCounts
-  /** Runs while something is held. */
+  /** Runs while permits are held. */
   #timer: NodeJS.Timeout | null = null
 
   constructor(most: number, { table, seed, now }: CompileContext) {
@@ -64,11 +64,11 @@ class Counts {
     this.#leased = new LeasedCounts(table)
   }
 
-  /** False when there are too many. */
+  /** False if the limit is reached. */
   enter(key: string, context: MiddlewareContext): boolean {
     const leased = this.#leased
     const now = this.#now()
-    // The limit tells apart what is left of another, when a table is given anew.
+    // The limit is part of the key, because a table that is reused may hold entries of another limit.
     const cell = this.#table.findOrTake(key, this.#most, leased.fresh(now), leased.spent(now))
     if (cell === NO_CELL) return true
     const holding = leased.take(cell, this.#most, now)

@@ -1,6 +1,6 @@
 /**
- * Edits header fields on the way in and out: `headers: { request: { set: {}, add: {}, remove: [] }, response: ... }`.
- * `set` replaces what is there, `add` stands beside it.
+ * Edits headers of requests and responses: `headers: { request: { set: {}, add: {}, remove: [] }, response: ... }`. `set` replaces
+ * present fields, `add` keeps them.
  */
 import { isForwarding, isOfTheHop, withoutFields } from '../http/fields.ts'
 import type { MiddlewareKind } from './middleware.ts'
@@ -45,7 +45,7 @@ export const headers: MiddlewareKind<HeadersOptions> = {
   },
   split: ({ request, response }) => ({
     outer: isNone(response) ? null : { request: NONE, response },
-    // A pair of no edits stays one middleware.
+    // Without any edits it is still one middleware.
     inner: isNone(request) && !isNone(response) ? null : { request, response: NONE },
   }),
   compile({ request, response }) {
@@ -79,12 +79,12 @@ function compileEdits({ set, add, remove }: Edits): {
   return {
     gone,
     without: gone.size === 0 ? (fields) => fields : (fields) => withoutFields(fields, gone),
-    lines: toLines(set) + toLines(add),
+    lines: toFieldLines(set) + toFieldLines(add),
   }
 }
 
 /** `Name: value` lines of a record. */
-export function toLines(fields: Readonly<Record<string, string>>): string {
+export function toFieldLines(fields: Readonly<Record<string, string>>): string {
   return Object.entries(fields)
     .map(([name, value]) => `${name}: ${value.trim()}\r\n`)
     .join('')

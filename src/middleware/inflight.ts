@@ -1,10 +1,10 @@
 /**
- * At most so many requests of a frontend at a time, over all threads: `inflight: { requests: 100, queue: 50, wait: 1s }`.
- * Further ones wait for their turn, first come, first served within their thread; `queue` counts those of all threads. What
- * finds the queue full, or waits in vain, is answered with 503.
+ * Limits the concurrent requests of a frontend over all workers: `inflight: { requests: 100, queue: 50, wait: 1s }`. Further
+ * requests wait, first come, first served within a worker; `queue` counts those of all workers. A request gets a 503 if the
+ * queue is full, or if it has waited for `wait`.
  *
- * A place that is given back wakes this thread's own queue. One that another thread gives back is noticed by looking every few
- * ms, while somebody waits here. A newcomer of another thread may be faster: a free place never stays empty for those who wait.
+ * A permit that is released here admits the next request of this worker's queue. Permits that other workers release are noticed by
+ * polling every few ms while requests wait here. A new request in another worker may take such a permit first.
  */
 import { errorResponse, type LocalResponse } from '../http/local-response.ts'
 import { ExchangeError } from '../http/errors.ts'
@@ -27,7 +27,7 @@ interface InFlightOptions {
 
 const MOST = 1_000_000
 const LONGEST_WAIT_MS = 600_000
-const LOOK_MS = 5
+const POLL_MS = 5
 
 export const inflight: MiddlewareKind<InFlightOptions> = {
   kind: 'inflight',
@@ -55,9 +55,9 @@ class Gate {
   readonly #waiting: WaitQueue<MiddlewareContext>
   readonly #full: LocalResponse
   readonly #late: LocalResponse
-  /** The same for every request. */
+  /** One function for all requests. */
   readonly #leave: () => void
-  /** Runs while somebody waits. */
+  /** Runs while requests wait. */
   #timer: NodeJS.Timeout | null = null
   #admitsSoon = false
 
@@ -90,24 +90,24 @@ class Gate {
       return this.#full
     }
     context.onEnd(() => {
-      if (waiter.isWaiting) this.#takeOut(waiter)
+      if (waiter.isWaiting) this.#dequeue(waiter)
     })
-    this.#timer ??= setInterval(() => this.#guarded(() => this.#look()), LOOK_MS).unref()
+    this.#timer ??= setInterval(() => this.#catching(() => this.#poll()), POLL_MS).unref()
     return 'pending'
   }
 
-  /** On the next turn, so that what has just ended is done with before what waited for it begins. */
+  /** On the next tick, so that the request that has just ended is finished before the next one begins. */
   #admitSoon(): void {
     if (this.#admitsSoon || this.#waiting.isEmpty) return
     this.#admitsSoon = true
     process.nextTick(() => {
       this.#admitsSoon = false
-      this.#guarded(() => this.#admit())
+      this.#catching(() => this.#admit())
     })
   }
 
-  /** What throws here is of the one whose turn it is. */
-  #guarded(step: () => void): void {
+  /** An exception is a fault of the request whose turn it is. */
+  #catching(step: () => void): void {
     const { first } = this.#waiting
     try {
       step()
@@ -116,11 +116,11 @@ class Gate {
     }
   }
 
-  #look(): void {
+  #poll(): void {
     const now = this.#now()
     for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
       if (first.expiresAt > now) break
-      this.#takeOut(first)
+      this.#dequeue(first)
       first.item.resume(this.#late)
     }
     this.#admit()
@@ -133,12 +133,12 @@ class Gate {
     for (let first = this.#waiting.first; first !== null; first = this.#waiting.first) {
       if (!takePermit(this.#slot, IN_FLIGHT, this.#requests)) return
       first.item.onEnd(this.#leave)
-      this.#takeOut(first)
+      this.#dequeue(first)
       first.item.resume(null)
     }
   }
 
-  #takeOut(waiter: Waiter<MiddlewareContext>): void {
+  #dequeue(waiter: Waiter<MiddlewareContext>): void {
     this.#waiting.remove(waiter)
     releasePermit(this.#slot, WAITING)
   }

@@ -1,12 +1,12 @@
 /**
- * Where a redirect leads: a url or a path in which placeholders stand for parts of the request,
- * `https://{host}/new{path}?{query}`. What a client can choose never reaches the name of another host: in front of the path
- * only the scheme, the host and the port that it asked for may stand, and all of them are of few characters.
+ * The location of a redirect: a URL or a path with placeholders for parts of the request, `https://{host}/new{path}?{query}`. A
+ * client must not be able to choose another host: only {scheme}, {host} and {port} may come before the path, and the grammar
+ * of these allows few characters.
  */
 import { portOf } from '../http/authority.ts'
 import type { Destination } from '../http/target.ts'
 
-/** What the placeholders stand for. */
+/** What the placeholders are replaced with. */
 export interface Asked {
   readonly to: Destination
   readonly clientScheme: 'http' | 'https'
@@ -22,12 +22,12 @@ const PLACEHOLDERS: readonly string[] = ['scheme', 'host', 'port', 'path', 'quer
 const KNOWN = PLACEHOLDERS.map((name) => `{${name}}`).join(', ')
 const OF_THE_PATH: readonly string[] = ['path', 'query', 'uri']
 
-// Visible ASCII, so that it can stand in a field as it is; `//host` would be read as another host.
+// Visible ASCII, which needs no encoding in a field. `//host` would be another host.
 const LOCATION = /^(?:https?:\/\/[^/\s]+|\/(?!\/))[!-~]*$/i
 const AUTHORITY = /^(?:https?|\{scheme\}):\/\/((?:[^/?#{]|\{(?!path\}|uri\}|query\})[^}]*\})*)/i
 const HOST_AND_PORT = /^[\w.~-]*(?:\{host\}[\w.~-]*)?(?::(?:\d+|\{port\}))?$/
 
-/** What is wrong with it, or null. */
+/** Why it is not allowed, or null. */
 export function refuseLocation(to: string): string | null {
   const pieces = readPieces(to)
   if (typeof pieces === 'string') return pieces
@@ -45,7 +45,7 @@ export function refuseLocation(to: string): string | null {
   return LOCATION.test(sampleOf(pieces)) ? null : 'must be an http(s) url or a path'
 }
 
-/** Whether it says by itself what becomes of the path or the query. */
+/** Whether it has placeholders for the path or the query. */
 export function namesPath(to: string): boolean {
   const pieces = readPieces(to)
   return (
@@ -54,7 +54,7 @@ export function namesPath(to: string): boolean {
   )
 }
 
-/** Of one that was not refused. */
+/** Compiles a location that was not refused. */
 export function compileLocation(to: string): Location {
   const pieces = readPieces(to)
   if (typeof pieces === 'string') throw new Error(`a redirect was admitted: ${pieces}`)
@@ -73,7 +73,7 @@ export function compileLocation(to: string): Location {
   }
 }
 
-/** Two slashes at the beginning (or what browsers take for them) would make the first segment a host. */
+/** Browsers read two slashes (or backslashes) at the beginning as the start of a host. */
 export function withoutHost(path: string): string {
   return path.replace(/^[/\\]{2,}/, '/')
 }
@@ -122,7 +122,7 @@ function valueOf(placeholder: Placeholder, { to, clientScheme }: Asked): string 
   }
 }
 
-/** As it would be forwarded. `*` is a target of OPTIONS and no path. */
+/** The path as it is forwarded. `*` (OPTIONS) is not a path. */
 function pathOf({ target }: Destination): string {
   if (target === '*') return '/'
   const mark = target.indexOf('?')

@@ -21,7 +21,7 @@ export interface Middleware {
     exchange: Exchange,
     context: MiddlewareContext,
   ) => MiddlewareDecision | 'pending'
-  /** Edits the head of an answer on its way to the client: a server's, or one that the proxy makes further in. */
+  /** Edits the head of a response on its way to the client: a server's, or a local response from further in. */
   readonly onResponse?: (exchange: Exchange, head: ResponseHead) => void
 }
 
@@ -49,11 +49,11 @@ export interface MiddlewareContext {
 }
 
 export interface ExchangeOutcome {
-  /** Of the answer that the client was sent; 0 when none was begun. */
+  /** Of the response that the client was sent; 0 if none was begun. */
   readonly status: number
   /** The client left, or sent garbage, or the proxy itself was at fault: nothing that tells about a server. */
   readonly isClientsFault: boolean
-  /** Of the answer's head, or of the end without one; performance.now(). */
+  /** When the response's head came, or the exchange ended without one; performance.now(). */
   readonly headAt: number
   /** From the request's head, or from its body's last bytes before that, to `headAt`, ms. */
   readonly headMs: number

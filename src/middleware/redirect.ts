@@ -1,6 +1,6 @@
 /**
- * Sends the client elsewhere: `redirect: { to: 'https://{host}', keepPath: true }`; or by another scheme to where it asked for,
- * `redirect: { scheme: https }`, which lets pass what came by that scheme.
+ * Redirects the client: `redirect: { to: 'https://{host}', keepPath: true }` to a URL or a path, `redirect: { scheme: https }` to
+ * the same URL with another scheme. The latter passes on requests that came by that scheme.
  */
 import type { ZodType } from 'zod'
 import { errorResponse, type LocalResponse } from '../http/local-response.ts'
@@ -135,7 +135,7 @@ function toScheme({
   port,
   status,
 }: RedirectScheme): (exchange: Exchange) => LocalResponse | null {
-  // The port asked for is that of the other scheme.
+  // The port of the request belongs to the other scheme.
   const locationOf = compileLocation(
     `${scheme}://{host}${port === PORTS[scheme] ? '' : `:${port}`}{uri}`,
   )
@@ -143,7 +143,7 @@ function toScheme({
     exchange.clientScheme === scheme ? null : redirectTo(locationOf(exchange), status)
 }
 
-/** `kept`: what is appended where the path asked for is kept. */
+/** `kept`: appended to the location if `keepPath` is set. */
 export function compileRedirect({
   to,
   status,
@@ -153,7 +153,7 @@ export function compileRedirect({
   return (exchange, kept) => {
     const location = locationOf(exchange)
     if (!keepPath || location === null) return redirectTo(location, status)
-    // A target of `//x` would leave a path-only redirect for another host; the path policy may let it pass.
+    // A path policy may pass `//x` on, and browsers read that as another host.
     const path = exchange.to.path === '*' ? '/' : withoutHost(kept)
     return redirectTo(location + path, status)
   }

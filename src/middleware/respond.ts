@@ -1,8 +1,8 @@
-/** Answers by itself: `respond: { status: 403, body: 'Not here', type: text/plain, fields: { X-Why: private } }`. */
+/** Responds without a server: `respond: { status: 403, body: 'Not here', type: text/plain, fields: { X-Why: private } }`. */
 import type { ZodType } from 'zod'
 import type { LocalResponse } from '../http/local-response.ts'
 import type { Vocabulary } from '../options/vocabulary.ts'
-import { toLines } from './headers.ts'
+import { toFieldLines } from './headers.ts'
 import type { MiddlewareKind } from './middleware.ts'
 
 export interface RespondOptions {
@@ -44,7 +44,7 @@ export function compileRespond({ status, body, type, fields }: RespondOptions): 
     status,
     reason: 'RESPOND',
     detail: '',
-    fields: toLines(fields),
+    fields: toFieldLines(fields),
     contentType: body === '' ? '' : type,
     body: Buffer.from(body),
   }

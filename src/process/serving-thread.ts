@@ -9,7 +9,7 @@ import type { Update } from '../control/publication/publisher.ts'
 import { askMainThread, resolveNamesBy } from '../dns/dialing.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'
-import { hearOfSharedRates } from '../middleware/ratelimit/shared-rates.ts'
+import { logSharing } from '../middleware/ratelimit/shared-rates.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { beat } from './pulse.ts'
@@ -46,7 +46,7 @@ export function createServingThread(
   if (start.reusePort) {
     resolveNamesBy(askMainThread(gateway.names, (name) => post({ kind: 'name', name })))
   }
-  hearOfSharedRates((text) => post({ kind: 'notice', text }))
+  logSharing((text) => post({ kind: 'notice', text }))
   /** Since they were told last, by code. */
   const shortages = new Map<string, number>()
   let applied = Promise.resolve()

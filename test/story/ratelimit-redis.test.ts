@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import type { LocalResponse } from '../../src/http/local-response.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
 import { createRedisLinks, redisClient } from '../../src/middleware/ratelimit/redis-links.ts'
-import { hearOfSharedRates } from '../../src/middleware/ratelimit/shared-rates.ts'
+import { logSharing } from '../../src/middleware/ratelimit/shared-rates.ts'
 import { openClient } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
 import { respondWith, OK, startOrigin } from '../support/origin.ts'
@@ -108,7 +108,7 @@ test('while Redis is dead the local bucket decides, at once; it is shared again 
   const redis = await startRedis(t)
   const url = `redis://127.0.0.1:${redis.port}`
   const notices: string[] = []
-  hearOfSharedRates((notice) => notices.push(notice))
+  logSharing((notice) => notices.push(notice))
   const { decide, decideAtOnce } = openInstance({ ...HOURLY, requests: 5 }, { url })
   for (let time = 0; time < 5; time++) assert.equal(await decide(), null)
   assert.equal((await decide())?.status, 429)
@@ -128,7 +128,7 @@ test('while Redis is dead the local bucket decides, at once; it is shared again 
   await eventually(() => decideAtOnce() === 'pending', 'all go there again')
   assert.equal((await decide())?.status, 429)
   assert.deepEqual(notices, [
-    `rates are not shared: redis 127.0.0.1:${redis.port} does not answer in time`,
+    `rates are not shared: redis 127.0.0.1:${redis.port} does not respond in time`,
     `rates are shared again through redis 127.0.0.1:${redis.port}`,
   ])
 })
@@ -213,8 +213,8 @@ test('a connection that nothing uses is closed, and opened again when something 
     script,
     now: () => now,
     idleMs: 5,
-    restMs: 1_000,
-    tell: () => {},
+    backoffMs: 1_000,
+    onNotice: () => {},
   })
   const run = (): Promise<unknown> =>
     new Promise((resolve) => assert.equal(links.run(url, 5_000, 0, [], resolve), true))

@@ -4,7 +4,7 @@ import { ResponseHead } from '../../src/http/response-head.ts'
 import type { Exchange } from '../../src/http/exchange.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
-import { formatGoDuration } from '../../src/middleware/ratelimit/answers.ts'
+import { formatGoDuration } from '../../src/middleware/ratelimit/responses.ts'
 import {
   ask,
   createMiddlewareContext,
@@ -193,7 +193,11 @@ for (const [what, options, message] of [
   ['no list of rates', { rates: [] }, 'rates: there must be 1 to 8 rates'],
   ['a bad one of several', { rates: [{ requests: 1 }, { requests: 0 }] }, /^rates\.1: requests/],
   ['the same twice', { rates: [{ requests: 1 }, { requests: 1 }] }, /twice/],
-  ['a rate beside rates', { requests: 1, rates: [{ requests: 2 }] }, /in place of/],
+  [
+    'a rate beside rates',
+    { requests: 1, rates: [{ requests: 2 }] },
+    /^rates cannot be used together with/,
+  ],
   ['an unknown variable', { requests: 1, key: 'client.port' }, /^key: must be client\.ip/],
   ['a bad header name', { requests: 1, ratesHeader: 'a b' }, /^ratesHeader: must be a header name/],
   ['an unknown option', { requests: 1, brust: 2 }, 'unknown key "brust", did you mean "burst"?'],

@@ -1,6 +1,6 @@
 /**
- * Rates that a request brings in a header, as vulcand's RateVar: `[{"PeriodSeconds":1,"Requests":2,"Burst":3}]`, where a burst
- * of 0 is Requests. For use behind something that sets the header, since whoever does sets the limit.
+ * Rates in a header of the request, as vulcand's RateVar: `[{"PeriodSeconds":1,"Requests":2,"Burst":3}]`, where a burst of 0
+ * means as many as Requests. A client that can set the header sets its own limit, so another proxy must overwrite it.
  */
 import { type KeyedRate, toKeyedRates } from '../../policy/limiting/rate-limit.ts'
 import type { RateSpec } from '../../policy/limiting/token-bucket.ts'
@@ -8,7 +8,7 @@ import type { RateSpec } from '../../policy/limiting/token-bucket.ts'
 const MAX_LENGTH = 1024
 const MAX_KNOWN = 1000
 
-/** The rates of a header's value; null when it holds none that can be kept. What was parsed once is known, within bounds. */
+/** The rates of a header's value; null if it holds no valid rates. A bounded number of parsed values is cached. */
 export function createRatesReader(): (text: string) => readonly KeyedRate[] | null {
   const known = new Map<string, readonly KeyedRate[] | null>()
   return (text) => {

@@ -1,9 +1,9 @@
 /**
- * One connection at a time to one Redis, for one script. A Redis that does not answer costs requests nothing: after a failure
- * it is left alone for a while, then one request at a time tries it, and all go there again when that one is answered.
+ * One connection at a time to one Redis, for one script. A Redis that does not respond must not delay requests: after a failure it
+ * is not used for `backoffMs`, then by one request at a time, and by all again when that one succeeds.
  *
- * ioredis connects once and never again by itself. A command that is given while it connects waits for that, within its time.
- * What ioredis says of a failure is dropped: it may hold the password.
+ * ioredis connects once and does not reconnect by itself. A command waits for a connection that is being opened, within its own
+ * timeout. Error messages of ioredis are dropped, because they may hold the password.
  */
 import type { Redis, Result } from 'ioredis'
 import { createRedisClient } from '../../redis/redis-client.ts'
@@ -19,35 +19,34 @@ export class RedisLink {
   usedAt: number
   readonly #url: string
   readonly #script: string
-  readonly #restMs: number
+  readonly #backoffMs: number
   #redis: Redis | null = null
-  /** Not asked before. */
-  #restUntil = -Infinity
+  #backoffUntil = -Infinity
   #failedAt = -Infinity
-  /** It failed last. */
-  #isTroubled = false
-  /** One request tries whether it still does. */
-  #isTried = false
+  /** The last command failed. */
+  #isFailing = false
+  /** One request is testing whether it works again. */
+  #isTested = false
 
-  readonly #tell: (notice: string) => void
+  readonly #onNotice: (notice: string) => void
 
   constructor(
     url: string,
     script: string,
-    restMs: number,
+    backoffMs: number,
     now: number,
-    tell: (notice: string) => void,
+    onNotice: (notice: string) => void,
   ) {
     this.#url = url
     this.#script = script
-    this.#restMs = restMs
+    this.#backoffMs = backoffMs
     this.usedAt = now
-    this.#tell = tell
+    this.#onNotice = onNotice
   }
 
   open(now: number): void {
     this.usedAt = now
-    if (now >= this.#restUntil) this.#redis ??= this.#connect()
+    if (now >= this.#backoffUntil) this.#redis ??= this.#connect()
   }
 
   run(
@@ -59,19 +58,19 @@ export class RedisLink {
   ): boolean {
     const askedAt = now()
     this.usedAt = askedAt
-    if (askedAt < this.#restUntil || this.#isTried) return false
+    if (askedAt < this.#backoffUntil || this.#isTested) return false
     const redis = (this.#redis ??= this.#connect())
-    this.#isTried = this.#isTroubled
+    this.#isTested = this.#isFailing
     let isDone = false
     const finish = (reply: unknown): void => {
       if (isDone) return
       isDone = true
       clearTimeout(timer)
-      // What was asked before it failed says nothing new.
+      // Commands from before the failure say nothing new.
       if (askedAt >= this.#failedAt) {
-        this.#isTried = false
+        this.#isTested = false
         if (reply === null) this.#fail(redis, now())
-        else if (this.#isTroubled) this.#recover()
+        else if (this.#isFailing) this.#recover()
       }
       done(reply)
     }
@@ -86,21 +85,21 @@ export class RedisLink {
   }
 
   #fail(redis: Redis, now: number): void {
-    // Open, and silent for the second time: the other side is gone without a word.
-    if (this.#isTroubled && redis.status === 'ready' && redis === this.#redis) this.close()
+    // No response twice on an open connection: the peer may be gone without a reset.
+    if (this.#isFailing && redis.status === 'ready' && redis === this.#redis) this.close()
     this.#failedAt = now
-    this.#restUntil = now + this.#restMs
-    if (!this.#isTroubled)
-      this.#tell(`rates are not shared: ${this.#where} does not answer in time`)
-    this.#isTroubled = true
+    this.#backoffUntil = now + this.#backoffMs
+    if (!this.#isFailing)
+      this.#onNotice(`rates are not shared: ${this.#where} does not respond in time`)
+    this.#isFailing = true
   }
 
   #recover(): void {
-    this.#isTroubled = false
-    this.#tell(`rates are shared again through ${this.#where}`)
+    this.#isFailing = false
+    this.#onNotice(`rates are shared again through ${this.#where}`)
   }
 
-  /** Without what may be secret. */
+  /** Without the user and the password. */
   get #where(): string {
     const { host, port } = optionsOfRedisUrl(this.#url)
     return `redis ${host}:${port}`
@@ -110,7 +109,7 @@ export class RedisLink {
     const redis = createRedisClient(optionsOfRedisUrl(this.#url))
     redis.defineCommand('sluiceRates', { lua: this.#script })
     redis.on('connect', () => redis.stream.unref())
-    // A database that cannot be selected would leave it connected to another one.
+    // If the database cannot be selected, the connection would use another one.
     redis.on('error', () => redis.disconnect())
     redis.on('end', () => {
       if (this.#redis === redis) this.#redis = null

@@ -1,20 +1,20 @@
 /**
- * The connections of one thread to the Redis servers that limiters share their rates through: one for each url, opened when
- * it is first named, closed when nothing has used it for a while, and never what keeps a process alive.
+ * The connections of one worker to the Redis servers of its rate limits: one for each URL, opened when it is first named, closed
+ * after `idleMs` without use. They do not keep the process alive.
  */
 import { onDemand, type OnDemand } from '../../model/on-demand.ts'
 import type { RedisLink } from './redis-link.ts'
 
-/** With ioredis, which a thread without shared rates does without. To be loaded before a link is opened. */
+/** Loads ioredis, which only shared rates need. Must be loaded before a link is opened. */
 export const redisClient: OnDemand<{ readonly RedisLink: typeof RedisLink }> = onDemand(
   'the client that shares rates through Redis',
   () => import('./redis-link.ts'),
 )
 
 export interface RedisLinks {
-  /** Begins to connect. */
+  /** Starts to connect. */
   open(url: string): void
-  /** Runs the script. False when Redis is left alone now; else `done` is called later, once, with null for a failure. */
+  /** Runs the script. False if Redis is not used now; else `done` is called once, later, with null for a failure. */
   run(
     url: string,
     timeoutMs: number,
@@ -22,7 +22,7 @@ export interface RedisLinks {
     words: readonly (string | number)[],
     done: (reply: unknown) => void,
   ): boolean
-  /** Connections that are open, or being opened. */
+  /** Connections that are open or being opened. */
   readonly size: number
 }
 
@@ -31,14 +31,14 @@ export interface RedisLinksOptions {
   /** Monotonic, ms. */
   readonly now: () => number
   readonly idleMs: number
-  /** How long a Redis that failed is left alone. */
-  readonly restMs: number
-  /** A Redis stops, or begins again, to answer. For people, without secrets. */
-  readonly tell: (notice: string) => void
+  /** How long a Redis is not used after a failure. */
+  readonly backoffMs: number
+  /** A message for the log when a Redis fails or works again. It holds no secrets. */
+  readonly onNotice: (notice: string) => void
 }
 
 export function createRedisLinks(options: RedisLinksOptions): RedisLinks {
-  const { script, now, idleMs, restMs, tell } = options
+  const { script, now, idleMs, backoffMs, onNotice } = options
   const links = new Map<string, RedisLink>()
   let sweeping: NodeJS.Timeout | null = null
 
@@ -57,7 +57,7 @@ export function createRedisLinks(options: RedisLinksOptions): RedisLinks {
     const present = links.get(url)
     if (present !== undefined) return present
     const { RedisLink } = redisClient.loaded()
-    const link = new RedisLink(url, script, restMs, now(), tell)
+    const link = new RedisLink(url, script, backoffMs, now(), onNotice)
     links.set(url, link)
     sweeping ??= setInterval(sweep, idleMs).unref()
     return link

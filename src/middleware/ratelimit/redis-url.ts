@@ -1,4 +1,4 @@
-/** `redis://user:password@host:port/database`, or rediss:// for TLS. Nothing that is said of it repeats it: it holds a secret. */
+/** `redis://user:password@host:port/database`, or rediss:// for TLS. Messages do not repeat it, because it holds a password. */
 import { isIP } from 'node:net'
 import { denyHost } from '../../model/denied-address.ts'
 import { withoutRoot } from '../../model/address.ts'
@@ -6,7 +6,7 @@ import type { RedisClientOptions } from '../../redis/redis-client.ts'
 
 const DATABASE = /^\/(\d{1,5})?$|^$/
 
-/** Why it is not one. */
+/** Why the text is not such a URL, or null. */
 export function refuseRedisUrl(text: string): string | null {
   const url = URL.parse(text)
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '')
@@ -31,7 +31,7 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/** Of one that is not refused. */
+/** What ioredis is given for a URL that was not refused. */
 export function optionsOfRedisUrl(text: string): RedisClientOptions {
   const { protocol, hostname, port, username, password, pathname } = new URL(text)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
@@ -42,7 +42,7 @@ export function optionsOfRedisUrl(text: string): RedisClientOptions {
     db: Number(database ?? 0),
     ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-    // RFC 6066 section 3: an address is not a name to ask for; it is verified all the same.
+    // RFC 6066 section 3: SNI is not for addresses. The certificate is verified all the same.
     ...(protocol === 'rediss:'
       ? { tls: isIP(host) === 0 ? { servername: withoutRoot(host) } : {} }
       : {}),

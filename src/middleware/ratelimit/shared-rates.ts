@@ -1,17 +1,17 @@
 /**
- * Rates that several instances share: the same algorithm as policy/limiting/token-bucket.ts, in a script in Redis, by Redis' clock.
- * Keys are hashed, so that they are short and no client's secrets stand in Redis. A bucket belongs
- * to the prefix, the frontend's id, the key and the rate.
+ * Rates that several instances share: the algorithm of policy/limiting/token-bucket.ts as a script in Redis, with the clock of
+ * Redis. Keys are hashed, so that they are short and hold no secrets of clients. A bucket belongs to the prefix, the frontend's
+ * id, the key and the rate.
  */
 import { hash } from 'node:crypto'
 import type { KeyedRate, RateDecision } from '../../policy/limiting/rate-limit.ts'
 import { toMs } from '../../model/units.ts'
 import { createRedisLinks } from './redis-links.ts'
 
-/** Redis counts tenths of microseconds: fine enough for the fastest rate, and whole in a double until 2052. */
+/** The script counts tenths of microseconds: exact for the fastest rate, and integers in a double until 2052. */
 const UNITS_PER_MS = 10_000
 
-/** KEYS: one a rate. ARGV: interval and burst of each. Writes nothing unless all accept. */
+/** KEYS: one for each rate. ARGV: interval and burst of each. Writes only if all rates accept. */
 const script = `
 local time = redis.call('TIME')
 local now = (time[1] - 1700000000) * 10000000 + time[2] * 10
@@ -46,28 +46,28 @@ export interface RedisOptions {
 }
 
 export interface SharedRates {
-  /** False when Redis is not to be asked now; else `done` is called later, once, with null when it did not answer in time. */
+  /** False if Redis is not used now; else `done` is called once, later, with null if it did not respond in time. */
   ask(
     key: string,
     rates: readonly KeyedRate[],
-    done: (standing: RateDecision | null) => void,
+    done: (decision: RateDecision | null) => void,
   ): boolean
 }
 
-/** Of this thread: a connection for each Redis. */
+/** The connections of this worker. */
 const links = createRedisLinks({
   script,
   now: () => performance.now(),
   idleMs: 60_000,
-  restMs: 1_000,
-  tell: (notice) => listener(notice),
+  backoffMs: 1_000,
+  onNotice: (notice) => log(notice),
 })
 
-let listener: (notice: string) => void = () => {}
+let log: (notice: string) => void = () => {}
 
-/** Who is told when this thread's rates are no longer shared, or are again. */
-export function hearOfSharedRates(hear: (notice: string) => void): void {
-  listener = hear
+/** Passes on when this worker's rates are no longer shared, and when they are shared again. */
+export function logSharing(write: (notice: string) => void): void {
+  log = write
 }
 
 export function createSharedRates(options: RedisOptions, owner: string): SharedRates {
@@ -76,7 +76,7 @@ export function createSharedRates(options: RedisOptions, owner: string): SharedR
   links.open(url)
   return {
     ask(key, rates, done) {
-      // In braces: where the key lies in a cluster.
+      // The braces make the hash slot of a cluster depend on this part alone.
       const name = `${prefix}{${hash('sha256', `${owner} ${key}`, 'base64url').slice(0, 22)}}`
       const words: (string | number)[] = rates.map(
         ({ requests, periodMs, burst }) => `${name}:${requests}/${periodMs}/${burst}`,
@@ -84,13 +84,13 @@ export function createSharedRates(options: RedisOptions, owner: string): SharedR
       for (const { requests, periodMs, burst } of rates)
         words.push(Math.ceil((periodMs * UNITS_PER_MS) / requests), burst)
       return links.run(url, timeoutMs, rates.length, words, (reply) =>
-        done(toStanding(reply, rates)),
+        done(toDecision(reply, rates)),
       )
     },
   }
 }
 
-function toStanding(reply: unknown, rates: readonly KeyedRate[]): RateDecision | null {
+function toDecision(reply: unknown, rates: readonly KeyedRate[]): RateDecision | null {
   if (!Array.isArray(reply)) return null
   const [retry, remaining, reset, which] = reply.map(Number)
   const rate = rates[(which ?? NaN) - 1]

@@ -1,4 +1,4 @@
-/** What a client is told of its rate: as vulcand does, and in the fields of draft-ietf-httpapi-ratelimit-headers-06. */
+/** Responses of a rate limit, as vulcand's, and the fields of draft-ietf-httpapi-ratelimit-headers-06. */
 import type { ResponseHead } from '../../http/response-head.ts'
 import type { LocalResponse } from '../../http/local-response.ts'
 import { fieldValue, withoutFields } from '../../http/fields.ts'
@@ -7,8 +7,8 @@ import type { RateDecision } from '../../policy/limiting/rate-limit.ts'
 const FIELDS = new Set(['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'])
 const PLAIN = 'text/plain; charset=utf-8'
 
-export function refusal(standing: RateDecision, withFields: boolean): LocalResponse {
-  const { rate, retryAfterMs } = standing
+export function tooManyRequests(decision: RateDecision, withFields: boolean): LocalResponse {
+  const { rate, retryAfterMs } = decision
   const ms = Math.max(1, Math.ceil(retryAfterMs))
   const retryIn = formatGoDuration(ms)
   const message = `max rate reached: retry-in ${retryIn}`
@@ -17,14 +17,14 @@ export function refusal(standing: RateDecision, withFields: boolean): LocalRespo
     status: 429,
     reason: 'RATE_LIMITED',
     detail: `more than ${rate.requests} requests in ${formatGoDuration(rate.periodMs)} (burst ${rate.burst})`,
-    fields: withFields ? fields + standingFields(standing) : fields,
+    fields: withFields ? fields + rateFields(decision) : fields,
     contentType: PLAIN,
     body: Buffer.from(message),
     message,
   }
 }
 
-/** Nobody can say whether the rate is kept: not the client's fault. */
+/** `onFailure: deny`. It is not the client's fault. */
 export const UNDECIDED: LocalResponse = {
   status: 503,
   reason: 'RATE_LIMITED',
@@ -35,23 +35,23 @@ export const UNDECIDED: LocalResponse = {
   message: 'the rate limit cannot be decided now',
 }
 
-/** Of several limits on the way (a server's own as well), the client is told of the one that leaves it the least. */
-export function addStanding(head: ResponseHead, standing: RateDecision): void {
+/** If there are several limits (one may be the server's own), the fields are those of the limit with the least remaining. */
+export function addRateFields(head: ResponseHead, decision: RateDecision): void {
   const present = fieldValue(head.fields, 'ratelimit-remaining')
   if (present !== undefined) {
     const least = Math.min(...present.split(',').map(Number))
-    if (least < standing.remaining) return
+    if (least < decision.remaining) return
     head.fields = withoutFields(head.fields, FIELDS)
   }
-  head.fields += standingFields(standing)
+  head.fields += rateFields(decision)
 }
 
-function standingFields({ rate, remaining, resetMs }: RateDecision): string {
+function rateFields({ rate, remaining, resetMs }: RateDecision): string {
   const reset = Math.ceil(resetMs / 1000)
   return `RateLimit-Limit: ${rate.burst}\r\nRateLimit-Remaining: ${remaining}\r\nRateLimit-Reset: ${reset}\r\n`
 }
 
-/** As Go writes a duration: `10s`, `1.5s`, `2m0s`, `1h0m0.5s`, `250ms`. From whole ms. */
+/** A duration of whole ms in Go's format: `10s`, `1.5s`, `2m0s`, `1h0m0.5s`, `250ms`. */
 export function formatGoDuration(ms: number): string {
   if (ms < 1000) return ms === 0 ? '0s' : `${ms}ms`
   const seconds = `${(ms % 60_000) / 1000}s`
