@@ -4,9 +4,8 @@ import { resolve } from 'node:path'
 import { chooseSource, layoutOf, openStore, refuseIn } from '../cli/open-store.ts'
 import type { GetCommand, ObjectsWorld } from '../cli/objects.ts'
 import { findRunningStore } from '../cli/running-store.ts'
-import { createReadBeside } from '../control/sources/read-beside.ts'
+import { createFileReader, withFiles } from '../control/sources/read-files.ts'
 import { validateObject } from '../control/admission/validate-object.ts'
-import { withFiles } from '../control/sources/source-files.ts'
 import { formatAddress } from '../model/address.ts'
 import { parseSettings, type WrittenSettings } from '../document/document.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
@@ -25,7 +24,7 @@ export function openObjects(
   world: Pick<ObjectsWorld, 'input' | 'print' | 'complain'>,
 ): ObjectsWorld {
   const filename = config ?? normal
-  const readBeside = createReadBeside(filename)
+  const readFile = createFileReader(filename)
 
   function read(): { readonly source: SourceSpec; readonly admin: Address } {
     const { settings, fatal } = resolveSettings({
@@ -65,7 +64,7 @@ export function openObjects(
     },
     refuse: (kind, id, value) => {
       const judge = refuseIn(layoutOf(read().source), (of, name, written) =>
-        validateObject(of, name, written, readBeside),
+        validateObject(of, name, written, readFile),
       )
       return judge(kind, id, value)
     },

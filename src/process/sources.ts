@@ -1,8 +1,7 @@
 /** The sources that the settings name, opened in order of precedence: the file itself comes first. */
 import { join, resolve } from 'node:path'
 import { openLastGoodFile } from '../control/sources/last-good.ts'
-import { createReadBeside } from '../control/sources/read-beside.ts'
-import { withFiles } from '../control/sources/source-files.ts'
+import { createFileReader, withFiles } from '../control/sources/read-files.ts'
 import type { SourceOptions } from '../control/sources/source.ts'
 import type { Settings, ShrinkSettings, SourceSpec } from '../model/settings.ts'
 import { openSource, sourceKindOf } from '../providers/catalog/sources.ts'
@@ -34,16 +33,16 @@ export function readBesideSources(
   config: string,
   settings: Settings,
 ): (path: string, source: string) => string {
-  const besideConfig = createReadBeside(config)
+  const readConfigFile = createFileReader(config)
   const beside = new Map(
     settings.sources.flatMap((spec) => {
       const directory = sourceKindOf(spec).directory(spec)
       return directory === null
         ? []
-        : [[spec.name, createReadBeside(join(directory, 'any'))] as const]
+        : [[spec.name, createFileReader(join(directory, 'any'))] as const]
     }),
   )
-  return (path, source) => (beside.get(source) ?? besideConfig)(path)
+  return (path, source) => (beside.get(source) ?? readConfigFile)(path)
 }
 
 async function toSource(spec: SourceSpec, data: string): Promise<SourceOptions> {

@@ -10,7 +10,7 @@ import { createControl } from '../../src/control/control.ts'
 import type { Control } from '../../src/control/control.ts'
 import { createPublisher } from '../../src/control/publication/publisher.ts'
 import type { Publisher } from '../../src/control/publication/publisher.ts'
-import { createReadBeside } from '../../src/control/sources/read-beside.ts'
+import { createFileReader } from '../../src/control/sources/read-files.ts'
 import type { SourceOptions } from '../../src/control/sources/source.ts'
 import { createFileProvider } from '../../src/providers/file/file-provider.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
@@ -54,7 +54,7 @@ async function setUp(
     sources: [fileSource(path)],
     admission: wrap(
       createAdmission({
-        readFile: createReadBeside(path),
+        readFile: createFileReader(path),
         admin: null,
         localAddresses: () => new Set(),
         now: Date.now,

@@ -6,11 +6,11 @@ import type { DeclaredObject } from '../../providers/provider.ts'
 import { locateIn } from '../../providers/file/file-provider.ts'
 import { createAdmission } from '../admission/admit.ts'
 import { parseWholeFrontend } from '../admission/frontend.ts'
-import { readLocalAddresses } from '../admission/local-addresses.ts'
+import { readLocalAddresses } from '../../dns/local-addresses.ts'
 import { createMerge } from '../sources/merge.ts'
 import { parseWholeMiddleware } from '../admission/middleware.ts'
 import { REFERRING_FRONTEND, REFERRING_MIDDLEWARE } from '../admission/backend-references.ts'
-import { createReadBeside } from '../sources/read-beside.ts'
+import { createFileReader } from '../sources/read-files.ts'
 import { toProblem } from './diagnostic.ts'
 import { review } from './review.ts'
 import { groupByKind } from '../sources/object-index.ts'
@@ -19,7 +19,7 @@ import { groupByKind } from '../sources/object-index.ts'
 export function checkDocument(filename: string, document: ReadableDocument): readonly Problem[] {
   const { settings } = resolveSettings({ document, filename, env: {}, flags: {}, cores: 1 })
   const admission = createAdmission({
-    readFile: createReadBeside(filename),
+    readFile: createFileReader(filename),
     admin: settings.admin.address,
     localAddresses: readLocalAddresses,
     trusted: () => settings.trusted,

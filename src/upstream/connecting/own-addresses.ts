@@ -2,7 +2,7 @@
  * Where this very program listens. Admission compares what is declared; a name may still lead back to us, and what it
  * resolves to may change: so a connection is looked at once it is made, before it is used.
  */
-import { networkInterfaces } from 'node:os'
+import { readLocalAddresses } from '../../dns/local-addresses.ts'
 import { clock } from '../../http/clock.ts'
 import { formatIp, isIPv4, isLoopback, parseIp, plainHost } from '../../model/ip.ts'
 
@@ -57,8 +57,7 @@ export class OwnAddresses {
 
   #isInterface(address: string): boolean {
     if (clock.now - this.#readAt > REREAD_MS) {
-      const all = Object.values(networkInterfaces()).flatMap((of) => of ?? [])
-      this.#interfaces = new Set(all.map((one) => plainHost(one.address)))
+      this.#interfaces = readLocalAddresses()
       this.#readAt = clock.now
     }
     return this.#interfaces.has(address)
