@@ -1,12 +1,12 @@
-/** A path with two readings or spellings, once its route is known: what is forwarded of it, or why it is refused. */
+/** A path that can be read in two ways, once its route is known: what of it is forwarded, or why it is refused. */
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { decodedReadings, forwardedPath } from '../http/path-policy.ts'
 import { Route } from './route.ts'
 
 /**
- * `found` is what `find` answered: a route, or why there is none. Null: the exchange goes on, its target made. What is refused
- * ends its connection, as a head does that cannot be read in one way.
+ * Sets the target that is forwarded, and returns null, or the error. `found` is the result of `find`: a route, or why there is
+ * none. A refusal ends the connection, as for every head that is ambiguous.
  */
 export function resolveAmbiguousPath(
   exchange: Exchange,
@@ -18,9 +18,9 @@ export function resolveAmbiguousPath(
   if (doubtful === null) return null
   const route = found instanceof Route ? found : null
   const policy = route?.paths ?? doubtful.policy
-  const verdict = forwardedPath(doubtful, policy)
-  if ('refused' in verdict) return refuse(exchange, verdict.refused)
-  // A server may decode `/private%2fx` before it looks for segments: then a rule on /private has to have held for it.
+  const forwarded = forwardedPath(doubtful, policy)
+  if ('refused' in forwarded) return refuse(exchange, forwarded.refused)
+  // A server may decode `/private%2fx` before it splits the path into segments. A rule on /private must then have applied.
   if (policy !== 'reject' && route !== null) {
     for (const path of decodedReadings(doubtful)) {
       exchange.to = { ...to, path }
@@ -30,7 +30,7 @@ export function resolveAmbiguousPath(
   }
   const mark = to.target.indexOf('?')
   const query = mark < 0 ? '' : to.target.slice(mark)
-  exchange.to = { ...to, target: verdict.path + query, doubtful: null }
+  exchange.to = { ...to, target: forwarded.path + query, doubtful: null }
   return null
 }
 

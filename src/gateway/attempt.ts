@@ -1,8 +1,8 @@
 /**
- * One try of an exchange at one server: it ends with a response, or as a failure that tells against the server.
+ * One attempt of an exchange at one server. It ends with a response, or as a failure that counts against the server.
  *
- * What the exchange's side throws when the connection tells it something is the exchange's fault and ends there: the connection
- * never sees it, and may be another exchange's by then.
+ * Exceptions of the exchange's side in a callback of the connection are caught here and end the exchange: the connection never
+ * sees them, and may already carry another exchange.
  */
 import type { ResponseHead } from '../http/response-head.ts'
 import { clock, mayBeLate, readClock } from '../http/clock.ts'
@@ -17,7 +17,7 @@ import type { UpstreamRequest } from '../upstream/endpoint/request-writer.ts'
 import type { Pool } from '../upstream/pool.ts'
 import type { ServerConnection } from '../upstream/endpoint/server-connection.ts'
 
-/** Whose attempt it is: the exchange's way. */
+/** The forwarder of the exchange. */
 export interface AttemptOwner {
   attemptTakesBody(attempt: Attempt): void
   attemptInterim(attempt: Attempt, head: ResponseHead): boolean
@@ -32,13 +32,13 @@ export interface AttemptOwner {
   attemptEnded(attempt: Attempt, trailers: string): void
   attemptUpgraded(attempt: Attempt, head: ResponseHead, end: TunnelEnd, early: Buffer | null): void
   attemptFailed(attempt: Attempt, error: ExchangeError): void
-  /** Something threw while its connection told of it. */
+  /** A callback of the connection threw. */
   fault(error: unknown): void
 }
 
 /**
- * A server may well have ended a connection that was idle for so long. A busy loop reads the clock all the time and is some turns
- * behind all the same; the last used connection is the first used again, so that it rarely waits for this.
+ * A server may well have closed a connection that was idle for so long, and a busy event loop may not have seen it yet although
+ * the clock is up to date. The pool reuses the last used connection first, so that few requests wait for this check.
  */
 const LONG_IDLE_MS = 500
 
@@ -48,18 +48,18 @@ export class Attempt implements ResponseSink, Expiring {
   readonly pool: Pool
   readonly endpoint: Endpoint
   connection: ServerConnection | null = null
-  /** It failed on an idle connection that its server had closed meanwhile, which says nothing about the server. */
+  /** It failed on an idle connection that the server had closed meanwhile, which is no failure of the server. */
   isStale = false
   readonly #owner: AttemptOwner
   readonly #exchange: Exchange
   readonly #startedAt: number
   #tryMs = 0
-  /** Of its response; 0 before. */
+  /** Of the response; 0 before its head has come. */
   #status = 0
-  /** The endpoint's in-flight count is ours to give back. */
+  /** The endpoint's in-flight count must be given back. */
   #isCounted = true
 
-  /** The pool has taken the in-flight count as it picked. */
+  /** The pool has added to the in-flight count when it picked the endpoint. */
   constructor(
     owner: AttemptOwner,
     exchange: Exchange,
@@ -84,7 +84,7 @@ export class Attempt implements ResponseSink, Expiring {
     connection.send(request, this, timeouts, this.#looksFirst(connection, request))
   }
 
-  /** For what could not be sent again when the server has ended the connection meanwhile. */
+  /** Whether to check for a closed connection first: for requests that cannot be sent again. */
   #looksFirst({ usedAt }: ServerConnection, { body }: UpstreamRequest): boolean {
     if (usedAt === 0 || (body === 'none' && isIdempotent(this.#exchange.method))) return false
     return mayBeLate() || clock.now - usedAt > LONG_IDLE_MS
@@ -95,7 +95,7 @@ export class Attempt implements ResponseSink, Expiring {
     if (this.connection !== null) this.pool.pinned.pin(this.#exchange.client, this.connection)
   }
 
-  // As its connection tells.
+  // Callbacks of the connection.
 
   resumeBody(): void {
     try {
@@ -120,7 +120,7 @@ export class Attempt implements ResponseSink, Expiring {
       this.#stopClock()
       this.#status = head.status
       this.endpoint.responded(head.status, headMs)
-      // Given back first: the client may have its next request at hand.
+      // First, because the client may have sent its next request already.
       if (ended) this.#complete()
       return this.#owner.attemptResponse(this, head, data, ended, headMs)
     } catch (error) {
@@ -187,7 +187,7 @@ export class Attempt implements ResponseSink, Expiring {
     this.#owner.fault(error)
   }
 
-  /** Its time is over, unless the client owes of its body what the server would take, or has brought it only lately. */
+  /** Time does not count while the server waits for the client's body, nor until the body's last bytes have come. */
   expire(now: number): void {
     const { bodyEnded, bodyAt } = this.#exchange
     const { isConnecting = false, awaitsBody = false } = this.connection ?? {}
@@ -206,14 +206,14 @@ export class Attempt implements ResponseSink, Expiring {
     }
   }
 
-  /** Of the server: what the client took to bring its body does not count. */
+  /** The server's time: without the time that the client took for its body. */
   #elapsedMs(): number {
     return Math.max(0, readClock() - Math.max(this.#startedAt, this.#exchange.bodyAt))
   }
 
-  // As its owner decides.
+  // Calls of the forwarder.
 
-  /** Nobody wants its response: nothing against the server. */
+  /** The response is not wanted. Does not count against the server. */
   abandon(): void {
     try {
       this.#stopClock()
@@ -223,15 +223,15 @@ export class Attempt implements ResponseSink, Expiring {
     }
   }
 
-  /** Another attempt was faster. That is no failure, but it tells how slow the server is. */
+  /** Another attempt was faster. That is no failure, but a measurement of the server's latency. */
   loseRace(): void {
     if (this.#status === 0) this.endpoint.lostRace(this.#elapsedMs())
     this.abandon()
   }
 
   /**
-   * The whole request is late. That is this server's doing only where it had all of the request, for half of the time at least,
-   * and did not begin to answer: else the client, our queue or another server has used the time up.
+   * The request has timed out. That counts against this server only if it had the whole request for at least half of the time
+   * and no response has begun: otherwise the client, our queue or another server used up the time.
    */
   abandonLate(limitMs: number): void {
     const elapsedMs = this.#elapsedMs()
@@ -248,7 +248,7 @@ export class Attempt implements ResponseSink, Expiring {
   }
 
   #complete(): void {
-    // It is idle by now, or gone: not ours to abandon any more.
+    // The connection is idle or closed by now, and must not be abandoned from here.
     this.connection = null
     this.release()
     this.endpoint.completed(this.#status)

@@ -1,9 +1,9 @@
 /**
- * One exchange on its route: middlewares, then attempts at servers until one answers, then the response back.
+ * Forwards one exchange of a route: middlewares, then attempts at servers until one responds, then the response to the client.
  *
- *   ASKING ──goes on──► TRYING ──response's head──► ANSWERING ──its end──► OVER
- *     │ a middleware answers │ ▲ another server                            ▲
- *     └──────────────────────┴─┴───────────── local response, client gone ─────┘
+ *   MIDDLEWARES ──pass──► ATTEMPTS ──response head──► RESPONSE ──end──► OVER
+ *        │ local response  │ ▲ another server                            ▲
+ *        └─────────────────┴─┴──────── local response, client gone ──────┘
  *
  * A request is sent again only while nothing of a response has been passed on and all of its body so far is buffered: without a
  * connection whatever its method, else only if it is idempotent (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1), unless the
@@ -30,15 +30,15 @@ import { countBegin, countEnd, servedBy, type ServedBy } from './request-stats.t
 import { RetryState } from './retry-state.ts'
 import { MiddlewareChain, type ChainOwner } from './middleware-chain.ts'
 
-/** A request outlasts so many shortages, waiting so long where nothing of this thread could be given up. */
+/** A request survives so many shortages of descriptors or memory, and waits so long if this thread has nothing to free. */
 const SHORTAGES = 2
 const SHORTAGE_WAIT_MS = 100
 
-/** What is reported to the gateway. */
+/** Callbacks of the gateway. */
 export interface ForwarderContext {
   readonly onEnded: (exchange: Exchange, served: ServedBy, durationMs: number) => void
   readonly onFault: (error: unknown) => void
-  /** We are short of something. Answers how many idle connections were given up for it. */
+  /** This process is short of something. Returns how many idle connections were closed for it. */
   readonly onShortage: (error: unknown) => number
 }
 
@@ -51,12 +51,12 @@ export class Forwarder
   deadlineIndex = -1
   readonly #route: Route
   readonly #context: ForwarderContext
-  /** Where it goes: the route's, or where a middleware sent it. */
+  /** The route's, or the one that a middleware chose. */
   #pool: Pool | null
   #retry: RetryPolicy | null = null
-  /** Null for routes without middlewares that look at requests. */
+  /** Null for routes without request middlewares. */
   #chain: MiddlewareChain | null = null
-  /** Met so far. */
+  /** So far. */
   #shortages = 0
   #isOver = false
 
@@ -90,7 +90,7 @@ export class Forwarder
     try {
       return this.#route.headOf(local, this.exchange, this.#chain)
     } catch (error) {
-      // It may be what the response is about.
+      // This fault may be the reason for the response.
       this.#context.onFault(error)
       return headOfLocalResponse(local)
     }
@@ -114,8 +114,8 @@ export class Forwarder
   }
 
   /**
-   * On an endpoint that was not tried yet, else, where the route says so, once more on those that were. When there is none
-   * left the client is told of the last error.
+   * On an endpoint that was not tried yet, or, if the retry policy says so, once more on those that were. If none is left the
+   * client gets the last error.
    */
   #tryNext(pool: Pool, error: ExchangeError | null, startedAt: number): void {
     let last = error
@@ -142,14 +142,14 @@ export class Forwarder
     this.respond(errorResponse(last))
   }
 
-  /** Of an endpoint whose in-flight count was taken: from here on a fault gives it back. */
+  /** The endpoint's in-flight count has been taken. From here on it is given back even after a fault. */
   #hold(pool: Pool, endpoint: Endpoint, startedAt: number): Attempt {
     const attempt = new Attempt(this, this.exchange, pool, endpoint, startedAt)
     this.holdAttempt(attempt)
     return attempt
   }
 
-  /** False when the endpoint may have no further connection. */
+  /** False if the endpoint may have no further connection. */
   #send(attempt: Attempt, fresh: boolean): boolean {
     const { pool, endpoint } = attempt
     const timeouts = this.#route.timeoutsOf(pool)
@@ -169,7 +169,7 @@ export class Forwarder
     const { endpoint, pool } = attempt
     this.stopTimer()
     if (this.dropAttempt(attempt)) {
-      // The other one is still on its way.
+      // The other attempt is still under way.
       this.addTried(endpoint)
       return
     }
@@ -199,7 +199,7 @@ export class Forwarder
     }
   }
 
-  /** Tries again with what idle connections held: of this thread at once, of others a moment later. */
+  /** Tries again with what closing idle connections has freed: at once in this thread, a moment later in others. */
   #outlast(pool: Pool, error: ExchangeError): boolean {
     const given = this.#context.onShortage(error)
     if (this.#shortages++ === SHORTAGES || !this.canRetry()) return false
@@ -214,7 +214,7 @@ export class Forwarder
     const policy = this.#retry
     if (policy === null || !this.canRetry()) return false
     const { method, isPinned: isBound } = this.exchange
-    // It has been sent to the server that its client logs in to.
+    // The server that its client logs in to has seen it.
     if (isBound && error?.kind.retry !== 'always') return false
     const attempts = this.attempts - this.resent
     return policy.allows({ attempts, status, method }, error?.kind.retry ?? null)
@@ -229,7 +229,7 @@ export class Forwarder
     else this.schedule(go, waitMs)
   }
 
-  // A second copy, when the first takes long.
+  // Hedging: a second copy if the first takes long.
 
   #hedgeLater(pool: Pool, policy: RetryPolicy): void {
     const waitMs = this.#route.hedgeMs(policy, this.exchange, pool)
@@ -247,7 +247,7 @@ export class Forwarder
     } else this.releaseAttempt(attempt)
   }
 
-  // The response comes.
+  // The response.
 
   attemptResponse(
     attempt: Attempt,
@@ -278,7 +278,7 @@ export class Forwarder
     if (this.#chain !== null) this.#chain.responseAt = clock.now
   }
 
-  /** The route's predicate wants another response than this one, and there may be one. */
+  /** The retry predicate rejects this response, and another attempt is allowed. */
   #rejectResponse(attempt: Attempt, status: number): boolean {
     const { pool, endpoint } = attempt
     if (!this.#mayRepeat(status, null) || !pool.retryBudget.tryTake()) return false
@@ -311,12 +311,12 @@ export class Forwarder
   // The end.
 
   #giveUp(error: ExchangeError): void {
-    this.#tell(error)
+    this.#report(error)
     this.#end()
   }
 
-  /** The client: by a response, or by a visible end of the one that was begun. */
-  #tell(error: ExchangeError): void {
+  /** Reports the error to the client: as a response, or by cutting off the one that has begun. */
+  #report(error: ExchangeError): void {
     const { exchange } = this
     if (!exchange.hasResponded) {
       exchange.client.sendLocal(errorResponse(error))
@@ -327,7 +327,7 @@ export class Forwarder
     exchange.client.abort()
   }
 
-  /** The whole request takes too long. */
+  /** The request timeout. */
   expire(): void {
     const tookMs = Math.round(this.deadlineAt - this.exchange.startedAt)
     this.attempt?.abandonLate(tookMs)
@@ -350,24 +350,24 @@ export class Forwarder
     }
   }
 
-  /** Something threw: it ends with 500, or cut off where it was answered, and gives back all that it holds. */
+  /** After an exception: ends with 500, or cuts off the response that has begun, and releases all that it holds. */
   fault(error: unknown): void {
     const { onFault } = this.#context
     onFault(error)
     if (this.#isOver) return
     const { client } = this.exchange
     const failure = new ExchangeError('INTERNAL', 'a fault of the proxy', { cause: error })
-    let isTold = false
+    let isReported = false
     allOf(
       onFault,
       () => this.attempt?.abandon(),
       () => this.hedge?.abandon(),
       () => {
-        this.#tell(failure)
-        isTold = true
+        this.#report(failure)
+        isReported = true
       },
       () => {
-        if (!isTold) client.abort()
+        if (!isReported) client.abort()
       },
       () => this.#end(),
     )

@@ -1,6 +1,6 @@
 /**
- * The data plane of one thread, assembled: listeners in front, the routing table, pools behind. A delta changes what it
- * names and nothing else, between requests; a request goes on with the route it began with.
+ * The data plane of one thread: listeners, the routing table, and pools. A delta changes what it names and nothing else,
+ * between requests; a request keeps the route that it began with.
  */
 import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
@@ -35,21 +35,21 @@ export interface GatewayOptions {
   readonly thread: number
   readonly memory: ScoreboardMemory
   readonly trusted: readonly string[]
-  /** Of the admin: where no server may lead. Port 0 is not looked for. */
+  /** Of the admin API: no server may lead there. Port 0 is not checked. */
   readonly admin: Address
   readonly ticketKeys: Buffer
   readonly reusePort: boolean
-  /** Null when nobody wants records: then none are made. */
+  /** Null if there is no access log: then no records are made. */
   readonly onRecord: ((record: AccessRecord) => void) | null
   /** Listeners that could not be bound were tried again. */
   readonly onListenersTried: () => void
-  /** A fault of ours, caught in one exchange, or in one object of a change. */
+  /** A fault of the proxy, caught in one exchange or in one object of a delta. */
   readonly onFault: (error: unknown, at: 'exchange' | 'apply') => void
-  /** We are short of something, see http/shortage.ts. */
+  /** The process is short of something, see http/shortage.ts. */
   readonly onShortage: (code: string) => void
 }
 
-/** Idle connections, when one more descriptor is needed. */
+/** Idle connections that are closed if one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
 
 /** Of a listener: whether it takes a request at all. */
@@ -62,13 +62,13 @@ export class Gateway implements ListenerHandler {
   readonly #table = new RoutingTable<Route>()
   readonly #pools = new Map<string, Pool>()
   readonly #own = new OwnAddresses()
-  /** What a throw kept from coming into force, by what it is. */
+  /** Objects that an exception kept from coming into force, and why. */
   readonly #faults = new Map<string, string>()
-  /** Where the names of servers lead: told by the main thread. */
+  /** The addresses of servers' names, as the main thread posts them. */
   readonly names: NameTable = new NameTable()
   readonly #listeners: LiveListeners
   #trusts: Trust['trusts']
-  /** As it is now, also for what was opened before. */
+  /** The current trust, for connections that were opened before, too. */
   readonly #trust: Trust = { trusts: (ip) => this.#trusts(ip) }
   /** The board's clock. */
   readonly #now: () => number
@@ -136,7 +136,7 @@ export class Gateway implements ListenerHandler {
   }
 
   fault(error: unknown, exchange: Exchange | null): void {
-    // Its owner knows what it holds.
+    // The owner knows what the exchange holds.
     if (exchange !== null && exchange.owner !== null) exchange.owner.fault(error)
     else {
       this.#onFault(error)
@@ -153,7 +153,7 @@ export class Gateway implements ListenerHandler {
     }
   }
 
-  /** Its route, or why it has none. */
+  /** The route, or why there is none. */
   #find(exchange: Exchange, scope: Scope | null): Route | string {
     if (scope !== null && !scope(exchange)) return 'outside the scope of the listener'
     return this.#table.match(exchange) ?? 'no route matches'
@@ -171,8 +171,8 @@ export class Gateway implements ListenerHandler {
   // Changes.
 
   /**
-   * Brings a delta into force; `problems` has all that is not (a port in use). Requests wait meanwhile: what is large
-   * comes as several deltas.
+   * Brings a delta into force; `problems` returns what is not in force, such as a port in use. Requests wait meanwhile, so a
+   * large change comes as several deltas.
    */
   async apply(delta: Delta, added: AddedMemory): Promise<void> {
     this.#board.add(added)
@@ -200,7 +200,7 @@ export class Gateway implements ListenerHandler {
     await this.#listeners.change(upserts.listeners, deletes.listeners)
   }
 
-  /** A throw concerns one object alone: it stays as it was, and the rest of the delta comes into force. */
+  /** An exception affects one object: it stays as it was, and the rest of the delta comes into force. */
   #attempt(name: string, apply: () => void): void {
     try {
       apply()
@@ -218,17 +218,17 @@ export class Gateway implements ListenerHandler {
     else this.#pools.set(id, this.#createPool(placed))
   }
 
-  /** Whose forwarding fields are believed: on connections that come from now on, and along the chains of all. */
+  /** Whose forwarding fields are trusted: on new connections, and along the forwarding chains of all connections. */
   trust(blocks: readonly string[]): void {
     this.#trusts = compileTrust(blocks).trusts
   }
 
-  /** All that is not in force, one line each. */
+  /** What is not in force, one line each. */
   problems(): string[] {
     return [...this.#listeners.problems(), ...this.#faults.values()]
   }
 
-  /** All listeners, and how each stands. */
+  /** The state of all listeners. */
   listeners(): ListenerState[] {
     return this.#listeners.states()
   }
@@ -264,7 +264,7 @@ export class Gateway implements ListenerHandler {
     })
   }
 
-  /** Kept by the live listener itself, so that one that drains keeps the scope that it had. */
+  /** Held by the live listener itself, so that a draining one keeps its scope. */
   #handlerFor({ id, scope: expression }: Listener): ListenerHandler {
     if (expression === null) return this
     const scope = compileScope(id, expression)
@@ -275,7 +275,7 @@ export class Gateway implements ListenerHandler {
     }
   }
 
-  /** No server leads to where we listen now. */
+  /** No connection to a server may lead to an address that this process listens on. */
   #noteOwn(): void {
     const bound = [...this.#listeners.open()].flatMap(([id, { bound }]) =>
       bound === null ? [] : [{ name: `listener "${id}"`, ...bound }],
@@ -283,13 +283,13 @@ export class Gateway implements ListenerHandler {
     this.#own.replace([{ name: 'the admin', ...this.#options.admin }, ...bound])
   }
 
-  /** Answers how many idle connections were given up for it. */
+  /** Returns how many idle connections were closed for it. */
   #meetShortage(error: unknown): number {
     this.#options.onShortage(shortageOf(error) ?? 'EMFILE')
     return this.giveUpIdle()
   }
 
-  /** Some idle connections to servers, since we are short of something; answers how many. */
+  /** Closes some idle connections to servers because the process is short of something; returns how many. */
   giveUpIdle(): number {
     let left = GIVEN_UP_AT_ONCE
     for (const pool of this.#pools.values()) {
@@ -301,23 +301,23 @@ export class Gateway implements ListenerHandler {
 
   // The end.
 
-  /** The port a listener is bound to, for tests and the log. */
+  /** The port that each listener is bound to, by id. */
   ports(): Readonly<Record<string, number>> {
     const open = [...this.#listeners.open()]
     return Object.fromEntries(open.map(([id, { bound }]) => [id, bound?.port ?? 0]))
   }
 
-  /** Stops accepting; what is under way goes on. */
+  /** Stops accepting; requests under way continue. */
   drain(): void {
     this.#listeners.drain()
   }
 
-  /** Client connections that are left. */
+  /** Open client connections. */
   get connections(): number {
     return this.#listeners.connections
   }
 
-  /** Ends whatever is left. */
+  /** Closes what is left. */
   destroy(): void {
     this.#listeners.destroy()
     for (const pool of this.#pools.values()) pool.retire()
@@ -325,7 +325,7 @@ export class Gateway implements ListenerHandler {
   }
 }
 
-/** A secret that is the same in all threads of this process, and of no other. */
+/** A secret that all threads of this process share, and no other process has. */
 function derive(key: Buffer, purpose: string): Buffer {
   return createHmac('sha256', key).update(purpose).digest()
 }

@@ -1,7 +1,6 @@
 /**
- * The listeners of one thread. One that moves is bound at its new address first, and leaves the old one only then. One
- * that cannot be bound is a problem, goes on at its old address if it has one, and is tried again until it is bound,
- * declared otherwise or gone.
+ * The listeners of one thread. A listener that moves is bound at its new address before it leaves the old one. One that cannot
+ * be bound is a problem: it stays at its old address if it has one, and is retried until it is bound, changed or removed.
  */
 import type { LiveListener, ListenerHandler } from '../downstream/live-listener.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
@@ -13,17 +12,17 @@ import type { ListenerState } from '../observe/reports/listener-report.ts'
 export interface LiveListenersOptions {
   readonly create: (placed: Placed<Listener>) => LiveListener
   readonly handlerFor: (listener: Listener) => ListenerHandler
-  /** Two sockets of ours may be bound to one address. */
+  /** SO_REUSEPORT: two sockets of this process may be bound to one address. */
   readonly reusePort: boolean
-  /** Another set of addresses is listened on. */
+  /** The set of bound addresses has changed. */
   readonly onMoved: () => void
-  /** Those that wait were tried again. */
+  /** Unbound listeners were retried. */
   readonly onTried: () => void
-  /** A throw met a listener, which stays as it was. */
+  /** An exception concerned one listener, which stays as it was. */
   readonly onFault: (error: unknown) => void
 }
 
-interface Waiting {
+interface Unbound {
   readonly live: LiveListener
   problem: string
 }
@@ -33,15 +32,15 @@ const RETRY_MS = 1_000
 export class LiveListeners {
   readonly #options: LiveListenersOptions
   readonly #open = new Map<string, LiveListener>()
-  /** Removed or moved away from, until their last connection has left. */
-  readonly #leaving = new Set<LiveListener>()
-  readonly #waiting = new Map<string, Waiting>()
-  /** Changes and tries, one after another. */
-  #turn: Promise<void> = Promise.resolve()
-  /** What a throw kept from being opened or changed, by id. */
+  /** Removed, or at an old address, until their last connection is closed. */
+  readonly #draining = new Set<LiveListener>()
+  readonly #unbound = new Map<string, Unbound>()
+  /** Changes and retries run one after another. */
+  #queue: Promise<void> = Promise.resolve()
+  /** Listeners that an exception kept from being opened or changed, by id, and why. */
   readonly #faults = new Map<string, string>()
   #timer: NodeJS.Timeout | null = null
-  /** ms since the epoch; null while nothing waits. */
+  /** ms since the epoch; null while all are bound. */
   #nextTryAt: number | null = null
   #isClosing = false
 
@@ -49,23 +48,23 @@ export class LiveListeners {
     this.#options = options
   }
 
-  /** Resolves when all has been tried once; `problems` has what did not work. */
+  /** Resolves when each has been tried once; `problems` returns what did not work. */
   change(upserts: readonly Placed<Listener>[], deletes: readonly string[]): Promise<void> {
     if (upserts.length + deletes.length === 0) return Promise.resolve()
-    return this.#inTurn(() => this.#change(upserts, deletes))
+    return this.#enqueue(() => this.#change(upserts, deletes))
   }
 
   async #change(upserts: readonly Placed<Listener>[], deletes: readonly string[]): Promise<void> {
     if (this.#isClosing) return
     for (const id of deletes) {
-      this.#waiting.delete(id)
+      this.#unbound.delete(id)
       this.#faults.delete(id)
-      this.#leave(id)
+      this.#close(id)
     }
     for (const placed of upserts) this.#attempt(placed.object.id, () => this.#upsert(placed))
-    await this.#bindWaiting()
+    await this.#bindUnbound()
     for (const { object } of upserts) {
-      if (!this.#waiting.has(object.id)) continue
+      if (!this.#unbound.has(object.id)) continue
       this.#attempt(object.id, () => this.#updateOld(object))
     }
   }
@@ -74,12 +73,12 @@ export class LiveListeners {
     const { object } = placed
     const live = this.#open.get(object.id)
     if (live?.fits(object) === true) {
-      this.#waiting.delete(object.id)
+      this.#unbound.delete(object.id)
       live.update(object, this.#options.handlerFor(object))
-    } else this.#waiting.set(object.id, { live: this.#options.create(placed), problem: '' })
+    } else this.#unbound.set(object.id, { live: this.#options.create(placed), problem: '' })
   }
 
-  /** A throw concerns one listener alone. */
+  /** An exception affects one listener alone. */
   #attempt(id: string, act: () => void): void {
     try {
       act()
@@ -90,47 +89,47 @@ export class LiveListeners {
     }
   }
 
-  /** All that the old live of one that could not move can take over of its new settings. */
+  /** A listener that cannot move takes over all other new settings at its old address. */
   #updateOld(listener: Listener): void {
     const old = this.#open.get(listener.id)
     if (old?.scheme !== listener.protocol) return
     old.update({ ...listener, address: old.listener.address }, this.#options.handlerFor(listener))
   }
 
-  async #bindWaiting(): Promise<void> {
-    // Whoever moves may leave what another one waits for.
-    for (let before = Infinity; this.#waiting.size < before && this.#waiting.size > 0;) {
-      before = this.#waiting.size
-      for (const [id, waiting] of [...this.#waiting]) await this.#bind(id, waiting)
+  async #bindUnbound(): Promise<void> {
+    // A listener that moves may free the address that another one needs.
+    for (let before = Infinity; this.#unbound.size < before && this.#unbound.size > 0;) {
+      before = this.#unbound.size
+      for (const [id, unbound] of [...this.#unbound]) await this.#bind(id, unbound)
     }
     if (!this.#options.reusePort) {
-      for (const id of [...this.#waiting.keys()]) await this.#trade(this.#ringOf(id))
+      for (const id of [...this.#unbound.keys()]) await this.#swap(this.#ringOf(id))
     }
-    if (this.#waiting.size > 0 && !this.#isClosing) this.#tryLater()
+    if (this.#unbound.size > 0 && !this.#isClosing) this.#retryLater()
   }
 
-  async #bind(id: string, waiting: Waiting): Promise<void> {
-    const { live } = waiting
+  async #bind(id: string, unbound: Unbound): Promise<void> {
+    const { live } = unbound
     if (this.#isClosing) return
     try {
       await live.open()
     } catch (error) {
-      waiting.problem = listenProblem(live.listener, error)
+      unbound.problem = listenProblem(live.listener, error)
       return
     }
-    this.#waiting.delete(id)
-    this.#leave(id)
+    this.#unbound.delete(id)
+    this.#close(id)
     this.#open.set(id, live)
     if (this.#isClosing) live.destroy()
     this.#options.onMoved()
   }
 
-  /** Those that wait for each other's addresses, this one first: two that swap, or one alone that stands in its own way. */
+  /** Listeners that wait for each other's addresses, this one first: two that swap, or one that overlaps its old address. */
   #ringOf(id: string): string[] {
     const ring: string[] = []
     for (let next: string | undefined = id; next !== undefined && !ring.includes(next);) {
       ring.push(next)
-      const wanted: Address | undefined = this.#waiting.get(next)?.live.listener.address
+      const wanted: Address | undefined = this.#unbound.get(next)?.live.listener.address
       next = wanted === undefined ? undefined : this.#holderOf(wanted)
       if (next === id) return ring
     }
@@ -139,74 +138,74 @@ export class LiveListeners {
 
   #holderOf(wanted: Address): string | undefined {
     for (const [id, { listener }] of this.#open) {
-      if (this.#waiting.has(id) && overlap(listener.address, wanted)) return id
+      if (this.#unbound.has(id) && overlap(listener.address, wanted)) return id
     }
     return undefined
   }
 
-  /** Nobody can be bound first: all let go, for a moment. */
-  async #trade(ring: readonly string[]): Promise<void> {
+  /** None can be bound first: all release their addresses for a moment. */
+  async #swap(ring: readonly string[]): Promise<void> {
     for (const id of ring) this.#open.get(id)?.stopListening()
     for (const id of ring) {
-      const waiting = this.#waiting.get(id)
-      if (waiting !== undefined) await this.#bind(id, waiting)
+      const unbound = this.#unbound.get(id)
+      if (unbound !== undefined) await this.#bind(id, unbound)
     }
-    for (const id of ring) if (this.#waiting.has(id)) await this.#goOn(id)
+    for (const id of ring) if (this.#unbound.has(id)) await this.#reopenOld(id)
   }
 
-  /** At the old address, which another one of the ring may have by now. */
-  async #goOn(id: string): Promise<void> {
+  /** Listens at the old address again, unless another one of the ring has it by now. */
+  async #reopenOld(id: string): Promise<void> {
     try {
       await this.#open.get(id)?.open()
     } catch {
-      this.#leave(id)
+      this.#close(id)
     }
   }
 
-  #tryLater(): void {
+  #retryLater(): void {
     if (this.#timer !== null) return
     this.#nextTryAt = Date.now() + RETRY_MS
     this.#timer = setTimeout(() => {
       this.#timer = null
-      void this.#inTurn(() => this.#tryAgain())
+      void this.#enqueue(() => this.#retry())
     }, RETRY_MS).unref()
   }
 
-  async #tryAgain(): Promise<void> {
-    await this.#bindWaiting()
+  async #retry(): Promise<void> {
+    await this.#bindUnbound()
     this.#options.onTried()
   }
 
-  #inTurn(step: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(step)
-    this.#turn = done.catch(() => {})
+  #enqueue(step: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(step)
+    this.#queue = done.catch(() => {})
     return done
   }
 
-  #leave(id: string): void {
+  #close(id: string): void {
     const live = this.#open.get(id)
     if (live === undefined) return
     this.#open.delete(id)
-    this.#leaving.add(live)
+    this.#draining.add(live)
     live.drain()
-    for (const gone of this.#leaving) if (gone.connections === 0) this.#leaving.delete(gone)
+    for (const gone of this.#draining) if (gone.connections === 0) this.#draining.delete(gone)
     this.#options.onMoved()
   }
 
   /** Why listeners are not bound as declared, one line each. */
   problems(): string[] {
-    const unbound = [...this.#waiting.values()].map(({ problem }) => problem)
+    const unbound = [...this.#unbound.values()].map(({ problem }) => problem)
     return [...unbound, ...this.#faults.values()]
   }
 
   /** All that are declared. */
   states(): ListenerState[] {
-    const ids = new Set([...this.#open.keys(), ...this.#waiting.keys(), ...this.#faults.keys()])
+    const ids = new Set([...this.#open.keys(), ...this.#unbound.keys(), ...this.#faults.keys()])
     return Array.from(ids, (id): ListenerState => {
       const bound = this.#open.get(id)?.bound ?? null
-      const reason = this.#waiting.get(id)?.problem ?? this.#faults.get(id) ?? null
+      const reason = this.#unbound.get(id)?.problem ?? this.#faults.get(id) ?? null
       const at = bound === null ? null : formatAddress(bound)
-      return { id, at, reason, nextTryAt: this.#waiting.has(id) ? this.#nextTryAt : null }
+      return { id, at, reason, nextTryAt: this.#unbound.has(id) ? this.#nextTryAt : null }
     })
   }
 
@@ -215,7 +214,7 @@ export class LiveListeners {
     return this.#open
   }
 
-  /** Stops accepting; what is under way goes on. */
+  /** Stops accepting; requests under way continue. */
   drain(): void {
     this.#isClosing = true
     if (this.#timer !== null) clearTimeout(this.#timer)
@@ -223,25 +222,25 @@ export class LiveListeners {
     for (const live of this.#all()) live.drain()
   }
 
-  /** Client connections that are left. */
+  /** Open client connections. */
   get connections(): number {
     let sum = 0
     for (const live of this.#all()) sum += live.connections
     return sum
   }
 
-  /** Ends whatever is left. */
+  /** Closes what is left. */
   destroy(): void {
     this.drain()
     for (const live of this.#all()) live.destroy()
   }
 
   #all(): LiveListener[] {
-    return [...this.#open.values(), ...this.#leaving]
+    return [...this.#open.values(), ...this.#draining]
   }
 }
 
-/** Whether the kernel takes the second for the first, where two sockets may not have the same. */
+/** Whether two sockets cannot be bound to both addresses without SO_REUSEPORT. */
 function overlap(a: Address, b: Address): boolean {
   if (a.port !== b.port) return false
   return plainHost(a.host) === plainHost(b.host) || isEverywhere(a.host) || isEverywhere(b.host)

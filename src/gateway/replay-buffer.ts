@@ -1,48 +1,48 @@
 /**
- * Stands between a client's body and the servers that are tried with it: what has flowed is kept, up to a bound, and sent
- * again to the next one. A body that is larger flows on and is not kept.
+ * Buffers a request's body, up to a limit, while it streams to a server, and sends it again to the next server. A body above the
+ * limit streams on and cannot be sent again.
  */
 import type { BodySink } from '../http/exchange.ts'
 import type { ServerConnection } from '../upstream/endpoint/server-connection.ts'
 
 export class ReplayBuffer implements BodySink {
   readonly #maxBytes: number
-  #kept: Buffer[] | null = []
+  #chunks: Buffer[] | null = []
   #bytes = 0
-  /** Null while no server takes it. */
+  /** Null while no server takes the body. */
   #to: ServerConnection | null = null
-  /** Of the body's end, once it has come. */
+  /** Null until the body has ended. */
   #trailers: string | null = null
-  /** `#to` has been given all that is kept. */
-  #isLevel = true
+  /** `#to` has got all that is buffered. */
+  #hasCaughtUp = true
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
-  /** All of it that has flowed can be sent again. */
+  /** All of it so far can be sent again. */
   get isWhole(): boolean {
-    return this.#kept !== null
+    return this.#chunks !== null
   }
 
-  /** The next server; it is given nothing yet. */
+  /** The next server. It gets nothing before `resume`. */
   attach(connection: ServerConnection): void {
     this.#to = connection
-    this.#isLevel = false
+    this.#hasCaughtUp = false
   }
 
-  /** The server is gone. What comes meanwhile is kept, however much one read brings. */
+  /** The server is gone. What comes until the next one is buffered, even above the limit. */
   detach(): void {
     this.#to = null
   }
 
-  /** The server takes the body: gives it what is kept first. False: all has been given, the client need not be asked. */
+  /** The server takes the body: it gets what is buffered first. False: that was all, the client need not send more. */
   resume(): boolean {
     const to = this.#to
     if (to === null) return false
-    if (!this.#isLevel) {
-      this.#isLevel = true
-      for (const chunk of this.#kept ?? []) to.bodyData(chunk)
+    if (!this.#hasCaughtUp) {
+      this.#hasCaughtUp = true
+      for (const chunk of this.#chunks ?? []) to.bodyData(chunk)
       if (this.#trailers !== null) to.bodyEnd(this.#trailers)
     }
     return this.#trailers === null
@@ -50,16 +50,16 @@ export class ReplayBuffer implements BodySink {
 
   bodyData(chunk: Buffer): boolean {
     this.#bytes += chunk.length
-    if (this.#to !== null && this.#isLevel && this.#bytes > this.#maxBytes) this.#kept = null
-    // Lent: it is overwritten by the next read.
-    this.#kept?.push(Buffer.from(chunk))
-    // Not level: the chunk goes with what is kept before it.
-    return this.#to !== null && this.#isLevel && this.#to.bodyData(chunk)
+    if (this.#to !== null && this.#hasCaughtUp && this.#bytes > this.#maxBytes) this.#chunks = null
+    // A copy, because the next read overwrites the chunk.
+    this.#chunks?.push(Buffer.from(chunk))
+    // Otherwise the chunk is sent later, behind what is buffered before it.
+    return this.#to !== null && this.#hasCaughtUp && this.#to.bodyData(chunk)
   }
 
   bodyEnd(trailers: string): void {
     this.#trailers = trailers
-    if (this.#isLevel) this.#to?.bodyEnd(trailers)
+    if (this.#hasCaughtUp) this.#to?.bodyEnd(trailers)
   }
 
   get holdsData(): boolean {

@@ -1,4 +1,4 @@
-/** What is counted of an exchange when it ends. */
+/** Counts an exchange in the scoreboard. */
 import { reasonNumber } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { ServedBy } from '../observe/access-record.ts'
@@ -18,13 +18,13 @@ export function servedBy(
   return { frontend, backend: pool?.id ?? '', server: endpoint?.url ?? '', attempts }
 }
 
-/** One more exchange of a route is under way. */
+/** An exchange of a route begins. */
 export function countBegin(route: Slot): void {
   sharedAdd(route, SHARED.inFlight, 1)
   count(route, COUNT.inFlight, 1)
 }
 
-/** It has ended; `server` is that of its last attempt. */
+/** It has ended; `server` is the slot of the last attempt's server. */
 export function countEnd(
   route: Slot,
   server: Slot | null,
@@ -37,7 +37,7 @@ export function countEnd(
   if (server !== null) countExchange(server, exchange, durationMs)
 }
 
-/** One finished exchange in a slot's column: its status class, bytes and duration. */
+/** Adds one exchange to a slot's counters: status class, bytes and duration. */
 function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void {
   const { counts, base } = slot
   // RFC 9110 section 15: a status over 599 is taken as one of 5xx.

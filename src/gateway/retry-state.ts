@@ -1,6 +1,6 @@
 /**
- * What of an exchange has been sent to servers so far, and will be later: the attempt under way, a hedge beside it, the servers that were tried, and
- * how much of the request's body has flowed. It tells whether the request can be sent again; forwarder.ts decides whether it is.
+ * The attempts of an exchange: the one under way, a hedge beside it, the servers that were tried, and how much of the request's
+ * body has been sent. Knows whether the request can be sent again; forwarder.ts decides whether it is.
  */
 import type { ResponseHead } from '../http/response-head.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -14,17 +14,17 @@ const NONE: readonly Endpoint[] = []
 export abstract class RetryState {
   protected readonly exchange: Exchange
   protected attempt: Attempt | null = null
-  /** A second one beside it, until either answers. */
+  /** A second attempt beside it, until one of them has a response. */
   protected hedge: Attempt | null = null
-  /** Of the last attempt. */
+  /** The server of the last attempt. */
   protected endpoint: Endpoint | null = null
   protected tried: readonly Endpoint[] = NONE
-  /** Sent to servers, in all. */
+  /** How many have been sent to servers. */
   protected attempts = 0
-  /** Sent again for a reason that is no failure of a server, and not of the budget: an idle connection was gone. */
+  /** How many were sent again without the budget, because no server had failed: an idle connection was closed, for example. */
   protected resent = 0
   protected replay: ReplayBuffer | null = null
-  /** Of the back-off, or of the hedge. */
+  /** Of the back-off or the hedge. */
   protected timer: NodeJS.Timeout | null = null
   #bodyFlows = false
   #said100 = false
@@ -54,20 +54,20 @@ export abstract class RetryState {
     this.timer = null
   }
 
-  /** The first one, or a hedge beside it. */
+  /** As the first attempt, or as the hedge beside it. */
   protected holdAttempt(attempt: Attempt): void {
     if (this.attempt === null) this.attempt = attempt
     else this.hedge = attempt
   }
 
-  /** It was not sent. */
+  /** The attempt was not sent. */
   protected releaseAttempt(attempt: Attempt): void {
     if (attempt === this.hedge) this.hedge = null
     else this.attempt = null
     attempt.release()
   }
 
-  /** The attempt goes out on this connection: the first one takes the body, another one is its hedge. */
+  /** The attempt is about to be sent. Only the first one takes the body: a hedge has none to take. */
   protected attemptSent(attempt: Attempt, connection: ServerConnection): void {
     this.attempts++
     if (attempt === this.hedge) return
@@ -85,26 +85,26 @@ export abstract class RetryState {
     this.tried = [...this.tried, endpoint]
   }
 
-  /** Every server may be tried once more; false when none was tried. */
+  /** Every server may be tried once more. False if none was tried. */
   protected clearTried(): boolean {
     const hadSome = this.tried !== NONE
     this.tried = NONE
     return hadSome
   }
 
-  /** Forgets a failed attempt; true when there is another one beside it. */
+  /** Forgets a failed attempt. True if there is another one beside it. */
   protected dropAttempt(attempt: Attempt): boolean {
     if (attempt === this.attempt) {
       this.attempt = this.hedge
       this.endpoint = this.hedge?.endpoint ?? this.endpoint
-      // What comes of the body while no server takes it is kept.
+      // While no server takes the body, what comes of it is buffered.
       this.exchange.sink = this.hedge?.connection ?? this.replay
     }
     this.hedge = null
     return this.attempt !== null
   }
 
-  /** The attempt that answers first is the one. */
+  /** This attempt has the first response. */
   protected settleRace(attempt: Attempt): void {
     const other = attempt === this.hedge ? this.attempt : this.hedge
     this.hedge = null
@@ -115,7 +115,7 @@ export abstract class RetryState {
     other.loseRace()
   }
 
-  /** Its response is not wanted, and another server is to be tried. */
+  /** The response is not wanted; another server will be tried. */
   protected discardAttempt(attempt: Attempt): void {
     attempt.abandon()
     this.attempt = null
@@ -124,7 +124,7 @@ export abstract class RetryState {
     this.addTried(attempt.endpoint)
   }
 
-  /** Nothing of a response has been passed on, and the whole request is at hand. */
+  /** Nothing of a response has been passed on, and the whole request is still available. */
   protected canRetry(): boolean {
     if (this.exchange.hasResponded || this.#saidInterim) return false
     return !this.#bodyFlows || this.replay?.isWhole === true
@@ -139,7 +139,7 @@ export abstract class RetryState {
   attemptInterim(attempt: Attempt, head: ResponseHead): boolean {
     if (attempt !== this.attempt) return true
     if (head.status === 100) {
-      // The client has been asked for its body already.
+      // The client has already been asked for its body.
       if (this.#said100) return true
       this.#said100 = true
     } else this.#saidInterim = true

@@ -20,7 +20,7 @@ import type { MiddlewareChain } from './middleware-chain.ts'
 export class Route {
   readonly id: string
   readonly slot: Slot
-  /** Null when a middleware always answers. */
+  /** Null if a middleware responds to every request. */
   readonly pool: Pool | null
   /** The pools of other backends that a middleware may choose, by their ids. */
   readonly otherPools: ReadonlyMap<string, Pool> | null
@@ -29,15 +29,15 @@ export class Route {
   readonly paths: PathPolicy | null
   /** Null: the backend's. */
   readonly retry: RetryPolicy | null
-  /** Null when there are none: then a request pays nothing for them. */
+  /** Null if there are none, so that a request pays nothing for them. */
   readonly onRequest: readonly NonNullable<Middleware['onRequest']>[] | null
   readonly onResponse: ((exchange: Exchange, head: ResponseHead) => void) | null
-  /** Those that edit responses, outermost first; and how many of them stand outside of each one that looks at requests. */
+  /** Response middlewares, outermost first, and how many of them are outside of each request middleware. */
   readonly #editors: readonly NonNullable<Middleware['onResponse']>[]
   readonly #outside: readonly number[]
-  readonly #own: Partial<Timeouts> | null
-  /** The backend's timeouts with those of this route laid over them, made again when the backend has others. */
-  #over: Timeouts | null = null
+  readonly #timeoutOverrides: Partial<Timeouts> | null
+  /** The backend's timeouts, overridden by the route's; merged again when the backend's change. */
+  #mergedFrom: Timeouts | null = null
   #timeouts: Timeouts | null = null
   #hedge: { readonly policy: RetryPolicy; readonly times: RecentQuantile } | null = null
 
@@ -50,7 +50,7 @@ export class Route {
     this.passHost = frontend.passHost
     this.paths = frontend.paths
     this.retry = retry === null ? null : compileRetry(retry)
-    this.#own = frontend.timeouts
+    this.#timeoutOverrides = frontend.timeouts
     const chain = middlewares.length === 0 ? [] : compileChain(placed, context)
     const inward = chain.flatMap(({ onRequest }) => onRequest ?? [])
     const editors = chain.flatMap(({ onResponse }) => onResponse ?? [])
@@ -62,10 +62,7 @@ export class Route {
       editors.length === 0 ? null : (exchange, head) => this.#edit(exchange, head, editors.length)
   }
 
-  /**
-   * The head of a response of our own, as the middlewares outside of its maker edit it: of the middleware that was asked last, or of
-   * whatever is behind them all.
-   */
+  /** The head of a local response, edited by the response middlewares outside of the one that made it (or by all of them). */
   headOf(local: LocalResponse, exchange: Exchange, chain: MiddlewareChain | null): ResponseHead {
     const head = headOfLocalResponse(local)
     const all = this.#editors.length
@@ -82,17 +79,17 @@ export class Route {
   }
 
   timeoutsOf(pool: Pool): Timeouts {
-    if (this.#own === null) return pool.timeouts
-    if (this.#over !== pool.timeouts || this.#timeouts === null) {
-      this.#over = pool.timeouts
-      this.#timeouts = { ...pool.timeouts, ...this.#own }
+    if (this.#timeoutOverrides === null) return pool.timeouts
+    if (this.#mergedFrom !== pool.timeouts || this.#timeouts === null) {
+      this.#mergedFrom = pool.timeouts
+      this.#timeouts = { ...pool.timeouts, ...this.#timeoutOverrides }
     }
     return this.#timeouts
   }
 
-  // When a response takes long enough for a second copy of its request, as this thread's latest answers say.
+  // Hedging: when a second copy of a request is sent, by this thread's latest latencies.
 
-  /** Infinity: never, as it must not come twice, or would take a client away from the server that it is bound to. */
+  /** Infinity: never, because the request is not idempotent, or its client belongs to one server. */
   hedgeMs(
     policy: RetryPolicy,
     { isWhole, isPinned: isBound, head, method }: Exchange,
@@ -114,7 +111,7 @@ export class Route {
   }
 }
 
-/** What a thread's gateway has for its routes. */
+/** What routes need of their thread's gateway. */
 export interface RouteContext {
   readonly slot: (number: number) => Slot
   readonly table: (number: number) => BigInt64Array
@@ -124,8 +121,8 @@ export interface RouteContext {
 }
 
 /**
- * Loads what the middlewares of routes need in this thread before they are compiled; null: nothing. It never rejects: a route
- * that lacks something fails when it is compiled, and no other route with it.
+ * Loads what the middlewares of routes need in this thread before they are compiled. Null: nothing. Never rejects: a route
+ * whose middleware could not load fails when it is compiled, and no other route with it.
  */
 export function prepareRoutes(placed: readonly PlacedFrontend[]): Promise<unknown> | null {
   const pending: Promise<unknown>[] = []
@@ -146,11 +143,11 @@ function compileChain(
     compileMiddleware(spec, createCompileContext(id, states[at] ?? null, context)),
   )
   const hasResponder = backend !== null || middlewares.some(isTerminal)
-  return hasResponder ? chain : [...chain, nothingBehind]
+  return hasResponder ? chain : [...chain, NO_BACKEND]
 }
 
-/** Of a frontend that only redirects to a scheme, for what came by that scheme. */
-const nothingBehind: Middleware = {
+/** The end of a chain that only redirects to a scheme, for requests that came by that scheme. */
+const NO_BACKEND: Middleware = {
   onRequest: () => errorResponse(new ExchangeError('NO_ROUTE', 'the route only redirects')),
 }
 
@@ -178,7 +175,8 @@ function createCompileContext(
   { slot, table, now, seed }: RouteContext,
 ): CompileContext {
   const number = (): number => {
-    if (state === null) throw new Error('a middleware asks for a place that it was not given')
+    if (state === null)
+      throw new Error('a middleware asks for a slot or table that it does not have')
     return state
   }
   return {

@@ -1,4 +1,4 @@
-/** The request as it is written to a server: one text, its framing made anew. */
+/** The request as it is written to a server: one text, with its own framing. */
 import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
