@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The program begins here: on a Node that may not serve it says so, and does nothing else. That is why the rest is
- * imported afterwards: an old Node fails at its first import, with a message of its own.
+ * The entry of the program. On an unsupported Node it only says so; the rest is imported afterwards, because an old Node fails
+ * at such imports with a message of its own.
  */
 import { refuseOldNode } from './cli/runtime.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Which servers may have failed since the last look. Threads raise one of a thousand alarms that a server shares with others,
- * so that the counts of all servers need not be read to find the few that fail.
+ * Which servers may have failed since the last check. Serving threads raise alarms; a server shares one of a thousand alarms
+ * with others. So the health monitor finds the few servers that fail without reading the counts of all.
  */
 import { ALARMS } from '../scoreboard/layout.ts'
 import { alarmOf, type Scoreboard } from '../scoreboard/scoreboard.ts'
@@ -8,8 +8,8 @@ import { alarmOf, type Scoreboard } from '../scoreboard/scoreboard.ts'
 export interface Alarms<T> {
   add(slot: number, listener: T): void
   remove(slot: number, listener: T): void
-  /** Tells `raised` whose alarms have moved; one that shares it with several of its own is told as often. */
-  look(raised: (listener: T) => void): void
+  /** Calls `raised` for each listener of an alarm that was raised; once per slot, so possibly several times for one listener. */
+  check(raised: (listener: T) => void): void
 }
 
 export function createAlarms<T>(scoreboard: Scoreboard): Alarms<T> {
@@ -23,10 +23,10 @@ export function createAlarms<T>(scoreboard: Scoreboard): Alarms<T> {
       of(slot).set(slot, listener)
     },
     remove(slot, listener) {
-      // It may be another's by now.
+      // The slot may belong to another listener by now.
       if (of(slot).get(slot) === listener) of(slot).delete(slot)
     },
-    look(raised) {
+    check(raised) {
       for (let at = 0; at < ALARMS; at++) {
         const count = cells[at] ?? 0
         if (count === seen[at]) continue

@@ -1,17 +1,17 @@
-/** Servers that are no longer declared and still have requests under way: shown until those have ended. */
+/** Servers that are no longer declared and have requests in flight: reported until those have ended. */
 import type { ServerReport } from '../observe/reports/health-report.ts'
 import type { MonitoredServer } from './monitored-server.ts'
 
 export interface DrainingServers {
   add(server: MonitoredServer, since: number): void
-  /** The slot is another's now, or the server is back. */
+  /** The slot belongs to another server now, or the server is declared again. */
   forget(slot: number): void
   tick(): void
   reports(): Iterable<ServerReport>
 }
 
-/** More are not worth remembering. */
-const MOST = 1000
+/** Further ones are not reported. */
+const MAX_DRAINING = 1000
 
 export function createDrainingServers(): DrainingServers {
   const draining = new Map<number, { readonly server: MonitoredServer; readonly since: number }>()
@@ -25,7 +25,7 @@ export function createDrainingServers(): DrainingServers {
 
   return {
     add(server, since) {
-      if (draining.size < MOST && server.inFlight > 0) {
+      if (draining.size < MAX_DRAINING && server.inFlight > 0) {
         draining.set(server.slot.number, { server, since })
       }
     },

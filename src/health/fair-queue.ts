@@ -1,46 +1,46 @@
 /**
- * Who may begin now, of many that belong to groups. Each group has its own line and its own bound, so that one whose members
- * take long holds up no other's; and beyond so many in all a group may have one under way, but no second.
+ * A queue of items that belong to groups, with a limit of items in progress for each group and for all. A slow group delays
+ * no other: beyond the limit for all, each group may still have one item in progress.
  */
 export interface FairQueue<T> {
-  /** At the end of its group's line. */
+  /** Adds the item at the end of its group. */
   add(group: string, item: T): void
-  /** What was begun has ended. */
+  /** An item of the group that was started has ended. */
   ended(group: string): void
-  /** Begins what may begin; `start` answers whether it did: what is not wanted any more takes no place. */
+  /** Starts items as far as the limits allow; `start` returns false for an item that is no longer wanted. */
   begin(start: (item: T) => boolean): void
 }
 
 interface Line<T> {
   items: T[]
-  /** Those before it have been taken. */
+  /** Index of the first item that was not started. */
   first: number
-  underWay: number
+  inProgress: number
 }
 
-export function createFairQueue<T>(mostOfOne: number, mostOfAll: number): FairQueue<T> {
+export function createFairQueue<T>(maxOfGroup: number, maxOfAll: number): FairQueue<T> {
   const lines = new Map<string, Line<T>>()
-  /** Groups with somebody in line. */
+  /** Groups with items that were not started. */
   const waiting = new Set<string>()
-  let underWay = 0
+  let inProgress = 0
 
   function lineOf(group: string): Line<T> {
     const known = lines.get(group)
     if (known !== undefined) return known
-    const line = { items: [], first: 0, underWay: 0 }
+    const line = { items: [], first: 0, inProgress: 0 }
     lines.set(group, line)
     return line
   }
 
-  function hasRoom({ underWay: own }: Line<T>): boolean {
-    return own === 0 || (own < mostOfOne && underWay < mostOfAll)
+  function hasRoom({ inProgress: own }: Line<T>): boolean {
+    return own === 0 || (own < maxOfGroup && inProgress < maxOfAll)
   }
 
   function forget(group: string, line: Line<T>): void {
     waiting.delete(group)
     line.items = []
     line.first = 0
-    if (line.underWay === 0) lines.delete(group)
+    if (line.inProgress === 0) lines.delete(group)
   }
 
   return {
@@ -51,9 +51,9 @@ export function createFairQueue<T>(mostOfOne: number, mostOfAll: number): FairQu
     ended(group) {
       const line = lines.get(group)
       if (line === undefined) return
-      line.underWay--
-      underWay--
-      if (line.underWay === 0 && !waiting.has(group)) lines.delete(group)
+      line.inProgress--
+      inProgress--
+      if (line.inProgress === 0 && !waiting.has(group)) lines.delete(group)
     },
     begin(start) {
       for (const group of waiting) {
@@ -61,8 +61,8 @@ export function createFairQueue<T>(mostOfOne: number, mostOfAll: number): FairQu
         while (line.first < line.items.length && hasRoom(line)) {
           const item = line.items[line.first++]
           if (item === undefined || !start(item)) continue
-          line.underWay++
-          underWay++
+          line.inProgress++
+          inProgress++
         }
         if (line.first === line.items.length) forget(group, line)
       }

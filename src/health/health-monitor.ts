@@ -1,13 +1,13 @@
 /**
- * What keeps requests away from servers that are not well: every 100 ms a look at what the serving threads have counted and at
- * what the probes found out, and of that the cells that the threads obey.
+ * Keeps requests away from servers that fail. Every 100 ms it reads what the serving threads have counted and what the probes
+ * have found, and writes the cells from which the threads decide.
  *
  *   probes   --> states -------\
  *   requests --> ejections ------- admission of each server --> SHARED.admit
  *            \-> its breaker ----/
  *   requests --> breakers of frontends --> SHARED.admit, adaptive limits --> SHARED.limit
  *
- * What has no cause is not looked at: pools by alarms of the threads, states, slow start and changes.
+ * A pool is checked only for a cause: an alarm of a thread, a new probe state, a slow start, a change.
  */
 import type { NameReport } from '../dns/resolver.ts'
 import type { Delta, PlacedBackend } from '../model/snapshot.ts'
@@ -46,21 +46,21 @@ export interface HealthMonitorOptions {
   readonly date: () => number
   /** From 0 up to 1. */
   readonly random: () => number
-  /** For how long a serving thread's event loop was held up lately at most, ms. */
+  /** The longest recent stall of a serving thread's event loop, ms. */
   readonly stallOfThreads: () => number
   readonly probe: Probe
   readonly sendHook: SendHook
-  /** Where the name of a server leads. */
+  /** The addresses of a server's name. */
   readonly resolution?: (host: string) => NameReport | null
   /** A probe or a web-hook could not be sent, see http/shortage.ts. */
   readonly onShortage?: (code: string) => void
-  /** A throw met a backend or a frontend: the others are still watched. */
+  /** A backend or a frontend has caused a throw: the others are still watched. */
   readonly onFault?: OnFault
 }
 
 export interface HealthMonitor extends HealthView {
   start(): void
-  /** What stands in the scoreboard stays. */
+  /** The cells of the scoreboard keep their values. */
   stop(): Promise<void>
   /** What `start` does every 100 ms. */
   tick(): void
@@ -69,10 +69,10 @@ export interface HealthMonitor extends HealthView {
 }
 
 const BAD: ReadonlySet<ServerState> = new Set(['failing', 'down', 'ejected'])
-/** Of the main thread, for the pools of one tick. */
-const MOST_MS = 10
-/** Each is looked at as often as this, however many there are: an ejector that waits for a second begins anew. */
-const MOST_TICKS = 8
+/** How long the pools may take in one tick. */
+const MAX_MS = 10
+/** Each pool is checked within so many ticks, however many there are: an ejector starts over after a second. */
+const MAX_TICKS = 8
 
 export function createHealthMonitor(options: HealthMonitorOptions): HealthMonitor {
   const { scoreboard, publisher, log, now, date, random, stallOfThreads, probe, sendHook } = options
@@ -94,7 +94,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
   const bySlot = new Map<number, MonitoredPool>()
   const serversByKey = new Map<string, WatchedServer>()
   const serversBySlot = new Map<number, MonitoredServer>()
-  /** To be looked at with the next tick. */
+  /** Pools to check at the next tick. */
   const awake = new Set<MonitoredPool>()
   let timer: NodeJS.Timeout | null = null
 
@@ -133,7 +133,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
   }
   const middlewareState = createMiddlewareState(breakerContext)
 
-  // Before any thread hears of them: a server that waits for its first success must have no requests before.
+  // Before any thread has them: a server that waits for its first success must get no request before.
   publisher.listen({ onPlaced: place })
 
   function place({ upserts, deletes }: Delta): void {
@@ -199,22 +199,22 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     const at = now()
     stalls.tick(at)
     attempt(null, () => prober.tick(at))
-    alarms.look((pool) => {
+    alarms.check((pool) => {
       pool.watch(at)
       awake.add(pool)
     })
-    lookAtPools(at)
+    checkPools(at)
     attempt(null, () => middlewareState.tick(at))
     draining.tick()
     recentlyRemoved.tick()
     journal.tick(at)
   }
 
-  /** When there are very many, those that were looked at go to the end of the line. */
-  function lookAtPools(at: number): void {
-    const least = Math.ceil(awake.size / MOST_TICKS)
+  /** If there are too many for one tick, the checked ones go to the end of the set. */
+  function checkPools(at: number): void {
+    const least = Math.ceil(awake.size / MAX_TICKS)
     let left = awake.size
-    let looked = 0
+    let checked = 0
     for (const pool of awake) {
       if (left-- === 0) return
       awake.delete(pool)
@@ -223,7 +223,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
       } catch (error) {
         onFault({ kind: 'backend', id: pool.id }, error)
       }
-      if (++looked >= least && looked % 64 === 0 && now() - at > MOST_MS) return
+      if (++checked >= least && checked % 64 === 0 && now() - at > MAX_MS) return
     }
   }
 
@@ -253,7 +253,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     if (hook !== null) hooks.send(breaker, hook, name)
   }
 
-  /** Nobody would ever tell that it is over. */
+  /** A removed breaker enters no further state: its end is logged here. */
   function logGone(breaker: LiveBreaker): void {
     const { owner, condition, state, spec, name } = breaker
     journal.info({ ...owner, condition, state }, `${name} is gone; it was ${state}`)

@@ -1,4 +1,4 @@
-/** undici, for probes over HTTP and web-hooks: 26 MB that a main thread without either does without. */
+/** undici, for HTTP probes and web-hooks. It takes 26 MB and is loaded with the first of them. */
 import type * as undici from 'undici'
 import { onDemand, type OnDemand } from '../model/on-demand.ts'
 

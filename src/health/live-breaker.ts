@@ -1,4 +1,4 @@
-/** A breaker in force, of a frontend or of a server: its state machine, and the cell by which the threads obey it. */
+/** A breaker in force, of a frontend or of a server: its state machine, and the cell from which the threads read the result. */
 import type { BreakerReport } from '../observe/reports/health-report.ts'
 import { Breaker } from '../policy/breaking/breaker.ts'
 import { parseCondition, type Condition } from '../policy/breaking/condition.ts'
@@ -14,16 +14,16 @@ export interface BreakerContext {
   readonly now: () => number
   /** ms since the epoch. */
   readonly date: () => number
-  /** It has come into its state. */
+  /** The breaker has entered another state. */
   readonly onState: (breaker: LiveBreaker) => void
-  /** It is no more, and was not on standby. */
+  /** The breaker was removed in another state than standby. */
   readonly onGone: (breaker: LiveBreaker) => void
 }
 
-/** Whose it is. */
+/** The frontend, or the backend and server, that the breaker belongs to. */
 export type BreakerOwner = Pick<BreakerReport, 'frontend' | 'backend' | 'server'>
 
-/** Longer than a breaker looks back. */
+/** Longer than the window of a breaker. */
 const IDLE_AFTER_MS = 12_000
 
 export class LiveBreaker {
@@ -32,12 +32,12 @@ export class LiveBreaker {
   readonly condition: string
   spec: BreakerSpec
   since: number
-  /** What it lets through, see SHARED.admit. */
+  /** The share of requests that it lets through, as in SHARED.admit. */
   admits = 0
   readonly #breaker: Breaker
   readonly #context: BreakerContext
-  #answers = -1
-  #answeredAt = -Infinity
+  #responses = -1
+  #changedAt = -Infinity
   readonly #sum: (counter: number) => number
 
   constructor(owner: BreakerOwner, spec: BreakerSpec, slot: Slot, context: BreakerContext) {
@@ -49,7 +49,7 @@ export class LiveBreaker {
     this.#breaker = new Breaker(spec, compileCondition(spec.condition))
     this.#context = context
     this.#sum = (counter) => context.scoreboard.sumOf(slot, columnOf(counter))
-    // From here on it counts: the threads may have answers for it before the next tick.
+    // Counting starts here: the threads may count responses before the next tick.
     this.#breaker.tick(context.now(), this.#sum)
     this.#write()
   }
@@ -69,22 +69,22 @@ export class LiveBreaker {
     return this.#breaker.trips
   }
 
-  /** Its state stays. */
+  /** Changes the spec; the state stays. */
   update(spec: BreakerSpec): void {
     this.spec = spec
     this.#breaker.update(spec)
-    // Its server may have been away, and its slot another's.
+    // If its server was removed for a while, another object may have used the slot.
     this.#write()
   }
 
-  /** It is not asked any more, and never writes to its slot again. */
+  /** The caller must not use the breaker afterwards: its slot may belong to another object. */
   remove(): void {
     if (this.state !== 'standby') this.#context.onGone(this)
   }
 
-  /** Whether it lets through another share than before. */
+  /** Returns whether the share that it lets through has changed. */
   tick(now: number): boolean {
-    if (this.#rests(now)) return false
+    if (this.#isIdle(now)) return false
     const state = this.#breaker.tick(now, this.#sum)
     if (state !== null) {
       this.since = this.#context.date()
@@ -102,14 +102,14 @@ export class LiveBreaker {
     return { ...owner, condition, state, since, trips, share: toShare(admits) }
   }
 
-  /** Nothing has come back for so long that nothing is left to be judged. */
-  #rests(now: number): boolean {
-    const answers = this.#sum(0)
-    if (answers !== this.#answers || this.state !== 'standby') {
-      this.#answers = answers
-      this.#answeredAt = now
+  /** On standby, and without a response for longer than its window. */
+  #isIdle(now: number): boolean {
+    const responses = this.#sum(0)
+    if (responses !== this.#responses || this.state !== 'standby') {
+      this.#responses = responses
+      this.#changedAt = now
     }
-    return now - this.#answeredAt > IDLE_AFTER_MS
+    return now - this.#changedAt > IDLE_AFTER_MS
   }
 
   #write(): void {
@@ -119,11 +119,11 @@ export class LiveBreaker {
 
 let latest: { readonly text: string; readonly condition: Condition } | null = null
 
-/** The servers of a backend, and mostly those of all, have the same. */
+/** The servers of a backend, and usually those of all backends, have the same condition: the last one is kept. */
 function compileCondition(text: string): Condition {
   if (latest?.text !== text) {
     const parsed = parseCondition(text)
-    if (!parsed.ok) throw new Error(`a condition was admitted that is none: ${parsed.message}`)
+    if (!parsed.ok) throw new Error(`an invalid condition was admitted: ${parsed.message}`)
     latest = { text, condition: parsed.condition }
   }
   return latest.condition

@@ -1,4 +1,4 @@
-/** One line of the log when a name begins to fail, and one when it no longer does. */
+/** Logs when a name begins to fail, and when it is resolved again. */
 import type { Resolver } from '../dns/resolver.ts'
 import { createLimitedLog } from './limited-log.ts'
 import type { EventLog } from '../observe/log.ts'

@@ -1,4 +1,4 @@
-/** What frontends have on their way that the control plane decides for: breakers, and limits that adapt. Known by their slots. */
+/** The middlewares of frontends that the main thread decides for: breakers and adaptive limits, by their slots. */
 import { adaptiveSpecOf } from '../middleware/adaptive.ts'
 import { breakerSpecOf } from '../middleware/breaker.ts'
 import type { MiddlewareSpec, PlacedFrontend } from '../model/snapshot.ts'
@@ -17,15 +17,16 @@ export interface MiddlewareState {
   limits(): Iterable<LimitReport>
 }
 
-/** Frontends of one backend may share one. */
+/** Frontends of one backend may share a state. */
 interface SharedState {
-  readonly holders: Set<string>
-  readonly thing: LiveBreaker | LiveLimit
+  /** Ids of the frontends that use it. */
+  readonly frontends: Set<string>
+  readonly live: LiveBreaker | LiveLimit
 }
 
 export function createMiddlewareState(context: BreakerContext): MiddlewareState {
   const bySlot = new Map<number, SharedState>()
-  /** Those without are not here. */
+  /** By the id of the frontend. */
   const slotsOf = new Map<string, readonly number[]>()
 
   function upsert({ object: { id, backend, middlewares }, states }: PlacedFrontend): void {
@@ -33,10 +34,9 @@ export function createMiddlewareState(context: BreakerContext): MiddlewareState 
     const after: number[] = []
     for (const [at, spec] of middlewares.entries()) {
       const number = states[at]
-      // Others remember something of their own, and may do so in a table, whose number is none of a slot.
+      // The number of another kind may be that of a table, not of a slot.
       if (number == null || !KINDS.has(spec.kind)) continue
-      const held = hold(number, spec, id, backend)
-      held.holders.add(id)
+      acquire(number, spec, id, backend).frontends.add(id)
       after.push(number)
     }
     release(
@@ -47,7 +47,7 @@ export function createMiddlewareState(context: BreakerContext): MiddlewareState 
     else slotsOf.set(id, after)
   }
 
-  function hold(
+  function acquire(
     number: number,
     spec: MiddlewareSpec,
     frontend: string,
@@ -55,30 +55,30 @@ export function createMiddlewareState(context: BreakerContext): MiddlewareState 
   ): SharedState {
     const known = bySlot.get(number)
     if (known !== undefined) {
-      // What else its options say has no place of its own: it may have changed.
-      if (known.thing instanceof LiveBreaker) known.thing.update(breakerSpecOf(spec.options))
+      // Options that do not identify the slot may have changed.
+      if (known.live instanceof LiveBreaker) known.live.update(breakerSpecOf(spec.options))
       return known
     }
-    const thing = create(spec, frontend, backend, context.scoreboard.slot(number), context)
-    const held = { holders: new Set<string>(), thing }
-    bySlot.set(number, held)
-    return held
+    const live = create(spec, frontend, backend, context.scoreboard.slot(number), context)
+    const state = { frontends: new Set<string>(), live }
+    bySlot.set(number, state)
+    return state
   }
 
   function release(frontend: string, numbers: readonly number[]): void {
     for (const number of numbers) {
-      const held = bySlot.get(number)
-      held?.holders.delete(frontend)
-      if (held?.holders.size !== 0) continue
-      // From now on its slot may become another's: nothing is written there any more.
+      const state = bySlot.get(number)
+      state?.frontends.delete(frontend)
+      if (state?.frontends.size !== 0) continue
+      // Another object may take the slot now: nothing is written to it any more.
       bySlot.delete(number)
-      if (held.thing instanceof LiveBreaker) held.thing.remove()
+      if (state.live instanceof LiveBreaker) state.live.remove()
     }
   }
 
-  function* things<T>(pick: (thing: SharedState['thing']) => T | null): Generator<T> {
-    for (const { thing } of bySlot.values()) {
-      const picked = pick(thing)
+  function* select<T>(pick: (live: SharedState['live']) => T | null): Generator<T> {
+    for (const { live } of bySlot.values()) {
+      const picked = pick(live)
       if (picked !== null) yield picked
     }
   }
@@ -90,10 +90,10 @@ export function createMiddlewareState(context: BreakerContext): MiddlewareState 
       slotsOf.delete(frontend)
     },
     tick(now) {
-      for (const { thing } of bySlot.values()) thing.tick(now)
+      for (const { live } of bySlot.values()) live.tick(now)
     },
-    breakers: () => things((thing) => (thing instanceof LiveBreaker ? thing : null)),
-    limits: () => things((thing) => (thing instanceof LiveLimit ? thing.report() : null)),
+    breakers: () => select((live) => (live instanceof LiveBreaker ? live : null)),
+    limits: () => select((live) => (live instanceof LiveLimit ? live.report() : null)),
   }
 }
 
@@ -105,7 +105,7 @@ function create(
   backend: string | null,
   slot: Slot,
   context: BreakerContext,
-): SharedState['thing'] {
+): SharedState['live'] {
   if (kind === 'breaker') {
     const owner = { frontend, backend: null, server: null }
     return new LiveBreaker(owner, breakerSpecOf(options), slot, context)

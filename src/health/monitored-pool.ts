@@ -1,6 +1,6 @@
 /**
- * A backend's servers as the control plane watches them: what probes, requests, breakers and slow start say of each comes
- * together here, and becomes the one cell by which the threads obey.
+ * The servers of a backend as the health monitor sees them. It combines probes, requests, breakers and slow start of each
+ * server, and writes the result to the cell that the serving threads read (SHARED.admit).
  */
 import type { Backend, PlacedBackend, Server } from '../model/snapshot.ts'
 import type { EjectionReason, ServerState } from '../observe/reports/health-report.ts'
@@ -16,17 +16,17 @@ import { MonitoredServer, serverKey } from './monitored-server.ts'
 export interface PoolContext extends BreakerContext {
   readonly prober: Pick<Prober, 'follow' | 'forget' | 'state'>
   readonly recentlyRemoved: Pick<RecentlyRemoved, 'add' | 'take'>
-  /** Our own process was held up lately: what was counted meanwhile tells nothing. */
+  /** Our own process stalled lately: what was counted meanwhile is no evidence. */
   readonly isStalled: (now: number) => boolean
   /** ms of the board's clock. */
   readonly boardNow: () => number
-  /** It has come to another state. */
+  /** A server has entered another state. */
   readonly onServer: (server: MonitoredServer) => void
   readonly onEjected: (reason: EjectionReason) => void
   readonly onPanic: (pool: MonitoredPool) => void
 }
 
-/** An alarm is over when none was raised for so long. */
+/** How long the counts of a pool are read after an alarm. */
 const WATCH_MS = 10_000
 
 export class MonitoredPool {
@@ -37,11 +37,11 @@ export class MonitoredPool {
   #backend: Backend
   #hasBreakers = false
   #isRamping = false
-  /** Something of a server is not in its cell yet. */
+  /** The state of a server is not in its cell yet. */
   #isStale = false
   /** Until then the servers' counts are read at each tick. */
   #watchedUntil = -Infinity
-  /** Those that have just come back. */
+  /** Servers that are declared again since the last update. */
   #returned: Returned[] = []
   readonly #ejector: Ejector
   readonly #context: PoolContext
@@ -53,12 +53,12 @@ export class MonitoredPool {
     this.#context = context
     this.#ejector = new Ejector(placed.object.ejection)
     this.servers = this.#serversOf(placed)
-    // Those that a pool begins with have come together: none is to be spared for the others.
+    // The first servers of a pool start at the same time: a slow start would spare none for another.
     for (const server of this.servers) server.wasUsable = true
     this.#begin(now)
   }
 
-  /** Answers with the servers that are gone. */
+  /** Returns the servers that are no longer declared. */
   update(placed: PlacedBackend, now: number): readonly MonitoredServer[] {
     const before = this.servers
     this.servers = this.#serversOf(placed)
@@ -72,38 +72,38 @@ export class MonitoredPool {
     return gone
   }
 
-  /** It is declared no more; answers with its servers. */
+  /** For a backend that is no longer declared; returns its servers. */
   remove(): readonly MonitoredServer[] {
     for (const server of this.servers) this.#part(server)
     return this.servers
   }
 
-  /** A server of it has failed: for a while they are all looked at. */
+  /** A server has failed: the counts of all are read for a while. */
   watch(now: number): void {
     const { failures, errors, successRate } = this.#backend.ejection
     if (failures === 0 && errors === 0 && successRate === null) return
-    // All that fails raises an alarm: nothing against a server was counted while there was none.
+    // Every failure raises an alarm: without one, no failure was counted.
     if (now >= this.#watchedUntil) this.#ejector.skip(now)
     this.#watchedUntil = now + WATCH_MS
   }
 
-  /** Its probes have made it up or down: the threads see it with the next tick. */
+  /** Its probes have found it up or down: the threads see it with the next tick. */
   probed(server: MonitoredServer, state: 'up' | 'down'): void {
     server.probeState = state
     server.probeStateBefore = null
-    // It takes connections again: nobody needs to find that out by trying.
+    // It accepts connections again, so that no request has to try.
     if (state === 'up') server.endBackoff()
     this.#isStale = true
   }
 
-  /** Whether it wants to be asked at the next tick without a cause. */
+  /** Returns whether the next tick must look at it without an alarm. */
   tick(now: number): boolean {
     if (this.#hasBreakers) {
       for (const { breaker } of this.servers) {
         if (breaker?.tick(now) === true) this.#isStale = true
       }
     }
-    const isOpen = this.#lookAtAttempts(now)
+    const isOpen = this.#checkAttempts(now)
     if (now < this.#watchedUntil || this.#ejector.ejected > 0) this.#judge(now)
     if (this.#isStale || this.#isRamping) this.#admit(now)
     return (
@@ -117,7 +117,7 @@ export class MonitoredPool {
 
   #begin(now: number): void {
     this.#hasBreakers = this.servers.some(({ breaker }) => breaker !== null)
-    // From here on the ejector knows what was counted before.
+    // The ejector takes the counts up to here as its start.
     this.#judge(now)
     for (const { server, ejections } of this.#returned) {
       if (ejections !== null) this.#ejector.restore(server.url, ejections)
@@ -127,8 +127,8 @@ export class MonitoredPool {
     this.#admit(now)
   }
 
-  /** Whether some fail; true when that may change without an alarm. */
-  #lookAtAttempts(now: number): boolean {
+  /** Updates which servers fail; returns whether that may change without an alarm. */
+  #checkAttempts(now: number): boolean {
     if (this.#context.isStalled(now)) return true
     let isOpen = false
     for (const { passiveCheck } of this.servers) {
@@ -159,7 +159,7 @@ export class MonitoredPool {
     this.#isStale = true
     if (change.kind === 'returned') {
       server.ejection = null
-      // What led to it is judged no more.
+      // What led to the ejection does not count again.
       server.passiveCheck.clear()
       server.passiveCheck.update(now)
       return
@@ -188,7 +188,7 @@ export class MonitoredPool {
       writeCell(server.slot, SHARED.admit, admission.admit)
       this.#enter(server, admission.state)
     }
-    // All are used as well while all wait for their first success, which is how every start begins.
+    // While all wait for their first success, all are used, too: that is a start and no panic.
     const panics =
       isPanic && this.servers.some(({ state }) => state === 'down' || state === 'ejected')
     if (panics === this.isPanic) return
@@ -201,7 +201,7 @@ export class MonitoredPool {
     if (state === before) return
     server.state = state
     server.since = this.#context.date()
-    // What it comes with is no change.
+    // Its first state is no change.
     if (before === null) return
     server.countChange(state)
     this.#context.onServer(server)
@@ -212,7 +212,7 @@ export class MonitoredPool {
     const found = new Map<string, MonitoredServer>()
     for (const [at, declared] of object.servers.entries()) {
       const number = serverSlots[at]
-      // A url that stands twice is one server.
+      // A url that is declared twice is one server.
       if (number === undefined || found.has(declared.url)) continue
       const server = known.get(declared.url) ?? this.#receive(declared, number)
       server.declared = declared
@@ -223,7 +223,7 @@ export class MonitoredPool {
     return [...found.values()]
   }
 
-  /** A new one, or one that is back. */
+  /** A new server, or one that was removed recently. */
   #receive(declared: Server, number: number): MonitoredServer {
     const { recentlyRemoved, scoreboard, date, boardNow } = this.#context
     const returned = recentlyRemoved.take(serverKey(this.id, declared.url), number)

@@ -1,4 +1,4 @@
-/** A server as the control plane watches it. Known by backend and url: what is known of it survives every change around it. */
+/** A server as the health monitor sees it, identified by backend and url: its state survives every other change. */
 import type { Server } from '../model/snapshot.ts'
 import {
   NO_TALLY,
@@ -23,16 +23,16 @@ export class MonitoredServer {
   readonly slot: Slot
   declared: Server
   breaker: LiveBreaker | null = null
-  /** What its attempts tell. */
+
   readonly passiveCheck: PassiveCheck
-  /** Of the probes; without any it is up. */
+  /** Without probes it is up. */
   probeState: AdmissionInput['probe'] = 'up'
-  /** It was away for a lapse: what its probes had made of it, until they come to a state anew. */
+  /** After a lapse: the state before it, until probes find one again. */
   probeStateBefore: 'up' | 'down' | null = null
   lastProbe: ProbeReport | null = null
-  /** Why it was ejected; null: it is not. */
+  /** Why it is ejected; null: it is not. */
   ejection: string | null = null
-  /** When its slow start began, of the monotonic clock; null: it is over. */
+  /** When its slow start began, on the monotonic clock; null: no slow start. */
   rampSince: number | null = null
   wasUsable = false
   /** Null until it is admitted for the first time. */
@@ -41,7 +41,7 @@ export class MonitoredServer {
   since: number
   #successes = 0
   #failures = 0
-  // Most servers never change: they share what is all zeros.
+  // Most servers never change and share the zeros.
   #changes = NO_TALLY.changes
   #ejections = NO_TALLY.ejections
 
@@ -60,7 +60,7 @@ export class MonitoredServer {
     this.since = since
   }
 
-  /** For those who keep something of it apart. */
+  /** See `serverKey`. */
   get key(): string {
     return serverKey(this.backend, this.url)
   }
@@ -80,7 +80,6 @@ export class MonitoredServer {
     )
   }
 
-  /** What is known of it, for the pool's admission. */
   admissionInput(now: number, slowStartMs: number): AdmissionInput {
     const ramp = this.rampSince === null ? 1 : slowStartShare(now - this.rampSince, slowStartMs)
     if (ramp >= 1) this.rampSince = null
@@ -95,16 +94,16 @@ export class MonitoredServer {
     }
   }
 
-  /** It is declared again. */
+  /** For a server that is declared again. */
   restore(isLapse: boolean, since: number): void {
     const { probeState } = this
     if (isLapse) {
-      // Without probes it was up, too, but nobody had asked.
+      // Without a probe, `up` is only an assumption.
       const isKnown = this.lastProbe !== null && (probeState === 'up' || probeState === 'down')
       this.probeStateBefore = isKnown ? probeState : null
       return
     }
-    // It may be another program by now: only what requests have against it stays.
+    // It may be another program by now: only ejections stay.
     this.probeState = 'up'
     this.probeStateBefore = null
     this.lastProbe = null
@@ -129,7 +128,7 @@ export class MonitoredServer {
     }
   }
 
-  /** Rows that began while our own process was held up must not go on after it. */
+  /** Streaks that began while our own process stalled must not continue. */
   resetStreaks(): void {
     const { shared, at } = this.slot
     Atomics.store(shared, at + SHARED.failureStreak, 0)
@@ -209,6 +208,6 @@ export function serverKey(backend: string, url: string): string {
 }
 
 function takeWorst({ shared, at }: Slot, cell: number): number {
-  // Most have none: a load is cheaper, and takes the line of the cache from nobody.
+  // Most are 0: a load is cheaper, and invalidates no cache line.
   return Atomics.load(shared, at + cell) === 0 ? 0 : Atomics.exchange(shared, at + cell, 0)
 }

@@ -1,24 +1,24 @@
 /**
- * Whether a server fails, as the counters of its attempts say, with or without probes and ejection:
+ * Whether a server fails, by the counters of its attempts, with or without probes and ejection:
  *
  *   connections to it fail                   failing at once, until one is made
  *   no attempt of the last second went well  failing, until one does
  *
- * A probe that goes well takes back what was there before it.
+ * A successful probe clears the failures before it.
  */
 import { REASON_NAMES } from '../http/errors.ts'
 import { backoffLeftMs } from '../policy/health/connect-backoff.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'
 
-/** A single failure among many answers is over before. */
+/** A single failure among many successes ends before. */
 const STREAK_MS = 1_000
 
 export class PassiveCheck {
-  /** As of the last look. */
+  /** As of the last update. */
   isFailing = false
   readonly #slot: Slot
-  /** Rows that a probe has taken back. */
+  /** The part of the streaks that a probe has cleared. */
   #knownConnects = 0
   #knownStreak = 0
   #streakSince: number | null = null
@@ -31,7 +31,7 @@ export class PassiveCheck {
     this.#boardNow = boardNow
   }
 
-  /** Something may change without a further alarm. */
+  /** It must be updated at the next tick, without an alarm. */
   get isOpen(): boolean {
     return this.isFailing || this.#streakSince !== null
   }
@@ -44,7 +44,7 @@ export class PassiveCheck {
     return sharedLoad(this.#slot, SHARED.failureStreak)
   }
 
-  /** True when it is otherwise than at the last look. `now` in ms, monotonic. */
+  /** Returns whether `isFailing` has changed. `now` in ms, monotonic. */
   update(now: number): boolean {
     this.#knownConnects = Math.min(this.#knownConnects, this.#connects)
     this.#knownStreak = Math.min(this.#knownStreak, this.#streak)
@@ -57,13 +57,13 @@ export class PassiveCheck {
     return this.isFailing !== before
   }
 
-  /** A probe went well, or it may be another program by now. */
+  /** For a successful probe, and for a server that may be another program by now. */
   clear(): void {
     this.#knownConnects = this.#connects
     this.#knownStreak = this.#streak
   }
 
-  /** How long it is passed over yet. */
+  /** How long it is still passed over. */
   get backoffMs(): number {
     return backoffLeftMs(sharedLoad(this.#slot, SHARED.backoffUntil), this.#boardNow())
   }

@@ -1,6 +1,6 @@
 /**
- * One question to one server: does it take a connection, does it answer as expected. A connection of its own each time, as
- * a client that is new to it would have. It sets no time limit: whoever asks ends it by the signal, see prober.ts.
+ * One health probe of one server: does it accept a connection, does it respond as expected. Each probe has a new connection, as
+ * a new client has. A probe has no time limit of its own: the caller ends it with the signal, see prober.ts.
  */
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -20,21 +20,21 @@ export interface ProbeTarget {
   readonly tls: Backend['tls']
 }
 
-/** `reason` is for people: `GET /healthz answered 503, expected 200-399`. */
+/** `reason` for people: `GET /healthz answered 503, expected 200-399`. */
 export type ProbeResult =
   | { readonly ok: true; readonly tookMs: number }
-  /** `shortage`: the code of a shortage of our own, that tells nothing of the server. */
+  /** `shortage`: the code of a shortage of our own; the result is no evidence about the server. */
   | { readonly ok: false; readonly reason: string; readonly shortage?: string }
 
 export interface Probe {
-  /** Never rejects; ends soon when the signal says so. */
+  /** Never rejects; ends soon after the signal is aborted. */
   (target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult>
-  /** Begins to load what the question needs; true when that has ended. A probe that comes sooner waits for it, in its own time. */
+  /** Begins to load what the probe needs; returns true when that has ended. An earlier probe waits for it, within its time. */
   readonly prepare?: (target: ProbeTarget) => boolean
 }
 
-/** What is read of a body to look for the pattern in it. */
-const MOST_BODY_BYTES = 64 * 1024
+/** How much of a body is read and compared with the pattern. */
+const MAX_BODY_BYTES = 64 * 1024
 
 export function createProbe(
   version: string,
@@ -48,7 +48,7 @@ export function createProbe(
     if (check.http === null || client === 'loaded or missing') return true
     if (client === 'unloaded') {
       client = 'loading'
-      // What is missing is the reason of each probe.
+      // If loading fails, each probe fails with the reason.
       void Promise.allSettled([httpClient.load()]).then(() => (client = 'loaded or missing'))
     }
     return false
@@ -57,7 +57,7 @@ export function createProbe(
   async function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
     const began = now()
     try {
-      const reason = await ask(new Line(target, lookup), userAgent, signal)
+      const reason = await ask(new ProbeConnection(target, lookup), userAgent, signal)
       return reason === null ? { ok: true, tookMs: now() - began } : { ok: false, reason }
     } catch (error) {
       const shortage = shortageOf(error)
@@ -68,41 +68,47 @@ export function createProbe(
   return Object.assign(probe, { prepare })
 }
 
-/** Null: all is well. */
-async function ask(line: Line, userAgent: string, signal: AbortSignal): Promise<string | null> {
-  const { server, check } = line.target
+/** Returns why the probe failed, or null. */
+async function ask(
+  connection: ProbeConnection,
+  userAgent: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { server, check } = connection.target
   const denied = denyHost(server.host)
   if (denied !== null) return `${server.host} is not asked: it ${denied}`
-  // Not through undici: it would hear of it only once there is a connection.
-  const callOff = (): void => line.close(new Error('it was called off'))
-  signal.addEventListener('abort', callOff)
-  if (signal.aborted) callOff()
+  // Not through undici, which handles the signal only once there is a connection.
+  const abort = (): void => connection.close(new Error('it was called off'))
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
   try {
-    const asked = check.http === null ? line.connected() : askHttp(line, check.http, userAgent)
+    const { http } = check
+    const asked = http === null ? connection.connected() : askHttp(connection, http, userAgent)
     const reason = await asked
-    if (line.error !== null && shortageOf(line.error) !== null) throw line.error
+    const { error } = connection
+    if (error !== null && shortageOf(error) !== null) throw error
     return reason
   } finally {
-    signal.removeEventListener('abort', callOff)
-    line.close(null)
+    signal.removeEventListener('abort', abort)
+    connection.close(null)
   }
 }
 
 async function askHttp(
-  line: Line,
+  connection: ProbeConnection,
   http: NonNullable<HealthCheck['http']>,
   userAgent: string,
 ): Promise<string | null> {
   const { method, path } = http
   const { Client } = await httpClient.load()
-  const client = new Client(line.origin, {
+  const client = new Client(connection.origin, {
     connect: (_options, done) => {
-      line.open(
+      connection.open(
         (socket) => done(null, socket),
         (error) => done(error, null),
       )
     },
-    // No second request: it asks the server to close.
+    // One request: undici asks the server to close the connection.
     pipelining: 0,
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -111,7 +117,7 @@ async function askHttp(
     const headers = headersOf(http, userAgent)
     const asked = method as Dispatcher.HttpMethod
     const { statusCode, body } = await client.request({ method: asked, path, headers })
-    // What is left of it goes with the connection.
+    // The rest of the body ends with the connection.
     body.on('error', () => undefined)
     if (!http.statuses.some(([from, to]) => statusCode >= from && statusCode <= to)) {
       return `${method} ${path} answered ${statusCode}, expected ${statusesText(http.statuses)}`
@@ -119,7 +125,7 @@ async function askHttp(
     if (http.body === null || (await holds(http.body, body))) return null
     return `${method} ${path} answered ${statusCode}, but its body does not match ${http.body}`
   } catch (error) {
-    if (!line.isOpen) return `cannot connect to ${line.where}: ${messageOf(error)}`
+    if (!connection.isOpen) return `cannot connect to ${connection.where}: ${messageOf(error)}`
     return `${method} ${path} got no whole answer: ${messageOf(error)}`
   } finally {
     await client.destroy()
@@ -147,25 +153,25 @@ async function holds(pattern: string, body: AsyncIterable<Uint8Array>): Promise<
   for await (const chunk of body) {
     chunks.push(chunk)
     bytes += chunk.length
-    if (bytes >= MOST_BODY_BYTES) break
+    if (bytes >= MAX_BODY_BYTES) break
   }
-  return regexp.test(Buffer.concat(chunks).toString('utf8', 0, MOST_BODY_BYTES))
+  return regexp.test(Buffer.concat(chunks).toString('utf8', 0, MAX_BODY_BYTES))
 }
 
-/** The connection of one probe, closed with it whatever state it is in. */
-class Line {
+/** The connection of one probe, closed at its end in any state. */
+class ProbeConnection {
   readonly origin: string
   readonly where: string
-  /** It has been connected, with TLS where that is spoken. */
+  /** The connection is established, including TLS if the probe uses it. */
   isOpen = false
-  /** Why it was not. */
+  /** Why it could not be established. */
   error: Error | null = null
   readonly target: ProbeTarget
   readonly #lookup: LookupFunction
   readonly #host: string
   readonly #port: number
   #socket: Socket | null = null
-  /** Why it cannot be opened (again). */
+  /** Why it cannot be opened, or not again. */
   #ended: Error | null = null
 
   constructor(target: ProbeTarget, lookup: LookupFunction) {
@@ -176,13 +182,13 @@ class Line {
     this.#host = host
     this.#port = port
     this.where = describePlace(target)
-    // So it stands in Host.
+    // undici sends it as Host.
     this.origin = isSocketPath(host)
       ? 'http://localhost'
       : `${scheme}://${bracketHost(withoutRoot(host))}:${port}`
   }
 
-  /** For a check without http: null as soon as there is a connection. */
+  /** For a check without `http`: null as soon as there is a connection, or why there is none. */
   connected(): Promise<string | null> {
     return new Promise((resolve) => {
       this.open(
@@ -192,7 +198,7 @@ class Line {
     })
   }
 
-  /** Once. */
+  /** To be called once. */
   open(onOpen: (socket: Socket) => void, onError: (error: Error) => void): void {
     if (this.#ended !== null) {
       onError(this.#ended)
@@ -214,7 +220,7 @@ class Line {
     })
   }
 
-  /** `error`: what whoever waits for it is told. */
+  /** `error` is passed to the caller that waits. */
   close(error: Error | null): void {
     this.#ended ??= error
     this.#socket?.destroy(error ?? undefined)
@@ -240,7 +246,7 @@ class Line {
   }
 }
 
-/** Another port of a server on a unix socket is one of this machine. */
+/** If a server on a unix socket is probed on a port, it is a port of this machine. */
 function placeOf({ server: { host, port }, check }: ProbeTarget): {
   readonly host: string
   readonly port: number
@@ -260,7 +266,7 @@ function statusesText(statuses: NonNullable<HealthCheck['http']>['statuses']): s
 }
 
 function messageOf(error: unknown): string {
-  // Several addresses were tried: each has its own.
+  // If several addresses were tried, each has its own error.
   if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ')
   return error instanceof Error ? error.message : String(error)
 }

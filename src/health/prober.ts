@@ -1,18 +1,19 @@
 /**
- * Asks any number of servers, each as often as it wants, a bounded number of each backend at a time. All its time comes from `tick`, called
- * every 100 ms; it has no timers.
+ * Probes any number of servers, each at its own interval, a limited number of each backend at a time. It has no timers: `tick`
+ * is called every 100 ms with the time.
  *
- *   waiting --due--> in line --room--> under way --well--> recorded at once
- *                                                \--failed, or time over--> recorded with the next tick, or void
+ *   waiting --due--> queued --below the limits--> running --success--> recorded at once
+ *                                                        \--failure, timeout--> recorded with the next tick, or void
  *
- * A hold-up of our own never speaks against a server: when a tick comes late, failures since the tick before are void, and so
- * are later ones of probes that were under way then; the time of a hold-up is on nobody's time limit; and between the tick
- * that sees a time limit pass and the one that calls it a failure, the event loop has read what had long arrived.
+ * A stall of our own process is never evidence against a server. If a tick is late (stalls.ts), failures since the previous
+ * tick are void, and so are later failures of the probes that were running. The time of a stall does not count for timeouts.
+ * A timeout is recorded one tick after it is noticed, so that the event loop first reads a response that has arrived.
  */
 import { RiseAndFall } from '../policy/health/rise-and-fall.ts'
 import { isEqual } from '../model/equal.ts'
 import { describePlace, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts'
 import { createFairQueue } from './fair-queue.ts'
+import { isLateTick } from './stalls.ts'
 
 export interface ProberOptions {
   readonly probe: Probe
@@ -20,25 +21,25 @@ export interface ProberOptions {
   readonly now: () => number
   /** From 0 up to 1. */
   readonly random: () => number
-  /** Probes of one backend under way at a time, and of all; beyond that one of each. */
-  readonly atATime?: number
-  readonly inAll?: number
+  /** Concurrent probes of one backend, and of all; beyond those still one of each backend. */
+  readonly maxOfBackend?: number
+  readonly maxOfAll?: number
   readonly onState: (key: string, state: 'up' | 'down', reason: string) => void
-  /** Each result that counts; `reason` is null when it is good. */
+  /** Each result that counts; `reason` is null for a success. */
   readonly onResult?: (key: string, ok: boolean, reason: string | null) => void
-  /** A probe could not be sent for a shortage of our own, see http/shortage.ts: it is void. */
+  /** A probe could not be sent because of a shortage of our own, see http/shortage.ts: it is void. */
   readonly onShortage?: (code: string) => void
 }
 
 export interface Prober {
-  /** A server that is not known yet is asked at once; of one that is, its state stays whatever changes. */
+  /** A new server is probed at once. A known one keeps its state whatever changes. `served`: it got requests before. */
   follow(key: string, target: ProbeTarget, served?: boolean, backend?: string): void
   forget(key: string): void
-  /** As pool-admission takes it; `unknown` for a key that is not followed. */
+  /** `waiting`: its first success is outstanding, and the check waits for it. `unknown` also for a key that is not followed. */
   state(key: string): 'unknown' | 'up' | 'down' | 'waiting'
-  /** `stalled`: our own process was held up since the last tick, if that does not show in `now`. */
+  /** `stalled`: our own process stalled since the last tick, if `now` does not show it. */
   tick(now: number, stalled?: boolean): void
-  /** Calls off what is under way; resolves when that has ended. */
+  /** Aborts the running probes; resolves when they have ended. */
   stop(): Promise<void>
 }
 
@@ -47,9 +48,9 @@ interface Followed {
   readonly backend: string
   target: ProbeTarget
   readonly riseAndFall: RiseAndFall
-  /** It got requests before it was asked for the first time: it does not wait for a success. */
+  /** It got requests before its first probe: it does not wait for a success. */
   readonly served: boolean
-  /** Infinity: in line, or under way. */
+  /** Infinity: queued or running. */
   dueAt: number
   run: Run | null
 }
@@ -58,38 +59,36 @@ interface Run {
   readonly followed: Followed
   readonly calling: AbortController
   readonly startedAt: number
-  /** Of its time limit, without hold-ups. */
+  /** Time used, without stalls. */
   spentMs: number
   isOverdue: boolean
-  /** There was a hold-up while it was under way. */
+  /** There was a stall while it was running. */
   isDisturbed: boolean
   failure: string | null
 }
 
-const TICK_MS = 100
-const LATE_MS = 250
-/** So many new ones are asked at once; more are spread over a second, or their interval. */
+/** So many new servers are probed at once; more are spread over a second, or over their interval if that is shorter. */
 const AT_ONCE = 16
 const SPREAD_MS = 1_000
-/** Until a void probe is repeated, at most. */
-const SOON_MS = 500
+/** A void probe is repeated within this time. */
+const REPEAT_WITHIN_MS = 500
 
 export function createProber(options: ProberOptions): Prober {
-  const { probe, now, random, atATime = 64, inAll = 1024 } = options
+  const { probe, now, random, maxOfBackend = 64, maxOfAll = 1024 } = options
   const { onState, onResult, onShortage } = options
   const all = new Map<string, Followed>()
   let newcomers: Followed[] = []
-  const turns = createFairQueue<Followed>(atATime, inAll)
-  const underWay = new Set<Run>()
+  const queue = createFairQueue<Followed>(maxOfBackend, maxOfAll)
+  const running = new Set<Run>()
   const ending = new Set<Promise<void>>()
   let tickedAt: number | null = null
   let isStopped = false
 
   function tick(at: number, stalled = false): void {
     const elapsed = tickedAt === null ? 0 : at - tickedAt
-    const isLate = stalled || elapsed > TICK_MS + LATE_MS || elapsed < 0
+    const isLate = stalled || isLateTick(elapsed)
     tickedAt = at
-    for (const run of underWay) {
+    for (const run of running) {
       if (isLate) disturb(run, at)
       else judge(run, Math.min(elapsed, at - run.startedAt), at)
     }
@@ -125,13 +124,13 @@ export function createProber(options: ProberOptions): Prober {
     for (const followed of all.values()) {
       if (followed.dueAt > at || probe.prepare?.(followed.target) === false) continue
       followed.dueAt = Infinity
-      turns.add(followed.backend, followed)
+      queue.add(followed.backend, followed)
     }
   }
 
   function startNext(at: number): void {
-    turns.begin((followed) => {
-      // It may have been forgotten meanwhile, or followed anew.
+    queue.begin((followed) => {
+      // It may have been forgotten meanwhile, or followed again.
       if (all.get(followed.key) !== followed) return false
       start(followed, at)
       return true
@@ -150,7 +149,7 @@ export function createProber(options: ProberOptions): Prober {
       failure: null,
     }
     followed.run = run
-    underWay.add(run)
+    running.add(run)
     const ended = probe(followed.target, calling.signal).then(
       (result) => take(run, result),
       (error: unknown) => take(run, { ok: false, reason: String(error) }),
@@ -160,7 +159,7 @@ export function createProber(options: ProberOptions): Prober {
   }
 
   function take(run: Run, result: ProbeResult): void {
-    // Its time was over, its server is gone, or its check is another one now.
+    // It has timed out, its server is gone, or its check has changed.
     if (run.followed.run !== run || isStopped) return
     const at = now()
     if (result.ok) conclude(run, null, at)
@@ -168,7 +167,7 @@ export function createProber(options: ProberOptions): Prober {
       onShortage?.(result.shortage)
       repeat(run, at)
     } else if (run.isDisturbed) repeat(run, at)
-    // Whether we were held up is known with the next tick.
+    // Whether our process stalled is known at the next tick.
     else run.failure = result.reason
     startNext(at)
   }
@@ -194,11 +193,12 @@ export function createProber(options: ProberOptions): Prober {
 
   function repeat(run: Run, at: number): void {
     end(run)
-    run.followed.dueAt = at + random() * Math.min(run.followed.target.check.intervalMs, SOON_MS)
+    run.followed.dueAt =
+      at + random() * Math.min(run.followed.target.check.intervalMs, REPEAT_WITHIN_MS)
   }
 
   function end(run: Run): void {
-    if (underWay.delete(run)) turns.ended(run.followed.backend)
+    if (running.delete(run)) queue.ended(run.followed.backend)
     run.followed.run = null
   }
 
@@ -222,7 +222,7 @@ export function createProber(options: ProberOptions): Prober {
     }
     const before = known.target
     known.target = target
-    if (isSameQuestion(before, target)) return
+    if (isSameCheck(before, target)) return
     known.riseAndFall.update(target.check)
     if (known.run !== null) {
       known.run.calling.abort()
@@ -259,7 +259,7 @@ export function createProber(options: ProberOptions): Prober {
   }
 }
 
-function isSameQuestion(a: ProbeTarget, b: ProbeTarget): boolean {
+function isSameCheck(a: ProbeTarget, b: ProbeTarget): boolean {
   return a.server.url === b.server.url && isEqual(a.check, b.check) && isEqual(a.tls, b.tls)
 }
 

@@ -1,4 +1,4 @@
-/** What happened to all servers and breakers that there ever were: what metrics say of those without series of their own. */
+/** Counts of all servers and breakers since the start, including removed ones: metrics sum those without series from it. */
 import {
   NO_TALLY,
   type EjectionReason,

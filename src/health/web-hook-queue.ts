@@ -1,25 +1,25 @@
 /**
- * Web-hooks of breakers on their way: at most so many at a time, and one of a breaker at a time, so that an endpoint that
- * hangs holds up nobody. What a breaker has to say while its last call is under way waits; only the latest of it does.
+ * Calls the web-hooks of breakers: a limited number at a time, and one of each breaker, so that an endpoint that hangs delays
+ * no other. While a call of a breaker is in progress, its latest call waits and replaces an earlier one that waits.
  */
 import { setTimeout } from 'node:timers/promises'
 import { shortageOf } from '../http/shortage.ts'
 import type { WebHook } from '../model/snapshot.ts'
 
 export interface WebHookQueue {
-  /** `breaker` tells them apart; `name` is for the log. */
+  /** `breaker` is the identity; `name` is for the log. */
   send(breaker: object, hook: WebHook, name: string): void
-  /** Calls off what is under way. */
+  /** Aborts the calls in progress and resolves when they have ended. */
   stop(): Promise<void>
 }
 
-/** Rejects with the reason. */
+/** Makes one call; rejects with the reason of a failure. */
 export type SendHook = (hook: WebHook, options: { signal: AbortSignal }) => Promise<unknown>
 
-const AT_A_TIME = 32
-/** Outlasted by a web-hook, with a pause after each. */
-const SHORTAGES = 10
-const AGAIN_MS = 1_000
+const MAX_CONCURRENT = 32
+/** How often a call is tried while our own process is short of resources, with a pause after each. */
+const MAX_TRIES = 10
+const RETRY_AFTER_MS = 1_000
 
 interface PendingCall {
   readonly hook: WebHook
@@ -31,34 +31,34 @@ export function createWebHookQueue(
   /** `origin`: of the url, whose path and query are often the secret itself. */
   failed: (name: string, origin: string, reason: string) => void,
   onShortage: (code: string) => void = () => {},
-  againMs: number = AGAIN_MS,
+  retryAfterMs: number = RETRY_AFTER_MS,
 ): WebHookQueue {
-  const underWay = new Map<object, Promise<void>>()
+  const inProgress = new Map<object, Promise<void>>()
   const waiting = new Map<object, PendingCall>()
   const stopping = new AbortController()
 
   function next(): void {
     for (const [breaker, { hook, name }] of waiting) {
-      if (underWay.size >= AT_A_TIME) return
-      if (underWay.has(breaker)) continue
+      if (inProgress.size >= MAX_CONCURRENT) return
+      if (inProgress.has(breaker)) continue
       waiting.delete(breaker)
-      underWay.set(breaker, run(breaker, hook, name))
+      inProgress.set(breaker, run(breaker, hook, name))
     }
   }
 
   async function run(breaker: object, hook: WebHook, name: string): Promise<void> {
     try {
-      await sendInTheEnd(hook)
+      await sendWithRetry(hook)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       if (!stopping.signal.aborted) failed(name, new URL(hook.url).origin, reason)
     }
-    underWay.delete(breaker)
+    inProgress.delete(breaker)
     if (!stopping.signal.aborted) next()
   }
 
-  /** A shortage of our own is waited for. */
-  async function sendInTheEnd(hook: WebHook): Promise<void> {
+  /** Tries again after a shortage of our own, see http/shortage.ts. */
+  async function sendWithRetry(hook: WebHook): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
         await sendHook(hook, { signal: stopping.signal })
@@ -67,9 +67,9 @@ export function createWebHookQueue(
         const shortage = shortageOf(error)
         if (shortage === null) throw error
         onShortage(shortage)
-        if (tries === SHORTAGES) throw error
+        if (tries === MAX_TRIES) throw error
       }
-      await setTimeout(againMs, undefined, { signal: stopping.signal })
+      await setTimeout(retryAfterMs, undefined, { signal: stopping.signal })
     }
   }
 
@@ -81,7 +81,7 @@ export function createWebHookQueue(
     async stop() {
       waiting.clear()
       stopping.abort()
-      await Promise.all(underWay.values())
+      await Promise.all(inProgress.values())
     },
   }
 }

@@ -1,4 +1,4 @@
-/** Calls a web-hook, once. Whoever asked for it tells how that went. */
+/** Calls a web-hook, once. The caller logs a failure. */
 import type { LookupFunction } from 'node:net'
 import { denyHost } from '../model/denied-address.ts'
 import { withoutRoot } from '../model/address.ts'
@@ -6,26 +6,26 @@ import type { WebHook } from '../model/snapshot.ts'
 import { httpClient } from './http-client.ts'
 
 export interface SendOptions {
-  /** Of the names that are called. */
+  /** Resolves the names of hooks. */
   readonly lookup: LookupFunction
-  /** Until the head of the answer. */
+  /** Until the head of the response. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
 }
 
-const PATIENCE_MS = 5_000
+const TIMEOUT_MS = 5_000
 
 /**
- * Resolves with the status of the answer when that is 2xx, and rejects with the reason otherwise, which names the host alone:
- * the rest of a hook may be secret. Redirects are not followed, the body of the answer is not read.
+ * Resolves with the status of the response if it is 2xx, and rejects otherwise. The error names only the host, because the
+ * rest of a url may be secret. Redirects are not followed, and the body of the response is not read.
  */
 export async function sendHook(hook: WebHook, options: SendOptions): Promise<number> {
-  const { lookup, timeoutMs = PATIENCE_MS, signal } = options
+  const { lookup, timeoutMs = TIMEOUT_MS, signal } = options
   const { host, hostname } = new URL(hook.url)
   const denied = denyHost(hostname.replace(/^\[|\]$/g, ''))
   if (denied !== null) throw new Error(`cannot call ${host}: it ${denied}`)
   const { Agent, request } = await httpClient.load()
-  // An agent of its own: never through a proxy that the environment names, and nothing stays open.
+  // With its own agent no proxy of the environment is used, and no connection stays open.
   const isWhole = hostname.endsWith('.')
   const servername = isWhole ? { servername: withoutRoot(hostname) } : {}
   const agent = new Agent({ connect: { lookup, timeout: timeoutMs, ...servername } })
@@ -38,7 +38,7 @@ export async function sendHook(hook: WebHook, options: SendOptions): Promise<num
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       dispatcher: agent,
     })
-    // It breaks when the agent is destroyed, which is nobody's concern.
+    // It fails when the agent is destroyed, which is no fault.
     body.on('error', () => {})
     if (statusCode >= 300) throw new Error(`it answered ${statusCode}`)
     return statusCode
@@ -54,7 +54,7 @@ function writeHeaders({ headers }: WebHook): Record<string, string | string[]> {
   return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name, [...values]]))
 }
 
-/** Of several addresses that fail together the first tells enough. */
+/** If several addresses fail together, the reason of the first is enough. */
 function reasonOf(error: unknown): string {
   const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [error]
   return first instanceof Error ? first.message : String(first)

@@ -1,4 +1,4 @@
-/** The words of the command line -> a command -> an exit code. `serve` does without what the other commands load. */
+/** Runs the command of a command line. Commands other than `serve` load what they need, so that `serve` does without it. */
 import { availableParallelism } from 'node:os'
 import { parseCommandLine } from '../cli/command-line.ts'
 import { versionNumber, versionText } from '../cli/version.ts'
@@ -6,14 +6,14 @@ import { resolveConfigPath, resolveSettings } from '../schema/resolve-settings.t
 import { createReferenceReader } from '../providers/file/references.ts'
 import { readSettings, serve } from './serve.ts'
 
-const NORMAL_CONFIG = '/etc/sluice/sluice.yaml'
+const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml'
 
 /** `argv` without Node and the program. Resolves with the exit code. */
 export async function runCommand(argv: readonly string[]): Promise<number> {
   const command = parseCommandLine(argv)
   switch (command.kind) {
     case 'serve': {
-      const config = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
+      const config = resolveConfigPath(command.config ?? undefined, process.env, DEFAULT_CONFIG)
       return serve({
         config,
         flags: command.flags,
@@ -34,7 +34,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     }
     case 'healthcheck': {
       const { waitForReady } = await import('../cli/healthcheck.ts')
-      const filename = resolveConfigPath(command.config ?? undefined, process.env, NORMAL_CONFIG)
+      const filename = resolveConfigPath(command.config ?? undefined, process.env, DEFAULT_CONFIG)
       const document = readSettings(filename)
       const cores = availableParallelism()
       const references = { env: process.env, readFile: createReferenceReader(filename).readFile }
@@ -56,7 +56,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
       const { openObjects } = await import('./objects.ts')
       const config = resolveConfigPath(command.config ?? undefined, process.env, '')
       const world = { input: process.stdin, print, complain: (line: string) => console.error(line) }
-      return runObjects(command, openObjects(config || null, NORMAL_CONFIG, command, world))
+      return runObjects(command, openObjects(config || null, DEFAULT_CONFIG, command, world))
     }
     case 'version':
       print(versionText())

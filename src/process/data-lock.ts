@@ -1,7 +1,7 @@
 /**
- * One program a data folder: two would overwrite each other's last good snapshots. SQLite's lock on a file there is the
- * kernel's, so that it is gone with the process however that ends, and no stale one is ever in the way. Commands that only
- * write to the embedded store take no such lock.
+ * One program per data folder: two would overwrite each other's last good snapshots. SQLite locks a file there through the
+ * kernel, so that the lock ends with the process in any case and never becomes stale. Commands that only write to the
+ * embedded store take no such lock.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ export interface DataLock {
   release(): void
 }
 
-/** Throws when another program has the folder. Null: it cannot be locked at all, which is passed to `complain`. */
+/** Throws if another program has locked the folder. Returns null if it cannot be locked at all, after a line to `complain`. */
 export async function lockData(
   folder: string,
   complain: (line: string) => void,
@@ -21,7 +21,7 @@ export async function lockData(
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const { DatabaseSync } = await import('node:sqlite')
     const database = new DatabaseSync(path, { timeout: 0 })
-    // Nothing is ever written to it: it stays empty, and cannot be damaged.
+    // Nothing is written to it: it stays empty, and cannot be damaged.
     database.exec('BEGIN EXCLUSIVE')
     writeFileSync(holder, `${process.pid}\n`)
     return { release: () => database.close() }
@@ -40,10 +40,10 @@ export async function lockData(
   }
 }
 
-const busy = 5
+const SQLITE_BUSY = 5
 
 function isLocked(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && error.errcode === busy
+  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY
 }
 
 function processOf(holder: string): string {

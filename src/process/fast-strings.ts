@@ -1,10 +1,10 @@
 /**
- * Keeps the methods of strings fast in this thread; to be imported before anything else.
+ * Keeps the methods of strings fast in this thread. It must be imported before everything else.
  *
- * ioredis has a class that extends String. Loading it turns String.prototype into V8's dictionary mode, and no string method of
- * the thread is inlined any more: each `indexOf` and `slice` of the parsers becomes a generic look-up, half a microsecond a
- * request. V8 keeps a prototype in fast mode once code with type feedback has looked properties up in it, also when such a
- * module comes later.
+ * ioredis has a class that extends String. Loading it puts String.prototype into V8's dictionary mode, and no string method of
+ * the thread is inlined any more: each `indexOf` and `slice` of the parsers becomes a generic look-up, half a microsecond per
+ * request. V8 keeps a prototype in fast mode after code with type feedback has looked up properties in it, even if such a
+ * module is loaded later.
  */
 const ENOUGH_FOR_FEEDBACK = 10_000
 

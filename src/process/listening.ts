@@ -1,28 +1,28 @@
-/** Which listeners listen: what the serving threads say, taken together for each listener. A change is logged once. */
+/** Which listeners listen: combines the reports of the serving threads for each listener, and logs a change once. */
 import type { ListenerReport, ListenerState } from '../observe/reports/listener-report.ts'
 import type { Log } from '../observe/log.ts'
 
 export interface Listening {
-  /** All listeners of a thread, as of now. */
+  /** Takes the state of all listeners of a thread. */
   note(thread: number, states: readonly ListenerState[]): void
-  /** The thread has ended. */
+  /** For a thread that has ended. */
   forget(thread: number): void
   reports(): readonly ListenerReport[]
 }
 
 export function createListening(log: Log, now: () => number): Listening {
-  const said = new Map<number, ReadonlyMap<string, ListenerState>>()
+  const byThread = new Map<number, ReadonlyMap<string, ListenerState>>()
   let reports = new Map<string, ListenerReport>()
 
-  function look(): void {
-    const ids = new Set([...said.values()].flatMap((states) => [...states.keys()]))
+  function update(): void {
+    const ids = new Set([...byThread.values()].flatMap((states) => [...states.keys()]))
     const before = reports
     reports = new Map([...ids].sort().map((id) => [id, reportOf(id, before.get(id))]))
-    for (const report of reports.values()) tell(report, before.get(report.id))
+    for (const report of reports.values()) logChange(report, before.get(report.id))
   }
 
   function reportOf(id: string, before: ListenerReport | undefined): ListenerReport {
-    const states = [...said.values()].flatMap((all) => all.get(id) ?? [])
+    const states = [...byThread.values()].flatMap((all) => all.get(id) ?? [])
     const failing = states.find(({ reason }) => reason !== null)
     const listening = failing === undefined
     const since = before?.listening === listening ? before.since : now()
@@ -35,12 +35,12 @@ export function createListening(log: Log, now: () => number): Listening {
       nextTryAt: failing?.nextTryAt ?? null,
       threads: {
         listening: states.filter(({ reason }) => reason === null).length,
-        of: said.size,
+        of: byThread.size,
       },
     }
   }
 
-  function tell({ id, at, reason }: ListenerReport, before: ListenerReport | undefined): void {
+  function logChange({ id, at, reason }: ListenerReport, before: ListenerReport | undefined): void {
     if (reason !== null) {
       if (reason !== before?.reason) log.error({ listener: id, at }, reason)
     } else if (before?.listening === false) {
@@ -50,12 +50,12 @@ export function createListening(log: Log, now: () => number): Listening {
 
   return {
     note(thread, states) {
-      said.set(thread, new Map(states.map((state) => [state.id, state])))
-      look()
+      byThread.set(thread, new Map(states.map((state) => [state.id, state])))
+      update()
     },
     forget(thread) {
-      said.delete(thread)
-      look()
+      byThread.delete(thread)
+      update()
     },
     reports: () => [...reports.values()],
   }

@@ -1,7 +1,7 @@
 /**
- * Settings of a file that is edited while the program runs. What can change does: the log's level, whose forwarding fields are
- * believed, how long a drain waits. What is fixed at the start (threads, ports, sources ...) is a problem that says so, in the
- * log and in /api/table, for as long as what is written and what runs differ.
+ * Settings of a file that is edited while the program runs. Some take effect: the level of the log, the trusted peers, the time
+ * of a drain. The others are fixed at start (threads, ports, sources ...): while the file differs from what is in force, a
+ * problem in the log and in /api/table says so.
  */
 import { isEqual } from '../model/equal.ts'
 import { formatAddress } from '../model/address.ts'
@@ -12,17 +12,17 @@ import type { Settings } from '../model/settings.ts'
 import type { Log } from '../observe/log.ts'
 
 export interface LiveSettings {
-  /** As they are in force now. */
+  /** The settings in force. */
   current(): Settings
-  /** What the file says now. Answers what of it is not in force, and why. */
+  /** Takes the settings of a changed file. Returns why some of them are not in force. */
   take(written: WrittenSettings): readonly Problem[]
 }
 
 export interface LiveSettingsOptions {
   readonly filename: string
-  /** As the program was started. */
+  /** The settings at start. */
   readonly started: ResolvedSettings
-  /** With flags and variables, which go before the file. */
+  /** Adds flags and environment variables, which have precedence over the file. */
   readonly resolve: (written: WrittenSettings) => ResolvedSettings
   /** `current` has changed. */
   readonly onChange: (settings: Settings) => void
@@ -34,7 +34,7 @@ type Path = readonly [string, ...string[]]
 interface Fixed {
   readonly path: Path
   readonly of: (settings: Settings) => unknown
-  /** What is the matter, for people. Never a password. */
+  /** The difference, for people. It never contains a password. */
   readonly describe: (written: Settings, running: Settings) => string
 }
 
@@ -61,7 +61,7 @@ function fixed(path: Path, of: (settings: Settings) => unknown): Fixed {
 export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
   const { filename, started, resolve, onChange, log } = options
   let current = started.settings
-  const told = new Set(started.problems.map(identityOf))
+  const known = new Set(started.problems.map(identityOf))
 
   function keyOf(path: Path): string {
     return `${filename}#/${path.join('/')}`
@@ -69,12 +69,12 @@ export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
 
   function take(written: WrittenSettings): readonly Problem[] {
     const { settings, problems } = resolve(written)
-    // A problem may be of what is within the setting, or of what the setting stands in.
+    // A problem may concern a part of the setting, or what the setting is a part of.
     const isBad = (path: Path): boolean => {
       const key = `${keyOf(path)}/`
       return problems.some((one) => key.startsWith(`${one.key}/`) || one.key.startsWith(key))
     }
-    // What is wrong now leaves in force what was right before.
+    // A setting with a problem leaves the one before in force.
     change({
       ...current,
       log: isBad(['log', 'level']) ? current.log : { ...current.log, level: settings.log.level },
@@ -85,7 +85,7 @@ export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
       ({ path, of }) => !isBad(path) && !isEqual(of(settings), of(current)),
     )
     return [
-      ...problems.filter((problem) => !told.has(identityOf(problem))),
+      ...problems.filter((problem) => !known.has(identityOf(problem))),
       ...waiting.map(({ path, describe }): Problem => {
         const message = `${path.join('.')}: needs a restart: ${describe(settings, current)}`
         const place = written.locateSetting(path)

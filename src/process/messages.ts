@@ -1,4 +1,4 @@
-/** What the main thread and a serving thread say to each other. Requests never cross here. */
+/** The messages between the main thread and a serving thread. No request causes one. */
 import type { Update } from '../control/publication/publisher.ts'
 import type { NameNews } from '../dns/names.ts'
 import type { AccessFormat } from '../model/settings.ts'
@@ -6,31 +6,31 @@ import type { Address } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
 
-/** What a serving thread is started with. */
+/** The start parameters of a serving thread. */
 export interface ThreadStart {
   readonly thread: number
   readonly memory: ScoreboardMemory
   readonly trusted: readonly string[]
-  /** Of the admin, as it is set. */
+  /** Address of the admin, as configured. */
   readonly admin: Address
   readonly access: AccessFormat
-  /** The same in every thread, so that TLS sessions resume whichever takes the connection. */
+  /** The same in every thread, so that a TLS session resumes in any thread. */
   readonly ticketKeys: Uint8Array
   /** Other threads listen on the same ports. */
   readonly reusePort: boolean
-  /** See pulse.ts. Null: the main thread is the one that would look. */
+  /** See pulse.ts. Null with `workers: 0`, where the main thread serves. */
   readonly pulses: SharedArrayBuffer | null
 }
 
 export type ToThread =
   | Update
-  /** Where names lead now. */
+  /** Names whose addresses have changed. */
   | { readonly kind: 'names'; readonly news: readonly NameNews[] }
-  /** Whose forwarding fields are believed from now on. */
+  /** Peers whose forwarding headers are trusted from now on. */
   | { readonly kind: 'trusted'; readonly blocks: readonly string[] }
-  /** Stop accepting, finish what is under way, then say `drained`. */
+  /** Stop accepting, finish the exchanges in flight, then send `drained`. */
   | { readonly kind: 'drain' }
-  /** Another thread is short of descriptors. */
+  /** Another thread is short of file descriptors: close idle connections. */
   | { readonly kind: 'give up idle' }
 
 export type FromThread =
@@ -42,7 +42,7 @@ export type FromThread =
       /** Listeners that are open, with their ports. */
       readonly ports: Readonly<Record<string, number>>
     }
-  /** Listeners that could not be bound were tried again: what is so now, under the number that was applied last. */
+  /** The state after listeners that could not be bound were tried again; `number` is that of the last change applied. */
   | {
       readonly kind: 'listeners'
       readonly number: number
@@ -52,14 +52,14 @@ export type FromThread =
     }
   /** Access log lines, transferred. */
   | { readonly kind: 'lines'; readonly lines: Uint8Array<ArrayBuffer> }
-  /** Something that an operator should know. */
+  /** A warning for the log. */
   | { readonly kind: 'notice'; readonly text: string }
-  /** A name that a client of the thread connects to is to be followed. */
+  /** A client in the thread connects to this name: the main thread is to resolve it from now on. */
   | { readonly kind: 'name'; readonly name: string }
-  /** A fault of ours, caught in one exchange, or in one object of a change. */
+  /** A fault of Sluice itself, caught in one exchange or in one object of a change. */
   | { readonly kind: 'fault'; readonly at: 'exchange' | 'apply'; readonly stack: string }
-  /** How long the thread's event loop was held up, over the last second. */
+  /** The delay of the thread's event loop during the last second. */
   | { readonly kind: 'loop'; readonly p99Ms: number; readonly maxMs: number }
-  /** What the machine did not give, by code, and how often. */
+  /** Shortages of the machine: how often each, by the code of the error. */
   | { readonly kind: 'shortages'; readonly met: Readonly<Record<string, number>> }
   | { readonly kind: 'drained' }

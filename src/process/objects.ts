@@ -1,4 +1,4 @@
-/** What `put`, `delete` and `get` need of the world: the registry that the settings name, and what admission would say. */
+/** What the commands `put`, `delete` and `get` work with: the registry of the settings, and the checks of admission. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { chooseSource, layoutOf, openStore, refuseIn } from '../cli/open-store.ts'
@@ -16,7 +16,7 @@ import { createReferenceReader } from '../providers/file/references.ts'
 import { isStore, type StoreSource } from '../providers/embedded/source.ts'
 import { placed } from './serve.ts'
 
-/** `config`: where the settings are; null: where they normally are, if they are. `wanted`: the source that is asked for; null: the only one. */
+/** `config`: path of the settings; null: the default one, which may be missing. `wanted`: name of the source; null: the only one. */
 export function openObjects(
   config: string | null,
   normal: string,
@@ -41,7 +41,7 @@ export function openObjects(
     return { source, admin: settings.admin.address }
   }
 
-  /** The store that the running program follows; where none answers, it is said which one this is about. */
+  /** The store that the running program follows; if no program responds, the message says which store is used. */
   async function ofRunning(source: StoreSource, admin: Address): Promise<StoreSource> {
     const own = resolve(source.path)
     const path = await findRunningStore(admin, filename, source.name)
@@ -71,7 +71,7 @@ export function openObjects(
   }
 }
 
-/** A file that says something else than can be read would have us write to another registry than was meant. */
+/** A file that cannot be read is an error: without its settings, the command might write to another registry. */
 function readWritten(filename: string, isNamed: boolean): WrittenSettings | null {
   let text: string
   try {

@@ -1,17 +1,17 @@
 /**
- * Signs of life of the serving threads, in memory that all share. A thread whose event loop stands still cannot say so; that
- * its pulse has stopped can be seen meanwhile, before what it then holds against servers is counted.
+ * Heartbeats of the serving threads in shared memory. A thread whose event loop does not turn cannot send a message; the main
+ * thread sees that its heartbeat has stopped before failures that come of the stall are counted. See health/stalls.ts.
  */
 import { systemMs } from '../scoreboard/board-clock.ts'
 
 const EVERY_MS = 50
 
 export interface Pulses {
-  /** One cell a thread, Float64: when its loop was seen to turn last. */
+  /** One Float64 per thread: the time of its last heartbeat. */
   readonly memory: SharedArrayBuffer
-  /** A thread is started anew: it is not late until it has begun. */
+  /** For a thread that is started: it is not late before its first heartbeat. */
   reset(thread: number): void
-  /** How long its loop has stood still, ms. */
+  /** How long its event loop has not turned, ms. */
   stallOf(thread: number): number
 }
 
@@ -30,7 +30,7 @@ export function createPulses(threads: number): Pulses {
   }
 }
 
-/** In the thread. Answers how to stop it. */
+/** Starts the heartbeat of a thread, and returns a function that stops it. */
 export function beat(memory: SharedArrayBuffer, thread: number): () => void {
   const cells = new Float64Array(memory)
   const timer = setInterval(() => (cells[thread] = systemMs()), EVERY_MS).unref()

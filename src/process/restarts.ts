@@ -1,23 +1,23 @@
 /**
- * How long a serving thread that has died waits before it is started again. The first time not at all; one that dies again and
- * again waits longer each time, until it has served for a while. To have applied a part of the table is not to have served: what
- * kills it may stand in the next part.
+ * How long a serving thread that has died waits before it is started again. The first time it does not wait; if it dies
+ * repeatedly, the pause grows until it has served for a while. That it has applied a part of the table is not enough: the next
+ * part may hold what kills it.
  */
 export interface Restarts {
-  /** It has applied something. */
+  /** The thread has applied a change. */
   serves(thread: number, now: number): void
-  /** It has died. Answers the pause, ms. */
+  /** The thread has died; returns the pause, ms. */
   died(thread: number, now: number): number
 }
 
-/** One that served for less is not restarted at once. */
+/** A thread that served for less counts as a quick death. */
 const YOUNG_MS = 5_000
 const LONGEST_PAUSE_MS = 5_000
 
-/** Times are of a monotonic clock. */
+/** Times are ms of a monotonic clock. */
 export function createRestarts(): Restarts {
   const servedSince = new Map<number, number>()
-  /** In a row. */
+  /** Consecutive quick deaths. */
   const quickDeaths = new Map<number, number>()
 
   return {

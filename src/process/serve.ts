@@ -41,16 +41,16 @@ import { problemOfPort } from './taken-port.ts'
 import { createThreads, type Threads } from './threads.ts'
 import { createTidy } from './tidy.ts'
 
-/** A disk that hangs. */
-const saveWithinMs = 5000
-const lookAgainMs = 100
+/** How long a stop waits for the last good snapshots: the disk may hang. */
+const SAVE_WITHIN_MS = 5000
+const POLL_MS = 100
 
 export interface ServeOptions {
   readonly config: string
   readonly flags: SettingSources['flags']
   readonly env: SettingSources['env']
   readonly version: string
-  /** For what stops a start: standard error. */
+  /** Takes the reason of a failed start: standard error. */
   readonly complain: (line: string) => void
 }
 
@@ -64,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       env,
       flags,
       cores: availableParallelism(),
-      // Anew each time: a file of a secret may hold another one by then.
+      // A new reader each time: the file of a secret may have changed.
       references: { env, readFile: createReferenceReader(config).readFile },
     })
   const started = resolve(readSettings(config))
@@ -86,14 +86,14 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
 }
 
-/** With its place in the file, where it stands there. */
+/** The message, with its place in the file if it has one. */
 export function placed(problem: Problem, config: string): string {
   return problem.line === undefined ? problem.message : toLine(config, problem)
 }
 
 /**
- * Where the file names no source, the embedded store is the only one; what programs that share it save of it is the same,
- * and none of them may have named a folder.
+ * If the file names no source, the embedded store is the only one. Programs that share it save the same, and none of them may
+ * have a folder of its own: they take no lock.
  */
 function lockWhatIsSaved(
   { sources, data }: Settings,
@@ -103,7 +103,7 @@ function lockWhatIsSaved(
   return isNamed ? lockData(data, complain) : Promise.resolve(null)
 }
 
-/** The file's settings; null when it cannot be read, which the provider says better. */
+/** The settings of the file; null if it cannot be read, which the provider reports with its reason. */
 export function readSettings(config: string): SettingSources['document'] {
   try {
     return parseSettings(readFileSync(config, 'utf8'), config)
@@ -176,7 +176,7 @@ async function run(
     onFault: faults.at('admit'),
     onSettings: live.take,
   })
-  // In line, a pause of the main thread would be one of the requests.
+  // Without workers, requests would wait for a collection on the main thread.
   const tidy = settings.workers > 0 ? createTidy({ afterStart: true }) : null
   publisher.listen({ onInForce: () => tidy?.soon() })
   const writeLines = (lines: Uint8Array): void => sink.write(lines)
@@ -196,11 +196,11 @@ async function run(
   }
   let state: 'starting' | 'ready' | 'draining' = 'starting'
   let admin: Admin | null = null
-  /** A signal may come while something is waited for. */
+  /** A signal may arrive during any `await`. */
   const isStopping = (): boolean => state === 'draining'
 
   async function start(): Promise<void> {
-    // They get ready while the sources are read.
+    // The threads load their code while the sources are read.
     threads.start()
     health.start()
     resolver.start()
@@ -236,7 +236,7 @@ async function run(
     if (isStopping()) return
     for (const { id, listening } of threads.listeners()) {
       const problem = taken.get(id)
-      // Two programs that both ask for it can share a port.
+      // Two programs that both set reusePort can share a port.
       if (listening && problem !== undefined)
         log.error({ listener: id }, `${problem}; both take connections`)
     }
@@ -246,19 +246,19 @@ async function run(
     opened.loadMetrics()
   }
 
-  /** The first table that opens a listener: a registry may bring one later. */
+  /** Waits for the first table that opens a listener: a registry may declare one later. */
   async function firstPorts(): Promise<ReturnType<Threads['ports']>> {
     await publisher.whenInForce(1)
     for (;;) {
       const ports = threads.ports()
       if (Object.keys(ports).length > 0 || isStopping()) return ports
       if (!mayWait(settings)) throw new Error(noListener(publisher, control))
-      // By another table, or because a port becomes free.
-      await delay(lookAgainMs)
+      // Another table may open one, or a port may become free.
+      await delay(POLL_MS)
     }
   }
 
-  /** By listener. One that is taken is a listener less; all of them are no start. */
+  /** Problems of ports in use, by listener. Throws if every listener has one. */
   async function findTakenPorts(
     listeners: readonly Listener[],
   ): Promise<ReadonlyMap<string, string>> {
@@ -277,20 +277,20 @@ async function run(
   async function stop(drainMs: number): Promise<void> {
     state = 'draining'
     tidy?.stop()
-    // What it has to save must not keep clients waiting, nor a stop for ever.
+    // Saving delays no client, and the stop for a limited time only.
     const saved = control.stop()
     const healthStopped = health.stop()
     resolver.stop()
     resolveNamesBy(null)
     await threads.drain(drainMs)
-    await Promise.race([saved, delay(saveWithinMs, undefined, { ref: false })])
+    await Promise.race([saved, delay(SAVE_WITHIN_MS, undefined, { ref: false })])
     await healthStopped
     publisher.stop()
     await admin?.close()
   }
 
   try {
-    // A signal may come before the first table is in force.
+    // A signal may arrive before the first table is in force.
     const started = start()
     const early = await Promise.race([started, signals.stop])
     const signal = early ?? (await signals.stop)
@@ -307,7 +307,7 @@ async function run(
   return 0
 }
 
-/** A source that somebody named may be away now and declare a listener later; the file alone has said all there is. */
+/** A required source that cannot be read now may declare a listener later; the file alone cannot. */
 function mayWait({ sources }: Settings): boolean {
   return sources.some(({ required }) => required)
 }

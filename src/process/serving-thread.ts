@@ -1,6 +1,6 @@
 /**
- * A gateway with a mouth and an ear: takes deltas in order, hands back acknowledgements, access log lines and faults.
- * Runs in a worker (worker.ts), or on the main thread with `workers: 0`.
+ * A gateway that is driven by messages: applies changes in order, sends acknowledgements, access log lines and faults. It runs
+ * in a worker (worker.ts), or on the main thread with `workers: 0`.
  */
 import './fast-strings.ts'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -17,7 +17,7 @@ import { createTidy } from './tidy.ts'
 
 export interface ServingThread {
   receive(message: ToThread): void
-  /** Ends whatever is left. */
+  /** Ends the remaining connections and timers. */
   destroy(): void
 }
 
@@ -39,7 +39,7 @@ export function createServingThread(
     reusePort: start.reusePort,
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
     onListenersTried: () => post({ kind: 'listeners', ...listening() }),
-    onFault: tellFault,
+    onFault: postFault,
     onShortage: noteShortage,
   })
   // In line, it is the main thread's own.
@@ -47,25 +47,25 @@ export function createServingThread(
     resolveNamesBy(askMainThread(gateway.names, (name) => post({ kind: 'name', name })))
   }
   logSharing((text) => post({ kind: 'notice', text }))
-  /** Since they were told last, by code. */
+  /** Counts since the last message, by code. */
   const shortages = new Map<string, number>()
   let applied = Promise.resolve()
   let lastNumber = 0
-  /** A part of a change that came into force not at all. */
+  /** The problem of the last change that could not be applied. */
   let fault: string | null = null
 
-  function tellFault(error: unknown, at: 'exchange' | 'apply'): void {
+  function postFault(error: unknown, at: 'exchange' | 'apply'): void {
     post({ kind: 'fault', at, stack: stackOf(error) })
   }
 
-  /** Told at once, and then each second: there may be one a request. */
+  /** Sent at once, and then once a second: there may be one for each request. */
   function noteShortage(code: string): void {
     const isFirst = shortages.size === 0
     shortages.set(code, (shortages.get(code) ?? 0) + 1)
-    if (isFirst) tellShortages()
+    if (isFirst) postShortages()
   }
 
-  function tellShortages(): void {
+  function postShortages(): void {
     const met = Object.fromEntries(shortages)
     for (const code of shortages.keys()) shortages.set(code, 0)
     if (Object.values(met).some((times) => times > 0)) post({ kind: 'shortages', met })
@@ -85,11 +85,11 @@ export function createServingThread(
   const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   loop.enable()
   const reporter = setInterval(() => {
-    // The histogram counts from one tick to the next: what exceeds the resolution is delay.
+    // The histogram has the time between two ticks: the delay is what exceeds the resolution.
     const delay = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
     post({ kind: 'loop', p99Ms: delay(loop.percentile(99)), maxMs: delay(loop.max) })
     loop.reset()
-    tellShortages()
+    postShortages()
   }, REPORT_MS)
   reporter.unref()
   const endBeat = start.pulses === null ? null : beat(start.pulses, start.thread)
@@ -97,25 +97,25 @@ export function createServingThread(
   let isFresh = true
 
   /**
-   * One after another, and requests in between: a large delta comes in many parts. It is acknowledged also where it failed: a thread
-   * that ended over a change would end over it again, and with it every connection.
+   * One after another, with requests in between: a large change comes in many parts. A change that fails is acknowledged, too:
+   * if it ended the thread, it would end the next one as well, with all their connections.
    */
   async function apply(update: Update): Promise<void> {
     try {
-      await bring(update)
+      await applyDelta(update)
     } catch (error) {
       fault = `table ${update.number} is not wholly in force in thread ${start.thread}: a fault of the proxy met it, see the log`
-      tellFault(error, 'apply')
+      postFault(error, 'apply')
     }
     lastNumber = update.number
     post({ kind: 'applied', ...listening() })
     await nextTurn()
   }
 
-  async function bring({ delta: text, added }: Update): Promise<void> {
+  async function applyDelta({ delta: text, added }: Update): Promise<void> {
     const delta = JSON.parse(text) as Delta
     if (isFresh && delta.upserts.listeners.length > 0) {
-      // All but the listeners of the first table has come. Whoever is in line shares the main thread, and its admin.
+      // The first table is here, and no listener is open yet. Without workers the main thread also serves the admin.
       if (start.reusePort) tidy.now()
       isFresh = false
     }
@@ -142,7 +142,7 @@ export function createServingThread(
           applied = applied.then(() => apply(message))
           break
         case 'names':
-          // At once: a request may wait for one.
+          // Not queued: a request may wait for a name.
           gateway.names.hear(message.news)
           break
         case 'trusted':

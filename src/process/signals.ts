@@ -1,6 +1,6 @@
-/** What the system asks of the program. */
+/** The signals that the program handles. */
 export interface Signals {
-  /** The first SIGTERM or SIGINT. The second ends the program at once. */
+  /** Resolves with the first SIGTERM or SIGINT; the second ends the program at once. */
   readonly stop: Promise<NodeJS.Signals>
 }
 

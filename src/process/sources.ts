@@ -11,7 +11,7 @@ import type { Provider } from '../providers/provider.ts'
 /** What is saved in a file, by hand, is meant. */
 const BELIEVED: ShrinkSettings = { holdMs: 0, share: 1, allowEmpty: true }
 
-/** Throws with a line for each file (a certificate, an authority) that a source names and that cannot be used. */
+/** Throws with a line for each file of a source (a certificate, an authority) that cannot be used. */
 export async function openSources(
   config: string,
   settings: Settings,

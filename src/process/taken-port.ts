@@ -1,13 +1,13 @@
 /**
- * Threads share their ports by `reusePort`, and so would another Sluice: both would serve, each a part of the connections.
- * Before the first table goes out, a port that somebody else holds is found by taking it alone for a moment.
+ * Threads share their ports by `reusePort`, and another Sluice could share them, too: each would serve a part of the
+ * connections. Before the first table is published, binding a port exclusively for a moment shows whether it is in use.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { listenProblem } from '../gateway/live-listeners.ts'
 import type { Listener } from '../model/snapshot.ts'
 
-/** The one line that says so, or null. */
+/** Returns the line for the log if the port is in use, else null. */
 export async function problemOfPort(listener: Listener): Promise<string | null> {
   const { host, port } = listener.address
   if (port === 0) return null

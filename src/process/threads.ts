@@ -1,7 +1,7 @@
 /**
- * The serving threads: started, told of every change, restarted when one dies, drained at the end. A thread that dies
- * takes its own connections with it and nothing else: the others go on, its counts of what was under way are taken
- * back, and its successor begins with the table of that moment.
+ * Starts the serving threads, sends them changes, restarts one that dies, drains them at the end. A thread that dies loses its
+ * own connections and nothing else: the others continue, its shared counts are subtracted, and its successor starts with the
+ * table in force.
  */
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
@@ -28,24 +28,24 @@ export interface ThreadsOptions {
   readonly faults: Pick<Faults, 'note'>
   readonly shortages: Pick<Shortages, 'note'>
   readonly writeLines: (lines: Uint8Array) => void
-  /** The worker's entry; tests bring one that can be made to fail. */
+  /** The module that each worker runs; worker.ts by default. */
   readonly entry?: URL
 }
 
 export interface Threads {
   start(): void
-  /** From now on they are told of the table. */
+  /** Sends the table, and each change from now on. */
   attach(): void
-  /** Stops accepting and waits for what is under way, for `drainMs` at most; then ends the threads. */
+  /** Stops accepting and waits at most `drainMs` for exchanges in flight; then ends the threads. */
   drain(drainMs: number): Promise<void>
-  /** Whose forwarding fields are believed from now on. */
+  /** Sets the peers whose forwarding headers are trusted. */
   trust(blocks: readonly string[]): void
   status(): ThreadsStatus
-  /** For how long a thread's event loop was held up at most, in the last second or just now, ms. */
+  /** The longest stall of a thread's event loop during the last second, ms. */
   stallMs(): number
   /** Listeners that are open, with their ports. */
   ports(): Readonly<Record<string, number>>
-  /** How it stands with each listener that a thread knows of. */
+  /** The state of each listener that a thread knows. */
   listeners(): readonly ListenerReport[]
 }
 
@@ -56,12 +56,12 @@ export interface ThreadsStatus {
 }
 
 /**
- * Two semi-spaces of 4 MB. V8's own choice grows to 55 MB while a table of 100,000 routes comes, and goes on holding some 40.
- * The smaller one costs requests nothing (medians of nine windows: 20.7 us against 22.9), and its collections are shorter.
+ * Two semi-spaces of 4 MB. V8's default grows to 55 MB while a table of 100,000 routes arrives, and keeps some 40 MB. The
+ * smaller one costs requests nothing (medians of nine windows: 20.7 us against 22.9), and its collections are shorter.
  */
 const YOUNG_GENERATION_MB = 12
 
-/** One of them, whether a worker or in line. */
+/** A serving thread: a worker, or the main thread with `workers: 0`. */
 interface Running {
   send(message: ToThread): void
   terminate(): Promise<void>
@@ -82,7 +82,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   let isAttached = false
   let { trusted } = settings
   let isDraining = false
-  /** Threads that are to be told once `attach` is called. */
+  /** What `attach` calls: it comes after the first threads were started. */
   const waiting: (() => void)[] = []
 
   function startOf(thread: number): ThreadStart {
@@ -114,7 +114,7 @@ export function createThreads(options: ThreadsOptions): Threads {
 
   function launchInLine(begin: ThreadStart): Running {
     const drained = Promise.withResolvers<void>()
-    const thread = createServingThread(begin, (message) => hear(begin.thread, drained, message))
+    const thread = createServingThread(begin, (message) => receive(begin.thread, drained, message))
     return {
       drained,
       send: (message) => thread.receive(message),
@@ -128,13 +128,13 @@ export function createThreads(options: ThreadsOptions): Threads {
       workerData: begin,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     })
-    worker.on('message', (message: FromThread) => hear(begin.thread, drained, message))
+    worker.on('message', (message: FromThread) => receive(begin.thread, drained, message))
     worker.on('error', (error) => {
       log.error({ err: error, thread: begin.thread }, 'a serving thread failed')
     })
     worker.on('exit', (code) => {
       drained.resolve()
-      if (!isDraining) bury(begin.thread, code)
+      if (!isDraining) restart(begin.thread, code)
     })
     return {
       drained,
@@ -145,7 +145,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     }
   }
 
-  function hear(thread: number, drained: PromiseWithResolvers<void>, message: FromThread): void {
+  function receive(thread: number, drained: PromiseWithResolvers<void>, message: FromThread): void {
     switch (message.kind) {
       case 'applied':
         ports = message.ports
@@ -194,7 +194,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     }
   }
 
-  function bury(thread: number, code: number): void {
+  function restart(thread: number, code: number): void {
     running.delete(thread)
     delays.delete(thread)
     listening.forget(thread)
@@ -226,7 +226,7 @@ export function createThreads(options: ThreadsOptions): Threads {
       const all = Promise.all([...running.values()].map(({ drained }) => drained.promise))
       const limit = Promise.withResolvers<void>()
       const timer = setTimeout(() => {
-        // Without a time there was no drain: a start that failed, or `drain: 0s`.
+        // Without a time there is no drain: the start has failed, or `drain: 0s`.
         if (drainMs > 0) log.warn({ drainMs }, 'the drain took too long: what is left is cut')
         limit.resolve()
       }, drainMs)

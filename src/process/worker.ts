@@ -1,4 +1,4 @@
-/** The entry of a worker thread. What is not caught here ends the thread; the main thread starts another. */
+/** The entry of a worker thread. An error that is not caught ends the thread, and the main thread starts another. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { ThreadStart, ToThread } from './messages.ts'
 import { createServingThread } from './serving-thread.ts'

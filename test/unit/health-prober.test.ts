@@ -59,7 +59,7 @@ class Bench {
   readonly prober: Prober
   script: (key: string) => ProbeResult | null = () => well
 
-  constructor(atATime = 64, random: () => number = () => 0.5, inAll = 1024) {
+  constructor(maxOfBackend = 64, random: () => number = () => 0.5, maxOfAll = 1024) {
     this.prober = createProber({
       probe: (target, signal) => {
         const { promise, resolve } = Promise.withResolvers<ProbeResult>()
@@ -73,8 +73,8 @@ class Bench {
       },
       now: () => this.now,
       random,
-      atATime,
-      inAll,
+      maxOfBackend,
+      maxOfAll,
       onState: (key, state, reason) => this.told.push(`${key} ${state}: ${reason}`),
       onShortage: (code) => this.shortages.push(code),
       onResult: (key, ok) => this.results.push(`${key} ${ok ? 'well' : 'broken'}`),
