@@ -10,7 +10,7 @@ import { parseDocument } from '../../src/document/document.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { openAdmission, type Sections } from '../support/declared.ts'
-import { blocksOf, headingsOf, listPages, readPage, ROOT } from '../support/docs.ts'
+import { blocksOf, codesIn, headingsOf, listPages, readPage, ROOT } from '../support/docs.ts'
 
 const BARE = {
   listeners: { web: { address: '127.0.0.1:8080' } },
@@ -125,16 +125,24 @@ test('pages of policies say when to use them, and name an example that runs', ()
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
   readonly additionalProperties?: Schema
+  readonly anyOf?: readonly Schema[]
 }
 
 const SCHEMA = JSON.parse(readFileSync(join(ROOT, 'config/schema.json'), 'utf8')) as Schema
 
-/** Where the options of each page stand in the schema that editors use; '*' is any id. */
-const OPTIONS: readonly (readonly [page: string, ...path: string[]])[] = [
+/** Where the options of each page stand in the schema that editors use; '*' is any id, a number one of several forms. */
+const OPTIONS: readonly (readonly [page: string, ...path: (string | number)[]])[] = [
   ['configuration.md'],
   ['configuration.md', 'admin'],
   ['configuration.md', 'log'],
   ['configuration.md', 'backends', '*'],
+  ['configuration.md', 'backends', '*', 'servers', '*', 1],
+  ['sources/README.md', 'sources', '*', 0],
+  ['sources/README.md', 'sources', '*', 0, 'shrink'],
+  ['sources/README.md', 'sources', '*', 0, 'tls'],
+  ['sources/README.md', 'sources', '*', 1],
+  ['sources/README.md', 'sources', '*', 2],
+  ['sources/README.md', 'sources', '*', 3],
   ['routes.md', 'frontends', '*'],
   ['listeners.md', 'listeners', '*'],
   ['listeners.md', 'listeners', '*', 'limits'],
@@ -170,21 +178,19 @@ test('every option is on the page of what it belongs to', () => {
   for (const [page, ...path] of OPTIONS) {
     const names = Object.keys(schemaAt(path)?.properties ?? {}).filter((name) => name !== '$schema')
     assert.ok(names.length > 0, `the schema has no ${path.join('.')}`)
-    const text = readPage(`docs/${page}`)
+    const codes = codesIn(readPage(`docs/${page}`).replace(/^```[\s\S]*?^```$/gm, '')).join(' ')
     for (const name of names) {
-      assert.match(
-        text,
-        new RegExp(`[\`.]${name}[\`.]`),
-        `${page} lacks ${[...path, name].join('.')}`,
-      )
+      const option = new RegExp(`(?<![\\w-])${name}(?![\\w-])`)
+      assert.match(codes, option, `${page} lacks ${[...path, name].join('.')}`)
     }
   }
 })
 
-function schemaAt(path: readonly string[]): Schema | undefined {
+function schemaAt(path: readonly (string | number)[]): Schema | undefined {
   let found: Schema | undefined = SCHEMA
   for (const step of path) {
-    found = step === '*' ? found?.additionalProperties : found?.properties?.[step]
+    if (typeof step === 'number') found = found?.anyOf?.[step]
+    else found = step === '*' ? found?.additionalProperties : found?.properties?.[step]
   }
   return found
 }

@@ -1,12 +1,14 @@
 // Issue 10: "troubleshooting by reason code", "log fields": the pages that list what the program has are held to what it has.
 import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
 import { HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS } from '../../src/cli/help.ts'
 import { ERRORS, REASON_NAMES, type Reason } from '../../src/http/errors.ts'
 import { formatJson } from '../../src/observe/access-log.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
-import { codesIn, listPages, readPage, rowsOf, sectionOf } from '../support/docs.ts'
+import { codesIn, listPages, readPage, ROOT, rowsOf, sectionOf } from '../support/docs.ts'
 
 test('every reason code is on its page, with status, blame, error type, retries, meaning and advice', () => {
   const rows = rowsOf(readPage('docs/errors.md'))
@@ -59,6 +61,10 @@ test('every command and every flag is on the page of the command line', () => {
     const known = Object.entries(flags).map(([name, { value }]) => `\`--${name} ${value}\``)
     assert.deepEqual(documented.toSorted(), known.toSorted(), heading)
   }
+  for (const name of Object.keys(SERVE_FLAGS)) {
+    const variable = `SLUICE_${name.toUpperCase().replaceAll('-', '_')}`
+    assert.match(text, new RegExp(`\\| \`--${name} \\w+\` \\| \`${variable}\` \\|`), name)
+  }
   const help = parseCommandLine(['--help'])
   assert.ok(help.kind === 'help')
   for (const [, command = ''] of help.text.matchAll(/^ {2}(\w+) /gm)) {
@@ -78,4 +84,21 @@ test('the page of operating has every field of the access log', () => {
   const rows = rowsOf(sectionOf(readPage('docs/operating.md'), '### Access log'))
 
   assert.deepEqual(rows.flatMap(([cell = '']) => codesIn(cell)).toSorted(), written.toSorted())
+})
+
+test('the page of operating has every field that the program log is written with', () => {
+  const rows = rowsOf(sectionOf(readPage('docs/operating.md'), '### Program log'))
+  const documented = new Set(rows.flatMap(([cell = '']) => codesIn(cell)))
+  const calls = /\b(?:log|journal)\.(?:debug|info|warn|error)\(\s*\{([^}]*)\}/g
+  let found = 0
+  for (const file of globSync('src/**/*.ts', { cwd: ROOT })) {
+    for (const [, fields = ''] of readFileSync(join(ROOT, file), 'utf8').matchAll(calls)) {
+      const names = fields.split(',').map((one) => one.split(':')[0]?.trim() ?? '')
+      for (const field of names.filter((name) => /^\w+$/.test(name))) {
+        found++
+        assert.ok(documented.has(field), `${file} logs ${field}`)
+      }
+    }
+  }
+  assert.ok(found > 30)
 })
