@@ -2,27 +2,16 @@
  * The file, taken apart into settings and declared objects, each with its place in the text. Nothing is judged but the
  * outline: what stands inside an object is admitted, or refused, object by object.
  */
+import { type DocumentObject, keyPrefixOf, SECTIONS, toObject } from './document-object.ts'
 import { readJson, readJsonValues } from './json.ts'
+import { knownTextOf, type KnownText, readEdited } from './known.ts'
 import { readYaml } from './yaml.ts'
 import { quote, type Path } from '../model/parsed.ts'
-import { type Position, type Tree, Unreadable, escapeStep, toPointer } from './tree.ts'
+import { type Position, type Tree, Unreadable, toPointer } from './tree.ts'
 import type { Problem } from '../model/problem.ts'
-import { resolveReferences, type ReferenceWorld } from './references.ts'
-import type { Referred } from './referred.ts'
+import type { ReferenceWorld } from './references.ts'
 import { SETTING_KEYS } from '../model/settings.ts'
 import { didYouMean } from '../model/suggest.ts'
-
-/** Structurally the DeclaredObject of providers/. */
-export interface DocumentObject extends Position, Referred {
-  readonly kind: 'listener' | 'host' | 'backend' | 'frontend'
-  readonly id: string
-  /** With what its references stand for; undefined when there is a `fault`. */
-  readonly value: unknown
-  /** Why a reference cannot be resolved. */
-  readonly fault?: string
-  /** `sluice.yaml#/frontends/vote` */
-  readonly key: string
-}
 
 /** What is fixed at start. */
 export interface WrittenSettings {
@@ -37,8 +26,14 @@ export interface ReadableDocument extends WrittenSettings {
   readonly objects: readonly DocumentObject[]
   /** Of the outline: an unknown top-level key, a section that is no map. Their kind is never `file`. */
   readonly problems: readonly Problem[]
+  /** For the next reading of the file, with its text; null for YAML, and where there are problems: it is read whole then. */
+  readonly known: KnownDocument | null
   /** Where a member of an object stands; of the nearest one that is there. Made for few calls, not for every object. */
   readonly locate: (object: Pick<DocumentObject, 'kind' | 'id'>, path: Path) => Position | null
+}
+
+export interface KnownDocument extends KnownText {
+  readonly settings: ReadableDocument['settings']
 }
 
 export type ParsedDocument =
@@ -46,14 +41,7 @@ export type ParsedDocument =
   /** The one problem, of kind `file`: why nothing could be read. */
   | { readonly readable: false; readonly problems: readonly [Problem] }
 
-const SECTIONS = {
-  listener: 'listeners',
-  host: 'hosts',
-  backend: 'backends',
-  frontend: 'frontends',
-} as const
 const KINDS = ['listener', 'host', 'backend', 'frontend'] as const
-const MAX_FAULTS = 3
 
 /** Editors look for the schema's address there; it means nothing to us. */
 const IGNORED = '$schema'
@@ -64,16 +52,30 @@ const OWN_NOTES = /^x-/
 
 /**
  * `filename` tells the notation (`.json`, else YAML) and names the file in problems and keys. References in objects are
- * resolved in `world`; without one, everything stays as it is written. Never throws.
+ * resolved in `world`; without one, everything stays as it is written. With what is known of the same file `before`, only
+ * what an edit has changed is read. Never throws.
  */
 export function parseDocument(
   text: string,
   filename: string,
   world: ReferenceWorld | null = null,
+  before: KnownDocument | null = null,
 ): ParsedDocument {
   const source = withoutMark(text)
   try {
-    return takeApart(isJson(filename) ? readJson(source) : readYaml(source), filename, world)
+    const edited = before === null ? null : readEdited(before, source, filename, world)
+    if (before !== null && edited !== null) {
+      const { settings } = before
+      const objects = edited.known.sections.flatMap((section) => section.objects)
+      const known = { ...edited.known, settings }
+      return { ...documentOf(settings, objects, [], edited.locate), known }
+    }
+    if (!isJson(filename)) return takeApart(readYaml(source), filename, world)
+    const tree = readJson(source)
+    const document = takeApart(tree, filename, world)
+    if (document.problems.length > 0) return document
+    const { settings, objects } = document
+    return { ...document, known: { ...knownTextOf(source, tree, objects), settings } }
   } catch (error) {
     // Both readers are thorough; what they let through (a stack that overflows) is still only an unreadable file.
     const known = error instanceof Unreadable ? error : null
@@ -144,41 +146,29 @@ function takeApart(
       )
       continue
     }
-    // All keys of a section share their beginning, and with their ids all their text.
-    const prefix = `${filename}#${toPointer([SECTIONS[kind]])}/`
+    const prefix = keyPrefixOf(filename, kind)
     const values = section as Readonly<Record<string, unknown>>
     for (const id of Object.keys(values)) {
-      const { line, column } = locate([SECTIONS[kind], id]) ?? { line: 1, column: 1 }
-      const key = prefix + escapeStep(id)
-      objects.push(
-        withReferences({ kind, id, value: values[id], key, line, column }, world, locate),
-      )
+      const position = locate([SECTIONS[kind], id]) ?? { line: 1, column: 1 }
+      objects.push(toObject({ kind, id, value: values[id], ...position }, prefix, world, locate))
     }
   }
+  return documentOf(settingsOf(root), objects, problems, locate)
+}
+
+function documentOf(
+  settings: ReadableDocument['settings'],
+  objects: readonly DocumentObject[],
+  problems: readonly Problem[],
+  locate: Tree['locate'],
+): ReadableDocument {
   return {
     readable: true,
-    settings: settingsOf(root),
+    settings,
     objects,
     problems,
+    known: null,
     locate: ({ kind, id }, path) => locate([SECTIONS[kind], id, ...path]),
     locateSetting: locate,
   }
-}
-
-function withReferences(
-  object: DocumentObject,
-  world: ReferenceWorld | null,
-  locate: Tree['locate'],
-): DocumentObject {
-  if (world === null) return object
-  const { value, secrets, references, faults } = resolveReferences(object.value, world)
-  const [first] = faults
-  if (first !== undefined) {
-    const reasons = faults.slice(0, MAX_FAULTS).map(({ message }) => message)
-    const at = locate([SECTIONS[object.kind], object.id, ...first.path])
-    return { ...object, ...at, value: undefined, fault: reasons.join('; ') }
-  }
-  if (value === object.value) return object
-  const put = references.length === 0 ? {} : { references }
-  return secrets.length === 0 ? { ...object, value, ...put } : { ...object, value, ...put, secrets }
 }

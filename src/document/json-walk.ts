@@ -27,6 +27,9 @@ export type Visit = (
   valueOffset: number,
 ) => boolean
 
+/** The walk is behind a member. */
+export type Leave = (depth: number, end: number) => void
+
 const MAX_DEPTH = 32
 const NUMBER_OR_WORD = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})?/g
@@ -36,7 +39,13 @@ const CONTROL = /[\x00-\x1f]/
  * Returns the offset behind the value that begins at (or after spaces from) `start`. With `parsed`, JSON.parse has taken
  * the text, so that strings need no second look.
  */
-export function walkJson(text: string, start: number, parsed: boolean, visit: Visit): number {
+export function walkJson(
+  text: string,
+  start: number,
+  parsed: boolean,
+  visit: Visit,
+  leave: Leave | null = null,
+): number {
   let at = start
 
   function skipSpace(): number {
@@ -91,6 +100,7 @@ export function walkJson(text: string, start: number, parsed: boolean, visit: Vi
       skipSpace()
       if (visit(depth, key, offset, at)) throw twice(key, offset)
       value(depth + 1)
+      leave?.(depth, at)
       if (!more(0x7d, '}')) return
     }
   }

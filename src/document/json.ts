@@ -4,18 +4,26 @@ import { createLines } from './lines.ts'
 import { quote, type Path } from '../model/parsed.ts'
 import { Unreadable, type Position, type Tree } from './tree.ts'
 
-interface Place {
+export interface Place {
   readonly offset: number
   readonly valueOffset: number
+  /** Behind the value. */
+  end: number
 }
 
-export function readJson(text: string): Tree {
+export interface JsonTree extends Tree {
+  /** The members of a section, as they follow one another in the text. */
+  readonly membersOf: (section: string) => ReadonlyMap<string, Place>
+}
+
+export function readJson(text: string): JsonTree {
   if (text.trim() === '') throw new Unreadable('is empty', null)
   const positionAt = createLines(text)
   const sections = new Map<string, Place>()
   /** Of the objects, by section. */
   const places = new Map<string, Map<string, Place>>()
   let inSection = new Map<string, Place>()
+  let last: Place | null = null
 
   function note(
     depth: number,
@@ -27,12 +35,17 @@ export function readJson(text: string): Tree {
     const known = depth === 0 ? sections : inSection
     const before = known.size
     const key = String(step)
-    known.set(key, { offset, valueOffset })
+    last = { offset, valueOffset, end: valueOffset }
+    known.set(key, last)
     if (depth === 0) {
       inSection = new Map()
       places.set(key, inSection)
     }
     return known.size === before
+  }
+
+  function leave(depth: number, end: number): void {
+    if (depth === 1 && last !== null) last.end = end
   }
 
   function locate([section, id, ...rest]: Path): Position | null {
@@ -53,7 +66,7 @@ export function readJson(text: string): Tree {
     parsed = false
   }
   try {
-    const end = walkJson(text, 0, parsed, note)
+    const end = walkJson(text, 0, parsed, note, leave)
     const behind = text.slice(end).search(/[^ \t\r\n]/)
     if (behind !== -1) throw new JsonFault('something follows after the end', end + behind)
   } catch (error) {
@@ -62,7 +75,7 @@ export function readJson(text: string): Tree {
   }
   if (!isMap(root))
     throw new Unreadable(`must be a map at the top level, not ${quote(root)}`, positionAt(0))
-  return { root, locate }
+  return { root, locate, membersOf: (section) => places.get(section) ?? new Map() }
 }
 
 /** Without looking for anything that JSON.parse lets pass: the walk is done when a place is asked for. */

@@ -7,7 +7,7 @@
  * is reported as that, never as a declaration.
  */
 import { stat } from 'node:fs/promises'
-import type { ReadableDocument } from '../../document/document.ts'
+import type { KnownDocument, ReadableDocument } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
 import { createNotifier } from '../notifier.ts'
 import { readDeclarations } from './reading.ts'
@@ -59,13 +59,16 @@ async function* watchFile(
   signal.addEventListener('abort', notifier.notify)
 
   let complaint: string | null = null
-  /** Holds the text: let go as soon as the consumer comes back for more. */
+  /** What was declared last, with its text: the next reading parses what is written otherwise. */
+  let before: KnownDocument | null = null
+  /** Let go as soon as the consumer comes back for more. */
   let document: ReadableDocument | null = null
 
   function declare(whole: WholeFile, listed: string, changedAt: number): Declaration {
     const { document: declared, ...rest } = whole
     last = rest
     complaint = null
+    before = declared.known
     document = declared
     return {
       readable: true,
@@ -102,7 +105,7 @@ async function* watchFile(
       // Before reading: what changes from here on notifies again.
       watch.arm()
       const known = wasAsked || complaint !== null ? null : last
-      const reading = await readDeclarations(path, { known, env })
+      const reading = await readDeclarations(path, { known, before, env })
       const spentMs = performance.now() - changedAt
       if (reading.state === 'same') return null
       if (reading.state === 'whole') {

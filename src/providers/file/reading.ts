@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { parseDocument } from '../../document/document.ts'
-import type { ReadableDocument } from '../../document/document.ts'
+import type { KnownDocument, ReadableDocument } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
 import { reasonOf } from './reason.ts'
 import { createReferenceReader, haveChanged, revisionOf } from './references.ts'
@@ -34,12 +34,14 @@ export type Reading = WholeFile | BrokenFile | { readonly state: 'same' }
 
 export interface ReadingOptions {
   readonly known: KnownFile | null
+  /** What was declared before, where it need not be read again. */
+  readonly before?: KnownDocument | null
   readonly env: Readonly<Record<string, string | undefined>>
   readonly maxBytes?: number
 }
 
 export async function readDeclarations(path: string, options: ReadingOptions): Promise<Reading> {
-  const { known, env, maxBytes = Infinity } = options
+  const { known, before = null, env, maxBytes = Infinity } = options
   let read: { bytes: Buffer; inode: number }
   try {
     read = await readContent(path, maxBytes)
@@ -56,7 +58,7 @@ export async function readDeclarations(path: string, options: ReadingOptions): P
     return broken(path, 'is not UTF-8 text')
   }
   const { readFile, references } = createReferenceReader(path)
-  const document = parseDocument(text, path, { env, readFile })
+  const document = parseDocument(text, path, { env, readFile }, before)
   // A section under a misspelt name, or one that is no map, would read as "all of these are deleted".
   if (!document.readable || document.problems.length > 0) {
     return { state: 'broken', problems: document.problems }

@@ -1,0 +1,68 @@
+/** One object of a file: its value, with what its references stand for, and its place. */
+import { resolveReferences, type ReferenceWorld } from './references.ts'
+import type { Referred } from './referred.ts'
+import { escapeStep, type Position, toPointer, type Tree } from './tree.ts'
+
+/** Structurally the DeclaredObject of providers/. */
+export interface DocumentObject extends Position, Referred {
+  readonly kind: 'listener' | 'host' | 'backend' | 'frontend'
+  readonly id: string
+  /** With what its references stand for; undefined when there is a `fault`. */
+  readonly value: unknown
+  /** Why a reference cannot be resolved. */
+  readonly fault?: string
+  /** `sluice.yaml#/frontends/vote` */
+  readonly key: string
+}
+
+export const SECTIONS = {
+  listener: 'listeners',
+  host: 'hosts',
+  backend: 'backends',
+  frontend: 'frontends',
+} as const
+
+/** Of a section, up to an id: all its keys share that text. */
+export function keyPrefixOf(filename: string, kind: DocumentObject['kind']): string {
+  return `${filename}#${toPointer([SECTIONS[kind]])}/`
+}
+
+export interface WrittenObject extends Position {
+  readonly kind: DocumentObject['kind']
+  readonly id: string
+  readonly value: unknown
+}
+
+/** References are resolved in `world`; without one, everything stays as it is written. */
+export function toObject(
+  { kind, id, value, line, column }: WrittenObject,
+  keyPrefix: string,
+  world: ReferenceWorld | null,
+  locate: Tree['locate'],
+): DocumentObject {
+  return withReferences(
+    { kind, id, value, key: keyPrefix + escapeStep(id), line, column },
+    world,
+    locate,
+  )
+}
+
+const MAX_FAULTS = 3
+
+function withReferences(
+  object: DocumentObject,
+  world: ReferenceWorld | null,
+  locate: Tree['locate'],
+): DocumentObject {
+  if (world === null) return object
+  const { value, secrets, references, faults } = resolveReferences(object.value, world)
+  const [first] = faults
+  if (first !== undefined) {
+    const reasons = faults.slice(0, MAX_FAULTS).map(({ message }) => message)
+    const at = locate([SECTIONS[object.kind], object.id, ...first.path])
+    return { ...object, ...at, value: undefined, fault: reasons.join('; ') }
+  }
+  if (value === object.value) return object
+  const put = references.length === 0 ? {} : { references }
+  return secrets.length === 0 ? { ...object, value, ...put } : { ...object, value, ...put, secrets }
+}
