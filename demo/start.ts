@@ -1,7 +1,9 @@
 /**
- * `npm start`: Sluice as a new user meets it. Builds dist, starts three small origin servers and `sluice serve` from dist
- * with config/sluice.yaml, waits until it is ready, sends a few requests through it, and says where to look and what to type.
- * Ctrl-C stops all of it, and so does the end of the program; an origin that ends is part of the demonstration.
+ * `npm start`: the demonstration. Builds dist, starts three small origin servers and `sluice serve` from dist with
+ * config/sluice.yaml, waits until it is ready, sends a few requests through it, and prints what to look at and to type.
+ * Ctrl-C stops everything, and so does the end of the program; an origin that ends is part of the demonstration.
+ *
+ * `npm run dev` (--watch) serves from src and restarts the program whenever a file in src is saved.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { get } from 'node:http'
@@ -20,12 +22,20 @@ const ORIGINS: readonly OriginPlace[] = [
   { name: 'v3', port: 5003 },
 ]
 
+const isWatched = process.argv.includes('--watch')
+/** A restart does not wait for open streams. */
+const PROGRAM = isWatched
+  ? ['--watch-path=src', 'src/main.ts', 'serve', '--drain', '1s', '--config', CONFIG]
+  : ['dist/main.js', 'serve', '--config', CONFIG]
+
 const READY_WITHIN_MS = 20_000
 const POLL_MS = 100
-/** The program itself allows 30 s to what is in flight. */
+/** The program drains for up to 30 s. */
 const STOPPED_WITHIN_MS = 35_000
 const SAME_SIGNAL_MS = 500
 const FIRST_REQUESTS = 6
+const RELOADS = `
+                        src/   save a file: the program restarts`
 
 interface OriginPlace {
   readonly name: string
@@ -41,7 +51,7 @@ interface Running {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const running = new Set<Running>()
 
-/** Settled once: with null when the user has had enough, with what went wrong otherwise. */
+/** Resolves to null when the user stops the demonstration, otherwise to what went wrong. */
 const { promise: over, resolve: settle } = Promise.withResolvers<string | null>()
 let isOver = false
 
@@ -56,7 +66,7 @@ function end(failure: string | null): void {
 }
 
 async function demonstrate(): Promise<void> {
-  build()
+  if (!isWatched) build()
   const used = await portsInUse([...ORIGINS.map((place) => place.port), WEB_PORT, ADMIN_PORT])
   if (used.length > 0) {
     const ports = used.length > 1 ? `ports ${used.join(', ')} are` : `port ${used[0]} is`
@@ -64,7 +74,7 @@ async function demonstrate(): Promise<void> {
   }
   const origins = await Promise.all(ORIGINS.map(startOrigin))
   if (isOver) return
-  const program = start(['dist/main.js', 'serve', '--config', CONFIG])
+  const program = start(PROGRAM)
   void program.ended.then((how) => end(`sluice ended (${how})`))
   await ready()
   if (!isOver) console.log(await introduction(origins))
@@ -81,7 +91,7 @@ async function portsInUse(ports: readonly number[]): Promise<number[]> {
   return ports.filter((_, index) => used[index])
 }
 
-/** Resolves when it listens, or cannot: then it has said why, and the demonstration ends. */
+/** Resolves when it listens. If it cannot, it has printed why, and the demonstration ends. */
 async function startOrigin({ name, port }: OriginPlace): Promise<Running> {
   const origin = start(['demo/origin.ts', name, String(port)])
   const listening = new Promise<null>((resolve) => {
@@ -92,15 +102,15 @@ async function startOrigin({ name, port }: OriginPlace): Promise<Running> {
   void origin.ended.then((how) => {
     if (isOver) return
     console.log(
-      `\n  ${name} is gone (${how}): the other servers answer. Back with: npm run origin ${name} ${port}\n`,
+      `\n  ${name} has ended (${how}): the other servers respond. Restart it with: npm run origin ${name} ${port}\n`,
     )
   })
   return origin
 }
 
 /**
- * A child on the Node that runs this file. In a session of its own, so that a Ctrl-C reaches it once, through this
- * process; on a leash, so that it does not outlive this process.
+ * A child on the Node that runs this file. It has a session of its own, so that a Ctrl-C reaches it once, through this
+ * process. With leash.ts it does not outlive this process.
  */
 function start(args: readonly string[]): Running {
   const child = spawn(process.execPath, ['--import', './demo/leash.ts', ...args], {
@@ -122,41 +132,41 @@ async function ready(): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
   while (!isOver) {
     const signal = AbortSignal.timeout(POLL_MS * 10)
-    const answer = await fetch(`http://127.0.0.1:${ADMIN_PORT}/readyz`, { signal }).catch(
+    const response = await fetch(`http://127.0.0.1:${ADMIN_PORT}/readyz`, { signal }).catch(
       () => null,
     )
-    if (answer?.ok === true) return
+    if (response?.ok === true) return
     if (Date.now() > deadline) end(`sluice was not ready within ${READY_WITHIN_MS / 1000} s`)
     await passed(POLL_MS)
   }
 }
 
 async function introduction(origins: readonly Running[]): Promise<string> {
-  const answers: string[] = []
-  for (let sent = 0; sent < FIRST_REQUESTS; sent += 1) answers.push(await whoAnswers())
+  const names: string[] = []
+  for (let sent = 0; sent < FIRST_REQUESTS; sent += 1) names.push(await respondingOrigin())
   const [first] = ORIGINS
   const web = `http://127.0.0.1:${WEB_PORT}`
   const admin = `http://127.0.0.1:${ADMIN_PORT}`
   return `
   Sluice balances ${web}/ over ${ORIGINS.map((place) => place.name).join(', ')}.
-  The first ${FIRST_REQUESTS} requests were answered by ${answers.join(' ')}.
+  The first ${FIRST_REQUESTS} requests went to ${names.join(' ')}.
 
   In a browser:         ${web}/            reload it
-                        ${admin}/api/table   what is in force
-                        ${admin}/metrics     what was counted
-  In another terminal:  curl ${web}/       who answers?
+                        ${admin}/api/table   the routing table
+                        ${admin}/metrics     the metrics
+  In another terminal:  curl ${web}/       which server responds?
                         curl -N ${web}/clock   a stream that lives through every change
-                        kill ${origins[0]?.process.pid}   ${first?.name} is passed over; back with: npm run origin ${first?.name} ${first?.port}
-  In an editor:         ${CONFIG}   take v3 out, give v2 \`weight: 3\`: in force when you save
+                        kill ${origins[0]?.process.pid}   ${first?.name} is taken out of rotation; restart it with: npm run origin ${first?.name} ${first?.port}
+  In an editor:         ${CONFIG}   remove v3, or set \`weight: 3\` of v2: in force when you save${isWatched ? RELOADS : ''}
   To stop:              Ctrl-C
 `
 }
 
-function whoAnswers(): Promise<string> {
+function respondingOrigin(): Promise<string> {
   return new Promise((resolve) => {
-    const request = get(`http://127.0.0.1:${WEB_PORT}/`, (answer) => {
-      answer.resume()
-      resolve(answer.headers['x-origin']?.toString() ?? `status ${answer.statusCode}`)
+    const request = get(`http://127.0.0.1:${WEB_PORT}/`, (response) => {
+      response.resume()
+      resolve(response.headers['x-origin']?.toString() ?? `status ${response.statusCode}`)
     })
     request.once('error', (error) => resolve(error.message))
   })
@@ -166,21 +176,21 @@ function endOnSignals(): void {
   let firstAt = Infinity
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      // One Ctrl-C arrives twice: from the terminal, and passed on by npm.
+      // One Ctrl-C arrives twice: from the terminal, and forwarded by npm.
       if (Date.now() - firstAt > SAME_SIGNAL_MS) killAll()
       firstAt = Math.min(firstAt, Date.now())
       end(null)
     })
   }
-  // npm passes signals on, but cannot pass on its own death by SIGKILL.
+  // npm forwards signals, but cannot forward its own SIGKILL.
   const parent = process.ppid
   const watch = (): void => {
     if (process.ppid !== parent) end(null)
   }
-  if (process.env['npm_lifecycle_event'] === 'start') setInterval(watch, 1000).unref()
+  if (process.env['npm_lifecycle_event'] !== undefined) setInterval(watch, 1000).unref()
 }
 
-/** All at once: the origins finish what they answer, the program what it passes on. True when all is well. */
+/** Stops all children at once, which finish what is in flight. Returns true if all ended well. */
 async function stopAll(failure: string | null): Promise<boolean> {
   if (failure === null) console.log('\nstopping (Ctrl-C again: at once)')
   else console.error(`npm start: ${failure}`)
