@@ -1,6 +1,6 @@
 /**
- * The control plane, assembled: follow -> accept -> merge -> admit -> publish. It runs on the main thread and in one piece
- * from a declaration to its publication, so that no two changes are ever half done at the same time.
+ * The control plane, assembled: follow -> accept -> merge -> admit -> publish. It runs on the main thread, and synchronously
+ * from a declaration to its publication, so that two changes never overlap.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WrittenSettings } from '../document/document.ts'
@@ -20,8 +20,8 @@ import type { EventLog } from '../observe/log.ts'
 import { createMerge } from './sources/merge.ts'
 import type { Publisher } from './publication/publisher.ts'
 import type { SourceView } from './admission/decisions.ts'
-import { toShown } from './secrets.ts'
-import type { Shown } from './secrets.ts'
+import { redact } from './redact.ts'
+import type { RedactedObject } from './redact.ts'
 import { runAfter } from './publication/run-after.ts'
 import { createDuplicateRoutes } from './review/duplicate-routes.ts'
 import { openSource } from './sources/source.ts'
@@ -33,32 +33,32 @@ export interface ControlOptions {
   readonly admission: Admission
   readonly publisher: Publisher
   readonly log: EventLog
-  /** The file's settings as they stand in it now. Answers what of them is not in force. */
+  /** Receives the file's settings after each change. Returns the problems of those that cannot come into force. */
   readonly onSettings?: (written: WrittenSettings) => readonly Problem[]
-  /** A throw met a pass. */
+  /** A pass caused a throw. */
   readonly onFault?: OnFault
   /** How long the first table waits for sources that are required. */
   readonly startMs?: number
-  /** ms of a clock that never jumps. */
+  /** ms of a monotonic clock. */
   readonly now?: () => number
-  /** ms since the epoch, for people. */
+  /** ms since the epoch, for reports. */
   readonly date?: () => number
   /** From 0 up to 1. */
   readonly random?: () => number
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
-  /** How often the files that objects name (certificates) are looked at. */
+  /** How often the files that objects name (certificates) are checked for changes. */
   readonly filesMs?: number
 }
 
-/** What is in force, what is not and why, and where it all comes from. Without secrets. */
+/** Everything in force and set aside, with reasons and origins. Without secrets. */
 export interface Table {
   readonly number: number
   readonly inForce: number
-  readonly objects: Iterable<Shown>
+  readonly objects: Iterable<RedactedObject>
   readonly setAside: readonly SetAside[]
-  /** Of sources, and between them; what is declared but not honoured; certificates that end soon; routes that say the same. */
+  /** Problems of sources and conflicts between them; settings without effect; certificates that expire soon; duplicate routes. */
   readonly problems: readonly Problem[]
-  /** What serving threads could not bring into force, a port in use. */
+  /** What serving threads cannot bring into force (a port in use). */
   readonly threadProblems: readonly string[]
   readonly sources: readonly SourceReport[]
 }
@@ -66,31 +66,31 @@ export interface Table {
 export type Confirmation = 'confirmed' | 'nothing-held' | 'unknown'
 
 export interface Control {
-  /** Begins to follow all sources. Resolves when the first of them, the file, is read; rejects if it cannot be. */
+  /** Starts to follow all sources. Resolves when the first of them, the file, is read; rejects if it cannot be read. */
   open(): Promise<void>
   /**
-   * Resolves once the first table is published: when every source has answered, or is away and has a last good snapshot,
-   * or the time for that is over; or when it is stopped meanwhile.
+   * Resolves once the first table is published, that is when every source has answered, or has failed and has a last good
+   * snapshot or is not required, or when `startMs` is over. Also resolves on `stop`.
    */
   start(): Promise<void>
-  /** Every source is read again, and every file that objects name; or one source. False: there is no such source. */
+  /** Reads all sources again, or one, and every file that objects name. Returns false if there is no such source. */
   reload(source?: string): boolean
-  /** An operator says that what vanished from a source, and is held, is gone. */
+  /** An operator confirms the held removals of a source. */
   confirm(source: string): Confirmation
   table(): Table
-  /** Of the table, without making the rest of it. */
+  /** Those of `table`, without the cost of the rest. */
   setAside(): readonly SetAside[]
   sources(): readonly SourceReport[]
-  /** Those in force. */
+  /** The listeners in force. */
   listeners(): Iterable<Listener>
-  /** Of those listeners. */
+  /** The certificates of those listeners. */
   certificates(): readonly CertificateReport[]
   stop(): Promise<void>
 }
 
-/** A pass that took long is followed by a longer pause, so that a storm of changes leaves most of the thread to others. */
-const pausePerPass = 4
-const longestPauseMs = 50
+/** The pause after a pass, in passes, so that a storm of changes leaves most of the thread to other work. */
+const PAUSE_PER_PASS = 4
+const MAX_PAUSE_MS = 50
 
 export function createControl(options: ControlOptions): Control {
   const { admission, publisher, log } = options
@@ -100,93 +100,93 @@ export function createControl(options: ControlOptions): Control {
   const journal = createJournal(log)
   const expiry = createCertificateExpiry()
   const duplicateRoutes = createDuplicateRoutes()
-  const world = { now, date, random, sleep, log, written: admission.written }
-  const waiting = new Map<Source, PromiseWithResolvers<void>>()
+  const context = { now, date, random, sleep, log, written: admission.written }
+  const ready = new Map<Source, PromiseWithResolvers<void>>()
   const events = {
-    onDifferent: takeDifference,
-    onTold: tell,
-    onLost: lose,
-    onBack: comeBack,
-    onHold: hold,
-    onHoldEnd: endHold,
+    onChange: applyChange,
+    onStatusChange: logProblems,
+    onLost: onSourceLost,
+    onRecovered: onSourceRecovered,
+    onHeld: onSourceHeld,
+    onReleased: onSourceReleased,
   }
-  const sources = options.sources.map((one) => openSource(one, world, events))
+  const sources = options.sources.map((one) => openSource(one, context, events))
   const merge = createMerge(sources)
-  publisher.listen({ onPublished: journal.changed })
+  publisher.listen({ onPublished: journal.published })
 
   const stopping = new AbortController()
   let isStarted = false
   let published = EMPTY_SNAPSHOT
-  /** Before the start: what was admitted already. */
+  /** Changes that were admitted and not published: before the start, or after a throw. */
   let unpublished: ChangedIds | null = null
   let settingProblems: readonly Problem[] = []
-  /** Why the last pass was not finished: what was in force before it stays. */
+  /** Why the last pass failed; the table before it stays in force. */
   let fault: string | null = null
-  /** What is different since the last pass, and since when. */
+  /** Names that changed since the last pass, and when the first did. */
   let touched: ObjectName[] = []
   let changedAt = Infinity
-  let callOff: (() => void) | null = null
+  let cancelPass: (() => void) | null = null
   let files: NodeJS.Timeout | null = null
-  /** Since the epoch. */
-  let toldDay = 0
+  /** Days since the epoch. */
+  let loggedDay = 0
   /** Of performance.now(). */
-  let restUntil = 0
-  /** Sources of which something else is in force than what was saved last. */
+  let pauseUntil = 0
+  /** Sources whose objects in force differ from what was saved last. */
   const unsaved = new Set<Source>()
 
-  function takeDifference(source: Source, names: readonly ObjectName[], reading: Reading): void {
-    note(names, reading.changedAt)
+  function applyChange(source: Source, names: readonly ObjectName[], reading: Reading): void {
+    touch(names, reading.changedAt)
     if (reading.settings !== undefined) settingProblems = onSettings(reading.settings)
     if (names.length > 0 || reading.isList) unsaved.add(source)
-    // What is wrong may stand elsewhere in the text now.
-    if (reading.isList) note(admission.setAsideOf(source.name), reading.changedAt)
-    if (!reading.isSaved) waiting.get(source)?.resolve()
-    // Its text is there only until the source reads on.
+    // Problems may have moved in the text.
+    if (reading.isList) touch(admission.setAsideOf(source.name), reading.changedAt)
+    if (!reading.isSaved) ready.get(source)?.resolve()
+    // The text is available only during this call.
     if (reading.locate !== undefined) {
-      pass((name) => (name === source.name ? reading.locate : undefined))
+      runPass((name) => (name === source.name ? reading.locate : undefined))
     } else if (isStarted && touched.length > 0) {
-      callOff ??= runAfter(pass, restUntil - performance.now())
+      cancelPass ??= runAfter(runPass, pauseUntil - performance.now())
     }
-    if (reading.isList) tell()
+    if (reading.isList) logProblems()
   }
 
-  function note(names: readonly ObjectName[], at: number): void {
+  function touch(names: readonly ObjectName[], at: number): void {
     if (names.length === 0) return
     touched = touched.length === 0 ? [...names] : touched.concat(names)
     changedAt = Math.min(changedAt, at)
   }
 
-  function pass(locate: SourceView['locate'] = () => undefined): void {
-    callOff?.()
-    callOff = null
+  function runPass(locate: SourceView['locate'] = () => undefined): void {
+    cancelPass?.()
+    cancelPass = null
     const began = performance.now()
     const written = touched
     touched = []
     try {
-      passOver(written, locate)
+      admitAndPublish(written, locate)
       fault = null
     } catch (error) {
-      // Looked at again with the next change, or with the next look at files.
+      // Tried again with the next change or the next check of files.
       touched = written.concat(touched)
       fault = `a change ${describeFault(error)}; the table before it stays, and it is tried again`
       onFault(null, error)
-      tell()
+      logProblems()
     }
     const tookMs = performance.now() - began
-    restUntil = performance.now() + Math.min(longestPauseMs, tookMs * pausePerPass)
+    pauseUntil = performance.now() + Math.min(MAX_PAUSE_MS, tookMs * PAUSE_PER_PASS)
   }
 
-  function passOver(written: readonly ObjectName[], locate: SourceView['locate']): void {
+  function admitAndPublish(written: readonly ObjectName[], locate: SourceView['locate']): void {
     const names = merge.affected(written)
     const { snapshot, changed } = admission.admit({ names, merge, locate, revision })
     unpublished = unpublished === null ? changed : uniteChanged(unpublished, changed)
-    // Half of the sources is not what is declared: the first table waits for all of them.
+    // The first table waits for all sources: a part of them is not what is declared.
     if (!isStarted) return
     published = snapshot
     publisher.publish(snapshot, changedAt, unpublished)
     unpublished = null
     changedAt = Infinity
-    tell()
+    logProblems()
     for (const source of unsaved) source.save()
     unsaved.clear()
   }
@@ -202,7 +202,7 @@ export function createControl(options: ControlOptions): Control {
       ...merge.conflicts(),
       ...admission.remarks(),
       ...expiry.diagnostics(admission.inForce(), date()).map((one) => toProblem(one)),
-      ...(fault === null ? [] : [{ ...wholeTable, message: fault }]),
+      ...(fault === null ? [] : [{ ...WHOLE_TABLE, message: fault }]),
     ]
   }
 
@@ -218,39 +218,39 @@ export function createControl(options: ControlOptions): Control {
     return [...admission.setAside(), ...unplaced]
   }
 
-  function tell(): void {
+  function logProblems(): void {
     if (isStarted) journal.problems(() => [...problems(), ...setAside()])
   }
 
-  function lose(source: Source, error: Error): void {
+  function onSourceLost(source: Source, error: Error): void {
     if (!isStarted && source === sources[0]) {
-      waiting.get(source)?.reject(error)
+      ready.get(source)?.reject(error)
       return
     }
     journal.lost(source.name, error, source.origin !== 'nothing')
-    // Nothing better will come soon: what is saved serves, and what nobody has to wait for is not waited for.
-    if (!isStarted && (source.origin === 'disk' || !source.required)) waiting.get(source)?.resolve()
+    // The start does not wait for a source that has a saved snapshot or is not required.
+    if (!isStarted && (source.origin === 'disk' || !source.required)) ready.get(source)?.resolve()
   }
 
-  function comeBack(source: Source): void {
-    journal.back(source.name)
+  function onSourceRecovered(source: Source): void {
+    journal.recovered(source.name)
   }
 
-  function lookAtFiles(): void {
-    note(admission.withChangedFiles(), now())
-    if (touched.length > 0) pass()
-    // Certificates come to their end without a change.
+  function checkFiles(): void {
+    touch(admission.withChangedFiles(), now())
+    if (touched.length > 0) runPass()
+    // Certificates expire without a change.
     const day = Math.floor(date() / DAY_MS)
-    if (day !== toldDay) tell()
-    toldDay = day
+    if (day !== loggedDay) logProblems()
+    loggedDay = day
   }
 
-  function hold(source: Source, message: string): void {
+  function onSourceHeld(source: Source, message: string): void {
     journal.held(source.name, message)
   }
 
-  function endHold(source: Source, reason: string, gone: number): void {
-    journal.holdEnded(source.name, reason, gone)
+  function onSourceReleased(source: Source, reason: string, gone: number): void {
+    journal.released(source.name, reason, gone)
   }
 
   function reports(): SourceReport[] {
@@ -265,7 +265,7 @@ export function createControl(options: ControlOptions): Control {
     })
   }
 
-  /** What was saved must not keep the program from starting. */
+  /** A saved snapshot must not keep the program from starting. */
   function restore(source: Source): void {
     try {
       source.restore()
@@ -276,63 +276,63 @@ export function createControl(options: ControlOptions): Control {
 
   async function stop(): Promise<void> {
     stopping.abort()
-    callOff?.()
+    cancelPass?.()
     if (files !== null) clearInterval(files)
     await Promise.all(sources.map((source) => source.stop()))
   }
 
   return {
     async open() {
-      for (const source of sources) waiting.set(source, Promise.withResolvers())
+      for (const source of sources) ready.set(source, Promise.withResolvers())
       const [file, ...others] = sources
       file?.start()
       try {
-        if (file !== undefined) await waiting.get(file)?.promise
+        if (file !== undefined) await ready.get(file)?.promise
       } catch (error) {
         await stop()
         throw error
       }
-      // What was saved is admitted before anybody answers: it is the last good version of what is malformed now.
+      // Saved snapshots are admitted before the sources answer: they are the last good versions of objects that are malformed now.
       for (const source of others) restore(source)
-      pass()
+      runPass()
       for (const source of others) source.start()
     },
     async start() {
-      const answered = Promise.all([...waiting.values()].map(({ promise }) => promise))
+      const answered = Promise.all([...ready.values()].map(({ promise }) => promise))
       await Promise.race([answered, sleep(startMs, stopping.signal)])
       if (stopping.signal.aborted) return
       for (const { name, origin, required } of sources) {
         if (origin === 'disk') journal.restored(name)
-        else if (origin === 'nothing' && required) journal.without(name)
+        else if (origin === 'nothing' && required) journal.missing(name)
       }
       isStarted = true
-      pass()
-      files = setInterval(lookAtFiles, filesMs)
+      runPass()
+      files = setInterval(checkFiles, filesMs)
       files.unref()
     },
     reload(name) {
-      const asked = sources.filter((source) => name === undefined || source.name === name)
-      for (const source of asked) source.reload()
-      lookAtFiles()
-      return asked.length > 0
+      const wanted = sources.filter((source) => name === undefined || source.name === name)
+      for (const source of wanted) source.reload()
+      checkFiles()
+      return wanted.length > 0
     },
     confirm(name) {
       const source = sources.find((one) => one.name === name)
       if (source === undefined) return 'unknown'
       const names = source.confirm()
       if (names === null) return 'nothing-held'
-      note(names, now())
+      touch(names, now())
       unsaved.add(source)
-      pass()
+      runPass()
       return 'confirmed'
     },
     table: () => ({
       number: publisher.number(),
       inForce: publisher.inForce(),
-      objects: shown(admission),
+      objects: redacted(admission),
       setAside: setAside(),
       problems: [
-        ...sources.flatMap((source) => source.held()),
+        ...sources.flatMap((source) => source.heldProblems()),
         ...problems(),
         ...duplicateRoutes.diagnostics(admission.inForce()).map((one) => toProblem(one)),
       ],
@@ -347,10 +347,10 @@ export function createControl(options: ControlOptions): Control {
   }
 }
 
-const wholeTable = { kind: 'source', id: '', source: '', key: 'table' } as const
+const WHOLE_TABLE = { kind: 'source', id: '', source: '', key: 'table' } as const
 
-function* shown(admission: Admission): Generator<Shown> {
-  for (const version of admission.inForce()) yield toShown(version)
+function* redacted(admission: Admission): Generator<RedactedObject> {
+  for (const version of admission.inForce()) yield redact(version)
 }
 
 function monotonic(): number {

@@ -1,78 +1,79 @@
-/** What the log is told of the control plane: a line for each applied change, and one for each problem that comes or heals. */
+/** The log lines of the control plane: one for each published change, one for each problem that appears or is resolved. */
 import { describeProblem, type Problem } from '../model/problem.ts'
 import type { EventLog } from '../observe/log.ts'
 import type { SnapshotDiff } from './publication/diff.ts'
 
 export interface Journal {
-  changed(number: number, changes: SnapshotDiff): void
-  /** All problems there are now. */
+  published(number: number, changes: SnapshotDiff): void
+  /** `now` returns all current problems; it is called at most once a second. */
   problems(now: () => readonly Problem[]): void
-  /** `hasDeclared`: something of it is in force. */
+  /** `hasDeclared`: objects of it are in force. */
   lost(source: string, error: Error, hasDeclared: boolean): void
-  back(source: string): void
+  recovered(source: string): void
   /** Objects vanished; their removal is held. */
   held(source: string, message: string): void
-  /** What vanished is held no more: so many objects are gone. */
-  holdEnded(source: string, reason: string, gone: number): void
-  /** What it declared before this start was found on disk. */
+  /** The hold is over; `gone`: how many objects were removed. */
+  released(source: string, reason: string, gone: number): void
+  /** Its last good snapshot was found on disk. */
   restored(source: string): void
-  /** The start goes on without it. */
-  without(source: string): void
+  /** The program starts without it. */
+  missing(source: string): void
 }
 
-// A file with a systematic mistake in 100,000 objects is one mistake.
-const maxLines = 20
-const tellEveryMs = 1000
+// A systematic mistake in 100,000 objects must not write 100,000 lines.
+const MAX_LINES = 20
+const LOG_EVERY_MS = 1000
 
 export function createJournal(log: EventLog): Journal {
   let known = new Map<string, Problem>()
-  let look: () => readonly Problem[] = () => []
-  /** Not told yet. */
-  let recent: Counts = none
+  let currentProblems: () => readonly Problem[] = () => []
+  /** Not logged yet. */
+  let recent: Counts = NO_CHANGES
   let latest = 0
 
-  // A storm of changes is not told line by line.
-  const tellChanges = atMostEvery(tellEveryMs, () => {
+  // At most one line a second, also in a storm of changes.
+  const logChanges = atMostEvery(LOG_EVERY_MS, () => {
     log.info({ number: latest, ...recent }, `table ${latest} is published`)
-    recent = none
+    recent = NO_CHANGES
   })
-  const tellProblems = atMostEvery(tellEveryMs, () => tellDifference(look()))
+  const logProblems = atMostEvery(LOG_EVERY_MS, () => logDifference(currentProblems()))
 
-  function tellDifference(now: readonly Problem[]): void {
-    const fresh = new Map(now.map((problem) => [identityOf(problem), problem]))
-    const come = [...fresh].filter(([identity]) => !known.has(identity))
-    const gone = [...known].filter(([identity]) => !fresh.has(identity))
-    known = fresh
-    for (const [, problem] of come.slice(0, maxLines))
+  function logDifference(now: readonly Problem[]): void {
+    const current = new Map(now.map((problem) => [identityOf(problem), problem]))
+    const added = [...current].filter(([identity]) => !known.has(identity))
+    const resolved = [...known].filter(([identity]) => !current.has(identity))
+    known = current
+    for (const [, problem] of added.slice(0, MAX_LINES))
       log.warn({ problem }, describeProblem(problem))
-    if (come.length > maxLines) log.warn({}, `and ${come.length - maxLines} more problems`)
-    for (const [, problem] of gone.slice(0, maxLines)) {
+    if (added.length > MAX_LINES) log.warn({}, `and ${added.length - MAX_LINES} more problems`)
+    for (const [, problem] of resolved.slice(0, MAX_LINES)) {
       log.info({ problem }, `no longer: ${describeProblem(problem)}`)
     }
-    if (gone.length > maxLines) log.info({}, `and ${gone.length - maxLines} more no longer`)
+    if (resolved.length > MAX_LINES)
+      log.info({}, `and ${resolved.length - MAX_LINES} more no longer`)
   }
 
   return {
-    changed(number, changes) {
+    published(number, changes) {
       recent = add(recent, changes)
       latest = number
-      tellChanges()
+      logChanges()
     },
     problems(now) {
-      look = now
-      tellProblems()
+      currentProblems = now
+      logProblems()
     },
     lost(source, error, hasDeclared) {
       const rest = hasDeclared ? 'is lost, what it declared last stays' : 'cannot be read yet'
       log.error({ source, error: error.message }, `source "${source}" ${rest}: ${error.message}`)
     },
-    back(source) {
+    recovered(source) {
       log.info({ source }, `source "${source}" is back`)
     },
     held(source, message) {
       log.warn({ source }, `source "${source}": ${message}`)
     },
-    holdEnded(source, reason, gone) {
+    released(source, reason, gone) {
       if (gone === 0) log.info({ source }, `source "${source}": what had vanished is back`)
       else {
         const what = gone === 1 ? '1 object is gone' : `${gone} objects are gone`
@@ -82,7 +83,7 @@ export function createJournal(log: EventLog): Journal {
     restored(source) {
       log.warn({ source }, `source "${source}" is away: its last good snapshot is in force`)
     },
-    without(source) {
+    missing(source) {
       log.error({ source }, `source "${source}" has not answered: starting without it`)
     },
   }
@@ -106,9 +107,9 @@ function add(counts: Counts, { upserts, deletes }: SnapshotDiff): Counts {
   }
 }
 
-const none: Counts = { frontends: 0, backends: 0, listeners: 0, removed: 0 }
+const NO_CHANGES: Counts = { frontends: 0, backends: 0, listeners: 0, removed: 0 }
 
-// Without the place: a problem that moves with the lines above it is still the same one.
+// Without the position: a problem that moves with the lines above it is still the same.
 function identityOf({ kind, id, source, message }: Problem): string {
   return JSON.stringify([kind, id, source, message])
 }
@@ -118,7 +119,7 @@ function atMostEvery(everyMs: number, run: () => void): () => void {
   let timer: NodeJS.Timeout | null = null
   let isAsked = false
 
-  function rest(): void {
+  function pause(): void {
     timer = setTimeout(() => {
       timer = null
       if (isAsked) ask()
@@ -129,7 +130,7 @@ function atMostEvery(everyMs: number, run: () => void): () => void {
   function ask(): void {
     isAsked = timer !== null
     if (isAsked) return
-    rest()
+    pause()
     run()
   }
   return ask

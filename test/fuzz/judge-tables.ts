@@ -9,7 +9,7 @@ import { createAdmission, type Admission } from '../../src/control/admission/adm
 import { createHealthMonitor } from '../../src/health/health-monitor.ts'
 import { createMerge, type Merge } from '../../src/control/sources/merge.ts'
 import { createPublisher } from '../../src/control/publication/publisher.ts'
-import { toShown } from '../../src/control/secrets.ts'
+import { redact } from '../../src/control/redact.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { backendsOfMiddleware } from '../../src/middleware/catalog.ts'
 import type { Delta, Snapshot } from '../../src/model/snapshot.ts'
@@ -140,7 +140,7 @@ function assertWhole({ backends, frontends }: Snapshot): void {
 
 /** As the admin would. */
 function assertShown(admission: Admission, merge: Merge): void {
-  const shown = [...admission.inForce()].map(toShown)
+  const shown = [...admission.inForce()].map(redact)
   const said = [...admission.setAside(), ...admission.remarks(), ...merge.conflicts()]
   for (const { message } of said) assert.doesNotMatch(message, /a fault of the proxy/)
   assert.ok(JSON.stringify([shown, said]).length > 0)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { validateObject } from '../../src/control/admission/validate-object.ts'
-import { toShown } from '../../src/control/secrets.ts'
+import { redact } from '../../src/control/redact.ts'
 import type { Frontend } from '../../src/model/snapshot.ts'
 import { backend, openAdmission } from '../support/declared.ts'
 import type { Admitted } from '../support/declared.ts'
@@ -185,7 +185,7 @@ test('secrets of cookies, probes, hooks and limiters are not shown', () => {
     middlewares: { 'vote/limit': { kind: 'ratelimit', ...limit } },
   })
 
-  const shown = [...admission.inForce()].map(toShown)
+  const shown = [...admission.inForce()].map(redact)
   const text = JSON.stringify(shown)
 
   assert.deepEqual(admission.setAside(), [])
@@ -201,7 +201,7 @@ test('a number that came from a reference is not shown, and one that only has it
   const [version] = admission.inForce()
   assert.ok(version !== undefined)
 
-  const shown = toShown({ ...version, declared: { ...version.declared, secrets: ['6553'] } })
+  const shown = redact({ ...version, declared: { ...version.declared, secrets: ['6553'] } })
 
   assert.match(JSON.stringify(shown), /"idle":"\(hidden\)"/)
   assert.match(JSON.stringify(shown), /"url":"http:\/\/10\.0\.0\.1:\(hidden\)".*"weight":655\b/)
@@ -225,7 +225,7 @@ test('of hooks and probes only names and hosts are shown', () => {
     middlewares: { 'vote/guard': { kind: 'breaker', ...guard } },
   })
 
-  const shown = [...admission.inForce()].map((version) => toShown(version))
+  const shown = [...admission.inForce()].map((version) => redact(version))
 
   assert.deepEqual(admission.setAside(), [])
   assert.doesNotMatch(JSON.stringify(shown), /s3cret/)

@@ -49,12 +49,12 @@ for (const [direction, stepMs] of [
         written: () => [],
       },
       {
-        onDifferent() {},
-        onTold() {},
+        onChange() {},
+        onStatusChange() {},
         onLost() {},
-        onBack() {},
-        onHold() {},
-        onHoldEnd() {},
+        onRecovered() {},
+        onHeld() {},
+        onReleased() {},
       },
     )
     let lists = 0

@@ -56,12 +56,12 @@ export interface Follower {
   readonly done: Promise<void>
 }
 
-const firstDelayMs = 100
-const lastDelayMs = 5000
+const FIRST_DELAY_MS = 100
+const MAX_DELAY_MS = 5000
 /** A watch that lasted as long as the longest wait was a good one: however it ends, its source is not asked more often. */
-const goodMs = lastDelayMs
+const GOOD_WATCH_MS = MAX_DELAY_MS
 /** Every reason is a label of a metric. */
-const maxReasons = 16
+const MAX_REASONS = 16
 
 export function followProvider(provider: Provider, options: FollowOptions): Follower {
   const { signal, now, date, random, sleep } = options
@@ -103,7 +103,7 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
       status = { ...status, events, lastEventAt: date() }
     }
     if (listed === null) return
-    const reason = resyncs.has(listed) || resyncs.size < maxReasons - 1 ? listed : 'other'
+    const reason = resyncs.has(listed) || resyncs.size < MAX_REASONS - 1 ? listed : 'other'
     resyncs.set(reason, (resyncs.get(reason) ?? 0) + 1)
   }
 
@@ -129,11 +129,11 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
         throw new Error(`source "${provider.name}" ended`)
       } catch (cause) {
         if (signal.aborted) return
-        if (firstAt !== null && now() - firstAt >= goodMs) losses = 0
+        if (firstAt !== null && now() - firstAt >= GOOD_WATCH_MS) losses = 0
         isRefused = cause instanceof SourceRefused
         lose(cause instanceof Error ? cause : new Error(String(cause), { cause }))
       }
-      await sleep(isRefused ? longDelayMs(random) : delayMs(losses, random), signal)
+      await sleep(isRefused ? refusedDelayMs(random) : delayMs(losses, random), signal)
       losses++
       // One that was refused is so until it lets us in.
       if (status.state === 'stale') enter('syncing', status.error)
@@ -148,13 +148,13 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
 
 // Anywhere between the floor and a ceiling that doubles: many proxies that lost one registry do not come back as one.
 function delayMs(losses: number, random: () => number): number {
-  const ceiling = Math.min(lastDelayMs, firstDelayMs * 2 ** (losses + 1))
-  return firstDelayMs + random() * (ceiling - firstDelayMs)
+  const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (losses + 1))
+  return FIRST_DELAY_MS + random() * (ceiling - FIRST_DELAY_MS)
 }
 
 // Registries lock out who comes too often with a wrong password.
-function longDelayMs(random: () => number): number {
-  return (lastDelayMs / 2) * (1 + random())
+function refusedDelayMs(random: () => number): number {
+  return (MAX_DELAY_MS / 2) * (1 + random())
 }
 
 function describe(problems: readonly Problem[]): string {

@@ -44,11 +44,11 @@ export interface Merge {
 export function createMerge(sources: readonly MergeSource[]): Merge {
   const conflicts = new Map<string, readonly Problem[]>()
   /** By backend in the table: of servers that stand inside it and, in another source, under keys of their own. */
-  const inside = new Map<string, readonly Problem[]>()
+  const inlineConflicts = new Map<string, readonly Problem[]>()
   /** Backends that a source has servers of, `b@source`. */
   const implied = new Set<string>()
   /** Somebody wrote `b@source`: then a backend that comes or goes may move parts even without a conflict. */
-  let areSourcesSpelled = false
+  let areSourceNamesUsed = false
 
   function declares(source: MergeSource | undefined, kind: ObjectKind, id: string): boolean {
     return source?.objects(kind).has(id) ?? false
@@ -62,7 +62,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     if (source !== undefined && declares(source, 'backend', name)) {
       return ownerOf('backend', name) === source ? name : `${name}@${source.name}`
     }
-    const [base, at] = splitSource(name)
+    const [base, at] = splitSourceName(name)
     const meant = at === null ? undefined : sources.find((one) => one.name === at)
     const owner = ownerOf('backend', base)
     if (declares(meant, 'backend', base)) return owner === meant ? base : name
@@ -87,12 +87,12 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     // Nobody else can take that name from it.
     return shadowed === null
       ? first(sources, (source) => of(source, id))
-      : of(shadowed, splitSource(id)[0])
+      : of(shadowed, splitSourceName(id)[0])
   }
 
   /** The source whose backend this name stands for, because an earlier source has its own name; null: it is just a name. */
   function shadowOf(id: string): MergeSource | null {
-    const [base, at] = splitSource(id)
+    const [base, at] = splitSourceName(id)
     const source = at === null ? undefined : sources.find(({ name }) => name === at)
     if (source === undefined || !declares(source, 'backend', base)) return null
     return ownerOf('backend', base) === source ? null : source
@@ -103,7 +103,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     of: (source: MergeSource, written: string) => MergedObject | null,
   ): MergedObject | null {
     const [backend, server] = splitParts(id)
-    const [base] = splitSource(backend)
+    const [base] = splitSourceName(backend)
     const owner = ownerOf('backend', backend)
     // What a source may have called it: its name, the name without the source, or the name with it.
     const spellings = [backend, base, ...(owner === undefined ? [] : [`${backend}@${owner.name}`])]
@@ -180,16 +180,16 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
       add('backend', backend)
       add('backend', spelled)
     }
-    return isDifferent && areSourcesSpelled ? [backend] : []
+    return isDifferent && areSourceNamesUsed ? [backend] : []
   }
 
-  function noteInside(backend: string): void {
-    const found = insideConflicts(backend)
-    if (found.length > 0) inside.set(backend, found)
-    else inside.delete(backend)
+  function noteInlineConflicts(backend: string): void {
+    const found = findInlineConflicts(backend)
+    if (found.length > 0) inlineConflicts.set(backend, found)
+    else inlineConflicts.delete(backend)
   }
 
-  function insideConflicts(backend: string): readonly Problem[] {
+  function findInlineConflicts(backend: string): readonly Problem[] {
     const whole = find('backend', backend)
     if (whole === null) return []
     const isAlone = sources.every(
@@ -233,8 +233,8 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
       const moved = { backend: new Set<string>(), frontend: new Set<string>() }
       for (const name of names) {
         const { kind, id } = name
-        areSourcesSpelled ||= id.includes('@')
-        const wasShared = areSourcesSpelled || isConflict(kind, id)
+        areSourceNamesUsed ||= id.includes('@')
+        const wasShared = areSourceNamesUsed || isConflict(kind, id)
         noteConflicts(kind, id)
         if (kind === 'server') {
           addServer(id, add)
@@ -253,7 +253,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
       ] as const) {
         if (moved[kind].size > 0) addPartsOf(kind, part, moved[kind], add)
       }
-      for (const backend of backendsIn(found)) noteInside(backend)
+      for (const backend of backendsIn(found)) noteInlineConflicts(backend)
       return found
     },
     find,
@@ -265,7 +265,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
             name,
           ),
     precedence,
-    conflicts: () => [...conflicts.values(), ...inside.values()].flat(),
+    conflicts: () => [...conflicts.values(), ...inlineConflicts.values()].flat(),
   }
 
   function addPartsOf(
@@ -277,7 +277,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     for (const source of sources) {
       for (const id of source.objects(part).keys()) {
         const [whole] = splitParts(id)
-        const [base] = splitSource(whole)
+        const [base] = splitSourceName(whole)
         if (!wholes.has(whole) && !wholes.has(base)) continue
         noteConflicts(part, id)
         if (kind === 'frontend') add(part, id)
@@ -289,7 +289,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
   /** Every name that a server may have in the table, or have had. */
   function addServer(id: string, add: (kind: ObjectKind, id: string) => void): void {
     const [backend, server] = splitParts(id)
-    const [base] = splitSource(backend)
+    const [base] = splitSourceName(backend)
     for (const whole of new Set([backend, base])) {
       add('server', joinParts(whole, server))
       for (const { name } of sources) add('server', joinParts(`${whole}@${name}`, server))
@@ -315,7 +315,7 @@ function first<T, R>(items: readonly T[], look: (item: T) => R | null): R | null
 }
 
 /** `b@redis` is `b` of `redis`. */
-function splitSource(name: string): [base: string, source: string | null] {
+function splitSourceName(name: string): [base: string, source: string | null] {
   const at = name.lastIndexOf('@')
   return at <= 0 ? [name, null] : [name.slice(0, at), name.slice(at + 1)]
 }

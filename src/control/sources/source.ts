@@ -34,18 +34,18 @@ export interface SourceOptions {
 
 export interface SourceEvents {
   /** Something is different; `declaration` only while its text can be asked. */
-  readonly onDifferent: (source: Source, names: readonly ObjectName[], reading: Reading) => void
+  readonly onChange: (source: Source, names: readonly ObjectName[], reading: Reading) => void
   /** What it says of itself is different: trouble, a hold. */
-  readonly onTold: (source: Source) => void
+  readonly onStatusChange: (source: Source) => void
   readonly onLost: (source: Source, error: Error) => void
-  readonly onBack: (source: Source) => void
+  readonly onRecovered: (source: Source) => void
   /** What vanished stays in force, for the reason: so many objects. */
-  readonly onHold: (source: Source, message: string) => void
+  readonly onHeld: (source: Source, message: string) => void
   /** What vanished, for the reason, is held no more: `gone` of it are. */
-  readonly onHoldEnd: (source: Source, reason: string, gone: number) => void
+  readonly onReleased: (source: Source, reason: string, gone: number) => void
 }
 
-export interface SourceWorld extends Pick<FollowOptions, 'now' | 'date' | 'random' | 'sleep'> {
+export interface SourceContext extends Pick<FollowOptions, 'now' | 'date' | 'random' | 'sleep'> {
   readonly log: EventLog
   /** What a source declared of what is in force. */
   readonly written: (source: string) => Iterable<DeclaredObject>
@@ -70,7 +70,7 @@ export interface Source {
   /** What cannot be read in it. */
   problems(): readonly Problem[]
   /** What is held, which is told when it begins and ends. */
-  held(): readonly Problem[]
+  heldProblems(): readonly Problem[]
   /** Where its accepted objects come from: `disk` (saved before this start) until the source itself has answered. */
   readonly origin: 'nothing' | 'disk' | 'source'
   /** Takes what it declared before this start, if that was saved. What it answers is compared with that. */
@@ -86,17 +86,17 @@ export interface Source {
 }
 
 /** A last good version, where its object stands now: it may have been moved to another file, with its text as it was. */
-function atPlaceOf({ key, part }: DeclaredObject, version: DeclaredObject): DeclaredObject {
+function withPositionOf({ key, part }: DeclaredObject, version: DeclaredObject): DeclaredObject {
   if (version.key === key && version.part === part) return version
   return part === undefined ? { ...version, key } : { ...version, key, part }
 }
 
 /** A longer one would fire at once. */
-const longestTimerMs = 2 ** 31 - 1
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 export function openSource(
   options: SourceOptions,
-  world: SourceWorld,
+  world: SourceContext,
   events: SourceEvents,
 ): Source {
   const { provider, lastGood } = options
@@ -104,7 +104,7 @@ export function openSource(
   const stopping = new AbortController()
   const inventory: Inventory = createInventory({ shrink: options.shrink })
   let problems: readonly Problem[] = []
-  let trouble: readonly Problem[] = []
+  let unreadable: readonly Problem[] = []
   let follower: Follower | null = null
   let timer: NodeJS.Timeout | null = null
   /** `disk` until the source itself has answered. */
@@ -123,7 +123,7 @@ export function openSource(
           source: provider.name,
           lastGood: { save: saveTo(lastGood) },
           collect: () => ({
-            objects: good(),
+            objects: goodVersions(),
             revision,
             memory: provider.checkpoint?.() ?? '',
             isHeld: inventory.held() !== null,
@@ -142,12 +142,12 @@ export function openSource(
   }
 
   /** What it declares: of what is malformed the last good version, and also what only waits for another source. */
-  function* good(): Generator<DeclaredObject> {
+  function* goodVersions(): Generator<DeclaredObject> {
     const versions = new Map<string, DeclaredObject>()
     for (const object of written(provider.name)) versions.set(keyOf(object), object)
     for (const kind of OBJECT_KINDS) {
       for (const object of inventory.objects(kind).values()) {
-        const version = atPlaceOf(object, versions.get(keyOf(object)) ?? object)
+        const version = withPositionOf(object, versions.get(keyOf(object)) ?? object)
         if (version.fault === undefined || version.closed !== undefined) yield version
       }
     }
@@ -155,36 +155,36 @@ export function openSource(
 
   function take(declaration: Declaration): void {
     problems = declaration.problems.map((one) => ({ ...one, source: provider.name }))
-    trouble = []
+    unreadable = []
     revision = declaration.revision
     origin = 'source'
     // By now the source may show no more that it has lost anything.
     const whole = withUnread(wasHeld ? { ...declaration, listed: 'held' } : declaration)
     wasHeld = false
-    const names = watchingHold(() => inventory.take(whole, now()))
-    if (isLost) events.onBack(source)
+    const names = reportingHeld(() => inventory.take(whole, now()))
+    if (isLost) events.onRecovered(source)
     isLost = false
     const { changedAt, locate, listed, settings } = declaration
-    events.onDifferent(source, names, {
+    events.onChange(source, names, {
       changedAt,
       locate,
       isList: listed !== null,
       isSaved: false,
       ...(settings === undefined ? {} : { settings }),
     })
-    wait()
+    scheduleNextCheck()
   }
 
-  function watchingHold(act: () => readonly ObjectName[]): readonly ObjectName[] {
+  function reportingHeld(act: () => readonly ObjectName[]): readonly ObjectName[] {
     const before = inventory.held()
     const names = act()
     const after = inventory.held()
     // That it is held is saved, too, though nothing else is different.
     if ((before === null) !== (after === null)) source.save()
-    if (before === null && after !== null) events.onHold(source, describeHeld(after))
+    if (before === null && after !== null) events.onHeld(source, describeHeld(after))
     if (before === null || after !== null) return names
     const gone = names.filter(({ kind, id }) => !inventory.objects(kind).has(id)).length
-    events.onHoldEnd(source, before.reason, gone)
+    events.onReleased(source, before.reason, gone)
     return names
   }
 
@@ -200,7 +200,7 @@ export function openSource(
     return { ...declaration, objects: [...declared, ...unread] }
   }
 
-  function tellMoved(from: readonly string[]): void {
+  function logMoved(from: readonly string[]): void {
     const { name } = provider
     const [of = 'a place that it does not name'] = from
     log.warn(
@@ -210,14 +210,14 @@ export function openSource(
   }
 
   function takeUnreadable(reading: Unreadable): void {
-    trouble = reading.problems
-    events.onTold(source)
+    unreadable = reading.problems
+    events.onStatusChange(source)
   }
 
   /** With the files that are the reason, where files are. */
-  function whyNot(error: string | null): string | null {
-    const isUnread = error === null || trouble.some(({ message }) => error.includes(message))
-    return isUnread ? describeAll([...trouble, ...problems]) : error
+  function describeError(error: string | null): string | null {
+    const isUnread = error === null || unreadable.some(({ message }) => error.includes(message))
+    return isUnread ? describeAll([...unreadable, ...problems]) : error
   }
 
   function lose(error: Error): void {
@@ -227,7 +227,7 @@ export function openSource(
   }
 
   // What is held, or damped, ends by time alone.
-  function wait(): void {
+  function scheduleNextCheck(): void {
     if (timer !== null) clearTimeout(timer)
     timer = null
     const at = inventory.nextDueAt()
@@ -239,8 +239,8 @@ export function openSource(
           if (inventory.needsList(time)) provider.reload()
           const names = inventory.due(time)
           const reading = { changedAt: time, locate: undefined, isList: false, isSaved: false }
-          if (names.length > 0) events.onDifferent(source, names, reading)
-          wait()
+          if (names.length > 0) events.onChange(source, names, reading)
+          scheduleNextCheck()
         } catch (error) {
           // The next declaration looks again.
           log.error(
@@ -249,7 +249,7 @@ export function openSource(
           )
         }
       },
-      Math.min(longestTimerMs, Math.max(1, Math.ceil(at - now()))),
+      Math.min(MAX_TIMER_MS, Math.max(1, Math.ceil(at - now()))),
     )
     timer.unref()
   }
@@ -278,7 +278,7 @@ export function openSource(
     return [{ kind: 'source', id: '', message, source: provider.name, key: provider.name }]
   }
 
-  function unsaved(): Problem[] {
+  function unusableProblems(): Problem[] {
     if (unusable === null) return []
     return [
       { kind: 'source', id: '', message: unusable, source: provider.name, key: provider.name },
@@ -295,15 +295,15 @@ export function openSource(
     objects: (kind) => inventory.objects(kind),
     hasServersOf: inventory.hasServersOf,
     revision: () => revision,
-    problems: () => [...trouble, ...problems, ...unsaved()],
-    held,
+    problems: () => [...unreadable, ...problems, ...unusableProblems()],
+    heldProblems: held,
     get origin() {
       return origin
     },
     restore() {
       const before = lastGood?.load() ?? { state: 'none' }
       if (before.state === 'unusable') unusable = before.reason
-      if (before.state === 'moved') tellMoved(before.from)
+      if (before.state === 'moved') logMoved(before.from)
       if (before.state !== 'good') return
       const { objects, memory } = before
       if (memory !== undefined) provider.restore?.(memory)
@@ -322,7 +322,7 @@ export function openSource(
       }
       const names = inventory.take(declaration, now())
       const reading = { changedAt: now(), locate: undefined, isList: true, isSaved: true }
-      events.onDifferent(source, names, reading)
+      events.onChange(source, names, reading)
     },
     start() {
       follower = followProvider(provider, {
@@ -336,8 +336,8 @@ export function openSource(
     reload: () => provider.reload(),
     confirm() {
       if (inventory.held() === null) return null
-      const names = watchingHold(() => inventory.confirm(now()))
-      wait()
+      const names = reportingHeld(() => inventory.confirm(now()))
+      scheduleNextCheck()
       return names
     },
     save() {
@@ -354,7 +354,7 @@ export function openSource(
         state: status?.state ?? 'connecting',
         since: status?.since ?? date(),
         revision: origin === 'nothing' ? null : revision,
-        error: whyNot(status?.error ?? null),
+        error: describeError(status?.error ?? null),
         required: options.required,
         objects: count(),
         setAside: setAside + problems.length,

@@ -1,10 +1,10 @@
-/** What may be shown of an object: private keys, and what came from the environment or a file of secrets, stay where they are used. */
+/** Objects as they may be shown: without private keys, and without values from the environment or a file of secrets. */
 import { HIDDEN as hidden } from '../document/referred.ts'
 import type { HealthCheck, WebHook } from '../model/snapshot.ts'
 import type { InForce } from './admission/admit.ts'
 
-/** A version of an object in force, as people and programs are shown it. */
-export interface Shown {
+/** A version of an object in force, as the API shows it. */
+export interface RedactedObject {
   readonly kind: InForce['kind']
   readonly id: string
   readonly source: string
@@ -14,14 +14,14 @@ export interface Shown {
   readonly object: object
 }
 
-/** Hiding every `a` would hide nothing and break everything. */
-const shortestSecret = 4
+/** Shorter secrets are not hidden: every `a` would be hidden with them. */
+const MIN_SECRET_LENGTH = 4
 
-export function toShown(version: InForce): Shown {
+export function redact(version: InForce): RedactedObject {
   const { kind, id, source, declared, revision, since } = version
-  const secrets = (declared.secrets ?? []).filter((text) => text.length >= shortestSecret)
+  const secrets = (declared.secrets ?? []).filter((text) => text.length >= MIN_SECRET_LENGTH)
   const open = withoutKeys(version)
-  const object = secrets.length === 0 ? open : (hide(open, secrets) as object)
+  const object = secrets.length === 0 ? open : (hideSecrets(open, secrets) as object)
   return { kind, id, source, key: declared.key, revision, since, object }
 }
 
@@ -42,16 +42,20 @@ function withoutKeys(version: InForce): object {
     case 'backend': {
       const { sticky, health, breaker } = version.object
       if (sticky === null && health === null && breaker === null) return version.object
-      const shown = { sticky: veil(sticky), health: veilProbe(health), breaker: veil(breaker) }
+      const shown = {
+        sticky: redactValue(sticky),
+        health: redactProbe(health),
+        breaker: redactValue(breaker),
+      }
       return { ...version.object, ...shown }
     }
     case 'frontend': {
       const { middlewares } = version.object
       if (middlewares.length === 0) return version.object
-      return { ...version.object, middlewares: veil(middlewares) }
+      return { ...version.object, middlewares: redactValue(middlewares) }
     }
     case 'middleware':
-      return { ...version.object, spec: veil(version.object.spec) }
+      return { ...version.object, spec: redactValue(version.object.spec) }
     case 'server':
       return version.object
     default:
@@ -59,44 +63,44 @@ function withoutKeys(version: InForce): object {
   }
 }
 
-/** What stands under these names is a secret wherever it stands: of a cookie, a Redis, a header field that is set. */
-const secretNames: ReadonlySet<string> = new Set([
+/** Members with these names are secret at any depth: of a cookie, of Redis, of a header that is set. */
+const SECRET_NAMES: ReadonlySet<string> = new Set([
   ...['secret', 'password', 'authorization', 'proxy-authorization', 'x-api-key'],
 ])
-/** The password of a url, and a user that is all that stands before the @ (a token). */
-const urlSecret = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@/i
+/** The password of a url, or a user without a password (a token). */
+const URL_SECRET = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@/i
 
-const hookNames: ReadonlySet<string> = new Set(['onTripped', 'onStandby'])
+const HOOK_NAMES: ReadonlySet<string> = new Set(['onTripped', 'onStandby'])
 
-/** The same, without what is a secret by its name or its form. */
-function veil(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(urlSecret, `$1${hidden}@`)
+/** Hides what is secret by its name or its form. */
+function redactValue(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(URL_SECRET, `$1${hidden}@`)
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(veil)
+  if (Array.isArray(value)) return value.map(redactValue)
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, veilMember(name, item)]),
+    Object.entries(value).map(([name, item]) => [name, redactMember(name, item)]),
   )
 }
 
-function veilMember(name: string, item: unknown): unknown {
-  if (item !== null && secretNames.has(name.toLowerCase())) return hidden
-  return hookNames.has(name) && isHook(item) ? veilHook(item) : veil(item)
+function redactMember(name: string, item: unknown): unknown {
+  if (item !== null && SECRET_NAMES.has(name.toLowerCase())) return hidden
+  return HOOK_NAMES.has(name) && isHook(item) ? redactHook(item) : redactValue(item)
 }
 
-/** A header set by hand may have a hook's name. */
+/** A header may have the name of a hook. */
 function isHook(value: unknown): value is WebHook {
   return typeof value === 'object' && value !== null && 'url' in value
 }
 
-/** Chats and pagers know their callers by the path, or by any of the fields. */
-function veilHook({ url, method, headers, body }: WebHook): WebHook {
+/** Chats and pagers authenticate callers by the path or by any header. */
+function redactHook({ url, method, headers, body }: WebHook): WebHook {
   const { origin, pathname, search } = new URL(url)
   const rest = pathname + search === '/' ? '' : hidden
   const fields = mapValues(headers, (values) => values.map(() => hidden))
   return { url: `${origin}/${rest}`, method, headers: fields, body: body === '' ? '' : hidden }
 }
 
-function veilProbe(health: HealthCheck | null): HealthCheck | null {
+function redactProbe(health: HealthCheck | null): HealthCheck | null {
   if (health === null || health.http === null) return health
   const headers = mapValues(health.http.headers, () => hidden)
   return { ...health, http: { ...health.http, headers } }
@@ -109,12 +113,14 @@ function mapValues<T>(
   return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, change(value)]))
 }
 
-function hide(value: unknown, secrets: readonly string[]): unknown {
+function hideSecrets(value: unknown, secrets: readonly string[]): unknown {
   if (typeof value === 'string') {
     return secrets.reduce((text, secret) => text.replaceAll(secret, hidden), value)
   }
   if (typeof value === 'number') return secrets.includes(String(value)) ? hidden : value
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map((item) => hide(item, secrets))
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, hide(item, secrets)]))
+  if (Array.isArray(value)) return value.map((item) => hideSecrets(item, secrets))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, hideSecrets(item, secrets)]),
+  )
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createInventory } from '../../src/control/sources/inventory.ts'
-import { toShown } from '../../src/control/secrets.ts'
+import { redact } from '../../src/control/redact.ts'
 import type { DeclaredObject, ObjectName } from '../../src/providers/provider.ts'
 import { backend, openAdmission, type AdmissionUnderTest } from '../support/declared.ts'
 
@@ -15,7 +15,7 @@ function referring(object: DeclaredObject): DeclaredObject {
 }
 
 function shownBy(admission: AdmissionUnderTest): string {
-  return JSON.stringify([...admission.inForce()].map(toShown))
+  return JSON.stringify([...admission.inForce()].map(redact))
 }
 
 const SECTIONS = {
