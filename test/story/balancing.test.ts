@@ -35,8 +35,13 @@ function askFor(host: string, method: 'GET' | 'POST' = 'GET'): string {
 }
 
 /** Over connections that spread over both threads. */
-function load({ port }: Program, total: number, request: () => string): Promise<Report> {
-  return startLoad({ port, clients: CLIENTS, request, total }).ended()
+function load(
+  t: TestContext,
+  { port }: Program,
+  total: number,
+  request: () => string,
+): Promise<Report> {
+  return startLoad(t, { port, clients: CLIENTS, request, total }).ended()
 }
 
 test('weights are kept exactly, whichever thread takes a request', async (t) => {
@@ -49,7 +54,7 @@ test('weights are kept exactly, whichever thread takes a request', async (t) => 
     turns: { servers: { h: { url: heavy.url, weight: 3 }, l: light.url, o: other.url } },
   })
 
-  const report = await load(program, 1_000, () => askFor('turns'))
+  const report = await load(t, program, 1_000, () => askFor('turns'))
 
   assert.deepEqual(report.statuses, { 200: 1_000 })
   assert.deepEqual(
@@ -65,7 +70,7 @@ test('least-connections gives a server ten times as slow less than 15 %', async 
     least: { balance: 'least-connections', servers: { f: fast.url, s: slow.url } },
   })
 
-  const report = await load(program, total, () => askFor('least'))
+  const report = await load(t, program, total, () => askFor('least'))
 
   const share = slow.requests() / total
   t.diagnostic(`the slow server got ${(share * 100).toFixed(1)} %`)
@@ -86,8 +91,8 @@ test('a server that refuses connections costs no request, and is back in turn on
 
   let turn = 0
   const request = (): string => askFor('pair', turn++ % 3 === 0 ? 'POST' : 'GET')
-  const report = await load(program, 400, request)
-  const steady = startLoad({ port: program.port, clients: 4, request, pauseMs: 5 })
+  const report = await load(t, program, 400, request)
+  const steady = startLoad(t, { port: program.port, clients: 4, request, pauseMs: 5 })
   const back = await startNamed(t, 'back', 0, port)
   await eventually(() => back.requests() > 20, 'the server is asked again', 10_000)
   const after = await steady.stop()

@@ -43,9 +43,13 @@ async function startWatched(
 }
 
 /** Answers by status. */
-async function load({ port }: Program, total: number): Promise<Readonly<Record<string, number>>> {
+async function load(
+  t: TestContext,
+  { port }: Program,
+  total: number,
+): Promise<Readonly<Record<string, number>>> {
   const request = (): string => 'GET / HTTP/1.1\r\nHost: vote.test\r\n\r\n'
-  const { statuses } = await startLoad({ port, clients: 4, request, total }).ended()
+  const { statuses } = await startLoad(t, { port, clients: 4, request, total }).ended()
   return statuses
 }
 
@@ -87,7 +91,7 @@ for (const workers of [0, 2]) {
     unwell.add('a')
     const down = await becomes(program, a, 'down')
     const requests = b.requests()
-    assert.deepEqual(await load(program, 40), { 200: 40 })
+    assert.deepEqual(await load(t, program, 40), { 200: 40 })
 
     assert.ok(b.requests() - requests >= 40, 'all go to the other')
     assert.deepEqual([down.state, down.admit], ['down', 0])
@@ -122,19 +126,19 @@ test('a server that resets what it is sent is ejected by what the requests tell,
 
   const deadline = performance.now() + PATIENCE_MS
   while (told(program, 'is ejected').length === 0) {
-    await load(program, 20)
+    await load(t, program, 20)
     assert.ok(performance.now() < deadline, 'it is ejected')
   }
   const ejected = await reportOf(program, 'broken')
   const before = broken.requests()
-  assert.deepEqual(await load(program, 40), { 200: 40 })
+  assert.deepEqual(await load(t, program, 40), { 200: 40 })
 
   assert.match(told(program, 'is ejected')[0]?.msg ?? '', /gateway failures in a row; for 5 s$/)
   assert.deepEqual([ejected.state, ejected.admit, ejected.ejections], ['ejected', 0, 1])
   assert.equal(broken.requests(), before)
   isBroken = false
   await becomes(program, broken, 'up')
-  assert.deepEqual(await load(program, 40), { 200: 40 })
+  assert.deepEqual(await load(t, program, 40), { 200: 40 })
   assert.ok(broken.requests() > before)
 })
 
@@ -144,11 +148,11 @@ test('a program that was stopped for a while takes no server out when it goes on
     ejection: { failures: 1 },
     timeouts: { firstByte: '400ms' },
     retry: { attempts: 1 },
-    health: { path: PROBE, interval: '50ms', timeout: '400ms', fall: 1 },
+    health: { path: PROBE, interval: '400ms', timeout: '400ms', fall: 1 },
   })
   for (const server of slow) await becomes(program, server, 'up')
   const request = (): string => 'GET / HTTP/1.1\r\nHost: vote.test\r\n\r\n'
-  const traffic = startLoad({ port: program.port, clients: 16, request, total: 200 })
+  const traffic = startLoad(t, { port: program.port, clients: 16, request, total: 200 })
 
   await eventually(() => slow.some((server) => server.requests() > 0), 'requests are under way')
   program.signal('SIGSTOP')

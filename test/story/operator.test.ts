@@ -144,7 +144,7 @@ test('the metrics agree with the requests that were made, over all threads', asy
   const paths = ['/pair', '/pair', '/own', '/lost']
   let turn = 0
 
-  const report = await startLoad({
+  const report = await startLoad(t, {
     port: program.port,
     clients: CLIENTS,
     total: 800,

@@ -50,7 +50,7 @@ for (const kind of REMOTE_KINDS) {
       sources: { [kind]: registry.source },
     })
     let turn = 0
-    const load = startLoad({
+    const load = startLoad(t, {
       port: program.port,
       clients: 4,
       pauseMs: 2,
@@ -152,7 +152,7 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
     const died = performance.now()
     const inRotation = new Set<string>()
     let lastSeen = died
-    const load = startLoad({
+    const load = startLoad(t, {
       port: program.port,
       clients: 4,
       request: () => request('/'),

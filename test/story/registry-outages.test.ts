@@ -49,12 +49,12 @@ async function setStage(
     sources: { [kind]: { ...registry.source, shrink } },
   }
   const program = await startProgram(t, config)
-  return { registry, config, program, load: loadOn(program) }
+  return { registry, config, program, load: loadOn(t, program) }
 }
 
-function loadOn(program: Program): Load {
+function loadOn(t: TestContext, program: Program): Load {
   let turn = 0
-  return startLoad({
+  return startLoad(t, {
     port: program.port,
     clients: 6,
     pauseMs: 1,
@@ -195,7 +195,7 @@ for (const kind of REMOTE_KINDS) {
     await program.ended()
 
     const again = await startProgram(t, config)
-    const load2 = loadOn(again)
+    const load2 = loadOn(t, again)
     await load2.more(500)
     const away = await reportOf(again, kind)
     const ready = await again.ask('/readyz')

@@ -25,7 +25,7 @@ for (const workers of [0, 2]) {
       },
       frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
     })
-    const load = startLoad({ port: program.port, clients: 16, request: () => get('/') })
+    const load = startLoad(t, { port: program.port, clients: 16, request: () => get('/') })
     await load.more(100)
 
     for (let time = 0; time < 2; time++) {

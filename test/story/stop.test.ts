@@ -40,7 +40,7 @@ test('SIGTERM under load fails no request and tells every client to close', asyn
   const clients = 16
   const server = await startNamed(t, 'server', 5)
   const program = await startFor(t, server.url)
-  const load = startLoad({ port: program.port, clients, request: () => get('/'), pauseMs: 10 })
+  const load = startLoad(t, { port: program.port, clients, request: () => get('/'), pauseMs: 10 })
   await load.more(200)
 
   program.signal('SIGTERM')

@@ -154,7 +154,7 @@ const DEATHS: Readonly<Record<string, (worker: Worker) => unknown>> = {
 for (const [cause, kill] of Object.entries(DEATHS)) {
   test(`a thread that dies by ${cause} takes its own connections only, and is back at once`, async (t) => {
     const crew = await startCrew(t)
-    const load = startLoad({
+    const load = startLoad(t, {
       port: crew.port,
       clients: CLIENTS,
       request: () => get('/'),

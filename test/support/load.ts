@@ -1,4 +1,5 @@
 /** Steady load: a few keep-alive clients, each with one request after another, and an account of how each of them ended. */
+import type { TestContext } from 'node:test'
 import { setTimeout as passed } from 'node:timers/promises'
 import { connectClient, type ReceivedResponse, type Client } from './client.ts'
 import { value } from './message.ts'
@@ -39,7 +40,8 @@ export interface Load {
   stop(): Promise<Report>
 }
 
-export function startLoad(options: LoadOptions): Load {
+/** It stops with the test, also when the test fails. */
+export function startLoad(t: TestContext, options: LoadOptions): Load {
   const { port, clients, request, total = Infinity, pauseMs = 0, reconnects = false } = options
   const watch = createWatch()
   const statuses: Record<string, number> = {}
@@ -96,6 +98,7 @@ export function startLoad(options: LoadOptions): Load {
 
   const report = (): Report => ({ statuses, answered, failures, refused, goodbyes })
   const all = Promise.all(Array.from({ length: clients }, drive))
+  t.after(() => (isStopped = true))
 
   return {
     report,

@@ -179,7 +179,8 @@ export function runProgram(
 
 export function makeFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-story-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  // A program that is ending may still write into it.
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
   return folder
 }
 
