@@ -1,11 +1,15 @@
 /**
  * The tables of options in docs/, made of the schemas that parse them. A page has a table between `<!-- options:NAME -->` and
- * `<!-- /options -->`, where NAME is a kind of middleware or a balancer.
+ * `<!-- /options -->`, where NAME is a kind of middleware, a balancer, a kind of source,
+ * `sources` for the options of every source, `settings` or `resolver`.
  */
 import * as z from 'zod'
 import { DURATION_FORMS } from '../src/options/fields.ts'
 import * as vocabulary from '../src/options/vocabulary.ts'
 import { OPTIONS } from '../src/schema/middleware.ts'
+import { SOURCE_KINDS } from '../src/providers/catalog/sources.ts'
+import { COMMON_OPTIONS } from '../src/providers/source-kind.ts'
+import { SETTINGS_SHAPE } from '../src/schema/settings.ts'
 import { BALANCERS, type BalancerKind } from '../src/upstream/balancing/balancer.ts'
 
 /** JSON Schema, as far as the options need it. */
@@ -25,11 +29,26 @@ const MARKED = /(<!-- options:([\w-]+) -->\n).*?(<!-- \/options -->)/gs
 /** Options of options of options are described by their parent. */
 const MAX_DEPTH = 2
 
-/** By the name of a kind of middleware or a balancer. */
+/** Its options have a table of their own. */
+const resolver = z
+  .unknown()
+  .optional()
+  .meta({ description: toOption(SETTINGS_SHAPE.resolver).description })
+
+const sourceKind = z
+  .enum(SOURCE_KINDS.map(({ kind }) => kind))
+  .optional()
+  .meta({ description: 'A source whose name is a kind needs none.' })
+
+/** By NAME. */
 export function optionsTables(): ReadonlyMap<string, string> {
   return new Map([
     ...[...OPTIONS].map(([kind, schema]) => [kind, toTable(rowsOf('', toOption(schema)))] as const),
     ...BALANCERS.map((balancer) => [balancer.name, toTable(balancerRows(balancer))] as const),
+    ...SOURCE_KINDS.map(({ kind, schema }) => [kind, toTable(ownRows(toOption(schema)))] as const),
+    ['sources', toTable(rowsOf('', toOption(z.object({ kind: sourceKind, ...COMMON_OPTIONS }))))],
+    ['settings', toTable(rowsOf('', toOption(z.object({ ...SETTINGS_SHAPE, resolver }))))],
+    ['resolver', toTable(rowsOf('resolver.', toOption(SETTINGS_SHAPE.resolver)))],
   ])
 }
 
@@ -42,7 +61,7 @@ export function tablesOn(page: string): readonly string[] {
 export function withTables(page: string, tables: ReadonlyMap<string, string>): string {
   return page.replace(MARKED, (_, begin: string, name: string, end: string) => {
     const table = tables.get(name)
-    if (table === undefined) throw new Error(`no middleware and no balancer is called ${name}`)
+    if (table === undefined) throw new Error(`there are no options of ${name}`)
     return `${begin}\n${table}\n${end}`
   })
 }
@@ -52,7 +71,7 @@ function toTable(rows: readonly string[]): string {
 }
 
 function toRow(name: string, normal: string, text: string): string {
-  return `| \`${name}\` | ${normal} | ${text.replaceAll('|', '\\|')} |\n`
+  return `| \`${name}\` | ${normal} | ${text.replace(/[|*]/g, '\\$&')} |\n`
 }
 
 function balancerRows({ name, description, weight, options }: BalancerKind<unknown>): string[] {
@@ -62,6 +81,14 @@ function balancerRows({ name, description, weight, options }: BalancerKind<unkno
     ...(options === undefined ? [] : rowsOf(`${name}.`, toOption(options.schema(vocabulary)))),
     toRow('servers.ID.weight', '1', weight),
   ]
+}
+
+/** Without the options of every source, which have a table of their own. */
+function ownRows({ properties = {}, ...rest }: Option): string[] {
+  const own = Object.entries(properties).filter(
+    ([name]) => name !== 'kind' && !(name in COMMON_OPTIONS),
+  )
+  return rowsOf('', { ...rest, properties: Object.fromEntries(own) })
 }
 
 function toOption(schema: z.ZodType): Option {

@@ -9,9 +9,9 @@ export type AccessFormat = 'json' | 'common' | 'combined' | 'off'
 export interface Settings {
   /** Serving threads; 0 serves on the main thread. `auto` in the file becomes the number of cores. */
   readonly workers: number
-  /** `hosts`: by which it may be asked for besides its own address. */
+  /** `hosts`: further names and addresses by which clients may reach it. */
   readonly admin: { readonly address: Address; readonly hosts: readonly string[] }
-  /** CIDR blocks of peers whose forwarding fields are believed. */
+  /** CIDR blocks of peers whose forwarding headers are used. */
   readonly trusted: readonly string[]
   readonly log: {
     readonly level: LogLevel
@@ -19,13 +19,13 @@ export interface Settings {
     /** A path, or null for standard output. */
     readonly path: string | null
   }
-  /** How long a drain waits for what is in flight. */
+  /** How long a drain waits for requests in flight. */
   readonly drainMs: number
-  /** The folder for what Sluice writes itself: the embedded store, the last good snapshots. */
+  /** The folder for what Sluice writes: the embedded store and last good snapshots. */
   readonly data: string
-  /** How long readiness waits for the sources that are required. */
+  /** How long readiness waits for required sources. */
   readonly startMs: number
-  /** How the names of servers are resolved. */
+  /** How names of servers are resolved. */
   readonly resolver: ResolverSettings
   /** In order of precedence, after the file itself. The files that they name are paths until they are opened. */
   readonly sources: readonly SourceSpec[]
@@ -54,19 +54,19 @@ export interface ShrinkSettings {
   readonly allowEmpty: boolean
 }
 
-/** How the names of servers are resolved. */
+/** How names of servers are resolved. */
 export interface ResolverSettings {
   /** `10.0.0.2` or `10.0.0.2:5353`, `[fd00::1]:53`. Empty: those of /etc/resolv.conf. */
   readonly servers: readonly string[]
   /** Domains that complete a name; null: those of /etc/resolv.conf. */
   readonly search: readonly string[] | null
-  /** A name with so many dots is asked for as it is first; null: as /etc/resolv.conf says. */
+  /** A name with at least this many dots is tried as it is first; null: as /etc/resolv.conf says. */
   readonly ndots: number | null
   /** The hosts file; null: the system's. */
   readonly hosts: string | null
-  /** Of one question to one DNS server. */
+  /** Of one query to one DNS server. */
   readonly timeoutMs: number
-  /** How often one question is asked before it has failed. */
+  /** How often one query is sent before it fails. */
   readonly attempts: number
   readonly minTtlMs: number
   readonly maxTtlMs: number

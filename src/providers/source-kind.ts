@@ -78,11 +78,22 @@ export interface SourceKind {
 
 const DAY_MS = 86_400_000
 
-const common = {
+interface CommonForm {
+  readonly required: boolean
+  readonly shrink: {
+    /** Null: until an operator confirms. */
+    readonly hold: number | null
+    readonly share: number
+    readonly allowEmpty: boolean
+  }
+}
+
+/** Of every source, beside its `kind`. */
+export const COMMON_OPTIONS: { readonly [Key in keyof CommonForm]: z.ZodType<CommonForm[Key]> } = {
   required: z
     .boolean()
     .default(true)
-    .meta({ description: 'Readiness waits for it, for as long as start says.' }),
+    .meta({ description: 'Readiness waits for the source, at most start.' }),
   shrink: section(
     {
       hold: scalar<number | null>(
@@ -90,7 +101,7 @@ const common = {
         {
           type: ['string', 'integer'],
           description:
-            'How long an emptied or suddenly halved source is held before it is believed: 10s, or forever for until an operator confirms it.',
+            'How long vanished objects stay in force before the change is accepted: 10s, or forever: until an operator confirms it.',
         },
       ).prefault('10s'),
       share: z
@@ -98,13 +109,13 @@ const common = {
         .min(0, 'must be from 0 to 1')
         .max(1, 'must be from 0 to 1')
         .default(0.5)
-        .meta({ description: 'The share of its objects that must vanish at once to be held.' }),
+        .meta({ description: 'The share of objects that must vanish at once to be held.' }),
       allowEmpty: z
         .boolean()
         .default(false)
-        .meta({ description: 'Believe at once that it is empty.' }),
+        .meta({ description: 'Accept an empty source at once.' }),
     },
-    'What happens when much of a source vanishes at once.',
+    'What happens if much of the source vanishes at once.',
   ),
 }
 
@@ -113,7 +124,7 @@ export function defineSource<const Shape extends z.core.$ZodLooseShape, Own exte
 ): SourceKind {
   const { keys } = kind
   const form = strict(
-    { kind: z.literal(kind.kind).default(kind.kind), ...kind.options, ...common },
+    { kind: z.literal(kind.kind).default(kind.kind), ...kind.options, ...COMMON_OPTIONS },
     kind.description,
   )
   const own = (spec: SourceSpec): SourceSpec & Own => spec as SourceSpec & Own
@@ -127,7 +138,7 @@ export function defineSource<const Shape extends z.core.$ZodLooseShape, Own exte
       if (!parsed.ok) return parsed
       const flaws: Flaw[] = []
       const complain: Complain = (message, path) => flaws.push(flaw([...at, ...path], message))
-      const { required, shrink } = parsed.value as z.output<z.ZodObject<typeof common>>
+      const { required, shrink } = parsed.value as unknown as CommonForm
       const options = kind.read(parsed.value as z.output<z.ZodObject<Shape>>, complain, place)
       if (flaws.length > 0) return refuse(flaws)
       const { hold: holdMs, share, allowEmpty } = shrink

@@ -1,4 +1,4 @@
-/** How the names of servers are resolved, as the file writes it under `resolver`. */
+/** How names of servers are resolved, as the file writes it under `resolver`. */
 import * as z from 'zod'
 import { count, duration, meaning, scalar, strict, text, whole } from '../options/fields.ts'
 import { parseHost } from '../model/address.ts'
@@ -13,22 +13,24 @@ const LONGEST_TTL_MS = 300_000
 
 const form = strict(
   {
-    servers: list(parseServer, MAX_SERVERS, 'DNS servers, as 10.0.0.2 or 10.0.0.2:5353.').prefault(
-      [],
-    ),
+    servers: list(
+      parseServer,
+      MAX_SERVERS,
+      'DNS servers, as 10.0.0.2 or 10.0.0.2:5353; by default those of /etc/resolv.conf.',
+    ).prefault([]),
     search: list(
       parseDomain,
       MAX_SEARCH,
       'Domains that complete a name; by default those of /etc/resolv.conf.',
     ).optional(),
-    ndots: whole('A name with so many dots is asked for as it is first.', 0, 15).optional(),
-    hosts: text('The hosts file, by default that of the system.', 4096).optional(),
-    timeout: duration('Of one question to one DNS server.', '2s', 50, 30_000),
-    attempts: count('How often one question is asked before it has failed.', 3, 1, 10),
-    minTtl: duration('Addresses are used for so long at least.', '1s', SECOND_MS, LONGEST_TTL_MS),
-    maxTtl: duration('Addresses are used for so long at most.', '5m', SECOND_MS, LONGEST_TTL_MS),
+    ndots: whole('A name with at least this many dots is tried as it is first.', 0, 15).optional(),
+    hosts: text('The hosts file; by default that of the system.', 4096).optional(),
+    timeout: duration('Timeout of one query to one DNS server.', '2s', 50, 30_000),
+    attempts: count('How often one query is sent before it fails.', 3, 1, 10),
+    minTtl: duration('Addresses are used for at least this long.', '1s', SECOND_MS, LONGEST_TTL_MS),
+    maxTtl: duration('Addresses are used for at most this long.', '5m', SECOND_MS, LONGEST_TTL_MS),
   },
-  'How the names of servers are resolved.',
+  'How names of servers are resolved.',
 )
 
 export const resolverSchema: z.ZodType<ResolverSettings> = meaning(form, (written, complain) => {

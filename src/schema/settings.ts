@@ -1,4 +1,4 @@
-/** What is fixed at start, as the file writes it; the environment and the flags write the same values as text. */
+/** The schemas of settings, as the file writes them; the environment and flags write the same values as text. */
 import * as z from 'zod'
 import { parseCidr } from '../model/ip.ts'
 import { address, duration, scalar, section, text } from '../options/fields.ts'
@@ -16,38 +16,38 @@ const HOUR_MS = 3_600_000
 
 export const workersSchema: z.ZodType<number | 'auto'> = scalar(parseWorkers, {
   anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 0, maximum: MAX_WORKERS }],
-  description: 'Serving threads: auto is one a core, 0 serves on the main thread.',
+  description: `Serving threads: auto is one per core, 0 serves on the main thread, at most ${MAX_WORKERS}.`,
 }).prefault('auto')
 
 export const adminAddressSchema: z.ZodType<Address> = address(
-  'Where the admin API and the metrics are served. Anybody who reaches it can act.',
+  'Where the admin API and the metrics are served. Anyone who reaches it can act.',
 ).prefault('127.0.0.1:8182')
 
 export const adminHostsSchema: z.ZodType<readonly string[]> = scalar(parseHosts, {
   type: 'array',
   items: { type: 'string' },
   description:
-    'Names and addresses by which the admin may be asked for besides its own: sluice.monitoring, *.internal (one label), **.internal (one or more), 192.0.2.7. "*" is any, for where no browser reaches it.',
+    'Further names and addresses by which clients may reach the admin: sluice.monitoring, *.internal (one label), **.internal (one or more), 192.0.2.7. "*" is any, for where no browser reaches it.',
 }).prefault([])
 
 export const trustedSchema: z.ZodType<readonly string[]> = scalar(parseTrusted, {
   type: 'array',
   items: { type: 'string' },
   description:
-    'Address blocks (10.0.0.0/8) of peers whose forwarding fields are believed; none by default.',
+    'Address blocks (10.0.0.0/8) of peers whose forwarding headers are used; none by default.',
 }).prefault([])
 
 export const logLevelSchema: z.ZodType<LogLevel> = z
   .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   .default('info')
-  .meta({ description: 'The least grave that is logged.' })
+  .meta({ description: 'The least severe level that is logged.' })
 
 export const logAccessSchema: z.ZodType<Settings['log']['access']> = z
   .enum(['json', 'common', 'combined', 'off'])
   .default('json')
   .meta({
     description:
-      'The form of the access log, a line for each request: json, or the Common or Combined Log Format with the reason at its end.',
+      'The format of the access log, one line per request: json, or the Common or Combined Log Format with the reason at the end.',
   })
 
 export const logPathSchema: z.ZodType<string | null> = scalar(parseLogPath, {
@@ -56,21 +56,21 @@ export const logPathSchema: z.ZodType<string | null> = scalar(parseLogPath, {
 }).prefault('stdout')
 
 export const drainSchema: z.ZodType<number> = duration(
-  'How long a stop waits for what is in flight.',
+  'How long a stop waits for requests in flight.',
   '30s',
   0,
   HOUR_MS,
 )
 
 export const startSchema: z.ZodType<number> = duration(
-  'How long readiness waits for the sources that are required.',
+  'How long readiness waits for required sources.',
   '10s',
   0,
   HOUR_MS,
 )
 
 export const dataSchema: z.ZodType<string> = text(
-  'The folder for what Sluice writes itself: the embedded store, the last good snapshots.',
+  'The folder for what Sluice writes: the embedded store and last good snapshots.',
   4096,
 ).prefault('/var/lib/sluice')
 
@@ -86,7 +86,7 @@ const sourcesSchema: z.ZodType = z
     }),
     $schema: undefined,
     description:
-      'Registries and folders that declare objects besides this file, by name, in order of precedence. Without any, the embedded store is the one.',
+      'Registries and directories that declare objects besides this file, by name, in order of precedence. If there is none, the embedded store is used.',
   })
 
 /** By their keys in the file. */
@@ -94,12 +94,12 @@ export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   workers: workersSchema,
   admin: section(
     { address: adminAddressSchema, hosts: adminHostsSchema },
-    'For people and programs that look and act.',
+    'The admin API and the metrics.',
   ),
   trusted: trustedSchema,
   log: section(
     { level: logLevelSchema, access: logAccessSchema, path: logPathSchema },
-    'What is told while running.',
+    'The program log and the access log.',
   ),
   drain: drainSchema,
   start: startSchema,
@@ -116,7 +116,7 @@ function parseWorkers(value: unknown): Scalar<number | 'auto'> {
     : bad(`must be auto or a whole number from 0 to ${MAX_WORKERS}, not ${quote(value)}`)
 }
 
-/** A list; as text, with commas. */
+/** A list, or text with commas. */
 function parseTrusted(value: unknown): Scalar<readonly string[]> {
   const blocks: unknown = typeof value === 'string' ? splitList(value) : value
   if (!Array.isArray(blocks)) {
@@ -132,7 +132,7 @@ function parseTrusted(value: unknown): Scalar<readonly string[]> {
   return good(canonical)
 }
 
-/** A list; as text, with commas. Without ports: the admin's own is the one that was connected to. */
+/** A list, or text with commas. Without ports: clients are connected to the admin's own. */
 function parseHosts(value: unknown): Scalar<readonly string[]> {
   const hosts: unknown = typeof value === 'string' ? splitList(value) : value
   if (!Array.isArray(hosts)) {

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { optionsTables, tablesOn, withTables } from '../../config/options-tables.ts'
 import { MIDDLEWARES } from '../../src/middleware/catalog.ts'
+import { SOURCE_KINDS } from '../../src/providers/catalog/sources.ts'
 import { BALANCERS } from '../../src/upstream/balancing/balancer.ts'
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url))
@@ -13,10 +14,14 @@ const pages = globSync('**/*.md', { cwd: DOCS }).map(
 )
 const tables = optionsTables()
 
-test('every middleware and every balancer has one page with its options', () => {
+test('every middleware, balancer and source has one page with its options', () => {
   const found = pages.flatMap(([, page]) => tablesOn(page))
 
-  const names = [...MIDDLEWARES.map(({ kind }) => kind), ...BALANCERS.map(({ name }) => name)]
+  const names = [
+    ...[...MIDDLEWARES, ...SOURCE_KINDS].map(({ kind }) => kind),
+    ...BALANCERS.map(({ name }) => name),
+    ...['settings', 'resolver', 'sources'],
+  ]
   assert.deepEqual(
     names.filter((name) => found.filter((one) => one === name).length !== 1),
     [],
@@ -33,6 +38,15 @@ test('every option has a description', () => {
     const bare = table.split('\n').filter((row) => /\|\s+(?:\S+\.)? \|$/.test(row))
     assert.deepEqual(bare.slice(1), [], name)
   }
+})
+
+test('the table of a source leaves the options of every source to their own table', () => {
+  const names = (table: string | undefined): readonly string[] =>
+    [...(table ?? '').matchAll(/^\| `([\w.]+)`/gm)].map(([, name = '']) => name)
+
+  assert.deepEqual(names(tables.get('files')), ['directory'])
+  assert.deepEqual(names(tables.get('sources')).slice(0, 3), ['kind', 'required', 'shrink'])
+  assert.ok(names(tables.get('settings')).includes('admin.address'))
 })
 
 test('a table holds names, defaults, values and bounds', () => {

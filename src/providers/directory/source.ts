@@ -12,7 +12,7 @@ export const directory: SourceKind = defineSource({
   kind: 'files',
   description: 'A directory of files, each with sections of objects.',
   options: {
-    directory: text('Whose *.yaml, *.yml and *.json are read; relative to this file.', 4096),
+    directory: text('Its *.yaml, *.yml and *.json files are read. Relative to this file.', 4096),
   },
   read: (form, _complain, { filename }) => ({ directory: beside(filename, form.directory) }),
   locations: (spec) => pathLocations('directory', spec.directory),

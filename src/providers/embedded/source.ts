@@ -20,7 +20,7 @@ export const embedded: SourceKind = defineSource({
   kind: 'store',
   description: 'The embedded store: one local file.',
   options: {
-    path: text('Its file; store.db in the data folder by default.', 4096).optional(),
+    path: text('Relative to this file; by default store.db in the data folder.', 4096).optional(),
   },
   read: ({ path }, _complain, { filename, data }) => ({
     path: path === undefined ? join(data, 'store.db') : beside(filename, path),

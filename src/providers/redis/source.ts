@@ -31,7 +31,7 @@ const client = onDemand('the client of Redis', () => import('./redis-provider.ts
 const options = {
   url: scalar(parseUrl, {
     type: 'string',
-    description: 'redis://user:password@host:6379/0, or rediss:// for TLS.',
+    description: 'redis://user:password@host:6379/0 instead of endpoints; rediss:// for TLS.',
   }).optional(),
   endpoints: endpoints(NORMAL_PORT).optional(),
   cluster: z
@@ -42,7 +42,7 @@ const options = {
     type: 'integer',
     minimum: 0,
     maximum: MAX_DATABASE,
-    description: 'Its number.',
+    description: 'The number of the database.',
   }).optional(),
   ...registryOptions,
 }

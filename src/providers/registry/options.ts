@@ -71,12 +71,12 @@ const tls = strict(
       'The authorities to trust instead of the built-in ones: PEM text, or its path.',
       MAX_PEM_CHARS,
     ).optional(),
-    cert: text('The certificate to show: PEM text, or its path.', MAX_PEM_CHARS).optional(),
+    cert: text('The client certificate: PEM text, or its path.', MAX_PEM_CHARS).optional(),
     key: text('Its private key: PEM text, or its path.', MAX_PEM_CHARS).optional(),
     serverName: serverName("The name to verify instead of the endpoint's host.").optional(),
     verify: z.boolean().default(true).meta({ description: "Verify the registry's certificate." }),
   },
-  'Speak TLS to it; empty is enough for the built-in authorities.',
+  'TLS to the registry. An empty map trusts the built-in authorities.',
 )
 
 export const registryOptions: Shape<
@@ -87,14 +87,14 @@ export const registryOptions: Shape<
 > = {
   prefix: scalar(parsePrefix, {
     type: 'string',
-    description: 'Where its keys begin; by layout /sluice, /vulcand or traefik.',
+    description: 'The prefix, exactly as its keys begin. The default depends on the layout: /sluice, /vulcand or traefik.',
   }).optional(),
   layout: z
     .enum(Object.keys(PREFIXES) as LayoutName[])
     .default('sluice')
-    .meta({ description: 'Whose keys they are.' }),
-  username: secret('To log in with.').optional(),
-  password: secret('To log in with; a reference keeps it out of the file.').optional(),
+    .meta({ description: 'The layout of its keys.' }),
+  username: secret('The user to log in as.').optional(),
+  password: secret('The password; a reference to a file or variable keeps it out of this file.').optional(),
   tls: tls.optional(),
   sealKey: scalar(
     (value) =>
@@ -109,7 +109,7 @@ export function endpoints(port: number): z.ZodType<Endpoints> {
   return scalar((value) => parseEndpoints(value, port), {
     type: ['array', 'string'],
     items: { type: 'string' },
-    description: `Where it listens: a list, or text with commas, of host:${port}.`,
+    description: `A list, or text with commas, of host:${port}, or with https://.`,
   })
 }
 
