@@ -7,7 +7,8 @@ import type { RequestHead } from '../http/request-head.ts'
 import type { Destination } from '../http/target.ts'
 import { readClient, readScheme } from './forwarded-client.ts'
 import { continuedForwardingFields, createRequestId, ForwardingFields } from './forwarding.ts'
-import { plainAddress, type Trust } from './trust.ts'
+import { plainHost } from '../model/ip.ts'
+import type { Trust } from './trust.ts'
 
 export class ClientPeer {
   readonly peerIp: string
@@ -23,7 +24,7 @@ export class ClientPeer {
   #hostLine = ''
 
   constructor(socket: Socket, scheme: 'http' | 'https', trust: Trust) {
-    this.peerIp = plainAddress(socket.remoteAddress ?? '')
+    this.peerIp = plainHost(socket.remoteAddress ?? '')
     this.peerPort = socket.remotePort ?? 0
     this.trusted = trust.trusts(this.peerIp)
     this.#scheme = scheme

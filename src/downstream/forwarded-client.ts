@@ -6,7 +6,8 @@
 import { isIP } from 'node:net'
 import { routingHost } from '../http/authority.ts'
 import type { ForwardedFields } from '../http/request-head.ts'
-import { plainAddress, type Trust } from './trust.ts'
+import { plainHost } from '../model/ip.ts'
+import type { Trust } from './trust.ts'
 
 /** Of a chain so many hops are looked at: a client can write any number of trusted addresses into it. */
 const MOST_HOPS = 100
@@ -84,7 +85,7 @@ export function readHop(hop: string): string | null {
     (BRACKETED.exec(text) ?? WITH_PORT.exec(text) ?? EIGHT_GROUPS_WITH_PORT.exec(text))?.[1] ?? text
   const zone = text.indexOf('%')
   if (zone >= 0) text = text.slice(0, zone)
-  return isIP(text) === 0 ? null : plainAddress(text)
+  return isIP(text) === 0 ? null : plainHost(text)
 }
 
 function parameterOf(element: string, name: string): string {

@@ -30,7 +30,8 @@ import { Certificates } from './certificates.ts'
 import { type ClientHello, peekClientHello } from './client-hello.ts'
 import { ClientConnection } from './client-connection.ts'
 import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
-import { plainAddress, type Trust } from './trust.ts'
+import { plainHost } from '../model/ip.ts'
+import type { Trust } from './trust.ts'
 
 /** Who takes what has been read: the gateway. */
 export interface ListenerHandler {
@@ -288,7 +289,7 @@ export class LiveListener {
   }
 
   #admit(socket: Socket, reads: SocketReads | null): void {
-    const peer = plainAddress(socket.remoteAddress ?? '')
+    const peer = plainHost(socket.remoteAddress ?? '')
     const { connections, connectionsPerClient } = this.listener.limits
     const ofPeer = (this.#perClient.get(peer) ?? 0) + 1
     const open = sharedLoad(this.#slot, SHARED.connections)

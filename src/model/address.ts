@@ -51,9 +51,17 @@ export function bracketHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
+const HOST_PORT = /^(\[[^\]]*\]|[^:[\]]*)(?::(\d{1,5}))?$/
+
+/** Of `host:port`, `[::1]:port` or a host alone; null: it has another form. The host is as it is written, with its brackets. */
+export function splitHostPort(text: string): { host: string; port: number | null } | null {
+  const match = HOST_PORT.exec(text)
+  if (match === null) return null
+  return { host: match[1] ?? '', port: match[2] === undefined ? null : Number(match[2]) }
+}
+
 // Addresses to listen on: `host:port`, `[::1]:port`, and `:port` (or `*:port`) for every interface.
 
-const ADDRESS = /^(\[[^\]]*\]|[^:[\]]*):(\d{1,5})$/
 
 /**
  * The host of `:8080` is '': node:net then takes :: and 0.0.0.0 together where there is IPv6, and 0.0.0.0 alone where
@@ -61,15 +69,14 @@ const ADDRESS = /^(\[[^\]]*\]|[^:[\]]*):(\d{1,5})$/
  */
 export function parseAddress(value: unknown): Scalar<Address> {
   if (value === undefined) return bad('is missing')
-  const match = typeof value === 'string' && value.length <= 300 ? ADDRESS.exec(value) : null
-  if (match === null) {
+  const split = typeof value === 'string' && value.length <= 300 ? splitHostPort(value) : null
+  if (split === null || split.port === null) {
     return bad(
       `must be an address such as 127.0.0.1:8080, :8080 or [::1]:8080, not ${quote(value)}`,
     )
   }
-  const port = Number(match[2])
+  const { host: text, port } = split
   if (port > 65_535) return bad(`the port must be from 0 to 65535, not ${quote(String(port))}`)
-  const text = match[1] ?? ''
   if (text === '' || text === '*') return good({ host: '', port })
   const host = parseHost(text)
   return host.ok ? good({ host: host.value, port }) : host

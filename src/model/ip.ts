@@ -134,6 +134,11 @@ export function parseCidr(value: unknown): Scalar<string> {
   return good(`${address}/${Number(length ?? (address.includes(':') ? 128 : 32))}`)
 }
 
+/** Whether all addresses of `inner` are in `outer`. */
+export function isWithin(inner: Network, outer: Network): boolean {
+  return outer.prefix <= inner.prefix && contains(outer, inner.start)
+}
+
 export function contains({ start, prefix }: Network, ip: Ip): boolean {
   for (let bits = prefix, at = 0; bits > 0; bits -= 16, at++) {
     const mask = bits >= 16 ? 0xffff : 0xffff & (0xffff << (16 - bits))

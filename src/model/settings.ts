@@ -1,10 +1,12 @@
 /** What is fixed at start: default < file < environment (SLUICE_...) < flag. */
 import type { Address } from './snapshot.ts'
 
-export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** `common` and `combined` are the formats of Apache httpd by these names, with the reason at the end of a line. */
-export type AccessFormat = 'json' | 'common' | 'combined' | 'off'
+export const ACCESS_FORMATS = ['json', 'common', 'combined', 'off'] as const
+export type AccessFormat = (typeof ACCESS_FORMATS)[number]
 
 export interface Settings {
   /** Serving threads; 0 serves on the main thread. `auto` in the file becomes the number of cores. */

@@ -1,5 +1,7 @@
-/** Header fields in options of middlewares. */
+/** Header fields in options. */
 import * as z from 'zod'
+import { isForbiddenKey, isToken } from '../model/names.ts'
+import { quote } from '../model/parsed.ts'
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** The proxy writes these itself: set by hand, they would break the framing or the hop. */
@@ -15,6 +17,20 @@ const OURS: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
+/** In a request that Sluice makes itself (a probe, a web-hook), Expect would wait for a response in between. */
+const OURS_IN_REQUESTS: ReadonlySet<string> = new Set([...OURS, 'expect'])
+const VALUE = /^[\t -~\x80-\xff]*$/
+
+/** Why a request that Sluice makes itself cannot have the header, or null. Values are not quoted: they may be secrets. */
+export function refuseRequestHeader(name: string, value: unknown): string | null {
+  if (!isToken(name)) return `${quote(name)} is not a header name`
+  if (isForbiddenKey(name)) return `the name ${quote(name)} is reserved`
+  if (OURS_IN_REQUESTS.has(name.toLowerCase())) return `${quote(name)} is set by Sluice itself`
+  return typeof value === 'string' && VALUE.test(value)
+    ? null
+    : `the value of ${quote(name)} must be visible characters of one line`
+}
+
 export function headerName(description: string): z.ZodType<string, string> {
   return z
     .string()
@@ -26,7 +42,7 @@ export function headerName(description: string): z.ZodType<string, string> {
 export function headerValue(description: string): z.ZodType<string, string> {
   return z
     .string()
-    .regex(/^[\t -~\x80-\xff]*$/, 'must be visible characters of one line')
+    .regex(VALUE, 'must be visible characters of one line')
     .meta({ description })
 }
 

@@ -1,11 +1,12 @@
 /**
- * A call to another program when something has happened: `{ url: 'https://chat.example/hook', form: { text: 'down' } }`, or the
- * url alone. What is parsed can be parsed again, to the same.
+ * A request to another program on an event: `{ url: 'https://chat.example/hook', form: { text: 'down' } }`, or the url alone.
+ * The parsed form parses to itself.
  */
 import * as z from 'zod'
 import { denyHost } from '../model/denied-address.ts'
-import { isForbiddenKey, isToken } from '../model/names.ts'
+import { isForbiddenKey } from '../model/names.ts'
 import { meaning, scalar, strict } from './fields.ts'
+import { refuseRequestHeader } from './header-fields.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { WebHook } from '../model/snapshot.ts'
 
@@ -16,17 +17,11 @@ const MAX_BODY = 65_536
 const MAX_KEYS = 50
 const MAX_VALUES = 10
 const FORM_TYPE = 'application/x-www-form-urlencoded'
-/** Fields that make the message, which is the proxy's work. */
-const OURS: ReadonlySet<string> = new Set([
-  ...['connection', 'content-length', 'expect', 'host', 'keep-alive', 'proxy-connection', 'te'],
-  ...['trailer', 'transfer-encoding', 'upgrade'],
-])
-
 const url = scalar(parseUrl, {
   type: 'string',
   pattern: '^https?://',
   maxLength: MAX_URL,
-  description: 'What is called: http or https.',
+  description: 'The URL to call: http or https.',
 })
 
 const lists = {
@@ -36,8 +31,8 @@ const lists = {
     anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, maxItems: MAX_VALUES }],
   },
 }
-const headers = scalar(parseHeaders, { ...lists, description: 'Header fields of the call.' })
-const formFields = scalar(parseForm, { ...lists, description: 'Fields of a form that is sent.' })
+const headers = scalar(parseHeaders, { ...lists, description: 'Headers of the request.' })
+const formFields = scalar(parseForm, { ...lists, description: 'Fields of a form to send as the body.' })
 
 const map = strict(
   {
@@ -45,14 +40,14 @@ const map = strict(
     method: z
       .literal(['POST', 'PUT', 'PATCH', 'GET', 'HEAD', 'DELETE'])
       .default('POST')
-      .meta({ description: 'Of the call.' }),
+      .meta({ description: 'The method of the request.' }),
     headers: headers.optional(),
     form: formFields.optional(),
     body: z.string().max(MAX_BODY, `must be at most ${MAX_BODY} characters long`).optional().meta({
-      description: 'Text that is sent, instead of a form.',
+      description: 'The body as text, instead of a form.',
     }),
   },
-  'A call to another program.',
+  'A request to another program.',
 )
 
 const written = meaning(map, (form, complain): WebHook => {
@@ -84,7 +79,7 @@ function parseUrl(value: unknown): Scalar<string> {
   }
   const parsed = URL.parse(value)
   if (parsed === null) return bad(`must be ${wanted}, not ${quote(value)}`)
-  // Never shown: what stands before the @ is a secret.
+  // Not quoted: the text before the @ is a secret.
   if (parsed.username !== '' || parsed.password !== '') {
     return bad('cannot carry a user name or password; write an Authorization header')
   }
@@ -95,13 +90,11 @@ function parseUrl(value: unknown): Scalar<string> {
 }
 
 function parseHeaders(value: unknown): Scalar<Lists> {
-  return parseLists(value, (name, values) => {
-    if (!isToken(name)) return `${quote(name)} is not the name of a header field`
-    if (OURS.has(name.toLowerCase())) return `${name} is set by the proxy itself`
-    return values.every((one) => /^[\t -~\x80-\xff]*$/.test(one))
-      ? null
-      : `${name} must be visible characters of one line`
-  })
+  return parseLists(
+    value,
+    (name, values) =>
+      values.map((one) => refuseRequestHeader(name, one)).find((reason) => reason !== null) ?? null,
+  )
 }
 
 function parseForm(value: unknown): Scalar<Lists> {
@@ -112,7 +105,7 @@ function parseForm(value: unknown): Scalar<Lists> {
   return read
 }
 
-/** A map of texts, or of lists of texts. `refuse`: what is wrong with one of them. */
+/** A map of texts, or of lists of texts. `refuse`: returns why one of them cannot be taken, or null. */
 function parseLists(
   value: unknown,
   refuse: (name: string, values: readonly string[]) => string | null,

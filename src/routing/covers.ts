@@ -2,7 +2,7 @@
  * What follows from one comparison for another: whether all that meets the one meets the other, or nothing does. A yes is
  * certain; a no may only mean that it cannot be seen from the texts (of two regular expressions, as a rule).
  */
-import { contains, parseNetwork } from '../model/ip.ts'
+import { isWithin, parseNetwork } from '../model/ip.ts'
 import type { Literal } from './alternatives.ts'
 import type { Matcher, TextMatcher } from './expression.ts'
 import { matchesText } from './expression.ts'
@@ -45,13 +45,13 @@ export function follows(literal: Literal, given: readonly Literal[], budget: Bud
 function covers(other: Matcher, value: Matcher, budget: Budget): boolean {
   if (other.kind === 'present') return true
   if (other.kind === value.kind && other.text === value.text) return true
-  if (other.kind === 'network') return value.kind === 'network' && isWithin(value.text, other.text)
+  if (other.kind === 'network') return value.kind === 'network' && isBlockWithin(value.text, other.text)
   return isText(value) && (meets(value, other, budget) ?? takes(other, value))
 }
 
-function isWithin(inner: string, outer: string): boolean {
+function isBlockWithin(inner: string, outer: string): boolean {
   const [one, other] = [parseNetwork(inner), parseNetwork(outer)]
-  return one !== null && other !== null && other.prefix <= one.prefix && contains(other, one.start)
+  return one !== null && other !== null && isWithin(one, other)
 }
 
 function areApart(one: TextMatcher, other: TextMatcher, budget: Budget): boolean {

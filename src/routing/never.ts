@@ -2,7 +2,7 @@
  * Conditions that no request can meet: a route that holds for nothing is a mistake, and is reported as one. What is found here is
  * certain; that expressions exclude each other is not looked for, and what takes too long to find is left.
  */
-import { contains, type Network, parseNetwork } from '../model/ip.ts'
+import { contains, isWithin, type Network, parseNetwork } from '../model/ip.ts'
 import { type Literal, toAlternatives } from './alternatives.ts'
 import { type Budget, isCovered, misses } from './covers.ts'
 import type { Expression, Matcher, Subject } from './expression.ts'
@@ -106,9 +106,7 @@ function excludeNetworks(
     networks.every(
       (network) =>
         (budget.comparisons -= blocks) > 0 &&
-        (negated.some(
-          (other) => other.prefix <= network.prefix && contains(other, network.start),
-        ) ||
+        (negated.some((other) => isWithin(network, other)) ||
           positive.some(
             (others, other) =>
               other !== at &&

@@ -12,23 +12,19 @@ import {
   strict,
   whole,
 } from '../options/fields.ts'
-import { isForbiddenKey, isToken } from '../model/names.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
+import { refuseRequestHeader } from '../options/header-fields.ts'
 import type { HealthCheck } from '../model/snapshot.ts'
 
 type Statuses = readonly (readonly [from: number, to: number])[]
 
 const MAX_FIELDS = 20
+const MAX_VALUE = 4096
 const MAX_RANGES = 20
 const MAX_PATTERN = 1024
 const MAX_PROGRAM = 4096
 const SHORTEST_INTERVAL_MS = 10
 const LONGEST_MS = 86_400_000
-/** Fields that the probe itself is responsible for. */
-const OURS: ReadonlySet<string> = new Set([
-  ...['connection', 'content-length', 'expect', 'host', 'keep-alive', 'proxy-connection', 'te'],
-  ...['trailer', 'transfer-encoding', 'upgrade'],
-])
 const HTTP_KEYS = ['path', 'method', 'host', 'headers', 'status', 'body'] as const
 
 const path = scalar(
@@ -141,12 +137,10 @@ function parseFields(value: unknown): Scalar<Readonly<Record<string, string>>> {
     return bad(`must hold at most ${MAX_FIELDS} fields, not ${fields.length}`)
   }
   for (const [name, text] of fields) {
-    if (!isToken(name)) return bad(`${quote(name)} is not the name of a header field`)
-    if (isForbiddenKey(name)) return bad(`the name ${quote(name)} is reserved`)
-    if (OURS.has(name.toLowerCase())) return bad(`${quote(name)} is set by the probe itself`)
-    // Not shown: it may be a secret.
-    if (typeof text !== 'string' || !/^[\t -~\x80-\xff]{0,4096}$/.test(text)) {
-      return bad(`the value of ${quote(name)} must be visible characters of one line`)
+    const reason = refuseRequestHeader(name, text)
+    if (reason !== null) return bad(reason)
+    if (String(text).length > MAX_VALUE) {
+      return bad(`the value of ${quote(name)} must be at most ${MAX_VALUE} characters long`)
     }
   }
   return good(Object.fromEntries(fields) as Record<string, string>)

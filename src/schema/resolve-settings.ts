@@ -30,18 +30,7 @@ import { parseSources } from './sources.ts'
 import { didYouMean } from '../model/suggest.ts'
 
 /** As flags write them: `--log-level`; the environment has SLUICE_LOG_LEVEL. */
-export type SettingName =
-  | 'workers'
-  | 'admin-address'
-  | 'admin-hosts'
-  | 'trusted'
-  | 'log-level'
-  | 'log-access'
-  | 'log-path'
-  | 'drain'
-  | 'data'
-
-export const SETTING_NAMES: readonly SettingName[] = [
+export const SETTING_NAMES = [
   'workers',
   'admin-address',
   'admin-hosts',
@@ -51,7 +40,9 @@ export const SETTING_NAMES: readonly SettingName[] = [
   'log-path',
   'drain',
   'data',
-]
+] as const
+
+export type SettingName = (typeof SETTING_NAMES)[number]
 
 export interface SettingSources {
   /** Null: there is no file (or none that can be read). */

@@ -1,7 +1,7 @@
 /** How names of servers are resolved, as the file writes it under `resolver`. */
 import * as z from 'zod'
 import { count, duration, meaning, scalar, strict, text, whole } from '../options/fields.ts'
-import { parseHost } from '../model/address.ts'
+import { parseHost, splitHostPort } from '../model/address.ts'
 import { parseIp, plainHost } from '../model/ip.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { ResolverSettings } from '../model/settings.ts'
@@ -72,9 +72,9 @@ function list(
 
 /** As c-ares takes it: an IPv6 address in brackets where a port follows. */
 function parseServer(text: string): Scalar<string> {
-  const match = /^(?:\[([^\]]+)\]|([^[\]]*?))(?::(\d{1,5}))?$/.exec(text)
-  const whole = parseIp(text) === null ? (match?.[1] ?? match?.[2] ?? '') : text
-  const port = parseIp(text) === null ? Number(match?.[3] ?? 53) : 53
+  const split = parseIp(text) === null ? splitHostPort(text) : { host: text, port: null }
+  const whole = split?.host.replace(/^\[|\]$/g, '') ?? ''
+  const port = split?.port ?? 53
   if (parseIp(whole) === null || port < 1 || port > 65_535) {
     return bad(`must be the address of a DNS server such as 10.0.0.2:53, not ${quote(text)}`)
   }

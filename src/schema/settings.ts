@@ -5,7 +5,13 @@ import { address, duration, scalar, section, text } from '../options/fields.ts'
 import { bracketHost, parseHost } from '../model/address.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import { resolverSchema } from './resolver.ts'
-import type { LogLevel, SettingKey, Settings } from '../model/settings.ts'
+import {
+  ACCESS_FORMATS,
+  LOG_LEVELS,
+  type AccessFormat,
+  type LogLevel,
+  type SettingKey,
+} from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'
 import { SOURCE_KINDS } from '../providers/catalog/sources.ts'
 
@@ -38,12 +44,12 @@ export const trustedSchema: z.ZodType<readonly string[]> = scalar(parseTrusted, 
 }).prefault([])
 
 export const logLevelSchema: z.ZodType<LogLevel> = z
-  .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  .enum(LOG_LEVELS)
   .default('info')
   .meta({ description: 'The least severe level that is logged.' })
 
-export const logAccessSchema: z.ZodType<Settings['log']['access']> = z
-  .enum(['json', 'common', 'combined', 'off'])
+export const logAccessSchema: z.ZodType<AccessFormat> = z
+  .enum(ACCESS_FORMATS)
   .default('json')
   .meta({
     description:

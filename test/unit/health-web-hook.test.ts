@@ -206,12 +206,12 @@ test('what cannot be sent is refused with its reason', () => {
   ])
   assert.match(flawsOf({ url, method: 'CONNECT' })[0] ?? '', /^method: must be POST or PUT/)
   assert.deepEqual(flawsOf({ url, headers: { Host: 'x' } }), [
-    'headers: Host is set by the proxy itself',
+    'headers: "Host" is set by Sluice itself',
   ])
-  assert.match(flawsOf({ url, headers: { 'A B': 'x' } })[0] ?? '', /"A B" is not the name of/)
+  assert.match(flawsOf({ url, headers: { 'A B': 'x' } })[0] ?? '', /"A B" is not a header name/)
   assert.match(
     flawsOf({ url, headers: { A: 'x\r\nB: y' } })[0] ?? '',
-    /^headers: A must be visible/,
+    /^headers: the value of "A" must be visible/,
   )
   assert.match(flawsOf({ url, form: { a: 1 } })[0] ?? '', /^form: "a" must be text/)
   assert.match(

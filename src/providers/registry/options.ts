@@ -1,7 +1,7 @@
 /** The options that registries share: where they are, whose keys they hold, and how they are spoken to. */
 import { isIPv6 } from 'node:net'
 import * as z from 'zod'
-import { bracketHost, parseHost } from '../../model/address.ts'
+import { bracketHost, parseHost, splitHostPort } from '../../model/address.ts'
 import {
   MAX_PEM_CHARS,
   readAuthorities,
@@ -207,12 +207,13 @@ function hidden(value: unknown): string {
 
 /** `host:port`, canonical; null: it has another form. */
 export function parseEndpoint(written: string, normalPort: number): Scalar<string> | null {
-  const match = /^(\[[^\]]*\]|[^:[\]@]+)(?::(\d{1,5}))?$/.exec(written)
-  if (match === null) return isIPv6(written) ? parseEndpoint(`[${written}]`, normalPort) : null
-  const port = match[2] === undefined ? normalPort : Number(match[2])
+  const split = splitHostPort(written)
+  if (split === null) return isIPv6(written) ? parseEndpoint(`[${written}]`, normalPort) : null
+  if (split.host === '' || split.host.includes('@')) return null
+  const port = split.port ?? normalPort
   if (port < 1 || port > 65_535)
     return bad(`the port must be from 1 to 65535, not ${quote(String(port))}`)
-  const host = parseHost(match[1] ?? '')
+  const host = parseHost(split.host)
   return host.ok ? good(`${bracketHost(host.value)}:${port}`) : host
 }
 
