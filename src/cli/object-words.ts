@@ -3,7 +3,7 @@ import { parseDuration } from '../model/units.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
 import { refuseName } from '../providers/layouts/object-keys.ts'
-import type { ObjectKind } from '../providers/provider.ts'
+import type { ObjectKind } from '../model/names.ts'
 import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 
 type Flags = Readonly<Partial<Record<string, string>>>

@@ -1,7 +1,7 @@
 /** `sluice put`, `delete` and `get`: objects in whichever registry is configured. Nothing is written when anything is wrong. */
 import { escapeControls, quote } from '../model/parsed.ts'
 import { readJsonText } from '../providers/registry/json-value.ts'
-import type { ObjectKind } from '../providers/provider.ts'
+import type { ObjectKind } from '../model/names.ts'
 import type { Store, StoredObject, WriteOptions } from '../providers/store.ts'
 
 export interface PutCommand {

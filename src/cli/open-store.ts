@@ -4,7 +4,7 @@ import { createLayout } from '../providers/catalog/layouts.ts'
 import { sourceKindOf } from '../providers/catalog/sources.ts'
 import { createStore } from '../providers/registry/object-store.ts'
 import type { Layout } from '../providers/layout.ts'
-import type { ObjectKind } from '../providers/provider.ts'
+import type { ObjectKind } from '../model/names.ts'
 import type { SourceKind } from '../providers/source-kind.ts'
 import type { Store } from '../providers/store.ts'
 

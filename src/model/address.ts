@@ -62,7 +62,6 @@ export function splitHostPort(text: string): { host: string; port: number | null
 
 // Addresses to listen on: `host:port`, `[::1]:port`, and `:port` (or `*:port`) for every interface.
 
-
 /**
  * The host of `:8080` is '': node:net then takes :: and 0.0.0.0 together where there is IPv6, and 0.0.0.0 alone where
  * there is none, which no written address does.

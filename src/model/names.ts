@@ -1,6 +1,17 @@
 /** Names: ids of objects, keys of maps, names of fields and cookies. */
 import { quote } from './parsed.ts'
 
+/**
+ * `server` and `middleware` are parts of another object that may have a key of their own in a registry, so that each writer
+ * owns its key. Their ids are `backend/server` and `frontend/middleware`. A `host` is a certificate for all https listeners.
+ */
+export type ObjectKind = 'listener' | 'host' | 'backend' | 'server' | 'frontend' | 'middleware'
+
+export interface ObjectName {
+  readonly kind: ObjectKind
+  readonly id: string
+}
+
 // Ids go into log lines, metric labels, JSON pointers and registry keys, so they have no character with a meaning there.
 const ID = /^[A-Za-z0-9._@:-]{1,128}$/
 const MAX_LENGTH = 128

@@ -1,16 +1,9 @@
-/** Something that is wrong with what was declared: which object, why, and where it stands. Never thrown, always shown. */
+/** What is wrong with a declaration: which object, why, and where it is. A problem is shown, never thrown. */
+import type { ObjectKind } from './names.ts'
+
 export interface Problem {
-  /** `listener`, `host`, `backend`, `server`, `frontend`, `middleware`; `file` or `source` for a whole source, `settings` for what is fixed at start. */
-  readonly kind:
-    | 'file'
-    | 'settings'
-    | 'source'
-    | 'listener'
-    | 'host'
-    | 'backend'
-    | 'frontend'
-    | 'server'
-    | 'middleware'
+  /** `file` or `source`: a whole source; `settings`: what is fixed at start. */
+  readonly kind: ObjectKind | 'file' | 'source' | 'settings'
   /** Without it the object is not in force as it is written. A warning: it is, and does not do what it says; a hint: nothing needs it. */
   readonly level?: 'warning' | 'hint'
   /** The object's id, or '' when there is none. */

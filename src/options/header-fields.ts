@@ -40,10 +40,7 @@ export function headerName(description: string): z.ZodType<string, string> {
 }
 
 export function headerValue(description: string): z.ZodType<string, string> {
-  return z
-    .string()
-    .regex(VALUE, 'must be visible characters of one line')
-    .meta({ description })
+  return z.string().regex(VALUE, 'must be visible characters of one line').meta({ description })
 }
 
 /** Values by names. Empty if it is left out. */

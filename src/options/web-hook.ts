@@ -32,7 +32,10 @@ const lists = {
   },
 }
 const headers = scalar(parseHeaders, { ...lists, description: 'Headers of the request.' })
-const formFields = scalar(parseForm, { ...lists, description: 'Fields of a form to send as the body.' })
+const formFields = scalar(parseForm, {
+  ...lists,
+  description: 'Fields of a form to send as the body.',
+})
 
 const map = strict(
   {

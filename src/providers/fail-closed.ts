@@ -1,7 +1,6 @@
 /** Routes that fail closed: their requests get 503 instead of going to a broader route, or past a guard that is missing. */
 import { hash } from 'node:crypto'
-import { refuseId } from '../model/names.ts'
-import type { ObjectName } from './provider.ts'
+import { refuseId, type ObjectName } from '../model/names.ts'
 
 /** What replaces an object whose `value` is rejected: a route or a middleware that responds with 503. */
 export interface FailClosed {

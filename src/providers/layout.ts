@@ -1,5 +1,6 @@
 /** The interface of layouts: which objects are in which keys of a registry. A layout is pure. */
-import type { DeclaredObject, ObjectKind, ObjectName } from './provider.ts'
+import type { ObjectKind, ObjectName } from '../model/names.ts'
+import type { DeclaredObject } from './provider.ts'
 
 export type LayoutName = 'sluice' | 'vulcand' | 'traefik'
 

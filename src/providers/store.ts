@@ -3,7 +3,7 @@
  * through `Store`, whichever registry is configured. A registry implements `KeyStore`, which knows keys and texts; the
  * layout that says which object has which key is the same one that reads them.
  */
-import type { ObjectKind } from './provider.ts'
+import type { ObjectKind } from '../model/names.ts'
 
 export interface StoredObject {
   readonly kind: ObjectKind

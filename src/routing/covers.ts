@@ -45,7 +45,8 @@ export function follows(literal: Literal, given: readonly Literal[], budget: Bud
 function covers(other: Matcher, value: Matcher, budget: Budget): boolean {
   if (other.kind === 'present') return true
   if (other.kind === value.kind && other.text === value.text) return true
-  if (other.kind === 'network') return value.kind === 'network' && isBlockWithin(value.text, other.text)
+  if (other.kind === 'network')
+    return value.kind === 'network' && isBlockWithin(value.text, other.text)
   return isText(value) && (meets(value, other, budget) ?? takes(other, value))
 }
 

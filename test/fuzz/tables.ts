@@ -1,5 +1,6 @@
 /** Whole tables of hostile objects: what three sources may declare at their worst, seeded, so that a failure comes again. */
-import type { DeclaredObject, ObjectKind } from '../../src/providers/provider.ts'
+import type { ObjectKind } from '../../src/model/names.ts'
+import type { DeclaredObject } from '../../src/providers/provider.ts'
 import type { Chance } from './random.ts'
 
 export const SOURCES = ['file', 'redis', 'etcd'] as const

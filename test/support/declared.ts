@@ -6,7 +6,8 @@ import type { ChangedIds } from '../../src/control/admission/tracked-map.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
 import type { Snapshot } from '../../src/model/snapshot.ts'
 import type { Problem } from '../../src/model/problem.ts'
-import type { DeclaredObject, ObjectKind, ObjectName } from '../../src/providers/provider.ts'
+import type { ObjectKind, ObjectName } from '../../src/model/names.ts'
+import type { DeclaredObject } from '../../src/providers/provider.ts'
 
 type Section = Readonly<Record<string, unknown>>
 

@@ -1,11 +1,6 @@
 /** What a source says, as a provider would: lists, and changes one by one. */
-import type {
-  Changes,
-  Declaration,
-  DeclaredObject,
-  ObjectKind,
-  ObjectName,
-} from '../../src/providers/provider.ts'
+import type { ObjectKind, ObjectName } from '../../src/model/names.ts'
+import type { Changes, Declaration, DeclaredObject } from '../../src/providers/provider.ts'
 
 export function declared(kind: ObjectKind, id: string, value: unknown = {}): DeclaredObject {
   return { kind, id, value, key: `/sluice/${kind}s/${id}` }

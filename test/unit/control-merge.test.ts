@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { createMerge } from '../../src/control/sources/merge.ts'
 import type { Merge } from '../../src/control/sources/merge.ts'
-import type { ObjectKind } from '../../src/providers/provider.ts'
+import type { ObjectKind } from '../../src/model/names.ts'
 import { KINDS, openAdmission, openSource, toObjects } from '../support/declared.ts'
 import type { Admitted, Sections } from '../support/declared.ts'
 

@@ -19,7 +19,8 @@ import type {
   Server,
   Snapshot,
 } from '../../model/snapshot.ts'
-import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
+import type { ObjectKind, ObjectName } from '../../model/names.ts'
+import type { DeclaredObject } from '../../providers/provider.ts'
 import type { ChangedIds } from './tracked-map.ts'
 import { createBackendAdmission } from './admit-backends.ts'
 import type { BackendAdmission } from './admit-backends.ts'

@@ -3,12 +3,8 @@ import type { Flaw } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import { hideReferred } from '../../document/referred.ts'
 import { describeClosed } from '../../providers/fail-closed.ts'
-import type {
-  Declaration,
-  DeclaredObject,
-  ObjectKind,
-  ObjectName,
-} from '../../providers/provider.ts'
+import type { ObjectKind, ObjectName } from '../../model/names.ts'
+import type { Declaration, DeclaredObject } from '../../providers/provider.ts'
 import { setFault } from './object-record.ts'
 import type { ObjectRecord } from './object-record.ts'
 import type { OnFault } from '../../observe/fault.ts'

@@ -2,7 +2,7 @@
 import type { Parsed } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
 import { refuseName } from '../../providers/layouts/object-keys.ts'
-import type { ObjectKind } from '../../providers/provider.ts'
+import type { ObjectKind } from '../../model/names.ts'
 import { parseServerPart } from './admit-backends.ts'
 import { parseWholeBackend } from './backend.ts'
 import { parseWholeFrontend } from './frontend.ts'

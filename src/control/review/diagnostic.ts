@@ -2,7 +2,8 @@
 import { flaw, type Path } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import { hideReferred } from '../../document/referred.ts'
-import type { DeclaredObject, ObjectKind } from '../../providers/provider.ts'
+import type { ObjectKind } from '../../model/names.ts'
+import type { DeclaredObject } from '../../providers/provider.ts'
 
 export interface Diagnostic {
   readonly object: {

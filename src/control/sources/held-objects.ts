@@ -2,7 +2,8 @@
  * Objects that vanished from a source and are still in force: their removal is pending. Times are ms on the clock of the
  * calls.
  */
-import type { DeclaredObject, ObjectName } from '../../providers/provider.ts'
+import type { ObjectName } from '../../model/names.ts'
+import type { DeclaredObject } from '../../providers/provider.ts'
 import { keyOf } from './object-index.ts'
 
 /** What is held, in one report. */

@@ -8,13 +8,8 @@
  * remove a held one: that has vanished before, and the same source repeating it confirms nothing.
  */
 import type { ShrinkSettings } from '../../model/settings.ts'
-import type {
-  Changes,
-  Declaration,
-  DeclaredObject,
-  ObjectKind,
-  ObjectName,
-} from '../../providers/provider.ts'
+import type { ObjectKind, ObjectName } from '../../model/names.ts'
+import type { Changes, Declaration, DeclaredObject } from '../../providers/provider.ts'
 import { isEqual } from '../../model/equal.ts'
 import { createFlapDamping } from './flap-damping.ts'
 import {

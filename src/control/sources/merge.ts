@@ -10,8 +10,8 @@
  *            one that only its servers declare there
  */
 import type { Problem } from '../../model/problem.ts'
-import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
-import { joinParts, splitParts } from '../../model/names.ts'
+import { type ObjectKind, type ObjectName, joinParts, splitParts } from '../../model/names.ts'
+import type { DeclaredObject } from '../../providers/provider.ts'
 import { inlineServers } from './object-index.ts'
 
 export interface MergeSource {

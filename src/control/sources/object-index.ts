@@ -1,6 +1,6 @@
 /** Declared objects by kind and id, and which of them are whose servers. */
-import type { DeclaredObject, ObjectKind, ObjectName } from '../../providers/provider.ts'
-import { splitParts } from '../../model/names.ts'
+import { type ObjectKind, type ObjectName, splitParts } from '../../model/names.ts'
+import type { DeclaredObject } from '../../providers/provider.ts'
 
 export type ObjectsByKind = Readonly<Record<ObjectKind, Map<string, DeclaredObject>>>
 

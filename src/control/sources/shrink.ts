@@ -11,7 +11,8 @@
  * operator confirms the removal. It is released as soon as the source declares it again.
  */
 import type { ShrinkSettings } from '../../model/settings.ts'
-import type { DeclaredObject, ObjectName } from '../../providers/provider.ts'
+import type { ObjectName } from '../../model/names.ts'
+import type { DeclaredObject } from '../../providers/provider.ts'
 import { quote } from '../../model/parsed.ts'
 import { keyOf } from './object-index.ts'
 

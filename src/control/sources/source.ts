@@ -1,14 +1,8 @@
 /** One source: its provider, the accepted objects of what it declares, and its last good snapshot on disk. */
 import { describeProblem, type Problem } from '../../model/problem.ts'
 import type { ShrinkSettings } from '../../model/settings.ts'
-import type {
-  Declaration,
-  DeclaredObject,
-  ObjectKind,
-  ObjectName,
-  Provider,
-  Unreadable,
-} from '../../providers/provider.ts'
+import type { ObjectKind, ObjectName } from '../../model/names.ts'
+import type { Declaration, DeclaredObject, Provider, Unreadable } from '../../providers/provider.ts'
 import type { SourceReport } from '../../observe/reports/source-report.ts'
 import { followProvider } from './follow.ts'
 import type { Follower, FollowOptions } from './follow.ts'

@@ -11,7 +11,8 @@ import type { ReadingOptions } from '../file/reading.ts'
 import { reasonOf } from '../file/reason.ts'
 import { isPartOf, refreshFile } from './tracked-file.ts'
 import type { TrackedFile } from './tracked-file.ts'
-import type { DeclaredObject, Position } from '../provider.ts'
+import type { Position } from '../../document/tree.ts'
+import type { DeclaredObject } from '../provider.ts'
 
 export const MAX_FILES = 10_000
 const MAX_BYTES = 64 * 1024 ** 2

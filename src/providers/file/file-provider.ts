@@ -14,7 +14,8 @@ import { readDeclarations } from './reading.ts'
 import type { ReadingOptions, WholeFile } from './reading.ts'
 import { changingMs, lookAgainMs, pollMs, settle, shorterMs, unfinishedMs } from './settle.ts'
 import { watchPath } from './path-watch.ts'
-import type { Declaration, DeclaredObject, Position, Provider, Unreadable } from '../provider.ts'
+import type { Position } from '../../document/tree.ts'
+import type { Declaration, DeclaredObject, Provider, Unreadable } from '../provider.ts'
 
 export interface FileProviderOptions {
   /** A file that got shorter in place may be half written: it must stay as it is for this much longer. */

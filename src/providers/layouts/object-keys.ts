@@ -6,8 +6,7 @@
  *
  * Segments are compared as a whole: `backends/b10` is never taken for a part of `backends/b1`.
  */
-import { refuseId } from '../../model/names.ts'
-import type { ObjectKind, ObjectName } from '../provider.ts'
+import { refuseId, type ObjectKind, type ObjectName } from '../../model/names.ts'
 
 interface Section {
   readonly whole: ObjectKind

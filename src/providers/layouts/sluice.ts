@@ -3,7 +3,8 @@ import { type Scalar, bad, good, quote } from '../../model/parsed.ts'
 import { isMap, readJsonText } from '../registry/json-value.ts'
 import { keyOfObject, objectOfKey, refuseName } from './object-keys.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
-import type { DeclaredObject, ObjectKind } from '../provider.ts'
+import type { ObjectKind } from '../../model/names.ts'
+import type { DeclaredObject } from '../provider.ts'
 
 export function createSluiceLayout(): Layout {
   return {

@@ -5,7 +5,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Problem } from '../../model/problem.ts'
 import type { KeyEntry, Layout, Orphan } from '../layout.ts'
-import type { Changes, Declaration, DeclaredObject, ObjectName } from '../provider.ts'
+import type { ObjectName } from '../../model/names.ts'
+import type { Changes, Declaration, DeclaredObject } from '../provider.ts'
 import { createTextLimit, MAX_SOURCE_CHARS } from './text-limit.ts'
 
 export interface MirrorDeclaration {

@@ -6,7 +6,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { quote } from '../../model/parsed.ts'
 import { readJsonText } from './json-value.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
-import type { DeclaredObject, ObjectKind, ObjectName } from '../provider.ts'
+import type { ObjectKind, ObjectName } from '../../model/names.ts'
+import type { DeclaredObject } from '../provider.ts'
 import type { KeyStore, Store, StoredKey, StoredObject } from '../store.ts'
 
 export function createStore(keys: KeyStore, layout: Layout): Store {

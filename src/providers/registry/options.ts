@@ -87,14 +87,17 @@ export const registryOptions: Shape<
 > = {
   prefix: scalar(parsePrefix, {
     type: 'string',
-    description: 'The prefix, exactly as its keys begin. The default depends on the layout: /sluice, /vulcand or traefik.',
+    description:
+      'The prefix, exactly as its keys begin. The default depends on the layout: /sluice, /vulcand or traefik.',
   }).optional(),
   layout: z
     .enum(Object.keys(PREFIXES) as LayoutName[])
     .default('sluice')
     .meta({ description: 'The layout of its keys.' }),
   username: secret('The user to log in as.').optional(),
-  password: secret('The password; a reference to a file or variable keeps it out of this file.').optional(),
+  password: secret(
+    'The password; a reference to a file or variable keeps it out of this file.',
+  ).optional(),
   tls: tls.optional(),
   sealKey: scalar(
     (value) =>

@@ -4,7 +4,7 @@
  */
 import { CLOSED_RESPONSE, type FailClosed } from '../../fail-closed.ts'
 import type { JsonMap } from '../../registry/json-value.ts'
-import type { ObjectKind } from '../../provider.ts'
+import type { ObjectKind } from '../../../model/names.ts'
 import { TranslationError } from '../translation.ts'
 import { readStruct } from './go-json.ts'
 

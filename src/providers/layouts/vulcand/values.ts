@@ -1,6 +1,6 @@
 /** vulcand's objects in the form of our own file. What vulcand would refuse is a ValueFault. */
 import type { JsonMap } from '../../registry/json-value.ts'
-import type { ObjectKind } from '../../provider.ts'
+import type { ObjectKind } from '../../../model/names.ts'
 import { splitOrigin } from '../server-origin.ts'
 import { TranslationError, type Translation } from '../translation.ts'
 import { oneOf, required, requireHttp } from './requirements.ts'
