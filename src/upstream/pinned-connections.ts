@@ -1,45 +1,45 @@
 /**
- * Connections to the servers of a pool that belong to one client each, as they carry its login (NTLM, Negotiate): that
- * client's requests go over its own, no other client's do, and it ends with the client's connection. When the server ends it
- * first, the client's next request goes over another one, and is asked to log in again.
+ * Connections to the servers of a pool that belong to one client each, because they carry its login (NTLM, Negotiate): only that
+ * client's requests use it, and it closes with the client's connection. If the server closes it first, the client's next
+ * request uses another one, and the server asks for the login again.
  */
 import type { ClientSide, Exchange } from '../http/exchange.ts'
 import type { Endpoint } from './endpoint/endpoint.ts'
 import { isUnavailable } from './balancing/eligibility.ts'
 import type { ServerConnection } from './endpoint/server-connection.ts'
 
-/** Of one client over all pools: a client that never logs in could hold a connection to a server of every backend. */
-const MOST = 8
+/** Per client over all pools: without a limit a client could hold a connection to each backend by never finishing its login. */
+const MAX_PER_CLIENT = 8
 
 export class PinnedConnections {
-  readonly #of = new WeakMap<ClientSide, ServerConnection>()
+  readonly #byClient = new WeakMap<ClientSide, ServerConnection>()
 
   pin(client: ClientSide, connection: ServerConnection): void {
     client.pinned ??= new Set()
     const { pinned: kept } = client
-    // The one that was used last stands last.
+    // In order of use, the latest last.
     kept.delete(connection)
     kept.add(connection)
     if (connection.owner === client) return
     connection.owner = client
     connection.endpoint.pinned(connection)
     for (const first of kept) {
-      if (kept.size <= MOST) break
+      if (kept.size <= MAX_PER_CLIENT) break
       kept.delete(first)
       first.abandon()
     }
-    // It has logged in elsewhere: of one pool a client needs one.
-    this.#of.get(client)?.abandon()
-    this.#of.set(client, connection)
+    // The client has logged in to another server: it needs one connection per pool.
+    this.#byClient.get(client)?.abandon()
+    this.#byClient.set(client, connection)
   }
 
-  /** The client's own connection, if a request may go over it now. */
+  /** The client's pinned connection, if it is idle. */
   find({ client }: Exchange): ServerConnection | null {
-    const connection = client.pinned !== null ? this.#of.get(client) : undefined
+    const connection = client.pinned !== null ? this.#byClient.get(client) : undefined
     return connection?.isIdle === true ? connection : null
   }
 
-  /** The server that the client has logged in to, if it may be used. */
+  /** The server that the client has logged in to, if it is available. */
   pick(exchange: Exchange, tried: readonly Endpoint[]): Endpoint | null {
     const endpoint = this.find(exchange)?.endpoint
     if (endpoint === undefined || tried.includes(endpoint)) return null

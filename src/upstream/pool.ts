@@ -1,4 +1,4 @@
-/** A backend, live: its endpoints and the policy that picks among them. It outlives every change to its declaration. */
+/** A live backend: its endpoints and the balancer. It survives every change of its declaration. */
 import type { Deadlines } from '../http/deadlines.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { PlacedBackend, Timeouts } from '../model/snapshot.ts'
@@ -19,14 +19,13 @@ export interface PoolContext extends EndpointContext {
   readonly slot: (number: number) => Slot
   /** From 0 up to 1. */
   readonly random: () => number
-  /** What sticky cookies are signed with that have no secret of their own. */
+  /** The key of sticky cookies without a secret of their own. */
   readonly stickyKey: Buffer
 }
 
 export class Pool {
   readonly id: string
   readonly slot: Slot
-  /** The retries it has left. */
   readonly retryBudget: PoolRetryBudget
   readonly deadlines: Deadlines
   readonly random: () => number
@@ -52,7 +51,7 @@ export class Pool {
     this.update(placed)
   }
 
-  /** Keeps the endpoints whose urls stay; retires those that are gone. */
+  /** Keeps the endpoints whose URLs stay; retires the others. */
   update(placed: PlacedBackend): void {
     const { object: backend, serverSlots } = placed
     const { slot, stickyKey } = this.#context
@@ -88,7 +87,7 @@ export class Pool {
     return new Tiers(this.#endpoints, backend, { slot: this.slot, random, now })
   }
 
-  /** An endpoint besides those tried, its in-flight count taken (give it back by `done`). */
+  /** An endpoint that was not tried. It is in the in-flight count: the caller must call `done`. */
   pick(request: BalancedRequest, tried: readonly Endpoint[]): Endpoint | null {
     if (this.#isRetired) return null
     const isFirst = tried.length === 0
@@ -100,7 +99,7 @@ export class Pool {
     return endpoint
   }
 
-  /** As `pick`, but where the client has logged in to a server, that one. */
+  /** As `pick`, but prefers the server that the client has logged in to. */
   pickFor(exchange: Exchange, tried: readonly Endpoint[]): Endpoint | null {
     const own = exchange.client.pinned !== null ? this.pinned.pick(exchange, tried) : null
     if (own === null) return this.pick(exchange, tried)
@@ -109,7 +108,7 @@ export class Pool {
     return own
   }
 
-  /** The client's own connection, else an idle one or a new one; null when as many are in use as may be. */
+  /** The client's pinned connection, else an idle or a new one; null if the limit of connections is reached. */
   acquire(
     exchange: Exchange,
     endpoint: Endpoint,
@@ -120,7 +119,7 @@ export class Pool {
     return own?.endpoint === endpoint ? own : endpoint.acquire(fresh, timeouts)
   }
 
-  /** The in-flight count of an endpoint that was picked before, once more. */
+  /** Adds once more to the in-flight count of an endpoint that was picked before. */
   take(endpoint: Endpoint): void {
     sharedAdd(endpoint.slot, SHARED.inFlight, 1)
     count(endpoint.slot, COUNT.inFlight, 1)
@@ -131,14 +130,14 @@ export class Pool {
     count(endpoint.slot, COUNT.inFlight, -1)
   }
 
-  /** Idle connections, so many at most; answers how many. */
+  /** Closes up to `most` idle connections; returns how many. */
   giveUpIdle(most: number): number {
     let left = most
     for (const endpoint of this.#endpoints) left -= endpoint.giveUpIdle(left)
     return most - left
   }
 
-  /** Why nothing could be picked, for the log. */
+  /** Why no endpoint could be picked, for the log. */
   whyNone(): string {
     const servers = this.#endpoints.length
     if (servers === 0) return `backend ${this.id} has no servers`
@@ -147,17 +146,17 @@ export class Pool {
     return `none of the ${servers} servers of backend ${this.id} ${why}`
   }
 
-  /** A client comes back to the server that answered it first: what it is answered carries `cookieFor`. */
+  /** Responses carry `cookieFor`, so that a client comes back to the same server. */
   get isSticky(): boolean {
     return this.#sticky !== null
   }
 
-  /** A line for the response's head, or '' when the client has the cookie already. */
+  /** A line for the response's head, or '' if the client has the cookie already. */
   cookieFor(exchange: Pick<Exchange, 'field' | 'clientScheme'>, endpoint: Endpoint): string {
     return this.#sticky?.cookieFor(exchange, endpoint) ?? ''
   }
 
-  /** The backend is gone: whoever waited on the way here finds no server, and what is counted in its slot is over. */
+  /** The backend is removed: waiting requests find no server, and nothing more is counted in its slot. */
   retire(): void {
     for (const endpoint of this.#endpoints) endpoint.retire()
     this.#endpoints = []
@@ -166,7 +165,7 @@ export class Pool {
   }
 }
 
-/** What the breaker of each server counts in, by its index. */
+/** The breaker of each server, by index. */
 function compileBreakers(
   { object: { breaker }, breakerSlots }: PlacedBackend,
   slot: (number: number) => Slot,
@@ -174,7 +173,7 @@ function compileBreakers(
   if (breaker === null) return () => null
   const parsed = parseCondition(breaker.condition)
   if (!parsed.ok)
-    throw new Error(`a breaker was admitted whose condition is wrong: ${parsed.message}`)
+    throw new Error(`a breaker was admitted whose condition does not parse: ${parsed.message}`)
   const { counters } = parsed.condition
   return (index) => {
     const number = breakerSlots[index]

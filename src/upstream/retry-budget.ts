@@ -1,11 +1,11 @@
-/** The retries that a pool's threads share, from one of them: counts requests, earns retries now and then, spends them. */
+/** The live half of a backend's retry budget in one thread: counts requests, earns retries, and spends them. Threads share it. */
 import { clock } from '../http/clock.ts'
 import type { RetryBudget } from '../model/snapshot.ts'
 import { earnRetries, takeRetry } from '../policy/retrying/retry-budget.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { count, type Slot, sumOverThreads } from '../scoreboard/scoreboard.ts'
 
-/** So that there is something in it when servers fail after a quiet time. */
+/** How often requests earn retries, so that some are saved when servers fail. */
 const EARN_EVERY_MS = 500
 
 export class PoolRetryBudget {
@@ -22,14 +22,14 @@ export class PoolRetryBudget {
     this.#now = now
   }
 
-  /** A request has come. */
+  /** Counts a request, which may earn retries. */
   countRequest(): void {
     if (this.#isRetired) return
     count(this.#slot, COUNT.requests, 1)
     if (clock.now >= this.#earnAt) this.#earn()
   }
 
-  /** Whether a request may be sent again; then it is counted as sent. */
+  /** Whether a request may be sent again; if so, the retry is spent. */
   tryTake(): boolean {
     if (this.#isRetired) return false
     this.#earn()
@@ -38,7 +38,7 @@ export class PoolRetryBudget {
     return false
   }
 
-  /** Its slot may be another's soon. */
+  /** The backend is removed: its slot may be reused soon. */
   retire(): void {
     this.#isRetired = true
   }

@@ -20,7 +20,7 @@ export interface Balancer {
 /** What a balancer may look at of a request. */
 export type BalancedRequest = Pick<Exchange, 'clientIp' | 'path' | 'query' | 'field'>
 
-/** It may take one of the endpoint's turns: asked about each candidate, and not again about the same one in a row. */
+/** Whether to skip a candidate. May take one of its turns, so a balancer never asks twice in a row about the same one. */
 export type IsIneligible = (endpoint: Endpoint) => boolean
 
 /** What balancers of a pool share. */

@@ -1,6 +1,6 @@
 /**
- * Which endpoints a pick passes over, from strict to lenient. No closures: the first attempt of every request comes here. The
- * control plane has weighed health, ejection and breaker when it writes `admit`; a rest is what connecting tells by itself.
+ * Which endpoints a pick skips, from strict to lenient. No closures, because the first attempt of every request comes here. The
+ * control plane combines health, ejection and breaker into `admit`; the connect backoff is added here.
  */
 import { isAdmitted } from '../../policy/admitted-share.ts'
 import { ADMIT_NONE, SHARED } from '../../scoreboard/layout.ts'
@@ -8,19 +8,19 @@ import { sharedAdd } from '../../scoreboard/scoreboard.ts'
 import type { IsIneligible } from './balancer.ts'
 import type { Endpoint } from '../endpoint/endpoint.ts'
 
-/** Unfit, or it takes a share of its turns (it starts slowly, its breaker recovers) and this is none of them. */
+/** Unavailable, or it takes a share of its turns (slow start, a recovering breaker) and this turn is not one of them. */
 export function skipsTurn(endpoint: Endpoint): boolean {
   const { admit } = endpoint
   if (admit === ADMIT_NONE || endpoint.isBackingOff) return true
   return admit !== 0 && !isAdmitted(admit, sharedAdd(endpoint.slot, SHARED.ticket, 1))
 }
 
-/** It may not be used, or rests: who comes back to it, or has no other, is not turned away for its share. */
+/** Not admitted or in connect backoff. Its share does not matter to a client that returns to it, or has no other server. */
 export function isUnavailable(endpoint: Endpoint): boolean {
   return endpoint.admit === ADMIT_NONE || endpoint.isBackingOff
 }
 
-/** It may not be used. One that rests may: a try is better than none. */
+/** Not admitted. One in connect backoff is tried: that is better than no attempt. */
 export function isNotAdmitted(endpoint: Endpoint): boolean {
   return endpoint.admit === ADMIT_NONE
 }

@@ -1,7 +1,7 @@
 /**
- * Consistent hashing: requests of the same key go to the same server, in every thread and instance, and few keys move when servers come
- * or go. While a server may not be used its keys go to the others, each key to the same one, and come back with it.
- * What has no key (no such header, cookie or parameter, or an empty one) is balanced by turns.
+ * Consistent hashing: requests with the same key go to the same server, in every thread and instance, and few keys move if
+ * servers are added or removed. While a server is unavailable its keys go to the others, each key always to the same one, and
+ * return with it. Requests without a key (no such header, cookie or parameter, or an empty one) are balanced by round-robin.
  */
 import type { ZodType } from 'zod'
 import { isToken } from '../../model/names.ts'
@@ -23,7 +23,7 @@ import { buildMaglev } from './maglev.ts'
 import { createRoundRobin } from './round-robin.ts'
 import { hashString, mix } from './string-hash.ts'
 
-/** Cells that are tried for a key before all servers are walked over. */
+/** Cells that are tried for a key before all servers are looked at. */
 const MAX_CELLS = 32
 
 /** `name`: of the header (lower case), cookie or query parameter; '' for the others. */
@@ -92,7 +92,7 @@ function createHash(
   function find(hash: number, isIneligible: IsIneligible): Endpoint | null {
     let bits = hash
     let last: Endpoint | undefined
-    // Of the key's own making, not the next cells: so that all others share what is refused.
+    // Cells derived from the key, not the next cells, so that all other servers share the keys of an ineligible one.
     for (let tries = 0; tries < MAX_CELLS; tries++) {
       const endpoint = endpoints[cells[bits % cells.length] ?? 0]
       bits = mix(bits + tries + 1)
@@ -118,7 +118,7 @@ function createHash(
   }
 }
 
-/** As it was sent: `%41` and `A` are two keys. '' when there is none. */
+/** The key as it was sent: `%41` and `A` are two keys. '' if there is none. */
 export function keyOf(request: BalancedRequest, { from, name }: HashKey): string {
   switch (from) {
     case 'client-ip':

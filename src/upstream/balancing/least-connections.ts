@@ -1,7 +1,7 @@
 /**
- * Weighted least connections: the fewest exchanges under way per weight, over all threads. Servers take weighted turns; who is
- * idle when its turn comes gets the request without a look at the others, and else they are compared from there on. The
- * count is taken by compare-and-exchange: two threads that saw the same least loaded server do not both get it.
+ * Weighted least connections: the fewest exchanges in flight per weight, over all threads. Servers take weighted turns: a server
+ * that is idle at its turn gets the request without a look at the others, else all are compared, beginning with it. The
+ * in-flight count is taken by compare-and-exchange, so that two threads do not both pick the same least loaded server.
  */
 import { SHARED } from '../../scoreboard/layout.ts'
 import { sharedAdd } from '../../scoreboard/scoreboard.ts'
@@ -15,9 +15,9 @@ import type {
 import type { Endpoint } from '../endpoint/endpoint.ts'
 import { smoothTurns } from './round-robin.ts'
 
-/** After this many lost races any pick is as good. */
+/** After this many lost races between threads any pick is as good. */
 const MAX_RACES = 8
-/** Turns of refused servers that are passed on; after these all are compared. */
+/** Turns that are drawn before all servers are compared. */
 const MAX_DRAWS = 16
 
 export const leastConnections: BalancerKind = {
@@ -36,7 +36,7 @@ function createLeastConnections(
   const turns = smoothTurns(endpoints.map((endpoint) => endpoint.weight))
   const draws = Math.min(turns.length, MAX_DRAWS)
 
-  /** `but`: refused already. */
+  /** `but`: already found ineligible. */
   function leastFrom(
     first: number,
     but: Endpoint | null,
@@ -57,7 +57,7 @@ function createLeastConnections(
         bestLoad = load
         bestCount = count
       }
-      if (best === null || takes(best, bestCount)) return best
+      if (best === null || tryTake(best, bestCount)) return best
       if (race < MAX_RACES) continue
       sharedAdd(best.slot, SHARED.inFlight, 1)
       return best
@@ -74,24 +74,24 @@ function createLeastConnections(
         if (endpoint === undefined || endpoint === last) continue
         if (endpoint.inFlight > 0) return leastFrom(first, last, isIneligible)
         if (isIneligible(endpoint)) last = endpoint
-        else if (takes(endpoint, 0)) return endpoint
+        else if (tryTake(endpoint, 0)) return endpoint
       }
       const endpoint = leastFrom(first, last, isIneligible)
-      // As in round-robin: the next look begins where this one has.
+      // As in round-robin: the next pick begins with the same turn.
       if (endpoint === null) sharedAdd(pool, ticket, turns.length - draws)
       return endpoint
     },
   }
 }
 
-/** One more under way; false when another thread was faster. */
-function takes({ slot: { shared, at } }: Endpoint, count: number): boolean {
+/** Adds one to the in-flight count; false if another thread was faster. */
+function tryTake({ slot: { shared, at } }: Endpoint, count: number): boolean {
   return Atomics.compareExchange(shared, at + SHARED.inFlight, count, count + 1) === count
 }
 
 /**
- * Of its weight, while a server starts slowly. Refusing most of its turns is not enough here: idle as it comes, it would
- * be the least loaded each time.
+ * The share of its weight that counts during slow start. Skipping most of its turns is not enough here: a new server is idle, and
+ * would be the least loaded each time.
  */
 function shareOf({ admit }: Endpoint): number {
   return admit > 0 ? admit / 1000 : 1

@@ -1,32 +1,37 @@
 /**
- * Maglev hashing (Eisenbud and others, NSDI 2016, section 3.4): a table of a prime number of cells, each with a server. Every server
- * has its own order of preference over all cells, and they take turns in claiming the next that is free. So each gets its
- * share almost exactly, a look-up is one read, and a server that goes leaves nearly all others' cells as they were.
+ * Maglev hashing (Eisenbud and others, NSDI 2016, section 3.4): a table with a prime number of cells, each assigned to a server.
+ * Every server has its own order of preference over all cells, and servers take turns in claiming their next free one. So each
+ * gets its share almost exactly, a lookup is one read, and removing a server leaves nearly all other cells as they were.
  *
- * The table depends on names and weights only: not on the order of declaration, not on the thread or instance.
+ * The table depends on names and weights only, not on the order of declaration, the thread or the instance.
  */
 import { smoothTurns } from './round-robin.ts'
 import { hashString } from './string-hash.ts'
 
 /**
- * A hundred cells a server make its share exact to a percent. There are two sizes and no more, because the step from one to the
- * other moves all keys. Above 65,537 servers some get no cell.
+ * A hundred cells per server make its share exact to a percent. There are only two sizes, because the step from one to the other
+ * moves all keys. Above 65,537 servers some get no cell.
  */
-const FEW_SERVERS = 40
-const SMALL = 4_093
-const LARGE = 65_537
+const SMALL_TABLE_SERVERS = 40
+const SMALL_TABLE_CELLS = 4_093
+const LARGE_TABLE_CELLS = 65_537
 
 export interface Named {
   readonly name: string
   readonly weight: number
 }
 
-/** Which of them each cell belongs to, as indexes; no cells when there are none. */
+/** The index of the server of each cell; empty if there are no servers. */
 export function buildMaglev(servers: readonly Named[]): Uint16Array | Uint32Array {
-  const size = servers.length === 0 ? 0 : servers.length > FEW_SERVERS ? LARGE : SMALL
+  const size =
+    servers.length === 0
+      ? 0
+      : servers.length > SMALL_TABLE_SERVERS
+        ? LARGE_TABLE_CELLS
+        : SMALL_TABLE_CELLS
   const cells = servers.length > 2 ** 16 ? new Uint32Array(size) : new Uint16Array(size)
   const order = servers.map((_, index) => index).sort((one, other) => compare(servers, one, other))
-  // What each prefers next, and how far on its further preferences lie. Steps of any length meet all cells: a prime number.
+  // The next preferred cell of each server, and the step to the further ones. As the size is prime, each step visits all cells.
   const next = Uint32Array.from(servers, ({ name }) => hashString(name, 1) % size)
   const steps = Uint32Array.from(servers, ({ name }) => (hashString(name, 2) % (size - 1)) + 1)
   const isTaken = new Uint8Array(size)
@@ -46,7 +51,7 @@ export function buildMaglev(servers: readonly Named[]): Uint16Array | Uint32Arra
     free--
   }
 
-  // Everyone has a cell, whatever the others weigh.
+  // Every server has at least one cell, whatever the others weigh.
   order.forEach(claim)
   const turns = smoothTurns(order.map((index) => servers[index]?.weight ?? 1))
   while (free > 0) for (const turn of turns) claim(order[turn] ?? 0)

@@ -1,8 +1,8 @@
 /**
- * The power of two choices over latency: two servers are drawn by weight, and the one that costs less gets the request.
- * What a server costs is its peak-EWMA latency times the exchanges under way: a slow server is left alone within one response,
- * a hanging one as its exchanges pile up. Two choices and not the best of all: the threads that see the same figures
- * would all run to the same server. See policy/ewma.ts.
+ * The power of two choices over latency: two servers are drawn by weight, and the one with the lower cost gets the request. The
+ * cost is the peak-EWMA latency times the exchanges in flight: a slow server is avoided after one response, a hanging one as
+ * its exchanges accumulate. Two choices instead of the best of all, because threads with the same figures would all pick the
+ * same server. See policy/ewma.ts.
  */
 import { ewmaAt } from '../../policy/ewma.ts'
 import { SHARED } from '../../scoreboard/layout.ts'
@@ -17,7 +17,7 @@ import type {
 import { createWeightedDraw } from './weighted-draw.ts'
 import type { Endpoint } from '../endpoint/endpoint.ts'
 
-/** Of a server without a measurement that is being asked: more than any that has one. */
+/** The latency of a server that has requests in flight and no measurement: higher than any measured one. */
 const UNKNOWN_MICROS = 1e10
 
 export const peakEwma: BalancerKind = {
@@ -42,7 +42,7 @@ function createPeakEwma(
       const first = draw.one(isIneligible)
       if (first === null) return null
       const second = draw.other(first, isIneligible)
-      // Of equals the first: it was drawn by weight, the second only among those that were left.
+      // At equal cost the first, because only the first was drawn by weight among all.
       const endpoint = second === null ? first : cheaper(first, second, usualWeight, now())
       sharedAdd(endpoint.slot, SHARED.inFlight, 1)
       return endpoint
@@ -55,15 +55,15 @@ function cheaper(first: Endpoint, second: Endpoint, usualWeight: number, now: nu
 }
 
 /**
- * The weight divides what is under way, not the latency: idle servers of equal latency cost the same and share by weight as
- * they are drawn, and under load the exchanges of each grow towards its share.
+ * The weight divides the exchanges in flight, not the latency: idle servers with equal latency cost the same and share requests by
+ * the draw, and under load the exchanges of each grow towards its share.
  */
 function costOf({ slot, weight }: Endpoint, usualWeight: number, now: number): number {
   const inFlight = sharedLoad(slot, SHARED.inFlight)
   const errors = sharedLoad(slot, SHARED.errorStreak)
   const micros = ewmaAt(slot, now)
-  // Not measured yet: one request soon, and no second one before its response.
+  // Not measured yet: it gets one request soon, and no second one before the response.
   if (micros === 0 && inFlight === 0 && errors === 0) return 0
-  // A server that fails at once is no fast one.
+  // Failing at once does not make a server fast.
   return (micros || UNKNOWN_MICROS) * (1 + (inFlight * usualWeight) / weight) * (1 + errors)
 }

@@ -1,4 +1,4 @@
-/** Weighted random: no state, so nothing that threads or instances would have to agree on. */
+/** Weighted random. Stateless, so threads and instances share nothing. */
 import { SHARED } from '../../scoreboard/layout.ts'
 import { sharedAdd } from '../../scoreboard/scoreboard.ts'
 import type {

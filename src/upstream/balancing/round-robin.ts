@@ -1,7 +1,6 @@
 /**
- * Smooth weighted round-robin: servers a, b, c of weights 3, 1, 1 take their turns as a b a c a, not as a a a b c. The order
- * is made once, as a list of turns; threads draw turns from one counter in the scoreboard, so that it holds over all of
- * them exactly.
+ * Smooth weighted round-robin: servers a, b, c with weights 3, 1, 1 take turns as a b a c a, not as a a a b c. The order is computed
+ * once, as a list of turns; all threads draw turns from one counter in the scoreboard, so that it holds exactly over all.
  */
 import { SHARED } from '../../scoreboard/layout.ts'
 import { sharedAdd } from '../../scoreboard/scoreboard.ts'
@@ -14,11 +13,11 @@ import type {
 } from './balancer.ts'
 import type { Endpoint } from '../endpoint/endpoint.ts'
 
-/** Above this the weights are made coarser: the list is rebuilt on every change of the pool. */
+/** Weights that need more turns are made coarser, because the list is rebuilt with every change of the pool. */
 const MAX_TURNS = 10_000
-/** Servers times turns above which the list is spread instead of played through: milliseconds of a serving thread. */
+/** Servers times turns above which the list is spread instead of computed step by step, which blocks a thread for milliseconds. */
 const MAX_STEPS = 1_000_000
-/** So many turns are drawn at least (and two a server, at most the whole list) before all servers are walked over. */
+/** At least so many turns (and two per server, at most the whole list) are drawn before all servers are looked at. */
 const MIN_DRAWS = 16
 
 export const roundRobin: BalancerKind = {
@@ -41,7 +40,7 @@ export function createRoundRobin(
     pick(_request: BalancedRequest, isIneligible: IsIneligible): Endpoint | null {
       let turn = 0
       let last: Endpoint | undefined
-      // A refused server's turns go to all others: the next turn of all threads is drawn, not the next on the list.
+      // The turn of an ineligible server goes to all others: the shared counter's next turn is drawn, not the next on the list.
       for (let draw = 0; draw < draws; draw++) {
         turn = sharedAdd(pool, ticket, 1) >>> 0
         const endpoint = endpoints[turns[turn % turns.length] ?? 0]
@@ -54,7 +53,7 @@ export function createRoundRobin(
         const endpoint = endpoints[(start + step) % length]
         if (endpoint !== undefined && !isIneligible(endpoint)) return taken(endpoint)
       }
-      // The whole list is passed over, so that the next look, which may refuse less, begins where this one has.
+      // Completes the round, so that the next pick, which may be more lenient, begins with the same turn.
       sharedAdd(pool, ticket, turns.length - draws)
       return null
     },
@@ -66,12 +65,12 @@ function taken(endpoint: Endpoint): Endpoint {
   return endpoint
 }
 
-/** Turns that follow each other lie far apart. */
+/** Spreads consecutive turns. */
 function scattered(turn: number): number {
   return Math.imul(turn, 0x9e3779b1) >>> 0
 }
 
-/** Indexes in smooth order: each turn all gain their weight, the furthest ahead serves and pays the sum. */
+/** Indexes in smooth order: at each turn all gain their weight, and the one with the most credit serves and pays the total. */
 export function smoothTurns(weights: readonly number[]): Uint32Array {
   const scaled = scale(weights)
   const total = scaled.reduce((sum, weight) => sum + weight, 0)
@@ -91,7 +90,7 @@ export function smoothTurns(weights: readonly number[]): Uint32Array {
   return turns
 }
 
-/** Each server's turns at even distances: nearly as smooth, in n log n. */
+/** Each server's turns at even distances: nearly as smooth, in O(n log n). */
 function spreadTurns(weights: readonly number[], turns: Uint32Array): Uint32Array {
   const places = weights.flatMap((weight, index) =>
     Array.from({ length: weight }, (_, turn) => ({ index, at: (turn + 0.5) / weight })),

@@ -1,11 +1,11 @@
 /**
- * Stickiness: a cookie names the server that answered a client first, and the client comes back to it. The value is a HMAC over
- * backend and url, so that it tells nothing and cannot be made up; a foreign value is ignored, as if there was none. All values
- * are computed when the pool changes: a request costs one look into a map.
+ * Sticky sessions: a cookie names the server that responded to a client first, and the client comes back to it. The value is an
+ * HMAC over backend and URL, so that it reveals nothing and cannot be forged; an unknown value is ignored. All values are
+ * computed when the pool changes: a request costs one map lookup.
  *
- * A client stays where its cookie leads for as long as that server is fit: through slow start, and on a backup server when the
- * primaries are back (as in HAProxy: a session is worth more than the tier). When it is not, the policy picks another one,
- * and the response sets its cookie.
+ * A client stays with its server while that is available: during slow start, and on a backup server after the primaries have
+ * recovered (as in HAProxy, where a session is worth more than the tier). If it is unavailable, the balancer picks another one,
+ * and the response sets a new cookie.
  */
 import { createHmac } from 'node:crypto'
 import type { Exchange } from '../../http/exchange.ts'
@@ -17,20 +17,20 @@ import { cookieValues } from './cookies.ts'
 import type { Endpoint } from '../endpoint/endpoint.ts'
 
 const VALUE_BYTES = 16
-/** Browsers send one, or one a path. */
+/** Browsers send one, or one per path. */
 const MAX_VALUES = 4
 
 export class Stickiness {
   readonly #key: Buffer | string
   readonly #backend: string
   readonly #cookie: string
-  /** What follows the value in the Set-Cookie line, for a client that speaks clear text or TLS. */
+  /** What follows the value in the Set-Cookie line, for clients of http and of https. */
   readonly #plain: string
   readonly #secure: string
   readonly #values = new Map<string, string>()
   readonly #endpoints = new Map<string, Endpoint>()
 
-  /** `before`: of the same pool; what it has computed with the same key is kept. */
+  /** `before`: of the same pool; its values are reused if the key is the same. */
   constructor(
     backend: string,
     sticky: Sticky,
@@ -58,7 +58,7 @@ export class Stickiness {
     return mac.toString('base64url', 0, VALUE_BYTES)
   }
 
-  /** Where the client's cookie leads, its in-flight count taken; null when it has none or that endpoint is refused. */
+  /** The endpoint of the client's cookie, already in the in-flight count; null if there is none or it is ineligible. */
   pick(request: BalancedRequest, isIneligible: IsIneligible): Endpoint | null {
     for (const value of this.#valuesOf(request)) {
       const endpoint = this.#endpoints.get(value)
@@ -69,10 +69,10 @@ export class Stickiness {
     return null
   }
 
-  /** The line of the response's head; '' when the client has the cookie already. */
+  /** The line for the response's head; '' if the client has the cookie already. */
   cookieFor(exchange: Pick<Exchange, 'field' | 'clientScheme'>, { url }: Endpoint): string {
     const value = this.#values.get(url)
-    // Meanwhile removed: there is nothing to come back to.
+    // The endpoint was removed meanwhile.
     if (value === undefined || this.#valuesOf(exchange).includes(value)) return ''
     const rest = exchange.clientScheme === 'https' ? this.#secure : this.#plain
     return `Set-Cookie: ${this.#cookie}=${value}${rest}`

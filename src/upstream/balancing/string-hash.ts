@@ -1,6 +1,6 @@
 /**
- * A string as 32 well mixed bits: FNV-1a over its UTF-16 units, then MurmurHash3's finalizer, as FNV leaves the high bits of short
- * strings nearly alone. The same in every thread, instance and version: what is hashed keeps its place.
+ * A string as 32 well mixed bits: FNV-1a over its UTF-16 units, then MurmurHash3's finalizer, because FNV hardly changes the high
+ * bits for short strings. The same in every thread, instance and version, so that keys keep their servers.
  */
 export function hashString(text: string, seed = 0): number {
   let hash = 0x811c9dc5 ^ seed
@@ -10,7 +10,7 @@ export function hashString(text: string, seed = 0): number {
   return mix(hash)
 }
 
-/** Every bit of the input moves half of the output's; 0 to 2 ** 32 - 1. */
+/** Each bit of the input changes about half of the output bits. 0 to 2 ** 32 - 1. */
 export function mix(bits: number): number {
   let hash = bits
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)

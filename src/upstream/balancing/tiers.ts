@@ -1,6 +1,6 @@
 /**
- * Two tiers of servers, each with a balancer of its own: backups are used only while no primary server is fit. Only when nothing
- * at all is fit are those tried that rest, primaries first. Servers declared as draining are in no tier.
+ * Two tiers of servers, each with its own balancer: backups are used only while no primary server is available. If no server at
+ * all is available, those in connect backoff are tried, primaries first. Draining servers are in no tier.
  */
 import type { Backend } from '../../model/snapshot.ts'
 import { SHARED } from '../../scoreboard/layout.ts'
@@ -22,13 +22,13 @@ export interface Ineligibility {
 }
 
 export class Tiers {
-  /** All that may be picked. */
+  /** All that are not draining. */
   readonly endpoints: readonly Endpoint[]
   readonly #primaries: Balancer
-  /** For further attempts; made when there is one. */
+  /** The balancer for further attempts, created with the first one. */
   readonly #createAgain: () => Balancer
   #again: Balancer | null = null
-  /** Null when there are none. */
+  /** Null if there are none. */
   readonly #backups: Balancer | null
 
   constructor(

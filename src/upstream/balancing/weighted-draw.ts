@@ -1,15 +1,15 @@
-/** Candidates drawn at random, each as often as its weight says. */
+/** Draws endpoints at random in proportion to their weights. */
 import type { IsIneligible } from './balancer.ts'
 import type { Endpoint } from '../endpoint/endpoint.ts'
 import { smoothTurns } from './round-robin.ts'
 
-/** After this many in vain all endpoints are looked at. */
+/** After this many draws without result all endpoints are looked at. */
 const MAX_DRAWS = 8
 
 export interface WeightedDraw {
-  /** Null when all are refused. */
+  /** Null if all are ineligible. */
   one(isIneligible: IsIneligible): Endpoint | null
-  /** Another one, seldom one that weighs far less; null also when none is met soon. */
+  /** Another one; null also if none was drawn soon. */
   other(than: Endpoint, isIneligible: IsIneligible): Endpoint | null
 }
 
@@ -17,13 +17,13 @@ export function createWeightedDraw(
   endpoints: readonly Endpoint[],
   random: () => number,
 ): WeightedDraw {
-  const lots = smoothTurns(endpoints.map((endpoint) => endpoint.weight))
+  const turns = smoothTurns(endpoints.map((endpoint) => endpoint.weight))
 
   function draw(but: Endpoint | null, isIneligible: IsIneligible): Endpoint | null {
     let last: Endpoint | undefined
     for (let draws = 0; draws < MAX_DRAWS; draws++) {
-      const endpoint = endpoints[lots[Math.floor(random() * lots.length)] ?? 0]
-      // Asked twice, a server that takes one turn in ten would take one in five.
+      const endpoint = endpoints[turns[Math.floor(random() * turns.length)] ?? 0]
+      // Asking twice would let a server that takes one turn in ten take one in five.
       if (endpoint === undefined || endpoint === but || endpoint === last) continue
       if (!isIneligible(endpoint)) return endpoint
       last = endpoint
@@ -31,19 +31,19 @@ export function createWeightedDraw(
     return null
   }
 
-  /** One walk: each that is met replaces the choice so far with the chance that its weight gives it among those met. */
+  /** One pass: each eligible endpoint replaces the choice so far with the probability weight / weight so far. */
   function drawOfAll(isIneligible: IsIneligible): Endpoint | null {
     let chosen: Endpoint | null = null
-    let met = 0
+    let weightSoFar = 0
     for (const endpoint of endpoints) {
       if (isIneligible(endpoint)) continue
-      met += endpoint.weight
-      if (chosen === null || random() * met < endpoint.weight) chosen = endpoint
+      weightSoFar += endpoint.weight
+      if (chosen === null || random() * weightSoFar < endpoint.weight) chosen = endpoint
     }
     return chosen
   }
 
-  /** So that one of two equals always has the other beside it. Next to a heavy one a light one stays as rare as it is. */
+  /** So that of two equal endpoints the other is always found. A light one beside a heavy one is taken in proportion. */
   function neighbourOf(than: Endpoint, isIneligible: IsIneligible): Endpoint | null {
     const at = Math.floor(random() * endpoints.length)
     const drawn = endpoints[at]

@@ -1,25 +1,25 @@
 /**
- * The addresses of one server: in which order a new connection tries them, and which connections have to go because their
- * address is no longer one of them. Of a server that is named by an address, or is a unix socket, there is the one, and nothing ever changes.
+ * The addresses of one server: the order in which a new connection tries them, and which connections must close because their
+ * address was removed. A server given by an IP address or a unix socket has one address that never changes.
  */
 import { isIP } from 'node:net'
 import type { KnownName, NameTable } from '../../dns/names.ts'
 import { isSocketPath } from '../../model/server-url.ts'
 
-/** An address that could not be connected to is tried after the others for so long. */
+/** For so long, an address that could not be connected to is tried after the others. */
 const AVOIDED_MS = 10_000
 
 export class Addresses {
   readonly #host: string
-  /** Null: the server is named by its address. */
+  /** Null if the server is given by its address. */
   readonly #names: NameTable | null
   readonly #onChange: () => void
   #all: readonly string[]
   #turn = 0
-  /** When it could not be connected to, of the clock that `order` is given. */
+  /** When connecting to an address failed last, by the clock of `order`. */
   readonly #failedAt = new Map<string, number>()
-  readonly #hear = ({ addresses }: KnownName): void => {
-    // Of a name that fails the last good ones stay.
+  readonly #onResolved = ({ addresses }: KnownName): void => {
+    // If the name does not resolve, the last addresses stay.
     if (addresses.length === 0 || addresses === this.#all) return
     this.#all = addresses
     for (const address of this.#failedAt.keys()) {
@@ -33,15 +33,15 @@ export class Addresses {
     this.#onChange = onChange
     this.#names = isIP(host) === 0 && !isSocketPath(host) ? names : null
     this.#all = this.#names === null ? [host] : names.get(host).addresses
-    this.#names?.listen(host, this.#hear)
+    this.#names?.listen(host, this.#onResolved)
   }
 
-  /** The address, where there is one and no other; else null. */
+  /** The address if there is exactly one, else null. */
   get only(): string | null {
     return this.#all.length === 1 ? (this.#all[0] ?? null) : null
   }
 
-  /** Why there is none. */
+  /** Why there are none. */
   get failure(): string | null {
     return this.#names?.get(this.#host).failure ?? null
   }
@@ -51,13 +51,13 @@ export class Addresses {
   }
 
   /**
-   * For one connection: another address first each time, IPv6 and IPv4 by turns (RFC 8305 section 4), and those that failed
-   * lately last. Empty: the name has not been resolved.
+   * For one connection: each time it begins with another address, IPv6 and IPv4 alternate (RFC 8305 section 4), and recently
+   * failed addresses come last. Empty: the name has not been resolved.
    */
   order(now: number): readonly string[] {
     const turn = this.#turn++
-    const v6 = turned(this.#all.filter(isV6), turn)
-    const v4 = turned(
+    const v6 = rotated(this.#all.filter(isV6), turn)
+    const v4 = rotated(
       this.#all.filter((address) => !isV6(address)),
       turn,
     )
@@ -77,7 +77,7 @@ export class Addresses {
     this.#failedAt.delete(address)
   }
 
-  /** Calls back with the next news of the name. Answers how to call that off. */
+  /** Calls `heard` with every change of the name. Returns how to stop that. */
   wait(heard: (known: KnownName) => void): () => void {
     const names = this.#names
     names?.listen(this.#host, heard)
@@ -85,7 +85,7 @@ export class Addresses {
   }
 
   close(): void {
-    this.#names?.unlisten(this.#host, this.#hear)
+    this.#names?.unlisten(this.#host, this.#onResolved)
   }
 }
 
@@ -93,7 +93,7 @@ function isV6(address: string): boolean {
   return address.includes(':')
 }
 
-function turned(addresses: readonly string[], turn: number): readonly string[] {
+function rotated(addresses: readonly string[], turn: number): readonly string[] {
   const start = addresses.length === 0 ? 0 : turn % addresses.length
   return [...addresses.slice(start), ...addresses.slice(0, start)]
 }

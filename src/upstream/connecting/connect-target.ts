@@ -1,4 +1,4 @@
-/** Where a server is, and how it is spoken to. */
+/** Where a server is, and how to connect to it. */
 import { isIP } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { withoutRoot } from '../../model/address.ts'
@@ -12,7 +12,7 @@ export interface ConnectTarget {
     readonly context: SecureContext
     readonly verify: boolean
     readonly serverName: string
-    /** The last session of this server, so that a new connection resumes it. */
+    /** The server's last TLS session, which the next connection resumes. */
     session: Buffer | null
   } | null
 }
@@ -21,7 +21,7 @@ export function compileConnectTarget(backend: Backend, server: Server): ConnectT
   const { scheme, host, port } = server
   if (scheme === 'http') return { scheme, host, port, tls: null }
   const { verify, ca, serverName } = backend.tls
-  // RFC 6066 section 3: an address is not a name to ask for.
+  // RFC 6066 section 3: an IP address is not sent as the server name.
   const name = serverName ?? (isIP(host) === 0 ? withoutRoot(host) : '')
   return {
     scheme,
@@ -31,18 +31,18 @@ export function compileConnectTarget(backend: Backend, server: Server): ConnectT
   }
 }
 
-const MOST_CONTEXTS = 64
-const contexts = new Map<string | null, SecureContext>()
+const MAX_CONTEXTS = 64
+const CONTEXTS = new Map<string | null, SecureContext>()
 
-/** One context for all servers that trust the same authorities: it holds them parsed. The latest are kept. */
+/** One context for all servers with the same CA, because it holds the parsed certificates. The latest 64 are kept. */
 export function contextFor(ca: string | null): SecureContext {
-  const known = contexts.get(ca)
+  const known = CONTEXTS.get(ca)
   if (known !== undefined) return known
   const context = createSecureContext({ minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) })
-  if (contexts.size >= MOST_CONTEXTS) {
-    const [oldest] = contexts.keys()
-    if (oldest !== undefined) contexts.delete(oldest)
+  if (CONTEXTS.size >= MAX_CONTEXTS) {
+    const [oldest] = CONTEXTS.keys()
+    if (oldest !== undefined) CONTEXTS.delete(oldest)
   }
-  contexts.set(ca, context)
+  CONTEXTS.set(ca, context)
   return context
 }

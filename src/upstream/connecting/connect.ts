@@ -9,7 +9,10 @@ import { isSocketPath } from '../../model/server-url.ts'
 import type { OwnAddress, OwnAddresses } from './own-addresses.ts'
 import type { ConnectTarget } from './connect-target.ts'
 
-/** Reads by `reads` when it speaks plain TCP. `address` is one of the target's, which is resolved already. A connection that leads back to `own` fails before a byte is sent. */
+/**
+ * `address` is one of the target's resolved addresses. Reads go to `reads` unless the target speaks TLS. A connection that leads
+ * back to one of `own` fails before a byte is sent.
+ */
 export function openSocket(
   target: ConnectTarget,
   address: string,
@@ -17,7 +20,7 @@ export function openSocket(
   own: OwnAddresses,
 ): Socket {
   const socket = connect(target, address, reads)
-  // Before whoever waits for the connection to write.
+  // Before the listeners that write as soon as the socket is connected.
   socket.prependOnceListener('connect', () => {
     const found = own.find(socket)
     if (found !== null) socket.destroy(leadsBack(target, found))
@@ -35,7 +38,7 @@ function leadsBack({ scheme, host, port }: ConnectTarget, { name }: OwnAddress):
 }
 
 function lastDescriptors(): Error {
-  const message = 'the last descriptors are kept for clients that are to be told'
+  const message = 'the last descriptors are kept for error responses to clients'
   return Object.assign(new Error(message), { code: 'EMFILE' })
 }
 

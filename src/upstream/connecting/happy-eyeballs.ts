@@ -1,7 +1,7 @@
 /**
- * Connects to a server that has several addresses, or none yet, as RFC 8305 section 5 says: one address after another, the next
- * one as soon as an attempt fails or has taken a quarter of a second, and the first that is connected is taken. A name that has
- * never been resolved is waited for; its time limit is that of the connection.
+ * Connects to a server that has several addresses, or none yet, by Happy Eyeballs (RFC 8305 section 5): starts the next address
+ * when an attempt fails or has taken 250 ms, and takes the first connection that is made. If the name has never been resolved,
+ * waits for that, within the connect timeout.
  */
 import type { Socket } from 'node:net'
 import { clock } from '../../http/clock.ts'
@@ -13,13 +13,13 @@ import { openSocket } from './connect.ts'
 import type { ConnectTarget } from './connect-target.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 
-/** RFC 8305 section 5, the connection attempt delay. */
+/** RFC 8305 section 5: the Connection Attempt Delay. */
 const NEXT_ATTEMPT_MS = 250
 
 export interface HappyEyeballsOwner {
-  /** Once, and not at once: a socket that speaks TCP by now and is the owner's, or why there is none. */
+  /** Called once, asynchronously: with a connected socket, which the owner must close, or the error. */
   dialed(found: Socket | Error, address: string): void
-  /** What a socket, the timer or the resolver found here threw. */
+  /** An exception in a callback of a socket, the timer or the resolver. */
   caught(error: unknown): void
 }
 
@@ -31,7 +31,7 @@ export interface ConnectableServer {
   readonly own: OwnAddresses
 }
 
-interface Try {
+interface ConnectAttempt {
   readonly address: string
   readonly socket: Socket
   readonly detach: () => void
@@ -41,7 +41,7 @@ export class HappyEyeballs {
   readonly #server: ConnectableServer
   readonly #reads: SocketReads
   readonly #owner: HappyEyeballsOwner
-  readonly #underWay = new Set<Try>()
+  readonly #underWay = new Set<ConnectAttempt>()
   #left: readonly string[] = []
   #error: Error | null = null
   #timer: NodeJS.Timeout | null = null
@@ -111,11 +111,11 @@ export class HappyEyeballs {
     const { target, own } = this.#server
     const socket = openSocket(target, address, this.#reads, own)
     const onConnect = this.#guarded(() => {
-      // Destroyed already when it leads back to us.
+      // Already destroyed if it leads back to this process.
       if (!socket.destroyed) this.#take(attempt)
     })
     const onError = this.#guarded((error: Error) => this.#lose(attempt, error))
-    const attempt: Try = {
+    const attempt: ConnectAttempt = {
       address,
       socket,
       detach() {
@@ -128,11 +128,11 @@ export class HappyEyeballs {
     socket.on('error', onError)
   }
 
-  #take(attempt: Try): void {
+  #take(attempt: ConnectAttempt): void {
     if (this.#isOver) return
     this.#end()
     const { addresses } = this.#server
-    // What began earlier and is not connected yet would cost the next connection the same time.
+    // Earlier addresses that are not connected yet would delay the next connection, too.
     for (const earlier of this.#underWay) {
       if (earlier === attempt) break
       addresses.failed(earlier.address, clock.now)
@@ -144,7 +144,7 @@ export class HappyEyeballs {
     this.#owner.dialed(attempt.socket, attempt.address)
   }
 
-  #lose(attempt: Try, error: Error): void {
+  #lose(attempt: ConnectAttempt, error: Error): void {
     if (this.#isOver) return
     this.#underWay.delete(attempt)
     if (shortageOf(error) === null) this.#server.addresses.failed(attempt.address, clock.now)
@@ -166,14 +166,14 @@ export class HappyEyeballs {
   }
 }
 
-/** This machine has no way to that family of addresses, which says nothing of the server, nor of a shortage. */
-const NO_WAY: ReadonlySet<string> = new Set([
+/** This machine has no route to that address family, which is no failure of the server and no shortage. */
+const NO_ROUTE: ReadonlySet<string> = new Set([
   ...['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EHOSTUNREACH', 'ENETUNREACH'],
 ])
 
-/** Of two addresses that failed: a server that is the proxy itself before one that is away, and that before no way there. */
+/** Of the errors of two addresses: the proxy's own address first, then a server that fails, then a missing route. */
 export function moreRelevant(first: Error, second: Error): Error {
   if (second instanceof ExchangeError) return second
   const { code = '' } = first as NodeJS.ErrnoException
-  return NO_WAY.has(code) ? second : first
+  return NO_ROUTE.has(code) ? second : first
 }

@@ -1,27 +1,27 @@
 /**
- * Where this very program listens. Admission compares what is declared; a name may still lead back to us, and what it
- * resolves to may change: so a connection is looked at once it is made, before it is used.
+ * The addresses that this process listens on. Admission compares what is declared (control/admission); a name may still lead
+ * back to the proxy, and its addresses may change. So each connection is checked once it is made, before it is used.
  */
 import { readLocalAddresses } from '../../dns/local-addresses.ts'
 import { clock } from '../../http/clock.ts'
 import { formatIp, isIPv4, isLoopback, parseIp, plainHost } from '../../model/ip.ts'
 
 export interface OwnAddress {
-  /** For people: `the admin`. */
+  /** For messages: `the admin`. */
   readonly name: string
-  /** An address, '' or an unspecified one for everywhere, or a name. */
+  /** An address, '' or an unspecified address for all interfaces, or a name. */
   readonly host: string
   readonly port: number
 }
 
-/** The ends of a connection that we made: a part of a socket. */
+/** The two ends of an outgoing connection: a part of a socket. */
 export interface Ends {
   readonly remoteAddress?: string | undefined
   readonly remotePort?: number | undefined
   readonly localAddress?: string | undefined
 }
 
-/** An interface that is given an address meanwhile is seen after this. */
+/** A new address of an interface is seen after at most this time. */
 const REREAD_MS = 1_000
 
 export class OwnAddresses {
@@ -35,7 +35,7 @@ export class OwnAddresses {
       .map((own) => ({ ...own, host: plainHost(own.host) }))
   }
 
-  /** What of ours is at the other end, or null. */
+  /** The own address at the other end, or null. */
   find(ends: Ends): OwnAddress | null {
     for (const own of this.#all) {
       if (own.port === ends.remotePort && this.#isAt(own.host, ends)) return own
@@ -48,10 +48,10 @@ export class OwnAddresses {
     if (ip === null) return false
     const remote = formatIp(ip)
     if (remote === host) return true
-    // On Linux `::` takes IPv4 too.
+    // On Linux `::` accepts IPv4, too.
     const isAnywhere = host === '0.0.0.0' ? isIPv4(ip) : host === '::' || parseIp(host) === null
     if (!isAnywhere) return false
-    // The source of a connection to oneself is that address, but of the interface's first one for its further ones.
+    // A connection to oneself has that address as its source, except that an interface's further addresses use its first one.
     return remote === plainHost(localAddress) || isLoopback(ip) || this.#isInterface(remote)
   }
 

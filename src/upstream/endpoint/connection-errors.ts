@@ -7,12 +7,12 @@ import type { ConnectTarget } from '../connecting/connect-target.ts'
 
 const BY_CODE: Readonly<Record<string, Reason>> = {
   ECONNREFUSED: 'CONNECT_REFUSED',
-  // Of a unix socket: no program listens there.
+  // A unix socket that no program listens on.
   ENOENT: 'CONNECT_REFUSED',
   ETIMEDOUT: 'CONNECT_TIMEOUT',
 }
 
-/** A connection that could not be made: nothing of a request was processed. */
+/** The connection could not be made: nothing of the request was processed. */
 export function connectError(
   error: NodeJS.ErrnoException | null,
   target: ConnectTarget,
@@ -54,7 +54,7 @@ export function timeoutError(
   }
 }
 
-/** A server that is gone before a response, or within the response's head or body, or while the request's body was sent. */
+/** The server closed the connection before a response, or within it, or before the end of the request's body after a 101. */
 export function closedError(
   before: 'answer' | 'head' | 'body' | 'switch',
   cause: Error | null,

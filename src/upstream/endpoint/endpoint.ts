@@ -1,7 +1,7 @@
 /**
- * A server, live. Known by its backend and url: its connections, counters and rest survive every change around it.
- * What several threads must agree on stands in its scoreboard slot: the control plane takes its decisions from there, and
- * writes back which turns the server takes.
+ * A live server, identified by its backend and URL: its connections, counters and connect backoff survive configuration changes.
+ * What threads share is in its scoreboard slot: the control plane decides by it, and writes back which share of its turns the
+ * server takes.
  */
 import type { NameTable } from '../../dns/names.ts'
 import type { Deadlines } from '../../http/deadlines.ts'
@@ -19,24 +19,24 @@ import type { OwnAddresses } from '../connecting/own-addresses.ts'
 import { ServerConnection } from './server-connection.ts'
 import { compileConnectTarget, type ConnectTarget } from '../connecting/connect-target.ts'
 
-/** A response that is refused for its form is not held against a server that has brought a whole one within this time. */
-const WELL_MS = 30_000
+/** A malformed response is no failure of a server that has sent a complete one within this time. */
+const HEALTHY_MS = 30_000
 
 export interface EndpointContext {
   readonly deadlines: Deadlines
   /** The board's clock, ms. */
   readonly now: () => number
-  /** Where no connection may lead. */
+  /** No connection may lead there. */
   readonly own: OwnAddresses
-  /** Where names lead. */
+  /** The addresses of names. */
   readonly names: NameTable
-  /** Tells the control plane that the server with this slot failed, so that it looks. */
+  /** Makes the control plane read the counters of the server with this slot. */
   readonly raiseAlarm: (server: Slot) => void
-  /** A fault of ours, on a connection that is in no exchange. */
+  /** A fault of the proxy on a connection without an exchange. */
   readonly onFault: (error: unknown) => void
 }
 
-/** What a server's breaker counts, and where. */
+/** What a server's breaker counts, and in which slot. */
 export interface BreakerCount {
   readonly slot: Slot
   readonly counters: readonly ResponseCounter[]
@@ -45,7 +45,7 @@ export interface BreakerCount {
 export class Endpoint {
   readonly url: string
   readonly authority: string
-  /** The Host field, when the client's is not passed on. */
+  /** The Host field if the client's is not passed on. */
   readonly hostLine: string
   readonly slot: Slot
   readonly deadlines: Deadlines
@@ -54,22 +54,22 @@ export class Endpoint {
   readonly addresses: Addresses
   weight = 1
   backup = false
-  /** Declared so: it gets no new requests. */
+  /** It is declared as draining: no new requests. */
   drain = false
   limits: Backend['limits']
   breaker: BreakerCount | null = null
-  /** Its policy asks for the time that responses take. */
+  /** The balancer uses response times. */
   isTimed = false
   isRetired = false
   readonly onFault: (error: unknown) => void
   readonly #tls: string
   readonly #idle: ServerConnection[] = []
-  /** Those that belong to one client each, idle or not. */
+  /** Connections that belong to one client each, idle or not. */
   readonly #bound = new Set<ServerConnection>()
-  /** A response of it was whole, since a response was last refused for its form. */
-  #wasWell = false
-  /** When it was known to be well at last, as of the last such refusal. */
-  #wellAt: number | null = null
+  /** A response was complete since the last malformed one. */
+  #wasHealthy = false
+  /** When it last was healthy, as of the last malformed response. */
+  #healthyAt: number | null = null
   readonly #now: () => number
   readonly #raiseAlarm: (server: Slot) => void
 
@@ -96,7 +96,7 @@ export class Endpoint {
     this.update(backend, server, breaker)
   }
 
-  /** Whether its connections can go on under what is declared now. */
+  /** Whether its connections can be kept with this declaration. */
   fits(backend: Backend): boolean {
     return this.target.tls === null || JSON.stringify(backend.tls) === this.#tls
   }
@@ -109,14 +109,14 @@ export class Endpoint {
     this.breaker = breaker
   }
 
-  /** Which of its turns it takes: 0 all, ADMIT_NONE none, else so many of a thousand. */
+  /** The share of its turns that it takes: 0 all, ADMIT_NONE none, else so many of a thousand. */
   get admit(): number {
     return sharedLoad(this.slot, SHARED.admit)
   }
 
   /**
-   * An idle connection, else a new one; null when as many are in use as may be. An exchange has taken its in-flight
-   * count before it comes here, so the count is that of the connections in use, over all threads.
+   * An idle connection, else a new one; null if the limit of connections is reached. The exchange is in the in-flight count
+   * already, so that this is the number of connections in use over all threads.
    */
   acquire(fresh: boolean, timeouts: Timeouts): ServerConnection | null {
     const { connections } = this.limits
@@ -127,26 +127,26 @@ export class Endpoint {
   }
 
   /**
-   * The last used is the first used again: the others run into their idle limit and close. What other threads keep idle
-   * is not this one's to take: above the limit of connections none is kept.
+   * The last used connection is reused first, so that the others reach their idle timeout and close. Above the limit of
+   * connections none is kept idle, because other threads cannot take it.
    */
   release(connection: ServerConnection): void {
     const { connections, idle } = this.limits
     const crowded = connections > 0 && sharedLoad(this.slot, SHARED.connections) > connections
     const isGone = this.isRetired || !this.addresses.has(connection.address)
     if (isGone) connection.abandon()
-    // Its client's alone: it waits for that one's next request.
+    // It waits for its client's next request.
     else if (connection.owner !== null) return
     else if (crowded || this.#idle.length >= idle) connection.abandon()
     else this.#idle.push(connection)
   }
 
-  /** It belongs to one client from now on. */
+  /** It belongs to one client from here on. */
   pinned(connection: ServerConnection): void {
     this.#bound.add(connection)
   }
 
-  /** Those that were idle longest, so many at most; answers how many. */
+  /** Closes up to `most` connections, those that were idle longest; returns how many. */
   giveUpIdle(most: number): number {
     const given = this.#idle.slice(0, most)
     for (const connection of given) connection.abandon()
@@ -162,7 +162,7 @@ export class Endpoint {
     return [...this.#idle, ...[...this.#bound].filter(({ isIdle }) => isIdle)]
   }
 
-  /** Its name leads elsewhere: what is idle at an address that is gone closes, and what rested may be well there. */
+  /** Its addresses have changed: idle connections to removed addresses close, and the connect backoff ends. */
   #moved(): void {
     for (const connection of this.#unused()) {
       if (!this.addresses.has(connection.address)) connection.abandon()
@@ -182,10 +182,10 @@ export class Endpoint {
     count(this.slot, COUNT.connections, -1)
   }
 
-  // Rest: a server that cannot be connected to is passed over for a while, by every thread.
+  // Connect backoff: every thread skips a server that cannot be connected to for a while.
 
   get isBackingOff(): boolean {
-    // Most do not rest, and need no time.
+    // The clock is read only if there is a backoff.
     const until = sharedLoad(this.slot, SHARED.backoffUntil)
     return until !== 0 && backoffLeftMs(until, this.#now()) > 0
   }
@@ -206,15 +206,15 @@ export class Endpoint {
     Atomics.store(shared, at + SHARED.backoffUntil, backoffUntil(failures, this.#now()))
   }
 
-  /** Why it failed last, for people. */
+  /** Why it failed last, for display. */
   #note(reason: Reason): void {
     const { shared, at } = this.slot
     Atomics.store(shared, at + SHARED.lastFailure, reasonNumber(reason) + 1)
   }
 
-  // What its attempts tell of it.
+  // Results of attempts.
 
-  /** The head of a response came, so long after the attempt began. */
+  /** The head of a response came, `headMs` after the attempt began. */
   responded(status: number, headMs: number): void {
     const { slot } = this
     count(slot, COUNT.responses, 1)
@@ -228,9 +228,9 @@ export class Endpoint {
       countResponse(this.breaker.counters, this.breaker.slot, status, headMs)
   }
 
-  /** Its response was whole: only this ends a row of failures, for a head is easily sent before a body is cut. */
+  /** A response was complete. Only this ends a streak of failures, because a head may be sent before a body is cut. */
   completed(status: number): void {
-    this.#wasWell = true
+    this.#wasHealthy = true
     const { shared, at } = this.slot
     if (shared[at + SHARED.failureStreak] !== 0) Atomics.store(shared, at + SHARED.failureStreak, 0)
     if (status < 500 && shared[at + SHARED.errorStreak] !== 0)
@@ -238,7 +238,7 @@ export class Endpoint {
   }
 
   /**
-   * An attempt came to nothing. `wasAnswered`: it was cut after its head, and is a failure instead of a response.
+   * An attempt failed. `hadResponse`: it was cut after the head, and counts as a failure instead of a response.
    */
   failed(reason: Reason, tookMs: number, hadResponse: boolean): void {
     const { status } = ERRORS[reason]
@@ -248,16 +248,16 @@ export class Endpoint {
     this.#lengthen(SHARED.failureStreak, SHARED.longestFailureStreak)
     this.#lengthen(SHARED.errorStreak, SHARED.longestErrorStreak)
     this.#raiseAlarm(this.slot)
-    // A connection refused at once is not a fast server.
+    // A connection that is refused at once does not make a server fast.
     if (this.isTimed && status === 504) recordLatency(this.slot, tookMs * 1000, this.#now())
     if (this.breaker !== null)
       countResponse(this.breaker.counters, this.breaker.slot, status, tookMs)
   }
 
   /**
-   * A response of it was refused for its form. While others of it are well that is the response's fault, and no failure of the
-   * server: who asks for one odd path again and again must not have it ejected. One that brings HTTP is taken to be well at
-   * first. The success rate counts it all the same: that compares servers, and an odd path is odd at each of them.
+   * A response was malformed. While other responses are complete that is no failure of the server: a client that requests one
+   * odd path again and again must not get it ejected. A server that speaks HTTP counts as healthy at first. The success rate
+   * counts it all the same, because it compares servers, and an odd path is odd at each of them.
    */
   malformed(
     isHttp: boolean,
@@ -266,9 +266,9 @@ export class Endpoint {
     reason: Reason = 'BAD_ANSWER',
   ): void {
     const now = this.#now()
-    if (this.#wasWell || (isHttp && this.#wellAt === null)) this.#wellAt = now
-    this.#wasWell = false
-    if (this.#wellAt === null || now - this.#wellAt >= WELL_MS) {
+    if (this.#wasHealthy || (isHttp && this.#healthyAt === null)) this.#healthyAt = now
+    this.#wasHealthy = false
+    if (this.#healthyAt === null || now - this.#healthyAt >= HEALTHY_MS) {
       this.failed(reason, tookMs, hadResponse)
       return
     }
@@ -277,29 +277,29 @@ export class Endpoint {
     this.#raiseAlarm(this.slot)
   }
 
-  /** It had not answered after so long, when another server had. */
+  /** Another server responded first, while this one had not after `elapsedMs`. */
   lostRace(elapsedMs: number): void {
     if (this.isTimed) recordLatency(this.slot, elapsedMs * 1000, this.#now())
   }
 
-  /** One more in a row; the control plane looks now and then, and must not miss a row that has ended since. */
-  #lengthen(row: number, worst: number): void {
+  /** Extends a streak, and keeps the longest: the control plane looks only now and then, and must not miss one that has ended. */
+  #lengthen(streak: number, longestStreak: number): void {
     const { shared, at } = this.slot
-    const length = Atomics.add(shared, at + row, 1) + 1
-    const longest = Atomics.load(shared, at + worst)
-    // A lost race is another thread's row, as long as this one but for one.
-    if (length > longest) Atomics.compareExchange(shared, at + worst, longest, length)
+    const length = Atomics.add(shared, at + streak, 1) + 1
+    const longest = Atomics.load(shared, at + longestStreak)
+    // If the exchange fails, another thread has stored a streak of nearly the same length.
+    if (length > longest) Atomics.compareExchange(shared, at + longestStreak, longest, length)
   }
 
-  /** Exchanges under way, over all threads. */
+  /** Exchanges in flight, over all threads. */
   get inFlight(): number {
     return sharedLoad(this.slot, SHARED.inFlight)
   }
 
-  /** Removed: nothing new is sent to it, what is under way finishes. */
+  /** Removed: it gets no new requests; those in flight finish. */
   retire(): void {
     this.isRetired = true
-    // Its slot does not wait for what is under way here.
+    // The breaker's slot may be reused before the requests in flight end.
     this.breaker = null
     this.addresses.close()
     for (const connection of this.#unused()) connection.abandon()

@@ -1,11 +1,9 @@
-/** How long an idle connection is kept. */
-
-/** Node's servers announce 5 s and mean it: a request must not meet the close. */
+/** Subtracted from the announced timeout, so that a request does not meet the close: Node's servers close after exactly 5 s. */
 const MARGIN_MS = 4_000
-const LEAST_MS = 500
+const MIN_MS = 500
 
-/** `announcedSeconds`: of the server, 0 when it says nothing. */
+/** How long an idle connection is kept, ms. `announcedSeconds`: the timeout in the server's Keep-Alive field, 0 without one. */
 export function idleTimeoutMs(idleMs: number, announcedSeconds: number): number {
   if (announcedSeconds === 0) return idleMs
-  return Math.min(idleMs, Math.max(LEAST_MS, announcedSeconds * 1000 - MARGIN_MS))
+  return Math.min(idleMs, Math.max(MIN_MS, announcedSeconds * 1000 - MARGIN_MS))
 }

@@ -1,4 +1,4 @@
-/** A connection to a server while it is being opened: at one address or the first of several that answers, then TLS. */
+/** A connection to a server while it is being opened: to its one address or by Happy Eyeballs to one of several, then TLS. */
 import { Socket } from 'node:net'
 import { SocketReads } from '../../http/socket-reads.ts'
 import { Http1Connection } from '../../http/http1-connection.ts'
@@ -9,14 +9,14 @@ import type { Endpoint } from './endpoint.ts'
 
 export abstract class OpeningConnection extends Http1Connection implements HappyEyeballsOwner {
   readonly endpoint: Endpoint
-  /** Of the server, that it is connected to. */
+  /** The server's address that it is connected to. */
   address = ''
-  /** Of the request that it carries, or is opened for. */
+  /** Of the current request. */
   protected timeouts: Timeouts
   protected error: Error | null = null
-  readonly #used: SocketReads
+  readonly #reads: SocketReads
   readonly #only: string | null
-  /** While one of several addresses is looked for. */
+  /** While it connects to one of several addresses. */
   #happyEyeballs: HappyEyeballs | null = null
   #waitsFor: 'connect' | 'handshake' = 'connect'
 
@@ -26,7 +26,7 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
     const reads = new SocketReads()
     const socket = only === null ? new Socket() : openSocket(target, only, reads, own)
     super(socket, target.tls === null ? reads : null, endpoint.deadlines)
-    this.#used = reads
+    this.#reads = reads
     this.#only = only
     this.endpoint = endpoint
     endpoint.opened()
@@ -36,14 +36,14 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
 
   protected open(): void {
     if (this.#only === null)
-      this.#happyEyeballs = new HappyEyeballs(this.endpoint, this.#used, this)
+      this.#happyEyeballs = new HappyEyeballs(this.endpoint, this.#reads, this)
     else this.#awaitConnection(this.#only)
   }
 
   abstract readonly isConnecting: boolean
-  /** Connected, and through with TLS. */
+  /** Connected, including the TLS handshake. */
   protected abstract opened(): void
-  /** There is a socket now that keeps what is written until it is open. */
+  /** There is a socket now, which buffers what is written until it is open. */
   protected abstract writeFirst(): void
   protected abstract lost(): void
 
@@ -75,7 +75,7 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
   }
 
   #connected(): void {
-    // Destroyed already when it leads back to us.
+    // Already destroyed if it leads back to this process.
     if (!this.isConnecting || this.socket.destroyed) return
     this.endpoint.connected()
     this.opened()
@@ -85,7 +85,7 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
     return this.#happyEyeballs === null
   }
 
-  /** What has not come about yet. */
+  /** The step that is not complete yet. */
   protected get waitsFor(): 'name' | 'connect' | 'handshake' {
     return this.#happyEyeballs?.waitsFor ?? this.#waitsFor
   }

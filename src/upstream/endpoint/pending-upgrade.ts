@@ -1,11 +1,11 @@
 /**
- * A 101 that came before the end of the request's body. RFC 9110 section 7.8: the protocol does not change in the middle
- * of a message. The client learns of it, and its bytes are the tunnel's, when its body has ended.
+ * A 101 that came before the end of the request's body. RFC 9110 section 7.8: the protocol does not change in the middle of a
+ * message. So the 101 is passed to the client when its body has ended; its bytes from then on belong to the tunnel.
  */
 import type { ResponseHead } from '../../http/response-head.ts'
 import type { RequestWriter } from './request-writer.ts'
 
-/** What the server may send into the tunnel meanwhile. */
+/** How much the server may send into the tunnel meanwhile. */
 const EARLY_BYTES = 64 * 1024
 
 export class PendingUpgrade {
@@ -17,19 +17,19 @@ export class PendingUpgrade {
     this.head = head
   }
 
-  /** False: no more should be read. Until then it is, so that a server that leaves is noticed. */
+  /** False: stop reading. Reading goes on until then, so that a server that closes the connection is noticed. */
   add(data: Buffer): boolean {
     this.early = Buffer.concat([this.early, data])
     return this.early.length <= EARLY_BYTES
   }
 }
 
-/** Why a 101 is no response to this request, or null. */
+/** Why a 101 is not a valid response to this request, or null. */
 export function faultOfUpgrade(head: ResponseHead, writer: RequestWriter): string | null {
   const { request, ended, wantsBody } = writer
   if (request?.wantsUpgrade !== true || head.upgrade === '')
     return 'the server switched protocols without being asked'
   return ended || wantsBody
     ? null
-    : 'the server switched protocols without the body that it was to ask for'
+    : 'the server switched protocols before it asked for the request body'
 }

@@ -1,19 +1,19 @@
-/** Writes requests to a server: the head as the gateway made it, then the body in its framing. */
+/** Writes requests to a server: the head as the gateway has written it, then the body in its framing. */
 import { chunkSizeLine, lastChunk } from '../../http/chunked.ts'
 import type { Http1Connection } from '../../http/http1-connection.ts'
 
 /** A request as the gateway has written it. */
 export interface UpstreamRequest {
-  /** The head, and a small body when it is there. */
+  /** The head, with a small body that came with it. */
   readonly text: string
-  /** The response has no body whatever it announces. */
+  /** HEAD: the response has no body, whatever it announces. */
   readonly toHead: boolean
   readonly wantsUpgrade: boolean
-  /** The body waits until the server has said 100. */
+  /** The body is sent after the server's 100 (Continue). */
   readonly waitsFor100: boolean
-  /** Bytes of it, where they are announced. */
+  /** Content-Length, if there is one. */
   readonly length: number
-  /** A body follows by `bodyData` and `bodyEnd`, framed like this; `none` when the text is the whole request. */
+  /** Framing of the body that follows by `bodyData` and `bodyEnd`; `none` if the text is the whole request. */
   readonly body: 'none' | 'length' | 'chunked'
 }
 
@@ -21,9 +21,9 @@ export class RequestWriter {
   /** Null between requests. */
   request: UpstreamRequest | null = null
   ended = true
-  /** Something of the body was sent, or the server has asked for it. */
+  /** Part of the body was sent, or the server has asked for it. */
   tookBody = false
-  /** Announced bytes of the body that are owed yet. */
+  /** Announced bytes of the body that are still missing. */
   owed = 0
   readonly #connection: Http1Connection
 
@@ -31,7 +31,7 @@ export class RequestWriter {
     this.#connection = connection
   }
 
-  /** Sends nothing yet: there may be no socket. */
+  /** Sends nothing yet, because there may be no socket. */
   begin(request: UpstreamRequest): void {
     this.request = request
     this.ended = request.body === 'none'
@@ -39,12 +39,12 @@ export class RequestWriter {
     this.tookBody = false
   }
 
-  /** While it connects the socket keeps the text, and drops it when that fails. */
+  /** While the socket connects it keeps the text, and drops it if connecting fails. */
   sendText(): void {
     if (this.request !== null) this.#connection.socket.write(this.request.text, 'latin1')
   }
 
-  /** There is more of the body to come, and the server does not have to ask for it first. */
+  /** The body has not ended, and the server does not have to ask for it (any more). */
   get wantsBody(): boolean {
     return !this.ended && (this.request?.waitsFor100 !== true || this.tookBody)
   }
@@ -57,7 +57,7 @@ export class RequestWriter {
     else this.#connection.writeJoined('', chunk, '')
   }
 
-  /** Only when nothing is owed. */
+  /** The caller must have sent all announced bytes. */
   end(trailers: string): void {
     this.ended = true
     if (this.request?.body === 'chunked')

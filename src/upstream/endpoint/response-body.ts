@@ -1,17 +1,17 @@
-/** Reads one response's body out of its connection's bytes. Knows nothing of sockets. */
+/** Reads the body of one response from the bytes of its connection. */
 import type { ResponseHead } from '../../http/response-head.ts'
 import { ChunkedDecoder } from '../../http/chunked.ts'
 import { ExchangeError } from '../../http/errors.ts'
 
 export interface BodyPiece {
   data: Buffer | string | null
-  /** The body is whole. */
+  /** The body is complete. */
   ended: boolean
-  /** Bytes followed it that belong to no response. */
+  /** Bytes followed that belong to no response. */
   extra: boolean
 }
 
-/** One class a framing would allocate more; this is made for every response. */
+/** One class for all framings: one is created for each response, and a class per framing would allocate more. */
 export class ResponseBody {
   readonly #framing: 'none' | 'length' | 'close' | ChunkedDecoder
   #left: number
@@ -21,17 +21,17 @@ export class ResponseBody {
     this.#left = head.length
   }
 
-  /** Once ended; '' when there were none. */
+  /** After the end; '' if there were none. */
   get trailers(): string {
     return this.#framing instanceof ChunkedDecoder ? this.#framing.trailers : ''
   }
 
-  /** Only the connection's end tells that it is whole. */
+  /** Only the end of the connection ends the body. */
   get endsWithConnection(): boolean {
     return this.#framing === 'close'
   }
 
-  /** Text only where nothing has to be decoded: not for a chunked body. */
+  /** Text only if nothing has to be decoded, so not for a chunked body. */
   read(bytes: Buffer | string): BodyPiece | ExchangeError {
     const framing = this.#framing
     const data = bytes.length === 0 ? null : bytes

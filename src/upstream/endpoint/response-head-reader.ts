@@ -1,4 +1,4 @@
-/** Finds the heads of one request's answers, interim and final, in its connection's bytes; bounded in size and number. */
+/** Reads the heads of the responses to one request, interim and final, from the bytes of its connection. */
 import {
   type ResponseHead,
   parseResponseHead,
@@ -18,21 +18,21 @@ export interface ResponseLimits {
 }
 
 export class ResponseHeadReader {
-  /** Something of a response has come. */
+  /** At least one byte of a response has come. */
   hasBegun = false
-  /** What is not read yet is in it from `from` to `to`. */
+  /** The unread bytes are those from `from` to `to`. */
   #buffer: Buffer = NONE
   #from = 0
   #to = 0
-  /** The text of the bytes before `to`, from the head that was read last on; null: only a part of them was decoded. */
+  /** The text from the last head's begin up to `to`; null if only a part of it was decoded. */
   #text: string | null = null
   #headBytes = 0
   #interim = 0
   #searched = 0
-  /** Looked at again when it has doubled: a large head that comes in many pieces must not cost its square. */
+  /** Checked again when it has doubled: a large head in many pieces must not cost quadratic time. */
   #checked = 0
 
-  /** A request is sent: what comes next are its responses. */
+  /** A request is sent: what comes from here on are its responses. */
   reset(): void {
     this.#hold(NONE, 0, 0)
     this.#interim = 0
@@ -40,7 +40,7 @@ export class ResponseHeadReader {
     this.hasBegun = false
   }
 
-  /** The first `length` bytes of the buffer, which is lent until `read` gives null or what follows a head is taken. */
+  /** The first `length` bytes of the buffer, which is lent until `read` returns null or the rest is taken. */
   add(buffer: Buffer, length: number): void {
     this.hasBegun = true
     if (this.unread === 0) return this.#hold(buffer, 0, length)
@@ -48,12 +48,12 @@ export class ResponseHeadReader {
     this.#hold(all, 0, all.length)
   }
 
-  /** How many bytes follow the head that was read last. */
+  /** How many bytes follow the last head. */
   get unread(): number {
     return this.#to - this.#from
   }
 
-  /** The next head; null: the rest of it has yet to come. */
+  /** The next head; null if it is not complete. */
   read(toHead: boolean, limits: ResponseLimits): ResponseHead | ExchangeError | null {
     const most = Math.min(this.#to, this.#from + limits.headBytes + HEAD_END.length)
     return this.#searched === 0 && headLines.readResponse(this.#buffer, this.#from, most)
@@ -61,14 +61,14 @@ export class ResponseHeadReader {
       : this.#readUnusual(most, toHead, limits)
   }
 
-  /** What the walk over the bytes does not take at once: a head in pieces, or broken. */
+  /** The slow path: a head in pieces, or malformed. */
   #readUnusual(
     most: number,
     toHead: boolean,
     limits: ResponseLimits,
   ): ResponseHead | ExchangeError | null {
     const bytes = this.#rest
-    // After a first look the search goes on where it ended.
+    // A later search continues where the last one ended.
     const end = bytes.indexOf(HEAD_END, Math.max(0, this.#searched - HEAD_END.length + 1))
     if (end < 0 || end > limits.headBytes) return this.#keep(bytes, limits)
     return headLines.readResponse(this.#buffer, this.#from, most)
@@ -76,7 +76,7 @@ export class ResponseHeadReader {
       : refuseResponseHead(bytes.toString('latin1', 0, end + 2))
   }
 
-  /** Its lines have just been read. A small body behind it is decoded with it. */
+  /** `headLines` has its lines. A small body behind it is decoded with it. */
   #parse(most: number, toHead: boolean, { fields }: ResponseLimits): ResponseHead | ExchangeError {
     const text = this.#buffer.toString('latin1', this.#from, most)
     const head = parseResponseHead(text, headLines, toHead, fields)
@@ -90,14 +90,14 @@ export class ResponseHeadReader {
     return head
   }
 
-  /** Empties it; what followed the head that was read last. */
+  /** Removes and returns what follows the last head. */
   takeRest(): Buffer {
     const rest = this.#rest
     this.#hold(NONE, 0, 0)
     return rest
   }
 
-  /** The same as text, where that has been made with the head's. */
+  /** The same as text, if it was decoded with the head; else null. */
   takeRestAsText(): string | null {
     const text = this.#text
     if (text === null) return null
@@ -116,7 +116,7 @@ export class ResponseHeadReader {
     this.#text = null
   }
 
-  /** The rest of the head has yet to come, or makes it too large. */
+  /** The head is not complete, or too large. */
   #keep(bytes: Buffer, { headBytes }: ResponseLimits): ExchangeError | null {
     const isFirst = this.#searched === 0
     const isLarge = bytes.length > headBytes
@@ -131,7 +131,7 @@ export class ResponseHeadReader {
       const detail = `the response's head is larger than ${headBytes} bytes (limits.head of the backend)`
       return new ExchangeError('ANSWER_TOO_LARGE', detail)
     }
-    // The first piece is lent; it was copied to be joined with a second one.
+    // The first piece is lent. Further pieces are in a copy already.
     if (isFirst) this.#hold(Buffer.from(bytes), 0, bytes.length)
     return null
   }

@@ -1,9 +1,9 @@
 /**
- * A connection to a server: sends a request, reads its response strictly, and is used again only when both ended cleanly.
+ * A connection to a server: sends a request, reads its response strictly, and is reused only if both ended cleanly.
  *
  *   CONNECTING ──► HEAD ──1xx──► HEAD ──final──► BODY ──ended──► IDLE (or closed)
  *                                  └──101──► (UPGRADING, until the request's body has ended) ──► TUNNEL
- * Hot path (bench scenarios `small` and `large`); where reads go, see http/socket-reads.ts.
+ * Hot path (bench scenarios `small` and `large`); for its read buffers see http/socket-reads.ts.
  */
 import type { ResponseHead } from '../../http/response-head.ts'
 import { clock } from '../../http/clock.ts'
@@ -31,11 +31,11 @@ const UPGRADING = 6
 const LOOKING = 7
 
 export class ServerConnection extends OpeningConnection implements BodySink {
-  /** When it carried its last response, 0 before the first: its server may have closed it meanwhile. */
+  /** When its last response ended, 0 before the first: its server may have closed it since. */
   usedAt = 0
-  /** It ended before anything of the request was sent. */
+  /** It was closed before anything of the request was sent. */
   isUnsent = false
-  /** The only client whose requests may use it, since it carries a login: see pinned-connections.ts. */
+  /** The only client that may use it, because it carries that client's login: see pinned-connections.ts. */
   owner: ClientSide | null = null
   #phase = CONNECTING
   #sink: ResponseSink | null = null
@@ -59,7 +59,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
 
   // The request.
 
-  /** `looksFirst`: whether the server has ended the connection meanwhile, which may be in the socket. */
+  /** `looksFirst`: check first whether the server has closed the connection, which may be unread in the socket. */
   send(
     request: UpstreamRequest,
     sink: ResponseSink,
@@ -80,7 +80,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     if (this.#phase !== CONNECTING) this.opened()
   }
 
-  /** All that had come was read. */
+  /** All that was in the socket has been read. */
   looked(): void {
     if (this.#phase !== LOOKING) return
     try {
@@ -103,13 +103,13 @@ export class ServerConnection extends OpeningConnection implements BodySink {
 
   #awaitResponse(): void {
     const { firstByteMs, stallMs } = this.timeouts
-    // Whoever brings the body is slow, not the one who takes it: the listener has a limit for that.
+    // The client is slow with its body, not the server; the listener has a time limit for that.
     if (this.awaitsBody) this.deadlineAt = Infinity
     else if (this.#phase === BODY || this.blocked) this.setDeadline(stallMs)
     else this.setDeadline(firstByteMs)
   }
 
-  /** The server takes more of the request's body than has come from the client. */
+  /** The server could take more of the request's body than the client has sent. */
   get awaitsBody(): boolean {
     return this.#phase !== CONNECTING && this.#writer.wantsBody && !this.blocked
   }
@@ -125,7 +125,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     const { ended, owed, request } = this.#writer
     if (ended) return
     if (request?.body === 'length' && owed !== 0) {
-      // What is owed would be taken out of the next request.
+      // The server would take the missing bytes out of the next request.
       return this.#fail(new ExchangeError('INTERNAL', `${owed} bytes of the body are missing`))
     }
     this.#writer.end(trailers)
@@ -134,7 +134,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
       this.#openTunnel(this.#pendingUpgrade.head, this.#pendingUpgrade.early)
   }
 
-  /** Something of the request has gone to the server, or may. */
+  /** Part of the request was sent, or can be sent. */
   #moved(): void {
     const awaitsResponse = this.#phase === HEAD || this.#phase === BODY
     if (this.#phase === UPGRADING || (awaitsResponse && !this.socket.isPaused()))
@@ -201,7 +201,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
       if (head === null) return
       if (head instanceof ExchangeError) return this.#fail(head)
       if (head.logsIn) this.#sink?.pin()
-      // Its end may begin the next request on this very connection.
+      // The end of a response may begin the next request on this connection, hence the return.
       if (head.status === 101) return this.#upgrade(head, heads.takeRest())
       if (head.status >= 200) return this.#beginBody(head)
       if (head.status === 100) this.#writer.tookBody = true
@@ -213,14 +213,14 @@ export class ServerConnection extends OpeningConnection implements BodySink {
   #beginBody(head: ResponseHead): void {
     const heads = this.#heads
     const { unread } = heads
-    // A server that reads no body of a request to upgrade would take it for the next request.
+    // A server that ignores the body of an upgrade request would read it as the next request.
     this.#reusable = head.keepAlive && this.#writer.request?.wantsUpgrade !== true
     const { idleMs } = this.endpoint.limits
-    // What belongs to a client ends with it.
+    // A pinned connection is closed with its client's connection.
     this.#idleMs = idleTimeoutMs(this.owner === null ? idleMs : Infinity, head.keepAliveSeconds)
     const text = head.framing === 'chunked' ? null : heads.takeRestAsText()
     if (text !== null && head.framing === 'length' && head.length === unread) {
-      // The usual response: one read has brought all of it.
+      // The usual case: one read has brought the whole response.
       const sink = this.#sink
       this.#end()
       sink?.responseHead(head, text === '' ? null : text, true)
@@ -232,7 +232,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     this.#readBody(text ?? heads.takeRest(), head)
   }
 
-  /** `head` when these are the first bytes: it goes out with them in one write. */
+  /** `head` with the first bytes only: both are sent to the client in one write. */
   #readBody(bytes: Buffer | string, head: ResponseHead | null): void {
     const sink = this.#sink
     const body = this.#body
@@ -241,20 +241,20 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     if (piece instanceof ExchangeError) return this.#fail(piece)
     const { data, ended, extra } = piece
     if (extra) this.#reusable = false
-    let goOn = true
+    let canContinue = true
     if (head !== null) {
       const whole = ended && body.trailers === ''
       if (whole) this.#end()
-      goOn = sink.responseHead(head, data, whole)
+      canContinue = sink.responseHead(head, data, whole)
       if (whole) return
-    } else if (data !== null) goOn = sink.responseData(data)
-    // It may not want it.
+    } else if (data !== null) canContinue = sink.responseData(data)
+    // The sink may have rejected the response.
     if (this.#sink !== sink) return
     if (sink.holdsData) this.reads?.leaveBuffer()
     if (ended) {
       this.#end()
       sink.responseEnd(body.trailers)
-    } else if (!goOn && this.#phase === BODY) this.#waitForClient()
+    } else if (!canContinue && this.#phase === BODY) this.#waitForClient()
   }
 
   /** A client that reads slowly is not the server's fault. */
@@ -263,7 +263,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     this.socket.pause()
   }
 
-  /** The response is whole. Before it is passed on, for the next request; the sink goes last, as it hears of a fault. */
+  /** The response is complete. Done before it is passed on, for the next request. The sink is reset last: it handles faults. */
   #end(): void {
     const reusable = this.#reusable && this.#writer.ended && !this.socket.readableEnded
     this.#writer.request = null
@@ -295,13 +295,13 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     this.socket.resume()
   }
 
-  /** The other end of the tunnel is there. */
+  /** The client's end of the tunnel is ready. */
   tunnelTo(peer: TunnelEnd): void {
     const { tunnelMs } = this.timeouts
     this.joinTunnel(peer, tunnelMs === 0 ? Infinity : tunnelMs)
   }
 
-  // What goes wrong.
+  // Errors.
 
   #fail(error: ExchangeError): void {
     const sink = this.#sink
@@ -317,7 +317,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     else sink.fault(error)
   }
 
-  /** Gives up what is under way: the client left, or another server is tried. */
+  /** Gives up the request: the client has left, or another server is tried. */
   abandon(): void {
     if (this.#phase === IDLE) this.endpoint.forget(this)
     this.#phase = CLOSED
@@ -340,7 +340,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     else if (this.#phase !== CLOSED) this.lost()
   }
 
-  /** The server is gone, in whatever phase: what that means for the request depends on what was seen of the response. */
+  /** The server has closed the connection. What that means for the request depends on the phase. */
   protected lost(): void {
     switch (this.#phase) {
       case CONNECTING:
