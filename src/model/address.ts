@@ -3,13 +3,13 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { bad, good, quote, type Scalar } from './parsed.ts'
 import type { Address } from './snapshot.ts'
 
-// Compose and Swarm make names with underscores, so they are taken as letters.
+// Compose and Swarm make names with underscores, so an underscore counts as a letter.
 const NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/
-// `127.1`, `0x7f.1` and `2130706433` are addresses to some resolvers and names to others: nobody's here.
+// `127.1`, `0x7f.1` and `2130706433` are addresses to some resolvers and names to others: here they are neither.
 const NUMERIC_END = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/
 
-/** Canonical: lower case, IPv6 compressed and without brackets (they may be there or not). */
+/** Canonical: lower case, IPv6 compressed and without brackets, which are optional in `text`. */
 export function parseHost(text: string): Scalar<string> {
   if (isIPv4(text)) return good(text)
   const bracketed = text.startsWith('[') && text.endsWith(']')
@@ -28,8 +28,8 @@ export function parseHost(text: string): Scalar<string> {
 }
 
 /**
- * The name that a TLS server is asked for and verified by. RFC 6066 section 3: never an address, which Node refuses, and never with
- * a dot at its end.
+ * The name of a TLS server for SNI and verification. RFC 6066 section 3: not an address (Node refuses it) and without a dot at
+ * its end.
  */
 export function parseServerName(text: string): Scalar<string> {
   if (isIPv4(text) || isIPv6(text.replace(/^\[|\]$/g, '')))
@@ -41,12 +41,12 @@ export function parseServerName(text: string): Scalar<string> {
   return host.ok ? host : bad(`must be a name such as app.example: ${host.reason}`)
 }
 
-/** Without the dot that says that a name is whole (RFC 1034 section 3.1): so it stands in Host, in SNI and in a certificate. */
+/** Without the final dot of a fully qualified name (RFC 1034 section 3.1), as in Host, SNI and certificates. */
 export function withoutRoot(host: string): string {
   return host.endsWith('.') ? host.slice(0, -1) : host
 }
 
-/** With brackets where it is IPv6, as it stands before `:port`. */
+/** With brackets if it is IPv6, as before `:port`. */
 export function bracketHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
@@ -63,8 +63,8 @@ export function splitHostPort(text: string): { host: string; port: number | null
 // Addresses to listen on: `host:port`, `[::1]:port`, and `:port` (or `*:port`) for every interface.
 
 /**
- * The host of `:8080` is '': node:net then takes :: and 0.0.0.0 together where there is IPv6, and 0.0.0.0 alone where
- * there is none, which no written address does.
+ * The host of `:8080` is '': node:net then binds :: and 0.0.0.0 together if there is IPv6, else 0.0.0.0, which no written
+ * address does.
  */
 export function parseAddress(value: unknown): Scalar<Address> {
   if (value === undefined) return bad('is missing')

@@ -1,19 +1,19 @@
 /**
- * Certificates as PEM text or as a path to it, read and tried when their object is parsed: a missing or wrong file is that
- * object's problem.
+ * Certificates as PEM text or its path, read and checked when their object is parsed: a missing or wrong file is a problem of
+ * that object.
  */
 import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { flaw, quote, type Flaw, type Path } from './parsed.ts'
 import type { Certificate } from './snapshot.ts'
 
-/** Gives the text of a PEM file, by its path beside the declaration; throws when it cannot. */
+/** Returns the text of a PEM file by its path beside the declaration. Throws if it cannot be read. */
 export type ReadPem = (path: string) => string
 
-/** A long chain has some 20,000. */
+/** A long chain has about 20,000. */
 export const MAX_PEM_CHARS = 262_144
 
-/** Pushes onto `flaws` and answers null when the pair cannot be served. */
+/** Pushes onto `flaws` and returns null if the pair cannot be served. */
 export function readCertificate(
   written: Certificate,
   at: Path,
@@ -40,7 +40,7 @@ export function readCertificate(
     return null
   }
   try {
-    // OpenSSL has more to say than the two checks above: weak keys, a broken chain.
+    // OpenSSL also checks for weak keys and a broken chain.
     createSecureContext({ cert, key })
     return { cert, key }
   } catch (error) {
@@ -52,16 +52,16 @@ export function readCertificate(
 const KEYS = ['rsa', 'rsa-pss', 'ed25519', 'ed448']
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
 
-/** OpenSSL takes more kinds of key than any client: every handshake for the certificate's names would fail. */
+/** OpenSSL accepts more kinds of key than clients do: every handshake for the certificate's names would fail. */
 function refuseKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string | null {
   const type: string = asymmetricKeyType ?? ''
   const curve = asymmetricKeyDetails?.namedCurve ?? ''
   if (type === 'ec' ? CURVES.includes(curve) : KEYS.includes(type)) return null
   const what = type === 'ec' ? `of the curve ${curve}` : type
-  return `its key is ${what}, which clients do not take; make one with RSA, P-256, P-384, P-521 or Ed25519`
+  return `its key is ${what}, which clients do not accept; make one with RSA, P-256, P-384, P-521 or Ed25519`
 }
 
-/** When a certificate, with the chain it is sent with, may be used, ms since the epoch; and what it is known by. */
+/** The validity of a certificate and its chain, in ms since the epoch, with what identifies it. */
 export interface Validity {
   readonly name: string
   readonly serial: string
@@ -69,7 +69,7 @@ export interface Validity {
   readonly endsAt: number
 }
 
-/** Of PEM text that was admitted. */
+/** `cert`: PEM text that was admitted. */
 export function validityOf(cert: string): Validity {
   const chain = cert.match(PEM_BLOCK) ?? [cert]
   const parsed = chain.map((pem) => new X509Certificate(pem))
@@ -86,7 +86,7 @@ export function validityOf(cert: string): Validity {
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
-/** The text of authorities, or null with a flaw. */
+/** Returns the text of the authorities, or null with a flaw. */
 export function readAuthorities(
   written: string,
   at: Path,
@@ -123,11 +123,11 @@ function isPem(written: string): boolean {
   return written.trimStart().startsWith('-----BEGIN')
 }
 
-/** A path, to go on behind. Never what may be a key that somebody left the armour off: base64 is long and has no dots. */
+/** The path with a space, for a message. Never text that may be a key without its armour: base64 is long and has no dots. */
 function nameOf(written: string): string {
   const isPath = !isPem(written) && !/[\r\n]/.test(written)
   const isHarmless = isPath && (written.includes('.') || written.length < 40)
-  return isHarmless ? `${quote(written)} ` : isPem(written) ? '' : 'what is written there '
+  return isHarmless ? `${quote(written)} ` : isPem(written) ? '' : 'the text there '
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /**
- * Where no backend may point, whoever declares it: who can write a registry must not thereby read the cloud's metadata
- * service through us. Declared urls are checked here; a name's addresses when it is resolved, by the same function.
+ * Addresses that no backend may have: a writer to a registry must not be able to read the cloud's metadata service through
+ * Sluice. Declared urls are checked here, and the addresses of a name whenever it is resolved.
  */
 import { contains, embeddedIPv4, parseIp, parseNetwork, type Ip, type Network } from './ip.ts'
 
@@ -25,7 +25,7 @@ function deny(reason: string, texts: readonly string[]): Denied {
   return { reason, networks: texts.flatMap((text) => parseNetwork(text) ?? []) }
 }
 
-/** A name or an address in any spelling. The reason, or null when it may be reached. */
+/** `host`: a name, or an address in any spelling. Returns the reason, or null if it may be reached. */
 export function denyHost(host: string): string | null {
   const ip = parseIp(host)
   if (ip !== null) return denyIp(ip)

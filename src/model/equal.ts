@@ -1,6 +1,6 @@
-/** Deep equality of JSON-like data: how an object that has not changed is recognised without being parsed again. */
+/** Deep equality of JSON-like data: an object that has not changed is not parsed again. */
 
-// Deeper data is taken for changed: a hostile source cannot exhaust the stack.
+// Deeper data counts as changed, so that a hostile source cannot exhaust the stack.
 const MAX_DEPTH = 64
 
 export function isEqual(a: unknown, b: unknown, depth: number = 0): boolean {

@@ -1,9 +1,9 @@
 /**
- * Addresses as numbers. One address has many spellings (`::ffff:10.0.0.1`, `::FFFF:a00:1` and 10.0.0.1 are one), so nothing
- * compares them as text: all code that compares or classifies addresses calls this module.
+ * Addresses as numbers. One address has many spellings (`::ffff:10.0.0.1`, `::FFFF:a00:1` and 10.0.0.1 are the same), so all
+ * code that compares or classifies addresses calls this module instead of comparing text.
  *
- * An address is eight groups of 16 bits. IPv4 stands as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2), in whichever of the two
- * forms it was written. A zone (`%eth0`) says where an address is reached, not which one it is, and is left out.
+ * An address is eight groups of 16 bits. IPv4 is stored as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2). A zone (`%eth0`) is
+ * dropped: it does not belong to the address.
  */
 import { isIP } from 'node:net'
 import { bad, good, quote, type Scalar } from './parsed.ts'
@@ -23,7 +23,7 @@ export function parseIp(text: string): Ip | null {
   return readIp(text, groups) ? groups : null
 }
 
-/** As `parseIp`, into groups that are there; those are undefined when it is not an address. */
+/** As `parseIp`, into existing groups. If it returns false, their content is undefined. */
 export function readIp(text: string, groups: Ip): boolean {
   const family = isIP(text)
   if (family === 0) return false
@@ -41,12 +41,12 @@ const DOT = 46
 const PERCENT = 37
 const NINE = 57
 
-/** Of an address that is valid, from the group `first` on. Hot path (limits by client address): no texts in between. */
+/** `address` is valid. Fills the groups from `first` on. Hot path (limits by client address): no strings are made. */
 function readGroups(address: string, groups: Ip, first: number): void {
   let count = first
   let gap = -1
   let group = 0
-  /** The same digits, read as a decimal number: the end of an address may be written as IPv4. */
+  /** The same digits as a decimal number: an address may end in IPv4 notation. */
   let decimal = 0
   let dotted = 0
   let digits = 0
@@ -78,7 +78,7 @@ export function isIPv4(ip: Ip): boolean {
   return startsWith(ip, MAPPED)
 }
 
-/** Canonical: dotted where it is IPv4, else as RFC 5952 writes it. */
+/** Canonical: dotted for IPv4, else as in RFC 5952. */
 export function formatIp(ip: Ip): string {
   if (isIPv4(ip)) return dotted(ip[6] ?? 0, ip[7] ?? 0)
   const { from, length } = longestZeros(ip)
@@ -101,9 +101,9 @@ function dotted(high: number, low: number): string {
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
 }
 
-/** An address in its canonical form, a name as it is: two hosts of one text are one. */
+/** An address in canonical form; a name as it is. Two hosts with the same result are the same. */
 export function plainHost(host: string): string {
-  // Most addresses are IPv4 in their one form.
+  // Most hosts are IPv4 addresses, which have one form.
   if (!host.includes(':')) return host
   const ip = parseIp(host)
   return ip === null ? host : formatIp(ip)
@@ -117,7 +117,7 @@ export function parseNetwork(text: string): Network | null {
   const address = slash < 0 ? text : text.slice(0, slash)
   const start = address.includes('%') ? null : parseIp(address)
   if (start === null) return null
-  // A block written as IPv6 has its length of 128 bits, also where its addresses are IPv4.
+  // The length of a block in IPv6 notation counts 128 bits, also if its addresses are IPv4.
   const longest = address.includes(':') ? 128 : 32
   const length = slash < 0 ? String(longest) : text.slice(slash + 1)
   if (!/^\d{1,3}$/.test(length) || Number(length) > longest) return null
@@ -147,7 +147,7 @@ export function contains({ start, prefix }: Network, ip: Ip): boolean {
   return true
 }
 
-/** Whether an address is in any of the networks, all of which are valid; a text that is no address is in none. */
+/** `texts` are valid. Returns a check whether an address is in any of the networks; other text is in none. */
 export function compileNetworks(texts: readonly string[]): (address: string) => boolean {
   const networks = texts.map(networkOf)
   if (networks.length === 0) return () => false
@@ -177,13 +177,13 @@ export function isLoopback(ip: Ip): boolean {
   return LOOPBACK.some((network) => contains(network, ip))
 }
 
-/** A loopback address, or a name that means one (RFC 6761 section 6.3). */
+/** A loopback address, or a name for one (RFC 6761 section 6.3). */
 export function isLoopbackHost(host: string): boolean {
   const ip = parseIp(host)
   return ip === null ? host === 'localhost' || host.endsWith('.localhost') : isLoopback(ip)
 }
 
-/** Where a listener with this host takes connections at all addresses of the machine, or at all of IPv4. */
+/** Whether a listener with this host accepts connections at all addresses of the machine, or at all IPv4 ones. */
 export function isEverywhere(host: string): boolean {
   const plain = plainHost(host)
   return plain === '' || plain === '::' || plain === '0.0.0.0'
@@ -194,7 +194,7 @@ const NAT64 = [0x64, 0xff9b, 0, 0, 0, 0]
 const LOCAL_NAT64 = [0x64, 0xff9b, 1]
 
 /**
- * The IPv4 addresses that an IPv6 one may be carried to: compatible and mapped (RFC 4291), translated (RFC 2765), NAT64
+ * The IPv4 addresses that an IPv6 address may be translated to: compatible and mapped (RFC 4291), translated (RFC 2765), NAT64
  * (RFC 6052, RFC 8215), 6to4 (RFC 3056), Teredo (RFC 4380) and ISATAP (RFC 5214).
  */
 export function embeddedIPv4(ip: Ip): readonly Ip[] {
@@ -204,14 +204,14 @@ export function embeddedIPv4(ip: Ip): readonly Ip[] {
   if (startsWith(ip, [0, 0, 0, 0, 0xffff, 0])) return [last()]
   if (startsWith(ip, [0, 0, 0, 0, 0, 0])) return at(6) === 0 ? [] : [last()]
   if (at(0) === 0x2002) return [mapped(at(1), at(2))]
-  // The server, and the client with its bits turned over.
+  // The server, and the client with inverted bits.
   if (startsWith(ip, [0x2001, 0]))
     return [mapped(at(2), at(3)), mapped(at(6) ^ 0xffff, at(7) ^ 0xffff)]
   if (startsWith(ip, LOCAL_NAT64)) return [last(), ...within(at)]
   return at(5) === 0x5efe && (at(4) & 0xfdff) === 0 ? [last()] : []
 }
 
-/** Behind a prefix of 48, 56 or 64 bits the address goes around the bits 64 to 71, which are zero: RFC 6052 section 2.2. */
+/** After a prefix of 48, 56 or 64 bits the address skips bits 64 to 71, which are zero: RFC 6052 section 2.2. */
 function within(at: (index: number) => number): readonly Ip[] {
   return [
     mapped(at(3), ((at(4) & 255) << 8) | (at(5) >> 8)),

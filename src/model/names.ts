@@ -12,25 +12,25 @@ export interface ObjectName {
   readonly id: string
 }
 
-// Ids go into log lines, metric labels, JSON pointers and registry keys, so they have no character with a meaning there.
+// Ids appear in log lines, metric labels, JSON pointers and registry keys, so no character with a meaning there is allowed.
 const ID = /^[A-Za-z0-9._@:-]{1,128}$/
 const MAX_LENGTH = 128
 
-/** Keys that reach an object's prototype where code is careless; never an id, never an option. */
+/** Keys that careless code would look up in an object's prototype. They cannot be ids or options. */
 const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 
 export function isForbiddenKey(key: string): boolean {
   return FORBIDDEN.has(key)
 }
 
-/** Why `id` cannot be one, or null. */
+/** Returns why `id` is not an id, or null. */
 export function refuseId(id: string): string | null {
   if (FORBIDDEN.has(id)) return `the id ${quote(id)} is reserved`
   if (ID.test(id)) return null
   return `the id must be 1 to 128 letters, digits or any of . _ - @ :, not ${quote(id)}`
 }
 
-/** The same of a name in the table, which may be an id with the source that it is declared in: `b@redis`. */
+/** The same for a name in the table, which may be an id with the source that it is declared in: `b@redis`. */
 export function refuseTableId(name: string): string | null {
   const at = name.lastIndexOf('@')
   if (at <= 0 || name.length <= MAX_LENGTH) return refuseId(name)

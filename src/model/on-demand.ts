@@ -1,9 +1,9 @@
-/** Modules that only some configurations need are loaded when the first of those comes. */
+/** Loads a module that only some configurations need when it is first needed. */
 
 export interface OnDemand<T> {
-  /** Rejects with what is missing and what helps; the next call tries again. */
+  /** Rejects with the reason and what helps; the next call tries again. */
   load(): Promise<T>
-  /** Throws when it is not loaded, with the reason. */
+  /** Throws the reason if it is not loaded. */
   loaded(): T
 }
 

@@ -1,6 +1,6 @@
 /**
- * What every parser of declarations answers: the total value, or what is wrong with it and where inside the object. A
- * message names its place by itself, so that it also helps where there is no line to point at (a registry's key).
+ * The results of parsers of declarations: the total value, or its flaws with their places in the object. A message names its
+ * place itself, because a value in a registry has no line to point at.
  */
 export type Path = readonly (string | number)[]
 
@@ -8,7 +8,7 @@ export interface Flaw {
   readonly message: string
   /** From the object down: `['timeouts', 'head']`. */
   readonly path: Path
-  /** What a parser threw: a fault of ours, and none of who wrote the object. */
+  /** What a parser threw: a fault of Sluice, not of the object's author. */
   readonly thrown?: unknown
 }
 
@@ -16,7 +16,7 @@ export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly Flaw[] }
 
-/** What the parser of one value returns: the value, or why not, as the end of a sentence that begins with its place. */
+/** The result of the parser of one value: the value, or the reason, which completes a sentence that begins with its place. */
 export type Scalar<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string }
 
@@ -28,7 +28,7 @@ export function bad(reason: string): { readonly ok: false; readonly reason: stri
   return { ok: false, reason }
 }
 
-/** A hostile object could make as many flaws as it has keys; nobody reads more than these. */
+/** A hostile object could have as many flaws as keys; more than these help no reader. */
 const MAX_FLAWS = 20
 
 export function refuse(flaws: readonly Flaw[]): { ok: false; problems: readonly Flaw[] } {
@@ -45,12 +45,12 @@ export function flaw(path: Path, what: string): Flaw {
   return { message: path.length === 0 ? what : `${path.map(nameStep).join('.')}: ${what}`, path }
 }
 
-/** Keys are hostile, too. */
+/** Keys are hostile input, too. */
 function nameStep(step: string | number): string {
   return typeof step === 'number' || /^[\w.@:-]{1,128}$/.test(step) ? String(step) : quote(step)
 }
 
-/** Hostile input, short, on one line and without anything that a terminal obeys. */
+/** Hostile input for a message: short, on one line, without control characters for a terminal. */
 export function quote(value: unknown): string {
   if (value === null) return 'nothing'
   if (typeof value === 'string') {
@@ -61,7 +61,7 @@ export function quote(value: unknown): string {
   return escapeControls(String(value))
 }
 
-// Controls, line separators, and the marks that turn the direction of writing.
+// Control characters, line separators, and marks that change the direction of text.
 const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g
 
 export function escapeControls(text: string): string {

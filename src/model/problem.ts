@@ -4,13 +4,13 @@ import type { ObjectKind } from './names.ts'
 export interface Problem {
   /** `file` or `source`: a whole source; `settings`: what is fixed at start. */
   readonly kind: ObjectKind | 'file' | 'source' | 'settings'
-  /** Without it the object is not in force as it is written. A warning: it is, and does not do what it says; a hint: nothing needs it. */
+  /** Missing: the object is not in force as written. Warning: it is in force but does not do what it says. Hint: nothing needs it. */
   readonly level?: 'warning' | 'hint'
   /** The object's id, or '' when there is none. */
   readonly id: string
-  /** What could not be done, why, and what would help. */
+  /** What cannot be done, why, and what helps. */
   readonly message: string
-  /** Where it came from, `file`; and its key or path there, `/etc/sluice.yaml`. */
+  /** The source (`file`), and the key or path there (`/etc/sluice.yaml`). */
   readonly source: string
   readonly key: string
   /** From 1, where the source is text. */

@@ -1,6 +1,6 @@
 /**
- * A server's url: http or https, a host, maybe a port, and nothing else, because nothing else would be sent; or the path of a
- * unix socket.
+ * A server's url: http or https, a host, an optional port and nothing else, because nothing else would be sent; or the path of
+ * a unix socket.
  */
 import { isIP } from 'node:net'
 import { posix } from 'node:path'
@@ -12,9 +12,9 @@ export interface ServerUrl {
   /** Canonical, the port always written: `http://127.0.0.1:5001`; `unix:/run/app.sock`. */
   readonly url: string
   readonly scheme: 'http' | 'https'
-  /** Without brackets. A name that is whole ends in a dot. Of a unix socket its path. */
+  /** Without brackets. A fully qualified name ends in a dot. For a unix socket, its path. */
   readonly host: string
-  /** Of a unix socket 0. */
+  /** 0 for a unix socket. */
   readonly port: number
 }
 
@@ -41,7 +41,7 @@ export function parseServerUrl(value: unknown): Scalar<ServerUrl> {
   })
 }
 
-/** `app.example.com.`: no search domain completes it. */
+/** `app.example.com.`: no search domain is appended. */
 function parseServerHost(text: string): Scalar<string> {
   const host = parseHost(withoutRoot(text))
   if (!host.ok || !text.endsWith('.')) return host
@@ -49,7 +49,7 @@ function parseServerHost(text: string): Scalar<string> {
   return good(`${host.value}.`)
 }
 
-/** What fits into sun_path, on Linux and on macOS. */
+/** The length of sun_path on Linux and macOS. */
 const MAX_SOCKET_BYTES = 103
 
 /** `/run/app.sock`, also as `///run/app.sock`. */
@@ -63,7 +63,7 @@ function parseSocketUrl(text: string): Scalar<ServerUrl> {
   if (Buffer.byteLength(path) > MAX_SOCKET_BYTES) {
     return bad(`the path of a unix socket must be at most ${MAX_SOCKET_BYTES} bytes long`)
   }
-  // Endpoints are known by their url: one socket has one.
+  // A url identifies an endpoint, so each socket has one url.
   const host = posix.normalize(path)
   return good({ url: `unix:${host}`, scheme: 'http', host, port: 0 })
 }
@@ -73,7 +73,7 @@ export function isSocketPath(host: string): boolean {
   return host.startsWith('/')
 }
 
-/** Which rule it broke; the common mistakes by name. */
+/** Names the broken rule, with words of its own for common mistakes. */
 function explain(value: unknown): string {
   const example = 'write it as http://10.0.0.7:8080'
   if (typeof value !== 'string') return `must be a url, not ${quote(value)}; ${example}`
@@ -81,7 +81,7 @@ function explain(value: unknown): string {
   if (scheme === null) return `${quote(value)} is not a url; ${example}`
   if (!/^https?$/i.test(scheme[1] ?? ''))
     return `only http and https servers can be reached, not ${quote(scheme[1])}`
-  // Never shown: what stands before the @ is a secret.
+  // Not quoted: the text before the @ is a secret.
   if (/^[^/?#]*@/.test(scheme[2] ?? '')) return 'a server url cannot carry a user name or password'
   if (/^[^/?#]+[/?#]./.test(scheme[2] ?? '')) {
     return `a server url cannot have a path or query, ${quote(value)} has; requests keep their own`

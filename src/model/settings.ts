@@ -34,8 +34,8 @@ export interface Settings {
 }
 
 /**
- * A registry or directory that declares objects besides the file. The options of its kind stand beside these; only the
- * kind knows them, see providers/source-kind.ts.
+ * A registry or directory that declares objects besides the file. It also has the options of its kind, which only the kind
+ * knows, see providers/source-kind.ts.
  */
 export interface SourceSpec {
   readonly kind: string
@@ -46,13 +46,13 @@ export interface SourceSpec {
   readonly shrink: ShrinkSettings
 }
 
-/** How much may vanish at once before it is believed, see control/. */
+/** How much may vanish at once before the change is accepted, see control/sources/. */
 export interface ShrinkSettings {
-  /** An emptied or suddenly halved response is held this long and then confirmed by a second list; null: until an operator confirms it. */
+  /** How long vanished objects stay in force until a second list confirms the change; null: until an operator confirms it. */
   readonly holdMs: number | null
-  /** From 0 to 1: the share of the objects that must vanish at once to be held. */
+  /** The share of objects that must vanish at once to be held, 0 to 1. */
   readonly share: number
-  /** Believe an empty source at once. */
+  /** Accept an empty source at once. */
   readonly allowEmpty: boolean
 }
 

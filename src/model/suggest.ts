@@ -1,4 +1,4 @@
-/** "Did you mean": the known word that a mistyped one is nearest to, if it is near at all. */
+/** "Did you mean": the known word nearest to a mistyped one, if any is near. */
 
 /** `, did you mean "balance"?`, or nothing. */
 export function didYouMean(word: string, known: readonly string[]): string {

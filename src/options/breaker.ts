@@ -1,4 +1,4 @@
-/** A circuit breaker, as the file writes it: of a server (in its backend), and of a frontend, which adds a fallback. */
+/** The options of a circuit breaker: of a server (in its backend), and of a frontend, which adds a fallback. */
 import type * as z from 'zod'
 import { count, duration, meaning, orNull, strict, text } from './fields.ts'
 import type { BreakerSpec, WebHook } from '../model/snapshot.ts'

@@ -1,4 +1,4 @@
-/** The words that the schemas of the model are written in: zod types with our messages, and what an editor is told of them. */
+/** The vocabulary of schemas: zod types with our messages, and their JSON Schema for editors and docs. */
 import * as z from 'zod'
 import { parseAddress, parseServerName } from '../model/address.ts'
 import { formatDuration, parseDuration, parseShare, parseSize } from '../model/units.ts'
@@ -17,7 +17,7 @@ export function strict<const Shape extends z.core.$ZodLooseShape>(
   const known = Object.keys(shape)
   return z
     .strictObject(shape, {
-      // One line for each key, taken apart again in parsed.ts.
+      // One line for each key; parse.ts splits them again.
       error: (issue) =>
         issue.code === 'unrecognized_keys'
           ? (issue['keys'] as string[]).map((key) => describeUnknown(key, known)).join('\n')
@@ -30,7 +30,7 @@ function describeUnknown(key: string, known: readonly string[]): string {
   return `unknown key ${quote(key)}${didYouMean(key, known)}`
 }
 
-/** A map that may be left out: all of its keys have defaults. */
+/** A map that may be left out because all of its keys have defaults. */
 export function section<const Shape extends z.core.$ZodLooseShape>(
   shape: Shape,
   description: string,
@@ -41,7 +41,7 @@ export function section<const Shape extends z.core.$ZodLooseShape>(
 
 export type Complain = (message: string, path: Path) => void
 
-/** What a map means, once each of its keys is right by itself. What `complain` is told refuses it. */
+/** Converts a map once each of its keys is valid by itself. A call of `complain` refuses it. */
 export function meaning<Form, T>(
   schema: z.ZodType<Form>,
   read: (form: Form, complain: Complain) => T,

@@ -1,4 +1,4 @@
-/** A backend as the file writes it. Its servers may also have keys of their own, see server.ts. */
+/** The schema of a backend. Its servers may also have keys of their own, see server.ts. */
 import * as z from 'zod'
 import { serverBreaker } from '../options/breaker.ts'
 import { MAX_PEM_CHARS } from '../model/certificate.ts'
@@ -39,7 +39,7 @@ const limits = section(
     head: size('The head of an answer.', '32KiB', 1024, 1024 ** 2),
     fields: count('Header fields of an answer.', 100, 1, 10_000),
   },
-  'What one server may be asked for, and may answer with.',
+  'Limits of one server and its responses.',
 )
 
 const tls = section(
@@ -51,7 +51,7 @@ const tls = section(
     ).optional(),
     serverName: serverName("The name to ask for and verify instead of the url's host.").optional(),
   },
-  'Towards https servers.',
+  'TLS to https servers.',
 )
 
 const servers = z
@@ -64,11 +64,11 @@ const servers = z
   .meta({
     ...z.toJSONSchema(z.record(z.string(), serverForms), { io: 'input' }),
     $schema: undefined,
-    description: 'The servers by their ids. Without any, the answer is 503.',
+    description: 'The servers by id. Without any, the response is 503.',
   })
   .prefault({})
 
-/** Parsed, but for its file of authorities: that is a path yet. */
+/** Parsed, except for its file of authorities, which is still a path. */
 export type BackendForm = Omit<Backend, 'id' | 'tls'> & {
   readonly tls: {
     readonly verify: boolean
@@ -122,7 +122,7 @@ const form = strict(
       `${DEFAULT_PANIC * 100}%`,
     ),
     slowStart: duration(
-      'That a server which has come (back) takes to get its whole share; 0 is at once.',
+      'How long a new or recovered server takes to get its whole share; 0 is none.',
       '0s',
       0,
     ),

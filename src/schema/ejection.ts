@@ -1,4 +1,4 @@
-/** When a server is left out for a while by what the requests themselves tell of it, as the file writes it. */
+/** The schema of ejection: a server whose requests fail gets none for a while. */
 import type * as z from 'zod'
 import { type Complain, count, meaning, part, scalar, span, strict } from '../options/fields.ts'
 import { bad, good, quote } from '../model/parsed.ts'
@@ -30,31 +30,31 @@ const successRate = strict(
         description: 'How many standard deviations below the other servers.',
       },
     ).prefault(3),
-    requests: count('Over at least so many requests of each server.', 50, 1, 1_000_000),
+    requests: count('Over at least this many requests of each server.', 50, 1, 1_000_000),
   },
-  'A server whose share of good answers is far below that of the others. Off unless it is written.',
+  'Eject a server whose share of good responses is far below that of the others. Off by default.',
 )
 
 const formSchema = strict(
   {
     failures: count(
-      'After so many gateway failures in a row; 0 is off.',
+      'After this many consecutive gateway failures; 0 is off.',
       DEFAULT_EJECTION.failures,
       0,
       MOST_IN_A_ROW,
     ),
     errors: count(
-      'After so many failures and answers of 5xx in a row; 0 is off.',
+      'After this many consecutive failures and 5xx responses; 0 is off.',
       DEFAULT_EJECTION.errors,
       0,
       MOST_IN_A_ROW,
     ),
     successRate: successRate.optional(),
-    time: span('For how long the first time; 30s by default.', 1, LONGEST_MS).optional(),
-    longest: span('And at most; 5m by default.', 1, LONGEST_MS).optional(),
-    share: part("At most so much of the backend's servers; 50% by default.", 0.01).optional(),
+    time: span('How long the first time; 30s by default.', 1, LONGEST_MS).optional(),
+    longest: span('How long at most; 5m by default.', 1, LONGEST_MS).optional(),
+    share: part("At most this share of the backend's servers; 50% by default.", 0.01).optional(),
   },
-  'When a server is left out for a while because requests to it fail.',
+  'When a server gets no requests for a while because requests to it fail.',
 )
 
 export const ejection: z.ZodType<Ejection> = meaning(formSchema, toEjection)
@@ -64,7 +64,7 @@ function toEjection(form: z.output<typeof formSchema>, complain: Complain): Ejec
   if (failures === 0 && errors === 0 && successRate === undefined) {
     for (const key of ['time', 'longest', 'share'] as const) {
       if (form[key] !== undefined)
-        complain('does nothing: no reason to leave a server out is on', [key])
+        complain('does nothing: every reason to eject a server is off', [key])
     }
   }
   const baseMs = time ?? Math.min(DEFAULT_EJECTION.baseMs, longest ?? Infinity)

@@ -1,4 +1,4 @@
-/** A frontend as the file writes it. */
+/** The schema of a frontend. */
 import * as z from 'zod'
 import { isTerminal, roleOf } from '../middleware/catalog.ts'
 import { meaning, reference, strict, text, whole, type Complain } from '../options/fields.ts'
@@ -16,7 +16,7 @@ const formSchema = strict(
     route: text('Which requests: Host("vote.example") && PathPrefix("/api")', 16_384),
     backend: reference('The id of the backend that answers.').optional(),
     passHost: z.boolean().default(true).meta({
-      description: "Send the client's Host on, instead of the server's own.",
+      description: "Forward the client's Host, instead of the server's own.",
     }),
     paths: pathPolicy.optional(),
     priority: whole(
@@ -37,7 +37,7 @@ const formSchema = strict(
       }),
     labels: labels.optional(),
   },
-  'A route and what answers it: exactly one of backend, respond, redirect.',
+  'A route and where its requests go: exactly one of backend, respond, redirect.',
 )
 type Form = z.output<typeof formSchema>
 

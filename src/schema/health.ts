@@ -1,4 +1,4 @@
-/** How servers are probed, as the file writes it. */
+/** The schema of health checks. */
 import { RE2JS, RE2JSException } from 're2js'
 import * as z from 'zod'
 import {
@@ -32,7 +32,7 @@ const path = scalar(
     typeof value === 'string' && /^\/[!"$-~]{0,2047}$/.test(value)
       ? good(value)
       : bad(`must begin with / and hold visible characters only, not ${quote(value)}`),
-  { type: 'string', pattern: '^/', description: 'What is asked for, / by default.' },
+  { type: 'string', pattern: '^/', description: 'The path to request; / by default.' },
 )
 
 const host = scalar(
@@ -40,18 +40,18 @@ const host = scalar(
     typeof value === 'string' && /^[A-Za-z0-9._\-:[\]]{1,255}$/.test(value)
       ? good(value)
       : bad(`must be the name of a host, not ${quote(value)}`),
-  { type: 'string', description: "The Host that is asked for; the server's own by default." },
+  { type: 'string', description: "The Host to send; the server's own by default." },
 )
 
 const headers = scalar(parseFields, {
   type: 'object',
   maxProperties: MAX_FIELDS,
   additionalProperties: { type: 'string' },
-  description: 'Header fields of the probe.',
+  description: 'Headers of the probe.',
 })
 
 const status = scalar(parseStatuses, {
-  description: 'Answers that are well: 200, "200-399", or a list of these. 200-399 by default.',
+  description: 'Healthy statuses: 200, "200-399", or a list of these. 200-399 by default.',
   anyOf: [
     { type: ['integer', 'string'] },
     { type: 'array', items: { type: ['integer', 'string'] }, maxItems: MAX_RANGES },
@@ -67,7 +67,7 @@ const body = scalar(parsePattern, {
 const formSchema = strict(
   {
     kind: z.enum(['http', 'tcp']).default('http').meta({
-      description: 'tcp: a server that takes a connection is well.',
+      description: 'tcp: a server that accepts a connection is healthy.',
     }),
     path: path.optional(),
     method: z.enum(['GET', 'HEAD', 'OPTIONS', 'POST']).optional().meta({
@@ -80,14 +80,14 @@ const formSchema = strict(
     port: whole("Another port than the server's.", 1, 65_535).optional(),
     interval: duration('Between two probes.', '5s', SHORTEST_INTERVAL_MS, LONGEST_MS),
     downInterval: span(
-      'The same while it is down; as long as interval by default.',
+      'The same while it is down; by default as interval.',
       SHORTEST_INTERVAL_MS,
       LONGEST_MS,
     ).optional(),
     timeout: duration('For one probe; at most as long as interval.', '2s', 1, LONGEST_MS),
-    rise: count('Successes in a row that make a server up.', 2, 1, 100),
-    fall: count('Failures in a row that make it down.', 3, 1, 100),
-    jitter: share('By how much each wait is longer or shorter.', '10%'),
+    rise: count('Consecutive successes until a server is up.', 2, 1, 100),
+    fall: count('Consecutive failures until it is down.', 3, 1, 100),
+    jitter: share('How much longer or shorter each interval is, at random.', '10%'),
     waitHealthy: z.boolean().default(true).meta({
       description: 'A new server gets no requests before its first success.',
     }),
@@ -104,7 +104,7 @@ function toHealthCheck(form: z.output<typeof formSchema>, complain: Complain): H
     port: form.port ?? null,
     intervalMs: interval,
     downIntervalMs: downInterval ?? interval,
-    // A second one does not begin before the first has ended: a longer limit would make the interval longer.
+    // Probes of a server do not overlap, so a longer timeout would lengthen the interval.
     timeoutMs: Math.min(timeout, interval),
     rise,
     fall,
@@ -116,7 +116,7 @@ function toHealthCheck(form: z.output<typeof formSchema>, complain: Complain): H
 function toHttp(form: z.output<typeof formSchema>, complain: Complain): HealthCheck['http'] {
   const { path = '/', method = 'GET', host = null, headers = {}, body = null } = form
   if (method === 'HEAD' && body !== null) {
-    complain('is not used with method: HEAD, whose answers have none', ['body'])
+    complain('is not used with method: HEAD, whose responses have none', ['body'])
   }
   return { method, path, host, headers, statuses: form.status ?? [[200, 399]], body }
 }
@@ -149,7 +149,7 @@ function parseFields(value: unknown): Scalar<Readonly<Record<string, string>>> {
 function parseStatuses(value: unknown): Scalar<Statuses> {
   const items: readonly unknown[] = Array.isArray(value) ? value : [value]
   if (items.length === 0 || items.length > MAX_RANGES) {
-    return bad(`must hold 1 to ${MAX_RANGES} answers, not ${items.length}`)
+    return bad(`must hold 1 to ${MAX_RANGES} statuses, not ${items.length}`)
   }
   const ranges: (readonly [number, number])[] = []
   for (const item of items) {
@@ -175,7 +175,7 @@ function parsePattern(value: unknown): Scalar<string> {
     const steps = RE2JS.compile(value).programSize()
     return steps <= MAX_PROGRAM
       ? good(value)
-      : bad(`compiles to ${steps} steps, at most ${MAX_PROGRAM} are taken`)
+      : bad(`compiles to ${steps} steps; at most ${MAX_PROGRAM} are allowed`)
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error
     const reason = error.message.replace(/^error parsing regexp: /, '')

@@ -1,4 +1,4 @@
-/** A host as a registry holds it: a certificate for every https listener, apart from the listeners, so that it can come and go alone. */
+/** The schema of a host: a certificate for every https listener that can come and go without a listener changing. */
 import * as z from 'zod'
 import { MAX_PEM_CHARS, readCertificate, type ReadPem } from '../model/certificate.ts'
 import { strict, text } from '../options/fields.ts'
@@ -25,15 +25,15 @@ export const hostSchema: z.ZodType<HostForm> = strict(
   {
     ...certificateShape,
     default: z.boolean().default(false).meta({
-      description: 'Show it to clients whose name no certificate covers.',
+      description: 'Use it for clients whose name no certificate covers.',
     }),
   },
   'A certificate for every https listener.',
 )
 
 /**
- * `id` is the name that the host is known by: an id, or `*.` and an id. Which clients are shown the certificate is said
- * by its own names. `read` as for listeners.
+ * `id` is the host's name: an id, or `*.` and an id. The names in the certificate decide which clients get it. `read` as for
+ * listeners.
  */
 export function parseHost(id: string, value: unknown, read: ReadPem): Parsed<HostCertificate> {
   const refused = refuseId(id.startsWith('*.') ? id.slice(2) : id)

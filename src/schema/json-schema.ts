@@ -1,4 +1,4 @@
-/** The JSON Schema of the file, for editors: generated from the schemas that parse it, so that it cannot say anything else. */
+/** The JSON Schema of the file, for editors, generated from the schemas that parse it. */
 import * as z from 'zod'
 import { backendSchema } from './backend.ts'
 import { frontendSchema } from './frontend.ts'
@@ -6,7 +6,7 @@ import { hostSchema } from './host-certificate.ts'
 import { listenerSchema } from './listener.ts'
 import { SETTINGS_SHAPE } from './settings.ts'
 
-/** The text of config/schema.json. Draft 7: what the language servers for YAML and JSON complete best. */
+/** The text of config/schema.json. Draft 7 has the best support in language servers for YAML and JSON. */
 export function jsonSchemaText(): string {
   const schema = {
     ...z.toJSONSchema(document(), { target: 'draft-7', io: 'input', reused: 'inline' }),
@@ -15,7 +15,7 @@ export function jsonSchemaText(): string {
   return `${JSON.stringify(schema, withoutNull, 2)}\n`
 }
 
-/** A default of null is what the parser makes of an option that is left out; nobody writes it. */
+/** A default of null is the parsed form of an option that is left out; it is not written. */
 function withoutNull(key: string, value: unknown): unknown {
   return key === 'default' && value === null ? undefined : value
 }

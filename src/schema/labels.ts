@@ -1,4 +1,4 @@
-/** Labels of an object: what people and programs note down of it, shown with it and without effect on traffic. */
+/** Labels of an object: notes that are shown with it and have no effect on traffic. */
 import type * as z from 'zod'
 import { scalar } from '../options/fields.ts'
 import { isForbiddenKey } from '../model/names.ts'

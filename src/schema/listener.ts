@@ -1,4 +1,4 @@
-/** A listener as the file writes it. */
+/** The schema of a listener. */
 import * as z from 'zod'
 import { certificateShape } from './host-certificate.ts'
 import type { Address, Certificate, PathPolicy } from '../model/snapshot.ts'
@@ -26,7 +26,7 @@ const limits = section(
       10_000_000,
     ),
   },
-  'What a client may use.',
+  'Limits of clients and their requests.',
 )
 
 const tls = strict(
@@ -37,13 +37,13 @@ const tls = strict(
       .max(1000, 'must hold at most 1000 certificates')
       .meta({
         description:
-          'The name that a client asks for picks one; of an RSA and an ECDSA certificate of one name, what the client can. The first answers all other names.',
+          'Chosen by the name that a client asks for; of an RSA and an ECDSA certificate for the same name, by what the client supports. The first serves all other names.',
       }),
   },
-  'For protocol: https; without it, it has the certificates of hosts.',
+  'For protocol: https; by default the certificates of hosts.',
 )
 
-/** Parsed, but for its certificates: those are paths yet. */
+/** Parsed, except for its certificates, which are still paths. */
 export interface ListenerForm {
   readonly address: Address
   readonly protocol: 'http' | 'https'
@@ -77,7 +77,7 @@ export const listenerSchema: z.ZodType<ListenerForm> = strict(
       .meta({ description: 'https needs certificates.' }),
     paths: pathPolicy.default('reject'),
     scope: text(
-      'Which requests it takes, as a route: Host("vote.example"). All others find no route.',
+      'Which requests it serves, as a route: Host("vote.example"). All others find no route.',
       16_384,
     ).optional(),
     timeouts,
@@ -85,7 +85,7 @@ export const listenerSchema: z.ZodType<ListenerForm> = strict(
     tls: tls.optional(),
     strictSni: z.boolean().default(false).meta({
       description:
-        'For protocol: https: refuse clients that ask for no name, or for one that no certificate covers, and answer 421 to hosts that the certificate of their connection does not cover.',
+        'For protocol: https: refuse clients that ask for no name, or for one that no certificate covers, and respond with 421 for hosts that the certificate of the connection does not cover.',
     }),
   },
   'An address that clients connect to.',

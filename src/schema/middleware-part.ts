@@ -1,4 +1,4 @@
-/** A middleware under a key of its own, beside the frontend that it is for: `{ kind, priority, ...options }`. */
+/** A middleware with a key of its own, beside its frontend: `{ kind, priority, ...options }`. */
 import { refuseId } from '../model/names.ts'
 import { flaw, quote, refuse, type Parsed } from '../model/parsed.ts'
 import type { MiddlewareSpec } from '../model/snapshot.ts'

@@ -1,6 +1,6 @@
 /**
- * The parsers of what is declared: hostile input in, a total object or its flaws out, never a throw. What crosses
- * objects (a backend that is not there) or needs another folder's grammar (routes, middleware options) is judged by control.
+ * The parsers of declared objects: hostile input in, a total object or its flaws out; they do not throw. control/ checks what
+ * concerns several objects (a missing backend) and routes.
  */
 import { backendSchema } from './backend.ts'
 import { readAuthorities, readCertificate, type ReadPem } from '../model/certificate.ts'
@@ -12,8 +12,8 @@ import { parseWith } from '../options/parse.ts'
 import type { Backend, Certificate, Frontend, Listener } from '../model/snapshot.ts'
 
 /**
- * `read` gives the text of a certificate file by the path that is written, and throws when it cannot. A listener that is
- * https without `tls` takes the certificates of hosts: whether there are any is judged by control.
+ * `read` returns the text of a certificate file by its written path, and throws if it cannot. An https listener without `tls`
+ * takes the certificates of hosts; control/ checks whether there are any.
  */
 export function parseListener(id: string, value: unknown, read: ReadPem): Parsed<Listener> {
   const refused = refuseId(id)

@@ -1,6 +1,6 @@
 /**
- * Default < file < environment < flag, value by value. A bad value is a problem that says where it came from, and the
- * next one below it holds.
+ * Default < file < environment < flag, for each value. A bad value is a problem that names its origin, and the next lower
+ * value applies.
  */
 import * as z from 'zod'
 import type { WrittenSettings } from '../document/document.ts'
@@ -45,21 +45,21 @@ export const SETTING_NAMES = [
 export type SettingName = (typeof SETTING_NAMES)[number]
 
 export interface SettingSources {
-  /** Null: there is no file (or none that can be read). */
+  /** Null: there is no file, or it cannot be read. */
   readonly document: WrittenSettings | null
   readonly filename: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly flags: Readonly<Partial<Record<SettingName, string>>>
-  /** What `workers: auto` stands for. */
+  /** The number for `workers: auto`. */
   readonly cores: number
-  /** Where references in the file are resolved; without it, they stay as they are written. */
+  /** Resolves references in the file; without it they stay as written. */
   readonly references?: ReferenceWorld
 }
 
 export interface ResolvedSettings {
   readonly settings: Settings
   readonly problems: readonly Problem[]
-  /** Those of them that a start must not pass over: it would serve something else than what was asked for. */
+  /** The problems that stop a start, because the program would serve something else. */
   readonly fatal: readonly Problem[]
 }
 
@@ -84,10 +84,10 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
 
   function pickAbove<T>(schema: z.ZodType<T>, name: SettingName): T | undefined {
     const variable = variableOf(name)
-    // The highest good one holds, but each bad one is told, so that none waits to bite when the one above it goes.
+    // The highest good one applies. Each bad one is reported, also below a good one.
     const written = [
       { source: 'command line', key: `--${name}`, value: sources.flags[name] },
-      // Compose passes a variable that is not set as an empty one.
+      // Compose passes an unset variable as an empty one.
       { source: 'environment', key: variable, value: sources.env[variable] || undefined },
     ]
     const good: T[] = []
@@ -134,10 +134,10 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
   return { settings, problems, fatal }
 }
 
-/** Where objects come from besides the file, and where the embedded store is. */
+/** Sources and the folder of the embedded store: without them other objects would be served. */
 const FATAL = /#\/(?:sources|data)(?:\/|$)/
 
-/** Where the file is: flag, else SLUICE_CONFIG, else `normal`. */
+/** The path of the file: flag, else SLUICE_CONFIG, else `normal`. */
 export function resolveConfigPath(
   flag: string | undefined,
   env: SettingSources['env'],
@@ -153,7 +153,7 @@ function variableOf(name: SettingName): string {
 }
 
 interface FileSettings {
-  /** With what their references stand for. */
+  /** With resolved references. */
   readonly settings: Readonly<Record<string, unknown>>
   readonly problems: readonly Problem[]
 }
@@ -181,7 +181,7 @@ function readFileSettings(sources: SettingSources): FileSettings {
     }
   }
 
-  /** Of a variable that is not set; examples name some that not everybody needs. */
+  /** For an unset variable: examples name some that are not always needed. */
   function withHelp(fault: Flaw): Flaw {
     const line = document?.locateSetting(fault.path)?.line
     const help = line === undefined ? '' : `; set it, or delete line ${line} if it is not needed`
@@ -196,14 +196,14 @@ function readFileSettings(sources: SettingSources): FileSettings {
   return { settings: settings as FileSettings['settings'], problems: flaws.map(toProblem) }
 }
 
-/** A reference that cannot be resolved leaves nothing in its place, which its own message says already. */
+/** A reference that cannot be resolved leaves nothing in its place; its own message reports that. */
 function isCausedBy(faults: readonly Flaw[], { path }: Flaw): boolean {
   return faults.some(
     (fault) => path.length > 0 && path.every((step, at) => step === fault.path[at]),
   )
 }
 
-/** All that is wrong with settings by themselves. The folder for data changes nothing of that. */
+/** All flaws of the settings. The data folder does not matter for them. */
 function judge(settings: unknown, filename: string): Parsed<unknown> {
   const parsed = parseWith(z.strictObject(SETTINGS_SHAPE), settings)
   const sources = memberOf(settings, ['sources'])
@@ -211,7 +211,7 @@ function judge(settings: unknown, filename: string): Parsed<unknown> {
   return flaws.length === 0 ? parsed : refuse([...(parsed.ok ? [] : parsed.problems), ...flaws])
 }
 
-/** A source without its password is another one, so one with a fault is none; of other settings the default holds. */
+/** A source with an unresolved reference is dropped, because without its password it would be another one. */
 function withoutFaulty(
   settings: FileSettings['settings'],
   faults: readonly Flaw[],
@@ -236,7 +236,7 @@ function unknownVariables(env: SettingSources['env']): Problem[] {
     }))
 }
 
-/** Kubernetes tells every pod about a service named sluice (or sluice-admin) in variables of its own. */
+/** Variables that Kubernetes sets in every pod for a service named sluice or sluice-admin. */
 const KUBERNETES = /^SLUICE_(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)|PORT)(?:_|$)/
 
 function memberOf(value: unknown, path: Path): unknown {

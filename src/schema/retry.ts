@@ -1,6 +1,6 @@
 /**
- * When a request is sent again, as the file writes it. A frontend's stands instead of its backend's, whole; the budget is
- * the backend's alone, because it is its servers that are to be spared.
+ * The schema of retries. A frontend's replaces its backend's as a whole. The budget belongs to the backend alone, because it
+ * protects the backend's servers.
  */
 import * as z from 'zod'
 import {
@@ -36,14 +36,14 @@ export const DEFAULT_RETRY_BUDGET: RetryBudget = { ratio: 0.2, perSecond: 3 }
 const hedge: z.ZodType<Hedge | null> = meaning(
   strict(
     {
-      after: span('Without an answer for so long.', 1, LONGEST_BACKOFF_MS).optional(),
+      after: span('After this long without a response.', 1, LONGEST_BACKOFF_MS).optional(),
       quantile: part(
-        "When it takes longer than this share of the backend's recent answers.",
+        "When it takes longer than this share of the backend's recent responses.",
         0.5,
         0.999,
       ).optional(),
     },
-    'A second copy of an idempotent request to another server; the first answer wins. Exactly one of after, quantile.',
+    'A second copy of an idempotent request to another server; the first response wins. Exactly one of after, quantile.',
   ),
   ({ after, quantile }, complain) => {
     if ((after === undefined) === (quantile === undefined)) {
@@ -56,12 +56,12 @@ const hedge: z.ZodType<Hedge | null> = meaning(
 
 const members = {
   attempts: whole(
-    'How often a request is sent at most, the first time included: 2 by default, 11 with a predicate, which then decides.',
+    'How often a request is sent at most, including the first time: 2 by default, 11 with a predicate, which then decides.',
     1,
     MOST_ATTEMPTS,
   ).optional(),
   when: text(
-    'A failover predicate: IsNetworkError() && Attempts() < 3. Without it: when no connection came about, and lost or late answers of idempotent requests.',
+    'A failover predicate: IsNetworkError() && Attempts() < 3. By default failed connections, and lost or late responses to idempotent requests.',
     1024,
   ).optional(),
   backoff: span(
@@ -77,7 +77,7 @@ const members = {
   buffer: scalar((value) => parseSize(value, 0, MOST_BYTES), {
     type: ['string', 'integer'],
     description:
-      'Of a body that is kept to be sent again, 64KiB by default and 16MiB at most; a larger one is sent once.',
+      'How much of a body is kept for further attempts, 64KiB by default and 16MiB at most; a larger body is sent once.',
   }).optional(),
   hedge: hedge.optional(),
 }
@@ -90,15 +90,15 @@ export const frontendRetry: z.ZodType<Retry> = meaning(form, toRetry)
 const budget: z.ZodType<RetryBudget> = meaning(
   strict(
     {
-      ratio: share("So many of the backend's requests.", '20%'),
+      ratio: share("This share of the backend's requests.", '20%'),
       perSecond: count(
-        'And at least so many a second.',
+        'And at least this many per second.',
         DEFAULT_RETRY_BUDGET.perSecond,
         0,
         1_000_000,
       ),
     },
-    'How many requests may be sent again, over all of the backend.',
+    'How many requests of the backend may be sent again.',
   ),
   ({ ratio, perSecond }, complain) => {
     if (ratio === 0 && perSecond === 0) {

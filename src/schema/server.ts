@@ -1,4 +1,4 @@
-/** The servers of a backend, inside it or one by one under keys of their own. Read by hand: there may be 100,000 of them. */
+/** Servers, inside their backend or with keys of their own. Parsed by hand, because there may be 100,000. */
 import * as z from 'zod'
 import { strict, whole } from '../options/fields.ts'
 import { labels, parseLabels } from './labels.ts'
@@ -11,7 +11,7 @@ import { didYouMean } from '../model/suggest.ts'
 const MAX_WEIGHT = 1000
 const SERVER_KEYS = ['url', 'weight', 'backup', 'drain', 'labels']
 
-/** Only its JSON Schema is used: the functions below are the parsers. */
+/** Used for the JSON Schema only; the functions below are the parsers. */
 export const serverForms: z.ZodType = z.union([
   z
     .string()
@@ -26,11 +26,11 @@ export const serverForms: z.ZodType = z.union([
       backup: z
         .boolean()
         .optional()
-        .meta({ description: 'It gets requests only while no other server may be used.' }),
+        .meta({ description: 'It gets requests only if no other server may be used.' }),
       drain: z
         .boolean()
         .optional()
-        .meta({ description: 'It gets no new requests; those under way finish.' }),
+        .meta({ description: 'It gets no new requests; requests in flight finish.' }),
       labels: labels.optional(),
     },
     'A server with its weight.',
@@ -43,14 +43,14 @@ interface JsonMap {
 
 type Complain = (message: string, path: readonly string[]) => void
 
-/** `id` is the server's own, without its backend's. */
+/** `id`: without the backend's. */
 export function parseServer(id: string, value: unknown): Parsed<Server> {
   const flaws: Flaw[] = []
   const server = readServer(id, value, (message, path) => flaws.push(flaw(path, message)))
   return server === null ? refuse(flaws) : { ok: true, value: server }
 }
 
-/** Those that are right, each url once. */
+/** Returns the valid ones, each url once. */
 export function readServers(value: unknown, complain: Complain): readonly Server[] {
   if (!isMap(value)) {
     complain(`must be a map of ids to urls, not ${quote(value)}`, [])
@@ -66,7 +66,7 @@ export function readServers(value: unknown, complain: Complain): readonly Server
       holders.set(server.url, id)
       found.push(server)
     } else {
-      // Endpoints are known by backend and url, so a second one would share the first one's counters.
+      // Backend and url identify an endpoint, so a second server would share the first one's counters.
       complain(
         `${quote(server.url)} is already the server ${quote(holder)}; use weight to send it more`,
         [id],
@@ -76,7 +76,7 @@ export function readServers(value: unknown, complain: Complain): readonly Server
   return found
 }
 
-/** Null when something is wrong with it, which `complain` was told. */
+/** Null after a call of `complain`. */
 function readServer(id: string, declared: unknown, complain: Complain): Server | null {
   const refused = refuseId(id)
   if (refused !== null) {

@@ -1,4 +1,4 @@
-/** How a backend tells its clients apart, as the file writes it: what they are hashed by, and the cookie that brings them back. */
+/** The schema of sticky sessions: a cookie that brings a client back to its server. */
 import * as z from 'zod'
 import { duration, meaning, scalar, strict } from '../options/fields.ts'
 import { isToken } from '../model/names.ts'
@@ -17,7 +17,7 @@ const token = (description: string): z.ZodType<string> =>
     { type: 'string', description },
   )
 
-/** Never quoted: a secret that is too short is one, too. */
+/** Not quoted: a secret that is too short is a secret, too. */
 const secret = scalar(
   (value) =>
     typeof value === 'string' && value.length >= 16 && value.length <= 1024
@@ -28,7 +28,7 @@ const secret = scalar(
     minLength: 16,
     maxLength: 1024,
     description:
-      'What the cookie is signed with, the same for all instances. Without it, a key of this process.',
+      'Signs the cookie; the same for all instances. By default a key of this process.',
   },
 )
 
@@ -46,17 +46,17 @@ export const sticky: z.ZodType<Sticky> = meaning(
       cookie: token("The cookie's name.").prefault('sluice'),
       secret: secret.optional(),
       sameSite: z.enum(['lax', 'strict', 'none']).default('lax').meta({
-        description: 'Whether other sites may send it along.',
+        description: 'Whether requests from other sites carry it.',
       }),
       path: cookiePath,
       maxAge: duration(
-        'How long a browser keeps it; 0 is until it is closed.',
+        'How long a browser keeps it; 0 is until the browser is closed.',
         '0s',
         0,
         LONGEST_AGE_MS,
       ),
     },
-    'A cookie that brings a client back to the server that answered it first.',
+    'A cookie that brings a client back to the server that served it first.',
   ),
   ({ cookie, secret, sameSite, path, maxAge }, complain) => {
     if (maxAge % 1000 !== 0) complain('must be whole seconds', ['maxAge'])

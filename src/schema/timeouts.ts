@@ -1,15 +1,15 @@
-/** How long each phase of a request to a server may take: of a backend with every default, of a frontend what it says. */
+/** The schemas of timeouts: a backend's with every default, a frontend's without. */
 import type * as z from 'zod'
 import { meaning, span, strict } from '../options/fields.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 
 const connect = span('To open a connection to a server.')
 const handshake = span('For the TLS handshake of a new connection.')
-const firstByte = span('From the whole request sent to the first byte of the answer.')
-const stall = span('Without progress while an answer is on its way.')
-const oneTry = span('From the begin of one attempt to the head of its answer; 0 is no limit.', 0)
+const firstByte = span('From the end of the request to the first byte of the response.')
+const stall = span('Without progress during a response.')
+const oneTry = span('From the start of one attempt to its response head; 0 is no limit.', 0)
 const tunnel = span('Without a byte through a WebSocket or another upgrade; 0 is no limit.', 0)
-const request = span("From the request's head to the answer's end; 0 is no limit.", 0)
+const request = span('From the request head to the end of the response; 0 is no limit.', 0)
 
 export interface BackendTimeouts {
   readonly timeouts: Timeouts
@@ -26,7 +26,7 @@ export const backendTimeouts: z.ZodType<BackendTimeouts> = meaning(
       try: oneTry.prefault('0s'),
       request: request.prefault('0s'),
       tunnel: tunnel.prefault('1h'),
-      idle: span('That an unused connection to a server is kept.').prefault('60s'),
+      idle: span('How long an unused connection to a server is kept.').prefault('60s'),
     },
     'How long to wait for servers.',
   ),
@@ -44,7 +44,7 @@ export const backendTimeouts: z.ZodType<BackendTimeouts> = meaning(
   }),
 )
 
-/** Parsed once: there may be very many backends that say nothing. */
+/** Parsed once: there may be many backends without timeouts. */
 export const DEFAULT_TIMEOUTS: BackendTimeouts = backendTimeouts.parse({})
 
 const MEMBERS = [
@@ -57,7 +57,7 @@ const MEMBERS = [
   ['tunnel', 'tunnelMs'],
 ] as const satisfies readonly (readonly [string, keyof Timeouts])[]
 
-/** Null: it says nothing. */
+/** Null: none is written. */
 export const frontendTimeouts: z.ZodType<Partial<Timeouts> | null> = meaning(
   strict(
     {
@@ -69,7 +69,7 @@ export const frontendTimeouts: z.ZodType<Partial<Timeouts> | null> = meaning(
       request: request.optional(),
       tunnel: tunnel.optional(),
     },
-    "How long to wait for servers, where it is not as long as the backend's.",
+    "How long to wait for servers, if it differs from the backend's.",
   ),
   (form) => {
     const said: { -readonly [Phase in keyof Timeouts]?: number } = {}

@@ -124,7 +124,7 @@ test('refuses a certificate whose key no client of TLS takes', (t) => {
       ),
     ),
     [
-      'tls.certificates.0: the certificate cannot be used: its key is of the curve secp256k1, which clients do not take; make one with RSA, P-256, P-384, P-521 or Ed25519',
+      'tls.certificates.0: the certificate cannot be used: its key is of the curve secp256k1, which clients do not accept; make one with RSA, P-256, P-384, P-521 or Ed25519',
     ],
   )
 })

@@ -218,7 +218,7 @@ const WRONG_HEALTH: readonly (readonly [object, RegExp])[] = [
   [{ headers: [] }, /^health\.headers: must be a map/],
   [{ status: 99 }, /^health\.status: must be 200 to 599, as 204 or "200-399", not 99$/],
   [{ status: '399-200' }, /^health\.status: must be 200 to 599/],
-  [{ status: [] }, /^health\.status: must hold 1 to 20 answers, not 0$/],
+  [{ status: [] }, /^health\.status: must hold 1 to 20 statuses, not 0$/],
   [{ status: [200.5] }, /^health\.status: must be 200 to 599/],
   [{ body: '(' }, /^health\.body: is not a regular expression of RE2: /],
   [{ body: '(?=x)' }, /^health\.body: is not a regular expression of RE2: /],
@@ -286,7 +286,7 @@ test('says what is wrong with ejection', () => {
   ])
   assert.deepEqual(flaws({ share: 0 }), ['ejection.share: must be from 1% to 100%, not 0'])
   assert.deepEqual(flaws({ failures: 0, share: '10%' }), [
-    'ejection.share: does nothing: no reason to leave a server out is on',
+    'ejection.share: does nothing: every reason to eject a server is off',
   ])
   assert.deepEqual(flaws({ failures: 0 }), [])
   assert.deepEqual(flawsOf({ panic: 1.01 }), ['panic: must be from 0% to 100%, not 1.01'])

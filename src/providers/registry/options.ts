@@ -1,4 +1,4 @@
-/** The options that registries share: where they are, whose keys they hold, and how they are spoken to. */
+/** The options that registries share: where they are, the layout of their keys, credentials and TLS. */
 import { isIPv6 } from 'node:net'
 import * as z from 'zod'
 import { bracketHost, parseHost, splitHostPort } from '../../model/address.ts'
@@ -29,7 +29,7 @@ export interface RegistryOptions extends Omit<LayoutChoice, 'kind'> {
   readonly prefix: string
   readonly username: string | null
   readonly password: string | null
-  /** Null: in the clear. */
+  /** Null: no TLS. */
   readonly tls: RegistryTls | null
 }
 
