@@ -27,8 +27,7 @@ const secret = scalar(
     type: 'string',
     minLength: 16,
     maxLength: 1024,
-    description:
-      'Signs the cookie; the same for all instances. By default a key of this process.',
+    description: 'Signs the cookie; the same for all instances. By default a key of this process.',
   },
 )
 

@@ -130,19 +130,19 @@ interface Schema {
 
 const SCHEMA = JSON.parse(readFileSync(join(ROOT, 'config/schema.json'), 'utf8')) as Schema
 
-/** Where the options of each page stand in the schema that editors use; '*' is any id, a number one of several forms. */
+/** Where the options of each page (or of two pages together) are in the schema that editors use; '*' is any id, a number one of several forms. */
 const OPTIONS: readonly (readonly [page: string, ...path: (string | number)[]])[] = [
   ['configuration.md'],
   ['configuration.md', 'admin'],
   ['configuration.md', 'log'],
   ['configuration.md', 'backends', '*'],
   ['configuration.md', 'backends', '*', 'servers', '*', 1],
-  ['sources/README.md', 'sources', '*', 0],
+  ['sources/etcd.md sources/README.md', 'sources', '*', 0],
   ['sources/README.md', 'sources', '*', 0, 'shrink'],
-  ['sources/README.md', 'sources', '*', 0, 'tls'],
-  ['sources/README.md', 'sources', '*', 1],
-  ['sources/README.md', 'sources', '*', 2],
-  ['sources/README.md', 'sources', '*', 3],
+  ['sources/etcd.md', 'sources', '*', 0, 'tls'],
+  ['sources/redis.md sources/README.md', 'sources', '*', 1],
+  ['sources/directory.md sources/README.md', 'sources', '*', 2],
+  ['sources/store.md sources/README.md', 'sources', '*', 3],
   ['routes.md', 'frontends', '*'],
   ['listeners.md', 'listeners', '*'],
   ['listeners.md', 'listeners', '*', 'limits'],
@@ -178,7 +178,11 @@ test('every option is on the page of what it belongs to', () => {
   for (const [page, ...path] of OPTIONS) {
     const names = Object.keys(schemaAt(path)?.properties ?? {}).filter((name) => name !== '$schema')
     assert.ok(names.length > 0, `the schema has no ${path.join('.')}`)
-    const codes = codesIn(readPage(`docs/${page}`).replace(/^```[\s\S]*?^```$/gm, '')).join(' ')
+    const text = page
+      .split(' ')
+      .map((one) => readPage(`docs/${one}`))
+      .join('\n')
+    const codes = codesIn(text.replace(/^```[\s\S]*?^```$/gm, '')).join(' ')
     for (const name of names) {
       const option = new RegExp(`(?<![\\w-])${name}(?![\\w-])`)
       assert.match(codes, option, `${page} lacks ${[...path, name].join('.')}`)
