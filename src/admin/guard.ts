@@ -1,6 +1,6 @@
 /**
- * Who may ask the admin. It has no secrets and no password, so what must be kept out is a browser that was lured: a page
- * whose name was made to resolve to this machine (DNS rebinding; its Host gives it away), or a page of another site.
+ * Access to the admin. It has no secrets and no password, so only requests of a tricked browser must be rejected: from a page
+ * whose name resolves to this machine (DNS rebinding, recognised by Host), or from a page of another site.
  */
 import type { IncomingMessage } from 'node:http'
 import { routingHost } from '../http/authority.ts'
@@ -12,10 +12,10 @@ export interface Refusal {
   readonly message: string
 }
 
-/** Whether a host, as routes compare it, is one of those that the settings name. */
+/** Tests if a host, in the form that routes compare, is one of the settings. */
 export type IsNamed = (host: string) => boolean
 
-/** `*.internal` is one label more, `**.internal` one or more, `*` any host. */
+/** `*.internal` stands for one more label, `**.internal` for one or more, `*` for any host. */
 export function compileNames(names: readonly string[]): IsNamed {
   const written = names.map((name) => name.toLowerCase())
   const plain = new Set(written)
@@ -29,12 +29,12 @@ export function compileNames(names: readonly string[]): IsNamed {
   }
 }
 
-/** `isNamed`: allowed in Host besides the hosts of this machine. Null: the request may pass. */
+/** Why the request is rejected, or null. `isNamed`: hosts that are allowed besides those of this machine. */
 export function refusalOf(request: IncomingMessage, isNamed: IsNamed): Refusal | null {
   const hosts = request.headersDistinct.host ?? []
   if (hosts.length > 1) return { status: 400, message: 'the request has more than one Host' }
   const host = hosts[0]
-  // HTTP/1.0 without a Host is a plain health check; no browser sends it.
+  // HTTP/1.0 without Host is a plain health check; browsers do not send it.
   if (host !== undefined && !isAllowedHost(host, request.socket.localAddress, isNamed)) {
     return {
       status: 421,

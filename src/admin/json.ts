@@ -1,6 +1,6 @@
 /**
- * JSON that a terminal shows as it is: what stands in a registry must not move its cursor or turn its text round. Times
- * are ms since the epoch inside, and ISO 8601 in UTC with milliseconds here, in every answer of the API.
+ * JSON that is safe for a terminal: texts of a registry must not move its cursor or change its text direction. Times, which
+ * are ms since the epoch in the program, are ISO 8601 in UTC with milliseconds in every response of the API.
  */
 export type Replacer = (this: unknown, name: string, value: unknown) => unknown
 
@@ -11,7 +11,7 @@ export function toJson(value: unknown, replacer: Replacer = (_name, inner) => in
 }
 
 const TIME_NAME = /^(?:since|until|at|.+At)$/
-/** 1973: no count and no port is one by accident. */
+/** In 1973: larger than any count or port. */
 const EARLIEST = 1e11
 
 function withTime(name: string, value: unknown): unknown {
@@ -20,7 +20,7 @@ function withTime(name: string, value: unknown): unknown {
     : value
 }
 
-/** Controls that JSON leaves alone, and what changes the direction of text. */
+/** Controls that JSON does not escape, and characters that change the text direction. */
 const UNSHOWN = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
 function escape(character: string): string {

@@ -1,15 +1,15 @@
 /**
- * The sources of declarations, for operators: how each stands, and what can be asked of one. An action needs a
- * Content-Type that no form can send, so that a page of another site cannot ask for it without a preflight, which is refused.
+ * The sources of declarations: their states and actions. An action needs a Content-Type that no HTML form can send, so that
+ * a page of another site needs a preflight, which is rejected.
  */
 import type { IncomingMessage } from 'node:http'
 import type { SourceReport } from '../observe/reports/source-report.ts'
 
 export interface Providers {
   readonly providers: () => readonly SourceReport[]
-  /** An operator says that a shrink that is held is true. */
+  /** Confirms a held shrink. */
   readonly confirm: (name: string) => 'confirmed' | 'nothing-held' | 'unknown'
-  /** Reads all of a source again; false: there is no such source. */
+  /** Reads a source again; returns false if there is no such source. */
   readonly reload: (name: string) => boolean
 }
 
@@ -18,13 +18,13 @@ export interface Outcome {
   readonly message: string
 }
 
-/** Does what was asked of the source, and tells what became of it. */
+/** Runs an action on the source and returns its result. */
 export type Action = (providers: Providers) => Outcome
 
 const ACTION_PATH = /^\/api\/providers\/([^/]{1,384})\/(confirm|reload)$/
 const MAX_BODY_BYTES = 1024
 
-/** What a path asks for; null when it is none of these. */
+/** The action of a path, or null. */
 export function parseAction(path: string): Action | null {
   const [, written, verb] = ACTION_PATH.exec(path) ?? []
   const name = written === undefined ? null : decode(written)
@@ -32,7 +32,7 @@ export function parseAction(path: string): Action | null {
   return verb === 'confirm' ? (asked) => confirm(asked, name) : (asked) => reload(asked, name)
 }
 
-/** Why the request cannot be acted on, or null. Reads its body to the end: it says nothing, and it may be missing. */
+/** Why the action is rejected, or null. Reads the body to its end and ignores it. */
 export async function refuseAction(request: IncomingMessage): Promise<Outcome | null> {
   let bytes = 0
   try {

@@ -1,6 +1,6 @@
 /**
- * What people and programs read of a running Sluice, and the little they can ask of it, on a listener of its own that no
- * route leads to. It holds no secrets, and serves before the first table is in force. Here node:http serves: this is the control plane, not the data path.
+ * The admin API: the state of a running Sluice and a few actions, on a listener of its own. It shows no secrets, and serves
+ * before the first table is in force. It uses node:http, because it belongs to the control plane.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { formatAddress } from '../model/address.ts'
@@ -17,12 +17,12 @@ import { parseTableFilter, writeTable, type TableView } from './table.ts'
 
 export interface AdminOptions extends Providers {
   readonly address: Address
-  /** Hosts allowed in Host besides localhost, the loopback addresses and the address that was connected to; see compileNames. */
+  /** Hosts that are allowed besides localhost, the loopback addresses and the local address; see compileNames. */
   readonly names?: readonly string[]
   readonly table: () => TableView
   readonly servers: ServersView
   readonly metrics: Pick<Metrics, 'contentType' | 'render'>
-  /** Ready: the first table is in force in every serving thread, and no drain has begun. */
+  /** True if the first table is in force in every serving thread and no drain has begun. */
   readonly ready: () => Readiness
   readonly log: Log
 }
@@ -30,14 +30,14 @@ export interface AdminOptions extends Providers {
 export interface Readiness {
   readonly ready: boolean
   readonly reason: string
-  /** Listeners that do not listen as declared: a port in use. They make nothing unready, as long as one listens. */
+  /** Listeners that cannot listen, because a port is in use for example. One listening listener is enough to be ready. */
   readonly notListening: readonly object[]
 }
 
 export interface Admin {
-  /** With the port that was taken. */
+  /** With the actual port. */
   readonly address: Address
-  /** Answers what is under way, for at most a second. */
+  /** Finishes requests in flight, for at most a second. */
   close(): Promise<void>
 }
 
@@ -49,7 +49,7 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
 }
 const MAX_CONNECTIONS = 256
-/** Without progress in either direction: a reader that has stopped. */
+/** Without progress in either direction. */
 const STALL_MS = 60_000
 const CLOSE_WITHIN_MS = 1_000
 
@@ -61,7 +61,7 @@ const SECURITY_FIELDS = {
   'X-Content-Type-Options': 'nosniff',
 }
 
-/** Rejects with one line that says why the address cannot be had. */
+/** Rejects with a one-line reason if it cannot listen. */
 export async function createAdmin(options: AdminOptions): Promise<Admin> {
   const { log } = options
   const server = createServer(LIMITS, createHandler(options))
@@ -119,7 +119,7 @@ function createHandler(options: AdminOptions): Handler {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(SECURITY_FIELDS)) response.setHeader(name, value)
-    // Only actions wait for a body that is announced.
+    // Only actions have a body.
     if (hasBody(request)) response.setHeader('Connection', 'close')
     const refusal = refusalOf(request, isNamed)
     if (refusal !== null) return sendJson(response, refusal.status, { message: refusal.message })
@@ -146,7 +146,7 @@ function createHandler(options: AdminOptions): Handler {
   ): Promise<void> {
     if (request.method !== 'POST') {
       response.setHeader('Allow', 'POST')
-      return sendJson(response, 405, { message: 'only POST is answered here' })
+      return sendJson(response, 405, { message: 'only POST is allowed here' })
     }
     const { status, message } = (await refuseAction(request)) ?? action(options)
     if (status === 200) log.info({ path, from: request.socket.remoteAddress }, message)
@@ -157,14 +157,14 @@ function createHandler(options: AdminOptions): Handler {
 const INDEX = `Sluice admin
 
 /healthz      200 while the process runs
-/readyz       200 when the table is in force in every serving thread, else 503 and why
+/readyz       200 if the table is in force in every serving thread, else 503 and the reason
 /metrics      for Prometheus
-/api/table    what is in force and what is set aside and why; ?kind=frontend&id=...
-/api/servers  how it stands with each server: health, ejection, share of requests; ?backend=...
-/api/breakers how it stands with each breaker; ?backend=...
-/api/providers                how it stands with each source
-/api/providers/NAME/confirm   POST: a shrink that is held is true
-/api/providers/NAME/reload    POST: read it all again
+/api/table    the routing table and rejected objects with their reasons; ?kind=frontend&id=...
+/api/servers  the state of each server: health, ejection, share of requests; ?backend=...
+/api/breakers the state of each breaker; ?backend=...
+/api/providers                the state of each source
+/api/providers/NAME/confirm   POST: confirm a held shrink
+/api/providers/NAME/reload    POST: read the source again
 /v2/status    as vulcand
 `
 
@@ -191,7 +191,7 @@ async function sendList(
   else await writeSlices(response, toList(reports, filter))
 }
 
-/** To HEAD, node:http sends the head alone. */
+/** For HEAD, node:http sends no body. */
 function send(response: ServerResponse, status: number, type: string, text: string): void {
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) })
   response.end(text)

@@ -1,4 +1,4 @@
-/** GET /api/servers and /api/breakers: how each stands, as JSON, one a line. */
+/** GET /api/servers and /api/breakers: their states as JSON, one object per line. */
 import type { BreakerReport, ServerReport } from '../observe/reports/health-report.ts'
 import { toJson } from './json.ts'
 
@@ -11,7 +11,7 @@ export interface ServersFilter {
   readonly backend: string | null
 }
 
-/** The filter of a query, or what is wrong with it: a misspelt one would answer with all there is. */
+/** The filter of a query, or why it is invalid: a misspelt one would return everything. */
 export function parseServersFilter(query: string): ServersFilter | string {
   const parameters = new URLSearchParams(query)
   for (const name of parameters.keys()) {
@@ -20,7 +20,7 @@ export function parseServersFilter(query: string): ServersFilter | string {
   return { backend: parameters.get('backend') }
 }
 
-/** A JSON list of those that are wanted. */
+/** A JSON list of those that the filter matches. */
 export function* toList(
   reports: Iterable<ServerReport | BreakerReport>,
   { backend }: ServersFilter,

@@ -1,4 +1,4 @@
-/** Answers that may be large. */
+/** Sends large responses. */
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -6,8 +6,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 const SLICE_CHARS = 64 * 1024
 
 /**
- * A large table is tens of megabytes: between two slices the event loop has its turn, and a slow reader is waited for. A
- * reader that leaves ends it.
+ * A large table is tens of megabytes, so the event loop runs between two slices, and a slow client is waited for. It ends if
+ * the client disconnects.
  */
 export async function writeSlices(
   response: ServerResponse,
@@ -21,7 +21,7 @@ export async function writeSlices(
     if (slice.length < SLICE_CHARS) continue
     const hasRoom = response.write(slice)
     slice = ''
-    // Aborted means that the reader has left; there is nobody to answer. A drain may come without a turn.
+    // Aborted: the client has disconnected. `drain` may come without a turn of the loop.
     if (!hasRoom) await once(response, 'drain', { signal: left.signal }).catch(() => {})
     await nextTurn()
     if (left.signal.aborted) return

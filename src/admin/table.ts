@@ -1,12 +1,12 @@
-/** GET /api/table: what is in force and what is set aside, as JSON, a slice at a time and without private keys. */
+/** GET /api/table: the routing table and rejected objects as JSON, in slices and without private keys. */
 import type { ServerResponse } from 'node:http'
 import { toJson } from './json.ts'
 import { writeSlices } from './slices.ts'
 
-/** What control's table() gives. What else it and its entries have is shown as it is. */
+/** The result of control's table(). Further members of it and its entries are shown as they are. */
 export interface TableView {
   readonly objects: Iterable<{ readonly kind: string; readonly id: string }>
-  /** With the reason, and where it stands. */
+  /** With the reason and the place in the source. */
   readonly setAside: Iterable<{ readonly kind: string; readonly id: string }>
 }
 
@@ -17,7 +17,7 @@ export interface TableFilter {
 
 const PARAMETERS = ['kind', 'id']
 
-/** The filter of a query, or what is wrong with it: a misspelt one would answer with the whole table. */
+/** The filter of a query, or why it is invalid: a misspelt one would return the whole table. */
 export function parseTableFilter(query: string): TableFilter | string {
   const parameters = new URLSearchParams(query)
   for (const name of parameters.keys()) {
@@ -26,7 +26,7 @@ export function parseTableFilter(query: string): TableFilter | string {
   return { kind: parameters.get('kind'), id: parameters.get('id') }
 }
 
-/** One object a line. */
+/** One object per line. */
 export function writeTable(
   response: ServerResponse,
   table: TableView,
@@ -65,8 +65,8 @@ function isWanted(kind: string, id: string, filter: TableFilter): boolean {
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/
 
 /**
- * Control hides the keys that it knows of; this is the second lock. It hides a key beside a certificate, and PEM text of
- * one wherever it stands, also inside a reason. An entry's own `key`, its place in the source, is shown.
+ * Control hides the private keys that it knows; this is a second check. It hides a key beside a certificate, and PEM text of
+ * a key anywhere, also inside a reason. An entry's own `key`, its place in the source, is shown.
  */
 function redact(this: unknown, name: string, value: unknown): unknown {
   if (typeof value !== 'string') return value

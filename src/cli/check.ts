@@ -1,6 +1,6 @@
 /**
- * `sluice check FILE`: everything that is wrong with a file, a line each, in the form that editors and CI can jump by. What is
- * wrong and what does not do what it says (a warning) fails the check; what nothing needs (a hint) does not.
+ * `sluice check FILE`: reports all problems of a file, a line each, in the form that editors and CI understand. Errors and
+ * warnings (an object does not do what it says) fail the check; hints (an object is not used) do not.
  */
 import { readFileSync } from 'node:fs'
 import { parseDocument, type ReadableDocument } from '../document/document.ts'
@@ -9,7 +9,7 @@ import type { Problem } from '../model/problem.ts'
 import type { ReferenceWorld } from '../document/references.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
 
-/** Control's verdict on the objects of a file. */
+/** Reviews the objects of a file, by control. */
 export type CheckDocument = (document: ReadableDocument) => readonly Problem[]
 
 /** Returns the exit code. */
@@ -53,7 +53,7 @@ function problemsOf(
   admit: CheckDocument,
   references: ReferenceWorld,
 ): Problem[] {
-  // Settings of the environment are not what the file says; what the file refers to there is.
+  // Settings in the environment are not checked, but references of the file to the environment are.
   const world = { filename: path, env: {}, flags: {}, cores: 1, references }
   const settings = resolveSettings({ document, ...world })
   const all = [...document.problems, ...settings.problems, ...admit(document)]
@@ -63,7 +63,7 @@ function problemsOf(
   )
 }
 
-/** `sluice.yaml:3:5: settings: ...`, in the form that editors can jump by. */
+/** `sluice.yaml:3:5: settings: ...`, a form that editors understand. */
 export function toLine(path: string, { kind, id, level, message, line, column }: Problem): string {
   const position = line === undefined ? '' : `:${line}${column === undefined ? '' : `:${column}`}`
   const what = id === '' ? kind : `${kind} ${id}`

@@ -1,4 +1,4 @@
-/** From the words of a command line to one command, or to the one line that says what is wrong with them. */
+/** Parses a command line to one command, or to a one-line usage error. */
 import { parseArgs } from 'node:util'
 import { parseDuration } from '../model/units.ts'
 import type { SettingName } from '../schema/resolve-settings.ts'
@@ -11,10 +11,10 @@ import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 export type Flags = Readonly<Partial<Record<SettingName, string>>>
 
 export type Command =
-  /** `config` null: the flag was not given. */
+  /** `config`: null without the flag. */
   | { readonly kind: 'serve'; readonly config: string | null; readonly flags: Flags }
   | { readonly kind: 'check'; readonly file: string }
-  /** `waitMs` 0: it is asked once. */
+  /** `waitMs`: 0 to ask once. */
   | {
       readonly kind: 'healthcheck'
       readonly config: string | null
@@ -26,7 +26,7 @@ export type Command =
   | GetCommand
   | { readonly kind: 'version' }
   | { readonly kind: 'help'; readonly topic: Topic; readonly text: string }
-  /** For standard error, and exit code 2. */
+  /** For standard error, with exit code 2. */
   | { readonly kind: 'usage-error'; readonly message: string }
 
 const COMMANDS: readonly Topic[] = [
@@ -133,7 +133,7 @@ interface Words {
   readonly positionals: readonly string[]
 }
 
-/** `known` are flags that all take a value; --help wins over whatever else is there. */
+/** `known`: flags, all with a value. --help wins over everything else. */
 function readWords(
   topic: Topic,
   words: readonly string[],
@@ -144,7 +144,7 @@ function readWords(
     args: [...words],
     options: { ...options, help: { type: 'boolean', short: 'h' } },
     allowPositionals: true,
-    // Not strict, because its messages are neither one line nor a suggestion: the tokens are judged here.
+    // Not strict: its messages have several lines and no suggestions.
     strict: false,
     tokens: true,
   })
@@ -163,7 +163,7 @@ function readWords(
       return mistake(`unknown option ${quote(token.rawName)}${hint}`, topic)
     }
     const value = token.value ?? ''
-    // What looks like an option after an option that needs a value is a forgotten value; a lone - is standard output.
+    // An option after an option that needs a value means a forgotten value. A single - is standard output.
     if (value === '' || (!token.inlineValue && value.startsWith('-') && value !== '-')) {
       return mistake(`${token.rawName} needs a value`, topic)
     }

@@ -1,4 +1,4 @@
-/** `sluice healthcheck`: what a container engine asks every few seconds. One request, one line, one exit code. */
+/** `sluice healthcheck`, for a container engine every few seconds: one request, one line, one exit code. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'undici'
 import { isEverywhere, plainHost } from '../model/ip.ts'
@@ -8,7 +8,7 @@ import type { Address } from '../model/snapshot.ts'
 const PATIENCE_MS = 2500
 const ASK_AGAIN_MS = 100
 
-/** Asks again and again, for `waitMs` at most: a program that has just been started. Prints the last answer. */
+/** Asks until it is ready, for `waitMs` at most, and prints the last result. */
 export async function waitForReady(
   address: Address,
   waitMs: number,
@@ -32,24 +32,24 @@ export async function runHealthcheck(
   print: (line: string) => void,
   patienceMs: number = PATIENCE_MS,
 ): Promise<0 | 1> {
-  // A client of its own: never through a proxy that the environment names, and closed when this ends.
+  // Its own agent: without a proxy of the environment, and closed when this ends.
   const client = new Client(adminOrigin(address))
   try {
     const signal = AbortSignal.timeout(patienceMs)
     const { statusCode, body } = await client.request({ path: '/readyz', method: 'GET', signal })
     await body.dump({ limit: 64 * 1024, signal })
-    print(statusCode === 200 ? 'ready' : `not ready: /readyz answered ${statusCode}`)
+    print(statusCode === 200 ? 'ready' : `not ready: /readyz responded with ${statusCode}`)
     return statusCode === 200 ? 0 : 1
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    print(`not ready: the admin at ${formatAddress(address)} did not answer: ${reason}`)
+    print(`not ready: the admin at ${formatAddress(address)} does not respond: ${reason}`)
     return 1
   } finally {
     await client.destroy()
   }
 }
 
-/** Who listens on every interface is asked on the loopback one. */
+/** An admin that listens on all interfaces is asked on loopback. */
 export function adminOrigin({ host, port }: Address): string {
   return `http://${bracketHost(reachable(host))}:${port}`
 }

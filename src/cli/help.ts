@@ -1,4 +1,4 @@
-/** What --help prints. The flags of serve are listed here once; command-line.ts takes exactly these. */
+/** The texts of --help. The flags of each command are listed here once; command-line.ts accepts exactly these. */
 import type { SettingName } from '../schema/resolve-settings.ts'
 
 export type Topic =
@@ -11,53 +11,59 @@ interface FlagHelp {
 
 const CONFIG: FlagHelp = {
   value: 'FILE',
-  text: 'what to serve: YAML, or JSON by its ending (SLUICE_CONFIG)',
+  text: 'the configuration: YAML, or JSON by its extension (SLUICE_CONFIG)',
 }
-const ADMIN_ADDRESS: FlagHelp = { value: 'ADDRESS', text: 'of the admin (127.0.0.1:8182)' }
+const ADMIN_ADDRESS: FlagHelp = { value: 'ADDRESS', text: 'of the admin listener (127.0.0.1:8182)' }
 
 export const SERVE_FLAGS: Readonly<Record<SettingName | 'config', FlagHelp>> = {
   config: CONFIG,
-  workers: { value: 'N', text: 'serving threads; auto (default): one a core; 0: in line' },
+  workers: {
+    value: 'N',
+    text: 'serving threads; auto (default): one per core; 0: in the main thread',
+  },
   'admin-address': ADMIN_ADDRESS,
   'admin-hosts': {
     value: 'HOSTS',
-    text: 'by which it may be asked for, too: sluice.monitoring,*.internal',
+    text: 'further names of the admin in Host: sluice.monitoring,*.internal',
   },
-  trusted: { value: 'BLOCKS', text: 'peers whose forwarding fields are believed: 10.0.0.0/8,::1' },
+  trusted: { value: 'BLOCKS', text: 'peers whose forwarding headers are trusted: 10.0.0.0/8,::1' },
   'log-level': {
     value: 'LEVEL',
     text: 'fatal, error, warn, info (default), debug, trace or silent',
   },
   'log-access': { value: 'FORM', text: 'access log: json (default), common, combined or off' },
   'log-path': { value: 'PATH', text: 'append the logs to a file; stdout by default' },
-  data: { value: 'FOLDER', text: 'for what Sluice writes itself (/var/lib/sluice)' },
-  drain: { value: 'DURATION', text: 'how long a stop waits for what is in flight (30s)' },
+  data: { value: 'FOLDER', text: 'where Sluice keeps its own files (/var/lib/sluice)' },
+  drain: { value: 'DURATION', text: 'how long a stop waits for requests in flight (30s)' },
 }
 
 export const HEALTHCHECK_FLAGS: Readonly<Record<'config' | 'admin-address' | 'wait', FlagHelp>> = {
-  config: { value: 'FILE', text: 'the file that says where the admin is (SLUICE_CONFIG)' },
+  config: {
+    value: 'FILE',
+    text: 'the configuration with the address of the admin (SLUICE_CONFIG)',
+  },
   'admin-address': ADMIN_ADDRESS,
-  wait: { value: 'DURATION', text: 'ask until it is ready, for so long at most: 10s' },
+  wait: { value: 'DURATION', text: 'ask until it is ready, at most this long: 10s' },
 }
 
 const WHERE = {
-  source: { value: 'NAME', text: 'the registry, where the file names several' },
-  config: { value: 'FILE', text: 'the file that says where the registry is (SLUICE_CONFIG)' },
+  source: { value: 'NAME', text: 'the registry, if the file names several' },
+  config: { value: 'FILE', text: 'the configuration with the registry (SLUICE_CONFIG)' },
   data: {
     value: 'FOLDER',
-    text: 'where the embedded store is; by default the running program is asked',
+    text: 'where the embedded store is; by default that of the running program',
   },
 }
 const EXPECT: FlagHelp = {
   value: 'REVISION',
-  text: 'only if it has this revision now; none: only if it is not there',
+  text: 'only if the object has this revision; none: only if it does not exist',
 }
 
 export const OBJECT_FLAGS: Readonly<
   Record<'put' | 'delete' | 'get', Readonly<Record<string, FlagHelp>>>
 > = {
   put: {
-    ttl: { value: 'DURATION', text: 'it goes by itself unless it is put again: 10s, 500ms' },
+    ttl: { value: 'DURATION', text: 'the object expires unless it is put again: 10s, 500ms' },
     expect: EXPECT,
     ...WHERE,
   },
@@ -65,7 +71,7 @@ export const OBJECT_FLAGS: Readonly<
   get: WHERE,
 }
 
-const KINDS = `KIND is listener, host, backend, server, frontend or middleware; the ID of a server is BACKEND/SERVER,
+const KINDS = `KIND is listener, host, backend, server, frontend or middleware. The ID of a server is BACKEND/SERVER,
 that of a middleware FRONTEND/MIDDLEWARE.`
 
 const TEXTS: Readonly<Record<Topic, string>> = {
@@ -73,63 +79,64 @@ const TEXTS: Readonly<Record<Topic, string>> = {
 
 usage: sluice COMMAND
 
-  serve        balance what a file declares, and follow its changes
-  check FILE   say what is wrong with a file, with line and column; exit 1 if anything is
+  serve        serve a configuration and follow its changes
+  check FILE   report the problems of a file, with line and column; exit 1 if there are any
   put          write an object to the registry: sluice put KIND ID JSON
   delete       delete one: sluice delete KIND ID
   get          print one, or all: sluice get [KIND [ID]]
-  healthcheck  ask the admin of a running Sluice whether it is ready; exit 0 if so, else 1
+  healthcheck  ask the admin of a running Sluice if it is ready; exit 0 if so, else 1
   version      print the versions of Sluice and Node
 
-sluice COMMAND --help says more.`,
+sluice COMMAND --help prints the flags of a command.`,
 
   serve: `usage: sluice serve [--config FILE] [flags]
 
 ${flagLines(SERVE_FLAGS)}
 
-Each flag has a variable (SLUICE_LOG_LEVEL for --log-level) and a key in the file. A flag goes before
-the variable, the variable before the file, the file before the default.
+Each flag has an environment variable (SLUICE_LOG_LEVEL for --log-level) and a key in the file. A flag takes
+precedence over the variable, the variable over the file, the file over the default.
 SIGTERM drains and stops, SIGHUP reads the file and all sources again.`,
 
   check: `usage: sluice check FILE
 
-Prints each problem as FILE:LINE:COLUMN: kind id: message. With "warning:" before the kind it is in force and does
-not do what it says: two routes that say the same, a route that another shadows, a certificate that ends within 14
-days, a template that would be sent as it is. With "hint:" nothing needs it: a backend that no frontend names.
-Exit 0: nothing is wrong, but for hints; 1: something is.`,
+Prints each problem as FILE:LINE:COLUMN: kind id: message. A "warning:" before the kind is about an object that is in
+force but does not do what it says: two equal routes, a route that another one shadows, a certificate that expires
+within 14 days, a template that would be sent as it is. A "hint:" is about an unused object: a backend without a
+frontend. Exit 0: no problems, except for hints; 1: there are problems.`,
 
   put: `usage: sluice put KIND ID [JSON|-] [flags]
 
 ${flagLines(OBJECT_FLAGS.put)}
 
 ${KINDS}
-JSON is the object as the file has it; - or nothing: standard input has it. What would not be admitted is not written.
+JSON is the object in the form of the file; with - or nothing it is read from standard input. An object that would be
+rejected is not written.
 
   sluice put server vote/1 '"http://10.0.0.1:80"' --ttl 10s
   sluice put frontend vote '{"route":"Host(\\"vote.example\\")","backend":"vote"}'
 
-Exit 0: it is written, and durable as far as the registry promises; 1: it is not, with the reason; 2: wrong usage.`,
+Exit 0: written, as durable as the registry guarantees; 1: not written, with the reason; 2: wrong usage.`,
 
   delete: `usage: sluice delete KIND ID [flags]
 
 ${flagLines(OBJECT_FLAGS.delete)}
 
 ${KINDS}
-Exit 0: deleted; 1: it was not there, or could not be deleted; 2: wrong usage.`,
+Exit 0: deleted; 1: it did not exist or could not be deleted; 2: wrong usage.`,
 
   get: `usage: sluice get [KIND [ID]] [flags]
 
 ${flagLines(OBJECT_FLAGS.get)}
 
 ${KINDS}
-Prints a line of JSON for each object: kind, id, revision, ttlMs (what is left to live, where it ends), value.
-Exit 0; 1: it is not there, or cannot be read; 2: wrong usage.`,
+Prints a line of JSON for each object: kind, id, revision, ttlMs (the remaining time to live, if it has one), value.
+Exit 0; 1: it does not exist or cannot be read; 2: wrong usage.`,
 
   healthcheck: `usage: sluice healthcheck [flags]
 
 ${flagLines(HEALTHCHECK_FLAGS)}
 
-Exit 0: ready; 1: not, with the reason.`,
+Exit 0: ready; 1: not ready, with the reason.`,
 
   version: 'usage: sluice version',
 }

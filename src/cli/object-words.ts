@@ -1,4 +1,4 @@
-/** The words behind `put`, `delete` and `get`: which object, and how. */
+/** The arguments of `put`, `delete` and `get`. */
 import { parseDuration } from '../model/units.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
@@ -16,14 +16,14 @@ const kinds: readonly ObjectKind[] = [
   'frontend',
   'middleware',
 ]
-/** Of ids that have two halves. */
+/** The form of ids with two parts. */
 const owners: Readonly<Partial<Record<ObjectKind, string>>> = {
   server: 'BACKEND/SERVER',
   middleware: 'FRONTEND/MIDDLEWARE',
 }
 const longestMs = 365 * 24 * 3_600_000
 
-/** The command, or what is wrong with it. */
+/** Returns the command, or a usage error. */
 export function parseObjectWords(
   command: 'put' | 'delete' | 'get',
   words: readonly string[],

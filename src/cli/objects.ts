@@ -1,4 +1,4 @@
-/** `sluice put`, `delete` and `get`: objects in whichever registry is configured. Nothing is written when anything is wrong. */
+/** `sluice put`, `delete` and `get`: objects in the configured registry. Nothing is written if there is any problem. */
 import { escapeControls, quote } from '../model/parsed.ts'
 import { readJsonText } from '../providers/registry/json-value.ts'
 import type { ObjectKind } from '../model/names.ts'
@@ -8,15 +8,15 @@ export interface PutCommand {
   readonly kind: 'put'
   readonly object: ObjectKind
   readonly id: string
-  /** Null: it comes from standard input. */
+  /** Null: it is read from standard input. */
   readonly json: string | null
   readonly ttlMs: number | null
-  /** Undefined: whatever is there. */
+  /** Undefined: any revision. */
   readonly expected: string | null | undefined
-  /** Null: the only one that can be written to. */
+  /** Null: the only writable one. */
   readonly source: string | null
   readonly config: string | null
-  /** As the program that serves was given it; without it, that one is asked. */
+  /** The folder of the embedded store; null: the running program is asked. */
   readonly data?: string
 }
 
@@ -32,23 +32,23 @@ export interface GetCommand {
   readonly id: string | null
   readonly source: string | null
   readonly config: string | null
-  /** As the program that serves was given it; without it, that one is asked. */
+  /** The folder of the embedded store; null: the running program is asked. */
   readonly data?: string
 }
 
 export interface ObjectsWorld {
   readonly openStore: (source: string | null) => Promise<Store>
-  /** Why control would not admit it, or null. */
+  /** Why control would reject the object, or null. */
   readonly refuse: (kind: ObjectKind, id: string, value: unknown) => string | null
   readonly input: AsyncIterable<Uint8Array>
   readonly print: (line: string) => void
   readonly complain: (line: string) => void
 }
 
-const maxInputBytes = 1 << 20
+const MAX_INPUT_BYTES = 1 << 20
 
-/** What a value of the kind looks like, quoted for a shell. */
-const examples: Readonly<Record<ObjectKind, string>> = {
+/** An example value of each kind, quoted for a shell. */
+const EXAMPLES: Readonly<Record<ObjectKind, string>> = {
   listener: `'{"address":":8080"}'`,
   host: `'{"cert":"/etc/sluice/a.crt","key":"/etc/sluice/a.key"}'`,
   backend: `'{"balance":"least-connections"}'`,
@@ -57,7 +57,7 @@ const examples: Readonly<Record<ObjectKind, string>> = {
   middleware: `'{"kind":"headers"}'`,
 }
 
-/** Returns the exit code: 0, or 1 when it could not be done, with the reason. */
+/** Returns the exit code: 0, or 1 after printing the reason. */
 export async function runObjects(
   command: PutCommand | DeleteCommand | GetCommand,
   world: ObjectsWorld,
@@ -82,7 +82,7 @@ async function put(command: PutCommand, world: ObjectsWorld): Promise<0 | 1> {
   const { object: kind, id, ttlMs, expected, source } = command
   const read = readJsonText(command.json ?? (await readInput(world.input)))
   if (!read.ok) {
-    return fail(world, `the value ${read.reason}; a ${kind} is written as ${examples[kind]}`)
+    return fail(world, `the value ${read.reason}; a ${kind} is written as ${EXAMPLES[kind]}`)
   }
   const refusal = world.refuse(kind, id, read.value)
   if (refusal !== null) return fail(world, `${kind} ${id}: ${refusal}; nothing was written`)
@@ -135,9 +135,9 @@ async function readInput(input: AsyncIterable<Uint8Array>): Promise<string> {
   let bytes = 0
   for await (const piece of input) {
     bytes += piece.length
-    if (bytes > maxInputBytes) {
+    if (bytes > MAX_INPUT_BYTES) {
       throw new Error(
-        `standard input holds more than ${maxInputBytes} bytes; no object is that long`,
+        `cannot read standard input: it has more than ${MAX_INPUT_BYTES} bytes, more than any object`,
       )
     }
     pieces.push(piece)
@@ -145,7 +145,7 @@ async function readInput(input: AsyncIterable<Uint8Array>): Promise<string> {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces))
   } catch (error) {
-    throw new Error('standard input is not UTF-8 text', { cause: error })
+    throw new Error('cannot read standard input: it is not UTF-8 text', { cause: error })
   }
 }
 
@@ -155,12 +155,12 @@ function toExpected(expected: string | null | undefined): Pick<WriteOptions, 'ex
 
 function toLine({ kind, id, revision, ttlMs, value, fault }: StoredObject): string {
   const line = { kind, id, revision, ...(ttlMs === null ? {} : { ttlMs }), value, fault }
-  // JSON has its own escapes for all that a terminal obeys.
+  // JSON escapes all control characters for the terminal.
   return escapeControls(JSON.stringify(line))
 }
 
 function missing(world: ObjectsWorld, kind: ObjectKind, id: string): 1 {
-  return fail(world, `there is no ${kind} ${quote(id)}; sluice get ${kind} lists those there are`)
+  return fail(world, `there is no ${kind} ${quote(id)}; sluice get ${kind} lists the existing ones`)
 }
 
 function fail({ complain }: ObjectsWorld, what: string): 1 {

@@ -1,4 +1,4 @@
-/** The registry that `put`, `delete` and `get` are about: the one that is asked for, else the only one that can be written to. */
+/** Opens the registry of `put`, `delete` and `get`: the named one, or else the only writable one. */
 import type { Settings, SourceSpec } from '../model/settings.ts'
 import { createLayout } from '../providers/catalog/layouts.ts'
 import { sourceKindOf } from '../providers/catalog/sources.ts'
@@ -8,7 +8,7 @@ import type { ObjectKind } from '../model/names.ts'
 import type { SourceKind } from '../providers/source-kind.ts'
 import type { Store } from '../providers/store.ts'
 
-/** Throws with what would help when there is no such source, or more than one to choose from. */
+/** Throws if there is no such source, or more than one to choose from. */
 export function chooseSource({ sources }: Settings, name: string | null): SourceSpec {
   const writable = sources.filter((spec) => sourceKindOf(spec).keys !== null)
   const names = writable.map((source) => source.name).join(', ')
@@ -16,17 +16,18 @@ export function chooseSource({ sources }: Settings, name: string | null): Source
     const found = writable.find((source) => source.name === name)
     if (found !== undefined) return found
     throw new Error(
-      `no source "${name}" can be written to; ${names === '' ? 'none can' : `there is ${names}`}`,
+      `cannot write to source "${name}": ${names === '' ? 'no source is writable' : `the writable sources are ${names}`}`,
     )
   }
   const [only, ...more] = writable
   if (only === undefined)
-    throw new Error('no source can be written to: name an etcd, redis or store under "sources"')
-  if (more.length > 0) throw new Error(`which source? there are ${names}; say --source NAME`)
+    throw new Error('cannot write: no source is writable; add an etcd, redis or store to "sources"')
+  if (more.length > 0)
+    throw new Error(`cannot choose a source: there are ${names}; add --source NAME`)
   return only
 }
 
-/** `source` with the text of the files it names. Only the client that is needed is loaded. */
+/** Loads only the client that is needed. */
 export async function openStore(source: SourceSpec): Promise<Store> {
   return createStore(await keysOf(source).open(source), layoutOf(source))
 }
@@ -38,13 +39,13 @@ export function layoutOf(source: SourceSpec): Layout {
 
 function keysOf(source: SourceSpec): NonNullable<SourceKind['keys']> {
   const { keys } = sourceKindOf(source)
-  if (keys === null) throw new Error(`source "${source.name}" cannot be written to`)
+  if (keys === null) throw new Error(`cannot write to source "${source.name}": it is read-only`)
   return keys
 }
 
 /**
- * Why a reader of the source would set the object aside; null: it would not. `refuse` judges it in our own form, whatever
- * form the source's layout has.
+ * Why a reader of the source would reject the object; null: it would not. `refuse` judges the object in our own form,
+ * independent of the source's layout.
  */
 export function refuseIn(
   layout: Layout,
@@ -52,7 +53,7 @@ export function refuseIn(
 ): (kind: ObjectKind, id: string, value: unknown) => string | null {
   return (kind, id, value) => {
     const path = layout.pathOf(kind, id)
-    // Why there is none, the store says.
+    // The store itself reports why there is none.
     if (path === null) return null
     const text = JSON.stringify(value) as string | undefined
     const objects = layout.read([{ path, key: path, text: text ?? null }], () => [])

@@ -1,6 +1,6 @@
 /**
- * Which store a running Sluice follows: it may have been started with another `data` than this command sees (a flag, a variable
- * of its service), and what is written to another store is in force nowhere.
+ * Asks a running Sluice which store it follows. It may have another `data` folder than this command sees, by a flag or a
+ * variable of its service, and objects in another store have no effect.
  */
 import { resolve } from 'node:path'
 import { Client } from 'undici'
@@ -9,7 +9,7 @@ import { adminOrigin } from './healthcheck.ts'
 
 const PATIENCE_MS = 1_000
 
-/** The path of the store that the program that serves `config` calls `name`; null: none such answers at `address`. */
+/** The path of the store `name` of the program that serves `config`; null: no such program responds at `address`. */
 export async function findRunningStore(
   address: Address,
   config: string,
@@ -33,7 +33,7 @@ export async function findRunningStore(
   }
 }
 
-/** Another program may answer there: it is ours when it serves the same file. */
+/** Another program may respond there: it is the right one if it serves the same file. */
 function storeIn(reports: unknown, config: string, name: string): string | null {
   if (!Array.isArray(reports)) return null
   const find = (kind: string, wanted: string): string | null => {

@@ -1,9 +1,9 @@
 /**
- * Which Node may serve. Below 24.18.1 and 26.5.1 its HTTP and HTTP/2 have known holes (CVE-2026-58044 and others); 25 is
- * no longer mended.
+ * The Node versions that may serve. HTTP and HTTP/2 of versions before 24.18.1 and 26.5.1 have known vulnerabilities
+ * (CVE-2026-58044 and others); 25 gets no fixes any more.
  */
 
-/** `version` as process.version has it. Why it is refused, or null. */
+/** `version`: a process.version. Returns why it is refused, or null. */
 export function refuseOldNode(version: string): string | null {
   const match = /^v?(\d+)\.(\d+)\.(\d+)/.exec(version)
   const [major, minor, patch] = [Number(match?.[1]), Number(match?.[2]), Number(match?.[3])]

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Of package.json, which stands two folders up from here both in src and in dist. */
+/** From package.json, which is two folders up both from src and from dist. */
 export function versionNumber(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   const { version } = JSON.parse(text) as { version: string }

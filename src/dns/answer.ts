@@ -1,15 +1,15 @@
-/** What a question for the addresses of a name brought, for each family of addresses. */
+/** The result of a DNS query for the addresses of a name, for each address family. */
 
 export type FamilyAnswer =
-  /** `ttlMs`: null where none is known. */
+  /** `ttlMs`: null if it is not known. */
   | {
       readonly kind: 'found'
       readonly addresses: readonly string[]
       readonly ttlMs: number | null
     }
-  /** A server that should know says that there is none. */
+  /** An authoritative response: there is no address. */
   | { readonly kind: 'none'; readonly reason: string }
-  /** Nothing is known: no answer in time, SERVFAIL, an answer that cannot be read. */
+  /** The query failed: no response in time, SERVFAIL, a malformed response. */
   | { readonly kind: 'failed'; readonly reason: string }
 
 export interface NameAnswer {
@@ -18,8 +18,8 @@ export interface NameAnswer {
 }
 
 /**
- * Never rejects. `onPart` is called with the family that has answered when the other one takes longer than RFC 8305 section 3
- * lets a client wait for it; the other one is pending then.
+ * Never rejects. `onPart` is called with the family that has a response if the other one takes longer than the resolution
+ * delay of RFC 8305 section 3; the other one is pending then.
  */
 export type AskName = (
   name: string,

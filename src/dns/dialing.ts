@@ -1,6 +1,6 @@
 /**
- * Where clients connect that open their own connections: those of etcd and Redis. They are loaded in whichever thread needs them,
- * so each thread says once how its names are resolved; in the commands, which have no resolver, the system does it.
+ * Resolves names for clients that open their own connections, those of etcd and Redis. They run in any thread, so each thread
+ * sets once how names are resolved. Commands have no resolver; there, the system resolves.
  */
 import { isIP } from 'node:net'
 import type { NameListener, NameTable } from './names.ts'
@@ -14,17 +14,17 @@ export function resolveNamesBy(resolve: AddressesOf | null): void {
   addressesOf = resolve
 }
 
-/** An address of the host, of several another one each time. Rejects with the reason why there is none. */
+/** An address of the host; with several, each call returns the next. Rejects with the reason if there is none. */
 export async function addressOf(host: string): Promise<string> {
   if (addressesOf === null || isIP(host) !== 0) return host
   const addresses = await addressesOf(host.toLowerCase())
   return addresses[turn++ % addresses.length] ?? host
 }
 
-/** In a serving thread: the main thread is asked to follow the name, and tells of it as of those of servers. */
+/** For a serving thread: asks the main thread to follow the name, which then reports its addresses as for servers. */
 export function askMainThread(names: NameTable, follow: (name: string) => void): AddressesOf {
   return (name) => {
-    // Also where it is known: a name without requests is forgotten after a while.
+    // Each time, because a name without requests is forgotten after a while.
     follow(name)
     return new Promise((resolve, reject) => {
       const hear: NameListener = ({ addresses, failure }) => {

@@ -1,5 +1,5 @@
 /**
- * One name: where it leads, and when it is looked up next. Pure; time and chance are arguments.
+ * One name: its addresses, and when it is looked up next. Pure; time and randomness are arguments.
  *
  *   new --> looked up --found--> resolved until its TTL is over --> looked up ...
  *                     \--none, failed--> the last good addresses stay, looked up again after 1, 2, 4, 8, 10 s
@@ -11,7 +11,7 @@ import type { FamilyAnswer, NameAnswer } from './answer.ts'
 export interface TtlBounds {
   readonly minMs: number
   readonly maxMs: number
-  /** Where none is known: hosts, the system's resolver. */
+  /** For addresses without a TTL, of hosts and the system's resolver. */
   readonly defaultMs: number
 }
 
@@ -26,9 +26,9 @@ export interface NameFailure {
 
 export class FollowedName {
   readonly name: string
-  /** How many want it followed without end. */
+  /** How many callers follow it until they release it. */
   holders = 0
-  /** Somebody asked for it last, of the monotonic clock. */
+  /** The last request for it, of the monotonic clock. */
   touchedAt: number
   isLookedUp = false
   /** Of the monotonic clock. */
@@ -36,7 +36,7 @@ export class FollowedName {
   /** ms since the epoch; null: never. */
   resolvedAt: number | null = null
   lastFailure: NameFailure | null = null
-  /** Why the last look-up failed; null: it did not. */
+  /** Why the last lookup failed, or null. */
   failure: string | null = null
   addresses: readonly string[] = []
   #failures = 0
@@ -49,7 +49,7 @@ export class FollowedName {
     this.dueAt = now
   }
 
-  /** It failed before: it may do so again, and take long. */
+  /** The last lookup failed, so the next may take long. */
   get isSuspect(): boolean {
     return this.#failures > 0
   }
@@ -58,14 +58,14 @@ export class FollowedName {
     return this.addresses.length > 0 || this.failure !== null
   }
 
-  /** What has come of an answer while the rest of it is awaited. Only a name without addresses needs it. */
+  /** Takes the response for one family while the other is pending; only for a name without addresses. */
   takePart(part: Partial<NameAnswer>, date: number): boolean {
     if (this.addresses.length > 0) return false
     const { v4 = PENDING, v6 = PENDING } = part
     return this.#takeFound(refuseDenied(v4), refuseDenied(v6), date)
   }
 
-  /** Whether it leads elsewhere than before, or is failing now, or is no longer. */
+  /** Whether its addresses changed, or it began or ceased to fail. */
   take(
     answer: NameAnswer,
     bounds: TtlBounds,
@@ -102,14 +102,14 @@ export class FollowedName {
 
 const PENDING: FamilyAnswer = { kind: 'failed', reason: '' }
 
-/** Sorted, so that a server which turns its records round tells nothing new. */
+/** Sorted, so that rotated records are not a change. */
 function foundIn(answer: FamilyAnswer, before: readonly string[]): readonly string[] {
   if (answer.kind === 'found') return [...new Set(answer.addresses)].sort()
-  // Of a family that could not be asked for, what was known stays.
+  // If the query of a family failed, its known addresses stay.
   return answer.kind === 'none' ? [] : before
 }
 
-/** Null when there are addresses, if only of one family. */
+/** Null if there are addresses of at least one family. */
 function reasonOf(v4: FamilyAnswer, v6: FamilyAnswer): string | null {
   if (v4.kind === 'found' || v6.kind === 'found') return null
   return v6.kind === 'failed' ? v6.reason : v4.reason
@@ -122,7 +122,7 @@ function ttlOf(answers: readonly FamilyAnswer[], { minMs, maxMs, defaultMs }: Tt
   return Math.max(minMs, Math.min(maxMs, ...ttls))
 }
 
-/** Removes the addresses that no connection is made to. */
+/** Removes addresses that connections must not go to. */
 function refuseDenied(answer: FamilyAnswer): FamilyAnswer {
   if (answer.kind !== 'found') return answer
   const addresses = answer.addresses.map(plainHost).filter((one) => denyHost(one) === null)

@@ -1,4 +1,4 @@
-/** The `lookup` of sockets that the main thread opens: from what is known of the name, which no connection waits for twice. */
+/** The `lookup` of sockets of the main thread, from the resolver's known addresses. */
 import type { LookupFunction } from 'node:net'
 import type { Resolver } from './resolver.ts'
 

@@ -1,18 +1,18 @@
 /**
- * Where names lead, as one serving thread knows it. Names are resolved on the main thread, once for the whole process; what
- * changes crosses to the threads as data. Asking here is a look into a map: no request causes a look-up.
+ * The addresses of names in one serving thread. The main thread resolves names once for the whole process and posts changes
+ * to the threads. Here an address is found in a map: no request causes a lookup.
  */
 
-/** What crosses the seam. */
+/** A message from the main thread. */
 export interface NameNews {
   readonly name: string
-  /** All that may be connected to; empty while there is none. Null: the name is not followed any more. */
+  /** The allowed addresses; empty while there are none. Null: the name is not followed any more. */
   readonly addresses: readonly string[] | null
-  /** Why there is no address, or why the last look-up brought none. */
+  /** Why there is no address, or why the last lookup failed. */
   readonly failure: string | null
 }
 
-/** Without addresses and without a failure it has not been resolved yet. */
+/** Without addresses and without a failure: not resolved yet. */
 export interface KnownName {
   readonly addresses: readonly string[]
   readonly failure: string | null

@@ -1,11 +1,11 @@
-/** The resolver of this process, as the settings say. */
+/** The resolver of this process, by the settings. */
 import { lookup as systemLookup } from 'node:dns/promises'
 import type { ResolverSettings } from '../model/settings.ts'
 import { createQuestions } from './questions.ts'
 import { createResolver, type Resolver } from './resolver.ts'
 import { HOSTS_PATH, parseHosts, refuseFile, watchFile } from './system-files.ts'
 
-/** `warn` is called for a hosts file that is named and cannot be read; it is read as soon as it can be. */
+/** `warn` is called if the configured hosts file cannot be read; it is read as soon as that is possible. */
 export function openResolver(
   settings: ResolverSettings,
   warn: (message: string) => void = () => {},

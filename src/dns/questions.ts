@@ -1,6 +1,6 @@
 /**
- * Asks DNS servers, by c-ares (`node:dns`' Resolver): its sockets are on the event loop, so that a server which does not answer
- * holds up no thread. Names are completed by the search domains as resolv.conf(5) says.
+ * Queries DNS servers with c-ares (`node:dns`' Resolver). Its sockets are on the event loop, so a server that does not respond
+ * blocks no thread. Search domains are applied as in resolv.conf(5).
  */
 import { promises } from 'node:dns'
 import { NO_DATA, type AskName, type FamilyAnswer, type NameAnswer } from './answer.ts'
@@ -12,15 +12,15 @@ export interface QuestionOptions {
   /** Null: those of resolv.conf. */
   readonly search: readonly string[] | null
   readonly ndots: number | null
-  /** Of one question to one server. */
+  /** Of one query to one server. */
   readonly timeoutMs: number
-  /** Of one question, over all servers. */
+  /** Of one query, over all servers. */
   readonly attempts: number
 }
 
 export interface Questions {
   readonly ask: AskName
-  /** Looks whether resolv.conf is another one. */
+  /** Reads resolv.conf again if it has changed. */
   look(): void
 }
 
@@ -74,7 +74,7 @@ export function createQuestions(options: QuestionOptions): Questions {
       last = answer
       const isDoubt = answer.v4.kind === 'failed' || answer.v6.kind === 'failed'
       if (isDoubt) doubt = answer
-      // Another candidate may be another host: none is taken while this one could not be asked.
+      // The next candidate may be another host, so it is not used if this query failed.
       if (isDoubt && isSilent(answer)) break
     }
     return doubt ?? last
@@ -105,7 +105,7 @@ function createResolver({ servers, timeoutMs, attempts }: QuestionOptions): prom
   return resolver
 }
 
-/** In the order that they are asked for. A dot at the end says that the name is whole. */
+/** In the order of their queries. A name with a trailing dot is complete. */
 export function candidatesOf(
   name: string,
   search: readonly string[],

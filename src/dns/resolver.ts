@@ -1,9 +1,9 @@
 /**
- * Names of servers, resolved ahead of requests: once for the whole process, on the main thread, and again when their time to
- * live is over. One look-up of a name at a time; one that fails takes no address away.
+ * Resolves names of servers ahead of requests: once for the whole process, on the main thread, and again when their TTL has
+ * passed. There is one lookup of a name at a time, and a failed one removes no address.
  *
- * In this order: `localhost` is loopback; hosts; DNS; and names such as `printer.local`, which DNS does not have, by the
- * system's own resolver (getaddrinfo), one at a time, because it blocks a thread of libuv's pool.
+ * The order is: `localhost` is loopback; hosts; DNS. Names such as `printer.local` are not in DNS; the system's resolver
+ * (getaddrinfo) resolves them, one at a time, because it blocks a thread of libuv's pool.
  */
 import { isLoopbackHost } from '../model/ip.ts'
 import { failedBoth, foundBoth, type AskName, type NameAnswer } from './answer.ts'
@@ -16,12 +16,12 @@ export interface ResolverOptions {
   /** The system's own resolver: addresses, or a rejection. */
   readonly askSystem: (name: string) => Promise<readonly string[]>
   readonly hosts: { readonly value: HostsTable; changed(): boolean }
-  /** Of the files that name DNS servers: looks whether they have changed. */
+  /** Reads the files with DNS servers again if they have changed. */
   readonly look?: () => void
   readonly ttl: TtlBounds
   /** ms, monotonic. */
   readonly now: () => number
-  /** ms since the epoch, for people. */
+  /** ms since the epoch, for reports. */
   readonly date: () => number
   /** From 0 up to 1. */
   readonly random: () => number
@@ -32,16 +32,16 @@ export interface NameReport {
   readonly name: string
   readonly addresses: readonly string[]
   readonly resolvedAt: number | null
-  /** Until it is looked up again. */
+  /** Until the next lookup. */
   readonly ttlMs: number
-  /** The last look-up failed. */
+  /** The last lookup failed. */
   readonly failing: boolean
   readonly lastFailure: NameFailure | null
 }
 
 export interface NameCounts {
   readonly lookups: Readonly<Record<'success' | 'failure', number>>
-  /** Failing: the last good addresses are used. Unresolved: there are none. */
+  /** `failing`: the last good addresses are used. `unresolved`: there are none. */
   readonly names: Readonly<Record<'resolved' | 'failing' | 'unresolved', number>>
 }
 
@@ -52,18 +52,18 @@ export interface Resolver {
   stop(): void
   /** What `start` does every 100 ms. */
   tick(): void
-  /** The name is kept resolved until it is released as often. */
+  /** Keeps the name resolved until as many calls have released it. */
   hold(name: string): void
   release(name: string): void
-  /** The name is kept resolved for a while. */
+  /** Keeps the name resolved for a while. */
   touch(name: string): void
-  /** Waits for a name that was never resolved, and for no other. Rejects with the reason why it has no address. */
+  /** Waits only for a name that was never resolved. Rejects with the reason if it has no address. */
   addressesOf(name: string): Promise<readonly string[]>
-  /** What is known: of all names, or of one. */
+  /** The state of all names, or of one. */
   known(name?: string): readonly NameNews[]
-  /** What has changed of it. */
+  /** Called with the changes of a name. */
   listen(listener: (news: readonly NameNews[]) => void): void
-  /** A name has begun to fail, or no longer fails. */
+  /** Called when a name begins or ceases to fail. */
   onState(listener: NameStateListener): void
   report(name: string): NameReport | null
   counts(): NameCounts
@@ -71,9 +71,9 @@ export interface Resolver {
 
 const TICK_MS = 100
 const LOOK_MS = 1_000
-/** A name without holders is followed for so long after it was asked for. */
+/** A name that is not held is followed for this time after the last request for it. */
 const KEPT_MS = 600_000
-/** Look-ups under way. Those that may take long, because the last one failed, do not keep the others waiting. */
+/** Concurrent lookups. Names whose last lookup failed have a limit of their own, so that they do not delay the others. */
 const MOST_LOOKUPS = 512
 const MOST_SUSPECTS = 64
 
@@ -106,7 +106,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     followed.isLookedUp = true
     underWay.all++
     if (isSuspect) underWay.suspects++
-    // No fault of a look-up may end the program.
+    // A fault in a lookup must not end the program.
     const ended = lookUp(followed).catch((error: unknown) => failedBoth(String(error)))
     void ended.then((answer) => {
       underWay.all--
@@ -160,7 +160,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     waiting.delete(followed)
   }
 
-  /** What comes together goes together. */
+  /** Batches the changes of one turn of the event loop. */
   function post(one: NameNews): void {
     if (news.size === 0) setImmediate(flush)
     news.set(one.name, one)
@@ -253,5 +253,5 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 }
 
-/** RFC 6762 section 3: a single label under `local.`. Deeper names, as those of Kubernetes are, belong to DNS. */
+/** RFC 6762 section 3: a single label below `local.`. Deeper names, such as those of Kubernetes, are in DNS. */
 const MULTICAST = /^[^.]+\.local$/

@@ -1,8 +1,8 @@
-/** The two files that tell a machine about names: hosts, and resolv.conf. Each is read again when it has changed. */
+/** hosts and resolv.conf. Each is read again when it has changed. */
 import { readFileSync, statSync } from 'node:fs'
 import { parseIp, plainHost } from '../model/ip.ts'
 
-/** Addresses by name, in lower case and without a dot at the end. */
+/** Addresses by name, in lower case and without a trailing dot. */
 export type HostsTable = ReadonlyMap<string, readonly string[]>
 
 export interface ResolvConf {
@@ -14,7 +14,7 @@ export const HOSTS_PATH: string =
   process.platform === 'win32' ? 'C:\\Windows\\System32\\drivers\\etc\\hosts' : '/etc/hosts'
 export const RESOLV_CONF_PATH = '/etc/resolv.conf'
 
-/** As hosts(5) has them; lines that are not of this form are passed over, as by every resolver. */
+/** The entries of hosts(5); other lines are ignored, as by every resolver. */
 export function parseHosts(text: string): HostsTable {
   const table = new Map<string, string[]>()
   for (const line of text.split('\n')) {
@@ -30,13 +30,13 @@ export function parseHosts(text: string): HostsTable {
   return table
 }
 
-/** As resolv.conf(5) has it; name servers are read by c-ares itself. */
+/** The options of resolv.conf(5); c-ares itself reads the name servers. */
 export function parseResolvConf(text: string): ResolvConf {
   let search: readonly string[] = []
   let ndots = 1
   for (const line of text.split('\n')) {
     const [keyword, ...values] = withoutComment(line).split(/\s+/)
-    // The last of these holds.
+    // The last line wins.
     if (keyword === 'search' || keyword === 'domain') {
       search = values.map((domain) => domain.toLowerCase().replace(/\.$/, '')).filter(Boolean)
     }
@@ -52,7 +52,7 @@ function withoutComment(line: string): string {
 
 export interface WatchedFile<T> {
   readonly value: T
-  /** Looks whether the file is another one than before; then `value` is, too. A file that cannot be read is empty. */
+  /** Reads the file into `value` if it has changed. A file that cannot be read is empty. */
   changed(): boolean
 }
 
@@ -90,7 +90,7 @@ function read(path: string): string {
   }
 }
 
-/** Why a file cannot be read; null: it can. */
+/** Why a file cannot be read, or null. */
 export function refuseFile(path: string): string | null {
   try {
     readFileSync(path)

@@ -158,5 +158,8 @@ test('healthcheck finds the admin by the file, the variable or the flag', async 
     assert.deepEqual([good.code, good.output, good.errors], [0, 'ready\n', ''])
   }
   assert.equal(nobody.code, 1)
-  assert.match(nobody.output, new RegExp(`^not ready: the admin at ${other} did not answer: .*\n$`))
+  assert.match(
+    nobody.output,
+    new RegExp(`^not ready: the admin at ${other} does not respond: .*\n$`),
+  )
 })

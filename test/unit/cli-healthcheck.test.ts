@@ -37,7 +37,7 @@ test('is bad when the admin is not ready', async (t) => {
   const code = await runHealthcheck({ host: '127.0.0.1', port }, (line) => lines.push(line))
 
   assert.equal(code, 1)
-  assert.deepEqual(lines, ['not ready: /readyz answered 503'])
+  assert.deepEqual(lines, ['not ready: /readyz responded with 503'])
 })
 
 test('is bad when nobody listens, or nobody answers in time', async (t) => {
@@ -48,8 +48,8 @@ test('is bad when nobody listens, or nobody answers in time', async (t) => {
   assert.equal(await runHealthcheck({ host: '127.0.0.1', port: 1 }, print), 1)
   assert.equal(await runHealthcheck({ host: '127.0.0.1', port: silent }, print, 50), 1)
 
-  assert.match(lines[0] ?? '', /^not ready: the admin at 127\.0\.0\.1:1 did not answer: /)
-  assert.match(lines[1] ?? '', /did not answer: .*timeout/)
+  assert.match(lines[0] ?? '', /^not ready: the admin at 127\.0\.0\.1:1 does not respond: /)
+  assert.match(lines[1] ?? '', /does not respond: .*timeout/)
 })
 
 test('waits until the admin is ready, or for as long as it may', async (t) => {
@@ -70,7 +70,7 @@ test('waits until the admin is ready, or for as long as it may', async (t) => {
   assert.deepEqual(codes, [0, 1, 1])
   assert.deepEqual(lines, [
     'ready',
-    'not ready: /readyz answered 503',
-    'not ready: /readyz answered 503',
+    'not ready: /readyz responded with 503',
+    'not ready: /readyz responded with 503',
   ])
 })

@@ -78,7 +78,7 @@ test('says what is not there, and that nothing is', async (t) => {
     assert.deepEqual(await run([command, ...server]), {
       code: 1,
       printed: [],
-      complaint: 'sluice: there is no server "vote/1"; sluice get server lists those there are',
+      complaint: 'sluice: there is no server "vote/1"; sluice get server lists the existing ones',
     })
   }
 })
@@ -96,7 +96,7 @@ test('takes the value from standard input, up to a limit', async (t) => {
   assert.equal(dash.code, 0)
   assert.equal(nothing.code, 0)
   assert.equal(long.code, 1)
-  assert.match(long.complaint, /holds more than 1048576 bytes/)
+  assert.match(long.complaint, /has more than 1048576 bytes/)
   assert.deepEqual(
     (await run(['get'])).printed.map((line) => (JSON.parse(line) as { value: unknown }).value),
     [{ balance: 'round-robin' }, {}],
