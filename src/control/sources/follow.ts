@@ -1,12 +1,12 @@
 /**
- * Watches one source for ever. A source that is lost is watched again after a while, and what it declared last stays as
- * it is meanwhile, for as long as it takes.
+ * Watches one source until it is stopped. A lost source is watched again with back-off and jitter; meanwhile its last
+ * declaration stays.
  *
- *   connecting   nothing read yet, also after failed attempts (`error` says why)
- *   live         what is in force is current
- *   stale        lost, or unreadable: the last declaration stays
- *   syncing      watching again after a loss, no answer yet
- *   failed       the source is there and does not let us in; tried again all the same, seldom
+ *   connecting   nothing read yet, also after failed attempts (`error` has the reason)
+ *   live         the last declaration is current
+ *   stale        lost or unreadable: the last declaration stays
+ *   syncing      watching again after a loss, nothing read yet
+ *   failed       the source refuses access; retried, but less often
  */
 import type { Problem } from '../../model/problem.ts'
 import { SourceRefused } from '../../providers/provider.ts'
@@ -17,7 +17,7 @@ export type SourceState = 'connecting' | 'syncing' | 'live' | 'stale' | 'failed'
 export interface SourceStatus {
   readonly name: string
   readonly state: SourceState
-  /** Since when, ms since the epoch. */
+  /** When it entered the state, ms since the epoch. */
   readonly since: number
   /** Of the last declaration, null before the first. */
   readonly revision: string | null
@@ -25,42 +25,42 @@ export interface SourceStatus {
   readonly error: string | null
   /** How often it was lost, or could not be reached, since the start. */
   readonly losses: number
-  /** Objects that it said had changed, one by one. */
+  /** Changes of single objects. */
   readonly events: number
   /** How often it was listed, by reason. */
   readonly resyncs: Readonly<Record<string, number>>
-  /** Of the last list and the last event, ms since the epoch; null before the first. */
+  /** The times of the last list and the last change, ms since the epoch; null before the first. */
   readonly lastSyncAt: number | null
   readonly lastEventAt: number | null
 }
 
 export interface FollowOptions {
   readonly signal: AbortSignal
-  /** ms of a clock that never jumps: what is waited for. */
+  /** ms of a monotonic clock, for delays. */
   readonly now: () => number
-  /** ms since the epoch: what people read. */
+  /** ms since the epoch, for reports. */
   readonly date: () => number
   /** From 0 up to 1. */
   readonly random: () => number
   /** Resolves after the time, or when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly onDeclaration: (declaration: Declaration) => void
-  /** The source is there but cannot be read. */
+  /** The source is reachable and cannot be read. */
   readonly onUnreadable: (reading: Unreadable) => void
   readonly onLost: (error: Error) => void
 }
 
 export interface Follower {
   status(): SourceStatus
-  /** Settles when the signal has aborted and the provider has let go. */
+  /** Settles once the signal has aborted and the provider has returned. */
   readonly done: Promise<void>
 }
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 5000
-/** A watch that lasted as long as the longest wait was a good one: however it ends, its source is not asked more often. */
+/** A watch that lasts this long resets the back-off. It is the longest delay, so that the source is not asked more often. */
 const GOOD_WATCH_MS = MAX_DELAY_MS
-/** Every reason is a label of a metric. */
+/** Each reason is a label of a metric. */
 const MAX_REASONS = 16
 
 export function followProvider(provider: Provider, options: FollowOptions): Follower {
@@ -115,7 +115,7 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
   }
 
   async function follow(): Promise<void> {
-    /** In a row, without a good watch between them. */
+    /** Since the last good watch. */
     let losses = 0
     while (!signal.aborted) {
       let firstAt: number | null = null
@@ -135,7 +135,7 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
       }
       await sleep(isRefused ? refusedDelayMs(random) : delayMs(losses, random), signal)
       losses++
-      // One that was refused is so until it lets us in.
+      // A refused source stays `failed` until it answers.
       if (status.state === 'stale') enter('syncing', status.error)
     }
   }
@@ -146,13 +146,13 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
   }
 }
 
-// Anywhere between the floor and a ceiling that doubles: many proxies that lost one registry do not come back as one.
+// A random delay below a ceiling that doubles, so that many proxies do not return to one registry at the same time.
 function delayMs(losses: number, random: () => number): number {
   const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (losses + 1))
   return FIRST_DELAY_MS + random() * (ceiling - FIRST_DELAY_MS)
 }
 
-// Registries lock out who comes too often with a wrong password.
+// Registries lock out clients that try a wrong password too often.
 function refusedDelayMs(random: () => number): number {
   return (MAX_DELAY_MS / 2) * (1 + random())
 }

@@ -1,4 +1,4 @@
-/** The lines of a last good file, see last-good.ts: what they are made of, and what makes them whole. */
+/** The lines of a last good file, see last-good.ts, and its checksum. */
 import { createHash } from 'node:crypto'
 import type { FailClosed } from '../../providers/fail-closed.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
@@ -9,9 +9,9 @@ export interface LastGoodContent {
   readonly revision: string
   /** ms since the epoch. */
   readonly savedAt: number
-  /** What the provider wanted to know again. */
+  /** The provider's `memory`. */
   readonly memory?: string
-  /** Some of the objects were held: the source did not declare them any more. */
+  /** Some of the objects are held: the source no longer declared them. */
   readonly isHeld?: boolean
 }
 
@@ -29,7 +29,7 @@ type ParsedFile =
   | {
       readonly ok: true
       readonly value: LastGoodContent
-      /** Names of the place it was saved of; empty: it does not say. */
+      /** Names of its location; empty: unknown. */
       readonly from: readonly string[]
     }
   /** `it is cut off` */
@@ -47,7 +47,7 @@ export function toObjectLine(object: DeclaredObject): string {
   try {
     return `${JSON.stringify(object)}\n`
   } catch (error) {
-    // Too deep, say. One object that cannot be kept does not cost the others their file.
+    // For example an object that is nested too deep. The others are saved all the same.
     const { kind, id, key } = object
     const fault = `could not be kept on disk: ${error instanceof Error ? error.message : String(error)}`
     return `${JSON.stringify({ kind, id, key, fault })}\n`
@@ -65,7 +65,7 @@ export function parseLastGood(bytes: Buffer, source: string): ParsedFile {
     const written = JSON.stringify(header['version'])
     return refuse(`it is of version ${written}, this program reads version ${VERSION}`)
   }
-  // Its own end of line is the file's last byte.
+  // The last line ends with the last byte of the file.
   const sumStart = bytes.lastIndexOf(NEWLINE, -2) + 1
   const sum = parseLine(bytes, sumStart, bytes.length - 1)?.['sha256']
   if (bytes.at(-1) !== NEWLINE || typeof sum !== 'string') return refuse('it is cut off')

@@ -1,6 +1,6 @@
 /**
- * When the last good is saved: two seconds after a change, and so at most every two seconds; once more at the stop. What
- * could not be saved is tried again every ten seconds.
+ * Schedules the saves of a last good snapshot: two seconds after a change, and once more at the stop. A failed save is
+ * retried every ten seconds.
  */
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { EventLog } from '../../observe/log.ts'
@@ -9,7 +9,7 @@ import type { LastGoodFile } from './last-good.ts'
 export interface LastGoodSaverOptions {
   readonly source: string
   readonly lastGood: Pick<LastGoodFile, 'save'>
-  /** What there is now. Asked when it is saved. */
+  /** Returns the snapshot; called when it is saved. */
   readonly collect: () => {
     readonly objects: Iterable<DeclaredObject>
     readonly revision: string
@@ -22,11 +22,11 @@ export interface LastGoodSaverOptions {
 }
 
 export interface LastGoodSaver {
-  /** Something is different. */
+  /** Saves within `saveMs`. */
   scheduleSave(): void
-  /** Why the last save failed; null: it did not. */
+  /** Why the last save failed; null: it succeeded. */
   failure(): string | null
-  /** Resolves when everything is saved, or cannot be. */
+  /** Resolves once the last snapshot is saved or the save has failed. */
   stop(): Promise<void>
 }
 
@@ -56,12 +56,12 @@ export function createLastGoodSaver(options: LastGoodSaverOptions): LastGoodSave
   async function save(): Promise<void> {
     isDirty = false
     const { objects, revision, memory, isHeld } = collect()
-    const answer = await lastGood.save(objects, revision, memory, isHeld)
-    if (!answer.saved) isDirty = true
-    logChange(answer.saved ? null : answer.reason)
+    const result = await lastGood.save(objects, revision, memory, isHeld)
+    if (!result.saved) isDirty = true
+    logChange(result.saved ? null : result.reason)
   }
 
-  // A disk that is full stays so for a while: a line when it begins, and one when it is over.
+  // A full disk stays full for a while: one line when saves begin to fail, and one when they succeed again.
   function logChange(reason: string | null): void {
     if (reason !== null && failure === null) {
       log.error({ source }, `source "${source}": ${reason}; a restart would not have it`)

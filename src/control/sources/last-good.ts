@@ -1,14 +1,15 @@
 /**
- * What one source declared last, on disk, so that a restart while the source is away serves. One file a source, JSON lines:
+ * The last good snapshot of a source on disk, so that a restart without the source can serve. One file a source, JSON lines:
  *
  *   {"format":"sluice-last-good","version":1,"source":"etcd","place":["etcd 10.0.0.1:2379 /sluice (sluice)"],"revision":"17", ...}
  *   {"kind":"backend","id":"vote","value":{...},"key":"/sluice/backends/vote/backend"}
  *   {"kind":"frontend", ...}
  *   {"sha256":"of every byte above"}
  *
- * It is written beside and renamed, so that whoever is killed leaves the old or the new one. A file that is not whole is
- * never used in part: it is named, and moved aside as `.bad`. One of another place (other endpoints, another prefix, layout
- * or directory) is not used at all: what stood there is no version of what stands here. The objects may hold keys, so only the owner can read it.
+ * A temporary file is renamed over it, so that a killed process leaves the old or the new file. A damaged file is never used
+ * in part: it is reported and renamed to `.bad`. A file of another location (other endpoints, another prefix, layout or
+ * directory) is not used, because its objects are no versions of the objects here. Objects may contain keys: only the owner
+ * can read the file.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs'
@@ -20,11 +21,11 @@ import { parseLastGood, toHeaderLine, toObjectLine, toSumLine } from './last-goo
 import type { LastGoodContent } from './last-good-format.ts'
 
 export interface LastGoodFileOptions {
-  /** Made if it is not there. */
+  /** Created if it is missing. */
   readonly folder: string
   /** Any text. */
   readonly source: string
-  /** Names of the place that the source is at: it is the same place when one of them is. */
+  /** Names of the source's location. A file fits if it has one of them. */
   readonly location?: readonly string[]
   /** ms since the epoch. */
   readonly now?: () => number
@@ -33,7 +34,7 @@ export interface LastGoodFileOptions {
 export type LoadedLastGood =
   | ({ readonly state: 'good' } & LastGoodContent)
   | { readonly state: 'none' }
-  /** It is whole, and of another place: not to be used. The next save replaces it. */
+  /** Of another location: it must not be used. The next save replaces it. */
   | { readonly state: 'moved'; readonly from: readonly string[] }
   /** `last-good/etcd-1a2b.jsonl cannot be used: it is cut off; moved aside as etcd-1a2b.jsonl.bad` */
   | { readonly state: 'unusable'; readonly reason: string }
@@ -42,11 +43,11 @@ export type SaveResult =
   { readonly saved: true; readonly at: number } | { readonly saved: false; readonly reason: string }
 
 export interface LastGoodFile {
-  /** Once, at the start, before anything is served: it reads in one go. */
+  /** Reads synchronously; called once, at the start. */
   load(): LoadedLastGood
   /**
-   * Answers when these objects, or later ones, are on disk. Saves wait for each other; of several that wait only the last
-   * is written. The objects are copied at once, what they hold is not.
+   * Resolves when these objects, or later ones, are on disk. Saves run one after another; of several that wait only the last
+   * is written. The list of objects is copied at once, the objects are not.
    */
   save(
     objects: Iterable<DeclaredObject>,
@@ -64,9 +65,9 @@ interface PendingSave {
   readonly resolve: (answer: SaveResult) => void
 }
 
-/** Between two turns of the event loop no more than this is made into text: some tenths of a millisecond. */
+/** At most this much text is made in one turn of the event loop: some tenths of a millisecond. */
 const SLICE_CHARACTERS = 64 * 1024
-/** A file beside that nobody has written to for so long was left by a process that died. */
+/** A temporary file not written to for this long was left by a process that died. */
 const ABANDONED_MS = 60_000
 
 export function openLastGoodFile({
@@ -96,18 +97,18 @@ export function openLastGoodFile({
     isHeld,
   }: Omit<PendingSave, 'resolve'>): Promise<SaveResult> {
     const at = now()
-    // A name of its own: while one process takes over from another, both write.
-    const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`
+    // A unique name: while one process takes over from another, both write.
+    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       const about = { source, place: location, revision, memory, isHeld }
       const header = { ...about, savedAt: at, objects: objects.length }
-      await writeWhole(beside, toHeaderLine(header), objects)
-      await rename(beside, path)
+      await writeWhole(temporary, toHeaderLine(header), objects)
+      await rename(temporary, path)
       await syncFolder(folder)
       return { saved: true, at }
     } catch (error) {
-      await unlink(beside).catch(() => undefined)
+      await unlink(temporary).catch(() => undefined)
       return { saved: false, reason: `cannot save ${path}: ${messageOf(error)}` }
     }
   }
@@ -182,7 +183,7 @@ async function append(
   await file.writeFile(bytes)
 }
 
-// The rename is on disk only when its folder is.
+// A rename is durable only once its folder is synced.
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   try {
@@ -200,11 +201,11 @@ function removeAbandoned(folder: string, name: string, now: number): void {
       if (now - statSync(path).mtimeMs > ABANDONED_MS) unlinkSync(path)
     }
   } catch {
-    // No folder yet, or one that is only read: they are in nobody's way.
+    // There is no folder yet, or it is read-only: left files do no harm.
   }
 }
 
-// A name may be anything, and two names one file on a disk that does not tell cases apart: the hash is what tells them apart.
+// A name may be any text, and the disk may not distinguish case: the hash makes the file name unique.
 function fileNameOf(source: string): string {
   const readable = source
     .toLowerCase()

@@ -1,13 +1,14 @@
 /**
- * Several sources into one set. The order of the list is the precedence: what two sources declare under one id is the
- * earlier one's, and the later one's is a conflict that names the earlier. Nothing is copied: this is a view over what
- * each source declares, and it answers which of its objects a change in one source touches.
+ * Merges several sources into one table. The order of the list is the precedence: of two objects with the same id the one
+ * of the earlier source is in the table, and the other is a conflict. Nothing is copied: the merge is a view over the
+ * sources, and returns which names of the table a change in one source affects.
  *
- *   backend  b of a later source lives on as `b@source`, so that frontends of that source, and those that say so, reach it
- *   server   joins the backend of that name in its own source; without one, the backend that the name means to all others
- *            inside the backend may stand one of its id: then the earlier source's holds, see join-servers.ts
- *   frontend names a backend in the same way; `b@source` means that source's, whichever source it is written in, also
- *            one that only its servers declare there
+ *   backend   b of a later source is in the table as `b@source`: frontends of that source reach it, and those that write
+ *             `b@source`
+ *   server    belongs to the backend of that name in its own source, else to the one that the name means in all others;
+ *             for a server of the same id inside the backend see admission/merge-servers.ts
+ *   frontend  refers to a backend in the same way; `b@source` means the backend of that source from any source, also one
+ *             that only its servers declare there
  */
 import type { Problem } from '../../model/problem.ts'
 import { type ObjectKind, type ObjectName, joinParts, splitParts } from '../../model/names.ts'
@@ -22,20 +23,20 @@ export interface MergeSource {
 }
 
 export interface MergedObject {
-  /** In the table: not always the one it has in its source. */
+  /** The name in the table; it may differ from the id in the source. */
   readonly id: string
   readonly declared: DeclaredObject
   readonly source: string
 }
 
 export interface Merge {
-  /** Names in the table that may mean something else now that these names changed in a source; some more than once. */
+  /** The names in the table that a change of these names in a source may affect; some more than once. */
   affected(names: Iterable<ObjectName>): readonly ObjectName[]
-  /** By its name in the table; null: no source declares it. */
+  /** The object of a name in the table; null: no source declares it. */
   find(kind: ObjectKind, id: string): MergedObject | null
-  /** The backend that a source means by a name, as the table calls it. */
+  /** The name in the table of the backend that a source means by `name`. */
   backendOf(source: string, name: string): string
-  /** Of a source: lower goes before. */
+  /** The precedence of a source: the lower one wins. */
   precedence(source: string): number
   conflicts(): readonly Problem[]
 }
@@ -43,11 +44,11 @@ export interface Merge {
 /** `sources` in order of precedence. */
 export function createMerge(sources: readonly MergeSource[]): Merge {
   const conflicts = new Map<string, readonly Problem[]>()
-  /** By backend in the table: of servers that stand inside it and, in another source, under keys of their own. */
+  /** By backend in the table: servers inside it that another source declares with a key. */
   const inlineConflicts = new Map<string, readonly Problem[]>()
-  /** Backends that a source has servers of, `b@source`. */
+  /** Backends that a source has servers of, as `b@source`. */
   const implied = new Set<string>()
-  /** Somebody wrote `b@source`: then a backend that comes or goes may move parts even without a conflict. */
+  /** An id with `@source` was seen: then a backend that comes or goes may move servers even without a conflict. */
   let areSourceNamesUsed = false
 
   function declares(source: MergeSource | undefined, kind: ObjectKind, id: string): boolean {
@@ -66,7 +67,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     const meant = at === null ? undefined : sources.find((one) => one.name === at)
     const owner = ownerOf('backend', base)
     if (declares(meant, 'backend', base)) return owner === meant ? base : name
-    // Its servers alone declare it there, unless they join the backend of another source.
+    // Only its servers declare it there, unless they belong to the backend of another source.
     return owner === undefined && meant?.hasServersOf(base) === true ? base : name
   }
 
@@ -79,18 +80,20 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     if (kind === 'middleware') {
       const [frontend] = splitParts(id)
       const owner = ownerOf('frontend', frontend)
-      // Those of a frontend that is not in force are not, either.
-      const heard = sources.filter((one) => one === owner || !declares(one, 'frontend', frontend))
-      return first(heard, (source) => of(source, id))
+      // Middlewares of a frontend that is a conflict are ignored too.
+      const candidates = sources.filter(
+        (one) => one === owner || !declares(one, 'frontend', frontend),
+      )
+      return first(candidates, (source) => of(source, id))
     }
     const shadowed = kind === 'backend' ? shadowOf(id) : null
-    // Nobody else can take that name from it.
+    // No other source can take that name.
     return shadowed === null
       ? first(sources, (source) => of(source, id))
       : of(shadowed, splitSourceName(id)[0])
   }
 
-  /** The source whose backend this name stands for, because an earlier source has its own name; null: it is just a name. */
+  /** The source of a backend that is in the table as `b@source`, because an earlier source has `b`; else null. */
   function shadowOf(id: string): MergeSource | null {
     const [base, at] = splitSourceName(id)
     const source = at === null ? undefined : sources.find(({ name }) => name === at)
@@ -105,7 +108,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     const [backend, server] = splitParts(id)
     const [base] = splitSourceName(backend)
     const owner = ownerOf('backend', backend)
-    // What a source may have called it: its name, the name without the source, or the name with it.
+    // The names that a source may use for it: the name in the table, the name without a source, or with one.
     const spellings = [backend, base, ...(owner === undefined ? [] : [`${backend}@${owner.name}`])]
     return first(sources, (source) =>
       first(spellings, (spelling) => {
@@ -116,11 +119,11 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
   }
 
   function noteConflicts(kind: ObjectKind, id: string): void {
-    // There may be 100,000 names at once, and mostly no two sources that share one.
+    // There may be 100,000 names at once, and mostly no two sources share one.
     if (conflicts.size === 0 && !isShared(kind, id)) return
     const key = `${kind} ${id}`
     const [owner, ...others] = sources.filter((source) => declares(source, kind, id))
-    // Servers and middlewares are parts: their wholes say what there is to say, but for one that stands twice.
+    // Of parts only those with the same id in two sources are conflicts.
     if (owner === undefined || others.length === 0) conflicts.delete(key)
     else
       conflicts.set(
@@ -166,7 +169,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     }
   }
 
-  /** What `b@source` means may be another thing now: the backend, where parts are spelled with a source. */
+  /** Notes that `b@source` may mean another backend now; returns the backend if ids with a source are in use. */
   function noteImplied(server: string, add: (kind: ObjectKind, id: string) => void): string[] {
     const [backend] = splitParts(server)
     let isDifferent = false
@@ -217,7 +220,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     return sources.findIndex(({ name }) => name === source)
   }
 
-  /** Two servers of one name in two backends of one name are no conflict. */
+  /** Servers of the same id are no conflict if their sources mean two backends by the same name. */
   function splitsFromOwner(id: string, name: string, owner: string): boolean {
     const [backend] = splitParts(id)
     const byName = (wanted: string): MergeSource | undefined =>
@@ -244,7 +247,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
         found.push(name)
         if (kind !== 'backend' && kind !== 'frontend') continue
         if (kind === 'backend') for (const source of sources) add(kind, `${id}@${source.name}`)
-        // One that stands in one source alone takes no part anywhere with it.
+        // A backend of a single source moves no parts.
         if (wasShared || isConflict(kind, id)) moved[kind].add(id)
       }
       for (const [kind, part] of [
@@ -286,7 +289,7 @@ export function createMerge(sources: readonly MergeSource[]): Merge {
     }
   }
 
-  /** Every name that a server may have in the table, or have had. */
+  /** Adds every name that a server may have, or may have had, in the table. */
   function addServer(id: string, add: (kind: ObjectKind, id: string) => void): void {
     const [backend, server] = splitParts(id)
     const [base] = splitSourceName(backend)
@@ -314,7 +317,7 @@ function first<T, R>(items: readonly T[], look: (item: T) => R | null): R | null
   return null
 }
 
-/** `b@redis` is `b` of `redis`. */
+/** `b@redis` -> `b`, `redis`. */
 function splitSourceName(name: string): [base: string, source: string | null] {
   const at = name.lastIndexOf('@')
   return at <= 0 ? [name, null] : [name.slice(0, at), name.slice(at + 1)]

@@ -1,4 +1,4 @@
-/** Declared objects by kind and id, and which of them are whose servers. */
+/** Declared objects by kind and id, and the servers of each backend. */
 import { type ObjectKind, type ObjectName, splitParts } from '../../model/names.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 
@@ -6,7 +6,7 @@ export type ObjectsByKind = Readonly<Record<ObjectKind, Map<string, DeclaredObje
 
 export interface ObjectIndex {
   readonly size: number
-  /** Live. */
+  /** A live view. */
   ofKind(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
   all(): DeclaredObject[]
   get(name: ObjectName): DeclaredObject | undefined
@@ -18,7 +18,7 @@ export interface ObjectIndex {
   owners(): Iterable<string>
 }
 
-/** Each name once. */
+/** A set of names. */
 export interface NameSet {
   add(name: ObjectName): void
   list(): ObjectName[]
@@ -90,18 +90,18 @@ export function ownerOf(id: string): string {
   return splitParts(id)[0]
 }
 
-/** Of a backend, inside its own value: their ids; what is no map of servers has none. */
+/** The ids of the servers inside a backend's value; none if `servers` is no map. */
 export function inlineServers(backend: DeclaredObject): readonly string[] {
   const servers = serversWithin(backend)
   return typeof servers === 'object' && servers !== null ? Object.keys(servers) : []
 }
 
-/** Of a backend, inside its own value. */
+/** Whether there are servers inside a backend's value. */
 export function hasServers(backend: DeclaredObject): boolean {
   return inlineServers(backend).length > 0
 }
 
-/** Of a backend whose value can be read: no servers inside. What is malformed says nothing about its servers. */
+/** Whether a backend's value is readable and has no servers inside. A malformed backend is not known to have none. */
 export function hasNoServers(backend: DeclaredObject): boolean {
   const { value, fault } = backend
   if (fault !== undefined || typeof value !== 'object' || value === null) return false
@@ -129,7 +129,7 @@ function byKind<T>(make: () => T): Readonly<Record<ObjectKind, T>> {
   }
 }
 
-/** One text for a kind and an id. */
+/** A key for maps by kind and id. */
 export function keyOf({ kind, id }: ObjectName): string {
   return `${kind} ${id}`
 }

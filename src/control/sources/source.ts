@@ -17,41 +17,41 @@ export interface SourceOptions {
   readonly provider: Provider
   /** `file`, `etcd`, `redis`, `files`, `store`. */
   readonly kind: string
-  /** Where it is on this machine, if it is. */
+  /** Its path, if it is on this machine. */
   readonly path?: string
   /** The first table waits for it. */
   readonly required: boolean
   readonly shrink: ShrinkSettings
-  /** Null: it needs none. */
+  /** Null: it is not saved. */
   readonly lastGood: LastGoodFile | null
 }
 
 export interface SourceEvents {
-  /** Something is different; `declaration` only while its text can be asked. */
+  /** Accepted objects changed. `reading.locate` works only during the call. */
   readonly onChange: (source: Source, names: readonly ObjectName[], reading: Reading) => void
-  /** What it says of itself is different: trouble, a hold. */
+  /** Its problems changed. */
   readonly onStatusChange: (source: Source) => void
   readonly onLost: (source: Source, error: Error) => void
   readonly onRecovered: (source: Source) => void
-  /** What vanished stays in force, for the reason: so many objects. */
+  /** Removals are held. */
   readonly onHeld: (source: Source, message: string) => void
-  /** What vanished, for the reason, is held no more: `gone` of it are. */
+  /** A hold, and its reason, is over; `gone`: how many objects were removed. */
   readonly onReleased: (source: Source, reason: string, gone: number) => void
 }
 
 export interface SourceContext extends Pick<FollowOptions, 'now' | 'date' | 'random' | 'sleep'> {
   readonly log: EventLog
-  /** What a source declared of what is in force. */
+  /** The declarations of a source whose versions are in force. */
   readonly written: (source: string) => Iterable<DeclaredObject>
 }
 
 export interface Reading {
   readonly changedAt: number
   readonly isList: boolean
-  /** What it declared before this start, as it was saved. */
+  /** It is the snapshot saved before this start. */
   readonly isSaved: boolean
   readonly locate: Declaration['locate']
-  /** Of the file; only while its text can be asked. */
+  /** Of the file; available only during the call. */
   readonly settings?: Declaration['settings']
 }
 
@@ -61,31 +61,31 @@ export interface Source {
   objects(kind: ObjectKind): ReadonlyMap<string, DeclaredObject>
   hasServersOf(backend: string): boolean
   revision(): string
-  /** What cannot be read in it. */
+  /** Unreadable parts of it. */
   problems(): readonly Problem[]
-  /** What is held, which is told when it begins and ends. */
+  /** The hold, which is logged when it begins and ends. */
   heldProblems(): readonly Problem[]
   /** Where its accepted objects come from: `disk` (saved before this start) until the source itself has answered. */
   readonly origin: 'nothing' | 'disk' | 'source'
-  /** Takes what it declared before this start, if that was saved. What it answers is compared with that. */
+  /** Loads the snapshot saved before this start, if there is one. The first answer of the source is compared with it. */
   restore(): void
   start(): void
   reload(): void
-  /** Null: nothing is held. */
+  /** Accepts the held removals; null: nothing is held. */
   confirm(): readonly ObjectName[] | null
-  /** What is in force has changed: to be saved for a start without the source. */
+  /** Schedules a save of the last good snapshot, for a start without the source. */
   save(): void
   report(judged: { readonly setAside: number; readonly conflicts: number }): SourceReport
   stop(): Promise<void>
 }
 
-/** A last good version, where its object stands now: it may have been moved to another file, with its text as it was. */
-function withPositionOf({ key, part }: DeclaredObject, version: DeclaredObject): DeclaredObject {
+/** A last good version with the key of the latest declaration: the object may have moved to another file. */
+function withKeyOf({ key, part }: DeclaredObject, version: DeclaredObject): DeclaredObject {
   if (version.key === key && version.part === part) return version
   return part === undefined ? { ...version, key } : { ...version, key, part }
 }
 
-/** A longer one would fire at once. */
+/** Node fires a longer timer at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 export function openSource(
@@ -104,11 +104,11 @@ export function openSource(
   /** `disk` until the source itself has answered. */
   let origin: Source['origin'] = 'nothing'
   let revision = ''
-  /** What was saved before this start was held in part, and the source has not answered yet. */
+  /** The saved snapshot has held objects, and the source has not answered yet. */
   let wasHeld = false
   let isLost = false
   let savedAt: number | null = null
-  /** Why what was saved before this start cannot be used. */
+  /** Why the saved snapshot cannot be used. */
   let unusable: string | null = null
   const saver =
     lastGood === null
@@ -135,13 +135,13 @@ export function openSource(
     }
   }
 
-  /** What it declares: of what is malformed the last good version, and also what only waits for another source. */
+  /** Its objects: the last good version of a malformed one, and also those that wait for another source. */
   function* goodVersions(): Generator<DeclaredObject> {
     const versions = new Map<string, DeclaredObject>()
     for (const object of written(provider.name)) versions.set(keyOf(object), object)
     for (const kind of OBJECT_KINDS) {
       for (const object of inventory.objects(kind).values()) {
-        const version = withPositionOf(object, versions.get(keyOf(object)) ?? object)
+        const version = withKeyOf(object, versions.get(keyOf(object)) ?? object)
         if (version.fault === undefined || version.closed !== undefined) yield version
       }
     }
@@ -152,7 +152,7 @@ export function openSource(
     unreadable = []
     revision = declaration.revision
     origin = 'source'
-    // By now the source may show no more that it has lost anything.
+    // The source may have lost objects before this start, without a sign of it now.
     const whole = withUnread(wasHeld ? { ...declaration, listed: 'held' } : declaration)
     wasHeld = false
     const names = reportingHeld(() => inventory.take(whole, now()))
@@ -173,7 +173,7 @@ export function openSource(
     const before = inventory.held()
     const names = act()
     const after = inventory.held()
-    // That it is held is saved, too, though nothing else is different.
+    // The snapshot records that objects are held.
     if ((before === null) !== (after === null)) source.save()
     if (before === null && after !== null) events.onHeld(source, describeHeld(after))
     if (before === null || after !== null) return names
@@ -182,16 +182,16 @@ export function openSource(
     return names
   }
 
-  /** With what stood in a part that cannot be read: only this source knows what that declared last. */
+  /** Adds the last objects of parts that cannot be read (a file of a directory). */
   function withUnread(declaration: Declaration): Declaration {
     const { objects, isUnread } = declaration
     if (isUnread === undefined) return declaration
     const declared = [...objects]
     const known = OBJECT_KINDS.flatMap((kind) => [...inventory.objects(kind).values()])
-    const kept = known.filter(isUnread)
+    const unread = known.filter(isUnread)
     const names = new Set(declared.map(keyOf))
-    const unread = kept.filter((object) => !names.has(keyOf(object)))
-    return { ...declaration, objects: [...declared, ...unread] }
+    const missing = unread.filter((object) => !names.has(keyOf(object)))
+    return { ...declaration, objects: [...declared, ...missing] }
   }
 
   function logMoved(from: readonly string[]): void {
@@ -208,19 +208,19 @@ export function openSource(
     events.onStatusChange(source)
   }
 
-  /** With the files that are the reason, where files are. */
+  /** The error of the follower, or the unreadable files that caused it. */
   function describeError(error: string | null): string | null {
     const isUnread = error === null || unreadable.some(({ message }) => error.includes(message))
     return isUnread ? describeAll([...unreadable, ...problems]) : error
   }
 
   function lose(error: Error): void {
-    // Told once, not at each attempt.
+    // Reported once, not at each attempt.
     if (!isLost) events.onLost(source, error)
     isLost = true
   }
 
-  // What is held, or damped, ends by time alone.
+  // Holds and damping end without a declaration.
   function scheduleNextCheck(): void {
     if (timer !== null) clearTimeout(timer)
     timer = null
@@ -236,11 +236,8 @@ export function openSource(
           if (names.length > 0) events.onChange(source, names, reading)
           scheduleNextCheck()
         } catch (error) {
-          // The next declaration looks again.
-          log.error(
-            { err: error, source: provider.name },
-            'a fault of our own at the end of a hold',
-          )
+          // The next declaration schedules it again.
+          log.error({ err: error, source: provider.name }, 'internal fault at the end of a hold')
         }
       },
       Math.min(MAX_TIMER_MS, Math.max(1, Math.ceil(at - now()))),
@@ -257,7 +254,7 @@ export function openSource(
     return `${reason}: what vanished stays in force ${end}`
   }
 
-  /** Holds are kept on a clock that cannot be set; people read what that is on theirs now. */
+  /** From the monotonic clock to ms since the epoch. */
   function toDates(held: Held | null): Held | null {
     if (held === null) return null
     const ahead = Math.round(date() - now())
@@ -335,8 +332,7 @@ export function openSource(
       return names
     },
     save() {
-      // Before the source has answered, what is on disk is all there is.
-      // Nor is a source that never had anything worth a file.
+      // Before the source has answered, the file on disk is current. A source that never had an object needs none.
       if (origin === 'source' && (savedAt !== null || count() > 0)) saver?.scheduleSave()
     },
     report({ setAside, conflicts }) {
@@ -376,7 +372,7 @@ export function openSource(
   return source
 }
 
-/** Which files of a directory, say, cannot be read, and why; null: none. The table has all of them. */
+/** The first problems as one text; null: there are none. */
 function describeAll(problems: readonly Problem[]): string | null {
   if (problems.length === 0) return null
   const shown = problems.slice(0, MAX_SHOWN).map(describeProblem)
