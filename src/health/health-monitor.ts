@@ -15,8 +15,8 @@ import {
   type BreakerReport,
   type HealthView,
   type ServerReport,
-  type ServerState,
 } from '../observe/reports/health-report.ts'
+import type { ServerState } from '../policy/health/pool-admission.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { OnFault } from '../observe/fault.ts'
 import type { EventLog } from '../observe/log.ts'

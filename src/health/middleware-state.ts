@@ -136,7 +136,7 @@ class LiveLimit {
 
   tick(now: number): void {
     const limit = this.#adaptive.tick(now, {
-      answered: this.#scoreboard.sumOf(this.#slot, COUNT.responses),
+      responses: this.#scoreboard.sumOf(this.#slot, COUNT.responses),
       headMs: this.#scoreboard.sumOf(this.#slot, COUNT.headMs),
       inFlight: sharedLoad(this.#slot, SHARED.inFlight),
     })

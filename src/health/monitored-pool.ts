@@ -3,9 +3,12 @@
  * server, and writes the result to the cell that the serving threads read (SHARED.admit).
  */
 import type { Backend, PlacedBackend, Server } from '../model/snapshot.ts'
-import type { EjectionReason, ServerState } from '../observe/reports/health-report.ts'
-import { Ejector, type EjectorChange } from '../policy/health/ejector.ts'
-import { admitPool, type AdmissionInput } from '../policy/health/pool-admission.ts'
+import { Ejector, type EjectorChange, type EjectionReason } from '../policy/health/ejector.ts'
+import {
+  admitPool,
+  type AdmissionInput,
+  type ServerState,
+} from '../policy/health/pool-admission.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { LiveBreaker, type BreakerContext } from './live-breaker.ts'
 import { writeCell } from './cells.ts'

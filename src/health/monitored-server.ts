@@ -2,15 +2,16 @@
 import type { Server } from '../model/snapshot.ts'
 import {
   NO_TALLY,
-  type EjectionReason,
   type ProbeReport,
   type ServerReport,
-  type ServerState,
   type ServerTally,
 } from '../observe/reports/health-report.ts'
-import type { EjectorServer } from '../policy/health/ejector.ts'
-import type { AdmissionInput } from '../policy/health/pool-admission.ts'
-import { slowStartShare } from '../policy/health/slow-start.ts'
+import { type EjectorServer, type EjectionReason } from '../policy/health/ejector.ts'
+import {
+  type AdmissionInput,
+  type ServerState,
+  slowStartShare,
+} from '../policy/health/pool-admission.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
 import type { LiveBreaker } from './live-breaker.ts'

@@ -8,11 +8,11 @@ export interface Log {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
-  /** An error stands in the field `err`. */
+  /** An Error belongs in the field `err`. */
   error(fields: object, message: string): void
 }
 
-/** What parts that report events need of it; pino itself fits. */
+/** The part that most callers need; pino itself fits. */
 export type EventLog = Pick<Log, 'info' | 'warn' | 'error'>
 
 export interface LeveledLog extends Log {

@@ -1,15 +1,15 @@
-/** Shortages of our own in the log and the metrics: told when one begins, with what would help, and when it has ended. */
+/** Shortages of the machine in the log and the metrics: logged when one begins, with what helps, and when it has ended. */
 import { helpAgainst } from '../http/shortage.ts'
 import type { Log } from './log.ts'
 
 export interface Shortages {
-  /** It was met so many times. */
+  /** The shortage occurred so many times. */
   note(code: string, times: number): void
   /** Since the start, by code. */
   counts(): Readonly<Record<string, number>>
 }
 
-/** It has ended when it was not met for so long. */
+/** A shortage has ended when it did not occur for so long. */
 const QUIET_MS = 10_000
 
 interface Shortage {

@@ -1,13 +1,13 @@
 /**
- * How long a server takes to the head of its answer, as all threads see it: a peak-sensitive moving average. A slower answer
- * counts at once and in full; faster ones take it back with a time constant of 10 s, and so does silence: a server that was
- * slow is asked again some day.
+ * The time to the head of a server's responses, over all threads: a peak-sensitive moving average. A slower response counts at
+ * once and in full; faster ones bring it down with a time constant of 10 s, and so does silence, so that a slow server gets
+ * requests again.
  *
- * Two cells of the server's slot, microseconds and the time they were moved at (see
- * wrapping-clock.ts). They are written one after the other without a lock: threads that meet lose a sample, no more.
+ * It has two cells in the server's slot: microseconds, and the time of the last change (wrapping-clock.ts). They are written
+ * one after the other without a lock: if threads write at the same time, a sample is lost.
  *
- * Hot path: most answers of a busy server cost two loads and no exp, because faster ones are only looked at once in STEP_MS
- * (a whole microsecond is too coarse for smaller steps).
+ * Hot path: most responses of a busy server cost two loads and no exp, because faster ones are taken once per STEP_MS (a whole
+ * microsecond is too coarse for smaller steps).
  */
 import { SHARED } from '../scoreboard/layout.ts'
 import { type Slot, sharedLoad } from '../scoreboard/scoreboard.ts'
@@ -17,7 +17,7 @@ const DECAY_MS = 10_000
 const STEP_MS = 100
 const LONGEST_MICROS = 2 ** 31 - 1
 
-/** One answer's head has come. */
+/** Records the time to the head of one response. */
 export function recordLatency(slot: Slot, micros: number, nowMs: number): void {
   const sample = micros > 1 ? Math.min(LONGEST_MICROS, Math.round(micros)) : 1
   const average = sharedLoad(slot, SHARED.ewma)
@@ -27,11 +27,11 @@ export function recordLatency(slot: Slot, micros: number, nowMs: number): void {
   }
   const elapsed = elapsedMs(slot, nowMs)
   if (elapsed < STEP_MS) return
-  // Down to the whole microsecond: rounded, it would stand still just above the samples.
+  // Rounded down: rounded to the nearest, it would stop just above the samples.
   move(slot, Math.floor(sample + (average - sample) * Math.exp(-elapsed / DECAY_MS)), nowMs)
 }
 
-/** Microseconds, with what silence has taken off; 0 when there is no measurement. */
+/** The average in microseconds, decayed up to now; 0 without a sample. */
 export function ewmaAt(slot: Slot, nowMs: number): number {
   const average = sharedLoad(slot, SHARED.ewma)
   if (average === 0) return 0

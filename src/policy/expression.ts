@@ -1,6 +1,6 @@
 /**
- * What the languages of conditions and of failover predicates have in common: terms, joined by `&&` and `||` and put in
- * parentheses. What a term is, each says itself.
+ * The common part of the languages of breaker conditions and retry predicates: terms joined by `&&` and `||`, with
+ * parentheses. Each language defines its terms.
  *
  *   any  = all { "||" all }
  *   all  = one { "&&" one }
@@ -20,7 +20,7 @@ export type ParsedExpression<Term> =
 const MAX_LENGTH = 2048
 const MAX_DEPTH = 32
 
-/** `what` names the text in errors. `readTerm` takes the tokens of one term; the first of them is a name. */
+/** `what` names the text in errors. `readTerm` reads the tokens of one term, of which the first is a name. */
 export function parseExpression<Term>(
   text: string,
   what: string,
@@ -89,7 +89,7 @@ function readOne<Term>(
   return inner
 }
 
-/** Whether it holds, when `holds` says so of each term. */
+/** Whether the expression holds, given whether each term does. */
 export function evaluate<Term>(logic: Expression<Term>, holds: (term: Term) => boolean): boolean {
   switch (logic.kind) {
     case 'term':
@@ -101,7 +101,7 @@ export function evaluate<Term>(logic: Expression<Term>, holds: (term: Term) => b
   }
 }
 
-/** The tokens of a text, one at a time. Whatever does not fit is a ScanError. */
+/** The tokens of a text, one at a time. Its methods throw a ScanError if a token does not fit. */
 export class TokenReader {
   readonly #text: string
   #current: Token
@@ -115,14 +115,14 @@ export class TokenReader {
     return this.#current
   }
 
-  /** The current token; the next one is current then. */
+  /** Returns the current token and moves to the next one. */
   next(): Token {
     const token = this.#current
     this.#current = scanToken(this.#text, token.end)
     return token
   }
 
-  /** Whether this punctuation is here; it is passed then. */
+  /** Skips the current token if it is this punctuation; returns whether it was. */
   skips(punctuation: string): boolean {
     const { kind, text } = this.#current
     const isHere = kind === 'punctuation' && text === punctuation
@@ -134,7 +134,7 @@ export class TokenReader {
     if (!this.skips(punctuation)) this.refuse(expected)
   }
 
-  /** A function, whose name is current, and its numbers; `usage` shows how it is written. */
+  /** Reads a function call, of which the current token is the name, and returns its numbers. `usage` is an example for errors. */
   call(usage: string, ...parameters: readonly Parameter[]): readonly number[] {
     const { text } = this.next()
     this.take('(', `"(", as in ${usage}`)
@@ -149,7 +149,7 @@ export class TokenReader {
     return values
   }
 
-  /** A number, never negative or infinite. */
+  /** Reads a number, never negative or infinite. */
   number(expected: string, isFit: (value: number) => boolean = () => true): number {
     const { kind, text } = this.#current
     const value = kind === 'number' ? Number(text) : NaN
@@ -166,7 +166,7 @@ export class TokenReader {
     return found
   }
 
-  /** Not the current token, but what was expected in its place. */
+  /** Throws: the current token is not what was expected. */
   refuse(expected: string): never {
     const { position } = this.#current
     throw new ScanError(`found ${describeToken(this.#current)}, expected ${expected}`, position)
@@ -175,7 +175,7 @@ export class TokenReader {
 
 export interface Parameter {
   readonly expected: string
-  /** `before`: the one before it. */
+  /** `before`: the value of the previous parameter. */
   readonly isFit: (value: number, before: number) => boolean
 }
 

@@ -45,7 +45,11 @@ function simulate(backend: Backend, seconds: number, spec = SPEC): number[] {
       served.push({ from, until })
     }
     if (now % TICK_MS !== 0) continue
-    limit = adaptive.tick(now, { answered, headMs, inFlight: queue.length + served.length })
+    limit = adaptive.tick(now, {
+      responses: answered,
+      headMs,
+      inFlight: queue.length + served.length,
+    })
     limits.push(limit)
   }
   return limits
@@ -142,12 +146,12 @@ test('does not grow while less than half of it is in use', () => {
 
 test('waits for ten answers and 100 ms before it takes a sample', () => {
   const adaptive = new AdaptiveLimit({ ...SPEC, smoothing: 1 })
-  adaptive.tick(0, { answered: 0, headMs: 0, inFlight: 20 })
+  adaptive.tick(0, { responses: 0, headMs: 0, inFlight: 20 })
 
-  const few = adaptive.tick(500, { answered: 9, headMs: 180, inFlight: 20 })
-  const enough = adaptive.tick(600, { answered: 10, headMs: 200, inFlight: 20 })
-  const early = adaptive.tick(650, { answered: 100, headMs: 2000, inFlight: 20 })
-  const inTime = adaptive.tick(700, { answered: 100, headMs: 2000, inFlight: 20 })
+  const few = adaptive.tick(500, { responses: 9, headMs: 180, inFlight: 20 })
+  const enough = adaptive.tick(600, { responses: 10, headMs: 200, inFlight: 20 })
+  const early = adaptive.tick(650, { responses: 100, headMs: 2000, inFlight: 20 })
+  const inTime = adaptive.tick(700, { responses: 100, headMs: 2000, inFlight: 20 })
 
   assert.equal(few, 20)
   assert.ok(enough > few)
@@ -157,11 +161,11 @@ test('waits for ten answers and 100 ms before it takes a sample', () => {
 
 test('begins its sample anew when the sums went back', () => {
   const adaptive = new AdaptiveLimit(SPEC)
-  adaptive.tick(0, { answered: 1000, headMs: 20_000, inFlight: 20 })
+  adaptive.tick(0, { responses: 1000, headMs: 20_000, inFlight: 20 })
 
   const limits = [
-    adaptive.tick(1000, { answered: 20, headMs: 400, inFlight: 20 }),
-    adaptive.tick(2000, { answered: 25, headMs: 500, inFlight: 20 }),
+    adaptive.tick(1000, { responses: 20, headMs: 400, inFlight: 20 }),
+    adaptive.tick(2000, { responses: 25, headMs: 500, inFlight: 20 }),
   ]
 
   assert.deepEqual(limits, [20, 20])

@@ -102,7 +102,7 @@ test('what is measured twice is counted once', () => {
 
   assert.ok(parsed.ok)
   assert.deepEqual(parsed.condition.counters, [
-    { kind: 'answers' },
+    { kind: 'responses' },
     { kind: 'networkErrors' },
     { kind: 'status', from: 500, to: 600 },
   ])

@@ -1,4 +1,4 @@
-/** The metrics by name: what each is, in which unit, and how it reads at a scrape. */
+/** The metrics by name: meaning, unit, and how each is read at a scrape. */
 import type { NameCounts } from '../../dns/resolver.ts'
 import { REASON_NAMES } from '../../http/errors.ts'
 import { COUNT } from '../../scoreboard/layout.ts'
@@ -11,7 +11,7 @@ import { OTHER, type Series } from './series.ts'
 import { SOURCE_FAMILIES } from './source-families.ts'
 import type { SourceReport } from '../reports/source-report.ts'
 
-/** What the control plane says of itself at a scrape. */
+/** The state of the control plane at a scrape. */
 export interface MetricsStatus {
   /** Number of the table in force. */
   readonly revision: number
@@ -23,9 +23,9 @@ export interface MetricsStatus {
   /** Serving threads by state. */
   readonly workers: Readonly<Record<string, number>>
   readonly workerRestarts: number
-  /** Throws of our own code that were caught, by where they were met. */
+  /** Caught faults of Sluice itself, by stage. */
   readonly faults: Readonly<Record<string, number>>
-  /** How often the machine did not give what was needed, by the code of the error. */
+  /** How often a resource of the machine was exhausted, by the code of the error. */
   readonly shortages: Readonly<Record<string, number>>
   /** Log lines that could not be written. */
   readonly droppedLogLines: number
@@ -40,7 +40,7 @@ export interface MetricsStatus {
   readonly certificates: readonly CertificateReport[]
 }
 
-/** Everything one scrape reports, read at one time. */
+/** Everything that one scrape reports, read at one time. */
 export interface Scrape {
   readonly frontends: Series
   readonly servers: Series
@@ -51,7 +51,7 @@ export interface Scrape {
   readonly status: MetricsStatus
   /** ms since the scoreboard began. */
   readonly now: number
-  /** Answers made by the proxy itself, by reason number. */
+  /** Responses of the proxy itself, by the number of the reason. */
   readonly answers: (reason: number) => number
 }
 

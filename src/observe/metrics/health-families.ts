@@ -1,15 +1,10 @@
 /** Metrics about the health of servers: health, ejection, breakers, retry budgets and adaptive limits. */
 import { COUNT } from '../../scoreboard/layout.ts'
 import type { Family } from './families.ts'
-import {
-  BREAKER_STATES,
-  EJECTION_REASONS,
-  PROBE_RESULTS,
-  SERVER_STATES,
-  type BreakerReport,
-  type ServerState,
-  type ServerTally,
-} from '../reports/health-report.ts'
+import { PROBE_RESULTS, type BreakerReport, type ServerTally } from '../reports/health-report.ts'
+import { BREAKER_STATES } from '../../policy/breaking/breaker.ts'
+import { EJECTION_REASONS } from '../../policy/health/ejector.ts'
+import { SERVER_STATES, type ServerState } from '../../policy/health/pool-admission.ts'
 import type { HealthScrape } from './health-series.ts'
 import { toSample, type Sample } from './samples.ts'
 import { OTHER, type Labels } from './series.ts'
@@ -104,7 +99,7 @@ export const HEALTH_FAMILIES: readonly Family[] = [
   ),
 ]
 
-// States that never came are left out, but for those that are alarmed on: a rate cannot see a series' first step.
+// States without a change are left out, except those with alerts: a rate does not see the first step of a series.
 const ALARMING = new Set<ServerState>(['failing', 'down', 'ejected'])
 
 const otherBreakers: Labels = { frontend: OTHER, backend: OTHER, server: OTHER, condition: OTHER }
@@ -144,7 +139,7 @@ function ofRefused({ counts }: { readonly counts: Float64Array }): number | unde
   return counts[COUNT.retriesRefused]
 }
 
-/** Those that are empty are none to Prometheus. */
+/** To Prometheus, an empty label is no label. */
 function toLabels({ frontend, backend, server, condition }: BreakerReport): Labels {
   return { frontend: frontend ?? '', backend: backend ?? '', server: server ?? '', condition }
 }

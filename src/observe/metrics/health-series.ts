@@ -1,7 +1,7 @@
 /**
- * What a scrape says of servers, breakers and limits. Servers have series where they have them in the scoreboard's metrics;
- * breakers and limits have at most `limit`. What happened to all others is the sum that the health monitor keeps less what was shown
- * of it, scrape by scrape, so that no counter ever falls.
+ * Which servers, breakers and limits get series at a scrape. A server has them if it has series from the scoreboard; at most
+ * `limit` breakers and limits do. The others are summed: the totals of the health monitor minus the gains of those that are
+ * shown, scrape by scrape, so that no counter ever falls.
  */
 import type {
   BreakerReport,
@@ -9,18 +9,14 @@ import type {
   LimitReport,
   ServerReport,
 } from '../reports/health-report.ts'
-import {
-  EJECTION_REASONS,
-  NO_TALLY,
-  PROBE_RESULTS,
-  SERVER_STATES,
-  type ServerTally,
-} from '../reports/health-report.ts'
+import { NO_TALLY, PROBE_RESULTS, type ServerTally } from '../reports/health-report.ts'
+import { EJECTION_REASONS } from '../../policy/health/ejector.ts'
+import { SERVER_STATES } from '../../policy/health/pool-admission.ts'
 import type { Row } from './series.ts'
 
 export interface HealthScrape {
   readonly servers: readonly ServerSample[]
-  /** Null while every server has series of its own. */
+  /** Null while every server has its own series. */
   readonly otherServers: ServerTally | null
   /** Labels of backends, and whether each panics. */
   readonly panics: readonly { readonly labels: Row['labels']; readonly panics: boolean }[]
@@ -81,7 +77,7 @@ export function createHealthReader(health: HealthView, limit: number): HealthRea
 
 type Gain = readonly [identity: string, counts: readonly number[]]
 
-/** What of a sum was not gained by those that are shown. */
+/** The part of the totals that the shown objects did not gain. */
 function createRemainder(): (shown: readonly Gain[], all: readonly number[]) => readonly number[] {
   let before = new Map<string, readonly number[]>()
   let allBefore: readonly number[] = []
@@ -92,7 +88,7 @@ function createRemainder(): (shown: readonly Gain[], all: readonly number[]) => 
     for (const [identity, counts] of shown) {
       const known = before.get(identity) ?? []
       counts.forEach((count, at) => {
-        // Less than before: it went and came again.
+        // Less than before: the object was removed and declared again.
         const last = known[at] ?? 0
         gained[at] = (gained[at] ?? 0) - (count >= last ? count - last : count)
       })
@@ -129,7 +125,7 @@ function toTally(counts: readonly number[]): ServerTally {
   }
 }
 
-/** The same breaker twice on one way would be a series twice. */
+/** The same breaker twice in a chain would be the same series twice. */
 function distinctBreakers(breakers: Iterable<BreakerReport>): readonly BreakerReport[] {
   return [...new Map(Array.from(breakers, (one) => [identityOf(one), one])).values()]
 }

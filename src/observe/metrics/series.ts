@@ -1,10 +1,10 @@
 /**
- * Which objects get series of their own at a scrape, and what they read. At most `limit` of a kind do, in the order in
- * which they were first seen; all others are summed in one row named `_other`, so that a table of any size keeps the
- * answer to a scrape small. An object that has its series keeps them until it is removed.
+ * Which objects get their own series at a scrape, and the counts of each. At most `limit` objects of a kind do, in the order in
+ * which they were first seen; all others are summed in one row named `_other`, so that the response to a scrape stays small
+ * with a table of any size. An object that has series keeps them until it is removed.
  *
- * Counters must never fall. The row `_other` therefore adds up what its members gained since the last scrape: what a
- * removed member had gained stays in it.
+ * Counters must never fall. So the row `_other` adds the gains of its members since the last scrape: the gains of a removed
+ * member stay in it.
  */
 import { COUNTERS, COUNT, SHARED } from '../../scoreboard/layout.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
@@ -21,7 +21,7 @@ export interface CountedObject {
 
 export interface Row {
   readonly labels: Labels
-  /** Null for `_other`, which is many; here and below. */
+  /** Null for `_other`, which is many objects. */
   readonly slot: number | null
   /** As COUNT, over all threads. */
   readonly counts: Float64Array
@@ -36,7 +36,7 @@ export interface Series {
 }
 
 export interface SeriesReader {
-  /** Each object once. `idle` includes those that saw no traffic yet. */
+  /** Each object once. `idle` includes those without traffic so far. */
   read(objects: Iterable<CountedObject>, idle: boolean): Series
 }
 
@@ -56,8 +56,7 @@ export function createSeriesReader(
   limit: number,
   labelNames: readonly string[],
 ): SeriesReader {
-  // By slot, with the scrape they were last seen in: a removed object's slot is zeroed before the next one takes it,
-  // and its place with it.
+  // By slot, with the last scrape that included it. The slot of a removed object is zeroed before another object takes it.
   const shown = new Map<number, number>()
   const members = new Map<number, Member>()
   const gained = new Float64Array(COUNTERS)

@@ -1,9 +1,9 @@
-/** The metrics of the sources that declarations come from. There are as many series as settings name sources, times a few words. */
+/** The metrics of sources. The number of series is that of the sources in the settings, times a few label values. */
 import type { Family } from './families.ts'
 import type { Sample } from './samples.ts'
 import { SOURCE_STATES, type SourceReport } from '../reports/source-report.ts'
 
-/** Reasons are words of the providers; were there ever more, the rest is summed, so that series stay few. */
+/** The providers define the reasons; if there are more, the rest is summed, so that the number of series stays small. */
 const MAX_REASONS = 16
 
 export const SOURCE_FAMILIES: readonly Family[] = [
@@ -77,7 +77,7 @@ function toSample({ name }: SourceReport, value: number, labels: Sample['labels'
   return { value, labels: { source: name, ...labels } }
 }
 
-/** None before the first time: an age since 1970 would set off every alarm. */
+/** No sample before the first time: an age since 1970 would fire every alert. */
 function toTimestamps(source: SourceReport, at: number | null): readonly Sample[] {
   return at === null ? [] : [toSample(source, at / 1000)]
 }

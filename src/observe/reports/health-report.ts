@@ -1,18 +1,8 @@
-/** How it stands with servers, breakers and adaptive limits: what /api/servers and /api/breakers show and /metrics counts. */
-
+/** The state of servers, breakers and adaptive limits, as /api/servers and /api/breakers show it and /metrics counts it. */
 import type { NameReport } from '../../dns/resolver.ts'
-
-export const SERVER_STATES = ['unknown', 'up', 'failing', 'down', 'draining', 'ejected'] as const
-
-/**
- * `unknown`: there are probes, and none has told yet. Without probes a server is up until requests tell otherwise. `failing`:
- * connections to it fail (it is passed over for a while after each), or none of its last attempts went well.
- */
-export type ServerState = (typeof SERVER_STATES)[number]
-
-export const EJECTION_REASONS = ['failures', 'errors', 'success-rate'] as const
-
-export type EjectionReason = (typeof EJECTION_REASONS)[number]
+import type { BreakerState } from '../../policy/breaking/breaker.ts'
+import type { EjectionReason } from '../../policy/health/ejector.ts'
+import type { ServerState } from '../../policy/health/pool-admission.ts'
 
 /** Times are ms since the epoch. */
 export interface ServerReport {
@@ -20,17 +10,17 @@ export interface ServerReport {
   readonly id: string
   readonly url: string
   readonly state: ServerState
-  /** Of the state. */
+  /** When it entered the state. */
   readonly since: number
-  /** Why it is in this state, where there is more to say than its name. */
+  /** Why it is in this state, if there is more to say than its name. */
   readonly reason: string | null
-  /** The share of its turns that it takes, 0 to 1: health, ejection, breaker, slow start and back-off together. */
+  /** The share of its requests that it gets, 0 to 1: health, ejection, breaker, slow start and connect backoff together. */
   readonly admit: number
   readonly inFlight: number
   readonly ejections: number
   readonly lastProbe: ProbeReport | null
   readonly tally: ServerTally
-  /** Where its name leads; null: it is named by its address. */
+  /** The addresses of its name; null: it is declared by its address. */
   readonly resolution?: NameReport | null
 }
 
@@ -41,7 +31,7 @@ export interface ProbeReport {
   readonly reason: string | null
 }
 
-/** What has happened to a server since it came, or to all servers since the start. */
+/** Counts of a server since it was declared, or of all servers since the start. */
 export interface ServerTally {
   readonly changes: Readonly<Record<ServerState, number>>
   readonly probes: Readonly<Record<ProbeResult, number>>
@@ -58,22 +48,20 @@ export const PROBE_RESULTS = ['success', 'failure'] as const
 
 export type ProbeResult = (typeof PROBE_RESULTS)[number]
 
-export const BREAKER_STATES = ['standby', 'tripped', 'recovering'] as const
-
 /** Of a frontend, or of one server of a backend. */
 export interface BreakerReport {
   readonly frontend: string | null
   readonly backend: string | null
   readonly server: string | null
   readonly condition: string
-  readonly state: (typeof BREAKER_STATES)[number]
+  readonly state: BreakerState
   readonly since: number
   readonly trips: number
-  /** Of requests that it lets through, 0 to 1. */
+  /** The share of requests that it lets through, 0 to 1. */
   readonly share: number
 }
 
-/** What an adaptive limit allows now. Of a frontend, or of all frontends of a backend. */
+/** The present value of an adaptive limit, of a frontend or of all frontends of a backend. */
 export interface LimitReport {
   readonly frontend: string | null
   readonly backend: string | null
@@ -82,11 +70,11 @@ export interface LimitReport {
 
 /** What a scrape reads. */
 export interface HealthView {
-  /** By the slots that they are counted in. Null: it is not known here. */
+  /** The server with this slot, or null. */
   server(slot: number): ServerReport | null
-  /** Whether the backend ignores health and ejection because too few of its servers are well. */
+  /** Whether the backend with this slot ignores health and ejection because too few of its servers are usable. */
   panics(slot: number): boolean
-  /** Of all servers and of all breakers that there ever were. */
+  /** Counts of all servers and breakers since the start, including removed ones. */
   tally(): ServerTally
   trips(): number
   breakers(): Iterable<BreakerReport>

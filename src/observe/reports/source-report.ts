@@ -1,41 +1,41 @@
-/** How it stands with one source of declarations: what /api/providers shows and /metrics counts. Times are ms since the epoch. */
+/** The state of one source of declarations, as /api/providers shows it and /metrics counts it. Times are ms since the epoch. */
 export interface SourceReport {
   readonly name: string
   /** `file`, `etcd` ... */
   readonly kind: string
-  /** Where it is on this machine: of the file, a directory, a store. */
+  /** The path of a file, a directory or a store. */
   readonly path?: string
   readonly state: SourceState
-  /** Of the state. */
+  /** When it entered the state. */
   readonly since: number
-  /** The source's own, of what was heard last. */
+  /** The source's own number of the last change that was received. */
   readonly revision: string | null
-  /** Why it cannot be read, or is not listened to. */
+  /** Why it cannot be read or watched. */
   readonly error: string | null
   /** Readiness waits for it. */
   readonly required: boolean
   readonly objects: number
   readonly setAside: number
-  /** Objects of it that another source goes before. */
+  /** Objects that another source also declares, with precedence. */
   readonly conflicts: number
-  /** When all of it was read last. */
+  /** When all of it was last read. */
   readonly lastSyncAt: number | null
   readonly lastEventAt: number | null
   readonly events: number
-  /** How often all of it was read, by why. */
+  /** How often all of it was read, by reason. */
   readonly resyncs: Readonly<Record<string, number>>
-  /** How often it was lost. */
+  /** How often the connection to it was lost. */
   readonly losses: number
-  /** Changes that were put off because their objects change too often. */
+  /** Changes that were delayed because their objects change too often. */
   readonly flaps: number
-  /** A shrink that is not believed yet; `until` null: an operator has to confirm it. */
+  /** A shrink that is held; `until` null: an operator must confirm it. */
   readonly held: {
     readonly objects: number
     readonly since: number
     readonly until: number | null
     readonly reason: string
   } | null
-  /** What was saved of it; `serving`: it is in force, because the source has not been heard since the start. */
+  /** The saved last good snapshot; `serving`: it is in force, because the source has not responded since the start. */
   readonly lastGood: {
     readonly savedAt: number | null
     readonly serving: boolean

@@ -1,20 +1,22 @@
 /**
- * A circuit breaker, as vulcand's: it looks at what came back lately and takes the load away from what is failing.
+ * A circuit breaker like vulcand's: it watches recent responses and takes the load away from what fails.
  *
- *   standby     all requests pass. The condition is looked at over the last ten seconds; when it holds -> tripped.
- *   tripped     none passes, for as long as the fallback takes. Then -> recovering.
- *   recovering  a share of them passes that grows from nothing to a half. When the condition holds for what these few had for
- *               an answer -> tripped; at the end of the recovery -> standby.
+ *   standby     all requests pass. If the condition holds for the last ten seconds -> tripped.
+ *   tripped     no request passes, for `fallbackMs`. Then -> recovering.
+ *   recovering  a share of requests passes that grows from nothing to a half. If the condition holds for their responses
+ *               -> tripped; after `recoveryMs` -> standby.
  *
- * Each state begins with nothing counted. It is never asked about a request: the control thread shows it time and counts, and
- * the serving threads read from SHARED.admit what it admits.
+ * Each state begins with counts of 0. No request calls it: the health monitor passes it time and counts, and the serving
+ * threads read the share that it admits from SHARED.admit.
  */
 import type { BreakerSpec } from '../../model/snapshot.ts'
 import { ADMIT_NONE } from '../../scoreboard/layout.ts'
 import type { Condition, CountOf } from './condition.ts'
 import { RollingWindow } from './rolling-window.ts'
 
-export type BreakerState = 'standby' | 'tripped' | 'recovering'
+export const BREAKER_STATES = ['standby', 'tripped', 'recovering'] as const
+
+export type BreakerState = (typeof BREAKER_STATES)[number]
 
 export type BreakerTimes = Pick<
   BreakerSpec,
@@ -23,10 +25,10 @@ export type BreakerTimes = Pick<
 
 const WINDOW = { lengthMs: 10_000, resolutionMs: 100 }
 
-/** Of a thousand turns, at the end of a recovery. */
-const MOST_ADMITTED = 500
+/** At the end of a recovery, of a thousand requests. */
+const MAX_ADMITTED = 500
 
-/** A timer that is a little early is no reason to wait for its next tick. */
+/** Tolerates a tick that is a little early. */
 const ON_TIME = 0.9
 
 export class Breaker {
@@ -48,7 +50,7 @@ export class Breaker {
     return this.#state
   }
 
-  /** When it came into its state; 0: it has never been in another. */
+  /** When it entered its state; 0: it has never been in another. */
   get since(): number {
     return this.#since
   }
@@ -59,8 +61,8 @@ export class Breaker {
   }
 
   /**
-   * To be called every 100 ms: `sum(i)` is what measure i has counted since ever, and what it was at the first call is
-   * nobody's fault. The condition is looked at once per `checkMs`. Answers with the state that it has come into, or null.
+   * To be called every 100 ms. `sum(i)` is the total of counter i; the totals of the first call are the zero. The condition is
+   * evaluated once per `checkMs`. Returns the state that it has entered, or null.
    */
   tick(now: number, sum: CountOf): BreakerState | null {
     this.#window.move(now, sum)
@@ -75,7 +77,7 @@ export class Breaker {
     }
   }
 
-  /** For SHARED.admit. */
+  /** The share that it admits, as in SHARED.admit. */
   admits(now: number): number {
     switch (this.#state) {
       case 'standby':
@@ -84,13 +86,13 @@ export class Breaker {
         return ADMIT_NONE
       case 'recovering': {
         const part = (now - this.#since) / Math.max(1, this.#times.recoveryMs)
-        // 0 would be all of them.
-        return Math.max(1, Math.round(MOST_ADMITTED * Math.min(1, part)))
+        // 0 would admit all.
+        return Math.max(1, Math.round(MAX_ADMITTED * Math.min(1, part)))
       }
     }
   }
 
-  /** Other durations or another volume, for the state that it is in as well. Another condition is another breaker. */
+  /** Changes durations or volume, also for the current state. Another condition needs another breaker. */
   update(times: BreakerTimes): void {
     this.#times = times
   }
@@ -99,11 +101,11 @@ export class Breaker {
     if (now - this.#checkedAt < this.#times.checkMs * ON_TIME) return false
     this.#checkedAt = now
     const of: CountOf = (counter) => this.#window.of(counter)
-    // Of nothing that came back nothing can be said.
+    // Without a response there is nothing to judge.
     return of(0) >= Math.max(1, this.#times.requests) && this.#condition.holds(of)
   }
 
-  /** A tick that comes late (the thread was held up) still ends one state at most: the next has its whole time from then on. */
+  /** A late tick ends one state at most: the next one has its whole time from then on. */
   #isOver(durationMs: number, now: number): boolean {
     return now - this.#since >= durationMs
   }

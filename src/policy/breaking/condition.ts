@@ -1,15 +1,15 @@
 /**
  * The condition of a breaker, in vulcand's words: `NetworkErrorRatio() > 0.5 || LatencyAtQuantileMS(95) > 800`.
  *
- *   term = NetworkErrorRatio() cmp number                          502 and 504 among all answers
+ *   term = NetworkErrorRatio() cmp number                          502 and 504 among all responses
  *        | ResponseCodeRatio(from, to, ofFrom, ofTo) cmp number    from <= status < to among ofFrom <= status < ofTo
- *        | LatencyAtQuantileMS(percent) cmp number                 time to the answer's head
- *        | RequestThreshold() cmp number                           how many answers there are
+ *        | LatencyAtQuantileMS(percent) cmp number                 time to the head of the response
+ *        | RequestThreshold() cmp number                           number of responses
  *
- * It compiles to measures, which are counted, and to what it says of their counts. A ratio of no answers is 0, and so is
- * their latency. LatencyAtQuantileMS(q) is the shortest time within which at least q % of the answers came (at least one of
- * them), in ms and not rounded. No histogram is needed to compare that with a fixed time: the quantile is above it if and only
- * if too many answers were slower.
+ * It compiles to response counters and to a function of their counts. Without responses, a ratio is 0, and so is a latency.
+ * LatencyAtQuantileMS(q) is the shortest time within which at least q % of the responses (at least one) came, in ms and not
+ * rounded. A comparison with a fixed time needs no histogram: the quantile is above it if and only if too many responses were
+ * slower.
  */
 import { compare, evaluate, parseExpression, type TokenReader } from '../expression.ts'
 import { ScanError } from '../scan.ts'
@@ -18,9 +18,9 @@ import { MAX_RESPONSE_COUNTERS, type ResponseCounter } from './response-counters
 export { countResponse, type ResponseCounter } from './response-counters.ts'
 
 export interface Condition {
-  /** [0] is always `answers`. */
+  /** [0] is always `responses`. */
   readonly counters: readonly ResponseCounter[]
-  /** `of(i)`: how many answers measure i has counted. */
+  /** `of(i)`: how many responses counter i has counted. */
   holds(of: CountOf): boolean
 }
 
@@ -32,7 +32,7 @@ export type ParsedCondition =
   | { readonly ok: false; readonly message: string; readonly position: number }
 
 export function parseCondition(text: string): ParsedCondition {
-  const counters: ResponseCounter[] = [{ kind: 'answers' }]
+  const counters: ResponseCounter[] = [{ kind: 'responses' }]
   const parsed = parseExpression(text, 'condition', (tokens) => readTerm(tokens, counters))
   if (!parsed.ok) return parsed
   const { logic } = parsed
@@ -40,9 +40,9 @@ export function parseCondition(text: string): ParsedCondition {
   return { ok: true, condition: { counters, holds } }
 }
 
-/** Terms may share measures; the first is `answers`. */
+/** Terms may share counters; the first is `responses`. */
 type Term = (of: CountOf) => boolean
-const ANSWERS = 0
+const RESPONSES = 0
 
 function readTerm(tokens: TokenReader, counters: ResponseCounter[]): Term {
   const { text, position } = tokens.current
@@ -84,7 +84,7 @@ function readNetworkErrors(tokens: TokenReader, count: Count): Term {
   const comparison = tokens.comparison(usage)
   const wanted = tokens.number(`a ratio from 0 to 1, as in ${usage}`, (value) => value <= 1)
   const errors = count({ kind: 'networkErrors' })
-  return (of) => compare(ratio(of(errors), of(ANSWERS)), comparison, wanted)
+  return (of) => compare(ratio(of(errors), of(RESPONSES)), comparison, wanted)
 }
 
 function readCodes(tokens: TokenReader, count: Count): Term {
@@ -103,12 +103,12 @@ function readCodes(tokens: TokenReader, count: Count): Term {
   return (of) => compare(ratio(of(part), of(whole)), comparison, wanted)
 }
 
-/** The `to` of a range may be the one after the last. */
+/** The `to` of a range is exclusive, so it may be 1000. */
 function isStatus(value: number): boolean {
   return Number.isInteger(value) && value <= 1000
 }
 
-/** The quotient of two whole numbers is rounded as the literal is that it is compared with: where they are equal, so are those. */
+/** Division rounds as the parser of number literals does: `3 / 10` equals the literal 0.3. */
 function ratio(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole
 }
@@ -122,13 +122,13 @@ function readLatency(tokens: TokenReader, count: Count): Term {
   const comparison = tokens.comparison(usage)
   const thanMs = tokens.number(`a time in ms, as in ${usage}`)
   const millionths = toMillionths(percent)
-  /** The quantile is above that time, or at least as long. */
+  /** Whether the quantile is above that time; `orAs`: or equal to it. */
   const above = (orAs: boolean): Term => {
     const slower = count({ kind: 'slower', thanMs, orAs })
     return (of) => {
-      const answers = of(ANSWERS)
-      if (answers === 0) return orAs && thanMs === 0
-      return of(slower) > answers - rankOf(millionths, answers)
+      const responses = of(RESPONSES)
+      if (responses === 0) return orAs && thanMs === 0
+      return of(slower) > responses - rankOf(millionths, responses)
     }
   }
   switch (comparison) {
@@ -151,9 +151,9 @@ function toMillionths(percent: number): number {
   return Math.round(percent * 1e6)
 }
 
-/** Which answer is the quantile, counted from 1 at the fastest. In whole numbers, as 99.9 % of 1000 must be 999. */
-function rankOf(millionths: number, answers: number): number {
-  return Math.max(1, Math.ceil((millionths * answers) / 1e8))
+/** The rank of the response that is the quantile, 1 for the fastest. In whole numbers: 99.9 % of 1000 must be 999. */
+function rankOf(millionths: number, responses: number): number {
+  return Math.max(1, Math.ceil((millionths * responses) / 1e8))
 }
 
 function not(term: Term): Term {
@@ -169,5 +169,5 @@ function readThreshold(tokens: TokenReader): Term {
   tokens.call(usage)
   const comparison = tokens.comparison(usage)
   const wanted = tokens.number(`a whole number, as in ${usage}`, Number.isSafeInteger)
-  return (of) => compare(of(ANSWERS), comparison, wanted)
+  return (of) => compare(of(RESPONSES), comparison, wanted)
 }

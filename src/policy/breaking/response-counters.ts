@@ -1,33 +1,33 @@
 /**
- * What a condition is decided by: how many answers were of a kind. Each thread counts them in plain cells of its own, the
- * control plane takes differences of their sums: so every measure is exact over a rolling window and over all threads.
+ * What the condition of a breaker counts: responses of a kind. Each thread counts in plain cells of its own, and the health
+ * monitor reads the sums: so a counter is exact over a rolling window and over all threads.
  */
 import { COUNT } from '../../scoreboard/layout.ts'
 import type { Slot } from '../../scoreboard/scoreboard.ts'
 
 export type ResponseCounter =
-  | { readonly kind: 'answers' }
-  /** Those of `isNetworkError`. */
+  | { readonly kind: 'responses' }
+  /** See `isNetworkError`. */
   | { readonly kind: 'networkErrors' }
-  /** `to` is out. */
+  /** `to` is exclusive. */
   | { readonly kind: 'status'; readonly from: number; readonly to: number }
-  /** Answers that took longer than this, `orAs`: or as long. */
+  /** Responses that took longer than this; `orAs`: or as long. */
   | { readonly kind: 'slower'; readonly thanMs: number; readonly orAs: boolean }
 
-/** As many as a slot has columns for: below the last one that a thread's death takes back, and without the other one. */
+/** As many as a slot has columns for, without `inFlight` and `connections`, which are subtracted when a thread dies. */
 export const MAX_RESPONSE_COUNTERS: number = COUNT.connections - 1
 
-/** Where a measure stands in its slot: what is under way of a breaker is counted beside it. */
+/** The column of a counter. The column of `inFlight` is left out. */
 export function columnOf(counter: number): number {
   return counter < COUNT.inFlight ? counter : counter + 1
 }
 
-/** As vulcand has it: also when a server itself answers so. */
+/** As in vulcand: also if a server sent that status itself. */
 export function isNetworkError(status: number): boolean {
   return status === 502 || status === 504
 }
 
-/** One answer has come to its end. Called for every request of a route (or to a server) that has a breaker: no allocation. */
+/** Counts one response. Called for every request of a route (or to a server) that has a breaker: it allocates nothing. */
 export function countResponse(
   counters: readonly ResponseCounter[],
   slot: Slot,
@@ -45,7 +45,7 @@ export function countResponse(
 
 export function isCounted(counter: ResponseCounter, status: number, headMs: number): boolean {
   switch (counter.kind) {
-    case 'answers':
+    case 'responses':
       return true
     case 'networkErrors':
       return isNetworkError(status)

@@ -1,9 +1,9 @@
 /**
- * What counters that only grow have grown by, lately. Whoever owns the window shows it the sums every now and then; it keeps
- * what they were at the begin of each span of `resolutionMs`, so that what it answers is exact: a difference of two sums.
+ * The recent growth of counters. The owner passes the sums at intervals; the window keeps the sums at the start of each span
+ * of `resolutionMs`, so that the growth is exact: a difference of two sums.
  *
- * Growth belongs to the span in which it is seen. After a gap longer than the window, all that grew in it is still there once:
- * when it happened nobody knows.
+ * Growth belongs to the span in which it is seen. After a gap longer than the window, the growth during the gap counts once,
+ * because it is not known when it happened.
  */
 export interface WindowLength {
   readonly lengthMs: number
@@ -14,12 +14,12 @@ export class RollingWindow {
   readonly #counters: number
   readonly #resolutionMs: number
   readonly #spans: number
-  /** A ring of spans that were seen: their numbers, rising, and what the totals were when each began. */
+  /** A ring of spans: their numbers, ascending, and the totals at the start of each. */
   readonly #numbers: Float64Array
   readonly #begins: Float64Array
   #oldest = 0
   #held = 0
-  /** Growth since the first move, and the sums that were seen last. */
+  /** Growth since the first `move`, and the last sums. */
   readonly #totals: Float64Array
   readonly #seen: Float64Array
   #hasSeen = false
@@ -34,14 +34,14 @@ export class RollingWindow {
     this.#seen = new Float64Array(counters)
   }
 
-  /** It is `now`, and `sum(i)` is what counter `i` has come to since ever. What was there at the first move is not growth. */
+  /** Takes the sums at `now`; `sum(i)` is the total of counter i. The totals of the first call are no growth. */
   move(now: number, sum: (counter: number) => number): void {
     this.#begin(Math.floor(now / this.#resolutionMs))
-    // Backwards: others count meanwhile, and what is counted first may be the whole that the rest is a part of.
+    // Backwards, because threads count meanwhile: counter 0 is the whole, and its parts must not exceed it.
     for (let counter = this.#counters - 1; counter >= 0; counter--) {
       const current = sum(counter)
       const before = this.#seen[counter] ?? 0
-      // A sum goes back when a thread dies and what it held is taken from it: no growth.
+      // A sum falls if a thread dies and its share is subtracted: no growth.
       if (this.#hasSeen && current > before) {
         this.#totals[counter] = (this.#totals[counter] ?? 0) + current - before
       }
@@ -50,19 +50,19 @@ export class RollingWindow {
     this.#hasSeen = true
   }
 
-  /** The growth of one counter within the window that ends with the last move. */
+  /** The growth of one counter within the window that ends with the last `move`. */
   of(counter: number): number {
     if (this.#held === 0) return 0
     const begin = this.#begins[this.#oldest * this.#counters + counter] ?? 0
     return (this.#totals[counter] ?? 0) - begin
   }
 
-  /** Begins anew with what grows after the last move. */
+  /** Starts over: only growth after the last `move` counts. */
   reset(): void {
     this.#held = 0
   }
 
-  /** The span of this number has begun, unless it had before or the clock went back. */
+  /** Starts the span of this number, unless it has started or the clock went back. */
   #begin(number: number): void {
     while (this.#held > 0 && (this.#numbers[this.#oldest] ?? 0) <= number - this.#spans) {
       this.#oldest = (this.#oldest + 1) % this.#spans

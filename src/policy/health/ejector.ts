@@ -1,33 +1,35 @@
 /**
- * Takes servers out of a pool by what the requests themselves tell: failures in a row, errors in a row, or fewer successes
- * than the other servers have.
+ * Outlier detection: takes servers out of a pool by the results of requests: consecutive failures, consecutive errors, or a
+ * lower success rate than the other servers.
  *
- *   in service --outlier--> ejected for baseMs x n, n its ejections so far --time is over--> in service, counted anew
- *                           each time as long, spent quietly in service, takes one off n
+ *   in service --outlier--> ejected for baseMs x n, n its ejections so far --time is over--> in service, counted from 0
+ *                           n decreases by one after the same time in service without an outlier
  *
- * Never more than `share` of the pool is out. What was counted while our own process was held up is no evidence: `discard`,
- * and ticks that come late, take it as a new beginning.
+ * Never more than `share` of the pool is ejected. What was counted during a stall of our own process is no evidence: `discard`,
+ * and a tick that is late, restart the count.
  */
 import type { Ejection } from '../../model/snapshot.ts'
 import { outliers, SuccessRate } from './success-rate.ts'
 
-/** Sums since ever, and the longest rows since the last tick: whoever calls takes those back to 0 after each. */
+/** Totals, and the longest streaks since the last tick: the caller must reset those to 0 after each tick. */
 export interface EjectorServer {
   readonly url: string
-  /** Attempts answered (with 5xx too), attempts that failed, answers of 5xx. */
+  /** Attempts with a response (also 5xx), attempts that failed, responses of 5xx. */
   readonly responses: number
   readonly failed: number
   readonly errors: number
   readonly longestFailureStreak: number
   readonly longestErrorStreak: number
-  /** False: down by its probes, drained; such a one is neither judged nor what others are compared with. */
+  /** False: down by its probes, or drained. Such a server is neither judged nor compared with. */
   readonly usable: boolean
 }
 
-/** Of a server that leaves, for the case that it comes back. */
+/** The state of a removed server, for the case that it is declared again. */
 export type EjectorMemory = Pick<Tracked, 'ejections' | 'ejectedUntil' | 'quietSince'>
 
-export type EjectionReason = 'failures' | 'errors' | 'success-rate'
+export const EJECTION_REASONS = ['failures', 'errors', 'success-rate'] as const
+
+export type EjectionReason = (typeof EJECTION_REASONS)[number]
 
 export type EjectorChange =
   | {
@@ -42,20 +44,20 @@ export type EjectorChange =
 
 interface Tracked {
   readonly url: string
-  /** Number of the tick that saw it last: whoever is absent is forgotten. */
+  /** Number of the last tick that included it: a server that is absent is forgotten. */
   seen: number
-  /** As of that tick. Copied: whoever calls may use its objects again. */
+  /** As of that tick. Copies: the caller may reuse its objects. */
   responses: number
   failed: number
   errors: number
-  /** The sums when its evidence began. */
+  /** The totals when its evidence began. */
   failedFrom: number
   badFrom: number
-  /** Rows as far as they have come since the evidence began. */
+  /** Streaks within the evidence. */
   failureStreak: number
   errorStreak: number
   rate: SuccessRate | null
-  /** What it shows now may be judged. */
+  /** It was in service during the last tick, and may be judged. */
   isJudged: boolean
   ejections: number
   /** Null: in service. */
@@ -66,13 +68,13 @@ interface Tracked {
 interface Suspect {
   readonly tracked: Tracked
   readonly reason: EjectionReason
-  /** The worst first: by reason, then by degree. */
+  /** Order of ejection: by rank of the reason, then by degree, the highest first. */
   readonly rank: number
   readonly degree: number
   readonly detail: string
 }
 
-/** Without a tick for longer, nobody knows when that happened which was counted since. */
+/** After a longer time without a tick, it is not known when the counts since then happened. */
 const MAX_GAP_MS = 1_000
 
 export class Ejector {
@@ -80,7 +82,7 @@ export class Ejector {
   readonly #servers = new Map<string, Tracked>()
   #tick = 0
   #lastAt = -Infinity
-  /** Nobody has looked for a while. */
+  /** `skip` was called since the last tick. */
   #wasQuiet = false
   #ejected = 0
 
@@ -88,7 +90,7 @@ export class Ejector {
     this.#spec = spec
   }
 
-  /** How many are ejected. While there are any, ticks must not be left out. */
+  /** The number of ejected servers. While it is not 0, the caller must not leave out a tick. */
   get ejected(): number {
     return this.#ejected
   }
@@ -97,7 +99,7 @@ export class Ejector {
     return this.#servers.get(url)?.ejectedUntil != null
   }
 
-  /** Counts, returns and ejects. */
+  /** Takes the counts, and returns which servers are ejected or return to service. */
   tick(now: number, servers: Iterable<EjectorServer>): readonly EjectorChange[] {
     const isLate = now - this.#lastAt > MAX_GAP_MS || now < this.#lastAt
     this.#lastAt = now
@@ -108,7 +110,7 @@ export class Ejector {
     const changes = this.#returnSome(now)
     this.#forgive(now)
     for (const suspect of this.#suspects(now)) {
-      // It is not quiet, even if there is no room to eject it.
+      // An outlier is not quiet, even if no more servers may be ejected.
       suspect.tracked.quietSince = now
       if (this.#ejected < this.#most()) changes.push(this.#eject(suspect, now))
     }
@@ -116,15 +118,15 @@ export class Ejector {
   }
 
   /**
-   * Instead of the ticks since the last one, when no failure was counted and none is ejected. Rows that began since are as good
-   * as any; how much went well in the meantime says nothing of now.
+   * Replaces the ticks since the last one, if no failure was counted and no server is ejected. Streaks that began since then
+   * count; successes in the meantime do not, because they say nothing about the present rate.
    */
   skip(now: number): void {
     this.#lastAt = now
     this.#wasQuiet = true
   }
 
-  /** What was counted since the last tick tells nothing: our own process was held up. */
+  /** Ignores what was counted since the last tick, because our own process stalled. */
   discard(servers: Iterable<EjectorServer>): void {
     for (const server of servers) {
       const tracked = this.#servers.get(server.url)
@@ -138,7 +140,7 @@ export class Ejector {
     if (spec.successRate === null) for (const tracked of this.#servers.values()) tracked.rate = null
   }
 
-  /** Answers with what it takes to come back; null: nothing is known of it. */
+  /** Removes a server, and returns its state for `restore`; null: the server is not known. */
   remove(url: string): EjectorMemory | null {
     const tracked = this.#servers.get(url)
     if (tracked === undefined) return null
@@ -149,8 +151,8 @@ export class Ejector {
   }
 
   /**
-   * One that had left, after the tick (or `discard`) that has seen all that are here now: only then it is known whether it can
-   * be out again. What it counted meanwhile tells nothing.
+   * Restores a server that was removed. To be called after the tick (or `discard`) with all present servers: only then it is
+   * known whether it may be ejected again. Its counts in the meantime are no evidence.
    */
   restore(url: string, { ejections, ejectedUntil, quietSince }: EjectorMemory): void {
     const tracked = this.#servers.get(url)
@@ -173,7 +175,7 @@ export class Ejector {
     const requests = server.responses + server.failed - tracked.responses - tracked.failed
     const bad = badOf(server) - badOf(tracked)
     tracked.seen = this.#tick
-    // Sums that shrink are of another slot.
+    // Totals that shrink belong to another slot.
     const isAnew = isLate || requests < 0 || bad < 0
     if (isAnew || !server.usable || tracked.ejectedUntil !== null) {
       beginAnew(tracked, server)
@@ -188,7 +190,7 @@ export class Ejector {
     tracked.isJudged = true
     if (this.#spec.successRate === null || requests === 0 || this.#wasQuiet) return
     tracked.rate ??= new SuccessRate()
-    // The threads write one sum after the other: for a moment there may be more bad ones than requests.
+    // The threads write one total after the other: for a moment there may be more failures than requests.
     tracked.rate.add(now, requests, Math.min(bad, requests))
   }
 
@@ -196,7 +198,7 @@ export class Ejector {
     for (const [url, { seen }] of this.#servers) if (seen !== this.#tick) this.remove(url)
   }
 
-  /** Those whose time is over; and when fewer may be out than before, those whose time is over next. */
+  /** Servers whose time is over; if fewer may be ejected than before, also those whose time is over next. */
   #returnSome(now: number): EjectorChange[] {
     if (this.#ejected === 0) return []
     const out = [...this.#servers.values()].flatMap((tracked) =>
@@ -229,7 +231,7 @@ export class Ejector {
     const judged = [...this.#servers.values()].filter(({ isJudged }) => isJudged)
     const found = new Map<Tracked, Suspect>()
     for (const tracked of judged) {
-      const suspect = this.#judgeRows(tracked)
+      const suspect = this.#judgeStreaks(tracked)
       if (suspect !== null) found.set(tracked, suspect)
     }
     for (const suspect of this.#judgeRates(judged, now)) {
@@ -238,7 +240,7 @@ export class Ejector {
     return [...found.values()].sort((a, b) => a.rank - b.rank || b.degree - a.degree)
   }
 
-  #judgeRows(tracked: Tracked): Suspect | null {
+  #judgeStreaks(tracked: Tracked): Suspect | null {
     const { failureStreak, errorStreak } = tracked
     if (this.#spec.failures > 0 && failureStreak >= this.#spec.failures) {
       const detail = `${failureStreak} gateway failures in a row`
@@ -269,7 +271,7 @@ export class Ejector {
 
   #eject({ tracked, reason, detail }: Suspect, now: number): EjectorChange {
     const { baseMs, longestMs } = this.#spec
-    // More would only make the way back longer.
+    // A higher n would not lengthen the ejection, only the time until n is 0 again.
     const useful = Math.max(1, Math.ceil(longestMs / baseMs))
     tracked.ejections = Math.min(tracked.ejections + 1, useful)
     const forMs = this.#timeOf(tracked.ejections)
@@ -285,9 +287,9 @@ export class Ejector {
 
   #most(): number {
     const { failures, errors, successRate } = this.#spec
-    // It is switched off: for those that are out, too.
+    // Switched off: ejected servers return, too.
     if (failures === 0 && errors === 0 && successRate === null) return 0
-    // 0.29 x 100 is a little less than 29.
+    // In floating point, 0.29 x 100 is a little less than 29.
     return Math.floor(this.#spec.share * this.#servers.size + 1e-9)
   }
 }

@@ -1,38 +1,44 @@
 /**
- * All that is known of a pool's servers, made into what the serving threads read: which of its turns each one takes.
+ * Combines what is known of a pool's servers into the share of requests that the serving threads give to each:
  *
- *   drain     none                              whatever else is known
- *   down, waiting for a first success, ejected: none, unless the pool panics
- *   otherwise the lesser of what its breaker and its slow start allow
+ *   drained                                     none
+ *   down, waiting for a first success, ejected  none, unless the pool panics
+ *   otherwise                                   the lesser of what its breaker and its slow start allow
  *
- * Panic: when too few servers could be used, it is more likely that the probes are wrong, or that those few would break
- * under the load of all, than that nobody else can answer. Health and ejection are ignored then.
+ * Panic: if too few servers are usable, the probes are probably wrong, or those few would break under the load of all. Health
+ * and ejection are ignored then.
  */
 import { ADMIT_NONE } from '../../scoreboard/layout.ts'
 
 export interface AdmissionInput {
-  /** `waiting`: its first success is outstanding, and it gets no requests before. */
+  /** `waiting`: it gets no requests before its first success. */
   readonly probe: 'unknown' | 'up' | 'down' | 'waiting'
   readonly ejected: boolean
-  /** Its last attempts failed. It is used all the same. */
+  /** Its last attempts failed. It is still used. */
   readonly failing: boolean
   readonly drain: boolean
   readonly backup: boolean
   /** As in SHARED.admit. */
   readonly breaker: number
-  /** Of slow start, above 0 to 1. */
+  /** The share of a slow start, above 0 to 1. */
   readonly ramp: number
 }
 
-export type ServerState = 'unknown' | 'up' | 'failing' | 'down' | 'draining' | 'ejected'
+export const SERVER_STATES = ['unknown', 'up', 'failing', 'down', 'draining', 'ejected'] as const
+
+/**
+ * `unknown`: there are probes, and none has a result yet; without probes a server is up until requests fail. `failing`:
+ * connections to it fail (it is passed over for a while after each), or none of its last attempts succeeded.
+ */
+export type ServerState = (typeof SERVER_STATES)[number]
 
 export interface PoolAdmission {
-  /** In the order of the servers. `admit` as in SHARED.admit; in a panic not what `state` makes expect. */
+  /** In the order of the servers. `admit` as in SHARED.admit; in a panic it does not follow from `state`. */
   readonly servers: readonly { readonly state: ServerState; readonly admit: number }[]
   readonly isPanic: boolean
 }
 
-/** `panicShare`: below this share of usable servers the pool panics, 0 to 1; 0: never. */
+/** The pool panics below a share of `panicShare` usable servers, 0 to 1; 0: never. */
 export function admitPool(servers: readonly AdmissionInput[], panicShare: number): PoolAdmission {
   const panicking = panickingTier(servers, panicShare)
   const isAdmitted = (server: AdmissionInput): boolean =>
@@ -60,7 +66,7 @@ function isUsable({ probe, ejected }: AdmissionInput): boolean {
   return (probe === 'up' || probe === 'unknown') && !ejected
 }
 
-/** The one place where what is known of a server becomes the word that API, metrics and log have for it. */
+/** The only place that decides the state of a server for the API, the metrics and the log. */
 function stateOf({ probe, ejected, failing, drain }: AdmissionInput): ServerState {
   if (drain) return 'draining'
   if (probe === 'down') return 'down'
@@ -69,7 +75,7 @@ function stateOf({ probe, ejected, failing, drain }: AdmissionInput): ServerStat
   return failing ? 'failing' : probe
 }
 
-/** Backups count apart. They are there for the case that primaries cannot be used: while one can, nobody panics. */
+/** Backups are for the case that no primary is usable: while a backup is usable, the pool does not panic. */
 function panickingTier(servers: readonly AdmissionInput[], panicShare: number): Tier | null {
   const here = servers.filter(({ drain }) => !drain)
   const primaries = here.filter(({ backup }) => !backup)
@@ -80,8 +86,8 @@ function panickingTier(servers: readonly AdmissionInput[], panicShare: number): 
 }
 
 /**
- * Those that wait for their first success speak neither for nor against the pool: five new servers beside two good ones are
- * no reason to send requests to programs that are still starting. When nothing else is there, all are used.
+ * Servers that wait for their first success count neither for nor against: five new servers beside two good ones are no reason
+ * to send requests to programs that are still starting. If there are no others, all are used.
  */
 function isPanic(servers: readonly AdmissionInput[], panicShare: number): boolean {
   if (servers.length === 0 || panicShare <= 0) return false
@@ -90,7 +96,7 @@ function isPanic(servers: readonly AdmissionInput[], panicShare: number): boolea
   return usable === 0 || usable / known.length < panicShare
 }
 
-/** Slow start is a share of what the others take: when all have just come, none is spared. */
+/** A slow start is relative to the other servers: if all have just started, none gets less. */
 function longestRamp(
   servers: readonly AdmissionInput[],
   tier: Tier,
@@ -109,4 +115,16 @@ function shareOf({ breaker, ramp }: AdmissionInput, fullRamp: number): number {
   const ofRamp = Math.max(1, Math.round((1000 * ramp) / fullRamp))
   const share = Math.min(ofRamp, breaker === 0 ? 1000 : breaker)
   return share >= 1000 ? 0 : share
+}
+
+/** A share below this would show neither the server nor us anything. */
+const FIRST_SHARE = 0.1
+
+/**
+ * The share of a slow start, linear from FIRST_SHARE to 1: the caches of a server that has started are cold, and its code is
+ * not compiled. `sinceMs`: since it became usable.
+ */
+export function slowStartShare(sinceMs: number, slowStartMs: number): number {
+  if (slowStartMs <= 0 || sinceMs >= slowStartMs) return 1
+  return FIRST_SHARE + (1 - FIRST_SHARE) * (Math.max(0, sinceMs) / slowStartMs)
 }

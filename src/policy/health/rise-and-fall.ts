@@ -1,6 +1,6 @@
 /**
- * What probes say of one server, made steady: so many successes in a row make it up, so many failures in a row make it
- * down. Of a server that nobody knows yet the first success says enough: it is asked because it wants to be used.
+ * The state of one server by its probes: up after `rise` consecutive successes, down after `fall` consecutive failures. For a
+ * server without a state, one success is enough.
  */
 import type { HealthCheck } from '../../model/snapshot.ts'
 
@@ -11,7 +11,7 @@ export type RiseAndFallSpec = Pick<HealthCheck, 'rise' | 'fall' | 'waitHealthy'>
 export class RiseAndFall {
   #spec: RiseAndFallSpec
   #state: ProbeState = 'unknown'
-  /** How often the last result came in a row. */
+  /** How many consecutive probes had the last result. */
   #streak = 0
   #last: boolean | null = null
 
@@ -23,12 +23,12 @@ export class RiseAndFall {
     return this.#state
   }
 
-  /** It gets no requests before its first success. */
+  /** Whether it must get no requests before its first success. */
   get isWaiting(): boolean {
     return this.#spec.waitHealthy && this.#state === 'unknown'
   }
 
-  /** Returns the state that it has just come to, or null. */
+  /** Records the result of a probe. Returns the state that the server has entered, or null. */
   record(ok: boolean): 'up' | 'down' | null {
     this.#streak = this.#last === ok ? this.#streak + 1 : 1
     this.#last = ok

@@ -1,11 +1,11 @@
-/** How many of a server's latest requests went well: a ring of buckets over the last seconds. */
+/** The rate of success of a server's recent requests: a ring of buckets over the last ten seconds. */
 
 const BUCKET_MS = 100
 const BUCKETS = 100
 
 export interface Rate {
   readonly requests: number
-  /** Of them that went well, 0 to 1. */
+  /** The share of successes, 0 to 1. */
   readonly share: number
 }
 
@@ -21,7 +21,7 @@ export class SuccessRate {
     this.#bad[index] = (this.#bad[index] ?? 0) + bad
   }
 
-  /** Of the newest buckets that hold `least` requests together, so that a change shows soon; null when all hold fewer. */
+  /** Over the newest buckets with `least` requests in total, so that a change shows soon; null if all have fewer. */
   newest(now: number, least: number): Rate | null {
     this.#moveTo(now)
     let requests = 0
@@ -40,7 +40,7 @@ export class SuccessRate {
     this.#bad.fill(0)
   }
 
-  /** Empties the buckets that time has passed over. A time before the newest bucket counts as its own. */
+  /** Empties the buckets up to `now`. A time before the newest bucket counts for that bucket. */
   #moveTo(now: number): number {
     const number = Math.floor(now / BUCKET_MS)
     if (number - this.#newest >= BUCKETS) {
@@ -56,7 +56,7 @@ export class SuccessRate {
   }
 }
 
-/** A server's rate with what it is compared by. */
+/** The rate of a server, and the rate that it is compared with. */
 export interface Compared<T> {
   readonly of: T
   readonly rate: Rate
@@ -64,17 +64,17 @@ export interface Compared<T> {
   readonly others: number
 }
 
-/** A deviation below this is no measure: three servers without a fault have none at all. */
+/** A smaller deviation is replaced by this: three servers without a failure have none at all. */
 const LEAST_DEVIATION = 0.05
 const LEAST_DISTANCE = 0.1
 const LEAST_OTHERS = 2
 /**
- * Fifty requests say little of a rate that is not near 0 or 1, and they are looked at ten times a second, for days: what
- * chance alone could do is no difference. In standard errors.
+ * Fifty requests say little about a rate that is not near 0 or 1, and rates are compared ten times a second, for days. A
+ * smaller difference may be chance. In standard errors.
  */
 const CHANCE = 5
 
-/** Those that are far below the others. */
+/** Returns the rates that are far below the others. */
 export function outliers<T>(
   rates: readonly { readonly of: T; readonly rate: Rate }[],
   deviations: number,
@@ -84,9 +84,9 @@ export function outliers<T>(
   const sum = total(rates, ({ share }) => share)
   const squares = total(rates, ({ share }) => share * share)
   const requests = total(rates, (rate) => rate.requests)
-  const went = total(rates, (rate) => rate.requests * rate.share)
-  // If all were the same, this would be the rate of each. One good and one bad more, as nothing is certain.
-  const common = (went + 1) / (requests + 2)
+  const successes = total(rates, (rate) => rate.requests * rate.share)
+  // The rate of each server if all were the same; one success and one failure are added (Laplace's rule of succession).
+  const common = (successes + 1) / (requests + 2)
   return rates.flatMap(({ of, rate }) => {
     const others = (sum - rate.share) / count
     const deviation = Math.sqrt(Math.max(0, (squares - rate.share ** 2) / count - others ** 2))
@@ -99,7 +99,7 @@ export function outliers<T>(
   })
 }
 
-/** Of the difference between two rates, over so many requests each, that are `rate` in truth. */
+/** The standard error of the difference between two measured rates that are both `rate` in truth. */
 function standardError(rate: number, requests: number, others: number): number {
   return Math.sqrt(rate * (1 - rate) * (1 / requests + 1 / others))
 }

@@ -1,36 +1,36 @@
 /**
- * How many requests a backend may have at a time, found by watching its latency: Netflix's Gradient2. As long as the latency
- * of late is near its long-term average (within `tolerance`), the limit grows by about its square root; when it is longer,
- * requests queue somewhere behind us, and the limit falls with the ratio of the two, at most to a half at a time.
+ * The limit of concurrent requests of a backend, found from its latency: Netflix's Gradient2. While the recent latency is near
+ * its long-term average (within `tolerance`), the limit grows by about its square root. If it is higher, requests queue
+ * somewhere behind us, and the limit falls with the ratio of the two, by at most a half at a time.
  *
- * The weakness of such a measure: under load that never pauses, the average learns the queue as normal and the limit creeps
- * up without end (simulated: from 84 to 1000 in 150 s). So the average learns only from samples in which the limit holds
- * nothing back; when it does, it is halved for `DIP_SAMPLES` samples out of `DIP_AFTER`, and the average learns from what is
- * seen then, as TCP BBR probes its round trip. So the limit settles near 1.5 times what the servers do at once.
+ * The weakness of that algorithm: under load without pauses, the average learns the queue as normal and the limit creeps up
+ * without end (simulated: from 84 to 1000 in 150 s). So the average learns only from samples in which the limit held nothing
+ * back. If it does hold requests back, it is halved for `DIP_SAMPLES` samples out of `DIP_AFTER`, and the average learns from
+ * those, as TCP BBR probes its round trip. The limit settles near 1.5 times what the servers handle at once.
  */
 
 export interface GradientSpec {
   readonly initial: number
   readonly min: number
   readonly max: number
-  /** Latency may be so many times its average before the limit falls. */
+  /** The limit falls when the latency is above so many times its average. */
   readonly tolerance: number
-  /** The share of a new limit that is taken over at a time, above 0 to 1. */
+  /** The weight of a new limit against the present one, above 0 to 1. */
   readonly smoothing: number
 }
 
 /** The long-term average is the plain mean of its first samples, then moves by a share of the difference. */
 const WARM_SAMPLES = 10
 const LONG_SHARE = 1 / 300
-/** The average is this far above: what was slow is over, and it is to learn that sooner than by its own pace. */
+/** If the average is above so many times a sample, a slow period has ended, and the average falls faster. */
 const RELEASED = 2
 const RELEASE = 0.95
-/** The limit's own room to grow, and to queue in. */
+/** The limit grows by at least this, which may also queue. */
 const LEAST_QUEUE = 4
 const LEAST_GRADIENT = 0.5
-/** Below this share in use, latency says nothing about the limit. */
+/** Below this share of the limit in use, latency says nothing about the limit. */
 const USED = 0.5
-/** From this share on, the limit is what holds requests back. */
+/** From this share on, the limit holds requests back. */
 const BINDING = 0.9
 const DIP_AFTER = 150
 const DIP_SAMPLES = 3
@@ -38,7 +38,7 @@ const DIP_SHARE = 0.7
 
 export class Gradient2 {
   #spec: GradientSpec
-  /** As it is found; `limit` is what of it is allowed. */
+  /** The limit that was found; `limit` may be lower. */
   #found: number
   #longMs = 0
   #samples = 0
@@ -57,7 +57,7 @@ export class Gradient2 {
     return Math.max(this.#spec.min, Math.floor(allowed))
   }
 
-  /** One sample: the mean latency in a window, and the most that were in flight in it. */
+  /** Takes one sample: the mean latency in a window, and the maximum in flight. */
   update(rttMs: number, inFlight: number): void {
     if (!(rttMs > 0)) return
     if (this.#dipLeft > 0) {
@@ -85,7 +85,7 @@ export class Gradient2 {
   }
 
   #dip(rttMs: number): void {
-    // The first sample still holds requests that came before the dip.
+    // The first sample includes requests from before the dip.
     if (this.#dipLeft < DIP_SAMPLES) this.#dipMs += rttMs / (DIP_SAMPLES - 1)
     this.#dipLeft -= 1
     if (this.#dipLeft === 0) this.#move(this.#dipMs, DIP_SHARE)
@@ -100,22 +100,22 @@ function clamp(value: number, least: number, most: number): number {
   return Math.min(Math.max(value, least), most)
 }
 
-/** What the threads have counted of a backend since ever, and what is in flight now. */
+/** The totals that the threads have counted, and the requests in flight now. */
 export interface AdaptiveSums {
-  readonly answered: number
+  readonly responses: number
   readonly headMs: number
   readonly inFlight: number
 }
 
-/** A sample window: at least this long, with at least so many answers. */
+/** A sample window: at least this long, with at least so many responses. */
 const WINDOW_MS = 100
-const WINDOW_ANSWERS = 10
+const WINDOW_RESPONSES = 10
 
-/** Makes samples for `Gradient2` of sums that only grow. */
+/** Makes samples for `Gradient2` from totals. */
 export class AdaptiveLimit {
   readonly #gradient: Gradient2
   #begunAt = NaN
-  #answered = 0
+  #responses = 0
   #headMs = 0
   #mostInFlight = 0
 
@@ -123,27 +123,27 @@ export class AdaptiveLimit {
     this.#gradient = new Gradient2(spec)
   }
 
-  /** The limit as of now, to be asked at every tick; `now` in ms. */
-  tick(now: number, { answered, headMs, inFlight }: AdaptiveSums): number {
-    // Sums that went back are another's: a thread's column was cleared, or the slot given anew.
-    if (Number.isNaN(this.#begunAt) || answered < this.#answered || headMs < this.#headMs) {
-      this.#begin(now, answered, headMs)
+  /** Takes the totals at every tick and returns the limit; `now` in ms. */
+  tick(now: number, { responses, headMs, inFlight }: AdaptiveSums): number {
+    // Totals fall if the column of a thread was cleared, or another object has the slot.
+    if (Number.isNaN(this.#begunAt) || responses < this.#responses || headMs < this.#headMs) {
+      this.#begin(now, responses, headMs)
       return this.#gradient.limit
     }
     this.#mostInFlight = Math.max(this.#mostInFlight, inFlight)
     const elapsedMs = now - this.#begunAt
-    const answers = answered - this.#answered
-    if (elapsedMs < WINDOW_MS || answers < WINDOW_ANSWERS) return this.#gradient.limit
+    const newResponses = responses - this.#responses
+    if (elapsedMs < WINDOW_MS || newResponses < WINDOW_RESPONSES) return this.#gradient.limit
     const spentMs = headMs - this.#headMs
-    // Little's law: what was in flight on average, where the moments of the ticks missed it.
-    this.#gradient.update(spentMs / answers, Math.max(this.#mostInFlight, spentMs / elapsedMs))
-    this.#begin(now, answered, headMs)
+    // Little's law gives the average in flight, which may be above what was seen at the ticks.
+    this.#gradient.update(spentMs / newResponses, Math.max(this.#mostInFlight, spentMs / elapsedMs))
+    this.#begin(now, responses, headMs)
     return this.#gradient.limit
   }
 
-  #begin(now: number, answered: number, headMs: number): void {
+  #begin(now: number, responses: number, headMs: number): void {
     this.#begunAt = now
-    this.#answered = answered
+    this.#responses = responses
     this.#headMs = headMs
     this.#mostInFlight = 0
   }

@@ -1,9 +1,9 @@
 /**
- * Keys as two seeded numbers. Multiplier and beginning both come of the seed, so that nobody who does not know it can choose
- * texts that meet.
+ * Hashes keys to two seeded numbers. The multipliers and the initial values depend on the seed, so that a client that does not
+ * know it cannot choose keys that collide.
  */
 
-/** Two Int32 of a text, never both 0, written to `into`: so the hot path makes no BigInt. */
+/** Writes two Int32 of a text, never both 0, to `into`: the hot path allocates no BigInt. */
 export function hashKey(text: string, seed: number, into: Int32Array): void {
   let one = scattered(seed)
   let two = scattered(seed ^ 0x5bd1e995)
@@ -22,7 +22,7 @@ export function hashKey(text: string, seed: number, into: Int32Array): void {
   into[1] = two
 }
 
-/** Every bit of the answer depends on every bit of the number. */
+/** Every bit of the result depends on every bit of the number. */
 function scattered(number: number): number {
   let bits = Math.imul(number ^ (number >>> 16), 0x21f0aaad)
   bits = Math.imul(bits ^ (bits >>> 15), 0x735a2d97)

@@ -1,12 +1,12 @@
 /**
- * What is remembered of keys that clients choose, in memory that never grows: entries of [tag, value] in a table that all
- * threads share. A key's tag is its seeded hash, and leads to a set of eight entries where it may stand.
+ * State of keys that clients choose, in memory that never grows: a set-associative table of [tag, value] that all threads
+ * share. The tag of a key is its seeded hash, which selects a set of eight entries.
  *
- * A key that is new takes the entry with the smallest value of its set. What the values mean has to agree with that: the
- * smaller, the less is lost with it. A flood of distinct keys can make the table forget, it cannot make it grow.
+ * A new key takes the entry with the smallest value of its set. So a smaller value must mean that less is lost with it. A flood
+ * of distinct keys can make the table forget, but cannot make it grow.
  *
- * Hot path: an entry that is there is found by plain reads of numbers, 8 ns for a set; with BigInts and atomics it is 75. A
- * tag that changes while it is read is at worst not recognized, and then looked for again with atomics.
+ * Hot path: an existing entry is found by plain reads of numbers, 8 ns for a set; with BigInts and atomics it takes 75. A tag
+ * that changes during the read is at worst not recognized, and then searched again with atomics.
  */
 import { TABLE_CELLS_PER_KEY, TABLE_KEYS } from '../../scoreboard/layout.ts'
 import { hashKey } from './key-hash.ts'
@@ -18,11 +18,11 @@ const NO_TAG = 0n
 /** Above every value. */
 const NEVER = 2n ** 63n
 
-/** Where a key has no entry, since those of its set are all kept. */
+/** Returned if a key has no entry, because all entries of its set are kept. */
 export const NO_CELL = -1
 
 export class KeyTable {
-  /** Values stand behind their tags. */
+  /** Each value follows its tag. */
   readonly cells: BigInt64Array
   /** The same memory: two Int32 a cell. */
   readonly #halves: Int32Array
@@ -31,7 +31,7 @@ export class KeyTable {
   readonly #sought = new Int32Array(2)
   readonly #tag: BigInt64Array
 
-  /** `counting`: the bits of a value that add up where two entries of one key meet. */
+  /** `counting`: the bits of a value that are added if two entries of one key are merged. */
   constructor(cells: BigInt64Array, seed: number, counting = -1n) {
     this.cells = cells
     this.#counting = counting
@@ -41,9 +41,9 @@ export class KeyTable {
   }
 
   /**
-   * The cell of the key's value; a key that was not there begins with `fresh`. `salt` tells several entries of one key apart.
-   * The entry may be taken by another key at any time: what is written after that counts for the other. Not one whose value is
-   * `kept` or more; NO_CELL when all of the set are such.
+   * Returns the cell of the key's value; a new key starts with `fresh`. `salt` distinguishes several entries of one key.
+   * Another key may take the entry at any time: what is written afterwards counts for that key. An entry with a value of `kept`
+   * or more is never taken; returns NO_CELL if all of the set are such.
    */
   findOrTake(key: string, salt: number, fresh: bigint, kept: bigint = NEVER): number {
     hashKey(key, this.#seed ^ salt, this.#sought)
@@ -74,15 +74,15 @@ export class KeyTable {
       }
       if (smallest !== null && smallest >= kept) return NO_CELL
       if (Atomics.compareExchange(cells, taken, takenTag, tag) !== takenTag) continue
-      // Whoever counted here meanwhile counted for the new key.
+      // What another thread counted here meanwhile was for the new key.
       Atomics.compareExchange(cells, taken + 1, smallest ?? 0n, fresh)
       return this.#settle(first, tag, fresh, kept)
     }
   }
 
   /**
-   * Another thread may have brought the same key to another entry at the same moment, and at least one of the two sees both
-   * here: the first stays, and what was counted in the other is added to it.
+   * Another thread may have taken another entry for the same key at the same moment, and at least one of the two threads sees
+   * both here: the first entry stays, and the count of the other is added to it.
    */
   #settle(first: number, tag: bigint, fresh: bigint, kept: bigint): number {
     const { cells } = this
@@ -96,7 +96,7 @@ export class KeyTable {
         if (counted > 0n) Atomics.add(cells, stays + 1, counted)
       }
     }
-    // Taken by another key already: it is looked for again.
+    // Another key has already taken it: search again.
     return stays < 0 ? this.#take(first, tag, fresh, kept) : stays + 1
   }
 }

@@ -1,27 +1,27 @@
 /**
- * How many of each key are in flight over all threads, in the cells of a `KeyTable`. A thread that dies cannot give back what
- * it holds, so counts are leased: a cell has those of this lease period and of the one before, and what is older counts no
- * more. Every thread renews what it still holds at least once a period; what a dead one held is gone after two.
+ * How many requests of each key are in flight over all threads, in the cells of a `KeyTable`. A thread that dies cannot release
+ * its counts, so they are leased: a cell has the counts of this lease period and of the previous one, and older ones expire.
+ * Every thread renews its counts at least once a period; those of a dead one are gone after two.
  *
- *   value: period (32 bits and more) | begun or renewed in the period before (16) | in this period (16)
+ *   value: period (32 bits and more) | begun or renewed in the previous period (16) | in this period (16)
  *
- * It is 0 where nothing is in flight, and grows with the period: of a set's entries those are given up that count nothing.
+ * It is 0 if nothing is in flight, and grows with the period: a new key takes an entry that counts nothing.
  */
 export const LEASE_MS = 30_000
 
-/** In one cell. */
+/** The largest count of a cell. */
 export const MAX_LEASED = 0xffff
 
 const COUNT_BITS = 32n
-/** What of a value counts. */
+/** The bits of a value that are counts. */
 export const LEASED_MASK = 0xffff_ffffn
-/** So that what has expired is below every period that still counts. */
+/** Above 1, so that an expired value is below every period that counts. */
 const FIRST_PERIOD = 2
 
-/** What a thread has in flight of one key. `before` and `now` stand for it in the shared cell, as of `period`. */
+/** What a thread has in flight for one key. `before` and `now` are its part of the shared cell, as of `period`. */
 export interface Lease {
   readonly at: number
-  /** Of the key: when the entry is another's, nothing of ours is in it. */
+  /** The tag of the key: if the entry has another one, nothing of this lease is in it. */
   readonly tag: bigint
   total: number
   period: number
@@ -43,7 +43,7 @@ export class LeasedCounts {
     return this.#held.size === 0
   }
 
-  /** The value that a key begins with. */
+  /** The initial value of a key. */
   fresh(nowMs: number): bigint {
     this.#setPeriod(nowMs)
     return this.#bits
@@ -54,7 +54,7 @@ export class LeasedCounts {
     return this.fresh(nowMs) - (1n << COUNT_BITS)
   }
 
-  /** One more in this cell, unless as many as `most` are in flight. */
+  /** Counts one more in this cell; null if `most` are in flight. */
   take(at: number, most: number, nowMs: number): Lease | null {
     this.#setPeriod(nowMs)
     if (!this.#add(at, 0, 1, most)) return null
@@ -85,7 +85,7 @@ export class LeasedCounts {
     }
   }
 
-  /** To be called several times within `LEASE_MS` while anything is held. */
+  /** To be called several times within `LEASE_MS` while there are leases. */
   renew(nowMs: number): void {
     this.#setPeriod(nowMs)
     for (const holding of this.#held.values()) {
@@ -108,8 +108,8 @@ export class LeasedCounts {
       const counts = Number(value & LEASED_MASK)
       const lastBefore = counts >>> 16
       const lastNow = counts & 0xffff
-      // A period to come is that of a thread whose clock was read later. It stays, and what is this period's to us is the one
-      // before to it: to take the cell back would make its next reader forget what it had moved on.
+      // A later period comes from a thread that read the clock later. It stays, and this period is the previous one in the cell:
+      // an earlier period in the cell would make its next reader drop the counts.
       const isAhead = age < 0
       const isBefore = age <= 0 ? lastBefore : age === 1 ? lastNow : 0
       const isNow = age <= 0 ? lastNow : 0
@@ -142,7 +142,7 @@ export class LeasedCounts {
   }
 }
 
-/** What was not found there any more (its thread was held up for two periods) is not missed. */
+/** A count may have expired before its release, if its thread stalled for two periods. */
 function bounded(count: number): number {
   return Math.min(Math.max(count, 0), MAX_LEASED)
 }

@@ -1,8 +1,8 @@
 /**
- * What of a request a limit is kept for: `client.ip`, `request.host` or `request.header.Name`, as vulcand names them. IPv6
- * clients are known by their network, `client.ip/64` when nothing is said, since one client has the whole of it.
+ * The key of a limit: `client.ip`, `request.host` or `request.header.Name`, in vulcand's notation. IPv6 clients are identified
+ * by their network, /64 by default, because one client has the whole of it.
  *
- * Requests without the header share one empty key. Several lines of a header are one list.
+ * Requests without the header share one empty key. Several lines of a header are one list (RFC 9110 section 5.3).
  */
 import { readIp } from '../../model/ip.ts'
 
@@ -43,7 +43,7 @@ export function parseLimitKey(text: string): ParsedLimitKey {
   return { ok: true, variable: { of: 'client.ip', prefix } }
 }
 
-/** The key of a request, as text. */
+/** Returns a function from a request to its key. */
 export function compileLimitKey(variable: LimitKey): (request: KeyedRequest) => string {
   switch (variable.of) {
     case 'client.ip': {
@@ -61,7 +61,7 @@ export function compileLimitKey(variable: LimitKey): (request: KeyedRequest) => 
   }
 }
 
-/** However the address is written: `2001:db8::1` and `2001:DB8:0:0::2` are of one /64. */
+/** Independent of how the address is written: `2001:db8::1` and `2001:DB8:0:0::2` are in one /64. */
 function networkOf(address: string, prefix: number): string {
   readIp(address, groups)
   let text = ''
@@ -72,5 +72,5 @@ function networkOf(address: string, prefix: number): string {
   return `${text}/${prefix}`
 }
 
-/** Of the address that was read last. */
+/** The groups of the last address, to allocate nothing per request. */
 const groups = new Uint16Array(8)

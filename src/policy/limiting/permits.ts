@@ -1,21 +1,21 @@
 /**
- * Places of which there are only so many over all threads. What a thread holds of them also stands in its own column, so that
- * they come back when it dies (`Scoreboard.forgetThread`).
+ * Permits that are limited over all threads. Each thread also counts its own permits in its column, so that they are released
+ * if it dies (`Scoreboard.forgetThread`).
  */
 import { COUNT, SHARED } from '../../scoreboard/layout.ts'
 import { count, sharedAdd, type Slot } from '../../scoreboard/scoreboard.ts'
 
-/** A shared cell and the counter that says what this thread holds of it. */
+/** A shared cell, and the counter of this thread's part of it. */
 export interface Permits {
   readonly cell: number
   readonly counter: number
 }
 
 export const IN_FLIGHT: Permits = { cell: SHARED.inFlight, counter: COUNT.inFlight }
-/** The counter is that of the connections: `waiting` is the same cell. */
+/** A middleware has no connections: `waiting` uses their cell and their counter. */
 export const WAITING: Permits = { cell: SHARED.waiting, counter: COUNT.connections }
 
-/** Takes one, unless as many as `most` are taken. */
+/** Takes a permit, unless `most` are taken; returns whether it did. */
 export function takePermit(slot: Slot, { cell, counter }: Permits, most: number): boolean {
   const at = slot.at + cell
   let taken = Atomics.load(slot.shared, at)
@@ -30,7 +30,7 @@ export function takePermit(slot: Slot, { cell, counter }: Permits, most: number)
   return false
 }
 
-/** Takes one, however many are taken. */
+/** Takes a permit without a limit. */
 export function addPermit(slot: Slot, { cell, counter }: Permits): void {
   sharedAdd(slot, cell, 1)
   count(slot, counter, 1)

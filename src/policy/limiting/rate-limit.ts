@@ -1,4 +1,4 @@
-/** Several rates of one key at once: all of them have to accept a request, or none is charged for it. */
+/** Several rates for one key: all of them must accept a request, or none is charged. */
 import { hashKey } from './key-hash.ts'
 import type { KeyTable } from './key-table.ts'
 import {
@@ -12,18 +12,18 @@ import {
 } from './token-bucket.ts'
 
 export interface KeyedRate extends Rate {
-  /** Tells the entries of one key apart. Of the rate itself: another rate is another bucket, that begins full. */
+  /** Distinguishes the entries of one key. It is a hash of the rate: a changed rate is a new bucket, which starts full. */
   readonly salt: number
 }
 
-/** What a client is told: of the rate that refused for longest, else of the one with the fewest tokens left. */
+/** For the response: the rate that refuses for the longest time, else the one with the fewest tokens left. */
 export interface RateDecision extends TokenDecision {
   readonly rate: RateSpec
 }
 
 export const MAX_RATES = 8
 
-/** A text says why not. */
+/** Returns a text if the rates are invalid. */
 export function toKeyedRates(specs: readonly RateSpec[]): readonly KeyedRate[] | string {
   if (specs.length < 1 || specs.length > MAX_RATES) return `there must be 1 to ${MAX_RATES} rates`
   const salts = new Set<number>()

@@ -1,8 +1,8 @@
 /**
- * A token bucket in one number that threads share, exact over all of them: the time at which the bucket will be full again
- * (the "theoretical arrival time" of the generic cell rate algorithm), in nanoseconds. A request moves it on by the time
- * that one token takes, unless that leads further ahead than a whole bucket takes. A time that has passed is a full bucket,
- * so nothing has to be filled or swept, and 0 is a bucket that was never used.
+ * A token bucket in one number that all threads share, exact over all of them: the time in nanoseconds at which the bucket will
+ * be full again (the "theoretical arrival time" of the generic cell rate algorithm). A request adds the time of one token,
+ * unless the sum is further ahead than the time of a whole bucket. A time in the past is a full bucket, so that nothing has to
+ * be filled or swept; 0 is a bucket that was never used.
  */
 
 export interface RateSpec {
@@ -12,17 +12,17 @@ export interface RateSpec {
 }
 
 export interface Rate extends RateSpec {
-  /** One token, rounded up: never more than declared. */
+  /** The time of one token, rounded up: the rate is never higher than declared. */
   readonly intervalNs: bigint
-  /** All tokens. */
+  /** The time of all tokens. */
   readonly capacityNs: bigint
 }
 
 export interface TokenDecision {
   readonly ok: boolean
-  /** Whole tokens that are left. */
+  /** Whole tokens left. */
   readonly remaining: number
-  /** Until there is a token; 0 when there was one. */
+  /** Until the next token; 0 if one was taken. */
   readonly retryAfterMs: number
   /** Until the bucket is full. */
   readonly resetMs: number
@@ -34,7 +34,7 @@ const YEAR_MS = 365 * 86_400_000
 const MAX_FILL_YEARS = 10
 const NS_PER_MS = 1e6
 
-/** A text says why not. */
+/** Returns a text if the rate is invalid. */
 export function toRate({ requests, periodMs, burst }: RateSpec): Rate | string {
   if (!isCount(requests)) return `requests must be a whole number from 1 to ${MAX_REQUESTS}`
   if (!isCount(burst)) return `burst must be a whole number from 1 to ${MAX_REQUESTS}`
@@ -52,7 +52,7 @@ function isCount(number: number): boolean {
   return Number.isInteger(number) && number >= 1 && number <= MAX_REQUESTS
 }
 
-/** The time as buckets have it. */
+/** A time in ms as the buckets have it. */
 export function toNs(nowMs: number): bigint {
   return BigInt(Math.floor(nowMs * NS_PER_MS))
 }
@@ -82,7 +82,7 @@ export function takeToken(
   }
 }
 
-/** What was taken and not used. */
+/** Returns a token that was taken and not used. */
 export function returnToken(cells: BigInt64Array, cell: number, { intervalNs }: Rate): void {
   Atomics.sub(cells, cell, intervalNs)
 }

@@ -1,6 +1,6 @@
 /**
- * First come, first served, each for the same time at most: so whoever came first is also late first. Who leaves is taken out
- * wherever it stands; nothing here grows with how long the queue has been in use.
+ * A first-in, first-out queue with the same maximum wait for each item, so that the first item also expires first. An item can
+ * be removed anywhere in the queue at constant cost.
  */
 export class WaitQueue<T> {
   readonly #waitMs: number
@@ -19,7 +19,7 @@ export class WaitQueue<T> {
     return this.#first
   }
 
-  /** Waits from now on; `now` in ms. */
+  /** Adds an item at the end; `now` in ms. */
   add(item: T, now: number): Waiter<T> {
     const waiter: Waiter<T> = {
       item,
@@ -34,7 +34,7 @@ export class WaitQueue<T> {
     return waiter
   }
 
-  /** Takes it out, if it still waits. */
+  /** Removes the item, if it is still in the queue. */
   remove(waiter: Waiter<T>): void {
     if (!waiter.isWaiting) return
     waiter.isWaiting = false
@@ -48,7 +48,7 @@ export class WaitQueue<T> {
   }
 }
 
-/** One that waits, or has waited. The links are the queue's own. */
+/** An item in the queue, or one that was removed. Only the queue changes the links. */
 export interface Waiter<T> {
   readonly item: T
   readonly expiresAt: number

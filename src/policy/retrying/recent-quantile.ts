@@ -1,6 +1,6 @@
-/** A quantile of the latest values, good enough to time a hedge by: of the last 256, looked at anew every 32. */
+/** A quantile of the last 256 values, computed again after every 32: accurate enough for the delay of a hedge. */
 const KEPT = 256
-const EVERY = 32
+const COMPUTE_EVERY = 32
 
 export class RecentQuantile {
   readonly #quantile: number
@@ -13,14 +13,14 @@ export class RecentQuantile {
     this.#quantile = quantile
   }
 
-  /** Infinity until there are enough of them. */
+  /** Infinity before the first computation. */
   get value(): number {
     return this.#value
   }
 
   add(value: number): void {
     this.#values[this.#count++ % KEPT] = value
-    if (this.#count % EVERY !== 0) return
+    if (this.#count % COMPUTE_EVERY !== 0) return
     const sorted = this.#values.slice(0, Math.min(this.#count, KEPT)).sort()
     const index = Math.min(sorted.length - 1, Math.floor(this.#quantile * sorted.length))
     this.#value = sorted[index] ?? Infinity

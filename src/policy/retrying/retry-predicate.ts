@@ -1,5 +1,5 @@
 /**
- * When a request is sent once more, in vulcand's words: `(IsNetworkError() || ResponseCode() == 503) && Attempts() <= 2`.
+ * When a request is retried, in vulcand's language: `(IsNetworkError() || ResponseCode() == 503) && Attempts() <= 2`.
  *
  *   term = IsNetworkError() | Attempts() cmp number | ResponseCode() cmp number | RequestMethod() ("==" | "!=") string
  */
@@ -7,14 +7,14 @@ import { compare, evaluate, parseExpression, type TokenReader } from '../express
 import { isNetworkError } from '../breaking/response-counters.ts'
 
 export interface Attempt {
-  /** 1 after the first. */
+  /** 1 after the first attempt. */
   readonly attempts: number
-  /** Of its answer, or of the error that came instead of one. */
+  /** The status of the response, or of the error instead of one. */
   readonly status: number
   readonly method: string
 }
 
-/** Whether to try again. There is an end to that whatever it says, and whoever asks knows it. */
+/** Whether to retry. The caller limits the number of attempts. */
 export type RetryPredicate = (attempt: Attempt) => boolean
 
 export type ParsedRetryPredicate =

@@ -1,17 +1,17 @@
-/** When a request is sent to a server again, and how long to wait before: what `Retry` declares, compiled. */
+/** When a request is retried, and how long to wait before: the compiled form of `Retry`. */
 import type { ErrorKind } from '../../http/errors.ts'
 import type { Hedge, Retry } from '../../model/snapshot.ts'
 import { type RetryPredicate, parseRetryPredicate } from './retry-predicate.ts'
 
-/** vulcand's: whatever a predicate says. */
+/** vulcand's limit, independent of the predicate. */
 export const MAX_ATTEMPTS = 11
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 export interface RetryPolicy {
-  /** In all, the first included. */
+  /** Including the first one. */
   readonly attempts: number
-  /** Tried servers may be tried once more, where there is no other: it waits before, or was told to by a predicate. */
+  /** Servers that were tried may be tried again if there is no other: there is a backoff, or a predicate decides. */
   readonly canRepeatServer: boolean
   /** Whether answers are judged, too, not only failures. */
   readonly judgesResponses: boolean
@@ -44,7 +44,7 @@ export function compileRetry(retry: Retry): RetryPolicy {
     backoffMs(next, chance) {
       if (backoffMs === 0) return 0
       const longest = Math.min(longestBackoffMs, backoffMs * 2 ** (next - 2))
-      // Half of it by chance, so that those who failed together do not come back together.
+      // Half of it is random, so that requests that failed together are not retried together.
       return longest * (0.5 + chance / 2)
     },
   }
