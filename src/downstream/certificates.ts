@@ -1,6 +1,6 @@
 /**
- * Which certificate a TLS client is shown: one whose names cover the name it asked for (SNI), else the default, the first. Of
- * several for one name the first of each kind of key serves that is not over; of the kinds the best that the client takes.
+ * Chooses the certificate for a TLS client: one whose names cover the requested name (SNI), else the default, which is the first.
+ * If several cover the name, the first unexpired one of each kind of key counts, and of those the best that the client supports.
  */
 import { constants, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
@@ -16,11 +16,11 @@ interface Pair {
   readonly endsAt: number
 }
 
-/** What costs the server least goes first; RSA is what every client takes. */
+/** Keys that cost the server least come first; every client supports RSA. */
 const BEST_FIRST: readonly KeyKind[] = ['p256', 'ed25519', 'p384', 'p521', 'ed448', 'rsa']
 
 export class Certificates {
-  /** Some name has certificates of several kinds of key: which is shown depends on what the client takes. */
+  /** A name has certificates with several kinds of keys: the choice depends on what the client supports. */
   readonly hasChoice: boolean
   readonly #isStrict: boolean
   readonly #pairs: readonly Pair[]
@@ -28,8 +28,8 @@ export class Certificates {
   readonly #byName = new Map<string, Pair[]>()
 
   /**
-   * Throws when a pair does not fit; admission has tried it before. What `former` has is taken over: each pair costs
-   * 0.3 ms of a thread that serves, and one of 1000 is changed more often than all of them. Strict: there is no default.
+   * Throws if certificate and key do not match, which admission has checked. Contexts of `former` are reused: each costs a
+   * serving thread 0.3 ms, and one of 1000 changes more often than all of them. `isStrict`: there is no default.
    */
   constructor(
     certificates: readonly Certificate[],
@@ -56,15 +56,15 @@ export class Certificates {
     )
   }
 
-  /** Undefined: the default. `hello`: what the client can do, where that was looked at; `now`: ms since the epoch. */
+  /** Undefined: the default. `hello`: null if it was not read. `now`: ms since the epoch. */
   context(serverName: string, hello: ClientHello | null, now: number): SecureContext | undefined {
     const usable = usableOf(this.#covering(serverName.toLowerCase()), now)
     const taken = hello === null ? usable[0] : usable.find(({ kind }) => takesKey(hello, kind))
-    // With a key that it does not take, the handshake fails with the alert for that.
+    // With a key that the client does not support, the handshake fails with the right alert.
     return (taken ?? usable.at(-1))?.context
   }
 
-  /** For clients that ask for no name, or for one that no certificate has: one of each kind, as OpenSSL chooses among them. */
+  /** For clients without SNI, or with a name that no certificate has: one of each kind of key, and OpenSSL chooses. */
   defaults(now: number): readonly Certificate[] {
     const [first] = this.#pairs
     if (this.#isStrict || first === undefined) return []
@@ -74,10 +74,10 @@ export class Certificates {
   }
 
   /**
-   * RFC 9110 section 7.4: the host is not what the connection was made for. Clients share a connection between the hosts that
-   * they believe its certificate to cover (RFC 9113 section 9.1.1), and clients without SNI are known by their Host
-   * alone, so that this is asked only where it was wished for. What differs by certificate besides its key (such as who has to
-   * show one) belongs here, too: such a host must not be reached through the connection of another.
+   * RFC 9110 section 7.4: the host is not the one that the connection was made for. Clients reuse a connection for all hosts that
+   * its certificate covers (RFC 9113 section 9.1.1), and clients without SNI have only their Host field, so this is checked only
+   * if `isStrict`. Everything else that depends on the certificate (such as client certificates) must be checked here, too: such
+   * a host must not be reachable through the connection of another one.
    */
   misdirects(serverName: string, host: string): boolean {
     if (!this.#isStrict) return false
@@ -91,7 +91,7 @@ export class Certificates {
 
 const NONE: readonly Pair[] = []
 
-/** One of each kind of key, the best kind first: the first that is not over. When all are over, they are as good as each other. */
+/** The first unexpired one of each kind of key, the best kind first. If all are expired, they count as equal. */
 function usableOf(pairs: readonly Pair[], now: number): readonly Pair[] {
   if (pairs.length <= 1) return pairs
   const current = pairs.filter(({ endsAt }) => endsAt > now)
@@ -138,7 +138,7 @@ function wildcardOf(name: string): string {
   return `*${name.slice(name.indexOf('.') >>> 0)}`
 }
 
-/** DNS names and addresses of the subject alternative name, or the common name where there is none. */
+/** DNS names and addresses of the subject alternative name, or the common name if there are none. */
 function namesOf(certificate: X509Certificate): ReadonlySet<string> {
   const names = new Set<string>()
   for (const part of (certificate.subjectAltName ?? '').split(', ')) {

@@ -1,12 +1,12 @@
 /**
- * A client's HTTP/1.1 connection: reads heads, passes request bodies on, writes answers in order.
+ * A client's HTTP/1.1 connection: reads heads, passes request bodies on, writes responses in order.
  *
  *   HEAD ──head read──► BODY ──body read──► RESPONSE ──response written──► HEAD
- *     │ refused            │ left, broken         │ closing                    101: TUNNEL
+ *     │ refused            │ left, malformed      │ closing                    101: TUNNEL
  *     └──────────────► LINGER ◄───────────────────┘
  *
- * A response may begin (and end) while the body is still on its way; the connection then closes after it.
- * Hot path (bench scenario `small`): no closure, promise or timer a request.
+ * A response may begin (and end) before the end of the body; the connection then closes after it.
+ * Hot path (bench scenario `small`): no closure, promise or timer per request.
  */
 import type { Socket } from 'node:net'
 import type { ResponseHead } from '../http/response-head.ts'
@@ -36,8 +36,8 @@ const RESPONSE = 2
 const TUNNEL = 3
 const LINGER = 4
 
-/** What a client may send ahead of the response it waits for before its socket is no longer read. */
-const AHEAD_BYTES = 64 * 1024
+/** How much a client may pipeline before its socket is paused. */
+const MAX_PIPELINED_BYTES = 64 * 1024
 
 export class ClientConnection extends Http1Connection implements ClientSide {
   readonly peerIp: string
@@ -77,7 +77,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
         this.#buffer.add(buffer, length)
         if (this.streams && this.#exchange !== null && this.#body !== null) {
           this.#readBody(this.#exchange, this.#body)
-        } else if (this.#buffer.length > AHEAD_BYTES) this.socket.pause()
+        } else if (this.#buffer.length > MAX_PIPELINED_BYTES) this.socket.pause()
         this.#buffer.settle(buffer)
         break
       case TUNNEL:
@@ -88,7 +88,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     }
   }
 
-  /** One head after another, as long as they are there, and each one's response has been written and is being read. */
+  /** Reads heads one after another, while each response is complete and the client reads them. */
   readHeads(): void {
     if (this.#looping) return
     this.#looping = true
@@ -134,7 +134,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
 
   // The request's body.
 
-  /** Decodes what came with the head. A small body that is whole travels with it, and can be sent again. */
+  /** Decodes what came with the head. A small body that is complete is sent with the head, and can be sent again. */
   #beginBody(exchange: Exchange): boolean {
     const body = new RequestBody(exchange.head)
     this.#body = body
@@ -177,7 +177,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     body.passed = true
     this.deadlineAt = Infinity
     if (this.#phase === BODY) this.#phase = RESPONSE
-    // The socket is read on: that is how a client that leaves is noticed.
+    // Reading goes on, because that is how a client that leaves is noticed.
     this.socket.resume()
     sink.bodyEnd(body.trailers)
   }
@@ -246,7 +246,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
       if (this.#phase === RESPONSE) this.deadlineAt = Infinity
       this.#exchange?.sink?.resumeResponse()
     } else if (this.#phase === HEAD) {
-      // `readHeads` has paused it, whether a further request was there already or not.
+      // `readHeads` has paused the socket, whether a further request was there already or not.
       this.socket.resume()
       this.#awaitHead()
       this.readHeads()
@@ -261,7 +261,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     this.#awaitHead()
     if (this.#buffer.isEmpty) return
     this.socket.resume()
-    // On the next turn, so that what has ended is counted and logged before what follows it.
+    // On the next turn, so that this exchange is counted and logged before the next one.
     if (!this.#looping) process.nextTick(readOn, this)
   }
 
@@ -280,7 +280,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   }
 
   #stayOrGo(): void {
-    const ms = this.#lingering?.look() ?? null
+    const ms = this.#lingering?.check() ?? null
     if (ms === null) this.reset()
     else this.setDeadline(ms)
   }
@@ -291,19 +291,19 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     this.joinTunnel(peer, Infinity)
     this.socket.resume()
     const ahead = this.#buffer.take()
-    // The tunnel keeps what it is given, the memory of a read is used again.
+    // A copy, because the tunnel keeps its data and a read buffer is reused.
     if (ahead !== null) this.passThrough(Buffer.from(ahead))
     return this
   }
 
-  // What goes wrong.
+  // Errors.
 
   #refuseHead(
     error: ExchangeError,
     head: RequestHead = new RequestHead(),
     to: Destination = NOWHERE,
   ): void {
-    // What the client sent cannot be trusted to have an end, so nothing after it is read as a request.
+    // The end of a malformed message is not known, so nothing after it is read as a request.
     head.keepAlive = false
     const exchange = this.#open(head, to)
     this.#buffer.take()
@@ -329,7 +329,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
 
   fault(error: unknown): void {
     const exchange = this.#exchange
-    // Answered where it can be, and then closed: what was read and not used yet cannot be trusted.
+    // Responds if it can, and then closes: the bytes that were read and not used cannot be trusted.
     if (exchange !== null) exchange.head.keepAlive = false
     this.#live.handler.fault(error, exchange)
     if (this.#exchange === exchange) this.abort()
@@ -356,7 +356,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     switch (this.#phase) {
       case HEAD:
         if (this.#buffer.isEmpty) this.#linger()
-        // Requests wait because the client does not read the responses before them.
+        // Pipelined requests wait because the client does not read earlier responses.
         else if (this.blocked) this.reset()
         else this.#refuseHead(new ExchangeError('HEAD_TIMEOUT', 'the head did not arrive in time'))
         break
@@ -371,7 +371,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     }
   }
 
-  /** A drain began: an idle client may send one more request until then. */
+  /** A drain has begun: an idle client may send one more request until then. */
   closeBy(deadlineAt: number): void {
     if (this.#phase !== HEAD || !this.#buffer.isEmpty) return
     this.deadlineAt = Math.min(this.deadlineAt, deadlineAt)

@@ -1,7 +1,7 @@
 /**
- * A look at what a TLS client can do (RFC 8446 section 4.1.2), before its handshake begins: Node chooses the certificate by the
- * server's name alone, and which kinds of key the client takes stands in its first message only. Listeners look when
- * some name has certificates of several kinds; other listeners pay nothing.
+ * Reads the ClientHello (RFC 8446 section 4.1.2) before the handshake begins: Node chooses the certificate by the server name
+ * alone, but only the ClientHello lists the kinds of keys that the client supports. Only listeners that have certificates of
+ * several kinds for one name read it; others pay nothing.
  */
 import type { Socket } from 'node:net'
 
@@ -13,12 +13,12 @@ export interface ClientHello {
   readonly signatures: ReadonlySet<number>
 }
 
-/** With post-quantum keys it has some 1,700 bytes. */
+/** With post-quantum key shares it has about 1,700 bytes. */
 const MAX_BYTES = 16 * 1024
 
 /**
- * Calls back once, with null when what comes is no such message; what was read stands in the socket again. Not at all when
- * the socket closes first, or takes longer than `timeoutMs`, which destroys it.
+ * Calls back once, with null if the first bytes are no ClientHello; what was read is put back into the socket. Does not call back
+ * if the socket closes first, or is destroyed because it takes longer than `timeoutMs`.
  */
 export function peekClientHello(
   socket: Socket,
@@ -57,7 +57,7 @@ const SIGNATURE_ALGORITHMS = 13
 const SUPPORTED_VERSIONS = 43
 const TLS_1_3 = 0x0304
 
-/** `more`: what there is of it is well-formed. */
+/** `more`: incomplete, and well-formed so far. */
 export function readClientHello(bytes: Buffer): ClientHello | 'more' | null {
   const message = unwrapRecords(bytes)
   if (message === null) return null
@@ -74,7 +74,7 @@ export function readClientHello(bytes: Buffer): ClientHello | 'more' | null {
   }
 }
 
-/** What the records at the beginning hold, which may cut the message anywhere; null: they are none. */
+/** The content of the first TLS records, which may split the message anywhere; null if they are no records. */
 function unwrapRecords(bytes: Buffer): Buffer | null {
   const parts: Buffer[] = []
   for (let at = 0; at < bytes.length;) {
@@ -87,7 +87,7 @@ function unwrapRecords(bytes: Buffer): Buffer | null {
   return Buffer.concat(parts)
 }
 
-/** Throws a RangeError where a length leads outside. */
+/** Throws a RangeError if a length exceeds the bytes. */
 function parseHello(body: Buffer): ClientHello {
   let at = 2 + 32
   at += 1 + body.readUInt8(at)
@@ -107,7 +107,7 @@ function parseHello(body: Buffer): ClientHello {
   return { offersTls13: versions.has(TLS_1_3), ciphers, signatures }
 }
 
-/** A list of two-byte numbers behind its length, which has one byte or two. */
+/** A list of two-byte numbers after its length of one or two bytes. */
 function numbersOf(body: Buffer, at: number, lengthBytes: 1 | 2): ReadonlySet<number> {
   const numbers = new Set<number>()
   const from = at + lengthBytes
@@ -127,13 +127,13 @@ const SCHEMES: Readonly<Record<KeyKind, readonly number[]>> = {
 }
 const ANY_ECDSA = [0x0403, 0x0503, 0x0603, 0x0203]
 
-/** The suites of TLS 1.2 that ask for a key on a curve: with GCM, ChaCha20, CCM and CBC. */
+/** The TLS 1.2 cipher suites that need an ECDSA or EdDSA key: with GCM, ChaCha20, CCM and CBC. */
 const ECDSA_CIPHERS = [
   ...[0xc02b, 0xc02c, 0xcca9, 0xc0ac, 0xc0ad, 0xc0ae, 0xc0af],
   ...[0xc023, 0xc024, 0xc009, 0xc00a],
 ]
 
-/** Whether a client takes a certificate with such a key. Of RSA nothing is asked: there is nothing behind it. */
+/** Whether the client supports certificates with such a key. RSA, the last choice, is not checked. */
 export function takesKey(hello: ClientHello, kind: KeyKind): boolean {
   const { offersTls13, ciphers, signatures } = hello
   if (kind === 'rsa') return true

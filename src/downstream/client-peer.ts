@@ -1,4 +1,4 @@
-/** Where a connection's requests come from: the peer, whom it speaks for, and the lines that tell the server so. */
+/** The peer of a client connection: its address, whether it is trusted, and the forwarding fields of its requests. */
 import type { Socket } from 'node:net'
 import { LastHost } from '../http/authority.ts'
 import { readClock } from '../http/clock.ts'
@@ -17,9 +17,9 @@ export class ClientPeer {
   readonly lastHost: LastHost = new LastHost()
   readonly #scheme: 'http' | 'https'
   readonly #trust: Trust
-  /** A connection mostly asks for one authority: its lines are made once. */
-  #madeFor: string | null = null
-  #made = ''
+  /** Most connections request one authority, so its lines are cached. */
+  #cachedFor: string | null = null
+  #cached = ''
   readonly #fields: ForwardingFields
   #hostLine = ''
 
@@ -44,13 +44,13 @@ export class ClientPeer {
     let clientIp = this.peerIp
     let clientScheme = scheme
     let added: string
-    if (this.#madeFor !== to.authority) {
-      this.#madeFor = to.authority
-      this.#made = this.#fields.of(to.authority)
+    if (this.#cachedFor !== to.authority) {
+      this.#cachedFor = to.authority
+      this.#cached = this.#fields.of(to.authority)
       this.#hostLine = `Host: ${to.authority}\r\n`
     }
     if (forwarded === null) {
-      added = this.#made
+      added = this.#cached
     } else {
       const behind = readClient(this.peerIp, forwarded, this.#trust)
       clientIp = behind.ip

@@ -1,7 +1,7 @@
 /**
- * The client behind trusted proxies, as X-Forwarded-For says it, or Forwarded (RFC 7239) where that is absent. Both are lists to
- * which each proxy adds on the right: they are read from the right, up to the first address that is not trusted itself. What
- * stands left of it is the client's own to write, and cannot change how the rest is read.
+ * The client behind trusted proxies, by X-Forwarded-For, or by Forwarded (RFC 7239) if that is absent. Each proxy appends to the
+ * right of these lists, so they are read from the right, up to the first address that is not trusted. What is left of it can be
+ * written by the client, and does not affect how the rest is read.
  */
 import { isIP } from 'node:net'
 import { routingHost } from '../http/authority.ts'
@@ -9,12 +9,12 @@ import type { ForwardedFields } from '../http/request-head.ts'
 import { plainHost } from '../model/ip.ts'
 import type { Trust } from './trust.ts'
 
-/** Of a chain so many hops are looked at: a client can write any number of trusted addresses into it. */
+/** Hops that are read at most, because a client can write any number of trusted addresses. */
 const MOST_HOPS = 100
 
 export interface ForwardedClient {
   readonly ip: string
-  /** What the client spoke and asked for, where Forwarded says it; null and '' elsewhere. */
+  /** The client's scheme and authority by Forwarded; null and '' without it. */
   readonly scheme: 'http' | 'https' | null
   readonly authority: string
 }
@@ -46,7 +46,7 @@ export function readClient(
   return client
 }
 
-/** The addresses of Forwarded as X-Forwarded-For has them, those of the last hops where there are too many. */
+/** The addresses of Forwarded in the form of X-Forwarded-For; only the last hops if there are too many. */
 export function hopsOf(forwarded: string): string {
   if (forwarded === '') return ''
   return fromRight(forwarded, ',', MOST_HOPS)
@@ -55,7 +55,7 @@ export function hopsOf(forwarded: string): string {
     .join(', ')
 }
 
-/** Of a scheme, or a list of them whose first one is the client's. */
+/** Takes a scheme, or a list of schemes of which the first is the client's. */
 export function readScheme(text: string): 'http' | 'https' | null {
   switch (text.split(',', 1)[0]?.trim().toLowerCase()) {
     case 'https':
@@ -71,12 +71,12 @@ export function readScheme(text: string): 'http' | 'https' | null {
 
 const BRACKETED = /^\[([^\]]*)\](?::[\w.-]+)?$/
 const WITH_PORT = /^([0-9.]+):[\w.-]+$/
-/** All eight groups, and a port that stands unbracketed behind them. */
+/** An IPv6 address of eight groups without brackets, followed by a port. */
 const EIGHT_GROUPS_WITH_PORT = /^((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}):[0-9]{1,5}$/i
 
 /**
- * One hop's address, canonical: without the quotes, brackets, port and zone that it may be written with. Null where it hides it
- * (`unknown`, `_name`) or is none.
+ * The canonical address of one hop, without quotes, brackets, port and zone. Null if it is hidden (`unknown`, `_name`) or no
+ * address.
  */
 export function readHop(hop: string): string | null {
   let text = unquoted(hop.trim())
@@ -103,7 +103,7 @@ function unquoted(text: string): string {
   return text.slice(1, -1).replace(/\\(.)/g, '$1')
 }
 
-/** The last `most` parts between separators that stand in no quotes, the last one first: quotes are paired from the right. */
+/** The last `most` parts, the last one first, split at separators outside of quotes; quotes are paired from the right. */
 function fromRight(text: string, separator: ',' | ';', most: number): string[] {
   const parts: string[] = []
   let end = text.length

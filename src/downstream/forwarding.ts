@@ -1,6 +1,6 @@
 /**
- * The lines that tell a server where a request came from: X-Forwarded-For, -Proto, -Host, -Port, X-Real-Ip,
- * X-Request-Id. A trusted peer's own are kept and appended to; anybody else's were dropped when the head was read.
+ * The forwarding fields of a request to a server: X-Forwarded-For, -Proto, -Host, -Port, X-Real-Ip, X-Request-Id. Those of a
+ * trusted peer are kept and extended; those of other peers were dropped when the head was read.
  */
 import { randomBytes } from 'node:crypto'
 import { portOf } from '../http/authority.ts'
@@ -8,15 +8,15 @@ import { safeValue } from '../http/fields.ts'
 import type { ForwardedFields } from '../http/request-head.ts'
 import { hopsOf } from './forwarded-client.ts'
 
-const idPrefix = randomBytes(8).toString('hex')
+const ID_PREFIX = randomBytes(8).toString('hex')
 let idCounter = 0
 
-/** Unique over processes by its prefix, over requests by its counter. */
+/** Unique across processes by its prefix, across requests by its counter. */
 export function createRequestId(): string {
-  return `${idPrefix}-${(++idCounter).toString(16)}`
+  return `${ID_PREFIX}-${(++idCounter).toString(16)}`
 }
 
-/** The fields for an untrusted peer; without the request id, so that a connection makes them once for an authority. */
+/** The fields for an untrusted peer, without the request id, so that a connection creates them once per authority. */
 export class ForwardingFields {
   readonly #scheme: 'http' | 'https'
   readonly #before: string
@@ -34,7 +34,7 @@ export class ForwardingFields {
   }
 }
 
-/** For a trusted peer that sent some. */
+/** The fields for a trusted peer that sent some. */
 export function continuedForwardingFields(
   forwarded: ForwardedFields,
   ip: string,
@@ -55,7 +55,7 @@ export function continuedForwardingFields(
   )
 }
 
-/** HTTP/1.0 may name no host. */
+/** HTTP/1.0 may have no host. */
 function hostLine(authority: string): string {
   return authority === '' ? '' : `X-Forwarded-Host: ${authority}\r\n`
 }

@@ -1,7 +1,7 @@
 /**
- * The end of a connection after its last response: our side has ended, what the client still sends is read and dropped for a
- * moment, so that a reset does not take the response from it. The end of that response may itself still be on its way to a
- * slow reader: only one that takes nothing any more is cut.
+ * A lingering close, as in nginx: after the last response the proxy ends its side, then reads and drops what the client still sends
+ * for a moment, because a reset could discard the response before the client has read it. While a slow client still reads the
+ * response, the connection stays open.
  */
 import type { Socket } from 'node:net'
 
@@ -12,17 +12,17 @@ export class LingeringClose {
   readonly #socket: Socket
   readonly #writeMs: number
   #dropped = 0
-  /** What had not left this process when it was looked at last. */
+  /** Unwritten bytes at the last check. */
   #unwritten = Infinity
 
-  /** `writeMs`: how long the client may seem to take nothing. */
+  /** `writeMs`: how long the client may appear to read nothing. */
   constructor(socket: Socket, writeMs: number) {
     this.#socket = socket
     this.#writeMs = writeMs
   }
 
-  /** How long to wait before looking (again); null when it is over. */
-  look(): number | null {
+  /** How long to wait before the next check, ms; null: close now. */
+  check(): number | null {
     const before = this.#unwritten
     const left = this.#socket.writableLength
     this.#unwritten = left
@@ -30,7 +30,7 @@ export class LingeringClose {
     return before > 0 ? LINGER_MS : null
   }
 
-  /** False when the client has sent more than anybody should have to drop. */
+  /** False if the client has sent more than the limit. */
   drop(bytes: number): boolean {
     this.#dropped += bytes
     return this.#dropped <= LINGER_BYTES

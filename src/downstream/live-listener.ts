@@ -1,4 +1,4 @@
-/** A listener, live: its socket, its client connections, its certificates. */
+/** A live listener: its socket, its client connections, its certificates. */
 import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server, Socket } from 'node:net'
@@ -33,12 +33,12 @@ import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
 import { plainHost } from '../model/ip.ts'
 import type { Trust } from './trust.ts'
 
-/** Who takes what has been read: the gateway. */
+/** Takes requests: the gateway. */
 export interface ListenerHandler {
   begin(exchange: Exchange): void
-  /** A head that was refused, and already answered. */
+  /** A request was refused, and its response is sent. */
   refused(exchange: Exchange): void
-  /** A fault of ours on the way of this exchange, or on a connection that is in none. Never throws. */
+  /** A fault of the proxy in this exchange, or on a connection without one. Never throws. */
   fault(error: unknown, exchange: Exchange | null): void
 }
 
@@ -46,26 +46,26 @@ export interface ListenerContext {
   readonly deadlines: Deadlines
   readonly trust: Trust
   readonly handler: ListenerHandler
-  /** 48 bytes, the same in every thread, so that TLS sessions resume whichever thread takes the connection. */
+  /** 48 bytes, the same in every thread, so that TLS sessions resume in any thread. */
   readonly ticketKeys: Buffer
   /** Several threads listen on the same port. */
   readonly reusePort: boolean
-  /** The last descriptors are in use. Answers how many idle connections were given up for it. */
+  /** The last descriptors are in use. Returns how many idle connections were closed for it. */
   readonly onShortage: (error: unknown) => number
 }
 
 /**
- * The kernel says that a client reads on only when a third of its send buffer is free, which may be a megabyte: a slow
- * reader's progress is seen in steps of that.
+ * The kernel reports a socket as writable only when a third of its send buffer is free, which may be a megabyte: the progress of
+ * a slow reader is seen in such steps.
  */
 const WRITE_FACTOR = 4
 const BACKLOG = 4_096
-/** What a connection that is turned away has for reading why. */
+/** How long a refused connection stays open so that the client can read why. */
 const TURN_AWAY_MS = 1_000
-/** Handshakes under way in one thread: each costs a private-key operation that others wait for. */
+/** Concurrent handshakes in one thread: each costs a private-key operation that other requests wait for. */
 const MAX_HANDSHAKES = 1_000
 const OUT_OF_DESCRIPTORS = 'the descriptors of this process are used up'
-/** An idle client may have a request on its way when a drain begins: it is answered until then. */
+/** An idle client may send a request while a drain begins: it is served until then. */
 const DRAIN_IDLE_MS = 1_000
 
 export class LiveListener {
@@ -96,7 +96,7 @@ export class LiveListener {
     this.#server.on('error', () => {})
   }
 
-  /** Begins to listen. One that could not, or that has stopped, may be asked again. */
+  /** Begins to listen. May be called again after a failure or after `stopListening`. */
   async open(): Promise<void> {
     const { host, port } = this.listener.address
     this.#server.listen({ host, port, backlog: BACKLOG, reusePort: this.#context.reusePort })
@@ -108,19 +108,19 @@ export class LiveListener {
     )
   }
 
-  /** Gives the address up, for now; connections go on. */
+  /** Releases the address; connections stay open. */
   stopListening(): void {
     this.#server.close()
   }
 
-  /** What it is bound to: the address itself, and the port that was taken. */
+  /** The bound address, with the port that the kernel chose if it was 0. */
   get bound(): Address | null {
     const address = this.#server.address()
     if (address === null || typeof address === 'string') return null
     return { host: address.address, port: address.port }
   }
 
-  /** Whether this one can serve the listener as it is declared now, without a new socket. */
+  /** Whether the declaration can be applied without a new socket. */
   fits(listener: Listener): boolean {
     const { address, protocol } = this.listener
     return (
@@ -130,7 +130,7 @@ export class LiveListener {
     )
   }
 
-  /** Takes new settings, for the next request; connections that are open keep their sockets and certificates. */
+  /** Applies new settings from the next request on; open connections keep their sockets and certificates. */
   update(listener: Listener, handler: ListenerHandler): void {
     if (listener.tls !== null) {
       const { certificates, strictSni } = listener.tls
@@ -145,7 +145,7 @@ export class LiveListener {
     return this.#connections.size
   }
 
-  /** Stops accepting; every connection closes after the exchange it is in, idle ones after a moment. */
+  /** Stops accepting. Connections close after their current exchange, idle ones after a moment. */
   drain(): void {
     if (this.draining) return
     this.draining = true
@@ -153,23 +153,23 @@ export class LiveListener {
     for (const connection of this.#connections) connection.closeBy(clock.now + DRAIN_IDLE_MS)
   }
 
-  /** Ends whatever is left. */
+  /** Closes what is left. */
   destroy(): void {
     this.drain()
     for (const connection of this.#connections) connection.reset()
   }
 
-  /** How long a connection may be idle now. */
+  /** How long a connection may be idle, which a drain shortens. */
   idleMs(): number {
     return this.draining ? 0 : this.listener.timeouts.idleMs
   }
 
-  /** How long a client may seem to take nothing of its response. */
+  /** How long a client may appear to read nothing of its response. */
   writeMs(): number {
     return this.listener.timeouts.bodyMs * WRITE_FACTOR
   }
 
-  /** Where a request wants to go, or why it cannot: its target, and whether this connection is for its host. */
+  /** The destination of a request, or the error: its target, and whether this connection's certificate covers its host. */
   destinationOf(
     socket: Socket,
     head: RequestHead,
@@ -179,7 +179,7 @@ export class LiveListener {
     if (to instanceof ExchangeError || this.#certificates === null) return to
     const tls = socket as TLSSocket & { servername?: string | false }
     const name = tls.servername || ''
-    // A session that is resumed with TLS 1.2 does not say for which name it was made.
+    // A TLS 1.2 session that is resumed does not have its server name.
     if (name === '' && tls.isSessionReused()) return to
     if (!this.#certificates.misdirects(name, to.host)) return to
     return new ExchangeError('MISDIRECTED', 'another certificate of this listener is for this host')
@@ -212,7 +212,7 @@ export class LiveListener {
     )
   }
 
-  /** It accepts for the TLS server above it, which never listens, so that what a client can do may be looked at before. */
+  /** Accepts for a TLS server that never listens itself, so that the ClientHello can be read before the handshake. */
   #tlsServer({ certificates, strictSni }: NonNullable<Listener['tls']>): Server {
     this.#certificates = new Certificates(certificates, strictSni, null)
     const tls = createTlsServer(
@@ -226,9 +226,9 @@ export class LiveListener {
         ),
       },
       (socket) => {
-        // Through with its handshake: from here on it is a connection, until it closes on both of its levels.
+        // The handshake is complete: from here on it counts as a connection until its TLS and TCP sockets are closed.
         this.#handshakes--
-        // A client that closes its side before that has left; were it half open, it would keep its place until the time is over.
+        // A client that closes its side before that has left. Half open, it would count as a handshake until the time limit.
         socket.allowHalfOpen = true
         socket.once('close', () => this.#handshakes++)
         this.#accept(socket, null)
@@ -261,7 +261,7 @@ export class LiveListener {
     })
   }
 
-  /** The context for clients that ask for no name. Without certificates every handshake of theirs fails. */
+  /** The context for clients without SNI. Without certificates their handshakes fail. */
   #tlsOptions(certificates: Certificates): SecureContextOptions & { ticketKeys: Buffer } {
     const defaults = certificates.defaults(Date.now())
     return {
@@ -274,7 +274,7 @@ export class LiveListener {
     }
   }
 
-  /** What a step of accepting throws ends this connection alone. */
+  /** An exception while accepting closes this connection alone. */
   #guard(socket: Socket, step: () => unknown): void {
     try {
       step()
@@ -307,7 +307,7 @@ export class LiveListener {
     this.#connections.add(connection)
   }
 
-  /** Whether it may keep its descriptor. If not, it gets a 503 where that can be written, and is closed at once. */
+  /** Whether the socket may keep its descriptor. If not, it gets a 503 if that can be written, and is closed at once. */
   #hasDescriptor(accepted: Socket): boolean {
     if (!isAmongLast(accepted, KEPT_FOR_SERVERS)) return true
     if (this.#context.onShortage(null) > 0) return true
@@ -326,7 +326,7 @@ export class LiveListener {
   }
 }
 
-/** By the TCP socket below the one with the handshake. */
+/** By the TCP socket below the TLS socket. */
 const HELLOS = new WeakMap<object, ClientHello>()
 
 type Sni = NonNullable<TlsOptions['SNICallback']>
@@ -347,7 +347,7 @@ function chooseBy(
   }
 }
 
-/** One connection too many is told so, and cannot stay. */
+/** The response to a connection above a limit, which is closed after it. */
 function turnAway(socket: Socket): void {
   socket.on('error', () => {})
   socket.end(textOf('TOO_MANY_CONNECTIONS', 'too many connections'), 'latin1')

@@ -1,6 +1,6 @@
 /**
- * Plain HTTP that comes to an https listener. OpenSSL reads its first bytes and gives up; the client gets the reason in plain
- * HTTP on the TCP socket below, and has a moment to read it.
+ * Plain HTTP on an https listener. OpenSSL fails at the first bytes; the client gets a 400 in plain HTTP on the TCP socket below the
+ * TLS socket, and has a moment to read it.
  */
 import { Socket } from 'node:net'
 import { errorResponse, headOfLocalResponse } from '../http/local-response.ts'
@@ -13,25 +13,25 @@ import type { ClientPeer } from './client-peer.ts'
 
 const STAY_MS = 1_000
 
-/** OpenSSL knows GET, HEAD, POST, PUT and CONNECT; other methods have a wrong version to it, as all that is no TLS record. */
+/** OpenSSL recognizes GET, HEAD, POST, PUT and CONNECT; other methods are a wrong version to it, as everything that is no TLS. */
 const NO_TLS = new Set([
   'ERR_SSL_HTTP_REQUEST',
   'ERR_SSL_HTTPS_PROXY_REQUEST',
   'ERR_SSL_WRONG_VERSION_NUMBER',
 ])
 
-/** The socket below a TLS socket whose handshake failed because its client does not speak TLS; else null. */
+/** The TCP socket, if the handshake failed because the client does not speak TLS; else null. */
 export function plainHttpBelow(error: NodeJS.ErrnoException, tls: Socket): Socket | null {
   if (!NO_TLS.has(error.code ?? '')) return null
   const raw = '_parent' in tls ? tls._parent : null
   return raw instanceof Socket && raw.writable ? raw : null
 }
 
-/** Answers 400; gives the exchange that this was, for the log. */
+/** Responds with 400; returns the exchange for the log. */
 export function refusePlainHttp(raw: Socket, clientPeer: ClientPeer, listener: string): Exchange {
   const message = 'a plain HTTP request was sent to an https port; use https://'
   const response = errorResponse(new ExchangeError('PLAIN_HTTP', message))
-  const exchange = clientPeer.createExchange(UNHEARD, listener, new RequestHead(), NOWHERE)
+  const exchange = clientPeer.createExchange(NO_CLIENT, listener, new RequestHead(), NOWHERE)
   exchange.hasResponded = true
   exchange.status = response.status
   exchange.reason = response.reason
@@ -39,15 +39,15 @@ export function refusePlainHttp(raw: Socket, clientPeer: ClientPeer, listener: s
   exchange.bytesOut = response.body.length
   const { text } = responseText(headOfLocalResponse(response), 1, false)
   raw.end(text + response.body.toString('latin1'), 'latin1')
-  // Node destroys it with the TLS socket above, and what the client still sends would then reset the response away.
+  // Node destroys it with the TLS socket. Bytes that the client sends after that would cause a reset, which discards the response.
   const destroy = raw.destroy.bind(raw)
   raw.destroy = () => raw
   setTimeout(destroy, STAY_MS).unref()
   return exchange
 }
 
-/** Of an exchange that is over: nothing more is sent to its client. */
-const UNHEARD: ClientSide = {
+/** The client of an exchange that is over: it gets nothing more. */
+const NO_CLIENT: ClientSide = {
   holdsData: false,
   resumeBody: () => {},
   sendInterim: () => true,

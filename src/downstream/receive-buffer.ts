@@ -1,6 +1,6 @@
 /**
- * The bytes that a client has sent and that are not used yet: part of a head, a body that nothing takes yet, requests
- * ahead of their turn. Heads and bodies are read out of them in order.
+ * Received bytes that are not processed yet: part of a head, a body that no server takes yet, pipelined requests. Heads and bodies
+ * are read from it in order.
  */
 import { ExchangeError } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -13,7 +13,7 @@ const NONE = Buffer.alloc(0)
 
 export class ReceiveBuffer {
   readonly #heads = new RequestHeadReader()
-  /** They are in it from `from` to `to`. */
+  /** The bytes are those from `from` to `to`. */
   #buffer: Buffer = NONE
   #from = 0
   #to = 0
@@ -36,14 +36,14 @@ export class ReceiveBuffer {
     }
   }
 
-  /** What is left outlives the read that brought it; the memory of `buffer` does not. */
+  /** Copies what is left, because the memory of `buffer` is reused by the next read. */
   settle(buffer: Buffer): void {
     if (this.isEmpty) this.#hold(NONE, 0, 0)
     else if (this.#buffer === buffer)
       this.#hold(Buffer.from(buffer.subarray(this.#from, this.#to)), 0, this.length)
   }
 
-  /** The next head; null: the rest of it has yet to come. */
+  /** The next head; null if it is not complete. */
   readHead(limits: Listener['limits'], trusted: boolean): RequestHead | ExchangeError | null {
     if (this.isEmpty) return null
     const head = this.#heads.read(this.#buffer, this.#from, this.#to, limits, trusted)
@@ -51,7 +51,7 @@ export class ReceiveBuffer {
     return head
   }
 
-  /** The body's data; what follows the body stays. */
+  /** The body's data; what follows the body stays in the buffer. */
   readBody(body: RequestBody, exchange: Exchange): Buffer | null | ExchangeError {
     if (this.isEmpty) return null
     const read = body.read(this.#buffer.subarray(this.#from, this.#to), exchange)
@@ -60,7 +60,7 @@ export class ReceiveBuffer {
     return read.data
   }
 
-  /** Empties it. */
+  /** Removes and returns all bytes. */
   take(): Buffer | null {
     const bytes = this.isEmpty ? null : this.#buffer.subarray(this.#from, this.#to)
     this.#hold(NONE, 0, 0)

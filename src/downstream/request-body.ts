@@ -1,6 +1,5 @@
 /**
- * Reads one request's body out of its connection's bytes: by length or chunked, data on the one hand, what follows the
- * body on the other. Knows nothing of sockets.
+ * Reads the body of one request, by length or chunked, from the bytes of its connection. Separates its data from what follows.
  */
 import { refuseBodySize } from '../http/body-limit.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
@@ -10,16 +9,16 @@ import type { Exchange } from '../http/exchange.ts'
 import { safeTrailers } from '../http/fields.ts'
 import type { RequestHead } from '../http/request-head.ts'
 
-/** A body must bring this much (or its end) between two deadlines: a byte now and then is not progress. */
+/** A body must make this much progress (or end) between two deadlines, so that a byte now and then does not suffice. */
 const PROGRESS_BYTES = 256
 
 export class RequestBody {
   ended = false
-  /** Decoded before anybody could take it. */
+  /** Data that was decoded before a server takes the body. */
   held: Buffer | null = null
-  /** Somebody takes it. Until then what arrives is kept, in its order. */
+  /** A server takes the body. Until then what arrives is buffered in order. */
   flows = false
-  /** `bodyEnd` has been passed on, or the body travelled with the head. */
+  /** `bodyEnd` has been passed on, or the body was sent with the head. */
   passed = false
   readonly #decoder: ChunkedDecoder | null
   #left: number
@@ -36,7 +35,7 @@ export class RequestBody {
     return safeTrailers(this.#decoder?.trailers ?? '')
   }
 
-  /** The data in these bytes (which may be overwritten), and what follows the body's end. Counts it for the exchange. */
+  /** The data in these bytes (which may be overwritten), and what follows the body. Updates the exchange's counters. */
   read(
     bytes: Buffer,
     exchange: Exchange,
@@ -65,7 +64,7 @@ export class RequestBody {
     }
   }
 
-  /** Whether enough has come since the last time to set the deadline anew. */
+  /** Whether enough has come since the last call to extend the deadline. */
   progressed(): boolean {
     if (this.#progress < PROGRESS_BYTES) return false
     this.#progress = 0

@@ -1,6 +1,6 @@
 /**
- * Finds a request's head in its connection's bytes and parses it. Between two heads it keeps nothing; a head that comes in
- * pieces is bounded in size, and refused as soon as no further byte can make it right.
+ * Finds and parses a request's head in the bytes of its connection. Keeps no state between two heads. A head in pieces is limited
+ * in size, and refused as soon as no further byte can make it valid.
  */
 import { ExchangeError } from '../http/errors.ts'
 import { headLines } from '../http/head-lines.ts'
@@ -15,13 +15,13 @@ const CR = 13
 const LF = 10
 
 export class RequestHeadReader {
-  /** Where the head that was read last ends in its buffer. */
+  /** Where the last head ends in its buffer. */
   end = 0
   #searched = 0
-  /** Looked at again when it has doubled: a head that comes byte by byte must not cost its square. */
+  /** Checked again when it has doubled: a head that comes byte by byte must not cost quadratic time. */
   #checked = 0
 
-  /** The head that begins at `from`; null: the rest of it has yet to come. */
+  /** The head that begins at `from`; null if it is not complete. */
   read(
     buffer: Buffer,
     from: number,
@@ -35,19 +35,19 @@ export class RequestHeadReader {
       : this.#readUnusual(buffer.subarray(from, to), from, limits, trusted)
   }
 
-  /** What the walk over the bytes does not take at once: a head in pieces, behind an empty line, or broken. */
+  /** The slow path: a head in pieces, after an empty line, or malformed. */
   #readUnusual(
     bytes: Buffer,
     from: number,
     limits: Limits,
     trusted: boolean,
   ): RequestHead | ExchangeError | null {
-    // RFC 9112 section 2.2: an empty line or two before a request is forgiven, no more.
+    // RFC 9112 section 2.2: one or two empty lines before a request are ignored, no more.
     let start = 0
     while (start < 4 && bytes[start] === CR && bytes[start + 1] === LF) start += 2
-    // Half of an empty line.
+    // Half an empty line.
     if (start < 4 && start === bytes.length - 1 && bytes[start] === CR) return null
-    // After a first look the search goes on where it ended.
+    // A later search continues where the last one ended.
     const end = bytes.indexOf(HEAD_END, Math.max(start, this.#searched - HEAD_END.length + 1))
     const size = end + HEAD_END.length - start
     const isFirst = this.#searched === 0
@@ -62,7 +62,7 @@ export class RequestHeadReader {
     return head
   }
 
-  /** Its lines have just been read. */
+  /** `headLines` has its lines. */
   #parse(
     buffer: Buffer,
     from: number,

@@ -1,9 +1,9 @@
-/** How a response's head is written to an HTTP/1 client: framing is made anew, never copied. */
+/** The text of a response's head for an HTTP/1 client. Framing is generated, never copied. */
 import type { ResponseHead } from '../http/response-head.ts'
 
 export interface ResponseText {
   readonly text: string
-  /** The body goes out chunked. */
+  /** The body is sent chunked. */
   readonly chunked: boolean
   /** The connection ends after this response. */
   readonly closing: boolean
@@ -29,12 +29,12 @@ export function responseText(
     chunked = true
     framing = `${head.trailerLine}Transfer-Encoding: chunked\r\n`
   } else {
-    // HTTP/1.0 knows the end of such a body by the end of its connection alone.
+    // For HTTP/1.0 only the end of the connection ends such a body.
     closing = true
   }
   let connection = closing ? 'close' : minorVersion === 0 ? 'keep-alive' : ''
   if (head.status === 426 && head.upgrade !== '') {
-    // RFC 9110 section 15.5.22: the protocols that it asks for; section 7.8: Connection names the field.
+    // RFC 9110 section 15.5.22: the required protocols; section 7.8: Connection lists the field.
     framing += `Upgrade: ${head.upgrade}\r\n`
     connection = connection === '' ? 'Upgrade' : `${connection}, Upgrade`
   }

@@ -1,4 +1,4 @@
-/** Writes responses to an HTTP/1 client: their framing made anew, never copied; small ones in one write. */
+/** Writes responses to an HTTP/1 client, with generated framing; small ones in one write. */
 import type { ResponseHead } from '../http/response-head.ts'
 import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -7,7 +7,7 @@ import type { Http1Connection } from '../http/http1-connection.ts'
 import { responseText } from './response-text.ts'
 
 export class ResponseWriter {
-  /** The connection ends after the response that was begun last. */
+  /** The connection closes after the current response. */
   closing = false
   readonly #connection: Http1Connection
   #chunked = false
@@ -17,7 +17,7 @@ export class ResponseWriter {
     this.#connection = connection
   }
 
-  /** `kept`: the connection may go on after this response. */
+  /** `kept`: the connection may stay open after this response. */
   begin(
     exchange: Exchange,
     head: ResponseHead,

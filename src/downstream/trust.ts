@@ -1,11 +1,11 @@
-/** Whose forwarding fields are believed: nobody's, unless the settings name the peer. */
+/** Whose forwarding fields are trusted: none by default, else the peers that the settings name. */
 import { compileNetworks } from '../model/ip.ts'
 
 export interface Trust {
   trusts(ip: string): boolean
 }
 
-/** Of CIDR blocks or single addresses; they are valid (settings are parsed before). */
+/** Takes valid CIDR blocks or addresses (settings are validated before). */
 export function compileTrust(blocks: readonly string[]): Trust {
   return { trusts: compileNetworks(blocks) }
 }
