@@ -138,7 +138,6 @@ const OPTIONS: readonly (readonly [page: string, ...path: (string | number)[]])[
   ['configuration.md', 'backends', '*'],
   ['configuration.md', 'backends', '*', 'servers', '*', 1],
   ['sources/etcd.md sources/README.md', 'sources', '*', 0],
-  ['sources/README.md', 'sources', '*', 0, 'shrink'],
   ['sources/etcd.md', 'sources', '*', 0, 'tls'],
   ['sources/redis.md sources/README.md', 'sources', '*', 1],
   ['sources/directory.md sources/README.md', 'sources', '*', 2],
