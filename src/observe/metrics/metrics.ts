@@ -7,12 +7,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Metric, Registry } from 'prom-client'
 import { systemMs } from '../../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
-import { createCountsReader } from './counts.ts'
 import { FAMILIES, type Family, type MetricsStatus, type Scrape } from './families.ts'
 import type { HealthView } from '../reports/health-report.ts'
 import { createHealthReader, NO_HEALTH } from './health-series.ts'
 import type { Sample } from './samples.ts'
-import { createSeriesReader, type CountedObject, type SeriesReader } from './series.ts'
+import {
+  createCountsReader,
+  createSeriesReader,
+  type CountedObject,
+  type SeriesReader,
+} from './series.ts'
 
 /** What is in force, with the slots that count it. Read once a scrape, in one go. */
 export interface CountedObjects {
