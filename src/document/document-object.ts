@@ -1,4 +1,4 @@
-/** One object of a file: its value, with what its references stand for, and its place. */
+/** One object of a file: its value with resolved references, and its place. */
 import { resolveReferences, type ReferenceWorld } from './references.ts'
 import type { Referred } from './referred.ts'
 import { escapeStep, type Position, toPointer, type Tree } from './tree.ts'
@@ -7,7 +7,7 @@ import { escapeStep, type Position, toPointer, type Tree } from './tree.ts'
 export interface DocumentObject extends Position, Referred {
   readonly kind: 'listener' | 'host' | 'backend' | 'frontend'
   readonly id: string
-  /** With what its references stand for; undefined when there is a `fault`. */
+  /** With resolved references; undefined if there is a `fault`. */
   readonly value: unknown
   /** Why a reference cannot be resolved. */
   readonly fault?: string
@@ -22,7 +22,7 @@ export const SECTIONS = {
   frontend: 'frontends',
 } as const
 
-/** Of a section, up to an id: all its keys share that text. */
+/** The key of a section's objects up to the id: all of them share this text. */
 export function keyPrefixOf(filename: string, kind: DocumentObject['kind']): string {
   return `${filename}#${toPointer([SECTIONS[kind]])}/`
 }
@@ -33,7 +33,7 @@ export interface WrittenObject extends Position {
   readonly value: unknown
 }
 
-/** References are resolved in `world`; without one, everything stays as it is written. */
+/** References are resolved in `world`; without it, everything stays as written. */
 export function toObject(
   { kind, id, value, line, column }: WrittenObject,
   keyPrefix: string,

@@ -1,6 +1,6 @@
 /**
- * The file, taken apart into settings and declared objects, each with its place in the text. Nothing is judged but the
- * outline: what stands inside an object is admitted, or refused, object by object.
+ * Splits the file into settings and declared objects, each with its place in the text. Only the outline is checked here;
+ * objects are admitted or refused one by one, later.
  */
 import { type DocumentObject, keyPrefixOf, SECTIONS, toObject } from './document-object.ts'
 import { readJson, readJsonValues } from './json.ts'
@@ -17,18 +17,18 @@ import { didYouMean } from '../model/suggest.ts'
 export interface WrittenSettings {
   /** As written; see resolve-settings.ts. */
   readonly settings: Readonly<Record<string, unknown>>
-  /** Where one of them stands: `['log', 'level']`. */
+  /** The place of a setting: `['log', 'level']`. */
   readonly locateSetting: (path: Path) => Position | null
 }
 
 export interface ReadableDocument extends WrittenSettings {
   readonly readable: true
   readonly objects: readonly DocumentObject[]
-  /** Of the outline: an unknown top-level key, a section that is no map. Their kind is never `file`. */
+  /** Problems of the outline: an unknown top-level key, a section that is no map. Their kind is never `file`. */
   readonly problems: readonly Problem[]
-  /** For the next reading of the file, with its text; null for YAML, and where there are problems: it is read whole then. */
+  /** For the next reading of the file, with its text; null for YAML and if there are problems: then it is read whole. */
   readonly known: KnownDocument | null
-  /** Where a member of an object stands; of the nearest one that is there. Made for few calls, not for every object. */
+  /** The place of a member of an object, or of its nearest ancestor. For few calls, not for every object. */
   readonly locate: (object: Pick<DocumentObject, 'kind' | 'id'>, path: Path) => Position | null
 }
 
@@ -38,22 +38,22 @@ export interface KnownDocument extends KnownText {
 
 export type ParsedDocument =
   | ReadableDocument
-  /** The one problem, of kind `file`: why nothing could be read. */
+  /** The one problem, of kind `file`: why nothing can be read. */
   | { readonly readable: false; readonly problems: readonly [Problem] }
 
 const KINDS = ['listener', 'host', 'backend', 'frontend'] as const
 
-/** Editors look for the schema's address there; it means nothing to us. */
+/** Editors read the address of the schema there; Sluice ignores it. */
 const IGNORED = '$schema'
 const IS_SETTING: ReadonlySet<string> = new Set(SETTING_KEYS)
 const KNOWN: readonly string[] = [...SETTING_KEYS, ...Object.values(SECTIONS)]
-/** What is written for anchors alone. */
+/** Keys for YAML anchors. */
 const OWN_NOTES = /^x-/
 
 /**
- * `filename` tells the notation (`.json`, else YAML) and names the file in problems and keys. References in objects are
- * resolved in `world`; without one, everything stays as it is written. With what is known of the same file `before`, only
- * what an edit has changed is read. Never throws.
+ * `filename` decides the notation (`.json`, else YAML) and names the file in problems and keys. References in objects are
+ * resolved in `world`; without it, everything stays as written. With `before`, the last reading of the same file, only what
+ * an edit has changed is read. Does not throw.
  */
 export function parseDocument(
   text: string,
@@ -77,7 +77,7 @@ export function parseDocument(
     const { settings, objects } = document
     return { ...document, known: { ...knownTextOf(source, tree, objects), settings } }
   } catch (error) {
-    // Both readers are thorough; what they let through (a stack that overflows) is still only an unreadable file.
+    // Both readers report what they cannot read; any other error (a stack overflow) makes the file unreadable, too.
     const known = error instanceof Unreadable ? error : null
     const message =
       known?.message ?? `cannot be read: ${error instanceof Error ? error.message : String(error)}`
@@ -91,8 +91,8 @@ export function parseDocument(
 }
 
 /**
- * The settings alone, which costs a fraction of the whole where there are many objects; null for what cannot be read, which
- * parseDocument says better. Never throws.
+ * The settings alone, at a fraction of the cost if there are many objects. Null for a file that cannot be read; parseDocument
+ * says why. Does not throw.
  */
 export function parseSettings(text: string, filename: string): WrittenSettings | null {
   const source = withoutMark(text)

@@ -1,26 +1,26 @@
 /**
- * What an edit has changed in a file of JSON. Most readings differ from the one before in one object of thousands. So the text
- * is compared first: what is the same from its beginning and from its end need not be read again. Where an edit lies within
- * one section, the members that it touches are read as members of that section, and all around them is as it was.
+ * Finds what an edit has changed in a JSON file. Most readings differ from the previous one in one object of thousands, so
+ * texts are compared first: equal text at the beginning and the end is not read again. If the edit is within one section, only
+ * the members that it touches are read.
  */
 import { walkJson } from './json-walk.ts'
 
-/** The members of a section as they follow one another in the text. */
+/** The members of a section in the order of the text. */
 export interface KnownSection {
   readonly ids: readonly string[]
-  /** Where each begins, and what is behind each. */
+  /** The offset of each, and the offset after each. */
   readonly offsets: Int32Array
   readonly ends: Int32Array
 }
 
 export interface Edit {
-  /** The number of the section, and which of its members are no more: from the first up to the one before `to`. */
+  /** The index of the section, and the range of its members that are gone, without `to`. */
   readonly section: number
   readonly from: number
   readonly to: number
-  /** What is in their place. */
+  /** The members in their place. */
   readonly members: readonly EditedMember[]
-  /** How much further everything behind them is now. */
+  /** By how much everything after them has moved. */
   readonly shift: number
 }
 
@@ -31,10 +31,10 @@ export interface EditedMember {
   readonly end: number
 }
 
-/** More than this is no edit but another file. */
+/** A larger difference counts as another file. */
 const MOST_MEMBERS = 64
 
-/** Null: the text has to be read whole. Of two texts that differ. */
+/** The texts differ. Null: the new text has to be read whole. */
 export function findEdit(
   before: string,
   text: string,
@@ -63,7 +63,7 @@ export function findEdit(
   return { section, from, to, members, shift }
 }
 
-/** Of a text that is members of a map and nothing else; null for any other. */
+/** The members in a text that consists of members of a map; null for any other text. */
 function readMembers(text: string, at: number): EditedMember[] | null {
   const opened = '{"":{'
   const whole = `${opened}${text}}}`
@@ -77,7 +77,7 @@ function readMembers(text: string, at: number): EditedMember[] | null {
       0,
       true,
       (depth, step, offset) => {
-        // A text that closes the map and opens another one.
+        // The text closes the map and opens another one.
         if (depth === 0) return ++maps > 1
         if (depth > 1) return false
         const id = String(step)
@@ -97,7 +97,7 @@ function readMembers(text: string, at: number): EditedMember[] | null {
   }
 }
 
-/** How many characters two texts begin with that are the same. Comparing by halves is the native comparison of all of them. */
+/** The length of the common beginning. Halving uses the native comparison of strings. */
 function sharedStart(one: string, other: string): number {
   let low = 0
   let high = Math.min(one.length, other.length)
@@ -109,7 +109,7 @@ function sharedStart(one: string, other: string): number {
   return low
 }
 
-/** The same from the end, without what the beginning has. */
+/** The length of the common end, without the common beginning. */
 function sharedEnd(one: string, other: string, start: number): number {
   let low = 0
   let high = Math.min(one.length, other.length) - start

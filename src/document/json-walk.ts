@@ -1,11 +1,11 @@
 /**
- * Walks over JSON text by RFC 8259 without making values: it tells where everything stands, and finds what JSON.parse
- * lets pass (a key twice) or reports without a place. JSON.parse still makes the values.
+ * Walks over JSON text (RFC 8259) without making values. It reports the place of every member, and finds what JSON.parse
+ * accepts (duplicate keys) or reports without a place. JSON.parse still makes the values.
  *
- * It runs over files of 10 MB, so it looks at character codes and takes strings by indexOf.
+ * Files may have 10 MB, so it compares character codes and finds the ends of strings with indexOf.
  */
 
-/** What is wrong, and the offset where. */
+/** A fault in the text, at an offset. */
 export class JsonFault extends Error {
   readonly offset: number
 
@@ -17,8 +17,8 @@ export class JsonFault extends Error {
 }
 
 /**
- * A member or item: `depth` 0 stands directly in the value walked over. It answers whether the key stood in the same map
- * before; below depth 1, where maps are small, the walk looks for itself.
+ * Called for each member or item; `depth` 0 is directly in the walked value. Returns whether the key is a duplicate. Below
+ * depth 1, where maps are small, the walk finds duplicates itself.
  */
 export type Visit = (
   depth: number,
@@ -27,7 +27,7 @@ export type Visit = (
   valueOffset: number,
 ) => boolean
 
-/** The walk is behind a member. */
+/** Called after a member. */
 export type Leave = (depth: number, end: number) => void
 
 const MAX_DEPTH = 32
@@ -36,8 +36,8 @@ const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})?/g
 const CONTROL = /[\x00-\x1f]/
 
 /**
- * Returns the offset behind the value that begins at (or after spaces from) `start`. With `parsed`, JSON.parse has taken
- * the text, so that strings need no second look.
+ * Returns the offset after the value that begins at `start`, or after spaces from there. `parsed`: JSON.parse has accepted the
+ * text, so strings are not checked again.
  */
 export function walkJson(
   text: string,
@@ -124,7 +124,7 @@ export function walkJson(
     at += 1
   }
 
-  /** Behind a member or item: whether another one follows. */
+  /** After a member or item: returns whether another one follows. */
   function more(close: number, name: string): boolean {
     const code = skipSpace()
     if (code !== 0x2c && code !== close) throw unexpected(`a comma or ${name}`)
@@ -142,7 +142,7 @@ export function walkJson(
 }
 
 function twice(key: string, offset: number): JsonFault {
-  return new JsonFault(`the key ${JSON.stringify(key)} stands twice in one map`, offset)
+  return new JsonFault(`the key ${JSON.stringify(key)} occurs twice in one map`, offset)
 }
 
 function checkString(text: string, open: number, close: number): void {
@@ -150,24 +150,24 @@ function checkString(text: string, open: number, close: number): void {
   const control = CONTROL.exec(raw)
   if (control !== null) {
     const at = open + 1 + control.index
-    throw new JsonFault('a string holds a raw control character, or has no end', at)
+    throw new JsonFault('a string has a raw control character, or no end', at)
   }
   if (close === -1) throw new JsonFault('a string has no end', open)
   for (const escape of raw.matchAll(ESCAPE)) {
     if (escape[0] === '\\') {
-      throw new JsonFault('a string holds an unknown escape', open + 1 + escape.index)
+      throw new JsonFault('a string has an unknown escape', open + 1 + escape.index)
     }
   }
 }
 
-/** Behind an odd number of backslashes. */
+/** Whether an odd number of backslashes is before it. */
 function isEscaped(text: string, quote: number): boolean {
   let before = quote - 1
   while (text.charCodeAt(before) === 0x5c) before -= 1
   return (quote - before) % 2 === 0
 }
 
-/** Whether a key of this map was there before: most maps are small, hostile ones are not. */
+/** Returns a check for duplicate keys of one map: most maps are small, hostile ones are not. */
 function createSeen(): (key: string) => boolean {
   const few: string[] = []
   let many: Set<string> | null = null

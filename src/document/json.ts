@@ -1,4 +1,4 @@
-/** The file in JSON: JSON.parse for the values, a walk over the text for the places. */
+/** Reads JSON: JSON.parse for the values, a walk over the text for the places. */
 import { JsonFault, walkJson } from './json-walk.ts'
 import { createLines } from './lines.ts'
 import { quote, type Path } from '../model/parsed.ts'
@@ -7,12 +7,12 @@ import { Unreadable, type Position, type Tree } from './tree.ts'
 export interface Place {
   readonly offset: number
   readonly valueOffset: number
-  /** Behind the value. */
+  /** The offset after the value. */
   end: number
 }
 
 export interface JsonTree extends Tree {
-  /** The members of a section, as they follow one another in the text. */
+  /** The members of a section, in the order of the text. */
   readonly membersOf: (section: string) => ReadonlyMap<string, Place>
 }
 
@@ -20,7 +20,7 @@ export function readJson(text: string): JsonTree {
   if (text.trim() === '') throw new Unreadable('is empty', null)
   const positionAt = createLines(text)
   const sections = new Map<string, Place>()
-  /** Of the objects, by section. */
+  /** The objects' members, by section. */
   const places = new Map<string, Map<string, Place>>()
   let inSection = new Map<string, Place>()
   let last: Place | null = null
@@ -62,13 +62,13 @@ export function readJson(text: string): JsonTree {
   try {
     root = JSON.parse(text)
   } catch {
-    // Its message has no place for most faults; the walk finds the same one.
+    // The messages of JSON.parse mostly have no place; the walk finds the same fault.
     parsed = false
   }
   try {
     const end = walkJson(text, 0, parsed, note, leave)
     const behind = text.slice(end).search(/[^ \t\r\n]/)
-    if (behind !== -1) throw new JsonFault('something follows after the end', end + behind)
+    if (behind !== -1) throw new JsonFault('there is text after the end', end + behind)
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error
     throw new Unreadable(`is not valid JSON: ${error.message}`, positionAt(error.offset))
@@ -78,19 +78,19 @@ export function readJson(text: string): JsonTree {
   return { root, locate, membersOf: (section) => places.get(section) ?? new Map() }
 }
 
-/** Without looking for anything that JSON.parse lets pass: the walk is done when a place is asked for. */
+/** Does not look for duplicate keys: the walk runs when a place is asked for. */
 export function readJsonValues(text: string): Tree {
   const root: unknown = JSON.parse(text)
   if (!isMap(root)) throw new Unreadable('must be a map at the top level', null)
   return { root, locate: (path) => readJson(text).locate(path) }
 }
 
-/** The offset of the deepest member of `path` that is there. */
+/** The offset of the deepest existing member of `path`. */
 function offsetOf(text: string, place: Place, path: Path): number {
   let found = place.offset
   let matched = 0
   walkJson(text, place.valueOffset, true, (depth, step, offset) => {
-    // A step of the path can only be taken directly below the one before it, and never once more after it was left.
+    // A step is taken only directly below the previous one, and not again once the walk has left it.
     if (depth < matched) matched = path.length + 1
     if (depth === matched && step === path[depth]) {
       found = offset

@@ -1,4 +1,4 @@
-/** What was read of a file of JSON, kept with its text, so that the next reading reads only what an edit has changed. */
+/** The last reading of a JSON file with its text, so that the next reading reads only what an edit has changed. */
 import { type DocumentObject, keyPrefixOf, SECTIONS, toObject } from './document-object.ts'
 import { type Edit, findEdit, type KnownSection } from './edited.ts'
 import { type JsonTree, readJson } from './json.ts'
@@ -10,7 +10,7 @@ import type { Position, Tree } from './tree.ts'
 interface ObjectSection extends KnownSection {
   readonly kind: DocumentObject['kind']
   readonly objects: readonly DocumentObject[]
-  /** By id, as they are written: those with references, which may stand for something else next time. */
+  /** Objects with references, by id and as written: the references may resolve to something else next time. */
   readonly referring: ReadonlyMap<string, unknown>
 }
 
@@ -43,8 +43,8 @@ export function knownTextOf(
 }
 
 /**
- * Null: the text has to be read whole. Otherwise objects that are written as before, at the same place, are the same objects
- * as before, but for those with references.
+ * Null: the text has to be read whole. Otherwise an unchanged object at the same place is the same JavaScript object as before,
+ * unless it has references.
  */
 export function readEdited(
   before: KnownText,

@@ -1,4 +1,4 @@
-/** From offsets in a text to lines and columns. */
+/** Converts offsets in a text to lines and columns. */
 import type { Position } from './tree.ts'
 
 export function createLines(text: string): (offset: number) => Position {
@@ -6,11 +6,11 @@ export function createLines(text: string): (offset: number) => Position {
   let last = 0
   return (offset) => {
     starts ??= lineStarts(text)
-    // Mostly the lines are asked for one after another.
+    // Most calls ask for the same line or the next one.
     const isNext = (starts[last] ?? 0) <= offset && offset < (starts[last + 2] ?? Infinity)
     let low = isNext ? last : 0
     let high = isNext ? Math.min(last + 1, starts.length - 1) : starts.length - 1
-    // The last line that starts at or before the offset.
+    // Finds the last line that starts at or before the offset.
     while (low < high) {
       const middle = (low + high + 1) >> 1
       if ((starts[middle] ?? 0) <= offset) low = middle

@@ -1,38 +1,38 @@
 /**
- * What the text of a file only refers to: `${NAME}` and `${NAME:-default}` from the environment, `${file:/run/secrets/x}`
- * from a file. `$${` is a plain `${`. Names are upper case, so that the `${1}` of a rewrite and most regular expressions
- * mean what they meant; keys of maps are never touched. Pure: the environment and the files are given.
+ * References in the text of a file: `${NAME}` and `${NAME:-default}` to the environment, `${file:/run/secrets/x}` to a file.
+ * `$${` is a plain `${`. Names are upper case, so the `${1}` of a rewrite and most regular expressions are no references. Keys
+ * of maps are left alone. Pure: the environment and the files are arguments.
  */
 import { flaw, type Flaw, type Path } from '../model/parsed.ts'
 
 export interface ReferenceWorld {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** The text of a file, by its path beside the declaration; throws when it cannot be read. */
+  /** Returns the text of a file by its path beside the declaration; throws if it cannot be read. */
   readonly readFile: (path: string) => string
 }
 
 export interface Resolved {
-  /** The same object where nothing is referred to; what cannot be resolved is undefined. */
+  /** The same object if it has no reference; a value that cannot be resolved is undefined. */
   readonly value: unknown
-  /** What was put in, each once: never to be shown. */
+  /** The inserted texts, each once: they must not be shown. */
   readonly secrets: readonly string[]
-  /** Where references stand. */
+  /** The places of references. */
   readonly references: readonly Reference[]
   readonly faults: readonly Flaw[]
 }
 
-/** A scalar with a reference in it, or one that is a reference and nothing else. */
+/** A scalar that contains a reference, or is one reference and nothing else. */
 export interface Reference {
   readonly path: Path
   readonly whole: boolean
 }
 
-/** How the reason of a variable that is missing ends. */
+/** The end of the reason for a missing variable. */
 export const NOT_SET = 'is not set, or empty'
 export const MAX_REFERENCED_BYTES: number = 64 * 1024
-/** Of one object: a long list of references must not become a gigabyte. */
+/** For one object: a long list of references must not become a gigabyte. */
 const MAX_TOTAL = 1024 ** 2
-/** Deeper than both readers let anything through. */
+/** Deeper than both readers accept. */
 const MAX_DEPTH = 64
 const REFERENCE = /\$\$\{|\$\{(?:([A-Z_][A-Z0-9_]*)(?::-([^}]*))?|file:([^}]+))\}/g
 const WHOLE = /^\$\{(?:[A-Z_][A-Z0-9_]*(?::-[^}]*)?|file:[^}]+)\}$/
@@ -86,7 +86,7 @@ export function resolveReferences(value: unknown, world: ReferenceWorld): Resolv
         refers ||= file !== undefined || name !== undefined
         if (file !== undefined) return take(textOfFile(file, world.readFile))
         if (name === undefined) return '${'
-        // Compose passes a variable that is not set as an empty one.
+        // Compose passes an unset variable as an empty one.
         const found = world.env[name] || undefined
         if (found === undefined && normal !== undefined) return normal
         return take(found ?? { why: `the variable ${name} ${NOT_SET}` })

@@ -1,15 +1,15 @@
 /**
- * Values that references were put into: of which type they are, and what a message may say of them.
+ * Values with resolved references: their types, and what messages may show of them.
  *
- * A reference is text. Where the whole scalar is one and a number or a flag is wanted, it is read as YAML reads a plain
- * scalar. What is wanted is known to the parser of the object alone: so the text is tried first, and where the parser
- * refuses it, what YAML would read. Text stays text wherever text is wanted: `password: ${PIN}` keeps the 0 of 0123.
+ * The text of a reference stays text. If a scalar is one reference and the parser of the object refuses the text there, what
+ * YAML reads in a plain scalar (a number, a boolean) is tried. So no code has to know which keys are numbers, and
+ * `password: ${PIN}` keeps the 0 of 0123.
  */
 import { refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
 import { toPointer } from './tree.ts'
 import type { Reference } from './references.ts'
 
-/** What of a declaration came from elsewhere: where it stands, and its texts. */
+/** The parts of a declaration that came from references: their places and texts. */
 export interface Referred {
   readonly references?: readonly Reference[]
   readonly secrets?: readonly string[]
@@ -17,11 +17,11 @@ export interface Referred {
 
 export interface ParsedReferred<T> {
   readonly parsed: Parsed<T>
-  /** The value that was parsed last, with what became a number or a flag. */
+  /** The value that was parsed last, with the numbers and booleans that were tried. */
   readonly value: unknown
 }
 
-/** Parses `value`; scalars that are references and are refused as text are tried as what YAML would read. */
+/** Parses `value`. If a scalar that is a reference is refused as text, its plain YAML value is tried. */
 export function parseReferred<T>(
   value: unknown,
   references: readonly Reference[],
@@ -30,7 +30,7 @@ export function parseReferred<T>(
   let current = value
   let parsed = parse(value)
   let left = references.filter(({ path, whole }) => whole && plainAt(value, path) !== undefined)
-  // Of a place that was read as a number, what was said of its text: it quotes the value as one token.
+  // For a place that was read as a number, the flaw of its text: it quotes the value as one token.
   const said = new Map<string, Flaw>()
   while (!parsed.ok && left.length > 0) {
     const refused = new Map(parsed.problems.map((one) => [toPointer(one.path), one]))
@@ -50,7 +50,7 @@ export function parseReferred<T>(
   return { parsed: refuse(problems), value: current }
 }
 
-/** The number or the flag that YAML 1.2 (core schema) reads in a plain scalar; undefined: it is text to YAML, too. */
+/** The number or boolean that YAML 1.2 (core schema) reads in a plain scalar; undefined: text. */
 export function readPlain(text: string): number | boolean | undefined {
   if (/^(?:true|True|TRUE)$/.test(text)) return true
   if (/^(?:false|False|FALSE)$/.test(text)) return false
@@ -65,7 +65,7 @@ function plainAt(value: unknown, path: Path): number | boolean | undefined {
   return typeof text === 'string' ? readPlain(text) : undefined
 }
 
-/** The same with the plain reading at `path`; only the maps and lists on the way are new ones. */
+/** A copy with the plain value at `path`; only the maps and lists on the path are new. */
 function withPlain(value: unknown, path: Path): unknown {
   const [step, ...rest] = path
   if (step === undefined) return typeof value === 'string' ? readPlain(value) : value
@@ -84,15 +84,14 @@ function membersOf(value: unknown): Readonly<Record<string | number, unknown>> |
     : null
 }
 
-/** In place of a value that is not shown. */
+/** Replaces a value that is not shown. */
 export const HIDDEN = '(hidden)'
-/** Shorter ones are found in any sentence; they stand in quotes, where messages quote them. */
+/** Shorter texts occur in any sentence. Messages quote them, and quoted text is hidden anyway. */
 const SHORTEST = 4
 
 /**
- * A message about a value that references were put into, without them. A message quotes what it complains of, as one
- * token, shortened and escaped: what is quoted is hidden whole where the message is about a place that has a reference. A
- * long text is looked for in all of them.
+ * A message without the texts of references. Messages quote a value as one token, shortened and escaped; if the place of the
+ * message has a reference, all quoted text is hidden. Long texts are hidden in all messages.
  */
 export function hideReferred(
   { message, path }: Flaw,
@@ -100,7 +99,7 @@ export function hideReferred(
 ): string {
   if (secrets.length === 0) return message
   const isAbout = references.length === 0 || refersAt({ references }, path)
-  // From the first quote to the last: what stands between may have quotes of its own.
+  // From the first quote to the last: the text between may contain quotes.
   let shown = isAbout ? message.replace(/".*"/s, HIDDEN) : message
   for (const secret of secrets) {
     const isText = secret.length >= SHORTEST && readPlain(secret) === undefined
@@ -109,12 +108,12 @@ export function hideReferred(
   return shown
 }
 
-/** Whether a reference was put in at `path`, below it, or around it. */
+/** Whether a reference is at `path`, below it, or above it. */
 export function refersAt({ references = [] }: Referred, path: Path): boolean {
   return references.some((one) => isBeside(one.path, path))
 }
 
-/** One of them is the other, or stands in it. */
+/** Whether one path is the other one or its beginning. */
 function isBeside(a: Path, b: Path): boolean {
   const shared = Math.min(a.length, b.length)
   return a.slice(0, shared).every((step, at) => String(step) === String(b[at]))

@@ -1,4 +1,4 @@
-/** What reading a text gives, whatever its notation: plain data, and where each part of it stands. */
+/** The result of reading a text in either notation: plain data, and the place of each part. */
 import type { Path } from '../model/parsed.ts'
 
 /** From 1. */
@@ -7,7 +7,7 @@ export interface Position {
   readonly column: number
 }
 
-/** What both notations answer. */
+/** The result of both readers. */
 export interface Tree {
   /** Plain data: the top level is a map. */
   readonly root: Readonly<Record<string, unknown>>

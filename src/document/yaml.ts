@@ -1,4 +1,4 @@
-/** The file in YAML 1.2 (core schema, so that `no` is text; `<<` merges). Its nodes keep the places. */
+/** Reads YAML 1.2 (core schema: `no` is text; `<<` merges). The nodes have the places. */
 import {
   LineCounter,
   isAlias,
@@ -18,7 +18,7 @@ import { Unreadable, type Position, type Tree } from './tree.ts'
 
 const MAX_DEPTH = 32
 const TOO_DEEP = `is nested deeper than ${MAX_DEPTH}`
-/** Values that aliases may add to those that are written: some ten bytes of text must not become a billion values. */
+/** The most values that aliases may add: a few bytes of text must not become a billion values. */
 const MAX_ALIASED = 1_000_000
 
 export function readYaml(text: string): Tree {
@@ -31,12 +31,12 @@ export function readYaml(text: string): Tree {
   const document = parseYaml(text, {
     lineCounter: lines,
     prettyErrors: false,
-    // Named, so that a %YAML 1.1 directive cannot bring dates, binary and sets.
+    // Set, so that a %YAML 1.1 directive cannot enable dates, binary and sets.
     schema: 'core',
     resolveKnownTags: false,
     merge: true,
     stringKeys: true,
-    // Looked for below: the package compares each key with all before it, which takes seconds for 10,000 routes.
+    // Checked below: the package compares each key with all before it, which takes seconds for 10,000 routes.
     uniqueKeys: false,
   })
   const fault = document.errors[0] ?? document.warnings[0]
@@ -55,20 +55,20 @@ export function readYaml(text: string): Tree {
 }
 
 function describe(fault: YAMLError): string {
-  // The package is recursive: a long row of opening brackets ends its stack, which it reports as a fault of the text.
+  // The package is recursive: many opening brackets overflow its stack, which it reports as a fault of the text.
   if (fault.message.includes('call stack')) return TOO_DEEP
   if (fault.code === 'MULTIPLE_DOCS') return 'holds more than one document (---); write it as one'
   return `is not valid YAML: ${fault.message}`
 }
 
 interface Extent {
-  /** Values in it, those of its aliases included. */
+  /** The number of values in it, including those of aliases. */
   readonly weight: number
   /** Levels below it. */
   readonly height: number
 }
 
-/** Refuses what is nested too deeply or grows too much by its aliases, before any of it is made. */
+/** Refuses text that is nested too deeply or grows too much by aliases, before values are made. */
 function measure(root: Node, positionAt: (offset: number) => Position): void {
   const anchored = new Map<string, Extent>()
   let aliased = 0
@@ -81,9 +81,9 @@ function measure(root: Node, positionAt: (offset: number) => Position): void {
     const seen = new Set<string>()
     for (const pair of map.items) {
       const key = keyOf(pair)
-      // `<<` may come more than once: each merges.
+      // `<<` may occur more than once: each merges.
       if (seen.has(key) && key !== '<<') {
-        refuse(isNode(pair.key) ? pair.key : map, `the key ${quote(key)} stands twice in one map`)
+        refuse(isNode(pair.key) ? pair.key : map, `the key ${quote(key)} occurs twice in one map`)
       }
       seen.add(key)
     }
@@ -126,7 +126,7 @@ function createLocate(
   document: Document,
   positionAt: (offset: number) => Position,
 ): (path: Path) => Position | null {
-  /** Maps of a section have up to 100,000 members, and each of them is asked for. */
+  /** Maps of a section have up to 100,000 members, and the place of each is asked for. */
   const indexes = new Map<Node, Map<string, Pair>>()
 
   function memberOf(node: Node, step: string | number): { at: Node | null; value: unknown } | null {
@@ -150,7 +150,7 @@ function createLocate(
     for (const step of path) {
       const target = isAlias(node) ? node.resolve(document) : node
       const member = isNode(target) ? memberOf(target, step) : null
-      // What came by `<<` has no place of its own: that of the map which merges it is the nearest.
+      // A value from `<<` has no place of its own; the nearest is that of the merging map.
       if (member === null) break
       offset = member.at?.range?.[0] ?? offset
       node = member.value

@@ -112,7 +112,7 @@ test('writes nothing when anything is wrong, and says where and what would help'
       ['put', ...server, 'http://10.0.0.1:80'],
       /^sluice: the value cannot be read as JSON: .*\(line 1, column 1\); a server is written as '"http/,
     ],
-    [['put', 'backend', 'a', '{"a":1,"a":2}'], /stands twice.*line 1, column 8/],
+    [['put', 'backend', 'a', '{"a":1,"a":2}'], /occurs twice.*line 1, column 8/],
     [['put', 'backend', 'a', '{"__proto__":1}'], /reserved/],
     [
       ['put', 'frontend', 'bad', '{}'],

@@ -44,7 +44,7 @@ test('finds a key twice in a map of any size', () => {
   const keys = Array.from({ length: 100 }, (_, at) => `"k${at}": 0`)
   const text = `[[{${[...keys, '"k7": 1'].join(',')}}]]`
 
-  assert.throws(() => walkJson(text, 0, true, () => false), /the key "k7" stands twice in one map/)
+  assert.throws(() => walkJson(text, 0, true, () => false), /the key "k7" occurs twice in one map/)
 })
 
 test('takes the word of its visitor for a key that stood there before', () => {
@@ -84,6 +84,6 @@ function hasTwin(text: string): boolean {
     walkJson(text, 0, false, () => false)
     return false
   } catch (error) {
-    return error instanceof JsonFault && error.message.includes('stands twice')
+    return error instanceof JsonFault && error.message.includes('occurs twice')
   }
 }

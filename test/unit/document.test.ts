@@ -183,7 +183,7 @@ test('a file that cannot be read is one problem, with its line and column', () =
   assert.equal(faultOf('\n', 'a.json'), 'is empty')
   assert.equal(faultOf('web', 'a.yaml'), '1:1 must be a map at the top level, not "web"')
   assert.equal(faultOf('[1]', 'a.json'), '1:1 must be a map at the top level, not a list')
-  assert.equal(faultOf('a: 1\nb: 2\na: 3\n', 'a.yaml'), '3:1 the key "a" stands twice in one map')
+  assert.equal(faultOf('a: 1\nb: 2\na: 3\n', 'a.yaml'), '3:1 the key "a" occurs twice in one map')
   assert.match(faultOf('a:\n  - b\n c: d\n', 'a.yaml'), /^3:1 is not valid YAML: All mapping items/)
   assert.match(faultOf('a: "b\n', 'a.yaml'), /^2:1 is not valid YAML: /)
   assert.match(faultOf('a: 1\n---\nb: 2\n', 'a.yaml'), /holds more than one document/)
@@ -199,14 +199,14 @@ test('a JSON fault is told at its place', () => {
     '{"a": [1 2]}': '1:10 is not valid JSON: expected a comma or ], found "2"',
     '{"a": 01}': '1:7 is not valid JSON: expected a value, found "0"',
     '{"a": nul}': '1:7 is not valid JSON: expected a value, found "n"',
-    '{"a": "x\n"}': '1:9 is not valid JSON: a string holds a raw control character, or has no end',
-    '{"a": "\\x"}': '1:8 is not valid JSON: a string holds an unknown escape',
+    '{"a": "x\n"}': '1:9 is not valid JSON: a string has a raw control character, or no end',
+    '{"a": "\\x"}': '1:8 is not valid JSON: a string has an unknown escape',
     '{"a": "x}': '1:7 is not valid JSON: a string has no end',
     '{"a": 1': '1:8 is not valid JSON: expected a comma or }, found the end',
-    '{"a": 1} x': '1:10 is not valid JSON: something follows after the end',
-    '{"a": 1, "\\u0061": 2}': '1:10 is not valid JSON: the key "a" stands twice in one map',
-    '{"b": {"x": 1, "x": 2}}': '1:16 is not valid JSON: the key "x" stands twice in one map',
-    '{"b": {"x": {"y": 1, "y": 2}}}': '1:22 is not valid JSON: the key "y" stands twice in one map',
+    '{"a": 1} x': '1:10 is not valid JSON: there is text after the end',
+    '{"a": 1, "\\u0061": 2}': '1:10 is not valid JSON: the key "a" occurs twice in one map',
+    '{"b": {"x": 1, "x": 2}}': '1:16 is not valid JSON: the key "x" occurs twice in one map',
+    '{"b": {"x": {"y": 1, "y": 2}}}': '1:22 is not valid JSON: the key "y" occurs twice in one map',
   }
   for (const [text, fault] of Object.entries(faults)) assert.equal(faultOf(text, 'a.json'), fault)
 })

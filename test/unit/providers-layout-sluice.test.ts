@@ -56,12 +56,12 @@ const FAULTS: readonly (readonly [path: string, text: string, fault: string | Re
   [
     'backends/b/backend',
     '{} {}',
-    'cannot be read as JSON: something follows after the end (line 1, column 4)',
+    'cannot be read as JSON: there is text after the end (line 1, column 4)',
   ],
   [
     'backends/b/backend',
     '{"a":1,"a":2}',
-    'cannot be read as JSON: the key "a" stands twice in one map (line 1, column 8)',
+    'cannot be read as JSON: the key "a" occurs twice in one map (line 1, column 8)',
   ],
   [
     'backends/b/backend',

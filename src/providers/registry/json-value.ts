@@ -26,7 +26,7 @@ export function readJsonText(text: string): Scalar<unknown> {
     const end = walkJson(text, 0, parsed, createVisit())
     if (parsed) return good(value)
     const behind = text.slice(end).search(/[^ \t\r\n]/)
-    return bad(notJson(text, 'something follows after the end', end + Math.max(behind, 0)))
+    return bad(notJson(text, 'there is text after the end', end + Math.max(behind, 0)))
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error
     return bad(notJson(text, error.message, error.offset))
