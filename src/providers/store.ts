@@ -1,7 +1,6 @@
 /**
- * The way back: how objects are written to a registry. Whatever writes (the command line, later the admin API) does so
- * through `Store`, whichever registry is configured. A registry implements `KeyStore`, which knows keys and texts; the
- * layout that says which object has which key is the same one that reads them.
+ * How objects are written to a registry. The command line writes through `Store`, the same for every registry. A registry
+ * implements `KeyStore`, with keys and texts; the layout that reads the objects also maps them to keys.
  */
 import type { ObjectKind } from '../model/names.ts'
 
@@ -9,40 +8,40 @@ export interface StoredObject {
   readonly kind: ObjectKind
   readonly id: string
   readonly value: unknown
-  /** Why what stands there is no value; `value` is undefined then. */
+  /** Why the key has no valid value; `value` is undefined then. */
   readonly fault?: string
-  /** Of the object; what a compare-and-set expects. */
+  /** Of the object, for a compare-and-set. */
   readonly revision: string
-  /** Left to live; null: for ever. */
+  /** The remaining time to live; null: it does not expire. */
   readonly ttlMs: number | null
 }
 
 export interface WriteOptions {
-  /** The object goes by itself after this time unless it is put again; without it, it stays. */
+  /** The object expires after this time unless it is put again; without it, it does not expire. */
   readonly ttlMs?: number
-  /** Compare-and-set: the revision it must have now; null: it must not be there. Else `StoreConflict`. */
+  /** Compare-and-set: the revision that it must have; null: it must not exist. Otherwise it throws StoreConflict. */
   readonly expected?: string | null
 }
 
 export interface Store {
   get(kind: ObjectKind, id: string): Promise<StoredObject | null>
   list(): Promise<readonly StoredObject[]>
-  /** Answers the object's new revision once it is durable, as far as the registry promises that. */
+  /** Returns the object's new revision once it is as durable as the registry guarantees. */
   put(kind: ObjectKind, id: string, value: unknown, options?: WriteOptions): Promise<string>
-  /** Whether it was there. */
+  /** Returns whether it existed. */
   delete(kind: ObjectKind, id: string, options?: Pick<WriteOptions, 'expected'>): Promise<boolean>
   close(): Promise<void>
 }
 
 export interface StoredKey {
-  /** Below the root, without a leading slash: `backends/vote/backend`. */
+  /** Below the prefix, without a leading slash: `backends/vote/backend`. */
   readonly path: string
   readonly text: string
   readonly revision: string
   readonly ttlMs: number | null
 }
 
-/** One registry's keys below one root. Errors say what could not be done, why, and what would help. */
+/** The keys of one registry below one prefix. Error messages say what failed, why, and what helps. */
 export interface KeyStore {
   get(path: string): Promise<StoredKey | null>
   list(): Promise<readonly StoredKey[]>
@@ -51,7 +50,7 @@ export interface KeyStore {
   close(): Promise<void>
 }
 
-/** What was expected to be there is not what is there: nothing was changed. */
+/** The object does not have the expected revision; nothing was changed. */
 export class StoreConflict extends Error {
   override readonly name = 'StoreConflict'
 }

@@ -8,14 +8,20 @@
 import type { FilesSource } from './source.ts'
 import { createNotifier } from '../notifier.ts'
 import type { ReadingOptions } from '../file/reading.ts'
-import { lookAgainMs, pollMs, settle, shorterMs, unfinishedMs } from '../file/settle.ts'
+import {
+  RETRY_MS,
+  POLL_INTERVAL_MS,
+  debounce,
+  SHORTER_MS,
+  UNFINISHED_MS,
+} from '../file/debounce.ts'
 import { createDirectory, isDeclaring } from './directory.ts'
 import type { Directory } from './directory.ts'
 import { watchDirectory } from './directory-watch.ts'
 import type { Declaration, Provider } from '../provider.ts'
 
 /** An unstable file is read again after this time, which is long enough for one that got shorter. */
-const RECHECK_MS = shorterMs + 1
+const RECHECK_MS = SHORTER_MS + 1
 
 export interface DirectoryProviderOptions {
   /** Variables for references in the files. */
@@ -80,7 +86,7 @@ async function* watchDirectoryFiles(
       } catch (error) {
         if (signal.aborted || performance.now() >= until) throw error
         isAll = true
-        await notifier.wait(lookAgainMs)
+        await notifier.wait(RETRY_MS)
       }
     }
   }
@@ -91,7 +97,7 @@ async function* watchDirectoryFiles(
     // A file that is still being written would remove its routes.
     while (files.hasUnstable && !signal.aborted) {
       await notifier.wait(RECHECK_MS)
-      await look(false, false, unfinishedMs)
+      await look(false, false, UNFINISHED_MS)
     }
     // The targets of symlinks are known only now.
     watch.arm(files.targets)
@@ -106,12 +112,12 @@ async function* watchDirectoryFiles(
     do {
       const isNotified = await notifier.wait(files.hasUnstable ? RECHECK_MS : undefined)
       since ??= performance.now()
-      if (isNotified) await settle(notifier, () => signal.aborted || isAsked)
+      if (isNotified) await debounce(notifier, () => signal.aborted || isAsked)
       if (signal.aborted) return null
       wasAsked ||= isAsked
       const [isAll, isNowAsked] = [isPolled, isAsked]
       isPolled = isAsked = false
-      const isNew = await look(isAll, isNowAsked, unfinishedMs)
+      const isNew = await look(isAll, isNowAsked, UNFINISHED_MS)
       // An unstable file must not delay the others.
       if (isNew || wasAsked) return declare(wasAsked ? 'asked' : 'changed', since)
     } while (files.hasUnstable)
@@ -134,11 +140,11 @@ async function* watchDirectoryFiles(
 
 /** Reading the state of 10,000 files takes a while, so they are polled every ten seconds only. */
 function startPoll(files: Directory, onDue: () => void): () => void {
-  let timer = setTimeout(due, pollMs)
+  let timer = setTimeout(due, POLL_INTERVAL_MS)
 
   function due(): void {
     onDue()
-    timer = setTimeout(due, Math.max(pollMs, files.size))
+    timer = setTimeout(due, Math.max(POLL_INTERVAL_MS, files.size))
   }
 
   return () => clearTimeout(timer)

@@ -8,7 +8,7 @@ import type { Problem } from '../../model/problem.ts'
 import { readDeclarations } from '../file/reading.ts'
 import type { KnownFile, ReadingOptions, WholeFile } from '../file/reading.ts'
 import { haveChanged } from '../file/references.ts'
-import { changingMs, lookAgainMs, shorterMs, unfinishedMs } from '../file/settle.ts'
+import { CHANGING_MS, RETRY_MS, SHORTER_MS, UNFINISHED_MS } from '../file/debounce.ts'
 import type { DeclaredObject } from '../provider.ts'
 
 export interface GoodFile extends KnownFile {
@@ -127,10 +127,10 @@ function unstableSince(
 }
 
 function isStable({ kind, since, stillSince }: Unstable, now: number): boolean {
-  if (now - since >= changingMs) return true
+  if (now - since >= CHANGING_MS) return true
   return kind === 'shorter'
-    ? now - stillSince >= shorterMs
-    : now - since >= unfinishedMs && now - stillSince >= lookAgainMs
+    ? now - stillSince >= SHORTER_MS
+    : now - since >= UNFINISHED_MS && now - stillSince >= RETRY_MS
 }
 
 // A file that was renamed into its place is complete; one that got shorter in place may be half written.

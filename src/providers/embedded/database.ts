@@ -1,12 +1,12 @@
 /**
- * The file of the embedded store: an SQLite database that nobody else's is taken for. SQLite is what makes a write
- * atomic and durable at any byte of it (a write-ahead log, synced at each commit) and several processes one after another.
+ * The file of the embedded store: an SQLite database with an application id of its own. SQLite makes writes atomic and durable
+ * (a write-ahead log, synced at each commit) and serialises the writes of several processes.
  *
- *   store      one row: who this store is, its revision (one more with every transaction, for ever), and the floor: what
- *              was deleted at or below that revision is not remembered any more
+ *   store      one row: the id of the store, its revision (incremented by every transaction), and the floor: tombstones
+ *              at or below that revision have been removed
  *   keys       a key's text, the revision of its last change, when it expires (ms since the epoch); a tombstone has no text
  *
- * The file appears whole: it is made under another name and linked to its own, so whoever finds it can read it.
+ * The file is created under another name and then linked, so it is complete as soon as it exists.
  */
 import { randomUUID } from 'node:crypto'
 import {
@@ -27,17 +27,17 @@ import { pathToFileURL } from 'node:url'
 import { SourceRefused } from '../provider.ts'
 import { codeOf, explain } from './failure.ts'
 
-/** A longer value is no value of ours: readers show it as a fault. */
+/** Readers report a longer value as a fault. */
 export const MAX_VALUE_BYTES: number = 1 << 20
 
-const magic = 'SQLite format 3\0'
-/** In the header of every database: whose it is ("Sluc"), and of which version. */
-const applicationId = 0x536c7563
-const version = 1
+const MAGIC = 'SQLite format 3\0'
+/** In the header of every database: its application ("Sluc") and the version of its schema. */
+const APPLICATION_ID = 0x536c7563
+const VERSION = 1
 
 const schema = `
-PRAGMA application_id = ${applicationId};
-PRAGMA user_version = ${version};
+PRAGMA application_id = ${APPLICATION_ID};
+PRAGMA user_version = ${VERSION};
 PRAGMA journal_mode = WAL;
 BEGIN;
 CREATE TABLE store (
@@ -59,25 +59,25 @@ COMMIT;`
 
 export interface OpenFile {
   readonly database: DatabaseSync
-  /** Of the file that was opened, whatever stands under its name by now. */
+  /** Of the opened file; its path may lead to another one by now. */
   readonly identity: string
 }
 
 export interface OpenOptions {
   readonly write: boolean
-  /** How long a locked database is waited for. */
+  /** How long to wait for a locked database. */
   readonly busyMs: number
 }
 
-/** Null: there is no such file. Refuses a file that is no store, or a newer one's, and leaves it as it is. */
+/** Null if the file does not exist. Rejects a file that is not a store or has a newer version, without changing it. */
 export function openFile(path: string, { write, busyMs }: OpenOptions): OpenFile | null {
-  // The name may lead to another file between the looks: then it is opened again.
+  // If the path leads to another file meanwhile, it is opened again.
   for (let attempt = 0; attempt < 5; attempt++) {
     const identity = identify(path)
     if (identity === null) return null
     let database: DatabaseSync
     try {
-      // As a URL, because otherwise SQLite would make a file that has gone in between.
+      // As a URL, because otherwise SQLite would create a file that was removed meanwhile.
       database = new DatabaseSync(toUrl(path, write), { timeout: busyMs })
     } catch (error) {
       if (identify(path) !== identity) continue
@@ -98,7 +98,7 @@ function toUrl(path: string, write: boolean): URL {
   return url
 }
 
-/** Which file stands under this name, when it is a store of ours; null: none. */
+/** The identity of the file, if it is a store; null if it does not exist. */
 export function identify(path: string): string | null {
   let file: number
   try {
@@ -121,27 +121,27 @@ export function identify(path: string): string | null {
   }
 }
 
-/** Before SQLite has a look, which might mend what it takes for a database of its own. */
+/** Checked before SQLite opens the file, because SQLite may repair what it takes for a database. */
 function checkHeader(path: string, header: Buffer): void {
-  if (header.length < 100 || header.toString('latin1', 0, magic.length) !== magic) {
+  if (header.length < 100 || header.toString('latin1', 0, MAGIC.length) !== MAGIC) {
     throw new Error(
-      `cannot read the store ${path}: the file is ${header.length === 0 ? 'empty' : 'damaged, or no store at all'}; put back a backup without -wal and -shm files beside it, or move it away to begin anew`,
+      `cannot read the store ${path}: the file is ${header.length === 0 ? 'empty' : 'damaged, or no store at all'}; put back a backup without -wal and -shm files beside it, or move it away to start with an empty one`,
     )
   }
-  if (header.readUInt32BE(68) !== applicationId) {
+  if (header.readUInt32BE(68) !== APPLICATION_ID) {
     throw new SourceRefused(
       `cannot use ${path} as a store: it is another program's database; name another file`,
     )
   }
   const found = header.readUInt32BE(60)
-  if (found !== version) {
+  if (found !== VERSION) {
     throw new SourceRefused(
-      `cannot use the store ${path}: it has version ${found}, this Sluice knows ${version}; a newer Sluice is needed`,
+      `cannot use the store ${path}: it has version ${found}, this Sluice knows ${VERSION}; a newer Sluice is needed`,
     )
   }
 }
 
-/** Makes the store unless it is there. Only its owner may read it: there are private keys in it. */
+/** Creates the store unless it exists. Only its owner may read it, because it holds private keys. */
 export function makeFile(path: string): void {
   const folder = dirname(path)
   const draft = `${path}.${randomUUID()}.new`
@@ -158,7 +158,7 @@ export function makeFile(path: string): void {
     const unlock = lockMaking(path)
     try {
       if (existsSync(path)) return
-      // Left beside a store that was moved away, they would be played into this one.
+      // Left behind by a store that was moved away, SQLite would apply them to this one.
       for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true })
       linkSync(draft, path)
     } finally {
@@ -172,8 +172,7 @@ export function makeFile(path: string): void {
   }
 }
 
-/** A new name is durable only with its folder. */
-/** One process at a time: the log of a store that another one has just made is no leftover. */
+/** One process at a time, so that the log of a store that another process has just created is not removed. */
 function lockMaking(path: string): () => void {
   const lock = `${path}.making`
   const unlock = (): void => rmSync(lock, { recursive: true, force: true })
@@ -184,16 +183,17 @@ function lockMaking(path: string): () => void {
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error
       const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
-      // It takes milliseconds: whoever left it there has died.
-      if (age > abandonedMs) unlock()
+      // The lock is held for milliseconds; the process that holds it longer has died.
+      if (age > ABANDONED_MS) unlock()
       Atomics.wait(pause, 0, 0, 5)
     }
   }
 }
 
-const abandonedMs = 5000
+const ABANDONED_MS = 5000
 const pause = new Int32Array(new SharedArrayBuffer(4))
 
+/** A new file is durable only after its directory is synced. */
 function syncFolder(folder: string): void {
   const file = openSync(folder, 'r')
   try {

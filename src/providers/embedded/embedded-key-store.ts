@@ -1,7 +1,7 @@
 /**
- * Writes the embedded store. Every write is one transaction, synced before it is answered: what was expected is compared,
- * the revision is counted, the key changes, and what has expired becomes a tombstone; or none of it. Any number of
- * processes may write; they take turns.
+ * Writes the embedded store. Every write is one transaction, synced before it resolves: it compares the expected revision,
+ * increments the store's revision, changes the key, and turns expired keys into tombstones. Any number of processes may
+ * write, one after another.
  */
 import { utimesSync } from 'node:fs'
 import { setTimeout as passed } from 'node:timers/promises'
@@ -12,14 +12,14 @@ import { explain, StoreBusy } from './failure.ts'
 import { identify, makeFile, MAX_VALUE_BYTES, openFile } from './database.ts'
 import type { OpenFile } from './database.ts'
 
-/** A thread stands still for so long at most when another process writes; then it lets others have their turn ... */
+/** A wait for another process blocks the thread for at most this long; then the event loop runs ... */
 const BUSY_MS = 100
-/** ... and tries again, but not for ever. */
+/** ... and the write is tried again, for at most this long. */
 const TIMEOUT_MS = 5_000
 
-/** So many revisions back a reader is told what was deleted; one that is further behind lists again. */
+/** Tombstones are kept for this many revisions; a reader that is further behind lists again. */
 const TOMBSTONE_REVISIONS = 10_000
-/** Tombstones are counted out this often. */
+/** Old tombstones are removed once per this many revisions. */
 const TRIM_EVERY = 256
 
 interface Row {
@@ -33,7 +33,7 @@ export interface EmbeddedKeyStoreOptions {
   readonly now?: () => number
 }
 
-/** Opens nothing before it is asked something, and makes the file only to write to it. */
+/** Opens the file with the first call, and creates it only to write. */
 export function openEmbeddedKeyStore(
   path: string,
   options: EmbeddedKeyStoreOptions = {},
@@ -41,7 +41,7 @@ export function openEmbeddedKeyStore(
   const { now = Date.now } = options
   let open: OpenFile | null = null
 
-  /** The file that stands there now: one that was removed or replaced takes no writes any more. */
+  /** The current file, which may have been removed or replaced since the last call. */
   function current(make: boolean): DatabaseSync | null {
     const identity = identify(path)
     if (open !== null && open.identity === identity) return open.database
@@ -69,7 +69,7 @@ export function openEmbeddedKeyStore(
     }
   }
 
-  /** `change` answers whether it changed anything; without it, nothing is counted. */
+  /** `change` returns whether it changed anything; if not, the revision stays. */
   function write(
     database: DatabaseSync,
     key: string,
@@ -101,12 +101,12 @@ export function openEmbeddedKeyStore(
     if (open?.identity !== identify(path)) {
       throw new Error(`cannot write the store ${path}: it was replaced meanwhile; try again`)
     }
-    // Rings at readers: the log next to the file is written before what it says can be seen.
+    // Notifies readers: an event for the write-ahead log comes before the commit is visible.
     try {
       const time = new Date()
       utimesSync(path, time, time)
     } catch {
-      // Not the owner: then they see it when they look by themselves.
+      // Not permitted: readers notice the write with their poll.
     }
   }
 

@@ -1,19 +1,19 @@
-/** What the file system and SQLite say, in words that help. */
+/** Turns errors of the file system and SQLite into messages that help. */
 import { SourceRefused } from '../provider.ts'
 import { StoreConflict } from '../store.ts'
 
-/** SQLite's: another process holds the lock. */
+/** SQLITE_BUSY: another process holds the lock. */
 const BUSY = 5
 const REASONS: Readonly<Record<number, string>> = {
   5: 'another process holds it locked',
   10: 'the disk fails to read or write',
-  11: 'the file is damaged; put back a backup without -wal and -shm files beside it, or move it away to begin anew',
+  11: 'the file is damaged; put back a backup without -wal and -shm files beside it, or move it away to start with an empty one',
   13: 'the disk is full',
   14: 'it cannot be opened; it needs the right to read it and to write to its folder',
-  26: 'the file is damaged, or no store at all; put back a backup without -wal and -shm files beside it, or move it away to begin anew',
+  26: 'the file is damaged, or no store at all; put back a backup without -wal and -shm files beside it, or move it away to start with an empty one',
 }
 
-/** Nothing was read or written, and a little later it may be. */
+/** Nothing was read or written; a retry may succeed. */
 export class StoreBusy extends Error {
   override readonly name = 'StoreBusy'
 }
@@ -34,7 +34,7 @@ export function explain(path: string, error: unknown): Error {
     })
   }
   const { errcode } = error as { errcode?: unknown }
-  // The lower byte; the others tell where in SQLite.
+  // The primary result code is the lower byte.
   const primary = typeof errcode === 'number' ? errcode & 0xff : null
   if (primary === null) {
     return code === null

@@ -1,7 +1,6 @@
 /**
- * Looks at the embedded store: the whole the first time and on any doubt, otherwise what is above the revision of the
- * look before. The file is open only for the time of a look, so one that is removed or replaced is seen as what it is, and
- * a quiet store is one file with nothing beside it that a backup could miss.
+ * Reads the embedded store: all of it the first time and on any doubt, otherwise the keys above the last revision. The file is
+ * open only during a read, so that a removed or replaced file is noticed, and an idle store is a single file, easy to back up.
  */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { createMirror } from '../registry/mirror.ts'
@@ -14,13 +13,13 @@ import { createStoreRollbackDetector } from './rollback.ts'
 import type { StoreRollbackDetector } from './rollback.ts'
 
 export interface StoreReader {
-  /** With a reason it lists and always yields; without one, null when nothing is different. */
+  /** With a reason it lists and always returns a declaration; without one, null if nothing has changed. */
   look(reason: string | null, changedAt: number): Declaration | null
   /** When the next key expires, ms since the epoch; null: none does. */
   nextExpiry(): number | null
 }
 
-/** What was seen last; `store` null: there was no file. */
+/** The state of the last read; `store` is null if there was no file. */
 interface Seen {
   readonly store: { readonly identity: string; readonly id: string } | null
   readonly revision: number
@@ -28,7 +27,7 @@ interface Seen {
 
 type Row = Record<string, SQLOutputValue>
 
-/** The serving process stands still for so long at most when a writer has the file for itself. */
+/** A wait for a writer blocks the thread for at most this long. */
 const BUSY_MS = 20
 
 const COLUMNS = `path, revision, value IS NULL AS gone, octet_length(value) AS bytes, expires,
@@ -43,7 +42,7 @@ export function createStoreReader(
   const mirror = createMirror(layout)
   let seen: Seen | null = null
   let nextExpiry: number | null = null
-  /** Up to when keys that expired have been taken away. */
+  /** Keys that expired before this time have been removed. */
   let expiredAt = 0
 
   function look(reason: string | null, changedAt: number): Declaration | null {
@@ -59,7 +58,7 @@ export function createStoreReader(
     }
   }
 
-  /** A store that was never written is empty. One that has gone is empty, too, as far as it goes: control holds that. */
+  /** A store that was never written is empty. A removed store is declared empty, too, which control holds as a shrink. */
   function lookAtNothing(reason: string | null, changedAt: number): Declaration | null {
     if (reason === null && seen?.store === null) return null
     seen = { store: null, revision: 0 }
@@ -79,7 +78,7 @@ export function createStoreReader(
     if (row === undefined) throw new Error(`cannot read the store ${path}: its first row is gone`)
     const store = { identity, id: String(row['id']) }
     const revision = Number(row['revision'])
-    // A backup in its place is reported for every reason of the list.
+    // A restored backup is the reason of the list, whatever else is.
     const hasGoneBack = seen?.store !== null && rollback.isAhead(store.id, revision)
     const floor = Number(row['floor'])
     const listed = hasGoneBack ? 'replaced' : (reason ?? reasonToList(store, floor))
@@ -97,7 +96,7 @@ export function createStoreReader(
     nextExpiry = typeof next?.['next'] === 'number' ? next['next'] : null
 
     const declaration = mirror.declare({ revision: String(revision), listed, changedAt })
-    // A heartbeat, or what had been taken away by time already.
+    // Only heartbeats, or keys that had expired before.
     return mirror.hasNews ? declaration : null
   }
 
@@ -127,13 +126,13 @@ export function createStoreReader(
     return rows > 0
   }
 
-  // A page that cannot be read is an error, wherever it is: never keys that seem not to be there.
+  // A page that cannot be read is an error, never a set of missing keys.
   function check(database: DatabaseSync): void {
     const [found] = database.prepare('PRAGMA quick_check(1)').all()
     const result = String(found?.['quick_check'])
     if (result === 'ok') return
     throw new Error(
-      `cannot read the store ${path}: the file is damaged (${result}); put back a backup, or move it away to begin anew`,
+      `cannot read the store ${path}: the file is damaged (${result}); put back a backup, or move it away to start with an empty one`,
     )
   }
 

@@ -1,10 +1,10 @@
 /**
- * The file as a source of declarations: read at once, and again whenever what its path leads to changes, however it is
- * written (in place, renamed over, deleted and made again, a swapped symlink, a replaced directory).
+ * The file as a source of declarations: read at once, and again whenever the file that its path leads to changes, in any way
+ * (written in place, renamed over, deleted and created, a swapped symlink, a replaced directory).
  *
- * A reading waits until writes have stopped for a moment, one that is shorter than the last waits once more, and one that
- * looks unfinished (missing, empty, garbled) is repeated for a while before it is believed. What still cannot be read then
- * is reported as that, never as a declaration.
+ * It is read after writes have stopped for a moment. If it got shorter, it waits once more; if it looks unfinished (missing,
+ * empty, garbled), it is read again for a while. A file that still cannot be read is reported as unreadable, never as a
+ * declaration.
  */
 import { stat } from 'node:fs/promises'
 import type { KnownDocument, ReadableDocument } from '../../document/document.ts'
@@ -12,20 +12,27 @@ import type { Problem } from '../../model/problem.ts'
 import { createNotifier } from '../notifier.ts'
 import { readDeclarations } from './reading.ts'
 import type { ReadingOptions, WholeFile } from './reading.ts'
-import { changingMs, lookAgainMs, pollMs, settle, shorterMs, unfinishedMs } from './settle.ts'
+import {
+  CHANGING_MS,
+  RETRY_MS,
+  POLL_INTERVAL_MS,
+  debounce,
+  SHORTER_MS,
+  UNFINISHED_MS,
+} from './debounce.ts'
 import { watchPath } from './path-watch.ts'
 import type { Position } from '../../document/tree.ts'
 import type { Declaration, DeclaredObject, Provider, Unreadable } from '../provider.ts'
 
 export interface FileProviderOptions {
-  /** A file that got shorter in place may be half written: it must stay as it is for this much longer. */
+  /** A file that got shorter in place may be half written: it must stay unchanged for this much longer. */
   readonly shorterMs?: number
-  /** What the references of the file may name. */
+  /** Variables for references in the file. */
   readonly env?: ReadingOptions['env']
 }
 
 export function createFileProvider(path: string, options: FileProviderOptions = {}): Provider {
-  const whole = { shorterMs, env: process.env, ...options }
+  const whole = { shorterMs: SHORTER_MS, env: process.env, ...options }
   const reloads = new Set<() => void>()
 
   return {
@@ -50,7 +57,7 @@ async function* watchFile(
     () => [path, ...(last?.references.keys() ?? [])],
     notifier.notify,
   )
-  /** Somebody asked: no waiting for quiet, and an answer in any case. */
+  /** A reload was requested: it does not wait for the end of writes, and yields in any case. */
   let isAsked = false
   const ask = (): void => {
     isAsked = true
@@ -60,9 +67,9 @@ async function* watchFile(
   signal.addEventListener('abort', notifier.notify)
 
   let complaint: string | null = null
-  /** What was declared last, with its text: the next reading parses what is written otherwise. */
+  /** The last declaration with its text: the next read parses only what has changed. */
   let before: KnownDocument | null = null
-  /** Let go as soon as the consumer comes back for more. */
+  /** Dropped at the next yield. */
   let document: ReadableDocument | null = null
 
   function declare(whole: WholeFile, listed: string, changedAt: number): Declaration {
@@ -91,7 +98,7 @@ async function* watchFile(
     throw new Error(reading.state === 'broken' ? describe(reading.problems) : path)
   }
 
-  /** Null when there is nothing new to tell. */
+  /** Null if nothing has changed. */
   async function readNext(): Promise<Declaration | Unreadable | null> {
     document = null
     await notifier.wait()
@@ -99,11 +106,11 @@ async function* watchFile(
     let wasAsked = false
     let isChanging = false
     for (;;) {
-      await settle(notifier, () => signal.aborted || isAsked)
+      await debounce(notifier, () => signal.aborted || isAsked)
       if (signal.aborted) return null
       wasAsked ||= isAsked
       isAsked = false
-      // Before reading: what changes from here on notifies again.
+      // Before reading: later changes notify again.
       watch.arm()
       const known = wasAsked || complaint !== null ? null : last
       const reading = await readDeclarations(path, { known, before, env })
@@ -111,11 +118,11 @@ async function* watchFile(
       if (reading.state === 'same') return null
       if (reading.state === 'whole') {
         const listed = wasAsked ? 'asked' : 'changed'
-        if (!isCut(reading) || spentMs > changingMs) return declare(reading, listed, changedAt)
+        if (!isCut(reading) || spentMs > CHANGING_MS) return declare(reading, listed, changedAt)
         isChanging = await notifier.wait(shorterMs)
         if (!isChanging) return declare(reading, listed, changedAt)
-      } else if (spentMs < (isChanging ? changingMs : unfinishedMs)) {
-        isChanging = await notifier.wait(lookAgainMs)
+      } else if (spentMs < (isChanging ? CHANGING_MS : UNFINISHED_MS)) {
+        isChanging = await notifier.wait(RETRY_MS)
       } else {
         const text = describe(reading.problems)
         if (text === complaint && !wasAsked) return null
@@ -125,7 +132,7 @@ async function* watchFile(
     }
   }
 
-  // Another inode was renamed into its place and is whole; the same one, shorter, may have been emptied to be written.
+  // A file that was renamed into its place is complete; one that got shorter in place may be half written.
   function isCut(whole: WholeFile): boolean {
     return last !== null && whole.inode === last.inode && whole.bytes < last.bytes
   }
@@ -144,7 +151,7 @@ async function* watchFile(
   }
 }
 
-/** Rings when one of the paths leads to another file than before, or to one with another size or time. */
+/** Calls `onChange` when one of the paths leads to another file, or its size or time has changed. */
 async function startPoll(
   paths: () => readonly string[],
   onChange: () => void,
@@ -163,7 +170,7 @@ async function startPoll(
 
   const timer = setInterval(() => {
     if (!isLooking) void look()
-  }, pollMs)
+  }, POLL_INTERVAL_MS)
   return () => clearInterval(timer)
 }
 
@@ -176,7 +183,7 @@ async function signature(path: string): Promise<string> {
   }
 }
 
-/** A document knows the kinds that stand in files. */
+/** Documents have no servers and middlewares with keys of their own. */
 export function locateIn(
   document: ReadableDocument | null,
   { kind, id }: DeclaredObject,

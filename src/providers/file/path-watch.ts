@@ -1,32 +1,33 @@
 /**
- * Notices whatever may change what a path leads to. A watch on the file itself would be lost with the first editor that
- * renames a new file over it, so the directories are watched, each for the names that matter in it:
+ * Watches for changes of the file that a path leads to. A watch on the file itself ends when an editor renames a new file
+ * over it, so directories are watched, each for some names in it:
  *
- *   the directory of the file as it really lies         written in place, renamed over, deleted and made again
+ *   the real directory of the file                      written in place, renamed over, deleted and created
  *   the directory of every symlink on the way           a mounted config map swaps `..data`
  *   the directory above the file's                      the directory itself is replaced
  *
- * Which these are may change with any event: `arm` is called again after each. What no event tells (an ancestor further
- * up, a network filesystem) is left to the caller's poll.
+ * Any event may change which directories these are, so the caller must call `arm` after each. Changes without events (of a
+ * directory further up, on a network file system) are left to the caller's poll. chokidar was tried instead: it misses the
+ * swap of `..data` in a mounted config map.
  */
 import { readlinkSync, statSync, watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
 import { basename, dirname, isAbsolute, join, parse, resolve, sep } from 'node:path'
 
 export interface PathWatch {
-  /** Looks at where the path leads now and watches there. */
+  /** Watches the directories that the path leads through now. */
   arm(): void
   close(): void
 }
 
 interface Watched {
   readonly watcher: FSWatcher
-  /** The directory that is watched, whatever stands under its name by now. */
+  /** Of the watched directory; its path may lead to another one by now. */
   readonly inode: string
   names: ReadonlySet<string>
 }
 
-// The kernel's own limit for one lookup.
+// The limit of the Linux kernel, path_resolution(7).
 const MAX_SYMLINKS = 40
 
 export function watchPath(path: string, onChange: () => void): PathWatch {
@@ -40,14 +41,14 @@ export function watchPath(path: string, onChange: () => void): PathWatch {
   function open(directory: string, inode: string, names: ReadonlySet<string>): void {
     try {
       const watcher = watch(directory, (_event, name) => {
-        // The directory's own end is told under its own name.
+        // The removal of the directory is an event with its own name.
         const known = watched.get(directory)?.names
         if (name === null || known?.has(name) || name === basename(directory)) onChange()
       })
       watcher.on('error', () => drop(directory))
       watched.set(directory, { watcher, inode, names })
     } catch {
-      // Gone in between, or no watches left: the poll sees what this one would have.
+      // The directory is gone, or the limit of watches is reached: the poll notices changes.
     }
   }
 
@@ -77,7 +78,7 @@ function inodeOf(directory: string): string | null {
   return stat === undefined ? null : `${stat.dev}:${stat.ino}`
 }
 
-/** Follows the path as the kernel does: directories (real paths) and the names in them that decide where it leads. */
+/** Resolves the path as the kernel does: from each directory (its real path) to the names in it that the path depends on. */
 function watchPoints(path: string): Map<string, Set<string>> {
   const points = new Map<string, Set<string>>()
   const note = (entry: string): void => {

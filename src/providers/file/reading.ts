@@ -1,4 +1,4 @@
-/** One look at a file: whole, the same as before, or broken with the reason. */
+/** Reads and parses a file: `whole`, the `same` as before, or `broken` with the reasons. */
 import { hash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
@@ -9,7 +9,7 @@ import { reasonOf } from './reason.ts'
 import { createReferenceReader, haveChanged, revisionOf } from './references.ts'
 import type { References } from './references.ts'
 
-/** What need not be taken apart again. */
+/** Identifies content that need not be parsed again. */
 export interface KnownFile {
   /** A hash of its bytes. */
   readonly content: string
@@ -18,7 +18,7 @@ export interface KnownFile {
 
 export interface WholeFile extends KnownFile {
   readonly state: 'whole'
-  /** Of the content, and of what it refers to. */
+  /** Of the content and of the files that it refers to. */
   readonly revision: string
   readonly bytes: number
   readonly inode: number
@@ -34,7 +34,7 @@ export type Reading = WholeFile | BrokenFile | { readonly state: 'same' }
 
 export interface ReadingOptions {
   readonly known: KnownFile | null
-  /** What was declared before, where it need not be read again. */
+  /** The last declaration, if an unchanged file need not be read again. */
   readonly before?: KnownDocument | null
   readonly env: Readonly<Record<string, string | undefined>>
   readonly maxBytes?: number
@@ -59,7 +59,7 @@ export async function readDeclarations(path: string, options: ReadingOptions): P
   }
   const { readFile, references } = createReferenceReader(path)
   const document = parseDocument(text, path, { env, readFile }, before)
-  // A section under a misspelt name, or one that is no map, would read as "all of these are deleted".
+  // A misspelt section, or one that is not a map, would delete all its objects.
   if (!document.readable || document.problems.length > 0) {
     return { state: 'broken', problems: document.problems }
   }

@@ -1,4 +1,4 @@
-/** Why a file cannot be had, in words. */
+/** Why a file cannot be read, in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',

@@ -1,15 +1,15 @@
-/** The files of secrets that a declaration refers to, read beside it: each once in a reading, and known again by what was in it. */
+/** The files that a declaration refers to, secrets for example. Each is read once per read of the declaration; a hash detects changes. */
 import { hash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { MAX_REFERENCED_BYTES } from '../../document/references.ts'
 import { reasonOf } from './reason.ts'
 
-/** By absolute path: what was in it, or why it could not be read. Not the text: nobody else needs to hold it. */
+/** From absolute path to a hash of the content, or to the reason why it could not be read. Texts are not kept. */
 export type References = ReadonlyMap<string, string>
 
 export interface ReferenceReader {
-  /** The text of a file, by its path beside the declaring one. */
+  /** The text of a file; a relative path starts at the declaring file. */
   readonly readFile: (path: string) => string
   readonly references: References
 }
@@ -47,7 +47,7 @@ export function haveChanged(references: References): boolean {
   })
 }
 
-/** Different for other contents. A revision is shown, and a short secret could be guessed from a hash of it alone. */
+/** Different for different contents. Revisions are public, and a short secret could be guessed from its plain hash. */
 export function revisionOf(content: string, references: References): string {
   if (references.size === 0) return content
   const all = [...references].map(([path, stamp]) => `${path}\n${stamp}\n`).join('')
@@ -61,7 +61,7 @@ function stampOf(text: string): string {
 }
 
 function readReference(path: string): string {
-  // A pipe would be waited for, for ever.
+  // Opening a pipe would block forever.
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stat = fstatSync(file)

@@ -54,7 +54,7 @@ export function keyOfObject(kind: ObjectKind, id: string): string | null {
   return null
 }
 
-/** Why this cannot be the name of an object, or null. */
+/** Why the name is not valid for an object, or null. */
 export function refuseName({ kind, id }: ObjectName): string | null {
   // A host may be a wildcard.
   if (kind === 'host' && id.startsWith('*.')) return refuseId(id.slice(2))

@@ -1,7 +1,7 @@
-/** vulcand and Traefik send to the scheme and host of a server's url; what follows them they do not use. */
+/** vulcand and Traefik use only the scheme and host of a server's url. */
 import { quote } from '../../model/parsed.ts'
 
-/** A url without them is given back as it is: admission says what is wrong with it. */
+/** A url without them is returned unchanged; admission reports what is wrong. */
 export function splitOrigin(text: string): {
   readonly url: string
   readonly remark: string | null

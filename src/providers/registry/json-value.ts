@@ -1,4 +1,4 @@
-/** A registry's text as JSON: bounded, and never thrown through. */
+/** Parses a registry's text as JSON, with limits; faults are returned, not thrown. */
 import { JsonFault, walkJson } from '../../document/json-walk.ts'
 import { createLines } from '../../document/lines.ts'
 import { type Scalar, bad, escapeControls, good, quote } from '../../model/parsed.ts'
@@ -9,7 +9,7 @@ export interface JsonMap {
   readonly [key: string]: unknown
 }
 
-/** JSON.parse makes the value; the walk refuses what it lets pass (depth, keys twice), and finds the place of a fault. */
+/** JSON.parse creates the value; the walk rejects depth and duplicate keys, and finds the position of a fault. */
 export function readJsonText(text: string): Scalar<unknown> {
   if (text.length > MAX_LENGTH) {
     return bad(`has ${text.length} characters, at most ${MAX_LENGTH} are taken`)
@@ -44,7 +44,7 @@ export function isMap(value: unknown): value is JsonMap {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Below depth 1 the walk itself looks for keys that stand twice. */
+/** Finds duplicate keys down to depth 1; below, the walk itself does. */
 function createVisit(): (depth: number, step: string | number, offset: number) => boolean {
   const outer = new Set<string>()
   let inner = new Set<string>()
@@ -64,7 +64,7 @@ function notJson(text: string, what: string, offset: number): string {
   return `cannot be read as JSON: ${shorten(what)} (line ${line}, column ${column})`
 }
 
-/** It may name a key that is as long as the text. */
+/** The fault may name a key that is as long as the text. */
 function shorten(what: string): string {
   return escapeControls(what.length > 160 ? `${what.slice(0, 160)}...` : what)
 }

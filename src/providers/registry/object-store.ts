@@ -1,6 +1,6 @@
 /**
- * Objects over a registry's keys: the layout that reads them says where each is written. What is put is read back
- * through the layout before it is written, so nothing stands in a registry that its readers would set aside.
+ * Reads and writes objects as keys of a registry, by its layout. A value is read back through the layout before it is written,
+ * so that nothing is written that readers would reject.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { quote } from '../../model/parsed.ts'
@@ -43,7 +43,7 @@ export function createStore(keys: KeyStore, layout: Layout): Store {
       if (object?.fault !== undefined) {
         throw new Error(`cannot put ${kind} ${id}: ${object.fault}`)
       }
-      // Other layouts translate what stands in them.
+      // Other layouts translate values.
       const isAltered = layout.name === 'sluice' && !isReadAs(text, object?.value)
       if (!isNamed(object, { kind, id }) || isAltered) {
         throw new Error(
@@ -61,7 +61,7 @@ export function createStore(keys: KeyStore, layout: Layout): Store {
   }
 }
 
-/** Groups may be read with others, so all that is there is at hand. */
+/** A layout may read a group together with others, so all keys are passed. */
 function readKeys(layout: Layout, keys: readonly StoredKey[]): readonly DeclaredObject[] {
   const groups = new Map<string, KeyEntry[]>()
   for (const { path, text } of keys) {

@@ -1,4 +1,4 @@
-/** The keys below one object of the tree. Traefik takes their names in any case. */
+/** The keys below one object of the tree. Traefik accepts their names in any case. */
 import { quote } from '../../../model/parsed.ts'
 import type { KeyEntry } from '../../layout.ts'
 import { TranslationError } from '../translation.ts'
@@ -10,16 +10,16 @@ export interface Leaf {
 }
 
 export interface Branch {
-  /** Throws when any of its keys cannot be read. */
+  /** Throws if any of its keys cannot be read. */
   check(): void
-  /** null: there is no such key. Throws when it cannot be read. */
+  /** Null if the key does not exist. Throws if it cannot be read. */
   text(name: string): string | null
-  /** false: there is no such key. */
+  /** False if the key does not exist. */
   flag(name: string): boolean
   whole(name: string): number | null
-  /** `name/0`, `name/1`, ... in their order, or one key with commas. */
+  /** `name/0`, `name/1`, ... in order, or one key with commas. */
   list(name: string): readonly string[]
-  /** What stands deeper than `name`, in no order. */
+  /** The keys below `name`, in no order. */
   below(name: string): readonly Leaf[]
   /** The names directly below `name`, in lower case; '' for the object itself. */
   names(name: string): readonly string[]
@@ -59,7 +59,7 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
 
   return {
     check() {
-      // The order of the keys means nothing, so it must not choose what is reported.
+      // The order of keys has no meaning, so the report must not depend on it.
       const [first] = [...faults.values()].sort()
       if (first !== undefined) throw new TranslationError(first)
     },
@@ -100,7 +100,7 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
 
 const MOST_REMARKS = 20
 
-/** Names are hostile, too, and there may be any number of them. */
+/** Limited, because names are not trusted and may be many. */
 export function remarkUnknown(names: readonly string[]): string[] {
   const remarks = names.slice(0, MOST_REMARKS).map((name) => `${quote(name)} is not honoured`)
   const left = names.length - remarks.length

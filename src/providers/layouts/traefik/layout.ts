@@ -1,8 +1,8 @@
 /**
- * Traefik's tree of keys, read only. An object is spread over many keys here, and a half of it may be seen. Without its main
- * key (a router's rule, a server's url, a certificate's file) it is not there: deleted, expired, or not written yet; what
- * else it lacks is its fault, and heals with the key that brings it. What belongs to one object is one group; a router looks
- * into the middlewares that it names.
+ * Traefik's tree of keys, read-only. An object has many keys, of which only some may exist yet. Without its main key (a
+ * router's rule, a server's url, a certificate's file) it does not exist: deleted, expired, or not written yet. Without another
+ * required key it has a fault until that key is written. The keys of one object are one group; a router also reads the groups
+ * of its middlewares.
  */
 import { nameClosed } from '../../fail-closed.ts'
 import { refuseName } from '../object-keys.ts'
@@ -18,7 +18,7 @@ type Sort =
   | 'router'
   | 'service'
   | 'server'
-  /** A key of a service that its routers need, so that they are not read again with the rest of it. */
+  /** A key of a service that its routers need; in a group of its own, so that routers are not read again with the service. */
   | 'passhost'
   | 'middleware'
   | 'certificate'
@@ -47,15 +47,15 @@ interface Place {
   readonly sort: Sort
   /** `tcp` */
   readonly protocol: string
-  /** Of a server with its service's: `shop/0`. */
+  /** Of a server, with its service: `shop/0`. */
   readonly name: string
-  /** How many segments lead to the object. */
+  /** The number of segments of the object. */
   readonly depth: number
 }
 
 type EntriesOf = (group: string) => readonly KeyEntry[]
 
-/** `own`: what Traefik calls the source that the tree stands in. */
+/** `own`: Traefik's name for the source of this tree. */
 export function createTraefikLayout(own: string): Layout {
   return {
     name: 'traefik',
@@ -91,7 +91,7 @@ function groupName({ sort, protocol, name }: Omit<Place, 'depth'>): string {
   return `${sort}/${protocol}/${name}`
 }
 
-/** Null: nothing is declared by it alone. */
+/** Null if the group alone declares nothing. */
 function nameOf({ sort, protocol, name }: Place): ObjectName | null {
   switch (sort) {
     case 'router':
@@ -150,7 +150,7 @@ function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/')
     remarks: branch.list('stores').some((store) => store !== 'default')
       ? ['stores is not honoured: there is one store']
       : [],
-    // A path is none.
+    // A path is not PEM text.
     ...(key.includes('\n') ? { secrets: [key] } : {}),
   }
 }
@@ -220,7 +220,7 @@ function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: stri
   }
 }
 
-/** The registry's own key of the object; that of the first one, where they differ in capitals. */
+/** The registry's key of the object; the first one if they differ in case. */
 function keyOf(entries: readonly KeyEntry[], depth: number): string {
   let first: KeyEntry | undefined
   for (const entry of entries) if (first === undefined || entry.path < first.path) first = entry

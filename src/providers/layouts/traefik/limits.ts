@@ -1,4 +1,4 @@
-/** Traefik's limits in ours. They guard something: what cannot be honoured exactly is a fault, and closes the router. */
+/** Translates Traefik's limits. They protect something, so an option without an exact counterpart is a fault and closes the router. */
 import { formatDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
 import { TranslationError } from '../translation.ts'
@@ -10,7 +10,7 @@ import { readCount, readSpan, spanOr } from './read.ts'
 export function translateRateLimit(branch: Branch): readonly MiddlewareForm[] {
   onlyThese(branch, 'ratelimit', ['average', 'period', 'burst', 'sourcecriterion'])
   const average = branch.whole('ratelimit/average')
-  // To Traefik that is no limit, too; but it may be all that has expired of one.
+  // In Traefik that is no limit; but it may also be a limit whose keys have expired.
   if (average === null) throw new TranslationError('ratelimit/average is missing; 0 is no limit')
   if (average < 0) throw new TranslationError('ratelimit/average: must not be negative')
   if (average === 0) return []
@@ -27,7 +27,7 @@ export function translateRateLimit(branch: Branch): readonly MiddlewareForm[] {
   ]
 }
 
-/** Traefik tells requests apart by their host there, unless it is told otherwise. */
+/** Traefik's default is to count requests by host. */
 export function translateInFlight(branch: Branch): MiddlewareForm {
   onlyThese(branch, 'inflightreq', ['amount', 'sourcecriterion'])
   const connections = readCount(branch, 'inflightreq/amount')
@@ -36,7 +36,7 @@ export function translateInFlight(branch: Branch): MiddlewareForm {
   return { kind: 'connlimit', connections, key }
 }
 
-/** As one of our variables; null: none is written. */
+/** As one of our variables; null if none is configured. */
 function readCriterion(branch: Branch, name: string): string | null {
   onlyThese(branch, name, ['ipstrategy', 'requestheadername', 'requesthost'])
   const header = branch.text(`${name}/requestheadername`) ?? ''
@@ -63,7 +63,7 @@ function readAddress(branch: Branch, name: string): string {
   return address(branch.whole(`${name}/ipv6subnet`))
 }
 
-/** Whole, unless a network's length is given: IPv6 clients are told apart by networks here. */
+/** The whole address, unless a prefix length is given; IPv6 clients are counted by network here. */
 function address(prefix: number | null): string {
   return `client.ip/${prefix ?? 128}`
 }
@@ -84,7 +84,7 @@ export function translateCircuitBreaker(branch: Branch): MiddlewareForm {
   return {
     kind: 'breaker',
     condition,
-    // It knows no least number of answers.
+    // Traefik has no minimum number of responses.
     requests: 0,
     check: spanOr(branch, `${at}/checkperiod`, '100ms'),
     tripped: spanOr(branch, `${at}/fallbackduration`, '10s'),
@@ -93,7 +93,7 @@ export function translateCircuitBreaker(branch: Branch): MiddlewareForm {
   }
 }
 
-/** What buffering and retry say of one frontend. */
+/** Limits and retries of one frontend, from buffering and retry. */
 export interface RetryForm {
   readonly [option: string]: unknown
 }
@@ -102,7 +102,7 @@ const MOST_TRIES = 11
 const MOST_MEMORY = 16 * 1024 ** 2
 const NORMAL_MEMORY = 1024 ** 2
 
-/** Bodies are streamed here; only what is to be sent again is kept. */
+/** Bodies are streamed here; only those for retries are kept. */
 export function translateBuffering(
   branch: Branch,
   remarks: string[],
@@ -131,7 +131,7 @@ export function translateBuffering(
   }
 }
 
-/** Comfort, unlike the others: what is not honoured is remarked. */
+/** Protects nothing, unlike the others, so an option without effect is only remarked. */
 export function translateRetry(branch: Branch, remarks: string[]): RetryForm {
   const written = readCount(branch, 'retry/attempts')
   if (written === null) throw new TranslationError('retry/attempts is missing')

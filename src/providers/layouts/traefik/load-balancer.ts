@@ -1,6 +1,6 @@
 /**
- * How a service of Traefik chooses among its servers: comfort, so that what cannot be honoured is remarked and stops nobody.
- * A wrong probe would: it takes servers away. So one that we cannot make as it is meant is not made at all.
+ * Translates how a service of Traefik balances. It protects nothing, so options without effect are only remarked. A wrong
+ * health check would take servers out of rotation, so one that cannot be translated exactly is left out.
  */
 import { quote } from '../../../model/parsed.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
@@ -15,7 +15,7 @@ const HEALTH_KEYS = [
 ]
 const COOKIE_KEYS = ['name', 'secure', 'httponly', 'samesite', 'maxage', 'path']
 
-/** Balance and hash in our words; none: round-robin. */
+/** `balance` and `hash`; empty: round-robin. */
 const STRATEGIES: ReadonlyMap<string, object> = new Map<string, object>([
   ['', {}],
   ['wrr', {}],
@@ -75,7 +75,7 @@ function translateHealth(service: Branch, remarks: string[]): object {
       interval,
       downInterval: spanOr(service, `${HEALTH}/unhealthyinterval`, interval),
       timeout: spanOr(service, `${HEALTH}/timeout`, '5s'),
-      // As there: one answer decides, and a new server is used before it was asked.
+      // As in Traefik: one response decides, and a new server is used before its first probe.
       rise: 1,
       fall: 1,
       waitHealthy: false,

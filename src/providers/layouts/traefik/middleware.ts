@@ -1,6 +1,6 @@
 /**
- * Traefik's middlewares in ours. One that cannot be honoured closes the router that names it: most of them guard something,
- * and a guard that is missing must not open a door. What is read here may be refused by admission yet, which closes it, too.
+ * Translates Traefik's middlewares. One that cannot be translated closes the routers that use it, because most middlewares
+ * protect something. A translated middleware may still be rejected by admission, which closes the routers, too.
  */
 import { quote } from '../../../model/parsed.ts'
 import { parseCondition } from '../../../policy/breaking/condition.ts'
@@ -21,13 +21,13 @@ export interface MiddlewareForm {
   readonly [option: string]: unknown
 }
 
-/** What one of its middlewares is here. */
+/** A middleware of Traefik in our form. */
 export interface TranslatedMiddleware {
   /** Outermost first. */
   readonly middlewares: readonly MiddlewareForm[]
   /** Of the frontend. */
   readonly retry: RetryForm | null
-  /** Of the frontend; absent where it says nothing of paths. */
+  /** Of the frontend; undefined if it has no option for paths. */
   readonly paths?: 'reject' | 'normalize'
   readonly remarks: readonly string[]
 }
@@ -69,7 +69,7 @@ export function translateMiddleware(branch: Branch): TranslatedMiddleware {
   }
 }
 
-/** Left to admission, one that is wrong would set the router aside, and not close it. */
+/** Checked here, because admission would reject the router instead of closing it. */
 function demandExpression(
   branch: Branch,
   name: string,
@@ -94,7 +94,7 @@ function translateHeaders(branch: Branch): MiddlewareForm {
   }
 }
 
-/** An empty value takes the field away. */
+/** An empty value removes the header. */
 function translateEdits(branch: Branch, name: string): unknown {
   const set: [string, string][] = []
   const remove: string[] = []
@@ -115,7 +115,7 @@ const ENCODED = [...PASSED_ALWAYS, 'slash', 'backslash', 'nullcharacter'].map(
   (name) => `allowencoded${name}`,
 )
 
-/** It refuses each character that it does not allow. Here separators are refused or passed together, and the others passed. */
+/** Traefik rejects each encoded character that it does not allow. Here separators are rejected or passed together, others pass. */
 function translateEncodedCharacters(branch: Branch, remarks: string[]): 'reject' | 'normalize' {
   const unknown = branch.names('encodedcharacters').find((name) => !ENCODED.includes(name))
   if (unknown !== undefined) {
@@ -136,7 +136,7 @@ function translateEncodedCharacters(branch: Branch, remarks: string[]): 'reject'
   return allows('slash') ? 'normalize' : 'reject'
 }
 
-/** As there, what came by that scheme goes on. */
+/** As in Traefik, requests with that scheme pass. */
 function translateRedirectScheme(branch: Branch): MiddlewareForm {
   const scheme = branch.text('redirectscheme/scheme') ?? ''
   if (scheme !== 'https' && scheme !== 'http') {

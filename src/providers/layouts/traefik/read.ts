@@ -1,10 +1,10 @@
-/** What several of Traefik's objects are made of. */
+/** Readers for values of several objects of Traefik. */
 import { formatDuration, parseDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
 import { TranslationError } from '../translation.ts'
 import type { Branch } from './branch.ts'
 
-/** ms; null: it is not there. */
+/** In ms; null if it is missing. */
 export function readSpan(branch: Branch, name: string): number | null {
   const text = branch.text(name)
   if (text === null || text === '') return null
@@ -13,20 +13,20 @@ export function readSpan(branch: Branch, name: string): number | null {
   throw new TranslationError(`${name}: must be a duration such as 10s or 500ms, not ${quote(text)}`)
 }
 
-/** In our notation; Traefik takes 0 for its default. */
+/** In our notation; 0 is Traefik's default. */
 export function spanOr(branch: Branch, name: string, normal: string): string {
   const ms = readSpan(branch, name)
   return ms === null || ms === 0 ? normal : formatDuration(ms)
 }
 
-/** More than 0; null: it is not there. */
+/** More than 0; null if it is missing. */
 export function readCount(branch: Branch, name: string): number | null {
   const found = branch.whole(name)
   if (found === null || found > 0) return found
   throw new TranslationError(`${name}: must be more than 0, not ${found}`)
 }
 
-/** A map of names to texts: `headers/X-Who = me`. */
+/** A map from names to texts: `headers/X-Who = me`. */
 export function readFields(branch: Branch, name: string): Record<string, string> {
   const depth = name.split('/').length
   const fields = branch.below(name).map(({ segments, text }): [string, string] => {

@@ -1,6 +1,6 @@
 /**
- * A router of Traefik as a frontend. One with a middleware, or a demand on who may come in, that cannot be honoured is
- * closed: set aside, its requests would go to a broader route, or on through an older version of itself, past the guard.
+ * Translates a router of Traefik to a frontend. A router with a middleware or an access restriction that cannot be translated
+ * is closed: if it were rejected, its requests would bypass the restriction, by a broader route or an older version.
  */
 import { quote } from '../../../model/parsed.ts'
 import { CLOSED_RESPONSE, describeClosed, type FailClosed } from '../../fail-closed.ts'
@@ -9,10 +9,10 @@ import { remarkUnknown, type Branch } from './branch.ts'
 import { translateMiddleware, type TranslatedMiddleware } from './middleware.ts'
 import { translateRule, type RuleSyntax } from './rule.ts'
 
-/** What else stands in the tree; null: it does not. */
+/** Other objects of the tree; null if they do not exist. */
 export interface Neighbours {
   middleware(name: string): Branch | null
-  /** What we call a service that a router names: one of this tree may be written with its source. */
+  /** Our name of a service; a router may write it with its source. */
   service(name: string): string
   /** Of a service. */
   passHost(name: string): boolean
@@ -22,8 +22,8 @@ export interface Neighbours {
 const KNOWN = ['rule', 'rulesyntax', 'service', 'priority', 'entrypoints', 'middlewares', 'tls']
 
 /**
- * One whose rule can be read is a route, even if all else is wrong with it. Only without that is it not known what to close:
- * then it is set aside, and an earlier version of it stays.
+ * A router with a valid rule is a route, even if everything else is invalid. Without one it is not known what to close: the
+ * router is rejected, and its last good version stays.
  */
 export function translateRouter(router: Branch, neighbours: Neighbours): Translation {
   const rule = router.text('rule')
@@ -35,7 +35,7 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
   const whole = frame.listeners === '' ? route : `(${frame.listeners}) && (${route})`
   const shut = { priority: frame.priority, respond: CLOSED_RESPONSE }
   const closed: FailClosed = {
-    // Listeners may be what is wrong.
+    // The fault may be in the listeners.
     values: [{ route: whole, ...shut }, ...(whole === route ? [] : [{ route, ...shut }])],
     after: 'value',
   }
@@ -52,7 +52,7 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
 
 interface Frame {
   readonly priority: number
-  /** An expression; '': on every listener. */
+  /** A route expression; '' for every listener. */
   readonly listeners: string
 }
 
@@ -75,14 +75,14 @@ function rankAndListeners(router: Branch, rule: string): Frame {
   return { priority: priority === 0 ? length : priority, listeners: anyListener(entryPoints) }
 }
 
-/** Traefik's own order, which is not ours: the longer rule first, unless a number says otherwise. */
+/** Traefik's order: the longer rule first, unless there is a priority. */
 function byRule(rule: string): Frame {
   return { priority: Buffer.byteLength(rule), listeners: '' }
 }
 
-/** What goes through the route, without the route itself. */
+/** The frontend without its route. */
 function honour(router: Branch, neighbours: Neighbours, remarks: string[]): object {
-  // What it is a child of may have guards.
+  // Its parent may have restrictions.
   if (router.names('').includes('parentrefs'))
     throw new TranslationError('parentrefs is not supported')
   const hasTls = router.below('tls').length > 0 || !['false', null].includes(router.text('tls'))
@@ -94,7 +94,7 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): obje
   if (more.length > 0) remarks.push('a second middleware that retries is not honoured')
   const paths = found.flatMap((one) => one.paths ?? [])
   const service = neighbours.service(router.text('service') ?? '')
-  // Traefik's own `noop@internal` stands behind routers that only redirect.
+  // `noop@internal` is Traefik's service for routers that only redirect.
   const isAnswered =
     service.endsWith('@internal') && middlewares.some(({ kind }) => kind === 'redirect')
   return {
@@ -110,7 +110,7 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): obje
   }
 }
 
-/** What is made, or why it cannot be. */
+/** Returns the result of `make`, or the reason why it fails. */
 function orReason<T>(make: () => T): T | string {
   try {
     return make()
@@ -120,7 +120,7 @@ function orReason<T>(make: () => T): T | string {
   }
 }
 
-/** Null also where it is neither, which closes the router. */
+/** Null also for any other value, which closes the router. */
 function ruleSyntax(router: Branch): RuleSyntax {
   const read = orReason(() => router.text('rulesyntax'))
   const syntax = read?.toLowerCase()
@@ -131,7 +131,7 @@ function anyListener(entryPoints: readonly string[]): string {
   return entryPoints.map((name) => `Listener(${JSON.stringify(name)})`).join(' || ')
 }
 
-/** Who may come in at all is asked there, so it cannot be left out in silence. */
+/** It restricts access, so it must not be ignored. */
 function remarkTls(router: Branch, neighbours: Neighbours): string {
   const named = router.text('tls/options')
   const options = neighbours.tlsOptions(withoutOwn(named ?? 'default'))
@@ -145,7 +145,7 @@ function remarkTls(router: Branch, neighbours: Neighbours): string {
 }
 
 function resolveMiddleware(name: string, neighbours: Neighbours): TranslatedMiddleware {
-  // `auth@redis` is another source's, unless this tree has an `auth`.
+  // `auth@redis` belongs to another source, unless this tree has an `auth`.
   const found = neighbours.middleware(name) ?? neighbours.middleware(withoutOwn(name))
   if (found === null) throw new TranslationError(`middleware ${quote(name)} is not declared`)
   try {
@@ -156,7 +156,7 @@ function resolveMiddleware(name: string, neighbours: Neighbours): TranslatedMidd
   }
 }
 
-/** The names under which Traefik knows the source that such a tree comes from. */
+/** Traefik's names for the source of such a tree. */
 function withoutOwn(name: string): string {
   return name.replace(/@(?:etcd|redis|kv)$/, '')
 }

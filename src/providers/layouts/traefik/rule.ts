@@ -1,6 +1,6 @@
 /**
- * Traefik's rules, of version 2 and 3, in our route language. Operators and parentheses are the same in both, so that only
- * the calls are rewritten, each to what matches exactly the same; what has no such counterpart is a fault.
+ * Translates Traefik's rules, of version 2 and 3, to our route language. Operators and parentheses are the same, so only the
+ * calls are rewritten, each to one that matches exactly the same. A call without such a counterpart is a fault.
  */
 import { quote } from '../../../model/parsed.ts'
 import { TranslationError } from '../translation.ts'
@@ -18,7 +18,7 @@ interface Token {
   readonly text: string
 }
 
-/** What is written between braces: version 2 has patterns there, version 3 plain text. Null: the router does not say. */
+/** The syntax of braces: version 2 has patterns, version 3 plain text. Null: the router does not say. */
 export type RuleSyntax = 'v2' | 'v3' | null
 
 export function translateRule(rule: string, syntax: RuleSyntax = null): TranslatedRule {
@@ -88,7 +88,7 @@ function argumentsAt(tokens: readonly Token[], open: number, name: string): read
 
 type Translate = (values: readonly string[], syntax: RuleSyntax) => string
 
-// Version 2 takes function names in any case.
+// Version 2 accepts function names in any case.
 const CALLS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
   ['host', (values, syntax) => withTemplates('Host', values, syntax, 'host')],
   ['hostheader', (values, syntax) => withTemplates('Host', values, syntax, 'host')],
@@ -130,7 +130,7 @@ function plain(text: string): string {
   return text
 }
 
-/** In version 2 each is a template and holds for the whole host; in version 3 an expression of Go, found anywhere. */
+/** In version 2 each is a template for the whole host; in version 3 a regular expression of Go, found anywhere. */
 function hostRegexp(values: readonly string[], syntax: RuleSyntax): string {
   const isTemplates = syntax === 'v2' || (syntax === null && values.some(isTemplate))
   return call(
@@ -139,7 +139,7 @@ function hostRegexp(values: readonly string[], syntax: RuleSyntax): string {
   )
 }
 
-/** Plain values in one call; those with braces as regular expressions beside it. */
+/** Plain values in one call; values with braces as regular expressions. */
 function withTemplates(
   name: 'Host' | 'Path' | 'PathPrefix',
   values: readonly string[],
@@ -158,7 +158,7 @@ function withTemplates(
   return anyOf(terms)
 }
 
-/** Traefik compares texts, so that `/api` is a prefix of `/apix`: what a guard covers must not shrink. */
+/** Traefik compares texts: `/api` is a prefix of `/apix`. A translation must not match fewer paths, because it may protect them. */
 function prefix(text: string): string {
   return text.endsWith('/') ? call('PathPrefix', [text]) : call('Path', [`${text}<path:rest>`])
 }
@@ -172,10 +172,10 @@ function header(name: 'Header' | 'HeaderRegexp', values: readonly string[]): str
   return call(name, name === 'Header' ? values.map(plain) : values)
 }
 
-// It asks only whether the parameter is there.
+// It only tests that the parameter exists.
 const ANY_VALUE = /^\{[^{}:]+(?::\.\*)?\}$/
 
-/** Version 2: each argument is `name=value`, and all must be there. Version 3: a name, and maybe a value. */
+/** Version 2: each argument is `name=value`, and all must match. Version 3: a name and an optional value. */
 function query(values: readonly string[]): string {
   const pairs = values.map((text) => text.split(/=(.*)/s, 2))
   const [first = '', second] = values

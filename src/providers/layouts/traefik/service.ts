@@ -1,6 +1,6 @@
 /**
- * A service of Traefik as a backend, and each of its servers as an object of its own: so one that is half written or wrong
- * stops only itself, and a change costs the same however many there are.
+ * Translates a service of Traefik to a backend, and each of its servers to an object of its own: an incomplete or invalid
+ * server affects only itself, and the cost of a change does not depend on their number.
  */
 import { quote } from '../../../model/parsed.ts'
 import { splitOrigin } from '../server-origin.ts'
@@ -8,7 +8,7 @@ import { NotDeclared, TranslationError, type Translation } from '../translation.
 import { remarkUnknown, type Branch } from './branch.ts'
 import { BALANCING, translateBalancing } from './load-balancer.ts'
 
-/** Without its servers: a service that is nothing else has no keys for this. */
+/** Without its servers; a service may have no other keys. */
 export function translateService(service: Branch): Translation {
   service.check()
   for (const type of service.names('')) {
@@ -19,7 +19,7 @@ export function translateService(service: Branch): Translation {
   return { value: translateBalancing(service, remarks), remarks }
 }
 
-/** Null: it is to have no traffic. */
+/** Null: it gets no requests. */
 export function translateServer(server: Branch): Translation | null {
   const text = server.text('url')
   if (text === null) throw new NotDeclared('url')

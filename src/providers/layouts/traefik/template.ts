@@ -1,14 +1,14 @@
 /**
- * The templates of Traefik 2 as regular expressions: `{name:expression}` holds for what the expression does, `{name}` for
- * a whole label or segment, and everything else for itself. They were gorilla/mux's: what becomes of them here is what
- * that library makes of them (newRouteRegexp), but for the names.
+ * Translates templates of Traefik 2 to regular expressions: `{name:expression}` matches the expression, `{name}` a whole label
+ * or segment, everything else itself. They are gorilla/mux's templates and translated like there (newRouteRegexp), without
+ * the names.
  */
 import { quote } from '../../../model/parsed.ts'
 import { TranslationError } from '../translation.ts'
 
 export type TemplateOf = 'host' | 'path' | 'prefix'
 
-/** Whether braces name something. In an expression of Go they count, as in `[a-z]{2,3}`, or stand for themselves. */
+/** Tests if braces are a template. In a regular expression they are a count, as in `[a-z]{2,3}`, or literal. */
 export function isTemplate(text: string): boolean {
   return /\{[A-Za-z_]/.test(text)
 }
@@ -30,7 +30,7 @@ export function templateRegexp(template: string, of: TemplateOf): string {
   return of === 'prefix' ? expression : `${expression}$`
 }
 
-/** Version 3 has no templates there: braces are text. */
+/** Version 3 has no templates: braces are literal. */
 export function literalRegexp(text: string, of: TemplateOf): string {
   return `^${escapeRegexp(text)}${of === 'prefix' ? '' : '$'}`
 }
@@ -42,7 +42,7 @@ function expressionOf(inner: string, template: string, of: TemplateOf): string {
   throw new TranslationError(`rule: ${quote(template)} has braces without a name or an expression`)
 }
 
-/** An expression may have braces of its own. */
+/** The expression may contain braces. */
 function closingBrace(text: string, open: number): number {
   let depth = 0
   for (let at = open; at < text.length; at += 1) {

@@ -1,6 +1,7 @@
 /**
- * vulcand's circuit breaker in ours. It knows no least number of answers, so there is none. What it says as a text of JSON is
- * read like a map. Durations that are longer than ours may be are cut, as those of backends are. A body is sent as it stands: vulcand decodes any text that happens to be valid base64, such as `test`.
+ * Translates vulcand's circuit breaker. vulcand has no minimum number of responses, so there is none. JSON in a text is read
+ * like a map. Durations over our maximum are cut, as for backends. A body is sent as it is, although vulcand decodes any text
+ * that happens to be valid base64, such as `test`.
  */
 import { formatDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
@@ -32,7 +33,7 @@ export function translateBreaker(
   }
 }
 
-/** A map, or the text of one; null: nothing, in any of vulcand's spellings. */
+/** A map or its JSON text; null: none, in any of vulcand's spellings. */
 function readEmbedded(struct: GoStruct, name: string): GoStruct | null {
   const raw = struct.raw(name)
   if (raw === undefined || raw === '') return null
@@ -46,7 +47,7 @@ function readEmbedded(struct: GoStruct, name: string): GoStruct | null {
   return readStruct(json.value, place)
 }
 
-/** What one of its durations is called here, and what ours may be. */
+/** Our name of a duration and its range. */
 interface Span {
   readonly option: string
   readonly normal: string

@@ -1,6 +1,6 @@
 /**
- * vulcand's routes that cannot be honoured, closed. vulcand keeps what it had of an object that becomes malformed, and so it
- * is here: only what was never good is closed. A middleware of a kind that is not known here may be a lock.
+ * Fails vulcand's routes closed if they cannot be translated. vulcand keeps the last good version of an object that becomes
+ * malformed, and so does Sluice: only an object that was never good is closed. An unknown middleware may restrict access.
  */
 import { CLOSED_RESPONSE, type FailClosed } from '../../fail-closed.ts'
 import type { JsonMap } from '../../registry/json-value.ts'
@@ -8,10 +8,10 @@ import type { ObjectKind } from '../../../model/names.ts'
 import { TranslationError } from '../translation.ts'
 import { readStruct } from './go-json.ts'
 
-/** They tell of requests, or change them: neither says who may come in. */
+/** Kinds that record or change requests, and do not restrict access. */
 const HARMLESS = ['rewrite', 'trace']
 
-/** `map`: null where the text is none. Null: nothing of it is closed. */
+/** `map`: null if the text is not a map. Returns null if the object need not be closed. */
 export function closedFormOf(kind: ObjectKind, map: JsonMap | null): FailClosed | null {
   if (kind === 'middleware') return HARMLESS.includes(readText(map, 'Type')) ? null : lock
   const route = kind === 'frontend' ? readText(map, 'Route') : ''

@@ -1,9 +1,9 @@
 /**
- * vulcand's frontends in ours.
+ * Translates vulcand's frontends.
  *
- * Without a FailoverPredicate vulcand sends a GET again for as long as 502 or 504 is answered; here the backend's own rules
- * hold then, which know what may be repeated and have a budget. A predicate decides alone, up to vulcand's 11 tries. Bodies
- * that are to be sent again are kept in memory: vulcand keeps what is larger on disk, here it is sent once.
+ * Without a FailoverPredicate vulcand retries a GET while the response is 502 or 504; here the backend's own retry rules and
+ * budget apply. With a predicate, only the predicate decides, up to vulcand's 11 attempts. Bodies for retries are kept in
+ * memory; vulcand keeps larger ones on disk, here they are sent once.
  */
 import type { Translation } from '../translation.ts'
 import { notNegative, required, requireHttp } from './requirements.ts'
@@ -33,7 +33,7 @@ export function translateFrontend(frontend: GoStruct): Translation {
   return { value, remarks }
 }
 
-/** To vulcand neither limits nor the predicate mean anything then; bodies are always streamed here, and then not kept. */
+/** vulcand then ignores limits and the predicate. Here bodies are always streamed, and then not kept for retries. */
 function asStream(settings: GoStruct, remarks: string[]): object {
   const limits = settings.struct('Limits')
   const idle = [

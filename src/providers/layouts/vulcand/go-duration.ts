@@ -1,4 +1,4 @@
-/** Durations as Go's time.ParseDuration takes them: a unit behind every number, but for a bare 0. */
+/** Durations of Go's time.ParseDuration: every number needs a unit, except a single 0. */
 import { quote } from '../../../model/parsed.ts'
 
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
@@ -15,7 +15,7 @@ const WHOLE =
   /^[+-]?(?:0|(?:(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})(?:h|ms|m|s|us|µs|μs|ns)){1,16})$/
 const PART = /([\d.]+)([^\d.]+)/g
 
-/** Milliseconds; a text says why not. */
+/** Returns ms, or the reason as a text. */
 export function parseGoDuration(text: string): number | string {
   if (!WHOLE.test(text)) return `must be a duration such as 10s, 500ms or 1m30s, not ${quote(text)}`
   let ms = 0

@@ -1,24 +1,24 @@
 /**
- * JSON as Go's encoding/json fills a struct from it, which is how vulcand reads: names in any case, unknown members
- * ignored, missing ones and `null` zero, a wrong type an error.
+ * Reads JSON like Go's encoding/json into a struct, as vulcand does: names in any case, unknown members ignored, missing
+ * members and `null` are zero values, a wrong type is an error.
  */
 import { quote } from '../../../model/parsed.ts'
 import { isMap, type JsonMap } from '../../registry/json-value.ts'
 import { TranslationError } from '../translation.ts'
 
 export interface GoStruct {
-  /** '' when it is not there. */
+  /** '' if it is missing. */
   text(name: string): string
-  /** false when it is not there. */
+  /** false if it is missing. */
   flag(name: string): boolean
-  /** 0 when it is not there. Of 64 bits, so that those above 2^53 are rounded. */
+  /** 0 if it is missing. 64-bit, so values above 2^53 are rounded. */
   whole(name: string): number
   texts(name: string): readonly string[]
-  /** A struct of nothing when it is not there. */
+  /** An empty struct if it is missing. */
   struct(name: string): GoStruct
-  /** undefined when it is not there, or null. */
+  /** undefined if it is missing or null. */
   raw(name: string): unknown
-  /** The member's place, from the value down: `Settings.Timeouts.Read`. */
+  /** The path of a member: `Settings.Timeouts.Read`. */
   place(name: string): string
 }
 
@@ -27,7 +27,7 @@ export function readStruct(map: JsonMap, outer = ''): GoStruct {
   for (const [name, value] of Object.entries(map)) {
     const folded = name.toLowerCase()
     const twin = members.get(folded)
-    // Go takes the later one, other readers the earlier one: nobody can have meant that.
+    // Go uses the later one, other readers the earlier one, so it is a fault.
     if (twin !== undefined) {
       throw new TranslationError(
         `${quote(twin[0])} and ${quote(name)} are the same member to vulcand`,

@@ -1,7 +1,7 @@
 /**
  * A host's key pair as vulcand seals it: NaCl secretbox (XSalsa20-Poly1305) around `{"Key": PEM, "Cert": PEM}`. The
- * registry holds the base64 of the sealed JSON; `vctl secret seal_keypair` prints that JSON itself, so people have
- * pasted it as it is (vulcand's issue 210): both are opened.
+ * registry holds the base64 of the sealed JSON. `vctl secret seal_keypair` prints the JSON itself, which users have pasted
+ * unchanged (vulcand's issue 210), so both forms are opened.
  */
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { quote } from '../../../model/parsed.ts'
@@ -19,7 +19,7 @@ export interface KeyPair {
   readonly key: string
 }
 
-/** `place` names it in a ValueFault. */
+/** `place` names it in a TranslationError. */
 export function openKeyPair(sealed: unknown, place: string, sealKey: string | null): KeyPair {
   const box = readSealed(sealed, place)
   if (box.text('Encryption') !== ENCRYPTION) {
@@ -71,7 +71,7 @@ function open(key: Uint8Array, nonce: Uint8Array, bytes: Uint8Array): string | n
   try {
     return Buffer.from(xsalsa20poly1305(key, nonce).decrypt(bytes)).toString('utf8')
   } catch {
-    // Its words are for programmers: too short, or a tag that does not fit.
+    // The library's message (too short, invalid tag) does not help a user.
     return null
   }
 }
@@ -88,7 +88,7 @@ function readBytes(struct: GoStruct, name: string): Buffer {
   return bytes
 }
 
-/** Strict: Buffer takes anything for base64. Line breaks are ignored, as Go does. */
+/** Strict, because Buffer accepts any text as base64. Line breaks are ignored, as in Go. */
 function decode(text: string): Buffer | null {
   const joined = text.replace(/[\r\n]/g, '')
   return BASE64.test(joined) ? Buffer.from(joined, 'base64') : null

@@ -1,7 +1,7 @@
 /**
- * vulcand's keys exactly as they are. As there, `frontends/<id>`, `backends/<id>` and `hosts/<name>` without their last
- * segment are read, too; the whole form wins where both stand. Not as there, segments are compared whole and from the
- * root: vulcand gives b1 the servers of b10, and takes `listeners/l1/anything` for the listener l1.
+ * vulcand's keys. As in vulcand, `frontends/<id>`, `backends/<id>` and `hosts/<name>` are read without their last segment, too;
+ * the complete form wins if both exist. Unlike vulcand, segments are compared as a whole from the prefix on: vulcand gives
+ * b1 the servers of b10, and reads `listeners/l1/anything` as the listener l1.
  */
 import { quote } from '../../../model/parsed.ts'
 import { nameClosed } from '../../fail-closed.ts'

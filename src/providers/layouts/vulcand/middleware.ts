@@ -1,4 +1,4 @@
-/** vulcand's middlewares in ours. The lower its Priority, the further out; the same here. */
+/** Translates vulcand's middlewares. As in vulcand, a lower Priority is further out. */
 import { quote } from '../../../model/parsed.ts'
 import { isMap } from '../../registry/json-value.ts'
 import { TranslationError, type Translation } from '../translation.ts'
@@ -6,7 +6,7 @@ import { translateBreaker } from './cbreaker.ts'
 import { aboveZero, notNegative, required } from './requirements.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 
-/** In the form of our own file, without its priority. */
+/** In the form of our own file, without the priority. */
 export interface MiddlewareForm {
   readonly kind: string
   readonly [option: string]: unknown
@@ -31,7 +31,7 @@ export function translateMiddleware(middleware: GoStruct): Translation {
     case 'trace':
       throw new TranslationError(`Type: ${quote(type)} is not supported yet`)
     default:
-      // A plugin of theirs, or a kind of ours: which ones there are is for admission to say.
+      // A plugin of vulcand or one of our own kinds: admission decides.
       return { value: { ...options, kind: type, priority }, remarks }
   }
 }
@@ -63,6 +63,6 @@ function translateConnLimit(limit: GoStruct): MiddlewareForm {
   const connections = notNegative(limit, 'Connections')
   const key = required(limit, 'Variable')
   if (connections > 0) return { kind: 'connlimit', connections, key }
-  // It refuses everything there, so it must not let everything pass here.
+  // vulcand then rejects everything, so it must not admit everything here.
   return { kind: 'respond', status: 429, body: 'max connections reached: 0' }
 }

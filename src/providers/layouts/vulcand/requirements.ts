@@ -1,9 +1,9 @@
-/** What vulcand demands of the members of its objects. */
+/** vulcand's requirements for members of its objects. */
 import { quote } from '../../../model/parsed.ts'
 import { TranslationError } from '../translation.ts'
 import type { GoStruct } from './go-json.ts'
 
-/** vulcand insists on it, too. */
+/** As in vulcand. */
 export function requireHttp(struct: GoStruct): void {
   oneOf(struct, 'Type', struct.text('Type'), ['http'])
 }
@@ -27,7 +27,7 @@ export function oneOf(
   )
 }
 
-/** 0 when it is not there. */
+/** 0 if it is missing. */
 export function notNegative(struct: GoStruct, name: string): number {
   const found = struct.whole(name)
   if (found >= 0) return found

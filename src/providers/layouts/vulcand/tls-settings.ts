@@ -1,4 +1,4 @@
-/** vulcand's TLS block of a listener or a backend: what of it is not honoured, a remark each. */
+/** Remarks for members without effect in vulcand's TLS block of a listener or a backend. */
 import { quote } from '../../../model/parsed.ts'
 import { TranslationError } from '../translation.ts'
 import type { GoStruct } from './go-json.ts'

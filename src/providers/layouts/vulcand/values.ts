@@ -1,4 +1,4 @@
-/** vulcand's objects in the form of our own file. What vulcand would refuse is a ValueFault. */
+/** Translates vulcand's objects into the form of our own file. A value that vulcand would reject is a TranslationError. */
 import type { JsonMap } from '../../registry/json-value.ts'
 import type { ObjectKind } from '../../../model/names.ts'
 import { splitOrigin } from '../server-origin.ts'
@@ -11,14 +11,14 @@ import { openKeyPair } from './key-pair.ts'
 import { translateMiddleware } from './middleware.ts'
 import { remarkTls } from './tls-settings.ts'
 
-/** Null: the object is right, and declares nothing here. */
+/** Null: the object is valid, but declares nothing here. */
 export function translate(
   kind: ObjectKind,
   map: JsonMap,
   sealKey: string | null,
 ): Translation | null {
   const struct = readStruct(map)
-  // The id in the key is the object's; these only have to be texts.
+  // The key has the id; these members only have to be texts.
   struct.text(kind === 'host' ? 'Name' : 'Id')
   switch (kind) {
     case 'listener':
@@ -53,7 +53,7 @@ function translateListener(listener: GoStruct): Translation {
   const proxied = listener.text('ProxyProtocol').toUpperCase()
   oneOf(listener, 'ProxyProtocol', proxied, ['', 'NONE', 'PROXY_V1'])
   if (proxied === 'PROXY_V1') {
-    // To serve without reading it would take its line for a garbled request.
+    // Without support for it, its line would be a malformed request.
     throw new TranslationError('ProxyProtocol: PROXY_V1 cannot be read here yet')
   }
   const scope = listener.text('Scope')
@@ -95,7 +95,7 @@ function translateBackend(backend: GoStruct): Translation {
   const remarks: string[] = []
   const connect = readTimeout(timeouts, 'Dial', remarks)
   const firstByte = readTimeout(timeouts, 'Read', remarks)
-  // To Go 0 is "wait for ever", and what it has without a word: so nobody has asked for that.
+  // In Go 0 is "no timeout" and also the default, so it was not asked for.
   const isBounded = (readDuration(timeouts, 'TLSHandshake') ?? 0) !== 0
   const handshake = isBounded ? readTimeout(timeouts, 'TLSHandshake', remarks) : null
   if ((readDuration(keepAlive, 'Period') ?? 0) !== 0) {
@@ -110,7 +110,7 @@ function translateBackend(backend: GoStruct): Translation {
         ...(handshake === null ? {} : { handshake }),
         ...(firstByte === null ? {} : { firstByte }),
       },
-      // Go: 0 is its default, and less keeps none.
+      // In Go 0 is the default, and a negative number keeps no idle connection.
       limits: idle === 0 ? {} : { idle: Math.max(idle, 0) },
       tls: tls.flag('InsecureSkipVerify') ? { verify: false } : {},
       servers: {},
@@ -126,12 +126,12 @@ function translateServer(server: GoStruct): Translation {
 
 const DAY_MS = 86_400_000
 
-/** In our notation; null: the default. */
+/** A duration in our notation; null: the default. */
 function readTimeout(struct: GoStruct, name: string, remarks: string[]): string | null {
   const ms = readDuration(struct, name)
   if (ms === null) return null
   if (ms < 0) throw new TranslationError(`${struct.place(name)}: must not be negative`)
-  // To Go 0 is "wait for ever".
+  // In Go 0 is "no timeout".
   if (ms === 0 || ms > DAY_MS) {
     remarks.push(`${struct.place(name)}: one day is the longest`)
     return '24h'
