@@ -2,8 +2,8 @@
 import { reasonNumber } from '../http/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { ServedBy } from '../observe/access-record.ts'
-import { COUNT, DURATION_BOUNDS, SHARED } from '../scoreboard/layout.ts'
-import { count, type ScoreboardView, sharedAdd, type Slot } from '../scoreboard/scoreboard.ts'
+import { COUNT, DURATION_BOUNDS } from '../scoreboard/layout.ts'
+import { count, type ScoreboardView, type Slot } from '../scoreboard/scoreboard.ts'
 
 export type { ServedBy }
 
@@ -20,8 +20,7 @@ export function servedBy(
 
 /** An exchange of a route begins. */
 export function countBegin(route: Slot): void {
-  sharedAdd(route, SHARED.inFlight, 1)
-  count(route, COUNT.inFlight, 1)
+  count(route, COUNT.underWay, 1)
 }
 
 /** It has ended; `server` is the slot of the last attempt's server. */
@@ -31,8 +30,7 @@ export function countEnd(
   exchange: Exchange,
   durationMs: number,
 ): void {
-  sharedAdd(route, SHARED.inFlight, -1)
-  count(route, COUNT.inFlight, -1)
+  count(route, COUNT.underWay, -1)
   countExchange(route, exchange, durationMs)
   if (server !== null) countExchange(server, exchange, durationMs)
 }

@@ -11,7 +11,7 @@ export const SLOTS_PER_PAGE = 512
 
 /** Offsets of the shared cells in a slot. */
 export const SHARED = {
-  /** Exchanges under way, over all threads. */
+  /** Exchanges under way, over all threads; those of a frontend are COUNT.underWay, since nothing is decided by them. */
   inFlight: 0,
   /** Next turn of a backend's round-robin. */
   ticket: 1,
@@ -73,28 +73,30 @@ export const COUNT = {
   bytesOut: 7,
   /** What this thread holds of the shared inFlight: taken back by the control plane when the thread dies. */
   inFlight: 8,
-  durationSum: 9,
+  /** Of a frontend: its exchanges under way in this thread. */
+  underWay: 9,
+  durationSum: 10,
   /** DURATION_BOUNDS.length + 1 buckets, not cumulative. */
-  duration: 10,
+  duration: 11,
   /** Requests sent again on another (or a fresh) connection. */
-  retries: 25,
-  connectFailures: 26,
+  retries: 26,
+  connectFailures: 27,
   /** Connections opened (server) or accepted (listener). */
-  opened: 27,
-  tlsFailures: 28,
+  opened: 28,
+  tlsFailures: 29,
   /** As inFlight, of the shared connections. */
-  connections: 29,
+  connections: 30,
   /** Of a server: attempts that failed before a response, and responses of 5xx; of a breaker: see policy/breaking/condition.ts. */
-  failed: 30,
-  errors: 31,
+  failed: 31,
+  errors: 32,
   /** Of a backend: requests, and retries that its budget refused. */
-  requests: 32,
-  retriesRefused: 33,
+  requests: 33,
+  retriesRefused: 34,
   /** Attempts of a server that were answered. Of a middleware: as it says itself, here and below. */
-  responses: 34,
-  headMs: 35,
+  responses: 35,
+  headMs: 36,
   /** Of a listener: connections closed at once because the last descriptors were in use. */
-  notKept: 36,
+  notKept: 37,
 } as const
 export const COUNTERS = 40
 

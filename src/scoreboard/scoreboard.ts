@@ -256,6 +256,11 @@ export class Scoreboard {
     return sumOverThreads(slot, counter)
   }
 
+  /** Exchanges of an object that are under way, over all threads. */
+  underWay(number: number): number {
+    return this.shared(number, SHARED.inFlight) + this.sum(number, COUNT.underWay)
+  }
+
   /** How often each alarm was raised, see `ScoreboardView.raiseAlarm` and `alarmOf`. Wraps. */
   alarms(): Int32Array {
     return new Int32Array(this.#alarms)
@@ -283,6 +288,7 @@ export class Scoreboard {
         Atomics.sub(slot.shared, slot.at + cell, held)
         slot.counts[slot.base + counter] = 0
       }
+      slot.counts[slot.base + COUNT.underWay] = 0
     }
   }
 

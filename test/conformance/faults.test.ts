@@ -6,7 +6,6 @@ import { Deadlines } from '../../src/http/deadlines.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import { reasonNumber } from '../../src/http/errors.ts'
-import { SHARED } from '../../src/scoreboard/layout.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { exchange, openClient, openTlsClient } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
@@ -43,9 +42,9 @@ async function assertEndsAlone(
   const slots = gateway.scoreboard.allocate()
   await eventually(
     () =>
-      Array.from({ length: slots }, (_, at) =>
-        gateway.scoreboard.shared(at, SHARED.inFlight),
-      ).every((count) => count === 0),
+      Array.from({ length: slots }, (_, at) => gateway.scoreboard.underWay(at)).every(
+        (count) => count === 0,
+      ),
     'nothing is counted as under way',
   )
 }

@@ -1,7 +1,6 @@
 /** The limits of a route as its clients and its server see them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SHARED } from '../../src/scoreboard/layout.ts'
 import { openClient } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { OK, startOrigin } from '../support/origin.ts'
@@ -187,6 +186,6 @@ test('one client has so many requests at a time, and a place again when one of t
 
 /** How many wait while one is at the server: the route's own count is the largest of those in flight. */
 function waiting({ scoreboard }: TestGateway): number {
-  const inFlight = Array.from({ length: 16 }, (_, slot) => scoreboard.shared(slot, SHARED.inFlight))
+  const inFlight = Array.from({ length: 16 }, (_, slot) => scoreboard.underWay(slot))
   return Math.max(...inFlight) - 1
 }

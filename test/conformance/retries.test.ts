@@ -423,7 +423,7 @@ function total({ scoreboard }: TestGateway, counter: number): number {
 }
 
 function inFlight({ scoreboard }: TestGateway): number {
-  return sumSlots((slot) => scoreboard.shared(slot, SHARED.inFlight))
+  return sumSlots((slot) => scoreboard.underWay(slot))
 }
 
 function sumSlots(read: (slot: number) => number): number {

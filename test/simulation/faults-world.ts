@@ -286,7 +286,7 @@ export async function openWorld(t: TestContext): Promise<World> {
       const found: string[] = []
       let connections = 0
       for (let number = 0; number < slots; number++) {
-        const inFlight = scoreboard.shared(number, SHARED.inFlight)
+        const inFlight = scoreboard.underWay(number)
         const ofThread = scoreboard.sum(number, COUNT.inFlight)
         if (inFlight !== 0 || ofThread !== 0)
           found.push(`slot ${number} has ${inFlight} (${ofThread}) in flight`)

@@ -9,7 +9,7 @@ import { createPublisher, type Publisher } from '../../src/control/publication/p
 import { parseDocument } from '../../src/document/document.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
 import { createThreads, type Threads } from '../../src/process/threads.ts'
-import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { COUNT } from '../../src/scoreboard/layout.ts'
 import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import { connectClient, openClient } from '../support/client.ts'
@@ -109,7 +109,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
       const { counts, base } = new ScoreboardView(scoreboard.memory(), thread).slot(web.slot)
       return counts[base + counter] ?? 0
     },
-    underWay: () => slots.map((slot) => scoreboard.shared(slot, SHARED.inFlight)),
+    underWay: () => slots.map((slot) => scoreboard.underWay(slot)),
   }
 }
 

@@ -159,7 +159,8 @@ test('counters of all threads are summed and named by their object', async () =>
   site.count(vote, COUNT.bytesIn, 100)
   site.count(vote, COUNT.bytesOut, 2000, 1)
   site.count(vote, COUNT.retries, 2)
-  site.set(vote, SHARED.inFlight, 5)
+  site.count(vote, COUNT.underWay, 3)
+  site.count(vote, COUNT.underWay, 2, 1)
 
   const series = await scrape(site)
 

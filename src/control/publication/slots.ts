@@ -22,8 +22,7 @@ export function slotsOf(scoreboard: Scoreboard): SlotAllocator {
     allocate: () => scoreboard.allocate(),
     release: (slot) => scoreboard.release(slot),
     isIdle: (slot) =>
-      scoreboard.shared(slot, SHARED.inFlight) === 0 &&
-      scoreboard.shared(slot, SHARED.connections) === 0,
+      scoreboard.underWay(slot) === 0 && scoreboard.shared(slot, SHARED.connections) === 0,
   }
 }
 

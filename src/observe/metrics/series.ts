@@ -69,7 +69,7 @@ export function createSeriesReader(
     const counts = new Float64Array(COUNTERS)
     for (const { labels, slot } of objects) {
       readCounts(slot, counts)
-      const inFlight = scoreboard.shared(slot, SHARED.inFlight)
+      const inFlight = scoreboard.underWay(slot)
       const connections = scoreboard.shared(slot, SHARED.connections)
       const known = shown.has(slot) || members.has(slot)
       if (!known && !idle && inFlight === 0 && !hasTraffic(counts)) continue

@@ -14,12 +14,12 @@ export type ResponseCounter =
   /** Responses that took longer than this; `orAs`: or as long. */
   | { readonly kind: 'slower'; readonly thanMs: number; readonly orAs: boolean }
 
-/** As many as a slot has columns for, without `inFlight` and `connections`, which are subtracted when a thread dies. */
-export const MAX_RESPONSE_COUNTERS: number = COUNT.connections - 1
+/** As many as a slot has columns below `connections`, without `inFlight` and `underWay`, which go when a thread dies. */
+export const MAX_RESPONSE_COUNTERS: number = COUNT.connections - 2
 
-/** The column of a counter. The column of `inFlight` is left out. */
+/** The column of a counter. The columns of `inFlight` and `underWay` are left out. */
 export function columnOf(counter: number): number {
-  return counter < COUNT.inFlight ? counter : counter + 1
+  return counter < COUNT.inFlight ? counter : counter + 2
 }
 
 /** As in vulcand: also if a server sent that status itself. */
