@@ -1,4 +1,5 @@
 /** `sluice serve`: the whole program, from its settings to its exit code. */
+import './fast-strings.ts'
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -189,6 +190,8 @@ async function run(
     faults,
     shortages,
     writeLines,
+    serveInLine:
+      settings.workers === 0 ? (await import('./serving-thread.ts')).createServingThread : null,
   })
   reload = (): void => {
     log.info({}, 'reloading')

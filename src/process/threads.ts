@@ -17,7 +17,7 @@ import { createListening } from './listening.ts'
 import { createPulses } from './pulse.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { createRestarts } from './restarts.ts'
-import { createServingThread } from './serving-thread.ts'
+import type { createServingThread } from './serving-thread.ts'
 
 export interface ThreadsOptions {
   readonly settings: Settings
@@ -28,6 +28,8 @@ export interface ThreadsOptions {
   readonly faults: Pick<Faults, 'note'>
   readonly shortages: Pick<Shortages, 'note'>
   readonly writeLines: (lines: Uint8Array) => void
+  /** Serves on this thread; null if workers serve. It is passed, so that a main thread with workers loads no gateway. */
+  readonly serveInLine: typeof createServingThread | null
   /** The module that each worker runs; worker.ts by default. */
   readonly entry?: URL
 }
@@ -70,8 +72,8 @@ interface Running {
 
 export function createThreads(options: ThreadsOptions): Threads {
   const { settings, scoreboard, publisher, resolver, log, faults, shortages, writeLines } = options
+  const { serveInLine } = options
   const ticketKeys = randomBytes(48)
-  const inLine = settings.workers === 0
   const pulses = createPulses(Math.max(1, settings.workers))
   const running = new Map<number, Running>()
   const listening = createListening(log, Date.now)
@@ -93,15 +95,15 @@ export function createThreads(options: ThreadsOptions): Threads {
       admin: settings.admin.address,
       access: settings.log.access,
       ticketKeys,
-      reusePort: !inLine,
-      pulses: inLine ? null : pulses.memory,
+      reusePort: serveInLine === null,
+      pulses: serveInLine === null ? pulses.memory : null,
     }
   }
 
   function launch(thread: number): void {
     pulses.reset(thread)
     const begin = startOf(thread)
-    const one = inLine ? launchInLine(begin) : launchWorker(begin)
+    const one = serveInLine === null ? launchWorker(begin) : launchInLine(begin, serveInLine)
     running.set(thread, one)
     const held = scoreboard.size
     const attach = (): void => {
@@ -112,9 +114,9 @@ export function createThreads(options: ThreadsOptions): Threads {
     else waiting.push(attach)
   }
 
-  function launchInLine(begin: ThreadStart): Running {
+  function launchInLine(begin: ThreadStart, serve: typeof createServingThread): Running {
     const drained = Promise.withResolvers<void>()
-    const thread = createServingThread(begin, (message) => receive(begin.thread, drained, message))
+    const thread = serve(begin, (message) => receive(begin.thread, drained, message))
     return {
       drained,
       send: (message) => thread.receive(message),

@@ -75,6 +75,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     shortages: { note: () => {} },
     faults: { note() {} },
     writeLines() {},
+    serveInLine: null,
     entry: new URL(`../support/${entry}`, import.meta.url),
   })
   t.after(async () => {
