@@ -107,7 +107,7 @@ test('pages about one thing have one form: a sentence, an example, options, beha
     const text = readPage(page)
     const headings = headingsOf(text).filter((one) => FORM.includes(one))
     assert.deepEqual(headings, FORM, page)
-    assert.match(text, /^# .+\n\n[^\n#|-].*\.$/m, `${page} begins with a sentence`)
+    assert.match(text, /^# .+\n\n(?![#|-])(?:.+\n)*.+\.\n\n/, `${page} begins with a sentence`)
     assert.ok(text.indexOf('```yaml') < text.indexOf('## Options'), `${page}: the example is first`)
   }
 })
