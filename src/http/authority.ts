@@ -5,11 +5,11 @@ import { bracketHost } from '../model/address.ts'
 import { plainHost } from '../model/ip.ts'
 
 // A name or IPv4 address of unreserved characters (and _), or a bracketed IPv6 address; then an optional port.
-// No label is empty, but for the dot at the end.
+// No label is empty; a dot at the end is allowed.
 const AUTHORITY =
   /^(?:[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?$/
 
-/** The host as routes compare it: no port, lower case, no dot at the end, addresses in one spelling; null: it is no authority. */
+/** The host as routes compare it: no port, lower case, no dot at the end, addresses in canonical form. Null if it is no authority. */
 export function routingHost(authority: string): string | null {
   if (isPlainName(authority)) return authority
   if (!AUTHORITY.test(authority)) return null
@@ -21,13 +21,13 @@ export function routingHost(authority: string): string | null {
   return host.length > LONGEST_NAME ? null : host.toLowerCase()
 }
 
-/** Of a host in brackets: the one spelling of this address, without them where it is IPv4; null when it is none. */
+/** The canonical form of an address in brackets, without brackets if it is IPv4; null if it is no address. */
 export function bracketedHost(host: string): string | null {
   const address = host.slice(1, -1)
   return host.endsWith(']') && isIPv6(address) ? bracketHost(plainHost(address)) : null
 }
 
-/** Labels of lower case, digits, `-`, `_` and `~`, and no port: the usual authority, which is its own host. */
+/** The usual authority, which is its own routing host: lower-case labels, digits, `-`, `_` and `~`, no port. */
 function isPlainName(authority: string): boolean {
   let label = 0
   for (let at = 0; at < authority.length; at++) {
@@ -47,7 +47,7 @@ function isPlain(code: number): boolean {
   return code === HYPHEN || code === UNDERSCORE || code === TILDE
 }
 
-/** The host of the authority that was asked for last: the requests of a connection mostly have one. */
+/** Caches the host of the last authority, because most connections request only one. */
 export class LastHost {
   #authority = ''
   #host: string | null = null

@@ -1,7 +1,7 @@
 /**
- * The chunked coding, RFC 9112 section 7.1. The decoder takes what has arrived and gives the data in it as one piece:
- * chunk data is moved together inside the given buffer, so a thousand one-byte chunks become one write, and the usual
- * single chunk is not copied at all. Extensions are bounded and dropped, trailers bounded like a head.
+ * The chunked transfer coding, RFC 9112 section 7.1. The decoder returns the data of its input as one piece: chunk data is moved
+ * together inside the input buffer, so that a thousand one-byte chunks become one write, and the usual single chunk is not
+ * copied. Extensions are limited and dropped, trailers are limited like a head.
  */
 import { ExchangeError, type Reason } from './errors.ts'
 import { BROKEN_LINE, faultOfFields, TRAILERS } from './grammar.ts'
@@ -23,10 +23,10 @@ const MAX_TRAILERS = 32 * 1024
 const MAX_TRAILER_FIELDS = 100
 
 export class ChunkedDecoder {
-  /** Trailer lines once done; '' when there were none. */
+  /** Trailer lines after the end; '' if there were none. */
   trailers = ''
   readonly #reason: Reason
-  /** Some servers pad the sizes of their chunks; of clients a second reading of a body would be smuggling. */
+  /** Some servers pad their chunk sizes with blanks. From clients that is refused: two readings of a body allow smuggling. */
   readonly #readsBlanks: boolean
   #state = SIZE
   #digits = 0
@@ -35,7 +35,7 @@ export class ChunkedDecoder {
   #extensions = 0
   #trailerBytes: Buffer | null = null
 
-  /** `reason`: what a broken chunk is called, by whose body it is. */
+  /** `reason`: of a malformed chunk, which depends on whose body it is. */
   constructor(reason: 'BAD_CHUNK' | 'BAD_ANSWER') {
     this.#reason = reason
     this.#readsBlanks = reason === 'BAD_ANSWER'
@@ -46,8 +46,8 @@ export class ChunkedDecoder {
   }
 
   /**
-   * Decodes `input`, which is overwritten. Answers with its data, and in `rest` what follows the body's end (null
-   * before the end, or when nothing does).
+   * Decodes `input`, which is overwritten. Returns its data, and in `rest` what follows the body (null before its end, or if
+   * nothing follows).
    */
   decode(input: Buffer): { data: Buffer | null; rest: Buffer | null } | ExchangeError {
     let at = 0
@@ -175,12 +175,12 @@ function hexValue(byte: number): number {
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
 }
 
-/** The line that stands before `bytes` of chunk data. */
+/** The line before `bytes` of chunk data. */
 export function chunkSizeLine(bytes: number): string {
   return bytes.toString(16) + '\r\n'
 }
 
-/** What ends a chunked body. */
+/** The end of a chunked body. */
 export function lastChunk(trailers: string): string {
   return trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`
 }

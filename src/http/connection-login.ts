@@ -1,6 +1,6 @@
 /**
- * NTLM and Negotiate log in a connection and not a request (RFC 4559 section 6): every request on it is the user's from then
- * on, for every client. Servers also say `Nego2`.
+ * NTLM and Negotiate authenticate a connection, not a request (RFC 4559 section 6): every later request on it, of any client, is
+ * the user's. Servers also send `Nego2`.
  */
 const CREDENTIALS = /^(?:ntlm|nego[a-z0-9]*)(?:[ \t]|$)/i
 const CHALLENGE = /(?:^|,)[ \t]*(?:ntlm|nego[a-z0-9]*)(?=[ \t,]|$)/i

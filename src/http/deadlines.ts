@@ -1,26 +1,25 @@
 /**
- * Time limits without timers. Whoever can run out of time carries `deadlineAt`; setting it is a number write, which a
- * request does several times. A tick every 100 ms walks the members: all of them while they are few, a fifth at a
- * time when they are many, so that each is looked at twice a second at least and 100,000 idle connections cost a
- * thread some 2 ms a second.
+ * Time limits without timers. Each member has a `deadlineAt`; setting it is one number write, which a request does several times.
+ * A tick every 100 ms checks the members: all of them while they are few, a fifth of them if they are many, so that each is
+ * checked at least twice a second, and 100,000 idle connections cost a thread about 2 ms per second.
  *
- * A tick that comes late was held up by ourselves. What others sent meanwhile waits in the sockets and is read before the
- * next tick, so that one judges instead: a stall of ours is never a failure of theirs.
+ * A late tick means that this thread was blocked. What arrived meanwhile is read before the next tick, which then checks instead:
+ * a stall of the proxy never counts as a timeout of a peer.
  */
 import { readClock } from './clock.ts'
 import type { Faultable } from './faults.ts'
 
 export interface Expiring extends Faultable {
-  /** On the coarse clock; Infinity when nothing is awaited. */
+  /** By the coarse clock; Infinity for no limit. */
   deadlineAt: number
-  /** Kept by Deadlines. */
+  /** Owned by Deadlines. */
   deadlineIndex: number
-  /** Called once it is past; sets a later deadline or leaves. */
+  /** Called after the deadline. Must set a later one or remove itself. */
   expire(now: number): void
 }
 
 const TICK_MS = 100
-/** Later than this is a stall. */
+/** A tick that is later than this follows a stall. */
 const LATE_MS = 2 * TICK_MS
 const ALL_AT_ONCE = 2_000
 const SLICES = 5
@@ -33,7 +32,7 @@ export class Deadlines {
   #letPass = false
   readonly #onFault: (error: unknown) => void
 
-  /** `onFault`: what not even a member's own `fault` could end. */
+  /** `onFault`: for exceptions of a member's own `fault`. */
   constructor(onFault: (error: unknown) => void = rethrow) {
     this.#onFault = onFault
     this.#timer = setInterval(() => this.tick(readClock()), TICK_MS)
@@ -58,7 +57,7 @@ export class Deadlines {
   tick(now: number): void {
     const isLate = now - this.#tickedAt > LATE_MS
     this.#tickedAt = now
-    // One of two at least judges, also where every tick is late.
+    // At least every second tick checks, even if all are late.
     this.#letPass = isLate && !this.#letPass
     if (this.#letPass) return
     const count = this.#members.length
@@ -70,7 +69,7 @@ export class Deadlines {
     }
   }
 
-  /** One that throws is looked at no more, and the others are. */
+  /** A member that throws is not checked again; the others are. */
   #expire(member: Expiring, now: number): void {
     try {
       member.expire(now)
@@ -80,7 +79,7 @@ export class Deadlines {
     }
   }
 
-  /** Ends what threw, and keeps what that throws from everything else. */
+  /** Ends the member that threw, and isolates an exception of that, too. */
   fault(of: Faultable, error: unknown): void {
     try {
       of.fault(error)

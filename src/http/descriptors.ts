@@ -1,23 +1,23 @@
 /**
- * How near the limit of open files is. The kernel gives the lowest number that is free, so the number of a new descriptor tells
- * that all below it are in use, by whichever thread. What is kept free lets a client be told why it is turned away: at the limit
- * itself libuv accepts and closes by itself, and Node hears nothing of it.
+ * How near the limit of open files is. The kernel assigns the lowest free number, so all descriptors below that of a new one are in
+ * use, by any thread. A reserve allows an error response to clients that cannot be served: at the limit itself libuv accepts and
+ * closes connections, and Node does not learn of it.
  */
 import { readFileSync } from 'node:fs'
 import type { Server, Socket } from 'node:net'
 
-/** Infinity where it cannot be read. */
+/** Infinity if it cannot be read. */
 const LIMIT = readLimit()
 const KEPT_SHARE = 1 / 16
 
-/** Not for clients: servers may have all but the last few of them. */
+/** Reserved: not for client connections. Connections to servers may use all but the last few of them. */
 export const KEPT_FOR_SERVERS: number = Math.min(64, Math.max(8, Math.floor(LIMIT * KEPT_SHARE)))
-/** For accepting a client and telling it so. */
+/** For accepting a client and sending it an error response. */
 export const KEPT_FOR_ACCEPTING = 4
-/** However many listeners are declared, those that listen can take connections. */
+/** Reserved for connections: listening sockets must leave them free, however many listeners are declared. */
 export const KEPT_FOR_CONNECTIONS: number = Math.floor(LIMIT / 4)
 
-/** Its descriptor is one of the last so many. */
+/** Whether the socket's descriptor is among the last ones below the limit. */
 export function isAmongLast(socket: Socket | Server, kept: number): boolean {
   if (LIMIT === Infinity || !('_handle' in socket)) return false
   const handle = socket._handle

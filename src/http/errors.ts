@@ -1,13 +1,13 @@
 /**
- * The catalogue of everything that can go wrong with an exchange. One entry says what the client is told (status), what
- * the log and the Proxy-Status field call it (reason, RFC 9209 error type), who is to blame, and whether the request may
- * be sent again: `always` when no byte of it was processed, `idempotent` when it may have been, `never` otherwise.
+ * The error catalogue of exchanges. Each entry has the status for the client, the reason for the log, the error type for
+ * Proxy-Status (RFC 9209), who is to blame, and whether the request may be sent again: `always` if no byte of it was processed,
+ * `idempotent` if it may have been, `never` otherwise.
  *
  * The order is the reason's number in the scoreboard: append only.
  */
 export interface ErrorKind {
   readonly status: number
-  /** RFC 9209 section 2.3 error type, or null where the proxy refused by its own rules. */
+  /** RFC 9209 section 2.3 error type, or null if the proxy refused by its own rules. */
   readonly proxyStatus: string | null
   readonly blame: 'client' | 'server' | 'proxy'
   readonly retry: 'always' | 'idempotent' | 'never'
@@ -74,7 +74,7 @@ export type Reason =
   | 'OUT_OF_RESOURCES'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
-  // What the client sent.
+  // Malformed requests.
   BAD_REQUEST_LINE: kind(400, 'http_request_error', 'client'),
   BAD_FIELD: kind(400, 'http_request_error', 'client'),
   BAD_HOST: kind(400, 'http_request_error', 'client'),
@@ -94,11 +94,11 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   MISDIRECTED: kind(421, 'http_request_denied', 'client'),
   TOO_MANY_CONNECTIONS: kind(503, 'connection_limit_reached', 'client'),
   CLIENT_GONE: kind(499, null, 'client'),
-  // Where it was to go.
+  // Routing.
   NO_ROUTE: kind(404, 'destination_not_found', 'proxy'),
   NO_SERVER: kind(503, 'destination_unavailable', 'proxy'),
   SERVER_LIMIT: kind(503, 'connection_limit_reached', 'proxy'),
-  // What the server did.
+  // Failures of servers.
   CONNECT_REFUSED: kind(502, 'connection_refused', 'server', 'always'),
   CONNECT_TIMEOUT: kind(504, 'connection_timeout', 'server', 'always'),
   CONNECT_FAILED: kind(502, 'destination_ip_unroutable', 'server', 'always'),
@@ -111,27 +111,27 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   BAD_ANSWER: kind(502, 'http_protocol_error', 'server', 'idempotent'),
   ANSWER_TOO_LARGE: kind(502, 'http_response_header_section_size', 'server', 'idempotent'),
   ANSWER_CUT: kind(502, 'http_response_incomplete', 'server', 'idempotent'),
-  // Ourselves.
+  // Faults of the proxy.
   INTERNAL: kind(500, 'proxy_internal_error', 'proxy'),
   DRAINED: kind(503, 'destination_unavailable', 'proxy'),
   // A middleware's local responses.
   RESPOND: kind(200, null, 'proxy'),
   REDIRECT: kind(308, null, 'proxy'),
-  // A server that is one of our own listeners, or the admin.
+  // A server that is one of the proxy's own listeners, or the admin.
   LEADS_BACK_TO_PROXY: kind(502, 'proxy_loop_detected', 'server', 'always'),
-  // Limits of time over what a server does.
+  // Time limits of servers.
   TRY_TIMEOUT: kind(504, 'http_response_timeout', 'server', 'idempotent'),
   REQUEST_TIMEOUT: kind(504, 'http_response_timeout', 'proxy'),
-  // Limits of what a client, a route or a backend may have at a time.
+  // Concurrency limits of clients, routes and backends.
   RATE_LIMITED: kind(429, 'http_request_denied', 'client'),
   CLIENT_LIMIT: kind(429, 'http_request_denied', 'client'),
   QUEUE_FULL: kind(503, 'connection_limit_reached', 'proxy'),
   QUEUE_TIMEOUT: kind(503, 'connection_limit_reached', 'proxy'),
   OVERLOADED: kind(503, 'destination_unavailable', 'proxy'),
   BREAKER_OPEN: kind(503, 'destination_unavailable', 'proxy'),
-  // To an https listener.
+  // Plain HTTP on an https listener.
   PLAIN_HTTP: kind(400, 'http_request_error', 'client'),
-  // Descriptors, ports or memory that the machine does not give us, see shortage.ts.
+  // Descriptors, ports or memory are exhausted, see shortage.ts.
   OUT_OF_RESOURCES: kind(503, 'proxy_internal_error', 'proxy'),
 }
 
@@ -144,17 +144,17 @@ export function reasonNumber(reason: Reason): number {
   return numbers.get(reason) ?? 0
 }
 
-/** Reasons that tell of nothing but the proxy itself. */
+/** Reasons that concern only the proxy itself. */
 export function isOurs(reason: Reason | null): boolean {
   return reason === 'OUT_OF_RESOURCES' || reason === 'INTERNAL'
 }
 
-/** Reasons for which a response of a server is refused by its form. */
+/** Reasons of malformed responses. */
 export function isFaultOfForm(reason: Reason): boolean {
   return reason === 'BAD_ANSWER' || reason === 'ANSWER_TOO_LARGE'
 }
 
-/** Something went wrong with an exchange: `reason` is the catalogue's key, the message says what was seen. */
+/** An error of an exchange: `reason` is the key in the catalogue, the message is for the log. */
 export class ExchangeError extends Error {
   readonly reason: Reason
 
@@ -169,7 +169,7 @@ export class ExchangeError extends Error {
   }
 }
 
-/** What came instead of a response does not begin like one. */
+/** What the server sent does not begin with HTTP/1. */
 export class NotHttp extends ExchangeError {
   constructor(message: string) {
     super('BAD_ANSWER', message)

@@ -1,7 +1,7 @@
 /**
- * One request and its response on their way through. The downstream side makes it of a head, the gateway owns it, the upstream
- * carries it out. The seam between downstream and upstream stands here as three small interfaces, so that neither knows the
- * other, and HTTP/2 can take either side.
+ * One request and its response. The downstream side creates it from a head, the gateway owns it, the upstream side carries it out.
+ * Three small interfaces separate downstream from upstream, so that neither depends on the other, and HTTP/2 can implement
+ * either side.
  */
 import type { ResponseHead } from './response-head.ts'
 import type { LocalResponse } from './local-response.ts'
@@ -17,9 +17,9 @@ export interface BodySink {
   /** False asks to wait for `resumeBody`. */
   bodyData(chunk: Buffer): boolean
   bodyEnd(trailers: string): void
-  /** Large data that it was given last may not be overwritten yet. */
+  /** The last large chunk is still in use and must not be overwritten. */
   readonly holdsData: boolean
-  /** The client takes answer bytes again. */
+  /** The client can take more of the response. */
   resumeResponse(): void
 }
 
@@ -28,30 +28,30 @@ export interface BodySink {
  * data for as long as the sink `holdsData`.
  */
 export interface ResponseSink extends Faultable {
-  /** A 1xx answer but 101. False asks to wait for `resumeResponse`. */
+  /** A 1xx response other than 101. False asks to wait for `resumeResponse`. */
   interim(head: ResponseHead): boolean
   /**
-   * The final head, with what is there of the body (as latin1 text where it is small and decoded already); `ended` when
-   * that is all. False asks to wait for `resumeResponse`.
+   * The final head with the available part of the body (as latin1 text if it is small and decoded already); `ended` if that is
+   * all of it. False asks to wait for `resumeResponse`.
    */
   responseHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean
   /** False asks to wait for `resumeResponse`. */
   responseData(chunk: Buffer | string): boolean
   responseEnd(trailers: string): void
   readonly holdsData: boolean
-  /** The connection belongs to the exchange's client from now on: it carries a login of it. */
+  /** The connection carries a login of the client, and belongs to it from here on. */
   pin(): void
-  /** 101: what follows is a tunnel to `end`, `early` its first bytes. */
+  /** 101: a tunnel to `end` follows, `early` are its first bytes. */
   upgraded(head: ResponseHead, end: TunnelEnd, early: Buffer | null): void
-  /** Nothing more comes. */
+  /** The last call: nothing follows. */
   failed(error: ExchangeError): void
-  /** The server takes request body again. */
+  /** The server can take more of the request's body. */
   resumeBody(): void
 }
 
 /** The client's side of an exchange. */
 export interface ClientSide {
-  /** Begins or goes on passing the request's body to `exchange.sink`. */
+  /** Starts or continues to pass the request's body to `exchange.sink`. */
   resumeBody(): void
   /** False asks the caller to wait for `sink.resumeResponse`, here and below. */
   sendInterim(head: ResponseHead): boolean
@@ -64,7 +64,7 @@ export interface ClientSide {
   becomeTunnel(head: ResponseHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd
   /** Ends the connection so that the client sees that the response is cut. */
   abort(): void
-  /** What ends with its connection: those to servers that are this client's own. Null as long as there were none. */
+  /** The client's pinned connections to servers, which close with its own. Null until there is one. */
   pinned: Set<PinnedConnection> | null
 }
 
@@ -72,22 +72,22 @@ export interface PinnedConnection {
   abandon(): void
 }
 
-/** Who answers for an exchange: the gateway. */
+/** The owner of an exchange: the gateway. */
 export interface ExchangeOwner extends Faultable {
-  /** The head of a response of the proxy's own, as the route's middlewares edit it. */
+  /** The head of a local response, edited by the route's middlewares. */
   headOf(own: LocalResponse): ResponseHead
-  /** The client is gone, or its body broke: nothing can be sent to it any more (the error says which). */
+  /** The client has left, or its body is malformed: nothing can be sent to it. */
   clientGone(error: ExchangeError): void
 }
 
 export class Exchange {
   readonly client: ClientSide
   readonly head: RequestHead
-  /** Replaced once, where the route decides what is forwarded of a path. */
+  /** Replaced once if the route's path policy decides what is forwarded. */
   to: Destination
   /** Of the connection. */
   readonly scheme: 'http' | 'https'
-  /** What the client itself spoke, as a trusted peer says it; else the connection's. */
+  /** The client's scheme as a trusted peer reports it, else the connection's. */
   readonly clientScheme: 'http' | 'https'
   readonly listener: string
   readonly peerIp: string
@@ -96,23 +96,23 @@ export class Exchange {
   readonly clientIp: string
   /** performance.now() when the head was read. */
   readonly startedAt: number
-  /** The Host field that the client's authority makes. */
+  /** The Host line with the client's authority. */
   readonly hostLine: string
-  /** Lines that the proxy adds towards the server: forwarding fields. */
+  /** Lines that the proxy adds to the request: forwarding fields. */
   added: string
   readonly requestId: string
   owner: ExchangeOwner | null = null
   sink: BodySink | null = null
   /** The whole request body has been read. */
   bodyEnded: boolean
-  /** The body came whole with the head, and is in `smallBody` when it is not empty: the request can be sent again. */
+  /** The body came complete with the head and is in `smallBody` unless it is empty: the request can be sent again. */
   travelsWhole = false
-  /** performance.now() when the client last brought something of the body; 0 before. What it took is not the server's time. */
+  /** performance.now() of the body's last bytes; 0 before. The server's time does not begin before. */
   bodyAt = 0
   smallBody: Buffer | null = null
-  /** It goes over a connection that is its client's own (a login), or makes it so: no copy of it goes to another server. */
+  /** It uses a pinned connection, or pins one (a login): no copy of it is sent to another server. */
   isPinned: boolean
-  /** A body that is larger is refused, as soon as that is known. A middleware may set it before the body is taken. */
+  /** A larger body is refused as soon as that is known. A middleware may lower it before the body is read. */
   maxBodyBytes: number = Infinity
   /** A final head has been sent to the client. */
   hasResponded = false
@@ -156,12 +156,12 @@ export class Exchange {
     this.bodyEnded = head.framing === 'none' || (head.framing === 'length' && head.length === 0)
   }
 
-  /** All of it is at hand: it has no body, or one that came with the head. */
+  /** It has no body, or one that came with the head. */
   get isWhole(): boolean {
     return this.travelsWhole || this.head.framing === 'none'
   }
 
-  // What routes look at.
+  // For routes.
   get method(): string {
     return this.head.method
   }
@@ -178,8 +178,8 @@ export class Exchange {
     return this.to.query
   }
 
-  // The one way to a field of the request, for routes, keys, middlewares and the log: as it was received and is believed, with
-  // what middlewares have changed of it. Forwarding fields of a peer that is not trusted are not there.
+  // Routes, keys, middlewares and the log read header fields here: as received, with the changes of middlewares. Forwarding
+  // fields of an untrusted peer are not visible.
 
   /** The value of all lines of a field (name in lower case), or undefined. */
   field(name: string): string | undefined {

@@ -1,13 +1,13 @@
 /**
- * Where faults of our own are caught. What a socket, a timer or a deadline starts belongs to one exchange or one connection;
- * what it throws comes to the `fault` of that one, which ends it and gives back what it holds, and nothing else: the thread and
- * all other connections go on.
+ * Handling of the proxy's own faults. Every callback of a socket, timer or deadline belongs to one exchange or connection. An
+ * exception in it is passed to that one's `fault`, which ends it and releases what it holds. The thread and all other connections
+ * are not affected.
  */
 export interface Faultable {
   fault(error: unknown): void
 }
 
-/** Takes every step, also where others throw. */
+/** Runs every step, even if others throw. */
 export function allOf(onFault: (error: unknown) => void, ...steps: readonly (() => void)[]): void {
   for (const step of steps) {
     try {

@@ -1,13 +1,13 @@
 /**
- * Header fields are kept as *runs* of the original text: lines `Name: value CRLF`, byte for byte as latin1. What follows
- * reads and edits such text; the walks over whole heads are in request-head.ts and response-head.ts. A line holds no CR but that of
- * its end, so that one is searched for: V8 has a fast search for one character only.
+ * Header fields are kept as *runs* of the original text: lines `Name: value CRLF`, byte for byte as latin1. This file reads and
+ * edits such text; the walks over whole heads are in request-head.ts and response-head.ts. A line contains no CR but the
+ * one at its end, so the search is for CR: V8 has a fast search for a single character only.
  */
 import { isNamed, trimmed } from './grammar.ts'
 
 /**
- * RFC 9110 section 7.6.1: what Connection names is for this hop only. But not these: a client must not be able to take
- * identity, framing or routing away from a request by naming them there.
+ * RFC 9110 section 7.6.1: fields that Connection names are for this hop only. These are kept all the same: a client must not be
+ * able to remove identity, framing or routing from a request by naming them there.
  */
 const PROTECTED: ReadonlySet<string> = new Set([
   'host',
@@ -49,8 +49,8 @@ const NOT_IN_TRAILERS = new Set([
 ])
 
 /**
- * Fields of this hop alone (RFC 9110 section 7.6.1) and those that frame the body: they are taken out of a request's text as
- * its head is read, and what is sent of them is written anew.
+ * Hop-by-hop fields (RFC 9110 section 7.6.1) and those that frame the body: removed from a request's text when its head is read,
+ * and generated again when it is sent.
  */
 const OF_THE_HOP: ReadonlySet<string> = new Set([
   'connection',
@@ -72,8 +72,8 @@ export function isOfTheHop(name: string): boolean {
 }
 
 /**
- * Whether a field (name in lower case) says where a request came from, which only a trusted peer may, or is a look-alike that
- * some servers read as such (`x_forwarded_for`).
+ * Whether a field (name in lower case) is a forwarding field, which only a trusted peer may set, or a look-alike that some servers
+ * read as one (`x_forwarded_for`).
  */
 export function isForwarding(name: string): boolean {
   const first = name.charCodeAt(0)
@@ -100,7 +100,7 @@ function eachField(
   }
 }
 
-/** The fields that `keep` does not refuse, by lower-case name. */
+/** The fields that `keep` accepts, by lower-case name. */
 function filterFields(fields: string, keep: (name: string) => boolean): string {
   let kept = ''
   eachField(fields, (start, colon, end) => {
@@ -110,8 +110,8 @@ function filterFields(fields: string, keep: (name: string) => boolean): string {
 }
 
 /**
- * The value of a field (name in lower case), that of several lines joined to one list (RFC 9110 section 5.3); undefined where
- * there is none.
+ * The value of a field (name in lower case), with several lines joined to one list (RFC 9110 section 5.3); undefined if there is
+ * none.
  */
 export function fieldValue(fields: string, name: string): string | undefined {
   let at = lineOf(fields, name, 0)
@@ -121,7 +121,7 @@ export function fieldValue(fields: string, name: string): string | undefined {
   return value
 }
 
-/** The values of two fields as `fieldValue` gives them, found in one walk. */
+/** The values of two fields, as `fieldValue` returns them, in one pass. */
 export function twoFieldValues(
   fields: string,
   first: string,
@@ -162,8 +162,8 @@ export function hasField(fields: string, name: string): boolean {
 }
 
 /**
- * Whether a field's value passes a test: that of one of its lines, or of all of them as one list. A field that is not there
- * has the value ''.
+ * Whether a field's value passes the test: the value of one of its lines, or of all lines as one list. A missing field has the
+ * value ''.
  */
 export function fieldHolds(
   fields: string,
@@ -189,7 +189,7 @@ function separatorOf(name: string): string {
   return name === 'cookie' ? '; ' : ', '
 }
 
-/** Where the next line of this field begins, from the beginning of a line or a place within one on; -1: nowhere. */
+/** The begin of the field's next line at or after `from`; -1: none. */
 function lineOf(fields: string, name: string, from: number): number {
   let start = from === 0 ? 0 : afterLine(fields, from)
   while (start < fields.length) {
@@ -205,7 +205,7 @@ function afterLine(fields: string, at: number): number {
   return fields.indexOf('\r', at) + 2
 }
 
-/** Of the line that begins there. */
+/** The value of the line that begins there. */
 function valueAt(fields: string, start: number): string {
   return trimmed(fields, fields.indexOf(':', start) + 1, fields.indexOf('\r', start))
 }
@@ -214,7 +214,7 @@ export function withoutFields(fields: string, names: ReadonlySet<string>): strin
   return filterFields(fields, (name) => !names.has(name))
 }
 
-/** Takes out what a Connection value names (a lower-case, comma-separated list). */
+/** Removes the fields that a Connection value names (a lower-case, comma-separated list). */
 export function withoutConnectionOptions(fields: string, connection: string): string {
   const named = new Set<string>()
   for (const part of connection.split(',')) {
@@ -240,7 +240,7 @@ export function listHolds(list: string, token: string): boolean {
   return false
 }
 
-/** A value made from input, safe to write: what could split a message is refused by leaving it out. */
+/** Removes from a value all that could split a message. */
 export function safeValue(value: string): string {
   return value.replace(/[^\t -~\x80-\xff]/g, '')
 }

@@ -1,6 +1,6 @@
 /**
- * The grammar of heads as expressions over text: for what is off the hot path (trailers, heads that are not whole yet, the words
- * for what is wrong), and the parts that the walk of head-lines.ts is made of.
+ * The grammar of heads as regular expressions, for what is off the hot path (trailers, incomplete heads, error details), and the
+ * character functions that head-lines.ts uses.
  */
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]"
 const FIELDS = `(?:${TOKEN}+:[\\t -~\\x80-\\xff]*\\r\\n)*`
@@ -12,7 +12,7 @@ export const REQUEST_LINE: RegExp = new RegExp(`^${TOKEN}{1,32} [!-"$-~]+ HTTP/[
 const METHOD = new RegExp(`^${TOKEN}{1,32}$`)
 export const TOKEN_CHARACTER: RegExp = new RegExp(TOKEN)
 
-/** A CR without LF, a LF without CR, or a NUL: no later byte can make this head right. */
+/** A CR without LF, a LF without CR, or a NUL: no later byte can make this head valid. */
 export const BROKEN_LINE: RegExp = /\r(?!\n|$)|(?<!\r)\n|\0/
 
 /** Which part of a complete request head breaks the grammar: for the error response, off the hot path. */
@@ -37,7 +37,7 @@ export function faultOfRequestHead(text: string): {
   return { part: 'field', detail: faultOfFields(text.slice(end + 2)) }
 }
 
-/** The first field line that breaks the grammar, in words. */
+/** The first field line that breaks the grammar, as a message. */
 export function faultOfFields(text: string): string {
   if (BROKEN_LINE.test(text)) return 'a line of the head does not end with CRLF'
   for (const line of text.split('\r\n')) {
@@ -57,7 +57,7 @@ export function trimmed(text: string, from: number, to: number): string {
   return text.slice(from, to)
 }
 
-/** The plain number of at most 15 digits that text[from, to) is, with spaces and tabs around it; -1: it is none. */
+/** The number in text[from, to): at most 15 digits, with spaces and tabs around them; -1: not a number. */
 export function digitsIn(text: string, from: number, to: number): number {
   while (from < to && isBlank(text.charCodeAt(from))) from++
   while (to > from && isBlank(text.charCodeAt(to - 1))) to--
@@ -71,10 +71,10 @@ export function digitsIn(text: string, from: number, to: number): number {
   return number
 }
 
-/** Whether text[from, to), a field's name, is this one: in lower case, of letters, digits and hyphens. */
+/** Whether text[from, to), a field name, is `name`, which is in lower case and has letters, digits and hyphens only. */
 export function isNamed(text: string, from: number, to: number, name: string): boolean {
   if (to - from !== name.length) return false
-  // No token character but the letter in upper case becomes one of these.
+  // Of all token characters only the upper-case letter becomes one of these.
   for (let at = 0; at < name.length; at++)
     if ((text.charCodeAt(from + at) | 32) !== name.charCodeAt(at)) return false
   return true

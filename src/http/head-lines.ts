@@ -1,11 +1,11 @@
 /**
- * The grammar of a message head, RFC 9112 sections 2 to 5 read strictly, and where its lines are: one walk over the bytes with a
- * table of character classes. What follows relies on it: every line ends with CRLF, a field has a name of token characters
- * directly before its colon, and no line holds a control character other than HTAB. The expressions that the walk replaced are
- * its oracle in test/fuzz/head-oracle.ts.
+ * Checks the grammar of a message head (RFC 9112 sections 2 to 5, strictly) and records where its lines are, in one pass over the
+ * bytes with a table of character classes. Later code relies on it: every line ends with CRLF, a field name consists of token
+ * characters directly before its colon, and no line contains a control character other than HTAB. The regular expressions that
+ * this replaced are its oracle in test/fuzz/head-oracle.ts.
  *
- * Hot path (bench scenario `small`): the walk takes half of the time of the expressions and the searches behind them. A thread
- * reads one head at a time, so the positions are kept in one object and not made for each head.
+ * Hot path (bench scenario `small`): takes half the time of regular expressions and searches. A thread reads one head at a time,
+ * so one object holds the positions for all heads.
  */
 import { TOKEN_CHARACTER } from './grammar.ts'
 
@@ -37,7 +37,7 @@ export class HeadLines {
   methodEnd = 0
   /** Where the second one is. */
   targetEnd = 0
-  /** Where the first field begins; each further one begins behind the CRLF of the one before. */
+  /** Where the first field begins; each further one begins after the CRLF of the one before. */
   first = 0
   /** How many fields there are. */
   count = 0
@@ -47,10 +47,10 @@ export class HeadLines {
   ends: Int32Array = new Int32Array(128)
   /** Where the empty line begins. */
   fieldsEnd = 0
-  /** Behind the empty line. */
+  /** After the empty line. */
   end = 0
 
-  /** Whether a whole request head begins at `from` and ends before `to`. */
+  /** Whether a complete request head begins at `from` and ends before `to`. */
   readRequest(bytes: Uint8Array, from: number, to: number): boolean {
     const methodEnd = skip(bytes, from, TOKEN)
     const methodLength = methodEnd - from
@@ -80,8 +80,8 @@ export class HeadLines {
   }
 
   /**
-   * `lineEnd`: where the start line's CR has to be. Bytes from `to` on may be looked at, since nothing is checked twice; a head
-   * that they would be part of does not end before `to`.
+   * `lineEnd`: where the start line's CR must be. May read bytes at and after `to`, because nothing is checked twice; a head that
+   * includes them does not end before `to`.
    */
   #readFields(bytes: Uint8Array, from: number, lineEnd: number, to: number): boolean {
     if (bytes[lineEnd] !== CR || bytes[lineEnd + 1] !== LF) return false
@@ -112,10 +112,10 @@ export class HeadLines {
   }
 }
 
-/** Of this thread. */
+/** The object of this thread. */
 export const headLines: HeadLines = new HeadLines()
 
-/** The position of the first byte that is not of the class. Behind the last byte there is none of any class. */
+/** The position of the first byte that is not in the class. The position after the last byte is in no class. */
 function skip(bytes: Uint8Array, from: number, kind: number): number {
   let at = from
   while (((CLASSES[bytes[at] ?? 0] ?? 0) & kind) !== 0) at++

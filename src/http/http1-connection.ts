@@ -1,6 +1,6 @@
 /**
- * One socket that speaks HTTP/1.1, whichever side it is on: its deadline, its back-pressure, its writes, its part of a
- * tunnel. `downstream/client-connection.ts` and `upstream/endpoint/server-connection.ts` give it its meaning.
+ * What client and server connections share: an HTTP/1.1 socket with its deadline, back-pressure, writes, and its end of a tunnel.
+ * See `downstream/client-connection.ts` and `upstream/endpoint/server-connection.ts`.
  *
  * A socket's listeners are shared functions that find their connection through the socket, not closures: an idle connection
  * stays below 7 KB. What they throw ends their connection (`fault`), and no other.
@@ -21,13 +21,13 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
   socket: Socket
   deadlineAt: number = Infinity
   deadlineIndex = -1
-  /** The other end, once this is a tunnel. */
+  /** The other end of the tunnel, once this is one. */
   protected peer: TunnelEnd | null = null
   protected readonly reads: SocketReads | null
   readonly #deadlines: Deadlines
   #tunnelIdleMs = Infinity
 
-  /** `reads`: the socket's `onread`, null when it has none. */
+  /** `reads`: the socket's `onread` option, null without it. */
   constructor(socket: Socket, reads: SocketReads | null, deadlines: Deadlines) {
     this.socket = socket
     this.reads = reads
@@ -46,7 +46,7 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
     if (this.reads === null) socket.on('data', onData)
   }
 
-  /** In the place of one that was never connected. */
+  /** Replaces a socket that was never connected. */
   protected replaceSocket(socket: Socket): void {
     const before: OwnedSocket = this.socket
     delete before.owner
@@ -64,7 +64,7 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
   /** Ends it, and the exchange that it is in. */
   abstract fault(error: unknown): void
 
-  /** What a listener of its socket threw. */
+  /** An exception in a listener of its socket. */
   caught(error: unknown): void {
     this.#deadlines.fault(this, error)
   }
@@ -83,21 +83,21 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
     this.deadlineAt = clock.now + ms
   }
 
-  /** Large data that was written last may still be read by the socket. */
+  /** The socket may still read the last large chunk that was written. */
   get holdsData(): boolean {
     return this.socket.writableLength > 0
   }
 
-  /** More is queued in this process than a write should leave there: the source has to wait for `writable`. */
+  /** Above the high-water mark: the source must wait for `writable`. */
   get blocked(): boolean {
     const { socket } = this
-    // Mostly nothing is queued, and the length is the cheaper of the two to ask for.
+    // Usually nothing is queued, and the length is the cheaper check.
     return socket.writableLength > 0 && socket.writableNeedDrain
   }
 
   /**
-   * Text and data in one system call: joined as one string when small, gathered when large. Small data is copied before
-   * this returns, large data is the socket's to keep.
+   * Writes text and data in one system call: joined as one string if small, gathered if large. Small data is copied before this
+   * returns; the socket keeps large data.
    */
   writeJoined(before: string, data: Buffer | string, after: string): void {
     const { socket } = this
@@ -120,7 +120,7 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
   reset(): void {
     const { socket } = this
     if (socket.destroyed) return
-    // libuv refuses a reset while our side is being ended, and Node then never closes the socket.
+    // libuv refuses a reset while the socket is being shut down, and Node then never closes it.
     const isEnding = socket.writableEnded && socket.writableLength === 0
     if ('encrypted' in socket || isEnding) socket.destroy()
     else socket.resetAndDestroy()
@@ -132,7 +132,7 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
     this.peer = peer
     this.#tunnelIdleMs = idleMs
     this.deadlineAt = Infinity
-    // Nothing but this notices a peer that has vanished without a word.
+    // Only this detects a peer that is gone without closing the connection.
     this.socket.setKeepAlive(true, KEEP_ALIVE_AFTER_MS)
     this.#touchTunnel()
   }
@@ -193,7 +193,7 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
       this.broken(null)
       return
     }
-    // Both directions had ended, or this end broke: either way the other has nobody to speak to.
+    // After an orderly end in both directions the peer ends orderly, too; else it is reset.
     if (this.socket.readableEnded && this.socket.writableFinished) peer.tunnelFinish()
     else peer.tunnelAbort()
     this.tunnelClosed()

@@ -1,31 +1,30 @@
-/** The one place that makes the proxy's local responses: of errors, and of middlewares that respond themselves. */
+/** Local responses, which the proxy makes itself: for errors, and by middlewares. The only place that makes them. */
 import { ResponseHead, statusLine } from './response-head.ts'
 import { dateLine } from './clock.ts'
 import { ERRORS, type ExchangeError, type Reason } from './errors.ts'
 import { fieldValue, safeValue } from './fields.ts'
 import { statusText } from './status-text.ts'
 
-/** A response that no server made. */
 export interface LocalResponse {
   readonly status: number
-  /** Why the proxy answered itself, for the log, the metrics and Proxy-Status. */
+  /** Why the proxy responded itself, for the log, the metrics and Proxy-Status. */
   readonly reason: Reason
-  /** What was seen, for people. */
+  /** Details for the log. */
   readonly detail: string
   /** Further lines, each ended by CRLF. */
   readonly fields: string
   /** '' for none. */
   readonly contentType: string
   readonly body: Buffer
-  /** Of an error: what its client may read of it, '' for nothing but the status. Not there: the response is a wanted one. */
+  /** For errors: what the client may know, '' for only the status. Absent if the response is intended. */
   readonly message?: string
 }
 
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
 
 /**
- * What the client learns of an error. Of servers it learns no more than the status: addresses stay in the log. `sentence`:
- * what it reads of it, where that is not the message.
+ * The response for an error. About servers it shows the client only the status: addresses stay in the log. `sentence` replaces the
+ * message for the client.
  */
 export function errorResponse(error: ExchangeError, sentence?: string): LocalResponse {
   const { reason, message, kind } = error
@@ -44,9 +43,8 @@ export function errorResponse(error: ExchangeError, sentence?: string): LocalRes
 }
 
 /**
- * The response in the form that the client asks for with Accept: an error is a line of text, or a map for those that name
- * JSON before text: `{"error":"not found","status":404,"reason":"NO_ROUTE"}`. Other responses have the one form that was
- * written for them.
+ * The response in the form that Accept prefers: an error is a line of text, or an object for clients that prefer JSON:
+ * `{"error":"not found","status":404,"reason":"NO_ROUTE"}`. Other responses have one form only.
  */
 export function inFormOf(response: LocalResponse, accept: string | undefined): LocalResponse {
   const { status, reason, message } = response
@@ -60,7 +58,7 @@ export function inFormOf(response: LocalResponse, accept: string | undefined): L
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/
 const TEXT_TYPE = /^text\/(?:\*|plain|html)$/
 
-/** Of the types that are named, JSON has the highest weight, and stands before those of text that have the same. */
+/** Whether JSON has the highest weight of the listed types, and comes before text types of the same weight. */
 function prefersJson(accept: string): boolean {
   let best = { isJson: false, weight: 0 }
   for (const item of accept.toLowerCase().split(',')) {
@@ -89,7 +87,7 @@ export function headOfLocalResponse(response: LocalResponse): ResponseHead {
   return head
 }
 
-/** RFC 9209; a middleware's wanted response is no error and carries none. */
+/** RFC 9209. The intended response of a middleware is no error and has none. */
 function proxyStatus(response: LocalResponse): string {
   const { proxyStatus: type, blame } = ERRORS[response.reason]
   if (type === null) return ''

@@ -1,10 +1,10 @@
-/** What is wrong with a head that is not complete yet, so that hopeless ones are refused before their time is up. */
+/** Errors of a head that is not complete yet, so that an invalid one is refused before the time limit. */
 import { ExchangeError, NotHttp } from './errors.ts'
 import { BROKEN_LINE, faultOfRequestHead, REQUEST_LINE, TOKEN_CHARACTER } from './grammar.ts'
 import type { HeadLimits } from './request-head.ts'
 
 const LONGEST_METHOD = 32
-/** RFC 8446 section 5.1: the type of the record that a TLS client begins with. */
+/** RFC 8446 section 5.1: the type of the first record of a TLS client. */
 const TLS_HANDSHAKE = 0x16
 
 export function errorOfPartialHead(text: string, limits: HeadLimits): ExchangeError | null {

@@ -1,20 +1,20 @@
 /**
- * Some paths have two readings (`/a/%2e%2e/b`, `/a//b`, `/a%2fb`): a server may take them for another path than the one that a
- * route was found by, and so pass a rule by. Every path is matched in its normalized reading; what is forwarded is the policy's
- * to say, the route's or else the listener's: `reject` refuses what has two readings, `normalize` forwards the reading that was
- * matched, `preserve` forwards the path as it was sent. Both do so only where escaped separators, decoded, lead to the same route.
+ * Some paths are ambiguous (`/a/%2e%2e/b`, `/a//b`, `/a%2fb`): a server may read another path than the one that the route matched,
+ * which bypasses rules. Every path is matched in its normalized form. What is forwarded depends on the policy of the route, or
+ * else of the listener: `reject` refuses ambiguous paths, `normalize` forwards the normalized path, `preserve` forwards the path
+ * as it was sent. The latter two require that the path with its escaped separators decoded matches the same route.
  */
 import type { PathPolicy } from '../model/snapshot.ts'
 
-/** Of a path that is not forwarded the same by every policy, or not matched as it is written. */
+/** A path that is not forwarded the same by every policy, or not matched as it was sent. */
 export interface DoubtfulPath {
   /** As it was sent. */
   readonly written: string
-  /** What routes compare. Begins with a slash. */
+  /** The normalized path, which routes match. Begins with a slash. */
   readonly normalized: string
-  /** The listener's, for routes without one of their own. */
+  /** The listener's policy, for routes without their own. */
   readonly policy: PathPolicy
-  /** Its two readings, in words; null when it has one. */
+  /** Why it is ambiguous, as a message; null if it is not. */
   readonly doubt: string | null
   /** It has more `..` than segments before them. */
   readonly leavesRoot: boolean
@@ -22,7 +22,7 @@ export interface DoubtfulPath {
 
 export type PathVerdict = { readonly path: string } | { readonly refused: string }
 
-// Nothing in a path without these can have two readings, or two spellings.
+// A path without any of these has one reading and one spelling.
 const SUSPICIOUS = /[%\\]|\/[./]|;/
 const BROKEN_ESCAPE = /%(?![0-9A-Fa-f]{2})/
 const NUL = /%00/
@@ -31,7 +31,7 @@ const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:[/;]|%3b|$)/i
 const ESCAPE = /%[0-9A-Fa-f]{2}/g
 const UNRESERVED = /[A-Za-z0-9._~-]/
 
-/** Null: matched and forwarded as it is, by every policy. A text: why it is refused, by every policy. */
+/** Null: matched and forwarded as it is by every policy. A string: why every policy refuses it. */
 export function readPath(written: string, policy: PathPolicy): DoubtfulPath | string | null {
   if (!SUSPICIOUS.test(written)) return null
   if (BROKEN_ESCAPE.test(written)) return 'the path holds a broken escape'
@@ -62,7 +62,7 @@ export function forwardedPath(path: DoubtfulPath, policy: PathPolicy): PathVerdi
   }
 }
 
-/** How servers read a path that decode escaped separators, all of them or one kind, before they look for segments. */
+/** The paths that servers see if they decode escaped separators, all or one kind, before they split the path. */
 export function decodedReadings({ written }: DoubtfulPath): readonly string[] {
   if (!SEPARATOR_ESCAPE.test(written)) return NONE
   const readings = new Set([SEPARATORS, /%2f/gi, /%5c/gi].map((kind) => separated(written, kind)))
@@ -72,12 +72,12 @@ export function decodedReadings({ written }: DoubtfulPath): readonly string[] {
 const NONE: readonly string[] = []
 const SEPARATORS = /%2f|%5c|\\/gi
 
-/** As paths are compared: escaped letters, digits and `-._~` written plainly, other escapes in upper case. */
+/** The form in which paths are compared: unreserved characters unescaped, other escapes in upper case. */
 export function canonicalEscapes(text: string): string {
   return plainEscapes(text).replace(ESCAPE, (escape) => escape.toUpperCase())
 }
 
-/** RFC 3986 section 6.2.2.2: an escaped letter is that letter, and a rule on /private is meant for /%70rivate too. */
+/** RFC 3986 section 6.2.2.2: an escaped letter is that letter, so that a rule on /private applies to /%70rivate, too. */
 function plainEscapes(text: string): string {
   return text.replace(ESCAPE, (escape) => {
     const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16))

@@ -1,7 +1,7 @@
 /**
- * From the text of a request head to what the proxy knows of the request. Hot path: its grammar has been read, and where its
- * lines are is known (head-lines.ts). A field's name is looked at only when its length fits one that matters; everything else is
- * kept as runs of the text (20.5 us a request of proxy in all with this, 37 with header objects, DESIGN.md section 1).
+ * Parses the text of a request head. Hot path: head-lines.ts has checked the grammar and found the lines. A field name is compared
+ * only if its length is that of a relevant field; all other fields are kept as runs of the text (20.5 us per proxied request in
+ * all, 37 us with header objects, DESIGN.md section 1).
  */
 import { isConnectionLogin } from './connection-login.ts'
 import { ExchangeError } from './errors.ts'
@@ -22,15 +22,15 @@ export interface HeadLimits {
   readonly fields: number
 }
 
-/** What a peer said of the hops before it; believed only when the peer is trusted. */
+/** The forwarding fields of a trusted peer. */
 export interface ForwardedFields {
-  /** X-Forwarded-For, several lines joined; '' when absent. */
+  /** X-Forwarded-For, several lines joined; '' if absent. */
   for: string
   /** Forwarded (RFC 7239), likewise. */
   forwarded: string
   /** The first X-Forwarded-Proto. */
   proto: string
-  /** The lines of the forwarding fields but X-Forwarded-For and X-Request-Id, as they were. */
+  /** The unchanged lines of the forwarding fields other than X-Forwarded-For and X-Request-Id. */
   runs: string
   requestId: string
   has: { proto: boolean; host: boolean; port: boolean; realIp: boolean }
@@ -40,10 +40,10 @@ export class RequestHead {
   method = ''
   /** As the client sent it. */
   target = ''
-  /** The request line with its CRLF, as it is sent on where the target stays the same. */
+  /** The request line with its CRLF, which is forwarded if the target stays the same. */
   line = ''
   minorVersion = 1
-  /** The Host field's value; null when absent (HTTP/1.0 only). */
+  /** The Host field's value; null if absent (HTTP/1.0 only). */
   host: string | null = null
   /** End-to-end fields, without Host, framing and forwarding fields. */
   fields = ''
@@ -52,27 +52,27 @@ export class RequestHead {
   length = 0
   keepAlive = true
   expectContinue = false
-  /** The Upgrade field's value when the client asks for a tunnel, else ''. */
+  /** The Upgrade field's value if the client requests an upgrade, else ''. */
   upgrade = ''
-  /** It logs in the connection that it goes over, see connection-login.ts. */
+  /** It has credentials that authenticate the connection, see connection-login.ts. */
   logsIn = false
   /** The client takes trailers (TE: trailers). */
   acceptsTrailers = false
   /** The Trailer field's line, for when trailers are passed on. */
   trailerLine = ''
-  /** Null when the peer is not trusted or sent none. */
+  /** Null if the peer is not trusted or sent none. */
   forwarded: ForwardedFields | null = null
-  /** The head as it came: fields that are taken out of `fields` are looked up here. */
+  /** The head as received, for fields that were removed from `fields`. */
   received = ''
-  /** The peer's forwarding fields are believed. */
+  /** The peer's forwarding fields are trusted. */
   isTrusted = false
 
-  /** The text in which the lines of a field (name in lower case) stand, if there are any that are believed. */
+  /** The text to search for a field (name in lower case): forwarding fields only if they are trusted. */
   textWith(name: string): string {
     const isForwarded = isForwarding(name)
     if (!isForwarded && !isOfTheHop(name)) return this.fields
     const received = isForwarded && !this.isTrusted ? '' : this.received
-    // What a middleware has added stands beside it; what it has replaced is gone from there.
+    // Includes fields that middlewares have added, without those that they have replaced.
     return hasField(this.fields, name) ? this.fields + received : received
   }
 }
@@ -219,7 +219,7 @@ function readFields(
   )
 }
 
-/** Also with a version, quoted or with what lenient servers cut off: behind a tunnel of HTTP/2 no route would hold. */
+/** Also with a version, quotes, or characters that lenient servers ignore: inside an HTTP/2 tunnel no route would apply. */
 const NAMES_HTTP2 = /(?:^|[,\s"])(?:h2c?|http\/2(?:\.0)?)(?![\w!#$%&'*+.^`|~-])/i
 
 const OF_THIS_HOP = new Set(['proxy-connection', 'proxy-authenticate', 'proxy-authorization'])
@@ -243,11 +243,11 @@ function joined(list: string, value: string): string {
   return list === '' ? value : `${list},${value}`
 }
 
-/** RFC 9112 section 6.1 and 6.3: one way to frame a body, written one way, or a refusal. */
+/** RFC 9112 section 6.1 and 6.3, strictly: ambiguous framing is refused. */
 function frame(head: RequestHead, hasLength: boolean, coding: string): ExchangeError | undefined {
   if (coding !== '') {
     if (hasLength) {
-      return new ExchangeError('BAD_FRAMING', 'Transfer-Encoding and Content-Length stand together')
+      return new ExchangeError('BAD_FRAMING', 'there are both Transfer-Encoding and Content-Length')
     }
     if (head.minorVersion === 0) {
       return new ExchangeError('BAD_FRAMING', 'Transfer-Encoding is not part of HTTP/1.0')
@@ -276,7 +276,7 @@ function connect(head: RequestHead, connection: string, upgrade: string, te: str
     head.keepAlive =
       !listHolds(options, 'close') && (head.minorVersion === 1 || listHolds(options, 'keep-alive'))
     head.fields = withoutConnectionOptions(head.fields, options)
-    // RFC 9110 section 7.8; h2c is not spoken behind this hop. A body goes before the tunnel.
+    // RFC 9110 section 7.8; h2c is not supported. A body is sent before the tunnel begins.
     const asks = upgrade !== '' && head.minorVersion === 1 && listHolds(options, 'upgrade')
     if (asks && !NAMES_HTTP2.test(upgrade)) head.upgrade = upgrade
   }
@@ -320,7 +320,7 @@ function takeRfc7239(
   forwarded.runs += text.slice(start, end + 2)
 }
 
-/** Forwarding fields and their look-alikes are not the client's to set. */
+/** Removes forwarding fields and their look-alikes, which an untrusted client must not set. */
 function takeForwarded(
   text: string,
   start: number,
@@ -359,7 +359,7 @@ function takeForwarded(
   return true
 }
 
-/** Why a head is none; `text` as for parseRequestHead. */
+/** The error of an invalid head; `text` as for parseRequestHead. */
 export function refuseRequestHead(text: string): ExchangeError {
   const fault = faultOfRequestHead(text)
   switch (fault.part) {

@@ -1,4 +1,4 @@
-/** From the text of a response's head to what the proxy knows of the response. Hot path, see request-head.ts. */
+/** Parses the text of a response head. Hot path, see request-head.ts. */
 import { dateLine } from './clock.ts'
 import { asksForConnectionLogin } from './connection-login.ts'
 import { ExchangeError, NotHttp } from './errors.ts'
@@ -6,7 +6,7 @@ import { listHolds, withoutConnectionOptions } from './fields.ts'
 import { digitsIn, faultOfFields, isNamed, trimmed } from './grammar.ts'
 import type { HeadLines } from './head-lines.ts'
 
-/** Places in `HTTP/1.1 200 OK`. */
+/** Positions in `HTTP/1.1 200 OK`. */
 const MINOR_VERSION = 7
 const STATUS = 9
 const REASON = 13
@@ -14,7 +14,7 @@ const ZERO = 48
 const ONE = 49
 const CRLF = 2
 
-/** How a response's end is known: `close` is the end of its connection. */
+/** How the body ends; `close`: with the connection. */
 export type ResponseFraming = 'none' | 'length' | 'chunked' | 'close'
 
 export class ResponseHead {
@@ -24,13 +24,13 @@ export class ResponseHead {
   /** End-to-end fields, without framing. */
   fields = ''
   framing: ResponseFraming = 'close'
-  /** Announced bytes, also where no body follows (HEAD, 304); -1 when not announced. */
+  /** Content-Length, also if no body follows (HEAD, 304); -1 without one. */
   length = -1
-  /** The server keeps its connection. */
+  /** The server keeps the connection open. */
   keepAlive = true
-  /** Seconds of `Keep-Alive: timeout=`, 0 when not announced. */
+  /** Seconds of `Keep-Alive: timeout=`, 0 without it. */
   keepAliveSeconds = 0
-  /** It asks for a login of its connection, or is a part of one, see connection-login.ts. */
+  /** It is part of an authentication of the connection, see connection-login.ts. */
   logsIn = false
   /** The Upgrade field's value, for 101. */
   upgrade = ''
@@ -154,13 +154,13 @@ export function statusLine(status: number, reason: string): string {
   return `HTTP/1.1 ${status} ${reason}\r\n`
 }
 
-/** Of several lines; 0 announces nothing. */
+/** May have several lines; 0 means none. */
 function shorter(seconds: number, further: number): number {
   if (seconds === 0 || further === 0) return seconds + further
   return Math.min(seconds, further)
 }
 
-/** RFC 9112 section 6.3, refusing what has two readings. */
+/** RFC 9112 section 6.3, strictly: ambiguous framing is refused. */
 function frame(
   head: ResponseHead,
   coding: string,
@@ -169,14 +169,14 @@ function frame(
 ): ExchangeError | undefined {
   if (coding !== '') {
     if (head.length >= 0) {
-      return new ExchangeError('BAD_ANSWER', 'Transfer-Encoding and Content-Length stand together')
+      return new ExchangeError('BAD_ANSWER', 'there are both Transfer-Encoding and Content-Length')
     }
     if (coding !== 'chunked' || old) {
       return new ExchangeError('BAD_ANSWER', 'Transfer-Encoding is not "chunked" on HTTP/1.1')
     }
   }
   const { status } = head
-  // RFC 9110 section 15.2: HTTP/1.0 knows no interim responses.
+  // RFC 9110 section 15.2: HTTP/1.0 has no interim responses.
   if (status < 200 && old) {
     return new ExchangeError('BAD_ANSWER', 'an interim response on HTTP/1.0')
   }
@@ -190,13 +190,13 @@ function frame(
   } else if (head.length >= 0) {
     head.framing = 'length'
   } else {
-    // Only its end tells that it is whole, so the connection cannot be used again.
+    // Only the connection's end ends the body, so the connection cannot be reused.
     head.keepAlive = false
   }
   return undefined
 }
 
-/** Why a head is none. `text` ends with its last field's CRLF, without the empty line. */
+/** The error of an invalid head. `text` ends with its last field's CRLF, without the empty line. */
 export function refuseResponseHead(text: string): ExchangeError {
   const end = text.indexOf('\r\n')
   const line = text.slice(0, end)

@@ -1,13 +1,13 @@
 /**
- * What this machine does not give us: descriptors, ports, memory. No server and no client is to blame for that, so it counts
- * against none: no back-off, ejection, breaker or failed probe.
+ * Shortages of this machine: descriptors, ports, memory. Neither server nor client is to blame, so a shortage causes no backoff, no
+ * ejection, no tripped breaker and no failed probe.
  */
 const OURS: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAI_MEMORY'])
-/** Also of one address alone, where IPv6 is switched off: then another address tells. */
+/** May concern one address only, if IPv6 is disabled: then the error of another address counts. */
 const NO_ADDRESS = 'EADDRNOTAVAIL'
 const MOST_CAUSES = 5
 
-/** The code of the shortage that the error comes from, or null. */
+/** The code of the shortage that caused the error, or null. */
 export function shortageOf(error: unknown): string | null {
   let last = error
   for (let depth = 0; last instanceof Error && depth < MOST_CAUSES; depth++) {
@@ -19,7 +19,7 @@ export function shortageOf(error: unknown): string | null {
   return null
 }
 
-/** One for each address that was tried. */
+/** One per address that was tried. */
 function ofSeveral(errors: readonly unknown[]): string | null {
   const codes = errors.map(codeOf)
   return (

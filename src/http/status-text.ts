@@ -1,4 +1,4 @@
-/** The reason phrases of HTTP status codes, as node:http has them: loading that module for a table costs a thread 5 MB. */
+/** The reason phrases of HTTP status codes, the same as in node:http, which would cost each thread 5 MB. */
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   100: 'Continue',
   101: 'Switching Protocols',
@@ -65,7 +65,7 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
   511: 'Network Authentication Required',
 }
 
-/** Undefined for a code that has no phrase. */
+/** Undefined for a code without a phrase. */
 export function statusText(status: number): string | undefined {
   return STATUS_TEXTS[status]
 }

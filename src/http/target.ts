@@ -1,4 +1,4 @@
-/** The request target in its four forms (RFC 9112 section 3.2), read without ever joining strings to a url. */
+/** The request target in its four forms (RFC 9112 section 3.2), parsed without building a URL. */
 import type { PathPolicy } from '../model/snapshot.ts'
 import { type LastHost, portOf, routingHost } from './authority.ts'
 import { ExchangeError } from './errors.ts'
@@ -6,21 +6,21 @@ import { type DoubtfulPath, readPath } from './path-policy.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface Destination {
-  /** The authority as the client named it, for the Host field; '' for HTTP/1.0 without one. */
+  /** The authority as the client sent it, for the Host field; '' for HTTP/1.0 without one. */
   readonly authority: string
-  /** As routes compare it. */
+  /** The host that routes match. */
   readonly host: string
-  /** What is matched; `*` for OPTIONS of the server as a whole. */
+  /** The path that routes match; `*` for OPTIONS of the whole server. */
   readonly path: string
   /** Without `?`. */
   readonly query: string
-  /** What is forwarded: origin-form or `*`. */
+  /** The target that is forwarded: origin-form or `*`. */
   readonly target: string
-  /** Null, or what `target` is not made of yet: the policy of the route that is found by `path` decides. */
+  /** If not null, `target` is not final: the path policy of the route that matches `path` decides. */
   readonly doubtful: DoubtfulPath | null
 }
 
-/** Of a request that was refused before its destination was known. */
+/** The destination of a request that was refused before it was parsed. */
 export const NOWHERE: Destination = {
   authority: '',
   host: '',
@@ -46,7 +46,7 @@ export function readTarget(
     )
   }
   if (head.host === null && head.minorVersion === 1) {
-    return new ExchangeError('BAD_HOST', 'HTTP/1.1 wants exactly one Host field')
+    return new ExchangeError('BAD_HOST', 'HTTP/1.1 requires exactly one Host field')
   }
   let authority = head.host ?? ''
   let origin = target
