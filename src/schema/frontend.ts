@@ -1,6 +1,6 @@
 /** The schema of a frontend. */
 import * as z from 'zod'
-import { isTerminal, roleOf } from '../middleware/catalog.ts'
+import { isTerminal, MIDDLEWARES, roleOf } from '../middleware/catalog.ts'
 import { meaning, reference, strict, text, whole, type Complain } from '../options/fields.ts'
 import { labels } from './labels.ts'
 import { pathPolicy } from './listener.ts'
@@ -10,6 +10,10 @@ import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
 import { frontendTimeouts } from './timeouts.ts'
 
 const MAX_MIDDLEWARES = 50
+/** Members that can respond to requests: `backend, respond or redirect`. */
+const RESPONDERS = ['backend', ...MIDDLEWARES.flatMap((one) => (one.role ? [one.kind] : []))]
+  .join(', ')
+  .replace(/, (?=[^,]*$)/, ' or ')
 
 const formSchema = strict(
   {
@@ -37,7 +41,7 @@ const formSchema = strict(
       }),
     labels: labels.optional(),
   },
-  'A route and where its requests go: exactly one of backend, respond, redirect.',
+  `A route and where its requests go: exactly one of ${RESPONDERS}.`,
 )
 type Form = z.output<typeof formSchema>
 
@@ -74,12 +78,9 @@ function toMiddlewares(form: Form, complain: Complain): readonly MiddlewareSpec[
   const answers = specs.filter(isTerminal).map(({ kind }) => kind)
   if (form.backend !== undefined) answers.unshift('backend')
   const isAnswered = answers.length > 0 || specs.some((spec) => roleOf(spec) === 'first')
-  if (!isAnswered) complain('needs one of backend, respond or redirect', [])
+  if (!isAnswered) complain(`needs one of ${RESPONDERS}`, [])
   if (answers.length > 1) {
-    complain(
-      `has ${answers.join(' and ')}; only one of backend, respond or redirect can answer`,
-      [],
-    )
+    complain(`has ${answers.join(' and ')}; only one of ${RESPONDERS} can respond`, [])
   }
   return specs
 }

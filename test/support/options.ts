@@ -11,3 +11,16 @@ export function parseOptions<T>(kind: MiddlewareKind<T>, options: unknown): Pars
   const parsed = parseWith(kind.options(vocabulary), options)
   return parsed.ok ? parsed : { ok: false, message: parsed.problems[0]?.message ?? '' }
 }
+
+/** Of each kind, options with which a GET passes, or is responded to with a status below 400. */
+export const LEAST_OPTIONS: Readonly<Record<string, object>> = {
+  ratelimit: { requests: 1000 },
+  connlimit: { connections: 10 },
+  bodylimit: { size: '1KiB' },
+  inflight: { requests: 10 },
+  adaptive: {},
+  breaker: { condition: 'NetworkErrorRatio() > 0.5' },
+  headers: {},
+  respond: { status: 204 },
+  redirect: { to: '/' },
+}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
+import { LEAST_OPTIONS } from '../support/options.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import { parseHost } from '../../src/schema/host-certificate.ts'
 import { jsonSchemaText } from '../../src/schema/json-schema.ts'
@@ -92,19 +93,7 @@ test('the schema knows the options of each short form, and no others', () => {
       properties: { frontends: { additionalProperties: { properties: Record<string, Options> } } }
     }
   ).properties
-  const least = {
-    ratelimit: { requests: 1 },
-    connlimit: { connections: 1 },
-    bodylimit: { size: 1 },
-    inflight: { requests: 1 },
-    adaptive: {},
-    breaker: { condition: 'NetworkErrorRatio() > 0.5' },
-    headers: {},
-    respond: { status: 204 },
-    redirect: { to: '/' },
-  }
-
-  for (const [kind, options] of Object.entries(least)) {
+  for (const [kind, options] of Object.entries(LEAST_OPTIONS)) {
     const known = Object.keys(frontends.additionalProperties.properties[kind]?.properties ?? {})
     const filled = parseMiddleware({ kind, options })
     assert.ok(filled.ok, kind)

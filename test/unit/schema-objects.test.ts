@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { MIDDLEWARES } from '../../src/middleware/catalog.ts'
 import fc from 'fast-check'
 import { parseHost } from '../../src/schema/host-certificate.ts'
 import { parseMiddlewarePart } from '../../src/schema/middleware-part.ts'
@@ -393,15 +394,15 @@ test('a frontend has exactly one that answers', () => {
 
   assert.deepEqual(parse({}), ['needs one of backend, respond or redirect'])
   assert.deepEqual(parse({ backend: 'b', respond: { status: 403 } }), [
-    'has backend and respond; only one of backend, respond or redirect can answer',
+    'has backend and respond; only one of backend, respond or redirect can respond',
   ])
   const respond = { kind: 'respond', status: 200 }
   assert.deepEqual(parse({ redirect: { to: '/' }, middlewares: [respond] }), [
-    'has respond and redirect; only one of backend, respond or redirect can answer',
+    'has respond and redirect; only one of backend, respond or redirect can respond',
   ])
   assert.deepEqual(parse({ middlewares: [respond] }), [])
   assert.deepEqual(parse({ backend: 'b', redirect: { to: '/' } }), [
-    'has backend and redirect; only one of backend, respond or redirect can answer',
+    'has backend and redirect; only one of backend, respond or redirect can respond',
   ])
 })
 
@@ -415,8 +416,9 @@ test('says everything that is wrong with middlewares, each at its place', () => 
   })
 
   assert.ok(!found.ok)
-  const kinds =
-    'adaptive, bodylimit, breaker, connlimit, headers, inflight, ratelimit, redirect, respond'
+  const kinds = MIDDLEWARES.map(({ kind }) => kind)
+    .sort()
+    .join(', ')
   assert.deepEqual(
     found.problems.map(({ message }) => message),
     [
