@@ -98,6 +98,19 @@ test('a serving thread loads no schema: they are of admission, and zod is 8 MB i
   )
 })
 
+test('a serving thread loads no zod, and nothing that reads declarations', () => {
+  const loaded = loadedBy('process/worker.ts', readSources())
+
+  const reading = /^(?:document|schema|providers|control)\//
+  assert.ok(loaded.size > 100)
+  assert.deepEqual(
+    [...loaded].filter(
+      ([file, text]) => reading.test(file) || /^import (?!type\b).*'zod'$/m.test(text),
+    ),
+    [],
+  )
+})
+
 test('nothing that decides about servers looks at the date, which may jump', () => {
   const deciding = [...readSources()].filter(([file]) => /^(?:policy|upstream|health)\//.test(file))
 
@@ -192,6 +205,19 @@ function importsOf(file: string, text: string): Import[] {
     target: posix.join(posix.dirname(file), paths.find((path) => path !== undefined) ?? ''),
     isTypeOnly: type !== undefined,
   }))
+}
+
+/** The file, and all that it imports, at once or later. */
+function loadedBy(file: string, sources: Sources): Sources {
+  const loaded = new Map<string, string>()
+  const load = (one: string): void => {
+    if (loaded.has(one)) return
+    loaded.set(one, sources.get(one) ?? '')
+    for (const { target, isTypeOnly } of importsOf(one, loaded.get(one) ?? ''))
+      if (!isTypeOnly) load(target)
+  }
+  load(file)
+  return loaded
 }
 
 function layerFaults(sources: Sources): string[] {

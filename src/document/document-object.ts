@@ -1,11 +1,22 @@
 /** One object of a file: its value with resolved references, and its place. */
+import type { ObjectKind } from '../model/names.ts'
 import { resolveReferences, type ReferenceWorld } from './references.ts'
 import type { Referred } from './referred.ts'
 import { escapeStep, type Position, toPointer, type Tree } from './tree.ts'
 
+/** The kinds of objects that have a section in a file. */
+export type SectionKind = Exclude<ObjectKind, 'server' | 'middleware'>
+
+export const SECTIONS = {
+  listener: 'listeners',
+  host: 'hosts',
+  backend: 'backends',
+  frontend: 'frontends',
+} as const
+
 /** Structurally the DeclaredObject of providers/. */
 export interface DocumentObject extends Position, Referred {
-  readonly kind: 'listener' | 'host' | 'backend' | 'frontend'
+  readonly kind: SectionKind
   readonly id: string
   /** With resolved references; undefined if there is a `fault`. */
   readonly value: unknown
@@ -15,20 +26,13 @@ export interface DocumentObject extends Position, Referred {
   readonly key: string
 }
 
-export const SECTIONS = {
-  listener: 'listeners',
-  host: 'hosts',
-  backend: 'backends',
-  frontend: 'frontends',
-} as const
-
 /** The key of a section's objects up to the id: all of them share this text. */
-export function keyPrefixOf(filename: string, kind: DocumentObject['kind']): string {
+export function keyPrefixOf(filename: string, kind: SectionKind): string {
   return `${filename}#${toPointer([SECTIONS[kind]])}/`
 }
 
 export interface WrittenObject extends Position {
-  readonly kind: DocumentObject['kind']
+  readonly kind: SectionKind
   readonly id: string
   readonly value: unknown
 }

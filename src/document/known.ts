@@ -1,5 +1,11 @@
 /** The last reading of a JSON file with its text, so that the next reading reads only what an edit has changed. */
-import { type DocumentObject, keyPrefixOf, SECTIONS, toObject } from './document-object.ts'
+import {
+  type DocumentObject,
+  keyPrefixOf,
+  SECTIONS,
+  toObject,
+  type SectionKind,
+} from './document-object.ts'
 import { type Edit, findEdit, type KnownSection } from './edited.ts'
 import { type JsonTree, readJson } from './json.ts'
 import { createLines } from './lines.ts'
@@ -8,7 +14,7 @@ import type { Position, Tree } from './tree.ts'
 
 /** The objects of a kind, in the order of the text. */
 interface ObjectSection extends KnownSection {
-  readonly kind: DocumentObject['kind']
+  readonly kind: SectionKind
   readonly objects: readonly DocumentObject[]
   /** Objects with references, by id and as written: the references may resolve to something else next time. */
   readonly referring: ReadonlyMap<string, unknown>
