@@ -3,6 +3,7 @@
  * protects the backend's servers.
  */
 import * as z from 'zod'
+import { MAX_ATTEMPTS } from '../policy/retrying/retry.ts'
 import {
   type Complain,
   count,
@@ -18,7 +19,6 @@ import {
 import { parseSize } from '../model/units.ts'
 import type { Hedge, Retry, RetryBudget } from '../model/snapshot.ts'
 
-const MOST_ATTEMPTS = 11
 const LONGEST_BACKOFF_MS = 60_000
 const MOST_BYTES = 16 * 1024 ** 2
 
@@ -58,7 +58,7 @@ const members = {
   attempts: whole(
     'How often a request is sent at most, including the first time: 2 by default, 11 with a predicate, which then decides.',
     1,
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
   ).optional(),
   when: text(
     'A failover predicate: IsNetworkError() && Attempts() < 3. By default failed connections, and lost or late responses to idempotent requests.',
@@ -145,7 +145,7 @@ function toRetry(form: Form, complain: Complain): Retry {
     complain('is used with a backoff only', ['longestBackoff'])
   }
   return {
-    attempts: form.attempts ?? (when === undefined ? DEFAULT_RETRY.attempts : MOST_ATTEMPTS),
+    attempts: form.attempts ?? (when === undefined ? DEFAULT_RETRY.attempts : MAX_ATTEMPTS),
     when: when ?? null,
     backoffMs: backoff,
     longestBackoffMs: longestBackoff ?? Math.max(DEFAULT_RETRY.longestBackoffMs, backoff),

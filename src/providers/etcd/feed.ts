@@ -2,6 +2,7 @@
  * The changes after a list: puts, deletes, and the end of the watch when the member no longer serves us. It can list again
  * while it watches: changes in between are reported at once, and applied on top of the list if they are newer.
  */
+import { startHeartbeat } from '../heartbeat.ts'
 import type { KeyEntry } from '../layout.ts'
 import { listKeys } from './list.ts'
 import type { Listing, KeyFilter } from './list.ts'
@@ -67,17 +68,11 @@ export function openFeed(
     sinceListing?.set(path, { entry, revision })
   }
 
-  /** Each response schedules the next probe, so there is never more than one. */
-  let probing = setTimeout(probeAgain, PROBE_INTERVAL_MS)
-  function probeAgain(): void {
-    probe(session, prefix).then(() => {
-      if (!isClosed) probing = setTimeout(probeAgain, PROBE_INTERVAL_MS)
-    }, end)
-  }
+  const stopHeartbeat = startHeartbeat(() => probe(session, prefix), PROBE_INTERVAL_MS, end)
 
   function close(): void {
     isClosed = true
-    clearTimeout(probing)
+    stopHeartbeat()
     session.close()
   }
 

@@ -3,6 +3,7 @@
  * If a server does not send events, its keys are polled. Expired events are not relied on: with many volatile keys Redis
  * sends them half a minute late, or not at all.
  */
+import { startHeartbeat } from '../heartbeat.ts'
 import { isReply, toFailure } from './failure.ts'
 import type { RedisConnection } from './connection.ts'
 import { escapeGlob } from './key-names.ts'
@@ -51,11 +52,11 @@ export async function subscribeToKeyspaceEvents(
     if (isReply(error)) return false
     throw error
   }
-  const timer = setInterval(() => {
-    redis.ping().catch((error: unknown) => {
-      pending.fail(toFailure(error, `cannot listen to Redis at ${address}`))
-    })
-  }, PING_INTERVAL_MS)
-  redis.once('end', () => clearInterval(timer))
+  const stopHeartbeat = startHeartbeat(
+    () => redis.ping(),
+    PING_INTERVAL_MS,
+    (error) => pending.fail(toFailure(error, `cannot listen to Redis at ${address}`)),
+  )
+  redis.once('end', stopHeartbeat)
   return true
 }

@@ -1,6 +1,7 @@
 /** Translates Traefik's limits. They protect something, so an option without an exact counterpart is a fault and closes the router. */
 import { formatDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
+import { MAX_ATTEMPTS } from '../../../policy/retrying/retry.ts'
 import { TranslationError } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import type { MiddlewareForm } from './middleware.ts'
@@ -98,7 +99,6 @@ export interface RetryForm {
   readonly [option: string]: unknown
 }
 
-const MOST_TRIES = 11
 const MOST_MEMORY = 16 * 1024 ** 2
 const NORMAL_MEMORY = 1024 ** 2
 
@@ -127,7 +127,7 @@ export function translateBuffering(
   const buffer = Math.min(memory === 0 ? NORMAL_MEMORY : memory, MOST_MEMORY)
   return {
     limits: size === 0 ? [] : [{ kind: 'bodylimit', size }],
-    retry: when === '' ? null : { attempts: MOST_TRIES, when, buffer },
+    retry: when === '' ? null : { attempts: MAX_ATTEMPTS, when, buffer },
   }
 }
 
@@ -135,11 +135,11 @@ export function translateBuffering(
 export function translateRetry(branch: Branch, remarks: string[]): RetryForm {
   const written = readCount(branch, 'retry/attempts')
   if (written === null) throw new TranslationError('retry/attempts is missing')
-  if (written > MOST_TRIES) remarks.push(`retry/attempts: ${MOST_TRIES} is the most`)
+  if (written > MAX_ATTEMPTS) remarks.push(`retry/attempts: ${MAX_ATTEMPTS} is the most`)
   const known = ['', 'attempts', 'initialinterval']
   const others = branch.names('retry').filter((name) => !known.includes(name))
   remarks.push(...remarkUnknown(others.map((name) => `retry/${name}`)))
-  const attempts = Math.min(written, MOST_TRIES)
+  const attempts = Math.min(written, MAX_ATTEMPTS)
   const backoff = readSpan(branch, 'retry/initialinterval') ?? 0
   const waits = attempts > 1 && backoff > 0
   return { attempts, ...(waits ? { backoff: formatDuration(backoff) } : {}) }

@@ -5,11 +5,11 @@
  * budget apply. With a predicate, only the predicate decides, up to vulcand's 11 attempts. Bodies for retries are kept in
  * memory; vulcand keeps larger ones on disk, here they are sent once.
  */
+import { MAX_ATTEMPTS } from '../../../policy/retrying/retry.ts'
 import type { Translation } from '../translation.ts'
 import { notNegative, required, requireHttp } from './requirements.ts'
 import type { GoStruct } from './go-json.ts'
 
-const MOST_TRIES = 11
 const NORMAL_MEMORY = 1024 ** 2
 const MOST_MEMORY = 16 * 1024 ** 2
 
@@ -57,7 +57,7 @@ function buffered(settings: GoStruct, remarks: string[]): object {
   }
   const buffer = Math.min(memory === 0 ? NORMAL_MEMORY : memory, MOST_MEMORY)
   return {
-    ...(when === '' ? {} : { retry: { attempts: MOST_TRIES, when, buffer } }),
+    ...(when === '' ? {} : { retry: { attempts: MAX_ATTEMPTS, when, buffer } }),
     ...(when === '' && memory !== 0 ? { retry: { buffer } } : {}),
     ...(size === 0 ? {} : { bodylimit: { size } }),
   }
