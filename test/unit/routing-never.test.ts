@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseWholeFrontend } from '../../src/control/admission/frontend.ts'
-import { parseWholeListener } from '../../src/control/admission/listener.ts'
+import {
+  parseWholeFrontend,
+  parseWholeListener,
+} from '../../src/control/admission/parse-objects.ts'
 import { whyNever } from '../../src/routing/never.ts'
 import { parseRoute } from '../../src/routing/parse.ts'
 import type { RoutableRequest } from '../../src/routing/request.ts'

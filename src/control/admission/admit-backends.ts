@@ -5,12 +5,11 @@
  * A backend that is no longer declared stays in force while the last good version of a frontend needs it: with its inline
  * servers, and without servers that had keys of their own and are gone.
  */
-import { refuseTableId, splitParts } from '../../model/names.ts'
-import { type Flaw, type Parsed, flaw, refuse } from '../../model/parsed.ts'
+import { splitParts } from '../../model/names.ts'
+import { flaw, type Flaw } from '../../model/parsed.ts'
 import { parseBackend } from '../../schema/objects.ts'
-import { parseServer } from '../../schema/server.ts'
 import type { Backend, Server } from '../../model/snapshot.ts'
-import { parseWholeBackend } from './backend.ts'
+import { parseServerPart, parseWholeBackend } from './parse-objects.ts'
 import { updateRecord } from './object-record.ts'
 import type { ObjectRecord, FileCache } from './object-record.ts'
 import { reuseIfEqual } from '../../model/equal.ts'
@@ -248,12 +247,6 @@ function findInlineLoop(backend: Backend, findLoop: FindLoop): Flaw | null {
     if (loop !== null) return flaw(['servers', server.id], loop)
   }
   return null
-}
-
-export function parseServerPart(id: string, value: unknown): Parsed<Server> {
-  const [backend, server] = splitParts(id)
-  const refused = refuseTableId(backend)
-  return refused === null ? parseServer(server, value) : refuse([flaw([], refused)])
 }
 
 /** Without a record: what its servers imply, else the last good version. */

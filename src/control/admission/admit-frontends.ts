@@ -8,10 +8,9 @@ import type { BackendAdmission, BackendChanges } from './admit-backends.ts'
 import { updateRecord } from './object-record.ts'
 import type { ObjectRecords, ObjectRecord, FileCache } from './object-record.ts'
 import { reuseIfEqual } from '../../model/equal.ts'
-import { parseWholeFrontend } from './frontend.ts'
+import { parseWholeFrontend, parseWholeMiddleware } from './parse-objects.ts'
 import type { MergedObject } from '../sources/merge.ts'
-import { parseWholeMiddleware } from './middleware.ts'
-import type { MiddlewarePart } from './middleware.ts'
+import type { MiddlewarePart } from './parse-objects.ts'
 import {
   REFERRING_FRONTEND,
   refersToAny,

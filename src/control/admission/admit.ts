@@ -31,7 +31,7 @@ import type { ObjectRecord, Version } from './object-record.ts'
 import type { OnFault } from '../../observe/fault.ts'
 import { createLoopCheck } from './loop.ts'
 import type { Merge, MergedObject } from '../sources/merge.ts'
-import type { MiddlewarePart } from './middleware.ts'
+import type { MiddlewarePart } from './parse-objects.ts'
 import { createDecisions } from './decisions.ts'
 import type { SetAside, SourceView } from './decisions.ts'
 

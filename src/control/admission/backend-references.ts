@@ -11,9 +11,8 @@ import type { BackendAdmission } from './admit-backends.ts'
 import { closedFormOf } from './object-record.ts'
 import type { ObjectRecord, Parse } from './object-record.ts'
 import { isEqual, reuseIfEqual } from '../../model/equal.ts'
-import { parseWholeFrontend } from './frontend.ts'
-import { parseWholeMiddleware } from './middleware.ts'
-import type { MiddlewarePart } from './middleware.ts'
+import { parseWholeFrontend, parseWholeMiddleware } from './parse-objects.ts'
+import type { MiddlewarePart } from './parse-objects.ts'
 import type { Decisions } from './decisions.ts'
 
 interface BackendReference {

@@ -1,40 +1,41 @@
 /**
- * Keeps the proxy from being its own server: a backend that points at one of our listeners would send every request
- * round and round, and one that points at the admin would put it in front of everybody.
+ * Keeps the proxy from being its own server. A server at the address of a listener would send each request back to the
+ * proxy; one at the address of the admin would make the admin public. Host names that resolve to the proxy are found when
+ * a connection is made, see upstream/connecting/own-addresses.ts.
  */
 import { formatAddress, withoutRoot } from '../../model/address.ts'
 import { isEverywhere, isLoopbackHost, plainHost } from '../../model/ip.ts'
 import type { Address, Listener, Server } from '../../model/snapshot.ts'
 
-/** Why a server cannot be one, or null. */
+/** Returns why the server would be a loop, or null. */
 export type FindLoop = (server: Server) => string | null
 
-interface Holder {
+interface Owner {
   readonly address: Address
   readonly name: string
 }
 
-/** `local`: the addresses of this machine's interfaces, canonical as the model writes hosts. Asked when it matters. */
+/** `local` returns the canonical addresses of this machine's interfaces; called only if an owner listens on all of them. */
 export function createLoopCheck(
   listeners: Iterable<Listener>,
   admin: Address | null,
   local: () => ReadonlySet<string>,
 ): FindLoop {
-  const byPort = new Map<number, Holder[]>()
-  const hold = (address: Address, name: string): void => {
+  const byPort = new Map<number, Owner[]>()
+  const add = (address: Address, name: string): void => {
     if (address.port === 0) return
-    const holders = byPort.get(address.port) ?? []
-    byPort.set(address.port, [...holders, { address, name }])
+    const owners = byPort.get(address.port) ?? []
+    byPort.set(address.port, [...owners, { address, name }])
   }
-  if (admin !== null) hold(admin, 'the admin')
-  for (const { id, address } of listeners) hold(address, `our own listener "${id}"`)
+  if (admin !== null) add(admin, 'the admin')
+  for (const { id, address } of listeners) add(address, `our own listener "${id}"`)
 
   return (server) => {
-    const holder = byPort
+    const owner = byPort
       .get(server.port)
       ?.find(({ address }) => reaches(server.host, address.host, local))
-    if (holder === undefined) return null
-    const at = `${holder.name} on ${formatAddress(holder.address)}`
+    if (owner === undefined) return null
+    const at = `${owner.name} on ${formatAddress(owner.address)}`
     return `${JSON.stringify(server.url)} is ${at}; requests would come back to the proxy`
   }
 }
@@ -44,7 +45,7 @@ function reaches(host: string, listening: string, local: () => ReadonlySet<strin
   const own = plainHost(listening)
   if (target === own) return true
   if (isEverywhere(own)) return isLoopbackHost(target) || local().has(target)
-  // A name for this machine goes to one of its loopback addresses, and to none of 127.0.0.2 ... by itself.
+  // `localhost` resolves to 127.0.0.1 or ::1, and not to other loopback addresses.
   if (target === 'localhost') return own === '127.0.0.1' || own === '::1'
   return own === 'localhost' && (target === '127.0.0.1' || target === '::1')
 }

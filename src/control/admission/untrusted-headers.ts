@@ -10,7 +10,7 @@ import type { ObjectKind } from '../../model/names.ts'
 import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import { headersOfBalancer } from '../../upstream/balancing/balancer.ts'
-import type { MiddlewarePart } from './middleware.ts'
+import type { MiddlewarePart } from './parse-objects.ts'
 
 /** `object`: an admitted object of the kind. */
 export function findUntrustedHeaders(kind: ObjectKind, object: unknown): readonly Flaw[] {

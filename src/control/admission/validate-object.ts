@@ -3,11 +3,13 @@ import type { Parsed } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
 import { refuseName } from '../../providers/layouts/object-keys.ts'
 import type { ObjectKind } from '../../model/names.ts'
-import { parseServerPart } from './admit-backends.ts'
-import { parseWholeBackend } from './backend.ts'
-import { parseWholeFrontend } from './frontend.ts'
-import { parseWholeListener } from './listener.ts'
-import { parseWholeMiddleware } from './middleware.ts'
+import {
+  parseServerPart,
+  parseWholeBackend,
+  parseWholeFrontend,
+  parseWholeListener,
+  parseWholeMiddleware,
+} from './parse-objects.ts'
 
 /** Why the object is invalid, or null. `read` returns the text of a file that it names. */
 export function validateObject(

@@ -180,10 +180,10 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
   }
 
   function openOutbox(subscriber: Subscriber): Outbox {
-    let { boardSize: held } = subscriber
+    let { boardSize } = subscriber
     return createOutbox((chunk) => {
-      const added = scoreboard.addedSince(held)
-      held = scoreboard.size
+      const added = scoreboard.addedSince(boardSize)
+      boardSize = scoreboard.size
       subscriber.deliver({ kind: 'delta', number: chunk.number, delta: chunk.text(), added })
     })
   }
