@@ -231,9 +231,9 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     const { backend, url, state, reason, name } = server
     if (state === null) return
     totals.change(state)
-    const tell = BAD.has(state) ? journal.warn : journal.info
+    const write = BAD.has(state) ? journal.warn : journal.info
     const why = reason === null ? '' : `: ${reason}`
-    tell({ backend, server: url, state }, `${name} is ${state}${why}`)
+    write({ backend, server: url, state }, `${name} is ${state}${why}`)
   }
 
   function logPanic({ id, isPanic }: MonitoredPool): void {
@@ -247,8 +247,8 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     const { owner, condition, state, spec, name } = breaker
     const isTripped = state === 'tripped'
     if (isTripped) totals.trip()
-    const tell = isTripped ? journal.warn : journal.info
-    tell({ ...owner, condition, state }, `${name} is ${state}`)
+    const write = isTripped ? journal.warn : journal.info
+    write({ ...owner, condition, state }, `${name} is ${state}`)
     const hook = isTripped ? spec.onTripped : state === 'standby' ? spec.onStandby : null
     if (hook !== null) hooks.send(breaker, hook, name)
   }

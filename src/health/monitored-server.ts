@@ -115,7 +115,7 @@ export class MonitoredServer {
     this.since = since
   }
 
-  /** What requests told so far. The longest rows begin anew with each look. */
+  /** The results of requests so far. Reading resets the longest streaks. */
   evidence(scoreboard: Scoreboard): EjectorServer {
     const { slot } = this
     return {
@@ -123,8 +123,8 @@ export class MonitoredServer {
       responses: scoreboard.sumOf(slot, COUNT.responses),
       failed: scoreboard.sumOf(slot, COUNT.failed),
       errors: scoreboard.sumOf(slot, COUNT.errors),
-      longestFailureStreak: takeWorst(slot, SHARED.longestFailureStreak),
-      longestErrorStreak: takeWorst(slot, SHARED.longestErrorStreak),
+      longestFailureStreak: takeLongest(slot, SHARED.longestFailureStreak),
+      longestErrorStreak: takeLongest(slot, SHARED.longestErrorStreak),
       usable: !this.declared.drain && (this.probeState === 'up' || this.probeState === 'unknown'),
     }
   }
@@ -208,7 +208,7 @@ export function serverKey(backend: string, url: string): string {
   return `${url} ${backend}`
 }
 
-function takeWorst({ shared, at }: Slot, cell: number): number {
+function takeLongest({ shared, at }: Slot, cell: number): number {
   // Most are 0: a load is cheaper, and invalidates no cache line.
   return Atomics.load(shared, at + cell) === 0 ? 0 : Atomics.exchange(shared, at + cell, 0)
 }

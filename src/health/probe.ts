@@ -57,7 +57,7 @@ export function createProbe(
   async function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
     const began = now()
     try {
-      const reason = await ask(new ProbeConnection(target, lookup), userAgent, signal)
+      const reason = await runProbe(new ProbeConnection(target, lookup), userAgent, signal)
       return reason === null ? { ok: true, tookMs: now() - began } : { ok: false, reason }
     } catch (error) {
       const shortage = shortageOf(error)
@@ -69,22 +69,22 @@ export function createProbe(
 }
 
 /** Returns why the probe failed, or null. */
-async function ask(
+async function runProbe(
   connection: ProbeConnection,
   userAgent: string,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { server, check } = connection.target
   const denied = denyHost(server.host)
-  if (denied !== null) return `${server.host} is not asked: it ${denied}`
+  if (denied !== null) return `${server.host} is not probed: it ${denied}`
   // Not through undici, which handles the signal only once there is a connection.
   const abort = (): void => connection.close(new Error('it was called off'))
   signal.addEventListener('abort', abort)
   if (signal.aborted) abort()
   try {
     const { http } = check
-    const asked = http === null ? connection.connected() : askHttp(connection, http, userAgent)
-    const reason = await asked
+    const running = http === null ? connection.connected() : probeHttp(connection, http, userAgent)
+    const reason = await running
     const { error } = connection
     if (error !== null && shortageOf(error) !== null) throw error
     return reason
@@ -94,7 +94,7 @@ async function ask(
   }
 }
 
-async function askHttp(
+async function probeHttp(
   connection: ProbeConnection,
   http: NonNullable<HealthCheck['http']>,
   userAgent: string,
@@ -115,8 +115,8 @@ async function askHttp(
   })
   try {
     const headers = headersOf(http, userAgent)
-    const asked = method as Dispatcher.HttpMethod
-    const { statusCode, body } = await client.request({ method: asked, path, headers })
+    const verb = method as Dispatcher.HttpMethod
+    const { statusCode, body } = await client.request({ method: verb, path, headers })
     // The rest of the body ends with the connection.
     body.on('error', () => undefined)
     if (!http.statuses.some(([from, to]) => statusCode >= from && statusCode <= to)) {
@@ -126,7 +126,7 @@ async function askHttp(
     return `${method} ${path} answered ${statusCode}, but its body does not match ${http.body}`
   } catch (error) {
     if (!connection.isOpen) return `cannot connect to ${connection.where}: ${messageOf(error)}`
-    return `${method} ${path} got no whole answer: ${messageOf(error)}`
+    return `${method} ${path} got no complete response: ${messageOf(error)}`
   } finally {
     await client.destroy()
   }

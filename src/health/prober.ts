@@ -107,7 +107,7 @@ export function createProber(options: ProberOptions): Prober {
       conclude(run, run.failure, at)
     } else if (run.isOverdue) {
       run.calling.abort()
-      conclude(run, `${missing(run.followed.target)} within ${check.timeoutMs} ms`, at)
+      conclude(run, `${describeMissing(run.followed.target)} within ${check.timeoutMs} ms`, at)
     } else {
       run.spentMs += elapsed
       run.isOverdue = run.spentMs >= check.timeoutMs
@@ -188,7 +188,11 @@ export function createProber(options: ProberOptions): Prober {
     onResult?.(followed.key, isOk, reason)
     const state = followed.riseAndFall.record(isOk)
     if (state === null) return
-    onState(followed.key, state, reason ?? `${asked(followed.target)} is answered as expected`)
+    onState(
+      followed.key,
+      state,
+      reason ?? `${describeCheck(followed.target)} gets the expected response`,
+    )
   }
 
   function repeat(run: Run, at: number): void {
@@ -263,12 +267,12 @@ function isSameCheck(a: ProbeTarget, b: ProbeTarget): boolean {
   return a.server.url === b.server.url && isEqual(a.check, b.check) && isEqual(a.tls, b.tls)
 }
 
-function asked({ check }: ProbeTarget): string {
+function describeCheck({ check }: ProbeTarget): string {
   return check.http === null ? 'a connection' : `${check.http.method} ${check.http.path}`
 }
 
-function missing(target: ProbeTarget): string {
+function describeMissing(target: ProbeTarget): string {
   const { check } = target
   if (check.http === null) return `no connection to ${describePlace(target)}`
-  return `no answer to ${check.http.method} ${check.http.path}`
+  return `no response to ${check.http.method} ${check.http.path}`
 }

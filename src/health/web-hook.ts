@@ -43,7 +43,7 @@ export async function sendHook(hook: WebHook, options: SendOptions): Promise<num
     if (statusCode >= 300) throw new Error(`it answered ${statusCode}`)
     return statusCode
   } catch (error) {
-    const reason = timeout.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error)
+    const reason = timeout.aborted ? `no response within ${timeoutMs} ms` : reasonOf(error)
     throw new Error(`cannot call ${host}: ${reason}`, { cause: error })
   } finally {
     await agent.destroy()

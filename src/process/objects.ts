@@ -46,8 +46,8 @@ export function openObjects(
     const own = resolve(source.path)
     const path = await findRunningStore(admin, filename, source.name)
     if (path === null) {
-      const asked = `no Sluice that serves ${filename} answers at ${formatAddress(admin)}`
-      world.complain(`sluice: ${asked}: this is about the store ${own} (--data says otherwise)`)
+      const missing = `no Sluice that serves ${filename} answers at ${formatAddress(admin)}`
+      world.complain(`sluice: ${missing}: this is about the store ${own} (--data says otherwise)`)
       return source
     }
     if (path === own) return source

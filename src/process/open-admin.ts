@@ -114,7 +114,7 @@ interface WithState {
   readonly state: object
 }
 
-/** The table, where each listener has how it stands with it. */
+/** The table, in which each listener has its state. */
 function withListening(table: Table, reports: readonly ListenerReport[]): TableView {
   const byId = new Map(reports.map(({ id, ...report }) => [id, report]))
 

@@ -31,7 +31,7 @@ export function createPulses(threads: number): Pulses {
 }
 
 /** Starts the heartbeat of a thread, and returns a function that stops it. */
-export function beat(memory: SharedArrayBuffer, thread: number): () => void {
+export function startPulse(memory: SharedArrayBuffer, thread: number): () => void {
   const cells = new Float64Array(memory)
   const timer = setInterval(() => (cells[thread] = systemMs()), EVERY_MS).unref()
   return () => clearInterval(timer)

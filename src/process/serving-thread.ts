@@ -12,7 +12,7 @@ import type { Delta } from '../model/snapshot.ts'
 import { logSharing } from '../middleware/ratelimit/shared-rates.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
-import { beat } from './pulse.ts'
+import { startPulse } from './pulse.ts'
 import { createTidy } from './tidy.ts'
 
 export interface ServingThread {
@@ -92,7 +92,7 @@ export function createServingThread(
     postShortages()
   }, REPORT_MS)
   reporter.unref()
-  const endBeat = start.pulses === null ? null : beat(start.pulses, start.thread)
+  const stopPulse = start.pulses === null ? null : startPulse(start.pulses, start.thread)
   const tidy = createTidy({ afterStart: true })
   let isFresh = true
 
@@ -157,7 +157,7 @@ export function createServingThread(
     },
     destroy() {
       clearInterval(reporter)
-      endBeat?.()
+      stopPulse?.()
       loop.disable()
       gateway.destroy()
       access.flush()

@@ -231,7 +231,7 @@ test('a server that hangs up, talks nonsense or breaks off is told', async (t) =
 
     const reason = await reasonOf(ask(targetAt({ port }, { http: { ...http, body: 'x' } })))
 
-    assert.match(reason, /^GET \/healthz got no whole answer: ./)
+    assert.match(reason, /^GET \/healthz got no complete response: ./)
   }
 })
 
@@ -286,7 +286,7 @@ test('metadata services and link-local addresses are never asked', async () => {
   for (const host of ['169.254.169.254', 'fe80::1', 'metadata.google.internal']) {
     const reason = await reasonOf(ask(targetAt({ host, port: 80 })))
 
-    assert.match(reason, /is not asked: it is a/)
+    assert.match(reason, /is not probed: it is a/)
   }
 })
 

@@ -138,7 +138,7 @@ test('a new server is asked at once and waits for its first success', async () =
   await bench.tick()
 
   assert.deepEqual(bench.times('a'), [100])
-  assert.deepEqual(bench.told, ['a up: GET /healthz is answered as expected'])
+  assert.deepEqual(bench.told, ['a up: GET /healthz gets the expected response'])
   assert.equal(bench.prober.state('a'), 'up')
 })
 
@@ -166,7 +166,7 @@ test('it is asked again after the interval, more often while it is down', async 
   bench.script = () => well
   await bench.run(2_100)
   assert.deepEqual(bench.times('a').slice(5), [21_100, 22_100])
-  assert.deepEqual(bench.told.slice(2), ['a up: GET /healthz is answered as expected'])
+  assert.deepEqual(bench.told.slice(2), ['a up: GET /healthz gets the expected response'])
 
   await bench.run(5_000)
   assert.deepEqual(bench.times('a').slice(7), [27_100])
@@ -241,7 +241,7 @@ test('a probe that is not answered in time is called off and has failed', async 
   await bench.run(200)
 
   assert.deepEqual(bench.told, [
-    'a down: no answer to GET /healthz within 2000 ms',
+    'a down: no response to GET /healthz within 2000 ms',
     'b down: no connection to b:81 within 2000 ms',
   ])
   assert.ok(bench.asked.slice(0, 2).every(({ signal }) => signal.aborted))
@@ -296,7 +296,7 @@ test('a probe that was under way in a hold-up fails for nothing, but its success
   await bench.tick()
 
   assert.deepEqual(bench.results, ['b well'])
-  assert.deepEqual(bench.told, ['b up: GET /healthz is answered as expected'])
+  assert.deepEqual(bench.told, ['b up: GET /healthz gets the expected response'])
 })
 
 test('the time of a hold-up is on no time limit, however long', async () => {

@@ -112,7 +112,7 @@ test('a hook that nobody answers is given up after its time', async (t) => {
 
   await assert.rejects(
     sendHook(hookOf(url), { timeoutMs: 50 }),
-    /^Error: cannot call 127\.0\.0\.1:\d+: no answer within 50 ms$/,
+    /^Error: cannot call 127\.0\.0\.1:\d+: no response within 50 ms$/,
   )
 })
 

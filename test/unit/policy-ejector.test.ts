@@ -141,7 +141,7 @@ test('answers of 5xx count with failures where errors in a row are looked at', (
 
   assert.ok(change?.kind === 'ejected')
   assert.equal(change.reason, 'errors')
-  assert.equal(change.detail, '6 failures or answers of 5xx in a row')
+  assert.equal(change.detail, '6 failures or 5xx responses in a row')
 })
 
 test('what is not looked at ejects nobody', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { beat, createPulses } from '../../src/process/pulse.ts'
+import { startPulse, createPulses } from '../../src/process/pulse.ts'
 import { eventually } from '../support/until.ts'
 
 test('a thread whose pulse has stopped is held up for as long, and one that has not begun is not', async () => {
@@ -8,8 +8,8 @@ test('a thread whose pulse has stopped is held up for as long, and one that has 
   const cells = new Float64Array(pulses.memory)
   assert.deepEqual([pulses.stallOf(0), pulses.stallOf(1)], [0, 0])
 
-  const stop = beat(pulses.memory, 1)
-  await eventually(() => (cells[1] ?? 0) > 0, 'the first beat')
+  const stop = startPulse(pulses.memory, 1)
+  await eventually(() => (cells[1] ?? 0) > 0, 'the first startPulse')
   stop()
   await eventually(() => pulses.stallOf(1) > 20, 'the thread is held up')
 
@@ -21,12 +21,12 @@ test('a thread whose pulse has stopped is held up for as long, and one that has 
 test('a pulse that goes on shows no hold-up', async (t) => {
   const pulses = createPulses(1)
   const cells = new Float64Array(pulses.memory)
-  t.after(beat(pulses.memory, 0))
+  t.after(startPulse(pulses.memory, 0))
 
   const beats = new Set<number>()
   await eventually(() => {
     const at = cells[0] ?? 0
-    // Right after a beat nothing is late, however busy the machine is.
+    // Right after a startPulse nothing is late, however busy the machine is.
     if (at > 0 && !beats.has(at)) beats.add(at)
     return beats.size >= 3
   }, 'three beats')

@@ -247,7 +247,7 @@ export class Ejector {
       return { tracked, reason: 'failures', rank: 0, degree: failureStreak, detail }
     }
     if (this.#spec.errors > 0 && errorStreak >= this.#spec.errors) {
-      const detail = `${errorStreak} failures or answers of 5xx in a row`
+      const detail = `${errorStreak} failures or 5xx responses in a row`
       return { tracked, reason: 'errors', rank: 1, degree: errorStreak, detail }
     }
     return null

@@ -13,13 +13,13 @@ export interface RetryPolicy {
   readonly attempts: number
   /** Servers that were tried may be tried again if there is no other: there is a backoff, or a predicate decides. */
   readonly canRepeatServer: boolean
-  /** Whether answers are judged, too, not only failures. */
+  /** The predicate also decides about responses, not only about failures. */
   readonly judgesResponses: boolean
   readonly bufferBytes: number
   readonly hedge: Hedge | null
   /**
-   * Whether to send again after so many attempts, the last of which came to this status. `retry`: what its error says of
-   * itself (see http/errors.ts), null for an answer.
+   * Whether to retry after so many attempts, the last of which ended with this status. `retry`: what its error says about
+   * itself (see http/errors.ts), null for a response.
    */
   allows(attempt: Parameters<RetryPredicate>[0], retry: ErrorKind['retry'] | null): boolean
   /** Before attempt number `next`, 2 or more. `chance` is from 0 up to 1. */
