@@ -14,15 +14,15 @@ export function resolveAmbiguousPath(
   find: (exchange: Exchange) => Route | string,
 ): ExchangeError | null {
   const { to } = exchange
-  const { doubtful } = to
-  if (doubtful === null) return null
+  const { ambiguous } = to
+  if (ambiguous === null) return null
   const route = found instanceof Route ? found : null
-  const policy = route?.paths ?? doubtful.policy
-  const forwarded = forwardedPath(doubtful, policy)
+  const policy = route?.paths ?? ambiguous.policy
+  const forwarded = forwardedPath(ambiguous, policy)
   if ('refused' in forwarded) return refuse(exchange, forwarded.refused)
   // A server may decode `/private%2fx` before it splits the path into segments. A rule on /private must then have applied.
   if (policy !== 'reject' && route !== null) {
-    for (const path of decodedReadings(doubtful)) {
+    for (const path of decodedReadings(ambiguous)) {
       exchange.to = { ...to, path }
       if (find(exchange) !== route)
         return refuse(exchange, 'the path leads to one route as it is and to another one decoded')
@@ -30,7 +30,7 @@ export function resolveAmbiguousPath(
   }
   const mark = to.target.indexOf('?')
   const query = mark < 0 ? '' : to.target.slice(mark)
-  exchange.to = { ...to, target: forwarded.path + query, doubtful: null }
+  exchange.to = { ...to, target: forwarded.path + query, ambiguous: null }
   return null
 }
 

@@ -121,7 +121,7 @@ export class Gateway implements ListenerHandler {
   #begin(exchange: Exchange, scope: Scope | null): void {
     try {
       const route = this.#find(exchange, scope)
-      if (exchange.to.doubtful !== null) {
+      if (exchange.to.ambiguous !== null) {
         const error = resolveAmbiguousPath(exchange, route, (asked) => this.#find(asked, scope))
         if (error !== null) {
           this.#refuse(exchange, error)

@@ -137,11 +137,11 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]
 
-const numbers = new Map(REASON_NAMES.map((name, number) => [name, number]))
+const REASON_NUMBERS = new Map(REASON_NAMES.map((name, number) => [name, number]))
 
 /** The reason's cell in the scoreboard. */
 export function reasonNumber(reason: Reason): number {
-  return numbers.get(reason) ?? 0
+  return REASON_NUMBERS.get(reason) ?? 0
 }
 
 /** Reasons that concern only the proxy itself. */

@@ -7,7 +7,7 @@
 import type { PathPolicy } from '../model/snapshot.ts'
 
 /** A path that is not forwarded the same by every policy, or not matched as it was sent. */
-export interface DoubtfulPath {
+export interface AmbiguousPath {
   /** As it was sent. */
   readonly written: string
   /** The normalized path, which routes match. Begins with a slash. */
@@ -32,7 +32,7 @@ const ESCAPE = /%[0-9A-Fa-f]{2}/g
 const UNRESERVED = /[A-Za-z0-9._~-]/
 
 /** Null: matched and forwarded as it is by every policy. A string: why every policy refuses it. */
-export function readPath(written: string, policy: PathPolicy): DoubtfulPath | string | null {
+export function readPath(written: string, policy: PathPolicy): AmbiguousPath | string | null {
   if (!SUSPICIOUS.test(written)) return null
   if (BROKEN_ESCAPE.test(written)) return 'the path holds a broken escape'
   if (NUL.test(written)) return 'the path holds an escaped NUL'
@@ -43,7 +43,7 @@ export function readPath(written: string, policy: PathPolicy): DoubtfulPath | st
 }
 
 /** What is forwarded of a path by a policy. */
-export function forwardedPath(path: DoubtfulPath, policy: PathPolicy): PathVerdict {
+export function forwardedPath(path: AmbiguousPath, policy: PathPolicy): PathVerdict {
   switch (policy) {
     case 'reject':
       return path.doubt === null
@@ -63,7 +63,7 @@ export function forwardedPath(path: DoubtfulPath, policy: PathPolicy): PathVerdi
 }
 
 /** The paths that servers see if they decode escaped separators, all or one kind, before they split the path. */
-export function decodedReadings({ written }: DoubtfulPath): readonly string[] {
+export function decodedReadings({ written }: AmbiguousPath): readonly string[] {
   if (!SEPARATOR_ESCAPE.test(written)) return NONE
   const readings = new Set([SEPARATORS, /%2f/gi, /%5c/gi].map((kind) => separated(written, kind)))
   return [...readings].map((reading) => normalize(reading).path)

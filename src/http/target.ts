@@ -2,7 +2,7 @@
 import type { PathPolicy } from '../model/snapshot.ts'
 import { type LastHost, portOf, routingHost } from './authority.ts'
 import { ExchangeError } from './errors.ts'
-import { type DoubtfulPath, readPath } from './path-policy.ts'
+import { type AmbiguousPath, readPath } from './path-policy.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface Destination {
@@ -17,7 +17,7 @@ export interface Destination {
   /** The target that is forwarded: origin-form or `*`. */
   readonly target: string
   /** If not null, `target` is not final: the path policy of the route that matches `path` decides. */
-  readonly doubtful: DoubtfulPath | null
+  readonly ambiguous: AmbiguousPath | null
 }
 
 /** The destination of a request that was refused before it was parsed. */
@@ -27,7 +27,7 @@ export const NOWHERE: Destination = {
   path: '',
   query: '',
   target: '',
-  doubtful: null,
+  ambiguous: null,
 }
 
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i
@@ -72,15 +72,15 @@ export function readTarget(
   if (origin === '*') {
     if (method !== 'OPTIONS')
       return new ExchangeError('BAD_TARGET', '"*" is a target of OPTIONS only')
-    return { authority, host, path: '*', query: '', target: '*', doubtful: null }
+    return { authority, host, path: '*', query: '', target: '*', ambiguous: null }
   }
   const mark = origin.indexOf('?')
   const written = mark < 0 ? origin : origin.slice(0, mark)
-  const doubtful = readPath(written, policy)
-  if (typeof doubtful === 'string') return new ExchangeError('AMBIGUOUS_PATH', doubtful)
+  const ambiguous = readPath(written, policy)
+  if (typeof ambiguous === 'string') return new ExchangeError('AMBIGUOUS_PATH', ambiguous)
   const query = mark < 0 ? '' : origin.slice(mark + 1)
-  const path = doubtful === null ? written : doubtful.normalized
-  return { authority, host, path, query, target: origin, doubtful }
+  const path = ambiguous === null ? written : ambiguous.normalized
+  return { authority, host, path, query, target: origin, ambiguous }
 }
 
 const SLASH = 47

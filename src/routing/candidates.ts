@@ -1,6 +1,6 @@
 /**
- * The routes of one place in the index, in their order. Hot: `find` runs for each request, so an entry is one flat object
- * and stands for itself where it is alone.
+ * The routes at one place of the index, in order. Hot path: `find` runs for each request, so an entry is one flat object, and a single
+ * entry needs no list.
  */
 import type { TextMatcher } from './expression.ts'
 import { matchesPath } from './expression.ts'
@@ -8,11 +8,11 @@ import type { RoutableRequest } from './request.ts'
 import type { Alternative, Predicate } from './rule.ts'
 
 export interface Candidates<T> {
-  /** The first in order that holds for the request, if it goes before `best`; else `best`. */
+  /** The first entry that matches the request and precedes `best`; else `best`. */
   find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined
 }
 
-/** One alternative of a route. Who finds it has compared the host; it compares all the rest. */
+/** One alternative of a route. The caller has compared the host; the entry compares all the rest. */
 export class RouteEntry<T> implements Candidates<T> {
   readonly id: string
   readonly value: T
@@ -45,7 +45,7 @@ export class RouteEntry<T> implements Candidates<T> {
   }
 }
 
-/** What decides about the order. */
+/** What the order depends on. */
 interface Ordered {
   readonly id: string
   readonly priority: number
@@ -54,7 +54,7 @@ interface Ordered {
   readonly predicates: { readonly length: number }
 }
 
-/** The order of routes: README.md. Total but for two alternatives of one route, between which nothing depends on it. */
+/** The order of routes, see docs/routes.md. Total except between two alternatives of one route, where it does not matter. */
 export function precedes(one: Ordered, other: Ordered): boolean {
   if (one.priority !== other.priority) return one.priority > other.priority
   if (one.hostRank !== other.hostRank) return one.hostRank > other.hostRank

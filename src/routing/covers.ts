@@ -1,6 +1,6 @@
 /**
- * What follows from one comparison for another: whether all that meets the one meets the other, or nothing does. A yes is
- * certain; a no may only mean that it cannot be seen from the texts (of two regular expressions, as a rule).
+ * Implications between comparisons: whether all values that match one match the other, or none does. True is certain; false may mean
+ * unknown (usually for two regular expressions).
  */
 import { isWithin, parseNetwork } from '../model/ip.ts'
 import type { Literal } from './alternatives.ts'
@@ -9,24 +9,24 @@ import { matchesText } from './expression.ts'
 import type { PatternElement } from './pattern.ts'
 import { ANY, LABELS, REST, splitPattern } from './pattern.ts'
 
-/** What may be compared: an expression takes up to 4,096 steps for a character. Beyond it nothing is certain. */
+/** Bounds the work: a regular expression takes up to 4,096 steps per character. Beyond it the result is unknown. */
 export interface Budget {
   comparisons: number
   expressions: number
 }
 const LONGEST_FOR_EXPRESSION = 256
 
-/** All that meets the value meets one of these, too. */
+/** All that matches the value matches one of these, too. */
 export function isCovered(value: Matcher, by: readonly Matcher[], budget: Budget): boolean {
   return by.some((other) => covers(other, value, budget))
 }
 
-/** Nothing that meets the value meets any of the others. */
+/** Nothing that matches the value matches any of the others. */
 export function misses(value: Matcher, others: readonly Matcher[], budget: Budget): boolean {
   return others.every((other) => isText(other) && isText(value) && areApart(value, other, budget))
 }
 
-/** Wherever all of `given` hold, the literal holds. */
+/** If all of `given` hold, the literal holds. */
 export function follows(literal: Literal, given: readonly Literal[], budget: Budget): boolean {
   const { term, negated } = literal
   return given.some((one) => {
@@ -35,7 +35,7 @@ export function follows(literal: Literal, given: readonly Literal[], budget: Bud
     if (!negated) {
       return !one.negated && values.every((value) => isCovered(value, term.values, budget))
     }
-    // A negated literal has one value. Of several lines of a field, another may have what this one has not.
+    // A negated literal has one value. Another line of the same field may still match it.
     if (one.negated) return term.values.every((value) => isCovered(value, values, budget))
     const isSingle = subject !== 'header' && subject !== 'query'
     return isSingle && values.every((value) => misses(value, term.values, budget))

@@ -1,4 +1,4 @@
-/** What a route says, parsed: terms joined by `&&`, `||` and `!`. A term holds when any of its values does. */
+/** A parsed route: terms joined by `&&`, `||` and `!`. A term holds if any of its values matches. */
 import type { RE2JS } from 're2js'
 import type { PatternElement } from './pattern.ts'
 import { matchesPattern } from './pattern.ts'

@@ -1,6 +1,6 @@
 /**
- * All routes by their hosts: exact ones in a map, patterns in a trie of labels from the right, regular expressions one
- * after the other, and those of any host. Each host has its routes by path.
+ * All routes by host: exact hosts in a map, patterns in a trie of labels from the right, regular expressions in a list, and routes
+ * without a host. Each host has its routes by path.
  */
 import type { RouteEntry } from './candidates.ts'
 import type { TextMatcher } from './expression.ts'

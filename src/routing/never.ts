@@ -1,13 +1,13 @@
 /**
- * Conditions that no request can meet: a route that holds for nothing is a mistake, and is reported as one. What is found here is
- * certain; that expressions exclude each other is not looked for, and what takes too long to find is left.
+ * Finds routes that no request can match, which are reported as mistakes. Results are certain; regular expressions that exclude each
+ * other are not detected, and the search is bounded.
  */
 import { contains, isWithin, type Network, parseNetwork } from '../model/ip.ts'
 import { type Literal, toAlternatives } from './alternatives.ts'
 import { type Budget, isCovered, misses } from './covers.ts'
 import type { Expression, Matcher, Subject } from './expression.ts'
 
-/** Why no request can meet the expression, in words; null: one may. */
+/** Why no request can match the expression; null: one may. */
 export function whyNever(expression: Expression): string | null {
   const budget = { comparisons: 10_000, expressions: 32 }
   let first: string | null = null

@@ -1,6 +1,6 @@
 /**
- * The routes of one host by their paths. A few stand in a list, which is quicker than any index; more stand in a trie,
- * so that a match costs as much as the path has segments, however many routes there are.
+ * The routes of one host by path. A few are in a list, which is faster than any index; more are in a trie, so that the cost of a match
+ * depends on the number of segments, not of routes.
  */
 import type { Candidates, RouteEntry, Slot } from './candidates.ts'
 import { addEntry, EntryList, removeEntry } from './candidates.ts'

@@ -56,7 +56,7 @@ const WILDCARDS: ReadonlyMap<string, Wildcard> = new Map<string, Wildcard>([
   ['path', REST],
 ])
 
-// What stands behind a wildcard must not be what the wildcard has already taken, or nothing could ever match.
+// What follows a wildcard must not be text that the wildcard itself matches, or nothing could ever match.
 function requireReach(
   wildcard: Wildcard,
   written: string,

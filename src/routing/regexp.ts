@@ -1,10 +1,10 @@
 /**
- * Users' regular expressions: RE2, as in Go. Unanchored, and in time linear in the input whatever the expression, so that
- * none can hang a serving thread.
+ * Users' regular expressions: RE2, as in Go. Unanchored, and in time linear in the input for every expression, so that
+ * none can block a serving thread.
  */
 import { RE2JS, RE2JSException } from 're2js'
 
-// Equal texts share one program. Only what is newest is kept here; routes hold what they use.
+// Equal texts share one program. Only the newest are cached here; routes hold those that they use.
 const MAX_CACHED = 1024
 // A step of a match costs at most the program's size: these bound it, and what compiling costs.
 const MAX_TEXT_LENGTH = 1024
@@ -19,7 +19,7 @@ export function compileRegexp(
   refuse: (message: string) => never,
 ): RE2JS {
   const key = (caseInsensitive ? 'i' : 'c') + text
-  const known = cache.get(key)
+  const known = CACHE.get(key)
   if (known !== undefined) return known
   if (text.length > MAX_TEXT_LENGTH) {
     refuse(
@@ -37,7 +37,7 @@ export function compileRegexp(
   return regexp
 }
 
-const cache = new Map<string, RE2JS>()
+const CACHE = new Map<string, RE2JS>()
 
 function compile(
   text: string,
@@ -61,9 +61,9 @@ function boundAutomaton(regexp: RE2JS): void {
 }
 
 function remember(key: string, regexp: RE2JS): void {
-  if (cache.size >= MAX_CACHED) {
-    const [oldest] = cache.keys()
-    if (oldest !== undefined) cache.delete(oldest)
+  if (CACHE.size >= MAX_CACHED) {
+    const [oldest] = CACHE.keys()
+    if (oldest !== undefined) CACHE.delete(oldest)
   }
-  cache.set(key, regexp)
+  CACHE.set(key, regexp)
 }

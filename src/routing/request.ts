@@ -1,4 +1,4 @@
-/** What a route can look at. The last three may cost something to find out: routes that do not name them never ask. */
+/** What a route can match. The last three may be expensive, and are read only by routes that name them. */
 export interface RoutableRequest {
   readonly method: string
   /** Lower case, without port or trailing dot, IPv6 in brackets; '' when the request names none. */

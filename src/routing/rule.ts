@@ -1,4 +1,4 @@
-/** A route made ready for the table: each alternative with its place in the index, and what is left to ask about. */
+/** A compiled route: each alternative with its place in the index and its remaining predicates. */
 import type { Literal } from './alternatives.ts'
 import { toAlternatives } from './alternatives.ts'
 import type { Expression, Matcher, Subject, Term, TextMatcher } from './expression.ts'
@@ -60,7 +60,7 @@ function compileAlternative(literals: readonly Literal[]): Alternative {
 
 const NO_PREDICATES: readonly Predicate[] = []
 
-// The others about the same subject are asked as further predicates. Of equals any will do: rank and answer are the same.
+// The others about the same subject are asked as further predicates. Of equals any will do: rank and result are the same.
 function mostSpecific(
   literals: readonly Literal[],
   subject: Subject,

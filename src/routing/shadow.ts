@@ -1,7 +1,7 @@
 /**
- * Routes that no request reaches: two that say the same, and one whose every alternative holds only where an alternative of
- * another goes before it. What is found is certain; what takes several others together, or a look into regular expressions, is
- * not looked for. The order is that of candidates.ts.
+ * Finds shadowed routes, which no request reaches: equal routes, and routes whose every alternative is implied by an alternative that
+ * precedes it. Results are certain; routes that only several others together shadow, and regular expressions, are not detected.
+ * The order is that of candidates.ts.
  */
 import { expressionText, toAlternatives, type Literal } from './alternatives.ts'
 import { precedes } from './candidates.ts'

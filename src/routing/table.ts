@@ -1,6 +1,6 @@
 /**
- * Which route a request takes. The table is changed in place between requests: a change touches only what it names, and
- * a match costs the same however many routes there are.
+ * The routing table. It is changed in place between requests: a change touches only what it names, and the cost of a match does not
+ * depend on the number of routes.
  */
 import { RouteEntry } from './candidates.ts'
 import type { Expression } from './expression.ts'
@@ -21,13 +21,13 @@ export class RoutingTable<T> {
     return this.#index.find(request)?.value
   }
 
-  /** `route` has been admitted: text that does not parse is an error of the caller, thrown before anything is changed. */
+  /** `route` must have been admitted: throws, before any change, if it does not parse. */
   upsert(id: string, route: string | Expression, priority: number | null, value: T): void {
     const expression = typeof route === 'string' ? parseAdmitted(id, route) : route
     const { priority: rank, alternatives } = compileRule(expression, priority)
     const entries = alternatives.map((alternative) => new RouteEntry(id, rank, alternative, value))
     const former = this.#routes.get(id)
-    // The new ones first: a host that stays keeps its place in the map, which would else grow and be rebuilt in time.
+    // New entries first, so that a host that stays keeps its place in the map, which would otherwise be rebuilt from time to time.
     for (const entry of entries) this.#index.add(entry)
     this.#routes.set(id, entries.length === 1 && entries[0] !== undefined ? entries[0] : entries)
     this.#remove(former)

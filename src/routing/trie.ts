@@ -28,7 +28,7 @@ function isStep(element: PatternElement): element is Step {
   return typeof element === 'string' || element === ANY || element === INT
 }
 
-/** Replaces the value at the end of the steps; makes the way there, and clears away what holds nothing any more. */
+/** Replaces the value at the end of the steps. Creates missing nodes, and removes empty ones. */
 export function updateTrie<V>(
   node: TrieNode<V>,
   steps: readonly Step[],

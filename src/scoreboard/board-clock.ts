@@ -1,9 +1,9 @@
 /**
- * The clock that all threads agree on: ms since the scoreboard began. Of the system's monotonic time, which a change of the
- * date does not move; a thread's own `performance.now()` begins elsewhere in each.
+ * The clock that all threads share: ms since the scoreboard was created, by the system's monotonic time, which does not change with
+ * the date. `performance.now()` has another origin in each thread.
  */
 
-/** Now, as the scoreboard's beginning is noted. */
+/** The monotonic time in which the scoreboard's creation is recorded. */
 export function systemMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }

@@ -1,11 +1,11 @@
 /**
  * The layout of a scoreboard page. A slot counts one object (frontend, backend, server, listener) and has two halves:
  *
- *   shared cells   Int32, read and written by every thread with Atomics: what decisions are taken from
- *   columns        Float64, one column a serving thread, written by that thread alone with plain stores: what is only
- *                  reported. A counter with one writer needs no atomic, and the sum over columns is exact.
+ *   shared cells   Int32, read and written by every thread with Atomics: what decisions are based on
+ *   columns        Float64, one column per serving thread, written by that thread alone with plain stores: what is only
+ *                  reported. A counter with one writer needs no atomics, and the sum over columns is exact.
  *
- * Pages are added as objects come, so nothing is sized at start; a page that sees no traffic costs no resident memory.
+ * Pages are added with objects, so there is no fixed size; a page without traffic uses no resident memory.
  */
 export const SLOTS_PER_PAGE = 512
 
@@ -17,21 +17,21 @@ export const SHARED = {
   ticket: 1,
   /** Connections open, over all threads. */
   connections: 2,
-  /** A server that failed to connect is passed over until this time (tenths of a second since the scoreboard began). */
+  /** A server that failed to connect is skipped until this time (tenths of a second since the scoreboard began). */
   backoffUntil: 3,
-  /** Connect failures in a row: how long the next rest is. */
+  /** Consecutive connect failures, which set the length of the next backoff. */
   connectFailureStreak: 4,
   /**
-   * Of a server, or of a breaker: which of its turns it takes. 0: all; ADMIT_NONE: none; 1 to 999: so many of a thousand.
-   * Written by the control plane alone, that has health, ejection, breaker and slow start in mind.
+   * Of a server or a breaker: the share of its turns that it takes. 0: all; ADMIT_NONE: none; 1 to 999: so many of a thousand.
+   * Written only by the control plane, which combines health, ejection, breaker and slow start.
    */
   admit: 5,
-  /** Failures and responses of 5xx in a row. */
+  /** Consecutive failures and 5xx responses. */
   errorStreak: 6,
-  /** The longest such rows since the control plane looked last: it takes them back to 0. */
+  /** The longest streaks since the control plane last read them and reset them to 0. */
   longestFailureStreak: 7,
   longestErrorStreak: 8,
-  /** Peak-EWMA of a server's time to the response's head in microseconds, and when it was last moved, ms of the board's clock. */
+  /** Peak-EWMA of a server's time to the response's head in microseconds, and when it was last updated, ms of the board's clock. */
   ewma: 9,
   ewmaAt: 10,
   /** Of a backend: the retry budget, see policy/retrying/retry-budget.ts. */
@@ -39,31 +39,31 @@ export const SHARED = {
   retryCap: 12,
   retryAt: 13,
   retrySeen: 14,
-  /** Gateway failures in a row. */
+  /** Consecutive failed attempts. */
   failureStreak: 15,
-  /** Of a server: the number of the reason of its last failure (http/errors.ts), and one. */
+  /** Of a server: the number of its last failure's reason (http/errors.ts) plus one; 0: none. */
   lastFailure: 11,
   /** Of a backend: next turn of its backup servers. */
   backupTicket: 3,
-  /** Of a backend: turns of further attempts, so that they take none of the first ones'. */
+  /** Of a backend: turns of further attempts, separate from those of first attempts. */
   retryTicket: 4,
-  /** Of a middleware: what it is allowed now, and who waits for it. */
+  /** Of a middleware: its current limit, and the number of waiting requests. */
   limit: 1,
   waiting: 2,
 } as const
 export const SHARED_CELLS = 16
 
-/** SHARED.admit: passed over. */
+/** SHARED.admit: takes no turns. */
 export const ADMIT_NONE = -1
 
-/** Upper bounds of the duration buckets, in seconds; one more bucket takes what is above. */
+/** Upper bounds of the duration buckets, in seconds; one more bucket counts what is above. */
 export const DURATION_BOUNDS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ]
 
 /**
- * Offsets of the counters in a thread's column of a slot. What every request writes stands in the first two lines of the
- * processor's cache: with 10,000 routes each line is a miss.
+ * Offsets of the counters in a thread's column of a slot. What every request writes is in the first two cache lines: with
+ * 10,000 routes each line is a cache miss.
  */
 export const COUNT = {
   /** Exchanges ended, by status class: + 1 is 1xx ... + 5 is 5xx; + 0 are those that ended without a response. */
@@ -71,7 +71,7 @@ export const COUNT = {
   /** Bytes of bodies, from and to the client. */
   bytesIn: 6,
   bytesOut: 7,
-  /** What this thread holds of the shared inFlight: taken back by the control plane when the thread dies. */
+  /** This thread's part of the shared inFlight, which the control plane subtracts when the thread dies. */
   inFlight: 8,
   /** Of a frontend: its exchanges under way in this thread. */
   underWay: 9,
@@ -92,7 +92,7 @@ export const COUNT = {
   /** Of a backend: requests, and retries that its budget refused. */
   requests: 33,
   retriesRefused: 34,
-  /** Attempts of a server that were answered. Of a middleware: as it says itself, here and below. */
+  /** Of a server: attempts with a response. Of a middleware: defined by it, here and below. */
   responses: 35,
   headMs: 36,
   /** Of a listener: connections closed at once because the last descriptors were in use. */
@@ -104,8 +104,8 @@ export const COUNTERS = 40
 export const TABLE_KEYS = 65_536
 export const TABLE_CELLS_PER_KEY = 2
 
-/** Cells by which threads tell that servers fail, see ScoreboardView.raiseAlarm. */
+/** Cells by which threads report failing servers, see ScoreboardView.raiseAlarm. */
 export const ALARMS = 1024
 
-/** Room for the reasons of the proxy's local responses (the error catalogue in http/ numbers them). */
+/** Maximum number of reasons of local responses (http/errors.ts numbers them). */
 export const REASONS = 64

@@ -1,9 +1,9 @@
 /**
- * What is counted, shared by all threads. The main thread owns the `Scoreboard`: it hands out slots, adds pages and reads
- * sums. A serving thread has a `ScoreboardView` of the same memory and writes its own column.
+ * Counters in memory that all threads share. The main thread owns the `Scoreboard`: it allocates slots, adds pages and reads sums. A
+ * serving thread has a `ScoreboardView` of the same memory and writes its own column.
  *
- * Slot numbers are handed out by the control plane and cross the seam inside a Delta; the pages they lie in travel with
- * it. A freed slot is zeroed before it is given to the next object.
+ * The control plane allocates slot numbers and sends them inside a Delta, together with new pages. A freed slot is zeroed before it
+ * is reused.
  */
 import {
   ALARMS,
@@ -23,22 +23,22 @@ export interface Page {
   readonly columns: SharedArrayBuffer
 }
 
-/** What is added to the scoreboard as objects come: pages of slots, numbered by their place, and tables of keys. */
+/** Memory that is added with objects: pages of slots, in order, and tables of keys. */
 export interface AddedMemory {
   readonly pages: readonly Page[]
   readonly tables: readonly { readonly number: number; readonly memory: SharedArrayBuffer }[]
-  /** The numbers of all tables that there are, when some are gone; else null. */
+  /** The numbers of all existing tables if some were removed; else null. */
   readonly kept: readonly number[] | null
 }
 
-/** How much was ever added, and how often a table went. */
+/** How much was ever added, and how many tables were removed. */
 export interface BoardSize {
   readonly pages: number
   readonly tables: number
   readonly tablesGone: number
 }
 
-/** What a serving thread is given to open its view. */
+/** What a serving thread needs to open its view. */
 export interface ScoreboardMemory extends AddedMemory {
   /** Time 0 of the board's clock, see board-clock.ts. */
   readonly beganAt: number
@@ -47,7 +47,7 @@ export interface ScoreboardMemory extends AddedMemory {
   readonly alarms: SharedArrayBuffer
 }
 
-const columnCells = SLOTS_PER_PAGE * COUNTERS
+const COLUMN_CELLS = SLOTS_PER_PAGE * COUNTERS
 
 /**
  * One object's cells as one thread sees them:
@@ -76,10 +76,10 @@ export function sharedLoad(slot: Slot, cell: number): number {
   return Atomics.load(slot.shared, slot.at + cell)
 }
 
-/** One of the counters over all threads, see COUNT. For what is asked now and then: it reads every thread's column. */
+/** A counter's sum over all threads, see COUNT. Reads every thread's column, so it is not for the hot path. */
 export function sumOverThreads({ counts, base }: Slot, counter: number): number {
   let total = 0
-  for (let cell = base % columnCells; cell < counts.length; cell += columnCells)
+  for (let cell = base % COLUMN_CELLS; cell < counts.length; cell += COLUMN_CELLS)
     total += counts[cell + counter] ?? 0
   return total
 }
@@ -91,7 +91,7 @@ interface OpenPage {
 
 function openPage(page: Page): OpenPage {
   const { shared, columns } = page
-  // Views with a length of their own: those that follow the buffer's are slower.
+  // With an explicit length, because length-tracking views are slower.
   return {
     shared: new Int32Array(shared, 0, shared.byteLength / 4),
     counts: new Float64Array(columns, 0, columns.byteLength / 8),
@@ -108,7 +108,7 @@ function slotOf(pages: readonly OpenPage[], number: number, thread: number): Slo
     shared: page.shared,
     at: index * SHARED_CELLS,
     counts: page.counts,
-    base: thread * columnCells + index * COUNTERS,
+    base: thread * COLUMN_CELLS + index * COUNTERS,
   }
 }
 
@@ -116,7 +116,7 @@ function slotOf(pages: readonly OpenPage[], number: number, thread: number): Slo
 export class ScoreboardView {
   readonly thread: number
   readonly beganAt: number
-  /** This thread's count of responses made by the proxy itself, by reason number. */
+  /** This thread's counts of local responses by reason number. */
   readonly reasons: Float64Array
   readonly #alarms: Int32Array
   readonly #pages: OpenPage[] = []
@@ -143,8 +143,8 @@ export class ScoreboardView {
   }
 
   /**
-   * A server has failed, or answered with 5xx. The control plane reads the counts of servers only where an alarm was raised:
-   * to read all of 30,000 ten times a second would take a fifth of a core.
+   * A server has failed or responded with 5xx. The control plane reads only the counters of servers with an alarm: reading 30,000
+   * servers ten times a second would take a fifth of a core.
    */
   raiseAlarm(server: Slot): void {
     Atomics.add(this.#alarms, alarmOf(server.number), 1)
@@ -188,7 +188,7 @@ export class Scoreboard {
     }
   }
 
-  /** What was added since, for threads that hold all before. */
+  /** What was added since, for threads that have all before. */
   addedSince(held: BoardSize): AddedMemory {
     const tables = [...this.#tables].flatMap(([number, memory]) =>
       number < held.tables ? [] : { number, memory },
@@ -212,25 +212,25 @@ export class Scoreboard {
     return this.#next++
   }
 
-  /** Gives a slot back. Only once no thread can write to it any more. */
+  /** Frees a slot. The caller must make sure that no thread can write to it any more. */
   release(number: number): void {
     const slot = slotOf(this.#open, number, 0)
     slot.shared.fill(0, slot.at, slot.at + SHARED_CELLS)
     for (let thread = 0; thread < this.threads; thread++) {
-      const base = slot.base + thread * columnCells
+      const base = slot.base + thread * COLUMN_CELLS
       slot.counts.fill(0, base, base + COUNTERS)
     }
     this.#free.push(number)
   }
 
-  /** A table of keys, all cells 0. Its number is never another's: to clear a megabyte would cost more than to take a new one. */
+  /** A table of keys, all cells 0. Numbers are not reused: clearing a megabyte would cost more than new memory. */
   allocateTable(): number {
     const number = this.#nextTable++
     this.#tables.set(number, untouchedMemory(TABLE_KEYS * TABLE_CELLS_PER_KEY * 8))
     return number
   }
 
-  /** As `release`. Its memory goes when the threads have been told. */
+  /** As `release`. The memory is freed when the threads have dropped the table, too. */
   releaseTable(number: number): void {
     if (this.#tables.delete(number)) this.#tablesGone++
   }
@@ -266,7 +266,7 @@ export class Scoreboard {
     return new Int32Array(this.#alarms)
   }
 
-  /** Answers made by the proxy itself with this reason number, over all threads. */
+  /** Local responses with this reason number, over all threads. */
   reason(number: number): number {
     const cells = new Float64Array(this.#reasons)
     let total = 0
@@ -275,7 +275,7 @@ export class Scoreboard {
     return total
   }
 
-  /** A thread died: what it held of the shared in-flight and connection counts is taken back. */
+  /** A thread died: subtracts its part of the shared in-flight and connection counts. */
   forgetThread(thread: number): void {
     for (let number = 0; number < this.#next; number++) {
       const slot = slotOf(this.#open, number, thread)
@@ -295,14 +295,14 @@ export class Scoreboard {
   #addPage(): void {
     const page: Page = {
       shared: untouchedMemory(SLOTS_PER_PAGE * SHARED_CELLS * 4),
-      columns: untouchedMemory(this.threads * columnCells * 8),
+      columns: untouchedMemory(this.threads * COLUMN_CELLS * 8),
     }
     this.#pages.push(page)
     this.#open.push(openPage(page))
   }
 }
 
-/** Which alarm a server's slot has; it shares it with some others. */
+/** The alarm of a server's slot, which several slots share. */
 export function alarmOf(slot: number): number {
   return slot % ALARMS
 }
@@ -312,8 +312,8 @@ function openTable(table: SharedArrayBuffer): BigInt64Array {
 }
 
 /**
- * Growable only on paper: such buffers come from the kernel, so that what nothing writes to costs nothing. Others come from
- * malloc, which clears memory that it hands out again: 50 MB for 100,000 routes in a process that has read a large file.
+ * Growable buffers are mapped by the kernel, so that pages nothing writes to cost nothing; this one never grows. Other buffers come
+ * from malloc, which clears reused memory: 50 MB for 100,000 routes in a process that has read a large file.
  */
 function untouchedMemory(bytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(bytes, { maxByteLength: bytes })

@@ -39,7 +39,7 @@ export function requestOf(form: RequestForm = {}): Exchange {
     head.length = form.body
   }
   const [path = '', query = ''] = target.split('?')
-  const to = { authority: host, host, path, query, target, doubtful: null }
+  const to = { authority: host, host, path, query, target, ambiguous: null }
   return new Exchange(noClient, head, to, {
     scheme: 'http',
     clientScheme: 'http',
