@@ -1,5 +1,7 @@
-/** Durations, sizes and shares of a whole, as a file writes them. */
+/** Durations, sizes, shares of a whole and lists, as a file writes them. */
 import { bad, good, quote, type Scalar } from './parsed.ts'
+
+export const DAY_MS = 86_400_000
 
 // Durations as Go writes them: `10s`, `500ms`, `1m30s`, `1.5h`; a bare whole number is seconds.
 
@@ -108,4 +110,13 @@ function readShare(value: unknown): number | null {
 
 function formatShare(share: number): string {
   return `${Number((share * 100).toFixed(6))}%`
+}
+
+// Lists: text with commas, as flags and variables write them.
+
+export function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
 }

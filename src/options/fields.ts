@@ -1,13 +1,11 @@
 /** The vocabulary of schemas: zod types with our messages, and their JSON Schema for editors and docs. */
 import * as z from 'zod'
 import { parseAddress, parseServerName } from '../model/address.ts'
-import { formatDuration, parseDuration, parseShare, parseSize } from '../model/units.ts'
+import { DAY_MS, formatDuration, parseDuration, parseShare, parseSize } from '../model/units.ts'
 import { refuseTableId } from '../model/names.ts'
 import { type Path, type Scalar, bad, good, quote } from '../model/parsed.ts'
 import type { Address } from '../model/snapshot.ts'
 import { didYouMean } from '../model/suggest.ts'
-
-const DAY_MS = 86_400_000
 
 /** A map whose keys are all known. */
 export function strict<const Shape extends z.core.$ZodLooseShape>(

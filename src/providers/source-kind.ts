@@ -9,7 +9,7 @@ import * as z from 'zod'
 import type { ReadPem } from '../model/certificate.ts'
 import { flaw, good, refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
 import type { SourceSpec } from '../model/settings.ts'
-import { parseDuration } from '../model/units.ts'
+import { DAY_MS, parseDuration } from '../model/units.ts'
 import { scalar, section, strict, type Complain } from '../options/fields.ts'
 import { parseWith } from '../options/parse.ts'
 import type { Layout, LayoutChoice } from './layout.ts'
@@ -75,8 +75,6 @@ export interface SourceKind {
   readonly directory: (spec: SourceSpec) => string | null
   readonly withFiles: (spec: SourceSpec, read: ReadPem) => Parsed<SourceSpec>
 }
-
-const DAY_MS = 86_400_000
 
 interface CommonForm {
   readonly required: boolean

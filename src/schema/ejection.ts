@@ -1,10 +1,10 @@
 /** The schema of ejection: a server whose requests fail gets none for a while. */
 import type * as z from 'zod'
+import { DAY_MS } from '../model/units.ts'
 import { type Complain, count, meaning, part, scalar, span, strict } from '../options/fields.ts'
 import { bad, good, quote } from '../model/parsed.ts'
 import type { Ejection } from '../model/snapshot.ts'
 
-const LONGEST_MS = 86_400_000
 const MOST_IN_A_ROW = 1000
 
 export const DEFAULT_EJECTION: Ejection = {
@@ -50,8 +50,8 @@ const formSchema = strict(
       MOST_IN_A_ROW,
     ),
     successRate: successRate.optional(),
-    time: span('How long the first time; 30s by default.', 1, LONGEST_MS).optional(),
-    longest: span('How long at most; 5m by default.', 1, LONGEST_MS).optional(),
+    time: span('How long the first time; 30s by default.', 1, DAY_MS).optional(),
+    longest: span('How long at most; 5m by default.', 1, DAY_MS).optional(),
     share: part("At most this share of the backend's servers; 50% by default.", 0.01).optional(),
   },
   'When a server gets no requests for a while because requests to it fail.',

@@ -1,6 +1,7 @@
 /** The schema of health checks. */
 import { RE2JS, RE2JSException } from 're2js'
 import * as z from 'zod'
+import { DAY_MS } from '../model/units.ts'
 import {
   type Complain,
   count,
@@ -24,7 +25,6 @@ const MAX_RANGES = 20
 const MAX_PATTERN = 1024
 const MAX_PROGRAM = 4096
 const SHORTEST_INTERVAL_MS = 10
-const LONGEST_MS = 86_400_000
 const HTTP_KEYS = ['path', 'method', 'host', 'headers', 'status', 'body'] as const
 
 const path = scalar(
@@ -78,13 +78,13 @@ const formSchema = strict(
     status: status.optional(),
     body: body.optional(),
     port: whole("Another port than the server's.", 1, 65_535).optional(),
-    interval: duration('Between two probes.', '5s', SHORTEST_INTERVAL_MS, LONGEST_MS),
+    interval: duration('Between two probes.', '5s', SHORTEST_INTERVAL_MS, DAY_MS),
     downInterval: span(
       'The same while it is down; by default as interval.',
       SHORTEST_INTERVAL_MS,
-      LONGEST_MS,
+      DAY_MS,
     ).optional(),
-    timeout: duration('For one probe; at most as long as interval.', '2s', 1, LONGEST_MS),
+    timeout: duration('For one probe; at most as long as interval.', '2s', 1, DAY_MS),
     rise: count('Consecutive successes until a server is up.', 2, 1, 100),
     fall: count('Consecutive failures until it is down.', 3, 1, 100),
     jitter: share('How much longer or shorter each interval is, at random.', '10%'),

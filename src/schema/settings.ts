@@ -4,6 +4,7 @@ import { parseCidr } from '../model/ip.ts'
 import { address, duration, scalar, section, text } from '../options/fields.ts'
 import { bracketHost, parseHost } from '../model/address.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
+import { splitList } from '../model/units.ts'
 import { resolverSchema } from './resolver.ts'
 import {
   ACCESS_FORMATS,
@@ -156,13 +157,6 @@ function parseHosts(value: unknown): Scalar<readonly string[]> {
     canonical.push(host === '*' ? host : wildcard + bracketHost(parsed.value))
   }
   return good(canonical)
-}
-
-function splitList(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
 }
 
 function parseLogPath(value: unknown): Scalar<string | null> {

@@ -1,12 +1,13 @@
 /** The schema of sticky sessions: a cookie that brings a client back to its server. */
 import * as z from 'zod'
 import { duration, meaning, scalar, strict } from '../options/fields.ts'
+import { DAY_MS } from '../model/units.ts'
 import { isToken } from '../model/names.ts'
 import { bad, good, quote } from '../model/parsed.ts'
 import type { Sticky } from '../model/snapshot.ts'
 
 /** RFC 6265bis 5.5: browsers keep none for longer. */
-const LONGEST_AGE_MS = 400 * 86_400_000
+const LONGEST_AGE_MS = 400 * DAY_MS
 
 const token = (description: string): z.ZodType<string> =>
   scalar(

@@ -11,6 +11,7 @@ import {
 import { bad, good, quote, type Flaw, type Path, type Scalar } from '../../model/parsed.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import type { LayoutChoice, LayoutName } from '../layout.ts'
+import { splitList } from '../../model/units.ts'
 import { scalar, serverName, strict, text, type Complain } from '../../options/fields.ts'
 
 /** PEM text, once the files are read. */
@@ -218,13 +219,6 @@ export function parseEndpoint(written: string, normalPort: number): Scalar<strin
     return bad(`the port must be from 1 to 65535, not ${quote(String(port))}`)
   const host = parseHost(split.host)
   return host.ok ? good(`${bracketHost(host.value)}:${port}`) : host
-}
-
-function splitList(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
 }
 
 function parsePrefix(value: unknown): Scalar<string> {
