@@ -25,6 +25,8 @@ const ROWS = [
 ]
 /** Rooms of one folder, from the ground up: a room imports only from its own and from rooms before it. */
 const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['policy', ['breaking', 'health', 'limiting', 'retrying']],
+  ['observe', ['reports', 'metrics']],
   ['upstream', ['connecting', 'endpoint', 'balancing']],
   ['control', ['sources', 'admission', 'review', 'publication']],
   [
