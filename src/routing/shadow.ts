@@ -5,7 +5,7 @@
  */
 import { expressionText, toAlternatives, type Literal } from './alternatives.ts'
 import { precedes } from './candidates.ts'
-import { follows } from './covers.ts'
+import { implies } from './implication.ts'
 import type { Expression, TextMatcher } from './expression.ts'
 import { matchesText } from './expression.ts'
 import { placeAlternative } from './rule.ts'
@@ -123,7 +123,7 @@ function createFinder(byHost: ReadonlyMap<string, PlacesOfHost>): (place: Place)
   function takes(other: Place, place: Place): boolean {
     left -= 1
     if (left <= 0 || other.id === place.id || !precedes(other, place)) return false
-    return other.literals.every((literal) => follows(literal, place.literals, budget))
+    return other.literals.every((literal) => implies(literal, place.literals, budget))
   }
 
   return (place) => {

@@ -15,7 +15,7 @@ import type {
 } from '../../model/snapshot.ts'
 import { parseCondition } from '../../policy/breaking/condition.ts'
 import { parseRetryPredicate } from '../../policy/retrying/retry-predicate.ts'
-import { whyNever } from '../../routing/never.ts'
+import { whyNever } from '../../routing/unsatisfiable.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import { type MiddlewarePart, parseMiddlewarePart } from '../../schema/middleware-part.ts'
 import { parseBackend, parseFrontend, parseListener } from '../../schema/objects.ts'

@@ -4,7 +4,7 @@
  */
 import { contains, isWithin, type Network, parseNetwork } from '../model/ip.ts'
 import { type Literal, toAlternatives } from './alternatives.ts'
-import { type Budget, isCovered, misses } from './covers.ts'
+import { type Budget, isCovered, misses } from './implication.ts'
 import type { Expression, Matcher, Subject } from './expression.ts'
 
 /** Why no request can match the expression; null: one may. */

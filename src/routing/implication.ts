@@ -27,7 +27,7 @@ export function misses(value: Matcher, others: readonly Matcher[], budget: Budge
 }
 
 /** If all of `given` hold, the literal holds. */
-export function follows(literal: Literal, given: readonly Literal[], budget: Budget): boolean {
+export function implies(literal: Literal, given: readonly Literal[], budget: Budget): boolean {
   const { term, negated } = literal
   return given.some((one) => {
     const { subject, name, values } = one.term

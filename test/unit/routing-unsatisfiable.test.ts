@@ -6,7 +6,7 @@ import {
   parseWholeFrontend,
   parseWholeListener,
 } from '../../src/control/admission/parse-objects.ts'
-import { whyNever } from '../../src/routing/never.ts'
+import { whyNever } from '../../src/routing/unsatisfiable.ts'
 import { parseRoute } from '../../src/routing/parse.ts'
 import type { RoutableRequest } from '../../src/routing/request.ts'
 import { RoutingTable } from '../../src/routing/table.ts'
