@@ -1,8 +1,8 @@
 /**
- * An origin server of the demonstration: `node demo/origin.ts NAME PORT`. Every answer says who gave it.
+ * An origin server of the demonstration: `node demo/origin.ts NAME PORT`. Every response names its server.
  *   /         a line, or a small page for a browser
- *   /slow     the same, after three seconds: something to have in flight while servers come and go
- *   /clock    server-sent events, one a second, for as long as the client stays
+ *   /slow     the same, after three seconds: requests in flight for tests of changes
+ *   /clock    server-sent events, one a second, until the client disconnects
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as passed } from 'node:timers/promises'
@@ -18,7 +18,7 @@ if (name === '' || !/^\d{1,5}$/.test(port)) {
 }
 
 const clocks = new Set<ServerResponse>()
-let answered = 0
+let responses = 0
 
 const server = createServer((request, response) => {
   const path = (request.url ?? '/').split('?')[0]
@@ -42,8 +42,8 @@ process.once('SIGINT', stop)
 process.once('SIGTERM', stop)
 
 function greet(request: IncomingMessage, response: ServerResponse): void {
-  answered += 1
-  const line = `${name} answers ${request.method} ${request.url} (its request ${answered}, pid ${process.pid})`
+  responses += 1
+  const line = `${name} answers ${request.method} ${request.url} (its request ${responses}, pid ${process.pid})`
   const wantsPage = request.headers.accept?.includes('text/html') === true
   response.setHeader('content-type', wantsPage ? 'text/html; charset=utf-8' : 'text/plain')
   response.setHeader('x-origin', name)
@@ -72,7 +72,7 @@ function showClock(response: ServerResponse): void {
   })
 }
 
-/** What is being answered is finished; a clock has no end of its own and gets one. */
+/** Requests in flight finish; the streams of /clock are ended. */
 function stop(): void {
   server.close(() => process.exit(0))
   for (const clock of clocks) clock.end()

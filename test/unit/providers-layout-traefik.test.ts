@@ -197,11 +197,7 @@ const SERVICE_FAULTS: readonly (readonly [name: string, text: string, fault: str
   ['loadbalancer/servers/1/url', '', 'url is empty'],
   ['loadbalancer/servers/a b/url', 'http://a:1', ID_FAULT],
   ['loadbalancer/servers/0/weight', 'many', 'weight: must be a whole number, not "many"'],
-  [
-    'loadbalancer/servers/0/Url',
-    'http://b:1',
-    '"url" stands there twice, in capitals and in small letters',
-  ],
+  ['loadbalancer/servers/0/Url', 'http://b:1', '"url" exists twice, in different cases'],
 ]
 
 for (const [name, text, fault] of SERVICE_FAULTS) {
@@ -355,10 +351,7 @@ for (const [router, why] of CLOSING) {
 
 const ROUTER_FAULTS: readonly (readonly [router: Keys, fault: string])[] = [
   [{ rule: '', priority: '1' }, 'rule is empty'],
-  [
-    { rule: 'Path(`/`)', Rule: 'Path(`/b`)' },
-    '"rule" stands there twice, in capitals and in small letters',
-  ],
+  [{ rule: 'Path(`/`)', Rule: 'Path(`/b`)' }, '"rule" exists twice, in different cases'],
 ]
 
 for (const [router, fault] of ROUTER_FAULTS) {

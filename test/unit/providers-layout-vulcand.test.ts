@@ -467,7 +467,7 @@ test('a key without its last segment is read, and gives way to the whole one', (
   assert.equal(both.length, 1)
   assert.deepEqual(both[0]?.value, { route: 'Path(`/`)', backend: 'whole', passHost: false })
   assert.deepEqual(both[0].remarks, [
-    '"/vulcand/frontends/f1" is not read: "/vulcand/frontends/f1/frontend" stands beside it',
+    '"/vulcand/frontends/f1" is not read: "/vulcand/frontends/f1/frontend" takes precedence',
   ])
   assert.deepEqual(reversed, both)
 })

@@ -216,7 +216,7 @@ test('a body is sent as it stands, and told where vulcand would decode it', () =
 
   assert.equal(bodyOf(read('test')), 'test')
   assert.deepEqual(read('test').remarks, [
-    'Middleware.Fallback.Action.Body is sent as it stands; to vulcand it is base64',
+    'Middleware.Fallback.Action.Body is sent as it is; vulcand decodes it as base64',
   ])
   assert.equal(read('Come back').remarks, undefined)
   assert.equal(bodyOf(read({ error: 'later' })), '{"error":"later"}')

@@ -40,7 +40,7 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
       const reason = `has ${text.length} characters, at most ${MAX_LENGTH} are taken`
       faults.set(name, `${quote(key)} ${reason}`)
     } else if (leaves.has(name)) {
-      faults.set(name, `${quote(name)} stands there twice, in capitals and in small letters`)
+      faults.set(name, `${quote(name)} exists twice, in different cases`)
     } else leaves.set(name, { segments, text })
   }
 

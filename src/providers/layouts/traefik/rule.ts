@@ -71,7 +71,7 @@ function unquote(text: string): string {
   }
 }
 
-/** The strings between parentheses, the first of which stands at `open`. */
+/** The strings between parentheses, from the first one, at `open`. */
 function argumentsAt(tokens: readonly Token[], open: number, name: string): readonly string[] {
   const values: string[] = []
   for (let at = open; ; at += 2) {

@@ -110,7 +110,7 @@ function readBody(action: GoStruct, remarks: string[]): object {
   if (body === undefined || body === '') return {}
   if (typeof body !== 'string') return { body: JSON.stringify(body) }
   if (BASE64.test(body)) {
-    remarks.push(`${action.place('Body')} is sent as it stands; to vulcand it is base64`)
+    remarks.push(`${action.place('Body')} is sent as it is; vulcand decodes it as base64`)
   }
   return { body }
 }

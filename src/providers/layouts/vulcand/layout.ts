@@ -38,7 +38,7 @@ export function createVulcandLayout(sealKey: string | null): Layout {
       const remarks =
         other === undefined
           ? []
-          : [`${quote(other.key)} is not read: ${quote(chosen.key)} stands beside it`]
+          : [`${quote(other.key)} is not read: ${quote(chosen.key)} takes precedence`]
       return readEntry(name, chosen, remarks, sealKey)
     },
     pathOf: keyOfObject,
