@@ -311,7 +311,7 @@ test('leaves what has not changed the same object, another spelling of it too', 
   assert.equal(second.snapshot.frontends.get('changed')?.route, 'Host("x")')
 })
 
-test('tells of each object where it came from and since when', () => {
+test('reports the origin of each object and when it came into force', () => {
   let clock = 1000
   const admission = openAdmission({ now: () => clock })
   admission.declare({ backends: { b, c: b } }, 'r1')
@@ -334,7 +334,7 @@ test('tells of each object where it came from and since when', () => {
   )
 })
 
-test('says where in the source a mistake stands', () => {
+test('reports the position of a mistake in the source', () => {
   const admission = openAdmission({}, ['file'], (_object, path) =>
     path[0] === 'balance' ? { line: 7, column: 3 } : null,
   )

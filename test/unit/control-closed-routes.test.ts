@@ -336,7 +336,7 @@ for (const [title, text] of [
   })
 }
 
-test('a middleware of vulcand that only tells of requests closes nothing', () => {
+test('a middleware of vulcand that only reports requests closes nothing', () => {
   const registry = openRegistry('vulcand')
 
   const frontend = registry.put({

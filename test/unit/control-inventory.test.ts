@@ -63,7 +63,7 @@ test('takes a fault and remarks for differences', () => {
   assert.deepEqual(namesOf(different), ['frontend f1', 'frontend f2'])
 })
 
-test('takes over where an equal object stands without calling it different', () => {
+test('takes over the new position of an equal object without reporting a change', () => {
   const inventory = openInventory([declared('backend', 'b', { servers: {} })])
   const moved = {
     ...declared('backend', 'b', { servers: {} }),
@@ -189,7 +189,7 @@ test('has no server wait for ever after the clock was set back', () => {
   assert.deepEqual(namesOf(inventory.due(0)), ['server b/one'])
 })
 
-test('is told of damping by lists as well', () => {
+test('damps servers that lists bring back as well', () => {
   const inventory = openInventory([one, two, declared('server', 'b/three')])
   const without = listOf([two, declared('server', 'b/three')])
   for (const at of [1000, 2000, 3000, 4000]) {

@@ -80,7 +80,7 @@ test('gives back nothing where nothing was declared', async (t) => {
   assert.deepEqual(lastGood.load(), { state: 'good', objects: [], revision: 'r7', savedAt: 1234 })
 })
 
-test('lets nobody else read what it saves', async (t) => {
+test('saves files that only their owner can read', async (t) => {
   const { path } = await openSaved(t)
 
   assert.equal(statSync(path).mode & 0o777, 0o600)

@@ -129,7 +129,7 @@ test('gives an address to the listener of the earlier source, whatever their ids
   assert.deepEqual([...snapshot.listeners.keys()], ['web'])
 })
 
-test('lets nobody take the name that stands for the backend of another source', () => {
+test('keeps the name of a backend of another source from other objects', () => {
   const admission = openAdmission({}, ['file', 'etcd', 'redis'])
   admission.declare({ backends: { b: one } }, 'r1', 'etcd')
   admission.declare({ backends: { b: two } }, 'r1', 'redis')
@@ -140,7 +140,7 @@ test('lets nobody take the name that stands for the backend of another source', 
   assert.deepEqual(hosts(admitted, 'b@redis'), ['10.0.0.2'])
 })
 
-test('sends nobody on to the backend of another source when the one that was meant is gone', () => {
+test('does not fall back to the backend of another source when the one that was meant is gone', () => {
   const admission = openAdmission({}, ['file', 'etcd', 'redis'])
   admission.declare({ backends: { b: one } }, 'r1', 'etcd')
   admission.declare({ backends: { b: two } }, 'r1', 'redis')

@@ -110,7 +110,7 @@ function reaches(thread: NaiveThread, number: number): Promise<boolean> {
   return eventually(() => thread.number >= number, `thread ${thread.thread} at ${number}`)
 }
 
-test('tells what came, changed and went, and nothing of what stayed', () => {
+test('a diff has what is new, changed and gone, and nothing that stayed', () => {
   const same = makeBackend('same', 'u1')
   const before = snapshotOf([same, makeBackend('changed', 'u1'), makeBackend('gone', 'u1')])
   const after = snapshotOf([
@@ -156,7 +156,7 @@ test('posts nothing when nothing has changed', async (t) => {
   assert.equal(thread.updates.length, 2)
 })
 
-test('tells a thread that attaches everything, under the current number', async (t) => {
+test('sends a thread that attaches everything, with the current number', async (t) => {
   const { publish, scoreboard, attach } = setUp(t)
   const first = attach(0)
   const snapshot = snapshotOf([makeBackend('b', 'u1')], [makeFrontend('f')])
@@ -293,7 +293,7 @@ test('gives an object that comes back while its slot retires the same slot', asy
   assert.equal(numbers[2], numbers[0])
 })
 
-test('lists what is in force with the slots that the threads were told', async (t) => {
+test('lists the objects in force with the slots that the threads were sent', async (t) => {
   const { publisher, publish, attach } = setUp(t)
   const thread = attach(0)
   publish(snapshotOf([makeBackend('b', 'u1')], [makeFrontend('f')]), 0)

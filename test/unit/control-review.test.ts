@@ -41,7 +41,7 @@ test('a file without mistakes has no diagnostics', () => {
   assert.deepEqual(diagnosticsOf({ ...SITE, frontends }), [])
 })
 
-test('two routes that say the same are told, with which of them takes the requests', () => {
+test('reports two equivalent routes, and which of them takes the requests', () => {
   const route = 'Host("a.example") && Path("/x")'
   const other = 'Path(`/x`) && Host("A.example.")'
   const frontends = {
@@ -60,7 +60,7 @@ test('two routes that say the same are told, with which of them takes the reques
   assert.match(diagnosticsOf({ ...SITE, frontends: equals })[0] ?? '', /frontend two: .* by its id/)
 })
 
-test('a route that others shadow wholly is told, with the others and why they go first', () => {
+test('reports a route that others shadow, with the others and why they go first', () => {
   const frontends = {
     maintenance: { route: 'PathPrefix("/")', respond: { status: 503 }, priority: 100 },
     api: { route: 'PathPrefix("/api")', backend: 'b', priority: 1 },
@@ -72,7 +72,7 @@ test('a route that others shadow wholly is told, with the others and why they go
   ])
 })
 
-test('a route that names a listener which is not declared is told', () => {
+test('reports a route that names a listener which is not declared', () => {
   const frontends = { f: { route: 'Listener("web") || !Listener("wbe")', backend: 'b' } }
 
   assert.match(
@@ -125,7 +125,7 @@ for (const [frontend, template, path] of SENT) {
   })
 }
 
-test('a template in what is sent to servers and hooks is told, too', () => {
+test('reports a template in what is sent to servers and hooks', () => {
   const onTripped = { url: 'http://10.0.0.2/', body: 'tripped {{ .Name }}' }
   const backends = {
     b: {
@@ -193,7 +193,7 @@ test('where other sources are named, what they may need or declare is no finding
   assert.deepEqual(diagnosticsOf({ ...SITE, sources, frontends }), [])
 })
 
-test('certificates that are over, or will be within two weeks, are told with their place', (t) => {
+test('reports certificates that have expired or will within two weeks, with their position', (t) => {
   const authority = createAuthority(t)
   const certificates = [40, 5, 0, -1].map((days) => {
     const { cert, key } = authority.issueWith({ days }, `d${days}.test`)
@@ -230,7 +230,7 @@ function inForceWith(t: TestContext, days: number, chain = ''): readonly InForce
   return [...admission.inForce()]
 }
 
-test('the day decides: two weeks before the end it is told, after the renewal no more', (t) => {
+test('reports a certificate from two weeks before its end until its renewal', (t) => {
   const inForce = inForceWith(t, 30)
   const dates = createCertificateExpiry()
   const day = 86_400_000

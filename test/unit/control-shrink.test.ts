@@ -316,7 +316,7 @@ test('accepts single deletes while something is held', () => {
   assert.equal(inventory.held()?.objects, 4)
 })
 
-test('replaces what is held by a live put, and is not told more by a live delete of it', () => {
+test('a live put replaces a held object, and a live delete of it confirms nothing', () => {
   const inventory = openInventory(frontends(4))
   inventory.take(listOf([]), 1000)
   const put = declared('frontend', 'f1', { route: 'Host("new")' })

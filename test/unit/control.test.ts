@@ -118,7 +118,7 @@ test('does not start with a file that does not parse, and says why', async (t) =
   await assert.rejects(control.open(), { message: /sluice\.json:1:\d+: is not valid JSON/ })
 })
 
-test('brings a change into force and tells how long it took', async (t) => {
+test('brings a change into force and reports how long it took', async (t) => {
   const { control, publisher, write } = await setUp(t, { backends, frontends: {} })
   const changes: number[] = []
   publisher.listen({
