@@ -119,7 +119,7 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
     await scene.untilServer('v1', ({ state }) => state === 'ejected', 'it is ejected')
 
     assert.deepEqual(countBy((await scene.many(6)).map(from)), { 5002: 6 })
-    assert.match((await scene.server('v1')).reason ?? '', /5xx in a row; for 10 s$/)
+    assert.match((await scene.server('v1')).reason ?? '', /5xx responses in a row; for 10 s$/)
     assert.match(
       await scene.metrics(),
       /sluice_server_ejections_total\{reason="errors",backend="vote",server="[^"]+"\} 1/,
