@@ -123,6 +123,25 @@ test('pages of policies say when to use them, and name an example that runs', ()
   }
 })
 
+test('the changelog has each section of Keep a Changelog once, in its order, and no line twice', () => {
+  const text = readPage('CHANGELOG.md')
+  const releases = text.split(/^## /m).slice(1)
+  const known = ['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security']
+  for (const release of releases) {
+    const sections = [...release.matchAll(/^### (.*)$/gm)].map(([, name = '']) => name)
+    assert.deepEqual(
+      sections,
+      known.filter((name) => sections.includes(name)),
+    )
+  }
+  // A merge by union brings back what a rewritten line has replaced.
+  const entries: readonly string[] = text.match(/^- .*$/gm) ?? []
+  assert.deepEqual(
+    entries.filter((line, at) => entries.indexOf(line) !== at),
+    [],
+  )
+})
+
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
   readonly additionalProperties?: Schema
