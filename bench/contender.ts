@@ -1,7 +1,8 @@
 /** A proxy that is measured: how its configuration is written and how it is started. One file each in contenders/. */
 import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { request } from 'node:http'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { PROXY_CORE, find, start } from './processes.ts'
 import type { Command, Core, Started } from './processes.ts'
@@ -37,7 +38,8 @@ export async function startContender(
   site: Site,
   probe: { readonly path: string; readonly core?: Core; readonly limitMs?: number },
 ): Promise<Running> {
-  const log = join(site.folder, 'output.log')
+  const log = logFileOf(site)
+  mkdirSync(dirname(log), { recursive: true })
   const started = start(contender.prepare(site), probe.core ?? PROXY_CORE, log)
   const deadline = performance.now() + (probe.limitMs ?? 60_000)
   for (const host of [hostOf(site.routes - 1), hostOf(0)]) {
@@ -51,6 +53,11 @@ export async function startContender(
     }
   }
   return { ...started, contender, site }
+}
+
+/** What the proxy writes. Not beside its configuration: each write in a watched folder would wake the proxy. */
+export function logFileOf({ folder }: Pick<Site, 'folder'>): string {
+  return join(folder, 'output', 'output.log')
 }
 
 /** The status of one request on a connection of its own, or null when there was no answer. */

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Owner } from '../../test/support/daemon.ts'
-import { startContender } from '../contender.ts'
+import { logFileOf, startContender } from '../contender.ts'
 import type { Running } from '../contender.ts'
 import { ours, serve } from '../contenders/ours.ts'
 import { createSite, freePorts } from '../site.ts'
@@ -139,7 +139,7 @@ async function startSluice(
 }
 
 function refuseFaults(folder: string): void {
-  const fault = /^.*a fault of our own.*$/m.exec(readFileSync(join(folder, 'output.log'), 'utf8'))
+  const fault = /^.*a fault of our own.*$/m.exec(readFileSync(logFileOf({ folder }), 'utf8'))
   if (fault !== null) throw new Error(`Sluice logged ${fault[0]}`)
 }
 
