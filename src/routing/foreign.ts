@@ -1,6 +1,6 @@
 /**
  * Hosts, paths and methods in the forms of other proxies, which would be admitted as literal text and never match. Each
- * function answers what the form would be here, or null where the text has none of them.
+ * function returns the equivalent here, or null if the text has none of them.
  */
 
 /** `text` holds no `<name>` any more, and no wildcard at its beginning. */

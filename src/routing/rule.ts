@@ -34,7 +34,7 @@ export function compileRule(expression: Expression, priority: number | null): Ru
   }
 }
 
-/** Where an alternative stands in the order of routes, and what is asked besides its host and its path. */
+/** The rank of an alternative, and its predicates besides host and path. */
 export function placeAlternative(
   literals: readonly Literal[],
 ): Omit<Alternative, 'predicates'> & { readonly further: Literal[] } {

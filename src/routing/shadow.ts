@@ -154,7 +154,7 @@ function isElsewhere(wide: TextMatcher | undefined, host: TextMatcher | undefine
   return host === undefined || (host.kind === 'literal' && !matchesText(wide, host.text))
 }
 
-/** Under which keys a path stands that takes all that this one does: itself, no path, and every prefix of its beginning. */
+/** The keys of paths that cover this one: itself, no path, and each prefix of its literal beginning. */
 function keysAround(path: TextMatcher | undefined): string[] {
   const keys = [keyOf(path)]
   if (path === undefined) return keys

@@ -35,7 +35,7 @@ export function connectError(
 }
 
 export function timeoutError(
-  waitedFor: 'name' | 'connect' | 'handshake' | 'body' | 'answer' | 'more',
+  waitedFor: 'name' | 'connect' | 'handshake' | 'body' | 'response' | 'more',
   { connectMs, handshakeMs, firstByteMs, stallMs }: Timeouts,
 ): ExchangeError {
   switch (waitedFor) {
@@ -47,7 +47,7 @@ export function timeoutError(
       return new ExchangeError('CONNECT_TIMEOUT', `no TLS handshake within ${handshakeMs} ms`)
     case 'body':
       return new ExchangeError('STALL_TIMEOUT', `the server took no request body for ${stallMs} ms`)
-    case 'answer':
+    case 'response':
       return new ExchangeError('FIRST_BYTE_TIMEOUT', `no response within ${firstByteMs} ms`)
     case 'more':
       return new ExchangeError('STALL_TIMEOUT', `nothing of the response for ${stallMs} ms`)
@@ -56,12 +56,12 @@ export function timeoutError(
 
 /** The server closed the connection before a response, or within it, or before the end of the request's body after a 101. */
 export function closedError(
-  before: 'answer' | 'head' | 'body' | 'switch',
+  before: 'response' | 'head' | 'body' | 'switch',
   cause: Error | null,
 ): ExchangeError {
   const how = cause === null ? 'the server closed the connection' : cause.message
   switch (before) {
-    case 'answer':
+    case 'response':
       return new ExchangeError('SERVER_CLOSED', `${how} before a response`)
     case 'head':
       return new ExchangeError('ANSWER_CUT', `${how} within the response's head`)

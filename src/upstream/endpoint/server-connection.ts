@@ -349,7 +349,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
       case HEAD:
       case LOOKING:
         this.isUnsent = this.#phase === LOOKING
-        this.#fail(closedError(this.#heads.hasBegun ? 'head' : 'answer', this.error))
+        this.#fail(closedError(this.#heads.hasBegun ? 'head' : 'response', this.error))
         break
       case BODY:
         this.#fail(closedError('body', this.error))
@@ -370,7 +370,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
       case HEAD:
       case UPGRADING:
         this.#fail(
-          timeoutError(this.#writer.ended || !this.blocked ? 'answer' : 'body', this.timeouts),
+          timeoutError(this.#writer.ended || !this.blocked ? 'response' : 'body', this.timeouts),
         )
         break
       case BODY:
