@@ -3,9 +3,9 @@
  * have found, and writes the cells from which the threads decide.
  *
  *   probes   --> states -------\
- *   requests --> ejections ------- admission of each server --> SHARED.admit
+ *   requests --> ejections ------- eligibility of each server --> SHARED.trafficShare
  *            \-> its breaker ----/
- *   requests --> breakers of frontends --> SHARED.admit, adaptive limits --> SHARED.limit
+ *   requests --> breakers of frontends --> SHARED.trafficShare, adaptive limits --> SHARED.limit
  *
  * A pool is checked only for a cause: an alarm of a thread, a new probe state, a slow start, a change.
  */
@@ -16,7 +16,7 @@ import {
   type HealthView,
   type ServerReport,
 } from '../observe/reports/health-report.ts'
-import type { ServerState } from '../policy/health/pool-admission.ts'
+import type { ServerState } from '../policy/health/pool-eligibility.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { OnFault } from '../observe/fault.ts'
 import type { EventLog } from '../observe/log.ts'

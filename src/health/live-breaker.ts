@@ -32,8 +32,8 @@ export class LiveBreaker {
   readonly condition: string
   spec: BreakerSpec
   since: number
-  /** The share of requests that it lets through, as in SHARED.admit. */
-  admits = 0
+  /** The share of requests that it lets through, as in SHARED.trafficShare. */
+  trafficShare = 0
   readonly #breaker: Breaker
   readonly #context: BreakerContext
   #responses = -1
@@ -90,16 +90,16 @@ export class LiveBreaker {
       this.since = this.#context.date()
       this.#context.onState(this)
     }
-    const admits = this.#breaker.admits(now)
-    if (admits === this.admits) return false
-    this.admits = admits
+    const trafficShare = this.#breaker.trafficShare(now)
+    if (trafficShare === this.trafficShare) return false
+    this.trafficShare = trafficShare
     this.#write()
     return true
   }
 
   report(): BreakerReport {
-    const { owner, condition, state, since, trips, admits } = this
-    return { ...owner, condition, state, since, trips, share: toShare(admits) }
+    const { owner, condition, state, since, trips, trafficShare } = this
+    return { ...owner, condition, state, since, trips, share: toShare(trafficShare) }
   }
 
   /** On standby, and without a response for longer than its window. */
@@ -113,7 +113,7 @@ export class LiveBreaker {
   }
 
   #write(): void {
-    writeCell(this.slot, SHARED.admit, this.admits)
+    writeCell(this.slot, SHARED.trafficShare, this.trafficShare)
   }
 }
 

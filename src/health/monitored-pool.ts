@@ -1,14 +1,14 @@
 /**
  * The servers of a backend as the health monitor sees them. It combines probes, requests, breakers and slow start of each
- * server, and writes the result to the cell that the serving threads read (SHARED.admit).
+ * server, and writes the result to the cell that the serving threads read (SHARED.trafficShare).
  */
 import type { Backend, PlacedBackend, Server } from '../model/snapshot.ts'
 import { Ejector, type EjectorChange, type EjectionReason } from '../policy/health/ejector.ts'
 import {
-  admitPool,
-  type AdmissionInput,
+  decideEligibility,
+  type EligibilityInput,
   type ServerState,
-} from '../policy/health/pool-admission.ts'
+} from '../policy/health/pool-eligibility.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { LiveBreaker, type BreakerContext } from './live-breaker.ts'
 import { writeCell } from './cells.ts'
@@ -108,7 +108,7 @@ export class MonitoredPool {
     }
     const isOpen = this.#checkAttempts(now)
     if (now < this.#watchedUntil || this.#ejector.ejected > 0) this.#judge(now)
-    if (this.#isStale || this.#isRamping) this.#admit(now)
+    if (this.#isStale || this.#isRamping) this.#updateEligibility(now)
     return (
       isOpen ||
       this.#hasBreakers ||
@@ -127,7 +127,7 @@ export class MonitoredPool {
       if (!this.#ejector.isEjected(server.url)) server.ejection = null
     }
     this.#returned = []
-    this.#admit(now)
+    this.#updateEligibility(now)
   }
 
   /** Updates which servers fail; returns whether that may change without an alarm. */
@@ -172,7 +172,7 @@ export class MonitoredPool {
     this.#context.onEjected(change.reason)
   }
 
-  #admit(now: number): void {
+  #updateEligibility(now: number): void {
     this.#isStale = false
     const { slowStartMs, panic } = this.#backend
     for (const server of this.servers) {
@@ -180,16 +180,16 @@ export class MonitoredPool {
       if (isUsable && !server.wasUsable && slowStartMs > 0) server.rampSince = now
       server.wasUsable = isUsable
     }
-    const { servers, isPanic } = admitPool(
-      this.servers.map((server) => server.admissionInput(now, slowStartMs)),
+    const { servers, isPanic } = decideEligibility(
+      this.servers.map((server) => server.eligibilityInput(now, slowStartMs)),
       panic,
     )
     this.#isRamping = this.servers.some(({ rampSince }) => rampSince !== null)
     for (const [at, server] of this.servers.entries()) {
-      const admission = servers[at]
-      if (admission === undefined) continue
-      writeCell(server.slot, SHARED.admit, admission.admit)
-      this.#enter(server, admission.state)
+      const eligibility = servers[at]
+      if (eligibility === undefined) continue
+      writeCell(server.slot, SHARED.trafficShare, eligibility.trafficShare)
+      this.#enter(server, eligibility.state)
     }
     // While all wait for their first success, all are used, too: that is a start and no panic.
     const panics =
@@ -238,7 +238,7 @@ export class MonitoredPool {
     return returned.server
   }
 
-  #probeStateOf(server: MonitoredServer, { health, tls }: Backend): AdmissionInput['probe'] {
+  #probeStateOf(server: MonitoredServer, { health, tls }: Backend): EligibilityInput['probe'] {
     const { prober } = this.#context
     const wasServed = server.state !== null && server.probeState !== 'waiting'
     if (health === null) {

@@ -8,10 +8,10 @@ import {
 } from '../observe/reports/health-report.ts'
 import { type EjectorServer, type EjectionReason } from '../policy/health/ejector.ts'
 import {
-  type AdmissionInput,
+  type EligibilityInput,
   type ServerState,
   slowStartShare,
-} from '../policy/health/pool-admission.ts'
+} from '../policy/health/pool-eligibility.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
 import type { LiveBreaker } from './live-breaker.ts'
@@ -27,7 +27,7 @@ export class MonitoredServer {
 
   readonly passiveCheck: PassiveCheck
   /** Without probes it is up. */
-  probeState: AdmissionInput['probe'] = 'up'
+  probeState: EligibilityInput['probe'] = 'up'
   /** After a lapse: the state before it, until probes find one again. */
   probeStateBefore: 'up' | 'down' | null = null
   lastProbe: ProbeReport | null = null
@@ -36,7 +36,7 @@ export class MonitoredServer {
   /** When its slow start began, on the monotonic clock; null: no slow start. */
   rampSince: number | null = null
   wasUsable = false
-  /** Null until it is admitted for the first time. */
+  /** Null until its state is decided for the first time. */
   state: ServerState | null = null
   /** ms since the epoch. */
   since: number
@@ -81,7 +81,7 @@ export class MonitoredServer {
     )
   }
 
-  admissionInput(now: number, slowStartMs: number): AdmissionInput {
+  eligibilityInput(now: number, slowStartMs: number): EligibilityInput {
     const ramp = this.rampSince === null ? 1 : slowStartShare(now - this.rampSince, slowStartMs)
     if (ramp >= 1) this.rampSince = null
     return {
@@ -90,7 +90,7 @@ export class MonitoredServer {
       failing: this.passiveCheck.isFailing,
       drain: this.declared.drain,
       backup: this.declared.backup,
-      breaker: this.breaker?.admits ?? 0,
+      breaker: this.breaker?.trafficShare ?? 0,
       ramp,
     }
   }
@@ -195,7 +195,8 @@ export class MonitoredServer {
       state: state ?? 'unknown',
       since,
       reason,
-      admit: this.passiveCheck.backoffMs > 0 ? 0 : toShare(sharedLoad(this.slot, SHARED.admit)),
+      admit:
+        this.passiveCheck.backoffMs > 0 ? 0 : toShare(sharedLoad(this.slot, SHARED.trafficShare)),
       inFlight: this.inFlight,
       ejections: failures + errors + rate,
       lastProbe,

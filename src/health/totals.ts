@@ -1,7 +1,7 @@
 /** Counts of all servers and breakers since the start, including removed ones: metrics sum those without series from it. */
 import { NO_TALLY, type ServerTally } from '../observe/reports/health-report.ts'
 import type { EjectionReason } from '../policy/health/ejector.ts'
-import type { ServerState } from '../policy/health/pool-admission.ts'
+import type { ServerState } from '../policy/health/pool-eligibility.ts'
 
 export interface Totals {
   change(to: ServerState): void

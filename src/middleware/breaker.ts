@@ -14,7 +14,7 @@ import type { BreakerSpec, WebHook } from '../model/snapshot.ts'
 import type { Vocabulary } from '../options/vocabulary.ts'
 import { type Condition, countResponse, parseCondition } from '../policy/breaking/condition.ts'
 import { addPermit, releasePermit, IN_FLIGHT } from '../policy/limiting/permits.ts'
-import { isAdmitted } from '../policy/admitted-share.ts'
+import { takesRequest } from '../policy/traffic-share.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import type { UseBackend, MiddlewareKind, ExchangeOutcome } from './middleware.ts'
@@ -85,11 +85,11 @@ export const breaker: MiddlewareKind<BreakerOptions> = {
     }
     return {
       onRequest(exchange, context) {
-        const admit = sharedLoad(slot, SHARED.admit)
-        if (admit !== 0) {
-          if (admit < 0) return fallBack(exchange, tripped)
+        const trafficShare = sharedLoad(slot, SHARED.trafficShare)
+        if (trafficShare !== 0) {
+          if (trafficShare < 0) return fallBack(exchange, tripped)
           const ticket = sharedAdd(slot, SHARED.ticket, 1)
-          if (!isAdmitted(admit, ticket)) return fallBack(exchange, recovering)
+          if (!takesRequest(trafficShare, ticket)) return fallBack(exchange, recovering)
         }
         // A slot with requests in flight is not reused for another breaker.
         addPermit(slot, IN_FLIGHT)

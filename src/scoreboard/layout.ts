@@ -22,10 +22,10 @@ export const SHARED = {
   /** Consecutive connect failures, which set the length of the next backoff. */
   connectFailureStreak: 4,
   /**
-   * Of a server or a breaker: the share of its turns that it takes. 0: all; ADMIT_NONE: none; 1 to 999: so many of a thousand.
+   * Of a server or a breaker: the share of its turns that it takes. 0: all; NO_TRAFFIC: none; 1 to 999: so many of a thousand.
    * Written only by the control plane, which combines health, ejection, breaker and slow start.
    */
-  admit: 5,
+  trafficShare: 5,
   /** Consecutive failures and 5xx responses. */
   errorStreak: 6,
   /** The longest streaks since the control plane last read them and reset them to 0. */
@@ -53,8 +53,8 @@ export const SHARED = {
 } as const
 export const SHARED_CELLS = 16
 
-/** SHARED.admit: takes no turns. */
-export const ADMIT_NONE = -1
+/** SHARED.trafficShare: takes no turns. */
+export const NO_TRAFFIC = -1
 
 /** Upper bounds of the duration buckets, in seconds; one more bucket counts what is above. */
 export const DURATION_BOUNDS: readonly number[] = [

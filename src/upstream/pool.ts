@@ -10,7 +10,7 @@ import { type BalancedRequest, balancerOf } from './balancing/balancer.ts'
 import { type BreakerCount, Endpoint, type EndpointContext } from './endpoint/endpoint.ts'
 import { PinnedConnections } from './pinned-connections.ts'
 import { PoolRetryBudget } from './retry-budget.ts'
-import { isNotAdmitted, isUnavailable, orTried, skipsTurn } from './balancing/eligibility.ts'
+import { isExcluded, isUnavailable, orTried, skipsTurn } from './balancing/eligibility.ts'
 import type { ServerConnection } from './endpoint/server-connection.ts'
 import { Stickiness } from './balancing/sticky.ts'
 import { type Ineligibility, Tiers } from './balancing/tiers.ts'
@@ -181,12 +181,12 @@ function compileBreakers(
   }
 }
 
-const ALL: Ineligibility = { skipsTurn, isUnavailable, isNotAdmitted }
+const ALL: Ineligibility = { skipsTurn, isUnavailable, isExcluded: isExcluded }
 
 function allBut(tried: readonly Endpoint[]): Ineligibility {
   return {
     skipsTurn: orTried(skipsTurn, tried),
     isUnavailable: orTried(isUnavailable, tried),
-    isNotAdmitted: orTried(isNotAdmitted, tried),
+    isExcluded: orTried(isExcluded, tried),
   }
 }

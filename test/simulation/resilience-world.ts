@@ -12,7 +12,7 @@ import { parseMiddleware } from '../../src/schema/middleware.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'
 import { parseBackend } from '../../src/schema/objects.ts'
 import type { Backend, Delta, MiddlewareSpec } from '../../src/model/snapshot.ts'
-import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { NO_TRAFFIC, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import { NameTable } from '../../src/dns/names.ts'
@@ -180,12 +180,12 @@ export class World {
 
   // ---- what the test looks at
 
-  get breakerAdmits(): number {
-    return this.scoreboard.shared(this.#breakerSlot, SHARED.admit)
+  get breakerShare(): number {
+    return this.scoreboard.shared(this.#breakerSlot, SHARED.trafficShare)
   }
 
-  admits(): readonly number[] {
-    return this.#serverSlots.map((slot) => this.scoreboard.shared(slot, SHARED.admit))
+  trafficShares(): readonly number[] {
+    return this.#serverSlots.map((slot) => this.scoreboard.shared(slot, SHARED.trafficShare))
   }
 
   inFlight(): readonly number[] {
@@ -241,9 +241,9 @@ export class World {
   #check(): void {
     const { share } = this.backend.ejection
     assert.ok(this.ejected() <= Math.floor(share * this.behaviours.length), 'too many are ejected')
-    for (const [at, admit] of this.admits().entries()) {
-      assert.ok(admit === ADMIT_NONE || (admit >= 0 && admit < 1000), `admit is ${admit}`)
-      if (admit === ADMIT_NONE) this.#isOut.add(at)
+    for (const [at, share] of this.trafficShares().entries()) {
+      assert.ok(share === NO_TRAFFIC || (share >= 0 && share < 1000), `the share is ${share}`)
+      if (share === NO_TRAFFIC) this.#isOut.add(at)
       else this.#isOut.delete(at)
     }
     const { ratio, perSecond } = this.backend.retryBudget
@@ -265,7 +265,7 @@ export class World {
     const breaker = this.#breakers[thread] ?? null
     const context = breaker === null ? null : createMiddlewareContext()
     if (breaker !== null && context !== null) {
-      const isTripped = this.breakerAdmits === ADMIT_NONE
+      const isTripped = this.breakerShare === NO_TRAFFIC
       const verdict = ask(breaker, requestOf(), context)
       assert.ok(!isTripped || verdict !== null, 'a tripped breaker lets a request through')
       if (verdict !== null) {

@@ -58,11 +58,11 @@ async function simulate(chance: Chance): Promise<World> {
   )
   assert.equal(world.responses + world.refusedByBreaker, world.requests, 'every request has ended')
   assert.deepEqual(
-    world.admits(),
+    world.trafficShares(),
     world.behaviours.map(() => 0),
     'all servers take all their turns',
   )
-  assert.equal(world.breakerAdmits, 0, 'the breaker is on standby')
+  assert.equal(world.breakerShare, 0, 'the breaker is on standby')
   world.close()
   return world
 }

@@ -94,8 +94,8 @@ export interface Site {
   /** One tick that comes after so much time. */
   late(ms: number): Promise<void>
   report(url: string): ServerReport
-  /** SHARED.admit as threads see it, as the last delta tells where. */
-  admit(backend: string, url: string): number
+  /** SHARED.trafficShare as the serving threads read it, in the slot of the last delta. */
+  trafficShare(backend: string, url: string): number
   slot(backend: string, url: string): Slot
   /** Of the middleware that has one. */
   wayOf(frontend: string): Slot
@@ -202,9 +202,9 @@ export function createSite(t: TestContext): Site {
       if (report === undefined) throw new Error(`${url} is not known`)
       return report
     },
-    admit: (backend, url) => {
+    trafficShare: (backend, url) => {
       const { shared, at } = slotOf(`server ${backend} ${url}`)
-      return Atomics.load(shared, at + SHARED.admit)
+      return Atomics.load(shared, at + SHARED.trafficShare)
     },
     slot: (backend, url) => slotOf(`server ${backend} ${url}`),
     wayOf: (frontend) => slotOf(`way ${frontend}`),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Update } from '../../src/control/publication/publisher.ts'
 import type { Frontend, WebHook } from '../../src/model/snapshot.ts'
-import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { NO_TRAFFIC, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { count } from '../../src/scoreboard/scoreboard.ts'
 import {
   BREAKER,
@@ -27,19 +27,19 @@ test('takes a server out that fails its probes and gives it back, each told once
   await site.publish([makeBackend('vote', [A, B], { health: HEALTH })])
   assert.equal(site.report(A).state, 'unknown')
   await site.pass(500)
-  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
 
   site.unwell.add(A)
   await site.pass(3000)
 
   const down = site.report(A)
   assert.deepEqual([down.state, down.admit, down.reason], ['down', 0, 'refused'])
-  assert.deepEqual([site.admit('vote', A), site.admit('vote', B)], [ADMIT_NONE, 0])
+  assert.deepEqual([site.trafficShare('vote', A), site.trafficShare('vote', B)], [NO_TRAFFIC, 0])
   assert.equal(down.lastProbe?.ok, false)
   assert.ok(down.since > 1_001_000)
   site.unwell.delete(A)
   await site.pass(3000)
-  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
   assert.deepEqual(
     messages(site.lines).filter((line) => line.includes(A)),
     [
@@ -60,7 +60,7 @@ test('a new server that waits for its first success has no turn from the moment 
   await site.pass(500)
   const seen: number[] = []
   const deliver = ({ delta }: Update): void => {
-    if (delta.includes(B)) seen.push(site.admit('vote', B))
+    if (delta.includes(B)) seen.push(site.trafficShare('vote', B))
   }
   site.publisher.attach({ thread: 0, boardSize: site.scoreboard.size, deliver })
   site.publisher.acknowledge(0, site.publisher.number(), [])
@@ -68,11 +68,11 @@ test('a new server that waits for its first success has no turn from the moment 
 
   await site.publish([makeBackend('vote', [A, B], { health })])
 
-  assert.deepEqual(seen, [ADMIT_NONE])
+  assert.deepEqual(seen, [NO_TRAFFIC])
   assert.equal(site.report(B).state, 'unknown')
   site.unwell.delete(B)
   await site.pass(1500)
-  assert.deepEqual([site.report(B).state, site.admit('vote', B)], ['up', 0])
+  assert.deepEqual([site.report(B).state, site.trafficShare('vote', B)], ['up', 0])
 })
 
 test('a server whose probes succeed again rests no longer after failed connects', async (t) => {
@@ -103,14 +103,14 @@ test('a server that fails again and again is ejected, and returns when its time 
   site.fail('vote', A, 5)
   await site.pass(100)
 
-  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['ejected', ADMIT_NONE])
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['ejected', NO_TRAFFIC])
   assert.equal(site.report(A).reason, '5 gateway failures in a row; for 30 s')
   assert.equal(site.report(A).ejections, 1)
-  assert.equal(site.admit('vote', B), 0)
+  assert.equal(site.trafficShare('vote', B), 0)
   await site.pass(29_800)
   assert.equal(site.report(A).state, 'ejected')
   await site.pass(300)
-  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
   assert.deepEqual(messages(site.lines), [
     `warn: server ${A} of backend "vote" is ejected: 5 gateway failures in a row; for 30 s`,
     `info: server ${A} of backend "vote" is up`,
@@ -128,7 +128,7 @@ test('when too few servers are well all are used, and it is said', async (t) => 
 
   assert.equal(site.report(A).state, 'down')
   assert.deepEqual(
-    [A, B, C].map((url) => site.admit('vote', url)),
+    [A, B, C].map((url) => site.trafficShare('vote', url)),
     [0, 0, 0],
   )
   const [{ slot } = { slot: -1 }] = site.publisher.placed().backends
@@ -152,13 +152,13 @@ test('servers that all wait for their first success are used, which is no panic'
   await site.publish([makeBackend('vote', [A, B], { health: { ...HEALTH, waitHealthy: true } })])
 
   assert.deepEqual(
-    [A, B].map((url) => site.admit('vote', url)),
+    [A, B].map((url) => site.trafficShare('vote', url)),
     [0, 0],
   )
   assert.deepEqual(messages(site.lines), [])
   await site.pass(3000)
   assert.equal(site.report(A).state, 'down')
-  assert.equal(site.admit('vote', A), 0)
+  assert.equal(site.trafficShare('vote', A), 0)
   assert.ok(messages(site.lines).some((line) => line.includes('backend "vote" panics')))
 })
 
@@ -186,8 +186,8 @@ test('what is known of a server survives every change around it', async (t) => {
     before.map(({ since }) => since),
   )
   assert.deepEqual(
-    [A, B, C].map((url) => site.admit('vote', url)),
-    [ADMIT_NONE, ADMIT_NONE, 0],
+    [A, B, C].map((url) => site.trafficShare('vote', url)),
+    [NO_TRAFFIC, NO_TRAFFIC, 0],
   )
 })
 
@@ -195,16 +195,16 @@ test('a server that comes to others, or back, gets its share little by little', 
   const site = createSite(t)
   await site.publish([makeBackend('vote', [A], { slowStartMs: 10_000 })])
   await site.pass(200)
-  assert.equal(site.admit('vote', A), 0)
+  assert.equal(site.trafficShare('vote', A), 0)
 
   await site.publish([makeBackend('vote', [A, B], { slowStartMs: 10_000 })])
 
-  assert.deepEqual([site.admit('vote', A), site.admit('vote', B)], [0, 100])
+  assert.deepEqual([site.trafficShare('vote', A), site.trafficShare('vote', B)], [0, 100])
   await site.pass(5000)
-  assert.equal(site.admit('vote', B), 550)
+  assert.equal(site.trafficShare('vote', B), 550)
   assert.equal(site.report(B).admit, 0.55)
   await site.pass(5000)
-  assert.equal(site.admit('vote', B), 0)
+  assert.equal(site.trafficShare('vote', B), 0)
 })
 
 test('a server that drains has no turn, and is shown with what is under way after it is removed', async (t) => {
@@ -213,7 +213,7 @@ test('a server that drains has no turn, and is shown with what is under way afte
   await site.pass(100)
   const slot = site.slot('vote', B)
   Atomics.add(slot.shared, slot.at + SHARED.inFlight, 1)
-  assert.deepEqual([site.report(B).state, site.admit('vote', B)], ['draining', ADMIT_NONE])
+  assert.deepEqual([site.report(B).state, site.trafficShare('vote', B)], ['draining', NO_TRAFFIC])
 
   await site.publish([makeBackend('vote', [A])])
   await site.pass(100)
@@ -244,12 +244,12 @@ test('nothing is written to a slot whose object is gone', async (t) => {
     taken.add(site.scoreboard.allocate())
     return slots.every(({ number }) => taken.has(number))
   }, 'the slots are given to others')
-  for (const { shared, at } of slots) Atomics.store(shared, at + SHARED.admit, 77)
+  for (const { shared, at } of slots) Atomics.store(shared, at + SHARED.trafficShare, 77)
   for (const { shared, at } of slots) Atomics.store(shared, at + SHARED.limit, 78)
   await site.pass(3000)
 
   for (const { shared, at } of slots) {
-    assert.deepEqual([shared[at + SHARED.admit], shared[at + SHARED.limit]], [77, 78])
+    assert.deepEqual([shared[at + SHARED.trafficShare], shared[at + SHARED.limit]], [77, 78])
   }
   assert.deepEqual([[...site.monitor.servers()], [...site.monitor.breakers()]], [[], []])
 })
@@ -269,14 +269,14 @@ test('the breaker of a frontend trips, recovers by a growing share, and calls it
   await site.publish([makeBackend('vote', [A])], [frontend])
   await site.pass(300)
   const slot = site.wayOf('web')
-  const admit = (): number => Atomics.load(slot.shared, slot.at + SHARED.admit)
+  const trafficShare = (): number => Atomics.load(slot.shared, slot.at + SHARED.trafficShare)
 
   // Measure 0 is the answers, 1 those that were errors of the network.
   count(slot, 0, 20)
   count(slot, 1, 20)
   await site.pass(100)
 
-  assert.equal(admit(), ADMIT_NONE)
+  assert.equal(trafficShare(), NO_TRAFFIC)
   const [tripped] = site.monitor.breakers()
   assert.deepEqual(
     [tripped?.frontend, tripped?.state, tripped?.trips, tripped?.share],
@@ -284,11 +284,11 @@ test('the breaker of a frontend trips, recovers by a growing share, and calls it
   )
   await site.publish([makeBackend('vote', [A, B])], [frontend])
   await site.pass(500)
-  assert.equal(admit(), ADMIT_NONE)
+  assert.equal(trafficShare(), NO_TRAFFIC)
   await site.pass(1000)
-  assert.ok(admit() > 100 && admit() < 500, `recovering: ${admit()}`)
+  assert.ok(trafficShare() > 100 && trafficShare() < 500, `recovering: ${trafficShare()}`)
   await site.pass(1000)
-  assert.equal(admit(), 0)
+  assert.equal(trafficShare(), 0)
   assert.deepEqual(site.hooks, ['http://hooks.test/bad', 'http://hooks.test/good'])
   const name = 'breaker NetworkErrorRatio() > 0.5 of frontend "web"'
   assert.deepEqual(messages(site.lines), [
@@ -317,13 +317,13 @@ test('a tripped breaker of a frontend stays so when anything but its condition i
   await site.publish([vote], [web({ tripped: '2s', recovery: '1s', fallback, onStandby })])
 
   assert.equal(site.wayOf('web').number, slot.number)
-  assert.equal(Atomics.load(slot.shared, slot.at + SHARED.admit), ADMIT_NONE)
+  assert.equal(Atomics.load(slot.shared, slot.at + SHARED.trafficShare), NO_TRAFFIC)
   await site.pass(1000)
   assert.equal([...site.monitor.breakers()][0]?.state, 'tripped')
   await site.pass(1200)
   assert.equal([...site.monitor.breakers()][0]?.state, 'recovering')
   await site.pass(1200)
-  assert.equal(Atomics.load(slot.shared, slot.at + SHARED.admit), 0)
+  assert.equal(Atomics.load(slot.shared, slot.at + SHARED.trafficShare), 0)
   assert.deepEqual(site.hooks, ['http://hooks.test/good'])
   assert.ok(!messages(site.lines).some((line) => line.includes('is gone')))
 })
@@ -402,7 +402,7 @@ test('when ejection is switched off an ejected server is back at once', async (t
 
   await site.publish([{ ...backend, ejection: { ...backend.ejection, failures: 0 } }])
 
-  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
 })
 
 test('the breaker of a server passes it over, and is another one under another condition', async (t) => {
@@ -416,11 +416,11 @@ test('the breaker of a server passes it over, and is another one under another c
   count(slot, 1, 20)
   await site.pass(100)
 
-  assert.deepEqual([site.admit('vote', A), site.admit('vote', B)], [ADMIT_NONE, 0])
+  assert.deepEqual([site.trafficShare('vote', A), site.trafficShare('vote', B)], [NO_TRAFFIC, 0])
   assert.equal(site.report(A).state, 'up')
   await site.publish([{ ...backend, breaker: { ...BREAKER, fallbackMs: 60_000 } }])
   await site.pass(2000)
-  assert.equal(site.admit('vote', A), ADMIT_NONE)
+  assert.equal(site.trafficShare('vote', A), NO_TRAFFIC)
   const states = [...site.monitor.breakers()].map(({ server, state }) => [server, state])
   assert.deepEqual(states, [
     [A, 'tripped'],
@@ -428,7 +428,7 @@ test('the breaker of a server passes it over, and is another one under another c
   ])
   const condition = 'ResponseCodeRatio(500, 600, 0, 600) > 0.9'
   await site.publish([{ ...backend, breaker: { ...BREAKER, condition } }])
-  assert.equal(site.admit('vote', A), 0)
+  assert.equal(site.trafficShare('vote', A), 0)
 })
 
 test('an adaptive limit begins as it is declared and is shared by the frontends of a backend', async (t) => {

@@ -1,7 +1,7 @@
 // What is known of servers that are taken out and come back: after a lapse all of it, later only what speaks against them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ADMIT_NONE, SHARED } from '../../src/scoreboard/layout.ts'
+import { NO_TRAFFIC, SHARED } from '../../src/scoreboard/layout.ts'
 import { count, type Slot } from '../../src/scoreboard/scoreboard.ts'
 import { BREAKER, createSite, HEALTH, makeBackend, type Line } from '../support/monitored.ts'
 import { eventually } from '../support/until.ts'
@@ -38,7 +38,7 @@ for (const [which, meanwhile] of Object.entries(LAPSES)) {
     await site.publish([all])
 
     const { state, reason, since, tally } = site.report(A)
-    assert.deepEqual([state, site.admit('vote', A)], ['ejected', ADMIT_NONE])
+    assert.deepEqual([state, site.trafficShare('vote', A)], ['ejected', NO_TRAFFIC])
     assert.deepEqual([reason, since, tally], [before.reason, before.since, before.tally])
     await site.pass(19_000)
     assert.equal(site.report(A).state, 'ejected')
@@ -64,18 +64,18 @@ for (const [which, meanwhile] of Object.entries(LAPSES)) {
     await site.publish(rest)
     await site.pass(300)
     await site.publish([all])
-    assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['down', ADMIT_NONE])
+    assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['down', NO_TRAFFIC])
     // A change that comes before its probes have said anything.
     await site.publish([{ ...all, panic: 0.1 }])
-    assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['down', ADMIT_NONE])
-    assert.deepEqual([site.report(B).state, site.admit('vote', B)], ['up', 0])
+    assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['down', NO_TRAFFIC])
+    assert.deepEqual([site.report(B).state, site.trafficShare('vote', B)], ['up', 0])
     await site.pass(3000)
     assert.equal(site.report(A).state, 'down')
     site.unwell.delete(A)
     await site.pass(3000)
-    assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+    assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
     await site.publish([all])
-    assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+    assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
 
     assert.equal(messages(site.lines).filter((line) => line.includes(`${A} of`)).length, 3)
   })
@@ -97,11 +97,11 @@ for (const [which, meanwhile] of Object.entries(LAPSES)) {
     await site.publish(rest)
     await site.pass(300)
     // A slot that was given back is cleared.
-    Atomics.store(slot.shared, slot.at + SHARED.admit, 0)
+    Atomics.store(slot.shared, slot.at + SHARED.trafficShare, 0)
     await site.publish([all])
 
-    assert.deepEqual([site.admit('vote', A), site.admit('vote', B)], [ADMIT_NONE, 0])
-    assert.equal(Atomics.load(slot.shared, slot.at + SHARED.admit), ADMIT_NONE)
+    assert.deepEqual([site.trafficShare('vote', A), site.trafficShare('vote', B)], [NO_TRAFFIC, 0])
+    assert.equal(Atomics.load(slot.shared, slot.at + SHARED.trafficShare), NO_TRAFFIC)
     await site.pass(4000)
     const stateOfA = (): unknown =>
       [...site.monitor.breakers()].find(({ server }) => server === A)?.state
@@ -120,13 +120,13 @@ test('one that waits for its first success waits after a lapse, too', async (t) 
   await site.publish([all])
   occupy(site.slot('vote', B))
   await site.pass(500)
-  assert.deepEqual([site.report(B).state, site.admit('vote', B)], ['unknown', ADMIT_NONE])
+  assert.deepEqual([site.report(B).state, site.trafficShare('vote', B)], ['unknown', NO_TRAFFIC])
 
   await site.publish([rest])
   await site.pass(300)
   await site.publish([all])
 
-  assert.deepEqual([site.report(B).state, site.admit('vote', B)], ['unknown', ADMIT_NONE])
+  assert.deepEqual([site.report(B).state, site.trafficShare('vote', B)], ['unknown', NO_TRAFFIC])
 })
 
 test('after a lapse slow start goes on where it was, after longer it begins anew', async (t) => {
@@ -137,18 +137,18 @@ test('after a lapse slow start goes on where it was, after longer it begins anew
   await site.pass(200)
   await site.publish([two])
   await site.pass(5000)
-  assert.equal(site.admit('vote', B), 550)
+  assert.equal(site.trafficShare('vote', B), 550)
   occupy(site.slot('vote', B))
 
   await site.publish([one])
   await site.pass(1000)
   await site.publish([two])
-  assert.equal(site.admit('vote', B), 640)
+  assert.equal(site.trafficShare('vote', B), 640)
 
   await site.publish([one])
   await site.pass(10_000)
   await site.publish([two])
-  assert.equal(site.admit('vote', B), 100)
+  assert.equal(site.trafficShare('vote', B), 100)
 })
 
 test('one that is away for longer than a lapse is asked anew, and still ejected', async (t) => {
@@ -170,10 +170,10 @@ test('one that is away for longer than a lapse is asked anew, and still ejected'
   await site.publish([all])
 
   assert.deepEqual(
-    [A, B].map((url) => [site.report(url).state, site.admit('vote', url)]),
+    [A, B].map((url) => [site.report(url).state, site.trafficShare('vote', url)]),
     [
-      ['unknown', ADMIT_NONE],
-      ['unknown', ADMIT_NONE],
+      ['unknown', NO_TRAFFIC],
+      ['unknown', NO_TRAFFIC],
     ],
   )
   await site.pass(500)
@@ -197,7 +197,7 @@ test('one that comes back to another slot is a new one', async (t) => {
   await eventually(() => site.scoreboard.allocate() === number, 'its slot is given to another')
   await site.publish([all])
 
-  assert.deepEqual([site.report(A).state, site.admit('vote', A)], ['up', 0])
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
   assert.equal(site.report(A).ejections, 0)
 })
 
@@ -228,7 +228,10 @@ test('ejected ones that come back are never more than the share', async (t) => {
 
   const out = [A, B, C, D].filter((url) => site.report(url).state === 'ejected')
   assert.equal(out.length, 2)
-  assert.equal([A, B, C, D].filter((url) => site.admit('vote', url) === ADMIT_NONE).length, 2)
+  assert.equal(
+    [A, B, C, D].filter((url) => site.trafficShare('vote', url) === NO_TRAFFIC).length,
+    2,
+  )
 })
 
 test('of very many servers that go the oldest are forgotten first', async (t) => {

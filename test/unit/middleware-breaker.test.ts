@@ -4,7 +4,7 @@ import { breaker, breakerSpecOf } from '../../src/middleware/breaker.ts'
 import { renameBackends } from '../../src/middleware/catalog.ts'
 import { parseMiddleware } from '../../src/schema/middleware.ts'
 import type { ExchangeOutcome, MiddlewareDecision } from '../../src/middleware/middleware.ts'
-import { ADMIT_NONE, SHARED } from '../../src/scoreboard/layout.ts'
+import { NO_TRAFFIC, SHARED } from '../../src/scoreboard/layout.ts'
 import {
   ask,
   createMiddlewareContext,
@@ -35,7 +35,7 @@ function openBreaker(options: Readonly<Record<string, unknown>> = {}) {
   const cells = scoreboard.slot(slot)
   return {
     admit(value: number): void {
-      Atomics.store(cells.shared, cells.at + SHARED.admit, value)
+      Atomics.store(cells.shared, cells.at + SHARED.trafficShare, value)
     },
     /** Asks in one of the threads; what passes is answered. */
     request(
@@ -75,7 +75,7 @@ test('requests that a client has ended are not counted', () => {
 
 test('tripped it answers every request with 503 and when to come back, and counts none', () => {
   const { admit, request, counted } = openBreaker({ tripped: '2500ms' })
-  admit(ADMIT_NONE)
+  admit(NO_TRAFFIC)
 
   const responses = [0, 1].map((thread) => localResponse(request('/', thread)))
 
@@ -104,7 +104,7 @@ test('recovering it lets its share through, over all threads', () => {
 test('an answer of its own is a fallback', () => {
   const respond = { body: '{"later":true}', type: 'application/json', fields: { 'X-Why': 'x' } }
   const { admit, request } = openBreaker({ fallback: { respond } })
-  admit(ADMIT_NONE)
+  admit(NO_TRAFFIC)
 
   const response = localResponse(request())
 
@@ -118,7 +118,7 @@ test('an answer of its own is a fallback', () => {
 test('a redirect is a fallback, not for good, and keeps the path without the query', () => {
   const redirect = { to: 'https://spare.example/', keepPath: true }
   const { admit, request } = openBreaker({ fallback: { redirect } })
-  admit(ADMIT_NONE)
+  admit(NO_TRAFFIC)
 
   const response = localResponse(request('/a/b?c=d'))
 
@@ -131,7 +131,7 @@ test('another backend is a fallback, and the log is told why', () => {
   const options = parsed({ fallback: { backend: 'spare' } })
   const { scoreboard, slot, compileContexts } = openThreads(1, () => 0)
   const cells = scoreboard.slot(slot)
-  Atomics.store(cells.shared, cells.at + SHARED.admit, ADMIT_NONE)
+  Atomics.store(cells.shared, cells.at + SHARED.trafficShare, NO_TRAFFIC)
   const [first] = compileContexts
   assert.ok(first)
   const exchange = requestOf()

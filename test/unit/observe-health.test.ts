@@ -9,7 +9,7 @@ import {
   type ServerTally,
 } from '../../src/observe/reports/health-report.ts'
 import { createMetrics, type CountedBackend } from '../../src/observe/metrics/metrics.ts'
-import { ADMIT_NONE, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { NO_TRAFFIC, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import { parseExposition, type Samples } from '../support/exposition.ts'
 
@@ -134,9 +134,9 @@ test('each server has its state, and what led to it', async () => {
   site.count(first, COUNT.failed, 7)
   site.count(backend, COUNT.retriesRefused, 3)
   const { shared, at } = site.scoreboard.slot(first)
-  shared[at + SHARED.admit] = ADMIT_NONE
+  shared[at + SHARED.trafficShare] = NO_TRAFFIC
   const slow = site.scoreboard.slot(second)
-  slow.shared[slow.at + SHARED.admit] = 500
+  slow.shared[slow.at + SHARED.trafficShare] = 500
   site.panicking.add(backend)
 
   const series = await site.scrape()

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { Breaker, type BreakerState, type BreakerTimes } from '../../src/policy/breaking/breaker.ts'
 import { parseCondition } from '../../src/policy/breaking/condition.ts'
 import { isCounted } from '../../src/policy/breaking/response-counters.ts'
-import { isAdmitted } from '../../src/policy/admitted-share.ts'
-import { ADMIT_NONE } from '../../src/scoreboard/layout.ts'
+import { takesRequest } from '../../src/policy/traffic-share.ts'
+import { NO_TRAFFIC } from '../../src/scoreboard/layout.ts'
 
 const TIMES: BreakerTimes = {
   condition: 'NetworkErrorRatio() > 0.3',
@@ -56,7 +56,7 @@ test('it trips at the first look after the condition has come to hold', () => {
   answers(70, 200)
   answers(30, 502)
   assert.equal(tick(), null)
-  assert.equal(breaker.admits(now()), 0)
+  assert.equal(breaker.trafficShare(now()), 0)
   answers(1, 502)
 
   assert.equal(tick(), 'tripped')
@@ -64,7 +64,7 @@ test('it trips at the first look after the condition has come to hold', () => {
   assert.equal(breaker.state, 'tripped')
   assert.equal(breaker.since, now())
   assert.equal(breaker.trips, 1)
-  assert.equal(breaker.admits(now()), ADMIT_NONE)
+  assert.equal(breaker.trafficShare(now()), NO_TRAFFIC)
 })
 
 test('with fewer answers than it wants it does not trip', () => {
@@ -153,10 +153,10 @@ test('the share of a recovery grows linearly to a half, by the turns that are ta
   let ticket = 2 ** 32 - 5_000
 
   while (breaker.state === 'recovering') {
-    const admit = breaker.admits(now())
+    const share = breaker.trafficShare(now())
     const wanted = (now() - began) / 20_000
     let taken = 0
-    for (let turn = 0; turn < 100; turn++) if (isAdmitted(admit, ticket++ | 0)) taken += 1
+    for (let turn = 0; turn < 100; turn++) if (takesRequest(share, ticket++ | 0)) taken += 1
     assert.ok(Math.abs(taken / 100 - wanted) <= 0.05, `${taken} of 100 at ${wanted}`)
     tick()
   }
@@ -168,9 +168,9 @@ test('at the begin of a recovery next to nothing passes, not everything', () => 
   tick()
   pass(10_000)
 
-  assert.equal(breaker.admits(now()), 1)
-  assert.equal(breaker.admits(now() + 5_000), 250)
-  assert.equal(breaker.admits(now() + 60_000), 500)
+  assert.equal(breaker.trafficShare(now()), 1)
+  assert.equal(breaker.trafficShare(now() + 5_000), 250)
+  assert.equal(breaker.trafficShare(now() + 60_000), 500)
 })
 
 test('it keeps its state when its durations change', () => {
@@ -223,7 +223,7 @@ test('after a leap of time it recovers from its begin', () => {
   tick()
 
   assert.equal(tick(3_600_000), 'recovering')
-  assert.equal(breaker.admits(now()), 1)
+  assert.equal(breaker.trafficShare(now()), 1)
 })
 
 test('a leap in a recovery ends it only when the condition does not hold', () => {
@@ -242,7 +242,7 @@ test('without a time for its recovery it is in standby at the next tick', () => 
   tick()
   pass(10_000)
 
-  assert.equal(breaker.admits(now()), 1)
+  assert.equal(breaker.trafficShare(now()), 1)
   assert.equal(tick(), 'standby')
 })
 
@@ -261,14 +261,14 @@ test('whatever happens, tripped lets nothing through and lasts as long as it is 
         answers(good, 200)
         answers(bad, 504)
         const came = tick(afterMs)
-        const admits = breaker.admits(now())
+        const share = breaker.trafficShare(now())
         if (came !== null) {
           assert.notEqual(came, before)
           assert.ok(before !== 'tripped' || (came === 'recovering' && now() - since >= 10_000))
           assert.ok(came !== 'standby' || (before === 'recovering' && now() - since >= 10_000))
         }
-        assert.equal(admits === ADMIT_NONE, breaker.state === 'tripped')
-        assert.equal(admits === 0, breaker.state === 'standby')
+        assert.equal(share === NO_TRAFFIC, breaker.state === 'tripped')
+        assert.equal(share === 0, breaker.state === 'standby')
         before = breaker.state
       }
     }),
@@ -278,11 +278,11 @@ test('whatever happens, tripped lets nothing through and lasts as long as it is 
 test('every share of the turns is taken evenly, from any ticket on', () => {
   const ticket = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
   fc.assert(
-    fc.property(ticket, fc.integer({ min: 1, max: 999 }), (first, admit) => {
+    fc.property(ticket, fc.integer({ min: 1, max: 999 }), (first, share) => {
       let taken = 0
       for (let turn = 1; turn <= 400; turn++) {
-        if (isAdmitted(admit, (first + turn) | 0)) taken += 1
-        assert.ok(Math.abs(taken - (turn * admit) / 1000) <= 4, `${taken} of ${turn}`)
+        if (takesRequest(share, (first + turn) | 0)) taken += 1
+        assert.ok(Math.abs(taken - (turn * share) / 1000) <= 4, `${taken} of ${turn}`)
       }
     }),
   )
@@ -290,7 +290,7 @@ test('every share of the turns is taken evenly, from any ticket on', () => {
 
 test('all turns are taken, or none', () => {
   for (const ticket of [0, 1, 2 ** 31 - 1, -(2 ** 31), -1]) {
-    assert.ok(isAdmitted(0, ticket))
-    assert.ok(!isAdmitted(ADMIT_NONE, ticket))
+    assert.ok(takesRequest(0, ticket))
+    assert.ok(!takesRequest(NO_TRAFFIC, ticket))
   }
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { slowStartShare } from '../../src/policy/health/pool-admission.ts'
+import { slowStartShare } from '../../src/policy/health/pool-eligibility.ts'
 
 test('a server begins with a tenth of its share and grows in a line', () => {
   assert.equal(slowStartShare(0, 10_000), 0.1)

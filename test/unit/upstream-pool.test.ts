@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Backend, Server } from '../../src/model/snapshot.ts'
-import { ADMIT_NONE } from '../../src/scoreboard/layout.ts'
+import { NO_TRAFFIC } from '../../src/scoreboard/layout.ts'
 import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import { BALANCERS } from '../../src/upstream/balancing/balancer.ts'
 import { Pool } from '../../src/upstream/pool.ts'
@@ -51,13 +51,13 @@ function nameOf({ authority }: Endpoint): string {
 for (const balance of POLICIES) {
   test(`${balance}: a server that may not be used is passed over, one that rests while there is another`, (t) => {
     const { board, counts } = setUp(t, { down: 1, resting: 1, up: 1 }, { balance })
-    board.setShared('down', 'admit', ADMIT_NONE)
+    board.setShared('down', 'trafficShare', NO_TRAFFIC)
     board.setShared('resting', 'backoffUntil', 99)
 
     const usual = counts(60)
-    board.setShared('up', 'admit', ADMIT_NONE)
+    board.setShared('up', 'trafficShare', NO_TRAFFIC)
     const desperate = counts(60)
-    board.setShared('resting', 'admit', ADMIT_NONE)
+    board.setShared('resting', 'trafficShare', NO_TRAFFIC)
     const none = counts(5)
 
     assert.deepEqual(usual, { up: 60 })
@@ -67,7 +67,7 @@ for (const balance of POLICIES) {
 
   test(`${balance}: a server that starts slowly gets its share of its share`, (t) => {
     const { board, counts } = setUp(t, { a: 1, b: 1, c: 1, slow: 1 }, { balance })
-    board.setShared('slow', 'admit', 200)
+    board.setShared('slow', 'trafficShare', 200)
 
     const { slow = 0 } = counts(4_000)
 
@@ -83,12 +83,12 @@ for (const balance of POLICIES) {
     )
 
     const usual = counts(60)
-    board.setShared('a', 'admit', ADMIT_NONE)
+    board.setShared('a', 'trafficShare', NO_TRAFFIC)
     const half = counts(60)
     board.setShared('b', 'backoffUntil', 99)
     const { one = 0, two = 0, ...others } = counts(60)
-    board.setShared('one', 'admit', ADMIT_NONE)
-    board.setShared('two', 'admit', ADMIT_NONE)
+    board.setShared('one', 'trafficShare', NO_TRAFFIC)
+    board.setShared('two', 'trafficShare', NO_TRAFFIC)
     const last = counts(5)
 
     assert.deepEqual(Object.keys(usual).sort(), ['a', 'b'])
@@ -101,8 +101,8 @@ for (const balance of POLICIES) {
 
 test('servers that all start slowly are used all the same', (t) => {
   const { board, counts } = setUp(t, { a: 1, b: 1, spare: { backup: true } })
-  board.setShared('a', 'admit', 100)
-  board.setShared('b', 'admit', 100)
+  board.setShared('a', 'trafficShare', 100)
+  board.setShared('b', 'trafficShare', 100)
 
   const { a = 0, b = 0, ...others } = counts(400)
 
@@ -112,7 +112,7 @@ test('servers that all start slowly are used all the same', (t) => {
 
 test('a server with few turns gets them evenly spread, not in a row', (t) => {
   const { board, pool, pick } = setUp(t, { slow: 1, other: 1 })
-  board.setShared('slow', 'admit', 100)
+  board.setShared('slow', 'trafficShare', 100)
 
   const turns: number[] = []
   for (let request = 0; request < 2_000; request++) {

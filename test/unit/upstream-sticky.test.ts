@@ -120,7 +120,7 @@ test('of several cookies the first that can be kept counts', (t) => {
   const quoted = pairOf('c').replace('=', '="') + '"'
 
   const first = tenOf(() => pick(both))
-  board.setShared('b', 'admit', -1)
+  board.setShared('b', 'trafficShare', -1)
   const second = tenOf(() => pick(both))
 
   assert.deepEqual(first, new Set(['b']))
@@ -160,9 +160,9 @@ test('when its server is gone, down, draining, resting or tried, a client goes e
   assert.ok(b)
 
   assert.equal(pick(pair, [b]), 'a')
-  board.setShared('b', 'admit', -1)
+  board.setShared('b', 'trafficShare', -1)
   assert.equal(pick(pair), 'a')
-  board.setShared('b', 'admit', 0)
+  board.setShared('b', 'trafficShare', 0)
   assert.equal(pick(pair), 'b')
   board.setShared('b', 'backoffUntil', board.now / 100 + 10)
   assert.equal(pick(pair), 'a')
@@ -179,7 +179,7 @@ test('slow start turns no client away that comes back', (t) => {
   const { board, pick, pairOf } = setUp(t, { a: 1, b: 1 })
   const pair = pairOf('b')
 
-  board.setShared('b', 'admit', 1)
+  board.setShared('b', 'trafficShare', 1)
 
   assert.deepEqual(
     tenOf(() => pick(pair)),
@@ -189,10 +189,10 @@ test('slow start turns no client away that comes back', (t) => {
 
 test('a client stays on a backup server when the primaries are back', (t) => {
   const { board, pick, pairOf } = setUp(t, { a: 1, spare: { backup: true } })
-  board.setShared('a', 'admit', -1)
+  board.setShared('a', 'trafficShare', -1)
   const pair = pairOf('spare')
 
-  board.setShared('a', 'admit', 0)
+  board.setShared('a', 'trafficShare', 0)
 
   assert.equal(pick(pair), 'spare')
   assert.equal(pick(), 'a')

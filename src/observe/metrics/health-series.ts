@@ -11,7 +11,7 @@ import type {
 } from '../reports/health-report.ts'
 import { NO_TALLY, PROBE_RESULTS, type ServerTally } from '../reports/health-report.ts'
 import { EJECTION_REASONS } from '../../policy/health/ejector.ts'
-import { SERVER_STATES } from '../../policy/health/pool-admission.ts'
+import { SERVER_STATES } from '../../policy/health/pool-eligibility.ts'
 import type { Row } from './series.ts'
 
 export interface HealthScrape {

@@ -2,7 +2,7 @@
 import type { NameReport } from '../../dns/resolver.ts'
 import type { BreakerState } from '../../policy/breaking/breaker.ts'
 import type { EjectionReason } from '../../policy/health/ejector.ts'
-import type { ServerState } from '../../policy/health/pool-admission.ts'
+import type { ServerState } from '../../policy/health/pool-eligibility.ts'
 
 /** Times are ms since the epoch. */
 export interface ServerReport {

@@ -7,10 +7,10 @@
  *               -> tripped; after `recoveryMs` -> standby.
  *
  * Each state begins with counts of 0. No request calls it: the health monitor passes it time and counts, and the serving
- * threads read the share that it admits from SHARED.admit.
+ * threads read the share of requests that it lets through from SHARED.trafficShare.
  */
 import type { BreakerSpec } from '../../model/snapshot.ts'
-import { ADMIT_NONE } from '../../scoreboard/layout.ts'
+import { NO_TRAFFIC } from '../../scoreboard/layout.ts'
 import type { Condition, CountOf } from './condition.ts'
 import { RollingWindow } from './rolling-window.ts'
 
@@ -26,7 +26,7 @@ export type BreakerTimes = Pick<
 const WINDOW = { lengthMs: 10_000, resolutionMs: 100 }
 
 /** At the end of a recovery, of a thousand requests. */
-const MAX_ADMITTED = 500
+const MAX_TRAFFIC_SHARE = 500
 
 /** Tolerates a tick that is a little early. */
 const ON_TIME = 0.9
@@ -77,17 +77,17 @@ export class Breaker {
     }
   }
 
-  /** The share that it admits, as in SHARED.admit. */
-  admits(now: number): number {
+  /** The share of requests that it lets through, as in SHARED.trafficShare. */
+  trafficShare(now: number): number {
     switch (this.#state) {
       case 'standby':
         return 0
       case 'tripped':
-        return ADMIT_NONE
+        return NO_TRAFFIC
       case 'recovering': {
         const part = (now - this.#since) / Math.max(1, this.#times.recoveryMs)
-        // 0 would admit all.
-        return Math.max(1, Math.round(MAX_ADMITTED * Math.min(1, part)))
+        // 0 would let all through.
+        return Math.max(1, Math.round(MAX_TRAFFIC_SHARE * Math.min(1, part)))
       }
     }
   }

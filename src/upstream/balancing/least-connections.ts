@@ -93,6 +93,6 @@ function tryTake({ slot: { shared, at } }: Endpoint, count: number): boolean {
  * The share of its weight that counts during slow start. Skipping most of its turns is not enough here: a new server is idle, and
  * would be the least loaded each time.
  */
-function shareOf({ admit }: Endpoint): number {
-  return admit > 0 ? admit / 1000 : 1
+function shareOf({ trafficShare }: Endpoint): number {
+  return trafficShare > 0 ? trafficShare / 1000 : 1
 }

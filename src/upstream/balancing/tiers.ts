@@ -18,7 +18,7 @@ import type { Endpoint } from '../endpoint/endpoint.ts'
 export interface Ineligibility {
   readonly skipsTurn: IsIneligible
   readonly isUnavailable: IsIneligible
-  readonly isNotAdmitted: IsIneligible
+  readonly isExcluded: IsIneligible
 }
 
 export class Tiers {
@@ -54,7 +54,7 @@ export class Tiers {
   /** `isFirst`: the first attempt of its request. */
   pick(
     request: BalancedRequest,
-    { skipsTurn, isUnavailable, isNotAdmitted }: Ineligibility,
+    { skipsTurn, isUnavailable, isExcluded }: Ineligibility,
     isFirst: boolean,
   ): Endpoint | null {
     const primaries = isFirst ? this.#primaries : (this.#again ??= this.#createAgain())
@@ -64,8 +64,8 @@ export class Tiers {
       primaries.pick(request, isUnavailable) ??
       backups?.pick(request, skipsTurn) ??
       backups?.pick(request, isUnavailable) ??
-      primaries.pick(request, isNotAdmitted) ??
-      backups?.pick(request, isNotAdmitted) ??
+      primaries.pick(request, isExcluded) ??
+      backups?.pick(request, isExcluded) ??
       null
     )
   }

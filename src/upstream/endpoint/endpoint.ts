@@ -109,9 +109,9 @@ export class Endpoint {
     this.breaker = breaker
   }
 
-  /** The share of its turns that it takes: 0 all, ADMIT_NONE none, else so many of a thousand. */
-  get admit(): number {
-    return sharedLoad(this.slot, SHARED.admit)
+  /** The share of its turns that it takes: 0 all, NO_TRAFFIC none, else so many of a thousand. */
+  get trafficShare(): number {
+    return sharedLoad(this.slot, SHARED.trafficShare)
   }
 
   /**

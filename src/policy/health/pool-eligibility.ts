@@ -8,9 +8,9 @@
  * Panic: if too few servers are usable, the probes are probably wrong, or those few would break under the load of all. Health
  * and ejection are ignored then.
  */
-import { ADMIT_NONE } from '../../scoreboard/layout.ts'
+import { NO_TRAFFIC } from '../../scoreboard/layout.ts'
 
-export interface AdmissionInput {
+export interface EligibilityInput {
   /** `waiting`: it gets no requests before its first success. */
   readonly probe: 'unknown' | 'up' | 'down' | 'waiting'
   readonly ejected: boolean
@@ -18,7 +18,7 @@ export interface AdmissionInput {
   readonly failing: boolean
   readonly drain: boolean
   readonly backup: boolean
-  /** As in SHARED.admit. */
+  /** As in SHARED.trafficShare. */
   readonly breaker: number
   /** The share of a slow start, above 0 to 1. */
   readonly ramp: number
@@ -32,25 +32,28 @@ export const SERVER_STATES = ['unknown', 'up', 'failing', 'down', 'draining', 'e
  */
 export type ServerState = (typeof SERVER_STATES)[number]
 
-export interface PoolAdmission {
-  /** In the order of the servers. `admit` as in SHARED.admit; in a panic it does not follow from `state`. */
-  readonly servers: readonly { readonly state: ServerState; readonly admit: number }[]
+export interface PoolEligibility {
+  /** In the order of the servers. `trafficShare` as in SHARED.trafficShare; in a panic it does not follow from `state`. */
+  readonly servers: readonly { readonly state: ServerState; readonly trafficShare: number }[]
   readonly isPanic: boolean
 }
 
 /** The pool panics below a share of `panicShare` usable servers, 0 to 1; 0: never. */
-export function admitPool(servers: readonly AdmissionInput[], panicShare: number): PoolAdmission {
+export function decideEligibility(
+  servers: readonly EligibilityInput[],
+  panicShare: number,
+): PoolEligibility {
   const panicking = panickingTier(servers, panicShare)
-  const isAdmitted = (server: AdmissionInput): boolean =>
+  const isEligible = (server: EligibilityInput): boolean =>
     !server.drain && (isUsable(server) || panicking === tierOf(server))
   const full = {
-    primary: longestRamp(servers, 'primary', isAdmitted),
-    backup: longestRamp(servers, 'backup', isAdmitted),
+    primary: longestRamp(servers, 'primary', isEligible),
+    backup: longestRamp(servers, 'backup', isEligible),
   }
   return {
     servers: servers.map((server) => ({
       state: stateOf(server),
-      admit: isAdmitted(server) ? shareOf(server, full[tierOf(server)]) : ADMIT_NONE,
+      trafficShare: isEligible(server) ? shareOf(server, full[tierOf(server)]) : NO_TRAFFIC,
     })),
     isPanic: panicking !== null,
   }
@@ -58,16 +61,16 @@ export function admitPool(servers: readonly AdmissionInput[], panicShare: number
 
 type Tier = 'primary' | 'backup'
 
-function tierOf(server: AdmissionInput): Tier {
+function tierOf(server: EligibilityInput): Tier {
   return server.backup ? 'backup' : 'primary'
 }
 
-function isUsable({ probe, ejected }: AdmissionInput): boolean {
+function isUsable({ probe, ejected }: EligibilityInput): boolean {
   return (probe === 'up' || probe === 'unknown') && !ejected
 }
 
 /** The only place that decides the state of a server for the API, the metrics and the log. */
-function stateOf({ probe, ejected, failing, drain }: AdmissionInput): ServerState {
+function stateOf({ probe, ejected, failing, drain }: EligibilityInput): ServerState {
   if (drain) return 'draining'
   if (probe === 'down') return 'down'
   if (probe === 'waiting') return 'unknown'
@@ -76,7 +79,7 @@ function stateOf({ probe, ejected, failing, drain }: AdmissionInput): ServerStat
 }
 
 /** Backups are for the case that no primary is usable: while a backup is usable, the pool does not panic. */
-function panickingTier(servers: readonly AdmissionInput[], panicShare: number): Tier | null {
+function panickingTier(servers: readonly EligibilityInput[], panicShare: number): Tier | null {
   const here = servers.filter(({ drain }) => !drain)
   const primaries = here.filter(({ backup }) => !backup)
   const backups = here.filter(({ backup }) => backup)
@@ -89,7 +92,7 @@ function panickingTier(servers: readonly AdmissionInput[], panicShare: number): 
  * Servers that wait for their first success count neither for nor against: five new servers beside two good ones are no reason
  * to send requests to programs that are still starting. If there are no others, all are used.
  */
-function isPanic(servers: readonly AdmissionInput[], panicShare: number): boolean {
+function isPanic(servers: readonly EligibilityInput[], panicShare: number): boolean {
   if (servers.length === 0 || panicShare <= 0) return false
   const known = servers.filter(({ probe }) => probe !== 'waiting')
   const usable = known.filter(isUsable).length
@@ -98,20 +101,20 @@ function isPanic(servers: readonly AdmissionInput[], panicShare: number): boolea
 
 /** A slow start is relative to the other servers: if all have just started, none gets less. */
 function longestRamp(
-  servers: readonly AdmissionInput[],
+  servers: readonly EligibilityInput[],
   tier: Tier,
-  isAdmitted: (server: AdmissionInput) => boolean,
+  isEligible: (server: EligibilityInput) => boolean,
 ): number {
   let longest = 0
   for (const server of servers) {
-    if (tierOf(server) !== tier || !isAdmitted(server) || server.breaker === ADMIT_NONE) continue
+    if (tierOf(server) !== tier || !isEligible(server) || server.breaker === NO_TRAFFIC) continue
     longest = Math.max(longest, server.ramp)
   }
   return longest
 }
 
-function shareOf({ breaker, ramp }: AdmissionInput, fullRamp: number): number {
-  if (breaker === ADMIT_NONE) return ADMIT_NONE
+function shareOf({ breaker, ramp }: EligibilityInput, fullRamp: number): number {
+  if (breaker === NO_TRAFFIC) return NO_TRAFFIC
   const ofRamp = Math.max(1, Math.round((1000 * ramp) / fullRamp))
   const share = Math.min(ofRamp, breaker === 0 ? 1000 : breaker)
   return share >= 1000 ? 0 : share
