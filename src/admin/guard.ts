@@ -3,7 +3,7 @@
  * whose name resolves to this machine (DNS rebinding, recognised by Host), or from a page of another site.
  */
 import type { IncomingMessage } from 'node:http'
-import { routingHost } from '../http/authority.ts'
+import { routingHost } from '../http/message/authority.ts'
 import { quote } from '../model/parsed.ts'
 import { plainHost } from '../model/ip.ts'
 

@@ -9,20 +9,20 @@
  * Hot path (bench scenario `small`): no closure, promise or timer per request.
  */
 import type { Socket } from 'node:net'
-import type { ResponseHead } from '../http/response-head.ts'
+import type { ResponseHead } from '../http/message/response-head.ts'
 import {
   errorResponse,
   headOfLocalResponse,
   inFormOf,
   type LocalResponse,
-} from '../http/local-response.ts'
-import { ExchangeError } from '../http/errors.ts'
+} from '../http/message/local-response.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { ClientSide, Exchange, PinnedConnection } from '../http/exchange.ts'
-import { JOIN_BYTES, owned, type SocketReads, viewOf } from '../http/socket-reads.ts'
-import { RequestHead } from '../http/request-head.ts'
-import { type Destination, NOWHERE } from '../http/target.ts'
-import type { TunnelEnd } from '../http/tunnel.ts'
-import { Http1Connection } from '../http/http1-connection.ts'
+import { JOIN_BYTES, owned, type SocketReads, viewOf } from '../http/connection/socket-reads.ts'
+import { RequestHead } from '../http/message/request-head.ts'
+import { type Destination, NOWHERE } from '../http/message/target.ts'
+import type { TunnelEnd } from '../http/connection/tunnel.ts'
+import { Http1Connection } from '../http/connection/http1-connection.ts'
 import { ResponseWriter } from './response-writer.ts'
 import { ClientPeer } from './client-peer.ts'
 import type { LiveListener } from './live-listener.ts'

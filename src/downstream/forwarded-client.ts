@@ -4,8 +4,8 @@
  * written by the client, and does not affect how the rest is read.
  */
 import { isIP } from 'node:net'
-import { routingHost } from '../http/authority.ts'
-import type { ForwardedFields } from '../http/request-head.ts'
+import { routingHost } from '../http/message/authority.ts'
+import type { ForwardedFields } from '../http/message/request-head.ts'
 import { plainHost } from '../model/ip.ts'
 import type { Trust } from './trust.ts'
 

@@ -3,9 +3,9 @@
  * trusted peer are kept and extended; those of other peers were dropped when the head was read.
  */
 import { randomBytes } from 'node:crypto'
-import { portOf } from '../http/authority.ts'
-import { safeValue } from '../http/fields.ts'
-import type { ForwardedFields } from '../http/request-head.ts'
+import { portOf } from '../http/message/authority.ts'
+import { safeValue } from '../http/message/fields.ts'
+import type { ForwardedFields } from '../http/message/request-head.ts'
 import { hopsOf } from './forwarded-client.ts'
 
 const ID_PREFIX = randomBytes(8).toString('hex')

@@ -10,17 +10,21 @@ import {
   type TlsOptions,
   type TLSSocket,
 } from 'node:tls'
-import { errorResponse, headOfLocalResponse } from '../http/local-response.ts'
-import type { LastHost } from '../http/authority.ts'
-import { clock } from '../http/clock.ts'
-import type { Deadlines } from '../http/deadlines.ts'
-import { isAmongLast, KEPT_FOR_CONNECTIONS, KEPT_FOR_SERVERS } from '../http/descriptors.ts'
-import { ExchangeError, type Reason } from '../http/errors.ts'
+import { errorResponse, headOfLocalResponse } from '../http/message/local-response.ts'
+import type { LastHost } from '../http/message/authority.ts'
+import { clock } from '../http/connection/clock.ts'
+import type { Deadlines } from '../http/connection/deadlines.ts'
+import {
+  isAmongLast,
+  KEPT_FOR_CONNECTIONS,
+  KEPT_FOR_SERVERS,
+} from '../http/connection/descriptors.ts'
+import { ExchangeError, type Reason } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { SocketReads, rereadAccepted } from '../http/socket-reads.ts'
-import type { RequestHead } from '../http/request-head.ts'
-import { helpAgainst } from '../http/shortage.ts'
-import { type Destination, readTarget } from '../http/target.ts'
+import { SocketReads, rereadAccepted } from '../http/connection/socket-reads.ts'
+import type { RequestHead } from '../http/message/request-head.ts'
+import { helpAgainst } from '../http/connection/shortage.ts'
+import { type Destination, readTarget } from '../http/message/target.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'

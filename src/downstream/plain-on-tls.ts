@@ -3,11 +3,11 @@
  * TLS socket, and has a moment to read it.
  */
 import { Socket } from 'node:net'
-import { errorResponse, headOfLocalResponse } from '../http/local-response.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { errorResponse, headOfLocalResponse } from '../http/message/local-response.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import { type ClientSide, Exchange } from '../http/exchange.ts'
-import { RequestHead } from '../http/request-head.ts'
-import { NOWHERE } from '../http/target.ts'
+import { RequestHead } from '../http/message/request-head.ts'
+import { NOWHERE } from '../http/message/target.ts'
 import { responseText } from './response-text.ts'
 import type { ClientPeer } from './client-peer.ts'
 

@@ -2,9 +2,9 @@
  * Received bytes that are not processed yet: part of a head, a body that no server takes yet, pipelined requests. Heads and bodies
  * are read from it in order.
  */
-import { ExchangeError } from '../http/errors.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { RequestHead } from '../http/request-head.ts'
+import type { RequestHead } from '../http/message/request-head.ts'
 import type { Listener } from '../model/snapshot.ts'
 import { RequestHeadReader } from './request-head-reader.ts'
 import type { RequestBody } from './request-body.ts'

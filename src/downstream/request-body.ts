@@ -2,12 +2,12 @@
  * Reads the body of one request, by length or chunked, from the bytes of its connection. Separates its data from what follows.
  */
 import { refuseBodySize } from '../http/body-limit.ts'
-import { ChunkedDecoder } from '../http/chunked.ts'
-import { readClock } from '../http/clock.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { ChunkedDecoder } from '../http/message/chunked.ts'
+import { readClock } from '../http/connection/clock.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { safeTrailers } from '../http/fields.ts'
-import type { RequestHead } from '../http/request-head.ts'
+import { safeTrailers } from '../http/message/fields.ts'
+import type { RequestHead } from '../http/message/request-head.ts'
 
 /** A body must make this much progress (or end) between two deadlines, so that a byte now and then does not suffice. */
 const PROGRESS_BYTES = 256

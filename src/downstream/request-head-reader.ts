@@ -2,10 +2,14 @@
  * Finds and parses a request's head in the bytes of its connection. Keeps no state between two heads. A head in pieces is limited
  * in size, and refused as soon as no further byte can make it valid.
  */
-import { ExchangeError } from '../http/errors.ts'
-import { headLines } from '../http/head-lines.ts'
-import { errorOfPartialHead } from '../http/partial-head.ts'
-import { parseRequestHead, refuseRequestHead, type RequestHead } from '../http/request-head.ts'
+import { ExchangeError } from '../http/message/errors.ts'
+import { headLines } from '../http/message/head-lines.ts'
+import { errorOfPartialHead } from '../http/message/partial-head.ts'
+import {
+  parseRequestHead,
+  refuseRequestHead,
+  type RequestHead,
+} from '../http/message/request-head.ts'
 import type { Listener } from '../model/snapshot.ts'
 
 type Limits = Listener['limits']

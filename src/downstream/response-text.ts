@@ -1,5 +1,5 @@
 /** The text of a response's head for an HTTP/1 client. Framing is generated, never copied. */
-import type { ResponseHead } from '../http/response-head.ts'
+import type { ResponseHead } from '../http/message/response-head.ts'
 
 export interface ResponseText {
   readonly text: string

@@ -1,9 +1,9 @@
 /** Writes responses to an HTTP/1 client, with generated framing; small ones in one write. */
-import type { ResponseHead } from '../http/response-head.ts'
-import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
+import type { ResponseHead } from '../http/message/response-head.ts'
+import { chunkSizeLine, lastChunk } from '../http/message/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { safeTrailers } from '../http/fields.ts'
-import type { Http1Connection } from '../http/http1-connection.ts'
+import { safeTrailers } from '../http/message/fields.ts'
+import type { Http1Connection } from '../http/connection/http1-connection.ts'
 import { responseText } from './response-text.ts'
 
 export class ResponseWriter {

@@ -1,7 +1,7 @@
 /** A path that can be read in two ways, once its route is known: what of it is forwarded, or why it is refused. */
-import { ExchangeError } from '../http/errors.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { decodedReadings, forwardedPath } from '../http/path-policy.ts'
+import { decodedReadings, forwardedPath } from '../http/message/path-policy.ts'
 import { Route } from './route.ts'
 
 /**

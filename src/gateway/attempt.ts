@@ -4,12 +4,12 @@
  * Exceptions of the exchange's side in a callback of the connection are caught here and end the exchange: the connection never
  * sees them, and may already carry another exchange.
  */
-import type { ResponseHead } from '../http/response-head.ts'
-import { clock, mayBeLate, readClock } from '../http/clock.ts'
-import type { Expiring } from '../http/deadlines.ts'
-import { ExchangeError, isFaultOfForm, NotHttp } from '../http/errors.ts'
+import type { ResponseHead } from '../http/message/response-head.ts'
+import { clock, mayBeLate, readClock } from '../http/connection/clock.ts'
+import type { Expiring } from '../http/connection/deadlines.ts'
+import { ExchangeError, isFaultOfForm, NotHttp } from '../http/message/errors.ts'
 import type { ResponseSink, Exchange } from '../http/exchange.ts'
-import type { TunnelEnd } from '../http/tunnel.ts'
+import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import { isIdempotent } from '../policy/retrying/retry.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'

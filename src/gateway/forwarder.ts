@@ -9,14 +9,18 @@
  * connection whatever its method, else only if it is idempotent (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1), unless the
  * route's predicate decides. Exceptions are caught by the callers, which call `fault`: it ends this exchange and no other.
  */
-import type { ResponseHead } from '../http/response-head.ts'
-import { errorResponse, headOfLocalResponse, type LocalResponse } from '../http/local-response.ts'
-import { clock, readClock } from '../http/clock.ts'
-import type { Expiring } from '../http/deadlines.ts'
-import { ExchangeError } from '../http/errors.ts'
+import type { ResponseHead } from '../http/message/response-head.ts'
+import {
+  errorResponse,
+  headOfLocalResponse,
+  type LocalResponse,
+} from '../http/message/local-response.ts'
+import { clock, readClock } from '../http/connection/clock.ts'
+import type { Expiring } from '../http/connection/deadlines.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange, ExchangeOwner } from '../http/exchange.ts'
-import { allOf } from '../http/faults.ts'
-import type { TunnelEnd } from '../http/tunnel.ts'
+import { allOf } from '../http/connection/faults.ts'
+import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import { isIdempotent, type RetryPolicy } from '../policy/retrying/retry.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { count } from '../scoreboard/scoreboard.ts'

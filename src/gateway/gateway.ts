@@ -6,11 +6,11 @@ import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
 import { LiveListener, type ListenerHandler } from '../downstream/live-listener.ts'
 import { compileTrust, type Trust } from '../downstream/trust.ts'
-import { errorResponse } from '../http/local-response.ts'
-import { Deadlines } from '../http/deadlines.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { errorResponse } from '../http/message/local-response.ts'
+import { Deadlines } from '../http/connection/deadlines.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { shortageOf } from '../http/shortage.ts'
+import { shortageOf } from '../http/connection/shortage.ts'
 import type { Address, Delta, Listener, Placed, PlacedBackend } from '../model/snapshot.ts'
 import { type AccessRecord, recordOf } from '../observe/access-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
@@ -45,7 +45,7 @@ export interface GatewayOptions {
   readonly onListenersTried: () => void
   /** A fault of the proxy, caught in one exchange or in one object of a delta. */
   readonly onFault: (error: unknown, at: 'exchange' | 'apply') => void
-  /** The process is short of something, see http/shortage.ts. */
+  /** The process is short of something, see http/connection/shortage.ts. */
   readonly onShortage: (code: string) => void
 }
 

@@ -1,6 +1,6 @@
 /** Runs an exchange through the middlewares of its route, outermost first. Created only for routes that have any. */
-import type { LocalResponse } from '../http/local-response.ts'
-import { ERRORS, isOurs } from '../http/errors.ts'
+import type { LocalResponse } from '../http/message/local-response.ts'
+import { ERRORS, isOurs } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type {
   ExchangeOutcome,

@@ -1,5 +1,5 @@
 /** Counts an exchange in the scoreboard. */
-import { reasonNumber } from '../http/errors.ts'
+import { reasonNumber } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { ServedBy } from '../observe/access-record.ts'
 import { COUNT, DURATION_BOUNDS } from '../scoreboard/layout.ts'

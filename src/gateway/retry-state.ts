@@ -2,7 +2,7 @@
  * The attempts of an exchange: the one under way, a hedge beside it, the servers that were tried, and how much of the request's
  * body has been sent. Knows whether the request can be sent again; forwarder.ts decides whether it is.
  */
-import type { ResponseHead } from '../http/response-head.ts'
+import type { ResponseHead } from '../http/message/response-head.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
 import type { ServerConnection } from '../upstream/endpoint/server-connection.ts'

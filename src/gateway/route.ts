@@ -1,7 +1,11 @@
 /** A frontend, live: what happens to the requests that match it. */
-import type { ResponseHead } from '../http/response-head.ts'
-import { errorResponse, headOfLocalResponse, type LocalResponse } from '../http/local-response.ts'
-import { ExchangeError } from '../http/errors.ts'
+import type { ResponseHead } from '../http/message/response-head.ts'
+import {
+  errorResponse,
+  headOfLocalResponse,
+  type LocalResponse,
+} from '../http/message/local-response.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import {
   backendsOfMiddleware,

@@ -1,5 +1,5 @@
 /** The request as it is written to a server: one text, with its own framing. */
-import { chunkSizeLine, lastChunk } from '../http/chunked.ts'
+import { chunkSizeLine, lastChunk } from '../http/message/chunked.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
 import type { UpstreamRequest } from '../upstream/endpoint/request-writer.ts'

@@ -52,7 +52,7 @@ export interface HealthMonitorOptions {
   readonly sendHook: SendHook
   /** The addresses of a server's name. */
   readonly resolution?: (host: string) => NameReport | null
-  /** A probe or a web-hook could not be sent, see http/shortage.ts. */
+  /** A probe or a web-hook could not be sent, see http/connection/shortage.ts. */
   readonly onShortage?: (code: string) => void
   /** A backend or a frontend has caused a throw: the others are still watched. */
   readonly onFault?: OnFault

@@ -6,7 +6,7 @@
  *
  * A successful probe clears the failures before it.
  */
-import { REASON_NAMES } from '../http/errors.ts'
+import { REASON_NAMES } from '../http/message/errors.ts'
 import { backoffLeftMs } from '../policy/health/connect-backoff.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedLoad, type Slot } from '../scoreboard/scoreboard.ts'

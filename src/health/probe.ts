@@ -5,7 +5,7 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Dispatcher } from 'undici'
-import { shortageOf } from '../http/shortage.ts'
+import { shortageOf } from '../http/connection/shortage.ts'
 import { denyHost } from '../model/denied-address.ts'
 import { bracketHost, withoutRoot } from '../model/address.ts'
 import { isSocketPath } from '../model/server-url.ts'

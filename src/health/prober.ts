@@ -27,7 +27,7 @@ export interface ProberOptions {
   readonly onState: (key: string, state: 'up' | 'down', reason: string) => void
   /** Each result that counts; `reason` is null for a success. */
   readonly onResult?: (key: string, ok: boolean, reason: string | null) => void
-  /** A probe could not be sent because of a shortage of our own, see http/shortage.ts: it is void. */
+  /** A probe could not be sent because of a shortage of our own, see http/connection/shortage.ts: it is void. */
   readonly onShortage?: (code: string) => void
 }
 

@@ -3,7 +3,7 @@
  * no other. While a call of a breaker is in progress, its latest call waits and replaces an earlier one that waits.
  */
 import { setTimeout } from 'node:timers/promises'
-import { shortageOf } from '../http/shortage.ts'
+import { shortageOf } from '../http/connection/shortage.ts'
 import type { WebHook } from '../model/snapshot.ts'
 
 export interface WebHookQueue {
@@ -57,7 +57,7 @@ export function createWebHookQueue(
     if (!stopping.signal.aborted) next()
   }
 
-  /** Tries again after a shortage of our own, see http/shortage.ts. */
+  /** Tries again after a shortage of our own, see http/connection/shortage.ts. */
   async function sendWithRetry(hook: WebHook): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {

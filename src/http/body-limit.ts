@@ -1,4 +1,4 @@
-import { ExchangeError } from './errors.ts'
+import { ExchangeError } from './message/errors.ts'
 import type { Exchange } from './exchange.ts'
 
 /** The error for a request body above `maxBodyBytes`, announced or received; null while it is within. */

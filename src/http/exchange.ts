@@ -3,14 +3,14 @@
  * Three small interfaces separate downstream from upstream, so that neither depends on the other, and HTTP/2 can implement
  * either side.
  */
-import type { ResponseHead } from './response-head.ts'
-import type { LocalResponse } from './local-response.ts'
-import type { ExchangeError, Reason } from './errors.ts'
-import type { Faultable } from './faults.ts'
-import { fieldHolds, fieldValue } from './fields.ts'
-import type { RequestHead } from './request-head.ts'
-import type { Destination } from './target.ts'
-import type { TunnelEnd } from './tunnel.ts'
+import type { ResponseHead } from './message/response-head.ts'
+import type { LocalResponse } from './message/local-response.ts'
+import type { ExchangeError, Reason } from './message/errors.ts'
+import type { Faultable } from './connection/faults.ts'
+import { fieldHolds, fieldValue } from './message/fields.ts'
+import type { RequestHead } from './message/request-head.ts'
+import type { Destination } from './message/target.ts'
+import type { TunnelEnd } from './connection/tunnel.ts'
 
 /** Takes a request's body: the server's side of an exchange. Data is lent as for ResponseSink. */
 export interface BodySink {

@@ -3,8 +3,8 @@
  * Workers take permits and add up how long responses took. The control plane finds the limit (policy/limiting/adaptive-limit.ts)
  * and writes it to SHARED.limit of the slot. Requests above it get a 503.
  */
-import { errorResponse } from '../http/local-response.ts'
-import { ERRORS, ExchangeError } from '../http/errors.ts'
+import { errorResponse } from '../http/message/local-response.ts'
+import { ERRORS, ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { GradientSpec } from '../policy/limiting/adaptive-limit.ts'
 import { releasePermit, IN_FLIGHT, takePermit } from '../policy/limiting/permits.ts'

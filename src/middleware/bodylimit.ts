@@ -2,7 +2,7 @@
  * Refuses request bodies above a size: `bodylimit: { size: 1MiB }`. A body with a Content-Length is refused before any of it is
  * read or forwarded, a chunked one when it exceeds the size (the server then sees a truncated request).
  */
-import { errorResponse } from '../http/local-response.ts'
+import { errorResponse } from '../http/message/local-response.ts'
 import { refuseBodySize } from '../http/body-limit.ts'
 import type { MiddlewareKind } from './middleware.ts'
 

@@ -6,8 +6,8 @@
  * counted there when it has ended. Responses of the fallback are not counted.
  */
 import type { ZodType } from 'zod'
-import { errorResponse, type LocalResponse } from '../http/local-response.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { formatDuration, toMs } from '../model/units.ts'
 import type { BreakerSpec, WebHook } from '../model/snapshot.ts'

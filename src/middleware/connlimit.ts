@@ -7,8 +7,8 @@
  * (`inflight` does). Keys are hashed with a seed, so that clients cannot choose keys of one set. Permits of a worker that
  * died are free again after `2 * LEASE_MS`, see policy/limiting/leased-counts.ts.
  */
-import { errorResponse } from '../http/local-response.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { errorResponse } from '../http/message/local-response.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import { KeyTable, NO_CELL } from '../policy/limiting/key-table.ts'
 import {
   LEASE_MS,

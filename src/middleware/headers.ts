@@ -2,7 +2,7 @@
  * Edits headers of requests and responses: `headers: { request: { set: {}, add: {}, remove: [] }, response: ... }`. `set` replaces
  * present fields, `add` keeps them.
  */
-import { isForwarding, isOfTheHop, withoutFields } from '../http/fields.ts'
+import { isForwarding, isOfTheHop, withoutFields } from '../http/message/fields.ts'
 import type { MiddlewareKind } from './middleware.ts'
 
 interface Edits {

@@ -6,8 +6,8 @@
  * A permit that is released here admits the next request of this worker's queue. Permits that other workers release are noticed by
  * polling every few ms while requests wait here. A new request in another worker may take such a permit first.
  */
-import { errorResponse, type LocalResponse } from '../http/local-response.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import { toMs } from '../model/units.ts'
 import { releasePermit, IN_FLIGHT, takePermit, WAITING } from '../policy/limiting/permits.ts'
 import { type Waiter, WaitQueue } from '../policy/limiting/wait-queue.ts'

@@ -3,8 +3,8 @@
  * client must not be able to choose another host: only {scheme}, {host} and {port} may come before the path, and the grammar
  * of these allows few characters.
  */
-import { portOf } from '../http/authority.ts'
-import type { Destination } from '../http/target.ts'
+import { portOf } from '../http/message/authority.ts'
+import type { Destination } from '../http/message/target.ts'
 
 /** What the placeholders are replaced with. */
 export interface Asked {

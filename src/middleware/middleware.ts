@@ -5,8 +5,8 @@
  * or for each backend and options: all threads share it, and it survives changes to other objects.
  */
 import type { ZodType } from 'zod'
-import type { ResponseHead } from '../http/response-head.ts'
-import type { LocalResponse } from '../http/local-response.ts'
+import type { ResponseHead } from '../http/message/response-head.ts'
+import type { LocalResponse } from '../http/message/local-response.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Vocabulary } from '../options/vocabulary.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'

@@ -6,7 +6,7 @@
  * the RateLimit fields (see also policy/limiting/key-table.ts).
  */
 import type { ZodType } from 'zod'
-import type { LocalResponse } from '../http/local-response.ts'
+import type { LocalResponse } from '../http/message/local-response.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { toMs } from '../model/units.ts'
 import type { Complain } from '../options/fields.ts'

@@ -3,8 +3,8 @@
  * the same URL with another scheme. The latter passes on requests that came by that scheme.
  */
 import type { ZodType } from 'zod'
-import { errorResponse, type LocalResponse } from '../http/local-response.ts'
-import { ExchangeError } from '../http/errors.ts'
+import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
+import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Complain } from '../options/fields.ts'
 import type { Vocabulary } from '../options/vocabulary.ts'

@@ -1,6 +1,6 @@
 /** Responds without a server: `respond: { status: 403, body: 'Not here', type: text/plain, fields: { X-Why: private } }`. */
 import type { ZodType } from 'zod'
-import type { LocalResponse } from '../http/local-response.ts'
+import type { LocalResponse } from '../http/message/local-response.ts'
 import type { Vocabulary } from '../options/vocabulary.ts'
 import { toFieldLines } from './headers.ts'
 import type { MiddlewareKind } from './middleware.ts'

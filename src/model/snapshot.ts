@@ -15,7 +15,7 @@ export interface Certificate {
   readonly key: string
 }
 
-/** For paths with two readings: refuse them, forward the reading that routes match, or forward what was sent. See http/path-policy.ts. */
+/** For paths with two readings: refuse them, forward the reading that routes match, or forward what was sent. See http/message/path-policy.ts. */
 export type PathPolicy = 'reject' | 'normalize' | 'preserve'
 
 export interface Listener {

@@ -4,9 +4,9 @@
  * Hot path (bench scenario `logged`): a record is a view of its exchange, so that a format pays for the fields that it
  * writes and for no others.
  */
-import type { Reason } from '../http/errors.ts'
+import type { Reason } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { twoFieldValues } from '../http/fields.ts'
+import { twoFieldValues } from '../http/message/fields.ts'
 
 export interface AccessRecord {
   /** When the head was read, ms since the epoch. */

@@ -1,5 +1,5 @@
 /** Shortages of the machine in the log and the metrics: logged when one begins, with what helps, and when it has ended. */
-import { helpAgainst } from '../http/shortage.ts'
+import { helpAgainst } from '../http/connection/shortage.ts'
 import type { Log } from './log.ts'
 
 export interface Shortages {

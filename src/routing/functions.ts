@@ -1,6 +1,6 @@
 /** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
-import { bracketedHost } from '../http/authority.ts'
-import { canonicalEscapes } from '../http/path-policy.ts'
+import { bracketedHost } from '../http/message/authority.ts'
+import { canonicalEscapes } from '../http/message/path-policy.ts'
 import { refuseId } from '../model/names.ts'
 import type { Matcher, Subject } from './expression.ts'
 import { foreignHost, foreignMethod, foreignPath, foreignRegexp } from './foreign.ts'
@@ -104,7 +104,7 @@ function readHost(text: string, refuse: Refuse): Matcher {
   return literalOrPattern(withWildcard(wildcard, elements).map(toLowerCase), '.')
 }
 
-// As http/authority.ts reads them; '' is the host of a request that names none.
+// As http/message/authority.ts reads them; '' is the host of a request that names none.
 const HOST = /^(?:[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*)?$/
 
 function readAddress(text: string, refuse: Refuse): Matcher {
@@ -138,7 +138,7 @@ function readPrefix(text: string, refuse: Refuse): Matcher {
   return { kind: 'prefix', text: path }
 }
 
-/** As the paths of requests are compared: see http/path-policy.ts. */
+/** As the paths of requests are compared: see http/message/path-policy.ts. */
 function checkedPath(text: string, refuse: Refuse): string {
   const hint = foreignPath(text.replace(/<[^>]*>/g, 'x'))
   if (hint !== null) refuse(`the path "${text}" can never match: ${hint}`)

@@ -3,7 +3,7 @@ export interface RoutableRequest {
   readonly method: string
   /** Lower case, without port or trailing dot, IPv6 in brackets; '' when the request names none. */
   readonly host: string
-  /** Normalized (see http/path-policy.ts), without query; `*` for OPTIONS of the server as a whole. */
+  /** Normalized (see http/message/path-policy.ts), without query; `*` for OPTIONS of the server as a whole. */
   readonly path: string
   /** The id of the listener that it came in on. */
   readonly listener: string

@@ -41,7 +41,7 @@ export const SHARED = {
   retrySeen: 14,
   /** Consecutive failed attempts. */
   failureStreak: 15,
-  /** Of a server: the number of its last failure's reason (http/errors.ts) plus one; 0: none. */
+  /** Of a server: the number of its last failure's reason (http/message/errors.ts) plus one; 0: none. */
   lastFailure: 11,
   /** Of a backend: next turn of its backup servers. */
   backupTicket: 3,
@@ -107,5 +107,5 @@ export const TABLE_CELLS_PER_KEY = 2
 /** Cells by which threads report failing servers, see ScoreboardView.raiseAlarm. */
 export const ALARMS = 1024
 
-/** Maximum number of reasons of local responses (http/errors.ts numbers them). */
+/** Maximum number of reasons of local responses (http/message/errors.ts numbers them). */
 export const REASONS = 64

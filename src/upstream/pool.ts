@@ -1,5 +1,5 @@
 /** A live backend: its endpoints and the balancer. It survives every change of its declaration. */
-import type { Deadlines } from '../http/deadlines.ts'
+import type { Deadlines } from '../http/connection/deadlines.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { PlacedBackend, Timeouts } from '../model/snapshot.ts'
 import { parseCondition } from '../policy/breaking/condition.ts'

@@ -1,5 +1,5 @@
 /** The live half of a backend's retry budget in one thread: counts requests, earns retries, and spends them. Threads share it. */
-import { clock } from '../http/clock.ts'
+import { clock } from '../http/connection/clock.ts'
 import type { RetryBudget } from '../model/snapshot.ts'
 import { earnRetries, takeRetry } from '../policy/retrying/retry-budget.ts'
 import { COUNT } from '../scoreboard/layout.ts'

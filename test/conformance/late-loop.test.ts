@@ -2,7 +2,7 @@
 // event loop was late, the end of an idle connection may be in its socket already.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { readClock } from '../../src/http/clock.ts'
+import { readClock } from '../../src/http/connection/clock.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { openClient, type Client } from '../support/client.ts'
 import { startDnsServer } from '../support/dns-server.ts'

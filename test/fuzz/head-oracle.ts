@@ -1,10 +1,10 @@
 /**
- * The grammar of a head as one expression over its text: the oracle for the walk over its bytes (src/http/head-lines.ts). Every
+ * The grammar of a head as one expression over its text: the oracle for the walk over its bytes (src/http/message/head-lines.ts). Every
  * case is a message of the fuzz with a few further faults, cut anywhere and put anywhere into a buffer that holds other bytes
  * before and behind it, as the buffer of a socket's reads does.
  */
 import assert from 'node:assert/strict'
-import { HeadLines } from '../../src/http/head-lines.ts'
+import { HeadLines } from '../../src/http/message/head-lines.ts'
 import { responseCase, requestCase } from './mutate.ts'
 import { createChance, type Chance } from './random.ts'
 

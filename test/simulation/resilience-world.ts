@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { createHealthMonitor, type HealthMonitor } from '../../src/health/health-monitor.ts'
 import type { PublisherListener } from '../../src/control/publication/publisher.ts'
-import { Deadlines } from '../../src/http/deadlines.ts'
+import { Deadlines } from '../../src/http/connection/deadlines.ts'
 import { compileMiddleware } from '../../src/middleware/catalog.ts'
 import { parseMiddleware } from '../../src/schema/middleware.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'

@@ -1,5 +1,5 @@
 /** Every metric that /metrics can have, each with at least one sample: what docs, alert rules and the dashboard are held to. */
-import { REASON_NAMES } from '../../src/http/errors.ts'
+import { REASON_NAMES } from '../../src/http/message/errors.ts'
 import type { HealthView } from '../../src/observe/reports/health-report.ts'
 import { createMetrics } from '../../src/observe/metrics/metrics.ts'
 import type { SourceReport } from '../../src/observe/reports/source-report.ts'

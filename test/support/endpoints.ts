@@ -1,7 +1,7 @@
 /** Live endpoints and pools on a real scoreboard, without the planes around them. Nothing is connected to. */
 import type { TestContext } from 'node:test'
 import { NameTable } from '../../src/dns/names.ts'
-import { Deadlines } from '../../src/http/deadlines.ts'
+import { Deadlines } from '../../src/http/connection/deadlines.ts'
 import type { Backend, PlacedBackend, Server } from '../../src/model/snapshot.ts'
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'

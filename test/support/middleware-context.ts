@@ -2,9 +2,9 @@
  * What a middleware is given, without a gateway: requests as an exchange holds them, a context whose end the test
  * decides, and the scoreboard as several serving threads see it.
  */
-import type { LocalResponse } from '../../src/http/local-response.ts'
+import type { LocalResponse } from '../../src/http/message/local-response.ts'
 import { Exchange, type ClientSide } from '../../src/http/exchange.ts'
-import { RequestHead } from '../../src/http/request-head.ts'
+import { RequestHead } from '../../src/http/message/request-head.ts'
 import type {
   Middleware,
   MiddlewareContext,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LocalResponse } from '../../src/http/local-response.ts'
+import type { LocalResponse } from '../../src/http/message/local-response.ts'
 import { MiddlewareChain, type ChainOwner } from '../../src/gateway/middleware-chain.ts'
 import type {
   Middleware,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { reasonNumber } from '../../src/http/errors.ts'
+import { reasonNumber } from '../../src/http/message/errors.ts'
 import { DEFAULT_EJECTION } from '../../src/schema/ejection.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
 import { createSite, HEALTH, makeBackend } from '../support/monitored.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { LastHost, routingHost } from '../../src/http/authority.ts'
+import { LastHost, routingHost } from '../../src/http/message/authority.ts'
 
 const character = fc.constantFrom(...'ab09-_~..AZ[]/@ \xe9')
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Deadlines, type Expiring } from '../../src/http/deadlines.ts'
+import { Deadlines, type Expiring } from '../../src/http/connection/deadlines.ts'
 
 function open(): {
   deadlines: Deadlines

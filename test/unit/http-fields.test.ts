@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { fieldValue, twoFieldValues } from '../../src/http/fields.ts'
+import { fieldValue, twoFieldValues } from '../../src/http/message/fields.ts'
 
 const names = [
   'Referer',

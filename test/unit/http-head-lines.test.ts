@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { HeadLines } from '../../src/http/head-lines.ts'
+import { HeadLines } from '../../src/http/message/head-lines.ts'
 import { compareHeads } from '../fuzz/head-oracle.ts'
 
 function readsRequest(text: string): boolean {

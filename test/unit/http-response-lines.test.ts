@@ -1,8 +1,8 @@
 // Fields of a response that may come in several lines are read as all of them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ResponseHead, parseResponseHead } from '../../src/http/response-head.ts'
-import { HeadLines } from '../../src/http/head-lines.ts'
+import { ResponseHead, parseResponseHead } from '../../src/http/message/response-head.ts'
+import { HeadLines } from '../../src/http/message/head-lines.ts'
 
 function read(status: string, ...lines: readonly string[]): ResponseHead {
   const text = [`HTTP/1.1 ${status}`, ...lines, 'Content-Length: 0', '', ''].join('\r\n')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { helpAgainst, shortageOf } from '../../src/http/shortage.ts'
+import { helpAgainst, shortageOf } from '../../src/http/connection/shortage.ts'
 import { createShortages } from '../../src/observe/shortages.ts'
 import { SHARED } from '../../src/scoreboard/layout.ts'
 import { connectError } from '../../src/upstream/endpoint/connection-errors.ts'

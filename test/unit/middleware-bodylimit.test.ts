@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RequestBody } from '../../src/downstream/request-body.ts'
-import { ExchangeError } from '../../src/http/errors.ts'
+import { ExchangeError } from '../../src/http/message/errors.ts'
 import { bodylimit } from '../../src/middleware/bodylimit.ts'
 import {
   ask,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ResponseHead } from '../../src/http/response-head.ts'
+import { ResponseHead } from '../../src/http/message/response-head.ts'
 import type { Exchange } from '../../src/http/exchange.ts'
 import type { Middleware } from '../../src/middleware/middleware.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'

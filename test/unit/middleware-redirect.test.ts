@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { LocalResponse } from '../../src/http/local-response.ts'
+import type { LocalResponse } from '../../src/http/message/local-response.ts'
 import { parseMiddleware } from '../../src/schema/middleware.ts'
 import { redirect } from '../../src/middleware/redirect.ts'
 import {

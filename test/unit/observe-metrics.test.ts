@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { reasonNumber } from '../../src/http/errors.ts'
+import { reasonNumber } from '../../src/http/message/errors.ts'
 import type { MetricsStatus } from '../../src/observe/metrics/families.ts'
 import {
   createMetrics,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { NameTable } from '../../src/dns/names.ts'
-import { ExchangeError } from '../../src/http/errors.ts'
+import { ExchangeError } from '../../src/http/message/errors.ts'
 import { Addresses } from '../../src/upstream/connecting/addresses.ts'
 import { moreRelevant } from '../../src/upstream/connecting/happy-eyeballs.ts'
 

@@ -2,7 +2,7 @@
  * Finds conditions and keys on forwarding headers (X-Forwarded-For ...) for a configuration without trusted peers. There the
  * header is always absent, so that a condition on it never holds and all requests share one key.
  */
-import { isForwarding } from '../../http/fields.ts'
+import { isForwarding } from '../../http/message/fields.ts'
 import { headersOfMiddleware } from '../../middleware/catalog.ts'
 import { flaw, type Flaw, type Path } from '../../model/parsed.ts'
 import type { Backend, Frontend, Listener, MiddlewareSpec } from '../../model/snapshot.ts'

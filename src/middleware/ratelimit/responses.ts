@@ -1,7 +1,7 @@
 /** Responses of a rate limit, as vulcand's, and the fields of draft-ietf-httpapi-ratelimit-headers-06. */
-import type { ResponseHead } from '../../http/response-head.ts'
-import type { LocalResponse } from '../../http/local-response.ts'
-import { fieldValue, withoutFields } from '../../http/fields.ts'
+import type { ResponseHead } from '../../http/message/response-head.ts'
+import type { LocalResponse } from '../../http/message/local-response.ts'
+import { fieldValue, withoutFields } from '../../http/message/fields.ts'
 import type { RateDecision } from '../../policy/limiting/rate-limit.ts'
 
 const FIELDS = new Set(['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'])

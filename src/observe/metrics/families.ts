@@ -1,6 +1,6 @@
 /** The metrics by name: meaning, unit, and how each is read at a scrape. */
 import type { NameCounts } from '../../dns/resolver.ts'
-import { REASON_NAMES } from '../../http/errors.ts'
+import { REASON_NAMES } from '../../http/message/errors.ts'
 import { COUNT } from '../../scoreboard/layout.ts'
 import type { CertificateReport } from '../reports/certificate-report.ts'
 import { HEALTH_FAMILIES } from './health-families.ts'

@@ -1,5 +1,5 @@
 /** When a request is retried, and how long to wait before: the compiled form of `Retry`. */
-import type { ErrorKind } from '../../http/errors.ts'
+import type { ErrorKind } from '../../http/message/errors.ts'
 import type { Hedge, Retry } from '../../model/snapshot.ts'
 import { type RetryPredicate, parseRetryPredicate } from './retry-predicate.ts'
 
@@ -19,7 +19,7 @@ export interface RetryPolicy {
   readonly hedge: Hedge | null
   /**
    * Whether to retry after so many attempts, the last of which ended with this status. `retry`: what its error says about
-   * itself (see http/errors.ts), null for a response.
+   * itself (see http/message/errors.ts), null for a response.
    */
   allows(attempt: Parameters<RetryPredicate>[0], retry: ErrorKind['retry'] | null): boolean
   /** Before attempt number `next`, 2 or more. `chance` is from 0 up to 1. */

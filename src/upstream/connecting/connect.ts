@@ -1,9 +1,9 @@
 /** Opens sockets to servers. */
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { isAmongLast, KEPT_FOR_ACCEPTING } from '../../http/descriptors.ts'
-import { ExchangeError } from '../../http/errors.ts'
-import type { SocketReads } from '../../http/socket-reads.ts'
+import { isAmongLast, KEPT_FOR_ACCEPTING } from '../../http/connection/descriptors.ts'
+import { ExchangeError } from '../../http/message/errors.ts'
+import type { SocketReads } from '../../http/connection/socket-reads.ts'
 import { bracketHost } from '../../model/address.ts'
 import { isSocketPath } from '../../model/server-url.ts'
 import type { OwnAddress, OwnAddresses } from './own-addresses.ts'

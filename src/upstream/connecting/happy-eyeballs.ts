@@ -4,10 +4,10 @@
  * waits for that, within the connect timeout.
  */
 import type { Socket } from 'node:net'
-import { clock } from '../../http/clock.ts'
-import { ExchangeError } from '../../http/errors.ts'
-import type { SocketReads } from '../../http/socket-reads.ts'
-import { shortageOf } from '../../http/shortage.ts'
+import { clock } from '../../http/connection/clock.ts'
+import { ExchangeError } from '../../http/message/errors.ts'
+import type { SocketReads } from '../../http/connection/socket-reads.ts'
+import { shortageOf } from '../../http/connection/shortage.ts'
 import type { Addresses } from './addresses.ts'
 import { openSocket } from './connect.ts'
 import type { ConnectTarget } from './connect-target.ts'

@@ -3,7 +3,7 @@
  * back to the proxy, and its addresses may change. So each connection is checked once it is made, before it is used.
  */
 import { readLocalAddresses } from '../../dns/local-addresses.ts'
-import { clock } from '../../http/clock.ts'
+import { clock } from '../../http/connection/clock.ts'
 import { formatIp, isIPv4, isLoopback, parseIp, plainHost } from '../../model/ip.ts'
 
 export interface OwnAddress {

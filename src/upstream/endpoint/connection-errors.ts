@@ -1,6 +1,6 @@
 /** The errors of a connection to a server: it cannot be made, takes too long, or is closed too early. */
-import { ExchangeError, type Reason } from '../../http/errors.ts'
-import { shortageOf } from '../../http/shortage.ts'
+import { ExchangeError, type Reason } from '../../http/message/errors.ts'
+import { shortageOf } from '../../http/connection/shortage.ts'
 import { isSocketPath } from '../../model/server-url.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import type { ConnectTarget } from '../connecting/connect-target.ts'

@@ -4,8 +4,8 @@
  * server takes.
  */
 import type { NameTable } from '../../dns/names.ts'
-import type { Deadlines } from '../../http/deadlines.ts'
-import { ERRORS, type Reason, reasonNumber } from '../../http/errors.ts'
+import type { Deadlines } from '../../http/connection/deadlines.ts'
+import { ERRORS, type Reason, reasonNumber } from '../../http/message/errors.ts'
 import { bracketHost, withoutRoot } from '../../model/address.ts'
 import { isSocketPath } from '../../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../../model/snapshot.ts'

@@ -1,7 +1,7 @@
 /** A connection to a server while it is being opened: to its one address or by Happy Eyeballs to one of several, then TLS. */
 import { Socket } from 'node:net'
-import { SocketReads } from '../../http/socket-reads.ts'
-import { Http1Connection } from '../../http/http1-connection.ts'
+import { SocketReads } from '../../http/connection/socket-reads.ts'
+import { Http1Connection } from '../../http/connection/http1-connection.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import { openSocket } from '../connecting/connect.ts'
 import { HappyEyeballs, type HappyEyeballsOwner } from '../connecting/happy-eyeballs.ts'

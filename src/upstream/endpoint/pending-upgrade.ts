@@ -2,7 +2,7 @@
  * A 101 that came before the end of the request's body. RFC 9110 section 7.8: the protocol does not change in the middle of a
  * message. So the 101 is passed to the client when its body has ended; its bytes from then on belong to the tunnel.
  */
-import type { ResponseHead } from '../../http/response-head.ts'
+import type { ResponseHead } from '../../http/message/response-head.ts'
 import type { RequestWriter } from './request-writer.ts'
 
 /** How much the server may send into the tunnel meanwhile. */

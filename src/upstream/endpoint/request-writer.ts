@@ -1,6 +1,6 @@
 /** Writes requests to a server: the head as the gateway has written it, then the body in its framing. */
-import { chunkSizeLine, lastChunk } from '../../http/chunked.ts'
-import type { Http1Connection } from '../../http/http1-connection.ts'
+import { chunkSizeLine, lastChunk } from '../../http/message/chunked.ts'
+import type { Http1Connection } from '../../http/connection/http1-connection.ts'
 
 /** A request as the gateway has written it. */
 export interface UpstreamRequest {

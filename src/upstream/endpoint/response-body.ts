@@ -1,7 +1,7 @@
 /** Reads the body of one response from the bytes of its connection. */
-import type { ResponseHead } from '../../http/response-head.ts'
-import { ChunkedDecoder } from '../../http/chunked.ts'
-import { ExchangeError } from '../../http/errors.ts'
+import type { ResponseHead } from '../../http/message/response-head.ts'
+import { ChunkedDecoder } from '../../http/message/chunked.ts'
+import { ExchangeError } from '../../http/message/errors.ts'
 
 export interface BodyPiece {
   data: Buffer | string | null

@@ -3,10 +3,10 @@ import {
   type ResponseHead,
   parseResponseHead,
   refuseResponseHead,
-} from '../../http/response-head.ts'
-import { ExchangeError } from '../../http/errors.ts'
-import { headLines } from '../../http/head-lines.ts'
-import { errorOfPartialResponse } from '../../http/partial-head.ts'
+} from '../../http/message/response-head.ts'
+import { ExchangeError } from '../../http/message/errors.ts'
+import { headLines } from '../../http/message/head-lines.ts'
+import { errorOfPartialResponse } from '../../http/message/partial-head.ts'
 
 const MAX_INTERIM = 100
 const HEAD_END = Buffer.from('\r\n\r\n')

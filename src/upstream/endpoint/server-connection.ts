@@ -3,14 +3,14 @@
  *
  *   CONNECTING ──► HEAD ──1xx──► HEAD ──final──► BODY ──ended──► IDLE (or closed)
  *                                  └──101──► (UPGRADING, until the request's body has ended) ──► TUNNEL
- * Hot path (bench scenarios `small` and `large`); for its read buffers see http/socket-reads.ts.
+ * Hot path (bench scenarios `small` and `large`); for its read buffers see http/connection/socket-reads.ts.
  */
-import type { ResponseHead } from '../../http/response-head.ts'
-import { clock } from '../../http/clock.ts'
-import { ExchangeError } from '../../http/errors.ts'
+import type { ResponseHead } from '../../http/message/response-head.ts'
+import { clock } from '../../http/connection/clock.ts'
+import { ExchangeError } from '../../http/message/errors.ts'
 import type { ResponseSink, BodySink, ClientSide } from '../../http/exchange.ts'
-import { viewOf } from '../../http/socket-reads.ts'
-import type { TunnelEnd } from '../../http/tunnel.ts'
+import { viewOf } from '../../http/connection/socket-reads.ts'
+import type { TunnelEnd } from '../../http/connection/tunnel.ts'
 import { ResponseBody } from './response-body.ts'
 import { ResponseHeadReader } from './response-head-reader.ts'
 import { PendingUpgrade, faultOfUpgrade } from './pending-upgrade.ts'

@@ -4,7 +4,7 @@
  * else of the listener: `reject` refuses ambiguous paths, `normalize` forwards the normalized path, `preserve` forwards the path
  * as it was sent. The latter two require that the path with its escaped separators decoded matches the same route.
  */
-import type { PathPolicy } from '../model/snapshot.ts'
+import type { PathPolicy } from '../../model/snapshot.ts'
 
 /** A path that is not forwarded the same by every policy, or not matched as it was sent. */
 export interface AmbiguousPath {

@@ -1,5 +1,5 @@
 /** The request target in its four forms (RFC 9112 section 3.2), parsed without building a URL. */
-import type { PathPolicy } from '../model/snapshot.ts'
+import type { PathPolicy } from '../../model/snapshot.ts'
 import { type LastHost, portOf, routingHost } from './authority.ts'
 import { ExchangeError } from './errors.ts'
 import { type AmbiguousPath, readPath } from './path-policy.ts'

@@ -1,8 +1,8 @@
 /** Host and authority: RFC 9110 section 7.2, RFC 3986 section 3.2.2, without userinfo. */
 
 import { isIPv6 } from 'node:net'
-import { bracketHost } from '../model/address.ts'
-import { plainHost } from '../model/ip.ts'
+import { bracketHost } from '../../model/address.ts'
+import { plainHost } from '../../model/ip.ts'
 
 // A name or IPv4 address of unreserved characters (and _), or a bracketed IPv6 address; then an optional port.
 // No label is empty; a dot at the end is allowed.

@@ -1,6 +1,6 @@
 /** Local responses, which the proxy makes itself: for errors, and by middlewares. The only place that makes them. */
 import { ResponseHead, statusLine } from './response-head.ts'
-import { dateLine } from './clock.ts'
+import { dateLine } from '../connection/clock.ts'
 import { ERRORS, type ExchangeError, type Reason } from './errors.ts'
 import { fieldValue, safeValue } from './fields.ts'
 import { statusText } from './status-text.ts'

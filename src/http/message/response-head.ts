@@ -1,5 +1,5 @@
 /** Parses the text of a response head. Hot path, see request-head.ts. */
-import { dateLine } from './clock.ts'
+import { dateLine } from '../connection/clock.ts'
 import { asksForConnectionLogin } from './connection-login.ts'
 import { ExchangeError, NotHttp } from './errors.ts'
 import { listHolds, withoutConnectionOptions } from './fields.ts'
