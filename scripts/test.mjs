@@ -47,7 +47,12 @@ const flags = [
   '--test-timeout=300000',
   ...(values.watch ? ['--watch'] : []),
 ]
-const { status, signal } = spawnSync(process.execPath, [...flags, ...run], { stdio: 'inherit' })
+// Each file is a process, and many start the program: code that is compiled once halves the time of their starts.
+const cache = fileURLToPath(new URL('../node_modules/.cache/node-compile-cache', import.meta.url))
+const { status, signal } = spawnSync(process.execPath, [...flags, ...run], {
+  stdio: 'inherit',
+  env: { NODE_COMPILE_CACHE: cache, ...process.env },
+})
 process.exit(signal === null ? status : 1)
 
 function readArguments() {

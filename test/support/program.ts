@@ -223,7 +223,9 @@ function collect(stream: NodeJS.ReadableStream, changed: () => void): () => stri
 }
 
 function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(([name]) => !/^(?:SLUICE_|NODE_)/.test(name))
+  const kept = Object.entries(env).filter(
+    ([name]) => name === 'NODE_COMPILE_CACHE' || !/^(?:SLUICE_|NODE_)/.test(name),
+  )
   return Object.fromEntries(kept)
 }
 
