@@ -1,5 +1,5 @@
 /**
- * How specific a host or path comparison is, as one number: higher goes first. README.md tells the order in words. Texts
+ * How specific a host or path comparison is, as one number: higher goes first. docs/routes.md has the order in words. Texts
  * are at most 8 KiB, so that each count has 13 bits.
  */
 import type { TextMatcher } from './expression.ts'

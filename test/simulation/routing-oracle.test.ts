@@ -1,6 +1,6 @@
 /**
  * The table against an oracle that has no index: it asks every alternative of every route, and takes the first in the
- * documented order (src/README.md). Hosts, paths and values come from a small alphabet, so that routes collide.
+ * documented order (docs/routes.md). Hosts, paths and values come from a small alphabet, so that routes collide.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
