@@ -29,7 +29,9 @@ export function parseAction(path: string): Action | null {
   const [, written, verb] = ACTION_PATH.exec(path) ?? []
   const name = written === undefined ? null : decode(written)
   if (name === null) return null
-  return verb === 'confirm' ? (asked) => confirm(asked, name) : (asked) => reload(asked, name)
+  return verb === 'confirm'
+    ? (providers) => confirm(providers, name)
+    : (providers) => reload(providers, name)
 }
 
 /** Why the action is rejected, or null. Reads the body to its end and ignores it. */
@@ -47,9 +49,9 @@ export async function refuseAction(request: IncomingMessage): Promise<Outcome | 
   return { status: 415, message: 'actions need Content-Type: application/json' }
 }
 
-function confirm({ confirm: ask }: Providers, name: string): Outcome {
-  const answer = ask(name)
-  switch (answer) {
+function confirm(providers: Providers, name: string): Outcome {
+  const outcome = providers.confirm(name)
+  switch (outcome) {
     case 'confirmed':
       return { status: 200, message: `what ${name} declares now is taken as it is` }
     case 'nothing-held':
@@ -57,12 +59,12 @@ function confirm({ confirm: ask }: Providers, name: string): Outcome {
     case 'unknown':
       return unknown(name)
     default:
-      return answer satisfies never
+      return outcome satisfies never
   }
 }
 
-function reload({ reload: ask }: Providers, name: string): Outcome {
-  return ask(name) ? { status: 200, message: `${name} is read again` } : unknown(name)
+function reload(providers: Providers, name: string): Outcome {
+  return providers.reload(name) ? { status: 200, message: `${name} is read again` } : unknown(name)
 }
 
 function unknown(name: string): Outcome {

@@ -110,14 +110,14 @@ function createHandler(options: AdminOptions): Handler {
   }
 
   return (request, response) => {
-    answer(request, response).catch((err: unknown) => {
-      log.error({ err, path: request.url }, 'the admin could not answer')
+    respond(request, response).catch((err: unknown) => {
+      log.error({ err, path: request.url }, 'the admin could not respond')
       if (response.headersSent) response.destroy()
       else sendJson(response, 500, { message: 'internal error' })
     })
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(SECURITY_FIELDS)) response.setHeader(name, value)
     // Only actions have a body.
     if (hasBody(request)) response.setHeader('Connection', 'close')
@@ -133,7 +133,7 @@ function createHandler(options: AdminOptions): Handler {
     if (page === undefined) return sendJson(response, 404, { message: 'Object not found' })
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD')
-      return sendJson(response, 405, { message: 'only GET and HEAD are answered here' })
+      return sendJson(response, 405, { message: 'only GET and HEAD are allowed here' })
     }
     await page(response, mark === -1 ? '' : target.slice(mark + 1))
   }

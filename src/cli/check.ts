@@ -37,13 +37,13 @@ export function checkFile(
     [problems.filter(({ level }) => level === 'warning').length, 'warning'],
     [hints, 'hint'],
   ] as const
-  const told = counted.flatMap(([number, noun]) => (number === 0 ? [] : count(number, noun)))
+  const counts = counted.flatMap(([number, noun]) => (number === 0 ? [] : count(number, noun)))
   if (problems.length > hints) {
-    print(`${path}: ${told.join(', ')}`)
+    print(`${path}: ${counts.join(', ')}`)
     return 1
   }
   const what = document.readable ? inventory(document) : ''
-  print(`${path}: good, ${[what, ...told].join(', ')}`)
+  print(`${path}: good, ${[what, ...counts].join(', ')}`)
   return 0
 }
 

@@ -69,7 +69,7 @@ export interface Control {
   /** Starts to follow all sources. Resolves when the first of them, the file, is read; rejects if it cannot be read. */
   open(): Promise<void>
   /**
-   * Resolves once the first table is published, that is when every source has answered, or has failed and has a last good
+   * Resolves once the first table is published, that is when every source has declared its objects, or has failed and has a last good
    * snapshot or is not required, or when `startMs` is over. Also resolves on `stop`.
    */
   start(): Promise<void>
@@ -292,14 +292,14 @@ export function createControl(options: ControlOptions): Control {
         await stop()
         throw error
       }
-      // Saved snapshots are admitted before the sources answer: they are the last good versions of objects that are malformed now.
+      // Saved snapshots are admitted before the sources declare anything: they are the last good versions of objects that are malformed now.
       for (const source of others) restore(source)
       runPass()
       for (const source of others) source.start()
     },
     async start() {
-      const answered = Promise.all([...ready.values()].map(({ promise }) => promise))
-      await Promise.race([answered, sleep(startMs, stopping.signal)])
+      const allReady = Promise.all([...ready.values()].map(({ promise }) => promise))
+      await Promise.race([allReady, sleep(startMs, stopping.signal)])
       if (stopping.signal.aborted) return
       for (const { name, origin, required } of sources) {
         if (origin === 'disk') journal.restored(name)

@@ -84,7 +84,7 @@ export function createJournal(log: EventLog): Journal {
       log.warn({ source }, `source "${source}" is away: its last good snapshot is in force`)
     },
     missing(source) {
-      log.error({ source }, `source "${source}" has not answered: starting without it`)
+      log.error({ source }, `source "${source}" has not responded: starting without it`)
     },
   }
 }
@@ -114,24 +114,24 @@ function identityOf({ kind, id, source, message }: Problem): string {
   return JSON.stringify([kind, id, source, message])
 }
 
-/** Returns a function that runs `run` at once, but at most once in `everyMs`: a call within that time runs it at its end. */
+/** Returns a function that runs `run` immediately, but at most once in `everyMs`: a call within that time runs it at its end. */
 function atMostEvery(everyMs: number, run: () => void): () => void {
   let timer: NodeJS.Timeout | null = null
-  let isAsked = false
+  let isDue = false
 
   function pause(): void {
     timer = setTimeout(() => {
       timer = null
-      if (isAsked) ask()
+      if (isDue) call()
     }, everyMs)
     timer.unref()
   }
 
-  function ask(): void {
-    isAsked = timer !== null
-    if (isAsked) return
+  function call(): void {
+    isDue = timer !== null
+    if (isDue) return
     pause()
     run()
   }
-  return ask
+  return call
 }

@@ -21,20 +21,20 @@ export async function addressOf(host: string): Promise<string> {
   return addresses[turn++ % addresses.length] ?? host
 }
 
-/** For a serving thread: asks the main thread to follow the name, which then reports its addresses as for servers. */
+/** For a serving thread: the main thread follows the name and posts its addresses as for those of servers. */
 export function askMainThread(names: NameTable, follow: (name: string) => void): AddressesOf {
   return (name) => {
     // Each time, because a name without requests is forgotten after a while.
     follow(name)
     return new Promise((resolve, reject) => {
-      const hear: NameListener = ({ addresses, failure }) => {
+      const onKnown: NameListener = ({ addresses, failure }) => {
         if (addresses.length === 0 && failure === null) return
-        names.unlisten(name, hear)
+        names.unlisten(name, onKnown)
         if (addresses.length > 0) resolve(addresses)
         else reject(new Error(`${name} cannot be resolved: ${failure}`))
       }
-      names.listen(name, hear)
-      hear(names.get(name))
+      names.listen(name, onKnown)
+      onKnown(names.get(name))
     })
   }
 }

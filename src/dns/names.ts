@@ -4,7 +4,7 @@
  */
 
 /** A message from the main thread. */
-export interface NameNews {
+export interface NameChange {
   readonly name: string
   /** The allowed addresses; empty while there are none. Null: the name is not followed any more. */
   readonly addresses: readonly string[] | null
@@ -30,8 +30,8 @@ export class NameTable {
     return this.#known.get(name) ?? UNKNOWN
   }
 
-  hear(news: readonly NameNews[]): void {
-    for (const { name, addresses, failure } of news) {
+  apply(changes: readonly NameChange[]): void {
+    for (const { name, addresses, failure } of changes) {
       if (addresses === null) {
         this.#known.delete(name)
         continue

@@ -50,12 +50,12 @@ export function createQuestions(options: QuestionOptions): Questions {
     onPart: (part: Partial<NameAnswer>) => void,
   ): Promise<NameAnswer> {
     let timer: NodeJS.Timeout | undefined
-    const tell = (part: Partial<NameAnswer>): void => {
+    const reportPart = (part: Partial<NameAnswer>): void => {
       timer ??= setTimeout(onPart, OTHER_FAMILY_MS, part)
     }
     const [v4, v6] = await Promise.all([
-      resolve(name, 4).then((v4) => (v4.kind === 'found' ? (tell({ v4 }), v4) : v4)),
-      resolve(name, 6).then((v6) => (v6.kind === 'found' ? (tell({ v6 }), v6) : v6)),
+      resolve(name, 4).then((v4) => (v4.kind === 'found' ? (reportPart({ v4 }), v4) : v4)),
+      resolve(name, 6).then((v6) => (v6.kind === 'found' ? (reportPart({ v6 }), v6) : v6)),
     ])
     clearTimeout(timer)
     return { v4, v6 }

@@ -8,7 +8,7 @@
 import { isLoopbackHost } from '../model/ip.ts'
 import { failedBoth, foundBoth, type AskName, type NameAnswer } from './answer.ts'
 import { FollowedName, type NameFailure, type TtlBounds } from './followed-name.ts'
-import type { NameNews } from './names.ts'
+import type { NameChange } from './names.ts'
 import type { HostsTable } from './system-files.ts'
 
 export interface ResolverOptions {
@@ -60,9 +60,9 @@ export interface Resolver {
   /** Waits only for a name that was never resolved. Rejects with the reason if it has no address. */
   addressesOf(name: string): Promise<readonly string[]>
   /** The state of all names, or of one. */
-  known(name?: string): readonly NameNews[]
+  known(name?: string): readonly NameChange[]
   /** Called with the changes of a name. */
-  listen(listener: (news: readonly NameNews[]) => void): void
+  listen(listener: (changes: readonly NameChange[]) => void): void
   /** Called when a name begins or ceases to fail. */
   onState(listener: NameStateListener): void
   report(name: string): NameReport | null
@@ -80,12 +80,12 @@ const MOST_SUSPECTS = 64
 export function createResolver(options: ResolverOptions): Resolver {
   const { ask, askSystem, hosts, ttl, now, date, random } = options
   const all = new Map<string, FollowedName>()
-  const listeners: ((news: readonly NameNews[]) => void)[] = []
+  const listeners: ((changes: readonly NameChange[]) => void)[] = []
   const stateListeners: NameStateListener[] = []
   const waiting = new Map<FollowedName, PromiseWithResolvers<void>>()
   const underWay = { all: 0, suspects: 0 }
   const lookups = { success: 0, failure: 0 }
-  let news = new Map<string, NameNews>()
+  let changes = new Map<string, NameChange>()
   let systemTurn: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | null = null
   let lookedAt = -Infinity
@@ -125,7 +125,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     }
     if (inHosts !== undefined) return foundBoth(inHosts, null)
     const answer = await ask(followed.name, (part) => {
-      if (followed.takePart(part, date())) tell(followed)
+      if (followed.takePart(part, date())) notify(followed)
     })
     const isFound = answer.v4.kind === 'found' || answer.v6.kind === 'found'
     return isFound || !MULTICAST.test(name) ? answer : await lookUpBySystem(name, answer)
@@ -143,17 +143,17 @@ export function createResolver(options: ResolverOptions): Resolver {
 
   function take(followed: FollowedName, answer: NameAnswer): void {
     const wasFailing = followed.failure !== null
-    const isNews = followed.take(answer, ttl, { now: now(), date: date(), random })
+    const isChanged = followed.take(answer, ttl, { now: now(), date: date(), random })
     const isFailing = followed.failure !== null
     lookups[isFailing ? 'failure' : 'success']++
     if (all.get(followed.name) !== followed) return
-    if (isNews) tell(followed)
+    if (isChanged) notify(followed)
     if (isFailing !== wasFailing) {
       for (const listener of stateListeners) listener(reportOf(followed))
     }
   }
 
-  function tell(followed: FollowedName): void {
+  function notify(followed: FollowedName): void {
     const { name, addresses, failure } = followed
     post({ name, addresses, failure })
     waiting.get(followed)?.resolve()
@@ -161,15 +161,15 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   /** Batches the changes of one turn of the event loop. */
-  function post(one: NameNews): void {
-    if (news.size === 0) setImmediate(flush)
-    news.set(one.name, one)
+  function post(one: NameChange): void {
+    if (changes.size === 0) setImmediate(flush)
+    changes.set(one.name, one)
   }
 
   function flush(): void {
-    const told = [...news.values()]
-    news = new Map()
-    for (const listener of listeners) listener(told)
+    const batch = [...changes.values()]
+    changes = new Map()
+    for (const listener of listeners) listener(batch)
   }
 
   function tick(): void {

@@ -122,7 +122,7 @@ export class Gateway implements ListenerHandler {
     try {
       const route = this.#find(exchange, scope)
       if (exchange.to.ambiguous !== null) {
-        const error = resolveAmbiguousPath(exchange, route, (asked) => this.#find(asked, scope))
+        const error = resolveAmbiguousPath(exchange, route, (other) => this.#find(other, scope))
         if (error !== null) {
           this.#refuse(exchange, error)
           return

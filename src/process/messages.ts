@@ -1,6 +1,6 @@
 /** The messages between the main thread and a serving thread. No request causes one. */
 import type { Update } from '../control/publication/publisher.ts'
-import type { NameNews } from '../dns/names.ts'
+import type { NameChange } from '../dns/names.ts'
 import type { AccessFormat } from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
@@ -25,7 +25,7 @@ export interface ThreadStart {
 export type ToThread =
   | Update
   /** Names whose addresses have changed. */
-  | { readonly kind: 'names'; readonly news: readonly NameNews[] }
+  | { readonly kind: 'names'; readonly changes: readonly NameChange[] }
   /** Peers whose forwarding headers are trusted from now on. */
   | { readonly kind: 'trusted'; readonly blocks: readonly string[] }
   /** Stop accepting, finish the exchanges in flight, then send `drained`. */

@@ -143,7 +143,7 @@ export function createServingThread(
           break
         case 'names':
           // Not queued: a request may wait for a name.
-          gateway.names.hear(message.news)
+          gateway.names.apply(message.changes)
           break
         case 'trusted':
           gateway.trust(message.blocks)

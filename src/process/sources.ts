@@ -8,8 +8,8 @@ import { openSource, sourceKindOf } from '../providers/catalog/sources.ts'
 import { createFileProvider } from '../providers/file/file-provider.ts'
 import type { Provider } from '../providers/provider.ts'
 
-/** What is saved in a file, by hand, is meant. */
-const BELIEVED: ShrinkSettings = { holdMs: 0, share: 1, allowEmpty: true }
+/** A person saves a file: its removals are accepted as they are. */
+const ACCEPT_REMOVALS: ShrinkSettings = { holdMs: 0, share: 1, allowEmpty: true }
 
 /** Throws with a line for each file of a source (a certificate, an authority) that cannot be used. */
 export async function openSources(
@@ -21,7 +21,7 @@ export async function openSources(
     kind: 'file',
     path: resolve(config),
     required: true,
-    shrink: BELIEVED,
+    shrink: ACCEPT_REMOVALS,
     lastGood: null,
   }
   const named = settings.sources.map((spec) => toSource(withFiles(spec, config), settings.data))

@@ -107,7 +107,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     running.set(thread, one)
     const held = scoreboard.size
     const attach = (): void => {
-      one.send({ kind: 'names', news: resolver.known() })
+      one.send({ kind: 'names', changes: resolver.known() })
       publisher.attach({ thread, boardSize: held, deliver: (update) => one.send(update) })
     }
     if (isAttached) attach()
@@ -165,8 +165,8 @@ export function createThreads(options: ThreadsOptions): Threads {
         break
       case 'name': {
         resolver.touch(message.name)
-        const news = resolver.known(message.name)
-        if (news.length > 0) running.get(thread)?.send({ kind: 'names', news })
+        const changes = resolver.known(message.name)
+        if (changes.length > 0) running.get(thread)?.send({ kind: 'names', changes })
         break
       }
       case 'notice':
@@ -210,8 +210,8 @@ export function createThreads(options: ThreadsOptions): Threads {
     }, pauseMs)
   }
 
-  resolver.listen((news) => {
-    for (const one of running.values()) one.send({ kind: 'names', news })
+  resolver.listen((changes) => {
+    for (const one of running.values()) one.send({ kind: 'names', changes })
   })
 
   return {

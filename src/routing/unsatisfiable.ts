@@ -20,17 +20,17 @@ export function whyNever(expression: Expression): string | null {
 }
 
 function whyNeverAll(literals: readonly Literal[], budget: Budget): string | null {
-  const asked = new Map<string, Literal[]>()
+  const seen = new Map<string, Literal[]>()
   for (const literal of literals) {
     const why = literal.negated ? null : whyNeverOne(literal)
     if (why !== null) return why
     const { subject, name } = literal.term
     const key = `${subject} ${name}`
-    const known = asked.get(key)
-    if (known === undefined) asked.set(key, [literal])
+    const known = seen.get(key)
+    if (known === undefined) seen.set(key, [literal])
     else known.push(literal)
   }
-  for (const same of asked.values()) {
+  for (const same of seen.values()) {
     if (same.length > 1 && excludeEachOther(same, budget))
       return `no ${wordsOf(same)} meets all conditions`
   }

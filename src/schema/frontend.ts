@@ -18,7 +18,7 @@ const RESPONDERS = ['backend', ...MIDDLEWARES.flatMap((one) => (one.role ? [one.
 const formSchema = strict(
   {
     route: text('Which requests: Host("vote.example") && PathPrefix("/api")', 16_384),
-    backend: reference('The id of the backend that answers.').optional(),
+    backend: reference('The id of the backend that responders.').optional(),
     passHost: z.boolean().default(true).meta({
       description: "Forward the client's Host, instead of the server's own.",
     }),
@@ -75,12 +75,12 @@ function toMiddlewares(form: Form, complain: Complain): readonly MiddlewareSpec[
   )
   const specs = chainOf(short, form.middlewares ?? [])
 
-  const answers = specs.filter(isTerminal).map(({ kind }) => kind)
-  if (form.backend !== undefined) answers.unshift('backend')
-  const isAnswered = answers.length > 0 || specs.some((spec) => roleOf(spec) === 'first')
-  if (!isAnswered) complain(`needs one of ${RESPONDERS}`, [])
-  if (answers.length > 1) {
-    complain(`has ${answers.join(' and ')}; only one of ${RESPONDERS} can respond`, [])
+  const responders = specs.filter(isTerminal).map(({ kind }) => kind)
+  if (form.backend !== undefined) responders.unshift('backend')
+  const hasResponder = responders.length > 0 || specs.some((spec) => roleOf(spec) === 'first')
+  if (!hasResponder) complain(`needs one of ${RESPONDERS}`, [])
+  if (responders.length > 1) {
+    complain(`has ${responders.join(' and ')}; only one of ${RESPONDERS} can respond`, [])
   }
   return specs
 }

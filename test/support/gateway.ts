@@ -75,7 +75,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     onShortage: () => {},
     onFault: (fault) => faults.push(fault),
   })
-  resolver.listen((news) => gateway.names.hear(news))
+  resolver.listen((changes) => gateway.names.apply(changes))
   let applied = Promise.resolve()
   publisher.attach({
     thread: 0,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { foundBoth, type FamilyAnswer, type NameAnswer } from '../../src/dns/answer.ts'
-import type { NameNews } from '../../src/dns/names.ts'
+import type { NameChange } from '../../src/dns/names.ts'
 import { createResolver, type Resolver, type ResolverOptions } from '../../src/dns/resolver.ts'
 import { turn as oneTurn } from '../support/until.ts'
 
@@ -11,7 +11,7 @@ const none: FamilyAnswer = { kind: 'none', reason: 'the name does not exist (NXD
 const SERVFAIL: NameAnswer = { v4: failed, v6: failed }
 const NXDOMAIN: NameAnswer = { v4: none, v6: none }
 
-/** Look-ups have ended, and what they brought is told. */
+/** Look-ups have ended, and what they brought is posted. */
 async function turn(): Promise<void> {
   await oneTurn()
   await oneTurn()
@@ -24,7 +24,7 @@ class World {
   hosts = new Map<string, readonly string[]>()
   hostsChanged = false
   readonly asked: string[] = []
-  readonly told: NameNews[] = []
+  readonly posted: NameChange[] = []
   readonly states: string[] = []
   readonly systemAsked: string[] = []
   system: ((name: string) => Promise<readonly string[]>) | null = null
@@ -58,7 +58,7 @@ class World {
       random: () => 0.5,
       ...options,
     })
-    this.resolver.listen((news) => this.told.push(...news))
+    this.resolver.listen((changes) => this.posted.push(...changes))
     this.resolver.onState(({ name, failing }) => this.states.push(`${name} ${failing}`))
   }
 
@@ -84,14 +84,14 @@ test('a name is resolved as soon as it is held, and again when its time to live 
   world.found('app.test', ['10.0.0.1'])
   world.resolver.hold('app.test')
   await turn()
-  assert.deepEqual(world.told, [{ name: 'app.test', addresses: ['10.0.0.1'], failure: null }])
+  assert.deepEqual(world.posted, [{ name: 'app.test', addresses: ['10.0.0.1'], failure: null }])
 
   world.found('app.test', ['10.0.0.2'])
   await world.pass(4_900)
   assert.equal(world.asked.length, 1)
   await world.pass(100)
 
-  assert.deepEqual(world.told.at(-1)?.addresses, ['10.0.0.2'])
+  assert.deepEqual(world.posted.at(-1)?.addresses, ['10.0.0.2'])
 })
 
 test('the time to live is bounded on both sides', async () => {
@@ -108,7 +108,7 @@ test('the time to live is bounded on both sides', async () => {
   assert.equal(times('long.test'), 2)
 })
 
-test('an address is told of again only when it is another one', async () => {
+test('an address is posted of again only when it is another one', async () => {
   const world = new World()
   world.found('app.test', ['10.0.0.1', '10.0.0.2'], SECOND)
   world.resolver.hold('app.test')
@@ -116,10 +116,10 @@ test('an address is told of again only when it is another one', async () => {
   world.found('app.test', ['10.0.0.2', '10.0.0.1'], SECOND)
   await world.pass(3 * SECOND)
 
-  assert.equal(world.told.length, 1)
+  assert.equal(world.posted.length, 1)
 })
 
-test('the last good addresses stay while a look-up fails or finds nothing, and the change of state is told once', async () => {
+test('the last good addresses stay while a look-up fails or finds nothing, and the change of state is posted once', async () => {
   for (const answer of [SERVFAIL, NXDOMAIN]) {
     const world = new World()
     world.found('app.test', ['10.0.0.1', '2001:db8::1'])
@@ -220,7 +220,7 @@ test('whoever asks waits for the first look-up, and never for another one', asyn
   assert.deepEqual(await world.resolver.addressesOf('app.test'), ['10.0.0.1'])
 })
 
-test('whoever asks for a name that failed is told why at once, also while it is looked up again', async () => {
+test('whoever asks for a name that failed is posted why at once, also while it is looked up again', async () => {
   const world = new World()
   const reason = /^Error: app.test cannot be resolved: the name does not exist \(NXDOMAIN\)$/
   await assert.rejects(world.resolver.addressesOf('app.test'), reason)
@@ -302,7 +302,7 @@ test('only names such as printer.local are asked of the system, one at a time', 
   assert.deepEqual(world.systemAsked, ['printer.local', 'scanner.local'])
 })
 
-test('a name that nobody holds is forgotten after a while, and the threads are told', async () => {
+test('a name that nobody holds is forgotten after a while, and the threads are posted', async () => {
   const world = new World()
   world.found('app.test', ['10.0.0.1'], 300 * SECOND)
   world.resolver.hold('app.test')
@@ -314,7 +314,7 @@ test('a name that nobody holds is forgotten after a while, and the threads are t
   await world.pass(2 * SECOND)
 
   assert.equal(world.resolver.report('app.test'), null)
-  assert.deepEqual(world.told.at(-1), { name: 'app.test', addresses: null, failure: null })
+  assert.deepEqual(world.posted.at(-1), { name: 'app.test', addresses: null, failure: null })
 })
 
 test('look-ups and names are counted', async () => {

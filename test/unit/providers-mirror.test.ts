@@ -52,7 +52,7 @@ test('the same text put again is no change, whatever its revision', () => {
   assert.deepEqual(changesOf(mirror), { upserts: [], deletes: [] })
 })
 
-test('what is left of an object without its main key is news when it comes and when it goes, and is bounded', () => {
+test('what is left of an object without its main key is reported when it appears and when it goes, and is bounded', () => {
   const mirror = createMirror(createLayout('traefik', { sealKey: null }))
   const look = (): [hasNews: boolean, problems: number] => {
     const { problems } = mirror.declare({ revision: '1', listed: null, changedAt: 0 })

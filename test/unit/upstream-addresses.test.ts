@@ -14,7 +14,7 @@ function resolved(...addresses: readonly string[]): {
 } {
   const names = new NameTable()
   let changes = 0
-  names.hear([{ name: 'app.test', addresses, failure: null }])
+  names.apply([{ name: 'app.test', addresses, failure: null }])
   const server = new Addresses('app.test', names, () => changes++)
   return { names, server, changes: () => changes }
 }
@@ -49,7 +49,7 @@ test('a server that is named by its address, or is a socket, has that one and fo
   for (const host of ['10.0.0.1', '::1', '/run/app.sock']) {
     const names = new NameTable()
     const server = new Addresses(host, names, () => assert.fail('it has changed'))
-    names.hear([{ name: host, addresses: ['10.0.0.9'], failure: null }])
+    names.apply([{ name: host, addresses: ['10.0.0.9'], failure: null }])
 
     assert.equal(server.only, host)
     assert.equal(server.has(host), true)
@@ -58,14 +58,14 @@ test('a server that is named by its address, or is a socket, has that one and fo
 
 test('an address that has left the set is no longer the server, and a failure takes none away', () => {
   const { names, server, changes } = resolved('10.0.0.1')
-  names.hear([{ name: 'app.test', addresses: ['10.0.0.2'], failure: null }])
+  names.apply([{ name: 'app.test', addresses: ['10.0.0.2'], failure: null }])
   assert.deepEqual([server.has('10.0.0.1'), server.has('10.0.0.2'), changes()], [false, true, 1])
 
-  names.hear([{ name: 'app.test', addresses: [], failure: 'SERVFAIL' }])
+  names.apply([{ name: 'app.test', addresses: [], failure: 'SERVFAIL' }])
   assert.equal(server.only, '10.0.0.2')
 
   server.close()
-  names.hear([{ name: 'app.test', addresses: ['10.0.0.3'], failure: null }])
+  names.apply([{ name: 'app.test', addresses: ['10.0.0.3'], failure: null }])
   assert.deepEqual([server.only, changes()], ['10.0.0.2', 1])
 })
 

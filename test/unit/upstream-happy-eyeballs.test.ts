@@ -17,7 +17,7 @@ test('an address that was overtaken comes last for the next connection', async (
   await startSilent(t, '127.0.0.2', port)
   const board = openBoard(t)
   const addresses = ['127.0.0.2', '127.0.0.1']
-  board.names.hear([{ name: 'app.test', addresses, failure: null }])
+  board.names.apply([{ name: 'app.test', addresses, failure: null }])
   const [endpoint] = board.endpoints(makeBackend({ s: { host: 'app.test', port } }))
   assert.ok(endpoint)
 

@@ -62,7 +62,7 @@ interface PendingSave {
   readonly revision: string
   readonly memory: string
   readonly isHeld: boolean
-  readonly resolve: (answer: SaveResult) => void
+  readonly resolve: (result: SaveResult) => void
 }
 
 /** At most this much text is made in one turn of the event loop: some tenths of a millisecond. */

@@ -65,9 +65,9 @@ export interface Source {
   problems(): readonly Problem[]
   /** The hold, which is logged when it begins and ends. */
   heldProblems(): readonly Problem[]
-  /** Where its accepted objects come from: `disk` (saved before this start) until the source itself has answered. */
+  /** Where its accepted objects come from: `disk` (saved before this start) until the source itself has declared its objects. */
   readonly origin: 'nothing' | 'disk' | 'source'
-  /** Loads the snapshot saved before this start, if there is one. The first answer of the source is compared with it. */
+  /** Loads the snapshot saved before this start, if there is one. The first declaration of the source is compared with it. */
   restore(): void
   start(): void
   reload(): void
@@ -101,10 +101,10 @@ export function openSource(
   let unreadable: readonly Problem[] = []
   let follower: Follower | null = null
   let timer: NodeJS.Timeout | null = null
-  /** `disk` until the source itself has answered. */
+  /** `disk` until the source itself has declared its objects. */
   let origin: Source['origin'] = 'nothing'
   let revision = ''
-  /** The saved snapshot has held objects, and the source has not answered yet. */
+  /** The saved snapshot has held objects, and the source has not declared anything yet. */
   let wasHeld = false
   let isLost = false
   let savedAt: number | null = null
@@ -127,11 +127,11 @@ export function openSource(
 
   function saveTo(file: LastGoodFile): LastGoodFile['save'] {
     return async (objects, of, memory, isHeld) => {
-      const answer = await file.save(objects, of, memory, isHeld)
-      if (!answer.saved) return answer
-      savedAt = answer.at
+      const result = await file.save(objects, of, memory, isHeld)
+      if (!result.saved) return result
+      savedAt = result.at
       unusable = null
-      return answer
+      return result
     }
   }
 
@@ -332,7 +332,7 @@ export function openSource(
       return names
     },
     save() {
-      // Before the source has answered, the file on disk is current. A source that never had an object needs none.
+      // Before the source has declared its objects, the file on disk is current. A source that never had an object needs none.
       if (origin === 'source' && (savedAt !== null || count() > 0)) saver?.scheduleSave()
     },
     report({ setAside, conflicts }) {

@@ -50,8 +50,8 @@ export function inFormOf(response: LocalResponse, accept: string | undefined): L
   const { status, reason, message } = response
   if (message === undefined || accept === undefined || !prefersJson(accept)) return response
   const error = (statusText(status) ?? 'error').toLowerCase()
-  const told = message === '' ? {} : { message }
-  const body = Buffer.from(JSON.stringify({ error, status, reason, ...told }))
+  const detail = message === '' ? {} : { message }
+  const body = Buffer.from(JSON.stringify({ error, status, reason, ...detail }))
   return { ...response, contentType: 'application/json', body }
 }
 

@@ -59,12 +59,12 @@ async function* watchDirectoryFiles(
     notifier.notify()
   })
   let isPolled = false
-  let isAsked = false
-  const ask = (): void => {
-    isAsked = true
+  let isReloading = false
+  const reload = (): void => {
+    isReloading = true
     notifier.notify()
   }
-  reloads.add(ask)
+  reloads.add(reload)
   signal.addEventListener('abort', notifier.notify)
 
   function declare(listed: string, changedAt: number): Declaration {
@@ -75,14 +75,14 @@ async function* watchDirectoryFiles(
   }
 
   /** Returns whether anything has changed. Retries, because a directory that is being replaced is missing for a moment. */
-  async function look(isAll: boolean, wasAsked: boolean, patienceMs: number): Promise<boolean> {
+  async function look(isAll: boolean, wasReloading: boolean, patienceMs: number): Promise<boolean> {
     const until = performance.now() + patienceMs
     for (;;) {
       // Before reading: later changes notify again.
       watch.arm(files.targets)
       const changed = watch.takeChanged()
       try {
-        return await files.refresh(isAll ? null : changed, wasAsked)
+        return await files.refresh(isAll ? null : changed, wasReloading)
       } catch (error) {
         if (signal.aborted || performance.now() >= until) throw error
         isAll = true
@@ -107,19 +107,19 @@ async function* watchDirectoryFiles(
   /** Null if nothing has changed. */
   async function readNext(): Promise<Declaration | null> {
     files.forgetText()
-    let wasAsked = false
+    let wasReloading = false
     let since: number | null = null
     do {
       const isNotified = await notifier.wait(files.hasUnstable ? RECHECK_MS : undefined)
       since ??= performance.now()
-      if (isNotified) await debounce(notifier, () => signal.aborted || isAsked)
+      if (isNotified) await debounce(notifier, () => signal.aborted || isReloading)
       if (signal.aborted) return null
-      wasAsked ||= isAsked
-      const [isAll, isNowAsked] = [isPolled, isAsked]
-      isPolled = isAsked = false
+      wasReloading ||= isReloading
+      const [isAll, isNowAsked] = [isPolled, isReloading]
+      isPolled = isReloading = false
       const isNew = await look(isAll, isNowAsked, UNFINISHED_MS)
       // An unstable file must not delay the others.
-      if (isNew || wasAsked) return declare(wasAsked ? 'asked' : 'changed', since)
+      if (isNew || wasReloading) return declare(wasReloading ? 'asked' : 'changed', since)
     } while (files.hasUnstable)
     return null
   }
@@ -132,7 +132,7 @@ async function* watchDirectoryFiles(
     }
   } finally {
     signal.removeEventListener('abort', notifier.notify)
-    reloads.delete(ask)
+    reloads.delete(reload)
     stopPoll()
     watch.close()
   }

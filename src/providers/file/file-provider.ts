@@ -58,12 +58,12 @@ async function* watchFile(
     notifier.notify,
   )
   /** A reload was requested: it does not wait for the end of writes, and yields in any case. */
-  let isAsked = false
-  const ask = (): void => {
-    isAsked = true
+  let isReloading = false
+  const reload = (): void => {
+    isReloading = true
     notifier.notify()
   }
-  reloads.add(ask)
+  reloads.add(reload)
   signal.addEventListener('abort', notifier.notify)
 
   let complaint: string | null = null
@@ -103,21 +103,21 @@ async function* watchFile(
     document = null
     await notifier.wait()
     const changedAt = performance.now()
-    let wasAsked = false
+    let wasReloading = false
     let isChanging = false
     for (;;) {
-      await debounce(notifier, () => signal.aborted || isAsked)
+      await debounce(notifier, () => signal.aborted || isReloading)
       if (signal.aborted) return null
-      wasAsked ||= isAsked
-      isAsked = false
+      wasReloading ||= isReloading
+      isReloading = false
       // Before reading: later changes notify again.
       watch.arm()
-      const known = wasAsked || complaint !== null ? null : last
+      const known = wasReloading || complaint !== null ? null : last
       const reading = await readDeclarations(path, { known, before, env })
       const spentMs = performance.now() - changedAt
       if (reading.state === 'same') return null
       if (reading.state === 'whole') {
-        const listed = wasAsked ? 'asked' : 'changed'
+        const listed = wasReloading ? 'asked' : 'changed'
         if (!isCut(reading) || spentMs > CHANGING_MS) return declare(reading, listed, changedAt)
         isChanging = await notifier.wait(shorterMs)
         if (!isChanging) return declare(reading, listed, changedAt)
@@ -125,7 +125,7 @@ async function* watchFile(
         isChanging = await notifier.wait(RETRY_MS)
       } else {
         const text = describe(reading.problems)
-        if (text === complaint && !wasAsked) return null
+        if (text === complaint && !wasReloading) return null
         complaint = text
         return { readable: false, problems: reading.problems, changedAt }
       }
@@ -145,7 +145,7 @@ async function* watchFile(
     }
   } finally {
     signal.removeEventListener('abort', notifier.notify)
-    reloads.delete(ask)
+    reloads.delete(reload)
     stopPoll()
     watch.close()
   }

@@ -75,7 +75,7 @@ async function readBatch(
   paths: readonly string[],
 ): Promise<readonly (readonly [string, ReadKey | null])[]> {
   const pipeline = redis.pipeline()
-  for (const path of paths) ask(pipeline, names.keyOf(path))
+  for (const path of paths) queueRead(pipeline, names.keyOf(path))
   const replies = (await pipeline.exec()) ?? []
   const found: (readonly [string, ReadKey | null])[] = []
   for (const [at, path] of paths.entries()) {
@@ -85,10 +85,10 @@ async function readBatch(
   return found
 }
 
-type Asking = Pick<ReturnType<Redis['pipeline']>, 'pttl' | 'getrangeBuffer'>
+type ReadQueue = Pick<ReturnType<Redis['pipeline']>, 'pttl' | 'getrangeBuffer'>
 type Replies = readonly (readonly [error: Error | null, reply: unknown])[]
 
-function ask(pipeline: Asking, key: string): void {
+function queueRead(pipeline: ReadQueue, key: string): void {
   pipeline.pttl(key)
   pipeline.getrangeBuffer(key, 0, MAX_VALUE_BYTES)
 }
@@ -97,7 +97,7 @@ function ask(pipeline: Asking, key: string): void {
 async function readWhole(redis: Redis, names: KeyNames, path: string): Promise<ReadKey | null> {
   const key = names.keyOf(path)
   const transaction = redis.multi()
-  ask(transaction, key)
+  queueRead(transaction, key)
   transaction.type(key)
   const replies = (await transaction.exec()) ?? []
   const [[, ttl] = [null, -2], , [, type] = [null, 'none']] = replies

@@ -147,11 +147,11 @@ export function createMirror(layout: Layout, maxChars: number = MAX_SOURCE_CHARS
   /** Without the source, which control adds. */
   function orphanProblems(): readonly Problem[] {
     const all = [...orphans.values()]
-    const told = all.slice(0, MAX_ORPHANS).map((one): Problem => ({ ...one, source: '' }))
+    const shown = all.slice(0, MAX_ORPHANS).map((one): Problem => ({ ...one, source: '' }))
     const [next] = all.slice(MAX_ORPHANS)
-    if (next === undefined) return told
+    if (next === undefined) return shown
     const message = `and ${all.length - MAX_ORPHANS} more without their main keys`
-    return [...told, { kind: 'source', id: '', message, source: '', key: next.key }]
+    return [...shown, { kind: 'source', id: '', message, source: '', key: next.key }]
   }
 
   /** Its dependencies, not its keys. */
