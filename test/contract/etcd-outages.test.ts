@@ -110,23 +110,23 @@ test('the keys of a lease are gone soon after its end, and stay for as long as i
   const etcd = await startEtcd(t)
   const watch = watchRegistry(t, createProvider(etcdSource([etcd.endpoint])))
   await watch.next()
-  const { ID } = await etcd.call('/v3/lease/grant', { TTL: 2 })
+  const { ID } = await etcd.call('/v3/lease/grant', { TTL: 1 })
   await etcd.call('/v3/kv/put', {
     key: Buffer.from(keyOf('renewed')).toString('base64'),
     value: Buffer.from(frontend).toString('base64'),
     lease: ID,
   })
-  const renew = setInterval(() => void etcd.call('/v3/lease/keepalive', { ID }), 700)
+  const renew = setInterval(() => void etcd.call('/v3/lease/keepalive', { ID }), 350)
   t.after(() => clearInterval(renew))
   await watch.until((objects) => objects.has('frontend renewed'), 'the key that is renewed')
 
   const lates: number[] = []
   for (const id of numbered(3, 'left')) {
     const grantedAt = performance.now()
-    await etcd.put(keyOf(id), frontend, 2)
+    await etcd.put(keyOf(id), frontend, 1)
     await watch.until((objects) => objects.has(`frontend ${id}`), 'the key that is left')
     await watch.until((objects) => !objects.has(`frontend ${id}`), 'its end')
-    lates.push(Math.round(performance.now() - grantedAt - 2_000))
+    lates.push(Math.round(performance.now() - grantedAt - 1_000))
     assert.ok(watch.objects().has('frontend renewed'))
   }
 

@@ -21,7 +21,7 @@ testRegistry('etcd', async (t, reconcileMs) => {
     provider: createEtcdProvider(spec, createLayout('sluice', spec), options),
     keys,
     put: async (suffix, value) => void (await server.put(prefix + suffix, value)),
-    expiry: { ttlMs: 2000, lateMs: 600 },
+    expiry: { ttlMs: 1000, lateMs: 600 },
   }
 })
 
@@ -36,7 +36,7 @@ testRegistryLink('etcd', async (t) => {
     provider: createEtcdProvider(spec, createLayout('sluice', spec)),
     keys,
     put: async (suffix, value) => void (await own.put(prefix + suffix, value)),
-    expiry: { ttlMs: 2000, lateMs: 600 },
+    expiry: { ttlMs: 1000, lateMs: 600 },
     proxy,
     server: own,
   }
