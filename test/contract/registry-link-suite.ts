@@ -1,6 +1,6 @@
 /** What control relies on from every registry that is reached over a network: any loss or silence throws, and the next watch has it all. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as passed } from 'node:timers/promises'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
 import type { Daemon } from '../support/daemon.ts'
@@ -31,47 +31,50 @@ export function testRegistryLink(name: string, open: OpenRegistry<RemoteRegistry
     assert.ok((await watch.lost(SILENCE_MS)) < 1_000)
   })
 
-  test(`${name} throws when nobody listens`, async (t) => {
+  test(`${name} throws when its connections are refused`, async (t) => {
     const { provider, proxy } = await open(t)
     await proxy.refuse()
 
     await watchRegistry(t, provider).lost(SILENCE_MS + SLACK_MS)
   })
 
-  test(`${name} throws when a link that stood falls silent`, async (t) => {
-    const { provider, keys, proxy } = await open(t)
-    await putFrontends(keys, ['one'])
-    const watch = watchRegistry(t, provider)
-    await watch.next()
+  // These three only wait, each for a link of its own.
+  describe(`${name} and silence`, { concurrency: true }, () => {
+    test(`${name} throws when an open link falls silent`, async (t) => {
+      const { provider, keys, proxy } = await open(t)
+      await putFrontends(keys, ['one'])
+      const watch = watchRegistry(t, provider)
+      await watch.next()
 
-    proxy.blackhole()
+      proxy.blackhole()
 
-    await watch.lost(SILENCE_MS + SLACK_MS)
+      await watch.lost(SILENCE_MS + SLACK_MS)
+    })
+
+    test(`${name} throws when the server accepts connections and sends nothing`, async (t) => {
+      const { provider, proxy } = await open(t)
+      proxy.blackhole()
+
+      await watchRegistry(t, provider).lost(SILENCE_MS + SLACK_MS)
+    })
+
+    test(`${name} keeps a link that is idle for longer than a silence may last`, async (t) => {
+      const { provider, keys } = await open(t)
+      const watch = watchRegistry(t, provider)
+      await watch.next()
+
+      const change = watch.next()
+      // Nothing to wait for: that nothing happens is what is tested.
+      await passed(SILENCE_MS + 2_000)
+      await putFrontends(keys, ['late'])
+      const { listed } = await change
+
+      assert.equal(listed, null)
+      assert.deepEqual(frontendsOf(watch.objects()), ['late'])
+    })
   })
 
-  test(`${name} throws when whoever listens never says a word`, async (t) => {
-    const { provider, proxy } = await open(t)
-    proxy.blackhole()
-
-    await watchRegistry(t, provider).lost(SILENCE_MS + SLACK_MS)
-  })
-
-  test(`${name} keeps a link on which nothing happens for longer than a silence may last`, async (t) => {
-    const { provider, keys } = await open(t)
-    const watch = watchRegistry(t, provider)
-    await watch.next()
-
-    const change = watch.next()
-    // Nothing to wait for: that nothing happens is what is tested.
-    await passed(SILENCE_MS + 2_000)
-    await putFrontends(keys, ['late'])
-    const { listed } = await change
-
-    assert.equal(listed, null)
-    assert.deepEqual(frontendsOf(watch.objects()), ['late'])
-  })
-
-  test(`${name} ends when it is told to while its link is silent`, async (t) => {
+  test(`${name} ends when its signal aborts while its link is silent`, async (t) => {
     const { provider, proxy } = await open(t)
     proxy.blackhole()
     const stopping = new AbortController()

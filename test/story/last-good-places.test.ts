@@ -15,10 +15,10 @@ async function configOf(t: TestContext, sources: object, data = makeFolder(t)): 
   return { workers: 1, data, start: '1s', listeners, sources }
 }
 
-/** It has served, and what it served is saved. */
+/** What it has served is saved: at the latest by its stop. */
 async function serveOnce(t: TestContext, config: object, name: string): Promise<void> {
   const program = await startProgram(t, config)
-  await untilSource(program, name, ({ lastGood }) => lastGood?.savedAt != null, 'it is saved')
+  await untilSource(program, name, ({ state }) => state === 'live', 'live')
   await end(program)
 }
 
@@ -42,8 +42,8 @@ test('another prefix is another place: nothing of the former one serves beside i
   const { held, lastGood } = await reportOf(program, 'etcd')
   assert.equal(held, null)
   assert.equal(lastGood?.serving, false)
-  const told = program.log().find(({ msg }) => msg.includes('begins anew'))
-  assert.match(told?.msg ?? '', /of another place, etcd .*prefix "\/sluice", layout sluice$/)
+  const logged = program.log().find(({ msg }) => msg.includes('begins anew'))
+  assert.match(logged?.msg ?? '', /of another place, etcd .*prefix "\/sluice", layout sluice$/)
 })
 
 const SERVICE = { backends: { b: { servers: { s: 'http://127.0.0.1:9' } } } }
@@ -61,7 +61,7 @@ async function openDirectory(t: TestContext): Promise<Directory> {
   mkdirSync(folder)
   const path = (name: string): string => join(folder, name)
   writeFileSync(path('a.json'), GOOD)
-  const others = Array.from({ length: 4 }, (_, at): [string, object] => [
+  const others = Array.from({ length: 9 }, (_, at): [string, object] => [
     `o${at}`,
     { route: `Host("o${at}")`, respond: { status: 204 } },
   ])
@@ -70,36 +70,50 @@ async function openDirectory(t: TestContext): Promise<Directory> {
   return { folder, path, config }
 }
 
-for (const [title, breakIt] of [
-  ['no text that can be read', ({ path }) => writeFileSync(path('a.json'), '{"frontends":')],
-  ['a section of another name', ({ path }) => writeFileSync(path('a.json'), '{"frontendz": {}}')],
-  ['a section that is no map', ({ path }) => writeFileSync(path('a.json'), '{"frontends": 5}')],
-  [
-    'another name and no text that can be read',
-    ({ path }) => {
-      renameSync(path('a.json'), path('b.json'))
-      writeFileSync(path('b.json'), '{"frontends":')
-    },
-  ],
-] as const satisfies readonly (readonly [string, (directory: Directory) => void])[]) {
-  test(`a file that has ${title} at a start keeps what it declared, until it can be read`, async (t) => {
-    const directory = await openDirectory(t)
-    await serveOnce(t, directory.config, 'dir')
-    breakIt(directory)
+/** Each breaks the file at this path and returns where it is then. */
+const BREAKS: Readonly<Record<string, (path: string) => string>> = {
+  'no text that can be read': (path) => write(path, '{"frontends":'),
+  'a section of another name': (path) => write(path, '{"frontendz": {}}'),
+  'a section that is no map': (path) => write(path, '{"frontends": 5}'),
+  'another name and no text that can be read': (path) => {
+    const renamed = path.replace('.json', '-renamed.json')
+    renameSync(path, renamed)
+    return write(renamed, '{"frontends":')
+  },
+}
 
-    const program = await startProgram(t, directory.config)
-    await untilSource(program, 'dir', ({ state }) => state === 'live', 'live')
-    const atStart = await routesOf(program)
-    // A change beside it must not take them, either.
-    writeFileSync(
-      directory.path('y.json'),
-      toText({ frontends: { y: { route: 'Host("y")', respond: { status: 204 } } } }),
-    )
-    await untilFrontend(program, 'y')
+test('files that cannot be read at a start keep what they declared, until they can be read', async (t) => {
+  const directory = await openDirectory(t)
+  const broken = Object.values(BREAKS).map((breakIt, at) => ({ id: `g${at}`, breakIt }))
+  for (const { id } of broken) write(directory.path(`${id}.json`), declaring(id))
+  await serveOnce(t, directory.config, 'dir')
+  const paths = broken.map(({ id, breakIt }) => breakIt(directory.path(`${id}.json`)))
 
-    assert.deepEqual(atStart, ['f'])
-    assert.deepEqual(await routesOf(program), ['f', 'y'])
-  })
+  const program = await startProgram(t, directory.config)
+  await untilSource(program, 'dir', ({ state }) => state === 'live', 'live')
+  const atStart = await routesOf(program)
+  // A change beside them must not take them, either.
+  write(directory.path('y.json'), declaring('y'))
+  await untilFrontend(program, 'y')
+  const afterChange = await routesOf(program)
+  const { held } = await reportOf(program, 'dir')
+  for (const path of paths) write(path, declaring(`new-${basename(path, '.json')}`))
+  for (const path of paths) await untilFrontend(program, `new-${basename(path, '.json')}`)
+
+  assert.deepEqual(atStart, ['f', 'g0', 'g1', 'g2', 'g3'])
+  assert.deepEqual(afterChange, ['f', 'g0', 'g1', 'g2', 'g3', 'y'])
+  assert.equal(held, null, 'its files keep them, and no hold of a mass removal')
+  const names = ['new-g0', 'new-g1', 'new-g2', 'new-g3-renamed']
+  assert.deepEqual(await routesOf(program), ['f', ...names, 'y'])
+})
+
+function declaring(id: string): string {
+  return toText({ frontends: { [id]: { route: `Host("${id}")`, respond: { status: 204 } } } })
+}
+
+function write(path: string, text: string): string {
+  writeFileSync(path, text)
+  return path
 }
 
 test('a file that was renamed while it was read keeps what it declared when it is broken later', async (t) => {
@@ -107,10 +121,7 @@ test('a file that was renamed while it was read keeps what it declared when it i
   const program = await startProgram(t, directory.config)
   await untilFrontend(program, 'f')
   renameSync(directory.path('a.json'), directory.path('b.json'))
-  writeFileSync(
-    directory.path('y.json'),
-    toText({ frontends: { y: { route: 'Host("y")', respond: { status: 204 } } } }),
-  )
+  write(directory.path('y.json'), declaring('y'))
   await untilFrontend(program, 'y')
   await end(program)
   // Another file under that name: only the name is left to know it by.
@@ -140,7 +151,7 @@ test('a directory is the same place whether the file that names it is named from
   const home = dirname(folder)
   const beside = { ...config, sources: { dir: { kind: 'files', directory: basename(folder) } } }
   const first = await startProgram(t, beside, { folder: relative(process.cwd(), home) })
-  await untilSource(first, 'dir', ({ lastGood }) => lastGood?.savedAt != null, 'it is saved')
+  await untilFrontend(first, 'f')
   await end(first)
   writeFileSync(path('a.json'), '{')
 
@@ -152,7 +163,7 @@ test('a directory is the same place whether the file that names it is named from
 
 // ---- Two programs
 
-test('a second program on one data folder is refused, and takes its place once the first is gone, however it went', async (t) => {
+test('a second program on one data folder is refused, and takes its place after the first has ended, also by SIGKILL', async (t) => {
   const { config } = await openDirectory(t)
   const first = await startProgram(t, config)
   const file = join(makeFolder(t), 'sluice.json')
@@ -193,7 +204,7 @@ test('programs that save nothing share a data folder, and commands write beside 
   assert.equal(checked.code, 0, checked.output)
 })
 
-/** Without those of the file that stands beside, and is well. */
+/** Without those of the file beside, which is valid. */
 async function routesOf(program: Program): Promise<readonly string[]> {
   return (await frontendsOf(program)).filter((id) => !/^o\d$/.test(id))
 }

@@ -136,18 +136,6 @@ const KINDS: readonly (readonly [title: string, open: (t: TestContext) => Promis
   ]
 
 for (const [title, open] of KINDS) {
-  test(`what is missing after a backup of ${title} was put back is held`, async (t) => {
-    const registry = await open(t)
-    const program = await startProgram(t, await configOf(t, registry))
-    await fill(registry, (id) => untilFrontend(program, id))
-
-    await registry.lose()
-    await untilSource(program, registry.kind, ({ state }) => state !== 'live', 'it is lost')
-    await registry.restore()
-
-    await assertHeld(program, registry.kind)
-  })
-
   test(`what is missing after a backup of ${title} was put back while Sluice was away is held`, async (t) => {
     const registry = await open(t)
     const config = await configOf(t, registry)
@@ -160,10 +148,8 @@ for (const [title, open] of KINDS) {
 
     await assertHeld(await startProgram(t, config), registry.kind)
   })
-}
 
-for (const [title, open] of KINDS) {
-  test(`what is held after a backup of ${title} is held through starts of Sluice`, async (t) => {
+  test(`what is missing after a backup of ${title} was put back is held, also through starts of Sluice`, async (t) => {
     const registry = await open(t)
     const config = await configOf(t, registry)
     const first = await startProgram(t, config)
