@@ -1,27 +1,18 @@
 /** The arguments of `put`, `delete` and `get`. */
-import { parseDuration } from '../model/units.ts'
+import { parseDuration, YEAR_MS } from '../model/units.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
 import { refuseName } from '../providers/layouts/object-keys.ts'
-import type { ObjectKind } from '../model/names.ts'
+import { OBJECT_KINDS, type ObjectKind } from '../model/names.ts'
 import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 
 type Flags = Readonly<Partial<Record<string, string>>>
 
-const kinds: readonly ObjectKind[] = [
-  'listener',
-  'host',
-  'backend',
-  'server',
-  'frontend',
-  'middleware',
-]
 /** The form of ids with two parts. */
 const owners: Readonly<Partial<Record<ObjectKind, string>>> = {
   server: 'BACKEND/SERVER',
   middleware: 'FRONTEND/MIDDLEWARE',
 }
-const longestMs = 365 * 24 * 3_600_000
 
 /** Returns the command, or a usage error. */
 export function parseObjectWords(
@@ -35,11 +26,11 @@ export function parseObjectWords(
   if (kindWord === undefined && command === 'get') {
     return { kind: command, object: null, id: null, ...where }
   }
-  const object = kinds.find((kind) => kind === kindWord)
+  const object = OBJECT_KINDS.find((kind) => kind === kindWord)
   if (object === undefined) {
     return kindWord === undefined
       ? `${command} needs a kind and an id`
-      : `there is no kind ${quote(kindWord)}${didYouMean(kindWord, kinds)}`
+      : `there is no kind ${quote(kindWord)}${didYouMean(kindWord, OBJECT_KINDS)}`
   }
   if (id === undefined) {
     if (command !== 'get') return `${command} needs the id of the ${object}`
@@ -54,7 +45,7 @@ export function parseObjectWords(
   const expected = flags['expect'] === 'none' ? null : flags['expect']
   const about = { object, id, expected, ...where }
   if (command === 'delete') return { kind: command, ...about }
-  const ttl = flags['ttl'] === undefined ? null : parseDuration(flags['ttl'], 1, longestMs)
+  const ttl = flags['ttl'] === undefined ? null : parseDuration(flags['ttl'], 1, YEAR_MS)
   if (ttl?.ok === false) return `--ttl ${ttl.reason}`
   return {
     kind: command,

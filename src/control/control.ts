@@ -2,6 +2,7 @@
  * The control plane, assembled: follow -> accept -> merge -> admit -> publish. It runs on the main thread, and synchronously
  * from a declaration to its publication, so that two changes never overlap.
  */
+import { DAY_MS } from '../model/units.ts'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
@@ -10,7 +11,7 @@ import type { CertificateReport } from '../observe/reports/certificate-report.ts
 import type { SourceReport } from '../observe/reports/source-report.ts'
 import type { ObjectName } from '../model/names.ts'
 import type { Admission, SetAside } from './admission/admit.ts'
-import { createCertificateExpiry, DAY_MS } from './review/certificate-expiry.ts'
+import { createCertificateExpiry } from './review/certificate-expiry.ts'
 import { describeFault, type OnFault } from '../observe/fault.ts'
 import { toProblem } from './review/diagnostic.ts'
 import { EMPTY_SNAPSHOT } from './publication/diff.ts'

@@ -36,6 +36,24 @@ const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})?/g
 const CONTROL = /[\x00-\x1f]/
 
 /**
+ * The value of the whole text. JSON.parse makes it, and the walk finds duplicate keys and the place of a fault, which the
+ * messages of JSON.parse mostly lack. Throws a JsonFault.
+ */
+export function parseJson(text: string, visit: Visit, leave: Leave | null = null): unknown {
+  let value: unknown
+  let parsed = true
+  try {
+    value = JSON.parse(text)
+  } catch {
+    parsed = false
+  }
+  const end = walkJson(text, 0, parsed, visit, leave)
+  if (parsed) return value
+  const behind = text.slice(end).search(/[^ \t\r\n]/)
+  throw new JsonFault('there is text after the end', end + Math.max(behind, 0))
+}
+
+/**
  * Returns the offset after the value that begins at `start`, or after spaces from there. `parsed`: JSON.parse has accepted the
  * text, so strings are not checked again.
  */

@@ -1,7 +1,7 @@
 /** Reads JSON: JSON.parse for the values, a walk over the text for the places. */
-import { JsonFault, walkJson } from './json-walk.ts'
+import { JsonFault, parseJson, walkJson } from './json-walk.ts'
 import { createLines } from './lines.ts'
-import { quote, type Path } from '../model/parsed.ts'
+import { isMap, quote, type Path } from '../model/parsed.ts'
 import { Unreadable, type Position, type Tree } from './tree.ts'
 
 export interface Place {
@@ -58,17 +58,8 @@ export function readJson(text: string): JsonTree {
   }
 
   let root: unknown
-  let parsed = true
   try {
-    root = JSON.parse(text)
-  } catch {
-    // The messages of JSON.parse mostly have no place; the walk finds the same fault.
-    parsed = false
-  }
-  try {
-    const end = walkJson(text, 0, parsed, note, leave)
-    const behind = text.slice(end).search(/[^ \t\r\n]/)
-    if (behind !== -1) throw new JsonFault('there is text after the end', end + behind)
+    root = parseJson(text, note, leave)
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error
     throw new Unreadable(`is not valid JSON: ${error.message}`, positionAt(error.offset))
@@ -99,8 +90,4 @@ function offsetOf(text: string, place: Place, path: Path): number {
     return false
   })
   return found
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -8,7 +8,7 @@
 import type { ZodType } from 'zod'
 import type { LocalResponse } from '../http/message/local-response.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { toMs } from '../model/units.ts'
+import { YEAR_MS, toMs } from '../model/units.ts'
 import type { Complain } from '../options/fields.ts'
 import type { Vocabulary } from '../options/vocabulary.ts'
 import { KeyTable } from '../policy/limiting/key-table.ts'
@@ -41,8 +41,6 @@ interface RateLimitOptions {
   readonly headers: boolean
   readonly redis: RedisOptions | null
 }
-
-const YEAR_MS = 365 * 86_400_000
 
 export const ratelimit: MiddlewareKind<RateLimitOptions> = {
   kind: 'ratelimit',

@@ -7,6 +7,15 @@ import { quote } from './parsed.ts'
  */
 export type ObjectKind = 'listener' | 'host' | 'backend' | 'server' | 'frontend' | 'middleware'
 
+export const OBJECT_KINDS: readonly ObjectKind[] = [
+  'listener',
+  'host',
+  'backend',
+  'server',
+  'frontend',
+  'middleware',
+]
+
 export interface ObjectName {
   readonly kind: ObjectKind
   readonly id: string
@@ -48,8 +57,9 @@ export function splitParts(id: string): [whole: string, part: string] {
   return slash === -1 ? [id, ''] : [id.slice(0, slash), id.slice(slash + 1)]
 }
 
-// RFC 9110 section 5.6.2.
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/
+/** One character of a token, as a regular expression: RFC 9110 section 5.6.2. */
+export const TCHAR = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]"
+const TOKEN = new RegExp(`^${TCHAR}{1,128}$`)
 
 /** Whether it is a token of at most 128 characters: the name of a header field or a cookie. */
 export function isToken(text: string): boolean {

@@ -16,6 +16,15 @@ export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly Flaw[] }
 
+/** A value of JSON or YAML that is neither a list nor a scalar. */
+export interface JsonMap {
+  readonly [key: string]: unknown
+}
+
+export function isMap(value: unknown): value is JsonMap {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** The result of the parser of one value: the value, or the reason, which completes a sentence that begins with its place. */
 export type Scalar<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string }

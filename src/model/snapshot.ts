@@ -2,6 +2,7 @@
  * Declared objects after parsing: plain, readonly, every default filled. The control plane makes them, `Delta` carries them
  * to the serving threads as JSON, and the data plane compiles them. Nothing here has behaviour.
  */
+import type { ServerUrl } from './server-url.ts'
 
 /** A TCP address to listen on. Port 0 takes a free one (tests). */
 export interface Address {
@@ -61,15 +62,9 @@ export interface HostCertificate {
 /** Notes on an object: shown with it, without effect on traffic. */
 export type Labels = Readonly<Record<string, string>>
 
-export interface Server {
+/** Identified by its backend's id and its url. */
+export interface Server extends ServerUrl {
   readonly id: string
-  /** Canonical: `http://host:port` or `https://host:port`, no path; `unix:/path`. With its backend's id, its identity. */
-  readonly url: string
-  readonly scheme: 'http' | 'https'
-  /** Without brackets for IPv6; a fully qualified name ends in a dot; the path of a unix socket. */
-  readonly host: string
-  /** 0 for a unix socket. */
-  readonly port: number
   /** 1 to 1000. */
   readonly weight: number
   /** Used only if no other server may be used. */

@@ -2,6 +2,7 @@
 import { bad, good, quote, type Scalar } from './parsed.ts'
 
 export const DAY_MS = 86_400_000
+export const YEAR_MS: number = 365 * DAY_MS
 
 // Durations as Go writes them: `10s`, `500ms`, `1m30s`, `1.5h`; a bare whole number is seconds.
 

@@ -1,9 +1,9 @@
 /** Header fields in options. */
 import * as z from 'zod'
-import { isForbiddenKey, isToken } from '../model/names.ts'
+import { isForbiddenKey, isToken, TCHAR } from '../model/names.ts'
 import { quote } from '../model/parsed.ts'
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const TOKEN = new RegExp(`^${TCHAR}+$`)
 /** The proxy writes these itself: set by hand, they would break the framing or the hop. */
 const OURS: ReadonlySet<string> = new Set([
   'connection',

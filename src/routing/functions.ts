@@ -1,7 +1,7 @@
 /** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
 import { bracketedHost } from '../http/message/authority.ts'
 import { canonicalEscapes } from '../http/message/path-policy.ts'
-import { refuseId } from '../model/names.ts'
+import { refuseId, TCHAR } from '../model/names.ts'
 import type { Matcher, Subject } from './expression.ts'
 import { foreignHost, foreignMethod, foreignPath, foreignRegexp } from './foreign.ts'
 import { networkFault } from './network.ts'
@@ -39,9 +39,10 @@ export const ROUTE_FUNCTIONS: ReadonlyMap<string, RouteFunction> = new Map([
   ['Listener', one('listener', 'Listener("id")', readListener)],
 ])
 
-/** RFC 9110 section 5.6.2. */
+const TOKEN = new RegExp(`^${TCHAR}+$`)
+
 export function isToken(text: string): boolean {
-  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text)
+  return TOKEN.test(text)
 }
 
 function anyOf(subject: Subject, usage: string, read: ReadValue): RouteFunction {

@@ -18,7 +18,7 @@ const RESPONDERS = ['backend', ...MIDDLEWARES.flatMap((one) => (one.role ? [one.
 const formSchema = strict(
   {
     route: text('Which requests: Host("vote.example") && PathPrefix("/api")', 16_384),
-    backend: reference('The id of the backend that responders.').optional(),
+    backend: reference('The id of the backend that responds.').optional(),
     passHost: z.boolean().default(true).meta({
       description: "Forward the client's Host, instead of the server's own.",
     }),

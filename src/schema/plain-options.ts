@@ -1,6 +1,6 @@
 /** Options of a middleware before their kind's schema sees them: data that JSON can carry, small, and without reserved keys. */
 import { isForbiddenKey } from '../model/names.ts'
-import { type Scalar, bad, good, quote } from '../model/parsed.ts'
+import { isMap, type Scalar, bad, good, quote } from '../model/parsed.ts'
 
 const MAX_DEPTH = 8
 const MAX_NODES = 10_000
@@ -27,8 +27,4 @@ function refuseOption(value: unknown, depth: number, budget: { nodes: number }):
     if (reason !== null) return reason
   }
   return null
-}
-
-function isMap(value: unknown): value is Options {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { strict, whole } from '../options/fields.ts'
 import { labels, parseLabels } from './labels.ts'
 import { refuseId } from '../model/names.ts'
-import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
+import { isMap, flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 import { parseServerUrl } from '../model/server-url.ts'
 import type { Server } from '../model/snapshot.ts'
 import { didYouMean } from '../model/suggest.ts'
@@ -36,10 +36,6 @@ export const serverForms: z.ZodType = z.union([
     'A server with its weight.',
   ),
 ])
-
-interface JsonMap {
-  readonly [key: string]: unknown
-}
 
 type Complain = (message: string, path: readonly string[]) => void
 
@@ -123,8 +119,4 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
 
 function isWeight(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_WEIGHT
-}
-
-function isMap(value: unknown): value is JsonMap {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

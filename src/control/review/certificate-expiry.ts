@@ -1,11 +1,11 @@
 /** When certificates in force expire: for metrics, and as warnings from two weeks before the end. */
+import { DAY_MS } from '../../model/units.ts'
 import { validityOf, type Validity } from '../../model/certificate.ts'
 import type { Listener } from '../../model/snapshot.ts'
 import type { CertificateReport } from '../../observe/reports/certificate-report.ts'
 import type { InForce } from '../admission/admit.ts'
 import type { Diagnostic } from './diagnostic.ts'
 
-export const DAY_MS = 86_400_000
 const SOON_MS = 14 * DAY_MS
 
 export interface CertificateExpiry {

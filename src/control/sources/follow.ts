@@ -9,10 +9,9 @@
  *   failed       the source refuses access; retried, but less often
  */
 import type { Problem } from '../../model/problem.ts'
+import type { SourceState } from '../../observe/reports/source-report.ts'
 import { SourceRefused } from '../../providers/provider.ts'
 import type { Declaration, Provider, Unreadable } from '../../providers/provider.ts'
-
-export type SourceState = 'connecting' | 'syncing' | 'live' | 'stale' | 'failed'
 
 export interface SourceStatus {
   readonly name: string

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { FailClosed } from '../../providers/fail-closed.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
-import { OBJECT_KINDS } from './object-index.ts'
+import { OBJECT_KINDS } from '../../model/names.ts'
 
 export interface LastGoodContent {
   readonly objects: readonly DeclaredObject[]

@@ -1,5 +1,5 @@
 /** Declared objects by kind and id, and the servers of each backend. */
-import { type ObjectKind, type ObjectName, splitParts } from '../../model/names.ts'
+import { OBJECT_KINDS, type ObjectKind, type ObjectName, splitParts } from '../../model/names.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 
 export type ObjectsByKind = Readonly<Record<ObjectKind, Map<string, DeclaredObject>>>
@@ -23,15 +23,6 @@ export interface NameSet {
   add(name: ObjectName): void
   list(): ObjectName[]
 }
-
-export const OBJECT_KINDS: readonly ObjectKind[] = [
-  'listener',
-  'host',
-  'backend',
-  'server',
-  'frontend',
-  'middleware',
-]
 
 const NO_OBJECTS: ReadonlyMap<string, DeclaredObject> = new Map()
 

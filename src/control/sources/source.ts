@@ -1,7 +1,7 @@
 /** One source: its provider, the accepted objects of what it declares, and its last good snapshot on disk. */
 import { describeProblem, type Problem } from '../../model/problem.ts'
 import type { ShrinkSettings } from '../../model/settings.ts'
-import type { ObjectKind, ObjectName } from '../../model/names.ts'
+import { OBJECT_KINDS, type ObjectKind, type ObjectName } from '../../model/names.ts'
 import type { Declaration, DeclaredObject, Provider, Unreadable } from '../../providers/provider.ts'
 import type { SourceReport } from '../../observe/reports/source-report.ts'
 import { followProvider } from './follow.ts'
@@ -11,7 +11,7 @@ import type { Held, Inventory } from './inventory.ts'
 import type { EventLog } from '../../observe/log.ts'
 import { createLastGoodSaver } from './last-good-saver.ts'
 import type { LastGoodFile } from './last-good.ts'
-import { keyOf, OBJECT_KINDS } from './object-index.ts'
+import { keyOf } from './object-index.ts'
 
 export interface SourceOptions {
   readonly provider: Provider

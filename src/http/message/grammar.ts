@@ -2,15 +2,16 @@
  * The grammar of heads as regular expressions, for what is off the hot path (trailers, incomplete heads, error details), and the
  * character functions that head-lines.ts uses.
  */
-const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]"
-const FIELDS = `(?:${TOKEN}+:[\\t -~\\x80-\\xff]*\\r\\n)*`
+import { TCHAR } from '../../model/names.ts'
+
+const FIELDS = `(?:${TCHAR}+:[\\t -~\\x80-\\xff]*\\r\\n)*`
 
 /** Trailer fields: like a head's, without a start line. */
 export const TRAILERS: RegExp = new RegExp(`^${FIELDS}$`)
 
-export const REQUEST_LINE: RegExp = new RegExp(`^${TOKEN}{1,32} [!-"$-~]+ HTTP/[0-9]\\.[0-9]$`)
-const METHOD = new RegExp(`^${TOKEN}{1,32}$`)
-export const TOKEN_CHARACTER: RegExp = new RegExp(TOKEN)
+export const REQUEST_LINE: RegExp = new RegExp(`^${TCHAR}{1,32} [!-"$-~]+ HTTP/[0-9]\\.[0-9]$`)
+const METHOD = new RegExp(`^${TCHAR}{1,32}$`)
+export const TOKEN_CHARACTER: RegExp = new RegExp(TCHAR)
 
 /** A CR without LF, a LF without CR, or a NUL: no later byte can make this head valid. */
 export const BROKEN_LINE: RegExp = /\r(?!\n|$)|(?<!\r)\n|\0/
@@ -45,7 +46,7 @@ export function faultOfFields(text: string): string {
     if (/^[ \t]/.test(line)) return 'a field is folded over two lines'
     const colon = line.indexOf(':')
     if (colon <= 0) return 'a field has no name or no colon'
-    if (!new RegExp(`^${TOKEN}+$`).test(line.slice(0, colon))) return 'a field name is not a token'
+    if (!new RegExp(`^${TCHAR}+$`).test(line.slice(0, colon))) return 'a field name is not a token'
   }
   return 'a field value holds a control character'
 }

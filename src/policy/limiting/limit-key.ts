@@ -5,6 +5,7 @@
  * Requests without the header share one empty key. Several lines of a header are one list (RFC 9110 section 5.3).
  */
 import { readIp } from '../../model/ip.ts'
+import { TCHAR } from '../../model/names.ts'
 
 export type LimitKey =
   | { readonly of: 'client.ip'; readonly prefix: number }
@@ -24,7 +25,7 @@ export interface KeyedRequest {
 
 const DEFAULT_PREFIX = 64
 const CLIENT_IP = /^client\.ip(?:\/(\d{1,3}))?$/
-const HEADER = /^request\.header\.([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128})$/
+const HEADER = new RegExp(`^request\\.header\\.(${TCHAR}{1,128})$`)
 
 export function parseLimitKey(text: string): ParsedLimitKey {
   if (text === 'request.host') return { ok: true, variable: { of: 'request.host' } }

@@ -4,6 +4,7 @@
  * unless the sum is further ahead than the time of a whole bucket. A time in the past is a full bucket, so that nothing has to
  * be filled or swept; 0 is a bucket that was never used.
  */
+import { YEAR_MS } from '../../model/units.ts'
 
 export interface RateSpec {
   readonly requests: number
@@ -30,7 +31,6 @@ export interface TokenDecision {
 
 const MAX_REQUESTS = 1_000_000_000
 const MAX_PER_SECOND = 1_000_000
-const YEAR_MS = 365 * 86_400_000
 const MAX_FILL_YEARS = 10
 const NS_PER_MS = 1e6
 

@@ -1,6 +1,6 @@
 /** The native layout: each key holds one object, as JSON in the form of our own file. */
-import { type Scalar, bad, good, quote } from '../../model/parsed.ts'
-import { isMap, readJsonText } from '../registry/json-value.ts'
+import { type Scalar, bad, good, quote, isMap } from '../../model/parsed.ts'
+import { readJsonText } from '../registry/json-value.ts'
 import { keyOfObject, objectOfKey, refuseName } from './object-keys.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { ObjectKind } from '../../model/names.ts'

@@ -1,32 +1,25 @@
 /** Parses a registry's text as JSON, with limits; faults are returned, not thrown. */
-import { JsonFault, walkJson } from '../../document/json-walk.ts'
+import { JsonFault, parseJson } from '../../document/json-walk.ts'
 import { createLines } from '../../document/lines.ts'
-import { type Scalar, bad, escapeControls, good, quote } from '../../model/parsed.ts'
+import {
+  type JsonMap,
+  type Scalar,
+  bad,
+  escapeControls,
+  good,
+  isMap,
+  quote,
+} from '../../model/parsed.ts'
 
 const MAX_LENGTH = 1024 ** 2
 
-export interface JsonMap {
-  readonly [key: string]: unknown
-}
-
-/** JSON.parse creates the value; the walk rejects depth and duplicate keys, and finds the position of a fault. */
 export function readJsonText(text: string): Scalar<unknown> {
   if (text.length > MAX_LENGTH) {
     return bad(`has ${text.length} characters, at most ${MAX_LENGTH} are taken`)
   }
   if (text.trim() === '') return bad('is empty; it must be JSON')
-  let value: unknown
-  let parsed = true
   try {
-    value = JSON.parse(text)
-  } catch {
-    parsed = false
-  }
-  try {
-    const end = walkJson(text, 0, parsed, createVisit())
-    if (parsed) return good(value)
-    const behind = text.slice(end).search(/[^ \t\r\n]/)
-    return bad(notJson(text, 'there is text after the end', end + Math.max(behind, 0)))
+    return good(parseJson(text, createVisit()))
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error
     return bad(notJson(text, error.message, error.offset))
@@ -38,10 +31,6 @@ export function readJsonMap(text: string): Scalar<JsonMap> {
   const read = readJsonText(text)
   if (!read.ok) return read
   return isMap(read.value) ? good(read.value) : bad(`must be a map, not ${quote(read.value)}`)
-}
-
-export function isMap(value: unknown): value is JsonMap {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Finds duplicate keys down to depth 1; below, the walk itself does. */

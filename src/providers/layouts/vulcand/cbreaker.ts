@@ -3,9 +3,9 @@
  * like a map. Durations over our maximum are cut, as for backends. A body is sent as it is, although vulcand decodes any text
  * that happens to be valid base64, such as `test`.
  */
-import { formatDuration } from '../../../model/units.ts'
-import { quote } from '../../../model/parsed.ts'
-import { isMap, readJsonMap } from '../../registry/json-value.ts'
+import { DAY_MS, formatDuration } from '../../../model/units.ts'
+import { quote, isMap } from '../../../model/parsed.ts'
+import { readJsonMap } from '../../registry/json-value.ts'
 import { TranslationError } from '../translation.ts'
 import { aboveZero, notNegative, oneOf, required } from './requirements.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
@@ -55,7 +55,7 @@ interface Span {
   readonly longest: string
 }
 
-const DAY = { longestMs: 86_400_000, longest: 'one day' }
+const DAY = { longestMs: DAY_MS, longest: 'one day' }
 const CHECK: Span = { option: 'check', normal: '100ms', longestMs: 60_000, longest: 'one minute' }
 const TRIPPED: Span = { option: 'tripped', normal: '10s', ...DAY }
 const RECOVERY: Span = { option: 'recovery', normal: '10s', ...DAY }

@@ -2,8 +2,8 @@
  * Fails vulcand's routes closed if they cannot be translated. vulcand keeps the last good version of an object that becomes
  * malformed, and so does Sluice: only an object that was never good is closed. An unknown middleware may restrict access.
  */
+import type { JsonMap } from '../../../model/parsed.ts'
 import { CLOSED_RESPONSE, type FailClosed } from '../../fail-closed.ts'
-import type { JsonMap } from '../../registry/json-value.ts'
 import type { ObjectKind } from '../../../model/names.ts'
 import { TranslationError } from '../translation.ts'
 import { readStruct } from './go-json.ts'

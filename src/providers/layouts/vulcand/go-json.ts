@@ -2,8 +2,7 @@
  * Reads JSON like Go's encoding/json into a struct, as vulcand does: names in any case, unknown members ignored, missing
  * members and `null` are zero values, a wrong type is an error.
  */
-import { quote } from '../../../model/parsed.ts'
-import { isMap, type JsonMap } from '../../registry/json-value.ts'
+import { quote, isMap, type JsonMap } from '../../../model/parsed.ts'
 import { TranslationError } from '../translation.ts'
 
 export interface GoStruct {

@@ -4,8 +4,8 @@
  * unchanged (vulcand's issue 210), so both forms are opened.
  */
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
-import { quote } from '../../../model/parsed.ts'
-import { isMap, readJsonMap } from '../../registry/json-value.ts'
+import { quote, isMap } from '../../../model/parsed.ts'
+import { readJsonMap } from '../../registry/json-value.ts'
 import { TranslationError } from '../translation.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 

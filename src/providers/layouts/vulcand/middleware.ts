@@ -1,6 +1,5 @@
 /** Translates vulcand's middlewares. As in vulcand, a lower Priority is further out. */
-import { quote } from '../../../model/parsed.ts'
-import { isMap } from '../../registry/json-value.ts'
+import { quote, isMap } from '../../../model/parsed.ts'
 import { TranslationError, type Translation } from '../translation.ts'
 import { translateBreaker } from './cbreaker.ts'
 import { aboveZero, notNegative, required } from './requirements.ts'

@@ -1,5 +1,6 @@
 /** Translates vulcand's objects into the form of our own file. A value that vulcand would reject is a TranslationError. */
-import type { JsonMap } from '../../registry/json-value.ts'
+import type { JsonMap } from '../../../model/parsed.ts'
+import { DAY_MS } from '../../../model/units.ts'
 import type { ObjectKind } from '../../../model/names.ts'
 import { splitOrigin } from '../server-origin.ts'
 import { TranslationError, type Translation } from '../translation.ts'
@@ -123,8 +124,6 @@ function translateServer(server: GoStruct): Translation {
   const { url, remark } = splitOrigin(required(server, 'URL'))
   return { value: url, remarks: remark === null ? [] : [`URL: ${remark}`] }
 }
-
-const DAY_MS = 86_400_000
 
 /** A duration in our notation; null: the default. */
 function readTimeout(struct: GoStruct, name: string, remarks: string[]): string | null {
