@@ -3,9 +3,19 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { after, test, type TestContext } from 'node:test'
 import { blocksOf, listPages, readPage, ROOT } from '../support/docs.ts'
 import { startEtcd } from '../support/etcd.ts'
 import { choosePort } from '../support/ports.ts'
@@ -13,7 +23,7 @@ import { makeFolder, runProgram } from '../support/program.ts'
 import { startRedis } from '../support/redis.ts'
 import { createWatch } from '../support/until.ts'
 
-/** `nobody`, with none of the rights of who runs the tests. */
+/** `nobody`, with none of the rights of the user who runs the tests. */
 const PLAIN = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
 /** npm and Node of the machine, as on a user's PATH: without those of node_modules. */
 const SYSTEM = (process.env['PATH'] ?? '')
@@ -23,7 +33,11 @@ const SYSTEM = (process.env['PATH'] ?? '')
 
 const PAGES = listPages().map(readPage)
 const BLOCKS = PAGES.flatMap((text) => blocksOf(text, 'sh'))
-const RECIPES = ['etcd', 'redis', 'files', 'store']
+const RECIPES = { etcd: ['etcd'], redis: ['redis'], files: [], store: [] } as const
+/** Compiled code of the programs that the blocks start, for all of this file. */
+const CACHE = mkdtempSync(join(tmpdir(), 'sluice-readme-'))
+chmodSync(CACHE, 0o777)
+after(() => rmSync(CACHE, { recursive: true, force: true }))
 
 interface Pasted {
   readonly output: string
@@ -53,13 +67,13 @@ test('every block is for any shell, and its heredocs end', () => {
   }
 })
 
-for (const name of RECIPES) {
+for (const [name, registries] of Object.entries(RECIPES)) {
   test(`the recipe for ${name} ends with a response, pasted as one block into an empty folder`, async (t) => {
-    const terminal = await openTerminal(t)
+    const terminal = await openTerminal(t, registries)
 
     const { output, errors, code } = await terminal.paste(blockWith(`cat > ${name}.yaml`))
 
-    // Where a second was too short for the busy machine of a test, curl has said so and tried again.
+    // If a second was too short on a busy machine, curl reports it and tries again.
     assert.equal(errors.replace(/^curl: \(22\) .* 404\n/gm, ''), '')
     assert.match(output, /^ready$/m)
     assert.match(output, /v1/)
@@ -69,7 +83,7 @@ for (const name of RECIPES) {
 }
 
 test('a user of Redis is made as the README says', async (t) => {
-  const terminal = await openTerminal(t)
+  const terminal = await openTerminal(t, ['redis'])
 
   const { output } = await terminal.paste(blockWith('redis-cli ACL'))
 
@@ -77,7 +91,7 @@ test('a user of Redis is made as the README says', async (t) => {
 })
 
 test('what is held of a source is confirmed, and it is read again', async (t) => {
-  const terminal = await openTerminal(t)
+  const terminal = await openTerminal(t, ['etcd'])
   const serving = blockWith('cat > etcd.yaml').replace(/^kill .*\n/m, '')
 
   const { output } = await terminal.paste(`${serving}${blockWith('curl -X POST')}kill %1\n`)
@@ -105,9 +119,12 @@ test('what the pages on the command line and on the API show works', async (t) =
   assert.match(output, /"kind":"frontend","id":"vote","source":"store"/)
 })
 
-for (const layout of ['vulcand', 'traefik-redis']) {
+for (const [layout, registry] of [
+  ['vulcand', 'etcd'],
+  ['traefik-redis', 'redis'],
+] as const) {
   test(`the example ${layout} is served as the README says`, async (t) => {
-    const terminal = await openTerminal(t)
+    const terminal = await openTerminal(t, [registry])
     const block = blockWith(`config/examples/${layout}.yaml`)
     const waiting = `sluice healthcheck --wait 20s; kill $!\n`
 
@@ -131,10 +148,10 @@ test('a variable that is missing says which line to delete', async (t) => {
   const served = await runProgram(t, ['serve', '--config', example])
   const checked = await runProgram(t, ['check', example])
 
-  const said = `sources.etcd.sealKey: the variable SEAL_KEY is not set, or empty; set it, or delete line ${line} if it is not needed`
+  const message = `sources.etcd.sealKey: the variable SEAL_KEY is not set, or empty; set it, or delete line ${line} if it is not needed`
   assert.deepEqual([served.code, checked.code], [1, 1])
   assert.match(served.errors, new RegExp(`^sluice: ${example}:${line}:\\d+: settings: `))
-  for (const text of [served.errors, checked.output]) assert.ok(text.includes(said), text)
+  for (const text of [served.errors, checked.output]) assert.ok(text.includes(message), text)
 })
 
 test('the server that the recipes need begins in the checkout, and the program on the example file', async (t) => {
@@ -160,22 +177,28 @@ function blockWith(text: string): string {
   return found[0] ?? ''
 }
 
-/** Bash in an empty folder, by a plain user where that is possible, beside registries and a server named v1. */
-async function openTerminal(t: TestContext): Promise<Terminal> {
+/** Bash in an empty folder, by a plain user where that is possible, beside these registries and a server named v1. */
+async function openTerminal(
+  t: TestContext,
+  registries: readonly ('etcd' | 'redis')[] = [],
+): Promise<Terminal> {
   const folder = makeFolder(t)
-  const [etcd, redis] = await Promise.all([startEtcd(t), startRedis(t)])
-  const origin = await startOrigin(t)
+  const [etcd, redis, origin] = await Promise.all([
+    registries.includes('etcd') ? startEtcd(t).then(({ port }) => port) : choosePort(),
+    registries.includes('redis') ? startRedis(t).then(({ port }) => port) : choosePort(),
+    startOrigin(t),
+  ])
   const [web, admin, other] = [await choosePort(), await choosePort(), await choosePort()]
   const ports: Readonly<Record<string, number>> = {
-    ...{ 2379: etcd.port, 6379: redis.port, 5001: origin, 8080: web, 8182: admin },
+    ...{ 2379: etcd, 6379: redis, 5001: origin, 8080: web, 8182: admin },
   }
-  // Everything a user has, and the registry's port, which a user's own has anyhow.
+  // Everything a user has; redis-cli connects to the port of this test.
   const shims = join(makeFolder(t), 'bin')
   mkdirSync(shims)
   chmodSync(dirname(shims), 0o755)
   writeFileSync(
     join(shims, 'redis-cli'),
-    `#!/bin/sh\nPATH='${SYSTEM}' exec redis-cli -e -p ${redis.port} "$@"\n`,
+    `#!/bin/sh\nPATH='${SYSTEM}' exec redis-cli -e -p ${redis} "$@"\n`,
   )
   chmodSync(join(shims, 'redis-cli'), 0o755)
   for (const part of ['config/examples', 'config/sluice.yaml']) {
@@ -200,7 +223,8 @@ async function openTerminal(t: TestContext): Promise<Terminal> {
         cwd: folder,
         env: {
           ...{ HOME: folder, PATH: `${shims}:${ROOT}:${SYSTEM}`, LANG: 'C', OTHER: String(other) },
-          ...{ ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: etcd.endpoint },
+          ...{ ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: `127.0.0.1:${etcd}` },
+          NODE_COMPILE_CACHE: CACHE,
           SLUICE_ADMIN_ADDRESS: `127.0.0.1:${admin}`,
         },
         stdio: 'pipe',
@@ -215,7 +239,7 @@ async function openTerminal(t: TestContext): Promise<Terminal> {
         code = ended
         watch.changed()
       })
-      // What it left behind has its process group.
+      // Programs that it left running are in its process group.
       t.after(() => end(child.pid ?? 0))
       child.stdin.end(`${withOwnPorts(text)}wait\n`)
       await watch.until(() => code !== undefined, `${errors}${output}: its end`, 60_000)
@@ -224,7 +248,7 @@ async function openTerminal(t: TestContext): Promise<Terminal> {
   }
 }
 
-/** How to run a command as `nobody` in the folder; as who we are where that cannot read the checkout. */
+/** How to run a command as `nobody` in the folder; as the present user if `nobody` cannot read the checkout. */
 function becomePlain(folder: string): readonly string[] {
   const test = [...PLAIN.slice(1), 'test', '-r', join(ROOT, 'node_modules/pino/package.json')]
   if (process.getuid?.() !== 0 || spawnSync('setpriv', test).status !== 0) return []
