@@ -3,7 +3,7 @@
  * config/sluice.yaml, waits until it is ready, sends a few requests through it, and prints what to look at and to type.
  * Ctrl-C stops everything, and so does the end of the program; an origin that ends is part of the demonstration.
  *
- * `npm run dev` (--watch) serves from src and restarts the program whenever a file in src is saved.
+ * `npm run dev` (--watch) serves from src and restarts the program when a file in src is saved.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { get } from 'node:http'
@@ -190,9 +190,9 @@ function endOnSignals(): void {
   if (process.env['npm_lifecycle_event'] !== undefined) setInterval(watch, 1000).unref()
 }
 
-/** Stops all children at once, which finish what is in flight. Returns true if all ended well. */
+/** Stops all children together; they finish what is in flight. Returns true if all ended well. */
 async function stopAll(failure: string | null): Promise<boolean> {
-  if (failure === null) console.log('\nstopping (Ctrl-C again: at once)')
+  if (failure === null) console.log('\nstopping (Ctrl-C again: immediately)')
   else console.error(`npm start: ${failure}`)
   const late = setTimeout(killAll, STOPPED_WITHIN_MS)
   const children = [...running]

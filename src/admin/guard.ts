@@ -38,7 +38,7 @@ export function refusalOf(request: IncomingMessage, isNamed: IsNamed): Refusal |
   if (host !== undefined && !isAllowedHost(host, request.socket.localAddress, isNamed)) {
     return {
       status: 421,
-      message: `the Host ${quote(host)} is not one of the admin; ask for localhost or its own address, or add the host, without a port, to the setting admin.hosts (--admin-hosts, SLUICE_ADMIN_HOSTS)`,
+      message: `the Host ${quote(host)} is not one of the admin; use localhost or its own address, or add the host, without a port, to the setting admin.hosts (--admin-hosts, SLUICE_ADMIN_HOSTS)`,
     }
   }
   if (request.headers['sec-fetch-site'] === 'cross-site' || hasForeignOrigin(request, host)) {

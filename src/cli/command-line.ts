@@ -14,7 +14,7 @@ export type Command =
   /** `config`: null without the flag. */
   | { readonly kind: 'serve'; readonly config: string | null; readonly flags: Flags }
   | { readonly kind: 'check'; readonly file: string }
-  /** `waitMs`: 0 to ask once. */
+  /** `waitMs`: 0 for one request. */
   | {
       readonly kind: 'healthcheck'
       readonly config: string | null

@@ -8,7 +8,7 @@ import type { Address } from '../model/snapshot.ts'
 const PATIENCE_MS = 2500
 const ASK_AGAIN_MS = 100
 
-/** Asks until it is ready, for `waitMs` at most, and prints the last result. */
+/** Retries until it is ready, for `waitMs` at most, and prints the last result. */
 export async function waitForReady(
   address: Address,
   waitMs: number,
@@ -26,7 +26,7 @@ export async function waitForReady(
   }
 }
 
-/** Asks /readyz of the admin at `address`. Returns the exit code. */
+/** Requests /readyz of the admin at `address`. Returns the exit code. */
 export async function runHealthcheck(
   address: Address,
   print: (line: string) => void,
@@ -49,7 +49,7 @@ export async function runHealthcheck(
   }
 }
 
-/** An admin that listens on all interfaces is asked on loopback. */
+/** If the admin listens on all interfaces, the request goes to loopback. */
 export function adminOrigin({ host, port }: Address): string {
   return `http://${bracketHost(reachable(host))}:${port}`
 }

@@ -43,7 +43,7 @@ export const HEALTHCHECK_FLAGS: Readonly<Record<'config' | 'admin-address' | 'wa
     text: 'the configuration with the address of the admin (SLUICE_CONFIG)',
   },
   'admin-address': ADMIN_ADDRESS,
-  wait: { value: 'DURATION', text: 'ask until it is ready, at most this long: 10s' },
+  wait: { value: 'DURATION', text: 'retry until it is ready, at most this long: 10s' },
 }
 
 const WHERE = {
@@ -84,7 +84,7 @@ usage: sluice COMMAND
   put          write an object to the registry: sluice put KIND ID JSON
   delete       delete one: sluice delete KIND ID
   get          print one, or all: sluice get [KIND [ID]]
-  healthcheck  ask the admin of a running Sluice if it is ready; exit 0 if so, else 1
+  healthcheck  check whether a running Sluice is ready; exit 0 if so, else 1
   version      print the versions of Sluice and Node
 
 sluice COMMAND --help prints the flags of a command.`,

@@ -16,7 +16,7 @@ export interface PutCommand {
   /** Null: the only writable one. */
   readonly source: string | null
   readonly config: string | null
-  /** The folder of the embedded store; null: the running program is asked. */
+  /** The folder of the embedded store; null: that of the running program. */
   readonly data?: string
 }
 
@@ -32,7 +32,7 @@ export interface GetCommand {
   readonly id: string | null
   readonly source: string | null
   readonly config: string | null
-  /** The folder of the embedded store; null: the running program is asked. */
+  /** The folder of the embedded store; null: that of the running program. */
   readonly data?: string
 }
 

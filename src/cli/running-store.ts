@@ -1,5 +1,5 @@
 /**
- * Asks a running Sluice which store it follows. It may have another `data` folder than this command sees, by a flag or a
+ * Finds the store that a running Sluice follows. It may have another `data` folder than this command sees, by a flag or a
  * variable of its service, and objects in another store have no effect.
  */
 import { resolve } from 'node:path'

@@ -122,16 +122,16 @@ const NONE: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the name does not exist (NXDOMAIN)',
   ENODATA: NO_DATA,
 }
-const SILENT = 'no DNS server answered in time'
+const SILENT = 'no DNS server responded in time'
 const FAILED: Readonly<Record<string, string>> = {
-  ESERVFAIL: 'the DNS server answered SERVFAIL',
-  EREFUSED: 'the DNS server refused the question (REFUSED)',
+  ESERVFAIL: 'the DNS server responded with SERVFAIL',
+  EREFUSED: 'the DNS server refused the query (REFUSED)',
   ETIMEOUT: SILENT,
   ETIMEDOUT: SILENT,
   ECONNREFUSED: 'no DNS server can be reached',
-  EBADRESP: 'the answer of the DNS server cannot be read',
-  EFORMERR: 'the DNS server did not understand the question (FORMERR)',
-  ENOTIMP: 'the DNS server does not answer such questions (NOTIMP)',
+  EBADRESP: 'the response of the DNS server cannot be read',
+  EFORMERR: 'the DNS server did not understand the query (FORMERR)',
+  ENOTIMP: 'the DNS server does not support such queries (NOTIMP)',
 }
 
 function failureOf(error: unknown): FamilyAnswer {

@@ -69,7 +69,7 @@ export function readJson(text: string): JsonTree {
   return { root, locate, membersOf: (section) => places.get(section) ?? new Map() }
 }
 
-/** Does not look for duplicate keys: the walk runs when a place is asked for. */
+/** Does not look for duplicate keys: the walk runs when a place is needed. */
 export function readJsonValues(text: string): Tree {
   const root: unknown = JSON.parse(text)
   if (!isMap(root)) throw new Unreadable('must be a map at the top level', null)

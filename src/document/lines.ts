@@ -6,7 +6,7 @@ export function createLines(text: string): (offset: number) => Position {
   let last = 0
   return (offset) => {
     starts ??= lineStarts(text)
-    // Most calls ask for the same line or the next one.
+    // Most calls look up the same line or the next one.
     const isNext = (starts[last] ?? 0) <= offset && offset < (starts[last + 2] ?? Infinity)
     let low = isNext ? last : 0
     let high = isNext ? Math.min(last + 1, starts.length - 1) : starts.length - 1

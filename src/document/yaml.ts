@@ -126,7 +126,7 @@ function createLocate(
   document: Document,
   positionAt: (offset: number) => Position,
 ): (path: Path) => Position | null {
-  /** Maps of a section have up to 100,000 members, and the place of each is asked for. */
+  /** Maps of a section have up to 100,000 members, and the place of each is looked up. */
   const indexes = new Map<Node, Map<string, Pair>>()
 
   function memberOf(node: Node, step: string | number): { at: Node | null; value: unknown } | null {

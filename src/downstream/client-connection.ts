@@ -177,7 +177,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     body.passed = true
     this.deadlineAt = Infinity
     if (this.#phase === BODY) this.#phase = RESPONSE
-    // Reading goes on, because that is how a client that leaves is noticed.
+    // Reading continues, because it is how a client that leaves is noticed.
     this.socket.resume()
     sink.bodyEnd(body.trailers)
   }

@@ -311,7 +311,7 @@ export class LiveListener {
     this.#connections.add(connection)
   }
 
-  /** Whether the socket may keep its descriptor. If not, it gets a 503 if that can be written, and is closed at once. */
+  /** Whether the socket may keep its descriptor. If not, it gets a 503 if that can be written, and is closed immediately. */
   #hasDescriptor(accepted: Socket): boolean {
     if (!isAmongLast(accepted, KEPT_FOR_SERVERS)) return true
     if (this.#context.onShortage(null) > 0) return true

@@ -6,7 +6,7 @@
  *        └─────────────────┴─┴──────── local response, client gone ──────┘
  *
  * A request is sent again only while nothing of a response has been passed on and all of its body so far is buffered: without a
- * connection whatever its method, else only if it is idempotent (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1), unless the
+ * connection with any method, else only if it is idempotent (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1), unless the
  * route's predicate decides. Exceptions are caught by the callers, which call `fault`: it ends this exchange and no other.
  */
 import type { ResponseHead } from '../http/message/response-head.ts'
@@ -118,7 +118,7 @@ export class Forwarder
   }
 
   /**
-   * On an endpoint that was not tried yet, or, if the retry policy says so, once more on those that were. If none is left the
+   * On an endpoint that was not tried yet, or, if the retry policy says so, again on those that were. If none is left the
    * client gets the last error.
    */
   #tryNext(pool: Pool, error: ExchangeError | null, startedAt: number): void {
@@ -203,7 +203,7 @@ export class Forwarder
     }
   }
 
-  /** Tries again with what closing idle connections has freed: at once in this thread, a moment later in others. */
+  /** Tries again with what closing idle connections has freed: immediately in this thread, a moment later in others. */
   #outlast(pool: Pool, error: ExchangeError): boolean {
     const given = this.#context.onShortage(error)
     if (this.#shortages++ === SHORTAGES || !this.canRetry()) return false

@@ -85,7 +85,7 @@ export abstract class RetryState {
     this.tried = [...this.tried, endpoint]
   }
 
-  /** Every server may be tried once more. False if none was tried. */
+  /** Every server may be tried again. False if none was tried. */
   protected clearTried(): boolean {
     const hadSome = this.tried !== NONE
     this.tried = NONE
@@ -139,7 +139,7 @@ export abstract class RetryState {
   attemptInterim(attempt: Attempt, head: ResponseHead): boolean {
     if (attempt !== this.attempt) return true
     if (head.status === 100) {
-      // The client has already been asked for its body.
+      // The client has already received a 100 Continue.
       if (this.#said100) return true
       this.#said100 = true
     } else this.#saidInterim = true

@@ -179,8 +179,7 @@ function createCompileContext(
   { slot, table, now, seed }: RouteContext,
 ): CompileContext {
   const number = (): number => {
-    if (state === null)
-      throw new Error('a middleware asks for a slot or table that it does not have')
+    if (state === null) throw new Error('a middleware uses a slot or table that it does not have')
     return state
   }
   return {

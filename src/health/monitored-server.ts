@@ -136,7 +136,7 @@ export class MonitoredServer {
     Atomics.store(shared, at + SHARED.errorStreak, 0)
   }
 
-  /** The threads may connect to it at once. */
+  /** The threads may connect to it immediately. */
   endBackoff(): void {
     const { shared, at } = this.slot
     Atomics.store(shared, at + SHARED.connectFailureStreak, 0)

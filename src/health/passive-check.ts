@@ -1,7 +1,7 @@
 /**
  * Whether a server fails, by the counters of its attempts, with or without probes and ejection:
  *
- *   connections to it fail                   failing at once, until one is made
+ *   connections to it fail                   failing immediately, until one is made
  *   no attempt of the last second went well  failing, until one does
  *
  * A successful probe clears the failures before it.

@@ -20,7 +20,7 @@ export interface ProbeTarget {
   readonly tls: Backend['tls']
 }
 
-/** `reason` for people: `GET /healthz answered 503, expected 200-399`. */
+/** `reason` for people: `GET /healthz returned 503, expected 200-399`. */
 export type ProbeResult =
   | { readonly ok: true; readonly tookMs: number }
   /** `shortage`: the code of a shortage of our own; the result is no evidence about the server. */
@@ -108,7 +108,7 @@ async function probeHttp(
         (error) => done(error, null),
       )
     },
-    // One request: undici asks the server to close the connection.
+    // One request: undici sends Connection: close.
     pipelining: 0,
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -120,10 +120,10 @@ async function probeHttp(
     // The rest of the body ends with the connection.
     body.on('error', () => undefined)
     if (!http.statuses.some(([from, to]) => statusCode >= from && statusCode <= to)) {
-      return `${method} ${path} answered ${statusCode}, expected ${statusesText(http.statuses)}`
+      return `${method} ${path} returned ${statusCode}, expected ${statusesText(http.statuses)}`
     }
     if (http.body === null || (await holds(http.body, body))) return null
-    return `${method} ${path} answered ${statusCode}, but its body does not match ${http.body}`
+    return `${method} ${path} returned ${statusCode}, but its body does not match ${http.body}`
   } catch (error) {
     if (!connection.isOpen) return `cannot connect to ${connection.where}: ${messageOf(error)}`
     return `${method} ${path} got no complete response: ${messageOf(error)}`
@@ -204,7 +204,7 @@ class ProbeConnection {
       onError(this.#ended)
       return
     }
-    this.#ended = new Error('the connection was closed before the answer')
+    this.#ended = new Error('the connection was closed before a response')
     const speaksTls = this.target.server.scheme === 'https' && this.target.check.http !== null
     const socket = speaksTls ? this.#connectTls() : this.#connectTcp()
     this.#socket = socket
@@ -238,7 +238,7 @@ class ProbeConnection {
       port: this.#port,
       lookup: this.#lookup,
       secureContext: contextFor(tls.ca),
-      // RFC 6066 section 3: an address is not a name to ask for.
+      // RFC 6066 section 3: an address is not a server name.
       servername: tls.serverName ?? (isIP(server.host) === 0 ? withoutRoot(server.host) : ''),
       rejectUnauthorized: tls.verify,
       ALPNProtocols: ['http/1.1'],

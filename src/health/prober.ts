@@ -2,7 +2,7 @@
  * Probes any number of servers, each at its own interval, a limited number of each backend at a time. It has no timers: `tick`
  * is called every 100 ms with the time.
  *
- *   waiting --due--> queued --below the limits--> running --success--> recorded at once
+ *   waiting --due--> queued --below the limits--> running --success--> recorded immediately
  *                                                        \--failure, timeout--> recorded with the next tick, or void
  *
  * A stall of our own process is never evidence against a server. If a tick is late (stalls.ts), failures since the previous
@@ -32,7 +32,7 @@ export interface ProberOptions {
 }
 
 export interface Prober {
-  /** A new server is probed at once. A known one keeps its state whatever changes. `served`: it got requests before. */
+  /** A new server is probed immediately. A known one keeps its state through every change. `served`: it got requests before. */
   follow(key: string, target: ProbeTarget, served?: boolean, backend?: string): void
   forget(key: string): void
   /** `waiting`: its first success is outstanding, and the check waits for it. `unknown` also for a key that is not followed. */

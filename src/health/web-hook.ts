@@ -40,7 +40,7 @@ export async function sendHook(hook: WebHook, options: SendOptions): Promise<num
     })
     // It fails when the agent is destroyed, which is no fault.
     body.on('error', () => {})
-    if (statusCode >= 300) throw new Error(`it answered ${statusCode}`)
+    if (statusCode >= 300) throw new Error(`it returned ${statusCode}`)
     return statusCode
   } catch (error) {
     const reason = timeout.aborted ? `no response within ${timeoutMs} ms` : reasonOf(error)

@@ -14,7 +14,7 @@ import type { TunnelEnd } from './connection/tunnel.ts'
 
 /** Takes a request's body: the server's side of an exchange. Data is lent as for ResponseSink. */
 export interface BodySink {
-  /** False asks to wait for `resumeBody`. */
+  /** False: wait for `resumeBody`. */
   bodyData(chunk: Buffer): boolean
   bodyEnd(trailers: string): void
   /** The last large chunk is still in use and must not be overwritten. */
@@ -28,14 +28,14 @@ export interface BodySink {
  * data for as long as the sink `holdsData`.
  */
 export interface ResponseSink extends Faultable {
-  /** A 1xx response other than 101. False asks to wait for `resumeResponse`. */
+  /** A 1xx response other than 101. False: wait for `resumeResponse`. */
   interim(head: ResponseHead): boolean
   /**
    * The final head with the available part of the body (as latin1 text if it is small and decoded already); `ended` if that is
-   * all of it. False asks to wait for `resumeResponse`.
+   * all of it. False: wait for `resumeResponse`.
    */
   responseHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean
-  /** False asks to wait for `resumeResponse`. */
+  /** False: wait for `resumeResponse`. */
   responseData(chunk: Buffer | string): boolean
   responseEnd(trailers: string): void
   readonly holdsData: boolean
@@ -53,7 +53,7 @@ export interface ResponseSink extends Faultable {
 export interface ClientSide {
   /** Starts or continues to pass the request's body to `exchange.sink`. */
   resumeBody(): void
-  /** False asks the caller to wait for `sink.resumeResponse`, here and below. */
+  /** False: the caller must wait for `sink.resumeResponse`, here and below. */
   sendInterim(head: ResponseHead): boolean
   sendHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean
   sendData(chunk: Buffer | string): boolean

@@ -82,7 +82,7 @@ function tellsOfServers(
 }
 
 /**
- * COUNT.answered and COUNT.headMs are this middleware's own in its slot. Time in earlier middlewares, and time that the client
+ * COUNT.responses and COUNT.headMs are this middleware's own in its slot. Time in earlier middlewares, and time that the client
  * took to send its body, does not count.
  */
 function countLatency(slot: Slot, ms: number): void {

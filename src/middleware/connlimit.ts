@@ -2,7 +2,7 @@
  * Limits the concurrent requests of one client (or another `key`) over all workers:
  * `connlimit: { connections: 10, key: client.ip }`. Further requests get a 429, as in vulcand.
  *
- * Memory is bounded: the table has room for 65,536 keys, eight in each set. A key with requests in flight is never evicted; a
+ * Memory is bounded: the table holds 65,536 keys, eight in each set. A key with requests in flight is never evicted; a
  * new key whose set is full of such keys passes uncounted, because a limit for each client does not protect the whole
  * (`inflight` does). Keys are hashed with a seed, so that clients cannot choose keys of one set. Permits of a worker that
  * died are free again after `2 * LEASE_MS`, see policy/limiting/leased-counts.ts.

@@ -7,13 +7,13 @@ import { portOf } from '../http/message/authority.ts'
 import type { Destination } from '../http/message/target.ts'
 
 /** What the placeholders are replaced with. */
-export interface Asked {
+export interface RedirectedRequest {
   readonly to: Destination
   readonly clientScheme: 'http' | 'https'
 }
 
 /** Null: the request names no host, and the redirect needs one. */
-export type Location = (asked: Asked) => string | null
+export type Location = (request: RedirectedRequest) => string | null
 
 type Placeholder = 'scheme' | 'host' | 'port' | 'path' | 'query' | 'uri'
 type Piece = { readonly text: string } | { readonly placeholder: Placeholder }
@@ -61,11 +61,11 @@ export function compileLocation(to: string): Location {
   if (pieces.every((piece) => 'text' in piece)) return () => to
   const needsHost = to.includes('{host}')
   const staysHere = !AUTHORITY.test(to)
-  return (asked) => {
-    if (needsHost && asked.to.host === '') return null
+  return (request) => {
+    if (needsHost && request.to.host === '') return null
     let location = ''
     for (const piece of pieces) {
-      location += 'text' in piece ? piece.text : valueOf(piece.placeholder, asked)
+      location += 'text' in piece ? piece.text : valueOf(piece.placeholder, request)
     }
     // The query may be empty.
     if (location.endsWith('?')) location = location.slice(0, -1)
@@ -103,7 +103,7 @@ function isPlaceholder(name: string): name is Placeholder {
   return PLACEHOLDERS.includes(name)
 }
 
-function valueOf(placeholder: Placeholder, { to, clientScheme }: Asked): string {
+function valueOf(placeholder: Placeholder, { to, clientScheme }: RedirectedRequest): string {
   switch (placeholder) {
     case 'scheme':
       return clientScheme

@@ -38,7 +38,7 @@ export interface MiddlewareContext {
   /** The exchange has ended, perhaps because its client left: further work for it is in vain. */
   readonly isOver: boolean
   /**
-   * Calls `listener` once when the exchange has ended, in whatever way, or at once if it is over. Listeners are called in
+   * Calls `listener` once when the exchange has ended, in any way, or immediately if it is over. Listeners are called in
    * reverse order.
    */
   onEnd(listener: (outcome: ExchangeOutcome) => void): void
@@ -51,7 +51,7 @@ export interface MiddlewareContext {
 export interface ExchangeOutcome {
   /** Of the response that the client was sent; 0 if none was begun. */
   readonly status: number
-  /** The client left, or sent garbage, or the proxy itself was at fault: nothing that tells about a server. */
+  /** The client left or sent a malformed body, or the proxy had a fault: no evidence about a server. */
   readonly isClientsFault: boolean
   /** When the response's head came, or the exchange ended without one; performance.now(). */
   readonly headAt: number

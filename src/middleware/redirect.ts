@@ -161,7 +161,7 @@ export function compileRedirect({
 
 function redirectTo(location: string | null, status: Status): LocalResponse {
   if (location === null) {
-    const why = 'the redirect keeps the host asked for, and the request names none'
+    const why = 'the redirect keeps the host of the request, and the request names none'
     return errorResponse(new ExchangeError('BAD_HOST', why))
   }
   return {

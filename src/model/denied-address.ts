@@ -1,6 +1,6 @@
 /**
  * Addresses that no backend may have: a writer to a registry must not be able to read the cloud's metadata service through
- * Sluice. Declared urls are checked here, and the addresses of a name whenever it is resolved.
+ * Sluice. Declared urls are checked here, and the addresses of a name each time it is resolved.
  */
 import { contains, embeddedIPv4, parseIp, parseNetwork, type Ip, type Network } from './ip.ts'
 

@@ -52,7 +52,7 @@ export interface ShrinkSettings {
   readonly holdMs: number | null
   /** The share of objects that must vanish at once to be held, 0 to 1. */
   readonly share: number
-  /** Accept an empty source at once. */
+  /** Accept an empty source immediately. */
   readonly allowEmpty: boolean
 }
 

@@ -55,7 +55,7 @@ export interface Listener {
 export interface HostCertificate {
   readonly id: string
   readonly certificate: Certificate
-  /** For clients that ask for no name, or for a name that no certificate covers. */
+  /** For clients that request no name (SNI), or for a name that no certificate covers. */
   readonly isDefault: boolean
 }
 
@@ -218,7 +218,7 @@ export interface Retry {
   readonly attempts: number
   /** A failover predicate as in vulcand; null: connection errors, and lost or late responses to idempotent requests. */
   readonly when: string | null
-  /** Before the second attempt; doubles, with jitter. 0: at once. */
+  /** Before the second attempt; doubles, with jitter. 0: immediately. */
   readonly backoffMs: number
   readonly longestBackoffMs: number
   /** Bytes of the body that are kept for further attempts; a larger body is sent once. */

@@ -2,7 +2,7 @@
  * One line for each exchange, as JSON or in the Common or Combined Log Format of Apache httpd. What follows those is our own:
  * the reason in quotes, or "-". Parsers that read the format from the left (goaccess, awstats) take the line as it is.
  *
- * Hot path (bench scenario `logged`): a serving thread formats each exchange, and copies the line into a buffer at once. Lines
+ * Hot path (bench scenario `logged`): a serving thread formats each exchange, and copies the line into a buffer immediately. Lines
  * joined to one text until the flush cost twice as much: text of so many pieces is copied piece by piece, and kept by the
  * garbage collector until then. JSON.stringify is fast only while all strings are flat, so the time, which is joined, stays out
  * of it.
@@ -131,7 +131,7 @@ function isoTime(at: number): string {
   return `${secondIso}.${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`
 }
 
-/** Neither identd nor a user is asked for. */
+/** Neither identd nor authentication is used. */
 function identAndTime(at: number): string {
   toSecond(at)
   return secondCommon

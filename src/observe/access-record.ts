@@ -29,9 +29,9 @@ export interface AccessRecord {
   readonly target: string
   readonly version: string
   readonly scheme: 'http' | 'https'
-  /** 0 when the client left before an answer began. */
+  /** 0 if the client left before a response began. */
   readonly status: number
-  /** Why the proxy answered itself or ended the exchange; null when the server's answer went through whole. */
+  /** Why the proxy responded itself or ended the exchange; null if the server's response was passed on as a whole. */
   readonly reason: Reason | null
   /** What was seen, for people. */
   readonly detail: string

@@ -42,7 +42,7 @@ export function createShortages(
         known.timer.refresh()
         return
       }
-      const what = 'the system gives this process no more: requests that need it are answered 503'
+      const what = 'the system gives this process no more: requests that need it get 503'
       log.warn({ code }, `${code}: ${what} (OUT_OF_RESOURCES); ${helpAgainst(code)}`)
       const timer = setTimeout(() => end(code, begun), quietMs).unref()
       const begun: Shortage = { begunAt: now(), times, timer }

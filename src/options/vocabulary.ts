@@ -1,6 +1,6 @@
 /**
- * What kinds of middlewares and balancers write their options in: zod, and the words of this room. A kind gets it as an argument
- * and imports nothing but its type, because a serving thread compiles kinds and must not load zod: 8 MB and 40 ms of CPU in
+ * The vocabulary in which middlewares and balancers describe their options: zod and the helpers of this folder. A kind gets it as
+ * an argument and imports only its type, because a serving thread compiles kinds and must not load zod: 8 MB and 40 ms of CPU in
  * each thread.
  */
 import type * as vocabulary from './vocabulary.ts'

@@ -46,7 +46,7 @@ export function openObjects(
     const own = resolve(source.path)
     const path = await findRunningStore(admin, filename, source.name)
     if (path === null) {
-      const missing = `no Sluice that serves ${filename} answers at ${formatAddress(admin)}`
+      const missing = `no Sluice that serves ${filename} responds at ${formatAddress(admin)}`
       world.complain(`sluice: ${missing}: this is about the store ${own} (--data says otherwise)`)
       return source
     }

@@ -58,7 +58,7 @@ export function createServingThread(
     post({ kind: 'fault', at, stack: stackOf(error) })
   }
 
-  /** Sent at once, and then once a second: there may be one for each request. */
+  /** Sent immediately, and then once a second: there may be one for each request. */
   function noteShortage(code: string): void {
     const isFirst = shortages.size === 0
     shortages.set(code, (shortages.get(code) ?? 0) + 1)

@@ -1,6 +1,6 @@
 /** The signals that the program handles. */
 export interface Signals {
-  /** Resolves with the first SIGTERM or SIGINT; the second ends the program at once. */
+  /** Resolves with the first SIGTERM or SIGINT; the second ends the program immediately. */
   readonly stop: Promise<NodeJS.Signals>
 }
 

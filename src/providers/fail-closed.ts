@@ -31,5 +31,5 @@ function nameOrHash(id: string): string {
 }
 
 export function describeClosed(reason: string): string {
-  return `is closed, requests are answered with 503: ${reason}`
+  return `is closed, requests get 503: ${reason}`
 }

@@ -1,5 +1,5 @@
 /**
- * The interface of every source of declarations. A provider yields all objects of its source, at once and after each
+ * The interface of every source of declarations. A provider yields all objects of its source, immediately and after each
  * change, never a part of them. When it cannot know them for certain (a connection breaks or falls silent, events are
  * missing, the source was wiped) it throws. `control/sources/follow.ts` watches again after a backoff, and each watch begins with a
  * list, so that getting back in step is the same as a start.

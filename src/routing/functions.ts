@@ -119,8 +119,8 @@ function withWildcard(
   [first = '', ...more]: readonly PatternElement[],
 ): PatternElement[] {
   if (wildcard === '') return [first, ...more]
-  const stands = wildcard === '*.' ? ANY : LABELS
-  return typeof first === 'string' ? [stands, `.${first}`, ...more] : [stands, '.', first, ...more]
+  const labels = wildcard === '*.' ? ANY : LABELS
+  return typeof first === 'string' ? [labels, `.${first}`, ...more] : [labels, '.', first, ...more]
 }
 
 function toLowerCase(element: PatternElement): PatternElement {

@@ -62,8 +62,8 @@ function areApart(one: TextMatcher, other: TextMatcher, budget: Budget): boolean
 }
 
 /**
- * Whether what meets the value meets the other, where one answer holds for all of it: a literal is one text, and what is at or below
- * a prefix meets another prefix when the prefix itself does. Null: that is not known.
+ * Whether what meets the value meets the other, if that is the same for all of it: a literal is one text, and all that a prefix matches meets
+ * another prefix if the prefix itself does. Null: unknown.
  */
 function meets(value: TextMatcher, other: TextMatcher, budget: Budget): boolean | null {
   const isKnown = value.kind === 'literal' || (value.kind === 'prefix' && other.kind === 'prefix')

@@ -13,7 +13,7 @@ import { toSteps, TrieNode, updateTrie } from './trie.ts'
 /** What a host has: nothing, one route, a list, or an index. */
 export type PathRoutes<T> = Slot<T> | PathIndex<T>
 
-// Measured: up to about this many, walking the list (145 ns for 8 prefixes) beats the trie (164 ns for 9, 184 for 16).
+// Measured: up to about this many, walking the list (145 ns for 8 prefixes) is faster than the trie (164 ns for 9, 184 for 16).
 const LONGEST_LIST = 8
 
 export function addByPath<T>(routes: PathRoutes<T>, entry: RouteEntry<T>): PathRoutes<T> {

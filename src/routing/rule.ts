@@ -60,7 +60,7 @@ function compileAlternative(literals: readonly Literal[]): Alternative {
 
 const NO_PREDICATES: readonly Predicate[] = []
 
-// The others about the same subject are asked as further predicates. Of equals any will do: rank and result are the same.
+// The others about the same subject become further predicates. Among equals any will do: rank and result are the same.
 function mostSpecific(
   literals: readonly Literal[],
   subject: Subject,

@@ -36,8 +36,8 @@ const limits = section(
       1_000_000,
     ),
     idle: count('Idle connections kept to one server by each serving thread.', 256, 0, 100_000),
-    head: size('The head of an answer.', '32KiB', 1024, 1024 ** 2),
-    fields: count('Header fields of an answer.', 100, 1, 10_000),
+    head: size('The head of a response.', '32KiB', 1024, 1024 ** 2),
+    fields: count('Headers of a response.', 100, 1, 10_000),
   },
   'Limits of one server and its responses.',
 )
@@ -49,7 +49,7 @@ const tls = section(
       'The authorities to trust instead of the built-in ones: PEM text, or its path.',
       MAX_PEM_CHARS,
     ).optional(),
-    serverName: serverName("The name to ask for and verify instead of the url's host.").optional(),
+    serverName: serverName("The name to request and verify instead of the url's host.").optional(),
   },
   'TLS to https servers.',
 )

@@ -37,7 +37,7 @@ const tls = strict(
       .max(1000, 'must hold at most 1000 certificates')
       .meta({
         description:
-          'Chosen by the name that a client asks for; of an RSA and an ECDSA certificate for the same name, by what the client supports. The first serves all other names.',
+          'Chosen by the name that a client requests (SNI); of an RSA and an ECDSA certificate for the same name, by what the client supports. The first serves all other names.',
       }),
   },
   'For protocol: https; by default the certificates of hosts.',
@@ -85,7 +85,7 @@ export const listenerSchema: z.ZodType<ListenerForm> = strict(
     tls: tls.optional(),
     strictSni: z.boolean().default(false).meta({
       description:
-        'For protocol: https: refuse clients that ask for no name, or for one that no certificate covers, and respond with 421 for hosts that the certificate of the connection does not cover.',
+        'For protocol: https: refuse clients that request no name, or one that no certificate covers, and respond with 421 for hosts that the certificate of the connection does not cover.',
     }),
   },
   'An address that clients connect to.',

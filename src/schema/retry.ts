@@ -65,7 +65,7 @@ const members = {
     1024,
   ).optional(),
   backoff: span(
-    'Before the second attempt; doubles, with jitter. 0 is at once.',
+    'Before the second attempt; doubles, with jitter. 0 is immediately.',
     0,
     LONGEST_BACKOFF_MS,
   ).optional(),

@@ -95,7 +95,7 @@ export const COUNT = {
   /** Of a server: attempts with a response. Of a middleware: defined by it, here and below. */
   responses: 35,
   headMs: 36,
-  /** Of a listener: connections closed at once because the last descriptors were in use. */
+  /** Of a listener: connections closed immediately because the last descriptors were in use. */
   notKept: 37,
 } as const
 export const COUNTERS = 40

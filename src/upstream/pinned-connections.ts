@@ -1,7 +1,7 @@
 /**
  * Connections to the servers of a pool that belong to one client each, because they carry its login (NTLM, Negotiate): only that
  * client's requests use it, and it closes with the client's connection. If the server closes it first, the client's next
- * request uses another one, and the server asks for the login again.
+ * request uses another one, and the client must log in again.
  */
 import type { ClientSide, Exchange } from '../http/exchange.ts'
 import type { Endpoint } from './endpoint/endpoint.ts'

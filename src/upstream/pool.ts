@@ -119,7 +119,7 @@ export class Pool {
     return own?.endpoint === endpoint ? own : endpoint.acquire(fresh, timeouts)
   }
 
-  /** Adds once more to the in-flight count of an endpoint that was picked before. */
+  /** Adds one to the in-flight count of an endpoint that was picked before. */
   take(endpoint: Endpoint): void {
     sharedAdd(endpoint.slot, SHARED.inFlight, 1)
     count(endpoint.slot, COUNT.inFlight, 1)

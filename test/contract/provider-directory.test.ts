@@ -232,7 +232,7 @@ test('settings in a file of a directory are a problem of theirs alone', async (t
     {
       kind: 'settings',
       id: '',
-      message: 'workers: settings stand in the main file only; here it means nothing',
+      message: 'workers: settings belong in the main file only; here it has no effect',
       source: 'conf',
       key: `${directory}/a.yaml#/workers`,
       line: 1,

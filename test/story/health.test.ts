@@ -95,7 +95,7 @@ for (const workers of [0, 2]) {
 
     assert.ok(b.requests() - requests >= 40, 'all go to the other')
     assert.deepEqual([down.state, down.admit], ['down', 0])
-    assert.equal(down.reason, `GET ${PROBE} answered 503, expected 200-399`)
+    assert.equal(down.reason, `GET ${PROBE} returned 503, expected 200-399`)
     const series = parseExposition((await program.ask('/metrics')).text)
     const labels = `backend="vote",server="${a.url}"`
     assert.equal(series.get(`sluice_server_state{state="down",${labels}}`), 1)

@@ -106,7 +106,7 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
 
     assert.deepEqual(countBy((await scene.many(6)).map(from)), { 5002: 6 })
     const { reason } = await scene.server('v1')
-    assert.match(reason ?? '', /answered 503, expected 200, 204/)
+    assert.match(reason ?? '', /returned 503, expected 200, 204/)
     assert.match(await scene.metrics(), /sluice_server_state\{state="down",backend="vote"/)
     sick.release()
     await scene.untilServer('v1', ({ state }) => state === 'up', 'it is up again')

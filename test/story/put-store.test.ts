@@ -77,5 +77,5 @@ test('put asks no other Sluice than the one that serves its file', async (t) => 
 
   const put = await runProgram(t, [...VOTE, '--config', own.config])
 
-  assert.match(put.errors, /^sluice: no Sluice that serves .*sluice\.json answers at/)
+  assert.match(put.errors, /^sluice: no Sluice that serves .*sluice\.json responds at/)
 })

@@ -14,11 +14,11 @@ function reportOf(backend: string, url: string): ServerReport {
     url,
     state: 'down',
     since: 1000,
-    reason: 'GET / answered 503',
+    reason: 'GET / returned 503',
     admit: 0,
     inFlight: 0,
     ejections: 2,
-    lastProbe: { ok: false, at: 900, reason: 'GET / answered 503' },
+    lastProbe: { ok: false, at: 900, reason: 'GET / returned 503' },
     tally: NO_TALLY,
   }
 }

@@ -191,7 +191,7 @@ test('a route is closed under another name where its own is none', () => {
   for (const { setAside } of [traefik, vulcand]) {
     for (const { id, message } of setAside()) {
       assert.match(id, /^(r\/)?closed-[0-9a-f]{16}$/)
-      assert.match(message, /^is closed, requests are answered with 503: the id must be/)
+      assert.match(message, /^is closed, requests get 503: the id must be/)
     }
   }
   assert.equal(traefik.inForce(), 1)
@@ -207,7 +207,7 @@ test('a router that is closed says why, and is open again once that is mended', 
 
   assert.ok(isClosed(closed))
   assert.equal(reasons.length, 1)
-  assert.match(String(reasons[0]?.[0]), /^is closed, requests are answered with 503: connlimit: /)
+  assert.match(String(reasons[0]?.[0]), /^is closed, requests get 503: connlimit: /)
   assert.equal(reasons[0]?.[1], false)
   assert.equal(open?.backend, 's')
   assert.deepEqual(registry.setAside(), [])
@@ -328,7 +328,7 @@ for (const [title, text] of [
     const later = changed.put({ 'frontends/r/middlewares/m': text })
 
     assert.ok(isClosed(atStart))
-    assert.match(started.setAside()[0]?.message ?? '', /^is closed, requests are answered with 503/)
+    assert.match(started.setAside()[0]?.message ?? '', /^is closed, requests get 503/)
     assert.deepEqual(
       later?.middlewares.map(({ kind }) => kind),
       ['connlimit'],

@@ -171,7 +171,7 @@ test('what nothing needs is a hint', () => {
 
   assert.deepEqual(hints.toSorted(), [
     'hint backend broken: is not used: no frontend names it',
-    'hint backend empty: has no servers: it answers 503',
+    'hint backend empty: has no servers: its requests get 503',
     'hint backend spare: is not used: no frontend names it',
     'hint frontend r: middlewares: the middleware bodylimit is never reached: respond before it responds to every request',
   ])

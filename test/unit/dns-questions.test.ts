@@ -13,7 +13,7 @@ const normal = { search: [], ndots: 1, timeoutMs: 200, attempts: 1 }
 const noPart = (): void => {}
 
 for (const [behavior, kind, reason] of [
-  ['hang', 'failed', /no DNS server answered in time/],
+  ['hang', 'failed', /no DNS server responded in time/],
   ['nxdomain', 'none', /NXDOMAIN/],
   ['empty', 'none', /no A and no AAAA/],
   ['servfail', 'failed', /SERVFAIL/],

@@ -6,7 +6,7 @@ import { createResolver, type Resolver, type ResolverOptions } from '../../src/d
 import { turn as oneTurn } from '../support/until.ts'
 
 const SECOND = 1_000
-const failed: FamilyAnswer = { kind: 'failed', reason: 'the DNS server answered SERVFAIL' }
+const failed: FamilyAnswer = { kind: 'failed', reason: 'the DNS server responded with SERVFAIL' }
 const none: FamilyAnswer = { kind: 'none', reason: 'the name does not exist (NXDOMAIN)' }
 const SERVFAIL: NameAnswer = { v4: failed, v6: failed }
 const NXDOMAIN: NameAnswer = { v4: none, v6: none }

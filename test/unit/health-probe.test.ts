@@ -144,8 +144,8 @@ test('another status is told with what is expected, and no redirect is followed'
   const broken = await reasonOf(ask(targetAt({ port })))
   const moved = await reasonOf(ask(targetAt({ port }, { http: { ...http, path: '/', statuses } })))
 
-  assert.equal(broken, 'GET /healthz answered 503, expected 200-399')
-  assert.equal(moved, 'GET / answered 302, expected 200-299, 304')
+  assert.equal(broken, 'GET /healthz returned 503, expected 200-399')
+  assert.equal(moved, 'GET / returned 302, expected 200-299, 304')
 })
 
 test('both ends of a range of statuses are in it', async (t) => {
@@ -165,7 +165,7 @@ test('the body is looked through where a pattern is wanted', async (t) => {
   const missing = await reasonOf(ask(targetAt({ port }, { http: { ...http, body: '^ready' } })))
 
   assert.ok(found.ok)
-  assert.equal(missing, 'GET /healthz answered 200, but its body does not match ^ready')
+  assert.equal(missing, 'GET /healthz returned 200, but its body does not match ^ready')
 })
 
 test('of an endless body no more is read than is looked through', async (t) => {

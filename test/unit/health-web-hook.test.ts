@@ -94,14 +94,14 @@ test('a hook is a url alone, or has a body of its own', async (t) => {
   )
 })
 
-test('an answer that is no success is told, and a redirect is not followed', async (t) => {
+test('a response that is no success is reported, and a redirect is not followed', async (t) => {
   const { url, received } = await startListener(t, (response) =>
     response.writeHead(302, { Location: '/elsewhere' }).end(),
   )
 
   await assert.rejects(
     sendHook(hookOf(url)),
-    /^Error: cannot call 127\.0\.0\.1:\d+: it answered 302$/,
+    /^Error: cannot call 127\.0\.0\.1:\d+: it returned 302$/,
   )
 
   assert.equal(received.length, 1)

@@ -305,7 +305,7 @@ for (const [title, router, others, why] of GUARDS) {
     const { value, remarks = [], fault } = routerOf(keys, others)
 
     assert.equal(fault, undefined)
-    assert.equal(remarks.at(-1), `is closed, requests are answered with 503: ${why}`)
+    assert.equal(remarks.at(-1), `is closed, requests get 503: ${why}`)
     const parsed = parseFrontend('r', value)
     assert.ok(parsed.ok)
     assert.equal(parsed.value.backend, null)
@@ -539,7 +539,7 @@ test('a prefix covers the same paths as in Traefik, which compares texts', () =>
   assert.deepEqual(found, [api, api, api, api, api, undefined, undefined, undefined, 'dir'])
 })
 
-const CLOSED = 'is closed, requests are answered with 503: '
+const CLOSED = 'is closed, requests get 503: '
 
 /** Null: it is not. */
 function whyClosed({ value, remarks = [], fault }: DeclaredObject): string | null {

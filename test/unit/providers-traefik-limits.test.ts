@@ -51,7 +51,7 @@ function middlewaresOf(middleware: Keys): readonly unknown[] | undefined {
 function whyClosed(middleware: Keys): string {
   const { value, remarks } = routerWith(middleware)
   assert.deepEqual(value.respond, { status: 503, body: 'This route is closed.\n' })
-  return (remarks.at(-1) ?? '').replace('is closed, requests are answered with 503: ', '')
+  return (remarks.at(-1) ?? '').replace('is closed, requests get 503: ', '')
 }
 
 function serviceOf(keys: Keys): { readonly value: unknown; readonly remarks: readonly string[] } {
@@ -98,7 +98,7 @@ test('a guard that cannot be honoured closes its router', () => {
 
   assert.equal(
     whyClosed({ ...limit, 'ratelimit/sourcecriterion/ipstrategy/depth': '1' }),
-    'middleware "m": ratelimit/sourcecriterion/ipstrategy/depth is not supported: only the address that connects is believed',
+    'middleware "m": ratelimit/sourcecriterion/ipstrategy/depth is not supported: only the address that connects is used',
   )
   assert.equal(
     whyClosed({ ...limit, 'ratelimit/sourcecriterion/ipstrategy/excludedips/0': '::1' }),
@@ -234,7 +234,7 @@ test('buffering is a limit of bodies and a predicate of retries', () => {
     buffer: 1000,
   })
   assert.deepEqual(remarks, [
-    'buffering/memresponsebodybytes is not honoured: answers are streamed',
+    'buffering/memresponsebodybytes is not honoured: responses are streamed',
   ])
 })
 
@@ -299,7 +299,7 @@ test('a service is probed as Traefik does it', () => {
         },
       },
       remarks: [
-        'loadbalancer/healthcheck/followredirects is not honoured: an answer of 3xx is well by itself',
+        'loadbalancer/healthcheck/followredirects is not honoured: a 3xx response is a success by itself',
       ],
     },
   )

@@ -61,7 +61,7 @@ test('a rate limit that vulcand would refuse is one fault', () => {
   assert.equal(fault({ Requests: -1 }), 'Middleware.Requests: must be more than 0')
   assert.equal(
     fault({ Burst: undefined }),
-    'Middleware.Burst: must be more than 0: vulcand answers all requests with 404 without it',
+    'Middleware.Burst: must be more than 0: without it vulcand responds with 404 to all requests',
   )
   assert.equal(fault({ Variable: '' }), 'Middleware.Variable is missing')
   assert.equal(

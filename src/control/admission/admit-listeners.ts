@@ -35,7 +35,7 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
 
   function certificates(): readonly Certificate[] {
     const inForce = [...hosts.values()].flatMap((record) => record.inForce?.object ?? [])
-    // A client that asks for an unknown name gets the first certificate.
+    // A client that requests an unknown name gets the first certificate.
     const byDefault = inForce.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
     return byDefault.map(({ certificate }) => certificate)
   }

@@ -15,7 +15,7 @@ export interface SetAside extends Problem {
   readonly serving: boolean
 }
 
-/** What a pass may ask about the sources. */
+/** What a pass needs of the sources. */
 export interface SourceView {
   /** The position of a member of an object in its source's text. */
   readonly locate: (source: string) => Declaration['locate']
@@ -30,7 +30,7 @@ export interface Decisions {
     object: T | null,
     flaws: readonly Flaw[],
   ): void
-  /** The same for a closed `object`, which answers 503. `flaws`: why the declared version is not in force. */
+  /** The same for a closed `object`, which responds with 503. `flaws`: why the declared version is not in force. */
   close<T>(kind: ObjectKind, record: ObjectRecord<T>, object: T, flaws: readonly Flaw[]): void
   /** The object caused a throw: it is set aside, and its version in force stays. */
   fail(kind: ObjectKind, record: ObjectRecord<unknown>, error: unknown): void

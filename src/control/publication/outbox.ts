@@ -10,7 +10,7 @@ export interface Outbox {
   acknowledged(): void
 }
 
-/** Enough that a thread finds the next chunk waiting whenever it has applied one. */
+/** Enough that a thread finds the next chunk waiting each time it has applied one. */
 const MAX_IN_FLIGHT = 8
 
 export function createOutbox(deliver: (chunk: DeltaChunk) => void): Outbox {

@@ -207,7 +207,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
         changedAt: Math.min(at, pending?.changedAt ?? at),
         changed: pending === null ? changed : uniteChanged(pending.changed, changed),
       }
-      // The first change after a pause is posted at once; those that follow closely become one delta.
+      // The first change after a pause is posted immediately; those that follow closely become one delta.
       cancelFlush ??= runAfter(flush, flushedAt + conflateMs - performance.now())
       return number + 1
     },

@@ -143,7 +143,7 @@ function unused(inForce: readonly InForce[], declared: readonly DeclaredObject[]
     if (object.kind === 'host' && !isSecure) return hint('is not used: there is no https listener')
     if (object.kind !== 'backend') return []
     if (!named.has(object.id)) return hint('is not used: no frontend names it')
-    return object.object.servers.length === 0 ? hint('has no servers: it answers 503') : []
+    return object.object.servers.length === 0 ? hint('has no servers: its requests get 503') : []
   })
 }
 

@@ -1,5 +1,5 @@
 /**
- * Damping of servers that flap: each removal of a server costs requests. A removal is applied at once; a return is damped.
+ * Damping of servers that flap: each removal of a server costs requests. A removal is applied immediately; a return is damped.
  * Three returns within a minute are free; after that the server must be declared for 1, 2, 4 ... 30 s before it is in force
  * again. After a minute without a change its history is dropped.
  */

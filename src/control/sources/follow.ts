@@ -57,7 +57,7 @@ export interface Follower {
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 5000
-/** A watch that lasts this long resets the back-off. It is the longest delay, so that the source is not asked more often. */
+/** A watch that lasts this long resets the back-off. It is the longest delay, so that the source gets no more requests. */
 const GOOD_WATCH_MS = MAX_DELAY_MS
 /** Each reason is a label of a metric. */
 const MAX_REASONS = 16
@@ -134,7 +134,7 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
       }
       await sleep(isRefused ? refusedDelayMs(random) : delayMs(losses, random), signal)
       losses++
-      // A refused source stays `failed` until it answers.
+      // A refused source stays `failed` until it responds.
       if (status.state === 'stale') enter('syncing', status.error)
     }
   }

@@ -11,7 +11,7 @@ export interface Held {
   readonly objects: number
   /** Of the oldest. */
   readonly since: number
-  /** When a second list is asked for; null: only an operator can confirm the removal. */
+  /** When a second list is requested; null: only an operator can confirm the removal. */
   readonly until: number | null
   /** `the source is empty (12 objects before)`. */
   readonly reason: string

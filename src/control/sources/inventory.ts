@@ -4,7 +4,7 @@
  *   held     it vanished as it does when a source loses its data (shrink.ts): still in force, its removal is pending
  *   damped   a server that flaps (flap-damping.ts) while its backend has another server: not in force yet
  *
- * New and changed objects are accepted at once. A delete by name on a live stream removes a declared object. It does not
+ * New and changed objects are accepted immediately. A delete by name on a live stream removes a declared object. It does not
  * remove a held one: that has vanished before, and the same source repeating it confirms nothing.
  */
 import type { ShrinkSettings } from '../../model/settings.ts'
@@ -50,7 +50,7 @@ export interface Inventory {
   /** When to call `needsList` and `due` next; null: nothing is held or damped. */
   nextDueAt(): number | null
   /**
-   * Whether a hold has expired, so that a second list is needed to confirm it. If true, the caller must ask the source for
+   * Whether a hold has expired, so that a second list is needed to confirm it. If true, the caller must request
    * a list. If none comes (the source is away), it is true again 5 s later.
    */
   needsList(now: number): boolean

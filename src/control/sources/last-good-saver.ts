@@ -1,5 +1,5 @@
 /**
- * Schedules the saves of a last good snapshot: two seconds after a change, and once more at the stop. A failed save is
+ * Schedules the saves of a last good snapshot: two seconds after a change, and again at the stop. A failed save is
  * retried every ten seconds.
  */
 import type { DeclaredObject } from '../../providers/provider.ts'

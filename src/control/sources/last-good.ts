@@ -47,7 +47,7 @@ export interface LastGoodFile {
   load(): LoadedLastGood
   /**
    * Resolves when these objects, or later ones, are on disk. Saves run one after another; of several that wait only the last
-   * is written. The list of objects is copied at once, the objects are not.
+   * is written. The list of objects is copied immediately, the objects are not.
    */
   save(
     objects: Iterable<DeclaredObject>,

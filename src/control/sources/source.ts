@@ -85,7 +85,7 @@ function withKeyOf({ key, part }: DeclaredObject, version: DeclaredObject): Decl
   return part === undefined ? { ...version, key } : { ...version, key, part }
 }
 
-/** Node fires a longer timer at once. */
+/** Node fires a longer timer immediately. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 export function openSource(

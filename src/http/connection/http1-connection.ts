@@ -116,7 +116,7 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
     }
   }
 
-  /** Ends the connection at once; the peer sees a reset, not an orderly end. */
+  /** Ends the connection immediately; the peer sees a reset, not an orderly end. */
   reset(): void {
     const { socket } = this
     if (socket.destroyed) return

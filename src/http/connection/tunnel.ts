@@ -3,7 +3,7 @@
  * while the other end cannot take more, and passes a half-close on.
  */
 export interface TunnelEnd {
-  /** False asks to wait for the peer's `tunnelResume`. The callee may keep the buffer. */
+  /** False: wait for the peer's `tunnelResume`. The callee may keep the buffer. */
   tunnelData(chunk: Buffer): boolean
   /** The other side will send no more. */
   tunnelFinish(): void

@@ -234,7 +234,7 @@ export function safeTrailers(trailers: string): string {
   })
 }
 
-/** Whether a comma-separated list holds a token, whatever its case. */
+/** Whether a comma-separated list holds a token; case is ignored. */
 export function listHolds(list: string, token: string): boolean {
   for (const part of list.split(',')) if (part.trim().toLowerCase() === token) return true
   return false

@@ -277,8 +277,8 @@ function connect(head: RequestHead, connection: string, upgrade: string, te: str
       !listHolds(options, 'close') && (head.minorVersion === 1 || listHolds(options, 'keep-alive'))
     head.fields = withoutConnectionOptions(head.fields, options)
     // RFC 9110 section 7.8; h2c is not supported. A body is sent before the tunnel begins.
-    const asks = upgrade !== '' && head.minorVersion === 1 && listHolds(options, 'upgrade')
-    if (asks && !NAMES_HTTP2.test(upgrade)) head.upgrade = upgrade
+    const upgrades = upgrade !== '' && head.minorVersion === 1 && listHolds(options, 'upgrade')
+    if (upgrades && !NAMES_HTTP2.test(upgrade)) head.upgrade = upgrade
   }
   if (te !== '') head.acceptsTrailers = listHolds(te, 'trailers')
 }

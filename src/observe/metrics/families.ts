@@ -52,7 +52,7 @@ export interface Scrape {
   /** ms since the scoreboard began. */
   readonly now: number
   /** Responses of the proxy itself, by the number of the reason. */
-  readonly answers: (reason: number) => number
+  readonly localResponses: (reason: number) => number
 }
 
 export interface Family {
@@ -63,7 +63,7 @@ export interface Family {
 }
 
 const CODE_HELP =
-  'by class of the status (code="2xx"; code="none": ended without an answer), from the scoreboard'
+  'by class of the status (code="2xx"; code="none": ended without a response), from the scoreboard'
 
 export const FAMILIES: readonly Family[] = [
   family('sluice_requests_total', 'counter', `Requests of clients that ended, ${CODE_HELP}`, (of) =>
@@ -72,7 +72,7 @@ export const FAMILIES: readonly Family[] = [
   family(
     'sluice_request_duration_seconds',
     'histogram',
-    'Seconds from the head of a request read to the end of its answer, from the scoreboard',
+    'Seconds from the head of a request read to the end of its response, from the scoreboard',
     (of) => of.frontends.rows.flatMap((row) => toHistogram('sluice_request_duration_seconds', row)),
   ),
   ofFrontends(
@@ -84,7 +84,7 @@ export const FAMILIES: readonly Family[] = [
   ofFrontends(
     'sluice_response_body_bytes_total',
     'counter',
-    'Bytes of answer bodies sent to clients, from the scoreboard',
+    'Bytes of response bodies sent to clients, from the scoreboard',
     (row) => row.counts[COUNT.bytesOut],
   ),
   ofFrontends(
@@ -183,9 +183,12 @@ export const FAMILIES: readonly Family[] = [
   family(
     'sluice_answers_total',
     'counter',
-    'Answers that the proxy made itself and exchanges that it ended, by reason as in the access log, from the scoreboard',
+    'Responses that the proxy made itself and exchanges that it ended, by reason as in the access log, from the scoreboard',
     (of) =>
-      REASON_NAMES.map((reason, number) => ({ value: of.answers(number), labels: { reason } })),
+      REASON_NAMES.map((reason, number) => ({
+        value: of.localResponses(number),
+        labels: { reason },
+      })),
   ),
   family(
     'sluice_series_dropped',
@@ -224,7 +227,7 @@ export const FAMILIES: readonly Family[] = [
   ofListeners(
     'sluice_connections_not_kept_total',
     'counter',
-    'Connections of clients that were closed at once because the last file descriptors were in use, from the scoreboard',
+    'Connections of clients that were closed immediately because the last file descriptors were in use, from the scoreboard',
     (row) => row.counts[COUNT.notKept],
   ),
   family(

@@ -47,7 +47,7 @@ export const HEALTH_FAMILIES: readonly Family[] = [
   ),
   ofTallies(
     'sluice_server_ejections_total',
-    'Times that a server was ejected for what requests to it told, by reason',
+    'Times that a server was ejected because of its requests, by reason',
     ({ ejections }) =>
       EJECTION_REASONS.filter((reason) => ejections[reason] > 0).map((reason) => [
         ejections[reason],
@@ -57,7 +57,7 @@ export const HEALTH_FAMILIES: readonly Family[] = [
   {
     name: 'sluice_server_failures_total',
     type: 'counter',
-    help: 'Attempts at a server that failed before an answer, from the scoreboard',
+    help: 'Attempts at a server that failed before a response, from the scoreboard',
     samples: ({ servers }) => servers.rows.map((row) => toSample(row, ofFailed)),
   },
   ofHealth(

@@ -146,7 +146,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       },
       status: status(),
       now: now() - scoreboard.beganAt,
-      answers: (reason) => scoreboard.reason(reason),
+      localResponses: (reason) => scoreboard.reason(reason),
     }
   }
 

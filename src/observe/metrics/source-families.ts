@@ -19,10 +19,10 @@ export const SOURCE_FAMILIES: readonly Family[] = [
   family(
     'sluice_source_last_event_timestamp_seconds',
     'gauge',
-    'When a source told of a change last, in seconds since the epoch',
+    'When a source last reported a change, in seconds since the epoch',
     (source) => toTimestamps(source, source.lastEventAt),
   ),
-  family('sluice_source_events_total', 'counter', 'Changes that a source told of', (source) => [
+  family('sluice_source_events_total', 'counter', 'Changes that a source reported', (source) => [
     toSample(source, source.events),
   ]),
   family(
@@ -52,7 +52,7 @@ export const SOURCE_FAMILIES: readonly Family[] = [
   family(
     'sluice_source_held_objects',
     'gauge',
-    'Objects that are kept although a source declares them no more: it shrank too much at once',
+    'Objects that are kept although a source no longer declares them: it shrank too much at once',
     (source) => [toSample(source, source.held?.objects ?? 0)],
   ),
   family(

@@ -32,7 +32,7 @@ export function toKeyedRates(specs: readonly RateSpec[]): readonly KeyedRate[] |
     const rate = toRate(spec)
     if (typeof rate === 'string') return rate
     const salt = saltOf(rate)
-    if (salts.has(salt)) return 'the same rate stands there twice'
+    if (salts.has(salt)) return 'the same rate is listed twice'
     salts.add(salt)
     rates.push({ ...rate, salt })
   }

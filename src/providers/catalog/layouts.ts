@@ -1,4 +1,4 @@
-/** Which objects stand in which keys of a registry. One layout for each way that people write theirs. */
+/** Which keys of a registry hold which objects: one layout for each convention that people use. */
 import { createSluiceLayout } from '../layouts/sluice.ts'
 import { createTraefikLayout } from '../layouts/traefik/layout.ts'
 import { createVulcandLayout } from '../layouts/vulcand/layout.ts'

@@ -153,7 +153,7 @@ export function isPartOf({ part, key }: DeclaredObject, { name, body }: TrackedF
 function toGood(whole: WholeFile, path: string, source: string, part: string): GoodFile {
   const { content, references, revision, bytes, inode, document } = whole
   const problems = Object.keys(document.settings).map((key): Problem => {
-    const message = `${key}: settings stand in the main file only; here it means nothing`
+    const message = `${key}: settings belong in the main file only; here it has no effect`
     const at = document.locateSetting([key])
     return { kind: 'settings', id: '', message, source, key: `${path}#/${key}`, ...at }
   })

@@ -78,7 +78,7 @@ export function createStoreReader(
     if (row === undefined) throw new Error(`cannot read the store ${path}: its first row is gone`)
     const store = { identity, id: String(row['id']) }
     const revision = Number(row['revision'])
-    // A restored backup is the reason of the list, whatever else is.
+    // A restored backup is the reason of the list, even if there are others.
     const hasGoneBack = seen?.store !== null && rollback.isAhead(store.id, revision)
     const floor = Number(row['floor'])
     const listed = hasGoneBack ? 'replaced' : (reason ?? reasonToList(store, floor))

@@ -156,6 +156,6 @@ function conflict(key: string, expected: string | null, found: string | undefine
 }
 
 async function ttlOf(used: Session, lease: string): Promise<number> {
-  const { TTL } = await used.call(leaseTimeToLive, { ID: lease }, `ask for lease ${lease}`)
+  const { TTL } = await used.call(leaseTimeToLive, { ID: lease }, `read lease ${lease}`)
   return Math.max(0, Number(TTL)) * 1000
 }

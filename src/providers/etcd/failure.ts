@@ -18,7 +18,7 @@ export class EtcdFailure extends Error {
   }
 }
 
-/** `doing` completes `cannot ...`. An error that is one of ours already is returned as it is. */
+/** `doing` completes `cannot ...`. An error that has this form already is returned as it is. */
 export function toFailure(cause: unknown, endpoint: string, doing: string): Error {
   if (cause instanceof SourceRefused || cause instanceof EtcdFailure) return cause
   const message = `etcd ${endpoint}: cannot ${doing}: ${describe(cause)}`

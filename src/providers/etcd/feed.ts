@@ -1,6 +1,6 @@
 /**
  * The changes after a list: puts, deletes, and the end of the watch when the member no longer serves us. It can list again
- * while it watches: changes in between are reported at once, and applied on top of the list if they are newer.
+ * while it watches: changes in between are reported immediately, and applied on top of the list if they are newer.
  */
 import { startHeartbeat } from '../heartbeat.ts'
 import type { KeyEntry } from '../layout.ts'

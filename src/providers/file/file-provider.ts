@@ -1,8 +1,8 @@
 /**
- * The file as a source of declarations: read at once, and again whenever the file that its path leads to changes, in any way
+ * The file as a source of declarations: read immediately, and again each time the file that its path leads to changes, in any way
  * (written in place, renamed over, deleted and created, a swapped symlink, a replaced directory).
  *
- * It is read after writes have stopped for a moment. If it got shorter, it waits once more; if it looks unfinished (missing,
+ * It is read after writes have stopped for a moment. If it got shorter, it waits again; if it looks unfinished (missing,
  * empty, garbled), it is read again for a while. A file that still cannot be read is reported as unreadable, never as a
  * declaration.
  */

@@ -58,7 +58,7 @@ async function openMaster(
     throw new RedisFailure(`the Redis cluster at ${address} is down: not all of its slots are held`)
   } catch (error) {
     connection.close()
-    throw toFailure(error, `cannot ask Redis at ${address} about its cluster`)
+    throw toFailure(error, `cannot read the cluster state of Redis at ${address}`)
   }
 }
 
@@ -77,7 +77,7 @@ async function findMasters(seed: RedisConnection, names: KeyNames): Promise<read
     if (masters.size === 0) throw new RedisFailure(`the cluster at ${seed.address} holds no slot`)
     return [...masters]
   } catch (error) {
-    throw toFailure(error, `cannot ask Redis at ${seed.address} for its cluster`)
+    throw toFailure(error, `cannot read the cluster nodes of Redis at ${seed.address}`)
   }
 }
 

@@ -85,7 +85,7 @@ async function* watchRedis(
   if (signal.aborted) return
   const names = createKeyNames(spec.prefix)
   const connections: RedisConnection[] = []
-  // Commands that wait for a reply fail at once.
+  // Commands that wait for a reply fail immediately.
   const closeAll = (): void => {
     for (const connection of connections) connection.close()
   }

@@ -61,7 +61,7 @@ export function createMirror(layout: Layout, maxChars: number = MAX_SOURCE_CHARS
   function replace(entries: Iterable<KeyEntry>, isStep = false): void {
     const gone = new Set<string>()
     for (const group of groups.values()) for (const { path } of entriesOf(group)) gone.add(path)
-    // Keys that are not in the list must leave room for those that are.
+    // Keys that are not in the list must leave space for those that are.
     limit.clear()
     for (const entry of entries) place(entry, !gone.delete(entry.path))
     for (const path of gone) remove(path)

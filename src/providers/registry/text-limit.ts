@@ -1,6 +1,6 @@
 /**
  * Limits the memory for one registry's texts. A value beyond the limit becomes a fault, which is reported, and its text is
- * dropped at once; the other values are not affected. Lists and events are weighed as they arrive.
+ * dropped immediately; the other values are not affected. Lists and events are weighed as they arrive.
  */
 import type { KeyEntry } from '../layout.ts'
 
@@ -37,7 +37,7 @@ export function createTextLimit(maxChars: number = MAX_SOURCE_CHARS): TextLimit 
   }
 }
 
-/** JSON.parse needs 20 times the length of `{},{},{}`, so text that is denser than any object of ours weighs more. */
+/** JSON.parse needs 20 times the length of `{},{},{}`, so text that is denser than any valid object counts more. */
 const CHARS_PER_MEMBER = 16
 const [comma, brace, bracket] = [0x2c, 0x7b, 0x5b]
 

@@ -51,7 +51,7 @@ export function buildMaglev(servers: readonly Named[]): Uint16Array | Uint32Arra
     free--
   }
 
-  // Every server has at least one cell, whatever the others weigh.
+  // Every server has at least one cell, even beside much heavier ones.
   order.forEach(claim)
   const turns = smoothTurns(order.map((index) => servers[index]?.weight ?? 1))
   while (free > 0) for (const turn of turns) claim(order[turn] ?? 0)

@@ -64,6 +64,6 @@ function costOf({ slot, weight }: Endpoint, usualWeight: number, now: number): n
   const micros = ewmaAt(slot, now)
   // Not measured yet: it gets one request soon, and no second one before the response.
   if (micros === 0 && inFlight === 0 && errors === 0) return 0
-  // Failing at once does not make a server fast.
+  // Failing immediately does not make a server fast.
   return (micros || UNKNOWN_MICROS) * (1 + (inFlight * usualWeight) / weight) * (1 + errors)
 }

@@ -1,5 +1,5 @@
 /**
- * A string as 32 well mixed bits: FNV-1a over its UTF-16 units, then MurmurHash3's finalizer, because FNV hardly changes the high
+ * A string as 32 well mixed bits: FNV-1a over its UTF-16 units, then MurmurHash3's finalizer, because FNV rarely changes the high
  * bits for short strings. The same in every thread, instance and version, so that keys keep their servers.
  */
 export function hashString(text: string, seed = 0): number {

@@ -20,7 +20,7 @@ export function connectError(
   if (error instanceof ExchangeError) return error
   const where = isSocketPath(target.host) ? target.host : `${target.host}:${target.port}`
   if (error === null)
-    return new ExchangeError('CONNECT_REFUSED', `${where} closed the connection at once`)
+    return new ExchangeError('CONNECT_REFUSED', `${where} closed the connection immediately`)
   if (shortageOf(error) !== null)
     return new ExchangeError('OUT_OF_RESOURCES', error.message, { cause: error })
   const { code = '' } = error

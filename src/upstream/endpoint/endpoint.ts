@@ -248,7 +248,7 @@ export class Endpoint {
     this.#lengthen(SHARED.failureStreak, SHARED.longestFailureStreak)
     this.#lengthen(SHARED.errorStreak, SHARED.longestErrorStreak)
     this.#raiseAlarm(this.slot)
-    // A connection that is refused at once does not make a server fast.
+    // A connection that is refused immediately does not make a server fast.
     if (this.isTimed && status === 504) recordLatency(this.slot, tookMs * 1000, this.#now())
     if (this.breaker !== null)
       countResponse(this.breaker.counters, this.breaker.slot, status, tookMs)

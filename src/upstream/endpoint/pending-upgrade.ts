@@ -17,7 +17,7 @@ export class PendingUpgrade {
     this.head = head
   }
 
-  /** False: stop reading. Reading goes on until then, so that a server that closes the connection is noticed. */
+  /** False: stop reading. Reading continues until then, so that a server that closes the connection is noticed. */
   add(data: Buffer): boolean {
     this.early = Buffer.concat([this.early, data])
     return this.early.length <= EARLY_BYTES
@@ -31,5 +31,5 @@ export function faultOfUpgrade(head: ResponseHead, writer: RequestWriter): strin
     return 'the server switched protocols without being asked'
   return ended || wantsBody
     ? null
-    : 'the server switched protocols before it asked for the request body'
+    : 'the server switched protocols before it requested the request body'
 }

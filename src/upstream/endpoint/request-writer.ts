@@ -6,7 +6,7 @@ import type { Http1Connection } from '../../http/connection/http1-connection.ts'
 export interface UpstreamRequest {
   /** The head, with a small body that came with it. */
   readonly text: string
-  /** HEAD: the response has no body, whatever it announces. */
+  /** HEAD: the response has no body, even if it announces one. */
   readonly toHead: boolean
   readonly wantsUpgrade: boolean
   /** The body is sent after the server's 100 (Continue). */
@@ -21,7 +21,7 @@ export class RequestWriter {
   /** Null between requests. */
   request: UpstreamRequest | null = null
   ended = true
-  /** Part of the body was sent, or the server has asked for it. */
+  /** Part of the body was sent, or the server has requested it (100 Continue). */
   tookBody = false
   /** Announced bytes of the body that are still missing. */
   owed = 0
@@ -44,7 +44,7 @@ export class RequestWriter {
     if (this.request !== null) this.#connection.socket.write(this.request.text, 'latin1')
   }
 
-  /** The body has not ended, and the server does not have to ask for it (any more). */
+  /** The body has not ended, and it does not wait for a 100 Continue (any more). */
   get wantsBody(): boolean {
     return !this.ended && (this.request?.waitsFor100 !== true || this.tookBody)
   }

@@ -58,7 +58,7 @@ function readAddress(branch: Branch, name: string): string {
   const depth = branch.whole(`${name}/depth`) ?? 0
   if (depth !== 0) {
     throw new TranslationError(
-      `${name}/depth is not supported: only the address that connects is believed`,
+      `${name}/depth is not supported: only the address that connects is used`,
     )
   }
   return address(branch.whole(`${name}/ipv6subnet`))
@@ -122,7 +122,7 @@ export function translateBuffering(
     remarks.push(`${at}/memrequestbodybytes: ${MOST_MEMORY} bytes are kept at most`)
   }
   if (atLeastZero(branch, `${at}/memresponsebodybytes`) > 0) {
-    remarks.push(`${at}/memresponsebodybytes is not honoured: answers are streamed`)
+    remarks.push(`${at}/memresponsebodybytes is not honoured: responses are streamed`)
   }
   const buffer = Math.min(memory === 0 ? NORMAL_MEMORY : memory, MOST_MEMORY)
   return {

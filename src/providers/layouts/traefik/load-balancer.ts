@@ -49,7 +49,7 @@ function translateHealth(service: Branch, remarks: string[]): object {
   const scheme = service.text(`${HEALTH}/scheme`) ?? ''
   const faults = [
     !['', 'http'].includes(mode.toLowerCase()) && `mode: ${quote(mode)} is not supported yet`,
-    scheme !== '' && 'scheme is not supported: a server is probed as it is asked',
+    scheme !== '' && 'scheme is not supported: a server is probed with the scheme of its url',
     path === '' && 'path is missing',
   ].filter((fault) => fault !== false)
   if (faults.length > 0) {
@@ -58,7 +58,7 @@ function translateHealth(service: Branch, remarks: string[]): object {
   }
   remarkOthers(service, HEALTH, HEALTH_KEYS, remarks)
   if (service.flag(`${HEALTH}/followredirects`)) {
-    remarks.push(`${HEALTH}/followredirects is not honoured: an answer of 3xx is well by itself`)
+    remarks.push(`${HEALTH}/followredirects is not honoured: a 3xx response is a success by itself`)
   }
   const headers = readFields(service, `${HEALTH}/headers`)
   const [host, method] = [service.text(`${HEALTH}/hostname`), service.text(`${HEALTH}/method`)]

@@ -95,10 +95,10 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): obje
   const paths = found.flatMap((one) => one.paths ?? [])
   const service = neighbours.service(router.text('service') ?? '')
   // `noop@internal` is Traefik's service for routers that only redirect.
-  const isAnswered =
+  const hasResponder =
     service.endsWith('@internal') && middlewares.some(({ kind }) => kind === 'redirect')
   return {
-    ...(service === '' || isAnswered
+    ...(service === '' || hasResponder
       ? {}
       : {
           backend: service,

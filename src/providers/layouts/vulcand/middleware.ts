@@ -42,7 +42,7 @@ function translateRateLimit(limit: GoStruct): MiddlewareForm {
     kind: 'ratelimit',
     requests: aboveZero(limit, 'Requests', ''),
     period: `${seconds}s`,
-    burst: aboveZero(limit, 'Burst', ': vulcand answers all requests with 404 without it'),
+    burst: aboveZero(limit, 'Burst', ': without it vulcand responds with 404 to all requests'),
     key: required(limit, 'Variable'),
     ...(ratesHeader === null ? {} : { ratesHeader }),
   }
