@@ -47,11 +47,11 @@ export function openObjects(
     const path = await findRunningStore(admin, filename, source.name)
     if (path === null) {
       const missing = `no Sluice that serves ${filename} responds at ${formatAddress(admin)}`
-      world.complain(`sluice: ${missing}: this is about the store ${own} (--data says otherwise)`)
+      world.complain(`sluice: ${missing}: using the store ${own}; --data names another one`)
       return source
     }
     if (path === own) return source
-    world.complain(`sluice: this is about the store ${path}, which the running Sluice follows`)
+    world.complain(`sluice: using the store ${path}, which the running Sluice follows`)
     return { ...source, path }
   }
 

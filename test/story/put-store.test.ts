@@ -29,7 +29,7 @@ test('put beside "serve --data X" writes to the store in X, and says so', async 
   assert.equal(put.output, 'put backend vote, revision 1\n')
   assert.equal(
     put.errors,
-    `sluice: this is about the store ${join(other, 'store.db')}, which the running Sluice follows\n`,
+    `sluice: using the store ${join(other, 'store.db')}, which the running Sluice follows\n`,
   )
   assert.ok(shown)
   assert.match(got.output, /"kind":"backend","id":"vote"/)
@@ -58,7 +58,7 @@ test('put without a running program says which store it wrote, and --data names 
   assert.equal(alone.code, 0)
   assert.equal(
     alone.errors,
-    `sluice: no Sluice that serves ${program.config} answers at ${admin}: this is about the store ${join(folder, 'data', 'store.db')} (--data says otherwise)\n`,
+    `sluice: no Sluice that serves ${program.config} responds at ${admin}: using the store ${join(folder, 'data', 'store.db')}; --data names another one\n`,
   )
   assert.deepEqual([named.code, named.errors], [0, ''])
   assert.ok(existsSync(join(other, 'store.db')))
