@@ -78,7 +78,11 @@ test('the rooms of a folder import only from rooms before them', () => {
   assert.deepEqual(roomFaults(sources), [])
   for (const [folder, ladder] of LADDERS) {
     const found = [...rooms].filter((room) => posix.dirname(room) === folder)
-    assert.deepEqual(found, ladder.map((room) => `${folder}/${room}`).sort())
+    assert.deepEqual(
+      found,
+      ladder.map((room) => `${folder}/${room}`).sort(),
+      `the folders of src/${folder} are not those of LADDERS: name a new one before those that import it`,
+    )
   }
 })
 

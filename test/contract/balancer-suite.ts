@@ -92,7 +92,7 @@ export function describeBalancer(policy: string): void {
       if (endpoint !== null) seen.add(give(endpoint))
     }
 
-    assert.deepEqual([...seen].sort(), ['a', 'b'])
+    assert.deepEqual([...seen].sort(), ['a', 'b'], 'equal servers were not all picked')
   })
 
   test(`${policy} takes exactly one in-flight count with each pick, over both threads`, (t) => {
@@ -201,9 +201,16 @@ function nameOf(endpoint: Endpoint | null): string {
 }
 
 function assertShares(shares: Picks['shares'], expected: Picks['shares']): void {
-  assert.deepEqual(Object.keys(shares).sort(), Object.keys(expected).sort())
+  assert.deepEqual(
+    Object.keys(shares).sort(),
+    Object.keys(expected).sort(),
+    'the servers that were picked at all are not those that are eligible',
+  )
   for (const [name, share] of Object.entries(expected)) {
     const actual = shares[name] ?? 0
-    assert.ok(Math.abs(actual - share) < BOUND, `${name} got ${actual} instead of ${share}`)
+    assert.ok(
+      Math.abs(actual - share) < BOUND,
+      `${name} got ${actual} of the requests instead of ${share}, its share by weight`,
+    )
   }
 }

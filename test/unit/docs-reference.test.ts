@@ -68,7 +68,7 @@ test('every command and every flag is on the page of the command line', () => {
   const help = parseCommandLine(['--help'])
   assert.ok(help.kind === 'help')
   for (const [, command = ''] of help.text.matchAll(/^ {2}(\w+) /gm)) {
-    assert.ok(text.includes(`\`sluice ${command}`), command)
+    assert.ok(text.includes(`\`sluice ${command}`), `docs/cli.md does not name sluice ${command}`)
   }
 })
 

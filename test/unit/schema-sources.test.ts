@@ -4,12 +4,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseDocument } from '../../src/document/document.ts'
 import type { SourceSpec } from '../../src/model/settings.ts'
+import { SOURCE_KINDS } from '../../src/providers/catalog/sources.ts'
 import { etcd, type EtcdSource } from '../../src/providers/etcd/source.ts'
 import type { RedisSource } from '../../src/providers/redis/source.ts'
 import { resolveSettings, type ResolvedSettings } from '../../src/schema/resolve-settings.ts'
 import { parseSources } from '../../src/schema/sources.ts'
 import { createAuthority } from '../support/certificates.ts'
 
+const KINDS = SOURCE_KINDS.map(({ kind }) => kind).join(', ')
 const world = { filename: '/etc/sluice/sluice.yaml', data: '/var/lib/sluice' }
 const common = { required: true, shrink: { holdMs: 10_000, share: 0.5, allowEmpty: false } }
 const open = { username: null, password: null, tls: null, sealKey: null }
@@ -169,12 +171,12 @@ test('says what is wrong with a source, with its whole path and without a passwo
     [{}, 'sources.files.directory: is missing', 'files'],
     [
       {},
-      'sources.mine: needs a kind, one of etcd, redis, files, store; a name that is one of them is enough',
+      `sources.mine: needs a kind, one of ${KINDS}; a name that is one of them is enough`,
       'mine',
     ],
     [
       { kind: 'etdc' },
-      'sources.mine.kind: must be one of etcd, redis, files, store, not "etdc", did you mean "etcd"?',
+      `sources.mine.kind: must be one of ${KINDS}, not "etdc", did you mean "etcd"?`,
       'mine',
     ],
     [etcd, 'sources.file: the name "file" is that of the main file; give it another', 'file'],
