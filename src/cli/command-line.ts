@@ -4,7 +4,14 @@ import { parseDuration } from '../model/units.ts'
 import type { SettingName } from '../schema/resolve-settings.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
-import { HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS, helpText, type Topic } from './help.ts'
+import {
+  COMMANDS,
+  HEALTHCHECK_FLAGS,
+  OBJECT_FLAGS,
+  SERVE_FLAGS,
+  helpText,
+  type Topic,
+} from './help.ts'
 import { parseObjectWords } from './object-words.ts'
 import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 
@@ -29,23 +36,14 @@ export type Command =
   /** For standard error, with exit code 2. */
   | { readonly kind: 'usage-error'; readonly message: string }
 
-const COMMANDS: readonly Topic[] = [
-  'serve',
-  'check',
-  'put',
-  'delete',
-  'get',
-  'healthcheck',
-  'version',
-]
-
 /** `argv` without Node and the program. Never throws. */
 export function parseCommandLine(argv: readonly string[]): Command {
   const [first = '--help', ...rest] = argv
   if (first === '--help' || first === '-h') return help('sluice')
   if (first === '--version' || first === '-v') return { kind: 'version' }
   if (first === 'help') return explain(rest)
-  switch (first) {
+  const command = COMMANDS.find((one) => one === first)
+  switch (command) {
     case 'serve':
       return withFlags('serve', rest, Object.keys(SERVE_FLAGS))
     case 'healthcheck':
@@ -55,15 +53,17 @@ export function parseCommandLine(argv: readonly string[]): Command {
     case 'put':
     case 'delete':
     case 'get':
-      return objects(first, rest)
+      return objects(command, rest)
     case 'version':
       return version(rest)
-    default:
+    case undefined:
       return mistake(
         first.startsWith('-')
           ? `unknown option ${quote(first)}${didYouMean(first, ['--help', '--version'])}`
           : `unknown command ${quote(first)}${didYouMean(first, [...COMMANDS, 'help'])}`,
       )
+    default:
+      return command satisfies never
   }
 }
 

@@ -1,8 +1,18 @@
 /** The texts of --help. The flags of each command are listed here once; command-line.ts accepts exactly these. */
 import type { SettingName } from '../schema/resolve-settings.ts'
 
-export type Topic =
-  'sluice' | 'serve' | 'check' | 'put' | 'delete' | 'get' | 'healthcheck' | 'version'
+/** Each has its text in TEXTS and its case in `parseCommandLine`. */
+export const COMMANDS = [
+  'serve',
+  'check',
+  'put',
+  'delete',
+  'get',
+  'healthcheck',
+  'version',
+] as const
+
+export type Topic = 'sluice' | (typeof COMMANDS)[number]
 
 interface FlagHelp {
   readonly value: string

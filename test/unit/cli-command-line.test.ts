@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
-import { SERVE_FLAGS } from '../../src/cli/help.ts'
+import { COMMANDS, SERVE_FLAGS } from '../../src/cli/help.ts'
 import { SETTING_NAMES } from '../../src/schema/resolve-settings.ts'
 
 function parse(line: string): ReturnType<typeof parseCommandLine> {
@@ -38,7 +38,7 @@ test('helps in general and with each command', () => {
     const command = parse(line)
     assert.equal(command.kind === 'help' && command.topic, 'sluice')
   }
-  for (const topic of ['serve', 'check', 'put', 'delete', 'get', 'healthcheck', 'version']) {
+  for (const topic of COMMANDS) {
     for (const line of [`${topic} --help`, `${topic} -h`, `help ${topic}`]) {
       const command = parse(line)
       assert.ok(command.kind === 'help', line)
