@@ -1,12 +1,12 @@
 /**
  * The words of a bench's command line: scenarios by name, how thorough, and what is printed. One frame for all of them;
- * whatever is not known is an error that says what is.
+ * an unknown one is an error that lists the known ones.
  */
 import { parseArgs } from 'node:util'
 import { didYouMean } from '../src/model/suggest.ts'
 
 export interface BenchUsage {
-  /** `npm run bench`: words of ours come after `--`. */
+  /** `npm run bench`: arguments for the bench come after `--`. */
   readonly command: string
   /** What it measures, in a sentence. */
   readonly about: string
@@ -18,12 +18,12 @@ export interface BenchUsage {
 
 export interface BenchChoice {
   readonly quick: boolean
-  /** Ours, judged by what the project asks of itself. */
+  /** Ours, compared with the bars of the project. */
   readonly bars: boolean
   /** In the order in which they run. */
   readonly scenarios: readonly string[]
   readonly contenders: readonly string[]
-  /** Scenarios were asked for by name. */
+  /** Scenarios were requested by name. */
   readonly isNamed: boolean
   /** Nothing was left out or cut short: the results may be kept. */
   readonly isWhole: boolean
@@ -108,7 +108,7 @@ function helpOf({ command, about, scenarios, contenders }: BenchUsage): string {
     ['--quick', 'a look, with rough figures'],
     ['--only a,b', 'the same as naming scenarios'],
     ...(contenders === undefined ? [] : [['--contenders a,b', 'only these take part'] as const]),
-    ['--bars', 'judge Sluice by what the project asks of itself; exit 1 where a bar is missed'],
+    ['--bars', 'compare Sluice with the bars of the project; exit 1 where a bar is missed'],
     ['--help', 'this'],
   ]
   return [

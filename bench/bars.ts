@@ -5,7 +5,7 @@ import type { TimedResult } from './scenarios/timed.ts'
 
 export interface Bar {
   readonly what: string
-  readonly asked: string
+  readonly limit: string
   readonly found: string
   /** Null when it was not measured in this run. */
   readonly met: boolean | null
@@ -52,7 +52,7 @@ export function judge(results: Results): Bar[] {
   ]
   return limits.map(({ what, value, most, unit, beside }) => ({
     what,
-    asked: `<= ${most}${unit === 'x' ? ' x' : ` ${unit}`}`.trim(),
+    limit: `<= ${most}${unit === 'x' ? ' x' : ` ${unit}`}`.trim(),
     found:
       value === undefined ? 'not measured' : `${readable(value)} ${unit}`.trim() + note(beside),
     met: value === undefined ? null : value <= most,

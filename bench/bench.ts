@@ -17,7 +17,7 @@ export interface Bench {
   readonly generator: Generator
   /** Off where it is not set. */
   readonly accessLog?: boolean
-  /** One line about what is going on, for whoever waits. */
+  /** One line of progress. */
   readonly say: (line: string) => void
 }
 

@@ -1,6 +1,6 @@
 /**
- * The picture for the README: CPU time per request, one panel for each kind of answer, the same contenders in the same rows.
- * Written by hand as SVG with its own background, so that it looks the same wherever it is shown.
+ * The picture for the README: CPU time per request, one panel for each kind of response, the same contenders in the same rows.
+ * Written by hand as SVG with its own background, so that it looks the same everywhere.
  */
 import { costOf } from './bars.ts'
 import type { Results } from './results.ts'
@@ -34,9 +34,9 @@ const FONT = "Inter, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 export function draw(results: Results): string {
   const panels: Panel[] = [
-    { title: '1 KiB answer', result: results.small },
-    { title: '100 KiB answer', result: results.large },
-    { title: '1 KiB answer over TLS', result: results.tls },
+    { title: '1 KiB response', result: results.small },
+    { title: '100 KiB response', result: results.large },
+    { title: '1 KiB response over TLS', result: results.tls },
   ]
   const rows = rowsOf(panels)
   const height = TOP + rows.length * PITCH + 62

@@ -15,9 +15,9 @@ export interface Contender {
   /** What is installed, or null: then it is left out. */
   readonly version: () => string | null
   readonly tls: boolean
-  /** It can be asked for an access log. */
+  /** It can write an access log. */
   readonly logs?: true
-  /** More host routes than this it cannot be asked for. */
+  /** The most host routes that it can have. */
   readonly maxRoutes: number
   /** A prototype that can only GET: measured, but not proved in full. */
   readonly partial?: true
@@ -32,7 +32,7 @@ export interface Running extends Started {
   readonly site: Site
 }
 
-/** Resolves when the first and the last route answer. */
+/** Resolves when the first and the last route respond. */
 export async function startContender(
   contender: Contender,
   site: Site,
@@ -44,7 +44,7 @@ export async function startContender(
   const deadline = performance.now() + (probe.limitMs ?? 60_000)
   for (const host of [hostOf(site.routes - 1), hostOf(0)]) {
     while ((await statusOf(site.port, host, probe.path)) !== 200) {
-      const why = started.ended() ? 'it ended' : performance.now() > deadline ? 'no answer' : null
+      const why = started.ended() ? 'it ended' : performance.now() > deadline ? 'no response' : null
       if (why !== null) {
         await started.stop()
         throw new Error(`${contender.title} did not start: ${why} ${started.lastWords()}`)
@@ -60,15 +60,15 @@ export function logFileOf({ folder }: Pick<Site, 'folder'>): string {
   return join(folder, 'output', 'output.log')
 }
 
-/** The status of one request on a connection of its own, or null when there was no answer. */
+/** The status of one request on a connection of its own, or null when there was no response. */
 export function statusOf(port: number, host: string, path: string): Promise<number | null> {
   return new Promise((resolve) => {
     const call = request({ port, path, host: '127.0.0.1', headers: { host }, agent: false })
     call.setTimeout(60_000, () => call.destroy())
     call.on('error', () => resolve(null))
-    call.on('response', (answer) => {
-      answer.resume()
-      answer.on('close', () => resolve(answer.statusCode ?? null))
+    call.on('response', (response) => {
+      response.resume()
+      response.on('close', () => resolve(response.statusCode ?? null))
     })
     call.end()
   })

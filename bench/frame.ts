@@ -1,4 +1,4 @@
-/** What every bench is held by: a folder that goes with it, an end that takes along whatever it started, results that are kept. */
+/** What every bench has: a folder that goes with it, an end that stops all that it started, results that are kept. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -39,7 +39,7 @@ export interface Watch {
 }
 
 /**
- * Asks on several kept connections: the kernel spreads them over the serving threads, so that with 12 of them and two
+ * Sends requests on several kept connections: the kernel spreads them over the serving threads, so that with 12 of them and two
  * threads a thread is left out once in 2,000 runs.
  */
 export function openWatch(port: number, path: string, connections = 12): Watch {
@@ -53,12 +53,12 @@ export function openWatch(port: number, path: string, connections = 12): Watch {
       const see = async (agent: Agent): Promise<void> => {
         while ((await ask(agent, port, host, path)) !== status) {
           if (performance.now() > deadline) {
-            throw new Error(`${host} did not come to answer ${status} within ${limitMs} ms`)
+            throw new Error(`${host} did not return ${status} within ${limitMs} ms`)
           }
           await pause(2)
         }
       }
-      // One looks out and the others confirm: twelve that ask all the time would be a load of their own.
+      // One polls and the others confirm: twelve that poll would be a load of their own.
       const [scout, ...others] = agents
       if (scout !== undefined) await see(scout)
       await Promise.all(others.map(see))
@@ -74,9 +74,9 @@ function ask(agent: Agent, port: number, host: string, path: string): Promise<nu
   return new Promise((resolve, reject) => {
     const call = request({ agent, port, host: '127.0.0.1', path, headers: { host } })
     call.on('error', reject)
-    call.on('response', (answer) => {
-      answer.resume()
-      answer.on('end', () => resolve(answer.statusCode ?? 0))
+    call.on('response', (response) => {
+      response.resume()
+      response.on('end', () => resolve(response.statusCode ?? 0))
     })
     call.end()
   })

@@ -7,7 +7,7 @@ import { agree } from './figures.ts'
 import { cpuMicros, cpuTicks } from './proc.ts'
 import { find, run } from './processes.ts'
 import { browserHead } from './request.ts'
-import type { Answer } from './request.ts'
+import type { ResponseSize } from './request.ts'
 
 export const CONNECTIONS = 32
 
@@ -34,7 +34,7 @@ export interface Sample extends LoadResult {
 }
 
 export interface Shape {
-  readonly answer: Answer
+  readonly response: ResponseSize
   readonly tls: boolean
 }
 
@@ -46,7 +46,7 @@ export function availableGenerator(): Generator {
 
 /**
  * One window of load. The CPU time is taken before the first request is sent and after the last connection is closed:
- * whatever the contender did for these requests is in it, and nothing else runs in it.
+ * all that the contender did for these requests is in it, and nothing else.
  */
 export async function measure(
   running: Running,
@@ -56,7 +56,7 @@ export async function measure(
 ): Promise<Sample> {
   const { site } = running
   const origin = shape.tls ? `https://127.0.0.1:${site.tlsPort}` : `http://127.0.0.1:${site.port}`
-  const url = `${origin}/${shape.answer}`
+  const url = `${origin}/${shape.response}`
   const plan: LoadPlan = { url, routes: site.routes, connections: CONNECTIONS, seconds }
   const pids = running.pids()
   const before = cpuMicros(pids)
@@ -93,8 +93,8 @@ export async function warmUp(
 }
 
 async function wrk(plan: LoadPlan, shape: Shape, folder: string): Promise<LoadResult> {
-  const head = join(folder, `${shape.answer}.request`)
-  writeFileSync(head, browserHead(shape.answer))
+  const head = join(folder, `${shape.response}.request`)
+  writeFileSync(head, browserHead(shape.response))
   const script = fileURLToPath(new URL('./wrk.lua', import.meta.url))
   const options = [
     '-t',

@@ -27,8 +27,8 @@ export function watchLoopDelays(adminPort: number): LoopWatch {
 }
 
 async function readDelays(adminPort: number): Promise<[string, number][]> {
-  const answer = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
-  const samples = [...(await answer.text()).matchAll(SAMPLE)]
+  const response = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
+  const samples = [...(await response.text()).matchAll(SAMPLE)]
   return samples
     .filter(([, labels = '']) => labels.includes('stat="max"'))
     .map(([, labels = '', seconds]) => [

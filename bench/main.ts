@@ -52,7 +52,7 @@ async function main(folder: string, choice: BenchChoice): Promise<void> {
   const certificate = makeCertificate(folder)
   const { fit, leftOut } = await proveAll(folder, chosen, certificate)
   if (certificate === null) leftOut.push('TLS: no openssl to make a certificate')
-  if (fit.length === 0) throw new Error(`there is nobody to measure: ${leftOut.join('; ')}`)
+  if (fit.length === 0) throw new Error(`there is no contender to measure: ${leftOut.join('; ')}`)
   const world = { plan, contenders: fit, hasCertificate: certificate !== null }
   if (choice.isNamed) refuseNothing(scenarios, world)
 
@@ -83,7 +83,7 @@ async function main(folder: string, choice: BenchChoice): Promise<void> {
       results = { ...results, ...found }
       measured++
     } catch (error) {
-      // The others still tell something; the bars of this one stay "not measured".
+      // The other figures are still useful; the bars of this one stay "not measured".
       leftOut.push(`${scenario.name}: ${reasonOf(error)}`)
       process.exitCode = 1
     }
@@ -94,7 +94,7 @@ async function main(folder: string, choice: BenchChoice): Promise<void> {
   finish(results, choice.isWhole && leftOut.length === 0, choice.bars)
 }
 
-/** A scenario that is asked for by name and can measure nothing is a mistake. */
+/** A scenario that is requested by name and can measure nothing is a mistake. */
 function refuseNothing(
   scenarios: readonly Scenario[],
   world: Parameters<typeof whyNothing>[1],

@@ -1,13 +1,13 @@
 /**
- * Origins for machines without nginx: the answers are made once, and a request costs one search and one write. Takes GET
+ * Origins for machines without nginx: the responses are made once, and a request costs one search and one write. Takes GET
  * requests without pipelining, which is all that load generators send.
  */
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
-import { ANSWER_BYTES } from './request.ts'
+import { RESPONSE_BYTES } from './request.ts'
 
-const answers = new Map(
-  Object.entries(ANSWER_BYTES).map(([name, bytes]) => [`/${name}`, answer(bytes)]),
+const responses = new Map(
+  Object.entries(RESPONSE_BYTES).map(([name, bytes]) => [`/${name}`, response(bytes)]),
 )
 
 for (const port of process.argv.slice(2)) {
@@ -17,14 +17,14 @@ for (const port of process.argv.slice(2)) {
     socket.on('data', (chunk) => {
       head += chunk.toString('latin1')
       if (!head.endsWith('\r\n\r\n')) return
-      const found = answers.get(head.split(' ', 2)[1] ?? '')
+      const found = responses.get(head.split(' ', 2)[1] ?? '')
       socket.write(found ?? 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
       head = ''
     })
   }).listen(Number(port), '127.0.0.1', 4096)
 }
 
-function answer(bytes: number): Buffer {
+function response(bytes: number): Buffer {
   const head = `HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: ${bytes}\r\n\r\n`
   return Buffer.from(head + randomBytes(bytes / 2).toString('hex'))
 }

@@ -8,7 +8,7 @@ import { nginx, nginxCommand } from './contenders/nginx.ts'
 import { statusOf } from './contender.ts'
 import { LOAD_CORE, start } from './processes.ts'
 import type { Command, Started } from './processes.ts'
-import { ANSWER_BYTES } from './request.ts'
+import { RESPONSE_BYTES } from './request.ts'
 import { freePorts } from './site.ts'
 
 export interface Origins {
@@ -33,7 +33,7 @@ export async function startOrigins(folder: string): Promise<Origins> {
 }
 
 function nginxOrigins(folder: string, first: number, second: number): Command {
-  for (const [name, bytes] of Object.entries(ANSWER_BYTES)) {
+  for (const [name, bytes] of Object.entries(RESPONSE_BYTES)) {
     writeFileSync(join(folder, name), randomBytes(bytes / 2).toString('hex'))
   }
   const http = `

@@ -1,5 +1,5 @@
 /**
- * Sends requests at a constant rate over kept connections, whatever the answers do, and notes how long each took. On raw
+ * Sends requests at a constant rate over kept connections, independent of the responses, and notes how long each took. On raw
  * sockets, so that its own work is small against what it looks for. Ends when its standard input does.
  */
 import { connect } from 'node:net'
@@ -9,7 +9,7 @@ import { percentile } from './figures.ts'
 import type { ProberPlan, ProberResult, Stream, StreamResult } from './prober.ts'
 
 const TICK_MS = 1
-const LAST_ANSWERS_MS = 5000
+const LAST_RESPONSES_MS = 5000
 
 const plan = JSON.parse(process.argv[2] ?? '') as ProberPlan
 
@@ -25,7 +25,7 @@ class Flow {
     this.stream = stream
   }
 
-  /** Sends as many as the rate asks for by now; none is left out because others are slow. */
+  /** Sends as many as are due by now; none is left out because others are slow. */
   catchUp(elapsedMs: number): void {
     const due = Math.floor((elapsedMs * this.stream.requestsPerSecond) / 1000)
     while (this.sent < due) this.send()
@@ -70,7 +70,7 @@ class Flow {
     }
     forget(socket)
     socket.on('error', (error) => settle(error.message))
-    socket.on('close', () => settle('closed before the answer was whole'))
+    socket.on('close', () => settle('closed before the response was whole'))
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1')
       const head = received.indexOf('\r\n\r\n')
@@ -115,7 +115,7 @@ process.stdin.on('end', () => void finish())
 
 async function finish(): Promise<void> {
   clearInterval(ticking)
-  const deadline = performance.now() + LAST_ANSWERS_MS
+  const deadline = performance.now() + LAST_RESPONSES_MS
   while (flows.some((flow) => flow.underWay() > 0) && performance.now() < deadline) await pause(5)
   const streams = Object.fromEntries(flows.map((flow) => [flow.stream.name, flow.result()]))
   const result: ProberResult = { streams, ownStallMs }

@@ -27,14 +27,14 @@ export interface StreamResult {
 
 export interface ProberResult {
   readonly streams: Readonly<Record<string, StreamResult>>
-  /** The longest time that the prober itself did not get to run: the floor of what it can tell. */
+  /** The longest time that the prober itself did not get to run: the precision of its times. */
   readonly ownStallMs: number
 }
 
 export interface Prober {
-  /** Waits for the last answers and tells what was seen since the start. */
+  /** Waits for the last responses; returns what was seen since the start. */
   readonly finish: () => Promise<ProberResult>
-  /** For when nobody wants to know any more. */
+  /** Ends it without a result. */
   readonly end: () => void
 }
 

@@ -1,4 +1,4 @@
-/** What the kernel knows of a process and its children, read from /proc (Linux only, like the whole bench). */
+/** What the kernel reports of a process and its children, read from /proc (Linux only, like the whole bench). */
 import { readFileSync, readdirSync } from 'node:fs'
 
 /** The process and everything below it: nginx serves in a child of the process that was started. */
@@ -66,7 +66,7 @@ function parentOf(pid: number): number | null {
   return fields === null ? null : Number(fields[1])
 }
 
-/** Of `stat`, from the process's state on: the command name before it stands in parentheses and may hold anything. */
+/** Of `stat`, from the process's state on: the command name before it is in parentheses and may hold anything. */
 function statusFields(pid: number): string[] | null {
   const text = readOrNull(`/proc/${pid}/stat`)
   return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ')

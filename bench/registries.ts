@@ -1,5 +1,5 @@
 /**
- * What live registries cost and stand, with real servers: `npm run bench:registries -- --help`.
+ * What live registries cost and endure, with real servers: `npm run bench:registries -- --help`.
  */
 import type { BenchChoice, BenchUsage } from './arguments.ts'
 import { verdicts } from './chaos/report.ts'
@@ -47,7 +47,7 @@ const QUICK: Plan = {
 const USAGE: BenchUsage = {
   command: 'npm run bench:registries',
   about:
-    'What live registries cost and stand: etcd, Redis and the embedded store, as real servers.',
+    'What live registries cost and endure: etcd, Redis and the embedded store, as real servers.',
   scenarios: {
     latency: 'from a put to its being in force in every thread',
     outage: 'a registry that is killed, comes back, is wiped; a start without it',

@@ -21,12 +21,12 @@ export function report(results: Results, withBars: boolean): string {
       ? `The machine was busy before the bench began (load ${machine.loadBefore.toFixed(2)}).`
       : '',
     summary(results),
-    timed('Browser-like request, 1 KiB answer', results.small),
-    timed('100 KiB answer', results.large),
-    timed('TLS, 1 KiB answer', results.tls),
-    timed('With an access log, 1 KiB answer', results.logged),
-    timed('Host routes, 1 KiB answer', results.routes),
-    timed('As autocannon sees it, 1 KiB answer', results.autocannon),
+    timed('Browser-like request, 1 KiB response', results.small),
+    timed('100 KiB response', results.large),
+    timed('TLS, 1 KiB response', results.tls),
+    timed('With an access log, 1 KiB response', results.logged),
+    timed('Host routes, 1 KiB response', results.routes),
+    timed('As autocannon sees it, 1 KiB response', results.autocannon),
     memory(results),
     ready(results),
     changes(results),
@@ -145,7 +145,7 @@ function changes({ change, grow, share }: Results): string {
       section(
         `${grow.additions.toLocaleString('en')} routes added one by one in ${grow.seconds.toFixed(0)} s`,
       ),
-      `  ${proxied?.answered ?? 0} requests answered, ${grow.failed} failed; the last route in force after ` +
+      `  ${proxied?.answered ?? 0} requests served, ${grow.failed} failed; the last route in force after ` +
         `${grow.lastInForceMs.toFixed(0)} ms; longest stall ${grow.stallMs.toFixed(1)} ms`,
     )
   }
@@ -162,16 +162,16 @@ function changes({ change, grow, share }: Results): string {
 function bars(results: Results): string {
   const rows = judge(results).map((bar): Row => [
     bar.what,
-    bar.asked,
+    bar.limit,
     bar.found,
     bar.met === null ? '-' : bar.met ? 'pass' : 'FAIL',
   ])
-  return [section('Bars'), table([['', 'asked', 'found', ''], ...rows])].join('\n')
+  return [section('Bars'), table([['', 'bar', 'found', ''], ...rows])].join('\n')
 }
 
 function delays(byThread: Readonly<Record<string, number>>): string {
   const parts = Object.entries(byThread).map(([thread, ms]) => `${thread} ${ms.toFixed(1)} ms`)
-  return parts.length === 0 ? 'none told' : parts.join(', ')
+  return parts.length === 0 ? 'none reported' : parts.join(', ')
 }
 
 function times(value: number, base: number | undefined): string {

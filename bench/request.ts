@@ -1,7 +1,10 @@
 /** The one request that everybody is measured with: what a browser sends, 13 fields. */
-export type Answer = '1k' | '100k'
+export type ResponseSize = '1k' | '100k'
 
-export const ANSWER_BYTES: Readonly<Record<Answer, number>> = { '1k': 1024, '100k': 102_400 }
+export const RESPONSE_BYTES: Readonly<Record<ResponseSize, number>> = {
+  '1k': 1024,
+  '100k': 102_400,
+}
 
 /** Every field but Host, in a browser's order. */
 export const BROWSER_FIELDS: Readonly<Record<string, string>> = {
@@ -26,7 +29,7 @@ export function hostOf(route: number): string {
 }
 
 /** A whole request; `{host}` stays in it for a load generator that goes through many hosts. */
-export function browserHead(answer: Answer, host = '{host}'): string {
+export function browserHead(response: ResponseSize, host = '{host}'): string {
   const fields = Object.entries(BROWSER_FIELDS).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `GET /${answer} HTTP/1.1\r\nHost: ${host}\r\n${fields.join('')}\r\n`
+  return `GET /${response} HTTP/1.1\r\nHost: ${host}\r\n${fields.join('')}\r\n`
 }

@@ -18,7 +18,7 @@ export interface Machine {
   readonly node: string
   readonly origins: string
   readonly generator: string
-  /** Before the bench began: above a half, somebody else is at work. */
+  /** Before the bench began: above a half, another program is at work. */
   readonly loadBefore: number
   readonly commit: string | null
 }

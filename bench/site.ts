@@ -1,4 +1,4 @@
-/** What a contender is asked to serve, the same for all of them: ports, origins, routes and a certificate. */
+/** What a contender has to serve, the same for all of them: ports, origins, routes and a certificate. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -17,7 +17,7 @@ export interface Site {
   readonly port: number
   readonly tlsPort: number
   readonly adminPort: number
-  /** Null when there is no openssl to make one: then nobody serves TLS. */
+  /** Null when there is no openssl to make one: then no contender serves TLS. */
   readonly certificate: CertificateFiles | null
   readonly origins: readonly [number, number]
   /** How many host routes there are, all to the same two origins. */
@@ -35,7 +35,7 @@ export async function createSite(
   return { folder, port, tlsPort, adminPort, accessLog: false, ...part }
 }
 
-/** Ports that nobody held a moment ago; held together, so that they differ. */
+/** Ports that were free a moment ago; held together, so that they differ. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, () => listen()))
   const ports = servers.map((server) => (server.address() as AddressInfo).port)

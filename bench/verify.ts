@@ -20,7 +20,7 @@ interface Seen {
   readonly forwardedFor: string
 }
 
-interface Answer {
+interface Response {
   readonly status: number
   readonly body: Buffer
   readonly seen: Seen | null
@@ -36,59 +36,59 @@ interface Call extends RequestOptions {
 interface Proof {
   readonly says: string
   readonly needs?: 'all' | 'tls'
-  readonly holds: (ask: (call: Call) => Promise<Answer>) => Promise<void>
+  readonly holds: (ask: (call: Call) => Promise<Response>) => Promise<void>
 }
 
 const PROOFS: readonly Proof[] = [
   {
-    says: 'passes a GET and its answer on, Host and client address with it',
+    says: 'passes a GET and its response on, Host and client address with it',
     async holds(ask) {
-      const answer = await ask({ path: '/hello' })
-      assert.equal(answer.status, 200)
-      assert.equal(answer.body.toString(), 'hello')
-      assert.equal(answer.seen?.host, 'localhost')
-      assert.match(answer.seen?.forwardedFor ?? '', /(^|[, ])(::ffff:)?127\.0\.0\.1$/)
+      const response = await ask({ path: '/hello' })
+      assert.equal(response.status, 200)
+      assert.equal(response.body.toString(), 'hello')
+      assert.equal(response.seen?.host, 'localhost')
+      assert.match(response.seen?.forwardedFor ?? '', /(^|[, ])(::ffff:)?127\.0\.0\.1$/)
     },
   },
   {
-    says: 'answers HEAD without a body and keeps the connection in step',
+    says: 'responds to HEAD without a body and keeps the connection in step',
     needs: 'all',
     async holds(ask) {
-      const answer = await ask({ path: '/hello', method: 'HEAD' })
+      const response = await ask({ path: '/hello', method: 'HEAD' })
       const next = await ask({ path: '/hello' })
-      assert.deepEqual([answer.status, answer.body.length], [200, 0])
+      assert.deepEqual([response.status, response.body.length], [200, 0])
       assert.equal(next.body.toString(), 'hello')
     },
   },
   {
     says: 'passes a 404 of the origin on',
     async holds(ask) {
-      const answer = await ask({ path: '/missing' })
-      assert.deepEqual([answer.status, answer.body.toString()], [404, 'not here'])
+      const response = await ask({ path: '/missing' })
+      assert.deepEqual([response.status, response.body.toString()], [404, 'not here'])
     },
   },
   {
     says: 'delivers 100 KiB unchanged',
     async holds(ask) {
-      const answer = await ask({ path: '/large' })
-      assert.equal(hash(answer.body), hash(LARGE))
+      const response = await ask({ path: '/large' })
+      assert.equal(hash(response.body), hash(LARGE))
     },
   },
   {
     says: 'keeps connections on both sides and uses both origins',
     async holds(ask) {
-      const answers: Answer[] = []
-      for (let i = 0; i < 20; i++) answers.push(await ask({ path: '/hello' }))
-      const count = (of: (answer: Answer) => unknown): number => new Set(answers.map(of)).size
+      const responses: Response[] = []
+      for (let i = 0; i < 20; i++) responses.push(await ask({ path: '/hello' }))
+      const count = (of: (response: Response) => unknown): number => new Set(responses.map(of)).size
       assert.equal(
-        count((answer) => answer.localPort),
+        count((response) => response.localPort),
         1,
       )
       assert.equal(
-        count((answer) => answer.seen?.origin),
+        count((response) => response.seen?.origin),
         2,
       )
-      assert.ok(count((answer) => `${answer.seen?.origin} ${answer.seen?.connection}`) <= 4)
+      assert.ok(count((response) => `${response.seen?.origin} ${response.seen?.connection}`) <= 4)
     },
   },
   {
@@ -96,8 +96,8 @@ const PROOFS: readonly Proof[] = [
     needs: 'all',
     async holds(ask) {
       const headers = { 'content-length': LARGE.length }
-      const answer = await ask({ path: '/echo', method: 'POST', headers, body: LARGE })
-      assert.equal(hash(answer.body), hash(LARGE))
+      const response = await ask({ path: '/echo', method: 'POST', headers, body: LARGE })
+      assert.equal(hash(response.body), hash(LARGE))
     },
   },
   {
@@ -105,16 +105,16 @@ const PROOFS: readonly Proof[] = [
     needs: 'all',
     async holds(ask) {
       const headers = { 'transfer-encoding': 'chunked' }
-      const answer = await ask({ path: '/echo', method: 'POST', headers, body: LARGE })
-      assert.equal(hash(answer.body), hash(LARGE))
+      const response = await ask({ path: '/echo', method: 'POST', headers, body: LARGE })
+      assert.equal(hash(response.body), hash(LARGE))
     },
   },
   {
     says: 'serves the same through TLS',
     needs: 'tls',
     async holds(ask) {
-      const answer = await ask({ path: '/large', secure: true })
-      assert.equal(hash(answer.body), hash(LARGE))
+      const response = await ask({ path: '/large', secure: true })
+      assert.equal(hash(response.body), hash(LARGE))
     },
   },
 ]
@@ -154,7 +154,7 @@ async function failureOf(proof: Proof, { site }: Running): Promise<string | null
   try {
     await proof.holds((call) => {
       const port = call.secure ? site.tlsPort : site.port
-      // TLS is asked once per proof, so it needs no agent; the certificate is our own.
+      // TLS is requested once for each proof, so it needs no agent; the certificate is our own.
       const way = call.secure ? { agent: false, rejectUnauthorized: false } : { agent }
       return exchange({ host: '127.0.0.1', port, ...way, ...call })
     })
@@ -166,14 +166,14 @@ async function failureOf(proof: Proof, { site }: Running): Promise<string | null
   }
 }
 
-function exchange(call: Call): Promise<Answer> {
+function exchange(call: Call): Promise<Response> {
   return new Promise((resolve, reject) => {
     const open = call.secure ? secureRequest : request
     const outgoing = open({ ...call, headers: { host: 'localhost', ...fieldsOf(call) } })
-    outgoing.setTimeout(5000, () => outgoing.destroy(new Error('no answer for 5 s')))
+    outgoing.setTimeout(5000, () => outgoing.destroy(new Error('no response for 5 s')))
     outgoing.on('error', reject)
     outgoing.on('response', (incoming: IncomingMessage) => {
-      // Read at once: an answered connection may be gone, and its port with it, when the body ends.
+      // Read immediately: a used connection may be gone, and its port with it, when the body ends.
       const localPort = incoming.socket.localPort ?? 0
       const chunks: Buffer[] = []
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -193,26 +193,26 @@ function fieldsOf(call: Call): OutgoingHttpHeaders {
   return (call.headers ?? {}) as OutgoingHttpHeaders
 }
 
-/** An origin that echoes bodies and tells in a field of its own what it saw of a request. */
+/** An origin that echoes bodies and reports in a header of its own what it saw of a request. */
 function startEcho(origin: number): Promise<Server> {
   let connections = 0
   const numbers = new WeakMap<object, number>()
-  const server = createServer((incoming, answer) => {
+  const server = createServer((incoming, response) => {
     const seen: Seen = {
       origin,
       connection: numbers.get(incoming.socket) ?? 0,
       host: incoming.headers.host ?? '',
       forwardedFor: String(incoming.headers['x-forwarded-for'] ?? ''),
     }
-    answer.setHeader('X-Seen', JSON.stringify(seen))
+    response.setHeader('X-Seen', JSON.stringify(seen))
     if (incoming.url === '/echo') {
-      incoming.pipe(answer)
+      incoming.pipe(response)
       return
     }
     const known = { '/hello': Buffer.from('hello'), '/large': LARGE }[incoming.url ?? '']
     const body = known ?? Buffer.from('not here')
-    answer.writeHead(known === undefined ? 404 : 200, { 'Content-Length': body.length })
-    answer.end(incoming.method === 'HEAD' ? undefined : body)
+    response.writeHead(known === undefined ? 404 : 200, { 'Content-Length': body.length })
+    response.end(incoming.method === 'HEAD' ? undefined : body)
   })
   server.on('connection', (socket) => numbers.set(socket, ++connections))
   return new Promise((resolve) => {

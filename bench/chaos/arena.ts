@@ -27,9 +27,9 @@ export interface Lab {
 export interface ArenaOptions {
   readonly name: string
   readonly workers?: number
-  /** That the servers take for an answer. */
+  /** How long the servers take for a response. */
   readonly delayMs?: number
-  /** What the backend says beside its servers; null: there are none, the frontend answers by itself. */
+  /** What the backend says beside its servers; null: there are none, the frontend responds itself. */
   readonly backend: object | null
   readonly frontend?: object
 }
@@ -42,9 +42,9 @@ export interface Arena extends Owner {
   readonly arrivals: () => Arrival[]
 }
 
-/** So long that the waiting, not the work of a busy machine, makes most of an answer's time. */
+/** So long that the waiting, not the work of a busy machine, makes most of a response's time. */
 export const DELAY_MS = 10
-/** So many that each asks as a person does, twice a second. */
+/** So many that each sends two requests a second, as a person does. */
 export const CLIENTS = 200
 export const POST_EVERY = 7
 /** Requests that are under way when a fault begins belong to it. */
@@ -77,7 +77,7 @@ export const GUARDED: Declared = {
 
 let arenas = 0
 
-/** Whatever is opened in it ends with it, whether it went well or not. */
+/** Everything that is opened in it is closed with it, on success and on failure. */
 export async function onArena<T>(
   lab: Lab,
   options: ArenaOptions,

@@ -1,6 +1,6 @@
 /**
- * All servers answer 500 until the breaker of the frontend trips; then they are well again, and it recovers. When the
- * condition held is worked out from the answers themselves: all of them lie within the breaker's window.
+ * All servers return 500 until the breaker of the frontend trips; then they are well again, and it recovers. When the
+ * condition held is worked out from the responses themselves: all of them lie within the breaker's window.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { HEALTH, onArena } from './arena.ts'
@@ -16,7 +16,7 @@ import type { Plan } from './plan.ts'
 export interface BreakerResult {
   /** From the moment at which the condition held to the last request that was passed on after it. */
   readonly lastPassedMs: number
-  /** From the same moment, of each connection that was in use before it: when its first fallback answer was there. */
+  /** From the same moment, of each connection that was in use before it: when its first fallback response was there. */
   readonly firstFallbackMs: readonly number[]
   readonly connections: number
   readonly trippedMs: number
@@ -27,7 +27,7 @@ export interface BreakerResult {
 }
 
 const REQUESTS_PER_SECOND = 600
-/** Each asks every 40 ms: that is how exactly they can tell when the fallback came. */
+/** Each sends a request every 40 ms, which is the precision of the times of the fallback. */
 const CLIENTS = 24
 const RATIO = 0.3
 const LEAST = 100
@@ -84,7 +84,7 @@ function resultOf(
     if (!asking.has(client) || !isWithin({ atMs }, tripping) || firstOf.has(client)) continue
     firstOf.set(client, atMs + tookMs)
   }
-  // The last fallback answer is the recovery's end, to a few ms: half of the requests are passed on there, then all.
+  // The last fallback response is the recovery's end, to a few ms: half of the requests are passed on there, then all.
   const endMs = Math.max(...fallbacks.map(({ atMs }) => atMs))
   const beginMs = endMs - recovery
   const tenth = recovery / 10
@@ -117,7 +117,7 @@ function whenItHeld(samples: readonly Sample[]): number {
     if (Number(outcome) >= 500) bad++
     if (i + 1 >= LEAST && bad / (i + 1) > RATIO) return atMs
   }
-  throw new Error(`the condition never held: ${bad} of ${ended.length} answers were 5xx`)
+  throw new Error(`the condition never held: ${bad} of ${ended.length} responses were 5xx`)
 }
 
 /** By how much the worst tenth is off, in points. */

@@ -9,7 +9,7 @@ import { availableGenerator } from '../load.ts'
 import { startOrigins } from '../origins.ts'
 import { QUICK } from '../plan.ts'
 import { pinBench } from '../processes.ts'
-import { timeAnswers } from '../scenarios/timed.ts'
+import { timeResponses } from '../scenarios/timed.ts'
 import type { TimedResult } from '../scenarios/timed.ts'
 import { GUARDED, HEALTH, TIMEOUTS } from './arena.ts'
 import type { Lab } from './arena.ts'
@@ -58,7 +58,7 @@ export async function runCost(lab: Lab): Promise<CostResult> {
       generator: availableGenerator(),
       say: lab.say,
     }
-    return resultOf(await timeAnswers(bench, { answer: '1k', tls: false }))
+    return resultOf(await timeResponses(bench, { response: '1k', tls: false }))
   } finally {
     await origins.stop()
   }

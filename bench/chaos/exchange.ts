@@ -1,11 +1,11 @@
 /**
- * What the load asks and what a server answers. A request is known by its number, and its answer repeats the request: a
- * client can tell a whole answer from any other, and the servers' counts tell which request came how often.
+ * What the load requests and what a server sends back. A request is known by its number, and its response repeats the request: a
+ * client recognises a whole response, and the servers' counts show which request came how often.
  */
 import type { Message } from '../../test/support/message.ts'
 
-/** Answers are padded to this, so that half of one is something. */
-const ANSWER_BYTES = 1024
+/** Responses are padded to this, so that half of one is something. */
+const RESPONSE_BYTES = 1024
 const POST_BYTES = 700
 const TARGET = /^(?:GET|POST) \/r\/(\d+) HTTP\/1\.1$/
 
@@ -20,12 +20,12 @@ export function requestOf(number: number, post: boolean, fields = ''): string {
   return `${lineOf(number, post)} HTTP/1.1\r\nHost: localhost\r\n${fields}${length}\r\n${body}`
 }
 
-/** The body of the whole answer to it. */
+/** The body of the whole response to it. */
 export function answerOf(number: number, post: boolean): string {
   return pad(`${lineOf(number, post)}\n${post ? bodyOf(number) : ''}`)
 }
 
-/** What a server makes of a request that it has read: the number (-1: of another program), and the body of its answer. */
+/** What a server makes of a request that it has read: the number (-1: of another program), and the body of its response. */
 export function readRequest(request: Message): { number: number; body: string } {
   const [, number = '-1'] = TARGET.exec(request.line) ?? []
   const line = request.line.replace(/ HTTP\/1\.1$/, '')
@@ -41,5 +41,5 @@ function bodyOf(number: number): string {
 }
 
 function pad(text: string): string {
-  return text.padEnd(ANSWER_BYTES, '.')
+  return text.padEnd(RESPONSE_BYTES, '.')
 }

@@ -1,6 +1,6 @@
 /**
  * As many requests as a limiter can be given, each with a key of its own or all with the same, in batches on a few
- * connections: `node flood.process.ts PLAN`. Prints how often each status was the answer.
+ * connections: `node flood.process.ts PLAN`. Prints how often each status was the response.
  */
 import { connect } from 'node:net'
 import { once } from 'node:events'
@@ -32,7 +32,7 @@ async function drive(): Promise<void> {
   let answered = 0
   await new Promise<void>((resolve, reject) => {
     socket.on('error', reject)
-    socket.on('close', () => reject(new Error(`closed after ${answered} answers`)))
+    socket.on('close', () => reject(new Error(`closed after ${answered} responses`)))
     socket.on('data', (text: string) => {
       rest += text
       let end = 0

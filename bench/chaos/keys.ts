@@ -1,4 +1,4 @@
-/** A limiter by a header is fed more distinct keys than it has room for: what that does to the memory of Sluice. */
+/** A limiter by a header gets more distinct keys than it holds: what that does to the memory of Sluice. */
 import { fileURLToPath } from 'node:url'
 import { run } from '../processes.ts'
 import { residentBytes } from '../proc.ts'

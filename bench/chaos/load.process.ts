@@ -1,6 +1,6 @@
 /**
- * Asks at a constant rate over kept connections, whatever the answers do (an open loop): a request's time counts from the
- * moment at which it was due. Every answer is read strictly and compared with the one that is right. Ends when its
+ * Sends requests at a constant rate over kept connections, independent of the responses (an open loop): a request's time counts from the
+ * moment at which it was due. Every response is read strictly and compared with the one that is right. Ends when its
  * standard input does, and prints all samples.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -12,7 +12,7 @@ import { answerOf, isPost, requestOf } from './exchange.ts'
 import type { LoadPlan, LoadResult, Outcome, Sample } from './load.ts'
 
 const TICK_MS = 1
-const LAST_ANSWERS_MS = 6_000
+const LAST_RESPONSES_MS = 6_000
 
 interface Seat {
   readonly number: number
@@ -40,7 +40,7 @@ async function takeSeat(): Promise<Seat> {
   return openSeat()
 }
 
-async function ask(number: number, dueMs: number): Promise<void> {
+async function send(number: number, dueMs: number): Promise<void> {
   underWay++
   const post = isPost(number, plan.postEvery)
   let client = -1
@@ -48,8 +48,8 @@ async function ask(number: number, dueMs: number): Promise<void> {
   try {
     const seat = await takeSeat()
     client = seat.number
-    const answer = await askOn(seat, requestOf(number, post, plan.fields))
-    outcome = judge(answer, number, post)
+    const response = await sendOn(seat, requestOf(number, post, plan.fields))
+    outcome = judge(response, number, post)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     outcome = failureOf(why)
@@ -59,26 +59,26 @@ async function ask(number: number, dueMs: number): Promise<void> {
   underWay--
 }
 
-async function askOn(seat: Seat, request: string): Promise<ReceivedResponse> {
+async function sendOn(seat: Seat, request: string): Promise<ReceivedResponse> {
   try {
-    const answer = await seat.client.ask(request)
-    if (value(answer, 'connection') === 'close') seat.client.socket.destroy()
+    const response = await seat.client.ask(request)
+    if (value(response, 'connection') === 'close') seat.client.socket.destroy()
     else free.push(seat)
-    return answer
+    return response
   } catch (error) {
     seat.client.socket.destroy()
     throw error
   }
 }
 
-function judge(answer: ReceivedResponse, number: number, post: boolean): Outcome {
-  if (answer.status !== 200 || plan.expect === 'any') return answer.status
-  return answer.body.toString('latin1') === answerOf(number, post) ? 200 : 'wrong'
+function judge(response: ReceivedResponse, number: number, post: boolean): Outcome {
+  if (response.status !== 200 || plan.expect === 'any') return response.status
+  return response.body.toString('latin1') === answerOf(number, post) ? 200 : 'wrong'
 }
 
 function failureOf(why: string): Outcome {
   if (why.includes('bytes of its body')) return 'cut'
-  if (why.includes('before a whole answer')) return 'closed'
+  if (why.includes('before a whole response')) return 'closed'
   if (why.includes('did not happen within')) return 'late'
   return why.includes('ECONN') ? 'refused' : 'garbled'
 }
@@ -93,7 +93,7 @@ const ticking = setInterval(() => {
   ownStallMs = Math.max(ownStallMs, now - lastTick - TICK_MS)
   lastTick = now
   while (began + (sent * 1_000) / plan.requestsPerSecond <= now) {
-    void ask(sent, began + (sent * 1_000) / plan.requestsPerSecond)
+    void send(sent, began + (sent * 1_000) / plan.requestsPerSecond)
     sent++
   }
 }, TICK_MS)
@@ -103,7 +103,7 @@ process.stdin.on('end', () => void finish())
 
 async function finish(): Promise<void> {
   clearInterval(ticking)
-  const deadline = clockMs() + LAST_ANSWERS_MS
+  const deadline = clockMs() + LAST_RESPONSES_MS
   while (underWay > 0 && clockMs() < deadline) await pause(5)
   samples.sort((a, b) => a.number - b.number)
   const result: LoadResult = { samples, unanswered: underWay, notes, ownStallMs }

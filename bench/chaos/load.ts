@@ -1,4 +1,4 @@
-/** A load of constant rate, every answer of which is looked at: the other end of load.process.ts. */
+/** A load of constant rate, every response of which is looked at: the other end of load.process.ts. */
 import { fileURLToPath } from 'node:url'
 import type { Owner } from '../../test/support/daemon.ts'
 import { converse } from '../processes.ts'
@@ -12,19 +12,19 @@ export interface LoadPlan {
   readonly postEvery: number
   /** Further header lines, with their ends. */
   readonly fields?: string
-  /** `any`: a 200 is right whatever its body, when no server answers. */
+  /** `any`: a 200 is right with any body, if no server responds. */
   readonly expect?: 'any'
 }
 
 /**
- * A status, 200 only when the answer is whole and right; `wrong`: it looks whole and is another one; `cut`: visibly not
- * whole; `closed`: no answer at all; `late`: none in time; `garbled`: what came is no HTTP; `refused`: no connection.
+ * A status, 200 only when the response is whole and right; `wrong`: it looks whole and is another one; `cut`: visibly not
+ * whole; `closed`: no response at all; `late`: none in time; `garbled`: what came is no HTTP; `refused`: no connection.
  */
 export type Outcome = number | 'wrong' | 'cut' | 'closed' | 'late' | 'garbled' | 'refused'
 
 export interface Sample {
   readonly number: number
-  /** When it was due, and how long after that its answer was whole (or it had failed). */
+  /** When it was due, and how long after that its response was whole (or it had failed). */
   readonly atMs: number
   readonly tookMs: number
   readonly outcome: Outcome
@@ -39,7 +39,7 @@ export interface LoadResult {
   readonly unanswered: number
   /** The first few failures in words. */
   readonly notes: readonly string[]
-  /** The longest time that the load itself did not get to run: the floor of what it can tell. */
+  /** The longest time that the load itself did not get to run: the precision of its times. */
   readonly ownStallMs: number
 }
 

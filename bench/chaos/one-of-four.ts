@@ -55,7 +55,7 @@ interface Kind {
 type Bar = Omit<Check, 'of'>
 
 const OK: Behaviour = { kind: 'ok' }
-/** One interval until it is asked again, and its successes in a row. */
+/** One interval until the next probe, and its consecutive successes. */
 const BACK_WITHIN_MS = HEALTH_INTERVAL_MS * 3
 const RESTART_MS = 1_000
 
@@ -66,7 +66,7 @@ export const FAULTS: Readonly<Record<FaultName, Kind>> = {
   hang: {
     what: 'one of four hangs (SIGSTOP)',
     begin: (server) => server.hang(),
-    end: (server) => server.goOn(),
+    end: (server) => server.resume(),
     faultMs: (plan) => plan.faultMs,
     bars: (result) => [
       {
@@ -76,13 +76,13 @@ export const FAULTS: Readonly<Record<FaultName, Kind>> = {
       },
       {
         bar: 'at most one per-try timeout a client',
-        found: `${result.timeoutsOfAClient} (${result.timeouts} in all, longest answer ${ms(result.during.maxMs)})`,
+        found: `${result.timeoutsOfAClient} (${result.timeouts} in all, longest response ${ms(result.during.maxMs)})`,
         isMet: result.timeoutsOfAClient <= 1 && result.during.maxMs < 2 * TRY_MS,
       },
     ],
   },
   fail: {
-    what: 'one of four answers 50 % with 500',
+    what: 'one of four returns 500 for 50 %',
     begin: (server) => server.follow({ kind: 'fail', share: 0.5 }),
     end: (server) => server.follow(OK),
     faultMs: (plan) => plan.faultMs,
@@ -100,8 +100,8 @@ export const FAULTS: Readonly<Record<FaultName, Kind>> = {
     ],
   },
   reset: wire('one of four resets every request', { kind: 'reset' }, noneFailed),
-  truncate: wire('one of four cuts its answers short', { kind: 'truncate' }, onlyCut),
-  garbage: wire('one of four answers garbage', { kind: 'garbage' }, noneWrong),
+  truncate: wire('one of four cuts its responses short', { kind: 'truncate' }, onlyCut),
+  garbage: wire('one of four sends garbage', { kind: 'garbage' }, noneWrong),
   refuse: wire('one of four refuses connections', { kind: 'refuse' }, noneFailed),
   'close-on-accept': wire(
     'one of four closes connections it accepts',
@@ -204,11 +204,11 @@ function noneFailed({ before, during, after }: FaultResult): Bar {
   }
 }
 
-/** Whoever is given half an answer can tell, and what looks whole is right. */
+/** A client that gets half a response sees that it is cut, and a response that looks whole is right. */
 function onlyCut({ during, after }: FaultResult): Bar {
   const wrong = [during, after].reduce((sum, { outcomes: by }) => sum + (by['wrong'] ?? 0), 0)
   return {
-    bar: 'every cut answer is visibly cut: 0 look whole',
+    bar: 'every cut response is visibly cut: 0 look whole',
     found: `${wrong} ${outcomes(during)}`,
     isMet: wrong === 0,
   }
@@ -220,7 +220,7 @@ function noneWrong({ during, after }: FaultResult): Bar {
     0,
   )
   return {
-    bar: '0 wrong or garbled answers reach a client',
+    bar: '0 wrong or garbled responses reach a client',
     found: `${wrong} ${outcomes(during)}`,
     isMet: wrong === 0,
   }

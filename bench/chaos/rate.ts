@@ -1,4 +1,4 @@
-/** More is asked than a limiter lets through, over four threads that share it. */
+/** More requests than a limiter lets through, over four threads that share it. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { onArena } from './arena.ts'
 import type { Lab } from './arena.ts'
@@ -16,7 +16,7 @@ export interface RateResult {
 
 const REQUESTS_PER_SECOND = 1_600
 export const LIMIT = 1_000
-/** So much that no pause of the load makes the bucket run over: tokens that nobody asks for in time are lost. */
+/** High enough that no pause of the load makes the bucket overflow, because tokens that overflow are lost. */
 const BURST = 100
 const LEAD_MS = 1_000
 
@@ -37,7 +37,7 @@ export function runRate(lab: Lab): Promise<RateResult> {
     })
     await pause(LEAD_MS + seconds * 1_000 + 1_000)
     const { samples, ownStallMs } = await load.finish()
-    // As they were answered: that is nearer to when they were judged than when they were due.
+    // By the time of their responses, which is nearer to the decision than the time when they were due.
     const answered = samples.map(({ atMs, tookMs, outcome }) => ({ atMs: atMs + tookMs, outcome }))
     const fromMs = (samples[0]?.atMs ?? NaN) + LEAD_MS
     const outcomes: Record<string, number> = {}
@@ -59,7 +59,7 @@ export function runRate(lab: Lab): Promise<RateResult> {
 export function judgeRate({ seconds, passedPerSecond, bySecond }: RateResult): Check[] {
   return [
     {
-      of: `rate limit ${LIMIT}/s, 4 workers, ${REQUESTS_PER_SECOND}/s asked`,
+      of: `rate limit ${LIMIT}/s, 4 workers, ${REQUESTS_PER_SECOND}/s sent`,
       bar: `${LIMIT}/s +-1 % over ${seconds} s`,
       found: `${passedPerSecond.toFixed(1)}/s (${Math.min(...bySecond)} to ${Math.max(...bySecond)})`,
       isMet: Math.abs(passedPerSecond / LIMIT - 1) <= 0.01,

@@ -33,7 +33,7 @@ export function phaseTable(found: Readonly<Record<string, object>>): string {
   return rows.length === 0 ? '' : table([HEAD, ...rows]) + '\n'
 }
 
-/** What was found, a line each; `withBars`: with what was asked, and whether it is met. */
+/** What was found, a line each; `withBars`: with the bar, and whether it is met. */
 export function verdicts(checks: readonly Check[], withBars: boolean): string {
   if (!withBars) return checks.map(({ of, found }) => `${of}: ${found}`).join('\n')
   const word = ({ isMet }: Check): string =>

@@ -1,8 +1,7 @@
 /**
  * A server that misbehaves on demand: `node server.process.ts PORT DELAY_MS`. Lines of JSON on its standard input switch its
- * behaviour, each answered by a line; what it is asked it reports every few milliseconds, so that little is lost with it
- * when it is killed. Probes of its health are answered as long as it takes connections at all: whatever else it does wrong
- * is for others to find out.
+ * behaviour, and each is confirmed by a line. Arrivals are reported every few milliseconds, so that a kill loses few. It responds to
+ * health probes while it accepts connections, however it misbehaves.
  */
 import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
@@ -10,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { createReader } from '../../test/support/message.ts'
 import { clockMs } from './clock.ts'
 import { readRequest } from './exchange.ts'
-import type { Behaviour, Told } from './server.ts'
+import type { Behaviour, ServerMessage } from './server.ts'
 
 const REPORT_MS = 20
 const HUGE_HEAD = `HTTP/1.1 200 OK\r\nX-Huge: ${'h'.repeat(200_000)}\r\nContent-Length: 0\r\n\r\n`
@@ -39,12 +38,12 @@ const server = createServer({ noDelay: true }, (socket) => {
       }
       const { number, body } = readRequest(request)
       if (number >= 0) arrivals.push([clockMs(), number])
-      answer(socket, body)
+      response(socket, body)
     }
   })
 })
 
-function answer(socket: Socket, body: string): void {
+function response(socket: Socket, body: string): void {
   const { kind } = behaviour
   turn++
   switch (kind) {
@@ -90,17 +89,17 @@ function truncate(socket: Socket, body: string): void {
   else socket.write(head + half, () => later(2, () => socket.resetAndDestroy()))
 }
 
-/** No HTTP, a head that contradicts itself, one without end, and a right answer with one more that nobody asked for. */
+/** No HTTP, a head that contradicts itself, one without end, and a right response with one more that was not requested. */
 function garbage(body: string): string {
   switch (turn % 4) {
     case 0:
-      return '\x16\x03\x01\x02\x00 this is no answer\r\n\r\n'
+      return '\x16\x03\x01\x02\x00 this is no response\r\n\r\n'
     case 1:
       return 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello'
     case 2:
       return HUGE_HEAD
     default:
-      return whole(200, body) + whole(200, 'an answer that nobody asked for')
+      return whole(200, body) + whole(200, 'a response that was not requested')
   }
 }
 
@@ -115,13 +114,13 @@ function later(ms: number, act: () => void): void {
 function follow(next: Behaviour): void {
   const wasRefusing = behaviour.kind === 'refuse'
   behaviour = next
-  const tellDone = (): void => tell({ switched: next.kind })
+  const reportDone = (): void => print({ switched: next.kind })
   if (next.kind === 'refuse' || next.kind === 'close-on-accept') {
     for (const socket of sockets) socket.destroy()
   }
-  if (next.kind === 'refuse') server.close(tellDone)
-  else if (wasRefusing) listen(tellDone)
-  else tellDone()
+  if (next.kind === 'refuse') server.close(reportDone)
+  else if (wasRefusing) listen(reportDone)
+  else reportDone()
 }
 
 function listen(done: () => void): void {
@@ -130,15 +129,15 @@ function listen(done: () => void): void {
 
 function report(): void {
   if (arrivals.length === 0) return
-  tell({ arrivals })
+  print({ arrivals })
   arrivals = []
 }
 
-function tell(told: Told): void {
-  process.stdout.write(JSON.stringify(told) + '\n')
+function print(message: ServerMessage): void {
+  process.stdout.write(JSON.stringify(message) + '\n')
 }
 
-listen(() => tell({ switched: 'ok' }))
+listen(() => print({ switched: 'ok' }))
 setInterval(report, REPORT_MS)
 const lines = createInterface({ input: process.stdin })
 lines.on('line', (line) => follow(JSON.parse(line) as Behaviour))

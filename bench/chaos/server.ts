@@ -8,12 +8,12 @@ import { converse } from '../processes.ts'
 
 export type Behaviour =
   | { readonly kind: 'ok' | 'reset' | 'truncate' | 'garbage' | 'refuse' | 'close-on-accept' }
-  /** This share of the answers, 0 to 1, is a 500. */
+  /** This share of the responses, 0 to 1, is a 500. */
   | { readonly kind: 'fail'; readonly share: number }
   | { readonly kind: 'slow'; readonly times: number }
 
 /** A line of the process. */
-export type Told =
+export type ServerMessage =
   | { readonly switched: Behaviour['kind'] }
   | { readonly arrivals: readonly (readonly [atMs: number, number: number])[] }
 
@@ -25,7 +25,7 @@ export interface Arrival {
 
 export interface ChaosServer {
   readonly url: string
-  /** Whatever it was asked, probes of its health left out. */
+  /** All requests, except health probes. */
   readonly arrivals: readonly Arrival[]
   /** Resolves when it is so. */
   readonly follow: (behaviour: Behaviour) => Promise<void>
@@ -33,7 +33,7 @@ export interface ChaosServer {
   /** A new process on the same port. */
   readonly restart: () => Promise<void>
   readonly hang: () => void
-  readonly goOn: () => void
+  readonly resume: () => void
 }
 
 const PATIENCE_MS = 10_000
@@ -49,24 +49,24 @@ export async function startServer(
   let child: ChildProcess | null = null
   let switches = 0
 
-  function hear(line: string): void {
-    const told = JSON.parse(line) as Told
-    if ('switched' in told) switches++
-    else for (const [atMs, number] of told.arrivals) arrivals.push({ atMs, number })
+  function onLine(line: string): void {
+    const message = JSON.parse(line) as ServerMessage
+    if ('switched' in message) switches++
+    else for (const [atMs, number] of message.arrivals) arrivals.push({ atMs, number })
     watch.changed()
   }
 
   async function switched(act: () => void): Promise<void> {
     const before = switches
     act()
-    await watch.until(() => switches > before, 'the server does as it is told', PATIENCE_MS)
+    await watch.until(() => switches > before, 'the server follows', PATIENCE_MS)
   }
 
   const start = (): Promise<void> =>
     switched(() => {
       child = converse([process.execPath, program, String(port), String(delayMs)])
       child.stdin?.on('error', () => {})
-      if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', hear)
+      if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', onLine)
     })
 
   async function kill(): Promise<void> {
@@ -88,6 +88,6 @@ export async function startServer(
     kill,
     restart: start,
     hang: () => void child?.kill('SIGSTOP'),
-    goOn: () => void child?.kill('SIGCONT'),
+    resume: () => void child?.kill('SIGCONT'),
   }
 }

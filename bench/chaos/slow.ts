@@ -2,7 +2,7 @@
  * One of four servers becomes a hundred times slower, by two policies.
  *
  * The load is chosen so that the question is fair to both. Each request that waits at the slow server makes 0.4 slow
- * answers a second (25 ms x 100), and 1 % of 600 requests/s are six: p99 is of the others as long as fewer than fifteen wait
+ * responses a second (25 ms x 100), and 1 % of 600 requests/s are six: p99 is of the others as long as fewer than fifteen wait
  * there. Least-connections gives the slow server as many as the others have at the worst moments (they have five each on
  * average), which is a third of a percent of the requests and what bursts add. With less to do at a time, bursts are
  * all there is: at 60 requests/s even one request that waits there would be nearly p99.

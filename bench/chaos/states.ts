@@ -1,4 +1,4 @@
-/** What Sluice itself says of its servers, asked every few milliseconds while a fault runs. */
+/** The states of servers that Sluice reports, requested every few milliseconds while a fault runs. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Owner } from '../../test/support/daemon.ts'
 import { askAdmin } from '../../test/support/program.ts'
@@ -46,8 +46,8 @@ export function watchStates(owner: Owner, adminPort: number): StateWatch {
 
   async function look(): Promise<void> {
     while (!isOver) {
-      const answer = await askAdmin(adminPort, '/api/servers').catch(() => null)
-      if (answer?.status === 200) note(JSON.parse(answer.text) as readonly ServerReport[])
+      const response = await askAdmin(adminPort, '/api/servers').catch(() => null)
+      if (response?.status === 200) note(JSON.parse(response.text) as readonly ServerReport[])
       await pause(EVERY_MS)
     }
   }

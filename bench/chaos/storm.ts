@@ -59,7 +59,7 @@ export function runStorm(lab: Lab, how: How): Promise<StormResult> {
 
 export function judgeStorm(result: StormResult): Check[] {
   const { how, during, attemptsPerRequest, withSavings, doubledPosts } = result
-  const of = `all four ${how === 'reset' ? 'reset every request' : 'answer 500'}, five attempts allowed`
+  const of = `all four ${how === 'reset' ? 'reset every request' : 'return 500'}, five attempts allowed`
   return [
     {
       of,

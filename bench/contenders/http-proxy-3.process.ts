@@ -9,11 +9,11 @@ const proxy = createProxyServer({ agent, xfwd: true })
 const targets = site.origins.map((port) => `http://127.0.0.1:${port}`)
 let turn = 0
 
-proxy.on('error', (_error, _request, answer) => {
-  if ('writeHead' in answer) answer.writeHead(502)
-  answer.end()
+proxy.on('error', (_error, _request, response) => {
+  if ('writeHead' in response) response.writeHead(502)
+  response.end()
 })
-listen(site, (request, answer) => {
+listen(site, (request, response) => {
   turn = (turn + 1) % targets.length
-  proxy.web(request, answer, { target: targets[turn] ?? '' })
+  proxy.web(request, response, { target: targets[turn] ?? '' })
 })

@@ -71,7 +71,7 @@ function httpBlock(site: Site): string {
       proxy_set_header Host $http_host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_connect_timeout 5s;
-      # An answer of 100 KiB must not go through a file on disk.
+      # A response of 100 KiB must not go through a file on disk.
       proxy_buffer_size 16k;
       proxy_buffers 16 16k;
       proxy_busy_buffers_size 64k;

@@ -12,7 +12,7 @@ const site = readSite()
 const pools = site.origins.map((port) => new Pool(`http://127.0.0.1:${port}`, { pipelining: 1 }))
 let turn = 0
 
-listen(site, (request, answer) => {
+listen(site, (request, response) => {
   turn = (turn + 1) % pools.length
   const hasBody =
     request.headers['content-length'] !== undefined ||
@@ -24,7 +24,7 @@ listen(site, (request, answer) => {
       headers: forwarded(request),
       body: hasBody ? request : null,
     },
-    passTo(answer),
+    passTo(response),
   )
 })
 
@@ -43,11 +43,11 @@ function forwarded(request: IncomingMessage): string[] {
   return fields
 }
 
-function passTo(answer: ServerResponse): Dispatcher.DispatchHandler {
+function passTo(response: ServerResponse): Dispatcher.DispatchHandler {
   return {
     onRequestStart(controller) {
-      answer.on('close', () => {
-        if (!answer.writableFinished) controller.abort(new Error('the client has left'))
+      response.on('close', () => {
+        if (!response.writableFinished) controller.abort(new Error('the client has left'))
       })
     },
     onResponseStart(_controller, status, headers) {
@@ -56,19 +56,19 @@ function passTo(answer: ServerResponse): Dispatcher.DispatchHandler {
         if (value === undefined || HOP_BY_HOP.has(name)) continue
         for (const one of Array.isArray(value) ? value : [value]) fields.push(name, one)
       }
-      answer.writeHead(status, fields)
+      response.writeHead(status, fields)
     },
     onResponseData(controller, chunk) {
-      if (answer.write(chunk)) return
+      if (response.write(chunk)) return
       controller.pause()
-      answer.once('drain', () => controller.resume())
+      response.once('drain', () => controller.resume())
     },
     onResponseEnd() {
-      answer.end()
+      response.end()
     },
     onResponseError() {
-      if (answer.headersSent) answer.destroy()
-      else answer.writeHead(502).end()
+      if (response.headersSent) response.destroy()
+      else response.writeHead(502).end()
     },
   }
 }

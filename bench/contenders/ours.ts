@@ -1,4 +1,4 @@
-/** Sluice as it is started in production: metrics, timeouts, forwarding fields and routing on; the access log where it is asked for. */
+/** Sluice as it is started in production: metrics, timeouts, forwarding fields and routing on; the access log where it is requested. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,4 @@
-/** From the call that puts an object into the registry until every serving thread answers by it, over a steady light load. */
+/** From the call that puts an object into the registry until every serving thread uses it, over a steady light load. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { percentile } from '../figures.ts'
 import { openWatch } from '../live-file.ts'

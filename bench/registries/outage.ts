@@ -19,10 +19,10 @@ export interface OutageResult {
   readonly failed: number
   readonly failures: readonly string[]
   readonly frontends: number
-  /** Of the frontends asked at the end, those that did not answer 200. */
+  /** Of the frontends requested at the end, those that did not return 200. */
   readonly routesLost: number
   readonly noticedMs: number
-  /** From the moment that the registry answers again. */
+  /** From the moment that the registry responds again. */
   readonly liveAgainMs: number
   readonly held: SourceReport['held']
   /** A new process while the registry is away. */

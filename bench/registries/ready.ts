@@ -25,9 +25,9 @@ export function measureReady(lab: Lab, kind: Kind): Promise<ReadyResult> {
       rmSync(join(stage.folder, 'data'), { recursive: true, force: true })
       const sluice = await stage.startSluice()
       samplesMs.push(sluice.readyMs)
-      // Ready is a promise: the last of the routes must answer now.
+      // Ready is a promise: the last of the routes must respond now.
       const status = await statusOf(stage.port, hostOf(frontends - 1), '/1k')
-      if (status !== 200) throw new Error(`ready, but the last route answers ${status}`)
+      if (status !== 200) throw new Error(`ready, but the last route returns ${status}`)
       resident.push(residentBytes(sluice.pids()))
       await sluice.stop()
     }

@@ -49,7 +49,7 @@ export interface Stage extends Owner {
 const READY_WITHIN_MS = 60_000
 let stages = 0
 
-/** Whatever is opened in it ends with it, whether it went well or not. */
+/** Everything that is opened in it is closed with it, on success and on failure. */
 export async function onStage<T>(
   lab: Lab,
   kind: Kind,
@@ -104,8 +104,8 @@ async function createStage(owner: Owner, folder: string, registry: Registry): Pr
       return { ...started, readyMs: performance.now() - began }
     },
     async report() {
-      const answer = await fetch(`http://127.0.0.1:${adminPort}/api/providers`)
-      const reports = (await answer.json()) as SourceReport[]
+      const response = await fetch(`http://127.0.0.1:${adminPort}/api/providers`)
+      const reports = (await response.json()) as SourceReport[]
       const report = reports.find(({ name }) => name === registry.kind)
       if (report === undefined) throw new Error(`${registry.kind} is not among the sources`)
       return report
@@ -143,7 +143,7 @@ export function routeOf(route: number, backend: 'b' | 'c'): [path: string, text:
   return [`frontends/r${route}/frontend`, JSON.stringify(value)]
 }
 
-/** A frontend that Sluice answers by itself: its status tells which version of it is in force. */
+/** A frontend without a backend: its status shows which version of it is in force. */
 export function putAnswer(keys: KeyStore, id: string, status: number): Promise<void> {
   const value = { route: `Host("${id}.bench.test")`, respond: { status } }
   return put(keys, `frontends/${id}/frontend`, value)

@@ -1,5 +1,5 @@
 /**
- * A thousand changes a second in a large table, under load. Next to "quiet" stands what the same writes cost the machine
+ * A thousand changes a second in a large table, under load. Beside "quiet" is what the same writes cost the machine
  * when Sluice does not see them (they go beside its root): registry, writer, load and Sluice share the cores here.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -65,9 +65,9 @@ export function measureStorm(lab: Lab): Promise<StormResult> {
       const began = performance.now()
       changes = await write(keys, stormRate, stormSeconds, frontends)
       tookSeconds = (performance.now() - began) / 1_000
-      const asked = performance.now()
+      const startedAt = performance.now()
       await putAnswer(keys, 'last', 410)
-      lastInForceMs = (await watch.untilAll('last.bench.test', 410, 30_000)) - asked
+      lastInForceMs = (await watch.untilAll('last.bench.test', 410, 30_000)) - startedAt
     })
     const loopDelaysMs = loops.finish()
     lab.say('the storm, ten changes in a write')
@@ -121,16 +121,16 @@ async function writeInTens(
       const encode = (plain: string): string => Buffer.from(plain).toString('base64')
       return { requestPut: { key: encode(`/sluice/${path}`), value: encode(text) } }
     })
-    const answer = await fetch(`http://${endpoint}/v3/kv/txn`, {
+    const response = await fetch(`http://${endpoint}/v3/kv/txn`, {
       method: 'POST',
       body: JSON.stringify({ success }),
     })
-    await answer.arrayBuffer()
-    if (!answer.ok) throw new Error(`etcd answers ${answer.status}`)
+    await response.arrayBuffer()
+    if (!response.ok) throw new Error(`etcd returned ${response.status}`)
   }
 }
 
-/** At this rate, whatever a single write takes, spread over the frontends that carry no load; answers how many. */
+/** At this rate, however long a single write takes, spread over the frontends that carry no load; returns how many. */
 async function write(
   keys: KeyStore,
   perSecond: number,

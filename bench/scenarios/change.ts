@@ -1,7 +1,7 @@
 /**
  * The table changes while requests flow. Sluice runs here as it would on a two-core machine, with two serving threads that
  * are free to use both cores; a prober sends 1,000 requests/s through to the origins, and 500/s to a route that a serving
- * thread answers alone, whose slowest answer is its longest stall as a client sees it. The same is watched for a while with
+ * thread serves alone, whose slowest response is its longest stall as a client sees it. The same is watched for a while with
  * nothing changing: what that shows is the machine's, not the change's.
  */
 import { mkdirSync } from 'node:fs'
@@ -26,7 +26,7 @@ import type { Site } from '../site.ts'
 export interface ChangeResult {
   readonly routes: number
   readonly changes: number
-  /** From the write of the file until every watched connection got the new answer. */
+  /** From the write of the file until every watched connection got the new response. */
   readonly inForceMs: { readonly p50: number; readonly p99: number; readonly max: number }
   readonly samplesMs: readonly number[]
   readonly stallMs: number
@@ -41,7 +41,7 @@ export interface ChangeResult {
 export interface GrowResult {
   readonly additions: number
   readonly seconds: number
-  /** From the last write until the last route answered. */
+  /** From the last write until the last route responded. */
   readonly lastInForceMs: number
   readonly failed: number
   readonly stallMs: number

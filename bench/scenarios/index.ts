@@ -7,7 +7,7 @@ import { measureChanges, measureGrowth } from './change.ts'
 import { measureMemory } from './memory.ts'
 import { measureReady } from './ready.ts'
 import { measureShare } from './share.ts'
-import { timeAnswers, timeLogged, timeRoutes, timeWithAutocannon } from './timed.ts'
+import { timeResponses, timeLogged, timeRoutes, timeWithAutocannon } from './timed.ts'
 
 export interface Scenario {
   readonly name: string
@@ -43,23 +43,23 @@ export function whyNothing(
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'small',
-    title: 'browser-like request, 1 KiB answer',
-    run: async (bench) => ({ small: await timeAnswers(bench, { answer: '1k', tls: false }) }),
+    title: 'browser-like request, 1 KiB response',
+    run: async (bench) => ({ small: await timeResponses(bench, { response: '1k', tls: false }) }),
   },
   {
     name: 'large',
-    title: '100 KiB answer',
-    run: async (bench) => ({ large: await timeAnswers(bench, { answer: '100k', tls: false }) }),
+    title: '100 KiB response',
+    run: async (bench) => ({ large: await timeResponses(bench, { response: '100k', tls: false }) }),
   },
   {
     name: 'tls',
-    title: 'TLS, 1 KiB answer',
+    title: 'TLS, 1 KiB response',
     needs: 'certificate',
-    run: async (bench) => ({ tls: await timeAnswers(bench, { answer: '1k', tls: true }) }),
+    run: async (bench) => ({ tls: await timeResponses(bench, { response: '1k', tls: true }) }),
   },
   {
     name: 'logged',
-    title: 'browser-like request, 1 KiB answer, with an access log',
+    title: 'browser-like request, 1 KiB response, with an access log',
     run: async (bench) => ({ logged: await timeLogged(bench) }),
   },
   {

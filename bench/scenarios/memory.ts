@@ -10,7 +10,7 @@ import type { Bench } from '../bench.ts'
 import { startContender } from '../contender.ts'
 import type { Contender } from '../contender.ts'
 import { openFileLimit, residentBytes } from '../proc.ts'
-import { ANSWER_BYTES, browserHead, hostOf } from '../request.ts'
+import { RESPONSE_BYTES, browserHead, hostOf } from '../request.ts'
 
 export interface MemoryResult {
   readonly contender: string
@@ -77,17 +77,19 @@ async function openIdle(port: number, count: number, idle: Socket[]): Promise<vo
   await Promise.all(Array.from({ length: AT_ONCE }, one))
 }
 
-/** A connection that has had its answer. */
+/** A connection that has had its response. */
 function openConnection(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
     let received = ''
     socket.on('error', reject)
-    socket.on('end', () => reject(new Error('it closed a connection before the answer was whole')))
+    socket.on('end', () =>
+      reject(new Error('it closed a connection before the response was whole')),
+    )
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1')
       const head = received.indexOf('\r\n\r\n')
-      if (head < 0 || received.length < head + 4 + ANSWER_BYTES['1k']) return
+      if (head < 0 || received.length < head + 4 + RESPONSE_BYTES['1k']) return
       if (received.startsWith('HTTP/1.1 200')) resolve(socket)
       else reject(new Error(received.slice(0, 40)))
     })

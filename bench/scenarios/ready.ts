@@ -49,9 +49,9 @@ export async function measureReady(bench: Bench): Promise<ReadyResult> {
         await pause(10)
       }
       const readySeconds = (performance.now() - began) / 1000
-      // Ready is a promise: the last of the routes must answer now.
+      // Ready is a promise: the last of the routes must respond now.
       const status = await statusOf(site.port, hostOf(routes - 1), '/1k')
-      if (status !== 200) throw new Error(`ready, but the last route answers ${status}`)
+      if (status !== 200) throw new Error(`ready, but the last route returns ${status}`)
       await pause(SETTLE_MS)
       const pids = started.pids()
       samples.push({

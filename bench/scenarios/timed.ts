@@ -1,6 +1,6 @@
 /**
- * CPU time per request, side by side: all contenders stand ready, and each round gives every one of them a window of load
- * in turn, so that whatever else the machine does falls on all of them alike.
+ * CPU time per request, side by side: all contenders are ready, and each round gives every one of them a window of load
+ * in turn, so that other work of the machine affects all of them alike.
  */
 import { openSite, reasonOf } from '../bench.ts'
 import type { Bench } from '../bench.ts'
@@ -30,7 +30,7 @@ interface Seat {
 }
 
 /** One route, everybody. */
-export function timeAnswers(bench: Bench, shape: Shape): Promise<TimedResult> {
+export function timeResponses(bench: Bench, shape: Shape): Promise<TimedResult> {
   const able = bench.contenders.filter((contender) => contender.tls || !shape.tls)
   return time(
     bench,
@@ -42,7 +42,7 @@ export function timeAnswers(bench: Bench, shape: Shape): Promise<TimedResult> {
 /** With an access log of text in all of them. */
 export function timeLogged(bench: Bench): Promise<TimedResult> {
   const contenders = bench.contenders.filter(({ logs }) => logs)
-  return timeAnswers({ ...bench, contenders, accessLog: true }, { answer: '1k', tls: false })
+  return timeResponses({ ...bench, contenders, accessLog: true }, { response: '1k', tls: false })
 }
 
 /** Tables of several sizes, for those who can hold them. */
@@ -53,13 +53,13 @@ export function timeRoutes(bench: Bench): Promise<TimedResult> {
     sizes.filter((size) => size <= contender.maxRoutes).map((routes) => ({ contender, routes })),
   )
   const plan = { ...bench.plan, rounds: bench.plan.routeRounds }
-  return time({ ...bench, plan }, seats, { answer: '1k', tls: false })
+  return time({ ...bench, plan }, seats, { response: '1k', tls: false })
 }
 
 /** The other load generator, one window each: its own figures for requests/s, p50 and p99. */
 export async function timeWithAutocannon(bench: Bench): Promise<TimedResult> {
   const plan = { ...bench.plan, rounds: 1, windowSeconds: bench.plan.autocannonSeconds }
-  return timeAnswers({ ...bench, plan, generator: 'autocannon' }, { answer: '1k', tls: false })
+  return timeResponses({ ...bench, plan, generator: 'autocannon' }, { response: '1k', tls: false })
 }
 
 async function time(bench: Bench, seats: readonly Seat[], shape: Shape): Promise<TimedResult> {
