@@ -6,7 +6,7 @@ import type { Address } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
 
-/** The start parameters of a serving thread. */
+/** The start parameters of a serving thread: the first message to a worker. */
 export interface ThreadStart {
   readonly thread: number
   readonly memory: ScoreboardMemory

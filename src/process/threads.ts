@@ -4,7 +4,6 @@
  * table in force.
  */
 import { randomBytes } from 'node:crypto'
-import { Worker } from 'node:worker_threads'
 import type { Faults } from '../observe/fault.ts'
 import type { Publisher } from '../control/publication/publisher.ts'
 import type { Resolver } from '../dns/resolver.ts'
@@ -18,6 +17,7 @@ import { createPulses } from './pulse.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { createRestarts } from './restarts.ts'
 import type { createServingThread } from './serving-thread.ts'
+import type { Workers } from './workers.ts'
 
 export interface ThreadsOptions {
   readonly settings: Settings
@@ -28,10 +28,9 @@ export interface ThreadsOptions {
   readonly faults: Pick<Faults, 'note'>
   readonly shortages: Pick<Shortages, 'note'>
   readonly writeLines: (lines: Uint8Array) => void
+  readonly workers: Pick<Workers, 'take'>
   /** Serves on this thread; null if workers serve. It is passed, so that a main thread with workers loads no gateway. */
   readonly serveInLine: typeof createServingThread | null
-  /** The module that each worker runs; worker.ts by default. */
-  readonly entry?: URL
 }
 
 export interface Threads {
@@ -57,12 +56,6 @@ export interface ThreadsStatus {
   readonly eventLoopDelays: readonly { thread: string; p99Ms: number; maxMs: number }[]
 }
 
-/**
- * Two semi-spaces of 4 MB. V8's default grows to 55 MB while a table of 100,000 routes arrives, and keeps some 40 MB. The
- * smaller one costs requests nothing (medians of nine windows: 20.7 us against 22.9), and its collections are shorter.
- */
-const YOUNG_GENERATION_MB = 12
-
 /** A serving thread: a worker, or the main thread with `workers: 0`. */
 interface Running {
   send(message: ToThread): void
@@ -72,7 +65,7 @@ interface Running {
 
 export function createThreads(options: ThreadsOptions): Threads {
   const { settings, scoreboard, publisher, resolver, log, faults, shortages, writeLines } = options
-  const { serveInLine } = options
+  const { workers, serveInLine } = options
   const ticketKeys = randomBytes(48)
   const pulses = createPulses(Math.max(1, settings.workers))
   const running = new Map<number, Running>()
@@ -126,10 +119,8 @@ export function createThreads(options: ThreadsOptions): Threads {
 
   function launchWorker(begin: ThreadStart): Running {
     const drained = Promise.withResolvers<void>()
-    const worker = new Worker(options.entry ?? workerEntry(), {
-      workerData: begin,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    })
+    const worker = workers.take()
+    worker.postMessage(begin)
     worker.on('message', (message: FromThread) => receive(begin.thread, drained, message))
     worker.on('error', (error) => {
       log.error({ err: error, thread: begin.thread }, 'a serving thread failed')
@@ -262,9 +253,4 @@ export function createThreads(options: ThreadsOptions): Threads {
     ports: () => ports,
     listeners: () => listening.reports(),
   }
-}
-
-/** Beside this file: `.ts` from a checkout, `.js` in dist. */
-function workerEntry(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
 }

@@ -9,6 +9,7 @@ import { createPublisher, type Publisher } from '../../src/control/publication/p
 import { parseDocument } from '../../src/document/document.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
 import { createThreads, type Threads } from '../../src/process/threads.ts'
+import { spawnWorkers } from '../../src/process/workers.ts'
 import { COUNT } from '../../src/scoreboard/layout.ts'
 import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
@@ -76,7 +77,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     faults: { note() {} },
     writeLines() {},
     serveInLine: null,
-    entry: new URL(`../support/${entry}`, import.meta.url),
+    workers: spawnWorkers(count, new URL(`../support/${entry}`, import.meta.url)),
   })
   t.after(async () => {
     await threads.drain(0)

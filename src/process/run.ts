@@ -1,0 +1,257 @@
+/** The running program, from its resolved settings to its end: it opens its parts in order, and closes them after a signal. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Admin } from '../admin/server.ts'
+import { createAdmission } from '../control/admission/admit.ts'
+import { type Control, createControl } from '../control/control.ts'
+import { readLocalAddresses } from '../dns/local-addresses.ts'
+import { createFaults } from '../observe/fault.ts'
+import { createHealthMonitor } from '../health/health-monitor.ts'
+import { createProbe } from '../health/probe.ts'
+import { sendHook } from '../health/web-hook.ts'
+import { createPublisher, type Publisher } from '../control/publication/publisher.ts'
+import { logNames } from '../health/log-names.ts'
+import { keepNamesResolved } from '../control/publication/resolve-names.ts'
+import { resolveNamesBy } from '../dns/dialing.ts'
+import { createLookup } from '../dns/lookup.ts'
+import { openResolver } from '../dns/open-resolver.ts'
+import type { Listener } from '../model/snapshot.ts'
+import type { ResolvedSettings, SettingSources } from '../schema/resolve-settings.ts'
+import type { Settings } from '../model/settings.ts'
+import { createLog } from '../observe/log.ts'
+import { createShortages } from '../observe/shortages.ts'
+import { openSink } from '../observe/sink.ts'
+import { openBoardClock, systemMs } from '../scoreboard/board-clock.ts'
+import { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { createLiveSettings } from './live-settings.ts'
+import { openAdmin } from './open-admin.ts'
+import { listenForSignals } from './signals.ts'
+import { openSources, readBesideSources } from './sources.ts'
+import { problemOfPort } from './taken-port.ts'
+import { createThreads, type Threads } from './threads.ts'
+import { createTidy } from './tidy.ts'
+import type { Workers } from './workers.ts'
+
+/** How long a stop waits for the last good snapshots: the disk may hang. */
+const SAVE_WITHIN_MS = 5000
+const POLL_MS = 100
+
+export interface RunOptions {
+  readonly config: string
+  readonly version: string
+  /** The settings at start. */
+  readonly started: ResolvedSettings
+  /** Adds flags and environment variables, which have precedence over the file. */
+  readonly resolve: (document: SettingSources['document']) => ResolvedSettings
+  readonly workers: Workers
+}
+
+/** Resolves with the exit code after a drain. Rejects if the program could not start. */
+export async function run(options: RunOptions): Promise<number> {
+  const { config, version, started, resolve, workers } = options
+  const { settings, problems } = started
+  const sink = openSink(settings.log.path)
+  const log = createLog(settings.log.level, sink)
+  for (const problem of problems) log.warn({ problem }, problem.message)
+  let reload = (): void => {}
+  const signals = listenForSignals(
+    () => reload(),
+    () => sink.reopen(),
+  )
+  const live = createLiveSettings({
+    filename: config,
+    started,
+    resolve,
+    onChange({ log: { level }, trusted }) {
+      log.setLevel(level)
+      threads.trust(trusted)
+    },
+    log,
+  })
+  const scoreboard = new Scoreboard(Math.max(1, settings.workers), systemMs())
+  const faults = createFaults(log, () => performance.now())
+  const shortages = createShortages(log, () => performance.now())
+  const publisher = createPublisher(scoreboard, { onFault: faults.at('publish') })
+  const resolver = openResolver(settings.resolver, (message) => log.warn({}, message))
+  const lookup = createLookup(resolver)
+  keepNamesResolved(publisher, resolver)
+  resolveNamesBy(resolver.addressesOf)
+  logNames(resolver, log, () => performance.now())
+  const health = createHealthMonitor({
+    scoreboard,
+    publisher,
+    log,
+    now: () => performance.now(),
+    boardNow: openBoardClock(scoreboard.beganAt),
+    date: Date.now,
+    random: Math.random,
+    stallOfThreads: () => threads.stallMs(),
+    onFault: faults.at('guard'),
+    onShortage: (code) => shortages.note(code, 1),
+    probe: createProbe(version, lookup),
+    resolution: (host) => resolver.report(host),
+    sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
+  })
+  const control = createControl({
+    sources: await openSources(config, settings),
+    startMs: settings.startMs,
+    admission: createAdmission({
+      readFile: readBesideSources(config, settings),
+      admin: settings.admin.address,
+      localAddresses: readLocalAddresses,
+      trusted: () => live.current().trusted,
+      now: Date.now,
+      onFault: faults.at('admit'),
+    }),
+    publisher,
+    log,
+    onFault: faults.at('admit'),
+    onSettings: live.take,
+  })
+  // Without workers, requests would wait for a collection on the main thread.
+  const tidy = settings.workers > 0 ? createTidy({ afterStart: true }) : null
+  publisher.listen({ onInForce: () => tidy?.soon() })
+  const writeLines = (lines: Uint8Array): void => sink.write(lines)
+  const threads = createThreads({
+    settings,
+    scoreboard,
+    publisher,
+    resolver,
+    log,
+    faults,
+    shortages,
+    writeLines,
+    workers,
+    serveInLine:
+      settings.workers === 0 ? (await import('./serving-thread.ts')).createServingThread : null,
+  })
+  reload = (): void => {
+    log.info({}, 'reloading')
+    control.reload()
+  }
+  let state: 'starting' | 'ready' | 'draining' = 'starting'
+  let admin: Admin | null = null
+  /** A signal may arrive during any `await`. */
+  const isStopping = (): boolean => state === 'draining'
+
+  async function start(): Promise<void> {
+    // The threads load their code while the sources are read.
+    threads.start()
+    health.start()
+    resolver.start()
+    const parts = {
+      version,
+      settings,
+      scoreboard,
+      publisher,
+      health,
+      control,
+      threads,
+      resolver,
+      sink,
+      log,
+      faults,
+      shortages,
+    }
+    await control.open()
+    const opened = await openAdmin(parts, () => state)
+    if (isStopping()) return opened.close()
+    admin = opened
+    await control.start()
+    if (isStopping()) return
+    const listeners = [...control.listeners()]
+    if (listeners.length === 0) {
+      if (!mayWait(settings)) throw new Error(noListener(publisher, control))
+      log.warn({}, 'no listener is declared yet: waiting for the sources')
+    }
+    const taken = settings.workers > 0 ? await findTakenPorts(listeners) : new Map<string, string>()
+    if (isStopping()) return
+    threads.attach()
+    const ports = await firstPorts()
+    if (isStopping()) return
+    for (const { id, listening } of threads.listeners()) {
+      const problem = taken.get(id)
+      // Two programs that both set reusePort can share a port.
+      if (listening && problem !== undefined)
+        log.error({ listener: id }, `${problem}; both take connections`)
+    }
+    state = 'ready'
+    const fields = { ports, admin: opened.address, workers: settings.workers, version }
+    log.info(fields, 'serving')
+    opened.loadMetrics()
+  }
+
+  /** Waits for the first table that opens a listener: a registry may declare one later. */
+  async function firstPorts(): Promise<ReturnType<Threads['ports']>> {
+    await publisher.whenInForce(1)
+    for (;;) {
+      const ports = threads.ports()
+      if (Object.keys(ports).length > 0 || isStopping()) return ports
+      if (!mayWait(settings)) throw new Error(noListener(publisher, control))
+      // Another table may open one, or a port may become free.
+      await delay(POLL_MS)
+    }
+  }
+
+  /** Problems of ports in use, by listener. Throws if every listener has one. */
+  async function findTakenPorts(
+    listeners: readonly Listener[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const problems = new Map<string, string>()
+    await Promise.all(
+      listeners.map(async (listener) => {
+        const problem = await problemOfPort(listener)
+        if (problem !== null) problems.set(listener.id, problem)
+      }),
+    )
+    if (problems.size > 0 && problems.size === listeners.length)
+      throw new Error([...problems.values()].join('; '))
+    return problems
+  }
+
+  async function stop(drainMs: number): Promise<void> {
+    state = 'draining'
+    tidy?.stop()
+    // Saving delays no client, and the stop for a limited time only.
+    const saved = control.stop()
+    const healthStopped = health.stop()
+    resolver.stop()
+    resolveNamesBy(null)
+    await threads.drain(drainMs)
+    await Promise.race([saved, delay(SAVE_WITHIN_MS, undefined, { ref: false })])
+    await healthStopped
+    publisher.stop()
+    await admin?.close()
+  }
+
+  try {
+    // A signal may arrive before the first table is in force.
+    const started = start()
+    const early = await Promise.race([started, signals.stop])
+    const signal = early ?? (await signals.stop)
+    log.info({ signal }, 'draining')
+    started.catch(() => {})
+  } catch (error) {
+    await stop(0)
+    await sink.close()
+    throw error
+  }
+  await stop(live.current().drainMs)
+  log.info({}, 'stopped')
+  await sink.close()
+  return 0
+}
+
+/** A required source that cannot be read now may declare a listener later; the file alone cannot. */
+function mayWait({ sources }: Settings): boolean {
+  return sources.some(({ required }) => required)
+}
+
+function noListener(publisher: Publisher, control: Control): string {
+  const reasons = [
+    ...publisher.threadProblems(),
+    ...control.setAside().map(({ kind, id, message }) => `${kind} "${id}": ${message}`),
+  ]
+  return reasons.length > 0
+    ? `no listener is open: ${reasons.join('; ')}`
+    : 'no listener is declared: add one under "listeners", such as web: { address: 127.0.0.1:8080 }'
+}
