@@ -15,7 +15,7 @@ import type { Slot } from '../scoreboard/scoreboard.ts'
 export interface Middleware {
   /**
    * Looks at a request before it is forwarded, and may edit it. If it returns `pending`, it must call `context.resume` (or
-   * `context.fault`) once, later.
+   * `context.fault`) once, later, and give up its timer or place in a queue in `context.onEnd`, because clients leave.
    */
   readonly onRequest?: (
     exchange: Exchange,

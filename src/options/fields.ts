@@ -90,7 +90,10 @@ export function span(description: string, minMs = 1, maxMs: number = DAY_MS): z.
   })
 }
 
-/** A duration that stays text, in its shortest form: a bare number would be seconds when it is read again. */
+/**
+ * A duration that stays text, in its shortest form: a bare number would be seconds when it is read again. For options of
+ * middlewares and balancers, which travel as JSON and are shown by the API; `toMs` of model/units.ts reads it.
+ */
 export function durationText(description: string, minMs: number, maxMs: number): z.ZodType<string> {
   return span(description, minMs, maxMs).transform(formatDuration)
 }

@@ -1,6 +1,6 @@
 /** CONTRIBUTING.md and the map in src/README.md name files, folders, commands and rows that exist. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -28,6 +28,33 @@ test('every script that CONTRIBUTING.md runs is one of package.json', () => {
   assert.ok(run.length > 10, `only ${run.length} scripts`)
   assert.deepEqual(
     run.filter((name) => !(name in scripts) && name !== 'package'),
+    [],
+  )
+})
+
+test('every name of the code in CONTRIBUTING.md is one', () => {
+  const code = globSync('{src,test,bench,config}/**/*.ts', { cwd: root })
+    .map((file) => readFileSync(root + file, 'utf8'))
+    .join('\n')
+
+  const written = [...text.matchAll(/`([A-Za-z_]+)(?:\(.*?\))?`/g)].map(([, name = '']) => name)
+  const names = written.filter((name) => /[a-z][A-Z]|^[A-Z]+_[A-Z_]+$|^[A-Z][a-z]+$/.test(name))
+
+  assert.ok(names.length > 25, `only ${names.length} names`)
+  assert.deepEqual(
+    names.filter((name) => !new RegExp(`\\b${name}\\b`).test(code)),
+    [],
+  )
+})
+
+test('every path of the admin in CONTRIBUTING.md is on the page of the API', () => {
+  const api = readFileSync(`${root}docs/api.md`, 'utf8')
+
+  const paths = [...text.matchAll(/\/api\/[a-z]+/g)].map(([path]) => path)
+
+  assert.ok(paths.length >= 4, `only ${paths.length} paths`)
+  assert.deepEqual(
+    paths.filter((path) => !api.includes(`GET ${path}\``)),
     [],
   )
 })
