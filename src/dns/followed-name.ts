@@ -4,6 +4,7 @@
  *   new --> looked up --found--> resolved until its TTL is over --> looked up ...
  *                     \--none, failed--> the last good addresses stay, looked up again after 1, 2, 4, 8, 10 s
  */
+import { exponentialBackoff } from '../model/backoff.ts'
 import { denyHost } from '../model/denied-address.ts'
 import { plainHost } from '../model/ip.ts'
 import type { FamilyAnswer, NameAnswer } from './answer.ts'
@@ -82,7 +83,7 @@ export class FollowedName {
       this.dueAt = now + ttlOf([v4, v6], bounds)
     } else {
       this.lastFailure = { at: date, reason: failure }
-      const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures++, 8))
+      const wait = exponentialBackoff(FIRST_RETRY_MS, this.#failures++, LONGEST_RETRY_MS)
       this.dueAt = now + wait * (0.9 + 0.2 * random())
     }
     return isMoved || this.failure !== before

@@ -5,10 +5,9 @@ import { readClock } from '../http/connection/clock.ts'
 import { type ClientSide, Exchange } from '../http/exchange.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
 import type { Destination } from '../http/message/target.ts'
-import { readClient, readScheme } from './forwarded-client.ts'
+import { readClient, readScheme, type Trust } from './forwarded-client.ts'
 import { continuedForwardingFields, createRequestId, ForwardingFields } from './forwarding.ts'
 import { plainHost } from '../model/ip.ts'
-import type { Trust } from './trust.ts'
 
 export class ClientPeer {
   readonly peerIp: string

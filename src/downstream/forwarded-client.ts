@@ -6,8 +6,17 @@
 import { isIP } from 'node:net'
 import { routingHost } from '../http/message/authority.ts'
 import type { ForwardedFields } from '../http/message/request-head.ts'
-import { plainHost } from '../model/ip.ts'
-import type { Trust } from './trust.ts'
+import { compileNetworks, plainHost } from '../model/ip.ts'
+
+/** Whose forwarding fields are trusted: none by default, else the peers that the settings name. */
+export interface Trust {
+  trusts(ip: string): boolean
+}
+
+/** Takes valid CIDR blocks or addresses (settings are validated before). */
+export function compileTrust(blocks: readonly string[]): Trust {
+  return { trusts: compileNetworks(blocks) }
+}
 
 /** Hops that are read at most, because a client can write any number of trusted addresses. */
 const MOST_HOPS = 100
@@ -78,7 +87,7 @@ const EIGHT_GROUPS_WITH_PORT = /^((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}):[0-9]{1,5}
  * The canonical address of one hop, without quotes, brackets, port and zone. Null if it is hidden (`unknown`, `_name`) or no
  * address.
  */
-export function readHop(hop: string): string | null {
+function readHop(hop: string): string | null {
   let text = unquoted(hop.trim())
   if (isIP(text) === 4) return text
   text =

@@ -35,7 +35,7 @@ import { type ClientHello, peekClientHello } from './client-hello.ts'
 import { ClientConnection } from './client-connection.ts'
 import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
 import { plainHost } from '../model/ip.ts'
-import type { Trust } from './trust.ts'
+import type { Trust } from './forwarded-client.ts'
 
 /** Takes requests: the gateway. */
 export interface ListenerHandler {

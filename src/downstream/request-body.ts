@@ -1,11 +1,10 @@
 /**
  * Reads the body of one request, by length or chunked, from the bytes of its connection. Separates its data from what follows.
  */
-import { refuseBodySize } from '../http/body-limit.ts'
+import { refuseBodySize, type Exchange } from '../http/exchange.ts'
 import { ChunkedDecoder } from '../http/message/chunked.ts'
 import { readClock } from '../http/connection/clock.ts'
 import { ExchangeError } from '../http/message/errors.ts'
-import type { Exchange } from '../http/exchange.ts'
 import { safeTrailers } from '../http/message/fields.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
 

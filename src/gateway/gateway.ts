@@ -5,7 +5,7 @@
 import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
 import { LiveListener, type ListenerHandler } from '../downstream/live-listener.ts'
-import { compileTrust, type Trust } from '../downstream/trust.ts'
+import { compileTrust, type Trust } from '../downstream/forwarded-client.ts'
 import { errorResponse } from '../http/message/local-response.ts'
 import { Deadlines } from '../http/connection/deadlines.ts'
 import { ExchangeError } from '../http/message/errors.ts'

@@ -36,11 +36,7 @@ export interface Probe {
 /** How much of a body is read and compared with the pattern. */
 const MAX_BODY_BYTES = 64 * 1024
 
-export function createProbe(
-  version: string,
-  lookup: LookupFunction,
-  now: () => number = () => performance.now(),
-): Probe {
+export function createProbe(version: string, lookup: LookupFunction): Probe {
   const userAgent = `sluice-health/${version}`
   let client: 'unloaded' | 'loading' | 'loaded or missing' = 'unloaded'
 
@@ -55,10 +51,12 @@ export function createProbe(
   }
 
   async function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
-    const began = now()
+    const began = performance.now()
     try {
       const reason = await runProbe(new ProbeConnection(target, lookup), userAgent, signal)
-      return reason === null ? { ok: true, tookMs: now() - began } : { ok: false, reason }
+      return reason === null
+        ? { ok: true, tookMs: performance.now() - began }
+        : { ok: false, reason }
     } catch (error) {
       const shortage = shortageOf(error)
       return { ok: false, reason: messageOf(error), ...(shortage === null ? {} : { shortage }) }

@@ -5,7 +5,7 @@
  */
 import type { ResponseHead } from './message/response-head.ts'
 import type { LocalResponse } from './message/local-response.ts'
-import type { ExchangeError, Reason } from './message/errors.ts'
+import { ExchangeError, type Reason } from './message/errors.ts'
 import type { Faultable } from './connection/faults.ts'
 import { fieldHolds, fieldValue } from './message/fields.ts'
 import type { RequestHead } from './message/request-head.ts'
@@ -191,4 +191,13 @@ export class Exchange {
     if (name === 'host') return test(this.to.authority)
     return fieldHolds(this.head.textWith(name), name, test)
   }
+}
+
+/** The error for a request body above `maxBodyBytes`, announced or received; null while it is within. */
+export function refuseBodySize({ head, bytesIn, maxBodyBytes }: Exchange): ExchangeError | null {
+  if (bytesIn <= maxBodyBytes && head.length <= maxBodyBytes) return null
+  return new ExchangeError(
+    'BODY_TOO_LARGE',
+    `the body is larger than the ${maxBodyBytes} bytes that are taken here`,
+  )
 }

@@ -3,7 +3,7 @@
  * read or forwarded, a chunked one when it exceeds the size (the server then sees a truncated request).
  */
 import { errorResponse } from '../http/message/local-response.ts'
-import { refuseBodySize } from '../http/body-limit.ts'
+import { refuseBodySize } from '../http/exchange.ts'
 import type { MiddlewareKind } from './middleware.ts'
 
 interface BodyLimitOptions {

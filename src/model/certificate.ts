@@ -4,6 +4,7 @@
  */
 import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
+import { fileErrorReason } from './file-error.ts'
 import { flaw, quote, type Flaw, type Path } from './parsed.ts'
 import type { Certificate } from './snapshot.ts'
 
@@ -130,15 +131,9 @@ function nameOf(written: string): string {
   return isHarmless ? `${quote(written)} ` : isPem(written) ? '' : 'the text there '
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-  ERR_MISSING_PASSPHRASE: 'it is encrypted; give a key without a passphrase',
-}
-
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = 'code' in error ? String(error.code) : ''
-  return REASONS[code] ?? error.message.split('\n')[0] ?? ''
+  if (error instanceof Error && 'code' in error && error.code === 'ERR_MISSING_PASSPHRASE') {
+    return 'it is encrypted; give a key without a passphrase'
+  }
+  return fileErrorReason(error).split('\n')[0] ?? ''
 }

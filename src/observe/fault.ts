@@ -13,8 +13,7 @@ export type OnFault = (
 ) => void
 
 /** Where one was met: while an object was judged, published or watched by the health monitor; in a serving thread, at a change or an exchange. */
-export const FAULT_STAGES = ['admit', 'publish', 'guard', 'apply', 'exchange'] as const
-export type FaultStage = (typeof FAULT_STAGES)[number]
+export type FaultStage = 'admit' | 'publish' | 'guard' | 'apply' | 'exchange'
 
 export interface Faults {
   /** `what` the fault did, for people: `ended an exchange`. `stack`: of the throw. */

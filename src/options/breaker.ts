@@ -51,7 +51,7 @@ export const serverBreaker: z.ZodType<BreakerSpec> = meaning(
   toBreakerSpec,
 )
 
-export function toBreakerSpec(form: BreakerForm): BreakerSpec {
+function toBreakerSpec(form: BreakerForm): BreakerSpec {
   return {
     condition: form.condition,
     requests: form.requests,

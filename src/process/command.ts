@@ -1,7 +1,7 @@
 /** Runs the command of a command line. Commands other than `serve` load what they need, so that `serve` does without it. */
 import { availableParallelism } from 'node:os'
 import { parseCommandLine } from '../cli/command-line.ts'
-import { versionNumber, versionText } from '../cli/version.ts'
+import { versionNumber, versionText } from '../cli/runtime.ts'
 import { resolveConfigPath, resolveSettings } from '../schema/resolve-settings.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
 import { readSettings, serve } from './serve.ts'

@@ -11,7 +11,7 @@ import { parseSettings, type WrittenSettings } from '../document/document.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { SourceSpec } from '../model/settings.ts'
-import { reasonOf } from '../providers/file/reason.ts'
+import { fileErrorReason } from '../model/file-error.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
 import { isStore, type StoreSource } from '../providers/embedded/source.ts'
 import { placed } from './serve.ts'
@@ -79,7 +79,7 @@ function readWritten(filename: string, isNamed: boolean): WrittenSettings | null
   } catch (error) {
     if (!isNamed && error instanceof Error && 'code' in error && error.code === 'ENOENT')
       return null
-    throw new Error(`cannot read ${filename}: ${reasonOf(error)}`, { cause: error })
+    throw new Error(`cannot read ${filename}: ${fileErrorReason(error)}`, { cause: error })
   }
   const written = parseSettings(text, filename)
   if (written === null) {

@@ -3,6 +3,8 @@
  * repeatedly, the pause grows until it has served for a while. That it has applied a part of the table is not enough: the next
  * part may hold what kills it.
  */
+import { exponentialBackoff } from '../model/backoff.ts'
+
 export interface Restarts {
   /** The thread has applied a change. */
   serves(thread: number, now: number): void
@@ -29,7 +31,7 @@ export function createRestarts(): Restarts {
       servedSince.delete(thread)
       const deaths = servedMs < YOUNG_MS ? (quickDeaths.get(thread) ?? 0) + 1 : 0
       quickDeaths.set(thread, deaths)
-      return deaths <= 1 ? 0 : Math.min(LONGEST_PAUSE_MS, 100 * 2 ** deaths)
+      return deaths <= 1 ? 0 : exponentialBackoff(100, deaths, LONGEST_PAUSE_MS)
     },
   }
 }

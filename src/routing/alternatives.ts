@@ -42,7 +42,7 @@ export function toAlternatives(expression: Expression): Literal[][] {
 }
 
 /** The same text for all equal alternatives. */
-export function alternativeText(literals: readonly Literal[]): string {
+function alternativeText(literals: readonly Literal[]): string {
   return literals.map(literalKey).sort().join('\n')
 }
 

@@ -1,10 +1,10 @@
 /** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
 import { bracketedHost } from '../http/message/authority.ts'
 import { canonicalEscapes } from '../http/message/path-policy.ts'
+import { parseNetwork } from '../model/ip.ts'
 import { refuseId, TCHAR } from '../model/names.ts'
 import type { Matcher, Subject } from './expression.ts'
 import { foreignHost, foreignMethod, foreignPath, foreignRegexp } from './foreign.ts'
-import { networkFault } from './network.ts'
 import { ANY, LABELS, type PatternElement, REST, parsePattern, patternText } from './pattern.ts'
 import { compileRegexp } from './regexp.ts'
 
@@ -173,6 +173,18 @@ function readNetwork(text: string, refuse: Refuse): Matcher {
   const fault = networkFault(text)
   if (fault !== null) refuse(fault)
   return { kind: 'network', text }
+}
+
+/** What is wrong with an address or block, or null. */
+function networkFault(text: string): string | null {
+  if (parseNetwork(text) !== null) return null
+  const slash = text.indexOf('/')
+  const address = slash < 0 ? text : text.slice(0, slash)
+  if (parseNetwork(address) === null) {
+    return `"${text}" is no address and no block, expected one like "10.0.0.0/8" or "2001:db8::/32"`
+  }
+  const longest = address.includes(':') ? 128 : 32
+  return `"${text}" has no valid prefix length, expected 0 to ${longest}`
 }
 
 // A listener has to have it: an id that none can have is a mistake.

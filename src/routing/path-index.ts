@@ -2,13 +2,18 @@
  * The routes of one host by path. A few are in a list, which is faster than any index; more are in a trie, so that the cost of a match
  * depends on the number of segments, not of routes.
  */
-import type { Candidates, RouteEntry, Slot } from './candidates.ts'
-import { addEntry, EntryList, removeEntry } from './candidates.ts'
+import {
+  type Candidates,
+  type RouteEntry,
+  type Slot,
+  addEntry,
+  EntryList,
+  removeEntry,
+} from './candidates.ts'
 import type { TextMatcher } from './expression.ts'
 import { digitsEnd, splitPattern } from './pattern.ts'
 import type { RoutableRequest } from './request.ts'
-import type { Step } from './trie.ts'
-import { toSteps, TrieNode, updateTrie } from './trie.ts'
+import { type Step, toSteps, TrieNode, updateTrie } from './trie.ts'
 
 /** What a host has: nothing, one route, a list, or an index. */
 export type PathRoutes<T> = Slot<T> | PathIndex<T>
@@ -34,7 +39,7 @@ export function removeByPath<T>(routes: PathRoutes<T>, entry: RouteEntry<T>): Pa
   return routes.size === 0 ? undefined : routes
 }
 
-export class PathIndex<T> implements Candidates<T> {
+class PathIndex<T> implements Candidates<T> {
   readonly #root = new TrieNode<RouteEntry<T> | EntryList<T>>()
   /** Without a path, or with one that is a regular expression: tried in order. */
   #loose: Slot<T> = undefined

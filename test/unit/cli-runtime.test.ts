@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refuseOldNode } from '../../src/cli/runtime.ts'
-import { versionText } from '../../src/cli/version.ts'
+import { refuseOldNode, versionText } from '../../src/cli/runtime.ts'
 
 test('takes the versions of Node that are safe, and no other', () => {
   for (const version of ['v24.18.1', 'v24.19.0', 'v26.5.1', 'v26.10.0', 'v27.0.0', 'v30.1.2']) {

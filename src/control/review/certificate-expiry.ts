@@ -2,7 +2,7 @@
 import { DAY_MS } from '../../model/units.ts'
 import { validityOf, type Validity } from '../../model/certificate.ts'
 import type { Listener } from '../../model/snapshot.ts'
-import type { CertificateReport } from '../../observe/reports/certificate-report.ts'
+import type { CertificateReport } from '../../observe/reports/listener-report.ts'
 import type { InForce } from '../admission/admit.ts'
 import type { Diagnostic } from './diagnostic.ts'
 

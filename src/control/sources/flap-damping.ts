@@ -3,6 +3,8 @@
  * Three returns within a minute are free; after that the server must be declared for 1, 2, 4 ... 30 s before it is in force
  * again. After a minute without a change its history is dropped.
  */
+import { exponentialBackoff } from '../../model/backoff.ts'
+
 export interface FlapDamping {
   /** The server was removed. */
   removed(id: string, now: number): void
@@ -62,7 +64,7 @@ export function createFlapDamping(): FlapDamping {
       history.returns = [...recent, now].slice(-FREE_RETURNS)
       touch(id, history, now)
       if (recent.length < FREE_RETURNS) return 0
-      return Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** history.waits++)
+      return exponentialBackoff(FIRST_WAIT_MS, history.waits++, MAX_WAIT_MS)
     },
     get flaps() {
       return flaps

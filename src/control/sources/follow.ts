@@ -8,10 +8,15 @@
  *   syncing      watching again after a loss, nothing read yet
  *   failed       the source refuses access; retried, but less often
  */
+import { exponentialBackoff } from '../../model/backoff.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { SourceState } from '../../observe/reports/source-report.ts'
-import { SourceRefused } from '../../providers/provider.ts'
-import type { Declaration, Provider, Unreadable } from '../../providers/provider.ts'
+import {
+  SourceRefused,
+  type Declaration,
+  type Provider,
+  type Unreadable,
+} from '../../providers/provider.ts'
 
 export interface SourceStatus {
   readonly name: string
@@ -147,7 +152,7 @@ export function followProvider(provider: Provider, options: FollowOptions): Foll
 
 // A random delay below a ceiling that doubles, so that many proxies do not return to one registry at the same time.
 function delayMs(losses: number, random: () => number): number {
-  const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (losses + 1))
+  const ceiling = exponentialBackoff(FIRST_DELAY_MS, losses + 1, MAX_DELAY_MS)
   return FIRST_DELAY_MS + random() * (ceiling - FIRST_DELAY_MS)
 }
 

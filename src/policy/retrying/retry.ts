@@ -1,4 +1,5 @@
 /** When a request is retried, and how long to wait before: the compiled form of `Retry`. */
+import { exponentialBackoff } from '../../model/backoff.ts'
 import type { ErrorKind } from '../../http/message/errors.ts'
 import type { Hedge, Retry } from '../../model/snapshot.ts'
 import { type RetryPredicate, parseRetryPredicate } from './retry-predicate.ts'
@@ -43,7 +44,7 @@ export function compileRetry(retry: Retry): RetryPolicy {
     hedge,
     backoffMs(next, chance) {
       if (backoffMs === 0) return 0
-      const longest = Math.min(longestBackoffMs, backoffMs * 2 ** (next - 2))
+      const longest = exponentialBackoff(backoffMs, next - 2, longestBackoffMs)
       // Half of it is random, so that requests that failed together are not retried together.
       return longest * (0.5 + chance / 2)
     },

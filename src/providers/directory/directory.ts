@@ -3,14 +3,12 @@ import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { parseDocument } from '../../document/document.ts'
-import type { ReadableDocument } from '../../document/document.ts'
+import { parseDocument, type ReadableDocument } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
 import { locateIn } from '../file/file-provider.ts'
 import type { ReadingOptions } from '../file/reading.ts'
-import { reasonOf } from '../file/reason.ts'
-import { isPartOf, refreshFile } from './tracked-file.ts'
-import type { TrackedFile } from './tracked-file.ts'
+import { fileErrorReason } from '../../model/file-error.ts'
+import { isPartOf, refreshFile, type TrackedFile } from './tracked-file.ts'
 import type { Position } from '../../document/tree.ts'
 import type { DeclaredObject } from '../provider.ts'
 
@@ -180,7 +178,7 @@ async function list(directory: string): Promise<readonly string[]> {
     const entries = await readdir(directory, { withFileTypes: true })
     return entries.filter((entry) => isDeclaring(entry.name) && !entry.isDirectory()).map(nameOf)
   } catch (error) {
-    const reason = reasonOf(error).replace('no such file', 'no such directory')
+    const reason = fileErrorReason(error).replace('no such file', 'no such directory')
     throw new Error(`the directory ${directory} cannot be read: ${reason}`, { cause: error })
   }
 }

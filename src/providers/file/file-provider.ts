@@ -10,8 +10,7 @@ import { stat } from 'node:fs/promises'
 import type { KnownDocument, ReadableDocument } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
 import { createNotifier } from '../notifier.ts'
-import { readDeclarations } from './reading.ts'
-import type { ReadingOptions, WholeFile } from './reading.ts'
+import { readDeclarations, type ReadingOptions, type WholeFile } from './reading.ts'
 import {
   CHANGING_MS,
   RETRY_MS,
@@ -193,7 +192,7 @@ export function locateIn(
   return document?.locate({ kind, id }, path) ?? null
 }
 
-export function describe(problems: readonly Problem[]): string {
+function describe(problems: readonly Problem[]): string {
   return problems.map(toLine).join('; ')
 }
 

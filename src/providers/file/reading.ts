@@ -2,12 +2,14 @@
 import { hash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
-import { parseDocument } from '../../document/document.ts'
-import type { KnownDocument, ReadableDocument } from '../../document/document.ts'
+import {
+  parseDocument,
+  type KnownDocument,
+  type ReadableDocument,
+} from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
-import { reasonOf } from './reason.ts'
-import { createReferenceReader, haveChanged, revisionOf } from './references.ts'
-import type { References } from './references.ts'
+import { fileErrorReason } from '../../model/file-error.ts'
+import { createReferenceReader, haveChanged, revisionOf, type References } from './references.ts'
 
 /** Identifies content that need not be parsed again. */
 export interface KnownFile {
@@ -46,7 +48,7 @@ export async function readDeclarations(path: string, options: ReadingOptions): P
   try {
     read = await readContent(path, maxBytes)
   } catch (error) {
-    return broken(path, `cannot be read: ${reasonOf(error)}`)
+    return broken(path, `cannot be read: ${fileErrorReason(error)}`)
   }
   const content = hash('sha256', read.bytes, 'hex').slice(0, 16)
   if (content === known?.content && !haveChanged(known.references)) return { state: 'same' }

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { MAX_REFERENCED_BYTES } from '../../document/references.ts'
-import { reasonOf } from './reason.ts'
+import { fileErrorReason } from '../../model/file-error.ts'
 
 /** From absolute path to a hash of the content, or to the reason why it could not be read. Texts are not kept. */
 export type References = ReadonlyMap<string, string>
@@ -30,8 +30,8 @@ export function createReferenceReader(declaring: string): ReferenceReader {
         references.set(target, stampOf(text))
         return text
       } catch (error) {
-        references.set(target, reasonOf(error))
-        throw new Error(reasonOf(error), { cause: error })
+        references.set(target, fileErrorReason(error))
+        throw new Error(fileErrorReason(error), { cause: error })
       }
     },
   }
@@ -42,7 +42,7 @@ export function haveChanged(references: References): boolean {
     try {
       return stampOf(readReference(path)) !== stamp
     } catch (error) {
-      return reasonOf(error) !== stamp
+      return fileErrorReason(error) !== stamp
     }
   })
 }
