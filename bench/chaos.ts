@@ -6,7 +6,7 @@ import { reasonOf } from './bench.ts'
 import type { Lab } from './chaos/arena.ts'
 import type { Check } from './chaos/check.ts'
 import { FULL, QUICK } from './chaos/plan.ts'
-import { phaseTable, verdicts } from './chaos/report.ts'
+import { phaseTable, barTable } from './chaos/report.ts'
 import { SCENARIOS, TITLES } from './chaos/scenarios.ts'
 import { keepResults, runBench } from './frame.ts'
 import { describeMachine } from './results.ts'
@@ -45,7 +45,7 @@ async function main(
   const { cpu, cores, kernel, node, loadBefore } = machine
   console.log(`${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, load before ${loadBefore}\n`)
   console.log(phaseTable(found))
-  console.log(verdicts(checks, bars))
+  console.log(barTable(checks, bars))
   const failed = Object.values(found).filter((one) => 'error' in one).length
   if (failed > 0 || (bars && checks.some(({ isMet }) => isMet === false))) process.exitCode = 1
   if (failed === only.length) throw new Error('nothing was measured')

@@ -10,7 +10,7 @@ import { startNamedLoad } from '../test/support/named-load.ts'
 import { DEAD, LIVE, TTL_S, openNamedWorld } from '../test/support/named-world.ts'
 import type { BenchChoice, BenchUsage } from './arguments.ts'
 import { type Check, ms } from './chaos/check.ts'
-import { verdicts } from './chaos/report.ts'
+import { barTable } from './chaos/report.ts'
 import { statusOf } from './contender.ts'
 import { serve } from './contenders/ours.ts'
 import { percentile, spreadOf } from './figures.ts'
@@ -103,7 +103,7 @@ async function main(folder: string, { quick, bars, isWhole }: BenchChoice): Prom
   for (const end of ends) await end()
 
   const checks = judge(windows, world.followedMs, all)
-  console.log(verdicts(checks, bars))
+  console.log(barTable(checks, bars))
   if (bars && checks.some(({ isMet }) => isMet === false)) process.exitCode = 1
   const { followedMs } = world
   keepResults('names.json', { machine, windows, followedMs, checks }, isWhole)

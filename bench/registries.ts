@@ -2,7 +2,7 @@
  * What live registries cost and endure, with real servers: `npm run bench:registries -- --help`.
  */
 import type { BenchChoice, BenchUsage } from './arguments.ts'
-import { verdicts } from './chaos/report.ts'
+import { barTable } from './chaos/report.ts'
 import { keepResults, runBench } from './frame.ts'
 import { measureLatency, type LatencyResult } from './registries/latency.ts'
 import { measureOutage, type OutageResult } from './registries/outage.ts'
@@ -88,7 +88,7 @@ async function main(
   if (rows.length === 0) throw new Error('nothing was measured')
   keepResults('registries.json', results, isWhole)
   console.log(
-    verdicts(
+    barTable(
       rows.map(({ what, ...row }) => ({ of: what, ...row })),
       bars,
     ),

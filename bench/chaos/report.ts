@@ -34,7 +34,7 @@ export function phaseTable(found: Readonly<Record<string, object>>): string {
 }
 
 /** What was found, a line each; `withBars`: with the bar, and whether it is met. */
-export function verdicts(checks: readonly Check[], withBars: boolean): string {
+export function barTable(checks: readonly Check[], withBars: boolean): string {
   if (!withBars) return checks.map(({ of, found }) => `${of}: ${found}`).join('\n')
   const word = ({ isMet }: Check): string =>
     isMet === null ? '      ' : isMet ? 'met   ' : 'MISSED'

@@ -9,7 +9,7 @@ import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 type Flags = Readonly<Partial<Record<string, string>>>
 
 /** The form of ids with two parts. */
-const owners: Readonly<Partial<Record<ObjectKind, string>>> = {
+const OWNERS: Readonly<Partial<Record<ObjectKind, string>>> = {
   server: 'BACKEND/SERVER',
   middleware: 'FRONTEND/MIDDLEWARE',
 }
@@ -56,7 +56,7 @@ export function parseObjectWords(
 }
 
 function refuseObjectId(kind: ObjectKind, id: string): string | null {
-  const form = owners[kind]
+  const form = OWNERS[kind]
   const slashes = id.split('/').length - 1
   if (form !== undefined && slashes !== 1) return `the id of a ${kind} is ${form}, not ${quote(id)}`
   return refuseName({ kind, id })

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { parseBenchWords, type BenchChoice, type BenchUsage } from '../../bench/arguments.ts'
-import { verdicts } from '../../bench/chaos/report.ts'
+import { barTable } from '../../bench/chaos/report.ts'
 import { report } from '../../bench/report.ts'
 import type { Results } from '../../bench/results.ts'
 import { SCENARIOS, whyNothing } from '../../bench/scenarios/index.ts'
@@ -152,8 +152,8 @@ test('the report begins with contenders and ratios, and has bars where they are 
 test('what chaos found is said without a verdict, unless it is asked for', () => {
   const checks = [{ of: 'kill', bar: '0 failed', found: '3 failed', isMet: false }]
 
-  assert.equal(verdicts(checks, false), 'kill: 3 failed')
-  assert.equal(verdicts(checks, true), 'MISSED kill [0 failed]: 3 failed')
+  assert.equal(barTable(checks, false), 'kill: 3 failed')
+  assert.equal(barTable(checks, true), 'MISSED kill [0 failed]: 3 failed')
 })
 
 async function run(

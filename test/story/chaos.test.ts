@@ -9,7 +9,7 @@ import { judgeBreaker, runBreaker, worstShare } from '../../bench/chaos/breaker.
 import type { Check } from '../../bench/chaos/check.ts'
 import { judgeFault, runFault, type FaultResult } from '../../bench/chaos/one-of-four.ts'
 import { SHORT, type Plan } from '../../bench/chaos/plan.ts'
-import { verdicts } from '../../bench/chaos/report.ts'
+import { barTable } from '../../bench/chaos/report.ts'
 import { judgeStorm, runStorm } from '../../bench/chaos/storm.ts'
 import { endAll } from '../../bench/processes.ts'
 import { makeFolder } from '../support/program.ts'
@@ -77,7 +77,7 @@ function lab(t: TestContext, plan: Plan = SHORT): Lab {
 }
 
 function tell(t: TestContext, checks: readonly Check[]): void {
-  for (const line of verdicts(checks, true).split('\n')) t.diagnostic(line)
+  for (const line of barTable(checks, true).split('\n')) t.diagnostic(line)
 }
 
 function failedIdempotent({ before, during, after }: FaultResult): number {

@@ -12,7 +12,7 @@ import { createRedisLinks } from './redis-links.ts'
 const UNITS_PER_MS = 10_000
 
 /** KEYS: one for each rate. ARGV: interval and burst of each. Writes only if all rates accept. */
-const script = `
+const SCRIPT = `
 local time = redis.call('TIME')
 local now = (time[1] - 1700000000) * 10000000 + time[2] * 10
 local debts, retry, remaining, reset, which = {}, 0, -1, 0, 1
@@ -56,7 +56,7 @@ export interface SharedRates {
 
 /** The connections of this worker. */
 const links = createRedisLinks({
-  script,
+  script: SCRIPT,
   now: () => performance.now(),
   idleMs: 60_000,
   backoffMs: 1_000,

@@ -85,7 +85,7 @@ export const HEALTH_FAMILIES: readonly Family[] = [
   ),
   ofHealth('sluice_breaker_trips_total', 'counter', 'Times that a breaker tripped', (of) => [
     ...of.breakers.map((breaker) => ({ value: breaker.trips, labels: toLabels(breaker) })),
-    ...(of.otherTrips === null ? [] : [{ value: of.otherTrips, labels: otherBreakers }]),
+    ...(of.otherTrips === null ? [] : [{ value: of.otherTrips, labels: OTHER_BREAKERS }]),
   ]),
   ofHealth(
     'sluice_adaptive_limit',
@@ -102,7 +102,7 @@ export const HEALTH_FAMILIES: readonly Family[] = [
 // States without a change are left out, except those with alerts: a rate does not see the first step of a series.
 const ALARMING = new Set<ServerState>(['failing', 'down', 'ejected'])
 
-const otherBreakers: Labels = { frontend: OTHER, backend: OTHER, server: OTHER, condition: OTHER }
+const OTHER_BREAKERS: Labels = { frontend: OTHER, backend: OTHER, server: OTHER, condition: OTHER }
 
 function ofHealth(
   name: string,

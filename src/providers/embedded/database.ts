@@ -35,7 +35,7 @@ const MAGIC = 'SQLite format 3\0'
 const APPLICATION_ID = 0x536c7563
 const VERSION = 1
 
-const schema = `
+const SCHEMA = `
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${VERSION};
 PRAGMA journal_mode = WAL;
@@ -150,7 +150,7 @@ export function makeFile(path: string): void {
     closeSync(openSync(draft, 'wx', 0o600))
     const database = new DatabaseSync(draft)
     try {
-      database.exec(schema)
+      database.exec(SCHEMA)
       database.prepare('INSERT INTO store VALUES (1, ?, 0, 0)').run(randomUUID())
     } finally {
       database.close()

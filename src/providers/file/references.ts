@@ -54,10 +54,10 @@ export function revisionOf(content: string, references: References): string {
   return `${content}.${hash('sha256', all, 'hex').slice(0, 8)}`
 }
 
-const salt = crypto.randomUUID()
+const SALT = crypto.randomUUID()
 
 function stampOf(text: string): string {
-  return hash('sha256', salt + text, 'hex')
+  return hash('sha256', SALT + text, 'hex')
 }
 
 function readReference(path: string): string {

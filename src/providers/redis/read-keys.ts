@@ -123,7 +123,7 @@ function readReplies(replies: Replies, path: string, names: KeyNames): ReadKey |
   return toRead(path, names, Number(ttl), bytes)
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function toRead(path: string, names: KeyNames, ttl: number, bytes: Buffer): ReadKey {
   if (bytes.length > MAX_VALUE_BYTES) {
@@ -131,7 +131,7 @@ function toRead(path: string, names: KeyNames, ttl: number, bytes: Buffer): Read
   }
   const revision = digestOf(bytes)
   try {
-    const text = decoder.decode(bytes)
+    const text = DECODER.decode(bytes)
     return { entry: { path, key: names.keyOf(path), text, revision }, ttlMs: toTtl(ttl) }
   } catch {
     return toFault(path, names, ttl, 'is not UTF-8')

@@ -178,13 +178,13 @@ interface Read {
   readonly orphan: Orphan | null
 }
 
-const nothing: Read = { object: null, orphan: null }
+const NOTHING: Read = { object: null, orphan: null }
 
 function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: string): Read {
   const [first] = entries
   const place = first === undefined ? null : placeOf(first.path)
   const name = place === null ? null : nameOf(place)
-  if (place === null || name === null) return nothing
+  if (place === null || name === null) return NOTHING
   const key = keyOf(entries, place.depth)
   const faulty = (fault: string): Read => ({
     object: { ...name, value: undefined, key, fault },
@@ -194,7 +194,7 @@ function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: stri
   if (refused !== null && place.sort !== 'router') return faulty(refused)
   try {
     const translated = translate(place, entries, neighboursFrom(entriesOf, own))
-    if (translated === null) return nothing
+    if (translated === null) return NOTHING
     if (refused !== null) {
       const { closed } = translated
       const object = { ...nameClosed(name), value: undefined, key, fault: refused }

@@ -13,12 +13,12 @@ const HARMLESS = ['rewrite', 'trace']
 
 /** `map`: null if the text is not a map. Returns null if the object need not be closed. */
 export function closedFormOf(kind: ObjectKind, map: JsonMap | null): FailClosed | null {
-  if (kind === 'middleware') return HARMLESS.includes(readText(map, 'Type')) ? null : lock
+  if (kind === 'middleware') return HARMLESS.includes(readText(map, 'Type')) ? null : CLOSED
   const route = kind === 'frontend' ? readText(map, 'Route') : ''
   return route === '' ? null : closing({ route, respond: CLOSED_RESPONSE })
 }
 
-const lock = closing({ kind: 'respond', ...CLOSED_RESPONSE })
+const CLOSED = closing({ kind: 'respond', ...CLOSED_RESPONSE })
 
 function closing(value: unknown): FailClosed {
   return { values: [value], after: 'last-good' }
