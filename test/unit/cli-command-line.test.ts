@@ -48,6 +48,14 @@ test('helps in general and with each command', () => {
   }
 })
 
+test('the general help has a line for each command', () => {
+  const command = parse('--help')
+
+  assert.ok(command.kind === 'help')
+  const listed = [...command.text.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = '']) => name)
+  assert.deepEqual(listed.toSorted(), COMMANDS.toSorted())
+})
+
 test('the help of serve names every setting', () => {
   const command = parse('serve --help')
 

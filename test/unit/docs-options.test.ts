@@ -4,9 +4,11 @@ import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { optionsTables, tablesOn, withTables } from '../../config/options-tables.ts'
-import { MIDDLEWARES } from '../../src/middleware/catalog.ts'
+import { MIDDLEWARES, roleOf } from '../../src/middleware/catalog.ts'
 import { SOURCE_KINDS } from '../../src/providers/catalog/sources.ts'
+import { parseMiddleware } from '../../src/schema/middleware.ts'
 import { BALANCERS } from '../../src/upstream/balancing/balancer.ts'
+import { LEAST_OPTIONS } from '../support/options.ts'
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url))
 const pages = globSync('**/*.md', { cwd: DOCS }).map(
@@ -28,6 +30,23 @@ test('every middleware, balancer and source has one page with its options', () =
     'each of these needs one page with <!-- options:NAME --> and <!-- /options -->: add it, then run npm run schema',
   )
 })
+
+test('the page of middlewares has their order', () => {
+  const page = pages.find(([name]) => name === 'middlewares/README.md')?.[1] ?? ''
+  const [, chain = ''] = /^ {4}redirect \(scheme\) -> (.+) -> server$/m.exec(page) ?? []
+
+  // Terminal ones take the place of the server.
+  const filters = MIDDLEWARES.map(({ kind }) => ({ kind, options: parsedLeastOptions(kind) }))
+    .filter((spec) => roleOf(spec) === 'filter')
+    .map(({ kind }) => kind)
+  assert.deepEqual(chain.split(' -> '), filters)
+})
+
+function parsedLeastOptions(kind: string): unknown {
+  const parsed = parseMiddleware({ kind, options: LEAST_OPTIONS[kind] })
+  assert.ok(parsed.ok, `LEAST_OPTIONS of test/support/options.ts lacks ${kind}`)
+  return parsed.value.options
+}
 
 test('every table of options is what npm run schema writes', () => {
   const outdated = pages.filter(([, page]) => page !== withTables(page, tables))

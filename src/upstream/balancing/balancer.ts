@@ -14,10 +14,9 @@ import { roundRobin } from './round-robin.ts'
 /**
  * Created anew when the endpoints change. What must outlive that is in the slots.
  *
- * Each one fulfils test/contract/balancer-suite.ts: servers
- * between which it has no preference get requests in proportion to their weights, idle or busy; an
- * ineligible server gets none, and all others share its part; a single eligible server is found among any number; all chance
- * comes from `BalancerContext.random`, so that the same chance gives the same picks.
+ * Each one fulfils test/contract/balancer-suite.ts: servers between which it has no preference get requests in proportion to
+ * their weights, idle or busy; an ineligible server gets none, and all others share its part; a single eligible server is
+ * found among any number; all chance comes from `BalancerContext.random`, so that the same chance gives the same picks.
  */
 export interface Balancer {
   /** An endpoint that is eligible, with its in-flight count already taken; null when there is none. */
