@@ -47,6 +47,8 @@ export interface ControlOptions {
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
   /** How often the files that objects name (certificates) are checked for changes. */
   readonly filesMs?: number
+  /** How often changes and problems are logged, at most. */
+  readonly logEveryMs?: number
 }
 
 /** Everything in force and set aside, with reasons and origins. Without secrets. */
@@ -96,7 +98,7 @@ export function createControl(options: ControlOptions): Control {
   const { now = monotonic, date = Date.now, random = Math.random, sleep = sleepUntil } = options
   const { startMs = 10_000, filesMs = 5000 } = options
   const { onFault = () => {}, onSettings = () => [] } = options
-  const journal = createJournal(log)
+  const journal = createJournal(log, options.logEveryMs)
   const expiry = createCertificateExpiry()
   const duplicateRoutes = createDuplicateRoutes()
   const context = { now, date, random, sleep, log, written: admission.written }

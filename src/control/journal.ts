@@ -5,7 +5,7 @@ import type { SnapshotDiff } from './publication/diff.ts'
 
 export interface Journal {
   published(number: number, changes: SnapshotDiff): void
-  /** `now` returns all current problems; it is called at most once a second. */
+  /** `now` returns all current problems; it is called at most once in `everyMs`. */
   problems(now: () => readonly Problem[]): void
   /** `hasDeclared`: objects of it are in force. */
   lost(source: string, error: Error, hasDeclared: boolean): void
@@ -22,21 +22,21 @@ export interface Journal {
 
 // A systematic mistake in 100,000 objects must not write 100,000 lines.
 const MAX_LINES = 20
-const LOG_EVERY_MS = 1000
+/** A storm of changes is logged once a second. */
+export const LOG_EVERY_MS = 1000
 
-export function createJournal(log: EventLog): Journal {
+export function createJournal(log: EventLog, everyMs: number = LOG_EVERY_MS): Journal {
   let known = new Map<string, Problem>()
   let currentProblems: () => readonly Problem[] = () => []
   /** Not logged yet. */
   let recent: Counts = NO_CHANGES
   let latest = 0
 
-  // At most one line a second, also in a storm of changes.
-  const logChanges = atMostEvery(LOG_EVERY_MS, () => {
+  const logChanges = atMostEvery(everyMs, () => {
     log.info({ number: latest, ...recent }, `table ${latest} is published`)
     recent = NO_CHANGES
   })
-  const logProblems = atMostEvery(LOG_EVERY_MS, () => logDifference(currentProblems()))
+  const logProblems = atMostEvery(everyMs, () => logDifference(currentProblems()))
 
   function logDifference(now: readonly Problem[]): void {
     const current = new Map(now.map((problem) => [identityOf(problem), problem]))

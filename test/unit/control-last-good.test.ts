@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -15,7 +14,6 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { createLastGoodSaver } from '../../src/control/sources/last-good-saver.ts'
 import type { LastGoodSaver } from '../../src/control/sources/last-good-saver.ts'
 import { openLastGoodFile } from '../../src/control/sources/last-good.ts'
@@ -233,31 +231,6 @@ test('removes what a process left beside that died long ago, and nothing that is
   assert.equal(existsSync(`${path}.old.tmp`), false)
   assert.equal(existsSync(`${path}.young.tmp`), true)
   assert.equal(lastGood.load().state, 'good')
-})
-
-test('leaves the old or the new file, whenever it is killed', (t) => {
-  const folder = openFolder(t)
-  const lastGood = openLastGoodFile({ folder, source: 'etcd' })
-  const script = fileURLToPath(new URL('../support/save-and-die.ts', import.meta.url))
-  const turns = [Infinity, 0, 1, 2, 3, 5, 8, 20, 60, 200, 500, 1000, 2000, 3000, 4000, Infinity]
-  let last = ''
-
-  for (const [revision, limit] of turns.entries()) {
-    const { signal } = spawnSync(process.execPath, [script, folder, `${revision}`, `${limit}`])
-    const loaded = lastGood.load()
-
-    assert.equal(signal, 'SIGKILL')
-    assert.ok(loaded.state === 'good', `after ${limit} turns: ${JSON.stringify(loaded)}`)
-    if (limit === 0) assert.equal(loaded.revision, last, 'nothing is there yet')
-    if (limit === Infinity)
-      assert.equal(loaded.revision, `${revision}`, 'what is answered is there')
-    assert.ok([last, `${revision}`].includes(loaded.revision), `after ${limit} turns`)
-    assert.equal(loaded.objects.length, 3000)
-    for (const { value } of loaded.objects) {
-      assert.equal((value as { revision: string }).revision, loaded.revision)
-    }
-    last = loaded.revision
-  }
 })
 
 interface World {

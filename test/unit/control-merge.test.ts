@@ -331,7 +331,7 @@ test('what is in force does not depend on the order in which it was written', ()
       compared++
       assert.deepEqual(tableOf(found), tableOf(expected))
     }),
-    { numRuns: 500 },
+    { numRuns: 150 },
   )
-  assert.ok(compared > 150, `only ${compared} were compared`)
+  assert.ok(compared > 45, `only ${compared} were compared`)
 })

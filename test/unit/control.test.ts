@@ -63,6 +63,7 @@ async function setUp(
     publisher,
     log: { info: note('info'), warn: note('warn'), error: note('error') },
     filesMs: 10,
+    logEveryMs: 20,
     date,
   })
   t.after(async () => {
@@ -146,21 +147,21 @@ test('leaves the table alone while the file is broken, logs that once, and says 
   await publisher.whenInForce(1)
   const before = [...control.table().objects]
 
-  const told = (pattern: RegExp): number => lines.filter((line) => pattern.test(line)).length
+  const countLogged = (pattern: RegExp): number => lines.filter((line) => pattern.test(line)).length
 
   await writeText('{')
-  await eventually(() => told(/^warn .*not valid JSON/) === 1, 'a line')
+  await eventually(() => countLogged(/^warn .*not valid JSON/) === 1, 'a line')
   const broken = control.table()
   control.reload()
   await write({ backends, frontends: { vote } })
-  await eventually(() => told(/^info no longer: .*not valid JSON/) === 1, 'another line')
+  await eventually(() => countLogged(/^info no longer: .*not valid JSON/) === 1, 'another line')
 
   assert.deepEqual([...broken.objects], before)
   assert.equal(broken.sources[0]?.state, 'stale')
   assert.equal(broken.problems.length, 1)
   assert.equal(control.table().sources[0]?.state, 'live')
   assert.equal(control.table().number, 1)
-  assert.equal(told(/^warn .*not valid JSON/), 1)
+  assert.equal(countLogged(/^warn .*not valid JSON/), 1)
 })
 
 test('takes up a renewed certificate and shows no private key', async (t) => {

@@ -133,6 +133,6 @@ test('any edits, one after another, are read as the whole is', () => {
         known = knownOf(document) ?? known
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: 700 },
   )
 })

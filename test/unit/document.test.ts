@@ -336,7 +336,7 @@ test('no text makes it throw, and every problem of it has a message', () => {
         document.locate(object, ['a', 0])
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: 700 },
   )
 })
 

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { systemLookup } from '../support/names.ts'
-import { createProbe, type ProbeResult, type ProbeTarget } from '../../src/health/probe.ts'
+import type { ProbeResult, ProbeTarget } from '../../src/health/probe.ts'
 import { createProber, type Prober } from '../../src/health/prober.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
-import { eventually, turn } from '../support/until.ts'
+import { turn } from '../support/until.ts'
 
 const check: HealthCheck = {
   http: {
@@ -427,69 +423,6 @@ test('stopping calls off what is under way and tells nothing more', async () => 
   assert.equal(bench.asked[0]?.signal.aborted, true)
   assert.deepEqual([bench.asked.length, bench.results], [1, []])
 })
-
-test('a real hold-up of this process makes no server down', async (t) => {
-  const seen: string[] = []
-  const results: string[] = []
-  let isBlocking = false
-  let impatient = 0
-  const server = createServer((request, response) => {
-    // While the probe is on its way: the answer is written, and nobody reads it.
-    if (isBlocking) block(600)
-    if (request.url !== '/impatient') response.end()
-    else {
-      impatient++
-      request.socket.destroy()
-    }
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const prober = createProber({
-    probe: createProbe('test', systemLookup),
-    now: () => performance.now(),
-    random: Math.random,
-    onState: (key, state) => seen.push(`${key} ${state}`),
-    onResult: (key, ok) => results.push(`${key} ${ok ? 'well' : 'broken'}`),
-  })
-  const timer = setInterval(() => prober.tick(performance.now()), 100)
-  t.after(async () => {
-    clearInterval(timer)
-    await prober.stop()
-    server.closeAllConnections()
-    server.close()
-  })
-  const quick = { intervalMs: 50, timeoutMs: 300, fall: 1, rise: 1 }
-  const place = { host: '127.0.0.1', port, url: `http://127.0.0.1:${port}` }
-  const follow = (key: string, path: string): void => {
-    const target = targetOf(key, { ...quick, http: { ...(check.http ?? assert.fail()), path } })
-    prober.follow(key, { ...target, server: { ...target.server, ...place } })
-  }
-  follow('patient', '/healthz')
-  await eventually(() => seen.length === 1, 'the server is up')
-
-  isBlocking = true
-  const before = results.length
-  await eventually(() => results.length >= before + 2, 'it is asked twice, held up each time')
-  isBlocking = false
-
-  assert.deepEqual(seen, ['patient up'])
-  assert.deepEqual([...new Set(results)], ['patient well'])
-
-  isBlocking = true
-  follow('impatient', '/impatient')
-  await eventually(() => impatient >= 2, 'it fails twice, held up each time')
-  assert.ok(!results.includes('impatient broken'))
-
-  isBlocking = false
-  await eventually(() => seen.length === 2, 'it is down once nothing holds us up')
-  assert.deepEqual(seen, ['patient up', 'impatient down'])
-})
-
-function block(ms: number): void {
-  const until = performance.now() + ms
-  while (performance.now() < until);
-}
 
 test('servers of one backend that hang hold up the probes of no other', async () => {
   const bench = new Bench()

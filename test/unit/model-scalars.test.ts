@@ -227,7 +227,7 @@ test('what is admitted as a url is one to the URL parser, with the same host and
       assert.equal(oracle.hostname.replace(/^\[|\]$/g, ''), host)
       assert.equal(Number(oracle.port === '' ? 80 : oracle.port), port)
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   )
 })
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync, symlinkSync } from 'node:fs'
 import { mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,8 +10,14 @@ import type { Directory } from '../../src/providers/directory/directory.ts'
 
 const one = '{"frontends": {"one": {"route": "Host(\\"one\\")", "backend": "b"}}}'
 
-async function open(t: TestContext): Promise<{ path: string; files: Directory }> {
-  const path = await mkdtemp(join(tmpdir(), 'sluice-files-'))
+/** Ten thousand links take seconds on a disk. */
+const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
+async function open(
+  t: TestContext,
+  parent: string = tmpdir(),
+): Promise<{ path: string; files: Directory }> {
+  const path = await mkdtemp(join(parent, 'sluice-files-'))
   t.after(() => rm(path, { recursive: true, force: true }))
   return { path, files: createDirectory({ name: 'conf', directory: path, env: {} }) }
 }
@@ -60,16 +67,14 @@ test('a file that is too large, a pipe or unreadable stops only itself', async (
 })
 
 test('more files than are taken are refused as a whole, so that none is left out by chance', async (t) => {
-  const { path, files } = await open(t)
+  const { path, files } = await open(t, MEMORY)
   const names = Array.from({ length: MAX_FILES + 1 }, (_, at) => join(path, `f${at}.json`))
-  for (let at = 0; at < names.length; at += 100) {
-    await Promise.all(names.slice(at, at + 100).map((name) => symlink('nowhere', name)))
-  }
+  for (const name of names) symlinkSync('nowhere', name)
 
   await assert.rejects(files.refresh(null, false), { message: /holds more than 10000 files/ })
 })
 
-test('tells only so many problems', async (t) => {
+test('reports a limited number of problems', async (t) => {
   const { path, files } = await open(t)
   const frontends = Object.fromEntries(Array.from({ length: 1500 }, (_, at) => [`f${at}`, {}]))
   await writeFile(join(path, 'a.json'), JSON.stringify({ frontends }))
