@@ -1,20 +1,20 @@
 /**
- * Patterns: `<name>` stands for everything up to the next separator (it may be nothing), `<int:name>` for one or more
- * digits, `<path:name>` for all the rest, and `**` at the beginning of a host for one or more labels. A comparison goes
- * once from left to right and never back.
+ * Patterns: `<name>` matches everything up to the next separator (possibly nothing), `<int:name>` one or more digits,
+ * `<path:name>` the rest of the text, and `**` at the beginning of a host one or more labels. A comparison runs once from
+ * left to right and does not backtrack.
  */
 
 export const ANY = 0
 export const INT = 1
 export const REST = 2
-/** First of two elements: a literal follows, with which the host ends. */
+/** The first of two elements; the second is a literal that the host ends with. */
 export const LABELS = 3
 export type Wildcard = typeof ANY | typeof INT | typeof REST | typeof LABELS
 
-/** Literal text or a wildcard. Names are not kept: they say nothing to a comparison. */
+/** Literal text or a wildcard. Names are not kept, because a comparison does not need them. */
 export type PatternElement = string | Wildcard
 
-/** `refuse` is called with what is wrong, and throws. `separator` is '' where values have none. */
+/** `refuse` is called with the reason, and throws. `separator` is '' if the values have none. */
 export function parsePattern(
   text: string,
   separator: string,
@@ -56,7 +56,7 @@ const WILDCARDS: ReadonlyMap<string, Wildcard> = new Map<string, Wildcard>([
   ['path', REST],
 ])
 
-// What follows a wildcard must not be text that the wildcard itself matches, or nothing could ever match.
+// If the text after a wildcard could be matched by the wildcard itself, the pattern could never match.
 function requireReach(
   wildcard: Wildcard,
   written: string,
@@ -107,7 +107,7 @@ export function digitsEnd(text: string, at: number): number {
   return end
 }
 
-/** The elements between separators: `/a/v<x>` is `[], ['a'], ['v', ANY]`. */
+/** The elements between separators: `/a/v<x>` gives `[], ['a'], ['v', ANY]`. */
 export function splitPattern(
   elements: readonly PatternElement[],
   separator: string,
@@ -127,7 +127,7 @@ export function splitPattern(
   return segments
 }
 
-/** The pattern without its names: one text for all that compare alike. */
+/** The pattern without its names. Patterns that match the same texts in the same way have the same text. */
 export function patternText(elements: readonly PatternElement[]): string {
   return elements
     .map((element) => (typeof element === 'string' ? element : NAMES[element]))

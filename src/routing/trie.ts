@@ -1,4 +1,7 @@
-/** A tree of steps, each a literal or a wildcard for one: path segments from the left, host labels from the right. */
+/**
+ * A trie whose steps are literals or wildcards for a single step: the segments of a path from the left, or the labels of a host
+ * from the right.
+ */
 import type { PatternElement } from './pattern.ts'
 import { ANY, INT } from './pattern.ts'
 
@@ -12,8 +15,8 @@ export class TrieNode<V> {
 }
 
 /**
- * The steps up to the first piece that is more than one literal or one wildcard (`v<int:x>`, `<path:x>`): what stands
- * there compares the rest itself.
+ * The steps before the first piece that is not a single literal or a single wildcard for one step (`v<int:x>`, `<path:x>`).
+ * The entries at the last step compare the rest themselves.
  */
 export function toSteps(pieces: readonly (readonly PatternElement[])[]): Step[] {
   const steps: Step[] = []
@@ -28,7 +31,7 @@ function isStep(element: PatternElement): element is Step {
   return typeof element === 'string' || element === ANY || element === INT
 }
 
-/** Replaces the value at the end of the steps. Creates missing nodes, and removes empty ones. */
+/** Replaces the value at the end of the steps. Creates missing nodes and removes empty ones. */
 export function updateTrie<V>(
   node: TrieNode<V>,
   steps: readonly Step[],
