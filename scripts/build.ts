@@ -9,8 +9,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-/** The path of a module in `from '...'`, `import '...'` and `import('...')`. */
-const SPECIFIER = /(\bfrom |\bimport |\bimport\()'(\.{1,2}\/[^'\n]*)\.ts'/g
+/** The path of a module in `from '...'`, `import '...'`, `import('...')` and `require('...')`. */
+const SPECIFIER = /(\bfrom |\bimport |\b(?:import|require)\()'(\.{1,2}\/[^'\n]*)\.ts'/g
 
 export function build(to: string = join(ROOT, 'dist')): void {
   const from = join(ROOT, 'src')

@@ -39,7 +39,7 @@ export interface GetCommand {
 export interface ObjectsWorld {
   readonly openStore: (source: string | null) => Promise<Store>
   /** Why control would reject the object, or null. */
-  readonly refuse: (kind: ObjectKind, id: string, value: unknown) => string | null
+  readonly refuse: (kind: ObjectKind, id: string, value: unknown) => Promise<string | null>
   readonly input: AsyncIterable<Uint8Array>
   readonly print: (line: string) => void
   readonly complain: (line: string) => void
@@ -84,7 +84,7 @@ async function put(command: PutCommand, world: ObjectsWorld): Promise<0 | 1> {
   if (!read.ok) {
     return fail(world, `the value ${read.reason}; a ${kind} is written as ${EXAMPLES[kind]}`)
   }
-  const refusal = world.refuse(kind, id, read.value)
+  const refusal = await world.refuse(kind, id, read.value)
   if (refusal !== null) return fail(world, `${kind} ${id}: ${refusal}; nothing was written`)
   return withStore(world, source, async (store) => {
     const options = { ...(ttlMs === null ? {} : { ttlMs }), ...toExpected(expected) }

@@ -1,6 +1,6 @@
 /** Opens the registry of `put`, `delete` and `get`: the named one, or else the only writable one. */
 import type { Settings, SourceSpec } from '../model/settings.ts'
-import { createLayout } from '../providers/catalog/layouts.ts'
+import { loadLayout } from '../providers/catalog/layouts.ts'
 import { sourceKindOf } from '../providers/catalog/sources.ts'
 import { createStore } from '../providers/registry/object-store.ts'
 import type { Layout } from '../providers/layout.ts'
@@ -29,12 +29,11 @@ export function chooseSource({ sources }: Settings, name: string | null): Source
 
 /** Loads only the client that is needed. */
 export async function openStore(source: SourceSpec): Promise<Store> {
-  return createStore(await keysOf(source).open(source), layoutOf(source))
+  return createStore(await keysOf(source).open(source), await loadLayoutOf(source))
 }
 
-export function layoutOf(source: SourceSpec): Layout {
-  const choice = keysOf(source).layout(source)
-  return createLayout(choice.layout, choice)
+export function loadLayoutOf(source: SourceSpec): Promise<Layout> {
+  return loadLayout(keysOf(source).layout(source))
 }
 
 function keysOf(source: SourceSpec): NonNullable<SourceKind['keys']> {

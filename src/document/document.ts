@@ -2,10 +2,10 @@
  * Splits the file into settings and declared objects, each with its place in the text. Only the outline is checked here;
  * objects are admitted or refused one by one, later.
  */
+import { createRequire } from 'node:module'
 import { type DocumentObject, keyPrefixOf, SECTIONS, toObject } from './document-object.ts'
 import { readJson, readJsonValues } from './json.ts'
 import { knownTextOf, type KnownText, readEdited } from './known.ts'
-import { readYaml } from './yaml.ts'
 import { quote, type Path } from '../model/parsed.ts'
 import { type Position, type Tree, Unreadable, toPointer } from './tree.ts'
 import type { Problem } from '../model/problem.ts'
@@ -50,6 +50,13 @@ const KNOWN: readonly string[] = [...SETTING_KEYS, ...Object.values(SECTIONS)]
 /** Keys for YAML anchors. */
 const OWN_NOTES = /^x-/
 
+const require = createRequire(import.meta.url)
+
+/** Loaded with the first YAML file: its package takes 20 ms, which a program with a JSON file does not spend. */
+function loadYaml(): typeof import('./yaml.ts') {
+  return require('./yaml.ts') as typeof import('./yaml.ts')
+}
+
 /**
  * `filename` decides the notation (`.json`, else YAML) and names the file in problems and keys. References in objects are
  * resolved in `world`; without it, everything stays as written. With `before`, the last reading of the same file, only what
@@ -70,7 +77,7 @@ export function parseDocument(
       const known = { ...edited.known, settings }
       return { ...documentOf(settings, objects, [], edited.locate), known }
     }
-    if (!isJson(filename)) return takeApart(readYaml(source), filename, world)
+    if (!isJson(filename)) return takeApart(loadYaml().readYaml(source), filename, world)
     const tree = readJson(source)
     const document = takeApart(tree, filename, world)
     if (document.problems.length > 0) return document
@@ -97,7 +104,7 @@ export function parseDocument(
 export function parseSettings(text: string, filename: string): WrittenSettings | null {
   const source = withoutMark(text)
   try {
-    const { root, locate } = isJson(filename) ? readJsonValues(source) : readYaml(source)
+    const { root, locate } = isJson(filename) ? readJsonValues(source) : loadYaml().readYaml(source)
     return { settings: settingsOf(root), locateSetting: locate }
   } catch {
     return null

@@ -1,7 +1,7 @@
 /** What the commands `put`, `delete` and `get` work with: the registry of the settings, and the checks of admission. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { chooseSource, layoutOf, openStore, refuseIn } from '../cli/open-store.ts'
+import { chooseSource, loadLayoutOf, openStore, refuseIn } from '../cli/open-store.ts'
 import type { GetCommand, ObjectsWorld } from '../cli/objects.ts'
 import { findRunningStore } from '../cli/running-store.ts'
 import { createFileReader, withFiles } from '../control/sources/read-files.ts'
@@ -62,8 +62,8 @@ export function openObjects(
       const isOfRunning = isStore(source) && data === undefined
       return openStore(isOfRunning ? await ofRunning(source, admin) : source)
     },
-    refuse: (kind, id, value) => {
-      const judge = refuseIn(layoutOf(read().source), (of, name, written) =>
+    async refuse(kind, id, value) {
+      const judge = refuseIn(await loadLayoutOf(read().source), (of, name, written) =>
         validateObject(of, name, written, readFile),
       )
       return judge(kind, id, value)

@@ -24,7 +24,7 @@ export interface SourcePlace {
   readonly data: string
 }
 
-/** Layouts are loaded with the first registry. */
+/** Each layout is loaded when a source has it. */
 export type LoadLayout = (choice: LayoutChoice) => Promise<Layout>
 
 /** `Own`: the options of the kind after parsing, total. */

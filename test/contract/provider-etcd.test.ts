@@ -1,7 +1,7 @@
 // needs: etcd
 import { after } from 'node:test'
 import { createEtcdProvider, openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
-import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createLayout } from '../support/layouts.ts'
 import { etcdSource } from '../support/etcd-source.ts'
 import { startEtcd } from '../support/etcd.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'

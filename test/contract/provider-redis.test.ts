@@ -1,7 +1,7 @@
 // needs: redis-server
 /** Redis against what control relies on from every registry. A real server, one for all tests here, each below a root of its own. */
 import { after } from 'node:test'
-import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createLayout } from '../support/layouts.ts'
 import { createRedisProvider, openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
 import { startRedis } from '../support/redis.ts'
 import { redisSource } from '../support/redis-source.ts'

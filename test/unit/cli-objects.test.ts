@@ -31,7 +31,7 @@ function openShell(t: TestContext, sources: (string | null)[] = []): Run {
         sources.push(source)
         return createStore(await openEmbeddedKeyStore(path), createSluiceLayout())
       },
-      refuse: (_kind, id) => (id === 'bad' ? 'route: is missing' : null),
+      refuse: (_kind, id) => Promise.resolve(id === 'bad' ? 'route: is missing' : null),
       input: toStream(input),
       print: (line) => printed.push(line),
       complain: (line) => complaints.push(line),

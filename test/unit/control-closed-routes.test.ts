@@ -6,7 +6,7 @@ import type { Admission, SetAside } from '../../src/control/admission/admit.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
 import type { LayoutName } from '../../src/providers/layout.ts'
 import type { Frontend } from '../../src/model/snapshot.ts'
-import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createLayout } from '../support/layouts.ts'
 import { createMirror } from '../../src/providers/registry/mirror.ts'
 import { openSource } from '../support/declared.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createLayout } from '../support/layouts.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 
 const layout = createLayout('sluice', { sealKey: null })

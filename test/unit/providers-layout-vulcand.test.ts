@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { parseBackend } from '../../src/schema/objects.ts'
-import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createLayout } from '../support/layouts.ts'
 import { createMirror } from '../../src/providers/registry/mirror.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createLayout } from '../support/layouts.ts'
 import { createMirror } from '../../src/providers/registry/mirror.ts'
 import type { KeyEntry, Layout } from '../../src/providers/layout.ts'
 import type { Mirror } from '../../src/providers/registry/mirror.ts'

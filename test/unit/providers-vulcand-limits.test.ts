@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { validateObject } from '../../src/control/admission/validate-object.ts'
-import { createLayout } from '../../src/providers/catalog/layouts.ts'
+import { createLayout } from '../support/layouts.ts'
 import { createMirror } from '../../src/providers/registry/mirror.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 

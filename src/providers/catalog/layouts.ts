@@ -1,21 +1,20 @@
-/** Which keys of a registry hold which objects: one layout for each convention that people use. */
-import { createSluiceLayout } from '../layouts/sluice.ts'
-import { createTraefikLayout } from '../layouts/traefik/layout.ts'
-import { createVulcandLayout } from '../layouts/vulcand/layout.ts'
-import type { Layout } from '../layout.ts'
-import type { LayoutChoice, LayoutName } from '../layout.ts'
+/** Which keys of a registry hold which objects: one layout for each convention that people use, loaded when a source has it. */
+import type { Layout, LayoutChoice } from '../layout.ts'
 
-export function createLayout(
-  layout: LayoutName,
-  { sealKey, kind = 'kv' }: Omit<LayoutChoice, 'layout'>,
-): Layout {
+export async function loadLayout({ layout, sealKey, kind = 'kv' }: LayoutChoice): Promise<Layout> {
   switch (layout) {
-    case 'sluice':
+    case 'sluice': {
+      const { createSluiceLayout } = await import('../layouts/sluice.ts')
       return createSluiceLayout()
-    case 'vulcand':
+    }
+    case 'vulcand': {
+      const { createVulcandLayout } = await import('../layouts/vulcand/layout.ts')
       return createVulcandLayout(sealKey)
-    case 'traefik':
+    }
+    case 'traefik': {
+      const { createTraefikLayout } = await import('../layouts/traefik/layout.ts')
       return createTraefikLayout(kind)
+    }
     default:
       return layout satisfies never
   }

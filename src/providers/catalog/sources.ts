@@ -5,6 +5,7 @@ import { embedded } from '../embedded/source.ts'
 import { etcd } from '../etcd/source.ts'
 import type { Provider } from '../provider.ts'
 import { redis } from '../redis/source.ts'
+import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
 
 export const SOURCE_KINDS: readonly SourceKind[] = [etcd, redis, directory, embedded]
@@ -17,8 +18,5 @@ export function sourceKindOf({ name, kind }: SourceSpec): SourceKind {
 }
 
 export function openSource(spec: SourceSpec): Promise<Provider> {
-  return sourceKindOf(spec).open(spec, async (choice) => {
-    const { createLayout } = await import('./layouts.ts')
-    return createLayout(choice.layout, choice)
-  })
+  return sourceKindOf(spec).open(spec, loadLayout)
 }

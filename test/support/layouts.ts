@@ -1,0 +1,22 @@
+/** Layouts that are at hand without a wait, for tests. The program loads each when a source has it: providers/catalog/layouts.ts. */
+import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
+import { createTraefikLayout } from '../../src/providers/layouts/traefik/layout.ts'
+import { createVulcandLayout } from '../../src/providers/layouts/vulcand/layout.ts'
+import type { Layout } from '../../src/providers/layout.ts'
+import type { LayoutChoice, LayoutName } from '../../src/providers/layout.ts'
+
+export function createLayout(
+  layout: LayoutName,
+  { sealKey, kind = 'kv' }: Omit<LayoutChoice, 'layout'>,
+): Layout {
+  switch (layout) {
+    case 'sluice':
+      return createSluiceLayout()
+    case 'vulcand':
+      return createVulcandLayout(sealKey)
+    case 'traefik':
+      return createTraefikLayout(kind)
+    default:
+      return layout satisfies never
+  }
+}
