@@ -1,9 +1,9 @@
 /**
- * Hosts, paths and methods in the forms of other proxies, which would be admitted as literal text and never match. Each
- * function returns the equivalent here, or null if the text has none of them.
+ * Detects hosts, paths and methods in the notation of other proxies. As literal text they would be valid but never match.
+ * Each function returns a hint with the equivalent notation, or null if the text is not foreign.
  */
 
-/** `text` holds no `<name>` any more, and no wildcard at its beginning. */
+/** `text`: without a wildcard at its beginning, and each `<name>` replaced by a letter. */
 export function foreignHost(text: string): string | null {
   if (text === '*' || text === '**') {
     return 'a route without Host takes every host; "*.example.com" stands for one label'
@@ -62,7 +62,7 @@ export function foreignPath(text: string): string | null {
 
 const REGEXP_PATH = 'a regular expression is written PathRegexp("^/api/v[0-9]+/")'
 
-// `{name}`, `{name:regex}` (with braces of its own), `{name...}` and `{*name}`.
+// `{name}`, `{name:regexp}` (which may contain braces), `{name...}` and `{*name}`.
 const BRACES = /\{\*?([A-Za-z_][\w-]*)(?:\.\.\.|:((?:[^{}]|\{[^{}]*\})*))?\}/
 
 function inBraces(text: string, [whole, name = 'name', regexp]: RegExpExecArray): string {
@@ -80,14 +80,14 @@ function inBraces(text: string, [whole, name = 'name', regexp]: RegExpExecArray)
   return REGEXP_PATH
 }
 
-/** The name of a query parameter, which holds neither as it is sent. */
+/** For the name of a query parameter: `name=value` or `?name`. */
 export function foreignParameter(name: string): string | null {
   const [, parameter = '', value = ''] = /^\??([^=&]*)=?([^&]*)/.exec(name) ?? []
   if (!/[=&]|^\?/.test(name)) return null
   return value === '' ? `write Query("${parameter}")` : `write Query("${parameter}", "${value}")`
 }
 
-/** Traefik 2 writes templates where an expression is wanted. Read as one, `{name:` is text that is never there. */
+/** Traefik 2 has templates here. As regular expressions, they match the literal text `{name:`, which no request has. */
 export function foreignRegexp(text: string): string | null {
   if (/^\*\.?[\w-]/.test(text)) return `a wildcard is written Host("*.example.com")`
   if (!/\{[A-Za-z_][\w-]*[:}]/.test(text)) return null

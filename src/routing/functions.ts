@@ -1,4 +1,4 @@
-/** The functions of the route language: what each is about, how many arguments it takes, and how it reads them. */
+/** The functions of the route language: the subject of each, the number of its arguments, and how they are parsed. */
 import { bracketedHost } from '../http/message/authority.ts'
 import { canonicalEscapes } from '../http/message/path-policy.ts'
 import { parseNetwork } from '../model/ip.ts'
@@ -12,15 +12,15 @@ export interface RouteFunction {
   readonly subject: Subject
   /** The first argument names a header or a query parameter. */
   readonly named: boolean
-  /** How many values, behind the name. */
+  /** The number of values after the name. */
   readonly least: number
   readonly most: number
-  /** As an error shows it. */
+  /** For error messages. */
   readonly usage: string
   readonly read: ReadValue
 }
 
-/** Calls `refuse`, which throws, with what is wrong with the text. */
+/** If the text is invalid, it calls `refuse` with the reason; `refuse` throws. */
 export type ReadValue = (text: string, refuse: Refuse) => Matcher
 type Refuse = (message: string) => never
 
@@ -65,7 +65,7 @@ function regexp(caseInsensitive: boolean): ReadValue {
   })
 }
 
-/** Of a host or a path. */
+/** For a host or a path. */
 function placeRegexp(caseInsensitive: boolean): ReadValue {
   const read = regexp(caseInsensitive)
   return (text, refuse) => {
@@ -105,7 +105,7 @@ function readHost(text: string, refuse: Refuse): Matcher {
   return literalOrPattern(withWildcard(wildcard, elements).map(toLowerCase), '.')
 }
 
-// As http/message/authority.ts reads them; '' is the host of a request that names none.
+// As http/message/authority.ts reads hosts. A request without a host has ''.
 const HOST = /^(?:[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*)?$/
 
 function readAddress(text: string, refuse: Refuse): Matcher {
@@ -139,7 +139,7 @@ function readPrefix(text: string, refuse: Refuse): Matcher {
   return { kind: 'prefix', text: path }
 }
 
-/** As the paths of requests are compared: see http/message/path-policy.ts. */
+/** In the form in which the paths of requests are compared: see http/message/path-policy.ts. */
 function checkedPath(text: string, refuse: Refuse): string {
   const hint = foreignPath(text.replace(/<[^>]*>/g, 'x'))
   if (hint !== null) refuse(`the path "${text}" can never match: ${hint}`)
@@ -152,7 +152,7 @@ function checkedPath(text: string, refuse: Refuse): string {
   return canonicalEscapes(text)
 }
 
-// Neither is ever seen on the wire: hosts and paths come escaped.
+// Hosts and paths of requests are escaped, so such characters never match.
 const NOT_ASCII = /[^\x00-\x7f]/
 
 function readMethod(text: string, refuse: Refuse): Matcher {
@@ -187,7 +187,7 @@ function networkFault(text: string): string | null {
   return `"${text}" has no valid prefix length, expected 0 to ${longest}`
 }
 
-// A listener has to have it: an id that none can have is a mistake.
+// A text that is not a valid id can name no listener.
 function readListener(text: string, refuse: Refuse): Matcher {
   const fault = refuseId(text)
   if (fault !== null) refuse(fault)

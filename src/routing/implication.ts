@@ -128,7 +128,7 @@ function endsAlike(
 ): boolean {
   const last = narrow.at(-1)
   if (typeof ending !== 'string' || typeof last !== 'string' || !last.endsWith(ending)) return false
-  // An empty label may be what a wildcard stands for, and no host has one.
+  // A wildcard may match an empty label, and no host has one.
   return separator === '.' && (narrow.length > 1 || last.length > ending.length)
 }
 

@@ -6,19 +6,19 @@ import type { TextMatcher } from './expression.ts'
 import type { PatternElement } from './pattern.ts'
 import { INT, LABELS, REST, splitPattern } from './pattern.ts'
 
-/** Exact, then patterns, then regular expressions, then none. */
+/** Order: exact hosts, patterns, regular expressions, no host. */
 export function hostRank(host: TextMatcher | undefined): number {
   if (host === undefined) return 0
   if (host.kind === 'literal') return 3 * CLASS
   if (host.kind === 'pattern') {
-    // Of two that are equal in all else, the one that takes any number of labels goes last.
+    // If all else is equal, a pattern with `**` comes after one with a fixed number of labels.
     const any = host.elements[0] === LABELS ? 0.5 : 0
     return 2 * CLASS + weight(host.elements, host.separator) - any
   }
   return CLASS
 }
 
-/** Exact, then patterns, then prefixes (a pattern that ends in `<path:x>` is one), regular expressions, none. */
+/** Order: exact paths, patterns, prefixes (with patterns that end in `<path:x>`), regular expressions, no path. */
 export function pathRank(path: TextMatcher | undefined): number {
   if (path === undefined) return 0
   switch (path.kind) {
@@ -39,7 +39,7 @@ export function pathRank(path: TextMatcher | undefined): number {
 const CLASS = 2 ** 40
 const COUNT = 2 ** 13
 
-// Literal labels or segments, then literal characters, then wildcards that take only digits.
+// By the number of literal labels or segments, then of literal characters, then of `<int:x>` wildcards.
 function weight(elements: readonly PatternElement[], separator: string): number {
   const literal = splitPattern(elements, separator).filter(
     (parts) => parts.length === 1 && typeof parts[0] === 'string',
