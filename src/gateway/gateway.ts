@@ -41,6 +41,8 @@ export interface GatewayOptions {
   readonly reusePort: boolean
   /** Null if there is no access log: then no records are made. */
   readonly onRecord: ((record: AccessRecord) => void) | null
+  /** A warning for the log. */
+  readonly onNotice: (text: string) => void
   /** Listeners that could not be bound were tried again. */
   readonly onListenersTried: () => void
   /** A fault of the proxy, caught in one exchange or in one object of a delta. */
@@ -91,6 +93,7 @@ export class Gateway implements ListenerHandler {
       pool: (id) => this.#pool(id),
       now: this.#now,
       seed: derive(options.ticketKeys, 'limiters').readInt32LE(0),
+      onNotice: options.onNotice,
     }
     this.#listeners = new LiveListeners({
       create: (placed) => this.#createListener(placed),

@@ -122,6 +122,7 @@ export interface RouteContext {
   readonly pool: (id: string) => Pool
   readonly now: () => number
   readonly seed: number
+  readonly onNotice: (text: string) => void
 }
 
 /**
@@ -176,7 +177,7 @@ function otherPoolsOf(
 function createCompileContext(
   frontend: string,
   state: number | null,
-  { slot, table, now, seed }: RouteContext,
+  { slot, table, now, seed, onNotice }: RouteContext,
 ): CompileContext {
   const number = (): number => {
     if (state === null) throw new Error('a middleware uses a slot or table that it does not have')
@@ -192,5 +193,6 @@ function createCompileContext(
     },
     now,
     seed,
+    onNotice,
   }
 }

@@ -111,4 +111,6 @@ export interface CompileContext {
   readonly now: () => number
   /** A number of this process that keys are hashed with, so that clients cannot choose keys that collide. The same in every thread. */
   readonly seed: number
+  /** Takes a warning for the log. */
+  readonly onNotice: (text: string) => void
 }

@@ -90,12 +90,14 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
   }),
   state: { in: 'table', of: 'frontend' },
   prepare: ({ redis }) => (redis === null ? null : redisClient.load()),
-  compile(options, { frontend, table, seed, now }) {
+  compile(options, { frontend, table, seed, now, onNotice }) {
     const keys = new KeyTable(table, seed)
     const keyOf = compileKey(options.key)
     const ratesOf = compileRates(options)
     const shared =
-      options.redis === null ? null : createSharedRates(options.redis, `${frontend} ${options.key}`)
+      options.redis === null
+        ? null
+        : createSharedRates(options.redis, `${frontend} ${options.key}`, onNotice)
     /** Of requests in flight, if responses carry the RateLimit fields. */
     const decisions = new Map<Exchange, RateDecision>()
 

@@ -9,7 +9,6 @@ import type { Update } from '../control/publication/publisher.ts'
 import { askMainThread, resolveNamesBy } from '../dns/dialing.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'
-import { logSharing } from '../middleware/ratelimit/shared-rates.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { startPulse } from './pulse.ts'
@@ -38,6 +37,7 @@ export function createServingThread(
     ticketKeys: Buffer.from(start.ticketKeys),
     reusePort: start.reusePort,
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
+    onNotice: (text) => post({ kind: 'notice', text }),
     onListenersTried: () => post({ kind: 'listeners', ...listening() }),
     onFault: postFault,
     onShortage: noteShortage,
@@ -46,7 +46,6 @@ export function createServingThread(
   if (start.reusePort) {
     resolveNamesBy(askMainThread(gateway.names, (name) => post({ kind: 'name', name })))
   }
-  logSharing((text) => post({ kind: 'notice', text }))
   /** Counts since the last message, by code. */
   const shortages = new Map<string, number>()
   let applied = Promise.resolve()

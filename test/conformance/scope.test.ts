@@ -47,6 +47,7 @@ async function startSite(t: TestContext): Promise<Site> {
     admin: { host: '127.0.0.1', port: 0 },
     ticketKeys: randomBytes(48),
     reusePort: false,
+    onNotice: () => {},
     onListenersTried: () => assert.fail('every listener is bound at once'),
     onRecord: (record) => records.push(record),
     onShortage: () => {},

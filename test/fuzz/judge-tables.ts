@@ -59,6 +59,7 @@ async function judgeTables(seed: number): Promise<void> {
     admin: { host: '127.0.0.1', port: 0 },
     ticketKeys: randomBytes(48),
     reusePort: false,
+    onNotice: () => {},
     onListenersTried() {},
     onRecord: null,
     onShortage: () => {},

@@ -155,6 +155,7 @@ export class World {
         table,
         now: () => this.now,
         seed: 1,
+        onNotice: () => {},
       })
     })
   }

@@ -7,7 +7,6 @@ import { promisify } from 'node:util'
 import type { LocalResponse } from '../../src/http/message/local-response.ts'
 import { ratelimit } from '../../src/middleware/ratelimit.ts'
 import { createRedisLinks, redisClient } from '../../src/middleware/ratelimit/redis-links.ts'
-import { logSharing } from '../../src/middleware/ratelimit/shared-rates.ts'
 import { openClient } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
 import { respondWith, OK, startOrigin } from '../support/origin.ts'
@@ -108,8 +107,9 @@ test('while Redis is dead the local bucket decides, at once; it is shared again 
   const redis = await startRedis(t)
   const url = `redis://127.0.0.1:${redis.port}`
   const notices: string[] = []
-  logSharing((notice) => notices.push(notice))
-  const { decide, decideAtOnce } = openInstance({ ...HOURLY, requests: 5 }, { url })
+  const { decide, decideAtOnce } = openInstance({ ...HOURLY, requests: 5 }, { url }, (notice) =>
+    notices.push(notice),
+  )
   for (let time = 0; time < 5; time++) assert.equal(await decide(), null)
   assert.equal((await decide())?.status, 429)
 
@@ -209,16 +209,16 @@ test('a connection that nothing uses is closed, and opened again when something 
   const url = `redis://${proxy.address}`
   let now = 0
   const script = 'return { 1, 2 }'
+  const onNotice = (): void => {}
   const links = createRedisLinks({
     script,
     now: () => now,
     idleMs: 5,
     backoffMs: 1_000,
-    onNotice: () => {},
   })
   const run = (): Promise<unknown> =>
-    new Promise((resolve) => assert.equal(links.run(url, 5_000, 0, [], resolve), true))
-  links.open(url)
+    new Promise((resolve) => assert.equal(links.run(url, onNotice, 5_000, 0, [], resolve), true))
+  links.open(url, onNotice)
   assert.deepEqual(await run(), [1, 2])
   assert.equal(proxy.open(), 1)
 
@@ -250,12 +250,16 @@ interface Instance {
 }
 
 /** A Sluice of its own: its memory and its seed are. */
-function openInstance(options: object, redis: object): Instance {
+function openInstance(
+  options: object,
+  redis: object,
+  onNotice: (text: string) => void = () => {},
+): Instance {
   const parsed = parseOptions(ratelimit, { ...options, redis: { timeout: '5s', ...redis } })
   if (!parsed.ok) throw new Error(parsed.message)
   const [compileContext] = openThreads(1, () => performance.now()).compileContexts
   if (compileContext === undefined) throw new Error('there is no thread')
-  const middleware = ratelimit.compile(parsed.value, compileContext)
+  const middleware = ratelimit.compile(parsed.value, { ...compileContext, onNotice })
   const toOwn = (decision: unknown): LocalResponse | null =>
     decision === null ? null : localResponse(decision as LocalResponse)
   return {

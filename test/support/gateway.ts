@@ -70,6 +70,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     admin: { host: '127.0.0.1', port: admin },
     ticketKeys: randomBytes(48),
     reusePort,
+    onNotice: () => {},
     onListenersTried: () => publisher.report(0, gateway.problems()),
     onRecord: (record) => records.push(record),
     onShortage: () => {},

@@ -144,7 +144,14 @@ export function openThreads(count: number, now: () => number): Threads {
   const table = scoreboard.allocateTable()
   const compileContexts = Array.from({ length: count }, (_, thread) => {
     const view = new ScoreboardView(scoreboard.memory(), thread)
-    return { frontend: 'shop', slot: view.slot(slot), table: view.table(table), now, seed: 4711 }
+    return {
+      frontend: 'shop',
+      slot: view.slot(slot),
+      table: view.table(table),
+      now,
+      seed: 4711,
+      onNotice: () => {},
+    }
   })
   return { scoreboard, slot, table, compileContexts }
 }

@@ -25,6 +25,7 @@ const { onRequest } = ratelimit.compile(parsed.value, {
   frontend: 'shop',
   table: new BigInt64Array(table),
   seed: 4711,
+  onNotice: () => {},
   now: () => now / 1000,
   get slot(): never {
     throw new Error('a rate limit has no slot')

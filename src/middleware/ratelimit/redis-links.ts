@@ -11,12 +11,15 @@ export const redisClient: OnDemand<{ readonly RedisLink: typeof RedisLink }> = o
   () => import('./redis-link.ts'),
 )
 
+type OnNotice = (notice: string) => void
+
 export interface RedisLinks {
-  /** Starts to connect. */
-  open(url: string): void
+  /** Starts to connect. `onNotice` gets a message for the log when this Redis fails or works again. It holds no secrets. */
+  open(url: string, onNotice: OnNotice): void
   /** Runs the script. False if Redis is not used now; else `done` is called once, later, with null for a failure. */
   run(
     url: string,
+    onNotice: OnNotice,
     timeoutMs: number,
     keys: number,
     words: readonly (string | number)[],
@@ -33,12 +36,10 @@ export interface RedisLinksOptions {
   readonly idleMs: number
   /** How long a Redis is not used after a failure. */
   readonly backoffMs: number
-  /** A message for the log when a Redis fails or works again. It holds no secrets. */
-  readonly onNotice: (notice: string) => void
 }
 
 export function createRedisLinks(options: RedisLinksOptions): RedisLinks {
-  const { script, now, idleMs, backoffMs, onNotice } = options
+  const { script, now, idleMs, backoffMs } = options
   const links = new Map<string, RedisLink>()
   let sweeping: NodeJS.Timeout | null = null
 
@@ -53,7 +54,7 @@ export function createRedisLinks(options: RedisLinksOptions): RedisLinks {
     sweeping = null
   }
 
-  function linkTo(url: string): RedisLink {
+  function linkTo(url: string, onNotice: OnNotice): RedisLink {
     const present = links.get(url)
     if (present !== undefined) return present
     const { RedisLink } = redisClient.loaded()
@@ -64,11 +65,11 @@ export function createRedisLinks(options: RedisLinksOptions): RedisLinks {
   }
 
   return {
-    open(url) {
-      linkTo(url).open(now())
+    open(url, onNotice) {
+      linkTo(url, onNotice).open(now())
     },
-    run(url, timeoutMs, keys, words, done) {
-      return linkTo(url).run(now, timeoutMs, keys, words, done)
+    run(url, onNotice, timeoutMs, keys, words, done) {
+      return linkTo(url, onNotice).run(now, timeoutMs, keys, words, done)
     },
     get size() {
       return links.size

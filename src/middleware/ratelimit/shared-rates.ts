@@ -60,20 +60,17 @@ const links = createRedisLinks({
   now: () => performance.now(),
   idleMs: 60_000,
   backoffMs: 1_000,
-  onNotice: (notice) => log(notice),
 })
 
-let log: (notice: string) => void = () => {}
-
-/** Passes on when this worker's rates are no longer shared, and when they are shared again. */
-export function logSharing(write: (notice: string) => void): void {
-  log = write
-}
-
-export function createSharedRates(options: RedisOptions, owner: string): SharedRates {
+/** `onNotice`: passes on when the rates are no longer shared, and when they are shared again. */
+export function createSharedRates(
+  options: RedisOptions,
+  owner: string,
+  onNotice: (notice: string) => void,
+): SharedRates {
   const { url, prefix } = options
   const timeoutMs = toMs(options.timeout)
-  links.open(url)
+  links.open(url, onNotice)
   return {
     ask(key, rates, done) {
       // The braces make the hash slot of a cluster depend on this part alone.
@@ -83,7 +80,7 @@ export function createSharedRates(options: RedisOptions, owner: string): SharedR
       )
       for (const { requests, periodMs, burst } of rates)
         words.push(Math.ceil((periodMs * UNITS_PER_MS) / requests), burst)
-      return links.run(url, timeoutMs, rates.length, words, (reply) =>
+      return links.run(url, onNotice, timeoutMs, rates.length, words, (reply) =>
         done(toDecision(reply, rates)),
       )
     },
