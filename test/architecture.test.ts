@@ -86,29 +86,11 @@ test('the rooms of a folder import only from rooms before them', () => {
   }
 })
 
-test('a serving thread loads no schema: they are of admission, and zod is 8 MB in each thread', () => {
-  const sources = readSources()
-  const reached = new Set(['process/worker.ts'])
-  for (const file of reached) {
-    const needed = importsOf(file, sources.get(file) ?? '').filter((one) => !one.isTypeOnly)
-    for (const { target } of needed) reached.add(target)
-  }
-
-  assert.ok(reached.size > 100)
-  assert.deepEqual(
-    [...reached].filter((file) => /^import (?!type).*'zod'$/m.test(sources.get(file) ?? '')),
-    [],
-  )
-  assert.deepEqual(
-    [...reached].filter((file) => /^(?:document|options|schema)\//.test(file)),
-    [],
-  )
-})
-
-test('a serving thread loads no zod, and nothing that reads declarations', () => {
+// zod is 8 MB in each thread.
+test('a serving thread loads no zod, no schema, and nothing that reads declarations', () => {
   const loaded = loadedBy('process/worker.ts', readSources())
 
-  const reading = /^(?:document|schema|providers|control)\//
+  const reading = /^(?:document|options|schema|providers|control)\//
   assert.ok(loaded.size > 100)
   assert.deepEqual(
     [...loaded].filter(

@@ -3,7 +3,7 @@
  * protects the backend's servers.
  */
 import * as z from 'zod'
-import { MAX_ATTEMPTS } from '../policy/retrying/retry.ts'
+import { MAX_BUFFER_BYTES, MAX_ATTEMPTS } from '../policy/retrying/retry.ts'
 import {
   type Complain,
   count,
@@ -20,7 +20,6 @@ import { parseSize } from '../model/units.ts'
 import type { Hedge, Retry, RetryBudget } from '../model/snapshot.ts'
 
 const LONGEST_BACKOFF_MS = 60_000
-const MOST_BYTES = 16 * 1024 ** 2
 
 export const DEFAULT_RETRY: Retry = {
   attempts: 2,
@@ -74,7 +73,7 @@ const members = {
     1,
     LONGEST_BACKOFF_MS,
   ).optional(),
-  buffer: scalar((value) => parseSize(value, 0, MOST_BYTES), {
+  buffer: scalar((value) => parseSize(value, 0, MAX_BUFFER_BYTES), {
     type: ['string', 'integer'],
     description:
       'How much of a body is kept for further attempts, 64KiB by default and 16MiB at most; a larger body is sent once.',

@@ -6,6 +6,8 @@ import { type RetryPredicate, parseRetryPredicate } from './retry-predicate.ts'
 
 /** vulcand's limit, independent of the predicate. */
 export const MAX_ATTEMPTS = 11
+/** Of a request's body, kept for further attempts. */
+export const MAX_BUFFER_BYTES: number = 16 * 1024 ** 2
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 

@@ -27,9 +27,6 @@ import { pathToFileURL } from 'node:url'
 import { SourceRefused } from '../provider.ts'
 import { codeOf, explain } from './failure.ts'
 
-/** Readers report a longer value as a fault. */
-export const MAX_VALUE_BYTES: number = 1 << 20
-
 const MAGIC = 'SQLite format 3\0'
 /** In the header of every database: its application ("Sluc") and the version of its schema. */
 const APPLICATION_ID = 0x536c7563

@@ -3,13 +3,14 @@
  * increments the store's revision, changes the key, and turns expired keys into tombstones. Any number of processes may
  * write, one after another.
  */
+import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import { utimesSync } from 'node:fs'
 import { setTimeout as passed } from 'node:timers/promises'
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreConflict } from '../store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
 import { explain, StoreBusy } from './failure.ts'
-import { identify, makeFile, MAX_VALUE_BYTES, openFile } from './database.ts'
+import { identify, makeFile, openFile } from './database.ts'
 import type { OpenFile } from './database.ts'
 
 /** A wait for another process blocks the thread for at most this long; then the event loop runs ... */
@@ -133,9 +134,9 @@ export function openEmbeddedKeyStore(
     put: (key, text, { ttlMs, expected }) =>
       run(() => {
         const bytes = Buffer.byteLength(text)
-        if (bytes > MAX_VALUE_BYTES) {
+        if (bytes > MAX_VALUE_SIZE) {
           throw new Error(
-            `cannot put ${key}: it has ${bytes} bytes, at most ${MAX_VALUE_BYTES} are taken`,
+            `cannot put ${key}: it has ${bytes} bytes, at most ${MAX_VALUE_SIZE} are taken`,
           )
         }
         if (ttlMs !== undefined && !(ttlMs > 0)) {

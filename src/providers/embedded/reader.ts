@@ -6,9 +6,9 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { createMirror } from '../registry/mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration } from '../provider.ts'
-import { MAX_PATH_LENGTH } from '../registry/text-limit.ts'
+import { MAX_PATH_LENGTH, MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import { explain } from './failure.ts'
-import { MAX_VALUE_BYTES, openFile } from './database.ts'
+import { openFile } from './database.ts'
 import { createStoreRollbackDetector } from './rollback.ts'
 import type { StoreRollbackDetector } from './rollback.ts'
 
@@ -31,7 +31,7 @@ type Row = Record<string, SQLOutputValue>
 const BUSY_MS = 20
 
 const COLUMNS = `path, revision, value IS NULL AS gone, octet_length(value) AS bytes, expires,
-  CASE WHEN octet_length(value) <= ${MAX_VALUE_BYTES} THEN value END AS text`
+  CASE WHEN octet_length(value) <= ${MAX_VALUE_SIZE} THEN value END AS text`
 
 export function createStoreReader(
   path: string,
@@ -157,5 +157,5 @@ function isThere(row: Row, at: number): boolean {
 function toEntry({ path, text, bytes, revision }: Row): KeyEntry {
   const about = { path: String(path), key: String(path), revision: String(revision) }
   if (typeof text === 'string') return { ...about, text }
-  return { ...about, text: null, fault: `has ${bytes} bytes, at most ${MAX_VALUE_BYTES} are taken` }
+  return { ...about, text: null, fault: `has ${bytes} bytes, at most ${MAX_VALUE_SIZE} are taken` }
 }

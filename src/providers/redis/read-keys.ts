@@ -5,6 +5,7 @@
  * The revision of a value is its digest, which stays correct when another program writes the key or it expires. A
  * compare-and-set therefore compares with the current value.
  */
+import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { KeyEntry } from '../layout.ts'
@@ -18,7 +19,6 @@ export interface ReadKey {
   readonly ttlMs: number | null
 }
 
-export const MAX_VALUE_BYTES: number = 1 << 20
 /** Hex digits of a value's SHA-1: 64 bits distinguish the versions of one key. */
 export const DIGEST_LENGTH = 16
 
@@ -90,7 +90,7 @@ type Replies = readonly (readonly [error: Error | null, reply: unknown])[]
 
 function queueRead(pipeline: ReadQueue, key: string): void {
   pipeline.pttl(key)
-  pipeline.getrangeBuffer(key, 0, MAX_VALUE_BYTES)
+  pipeline.getrangeBuffer(key, 0, MAX_VALUE_SIZE)
 }
 
 /** In a transaction: between the commands of a pipeline, other clients may write, which leaves a few keys unclear. */
@@ -126,7 +126,7 @@ function readReplies(replies: Replies, path: string, names: KeyNames): ReadKey |
 const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function toRead(path: string, names: KeyNames, ttl: number, bytes: Buffer): ReadKey {
-  if (bytes.length > MAX_VALUE_BYTES) {
+  if (bytes.length > MAX_VALUE_SIZE) {
     return toFault(path, names, ttl, 'is longer than 1 MiB')
   }
   const revision = digestOf(bytes)

@@ -3,6 +3,7 @@
  * compares with the digest of the value at that moment; an expired key does not exist. Durability is as Redis' own
  * `appendfsync` says.
  */
+import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import { hash } from 'node:crypto'
 import type { RedisSource } from './source.ts'
 import { StoreConflict } from '../store.ts'
@@ -12,7 +13,7 @@ import { openNodes } from './nodes.ts'
 import type { RedisConnection } from './connection.ts'
 import { createKeyNames } from './key-names.ts'
 import type { KeyNames } from './key-names.ts'
-import { DIGEST_LENGTH, digestOf, MAX_VALUE_BYTES, readKeys, scanPaths } from './read-keys.ts'
+import { DIGEST_LENGTH, digestOf, readKeys, scanPaths } from './read-keys.ts'
 import type { ReadKey } from './read-keys.ts'
 
 const TIMEOUT_MS = 4_000
@@ -28,7 +29,7 @@ local kind = redis.call('TYPE', KEYS[1]).ok
 if expected ~= '*' then
   local found = kind == 'none' and '' or kind
   if kind == 'string' then
-    if redis.call('STRLEN', KEYS[1]) > ${MAX_VALUE_BYTES} then
+    if redis.call('STRLEN', KEYS[1]) > ${MAX_VALUE_SIZE} then
       found = 'long'
     else
       found = string.sub(redis.sha1hex(redis.call('GET', KEYS[1])), 1, ${DIGEST_LENGTH})
@@ -137,7 +138,7 @@ export async function openRedisKeyStore(spec: RedisSource): Promise<KeyStore> {
         return stored
       }),
     async put(path, text, options) {
-      if (Buffer.byteLength(text) > MAX_VALUE_BYTES) {
+      if (Buffer.byteLength(text) > MAX_VALUE_SIZE) {
         throw new RedisFailure(`cannot put ${names.keyOf(path)}: it is longer than 1 MiB`)
       }
       await write({ op: 'set', path, text, options })

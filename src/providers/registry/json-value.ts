@@ -1,4 +1,5 @@
 /** Parses a registry's text as JSON, with limits; faults are returned, not thrown. */
+import { MAX_VALUE_SIZE } from './text-limit.ts'
 import { JsonFault, parseJson } from '../../document/json-walk.ts'
 import { createLines } from '../../document/lines.ts'
 import {
@@ -11,11 +12,9 @@ import {
   quote,
 } from '../../model/parsed.ts'
 
-const MAX_LENGTH = 1024 ** 2
-
 export function readJsonText(text: string): Scalar<unknown> {
-  if (text.length > MAX_LENGTH) {
-    return bad(`has ${text.length} characters, at most ${MAX_LENGTH} are taken`)
+  if (text.length > MAX_VALUE_SIZE) {
+    return bad(`has ${text.length} characters, at most ${MAX_VALUE_SIZE} are taken`)
   }
   if (text.trim() === '') return bad('is empty; it must be JSON')
   try {

@@ -7,6 +7,9 @@ import type { KeyEntry } from '../layout.ts'
 /** For all texts of one source together, in UTF-16 units. 100,000 typical objects need a third of it. */
 export const MAX_SOURCE_CHARS: number = 64 << 20
 
+/** Of one value: bytes where the registry counts them, else UTF-16 units. Readers report a longer value as a fault. */
+export const MAX_VALUE_SIZE: number = 1024 ** 2
+
 /** Keys of objects are far shorter; longer keys are ignored. */
 export const MAX_PATH_LENGTH = 1_024
 

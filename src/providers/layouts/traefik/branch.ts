@@ -1,4 +1,5 @@
 /** The keys below one object of the tree. Traefik accepts their names in any case. */
+import { MAX_VALUE_SIZE } from '../../registry/text-limit.ts'
 import { quote } from '../../../model/parsed.ts'
 import type { KeyEntry } from '../../layout.ts'
 import { TranslationError } from '../translation.ts'
@@ -25,8 +26,6 @@ export interface Branch {
   names(name: string): readonly string[]
 }
 
-const MAX_LENGTH = 1024 ** 2
-
 /** `depth`: how many segments of each path lead to the object. */
 export function openBranch(entries: readonly KeyEntry[], depth: number): Branch {
   const leaves = new Map<string, Leaf>()
@@ -36,8 +35,8 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
     const segments = path.split('/').slice(depth)
     const name = segments.join('/').toLowerCase()
     if (text === null) faults.set(name, `${quote(key)} ${fault ?? 'cannot be read'}`)
-    else if (text.length > MAX_LENGTH) {
-      const reason = `has ${text.length} characters, at most ${MAX_LENGTH} are taken`
+    else if (text.length > MAX_VALUE_SIZE) {
+      const reason = `has ${text.length} characters, at most ${MAX_VALUE_SIZE} are taken`
       faults.set(name, `${quote(key)} ${reason}`)
     } else if (leaves.has(name)) {
       faults.set(name, `${quote(name)} exists twice, in different cases`)

@@ -2,6 +2,7 @@
 import { formatDuration } from '../../../model/units.ts'
 import { quote } from '../../../model/parsed.ts'
 import { MAX_ATTEMPTS } from '../../../policy/retrying/retry.ts'
+import { toRetryBuffer } from '../retry-buffer.ts'
 import { TranslationError } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import type { MiddlewareForm } from './middleware.ts'
@@ -99,9 +100,6 @@ export interface RetryForm {
   readonly [option: string]: unknown
 }
 
-const MOST_MEMORY = 16 * 1024 ** 2
-const NORMAL_MEMORY = 1024 ** 2
-
 /** Bodies are streamed here; only those for retries are kept. */
 export function translateBuffering(
   branch: Branch,
@@ -118,13 +116,10 @@ export function translateBuffering(
   const size = atLeastZero(branch, `${at}/maxrequestbodybytes`)
   const memory = atLeastZero(branch, `${at}/memrequestbodybytes`)
   const when = branch.text(`${at}/retryexpression`) ?? ''
-  if (memory > MOST_MEMORY) {
-    remarks.push(`${at}/memrequestbodybytes: ${MOST_MEMORY} bytes are kept at most`)
-  }
+  const buffer = toRetryBuffer(memory, `${at}/memrequestbodybytes`, remarks)
   if (atLeastZero(branch, `${at}/memresponsebodybytes`) > 0) {
     remarks.push(`${at}/memresponsebodybytes is not honoured: responses are streamed`)
   }
-  const buffer = Math.min(memory === 0 ? NORMAL_MEMORY : memory, MOST_MEMORY)
   return {
     limits: size === 0 ? [] : [{ kind: 'bodylimit', size }],
     retry: when === '' ? null : { attempts: MAX_ATTEMPTS, when, buffer },

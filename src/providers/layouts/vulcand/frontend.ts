@@ -6,12 +6,10 @@
  * memory; vulcand keeps larger ones on disk, here they are sent once.
  */
 import { MAX_ATTEMPTS } from '../../../policy/retrying/retry.ts'
+import { toRetryBuffer } from '../retry-buffer.ts'
 import type { Translation } from '../translation.ts'
 import { notNegative, required, requireHttp } from './requirements.ts'
 import type { GoStruct } from './go-json.ts'
-
-const NORMAL_MEMORY = 1024 ** 2
-const MOST_MEMORY = 16 * 1024 ** 2
 
 export function translateFrontend(frontend: GoStruct): Translation {
   requireHttp(frontend)
@@ -52,10 +50,7 @@ function buffered(settings: GoStruct, remarks: string[]): object {
     notNegative(limits, 'MaxMemBodyBytes'),
   ]
   const when = settings.text('FailoverPredicate')
-  if (memory > MOST_MEMORY) {
-    remarks.push(`${limits.place('MaxMemBodyBytes')}: ${MOST_MEMORY} bytes are kept at most`)
-  }
-  const buffer = Math.min(memory === 0 ? NORMAL_MEMORY : memory, MOST_MEMORY)
+  const buffer = toRetryBuffer(memory, limits.place('MaxMemBodyBytes'), remarks)
   return {
     ...(when === '' ? {} : { retry: { attempts: MAX_ATTEMPTS, when, buffer } }),
     ...(when === '' && memory !== 0 ? { retry: { buffer } } : {}),
