@@ -33,12 +33,12 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
 
   async 'balance-peak-ewma'(scene) {
     scene.actor(5002).play((_request, response) => {
-      setTimeout(() => response.end(), 200)
+      setTimeout(() => response.end(), 600)
     })
 
     const counts = countBy((await scene.many(40)).map(from))
 
-    // It is asked once, because nobody knows it. After that, of two the other one is always faster, or nearly so.
+    // It gets one request, because its latency is not known. After that, of two the other one is faster.
     assert.ok((counts['5002'] ?? 0) <= 3, JSON.stringify(counts))
     assert.ok((counts['5001'] ?? 0) > 0 && (counts['5003'] ?? 0) > 0, JSON.stringify(counts))
   },
@@ -57,7 +57,7 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
     assert.deepEqual([...new Set(before)].sort(), ['5001', '5002', '5003'])
     for (const [at, home] of before.entries()) {
       if (home === '5002') assert.notEqual(without[at], '5002')
-      else assert.equal(without[at], home, 'who lives elsewhere does not move')
+      else assert.equal(without[at], home, 'the others do not move')
     }
   },
 
@@ -168,10 +168,13 @@ const DRIVES: Readonly<Record<Exclude<Staged, 'ratelimit-redis'>, Drive>> = {
 
     good.play(answering(503))
     const sent = bad.requests() + good.requests()
+    const began = performance.now()
     await scene.many(120)
+    const seconds = (performance.now() - began) / 1_000
     const attempts = bad.requests() + good.requests() - sent
-    // Without a budget they would be 360. Fifty retries are saved, and ten a second come.
-    assert.ok(attempts > 120 && attempts < 240, `${attempts} attempts of 120 requests`)
+    // Without a budget they would be 360. Fifty retries are saved, ten a second come, and a fifth of the requests.
+    const most = Math.max(240, 120 + 50 + 24 + 10 * seconds)
+    assert.ok(attempts > 120 && attempts < most, `${attempts} attempts of 120 requests, ${most}`)
     assert.doesNotMatch(
       await scene.metrics(),
       /sluice_backend_retries_refused_total\{backend="api"\} 0$/m,

@@ -24,12 +24,15 @@ import { openSource } from '../support/declared.ts'
 import { eventually, turn } from '../support/until.ts'
 
 const CLIENTS = 24
-/** The bar is 1 s on a machine of its own; here others work beside it. */
+/** The bar is 1 s on a quiet machine. On a busy one it is in multiples of a start with nothing beside it. */
 const BACK_WITHIN_MS = 2_000
+const BACK_WITHIN_STARTS = 4
 
 interface Crew {
   readonly threads: Threads
   readonly port: number
+  /** How long the threads took to have the table in force. */
+  readonly startMs: number
   /** As it was started first. */
   worker(thread: number): Worker
   /** Of the listener, as the thread counts it. */
@@ -58,6 +61,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
   const resolver = systemResolver(t)
   keepNamesResolved(publisher, resolver)
   const workers: Worker[] = []
+  const startedAt = performance.now()
   const note = (worker: Worker): void => void workers.push(worker)
   process.on('worker', note)
   t.after(() => process.off('worker', note))
@@ -99,6 +103,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
   threads.start()
   threads.attach()
   await publisher.whenInForce(1)
+  const startMs = performance.now() - startedAt
   const { listeners, backends, frontends } = publisher.placed()
   const [web = { slot: -1 }] = listeners
   const servers = [...backends].flatMap((backend) => [...backend.servers])
@@ -106,6 +111,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
   return {
     threads,
     port,
+    startMs,
     worker: (thread) => workers[thread] ?? assert.fail(`there is no thread ${thread}`),
     counted(thread, counter) {
       const { counts, base } = new ScoreboardView(scoreboard.memory(), thread).slot(web.slot)
@@ -178,7 +184,8 @@ for (const [cause, kill] of Object.entries(DEATHS)) {
     t.diagnostic(
       `back after ${backAfterMs.toFixed(0)} ms, ${doomed} of ${CLIENTS} connections lost`,
     )
-    assert.ok(backAfterMs < BACK_WITHIN_MS, `back after ${backAfterMs} ms`)
+    const boundMs = Math.max(BACK_WITHIN_MS, BACK_WITHIN_STARTS * crew.startMs)
+    assert.ok(backAfterMs < boundMs, `back after ${backAfterMs} ms of ${boundMs}`)
     assert.deepEqual(Object.keys(report.statuses), ['200'])
     assert.ok(report.failures.length <= doomed, report.failures.join('\n'))
     assert.deepEqual(crew.threads.status().workers, { running: 2, restarting: 0 })
@@ -203,7 +210,7 @@ test('a thread that is started again knows where names lead', async (t) => {
   assert.equal((await client.ask(get('/named'))).status, 200)
 })
 
-/** One more connection, at whichever thread the kernel gives it to. */
+/** One more connection, at the thread that the kernel gives it to. */
 async function knock(port: number): Promise<void> {
   const client = await connectClient(port).catch(() => null)
   client?.socket.destroy()

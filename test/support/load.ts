@@ -27,7 +27,7 @@ export interface Report {
   readonly failures: readonly string[]
   /** Connections that could not be opened. */
   readonly refused: number
-  /** Answers that said `Connection: close`. */
+  /** Responses with `Connection: close`. */
   readonly goodbyes: number
 }
 
@@ -51,6 +51,7 @@ export function startLoad(t: TestContext, options: LoadOptions): Load {
   let refused = 0
   let goodbyes = 0
   let isStopped = false
+  const open = new Set<Client>()
 
   async function drive(): Promise<void> {
     let client: Client | null = null
@@ -63,10 +64,12 @@ export function startLoad(t: TestContext, options: LoadOptions): Load {
           await passed(pauseMs)
           continue
         }
+        open.add(client)
       }
       const goesOn = await ask(client)
       if (!goesOn) {
         client.socket.destroy()
+        open.delete(client)
         client = null
         if (!reconnects) return
       }
@@ -98,7 +101,10 @@ export function startLoad(t: TestContext, options: LoadOptions): Load {
 
   const report = (): Report => ({ statuses, answered, failures, refused, goodbyes })
   const all = Promise.all(Array.from({ length: clients }, drive))
-  t.after(() => (isStopped = true))
+  t.after(() => {
+    isStopped = true
+    for (const { socket } of open) socket.destroy()
+  })
 
   return {
     report,
