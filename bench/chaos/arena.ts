@@ -139,7 +139,7 @@ async function startSluice(
 }
 
 function refuseFaults(folder: string): void {
-  const fault = /^.*a fault of our own.*$/m.exec(readFileSync(logFileOf({ folder }), 'utf8'))
+  const fault = /^.*a fault of Sluice.*$/m.exec(readFileSync(logFileOf({ folder }), 'utf8'))
   if (fault !== null) throw new Error(`Sluice logged ${fault[0]}`)
 }
 

@@ -43,7 +43,7 @@ function keysOf(source: SourceSpec): NonNullable<SourceKind['keys']> {
 }
 
 /**
- * Why a reader of the source would reject the object; null: it would not. `refuse` judges the object in our own form,
+ * Why a reader of the source would reject the object; null: it would not. `refuse` checks the object in the native form,
  * independent of the source's layout.
  */
 export function refuseIn(

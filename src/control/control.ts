@@ -34,7 +34,7 @@ export interface ControlOptions {
   readonly log: EventLog
   /** Receives the file's settings after each change. Returns the problems of those that cannot come into force. */
   readonly onSettings?: (written: WrittenSettings) => readonly Problem[]
-  /** A pass caused a throw. */
+  /** A pass caused an exception. */
   readonly onFault?: OnFault
   /** How long the first table waits for sources that are required. */
   readonly startMs?: number
@@ -118,7 +118,7 @@ export function createControl(options: ControlOptions): Control {
   const stopping = new AbortController()
   let isStarted = false
   let published = EMPTY_SNAPSHOT
-  /** Changes that were admitted and not published: before the start, or after a throw. */
+  /** Changes that were admitted and not published: before the start, or after an exception. */
   let unpublished: ChangedIds | null = null
   let settingProblems: readonly Problem[] = []
   /** Why the last pass failed; the table before it stays in force. */

@@ -21,7 +21,7 @@ export interface NameAnswer {
  * Never rejects. `onPart` is called with the family that has a response if the other one takes longer than the resolution
  * delay of RFC 8305 section 3; the other one is pending then.
  */
-export type AskName = (
+export type QueryName = (
   name: string,
   onPart: (part: Partial<NameAnswer>) => void,
 ) => Promise<NameAnswer>

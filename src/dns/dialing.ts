@@ -22,7 +22,7 @@ export async function addressOf(host: string): Promise<string> {
 }
 
 /** For a serving thread: the main thread follows the name and posts its addresses as for those of servers. */
-export function askMainThread(names: NameTable, follow: (name: string) => void): AddressesOf {
+export function resolveByMainThread(names: NameTable, follow: (name: string) => void): AddressesOf {
   return (name) => {
     // Each time, because a name without requests is forgotten after a while.
     follow(name)

@@ -14,8 +14,8 @@ export function openResolver(
   if (fault !== null) warn(`resolver.hosts: the file cannot be read, so it names nothing: ${fault}`)
   const questions = createQuestions(settings)
   return createResolver({
-    ask: questions.ask,
-    askSystem: async (name) => {
+    query: questions.query,
+    querySystem: async (name) => {
       const all = await systemLookup(name, { all: true })
       return all.map(({ address }) => address)
     },

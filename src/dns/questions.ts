@@ -3,7 +3,7 @@
  * blocks no thread. Search domains are applied as in resolv.conf(5).
  */
 import { promises } from 'node:dns'
-import { NO_DATA, type AskName, type FamilyAnswer, type NameAnswer } from './answer.ts'
+import { NO_DATA, type QueryName, type FamilyAnswer, type NameAnswer } from './answer.ts'
 import { RESOLV_CONF_PATH, parseResolvConf, watchFile } from './system-files.ts'
 
 export interface QuestionOptions {
@@ -19,7 +19,7 @@ export interface QuestionOptions {
 }
 
 export interface Questions {
-  readonly ask: AskName
+  readonly query: QueryName
   /** Reads resolv.conf again if it has changed. */
   look(): void
 }
@@ -45,7 +45,7 @@ export function createQuestions(options: QuestionOptions): Questions {
     }
   }
 
-  async function askBoth(
+  async function queryBoth(
     name: string,
     onPart: (part: Partial<NameAnswer>) => void,
   ): Promise<NameAnswer> {
@@ -61,7 +61,7 @@ export function createQuestions(options: QuestionOptions): Questions {
     return { v4, v6 }
   }
 
-  async function ask(
+  async function query(
     name: string,
     onPart: (part: Partial<NameAnswer>) => void,
   ): Promise<NameAnswer> {
@@ -69,7 +69,7 @@ export function createQuestions(options: QuestionOptions): Questions {
     let doubt: NameAnswer | null = null
     let last: NameAnswer = none(NO_DATA)
     for (const candidate of candidatesOf(name, search, ndots)) {
-      const answer = await askBoth(candidate, onPart)
+      const answer = await queryBoth(candidate, onPart)
       if (answer.v4.kind === 'found' || answer.v6.kind === 'found') return answer
       last = answer
       const isDoubt = answer.v4.kind === 'failed' || answer.v6.kind === 'failed'
@@ -81,7 +81,7 @@ export function createQuestions(options: QuestionOptions): Questions {
   }
 
   return {
-    ask,
+    query,
     look() {
       if (conf.changed()) resolver = createResolver(options)
     },

@@ -6,15 +6,15 @@
  * (getaddrinfo) resolves them, one at a time, because it blocks a thread of libuv's pool.
  */
 import { isLoopbackHost } from '../model/ip.ts'
-import { failedBoth, foundBoth, type AskName, type NameAnswer } from './answer.ts'
+import { failedBoth, foundBoth, type QueryName, type NameAnswer } from './answer.ts'
 import { FollowedName, type NameFailure, type TtlBounds } from './followed-name.ts'
 import type { NameChange } from './names.ts'
 import type { HostsTable } from './system-files.ts'
 
 export interface ResolverOptions {
-  readonly ask: AskName
+  readonly query: QueryName
   /** The system's own resolver: addresses, or a rejection. */
-  readonly askSystem: (name: string) => Promise<readonly string[]>
+  readonly querySystem: (name: string) => Promise<readonly string[]>
   readonly hosts: { readonly value: HostsTable; changed(): boolean }
   /** Reads the files with DNS servers again if they have changed. */
   readonly look?: () => void
@@ -78,7 +78,7 @@ const MOST_LOOKUPS = 512
 const MOST_SUSPECTS = 64
 
 export function createResolver(options: ResolverOptions): Resolver {
-  const { ask, askSystem, hosts, ttl, now, date, random } = options
+  const { query, querySystem, hosts, ttl, now, date, random } = options
   const all = new Map<string, FollowedName>()
   const listeners: ((changes: readonly NameChange[]) => void)[] = []
   const stateListeners: NameStateListener[] = []
@@ -124,7 +124,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       return foundBoth(loopback.length > 0 ? loopback : ['127.0.0.1', '::1'], null)
     }
     if (inHosts !== undefined) return foundBoth(inHosts, null)
-    const answer = await ask(followed.name, (part) => {
+    const answer = await query(followed.name, (part) => {
       if (followed.takePart(part, date())) notify(followed)
     })
     const isFound = answer.v4.kind === 'found' || answer.v6.kind === 'found'
@@ -132,7 +132,7 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   async function lookUpBySystem(name: string, otherwise: NameAnswer): Promise<NameAnswer> {
-    const turn = systemTurn.then(() => askSystem(name))
+    const turn = systemTurn.then(() => querySystem(name))
     systemTurn = turn.catch(() => undefined)
     try {
       return foundBoth(await turn, null)

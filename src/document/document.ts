@@ -77,9 +77,9 @@ export function parseDocument(
       const known = { ...edited.known, settings }
       return { ...documentOf(settings, objects, [], edited.locate), known }
     }
-    if (!isJson(filename)) return takeApart(loadYaml().readYaml(source), filename, world)
+    if (!isJson(filename)) return splitTree(loadYaml().readYaml(source), filename, world)
     const tree = readJson(source)
-    const document = takeApart(tree, filename, world)
+    const document = splitTree(tree, filename, world)
     if (document.problems.length > 0) return document
     const { settings, objects } = document
     return { ...document, known: { ...knownTextOf(source, tree, objects), settings } }
@@ -123,7 +123,7 @@ function settingsOf(root: Tree['root']): Record<string, unknown> {
   return Object.fromEntries(Object.entries(root).filter(([key]) => IS_SETTING.has(key)))
 }
 
-function takeApart(
+function splitTree(
   { root, locate }: Tree,
   filename: string,
   world: ReferenceWorld | null,

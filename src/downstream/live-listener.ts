@@ -302,7 +302,7 @@ export class LiveListener {
       (connections > 0 && open >= connections) ||
       (connectionsPerClient > 0 && ofPeer > connectionsPerClient)
     ) {
-      turnAway(socket)
+      refuseConnection(socket)
       return
     }
     const connection = new ClientConnection(socket, reads, this)
@@ -352,7 +352,7 @@ function chooseBy(
 }
 
 /** The response to a connection above a limit, which is closed after it. */
-function turnAway(socket: Socket): void {
+function refuseConnection(socket: Socket): void {
   socket.on('error', () => {})
   socket.end(textOf('TOO_MANY_CONNECTIONS', 'too many connections'), 'latin1')
   socket.setTimeout(TURN_AWAY_MS, () => socket.destroy())

@@ -54,7 +54,7 @@ export interface HealthMonitorOptions {
   readonly resolution?: (host: string) => NameReport | null
   /** A probe or a web-hook could not be sent, see http/connection/shortage.ts. */
   readonly onShortage?: (code: string) => void
-  /** A backend or a frontend has caused a throw: the others are still watched. */
+  /** A backend or a frontend has caused an exception: the others are still watched. */
   readonly onFault?: OnFault
 }
 

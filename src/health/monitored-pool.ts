@@ -107,7 +107,7 @@ export class MonitoredPool {
       }
     }
     const isOpen = this.#checkAttempts(now)
-    if (now < this.#watchedUntil || this.#ejector.ejected > 0) this.#judge(now)
+    if (now < this.#watchedUntil || this.#ejector.ejected > 0) this.#checkEjections(now)
     if (this.#isStale || this.#isRamping) this.#updateEligibility(now)
     return (
       isOpen ||
@@ -121,7 +121,7 @@ export class MonitoredPool {
   #begin(now: number): void {
     this.#hasBreakers = this.servers.some(({ breaker }) => breaker !== null)
     // The ejector takes the counts up to here as its start.
-    this.#judge(now)
+    this.#checkEjections(now)
     for (const { server, ejections } of this.#returned) {
       if (ejections !== null) this.#ejector.restore(server.url, ejections)
       if (!this.#ejector.isEjected(server.url)) server.ejection = null
@@ -145,7 +145,7 @@ export class MonitoredPool {
     this.#context.recentlyRemoved.add(server, this.#ejector.remove(server.url))
   }
 
-  #judge(now: number): void {
+  #checkEjections(now: number): void {
     const { scoreboard, isStalled } = this.#context
     const evidence = this.servers.map((server) => server.evidence(scoreboard))
     if (isStalled(now)) {

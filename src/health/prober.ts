@@ -90,7 +90,7 @@ export function createProber(options: ProberOptions): Prober {
     tickedAt = at
     for (const run of running) {
       if (isLate) disturb(run, at)
-      else judge(run, Math.min(elapsed, at - run.startedAt), at)
+      else advance(run, Math.min(elapsed, at - run.startedAt), at)
     }
     schedule(at)
     startNext(at)
@@ -101,7 +101,7 @@ export function createProber(options: ProberOptions): Prober {
     if (run.failure !== null) repeat(run, at)
   }
 
-  function judge(run: Run, elapsed: number, at: number): void {
+  function advance(run: Run, elapsed: number, at: number): void {
     const { check } = run.followed.target
     if (run.failure !== null) {
       conclude(run, run.failure, at)

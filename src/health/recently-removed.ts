@@ -41,7 +41,7 @@ export function createRecentlyRemoved(now: () => number): RecentlyRemoved {
     server.breaker?.remove()
   }
 
-  function forgetWhile(isDue: (entry: Removed) => boolean): void {
+  function forgetOldest(isDue: (entry: Removed) => boolean): void {
     for (const entry of removed.values()) {
       if (!isDue(entry)) return
       forget(entry)
@@ -51,7 +51,7 @@ export function createRecentlyRemoved(now: () => number): RecentlyRemoved {
   return {
     add(server, ejections) {
       removed.set(server.key, { server, ejections, since: now() })
-      forgetWhile(() => removed.size > MAX_REMOVED)
+      forgetOldest(() => removed.size > MAX_REMOVED)
     },
     take(key, slot) {
       const entry = removed.get(key)
@@ -66,7 +66,7 @@ export function createRecentlyRemoved(now: () => number): RecentlyRemoved {
     },
     tick() {
       const at = now()
-      forgetWhile(({ since }) => at - since > KEPT_MS)
+      forgetOldest(({ since }) => at - since > KEPT_MS)
     },
   }
 }

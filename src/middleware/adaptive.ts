@@ -57,7 +57,7 @@ export const adaptive: MiddlewareKind<GradientSpec> = {
         const enteredAt = performance.now()
         context.onEnd((end) => {
           releasePermit(slot, IN_FLIGHT)
-          if (tellsOfServers(exchange, end))
+          if (isAboutServers(exchange, end))
             countLatency(slot, end.headAt - Math.max(enteredAt, exchange.bodyAt))
         })
         return null
@@ -72,7 +72,7 @@ export function adaptiveSpecOf(options: unknown): GradientSpec {
 }
 
 /** A response of a server, or a timeout. The proxy's own responses and other failures are quick for other reasons. */
-function tellsOfServers(
+function isAboutServers(
   { reason }: Exchange,
   { status, isClientsFault }: ExchangeOutcome,
 ): boolean {

@@ -35,7 +35,7 @@ export interface UseBackend {
 
 /** One request on its way through the middlewares of its route, as each of them sees it. */
 export interface MiddlewareContext {
-  /** The exchange has ended, perhaps because its client left: further work for it is in vain. */
+  /** The exchange has ended, perhaps because its client left: further work for it has no use. */
   readonly isOver: boolean
   /**
    * Calls `listener` once when the exchange has ended, in any way, or immediately if it is over. Listeners are called in

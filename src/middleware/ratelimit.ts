@@ -135,7 +135,7 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
         const key = keyOf(exchange)
         const rates = ratesOf(exchange)
         if (shared === null) return decide(exchange, context, takeFromAll(keys, key, rates, now()))
-        const isAsked = shared.ask(key, rates, (ofAll) => {
+        const isPending = shared.request(key, rates, (ofAll) => {
           try {
             context.resume(
               ofAll === null
@@ -146,7 +146,7 @@ export const ratelimit: MiddlewareKind<RateLimitOptions> = {
             context.fault(error)
           }
         })
-        return isAsked ? 'pending' : decideAlone(exchange, context, key)
+        return isPending ? 'pending' : decideAlone(exchange, context, key)
       },
       ...(options.headers && {
         onResponse(exchange, head) {

@@ -1,5 +1,5 @@
 /**
- * A throw in a pass is a fault of Sluice itself, and affects only the object that it concerns: the object is set aside, its
+ * An exception in a pass is a fault of Sluice itself, and affects only the object that it concerns: the object is set aside, its
  * version in force stays, and every other object is applied. The throw is logged with its stack and counted, so that it is not
  * mistaken for an error in the object. If no object can be named, the pass is held: the previous table stays.
  */
@@ -12,7 +12,7 @@ export type OnFault = (
   error: unknown,
 ) => void
 
-/** Where one was met: while an object was judged, published or watched by the health monitor; in a serving thread, at a change or an exchange. */
+/** Where one was met: while an object was admitted, published or watched by the health monitor; in a serving thread, at a change or an exchange. */
 export type FaultStage = 'admit' | 'publish' | 'guard' | 'apply' | 'exchange'
 
 export interface Faults {
@@ -35,7 +35,7 @@ export function createFaults(log: Pick<EventLog, 'error'>, now: () => number): F
     const text = `${what} ${stack}`
     if (text === logged.text && now() - logged.at < LOG_EVERY_MS) return
     logged = { text, at: now() }
-    log.error({ stage, stack }, `a fault of our own ${what}`)
+    log.error({ stage, stack }, `a fault of Sluice ${what}`)
   }
 
   return {
@@ -50,7 +50,7 @@ export function createFaults(log: Pick<EventLog, 'error'>, now: () => number): F
 }
 
 const DONE: Readonly<Record<FaultStage, string>> = {
-  admit: 'judged',
+  admit: 'checked',
   publish: 'published',
   guard: 'watched',
   apply: 'applied',

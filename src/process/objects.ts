@@ -63,10 +63,10 @@ export function openObjects(
       return openStore(isOfRunning ? await ofRunning(source, admin) : source)
     },
     async refuse(kind, id, value) {
-      const judge = refuseIn(await loadLayoutOf(read().source), (of, name, written) =>
+      const refuse = refuseIn(await loadLayoutOf(read().source), (of, name, written) =>
         validateObject(of, name, written, readFile),
       )
-      return judge(kind, id, value)
+      return refuse(kind, id, value)
     },
   }
 }

@@ -45,7 +45,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
   const workers = spawnWorkers(started.settings.workers)
   try {
-    const lock = await lockWhatIsSaved(started.settings, (line) => complain(`sluice: ${line}`))
+    const lock = await lockDataFolder(started.settings, (line) => complain(`sluice: ${line}`))
     try {
       const { run } = await import('./run.ts')
       return await run({ config, version, started, resolve, workers })
@@ -69,7 +69,7 @@ export function placed(problem: Problem, config: string): string {
  * If the file names no source, the embedded store is the only one. Programs that share it save the same, and none of them may
  * have a folder of its own: they take no lock.
  */
-function lockWhatIsSaved(
+function lockDataFolder(
   { sources, data }: Settings,
   complain: (line: string) => void,
 ): Promise<DataLock | null> {

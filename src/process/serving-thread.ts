@@ -6,7 +6,7 @@ import './fast-strings.ts'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Update } from '../control/publication/publisher.ts'
-import { askMainThread, resolveNamesBy } from '../dns/dialing.ts'
+import { resolveByMainThread, resolveNamesBy } from '../dns/dialing.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Delta } from '../model/snapshot.ts'
 import { createAccessLog } from '../observe/access-log.ts'
@@ -44,7 +44,7 @@ export function createServingThread(
   })
   // In line, it is the main thread's own.
   if (start.reusePort) {
-    resolveNamesBy(askMainThread(gateway.names, (name) => post({ kind: 'name', name })))
+    resolveNamesBy(resolveByMainThread(gateway.names, (name) => post({ kind: 'name', name })))
   }
   /** Counts since the last message, by code. */
   const shortages = new Map<string, number>()

@@ -23,7 +23,9 @@ export function isCovered(value: Matcher, by: readonly Matcher[], budget: Budget
 
 /** Nothing that matches the value matches any of the others. */
 export function misses(value: Matcher, others: readonly Matcher[], budget: Budget): boolean {
-  return others.every((other) => isText(other) && isText(value) && areApart(value, other, budget))
+  return others.every(
+    (other) => isText(other) && isText(value) && areDisjoint(value, other, budget),
+  )
 }
 
 /** If all of `given` hold, the literal holds. */
@@ -55,7 +57,7 @@ function isBlockWithin(inner: string, outer: string): boolean {
   return one !== null && other !== null && isWithin(one, other)
 }
 
-function areApart(one: TextMatcher, other: TextMatcher, budget: Budget): boolean {
+function areDisjoint(one: TextMatcher, other: TextMatcher, budget: Budget): boolean {
   if (one.kind === 'literal') return meets(one, other, budget) === false
   if (other.kind === 'literal') return meets(other, one, budget) === false
   return meets(one, other, budget) === false && meets(other, one, budget) === false

@@ -10,7 +10,7 @@ import type { Expression, TextMatcher } from './expression.ts'
 import { matchesText } from './expression.ts'
 import { placeAlternative } from './rule.ts'
 
-export interface RouteToJudge {
+export interface RouteToCheck {
   readonly id: string
   readonly expression: Expression
   readonly priority: number
@@ -44,7 +44,7 @@ interface PlacesOfHost {
 const MOST_COMPARISONS = 1_000_000
 const MOST_EXPRESSIONS = 20_000
 
-export function findShadowed(routes: readonly RouteToJudge[]): readonly Shadowed[] {
+export function findShadowed(routes: readonly RouteToCheck[]): readonly Shadowed[] {
   const byHost = new Map<string, PlacesOfHost>()
   const texts = new Map<string, string>()
   const places = new Map<string, readonly Place[]>()

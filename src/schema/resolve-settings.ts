@@ -167,7 +167,7 @@ function readFileSettings(sources: SettingSources): FileSettings {
       : resolveReferences(written, sources.references)
   const whole = withoutFaulty(value as FileSettings['settings'], faults)
   const { parsed, value: settings } = parseReferred(whole, references, (one) =>
-    judge(one, filename),
+    parse(one, filename),
   )
 
   function toProblem(flaw: Flaw): Problem {
@@ -204,7 +204,7 @@ function isCausedBy(faults: readonly Flaw[], { path }: Flaw): boolean {
 }
 
 /** All flaws of the settings. The data folder does not matter for them. */
-function judge(settings: unknown, filename: string): Parsed<unknown> {
+function parse(settings: unknown, filename: string): Parsed<unknown> {
   const parsed = parseWith(z.strictObject(SETTINGS_SHAPE), settings)
   const sources = memberOf(settings, ['sources'])
   const { flaws } = parseSources(sources, { filename, data: '' })

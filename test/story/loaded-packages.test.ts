@@ -145,7 +145,7 @@ test('a route that needs a missing package is a problem of its own, and the othe
   const program = spawnNoted(t, { ...config, frontends }, 'ioredis')
 
   const fault = await program.until(
-    () => program.log().find(({ msg }) => msg.startsWith('a fault of our own')),
+    () => program.log().find(({ msg }) => msg.startsWith('a fault of Sluice')),
     'the fault is logged',
     START_WITHIN_MS,
   )

@@ -98,7 +98,7 @@ export async function startProgram(
     admin: { port: number }
   }
   t.after(() => {
-    const faults = child.log().filter(({ msg }) => msg.startsWith('a fault of our own'))
+    const faults = child.log().filter(({ msg }) => msg.startsWith('a fault of Sluice'))
     if (faults.length > 0) throw new Error(`the program had faults: ${JSON.stringify(faults)}`)
   })
   return {

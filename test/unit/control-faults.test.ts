@@ -281,9 +281,9 @@ test('a fault is counted each time and logged once a minute', () => {
   faults.at('publish')(null, error)
 
   assert.deepEqual(lines, [
-    'a fault of our own keeps backend "b" from being judged: what was in force stays',
-    'a fault of our own keeps backend "b" from being judged: what was in force stays',
-    'a fault of our own keeps a change from being published: what was in force stays',
+    'a fault of Sluice keeps backend "b" from being checked: what was in force stays',
+    'a fault of Sluice keeps backend "b" from being checked: what was in force stays',
+    'a fault of Sluice keeps a change from being published: what was in force stays',
   ])
   assert.deepEqual(faults.counts(), { admit: 3, publish: 1, guard: 0, apply: 0, exchange: 0 })
 })

@@ -24,7 +24,7 @@ for (const [behavior, kind, reason] of [
 ] as const) {
   test(`a server that answers with "${behavior}" is not believed more than it says`, async (t) => {
     const server = await startDnsServer(t, { 'app.test': behavior })
-    const { ask } = createQuestions({ ...normal, servers: [server.address] })
+    const { query: ask } = createQuestions({ ...normal, servers: [server.address] })
 
     const { v4, v6 } = await ask('app.test', noPart)
 
@@ -38,7 +38,7 @@ for (const [behavior, kind, reason] of [
 test('both families are asked for, and the shortest time to live holds', async (t) => {
   const addresses = ['10.0.0.1', '10.0.0.2', '2001:db8::1']
   const server = await startDnsServer(t, { 'app.test': { addresses, ttl: 7 } })
-  const { ask } = createQuestions({ ...normal, servers: [server.address] })
+  const { query: ask } = createQuestions({ ...normal, servers: [server.address] })
 
   assert.deepEqual(await ask('app.test', noPart), {
     v4: { kind: 'found', addresses: ['10.0.0.1', '10.0.0.2'], ttlMs: 7000 },
@@ -50,7 +50,7 @@ test('both families are asked for, and the shortest time to live holds', async (
 test('a server that is gone fails at once, and its successor at the same address is heard', async (t) => {
   const behavior: DnsBehavior = { addresses: ['10.0.0.1'] }
   const server = await startDnsServer(t, { 'app.test': behavior })
-  const { ask } = createQuestions({ ...normal, servers: [server.address] })
+  const { query: ask } = createQuestions({ ...normal, servers: [server.address] })
   await server.die()
   assert.equal((await ask('app.test', noPart)).v4.kind, 'failed')
 
@@ -63,7 +63,7 @@ test('a second server is asked where the first is silent', async (t) => {
   const first = await startDnsServer(t, { 'app.test': 'hang' })
   const second = await startDnsServer(t, { 'app.test': { addresses: ['10.0.0.1'] } })
   const servers = [first.address, second.address]
-  const { ask } = createQuestions({ ...normal, servers })
+  const { query: ask } = createQuestions({ ...normal, servers })
 
   assert.equal((await ask('app.test', noPart)).v4.kind, 'found')
 })
@@ -92,7 +92,7 @@ test('the next candidate is asked where the first does not exist, and not where 
     'no.one.test': 'servfail',
   })
   const search = ['one.test', 'two.test']
-  const { ask } = createQuestions({ ...normal, search, servers: [server.address] })
+  const { query: ask } = createQuestions({ ...normal, search, servers: [server.address] })
   const kindOf = async (name: string): Promise<string> => (await ask(name, noPart)).v4.kind
 
   assert.equal(await kindOf('app'), 'found')

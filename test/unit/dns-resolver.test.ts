@@ -40,14 +40,14 @@ class World {
       return changed
     }
     this.resolver = createResolver({
-      ask: (name, onPart) => {
+      query: (name, onPart) => {
         this.asked.push(name)
         this.partOf = onPart
         const answer = this.answers.get(name)
         if (answer === null) return new Promise((resolve) => this.hanging.push(resolve))
         return Promise.resolve(answer ?? NXDOMAIN)
       },
-      askSystem: (name) => {
+      querySystem: (name) => {
         this.systemAsked.push(name)
         return this.system?.(name) ?? Promise.reject(new Error('ENOTFOUND'))
       },
@@ -332,7 +332,7 @@ test('look-ups and names are counted', async () => {
 })
 
 test('a look-up that throws is one that failed', async () => {
-  const world = new World({ ask: () => Promise.reject(new Error('out of order')) })
+  const world = new World({ query: () => Promise.reject(new Error('out of order')) })
   world.resolver.hold('app.test')
   await turn()
 

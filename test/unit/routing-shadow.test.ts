@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseRoute } from '../../src/routing/parse.ts'
-import { findShadowed, type RouteToJudge, type Shadowed } from '../../src/routing/shadow.ts'
+import { findShadowed, type RouteToCheck, type Shadowed } from '../../src/routing/shadow.ts'
 
 /** Ids are a, b, c ... in the order given; `5 Host(...)` has a priority. */
 function shadowed(...texts: readonly string[]): readonly Shadowed[] {
   return findShadowed(
-    texts.map((text, at): RouteToJudge => {
+    texts.map((text, at): RouteToCheck => {
       const [, priority, route = ''] = /^(?:(-?\d+) )?(.*)$/.exec(text) ?? []
       const parsed = parseRoute(route)
       assert.ok(parsed.ok, route)

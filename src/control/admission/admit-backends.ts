@@ -92,12 +92,7 @@ export function createBackendAdmission(): BackendAdmission {
     if (record !== null) {
       const loopOf = (backend: Backend): Flaw | null => findInlineLoop(backend, findLoop)
       const loop = record.parsed === null ? null : loopOf(record.parsed)
-      decisions.decide(
-        'backend',
-        record,
-        firstAdmissible(record, loopOf),
-        loop === null ? [] : [loop],
-      )
+      decisions.decide('backend', record, firstValid(record, loopOf), loop === null ? [] : [loop])
     }
     // A new listener may have turned the servers of a withdrawn backend into a loop.
     const { lastGood } = group
@@ -179,7 +174,7 @@ export function createBackendAdmission(): BackendAdmission {
         try {
           const loop = record.parsed === null ? null : findLoop(record.parsed)
           const flaws = loop === null ? [] : [flaw(['url'], loop)]
-          decisions.decide('server', record, firstAdmissible(record, findLoop), flaws)
+          decisions.decide('server', record, firstValid(record, findLoop), flaws)
         } catch (error) {
           decisions.fail('server', record, error)
         }
@@ -233,7 +228,7 @@ function isDeclared(group: BackendGroup | undefined): boolean {
 }
 
 /** The declared version, else the last good one, or null: the first without an objection. */
-function firstAdmissible<T>(
+function firstValid<T>(
   { parsed, inForce }: ObjectRecord<T>,
   objectionTo: (object: T) => unknown,
 ): T | null {

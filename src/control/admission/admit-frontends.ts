@@ -51,7 +51,7 @@ export function createFrontendAdmission(): FrontendAdmission {
       .flatMap(({ id, inForce }) => (inForce === null ? [] : { id, ...inForce.object }))
       .sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
       .map(({ spec }) => spec)
-    const whole = { ...part, middlewares: insertBeforeAnswer(part.middlewares, added) }
+    const whole = { ...part, middlewares: insertBeforeResponder(part.middlewares, added) }
     return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
@@ -148,7 +148,7 @@ export function createFrontendAdmission(): FrontendAdmission {
 }
 
 /** A middleware that always responds stays the innermost. */
-function insertBeforeAnswer(
+function insertBeforeResponder(
   own: readonly MiddlewareSpec[],
   added: readonly MiddlewareSpec[],
 ): readonly MiddlewareSpec[] {

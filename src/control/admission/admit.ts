@@ -47,7 +47,7 @@ export interface AdmissionOptions {
   readonly now: () => number
   /** Peers whose forwarding fields are accepted. Absent: not known. */
   readonly trusted?: () => readonly string[]
-  /** An object caused a throw and is set aside. */
+  /** An object caused an exception and is set aside. */
   readonly onFault?: OnFault
 }
 

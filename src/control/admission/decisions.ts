@@ -32,7 +32,7 @@ export interface Decisions {
   ): void
   /** The same for a closed `object`, which responds with 503. `flaws`: why the declared version is not in force. */
   close<T>(kind: ObjectKind, record: ObjectRecord<T>, object: T, flaws: readonly Flaw[]): void
-  /** The object caused a throw: it is set aside, and its version in force stays. */
+  /** The object caused an exception: it is set aside, and its version in force stays. */
   fail(kind: ObjectKind, record: ObjectRecord<unknown>, error: unknown): void
   /** Sets the problem of an object that lies in another one (its url is used twice); null: there is none. */
   setConflict(kind: ObjectKind, record: ObjectRecord<unknown>, message: string | null): void

@@ -129,7 +129,7 @@ function parseDeclared<T>(
   }
 }
 
-/** After a throw: the declaration is not parsed again until it changes. */
+/** After an exception: the declaration is not parsed again until it changes. */
 export function setFault(record: ObjectRecord<unknown>, error: unknown): void {
   record.parsed = null
   record.flaws = [faultFlaw(error)]

@@ -32,7 +32,7 @@ export interface PlacedServers extends PlacedId {
 }
 
 export interface Placement {
-  /** Allocates the slots of a diff. An object that causes a throw is reported, left out, and stays as it was. */
+  /** Allocates the slots of a diff. An object that causes an exception is reported, left out, and stays as it was. */
   place(changes: SnapshotDiff, onFault: OnFault): PlacedChanges
   /** Retires the slots of what leaves with the number; returns the delta for the threads. */
   apply(before: Snapshot, after: Snapshot, changes: PlacedChanges, number: number): Delta

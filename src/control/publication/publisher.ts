@@ -41,7 +41,7 @@ export interface PublisherOptions {
   readonly conflateMs?: number
   /** How often retired slots are swept. */
   readonly sweepMs?: number
-  /** An object caused a throw and stays as it was; or (null) a whole delta did, which is then not posted. */
+  /** An object caused an exception and stays as it was; or (null) a whole delta did, which is then not posted. */
   readonly onFault?: OnFault
 }
 

@@ -75,7 +75,7 @@ export interface Source {
   confirm(): readonly ObjectName[] | null
   /** Schedules a save of the last good snapshot, for a start without the source. */
   save(): void
-  report(judged: { readonly setAside: number; readonly conflicts: number }): SourceReport
+  report(admitted: { readonly setAside: number; readonly conflicts: number }): SourceReport
   stop(): Promise<void>
 }
 

@@ -13,6 +13,6 @@ export function isConnectionLogin(credentials: string): boolean {
 }
 
 /** Of WWW-Authenticate or Proxy-Authenticate, with one challenge or several. */
-export function asksForConnectionLogin(challenges: string): boolean {
+export function requestsConnectionLogin(challenges: string): boolean {
   return CHALLENGE.test(challenges) && CHALLENGE.test(challenges.replace(QUOTED, '""'))
 }

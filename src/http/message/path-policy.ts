@@ -20,7 +20,7 @@ export interface AmbiguousPath {
   readonly leavesRoot: boolean
 }
 
-export type PathVerdict = { readonly path: string } | { readonly refused: string }
+export type PathDecision = { readonly path: string } | { readonly refused: string }
 
 // A path without any of these has one reading and one spelling.
 const SUSPICIOUS = /[%\\]|\/[./]|;/
@@ -43,7 +43,7 @@ export function readPath(written: string, policy: PathPolicy): AmbiguousPath | s
 }
 
 /** What is forwarded of a path by a policy. */
-export function forwardedPath(path: AmbiguousPath, policy: PathPolicy): PathVerdict {
+export function forwardedPath(path: AmbiguousPath, policy: PathPolicy): PathDecision {
   switch (policy) {
     case 'reject':
       return path.doubt === null

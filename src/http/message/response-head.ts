@@ -1,6 +1,6 @@
 /** Parses the text of a response head. Hot path, see request-head.ts. */
 import { dateLine } from '../connection/clock.ts'
-import { asksForConnectionLogin } from './connection-login.ts'
+import { requestsConnectionLogin } from './connection-login.ts'
 import { ExchangeError, NotHttp } from './errors.ts'
 import { listHolds, withoutConnectionOptions } from './fields.ts'
 import { digitsIn, faultOfFields, isNamed, trimmed } from './grammar.ts'
@@ -109,7 +109,7 @@ export function parseResponseHead(
         break
       case 16:
         if (isNamed(text, start, colon, 'www-authenticate'))
-          head.logsIn ||= asksForConnectionLogin(trimmed(text, colon + 1, end))
+          head.logsIn ||= requestsConnectionLogin(trimmed(text, colon + 1, end))
         else drop = isNamed(text, start, colon, 'proxy-connection')
         break
       case 17:
@@ -122,7 +122,7 @@ export function parseResponseHead(
         break
       case 18:
         if (isNamed(text, start, colon, 'proxy-authenticate')) {
-          head.logsIn ||= asksForConnectionLogin(trimmed(text, colon + 1, end))
+          head.logsIn ||= requestsConnectionLogin(trimmed(text, colon + 1, end))
           drop = true
         }
         break

@@ -47,7 +47,7 @@ export interface RedisOptions {
 
 export interface SharedRates {
   /** False if Redis is not used now; else `done` is called once, later, with null if it did not respond in time. */
-  ask(
+  request(
     key: string,
     rates: readonly KeyedRate[],
     done: (decision: RateDecision | null) => void,
@@ -72,7 +72,7 @@ export function createSharedRates(
   const timeoutMs = toMs(options.timeout)
   links.open(url, onNotice)
   return {
-    ask(key, rates, done) {
+    request(key, rates, done) {
       // The braces make the hash slot of a cluster depend on this part alone.
       const name = `${prefix}{${hash('sha256', `${owner} ${key}`, 'base64url').slice(0, 22)}}`
       const words: (string | number)[] = rates.map(

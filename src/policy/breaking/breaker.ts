@@ -101,7 +101,7 @@ export class Breaker {
     if (now - this.#checkedAt < this.#times.checkMs * ON_TIME) return false
     this.#checkedAt = now
     const of: CountOf = (counter) => this.#window.of(counter)
-    // Without a response there is nothing to judge.
+    // Without a response there is nothing to check.
     return of(0) >= Math.max(1, this.#times.requests) && this.#condition.holds(of)
   }
 

@@ -20,7 +20,7 @@ export interface EjectorServer {
   readonly errors: number
   readonly longestFailureStreak: number
   readonly longestErrorStreak: number
-  /** False: down by its probes, or drained. Such a server is neither judged nor compared with. */
+  /** False: down by its probes, or drained. Such a server is neither checked nor compared with. */
   readonly usable: boolean
 }
 
@@ -57,8 +57,8 @@ interface Tracked {
   failureStreak: number
   errorStreak: number
   rate: SuccessRate | null
-  /** It was in service during the last tick, and may be judged. */
-  isJudged: boolean
+  /** It was in service during the last tick, and may be checked. */
+  isChecked: boolean
   ejections: number
   /** Null: in service. */
   ejectedUntil: number | null
@@ -130,7 +130,7 @@ export class Ejector {
   discard(servers: Iterable<EjectorServer>): void {
     for (const server of servers) {
       const tracked = this.#servers.get(server.url)
-      if (tracked !== undefined) beginAnew(tracked, server)
+      if (tracked !== undefined) restart(tracked, server)
       else this.#servers.set(server.url, newlyTracked(server, this.#tick, this.#lastAt))
     }
   }
@@ -178,7 +178,7 @@ export class Ejector {
     // Totals that shrink belong to another slot.
     const isAnew = isLate || requests < 0 || bad < 0
     if (isAnew || !server.usable || tracked.ejectedUntil !== null) {
-      beginAnew(tracked, server)
+      restart(tracked, server)
       return
     }
     copySums(server, tracked)
@@ -187,7 +187,7 @@ export class Ejector {
       server.failed - tracked.failedFrom,
     )
     tracked.errorStreak = Math.min(server.longestErrorStreak, badOf(server) - tracked.badFrom)
-    tracked.isJudged = true
+    tracked.isChecked = true
     if (this.#spec.successRate === null || requests === 0 || this.#wasQuiet) return
     tracked.rate ??= new SuccessRate()
     // The threads write one total after the other: for a moment there may be more failures than requests.
@@ -228,13 +228,13 @@ export class Ejector {
   }
 
   #suspects(now: number): Suspect[] {
-    const judged = [...this.#servers.values()].filter(({ isJudged }) => isJudged)
+    const checked = [...this.#servers.values()].filter(({ isChecked }) => isChecked)
     const found = new Map<Tracked, Suspect>()
-    for (const tracked of judged) {
+    for (const tracked of checked) {
       const suspect = this.#judgeStreaks(tracked)
       if (suspect !== null) found.set(tracked, suspect)
     }
-    for (const suspect of this.#judgeRates(judged, now)) {
+    for (const suspect of this.#checkRates(checked, now)) {
       if (!found.has(suspect.tracked)) found.set(suspect.tracked, suspect)
     }
     return [...found.values()].sort((a, b) => a.rank - b.rank || b.degree - a.degree)
@@ -253,10 +253,10 @@ export class Ejector {
     return null
   }
 
-  #judgeRates(judged: readonly Tracked[], now: number): Suspect[] {
+  #checkRates(checked: readonly Tracked[], now: number): Suspect[] {
     if (this.#spec.successRate === null) return []
     const { deviations, requests } = this.#spec.successRate
-    const rates = judged.flatMap((tracked) => {
+    const rates = checked.flatMap((tracked) => {
       const rate = tracked.rate?.newest(now, requests) ?? null
       return rate === null ? [] : [{ of: tracked, rate }]
     })
@@ -277,7 +277,7 @@ export class Ejector {
     const forMs = this.#timeOf(tracked.ejections)
     tracked.ejectedUntil = now + forMs
     this.#ejected++
-    beginAnew(tracked, tracked)
+    restart(tracked, tracked)
     return { url: tracked.url, kind: 'ejected', reason, forMs, detail }
   }
 
@@ -309,18 +309,18 @@ function newlyTracked(server: EjectorServer, tick: number, now: number): Tracked
     failureStreak: 0,
     errorStreak: 0,
     rate: null,
-    isJudged: false,
+    isChecked: false,
     ejections: 0,
     ejectedUntil: null,
     quietSince: now,
   }
 }
 
-function beginAnew(tracked: Tracked, sums: Sums): void {
+function restart(tracked: Tracked, sums: Sums): void {
   copySums(sums, tracked)
   tracked.failedFrom = sums.failed
   tracked.badFrom = badOf(sums)
-  tracked.isJudged = false
+  tracked.isChecked = false
   tracked.rate?.clear()
 }
 

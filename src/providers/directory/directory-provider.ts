@@ -115,9 +115,9 @@ async function* watchDirectoryFiles(
       if (isNotified) await debounce(notifier, () => signal.aborted || isReloading)
       if (signal.aborted) return null
       wasReloading ||= isReloading
-      const [isAll, isNowAsked] = [isPolled, isReloading]
+      const [isAll, isReloadNow] = [isPolled, isReloading]
       isPolled = isReloading = false
-      const isNew = await look(isAll, isNowAsked, UNFINISHED_MS)
+      const isNew = await look(isAll, isReloadNow, UNFINISHED_MS)
       // An unstable file must not delay the others.
       if (isNew || wasReloading) return declare(wasReloading ? 'asked' : 'changed', since)
     } while (files.hasUnstable)

@@ -38,7 +38,7 @@ export interface Directory {
   /** The directories that symlinks among the files lead to. */
   readonly targets: ReadonlySet<string>
   /** Reads these files (null: all) and the unstable ones; returns whether anything has changed. Throws if the directory cannot be read. */
-  refresh(names: ReadonlySet<string> | null, isAsked: boolean): Promise<boolean>
+  refresh(names: ReadonlySet<string> | null, isReload: boolean): Promise<boolean>
   merge(): MergedFiles
   /** As in Declaration, for files that were invalid since the start. Undefined: there are none. */
   readonly isUnread: ((object: DeclaredObject) => boolean) | undefined
@@ -56,7 +56,7 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
   const tracked = new Map<string, TrackedFile>()
   let located: { readonly name: string; readonly document: ReadableDocument | null } | null = null
 
-  async function look(changed: ReadonlySet<string> | null, isAsked: boolean): Promise<boolean> {
+  async function look(changed: ReadonlySet<string> | null, isReload: boolean): Promise<boolean> {
     const there = await list(directory)
     if (there.length > MAX_FILES) {
       throw new Error(`${directory} holds more than ${MAX_FILES} files that declare something`)
@@ -65,22 +65,22 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
     const names = [...new Set([...there, ...tracked.keys()])].filter((name) => {
       const file = tracked.get(name)
       const isNew = file === undefined || !listed.has(name) || file.unstable !== null
-      return isAsked || changed === null || changed.has(name) || isNew
+      return isReload || changed === null || changed.has(name) || isNew
     })
     let isNew = false
     for (let at = 0; at < names.length; at += BATCH) {
-      const news = await Promise.all(
-        names.slice(at, at + BATCH).map((one) => lookAtOne(one, isAsked)),
+      const changes = await Promise.all(
+        names.slice(at, at + BATCH).map((one) => refreshOne(one, isReload)),
       )
-      isNew = news.includes(true) || isNew
+      isNew = changes.includes(true) || isNew
     }
     return isNew
   }
 
-  async function lookAtOne(name: string, isAsked: boolean): Promise<boolean> {
+  async function refreshOne(name: string, isReload: boolean): Promise<boolean> {
     const before = tracked.get(name) ?? null
     const world = { directory, source, env, maxBytes: MAX_BYTES, now: performance.now() }
-    const after = await refreshFile({ ...world, name, tracked: before, isAsked })
+    const after = await refreshFile({ ...world, name, tracked: before, isReload })
     if (after === null) return tracked.delete(name)
     tracked.set(name, after)
     return (
@@ -89,7 +89,7 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
     )
   }
 
-  function together(): MergedFiles {
+  function merge(): MergedFiles {
     const files = [...tracked.values()].sort(byPrecedence)
     const holders = new Map<string, { file: TrackedFile; object: DeclaredObject }>()
     const problems: Problem[] = []
@@ -154,7 +154,7 @@ export function createDirectory({ name: source, directory, env }: DirectoryOptio
       return new Set([...tracked.values()].flatMap(({ target }) => target ?? []))
     },
     refresh: look,
-    merge: together,
+    merge,
     get isUnread() {
       const unread = [...tracked.values()].filter(
         ({ good, problems: problems }) => !good && problems.length > 0,

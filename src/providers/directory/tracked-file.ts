@@ -50,17 +50,17 @@ export interface RefreshOptions {
   readonly env: ReadingOptions['env']
   readonly maxBytes: number
   /** A reload was requested: it is read even if it looks unchanged or unstable. */
-  readonly isAsked: boolean
+  readonly isReload: boolean
   readonly now: number
 }
 
 /** Returns the same object if nothing has changed, and null if the file does not exist. */
 export async function refreshFile(look: RefreshOptions): Promise<TrackedFile | null> {
-  const { directory, name, tracked, isAsked } = look
+  const { directory, name, tracked, isReload } = look
   const path = join(directory, name)
   const { signature, isThere, target, body } = await statFile(path)
   const isSame = tracked !== null && tracked.unstable === null && signature === tracked.signature
-  if (isSame && !isAsked && !haveChanged(tracked.good?.references ?? new Map())) return tracked
+  if (isSame && !isReload && !haveChanged(tracked.good?.references ?? new Map())) return tracked
 
   const [good, problems] = [tracked?.good ?? null, tracked?.problems ?? []]
   const base = { name, good, problems, signature, target, body }
@@ -71,19 +71,19 @@ export async function refreshFile(look: RefreshOptions): Promise<TrackedFile | n
   }
 
   const { env, maxBytes } = look
-  const known = isAsked || tracked === null || tracked.problems.length > 0 ? null : tracked.good
+  const known = isReload || tracked === null || tracked.problems.length > 0 ? null : tracked.good
   const reading = await readDeclarations(path, { known, env, maxBytes })
   if (reading.state === 'same') return { ...base, problems: [], unstable: null }
   if (reading.state === 'broken') {
     const unstable = unstableSince('broken', look, signature)
-    if (!isAsked && !isStable(unstable, look.now)) return { ...base, unstable: unstable }
+    if (!isReload && !isStable(unstable, look.now)) return { ...base, unstable: unstable }
     return {
       ...base,
       problems: reading.problems.map((one) => from(look.source, one)),
       unstable: null,
     }
   }
-  if (isShorter(reading, base.good) && !isAsked) {
+  if (isShorter(reading, base.good) && !isReload) {
     const unstable = unstableSince('shorter', look, signature)
     if (!isStable(unstable, look.now)) return { ...base, unstable: unstable }
   }

@@ -88,7 +88,7 @@ export function openEmbeddedKeyStore(
         database.exec('ROLLBACK')
         return null
       }
-      buryExpired(database, revision, at)
+      deleteExpired(database, revision, at)
       database.exec('COMMIT')
       assertStillThere()
       return revision
@@ -166,7 +166,7 @@ export function openEmbeddedKeyStore(
         const revision = write(database, key, (found, next) => {
           compare(`delete ${key}`, found, expected)
           if (found === null) return false
-          bury(database, 'path = ?', next, key)
+          deleteKey(database, 'path = ?', next, key)
           return true
         })
         return revision !== null
@@ -197,7 +197,7 @@ function compare(what: string, found: Row | null, expected: WriteOptions['expect
   throw new StoreConflict(`cannot ${what}: ${is}, ${wanted}; read it again and decide anew`)
 }
 
-function bury(
+function deleteKey(
   database: DatabaseSync,
   which: string,
   revision: number,
@@ -208,8 +208,8 @@ function bury(
     .run(revision, value)
 }
 
-function buryExpired(database: DatabaseSync, revision: number, at: number): void {
-  bury(database, 'expires <= ?', revision, at)
+function deleteExpired(database: DatabaseSync, revision: number, at: number): void {
+  deleteKey(database, 'expires <= ?', revision, at)
   if (revision % TRIM_EVERY !== 0) return
   const floor = revision - TOMBSTONE_REVISIONS
   const { changes } = database

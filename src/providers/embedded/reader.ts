@@ -47,7 +47,7 @@ export function createStoreReader(
 
   function look(reason: string | null, changedAt: number): Declaration | null {
     const file = openFile(path, { write: false, busyMs: BUSY_MS })
-    if (file === null) return lookAtNothing(reason, changedAt)
+    if (file === null) return declareNothing(reason, changedAt)
     try {
       file.database.exec('BEGIN')
       return lookAt(file.database, file.identity, reason, changedAt)
@@ -59,7 +59,7 @@ export function createStoreReader(
   }
 
   /** A store that was never written is empty. A removed store is declared empty, too, which control holds as a shrink. */
-  function lookAtNothing(reason: string | null, changedAt: number): Declaration | null {
+  function declareNothing(reason: string | null, changedAt: number): Declaration | null {
     if (reason === null && seen?.store === null) return null
     seen = { store: null, revision: 0 }
     nextExpiry = null

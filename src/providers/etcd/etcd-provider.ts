@@ -182,7 +182,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
 
   function adopt(listing: Listing): void {
     state.problems = problemsOf(listing, name, prefix)
-    mirror.replace(feed.adopt(listing))
+    mirror.replace(feed.replace(listing))
   }
 
   try {

@@ -26,7 +26,7 @@ export interface Feed {
   revision(): string
   list(): Promise<Listing>
   /** All keys: those of the list, with the changes that are newer. */
-  adopt(listing: Listing): readonly KeyEntry[]
+  replace(listing: Listing): readonly KeyEntry[]
   close(): void
 }
 
@@ -89,7 +89,7 @@ export function openFeed(
       sinceListing = new Map()
       return listKeys(session, prefix, filter)
     },
-    adopt({ header, keys }) {
+    replace({ header, keys }) {
       listedAt = BigInt(header.revision)
       if (listedAt > latest) latest = listedAt
       const found = new Map(keys.map(({ entry }) => [entry.path, entry]))

@@ -60,7 +60,7 @@ async function listOnce(session: Session, prefix: KeyPrefix, filter: KeyFilter):
   let header: ResponseHeader | null = null
   let limit = FIRST_PAGE_KEYS
   for (let key: Buffer | null = prefix.start; key !== null;) {
-    const page = await askPage(session, prefix, key, limit, header?.revision)
+    const page = await requestPage(session, prefix, key, limit, header?.revision)
     if (page === 'too-large') {
       limit = Math.floor(limit / 2)
       continue
@@ -93,7 +93,7 @@ function nextLimit(limit: number, kvs: readonly KeyValue[]): number {
 }
 
 /** With a limit of 0, one key without its value, which is too large for a message. */
-async function askPage(
+async function requestPage(
   session: Session,
   prefix: KeyPrefix,
   key: Buffer,

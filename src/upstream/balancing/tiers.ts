@@ -46,7 +46,7 @@ export class Tiers {
     this.#createAgain = balancerOf(backend).takesTurns
       ? () => create(primaries, { ...context, ticket: SHARED.retryTicket })
       : () => this.#primaries
-    // Turns of their own: each pick of a backup has drawn some of the primaries' in vain.
+    // Turns of their own: each pick of a backup has already drawn unused turns of the primaries.
     this.#backups =
       backups.length === 0 ? null : create(backups, { ...context, ticket: SHARED.backupTicket })
   }

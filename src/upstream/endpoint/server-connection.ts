@@ -73,7 +73,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     if (looksFirst && this.#phase === IDLE) {
       this.#phase = LOOKING
       this.deadlineAt = Infinity
-      setImmediate(lookLonger, this)
+      setImmediate(extendLook, this)
       return
     }
     if (this.hasSocket) this.#writer.sendText()
@@ -393,6 +393,6 @@ export class ServerConnection extends OpeningConnection implements BodySink {
 }
 
 // A turn of the event loop reads what was in the sockets when it began. This one may have begun before a stall.
-function lookLonger(connection: ServerConnection): void {
+function extendLook(connection: ServerConnection): void {
   setImmediate((looking) => looking.looked(), connection)
 }
