@@ -39,7 +39,11 @@ test('the page of middlewares has their order', () => {
   const filters = MIDDLEWARES.map(({ kind }) => ({ kind, options: parsedLeastOptions(kind) }))
     .filter((spec) => roleOf(spec) === 'filter')
     .map(({ kind }) => kind)
-  assert.deepEqual(chain.split(' -> '), filters)
+  assert.deepEqual(
+    chain.split(' -> '),
+    filters,
+    'the order in docs/middlewares/README.md is not that of MIDDLEWARES',
+  )
 })
 
 function parsedLeastOptions(kind: string): unknown {
