@@ -8,6 +8,7 @@ import { createMerge } from '../../src/control/sources/merge.ts'
 import { createPublisher, type Publisher } from '../../src/control/publication/publisher.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
+import { createServingThread } from '../../src/process/serving-thread.ts'
 import { createThreads, type Threads } from '../../src/process/threads.ts'
 import { spawnWorkers } from '../../src/process/workers.ts'
 import { COUNT } from '../../src/scoreboard/layout.ts'
@@ -80,7 +81,7 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     shortages: { note: () => {} },
     faults: { note() {} },
     writeLines() {},
-    serveInLine: null,
+    serveInLine: count === 0 ? createServingThread : null,
     workers: spawnWorkers(count, new URL(`../support/${entry}`, import.meta.url)),
   })
   t.after(async () => {
