@@ -158,7 +158,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   #readBody(exchange: Exchange, body: RequestBody): void {
     const data = this.#buffer.readBody(body, exchange)
     if (data instanceof ExchangeError) {
-      this.#refuseBody(data)
+      this.endExchange(data)
       return
     }
     if (body.progressed()) this.setDeadline(this.#live.listener.timeouts.bodyMs)
@@ -311,7 +311,8 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     this.#live.handler.refused(exchange)
   }
 
-  #refuseBody(error: ExchangeError): void {
+  /** Responds with the error, or cuts off a response that has begun. */
+  endExchange(error: ExchangeError): void {
     const exchange = this.#exchange
     if (exchange === null) return
     if (exchange.hasResponded) this.abort()
@@ -361,7 +362,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
         else this.#refuseHead(new ExchangeError('HEAD_TIMEOUT', 'the head did not arrive in time'))
         break
       case BODY:
-        this.#refuseBody(new ExchangeError('BODY_TIMEOUT', 'the body did not arrive in time'))
+        this.endExchange(new ExchangeError('BODY_TIMEOUT', 'the body did not arrive in time'))
         break
       case RESPONSE:
         this.#leave('the client does not read its response')

@@ -157,6 +157,12 @@ export class LiveListener {
     for (const connection of this.#connections) connection.closeBy(clock.now + DRAIN_IDLE_MS)
   }
 
+  /** A drain is over: ends the exchanges in flight. */
+  cut(): void {
+    const error = new ExchangeError('DRAINED', 'the drain took too long')
+    for (const connection of this.#connections) connection.endExchange(error)
+  }
+
   /** Closes what is left. */
   destroy(): void {
     this.drain()

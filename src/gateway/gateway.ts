@@ -315,6 +315,11 @@ export class Gateway implements ListenerHandler {
     this.#listeners.drain()
   }
 
+  /** Ends the exchanges in flight with DRAINED. */
+  cut(): void {
+    this.#listeners.cut()
+  }
+
   /** Open client connections. */
   get connections(): number {
     return this.#listeners.connections

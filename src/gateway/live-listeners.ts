@@ -222,6 +222,11 @@ export class LiveListeners {
     for (const live of this.#all()) live.drain()
   }
 
+  /** Ends the exchanges in flight with DRAINED. */
+  cut(): void {
+    for (const live of this.#all()) live.cut()
+  }
+
   /** Open client connections. */
   get connections(): number {
     let sum = 0

@@ -30,6 +30,8 @@ export type ToThread =
   | { readonly kind: 'trusted'; readonly blocks: readonly string[] }
   /** Stop accepting, finish the exchanges in flight, then send `drained`. */
   | { readonly kind: 'drain' }
+  /** The drain took too long: end the exchanges in flight, then send `drained`. */
+  | { readonly kind: 'cut' }
   /** Another thread is short of file descriptors: close idle connections. */
   | { readonly kind: 'give up idle' }
 

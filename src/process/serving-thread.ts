@@ -150,6 +150,11 @@ export function createServingThread(
         case 'drain':
           void applied.then(drain)
           break
+        case 'cut':
+          gateway.cut()
+          access.flush()
+          post({ kind: 'drained' })
+          break
         default:
           message satisfies never
       }

@@ -4,6 +4,7 @@
  * table in force.
  */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Faults } from '../observe/fault.ts'
 import type { Publisher } from '../control/publication/publisher.ts'
 import type { Resolver } from '../dns/resolver.ts'
@@ -55,6 +56,9 @@ export interface ThreadsStatus {
   readonly restarts: number
   readonly eventLoopDelays: readonly { thread: string; p99Ms: number; maxMs: number }[]
 }
+
+/** For the responses and log lines of requests that a drain has ended. */
+const CUT_WITHIN_MS = 500
 
 /** A serving thread: a worker, or the main thread with `workers: 0`. */
 interface Running {
@@ -225,6 +229,10 @@ export function createThreads(options: ThreadsOptions): Threads {
       }, drainMs)
       await Promise.race([all, limit.promise])
       clearTimeout(timer)
+      if (drainMs > 0) {
+        for (const one of running.values()) one.send({ kind: 'cut' })
+        await Promise.race([all, delay(CUT_WITHIN_MS, undefined, { ref: false })])
+      }
       await Promise.all([...running.values()].map((one) => one.terminate()))
     },
     trust(blocks) {

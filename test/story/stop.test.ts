@@ -9,6 +9,7 @@ import { choosePort } from '../support/ports.ts'
 import { startProgram, type Program } from '../support/program.ts'
 import { get } from '../support/refusal.ts'
 import { startNamed } from '../support/servers.ts'
+import { eventually } from '../support/until.ts'
 
 async function startFor(t: TestContext, url: string, settings: object = {}): Promise<Program> {
   return startProgram(t, {
@@ -77,19 +78,34 @@ test('a drain finishes what is in flight, takes nothing new and is not ready mea
   assert.equal(code, 0)
 })
 
-test('what is in flight for longer than the drain allows is cut', async (t) => {
-  const { program, client } = await startHanging(t, { drain: '1s' })
+for (const workers of [0, 2]) {
+  test(`with workers: ${workers}, a drain that takes too long ends what is in flight, with its reason`, async (t) => {
+    const log = { access: 'json' }
+    const { origin, program, client } = await startHanging(t, { workers, drain: '1s', log })
+    const begun = await openClient(t, program.port)
+    begun.send(get('/begun'))
+    const { connection } = await origin.request(2)
+    connection.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab')
+    await eventually(() => begun.received() > 0, 'the response has begun')
 
-  const began = performance.now()
-  program.signal('SIGTERM')
-  const { code } = await program.ended()
-  const tookMs = performance.now() - began
+    const endedAt = performance.now()
+    program.signal('SIGTERM')
+    const response = await client.readResponse()
+    const { code, output } = await program.ended()
+    const tookMs = performance.now() - endedAt
 
-  assert.equal(code, 0)
-  assert.ok(tookMs > 950 && tookMs < 4_000, `it took ${tookMs} ms`)
-  assert.notEqual(await client.closed(), null)
-  assert.ok(program.log().some(({ msg }) => msg.startsWith('the drain took too long')))
-})
+    assert.equal(code, 0)
+    assert.ok(tookMs > 950 && tookMs < 4_000, `it took ${tookMs} ms`)
+    assert.deepEqual([response.status, value(response, 'connection')], [503, 'close'])
+    assert.notEqual(await begun.closed(), null)
+    assert.match(output, /the drain took too long/)
+    const records = [...output.matchAll(/"path":"([^"]+)".*"status":(\d+).*"reason":"(\w+)"/g)]
+    assert.deepEqual(records.map((record) => record.slice(1).join(' ')).sort(), [
+      '/begun 200 DRAINED',
+      '/slow 503 DRAINED',
+    ])
+  })
+}
 
 test('a second SIGTERM ends it at once', async (t) => {
   const { program } = await startHanging(t, {})
