@@ -2,17 +2,10 @@
 import { parseDuration, YEAR_MS } from '../model/units.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
-import { refuseName } from '../providers/layouts/object-keys.ts'
-import { OBJECT_KINDS, type ObjectKind } from '../model/names.ts'
+import { OBJECT_KINDS, refuseObjectName } from '../model/names.ts'
 import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 
 type Flags = Readonly<Partial<Record<string, string>>>
-
-/** The form of ids with two parts. */
-const OWNERS: Readonly<Partial<Record<ObjectKind, string>>> = {
-  server: 'BACKEND/SERVER',
-  middleware: 'FRONTEND/MIDDLEWARE',
-}
 
 /** Returns the command, or a usage error. */
 export function parseObjectWords(
@@ -37,7 +30,7 @@ export function parseObjectWords(
     return { kind: command, object, id: null, ...where }
   }
   const extra = command === 'put' ? more[0] : json
-  const refused = refuseObjectId(object, id)
+  const refused = refuseObjectName({ kind: object, id })
   if (refused !== null) return refused
   if (extra !== undefined) return tooMany(command, extra)
   if (command === 'get') return { kind: command, object, id, ...where }
@@ -53,13 +46,6 @@ export function parseObjectWords(
     json: json === undefined || json === '-' ? null : json,
     ttlMs: ttl === null ? null : ttl.value,
   }
-}
-
-function refuseObjectId(kind: ObjectKind, id: string): string | null {
-  const form = OWNERS[kind]
-  const slashes = id.split('/').length - 1
-  if (form !== undefined && slashes !== 1) return `the id of a ${kind} is ${form}, not ${quote(id)}`
-  return refuseName({ kind, id })
 }
 
 function tooMany(command: string, word: string): string {

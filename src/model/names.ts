@@ -39,7 +39,25 @@ export function refuseId(id: string): string | null {
   return `the id must be 1 to 128 letters, digits or any of . _ - @ :, not ${quote(id)}`
 }
 
-/** The same for a name in the table, which may be an id with the source that it is declared in: `b@redis`. */
+/** The form of the ids of parts. */
+const PART_FORMS: Readonly<Partial<Record<ObjectKind, string>>> = {
+  server: 'BACKEND/SERVER',
+  middleware: 'FRONTEND/MIDDLEWARE',
+}
+
+/** Returns why the id is not valid for an object of its kind, or null. */
+export function refuseObjectName({ kind, id }: ObjectName): string | null {
+  // A host may be a wildcard.
+  if (kind === 'host' && id.startsWith('*.')) return refuseId(id.slice(2))
+  const form = PART_FORMS[kind]
+  if (form === undefined) return refuseId(id)
+  const [owner = '', part, ...more] = id.split('/')
+  if (part === undefined || more.length > 0)
+    return `the id of a ${kind} is ${form}, not ${quote(id)}`
+  return refuseId(owner) ?? refuseId(part)
+}
+
+/** As refuseId for a name in the table, which may be an id with the source that it is declared in: `b@redis`. */
 export function refuseTableId(name: string): string | null {
   const at = name.lastIndexOf('@')
   if (at <= 0 || name.length <= MAX_LENGTH) return refuseId(name)

@@ -1,8 +1,7 @@
 /** Validates one object by itself, before it is written to a registry. */
 import type { Parsed } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
-import { refuseName } from '../../providers/layouts/object-keys.ts'
-import type { ObjectKind } from '../../model/names.ts'
+import { refuseObjectName, type ObjectKind } from '../../model/names.ts'
 import {
   parseServerPart,
   parseWholeBackend,
@@ -18,7 +17,7 @@ export function validateObject(
   value: unknown,
   read: (path: string) => string,
 ): string | null {
-  const wrongId = refuseName({ kind, id })
+  const wrongId = refuseObjectName({ kind, id })
   if (wrongId !== null) return wrongId
   const parsed = parse(kind, id, value, read)
   return parsed.ok ? null : parsed.problems.map(({ message }) => message).join('; ')

@@ -6,7 +6,7 @@
  *
  * Segments are compared as a whole: `backends/b10` is never taken for a part of `backends/b1`.
  */
-import { refuseId, type ObjectKind, type ObjectName } from '../../model/names.ts'
+import { refuseObjectName, type ObjectKind, type ObjectName } from '../../model/names.ts'
 
 interface Section {
   readonly whole: ObjectKind
@@ -44,7 +44,7 @@ export function objectOfKey(path: string): ObjectName | null {
 export function keyOfObject(kind: ObjectKind, id: string): string | null {
   const ids = id.split('/')
   const [owner = '', part = ''] = ids
-  if (refuseName({ kind, id }) !== null) return null
+  if (refuseObjectName({ kind, id }) !== null) return null
   for (const [name, section] of SECTIONS) {
     if (section.part === kind) return `${name}/${owner}/${section.parts}/${part}`
     if (section.whole === kind) {
@@ -52,14 +52,4 @@ export function keyOfObject(kind: ObjectKind, id: string): string | null {
     }
   }
   return null
-}
-
-/** Why the name is not valid for an object, or null. */
-export function refuseName({ kind, id }: ObjectName): string | null {
-  // A host may be a wildcard.
-  if (kind === 'host' && id.startsWith('*.')) return refuseId(id.slice(2))
-  const isPart = kind === 'server' || kind === 'middleware'
-  if (!isPart) return refuseId(id)
-  const [owner = '', part = '', ...more] = id.split('/')
-  return refuseId(owner) ?? refuseId([part, ...more].join('/'))
 }

@@ -1,9 +1,9 @@
 /** The native layout: each key holds one object, as JSON in the form of our own file. */
 import { type Scalar, bad, good, quote, isMap } from '../../model/parsed.ts'
 import { readJsonText } from '../registry/json-value.ts'
-import { keyOfObject, objectOfKey, refuseName } from './object-keys.ts'
+import { keyOfObject, objectOfKey } from './object-keys.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
-import type { ObjectKind } from '../../model/names.ts'
+import { refuseObjectName, type ObjectKind } from '../../model/names.ts'
 import type { DeclaredObject } from '../provider.ts'
 
 export function createSluiceLayout(): Layout {
@@ -19,7 +19,7 @@ function readEntry({ path, key, text, fault, revision }: KeyEntry): DeclaredObje
   const name = objectOfKey(path)
   if (name === null) return []
   const about = { ...name, key, ...(revision === undefined ? {} : { revision }) }
-  const refused = refuseName(name)
+  const refused = refuseObjectName(name)
   if (refused !== null) return [{ ...about, value: undefined, fault: refused }]
   if (text === null) return [{ ...about, value: undefined, fault: fault ?? 'cannot be read' }]
   const value = readValue(name.kind, text)

@@ -5,9 +5,8 @@
  * of its middlewares.
  */
 import { nameClosed } from '../../fail-closed.ts'
-import { refuseName } from '../object-keys.ts'
 import type { KeyEntry, Layout, Orphan } from '../../layout.ts'
-import type { ObjectName } from '../../../model/names.ts'
+import { refuseObjectName, type ObjectName } from '../../../model/names.ts'
 import type { DeclaredObject } from '../../provider.ts'
 import { openBranch, type Branch } from './branch.ts'
 import { translateRouter, type Neighbours } from './router.ts'
@@ -190,7 +189,7 @@ function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: stri
     object: { ...name, value: undefined, key, fault },
     orphan: null,
   })
-  const refused = refuseName(name)
+  const refused = refuseObjectName(name)
   if (refused !== null && place.sort !== 'router') return faulty(refused)
   try {
     const translated = translate(place, entries, neighboursFrom(entriesOf, own))

@@ -6,9 +6,9 @@
 import { quote } from '../../../model/parsed.ts'
 import { nameClosed } from '../../fail-closed.ts'
 import { readJsonMap } from '../../registry/json-value.ts'
-import { keyOfObject, objectOfKey, refuseName } from '../object-keys.ts'
+import { keyOfObject, objectOfKey } from '../object-keys.ts'
 import type { KeyEntry, Layout } from '../../layout.ts'
-import type { ObjectName } from '../../../model/names.ts'
+import { refuseObjectName, type ObjectName } from '../../../model/names.ts'
 import type { DeclaredObject } from '../../provider.ts'
 import { TranslationError, type Translation } from '../translation.ts'
 import { closedFormOf } from './fail-closed.ts'
@@ -60,7 +60,7 @@ function readEntry(
   const json = text === null ? null : readJsonMap(text)
   const closed = closedFormOf(name.kind, json?.ok === true ? json.value : null)
 
-  const refused = refuseName(name)
+  const refused = refuseObjectName(name)
   const named = refused === null || closed === null ? name : nameClosed(name)
 
   function toObject(
