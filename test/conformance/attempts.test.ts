@@ -238,7 +238,7 @@ test('a request that waited while its backend was removed is not sent to it', as
   assert.equal(old.requests.length, 1)
 })
 
-test('a tunnel that nobody uses any more is closed after its time', async (t) => {
+test('a tunnel without traffic is closed after its time', async (t) => {
   const upgrades: Script = (_seen, connection) => {
     connection.tunnel()
     connection.write('HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
@@ -274,7 +274,7 @@ test('a client that is bound to a server is not taken away by a hedge', async (t
   )
 })
 
-test('a whole request that runs out of time tells nothing of a server that had little of it', async (t) => {
+test('a whole request that runs out of time is no failure of a server that had little of it', async (t) => {
   const slow: Script = async (seen, connection) => {
     await seen.whole()
     setTimeout(() => connection.write(OK), 400)

@@ -147,7 +147,7 @@ test('a slow reader of many small responses stops our reading of its requests', 
   client.reset()
 })
 
-test('slow readers cost nobody else', async (t) => {
+test('slow readers do not slow others', async (t) => {
   const chunk = `100000\r\n${'x'.repeat(MIB)}\r\n`
   const origin = await startOrigin(t, (request, connection) => {
     if (request.target === '/sentinel') return connection.write(OK)

@@ -122,7 +122,7 @@ test('a response that is cut later has its reason in the log', async (t) => {
   assert.equal(gateway.records()[0]?.reason, 'ANSWER_CUT')
 })
 
-test('one connection more than the listener may have is told so, with Retry-After', async (t) => {
+test('one connection more than the listener may have gets 503 with Retry-After', async (t) => {
   for (const limit of ['connections', 'connectionsPerClient']) {
     const origin = await startOrigin(t)
     const gateway = await serving(t, { s: origin.url }, { limits: { [limit]: 2 } })
@@ -225,7 +225,7 @@ test("a server's own errors pass through untouched", async (t) => {
   assert.ok(gateway.records().every(({ reason }) => reason === null))
 })
 
-test('the record of an exchange tells what happened', async (t) => {
+test('the record of an exchange says what happened', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await serving(t, { s: origin.url })
 

@@ -182,7 +182,7 @@ test('forwarding fields of several lines are one chain', async (t) => {
   assert.equal((await exchange(t, gateway.port, get('/', ...lines))).status, 200)
 })
 
-test('a cookie is found in whichever Cookie line it stands', async (t) => {
+test('a cookie is found in each of several Cookie lines', async (t) => {
   const one = await startOrigin(t)
   const two = await startOrigin(t)
   const gateway = await startGateway(t, {

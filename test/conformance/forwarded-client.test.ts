@@ -58,7 +58,7 @@ const FORWARDED: readonly (readonly [client: string, forwarded: string])[] = [
   ['10.0.0.1', 'for=203.0.113.9, proto=http, for=10.0.0.1'],
   ['127.0.0.1', 'for=unknown'],
   ['127.0.0.1', 'proto=https'],
-  // Quotes that a client leaves open change nothing of what stands right of them.
+  // Quotes that a client leaves open change nothing to the right of them.
   ['203.0.113.9', 'for="6.6.6.6, for=203.0.113.9'],
   ['2001:db8::1', 'for="6.6.6.6, for="[2001:db8::1]:4711"'],
   ['203.0.113.9', 'for="a, for=203.0.113.9;host="b, c", for=10.0.0.1'],
@@ -118,7 +118,7 @@ async function assertClient(
   assert.equal(gateway.records().at(-1)?.clientIp, expected)
 }
 
-test('tells the server of a client that Forwarded names in the X- fields, too', async (t) => {
+test('passes a client that Forwarded names on in the X- fields, too', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await behindProxies(t, origin)
   const forwarded =

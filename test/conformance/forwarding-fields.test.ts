@@ -26,7 +26,7 @@ async function trusting(t: TestContext, origin: Origin): Promise<TestGateway> {
   })
 }
 
-test('tells the server who asked, how, and for what', async (t) => {
+test('passes the client, the scheme and the host on to the server', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
 

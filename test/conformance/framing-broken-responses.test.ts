@@ -58,7 +58,7 @@ const MALFORMED: readonly (readonly [name: string, bytes: string])[] = [
   ['a head over 32 KiB', head(`X-Big: ${'v'.repeat(33_000)}`)],
   ['a head over 32 KiB without end', `HTTP/1.1 200 OK\r\nX-Big: ${'v'.repeat(200_000)}`],
   ['more than 100 fields', head(...Array.from({ length: 101 }, (_, i) => `X-${i}: v`))],
-  ['a 101 that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
+  ['a 101 that was not requested', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
 ]
 
 test('malformed responses are 502 and close the connection of the server', async (t) => {

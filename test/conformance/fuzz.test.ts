@@ -1,4 +1,4 @@
-// A short run of the seeded fuzz; `npm run fuzz` makes the long one. What is judged stands in test/fuzz/judge-*.ts.
+// A short run of the seeded fuzz; `npm run fuzz` makes the long one. What is judged is in test/fuzz/judge-*.ts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runFuzz } from '../fuzz/run.ts'

@@ -21,7 +21,7 @@ test('an HTTP/1.0 request is sent on as HTTP/1.1, and its connection closed afte
   assert.ok(origin.connections[0]?.isOpen(), "the server's connection is kept for others")
 })
 
-test('an HTTP/1.0 client that asks to keep the connection may be kept, and is told so', async (t) => {
+test('an HTTP/1.0 connection may be kept if the client asks, and the response says so', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, { origin: origin.port })
   const client = await openClient(t, gateway.port)

@@ -11,13 +11,13 @@ import { OK, startOrigin, type Origin, type Script } from '../support/origin.ts'
 import { get, request, sentinel } from '../support/refusal.ts'
 import { eventually } from '../support/until.ts'
 
-/** The loop of the gateway stands still: it is this process's. */
+/** The event loop of the gateway is blocked: it is this process's. */
 function stall(ms = 30): void {
   const until = performance.now() + ms
   while (performance.now() < until);
 }
 
-/** It is behind, but never stands still: requests and responses read the clock. */
+/** It is behind, but never blocked: requests and responses read the clock. */
 function toil(ms = 30): void {
   const until = performance.now() + ms
   while (readClock() < until);
@@ -99,7 +99,7 @@ test('where the loop is busy all the time a connection that was idle for long is
   assert.equal(gateway.records().at(-1)?.status, 200)
 })
 
-test('bytes that nobody asked for are as good as an end', async (t) => {
+test('bytes that no request asked for end the connection', async (t) => {
   const { origin, client } = await start(t)
 
   client.send(request('POST', '/post', 'Content-Length: 0'))

@@ -83,7 +83,7 @@ for (const [where, address, host] of [
 }
 
 for (const scheme of ['http', 'https'] as const) {
-  test(`a server that is the admin by its name is told nothing over ${scheme}`, async (t) => {
+  test(`a server that is the admin by its name gets no request over ${scheme}`, async (t) => {
     const admin = await startDeaf(t)
     const servers = { one: `${scheme}://localhost:${admin.port}` }
     const gateway = await startGateway(t, { ...towards(servers), admin: admin.port })

@@ -129,7 +129,7 @@ test('a client that leaves the queue is never forwarded, and its place in it is 
     client.send(get('/leaves'))
     await eventually(() => waiting(gateway) === 1, 'it waits')
     client[leave]()
-    await eventually(() => waiting(gateway) === 0, 'nobody waits')
+    await eventually(() => waiting(gateway) === 0, 'no request waits')
   }
   const last = await openClient(t, gateway.port)
   last.send(get('/stays'))
@@ -145,7 +145,7 @@ test('a client that leaves the queue is never forwarded, and its place in it is 
   )
 })
 
-test('whoever waits in vain gets 503', async (t) => {
+test('a request that waits in vain gets 503', async (t) => {
   const origin = await startOrigin(t, () => undefined)
   const gateway = await startGateway(t, {
     origin: origin.port,

@@ -90,7 +90,7 @@ const ODD: readonly (readonly [name: string, bytes: string])[] = [
   ['a switch that was not asked for', 'HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n'],
 ]
 
-/** Nothing tells against the server: no row, no failure counted. */
+/** No evidence against the server: no streak, no failure counted. */
 /** No row of failures; the success rate, which compares servers, has counted the odd ones. */
 function assertWell(gateway: TestGateway, odd: number): void {
   for (const cell of [

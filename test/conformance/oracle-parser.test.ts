@@ -1,5 +1,5 @@
 // Differential: whatever bytes a client sends, Node's parser at the origin sees exactly what we logged as forwarded, and
-// what it would make of the client's bytes itself. The explained differences stand in test/fuzz/judge-requests.ts.
+// what it would make of the client's bytes itself. The explained differences are in test/fuzz/judge-requests.ts.
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { startRequestJudge } from '../fuzz/judge-requests.ts'

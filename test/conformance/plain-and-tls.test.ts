@@ -36,7 +36,7 @@ async function start(t: TestContext, more: object = {}): Promise<Site> {
   return { gateway, origin, secure: gateway.ports['secure'] ?? 0, ca: authority.cert }
 }
 
-test('plain HTTP on an https port is told so, and counted and logged', async (t) => {
+test('plain HTTP on an https port gets a 400 that says so, and is counted and logged', async (t) => {
   const { gateway, origin, secure } = await start(t)
 
   for (const [method, body] of [

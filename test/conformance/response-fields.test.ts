@@ -190,7 +190,7 @@ test('in a list a response passes only the middlewares outside of the one that m
   assert.deepEqual([refused.status, ...seen(refused)], [429, '1', null, 'outer'])
 })
 
-test('what is set for responses in the short form stands outside of the limits, and for requests inside', async (t) => {
+test('the short form sets response fields outside of the limits, and request fields inside', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, {
     origin: origin.port,

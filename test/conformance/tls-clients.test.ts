@@ -322,7 +322,7 @@ test('a handshake that does not come to its end is ended', async (t) => {
   await half.closed(3_000)
 })
 
-// The limit is on handshakes under way, 1,000 in a thread: whoever is through with its own is not one of them.
+// The limit is on handshakes under way, 1,000 in a thread: a client that has finished its own is not one of them.
 test('more TLS connections may be open than handshakes may be under way', async (t) => {
   const secure = await startSecure(t)
   const open = async (): Promise<void> => {
@@ -360,7 +360,7 @@ test('a large upload, a large response and an abort work over TLS', async (t) =>
   assert.ok(response.body.equals(Buffer.from(body)))
 })
 
-test('a connection that is cut in the handshake disturbs nobody', async (t) => {
+test('a connection that is cut in the handshake disturbs no other', async (t) => {
   const secure = await startSecure(t)
   for (let i = 0; i < 20; i++) {
     const socket = connectPlain(secure.port, '127.0.0.1')

@@ -45,7 +45,7 @@ test('asks for the server name that is configured and verifies it', async (t) =>
   assert.equal((origin.connections[0]?.socket as TLSSocket).servername, 'inner.test')
 })
 
-test('a name that ends in a dot is resolved as it is, and stands without the dot in SNI and Host', async (t) => {
+test('a name that ends in a dot is resolved as it is, and has no dot in SNI and Host', async (t) => {
   const authority = createAuthority(t)
   const { cert, key } = authority.issue('app.test')
   const origin = await startOrigin(t, OK, { cert, key })

@@ -80,7 +80,7 @@ test("the server's own host is localhost", async (t) => {
   assert.equal(server.seen[0]?.host, 'localhost')
 })
 
-test('a request goes to another server where no socket is, or nobody listens at it', async (t) => {
+test('a request goes to another server if there is no socket, or nothing listens at it', async (t) => {
   const folder = makeFolder(t)
   const left = await startAt(t, join(folder, 'left.sock'))
   await left.close()

@@ -52,7 +52,7 @@ async function assertRefused(watch: RegistryWatch, message: RegExp): Promise<voi
   assert.match(error.message, message)
 }
 
-test('a history that was compacted while nobody watched costs one list, and no deleted key comes back', async (t) => {
+test('a history that was compacted without a watch costs one list, and no deleted key comes back', async (t) => {
   const etcd = await startEtcd(t)
   const keys = await openKeys(t, etcd)
   const proxy = await startTcpProxy(t, etcd.port)
@@ -116,7 +116,7 @@ test('a token that expires ends neither a watch nor the next one', async (t) => 
   assert.deepEqual(frontendsOf(again.objects()), ['a', 'b'])
 })
 
-test('a token that nobody knows any more is exchanged within the same question', async (t) => {
+test('a token that is no longer known is exchanged within the same request', async (t) => {
   const { endpoint } = await startGuardedEtcd(t, prefix)
   const login = { ...READER, token: 'unknown.1' }
   const session = openSession(etcdSource([endpoint], READER), endpoint, login)

@@ -84,7 +84,7 @@ async function watchUntilItHolds(t: TestContext, provider: Provider): Promise<Ob
   }
 }
 
-test('revisions that are lower than they were are told, once', async (t) => {
+test('revisions that are lower than before are reported once', async (t) => {
   const server = await startEtcd(t)
   const provider = createProvider(etcdSource([server.endpoint]))
   const before = await openEtcdKeyStore(etcdSource([server.endpoint]))
@@ -106,7 +106,7 @@ test('revisions that are lower than they were are told, once', async (t) => {
 })
 
 // etcd removes the keys of a lease up to half a second after its end.
-test('the keys of a lease are gone soon after its end, and stay for as long as it is renewed', async (t) => {
+test('the keys of a lease are gone soon after its end, and stay while it is renewed', async (t) => {
   const etcd = await startEtcd(t)
   const watch = watchRegistry(t, createProvider(etcdSource([etcd.endpoint])))
   await watch.next()

@@ -161,7 +161,7 @@ test('sees a symlink in another directory turn to another file, and that file ch
   )
 })
 
-test('sees by its poll what no event tells: a directory far up that is replaced', async (t) => {
+test('sees by its poll a change without an event: a directory far up that is replaced', async (t) => {
   const root = await openDirectory(t)
   const path = join(root, 'a', 'b', 'c', 'sluice.yaml')
   await mkdir(dirname(path), { recursive: true })
@@ -238,7 +238,7 @@ test('waits for the rest of a file whose writer pauses half-way', async (t) => {
   assert.deepEqual(routesOf(await next), changed)
 })
 
-test('tells why, and where, a file cannot be read the first time', async (t) => {
+test('reports why, and where, a file cannot be read the first time', async (t) => {
   const directory = await openDirectory(t)
   const cases: readonly [string, string, RegExp][] = [
     ['garbled.yaml', 'frontends:\n  a: [}\n', /garbled\.yaml:2:\d+: is not valid YAML/],
@@ -272,7 +272,7 @@ test('takes a misspelt section for a mistake, not for the end of its objects', a
   assert.equal(harmed.problems[0]?.line, 3)
 })
 
-test('knows where a member of an object stands, as long as it is asked in time', async (t) => {
+test('knows the position of a member of an object until the next declaration', async (t) => {
   const path = await openFile(t)
   const reading = await watchProvider(t, createFileProvider(path)).next()
   assert.ok(reading.readable)

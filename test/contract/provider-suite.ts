@@ -11,7 +11,7 @@ export interface SourceUnderTest {
   readonly provider: Provider
   /** Makes the source what it was, too, if it was not there. */
   write(routes: Routes): Promise<void>
-  /** What stands in the source cannot be read any more. */
+  /** The source cannot be read any more. */
   spoil(): Promise<void>
   /** The source is not there. */
   remove(): Promise<void>
@@ -63,7 +63,7 @@ function checkDeclaration(declaration: Declaration, known: Map<string, unknown>)
     [...of].map(({ kind, id }) => `${kind} ${id}`)
   const all = names(objects)
 
-  assert.equal(new Set(all).size, all.length, 'each name stands there once')
+  assert.equal(new Set(all).size, all.length, 'each name is there once')
   assert.equal(changes === null, listed !== null, 'a list says why, a change does not')
   assert.ok(changedAt > 0 && changedAt <= performance.now())
   if (changes !== null) {
@@ -174,7 +174,7 @@ export function testProvider(name: string, open: OpenSource): void {
     assert.equal(again.listed, 'asked')
   })
 
-  test(`${name} ends when it is told to, also while it waits`, async (t) => {
+  test(`${name} ends when its signal aborts, also while it waits`, async (t) => {
     const source = await open(t)
     await source.write({ one: 'Host("one")' })
     const stopping = new AbortController()

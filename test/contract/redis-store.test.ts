@@ -1,5 +1,5 @@
 // needs: redis-server
-/** Compare-and-set against what is really there, whoever wrote it; and how a write is told to readers. */
+/** Compare-and-set against the stored value, also of other writers; and how readers learn of a write. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -66,7 +66,7 @@ test('compares with what is no string as with something else', async (t) => {
   assert.equal((await keys.get(path))?.text, '2')
 })
 
-test('tells the log each write that changed something, numbered', async (t) => {
+test('appends each write that changed something to the log, numbered', async (t) => {
   const { server, keys } = await open(t)
 
   const expected = await keys.put(path, '1', {})

@@ -1,5 +1,5 @@
 // needs: redis-server
-/** What only Redis does to whoever reads it, done by a real one. */
+/** What only Redis does to its readers, done by a real one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -82,7 +82,7 @@ test('polls where CONFIG is refused', async (t) => {
   await server.command('SET', keyOf('b'), text('Host("2")'))
   const { changes } = await watch.next()
 
-  assert.ok(changes, 'what a poll finds are changes, as events would have told them')
+  assert.ok(changes, 'what a poll finds are changes, as events would have been')
   assert.deepEqual(frontendsOf(watch.objects()), ['b'])
   assert.deepEqual(watch.objects().get('frontend b')?.value, { route: 'Host("2")', backend: 'b' })
 })
@@ -155,7 +155,7 @@ test('yields nothing for heartbeats, and keeps the key while they come', async (
   assert.equal(watch.yields(), 2)
 })
 
-test('names what stands there when it is no string, or too long to be fetched', async (t) => {
+test('names a value that is no string, or too long to be fetched', async (t) => {
   const { server, provider } = await openServer(t)
   await server.command('RPUSH', keyOf('list'), 'x')
   await server.command('HSET', keyOf('hash'), 'x', 'y')
@@ -179,7 +179,7 @@ test('names what stands there when it is no string, or too long to be fetched', 
   assert.match(watch.objects().get('frontend late')?.fault ?? '', /is a list/)
 })
 
-test('lists again when the log was trimmed below it, or was never told', async (t) => {
+test('lists again when the log was trimmed below it, or never written', async (t) => {
   const { server, provider, keys } = await openServer(t)
   await putFrontends(keys, ['a'])
   const watch = watchRegistry(t, provider)
@@ -198,7 +198,7 @@ test('lists again when the log was trimmed below it, or was never told', async (
   assert.deepEqual(frontendsOf(watch.objects()).toSorted(), ['a', 'b'])
 })
 
-test('notices that everything was flushed, which no event tells', async (t) => {
+test('notices that everything was flushed, which causes no event', async (t) => {
   const { server, provider } = await openServer(t)
   await server.command('SET', keyOf('a'), text('x'))
   const watch = watchRegistry(t, provider)
@@ -390,7 +390,7 @@ test('has what the registry has after 2,500 writes, 12 cuts and one during the r
   assert.deepEqual(actual, expected)
 })
 
-test('matches the keys of its prefix and no others, whatever stands in the prefix', () => {
+test('matches the keys of its prefix and no others, with any character in the prefix', () => {
   const names = createKeyNames('a*[b]?\\')
 
   assert.equal(names.pattern, 'a\\*\\[b\\]\\?\\\\/*')

@@ -282,7 +282,7 @@ export function testRegistry(name: string, open: OpenRegistry): void {
     assert.deepEqual(frontendsOf(watch.objects()), ['one'])
   })
 
-  test(`${name} ends when it is told to, also while it waits, and can be watched again`, async (t) => {
+  test(`${name} ends when its signal aborts, also while it waits, and can be watched again`, async (t) => {
     const { provider, keys } = await open(t)
     await putFrontends(keys, ['one'])
     for (let round = 0; round < 3; round++) {

@@ -8,7 +8,7 @@ import type { DeclaredObject, Declaration, Provider } from '../../src/providers/
 export type Objects = ReadonlyMap<string, DeclaredObject>
 
 export interface RegistryWatch {
-  /** What stands in the registry, as of the last yield. */
+  /** The objects of the registry, as of the last yield. */
   objects(): Objects
   /** Yields so far. */
   yields(): number
@@ -17,7 +17,7 @@ export interface RegistryWatch {
   until(isSo: (objects: Objects) => boolean, what: string): Promise<Declaration>
   /** That the watch throws, whatever it yields before, and how long that took from now. */
   lost(withinMs: number): Promise<number>
-  /** Tells it to stop and waits until it has. */
+  /** Stops it and waits until it has ended. */
   stop(): Promise<void>
 }
 

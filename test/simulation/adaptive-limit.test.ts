@@ -124,7 +124,7 @@ test('never limits a load that the servers carry', () => {
   }
 })
 
-test('stays within its bounds whatever it is told', () => {
+test('stays within its bounds for any input', () => {
   const gradient = new Gradient2({ ...SPEC, max: 60 })
   const chance = createChance(7)
 

@@ -54,7 +54,7 @@ function createWorld(chance: Chance) {
   const inventory = createInventory({ shrink: { holdMs: HOLD_MS, share: 0.5, allowEmpty: false } })
   let now = 1_000_000
   let isConnected = true
-  /** What stands in the registry. */
+  /** The objects of the registry. */
   const registry: Objects = new Map()
   /** As it was told. */
   let told: Objects = new Map()
@@ -127,7 +127,7 @@ function createWorld(chance: Chance) {
       : inlineCount(owner) === 0
   }
 
-  /** Tells what is different in the registry, one by one. */
+  /** Reports what is different in the registry, one by one. */
   function tell(): void {
     const upserts = [...registry.values()].filter((one) => told.get(nameOf(one)) !== one)
     const deletes = [...told.values()].filter((one) => !registry.has(nameOf(one)))

@@ -1,6 +1,6 @@
 /**
  * Faults under steady load, with real processes: the short form of `npm run chaos`. What is counted is held to the bars;
- * times, on a machine that does other work besides, to generous ones. The figures are told as diagnostics.
+ * times, on a machine that does other work besides, to generous ones. The figures are printed as diagnostics.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'

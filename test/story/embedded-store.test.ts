@@ -108,7 +108,7 @@ test('loses no acknowledged write and keeps none by halves, however often its wr
   for (const { text } of found) {
     assert.equal(text, textOf((JSON.parse(text) as { number: number }).number))
   }
-  assert.ok(found.length <= acknowledged.size + kills, 'nothing is there that nobody wrote')
+  assert.ok(found.length <= acknowledged.size + kills, 'nothing is there that was not written')
   const database = new DatabaseSync(path)
   assert.equal(database.prepare('PRAGMA integrity_check').get()?.['integrity_check'], 'ok')
   database.close()
@@ -117,7 +117,7 @@ test('loses no acknowledged write and keeps none by halves, however often its wr
     reader.lost,
   ])
   for (const object of reader.objects.values()) assert.equal(object.fault, undefined)
-  assert.ok(reader.lists() <= 3, 'it is told what changed, and does not list again')
+  assert.ok(reader.lists() <= 3, 'it gets the changes, and does not list again')
 })
 
 test('three processes that write at once lose nothing, and no two writes have one revision', async (t) => {

@@ -43,14 +43,11 @@ for (const workers of [0, 1]) {
     const before = await shown(program)
 
     const refused = await exchange(t, program.port, get('/'))
-    await program.until(
-      () => says(program, `${name} failing`),
-      'the log tells of the first failure',
-    )
+    await program.until(() => says(program, `${name} failing`), 'the log has the first failure')
     const failing = await shown(program)
     await startNamed(t, 'one', 0, port)
     const served = await exchange(t, program.port, get('/'))
-    await program.until(() => says(program, `${name} up`), 'the log tells that it is well again')
+    await program.until(() => says(program, `${name} up`), 'the log says that it is up again')
     const after = await shown(program)
 
     assert.deepEqual([before.report.state, before.states, before.up], ['up', ['up'], 1])
@@ -80,7 +77,7 @@ test('a server that takes connections and answers none of them is failing', asyn
   })
 
   const response = await exchange(t, program.port, get('/'))
-  await program.until(() => says(program, 'is failing: the last'), 'the log tells it')
+  await program.until(() => says(program, 'is failing: the last'), 'the log has it')
   const { report, states, up } = await shown(program)
 
   assert.equal(response.status, 502)

@@ -26,7 +26,7 @@ interface Bulk {
   upload(): Socket | null
 }
 
-/** Pushes SIZE bytes at whoever asks for /down, and reads nothing of what is sent to /up. */
+/** Sends SIZE bytes for /down, and reads nothing of what is sent to /up. */
 async function startBulk(t: TestContext): Promise<Bulk> {
   let upload: Socket | null = null
   const sockets = new Set<Socket>()
@@ -70,7 +70,7 @@ function push(socket: Socket, bytes: number): void {
 
 async function residentBytes(program: Program): Promise<number> {
   const samples = parseExposition((await program.ask('/metrics')).text)
-  return samples.get('process_resident_memory_bytes') ?? assert.fail('it is not told')
+  return samples.get('process_resident_memory_bytes') ?? assert.fail('there is no such sample')
 }
 
 test('bodies of any size cost no memory, with a slow reader and with a server that does not read', async (t) => {

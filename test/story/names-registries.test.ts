@@ -60,7 +60,7 @@ test('registries and the Redis of shared rates are reached by names of the same 
   }
 })
 
-test('a registry whose name does not exist is told so, and is live once it does', async (t) => {
+test('a registry whose name does not exist is reported, and is live once it does', async (t) => {
   const [etcd, redis] = await Promise.all([startEtcd(t), startRedis(t)])
   const dns = await startDnsServer(t)
   const program = await startProgram(t, {

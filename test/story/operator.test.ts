@@ -193,7 +193,7 @@ async function scrape(program: Program, look: (samples: Samples) => boolean): Pr
   }
 }
 
-test('the admin tells its state and the table with its sources, but no private key', async (t) => {
+test('the admin shows its state and the table with its sources, but no private key', async (t) => {
   const authority = createAuthority(t)
   const { keyPath, certPath } = authority.issue('a.test')
   const secret = readFileSync(keyPath, 'utf8').split('\n')[1] ?? ''

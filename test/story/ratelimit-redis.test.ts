@@ -42,7 +42,7 @@ test('two instances share one rate exactly', async (t) => {
   assert.match(fields, /^Retry-After: [67]\d\r\nX-Retry-In: (1m)?[0-9.]+s\r\n$/)
 })
 
-test('it is told what is left over all instances', async (t) => {
+test('a response has what is left over all instances', async (t) => {
   const { port } = await startRedis(t)
   const options = { requests: 4, period: '1h' }
   const one = openInstance(options, { url: `redis://127.0.0.1:${port}` })
@@ -74,7 +74,7 @@ test('of several rates all have to accept, or nothing is written', async (t) => 
   assert.deepEqual(await valuesOf(command), kept)
 })
 
-test('what Redis keeps is bounded in time, and tells nothing of a client', async (t) => {
+test('what Redis keeps is bounded in time, and reveals nothing of a client', async (t) => {
   const { port, command } = await startRedis(t)
   const url = `redis://127.0.0.1:${port}`
   const options = { ...HOURLY, key: 'request.header.X-Api-Key' }

@@ -66,7 +66,7 @@ for (const kind of REMOTE_KINDS) {
       const middle = Math.floor((cut * changesACut + end) / 2)
       for (let number = cut * changesACut; number < middle; number++) await change(keys, number)
       registry.proxy.cutAll()
-      // Once, what it missed is cut in the middle of being told.
+      // Once, what it missed is cut in the middle of the transfer.
       const replayCut = cut === 5 ? registry.proxy.cutAfter(3_000) : null
       for (let number = middle; number < end; number++) await change(keys, number)
       await replayCut
@@ -178,7 +178,7 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
     assert.deepEqual(report.failures, [])
     assert.deepEqual([...inRotation].toSorted(), ['ok', 'staying'])
     assert.ok(lastSeen - died > TTL_MS - 200, `gone after ${lastSeen - died} ms already`)
-    // The bar of 100 ms is told below; a machine that does other things beside may pause for longer.
+    // The bar of 100 ms is reported below; a machine that does other things beside may pause for longer.
     assert.ok(lastSeen - died <= TTL_MS + 1000, `in rotation for ${lastSeen - died} ms`)
     assert.ok(held.length > 0)
     assert.ok(responses.every(({ status }) => status === 200))

@@ -29,7 +29,7 @@ interface Stage {
   readonly load: Load
 }
 
-/** A program that serves what stands in the registry, under steady load on all of it. */
+/** A program that serves all of the registry, under steady load. */
 async function setStage(
   t: TestContext,
   kind: RemoteRegistry['kind'],
@@ -211,7 +211,7 @@ for (const kind of REMOTE_KINDS) {
     assert.equal(live.lastGood?.serving, false)
   })
 
-  test(`${kind} falls silent: that is told within 5 s, and the traffic does not notice`, async (t) => {
+  test(`${kind} falls silent: that is reported within 5 s, and the traffic goes on`, async (t) => {
     const { registry, program, load } = await setStage(t, kind)
     await load.more(100)
 

@@ -90,7 +90,7 @@ test('a store that is damaged before a start: its last good snapshot serves', as
 })
 
 for (const workers of [0, 1]) {
-  test(`a start that waits for a registry ends at once when it is told to, with ${workers} workers`, async (t) => {
+  test(`a start that waits for a registry ends at once by SIGTERM, with ${workers} workers`, async (t) => {
     const folder = makeFolder(t)
     const config = join(folder, 'sluice.json')
     const listeners = { web: { address: `127.0.0.1:${await choosePort()}` } }

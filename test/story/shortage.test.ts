@@ -105,7 +105,7 @@ for (const workers of [1, 2]) {
     })
     await program.until(
       () => program.log().some(({ msg }) => msg.startsWith('EMFILE')),
-      'the log tells of it',
+      'the log has it',
     )
     await watch.until(() => held() + responses.length === CLIENTS, 'each is served, or turned away')
     const during = await serversOf(program)
@@ -132,9 +132,9 @@ for (const workers of [1, 2]) {
     const series = parseExposition((await program.ask('/metrics')).text)
     assert.ok((series.get('sluice_shortages_total{code="EMFILE"}') ?? 0) > 0)
     assert.ok((series.get('sluice_connections_not_kept_total{listener="web"}') ?? 0) > 0)
-    const told = program.log().filter(({ msg }) => msg.includes('EMFILE'))
-    assert.equal(told.length, 1, JSON.stringify(told))
-    assert.match(told[0]?.msg ?? '', /ulimit -n, LimitNOFILE=/)
+    const lines = program.log().filter(({ msg }) => msg.includes('EMFILE'))
+    assert.equal(lines.length, 1, JSON.stringify(lines))
+    assert.match(lines[0]?.msg ?? '', /ulimit -n, LimitNOFILE=/)
     if (workers > 1) return
     await program.until(
       () => program.log().some(({ msg }) => msg.startsWith('the shortage EMFILE has ended')),

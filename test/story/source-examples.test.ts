@@ -28,9 +28,9 @@ import { startRedis, type RedisServer } from '../support/redis.ts'
 import { reportOf, tableOf, untilTable } from '../support/sources.ts'
 
 interface Drive {
-  /** That do not stand in the file. */
+  /** That are not in the file. */
   readonly ports?: readonly number[]
-  /** What stands there before its commands are run. */
+  /** What is there before its commands are run. */
   readonly before?: (example: Example, etcd: Etcd | null) => Promise<void> | void
   readonly drive: (site: Site, etcd: Etcd | null, t: TestContext) => Promise<void>
 }

@@ -102,7 +102,7 @@ async function holdPort(t: TestContext): Promise<number> {
   return listen(server)
 }
 
-test('what leaves nothing to serve stops the start and is told in one line', async (t) => {
+test('an error that leaves nothing to serve stops the start and is reported in one line', async (t) => {
   const held = await holdPort(t)
 
   const [garbled, missing, listener, admin, certificate, nothing, variable] = await Promise.all([
@@ -152,7 +152,7 @@ test('a second Sluice on the same port is refused, not let in to share it', asyn
   assert.doesNotMatch(second.output, /drain/)
 })
 
-test('what is wrong with the file is told before what is wrong with the admin', async (t) => {
+test('errors of the file are reported before errors of the admin', async (t) => {
   const held = await holdPort(t)
 
   const { line } = await refusedStart(t, 'listeners: [\n', {

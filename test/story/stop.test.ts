@@ -37,7 +37,7 @@ interface Hanging {
   readonly client: Awaited<ReturnType<typeof openClient>>
 }
 
-test('SIGTERM under load fails no request and tells every client to close', async (t) => {
+test('SIGTERM under load fails no request and closes every connection with `Connection: close`', async (t) => {
   const clients = 16
   const server = await startNamed(t, 'server', 5)
   const program = await startFor(t, server.url)

@@ -50,7 +50,7 @@ export async function openClient(t: TestContext, port: number): Promise<Client> 
   return client
 }
 
-/** Whoever asks for it closes it. */
+/** The caller closes it. */
 export async function connectClient(port: number): Promise<Client> {
   const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
   const client = createClient(socket)

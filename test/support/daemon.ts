@@ -1,11 +1,11 @@
-/** Real servers of others as child processes: each in a folder of its own, ended by its process id, its log told when it fails. */
+/** Real servers of others as child processes: each in a folder of its own, ended by its process id, its log printed when it fails. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as passed } from 'node:timers/promises'
 
-/** Whatever ends things when it ends: a test, or `{ after }` of node:test for a whole file. */
+/** The owner of what is started: a test, or `{ after }` of node:test for a whole file. */
 export interface Owner {
   after(end: () => unknown): void
 }
@@ -22,7 +22,7 @@ export interface Daemon {
   readonly folder: string
   /** Of the process that runs now; null when none does. */
   pid(): number | null
-  /** Everything it has said since the last start. */
+  /** Its output since the last start. */
   log(): string
   /** With the data it has; resolves when it is ready. */
   start(): Promise<void>

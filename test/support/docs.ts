@@ -22,7 +22,7 @@ export function blocksOf(text: string, opening: string): readonly string[] {
   return [...fences].filter(([, one]) => one === opening).map(([, , block = '']) => block)
 }
 
-/** `##` and deeper headings in their order, without what stands in blocks. */
+/** `##` and deeper headings in their order, without the text of blocks. */
 export function headingsOf(text: string): readonly string[] {
   const plain = text.replace(/^```[\s\S]*?^```$/gm, '')
   return [...plain.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title)
@@ -36,7 +36,7 @@ export function toAnchor(heading: string): string {
     .replaceAll(' ', '-')
 }
 
-/** What stands in back quotes. */
+/** The text in back quotes. */
 export function codesIn(text: string): readonly string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
 }

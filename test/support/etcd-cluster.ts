@@ -68,7 +68,7 @@ export interface TlsEtcd {
   readonly tls: RegistryTls
 }
 
-/** `names` stand in its certificate; `isMutual`: it asks for ours. */
+/** `names` are in its certificate; `isMutual`: it requires ours. */
 export async function startTlsEtcd(
   t: TestContext,
   names: readonly string[],

@@ -1,4 +1,4 @@
-/** The files of config/ as a user runs them, but on ports that are free and with servers that tell what they saw. */
+/** The files of config/ as a user runs them, but on ports that are free and with servers that report what they saw. */
 import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
@@ -20,7 +20,7 @@ export interface Example {
   readonly path: string
   readonly text: string
   readonly authority: CertificateAuthority
-  /** The port that stands for the one in the file. */
+  /** The port that replaces the one in the file. */
   port(written: number): number
   withOwnPorts(text: string): string
 }
@@ -53,7 +53,7 @@ export function readExample(file: string): string {
 
 /**
  * Its servers run then. `registries`: the ports of those that the test has started, by the usual ones; `more`: ports that
- * do not stand in the file, because a registry holds them.
+ * are not in the file, because a registry holds them.
  */
 export async function placeExample(
   t: TestContext,
@@ -163,7 +163,7 @@ function startTelling(
   })
 }
 
-/** On the port that stands for 8443. */
+/** On the port that replaces 8443. */
 export async function overTls(
   t: TestContext,
   site: Site,

@@ -1,4 +1,4 @@
-/** Ways to write to a registry as `sluice put` does, for whoever only has its address. */
+/** Ways to write to a registry as `sluice put` does, from its address alone. */
 import type { EtcdSource } from '../../src/providers/etcd/source.ts'
 import type { RedisSource } from '../../src/providers/redis/source.ts'
 import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'

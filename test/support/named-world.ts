@@ -1,6 +1,6 @@
 /**
  * Twenty names behind the proxy, of which five are dead, and a resolver that hangs, lies, changes its mind and dies. Two servers
- * answer for all of them, with the address that they have; whoever asks tells the world what was answered.
+ * answer for all of them, with their own address; the test passes each response on to this world.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -7,7 +7,7 @@ const LOWEST = 18_000
 const HIGHEST = 32_000
 const given = new Set<number>()
 
-/** A port on which nothing listens and that nobody in this process was given before. */
+/** A port on which nothing listens and that this process has not used before. */
 export async function choosePort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST)

@@ -17,7 +17,7 @@ export async function sentinel(t: TestContext, gateway: TestGateway): Promise<vo
   client.end()
 }
 
-/** Waits until `measure` stands still over many turns in which an ordinary exchange went through. */
+/** Waits until `measure` is constant over many turns in which an ordinary exchange went through. */
 export async function settled(
   t: TestContext,
   gateway: TestGateway,

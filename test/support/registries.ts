@@ -88,7 +88,7 @@ export async function remove(keys: KeyStore, path: string): Promise<void> {
   await keys.delete(path, {})
 }
 
-/** Ids of the frontends that stand in it. */
+/** Ids of the frontends in it. */
 export async function frontendsIn(keys: KeyStore): Promise<readonly string[]> {
   const found = (await keys.list()).map(({ path }) => /^frontends\/([^/]+)\/frontend$/.exec(path))
   return found.flatMap((match) => match?.[1] ?? []).toSorted()

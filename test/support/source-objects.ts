@@ -16,7 +16,7 @@ export function listOf(objects: Iterable<DeclaredObject>, listed = 'first'): Dec
   return { readable: true, objects, changes: null, listed, ...about }
 }
 
-/** Only what has changed can be read in it: whoever takes it must not need the whole. */
+/** Only the changes can be read in it: a reader must not need the whole. */
 export function changesOf(changes: Partial<Changes>): Declaration {
   const { upserts = [], deletes = [] } = changes
   return { ...listOf([]), changes: { upserts, deletes }, listed: null }

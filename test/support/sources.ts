@@ -1,4 +1,4 @@
-/** How it stands with the sources of a running program, asked as an operator asks. */
+/** The state of a running program's sources, from its admin API. */
 import { setTimeout as passed } from 'node:timers/promises'
 import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import { parseExposition } from './exposition.ts'

@@ -1,5 +1,5 @@
 /**
- * Examples one after the other in one program: each is written over the one before, as whoever edits the file does, and is
+ * Examples one after the other in one program: each is written over the one before, as an editor does, and is
  * driven once it is in force. Their servers play the part that the test gives them.
  */
 import assert from 'node:assert/strict'
@@ -88,10 +88,10 @@ export type Staged = (typeof STAGED)[number]
 
 const HOST = 'vote.localhost'
 const PATIENCE_MS = 15_000
-/** Files of examples are read at such ports; others that stand in them are Sluice's or Redis'. */
+/** Files of examples are read at such ports; other ports in them are Sluice's or Redis'. */
 const SERVERS = /:(50\d\d)\b/g
 
-/** `ports`: those that stand for the ones in the files, beside servers and the listener. */
+/** `ports`: those that replace ports in the files, beside servers and the listener. */
 export async function openStage(
   t: TestContext,
   ports: ReadonlyMap<number, number> = new Map(),

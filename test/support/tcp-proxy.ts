@@ -14,7 +14,7 @@ export interface TcpProxy {
   open(): number
   /** As at the start, and forgets a cut that did not come. Connections that were swallowed are cut: what they lost is lost. */
   pass(): Promise<void>
-  /** Cuts every connection, and nobody listens any more. */
+  /** Cuts every connection, and refuses new ones. */
   refuse(): Promise<void>
   /** Swallows what both sides say, also that they close, and accepts new connections without a word. */
   blackhole(): void

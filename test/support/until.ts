@@ -1,4 +1,4 @@
-/** Waiting for conditions: whoever changes something says so, whoever waits looks again. No test waits for a duration. */
+/** Waits for conditions: code that changes something calls `changed`, and every wait looks again. No test waits for a duration. */
 
 /** How long a condition may take before the test fails. */
 export const PATIENCE_MS = 5_000
