@@ -17,7 +17,7 @@ import { toProblem } from './review/diagnostic.ts'
 import { EMPTY_SNAPSHOT } from './publication/diff.ts'
 import { uniteChanged, type ChangedIds } from './admission/tracked-map.ts'
 import { createJournal } from './journal.ts'
-import type { EventLog } from '../observe/log.ts'
+import type { Log } from '../observe/log.ts'
 import { createMerge } from './sources/merge.ts'
 import type { Publisher } from './publication/publisher.ts'
 import type { SourceView } from './admission/decisions.ts'
@@ -31,7 +31,7 @@ export interface ControlOptions {
   readonly sources: readonly SourceOptions[]
   readonly admission: Admission
   readonly publisher: Publisher
-  readonly log: EventLog
+  readonly log: Log
   /** Receives the file's settings after each change. Returns the problems of those that cannot come into force. */
   readonly onSettings?: (written: WrittenSettings) => readonly Problem[]
   /** A pass caused an exception. */

@@ -1,6 +1,6 @@
 /** The log lines of the control plane: one for each published change, one for each problem that appears or is resolved. */
 import { describeProblem, type Problem } from '../model/problem.ts'
-import type { EventLog } from '../observe/log.ts'
+import type { Log } from '../observe/log.ts'
 import type { SnapshotDiff } from './publication/diff.ts'
 
 export interface Journal {
@@ -24,8 +24,18 @@ export interface Journal {
 const MAX_LINES = 20
 /** A storm of changes is logged once a second. */
 export const LOG_EVERY_MS = 1000
+const KINDS = ['listeners', 'backends', 'frontends'] as const
 
-export function createJournal(log: EventLog, everyMs: number = LOG_EVERY_MS): Journal {
+/** The first names of what changed and what was removed: `backend vote`, `-frontend old`. */
+function namesOf({ upserts, deletes }: SnapshotDiff): string[] {
+  const first = KINDS.flatMap((kind) => [
+    ...upserts[kind].slice(0, MAX_LINES).map(({ id }) => `${kind.slice(0, -1)} ${id}`),
+    ...deletes[kind].slice(0, MAX_LINES).map((id) => `-${kind.slice(0, -1)} ${id}`),
+  ])
+  return first.slice(0, MAX_LINES)
+}
+
+export function createJournal(log: Log, everyMs: number = LOG_EVERY_MS): Journal {
   let known = new Map<string, Problem>()
   let currentProblems: () => readonly Problem[] = () => []
   /** Not logged yet. */
@@ -57,6 +67,8 @@ export function createJournal(log: EventLog, everyMs: number = LOG_EVERY_MS): Jo
     published(number, changes) {
       recent = add(recent, changes)
       latest = number
+      const objects = namesOf(changes)
+      log.debug({ number, objects }, `table ${number} is posted: ${objects.join(', ')}`)
       logChanges()
     },
     problems(now) {

@@ -19,7 +19,7 @@ import {
 import type { ServerState } from '../policy/health/pool-eligibility.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import type { OnFault } from '../observe/fault.ts'
-import type { EventLog } from '../observe/log.ts'
+import type { Log } from '../observe/log.ts'
 import { createAlarms } from './alarms.ts'
 import type { BreakerContext, LiveBreaker } from './live-breaker.ts'
 import { createLimitedLog } from './limited-log.ts'
@@ -37,7 +37,7 @@ import { createMiddlewareState } from './middleware-state.ts'
 export interface HealthMonitorOptions {
   readonly scoreboard: Scoreboard
   readonly publisher: { listen(listener: { readonly onPlaced: (delta: Delta) => void }): void }
-  readonly log: EventLog
+  readonly log: Log
   /** ms, monotonic. */
   readonly now: () => number
   /** ms of the board's clock; `now` without it. */
@@ -111,7 +111,14 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     onShortage,
     onResult(key, ok, reason) {
       totals.probe(ok)
-      serversByKey.get(key)?.server.probed({ ok, at: date(), reason })
+      const server = serversByKey.get(key)?.server
+      if (server === undefined) return
+      server.probed({ ok, at: date(), reason })
+      const result = ok ? 'succeeded' : `failed: ${reason}`
+      log.debug(
+        { backend: server.backend, server: server.url },
+        `probe of ${server.name} ${result}`,
+      )
     },
   })
   const breakerContext: BreakerContext = {

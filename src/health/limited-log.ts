@@ -2,7 +2,7 @@
  * The log of changes of servers, breakers and names, limited to a number of lines a second. Of more changes, as when a rack
  * fails, the first are logged and the others counted. Warnings have their own limit, so that recoveries do not hide them.
  */
-import type { EventLog } from '../observe/log.ts'
+import type { Log } from '../observe/log.ts'
 
 export interface LimitedLog {
   info(fields: object, message: string): void
@@ -15,7 +15,7 @@ const MAX_LINES = 20
 const PERIOD_MS = 1000
 
 export function createLimitedLog(
-  log: EventLog,
+  log: Log,
   others = 'changes of servers and breakers: see /api/servers and /api/breakers',
 ): LimitedLog {
   const levels = { info: { logged: 0, untold: 0 }, warn: { logged: 0, untold: 0 } }

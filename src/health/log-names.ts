@@ -1,13 +1,9 @@
 /** Logs when a name begins to fail, and when it is resolved again. */
 import type { Resolver } from '../dns/resolver.ts'
 import { createLimitedLog } from './limited-log.ts'
-import type { EventLog } from '../observe/log.ts'
+import type { Log } from '../observe/log.ts'
 
-export function logNames(
-  resolver: Pick<Resolver, 'onState'>,
-  log: EventLog,
-  now: () => number,
-): void {
+export function logNames(resolver: Pick<Resolver, 'onState'>, log: Log, now: () => number): void {
   const journal = createLimitedLog(log, 'changes of names: see /api/servers')
 
   resolver.onState(({ name, addresses, failing, lastFailure }) => {

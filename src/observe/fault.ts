@@ -4,7 +4,7 @@
  * mistaken for an error in the object. If no object can be named, the pass is held: the previous table stays.
  */
 import { quote } from '../model/parsed.ts'
-import type { EventLog } from '../observe/log.ts'
+import type { Log } from '../observe/log.ts'
 
 /** `object` null: it is not known which one. */
 export type OnFault = (
@@ -26,7 +26,7 @@ export interface Faults {
 const LOG_EVERY_MS = 60_000
 
 /** `now`: ms, monotonic. */
-export function createFaults(log: Pick<EventLog, 'error'>, now: () => number): Faults {
+export function createFaults(log: Pick<Log, 'error'>, now: () => number): Faults {
   const counts = { admit: 0, publish: 0, guard: 0, apply: 0, exchange: 0 }
   let logged = { text: '', at: -Infinity }
 

@@ -12,9 +12,6 @@ export interface Log {
   error(fields: object, message: string): void
 }
 
-/** The part that most callers need; pino itself fits. */
-export type EventLog = Pick<Log, 'info' | 'warn' | 'error'>
-
 export interface LeveledLog extends Log {
   setLevel(level: LogLevel): void
 }

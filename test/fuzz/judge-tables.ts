@@ -43,7 +43,7 @@ async function judgeTables(seed: number): Promise<void> {
   const monitor = createHealthMonitor({
     scoreboard,
     publisher,
-    log: { info() {}, warn() {}, error() {} },
+    log: { debug() {}, info() {}, warn() {}, error() {} },
     now: () => performance.now(),
     date: () => 0,
     random: () => 0.5,

@@ -107,7 +107,7 @@ export class World {
           listener = one
         },
       },
-      log: { info: () => {}, warn: () => {}, error: () => {} },
+      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
       now: () => this.now,
       date: () => this.now,
       random: () => this.#random(),

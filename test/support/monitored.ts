@@ -81,6 +81,8 @@ export interface Site {
   readonly publisher: Publisher
   readonly lines: readonly Line[]
   readonly hooks: readonly string[]
+  /** What is logged at level debug: each probe. */
+  readonly probes: readonly string[]
   /** Urls whose probes fail. */
   readonly unwell: Set<string>
   /** Sums that were read. */
@@ -118,6 +120,7 @@ export function createSite(t: TestContext): Site {
   const publisher = createPublisher(scoreboard, { conflateMs: 0, sweepMs: 5 })
   const lines: Line[] = []
   const hooks: string[] = []
+  const probes: string[] = []
   const unwell = new Set<string>()
   const clock = { now: 1000 }
   const placed = new Map<string, number>()
@@ -131,7 +134,12 @@ export function createSite(t: TestContext): Site {
   const monitor = createHealthMonitor({
     scoreboard,
     publisher,
-    log: { info: tell('info'), warn: tell('warn'), error: tell('error') },
+    log: {
+      debug: (_fields, message) => void probes.push(message),
+      info: tell('info'),
+      warn: tell('warn'),
+      error: tell('error'),
+    },
     now: () => clock.now,
     date: () => 1_000_000 + clock.now,
     random: () => 0.5,
@@ -179,6 +187,7 @@ export function createSite(t: TestContext): Site {
     publisher,
     lines,
     hooks,
+    probes,
     unwell,
     reads: scoreboard.reads,
     stallMs: 0,

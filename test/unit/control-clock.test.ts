@@ -45,7 +45,7 @@ for (const [direction, stepMs] of [
         date: () => date,
         random: () => 0,
         sleep: () => new Promise(() => {}),
-        log: { info() {}, warn() {}, error() {} },
+        log: { debug() {}, info() {}, warn() {}, error() {} },
         written: () => [],
       },
       {

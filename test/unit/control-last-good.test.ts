@@ -262,7 +262,7 @@ function openSaver(
       },
     },
     collect: () => ({ objects: [], revision: world.revision }),
-    log: { info: note, warn: note, error: note },
+    log: { debug: note, info: note, warn: note, error: note },
     saveMs,
     retryMs,
   })

@@ -61,7 +61,7 @@ async function setUp(
       }),
     ),
     publisher,
-    log: { info: note('info'), warn: note('warn'), error: note('error') },
+    log: { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') },
     filesMs: 10,
     logEveryMs: 20,
     date,
@@ -109,7 +109,10 @@ test('starts with what is good and shows what is not', async (t) => {
   )
   assert.deepEqual([table.number, table.inForce], [1, 1])
   assert.equal(table.sources[0]?.state, 'live')
-  assert.match(lines.join('\n'), /warn frontend "bad": route: .*\ninfo table 1 is published/)
+  assert.match(
+    lines.join('\n'),
+    /warn frontend "bad": route: .*\ndebug .*\ninfo table 1 is published/,
+  )
 })
 
 test('does not start with a file that does not parse, and says why', async (t) => {
@@ -135,6 +138,18 @@ test('brings a change into force and reports how long it took', async (t) => {
   assert.ok([...control.table().objects].some(({ id }) => id === 'vote'))
   assert.equal(changes.length, 2)
   assert.ok(changes.every((ms) => ms >= 0 && ms < 1000))
+})
+
+test('names the objects of each table at level debug', async (t) => {
+  const { control, publisher, lines, write } = await setUp(t, { backends, frontends: { vote } })
+  await control.open()
+  await control.start()
+  await publisher.whenInForce(1)
+
+  await write({ backends })
+  await publisher.whenInForce(2)
+
+  assert.ok(lines.includes('debug table 2 is posted: -frontend vote'), lines.join('\n'))
 })
 
 test('leaves the table alone while the file is broken, logs that once, and says when it heals', async (t) => {

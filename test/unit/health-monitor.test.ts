@@ -51,6 +51,8 @@ test('takes a server out that fails its probes and gives it back, each told once
   assert.equal(site.report(A).tally.changes.down, 1)
   assert.equal(site.monitor.tally().changes.down, 1)
   assert.ok(site.report(A).tally.probes.failure >= 2)
+  assert.ok(site.probes.includes(`probe of server ${A} of backend "vote" failed: refused`))
+  assert.ok(site.probes.includes(`probe of server ${B} of backend "vote" succeeded`))
 })
 
 test('a new server that waits for its first success has no turn from the moment a thread hears of it', async (t) => {

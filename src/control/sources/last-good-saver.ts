@@ -3,7 +3,7 @@
  * retried every ten seconds.
  */
 import type { DeclaredObject } from '../../providers/provider.ts'
-import type { EventLog } from '../../observe/log.ts'
+import type { Log } from '../../observe/log.ts'
 import type { LastGoodFile } from './last-good.ts'
 
 export interface LastGoodSaverOptions {
@@ -16,7 +16,7 @@ export interface LastGoodSaverOptions {
     readonly memory?: string
     readonly isHeld?: boolean
   }
-  readonly log: EventLog
+  readonly log: Log
   readonly saveMs?: number
   readonly retryMs?: number
 }

@@ -8,7 +8,7 @@ import { followProvider } from './follow.ts'
 import type { Follower, FollowOptions } from './follow.ts'
 import { createInventory } from './inventory.ts'
 import type { Held, Inventory } from './inventory.ts'
-import type { EventLog } from '../../observe/log.ts'
+import type { Log } from '../../observe/log.ts'
 import { createLastGoodSaver } from './last-good-saver.ts'
 import type { LastGoodFile } from './last-good.ts'
 import { keyOf } from './object-index.ts'
@@ -40,7 +40,7 @@ export interface SourceEvents {
 }
 
 export interface SourceContext extends Pick<FollowOptions, 'now' | 'date' | 'random' | 'sleep'> {
-  readonly log: EventLog
+  readonly log: Log
   /** The declarations of a source whose versions are in force. */
   readonly written: (source: string) => Iterable<DeclaredObject>
 }
