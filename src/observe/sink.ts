@@ -3,7 +3,8 @@
  * batches, so that lines never interleave. A full disk or a reader that has stopped costs lines, which are counted;
  * it never costs memory without bound and never holds up the program.
  */
-import { createWriteStream, openSync } from 'node:fs'
+import { constants, createWriteStream, openSync, statSync } from 'node:fs'
+import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 
 export interface Sink {
@@ -13,8 +14,11 @@ export interface Sink {
   readonly dropped: number
   /** Opens the path again, for log rotation. Standard output stays as it is. */
   reopen(): void
-  /** Resolves when everything is written, or after two seconds with a reader that has stopped. */
-  close(): Promise<void>
+  /**
+   * Resolves to true when everything is written, and to false after two seconds with a reader that has stopped. Then the caller
+   * must end the process: the writes that standard output still waits for keep it running.
+   */
+  close(): Promise<boolean>
 }
 
 export interface SinkOptions {
@@ -37,7 +41,7 @@ export function openSink(path: string | null, options: SinkOptions = {}): Sink {
   let quietUntil = -Infinity
   let retryAt = 0
   let isClosed = false
-  let rotated: Promise<unknown> = Promise.resolve()
+  let rotated: Promise<boolean> = Promise.resolve(true)
   let stream = openStream()
 
   return {
@@ -57,18 +61,19 @@ export function openSink(path: string | null, options: SinkOptions = {}): Sink {
     reopen() {
       if (path === null || isClosed) return
       const old = stream
-      if (replaceStream() && !old.destroyed) rotated = Promise.all([rotated, finish(old, true)])
+      if (!replaceStream() || old.destroyed) return
+      const all = Promise.all([rotated, finish(old, true)])
+      rotated = all.then((written) => written.every(Boolean))
     },
     async close() {
       isClosed = true
-      await rotated
-      if (!stream.destroyed) await finish(stream, path !== null)
+      const isRotated = await rotated
+      return (stream.destroyed || (await finish(stream, path !== null))) && isRotated
     },
   }
 
   function openStream(): Writable {
-    const opened =
-      path === null ? process.stdout : createWriteStream('', { fd: openForAppend(path) })
+    const opened = path === null ? process.stdout : openPath(path)
     opened.on('error', onError)
     return opened
   }
@@ -109,20 +114,34 @@ export function openSink(path: string | null, options: SinkOptions = {}): Sink {
   }
 }
 
-function openForAppend(path: string): number {
+function openPath(path: string): Writable {
   try {
-    return openSync(path, 'a', 0o640)
+    const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() === true
+    return isPipe ? openPipe(path) : createWriteStream('', { fd: openSync(path, 'a', 0o640) })
   } catch (cause) {
     throw new Error(`cannot open the log ${path}: ${messageOf(cause)}`, { cause })
   }
 }
 
-function finish(stream: Writable, end: boolean): Promise<void> {
+/**
+ * A named pipe. Opened for writing only, it would block this thread until a reader opens it, and a write to a full one would
+ * block a thread that the end of the process waits for.
+ */
+function openPipe(path: string): Writable {
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+  return new Socket({ fd, readable: false, writable: true })
+}
+
+/** Resolves to whether everything is written in time. What is not written to a file or pipe by then is given up. */
+function finish(stream: Writable, end: boolean): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, CLOSE_WITHIN_MS)
+    const timer = setTimeout(() => {
+      if (end) stream.destroy()
+      resolve(false)
+    }, CLOSE_WITHIN_MS)
     const done = (): void => {
       clearTimeout(timer)
-      resolve()
+      resolve(true)
     }
     if (end) {
       stream.once('close', done)

@@ -237,7 +237,7 @@ export async function run(options: RunOptions): Promise<number> {
   }
   await stop(live.current().drainMs)
   log.info({}, 'stopped')
-  await sink.close()
+  if (!(await sink.close())) process.exit(0)
   return 0
 }
 

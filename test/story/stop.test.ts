@@ -1,15 +1,23 @@
 // Issue: "SIGTERM: stop accepting, finish what is in flight (limit 30 s), say Connection: close, exit 0".
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as passed } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { test, type TestContext } from 'node:test'
 import { openClient } from '../support/client.ts'
 import { startLoad } from '../support/load.ts'
 import { value } from '../support/message.ts'
 import { OK, startOrigin, type Origin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
-import { startProgram, type Program } from '../support/program.ts'
+import { askAdmin, makeFolder, startProgram, toText, type Program } from '../support/program.ts'
 import { get } from '../support/refusal.ts'
 import { startNamed } from '../support/servers.ts'
 import { eventually } from '../support/until.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 async function startFor(t: TestContext, url: string, settings: object = {}): Promise<Program> {
   return startProgram(t, {
@@ -106,6 +114,38 @@ for (const workers of [0, 2]) {
     ])
   })
 }
+
+test('standard output whose reader has stopped does not hold up the end', async (t) => {
+  const [admin, port] = [await choosePort(), await choosePort()]
+  const path = join(makeFolder(t), 'sluice.json')
+  const listeners = { web: { address: `127.0.0.1:${port}` } }
+  const log = { access: 'json' }
+  writeFileSync(
+    path,
+    toText({ admin: { address: `127.0.0.1:${admin}` }, drain: '1s', log, listeners }),
+  )
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', path], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  t.after(() => child.kill('SIGKILL'))
+  const ended = once(child, 'exit')
+  const isReady = (): Promise<boolean> =>
+    askAdmin(admin, '/readyz').then(
+      ({ status }) => status === 200,
+      () => false,
+    )
+  while (!(await isReady())) await passed(50)
+  // More than a pipe holds.
+  const client = await openClient(t, port)
+  for (let sent = 0; sent < 40; sent++) {
+    client.send(get(`/${'x'.repeat(4000)}`))
+    await client.readResponse()
+  }
+
+  child.kill('SIGTERM')
+
+  assert.deepEqual(await ended, [0, null])
+})
 
 test('a second SIGTERM ends it at once', async (t) => {
   const { program } = await startHanging(t, {})

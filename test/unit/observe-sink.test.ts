@@ -172,6 +172,34 @@ test('a reader that has stopped costs lines and no more than 8 MiB', async (t) =
   assert.match(reports[0] ?? '', /its reader is too slow/)
 })
 
+test('a named pipe without a reader does not block: lines wait for one', async (t) => {
+  const path = join(makeFolder(t), 'pipe')
+  execFileSync('mkfifo', [path])
+  const sink = openSink(path, { report: noReport })
+
+  sink.write('one\n')
+  sink.reopen()
+  sink.write('two\n')
+  const reader = createReadStream(path)
+  const [text] = (await once(reader, 'data')) as unknown[]
+  const isWritten = await sink.close()
+  reader.destroy()
+
+  assert.match(String(text), /^one\n(?:two\n)?$/)
+  assert.deepEqual([isWritten, sink.dropped], [true, 0])
+})
+
+test('a reader that stays away is waited for two seconds', async (t) => {
+  const path = join(makeFolder(t), 'pipe')
+  execFileSync('mkfifo', [path])
+  const sink = openSink(path)
+
+  sink.write(`${'x'.repeat(1024 * 1024)}\n`)
+  const isWritten = await sink.close()
+
+  assert.equal(isWritten, false)
+})
+
 test('a log line is one line of JSON in ASCII, and says its level, time, fields and error', () => {
   const lines: string[] = []
   const log = createLog('info', { write: (line) => lines.push(String(line)) })
