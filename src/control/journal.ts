@@ -23,7 +23,7 @@ export interface Journal {
 // A systematic mistake in 100,000 objects must not write 100,000 lines.
 const MAX_LINES = 20
 /** A storm of changes is logged once a second. */
-export const LOG_EVERY_MS = 1000
+const LOG_EVERY_MS = 1000
 const KINDS = ['listeners', 'backends', 'frontends'] as const
 
 /** The first names of what changed and what was removed: `backend vote`, `-frontend old`. */

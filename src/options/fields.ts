@@ -99,8 +99,8 @@ export function durationText(description: string, minMs: number, maxMs: number):
 }
 
 /** A share of a whole, 0 to 1. */
-export function share(description: string, normal: string, least = 0, most = 1): z.ZodType<number> {
-  return part(description, least, most).prefault(normal)
+export function share(description: string, normal: string): z.ZodType<number> {
+  return part(description).prefault(normal)
 }
 
 /** A share without a default. */
