@@ -27,7 +27,7 @@ export interface Etcd extends Daemon {
 }
 
 /** A member alone waits for no other: it elects itself at once, and its leases may be as short as a second. */
-const ALONE = ['--heartbeat-interval', '10', '--election-timeout', '100']
+const ALONE = ['--heartbeat-interval', '20', '--election-timeout', '200']
 
 interface Member {
   readonly name: string
