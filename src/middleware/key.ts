@@ -19,6 +19,8 @@ export function keyOption({ scalar }: Vocabulary): ZodType<string> {
     },
     {
       type: 'string',
+      pattern:
+        "^(client\\.ip(/\\d{1,3})?|request\\.host|request\\.header\\.[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128})$",
       description:
         'What requests are counted by: client.ip (of IPv6 the /64 network; client.ip/56 names another), request.host or request.header.NAME.',
     },

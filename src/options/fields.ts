@@ -107,7 +107,7 @@ export function share(description: string, normal: string): z.ZodType<number> {
 export function part(description: string, least = 0, most = 1): z.ZodType<number> {
   return scalar((value) => parseShare(value, least, most), {
     type: ['string', 'number'],
-    pattern: '^\\d{1,3}(\\.\\d{1,6})?%$',
+    pattern: '^\\d{1,3}(\\.\\d{1,6})? ?%$',
     minimum: least,
     maximum: most,
     description: `${description} As 20% or 0.2.`,
@@ -127,6 +127,9 @@ export function size(
 export function bytes(description: string, minBytes: number, maxBytes: number): z.ZodType<number> {
   return scalar((value) => parseSize(value, minBytes, maxBytes), {
     type: ['string', 'integer'],
+    pattern: '^\\d{1,12} ?([KMkm]([Ii]?[Bb])?|[Bb])?$',
+    minimum: minBytes,
+    maximum: maxBytes,
     description: `${description} As 32KiB or a number of bytes, ${minBytes} to ${maxBytes}.`,
   })
 }

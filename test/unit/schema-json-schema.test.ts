@@ -62,6 +62,30 @@ test('the schema knows every key that the parsers know, with a description', () 
   assert.deepEqual(bare, ['/$schema'])
 })
 
+test('the patterns of sizes and keys are those of the parsers', () => {
+  interface Schema {
+    readonly properties?: Readonly<Record<string, Schema>>
+    readonly pattern?: string
+  }
+  const { frontends } = (
+    JSON.parse(jsonSchemaText()) as {
+      properties: { frontends: { additionalProperties: Schema } }
+    }
+  ).properties
+  const patternOf = (kind: string, option: string): RegExp =>
+    new RegExp(
+      frontends.additionalProperties.properties?.[kind]?.properties?.[option]?.pattern ?? '^$',
+    )
+  const takes = (kind: string, options: object): boolean =>
+    parseMiddleware({ kind, options: { ...LEAST_OPTIONS[kind], ...options } }).ok
+
+  for (const size of ['0', '1k', '32 KiB', '5b', '1MB', '2mib', '', 'x', '1s', '1GiB', '-1', '1ib'])
+    assert.equal(patternOf('bodylimit', 'size').test(size), takes('bodylimit', { size }), size)
+  const keys = ['client.ip', 'client.ip/56', 'request.host', 'request.header.X-Key']
+  for (const key of [...keys, '', 'x', 'client.ip/', 'request.header.', 'request.header.a b'])
+    assert.equal(patternOf('connlimit', 'key').test(key), takes('connlimit', { key }), key)
+})
+
 test('the schema tells the options of respond and redirect as the catalog takes and fills them', () => {
   interface Options {
     readonly properties: Readonly<Record<string, { readonly default?: unknown }>>
