@@ -11,7 +11,7 @@ const LIMIT = readLimit()
 const KEPT_SHARE = 1 / 16
 
 /** Reserved: not for client connections. Connections to servers may use all but the last few of them. */
-export const KEPT_FOR_SERVERS: number = Math.min(64, Math.max(8, Math.floor(LIMIT * KEPT_SHARE)))
+export const KEPT_FOR_SERVERS: number = Math.min(64, Math.max(16, Math.floor(LIMIT * KEPT_SHARE)))
 /** For accepting a client and sending it an error response. */
 export const KEPT_FOR_ACCEPTING = 4
 /** Reserved for connections: listening sockets must leave them free, however many listeners are declared. */

@@ -104,7 +104,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }
 
   async function openRegistry(): Promise<Registry> {
-    registry ??= loadRegistry()
+    // A load that failed, for want of descriptors, is tried again at the next scrape.
+    registry ??= loadRegistry().catch((error: unknown) => {
+      registry = undefined
+      throw error
+    })
     return registry
   }
 

@@ -24,7 +24,10 @@ export function openSocket(
   socket.prependOnceListener('connect', () => {
     const found = own.find(socket)
     if (found !== null) socket.destroy(leadsBack(target, found))
-    else if (isAmongLast(socket, KEPT_FOR_ACCEPTING)) socket.destroy(lastDescriptors())
+  })
+  // Once Node has opened the descriptor, and before it accepts the next client: at the limit, the kernel's queue is dropped.
+  process.nextTick(() => {
+    if (isAmongLast(socket, KEPT_FOR_ACCEPTING)) socket.destroy(lastDescriptors())
   })
   return socket
 }
