@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { MIDDLEWARES } from '../../src/middleware/catalog.ts'
 import fc from 'fast-check'
 import { parseHost } from '../../src/schema/host-certificate.ts'
 import { parseMiddlewarePart } from '../../src/schema/middleware-part.ts'
-import type { Parsed } from '../../src/model/parsed.ts'
 import { parseBackend, parseFrontend, parseListener } from '../../src/schema/objects.ts'
 import { parseServer } from '../../src/schema/server.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { messagesOf, noFile, readFile, valueOf } from '../support/parsed.ts'
 
 const ROUTE = 'Host("vote.localhost")'
 
@@ -16,23 +15,6 @@ const PARSERS = [
   ...[parseListener, parseBackend, parseFrontend],
   ...[parseHost, parseServer, parseMiddlewarePart],
 ]
-
-function noFile(path: string): string {
-  throw Object.assign(new Error(`open ${path}`), { code: 'ENOENT' })
-}
-
-function readFile(path: string): string {
-  return readFileSync(path, 'utf8')
-}
-
-function valueOf<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, JSON.stringify(parsed))
-  return parsed.value
-}
-
-function messagesOf(parsed: Parsed<unknown>): readonly string[] {
-  return parsed.ok ? [] : parsed.problems.map(({ message }) => message)
-}
 
 test('fills every default of a listener', () => {
   assert.deepEqual(valueOf(parseListener('web', { address: ':8080' }, noFile)), {

@@ -1,30 +1,12 @@
 /** What a registry may hold under keys of its own: hosts, servers, middlewares; and labels, which most objects can have. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseHost } from '../../src/schema/host-certificate.ts'
 import { parseMiddlewarePart } from '../../src/schema/middleware-part.ts'
-import type { Parsed } from '../../src/model/parsed.ts'
 import { parseBackend, parseFrontend, parseListener } from '../../src/schema/objects.ts'
 import { parseServer } from '../../src/schema/server.ts'
 import { createAuthority } from '../support/certificates.ts'
-
-function noFile(path: string): string {
-  throw Object.assign(new Error(`open ${path}`), { code: 'ENOENT' })
-}
-
-function readFile(path: string): string {
-  return readFileSync(path, 'utf8')
-}
-
-function valueOf<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, JSON.stringify(parsed))
-  return parsed.value
-}
-
-function messagesOf(parsed: Parsed<unknown>): readonly string[] {
-  return parsed.ok ? [] : parsed.problems.map(({ message }) => message)
-}
+import { messagesOf, noFile, readFile, valueOf } from '../support/parsed.ts'
 
 test('a host is a certificate, as text or by path', (t) => {
   const { certPath, keyPath, cert, key } = createAuthority(t).issue('vote.localhost')

@@ -5,6 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Metric, Registry } from 'prom-client'
+import { onDemand } from '../../model/on-demand.ts'
 import { systemMs } from '../../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
 import { FAMILIES, type Family, type MetricsStatus, type Scrape } from './families.ts'
@@ -64,6 +65,9 @@ const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** Gauges of prom-client with the suffix of counters. Each is the sum of the metric without it, over `type`. */
 const MISNAMED = ['handles', 'requests', 'resources'].map((of) => `nodejs_active_${of}_total`)
 
+type PromClient = typeof import('prom-client')
+const promClient = onDemand<PromClient>('the Prometheus client', () => import('prom-client'))
+
 export function createMetrics(options: MetricsOptions): Metrics {
   const { scoreboard, objects, status, version, seriesLimit = SERIES_LIMIT } = options
   const now = options.now ?? systemMs
@@ -86,7 +90,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     help: 'Always 1; the labels say which Sluice runs on which Node',
     samples: () => [{ value: 1, labels: { version, node: process.version } }],
   }
-  let registry: Promise<Registry> | undefined
+  let registry: Registry | undefined
   let scrape: Scrape
   let rendering: Promise<string> | undefined
   let turns: Promise<unknown> = Promise.resolve()
@@ -104,16 +108,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }
 
   async function openRegistry(): Promise<Registry> {
-    // A load that failed, for want of descriptors, is tried again at the next scrape.
-    registry ??= loadRegistry().catch((error: unknown) => {
-      registry = undefined
-      throw error
-    })
+    const client = await promClient.load()
+    registry ??= createRegistry(client)
     return registry
   }
 
-  async function loadRegistry(): Promise<Registry> {
-    const { collectDefaultMetrics, Registry } = await import('prom-client')
+  function createRegistry({ collectDefaultMetrics, Registry }: PromClient): Registry {
     const opened = new Registry()
     for (const family of [...FAMILIES, changeLatency.family, buildInfo]) register(opened, family)
     collectDefaultMetrics({ register: opened })
