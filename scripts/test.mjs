@@ -4,7 +4,8 @@
  * which saves a start of Node for each, for tests that share nothing of a process.
  *
  * A test file that needs more than npm brings says so in its first line, `// needs: etcd, redis-server`; where one of these is
- * missing the file is not run, and a line says which and why. In CI nothing may be left out: there, a missing one is a failure.
+ * missing the file is not run, and a line says which and why. In CI nothing may be left out: there, a missing one is a failure. What
+ * this Debian has no package of is fetched when a file needs it; where that fails, a line says what is not tested, also in CI.
  */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, globSync, readFileSync, statSync } from 'node:fs'
@@ -21,11 +22,16 @@ const packages = {
   curl: 'curl',
 }
 
+/** Commands without a package here, and the script that prints the path of each. */
+const fetched = { consul: 'get-consul.mjs' }
+
 const { values, positionals } = readArguments()
 const files =
   positionals.length === 0 ? globSync('test/**/*.test.ts') : positionals.flatMap(filesAt)
 const missing = new Set(Object.keys(packages).filter((command) => !isInstalled(command)))
-const run = files.sort().filter((file) => {
+const unfetched = unobtainable(new Set(files.flatMap(needsOf)))
+const possible = files.sort().filter((file) => !needsOf(file).some((name) => unfetched.has(name)))
+const run = possible.filter((file) => {
   const lacking = needsOf(file).filter((command) => missing.has(command))
   for (const command of lacking) {
     console.log(
@@ -34,7 +40,7 @@ const run = files.sort().filter((file) => {
   }
   return lacking.length === 0
 })
-if (run.length < files.length && process.env.CI) {
+if (run.length < possible.length && process.env.CI) {
   console.error('in CI every test runs')
   process.exit(1)
 }
@@ -87,10 +93,25 @@ function needsOf(file) {
   const [, names = ''] =
     /^\/\/ needs: (.*)$/m.exec(readFileSync(file, 'utf8').split('\n', 1)[0]) ?? []
   const needs = names.split(', ').filter((name) => name !== '')
-  const unknown = needs.find((name) => !(name in packages))
+  const unknown = needs.find((name) => !(name in packages) && !(name in fetched))
   if (unknown !== undefined)
     throw new Error(`${file} needs "${unknown}", which no package is known for`)
   return needs
+}
+
+/** Fetches those of `fetched` that are needed; returns what cannot be had. */
+function unobtainable(needed) {
+  const lacking = new Set()
+  for (const [name, script] of Object.entries(fetched)) {
+    if (!needed.has(name)) continue
+    const path = fileURLToPath(new URL(script, import.meta.url))
+    const { status, stderr } = spawnSync(process.execPath, [path], { encoding: 'utf8' })
+    if (status === 0) continue
+    lacking.add(name)
+    const count = files.filter((file) => needsOf(file).includes(name)).length
+    console.log(`NOT TESTED: ${name} (${count} files): ${stderr.trim()}`)
+  }
+  return lacking
 }
 
 function isInstalled(command) {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as passed } from 'node:timers/promises'
 
 /** The owner of what is started: a test, or `{ after }` of node:test for a whole file. */
@@ -11,6 +11,7 @@ export interface Owner {
 }
 
 export interface DaemonPlan {
+  /** A name on the PATH, or a path. */
   readonly command: string
   /** The Debian package that brings the command. */
   readonly debianPackage: string
@@ -36,7 +37,7 @@ const READY_WITHIN_MS = 20_000
 
 /** Started, and ended with its owner. */
 export async function startDaemon(owner: Owner, plan: DaemonPlan): Promise<Daemon> {
-  const folder = mkdtempSync(join(tmpdir(), `sluice-${plan.command}-`))
+  const folder = mkdtempSync(join(tmpdir(), `sluice-${basename(plan.command)}-`))
   const data = join(folder, 'data')
   let child: ChildProcess | null = null
   let log = ''
