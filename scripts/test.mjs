@@ -22,8 +22,8 @@ const packages = {
   curl: 'curl',
 }
 
-/** Commands without a package here, and the script that prints the path of each. */
-const fetched = { consul: 'get-consul.mjs' }
+/** What no installed package brings, and the script that fetches each or says why it cannot. */
+const fetched = { consul: 'get-consul.mjs', 'docker-engine': 'get-docker-engine.mjs' }
 
 const { values, positionals } = readArguments()
 const files =

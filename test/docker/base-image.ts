@@ -7,7 +7,8 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, realpath, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { extractPackages, type Engine } from './engine.ts'
+import { extractPackages } from '../support/debian-packages.ts'
+import type { DockerEngine } from '../support/docker-engine.ts'
 
 const run = promisify(execFile)
 
@@ -18,7 +19,11 @@ const PACKAGES = [
 ]
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 
-export async function makeBaseImage(engine: Engine, folder: string, tag: string): Promise<void> {
+export async function makeBaseImage(
+  engine: DockerEngine,
+  folder: string,
+  tag: string,
+): Promise<void> {
   const root = join(folder, 'base')
   await extractPackages(PACKAGES, folder, root)
   for (const place of [

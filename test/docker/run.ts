@@ -1,32 +1,36 @@
 /**
  * `npm run test:docker`: builds the Dockerfile for real and runs the image, on an engine and a base image made for the
- * occasion (see engine.ts, base-image.ts). Needs root on a Debian machine; takes about a minute; not part of `npm test`.
+ * occasion (see support/docker-engine.ts, base-image.ts). Needs root on a Debian machine; takes about a minute; not part of `npm test`.
  */
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as passed } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { makeBaseImage } from './base-image.ts'
-import { type Engine, startEngine } from './engine.ts'
+import { type DockerEngine, startDockerEngine } from '../support/docker-engine.ts'
 
 const IMAGE = 'sluice:test'
 const CONTAINER = 'sluice-test'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-let engine: Engine | null = null
+let engine: DockerEngine | null = null
+const ends: (() => unknown)[] = []
 let origins: readonly Server[] = []
 let url = ''
 let cleaning: Promise<void> | null = null
 
 before(async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-docker-'))
+  engine = await startDockerEngine(
+    { after: (end) => ends.push(end) },
+    { storageDriver: 'overlay2' },
+  )
+  const { folder } = engine
+  // Containers run as another user.
   await chmod(folder, 0o755)
-  engine = await startEngine(folder)
   await makeBaseImage(engine, folder, await baseTag())
   await docker('build', '--network', 'host', '-t', IMAGE, root)
 
@@ -101,9 +105,7 @@ function cleanUp(): Promise<void> {
 
 async function removeAll(): Promise<void> {
   for (const origin of origins) origin.close().closeAllConnections()
-  // A failure of the set-up leaves no container to remove.
-  await engine?.docker('rm', '-f', CONTAINER).catch(() => null)
-  await engine?.stop()
+  for (const end of ends) await end()
 }
 
 function declared(): object {

@@ -16,6 +16,8 @@ export interface DaemonPlan {
   /** The Debian package that brings the command. */
   readonly debianPackage: string
   args(folder: string): readonly string[]
+  /** Instead of this process's. */
+  readonly env?: NodeJS.ProcessEnv
   isReady(): Promise<boolean>
 }
 
@@ -53,7 +55,10 @@ export async function startDaemon(owner: Owner, plan: DaemonPlan): Promise<Daemo
   async function start(): Promise<void> {
     log = ''
     let failure: string | null = null
-    const started = spawn(plan.command, plan.args(data), { stdio: ['ignore', 'pipe', 'pipe'] })
+    const started = spawn(plan.command, plan.args(data), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: plan.env ?? process.env,
+    })
     child = started
     for (const stream of [started.stdout, started.stderr]) {
       stream.on('data', (piece: Buffer) => (log = (log + piece.toString('latin1')).slice(-100_000)))
