@@ -32,7 +32,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['control', ['sources', 'admission', 'review', 'publication']],
   [
     'providers',
-    ['registry', 'layouts', 'file', 'directory', 'embedded', 'etcd', 'redis', 'catalog'],
+    ['registry', 'layouts', 'labels', 'file', 'directory', 'embedded', 'etcd', 'redis', 'catalog'],
   ],
 ])
 const MAX_LINES = 400

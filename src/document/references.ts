@@ -25,6 +25,8 @@ export interface Resolved {
 export interface Reference {
   readonly path: Path
   readonly whole: boolean
+  /** Of a label: commas separate the items where a list is needed. */
+  readonly isList?: boolean
 }
 
 /** The end of the reason for a missing variable. */

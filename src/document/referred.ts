@@ -3,9 +3,10 @@
  *
  * The text of a reference stays text. If a scalar is one reference and the parser of the object refuses the text there, what
  * YAML reads in a plain scalar (a number, a boolean) is tried. So no code has to know which keys are numbers, and
- * `password: ${PIN}` keeps the 0 of 0123.
+ * `password: ${PIN}` keeps the 0 of 0123. The texts of labels are read in the same way, and are lists with commas, too.
  */
 import { refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
+import { splitList } from '../model/units.ts'
 import { toPointer } from './tree.ts'
 import type { Reference } from './references.ts'
 
@@ -29,18 +30,18 @@ export function parseReferred<T>(
 ): ParsedReferred<T> {
   let current = value
   let parsed = parse(value)
-  let left = references.filter(({ path, whole }) => whole && plainAt(value, path) !== undefined)
+  let left = references.filter((one) => one.whole && insteadAt(value, one) !== undefined)
   // For a place that was read as a number, the flaw of its text: it quotes the value as one token.
   const said = new Map<string, Flaw>()
   while (!parsed.ok && left.length > 0) {
     const refused = new Map(parsed.problems.map((one) => [toPointer(one.path), one]))
     const tried = left.filter(({ path }) => refused.has(toPointer(path)))
     if (tried.length === 0) break
-    for (const { path } of tried) {
-      const place = toPointer(path)
+    for (const one of tried) {
+      const place = toPointer(one.path)
       const first = refused.get(place)
       if (first !== undefined) said.set(place, first)
-      current = withPlain(current, path)
+      current = replaced(current, one.path, insteadAt(value, one))
     }
     left = left.filter((one) => !tried.includes(one))
     parsed = parse(current)
@@ -60,21 +61,26 @@ export function readPlain(text: string): number | boolean | undefined {
   return /^0o[0-7]+$/.test(text) || /^0x[\da-fA-F]+$/.test(text) ? Number(text) : undefined
 }
 
-function plainAt(value: unknown, path: Path): number | boolean | undefined {
+/** What a refused text may stand for; undefined: nothing but itself. */
+function insteadAt(
+  value: unknown,
+  { path, isList }: Reference,
+): number | boolean | readonly string[] | undefined {
   const text = path.reduce<unknown>((found, step) => membersOf(found)?.[step], value)
-  return typeof text === 'string' ? readPlain(text) : undefined
+  if (typeof text !== 'string') return undefined
+  return readPlain(text) ?? (isList === true ? splitList(text) : undefined)
 }
 
-/** A copy with the plain value at `path`; only the maps and lists on the path are new. */
-function withPlain(value: unknown, path: Path): unknown {
+/** A copy with another value at `path`; only the maps and lists on the path are new. */
+function replaced(value: unknown, path: Path, instead: unknown): unknown {
   const [step, ...rest] = path
-  if (step === undefined) return typeof value === 'string' ? readPlain(value) : value
+  if (step === undefined) return instead
   if (Array.isArray(value)) {
-    return value.map((item: unknown, at) => (at === step ? withPlain(item, rest) : item))
+    return value.map((item: unknown, at) => (at === step ? replaced(item, rest, instead) : item))
   }
   const members = Object.entries(membersOf(value) ?? {})
   return Object.fromEntries(
-    members.map(([key, item]) => [key, key === step ? withPlain(item, rest) : item]),
+    members.map(([key, item]) => [key, key === step ? replaced(item, rest, instead) : item]),
   )
 }
 
