@@ -1,165 +1,89 @@
 /**
- * `npm run test:docker`: builds the Dockerfile for real and runs the image, on an engine and a base image made for the
- * occasion (see support/docker-engine.ts, base-image.ts). Needs root on a Debian machine; takes about a minute; not part of `npm test`.
+ * `npm run test:docker [-- PART...]`: Docker for real. `image` builds the Dockerfile and runs the image; the other parts run with
+ * it, compose and Swarm, on bridge and overlay networks, each in namespaces of its own (namespaces.ts), so that the machine's
+ * network stays as it is. Needs root on a Debian machine; takes some minutes; not part of `npm test`. `SLUICE_TEST_IMAGES=FILE` names
+ * the images of an earlier run (`docker save`), or where to save them, and saves their build.
  */
-import assert from 'node:assert/strict'
-import { chmod, readFile, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chmod, mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { setTimeout as passed } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { makeBaseImage } from './base-image.ts'
-import { type DockerEngine, startDockerEngine } from '../support/docker-engine.ts'
+import { fetchEngine, removeGroups, whyNoEngine } from '../support/docker-engine.ts'
+import { namespaced } from './namespaces.ts'
+import { fetchNetworkedEngine } from './networked-engine.ts'
 
-const IMAGE = 'sluice:test'
-const CONTAINER = 'sluice-test'
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const PARTS = ['image', 'compose', 'swarm']
 
-let engine: DockerEngine | null = null
-const ends: (() => unknown)[] = []
-let origins: readonly Server[] = []
-let url = ''
-let cleaning: Promise<void> | null = null
-
-before(async () => {
-  engine = await startDockerEngine(
-    { after: (end) => ends.push(end) },
-    { storageDriver: 'overlay2' },
-  )
-  const { folder } = engine
-  // Containers run as another user.
-  await chmod(folder, 0o755)
-  await makeBaseImage(engine, folder, await baseTag())
-  await docker('build', '--network', 'host', '-t', IMAGE, root)
-
-  origins = await Promise.all(['first', 'second'].map(startOrigin))
-  url = `http://127.0.0.1:${await freePort()}/`
-  const config = join(folder, 'sluice.yaml')
-  // JSON is YAML.
-  await writeFile(config, JSON.stringify(declared()), { mode: 0o644 })
-  const file = ['-v', `${config}:/etc/sluice/sluice.yaml:ro`]
-  const limits = ['--read-only', '--cap-drop', 'ALL', '--health-interval', '1s']
-  await docker('run', '-d', '--name', CONTAINER, '--network', 'host', ...limits, ...file, IMAGE)
-})
-
-after(cleanUp)
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void cleanUp().finally(() => process.exit(1)))
+const asked = process.argv.slice(2)
+const unknown = asked.find((part) => !PARTS.includes(part))
+const reason = unknown === undefined ? await whyNoEngine() : `there is no part "${unknown}"`
+if (reason !== null) {
+  console.error(`${reason}; usage: npm run test:docker [-- ${PARTS.join(' | ')}]`)
+  process.exit(2)
 }
 
-test('turns healthy', async () => {
-  await until(async () => (await inspect('{{.State.Health.Status}}')) === 'healthy')
-})
-
-test('balances requests over servers of the mounted file', async () => {
-  const responses = new Set<string>()
-  for (let sent = 0; sent < 4; sent += 1) responses.add(await (await fetch(url)).text())
-
-  assert.deepEqual([...responses].sort(), ['first', 'second'])
-})
-
-test('runs as an ordinary user, as process 1', async () => {
-  const status = await readFile(`/proc/${await inspect('{{.State.Pid}}')}/status`, 'utf8')
-
-  assert.match(status, /^Uid:\t1000\t1000\t1000\t1000$/m)
-  assert.match(status, /^NSpid:\t\d+\t1$/m)
-})
-
-test('holds the built program and production packages, nothing else', async (t) => {
-  const list = `const { readdirSync } = require('fs'); console.log(JSON.stringify([readdirSync('.'), readdirSync('node_modules')]))`
-  const said = await docker(
-    'run',
-    '--rm',
-    '--network',
-    'host',
-    '--entrypoint',
-    'node',
-    IMAGE,
-    '-e',
-    list,
-  )
-  const [files, packages] = JSON.parse(said) as [string[], string[]]
-
-  assert.deepEqual(files.sort(), ['dist', 'node_modules', 'package.json'])
-  assert.ok(packages.includes('yaml'))
-  assert.ok(!packages.includes('typescript') && !packages.includes('node'))
-  const size = async (image: string): Promise<number> =>
-    Number(await docker('image', 'inspect', '-f', '{{.Size}}', image)) / 1e6
-  const [whole, base] = [await size(IMAGE), await size(await baseTag())]
-  t.diagnostic(`image ${whole.toFixed(0)} MB, of it ours ${(whole - base).toFixed(1)} MB`)
-})
-
-test('ends with code 0 on SIGTERM', async () => {
-  await docker('kill', '--signal', 'TERM', CONTAINER)
-
-  assert.equal(await docker('wait', CONTAINER), '0')
-})
-
-/** Once, whether the tests ended or a signal came in the middle of them. */
-function cleanUp(): Promise<void> {
-  cleaning ??= removeAll()
-  return cleaning
+const before = await machine()
+const folder = await mkdtemp(join(tmpdir(), 'sluice-docker-'))
+// Containers run as another user.
+await chmod(folder, 0o755)
+const running = { kill: (): unknown => null, isStopped: false }
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    running.isStopped = true
+    running.kill()
+  })
 }
 
-async function removeAll(): Promise<void> {
-  for (const origin of origins) origin.close().closeAllConnections()
-  for (const end of ends) await end()
-}
-
-function declared(): object {
-  const places = origins.map((origin, index) => [`v${index}`, `http://127.0.0.1:${portOf(origin)}`])
-  return {
-    workers: 1,
-    listeners: { web: { address: new URL(url).host } },
-    backends: { vote: { servers: Object.fromEntries(places) as object } },
-    frontends: { vote: { route: 'PathPrefix("/")', backend: 'vote' } },
+const failed: string[] = []
+try {
+  const images = process.env['SLUICE_TEST_IMAGES'] ?? join(folder, 'images.tar')
+  await fetchEngine()
+  const { tini } = await fetchNetworkedEngine()
+  const parts = PARTS.filter((part) => asked.length === 0 || asked.includes(part))
+  if (!existsSync(images) && !parts.includes('image')) parts.unshift('image')
+  for (const part of parts) {
+    if (running.isStopped) break
+    console.log(`\n${part}`)
+    if (!(await runPart(part, images, tini))) failed.push(part)
   }
+} finally {
+  for (const name of await readdir(folder)) await removeGroups(name)
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
+}
+const after = await machine()
+if (after !== before) failed.push(`the machine is not as it was:\n${before}\n${after}`)
+if (running.isStopped) failed.push('stopped by a signal')
+console.log(failed.length === 0 ? '\nall parts passed' : `\nfailed: ${failed.join(', ')}`)
+process.exit(failed.length === 0 ? 0 : 1)
+
+async function runPart(part: string, images: string, init: string): Promise<boolean> {
+  const command = [process.execPath, fileURLToPath(new URL(`${part}.ts`, import.meta.url))]
+  const [program = '', ...args] = part === 'image' ? command : namespaced(init, command)
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, TMPDIR: folder, SLUICE_TEST_IMAGES: images },
+  })
+  // The image's part cleans up after itself; what is in namespaces ends with them.
+  running.kill = () => child.kill(part === 'image' ? 'SIGTERM' : 'SIGKILL')
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return code === 0
 }
 
-/** The default that the Dockerfile names. */
-async function baseTag(): Promise<string> {
-  const tag = /^ARG NODE_IMAGE=(\S+)$/m.exec(await readFile(join(root, 'Dockerfile'), 'utf8'))?.[1]
-  assert.ok(tag !== undefined, 'the Dockerfile names its base image')
-  return tag
-}
-
-function docker(...args: readonly string[]): Promise<string> {
-  assert.ok(engine !== null, 'the engine is up')
-  return engine.docker(...args)
-}
-
-function inspect(format: string): Promise<string> {
-  return docker('inspect', '-f', format, CONTAINER)
-}
-
-async function startOrigin(name: string): Promise<Server> {
-  const origin = createServer((_, response) => void response.end(name)).listen(0, '127.0.0.1')
-  await once(origin, 'listening')
-  return origin
-}
-
-async function freePort(): Promise<number> {
-  const probe = await startOrigin('probe')
-  const port = portOf(probe)
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  assert.ok(typeof address === 'object' && address !== null)
-  return address.port
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000
-  while (!(await isSo())) {
-    if (Date.now() > deadline) {
-      assert.fail(`not so within 20 s; the container said:\n${await docker('logs', CONTAINER)}`)
-    }
-    await passed(100)
-  }
+/** What an engine could leave behind, as text. */
+async function machine(): Promise<string> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').length
+  const forwards = await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')
+  const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((args) => args.includes('sluice-docker-'))
+  return JSON.stringify({
+    networks: Object.keys(networkInterfaces()),
+    forwards: forwards.trim(),
+    mounts,
+    folders: ['/etc/docker', '/run/docker', '/run/containerd'].filter((path) => existsSync(path)),
+    processes,
+  })
 }

@@ -255,9 +255,16 @@ async function killIn(group: string): Promise<void> {
 }
 
 /** Control groups are folders that only rmdir removes; version 1 has a tree for each controller, version 2 one tree. */
-async function removeGroups(name: string): Promise<void> {
+export async function removeGroups(name: string): Promise<void> {
   const tree = '/sys/fs/cgroup'
   for (const controller of ['.', ...(await readdir(tree))]) {
-    await rmdir(join(tree, controller, name)).catch(() => null)
+    await removeGroup(join(tree, controller, name))
   }
+}
+
+/** With those inside it, which containers leave behind that were killed. */
+async function removeGroup(path: string): Promise<void> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
+  for (const entry of entries) if (entry.isDirectory()) await removeGroup(join(path, entry.name))
+  await rmdir(path).catch(() => null)
 }
