@@ -1,27 +1,16 @@
-/** The options that registries share: where they are, the layout of their keys, credentials and TLS. */
+/** The options that registries share: where they are, the layout of their keys, credentials and TLS (tls.ts). */
 import { isIPv6 } from 'node:net'
 import * as z from 'zod'
 import { bracketHost, parseHost, splitHostPort } from '../../model/address.ts'
-import {
-  MAX_PEM_CHARS,
-  readAuthorities,
-  readCertificate,
-  type ReadPem,
-} from '../../model/certificate.ts'
+import type { ReadPem } from '../../model/certificate.ts'
 import { bad, good, quote, type Flaw, type Path, type Scalar } from '../../model/parsed.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import type { LayoutChoice, LayoutName } from '../layout.ts'
 import { splitList } from '../../model/units.ts'
-import { scalar, serverName, strict, text, type Complain } from '../../options/fields.ts'
+import { scalar, type Complain } from '../../options/fields.ts'
+import { readTls, tlsOption, withTlsFiles, type RegistryTls, type TlsForm } from './tls.ts'
 
-/** PEM text, once the files are read. */
-export interface RegistryTls {
-  readonly ca: string | null
-  readonly cert: string | null
-  readonly key: string | null
-  readonly serverName: string | null
-  readonly verify: boolean
-}
+export type { RegistryTls } from './tls.ts'
 
 export interface RegistryOptions extends Omit<LayoutChoice, 'kind'> {
   /** `host:port`, at least one. */
@@ -49,14 +38,6 @@ export interface Endpoints {
   readonly isTls: boolean
 }
 
-interface TlsForm {
-  readonly ca?: string | undefined
-  readonly cert?: string | undefined
-  readonly key?: string | undefined
-  readonly serverName?: string | undefined
-  readonly verify: boolean
-}
-
 interface RegistryForm {
   readonly prefix?: string | undefined
   readonly layout: LayoutName
@@ -65,20 +46,6 @@ interface RegistryForm {
 }
 
 type Shape<Form> = { readonly [Key in keyof Form]-?: z.ZodType<Form[Key]> }
-
-const tls = strict(
-  {
-    ca: text(
-      'The authorities to trust instead of the built-in ones: PEM text, or its path.',
-      MAX_PEM_CHARS,
-    ).optional(),
-    cert: text('The client certificate: PEM text, or its path.', MAX_PEM_CHARS).optional(),
-    key: text('Its private key: PEM text, or its path.', MAX_PEM_CHARS).optional(),
-    serverName: serverName("The name to verify instead of the endpoint's host.").optional(),
-    verify: z.boolean().default(true).meta({ description: "Verify the registry's certificate." }),
-  },
-  'TLS to the registry. An empty map trusts the built-in authorities.',
-)
 
 export const registryOptions: Shape<
   RegistryForm & {
@@ -99,7 +66,7 @@ export const registryOptions: Shape<
   password: secret(
     'The password; a reference to a file or variable keeps it out of this file.',
   ).optional(),
-  tls: tls.optional(),
+  ...tlsOption,
   sealKey: scalar(
     (value) =>
       typeof value === 'string' && /^[0-9a-f]{64}$/i.test(value)
@@ -123,25 +90,11 @@ export function readRegistry(
   isTls: boolean,
   complain: Complain,
 ): Pick<RegistryOptions, 'prefix' | 'layout' | 'tls' | 'sealKey'> {
-  if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
-    complain('needs both cert and key, or neither', ['tls'])
-  }
   return {
     prefix: prefix ?? PREFIXES[layout],
     layout,
-    tls: tls === undefined && !isTls ? null : toTls(tls ?? { verify: true }),
+    tls: readTls(tls, isTls, complain),
     sealKey: sealKey ?? null,
-  }
-}
-
-function toTls(form: TlsForm): RegistryTls {
-  const { ca, cert, key, serverName, verify } = form
-  return {
-    ca: ca ?? null,
-    cert: cert ?? null,
-    key: key ?? null,
-    serverName: serverName ?? null,
-    verify,
   }
 }
 
@@ -154,22 +107,13 @@ export function registryLocation(
 }
 
 /** The paths under `tls` become the text of the files. */
-export function withRegistryFiles<Spec extends RegistryOptions>(
+export function withRegistryFiles<Spec extends { readonly tls: RegistryTls | null }>(
   spec: Spec,
   read: ReadPem,
   at: Path,
   flaws: Flaw[],
 ): Spec {
-  if (spec.tls === null) return spec
-  const { ca, cert, key } = spec.tls
-  const below = [...at, 'tls']
-  const authorities = ca === null ? null : readAuthorities(ca, [...below, 'ca'], read, flaws)
-  const pair =
-    cert === null || key === null ? null : readCertificate({ cert, key }, below, read, flaws)
-  return {
-    ...spec,
-    tls: { ...spec.tls, ca: authorities, cert: pair?.cert ?? null, key: pair?.key ?? null },
-  }
+  return spec.tls === null ? spec : { ...spec, tls: withTlsFiles(spec.tls, read, at, flaws) }
 }
 
 function secret(description: string): z.ZodType<string> {
