@@ -1,5 +1,5 @@
 /**
- * The control plane, assembled: follow -> accept -> merge -> admit -> publish. It runs on the main thread, and synchronously
+ * The control plane, assembled: follow -> accept -> merge -> admit -> expand names -> publish. It runs on the main thread, and synchronously
  * from a declaration to its publication, so that two changes never overlap.
  */
 import { DAY_MS } from '../model/units.ts'
@@ -19,6 +19,7 @@ import { uniteChanged, type ChangedIds } from './admission/tracked-map.ts'
 import { createJournal } from './journal.ts'
 import type { Log } from '../observe/log.ts'
 import { createMerge } from './sources/merge.ts'
+import type { NameExpansion } from './publication/name-expansion.ts'
 import type { Publisher } from './publication/publisher.ts'
 import type { SourceView } from './admission/decisions.ts'
 import { redact, type RedactedObject } from './redact.ts'
@@ -31,6 +32,8 @@ export interface ControlOptions {
   readonly sources: readonly SourceOptions[]
   readonly admission: Admission
   readonly publisher: Publisher
+  /** Names with `resolve: all` become servers on the way to the publisher. Absent: they stay names. */
+  readonly names?: NameExpansion
   readonly log: Log
   /** Receives the file's settings after each change. Returns the problems of those that cannot come into force. */
   readonly onSettings?: (written: WrittenSettings) => readonly Problem[]
@@ -94,7 +97,8 @@ const PAUSE_PER_PASS = 4
 const MAX_PAUSE_MS = 50
 
 export function createControl(options: ControlOptions): Control {
-  const { admission, publisher, log } = options
+  const { admission, publisher, names: expansion, log } = options
+  const { publish } = expansion ?? publisher
   const { now = monotonic, date = Date.now, random = Math.random, sleep = sleepUntil } = options
   const { startMs = 10_000, filesMs = 5000 } = options
   const { onFault = () => {}, onSettings = () => [] } = options
@@ -114,6 +118,7 @@ export function createControl(options: ControlOptions): Control {
   const sources = options.sources.map((one) => openSource(one, context, events))
   const merge = createMerge(sources)
   publisher.listen({ onPublished: journal.published })
+  expansion?.onProblems(logProblems)
 
   const stopping = new AbortController()
   let isStarted = false
@@ -184,7 +189,7 @@ export function createControl(options: ControlOptions): Control {
     // The first table waits for all sources: a part of them is not what is declared.
     if (!isStarted) return
     published = snapshot
-    publisher.publish(snapshot, changedAt, unpublished)
+    publish(snapshot, changedAt, unpublished)
     unpublished = null
     changedAt = Infinity
     logProblems()
@@ -202,6 +207,7 @@ export function createControl(options: ControlOptions): Control {
       ...sources.flatMap((source) => source.problems()),
       ...merge.conflicts(),
       ...admission.remarks(),
+      ...(expansion?.problems() ?? []),
       ...expiry.diagnostics(admission.inForce(), date()).map((one) => toProblem(one)),
       ...(fault === null ? [] : [{ ...WHOLE_TABLE, message: fault }]),
     ]

@@ -14,6 +14,8 @@ export interface TtlBounds {
   readonly maxMs: number
   /** For addresses without a TTL, of hosts and the system's resolver. */
   readonly defaultMs: number
+  /** How long the name must have no address, by response after response, before it counts as gone; null: it never does. */
+  readonly holdMs: number | null
 }
 
 const FIRST_RETRY_MS = 1_000
@@ -40,6 +42,10 @@ export class FollowedName {
   /** Why the last lookup failed, or null. */
   failure: string | null = null
   addresses: readonly string[] = []
+  /** Since when the responses say that it has no address, of the monotonic clock; null: they do not. */
+  absentSince: number | null = null
+  /** It had addresses, and has been absent for `holdMs`. `addresses` are still the last good ones. */
+  isGone = false
   #failures = 0
   #v4: readonly string[] = []
   #v6: readonly string[] = []
@@ -66,7 +72,7 @@ export class FollowedName {
     return this.#takeFound(refuseDenied(v4), refuseDenied(v6), date)
   }
 
-  /** Whether its addresses changed, or it began or ceased to fail. */
+  /** Whether its addresses changed, or it began or ceased to fail or to be gone. */
   take(
     answer: NameAnswer,
     bounds: TtlBounds,
@@ -76,17 +82,29 @@ export class FollowedName {
     const v4 = refuseDenied(answer.v4)
     const v6 = refuseDenied(answer.v6)
     const isMoved = this.#takeFound(v4, v6, date)
+    const wasGone = this.isGone
     const failure = reasonOf(v4, v6)
     this.failure = failure
     if (failure === null) {
       this.#failures = 0
       this.dueAt = now + ttlOf([v4, v6], bounds)
+      this.absentSince = null
+      this.isGone = false
     } else {
       this.lastFailure = { at: date, reason: failure }
       const wait = exponentialBackoff(FIRST_RETRY_MS, this.#failures++, LONGEST_RETRY_MS)
       this.dueAt = now + wait * (0.9 + 0.2 * random())
+      if (v4.kind === 'none' && v6.kind === 'none') this.#miss(now, bounds)
     }
-    return isMoved || this.failure !== before
+    return isMoved || this.failure !== before || this.isGone !== wasGone
+  }
+
+  /** A failed lookup in between neither ends the absence nor confirms it. */
+  #miss(now: number, { holdMs }: TtlBounds): void {
+    this.absentSince ??= now
+    if (holdMs === null || this.addresses.length === 0) return
+    this.isGone ||= now - this.absentSince >= holdMs
+    if (!this.isGone) this.dueAt = Math.min(this.dueAt, this.absentSince + holdMs)
   }
 
   #takeFound(v4: FamilyAnswer, v6: FamilyAnswer, date: number): boolean {

@@ -37,6 +37,8 @@ export interface NameReport {
   /** The last lookup failed. */
   readonly failing: boolean
   readonly lastFailure: NameFailure | null
+  /** DNS has had no address for it for so long that a name with `resolve: all` stands for no server. */
+  readonly gone: boolean
 }
 
 export interface NameCounts {
@@ -197,9 +199,9 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   function reportOf(followed: FollowedName): NameReport {
-    const { name, addresses, resolvedAt, failure, lastFailure } = followed
+    const { name, addresses, resolvedAt, failure, lastFailure, isGone: gone } = followed
     const ttlMs = Math.max(0, Math.round(followed.dueAt - now()))
-    return { name, addresses, resolvedAt, ttlMs, failing: failure !== null, lastFailure }
+    return { name, addresses, resolvedAt, ttlMs, failing: failure !== null, lastFailure, gone }
   }
 
   return {

@@ -10,7 +10,7 @@
  * A pool is checked only for a cause: an alarm of a thread, a new probe state, a slow start, a change.
  */
 import type { NameReport } from '../dns/resolver.ts'
-import type { Delta, PlacedBackend } from '../model/snapshot.ts'
+import type { Delta, PlacedBackend, Server } from '../model/snapshot.ts'
 import {
   type BreakerReport,
   type HealthView,
@@ -271,7 +271,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     const { resolution = () => null } = options
     for (const { servers } of pools.values()) {
       for (const server of servers) {
-        yield { ...server.report(), resolution: resolution(server.declared.host) }
+        yield { ...server.report(), resolution: resolution(nameOf(server.declared)) }
       }
     }
     yield* draining.reports()
@@ -306,4 +306,8 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
 interface WatchedServer {
   readonly server: MonitoredServer
   readonly pool: MonitoredPool
+}
+
+function nameOf({ name, host }: Server): string {
+  return name ?? host
 }

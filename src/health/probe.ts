@@ -2,16 +2,16 @@
  * One health probe of one server: does it accept a connection, does it respond as expected. Each probe has a new connection, as
  * a new client has. A probe has no time limit of its own: the caller ends it with the signal, see prober.ts.
  */
-import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
+import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { shortageOf } from '../http/connection/shortage.ts'
 import { denyHost } from '../model/denied-address.ts'
-import { bracketHost, withoutRoot } from '../model/address.ts'
-import { isSocketPath } from '../model/server-url.ts'
+import { bracketHost } from '../model/address.ts'
+import { hostnameOf, isSocketPath } from '../model/server-url.ts'
 import type { Backend, HealthCheck, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../routing/regexp.ts'
-import { contextFor } from '../upstream/connecting/connect-target.ts'
+import { contextFor, sniOf } from '../upstream/connecting/connect-target.ts'
 import { httpClient } from './http-client.ts'
 
 export interface ProbeTarget {
@@ -173,7 +173,7 @@ class ProbeConnection {
   #ended: Error | null = null
 
   constructor(target: ProbeTarget, lookup: LookupFunction) {
-    const { scheme } = target.server
+    const { scheme, hostname } = target.server
     const { host, port } = placeOf(target)
     this.target = target
     this.#lookup = lookup
@@ -181,9 +181,8 @@ class ProbeConnection {
     this.#port = port
     this.where = describePlace(target)
     // undici sends it as Host.
-    this.origin = isSocketPath(host)
-      ? 'http://localhost'
-      : `${scheme}://${bracketHost(withoutRoot(host))}:${port}`
+    const name = bracketHost(hostnameOf({ host, hostname }))
+    this.origin = isSocketPath(host) ? `http://${name}` : `${scheme}://${name}:${port}`
   }
 
   /** For a check without `http`: null as soon as there is a connection, or why there is none. */
@@ -236,8 +235,7 @@ class ProbeConnection {
       port: this.#port,
       lookup: this.#lookup,
       secureContext: contextFor(tls.ca),
-      // RFC 6066 section 3: an address is not a server name.
-      servername: tls.serverName ?? (isIP(server.host) === 0 ? withoutRoot(server.host) : ''),
+      servername: tls.serverName ?? sniOf(server),
       rejectUnauthorized: tls.verify,
       ALPNProtocols: ['http/1.1'],
     })

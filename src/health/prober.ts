@@ -264,7 +264,12 @@ export function createProber(options: ProberOptions): Prober {
 }
 
 function isSameCheck(a: ProbeTarget, b: ProbeTarget): boolean {
-  return a.server.url === b.server.url && isEqual(a.check, b.check) && isEqual(a.tls, b.tls)
+  return (
+    a.server.url === b.server.url &&
+    a.server.hostname === b.server.hostname &&
+    isEqual(a.check, b.check) &&
+    isEqual(a.tls, b.tls)
+  )
 }
 
 function describeCheck({ check }: ProbeTarget): string {

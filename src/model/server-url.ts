@@ -68,6 +68,23 @@ function parseSocketUrl(text: string): Scalar<ServerUrl> {
   return good({ url: `unix:${host}`, scheme: 'http', host, port: 0 })
 }
 
+interface NamedHost {
+  readonly host: string
+  readonly hostname?: string | undefined
+}
+
+/** The name for Host, SNI and verification, without the dot at its end; of a unix socket without one, `localhost`. */
+export function hostnameOf({ host, hostname }: NamedHost): string {
+  return hostname ?? (isSocketPath(host) ? 'localhost' : withoutRoot(host))
+}
+
+/** `name:port` as in Host; without the port if it is the scheme's, or that of a unix socket. */
+export function authorityOf(server: Pick<ServerUrl, 'scheme' | 'port'> & NamedHost): string {
+  const { scheme, port } = server
+  const name = bracketHost(hostnameOf(server))
+  return port === 0 || port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`
+}
+
 /** Whether the host of a server is the path of a unix socket. */
 export function isSocketPath(host: string): boolean {
   return host.startsWith('/')

@@ -72,6 +72,8 @@ export interface ResolverSettings {
   readonly attempts: number
   readonly minTtlMs: number
   readonly maxTtlMs: number
+  /** How long a name with `resolve: all` keeps its addresses once it has none any more; null: forever. */
+  readonly holdMs: number | null
 }
 
 /** The keys of a file that are settings; its other keys are sections of objects. */

@@ -62,9 +62,21 @@ export interface HostCertificate {
 /** Notes on an object: shown with it, without effect on traffic. */
 export type Labels = Readonly<Record<string, string>>
 
+/**
+ * What a server's name stands for: one server, whatever addresses it has, or each of its addresses a server of its own.
+ * See control/publication/name-expansion.ts.
+ */
+export type Resolve = 'one' | 'all'
+
 /** Identified by its backend's id and its url. */
 export interface Server extends ServerUrl {
   readonly id: string
+  /** For Host, SNI and verification instead of the url's host. Absent: the url's host, here as in most servers. */
+  readonly hostname?: string
+  /** Absent: the backend's. */
+  readonly resolve?: Resolve
+  /** Of a name with `resolve: all`, of which this server is one address: that name. Never declared. */
+  readonly name?: string
   /** 1 to 1000. */
   readonly weight: number
   /** Used only if no other server may be used. */
@@ -113,6 +125,8 @@ export interface Backend {
   readonly breaker: BreakerSpec | null
   readonly retry: Retry
   readonly retryBudget: RetryBudget
+  /** Of its servers that do not say. */
+  readonly resolve: Resolve
   readonly servers: readonly Server[]
   readonly labels: Labels | null
 }

@@ -90,6 +90,14 @@ export function span(description: string, minMs = 1, maxMs: number = DAY_MS): z.
   })
 }
 
+/** A duration from 0 up to a day, or null for the text `forever`. */
+export function orForever(description: string, normal: string): z.ZodType<number | null> {
+  return scalar<number | null>(
+    (value) => (value === 'forever' ? good(null) : parseDuration(value, 0, DAY_MS)),
+    { type: ['string', 'integer'], description },
+  ).prefault(normal)
+}
+
 /**
  * A duration that stays text, in its shortest form: a bare number would be seconds when it is read again. For options of
  * middlewares and balancers, which travel as JSON and are shown by the API; `toMs` of model/units.ts reads it.

@@ -10,6 +10,7 @@ import { createProbe } from '../health/probe.ts'
 import { sendHook } from '../health/web-hook.ts'
 import { createPublisher, type Publisher } from '../control/publication/publisher.ts'
 import { logNames } from '../health/log-names.ts'
+import { createNameExpansion } from '../control/publication/name-expansion.ts'
 import { keepNamesResolved } from '../control/publication/resolve-names.ts'
 import { resolveNamesBy } from '../dns/dialing.ts'
 import { createLookup } from '../dns/lookup.ts'
@@ -103,6 +104,7 @@ export async function run(options: RunOptions): Promise<number> {
       onFault: faults.at('admit'),
     }),
     publisher,
+    names: createNameExpansion(publisher, resolver, () => performance.now()),
     log,
     onFault: faults.at('admit'),
     onSettings: live.take,

@@ -7,10 +7,9 @@ import { realpathSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import * as z from 'zod'
 import type { ReadPem } from '../model/certificate.ts'
-import { flaw, good, refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
+import { flaw, refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
 import type { SourceSpec } from '../model/settings.ts'
-import { DAY_MS, parseDuration } from '../model/units.ts'
-import { scalar, section, strict, type Complain } from '../options/fields.ts'
+import { orForever, section, strict, type Complain } from '../options/fields.ts'
 import { parseWith } from '../options/parse.ts'
 import type { Layout, LayoutChoice } from './layout.ts'
 import type { Provider } from './provider.ts'
@@ -94,14 +93,10 @@ export const COMMON_OPTIONS: { readonly [Key in keyof CommonForm]: z.ZodType<Com
     .meta({ description: 'Readiness waits for the source, at most start.' }),
   shrink: section(
     {
-      hold: scalar<number | null>(
-        (value) => (value === 'forever' ? good(null) : parseDuration(value, 0, DAY_MS)),
-        {
-          type: ['string', 'integer'],
-          description:
-            'How long vanished objects stay in force before the change is accepted: 10s, or forever: until an operator confirms it.',
-        },
-      ).prefault('10s'),
+      hold: orForever(
+        'How long vanished objects stay in force before the change is accepted: 10s, or forever: until an operator confirms it.',
+        '10s',
+      ),
       share: z
         .number()
         .min(0, 'must be from 0 to 1')

@@ -20,7 +20,7 @@ import { BALANCERS } from '../upstream/balancing/balancer.ts'
 import { health } from './health.ts'
 import { labels } from './labels.ts'
 import { backendRetry, DEFAULT_BACKEND_RETRY } from './retry.ts'
-import { readServers, serverForms } from './server.ts'
+import { readServers, resolve, serverForms } from './server.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
 import { sticky } from './sticky.ts'
 import { backendTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts'
@@ -128,6 +128,7 @@ const form = strict(
     ),
     breaker: serverBreaker.optional(),
     retry: backendRetry.optional(),
+    resolve: resolve.default('one'),
     servers,
     labels: labels.optional(),
   },
@@ -158,6 +159,7 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
     breaker: form.breaker ?? null,
     retry,
     retryBudget: budget,
+    resolve: form.resolve,
     servers: form.servers,
     labels: form.labels ?? null,
   }

@@ -1,6 +1,15 @@
 /** How names of servers are resolved, as the file writes it under `resolver`. */
 import * as z from 'zod'
-import { count, duration, meaning, scalar, strict, text, whole } from '../options/fields.ts'
+import {
+  count,
+  duration,
+  meaning,
+  orForever,
+  scalar,
+  strict,
+  text,
+  whole,
+} from '../options/fields.ts'
 import { parseHost, splitHostPort } from '../model/address.ts'
 import { parseIp, plainHost } from '../model/ip.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
@@ -28,6 +37,10 @@ const form = strict(
     timeout: duration('Timeout of one query to one DNS server.', '2s', 50, 30_000),
     attempts: count('How often one query is sent before it fails.', 3, 1, 10),
     minTtl: duration('Addresses are used for at least this long.', '1s', SECOND_MS, LONGEST_TTL_MS),
+    hold: orForever(
+      'With resolve: all, how long the last addresses of a name stay in use after DNS has none for it any more: 30s, or forever.',
+      '30s',
+    ),
     maxTtl: duration('Addresses are used for at most this long.', '5m', SECOND_MS, LONGEST_TTL_MS),
   },
   'How names of servers are resolved.',
@@ -35,7 +48,7 @@ const form = strict(
 
 export const resolverSchema: z.ZodType<ResolverSettings> = meaning(form, (written, complain) => {
   const { servers, search = null, ndots = null, hosts = null, timeout, attempts } = written
-  const { minTtl, maxTtl } = written
+  const { minTtl, maxTtl, hold } = written
   if (minTtl > maxTtl) complain('must not be longer than maxTtl', ['minTtl'])
   return {
     servers,
@@ -46,6 +59,7 @@ export const resolverSchema: z.ZodType<ResolverSettings> = meaning(form, (writte
     attempts,
     minTtlMs: minTtl,
     maxTtlMs: maxTtl,
+    holdMs: hold,
   }
 }).prefault({})
 

@@ -1,15 +1,36 @@
 /** Servers, inside their backend or with keys of their own. Parsed by hand, because there may be 100,000. */
 import * as z from 'zod'
-import { strict, whole } from '../options/fields.ts'
+import { serverName, strict, whole } from '../options/fields.ts'
+import { parseServerName } from '../model/address.ts'
 import { labels, parseLabels } from './labels.ts'
 import { refuseId } from '../model/names.ts'
-import { isMap, flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
+import {
+  bad,
+  isMap,
+  flaw,
+  quote,
+  refuse,
+  type Flaw,
+  type Parsed,
+  type Scalar,
+} from '../model/parsed.ts'
 import { parseServerUrl } from '../model/server-url.ts'
-import type { Server } from '../model/snapshot.ts'
+import type { Resolve, Server } from '../model/snapshot.ts'
 import { didYouMean } from '../model/suggest.ts'
 
 const MAX_WEIGHT = 1000
-const SERVER_KEYS = ['url', 'weight', 'backup', 'drain', 'labels']
+const SERVER_KEYS = ['url', 'weight', 'backup', 'drain', 'resolve', 'hostname', 'labels']
+
+const RESOLVES = ['one', 'all'] as const satisfies readonly Resolve[]
+
+/** Of a server, and of a backend for its servers. */
+export const resolve: z.ZodEnum<{ one: 'one'; all: 'all' }> = z.enum(RESOLVES).meta({
+  description: 'What the name in a url stands for.',
+  enumDescriptions: [
+    'One server, whatever addresses it has.',
+    'Each of its addresses is a server of its own, which comes and goes with the records.',
+  ],
+})
 
 /** Used for the JSON Schema only; the functions below are the parsers. */
 export const serverForms: z.ZodType = z.union([
@@ -31,6 +52,10 @@ export const serverForms: z.ZodType = z.union([
         .boolean()
         .optional()
         .meta({ description: 'It gets no new requests; requests in flight finish.' }),
+      resolve: resolve.optional(),
+      hostname: serverName(
+        'The name for Host, SNI and verification instead of the host of the url.',
+      ).optional(),
       labels: labels.optional(),
     },
     'A server with its weight.',
@@ -96,6 +121,16 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
     complain(`must be true or false, not ${quote(form[key])}`, [key])
     return null
   }
+  const { resolve, hostname } = form
+  if (resolve !== undefined && !isResolve(resolve)) {
+    complain(`must be one or all, not ${quote(resolve)}`, ['resolve'])
+    return null
+  }
+  const name = hostname === undefined ? null : readHostname(hostname)
+  if (name !== null && !name.ok) {
+    complain(name.reason, ['hostname'])
+    return null
+  }
   const notes = parseLabels(form['labels'])
   if (!notes.ok) {
     complain(notes.reason, ['labels'])
@@ -113,8 +148,20 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
     weight,
     backup,
     drain,
+    ...(resolve === undefined ? {} : { resolve }),
+    ...(name === null ? {} : { hostname: name.value }),
     labels: notes.value,
   }
+}
+
+function isResolve(value: unknown): value is Resolve {
+  return RESOLVES.some((one) => one === value)
+}
+
+function readHostname(value: unknown): Scalar<string> {
+  return typeof value === 'string'
+    ? parseServerName(value)
+    : bad(`must be a name, not ${quote(value)}`)
 }
 
 function isWeight(value: unknown): value is number {

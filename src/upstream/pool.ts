@@ -63,7 +63,7 @@ export class Pool {
     this.#endpoints = backend.servers.map((server, index) => {
       const known = before.get(server.url)
       const breaker = breakerOf(index)
-      if (known === undefined || !known.fits(backend)) {
+      if (known === undefined || !known.fits(backend, server)) {
         const place = slot(serverSlots[index] ?? 0)
         return new Endpoint(backend, server, place, breaker, this.#context)
       }

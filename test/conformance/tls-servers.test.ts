@@ -70,6 +70,43 @@ test('a name that ends in a dot is resolved as it is, and has no dot in SNI and 
   assert.deepEqual([...dns.questions].sort(), ['a app.test', 'aaaa app.test'])
 })
 
+for (const [what, server, name] of [
+  ['each address of a name with resolve: all', { host: 'app.test', resolve: 'all' }, 'app.test'],
+  ['an address with a hostname', { host: '127.0.0.1', hostname: 'app.test' }, 'app.test'],
+  ['a hostname before the name in the url', { host: 'app.test', hostname: 'own.test' }, 'own.test'],
+] as const) {
+  test(`${what} has that name in SNI, in its certificate and in Host`, async (t) => {
+    const authority = createAuthority(t)
+    const { cert, key } = authority.issue(name)
+    const origin = await startOrigin(t, OK, { cert, key })
+    const dns = await startDnsServer(t, { 'app.test': { addresses: ['127.0.0.1'] } })
+    const { host, ...rest } = server
+    const s = { url: `https://${host}:${origin.port}`, ...rest }
+    const gateway = await startGateway(t, {
+      resolver: { servers: [dns.address], search: [] },
+      listeners: { web: { address: '127.0.0.1:0' } },
+      backends: { b: { servers: { s }, tls: { ca: authority.certPath } } },
+      frontends: { f: { route: 'PathPrefix("/")', backend: 'b', passHost: false } },
+    })
+
+    const responses = [
+      await exchange(t, gateway.port, get('/')),
+      await exchange(t, gateway.port, get('/')),
+    ]
+
+    assert.deepEqual(
+      responses.map(({ status }) => status),
+      [200, 200],
+    )
+    assert.equal((origin.connections[0]?.socket as TLSSocket).servername, name)
+    const line = `Host: ${name}:${origin.port}`
+    assert.ok(
+      origin.requests.every(({ head }) => head.includes(`\r\n${line}\r\n`)),
+      line,
+    )
+  })
+}
+
 const DISTRUSTED: readonly (readonly [name: string, names: readonly string[], own: boolean])[] = [
   ['of an authority that is not trusted', ['127.0.0.1'], false],
   ['for another name', ['other.test'], true],

@@ -47,6 +47,21 @@ test('both families are asked for, and the shortest time to live holds', async (
   assert.deepEqual([...server.questions].sort(), ['a app.test', 'aaaa app.test'])
 })
 
+test('a response that is too long for UDP is fetched over TCP', async (t) => {
+  const addresses = Array.from({ length: 3000 }, (_, at) => `10.1.${at >> 8}.${at & 255}`)
+  const server = await startDnsServer(t, { 'many.test': { addresses } })
+  const { query: ask } = createQuestions({ ...normal, servers: [server.address], timeoutMs: 2000 })
+
+  const { v4 } = await ask('many.test', noPart)
+
+  assert.ok(v4.kind === 'found')
+  assert.deepEqual([...v4.addresses].sort(), [...addresses].sort())
+  assert.deepEqual(
+    server.questions.filter((question) => question === 'a many.test'),
+    ['a many.test', 'a many.test'],
+  )
+})
+
 test('a server that is gone fails at once, and its successor at the same address is heard', async (t) => {
   const behavior: DnsBehavior = { addresses: ['10.0.0.1'] }
   const server = await startDnsServer(t, { 'app.test': behavior })

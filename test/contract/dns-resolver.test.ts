@@ -52,7 +52,7 @@ class World {
         return this.system?.(name) ?? Promise.reject(new Error('ENOTFOUND'))
       },
       hosts: { value: this.hosts, changed: takeChange },
-      ttl: { minMs: SECOND, maxMs: 300 * SECOND, defaultMs: 10 * SECOND },
+      ttl: { minMs: SECOND, maxMs: 300 * SECOND, defaultMs: 10 * SECOND, holdMs: 30 * SECOND },
       now: () => this.now,
       date: () => 1_000_000 + this.now,
       random: () => 0.5,
@@ -140,6 +140,46 @@ test('the last good addresses stay while a look-up fails or finds nothing, and t
     assert.deepEqual(world.addresses('app.test'), ['10.0.0.3'])
     assert.deepEqual(world.states, ['app.test true', 'app.test false'])
   }
+})
+
+test('a name that has no address any more is gone after the hold, and only if a response confirms it', async () => {
+  const world = new World()
+  const gone = (): boolean | undefined => world.resolver.report('app.test')?.gone
+  world.found('app.test', ['10.0.0.1'], SECOND)
+  world.resolver.hold('app.test')
+  await world.pass(SECOND)
+  world.answers.set('app.test', NXDOMAIN)
+  await world.pass(SECOND)
+  assert.equal(world.states.length, 1)
+
+  await world.pass(29 * SECOND)
+  assert.equal(gone(), false)
+  world.answers.set('app.test', SERVFAIL)
+  await world.pass(20 * SECOND)
+  assert.equal(gone(), false, 'a failed lookup confirms nothing')
+  world.answers.set('app.test', NXDOMAIN)
+  world.posted.length = 0
+  await world.pass(10 * SECOND)
+  assert.equal(gone(), true)
+  assert.equal(world.posted.length, 1)
+  assert.deepEqual(world.addresses('app.test'), ['10.0.0.1'])
+
+  world.found('app.test', ['10.0.0.1'])
+  await world.pass(10 * SECOND)
+  assert.equal(gone(), false)
+})
+
+test('a hold of "forever" keeps the addresses of a name that is gone', async () => {
+  const ttl = { minMs: SECOND, maxMs: 300 * SECOND, defaultMs: 10 * SECOND, holdMs: null }
+  const world = new World({ ttl })
+  world.found('app.test', ['10.0.0.1'], SECOND)
+  world.resolver.hold('app.test')
+  await world.pass(SECOND)
+  world.answers.set('app.test', NXDOMAIN)
+
+  await world.pass(600 * SECOND)
+
+  assert.equal(world.resolver.report('app.test')?.gone, false)
 })
 
 test('a name that fails is looked up after 1, 2, 4, 8 and then every 10 seconds', async () => {

@@ -1,15 +1,23 @@
 /**
- * A fake: a DNS server of the test's own, over UDP, written from RFC 1035 sections 4.1 and 4.2.1 (and RFC 3596 for AAAA). It answers
- * for the names that it is given, and can hang, lie, change its mind and die.
+ * A fake: a DNS server of the test's own, over UDP and TCP, written from RFC 1035 sections 4.1 and 4.2 (RFC 3596 for AAAA, RFC 2782
+ * for SRV). It answers for the names that it is given, and can hang, lie, change its mind and die. A response that is too long for
+ * UDP is truncated there.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { createServer, type Server, type Socket as Connection } from 'node:net'
 import type { TestContext } from 'node:test'
 import { parseIp } from '../../src/model/ip.ts'
 
 /** What a name is answered with; addresses of both families together. */
 export type DnsBehavior =
   | { readonly addresses: readonly string[]; readonly ttl?: number }
+  | {
+      readonly services: readonly DnsService[]
+      readonly ttl?: number
+      /** Addresses of targets, in the additional section. */
+      readonly additional?: Readonly<Record<string, readonly string[]>>
+    }
   /** No answer at all. */
   | 'hang'
   | 'nxdomain'
@@ -24,10 +32,18 @@ export type DnsBehavior =
   /** An answer for another name. */
   | 'wrong name'
 
+/** An SRV record. */
+export interface DnsService {
+  readonly priority?: number
+  readonly weight?: number
+  readonly port: number
+  readonly target: string
+}
+
 export interface DnsServer {
   /** For `resolver.servers`. */
   readonly address: string
-  /** What was asked, `a name.test` or `aaaa name.test`, in order. */
+  /** What was asked, `a name.test`, `aaaa name.test` or `srv name.test`, in order. */
   readonly questions: readonly string[]
   set(name: string, behavior: DnsBehavior): void
   /** Behaves so to every name; null: as `set` says. */
@@ -38,10 +54,13 @@ export interface DnsServer {
   comeBack(): Promise<void>
 }
 
-const TYPES: ReadonlyMap<number, 'a' | 'aaaa'> = new Map([
+const TYPES: ReadonlyMap<number, 'a' | 'aaaa' | 'srv'> = new Map([
   [1, 'a'],
   [28, 'aaaa'],
+  [33, 'srv'],
 ])
+/** What resolvers announce since the DNS Flag Day of 2020. */
+const MAX_UDP_BYTES = 1232
 const CODES: Readonly<Record<string, number>> = { servfail: 2, nxdomain: 3, refused: 5 }
 
 export async function startDnsServer(
@@ -52,31 +71,70 @@ export async function startDnsServer(
   const questions: string[] = []
   let forAll: DnsBehavior | null = null
   let socket: Socket | null = null
+  let server: Server | null = null
+  const connections = new Set<Connection>()
   let port = 0
 
+  /** The same port for both; another one if TCP has that of UDP in use. */
   async function open(): Promise<void> {
-    const opened = createSocket('udp4')
-    opened.on('message', (message, from) => answer(opened, message, from))
-    opened.bind(port, '127.0.0.1')
-    await once(opened, 'listening')
-    port = opened.address().port
-    socket = opened
+    const datagrams = createSocket('udp4')
+    datagrams.on('message', (message, from) => answer(datagrams, message, from))
+    datagrams.bind(port, '127.0.0.1')
+    await once(datagrams, 'listening')
+    const listening = createServer(serve)
+    listening.listen(datagrams.address().port, '127.0.0.1')
+    try {
+      await once(listening, 'listening')
+    } catch (error) {
+      datagrams.close()
+      if (port !== 0) throw error
+      return open()
+    }
+    port = datagrams.address().port
+    socket = datagrams
+    server = listening
   }
 
   function answer(from: Socket, message: Buffer, { address, port: to }: RemoteInfo): void {
+    const reply = replyTo(message)
+    if (reply !== null)
+      from.send(reply.length > MAX_UDP_BYTES ? truncated(reply) : reply, to, address)
+  }
+
+  /** RFC 1035 section 4.2.2: each message after its length. */
+  function serve(connection: Connection): void {
+    let received: Buffer = Buffer.alloc(0)
+    connections.add(connection)
+    connection.on('close', () => connections.delete(connection))
+    connection.on('error', () => {})
+    connection.on('data', (piece: Buffer) => {
+      received = Buffer.concat([received, piece])
+      if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
+      const reply = replyTo(received.subarray(2))
+      received = Buffer.alloc(0)
+      if (reply === null) return
+      const length = Buffer.alloc(2)
+      length.writeUInt16BE(reply.length)
+      connection.write(Buffer.concat([length, reply]))
+    })
+  }
+
+  function replyTo(message: Buffer): Buffer | null {
     const question = readQuestion(message)
     questions.push(`${question.type} ${question.name}`)
     const behavior = forAll ?? behaviors.get(question.name) ?? 'nxdomain'
-    const reply = writeReply(message, question, behavior)
-    if (reply !== null) from.send(reply, to, address)
+    return writeReply(message, question, behavior)
   }
 
   async function die(): Promise<void> {
     const closed = socket
-    socket = null
-    if (closed === null) return
+    const listening = server
+    socket = server = null
+    if (closed === null || listening === null) return
+    for (const connection of connections) connection.destroy()
     closed.close()
-    await once(closed, 'close')
+    listening.close()
+    await Promise.all([once(closed, 'close'), once(listening, 'close')])
   }
 
   await open()
@@ -125,7 +183,22 @@ function writeReply(message: Buffer, question: Question, behavior: DnsBehavior):
   }
   if (behavior === 'empty') return writeMessage(id, 0, question, [])
   if (typeof behavior === 'string') return writeMessage(id, CODES[behavior] ?? 2, question, [])
-  const { addresses, ttl = 60 } = behavior
+  const { ttl = 60 } = behavior
+  if ('services' in behavior) {
+    if (question.type !== 'srv') return writeMessage(id, 0, question, [])
+    const { services, additional = {} } = behavior
+    const extra = Object.entries(additional).flatMap(([name, addresses]) =>
+      addresses.map((address) => writeRecord(address, ttl, writeName(name))),
+    )
+    return writeMessage(
+      id,
+      0,
+      question,
+      services.map((one) => writeService(one, ttl)),
+      extra,
+    )
+  }
+  const { addresses } = behavior
   const isWanted = (address: string): boolean =>
     address.includes(':') === (question.type === 'aaaa')
   const records = addresses.filter(isWanted).map((address) => writeRecord(address, ttl))
@@ -137,6 +210,7 @@ function writeMessage(
   code: number,
   { bytes }: Question,
   records: readonly Buffer[],
+  additional: readonly Buffer[] = [],
 ): Buffer {
   const head = Buffer.alloc(12)
   head.writeUInt16BE(id, 0)
@@ -144,20 +218,49 @@ function writeMessage(
   head.writeUInt16BE(0x8180 | code, 2)
   head.writeUInt16BE(1, 4)
   head.writeUInt16BE(records.length, 6)
-  return Buffer.concat([head, bytes, ...records])
+  head.writeUInt16BE(additional.length, 10)
+  return Buffer.concat([head, bytes, ...records, ...additional])
 }
 
-/** Its name is a pointer to the question's. */
-function writeRecord(address: string, ttl: number): Buffer {
+/** RFC 1035 section 4.1.1: with the TC bit, and no records that would not all fit. */
+function truncated(reply: Buffer): Buffer {
+  const head = Buffer.from(reply.subarray(0, 12))
+  head.writeUInt16BE(head.readUInt16BE(2) | 0x0200, 2)
+  head.fill(0, 6)
+  const { bytes } = readQuestion(reply)
+  return Buffer.concat([head, bytes])
+}
+
+/** A pointer to the question's name. */
+const QUESTION_NAME = Buffer.from([0xc0, 0x0c])
+
+function writeName(name: string): Buffer {
+  const labels = name.split('.').filter((label) => label !== '')
+  return Buffer.from(
+    `${labels.map((label) => String.fromCharCode(label.length) + label).join('')}\0`,
+  )
+}
+
+function writeService({ priority = 0, weight = 0, port, target }: DnsService, ttl: number): Buffer {
+  const numbers = Buffer.alloc(6)
+  ;[priority, weight, port].forEach((number, at) => numbers.writeUInt16BE(number, at * 2))
+  return writeData(33, ttl, Buffer.concat([numbers, writeName(target)]), QUESTION_NAME)
+}
+
+function writeRecord(address: string, ttl: number, name: Buffer = QUESTION_NAME): Buffer {
   const groups = parseIp(address) ?? new Uint16Array(8)
   const isV6 = address.includes(':')
   const data = Buffer.alloc(16)
   groups.forEach((group, at) => data.writeUInt16BE(group, at * 2))
-  const head = Buffer.alloc(12)
-  head.writeUInt16BE(0xc00c, 0)
-  head.writeUInt16BE(isV6 ? 28 : 1, 2)
-  head.writeUInt16BE(1, 4)
-  head.writeUInt32BE(ttl, 6)
-  head.writeUInt16BE(isV6 ? 16 : 4, 10)
-  return Buffer.concat([head, isV6 ? data : data.subarray(12)])
+  return writeData(isV6 ? 28 : 1, ttl, isV6 ? data : data.subarray(12), name)
+}
+
+/** RFC 1035 section 4.1.3. */
+function writeData(type: number, ttl: number, data: Buffer, name: Buffer): Buffer {
+  const head = Buffer.alloc(10)
+  head.writeUInt16BE(type, 0)
+  head.writeUInt16BE(1, 2)
+  head.writeUInt32BE(ttl, 4)
+  head.writeUInt16BE(data.length, 8)
+  return Buffer.concat([name, head, data])
 }

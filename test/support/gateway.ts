@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { createAdmission } from '../../src/control/admission/admit.ts'
+import { createNameExpansion } from '../../src/control/publication/name-expansion.ts'
 import { keepNamesResolved } from '../../src/control/publication/resolve-names.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
 import { createPublisher } from '../../src/control/publication/publisher.ts'
@@ -54,6 +55,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   const publisher = createPublisher(scoreboard)
   const resolver = systemResolver(t, (config as OwnOptions).resolver)
   keepNamesResolved(publisher, resolver)
+  const expansion = createNameExpansion(publisher, resolver, () => performance.now())
   const admission = createAdmission({
     readFile: (path) => readFileSync(path, 'utf8'),
     admin: null,
@@ -100,7 +102,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     const names = source.replace(objects)
     const view = { merge, locate: () => undefined, revision: () => '1' }
     const { snapshot, changed } = admission.admit({ names, ...view })
-    const number = publisher.publish(snapshot, Date.now(), changed)
+    const number = expansion.publish(snapshot, Date.now(), changed)
     await publisher.whenInForce(number)
     setAside = [...document.problems, ...admission.setAside()].map(
       ({ id, message }) => `${id}: ${message}`,

@@ -47,6 +47,7 @@ export function backendOf(
     breaker: null,
     retry: DEFAULT_RETRY,
     retryBudget: DEFAULT_RETRY_BUDGET,
+    resolve: 'one',
     servers,
     labels: null,
     ...more,

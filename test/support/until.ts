@@ -52,13 +52,13 @@ export function turn(): Promise<void> {
 
 /** Asks `look` on every turn of the event loop, for things that announce no change. */
 export async function eventually<T>(
-  look: () => T | undefined | null | false,
+  look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   what: string,
   patienceMs: number = PATIENCE_MS,
 ): Promise<T> {
   const deadline = performance.now() + patienceMs
   for (;;) {
-    const found = look()
+    const found = await look()
     if (found) return found
     if (performance.now() > deadline) {
       throw new Error(`${what}: did not happen within ${patienceMs} ms`)

@@ -107,6 +107,20 @@ test('an answer with an expected status is well', async (t) => {
   assert.ok(result.tookMs >= 0)
 })
 
+test('the Host of a server with a hostname is that name', async (t) => {
+  const hosts: (string | undefined)[] = []
+  const port = await startHttp(t, ({ headers }, response) => {
+    hosts.push(headers.host)
+    response.end()
+  })
+  const target = targetAt({ port })
+
+  const result = await ask({ ...target, server: { ...target.server, hostname: 'app.test' } })
+
+  assert.ok(result.ok)
+  assert.deepEqual(hosts, [`app.test:${port}`])
+})
+
 test('the request is as declared, and says who asks', async (t) => {
   const seen: unknown[] = []
   const port = await startHttp(t, (request, response) => {

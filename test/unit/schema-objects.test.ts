@@ -128,6 +128,25 @@ test('a listener is https with certificates, or with those of hosts, or http wit
   ])
 })
 
+test('a server may say what its name stands for, and which name it has for Host and SNI', () => {
+  const declared = (more: object): object => ({ servers: { s: { url: 'http://a.test', ...more } } })
+  const parsed = parseBackend('b', declared({ resolve: 'all', hostname: 'App.Test' }), noFile)
+
+  assert.ok(parsed.ok)
+  const [server] = parsed.value.servers
+  assert.deepEqual([server?.resolve, server?.hostname], ['all', 'app.test'])
+  for (const [more, path, message] of [
+    [{ resolve: 'both' }, 'resolve', /must be one or all, not "both"/],
+    [{ hostname: '10.0.0.1' }, 'hostname', /must be a name, not the address/],
+    [{ hostname: 7 }, 'hostname', /must be a name, not 7/],
+  ] as const) {
+    const refused = parseBackend('b', declared(more), noFile)
+    assert.ok(!refused.ok)
+    assert.deepEqual(refused.problems[0]?.path, ['servers', 's', path])
+    assert.match(refused.problems[0].message, message)
+  }
+})
+
 test('fills every default of a backend', () => {
   const value = {
     servers: { v1: 'http://127.0.0.1:5001', v2: { url: 'https://[::1]', weight: 3 } },
@@ -170,6 +189,7 @@ test('fills every default of a backend', () => {
       hedge: null,
     },
     retryBudget: { ratio: 0.2, perSecond: 3 },
+    resolve: 'one',
     servers: [
       {
         id: 'v1',

@@ -34,6 +34,7 @@ const resolver: Settings['resolver'] = {
   attempts: 3,
   minTtlMs: 1000,
   maxTtlMs: 300_000,
+  holdMs: 30_000,
 }
 
 function storeIn(data: string): Settings['sources'] {
@@ -250,6 +251,7 @@ test('reads how names are resolved, and lets the default hold for what is wrong'
   attempts: 5
   minTtl: 2s
   maxTtl: 1m
+  hold: 20s
 `,
   })
 
@@ -263,6 +265,7 @@ test('reads how names are resolved, and lets the default hold for what is wrong'
     attempts: 5,
     minTtlMs: 2000,
     maxTtlMs: 60_000,
+    holdMs: 20_000,
   })
 
   for (const [written, message] of [

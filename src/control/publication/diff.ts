@@ -16,6 +16,15 @@ export interface SnapshotDiff {
   }
 }
 
+/** What the comparison needs of the snapshot that is published: its objects by id. */
+export interface Objects {
+  readonly listeners: ById<Listener>
+  readonly backends: ById<Backend>
+  readonly frontends: ById<Frontend>
+}
+
+type ById<T> = Pick<ReadonlyMap<string, T>, 'get'>
+
 /** From nothing to the snapshot. */
 export function diffFromEmpty({ listeners, backends, frontends }: Snapshot): SnapshotDiff {
   return {
@@ -40,11 +49,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
 }
 
 /** Compares the `changed` objects only. */
-export function diffSnapshots(
-  before: Snapshot,
-  after: Snapshot,
-  changed: ChangedIds,
-): SnapshotDiff {
+export function diffSnapshots(before: Snapshot, after: Objects, changed: ChangedIds): SnapshotDiff {
   const listeners = diffKind(before.listeners, after.listeners, changed.listeners)
   const backends = diffKind(before.backends, after.backends, changed.backends)
   const frontends = diffKind(before.frontends, after.frontends, changed.frontends)
@@ -64,7 +69,7 @@ export function diffSnapshots(
 
 function diffKind<T>(
   before: ReadonlyMap<string, T>,
-  after: ReadonlyMap<string, T>,
+  after: ById<T>,
   changed: ReadonlySet<string>,
 ): { readonly upserts: readonly T[]; readonly deletes: readonly string[] } {
   const upserts: T[] = []

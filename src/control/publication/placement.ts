@@ -10,7 +10,7 @@ import type {
   Snapshot,
 } from '../../model/snapshot.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
-import type { SnapshotDiff } from './diff.ts'
+import type { Objects, SnapshotDiff } from './diff.ts'
 import type { OnFault } from '../../observe/fault.ts'
 import { createSlots, slotsOf } from './slots.ts'
 import { createMiddlewareSlots } from './middleware-slots.ts'
@@ -35,7 +35,7 @@ export interface Placement {
   /** Allocates the slots of a diff. An object that causes an exception is reported, left out, and stays as it was. */
   place(changes: SnapshotDiff, onFault: OnFault): PlacedChanges
   /** Retires the slots of what leaves with the number; returns the delta for the threads. */
-  apply(before: Snapshot, after: Snapshot, changes: PlacedChanges, number: number): Delta
+  apply(before: Snapshot, after: Objects, changes: PlacedChanges, number: number): Delta
   /** The delta of a diff whose objects have slots already, or get them now. */
   toDelta(changes: SnapshotDiff, number: number): Delta
   list(snapshot: Snapshot): PlacedObjects

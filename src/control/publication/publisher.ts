@@ -4,11 +4,11 @@
  * one delta. Each thread has its own queue, so that a slow thread does not delay others. A thread that attaches gets
  * everything as one delta with the current number. A large delta is sent in chunks, see delta-chunks.ts.
  */
-import type { Backend, Delta, Frontend, Listener, Snapshot } from '../../model/snapshot.ts'
+import type { Backend, Delta, Frontend, Listener } from '../../model/snapshot.ts'
 import type { AddedMemory, BoardSize, Scoreboard } from '../../scoreboard/scoreboard.ts'
 import { uniteChanged, type ChangedIds } from '../admission/tracked-map.ts'
 import { diffFromEmpty, diffSnapshots, EMPTY_DIFF } from './diff.ts'
-import type { SnapshotDiff } from './diff.ts'
+import type { Objects, SnapshotDiff } from './diff.ts'
 import { describeFault, type OnFault } from '../../observe/fault.ts'
 import { createAcknowledgements } from './acknowledgements.ts'
 import { createOutbox } from './outbox.ts'
@@ -65,10 +65,10 @@ export interface PublisherListener {
 
 export interface Publisher {
   /**
-   * Publishes the snapshot and returns the number that it gets. Only the `changed` objects are compared, and the maps may be
+   * Publishes the objects and returns the number that they get. Only those that `changed` are compared, and the maps may be
    * live. `changedAt`: when the source changed, of performance.now().
    */
-  publish(snapshot: Snapshot, changedAt: number, changed: ChangedIds): number
+  publish(snapshot: Objects, changedAt: number, changed: ChangedIds): number
   attach(subscriber: Subscriber): void
   detach(thread: number): void
   /** A thread has applied the number. `problems`: everything that it cannot bring into force (a port in use). */
@@ -263,7 +263,7 @@ function* idsOf({ upserts, deletes }: SnapshotDiff): Generator<string> {
 }
 
 interface Pending {
-  readonly snapshot: Snapshot
+  readonly snapshot: Objects
   readonly changedAt: number
   readonly changed: ChangedIds
 }

@@ -1,7 +1,7 @@
 /** Where a server is, and how to connect to it. */
 import { isIP } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import { withoutRoot } from '../../model/address.ts'
+import { hostnameOf } from '../../model/server-url.ts'
 import type { Backend, Server } from '../../model/snapshot.ts'
 
 export interface ConnectTarget {
@@ -21,14 +21,19 @@ export function compileConnectTarget(backend: Backend, server: Server): ConnectT
   const { scheme, host, port } = server
   if (scheme === 'http') return { scheme, host, port, tls: null }
   const { verify, ca, serverName } = backend.tls
-  // RFC 6066 section 3: an IP address is not sent as the server name.
-  const name = serverName ?? (isIP(host) === 0 ? withoutRoot(host) : '')
-  return {
-    scheme,
-    host,
-    port,
-    tls: { context: contextFor(ca), verify, serverName: name, session: null },
+  const tls = {
+    context: contextFor(ca),
+    verify,
+    serverName: serverName ?? sniOf(server),
+    session: null,
   }
+  return { scheme, host, port, tls }
+}
+
+/** '' for an address, which is not sent as the server name (RFC 6066 section 3). */
+export function sniOf(server: Server): string {
+  const name = hostnameOf(server)
+  return isIP(name) === 0 ? name : ''
 }
 
 const MAX_CONTEXTS = 64

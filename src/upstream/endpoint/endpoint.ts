@@ -6,8 +6,7 @@
 import type { NameTable } from '../../dns/names.ts'
 import type { Deadlines } from '../../http/connection/deadlines.ts'
 import { ERRORS, type Reason, reasonNumber } from '../../http/message/errors.ts'
-import { bracketHost, withoutRoot } from '../../model/address.ts'
-import { isSocketPath } from '../../model/server-url.ts'
+import { authorityOf } from '../../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../../model/snapshot.ts'
 import { countResponse, type ResponseCounter } from '../../policy/breaking/condition.ts'
 import { recordLatency } from '../../policy/ewma.ts'
@@ -97,7 +96,8 @@ export class Endpoint {
   }
 
   /** Whether its connections can be kept with this declaration. */
-  fits(backend: Backend): boolean {
+  fits(backend: Backend, server: Server): boolean {
+    if (authorityOf(server) !== this.authority) return false
     return this.target.tls === null || JSON.stringify(backend.tls) === this.#tls
   }
 
@@ -304,10 +304,4 @@ export class Endpoint {
     this.addresses.close()
     for (const connection of this.#unused()) connection.abandon()
   }
-}
-
-function authorityOf({ scheme, host, port }: Server): string {
-  if (isSocketPath(host)) return 'localhost'
-  const name = bracketHost(withoutRoot(host))
-  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`
 }
