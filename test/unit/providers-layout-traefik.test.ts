@@ -275,8 +275,8 @@ const GUARDS: readonly (readonly [title: string, router: Keys, others: Keys, why
   [
     'an option of headers that is not supported',
     {},
-    { 'http/middlewares/m/headers/framedeny': 'true' },
-    'middleware "m": "headers/framedeny" is not supported yet',
+    { 'http/middlewares/m/headers/allowedhosts': 'a' },
+    'middleware "m": "headers/allowedhosts" is not supported yet',
   ],
   [
     'a middleware of two types',
@@ -315,6 +315,120 @@ for (const [title, router, others, why] of GUARDS) {
     )
   })
 }
+
+test('headers that tell browsers to be careful are set, those of CORS only remarked', () => {
+  const frontend = routerOf(
+    { rule: 'Host(`a`)', service: 's', 'middlewares/0': 'm' },
+    {
+      'http/middlewares/m/headers/frameDeny': 'true',
+      'http/middlewares/m/headers/customFrameOptionsValue': 'SAMEORIGIN',
+      'http/middlewares/m/headers/contentTypeNosniff': 'true',
+      'http/middlewares/m/headers/browserXssFilter': 'false',
+      'http/middlewares/m/headers/stsSeconds': '31536000',
+      'http/middlewares/m/headers/stsPreload': 'true',
+      'http/middlewares/m/headers/sslRedirect': 'true',
+      'http/middlewares/m/headers/accessControlMaxAge': '100',
+      'http/middlewares/m/headers/customResponseHeaders/X-Content-Type-Options': 'mine',
+    },
+  )
+
+  const { middlewares } = frontend.value as { middlewares: { response: { set: object } }[] }
+  assert.deepEqual(middlewares[0]?.response.set, {
+    'Strict-Transport-Security': 'max-age=31536000; preload',
+    'X-Content-Type-Options': 'mine',
+    'X-Frame-Options': 'SAMEORIGIN',
+  })
+  assert.deepEqual(frontend.remarks, [
+    '"headers/sslredirect" has no effect, as in Traefik 3',
+    '"headers/accesscontrolmaxage" is not honoured',
+    'headers/stsseconds: the header is also sent over plain http',
+  ])
+})
+
+test('a list of allowed clients is a condition of the route, and others are refused there', () => {
+  const objects = objectsOf({
+    'http/routers/r/rule': 'Host(`a`) || Host(`b`)',
+    'http/routers/r/service': 's',
+    'http/routers/r/middlewares': 'lan,office',
+    'http/middlewares/lan/ipallowlist/sourceRange': '10.0.0.0/8,::1',
+    'http/middlewares/office/ipwhitelist/sourcerange/0': '10.1.0.0/16',
+  })
+
+  const [own, refusal] = objects.map(({ id, value }) => ({ id, value: value as object }))
+  assert.deepEqual(own, {
+    id: 'r',
+    value: {
+      route: '(Host(`a`) || Host(`b`)) && ClientIP("10.0.0.0/8", "::1") && ClientIP("10.1.0.0/16")',
+      priority: 22,
+      backend: 's',
+      passHost: true,
+    },
+  })
+  assert.deepEqual(refusal, {
+    id: 'r@refused',
+    value: {
+      route: 'Host(`a`) || Host(`b`)',
+      priority: 22,
+      respond: { status: 403, body: 'Forbidden' },
+    },
+  })
+  assert.ok(parseFrontend('r@refused', refusal?.value).ok)
+})
+
+test('a chain is the middlewares that it names, and a service has some for all of its routers', () => {
+  const frontend = routerOf(
+    { rule: 'Path(`/`)', service: 'shop', 'middlewares/0': 'all' },
+    {
+      'http/middlewares/all/chain/middlewares': 'one@kv,inner',
+      'http/middlewares/inner/chain/middlewares/0': 'two',
+      'http/middlewares/one/headers/customrequestheaders/X-One': '1',
+      'http/middlewares/two/headers/customrequestheaders/X-Two': '2',
+      'http/middlewares/three/headers/customrequestheaders/X-Three': '3',
+      'http/services/shop/middlewares': 'three',
+    },
+  )
+
+  const { middlewares } = frontend.value as { middlewares: { request: { set: object } }[] }
+  assert.deepEqual(
+    middlewares.flatMap(({ request }) => Object.keys(request.set)),
+    ['X-One', 'X-Two', 'X-Three'],
+  )
+})
+
+test('a chain that names itself, or what is not there, closes the router', () => {
+  const keys = { rule: 'Host(`a`)', service: 's', 'middlewares/0': 'm' }
+  const self = whyClosed(routerOf(keys, { 'http/middlewares/m/chain/middlewares': 'm' }))
+  const lost = whyClosed(routerOf(keys, { 'http/middlewares/m/chain/middlewares': 'x@file' }))
+
+  assert.match(self ?? '', /is in more than 5 chains$/)
+  assert.equal(lost, 'middleware "m": middleware "x@file" is of another source')
+})
+
+test('compression and error pages are left out, and a redirect by expression to https is one by scheme', () => {
+  const frontend = routerOf(
+    { rule: 'Path(`/`)', service: 'shop', middlewares: 'gzip,pages,secure' },
+    {
+      'http/middlewares/gzip/compress': 'true',
+      'http/middlewares/pages/errors/status': '500-599',
+      'http/middlewares/secure/redirectregex/regex': '^http://(.*)',
+      'http/middlewares/secure/redirectregex/replacement': 'https://$1',
+      'http/middlewares/secure/redirectregex/permanent': 'true',
+    },
+  )
+
+  const { middlewares } = frontend.value as { middlewares: unknown }
+  assert.deepEqual(middlewares, [{ kind: 'redirect', scheme: 'https', status: 308 }])
+  assert.deepEqual(frontend.remarks, [
+    'middleware "compress" is not honoured',
+    'middleware "errors" is not honoured',
+  ])
+})
+
+test('a router of a service inside Traefik is closed', () => {
+  const router = routerOf({ rule: 'Host(`a`)', service: 'api@internal' })
+
+  assert.equal(whyClosed(router), 'service "api@internal" is a part of Traefik itself')
+})
 
 test('a middleware that is not there closes the router', () => {
   const keys = { rule: 'Host(`a`)', service: 's', 'middlewares/0': 'm' }

@@ -17,4 +17,6 @@ export interface Translation {
   readonly closed?: FailClosed
   readonly remarks: readonly string[]
   readonly secrets?: readonly string[]
+  /** Of a route for some clients only: a frontend that refuses the others. */
+  readonly refusal?: unknown
 }

@@ -78,8 +78,9 @@ export function openBranch(entries: readonly KeyEntry[], depth: number): Branch 
     },
     list(name) {
       const single = text(name)
+      const depthBelow = name.split('/').length
       const numbered = below(name)
-        .map((leaf) => [Number(leaf.segments[1]), leaf.text.trim()] as const)
+        .map((leaf) => [Number(leaf.segments[depthBelow]), leaf.text.trim()] as const)
         .sort(([one], [other]) => one - other)
       if (numbered.some(([at]) => !Number.isInteger(at))) {
         throw new TranslationError(`${name}: must be numbered: ${name}/0, ${name}/1`)

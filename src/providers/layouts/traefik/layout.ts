@@ -19,6 +19,8 @@ type Sort =
   | 'server'
   /** A key of a service that its routers need; in a group of its own, so that routers are not read again with the service. */
   | 'passhost'
+  /** The same: middlewares of all routers of a service. */
+  | 'service-middlewares'
   | 'middleware'
   | 'certificate'
   | 'store'
@@ -54,8 +56,8 @@ interface Place {
 
 type EntriesOf = (group: string) => readonly KeyEntry[]
 
-/** `own`: Traefik's name for the source of this tree. */
-export function createTraefikLayout(own: string): Layout {
+/** `own`: Traefik's names for the source of this tree, as in `shop@docker`. */
+export function createTraefikLayout(...own: readonly string[]): Layout {
   return {
     name: 'traefik',
     groupOf(path) {
@@ -63,8 +65,7 @@ export function createTraefikLayout(own: string): Layout {
       return place === null ? null : groupName(place)
     },
     read(entries, entriesOf) {
-      const { object } = readGroup(entries, entriesOf, own)
-      return object === null ? [] : [object]
+      return readGroup(entries, entriesOf, own).objects
     },
     orphanOf: (entries) => readGroup(entries, () => [], own).orphan,
     pathOf: () => null,
@@ -78,6 +79,7 @@ function placeOf(path: string): Place | null {
   if (sort === undefined || name === '' || rest.length === 0) return null
   const place: Place = { sort, protocol, name, depth: DEPTH }
   if (sort !== 'service') return place
+  if (rest[0]?.toLowerCase() === 'middlewares') return { ...place, sort: 'service-middlewares' }
   const [below = '', member = '', number = '', ...more] = rest
   if (below.toLowerCase() !== 'loadbalancer') return place
   if (member.toLowerCase() === 'passhostheader') return { ...place, sort: 'passhost' }
@@ -108,6 +110,7 @@ function nameOf({ sort, protocol, name }: Place): ObjectName | null {
     case 'stream-service':
       return { kind: 'backend', id: `${name}@${protocol}` }
     case 'passhost':
+    case 'service-middlewares':
     case 'middleware':
     case 'options':
       return null
@@ -154,39 +157,57 @@ function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/')
   }
 }
 
-function neighboursFrom(entriesOf: EntriesOf, own: string): Neighbours {
+/** Any of the registries that Traefik reads such a tree from. */
+const REGISTRIES = ['etcd', 'redis', 'consul', 'zookeeper', 'kv']
+
+function neighboursFrom(entriesOf: EntriesOf, own: readonly string[]): Neighbours {
   function find(sort: Sort, protocol: string, name: string): Branch | null {
     const entries = entriesOf(groupName({ sort, protocol, name }))
     return entries.length === 0 ? null : openBranch(entries, DEPTH)
   }
+  /** `auth@redis` belongs to another source, unless this tree has an object of that name. */
+  function findNamed(sort: Sort, protocol: string, name: string): Branch | null {
+    const bare = withoutSource(name, [...own, ...REGISTRIES])
+    return find(sort, protocol, name) ?? (bare === name ? null : find(sort, protocol, bare))
+  }
   return {
-    middleware: (name) => find('middleware', 'http', name),
-    service: (name) => (name.endsWith(`@${own}`) ? name.slice(0, -own.length - 1) : name),
+    middleware: (name) => findNamed('middleware', 'http', name),
+    service: (name) => withoutSource(name, own),
     passHost(name) {
       const branch = find('passhost', 'http', name)
       return branch === null || branch.text(PASS_HOST) === '' || branch.flag(PASS_HOST)
     },
-    tlsOptions: (name) => find('options', 'tls', name),
+    middlewaresOf: (name) => find('service-middlewares', 'http', name)?.list('middlewares') ?? [],
+    tlsOptions: (name) => findNamed('options', 'tls', name),
   }
+}
+
+function withoutSource(name: string, sources: readonly string[]): string {
+  const at = name.lastIndexOf('@')
+  return at > 0 && sources.includes(name.slice(at + 1)) ? name.slice(0, at) : name
 }
 
 const PASS_HOST = 'loadbalancer/passhostheader'
 
 interface Read {
-  readonly object: DeclaredObject | null
+  readonly objects: readonly DeclaredObject[]
   readonly orphan: Orphan | null
 }
 
-const NOTHING: Read = { object: null, orphan: null }
+const NOTHING: Read = { objects: [], orphan: null }
 
-function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: string): Read {
+function readGroup(
+  entries: readonly KeyEntry[],
+  entriesOf: EntriesOf,
+  own: readonly string[],
+): Read {
   const [first] = entries
   const place = first === undefined ? null : placeOf(first.path)
   const name = place === null ? null : nameOf(place)
   if (place === null || name === null) return NOTHING
   const key = keyOf(entries, place.depth)
   const faulty = (fault: string): Read => ({
-    object: { ...name, value: undefined, key, fault },
+    objects: [{ ...name, value: undefined, key, fault }],
     orphan: null,
   })
   const refused = refuseObjectName(name)
@@ -197,9 +218,9 @@ function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: stri
     if (refused !== null) {
       const { closed } = translated
       const object = { ...nameClosed(name), value: undefined, key, fault: refused }
-      return { object: closed === undefined ? object : { ...object, closed }, orphan: null }
+      return { objects: [closed === undefined ? object : { ...object, closed }], orphan: null }
     }
-    const { value, closed, remarks, secrets } = translated
+    const { value, closed, remarks, secrets, refusal } = translated
     const object = {
       ...name,
       value,
@@ -208,11 +229,15 @@ function readGroup(entries: readonly KeyEntry[], entriesOf: EntriesOf, own: stri
       ...(remarks.length === 0 ? {} : { remarks }),
       ...(secrets === undefined ? {} : { secrets }),
     }
-    return { object, orphan: null }
+    if (refusal === undefined) return { objects: [object], orphan: null }
+    return {
+      objects: [object, { ...name, id: `${name.id}@refused`, value: refusal, key }],
+      orphan: null,
+    }
   } catch (error) {
     if (error instanceof NotDeclared) {
       const message = `has no ${error.message}; what is left of it declares nothing`
-      return { object: null, orphan: { ...name, key, message } }
+      return { objects: [], orphan: { ...name, key, message } }
     }
     if (error instanceof TranslationError) return faulty(error.message)
     throw error

@@ -146,7 +146,8 @@ function atLeastZero(branch: Branch, name: string): number {
   throw new TranslationError(`${name}: must not be negative`)
 }
 
-function onlyThese(branch: Branch, below: string, known: readonly string[]): void {
+/** Throws for any other member. */
+export function onlyThese(branch: Branch, below: string, known: readonly string[]): void {
   for (const name of branch.names(below)) {
     if (name !== '' && !known.includes(name)) {
       throw new TranslationError(`${quote(`${below}/${name}`)} is not supported yet`)

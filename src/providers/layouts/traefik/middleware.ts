@@ -7,7 +7,9 @@ import { parseCondition } from '../../../policy/breaking/condition.ts'
 import { parseRetryPredicate } from '../../../policy/retrying/retry-predicate.ts'
 import { TranslationError } from '../translation.ts'
 import type { Branch } from './branch.ts'
+import { translateHeaders } from './headers.ts'
 import {
+  onlyThese,
   translateBuffering,
   translateCircuitBreaker,
   translateInFlight,
@@ -29,10 +31,26 @@ export interface TranslatedMiddleware {
   readonly retry: RetryForm | null
   /** Of the frontend; undefined if it has no option for paths. */
   readonly paths?: 'reject' | 'normalize'
+  /** Of the frontend: a request must satisfy all of them. */
+  readonly clients?: readonly AllowedClients[]
   readonly remarks: readonly string[]
 }
 
-export function translateMiddleware(branch: Branch): TranslatedMiddleware {
+export interface AllowedClients {
+  /** Addresses and blocks. */
+  readonly ranges: readonly string[]
+  /** Of the response to others. */
+  readonly status: number
+}
+
+/** They guard nothing and change no request, so that a router without them still does what it is for. */
+const HARMLESS = ['compress', 'contenttype', 'errors']
+
+/** `resolve` translates the middlewares that a chain names. */
+export function translateMiddleware(
+  branch: Branch,
+  resolve: (name: string) => TranslatedMiddleware,
+): TranslatedMiddleware {
   branch.check()
   const [type = '', ...more] = branch.names('')
   if (more.length > 0)
@@ -43,9 +61,16 @@ export function translateMiddleware(branch: Branch): TranslatedMiddleware {
   }
   switch (type) {
     case 'headers':
-      return only(translateHeaders(branch))
+      return only(translateHeaders(branch, remarks))
     case 'redirectscheme':
       return only(translateRedirectScheme(branch))
+    case 'redirectregex':
+      return only(translateRedirectRegex(branch))
+    case 'ipallowlist':
+    case 'ipwhitelist':
+      return { middlewares: [], retry: null, clients: [translateAllowList(branch, type)], remarks }
+    case 'chain':
+      return joinChain(branch.list('chain/middlewares').map(resolve))
     case 'ratelimit':
       return { middlewares: translateRateLimit(branch), retry: null, remarks }
     case 'inflightreq':
@@ -65,7 +90,27 @@ export function translateMiddleware(branch: Branch): TranslatedMiddleware {
       return { middlewares: [], retry: null, paths, remarks }
     }
     default:
-      throw new TranslationError(`${quote(type)} is not supported yet`)
+      if (!HARMLESS.includes(type))
+        throw new TranslationError(`${quote(type)} is not supported yet`)
+      return {
+        middlewares: [],
+        retry: null,
+        remarks: [`middleware ${quote(type)} is not honoured`],
+      }
+  }
+}
+
+function joinChain(parts: readonly TranslatedMiddleware[]): TranslatedMiddleware {
+  const [retry, ...more] = parts.flatMap((one) => (one.retry === null ? [] : [one.retry]))
+  const paths = parts.flatMap((one) => one.paths ?? [])
+  const remarks = parts.flatMap((one) => one.remarks)
+  if (more.length > 0) remarks.push('a second middleware that retries is not honoured')
+  return {
+    middlewares: parts.flatMap((one) => one.middlewares),
+    retry: retry ?? null,
+    ...(paths.length === 0 ? {} : { paths: paths.includes('reject') ? 'reject' : 'normalize' }),
+    clients: parts.flatMap((one) => one.clients ?? []),
+    remarks,
   }
 }
 
@@ -82,32 +127,32 @@ function demandExpression(
   throw new TranslationError(`${name}: ${parsed.message} (at character ${parsed.position + 1})`)
 }
 
-function translateHeaders(branch: Branch): MiddlewareForm {
-  for (const option of branch.names('headers')) {
-    if (option === 'customrequestheaders' || option === 'customresponseheaders') continue
-    throw new TranslationError(`${quote(`headers/${option}`)} is not supported yet`)
+/** Only the exchange of `http` for `https` on the same URL; for everything else a redirect of ours needs another form. */
+function translateRedirectRegex(branch: Branch): MiddlewareForm {
+  const regex = branch.text('redirectregex/regex') ?? ''
+  const replacement = branch.text('redirectregex/replacement') ?? ''
+  const isToHttps = /^\^http:\/\/\(\.[*+]\)\$?$/.test(regex)
+  if (!isToHttps || !/^https:\/\/(?:\$1|\$?\$\{1\})$/.test(replacement)) {
+    throw new TranslationError('"redirectregex" is supported from ^http://(.*) to https://$1 only')
   }
   return {
-    kind: 'headers',
-    request: translateEdits(branch, 'headers/customrequestheaders'),
-    response: translateEdits(branch, 'headers/customresponseheaders'),
+    kind: 'redirect',
+    scheme: 'https',
+    status: branch.flag('redirectregex/permanent') ? 308 : 307,
   }
 }
 
-/** An empty value removes the header. */
-function translateEdits(branch: Branch, name: string): unknown {
-  const set: [string, string][] = []
-  const remove: string[] = []
-  for (const { segments, text } of branch.below(name)) {
-    const [, , field = '', ...more] = segments
-    if (more.length > 0) throw new TranslationError(`${name}: a field cannot have a / in its name`)
-    if (text === '') remove.push(field)
-    else set.push([field, text])
+/** As a condition of the route, because it is about the address of the client. */
+function translateAllowList(branch: Branch, at: string): AllowedClients {
+  onlyThese(branch, at, ['sourcerange', 'ipstrategy', 'rejectstatuscode'])
+  onlyThese(branch, `${at}/ipstrategy`, [])
+  const ranges = branch.list(`${at}/sourcerange`)
+  if (ranges.length === 0) throw new TranslationError(`${at}/sourcerange is missing`)
+  const status = branch.whole(`${at}/rejectstatuscode`) ?? 0
+  if (status !== 0 && (status < 200 || status > 599)) {
+    throw new TranslationError(`${at}/rejectstatuscode: must be from 200 to 599, not ${status}`)
   }
-  return {
-    set: Object.fromEntries(set.sort(([one], [other]) => (one < other ? -1 : 1))),
-    remove: remove.sort(),
-  }
+  return { ranges, status: status === 0 ? 403 : status }
 }
 
 const PASSED_ALWAYS = ['semicolon', 'percent', 'questionmark', 'hash']

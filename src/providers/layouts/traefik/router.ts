@@ -2,11 +2,16 @@
  * Translates a router of Traefik to a frontend. A router with a middleware or an access restriction that cannot be translated
  * is closed: if it were rejected, its requests would bypass the restriction, by a broader route or an older version.
  */
+import { STATUS_CODES } from 'node:http'
 import { quote } from '../../../model/parsed.ts'
 import { CLOSED_RESPONSE, describeClosed, type FailClosed } from '../../fail-closed.ts'
 import { NotDeclared, TranslationError, type Translation } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
-import { translateMiddleware, type TranslatedMiddleware } from './middleware.ts'
+import {
+  translateMiddleware,
+  type AllowedClients,
+  type TranslatedMiddleware,
+} from './middleware.ts'
 import { translateRule, type RuleSyntax } from './rule.ts'
 
 /** Other objects of the tree; null if they do not exist. */
@@ -16,6 +21,8 @@ export interface Neighbours {
   service(name: string): string
   /** Of a service. */
   passHost(name: string): boolean
+  /** Of all routers of a service, in front of its servers. */
+  middlewaresOf(service: string): readonly string[]
   tlsOptions(name: string): Branch | null
 }
 
@@ -47,7 +54,12 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
     remarks.push(describeClosed(outcome))
     return { value: closed.values[0], closed, remarks }
   }
-  return { value: { route: whole, priority: frame.priority, ...outcome }, closed, remarks }
+  const { clients, ...members } = outcome
+  const { priority } = frame
+  if (clients === null) return { value: { route: whole, priority, ...members }, closed, remarks }
+  const value = { route: `(${whole}) && ${clients.term}`, priority, ...members }
+  // Of two routes with one priority the one with more terms comes first.
+  return { value, closed, remarks, refusal: { route: whole, priority, respond: clients.refusal } }
 }
 
 interface Frame {
@@ -80,24 +92,34 @@ function byRule(rule: string): Frame {
   return { priority: Buffer.byteLength(rule), listeners: '' }
 }
 
-/** The frontend without its route. */
-function honour(router: Branch, neighbours: Neighbours, remarks: string[]): object {
+interface Honoured {
+  readonly clients: { readonly term: string; readonly refusal: object } | null
+  readonly [member: string]: unknown
+}
+
+/** The frontend without its route, and the clients that may use it; null: all. */
+function honour(router: Branch, neighbours: Neighbours, remarks: string[]): Honoured {
   // Its parent may have restrictions.
   if (router.names('').includes('parentrefs'))
     throw new TranslationError('parentrefs is not supported')
   const hasTls = router.below('tls').length > 0 || !['false', null].includes(router.text('tls'))
   if (hasTls) remarks.push(remarkTls(router, neighbours))
-  const found = router.list('middlewares').map((name) => resolveMiddleware(name, neighbours))
+  const service = neighbours.service(router.text('service') ?? '')
+  const names = [...router.list('middlewares'), ...neighbours.middlewaresOf(service)]
+  const found = names.map((name) => resolveMiddleware(name, neighbours, 0))
   const middlewares = found.flatMap((one) => one.middlewares)
   const [retry, ...more] = found.flatMap((one) => one.retry ?? [])
   remarks.push(...found.flatMap((one) => one.remarks))
   if (more.length > 0) remarks.push('a second middleware that retries is not honoured')
   const paths = found.flatMap((one) => one.paths ?? [])
-  const service = neighbours.service(router.text('service') ?? '')
   // `noop@internal` is Traefik's service for routers that only redirect.
-  const hasResponder =
-    service.endsWith('@internal') && middlewares.some(({ kind }) => kind === 'redirect')
+  const isInternal = service.endsWith('@internal')
+  const hasResponder = isInternal && middlewares.some(({ kind }) => kind === 'redirect')
+  if (isInternal && !hasResponder) {
+    throw new TranslationError(`service ${quote(service)} is a part of Traefik itself`)
+  }
   return {
+    clients: joinClients(found.flatMap((one) => one.clients ?? [])),
     ...(service === '' || hasResponder
       ? {}
       : {
@@ -108,6 +130,17 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): obje
     ...(paths.length === 0 ? {} : { paths: paths.includes('reject') ? 'reject' : 'normalize' }),
     ...(middlewares.length === 0 ? {} : { middlewares }),
   }
+}
+
+/** A client must be in every list. */
+function joinClients(lists: readonly AllowedClients[]): Honoured['clients'] {
+  const [first] = lists
+  if (first === undefined) return null
+  const terms = lists.map(
+    ({ ranges }) => `ClientIP(${ranges.map((one) => JSON.stringify(one)).join(', ')})`,
+  )
+  const { status } = first
+  return { term: terms.join(' && '), refusal: { status, body: STATUS_CODES[status] ?? '' } }
 }
 
 /** Returns the result of `make`, or the reason why it fails. */
@@ -134,7 +167,7 @@ function anyListener(entryPoints: readonly string[]): string {
 /** It restricts access, so it must not be ignored. */
 function remarkTls(router: Branch, neighbours: Neighbours): string {
   const named = router.text('tls/options')
-  const options = neighbours.tlsOptions(withoutOwn(named ?? 'default'))
+  const options = neighbours.tlsOptions(named ?? 'default')
   if (named !== null && options === null) {
     throw new TranslationError(`tls/options: ${quote(named)} is not declared`)
   }
@@ -144,19 +177,29 @@ function remarkTls(router: Branch, neighbours: Neighbours): string {
   return 'tls is not honoured: a listener has its protocol and certificates'
 }
 
-function resolveMiddleware(name: string, neighbours: Neighbours): TranslatedMiddleware {
-  // `auth@redis` belongs to another source, unless this tree has an `auth`.
-  const found = neighbours.middleware(name) ?? neighbours.middleware(withoutOwn(name))
-  if (found === null) throw new TranslationError(`middleware ${quote(name)} is not declared`)
+const MAX_CHAIN_DEPTH = 5
+
+/** `depth`: how many chains it is in. */
+function resolveMiddleware(
+  name: string,
+  neighbours: Neighbours,
+  depth: number,
+): TranslatedMiddleware {
+  const found = neighbours.middleware(name)
+  if (found === null) {
+    const isForeign = name.includes('@')
+    const why = isForeign ? 'is of another source' : 'is not declared'
+    throw new TranslationError(`middleware ${quote(name)} ${why}`)
+  }
+  if (depth > MAX_CHAIN_DEPTH) {
+    throw new TranslationError(
+      `middleware ${quote(name)} is in more than ${MAX_CHAIN_DEPTH} chains`,
+    )
+  }
   try {
-    return translateMiddleware(found)
+    return translateMiddleware(found, (inner) => resolveMiddleware(inner, neighbours, depth + 1))
   } catch (error) {
     if (!(error instanceof TranslationError)) throw error
     throw new TranslationError(`middleware ${quote(name)}: ${error.message}`, { cause: error })
   }
-}
-
-/** Traefik's names for the source of such a tree. */
-function withoutOwn(name: string): string {
-  return name.replace(/@(?:etcd|redis|kv)$/, '')
 }
