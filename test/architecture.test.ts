@@ -32,7 +32,10 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['control', ['sources', 'admission', 'review', 'publication']],
   [
     'providers',
-    ['registry', 'layouts', 'labels', 'file', 'directory', 'embedded', 'etcd', 'redis', 'catalog'],
+    [
+      ...['registry', 'http-client', 'listing', 'layouts', 'labels'],
+      ...['file', 'directory', 'embedded', 'etcd', 'redis', 'catalog'],
+    ],
   ],
 ])
 const MAX_LINES = 400

@@ -2,11 +2,11 @@
  * A registry's keys in memory, and the objects that a layout reads in them. A change costs only the group of its key: groups
  * to be read again are noted, and read once with the next `declare`.
  */
-import { isDeepStrictEqual } from 'node:util'
 import type { Problem } from '../../model/problem.ts'
 import type { KeyEntry, Layout, Orphan } from '../layout.ts'
 import type { ObjectName } from '../../model/names.ts'
 import type { Changes, Declaration, DeclaredObject } from '../provider.ts'
+import { isSameObject } from './same-object.ts'
 import { createTextLimit, MAX_SOURCE_CHARS } from './text-limit.ts'
 
 export interface MirrorDeclaration {
@@ -171,7 +171,7 @@ export function createMirror(layout: Layout, maxChars: number = MAX_SOURCE_CHARS
       const now = groups.get(name)?.objects ?? NONE
       for (const object of now) {
         const old = before.find((one) => isSameName(one, object))
-        if (old === undefined || !isSame(old, object)) upserts.push(object)
+        if (old === undefined || !isSameObject(old, object)) upserts.push(object)
       }
       for (const { kind, id } of before) {
         if (!now.some((one) => isSameName(one, { kind, id }))) deletes.push({ kind, id })
@@ -234,15 +234,4 @@ function entriesOf({ keys }: Group): readonly KeyEntry[] {
 
 function isSameName(one: ObjectName, other: ObjectName): boolean {
   return one.kind === other.kind && one.id === other.id
-}
-
-/** Ignores the revision. */
-function isSame(one: DeclaredObject, other: DeclaredObject): boolean {
-  return (
-    one.key === other.key &&
-    one.fault === other.fault &&
-    isDeepStrictEqual(one.closed, other.closed) &&
-    isDeepStrictEqual(one.remarks, other.remarks) &&
-    isDeepStrictEqual(one.value, other.value)
-  )
 }

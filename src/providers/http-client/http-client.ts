@@ -1,0 +1,264 @@
+/**
+ * A client of one registry's HTTP API at one origin or Unix socket. Everything it reads is bounded in size and time, it
+ * follows no redirect, and it never retries: its owner opens another one, because only the owner knows what was missed.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { Agent, buildConnector, type Dispatcher } from 'undici'
+import { addressOf } from '../../dns/dialing.ts'
+import { SourceRefused } from '../provider.ts'
+import type { RegistryTls } from '../registry/options.ts'
+import { HttpFailure, describeError } from './failure.ts'
+import { parseBounded } from './parse-bounded.ts'
+
+export interface HttpClientOptions {
+  /** For messages: `Consul`. */
+  readonly what: string
+  /** `http://host:port` or `https://host:port`, without a path. */
+  readonly origin: string
+  /** Null: the origin is reached over TCP. */
+  readonly socketPath?: string | null
+  readonly tls?: RegistryTls | null
+  /** With every request. They may hold secrets, so no message shows them. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface HttpCall {
+  readonly signal?: AbortSignal
+  /** For the whole response; of `stream`: for its head. */
+  readonly timeoutMs: number
+  readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** Statuses that are returned; another one is a failure. 200 by default. */
+  readonly accept?: readonly number[]
+  /** Of the body, 16 MiB by default. */
+  readonly maxBytes?: number
+}
+
+export interface HttpResponse<Body> {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Body
+}
+
+/** Each call rejects with SourceRefused for 401 and 403 that `accept` does not name, else with HttpFailure. */
+export interface HttpClient {
+  readonly origin: string
+  /** Undefined for an empty body. */
+  json(path: string, call: HttpCall): Promise<HttpResponse<unknown>>
+  text(path: string, call: HttpCall): Promise<HttpResponse<string>>
+  /** A response without an end. Its text fails if nothing arrives for `idleMs`; null: it may be silent. */
+  stream(
+    path: string,
+    call: HttpCall & { readonly idleMs: number | null },
+  ): Promise<HttpResponse<AsyncIterable<string>>>
+  /** Ends all calls. */
+  close(): void
+}
+
+export const MAX_BODY_BYTES: number = 16 << 20
+const CONNECT_TIMEOUT_MS = 2_000
+/** What is read of an error response, for its message. */
+const MAX_REASON_BYTES = 4_096
+const MAX_HEAD_BYTES = 16 << 10
+/** Blocking queries hold a connection each. */
+const MAX_CONNECTIONS = 256
+
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const { what, origin, headers = {} } = options
+  const closing = new AbortController()
+  const agent = new Agent({
+    connect: createConnect(options),
+    connections: MAX_CONNECTIONS,
+    pipelining: 1,
+    maxHeaderSize: MAX_HEAD_BYTES,
+    // Each call has its own limits.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: 10_000,
+  })
+
+  function failed(path: string, cause: unknown): Error {
+    if (cause instanceof SourceRefused || cause instanceof HttpFailure) return cause
+    const reason = describeError(cause)
+    return new HttpFailure(`cannot read ${path} of ${what} at ${origin}: ${reason}`, null, {
+      cause,
+    })
+  }
+
+  async function send(
+    path: string,
+    call: HttpCall,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const { method = 'GET', body = null, accept = ACCEPTED } = call
+    const response = await agent.request({
+      origin,
+      path,
+      method,
+      headers: { accept: 'application/json', ...headers, ...call.headers },
+      body,
+      signal,
+    })
+    if (accept.includes(response.statusCode)) return response
+    const { statusCode } = response
+    const reason = shorten(await readStart(response))
+    const message = `${what} at ${origin} responds to ${path} with ${statusCode}${reason === '' ? '' : `: ${reason}`}`
+    if (statusCode === 401 || statusCode === 403) throw new SourceRefused(message)
+    throw new HttpFailure(message, statusCode)
+  }
+
+  async function text(path: string, call: HttpCall): Promise<HttpResponse<string>> {
+    const signal = AbortSignal.any([
+      ...(call.signal === undefined ? [] : [call.signal]),
+      closing.signal,
+      AbortSignal.timeout(call.timeoutMs),
+    ])
+    try {
+      const response = await send(path, call, signal)
+      const body = await readWhole(response, call.maxBytes ?? MAX_BODY_BYTES)
+      return { status: response.statusCode, headers: response.headers, body }
+    } catch (cause) {
+      throw failed(path, cause)
+    }
+  }
+
+  return {
+    origin,
+    text,
+    async json(path, call) {
+      const { status, headers, body } = await text(path, call)
+      if (body === '') return { status, headers, body: undefined }
+      try {
+        return { status, headers, body: parseBounded(body) }
+      } catch (cause) {
+        throw failed(path, cause)
+      }
+    },
+    async stream(path, call) {
+      const ending = new AbortController()
+      const timer = setTimeout(() => ending.abort(new Error('no response in time')), call.timeoutMs)
+      const signal = AbortSignal.any([
+        ...(call.signal === undefined ? [] : [call.signal]),
+        closing.signal,
+        ending.signal,
+      ])
+      try {
+        const response = await send(path, call, signal)
+        const chunks = readChunks(response, call.idleMs, ending, (cause) => failed(path, cause))
+        return { status: response.statusCode, headers: response.headers, body: chunks }
+      } catch (cause) {
+        throw failed(path, cause)
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    close() {
+      closing.abort(new Error('the connection was closed'))
+      void agent.destroy()
+    },
+  }
+}
+
+const ACCEPTED: readonly number[] = [200]
+
+/** Host names are resolved by this process, not by libuv's threads. */
+function createConnect({
+  socketPath = null,
+  tls = null,
+}: HttpClientOptions): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: CONNECT_TIMEOUT_MS,
+    allowH2: false,
+    ...(socketPath === null ? {} : { socketPath }),
+    ...(tls === null
+      ? {}
+      : {
+          rejectUnauthorized: tls.verify,
+          ...(tls.ca === null ? {} : { ca: tls.ca }),
+          ...(tls.cert === null || tls.key === null ? {} : { cert: tls.cert, key: tls.key }),
+        }),
+  })
+  if (socketPath !== null) return connect
+  return (target, callback) => {
+    addressOf(target.hostname).then(
+      (address) => {
+        // Without a name of its own, undici verifies that of the origin.
+        const servername = tls?.serverName ?? target.servername
+        connect(
+          { ...target, hostname: address, ...(servername === undefined ? {} : { servername }) },
+          callback,
+        )
+      },
+      (error: unknown) => callback(error as Error, null),
+    )
+  }
+}
+
+async function readWhole({ body, headers }: Dispatcher.ResponseData, max: number): Promise<string> {
+  const length = Number(headers['content-length'] ?? 0)
+  const parts: Buffer[] = []
+  let size = 0
+  try {
+    if (length > max) throw tooLong(max)
+    for await (const part of body as AsyncIterable<Buffer>) {
+      size += part.length
+      if (size > max) throw tooLong(max)
+      parts.push(part)
+    }
+  } finally {
+    body.destroy()
+  }
+  return Buffer.concat(parts).toString()
+}
+
+function tooLong(max: number): Error {
+  return new Error(`the response has more than ${max} bytes`)
+}
+
+/** For a message, so a failure to read it is none. */
+async function readStart(response: Dispatcher.ResponseData): Promise<string> {
+  const parts: Buffer[] = []
+  let size = 0
+  try {
+    for await (const part of response.body as AsyncIterable<Buffer>) {
+      parts.push(part)
+      size += part.length
+      if (size >= MAX_REASON_BYTES) break
+    }
+  } catch {
+    // The status says enough.
+  } finally {
+    response.body.destroy()
+  }
+  return Buffer.concat(parts).toString().trim()
+}
+
+function shorten(text: string): string {
+  const line = text.replace(/[\p{C}\s]+/gu, ' ')
+  return line.length > 200 ? `${line.slice(0, 200)}...` : line
+}
+
+async function* readChunks(
+  { body }: Dispatcher.ResponseData,
+  idleMs: number | null,
+  ending: AbortController,
+  failed: (cause: unknown) => Error,
+): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder()
+  const silence = (): void =>
+    ending.abort(new Error(`nothing has arrived for ${(idleMs ?? 0) / 1000} s`))
+  let timer = idleMs === null ? null : setTimeout(silence, idleMs)
+  try {
+    for await (const part of body as AsyncIterable<Buffer>) {
+      timer?.refresh()
+      yield decoder.decode(part, { stream: true })
+    }
+  } catch (cause) {
+    throw failed(cause)
+  } finally {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    body.destroy()
+  }
+}

@@ -1,0 +1,76 @@
+/** The objects of a source that is read as a whole, and what has changed from one list to the next. */
+import type { Problem } from '../../model/problem.ts'
+import type { ObjectName } from '../../model/names.ts'
+import type { Declaration, DeclaredObject } from '../provider.ts'
+import { isSameObject } from '../registry/same-object.ts'
+
+/** All that a source declares at one time. */
+export interface Listed {
+  /** Each name once; an object that has not changed may be the same value as in the list before, which is compared faster. */
+  readonly objects: Iterable<DeclaredObject>
+  readonly problems: readonly Problem[]
+  /** The source's own revision, if it has one. */
+  readonly revision?: string
+}
+
+export interface ObjectMirror {
+  /** `listed`: as in Declaration; null: the difference from the last list is declared as single changes. */
+  declare(listed: Listed, why: string | null, changedAt: number): Declaration
+  /** Whether the last declaration differs from the one before. */
+  readonly hasNews: boolean
+}
+
+export function createObjectMirror(): ObjectMirror {
+  let objects: ReadonlyMap<string, DeclaredObject> = new Map()
+  let problems: readonly Problem[] = []
+  let changeCount = 0
+  let hasNews = true
+
+  return {
+    get hasNews() {
+      return hasNews
+    },
+    declare(list, why, changedAt) {
+      const before = objects
+      const now = new Map<string, DeclaredObject>()
+      const upserts: DeclaredObject[] = []
+      for (const object of list.objects) {
+        const name = nameOf(object)
+        const old = before.get(name)
+        const isSame = old !== undefined && (old === object || isSameObject(old, object))
+        now.set(name, isSame ? old : object)
+        if (!isSame) upserts.push(object)
+      }
+      const deletes: ObjectName[] = []
+      for (const [name, { kind, id }] of before) if (!now.has(name)) deletes.push({ kind, id })
+      const isChanged = upserts.length + deletes.length > 0
+      hasNews = why !== null || isChanged || !areSameProblems(problems, list.problems)
+      if (isChanged) changeCount += 1
+      objects = now
+      problems = list.problems
+      return {
+        readable: true,
+        revision: list.revision ?? String(changeCount),
+        objects: { [Symbol.iterator]: () => now.values() },
+        changes: why === null ? { upserts, deletes } : null,
+        listed: why,
+        problems,
+        changedAt,
+      }
+    },
+  }
+}
+
+function nameOf({ kind, id }: ObjectName): string {
+  return `${kind} ${id}`
+}
+
+function areSameProblems(some: readonly Problem[], others: readonly Problem[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every((one, index) => {
+      const other = others[index]
+      return one.id === other?.id && one.key === other.key && one.message === other.message
+    })
+  )
+}

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import {
+  createJsonSplitter,
+  createSseParser,
+} from '../../src/providers/http-client/event-stream.ts'
+
+/** The text in pieces that end at any place. */
+function pieces(text: string, cuts: readonly number[]): readonly string[] {
+  const places = [
+    0,
+    ...cuts.map((cut) => cut % (text.length + 1)).sort((a, b) => a - b),
+    text.length,
+  ]
+  return places.slice(1).map((end, at) => text.slice(places[at], end))
+}
+
+test('JSON documents come out as they went in, wherever the chunks end', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(fc.object(), fc.array(fc.jsonValue()))),
+      fc.constantFrom('', '\n', '\r\n '),
+      fc.array(fc.nat()),
+      (documents, between, cuts) => {
+        const text = documents.map((one) => JSON.stringify(one) + between).join('')
+        const split = createJsonSplitter(1 << 20)
+
+        const found = pieces(text, cuts).flatMap((chunk) => split(chunk))
+
+        assert.deepEqual(
+          found,
+          documents.map((one) => JSON.stringify(one)),
+        )
+      },
+    ),
+  )
+})
+
+test('events come out as they went in, wherever the chunks end, with any line end', () => {
+  const line = fc.string().map((text) => text.replace(/[\r\n]/g, ''))
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(line, { minLength: 1, maxLength: 3 })),
+      fc.constantFrom('\n', '\r\n', '\r'),
+      fc.array(fc.nat()),
+      (events, end, cuts) => {
+        const text = events
+          .map((lines) => ['event: e', ...lines.map((one) => `data: ${one}`), '', ''].join(end))
+          .join('')
+        const parse = createSseParser(1 << 20)
+
+        const found = [...pieces(text, cuts), '\n'].flatMap((chunk) => parse(chunk))
+
+        assert.deepEqual(
+          found,
+          events.map((lines) => ({ type: 'e', data: lines.join('\n') })),
+        )
+      },
+    ),
+  )
+})
+
+test('comments, unknown fields and events without data are left out', () => {
+  const parse = createSseParser(100)
+
+  assert.deepEqual(parse(': keep alive\n\nevent: empty\n\nid: 1\ndata:x\n\n'), [
+    { type: 'message', data: 'x' },
+  ])
+})
+
+test('an event without an end is refused once it is too long', () => {
+  assert.throws(() => createJsonSplitter(10)(`{"a":"${'x'.repeat(20)}`), /more than 10 characters/)
+  assert.throws(() => createSseParser(10)('x'.repeat(20)), /more than 10 characters/)
+  assert.throws(() => createSseParser(10)('data: 12345\n'.repeat(3)), /more than 10 characters/)
+})
