@@ -20,6 +20,7 @@ const packages = {
   'redis-server': 'redis-server',
   'redis-cli': 'redis-tools',
   curl: 'curl',
+  gpg: 'gnupg',
 }
 
 /** What no installed package brings, and the script that fetches each or says why it cannot. */

@@ -33,7 +33,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   [
     'providers',
     [
-      ...['registry', 'http-client', 'listing', 'layouts', 'labels'],
+      ...['registry', 'sealed', 'http-client', 'listing', 'layouts', 'labels'],
       ...['file', 'directory', 'embedded', 'etcd', 'redis', 'catalog'],
     ],
   ],

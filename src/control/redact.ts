@@ -21,7 +21,12 @@ export function redact(version: InForce): RedactedObject {
   const { kind, id, source, declared, revision, since } = version
   const secrets = (declared.secrets ?? []).filter((text) => text.length >= MIN_SECRET_LENGTH)
   const open = withoutKeys(version)
-  const object = secrets.length === 0 ? open : (hideSecrets(open, secrets) as object)
+  const object =
+    declared.isSealed === true
+      ? (hideScalars(open) as object)
+      : secrets.length === 0
+        ? open
+        : (hideSecrets(open, secrets) as object)
   return { kind, id, source, key: declared.key, revision, since, object }
 }
 
@@ -111,6 +116,14 @@ function mapValues<T>(
   change: (value: T) => T,
 ): Readonly<Record<string, T>> {
   return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, change(value)]))
+}
+
+/** Of an object that was sealed as a whole. */
+function hideScalars(value: unknown): unknown {
+  if (typeof value === 'string' || typeof value === 'number') return hidden
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(hideScalars)
+  return mapValues(value as Record<string, unknown>, hideScalars)
 }
 
 function hideSecrets(value: unknown, secrets: readonly string[]): unknown {

@@ -10,10 +10,13 @@ import { splitList } from '../model/units.ts'
 import { toPointer } from './tree.ts'
 import type { Reference } from './references.ts'
 
-/** The parts of a declaration that came from references: their places and texts. */
+/** What of a declaration must not be shown. */
 export interface Referred {
+  /** The parts that came from references: their places and texts. */
   readonly references?: readonly Reference[]
   readonly secrets?: readonly string[]
+  /** All of it was sealed in its source. */
+  readonly isSealed?: true
 }
 
 export interface ParsedReferred<T> {
@@ -95,18 +98,23 @@ export const HIDDEN = '(hidden)'
 /** Shorter texts occur in any sentence. Messages quote them, and quoted text is hidden anyway. */
 const SHORTEST = 4
 
+/** From the first quote to the last: the text between may contain quotes. */
+const QUOTED = /".*"/s
+/** A refused number is not quoted: `must be text, not 1234`. */
+const NUMBER = /(?<=\bnot )-?\d[\w.+-]*/
+
 /**
  * A message without the texts of references. Messages quote a value as one token, shortened and escaped; if the place of the
  * message has a reference, all quoted text is hidden. Long texts are hidden in all messages.
  */
 export function hideReferred(
   { message, path }: Flaw,
-  { references = [], secrets = [] }: Referred,
+  { references = [], secrets = [], isSealed }: Referred,
 ): string {
+  if (isSealed === true) return message.replace(QUOTED, HIDDEN).replace(NUMBER, HIDDEN)
   if (secrets.length === 0) return message
   const isAbout = references.length === 0 || refersAt({ references }, path)
-  // From the first quote to the last: the text between may contain quotes.
-  let shown = isAbout ? message.replace(/".*"/s, HIDDEN) : message
+  let shown = isAbout ? message.replace(QUOTED, HIDDEN) : message
   for (const secret of secrets) {
     const isText = secret.length >= SHORTEST && readPlain(secret) === undefined
     if (isText) shown = shown.replaceAll(secret, HIDDEN)

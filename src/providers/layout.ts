@@ -9,8 +9,29 @@ export interface LayoutChoice {
   readonly layout: LayoutName
   /** Opens vulcand's sealed key pairs: 64 hex digits. */
   readonly sealKey: string | null
+  /** Missing: its values are read as they are. */
+  readonly decrypt?: Decryption
   /** `redis`: what Traefik calls the source, in `shop@redis`. */
   readonly kind?: string
+}
+
+/** How values that are sealed as a whole are opened, see sealed/sealed-values.ts. */
+export interface Decryption {
+  /** Armored OpenPGP secret keys, once the file is read. */
+  readonly keyring: string
+  /** Of paths below the prefix: key-globs.ts. */
+  readonly keys: readonly string[]
+  /** `required`: a plain value of these keys is a fault. `auto`: it is read as it is. */
+  readonly mode: 'required' | 'auto'
+}
+
+export interface SealedValues {
+  /** Whether the entry has to be opened before a layout reads it. */
+  isSealed(entry: KeyEntry): boolean
+  /** The entry with its plain text, or with a fault. Never rejects. */
+  open(entry: KeyEntry): Promise<KeyEntry>
+  /** The text as it is to be written: sealed, if these keys are. */
+  seal(path: string, text: string): Promise<string>
 }
 
 export interface KeyEntry {
@@ -23,10 +44,14 @@ export interface KeyEntry {
   /** Why there is no text: too long, not UTF-8, or over the limit of its source. */
   readonly fault?: string
   readonly revision?: string
+  /** Its text was sealed, and is not to be shown. */
+  readonly isSealed?: true
 }
 
 export interface Layout {
   readonly name: LayoutName
+  /** Of the source that has this layout; missing: its values are not sealed. The only part of a layout that is not pure. */
+  readonly sealed?: SealedValues
   /** Keys of one object, or of a few that are read together, have one group; null: the layout does not know the key. */
   groupOf(path: string): string | null
   /**

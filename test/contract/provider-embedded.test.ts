@@ -7,6 +7,7 @@ import {
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'
 import { testRegistry } from './registry-suite.ts'
+import { testSealedValues } from './sealed-suite.ts'
 
 testRegistry('the embedded store', async (t, reconcileMs) => {
   const path = openStorePath(t)
@@ -38,4 +39,11 @@ testRegistry('the embedded store', async (t, reconcileMs) => {
       }
     },
   }
+})
+
+testSealedValues('the embedded store', async (t, layout) => {
+  const path = openStorePath(t)
+  const keys = await openEmbeddedKeyStore(path)
+  t.after(() => keys.close())
+  return { provider: createEmbeddedProvider(storeSource(path), layout), keys }
 })

@@ -7,6 +7,7 @@ import { startEtcd } from '../support/etcd.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { testRegistryLink } from './registry-link-suite.ts'
 import { testRegistry } from './registry-suite.ts'
+import { testSealedValues } from './sealed-suite.ts'
 
 const server = await startEtcd({ after })
 let roots = 0
@@ -23,6 +24,13 @@ testRegistry('etcd', async (t, reconcileMs) => {
     put: async (suffix, value) => void (await server.put(prefix + suffix, value)),
     expiry: { ttlMs: 1000, lateMs: 600 },
   }
+})
+
+testSealedValues('etcd', async (t, layout) => {
+  const spec = etcdSource([server.endpoint], { prefix: `/suite-${++roots}` })
+  const keys = await openEtcdKeyStore(spec)
+  t.after(() => keys.close())
+  return { provider: createEtcdProvider(spec, layout), keys }
 })
 
 testRegistryLink('etcd', async (t) => {

@@ -10,6 +10,7 @@ import { testRegistryLink } from './registry-link-suite.ts'
 import type { RemoteRegistryUnderTest } from './registry-link-suite.ts'
 import { testRegistry } from './registry-suite.ts'
 import type { OpenRegistry } from './registry-suite.ts'
+import { testSealedValues } from './sealed-suite.ts'
 
 const server = await startRedis({ after })
 const layout = createLayout('sluice', { sealKey: null })
@@ -38,3 +39,10 @@ const open: OpenRegistry<RemoteRegistryUnderTest> = async (t, reconcileMs) => {
 
 testRegistry('Redis', open)
 testRegistryLink('Redis', open)
+
+testSealedValues('Redis', async (t, layout) => {
+  const spec = redisSource([server.endpoint], { prefix: `sluice${++roots}-` })
+  const keys = await openRedisKeyStore(spec)
+  t.after(() => keys.close())
+  return { provider: createRedisProvider(spec, layout), keys }
+})

@@ -48,6 +48,20 @@ for (const [what, sections] of Object.entries(SECTIONS)) {
   })
 }
 
+for (const [what, sections] of Object.entries(SECTIONS)) {
+  test(`nothing of ${what} is shown once its object was sealed, also of its last good version`, () => {
+    const admission = openAdmission()
+    const sealed = (object: DeclaredObject): DeclaredObject => ({ ...object, isSealed: true })
+    admission.declare(sections, 'r1')
+
+    admission.declare(sections, 'r2', 'file', sealed)
+
+    assert.deepEqual(admission.setAside(), [])
+    assert.doesNotMatch(shownBy(admission), new RegExp(SECRET))
+    assert.match(shownBy(admission), /"id":"(?:vote|b)/)
+  })
+}
+
 test('so it is in the last good version of what is written with a reference and a mistake', () => {
   const admission = openAdmission()
   const vote = { route: 'Host("vote")', respond: { status: 200, body: SECRET } }

@@ -245,3 +245,13 @@ test('hides what is quoted and long texts, and what a source marks without a pla
   assert.equal(hideReferred({ message: 'not "x"', path: [] }, { secrets: ['key'] }), 'not (hidden)')
   assert.equal(hideReferred({ message: 'not "x"', path: [] }, {}), 'not "x"')
 })
+
+test('a message about a sealed object shows neither quoted texts nor refused numbers', () => {
+  const hide = (message: string): string => hideReferred({ message, path: [] }, { isSealed: true })
+
+  assert.equal(
+    hide('must be one of 3 kinds, not "a \\" b"'),
+    'must be one of 3 kinds, not (hidden)',
+  )
+  assert.equal(hide('must be text, not 12345'), 'must be text, not (hidden)')
+})

@@ -217,8 +217,14 @@ function* versions<T>(
 }
 
 /** Secrets of the latest declaration are secrets in an older version too. */
-function withSecretsOf<T>({ secrets }: DeclaredObject, inForce: Version<T>): Version<T> {
-  if (secrets === undefined || inForce.declared.secrets === secrets) return inForce
-  const all = [...(inForce.declared.secrets ?? []), ...secrets]
-  return { ...inForce, declared: { ...inForce.declared, secrets: all } }
+function withSecretsOf<T>(
+  { secrets = [], isSealed }: DeclaredObject,
+  inForce: Version<T>,
+): Version<T> {
+  const { declared } = inForce
+  const hasNone = secrets.length === 0 || declared.secrets === secrets
+  if (hasNone && (isSealed !== true || declared.isSealed === true)) return inForce
+  const all = [...(declared.secrets ?? []), ...secrets]
+  const sealed = isSealed === true ? { isSealed } : {}
+  return { ...inForce, declared: { ...declared, ...sealed, secrets: all } }
 }

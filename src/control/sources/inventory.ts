@@ -363,6 +363,7 @@ function isSame(a: DeclaredObject, b: DeclaredObject): boolean {
     a.fault === b.fault &&
     isEqual(a.remarks, b.remarks) &&
     isEqual(a.references, b.references) &&
-    isEqual(a.secrets, b.secrets)
+    isEqual(a.secrets, b.secrets) &&
+    a.isSealed === b.isSealed
   )
 }

@@ -118,6 +118,7 @@ function toObject(line: Record<string, unknown> | null): DeclaredObject | null {
     ...(isTexts(remarks) ? { remarks } : {}),
     ...(typeof revision === 'string' ? { revision } : {}),
     ...(isTexts(secrets) ? { secrets } : {}),
+    ...(line['isSealed'] === true ? { isSealed: true } : {}),
     ...(typeof line['part'] === 'string' ? { part: line['part'] } : {}),
     ...(areReferences(references) ? { references } : {}),
     ...(typeof line['line'] === 'number' ? { line: line['line'] } : {}),

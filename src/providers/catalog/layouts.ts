@@ -1,7 +1,18 @@
 /** Which keys of a registry hold which objects: one layout for each convention that people use, loaded when a source has it. */
+import { onDemand } from '../../model/on-demand.ts'
 import type { Layout, LayoutChoice } from '../layout.ts'
 
-export async function loadLayout({ layout, sealKey, kind = 'kv' }: LayoutChoice): Promise<Layout> {
+const sealed = onDemand('openpgp', () => import('../sealed/sealed-values.ts'))
+
+/** Throws if its keyring cannot be used. */
+export async function loadLayout(choice: LayoutChoice): Promise<Layout> {
+  const layout = await loadPure(choice)
+  if (choice.decrypt === undefined) return layout
+  const { createSealedValues } = await sealed.load()
+  return { ...layout, sealed: await createSealedValues(choice.decrypt) }
+}
+
+async function loadPure({ layout, sealKey, kind = 'kv' }: LayoutChoice): Promise<Layout> {
   switch (layout) {
     case 'sluice': {
       const { createSluiceLayout } = await import('../layouts/sluice.ts')

@@ -64,7 +64,7 @@ async function* watchStore(
   rollback: StoreRollbackDetector,
 ): AsyncGenerator<Declaration, void, undefined> {
   const notifier = createNotifier()
-  const reader = createStoreReader(path, layout, now, rollback)
+  const reader = createStoreReader(path, layout, now, signal, rollback)
   let notifiedAt: number | null = null
   const notify = (): void => {
     notifiedAt ??= performance.now()
@@ -84,12 +84,12 @@ async function* watchStore(
   signal.addEventListener('abort', notifier.notify)
 
   /** Null: nothing has changed, or the file is locked and will be read again. */
-  function look(): Declaration | null {
+  async function look(): Promise<Declaration | null> {
     const changedAt = notifiedAt ?? performance.now()
     const reason = listReason ?? (performance.now() >= reconcileAt ? 'reconcile' : null)
     notifiedAt = null
     try {
-      const declaration = reader.look(reason, changedAt)
+      const declaration = await reader.look(reason, changedAt)
       busySince = null
       listReason = null
       if (reason !== null) reconcileAt = performance.now() + reconcileMs * (1 + random() / 5)
@@ -127,10 +127,12 @@ async function* watchStore(
       watch.arm()
       signature = signatureOf(path)
       lookedAt = performance.now()
-      const declaration = look()
+      const declaration = await look()
       if (declaration !== null) yield declaration
       await wait()
     }
+  } catch (error) {
+    if (!signal.aborted) throw error
   } finally {
     signal.removeEventListener('abort', notifier.notify)
     reloads.delete(reload)

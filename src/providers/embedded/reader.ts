@@ -3,7 +3,8 @@
  * open only during a read, so that a removed or replaced file is noticed, and an idle store is a single file, easy to back up.
  */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import { createMirror } from '../registry/mirror.ts'
+import type { MirrorDeclaration } from '../registry/mirror.ts'
+import { createOpenedMirror } from '../registry/opened-mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration } from '../provider.ts'
 import { MAX_PATH_LENGTH, MAX_VALUE_SIZE } from '../registry/text-limit.ts'
@@ -14,7 +15,7 @@ import type { StoreRollbackDetector } from './rollback.ts'
 
 export interface StoreReader {
   /** With a reason it lists and always returns a declaration; without one, null if nothing has changed. */
-  look(reason: string | null, changedAt: number): Declaration | null
+  look(reason: string | null, changedAt: number): Promise<Declaration | null>
   /** When the next key expires, ms since the epoch; null: none does. */
   nextExpiry(): number | null
 }
@@ -37,15 +38,25 @@ export function createStoreReader(
   path: string,
   layout: Layout,
   now: () => number,
+  signal: AbortSignal,
   rollback: StoreRollbackDetector = createStoreRollbackDetector(),
 ): StoreReader {
-  const mirror = createMirror(layout)
+  const mirror = createOpenedMirror(layout, signal)
   let seen: Seen | null = null
   let nextExpiry: number | null = null
   /** Keys that expired before this time have been removed. */
   let expiredAt = 0
 
-  function look(reason: string | null, changedAt: number): Declaration | null {
+  async function look(reason: string | null, changedAt: number): Promise<Declaration | null> {
+    const read = readFile(reason, changedAt)
+    if (read === null) return null
+    const declaration = await mirror.declare(read)
+    // Only heartbeats, or keys that had expired before.
+    return mirror.hasNews ? declaration : null
+  }
+
+  /** Null: nothing has changed. */
+  function readFile(reason: string | null, changedAt: number): MirrorDeclaration | null {
     const file = openFile(path, { write: false, busyMs: BUSY_MS })
     if (file === null) return declareNothing(reason, changedAt)
     try {
@@ -59,12 +70,12 @@ export function createStoreReader(
   }
 
   /** A store that was never written is empty. A removed store is declared empty, too, which control holds as a shrink. */
-  function declareNothing(reason: string | null, changedAt: number): Declaration | null {
+  function declareNothing(reason: string | null, changedAt: number): MirrorDeclaration | null {
     if (reason === null && seen?.store === null) return null
     seen = { store: null, revision: 0 }
     nextExpiry = null
     mirror.replace([])
-    return mirror.declare({ revision: '0', listed: reason ?? 'removed', changedAt })
+    return { revision: '0', listed: reason ?? 'removed', changedAt }
   }
 
   function lookAt(
@@ -72,7 +83,7 @@ export function createStoreReader(
     identity: string,
     reason: string | null,
     changedAt: number,
-  ): Declaration | null {
+  ): MirrorDeclaration | null {
     const at = now()
     const row = database.prepare('SELECT id, revision, floor FROM store').get()
     if (row === undefined) throw new Error(`cannot read the store ${path}: its first row is gone`)
@@ -95,9 +106,7 @@ export function createStoreReader(
     const next = database.prepare('SELECT min(expires) AS next FROM keys WHERE expires > ?').get(at)
     nextExpiry = typeof next?.['next'] === 'number' ? next['next'] : null
 
-    const declaration = mirror.declare({ revision: String(revision), listed, changedAt })
-    // Only heartbeats, or keys that had expired before.
-    return mirror.hasNews ? declaration : null
+    return { revision: String(revision), listed, changedAt }
   }
 
   function reasonToList(

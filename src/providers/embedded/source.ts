@@ -4,9 +4,10 @@ import { onDemand } from '../../model/on-demand.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import { text } from '../../options/fields.ts'
 import type { LayoutChoice } from '../layout.ts'
+import { decryption, readDecryption, withKeyring } from '../registry/decryption.ts'
 import { beside, defineSource, pathLocations, type SourceKind } from '../source-kind.ts'
 
-export interface StoreSource extends SourceSpec {
+export interface StoreSource extends SourceSpec, Pick<LayoutChoice, 'decrypt'> {
   readonly path: string
 }
 
@@ -21,12 +22,15 @@ export const embedded: SourceKind = defineSource({
   description: 'The embedded store: one local file.',
   options: {
     path: text('Relative to this file; by default store.db in the data folder.', 4096).optional(),
+    decrypt: decryption.optional(),
   },
-  read: ({ path }, _complain, { filename, data }) => ({
+  read: ({ path, decrypt }, _complain, { filename, data }) => ({
+    ...readDecryption(decrypt),
     path: path === undefined ? join(data, 'store.db') : beside(filename, path),
   }),
   locations: (spec) => pathLocations('store', spec.path),
   path: (spec) => spec.path,
+  withFiles: (spec, read, at, flaws) => withKeyring(spec, at, read, flaws),
   async open(spec, loadLayout) {
     const { createEmbeddedProvider } = await client.load()
     return createEmbeddedProvider(spec, await loadLayout(layoutOf(spec)))
@@ -37,6 +41,7 @@ export const embedded: SourceKind = defineSource({
   },
 })
 
-function layoutOf({ kind }: StoreSource): LayoutChoice {
-  return { layout: 'sluice', sealKey: null, kind }
+function layoutOf({ kind, decrypt }: StoreSource): LayoutChoice {
+  const choice: LayoutChoice = { layout: 'sluice', sealKey: null, kind }
+  return decrypt === undefined ? choice : { ...choice, decrypt }
 }

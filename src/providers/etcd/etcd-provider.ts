@@ -15,7 +15,7 @@ import type { Members, OpenedSession } from './members.ts'
 import { createKeyPrefix } from './key-prefix.ts'
 import type { KeyPrefix } from './key-prefix.ts'
 import { readJsonMap } from '../registry/json-value.ts'
-import { createMirror } from '../registry/mirror.ts'
+import { createOpenedMirror } from '../registry/opened-mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration, Provider } from '../provider.ts'
 import { createTextLimit, MAX_PATH_LENGTH, MAX_SOURCE_CHARS } from '../registry/text-limit.ts'
@@ -106,7 +106,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
 
   const { session, result: first } = opened
   const notifier = createNotifier()
-  const mirror = createMirror(layout)
+  const mirror = createOpenedMirror(layout, signal)
   /** By path, the last change of each, so it is never larger than the mirror. */
   const pending = new Map<string, KeyEntry | null>()
   const pendingLimit = createTextLimit()
@@ -171,7 +171,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     return count
   }
 
-  function declare(listed: string | null): Declaration {
+  function declare(listed: string | null): Promise<Declaration> {
     const at = state.changedAt ?? now()
     state.changedAt = null
     const { problems } = state
@@ -191,7 +191,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
     const isOther = seen.cluster !== '' && seen.cluster !== cluster
     seen.cluster = cluster
     const isBack = BigInt(feed.revision()) < seen.revision
-    yield declare(isBack ? 'rewound' : isOther ? 'replaced' : 'first')
+    yield await declare(isBack ? 'rewound' : isOther ? 'replaced' : 'first')
     while (!signal.aborted) {
       await notifier.wait()
       if (signal.aborted) return
@@ -200,9 +200,9 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
         const { listing, reason } = state.arrived
         state.arrived = null
         adopt(listing)
-        yield declare(reason)
+        yield await declare(reason)
       } else if (count > 0) {
-        const declaration = declare(null)
+        const declaration = await declare(null)
         if (mirror.hasNews) yield declaration
       }
       if (signal.aborted) return
@@ -210,6 +210,8 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
       if (state.failure !== null && pending.size === 0) throw state.failure
       if (state.wanted !== null && !state.isListing) list(state.wanted)
     }
+  } catch (error) {
+    if (!signal.aborted) throw error
   } finally {
     clearInterval(reconcileTimer)
     signal.removeEventListener('abort', notifier.notify)

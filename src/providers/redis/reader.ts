@@ -1,5 +1,5 @@
 /** Reads the keys of all nodes and detects what has changed since the last read. */
-import { createMirror } from '../registry/mirror.ts'
+import { createOpenedMirror } from '../registry/opened-mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration } from '../provider.ts'
 import { createTextLimit, MAX_PATH_LENGTH } from '../registry/text-limit.ts'
@@ -22,15 +22,16 @@ export interface Reader {
   nextDeadline(): number
   /** Paths whose time to live has passed by our own clock, with their nodes. */
   due(): ReadonlyMap<string, number>
-  declare(listed: string | null, changedAt: number): Declaration
+  declare(listed: string | null, changedAt: number): Promise<Declaration>
 }
 
 export function createReader(
   nodes: readonly RedisConnection[],
   names: KeyNames,
   layout: Layout,
+  signal: AbortSignal,
 ): Reader {
-  const mirror = createMirror(layout)
+  const mirror = createOpenedMirror(layout, signal)
   let known = createKnownKeys()
 
   const isOurs = (path: string): boolean =>

@@ -149,7 +149,7 @@ async function* watchRedis(
   try {
     const nodes = (await openNodes(spec, names, { timeoutMs: TIMEOUT_MS, signal })).map(own)
     const isSubscribed = await subscribe(nodes)
-    const reader = createReader(nodes, names, layout)
+    const reader = createReader(nodes, names, layout, signal)
     let batch: ChangeBatch = pending.take()
     let countAt = performance.now() + COUNT_INTERVAL_MS
 
@@ -173,12 +173,12 @@ async function* watchRedis(
         if (!isStep) reconcileAt = listedAt + reconcileMs * (1 + random() / 5)
         if (!isStep || isDifferent || loss !== null) {
           const listed = loss ?? (isStep ? null : reason)
-          yield reader.declare(reason === 'log' ? reason : listed, changedAt)
+          yield await reader.declare(reason === 'log' ? reason : listed, changedAt)
         }
       } else {
         const paths = new Map([...batch.paths, ...reader.due()])
         if (paths.size > 0) {
-          if (await reader.read(paths)) yield reader.declare(null, changedAt)
+          if (await reader.read(paths)) yield await reader.declare(null, changedAt)
         } else if (performance.now() >= countAt) {
           // Only without pending events: DBSIZE already counts a delete whose event is still on its way.
           if (await reader.hasFewer()) pending.requestList('fewer')

@@ -80,7 +80,7 @@ export function createMirror(layout: Layout, maxChars: number = MAX_SOURCE_CHARS
       size += 1
     } else {
       // A heartbeat: the object keeps the revision at which its value was set.
-      if (before !== undefined && before.text === entry.text && before.fault === entry.fault) return
+      if (before !== undefined && isSameEntry(before, entry)) return
       if (before === undefined) size += 1
       setKey(group, entry)
     }
@@ -230,6 +230,10 @@ function setKey(group: Group, entry: KeyEntry): void {
 
 function entriesOf({ keys }: Group): readonly KeyEntry[] {
   return keys instanceof Map ? [...keys.values()] : [keys]
+}
+
+function isSameEntry(one: KeyEntry, other: KeyEntry): boolean {
+  return one.text === other.text && one.fault === other.fault && one.isSealed === other.isSealed
 }
 
 function isSameName(one: ObjectName, other: ObjectName): boolean {

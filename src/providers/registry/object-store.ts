@@ -17,18 +17,22 @@ export function createStore(keys: KeyStore, layout: Layout): Store {
     throw new Error(`the ${layout.name} layout has no key for ${kind} ${quote(id)}`)
   }
 
+  async function sealedText(path: string, text: string): Promise<string> {
+    return layout.sealed === undefined ? text : layout.sealed.seal(path, text)
+  }
+
   return {
     async get(kind, id) {
       const key = await keys.get(pathOf(kind, id))
       if (key === null) return null
-      const object = readKeys(layout, [key]).find((one) => isNamed(one, { kind, id }))
+      const object = (await readKeys(layout, [key])).find((one) => isNamed(one, { kind, id }))
       return toStored({ kind, id, value: undefined, ...object }, key)
     },
 
     async list() {
       const found = await keys.list()
       const byPath = new Map(found.map((key) => [key.path, key]))
-      return readKeys(layout, found).flatMap((object) => {
+      return (await readKeys(layout, found)).flatMap((object) => {
         const path = layout.pathOf(object.kind, object.id)
         const key = path === null ? undefined : byPath.get(path)
         return key === undefined ? [] : [toStored(object, key)]
@@ -50,7 +54,7 @@ export function createStore(keys: KeyStore, layout: Layout): Store {
           `cannot put ${kind} ${id}: the ${layout.name} layout would read something else in it`,
         )
       }
-      return keys.put(path, text, options)
+      return keys.put(path, await sealedText(path, text), options)
     },
 
     async delete(kind, id, options = {}) {
@@ -62,12 +66,17 @@ export function createStore(keys: KeyStore, layout: Layout): Store {
 }
 
 /** A layout may read a group together with others, so all keys are passed. */
-function readKeys(layout: Layout, keys: readonly StoredKey[]): readonly DeclaredObject[] {
+async function readKeys(
+  layout: Layout,
+  keys: readonly StoredKey[],
+): Promise<readonly DeclaredObject[]> {
+  const { sealed } = layout
   const groups = new Map<string, KeyEntry[]>()
   for (const { path, text } of keys) {
     const group = layout.groupOf(path)
     if (group === null) continue
-    const entry = { path, key: path, text }
+    const raw: KeyEntry = { path, key: path, text }
+    const entry = sealed?.isSealed(raw) === true ? await sealed.open(raw) : raw
     const entries = groups.get(group)
     if (entries === undefined) groups.set(group, [entry])
     else entries.push(entry)

@@ -6,6 +6,7 @@ import type { ReadPem } from '../../model/certificate.ts'
 import { bad, good, quote, type Flaw, type Path, type Scalar } from '../../model/parsed.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import type { LayoutChoice, LayoutName } from '../layout.ts'
+import { decryption, readDecryption, withKeyring, type DecryptionForm } from './decryption.ts'
 import { splitList } from '../../model/units.ts'
 import { scalar, type Complain } from '../../options/fields.ts'
 import { readTls, tlsOption, withTlsFiles, type RegistryTls, type TlsForm } from './tls.ts'
@@ -43,6 +44,7 @@ interface RegistryForm {
   readonly layout: LayoutName
   readonly tls?: TlsForm | undefined
   readonly sealKey?: string | undefined
+  readonly decrypt?: DecryptionForm | undefined
 }
 
 type Shape<Form> = { readonly [Key in keyof Form]-?: z.ZodType<Form[Key]> }
@@ -74,6 +76,7 @@ export const registryOptions: Shape<
         : bad('must be 64 hexadecimal digits'),
     { type: 'string', description: "Opens vulcand's sealed key pairs: 64 hexadecimal digits." },
   ).optional(),
+  decrypt: decryption.optional(),
 }
 
 export function endpoints(port: number): z.ZodType<Endpoints> {
@@ -86,15 +89,16 @@ export function endpoints(port: number): z.ZodType<Endpoints> {
 
 /** `isTls`: the endpoints are written so. */
 export function readRegistry(
-  { prefix, layout, tls, sealKey }: RegistryForm,
+  { prefix, layout, tls, sealKey, decrypt }: RegistryForm,
   isTls: boolean,
   complain: Complain,
-): Pick<RegistryOptions, 'prefix' | 'layout' | 'tls' | 'sealKey'> {
+): Pick<RegistryOptions, 'prefix' | 'layout' | 'tls' | 'sealKey' | 'decrypt'> {
   return {
     prefix: prefix ?? PREFIXES[layout],
     layout,
     tls: readTls(tls, isTls, complain),
     sealKey: sealKey ?? null,
+    ...readDecryption(decrypt),
   }
 }
 
@@ -106,14 +110,12 @@ export function registryLocation(
   return `${kind} ${where}${which}, prefix ${JSON.stringify(prefix)}, layout ${layout}`
 }
 
-/** The paths under `tls` become the text of the files. */
-export function withRegistryFiles<Spec extends { readonly tls: RegistryTls | null }>(
-  spec: Spec,
-  read: ReadPem,
-  at: Path,
-  flaws: Flaw[],
-): Spec {
-  return spec.tls === null ? spec : { ...spec, tls: withTlsFiles(spec.tls, read, at, flaws) }
+/** The paths under `tls` and `decrypt` become the text of the files. */
+export function withRegistryFiles<
+  Spec extends { readonly tls: RegistryTls | null } & Pick<LayoutChoice, 'decrypt'>,
+>(spec: Spec, read: ReadPem, at: Path, flaws: Flaw[]): Spec {
+  const whole = withKeyring(spec, at, read, flaws)
+  return spec.tls === null ? whole : { ...whole, tls: withTlsFiles(spec.tls, read, at, flaws) }
 }
 
 function secret(description: string): z.ZodType<string> {

@@ -6,6 +6,7 @@ export function isSameObject(one: DeclaredObject, other: DeclaredObject): boolea
   return (
     one.key === other.key &&
     one.fault === other.fault &&
+    one.isSealed === other.isSealed &&
     isDeepStrictEqual(one.closed, other.closed) &&
     isDeepStrictEqual(one.remarks, other.remarks) &&
     isDeepStrictEqual(one.value, other.value)
