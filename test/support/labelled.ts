@@ -3,6 +3,7 @@ import { createLabelReader } from '../../src/providers/labels/label-reader.ts'
 import type { Labelled, LabelRules, LabelSourceKind } from '../../src/providers/labels/labelled.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 import type { Problem } from '../../src/model/problem.ts'
+import { RoutingTable } from '../../src/routing/table.ts'
 import { openAdmission, type Admitted } from './declared.ts'
 
 export type Labels = Readonly<Record<string, string>>
@@ -73,7 +74,34 @@ export function admit({ objects }: LabelledObjects): Admitted {
   })
 }
 
-/** `frontend web-shop: why`, of what is set aside. */
+/** `frontend web-shop: why`, of what is set aside, sorted. */
 export function setAsideOf(labelled: LabelledObjects): readonly string[] {
-  return admit(labelled).setAside.map(({ kind, id, message }) => `${kind} ${id}: ${message}`)
+  const lines = admit(labelled).setAside.map(({ kind, id, message }) => `${kind} ${id}: ${message}`)
+  return lines.sort()
+}
+
+/** Labels as a list of a compose file has them: `name=value`. */
+export function labelsOf(list: readonly string[]): Labels {
+  return Object.fromEntries(
+    list.map((one) => {
+      const at = one.indexOf('=')
+      return at === -1 ? [one, ''] : [one.slice(0, at), one.slice(at + 1)]
+    }),
+  )
+}
+
+/** Where the frontends in force send requests: `GET whoami.localhost/ web` to the backend, a status, or nothing. */
+export function openRoutes({ snapshot }: Admitted): (request: string, clientIp?: string) => string {
+  const table = new RoutingTable<string>()
+  for (const [id, { route, priority, backend, middlewares }] of snapshot.frontends) {
+    const { options } = middlewares.find(({ kind }) => kind === 'respond') ?? { options: null }
+    const { status } = (options ?? {}) as { status?: number }
+    table.upsert(id, route, priority, status === undefined ? String(backend) : String(status))
+  }
+  return (request, clientIp = '10.0.0.1') => {
+    const [method = '', url = '', listener = 'web'] = request.split(' ')
+    const [, host = '', path = '/', query = ''] = /^([^/]*)(\/[^?]*)?(?:\?(.*))?$/.exec(url) ?? []
+    const fieldHolds = (_name: string, test: (value: string) => boolean): boolean => test('')
+    return table.match({ method, host, path, query, listener, clientIp, fieldHolds }) ?? '404'
+  }
 }

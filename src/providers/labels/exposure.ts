@@ -43,8 +43,14 @@ function textOf(labels: ReadonlyMap<string, string>, name: string): string | nul
   return null
 }
 
+/** Null: there is no such label, or it is neither. */
+export function switchOf(labels: ReadonlyMap<string, string>, name: string): boolean | null {
+  const text = textOf(labels, name)
+  return text === null ? null : readSwitch(text)
+}
+
 /** As in Traefik; null: neither. */
-export function readSwitch(text: string): boolean | null {
+function readSwitch(text: string): boolean | null {
   const found = text.trim().toLowerCase()
   if (['true', '1', 't'].includes(found)) return true
   return ['false', '0', 'f'].includes(found) ? false : null

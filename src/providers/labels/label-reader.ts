@@ -2,32 +2,111 @@
  * Labels to objects. Each instance is translated by itself, once as long as it stays the same object, and then all of them are
  * merged, so that a change among 1,000 containers costs the translation of one.
  */
-import type { Reading } from './definition.ts'
-import { exposureOf } from './exposure.ts'
+import type { Problem } from '../../model/problem.ts'
+import type { KeyEntry } from '../layout.ts'
+import { quote } from '../../model/parsed.ts'
+import { problemAt, type Reading } from './definition.ts'
+import { exposureOf, switchOf } from './exposure.ts'
 import type { Labelled, LabelReader, LabelRules, LabelSourceKind } from './labelled.ts'
 import { mergeReadings } from './merge.ts'
-import { readNativeLabels } from './native.ts'
+import { hasNativeLabels, readNativeLabels } from './native.ts'
+import {
+  createTraefikReader,
+  type SharedKeys,
+  type TraefikReader,
+  type TraefikReading,
+} from './traefik.ts'
+import { hasTraefikLabels } from './traefik-keys.ts'
+
+export type LabelReaderOptions = LabelRules & { readonly kind: LabelSourceKind }
 
 /** `kind`: of the source. */
-export function createLabelReader(
-  rules: LabelRules & { readonly kind: LabelSourceKind },
-): LabelReader {
-  const known = new WeakMap<Labelled, Reading>()
+export function createLabelReader(rules: LabelReaderOptions): LabelReader {
+  const known = new WeakMap<Labelled, Dialects>()
+  const traefik = createTraefikReader(rules)
 
-  function readingOf(item: Labelled): Reading {
+  function dialectsOf(item: Labelled): Dialects {
     const before = known.get(item)
     if (before !== undefined) return before
-    const reading = readItem(item, rules)
-    known.set(item, reading)
-    return reading
+    const dialects = readItem(item, rules, traefik)
+    known.set(item, dialects)
+    return dialects
   }
 
   return {
-    read: (items) => mergeReadings([...items].map((item) => ({ item, reading: readingOf(item) }))),
+    read(items) {
+      const all = [...items].sort(byAge).map((item) => ({ key: item.key, ...dialectsOf(item) }))
+      const { shared, problems } = shareKeys(all)
+      const readings = all.map(({ plain, traefik }) =>
+        traefik === null
+          ? plain
+          : { ...plain, definitions: [...plain.definitions, ...traefik.routers(shared)] },
+      )
+      return mergeReadings([...readings, { definitions: [], problems }])
+    },
   }
 }
 
-function readItem(item: Labelled, rules: LabelRules): Reading {
+function byAge(one: Labelled, other: Labelled): number {
+  if (one.createdAt !== other.createdAt) return one.createdAt - other.createdAt
+  return one.id < other.id ? -1 : Number(one.id > other.id)
+}
+
+interface Shared {
+  readonly shared: ReadonlyMap<string, readonly KeyEntry[]>
+  readonly problems: readonly Problem[]
+}
+
+/** Of two different middlewares with one name the earlier one is in force, as for objects. */
+function shareKeys(
+  all: readonly { readonly key: string; readonly traefik: TraefikReading | null }[],
+): Shared {
+  const owners = new Map<string, { readonly key: string; readonly keys: SharedKeys }>()
+  const problems: Problem[] = []
+  for (const { key, traefik } of all) {
+    for (const [group, keys] of traefik?.shared ?? []) {
+      const owner = owners.get(group)
+      if (owner === undefined) owners.set(group, { key, keys })
+      else if (owner.keys.text !== keys.text) {
+        const [sort = '', , ...name] = group.split('/')
+        const what = `${sort === 'middleware' ? 'middleware' : 'service'} ${quote(name.join('/'))}`
+        const why = `differs from that of ${owner.key}, which is older and in force`
+        problems.push(problemAt(key, `${what} ${why}`))
+      }
+    }
+  }
+  const shared = new Map([...owners].map(([group, { keys }]) => [group, keys.entries]))
+  return { shared, problems }
+}
+
+/** What the labels of an instance declare, in each language of labels. */
+interface Dialects {
+  /** Without the routers of Traefik. */
+  readonly plain: Reading
+  readonly traefik: TraefikReading | null
+}
+
+function readItem(item: Labelled, rules: LabelRules, reader: TraefikReader): Dialects {
   const { isExposed, problems } = exposureOf(item, rules)
-  return { definitions: isExposed ? readNativeLabels(item, rules) : [], problems }
+  if (!isExposed) return { plain: { definitions: [], problems }, traefik: null }
+  const isTraefik = isOfTraefik(item.labels)
+  const isNative = hasNativeLabels(item.labels) || !isTraefik
+  const traefik = isTraefik ? reader.read(item) : null
+  return {
+    plain: {
+      definitions: [
+        ...(isNative ? readNativeLabels(item, rules) : []),
+        ...(traefik?.definitions ?? []),
+      ],
+      problems: traefik?.problems ?? [],
+    },
+    traefik,
+  }
+}
+
+/** With its switch alone, Traefik makes a router of its default rule. */
+function isOfTraefik(labels: ReadonlyMap<string, string>): boolean {
+  const isOn = switchOf(labels, 'traefik.enable')
+  if (isOn === false) return false
+  return hasTraefikLabels(labels) || (isOn === true && !hasNativeLabels(labels))
 }

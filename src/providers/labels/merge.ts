@@ -9,16 +9,12 @@ import { isMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { DeclaredObject } from '../provider.ts'
 import type { Definition, Reading } from './definition.ts'
-import type { Labelled, LabelledObjects } from './labelled.ts'
+import type { LabelledObjects } from './labelled.ts'
 
 const MAX_PROBLEMS = 100
 
-export interface Read {
-  readonly item: Labelled
-  readonly reading: Reading
-}
-
-export function mergeReadings(readings: readonly Read[]): LabelledObjects {
+/** `readings`: the oldest instance first. */
+export function mergeReadings(readings: readonly Reading[]): LabelledObjects {
   const inForce = new Map<string, Definition>()
   const problems: Problem[] = []
 
@@ -36,16 +32,11 @@ export function mergeReadings(readings: readonly Read[]): LabelledObjects {
     problems.push(isBetter ? describe(before, definition) : describe(definition, before))
   }
 
-  for (const { reading } of [...readings].sort(byAge)) {
+  for (const reading of readings) {
     problems.push(...reading.problems)
     reading.definitions.forEach(settle)
   }
   return { objects: [...inForce.values()].map(({ object }) => object), problems: limited(problems) }
-}
-
-function byAge({ item: one }: Read, { item: other }: Read): number {
-  if (one.createdAt !== other.createdAt) return one.createdAt - other.createdAt
-  return one.id < other.id ? -1 : Number(one.id > other.id)
 }
 
 function isFaulty({ object }: Definition): boolean {

@@ -24,7 +24,7 @@ const OF_SERVER = ['port', 'scheme', 'weight', 'backup']
 /** Members of a backend as a file has them, except for its servers; the labels that a frontend has, too, are the frontend's. */
 export const OF_BACKEND: readonly string[] = [
   ...['balance', 'hash', 'sticky', 'timeouts', 'limits', 'tls', 'health', 'ejection', 'panic'],
-  ...['slowStart', 'retry'],
+  ...['slowStart', 'retry', 'resolve'],
 ]
 /** Members of a frontend as a file has them, except for its route, its backend, and what is the backend's here. */
 export const OF_FRONTEND: readonly string[] = [
@@ -38,6 +38,14 @@ const LEAVES = ['enable', 'name', 'network', 'backend', ...OF_ROUTE, ...OF_SERVE
 /** Sections for which `true` is the section with its defaults, and `false` is no such section. */
 const SWITCHED = new Set(['sticky', 'health'])
 const MAX_FRONTENDS = 100
+
+/** Besides the switch and the network, which are for all languages of labels. */
+export function hasNativeLabels(labels: ReadonlyMap<string, string>): boolean {
+  for (const name of labels.keys()) {
+    if (name.startsWith(PREFIX) && !['sluice.enable', 'sluice.network'].includes(name)) return true
+  }
+  return false
+}
 
 export function readNativeLabels(item: Labelled, rules: LabelRules): readonly Definition[] {
   const { root, faults } = growTree(item.labels, PREFIX)

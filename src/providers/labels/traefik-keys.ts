@@ -1,0 +1,181 @@
+/**
+ * Traefik's labels of one instance as the keys of its tree, which providers/layouts/traefik translates:
+ * `traefik.http.routers.shop.rule` is `http/routers/shop/rule`. What Traefik adds by itself is added here: the service of an
+ * instance without one, its router, the rule and the service of a router.
+ */
+import { quote } from '../../model/parsed.ts'
+import type { KeyEntry } from '../layout.ts'
+import { fillDefaultRule, normalizeName } from './default-rule.ts'
+import type { Labelled } from './labelled.ts'
+
+const PREFIX = 'traefik.'
+/** Read by the source, or of no meaning here. */
+const OF_INSTANCE = ['enable', 'docker', 'swarm', 'consulcatalog', 'marathon', 'tags']
+const OF_VERSION_1 = ['frontend', 'backend', 'port', 'protocol', 'weight', 'frontends', 'backends']
+const DEFAULT_RULE = 'Host(`{name}`)'
+
+const MAX_LABELS = 2_000
+const MAX_NAME = 512
+const MAX_TEXT = 65_536
+const MAX_PROBLEMS = 20
+
+export interface TraefikKeys {
+  readonly entries: readonly KeyEntry[]
+  /** Each has a server in this instance. */
+  readonly services: ReadonlyMap<string, ServiceServer>
+  /** Labels that declare nothing, and why. */
+  readonly problems: readonly string[]
+}
+
+/** `loadbalancer.server` of a service; null: not written. */
+export interface ServiceServer {
+  readonly port: string | null
+  readonly scheme: string | null
+  readonly url: string | null
+  readonly weight: string | null
+}
+
+/** Whether any label is Traefik's, in any case, except for the switch and the options of a source. */
+export function hasTraefikLabels(labels: ReadonlyMap<string, string>): boolean {
+  for (const name of labels.keys()) {
+    const first = firstOf(name)
+    if (first !== null && !OF_INSTANCE.includes(first)) return true
+  }
+  return false
+}
+
+/** `http` of `Traefik.HTTP.routers...`; null: the label is not one of Traefik's. */
+function firstOf(label: string): string | null {
+  if (label.slice(0, PREFIX.length).toLowerCase() !== PREFIX) return null
+  return label.slice(PREFIX.length).split(/[.[]/, 1)[0]?.toLowerCase() ?? ''
+}
+
+export function toTraefikKeys(
+  { labels, service }: Pick<Labelled, 'labels' | 'service'>,
+  defaultRule: string | null,
+): TraefikKeys {
+  const { entries, servers, problems } = collect(labels)
+  const services = namesOf(entries, 'http/services')
+  for (const name of servers.keys()) services.add(name)
+  const routers = namesOf(entries, 'http/routers')
+  const hasHttp = services.size + routers.size + namesOf(entries, 'http/middlewares').size > 0
+  const isStream = entries.some(({ path }) => /^(?:tcp|udp)\/(?:routers|services)\//i.test(path))
+  // As in Traefik: whoever writes a TCP router has to write an HTTP router, too, to get one.
+  if (!hasHttp && isStream) return { entries, services: new Map(), problems }
+
+  const own = normalizeName(service)
+  if (services.size === 0) services.add(own)
+  if (routers.size === 0 && services.size === 1) routers.add(own)
+  if (routers.size === 0) {
+    problems.push(`has the services ${[...services].join(', ')} and no router, so none is made`)
+  }
+  const rule = fillDefaultRule(defaultRule ?? DEFAULT_RULE, service)
+  for (const router of routers) {
+    const add = (member: string, text: string): void => {
+      if (hasKey(entries, `http/routers/${router}/${member}`)) return
+      entries.push({
+        path: `http/routers/${router}/${member}`,
+        key: `${PREFIX}http.routers.${router}.${member}`,
+        text,
+      })
+    }
+    add('rule', rule)
+    const [only, ...more] = services
+    if (only !== undefined && more.length === 0) add('service', only)
+    else if (!hasKey(entries, `http/routers/${router}/service`)) {
+      problems.push(
+        `router ${quote(router)} names none of the services ${[...services].join(', ')}`,
+      )
+    }
+  }
+  return {
+    entries,
+    services: new Map([...services].map((name) => [name, serverOf(servers.get(name))])),
+    problems,
+  }
+}
+
+interface Collected {
+  readonly entries: KeyEntry[]
+  /** The members of `loadbalancer.server`, in lower case, by service. */
+  readonly servers: ReadonlyMap<string, ReadonlyMap<string, string>>
+  readonly problems: string[]
+}
+
+function collect(labels: ReadonlyMap<string, string>): Collected {
+  const entries: KeyEntry[] = []
+  const servers = new Map<string, Map<string, string>>()
+  const problems: string[] = []
+  let old = 0
+  let read = 0
+  for (const [label, text] of labels) {
+    const first = firstOf(label)
+    if (first === null || OF_INSTANCE.includes(first)) continue
+    if (OF_VERSION_1.includes(first)) old += 1
+    const steps = stepsOf(label)
+    read += 1
+    if (steps === null || read > MAX_LABELS || text.length > MAX_TEXT) {
+      if (!OF_VERSION_1.includes(first)) problems.push(`label ${quote(label)} is not known`)
+      continue
+    }
+    const [, , service = '', , , member] = steps
+    if (isOfServer(steps)) {
+      const known = servers.get(service) ?? new Map<string, string>()
+      servers.set(service, known.set((member ?? '').toLowerCase(), text.trim()))
+    } else entries.push({ path: steps.join('/'), key: label, text })
+  }
+  if (old > 0) problems.unshift('has labels of Traefik 1, which are not read')
+  if (problems.length > MAX_PROBLEMS) {
+    const left = problems.length - MAX_PROBLEMS
+    problems.splice(MAX_PROBLEMS, left, `and ${left} more labels are not known`)
+  }
+  return { entries, servers, problems }
+}
+
+const SECTIONS =
+  /^(?:http\/(?:routers|services|middlewares)|(?:tcp|udp)\/(?:routers|services|middlewares))$/
+
+/** `['http', 'routers', 'shop', 'rule']`; null: it is no such path. */
+function stepsOf(label: string): readonly string[] | null {
+  if (label.length > MAX_NAME) return null
+  const steps = label
+    .slice(PREFIX.length)
+    .replace(/\[(\d{1,4})\]/g, '.$1')
+    .split('.')
+  if (steps.length < 4 || steps.some((step) => step === '' || step.includes('/'))) return null
+  const [protocol = '', section = '', ...rest] = steps
+  const sort = [protocol.toLowerCase(), section.toLowerCase()]
+  return SECTIONS.test(sort.join('/')) ? [...sort, ...rest] : null
+}
+
+function isOfServer([protocol, section, , third, fourth, member]: readonly string[]): boolean {
+  return (
+    protocol === 'http' &&
+    section === 'services' &&
+    third?.toLowerCase() === 'loadbalancer' &&
+    fourth?.toLowerCase() === 'server' &&
+    member !== undefined
+  )
+}
+
+function namesOf(entries: readonly KeyEntry[], below: string): Set<string> {
+  const names = entries.flatMap(({ path }) =>
+    path.startsWith(`${below}/`) ? (path.split('/')[2] ?? []) : [],
+  )
+  return new Set(names)
+}
+
+/** Not an empty one, which is as none. */
+function hasKey(entries: KeyEntry[], path: string): boolean {
+  const wanted = path.toLowerCase()
+  const at = entries.findIndex((one) => one.path.toLowerCase() === wanted)
+  if (at === -1) return false
+  if (entries[at]?.text?.trim() !== '') return true
+  entries.splice(at, 1)
+  return false
+}
+
+function serverOf(members: ReadonlyMap<string, string> | undefined): ServiceServer {
+  const of = (name: string): string | null => members?.get(name) || null
+  return { port: of('port'), scheme: of('scheme'), url: of('url'), weight: of('weight') }
+}
