@@ -34,7 +34,9 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
     'providers',
     [
       ...['registry', 'sealed', 'http-client', 'listing', 'layouts', 'labels'],
-      ...['file', 'directory', 'embedded', 'etcd', 'redis', 'catalog'],
+      ...['file', 'directory', 'embedded', 'etcd', 'redis'],
+      ...['consul-api', 'consul-kv'],
+      'catalog',
     ],
   ],
 ])

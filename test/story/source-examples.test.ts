@@ -1,4 +1,4 @@
-// needs: etcd, etcdctl, redis-server, redis-cli
+// needs: etcd, etcdctl, redis-server, redis-cli, consul
 // Issue: "config/examples for each source, driven by tests". The commands in an example's comment are run as they stand
 // there, against real registries.
 import assert from 'node:assert/strict'
@@ -10,6 +10,7 @@ import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
+import { consulCommand, startConsul, type Consul } from '../support/consul.ts'
 import { startEtcd, type Etcd } from '../support/etcd.ts'
 import {
   from,
@@ -87,6 +88,12 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     },
   },
 
+  'examples/consul-kv.yaml': {
+    async drive(site) {
+      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+    },
+  },
+
   'examples/directory.yaml': {
     async drive(site) {
       assert.equal(from(await site.get(VOTE, '/')), '5001')
@@ -120,18 +127,20 @@ for (const [file, { ports, before, drive }] of Object.entries(DRIVES)) {
   test(`${file} is good, its commands work, and it answers as it says`, async (t) => {
     const written = readExample(file)
     const password = written.includes('redis.password') ? { password: PASSWORD } : {}
-    const [etcd, redis] = await Promise.all([
+    const [etcd, redis, consul] = await Promise.all([
       written.includes(':2379') ? startEtcd(t) : null,
       written.includes(':6379') ? startRedis(t, password) : null,
+      written.includes(':8500') ? startConsul(t) : null,
     ])
     const registries = new Map<number, number>()
     if (etcd !== null) registries.set(2379, etcd.port)
     if (redis !== null) registries.set(6379, redis.port)
+    if (consul !== null) registries.set(8500, consul.port)
     const example = await placeExample(t, file, registries, ports)
     const env = variablesOf(example)
     await before?.(example, etcd)
 
-    await runCommands(t, example, etcd, redis)
+    await runCommands(t, example, { etcd, redis, consul })
     const [checked, site] = await Promise.all([
       runProgram(t, ['check', example.path], env),
       startExample(t, example, env),
@@ -150,23 +159,30 @@ function variablesOf({ text, withOwnPorts }: Example): Readonly<Record<string, s
   return Object.fromEntries(found.map(([, name = '', text = '']) => [name, text]))
 }
 
-const COMMAND = /^# {3}((?:etcdctl|redis-cli|sluice (?:put|delete)|lease=).*)$/gm
+interface Registries {
+  readonly etcd: Etcd | null
+  readonly redis: RedisServer | null
+  readonly consul: Consul | null
+}
+
+const COMMAND = /^# {3}((?:etcdctl|redis-cli|consul|curl|sluice (?:put|delete)|lease=).*)$/gm
 
 async function runCommands(
   t: TestContext,
   { path, text, withOwnPorts }: Example,
-  etcd: Etcd | null,
-  redis: RedisServer | null,
+  { etcd, redis, consul }: Registries,
 ): Promise<void> {
   const commands = [...withOwnPorts(text).matchAll(COMMAND)].map(([, command]) => command)
   const inherited = process.env['PATH'] ?? ''
   const shims = makeFolder(t)
   addCommand(shims, 'redis-cli', `PATH='${inherited}' && exec redis-cli -e -p ${redis?.port} "$@"`)
+  if (consul !== null) addCommand(shims, 'consul', `exec '${consulCommand()}' "$@"`)
   addCommand(shims, 'sluice', `exec '${process.execPath}' '${MAIN}' "$@"`)
   const env = {
     PATH: `${shims}:${inherited}`,
     ETCDCTL_API: '3',
     ETCDCTL_ENDPOINTS: etcd?.endpoint ?? '',
+    CONSUL_HTTP_ADDR: consul?.endpoint ?? '',
     REDISCLI_AUTH: text.includes('redis.password') ? PASSWORD : '',
   }
   await promisify(execFile)('sh', ['-e', '-c', commands.join('\n')], { env, cwd: dirname(path) })

@@ -61,7 +61,7 @@ interface Member {
 let command: string | null = null
 
 /** Fetched once for all processes: scripts/get-consul.mjs. */
-function consulCommand(): string {
+export function consulCommand(): string {
   const script = fileURLToPath(new URL('../../scripts/get-consul.mjs', import.meta.url))
   command ??= execFileSync(process.execPath, [script], { encoding: 'utf8' }).trim()
   return command
@@ -159,11 +159,9 @@ async function startMember(
     wanPort,
     call,
     async put(key, value) {
-      await call(
-        'PUT',
-        `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`,
-        Buffer.from(value as string),
-      )
+      // As a path, some keys would be redirected.
+      const Value = Buffer.from(value as string).toString('base64')
+      await call('PUT', '/v1/txn', [{ KV: { Verb: 'set', Key: key, Value } }])
     },
     async register(service) {
       await call('PUT', '/v1/agent/service/register', service)

@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { optionsTables } from '../../config/options-tables.ts'
 import { parseDocument } from '../../src/document/document.ts'
+import { SOURCE_KINDS } from '../../src/providers/catalog/sources.ts'
 import { resolveSettings } from '../../src/schema/resolve-settings.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { openAdmission, type Sections } from '../support/declared.ts'
@@ -157,11 +158,11 @@ const OPTIONS: readonly (readonly [page: string, ...path: (string | number)[]])[
   ['configuration.md', 'log'],
   ['configuration.md', 'backends', '*'],
   ['configuration.md', 'backends', '*', 'servers', '*', 1],
-  ['sources/etcd.md sources/README.md', 'sources', '*', 0],
+  ...SOURCE_KINDS.map(({ kind }, index): [string, ...(string | number)[]] => {
+    const page = kind === 'files' ? 'directory' : kind
+    return [`sources/${page}.md sources/README.md`, 'sources', '*', index]
+  }),
   ['sources/etcd.md', 'sources', '*', 0, 'tls'],
-  ['sources/redis.md sources/README.md', 'sources', '*', 1],
-  ['sources/directory.md sources/README.md', 'sources', '*', 2],
-  ['sources/store.md sources/README.md', 'sources', '*', 3],
   ['routes.md', 'frontends', '*'],
   ['listeners.md', 'listeners', '*'],
   ['listeners.md', 'listeners', '*', 'limits'],

@@ -1,5 +1,6 @@
 /** Every kind of source that settings can name, one line each. */
 import type { SourceSpec } from '../../model/settings.ts'
+import { consulKv } from '../consul-kv/source.ts'
 import { directory } from '../directory/source.ts'
 import { embedded } from '../embedded/source.ts'
 import { etcd } from '../etcd/source.ts'
@@ -8,7 +9,7 @@ import { redis } from '../redis/source.ts'
 import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
 
-export const SOURCE_KINDS: readonly SourceKind[] = [etcd, redis, directory, embedded]
+export const SOURCE_KINDS: readonly SourceKind[] = [etcd, redis, consulKv, directory, embedded]
 
 /** That of a spec, which one of the kinds has parsed. */
 export function sourceKindOf({ name, kind }: SourceSpec): SourceKind {

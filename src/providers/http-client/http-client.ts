@@ -20,6 +20,8 @@ export interface HttpClientOptions {
   readonly tls?: RegistryTls | null
   /** With every request. They may hold secrets, so no message shows them. */
   readonly headers?: Readonly<Record<string, string>>
+  /** At most; further calls wait for one. 256 by default. */
+  readonly connections?: number
 }
 
 export interface HttpCall {
@@ -61,7 +63,6 @@ const CONNECT_TIMEOUT_MS = 2_000
 /** What is read of an error response, for its message. */
 const MAX_REASON_BYTES = 4_096
 const MAX_HEAD_BYTES = 16 << 10
-/** Blocking queries hold a connection each. */
 const MAX_CONNECTIONS = 256
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
@@ -69,7 +70,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const closing = new AbortController()
   const agent = new Agent({
     connect: createConnect(options),
-    connections: MAX_CONNECTIONS,
+    connections: options.connections ?? MAX_CONNECTIONS,
     pipelining: 1,
     maxHeaderSize: MAX_HEAD_BYTES,
     // Each call has its own limits.

@@ -1,0 +1,31 @@
+/** Settings of the sources that read a Consul, for tests that care about few of them. */
+import type { ConsulKvSource } from '../../src/providers/consul-kv/source.ts'
+
+const COMMON = {
+  required: true,
+  shrink: { holdMs: 10_000, share: 0.5, allowEmpty: false },
+  tls: null,
+  token: null,
+  datacenter: null,
+  namespace: null,
+  partition: null,
+  stale: false,
+} as const
+
+export function consulKvSource(
+  endpoints: readonly string[],
+  settings: Partial<ConsulKvSource> = {},
+): ConsulKvSource {
+  return {
+    ...COMMON,
+    kind: 'consul-kv',
+    name: 'consul-kv',
+    endpoints,
+    prefix: 'sluice',
+    layout: 'sluice',
+    username: null,
+    password: null,
+    sealKey: null,
+    ...settings,
+  }
+}
