@@ -2,6 +2,7 @@
 import type { SourceSpec } from '../../model/settings.ts'
 import { consulKv } from '../consul-kv/source.ts'
 import { directory } from '../directory/source.ts'
+import { docker } from '../docker/source.ts'
 import { embedded } from '../embedded/source.ts'
 import { etcd } from '../etcd/source.ts'
 import type { Provider } from '../provider.ts'
@@ -9,7 +10,10 @@ import { redis } from '../redis/source.ts'
 import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
 
-export const SOURCE_KINDS: readonly SourceKind[] = [etcd, redis, consulKv, directory, embedded]
+export const SOURCE_KINDS: readonly SourceKind[] = [
+  ...[etcd, redis, consulKv, docker],
+  ...[directory, embedded],
+]
 
 /** That of a spec, which one of the kinds has parsed. */
 export function sourceKindOf({ name, kind }: SourceSpec): SourceKind {

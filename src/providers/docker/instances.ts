@@ -1,0 +1,227 @@
+/**
+ * The containers of an engine as instances with labels. An instance stays the same object while nothing of it has changed,
+ * because the reader of labels keeps its translation by identity.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { createLabelReader } from '../labels/label-reader.ts'
+import type { Labelled, LabelRules } from '../labels/labelled.ts'
+import type { Problem } from '../../model/problem.ts'
+import { placeOf, type AddressRules, type Place, type Surroundings } from './address.ts'
+import type { Container, ReadContainer } from './container.ts'
+import type { PortWatch, WatchedAddress } from './port-watch.ts'
+import type { Stops } from './stops.ts'
+
+export interface Instances {
+  /** All containers that run. */
+  replace(list: readonly ReadContainer[]): void
+  /** Those of `ids`; the ones that are not in `list` do not run any more. */
+  update(ids: Iterable<string>, list: readonly ReadContainer[]): void
+  /** Whether labels make a server of it. */
+  isServer(id: string): boolean
+  /** Those whose environment is not known yet, if it is read. */
+  withoutEnvironment(): readonly string[]
+  setEnvironment(id: string, env: ReadonlyMap<string, string>): void
+  /** With them, ports of new ones are watched. */
+  items(): readonly Labelled[]
+  /** Containers that cannot be read. */
+  problems(): readonly Problem[]
+}
+
+export interface InstancesOptions {
+  readonly rules: LabelRules
+  readonly addresses: AddressRules
+  /** The id of Sluice's own container, or the beginning of it. */
+  readonly ownId: string | null
+  readonly ports: PortWatch
+  readonly stops: Stops
+}
+
+interface Entry {
+  readonly container: Container
+  /** Undefined: not known yet. */
+  env: ReadonlyMap<string, string> | undefined
+  /** What its addresses are made of; new ones ask for new addresses. */
+  basis: readonly unknown[]
+  targets: readonly WatchedAddress[]
+  /** What the instance is made of besides `basis`. */
+  state: string
+  item: Labelled | null
+}
+
+const MAX_UNREADABLE = 20
+
+export function createInstances(options: InstancesOptions): Instances {
+  const { rules, addresses, ownId, ports, stops } = options
+  const entries = new Map<string, Entry>()
+  const byName = new Map<string, string>()
+  /** Finds out which ports labels choose: asks for the address of each. */
+  const scout = createLabelReader({ ...rules, kind: 'docker' })
+  let unreadable: readonly Problem[] = []
+
+  const find = (id: string): Container | null =>
+    (entries.get(id) ?? entries.get(byName.get(id) ?? ''))?.container ?? null
+
+  function findOwn(): Container | null {
+    if (ownId === null) return null
+    const exact = entries.get(ownId)
+    if (exact !== undefined || ownId.length === 64) return exact?.container ?? null
+    for (const [id, { container }] of entries) if (id.startsWith(ownId)) return container
+    return null
+  }
+
+  function put(container: Container): void {
+    const { id, name } = container
+    const before = entries.get(id)
+    if (before !== undefined) {
+      // How long it runs is no change.
+      if (isDeepStrictEqual({ ...before.container, isYoung: container.isYoung }, container)) return
+      byName.delete(before.container.name)
+    }
+    byName.set(name, id)
+    const fresh = { basis: [], targets: [], state: '', item: null }
+    entries.set(id, { container, env: before?.env, ...fresh })
+  }
+
+  function remove(id: string): void {
+    const name = entries.get(id)?.container.name
+    if (name !== undefined && byName.get(name) === id) byName.delete(name)
+    entries.delete(id)
+    ports.forget(id)
+    stops.forget(id)
+  }
+
+  function take(list: readonly ReadContainer[]): ReadonlySet<string> {
+    const ids = new Set<string>()
+    for (const one of list) {
+      if ('fault' in one || isOneOff(one)) continue
+      ids.add(one.id)
+      put(one)
+    }
+    return ids
+  }
+
+  function refresh(entry: Entry, own: Container | null): Labelled {
+    const { container } = entry
+    const around: Surroundings = { rules: addresses, own, find }
+    const basis = [entry.env, own, ...chain(container, find)]
+    const isSame =
+      basis.length === entry.basis.length && basis.every((one, at) => one === entry.basis[at])
+    if (!isSame) {
+      entry.basis = basis
+      entry.targets = targetsOf(entry, around)
+      entry.item = null
+    }
+    const { id, health } = container
+    // A health check decides by itself.
+    const isWatched = health === 'none' && container.state === 'running'
+    if (isWatched) ports.watch(id, entry.targets)
+    const looks = isWatched ? entry.targets.map(({ host, port }) => ports.look(id, host, port)) : []
+    const isListening = looks.length === 0 || looks.some((look) => look === 'open' || look.isLate)
+    const isServing =
+      container.state === 'running' &&
+      (health === 'none' ? isListening : health === 'healthy') &&
+      !stops.isStopping(id)
+    const state = JSON.stringify([isServing, isServing ? looks : []])
+    if (entry.item !== null && entry.state === state) return entry.item
+    entry.state = state
+    entry.item = toLabelled(entry, isServing, (port) => {
+      const place = placeOf(container, port, around)
+      if ('reason' in place || !isWatched) return place
+      const look = ports.look(id, place.host, place.port)
+      if (look === 'open') return place
+      const error = look.error === null ? '' : `: ${look.error}`
+      const where = `${place.host} port ${place.port}`
+      return { reason: `has not accepted a connection at ${where} since it started${error}` }
+    })
+    return entry.item
+  }
+
+  function targetsOf(entry: Entry, around: Surroundings): readonly WatchedAddress[] {
+    const found = new Map<string, WatchedAddress>()
+    const isPublished = addresses.publishedPorts
+    const item = toLabelled(entry, true, (port) => {
+      const place = placeOf(entry.container, port, around)
+      if (!('reason' in place)) found.set(`${place.host} ${place.port}`, { ...place, isPublished })
+      return place
+    })
+    scout.read([item])
+    return [...found.values()]
+  }
+
+  return {
+    replace(list) {
+      const ids = take(list)
+      for (const id of [...entries.keys()]) if (!ids.has(id)) remove(id)
+      const faulty = list.filter((one) => 'fault' in one)
+      unreadable = faulty.slice(0, MAX_UNREADABLE).map(({ name, fault }) => ({
+        ...{ kind: 'source', id: '', source: '' },
+        key: `container ${name}`,
+        message: fault,
+      }))
+    },
+    update(ids, list) {
+      const found = take(list)
+      for (const id of ids) if (!found.has(id)) remove(id)
+    },
+    isServer: (id) => (entries.get(id)?.targets.length ?? 0) > 0,
+    withoutEnvironment: () =>
+      rules.virtualHost
+        ? [...entries].filter(([, { env }]) => env === undefined).map(([id]) => id)
+        : [],
+    setEnvironment(id, env) {
+      const entry = entries.get(id)
+      if (entry !== undefined) entry.env = env
+    },
+    items() {
+      const own = findOwn()
+      return [...entries.values()].map((entry) => refresh(entry, own))
+    },
+    problems: () => unreadable,
+  }
+}
+
+/** The container and those whose network it uses. */
+function* chain(
+  container: Container,
+  find: (id: string) => Container | null,
+): Generator<Container | null> {
+  yield container
+  const shared = /^container:(.+)$/.exec(container.networkMode)?.[1]
+  if (shared === undefined) return
+  const owner = find(shared)
+  yield owner
+  const next = /^container:(.+)$/.exec(owner?.networkMode ?? '')?.[1]
+  if (next !== undefined) yield find(next)
+}
+
+function toLabelled(
+  { container, env }: Pick<Entry, 'container' | 'env'>,
+  isServing: boolean,
+  address: (port: number) => Place,
+): Labelled {
+  const { name, labels, ports, createdAt } = container
+  return {
+    id: name,
+    key: `container ${name}`,
+    service: serviceOf(container),
+    labels,
+    ...(env === undefined ? {} : { env }),
+    ports,
+    address,
+    isServing,
+    createdAt,
+  }
+}
+
+/** Compose's service and project, Swarm's service, or its own name. */
+export function serviceOf({ name, labels }: Pick<Container, 'name' | 'labels'>): string {
+  const service = labels.get('com.docker.compose.service')
+  const project = labels.get('com.docker.compose.project')
+  if (service !== undefined) return project === undefined ? service : `${service}-${project}`
+  return labels.get('com.docker.swarm.service.name') ?? name
+}
+
+/** Of `docker compose run`: it has the labels of its service, but is no instance of it. */
+function isOneOff({ labels }: Container): boolean {
+  return labels.get('com.docker.compose.oneoff')?.toLowerCase() === 'true'
+}
