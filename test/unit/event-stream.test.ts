@@ -54,7 +54,7 @@ test('events come out as they went in, wherever the chunks end, with any line en
 
         assert.deepEqual(
           found,
-          events.map((lines) => ({ type: 'e', data: lines.join('\n') })),
+          events.map((lines) => ({ type: 'e', data: lines.join('\n'), isCut: false })),
         )
       },
     ),
@@ -65,12 +65,32 @@ test('comments, unknown fields and events without data are left out', () => {
   const parse = createSseParser(100)
 
   assert.deepEqual(parse(': keep alive\n\nevent: empty\n\nid: 1\ndata:x\n\n'), [
-    { type: 'message', data: 'x' },
+    { type: 'message', data: 'x', isCut: false },
   ])
 })
 
-test('an event without an end is refused once it is too long', () => {
+test('a document without an end is refused once it is too long', () => {
   assert.throws(() => createJsonSplitter(10)(`{"a":"${'x'.repeat(20)}`), /more than 10 characters/)
-  assert.throws(() => createSseParser(10)('x'.repeat(20)), /more than 10 characters/)
-  assert.throws(() => createSseParser(10)('data: 12345\n'.repeat(3)), /more than 10 characters/)
+})
+
+test('an event that is too long loses its data, and no other event is lost', () => {
+  const long = 'x'.repeat(50)
+  const text = [
+    `event: one\r\ndata: ${long}\r\n\r\n`,
+    `event: two\r\ndata: 12345\r\ndata: 12345\r\ndata: 12345\r\n\r\n`,
+    `: ${long}\r\nevent: three\r\ndata: 3\r\n\r\n`,
+  ].join('')
+  fc.assert(
+    fc.property(fc.array(fc.nat()), (cuts) => {
+      const parse = createSseParser(15)
+
+      const found = pieces(text, cuts).flatMap((chunk) => parse(chunk))
+
+      assert.deepEqual(found, [
+        { type: 'one', data: '', isCut: true },
+        { type: 'two', data: '', isCut: true },
+        { type: 'three', data: '3', isCut: false },
+      ])
+    }),
+  )
 })

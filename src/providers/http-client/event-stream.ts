@@ -4,6 +4,8 @@ export interface ServerSentEvent {
   /** `message` by default. */
   readonly type: string
   readonly data: string
+  /** Its data was longer than the limit and is left out. */
+  readonly isCut: boolean
 }
 
 /** JSON documents, one after another, with or without line ends in between: Docker's `/events`. */
@@ -42,20 +44,27 @@ export function createJsonSplitter(maxChars: number): (chunk: string) => readonl
   }
 }
 
-/** Server-sent events (WHATWG HTML, section 9.2.6). Events without data are left out. */
+/**
+ * Server-sent events (WHATWG HTML, section 9.2.6). Events without data are left out. One that is too long is no error, because
+ * its type may be all that matters, and the events behind it matter as well.
+ */
 export function createSseParser(maxChars: number): (chunk: string) => readonly ServerSentEvent[] {
   let pending = ''
   let type = ''
   let data: string[] = []
   let size = 0
+  let isCut = false
+  /** The rest of a line that was too long is still to come. */
+  let isSkipping = false
 
   function takeLine(line: string, found: ServerSentEvent[]): void {
     if (line === '') {
-      if (data.length > 0)
-        found.push({ type: type === '' ? 'message' : type, data: data.join('\n') })
+      if (data.length > 0 || isCut)
+        found.push({ type: type === '' ? 'message' : type, data: data.join('\n'), isCut })
       type = ''
       data = []
       size = 0
+      isCut = false
       return
     }
     const colon = line.indexOf(':')
@@ -64,8 +73,22 @@ export function createSseParser(maxChars: number): (chunk: string) => readonly S
     if (field === 'event') type = value
     if (field !== 'data') return
     size += value.length + 1
-    if (size > maxChars) throw tooLong(maxChars)
-    data.push(value)
+    if (size > maxChars) cut()
+    else data.push(value)
+  }
+
+  function cut(): void {
+    isCut = true
+    data = []
+  }
+
+  /** Keeps no line that is too long. */
+  function skipLong(): void {
+    if (pending.length <= maxChars) return
+    if (!isSkipping && pending.startsWith('data')) cut()
+    isSkipping = true
+    // Of a line end that is split, the first half is kept.
+    pending = pending.endsWith('\r') ? '\r' : ''
   }
 
   return (chunk) => {
@@ -76,11 +99,12 @@ export function createSseParser(maxChars: number): (chunk: string) => readonly S
     pending += chunk
     let start = 0
     for (let match = lines.exec(pending); match !== null; match = lines.exec(pending)) {
-      takeLine(pending.slice(start, match.index), found)
+      if (isSkipping) isSkipping = false
+      else takeLine(pending.slice(start, match.index), found)
       start = lines.lastIndex
     }
     pending = pending.slice(start)
-    demandShort(pending, maxChars)
+    skipLong()
     return found
   }
 }
