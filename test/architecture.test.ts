@@ -37,6 +37,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
       ...['file', 'directory', 'embedded', 'etcd', 'redis'],
       ...['consul-api', 'consul-kv'],
       'docker',
+      'marathon',
       'catalog',
     ],
   ],

@@ -23,6 +23,8 @@ import {
   type Example,
   type Site,
 } from '../support/example.ts'
+import { startFakeMarathon } from '../support/fake-marathon.ts'
+import { createApp, type Json } from '../support/marathon-apps.ts'
 import { value } from '../support/message.ts'
 import { makeFolder, runProgram } from '../support/program.ts'
 import { startRedis, type RedisServer } from '../support/redis.ts'
@@ -117,6 +119,13 @@ const DRIVES: Readonly<Record<string, Drive>> = {
       assert.equal((await reportOf(site.program, 'redis')).conflicts, 1)
     },
   },
+
+  'examples/marathon.yaml': {
+    ports: [5001, 5002],
+    async drive(site) {
+      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+    },
+  },
 }
 
 /** It needs a Docker engine: docker-example.test.ts. */
@@ -139,8 +148,11 @@ for (const [file, { ports, before, drive }] of Object.entries(DRIVES)) {
     if (etcd !== null) registries.set(2379, etcd.port)
     if (redis !== null) registries.set(6379, redis.port)
     if (consul !== null) registries.set(8500, consul.port)
+    const marathon = written.includes(':8088') ? await startFakeMarathon(t) : null
+    if (marathon !== null) registries.set(8088, Number(marathon.endpoints[0]?.split(':')[1]))
     const example = await placeExample(t, file, registries, ports)
     const env = variablesOf(example)
+    marathon?.put(voteApp([example.port(5001), example.port(5002)]))
     await before?.(example, etcd)
 
     await runCommands(t, example, { etcd, redis, consul })
@@ -152,6 +164,15 @@ for (const [file, { ports, before, drive }] of Object.entries(DRIVES)) {
     assert.match(checked.output, new RegExp(`^${example.path}: good, \\d+ listeners?, `))
     assert.deepEqual([checked.code, checked.errors], [0, ''])
     await drive(site, etcd, t)
+  })
+}
+
+/** With a task on each of these ports. */
+function voteApp(ports: readonly number[]): Json {
+  return createApp({
+    id: '/vote',
+    labels: { HAPROXY_GROUP: 'external', HAPROXY_0_VHOST: VOTE },
+    tasks: ports.map((port) => ({ id: `vote.${port}`, host: '127.0.0.1', ports: [port] })),
   })
 }
 

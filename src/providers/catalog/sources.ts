@@ -5,6 +5,7 @@ import { directory } from '../directory/source.ts'
 import { docker } from '../docker/source.ts'
 import { embedded } from '../embedded/source.ts'
 import { etcd } from '../etcd/source.ts'
+import { marathon } from '../marathon/source.ts'
 import type { Provider } from '../provider.ts'
 import { redis } from '../redis/source.ts'
 import { loadLayout } from './layouts.ts'
@@ -13,6 +14,12 @@ import type { SourceKind } from '../source-kind.ts'
 export const SOURCE_KINDS: readonly SourceKind[] = [
   ...[etcd, redis, consulKv, docker],
   ...[directory, embedded],
+  etcd,
+  redis,
+  consulKv,
+  directory,
+  embedded,
+  marathon,
 ]
 
 /** That of a spec, which one of the kinds has parsed. */
