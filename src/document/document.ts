@@ -97,6 +97,11 @@ export function parseDocument(
   }
 }
 
+/** The map that a text in YAML is, also if it is JSON, in the form of any other program. Throws Unreadable. */
+export function readForeign(text: string): Tree {
+  return loadYaml().readYaml(withoutMark(text))
+}
+
 /**
  * The settings alone, at a fraction of the cost if there are many objects. Null for a file that cannot be read; parseDocument
  * says why. Does not throw.

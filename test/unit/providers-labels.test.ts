@@ -352,6 +352,7 @@ test('names that are no ids become ids, and those that then are equal are report
     'backend a-b',
     'server a-b/shop-web-1',
   ])
+  assert.equal(admit(labelled).snapshot.frontends.get('a-b')?.backend, 'a-b')
   assert.match(labelled.problems[0]?.message ?? '', /differs from that of container shop-web-1/)
 })
 

@@ -17,6 +17,7 @@ import {
   type TraefikReading,
 } from './traefik.ts'
 import { hasTraefikLabels } from './traefik-keys.ts'
+import { hasVirtualHost, readVirtualHosts } from './virtual-host.ts'
 
 export type LabelReaderOptions = LabelRules & { readonly kind: LabelSourceKind }
 
@@ -87,18 +88,24 @@ interface Dialects {
 }
 
 function readItem(item: Labelled, rules: LabelRules, reader: TraefikReader): Dialects {
-  const { isExposed, problems } = exposureOf(item, rules)
+  const isVirtual = rules.virtualHost && hasVirtualHost(item)
+  // In nginx-proxy the variable is the switch.
+  const { isExposed, problems } = exposureOf(item, {
+    ...rules,
+    exposedByDefault: rules.exposedByDefault || isVirtual,
+  })
   if (!isExposed) return { plain: { definitions: [], problems }, traefik: null }
-  const isTraefik = isOfTraefik(item.labels)
-  const isNative = hasNativeLabels(item.labels) || !isTraefik
-  const traefik = isTraefik ? reader.read(item) : null
+  const traefik = isOfTraefik(item.labels) ? reader.read(item) : null
+  const virtual = isVirtual ? readVirtualHosts(item) : null
+  const isNative = hasNativeLabels(item.labels) || (traefik === null && virtual === null)
   return {
     plain: {
       definitions: [
         ...(isNative ? readNativeLabels(item, rules) : []),
         ...(traefik?.definitions ?? []),
+        ...(virtual?.definitions ?? []),
       ],
-      problems: traefik?.problems ?? [],
+      problems: [...(traefik?.problems ?? []), ...(virtual?.problems ?? [])],
     },
     traefik,
   }

@@ -10,7 +10,7 @@ import { quote } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
 import { splitList } from '../../model/units.ts'
 import { fillDefaultRule } from './default-rule.ts'
-import { define, type Definition } from './definition.ts'
+import { define, toId, type Definition } from './definition.ts'
 import type { Labelled, LabelRules } from './labelled.ts'
 import { growTree, valueOf, type LabelNode } from './label-tree.ts'
 import { defineServer } from './server.ts'
@@ -129,7 +129,7 @@ function readFrontend(
   route: string,
 ): Definition {
   const options = membersOf(node, OF_FRONTEND)
-  const target = respondsItself(node) ? {} : { backend }
+  const target = respondsItself(node) ? {} : { backend: toId(backend) }
   return define({
     kind: 'frontend',
     name,
