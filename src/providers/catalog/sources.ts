@@ -12,14 +12,8 @@ import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
 
 export const SOURCE_KINDS: readonly SourceKind[] = [
-  ...[etcd, redis, consulKv, docker],
+  ...[etcd, redis, consulKv, docker, marathon],
   ...[directory, embedded],
-  etcd,
-  redis,
-  consulKv,
-  directory,
-  embedded,
-  marathon,
 ]
 
 /** That of a spec, which one of the kinds has parsed. */
