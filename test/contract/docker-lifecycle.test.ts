@@ -190,3 +190,16 @@ test('a server has its address from the container whose network it uses', async 
 
   await watched.until(isServing, 'its server')
 })
+
+test('VIRTUAL_HOST is read from the environment if the option says so', async (t) => {
+  await engine.removeAll()
+  const port = await choosePort()
+  const args = ['-e', 'VIRTUAL_HOST=env.test', '-e', `VIRTUAL_PORT=${port}`]
+  await engine.run('web', {}, { command: SERVE(port), args })
+  const source = dockerSource({ endpoint: `unix://${engine.socket}`, virtualHost: true })
+
+  const watched = watchRegistry(t, createDockerProvider(source))
+  await watched.next()
+
+  assert.match(JSON.stringify([...watched.objects().values()]), /env\.test/)
+})

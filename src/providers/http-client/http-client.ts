@@ -66,7 +66,8 @@ const MAX_HEAD_BYTES = 16 << 10
 const MAX_CONNECTIONS = 256
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const { what, origin, headers = {} } = options
+  const { what, origin, socketPath = null, headers = {} } = options
+  const where = socketPath ?? origin
   const closing = new AbortController()
   const agent = new Agent({
     connect: createConnect(options),
@@ -82,7 +83,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   function failed(path: string, cause: unknown): Error {
     if (cause instanceof SourceRefused || cause instanceof HttpFailure) return cause
     const reason = describeError(cause)
-    return new HttpFailure(`cannot read ${path} of ${what} at ${origin}: ${reason}`, null, {
+    return new HttpFailure(`cannot read ${path} of ${what} at ${where}: ${reason}`, null, {
       cause,
     })
   }
@@ -104,7 +105,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     if (accept.includes(response.statusCode)) return response
     const { statusCode } = response
     const reason = shorten(await readStart(response))
-    const message = `${what} at ${origin} responds to ${path} with ${statusCode}${reason === '' ? '' : `: ${reason}`}`
+    const message = `${what} at ${where} responds to ${path} with ${statusCode}${reason === '' ? '' : `: ${reason}`}`
     if (statusCode === 401 || statusCode === 403) throw new SourceRefused(message)
     throw new HttpFailure(message, statusCode)
   }
