@@ -24,7 +24,11 @@ const packages = {
 }
 
 /** What no installed package brings, and the script that fetches each or says why it cannot. */
-const fetched = { consul: 'get-consul.mjs', 'docker-engine': 'get-docker-engine.mjs' }
+const fetched = {
+  consul: 'get-consul.mjs',
+  'docker-engine': 'get-docker-engine.mjs',
+  'docker-networks': 'get-docker-networks.mjs',
+}
 
 const { values, positionals } = readArguments()
 const files =

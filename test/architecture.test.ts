@@ -36,7 +36,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
       ...['registry', 'sealed', 'http-client', 'listing', 'layouts', 'labels'],
       ...['file', 'directory', 'embedded', 'etcd', 'redis'],
       ...['consul-api', 'consul-kv'],
-      'docker',
+      ...['docker', 'swarm'],
       'marathon',
       'catalog',
     ],

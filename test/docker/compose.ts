@@ -4,7 +4,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { startNetworkedEngine } from './networked-engine.ts'
+import { startUsersEngine } from './users-engine.ts'
 
 const FILE = `
 services:
@@ -14,7 +14,7 @@ services:
 `
 
 test('the containers of a scaled service have addresses of their own', async (t) => {
-  const engine = await startNetworkedEngine(t)
+  const engine = await startUsersEngine(t)
   const folder = await mkdtemp(join(tmpdir(), 'compose-'))
   await writeFile(join(folder, 'compose.yaml'), FILE)
 

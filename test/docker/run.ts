@@ -11,15 +11,16 @@ import { chmod, mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { fetchEngine, removeGroups, whyNoEngine } from '../support/docker-engine.ts'
-import { namespaced } from './namespaces.ts'
-import { fetchNetworkedEngine } from './networked-engine.ts'
+import { fetchEngine, removeGroups } from '../support/docker-engine.ts'
+import { fetchNetworks, whyNoNetworks } from '../support/docker-networks.ts'
+import { namespaced } from '../support/namespaces.ts'
+import { fetchCompose } from './users-engine.ts'
 
 const PARTS = ['image', 'compose', 'swarm']
 
 const asked = process.argv.slice(2)
 const unknown = asked.find((part) => !PARTS.includes(part))
-const reason = unknown === undefined ? await whyNoEngine() : `there is no part "${unknown}"`
+const reason = unknown === undefined ? await whyNoNetworks() : `there is no part "${unknown}"`
 if (reason !== null) {
   console.error(`${reason}; usage: npm run test:docker [-- ${PARTS.join(' | ')}]`)
   process.exit(2)
@@ -41,13 +42,14 @@ const failed: string[] = []
 try {
   const images = process.env['SLUICE_TEST_IMAGES'] ?? join(folder, 'images.tar')
   await fetchEngine()
-  const { tini } = await fetchNetworkedEngine()
+  const { init } = await fetchNetworks()
+  fetchCompose()
   const parts = PARTS.filter((part) => asked.length === 0 || asked.includes(part))
   if (!existsSync(images) && !parts.includes('image')) parts.unshift('image')
   for (const part of parts) {
     if (running.isStopped) break
     console.log(`\n${part}`)
-    if (!(await runPart(part, images, tini))) failed.push(part)
+    if (!(await runPart(part, images, init))) failed.push(part)
   }
 } finally {
   for (const name of await readdir(folder)) await removeGroups(name)

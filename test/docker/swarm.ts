@@ -1,10 +1,10 @@
 /** Swarm, on overlay networks. The kernel of this machine may lack IPVS: then services have no virtual address and no ingress. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startNetworkedEngine } from './networked-engine.ts'
+import { startUsersEngine } from './users-engine.ts'
 
 test('the tasks of a service have addresses in its network', async (t) => {
-  const { docker } = await startNetworkedEngine(t)
+  const { docker } = await startUsersEngine(t)
   await docker('swarm', 'init', '--advertise-addr', '127.0.0.1')
   await docker('network', 'create', '--driver', 'overlay', 'shop')
 

@@ -128,8 +128,8 @@ const DRIVES: Readonly<Record<string, Drive>> = {
   },
 }
 
-/** It needs a Docker engine: docker-example.test.ts. */
-const ELSEWHERE = ['examples/docker.yaml']
+/** They need a Docker engine: docker-example.test.ts, swarm-example.test.ts. */
+const ELSEWHERE = ['examples/docker.yaml', 'examples/swarm.yaml']
 
 test('every example with sources is driven', () => {
   assert.deepEqual([...Object.keys(DRIVES), ...ELSEWHERE].sort(), listExamples().withSources)

@@ -49,6 +49,10 @@ export interface DockerEngineOptions {
   readonly storageDriver?: 'vfs' | 'overlay2'
   /** Containers survive the death of the engine. Default true; Swarm allows only false. */
   readonly liveRestore?: boolean
+  /** Of the engine, beside its own. */
+  readonly env?: NodeJS.ProcessEnv
+  /** A command that runs it in namespaces of its own. They end with it, and so does all that is in them. */
+  readonly within?: readonly string[]
 }
 
 export interface DockerEngine extends Daemon {
@@ -104,22 +108,26 @@ export async function startDockerEngine(
   const strays = STRAYS.filter((path) => !existsSync(path))
   const env: NodeJS.ProcessEnv = {
     ...process.env,
+    ...options.env,
     PATH: `${root}/usr/bin:${root}/usr/sbin:${process.env['PATH']}`,
     LD_LIBRARY_PATH: await librariesOf(root),
     DOCKER_BUILDKIT: '0',
   }
+  const [command = '', ...prefix] = [...(options.within ?? []), 'dockerd']
+  const isApart = options.within !== undefined
   const ends: (() => unknown)[] = []
   let isReady = false
   const daemon = await startDaemon(
     { after: (end) => ends.push(end) },
     {
-      command: 'dockerd',
+      command,
       debianPackage: 'docker.io',
       env,
       args: (data) => {
         env['DOCKER_HOST'] = `unix://${data}/docker.sock`
         env['DOCKER_CONFIG'] = join(data, 'client')
         return [
+          ...prefix,
           ...['--data-root', `${data}/state`, '--exec-root', `${data}/run`],
           ...['--pidfile', `${data}/dockerd.pid`, '--host', env['DOCKER_HOST']],
           ...['--storage-driver', options.storageDriver ?? 'vfs', '--log-level', 'warn'],
@@ -154,7 +162,9 @@ export async function startDockerEngine(
 
   /** Ends it with all its containers. */
   async function stop(): Promise<void> {
-    if (isReady) {
+    if (isApart) {
+      await daemon.kill()
+    } else if (isReady) {
       try {
         if (daemon.pid() === null) await start()
         await removeAll()
@@ -223,7 +233,8 @@ async function terminate(daemon: Daemon): Promise<void> {
   while (daemon.pid() !== null) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
-async function librariesOf(root: string): Promise<string> {
+/** For LD_LIBRARY_PATH. */
+export async function librariesOf(root: string): Promise<string> {
   const folders = [`${root}/usr/lib`, `${root}/lib`]
   const found = folders.map(async (folder) => {
     const entries = existsSync(folder) ? await readdir(folder) : []

@@ -8,11 +8,12 @@ import { etcd } from '../etcd/source.ts'
 import { marathon } from '../marathon/source.ts'
 import type { Provider } from '../provider.ts'
 import { redis } from '../redis/source.ts'
+import { swarm } from '../swarm/source.ts'
 import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
 
 export const SOURCE_KINDS: readonly SourceKind[] = [
-  ...[etcd, redis, consulKv, docker, marathon],
+  ...[etcd, redis, consulKv, docker, swarm, marathon],
   ...[directory, embedded],
 ]
 

@@ -19,6 +19,8 @@ export interface EngineClient {
   ping(): Promise<void>
   /** A list that the API returns as JSON: `/containers/json`, `/services` ... `filters` as the API has them. */
   list(path: string, signal: AbortSignal, filters?: Filters): Promise<readonly unknown[]>
+  /** One object of the API; null: there is none. */
+  get(path: string, signal: AbortSignal): Promise<unknown>
   /** `GET /containers/ID/json`; null: there is no such container. */
   inspect(id: string, signal: AbortSignal): Promise<unknown>
   /** Events of these types; resolves when they are delivered. */
@@ -63,6 +65,15 @@ export function createEngineClient(
     }
   }
 
+  async function get(path: string, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await json(path, signal)
+    } catch (error) {
+      if (error instanceof HttpFailure && error.status === 404) return null
+      throw error
+    }
+  }
+
   return {
     where: endpoint.text,
     async connect(signal) {
@@ -81,14 +92,8 @@ export function createEngineClient(
       if (Array.isArray(list)) return list as readonly unknown[]
       throw new Error(`${path} of ${endpoint.text} is not a list but ${quote(list)}`)
     },
-    async inspect(id, signal) {
-      try {
-        return await json(`/containers/${encodeURIComponent(id)}/json`, signal)
-      } catch (error) {
-        if (error instanceof HttpFailure && error.status === 404) return null
-        throw error
-      }
-    },
+    get,
+    inspect: (id, signal) => get(`/containers/${encodeURIComponent(id)}/json`, signal),
     async events(types, signal) {
       const query = `?filters=${encodeURIComponent(JSON.stringify({ type: types }))}`
       try {

@@ -1,0 +1,167 @@
+/**
+ * The services of a Swarm as a source of declarations: the labels of services are the objects, and their running tasks the
+ * servers. Events of services, nodes and local containers name services, which are then read, and read again until their tasks
+ * have settled (settling.ts). Everything is read at the beginning of a watch and every 5 s, because nothing reports the tasks of
+ * other nodes.
+ */
+import { createEngineClient } from '../docker/engine-client.ts'
+import { findOwnContainer } from '../docker/own-container.ts'
+import { createPortWatch, type PortWatchOptions } from '../docker/port-watch.ts'
+import { startHeartbeat } from '../heartbeat.ts'
+import { createLabelReader } from '../labels/label-reader.ts'
+import type { Listed } from '../listing/object-mirror.ts'
+import { watchListing, type ListingSource } from '../listing/watch-listing.ts'
+import type { Declaration, Provider } from '../provider.ts'
+import { EVENT_TYPES, readSwarmEvent } from './events.ts'
+import { createInstances } from './instances.ts'
+import { createManager } from './manager.ts'
+import { createSettling } from './settling.ts'
+import type { SwarmSource } from './source.ts'
+
+export interface SwarmProviderOptions {
+  readonly reconcileMs?: number
+  /** Between reads of everything. */
+  readonly idleMs?: number
+  /** The id of Sluice's own container; null: it runs in none. */
+  readonly ownId?: string | null
+  /** Whether a port accepts connections, see PortWatch. */
+  readonly connect?: PortWatchOptions['connect']
+}
+
+const RECONCILE_MS = 60_000
+const IDLE_MS = 5_000
+const PING_INTERVAL_MS = 2_000
+/** How long a list waits for the first connections to new tasks. */
+const FIRST_TRIES_MS = 500
+const TRIES_MS = 100
+/** With more services, everything is read. */
+const MAX_NAMED = 50
+
+export function createSwarmProvider(
+  spec: SwarmSource,
+  options: SwarmProviderOptions = {},
+): Provider {
+  const { reconcileMs = RECONCILE_MS, idleMs = IDLE_MS, ownId = findOwnContainer() } = options
+  const reloads = new Set<() => void>()
+  const hints = new Set<() => void>()
+  const ports = createPortWatch({
+    onChange: () => hints.forEach((hint) => hint()),
+    ...(options.connect === undefined ? {} : { connect: options.connect }),
+  })
+  const instances = createInstances({ labels: spec.labels, addresses: spec.addresses, ports })
+  const reader = createLabelReader({ ...spec.labels, kind: 'swarm' })
+
+  async function* watch(signal: AbortSignal): AsyncGenerator<Declaration, void, undefined> {
+    const client = createEngineClient(spec.endpoint, spec.tls)
+    const manager = createManager(client, {
+      gateways: spec.addresses.address === 'gateway',
+      ownId: spec.addresses.address === 'overlay' ? ownId : null,
+    })
+    const settling = createSettling()
+    const named = new Set<string>()
+    let isFirst = true
+    let isWholeNext = true
+    let wholeAt = -Infinity
+    let timer: NodeJS.Timeout | null = null
+    let stopBeating = (): void => {}
+    let onHint = (): void => {}
+    const onPort = (): void => onHint()
+    const onReload = (): void => void (isWholeNext = true)
+
+    async function follow(events: AsyncIterable<unknown>): Promise<void> {
+      for await (const event of events) {
+        const hint = readSwarmEvent(event)
+        if (hint === null) continue
+        if (hint.service === null) isWholeNext = true
+        else {
+          named.add(hint.service)
+          settling.hinted(hint.service, performance.now())
+        }
+        onHint()
+      }
+      throw new Error(`the engine at ${client.where} has ended its events`)
+    }
+
+    async function read(within: AbortSignal): Promise<void> {
+      const ids = [...named]
+      const isWhole = isWholeNext || ids.length > MAX_NAMED || performance.now() - wholeAt >= idleMs
+      isWholeNext = false
+      named.clear()
+      if (isWhole) {
+        await manager.readAll(within)
+        wholeAt = performance.now()
+      } else if (ids.length > 0) await manager.readSome(ids, within)
+      else return
+      const { services, tasks } = manager.view
+      for (const id of isWhole ? new Set([...ids, ...services.keys()]) : ids) {
+        settling.read(id, services.get(id) ?? null, tasks.get(id) ?? [], performance.now())
+      }
+    }
+
+    /** The next read without an event. */
+    function plan(): void {
+      if (timer !== null) clearTimeout(timer)
+      const next = settling.next()
+      const idle = wholeAt + idleMs - performance.now()
+      timer = setTimeout(
+        () => {
+          if (next !== null && next.afterMs < idle) {
+            settling.polled()
+            for (const id of next.ids) named.add(id)
+          }
+          onHint()
+        },
+        Math.max(0, Math.min(next?.afterMs ?? Infinity, idle)),
+      )
+    }
+
+    async function list(within: AbortSignal): Promise<Listed> {
+      await read(within)
+      // Begins to connect to new ones.
+      instances.of(manager.view)
+      await ports.tried(isFirst ? FIRST_TRIES_MS : TRIES_MS)
+      isFirst = false
+      plan()
+      return reader.read(instances.of(manager.view))
+    }
+
+    const source: ListingSource = {
+      async subscribe(hintNow, onEnd, within) {
+        onHint = hintNow
+        await client.connect(within)
+        const events = await client.events(EVENT_TYPES, within)
+        follow(events).catch((error: unknown) => onEnd(toError(error)))
+        stopBeating = startHeartbeat(
+          () => client.ping(),
+          PING_INTERVAL_MS,
+          (error) => onEnd(toError(error)),
+        )
+      },
+      list,
+    }
+    hints.add(onPort)
+    reloads.add(onReload)
+    try {
+      yield* watchListing(source, { signal, reloads, reconcileMs })
+    } finally {
+      stopBeating()
+      if (timer !== null) clearTimeout(timer)
+      hints.delete(onPort)
+      reloads.delete(onReload)
+      client.close()
+      if (signal.aborted) ports.close()
+    }
+  }
+
+  return {
+    name: spec.name,
+    watch,
+    reload() {
+      for (const reload of reloads) reload()
+    },
+  }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
