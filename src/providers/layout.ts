@@ -2,7 +2,7 @@
 import type { ObjectKind, ObjectName } from '../model/names.ts'
 import type { DeclaredObject } from './provider.ts'
 
-export type LayoutName = 'sluice' | 'vulcand' | 'traefik'
+export type LayoutName = 'sluice' | 'vulcand' | 'traefik' | 'fabio'
 
 /** A layout with what it needs to read the keys. */
 export interface LayoutChoice {

@@ -41,7 +41,7 @@ const MAIN_PACKAGES: Readonly<Record<string, string>> = {
 }
 /** The layouts of other proxies, YAML, and the gateway, which runs in workers. */
 const RARELY =
-  /\/src\/(?:providers\/layouts\/(?:vulcand|traefik)|document\/yaml|gateway\/gateway|downstream)\b/
+  /\/src\/(?:providers\/layouts\/(?:vulcand|traefik|fabio)|document\/yaml|gateway\/gateway|downstream)\b/
 const SERVING = 1
 const START_WITHIN_MS = 20_000
 

@@ -1,4 +1,5 @@
 /** Layouts that are at hand without a wait, for tests. The program loads each when a source has it: providers/catalog/layouts.ts. */
+import { createFabioLayout } from '../../src/providers/layouts/fabio/layout.ts'
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { createTraefikLayout } from '../../src/providers/layouts/traefik/layout.ts'
 import { createVulcandLayout } from '../../src/providers/layouts/vulcand/layout.ts'
@@ -16,6 +17,8 @@ export function createLayout(
       return createVulcandLayout(sealKey)
     case 'traefik':
       return createTraefikLayout(kind)
+    case 'fabio':
+      return createFabioLayout()
     default:
       return layout satisfies never
   }

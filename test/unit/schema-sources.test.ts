@@ -128,7 +128,7 @@ test('says what is wrong with a source, with its whole path and without a passwo
     ],
     [
       { ...etcd, layout: 'x' },
-      'sources.etcd.layout: must be sluice or vulcand or traefik, not "x"',
+      'sources.etcd.layout: must be sluice or vulcand or traefik or fabio, not "x"',
     ],
     [
       { ...etcd, username: 'u', password: 12345 },

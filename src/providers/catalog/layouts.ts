@@ -26,6 +26,10 @@ async function loadPure({ layout, sealKey, kind = 'kv' }: LayoutChoice): Promise
       const { createTraefikLayout } = await import('../layouts/traefik/layout.ts')
       return createTraefikLayout(kind)
     }
+    case 'fabio': {
+      const { createFabioLayout } = await import('../layouts/fabio/layout.ts')
+      return createFabioLayout()
+    }
     default:
       return layout satisfies never
   }

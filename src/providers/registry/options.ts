@@ -30,6 +30,7 @@ const PREFIXES: Readonly<Record<LayoutName, string>> = {
   sluice: '/sluice',
   vulcand: '/vulcand',
   traefik: 'traefik',
+  fabio: '/fabio',
 }
 
 export interface Endpoints {
@@ -58,7 +59,7 @@ export const registryOptions: Shape<
   prefix: scalar(parsePrefix, {
     type: 'string',
     description:
-      'The prefix, exactly as its keys begin. The default depends on the layout: /sluice, /vulcand or traefik.',
+      'The prefix, exactly as its keys begin. The default depends on the layout: /sluice, /vulcand, traefik or /fabio.',
   }).optional(),
   layout: z
     .enum(Object.keys(PREFIXES) as LayoutName[])
