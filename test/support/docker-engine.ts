@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, readdir, rm, rmdir, symlink, copyFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { setTimeout as passed } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { startDaemon, type Daemon, type Owner } from './daemon.ts'
 import { cachedPackages } from './debian-packages.ts'
@@ -77,6 +78,17 @@ export interface RunOptions {
 const NO_NETWORK = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false']
 /** A container that ends at SIGTERM: process 1 ignores signals for which it has no handler. */
 const SLEEP = ['sh', '-c', 'trap "exit 0" TERM; sleep 100000 & wait']
+
+/** Mounts and a command with which a container runs this process's Node, with a script of its own. */
+export function nodeIn(script: string): RunOptions {
+  const folders = ['/usr', '/lib', '/lib64'].filter((folder) => existsSync(folder))
+  const mounts = [...folders.map((folder) => [folder, folder]), [process.execPath, '/node']]
+  return {
+    // As process 1 Node has its own handlers only; the image has no shell that would pass a signal on.
+    args: ['--init', ...mounts.flatMap(([from, to]) => ['-v', `${from}:${to}:ro`])],
+    command: ['/node', '-e', script],
+  }
+}
 
 /** Why no engine can run here; null: one can. */
 export async function whyNoEngine(): Promise<string | null> {
@@ -160,6 +172,12 @@ export async function startDockerEngine(
     await daemon.start()
   }
 
+  /** Without a word of the engine to those that follow it. */
+  async function killAll(): Promise<void> {
+    await daemon.kill()
+    while ((await killWith(daemon.folder)) > 0) await passed(10)
+  }
+
   /** Ends it with all its containers. */
   async function stop(): Promise<void> {
     if (isApart) {
@@ -171,8 +189,7 @@ export async function startDockerEngine(
         await terminate(daemon)
       } catch (error) {
         console.error(`the engine of ${daemon.folder} did not end in order: ${String(error)}`)
-        await daemon.kill()
-        await killIn(groupOf(data))
+        await killAll()
       }
     }
     await unmountUnder(daemon.folder)
@@ -194,7 +211,8 @@ export async function startDockerEngine(
     ...daemon,
     start,
     async wipe() {
-      await stop()
+      await killAll()
+      await unmountUnder(daemon.folder)
       await daemon.wipe()
     },
     env,
@@ -230,7 +248,7 @@ async function terminate(daemon: Daemon): Promise<void> {
   const pid = daemon.pid()
   if (pid === null) return
   process.kill(pid, 'SIGTERM')
-  while (daemon.pid() !== null) await new Promise((resolve) => setTimeout(resolve, 10))
+  while (daemon.pid() !== null) await passed(10)
 }
 
 /** For LD_LIBRARY_PATH. */
@@ -255,14 +273,21 @@ async function unmountUnder(folder: string): Promise<void> {
   for (const place of own.reverse()) await run('umount', [place])
 }
 
-/** Processes of containers that no engine can end any more. */
-async function killIn(group: string): Promise<void> {
-  const tree = '/sys/fs/cgroup'
-  for (const file of await readdir(tree, { recursive: true })) {
-    if (!file.includes(`${group}/`) || basename(file) !== 'cgroup.procs') continue
-    const processes = (await readFile(join(tree, file), 'utf8')).split('\n').filter(Boolean)
-    for (const pid of processes) process.kill(Number(pid), 'SIGKILL')
+/** Kills the containers of an engine that is dead, and their shims. Returns how many there were. */
+async function killWith(folder: string): Promise<number> {
+  const found = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+  let killed = 0
+  for (const pid of found) {
+    const read = (file: string): Promise<string> =>
+      readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')
+    const isShim = (await read('cmdline')).includes(`${folder}/`)
+    if (!isShim && !(await read('cgroup')).includes(`/${basename(folder)}/`)) continue
+    // A zombie has ended.
+    if (pid === process.pid || /^\d+ \(.*\) Z /.test(await read('stat'))) continue
+    process.kill(pid, 'SIGKILL')
+    killed += 1
   }
+  return killed
 }
 
 /** Control groups are folders that only rmdir removes; version 1 has a tree for each controller, version 2 one tree. */
