@@ -5,6 +5,7 @@ import type { SettingName } from '../schema/resolve-settings.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
 import {
+  CHECK_FLAGS,
   COMMANDS,
   HEALTHCHECK_FLAGS,
   OBJECT_FLAGS,
@@ -21,6 +22,8 @@ export type Command =
   /** `config`: null without the flag. */
   | { readonly kind: 'serve'; readonly config: string | null; readonly flags: Flags }
   | { readonly kind: 'check'; readonly file: string }
+  /** `from`: a kind or a name of a source, or a file of another proxy. `config`: null: there is none. */
+  | { readonly kind: 'check-from'; readonly from: string; readonly config: string | null }
   /** `waitMs`: 0 for one request. */
   | {
       readonly kind: 'healthcheck'
@@ -103,9 +106,13 @@ function healthcheck(words: readonly string[]): Command {
 const LONGEST_WAIT_MS = 3_600_000
 
 function check(words: readonly string[]): Command {
-  const read = readWords('check', words, [])
+  const read = readWords('check', words, Object.keys(CHECK_FLAGS))
   if ('kind' in read) return read
   const [file, extra] = read.positionals
+  const { from } = read.flags
+  if (from !== undefined && extra === undefined) {
+    return { kind: 'check-from', from, config: file ?? null }
+  }
   if (file === undefined) return mistake('check needs the file to check', 'check')
   if (extra !== undefined)
     return mistake(`check takes one file, ${quote(extra)} is too many`, 'check')

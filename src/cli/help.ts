@@ -47,6 +47,13 @@ export const SERVE_FLAGS: Readonly<Record<SettingName | 'config', FlagHelp>> = {
   drain: { value: 'DURATION', text: 'how long a stop waits for requests in flight (30s)' },
 }
 
+export const CHECK_FLAGS: Readonly<Record<'from', FlagHelp>> = {
+  from: {
+    value: 'WHAT',
+    text: 'what Sluice would do of docker, consul, or the file of another proxy',
+  },
+}
+
 export const HEALTHCHECK_FLAGS: Readonly<Record<'config' | 'admin-address' | 'wait', FlagHelp>> = {
   config: {
     value: 'FILE',
@@ -108,11 +115,21 @@ precedence over the variable, the variable over the file, the file over the defa
 SIGTERM drains and stops, SIGHUP reads the file and all sources again.`,
 
   check: `usage: sluice check FILE
+       sluice check --from WHAT [FILE]
+
+${flagLines(CHECK_FLAGS)}
 
 Prints each problem as FILE:LINE:COLUMN: kind id: message. A "warning:" before the kind is about an object that is in
 force but does not do what it says: two equal routes, a route that another one shadows, a certificate that expires
 within 14 days, a template that would be sent as it is. A "hint:" is about an unused object: a backend without a
-frontend. Exit 0: no problems, except for hints; 1: there are problems.`,
+frontend. Exit 0: no problems, except for hints; 1: there are problems.
+
+--from takes the name of a source in FILE, a kind of source (docker, consul ...) with its defaults, or a file: a
+compose file, a dynamic configuration of Traefik, routes of fabio. It prints a line for each fact, with its container,
+service or key: "maps", "differs", "not there" or "note". Exit 0: all of it maps, except for notes; else 1.
+
+  sluice check --from docker
+  sluice check --from docker-compose.yml sluice.yaml`,
 
   put: `usage: sluice put KIND ID [JSON|-] [flags]
 

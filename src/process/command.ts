@@ -22,6 +22,12 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
         complain: (line) => console.error(line),
       })
     }
+    case 'check-from': {
+      const { checkFrom } = await import('../cli/from/check-from.ts')
+      const { openFrom } = await import('./check-from.ts')
+      const columns = process.stdout.isTTY ? process.stdout.columns : null
+      return checkFrom(command.from, openFrom(command.config, print, columns))
+    }
     case 'check': {
       const { checkFile } = await import('../cli/check.ts')
       const { checkDocument } = await import('../control/review/check-document.ts')

@@ -56,7 +56,11 @@ function hasOtherSources({ settings }: ReadableDocument): boolean {
 }
 
 /** For each backend that is referred to and not declared in the file: a backend as another source may declare it. */
-function* assumedBackends({ objects }: ReadableDocument): Generator<DeclaredObject> {
+export function* assumedBackends({
+  objects,
+}: {
+  readonly objects: readonly DeclaredObject[]
+}): Generator<DeclaredObject> {
   const own = new Set(objects.flatMap(({ kind, id }) => (kind === 'backend' ? [id] : [])))
   for (const object of objects) {
     for (const id of backendNamesIn(object)) {

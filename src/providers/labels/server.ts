@@ -17,6 +17,9 @@ export interface ServerTexts {
   readonly takesLowest?: boolean
 }
 
+/** How the fault of a server without a port begins. */
+export const NO_PORT = 'has no port'
+
 /** Empty while the instance gets no requests. `backend`: its name. */
 export function defineServer(
   item: Labelled,
@@ -63,7 +66,7 @@ function choosePort(
       : `label "${label}.port" must be a port from 1 to 65535, not ${quote(port)}`
   }
   const [first] = ports
-  if (first === undefined) return `has no port: write the label ${label}.port`
+  if (first === undefined) return `${NO_PORT}: write the label ${label}.port`
   if (ports.length === 1 || takesLowest === true) return first
   const shown = ports.slice(0, 10).join(', ')
   return `has several ports, ${shown}: choose one with the label ${label}.port`

@@ -1,0 +1,100 @@
+/** A file of another proxy, by its content: a compose file with labels, a document of Traefik, or routes of fabio. */
+import { readFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { readForeign } from '../../document/document.ts'
+import { Unreadable } from '../../document/tree.ts'
+import { fileErrorReason } from '../../model/file-error.ts'
+import { isMap, type JsonMap } from '../../model/parsed.ts'
+import type { Problem } from '../../model/problem.ts'
+import { createTraefikLayout } from '../../providers/layouts/traefik/layout.ts'
+import { toTraefikEntries } from '../../providers/layouts/traefik/document.ts'
+import type { LabelledObjects } from '../../providers/labels/labelled.ts'
+import { createMirror } from '../../providers/registry/mirror.ts'
+import type { KeyEntry, Layout } from '../../providers/layout.ts'
+import { describeRoot, isComposeFile, readComposeFile, readDotEnv } from './compose-file.ts'
+
+const MAX_BYTES = 16 << 20
+
+/** Throws with the reason if the file cannot be read, or is none of these. */
+export function readForeignFile(
+  path: string,
+  env: Readonly<Record<string, string | undefined>>,
+): LabelledObjects {
+  const text = readText(path)
+  if (/^\s*route\s+(?:add|del|weight)\s/m.test(text)) {
+    throw new Error('routes of fabio are not read yet')
+  }
+  if (path.endsWith('.toml')) throw new Error('TOML is not read; write it as YAML')
+  const root = readRoot(text)
+  if (isComposeFile(root)) {
+    const folder = dirname(resolve(path))
+    const project =
+      basename(folder)
+        .toLowerCase()
+        .replace(/[^a-z0-9_-]/g, '') || 'project'
+    return readComposeFile(root, { env: { ...dotEnvOf(folder), ...env }, project })
+  }
+  if (['http', 'tcp', 'udp', 'tls'].some((section) => isMap(root[section]))) {
+    return readTraefikDocument(root)
+  }
+  throw new Error(
+    `is neither a compose file, nor a dynamic configuration of Traefik, nor routes of fabio; it has ${describeRoot(root)}`,
+  )
+}
+
+function readText(path: string): string {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(path)
+  } catch (error) {
+    throw new Error(fileErrorReason(error), { cause: error })
+  }
+  if (bytes.length > MAX_BYTES)
+    throw new Error(`has ${bytes.length} bytes, at most ${MAX_BYTES} are read`)
+  return bytes.toString('utf8')
+}
+
+function readRoot(text: string): JsonMap {
+  try {
+    return readForeign(text).root
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error
+    const { line, column } = error.position ?? {}
+    const at = line === undefined ? '' : ` (line ${line}, column ${column})`
+    throw new Error(`${error.message}${at}`, { cause: error })
+  }
+}
+
+function dotEnvOf(folder: string): Readonly<Record<string, string>> {
+  try {
+    return readDotEnv(readFileSync(join(folder, '.env'), 'utf8'))
+  } catch {
+    return {}
+  }
+}
+
+function readTraefikDocument(root: JsonMap): LabelledObjects {
+  const layout = createTraefikLayout('file')
+  const entries = toTraefikEntries(root)
+  const unknown = new Set(
+    entries.flatMap(({ path }) => {
+      return layout.groupOf(path) === null ? [path.split('/').slice(0, 3).join('/')] : []
+    }),
+  )
+  const problems = [...unknown].map((key): Problem => ({
+    ...{ kind: 'source', id: '', level: 'warning', source: '', key },
+    message: 'is not read',
+  }))
+  return { ...readLayout(layout, entries, problems) }
+}
+
+function readLayout(
+  layout: Layout,
+  entries: readonly KeyEntry[],
+  problems: readonly Problem[],
+): LabelledObjects {
+  const mirror = createMirror(layout)
+  mirror.replace(entries)
+  const declared = mirror.declare({ revision: '', listed: 'first', changedAt: 0, problems })
+  return { objects: [...declared.objects], problems: declared.problems }
+}
