@@ -23,6 +23,9 @@ test('takes the commands with their flags', () => {
     flags: { workers: '2', 'log-path': '-' },
   })
   assert.deepEqual(parse('check a.yaml'), { kind: 'check', file: 'a.yaml' })
+  const from = { kind: 'check-from', from: 'docker' }
+  assert.deepEqual(parse('check --from docker'), { ...from, config: null })
+  assert.deepEqual(parse('check a.yaml --from=docker'), { ...from, config: 'a.yaml' })
   assert.deepEqual(parse('healthcheck --admin-address :8182'), {
     kind: 'healthcheck',
     config: null,

@@ -180,6 +180,6 @@ test('what is wrong or not honoured is reported by its variable', () => {
   ])
   assert.match(
     setAsideOf(read(withEnv({ VIRTUAL_HOST: 'a', VIRTUAL_PORT: 'x' }))).join(),
-    /VIRTUAL_PORT.*must be a port/,
+    /VIRTUAL_PORT must be a port/,
   )
 })

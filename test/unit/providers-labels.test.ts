@@ -230,10 +230,10 @@ test('a wrong value sets aside only its own object', () => {
     'server web-shop/shop-web-1: weight: must be a whole number from 1 to 1000, not "heavy"',
   ])
   assert.deepEqual(bad({ 'sluice.port': '0' }), [
-    'server web-shop/shop-web-1: label "sluice.port" must be a port from 1 to 65535, not "0"',
+    'server web-shop/shop-web-1: label sluice.port must be a port from 1 to 65535, not "0"',
   ])
   assert.deepEqual(bad({ 'sluice.scheme': 'ftp' }), [
-    'server web-shop/shop-web-1: label "sluice.scheme" must be http or https, not "ftp"',
+    'server web-shop/shop-web-1: label sluice.scheme must be http or https, not "ftp"',
   ])
   assert.deepEqual(
     bad({ 'sluice.health.interval': '5x' })[0],

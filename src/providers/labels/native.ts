@@ -13,7 +13,7 @@ import { fillDefaultRule } from './default-rule.ts'
 import { define, toId, type Definition } from './definition.ts'
 import type { Labelled, LabelRules } from './labelled.ts'
 import { growTree, valueOf, type LabelNode } from './label-tree.ts'
-import { defineServer } from './server.ts'
+import { defineServer, namesBelow } from './server.ts'
 
 const PREFIX = 'sluice.'
 
@@ -184,7 +184,7 @@ function readBackend(item: Labelled, node: LabelNode, name: string): readonly De
       scheme: textOf(node, 'scheme'),
       weight: textOf(node, 'weight'),
       backup: textOf(node, 'backup'),
-      label: node.label,
+      names: namesBelow(node.label),
     }),
   ]
 }

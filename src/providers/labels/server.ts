@@ -11,8 +11,8 @@ export interface ServerTexts {
   readonly scheme: string | null
   readonly weight?: string | null
   readonly backup?: string | null
-  /** The beginning of these labels, for messages: `sluice`. */
-  readonly label: string
+  /** What people write the port and the scheme in, for messages: `label sluice.port`, `VIRTUAL_PORT`. */
+  readonly names: { readonly port: string; readonly scheme: string }
   /** Several ports and no label: the lowest one, as in Traefik. Otherwise a label has to choose. */
   readonly takesLowest?: boolean
 }
@@ -35,7 +35,7 @@ export function defineServer(
   if (reached !== null && 'reason' in reached) faults.push(reached.reason)
   const scheme = (texts.scheme ?? 'http').toLowerCase()
   if (scheme !== 'http' && scheme !== 'https') {
-    faults.push(`label "${texts.label}.scheme" must be http or https, not ${quote(texts.scheme)}`)
+    faults.push(`${texts.names.scheme} must be http or https, not ${quote(texts.scheme)}`)
   }
   const weight = texts.weight ?? null
   const backup = texts.backup ?? null
@@ -57,17 +57,22 @@ export function defineServer(
 /** Or what is wrong. */
 function choosePort(
   { ports }: Labelled,
-  { port, label, takesLowest }: ServerTexts,
+  { port, names, takesLowest }: ServerTexts,
 ): number | string {
   if (port !== null) {
     const number = /^\d{1,5}$/.test(port) ? Number(port) : 0
     return number >= 1 && number <= 65_535
       ? number
-      : `label "${label}.port" must be a port from 1 to 65535, not ${quote(port)}`
+      : `${names.port} must be a port from 1 to 65535, not ${quote(port)}`
   }
   const [first] = ports
-  if (first === undefined) return `${NO_PORT}: write the label ${label}.port`
+  if (first === undefined) return `${NO_PORT}: write the ${names.port}`
   if (ports.length === 1 || takesLowest === true) return first
   const shown = ports.slice(0, 10).join(', ')
-  return `has several ports, ${shown}: choose one with the label ${label}.port`
+  return `has several ports, ${shown}: choose one with the ${names.port}`
+}
+
+/** Of labels that begin in the same way. */
+export function namesBelow(label: string): ServerTexts['names'] {
+  return { port: `label ${label}.port`, scheme: `label ${label}.scheme` }
 }

@@ -9,7 +9,7 @@ import { splitOrigin } from '../layouts/server-origin.ts'
 import type { DeclaredObject } from '../provider.ts'
 import { define, problemAt, type Definition } from './definition.ts'
 import type { Labelled, LabelRules, LabelSourceKind } from './labelled.ts'
-import { defineServer } from './server.ts'
+import { defineServer, namesBelow } from './server.ts'
 import { toTraefikKeys, type ServiceServer } from './traefik-keys.ts'
 
 /** What Traefik calls the provider of a source, the current name first. */
@@ -148,10 +148,11 @@ function defineTraefikServer(
   if (weight === '0' || !item.isServing) return []
   const label = `traefik.http.services.${service}.loadbalancer.server`
   if (url === null) {
-    return defineServer(item, service, { port, scheme, weight, label, takesLowest: true })
+    const names = namesBelow(label)
+    return defineServer(item, service, { port, scheme, weight, names, takesLowest: true })
   }
   const faults =
-    port === null && scheme === null ? [] : [`label "${label}.url" excludes a port and a scheme`]
+    port === null && scheme === null ? [] : [`label ${label}.url excludes a port and a scheme`]
   const value = {
     url: splitOrigin(url).url,
     ...(weight === null ? {} : { weight: Number(weight) }),

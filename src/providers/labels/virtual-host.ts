@@ -139,7 +139,7 @@ function readPlace(item: Labelled, name: string, place: VirtualPlace): readonly 
     ...defineServer(item, name, {
       port: place.port || (item.ports.length === 1 ? null : '80'),
       scheme: proto,
-      label: 'VIRTUAL_PORT',
+      names: { port: 'VIRTUAL_PORT', scheme: 'VIRTUAL_PROTO' },
     }),
   ]
 }
