@@ -83,6 +83,7 @@ test('a task keeps its last result while a new leader has none', () => {
   const reading = (alive: readonly boolean[] | null): Json =>
     shop({ healthChecks: [HTTP_CHECK], tasks: [{ ...TASK, alive }] })
   const gone = shop({ healthChecks: [HTTP_CHECK], tasks: [] })
+  const other = shop({ healthChecks: [HTTP_CHECK], tasks: [{ id: 'other' }] })
 
   const counts = overTime([
     reading([true]),
@@ -90,11 +91,13 @@ test('a task keeps its last result while a new leader has none', () => {
     reading([false]),
     reading(null),
     reading([true]),
+    reading(null),
     gone,
+    other,
     reading(null),
   ])
 
-  assert.deepEqual(counts, [1, 1, 0, 0, 1, 0, 0])
+  assert.deepEqual(counts, [1, 1, 0, 0, 1, 1, 0, 0, 0])
 })
 
 test('during a deployment a new task waits for its readiness check, old ones do not', () => {

@@ -5,6 +5,7 @@
  * preferred to one that cannot, and options of a backend to none.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { createNameMap } from '../../model/name-map.ts'
 import { isMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { DeclaredObject } from '../provider.ts'
@@ -15,12 +16,11 @@ const MAX_PROBLEMS = 100
 
 /** `readings`: the oldest instance first. */
 export function mergeReadings(readings: readonly Reading[]): LabelledObjects {
-  const inForce = new Map<string, Definition>()
+  const inForce = createNameMap<Definition>()
   const problems: Problem[] = []
 
   function settle(definition: Definition): void {
-    const { kind, id } = definition.object
-    const name = `${kind} ${id}`
+    const name = definition.object
     const before = inForce.get(name)
     if (before === undefined || (before.isDefault && !definition.isDefault)) {
       inForce.set(name, definition)
@@ -36,7 +36,7 @@ export function mergeReadings(readings: readonly Reading[]): LabelledObjects {
     problems.push(...reading.problems)
     reading.definitions.forEach(settle)
   }
-  return { objects: [...inForce.values()].map(({ object }) => object), problems: limited(problems) }
+  return { objects: inForce.values().map(({ object }) => object), problems: limited(problems) }
 }
 
 function isFaulty({ object }: Definition): boolean {

@@ -1,5 +1,6 @@
 /** The objects of a source that is read as a whole, and what has changed from one list to the next. */
 import type { Problem } from '../../model/problem.ts'
+import { createNameMap, type NameMap } from '../../model/name-map.ts'
 import type { ObjectName } from '../../model/names.ts'
 import type { Declaration, DeclaredObject } from '../provider.ts'
 import { isSameObject } from '../registry/same-object.ts'
@@ -21,7 +22,7 @@ export interface ObjectMirror {
 }
 
 export function createObjectMirror(): ObjectMirror {
-  let objects: ReadonlyMap<string, DeclaredObject> = new Map()
+  let objects: NameMap<DeclaredObject> = createNameMap()
   let problems: readonly Problem[] = []
   let changeCount = 0
   let hasNews = true
@@ -32,17 +33,20 @@ export function createObjectMirror(): ObjectMirror {
     },
     declare(list, why, changedAt) {
       const before = objects
-      const now = new Map<string, DeclaredObject>()
+      const now = createNameMap<DeclaredObject>()
       const upserts: DeclaredObject[] = []
+      let kept = 0
       for (const object of list.objects) {
-        const name = nameOf(object)
-        const old = before.get(name)
+        const old = before.get(object)
         const isSame = old !== undefined && (old === object || isSameObject(old, object))
-        now.set(name, isSame ? old : object)
+        now.set(object, isSame ? old : object)
+        if (old !== undefined) kept += 1
         if (!isSame) upserts.push(object)
       }
-      const deletes: ObjectName[] = []
-      for (const [name, { kind, id }] of before) if (!now.has(name)) deletes.push({ kind, id })
+      const deletes: ObjectName[] =
+        kept === before.size
+          ? []
+          : before.values().flatMap(({ kind, id }) => (now.has({ kind, id }) ? [] : { kind, id }))
       const isChanged = upserts.length + deletes.length > 0
       hasNews = why !== null || isChanged || !areSameProblems(problems, list.problems)
       if (isChanged) changeCount += 1
@@ -51,7 +55,7 @@ export function createObjectMirror(): ObjectMirror {
       return {
         readable: true,
         revision: list.revision ?? String(changeCount),
-        objects: { [Symbol.iterator]: () => now.values() },
+        objects: now.values(),
         changes: why === null ? { upserts, deletes } : null,
         listed: why,
         problems,
@@ -59,10 +63,6 @@ export function createObjectMirror(): ObjectMirror {
       }
     },
   }
-}
-
-function nameOf({ kind, id }: ObjectName): string {
-  return `${kind} ${id}`
 }
 
 function areSameProblems(some: readonly Problem[], others: readonly Problem[]): boolean {

@@ -3,8 +3,8 @@ import type { MarathonApp, MarathonTask } from './app.ts'
 
 export interface Readiness {
   isServing(app: MarathonApp, task: MarathonTask): boolean
-  /** Forgets all tasks but those of these apps. */
-  retain(apps: Iterable<MarathonApp>): void
+  /** Forgets other tasks than those of these apps, once there are too many of them. */
+  retain(apps: Iterable<MarathonApp>, taskCount: number): void
 }
 
 /**
@@ -33,7 +33,8 @@ export function createReadiness(): Readiness {
       const [isWell, isUsed] = [isHealthy(app, task), isReady(app, task)]
       return isRunning(task) && isWell && isUsed
     },
-    retain(apps) {
+    retain(apps, taskCount) {
+      if (Math.max(healthy.size, ready.size) <= 2 * taskCount) return
       const there = new Set<string>()
       for (const { tasks } of apps) for (const { id } of tasks) there.add(id)
       for (const known of [healthy, ready]) {

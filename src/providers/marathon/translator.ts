@@ -1,5 +1,6 @@
 /** Apps to objects. What an app declares is kept while neither it nor the choice of its tasks changes. */
 import { bracketHost } from '../../model/address.ts'
+import { createNameMap } from '../../model/name-map.ts'
 import type { Problem } from '../../model/problem.ts'
 import { define, problemAt } from '../labels/definition.ts'
 import { createLabelReader } from '../labels/label-reader.ts'
@@ -128,10 +129,12 @@ export function createTranslator(options: TranslatorOptions): Translator {
   return {
     translate(apps, faults) {
       const serving = new Set<string>()
+      let taskCount = 0
       for (const app of apps) {
+        taskCount += app.tasks.length
         for (const task of app.tasks) if (readiness.isServing(app, task)) serving.add(task.id)
       }
-      readiness.retain(apps)
+      readiness.retain(apps, taskCount)
       const colours = mergeColours(apps, serving)
       const isServing = (id: string): boolean => serving.has(id) && !colours.drained.has(id)
       const declared = colours.apps.map((app) => declare(app, isServing))
@@ -176,19 +179,18 @@ function unique(
   objects: readonly DeclaredObject[],
   problems: Problem[],
 ): readonly DeclaredObject[] {
-  const found = new Map<string, DeclaredObject>()
+  const found = createNameMap<DeclaredObject>()
   for (const object of objects) {
+    const first = found.get(object)
+    if (first === undefined) {
+      found.set(object, object)
+      continue
+    }
     const { kind, id, key } = object
-    const name = `${kind} ${id}`
-    const first = found.get(name)
-    if (first === undefined) found.set(name, object)
-    else
-      problems.push({
-        ...problemAt(key, `has the same name as that of ${first.key}, which is in force`),
-        ...{ kind, id },
-      })
+    const message = `has the same name as that of ${first.key}, which is in force`
+    problems.push({ ...problemAt(key, message), kind, id })
   }
-  return [...found.values()]
+  return found.values()
 }
 
 const MAX_PROBLEMS = 200
