@@ -1,10 +1,10 @@
-/** Certificates for tests, made by openssl in a folder of their own that goes with the test. */
+/** Certificates for tests, made by openssl in a folder of their own that goes with their owner. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
+import type { Owner } from './daemon.ts'
 
 export interface IssuedCertificate {
   readonly certPath: string
@@ -29,9 +29,9 @@ export interface LeafForm {
   readonly days?: number
 }
 
-export function createAuthority(t: TestContext): CertificateAuthority {
+export function createAuthority(owner: Owner): CertificateAuthority {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-test-ca-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  owner.after(() => rmSync(folder, { recursive: true, force: true }))
   const certPath = join(folder, 'ca.pem')
   const keyPath = join(folder, 'ca.key')
   openssl(

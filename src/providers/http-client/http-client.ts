@@ -94,7 +94,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
     const { method = 'GET', body = null, accept = ACCEPTED } = call
-    const response = await agent.request({
+    const sent = agent.request({
       origin,
       path,
       method,
@@ -102,6 +102,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       body,
       signal,
     })
+    const response = await orAborted(sent, signal)
     if (accept.includes(response.statusCode)) return response
     const { statusCode } = response
     const reason = shorten(await readStart(response))
@@ -163,6 +164,20 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 }
 
 const ACCEPTED: readonly number[] = [200]
+
+/** undici looks at the signal once there is a connection only, which a silent peer keeps from being. */
+function orAborted<T>(sent: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(toError(signal.reason))
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort)
+    sent.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}
 
 /** Host names are resolved by this process, not by libuv's threads. */
 function createConnect({
