@@ -90,6 +90,14 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     },
   },
 
+  'examples/consul.yaml': {
+    ports: [5001, 5002, 5003],
+    async drive(site) {
+      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      assert.equal(from(await site.get('api.localhost', '/')), '5003')
+    },
+  },
+
   'examples/consul-kv.yaml': {
     async drive(site) {
       assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])

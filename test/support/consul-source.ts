@@ -1,4 +1,5 @@
 /** Settings of the sources that read a Consul, for tests that care about few of them. */
+import type { ConsulSource } from '../../src/providers/consul/source.ts'
 import type { ConsulKvSource } from '../../src/providers/consul-kv/source.ts'
 
 const COMMON = {
@@ -26,6 +27,26 @@ export function consulKvSource(
     username: null,
     password: null,
     sealKey: null,
+    ...settings,
+  }
+}
+
+export function consulSource(
+  endpoints: readonly string[],
+  settings: Partial<ConsulSource> = {},
+): ConsulSource {
+  return {
+    ...COMMON,
+    kind: 'consul',
+    name: 'consul',
+    endpoints,
+    datacenters: [null],
+    exposedByDefault: false,
+    constraint: null,
+    defaultRule: null,
+    virtualHost: false,
+    prefix: 'traefik',
+    strictChecks: ['passing', 'warning'],
     ...settings,
   }
 }

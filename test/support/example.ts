@@ -75,8 +75,8 @@ export async function placeExample(
   await startServers(t, [...texts, ...more.map((port) => `:${port}`)].join('\n'), ports)
 
   const withOwnPorts = (written: string): string =>
-    written.replace(/:(\d{4})\b/g, (whole, digits: string) => {
-      return `:${ports.get(Number(digits)) ?? whole.slice(1)}`
+    written.replace(/(:|-port=)(\d{4})\b/g, (_, before: string, digits: string) => {
+      return `${before}${ports.get(Number(digits)) ?? digits}`
     })
   for (const part of files.slice(1)) {
     writeFileSync(part, withOwnPorts(readFileSync(part, 'utf8')))

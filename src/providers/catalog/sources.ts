@@ -1,5 +1,6 @@
 /** Every kind of source that settings can name, one line each. */
 import type { SourceSpec } from '../../model/settings.ts'
+import { consul } from '../consul/source.ts'
 import { consulKv } from '../consul-kv/source.ts'
 import { directory } from '../directory/source.ts'
 import { docker } from '../docker/source.ts'
@@ -13,7 +14,7 @@ import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
 
 export const SOURCE_KINDS: readonly SourceKind[] = [
-  ...[etcd, redis, consulKv, docker, swarm, marathon],
+  ...[etcd, redis, consul, consulKv, docker, swarm, marathon],
   ...[directory, embedded],
 ]
 

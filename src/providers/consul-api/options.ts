@@ -54,14 +54,16 @@ export const consulOptions: { readonly [Key in keyof AccessForm]-?: z.ZodType<Ac
   ),
 }
 
-export function name(description: string): z.ZodType<string> {
+function name(description: string): z.ZodType<string> {
   return scalar(
-    (value) =>
-      typeof value === 'string' && /^[A-Za-z0-9_-]{1,128}$/.test(value)
-        ? good(value)
-        : bad('must be a name of letters, digits, - and _'),
+    (value) => (isName(value) ? good(value) : bad('must be a name of letters, digits, - and _')),
     { type: 'string', description },
   )
+}
+
+/** Of a data center, a namespace or a partition. */
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9_-]{1,128}$/.test(value)
 }
 
 /** Without `tls`, which `readRegistry` reads. */

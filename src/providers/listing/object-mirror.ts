@@ -12,6 +12,8 @@ export interface Listed {
   readonly problems: readonly Problem[]
   /** The source's own revision, if it has one. */
   readonly revision?: string
+  /** As in Declaration: of a part of the source that cannot be read, whose objects stay. */
+  readonly isUnread?: (object: DeclaredObject) => boolean
 }
 
 export interface ObjectMirror {
@@ -60,6 +62,7 @@ export function createObjectMirror(): ObjectMirror {
         listed: why,
         problems,
         changedAt,
+        ...(list.isUnread === undefined ? {} : { isUnread: list.isUnread }),
       }
     },
   }

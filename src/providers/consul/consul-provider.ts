@@ -1,0 +1,201 @@
+/**
+ * The catalogue of Consul as a source of declarations: each healthy instance of a service with tags of ours is a server. Each
+ * service is followed by itself, so that one that is slow or cannot be read never delays another, and keeps its own last
+ * state. If the agent is lost or silent or refuses us, the provider throws, and the next watch begins with another endpoint.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { exponentialBackoff } from '../../model/backoff.ts'
+import type { Problem } from '../../model/problem.ts'
+import { createAgents, watchAgent } from '../consul-api/agents.ts'
+import { READ_TIMEOUT_MS } from '../consul-api/query.ts'
+import type { HttpClient } from '../http-client/http-client.ts'
+import { createLabelReader } from '../labels/label-reader.ts'
+import type { LabelReader } from '../labels/labelled.ts'
+import { watchListing, type ListingSource } from '../listing/watch-listing.ts'
+import type { Listed } from '../listing/object-mirror.ts'
+import type { Declaration, DeclaredObject, Provider } from '../provider.ts'
+import { isKeyIn, type Instance } from './instances.ts'
+import { createRegion, type Region } from './region.ts'
+import type { ConsulSource } from './source.ts'
+
+export interface ConsulProviderOptions {
+  /** Between periodic lists, within a tenth. */
+  readonly reconcileMs?: number
+  /** performance.now(). */
+  readonly now?: () => number
+  /** From 0 up to 1. */
+  readonly random?: () => number
+}
+
+export function createConsulProvider(
+  spec: ConsulSource,
+  options: ConsulProviderOptions = {},
+): Provider {
+  const { reconcileMs = 60_000, now = () => performance.now(), random = Math.random } = options
+  const agents = createAgents(spec, random)
+  const reader = createLabelReader({ ...spec, kind: 'consul' })
+  const reloads = new Set<() => void>()
+  const catalogues = new Set<Catalogue>()
+
+  async function* watch(signal: AbortSignal): AsyncGenerator<Declaration, void, undefined> {
+    const opened: { catalogue: Catalogue | null } = { catalogue: null }
+    const source: ListingSource = {
+      async subscribe(onHint, onEnd, whole) {
+        const { client } = await agents.open(probe(whole), whole)
+        const catalogue = openCatalogue(client, spec, { now, onHint, onEnd, signal: whole })
+        opened.catalogue = catalogue
+        catalogues.add(catalogue)
+        await catalogue.begun
+      },
+      list: () => Promise.resolve(toListed(opened.catalogue, reader.read)),
+    }
+    try {
+      yield* watchListing(source, { signal, reloads, reconcileMs, now, random })
+    } finally {
+      if (opened.catalogue !== null) {
+        catalogues.delete(opened.catalogue)
+        opened.catalogue.close()
+      }
+    }
+  }
+
+  return {
+    name: spec.name,
+    watch,
+    reload() {
+      const refreshed = [...catalogues].map((one) => one.refresh())
+      void Promise.allSettled(refreshed).then(() => {
+        for (const reload of reloads) reload()
+      })
+    },
+  }
+}
+
+function probe(signal: AbortSignal): (client: HttpClient) => Promise<unknown> {
+  return (client) =>
+    client.text('/v1/status/leader', { signal, timeoutMs: READ_TIMEOUT_MS, maxBytes: 4_096 })
+}
+
+interface Catalogue {
+  /** Once each service of each data center was read or could not be read. Rejects if no data center can be read. */
+  readonly begun: Promise<void>
+  instances(): Iterable<Instance>
+  problems(): readonly Problem[]
+  isUnread(key: string): boolean
+  refresh(): Promise<unknown>
+  close(): void
+}
+
+interface CatalogueOptions {
+  readonly now: () => number
+  readonly onHint: () => void
+  readonly onEnd: (error: Error) => void
+  readonly signal: AbortSignal
+}
+
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 15_000
+
+interface Place {
+  /** Null if it is the only one. */
+  readonly name: string | null
+  readonly region: Region
+  hasBegun: boolean
+  error: Error | null
+}
+
+/** All data centers of the source. One that is lost is tried again by itself; if all of them are lost, so is the source. */
+function openCatalogue(
+  client: HttpClient,
+  spec: ConsulSource,
+  { now, onHint, onEnd, signal }: CatalogueOptions,
+): Catalogue {
+  const ending = new AbortController()
+  const whole = AbortSignal.any([signal, ending.signal])
+  const isOne = spec.datacenters.length === 1
+  const places = spec.datacenters.map((datacenter): Place => {
+    const where = isOne ? null : datacenter
+    const { strictChecks, prefix, exposedByDefault } = spec
+    const region = createRegion({
+      ...{ client, now, onChange: onHint },
+      access: { ...spec, datacenter },
+      rules: { strictChecks, prefix, readsAll: exposedByDefault, where },
+    })
+    return { name: where, region, hasBegun: false, error: null }
+  })
+  const begun = Promise.withResolvers<void>()
+  const stopHeartbeat = watchAgent(client, lose)
+  whole.addEventListener('abort', () => begun.reject(whole.reason as Error), { once: true })
+
+  function lose(error: unknown): void {
+    const reason = error instanceof Error ? error : new Error(String(error))
+    begun.reject(reason)
+    onEnd(reason)
+  }
+
+  function noteBegun(): void {
+    if (places.every(({ hasBegun, error }) => hasBegun || error !== null)) begun.resolve()
+  }
+
+  async function follow(place: Place): Promise<void> {
+    for (let failures = 0; !whole.aborted; failures++) {
+      try {
+        await place.region.follow(whole, () => {
+          failures = 0
+          place.error = null
+          place.hasBegun = true
+          onHint()
+          noteBegun()
+        })
+      } catch (error) {
+        if (whole.aborted) return
+        place.error = error instanceof Error ? error : new Error(String(error))
+      }
+      if (places.every(({ error }) => error !== null)) return lose(place.error)
+      onHint()
+      noteBegun()
+      const delayMs = exponentialBackoff(FIRST_RETRY_MS, failures, LAST_RETRY_MS)
+      await pause(delayMs, null, { signal: whole }).catch(() => {})
+    }
+  }
+
+  for (const place of places) void follow(place)
+  return {
+    begun: begun.promise,
+    *instances() {
+      for (const { region } of places) yield* region.table.instances()
+    },
+    problems: () =>
+      places.flatMap(({ name, region, error }) => [
+        ...(error === null ? [] : [lostPlace(name ?? '', error)]),
+        ...region.table.problems(),
+      ]),
+    isUnread: (key) =>
+      places.some(
+        ({ name, region, hasBegun }) =>
+          region.table.isUnread(key) || (!hasBegun && name !== null && isKeyIn(key, name)),
+      ),
+    refresh: () => Promise.all(places.map(({ region }) => region.refresh())),
+    close() {
+      stopHeartbeat()
+      ending.abort()
+      client.close()
+    },
+  }
+}
+
+function lostPlace(name: string, { message }: Error): Problem {
+  const text = `data center ${name} cannot be read: ${message}; its last state stays`
+  return { kind: 'source', id: '', message: text, source: '', key: `data center ${name}` }
+}
+
+function toListed(catalogue: Catalogue | null, read: LabelReader['read']): Listed {
+  if (catalogue === null) throw new Error('the catalogue is not open')
+  const items = [...catalogue.instances()].map(({ item }) => item)
+  const { objects, problems } = read(items)
+  return {
+    objects,
+    problems: [...catalogue.problems(), ...problems],
+    isUnread: ({ key }: DeclaredObject) => catalogue.isUnread(key),
+  }
+}

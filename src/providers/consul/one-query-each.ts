@@ -1,0 +1,60 @@
+/** A blocking query for each service, which Consul answers when that service changes. For few services: each holds a connection. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { exponentialBackoff } from '../../model/backoff.ts'
+import { followResource } from '../consul-api/follow-resource.ts'
+import { readConsul } from '../consul-api/query.ts'
+import {
+  FIRST_RETRY_MS,
+  LAST_RETRY_MS,
+  MAX_BYTES,
+  servicePath,
+  type Reading,
+  type ServiceReader,
+} from './reading.ts'
+
+export function createOneQueryEach(reading: Reading): ServiceReader {
+  const { client, access, table, signal, now } = reading
+  /** By service: ends its query. */
+  const followed = new Map<string, AbortController>()
+
+  async function follow(name: string, ending: AbortController): Promise<void> {
+    const path = servicePath(name)
+    const whole = AbortSignal.any([signal, ending.signal])
+    const options = { signal: whole, maxBytes: MAX_BYTES }
+    for (let failures = 0; !whole.aborted; failures++) {
+      try {
+        const first = await readConsul(client, access, path, options)
+        table.take(name, first)
+        failures = 0
+        await followResource({
+          ...{ client, access, path, now, ...options, index: first.index },
+          onRead: (read) => table.take(name, read),
+        })
+      } catch (error) {
+        if (whole.aborted) return
+        table.fail(name, error)
+      }
+      const delayMs = exponentialBackoff(FIRST_RETRY_MS, failures, LAST_RETRY_MS)
+      await pause(delayMs, null, { signal: whole }).catch(() => {})
+    }
+  }
+
+  return {
+    update() {
+      for (const [name, ending] of followed) {
+        if (table.names.has(name)) continue
+        ending.abort()
+        followed.delete(name)
+      }
+      for (const name of table.names.keys()) {
+        if (followed.has(name)) continue
+        const ending = new AbortController()
+        followed.set(name, ending)
+        void follow(name, ending)
+      }
+    },
+    async refresh() {
+      await Promise.all([...table.names.keys()].map((name) => reading.readOnce(name)))
+    },
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * One data center of a source: its list of services, which Consul reports when it changes, and the services that are ours. Few
+ * services have a blocking query each (one-query-each.ts), many are followed by their checks (by-checks.ts).
+ */
+import { followResource } from '../consul-api/follow-resource.ts'
+import type { ConsulAccess } from '../consul-api/options.ts'
+import { readConsul, type ConsulRead } from '../consul-api/query.ts'
+import type { HttpClient } from '../http-client/http-client.ts'
+import { createByChecks } from './by-checks.ts'
+import { createOneQueryEach } from './one-query-each.ts'
+import { createReading, MAX_BYTES, type ServiceReader } from './reading.ts'
+import { createServiceTable, type ServiceTable, type TableRules } from './service-table.ts'
+
+export interface RegionOptions {
+  readonly client: HttpClient
+  readonly access: ConsulAccess
+  readonly rules: TableRules
+  readonly now: () => number
+  /** The table has changed. */
+  readonly onChange: () => void
+}
+
+export interface Region {
+  readonly table: ServiceTable
+  /**
+   * Calls `onBegun` once each service was read or could not be read, and follows them. Rejects when the data center is lost. It can
+   * be called again after that; meanwhile the table stays as it is.
+   */
+  follow(signal: AbortSignal, onBegun: () => void): Promise<never>
+  /** Reads all services again. */
+  refresh(): Promise<void>
+}
+
+const SERVICES_PATH = '/v1/catalog/services'
+/** Of services with a blocking query each. Consul accepts 200 connections from one address by default. */
+const MAX_QUERIES = 64
+
+export function createRegion({ client, access, rules, now, onChange }: RegionOptions): Region {
+  const table = createServiceTable(rules, onChange)
+  let reader: { readonly isByChecks: boolean; readonly end: () => void } & ServiceReader
+
+  return {
+    table,
+    async follow(signal, onBegun) {
+      const ending = new AbortController()
+      const whole = AbortSignal.any([signal, ending.signal])
+      const lost = Promise.withResolvers<never>()
+      // It may be rejected before it is awaited.
+      lost.promise.catch(() => {})
+
+      function open(isByChecks: boolean): typeof reader {
+        const own = new AbortController()
+        const reading = createReading({
+          ...{ client, access, table, now },
+          signal: AbortSignal.any([whole, own.signal]),
+        })
+        const opened = isByChecks
+          ? createByChecks(reading, lost.reject)
+          : createOneQueryEach(reading)
+        return { ...opened, isByChecks, end: () => own.abort() }
+      }
+
+      function takeServices(read: ConsulRead): void {
+        table.setServices(read)
+        const isByChecks = table.names.size > MAX_QUERIES
+        if (reader.isByChecks !== isByChecks) {
+          reader.end()
+          reader = open(isByChecks)
+        }
+        reader.update()
+      }
+
+      try {
+        const options = { signal: whole, maxBytes: MAX_BYTES }
+        const first = await readConsul(client, access, SERVICES_PATH, options)
+        table.setServices(first)
+        reader = open(table.names.size > MAX_QUERIES)
+        reader.update()
+        await Promise.race([table.settled(whole), lost.promise])
+        onBegun()
+        const followed = followResource({
+          ...{ client, access, path: SERVICES_PATH, now, ...options, index: first.index },
+          onRead(read, hasGoneBack) {
+            if (hasGoneBack)
+              throw new Error('the catalogue of Consul has gone back to an older state')
+            takeServices(read)
+          },
+        })
+        return await Promise.race([followed, lost.promise])
+      } finally {
+        ending.abort()
+      }
+    },
+    refresh: () => reader.refresh(),
+  }
+}

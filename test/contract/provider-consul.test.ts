@@ -1,0 +1,314 @@
+// needs: consul
+/** The catalogue of a real Consul against what control relies on from every provider, and what users of Consul rely on. */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { createConsulProvider } from '../../src/providers/consul/consul-provider.ts'
+import type { ConsulSource } from '../../src/providers/consul/source.ts'
+import { consulSource } from '../support/consul-source.ts'
+import { startConsul, type Consul, type ConsulService } from '../support/consul.ts'
+import { startHttpFaultProxy, type HttpFaultProxy } from '../support/http-fault-proxy.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { testProvider, type Routes } from './provider-suite.ts'
+import { watchRegistry, type Objects, type RegistryWatch } from './registry-watch.ts'
+
+testProvider('Consul', async (t) => {
+  const server = await startConsul(t)
+  const proxy = await startTcpProxy(t, server.port)
+  return {
+    provider: createConsulProvider(consulSource([proxy.address])),
+    async write(routes) {
+      await proxy.pass()
+      await declareRoutes(server, routes)
+    },
+    spoil: () => Promise.resolve(proxy.blackhole()),
+    remove: () => proxy.refuse(),
+  }
+})
+
+async function declareRoutes(server: Consul, routes: Routes): Promise<void> {
+  const { text } = await server.call('GET', '/v1/agent/services')
+  const known = Object.keys(JSON.parse(text) as object)
+  for (const id of known) if (!(id in routes)) await server.deregister(id)
+  for (const [name, rule] of Object.entries(routes)) {
+    const Tags = ['sluice.enable=true', `sluice.rule=${rule}`]
+    await server.register({ Name: name, Port: 80, Tags })
+  }
+}
+
+test('each instance is a server, with the address of its node if it has none, and its weight', async (t) => {
+  const { server, watch } = await watchCatalogue(t)
+
+  await server.register(web('web-1', { Port: 81, Weights: { Passing: 5, Warning: 2 } }))
+  await server.register(web('web-2', { Port: 82, Address: '10.0.0.2' }))
+  await server.register(web('web-3', { Port: 83, Address: 'fd00::3' }))
+  await watch.until((objects) => serversOf(objects).length === 3, 'three servers')
+
+  assert.deepEqual(serversOf(watch.objects()), [
+    'web/n1:web-1 http://127.0.0.1:81 5',
+    'web/n1:web-2 http://10.0.0.2:82 1',
+    'web/n1:web-3 http://[fd00::3]:83 1',
+  ])
+  assert.deepEqual(watch.objects().get('frontend web')?.value, {
+    route: 'Host("web.test")',
+    backend: 'web',
+  })
+})
+
+test('metadata is read as tags are, with underscores for dots; a tag is preferred', async (t) => {
+  const { server, watch } = await watchCatalogue(t)
+
+  await server.register({
+    Name: 'web',
+    Port: 80,
+    Tags: ['sluice.enable=true', 'sluice.host=tag.test'],
+    Meta: { sluice_host: 'meta.test', sluice_balance: 'random', other: 'x' },
+  })
+  await watch.until((objects) => objects.has('frontend web'), 'the service')
+
+  const { value: frontend } = watch.objects().get('frontend web') ?? {}
+  assert.deepEqual(frontend, { route: 'Host("tag.test")', backend: 'web' })
+  assert.deepEqual(watch.objects().get('backend web')?.value, { balance: 'random' })
+})
+
+test('an instance gets requests while it passes or warns, with the weight of that, and not in maintenance', async (t) => {
+  const { server, watch } = await watchCatalogue(t)
+  const Weights = { Passing: 4, Warning: 2 }
+  await server.register(web('web-1', { Weights, Check: { TTL: '10m', Status: 'passing' } }))
+  const untilServers = (servers: readonly string[]): Promise<unknown> =>
+    watch.until((objects) => String(serversOf(objects)) === String(servers), `${servers}`)
+  await untilServers(['web/n1:web-1 http://127.0.0.1:80 4'])
+
+  await server.setCheck('service:web-1', 'warning')
+  await untilServers(['web/n1:web-1 http://127.0.0.1:80 2'])
+  await server.setCheck('service:web-1', 'critical')
+  await untilServers([])
+  const withoutServers = [...watch.objects().keys()].sort()
+  await server.setCheck('service:web-1', 'passing')
+  await untilServers(['web/n1:web-1 http://127.0.0.1:80 4'])
+  await server.call('PUT', '/v1/agent/service/maintenance/web-1?enable=true')
+  await untilServers([])
+  await server.call('PUT', '/v1/agent/service/maintenance/web-1?enable=false')
+  await untilServers(['web/n1:web-1 http://127.0.0.1:80 4'])
+  await server.call('PUT', '/v1/agent/maintenance?enable=true')
+  await untilServers([])
+
+  assert.deepEqual(withoutServers, ['backend web', 'frontend web'])
+})
+
+test('strictChecks says in which status an instance gets requests', async (t) => {
+  const { server, watch } = await watchCatalogue(t, { strictChecks: ['passing'] })
+  await server.register(web('web-1', { Check: { TTL: '10m', Status: 'warning' } }))
+  await server.register(web('web-2', { Check: { TTL: '10m', Status: 'passing' } }))
+
+  await watch.until((objects) => serversOf(objects).length > 0, 'a server')
+
+  assert.deepEqual(serversOf(watch.objects()), ['web/n1:web-2 http://127.0.0.1:80 1'])
+})
+
+test('a service of the same id on another node is a server of its own', async (t) => {
+  const { server, watch } = await watchCatalogue(t)
+  await server.register(web('web-1'))
+
+  await server.call('PUT', '/v1/catalog/register', {
+    Node: 'other',
+    Address: '10.0.0.9',
+    Service: { ID: 'web-1', Service: 'web', Port: 90, Tags: TAGS },
+  })
+  await watch.until((objects) => serversOf(objects).length === 2, 'two servers')
+
+  assert.deepEqual(serversOf(watch.objects()), [
+    'web/n1:web-1 http://127.0.0.1:80 1',
+    'web/other:web-1 http://10.0.0.9:90 1',
+  ])
+})
+
+test('only services with tags of ours are read, and no sidecar', async (t) => {
+  const server = await startConsul(t)
+  const proxy = await startHttpFaultProxy(t, server.port)
+  await server.register(web('web-1'))
+  await server.register({ Name: 'db', Port: 5432, Tags: ['primary', 'sluicebox', 'traefikless'] })
+  await server.call('PUT', '/v1/agent/service/register', {
+    ...web('web-proxy', { Name: 'web-sidecar', Port: 91 }),
+    Kind: 'connect-proxy',
+    Proxy: { DestinationServiceName: 'web' },
+  })
+  const watch = watchRegistry(t, createConsulProvider(consulSource([proxy.address])))
+
+  await watch.next()
+
+  const read = proxy.seen.filter((path) => path.startsWith('/v1/health/service/'))
+  assert.deepEqual(
+    new Set(read),
+    new Set(['/v1/health/service/web', '/v1/health/service/web-sidecar']),
+  )
+  assert.deepEqual(serversOf(watch.objects()), ['web/n1:web-1 http://127.0.0.1:80 1'])
+})
+
+for (const [what, count] of [
+  ['a few', 3],
+  ['many', 100],
+] as const) {
+  test(`of ${what} services, one that cannot be read keeps its state, and the others are followed`, async (t) => {
+    const server = await startConsul(t)
+    const proxy = await startHttpFaultProxy(t, server.port)
+    await registerMany(server, count)
+    const watch = watchRegistry(t, createConsulProvider(consulSource([proxy.address])))
+    await watch.next()
+
+    breakService(proxy, 's1')
+    await server.setCheck('service:s1', 'critical')
+    await server.setCheck('service:s2', 'critical')
+    await watch.until((objects) => serversOf(objects).length === count - 1, 's2 is out')
+    const broken = serversOf(watch.objects())
+    proxy.fail(() => null)
+    await watch.until((objects) => serversOf(objects).length === count - 2, 's1 is out, too')
+
+    assert.ok(broken.includes('s1/n1:s1 http://127.0.0.1:80 1'))
+    assert.ok(!broken.includes('s2/n1:s2 http://127.0.0.1:80 1'))
+  })
+
+  test(`of ${what} services, one that cannot be read at the start is named, and its last objects stay`, async (t) => {
+    const server = await startConsul(t)
+    const proxy = await startHttpFaultProxy(t, server.port)
+    await registerMany(server, count)
+    const before = watchRegistry(t, createConsulProvider(consulSource([proxy.address])))
+    await before.next()
+    const known = [...before.objects().values()]
+    await before.stop()
+    breakService(proxy, 's1')
+    const watch = watchRegistry(t, createConsulProvider(consulSource([proxy.address])))
+
+    const { problems, isUnread } = await watch.next()
+
+    const [problem] = problems
+    assert.equal(problems.length, 1)
+    assert.equal(problem?.key, 'service s1')
+    assert.match(problem.message, /^cannot be read: .* responds .* with 500: no luck$/)
+    assert.equal(serversOf(watch.objects()).length, count - 1)
+    const kept = known.filter((object) => isUnread?.(object) === true)
+    assert.deepEqual(kept.map(({ kind, id }) => `${kind} ${id}`).sort(), [
+      'backend s1',
+      'frontend s1',
+      'server s1/n1:s1',
+    ])
+  })
+
+  test(`of ${what} services, an instance that comes, changes or goes is followed`, async (t) => {
+    const { server, watch } = await watchCatalogue(t, {}, (server) => registerMany(server, count))
+
+    await server.register(
+      web('s0-b', { Name: 's0', Port: 99, Check: { TTL: '10m', Status: 'passing' } }),
+    )
+    await watch.until((objects) => serversOf(objects).length === count + 1, 'it comes')
+    // Without a check that would report it.
+    await server.register({ Name: 'late', Port: 70, Tags: TAGS })
+    await watch.until((objects) => objects.has('server late/n1:late'), 'a service comes')
+    await server.register({ Name: 'late', Port: 71, Tags: TAGS })
+    await watch.until(
+      (objects) => serversOf(objects).includes('late/n1:late http://127.0.0.1:71 1'),
+      'it changes',
+    )
+    await server.deregister('s0-b')
+    await server.deregister('late')
+    await watch.until((objects) => serversOf(objects).length === count, 'they go')
+
+    assert.ok(!watch.objects().has('frontend late'))
+  })
+}
+
+test('a Consul that was wiped and comes back declares nothing, after the watch has thrown', async (t) => {
+  const { server, watch, spec } = await watchCatalogue(t, {}, (server) => registerMany(server, 3))
+
+  await server.kill()
+  await watch.lost(5_500)
+  await server.wipe()
+  await server.start()
+  const again = watchRegistry(t, createConsulProvider(spec))
+  const { listed } = await again.next()
+
+  assert.equal(listed, 'first')
+  assert.equal(again.objects().size, 0)
+})
+
+test('services of two data centers are together; one that is lost keeps its state', async (t) => {
+  const one = await startConsul(t, { datacenter: 'one' })
+  const two = await startConsul(t, { datacenter: 'two', joinWan: one.wanPort })
+  await one.register(web('web-1', { Port: 81 }))
+  await two.register(web('web-1', { Port: 82 }))
+  await untilJoined(one, 2)
+  const spec = consulSource([one.endpoint], { datacenters: ['one', 'two'] })
+  const watch = watchRegistry(t, createConsulProvider(spec))
+  await watch.next()
+  const together = serversOf(watch.objects())
+
+  await two.kill()
+  await one.register(web('web-2', { Port: 83 }))
+  await watch.until((objects) => serversOf(objects).length === 3, 'a new server of the other')
+
+  assert.deepEqual(together, [
+    'web/one:n1:web-1 http://127.0.0.1:81 1',
+    'web/two:n1:web-1 http://127.0.0.1:82 1',
+  ])
+  assert.ok(serversOf(watch.objects()).includes('web/two:n1:web-1 http://127.0.0.1:82 1'))
+})
+
+const TAGS = ['sluice.enable=true', 'sluice.host=web.test']
+
+function web(ID: string, more: Partial<ConsulService> = {}): ConsulService {
+  return { Name: 'web', ID, Port: 80, Tags: TAGS, ...more }
+}
+
+/** `s0`, `s1` ..., each with a check that passes. */
+async function registerMany(server: Consul, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await server.register({
+      Name: `s${i}`,
+      Port: 80,
+      Tags: ['sluice.enable=true', `sluice.host=s${i}.test`],
+      Check: { TTL: '10m', Status: 'passing' },
+    })
+  }
+}
+
+function breakService(proxy: HttpFaultProxy, name: string): void {
+  const fault = { status: 500, body: ['no luck'] }
+  proxy.fail((path) => (path === `/v1/health/service/${name}` ? fault : null))
+}
+
+interface Watched {
+  readonly server: Consul
+  readonly spec: ConsulSource
+  readonly watch: RegistryWatch
+}
+
+async function watchCatalogue(
+  t: TestContext,
+  settings: Partial<ConsulSource> = {},
+  prepare: (server: Consul) => Promise<void> = () => Promise.resolve(),
+): Promise<Watched> {
+  const server = await startConsul(t)
+  await prepare(server)
+  const spec = consulSource([server.endpoint], settings)
+  const watch = watchRegistry(t, createConsulProvider(spec))
+  await watch.next()
+  return { server, spec, watch }
+}
+
+/** `backend/id url weight`. */
+function serversOf(objects: Objects): readonly string[] {
+  return [...objects.values()]
+    .filter(({ kind }) => kind === 'server')
+    .map(({ id, value }) => {
+      const { url, weight = 1 } = value as { readonly url: string; readonly weight?: number }
+      return `${id} ${url} ${weight}`
+    })
+    .sort()
+}
+
+async function untilJoined(server: Consul, count: number): Promise<void> {
+  for (;;) {
+    const { text } = await server.call('GET', '/v1/catalog/datacenters')
+    if ((JSON.parse(text) as unknown[]).length === count) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
