@@ -180,6 +180,30 @@ tcp: { routers: { db: { rule: HostSNI(\`*\`), service: db } } }
   ])
 })
 
+test('routes of fabio, with the lines of its commands', async (t) => {
+  const file = write(
+    t,
+    'routes.txt',
+    `route add vote vote.localhost/ http://127.0.0.1:5001/ weight 0.75
+route add vote vote.localhost/ http://127.0.0.1:5002/ weight 0.25
+route add old old.localhost/ https://vote.localhost$path opts "redirect=301"
+route add api api.localhost/v1 http://127.0.0.1:5003/ opts "strip=/v1"
+`,
+  )
+
+  const { lines, code } = await check(file)
+
+  assert.deepEqual(lines, [
+    'maps       routes.txt:1  frontend vote.localhost: Host("vote.localhost") to backend vote.localhost',
+    'maps       routes.txt:1  server vote.localhost/vote-127.0.0.1:5001: http://127.0.0.1:5001, weight 3',
+    'maps       routes.txt:2  server vote.localhost/vote-127.0.0.1:5002: http://127.0.0.1:5002',
+    'maps       routes.txt:3  frontend old.localhost: Host("old.localhost") redirects',
+    'not there  routes.txt:4  frontend api.localhost:v1: is closed, requests get 503: strip=/v1: paths cannot be changed',
+    `${file}: 4 map, 1 not there`,
+  ])
+  assert.equal(code, 1)
+})
+
 test('live containers, with the options of the source in the configuration', async (t) => {
   const engine = await startFakeDocker(t)
   const container = (id: string, name: string, labels: Record<string, string>): void => {

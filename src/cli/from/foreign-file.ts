@@ -6,6 +6,7 @@ import { Unreadable } from '../../document/tree.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
 import { isMap, type JsonMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
+import { createFabioLayout } from '../../providers/layouts/fabio/layout.ts'
 import { createTraefikLayout } from '../../providers/layouts/traefik/layout.ts'
 import { toTraefikEntries } from '../../providers/layouts/traefik/document.ts'
 import type { LabelledObjects } from '../../providers/labels/labelled.ts'
@@ -22,7 +23,7 @@ export function readForeignFile(
 ): LabelledObjects {
   const text = readText(path)
   if (/^\s*route\s+(?:add|del|weight)\s/m.test(text)) {
-    throw new Error('routes of fabio are not read yet')
+    return readLayout(createFabioLayout(), [{ path: 'config', key: basename(path), text }], [])
   }
   if (path.endsWith('.toml')) throw new Error('TOML is not read; write it as YAML')
   const root = readRoot(text)

@@ -32,6 +32,7 @@ export function toRows(
   const sorted = objects.toSorted(
     (one, other) =>
       compare(one.key, other.key) ||
+      (one.line ?? 0) - (other.line ?? 0) ||
       KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) ||
       compare(one.id, other.id),
   )
@@ -43,21 +44,33 @@ export function toRows(
     about.delete(`${kind} ${id} ${key}`)
     const isLost = own.some(isGrave) || !inForce.has(`${kind} ${id}`)
     const text = isLost ? null : describe(object)
-    if (text !== null) rows.push({ verdict: 'maps', place: key, text: `${kind} ${id}: ${text}` })
+    const place = placeOf(object)
+    if (text !== null) rows.push({ verdict: 'maps', place, text: `${kind} ${id}: ${text}` })
     rows.push(...own.map(toRow))
   }
   rows.push(...[...about.values()].flat().map(toRow))
-  return rows.toSorted((one, other) => compare(one.place, other.place))
+  return rows.toSorted((one, other) => comparePlaces(one.place, other.place))
+}
+
+/** Numbers at the end by their size: `routes.txt:9` is before `routes.txt:10`. */
+function comparePlaces(one: string, other: string): number {
+  const [, name = '', line = ''] = /^(.*?)(?::(\d+))?$/s.exec(one) ?? []
+  const [, otherName = '', otherLine = ''] = /^(.*?)(?::(\d+))?$/s.exec(other) ?? []
+  return compare(name, otherName) || Number(line) - Number(otherLine)
 }
 
 function toRow(problem: Problem): Row {
-  const { kind, id, key, level, message, line } = problem
+  const { kind, id, level, message } = problem
   const isClosed = message.startsWith('is closed')
   const verdict =
     isClosed || level === undefined ? 'not there' : level === 'hint' ? 'note' : 'differs'
   const what = id === '' ? '' : `${kind} ${id}: `
-  const at = line === undefined ? '' : ` (line ${line})`
-  return { verdict, place: key, text: `${what}${message}${at}` }
+  return { verdict, place: placeOf(problem), text: what + message }
+}
+
+/** `container shop-web-1`, `routes.txt:3`. */
+function placeOf({ key, line }: Pick<DeclaredObject, 'key' | 'line'>): string {
+  return line === undefined ? key : `${key}:${line}`
 }
 
 function isGrave({ level, message }: Problem): boolean {
