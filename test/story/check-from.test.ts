@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { checkFrom } from '../../src/cli/from/check-from.ts'
 import { openFrom } from '../../src/process/check-from.ts'
+import { blocksOf, readPage } from '../support/docs.ts'
 import { startFakeDocker } from '../support/fake-docker.ts'
 
 interface Printed {
@@ -232,6 +233,39 @@ test('live containers, with the options of the source in the configuration', asy
     'note       container shop-1  backend shop-1: has no servers: its requests get 503',
   ])
   assert.deepEqual(byName.lines.slice(0, -1), byKind.lines.slice(0, -1))
+})
+
+const COMPOSE_PAGES = [
+  'docs/sources/labels.md',
+  'docs/sources/docker.md',
+  'docs/migrating/traefik.md',
+  'docs/migrating/nginx-proxy.md',
+]
+
+for (const page of COMPOSE_PAGES) {
+  test(`the compose files of ${page} map`, async (t) => {
+    const blocks = blocksOf(readPage(page), 'yaml compose.yaml')
+
+    assert.ok(blocks.length > 0)
+    for (const block of blocks) {
+      const { lines, code } = await check(write(t, 'compose.yaml', block))
+      assert.equal(code, 0, lines.join('\n'))
+    }
+  })
+}
+
+test('the table of docs/migrating/nginx-proxy.md is what is printed', async (t) => {
+  const page = readPage('docs/migrating/nginx-proxy.md')
+  const [block = ''] = blocksOf(page, 'yaml compose.yaml')
+
+  const { lines } = await check(write(t, 'compose.yaml', block))
+
+  const shown = page.split('\n').filter((line) => line.startsWith('    maps '))
+  const printed = lines.filter((line) => line.startsWith('maps') && !line.includes('@refused'))
+  assert.equal(shown.length, 4)
+  for (const [at, line] of shown.entries()) {
+    assert.ok(printed[at]?.startsWith(line.trim().replace(/ \.\.\.$/, '')), line)
+  }
 })
 
 test('what cannot be read is told in one line', async (t) => {
