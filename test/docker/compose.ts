@@ -1,27 +1,72 @@
-/** Compose, on bridge networks. */
+/** examples/compose as a user runs it, and scaled under load. */
 import assert from 'node:assert/strict'
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
+import { ask, EXAMPLES, startTraffic, until } from './traffic.ts'
 import { startUsersEngine } from './users-engine.ts'
 
-const FILE = `
-services:
-  web:
-    image: node:26-slim
-    command: [node, -e, "require('http').createServer((_, r) => r.end(os.hostname())).listen(8000)"]
-`
+const engine = await startUsersEngine({ after })
+const FOLDER = join(EXAMPLES, 'compose')
 
-test('the containers of a scaled service have addresses of their own', async (t) => {
-  const engine = await startUsersEngine(t)
-  const folder = await mkdtemp(join(tmpdir(), 'compose-'))
-  await writeFile(join(folder, 'compose.yaml'), FILE)
+async function compose(...args: readonly string[]): Promise<string> {
+  return engine.docker('compose', '--project-directory', FOLDER, '--ansi', 'never', ...args)
+}
 
-  await engine.docker('compose', '--project-directory', folder, 'up', '-d', '--scale', 'web=2')
+async function up(count: number): Promise<void> {
+  await compose('up', '--detach', '--no-recreate', '--scale', `web=${count}`)
+}
 
-  const ids = (await engine.docker('ps', '-q', '--filter', 'ancestor=node:26-slim')).split('\n')
-  const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'
-  const addresses = (await engine.docker('inspect', '-f', format, ...ids)).split('\n')
-  assert.equal(new Set(addresses).size, 2)
+function logs(): Promise<string> {
+  return compose('logs', '--tail', '50')
+}
+
+async function down(): Promise<void> {
+  await compose('down', '--timeout', '3')
+}
+
+/** When each of these containers was started, ms since the epoch, by the beginning of its id. */
+async function startedAt(): Promise<ReadonlyMap<string, number>> {
+  const ids = (await compose('ps', '-q', 'web')).split('\n')
+  const lines = await engine.docker('inspect', '-f', '{{.Id}} {{.State.StartedAt}}', ...ids)
+  const pairs = lines.split('\n').map((line) => line.split(' '))
+  return new Map(pairs.map(([id = '', at = '']) => [id.slice(0, 12), Date.parse(at)]))
+}
+
+test('compose up brings the example up, and each container of a scaled service takes its turn', async (t) => {
+  t.after(down)
+  engine.env['DELAY_MS'] = '0'
+
+  await compose('up', '--detach')
+  await until(async () => (await ask()) !== null, 'the first response', logs)
+  const before = await startedAt()
+  const traffic = startTraffic(t, 4, 5)
+  await up(5)
+  await until(() => traffic.containers.size === 5, 'five containers answer', logs)
+
+  await traffic.assertAllAnswered()
+  const lags = traffic.lagsAfter(await startedAt(), before)
+  t.diagnostic(`from the start of a container to its first response, ms: ${lags.join(', ')}`)
+})
+
+test('scaling to 5, 1 and 5 under load fails no request', async (t) => {
+  t.after(down)
+  engine.env['DELAY_MS'] = '2000'
+  await compose('up', '--detach')
+  await until(async () => (await ask()) !== null, 'the first response', logs)
+  const traffic = startTraffic(t, 60)
+
+  for (const count of [5, 1, 5]) {
+    const begun = performance.now()
+    await up(count)
+    t.diagnostic(`scaled to ${count} in ${Math.round(performance.now() - begun)} ms`)
+    // Those that were in flight.
+    await traffic.more(120)
+    traffic.forget()
+    await traffic.more(120)
+    assert.equal(traffic.containers.size, count)
+  }
+
+  const { answered } = traffic.report()
+  await traffic.assertAllAnswered()
+  t.diagnostic(`${answered} responses, 0 failed`)
 })

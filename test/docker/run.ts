@@ -74,18 +74,15 @@ async function runPart(part: string, images: string, init: string): Promise<bool
   return code === 0
 }
 
-/** What an engine could leave behind, as text. */
+/** What an engine could leave behind, as text. Others of this machine may have engines of their own. */
 async function machine(): Promise<string> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').length
-  const forwards = await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')
+  const isOwn = (line: string): boolean => line.includes('sluice-docker-')
+  const mounts = await readFile('/proc/self/mounts', 'utf8')
   const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
-    .split('\n')
-    .filter((args) => args.includes('sluice-docker-'))
   return JSON.stringify({
     networks: Object.keys(networkInterfaces()),
-    forwards: forwards.trim(),
-    mounts,
-    folders: ['/etc/docker', '/run/docker', '/run/containerd'].filter((path) => existsSync(path)),
-    processes,
+    forwards: (await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8')).trim(),
+    mounts: mounts.split('\n').filter(isOwn),
+    processes: processes.split('\n').filter(isOwn),
   })
 }

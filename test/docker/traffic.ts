@@ -1,0 +1,81 @@
+/** Requests to the example that runs, by the port that it publishes. */
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import { setTimeout as passed } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { connectClient } from '../support/client.ts'
+import { startLoad, type Load } from '../support/load.ts'
+
+export const EXAMPLES: string = fileURLToPath(new URL('../../examples', import.meta.url))
+const PORT = 8080
+const HOST = 'web.localhost'
+/** An engine that is busy with ten containers. */
+const WITHIN_MS = 60_000
+const POLL_MS = 50
+
+/** The text of a response, which is the id of its container; null: any other response, or none. */
+export async function ask(host: string = HOST, path: string = '/'): Promise<string | null> {
+  const client = await connectClient(PORT).catch(() => null)
+  if (client === null) return null
+  const response = await client
+    .ask(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    .catch(() => null)
+  client.socket.destroy()
+  return response?.status === 200 ? String(response.body).trim() : null
+}
+
+/** `explain`: what is shown if it does not come true. */
+export async function until(
+  isSo: () => Promise<boolean> | boolean,
+  what: string,
+  explain: () => Promise<string>,
+): Promise<void> {
+  const deadline = performance.now() + WITHIN_MS
+  while (!(await isSo())) {
+    if (performance.now() > deadline) {
+      assert.fail(`${what}: not within ${WITHIN_MS} ms\n${await explain()}`)
+    }
+    await passed(POLL_MS)
+  }
+}
+
+export interface Traffic extends Load {
+  /** Since the last `forget`: containers that have answered, with the time of the first answer, ms since the epoch. */
+  readonly containers: ReadonlyMap<string, number>
+  forget(): void
+  /** From these times, ms since the epoch, to the first answer, ms; without those of `before`. */
+  lagsAfter(
+    times: ReadonlyMap<string, number>,
+    before: ReadonlyMap<string, number>,
+  ): readonly number[]
+  /** Ends it; each request must have been answered with 200. */
+  assertAllAnswered(): Promise<void>
+}
+
+export function startTraffic(t: TestContext, clients: number, pauseMs = 0): Traffic {
+  const containers = new Map<string, number>()
+  const load = startLoad(t, {
+    port: PORT,
+    clients,
+    request: () => `GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`,
+    pauseMs,
+    reconnects: true,
+    onResponse({ status, body }) {
+      const name = String(body).trim()
+      if (status === 200 && !containers.has(name)) containers.set(name, Date.now())
+    },
+  })
+  return {
+    ...load,
+    containers,
+    forget: () => containers.clear(),
+    lagsAfter: (times, before) =>
+      [...times]
+        .filter(([id]) => !before.has(id))
+        .map(([id, at]) => (containers.get(id) ?? NaN) - at),
+    async assertAllAnswered() {
+      const { statuses, failures, refused, answered } = await load.stop()
+      assert.deepEqual([failures, refused, statuses], [[], 0, { 200: answered }])
+    },
+  }
+}
