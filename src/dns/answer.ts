@@ -26,6 +26,17 @@ export type QueryName = (
   onPart: (part: Partial<NameAnswer>) => void,
 ) => Promise<NameAnswer>
 
+export const NO_NAME = 'the name does not exist (NXDOMAIN)'
+export const SILENT = 'no DNS server responded in time'
+export const UNREACHABLE = 'no DNS server can be reached'
+export const UNREADABLE = 'the response of the DNS server cannot be read'
+/** By the RCODE of a response, RFC 1035 section 4.1.1. */
+export const REFUSALS: Readonly<Record<'FORMERR' | 'SERVFAIL' | 'NOTIMP' | 'REFUSED', string>> = {
+  FORMERR: 'the DNS server did not understand the query (FORMERR)',
+  SERVFAIL: 'the DNS server responded with SERVFAIL',
+  NOTIMP: 'the DNS server does not support such queries (NOTIMP)',
+  REFUSED: 'the DNS server refused the query (REFUSED)',
+}
 export const NO_DATA = 'the name has no address: no A and no AAAA record'
 
 export function foundBoth(addresses: readonly string[], ttlMs: number | null): NameAnswer {

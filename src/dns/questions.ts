@@ -3,7 +3,17 @@
  * blocks no thread. Search domains are applied as in resolv.conf(5).
  */
 import { promises } from 'node:dns'
-import { NO_DATA, type QueryName, type FamilyAnswer, type NameAnswer } from './answer.ts'
+import {
+  NO_DATA,
+  NO_NAME,
+  REFUSALS,
+  SILENT,
+  UNREACHABLE,
+  UNREADABLE,
+  type QueryName,
+  type FamilyAnswer,
+  type NameAnswer,
+} from './answer.ts'
 import { RESOLV_CONF_PATH, parseResolvConf, watchFile } from './system-files.ts'
 
 export interface QuestionOptions {
@@ -118,20 +128,16 @@ export function candidatesOf(
   return all.filter(({ length }) => length <= 253)
 }
 
-const NONE: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'the name does not exist (NXDOMAIN)',
-  ENODATA: NO_DATA,
-}
-const SILENT = 'no DNS server responded in time'
+const NONE: Readonly<Record<string, string>> = { ENOTFOUND: NO_NAME, ENODATA: NO_DATA }
 const FAILED: Readonly<Record<string, string>> = {
-  ESERVFAIL: 'the DNS server responded with SERVFAIL',
-  EREFUSED: 'the DNS server refused the query (REFUSED)',
+  ESERVFAIL: REFUSALS.SERVFAIL,
+  EREFUSED: REFUSALS.REFUSED,
   ETIMEOUT: SILENT,
   ETIMEDOUT: SILENT,
-  ECONNREFUSED: 'no DNS server can be reached',
-  EBADRESP: 'the response of the DNS server cannot be read',
-  EFORMERR: 'the DNS server did not understand the query (FORMERR)',
-  ENOTIMP: 'the DNS server does not support such queries (NOTIMP)',
+  ECONNREFUSED: UNREACHABLE,
+  EBADRESP: UNREADABLE,
+  EFORMERR: REFUSALS.FORMERR,
+  ENOTIMP: REFUSALS.NOTIMP,
 }
 
 function failureOf(error: unknown): FamilyAnswer {

@@ -235,6 +235,28 @@ export function text(description: string, most: number): z.ZodType<string> {
   )
 }
 
+/** A list of texts, each read by `parse`. */
+export function texts(
+  parse: (text: string) => Scalar<string>,
+  most: number,
+  description: string,
+): z.ZodType<readonly string[]> {
+  return scalar(
+    (value) => {
+      if (!Array.isArray(value)) return bad(`must be a list, not ${quote(value)}`)
+      if (value.length > most) return bad(`must hold at most ${most}`)
+      const read: string[] = []
+      for (const one of value as unknown[]) {
+        const parsed = typeof one === 'string' ? parse(one) : bad(`${quote(one)} is not text`)
+        if (!parsed.ok) return parsed
+        read.push(parsed.value)
+      }
+      return good(read)
+    },
+    { type: 'array', items: { type: 'string' }, maxItems: most, description },
+  )
+}
+
 /** Of a TLS server. */
 export function serverName(description: string): z.ZodType<string> {
   return scalar(

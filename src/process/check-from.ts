@@ -63,7 +63,7 @@ function sourceOf(
 ): SourceSpec | null {
   const references = { env: process.env, readFile: createReferenceReader(filename).readFile }
   const world = { filename, env: process.env, flags: {}, cores: 1, references }
-  const { sources } = resolveSettings({ document, ...world }).settings
+  const { sources, resolver } = resolveSettings({ document, ...world }).settings
   const written = document === null ? [] : sources
   const named =
     written.find(({ name }) => name === from) ?? written.find(({ kind }) => kind === from)
@@ -76,7 +76,7 @@ function sourceOf(
   }
   // Who comes from nginx-proxy has no configuration of Sluice yet.
   const options = from === 'docker' ? { virtualHost: true } : {}
-  const parsed = kind.parse(from, options, { filename, data: '' })
+  const parsed = kind.parse(from, options, { filename, data: '', resolver })
   if (parsed.ok) return parsed.value
   const why = parsed.problems.map(({ message }) => message).join('; ')
   throw new Error(`${why}; name a file with the source: sluice check --from ${from} FILE`)

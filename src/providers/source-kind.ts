@@ -8,7 +8,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import * as z from 'zod'
 import type { ReadPem } from '../model/certificate.ts'
 import { flaw, refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
-import type { SourceSpec } from '../model/settings.ts'
+import type { ResolverSettings, SourceSpec } from '../model/settings.ts'
 import { orForever, section, strict, type Complain } from '../options/fields.ts'
 import { parseWith } from '../options/parse.ts'
 import type { Layout, LayoutChoice } from './layout.ts'
@@ -21,6 +21,8 @@ export interface SourcePlace {
   readonly filename: string
   /** The folder for what Sluice writes itself. */
   readonly data: string
+  /** How names of servers are resolved. */
+  readonly resolver: ResolverSettings
 }
 
 /** Each layout is loaded when a source has it. */

@@ -111,7 +111,8 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
 
   const workers = pick(workersSchema, 'workers', ['workers'])
   const data = pickData()
-  const declared = parseSources(file.settings['sources'], { filename, data })
+  const resolver = pickFromFile(resolverSchema, ['resolver']) ?? resolverSchema.parse(undefined)
+  const declared = parseSources(file.settings['sources'], { filename, data, resolver })
   const settings: Settings = {
     workers: workers === 'auto' ? sources.cores : workers,
     admin: {
@@ -127,7 +128,7 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     drainMs: pick(drainSchema, 'drain', ['drain']),
     data,
     startMs: pickFromFile(startSchema, ['start']) ?? startSchema.parse(undefined),
-    resolver: pickFromFile(resolverSchema, ['resolver']) ?? resolverSchema.parse(undefined),
+    resolver,
     sources: declared.sources,
   }
   const fatal = problems.filter(({ source, key }) => source !== 'file' || FATAL.test(key))
@@ -203,11 +204,12 @@ function isCausedBy(faults: readonly Flaw[], { path }: Flaw): boolean {
   )
 }
 
-/** All flaws of the settings. The data folder does not matter for them. */
+/** All flaws of the settings. The data folder and the resolver do not matter for them. */
 function parse(settings: unknown, filename: string): Parsed<unknown> {
   const parsed = parseWith(z.strictObject(SETTINGS_SHAPE), settings)
   const sources = memberOf(settings, ['sources'])
-  const { flaws } = parseSources(sources, { filename, data: '' })
+  const resolver = resolverSchema.parse(undefined)
+  const { flaws } = parseSources(sources, { filename, data: '', resolver })
   return flaws.length === 0 ? parsed : refuse([...(parsed.ok ? [] : parsed.problems), ...flaws])
 }
 

@@ -1,33 +1,30 @@
 /** How names of servers are resolved, as the file writes it under `resolver`. */
 import * as z from 'zod'
+import { dnsServers } from '../options/dns-servers.ts'
 import {
   count,
   duration,
   meaning,
   orForever,
-  scalar,
   strict,
   text,
+  texts,
   whole,
 } from '../options/fields.ts'
-import { parseHost, splitHostPort } from '../model/address.ts'
-import { parseIp, plainHost } from '../model/ip.ts'
-import { type Scalar, bad, good, quote } from '../model/parsed.ts'
+import { parseHost } from '../model/address.ts'
+import type { Scalar } from '../model/parsed.ts'
 import type { ResolverSettings } from '../model/settings.ts'
 
-const MAX_SERVERS = 8
 const MAX_SEARCH = 32
 const SECOND_MS = 1_000
 const LONGEST_TTL_MS = 300_000
 
 const form = strict(
   {
-    servers: list(
-      parseServer,
-      MAX_SERVERS,
+    servers: dnsServers(
       'DNS servers, as 10.0.0.2 or 10.0.0.2:5353; by default those of /etc/resolv.conf.',
     ).prefault([]),
-    search: list(
+    search: texts(
       parseDomain,
       MAX_SEARCH,
       'Domains that complete a name; by default those of /etc/resolv.conf.',
@@ -62,39 +59,6 @@ export const resolverSchema: z.ZodType<ResolverSettings> = meaning(form, (writte
     holdMs: hold,
   }
 }).prefault({})
-
-function list(
-  parse: (text: string) => Scalar<string>,
-  most: number,
-  description: string,
-): z.ZodType<readonly string[]> {
-  return scalar(
-    (value) => {
-      if (!Array.isArray(value)) return bad(`must be a list, not ${quote(value)}`)
-      if (value.length > most) return bad(`must hold at most ${most}`)
-      const read: string[] = []
-      for (const one of value as unknown[]) {
-        const parsed = typeof one === 'string' ? parse(one) : bad(`${quote(one)} is not text`)
-        if (!parsed.ok) return parsed
-        read.push(parsed.value)
-      }
-      return good(read)
-    },
-    { type: 'array', items: { type: 'string' }, maxItems: most, description },
-  )
-}
-
-/** As c-ares takes it: an IPv6 address in brackets where a port follows. */
-function parseServer(text: string): Scalar<string> {
-  const split = parseIp(text) === null ? splitHostPort(text) : { host: text, port: null }
-  const whole = split?.host.replace(/^\[|\]$/g, '') ?? ''
-  const port = split?.port ?? 53
-  if (parseIp(whole) === null || port < 1 || port > 65_535) {
-    return bad(`must be the address of a DNS server such as 10.0.0.2:53, not ${quote(text)}`)
-  }
-  const address = plainHost(whole)
-  return good(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)
-}
 
 function parseDomain(text: string): Scalar<string> {
   return parseHost(text.replace(/\.$/, ''))

@@ -7,6 +7,17 @@ import type { Declaration, Provider, Unreadable } from '../../src/providers/prov
 /** Frontends by id, each with its route. */
 export type Routes = Readonly<Record<string, string>>
 
+/** What a source is tested with: two objects that it can declare, and how they are read from what it declares. */
+export interface Declared {
+  readonly one: string
+  readonly two: string
+  /** As `write` was given it, by `one` and `two`. */
+  readonly of: (reading: Declaration | Unreadable) => Routes
+}
+
+/** Of most sources; those that have servers only say what they declare. */
+const FRONTENDS: Declared = { one: 'Host("one")', two: 'Host("two")', of: routesOf }
+
 export interface SourceUnderTest {
   readonly provider: Provider
   /** Makes the source what it was, too, if it was not there. */
@@ -26,7 +37,11 @@ export interface Watcher {
   stop(): Promise<void>
 }
 
-export function watchProvider(t: TestContext, provider: Provider): Watcher {
+export function watchProvider(
+  t: TestContext,
+  provider: Provider,
+  of: Declared['of'] = routesOf,
+): Watcher {
   const stopping = new AbortController()
   const readings = provider.watch(stopping.signal)[Symbol.asyncIterator]()
   const known = new Map<string, unknown>()
@@ -50,7 +65,7 @@ export function watchProvider(t: TestContext, provider: Provider): Watcher {
     async until(routes) {
       for (;;) {
         const reading = await next()
-        if (reading.readable && areEqual(routesOf(reading), routes)) return reading
+        if (reading.readable && areEqual(of(reading), routes)) return reading
       }
     },
   }
@@ -92,26 +107,32 @@ function areEqual(a: Routes, b: Routes): boolean {
   return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key])
 }
 
-export function testProvider(name: string, open: OpenSource): void {
+export function testProvider(
+  name: string,
+  open: OpenSource,
+  { one, two, of }: Declared = FRONTENDS,
+): void {
+  const watch = (t: TestContext, provider: Provider): Watcher => watchProvider(t, provider, of)
+
   test(`${name} yields the whole of what is declared at once`, async (t) => {
     const source = await open(t)
-    await source.write({ one: 'Host("one")', two: 'Host("two")' })
+    await source.write({ one, two })
 
-    const first = await watchProvider(t, source.provider).next()
+    const first = await watch(t, source.provider).next()
 
-    assert.deepEqual(routesOf(first), { one: 'Host("one")', two: 'Host("two")' })
+    assert.deepEqual(of(first), { one, two })
     assert.ok(first.readable)
     assert.equal(first.listed, 'first')
   })
 
   test(`${name} yields the whole again after a change, under another revision`, async (t) => {
     const source = await open(t)
-    await source.write({ one: 'Host("one")' })
-    const watcher = watchProvider(t, source.provider)
+    await source.write({ one })
+    const watcher = watch(t, source.provider)
     const first = await watcher.next()
 
-    await source.write({ one: 'Host("one")', two: 'Host("two")' })
-    const second = await watcher.until({ one: 'Host("one")', two: 'Host("two")' })
+    await source.write({ one, two })
+    const second = await watcher.until({ one, two })
 
     assert.ok(first.readable)
     assert.notEqual(second.revision, first.revision)
@@ -119,64 +140,64 @@ export function testProvider(name: string, open: OpenSource): void {
 
   test(`${name} begins each watch with a list`, async (t) => {
     const source = await open(t)
-    await source.write({ one: 'Host("one")' })
-    const before = watchProvider(t, source.provider)
+    await source.write({ one })
+    const before = watch(t, source.provider)
     await before.next()
     await before.stop()
-    await source.write({ two: 'Host("two")' })
+    await source.write({ two })
 
-    const first = await watchProvider(t, source.provider).next()
+    const first = await watch(t, source.provider).next()
 
-    assert.deepEqual(routesOf(first), { two: 'Host("two")' })
+    assert.deepEqual(of(first), { two })
     assert.ok(first.readable)
     assert.equal(first.listed, 'first')
   })
 
   test(`${name} throws when its source cannot be read the first time`, async (t) => {
     const source = await open(t)
-    await source.write({ one: 'Host("one")' })
+    await source.write({ one })
     await source.remove()
 
-    await assert.rejects(watchProvider(t, source.provider).next())
+    await assert.rejects(watch(t, source.provider).next())
   })
 
   for (const harm of ['spoil', 'remove'] as const) {
     test(`${name} takes "${harm}" for no declaration, and recovers`, async (t) => {
       const source = await open(t)
-      await source.write({ one: 'Host("one")' })
-      const watcher = watchProvider(t, source.provider)
+      await source.write({ one })
+      const watcher = watch(t, source.provider)
       await watcher.next()
 
       await source[harm]()
       const harmed = await watcher.next().catch((error: unknown) => error)
-      await source.write({ two: 'Host("two")' })
+      await source.write({ two })
       const isLost = harmed instanceof Error
-      const healing = isLost ? watchProvider(t, source.provider) : watcher
-      const healed = await healing.until({ two: 'Host("two")' })
+      const healing = isLost ? watch(t, source.provider) : watcher
+      const healed = await healing.until({ two })
 
-      if (!isLost) assertHarmed(harmed as Declaration | Unreadable)
+      if (!isLost) assertHarmed(harmed as Declaration | Unreadable, { one }, of)
       assert.deepEqual(healed.problems, [])
     })
   }
 
   test(`${name} answers a reload even if nothing has changed`, async (t) => {
     const source = await open(t)
-    await source.write({ one: 'Host("one")' })
-    const watcher = watchProvider(t, source.provider)
+    await source.write({ one })
+    const watcher = watch(t, source.provider)
     const first = await watcher.next()
 
     const next = watcher.next()
     source.provider.reload()
     const again = await next
 
-    assert.deepEqual(routesOf(again), routesOf(first))
+    assert.deepEqual(of(again), of(first))
     assert.ok(again.readable)
     assert.equal(again.listed, 'asked')
   })
 
   test(`${name} ends when its signal aborts, also while it waits`, async (t) => {
     const source = await open(t)
-    await source.write({ one: 'Host("one")' })
+    await source.write({ one })
     const stopping = new AbortController()
     const readings = source.provider.watch(stopping.signal)[Symbol.asyncIterator]()
     await readings.next()
@@ -189,7 +210,7 @@ export function testProvider(name: string, open: OpenSource): void {
 }
 
 /** Not lost: then it says what is wrong, and declares nothing or what it did before. */
-function assertHarmed(harmed: Declaration | Unreadable): void {
+function assertHarmed(harmed: Declaration | Unreadable, before: Routes, of: Declared['of']): void {
   assert.ok(harmed.problems.length > 0)
-  if (harmed.readable) assert.deepEqual(routesOf(harmed), { one: 'Host("one")' })
+  if (harmed.readable) assert.deepEqual(of(harmed), before)
 }

@@ -16,6 +16,7 @@ import { createInstances } from '../../src/providers/swarm/instances.ts'
 import { swarm } from '../../src/providers/swarm/source.ts'
 import { swarmSource } from '../support/swarm-source.ts'
 import { messagesOf } from '../support/parsed.ts'
+import { SOURCE_PLACE } from '../support/source-place.ts'
 
 const SERVICE: SwarmService = {
   id: 's1',
@@ -183,9 +184,8 @@ test('an instance stays the same object until its service, its task or its addre
 })
 
 test('an option that has no effect is refused', () => {
-  const place = { filename: '/etc/sluice.yaml', data: '/var/lib/sluice' }
   const refusals = (written: object): readonly string[] =>
-    messagesOf(swarm.parse('swarm', { kind: 'swarm', ...written }, place))
+    messagesOf(swarm.parse('swarm', { kind: 'swarm', ...written }, SOURCE_PLACE))
 
   assert.match(refusals({ address: 'gateway', network: 'edge' }).join(), /address: overlay only/)
   assert.match(refusals({ tls: {} }).join(), /a socket has no TLS/)

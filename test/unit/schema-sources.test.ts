@@ -5,14 +5,20 @@ import fc from 'fast-check'
 import { parseDocument } from '../../src/document/document.ts'
 import type { SourceSpec } from '../../src/model/settings.ts'
 import { SOURCE_KINDS } from '../../src/providers/catalog/sources.ts'
+import type { DnsSource } from '../../src/providers/dns/source.ts'
 import { etcd, type EtcdSource } from '../../src/providers/etcd/source.ts'
 import type { RedisSource } from '../../src/providers/redis/source.ts'
 import { resolveSettings, type ResolvedSettings } from '../../src/schema/resolve-settings.ts'
+import { resolverSchema } from '../../src/schema/resolver.ts'
 import { parseSources } from '../../src/schema/sources.ts'
 import { createAuthority } from '../support/certificates.ts'
 
 const KINDS = SOURCE_KINDS.map(({ kind }) => kind).join(', ')
-const world = { filename: '/etc/sluice/sluice.yaml', data: '/var/lib/sluice' }
+const world = {
+  filename: '/etc/sluice/sluice.yaml',
+  data: '/var/lib/sluice',
+  resolver: resolverSchema.parse(undefined),
+}
 const common = { required: true, shrink: { holdMs: 10_000, share: 0.5, allowEmpty: false } }
 const open = { username: null, password: null, tls: null, sealKey: null }
 
@@ -185,6 +191,49 @@ test('says what is wrong with a source, with its whole path and without a passwo
     [etcd, 'sources.7: the name "7" cannot hold an @, begin with a dot, or be a number', '7'],
   ]
   for (const [form, message, name] of cases) assert.deepEqual(flawsOf(form, name), [message])
+})
+
+test('a source of DNS takes names with and without addresses, and the settings of the resolver', () => {
+  const backends = {
+    srv: '_http._tcp.vote.service.consul',
+    url: 'https://Tasks.Vote',
+    port: 'tasks.vote.:8080',
+    map: { name: 'vote', type: 'SRV', scheme: 'https' },
+    addresses: { name: 'vote', type: 'A' },
+    ported: { name: 'vote', port: 81 },
+  }
+  const { sources, flaws } = parseSources({ dns: { servers: ['127.0.0.1:8600'], backends } }, world)
+
+  assert.deepEqual(flaws, [])
+  const [spec] = sources as readonly DnsSource[]
+  assert.deepEqual(spec?.resolver, { ...world.resolver, servers: ['127.0.0.1:8600'] })
+  assert.deepEqual(
+    spec.backends.map(({ id, name, scheme, port }) => `${id} ${name} ${scheme} ${port}`),
+    [
+      'srv _http._tcp.vote.service.consul http null',
+      'url tasks.vote https 443',
+      'port tasks.vote. http 8080',
+      'map vote https null',
+      'addresses vote http 80',
+      'ported vote http 81',
+    ],
+  )
+})
+
+test('a source of DNS refuses what names no server', () => {
+  for (const [backends, message] of [
+    [{}, /must name at least one backend/],
+    [{ a: 'http://10.0.0.1:80' }, /must be a name, not the address/],
+    [{ a: 'ftp://a' }, /must be a name such as _http\._tcp\.vote\.internal or http:\/\/vote:8080/],
+    [{ a: 'a/b' }, /must be a name such as/],
+    [{ a: 'a_-' }, /is not a valid name/],
+    [{ a: 'http://a:0' }, /the port must be from 1 to 65535, not 0/],
+    [{ 'a/b': 'a' }, /the id must be 1 to 128 letters/],
+    [{ a: { name: 'a', type: 'SRV', port: 80 } }, /SRV records have ports of their own/],
+    [{ a: { name: 'a', type: 'MX' } }, /./],
+  ] as const) {
+    assert.match(flawsOf({ backends }, 'dns').join(), message)
+  }
 })
 
 test('the embedded store is the source where none is written, and none where none is wanted', () => {

@@ -3,6 +3,7 @@ import type { SourceSpec } from '../../model/settings.ts'
 import { consul } from '../consul/source.ts'
 import { consulKv } from '../consul-kv/source.ts'
 import { directory } from '../directory/source.ts'
+import { dns } from '../dns/source.ts'
 import { docker } from '../docker/source.ts'
 import { embedded } from '../embedded/source.ts'
 import { etcd } from '../etcd/source.ts'
@@ -14,7 +15,7 @@ import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
 
 export const SOURCE_KINDS: readonly SourceKind[] = [
-  ...[etcd, redis, consul, consulKv, docker, swarm, marathon],
+  ...[etcd, redis, consul, consulKv, docker, swarm, marathon, dns],
   ...[directory, embedded],
 ]
 
