@@ -40,6 +40,31 @@ test('VIRTUAL_HOST is a frontend for each host, by option only', () => {
   assert.deepEqual(readLabels([item]).objects, [])
 })
 
+// nginx-proxy 625, 961: two commas, and commas in an expression.
+test('hosts are between commas, except for those in braces', () => {
+  const hosts = (text: string): unknown =>
+    read(withEnv({ VIRTUAL_HOST: text })).objects.flatMap(({ value }) => {
+      const { route } = value as { readonly route?: string }
+      return route ?? []
+    })
+
+  assert.deepEqual(hosts('a,, b ,'), ['Host("a")', 'Host("b")'])
+  assert.deepEqual(hosts(' '), [])
+  assert.deepEqual(hosts('~^auth\\d{0,2}\\.a$,b'), [
+    'HostRegexp("^auth\\\\d{0,2}\\\\.a$")',
+    'Host("b")',
+  ])
+})
+
+// nginx-proxy 375, 1693: hosts that are no names break all the others there.
+test('a host that is none sets aside only itself, and an IPv6 address is one', () => {
+  const labelled = read(withEnv({ VIRTUAL_HOST: 'www.foo.com www.bar.com,[2001:db8::7],ok' }))
+
+  assert.match(setAsideOf(labelled).join(), /^frontend virtual-host-[0-9a-f]+: route: .*www\.foo/)
+  assert.equal(setAsideOf(labelled).length, 1)
+  assert.notEqual(openRoutes(admit(labelled))('GET [2001:db8::7]/'), '404')
+})
+
 test('a label goes before the variable, and sluice.enable: false before both', () => {
   const env = new Map([['VIRTUAL_HOST', 'a']])
   const labelled = read(container({ VIRTUAL_HOST: 'b' }, { env }))

@@ -383,6 +383,16 @@ test('labels that are not read because of a missing or wrong switch are reported
   assert.deepEqual(problems({ maintainer: 'x' }), [])
 })
 
+// Traefik 459.
+test('a space around the name of a label is not a part of it', () => {
+  const labelled = readLabels([container({ ' sluice.enable': 'true', 'sluice.host ': 'a' })])
+
+  assert.deepEqual(valuesOf(labelled)['frontend web-shop'], {
+    route: 'Host("a")',
+    backend: 'web-shop',
+  })
+})
+
 test('the default rule is the route of an instance without one', () => {
   const rules = { exposedByDefault: true, defaultRule: 'Host("{name}.localhost")' }
   const plain = readLabels([container({}, { service: 'web_shop' })], rules)

@@ -87,7 +87,8 @@ interface Dialects {
   readonly traefik: TraefikReading | null
 }
 
-function readItem(item: Labelled, rules: LabelRules, reader: TraefikReader): Dialects {
+function readItem(written: Labelled, rules: LabelRules, reader: TraefikReader): Dialects {
+  const item = withTrimmedNames(written)
   const isVirtual = rules.virtualHost && hasVirtualHost(item)
   // In nginx-proxy the variable is the switch.
   const { isExposed, problems } = exposureOf(item, {
@@ -109,6 +110,14 @@ function readItem(item: Labelled, rules: LabelRules, reader: TraefikReader): Dia
     },
     traefik,
   }
+}
+
+/** A name with a space at its beginning is how a list in a file goes wrong; the label is meant. */
+function withTrimmedNames(item: Labelled): Labelled {
+  const { labels } = item
+  if ([...labels.keys()].every((name) => name.trim() === name)) return item
+  const trimmed = new Map([...labels].map(([name, text]) => [name.trim(), text]))
+  return { ...item, labels: trimmed, address: (port) => item.address(port) }
 }
 
 /** With its switch alone, Traefik makes a router of its default rule. */

@@ -7,7 +7,6 @@ import { hash } from 'node:crypto'
 import { readForeign } from '../../document/document.ts'
 import { Unreadable } from '../../document/tree.ts'
 import { isMap, quote } from '../../model/parsed.ts'
-import { splitList } from '../../model/units.ts'
 import { CLOSED_RESPONSE, describeClosed } from '../fail-closed.ts'
 import { define, problemAt, toId, type Definition, type Reading } from './definition.ts'
 import type { Labelled } from './labelled.ts'
@@ -72,9 +71,12 @@ function readPlaces(item: Labelled): readonly VirtualPlace[] | string {
   return splitHosts(variableOf(item, HOST)).map((host) => ({ host, path, port, dest }))
 }
 
-/** A regular expression may hold commas, in braces. */
+/** A regular expression may hold commas, in braces: `~^v\d{1,2}\.example$`. */
 function splitHosts(text: string): readonly string[] {
-  return text.startsWith('~') ? [text] : splitList(text)
+  return text
+    .split(/,(?![^{},]*\})/)
+    .map((host) => host.trim())
+    .filter((host) => host !== '')
 }
 
 function readMultiports(text: string): readonly VirtualPlace[] | string {
