@@ -28,6 +28,12 @@ export function cpuMicros(pids: readonly number[]): number {
   return nanoseconds / 1000
 }
 
+/** Of the first thread of a process alone. */
+export function mainThreadMicros(pid: number): number {
+  const text = readOrNull(`/proc/${pid}/task/${pid}/schedstat`)
+  return Number(text?.split(' ')[0] ?? 0) / 1000
+}
+
 /**
  * The share of their CPU time that these processes have spent in the kernel is what has been added to the two figures between two
  * calls: both in ticks of 10 ms, as the kernel counts them, so only their proportion over seconds is of use.

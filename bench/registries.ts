@@ -4,6 +4,13 @@
 import type { BenchChoice, BenchUsage } from './arguments.ts'
 import { barTable } from './chaos/report.ts'
 import { keepResults, runBench } from './frame.ts'
+import {
+  measureContainers,
+  measureContainerStart,
+  type ContainersResult,
+  type ContainerStartResult,
+} from './registries/containers.ts'
+import { percentile } from './figures.ts'
 import { measureLatency, type LatencyResult } from './registries/latency.ts'
 import { measureOutage, type OutageResult } from './registries/outage.ts'
 import { measureReady, type ReadyResult } from './registries/ready.ts'
@@ -19,6 +26,8 @@ interface Results {
   outage?: readonly OutageResult[]
   ready?: readonly ReadyResult[]
   storm?: StormResult
+  containers?: ContainersResult
+  containerStart?: ContainerStartResult
 }
 
 interface Row {
@@ -35,6 +44,9 @@ const FULL: Plan = {
   stormSeconds: 30,
   stormRate: 1_000,
   frontends: 10_000,
+  containerRate: 10,
+  containerSeconds: 15,
+  containerStarts: 50,
 }
 const QUICK: Plan = {
   latencyPuts: 30,
@@ -43,16 +55,21 @@ const QUICK: Plan = {
   stormSeconds: 3,
   stormRate: 1_000,
   frontends: 2_000,
+  containerRate: 10,
+  containerSeconds: 3,
+  containerStarts: 5,
 }
 const USAGE: BenchUsage = {
   command: 'npm run bench:registries',
   about:
-    'What live registries cost and endure: etcd, Redis and the embedded store, as real servers.',
+    'What live registries cost and endure: etcd, Redis, the embedded store and Docker, as real servers.',
   scenarios: {
     latency: 'from a put to its being in force in every thread',
     outage: 'a registry that is killed, comes back, is wiped; a start without it',
     ready: 'from the start to ready, with many frontends',
     storm: 'a thousand changes a second beside traffic',
+    containers: '1,000 containers of a fake Docker engine, ten changes a second beside traffic',
+    start: 'containers of a real Docker engine (as root), from their start to their being in force',
   },
 }
 
@@ -81,6 +98,8 @@ async function main(
     results.ready = await each(['etcd', 'redis', 'store'], 'ready', measureReady)
   }
   if (only.includes('storm')) results.storm = await measureStorm(lab)
+  if (only.includes('containers')) results.containers = await measureContainers(lab)
+  if (only.includes('start')) results.containerStart = await measureContainerStart(lab)
 
   const { cpu, cores, kernel, node, loadBefore } = results.machine
   console.log(`${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, load before ${loadBefore}\n`)
@@ -109,12 +128,15 @@ async function main(
   }
 }
 
-function rowsOf({ latency = [], outage = [], ready = [], storm }: Results): Row[] {
+function rowsOf(results: Results): Row[] {
+  const { latency = [], outage = [], ready = [], storm, containers, containerStart } = results
   return [
     ...latency.map(latencyRow),
     ...outage.map(outageRow),
     ...ready.map(readyRow),
     ...(storm === undefined ? [] : stormRows(storm)),
+    ...(containers === undefined ? [] : containerRows(containers)),
+    ...(containerStart === undefined ? [] : [containerStartRow(containerStart)]),
   ]
 }
 
@@ -196,6 +218,39 @@ function stormRows(result: StormResult): Row[] {
       isMet: (memory.at(-1) ?? NaN) <= 1.1 * (half[0] ?? NaN),
     },
   ]
+}
+
+function containerRows(result: ContainersResult): Row[] {
+  const { quiet, changing, quietCpu, changingCpu } = result
+  const ratio = changing.p99Ms / quiet.p99Ms
+  const what = `${result.containers} containers, ${result.changesPerSecond} changes/s`
+  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
+  return [
+    {
+      what: `${what}: main thread`,
+      bar: '< 20 % of a core',
+      found: `${percent(changingCpu)}, quiet ${percent(quietCpu)}; resident ${mib(result.residentBytes)}`,
+      isMet: changingCpu < 0.2,
+    },
+    {
+      what: `${what}: p99 of the traffic`,
+      bar: '<= 1.2 x quiet',
+      found:
+        `${ms(changing.p99Ms)}, quiet ${ms(quiet.p99Ms)}: ${ratio.toFixed(2)} x; ` +
+        `${changing.failed} of ${changing.sent} requests failed`,
+      isMet: ratio <= 1.2 && changing.failed === 0,
+    },
+  ]
+}
+
+function containerStartRow({ starts, inForceMs }: ContainerStartResult): Row {
+  const at = (share: number): string => ms(percentile(inForceMs, share))
+  return {
+    what: `docker: event start to in force in every thread, ${starts} containers`,
+    bar: '< 300 ms',
+    found: `p50 ${at(0.5)}, p99 ${at(0.99)}, at most ${at(1)}`,
+    isMet: percentile(inForceMs, 1) < 300,
+  }
 }
 
 function ms(value: number): string {

@@ -26,12 +26,21 @@ export interface Plan {
   readonly stormSeconds: number
   readonly stormRate: number
   readonly frontends: number
+  readonly containerRate: number
+  readonly containerSeconds: number
+  readonly containerStarts: number
 }
 
 export interface Lab {
   readonly plan: Plan
   readonly folder: string
   readonly say: (line: string) => void
+}
+
+/** As the program's settings name it. */
+export interface Source {
+  readonly kind: string
+  readonly source: Readonly<Record<string, unknown>>
 }
 
 export interface Stage extends Owner {
@@ -49,32 +58,43 @@ export interface Stage extends Owner {
 const READY_WITHIN_MS = 60_000
 let stages = 0
 
-/** Everything that is opened in it is closed with it, on success and on failure. */
-export async function onStage<T>(
+/** A table of frontends in a registry. Everything that is opened in it is closed with it, on success and on failure. */
+export function onStage<T>(
   lab: Lab,
   kind: Kind,
   frontends: number,
   act: (stage: Stage, registry: Registry | RemoteRegistry) => Promise<T>,
 ): Promise<T> {
-  const folder = join(lab.folder, `${++stages}-${kind}`)
+  const open = async (owner: Owner, ports: readonly number[]): Promise<Registry> => {
+    const path = join(lab.folder, `store-${stages}.db`)
+    const registry = kind === 'store' ? createStore(owner, path) : await startRegistry(owner, kind)
+    await fill(await registry.keys(), frontends, ports)
+    return registry
+  }
+  return onStageOf(lab, open, act)
+}
+
+/** As above, of any kind. `open` starts it, and gets the ports of the servers. */
+export async function onStageOf<S extends Source, T>(
+  lab: Lab,
+  open: (owner: Owner, ports: readonly number[]) => Promise<S>,
+  act: (stage: Stage, source: S) => Promise<T>,
+): Promise<T> {
+  const folder = join(lab.folder, `stage-${++stages}`)
   mkdirSync(folder, { recursive: true })
   const ends: (() => unknown)[] = []
   const owner: Owner = { after: (end) => void ends.unshift(end) }
   try {
     const origins = await startOrigins(join(folder, 'origins'))
     owner.after(origins.stop)
-    const registry =
-      kind === 'store'
-        ? createStore(owner, join(folder, 'store.db'))
-        : await startRegistry(owner, kind)
-    await fill(await registry.keys(), frontends, origins.ports)
-    return await act(await createStage(owner, folder, registry), registry)
+    const source = await open(owner, origins.ports)
+    return await act(await createStage(owner, folder, source), source)
   } finally {
     for (const end of ends) await end()
   }
 }
 
-async function createStage(owner: Owner, folder: string, registry: Registry): Promise<Stage> {
+async function createStage(owner: Owner, folder: string, registry: Source): Promise<Stage> {
   const [port = 0, adminPort = 0] = await freePorts(2)
   const file = join(folder, 'sluice.json')
   const config = {
