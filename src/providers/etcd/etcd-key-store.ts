@@ -1,4 +1,5 @@
 /** Reads and writes single keys of etcd. */
+import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import type { EtcdSource } from './source.ts'
 import { StoreConflict } from '../store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
@@ -10,7 +11,7 @@ import { COMPARE_RESULT, COMPARE_TARGET } from './messages.ts'
 import type { Compare, RequestOp } from './messages.ts'
 import { leaseGrant, leaseRevoke, leaseTimeToLive, range, txn } from './methods.ts'
 import { probe } from './probe.ts'
-import { createKeyPrefix, leaseOf, MAX_TEXT_BYTES, toEntry } from './key-prefix.ts'
+import { createKeyPrefix, leaseOf, toEntry } from './key-prefix.ts'
 import type { Session } from './session.ts'
 
 type Expected = Pick<WriteOptions, 'expected'>
@@ -90,7 +91,7 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
   ): Promise<string> {
     const doing = `put "${prefix.text}${path}"`
     const value = Buffer.from(text)
-    if (value.length > MAX_TEXT_BYTES) throw new Error(`cannot ${doing}: it is longer than 1 MiB`)
+    if (value.length > MAX_VALUE_SIZE) throw new Error(`cannot ${doing}: it is longer than 1 MiB`)
     const request = { key: toKey(path), value }
     if (ttlMs === undefined) {
       return (await change(used, path, { request_put: request }, expected, doing)).revision

@@ -4,6 +4,7 @@
  */
 import type { KeyEntry } from '../layout.ts'
 import { MAX_PATH_LENGTH } from '../registry/text-limit.ts'
+import { decodeText, TOO_LONG, toValueText } from '../registry/value-text.ts'
 import type { KeyValue } from './messages.ts'
 
 export interface KeyPrefix {
@@ -14,11 +15,6 @@ export interface KeyPrefix {
   readonly end: Buffer
 }
 
-/** Larger values are a fault. etcd itself accepts 1.5 MiB by default. */
-export const MAX_TEXT_BYTES: number = 1 << 20
-
-const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 export function createKeyPrefix(prefix: string): KeyPrefix {
   // '0' is the character after '/'.
   return { text: `${prefix}/`, start: Buffer.from(`${prefix}/`), end: Buffer.from(`${prefix}0`) }
@@ -26,7 +22,7 @@ export function createKeyPrefix(prefix: string): KeyPrefix {
 
 /** Null if no layout could have the key. */
 export function pathOf({ key }: KeyValue, { text, start }: KeyPrefix): string | null {
-  const name = key.length > start.length + MAX_PATH_LENGTH ? null : decode(key)
+  const name = key.length > start.length + MAX_PATH_LENGTH ? null : decodeText(key)
   return name !== null && name.startsWith(text) && name !== text ? name.slice(text.length) : null
 }
 
@@ -44,17 +40,5 @@ export function leaseOf({ lease }: KeyValue): string | null {
 /** `isCutOff`: the value was left out, because it does not fit into a message. */
 export function toEntry(path: string, kv: KeyValue, prefix: KeyPrefix, isCutOff = false): KeyEntry {
   const entry = { path, key: prefix.text + path, revision: kv.mod_revision }
-  if (isCutOff || kv.value.length > MAX_TEXT_BYTES) {
-    return { ...entry, text: null, fault: 'is longer than 1 MiB' }
-  }
-  const text = decode(kv.value)
-  return text === null ? { ...entry, text, fault: 'is not UTF-8 text' } : { ...entry, text }
-}
-
-function decode(bytes: Buffer): string | null {
-  try {
-    return DECODER.decode(bytes)
-  } catch {
-    return null
-  }
+  return { ...entry, ...(isCutOff ? TOO_LONG : toValueText(kv.value)) }
 }

@@ -8,6 +8,7 @@ import { Client, Metadata, credentials } from '@grpc/grpc-js'
 import type { ChannelCredentials, ClientDuplexStream, ClientOptions } from '@grpc/grpc-js'
 import { addressOf } from '../../dns/dialing.ts'
 import { bracketHost } from '../../model/address.ts'
+import { hostOf, portOf } from '../registry/endpoint.ts'
 import type { RegistryTls } from '../registry/options.ts'
 import type { EtcdSource } from './source.ts'
 import { EtcdFailure, isAuthOff, isStaleToken, toFailure } from './failure.ts'
@@ -147,15 +148,11 @@ function toMetadata(token: string): Metadata {
 export async function locate(endpoint: string): Promise<string> {
   try {
     const address = await addressOf(hostOf(endpoint))
-    return `${bracketHost(address)}${endpoint.slice(endpoint.lastIndexOf(':'))}`
+    return `${bracketHost(address)}:${portOf(endpoint)}`
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new EtcdFailure(`etcd ${endpoint}: cannot connect: ${reason}`, 'unsent', { cause })
   }
-}
-
-function hostOf(endpoint: string): string {
-  return endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '')
 }
 
 /** `name`: the name that the server's certificate must have. */

@@ -2,6 +2,7 @@
 import { onDemand } from '../../model/on-demand.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import {
+  checkLogin,
   endpoints,
   readRegistry,
   registryLocation,
@@ -21,9 +22,7 @@ export const etcd: SourceKind = defineSource({
   options: { endpoints: endpoints(2379), ...registryOptions },
   read(form, complain): RegistryOptions {
     const { username = null, password = null } = form
-    if ((username === null) !== (password === null)) {
-      complain('needs both username and password', [username === null ? 'password' : 'username'])
-    }
+    checkLogin({ username, password }, complain)
     const { addresses, isTls } = form.endpoints
     return { endpoints: addresses, ...readRegistry(form, isTls, complain), username, password }
   },

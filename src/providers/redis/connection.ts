@@ -2,11 +2,9 @@
  * One connection to a server of the source. It is never opened again: only a new list finds the changes that were missed in
  * between. Every command has a timeout, which also detects a half-open connection.
  */
-import { isIP } from 'node:net'
-import type { ConnectionOptions } from 'node:tls'
 import type { Redis } from 'ioredis'
 import type { RedisSource } from './source.ts'
-import type { RegistryTls } from '../registry/options.ts'
+import { hostOf, portOf, toTlsOptions } from '../registry/endpoint.ts'
 import { createRedisClient } from '../../redis/redis-client.ts'
 import { RedisFailure, toFailure } from './failure.ts'
 
@@ -29,10 +27,10 @@ export async function openConnection(
   address: string,
   { timeoutMs, signal }: RedisConnectionOptions,
 ): Promise<RedisConnection> {
-  const { host, port } = splitAddress(address)
+  const host = hostOf(address)
   const redis = createRedisClient({
     host,
-    port,
+    port: portOf(address),
     lazyConnect: true,
     ...(spec.cluster ? {} : { db: spec.database }),
     ...(spec.username === null ? {} : { username: spec.username }),
@@ -77,22 +75,4 @@ export async function openConnection(
       })
     },
   }
-}
-
-function toTlsOptions(tls: RegistryTls, host: string): ConnectionOptions {
-  const serverName = tls.serverName ?? (isIP(host) === 0 ? host : null)
-  return {
-    rejectUnauthorized: tls.verify,
-    ...(tls.ca === null ? {} : { ca: tls.ca }),
-    ...(tls.cert === null ? {} : { cert: tls.cert }),
-    ...(tls.key === null ? {} : { key: tls.key }),
-    ...(serverName === null ? {} : { servername: serverName }),
-  }
-}
-
-/** `[::1]:6379` as well. */
-function splitAddress(address: string): { host: string; port: number } {
-  const at = address.lastIndexOf(':')
-  const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1')
-  return { host, port: Number(address.slice(at + 1)) }
 }

@@ -6,6 +6,7 @@
  * compare-and-set therefore compares with the current value.
  */
 import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
+import { toValueText } from '../registry/value-text.ts'
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { KeyEntry } from '../layout.ts'
@@ -123,19 +124,11 @@ function readReplies(replies: Replies, path: string, names: KeyNames): ReadKey |
   return toRead(path, names, Number(ttl), bytes)
 }
 
-const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 function toRead(path: string, names: KeyNames, ttl: number, bytes: Buffer): ReadKey {
-  if (bytes.length > MAX_VALUE_SIZE) {
-    return toFault(path, names, ttl, 'is longer than 1 MiB')
-  }
+  const { text, fault = '' } = toValueText(bytes)
+  if (text === null) return toFault(path, names, ttl, fault)
   const revision = digestOf(bytes)
-  try {
-    const text = DECODER.decode(bytes)
-    return { entry: { path, key: names.keyOf(path), text, revision }, ttlMs: toTtl(ttl) }
-  } catch {
-    return toFault(path, names, ttl, 'is not UTF-8')
-  }
+  return { entry: { path, key: names.keyOf(path), text, revision }, ttlMs: toTtl(ttl) }
 }
 
 function toFault(path: string, names: KeyNames, ttl: number, fault: string): ReadKey {

@@ -88,6 +88,15 @@ export function endpoints(port: number): z.ZodType<Endpoints> {
   })
 }
 
+/** For registries whose users all have a name. */
+export function checkLogin(
+  { username, password }: Pick<RegistryOptions, 'username' | 'password'>,
+  complain: Complain,
+): void {
+  if ((username === null) === (password === null)) return
+  complain('needs both username and password', [username === null ? 'password' : 'username'])
+}
+
 /** `isTls`: the endpoints are written so. */
 export function readRegistry(
   { prefix, layout, tls, sealKey, decrypt }: RegistryForm,
@@ -129,7 +138,7 @@ function secret(description: string): z.ZodType<string> {
   )
 }
 
-function parseEndpoints(value: unknown, normalPort: number): Scalar<Endpoints> {
+export function parseEndpoints(value: unknown, normalPort: number): Scalar<Endpoints> {
   if (value === undefined) return bad('is missing')
   const written: unknown = typeof value === 'string' ? splitList(value) : value
   if (!Array.isArray(written) || written.length === 0) {
@@ -168,7 +177,7 @@ export function parseEndpoint(written: string, normalPort: number): Scalar<strin
   return host.ok ? good(`${bracketHost(host.value)}:${port}`) : host
 }
 
-function parsePrefix(value: unknown): Scalar<string> {
+export function parsePrefix(value: unknown): Scalar<string> {
   if (typeof value !== 'string') return bad(`must be text, not ${quote(value)}`)
   const prefix = value.replace(/\/$/, '')
   // Printable, in whole segments.
