@@ -10,8 +10,9 @@ import { consulKvSource } from '../support/consul-source.ts'
 import { startConsul } from '../support/consul.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { eventually } from '../support/until.ts'
+import { testRegistryExpiry, type ExpiringRegistryUnderTest } from './registry-expiry-suite.ts'
 import { testRegistryLink } from './registry-link-suite.ts'
-import { testRegistry } from './registry-suite.ts'
+import { testRegistry, type OpenRegistry } from './registry-suite.ts'
 
 const server = await startConsul({ after })
 let roots = 0
@@ -19,7 +20,7 @@ let roots = 0
 /** Consul ends a session between once and twice its time to live. */
 const expiry = { ttlMs: 1000, lateMs: 1600 }
 
-testRegistry('Consul', async (t, reconcileMs) => {
+const open: OpenRegistry<ExpiringRegistryUnderTest> = async (t, reconcileMs) => {
   const prefix = `suite-${++roots}`
   const spec = consulKvSource([server.endpoint], { prefix })
   const keys = await openConsulKeyStore(spec)
@@ -31,7 +32,10 @@ testRegistry('Consul', async (t, reconcileMs) => {
     put: (suffix, value) => server.put(prefix + suffix, value),
     expiry,
   }
-})
+}
+
+testRegistry('Consul', open)
+testRegistryExpiry('Consul', open)
 
 testRegistryLink('Consul', async (t) => {
   const own = await startConsul(t)
@@ -44,7 +48,6 @@ testRegistryLink('Consul', async (t) => {
     provider: createConsulKvProvider(spec, createLayout('sluice', spec)),
     keys,
     put: (suffix, value) => own.put(prefix + suffix, value),
-    expiry,
     proxy,
     // One for the blocking query, one for the heartbeat.
     settle: () => eventually(() => proxy.open() === 2, 'a blocking query'),

@@ -6,10 +6,11 @@ import {
 } from '../../src/providers/embedded/embedded-provider.ts'
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'
-import { testRegistry } from './registry-suite.ts'
+import { testRegistryExpiry, type ExpiringRegistryUnderTest } from './registry-expiry-suite.ts'
+import { testRegistry, type OpenRegistry } from './registry-suite.ts'
 import { testSealedValues } from './sealed-suite.ts'
 
-testRegistry('the embedded store', async (t, reconcileMs) => {
+const open: OpenRegistry<ExpiringRegistryUnderTest> = async (t, reconcileMs) => {
   const path = openStorePath(t)
   const keys = await openEmbeddedKeyStore(path)
   t.after(() => keys.close())
@@ -39,7 +40,10 @@ testRegistry('the embedded store', async (t, reconcileMs) => {
       }
     },
   }
-})
+}
+
+testRegistry('the embedded store', open)
+testRegistryExpiry('the embedded store', open)
 
 testSealedValues('the embedded store', async (t, layout) => {
   const path = openStorePath(t)

@@ -5,14 +5,15 @@ import { createLayout } from '../support/layouts.ts'
 import { etcdSource } from '../support/etcd-source.ts'
 import { startEtcd } from '../support/etcd.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { testRegistryExpiry, type ExpiringRegistryUnderTest } from './registry-expiry-suite.ts'
 import { testRegistryLink } from './registry-link-suite.ts'
-import { testRegistry } from './registry-suite.ts'
+import { testRegistry, type OpenRegistry } from './registry-suite.ts'
 import { testSealedValues } from './sealed-suite.ts'
 
 const server = await startEtcd({ after })
 let roots = 0
 
-testRegistry('etcd', async (t, reconcileMs) => {
+const open: OpenRegistry<ExpiringRegistryUnderTest> = async (t, reconcileMs) => {
   const prefix = `/suite-${++roots}`
   const spec = etcdSource([server.endpoint], { prefix })
   const keys = await openEtcdKeyStore(spec)
@@ -24,7 +25,10 @@ testRegistry('etcd', async (t, reconcileMs) => {
     put: async (suffix, value) => void (await server.put(prefix + suffix, value)),
     expiry: { ttlMs: 1000, lateMs: 600 },
   }
-})
+}
+
+testRegistry('etcd', open)
+testRegistryExpiry('etcd', open)
 
 testSealedValues('etcd', async (t, layout) => {
   const spec = etcdSource([server.endpoint], { prefix: `/suite-${++roots}` })
@@ -44,7 +48,6 @@ testRegistryLink('etcd', async (t) => {
     provider: createEtcdProvider(spec, createLayout('sluice', spec)),
     keys,
     put: async (suffix, value) => void (await own.put(prefix + suffix, value)),
-    expiry: { ttlMs: 1000, lateMs: 600 },
     proxy,
     server: own,
   }

@@ -6,6 +6,7 @@ import { createRedisProvider, openRedisKeyStore } from '../../src/providers/redi
 import { startRedis } from '../support/redis.ts'
 import { redisSource } from '../support/redis-source.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { testRegistryExpiry, type ExpiringRegistryUnderTest } from './registry-expiry-suite.ts'
 import { testRegistryLink } from './registry-link-suite.ts'
 import type { RemoteRegistryUnderTest } from './registry-link-suite.ts'
 import { testRegistry } from './registry-suite.ts'
@@ -16,7 +17,10 @@ const server = await startRedis({ after })
 const layout = createLayout('sluice', { sealKey: null })
 let roots = 0
 
-const open: OpenRegistry<RemoteRegistryUnderTest> = async (t, reconcileMs) => {
+const open: OpenRegistry<RemoteRegistryUnderTest & ExpiringRegistryUnderTest> = async (
+  t,
+  reconcileMs,
+) => {
   const proxy = await startTcpProxy(t, server.port)
   const spec = redisSource([server.endpoint], { prefix: `sluice${++roots}-` })
   const keys = await openRedisKeyStore(spec)
@@ -38,6 +42,7 @@ const open: OpenRegistry<RemoteRegistryUnderTest> = async (t, reconcileMs) => {
 }
 
 testRegistry('Redis', open)
+testRegistryExpiry('Redis', open)
 testRegistryLink('Redis', open)
 
 testSealedValues('Redis', async (t, layout) => {

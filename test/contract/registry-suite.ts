@@ -1,6 +1,8 @@
 /**
  * What control relies on from every registry: its provider sees everything that is written, whole, and its KeyStore
- * writes it. `testRegistry` is for each of them, `testRegistryLink` for those that are reached over a network.
+ * writes it. `testRegistry` is for each of them, `testRegistryLink` for those that are reached over a network. How keys end
+ * by themselves is in registry-expiry-suite.ts: `testRegistryExpiry` where they have a time to live, `testRegistrySessions`
+ * where they belong to a session of their writer.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -17,8 +19,6 @@ export interface RegistryUnderTest {
   readonly keys: KeyStore
   /** Writes past all code of ours what follows the root's own text: `/frontends/a/frontend`; `2/x` is beside the root. */
   put(suffix: string, value: string | Buffer): Promise<void>
-  /** The shortest TTL worth a test, and how late its key may go. */
-  readonly expiry: { readonly ttlMs: number; readonly lateMs: number }
 }
 
 /** Each test has an empty root. `reconcileMs` when the provider shall list again so often, otherwise its usual time. */
@@ -27,8 +27,8 @@ export type OpenRegistry<R extends RegistryUnderTest = RegistryUnderTest> = (
   reconcileMs?: number,
 ) => Promise<R>
 
-const frontend = (route: string): string => JSON.stringify({ route, backend: 'b' })
-const pathOf = (id: string): string => `frontends/${id}/frontend`
+export const frontend = (route: string): string => JSON.stringify({ route, backend: 'b' })
+export const pathOf = (id: string): string => `frontends/${id}/frontend`
 
 export async function putFrontends(keys: KeyStore, ids: readonly string[]): Promise<void> {
   await Promise.all(ids.map((id) => keys.put(pathOf(id), frontend(`Host("${id}")`), {})))
@@ -221,42 +221,6 @@ export function testRegistry(name: string, open: OpenRegistry): void {
     assert.equal(({} as { route?: string }).route, undefined)
   })
 
-  test(`${name} takes a key away when its time to live is over, and not before`, async (t) => {
-    const { provider, keys, expiry } = await open(t)
-    const watch = watchRegistry(t, provider)
-    await watch.next()
-
-    const asked = performance.now()
-    await keys.put(pathOf('brief'), frontend('Host("brief")'), { ttlMs: expiry.ttlMs })
-    const acknowledged = performance.now()
-    await watch.until((objects) => objects.has('frontend brief'), 'the key')
-    const removed = await watch.until((objects) => !objects.has('frontend brief'), 'its end')
-    const gone = performance.now()
-
-    assert.equal(removed.listed, null)
-    assert.ok(gone - asked >= expiry.ttlMs - 50, `after ${gone - asked} ms`)
-    assert.ok(
-      gone - acknowledged <= expiry.ttlMs + expiry.lateMs,
-      `${gone - acknowledged} ms for a TTL of ${expiry.ttlMs} ms`,
-    )
-  })
-
-  test(`${name} keeps a key that is put again within its time to live`, async (t) => {
-    const { provider, keys, expiry } = await open(t)
-    const { ttlMs } = expiry
-    const watch = watchRegistry(t, provider)
-    await watch.next()
-    await keys.put(pathOf('kept'), frontend('Host("kept")'), { ttlMs })
-    await keys.put(pathOf('brief'), frontend('Host("brief")'), { ttlMs })
-    await keys.put(pathOf('kept'), frontend('Host("kept")'), {})
-
-    await watch.until((objects) => objects.has('frontend brief'), 'both keys')
-    await watch.until((objects) => !objects.has('frontend brief'), 'the end of one')
-
-    assert.deepEqual(frontendsOf(watch.objects()), ['kept'])
-    assert.equal((await keys.get(pathOf('kept')))?.ttlMs, null)
-  })
-
   test(`${name} lists again when it is asked to`, async (t) => {
     const { provider, keys } = await open(t)
     await putFrontends(keys, ['one'])
@@ -301,7 +265,7 @@ export function testRegistry(name: string, open: OpenRegistry): void {
     const { keys } = await open(t)
     const first = await keys.put('backends/b/backend', '{}', {})
     const second = await keys.put('backends/b/backend', '{"a":1}', {})
-    await keys.put('listeners/web', '"ü€😀"', { ttlMs: 60_000 })
+    await keys.put('listeners/web', '"ü€😀"', {})
 
     const [backend, listener] = (await keys.list()).toSorted((a, b) => (a.path < b.path ? -1 : 1))
 
@@ -314,7 +278,6 @@ export function testRegistry(name: string, open: OpenRegistry): void {
     })
     assert.deepEqual(await keys.get('backends/b/backend'), backend)
     assert.equal(listener?.text, '"ü€😀"')
-    assert.ok((listener.ttlMs ?? 0) > 50_000 && (listener.ttlMs ?? 0) <= 60_000)
     assert.equal(await keys.get('backends/other/backend'), null)
     assert.equal(await keys.delete('backends/b/backend', {}), true)
     assert.equal(await keys.delete('backends/b/backend', {}), false)
