@@ -8,12 +8,12 @@
  * this Debian has no package of is fetched when a file needs it; where that fails, a line says what is not tested, also in CI.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, globSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-/** Commands and the Debian packages that bring them. */
+/** Commands, or files that are no commands, and the Debian packages that bring them. */
 const packages = {
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
@@ -21,6 +21,13 @@ const packages = {
   'redis-cli': 'redis-tools',
   curl: 'curl',
   gpg: 'gnupg',
+  zookeeper: 'zookeeper',
+  kazoo: 'python3-kazoo',
+}
+/** Of those that are no commands. */
+const paths = {
+  zookeeper: '/usr/share/java/zookeeper.jar',
+  kazoo: '/usr/lib/python3/dist-packages/kazoo',
 }
 
 /** What no installed package brings, and the script that fetches each or says why it cannot. */
@@ -93,7 +100,7 @@ function filesAt(path) {
   process.exit(2)
 }
 
-/** The commands that the file's first line names. */
+/** What the file's first line names. */
 function needsOf(file) {
   const [, names = ''] =
     /^\/\/ needs: (.*)$/m.exec(readFileSync(file, 'utf8').split('\n', 1)[0]) ?? []
@@ -120,6 +127,7 @@ function unobtainable(needed) {
 }
 
 function isInstalled(command) {
+  if (command in paths) return existsSync(paths[command])
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, command), constants.X_OK)

@@ -34,7 +34,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
     'providers',
     [
       ...['registry', 'sealed', 'http-client', 'listing', 'layouts', 'labels'],
-      ...['file', 'directory', 'embedded', 'dns', 'etcd', 'redis'],
+      ...['file', 'directory', 'embedded', 'dns', 'etcd', 'redis', 'zookeeper'],
       ...['consul-api', 'consul-kv', 'consul'],
       ...['docker', 'swarm'],
       'marathon',

@@ -13,9 +13,10 @@ import { redis } from '../redis/source.ts'
 import { swarm } from '../swarm/source.ts'
 import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
+import { zookeeper } from '../zookeeper/source.ts'
 
 export const SOURCE_KINDS: readonly SourceKind[] = [
-  ...[etcd, redis, consul, consulKv, docker, swarm, marathon, dns],
+  ...[etcd, redis, consul, consulKv, zookeeper, docker, swarm, marathon, dns],
   ...[directory, embedded],
 ]
 
