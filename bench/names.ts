@@ -1,6 +1,6 @@
 /**
  * Twenty names of which five are dead, and a resolver that hangs, lies, changes its mind and dies: what requests to the other
- * fifteen see of it, beside windows in which the resolver is well.
+ * fifteen see of it, beside windows in which the resolver is well. And a name of which each address is a server.
  * `npm run bench:names -- --help`.
  */
 import { join } from 'node:path'
@@ -17,6 +17,7 @@ import { percentile, spreadOf } from './figures.ts'
 import { keepResults, runBench } from './frame.ts'
 import { start } from './processes.ts'
 import { describeMachine } from './results.ts'
+import { measureExpanded } from './names-all.ts'
 import { freePorts } from './site.ts'
 
 const WINDOW_MS = 5_000
@@ -38,14 +39,31 @@ const USAGE: BenchUsage = {
   about: 'What requests see of twenty names of which five are dead, and of a resolver that fails.',
   scenarios: {
     trouble: 'a resolver that hangs, lies, changes its mind and dies, beside quiet windows',
+    all: 'resolve: all: an address is replaced, then the resolver is dead for 30 s',
   },
 }
 
 await runBench('bench:names', USAGE, main)
 
-async function main(folder: string, { quick, bars, isWhole }: BenchChoice): Promise<void> {
-  const rounds = quick ? 1 : 14
+async function main(folder: string, choice: BenchChoice): Promise<void> {
+  const { quick, bars, scenarios, isWhole } = choice
   const machine = describeMachine('in this process', 'in this process')
+  const expanded = scenarios.includes('all') ? await measureExpanded(folder, quick) : null
+  const trouble = scenarios.includes('trouble') ? await measureTrouble(folder, quick) : null
+  const checks = [...(trouble?.checks ?? []), ...(expanded?.checks ?? [])]
+  console.log(barTable(checks, bars))
+  if (bars && checks.some(({ isMet }) => isMet === false)) process.exitCode = 1
+  keepResults('names.json', { machine, ...trouble, expanded, checks }, isWhole)
+}
+
+interface TroubleFigures {
+  readonly windows: readonly Window[]
+  readonly followedMs: readonly number[]
+  readonly checks: readonly Check[]
+}
+
+async function measureTrouble(folder: string, quick: boolean): Promise<TroubleFigures> {
+  const rounds = quick ? 1 : 14
   const ends: (() => unknown)[] = []
   const world = await openNamedWorld({ after: (end) => void ends.push(end) })
   const [port = 0, admin = 0] = await freePorts(2)
@@ -102,11 +120,8 @@ async function main(folder: string, { quick, bars, isWhole }: BenchChoice): Prom
   await sluice.stop()
   for (const end of ends) await end()
 
-  const checks = judge(windows, world.followedMs, all)
-  console.log(barTable(checks, bars))
-  if (bars && checks.some(({ isMet }) => isMet === false)) process.exitCode = 1
   const { followedMs } = world
-  keepResults('names.json', { machine, windows, followedMs, checks }, isWhole)
+  return { windows, followedMs, checks: judge(windows, followedMs, all) }
 }
 
 function judge(

@@ -1,18 +1,14 @@
 // Issue: "for every server url that is a name: `resolve: all` makes each address a server of its own that comes and goes with the records".
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { ServerReport } from '../../src/observe/reports/health-report.ts'
-import { startDnsServer, type DnsServer } from '../support/dns-server.ts'
+import { EXPANDED, FOURTH, openExpandedWorld, OTHER, THREE } from '../support/expanded-world.ts'
+import type { ExpandedWorld } from '../support/expanded-world.ts'
 import { startNamedLoad, type NamedResponse } from '../support/named-load.ts'
 import { startProgram, type Program } from '../support/program.ts'
 import { createWatch, eventually } from '../support/until.ts'
 
-const THREE = ['127.0.0.1', '127.0.0.2', '127.0.0.3'] as const
 const [FIRST, SECOND, THIRD] = THREE
-const FOURTH = '127.0.0.4'
 
 test('an address that is replaced under load, and a resolver that is dead, fail no request and touch no other name', async (t) => {
   const world = await openWorld(t)
@@ -20,9 +16,9 @@ test('an address that is replaced under load, and a resolver that is dead, fail 
   const failed: NamedResponse[] = []
   const served = new Map<string, number>()
   const watch = createWatch()
-  const load = startNamedLoad(program.port, ['web.test', 'other.test'], LOAD, (response) => {
+  const load = startNamedLoad(program.port, [EXPANDED, OTHER], LOAD, (response) => {
     if (response.status !== 200) failed.push(response)
-    if (response.name === 'web.test') {
+    if (response.name === EXPANDED) {
       served.set(response.body, (served.get(response.body) ?? 0) + 1)
       watch.changed()
     }
@@ -35,7 +31,7 @@ test('an address that is replaced under load, and a resolver that is dead, fail 
   await Promise.all(THREE.map(servedBy))
   const [other] = await serversOf(program, 'other')
 
-  dns.set('web.test', { addresses: [FIRST, SECOND, FOURTH], ttl: 1 })
+  world.put([FIRST, SECOND, FOURTH])
   await servedBy(FOURTH)
   const isGone = async (): Promise<boolean> =>
     (await serversOf(program, 'web')).every(({ url }) => !url.includes(THIRD))
@@ -68,14 +64,14 @@ test('an address that is replaced under load, and a resolver that is dead, fail 
 
 test('a removed address finishes the requests that it has', async (t) => {
   const world = await openWorld(t)
-  const { dns, program } = world
+  const { program } = world
   const isSlow = (): boolean => world.waiting.length > 0
-  const slow = fetch(`http://127.0.0.1:${program.port}/slow`, { headers: { host: 'web.test' } })
+  const slow = fetch(`http://127.0.0.1:${program.port}/slow`, { headers: { host: EXPANDED } })
   await eventually(isSlow, 'a server has the request')
   const [held] = world.waiting
   const others = THREE.filter((host) => host !== held?.host)
 
-  dns.set('web.test', { addresses: others, ttl: 1 })
+  world.put(others)
   const isDraining = async (): Promise<boolean> =>
     (await serversOf(program, 'web')).some(
       ({ state, url }) => state === 'draining' && url.includes(held?.host ?? '-'),
@@ -91,7 +87,7 @@ test('a name that does not exist any more keeps its addresses for the hold, then
   const { dns, program } = world
   const since = performance.now()
 
-  dns.set('web.test', 'nxdomain')
+  dns.set(EXPANDED, 'nxdomain')
   await program.until(
     () => program.log().find(({ msg }) => /web\.test cannot be/.test(msg)),
     'it fails',
@@ -101,7 +97,7 @@ test('a name that does not exist any more keeps its addresses for the hold, then
   await eventually(isEmpty, 'there is no server', 15_000)
   const heldMs = performance.now() - since
   const problems = (await program.ask('/api/table')).text
-  dns.set('web.test', { addresses: THREE, ttl: 1 })
+  world.put(THREE)
   const isBack = async (): Promise<boolean> => (await serversOf(program, 'web')).length === 3
 
   await eventually(isBack, 'the servers are back', 15_000)
@@ -112,55 +108,16 @@ test('a name that does not exist any more keeps its addresses for the hold, then
 
 const LOAD = { clients: 8, pauseMs: 1 }
 
-interface World {
-  readonly dns: DnsServer
+interface World extends ExpandedWorld {
   readonly program: Program
-  /** Requests to /slow that wait. */
-  readonly waiting: { readonly host: string; finish(): void }[]
 }
 
-/** The name `web.test` with three addresses and a backend of `resolve: all`; `other.test` with one. */
 async function openWorld(t: TestContext, resolver: object = {}): Promise<World> {
-  const dns = await startDnsServer(t, {
-    'web.test': { addresses: THREE, ttl: 1 },
-    'other.test': { addresses: [FIRST], ttl: 1 },
-  })
-  const waiting: World['waiting'] = []
-  let port = 0
-  for (const host of [...THREE, FOURTH]) {
-    const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-      if (request.url === '/slow') waiting.push({ host, finish: () => response.end(host) })
-      else response.end(host)
-    })
-    port = await listen(t, server, host, port)
-  }
-  const settings = { servers: [dns.address], search: [], timeout: '500ms', attempts: 2 }
-  const program = await startProgram(t, {
-    workers: 2,
-    resolver: { ...settings, ...resolver },
-    listeners: { web: { address: '127.0.0.1:0' } },
-    backends: {
-      web: { resolve: 'all', servers: { s: `http://web.test:${port}` } },
-      other: { servers: { s: `http://other.test:${port}` } },
-    },
-    frontends: {
-      web: { route: 'Host("web.test") || Host("127.0.0.1")', backend: 'web' },
-      other: { route: 'Host("other.test")', backend: 'other' },
-    },
-  })
+  const world = await openExpandedWorld(t)
+  const program = await startProgram(t, { workers: 2, ...world.config(resolver) })
   const isExpanded = async (): Promise<boolean> => (await serversOf(program, 'web')).length === 3
   await eventually(isExpanded, 'the name is expanded')
-  return { dns, program, waiting }
-}
-
-async function listen(t: TestContext, server: Server, host: string, port: number): Promise<number> {
-  server.listen(port, host)
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
+  return { ...world, program }
 }
 
 async function serversOf(program: Program, backend: string): Promise<readonly ServerReport[]> {
