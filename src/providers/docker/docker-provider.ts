@@ -33,7 +33,7 @@ export interface DockerProviderOptions {
 const RECONCILE_MS = 60_000
 const PING_INTERVAL_MS = 2_000
 /** How long a list waits for the first connections to new containers. */
-const FIRST_TRIES_MS = 500
+const FIRST_TRIES_MS = 1_500
 const TRIES_MS = 100
 /** With more, the whole list costs less. */
 const MAX_NAMED = 100
@@ -148,10 +148,10 @@ export function createDockerProvider(
       await read(within)
       await readEnvironments(within)
       // Begins to connect to new ones.
-      instances.items()
-      await ports.tried(isFirst ? FIRST_TRIES_MS : TRIES_MS)
+      const items = instances.items()
+      const isTried = await ports.tried(isFirst ? FIRST_TRIES_MS : TRIES_MS)
       isFirst = false
-      const { objects, problems } = reader.read(instances.items())
+      const { objects, problems } = reader.read(isTried ? instances.items() : items)
       return { objects, problems: [...problems, ...instances.problems()] }
     }
 

@@ -6,7 +6,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { createLabelReader } from '../labels/label-reader.ts'
 import type { Labelled, LabelRules } from '../labels/labelled.ts'
 import type { Problem } from '../../model/problem.ts'
-import { placeOf, type AddressRules, type Place, type Surroundings } from './address.ts'
+import {
+  ownerOfNetwork,
+  placeOf,
+  type AddressRules,
+  type Place,
+  type Surroundings,
+} from './address.ts'
 import type { Container, ReadContainer } from './container.ts'
 import type { PortWatch, WatchedAddress } from './port-watch.ts'
 import type { Stops } from './stops.ts'
@@ -40,12 +46,18 @@ interface Entry {
   readonly container: Container
   /** Undefined: not known yet. */
   env: ReadonlyMap<string, string> | undefined
-  /** What its addresses are made of; new ones ask for new addresses. */
-  basis: readonly unknown[]
+  /** What its addresses were made of: its environment, Sluice's own container, and the one whose network it uses. */
+  basis: Basis | null
   targets: readonly WatchedAddress[]
-  /** What the instance is made of besides `basis`. */
+  /** What the instance was made of besides. */
   state: string
   item: Labelled | null
+}
+
+interface Basis {
+  readonly env: ReadonlyMap<string, string> | undefined
+  readonly own: Container | null
+  readonly owner: Container | null
 }
 
 const MAX_UNREADABLE = 20
@@ -78,7 +90,7 @@ export function createInstances(options: InstancesOptions): Instances {
       byName.delete(before.container.name)
     }
     byName.set(name, id)
-    const fresh = { basis: [], targets: [], state: '', item: null }
+    const fresh = { basis: null, targets: [], state: '', item: null }
     entries.set(id, { container, env: before?.env, ...fresh })
   }
 
@@ -100,28 +112,25 @@ export function createInstances(options: InstancesOptions): Instances {
     return ids
   }
 
+  /** Called for each container at each list: it allocates nothing while nothing has changed. */
   function refresh(entry: Entry, own: Container | null): Labelled {
-    const { container } = entry
+    const { container, env } = entry
+    const { id, health, networkMode } = container
+    const owner = networkMode.startsWith('container:') ? ownerOf(container) : null
     const around: Surroundings = { rules: addresses, own, find }
-    const basis = [entry.env, own, ...chain(container, find)]
-    const isSame =
-      basis.length === entry.basis.length && basis.every((one, at) => one === entry.basis[at])
-    if (!isSame) {
-      entry.basis = basis
+    const { basis } = entry
+    if (basis === null || basis.env !== env || basis.own !== own || basis.owner !== owner) {
+      entry.basis = { env, own, owner }
       entry.targets = targetsOf(entry, around)
       entry.item = null
     }
-    const { id, health } = container
+    const isRunning = container.state === 'running'
     // A health check decides by itself.
-    const isWatched = health === 'none' && container.state === 'running'
+    const isWatched = health === 'none' && isRunning
     if (isWatched) ports.watch(id, entry.targets)
-    const looks = isWatched ? entry.targets.map(({ host, port }) => ports.look(id, host, port)) : []
-    const isListening = looks.length === 0 || looks.some((look) => look === 'open' || look.isLate)
-    const isServing =
-      container.state === 'running' &&
-      (health === 'none' ? isListening : health === 'healthy') &&
-      !stops.isStopping(id)
-    const state = JSON.stringify([isServing, isServing ? looks : []])
+    const isReady = isWatched ? isListening(entry) : isRunning && health === 'healthy'
+    const isServing = isReady && !stops.isStopping(id)
+    const state = isServing && isWatched ? looksOf(entry) : String(isServing)
     if (entry.item !== null && entry.state === state) return entry.item
     entry.state = state
     entry.item = toLabelled(entry, isServing, (port) => {
@@ -134,6 +143,31 @@ export function createInstances(options: InstancesOptions): Instances {
       return { reason: `has not accepted a connection at ${where} since it started${error}` }
     })
     return entry.item
+  }
+
+  function ownerOf(container: Container): Container | null {
+    const owner = ownerOfNetwork(container, { find })
+    return 'reason' in owner ? null : owner
+  }
+
+  /** One of its ports is, or it is time to report that none is. */
+  function isListening({ container: { id }, targets }: Entry): boolean {
+    return (
+      targets.length === 0 ||
+      targets.some(({ host, port }) => {
+        const look = ports.look(id, host, port)
+        return look === 'open' || look.isLate
+      })
+    )
+  }
+
+  function looksOf({ container: { id }, targets }: Entry): string {
+    let text = ''
+    for (const { host, port } of targets) {
+      const look = ports.look(id, host, port)
+      text += look === 'open' ? 'open,' : `${look.error},`
+    }
+    return text
   }
 
   function targetsOf(entry: Entry, around: Surroundings): readonly WatchedAddress[] {
@@ -178,20 +212,6 @@ export function createInstances(options: InstancesOptions): Instances {
     },
     problems: () => unreadable,
   }
-}
-
-/** The container and those whose network it uses. */
-function* chain(
-  container: Container,
-  find: (id: string) => Container | null,
-): Generator<Container | null> {
-  yield container
-  const shared = /^container:(.+)$/.exec(container.networkMode)?.[1]
-  if (shared === undefined) return
-  const owner = find(shared)
-  yield owner
-  const next = /^container:(.+)$/.exec(owner?.networkMode ?? '')?.[1]
-  if (next !== undefined) yield find(next)
 }
 
 function toLabelled(

@@ -20,8 +20,8 @@ export interface PortWatch {
   look(id: string, host: string, port: number): Look
   /** It does not run any more, or again: everything of it is unknown. */
   forget(id: string): void
-  /** Resolves when each address has been tried once, or after the time. */
-  tried(timeoutMs: number): Promise<void>
+  /** Resolves when each address has been tried once, or after the time; false: all had been before. */
+  tried(timeoutMs: number): Promise<boolean>
   close(): void
 }
 
@@ -157,12 +157,12 @@ export function createPortWatch(options: PortWatchOptions): PortWatch {
       containers.delete(id)
     },
     tried(timeoutMs) {
-      if (untried.size === 0) return Promise.resolve()
+      if (untried.size === 0) return Promise.resolve(false)
       return new Promise((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs)
+        const timer = setTimeout(() => resolve(true), timeoutMs)
         tellTried.push(() => {
           clearTimeout(timer)
-          resolve()
+          resolve(true)
         })
       })
     },
