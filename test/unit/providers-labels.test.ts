@@ -426,7 +426,16 @@ const WORDS = [
   ...['sluice', 'enable', 'host', 'port', 'frontends', 'a', 'b', 'health', 'path', 'backend'],
   ...['name', 'weight', 'middlewares', '0', '[1]', '__proto__', 'constructor', '', 'rule', 'x y'],
   ...['redirect', 'to', 'sticky', 'Traefik', 'traefik', 'http', 'routers', 'services', 'service'],
-  ...['loadbalancer', 'server', 'middlewares', 'stripprefix', 'prefixes', 'entrypoints'],
+  ...['loadbalancer', 'server', 'middlewares', 'stripprefix', 'prefixes', 'entrypoints', 'chain'],
+  ...[
+    'ipallowlist',
+    'sourcerange',
+    'headers',
+    'stsseconds',
+    'customresponseheaders',
+    'url',
+    'HOST',
+  ],
 ]
 const name = fc.array(fc.constantFrom(...WORDS), { maxLength: 6 }).map((steps) => steps.join('.'))
 const text = fc.oneof(
