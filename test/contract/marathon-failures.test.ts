@@ -527,11 +527,13 @@ test('behind a gateway every path begins with that of the source', async (t) => 
   const fake = await startFakeMarathon(t)
   const seen: string[] = []
   fake.override('/service/marathon', (request, response) => {
-    seen.push((request.url ?? '').replace(/\?.*/, ''))
-    response.end('{"apps":[]}')
+    const path = (request.url ?? '').replace(/\?.*/, '')
+    seen.push(path)
+    if (path.endsWith('/events')) response.flushHeaders()
+    else response.end('{"apps":[]}')
   })
 
-  await failureOf(t, open(fake, { path: '/service/marathon' }))
+  await watchRegistry(t, open(fake, { path: '/service/marathon' })).next()
 
   assert.deepEqual(
     new Set(seen),

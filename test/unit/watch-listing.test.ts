@@ -168,6 +168,30 @@ test('the end of events and a failing list are losses', async (t) => {
   assert.equal(ended.reloads.size, 0)
 })
 
+test('the end of events ends a list that hangs', async (t) => {
+  const failure = new Error('the link is silent')
+  let end = (_: Error): void => undefined
+  const source = {
+    subscribe: (_onHint: () => void, onEnd: (error: Error) => void): Promise<void> => {
+      end = onEnd
+      return Promise.resolve()
+    },
+    list: (signal: AbortSignal): Promise<Listed> =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('aborted')))
+      }),
+  }
+  const { signal } = new AbortController()
+  const readings = watchListing(source, { signal, reloads: new Set(), reconcileMs: 1_000_000 })
+
+  const first = readings.next()
+  await new Promise(setImmediate)
+  end(failure)
+
+  await assert.rejects(first, failure)
+  t.after(() => readings.return())
+})
+
 test('the signal ends it while it waits', async (t) => {
   const source = stage(t)
   await source.next()

@@ -56,6 +56,8 @@ export function createSseParser(maxChars: number): (chunk: string) => readonly S
   let isCut = false
   /** The rest of a line that was too long is still to come. */
   let isSkipping = false
+  /** `pending` ends in a carriage return. */
+  let hasHalfEnd = false
 
   function takeLine(line: string, found: ServerSentEvent[]): void {
     if (line === '') {
@@ -93,6 +95,12 @@ export function createSseParser(maxChars: number): (chunk: string) => readonly S
 
   return (chunk) => {
     const found: ServerSentEvent[] = []
+    // Text that is searched is copied into one piece first, so it is not before there is a line end.
+    if (!hasHalfEnd && !/[\r\n]/.test(chunk)) {
+      pending += chunk
+      skipLong()
+      return found
+    }
     // A carriage return at the end may be half of a line end.
     const lines = /\r\n|\n|\r(?!$)/g
     lines.lastIndex = Math.max(0, pending.length - 1)
@@ -104,6 +112,7 @@ export function createSseParser(maxChars: number): (chunk: string) => readonly S
       start = lines.lastIndex
     }
     pending = pending.slice(start)
+    hasHalfEnd = pending.endsWith('\r')
     skipLong()
     return found
   }

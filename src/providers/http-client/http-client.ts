@@ -5,6 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { addressOf } from '../../dns/dialing.ts'
+import { escapeControls } from '../../model/parsed.ts'
 import { SourceRefused } from '../provider.ts'
 import type { RegistryTls } from '../registry/options.ts'
 import { HttpFailure, describeError } from './failure.ts'
@@ -64,10 +65,15 @@ const CONNECT_TIMEOUT_MS = 2_000
 const MAX_REASON_BYTES = 4_096
 const MAX_HEAD_BYTES = 16 << 10
 const MAX_CONNECTIONS = 256
+/** Chunks of a body: beyond this number they must be larger than SMALL_PART_BYTES on average. */
+const MAX_SMALL_PARTS = 100_000
+const SMALL_PART_BYTES = 16
+const PARTS_PER_BLOCK = 1_024
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { what, origin, socketPath = null, headers = {} } = options
   const where = socketPath ?? origin
+  const hide = hideSecrets(headers)
   const closing = new AbortController()
   const agent = new Agent({
     connect: createConnect(options),
@@ -82,10 +88,14 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
   function failed(path: string, cause: unknown): Error {
     if (cause instanceof SourceRefused || cause instanceof HttpFailure) return cause
-    const reason = describeError(cause)
-    return new HttpFailure(`cannot read ${path} of ${what} at ${where}: ${reason}`, null, {
-      cause,
-    })
+    const reason = hide(escapeControls(describeError(cause)))
+    return new HttpFailure(
+      `cannot read ${withoutQuery(path)} of ${what} at ${where}: ${reason}`,
+      null,
+      {
+        cause,
+      },
+    )
   }
 
   async function send(
@@ -105,8 +115,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     const response = await orAborted(sent, signal)
     if (accept.includes(response.statusCode)) return response
     const { statusCode } = response
-    const reason = shorten(await readStart(response))
-    const message = `${what} at ${where} responds to ${path} with ${statusCode}${reason === '' ? '' : `: ${reason}`}`
+    const reason = shorten(hide(await readStart(response)))
+    const message = `${what} at ${where} responds to ${withoutQuery(path)} with ${statusCode}${reason === '' ? '' : `: ${reason}`}`
     if (statusCode === 401 || statusCode === 403) throw new SourceRefused(message)
     throw new HttpFailure(message, statusCode)
   }
@@ -165,6 +175,19 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
 const ACCEPTED: readonly number[] = [200]
 
+/** A gateway may show the request in the page of an error. */
+function hideSecrets(headers: Readonly<Record<string, string>>): (text: string) => string {
+  const secrets = Object.entries(headers).flatMap(([name, value]) =>
+    // `Basic dXNlcjpwYXNz` is a secret from its second word on.
+    /auth|token|secret|key|cookie/i.test(name) ? [value, value.replace(/^\S+[ =]/, '')] : [],
+  )
+  return (text) =>
+    secrets.reduce(
+      (left, secret) => (secret.length < 4 ? left : left.replaceAll(secret, '***')),
+      text,
+    )
+}
+
 /** undici looks at the signal once there is a connection only, which a silent peer keeps from being. */
 function orAborted<T>(sent: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -214,19 +237,28 @@ function createConnect({
 
 async function readWhole({ body, headers }: Dispatcher.ResponseData, max: number): Promise<string> {
   const length = Number(headers['content-length'] ?? 0)
-  const parts: Buffer[] = []
+  const blocks: Buffer[] = []
+  /** Copied into a block before they are many: a part of one byte takes a hundred. */
+  let parts: Buffer[] = []
+  let count = 0
   let size = 0
   try {
     if (length > max) throw tooLong(max)
     for await (const part of body as AsyncIterable<Buffer>) {
+      count += 1
       size += part.length
       if (size > max) throw tooLong(max)
+      if (count > MAX_SMALL_PARTS && size < count * SMALL_PART_BYTES)
+        throw new Error(`the response comes in more than ${MAX_SMALL_PARTS} tiny chunks`)
       parts.push(part)
+      if (parts.length < PARTS_PER_BLOCK) continue
+      blocks.push(Buffer.concat(parts))
+      parts = []
     }
   } finally {
     body.destroy()
   }
-  return Buffer.concat(parts).toString()
+  return Buffer.concat([...blocks, ...parts]).toString()
 }
 
 function tooLong(max: number): Error {
@@ -249,6 +281,11 @@ async function readStart(response: Dispatcher.ResponseData): Promise<string> {
     response.body.destroy()
   }
   return Buffer.concat(parts).toString().trim()
+}
+
+/** It may be long, and hold a secret. */
+function withoutQuery(path: string): string {
+  return path.replace(/\?.*/, '')
 }
 
 function shorten(text: string): string {

@@ -65,6 +65,8 @@ export async function* watchListing(
   }
   const onEnd = (error: Error): void => {
     state.failure ??= error
+    // A list under way would wait for its own time limit.
+    ending.abort(error)
     notifier.notify()
   }
   const onAsked = (): void => {
