@@ -2,7 +2,9 @@
 import type { ObjectKind, ObjectName } from '../model/names.ts'
 import type { DeclaredObject } from './provider.ts'
 
-export type LayoutName = 'sluice' | 'vulcand' | 'traefik' | 'fabio'
+/** Those of `MemberLayoutName` hold the members of services, see layouts/members. */
+export type LayoutName = 'sluice' | 'vulcand' | 'traefik' | 'fabio' | MemberLayoutName
+export type MemberLayoutName = 'nerve' | 'serverset' | 'curator' | 'registrator'
 
 /** A layout with what it needs to read the keys. */
 export interface LayoutChoice {
@@ -13,6 +15,15 @@ export interface LayoutChoice {
   readonly decrypt?: Decryption
   /** `redis`: what Traefik calls the source, in `shop@redis`. */
   readonly kind?: string
+  /** Missing: plain http, to their main endpoint. */
+  readonly members?: MemberChoice
+}
+
+/** Of the members of services. */
+export interface MemberChoice {
+  readonly scheme: 'http' | 'https'
+  /** The name of an additional endpoint of a server set; null: the service endpoint. */
+  readonly endpoint: string | null
 }
 
 /** How values that are sealed as a whole are opened, see sealed/sealed-values.ts. */
@@ -52,6 +63,8 @@ export interface Layout {
   readonly name: LayoutName
   /** Of the source that has this layout; missing: its values are not sealed. The only part of a layout that is not pure. */
   readonly sealed?: SealedValues
+  /** Only keys without keys below them are objects. */
+  readonly isFlat?: true
   /** Keys of one object, or of a few that are read together, have one group; null: the layout does not know the key. */
   groupOf(path: string): string | null
   /**

@@ -1,5 +1,6 @@
 /** Layouts that are at hand without a wait, for tests. The program loads each when a source has it: providers/catalog/layouts.ts. */
 import { createFabioLayout } from '../../src/providers/layouts/fabio/layout.ts'
+import { createMembers } from '../../src/providers/layouts/members/formats.ts'
 import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
 import { createTraefikLayout } from '../../src/providers/layouts/traefik/layout.ts'
 import { createVulcandLayout } from '../../src/providers/layouts/vulcand/layout.ts'
@@ -8,7 +9,7 @@ import type { LayoutChoice, LayoutName } from '../../src/providers/layout.ts'
 
 export function createLayout(
   layout: LayoutName,
-  { sealKey, kind = 'kv' }: Omit<LayoutChoice, 'layout'>,
+  { sealKey, kind = 'kv', members }: Omit<LayoutChoice, 'layout'>,
 ): Layout {
   switch (layout) {
     case 'sluice':
@@ -19,6 +20,11 @@ export function createLayout(
       return createTraefikLayout(kind)
     case 'fabio':
       return createFabioLayout()
+    case 'nerve':
+    case 'serverset':
+    case 'curator':
+    case 'registrator':
+      return createMembers(layout, members)
     default:
       return layout satisfies never
   }

@@ -8,6 +8,7 @@ import { SOURCE_KINDS } from '../../src/providers/catalog/sources.ts'
 import type { DnsSource } from '../../src/providers/dns/source.ts'
 import { etcd, type EtcdSource } from '../../src/providers/etcd/source.ts'
 import type { RedisSource } from '../../src/providers/redis/source.ts'
+import type { ZookeeperSource } from '../../src/providers/zookeeper/source.ts'
 import { resolveSettings, type ResolvedSettings } from '../../src/schema/resolve-settings.ts'
 import { resolverSchema } from '../../src/schema/resolver.ts'
 import { parseSources } from '../../src/schema/sources.ts'
@@ -113,6 +114,28 @@ test('reads a url of Redis, with what is escaped in it, and https endpoints as T
   assert.deepEqual([etcd.endpoints, etcd.tls], [['e:2379'], tls])
 })
 
+test('reads the connect string of ZooKeeper, with its chroot, as text and as a list', () => {
+  const written = {
+    a: 'zk1, zk2:2182/lb/',
+    b: ['zk1:2181/lb', '[::1]:1/lb'],
+    c: ['zk1', 'zk2'],
+    d: 'zk1/',
+  }
+
+  const found = Object.values(written).map((endpoints) => {
+    const source = { kind: 'zookeeper', endpoints, layout: 'traefik' }
+    const [spec] = parseSources({ zk: source }, world).sources as ZookeeperSource[]
+    return [spec?.endpoints, spec?.prefix]
+  })
+
+  assert.deepEqual(found, [
+    [['zk1:2181', 'zk2:2182'], '/lb/traefik'],
+    [['zk1:2181', '[::1]:1'], '/lb/traefik'],
+    [['zk1:2181', 'zk2:2181'], '/traefik'],
+    [['zk1:2181'], '/traefik'],
+  ])
+})
+
 test('says what is wrong with a source, with its whole path and without a password', () => {
   const etcd = { endpoints: 'x:1' }
   const cases: readonly [unknown, string, string?][] = [
@@ -134,13 +157,33 @@ test('says what is wrong with a source, with its whole path and without a passwo
     ],
     [
       { ...etcd, layout: 'x' },
-      'sources.etcd.layout: must be sluice or vulcand or traefik or fabio, not "x"',
+      'sources.etcd.layout: must be sluice or vulcand or traefik or fabio or nerve or serverset or curator or registrator, not "x"',
     ],
     [
       { ...etcd, username: 'u', password: 12345 },
       'sources.etcd.password: must be text of 1 to 4096 characters (digits alone need quotes)',
     ],
     [{ ...etcd, password: 'p' }, 'sources.etcd.password: needs both username and password'],
+    [
+      { endpoints: 'a/x,b/y' },
+      'sources.zookeeper.endpoints: all have the same chroot, which is written after the last',
+      'zookeeper',
+    ],
+    [
+      { endpoints: 'a/x//y' },
+      'sources.zookeeper.endpoints: its chroot must be the beginning of keys such as /sluice or team/sluice, not "/x//y"',
+      'zookeeper',
+    ],
+    [
+      { endpoints: 'u:pw@a/x' },
+      'sources.zookeeper.endpoints: must be host:port, not what is written',
+      'zookeeper',
+    ],
+    [
+      { endpoints: 'a', username: 'u' },
+      'sources.zookeeper.username: needs both username and password',
+      'zookeeper',
+    ],
     [{ ...etcd, sealKey: 'secret' }, 'sources.etcd.sealKey: must be 64 hexadecimal digits'],
     [{ ...etcd, tls: { cert: 'c' } }, 'sources.etcd.tls: needs both cert and key, or neither'],
     [{ ...etcd, shrink: { share: 2 } }, 'sources.etcd.shrink.share: must be from 0 to 1'],

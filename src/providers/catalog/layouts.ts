@@ -12,7 +12,7 @@ export async function loadLayout(choice: LayoutChoice): Promise<Layout> {
   return { ...layout, sealed: await createSealedValues(choice.decrypt) }
 }
 
-async function loadPure({ layout, sealKey, kind = 'kv' }: LayoutChoice): Promise<Layout> {
+async function loadPure({ layout, sealKey, kind = 'kv', members }: LayoutChoice): Promise<Layout> {
   switch (layout) {
     case 'sluice': {
       const { createSluiceLayout } = await import('../layouts/sluice.ts')
@@ -29,6 +29,13 @@ async function loadPure({ layout, sealKey, kind = 'kv' }: LayoutChoice): Promise
     case 'fabio': {
       const { createFabioLayout } = await import('../layouts/fabio/layout.ts')
       return createFabioLayout()
+    }
+    case 'nerve':
+    case 'serverset':
+    case 'curator':
+    case 'registrator': {
+      const { createMembers } = await import('../layouts/members/formats.ts')
+      return createMembers(layout, members)
     }
     default:
       return layout satisfies never

@@ -31,6 +31,10 @@ const PREFIXES: Readonly<Record<LayoutName, string>> = {
   vulcand: '/vulcand',
   traefik: 'traefik',
   fabio: '/fabio',
+  nerve: '/services',
+  serverset: '/discovery',
+  curator: '/services',
+  registrator: '/services',
 }
 
 export interface Endpoints {
@@ -59,7 +63,7 @@ export const registryOptions: Shape<
   prefix: scalar(parsePrefix, {
     type: 'string',
     description:
-      'The prefix, exactly as its keys begin. The default depends on the layout: /sluice, /vulcand, traefik or /fabio.',
+      'The prefix, exactly as its keys begin. The default depends on the layout: /sluice, /vulcand, traefik, /fabio, /discovery for server sets, or /services.',
   }).optional(),
   layout: z
     .enum(Object.keys(PREFIXES) as LayoutName[])

@@ -1,9 +1,10 @@
 /** An Apache ZooKeeper, alone or an ensemble. */
+import * as z from 'zod'
 import { onDemand } from '../../model/on-demand.ts'
 import { bad, good, type Scalar } from '../../model/parsed.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import { splitList } from '../../model/units.ts'
-import { scalar } from '../../options/fields.ts'
+import { scalar, text } from '../../options/fields.ts'
 import {
   checkLogin,
   parseEndpoints,
@@ -39,6 +40,14 @@ export const zookeeper: SourceKind = defineSource({
       description: `A list, or text with commas, of host:${NORMAL_PORT}; a chroot follows the last: zk1:${NORMAL_PORT},zk2:${NORMAL_PORT}/lb.`,
     }),
     ...registryOptions,
+    scheme: z
+      .enum(['http', 'https'])
+      .default('http')
+      .meta({ description: 'Of the members of services.' }),
+    endpointName: text(
+      'Of server sets: the additional endpoint to use instead of the service endpoint.',
+      256,
+    ).optional(),
   },
   read(form, complain): RegistryOptions {
     const { username = null, password = null } = form
@@ -46,7 +55,8 @@ export const zookeeper: SourceKind = defineSource({
     const { endpoints, chroot } = form.endpoints
     const registry = readRegistry(form, false, complain)
     const prefix = `${chroot}/${registry.prefix.replace(/^\//, '')}`
-    return { ...registry, endpoints, prefix, username, password }
+    const members = { scheme: form.scheme, endpoint: form.endpointName ?? null }
+    return { ...registry, endpoints, prefix, username, password, members }
   },
   locations: (spec) => [registryLocation(spec, '')],
   withFiles: withRegistryFiles,

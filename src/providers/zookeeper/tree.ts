@@ -23,6 +23,8 @@ export interface TreeOptions {
   /** Whether a path below the prefix is a key; others are only searched for children. */
   readonly isKey: (path: string) => boolean
   readonly isSingle: boolean
+  /** Only znodes without children are keys. */
+  readonly isFlat?: boolean
 }
 
 export interface Tree {
@@ -53,7 +55,7 @@ const WINDOW = 128
 const MAX_WEIGHT = 64 << 20
 const PATH_OVERHEAD = 64
 
-export function createTree({ connection, root, isKey, isSingle }: TreeOptions): Tree {
+export function createTree({ connection, root, isKey, isSingle, isFlat }: TreeOptions): Tree {
   /** Those with a watch, if `isSingle`. */
   const known = new Set<string>()
   const unreadable = new Map<string, string>()
@@ -62,7 +64,7 @@ export function createTree({ connection, root, isKey, isSingle }: TreeOptions): 
   async function readKey(path: string, relative: string, onKey: OnKey): Promise<boolean> {
     try {
       const node = await connection.call(getData(path, isSingle))
-      onKey(relative, toEntry(root, path, node))
+      onKey(relative, toEntry(root, path, node, isFlat))
       return node.stat.children > 0 || (isSingle && !node.stat.isEphemeral)
     } catch (error) {
       const fault = faultOf(error)

@@ -7,9 +7,17 @@ import type { ReadNode } from './client/requests.ts'
 /** libkv (Traefik 1, registrator, Docker Swarm) creates an ephemeral znode with this byte, and sets its value afterwards. */
 const NOT_SET_YET = 0x01
 
-/** Null: the znode is no key, but only the parent of others, or its writer has not set it yet. */
-export function toEntry(root: string, path: string, { data, stat }: ReadNode): KeyEntry | null {
-  if (data.length === 0 && stat.children > 0) return null
+/**
+ * Null: the znode is no key, but only the parent of others, or its writer has not set it yet. `isFlat`: one with children is
+ * no key, whatever its data is.
+ */
+export function toEntry(
+  root: string,
+  path: string,
+  { data, stat }: ReadNode,
+  isFlat = false,
+): KeyEntry | null {
+  if ((isFlat || data.length === 0) && stat.children > 0) return null
   if (data.length === 1 && data[0] === NOT_SET_YET) return null
   return { ...toName(root, path), revision: toRevision(stat.setAt), ...toValueText(data) }
 }

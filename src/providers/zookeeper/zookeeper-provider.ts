@@ -120,7 +120,8 @@ async function* watchZookeeper(watching: Watching): AsyncGenerator<Declaration, 
   })
   if (opened === undefined) return
   const { connection, isSingle } = opened
-  const tree = createTree({ connection, root, isKey, isSingle })
+  const { isFlat = false } = layout
+  const tree = createTree({ connection, root, isKey, isSingle, isFlat })
   const reload = (): void => want('asked')
   const reconcileTimer = setInterval(want, reconcileMs * (0.9 + random() * 0.2), 'reconcile')
   const stop = (): void => {
