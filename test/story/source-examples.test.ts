@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { consulCommand, startConsul, type Consul } from '../support/consul.ts'
+import { ROOT } from '../support/docs.ts'
 import { startEtcd, type Etcd } from '../support/etcd.ts'
 import {
   from,
@@ -142,6 +143,17 @@ const ELSEWHERE = ['examples/docker.yaml', 'examples/swarm.yaml']
 test('every example with sources is driven', () => {
   assert.deepEqual([...Object.keys(DRIVES), ...ELSEWHERE].sort(), listExamples().withSources)
 })
+
+/** What the image serves in front of an engine; `npm run test:docker` drives them. */
+for (const file of ['docker.yaml', 'swarm.yaml']) {
+  test(`the image's ${file} is good`, async (t) => {
+    const path = join(ROOT, 'config', file)
+
+    const checked = await runProgram(t, ['check', path])
+
+    assert.equal(checked.output, `${path}: good, 1 listener, 0 backends, 0 frontends\n`)
+  })
+}
 
 for (const [file, { ports, before, drive }] of Object.entries(DRIVES)) {
   test(`${file} is good, its commands work, and it answers as it says`, async (t) => {
