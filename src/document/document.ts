@@ -36,6 +36,8 @@ export interface KnownDocument extends KnownText {
   readonly settings: ReadableDocument['settings']
 }
 
+export type Notation = 'json' | 'yaml'
+
 export type ParsedDocument =
   | ReadableDocument
   /** The one problem, of kind `file`: why nothing can be read. */
@@ -58,7 +60,7 @@ function loadYaml(): typeof import('./yaml.ts') {
 }
 
 /**
- * `filename` decides the notation (`.json`, else YAML) and names the file in problems and keys. References in objects are
+ * `filename` names the file in problems and keys, and decides the notation if it is not given (`.json`, else YAML). References in objects are
  * resolved in `world`; without it, everything stays as written. With `before`, the last reading of the same file, only what
  * an edit has changed is read. Does not throw.
  */
@@ -67,6 +69,7 @@ export function parseDocument(
   filename: string,
   world: ReferenceWorld | null = null,
   before: KnownDocument | null = null,
+  notation: Notation = isJson(filename) ? 'json' : 'yaml',
 ): ParsedDocument {
   const source = withoutMark(text)
   try {
@@ -77,7 +80,7 @@ export function parseDocument(
       const known = { ...edited.known, settings }
       return { ...documentOf(settings, objects, [], edited.locate), known }
     }
-    if (!isJson(filename)) return splitTree(loadYaml().readYaml(source), filename, world)
+    if (notation === 'yaml') return splitTree(loadYaml().readYaml(source), filename, world)
     const tree = readJson(source)
     const document = splitTree(tree, filename, world)
     if (document.problems.length > 0) return document
@@ -97,9 +100,10 @@ export function parseDocument(
   }
 }
 
-/** The map that a text in YAML is, also if it is JSON, in the form of any other program. Throws Unreadable. */
-export function readForeign(text: string): Tree {
-  return loadYaml().readYaml(withoutMark(text))
+/** The map that a text is, in the form of any other program. JSON is YAML, too, but slower to read so. Throws Unreadable. */
+export function readForeign(text: string, notation: Notation = 'yaml'): Tree {
+  const source = withoutMark(text)
+  return notation === 'json' ? readJson(source) : loadYaml().readYaml(source)
 }
 
 /**

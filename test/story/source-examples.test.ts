@@ -24,6 +24,7 @@ import {
   type Example,
   type Site,
 } from '../support/example.ts'
+import { startDocument } from '../support/http-document.ts'
 import { startFakeMarathon } from '../support/fake-marathon.ts'
 import { createApp, type Json } from '../support/marathon-apps.ts'
 import { value } from '../support/message.ts'
@@ -129,6 +130,13 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     },
   },
 
+  'examples/http.yaml': {
+    ports: [8080, 5001, 5002],
+    async drive(site) {
+      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+    },
+  },
+
   'examples/marathon.yaml': {
     ports: [5001, 5002],
     async drive(site) {
@@ -170,9 +178,12 @@ for (const [file, { ports, before, drive }] of Object.entries(DRIVES)) {
     if (consul !== null) registries.set(8500, consul.port)
     const marathon = written.includes(':8088') ? await startFakeMarathon(t) : null
     if (marathon !== null) registries.set(8088, Number(marathon.endpoints[0]?.split(':')[1]))
+    const document = written.includes(':8800') ? await startDocument(t, '/sluice.yaml') : null
+    if (document !== null) registries.set(8800, Number(new URL(document.url).port))
     const example = await placeExample(t, file, registries, ports)
     const env = variablesOf(example)
     marathon?.put(voteApp([example.port(5001), example.port(5002)]))
+    document?.set(commentOf(example), 'application/yaml')
     await before?.(example, etcd)
 
     await runCommands(t, example, { etcd, redis, consul })
@@ -194,6 +205,12 @@ function voteApp(ports: readonly number[]): Json {
     labels: { HAPROXY_GROUP: 'external', HAPROXY_0_VHOST: VOTE },
     tasks: ports.map((port) => ({ id: `vote.${port}`, host: '127.0.0.1', ports: [port] })),
   })
+}
+
+/** What is written three columns into the comment. */
+function commentOf({ text, withOwnPorts }: Example): string {
+  const lines = withOwnPorts(text).matchAll(/^# {3}(.*)$/gm)
+  return [...lines].map(([, line]) => line).join('\n')
 }
 
 /** `NAME=value` before `sluice serve` in the comment. */

@@ -7,6 +7,7 @@ import { dns } from '../dns/source.ts'
 import { docker } from '../docker/source.ts'
 import { embedded } from '../embedded/source.ts'
 import { etcd } from '../etcd/source.ts'
+import { http } from '../http/source.ts'
 import { marathon } from '../marathon/source.ts'
 import type { Provider } from '../provider.ts'
 import { redis } from '../redis/source.ts'
@@ -17,7 +18,7 @@ import { zookeeper } from '../zookeeper/source.ts'
 
 export const SOURCE_KINDS: readonly SourceKind[] = [
   ...[etcd, redis, consul, consulKv, zookeeper, docker, swarm, marathon, dns],
-  ...[directory, embedded],
+  ...[http, directory, embedded],
 ]
 
 /** That of a spec, which one of the kinds has parsed. */
