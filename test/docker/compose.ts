@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { ask, EXAMPLES, startTraffic, until } from './traffic.ts'
+import { EXAMPLES, isServing, startTraffic, until } from './traffic.ts'
 import { startUsersEngine } from './users-engine.ts'
 
 const engine = await startUsersEngine({ after })
@@ -37,7 +37,7 @@ test('compose up brings the example up, and each container of a scaled service t
   engine.env['DELAY_MS'] = '0'
 
   await compose('up', '--detach')
-  await until(async () => (await ask()) !== null, 'the first response', logs)
+  await until(isServing, 'the first response', logs)
   const before = await startedAt()
   const traffic = startTraffic(t, 4, 5)
   await up(5)
@@ -52,7 +52,7 @@ test('scaling to 5, 1 and 5 under load fails no request', async (t) => {
   t.after(down)
   engine.env['DELAY_MS'] = '2000'
   await compose('up', '--detach')
-  await until(async () => (await ask()) !== null, 'the first response', logs)
+  await until(isServing, 'the first response', logs)
   const traffic = startTraffic(t, 60)
 
   for (const count of [5, 1, 5]) {

@@ -1,8 +1,8 @@
 /**
- * `npm run test:docker [-- PART...]`: Docker for real. `image` builds the Dockerfile and runs the image; the other parts run with
- * it, compose and Swarm, on bridge and overlay networks, each in namespaces of its own (namespaces.ts), so that the machine's
- * network stays as it is. Needs root on a Debian machine; takes some minutes; not part of `npm test`. `SLUICE_TEST_IMAGES=FILE` names
- * the images of an earlier run (`docker save`), or where to save them, and saves their build.
+ * `npm run test:docker [-- PART...]`: Docker for real. `image` builds the Dockerfile and runs the image. With it the other parts run
+ * compose, a compose file for Traefik, and Swarm, on bridge and overlay networks, each in namespaces of its own (namespaces.ts), so
+ * that the machine's network stays as it is. Needs root on a Debian machine; takes some minutes; not part of `npm test`.
+ * `SLUICE_TEST_IMAGES=FILE` names the images of an earlier run, or where to save them.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ import { fetchNetworks, whyNoNetworks } from '../support/docker-networks.ts'
 import { namespaced } from '../support/namespaces.ts'
 import { fetchCompose } from './users-engine.ts'
 
-const PARTS = ['image', 'compose', 'swarm']
+const PARTS = ['image', 'compose', 'traefik', 'swarm']
 
 const asked = process.argv.slice(2)
 const unknown = asked.find((part) => !PARTS.includes(part))
@@ -26,8 +26,8 @@ if (reason !== null) {
   process.exit(2)
 }
 
-const before = await machine()
 const folder = await mkdtemp(join(tmpdir(), 'sluice-docker-'))
+const before = await machine()
 // Containers run as another user.
 await chmod(folder, 0o755)
 const running = { kill: (): unknown => null, isStopped: false }
@@ -76,7 +76,7 @@ async function runPart(part: string, images: string, init: string): Promise<bool
 
 /** What an engine could leave behind, as text. Others of this machine may have engines of their own. */
 async function machine(): Promise<string> {
-  const isOwn = (line: string): boolean => line.includes('sluice-docker-')
+  const isOwn = (line: string): boolean => line.includes(folder)
   const mounts = await readFile('/proc/self/mounts', 'utf8')
   const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
   return JSON.stringify({

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { ask, EXAMPLES, startTraffic, until } from './traffic.ts'
+import { EXAMPLES, isServing, startTraffic, until } from './traffic.ts'
 import { startUsersEngine } from './users-engine.ts'
 
 const engine = await startUsersEngine({ after })
@@ -19,7 +19,7 @@ async function deploy(delayMs: number): Promise<void> {
   engine.env['DELAY_MS'] = String(delayMs)
   // Its images are here only.
   await docker('stack', 'deploy', '--resolve-image', 'never', '--compose-file', STACK, 'shop')
-  await until(async () => (await ask()) !== null, 'the first response', logs)
+  await until(isServing, 'the first response', logs)
 }
 
 async function remove(): Promise<void> {

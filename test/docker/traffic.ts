@@ -8,20 +8,39 @@ import { startLoad, type Load } from '../support/load.ts'
 
 export const EXAMPLES: string = fileURLToPath(new URL('../../examples', import.meta.url))
 const PORT = 8080
+/** Of the examples' service. */
 const HOST = 'web.localhost'
 /** An engine that is busy with ten containers. */
 const WITHIN_MS = 60_000
 const POLL_MS = 50
 
-/** The text of a response, which is the id of its container; null: any other response, or none. */
-export async function ask(host: string = HOST, path: string = '/'): Promise<string | null> {
+export interface Answer {
+  /** 0: there was none. */
+  readonly status: number
+  readonly text: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** On a connection of its own. */
+export async function get(
+  host: string,
+  path: string,
+  ...lines: readonly string[]
+): Promise<Answer> {
   const client = await connectClient(PORT).catch(() => null)
-  if (client === null) return null
-  const response = await client
-    .ask(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
-    .catch(() => null)
-  client.socket.destroy()
-  return response?.status === 200 ? String(response.body).trim() : null
+  const head = [`GET ${path} HTTP/1.1`, `Host: ${host}`, ...lines]
+  const response = await client?.ask(`${head.join('\r\n')}\r\n\r\n`).catch(() => null)
+  client?.socket.destroy()
+  if (response === null || response === undefined) return { status: 0, text: '', headers: {} }
+  const headers = Object.fromEntries(
+    response.fields.map(([name, text]) => [name.toLowerCase(), text]),
+  )
+  return { status: response.status, text: String(response.body).trim(), headers }
+}
+
+/** Whether the example serves. */
+export async function isServing(): Promise<boolean> {
+  return (await get(HOST, '/')).status === 200
 }
 
 /** `explain`: what is shown if it does not come true. */
