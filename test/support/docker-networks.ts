@@ -57,11 +57,16 @@ export async function startNetworkedEngine(
   return startDockerEngine(owner, { ...OPTIONS, root, env: envOf(root), args })
 }
 
-/** A manager in namespaces of its own: its socket can be reached from here, its tasks cannot. */
-export async function startSwarm(owner: Owner): Promise<DockerEngine> {
+/** In namespaces of its own: its socket can be reached from here, its networks cannot. */
+export async function startBridges(owner: Owner): Promise<DockerEngine> {
   const { root, init } = await fetchNetworks()
   const within = namespaced(init, [])
-  const engine = await startDockerEngine(owner, { ...OPTIONS, root, env: envOf(root), within })
+  return startDockerEngine(owner, { ...OPTIONS, root, env: envOf(root), within })
+}
+
+/** As above, with a Swarm that it manages. */
+export async function startSwarm(owner: Owner): Promise<DockerEngine> {
+  const engine = await startBridges(owner)
   await engine.docker('swarm', 'init', '--advertise-addr', '127.0.0.1')
   return engine
 }

@@ -20,7 +20,7 @@ import { createEngineClient, type EngineClient } from './engine-client.ts'
 import { EVENT_TYPES, readEvent } from './events.ts'
 import { createInstances } from './instances.ts'
 import { findOwnContainer } from './own-container.ts'
-import { createPortWatch } from './port-watch.ts'
+import { createPortWatch, type PortWatchOptions } from './port-watch.ts'
 import type { DockerSource } from './source.ts'
 import { createStops } from './stops.ts'
 
@@ -28,6 +28,8 @@ export interface DockerProviderOptions {
   readonly reconcileMs?: number
   /** The id of Sluice's own container; null: it runs in none. */
   readonly ownId?: string | null
+  /** As of `createPortWatch`, for tests. */
+  readonly connect?: PortWatchOptions['connect']
 }
 
 const RECONCILE_MS = 60_000
@@ -51,12 +53,12 @@ export function createDockerProvider(
   spec: DockerSource,
   options: DockerProviderOptions = {},
 ): Provider {
-  const { reconcileMs = RECONCILE_MS, ownId = findOwnContainer() } = options
+  const { reconcileMs = RECONCILE_MS, ownId = findOwnContainer(), connect } = options
   const reloads = new Set<() => void>()
   const hints = new Set<() => void>()
   const hint = (): void => hints.forEach((each) => each())
   let current: EngineClient | null = null
-  const ports = createPortWatch({ onChange: hint })
+  const ports = createPortWatch({ onChange: hint, ...(connect === undefined ? {} : { connect }) })
   const stops = createStops({
     inspect: async (id) => (await current?.inspect(id, AbortSignal.timeout(5_000))) ?? null,
     onChange(id, isStopping) {

@@ -165,6 +165,12 @@ function explain(error: unknown, { socketPath, text }: DockerEndpoint, tls: unkn
       { cause: error },
     )
   }
+  if (code === 'ECONNREFUSED' && socketPath !== null) {
+    return new Error(
+      `no engine listens at ${socketPath}: it is not running, or has made its socket anew since the old one was mounted into this container (mount the socket's folder)`,
+      { cause: error },
+    )
+  }
   const isPlain =
     error instanceof HttpFailure && error.status === 400 && /HTTPS/.test(error.message)
   if (isPlain && tls === null) {
