@@ -103,7 +103,7 @@ function portMembers(network: string, servicePorts: readonly number[]): Json {
 
 export function createTask(appId: string, form: TaskForm): Json {
   const { id, host = '127.0.0.1', ports = [31_000], state = 'TASK_RUNNING' } = form
-  const { ipAddresses = [], alive, startedAt = VERSION } = form
+  const { ipAddresses = [], alive, startedAt = new Date().toISOString() } = form
   const results = alive?.map((one) => ({
     alive: one,
     consecutiveFailures: one ? 0 : 3,

@@ -19,7 +19,8 @@ import {
 import { marathonSource, translateApps } from '../support/marathon-source.ts'
 
 const GROUPED = { HAPROXY_GROUP: 'external', HAPROXY_0_VHOST: 'shop.example' }
-const TASK: TaskForm = { id: 't1', host: '10.0.0.1', ports: [31_001] }
+const STARTED = '2020-03-01T23:29:30.158Z'
+const TASK: TaskForm = { id: 't1', host: '10.0.0.1', ports: [31_001], startedAt: STARTED }
 
 /** The urls of its servers. */
 function serversOf(app: Json): readonly string[] {
@@ -63,7 +64,9 @@ for (const [what, alive, isServing] of [
   test(`a task with ${what} ${isServing ? 'gets' : 'gets no'} requests`, () => {
     const task = { ...TASK, alive }
 
-    const servers = serversOf(shop({ healthChecks: [HTTP_CHECK], tasks: [task] }))
+    const app = shop({ healthChecks: [HTTP_CHECK], tasks: [task] })
+    const { objects } = translateApps([app], { date: () => Date.parse(STARTED) })
+    const servers = objects.filter(({ kind }) => kind === 'server')
 
     assert.equal(servers.length, isServing ? 1 : 0)
   })
@@ -71,7 +74,8 @@ for (const [what, alive, isServing] of [
 
 /** Servers after each of these readings of one app. */
 function overTime(readings: readonly Json[]): readonly number[] {
-  const translator = createTranslator({ ...marathonSource([]), source: 'marathon' })
+  const date = (): number => Date.parse(STARTED) + 1_000
+  const translator = createTranslator({ ...marathonSource([]), source: 'marathon', date })
   return readings.map((app) => {
     const { apps, faults } = parseAppList({ apps: [app] })
     return [...translator.translate(apps, faults).objects].filter(({ kind }) => kind === 'server')
@@ -98,6 +102,30 @@ test('a task keeps its last result while a new leader has none', () => {
   ])
 
   assert.deepEqual(counts, [1, 1, 0, 0, 1, 1, 0, 0, 0])
+})
+
+test('a task without any result is healthy once its first one is long overdue', () => {
+  const started = Date.parse(STARTED)
+  // 5 s of grace, an interval of 10 s and a timeout of 10 s, and 30 s for the clocks.
+  const app = shop({ healthChecks: [HTTP_CHECK], tasks: [{ ...TASK, alive: null }] })
+  const sick = shop({ healthChecks: [HTTP_CHECK], tasks: [{ ...TASK, alive: [false] }] })
+  let date = started + 54_000
+  const translator = createTranslator({
+    ...marathonSource([]),
+    source: 'marathon',
+    date: () => date,
+  })
+  const count = (one: Json): number =>
+    [...translator.translate(parseAppList({ apps: [one] }).apps, []).objects].filter(
+      ({ kind }) => kind === 'server',
+    ).length
+
+  const early = count(app)
+  date = started + 56_000
+  const late = count(app)
+  const [unhealthy, after] = [count(sick), count(app)]
+
+  assert.deepEqual([early, late, unhealthy, after], [0, 1, 0, 0])
 })
 
 test('during a deployment a new task waits for its readiness check, old ones do not', () => {
@@ -274,7 +302,8 @@ test("frontrunner's text form is a listener and a backend for each service port"
     'site\t80\t10.0.0.3:31003\t',
     'idle\t10002\t',
     'odd\t10003\t10.0.0.1\t10.0.0.1:5\t',
-    'nonsense',
+    'nonsense x',
+    'bare',
     '',
   ].join('\n')
 
@@ -293,7 +322,7 @@ test("frontrunner's text form is a listener and a backend for each service port"
   assert.deepEqual(values['listener marathon-10002'], { address: '127.0.0.1:10002' })
   assert.deepEqual(
     problems.map(({ key, message }) => `${key}: ${message}`),
-    ['line 6: the endpoint "10.0.0.1" of "odd" is left out', 'line 7: is "nonsense"'],
+    ['line 6: the endpoint "10.0.0.1" of "odd" is left out', 'line 7: is "nonsense x"'],
   )
   assert.deepEqual(setAsideOf(declared), [])
 })

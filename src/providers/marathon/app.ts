@@ -23,6 +23,8 @@ export interface AppHealthCheck {
   readonly portIndex: number | null
   /** Instead of a port of the task. */
   readonly port: number | null
+  /** After the start of a task, failures count for nothing. */
+  readonly gracePeriodSeconds: number
   readonly intervalSeconds: number
   readonly timeoutSeconds: number
   readonly maxConsecutiveFailures: number
@@ -36,7 +38,8 @@ export interface MarathonTask {
   readonly addresses: readonly string[]
   /** `TASK_RUNNING`; old versions have none. */
   readonly state: string | null
-  readonly hasStarted: boolean
+  /** ms since the epoch, by the clock of Marathon; null: it has not started. */
+  readonly startedAt: number | null
   readonly version: string
   /** Of its health checks; null: there is no result. */
   readonly alive: boolean | null
@@ -204,6 +207,7 @@ function readHealthCheck(value: unknown): AppHealthCheck {
     path: typeof check['path'] === 'string' ? check['path'] : '/',
     port: portOrNull(port),
     portIndex: Number.isInteger(portIndex) ? (portIndex as number) : null,
+    gracePeriodSeconds: wholeOr(check['gracePeriodSeconds'], 300),
     intervalSeconds: wholeOr(check['intervalSeconds'], 60),
     timeoutSeconds: wholeOr(check['timeoutSeconds'], 20),
     maxConsecutiveFailures: wholeOr(check['maxConsecutiveFailures'], 3),
@@ -236,7 +240,7 @@ function readTask(value: unknown, faults: string[]): readonly MarathonTask[] {
         ports: listOr(value['ports'], 'ports').map((port) => (isPort(port) ? port : 0)),
         addresses: readAddresses(value['ipAddresses']),
         state: typeof state === 'string' ? state : null,
-        hasStarted: typeof value['startedAt'] === 'string',
+        startedAt: timeOr(value['startedAt']),
         version: textOr(value['version']),
         alive: readAlive(value['healthCheckResults']),
       },
@@ -275,6 +279,13 @@ function listOr(value: unknown, what: string): readonly unknown[] {
 
 function textOr(value: unknown): string {
   return typeof value === 'string' ? value : ''
+}
+
+/** Of a text that is no time, 0: it has started at some time. */
+function timeOr(value: unknown): number | null {
+  if (typeof value !== 'string') return null
+  const time = Date.parse(value)
+  return Number.isNaN(time) ? 0 : time
 }
 
 function wholeOr(value: unknown, normal: number): number {

@@ -8,23 +8,27 @@ export interface Readiness {
 }
 
 /**
- * A new leader has no results of health and readiness checks until it has checked each task by itself, which takes as long as
- * their interval. A task without a result therefore keeps the last one that it had.
+ * A new leader has no results of health and readiness checks until it has checked each task by itself, and some never come. A
+ * task without a result therefore keeps the last one that it had. If none is known, as after a start of Sluice, it is healthy
+ * once it has run for longer than its first result can take: then the result is lost.
+ *
+ * `date`: ms since the epoch.
  */
-export function createReadiness(): Readiness {
-  const healthy = new Set<string>()
-  const ready = new Set<string>()
+export function createReadiness(date: () => number): Readiness {
+  const health = new Map<string, boolean>()
+  const readiness = new Map<string, boolean>()
 
-  function isHealthy({ healthChecks }: MarathonApp, { id, alive }: MarathonTask): boolean {
-    if (healthChecks.length === 0) return true
-    return settle(healthy, id, alive)
+  function isHealthy(app: MarathonApp, { id, alive, startedAt }: MarathonTask): boolean {
+    if (app.healthChecks.length === 0) return true
+    const last = settle(health, id, alive)
+    return last ?? (startedAt !== null && date() - startedAt > longestWaitMs(app))
   }
 
   function isReady(app: MarathonApp, { id, version }: MarathonTask): boolean {
-    const result = app.readiness.get(id) ?? null
+    const last = settle(readiness, id, app.readiness.get(id) ?? null)
     // Readiness checks matter during deployments only, to the tasks that these start.
     if (!app.hasReadinessChecks || !app.isDeploying) return true
-    return settle(ready, id, result) || (result === null && version !== app.version)
+    return last ?? version !== app.version
   }
 
   return {
@@ -34,20 +38,32 @@ export function createReadiness(): Readiness {
       return isRunning(task) && isWell && isUsed
     },
     retain(apps, taskCount) {
-      if (Math.max(healthy.size, ready.size) <= 2 * taskCount) return
+      if (Math.max(health.size, readiness.size) <= 2 * taskCount) return
       const there = new Set<string>()
       for (const { tasks } of apps) for (const { id } of tasks) there.add(id)
-      for (const known of [healthy, ready]) {
-        for (const id of known) if (!there.has(id)) known.delete(id)
+      for (const known of [health, readiness]) {
+        for (const id of known.keys()) if (!there.has(id)) known.delete(id)
       }
     },
   }
 }
 
-function settle(known: Set<string>, id: string, result: boolean | null): boolean {
-  if (result === true) known.add(id)
-  if (result === false) known.delete(id)
-  return known.has(id)
+/** The last result; null: there was none. */
+function settle(known: Map<string, boolean>, id: string, result: boolean | null): boolean | null {
+  if (result !== null) known.set(id, result)
+  return result ?? known.get(id) ?? null
+}
+
+/** Clocks of Marathon and Sluice differ, and results take their time. */
+const MARGIN_MS = 30_000
+
+/** From the start of a task to its first result. */
+function longestWaitMs({ healthChecks }: MarathonApp): number {
+  const waits = healthChecks.map(
+    ({ gracePeriodSeconds, intervalSeconds, timeoutSeconds }) =>
+      gracePeriodSeconds + intervalSeconds + timeoutSeconds,
+  )
+  return Math.max(...waits) * 1_000 + MARGIN_MS
 }
 
 /**
@@ -55,6 +71,6 @@ function settle(known: Set<string>, id: string, result: boolean | null): boolean
  * Marathon starts another task by the app's unreachableStrategy. Before version 1.0 tasks have no state: only those that have
  * started are running.
  */
-function isRunning({ state, hasStarted }: MarathonTask): boolean {
-  return state === null ? hasStarted : state === 'TASK_RUNNING'
+function isRunning({ state, startedAt }: MarathonTask): boolean {
+  return state === null ? startedAt !== null : state === 'TASK_RUNNING'
 }

@@ -61,7 +61,7 @@ function readLine(written: string): Line | string | null {
   const [app = '', port = '', ...fields] = written.trimEnd().split(/[\t ]+/)
   // Without ports the hosts of its tasks are there in their place.
   if (app === '' || !/^\d+$/.test(port)) {
-    return /^\S+\t \t/.test(written) || written.trim() === '' ? null : `is ${quote(written)}`
+    return /^\S*\s*$|^\S+\t \t/.test(written) ? null : `is ${quote(written)}`
   }
   const number = Number(port)
   if (number === 0) return null

@@ -32,6 +32,8 @@ export interface TranslatorOptions {
   readonly servicePorts: string | null
   /** The beginning of the names of listeners. */
   readonly source: string
+  /** ms since the epoch. */
+  readonly date?: () => number
 }
 
 export interface Translator {
@@ -53,7 +55,7 @@ const NOTHING = { objects: [], ports: [], labelled: [], problems: [] }
 
 export function createTranslator(options: TranslatorOptions): Translator {
   const { labels, groups, servicePorts, source } = options
-  const readiness = createReadiness()
+  const readiness = createReadiness(options.date ?? Date.now)
   const reader = createLabelReader({ ...labels, kind: 'marathon' })
   const isAny = groups.includes('*')
   const known = new WeakMap<MarathonApp, AppObjects>()
