@@ -62,7 +62,7 @@ const QUICK: Plan = {
 const USAGE: BenchUsage = {
   command: 'npm run bench:registries',
   about:
-    'What live registries cost and endure: etcd, Redis, the embedded store and Docker, as real servers.',
+    'What live registries cost and endure, as real servers: etcd, Redis, the keys of Consul, the embedded store, Docker.',
   scenarios: {
     latency: 'from a put to its being in force in every thread',
     outage: 'a registry that is killed, comes back, is wiped; a start without it',
@@ -72,6 +72,9 @@ const USAGE: BenchUsage = {
     start: 'containers of a real Docker engine (as root), from their start to their being in force',
   },
 }
+
+const REMOTE = ['etcd', 'redis', 'consul-kv'] as const
+const KINDS = [...REMOTE, 'store'] as const
 
 await runBench('bench:registries', USAGE, main)
 
@@ -89,13 +92,13 @@ async function main(
   }
 
   if (only.includes('latency')) {
-    results.latency = await each(['etcd', 'redis', 'store'], 'latency', measureLatency)
+    results.latency = await each(KINDS, 'latency', measureLatency)
   }
   if (only.includes('outage')) {
-    results.outage = await each(['etcd', 'redis'], 'outage', measureOutage)
+    results.outage = await each(REMOTE, 'outage', measureOutage)
   }
   if (only.includes('ready')) {
-    results.ready = await each(['etcd', 'redis', 'store'], 'ready', measureReady)
+    results.ready = await each(KINDS, 'ready', measureReady)
   }
   if (only.includes('storm')) results.storm = await measureStorm(lab)
   if (only.includes('containers')) results.containers = await measureContainers(lab)

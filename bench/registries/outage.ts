@@ -33,7 +33,7 @@ export interface OutageResult {
 const FRONTENDS = 1_000
 const LIMIT_MS = 30_000
 
-export function measureOutage(lab: Lab, kind: 'etcd' | 'redis'): Promise<OutageResult> {
+export function measureOutage(lab: Lab, kind: RemoteRegistry['kind']): Promise<OutageResult> {
   return onStage(lab, kind, FRONTENDS, async (stage, opened) => {
     const registry = asRemote(opened)
     const sluice = await stage.startSluice()

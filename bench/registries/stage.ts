@@ -17,7 +17,7 @@ import type { Prober } from '../prober.ts'
 import { hostOf } from '../request.ts'
 import { freePorts } from '../site.ts'
 
-export type Kind = 'etcd' | 'redis' | 'store'
+export type Kind = Registry['kind']
 
 export interface Plan {
   readonly latencyPuts: number

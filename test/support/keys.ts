@@ -4,6 +4,8 @@ import type { RedisSource } from '../../src/providers/redis/source.ts'
 import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'
 import { openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
 import { openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
+import { openConsulKeyStore } from '../../src/providers/consul-kv/consul-kv-provider.ts'
+import { consulKvSource } from './consul-source.ts'
 import type { KeyStore } from '../../src/providers/store.ts'
 
 const COMMON = {
@@ -20,10 +22,11 @@ const REGISTRY = {
 } as const
 
 export async function openKeys(
-  kind: 'etcd' | 'redis',
+  kind: 'etcd' | 'redis' | 'consul-kv',
   endpoint: string,
   prefix: string,
 ): Promise<KeyStore> {
+  if (kind === 'consul-kv') return openConsulKeyStore(consulKvSource([endpoint], { prefix }))
   const common = { ...COMMON, ...REGISTRY, name: kind, endpoints: [endpoint], prefix }
   if (kind === 'etcd') return openEtcdKeyStore({ ...common, kind } satisfies EtcdSource)
   const spec: RedisSource = { ...common, kind, cluster: false, database: 0 }

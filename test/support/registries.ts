@@ -1,13 +1,17 @@
 /** Registries as a whole program meets them: a real server behind a proxy of ours, or the embedded store's file, and a way to write to it. */
 import type { KeyStore } from '../../src/providers/store.ts'
 import type { Daemon, Owner } from './daemon.ts'
+import { startConsul } from './consul.ts'
 import { startEtcd } from './etcd.ts'
 import { openKeys, openStoreKeys } from './keys.ts'
 import { startRedis } from './redis.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
+/** Those that are reached over a network. */
+export type RemoteKind = 'etcd' | 'redis' | 'consul-kv'
+
 export interface Registry {
-  readonly kind: 'etcd' | 'redis' | 'store'
+  readonly kind: RemoteKind | 'store'
   /** As the program's settings name it. */
   readonly source: Readonly<Record<string, unknown>>
   /** Writes to it, not through the proxy. Opened again after each start of the server. */
@@ -15,19 +19,19 @@ export interface Registry {
 }
 
 export interface RemoteRegistry extends Registry {
-  readonly kind: 'etcd' | 'redis'
+  readonly kind: RemoteKind
   /** Between the program and the server. */
   readonly proxy: TcpProxy
   readonly server: Daemon
 }
 
+const STARTS = { etcd: startEtcd, redis: startRedis, 'consul-kv': startConsul } as const
+
+/** Those that a package of Debian brings. */
 export const REMOTE_KINDS = ['etcd', 'redis'] as const
 
-export async function startRegistry(
-  owner: Owner,
-  kind: (typeof REMOTE_KINDS)[number],
-): Promise<RemoteRegistry> {
-  const server = await (kind === 'etcd' ? startEtcd(owner) : startRedis(owner))
+export async function startRegistry(owner: Owner, kind: RemoteKind): Promise<RemoteRegistry> {
+  const server = await STARTS[kind](owner)
   const proxy = await startTcpProxy(owner, server.port)
   let keys: Promise<KeyStore> | null = null
   const close = async (): Promise<void> => {
