@@ -216,6 +216,27 @@ for (const [what, count] of [
   })
 }
 
+test("fabio's tags expose a service by themselves; a route has the servers of all services that name it", async (t) => {
+  const { server, watch } = await watchCatalogue(t)
+
+  await server.register({ Name: 'shop', Port: 81, Tags: ['urlprefix-shop.test/cart proto=https'] })
+  await server.register({ Name: 'shop2', Port: 82, Tags: ['blue', 'urlprefix-shop.test/cart'] })
+  await server.register({ Name: 'db', Port: 83, Tags: ['urlprefix-:5432 proto=tcp'] })
+  await watch.until(
+    (objects) => serversOf(objects).length === 2 && objects.has('frontend :5432'),
+    'three services',
+  )
+
+  assert.deepEqual(watch.objects().get('frontend shop.test:cart')?.value, {
+    route: 'Host("shop.test") && Path("/cart<path:rest>")',
+    backend: 'shop.test:cart',
+  })
+  assert.deepEqual(serversOf(watch.objects()), [
+    'shop.test:cart/shop-127.0.0.1:81 https://127.0.0.1:81 1',
+    'shop.test:cart/shop2-127.0.0.1:82 http://127.0.0.1:82 1',
+  ])
+})
+
 test('a Consul that was wiped and comes back declares nothing, after the watch has thrown', async (t) => {
   const { server, watch, spec } = await watchCatalogue(t, {}, (server) => registerMany(server, 3))
 

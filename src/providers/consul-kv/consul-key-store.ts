@@ -10,6 +10,7 @@ import { HttpFailure } from '../http-client/failure.ts'
 import type { HttpClient } from '../http-client/http-client.ts'
 import { parseGoDuration } from '../layouts/vulcand/go-duration.ts'
 import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
+import { SourceRefused } from '../provider.ts'
 import { StoreConflict, type KeyStore, type StoredKey, type WriteOptions } from '../store.ts'
 import {
   itemsOf,
@@ -28,6 +29,10 @@ interface Operation extends JsonMap {
   readonly Verb: 'set' | 'lock' | 'get' | 'delete' | 'check-index' | 'check-not-exists'
   readonly Key: string
 }
+
+type Outcome =
+  | { readonly isApplied: true; readonly revision: string }
+  | { readonly isApplied: false; readonly reason: string }
 
 /** Of a transaction that was not applied; the keys and the indexes in it are in its message. */
 const CONFLICT = 409
@@ -105,20 +110,27 @@ export async function openConsulKeyStore(spec: ConsulKvSource): Promise<KeyStore
     return null
   }
 
-  /** Returns null if the transaction was not applied, else the last key that it touched. */
   async function transact(
     client: HttpClient,
+    key: string,
     operations: readonly Operation[],
-  ): Promise<JsonMap | null> {
+  ): Promise<Outcome> {
     const { isConflict, body } = await send(
       client,
       '/v1/txn',
       operations.map((one) => ({ KV: one })),
     )
-    if (isConflict) return null
-    const results = isMap(body) && Array.isArray(body['Results']) ? body['Results'] : []
-    const last = (results as readonly unknown[]).at(-1)
-    return isMap(last) && isMap(last['KV']) ? last['KV'] : {}
+    const map = isMap(body) ? body : {}
+    if (isConflict) {
+      const reason = reasonOf(map['Errors'])
+      // Consul says so with the status of a conflict.
+      if (!/permission denied/i.test(reason)) return { isApplied: false, reason }
+      throw new SourceRefused(`Consul at ${client.origin} refuses to write "${key}": ${reason}`)
+    }
+    const results = Array.isArray(map['Results']) ? (map['Results'] as readonly unknown[]) : []
+    const last = results.at(-1)
+    const written = isMap(last) && isMap(last['KV']) ? last['KV'] : {}
+    return { isApplied: true, revision: String(written['ModifyIndex']) }
   }
 
   async function openSession(client: HttpClient, ttlMs: number): Promise<string> {
@@ -133,7 +145,13 @@ export async function openConsulKeyStore(spec: ConsulKvSource): Promise<KeyStore
     return id
   }
 
-  async function refuse(client: HttpClient, key: string, expected: Expected): Promise<never> {
+  async function refuse(
+    client: HttpClient,
+    key: string,
+    expected: Expected,
+    reason: string,
+  ): Promise<never> {
+    if (expected === undefined) throw new Error(`cannot write "${key}": ${reason}`)
     const found = await readKey(client, key)
     const is = found === null ? 'is not there' : `is at revision ${found.entry.revision}`
     const wanted = expected === null ? 'should not be there yet' : `should be at ${expected}`
@@ -150,15 +168,15 @@ export async function openConsulKeyStore(spec: ConsulKvSource): Promise<KeyStore
     const write = { Key: key, Value: value.toString('base64') }
     return attempt(async (client) => {
       const session = ttlMs === undefined ? null : await openSession(client, ttlMs)
-      const written = await transact(client, [
+      const outcome = await transact(client, key, [
         ...conditions(key, expected),
         // Ends the hold of an earlier session, which would delete the key.
         { Verb: 'delete', Key: key },
         session === null ? { Verb: 'set', ...write } : { Verb: 'lock', ...write, Session: session },
       ])
-      if (written !== null) return String(written['ModifyIndex'])
+      if (outcome.isApplied) return outcome.revision
       if (session !== null) await send(client, `/v1/session/destroy/${session}`, '').catch(() => {})
-      return refuse(client, key, expected)
+      return refuse(client, key, expected, outcome.reason)
     })
   }
 
@@ -188,19 +206,28 @@ export async function openConsulKeyStore(spec: ConsulKvSource): Promise<KeyStore
     delete: (path, { expected }) =>
       attempt(async (client) => {
         const key = root + path
-        const found = await transact(client, [
+        const outcome = await transact(client, key, [
           ...conditions(key, expected),
           { Verb: 'get', Key: key },
           { Verb: 'delete', Key: key },
         ])
-        if (found === null && expected !== undefined) return refuse(client, key, expected)
-        return found !== null
+        if (outcome.isApplied) return true
+        const isGone = (await readKey(client, key)) === null
+        if (isGone && typeof expected !== 'string') return false
+        return refuse(client, key, expected, outcome.reason)
       }),
     async close() {
       closing.abort()
       await opened.then((client) => client.close()).catch(() => {})
     },
   }
+}
+
+/** Of the first operation that failed. */
+function reasonOf(errors: unknown): string {
+  const [first] = Array.isArray(errors) ? (errors as readonly unknown[]) : []
+  const what = isMap(first) ? first['What'] : null
+  return typeof what === 'string' ? what.slice(0, 200) : 'it gives no reason'
 }
 
 function conditions(key: string, expected: Expected): readonly Operation[] {

@@ -10,10 +10,11 @@ import { createAgents, watchAgent } from '../consul-api/agents.ts'
 import { READ_TIMEOUT_MS } from '../consul-api/query.ts'
 import type { HttpClient } from '../http-client/http-client.ts'
 import { createLabelReader } from '../labels/label-reader.ts'
-import type { LabelReader } from '../labels/labelled.ts'
+import type { LabelledObjects } from '../labels/labelled.ts'
 import { watchListing, type ListingSource } from '../listing/watch-listing.ts'
 import type { Listed } from '../listing/object-mirror.ts'
 import type { Declaration, DeclaredObject, Provider } from '../provider.ts'
+import { createFabioReader } from './fabio.ts'
 import { isKeyIn, type Instance } from './instances.ts'
 import { createRegion, type Region } from './region.ts'
 import type { ConsulSource } from './source.ts'
@@ -33,7 +34,7 @@ export function createConsulProvider(
 ): Provider {
   const { reconcileMs = 60_000, now = () => performance.now(), random = Math.random } = options
   const agents = createAgents(spec, random)
-  const reader = createLabelReader({ ...spec, kind: 'consul' })
+  const read = createObjectReader(spec)
   const reloads = new Set<() => void>()
   const catalogues = new Set<Catalogue>()
 
@@ -47,7 +48,7 @@ export function createConsulProvider(
         catalogues.add(catalogue)
         await catalogue.begun
       },
-      list: () => Promise.resolve(toListed(opened.catalogue, reader.read)),
+      list: () => Promise.resolve(toListed(opened.catalogue, read)),
     }
     try {
       yield* watchListing(source, { signal, reloads, reconcileMs, now, random })
@@ -189,13 +190,36 @@ function lostPlace(name: string, { message }: Error): Problem {
   return { kind: 'source', id: '', message: text, source: '', key: `data center ${name}` }
 }
 
-function toListed(catalogue: Catalogue | null, read: LabelReader['read']): Listed {
+function toListed(catalogue: Catalogue | null, read: ReadInstances): Listed {
   if (catalogue === null) throw new Error('the catalogue is not open')
-  const items = [...catalogue.instances()].map(({ item }) => item)
-  const { objects, problems } = read(items)
+  const { objects, problems } = read([...catalogue.instances()])
   return {
     objects,
     problems: [...catalogue.problems(), ...problems],
     isUnread: ({ key }: DeclaredObject) => catalogue.isUnread(key),
   }
+}
+
+type ReadInstances = (instances: readonly Instance[]) => LabelledObjects
+
+function createObjectReader(spec: ConsulSource): ReadInstances {
+  const labels = createLabelReader({ ...spec, kind: 'consul' })
+  const readFabio = createFabioReader(spec)
+
+  return (instances) => {
+    const { objects, problems } = labels.read(instances.map(({ item }) => item))
+    const routes = readFabio(instances)
+    if (routes.length === 0) return { objects, problems }
+    const names = new Set(objects.map(({ kind, id }) => `${kind} ${id}`))
+    const twice = routes.filter(({ kind, id }) => names.has(`${kind} ${id}`))
+    return {
+      objects: [...objects, ...routes.filter((one) => !twice.includes(one))],
+      problems: [...problems, ...twice.map(toTwice)],
+    }
+  }
+}
+
+function toTwice({ kind, id, key }: DeclaredObject): Problem {
+  const message = 'is declared by labels, too, which hold: its urlprefix is not read'
+  return { kind, id, message, source: '', key }
 }

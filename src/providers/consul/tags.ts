@@ -1,12 +1,13 @@
 /** The tags and the metadata of a service as labels. */
 
+import { hasFabioTag } from '../layouts/fabio/tags.ts'
+
 /** What Traefik's tags begin with, unless the option `prefix` says otherwise. */
 export const TRAEFIK_PREFIX = 'traefik'
-const FABIO = /^\s*urlprefix-/
 
 /** Whether any of its tags is for us, so that the service is read. */
 export function isOurs(tags: readonly string[], prefix: string): boolean {
-  return tags.some((tag) => isBelow(tag, 'sluice') || isBelow(tag, prefix) || FABIO.test(tag))
+  return tags.some((tag) => isBelow(tag, 'sluice') || isBelow(tag, prefix)) || hasFabioTag(tags)
 }
 
 function isBelow(tag: string, name: string): boolean {
@@ -34,7 +35,6 @@ export function labelsOf(
     const equals = tag.indexOf('=')
     const name = (equals === -1 ? tag : tag.slice(0, equals)).trim()
     const value = equals === -1 ? '' : tag.slice(equals + 1)
-    // An urlprefix is read as it is.
     labels.set(toTraefik(name, prefix), value)
   }
   return labels
