@@ -1,6 +1,7 @@
 /**
- * DNS messages (RFC 1035 section 4): a query for the SRV records of a name, and the records of the response. Queries for
- * addresses go through c-ares (questions.ts), which passes on neither the TTL of SRV records nor the additional section.
+ * DNS messages (RFC 1035 section 4): a query for the addresses or the SRV records of a name, and the records of the response. For
+ * sources; names of servers go through c-ares (questions.ts), which passes on neither the TTL of SRV records nor the additional
+ * section, and cannot be made to use TCP.
  */
 import { formatIp } from '../model/ip.ts'
 
@@ -12,25 +13,39 @@ export interface ServiceRecord {
   readonly target: string
 }
 
-export interface ServiceResponse {
+export interface AddressRecord {
+  readonly address: string
+  /** In seconds. */
+  readonly ttl: number
+}
+
+export type QueryType = 'A' | 'AAAA' | 'SRV'
+
+export interface Response {
   readonly id: number
-  /** The name in question, in lower case. */
+  /** What was asked: the name in lower case, and the type. */
   readonly name: string
+  readonly type: QueryType
   readonly isTruncated: boolean
   /** RFC 1035 section 4.1.1: 0 no error, 2 SERVFAIL, 3 NXDOMAIN ... */
   readonly code: number
+  /** For SRV. */
   readonly services: readonly ServiceRecord[]
-  /** Of the records that lead to the services, in seconds; null if there are none. */
+  /** For A and AAAA. */
+  readonly addresses: readonly string[]
+  /** The shortest of the records that lead to those, in seconds; null if there are none. */
   readonly ttl: number | null
-  /** The addresses of targets in the additional section, by name. */
-  readonly addresses: ReadonlyMap<
-    string,
-    readonly { readonly address: string; readonly ttl: number }[]
-  >
+  /** The addresses of the additional section, by name. */
+  readonly additional: ReadonlyMap<string, readonly AddressRecord[]>
 }
 
 const TYPE = { A: 1, CNAME: 5, AAAA: 28, SRV: 33, OPT: 41 } as const
+const QUERY_TYPES: ReadonlyMap<number, QueryType> = new Map(
+  (['A', 'AAAA', 'SRV'] as const).map((type) => [TYPE[type], type]),
+)
 const IN = 1
+/** Of one response; those of a circle end there. */
+const MAX_ALIASES = 16
 const HEAD_BYTES = 12
 /** RFC 6891 section 6.2.5; the size that is not fragmented on the way. */
 const MAX_UDP_BYTES = 1232
@@ -40,7 +55,7 @@ const RESPONSE = 0x8000
 const TRUNCATED = 0x0200
 
 /** `name`: complete, in lower case, without the dot at its end. */
-export function writeServiceQuery(id: number, name: string): Buffer {
+export function writeQuery(id: number, name: string, type: QueryType): Buffer {
   const labels = name.split('.').map((label) => {
     const bytes = Buffer.from(label, 'latin1')
     return Buffer.concat([Buffer.from([bytes.length]), bytes])
@@ -50,7 +65,7 @@ export function writeServiceQuery(id: number, name: string): Buffer {
   head.writeUInt16BE(RECURSION_DESIRED, 2)
   head.writeUInt16BE(1, 4)
   head.writeUInt16BE(1, 10)
-  const question = Buffer.from([0, 0, TYPE.SRV, 0, IN])
+  const question = Buffer.from([0, 0, TYPE[type], 0, IN])
   // RFC 6891 section 6.1.2: the root, OPT, the size, no flags and no options.
   const options = Buffer.alloc(11)
   options.writeUInt16BE(TYPE.OPT, 1)
@@ -58,8 +73,8 @@ export function writeServiceQuery(id: number, name: string): Buffer {
   return Buffer.concat([head, ...labels, question, options])
 }
 
-/** Null: it is no response to a query for SRV records, or it is malformed. */
-export function readServiceResponse(bytes: Buffer): ServiceResponse | null {
+/** Null: it is no response to such a query, or it is malformed. */
+export function readResponse(bytes: Buffer): Response | null {
   try {
     return new Reader(bytes).response()
   } catch (error) {
@@ -68,6 +83,8 @@ export function readServiceResponse(bytes: Buffer): ServiceResponse | null {
     throw error
   }
 }
+
+const NO_RECORDS = { services: [], addresses: [], ttl: null, additional: new Map() } as const
 
 interface ResourceRecord {
   readonly name: string
@@ -86,7 +103,7 @@ class Reader {
     this.#bytes = bytes
   }
 
-  response(): ServiceResponse | null {
+  response(): Response | null {
     const bytes = this.#bytes
     const flags = bytes.readUInt16BE(2)
     const [questions = 0, answers = 0, authorities = 0, additional = 0] = [4, 6, 8, 10].map((at) =>
@@ -94,43 +111,49 @@ class Reader {
     )
     if ((flags & RESPONSE) === 0 || questions !== 1) return null
     const name = this.#name()
-    if (this.#number16() !== TYPE.SRV || this.#number16() !== IN) return null
-    const response = { id: bytes.readUInt16BE(0), name, code: flags & 0x000f }
-    if ((flags & TRUNCATED) !== 0) {
-      return { ...response, isTruncated: true, services: [], ttl: null, addresses: new Map() }
-    }
-    const found = this.#services(name, this.#records(answers))
+    const type = QUERY_TYPES.get(this.#number16())
+    if (type === undefined || this.#number16() !== IN) return null
+    const response = { id: bytes.readUInt16BE(0), name, type, code: flags & 0x000f }
+    if ((flags & TRUNCATED) !== 0) return { ...response, ...NO_RECORDS, isTruncated: true }
+    const found = this.#found(name, type, this.#records(answers))
     this.#records(authorities)
-    const addresses = this.#addresses(this.#records(additional))
-    return { ...response, isTruncated: false, ...found, addresses }
+    const byName = this.#addresses(this.#records(additional))
+    return { ...response, ...found, isTruncated: false, additional: byName }
   }
 
-  #services(
+  /** The records of the type, of the name itself or of the one that its aliases lead to. */
+  #found(
     asked: string,
+    type: QueryType,
     records: readonly ResourceRecord[],
-  ): Pick<ServiceResponse, 'services' | 'ttl'> {
+  ): Pick<Response, 'services' | 'addresses' | 'ttl'> {
+    const aliases = new Map(
+      records.flatMap((record) => (record.type === TYPE.CNAME ? [[record.name, record]] : [])),
+    )
     let name = asked
     let ttl = Infinity
-    // An alias comes before what it leads to (RFC 1034 section 4.3.2), so that one pass follows it, and a circle ends.
-    for (const record of records) {
-      if (record.type !== TYPE.CNAME || record.name !== name) continue
-      name = this.#nameAt(record.at).name
-      ttl = Math.min(ttl, record.ttl)
+    for (let steps = 0; steps < MAX_ALIASES; steps++) {
+      const alias = aliases.get(name)
+      if (alias === undefined) break
+      name = this.#nameAt(alias.at).name
+      ttl = Math.min(ttl, alias.ttl)
     }
-    const services: ServiceRecord[] = []
-    for (const record of records) {
-      if (record.type !== TYPE.SRV || record.name !== name) continue
-      ttl = Math.min(ttl, record.ttl)
-      const [priority = 0, weight = 0, port = 0] = [0, 2, 4].map((offset) =>
-        this.#bytes.readUInt16BE(record.at + offset),
-      )
-      services.push({ priority, weight, port, target: this.#nameAt(record.at + 6).name })
-    }
-    return { services, ttl: services.length === 0 ? null : ttl }
+    const own = records.filter((record) => record.type === TYPE[type] && record.name === name)
+    for (const record of own) ttl = Math.min(ttl, record.ttl)
+    const services = type === 'SRV' ? own.map((record) => this.#service(record)) : []
+    const addresses = (this.#addresses(own).get(name) ?? []).map(({ address }) => address)
+    return { services, addresses, ttl: own.length === 0 ? null : ttl }
   }
 
-  #addresses(records: readonly ResourceRecord[]): ServiceResponse['addresses'] {
-    const found = new Map<string, { address: string; ttl: number }[]>()
+  #service({ at }: ResourceRecord): ServiceRecord {
+    const [priority = 0, weight = 0, port = 0] = [0, 2, 4].map((offset) =>
+      this.#bytes.readUInt16BE(at + offset),
+    )
+    return { priority, weight, port, target: this.#nameAt(at + 6).name }
+  }
+
+  #addresses(records: readonly ResourceRecord[]): Map<string, AddressRecord[]> {
+    const found = new Map<string, AddressRecord[]>()
     for (const { name, type, ttl, at, length } of records) {
       const isV6 = type === TYPE.AAAA
       if ((!isV6 && type !== TYPE.A) || length !== (isV6 ? 16 : 4)) continue

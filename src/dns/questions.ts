@@ -37,11 +37,16 @@ export interface Questions {
 /** RFC 8305 section 3, the resolution delay. */
 const OTHER_FAMILY_MS = 50
 
-export function createQuestions(options: QuestionOptions): Questions {
+/** The addresses of one family of a complete name. Never rejects. */
+export type QueryFamily = (name: string, family: 4 | 6) => Promise<FamilyAnswer>
+
+/** `other`: asks in another way than by c-ares. */
+export function createQuestions(options: QuestionOptions, other?: QueryFamily): Questions {
   const conf = watchFile(RESOLV_CONF_PATH, parseResolvConf)
   let resolver = createResolver(options)
+  const resolve = other ?? resolveByCares
 
-  async function resolve(name: string, family: 4 | 6): Promise<FamilyAnswer> {
+  async function resolveByCares(name: string, family: 4 | 6): Promise<FamilyAnswer> {
     try {
       const records =
         family === 4

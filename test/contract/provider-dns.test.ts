@@ -19,10 +19,13 @@ const SRV = '_http._tcp.vote.test'
 function openProvider(dns: DnsServer, ...backends: readonly Partial<DnsBackend>[]): Provider {
   const resolver = resolverSchema.parse({ servers: [dns.address], search: [], attempts: 1 })
   const normal = { id: 'vote', name: SRV, scheme: 'http', port: null } as const
+  const typeOf = ({ port = null }: Partial<DnsBackend>): DnsBackend['type'] =>
+    port === null ? 'SRV' : 'A'
   return createDnsProvider({
     name: 'dns',
+    readsHosts: false,
     resolver: { ...resolver, timeoutMs: 200, minTtlMs: 20, maxTtlMs: 20 },
-    backends: backends.map((one) => ({ ...normal, ...one })),
+    backends: backends.map((one) => ({ ...normal, type: typeOf(one), ...one })),
   })
 }
 
@@ -271,6 +274,30 @@ test('a failed lookup changes nothing and is reported; a list that is requested 
   assert.equal(asked.isUnread?.(held), true)
 })
 
+test('a server that takes no TCP connections is asked over UDP, and what does not fit there is a failure', async (t) => {
+  const { dns, watcher } = await watching(t, { [SRV]: services({ one: '127.0.0.1' }) }, {})
+  await watcher.next()
+
+  await dns.closeTcp()
+  dns.set(SRV, services({ two: '127.0.0.2' }))
+  const changed = await next(watcher)
+  assert.deepEqual(Object.keys(serversOf(changed)), ['vote/127.0.0.2:80'])
+
+  const many = Array.from({ length: 100 }, (_, at) => [`s${at}`, `10.0.0.${at}`] as const)
+  dns.set(SRV, services(Object.fromEntries(many)))
+  await assert.rejects(next(watcher), /too long for UDP, and TCP is refused/)
+})
+
+test('a port of the entry replaces those of the records', async (t) => {
+  const { watcher } = await watching(
+    t,
+    { [SRV]: services({ one: '10.0.0.1' }) },
+    { type: 'SRV', port: 636 },
+  )
+
+  assert.deepEqual(Object.keys(serversOf(await watcher.next())), ['vote/10.0.0.1:636'])
+})
+
 test('a target of "." and records that cannot be used are no servers', async (t) => {
   const { watcher } = await watching(
     t,
@@ -316,8 +343,9 @@ test('the second DNS server is asked if the first one fails', async (t) => {
   const servers = [bad.address, good.address]
   const provider = createDnsProvider({
     name: 'dns',
+    readsHosts: false,
     resolver: resolverSchema.parse({ servers, attempts: 1 }),
-    backends: [{ id: 'vote', name: SRV, scheme: 'http', port: null }],
+    backends: [{ id: 'vote', name: SRV, type: 'SRV', scheme: 'http', port: null }],
   })
 
   const first = await watchProvider(t, provider).next()

@@ -10,6 +10,8 @@ export interface ConsulOptions {
   /** Beside the usual configuration, in HCL: `acl { enabled = true }`. */
   readonly hcl?: string
   readonly datacenter?: string
+  /** Where it serves DNS; by default nowhere. */
+  readonly dnsPort?: number
   /** Of this helper's own requests. */
   readonly token?: string
   /** A server of another data center to join: its `wanPort`. */
@@ -107,7 +109,7 @@ async function startMember(
   owner: Owner,
   member: Member,
   members: readonly Member[],
-  { hcl = '', datacenter = 'dc1', token, joinWan }: ConsulOptions,
+  { hcl = '', datacenter = 'dc1', dnsPort = -1, token, joinWan }: ConsulOptions,
 ): Promise<Consul> {
   const { node, port, serverPort, lanPort, wanPort } = member
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
@@ -124,7 +126,7 @@ async function startMember(
         ...['agent', '-server', '-data-dir', folder, '-node', node, '-datacenter', datacenter],
         ...['-bind', '127.0.0.1', '-client', '127.0.0.1', '-log-level', 'warn'],
         ...['-bootstrap-expect', String(members.length), '-http-port', String(port)],
-        ...['-grpc-port', '-1', '-dns-port', '-1', '-server-port', String(serverPort)],
+        ...['-grpc-port', '-1', '-dns-port', String(dnsPort), '-server-port', String(serverPort)],
         ...['-serf-lan-port', String(lanPort), '-serf-wan-port', String(wanPort)],
         ...others.flatMap((one) => ['-retry-join', `127.0.0.1:${one.lanPort}`]),
         ...['-retry-interval', '1s', '-retry-interval-wan', '1s'],

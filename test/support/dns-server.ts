@@ -48,6 +48,8 @@ export interface DnsServer {
   set(name: string, behavior: DnsBehavior): void
   /** Behaves so to every name; null: as `set` says. */
   setAll(behavior: DnsBehavior | null): void
+  /** It takes no TCP connections any more. */
+  closeTcp(): Promise<void>
   /** Its port is closed. */
   die(): Promise<void>
   /** At the same port. */
@@ -126,15 +128,20 @@ export async function startDnsServer(
     return writeReply(message, question, behavior)
   }
 
+  async function closeTcp(): Promise<void> {
+    const listening = server
+    server = null
+    for (const connection of connections) connection.destroy()
+    listening?.close()
+    if (listening !== null) await once(listening, 'close')
+  }
+
   async function die(): Promise<void> {
     const closed = socket
-    const listening = server
-    socket = server = null
-    if (closed === null || listening === null) return
-    for (const connection of connections) connection.destroy()
+    socket = null
+    if (closed === null) return
     closed.close()
-    listening.close()
-    await Promise.all([once(closed, 'close'), once(listening, 'close')])
+    await Promise.all([once(closed, 'close'), closeTcp()])
   }
 
   await open()
@@ -144,6 +151,7 @@ export async function startDnsServer(
     questions,
     set: (name, behavior) => void behaviors.set(name, behavior),
     setAll: (behavior) => void (forAll = behavior),
+    closeTcp,
     die,
     comeBack: open,
   }

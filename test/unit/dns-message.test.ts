@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { readServiceResponse, writeServiceQuery } from '../../src/dns/message.ts'
+import { readResponse, writeQuery } from '../../src/dns/message.ts'
 
 const NAME = '_http._tcp.vote.test'
 
@@ -33,14 +33,14 @@ function message(
 }
 
 // From RFC 1035 section 4.1.2: 12 bytes are before it.
-const question = writeServiceQuery(0x1234, NAME).subarray(12, -11)
+const question = writeQuery(0x1234, NAME, 'SRV').subarray(12, -11)
 const SRV = 'c00c 0021 0001 0000003c 0010 000a 0005 1f90 03 6f6e65 04 74657374 00'.replaceAll(
   ' ',
   '',
 )
 
 test('a query is that of RFC 1035, with the size that it can receive (RFC 6891)', () => {
-  const query = writeServiceQuery(0x1234, 'a.test')
+  const query = writeQuery(0x1234, 'a.test', 'SRV')
 
   assert.equal(
     query.toString('hex'),
@@ -65,16 +65,18 @@ test('reads services, and the addresses of their targets', () => {
     ],
   )
 
-  const response = readServiceResponse(reply)
+  const response = readResponse(reply)
 
   assert.deepEqual(response, {
     id: 0x1234,
     name: NAME,
+    type: 'SRV',
     code: 0,
     isTruncated: false,
     services: [{ priority: 10, weight: 5, port: 8080, target: 'one.test' }],
+    addresses: [],
     ttl: 60,
-    addresses: new Map([
+    additional: new Map([
       [
         'one.test',
         [
@@ -91,23 +93,36 @@ test('follows an alias, and takes no record of another name', () => {
   const ofAlias = `01 78 00 ${SRV.slice(4)}`
   const stranger = `01 79 00 ${SRV.slice(4)}`
 
-  const response = readServiceResponse(message([3, 0, 0], [alias, ofAlias, stranger]))
-  const wrong = readServiceResponse(message([1, 0, 0], [stranger]))
+  const response = readResponse(message([3, 0, 0], [alias, ofAlias, stranger]))
+  const wrong = readResponse(message([1, 0, 0], [stranger]))
 
   assert.equal(response?.services.length, 1)
   assert.equal(response.ttl, 5)
   assert.deepEqual(wrong?.services, [])
 })
 
+test('follows aliases in any order, and ends a circle', () => {
+  const toX = 'c00c 0005 0001 00000009 0003 01 78 00'
+  const toY = '01 78 00 0005 0001 00000004 0003 01 79 00'
+  const ofY = `01 79 00 ${SRV.slice(4)}`
+  const back = '01 78 00 0005 0001 00000004 0002 c00c'
+
+  const response = readResponse(message([3, 0, 0], [ofY, toY, toX]))
+  const circle = readResponse(message([2, 0, 0], [toX, back]))
+
+  assert.deepEqual([response?.services.length, response?.ttl], [1, 4])
+  assert.deepEqual([circle?.services, circle?.ttl], [[], null])
+})
+
 test('a truncated response has no records', () => {
-  const response = readServiceResponse(message([1, 0, 0], [SRV], 0x8380))
+  const response = readResponse(message([1, 0, 0], [SRV], 0x8380))
 
   assert.deepEqual([response?.isTruncated, response?.services], [true, []])
 })
 
 for (const [what, bytes] of [
   ['nothing', Buffer.alloc(0)],
-  ['a query', writeServiceQuery(1, NAME)],
+  ['a query', writeQuery(1, NAME, 'SRV')],
   ['records that are not there', message([9, 0, 0], [SRV])],
   ['a name that points at itself', message([1, 0, 0], ['c027 0021 0001 00000000 0000'])],
   ['data beyond the end', message([1, 0, 0], ['c00c 0021 0001 00000000 ffff 0000'])],
@@ -117,7 +132,7 @@ for (const [what, bytes] of [
   ],
 ] as const) {
   test(`${what} is no response`, () => {
-    assert.equal(readServiceResponse(bytes), null)
+    assert.equal(readResponse(bytes), null)
   })
 }
 
@@ -133,7 +148,7 @@ test('whatever arrives is read or refused', () => {
 
   fc.assert(
     fc.property(fc.oneof(damaged, fc.uint8Array({ maxLength: 600 })), (bytes) => {
-      const response = readServiceResponse(Buffer.from(bytes))
+      const response = readResponse(Buffer.from(bytes))
       if (response !== null) assert.ok(response.services.length <= 1 || bytes.length > 30)
     }),
     { numRuns: 2000 },

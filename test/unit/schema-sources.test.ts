@@ -242,6 +242,7 @@ test('a source of DNS takes names with and without addresses, and the settings o
     url: 'https://Tasks.Vote',
     port: 'tasks.vote.:8080',
     map: { name: 'vote', type: 'SRV', scheme: 'https' },
+    other: { name: '_ldap._tcp.vote', type: 'SRV', port: 636 },
     addresses: { name: 'vote', type: 'A' },
     ported: { name: 'vote', port: 81 },
   }
@@ -251,14 +252,17 @@ test('a source of DNS takes names with and without addresses, and the settings o
   const [spec] = sources as readonly DnsSource[]
   assert.deepEqual(spec?.resolver, { ...world.resolver, servers: ['127.0.0.1:8600'] })
   assert.deepEqual(
-    spec.backends.map(({ id, name, scheme, port }) => `${id} ${name} ${scheme} ${port}`),
+    spec.backends.map(
+      ({ id, name, type, scheme, port }) => `${id} ${name} ${type} ${scheme} ${port}`,
+    ),
     [
-      'srv _http._tcp.vote.service.consul http null',
-      'url tasks.vote https 443',
-      'port tasks.vote. http 8080',
-      'map vote https null',
-      'addresses vote http 80',
-      'ported vote http 81',
+      'srv _http._tcp.vote.service.consul SRV http null',
+      'url tasks.vote A https 443',
+      'port tasks.vote. A http 8080',
+      'map vote SRV https null',
+      'other _ldap._tcp.vote SRV http 636',
+      'addresses vote A http 80',
+      'ported vote A http 81',
     ],
   )
 })
@@ -272,7 +276,6 @@ test('a source of DNS refuses what names no server', () => {
     [{ a: 'a_-' }, /is not a valid name/],
     [{ a: 'http://a:0' }, /the port must be from 1 to 65535, not 0/],
     [{ 'a/b': 'a' }, /the id must be 1 to 128 letters/],
-    [{ a: { name: 'a', type: 'SRV', port: 80 } }, /SRV records have ports of their own/],
     [{ a: { name: 'a', type: 'MX' } }, /./],
   ] as const) {
     assert.match(flawsOf({ backends }, 'dns').join(), message)

@@ -9,8 +9,8 @@
 import { createHash } from 'node:crypto'
 import { Resolver } from 'node:dns'
 import { setTimeout as passed } from 'node:timers/promises'
-import { createQuestions } from '../../dns/questions.ts'
-import { createServiceQuery } from '../../dns/service-query.ts'
+import { createDnsClient } from '../../dns/client.ts'
+import { createQuestions, type QueryFamily } from '../../dns/questions.ts'
 import { HOSTS_PATH, parseHosts, watchFile } from '../../dns/system-files.ts'
 import { isEqual } from '../../model/equal.ts'
 import { joinParts } from '../../model/names.ts'
@@ -29,15 +29,12 @@ const MAX_SHOWN = 3
 
 type Objects = ReadonlyMap<string, DeclaredObject>
 
-export function createDnsProvider(
-  spec: Pick<DnsSource, 'name' | 'resolver' | 'backends'>,
-): Provider {
+export function createDnsProvider(spec: Pick<DnsSource, 'name'> & DnsOptions): Provider {
   const reloads = new Set<() => void>()
-  const lookUp = openLookUp(spec)
 
   return {
     name: spec.name,
-    watch: (signal) => watchNames(spec, lookUp, signal, reloads),
+    watch: (signal) => watchNames(spec, signal, reloads),
     reload() {
       for (const reload of reloads) reload()
     },
@@ -45,17 +42,23 @@ export function createDnsProvider(
 }
 
 /** With the DNS servers of the source, or those of the system as resolv.conf has them now. */
-function openLookUp({ resolver }: DnsOptions): LookUp {
+function openLookUp({ resolver, readsHosts }: DnsOptions, signal: AbortSignal): LookUp {
   const { servers, timeoutMs, attempts, search, ndots } = resolver
-  const questions = createQuestions({ servers, timeoutMs, attempts, search, ndots })
-  const services = createServiceQuery({
+  const ask = createDnsClient({
     servers: () => (servers.length > 0 ? servers : new Resolver().getServers()),
     timeoutMs,
     attempts,
   })
-  const hosts = servers.length > 0 ? null : watchFile(resolver.hosts ?? HOSTS_PATH, parseHosts)
+  const askFamily: QueryFamily = async (name, family) => {
+    const answer = await ask(name, family === 4 ? 'A' : 'AAAA', signal)
+    if (answer.kind !== 'found') return answer
+    const { addresses, ttl } = answer.response
+    return { kind: 'found', addresses, ttlMs: ttl === null ? null : ttl * 1000 }
+  }
+  const questions = createQuestions({ servers, timeoutMs, attempts, search, ndots }, askFamily)
+  const hosts = readsHosts ? watchFile(resolver.hosts ?? HOSTS_PATH, parseHosts) : null
   return createLookUp({
-    services,
+    ask,
     addresses(name, onPart) {
       questions.look()
       return questions.query(name, onPart)
@@ -68,16 +71,16 @@ function openLookUp({ resolver }: DnsOptions): LookUp {
 }
 
 async function* watchNames(
-  { name: source, backends, resolver }: Pick<DnsSource, 'name' | 'resolver' | 'backends'>,
-  lookUp: LookUp,
+  spec: Pick<DnsSource, 'name'> & DnsOptions,
   signal: AbortSignal,
   reloads: Set<() => void>,
 ): AsyncGenerator<Declaration, void, undefined> {
+  const { name: source, backends, resolver } = spec
   // Ends the lookups also when the source is lost.
   const ended = new AbortController()
   const notifier = createNotifier()
   const names = followBackends(backends, {
-    lookUp,
+    lookUp: openLookUp(spec, ended.signal),
     minTtlMs: resolver.minTtlMs,
     maxTtlMs: resolver.maxTtlMs,
     signal: ended.signal,
@@ -202,7 +205,7 @@ function changesBetween(before: Objects, after: Objects): Changes {
 }
 
 function toObject(
-  { id, name, port }: DnsBackend,
+  { id, name, type }: DnsBackend,
   at: string,
   { url, hostname, weight, backup }: FoundServer,
 ): DeclaredObject {
@@ -210,7 +213,7 @@ function toObject(
     kind: 'server',
     id: joinParts(id, at),
     value: { url, hostname, weight, backup },
-    key: `${name} ${port === null ? 'SRV' : 'A'} ${at}`,
+    key: `${name} ${type} ${at}`,
     part: id,
   }
 }

@@ -1,8 +1,8 @@
 /** Looks up the servers of one backend: its SRV records with the addresses of their targets, or its addresses. */
 import { isIPv4 } from 'node:net'
 import type { FamilyAnswer, NameAnswer, QueryName } from '../../dns/answer.ts'
-import type { ServiceRecord, ServiceResponse } from '../../dns/message.ts'
-import type { QueryServices } from '../../dns/service-query.ts'
+import type { AskDns } from '../../dns/client.ts'
+import type { AddressRecord, ServiceRecord } from '../../dns/message.ts'
 import { bracketHost, parseHost, withoutRoot } from '../../model/address.ts'
 import type { DnsBackend } from './source.ts'
 
@@ -30,7 +30,7 @@ export type LookedUp =
   | { readonly kind: 'failed'; readonly reason: string }
 
 export interface LookUpOptions {
-  readonly services: QueryServices
+  readonly ask: AskDns
   readonly addresses: QueryName
   /** Of the hosts file, in lower case. */
   readonly hosts: (name: string) => readonly string[] | undefined
@@ -43,7 +43,7 @@ export const MAX_SERVERS = 1000
 const MAX_WEIGHT = 1000
 const MAX_REMARKS = 3
 
-export function createLookUp({ services, addresses, hosts }: LookUpOptions): LookUp {
+export function createLookUp({ ask, addresses, hosts }: LookUpOptions): LookUp {
   /** The IPv4 addresses if there are any, else the IPv6 ones: mostly both are the same servers. */
   async function addressesOf(name: string): Promise<FamilyAnswer> {
     const known = hosts(withoutRoot(name))
@@ -65,32 +65,35 @@ export function createLookUp({ services, addresses, hosts }: LookUpOptions): Loo
     return found(servers, answer.ttlMs, [])
   }
 
-  async function lookUpServices(
-    { name, scheme }: DnsBackend,
-    signal: AbortSignal,
-  ): Promise<LookedUp> {
-    const answer = await services(withoutRoot(name), signal)
+  async function lookUpServices(backend: DnsBackend, signal: AbortSignal): Promise<LookedUp> {
+    const answer = await ask(withoutRoot(backend.name), 'SRV', signal)
     if (answer.kind !== 'found') return answer
-    const { response } = answer
-    const records = usable(response.services)
+    const { services, additional, ttl } = answer.response
+    const records = usable(services, backend.port)
     if (records.length === 0) return { kind: 'none', reason: 'its SRV records name no server' }
     const byTarget = new Map<string, FamilyAnswer>()
     const targets = new Set(records.map(({ target }) => target))
     await Promise.all(
       [...targets].map(async (target) => {
-        byTarget.set(target, includedIn(response, target) ?? (await addressesOf(`${target}.`)))
+        const included = includedIn(additional.get(target))
+        byTarget.set(target, included ?? (await addressesOf(`${target}.`)))
       }),
     )
-    return combine(records, byTarget, scheme, response.ttl === null ? null : response.ttl * 1000)
+    return combine(records, byTarget, backend.scheme, ttl === null ? null : ttl * 1000)
   }
 
   return (backend, signal) =>
-    backend.port === null ? lookUpServices(backend, signal) : lookUpAddresses(backend)
+    backend.type === 'SRV' ? lookUpServices(backend, signal) : lookUpAddresses(backend)
 }
 
 /** RFC 2782: a target of "." means that there is no service. */
-function usable(records: readonly ServiceRecord[]): readonly ServiceRecord[] {
-  return records.filter(({ target, port }) => port > 0 && parseHost(target).ok)
+function usable(
+  records: readonly ServiceRecord[],
+  ownPort: number | null,
+): readonly ServiceRecord[] {
+  return records
+    .map((record) => ({ ...record, port: ownPort ?? record.port }))
+    .filter(({ target, port }) => port > 0 && parseHost(target).ok)
 }
 
 function combine(
@@ -148,12 +151,11 @@ function found(
   return { kind: 'found', servers: some, ttlMs, remarks: [...all, excess] }
 }
 
-function includedIn({ addresses }: ServiceResponse, target: string): FamilyAnswer | null {
-  const all = addresses.get(target)
-  if (all === undefined) return null
-  const wanted = preferIPv4(all.map(({ address }) => address))
-  const ttls = all.flatMap(({ address, ttl }) => (wanted.includes(address) ? [ttl] : []))
-  return { kind: 'found', addresses: wanted, ttlMs: Math.min(...ttls) * 1000 }
+function includedIn(records: readonly AddressRecord[] | undefined): FamilyAnswer | null {
+  if (records === undefined) return null
+  const addresses = preferIPv4(records.map(({ address }) => address))
+  const ttls = records.flatMap(({ address, ttl }) => (addresses.includes(address) ? [ttl] : []))
+  return { kind: 'found', addresses, ttlMs: Math.min(...ttls) * 1000 }
 }
 
 /** A family that failed is not taken for one without addresses. */

@@ -15,14 +15,18 @@ export interface DnsBackend {
   readonly id: string
   /** In lower case. With a dot at its end it is complete; those of SRV records always are. */
   readonly name: string
+  /** `A`: A and AAAA. */
+  readonly type: 'SRV' | 'A'
   readonly scheme: 'http' | 'https'
-  /** Null: those of its SRV records. Else its A and AAAA records are used, with this port. */
+  /** Null: those of its SRV records. */
   readonly port: number | null
 }
 
 export interface DnsOptions {
-  /** `hosts`, `servers` and the rest as of `resolver`, unless the source has servers of its own. */
+  /** As of `resolver`, but for the servers of a source that has its own. */
   readonly resolver: ResolverSettings
+  /** The hosts file comes first: not for servers of its own. */
+  readonly readsHosts: boolean
   readonly backends: readonly DnsBackend[]
 }
 
@@ -53,7 +57,11 @@ const entry = strict(
         ],
       }),
     scheme: z.enum(['http', 'https']).default('http').meta({ description: 'Of the servers.' }),
-    port: whole('Of the servers, for A; by default that of the scheme.', 1, 65_535).optional(),
+    port: whole(
+      'Of the servers; by default that of the scheme for A, and those of the records for SRV.',
+      1,
+      65_535,
+    ).optional(),
   },
   'Where the servers of a backend are found.',
 )
@@ -75,9 +83,9 @@ export const dns: SourceKind = defineSource({
     backends,
   },
   read({ servers, backends }, complain, { resolver }): DnsOptions {
-    // The hosts file is for the names of this machine's own resolver.
-    const own = servers.length === 0 ? resolver : { ...resolver, servers }
-    return { resolver: own, backends: readBackends(backends, complain) }
+    const readsHosts = servers.length === 0
+    const own = readsHosts ? resolver : { ...resolver, servers }
+    return { resolver: own, readsHosts, backends: readBackends(backends, complain) }
   },
   locations: ({ resolver: { servers } }) => [
     `dns ${servers.length === 0 ? 'of resolv.conf' : [...servers].sort().join(',')}`,
@@ -108,10 +116,7 @@ function readEntry(id: string, form: string | EntryForm): Scalar<DnsBackend> {
   if (typeof form === 'string') return readText(id, form)
   const { name, scheme, port = null } = form
   const { type = port === null ? 'SRV' : 'A' } = form
-  if (type === 'A') return good({ id, name, scheme, port: port ?? portOf(scheme) })
-  if (port !== null)
-    return bad('SRV records have ports of their own: leave port out, or use type: A')
-  return good({ id, name, scheme, port: null })
+  return good({ id, name, type, scheme, port: type === 'A' ? (port ?? portOf(scheme)) : port })
 }
 
 /** A name alone is that of SRV records; with a scheme or a port, it has addresses. */
@@ -127,11 +132,11 @@ function readText(id: string, text: string): Scalar<DnsBackend> {
   if (!name.ok) return name
   const scheme = match[1]?.toLowerCase() === 'https' ? 'https' : 'http'
   if (match[1] === undefined && split.port === null) {
-    return good({ id, name: name.value, scheme, port: null })
+    return good({ id, name: name.value, type: 'SRV', scheme, port: null })
   }
   const port = split.port ?? portOf(scheme)
   if (port < 1 || port > 65_535) return bad(`the port must be from 1 to 65535, not ${port}`)
-  return good({ id, name: name.value, scheme, port })
+  return good({ id, name: name.value, type: 'A', scheme, port })
 }
 
 function portOf(scheme: 'http' | 'https'): number {
