@@ -6,21 +6,22 @@ import { type Daemon, type Owner, startDaemon } from './daemon.ts'
 import { choosePort } from './ports.ts'
 
 export interface ZookeeperOptions {
-  /** Lines of its configuration beside the usual ones. */
-  readonly config?: readonly string[]
-  /** `-D` options of its process. */
-  readonly properties?: Readonly<Record<string, string>>
+  /** A second port then speaks TLS. `cert` and `key` are texts, `caPath` is a file. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly caPath: string }
 }
 
 export interface Zookeeper extends Daemon {
   readonly port: number
   /** `127.0.0.1:port`. */
   readonly endpoint: string
+  /** Of `tls`. */
+  readonly securePort: number
   /** What it answers to a four-letter word: `srvr`. */
   ask(word: string): Promise<string>
 }
 
-const JAR = '/usr/share/java/zookeeper.jar'
+/** Debian's jar names all that it needs but Netty's codec, which TLS needs. */
+const JARS = '/usr/share/java/zookeeper.jar:/usr/share/java/netty-codec.jar'
 /** Half of it is the shortest session that it times. */
 const TICK_MS = 200
 
@@ -54,8 +55,9 @@ async function startMember(
   owner: Owner,
   { id, port }: Member,
   members: readonly Member[],
-  { config = [], properties = {} }: ZookeeperOptions,
+  { tls }: ZookeeperOptions,
 ): Promise<Zookeeper> {
+  const securePort = await choosePort()
   const daemon = await startDaemon(owner, {
     command: 'java',
     debianPackage: 'zookeeper',
@@ -76,7 +78,7 @@ async function startMember(
         'initLimit=25',
         'syncLimit=10',
         ...members.map((member) => `server.${member.id}=${member.peer}`),
-        ...config,
+        ...(tls === undefined ? [] : secureLines(folder, securePort, tls)),
       ]
       writeFileSync(file, lines.join('\n'))
       return [
@@ -84,8 +86,7 @@ async function startMember(
         ...['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx192m', '-Xshare:auto'],
         // More than its 1 MiB, so that it can hold what is too much for us.
         '-Djute.maxbuffer=33554432',
-        ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
-        ...['-cp', JAR, 'org.apache.zookeeper.server.quorum.QuorumPeerMain', file],
+        ...['-cp', JARS, 'org.apache.zookeeper.server.quorum.QuorumPeerMain', file],
       ]
     },
     isReady: () =>
@@ -94,7 +95,32 @@ async function startMember(
         () => false,
       ),
   })
-  return { ...daemon, port, endpoint: `127.0.0.1:${port}`, ask: (word) => ask(port, word) }
+  return {
+    ...daemon,
+    port,
+    endpoint: `127.0.0.1:${port}`,
+    securePort,
+    ask: (word) => ask(port, word),
+  }
+}
+
+/** Of its configuration: one PEM file holds its key and its certificate. */
+function secureLines(
+  folder: string,
+  port: number,
+  { cert, key, caPath }: Required<ZookeeperOptions>['tls'],
+): readonly string[] {
+  const pem = join(folder, 'server.pem')
+  writeFileSync(pem, `${key}\n${cert}`)
+  return [
+    `secureClientPort=${port}`,
+    'serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory',
+    `ssl.keyStore.location=${pem}`,
+    'ssl.keyStore.type=PEM',
+    `ssl.trustStore.location=${caPath}`,
+    'ssl.trustStore.type=PEM',
+    'ssl.clientAuth=none',
+  ]
 }
 
 function ask(port: number, word: string): Promise<string> {

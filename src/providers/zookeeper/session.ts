@@ -24,17 +24,24 @@ export function openWatchedSession(
   signal: AbortSignal,
 ): Promise<WatchedSession> {
   return turns.first(async (endpoint) => {
+    let isTried = false
     const open = (): Promise<ZookeeperConnection> =>
-      openConnection(endpoint, options, listener, signal)
+      openConnection(endpoint, options, { ...listener, onEnd }, signal)
+    // A connection that ends because the server does not have the watch is no loss.
+    function onEnd(error: Error): void {
+      if (isTried) listener.onEnd(error)
+    }
     const connection = await open()
     try {
       await connection.call(watchTree(root))
+      isTried = true
       await connection.call(sync(root))
       return { connection, isSingle: false }
     } catch (error) {
       connection.close()
       if (!isUnsupported(error)) throw error
     }
+    isTried = true
     const plain = await open()
     try {
       await plain.call(sync(root))

@@ -220,10 +220,11 @@ export class ZookeeperConnection {
     const zxid = reader.long()
     const error = reader.int()
     if (xid === XID.event) return this.#takeEvent(reader)
-    this.#progressAt = performance.now()
     if (zxid > this.#zxid) this.#zxid = zxid
     if (xid === XID.ping) this.#isPinging = false
     else this.#answer(this.#callOf(xid), error, reader, zxid)
+    // A ping says nothing about the calls that it overtakes.
+    if (xid !== XID.ping || this.#calls.size === 0) this.#progressAt = performance.now()
   }
 
   /** One that was skipped. */
