@@ -227,6 +227,32 @@ test('labels of Sluice and of Traefik are read, with ports by number, index and 
   })
 })
 
+test("Traefik's labels are read with its ways to choose a port", () => {
+  const declared = translateApps([
+    createApp({
+      id: '/team/shop',
+      servicePorts: [10_000, 10_001],
+      tasks: [{ ...TASK, ports: [31_001, 31_002] }],
+      labels: {
+        'traefik.enable': 'true',
+        'traefik.http.routers.shop.rule': 'Host(`shop.example`)',
+        'traefik.http.routers.shop.entrypoints': 'web',
+        'traefik.http.routers.shop.middlewares': 'mark@marathon',
+        'traefik.http.middlewares.mark.headers.customrequestheaders.X-Site': 'shop',
+        'traefik.http.services.shop.loadbalancer.server.port': 'index:1',
+      },
+    }),
+  ])
+
+  const values = valuesOf(declared)
+  const { route, backend, middlewares } = values['frontend shop'] as Json
+  assert.deepEqual([route, backend], ['(Listener("web")) && (Host(`shop.example`))', 'shop'])
+  assert.match(JSON.stringify(middlewares), /"X-Site":"shop"/)
+  assert.deepEqual(values['server shop/t1'], { url: 'http://10.0.0.1:31002' })
+  assert.deepEqual(declared.problems, [])
+  assert.deepEqual(setAsideOf(declared), [])
+})
+
 test('an app without tasks keeps its routes', () => {
   const labels = { 'sluice.enable': 'true', 'sluice.host': 'shop.example' }
 
