@@ -13,6 +13,7 @@ import { eventually } from '../support/until.ts'
 import { testRegistryExpiry, type ExpiringRegistryUnderTest } from './registry-expiry-suite.ts'
 import { testRegistryLink } from './registry-link-suite.ts'
 import { testRegistry, type OpenRegistry } from './registry-suite.ts'
+import { testSealedValues } from './sealed-suite.ts'
 
 const server = await startConsul({ after })
 let roots = 0
@@ -36,6 +37,13 @@ const open: OpenRegistry<ExpiringRegistryUnderTest> = async (t, reconcileMs) => 
 
 testRegistry('Consul', open)
 testRegistryExpiry('Consul', open)
+
+testSealedValues('Consul', async (t, sealed) => {
+  const spec = consulKvSource([server.endpoint], { prefix: `suite-${++roots}` })
+  const keys = await openConsulKeyStore(spec)
+  t.after(() => keys.close())
+  return { provider: createConsulKvProvider(spec, sealed), keys }
+})
 
 testRegistryLink('Consul', async (t) => {
   const own = await startConsul(t)
