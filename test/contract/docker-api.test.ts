@@ -89,19 +89,18 @@ test('an event that cannot be read makes all containers be read', async (t) => {
   await watched.until((objects) => objects.has('server web/web'), 'its server')
 })
 
-test('events of Podman are read, which names them in its own way', async (t) => {
+test('Podman is read, which leaves out what others list, and names events in its own way', async (t) => {
   const version = { ApiVersion: '1.41', MinAPIVersion: '1.24', Version: '4.3.1' }
-  const docker = await startFakeDocker(t, { version })
-  const more = {
-    ...HEALTHY,
-    NetworkSettings: { Networks: null },
-    HostConfig: { NetworkMode: 'host' },
-  }
+  const inspect = (): object => ({ HostConfig: { NetworkMode: 'host' } })
+  const docker = await startFakeDocker(t, { version, inspect })
+  const more = { ...HEALTHY, NetworkSettings: { Networks: null }, HostConfig: undefined }
   docker.containers.set(idOf('web'), fakeContainer('web', LABELS, more))
   const watched = watch(t, docker)
   await watched.next()
   const { value } = watched.objects().get('server web/web') ?? {}
 
+  // Of SIGHUP, which it does not say.
+  docker.emit(containerEvent('kill', idOf('web')))
   docker.containers.delete(idOf('web'))
   docker.emit(containerEvent('died', idOf('web')))
   await watched.until((objects) => objects.size === 0, 'its end')

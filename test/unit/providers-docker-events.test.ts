@@ -49,7 +49,10 @@ test('the event kill has its signal', () => {
   assert.deepEqual(readEvent(containerEvent('kill', ID, { signal: '15' })), {
     ...{ kind: 'signal', id: ID, signal: '15' },
   })
-  assert.deepEqual(readEvent(containerEvent('kill', ID)), { kind: 'signal', id: ID, signal: null })
+})
+
+test('an event kill without a signal is no reason to drain, but to look', () => {
+  assert.deepEqual(readEvent(containerEvent('kill', ID)), { kind: 'changed', id: ID })
 })
 
 test('an event of a network names the container', () => {

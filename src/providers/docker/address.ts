@@ -61,7 +61,7 @@ export function ownerOfNetwork(
 ): Container | { readonly reason: string } {
   let owner = container
   for (let step = 0; step < MAX_SHARED; step++) {
-    const shared = /^container:(.+)$/.exec(owner.networkMode)?.[1]
+    const shared = /^container:(.+)$/.exec(owner.networkMode ?? '')?.[1]
     if (shared === undefined) return owner
     const next = find(shared)
     if (next === null) {

@@ -18,8 +18,8 @@ export interface Container {
   readonly health: Health
   /** It has run for a minute at most. */
   readonly isYoung: boolean
-  /** `bridge`, `host`, `none`, `container:ID` or the name of a network. */
-  readonly networkMode: string
+  /** `bridge`, `host`, `none`, `container:ID` or the name of a network; null: the list does not say (Podman). */
+  readonly networkMode: string | null
   readonly networks: readonly ContainerNetwork[]
   /** TCP ports that it exposes or publishes, lowest first. */
   readonly ports: readonly number[]
@@ -66,10 +66,28 @@ export function readContainer(value: unknown): ReadContainer {
     state: textOf(value['State']).toLowerCase(),
     health: readHealth(value['Health'], status),
     isYoung: /^Up (?:Less than|\d+ seconds?|About a minute)/i.test(status),
-    networkMode: textOf(mapOf(value['HostConfig'])['NetworkMode']),
+    networkMode: textOf(mapOf(value['HostConfig'])['NetworkMode']) || null,
     networks: readNetworks(settings['Networks']),
     ...readPorts(value['Ports']),
   }
+}
+
+/** What `GET /containers/ID/json` adds. */
+export interface Inspected {
+  readonly networkMode: string | null
+  readonly env: ReadonlyMap<string, string>
+}
+
+/** Empty if there is no such container any more. */
+export function readInspected(value: unknown): Inspected {
+  const { HostConfig: host, Config: config } = mapOf(value)
+  const { Env: lines } = mapOf(config)
+  const env = new Map<string, string>()
+  for (const line of Array.isArray(lines) ? lines : []) {
+    const match = /^([^=]+)=(.*)$/s.exec(textOf(line))
+    if (match !== null) env.set(match[1] ?? '', match[2] ?? '')
+  }
+  return { networkMode: textOf(mapOf(host)['NetworkMode']) || null, env }
 }
 
 /** Links add names such as `/other/alias`. */

@@ -9,13 +9,12 @@
  *
  * What is known of stops and ports outlives a watch: an engine that is away changes nothing about its containers.
  */
-import { isMap } from '../../model/parsed.ts'
 import { startHeartbeat } from '../heartbeat.ts'
 import { createLabelReader } from '../labels/label-reader.ts'
 import type { Listed } from '../listing/object-mirror.ts'
 import { watchListing, type ListingSource } from '../listing/watch-listing.ts'
 import type { Declaration, Provider } from '../provider.ts'
-import { readContainer, type ReadContainer } from './container.ts'
+import { readContainer, readInspected, type ReadContainer } from './container.ts'
 import { createEngineClient, type EngineClient } from './engine-client.ts'
 import { EVENT_TYPES, readEvent } from './events.ts'
 import { createInstances } from './instances.ts'
@@ -136,11 +135,12 @@ export function createDockerProvider(
       for (const one of list) if ('isYoung' in one && one.isYoung) ports.forget(one.id)
     }
 
-    async function readEnvironments(within: AbortSignal): Promise<void> {
-      const ids = [...instances.withoutEnvironment()]
+    async function inspect(within: AbortSignal): Promise<void> {
+      const ids = [...instances.uninspected()]
+      if (ids.length === 0) return
       const readSome = async (): Promise<void> => {
         for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
-          instances.setEnvironment(id, readEnvironment(await client.inspect(id, within)))
+          instances.inspected(id, readInspected(await client.inspect(id, within)))
         }
       }
       await Promise.all(Array.from({ length: MAX_INSPECTING }, readSome))
@@ -148,7 +148,7 @@ export function createDockerProvider(
 
     async function list(within: AbortSignal): Promise<Listed> {
       await read(within)
-      await readEnvironments(within)
+      await inspect(within)
       // Begins to connect to new ones.
       const items = instances.items()
       const isTried = await ports.tried(isFirst ? FIRST_TRIES_MS : TRIES_MS)
@@ -205,18 +205,6 @@ async function readContainers(
 ): Promise<readonly ReadContainer[]> {
   const filters = ids === undefined ? undefined : { id: ids }
   return (await client.list('/containers/json', signal, filters)).map(readContainer)
-}
-
-/** Of `GET /containers/ID/json`; empty if there is no such container any more. */
-export function readEnvironment(inspected: unknown): ReadonlyMap<string, string> {
-  const { Config: config } = isMap(inspected) ? inspected : {}
-  const { Env: lines } = isMap(config) ? config : {}
-  const env = new Map<string, string>()
-  for (const line of Array.isArray(lines) ? lines : []) {
-    const match = typeof line === 'string' ? /^([^=]+)=(.*)$/s.exec(line) : null
-    if (match !== null) env.set(match[1] ?? '', match[2] ?? '')
-  }
-  return env
 }
 
 function toError(error: unknown): Error {

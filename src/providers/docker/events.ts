@@ -5,8 +5,8 @@
 import { isMap } from '../../model/parsed.ts'
 
 export type Hint =
-  /** A signal was sent to the container, a number or a name; null: unknown which. */
-  | { readonly kind: 'signal'; readonly id: string; readonly signal: string | null }
+  /** A signal was sent to the container, a number or a name. */
+  | { readonly kind: 'signal'; readonly id: string; readonly signal: string }
   | { readonly kind: 'start'; readonly id: string }
   /** Something else of it has changed. */
   | { readonly kind: 'changed'; readonly id: string }
@@ -39,8 +39,9 @@ export function readEvent(event: unknown): Hint | null {
   if (action === 'kill') {
     const { signal } = attributes
     const hint = named(id, 'changed')
-    if (hint.kind !== 'changed') return hint
-    return { kind: 'signal', id: hint.id, signal: typeof signal === 'string' ? signal : null }
+    // Podman 4 does not say which signal, and has no such event of a stop.
+    if (hint.kind !== 'changed' || typeof signal !== 'string') return hint
+    return { kind: 'signal', id: hint.id, signal }
   }
   return CHANGES.has(action) ? named(id, 'changed') : null
 }

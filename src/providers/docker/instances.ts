@@ -13,7 +13,7 @@ import {
   type Place,
   type Surroundings,
 } from './address.ts'
-import type { Container, ReadContainer } from './container.ts'
+import type { Container, Inspected, ReadContainer } from './container.ts'
 import type { PortWatch, WatchedAddress } from './port-watch.ts'
 import type { Stops } from './stops.ts'
 
@@ -24,9 +24,9 @@ export interface Instances {
   update(ids: Iterable<string>, list: readonly ReadContainer[]): void
   /** Whether labels make a server of it. */
   isServer(id: string): boolean
-  /** Those whose environment is not known yet, if it is read. */
-  withoutEnvironment(): readonly string[]
-  setEnvironment(id: string, env: ReadonlyMap<string, string>): void
+  /** Those of which the list does not say enough. */
+  uninspected(): readonly string[]
+  inspected(id: string, found: Inspected): void
   /** With them, ports of new ones are watched. */
   items(): readonly Labelled[]
   /** Containers that cannot be read. */
@@ -43,9 +43,10 @@ export interface InstancesOptions {
 }
 
 interface Entry {
-  readonly container: Container
-  /** Undefined: not known yet. */
-  env: ReadonlyMap<string, string> | undefined
+  /** As it is listed, and its network mode. */
+  container: Container
+  /** Null: it has not been asked for. It is the same as long as there is the container. */
+  more: Inspected | null
   /** What its addresses were made of: its environment, Sluice's own container, and the one whose network it uses. */
   basis: Basis | null
   targets: readonly WatchedAddress[]
@@ -55,12 +56,13 @@ interface Entry {
 }
 
 interface Basis {
-  readonly env: ReadonlyMap<string, string> | undefined
+  readonly more: Inspected | null
   readonly own: Container | null
   readonly owner: Container | null
 }
 
 const MAX_UNREADABLE = 20
+const UNREAD = { basis: null, targets: [], state: '', item: null } as const
 
 export function createInstances(options: InstancesOptions): Instances {
   const { rules, addresses, ownId, ports, stops } = options
@@ -81,17 +83,18 @@ export function createInstances(options: InstancesOptions): Instances {
     return null
   }
 
-  function put(container: Container): void {
-    const { id, name } = container
+  function put(listed: Container): void {
+    const { id, name, isYoung } = listed
     const before = entries.get(id)
+    const more = before?.more ?? null
+    const container = complete(listed, more)
     if (before !== undefined) {
       // How long it runs is no change.
-      if (isDeepStrictEqual({ ...before.container, isYoung: container.isYoung }, container)) return
+      if (isDeepStrictEqual({ ...before.container, isYoung }, container)) return
       byName.delete(before.container.name)
     }
     byName.set(name, id)
-    const fresh = { basis: null, targets: [], state: '', item: null }
-    entries.set(id, { container, env: before?.env, ...fresh })
+    entries.set(id, { container, more, ...UNREAD })
   }
 
   function remove(id: string): void {
@@ -114,13 +117,13 @@ export function createInstances(options: InstancesOptions): Instances {
 
   /** Called for each container at each list: it allocates nothing while nothing has changed. */
   function refresh(entry: Entry, own: Container | null): Labelled {
-    const { container, env } = entry
+    const { container, more } = entry
     const { id, health, networkMode } = container
-    const owner = networkMode.startsWith('container:') ? ownerOf(container) : null
+    const owner = networkMode?.startsWith('container:') === true ? ownerOf(container) : null
     const around: Surroundings = { rules: addresses, own, find }
     const { basis } = entry
-    if (basis === null || basis.env !== env || basis.own !== own || basis.owner !== owner) {
-      entry.basis = { env, own, owner }
+    if (basis === null || basis.more !== more || basis.own !== own || basis.owner !== owner) {
+      entry.basis = { more, own, owner }
       entry.targets = targetsOf(entry, around)
       entry.item = null
     }
@@ -170,6 +173,10 @@ export function createInstances(options: InstancesOptions): Instances {
     return text
   }
 
+  function isUnclear({ container: { networkMode, networks }, more }: Entry): boolean {
+    return more === null && (rules.virtualHost || (networkMode === null && networks.length === 0))
+  }
+
   function targetsOf(entry: Entry, around: Surroundings): readonly WatchedAddress[] {
     const found = new Map<string, WatchedAddress>()
     const isPublished = addresses.publishedPorts
@@ -198,13 +205,11 @@ export function createInstances(options: InstancesOptions): Instances {
       for (const id of ids) if (!found.has(id)) remove(id)
     },
     isServer: (id) => (entries.get(id)?.targets.length ?? 0) > 0,
-    withoutEnvironment: () =>
-      rules.virtualHost
-        ? [...entries].filter(([, { env }]) => env === undefined).map(([id]) => id)
-        : [],
-    setEnvironment(id, env) {
+    uninspected: () => [...entries.values()].filter(isUnclear).map(({ container }) => container.id),
+    inspected(id, more) {
       const entry = entries.get(id)
-      if (entry !== undefined) entry.env = env
+      if (entry === undefined) return
+      Object.assign(entry, { container: complete(entry.container, more), more, ...UNREAD })
     },
     items() {
       const own = findOwn()
@@ -214,8 +219,13 @@ export function createInstances(options: InstancesOptions): Instances {
   }
 }
 
+function complete(container: Container, more: Inspected | null): Container {
+  if (container.networkMode !== null || more === null) return container
+  return { ...container, networkMode: more.networkMode }
+}
+
 function toLabelled(
-  { container, env }: Pick<Entry, 'container' | 'env'>,
+  { container, more }: Pick<Entry, 'container' | 'more'>,
   isServing: boolean,
   address: (port: number) => Place,
 ): Labelled {
@@ -225,7 +235,7 @@ function toLabelled(
     key: `container ${name}`,
     service: serviceOf(container),
     labels,
-    ...(env === undefined ? {} : { env }),
+    ...(more === null ? {} : { env: more.env }),
     ports,
     address,
     isServing,

@@ -10,8 +10,8 @@ import { constants } from 'node:os'
 import { isMap } from '../../model/parsed.ts'
 
 export interface Stops {
-  /** A signal was sent to the container: a number or a name; null: unknown which. */
-  signalled(id: string, signal: string | null): void
+  /** A signal was sent to the container: a number or a name. */
+  signalled(id: string, signal: string): void
   /** It has started, or has ended. */
   forget(id: string): void
   /** It has got a signal to stop, and still runs. */
@@ -71,7 +71,7 @@ export function createStops({ inspect, onChange }: StopsOptions): Stops {
   }
 
   return {
-    signalled: (id, signal) => void decide(id, toNumber(signal ?? 'SIGTERM')),
+    signalled: (id, signal) => void decide(id, toNumber(signal)),
     forget(id) {
       deciding.delete(id)
       clearTimeout(stopping.get(id))
