@@ -193,6 +193,26 @@ for (const [what, count] of [
     ])
   })
 
+  // traefik/traefik#3395, traefik/traefik#2552.
+  test(`of ${what} services, one of two checks that fails and a node that leaves are followed`, async (t) => {
+    const { server, watch } = await watchCatalogue(t, {}, (server) => registerMany(server, count))
+    const Checks = ['a', 'b'].map((id) => ({ CheckID: id, TTL: '10m', Status: 'passing' }))
+    await server.register(web('web-1', { Checks }))
+    const far = { Node: 'far', Address: '10.0.0.9' }
+    const Service = { Service: 'web', Port: 80, Tags: TAGS }
+    await server.call('PUT', '/v1/catalog/register', { ...far, Service })
+    await watch.until((objects) => serversOf(objects).length === count + 2, 'both instances')
+
+    await server.setCheck('b', 'critical')
+    await watch.until((objects) => !objects.has('server web/n1:web-1'), 'the first is out')
+    await server.setCheck('b', 'passing')
+    await watch.until((objects) => objects.has('server web/n1:web-1'), 'the first is back')
+    await server.call('PUT', '/v1/catalog/deregister', { Node: 'far' })
+    await watch.until((objects) => !objects.has('server web/far:web'), 'the node has left')
+
+    assert.equal(serversOf(watch.objects()).length, count + 1)
+  })
+
   test(`of ${what} services, an instance that comes, changes or goes is followed`, async (t) => {
     const { server, watch } = await watchCatalogue(t, {}, (server) => registerMany(server, count))
 

@@ -32,6 +32,7 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
   const sweep = createNotifier()
   let checks: ReadonlyMap<string, string> = new Map()
   let reads = 0
+  signal.addEventListener('abort', sweep.notify, { once: true })
 
   function pump(): void {
     for (const name of urgent) {
