@@ -76,7 +76,7 @@ test('a compose file of Traefik is a table of what maps, what differs and what i
     'differs    service traefik     frontend dashboard: tls is not honoured: a listener has its protocol and certificates',
     'not there  service traefik     frontend dashboard: is closed, requests get 503: service "api@internal" is a part of Traefik itself',
     'maps       service traefik     server traefik-demo/demo-traefik-1: http://traefik:80',
-    'maps       service whoami      frontend whoami: (Listener("web")) && (Host(`whoami.docker.localhost`)) to backend whoami-demo',
+    'maps       service whoami      frontend whoami: Listener("web") && Host(`whoami.docker.localhost`) to backend whoami-demo',
     'note       service whoami      server whoami-demo/demo-whoami-1: its port is the one that the image exposes',
     'not there  service whoami-api  frontend whoami-api: is closed, requests get 503: middleware "test-auth": "basicauth" is not supported yet',
     'maps       service whoami-api  server whoami-api-demo/demo-whoami-api-1: http://whoami-api:80',
@@ -171,7 +171,7 @@ tcp: { routers: { db: { rule: HostSNI(\`*\`), service: db } } }
   assert.deepEqual(lines, [
     'not there  http/routers/all                  frontend all: is closed, requests get 503: backend: "both" is set aside itself',
     'differs    http/routers/all                  frontend all: tls is not honoured: a listener has its protocol and certificates',
-    'maps       http/routers/shop                 frontend shop: (Listener("web")) && (Host(`shop.example`)) to backend shop, with ratelimit',
+    'maps       http/routers/shop                 frontend shop: Listener("web") && Host(`shop.example`) to backend shop, with ratelimit',
     'differs    http/serversTransports/t          is not read',
     'not there  http/services/both                backend both: "weighted" is not supported yet',
     'maps       http/services/shop                backend shop: health',

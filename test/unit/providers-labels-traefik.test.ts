@@ -28,7 +28,7 @@ test('the basic example: a router takes the service that its container gets', ()
 
   assert.deepEqual(valuesOf(labelled), {
     'frontend whoami': {
-      route: '(Listener("web")) && (Host(`whoami.localhost`))',
+      route: 'Listener("web") && Host(`whoami.localhost`)',
       priority: 24,
       backend: 'whoami-demo',
       passHost: true,
@@ -54,7 +54,7 @@ test('a port of a service, and the lowest port without one', () => {
 
   assert.deepEqual(named, {
     'frontend whoami': {
-      route: '(Listener("web")) && (Host(`whoami.localhost`))',
+      route: 'Listener("web") && Host(`whoami.localhost`)',
       priority: 24,
       backend: 'my-service',
       passHost: true,
@@ -232,7 +232,7 @@ test('names of labels are in any case, and lists may be numbered', () => {
 
   assert.deepEqual(valuesOf(labelled), {
     'frontend Whoami': {
-      route: '(Listener("web") || Listener("websecure")) && (Host(`a`))',
+      route: '(Listener("web") || Listener("websecure")) && Host(`a`)',
       priority: 9,
       backend: 'Whoami',
       passHost: true,

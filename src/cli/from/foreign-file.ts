@@ -8,7 +8,7 @@ import { isMap, type JsonMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import { createFabioLayout } from '../../providers/layouts/fabio/layout.ts'
 import { createTraefikLayout } from '../../providers/layouts/traefik/layout.ts'
-import { toTraefikEntries } from '../../providers/layouts/traefik/document.ts'
+import { readTraefikDocument } from '../../providers/layouts/traefik/document.ts'
 import type { LabelledObjects } from '../../providers/labels/labelled.ts'
 import { createMirror } from '../../providers/registry/mirror.ts'
 import type { KeyEntry, Layout } from '../../providers/layout.ts'
@@ -36,7 +36,7 @@ export function readForeignFile(
     return readComposeFile(root, { env: { ...dotEnvOf(folder), ...env }, project })
   }
   if (['http', 'tcp', 'udp', 'tls'].some((section) => isMap(root[section]))) {
-    return readTraefikDocument(root)
+    return readTraefik(root)
   }
   throw new Error(
     `is neither a compose file, nor a dynamic configuration of Traefik, nor routes of fabio; it has ${describeRoot(root)}`,
@@ -74,19 +74,11 @@ function dotEnvOf(folder: string): Readonly<Record<string, string>> {
   }
 }
 
-function readTraefikDocument(root: JsonMap): LabelledObjects {
+function readTraefik(root: JsonMap): LabelledObjects {
   const layout = createTraefikLayout('file')
-  const entries = toTraefikEntries(root)
-  const unknown = new Set(
-    entries.flatMap(({ path }) => {
-      return layout.groupOf(path) === null ? [path.split('/').slice(0, 3).join('/')] : []
-    }),
-  )
-  const problems = [...unknown].map((key): Problem => ({
-    ...{ kind: 'source', id: '', level: 'warning', source: '', key },
-    message: 'is not read',
-  }))
-  return { ...readLayout(layout, entries, problems) }
+  const document = readTraefikDocument(root, layout, (path) => path)
+  if (!document.readable) throw new Error(document.reason)
+  return readLayout(layout, document.entries, document.problems)
 }
 
 function readLayout(

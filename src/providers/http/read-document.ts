@@ -1,16 +1,18 @@
 /** The objects of a document in either format. */
 import {
   parseDocument,
+  readForeign,
   type KnownDocument,
   type Notation,
   type ReadableDocument,
 } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
 import { locateIn } from '../file/file-provider.ts'
-import type { KeyEntry, Layout } from '../layout.ts'
+import { Unreadable } from '../../document/tree.ts'
+import type { Layout } from '../layout.ts'
 import type { Declaration, DeclaredObject } from '../provider.ts'
 import { createMirror } from '../registry/mirror.ts'
-import { readTraefikDocument } from './traefik-document.ts'
+import { readTraefikDocument, type TraefikDocument } from '../layouts/traefik/document.ts'
 
 type Locate = NonNullable<Declaration['locate']>
 
@@ -77,14 +79,29 @@ function settingsOf({ settings }: ReadableDocument, place: string): readonly Pro
 function createTraefikReader(place: string, layout: Layout): Read {
   const mirror = createMirror(layout)
   return (text, notation) => {
-    const document = readTraefikDocument(text, notation, place)
+    const document = readTraefik(text, notation, place, layout)
     if (!document.readable) return unreadable(place, document.reason)
-    mirror.replace(document.entries satisfies readonly KeyEntry[])
+    mirror.replace(document.entries)
     const { objects, problems } = mirror.declare({
       ...{ revision: '', listed: 'list', changedAt: 0 },
       problems: document.problems,
     })
     return { readable: true, objects: [...objects], problems }
+  }
+}
+
+function readTraefik(
+  text: string,
+  notation: Notation,
+  place: string,
+  layout: Layout,
+): TraefikDocument {
+  try {
+    const { root } = readForeign(text, notation)
+    return readTraefikDocument(root, layout, (path) => `${place}#/${path}`)
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error
+    return { readable: false, reason: error.message }
   }
 }
 

@@ -39,7 +39,7 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
   const { route } = translateRule(rule, ruleSyntax(router))
   const known = orReason(() => rankAndListeners(router, rule))
   const frame = typeof known === 'string' ? byRule(rule) : known
-  const whole = frame.listeners === '' ? route : `(${frame.listeners}) && (${route})`
+  const whole = frame.listeners === '' ? route : allOf(frame.listeners, route)
   const shut = { priority: frame.priority, respond: CLOSED_RESPONSE }
   const closed: FailClosed = {
     // The fault may be in the listeners.
@@ -57,9 +57,14 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
   const { clients, ...members } = outcome
   const { priority } = frame
   if (clients === null) return { value: { route: whole, priority, ...members }, closed, remarks }
-  const value = { route: `(${whole}) && ${clients.term}`, priority, ...members }
+  const value = { route: allOf(whole, clients.term), priority, ...members }
   // Of two routes with one priority the one with more terms comes first.
   return { value, closed, remarks, refusal: { route: whole, priority, respond: clients.refusal } }
+}
+
+/** An `||` needs parentheses; one in a string gets them, too. */
+function allOf(...routes: readonly string[]): string {
+  return routes.map((route) => (route.includes('||') ? `(${route})` : route)).join(' && ')
 }
 
 interface Frame {
