@@ -60,7 +60,8 @@ export interface KeyEntry {
 }
 
 export interface Layout {
-  readonly name: LayoutName
+  /** For messages. */
+  readonly name: string
   /** Of the source that has this layout; missing: its values are not sealed. The only part of a layout that is not pure. */
   readonly sealed?: SealedValues
   /** Only keys without keys below them are objects. */

@@ -145,8 +145,8 @@ const DRIVES: Readonly<Record<string, Drive>> = {
   },
 }
 
-/** They need a Docker engine: docker-example.test.ts, swarm-example.test.ts. */
-const ELSEWHERE = ['examples/docker.yaml', 'examples/swarm.yaml']
+/** They need a Docker engine: docker-example.test.ts and so on. */
+const ELSEWHERE = ['examples/docker.yaml', 'examples/swarm.yaml', 'examples/swarm-standalone.yaml']
 
 test('every example with sources is driven', () => {
   assert.deepEqual([...Object.keys(DRIVES), ...ELSEWHERE].sort(), listExamples().withSources)

@@ -1,5 +1,6 @@
 /** A Docker engine: the labels of its containers. */
 import { isIP } from 'node:net'
+import type * as z from 'zod'
 import { parseHost } from '../../model/address.ts'
 import { onDemand } from '../../model/on-demand.ts'
 import { bad, good, quote } from '../../model/parsed.ts'
@@ -27,6 +28,31 @@ const MAX_NETWORK = 256
 
 const client = onDemand('the client of Docker', () => import('./docker-provider.ts'))
 
+interface AddressForm {
+  readonly network?: string | undefined
+  readonly publishedPorts: boolean
+  readonly hostAddress?: string | undefined
+}
+
+/** Where containers are reached. */
+export const addressOptions: {
+  readonly [Key in keyof AddressForm]-?: z.ZodType<AddressForm[Key]>
+} = {
+  network: text(
+    'The network in which containers are reached, if a container is in several and no label chooses one.',
+    MAX_NETWORK,
+  ).optional(),
+  publishedPorts: flag(
+    "Reach containers at the ports that they publish on the engine's host, not at their own addresses.",
+    false,
+  ),
+  hostAddress: scalar(parseHostAddress, {
+    type: 'string',
+    description:
+      "The engine's host as Sluice reaches it, for published ports and for containers on the host's network. By default the host of a tcp endpoint, or 127.0.0.1; in a container, the gateway of its network.",
+  }).optional(),
+}
+
 export const docker: SourceKind = defineSource({
   kind: 'docker',
   description: 'A Docker engine: the labels of its containers.',
@@ -38,19 +64,7 @@ export const docker: SourceKind = defineSource({
     ...tlsOption,
     ...labelOptions,
     ...virtualHostOption,
-    network: text(
-      'The network in which containers are reached, if a container is in several and no label chooses one.',
-      MAX_NETWORK,
-    ).optional(),
-    publishedPorts: flag(
-      "Reach containers at the ports that they publish on the engine's host, not at their own addresses.",
-      false,
-    ),
-    hostAddress: scalar(parseHostAddress, {
-      type: 'string',
-      description:
-        "The engine's host as Sluice reaches it, for published ports and for containers on the host's network. By default the host of a tcp endpoint, or 127.0.0.1; in a container, the gateway of its network.",
-    }).optional(),
+    ...addressOptions,
   },
   read(form, complain): DockerOptions {
     const { endpoint, network, publishedPorts, hostAddress } = form
@@ -82,6 +96,7 @@ function parseHostAddress(value: unknown): ReturnType<typeof parseHost> {
   return isIP(value) === 0 ? parseHost(value) : good(value)
 }
 
-function hostOf({ address }: DockerEndpoint): string | null {
+/** Null: it is reached over a socket. */
+export function hostOf({ address }: DockerEndpoint): string | null {
   return address === null ? null : address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 }
