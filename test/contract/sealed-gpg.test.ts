@@ -38,6 +38,19 @@ for (const [name, [type, size, subtype, subsize]] of Object.entries(ALGORITHMS))
   })
 }
 
+test('opens what gpg --armor wrote', async () => {
+  makeKey('armored', 'Key-Type: RSA\nKey-Length: 2048\nSubkey-Type: RSA\nSubkey-Length: 2048')
+  const keyring = gpg(['--armor', '--export-secret-keys', 'armored']).toString()
+  const values = await createSealedValues({ keyring, keys: ['**'], mode: 'auto' })
+  for (const data of [PLAIN, `${PLAIN} `, `${PLAIN}  `]) {
+    const flags = ['--trust-model', 'always', '--armor', '--comment', 'mine', '-e', '-r', 'armored']
+    const entry = { path: data, key: 'a', text: gpg(flags, gzipSync(data)).toString() }
+
+    assert.equal(values.isSealed(entry), true)
+    assert.equal((await values.open(entry)).text, data)
+  }
+})
+
 test('opens with subkeys whose primary key was left at home, and values without a key id', async () => {
   makeKey('offline', 'Key-Type: RSA\nKey-Length: 2048\nSubkey-Type: RSA\nSubkey-Length: 2048')
   const keyring = gpg(['--armor', '--export-secret-subkeys', 'offline']).toString()

@@ -50,7 +50,7 @@ export async function createSealedValues(
   }
 
   async function openText(text: string, digest: string): Promise<Known> {
-    const bytes = decodeBase64(text.trim())
+    const bytes = decodeBase64(withoutArmor(text).trim())
     if (bytes === null) return { text: null, fault: 'is sealed, but is no base64', digest }
     const opened = await ring.open(bytes)
     if (!opened.ok) return { text: null, fault: opened.reason, digest }
@@ -111,12 +111,26 @@ const MIN_CHARS = 120
 
 /** Cheap, and certain enough: no JSON, URL or rule begins so. */
 function looksSealed(text: string): boolean {
+  if (text.trimStart().startsWith(ARMOR)) return true
   const start = text.slice(0, 32).trimStart()
   if (text.length < MIN_CHARS || !/^[hw][A-Za-z0-9+/]{11}/.test(start)) return false
   const bytes = Buffer.from(start.slice(0, 12), 'base64')
   const [tag = 0, length = 0] = bytes
   const lengthBytes = tag === NEW_FORMAT_TAG ? newLengthBytes(length) : TAGS.get(tag)
   return lengthBytes !== undefined && VERSIONS.includes(bytes[1 + lengthBytes])
+}
+
+/** Of `gpg --armor`. */
+const ARMOR = '-----BEGIN PGP MESSAGE-----'
+
+/** Its base64, between the empty line behind its headers and its checksum (RFC 9580 6.2). Any other text is returned as it is. */
+function withoutArmor(text: string): string {
+  const armored = text.trimStart()
+  if (!armored.startsWith(ARMOR)) return text
+  const lines = armored.split('\n').map((line) => line.trim())
+  const body = lines.slice(lines.indexOf('') + 1)
+  const end = body.findIndex((line) => line.startsWith('=') || line.startsWith('-'))
+  return body.slice(0, end === -1 ? body.length : end).join('')
 }
 
 /** RFC 9580 4.2.1. */
