@@ -62,7 +62,7 @@ const QUICK: Plan = {
 const USAGE: BenchUsage = {
   command: 'npm run bench:registries',
   about:
-    'What live registries cost and endure, as real servers: etcd, Redis, the keys of Consul, the embedded store, Docker.',
+    'What live registries cost and endure, as real servers: etcd, Redis, the keys of Consul, ZooKeeper, the embedded store, Docker.',
   scenarios: {
     latency: 'from a put to its being in force in every thread',
     outage: 'a registry that is killed, comes back, is wiped; a start without it',
@@ -73,7 +73,7 @@ const USAGE: BenchUsage = {
   },
 }
 
-const REMOTE = ['etcd', 'redis', 'consul-kv'] as const
+const REMOTE = ['etcd', 'redis', 'consul-kv', 'zookeeper'] as const
 const KINDS = [...REMOTE, 'store'] as const
 
 await runBench('bench:registries', USAGE, main)

@@ -1,4 +1,4 @@
-// needs: etcd, redis-server
+// needs: etcd, redis-server, zookeeper
 // Issue: "Fail static". Registries that are lost, empty, silent or late, and what the traffic notices of it: nothing.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -87,7 +87,7 @@ async function untilStatus(
   }
 }
 
-for (const kind of REMOTE_KINDS) {
+for (const kind of [...REMOTE_KINDS, 'zookeeper'] as const) {
   test(`${kind} is killed under load, away and back with its data: no request and no route is lost`, async (t) => {
     const { registry, program, load } = await setStage(t, kind)
     await load.more(200)
@@ -142,7 +142,9 @@ for (const kind of REMOTE_KINDS) {
     assert.ok(heldMs > 500 && heldMs < 6_000, `${heldMs} ms`)
     assert.deepEqual(await frontendsOf(program), [])
   })
+}
 
+for (const kind of REMOTE_KINDS) {
   test(`${kind} comes back with nothing, and an operator who was to decide confirms it`, async (t) => {
     const { registry, program, load } = await setStage(t, kind, { hold: 'forever' })
     await load.more(100)

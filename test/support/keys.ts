@@ -5,6 +5,8 @@ import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-prov
 import { openEtcdKeyStore } from '../../src/providers/etcd/etcd-provider.ts'
 import { openRedisKeyStore } from '../../src/providers/redis/redis-provider.ts'
 import { openConsulKeyStore } from '../../src/providers/consul-kv/consul-kv-provider.ts'
+import { openZookeeperKeyStore } from '../../src/providers/zookeeper/zookeeper-provider.ts'
+import { zookeeperSource } from './zookeeper-source.ts'
 import { consulKvSource } from './consul-source.ts'
 import type { KeyStore } from '../../src/providers/store.ts'
 
@@ -22,11 +24,12 @@ const REGISTRY = {
 } as const
 
 export async function openKeys(
-  kind: 'etcd' | 'redis' | 'consul-kv',
+  kind: 'etcd' | 'redis' | 'consul-kv' | 'zookeeper',
   endpoint: string,
   prefix: string,
 ): Promise<KeyStore> {
   if (kind === 'consul-kv') return openConsulKeyStore(consulKvSource([endpoint], { prefix }))
+  if (kind === 'zookeeper') return openZookeeperKeyStore(zookeeperSource([endpoint], { prefix }))
   const common = { ...COMMON, ...REGISTRY, name: kind, endpoints: [endpoint], prefix }
   if (kind === 'etcd') return openEtcdKeyStore({ ...common, kind } satisfies EtcdSource)
   const spec: RedisSource = { ...common, kind, cluster: false, database: 0 }

@@ -6,9 +6,10 @@ import { startEtcd } from './etcd.ts'
 import { openKeys, openStoreKeys } from './keys.ts'
 import { startRedis } from './redis.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+import { startZookeeper } from './zookeeper.ts'
 
 /** Those that are reached over a network. */
-export type RemoteKind = 'etcd' | 'redis' | 'consul-kv'
+export type RemoteKind = 'etcd' | 'redis' | 'consul-kv' | 'zookeeper'
 
 export interface Registry {
   readonly kind: RemoteKind | 'store'
@@ -25,9 +26,14 @@ export interface RemoteRegistry extends Registry {
   readonly server: Daemon
 }
 
-const STARTS = { etcd: startEtcd, redis: startRedis, 'consul-kv': startConsul } as const
+const STARTS = {
+  etcd: startEtcd,
+  redis: startRedis,
+  'consul-kv': startConsul,
+  zookeeper: startZookeeper,
+} as const
 
-/** Those that a package of Debian brings. */
+/** Those that start in no time. */
 export const REMOTE_KINDS = ['etcd', 'redis'] as const
 
 export async function startRegistry(owner: Owner, kind: RemoteKind): Promise<RemoteRegistry> {
