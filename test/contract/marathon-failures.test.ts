@@ -181,6 +181,20 @@ test('a read of one app that fails becomes a read of all', async (t) => {
   await watch.until((objects) => objects.size === 0, 'the app is gone')
 })
 
+test('a 404 of a gateway removes no app', async (t) => {
+  const fake = await startFakeMarathon(t)
+  putShop(fake, T1)
+  const watch = watchRegistry(t, open(fake))
+  await watch.next()
+  const before = readsOf(fake).length
+  fake.override('/v2/apps/shop', (_request, response) => void response.writeHead(404).end('{}'))
+
+  fake.task('/shop', T2)
+  await watch.until(has('t1,t2'), 'all apps are read instead')
+
+  assert.deepEqual(readsOf(fake).slice(before).at(-1), 'all')
+})
+
 test('an app that cannot be read stays as it was', async (t) => {
   const fake = await startFakeMarathon(t)
   putShop(fake, T1)

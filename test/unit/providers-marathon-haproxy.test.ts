@@ -199,6 +199,24 @@ test('what guards nothing and is not honoured is a remark', () => {
   ])
 })
 
+test('a host that is none is left out, and the others have their route', () => {
+  const app = shop({ HAPROXY_0_VHOST: 'shop.example:8080, a b, *.shop.example, x!, -' })
+
+  const declared = translateApps([app])
+
+  assert.deepEqual(valuesOf(declared)['frontend shop_10000'], {
+    route: 'Host("shop.example", "*.shop.example")',
+    backend: 'shop_10000',
+  })
+  assert.deepEqual(declared.objects[0]?.remarks, [
+    'HAPROXY_0_VHOST: the port of "shop.example:8080" is not compared',
+    'HAPROXY_0_VHOST: "a b" is not a host',
+    'HAPROXY_0_VHOST: "x!" is not a host',
+    'HAPROXY_0_VHOST: "-" is not a host',
+  ])
+  assert.deepEqual(setAsideOf(declared), [])
+})
+
 test('a label that is not known, or of no port, is reported', () => {
   const app = shop({ HAPROXY_0_VHOST: 'shop.example', HAPROXY_3_VHOST: 'x', HAPROXY_GRUOP: 'y' })
 

@@ -246,7 +246,8 @@ test("Traefik's labels are read with its ways to choose a port", () => {
 
   const values = valuesOf(declared)
   const { route, backend, middlewares } = values['frontend shop'] as Json
-  assert.deepEqual([route, backend], ['(Listener("web")) && (Host(`shop.example`))', 'shop'])
+  assert.match(String(route), /Listener\("web"\).* && .*Host\(`shop.example`\)/)
+  assert.equal(backend, 'shop')
   assert.match(JSON.stringify(middlewares), /"X-Site":"shop"/)
   assert.deepEqual(values['server shop/t1'], { url: 'http://10.0.0.1:31002' })
   assert.deepEqual(declared.problems, [])

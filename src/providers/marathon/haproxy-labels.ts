@@ -3,6 +3,7 @@
  * text into the configuration of an HAProxy. What cannot be done here is a remark, and closes the route where it may guard it.
  */
 import { isIP } from 'node:net'
+import { parseHost } from '../../model/address.ts'
 import { quote } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
 import { splitList } from '../../model/units.ts'
@@ -102,110 +103,138 @@ function remarkOfApp(name: string): readonly string[] {
   return [`${quote(PREFIX + name)} is not known${didYouMean(name, OF_APP)}`]
 }
 
-function readPort(labels: ReadonlyMap<string, string>, prefix: string): PortLabels {
-  const remarks: string[] = []
-  const closed: string[] = []
-  const bind: string[] = []
-  const get = (name: string): string | null => labels.get(name)?.trim() ?? null
-  const remark = (name: string, message: string): void => {
-    remarks.push(`${prefix}${name}: ${message}`)
-  }
-  const close = (name: string, message: string): void => {
-    closed.push(`${prefix}${name}: ${message}`)
+/** The labels of one port, by their names without the prefix, and what is to be said about them. */
+class LabelReader {
+  readonly remarks: string[] = []
+  readonly closed: string[] = []
+  readonly labels: ReadonlyMap<string, string>
+  readonly #prefix: string
+
+  constructor(labels: ReadonlyMap<string, string>, prefix: string) {
+    this.labels = labels
+    this.#prefix = prefix
   }
 
-  function flag(name: string): boolean {
-    const text = get(name)
+  remark(name: string, message: string): void {
+    this.remarks.push(`${this.#prefix}${name}: ${message}`)
+  }
+
+  close(name: string, message: string): void {
+    this.closed.push(`${this.#prefix}${name}: ${message}`)
+  }
+
+  text(name: string): string | null {
+    return this.labels.get(name)?.trim() ?? null
+  }
+
+  flag(name: string): boolean {
+    const text = this.text(name)
     if (text === null) return false
     const isOn = ['true', 't', 'yes', 'y'].includes(text.toLowerCase())
     const isOff = ['false', 'f', 'no', 'n', ''].includes(text.toLowerCase())
-    if (!isOn && !isOff) remark(name, `${quote(text)} is not true, so it counts as false`)
+    if (!isOn && !isOff) this.remark(name, `${quote(text)} is not true, so it counts as false`)
     return isOn
   }
 
-  function whole(name: string, least: number, most: number): number | null {
-    const text = get(name)
+  whole(name: string, least: number, most: number): number | null {
+    const text = this.text(name)
     if (text === null) return null
     const number = /^-?\d{1,10}$/.test(text) ? Number(text) : NaN
     if (number >= least && number <= most) return number
-    remark(name, `must be a whole number from ${least} to ${most}, not ${quote(text)}`)
+    this.remark(name, `must be a whole number from ${least} to ${most}, not ${quote(text)}`)
     return null
   }
+}
 
-  function paths(): PortLabels['paths'] {
-    const text = get('PATH')
-    if (text === null || text === '') return null
-    const words = text.split(/\s+/)
-    const flags = words.filter((word) => word.startsWith('-') && word !== '--')
-    const unknown = flags.find((word) => word !== '-i')
-    if (unknown !== undefined) close('PATH', `the flag ${quote(unknown)} is not supported`)
-    const prefixes = words.filter((word) => !word.startsWith('-'))
-    const other = prefixes.find((prefix) => !/^\/[!-~]{0,1023}$/.test(prefix))
-    if (other !== undefined) close('PATH', `${quote(other)} is not the beginning of a path`)
-    // Then it is not known which paths to close, so all of its host are.
-    if (unknown !== undefined || other !== undefined) return null
-    return { prefixes, ignoreCase: flags.includes('-i') }
-  }
-
-  function hosts(): readonly string[] {
-    const written = splitList(get('VHOST') ?? '').map((host) => host.toLowerCase())
-    return written.flatMap((host) => {
-      const [, name = ''] = /^([^:\s]{1,253})(?::\d{1,5})?$/.exec(host) ?? []
-      if (name === '') remark('VHOST', `${quote(host)} is not a host`)
-      else if (name !== host) remark('VHOST', `the port of ${quote(host)} is not compared`)
-      return name === '' ? [] : [name]
-    })
-  }
-
-  function allowed(): readonly string[] | null {
-    const text = get('BACKEND_NETWORK_ALLOWED_ACL')
-    if (text === null) return null
-    const blocks = text.split(/[\s,]+/).filter((word) => word !== '')
-    const other = blocks.find((block) => !isBlock(block))
-    if (blocks.length === 0 || other !== undefined) {
-      close('BACKEND_NETWORK_ALLOWED_ACL', `${quote(other ?? text)} is no block of addresses`)
-    }
-    return blocks
-  }
-
-  for (const [name, text] of labels) {
-    if (OPTIONS.includes(name)) continue
-    const isTemplate = TEMPLATES.includes(name) || ROUTING.test(name)
-    if (!isTemplate) remark(name, `is not known${didYouMean(name, OPTIONS)}`)
-    else if (ROUTING.test(name) || REFUSING.test(text))
-      close(name, 'text for HAProxy is not read, and it may refuse requests')
-    else remark(name, 'text for HAProxy is not read')
-  }
-  if (get('AUTH') !== null) close('AUTH', 'passwords are not supported')
-  if (get('HTTP_BACKEND_PROXYPASS_PATH') !== null)
-    close('HTTP_BACKEND_PROXYPASS_PATH', 'paths are forwarded as they are')
-  if (get('HTTP_BACKEND_REVPROXY_PATH') !== null)
-    remark('HTTP_BACKEND_REVPROXY_PATH', 'headers of responses are forwarded as they are')
-  for (const name of ['SSL_CERT', 'BIND_OPTIONS', 'BIND_ADDR']) {
-    if (get(name) === null) continue
-    remark(name, 'is not honoured: a listener has its address and its certificates')
-    if (name !== 'BIND_ADDR') bind.push(`${prefix}${name}`)
-  }
-  const groups = get('GROUP')
+function readPort(labels: ReadonlyMap<string, string>, prefix: string): PortLabels {
+  const reader = new LabelReader(labels, prefix)
+  const groups = reader.text('GROUP')
+  remarkTemplates(reader)
+  remarkOptions(reader)
   return {
-    isEnabled: get('ENABLED') === null || flag('ENABLED'),
+    isEnabled: reader.text('ENABLED') === null || reader.flag('ENABLED'),
     groups: groups === null ? null : splitList(groups),
-    hosts: hosts(),
-    paths: paths(),
-    isSticky: flag('STICKY'),
-    redirectsToHttps: flag('REDIRECT_TO_HTTPS'),
-    usesHsts: flag('USE_HSTS'),
-    port: whole('PORT', 1, 65_535),
-    mode: get('MODE')?.toLowerCase() ?? null,
-    balance: get('BALANCE'),
-    weight: whole('BACKEND_WEIGHT', -1e9, 1e9),
-    allowed: allowed(),
-    rootRedirect: get('HTTP_BACKEND_REDIR'),
-    healthPortIndex: whole('BACKEND_HEALTHCHECK_PORT_INDEX', 0, 9_999),
-    remarks,
-    closed,
-    bind,
+    hosts: readHosts(reader),
+    paths: readPaths(reader),
+    isSticky: reader.flag('STICKY'),
+    redirectsToHttps: reader.flag('REDIRECT_TO_HTTPS'),
+    usesHsts: reader.flag('USE_HSTS'),
+    port: reader.whole('PORT', 1, 65_535),
+    mode: reader.text('MODE')?.toLowerCase() ?? null,
+    balance: reader.text('BALANCE'),
+    weight: reader.whole('BACKEND_WEIGHT', -1e9, 1e9),
+    allowed: readAllowed(reader),
+    rootRedirect: reader.text('HTTP_BACKEND_REDIR'),
+    healthPortIndex: reader.whole('BACKEND_HEALTHCHECK_PORT_INDEX', 0, 9_999),
+    remarks: reader.remarks,
+    closed: reader.closed,
+    bind: ['SSL_CERT', 'BIND_OPTIONS']
+      .filter((name) => labels.has(name))
+      .map((name) => prefix + name),
   }
+}
+
+function remarkTemplates(reader: LabelReader): void {
+  for (const [name, text] of reader.labels) {
+    if (OPTIONS.includes(name)) continue
+    const isRouting = ROUTING.test(name)
+    if (!TEMPLATES.includes(name) && !isRouting)
+      reader.remark(name, `is not known${didYouMean(name, OPTIONS)}`)
+    else if (isRouting || REFUSING.test(text))
+      reader.close(name, 'text for HAProxy is not read, and it may refuse requests')
+    else reader.remark(name, 'text for HAProxy is not read')
+  }
+}
+
+/** Those that have no like here. */
+function remarkOptions(reader: LabelReader): void {
+  const { labels } = reader
+  if (labels.has('AUTH')) reader.close('AUTH', 'passwords are not supported')
+  if (labels.has('HTTP_BACKEND_PROXYPASS_PATH'))
+    reader.close('HTTP_BACKEND_PROXYPASS_PATH', 'paths are forwarded as they are')
+  if (labels.has('HTTP_BACKEND_REVPROXY_PATH'))
+    reader.remark('HTTP_BACKEND_REVPROXY_PATH', 'headers of responses are forwarded as they are')
+  for (const name of ['SSL_CERT', 'BIND_OPTIONS', 'BIND_ADDR']) {
+    if (!labels.has(name)) continue
+    reader.remark(name, 'is not honoured: a listener has its address and its certificates')
+  }
+}
+
+/** One that is no host takes nothing from the others. */
+function readHosts(reader: LabelReader): readonly string[] {
+  const written = splitList(reader.text('VHOST') ?? '').map((host) => host.toLowerCase())
+  return written.flatMap((host) => {
+    const name = host.replace(/:\d{1,5}$/, '')
+    if (!parseHost(name.replace(/^\*{1,2}\./, '')).ok) {
+      reader.remark('VHOST', `${quote(host)} is not a host`)
+      return []
+    }
+    if (name !== host) reader.remark('VHOST', `the port of ${quote(host)} is not compared`)
+    return name
+  })
+}
+
+function readPaths(reader: LabelReader): PortLabels['paths'] {
+  const words = (reader.text('PATH') ?? '').split(/\s+/).filter((word) => word !== '')
+  const flags = words.filter((word) => word.startsWith('-') && word !== '--')
+  const prefixes = words.filter((word) => !word.startsWith('-'))
+  const unknown = flags.find((word) => word !== '-i')
+  const other = prefixes.find((prefix) => !/^\/[!-~]{0,1023}$/.test(prefix))
+  if (unknown !== undefined) reader.close('PATH', `the flag ${quote(unknown)} is not supported`)
+  if (other !== undefined) reader.close('PATH', `${quote(other)} is not the beginning of a path`)
+  // Then it is not known which paths to close, so all of its host are.
+  if (unknown !== undefined || other !== undefined || prefixes.length === 0) return null
+  return { prefixes, ignoreCase: flags.includes('-i') }
+}
+
+function readAllowed(reader: LabelReader): readonly string[] | null {
+  const text = reader.text('BACKEND_NETWORK_ALLOWED_ACL')
+  if (text === null) return null
+  const blocks = text.split(/[\s,]+/).filter((word) => word !== '')
+  const other = blocks.find((block) => !isBlock(block))
+  if (blocks.length === 0 || other !== undefined)
+    reader.close('BACKEND_NETWORK_ALLOWED_ACL', `${quote(other ?? text)} is no block of addresses`)
+  return blocks
 }
 
 function isBlock(text: string): boolean {

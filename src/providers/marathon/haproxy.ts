@@ -120,7 +120,7 @@ const HSTS = { 'Strict-Transport-Security': 'max-age=15768000' }
 
 /** `path_beg` compares characters: here /api is /api and what is below it, not /apix. */
 function pathTerms(paths: PortLabels['paths']): readonly string[] {
-  if (paths === null || paths.prefixes.length === 0) return []
+  if (paths === null) return []
   if (!paths.ignoreCase) return [call('PathPrefix', paths.prefixes)]
   const patterns = paths.prefixes.map((prefix) => {
     const literal = prefix.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')

@@ -221,9 +221,11 @@ async function readSome(
     const { status, body } = await session.send((client, base) =>
       client.json(`${base}/v2/apps${path}?${embed('app')}`, call),
     )
+    // With a message, as Marathon has it: a gateway's 404 says nothing about the app.
     if (status === 404) {
-      apps.replace(id, null)
-      return true
+      const isGone = isMap(body) && typeof body['message'] === 'string'
+      if (isGone) apps.replace(id, null)
+      return isGone
     }
     const app = isMap(body) ? parseApp(body['app']) : null
     // An app may be named as a part of the API is: /shop/tasks.
