@@ -123,6 +123,15 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.deepEqual([...seen].sort(), ['5001', '5002'])
   },
 
+  async 'examples/resolve-all.yaml'(site) {
+    for (let turn = 0; turn < 4; turn++) {
+      assert.equal(from(await site.get('vote.localhost', '/')), '5001')
+    }
+    const { text } = await site.program.ask('/api/servers')
+    const servers = JSON.parse(text) as readonly { id: string }[]
+    assert.deepEqual(servers.map(({ id }) => id).sort(), ['reserve', 'vote@127.0.0.1'])
+  },
+
   async 'examples/tls.yaml'(site, t) {
     assert.equal(from(await site.get('vote.localhost', '/')), '5001')
     for (const name of ['vote.localhost', 'shop.localhost']) {

@@ -21,7 +21,11 @@ const SOURCES: Readonly<Record<string, (port: number) => object>> = {
   docker: (port) => ({ endpoint: `tcp://docker.test:${port}` }),
   swarm: (port) => ({ endpoint: `tcp://swarm.test:${port}` }),
   marathon: (port) => ({ endpoints: [`marathon.test:${port}`] }),
+  http: (port) => ({ url: `http://http.test:${port}/sluice.yaml` }),
   zookeeper: (port) => ({ endpoints: [`zookeeper.test:${port}`] }),
+  'swarm-standalone': (port) => ({
+    discovery: { kind: 'etcd', endpoints: [`swarm-standalone.test:${port}`] },
+  }),
   dns: () => ({ backends: { d: 'http://dns.test:80' } }),
 }
 const ON_DISK: readonly string[] = ['files', 'store']

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { consulCommand, startConsul, type Consul } from '../support/consul.ts'
+import { startDnsServer } from '../support/dns-server.ts'
 import { ROOT } from '../support/docs.ts'
 import { startEtcd, type Etcd } from '../support/etcd.ts'
 import {
@@ -137,6 +138,14 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     },
   },
 
+  'examples/dns.yaml': {
+    ports: [5001],
+    async drive(site) {
+      assert.deepEqual(await fromAll(site, VOTE), ['5001'])
+      assert.deepEqual(await fromAll(site, 'result.localhost'), ['5002'])
+    },
+  },
+
   'examples/marathon.yaml': {
     ports: [5001, 5002],
     async drive(site) {
@@ -178,11 +187,18 @@ for (const [file, { ports, before, drive }] of Object.entries(DRIVES)) {
     if (consul !== null) registries.set(8500, consul.port)
     const marathon = written.includes(':8088') ? await startFakeMarathon(t) : null
     if (marathon !== null) registries.set(8088, Number(marathon.endpoints[0]?.split(':')[1]))
+    const dns = written.includes(':8600') ? await startDnsServer(t) : null
+    if (dns !== null) registries.set(8600, Number(dns.address.split(':')[1]))
     const document = written.includes(':8800') ? await startDocument(t, '/sluice.yaml') : null
     if (document !== null) registries.set(8800, Number(new URL(document.url).port))
     const example = await placeExample(t, file, registries, ports)
     const env = variablesOf(example)
     marathon?.put(voteApp([example.port(5001), example.port(5002)]))
+    dns?.set('_http._tcp.vote.service.consul', {
+      services: [{ port: example.port(5001), target: 'one.node.consul' }],
+      additional: { 'one.node.consul': ['127.0.0.1'] },
+    })
+    dns?.set('result.service.consul', { addresses: ['127.0.0.1'] })
     document?.set(commentOf(example), 'application/yaml')
     await before?.(example, etcd)
 
