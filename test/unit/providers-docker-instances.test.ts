@@ -145,6 +145,19 @@ test('a container that stops, or does not listen yet, gets no requests', () => {
   assert.deepEqual([stops, itemOf(stage, 'web').isServing], [false, false])
 })
 
+test('a container in a network that Sluice is not in says so once its port should be open', () => {
+  const stage = open({ ownId: idOf('sluice') })
+  const own = inNetworks('sluice', { front: '10.2.0.9' })
+  replace(stage, own, inNetworks('web', { back: '10.1.0.2' }))
+  stage.closed.add('10.1.0.2')
+
+  assert.deepEqual(placeOf(stage), {
+    reason:
+      'has not accepted a connection at 10.1.0.2 port 80 since it started: connection refused; ' +
+      'Sluice\'s container is not in its network "back"',
+  })
+})
+
 test('only containers that labels make servers are servers', () => {
   const stage = open()
   replace(stage, inNetworks('web', { back: '10.1.0.2' }), fakeContainer('db', {}))

@@ -72,6 +72,17 @@ export function ownerOfNetwork(
   return { reason: 'uses the network of a container that uses the network of another one' }
 }
 
+/** The network in which it would be reached, if Sluice's own container is not in it: the usual reason of no connection. */
+export function unsharedNetwork(container: Container, around: Surroundings): string | null {
+  const { rules, own } = around
+  if (own === null || usesHost(own) || rules.publishedPorts) return null
+  const base = ownerOfNetwork(container, around)
+  if ('reason' in base || usesHost(base)) return null
+  const network = chooseNetwork(container, base, around)
+  if ('reason' in network || own.networks.some(({ name }) => name === network.name)) return null
+  return network.name
+}
+
 function usesHost({ networkMode, networks }: Container): boolean {
   return networkMode === 'host' || (networks.length === 1 && networks[0]?.name === 'host')
 }

@@ -5,9 +5,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { createLabelReader } from '../labels/label-reader.ts'
 import type { Labelled, LabelRules } from '../labels/labelled.ts'
+import { quote } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import {
   ownerOfNetwork,
+  unsharedNetwork,
   placeOf,
   type AddressRules,
   type Place,
@@ -141,9 +143,7 @@ export function createInstances(options: InstancesOptions): Instances {
       if ('reason' in place || !isWatched) return place
       const look = ports.look(id, place.host, place.port)
       if (look === 'open') return place
-      const error = look.error === null ? '' : `: ${look.error}`
-      const where = `${place.host} port ${place.port}`
-      return { reason: `has not accepted a connection at ${where} since it started${error}` }
+      return { reason: describeClosed(place, look.error, unsharedNetwork(container, around)) }
     })
     return entry.item
   }
@@ -217,6 +217,17 @@ export function createInstances(options: InstancesOptions): Instances {
     },
     problems: () => unreadable,
   }
+}
+
+function describeClosed(
+  { host, port }: { readonly host: string; readonly port: number },
+  error: string | null,
+  network: string | null,
+): string {
+  const cause = error === null ? '' : `: ${error}`
+  const hint =
+    network === null ? '' : `; Sluice's container is not in its network ${quote(network)}`
+  return `has not accepted a connection at ${host} port ${port} since it started${cause}${hint}`
 }
 
 function complete(container: Container, more: Inspected | null): Container {
