@@ -144,6 +144,28 @@ test('only services with tags of ours are read, and no sidecar', async (t) => {
   assert.deepEqual(serversOf(watch.objects()), ['web/n1:web-1 http://127.0.0.1:80 1'])
 })
 
+test('services that never answer delay no other one of many, neither at the start nor later', async (t) => {
+  const server = await startConsul(t)
+  const proxy = await startHttpFaultProxy(t, server.port)
+  await registerMany(server, 140)
+  proxy.fail((path) => (/^\/v1\/health\/service\/s1\d\d$/.test(path) ? { isSilent: true } : null))
+  const began = performance.now()
+  const watch = watchRegistry(t, createConsulProvider(consulSource([proxy.address])))
+
+  const { problems } = await watch.next()
+  const firstMs = performance.now() - began
+  const first = serversOf(watch.objects()).length
+  await server.setCheck('service:s7', 'critical')
+  const changed = performance.now()
+  await watch.until((objects) => !objects.has('server s7/n1:s7'), 'a change of another one')
+  const changeMs = performance.now() - changed
+
+  assert.equal(first, 100)
+  assert.equal(problems.length, 40)
+  assert.ok(firstMs < 9_000, `${firstMs} ms`)
+  assert.ok(changeMs < 3_000, `${changeMs} ms`)
+})
+
 for (const [what, count] of [
   ['a few', 3],
   ['many', 100],

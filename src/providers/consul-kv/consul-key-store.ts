@@ -4,7 +4,7 @@
  * once and twice its time to live, of 10 s at least.
  */
 import { isMap, type JsonMap } from '../../model/parsed.ts'
-import { createAgents } from '../consul-api/agents.ts'
+import { createAgents, probeAgent } from '../consul-api/agents.ts'
 import { encodeKey, pathOf, readConsul, READ_TIMEOUT_MS } from '../consul-api/query.ts'
 import { HttpFailure } from '../http-client/failure.ts'
 import type { HttpClient } from '../http-client/http-client.ts'
@@ -47,9 +47,7 @@ export async function openConsulKeyStore(spec: ConsulKvSource): Promise<KeyStore
   await opened
 
   async function open(): Promise<HttpClient> {
-    const probe = (one: HttpClient): Promise<unknown> =>
-      one.text('/v1/status/leader', { signal, timeoutMs: READ_TIMEOUT_MS, maxBytes: 4_096 })
-    return (await agents.open(probe, signal)).client
+    return (await agents.open((client) => probeAgent(client, signal), signal)).client
   }
 
   /** An agent that failed is not asked again; the call itself is not repeated, because it may have had an effect. */

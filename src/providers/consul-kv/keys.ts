@@ -1,7 +1,8 @@
 /** The keys of Consul below a prefix, as its API returns them. They are not trusted. */
 import type { KeyEntry } from '../layout.ts'
 import { isMap } from '../../model/parsed.ts'
-import { MAX_PATH_LENGTH, MAX_VALUE_SIZE } from '../registry/text-limit.ts'
+import { MAX_PATH_LENGTH } from '../registry/text-limit.ts'
+import { toValueText } from '../registry/value-text.ts'
 import { encodeKey } from '../consul-api/query.ts'
 
 /**
@@ -21,8 +22,6 @@ export interface KeyListing {
   /** Keys that cannot be read, and the first of them. */
   readonly nameless: { readonly count: number; readonly first: string }
 }
-
-const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Consul's keys have no leading slash, and its API cannot name one. */
 export function rootOf(prefix: string): string {
@@ -78,13 +77,7 @@ export function toListed(
 function decode(value: unknown): Pick<KeyEntry, 'text' | 'fault'> {
   if (value === null) return { text: '' }
   if (typeof value !== 'string') return { text: null, fault: 'has no value' }
-  const bytes = Buffer.from(value, 'base64')
-  if (bytes.length > MAX_VALUE_SIZE) return { text: null, fault: 'is longer than 1 MiB' }
-  try {
-    return { text: DECODER.decode(bytes) }
-  } catch {
-    return { text: null, fault: 'is not UTF-8 text' }
-  }
+  return toValueText(Buffer.from(value, 'base64'))
 }
 
 export function* itemsOf(body: unknown): Generator<Readonly<Record<string, unknown>>> {

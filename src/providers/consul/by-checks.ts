@@ -14,7 +14,12 @@ import { FIRST_RETRY_MS, LAST_RETRY_MS, type Reading, type ServiceReader } from 
 const CHECKS_PATH = '/v1/health/state/any'
 /** A check has up to 4 KiB of output. */
 const MAX_CHECKS_BYTES = 32 << 20
-const MAX_READS = 8
+/** At a time. A read that takes longer than `QUICK_MS` no longer counts as quick, so that slow services do not hold up others. */
+const MAX_QUICK = 8
+const QUICK_MS = 300
+const MAX_READS = 64
+/** Of these, for services that could not be read the last time. */
+const MAX_RETRIES = 4
 /** Of this thread, for reading all services in turn. */
 const SWEEP_SHARE = 0.05
 /** What a read costs this thread beside parsing. */
@@ -32,18 +37,36 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
   const sweep = createNotifier()
   let checks: ReadonlyMap<string, string> = new Map()
   let reads = 0
+  let quick = 0
+  let retries = 0
   signal.addEventListener('abort', sweep.notify, { once: true })
 
   function pump(): void {
     for (const name of urgent) {
-      if (reads >= MAX_READS || signal.aborted) return
+      if (quick >= MAX_QUICK || reads >= MAX_READS || signal.aborted) return
+      const isRetry = failures.has(name)
+      if (isRetry && retries >= MAX_RETRIES) continue
       urgent.delete(name)
-      reads += 1
-      void read(name).then(() => {
-        reads -= 1
-        pump()
-      })
+      void start(name, isRetry)
     }
+  }
+
+  async function start(name: string, isRetry: boolean): Promise<void> {
+    reads += 1
+    quick += 1
+    if (isRetry) retries += 1
+    let isQuick = true
+    const slow = setTimeout(() => {
+      isQuick = false
+      quick -= 1
+      pump()
+    }, QUICK_MS)
+    await read(name)
+    clearTimeout(slow)
+    reads -= 1
+    if (isQuick) quick -= 1
+    if (isRetry) retries -= 1
+    pump()
   }
 
   /** Returns how long this thread was busy. */
@@ -77,6 +100,11 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
       const [name] = swept
       if (name === undefined) {
         if (!(await sweep.wait(SWEEP_EVERY_MS))) sweepAll()
+        continue
+      }
+      // It is tried again anyway, and may be slow.
+      if (failures.has(name)) {
+        swept.delete(name)
         continue
       }
       const costMs = await read(name)
@@ -128,7 +156,7 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
       const reader = async (): Promise<void> => {
         for (const name of names) await reading.readOnce(name)
       }
-      await Promise.all(Array.from({ length: MAX_READS }, reader))
+      await Promise.all(Array.from({ length: MAX_QUICK }, reader))
     },
   }
 }

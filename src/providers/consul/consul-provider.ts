@@ -6,8 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { exponentialBackoff } from '../../model/backoff.ts'
 import type { Problem } from '../../model/problem.ts'
-import { createAgents, watchAgent } from '../consul-api/agents.ts'
-import { READ_TIMEOUT_MS } from '../consul-api/query.ts'
+import { createAgents, probeAgent, watchAgent } from '../consul-api/agents.ts'
 import type { HttpClient } from '../http-client/http-client.ts'
 import { createLabelReader } from '../labels/label-reader.ts'
 import type { LabelledObjects } from '../labels/labelled.ts'
@@ -42,7 +41,7 @@ export function createConsulProvider(
     const opened: { catalogue: Catalogue | null } = { catalogue: null }
     const source: ListingSource = {
       async subscribe(onHint, onEnd, whole) {
-        const { client } = await agents.open(probe(whole), whole)
+        const { client } = await agents.open((one) => probeAgent(one, whole), whole)
         const catalogue = openCatalogue(client, spec, { now, onHint, onEnd, signal: whole })
         opened.catalogue = catalogue
         catalogues.add(catalogue)
@@ -64,17 +63,13 @@ export function createConsulProvider(
     name: spec.name,
     watch,
     reload() {
-      const refreshed = [...catalogues].map((one) => one.refresh())
-      void Promise.allSettled(refreshed).then(() => {
+      const refreshed = Promise.allSettled([...catalogues].map((one) => one.refresh()))
+      const late = pause(MAX_REFRESH_MS, undefined, { ref: false })
+      void Promise.race([refreshed, late]).then(() => {
         for (const reload of reloads) reload()
       })
     },
   }
-}
-
-function probe(signal: AbortSignal): (client: HttpClient) => Promise<unknown> {
-  return (client) =>
-    client.text('/v1/status/leader', { signal, timeoutMs: READ_TIMEOUT_MS, maxBytes: 4_096 })
 }
 
 interface Catalogue {
@@ -94,6 +89,8 @@ interface CatalogueOptions {
   readonly signal: AbortSignal
 }
 
+/** How long slow services may delay a list that was asked for. */
+const MAX_REFRESH_MS = 5_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 15_000
 

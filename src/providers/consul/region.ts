@@ -2,6 +2,7 @@
  * One data center of a source: its list of services, which Consul reports when it changes, and the services that are ours. Few
  * services have a blocking query each (one-query-each.ts), many are followed by their checks (by-checks.ts).
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import { followResource } from '../consul-api/follow-resource.ts'
 import type { ConsulAccess } from '../consul-api/options.ts'
 import { readConsul, type ConsulRead } from '../consul-api/query.ts'
@@ -23,7 +24,7 @@ export interface RegionOptions {
 export interface Region {
   readonly table: ServiceTable
   /**
-   * Calls `onBegun` once each service was read or could not be read, and follows them. Rejects when the data center is lost. It can
+   * Calls `onBegun` once each service was read or could not be read, or after 5 s, and follows them. Rejects when the data center is lost. It can
    * be called again after that; meanwhile the table stays as it is.
    */
   follow(signal: AbortSignal, onBegun: () => void): Promise<never>
@@ -31,13 +32,20 @@ export interface Region {
   refresh(): Promise<void>
 }
 
+interface OpenReader extends ServiceReader {
+  readonly isByChecks: boolean
+  end(): void
+}
+
 const SERVICES_PATH = '/v1/catalog/services'
+/** How long the slowest of many services may delay the others at the start. */
+const MAX_BEGIN_MS = 5_000
 /** Of services with a blocking query each. Consul accepts 200 connections from one address by default. */
 const MAX_QUERIES = 64
 
 export function createRegion({ client, access, rules, now, onChange }: RegionOptions): Region {
   const table = createServiceTable(rules, onChange)
-  let reader: { readonly isByChecks: boolean; readonly end: () => void } & ServiceReader
+  let reader: OpenReader | null = null
 
   return {
     table,
@@ -48,7 +56,7 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
       // It may be rejected before it is awaited.
       lost.promise.catch(() => {})
 
-      function open(isByChecks: boolean): typeof reader {
+      function open(isByChecks: boolean): OpenReader {
         const own = new AbortController()
         const reading = createReading({
           ...{ client, access, table, now },
@@ -63,8 +71,8 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
       function takeServices(read: ConsulRead): void {
         table.setServices(read)
         const isByChecks = table.names.size > MAX_QUERIES
-        if (reader.isByChecks !== isByChecks) {
-          reader.end()
+        if (reader?.isByChecks !== isByChecks) {
+          reader?.end()
           reader = open(isByChecks)
         }
         reader.update()
@@ -73,10 +81,10 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
       try {
         const options = { signal: whole, maxBytes: MAX_BYTES }
         const first = await readConsul(client, access, SERVICES_PATH, options)
-        table.setServices(first)
-        reader = open(table.names.size > MAX_QUERIES)
-        reader.update()
-        await Promise.race([table.settled(whole), lost.promise])
+        reader = null
+        takeServices(first)
+        const late = pause(MAX_BEGIN_MS, undefined, { signal: whole })
+        await Promise.race([table.settled(whole), late, lost.promise])
         onBegun()
         const followed = followResource({
           ...{ client, access, path: SERVICES_PATH, now, ...options, index: first.index },
@@ -91,6 +99,6 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
         ending.abort()
       }
     },
-    refresh: () => reader.refresh(),
+    refresh: () => reader?.refresh() ?? Promise.resolve(),
   }
 }

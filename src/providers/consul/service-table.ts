@@ -181,8 +181,9 @@ export function createServiceTable(rules: TableRules, onChange: () => void): Ser
       if (tooMany > 0) {
         add(`catalogue${place}`, `has ${tooMany} services beyond the ${MAX_SERVICES} that are read`)
       }
-      for (const [name, { error, isRead, unreadable }] of services) {
+      for (const [name, { error, isRead, isSettled, unreadable }] of services) {
         if (found.length > MAX_PROBLEMS) break
+        if (!isSettled) add(`service ${name}${place}`, 'has not been read yet')
         const stays = isRead ? '; its last state stays' : ''
         if (error !== null) add(`service ${name}${place}`, `cannot be read: ${error}${stays}`)
         if (unreadable > 0) {
