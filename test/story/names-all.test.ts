@@ -82,6 +82,28 @@ test('a removed address finishes the requests that it has', async (t) => {
   assert.equal(await (await slow).text(), held?.host)
 })
 
+test('all addresses at once are replaced without a failed request, also where new servers wait for a health check', async (t) => {
+  const health = { path: '/', interval: '1s' }
+  const { program, put } = await openWorld(t, {}, { health, sticky: {}, slowStart: '2s' })
+  const failed: NamedResponse[] = []
+  const seen = new Set<string>()
+  const load = startNamedLoad(program.port, [EXPANDED], LOAD, (response) => {
+    if (response.status !== 200) failed.push(response)
+    seen.add(response.body)
+  })
+  t.after(load.stop)
+  await eventually(() => seen.size === 3, 'all three are used', 15_000)
+
+  put([FOURTH])
+  await eventually(() => seen.has(FOURTH), 'the fourth is used', 15_000)
+  put(THREE)
+  seen.clear()
+  await eventually(() => seen.size >= 3, 'all three are used again', 15_000)
+
+  await load.stop()
+  assert.deepEqual(failed.slice(0, 5), [])
+})
+
 test('a name that does not exist any more keeps its addresses for the hold, then stands for no server, and returns', async (t) => {
   const world = await openWorld(t, { hold: '2s' })
   const { dns, program } = world
@@ -112,9 +134,13 @@ interface World extends ExpandedWorld {
   readonly program: Program
 }
 
-async function openWorld(t: TestContext, resolver: object = {}): Promise<World> {
+async function openWorld(
+  t: TestContext,
+  resolver: object = {},
+  backend: object = {},
+): Promise<World> {
   const world = await openExpandedWorld(t)
-  const program = await startProgram(t, { workers: 2, ...world.config(resolver) })
+  const program = await startProgram(t, { workers: 2, ...world.config(resolver, backend) })
   const isExpanded = async (): Promise<boolean> => (await serversOf(program, 'web')).length === 3
   await eventually(isExpanded, 'the name is expanded')
   return { ...world, program }

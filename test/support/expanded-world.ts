@@ -17,8 +17,8 @@ export interface ExpandedWorld {
   readonly dns: DnsServer
   /** Of the servers at all addresses. */
   readonly port: number
-  /** As the settings and the tables of the proxy are to be; `resolver` with further settings. */
-  config(resolver?: object): Readonly<Record<string, unknown>>
+  /** As the settings and the tables of the proxy are to be; `resolver` and `backend` with further members. */
+  config(resolver?: object, backend?: object): Readonly<Record<string, unknown>>
   /** The addresses of the name, for a second each. */
   put(addresses: readonly string[]): void
   /** Requests to /slow that wait. */
@@ -50,14 +50,14 @@ export async function openExpandedWorld(owner: Owner): Promise<ExpandedWorld> {
     port,
     put,
     waiting,
-    config: (resolver = {}) => ({
+    config: (resolver = {}, backend = {}) => ({
       resolver: {
         ...{ servers: [dns.address], search: [], timeout: '500ms', attempts: 2 },
         ...resolver,
       },
       listeners: { web: { address: '127.0.0.1:0' } },
       backends: {
-        web: { resolve: 'all', servers: { s: `http://${EXPANDED}:${port}` } },
+        web: { resolve: 'all', servers: { s: `http://${EXPANDED}:${port}` }, ...backend },
         other: { servers: { s: `http://${OTHER}:${port}` } },
       },
       frontends: {
