@@ -76,7 +76,8 @@ test('every page on migrating has an example that is driven', () => {
 
 for (const [name, drive] of Object.entries(DRIVES)) {
   test(`the example of docs/migrating/${name}.md does what it did there`, async (t) => {
-    const [block = ''] = blocksOf(readPage(`docs/migrating/${name}.md`), 'yaml')
+    const page = readPage(`docs/migrating/${name}.md`)
+    const [block = ''] = blocksOf(sectionOf(page, '## Worked example'), 'yaml')
 
     const program = await serve(t, block)
 

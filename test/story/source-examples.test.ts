@@ -107,6 +107,20 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     },
   },
 
+  'examples/fabio.yaml': {
+    ports: [8080, 5001, 5002],
+    async drive(site) {
+      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      const moved = await site.get('old.localhost', '/a?b')
+      assert.deepEqual(
+        [moved.status, value(moved, 'location')],
+        [301, 'https://vote.localhost/a?b'],
+      )
+      const lost = await site.get('other.localhost', '/')
+      assert.deepEqual([lost.status, lost.body.toString()], [404, '<h1>Nothing here.</h1>'])
+    },
+  },
+
   'examples/directory.yaml': {
     async drive(site) {
       assert.equal(from(await site.get(VOTE, '/')), '5001')

@@ -203,6 +203,9 @@ const redirects: Readonly<Record<string, object>> = {
   'route add s /p/ https://x.com/a/$path opts "redirect=308"': {
     redirect: { to: 'https://x.com/a', status: 308, keepPath: true },
   },
+  'route add s /p/ http://10.0.0.1/ opts "redirect=301,https://x.com$path"': {
+    redirect: { to: 'https://x.com', status: 301, keepPath: true },
+  },
   'route add s /p/ https://$host$path opts "redirect=301"': {
     redirect: { scheme: 'https', status: 301 },
     respond: { status: 404, body: 'Not Found\n' },

@@ -113,13 +113,24 @@ function readAdd(line: string, origin: Origin): Scalar<Command> {
   if (match === null) {
     return bad('must be route add SERVICE HOST/PATH URL [weight W] [tags "..."] [opts "..."]')
   }
-  const [, service = '', source = '', destination = '', weight, tags, opts] = match
+  const [, service = '', source = '', written = '', weight, tags, opts] = match
   const share = parseWeight(weight ?? '0')
   if (!share.ok) return share
+  const { destination, options } = toRedirect(written, parseOptions(opts ?? ''))
   return good({
     ...{ kind: 'add', service, source, destination, weight: share.value },
-    ...{ tags: splitTags(tags), options: parseOptions(opts ?? ''), origin, isServing: true },
+    ...{ tags: splitTags(tags), options, origin, isServing: true },
   })
+}
+
+/** `redirect=301,https://a.com`, the form of tags: fabio ignores it in a command, and forwards what was meant to be redirected. */
+function toRedirect(
+  destination: string,
+  options: Options,
+): { readonly destination: string; readonly options: Options } {
+  const [code = '', url, ...more] = (options.get('redirect') ?? '').split(',')
+  if (url === undefined || more.length > 0) return { destination, options }
+  return { destination: url, options: new Map([...options, ['redirect', code]]) }
 }
 
 function readDel(line: string, origin: Origin): Scalar<Command> {

@@ -201,8 +201,8 @@ function idOf(host: string, path: string): string {
 const MAX_PLAIN = 100
 
 function plainId(text: string): string {
-  const id = text.replaceAll('/', ':')
-  if (/^[A-Za-z0-9._:-]{1,100}$/.test(id) && !isForbiddenKey(id)) return id
+  const id = text.replaceAll('/', ':').replaceAll('*', 'any')
+  if (/^[A-Za-z0-9._:-]{1,100}$/.test(id) && !text.includes('*') && !isForbiddenKey(id)) return id
   return `${id.replace(/[^A-Za-z0-9._:-]+/g, '-').slice(0, MAX_PLAIN)}-${shortHash(text)}`
 }
 

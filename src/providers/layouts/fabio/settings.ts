@@ -1,6 +1,5 @@
 /** What the options of a route's destinations mean for its frontend and its backend. */
 import { isIP } from 'node:net'
-import { STATUS_CODES } from 'node:http'
 import { quote } from '../../../model/parsed.ts'
 import { TranslationError } from '../translation.ts'
 import type { Destination, Route } from './table.ts'
@@ -114,8 +113,9 @@ function readRedirect(destinations: readonly Destination[]): RedirectTo | null {
 function toRedirect({ destination, options }: Destination): RedirectTo {
   const status = Number(options.get('redirect'))
   if (!STATUSES.includes(status)) {
-    const known = STATUSES.map((one) => `${one} ${STATUS_CODES[one] ?? ''}`).join(', ')
-    throw new TranslationError(`redirect=${options.get('redirect')}: must be one of ${known}`)
+    throw new TranslationError(
+      `redirect=${options.get('redirect')}: must be one of ${STATUSES.join(', ')}`,
+    )
   }
   const keepPath = destination.endsWith('$path')
   const written = keepPath ? destination.slice(0, -'$path'.length) : destination
