@@ -343,6 +343,19 @@ test('labels that declare nothing are reported by their names', () => {
   )
 })
 
+test('a container with very many labels costs little, and is reported in a few lines', () => {
+  const labels = Array.from({ length: 2_000 }, (_, at) => [
+    `traefik.http.routers.r${at}.entrypoints=web`,
+    `traefik.http.services.s${at}.loadbalancer.server.port=1`,
+  ]).flat()
+
+  const { objects, problems } = readLabels([whoami(['traefik.enable=true', ...labels])])
+
+  assert.ok(objects.length <= 3_000, `${objects.length} objects`)
+  assert.ok(problems.length <= 40, `${problems.length} problems`)
+  assert.ok(JSON.stringify(problems).length < 20_000)
+})
+
 test('of two middlewares with one name the earlier one is in force', () => {
   const limit = (average: number): string[] => [
     ...WHOAMI,

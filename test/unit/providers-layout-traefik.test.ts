@@ -404,6 +404,22 @@ test('a chain that names itself, or what is not there, closes the router', () =>
   assert.equal(lost, 'middleware "m": middleware "x@file" is of another source')
 })
 
+test('chains of chains are bounded', () => {
+  const chain = (next: string): string => Array(500).fill(next).join(',')
+  const keys = { rule: 'Host(`a`)', service: 's', 'middlewares/0': 'a' }
+
+  const why = whyClosed(
+    routerOf(keys, {
+      'http/middlewares/a/chain/middlewares': chain('b'),
+      'http/middlewares/b/chain/middlewares': chain('c'),
+      'http/middlewares/c/chain/middlewares': chain('d'),
+      'http/middlewares/d/compress': 'true',
+    }),
+  )
+
+  assert.match(why ?? '', /has more than 100 middlewares$/)
+})
+
 test('compression and error pages are left out, and a redirect by expression to https is one by scheme', () => {
   const frontend = routerOf(
     { rule: 'Path(`/`)', service: 'shop', middlewares: 'gzip,pages,secure' },

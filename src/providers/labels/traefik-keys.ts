@@ -18,6 +18,8 @@ const MAX_LABELS = 2_000
 const MAX_NAME = 512
 const MAX_TEXT = 65_536
 const MAX_PROBLEMS = 20
+/** Names in one message, and messages of one kind. */
+const MAX_SHOWN = 10
 
 export interface TraefikKeys {
   readonly entries: readonly KeyEntry[]
@@ -60,36 +62,33 @@ export function toTraefikKeys(
   const routers = namesOf(entries, 'http/routers')
   const hasHttp = services.size + routers.size + namesOf(entries, 'http/middlewares').size > 0
   const isStream = entries.some(({ path }) => /^(?:tcp|udp)\/(?:routers|services)\//i.test(path))
-  // As in Traefik: whoever writes a TCP router has to write an HTTP router, too, to get one.
+  // As in Traefik: with a TCP router there is no HTTP router by default.
   if (!hasHttp && isStream) return { entries, services: new Map(), problems }
 
   const own = normalizeName(service)
   if (services.size === 0) services.add(own)
   if (routers.size === 0 && services.size === 1) routers.add(own)
-  if (routers.size === 0) {
-    problems.push(`has the services ${[...services].join(', ')} and no router, so none is made`)
-  }
+  const shown = [...services].slice(0, MAX_SHOWN).join(', ')
+  if (routers.size === 0) problems.push(`has the services ${shown} and no router, so none is made`)
+  const { written, hasText } = indexOf(entries)
   const rule = fillDefaultRule(defaultRule ?? DEFAULT_RULE, service)
+  const homeless: string[] = []
   for (const router of routers) {
     const add = (member: string, text: string): void => {
-      if (hasKey(entries, `http/routers/${router}/${member}`)) return
-      entries.push({
-        path: `http/routers/${router}/${member}`,
-        key: `${PREFIX}http.routers.${router}.${member}`,
-        text,
-      })
+      const path = `http/routers/${router}/${member}`
+      const key = `${PREFIX}http.routers.${router}.${member}`
+      if (!hasText(path)) written.push({ path, key, text })
     }
     add('rule', rule)
-    const [only, ...more] = services
-    if (only !== undefined && more.length === 0) add('service', only)
-    else if (!hasKey(entries, `http/routers/${router}/service`)) {
-      problems.push(
-        `router ${quote(router)} names none of the services ${[...services].join(', ')}`,
-      )
-    }
+    const [only] = services
+    if (only !== undefined && services.size === 1) add('service', only)
+    else if (!hasText(`http/routers/${router}/service`)) homeless.push(router)
+  }
+  for (const router of homeless.slice(0, MAX_SHOWN)) {
+    problems.push(`router ${quote(router)} names none of the services ${shown}`)
   }
   return {
-    entries,
+    entries: written,
     services: new Map([...services].map((name) => [name, serverOf(servers.get(name))])),
     problems,
   }
@@ -165,14 +164,16 @@ function namesOf(entries: readonly KeyEntry[], below: string): Set<string> {
   return new Set(names)
 }
 
-/** Not an empty one, which is as none. */
-function hasKey(entries: KeyEntry[], path: string): boolean {
-  const wanted = path.toLowerCase()
-  const at = entries.findIndex((one) => one.path.toLowerCase() === wanted)
-  if (at === -1) return false
-  if (entries[at]?.text?.trim() !== '') return true
-  entries.splice(at, 1)
-  return false
+/** Without empty rules and services, which are as none. `hasText`: by the path in any case. */
+function indexOf(entries: readonly KeyEntry[]): {
+  readonly written: KeyEntry[]
+  readonly hasText: (path: string) => boolean
+} {
+  const isDefault = ({ path, text }: KeyEntry): boolean =>
+    text?.trim() === '' && /^http\/routers\/[^/]*\/(?:rule|service)$/i.test(path)
+  const written = entries.filter((entry) => !isDefault(entry))
+  const paths = new Set(written.map(({ path }) => path.toLowerCase()))
+  return { written, hasText: (path) => paths.has(path.toLowerCase()) }
 }
 
 function serverOf(members: ReadonlyMap<string, string> | undefined): ServiceServer {

@@ -111,7 +111,7 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): Hono
   if (hasTls) remarks.push(remarkTls(router, neighbours))
   const service = neighbours.service(router.text('service') ?? '')
   const names = [...router.list('middlewares'), ...neighbours.middlewaresOf(service)]
-  const found = names.map((name) => resolveMiddleware(name, neighbours, 0))
+  const found = names.map(createResolver(neighbours))
   const middlewares = found.flatMap((one) => one.middlewares)
   const [retry, ...more] = found.flatMap((one) => one.retry ?? [])
   remarks.push(...found.flatMap((one) => one.remarks))
@@ -183,28 +183,36 @@ function remarkTls(router: Branch, neighbours: Neighbours): string {
 }
 
 const MAX_CHAIN_DEPTH = 5
+/** Chains of chains grow fast. */
+const MAX_MIDDLEWARES = 100
 
-/** `depth`: how many chains it is in. */
-function resolveMiddleware(
-  name: string,
-  neighbours: Neighbours,
-  depth: number,
-): TranslatedMiddleware {
-  const found = neighbours.middleware(name)
-  if (found === null) {
-    const isForeign = name.includes('@')
-    const why = isForeign ? 'is of another source' : 'is not declared'
-    throw new TranslationError(`middleware ${quote(name)} ${why}`)
+/** Of one router. */
+function createResolver(neighbours: Neighbours): (name: string) => TranslatedMiddleware {
+  let count = 0
+
+  /** `depth`: how many chains it is in. */
+  function resolve(name: string, depth: number): TranslatedMiddleware {
+    count += 1
+    if (count > MAX_MIDDLEWARES) {
+      throw new TranslationError(`has more than ${MAX_MIDDLEWARES} middlewares`)
+    }
+    if (depth > MAX_CHAIN_DEPTH) {
+      throw new TranslationError(
+        `middleware ${quote(name)} is in more than ${MAX_CHAIN_DEPTH} chains`,
+      )
+    }
+    const found = neighbours.middleware(name)
+    if (found === null) {
+      const why = name.includes('@') ? 'is of another source' : 'is not declared'
+      throw new TranslationError(`middleware ${quote(name)} ${why}`)
+    }
+    try {
+      return translateMiddleware(found, (inner) => resolve(inner, depth + 1))
+    } catch (error) {
+      if (!(error instanceof TranslationError)) throw error
+      throw new TranslationError(`middleware ${quote(name)}: ${error.message}`, { cause: error })
+    }
   }
-  if (depth > MAX_CHAIN_DEPTH) {
-    throw new TranslationError(
-      `middleware ${quote(name)} is in more than ${MAX_CHAIN_DEPTH} chains`,
-    )
-  }
-  try {
-    return translateMiddleware(found, (inner) => resolveMiddleware(inner, neighbours, depth + 1))
-  } catch (error) {
-    if (!(error instanceof TranslationError)) throw error
-    throw new TranslationError(`middleware ${quote(name)}: ${error.message}`, { cause: error })
-  }
+
+  return (name) => resolve(name, 0)
 }
