@@ -100,3 +100,22 @@ test('scaling to 5, 1 and 5, and a rolling update under load fail no request', a
   await traffic.assertAllAnswered()
   t.diagnostic(`${answered} responses, 0 failed`)
 })
+
+test('an update of a single task with the order start-first fails no request', async (t) => {
+  t.after(remove)
+  await deploy(0)
+  await docker('service', 'scale', `${SERVICE}=1`)
+  const traffic = startTraffic(t, 4, 5)
+  await traffic.more(20)
+  const before = new Set(traffic.containers.keys())
+
+  await docker('service', 'update', '--quiet', '--force', '--update-order', 'start-first', SERVICE)
+  await until(
+    () => [...traffic.containers.keys()].some((id) => !before.has(id)),
+    'the new task answers',
+    logs,
+  )
+  await traffic.more(100)
+
+  await traffic.assertAllAnswered()
+})

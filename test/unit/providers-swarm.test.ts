@@ -171,6 +171,7 @@ test('an instance stays the same object until its service, its task or its addre
     nodes: new Map([['n1', NODE]]),
     gateways: new Map<string, string>(),
     ownNetworks: new Set<string>(),
+    placesVersion: 1,
   }
   const [service, task, ...more] = instances.of(view)
 
@@ -181,6 +182,44 @@ test('an instance stays the same object until its service, its task or its addre
   assert.equal(same[0], service)
   assert.equal(same[1], task)
   assert.notEqual(other[1], task)
+})
+
+test('the task that served last stays until one that comes in its place accepts connections', async () => {
+  const { labels, addresses } = swarmSource()
+  const refuse = { isRefused: false }
+  const ports = createPortWatch({
+    onChange: () => {},
+    connect: async () => (refuse.isRefused ? 'connection refused' : null),
+  })
+  const instances = createInstances({ labels, addresses, ports })
+  const view = (tasks: readonly SwarmTask[]): Parameters<typeof instances.of>[0] => ({
+    services: new Map([['s1', SERVICE]]),
+    tasks: new Map([['s1', tasks]]),
+    nodes: new Map([['n1', NODE]]),
+    gateways: new Map(),
+    ownNetworks: new Set(),
+    placesVersion: 1,
+  })
+  const serving = async (tasks: readonly SwarmTask[]): Promise<readonly string[]> => {
+    instances.of(view(tasks))
+    await ports.tried(1_000)
+    const items = instances.of(view(tasks)).filter(({ isServing }) => isServing)
+    return items.map((item) => JSON.stringify(item.address(80)))
+  }
+  const [old] = await serving([TASK])
+  const next = { ...TASK, id: 't2', networks: [{ id: 'i1', name: 'db', address: '10.0.1.9' }] }
+
+  refuse.isRefused = true
+  const during = await serving([next])
+  refuse.isRefused = false
+  ports.forget('t2')
+  const after = await serving([next])
+  const stopped = await serving([])
+  ports.close()
+
+  assert.deepEqual(during, [old])
+  assert.deepEqual(after, ['{"host":"10.0.1.9","port":80}'])
+  assert.deepEqual(stopped, [])
 })
 
 test('an option that has no effect is refused', () => {

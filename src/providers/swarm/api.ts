@@ -107,9 +107,10 @@ export function parseTasks(body: unknown): readonly SwarmTask[] {
 export function parseNodes(body: unknown): readonly SwarmNode[] {
   return listOf(body, (item, id) => {
     const own = textOf(mapOf(item['Status'])['Addr'])
-    // A manager may list itself as 0.0.0.0 (moby#35437); its address for other managers is always set.
-    const asManager = textOf(mapOf(item['ManagerStatus'])['Addr'])?.replace(/:\d+$/, '') ?? null
-    const address = [own, asManager].find((one) => one !== null && isHost(one)) ?? null
+    // A manager may list itself as 0.0.0.0 or 127.0.0.1 (moby#35437); what it is for other managers is always set.
+    const asManager = textOf(mapOf(item['ManagerStatus'])['Addr'])?.replace(/:\d+$/, '') ?? ''
+    const all = [asManager.replace(/^\[|\]$/g, ''), own ?? '']
+    const address = all.find(isHost) ?? null
     return { id, hostname: textOf(mapOf(item['Description'])['Hostname']) ?? id, address }
   })
 }

@@ -10,7 +10,7 @@ import type { Labelled, LabelRules } from '../labels/labelled.ts'
 import { reach, type AddressRules, type Places } from './address.ts'
 import type { SwarmNode, SwarmService, SwarmTask } from './api.ts'
 
-/** What a manager says at one time. */
+/** What a manager says at one time. A service, and a list of tasks, that has not changed is the same object. */
 export interface SwarmView {
   /** By id. */
   readonly services: ReadonlyMap<string, SwarmService>
@@ -22,6 +22,8 @@ export interface SwarmView {
   readonly gateways: ReadonlyMap<string, string>
   /** Ids of the networks that Sluice's own container is in. */
   readonly ownNetworks: ReadonlySet<string>
+  /** Increases with every change of nodes, gateways and own networks. */
+  readonly placesVersion: number
 }
 
 export interface Instances {
@@ -36,6 +38,18 @@ interface Known {
   /** What is known of its ports. */
   readonly looks: string
   readonly item: Labelled
+  /** All of its ports accept connections. */
+  readonly isOpen: boolean
+}
+
+/** The instances of a service, by id of the service or task. */
+interface Group {
+  readonly service: SwarmService
+  readonly tasks: readonly SwarmTask[]
+  readonly placesVersion: number
+  readonly known: ReadonlyMap<string, Known>
+  /** All of its ports accept connections, which ends what is to be known of them. */
+  readonly isSettled: boolean
 }
 
 export interface InstancesOptions {
@@ -45,12 +59,17 @@ export interface InstancesOptions {
 }
 
 export function createInstances({ labels, addresses, ports }: InstancesOptions): Instances {
-  /** By id of the service or task. */
-  let known: ReadonlyMap<string, Known> = new Map()
+  /** By id of the service. */
+  let groups: ReadonlyMap<string, Group> = new Map()
   /** Finds out which ports labels choose: it asks for the address of each. */
   const scout = createLabelReader({ ...labels, kind: 'swarm' })
 
-  function instanceOfTask(service: SwarmService, task: SwarmTask, places: Places): Known {
+  function instanceOfTask(
+    service: SwarmService,
+    task: SwarmTask,
+    places: Places,
+    before: Known | undefined,
+  ): Known {
     const { version: serviceVersion } = service
     const { node, gateway, ownNetworks } = places
     const basis = [
@@ -61,7 +80,6 @@ export function createInstances({ labels, addresses, ports }: InstancesOptions):
       gateway,
       ownNetworks,
     ]
-    const before = known.get(task.id)
     const isSame = before?.basis.every((one, index) => one === basis[index]) === true
     const targets = isSame ? before.targets : targetsOf(service, task, places)
     ports.watch(task.id, targets)
@@ -82,7 +100,46 @@ export function createInstances({ labels, addresses, ports }: InstancesOptions):
         return { reason: `has not accepted a connection at ${where} since it started${error}` }
       },
     }
-    return { basis, targets, looks, item }
+    const isOpen = all.every((look) => look === 'open')
+    return { basis, targets, looks, item, isOpen }
+  }
+
+  /**
+   * The tasks that served last, while those that come in their place do not accept connections yet (an update with the order
+   * start-first, without a health check): Swarm leaves them a second or more before it stops them.
+   */
+  function lastServing(
+    own: readonly Known[],
+    before: ReadonlyMap<string, Known>,
+  ): readonly [string, Known][] {
+    if (own.length === 0 || own.some(({ item }) => item.isServing)) return []
+    return [...before].filter(([, { item }]) => item.isServing)
+  }
+
+  function groupOf(service: SwarmService, view: SwarmView, before: Group | undefined): Group {
+    const { nodes, gateways, ownNetworks, placesVersion } = view
+    const tasks = view.tasks.get(service.id) ?? NO_TASKS
+    const isSameService = before?.service === service
+    const isSame = isSameService && before.tasks === tasks && before.placesVersion === placesVersion
+    if (isSame && before.isSettled) return before
+    const known = new Map<string, Known>()
+    const whole = isSameService ? before.known.get(service.id) : undefined
+    known.set(service.id, whole ?? instanceOfService(service))
+    const own: Known[] = []
+    // The service alone says what there is to say of it.
+    const isRead = exposureOf(describe(service, null), labels).isExposed
+    for (const task of isRead ? tasks.filter(isServing) : []) {
+      const node = nodes.get(task.nodeId) ?? null
+      const gateway = gateways.get(task.containerId ?? '') ?? null
+      const places = { node, gateway, ownNetworks }
+      const one = instanceOfTask(service, task, places, before?.known.get(task.id))
+      own.push(one)
+      known.set(task.id, one)
+    }
+    const isSettled = own.every(({ isOpen }) => isOpen)
+    for (const [id, one] of lastServing(own, before?.known ?? known)) known.set(id, one)
+    for (const id of before?.known.keys() ?? []) if (!known.has(id)) ports.forget(id)
+    return { service, tasks, placesVersion, known, isSettled }
   }
 
   function targetsOf(
@@ -107,26 +164,24 @@ export function createInstances({ labels, addresses, ports }: InstancesOptions):
   }
 
   return {
-    of({ services, tasks, nodes, gateways, ownNetworks }) {
-      const now = new Map<string, Known>()
-      for (const service of services.values()) {
-        const before = known.get(service.id)
-        const isSame = before?.basis[0] === service.version
-        now.set(service.id, isSame ? before : instanceOfService(service))
-        // The service alone says what there is to say of it.
-        if (!exposureOf(describe(service, null), labels).isExposed) continue
-        for (const task of (tasks.get(service.id) ?? []).filter(isServing)) {
-          const node = nodes.get(task.nodeId) ?? null
-          const gateway = gateways.get(task.containerId ?? '') ?? null
-          now.set(task.id, instanceOfTask(service, task, { node, gateway, ownNetworks }))
-        }
+    of(view) {
+      const now = new Map<string, Group>()
+      const items: Labelled[] = []
+      for (const service of view.services.values()) {
+        const group = groupOf(service, view, groups.get(service.id))
+        now.set(service.id, group)
+        for (const { item } of group.known.values()) items.push(item)
       }
-      for (const id of known.keys()) if (!now.has(id)) ports.forget(id)
-      known = now
-      return [...now.values()].map(({ item }) => item)
+      for (const [id, { known }] of groups) {
+        if (!now.has(id)) for (const task of known.keys()) ports.forget(task)
+      }
+      groups = now
+      return items
     },
   }
 }
+
+const NO_TASKS: readonly SwarmTask[] = []
 
 /**
  * A task that is to stop has another desired state before its container gets a signal, so it drains from then on: `shutdown`, or
@@ -142,7 +197,7 @@ function instanceOfService(service: SwarmService): Known {
     address: () => ({ reason: 'is a service, not one of its tasks' }),
     isServing: false,
   }
-  return { basis: [service.version], targets: [], looks: '', item }
+  return { basis: [], targets: [], looks: '', item, isOpen: true }
 }
 
 /** Labels of a task are those of its service, which is where messages have to lead. */

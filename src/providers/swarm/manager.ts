@@ -37,6 +37,9 @@ export function createManager(client: EngineClient, options: ManagerOptions): Ma
   const nodes = new Map<string, SwarmNode>()
   const gateways = new Map<string, string>()
   let ownNetworks: ReadonlySet<string> = new Set()
+  let placesVersion = 0
+  /** Of the places as they were read last. */
+  let placesText = ''
 
   async function list(
     path: string,
@@ -59,9 +62,7 @@ export function createManager(client: EngineClient, options: ManagerOptions): Ma
   async function readOwnNetworks(signal: AbortSignal): Promise<void> {
     if (options.ownId === null) return
     const found = parseContainerNetworks(await client.inspect(options.ownId, signal))
-    // The same set while nothing changes: instances are made of it.
-    const isSame = found.size === ownNetworks.size && [...found].every((id) => ownNetworks.has(id))
-    if (!isSame) ownNetworks = found
+    ownNetworks = found
   }
 
   async function readAll(signal: AbortSignal): Promise<void> {
@@ -73,13 +74,38 @@ export function createManager(client: EngineClient, options: ManagerOptions): Ma
       readOwnNetworks(signal),
     ])
     replace(nodes, byId(parseNodes(foundNodes)))
-    replace(services, byId(parseServices(foundServices)))
-    replace(tasks, byService(parseTasks(foundTasks)))
+    putPlaces()
+    const nowServices = byId(parseServices(foundServices))
+    const nowTasks = byService(parseTasks(foundTasks))
+    for (const id of services.keys()) if (!nowServices.has(id)) remove(id)
+    for (const service of nowServices.values()) put(service, nowTasks.get(service.id) ?? [])
+  }
+
+  /** What has not changed stays the same object. */
+  function put(service: SwarmService, found: readonly SwarmTask[]): void {
+    const { id, version } = service
+    if (services.get(id)?.version !== version) services.set(id, service)
+    const before = tasks.get(id)
+    const isSame =
+      before?.length === found.length &&
+      found.every((task, at) => task.id === before[at]?.id && task.version === before[at].version)
+    if (!isSame) tasks.set(id, found)
+  }
+
+  function remove(id: string): void {
+    services.delete(id)
+    tasks.delete(id)
+  }
+
+  function putPlaces(): void {
+    const text = JSON.stringify([[...nodes.values()], [...gateways], [...ownNetworks]])
+    if (text !== placesText) placesVersion += 1
+    placesText = text
   }
 
   return {
     get view() {
-      return { services, tasks, nodes, gateways, ownNetworks }
+      return { services, tasks, nodes, gateways, ownNetworks, placesVersion }
     },
     readAll,
     async readSome(ids, signal) {
@@ -91,11 +117,11 @@ export function createManager(client: EngineClient, options: ManagerOptions): Ma
       // One of them was removed between the two.
       if (foundTasks === null) return readAll(signal)
       await readGateways(signal)
+      putPlaces()
       for (const id of ids) {
         const service = found.get(id)
-        if (service === undefined) services.delete(id)
-        else services.set(id, service)
-        tasks.set(id, foundTasks.get(id) ?? [])
+        if (service === undefined) remove(id)
+        else put(service, foundTasks.get(id) ?? [])
       }
     },
   }

@@ -9,6 +9,7 @@ import { findOwnContainer } from '../docker/own-container.ts'
 import { createPortWatch, type PortWatchOptions } from '../docker/port-watch.ts'
 import { startHeartbeat } from '../heartbeat.ts'
 import { createLabelReader } from '../labels/label-reader.ts'
+import type { Labelled } from '../labels/labelled.ts'
 import type { Listed } from '../listing/object-mirror.ts'
 import { watchListing, type ListingSource } from '../listing/watch-listing.ts'
 import type { Declaration, Provider } from '../provider.ts'
@@ -50,6 +51,10 @@ export function createSwarmProvider(
   })
   const instances = createInstances({ labels: spec.labels, addresses: spec.addresses, ports })
   const reader = createLabelReader({ ...spec.labels, kind: 'swarm' })
+  let last: { readonly items: readonly Labelled[]; readonly listed: Listed } = {
+    items: [],
+    listed: { objects: [], problems: [] },
+  }
 
   async function* watch(signal: AbortSignal): AsyncGenerator<Declaration, void, undefined> {
     const client = createEngineClient(spec.endpoint, spec.tls)
@@ -122,7 +127,12 @@ export function createSwarmProvider(
       await ports.tried(isFirst ? FIRST_TRIES_MS : TRIES_MS)
       isFirst = false
       plan()
-      return reader.read(instances.of(manager.view))
+      const items = instances.of(manager.view)
+      // As after most reads while tasks settle.
+      const isSame =
+        items.length === last.items.length && items.every((one, at) => one === last.items[at])
+      if (!isSame) last = { items, listed: reader.read(items) }
+      return last.listed
     }
 
     const source: ListingSource = {
