@@ -1,4 +1,4 @@
-// needs: etcd, redis-server
+// needs: etcd, redis-server, zookeeper
 // What connects by itself, too, is resolved with the names of servers: registries, and the Redis of shared rates.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -12,6 +12,7 @@ import { startProgram, makeFolder } from '../support/program.ts'
 import { startRedis } from '../support/redis.ts'
 import { startNamed } from '../support/servers.ts'
 import { eventually } from '../support/until.ts'
+import { startZookeeper } from '../support/zookeeper.ts'
 
 test('registries and the Redis of shared rates are reached by names of the same resolver', async (t) => {
   const [etcd, redis] = await Promise.all([startEtcd(t), startRedis(t)])
@@ -65,7 +66,8 @@ test('registries and the Redis of shared rates are reached by names of the same 
 })
 
 test('a registry whose name does not exist is reported, and is live once it does', async (t) => {
-  const [etcd, redis] = await Promise.all([startEtcd(t), startRedis(t)])
+  const servers = [startEtcd(t), startRedis(t), startZookeeper(t)] as const
+  const [etcd, redis, zookeeper] = await Promise.all(servers)
   const dns = await startDnsServer(t)
   const program = await startProgram(t, {
     workers: 0,
@@ -76,22 +78,24 @@ test('a registry whose name does not exist is reported, and is live once it does
     sources: {
       etcd: { endpoints: [etcd.endpoint.replace('127.0.0.1', 'etcd.test')] },
       redis: { endpoints: [`redis.test:${redis.port}`] },
+      zookeeper: { endpoints: [`zookeeper.test:${zookeeper.port}`] },
     },
   })
-  for (const name of ['etcd.test', 'redis.test']) {
+  const names = ['etcd.test', 'redis.test', 'zookeeper.test']
+  for (const name of names) {
     await program.until(
       () => program.output().includes(`${name} cannot be resolved: the name does not exist`),
       `why ${name} is not reached`,
     )
   }
 
-  for (const name of ['etcd.test', 'redis.test']) dns.set(name, { addresses: ['127.0.0.1'] })
+  for (const name of names) dns.set(name, { addresses: ['127.0.0.1'] })
 
   for (;;) {
     const { text } = await program.ask('/api/providers')
     const sources = JSON.parse(text) as readonly { kind: string; state: string }[]
     const live = sources.filter(({ state }) => state === 'live')
-    if (live.length === 3) break
+    if (live.length === 4) break
   }
 })
 
