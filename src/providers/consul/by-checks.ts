@@ -25,6 +25,7 @@ const SWEEP_SHARE = 0.05
 /** What a read costs this thread beside parsing. */
 const READ_COST_MS = 0.3
 const SWEEP_EVERY_MS = 60_000
+const REFRESH_TICK_MS = 1_000
 
 /** `onLost`: the checks cannot be followed. */
 export function createByChecks(reading: Reading, onLost: (error: unknown) => void): ServiceReader {
@@ -34,6 +35,11 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
   /** To be read in turn. */
   const swept = new Set<string>()
   const failures = new Map<string, number>()
+  /** Being read: two responses of one service might arrive in the wrong order. */
+  const busy = new Set<string>()
+  /** Of those that `refresh` reads. */
+  const asked = new Set<string>()
+  const answered = createNotifier()
   const sweep = createNotifier()
   let checks: ReadonlyMap<string, string> = new Map()
   let reads = 0
@@ -45,7 +51,7 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
     for (const name of urgent) {
       if (quick >= MAX_QUICK || reads >= MAX_READS || signal.aborted) return
       const isRetry = failures.has(name)
-      if (isRetry && retries >= MAX_RETRIES) continue
+      if (busy.has(name) || (isRetry && retries >= MAX_RETRIES)) continue
       urgent.delete(name)
       void start(name, isRetry)
     }
@@ -71,9 +77,12 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
 
   /** Returns how long this thread was busy. */
   async function read(name: string): Promise<number> {
-    if (!table.names.has(name)) return 0
     swept.delete(name)
-    const costMs = await reading.readOnce(name)
+    busy.add(name)
+    const costMs = table.names.has(name) ? await reading.readOnce(name) : 0
+    busy.delete(name)
+    asked.delete(name)
+    answered.notify()
     if (costMs !== null) {
       failures.delete(name)
       return costMs
@@ -102,8 +111,8 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
         if (!(await sweep.wait(SWEEP_EVERY_MS))) sweepAll()
         continue
       }
-      // It is tried again anyway, and may be slow.
-      if (failures.has(name)) {
+      // It is read again anyway, and may be slow.
+      if (failures.has(name) || busy.has(name)) {
         swept.delete(name)
         continue
       }
@@ -152,11 +161,12 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
       sweepAll()
     },
     async refresh() {
-      const names = [...table.names.keys()].values()
-      const reader = async (): Promise<void> => {
-        for (const name of names) await reading.readOnce(name)
+      for (const name of table.names.keys()) {
+        asked.add(name)
+        urgent.add(name)
       }
-      await Promise.all(Array.from({ length: MAX_QUICK }, reader))
+      pump()
+      while (asked.size > 0 && !signal.aborted) await answered.wait(REFRESH_TICK_MS)
     },
   }
 }

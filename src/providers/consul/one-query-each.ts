@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { exponentialBackoff } from '../../model/backoff.ts'
 import { followResource } from '../consul-api/follow-resource.ts'
-import { readConsul } from '../consul-api/query.ts'
+import { readConsul, type ConsulRead } from '../consul-api/query.ts'
 import {
   FIRST_RETRY_MS,
   LAST_RETRY_MS,
@@ -16,6 +16,13 @@ export function createOneQueryEach(reading: Reading): ServiceReader {
   const { client, access, table, signal, now } = reading
   /** By service: ends its query. */
   const followed = new Map<string, AbortController>()
+  /** Of what was taken last. */
+  const indexes = new Map<string, bigint>()
+
+  function take(name: string, read: ConsulRead): void {
+    indexes.set(name, read.index ?? 0n)
+    table.take(name, read)
+  }
 
   async function follow(name: string, ending: AbortController): Promise<void> {
     const path = servicePath(name)
@@ -24,11 +31,11 @@ export function createOneQueryEach(reading: Reading): ServiceReader {
     for (let failures = 0; !whole.aborted; failures++) {
       try {
         const first = await readConsul(client, access, path, options)
-        table.take(name, first)
+        take(name, first)
         failures = 0
         await followResource({
           ...{ client, access, path, now, ...options, index: first.index },
-          onRead: (read) => table.take(name, read),
+          onRead: (read) => take(name, read),
         })
       } catch (error) {
         if (whole.aborted) return
@@ -39,12 +46,20 @@ export function createOneQueryEach(reading: Reading): ServiceReader {
     }
   }
 
+  /** Its query reports failures, and may have returned what is newer. */
+  async function readAgain(name: string): Promise<void> {
+    const options = { signal, maxBytes: MAX_BYTES }
+    const read = await readConsul(client, access, servicePath(name), options)
+    if (read.index !== null && read.index >= (indexes.get(name) ?? 0n)) take(name, read)
+  }
+
   return {
     update() {
       for (const [name, ending] of followed) {
         if (table.names.has(name)) continue
         ending.abort()
         followed.delete(name)
+        indexes.delete(name)
       }
       for (const name of table.names.keys()) {
         if (followed.has(name)) continue
@@ -54,7 +69,7 @@ export function createOneQueryEach(reading: Reading): ServiceReader {
       }
     },
     async refresh() {
-      await Promise.all([...table.names.keys()].map((name) => reading.readOnce(name)))
+      await Promise.allSettled([...followed.keys()].map(readAgain))
     },
   }
 }
