@@ -12,6 +12,8 @@ import type { FamilyAnswer, NameAnswer } from './answer.ts'
 export interface TtlBounds {
   readonly minMs: number
   readonly maxMs: number
+  /** At most, for names that are watched. */
+  readonly watchedMs: number
   /** For addresses without a TTL, of hosts and the system's resolver. */
   readonly defaultMs: number
   /** How long the name must have no address, by response after response, before it counts as gone; null: it never does. */
@@ -31,6 +33,8 @@ export class FollowedName {
   readonly name: string
   /** How many callers follow it until they release it. */
   holders = 0
+  /** How many of them make a server of each address. */
+  watchers = 0
   /** The last request for it, of the monotonic clock. */
   touchedAt: number
   isLookedUp = false
@@ -87,7 +91,7 @@ export class FollowedName {
     this.failure = failure
     if (failure === null) {
       this.#failures = 0
-      this.dueAt = now + ttlOf([v4, v6], bounds)
+      this.dueAt = now + ttlOf([v4, v6], this.watchers > 0 ? watched(bounds) : bounds)
       this.absentSince = null
       this.isGone = false
     } else {
@@ -139,6 +143,10 @@ function ttlOf(answers: readonly FamilyAnswer[], { minMs, maxMs, defaultMs }: Tt
     answer.kind === 'found' ? [answer.ttlMs ?? defaultMs] : [],
   )
   return Math.max(minMs, Math.min(maxMs, ...ttls))
+}
+
+function watched({ watchedMs, maxMs, ...bounds }: TtlBounds): TtlBounds {
+  return { ...bounds, watchedMs, maxMs: Math.min(maxMs, watchedMs) }
 }
 
 /** Removes addresses that connections must not go to. */

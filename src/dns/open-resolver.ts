@@ -24,6 +24,7 @@ export function openResolver(
     ttl: {
       minMs: settings.minTtlMs,
       maxMs: settings.maxTtlMs,
+      watchedMs: settings.refreshMs,
       holdMs: settings.holdMs,
       defaultMs: Math.max(settings.minTtlMs, Math.min(settings.maxTtlMs, DEFAULT_TTL_MS)),
     },

@@ -57,6 +57,12 @@ export interface Resolver {
   /** Keeps the name resolved until as many calls have released it. */
   hold(name: string): void
   release(name: string): void
+  /**
+   * As `hold`, for a name whose records are the members of a service: they are looked up often, whatever their TTL. Docker's is 10
+   * minutes, also for names of containers that come and go.
+   */
+  watch(name: string): void
+  unwatch(name: string): void
   /** Keeps the name resolved for a while. */
   touch(name: string): void
   /** Waits only for a name that was never resolved. Rejects with the reason if it has no address. */
@@ -198,6 +204,13 @@ export function createResolver(options: ResolverOptions): Resolver {
     return followed
   }
 
+  function release(name: string): void {
+    const followed = all.get(name)
+    if (followed === undefined) return
+    followed.holders--
+    followed.touchedAt = now()
+  }
+
   function reportOf(followed: FollowedName): NameReport {
     const { name, addresses, resolvedAt, failure, lastFailure, isGone: gone } = followed
     const ttlMs = Math.max(0, Math.round(followed.dueAt - now()))
@@ -216,11 +229,17 @@ export function createResolver(options: ResolverOptions): Resolver {
     hold(name) {
       touch(name).holders++
     },
-    release(name) {
+    release,
+    watch(name) {
+      const followed = touch(name)
+      followed.holders++
+      followed.watchers++
+      if (followed.watchers === 1) followed.dueAt = Math.min(followed.dueAt, now() + ttl.watchedMs)
+    },
+    unwatch(name) {
       const followed = all.get(name)
-      if (followed === undefined) return
-      followed.holders--
-      followed.touchedAt = now()
+      if (followed !== undefined) followed.watchers--
+      release(name)
     },
     touch: (name) => void touch(name),
     async addressesOf(name) {

@@ -72,6 +72,8 @@ export interface ResolverSettings {
   readonly attempts: number
   readonly minTtlMs: number
   readonly maxTtlMs: number
+  /** The longest time between two lookups of a name whose addresses are servers. */
+  readonly refreshMs: number
   /** How long a name with `resolve: all` keeps its addresses once it has none any more; null: forever. */
   readonly holdMs: number | null
 }

@@ -34,6 +34,12 @@ const form = strict(
     timeout: duration('Timeout of one query to one DNS server.', '2s', 50, 30_000),
     attempts: count('How often one query is sent before it fails.', 3, 1, 10),
     minTtl: duration('Addresses are used for at least this long.', '1s', SECOND_MS, LONGEST_TTL_MS),
+    refresh: duration(
+      'Where addresses are servers (resolve: all, sources of kind dns), names are looked up at least this often, whatever their TTL.',
+      '10s',
+      SECOND_MS,
+      LONGEST_TTL_MS,
+    ),
     hold: orForever(
       'With resolve: all, how long the last addresses of a name stay in use after DNS has none for it any more: 30s, or forever.',
       '30s',
@@ -45,7 +51,7 @@ const form = strict(
 
 export const resolverSchema: z.ZodType<ResolverSettings> = meaning(form, (written, complain) => {
   const { servers, search = null, ndots = null, hosts = null, timeout, attempts } = written
-  const { minTtl, maxTtl, hold } = written
+  const { minTtl, maxTtl, refresh, hold } = written
   if (minTtl > maxTtl) complain('must not be longer than maxTtl', ['minTtl'])
   return {
     servers,
@@ -56,6 +62,7 @@ export const resolverSchema: z.ZodType<ResolverSettings> = meaning(form, (writte
     attempts,
     minTtlMs: minTtl,
     maxTtlMs: maxTtl,
+    refreshMs: refresh,
     holdMs: hold,
   }
 }).prefault({})

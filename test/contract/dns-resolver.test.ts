@@ -52,7 +52,13 @@ class World {
         return this.system?.(name) ?? Promise.reject(new Error('ENOTFOUND'))
       },
       hosts: { value: this.hosts, changed: takeChange },
-      ttl: { minMs: SECOND, maxMs: 300 * SECOND, defaultMs: 10 * SECOND, holdMs: 30 * SECOND },
+      ttl: {
+        minMs: SECOND,
+        maxMs: 300 * SECOND,
+        defaultMs: 10 * SECOND,
+        watchedMs: 20 * SECOND,
+        holdMs: 30 * SECOND,
+      },
       now: () => this.now,
       date: () => 1_000_000 + this.now,
       random: () => 0.5,
@@ -106,6 +112,25 @@ test('the time to live is bounded on both sides', async () => {
   const times = (name: string): number => world.asked.filter((one) => one === name).length
   assert.equal(times('short.test'), 301)
   assert.equal(times('long.test'), 2)
+})
+
+test('a name whose addresses are servers is looked up often, whatever its time to live, for as long as it is watched', async () => {
+  const world = new World()
+  world.found('app.test', ['10.0.0.1'], 600 * SECOND)
+  const lookups = async (ms: number): Promise<number> => {
+    const { length } = world.asked
+    await world.pass(ms)
+    return world.asked.length - length
+  }
+  world.resolver.hold('app.test')
+  await turn()
+  assert.equal(await lookups(100 * SECOND), 0)
+
+  world.resolver.watch('app.test')
+  assert.equal(await lookups(100 * SECOND), 5)
+  world.resolver.unwatch('app.test')
+  await lookups(20 * SECOND)
+  assert.equal(await lookups(100 * SECOND), 0)
 })
 
 test('an address is posted of again only when it is another one', async () => {
@@ -170,7 +195,13 @@ test('a name that has no address any more is gone after the hold, and only if a 
 })
 
 test('a hold of "forever" keeps the addresses of a name that is gone', async () => {
-  const ttl = { minMs: SECOND, maxMs: 300 * SECOND, defaultMs: 10 * SECOND, holdMs: null }
+  const ttl = {
+    minMs: SECOND,
+    maxMs: 300 * SECOND,
+    defaultMs: 10 * SECOND,
+    watchedMs: 20 * SECOND,
+    holdMs: null,
+  }
   const world = new World({ ttl })
   world.found('app.test', ['10.0.0.1'], SECOND)
   world.resolver.hold('app.test')

@@ -25,8 +25,8 @@ class World {
       },
     },
     {
-      hold: (name) => void this.held.push(name),
-      release: (name) => void this.held.splice(this.held.indexOf(name), 1),
+      watch: (name) => void this.held.push(name),
+      unwatch: (name) => void this.held.splice(this.held.indexOf(name), 1),
       listen: (changed) => void (this.#changed = changed),
       report: (name) => this.#reports.get(name) ?? null,
     },

@@ -34,6 +34,7 @@ const resolver: Settings['resolver'] = {
   attempts: 3,
   minTtlMs: 1000,
   maxTtlMs: 300_000,
+  refreshMs: 10_000,
   holdMs: 30_000,
 }
 
@@ -251,6 +252,7 @@ test('reads how names are resolved, and lets the default hold for what is wrong'
   attempts: 5
   minTtl: 2s
   maxTtl: 1m
+  refresh: 3s
   hold: 20s
 `,
   })
@@ -265,6 +267,7 @@ test('reads how names are resolved, and lets the default hold for what is wrong'
     attempts: 5,
     minTtlMs: 2000,
     maxTtlMs: 60_000,
+    refreshMs: 3000,
     holdMs: 20_000,
   })
 

@@ -39,7 +39,7 @@ interface ExpandedBackend {
   readonly problems: readonly Problem[]
 }
 
-type Names = Pick<Resolver, 'hold' | 'release' | 'listen' | 'report'>
+type Names = Pick<Resolver, 'watch' | 'unwatch' | 'listen' | 'report'>
 
 export function createNameExpansion(
   publisher: Pick<Publisher, 'publish'>,
@@ -64,14 +64,14 @@ export function createNameExpansion(
   function hold(name: string, backend: string): void {
     const backends = backendsOf.get(name) ?? new Set()
     backendsOf.set(name, backends.add(backend))
-    resolver.hold(name)
+    resolver.watch(name)
   }
 
   function release(name: string, backend: string): void {
     const backends = backendsOf.get(name)
     backends?.delete(backend)
     if (backends?.size === 0) backendsOf.delete(name)
-    resolver.release(name)
+    resolver.unwatch(name)
   }
 
   /** Returns the backends whose servers changed. */

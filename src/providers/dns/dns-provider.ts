@@ -82,7 +82,7 @@ async function* watchNames(
   const names = followBackends(backends, {
     lookUp: openLookUp(spec, ended.signal),
     minTtlMs: resolver.minTtlMs,
-    maxTtlMs: resolver.maxTtlMs,
+    maxTtlMs: Math.min(resolver.maxTtlMs, resolver.refreshMs),
     signal: ended.signal,
     onLookedUp: notifier.notify,
   })
