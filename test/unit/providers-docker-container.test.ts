@@ -95,6 +95,10 @@ test("reads a container on the host's network as Podman lists it", () => {
   assert.deepEqual([container.networks, container.ports, container.labels.size], [[], [], 0])
 })
 
+test('shows a name as one line', () => {
+  assert.equal(read({ Names: ['/web\n{"level":"error"}'] }).name.includes('\n'), false)
+})
+
 test('names a container that it cannot read', () => {
   assert.deepEqual(readContainer(fakeContainer('web', {}, { Id: '../version' })), {
     name: 'web',

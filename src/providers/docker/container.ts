@@ -3,7 +3,7 @@
  * leave out: Podman has no networks for a container on the host's network, and null for an empty map.
  */
 import { isIP } from 'node:net'
-import { isMap, type JsonMap } from '../../model/parsed.ts'
+import { escapeControls, isMap, type JsonMap } from '../../model/parsed.ts'
 
 export interface Container {
   readonly id: string
@@ -51,7 +51,7 @@ export type ReadContainer = Container | { readonly name: string; readonly fault:
 export function readContainer(value: unknown): ReadContainer {
   if (!isMap(value)) return { name: '?', fault: 'is not a container' }
   const id = textOf(value['Id'])
-  const name = nameOf(value['Names']) ?? id.slice(0, 12)
+  const name = escapeControls(nameOf(value['Names']) ?? id.slice(0, 12))
   if (!/^[0-9a-f]{12,64}$/i.test(id)) return { name: name || '?', fault: 'has no id' }
   if (name.length > MAX_NAME) {
     return { name: name.slice(0, MAX_NAME), fault: `has a name of ${name.length} characters` }
