@@ -38,15 +38,17 @@ export function createLabelReader(rules: LabelReaderOptions): LabelReader {
     read(items) {
       const all = [...items].sort(byAge).map((item) => ({ key: item.key, ...dialectsOf(item) }))
       const { shared, problems } = shareKeys(all)
-      const readings = all.map(({ plain, traefik }) =>
+      const readings = all.flatMap(({ plain, traefik }): readonly Reading[] =>
         traefik === null
-          ? plain
-          : { ...plain, definitions: [...plain.definitions, ...traefik.routers(shared)] },
+          ? [plain]
+          : [plain, { definitions: traefik.routers(shared), problems: NO_PROBLEMS }],
       )
       return mergeReadings([...readings, { definitions: [], problems }])
     },
   }
 }
+
+const NO_PROBLEMS: readonly Problem[] = []
 
 function byAge(one: Labelled, other: Labelled): number {
   if (one.createdAt !== other.createdAt) return one.createdAt - other.createdAt

@@ -100,25 +100,23 @@ function createRouterReader(
   routers: readonly (readonly [string, Entries])[],
   key: string,
 ): TraefikReading['routers'] {
-  interface Known {
-    readonly used: ReadonlyMap<string, Entries>
-    readonly read: readonly Definition[]
-  }
-  let known: Known | null = null
+  let read: readonly Definition[] | null = null
+  /** The groups that they were read from. */
+  let basis: readonly (readonly [string, Entries])[] = NONE
   return (shared) => {
-    const isSame = ([group, entries]: readonly [string, Entries]): boolean =>
-      (shared.get(group) ?? NONE) === entries
-    if (known !== null && [...known.used].every(isSame)) return known.read
+    const isSame = basis.every(([group, keys]) => (shared.get(group) ?? NONE) === keys)
+    if (read !== null && isSame) return read
     const used = new Map<string, Entries>()
-    const read = routers.flatMap(([, entries]) =>
+    const objects = routers.flatMap(([, entries]) =>
       layout.read(entries, (group) => {
         const found = shared.get(group) ?? NONE
         used.set(group, found)
         return found
       }),
     )
-    known = { used, read: read.map((object) => redefine(object, key)) }
-    return known.read
+    basis = [...used]
+    read = objects.map((object) => redefine(object, key))
+    return read
   }
 }
 
