@@ -28,6 +28,9 @@ export interface ZookeeperProviderOptions {
   readonly random?: () => number
 }
 
+/** Of the time, for periodic lists: each znode is a request. */
+const MAX_LIST_SHARE = 0.05
+
 interface Seen {
   /** The highest transaction id. It only grows, unless the data was wiped or a backup was restored. */
   zxid: bigint
@@ -91,6 +94,7 @@ async function* watchZookeeper(watching: Watching): AsyncGenerator<Declaration, 
   let wanted: string | null = null
   let listing: EntryMap | null = null
   let arrived: string | null = null
+  let reconcileAfter = 0
 
   function onEvent(type: number, path: string): void {
     if (!dirty.add(type, path)) return
@@ -123,7 +127,7 @@ async function* watchZookeeper(watching: Watching): AsyncGenerator<Declaration, 
   const { isFlat = false } = layout
   const tree = createTree({ connection, root, isKey, isSingle, isFlat })
   const reload = (): void => want('asked')
-  const reconcileTimer = setInterval(want, reconcileMs * (0.9 + random() * 0.2), 'reconcile')
+  const reconcileTimer = setInterval(reconcile, reconcileMs * (0.9 + random() * 0.2))
   const stop = (): void => {
     connection.close()
     notifier.notify()
@@ -131,10 +135,16 @@ async function* watchZookeeper(watching: Watching): AsyncGenerator<Declaration, 
   reloads.add(reload)
   signal.addEventListener('abort', stop)
 
+  function reconcile(): void {
+    if (now() >= reconcileAfter) want('reconcile')
+  }
+
   /** Changes are still declared meanwhile. */
   async function list(): Promise<void> {
+    const began = now()
     const entries = (listing = createEntryMap())
     await tree.list(entries.set)
+    reconcileAfter = now() + (now() - began) / MAX_LIST_SHARE
   }
 
   function adopt(): void {
