@@ -27,20 +27,20 @@ export function labelsOf(
 ): ReadonlyMap<string, string> {
   const labels = new Map<string, string>()
   for (const [key, value] of Object.entries(meta)) {
-    const name = key.replaceAll('_', '.')
-    const isLabel = isBelow(name, 'sluice') || isBelow(name, prefix)
-    if (isLabel && typeof value === 'string') labels.set(toTraefik(name, prefix), value)
+    const name = toLabel(key.replaceAll('_', '.'), prefix)
+    const isLabel = name !== null && (isBelow(name, 'sluice') || isBelow(name, TRAEFIK_PREFIX))
+    if (isLabel && typeof value === 'string') labels.set(name, value)
   }
   for (const tag of tags) {
     const equals = tag.indexOf('=')
-    const name = (equals === -1 ? tag : tag.slice(0, equals)).trim()
-    const value = equals === -1 ? '' : tag.slice(equals + 1)
-    labels.set(toTraefik(name, prefix), value)
+    const name = toLabel((equals === -1 ? tag : tag.slice(0, equals)).trim(), prefix)
+    if (name !== null) labels.set(name, equals === -1 ? '' : tag.slice(equals + 1))
   }
   return labels
 }
 
-function toTraefik(name: string, prefix: string): string {
-  if (prefix === TRAEFIK_PREFIX || !name.startsWith(`${prefix}.`)) return name
-  return TRAEFIK_PREFIX + name.slice(prefix.length)
+/** Null: it is for another proxy, of which Traefik's prefix is the usual one. */
+function toLabel(name: string, prefix: string): string | null {
+  if (isBelow(name, prefix)) return TRAEFIK_PREFIX + name.slice(prefix.length)
+  return isBelow(name, TRAEFIK_PREFIX) ? null : name
 }
