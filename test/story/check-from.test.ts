@@ -268,7 +268,7 @@ test('the table of docs/migrating/nginx-proxy.md is what is printed', async (t) 
   }
 })
 
-test('what cannot be read is told in one line', async (t) => {
+test('what cannot be read is printed in one line', async (t) => {
   const said = async (from: string, config: string | null = null): Promise<string> => {
     const { lines, code } = await check(from, config)
     assert.equal(code, 1)

@@ -464,7 +464,7 @@ const instance = fc
   .map(({ labels, ...about }) => container({ ...labels, 'sluice.enable': 'true' }, about))
 const instances = fc.uniqueArray(instance, { maxLength: 6, selector: ({ id }) => id })
 
-test('any labels give valid names, each once, whatever the order of the instances', () => {
+test('any labels give valid names, each once, in any order of the instances', () => {
   fc.assert(
     fc.property(instances, fc.boolean(), (items, virtualHost) => {
       const rules = { virtualHost, defaultRule: 'Host("{name}")' }

@@ -1,7 +1,7 @@
 /**
  * The variables of nginx-proxy: VIRTUAL_HOST, VIRTUAL_PORT, VIRTUAL_PATH, VIRTUAL_DEST, VIRTUAL_PROTO, VIRTUAL_HOST_MULTIPORTS and
  * NETWORK_ACCESS, from the labels of an instance or else from its environment. As there, all instances with the same host and
- * path are one backend, whatever their service.
+ * path are one backend, also of different services.
  */
 import { hash } from 'node:crypto'
 import { readForeign } from '../../document/document.ts'
