@@ -12,7 +12,7 @@ import type { FamilyAnswer, NameAnswer } from './answer.ts'
 export interface TtlBounds {
   readonly minMs: number
   readonly maxMs: number
-  /** At most, for names that are watched. */
+  /** At most, for names that are watched or doubted. */
   readonly watchedMs: number
   /** For addresses without a TTL, of hosts and the system's resolver. */
   readonly defaultMs: number
@@ -35,6 +35,8 @@ export class FollowedName {
   holders = 0
   /** How many of them make a server of each address. */
   watchers = 0
+  /** Until then its addresses may have changed before their TTL is over, of the monotonic clock. */
+  doubtedUntil: number = -Infinity
   /** The last request for it, of the monotonic clock. */
   touchedAt: number
   isLookedUp = false
@@ -91,7 +93,7 @@ export class FollowedName {
     this.failure = failure
     if (failure === null) {
       this.#failures = 0
-      this.dueAt = now + ttlOf([v4, v6], this.watchers > 0 ? watched(bounds) : bounds)
+      this.dueAt = now + ttlOf([v4, v6], this.#isWatched(now) ? watched(bounds) : bounds)
       this.absentSince = null
       this.isGone = false
     } else {
@@ -101,6 +103,10 @@ export class FollowedName {
       if (v4.kind === 'none' && v6.kind === 'none') this.#miss(now, bounds)
     }
     return isMoved || this.failure !== before || this.isGone !== wasGone
+  }
+
+  #isWatched(now: number): boolean {
+    return this.watchers > 0 || now < this.doubtedUntil
   }
 
   /** A failed lookup in between neither ends the absence nor confirms it. */

@@ -63,6 +63,11 @@ export interface Resolver {
    */
   watch(name: string): void
   unwatch(name: string): void
+  /**
+   * A server at this name fails: the name is looked up now, and often for a while. A container that was started again has another
+   * address, long before the TTL of Docker's DNS is over.
+   */
+  doubt(name: string): void
   /** Keeps the name resolved for a while. */
   touch(name: string): void
   /** Waits only for a name that was never resolved. Rejects with the reason if it has no address. */
@@ -81,6 +86,8 @@ const TICK_MS = 100
 const LOOK_MS = 1_000
 /** A name that is not held is followed for this time after the last request for it. */
 const KEPT_MS = 600_000
+/** How long a name is looked up often after a server at it began to fail. */
+const DOUBTED_MS = 600_000
 /** Concurrent lookups. Names whose last lookup failed have a limit of their own, so that they do not delay the others. */
 const MOST_LOOKUPS = 512
 const MOST_SUSPECTS = 64
@@ -235,6 +242,12 @@ export function createResolver(options: ResolverOptions): Resolver {
       followed.holders++
       followed.watchers++
       if (followed.watchers === 1) followed.dueAt = Math.min(followed.dueAt, now() + ttl.watchedMs)
+    },
+    doubt(name) {
+      const followed = all.get(name)
+      if (followed === undefined) return
+      followed.doubtedUntil = now() + DOUBTED_MS
+      if (followed.failure === null) followed.dueAt = Math.min(followed.dueAt, now())
     },
     unwatch(name) {
       const followed = all.get(name)

@@ -52,6 +52,8 @@ export interface HealthMonitorOptions {
   readonly sendHook: SendHook
   /** The addresses of a server's name. */
   readonly resolution?: (host: string) => NameReport | null
+  /** A server at this host began to fail: its name may have moved before its TTL is over. */
+  readonly doubt?: (host: string) => void
   /** A probe or a web-hook could not be sent, see http/connection/shortage.ts. */
   readonly onShortage?: (code: string) => void
   /** A backend or a frontend has caused an exception: the others are still watched. */
@@ -76,7 +78,7 @@ const MAX_TICKS = 8
 
 export function createHealthMonitor(options: HealthMonitorOptions): HealthMonitor {
   const { scoreboard, publisher, log, now, date, random, stallOfThreads, probe, sendHook } = options
-  const { onFault = () => {}, onShortage = () => {} } = options
+  const { onFault = () => {}, onShortage = () => {}, doubt = () => {} } = options
   const journal = createLimitedLog(log)
   const stalls = createStalls(stallOfThreads)
   const hooks = createWebHookQueue(
@@ -134,7 +136,10 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     recentlyRemoved,
     isStalled: (at) => stalls.isStalled(at),
     boardNow: options.boardNow ?? now,
-    onServer: logServer,
+    onServer(server: MonitoredServer) {
+      if (server.state !== null && BAD.has(server.state)) doubt(nameOf(server.declared))
+      logServer(server)
+    },
     onEjected: (reason) => totals.ejection(reason),
     onPanic: logPanic,
   }

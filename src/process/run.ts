@@ -90,6 +90,7 @@ export async function run(options: RunOptions): Promise<number> {
     onShortage: (code) => shortages.note(code, 1),
     probe: createProbe(version, lookup),
     resolution: (host) => resolver.report(host),
+    doubt: resolver.doubt,
     sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
   })
   const control = createControl({

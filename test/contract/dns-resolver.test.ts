@@ -133,6 +133,27 @@ test('a name whose addresses are servers is looked up often, whatever its time t
   assert.equal(await lookups(100 * SECOND), 0)
 })
 
+test('a name whose server fails is looked up at once, and often for ten minutes', async () => {
+  const world = new World()
+  world.found('app.test', ['10.0.0.1'], 600 * SECOND)
+  world.resolver.hold('app.test')
+  await turn()
+  await world.pass(SECOND)
+  world.found('app.test', ['10.0.0.2'], 600 * SECOND)
+
+  world.resolver.doubt('app.test')
+  world.resolver.doubt('stranger.test')
+  await world.pass(100)
+  assert.deepEqual(world.addresses('app.test'), ['10.0.0.2'])
+  assert.equal(world.addresses('stranger.test'), undefined)
+
+  world.asked.length = 0
+  await world.pass(600 * SECOND)
+  assert.equal(world.asked.length, 30)
+  await world.pass(600 * SECOND)
+  assert.ok(world.asked.length <= 33, String(world.asked.length))
+})
+
 test('an address is posted of again only when it is another one', async () => {
   const world = new World()
   world.found('app.test', ['10.0.0.1', '10.0.0.2'], SECOND)
