@@ -1,11 +1,12 @@
 /** examples/compose as a user runs it, and scaled under load. */
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { EXAMPLES, isServing, startTraffic, until } from './traffic.ts'
 import { startUsersEngine } from './users-engine.ts'
 
-const engine = await startUsersEngine({ after })
+const engine = await startUsersEngine({ after }, true)
 const FOLDER = join(EXAMPLES, 'compose')
 
 async function compose(...args: readonly string[]): Promise<string> {
@@ -17,7 +18,7 @@ async function up(count: number): Promise<void> {
 }
 
 function logs(): Promise<string> {
-  return compose('logs', '--tail', '50')
+  return compose('logs', '--tail', '20')
 }
 
 async function down(): Promise<void> {
@@ -66,6 +67,44 @@ test('scaling to 5, 1 and 5 under load fails no request', async (t) => {
     assert.equal(traffic.containers.size, count)
   }
 
+  const { answered } = traffic.report()
+  await traffic.assertAllAnswered()
+  t.diagnostic(`${answered} responses, 0 failed`)
+})
+
+test('the engine killed and back under load fails no request, and is in step again', async (t) => {
+  t.after(down)
+  engine.env['DELAY_MS'] = '100'
+  // The port of a container is a process of the engine, which dies with it, so Sluice listens on the host itself. The engine makes
+  // its socket anew, so the folder is mounted.
+  const override = join(engine.folder, 'host.yaml')
+  const config = join(engine.folder, 'sluice.yaml')
+  const source = '{ endpoint: unix:///engine/docker.sock }'
+  await writeFile(
+    config,
+    `listeners: { web: { address: :8080 } }\nsources: { docker: ${source} }\n`,
+  )
+  const volumes = [`${dirname(engine.socket)}:/engine`, `${config}:/etc/sluice/docker.yaml:ro`]
+  const sluice = `network_mode: host\n    ports: !reset []\n    volumes: !override ${JSON.stringify(volumes)}`
+  await writeFile(override, `services:\n  sluice:\n    ${sluice}\n`)
+  const files = ['-f', join(FOLDER, 'compose.yaml'), '-f', override]
+  const scaleTo = (count: number): Promise<string> =>
+    compose(...files, 'up', '--detach', '--no-recreate', '--scale', `web=${count}`)
+  await scaleTo(3)
+  await until(isServing, 'the first response', logs)
+  const traffic = startTraffic(t, 20)
+  await until(() => traffic.containers.size === 3, 'three containers answer', logs)
+
+  await engine.kill()
+  await traffic.more(600)
+  await engine.start()
+  traffic.forget()
+  await traffic.more(600)
+  const during = traffic.containers.size
+  await scaleTo(4)
+  await until(() => traffic.containers.size === 4, 'four containers answer', logs)
+
+  assert.equal(during, 3)
   const { answered } = traffic.report()
   await traffic.assertAllAnswered()
   t.diagnostic(`${answered} responses, 0 failed`)

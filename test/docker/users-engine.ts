@@ -13,8 +13,10 @@ export function fetchCompose(): string {
   return execFileSync(process.execPath, [script], { encoding: 'utf8' }).trim()
 }
 
-export async function startUsersEngine(owner: Owner): Promise<DockerEngine> {
-  const engine = await startNetworkedEngine(owner, ['--host', 'unix:///var/run/docker.sock'])
+/** `liveRestore`: containers survive the death of the engine; Swarm refuses that. */
+export async function startUsersEngine(owner: Owner, liveRestore = false): Promise<DockerEngine> {
+  const args = ['--host', 'unix:///var/run/docker.sock']
+  const engine = await startNetworkedEngine(owner, { args, liveRestore })
   const plugins = join(engine.env['DOCKER_CONFIG'] ?? '', 'cli-plugins')
   await mkdir(plugins, { recursive: true })
   await symlink(fetchCompose(), join(plugins, 'docker-compose'))

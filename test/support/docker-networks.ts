@@ -6,7 +6,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Owner } from './daemon.ts'
 import { cachedPackages } from './debian-packages.ts'
-import { type DockerEngine, librariesOf, startDockerEngine, whyNoEngine } from './docker-engine.ts'
+import {
+  type DockerEngine,
+  type DockerEngineOptions,
+  librariesOf,
+  startDockerEngine,
+  whyNoEngine,
+} from './docker-engine.ts'
 import { namespaced } from './namespaces.ts'
 
 const run = promisify(execFile)
@@ -51,10 +57,10 @@ export async function whyNoNetworks(): Promise<string | null> {
 /** In the namespaces of this process. */
 export async function startNetworkedEngine(
   owner: Owner,
-  args: readonly string[] = [],
+  options: Pick<DockerEngineOptions, 'args' | 'liveRestore'> = {},
 ): Promise<DockerEngine> {
   const { root } = await fetchNetworks()
-  return startDockerEngine(owner, { ...OPTIONS, root, env: envOf(root), args })
+  return startDockerEngine(owner, { ...OPTIONS, root, env: envOf(root), ...options })
 }
 
 /** In namespaces of its own: its socket can be reached from here, its networks cannot. */
