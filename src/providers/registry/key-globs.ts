@@ -20,22 +20,49 @@ export function parseKeyGlob(value: unknown): Scalar<string> {
   return deep > MAX_DEEP ? bad(`must have at most ${MAX_DEEP} "**"`) : good(glob)
 }
 
-/** Whether a path is one of these. */
+/** Whether a path is one of these. Not by regular expressions, whose time may explode with the stars of a segment. */
 export function compileKeyGlobs(globs: readonly string[]): (path: string) => boolean {
-  const patterns = globs.map((glob) => new RegExp(`^${toPattern(glob)}$`, 's'))
-  return (path) => patterns.some((one) => one.test(path))
+  const patterns = globs.map((glob) => glob.split('/'))
+  return (path) => {
+    const segments = path.split('/')
+    return patterns.some((pattern) => matches(pattern, 0, segments, 0))
+  }
 }
 
-function toPattern(glob: string): string {
-  const segments = glob.split('/')
-  return segments
-    .map((segment, at) => {
-      const isLast = at === segments.length - 1
-      if (segment === '**') return isLast ? '.+' : '(?:[^/]+/)*'
-      const text = segment.replace(/[\\^$.*+?()[\]{}|]/g, (char) =>
-        char === '*' ? '[^/]*' : `\\${char}`,
-      )
-      return isLast ? text : `${text}/`
-    })
-    .join('')
+/** `**` is any number of segments, and at least one at the end. */
+function matches(
+  pattern: readonly string[],
+  from: number,
+  segments: readonly string[],
+  at: number,
+): boolean {
+  for (; from < pattern.length; from++, at++) {
+    const one = pattern[from] ?? ''
+    if (one !== '**') {
+      const segment = segments[at]
+      if (segment === undefined || !matchesSegment(one, segment)) return false
+      continue
+    }
+    if (from === pattern.length - 1) return at < segments.length
+    for (let skip = at; skip < segments.length; skip++) {
+      if (matches(pattern, from + 1, segments, skip)) return true
+    }
+    return false
+  }
+  return at === segments.length
+}
+
+/** Each part as early as possible, the last one at the end. */
+function matchesSegment(pattern: string, segment: string): boolean {
+  const [first = '', ...rest] = pattern.split('*')
+  const last = rest.pop()
+  if (last === undefined) return segment === first
+  if (!segment.startsWith(first)) return false
+  let at = first.length
+  for (const part of rest) {
+    const found = segment.indexOf(part, at)
+    if (found === -1) return false
+    at = found + part.length
+  }
+  return segment.length - at >= last.length && segment.endsWith(last)
 }
