@@ -17,7 +17,7 @@ import { labelOptions, readLabelOptions } from '../labels/options.ts'
 import { readTls, tlsOption, withTlsFiles } from '../registry/tls.ts'
 import { defineSource, type SourceKind } from '../source-kind.ts'
 import type { HealthStatus, InstanceRules } from './instances.ts'
-import { TRAEFIK_PREFIX } from './tags.ts'
+import { TRAEFIK_PREFIX } from './traefik-prefix.ts'
 
 interface ConsulOptions extends ConsulAccess, LabelRules, InstanceRules {
   /** At least one; null is the agent's own. */

@@ -1,9 +1,6 @@
 /** The tags and the metadata of a service as labels. */
-
 import { hasFabioTag } from '../layouts/fabio/tags.ts'
-
-/** What Traefik's tags begin with, unless the option `prefix` says otherwise. */
-export const TRAEFIK_PREFIX = 'traefik'
+import { TRAEFIK_PREFIX } from './traefik-prefix.ts'
 
 /** Whether any of its tags is for us, so that the service is read. */
 export function isOurs(tags: readonly string[], prefix: string): boolean {

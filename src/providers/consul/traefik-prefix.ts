@@ -1,0 +1,2 @@
+/** What Traefik's tags begin with, unless the option `prefix` says otherwise. */
+export const TRAEFIK_PREFIX = 'traefik'
