@@ -168,8 +168,11 @@ const DRIVES: Readonly<Record<string, Drive>> = {
   },
 }
 
-/** They need a Docker engine: docker-example.test.ts and so on. */
-const ELSEWHERE = ['examples/docker.yaml', 'examples/swarm.yaml', 'examples/swarm-standalone.yaml']
+/** In files of their own, for what they need: docker-example.test.ts and so on. */
+const ELSEWHERE = [
+  ...['examples/docker.yaml', 'examples/swarm.yaml', 'examples/swarm-standalone.yaml'],
+  ...['examples/zookeeper.yaml', 'examples/zookeeper-nerve.yaml'],
+]
 
 test('every example with sources is driven', () => {
   assert.deepEqual([...Object.keys(DRIVES), ...ELSEWHERE].sort(), listExamples().withSources)
