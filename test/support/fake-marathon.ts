@@ -58,6 +58,7 @@ export interface FakeMarathon {
   cutStreams(): void
   /** The streams of the old leader end. Null: nobody leads. */
   lead(node: number | null): void
+  leader(): number | null
   /** Responds instead of the node for paths that begin so; null: as before. */
   override(prefix: string, respond: Override | null): void
   wipe(): void
@@ -318,6 +319,7 @@ export async function startFakeMarathon(
         () => true,
         (stream) => stream.destroy(),
       ),
+    leader: () => leader,
     lead(node) {
       const old = leader
       leader = node
