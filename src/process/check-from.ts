@@ -6,9 +6,12 @@ import { checkSource } from '../control/review/check-source.ts'
 import { withFiles } from '../control/sources/read-files.ts'
 import { parseDocument, type ReadableDocument } from '../document/document.ts'
 import { fileErrorReason } from '../model/file-error.ts'
-import type { SourceSpec } from '../model/settings.ts'
+import type { ResolverSettings, SourceSpec } from '../model/settings.ts'
 import { openSource, SOURCE_KINDS } from '../providers/catalog/sources.ts'
+import type { DockerSource } from '../providers/docker/source.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
+import type { LabelRules } from '../providers/labels/labelled.ts'
+import type { SwarmSource } from '../providers/swarm/source.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
 
 /** How long a source may take to list. */
@@ -29,8 +32,11 @@ export function openFrom(
   }
 
   async function read(from: string): Promise<Declared> {
-    const spec = sourceOf(from, filename, document())
-    return spec === null ? readForeignFile(from, process.env) : list(withFiles(spec, filename))
+    const sources = sourcesOf(filename, document())
+    const spec = sourceOf(from, filename, sources)
+    if (spec !== null) return list(withFiles(spec, filename))
+    const rules = { docker: labelRules(sources, 'docker'), swarm: labelRules(sources, 'swarm') }
+    return readForeignFile(from, process.env, rules)
   }
 
   return {
@@ -55,16 +61,31 @@ function readConfig(path: string): ReadableDocument {
   throw new Error(document.problems.map(({ message }) => `${path}: ${message}`).join('; '))
 }
 
+interface ConfiguredSources {
+  /** Empty without a configuration. */
+  readonly written: readonly SourceSpec[]
+  readonly resolver: ResolverSettings
+}
+
+function sourcesOf(filename: string, document: ReadableDocument | null): ConfiguredSources {
+  const references = { env: process.env, readFile: createReferenceReader(filename).readFile }
+  const world = { filename, env: process.env, flags: {}, cores: 1, references }
+  const { sources, resolver } = resolveSettings({ document, ...world }).settings
+  return { written: document === null ? [] : sources, resolver }
+}
+
+/** How the first source of this kind reads labels; null: there is none. */
+function labelRules({ written }: ConfiguredSources, kind: 'docker' | 'swarm'): LabelRules | null {
+  const spec = written.find((one) => one.kind === kind) as DockerSource | SwarmSource | undefined
+  return spec?.labels ?? null
+}
+
 /** The source of the configuration with this name or kind, else one of this kind with its defaults; null: it is a file. */
 function sourceOf(
   from: string,
   filename: string,
-  document: ReadableDocument | null,
+  { written, resolver }: ConfiguredSources,
 ): SourceSpec | null {
-  const references = { env: process.env, readFile: createReferenceReader(filename).readFile }
-  const world = { filename, env: process.env, flags: {}, cores: 1, references }
-  const { sources, resolver } = resolveSettings({ document, ...world }).settings
-  const written = document === null ? [] : sources
   const named =
     written.find(({ name }) => name === from) ?? written.find(({ kind }) => kind === from)
   if (named !== undefined) return named

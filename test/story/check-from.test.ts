@@ -82,7 +82,7 @@ test('a compose file of Traefik is a table of what maps, what differs and what i
     'maps       service whoami-api  server whoami-api-demo/demo-whoami-api-1: http://whoami-api:80',
     'note       listener web        routes name it, so the configuration needs a listener with this id',
     'note       listener websecure  routes name it, so the configuration needs a listener with this id',
-    `${file}: 3 map, 1 differ, 2 not there, 3 notes`,
+    `${file}: 3 map, 1 differs, 2 not there, 3 notes`,
   ])
   assert.equal(code, 1)
 })
@@ -140,6 +140,38 @@ services:
     'note       variable PORT          is not set, so that it is empty here',
   ])
   assert.equal(code, 0)
+})
+
+test('a compose file is read with the label options of the sources in the configuration', async (t) => {
+  const file = write(
+    t,
+    'compose.yaml',
+    `
+services:
+  whoami:
+    image: traefik/whoami
+    expose: [80]
+    labels: ["traefik.http.routers.whoami.rule=Host(\`whoami.docker.localhost\`)"]
+`,
+  )
+  const config = write(
+    t,
+    'sluice.yaml',
+    'listeners: { web: { address: ":80" } }\nsources: { box: { kind: docker, exposedByDefault: true } }\n',
+  )
+
+  const without = await check(file)
+  const configured = await check(file, config)
+
+  assert.deepEqual(without.lines, [
+    'note       service whoami  has "traefik.http.routers.whoami.rule", but no traefik.enable: true, so that nothing of it is read (exposedByDefault is false)',
+    `${file}: 1 note`,
+  ])
+  assert.deepEqual(configured.lines, [
+    'maps       service whoami  frontend whoami: Host(`whoami.docker.localhost`) to backend whoami-demo',
+    'maps       service whoami  server whoami-demo/demo-whoami-1: http://whoami:80',
+    `${file}: 2 map`,
+  ])
 })
 
 test('a dynamic configuration of Traefik, with the keys of its objects', async (t) => {
@@ -283,7 +315,10 @@ test('what cannot be read is printed in one line', async (t) => {
     await said('etcd'),
     /endpoints.*name a file with the source: sluice check --from etcd/,
   )
-  assert.match(await said(empty), /is neither a compose file, nor .* of Traefik/)
+  assert.match(
+    await said(empty),
+    /is neither a compose file, nor .* of Traefik.*; it has nothing in it$/,
+  )
   assert.match(await said(wrong), /is not valid YAML: .*\(line 1, column/)
   assert.match(await said(other), /; it has "a", "b"$/)
   assert.match(

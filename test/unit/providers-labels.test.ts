@@ -375,7 +375,7 @@ test('labels that are not read because of a missing or wrong switch are reported
     readLabels([container(labels)]).problems.map(({ level, message }) => `${level}: ${message}`)
 
   assert.deepEqual(problems({ 'sluice.host': 'a' }), [
-    'hint: has "sluice.host", but no sluice.enable: true, so that nothing of it is read',
+    'hint: has "sluice.host", but no sluice.enable: true, so that nothing of it is read (exposedByDefault is false)',
   ])
   assert.deepEqual(problems({ 'sluice.enable': 'on', 'sluice.host': 'a' }), [
     'undefined: label "sluice.enable" must be true or false, not "on"; nothing of it is read',

@@ -258,7 +258,7 @@ test('a line that cannot be read is set aside alone, with its number', () => {
     [
       [5, 'line 5: the weight must be a number such as 0.25, not "heavy"'],
       [4, 'line 4: a line begins with route add, del or weight'],
-      [7, 'weighs a route that there is not'],
+      [7, 'weighs a route that does not exist'],
     ],
   )
   // It is known which requests the first is for, so that they do not go to a broader route.

@@ -48,17 +48,18 @@ export async function checkFrom(from: string, world: FromWorld): Promise<0 | 1> 
   return rows.some(({ verdict }) => verdict === 'differs' || verdict === 'not there') ? 1 : 0
 }
 
-const WORDS: readonly (readonly [Verdict, string])[] = [
-  ['maps', 'map'],
-  ['differs', 'differ'],
-  ['not there', 'not there'],
-  ['note', 'notes'],
+/** Of one row, and of several. */
+const WORDS: readonly (readonly [Verdict, string, string])[] = [
+  ['maps', 'maps', 'map'],
+  ['differs', 'differs', 'differ'],
+  ['not there', 'not there', 'not there'],
+  ['note', 'note', 'notes'],
 ]
 
 function summary(rows: readonly Row[]): string {
-  const counts = WORDS.map(([verdict, word]) => {
+  const counts = WORDS.map(([verdict, one, several]) => {
     const count = rows.filter((row) => row.verdict === verdict).length
-    return count === 0 ? '' : `${count} ${word}`
+    return count === 0 ? '' : `${count} ${count === 1 ? one : several}`
   }).filter((count) => count !== '')
   return counts.length === 0 ? 'declares nothing' : counts.join(', ')
 }

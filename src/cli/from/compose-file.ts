@@ -13,8 +13,16 @@ export interface ComposeWorld {
   readonly env: Readonly<Record<string, string | undefined>>
   /** The name of the project if the file has none: that of its folder. */
   readonly project: string
+  /** The label options of the configuration's sources; null: there is no such source. */
+  readonly rules: ComposeRules
 }
 
+export interface ComposeRules {
+  readonly docker: LabelRules | null
+  readonly swarm: LabelRules | null
+}
+
+/** Who comes from another proxy has no configuration of Sluice yet. */
 const RULES: LabelRules = {
   exposedByDefault: false,
   constraint: null,
@@ -35,8 +43,8 @@ export function readComposeFile(root: JsonMap, world: ComposeWorld): LabelledObj
   const items = Object.entries(isMap(services) ? services : {}).flatMap(([service, about]) =>
     isMap(about) ? toItems(service, about, project) : [],
   )
-  const docker = createLabelReader({ ...RULES, kind: 'docker' })
-  const swarm = createLabelReader({ ...RULES, kind: 'swarm' })
+  const docker = createLabelReader({ ...(world.rules.docker ?? RULES), kind: 'docker' })
+  const swarm = createLabelReader({ ...(world.rules.swarm ?? RULES), kind: 'swarm' })
   const ofDocker = withoutPorts(docker.read(items.map((one) => one.container)))
   const ofSwarm = swarm.read(items.flatMap((one) => one.task ?? []))
   const problems = [...unset].sort().map((variable): Problem => ({
@@ -168,5 +176,6 @@ export function readDotEnv(text: string): Readonly<Record<string, string>> {
 
 /** For messages: what a file has that is none of these. */
 export function describeRoot(root: JsonMap): string {
-  return Object.keys(root).slice(0, 5).map(quote).join(', ')
+  const keys = Object.keys(root).slice(0, 5).map(quote)
+  return keys.length === 0 ? 'nothing in it' : keys.join(', ')
 }

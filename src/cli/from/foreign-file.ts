@@ -12,7 +12,13 @@ import { readTraefikDocument } from '../../providers/layouts/traefik/document.ts
 import type { LabelledObjects } from '../../providers/labels/labelled.ts'
 import { createMirror } from '../../providers/registry/mirror.ts'
 import type { KeyEntry, Layout } from '../../providers/layout.ts'
-import { describeRoot, isComposeFile, readComposeFile, readDotEnv } from './compose-file.ts'
+import {
+  describeRoot,
+  isComposeFile,
+  readComposeFile,
+  readDotEnv,
+  type ComposeRules,
+} from './compose-file.ts'
 
 const MAX_BYTES = 16 << 20
 
@@ -20,6 +26,7 @@ const MAX_BYTES = 16 << 20
 export function readForeignFile(
   path: string,
   env: Readonly<Record<string, string | undefined>>,
+  rules: ComposeRules,
 ): LabelledObjects {
   const text = readText(path)
   if (/^\s*route\s+(?:add|del|weight)\s/m.test(text)) {
@@ -33,7 +40,7 @@ export function readForeignFile(
       basename(folder)
         .toLowerCase()
         .replace(/[^a-z0-9_-]/g, '') || 'project'
-    return readComposeFile(root, { env: { ...dotEnvOf(folder), ...env }, project })
+    return readComposeFile(root, { env: { ...dotEnvOf(folder), ...env }, project, rules })
   }
   if (['http', 'tcp', 'udp', 'tls'].some((section) => isMap(root[section]))) {
     return readTraefik(root)

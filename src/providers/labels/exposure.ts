@@ -32,7 +32,8 @@ export function exposureOf(
   if (exposedByDefault) return { isExposed: true, problems: [] }
   const [label] = [...labels.keys()].filter((name) => ROUTES.test(name)).sort()
   if (label === undefined) return hidden
-  const message = `has ${quote(label)}, but no sluice.enable: true, so that nothing of it is read`
+  const language = /^sluice\./i.test(label) ? 'sluice' : 'traefik'
+  const message = `has ${quote(label)}, but no ${language}.enable: true, so that nothing of it is read (exposedByDefault is false)`
   return { isExposed: false, problems: [problemAt(key, message, 'hint')] }
 }
 

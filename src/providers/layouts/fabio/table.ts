@@ -82,7 +82,7 @@ export function buildTable(commands: readonly Command[]): Table {
         const isMeant = (one: Destination): boolean =>
           (service === '' || one.service === service) && tags.every((tag) => one.tags.includes(tag))
         const count = destinations.filter(isMeant).length
-        if (count === 0) unread.push({ reason: 'weighs a route that there is not', origin })
+        if (count === 0) unread.push({ reason: 'weighs a route that does not exist', origin })
         // The share of all of them together.
         for (const [at, one] of destinations.entries())
           if (isMeant(one)) destinations[at] = { ...one, weight: weight / count }
