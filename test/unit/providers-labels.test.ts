@@ -383,6 +383,27 @@ test('labels that are not read because of a missing or wrong switch are reported
   assert.deepEqual(problems({ maintainer: 'x' }), [])
 })
 
+test('an instance that is enabled without a label of a route is reported, unless its labels say whose servers it joins', () => {
+  const problems = (labels: Labels, defaultRule: string | null = null): string[] => {
+    const of = { 'sluice.enable': 'true', ...labels }
+    const read = readLabels([container(of)], { defaultRule })
+    return read.problems.map(({ level, key, message }) => `${level}: ${key}: ${message}`)
+  }
+
+  const bare = problems({})
+
+  assert.deepEqual(bare, [
+    'hint: container shop-web-1: has no route: write sluice.host, sluice.path or sluice.rule, unless another source declares a frontend for backend "web-shop"',
+  ])
+  assert.deepEqual(problems({ 'sluice.host': 'a' }), [])
+  assert.deepEqual(problems({ 'sluice.hots': 'a' }), [])
+  assert.deepEqual(problems({ 'sluice.backend': 'shop' }), [])
+  assert.deepEqual(problems({ 'sluice.name': 'shop' }), [])
+  assert.deepEqual(problems({ 'sluice.frontends.api.host': 'a' }), [])
+  assert.deepEqual(problems({ 'traefik.http.routers.a.rule': 'Host(`a`)' }), [])
+  assert.deepEqual(problems({}, 'Host("{name}.localhost")'), [])
+})
+
 // Traefik 459.
 test('a space around the name of a label is not a part of it', () => {
   const labelled = readLabels([container({ ' sluice.enable': 'true', 'sluice.host ': 'a' })])

@@ -5,7 +5,7 @@
 import type { Problem } from '../../model/problem.ts'
 import type { KeyEntry } from '../layout.ts'
 import { quote } from '../../model/parsed.ts'
-import { problemAt, type Reading } from './definition.ts'
+import { problemAt, toId, type Definition, type Reading } from './definition.ts'
 import { exposureOf, switchOf } from './exposure.ts'
 import type { Labelled, LabelReader, LabelRules, LabelSourceKind } from './labelled.ts'
 import { mergeReadings } from './merge.ts'
@@ -100,18 +100,37 @@ function readItem(written: Labelled, rules: LabelRules, reader: TraefikReader): 
   if (!isExposed) return { plain: { definitions: [], problems }, traefik: null }
   const traefik = isOfTraefik(item.labels) ? reader.read(item) : null
   const virtual = isVirtual ? readVirtualHosts(item) : null
-  const isNative = hasNativeLabels(item.labels) || (traefik === null && virtual === null)
+  const isAlone = traefik === null && virtual === null
+  const isNative = isAlone || hasNativeLabels(item.labels)
+  const definitions = [
+    ...(isNative ? readNativeLabels(item, rules) : []),
+    ...(traefik?.definitions ?? []),
+    ...(virtual?.definitions ?? []),
+  ]
   return {
     plain: {
-      definitions: [
-        ...(isNative ? readNativeLabels(item, rules) : []),
-        ...(traefik?.definitions ?? []),
-        ...(virtual?.definitions ?? []),
+      definitions,
+      problems: [
+        ...(traefik?.problems ?? []),
+        ...(virtual?.problems ?? []),
+        ...(isAlone ? withoutRoute(item, definitions) : []),
       ],
-      problems: [...(traefik?.problems ?? []), ...(virtual?.problems ?? [])],
     },
     traefik,
   }
+}
+
+/** With a name of its own, the backend is meant for a frontend that is declared elsewhere. */
+function withoutRoute(
+  { key, service, labels }: Labelled,
+  definitions: readonly Definition[],
+): readonly Problem[] {
+  if (switchOf(labels, 'sluice.enable') !== true) return []
+  if (labels.has('sluice.backend') || labels.has('sluice.name')) return []
+  if (definitions.some(({ object }) => object.kind === 'frontend')) return []
+  const backend = quote(toId(service))
+  const message = `has no route: write sluice.host, sluice.path or sluice.rule, unless another source declares a frontend for backend ${backend}`
+  return [problemAt(key, message, 'hint')]
 }
 
 /** A name with a space at its beginning is how a list in a file goes wrong; the label is meant. */
