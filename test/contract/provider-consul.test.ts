@@ -293,6 +293,26 @@ test('a Consul that was wiped and comes back declares nothing, after the watch h
   assert.equal(again.objects().size, 0)
 })
 
+test('a list that is asked for reads the list of services again, and each of them', async (t) => {
+  const server = await startConsul(t)
+  const proxy = await startHttpFaultProxy(t, server.port)
+  await registerMany(server, 2)
+  const { headers } = await server.call('GET', '/v1/catalog/services')
+  const empty = { headers: { 'x-consul-index': String(headers['x-consul-index']) }, body: ['{}'] }
+  proxy.fail((path) => (path === '/v1/catalog/services' ? empty : null))
+  const provider = createConsulProvider(consulSource([proxy.address]))
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+  const first = watch.objects().size
+  proxy.fail(() => null)
+
+  provider.reload()
+  while ((await watch.next()).listed !== 'asked');
+
+  assert.equal(first, 0)
+  assert.equal(serversOf(watch.objects()).length, 2)
+})
+
 test('services of two data centers are together; one that is lost keeps its state', async (t) => {
   const one = await startConsul(t, { datacenter: 'one' })
   const two = await startConsul(t, { datacenter: 'two', joinWan: one.wanPort })

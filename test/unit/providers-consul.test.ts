@@ -3,8 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { createPace } from '../../src/providers/consul-api/pace.ts'
+import type { HttpClient } from '../../src/providers/http-client/http-client.ts'
+import { createByChecks } from '../../src/providers/consul/by-checks.ts'
+import { createServiceTable } from '../../src/providers/consul/service-table.ts'
 import { readInstances, type InstanceRules } from '../../src/providers/consul/instances.ts'
 import { isOurs, labelsOf } from '../../src/providers/consul/tags.ts'
+import { consulSource } from '../support/consul-source.ts'
+import { eventually } from '../support/until.ts'
 
 const RULES: InstanceRules = { strictChecks: ['passing', 'warning'], prefix: 'traefik' }
 
@@ -138,3 +143,41 @@ test('reads of a large resource take 15 % of the thread, and the first after a q
   assert.equal(first, 20)
   assert.ok(busyMs / 60_000 < 0.16, `${busyMs} ms`)
 })
+
+test('a refresh waits for reads that begin after it, not for those in progress', async (t) => {
+  const ending = new AbortController()
+  t.after(() => ending.abort())
+  const reads: (() => void)[] = []
+  const reader = createByChecks(
+    {
+      client: withoutChecks(),
+      access: consulSource([]),
+      table: {
+        ...createServiceTable({ ...RULES, readsAll: true, where: null }, () => {}),
+        names: new Set(['web']),
+      },
+      signal: ending.signal,
+      now: () => 0,
+      readOnce: () => new Promise((resolve) => reads.push(() => resolve(0))),
+    },
+    () => {},
+  )
+  await eventually(() => reads.length === 1, 'the first read')
+  let isRefreshed = false
+
+  const refreshed = reader.refresh().then(() => (isRefreshed = true))
+  reads[0]?.()
+  await eventually(() => reads.length === 2, 'the second read')
+  const wasRefreshed = isRefreshed
+  reads[1]?.()
+  await refreshed
+
+  assert.equal(wasRefreshed, false)
+})
+
+/** A Consul without checks, whose responses have no index. */
+function withoutChecks(): HttpClient {
+  const text = (): ReturnType<HttpClient['text']> =>
+    Promise.resolve({ status: 200, headers: {}, body: '[]' })
+  return { origin: '', text } as unknown as HttpClient
+}

@@ -14,7 +14,7 @@ import type { ConsulAccess } from './options.ts'
 const WAIT_MS = 30_000
 /** Consul adds up to a sixteenth to a wait, so that queries spread. */
 const DEADLINE_MS: number = (WAIT_MS * 17) / 16 + 2_000
-/** Of other reads. With the heartbeat below, silence is noticed within the 5 s that `Provider.watch` allows. */
+/** Of other reads. With the heartbeat (agents.ts), silence is noticed within the 5 s that `Provider.watch` allows. */
 export const READ_TIMEOUT_MS = 4_000
 const MAX_INDEX = 2n ** 63n - 1n
 

@@ -37,8 +37,8 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
   const failures = new Map<string, number>()
   /** Being read: two responses of one service might arrive in the wrong order. */
   const busy = new Set<string>()
-  /** Of those that `refresh` reads. */
-  const asked = new Set<string>()
+  /** Of each `refresh`: those that it has yet to read. */
+  const refreshes = new Set<Set<string>>()
   const answered = createNotifier()
   const sweep = createNotifier()
   let checks: ReadonlyMap<string, string> = new Map()
@@ -79,9 +79,11 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
   async function read(name: string): Promise<number> {
     swept.delete(name)
     busy.add(name)
+    // A refresh that begins meanwhile needs a later read.
+    const waiting = [...refreshes]
     const costMs = table.names.has(name) ? await reading.readOnce(name) : 0
     busy.delete(name)
-    asked.delete(name)
+    for (const names of waiting) names.delete(name)
     answered.notify()
     if (costMs !== null) {
       failures.delete(name)
@@ -161,12 +163,12 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
       sweepAll()
     },
     async refresh() {
-      for (const name of table.names.keys()) {
-        asked.add(name)
-        urgent.add(name)
-      }
+      const left = new Set(table.names.keys())
+      refreshes.add(left)
+      for (const name of left) urgent.add(name)
       pump()
-      while (asked.size > 0 && !signal.aborted) await answered.wait(REFRESH_TICK_MS)
+      while (left.size > 0 && !signal.aborted) await answered.wait(REFRESH_TICK_MS)
+      refreshes.delete(left)
     },
   }
 }

@@ -123,7 +123,9 @@ function openCatalogue(
   })
   const begun = Promise.withResolvers<void>()
   const stopHeartbeat = watchAgent(client, lose)
-  whole.addEventListener('abort', () => begun.reject(whole.reason as Error), { once: true })
+  const abort = (): void => begun.reject(whole.reason as Error)
+  if (whole.aborted) abort()
+  whole.addEventListener('abort', abort, { once: true })
 
   function lose(error: unknown): void {
     const reason = error instanceof Error ? error : new Error(String(error))

@@ -24,11 +24,11 @@ export interface RegionOptions {
 export interface Region {
   readonly table: ServiceTable
   /**
-   * Calls `onBegun` once each service was read or could not be read, or after 5 s, and follows them. Rejects when the data center is lost. It can
-   * be called again after that; meanwhile the table stays as it is.
+   * Calls `onBegun` once each service was read or could not be read, or after 5 s, and follows them. Rejects when the data
+   * center is lost. It can be called again after that; meanwhile the table stays as it is.
    */
   follow(signal: AbortSignal, onBegun: () => void): Promise<never>
-  /** Reads all services again. */
+  /** Reads the list of services and all of them again. */
   refresh(): Promise<void>
 }
 
@@ -46,6 +46,9 @@ const MAX_QUERIES = 64
 export function createRegion({ client, access, rules, now, onChange }: RegionOptions): Region {
   const table = createServiceTable(rules, onChange)
   let reader: OpenReader | null = null
+  /** Of the list of services that was taken last. */
+  let index = 0n
+  let refresh = (): Promise<void> => Promise.resolve()
 
   return {
     table,
@@ -69,6 +72,7 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
       }
 
       function takeServices(read: ConsulRead): void {
+        index = read.index ?? 0n
         table.setServices(read)
         const isByChecks = table.names.size > MAX_QUERIES
         if (reader?.isByChecks !== isByChecks) {
@@ -83,6 +87,12 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
         const first = await readConsul(client, access, SERVICES_PATH, options)
         reader = null
         takeServices(first)
+        refresh = async () => {
+          const read = await readConsul(client, access, SERVICES_PATH, options)
+          // Its query may have returned what is newer.
+          if (read.index !== null && read.index >= index) takeServices(read)
+          await reader?.refresh()
+        }
         const late = pause(MAX_BEGIN_MS, undefined, { signal: whole })
         await Promise.race([table.settled(whole), late, lost.promise])
         onBegun()
@@ -99,6 +109,6 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
         ending.abort()
       }
     },
-    refresh: () => reader?.refresh() ?? Promise.resolve(),
+    refresh: () => refresh(),
   }
 }

@@ -17,8 +17,8 @@ export interface ServiceTable {
   instances(): Iterable<Instance>
   /** Those with an instance on the node. */
   servicesOn(node: string): readonly string[]
-  /** Takes the list of all services with their tags. Returns whether `names` has changed. */
-  setServices(read: ConsulRead): boolean
+  /** Takes the list of all services with their tags. */
+  setServices(read: ConsulRead): void
   take(name: string, read: ConsulRead): void
   /** Its last state stays. */
   fail(name: string, error: unknown): void
@@ -66,17 +66,8 @@ export function createServiceTable(rules: TableRules, onChange: () => void): Ser
   }
 
   function add(name: string): void {
-    const empty: ReadonlyMap<string, Instance> = new Map()
-    services.set(name, {
-      ...{
-        instances: empty,
-        isSettled: false,
-        isRead: false,
-        error: null,
-        unreadable: 0,
-        chars: 0,
-      },
-    })
+    const state = { isSettled: false, isRead: false, error: null, unreadable: 0, chars: 0 }
+    services.set(name, { ...state, instances: new Map() })
     unsettled += 1
   }
 
@@ -104,18 +95,10 @@ export function createServiceTable(rules: TableRules, onChange: () => void): Ser
       const found = namesOf(read.body, rules)
       tooMany = Math.max(0, found.size - MAX_SERVICES)
       isFiltered = read.isFiltered
-      let isChanged = false
-      for (const [name, service] of services) {
-        if (found.has(name)) continue
-        remove(name, service)
-        isChanged = true
-      }
+      for (const [name, service] of services) if (!found.has(name)) remove(name, service)
       for (const name of found) {
-        if (services.has(name) || services.size >= MAX_SERVICES) continue
-        add(name)
-        isChanged = true
+        if (!services.has(name) && services.size < MAX_SERVICES) add(name)
       }
-      return isChanged
     },
     take(name, read) {
       const service = services.get(name)

@@ -14,7 +14,8 @@ import {
 } from '../consul-api/options.ts'
 import type { LabelRules } from '../labels/labelled.ts'
 import { labelOptions, readLabelOptions } from '../labels/options.ts'
-import { readTls, tlsOption, withTlsFiles } from '../registry/tls.ts'
+import { withRegistryFiles } from '../registry/options.ts'
+import { readTls, tlsOption } from '../registry/tls.ts'
 import { defineSource, type SourceKind } from '../source-kind.ts'
 import type { HealthStatus, InstanceRules } from './instances.ts'
 import { TRAEFIK_PREFIX } from './traefik-prefix.ts'
@@ -73,10 +74,7 @@ export const consul: SourceKind = defineSource({
     }
   },
   locations: (spec) => [`${describeAccess(spec)}, data centers ${spec.datacenters.join()}`],
-  withFiles: (spec, read, at, flaws) => ({
-    ...spec,
-    tls: spec.tls === null ? null : withTlsFiles(spec.tls, read, at, flaws),
-  }),
+  withFiles: withRegistryFiles,
   async open(spec) {
     const { createConsulProvider } = await client.load()
     return createConsulProvider(spec)
