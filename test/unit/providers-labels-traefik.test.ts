@@ -43,6 +43,19 @@ test('the basic example: a router takes the service that its container gets', ()
   assert.equal(routed('GET whoami.localhost/ other'), '404')
 })
 
+test('no label makes a socket of this machine a server', () => {
+  const service = 'traefik.http.services.my-service.loadbalancer.server'
+  const sockets = ['unix:/var/run/docker.sock', 'UNIX:///var/run/docker.sock', ' unix:/a.sock']
+
+  const aside = sockets.map((url) =>
+    setAsideOf(readLabels([whoami([...WHOAMI, `${service}.url=${url}`])])),
+  )
+
+  for (const problems of aside) {
+    assert.match(JSON.stringify(problems), /server\.url must be an http or https url, not a socket/)
+  }
+})
+
 test('a port of a service, and the lowest port without one', () => {
   const server = (labels: readonly string[]): unknown =>
     valuesOf(readLabels([whoami([...WHOAMI, ...labels], { ports: [80, 443] })]))

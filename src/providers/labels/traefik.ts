@@ -149,8 +149,15 @@ function defineTraefikServer(
     const names = namesBelow(label)
     return defineServer(item, service, { port, scheme, weight, names, takesLowest: true })
   }
-  const faults =
-    port === null && scheme === null ? [] : [`label ${label}.url excludes a port and a scheme`]
+  const faults = [
+    ...(port === null && scheme === null
+      ? []
+      : [`label ${label}.url excludes a port and a scheme`]),
+    // Labels come with images of others, and Sluice may open the socket of the engine itself.
+    ...(/^unix:/i.test(url)
+      ? [`label ${label}.url must be an http or https url, not a socket`]
+      : []),
+  ]
   const value = {
     url: splitOrigin(url).url,
     ...(weight === null ? {} : { weight: Number(weight) }),
