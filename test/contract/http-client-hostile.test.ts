@@ -114,6 +114,22 @@ test('an error response that shows the request shows no secret in the message', 
   assert.match(failure.message, /with 500: GET \/ HTTP\/1\.1 Authorization: \*\*\* X: \*\*\*$/)
 })
 
+test('an error response that shows the query of the request shows no secret in the message', async (t) => {
+  const page = 'no /doc?token=s3cret/x%2B+y here, nor token=s3cret/x%2B+y or s3cret/x+ y'
+  const write = end(`HTTP/1.1 403 X\r\nContent-Length: ${page.length}\r\n\r\n${page}`)
+  const client = await serve(t, write)
+
+  const failure = await client
+    .json('/doc?token=s3cret/x%2B+y&page=1', CALL)
+    .catch((error: unknown) => error)
+
+  assert.ok(failure instanceof Error)
+  assert.match(
+    failure.message,
+    /with 403: no \/doc\?token=\*\*\* here, nor token=\*\*\* or \*\*\*$/,
+  )
+})
+
 test('the page of an error that comes a byte at a time is not waited for', async (t) => {
   const client = await serve(
     t,

@@ -88,7 +88,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
   function failed(path: string, cause: unknown): Error {
     if (cause instanceof SourceRefused || cause instanceof HttpFailure) return cause
-    const reason = hide(escapeControls(describeError(cause)))
+    const reason = hide(hideQuery(path, escapeControls(describeError(cause))))
     return new HttpFailure(
       `cannot read ${withoutQuery(path)} of ${what} at ${where}: ${reason}`,
       null,
@@ -115,7 +115,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     const response = await orAborted(sent, signal)
     if (accept.includes(response.statusCode)) return response
     const { statusCode } = response
-    const reason = shorten(hide(await readStart(response)))
+    const reason = shorten(hide(hideQuery(path, await readStart(response))))
     const message = `${what} at ${where} responds to ${withoutQuery(path)} with ${statusCode}${reason === '' ? '' : `: ${reason}`}`
     if (statusCode === 401 || statusCode === 403) throw new SourceRefused(message)
     throw new HttpFailure(message, statusCode)
@@ -186,6 +186,16 @@ function hideSecrets(headers: Readonly<Record<string, string>>): (text: string) 
       (left, secret) => (secret.length < 4 ? left : left.replaceAll(secret, '***')),
       text,
     )
+}
+
+/** The values of the path's query, as they were sent and decoded. Short ones are no secrets, but words of other texts. */
+function hideQuery(path: string, text: string): string {
+  const [, query = ''] = /\?(.*)$/.exec(path) ?? []
+  const sent = query.split('&').map((part) => part.replace(/^[^=]*=/, ''))
+  return [...sent, ...new URLSearchParams(query).values()].reduce(
+    (left, value) => (value.length < 6 ? left : left.replaceAll(value, '***')),
+    text,
+  )
 }
 
 /** undici looks at the signal once there is a connection only, which a silent peer keeps from being. */
