@@ -114,6 +114,24 @@ test('pages about one thing have one form: a sentence, an example, options, beha
   }
 })
 
+const FORM_OF_SOURCES = [
+  ...['What is read', 'Options', 'Behaviour', 'When it fails', 'Permissions', 'Errors', 'Metrics'],
+  'See also',
+]
+/** The file, the directory and the store are on this machine. */
+const LOCAL = ['file', 'files', 'store']
+
+test('pages of sources also say what is read, what happens when it fails, and which permissions it needs', () => {
+  for (const { kind } of SOURCE_KINDS.filter((one) => !LOCAL.includes(one.kind))) {
+    const headings = headingsOf(readPage(`docs/sources/${kind}.md`))
+    assert.deepEqual(
+      headings.filter((one) => FORM_OF_SOURCES.includes(one)),
+      FORM_OF_SOURCES,
+      kind,
+    )
+  }
+})
+
 test('pages of policies say when to use them, and name an example that runs', () => {
   const policies = /^docs\/(?:middlewares|balancing|resilience|servers)\/(?!README)/
   for (const page of listPages().filter((one) => policies.test(one))) {
