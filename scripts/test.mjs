@@ -21,6 +21,7 @@ const packages = {
   'redis-cli': 'redis-tools',
   curl: 'curl',
   gpg: 'gnupg',
+  jq: 'jq',
   zookeeper: 'zookeeper',
   kazoo: 'python3-kazoo',
 }

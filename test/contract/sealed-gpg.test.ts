@@ -1,13 +1,14 @@
-// needs: gpg
+// needs: gpg, jq
 /** Values that GnuPG seals, with a keyring that it exports, as users of crypt have them. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { createSealedValues } from '../../src/providers/sealed/sealed-values.ts'
+import { blocksOf, readPage } from '../support/docs.ts'
 
 const PLAIN = '{"route":"Host(\\"größe\\")","backend":"b"}'
 const ALGORITHMS = {
@@ -61,6 +62,29 @@ test('opens with subkeys whose primary key was left at home, and values without 
   const opened = await values.open({ path: 'a', key: 'a', text })
 
   assert.equal(opened.text, PLAIN)
+})
+
+test('the commands of docs/sources/sealed.md make a key and seal a certificate for it, without a terminal', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-gpg-'))
+  t.after(() => {
+    execFileSync('gpgconf', ['--homedir', folder, '--kill', 'all'], { stdio: 'ignore' })
+    rmSync(folder, { recursive: true, force: true })
+  })
+  for (const name of ['cert', 'key']) writeFileSync(join(folder, `${name}.pem`), `${name} in PEM\n`)
+  const [block = ''] = blocksOf(readPage('docs/sources/sealed.md'), 'sh')
+  const commands = block.replace(/etcdctl put .*/, 'cat')
+  assert.notEqual(commands, block)
+
+  const text = execFileSync('setsid', ['--wait', 'sh', '-ec', commands], {
+    cwd: folder,
+    env: { ...process.env, GNUPGHOME: folder },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).toString()
+
+  const keyring = readFileSync(join(folder, 'keyring.asc'), 'utf8')
+  const values = await createSealedValues({ keyring, keys: ['**'], mode: 'required' })
+  const opened = await values.open({ path: 'a', key: 'a', text })
+  assert.deepEqual(JSON.parse(opened.text ?? ''), { cert: 'cert in PEM\n', key: 'key in PEM\n' })
 })
 
 function makeKey(name: string, parameters: string): void {
