@@ -1,4 +1,3 @@
-// needs: openssl
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer as createPlain } from 'node:http'
