@@ -213,6 +213,36 @@ tcp: { routers: { db: { rule: HostSNI(\`*\`), service: db } } }
   ])
 })
 
+test('documents in the form of the file, whose backends have their servers inside', async (t) => {
+  const config = write(
+    t,
+    'sluice.yaml',
+    'listeners: { web: { address: ":80" } }\nsources: { teams: { kind: files, directory: teams } }\n',
+  )
+  mkdirSync(join(config, '../teams'))
+  writeFileSync(
+    join(config, '../teams/vote.yaml'),
+    `backends:
+  vote: { servers: { v1: http://10.0.0.1, v2: http://10.0.0.2 }, balance: random }
+  old: { servers: { v1: http://10.0.0.3 } }
+frontends:
+  vote: { route: Host("vote.localhost"), backend: vote }
+`,
+  )
+
+  const { lines, code } = await check('teams', config)
+
+  const texts = lines.map((line) => line.replace(/^(\S+)\s+\S+:\d+\s+/, '$1 '))
+  assert.deepEqual(texts, [
+    'maps backend old: 1 server',
+    'note backend old: is not used: no frontend names it',
+    'maps backend vote: 2 servers, balance',
+    'maps frontend vote: Host("vote.localhost") to backend vote',
+    'teams: 3 map, 1 note',
+  ])
+  assert.equal(code, 0)
+})
+
 test('routes of fabio, with the lines of its commands', async (t) => {
   const file = write(
     t,

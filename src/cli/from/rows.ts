@@ -77,7 +77,7 @@ function isGrave({ level, message }: Problem): boolean {
   return level === undefined || message.startsWith('is closed')
 }
 
-/** What it does, in a few words; null: a backend without options, of which its servers tell enough. */
+/** What it does, in a few words; null: a backend without options, whose servers are objects of their own and tell enough. */
 function describe({ kind, value }: DeclaredObject): string | null {
   if (typeof value === 'string') return value
   if (!isMap(value)) return null
@@ -90,7 +90,9 @@ function describe({ kind, value }: DeclaredObject): string | null {
     }
     case 'backend': {
       const options = Object.keys(value).filter((name) => name !== 'servers')
-      return options.length === 0 ? null : options.join(', ')
+      const inside = Object.keys(isMap(value['servers']) ? value['servers'] : {}).length
+      const servers = inside === 0 ? [] : [inside === 1 ? '1 server' : `${inside} servers`]
+      return [...servers, ...options].join(', ') || null
     }
     case 'listener':
     case 'host':
