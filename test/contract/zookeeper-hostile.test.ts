@@ -98,6 +98,23 @@ for (const [what, [answer, reason]] of Object.entries(answers)) {
   })
 }
 
+test('a server that closes the connection before it is read is passed over for the next', async (t) => {
+  const leaving = await startFakeZookeeper(t, (request, socket) => {
+    if (request.op === OP.sync) socket.destroy()
+    return request.op === OP.sync ? null : usual(request)
+  })
+  const staying = await startFakeZookeeper(t, usual)
+  const spec = zookeeperSource([leaving, staying])
+  const provider = createZookeeperProvider(spec, layout, { random: () => 0 })
+  const watch = watchRegistry(t, provider)
+  const first = await watch.next()
+
+  provider.reload()
+  const second = await watch.next()
+
+  assert.deepEqual([first.listed, second.listed], ['first', 'asked'])
+})
+
 test('a znode that is longer than a message may be is set aside alone', async (t) => {
   const length = 17 << 20
   const watch = await watchFake(t, (request) => {

@@ -24,27 +24,29 @@ export function openWatchedSession(
   signal: AbortSignal,
 ): Promise<WatchedSession> {
   return turns.first(async (endpoint) => {
-    let isTried = false
+    let isWatched = false
+    let isReady = false
     const open = (): Promise<ZookeeperConnection> =>
       openConnection(endpoint, options, { ...listener, onEnd }, signal)
-    // A connection that ends because the server does not have the watch is no loss.
+    // Before that the server may not have the watch, or another server is tried. Calls are rejected in any case.
     function onEnd(error: Error): void {
-      if (isTried) listener.onEnd(error)
+      if (isReady) listener.onEnd(error)
     }
     const connection = await open()
     try {
       await connection.call(watchTree(root))
-      isTried = true
+      isWatched = true
       await connection.call(sync(root))
+      isReady = true
       return { connection, isSingle: false }
     } catch (error) {
       connection.close()
-      if (!isUnsupported(error)) throw error
+      if (isWatched || !isUnsupported(error)) throw error
     }
-    isTried = true
     const plain = await open()
     try {
       await plain.call(sync(root))
+      isReady = true
       return { connection: plain, isSingle: true }
     } catch (error) {
       plain.close()

@@ -9,7 +9,7 @@ const NOT_SET_YET = 0x01
 
 /**
  * Null: the znode is no key, but only the parent of others, or its writer has not set it yet. `isFlat`: one with children is
- * no key, whatever its data is.
+ * no key, with any data.
  */
 export function toEntry(
   root: string,

@@ -109,7 +109,7 @@ async function* watchZookeeper(watching: Watching): AsyncGenerator<Declaration, 
   }
 
   function want(reason: string): void {
-    wanted = reason
+    if (wanted !== 'asked') wanted = reason
     notifier.notify()
   }
 
