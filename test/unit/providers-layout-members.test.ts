@@ -170,14 +170,17 @@ test('what is no member declares nothing: services, empty znodes', () => {
   assert.deepEqual(urls('registrator', { 'web/empty': '' }), [])
 })
 
-test('of two keys with one name the first counts, and says so', () => {
+test('of two keys with one name the first counts, and says so beside its own remarks', () => {
   const [object, ...others] = read('nerve', {
     'a/b/i': { ...NERVE, port: 2 },
-    'a.b/i': { ...NERVE, port: 1 },
+    'a.b/i': { ...NERVE, port: 1, weight: -1 },
   })
 
   assert.deepEqual(object?.value, { url: 'http://10.0.0.1:1' })
-  assert.deepEqual(object.remarks, ['has the same name as "/services/a/b/i", which is not used'])
+  assert.deepEqual(object.remarks, [
+    'weight: must be from 0 to 1000',
+    'has the same name as "/services/a/b/i", which is not used',
+  ])
   assert.deepEqual(others, [])
 })
 

@@ -48,7 +48,8 @@ export function createMemberLayout(format: MemberFormat, scheme: 'http' | 'https
       const remarks = others.map(
         ({ key }) => `has the same name as ${quote(key)}, which is not used`,
       )
-      return [{ ...object, ...(remarks.length === 0 ? {} : { remarks }) }]
+      if (remarks.length === 0) return [object]
+      return [{ ...object, remarks: [...(object.remarks ?? []), ...remarks] }]
     },
     pathOf: () => null,
   }
