@@ -9,14 +9,14 @@
  *
  * What is known of stops and ports outlives a watch: an engine that is away changes nothing about its containers.
  */
-import { startHeartbeat } from '../heartbeat.ts'
 import { createLabelReader } from '../labels/label-reader.ts'
 import type { Listed } from '../listing/object-mirror.ts'
 import { watchListing, type ListingSource } from '../listing/watch-listing.ts'
 import type { Declaration, Provider } from '../provider.ts'
 import { readContainer, readInspected, type ReadContainer } from './container.ts'
 import { createEngineClient, type EngineClient } from './engine-client.ts'
-import { EVENT_TYPES, readEvent } from './events.ts'
+import { followEvents } from './engine-events.ts'
+import { EVENT_TYPES, readEvent, type Hint } from './events.ts'
 import { createInstances } from './instances.ts'
 import { findOwnContainer } from './own-container.ts'
 import { createPortWatch, type PortWatchOptions } from './port-watch.ts'
@@ -32,7 +32,6 @@ export interface DockerProviderOptions {
 }
 
 const RECONCILE_MS = 60_000
-const PING_INTERVAL_MS = 2_000
 /** How long a list waits for the first connections to new containers. */
 const FIRST_TRIES_MS = 1_500
 const TRIES_MS = 100
@@ -89,16 +88,8 @@ export function createDockerProvider(
     const onReload = (): void => void (pending.isWhole = true)
     current = client
 
-    async function follow(events: AsyncIterable<unknown>): Promise<void> {
-      for await (const event of events) {
-        const found = readEvent(event)
-        if (found === null) continue
-        take(found)
-      }
-      throw new Error(`the Docker engine at ${client.where} has ended its events`)
-    }
-
-    function take(found: NonNullable<ReturnType<typeof readEvent>>): void {
+    function take(found: Hint | null): void {
+      if (found === null) return
       if (found.kind === 'unknown') {
         pending.isWhole = true
       } else if (found.kind === 'signal') {
@@ -160,14 +151,9 @@ export function createDockerProvider(
     const source: ListingSource = {
       async subscribe(hintNow, onEnd, within) {
         onHint = hintNow
-        await client.connect(within)
-        const events = await client.events(EVENT_TYPES, within)
-        follow(events).catch((error: unknown) => onEnd(toError(error)))
-        stopBeating = startHeartbeat(
-          () => client.ping(),
-          PING_INTERVAL_MS,
-          (error) => onEnd(toError(error)),
-        )
+        const onEvent = (event: unknown): void => take(readEvent(event))
+        const events = { types: EVENT_TYPES, onEvent, onEnd, signal: within }
+        stopBeating = await followEvents(client, events)
       },
       list,
     }
@@ -205,8 +191,4 @@ async function readContainers(
 ): Promise<readonly ReadContainer[]> {
   const filters = ids === undefined ? undefined : { id: ids }
   return (await client.list('/containers/json', signal, filters)).map(readContainer)
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

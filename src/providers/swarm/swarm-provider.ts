@@ -5,15 +5,15 @@
  * other nodes.
  */
 import { createEngineClient } from '../docker/engine-client.ts'
+import { followEvents } from '../docker/engine-events.ts'
 import { findOwnContainer } from '../docker/own-container.ts'
 import { createPortWatch, type PortWatchOptions } from '../docker/port-watch.ts'
-import { startHeartbeat } from '../heartbeat.ts'
 import { createLabelReader } from '../labels/label-reader.ts'
 import type { Labelled } from '../labels/labelled.ts'
 import type { Listed } from '../listing/object-mirror.ts'
 import { watchListing, type ListingSource } from '../listing/watch-listing.ts'
 import type { Declaration, Provider } from '../provider.ts'
-import { EVENT_TYPES, readSwarmEvent } from './events.ts'
+import { EVENT_TYPES, readSwarmEvent, type SwarmHint } from './events.ts'
 import { createInstances } from './instances.ts'
 import { createManager } from './manager.ts'
 import { createSettling } from './settling.ts'
@@ -31,7 +31,6 @@ export interface SwarmProviderOptions {
 
 const RECONCILE_MS = 60_000
 const IDLE_MS = 5_000
-const PING_INTERVAL_MS = 2_000
 /** How long a list waits for the first connections to new tasks. */
 const FIRST_TRIES_MS = 500
 const TRIES_MS = 100
@@ -73,18 +72,14 @@ export function createSwarmProvider(
     const onPort = (): void => onHint()
     const onReload = (): void => void (isWholeNext = true)
 
-    async function follow(events: AsyncIterable<unknown>): Promise<void> {
-      for await (const event of events) {
-        const hint = readSwarmEvent(event)
-        if (hint === null) continue
-        if (hint.service === null) isWholeNext = true
-        else {
-          named.add(hint.service)
-          settling.hinted(hint.service, performance.now())
-        }
-        onHint()
+    function take(hint: SwarmHint | null): void {
+      if (hint === null) return
+      if (hint.service === null) isWholeNext = true
+      else {
+        named.add(hint.service)
+        settling.hinted(hint.service, performance.now())
       }
-      throw new Error(`the engine at ${client.where} has ended its events`)
+      onHint()
     }
 
     async function read(within: AbortSignal): Promise<void> {
@@ -138,14 +133,9 @@ export function createSwarmProvider(
     const source: ListingSource = {
       async subscribe(hintNow, onEnd, within) {
         onHint = hintNow
-        await client.connect(within)
-        const events = await client.events(EVENT_TYPES, within)
-        follow(events).catch((error: unknown) => onEnd(toError(error)))
-        stopBeating = startHeartbeat(
-          () => client.ping(),
-          PING_INTERVAL_MS,
-          (error) => onEnd(toError(error)),
-        )
+        const onEvent = (event: unknown): void => take(readSwarmEvent(event))
+        const events = { types: EVENT_TYPES, onEvent, onEnd, signal: within }
+        stopBeating = await followEvents(client, events)
       },
       list,
     }
@@ -170,8 +160,4 @@ export function createSwarmProvider(
       for (const reload of reloads) reload()
     },
   }
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }
