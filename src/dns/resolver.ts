@@ -58,7 +58,7 @@ export interface Resolver {
   hold(name: string): void
   release(name: string): void
   /**
-   * As `hold`, for a name whose records are the members of a service: they are looked up often, whatever their TTL. Docker's is 10
+   * As `hold`, for a name whose records are the members of a service: they are looked up often, also with a longer TTL. Docker's is 10
    * minutes, also for names of containers that come and go.
    */
   watch(name: string): void

@@ -63,7 +63,7 @@ export interface HostCertificate {
 export type Labels = Readonly<Record<string, string>>
 
 /**
- * What a server's name stands for: one server, whatever addresses it has, or each of its addresses a server of its own.
+ * What a server's name stands for: one server, with any number of addresses, or each of its addresses a server of its own.
  * See control/publication/name-expansion.ts.
  */
 export type Resolve = 'one' | 'all'

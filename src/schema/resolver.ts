@@ -35,7 +35,7 @@ const form = strict(
     attempts: count('How often one query is sent before it fails.', 3, 1, 10),
     minTtl: duration('Addresses are used for at least this long.', '1s', SECOND_MS, LONGEST_TTL_MS),
     refresh: duration(
-      'Where addresses are servers (resolve: all, sources of kind dns), names are looked up at least this often, whatever their TTL.',
+      'Where addresses are servers (resolve: all, sources of kind dns), names are looked up at least this often, also with a longer TTL.',
       '10s',
       SECOND_MS,
       LONGEST_TTL_MS,

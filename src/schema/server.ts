@@ -27,7 +27,7 @@ const RESOLVES = ['one', 'all'] as const satisfies readonly Resolve[]
 export const resolve: z.ZodEnum<{ one: 'one'; all: 'all' }> = z.enum(RESOLVES).meta({
   description: 'What the name in a url stands for.',
   enumDescriptions: [
-    'One server, whatever addresses it has.',
+    'One server, with any number of addresses.',
     'Each of its addresses is a server of its own, which comes and goes with the records.',
   ],
 })

@@ -235,7 +235,7 @@ function problemsOf(followed: FollowedBackend, source: string): readonly Problem
   return [toProblem(`${name} cannot be looked up: ${reason}${stay}`)]
 }
 
-/** Equal for equal servers, in whatever order DNS has them. */
+/** Equal for equal servers, in any order. */
 function revisionOf(objects: Objects): string {
   const texts = Array.from(objects.values(), ({ id, value }) => `${id} ${JSON.stringify(value)}`)
   return createHash('sha256').update(texts.sort().join('\n')).digest('base64url').slice(0, 16)

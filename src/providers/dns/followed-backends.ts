@@ -31,7 +31,7 @@ export interface FollowOptions {
 
 export interface FollowedBackends {
   all(): readonly FollowedBackend[]
-  /** Looks all of them up now; those that had no server are `pending` until they are. */
+  /** Looks all of them up now; each is `pending` until it is. */
   lookUpAll(): void
 }
 

@@ -8,6 +8,7 @@ import type { SourceSpec } from '../../model/settings.ts'
 import { flag, scalar, text } from '../../options/fields.ts'
 import type { LabelRules } from '../labels/labelled.ts'
 import { labelOptions, readLabelOptions, virtualHostOption } from '../labels/options.ts'
+import { hostOf } from '../registry/endpoint.ts'
 import { withRegistryFiles } from '../registry/options.ts'
 import { readTls, tlsOption, type RegistryTls } from '../registry/tls.ts'
 import { defineSource, type SourceKind } from '../source-kind.ts'
@@ -79,7 +80,7 @@ export const docker: SourceKind = defineSource({
         network: network ?? null,
         publishedPorts,
         hostAddress: hostAddress ?? null,
-        endpointHost: hostOf(endpoint),
+        endpointHost: endpoint.address === null ? null : hostOf(endpoint.address),
       },
     }
   },
@@ -94,9 +95,4 @@ export const docker: SourceKind = defineSource({
 function parseHostAddress(value: unknown): ReturnType<typeof parseHost> {
   if (typeof value !== 'string') return bad(`must be an address or a host, not ${quote(value)}`)
   return isIP(value) === 0 ? parseHost(value) : good(value)
-}
-
-/** Null: it is reached over a socket. */
-export function hostOf({ address }: DockerEndpoint): string | null {
-  return address === null ? null : address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 }

@@ -79,6 +79,7 @@ export function createStops({ inspect, onChange }: StopsOptions): Stops {
     },
     isStopping: (id) => stopping.has(id),
     close() {
+      deciding.clear()
       for (const timer of stopping.values()) clearTimeout(timer)
       stopping.clear()
     },

@@ -71,9 +71,9 @@ async function* watchDocument(
   signal.addEventListener('abort', notifier.notify)
 
   /** A first request, and one after a reload, wants the document itself. */
-  async function ask(): Promise<HttpResponse<string>> {
+  function ask(): Promise<HttpResponse<string>> {
     const isConditional = why === null && etag !== null
-    const response = await client.text(path, {
+    return client.text(path, {
       signal: AbortSignal.any([signal, asking.signal]),
       timeoutMs: timeoutMs + (isConditional ? (waitMs ?? 0) : 0),
       accept: isConditional ? [200, 304] : [200],
@@ -86,7 +86,6 @@ async function* watchDocument(
           : {}),
       },
     })
-    return response
   }
 
   /** Null: it is as before. */

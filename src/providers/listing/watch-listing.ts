@@ -1,6 +1,6 @@
 /**
  * The loop of a source that can only be read as a whole, with events as hints: subscribe first, list second, and list again
- * on every hint. So no change is missed, whatever the events say or leave out.
+ * on every hint. So no change is missed, also if events are missing.
  */
 import { createNotifier } from '../notifier.ts'
 import type { Declaration } from '../provider.ts'
@@ -81,7 +81,7 @@ export async function* watchListing(
   reloads.add(onAsked)
   signal.addEventListener('abort', notifier.notify)
 
-  /** Waits for more hints, but not for long. Returns whether the watch goes on. */
+  /** Waits for more hints, but not for long. */
   async function settle(): Promise<void> {
     const until = now() + quietMs * MOST_QUIETS
     while (!signal.aborted && state.failure === null && !state.isAsked) {

@@ -9,7 +9,7 @@ const READ = /^(?:sluice|traefik)\./i
 const PORT_LABEL = /^(?:sluice\..*|traefik\.http\.services\..*\.server\.)port$/i
 
 /** As Traefik names the service of an app: `shop_web`. */
-export function labelledName(id: string): string {
+function labelledName(id: string): string {
   return id.slice(1).replaceAll('/', '_')
 }
 

@@ -1,6 +1,6 @@
 /**
  * Service ports: each app on a fixed port of this machine, as haproxy-marathon-bridge, frontrunner and marathon-lb offer it.
- * A listener takes the requests of its port, whatever their host, before routes that name no listener.
+ * A listener takes the requests of its port, for any host, before routes that name no listener.
  */
 import { define } from '../labels/definition.ts'
 import type { DeclaredObject } from '../provider.ts'

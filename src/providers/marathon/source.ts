@@ -6,7 +6,7 @@ import { bad, good, quote } from '../../model/parsed.ts'
 import { splitList } from '../../model/units.ts'
 import { scalar, span } from '../../options/fields.ts'
 import { labelOptions, readLabelOptions } from '../labels/options.ts'
-import { endpoints, registryOptions, withRegistryFiles } from '../registry/options.ts'
+import { checkLogin, endpoints, registryOptions, withRegistryFiles } from '../registry/options.ts'
 import { readTls, tlsOption } from '../registry/tls.ts'
 import { defineSource, type SourceKind } from '../source-kind.ts'
 import type { MarathonOptions } from './marathon-provider.ts'
@@ -95,9 +95,7 @@ export const marathon: SourceKind = defineSource({
   },
   read(form, complain): MarathonOptions {
     const { username = null, password = null, token = null, read } = form
-    if ((username === null) !== (password === null)) {
-      complain('needs both username and password', [username === null ? 'password' : 'username'])
-    }
+    checkLogin({ username, password }, complain)
     if (token !== null && username !== null)
       complain('needs token or username, not both', ['token'])
     if (read === 'tasks' && form.servicePorts === undefined) {

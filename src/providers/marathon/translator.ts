@@ -65,9 +65,9 @@ export function createTranslator(options: TranslatorOptions): Translator {
     const serving = ids.join('\n')
     const before = known.get(app)
     if (before?.serving === serving) return before
-    const made = declareApp(app, new Set(ids))
-    known.set(app, { ...made, serving })
-    return { ...made, serving }
+    const made = { ...declareApp(app, new Set(ids)), serving }
+    known.set(app, made)
+    return made
   }
 
   function declareApp(app: MarathonApp, serving: ReadonlySet<string>): Omit<AppObjects, 'serving'> {

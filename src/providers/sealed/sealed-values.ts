@@ -10,6 +10,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MAX_SOURCE_CHARS, MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import type { Decryption, KeyEntry, SealedValues } from '../layout.ts'
 import { compileKeyGlobs } from '../registry/key-globs.ts'
+import { decodeText } from '../registry/value-text.ts'
 import { decodeBase64 } from './opener.ts'
 import { openKeyring } from './openpgp.ts'
 
@@ -19,7 +20,6 @@ type Known = Pick<KeyEntry, 'text' | 'fault'> & { readonly digest: string }
 /** For all of them. The mirror holds the same texts, at most MAX_SOURCE_CHARS. */
 const MAX_KNOWN_CHARS = 2 * MAX_SOURCE_CHARS
 const CHARS_PER_KNOWN = 256
-const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Throws if the keyring cannot be used. */
 export async function createSealedValues(
@@ -54,11 +54,9 @@ export async function createSealedValues(
     if (bytes === null) return { text: null, fault: 'is sealed, but is no base64', digest }
     const opened = await ring.open(bytes)
     if (!opened.ok) return { text: null, fault: opened.reason, digest }
-    try {
-      return { text: DECODER.decode(opened.value), digest }
-    } catch {
-      return { text: null, fault: 'is not UTF-8 once it is opened', digest }
-    }
+    const decoded = decodeText(opened.value)
+    if (decoded !== null) return { text: decoded, digest }
+    return { text: null, fault: 'is not UTF-8 once it is opened', digest }
   }
 
   return {

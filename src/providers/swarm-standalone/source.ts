@@ -4,10 +4,11 @@ import { bad, good, isMap, quote } from '../../model/parsed.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import { flag, scalar, type Complain } from '../../options/fields.ts'
 import { consulKv } from '../consul-kv/source.ts'
-import { addressOptions, hostOf, type DockerSource } from '../docker/source.ts'
+import { addressOptions, type DockerSource } from '../docker/source.ts'
 import { etcd } from '../etcd/source.ts'
 import { labelOptions, readLabelOptions, virtualHostOption } from '../labels/options.ts'
 import type { Provider } from '../provider.ts'
+import { hostOf } from '../registry/endpoint.ts'
 import { withRegistryFiles } from '../registry/options.ts'
 import { readTls, tlsOption } from '../registry/tls.ts'
 import { defineSource, type SourceKind, type SourcePlace } from '../source-kind.ts'
@@ -19,8 +20,6 @@ interface StandaloneOptions extends Pick<DockerSource, 'tls' | 'labels' | 'addre
   /** A source by itself, whose layout is that of the hosts. */
   readonly discovery: SourceSpec
 }
-
-export type StandaloneSource = SourceSpec & StandaloneOptions
 
 /** Those that can list hosts. */
 const REGISTRIES: readonly SourceKind[] = [etcd, consulKv, zookeeper]
@@ -84,7 +83,7 @@ export const swarmStandalone: SourceKind = defineSource({
     const registry = await registryOf(spec.discovery).open(spec.discovery, async () => hostsLayout)
     const openEngine = (host: string): Provider => {
       const endpoint = { text: `tcp://${host}`, socketPath: null, address: host, isTls: false }
-      const addresses = { ...spec.addresses, endpointHost: hostOf(endpoint) }
+      const addresses = { ...spec.addresses, endpointHost: hostOf(host) }
       return createDockerProvider({ ...spec, kind: 'docker', endpoint, addresses })
     }
     return createStandaloneProvider({ name: spec.name, registry, openEngine })

@@ -29,7 +29,7 @@ export function createFabioLayout(): Layout {
 }
 
 /** The commands in these keys, in their order. */
-export function readEntries(entries: readonly KeyEntry[]): readonly Command[] {
+function readEntries(entries: readonly KeyEntry[]): readonly Command[] {
   const sorted = entries.toSorted((one, other) => (one.path < other.path ? -1 : 1))
   return sorted.flatMap(({ key, text, fault }): readonly Command[] => {
     if (text !== null) return readCommands(text, key)

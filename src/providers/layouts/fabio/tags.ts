@@ -17,7 +17,7 @@ export interface TaggedService {
   readonly isServing?: boolean
 }
 
-export const TAG_PREFIX = 'urlprefix-'
+const TAG_PREFIX = 'urlprefix-'
 
 export function hasFabioTag(tags: readonly string[], prefix: string = TAG_PREFIX): boolean {
   return tags.some((tag) => tag.trim().startsWith(prefix))
