@@ -51,6 +51,11 @@ export interface Position {
 export interface Changes {
   readonly upserts: readonly DeclaredObject[]
   readonly deletes: readonly ObjectName[]
+  /**
+   * The source runs what it declares (an engine of containers), so that deleted objects have stopped, however many they are.
+   * Otherwise deletes of many objects at once may be a mistake, and are held.
+   */
+  readonly haveStopped?: boolean
 }
 
 export interface Declaration {

@@ -18,8 +18,7 @@ export function listOf(objects: Iterable<DeclaredObject>, listed = 'first'): Dec
 
 /** Only the changes can be read in it: a reader must not need the whole. */
 export function changesOf(changes: Partial<Changes>): Declaration {
-  const { upserts = [], deletes = [] } = changes
-  return { ...listOf([]), changes: { upserts, deletes }, listed: null }
+  return { ...listOf([]), changes: { upserts: [], deletes: [], ...changes }, listed: null }
 }
 
 /** `backend b`, sorted. */

@@ -266,6 +266,15 @@ test('holds a burst of deletes that takes more than half of the objects', () => 
   })
 })
 
+test('holds nothing of a source that runs its servers, once they have stopped', () => {
+  const inventory = openInventory(frontends(39))
+
+  const different = inventory.take(changesOf({ deletes: frontends(39), haveStopped: true }), 1000)
+
+  assert.equal(different.length, 39)
+  assert.equal(inventory.held(), null)
+})
+
 test('accepts deletes of half of the objects, of fewer than twenty, or slower than a second', () => {
   const half = openInventory(frontends(40))
   const few = openInventory(frontends(20))

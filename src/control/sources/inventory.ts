@@ -170,7 +170,8 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     if (!isLess || held.isExpired(one, now)) held.release(name)
   }
 
-  function takeChanges({ upserts, deletes }: Changes, now: number, different: NameSet): void {
+  function takeChanges(changes: Changes, now: number, different: NameSet): void {
+    const { upserts, deletes, haveStopped = false } = changes
     burst.advance(now)
     const gone: DeclaredObject[] = []
     for (const name of deletes) {
@@ -181,9 +182,10 @@ export function createInventory({ shrink }: InventoryOptions): Inventory {
     }
     const back = upserts.filter((object) => burst.has(object)).length
     const before = countDeclared() + burst.size
-    const holdReason =
-      holdReasonForBurst(shrink, before, burst.size + gone.length - back) ??
-      holdReasonForClearance(shrink, countDeclared(), gone)
+    const holdReason = haveStopped
+      ? null
+      : (holdReasonForBurst(shrink, before, burst.size + gone.length - back) ??
+        holdReasonForClearance(shrink, countDeclared(), gone))
 
     if (holdReason !== null) {
       for (const object of burst.objects()) restore(object, holdReason, now, different)

@@ -5,7 +5,8 @@
  *   a list     lacks all objects, or `share` of them, or every server of a backend that is still declared;
  *              or any object, if the source has gone back to an earlier state
  *   a burst    more than half of the objects, and at least 20, are deleted one by one within a second;
- *              or all objects in one change, unless they are all servers, which may share one lease
+ *              or all objects in one change, unless they are all servers, which may share one lease;
+ *              neither if the source runs the servers itself, and says that they have stopped
  *
  * A held object stays in force. It is removed when `holdMs` have passed and the next list still lacks it, or when an
  * operator confirms the removal. It is released as soon as the source declares it again.

@@ -160,7 +160,7 @@ export function createDockerProvider(
     hints.add(onKnown)
     reloads.add(onReload)
     try {
-      yield* watchListing(source, { signal, reloads, reconcileMs })
+      yield* watchListing(source, { signal, reloads, reconcileMs, haveStopped: true })
     } finally {
       stopBeating()
       hints.delete(onKnown)

@@ -23,7 +23,8 @@ export interface ObjectMirror {
   readonly hasNews: boolean
 }
 
-export function createObjectMirror(): ObjectMirror {
+/** `haveStopped`: of its changes, see Changes. */
+export function createObjectMirror(haveStopped = false): ObjectMirror {
   let objects: NameMap<DeclaredObject> = createNameMap()
   let problems: readonly Problem[] = []
   let changeCount = 0
@@ -58,7 +59,8 @@ export function createObjectMirror(): ObjectMirror {
         readable: true,
         revision: list.revision ?? String(changeCount),
         objects: now.values(),
-        changes: why === null ? { upserts, deletes } : null,
+        changes:
+          why === null ? { upserts, deletes, ...(haveStopped ? { haveStopped } : {}) } : null,
         listed: why,
         problems,
         changedAt,

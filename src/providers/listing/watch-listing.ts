@@ -26,6 +26,8 @@ export interface ListingOptions {
   readonly reconcileMs: number
   /** Why a periodic list is declared, see Declaration; null: as single changes. `reconcile` by default. */
   readonly reconcileAs?: string | null
+  /** What is not listed any more after a hint has stopped, see Changes. False by default. */
+  readonly haveStopped?: boolean
   /** After a hint, for more of them; 20 ms by default. The wait is ten times as long at most. */
   readonly quietMs?: number
   /** performance.now(). */
@@ -50,7 +52,7 @@ export async function* watchListing(
   if (signal.aborted) return
   const ending = new AbortController()
   const notifier = createNotifier()
-  const mirror = createObjectMirror()
+  const mirror = createObjectMirror(options.haveStopped)
   const whole = AbortSignal.any([signal, ending.signal])
   const state: {
     failure: Error | null

@@ -142,7 +142,7 @@ export function createSwarmProvider(
     hints.add(onPort)
     reloads.add(onReload)
     try {
-      yield* watchListing(source, { signal, reloads, reconcileMs })
+      yield* watchListing(source, { signal, reloads, reconcileMs, haveStopped: true })
     } finally {
       stopBeating()
       if (timer !== null) clearTimeout(timer)
