@@ -87,6 +87,21 @@ test('a compose file of Traefik is a table of what maps, what differs and what i
   assert.equal(code, 1)
 })
 
+test('a server whose port the image exposes is a server of its backend, also beside a configuration', async (t) => {
+  const file = write(t, 'docker-compose.yml', TRAEFIK)
+  const listeners = '{ web: { address: ":80" }, websecure: { address: ":443" } }'
+  const config = write(t, 'sluice.yaml', `listeners: ${listeners}\nsources: { docker: {} }\n`)
+
+  const { lines } = await check(file, config)
+
+  assert.deepEqual(
+    lines.filter((line) => /^note {7}service whoami /.test(line)),
+    [
+      'note       service whoami      server whoami-demo/demo-whoami-1: its port is the one that the image exposes',
+    ],
+  )
+})
+
 test('in a terminal of 100 columns no line is wider', async (t) => {
   const { lines } = await check(write(t, 'docker-compose.yml', TRAEFIK), null, 100)
 

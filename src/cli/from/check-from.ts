@@ -27,6 +27,9 @@ export interface FromWorld {
   readonly columns: number | null
 }
 
+/** What a review says about a backend in a file. */
+const NO_SERVERS = 'has no servers'
+
 /** Returns the exit code: 0 if all of it maps. */
 export async function checkFrom(from: string, world: FromWorld): Promise<0 | 1> {
   const { read, check, print, columns } = world
@@ -38,7 +41,7 @@ export async function checkFrom(from: string, world: FromWorld): Promise<0 | 1> 
     return 1
   }
   const { problems, inForce } = check(declared.objects)
-  const all = [...declared.problems, ...problems]
+  const all = [...declared.problems, ...problems.filter(isAboutKnown(declared.problems))]
   const rows = [
     ...toRows(declared.objects, all, inForce),
     ...(world.hasConfig ? [] : listenersOf(declared.objects)),
@@ -46,6 +49,15 @@ export async function checkFrom(from: string, world: FromWorld): Promise<0 | 1> 
   for (const line of toTable(rows, columns)) print(line)
   print(`${from}: ${summary(rows)}`)
   return rows.some(({ verdict }) => verdict === 'differs' || verdict === 'not there') ? 1 : 0
+}
+
+/** A server that is only a note, because a file does not say all about it, is a server of its backend. */
+function isAboutKnown(notes: readonly Problem[]): (problem: Problem) => boolean {
+  const served = new Set(
+    notes.filter(({ kind }) => kind === 'server').map(({ id }) => id.split('/', 1)[0]),
+  )
+  return ({ kind, id, level, message }) =>
+    !(kind === 'backend' && level === 'hint' && served.has(id) && message.startsWith(NO_SERVERS))
 }
 
 /** Of one row, and of several. */

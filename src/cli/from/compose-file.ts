@@ -62,8 +62,8 @@ function withoutPorts({ objects, problems }: LabelledObjects): LabelledObjects {
   const isOpen = ({ kind, fault }: DeclaredObject): boolean =>
     kind === 'server' && fault?.startsWith(NO_PORT) === true
   const notes = objects.filter(isOpen).map(({ id, key }): Problem => ({
-    ...{ kind: 'source', id: '', level: 'hint', source: '', key },
-    message: `server ${id}: its port is the one that the image exposes`,
+    ...{ kind: 'server', id, level: 'hint', source: '', key },
+    message: 'its port is the one that the image exposes',
   }))
   return { objects: objects.filter((one) => !isOpen(one)), problems: [...problems, ...notes] }
 }
