@@ -64,14 +64,21 @@ function readConfig(path: string): ReadableDocument {
 interface ConfiguredSources {
   /** Empty without a configuration. */
   readonly written: readonly SourceSpec[]
+  /** What is wrong with those that it gets wrong, which are left out. */
+  readonly wrong: readonly string[]
   readonly resolver: ResolverSettings
 }
 
 function sourcesOf(filename: string, document: ReadableDocument | null): ConfiguredSources {
   const references = { env: process.env, readFile: createReferenceReader(filename).readFile }
   const world = { filename, env: process.env, flags: {}, cores: 1, references }
-  const { sources, resolver } = resolveSettings({ document, ...world }).settings
-  return { written: document === null ? [] : sources, resolver }
+  const { settings, problems } = resolveSettings({ document, ...world })
+  const { sources, resolver } = settings
+  if (document === null) return { written: [], wrong: [], resolver }
+  const wrong = problems.flatMap(({ level, message }) =>
+    level === undefined && message.startsWith('sources') ? message : [],
+  )
+  return { written: sources, wrong, resolver }
 }
 
 /** How the first source of this kind reads labels; null: there is none. */
@@ -84,11 +91,13 @@ function labelRules({ written }: ConfiguredSources, kind: 'docker' | 'swarm'): L
 function sourceOf(
   from: string,
   filename: string,
-  { written, resolver }: ConfiguredSources,
+  { written, wrong, resolver }: ConfiguredSources,
 ): SourceSpec | null {
   const named =
     written.find(({ name }) => name === from) ?? written.find(({ kind }) => kind === from)
   if (named !== undefined) return named
+  // It may be one of these, and is not to be read with the defaults of its kind.
+  if (wrong.length > 0) throw new Error(`${filename}: ${wrong.join('; ')}`)
   const kind = SOURCE_KINDS.find((one) => one.kind === from)
   if (kind === undefined || existsSync(from)) {
     if (existsSync(from)) return null

@@ -345,6 +345,25 @@ test('the table of docs/migrating/nginx-proxy.md is what is printed', async (t) 
   }
 })
 
+test('a source that the configuration gets wrong is not read with the defaults of its kind', async (t) => {
+  const config = write(
+    t,
+    'sluice.yaml',
+    "sources: { consul: { endpoints: [10.0.0.1:8500], tokn: 'x' } }\n",
+  )
+  const compose = write(t, 'compose.yaml', 'services: { web: { image: x } }\n')
+
+  const ofSource = await check('consul', config)
+  const ofFile = await check(compose, config)
+
+  assert.equal(ofSource.code, 1)
+  assert.match(
+    ofSource.lines.join('\n'),
+    /^consul: \S+sluice\.yaml: sources\.consul: unknown key "tokn"/,
+  )
+  assert.match(ofFile.lines.join('\n'), /compose\.yaml: \S+sluice\.yaml: sources\.consul: /)
+})
+
 test('what cannot be read is printed in one line', async (t) => {
   const said = async (from: string, config: string | null = null): Promise<string> => {
     const { lines, code } = await check(from, config)
