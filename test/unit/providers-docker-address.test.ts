@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import {
   placeOf,
   type AddressRules,
-  type Place,
   type Surroundings,
 } from '../../src/providers/docker/address.ts'
+import type { Reached } from '../../src/providers/labels/labelled.ts'
 import { readContainer, type Container } from '../../src/providers/docker/container.ts'
 import { fakeContainer } from '../support/fake-docker.ts'
 
@@ -36,7 +36,7 @@ function place(
   one: Container,
   rules: Partial<AddressRules> = {},
   around: Partial<Omit<Surroundings, 'rules'>> = {},
-): Place {
+): Reached {
   return placeOf(one, 80, {
     own: null,
     find: () => null,

@@ -4,6 +4,7 @@
  */
 import { isIPv6 } from 'node:net'
 import { quote } from '../../model/parsed.ts'
+import type { Reached } from '../labels/labelled.ts'
 import type { Container, ContainerNetwork } from './container.ts'
 
 export interface AddressRules {
@@ -26,15 +27,13 @@ export interface Surroundings {
   readonly find: (id: string) => Container | null
 }
 
-export type Place = { readonly host: string; readonly port: number } | { readonly reason: string }
-
 /** The label that chooses a network, here and in Traefik. */
 const NETWORK_LABELS: readonly string[] = ['sluice.network', 'traefik.docker.network']
 const PROJECT_LABEL = 'com.docker.compose.project'
 const MAX_SHARED = 3
 const MAX_SHOWN = 5
 
-export function placeOf(container: Container, port: number, around: Surroundings): Place {
+export function placeOf(container: Container, port: number, around: Surroundings): Reached {
   const { rules } = around
   if (rules.publishedPorts) return publishedPlace(container, port, around)
   const base = ownerOfNetwork(container, around)
@@ -126,7 +125,7 @@ function listOf(networks: readonly ContainerNetwork[]): string {
   return ` (it is in ${names.join(', ')}${networks.length > MAX_SHOWN ? ', ...' : ''})`
 }
 
-function publishedPlace({ published }: Container, port: number, around: Surroundings): Place {
+function publishedPlace({ published }: Container, port: number, around: Surroundings): Reached {
   const own = published.filter((one) => one.port === port)
   // One entry for each address family.
   const found = own.find(({ hostAddress }) => !isIPv6(hostAddress)) ?? own[0]

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { createLabelReader } from '../labels/label-reader.ts'
-import type { Labelled, LabelRules } from '../labels/labelled.ts'
+import type { Labelled, LabelRules, Reached } from '../labels/labelled.ts'
 import { quote } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import {
@@ -12,7 +12,6 @@ import {
   unsharedNetwork,
   placeOf,
   type AddressRules,
-  type Place,
   type Surroundings,
 } from './address.ts'
 import type { Container, Inspected, ReadContainer } from './container.ts'
@@ -238,7 +237,7 @@ function complete(container: Container, more: Inspected | null): Container {
 function toLabelled(
   { container, more }: Pick<Entry, 'container' | 'more'>,
   isServing: boolean,
-  address: (port: number) => Place,
+  address: (port: number) => Reached,
 ): Labelled {
   const { name, labels, ports, createdAt } = container
   return {

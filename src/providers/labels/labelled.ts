@@ -17,7 +17,7 @@ export interface Labelled {
   /** The ports that it serves on, lowest first. A label may name another one. */
   readonly ports: readonly number[]
   /** Where a port is reached, or why it is not: the fault of the server. */
-  address(port: number): Reached | { readonly reason: string }
+  address(port: number): Reached
   /** False: its routes and its backend are declared, but it gets no requests (starting, unhealthy, paused, about to stop). */
   readonly isServing: boolean
   readonly weight?: number
@@ -25,11 +25,8 @@ export interface Labelled {
   readonly createdAt: number
 }
 
-export interface Reached {
-  /** An address or a name, IPv6 without brackets. */
-  readonly host: string
-  readonly port: number
-}
+/** `host`: an address or a name, IPv6 without brackets. Or why it is not reached. */
+export type Reached = { readonly host: string; readonly port: number } | { readonly reason: string }
 
 /** `docker` and so on: what Traefik calls the provider, in `shop@docker`, follows from it. */
 export type LabelSourceKind = 'docker' | 'swarm' | 'consul' | 'marathon'

@@ -9,6 +9,7 @@
 import { quote } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
 import { splitList } from '../../model/units.ts'
+import { routeCall } from '../route-terms.ts'
 import { fillDefaultRule } from './default-rule.ts'
 import { define, toId, type Definition } from './definition.ts'
 import type { Labelled, LabelRules } from './labelled.ts'
@@ -148,7 +149,7 @@ function readRoute({ node, faults }: Group): string {
     ...callOf('PathPrefix', leafOf(node, 'path', faults)),
   ]
   const listeners = splitList(leafOf(node, 'listeners', faults) ?? '')
-  const any = listeners.map((id) => `Listener(${JSON.stringify(id)})`).join(' || ')
+  const any = listeners.map((id) => routeCall('Listener', [id])).join(' || ')
   if (any !== '') terms.push(listeners.length === 1 ? any : `(${any})`)
   if (rule === null) return terms.join(' && ')
   return terms.length === 0 ? rule : [...terms, `(${rule})`].join(' && ')
@@ -156,8 +157,8 @@ function readRoute({ node, faults }: Group): string {
 
 /** `Host("a", "b")` of a list with commas. */
 function callOf(name: string, list: string | null): readonly string[] {
-  const values = splitList(list ?? '').map((value) => JSON.stringify(value))
-  return values.length === 0 ? [] : [`${name}(${values.join(', ')})`]
+  const values = splitList(list ?? '')
+  return values.length === 0 ? [] : [routeCall(name, values)]
 }
 
 /** A text that must not be empty; null: there is no such label. */

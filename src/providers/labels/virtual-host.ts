@@ -8,6 +8,7 @@ import { readForeign } from '../../document/document.ts'
 import { Unreadable } from '../../document/tree.ts'
 import { isMap, quote } from '../../model/parsed.ts'
 import { CLOSED_RESPONSE, describeClosed } from '../fail-closed.ts'
+import { escapeRegexp, routeCall } from '../route-terms.ts'
 import { define, problemAt, toId, type Definition, type Reading } from './definition.ts'
 import type { Labelled } from './labelled.ts'
 import { defineServer } from './server.ts'
@@ -154,7 +155,7 @@ function defineFrontends(
 ): readonly Definition[] {
   if (!isInternal)
     return [define({ kind: 'frontend', name, key, value: { route, backend: toId(name) } })]
-  const clients = `ClientIP(${INTERNAL.map((block) => JSON.stringify(block)).join(', ')})`
+  const clients = routeCall('ClientIP', INTERNAL)
   const own = { route: `${route} && ${clients}`, backend: toId(name) }
   const refusal = { route, respond: { status: 403, body: 'Forbidden' } }
   return [
@@ -184,26 +185,21 @@ function routeOf({ host, path }: VirtualPlace): RouteTerm {
 
 /** nginx' server_name: `*.a` is any number of labels, as is `a.*`, and `.a` is `a` and `*.a`. */
 function hostTerm(host: string): string {
-  if (host.startsWith('~')) return `HostRegexp(${JSON.stringify(host.slice(1))})`
-  if (host.startsWith('*.')) return `Host(${JSON.stringify(`*${host}`)})`
-  if (host.startsWith('.'))
-    return `Host(${JSON.stringify(host.slice(1))}, ${JSON.stringify(`**${host}`)})`
-  if (!host.endsWith('.*')) return `Host(${JSON.stringify(host)})`
-  return `HostRegexp(${JSON.stringify(`^${escapeRegexp(host.slice(0, -1))}.+$`)})`
+  if (host.startsWith('~')) return routeCall('HostRegexp', [host.slice(1)])
+  if (host.startsWith('*.')) return routeCall('Host', [`*${host}`])
+  if (host.startsWith('.')) return routeCall('Host', [host.slice(1), `**${host}`])
+  if (!host.endsWith('.*')) return routeCall('Host', [host])
+  return routeCall('HostRegexp', [`^${escapeRegexp(host.slice(0, -1))}.+$`])
 }
 
 /** nginx' location: a prefix compares texts, so that `/api` is also one of `/apix`. */
 function pathTerm(path: string): string | null {
   const [, modifier = '', value = ''] = /^(=|~\*|\^~|~)?\s*(.*)$/s.exec(path) ?? []
-  if (modifier === '~') return `PathRegexp(${JSON.stringify(value)})`
-  if (modifier === '~*') return `PathRegexp(${JSON.stringify(`(?i)${value}`)})`
+  if (modifier === '~') return routeCall('PathRegexp', [value])
+  if (modifier === '~*') return routeCall('PathRegexp', [`(?i)${value}`])
   if (!/^\/[^<]*$/.test(value)) return null
-  if (modifier === '=') return `Path(${JSON.stringify(value)})`
+  if (modifier === '=') return routeCall('Path', [value])
   return value.endsWith('/')
-    ? `PathPrefix(${JSON.stringify(value)})`
-    : `Path(${JSON.stringify(`${value}<path:rest>`)})`
-}
-
-function escapeRegexp(text: string): string {
-  return text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')
+    ? routeCall('PathPrefix', [value])
+    : routeCall('Path', [`${value}<path:rest>`])
 }

@@ -3,9 +3,10 @@ import { quote } from '../../model/parsed.ts'
 import { CLOSED_RESPONSE, describeClosed } from '../fail-closed.ts'
 import { define } from '../labels/definition.ts'
 import type { DeclaredObject } from '../provider.ts'
+import { escapeRegexp, routeCall } from '../route-terms.ts'
 import type { AppHealthCheck, MarathonApp } from './app.ts'
 import type { PortLabels } from './haproxy-labels.ts'
-import { call, type PortRoute } from './service-ports.ts'
+import type { PortRoute } from './service-ports.ts'
 
 /** One port of an app that is in one of the groups. */
 export interface Service {
@@ -57,14 +58,14 @@ export function defineRoutes(service: Service): readonly DeclaredObject[] {
   const name = serviceName(service)
   const key = appKey(app.id)
   const priority = labels.weight === null ? {} : { priority: labels.weight }
-  const hosts = call('Host', labels.hosts)
+  const hosts = routeCall('Host', labels.hosts)
   const route = [hosts, ...pathTerms(labels.paths)].join(' && ')
   const shut = { route, ...priority, respond: CLOSED_RESPONSE }
   if (labels.closed.length > 0) {
     const remarks = labels.closed.map(describeClosed)
     return [define({ kind: 'frontend', name, key, value: shut, remarks }).object]
   }
-  const allowed = labels.allowed === null ? [] : [call('ClientIP', labels.allowed)]
+  const allowed = labels.allowed === null ? [] : [routeCall('ClientIP', labels.allowed)]
   const others = { ...shut, respond: { status: 403 } }
   const root = labels.rootRedirect
   const redirected = {
@@ -111,7 +112,7 @@ export function portRoutes(service: Service): readonly PortRoute[] {
   const value = { backend, ...headersOf(labels) }
   if (labels.allowed === null) return [{ ...at, value }]
   return [
-    { ...at, condition: call('ClientIP', labels.allowed), value },
+    { ...at, condition: routeCall('ClientIP', labels.allowed), value },
     { ...at, name: `${backend}-port-denied`, value: { respond: { status: 403 } } },
   ]
 }
@@ -121,12 +122,11 @@ const HSTS = { 'Strict-Transport-Security': 'max-age=15768000' }
 /** `path_beg` compares characters: here /api is /api and what is below it, not /apix. */
 function pathTerms(paths: PortLabels['paths']): readonly string[] {
   if (paths === null) return []
-  if (!paths.ignoreCase) return [call('PathPrefix', paths.prefixes)]
+  if (!paths.ignoreCase) return [routeCall('PathPrefix', paths.prefixes)]
   const patterns = paths.prefixes.map((prefix) => {
-    const literal = prefix.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-    return `(?i)^${literal}${prefix.endsWith('/') ? '' : '(?:/|$)'}`
+    return `(?i)^${escapeRegexp(prefix)}${prefix.endsWith('/') ? '' : '(?:/|$)'}`
   })
-  return [call('PathRegexp', patterns)]
+  return [routeCall('PathRegexp', patterns)]
 }
 
 /** Of HAProxy's `balance`. */

@@ -4,6 +4,7 @@
  */
 import { define } from '../labels/definition.ts'
 import type { DeclaredObject } from '../provider.ts'
+import { routeCall } from '../route-terms.ts'
 
 export interface PortRoute {
   readonly port: number
@@ -37,7 +38,7 @@ export function definePorts(
     const owner = owners.get(port)
     const isTaken = condition === null && owner !== undefined
     if (condition === null && !isTaken) owners.set(port, key)
-    const at = call('Listener', [listener])
+    const at = routeCall('Listener', [listener])
     const whole =
       condition === null
         ? { route: at, priority: PRIORITY, ...value }
@@ -46,9 +47,4 @@ export function definePorts(
     return define({ kind: 'frontend', name, key, value: whole, faults }).object
   })
   return [...listeners.values(), ...frontends]
-}
-
-/** `Host("a", "b")`. */
-export function call(name: string, values: readonly string[]): string {
-  return `${name}(${values.map((value) => JSON.stringify(value)).join(', ')})`
 }

@@ -1,11 +1,9 @@
 /** Where a port of a task is reached, by the network of its app. */
+import type { Reached } from '../labels/labelled.ts'
 import type { MarathonApp, MarathonTask } from './app.ts'
 
-export type TaskAddress =
-  { readonly host: string; readonly port: number } | { readonly reason: string }
-
 /** The port with this index, in the order of the app. */
-export function addressByIndex(app: MarathonApp, task: MarathonTask, index: number): TaskAddress {
+export function addressByIndex(app: MarathonApp, task: MarathonTask, index: number): Reached {
   const host = hostOf(app, task)
   if (host === null) return { reason: noHost(app, task) }
   const definition = app.ports[index]
@@ -26,7 +24,7 @@ export function addressByIndex(app: MarathonApp, task: MarathonTask, index: numb
  * A port as labels name it: of the container, a service port, or one of the task. Any other is a port that the app does not
  * declare, at the same host.
  */
-export function addressByPort(app: MarathonApp, task: MarathonTask, port: number): TaskAddress {
+export function addressByPort(app: MarathonApp, task: MarathonTask, port: number): Reached {
   const index = indexOfPort(app, task, port)
   if (index !== -1) return addressByIndex(app, task, index)
   const host = hostOf(app, task)

@@ -9,7 +9,8 @@ import type { Problem } from '../../model/problem.ts'
 import { define, problemAt } from '../labels/definition.ts'
 import type { Listed } from '../listing/object-mirror.ts'
 import type { DeclaredObject } from '../provider.ts'
-import { call, definePorts, type PortRoute } from './service-ports.ts'
+import { routeCall } from '../route-terms.ts'
+import { definePorts, type PortRoute } from './service-ports.ts'
 
 interface Line {
   readonly app: string
@@ -50,7 +51,7 @@ export function declareTaskList(text: string, host: string, prefix: string): Lis
       const server = { url: `http://${endpoint}` }
       objects.push(define({ kind: 'server', name, part: endpoint, key, value: server }).object)
     }
-    const condition = port === HTTP_PORT ? call('Host', [app]) : null
+    const condition = port === HTTP_PORT ? routeCall('Host', [app]) : null
     routes.push({ port, name: `${name}-port`, key, condition, value: { backend: name } })
   }
   return { objects: [...objects, ...definePorts(routes, host, prefix)], problems }

@@ -36,7 +36,7 @@ export function reach(
   port: number,
   rules: AddressRules,
   { node, gateway, ownNetworks }: Places,
-): Reached | { readonly reason: string } {
+): Reached {
   if (task.isOnHost) return onNode(node, port)
   switch (rules.address) {
     case 'overlay':
@@ -70,7 +70,7 @@ function inNetwork(
   port: number,
   wanted: string | null,
   ownNetworks: ReadonlySet<string>,
-): Reached | { readonly reason: string } {
+): Reached {
   const stack = labels.get(STACK)
   const found =
     wanted === null
@@ -83,7 +83,7 @@ function inNetwork(
   return { reason: `is not in the network "${wanted}", but in ${names}` }
 }
 
-function onNode(node: SwarmNode | null, port: number): Reached | { readonly reason: string } {
+function onNode(node: SwarmNode | null, port: number): Reached {
   if (node === null) return { reason: 'runs on a node that is not listed' }
   if (node.address !== null) return { host: node.address, port }
   return { reason: `runs on node "${node.hostname}", which has no address` }

@@ -3,6 +3,7 @@
  * a pattern, the pattern with more of a name before the shorter one, any host last; in a host the longer path first.
  */
 import { splitHostPort } from '../../../model/address.ts'
+import { escapeRegexp, routeCall } from '../../route-terms.ts'
 
 export interface RouteText {
   readonly route: string
@@ -42,26 +43,26 @@ const SPECIAL = /[*?[\]{}\\!]/
 
 function hostTerm(name: string): string | null {
   if (name === '' || name === '*') return null
-  if (!SPECIAL.test(name)) return `Host(${quoted(name)})`
+  if (!SPECIAL.test(name)) return routeCall('Host', [name])
   const below = /^\*\.(.+)$/.exec(name)?.[1]
   // The star of fabio spans dots.
-  if (below !== undefined && !SPECIAL.test(below)) return `Host(${quoted(`**.${below}`)})`
-  const expression = `HostRegexp(${quoted(`^${globToRegExp(name)}$`)})`
+  if (below !== undefined && !SPECIAL.test(below)) return routeCall('Host', [`**.${below}`])
+  const expression = routeCall('HostRegexp', [`^${globToRegExp(name)}$`])
   const isSimple = !SPECIAL.test(name.replaceAll('*', '')) && !name.includes('**')
   if (!isSimple) return expression
   // As a pattern it has its place among patterns; as an expression its star spans dots.
   let count = 0
   const pattern = name.replaceAll('*', () => `<n${(count += 1)}>`)
-  return `(Host(${quoted(pattern)}) || ${expression})`
+  return `(${routeCall('Host', [pattern])} || ${expression})`
 }
 
 /** A prefix of the text in fabio: `/foo` holds for `/foot`, too. */
 function pathTerm(path: string): string | null {
   if (path === '/' || path === '') return null
-  if (/[<>]/.test(path)) return `PathRegexp(${quoted(`^${escapeRegExp(path)}`)})`
+  if (/[<>]/.test(path)) return routeCall('PathRegexp', [`^${escapeRegexp(path)}`])
   return path.endsWith('/')
-    ? `PathPrefix(${quoted(path)})`
-    : `Path(${quoted(`${path}<path:rest>`)})`
+    ? routeCall('PathPrefix', [path])
+    : routeCall('Path', [`${path}<path:rest>`])
 }
 
 /** Stars, question marks, sets and alternatives; an unclosed one is itself. */
@@ -72,7 +73,7 @@ function globToRegExp(glob: string): string {
     if (/^\[.+\]$/.test(part)) return setToRegExp(part.slice(1, -1))
     if (/^\{.*\}$/.test(part))
       return `(?:${part.slice(1, -1).split(',').map(globToRegExp).join('|')})`
-    return escapeRegExp(part)
+    return escapeRegexp(part)
   })
 }
 
@@ -80,13 +81,4 @@ function setToRegExp(set: string): string {
   const isNegated = set.startsWith('!')
   const members = (isNegated ? set.slice(1) : set).replace(/[\\\]^[]/g, '\\$&')
   return `[${isNegated ? '^' : ''}${members}]`
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-}
-
-/** In double quotes with Go's escapes, which JSON's are. */
-function quoted(text: string): string {
-  return JSON.stringify(text)
 }

@@ -1,6 +1,7 @@
 /** What the options of a route's destinations mean for its frontend and its backend. */
 import { isIP } from 'node:net'
 import { quote } from '../../../model/parsed.ts'
+import { routeCall } from '../../route-terms.ts'
 import { TranslationError } from '../translation.ts'
 import type { Destination, Route } from './table.ts'
 
@@ -75,8 +76,8 @@ function readClients({ options }: Destination): string {
   const terms = (['allow', 'deny'] as const).flatMap((name) => {
     const written = options.get(name)
     if (written === undefined || written === '') return []
-    const ranges = written.split(',').map((item) => JSON.stringify(readRange(name, item.trim())))
-    return [`${name === 'deny' ? '!' : ''}ClientIP(${ranges.join(', ')})`]
+    const ranges = written.split(',').map((item) => readRange(name, item.trim()))
+    return [(name === 'deny' ? '!' : '') + routeCall('ClientIP', ranges)]
   })
   return terms.join(' && ')
 }

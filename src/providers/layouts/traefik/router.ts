@@ -5,6 +5,7 @@
 import { STATUS_CODES } from 'node:http'
 import { quote } from '../../../model/parsed.ts'
 import { CLOSED_RESPONSE, describeClosed, type FailClosed } from '../../fail-closed.ts'
+import { routeCall } from '../../route-terms.ts'
 import { NotDeclared, TranslationError, type Translation } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import {
@@ -141,9 +142,7 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): Hono
 function joinClients(lists: readonly AllowedClients[]): Honoured['clients'] {
   const [first] = lists
   if (first === undefined) return null
-  const terms = lists.map(
-    ({ ranges }) => `ClientIP(${ranges.map((one) => JSON.stringify(one)).join(', ')})`,
-  )
+  const terms = lists.map(({ ranges }) => routeCall('ClientIP', ranges))
   const { status } = first
   return { term: terms.join(' && '), refusal: { status, body: STATUS_CODES[status] ?? '' } }
 }
@@ -166,7 +165,7 @@ function ruleSyntax(router: Branch): RuleSyntax {
 }
 
 function anyListener(entryPoints: readonly string[]): string {
-  return entryPoints.map((name) => `Listener(${JSON.stringify(name)})`).join(' || ')
+  return entryPoints.map((name) => routeCall('Listener', [name])).join(' || ')
 }
 
 /** It restricts access, so it must not be ignored. */

@@ -4,6 +4,7 @@
  * the names.
  */
 import { quote } from '../../../model/parsed.ts'
+import { escapeRegexp } from '../../route-terms.ts'
 import { TranslationError } from '../translation.ts'
 
 export type TemplateOf = 'host' | 'path' | 'prefix'
@@ -56,8 +57,4 @@ function unbalanced(template: string): TranslationError {
   return new TranslationError(
     `rule: ${quote(template)} has a brace that is not closed, or not opened`,
   )
-}
-
-function escapeRegexp(text: string): string {
-  return text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')
 }
