@@ -1,6 +1,6 @@
 /**
- * The control plane, assembled: follow -> accept -> merge -> admit -> expand names -> publish. It runs on the main thread, and synchronously
- * from a declaration to its publication, so that two changes never overlap.
+ * The control plane, assembled: follow -> accept -> merge -> admit -> expand names -> publish. It runs on the main thread,
+ * and synchronously from a declaration to its publication, so that two changes never overlap.
  */
 import { DAY_MS } from '../model/units.ts'
 import { setTimeout as delay } from 'node:timers/promises'

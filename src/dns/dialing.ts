@@ -1,6 +1,6 @@
 /**
- * Resolves names for clients that open their own connections, those of registries and Redis. They run in any thread, so each thread
- * sets once how names are resolved. Commands have no resolver; there, the system resolves.
+ * Resolves names for clients that open their own connections, those of registries and Redis. They run in any thread, so each
+ * thread sets once how names are resolved. Commands have no resolver; there, the system resolves.
  */
 import { isIP } from 'node:net'
 import type { NameListener, NameTable } from './names.ts'

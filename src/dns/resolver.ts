@@ -58,8 +58,8 @@ export interface Resolver {
   hold(name: string): void
   release(name: string): void
   /**
-   * As `hold`, for a name whose records are the members of a service: they are looked up often, also with a longer TTL. Docker's is 10
-   * minutes, also for names of containers that come and go.
+   * As `hold`, for a name whose records are the members of a service: they are looked up often, also with a longer TTL.
+   * Docker's is 10 minutes, also for names of containers that come and go.
    */
   watch(name: string): void
   unwatch(name: string): void

@@ -60,9 +60,9 @@ function loadYaml(): typeof import('./yaml.ts') {
 }
 
 /**
- * `filename` names the file in problems and keys, and decides the notation if it is not given (`.json`, else YAML). References in objects are
- * resolved in `world`; without it, everything stays as written. With `before`, the last reading of the same file, only what
- * an edit has changed is read. Does not throw.
+ * `filename` names the file in problems and keys, and decides the notation if it is not given (`.json`, else YAML).
+ * References in objects are resolved in `world`; without it, everything stays as written. With `before`, the last reading of
+ * the same file, only what an edit has changed is read. Does not throw.
  */
 export function parseDocument(
   text: string,

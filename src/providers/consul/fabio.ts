@@ -1,4 +1,7 @@
-/** The routes that fabio's tags of services declare. A route may have destinations of several services, so all of them are read together. */
+/**
+ * The routes that fabio's tags of services declare. A route may have destinations of several services, so all of them are read
+ * together.
+ */
 import type { LabelRules } from '../labels/labelled.ts'
 import type { Command } from '../layouts/fabio/command.ts'
 import { toObjects } from '../layouts/fabio/objects.ts'

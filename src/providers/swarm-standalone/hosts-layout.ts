@@ -1,7 +1,7 @@
 /**
- * The hosts of a standalone Swarm (before Docker 1.12) as its agents write them into a key-value store: the key and its value are the
- * address of an engine, `docker/swarm/nodes/10.0.0.1:2375` = `10.0.0.1:2375`. Each is a server here, so that every registry that
- * has layouts can be read.
+ * The hosts of a standalone Swarm (before Docker 1.12) as its agents write them into a key-value store: the key and its value
+ * are the address of an engine, `docker/swarm/nodes/10.0.0.1:2375` = `10.0.0.1:2375`. Each is a server here, so that every
+ * registry that has layouts can be read.
  */
 import { quote } from '../../model/parsed.ts'
 import type { Layout } from '../layout.ts'

@@ -1,6 +1,6 @@
 /**
- * Watches a provider until the signal aborts, again after each loss, with back-off and jitter. Sources are followed by control; this is
- * for a source that consists of several, of which one must not stop the others.
+ * Watches a provider until the signal aborts, again after each loss, with back-off and jitter. Sources are followed by
+ * control; this is for a source that consists of several, of which one must not stop the others.
  */
 import { setTimeout as passed } from 'node:timers/promises'
 import { exponentialBackoff } from '../../model/backoff.ts'

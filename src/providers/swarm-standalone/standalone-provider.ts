@@ -1,7 +1,7 @@
 /**
- * A standalone Swarm as a source: the hosts in a registry, each followed as a Docker engine. The registry and the engines are watched by
- * themselves. While one is away, what it said last stays and is listed as a problem, and the others are followed. Only at the
- * beginning of a watch is a registry that cannot be read the loss of the source.
+ * A standalone Swarm as a source: the hosts in a registry, each followed as a Docker engine. The registry and the engines are
+ * watched by themselves. While one is away, what it said last stays and is listed as a problem, and the others are followed.
+ * Only at the beginning of a watch is a registry that cannot be read the loss of the source.
  */
 import { setTimeout as passed } from 'node:timers/promises'
 import type { Problem } from '../../model/problem.ts'

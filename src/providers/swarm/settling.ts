@@ -1,6 +1,7 @@
 /**
- * When to read tasks again. A manager reports that a service changes, but not what its tasks do next. So after any sign of a change the
- * tasks of the service are read again after 0.2, 0.4, 0.8 and then each second, until they are as the service wants them and stay so.
+ * When to read tasks again. A manager reports that a service changes, but not what its tasks do next. So after any sign of a
+ * change the tasks of the service are read again after 0.2, 0.4, 0.8 and then each second, until they are as the service wants
+ * them and stay so.
  */
 import type { SwarmService, SwarmTask } from './api.ts'
 
