@@ -164,6 +164,24 @@ test('of a million services the first 10,000 with tags of ours are read, and a p
   )
 })
 
+test('services whose names are too long are not read, and a problem counts them', async (t) => {
+  const { proxy, providers } = await openBoth(t)
+  const [catalogue] = providers
+  const services = { good: ['sluice.enable=true'], ['n'.repeat(256)]: ['sluice.enable=true'] }
+  proxy.fail((path) => {
+    if (path === '/v1/catalog/services') return { body: [JSON.stringify(services)] }
+    return path.startsWith('/v1/health/service/') ? { body: ['[]'] } : null
+  })
+  const watch = watchRegistry(t, catalogue)
+
+  const { problems } = await watch.next()
+
+  assert.deepEqual(
+    problems.map(({ key, message }) => `${key} ${message}`),
+    ['catalogue has 1 services with names of more than 255 characters, which are not read'],
+  )
+})
+
 interface Both {
   readonly proxy: HttpFaultProxy
   /** Of services, and of keys. */

@@ -54,6 +54,7 @@ export function createServiceTable(rules: TableRules, onChange: () => void): Ser
   const services = new Map<string, Tracked>()
   let unsettled = 0
   let tooMany = 0
+  let tooLong = 0
   let isFiltered = false
   let chars = 0
   let onSettled: (() => void) | null = null
@@ -92,7 +93,9 @@ export function createServiceTable(rules: TableRules, onChange: () => void): Ser
       )
     },
     setServices(read) {
-      const found = namesOf(read.body, rules)
+      const ours = namesOf(read.body, rules)
+      const found = new Set([...ours].filter((name) => name.length <= MAX_NAME))
+      tooLong = ours.size - found.size
       tooMany = Math.max(0, found.size - MAX_SERVICES)
       isFiltered = read.isFiltered
       for (const [name, service] of services) if (!found.has(name)) remove(name, service)
@@ -164,6 +167,10 @@ export function createServiceTable(rules: TableRules, onChange: () => void): Ser
       if (tooMany > 0) {
         add(`catalogue${place}`, `has ${tooMany} services beyond the ${MAX_SERVICES} that are read`)
       }
+      if (tooLong > 0) {
+        const names = `names of more than ${MAX_NAME} characters`
+        add(`catalogue${place}`, `has ${tooLong} services with ${names}, which are not read`)
+      }
       for (const [name, { error, isRead, isSettled, unreadable }] of services) {
         if (found.length > MAX_PROBLEMS) break
         if (!isSettled) add(`service ${name}${place}`, 'has not been read yet')
@@ -189,7 +196,7 @@ function namesOf(body: unknown, { readsAll, prefix }: TableRules): ReadonlySet<s
   if (!isMap(body)) throw new Error('Consul responds with something that is not a map of services')
   const names = new Set<string>()
   for (const [name, tags] of Object.entries(body)) {
-    if (name === CONSUL || name === '' || name.length > MAX_NAME || !Array.isArray(tags)) continue
+    if (name === CONSUL || name === '' || !Array.isArray(tags)) continue
     const texts = tags.filter((tag): tag is string => typeof tag === 'string')
     if (readsAll || isOurs(texts, prefix)) names.add(name)
   }
