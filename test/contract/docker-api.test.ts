@@ -1,6 +1,7 @@
 /** A fake engine answers as a real one cannot be made to: APIs of other versions, nonsense, endless events. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as passed } from 'node:timers/promises'
 import { createDockerProvider } from '../../src/providers/docker/docker-provider.ts'
 import { SourceRefused } from '../../src/providers/provider.ts'
 import { dockerSource } from '../support/docker-source.ts'
@@ -121,6 +122,32 @@ test('a container that cannot be read sets aside itself', async (t) => {
     [['container broken', 'has no id']],
   )
   assert.ok(watched.objects().has('server web/web'))
+})
+
+test('ports are not tried any more once the source has ended, also if its engine was lost before', async (t) => {
+  const docker = await startFakeDocker(t)
+  const onHost = { NetworkSettings: { Networks: null }, HostConfig: { NetworkMode: 'host' } }
+  const labels = { ...LABELS, 'sluice.port': '80' }
+  docker.containers.set(idOf('web'), fakeContainer('web', labels, onHost))
+  let tries = 0
+  const connect = (): Promise<string> => Promise.resolve(`refused ${(tries += 1)} times`)
+  const spec = dockerSource({ endpoint: docker.endpoint })
+  const provider = createDockerProvider(spec, { ownId: null, connect })
+  const stopping = new AbortController()
+  const readings = provider.watch(stopping.signal)[Symbol.asyncIterator]()
+  await readings.next()
+  docker.cut()
+  await assert.rejects(async () => {
+    while ((await readings.next()).done !== true);
+  })
+  const before = tries
+
+  stopping.abort()
+  // Nothing to wait for: that nothing happens is what is tested.
+  await passed(500)
+
+  assert.ok(before > 0)
+  assert.equal(tries, before)
 })
 
 test('a port that does not accept connections is reported, and does not keep others back', async (t) => {

@@ -74,6 +74,11 @@ export function createDockerProvider(
   })
   const reader = createLabelReader({ ...spec.labels, kind: 'docker' })
 
+  function close(): void {
+    ports.close()
+    stops.close()
+  }
+
   async function* watch(signal: AbortSignal): AsyncGenerator<Declaration, void, undefined> {
     const client = createEngineClient(spec.endpoint, spec.tls)
     const pending: Pending = { isWhole: true, isKnown: false, ids: new Set() }
@@ -167,10 +172,9 @@ export function createDockerProvider(
       reloads.delete(onReload)
       client.close()
       if (current === client) current = null
-      if (signal.aborted) {
-        ports.close()
-        stops.close()
-      }
+      // The source may also end after this watch was lost, before the next one.
+      if (signal.aborted) close()
+      else signal.addEventListener('abort', close, { once: true })
     }
   }
 

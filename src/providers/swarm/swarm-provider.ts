@@ -149,7 +149,9 @@ export function createSwarmProvider(
       hints.delete(onPort)
       reloads.delete(onReload)
       client.close()
+      // The source may also end after this watch was lost, before the next one.
       if (signal.aborted) ports.close()
+      else signal.addEventListener('abort', ports.close, { once: true })
     }
   }
 
