@@ -102,6 +102,20 @@ test('a server whose port the image exposes is a server of its backend, also bes
   )
 })
 
+test('a backend whose only server is set aside is said to have none, also without a configuration', async (t) => {
+  const labels = '{ sluice.enable: true, sluice.host: a.example, sluice.port: http }'
+  const file = write(t, 'compose.yaml', `services: { a: { image: x, labels: ${labels} } }\n`)
+
+  const { lines } = await check(file)
+
+  assert.deepEqual(lines, [
+    'maps       service a  frontend a-demo: Host("a.example") to backend a-demo',
+    'note       service a  backend a-demo: has no servers: its requests get 503',
+    'not there  service a  server a-demo/demo-a-1: label sluice.port must be a port from 1 to 65535, not "http"',
+    `${file}: 1 maps, 1 not there, 1 note`,
+  ])
+})
+
 test('in a terminal of 100 columns no line is wider', async (t) => {
   const { lines } = await check(write(t, 'docker-compose.yml', TRAEFIK), null, 100)
 

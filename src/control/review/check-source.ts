@@ -10,7 +10,7 @@ import { createMerge } from '../sources/merge.ts'
 import { createFileReader } from '../sources/read-files.ts'
 import { assumedBackends } from './check-document.ts'
 import { toProblem } from './diagnostic.ts'
-import { review } from './review.ts'
+import { review, withoutServers } from './review.ts'
 
 export interface CheckedSource {
   /** Of its objects: what is set aside, what has no effect, and probable mistakes. */
@@ -54,7 +54,11 @@ export function checkSource(
   })
   const inForce = [...admission.inForce()]
   const isOwn = ({ source }: { readonly source: string }): boolean => source === name
-  const diagnostics = review({ inForce, declared: own, isAll: file !== null, now: Date.now() })
+  const diagnostics = [
+    ...review({ inForce, declared: own, isAll: file !== null, now: Date.now() }),
+    // A source has its own servers, as a rule: those of a container that accepts no connection are missing.
+    ...(file === null ? withoutServers(inForce, own) : []),
+  ]
   return {
     problems: [
       ...[...admission.setAside(), ...merge.conflicts()].filter(isOwn),

@@ -36,7 +36,13 @@ export function review({ inForce, declared, isAll, now }: ReviewInput): readonly
     ...createCertificateExpiry().diagnostics(inForce, now),
     ...inForce.flatMap(literalTemplates),
     ...frontends.flatMap(behindResponse),
-    ...(isAll ? [...unknownListeners(frontends, inForce), ...unused(inForce, declared)] : []),
+    ...(isAll
+      ? [
+          ...unknownListeners(frontends, inForce),
+          ...unused(inForce, declared),
+          ...withoutServers(inForce, declared),
+        ]
+      : []),
   ]
 }
 
@@ -133,18 +139,35 @@ function behindResponse(object: VersionOf<'frontend'>): Diagnostic[] {
 }
 
 function unused(inForce: readonly InForce[], declared: readonly DeclaredObject[]): Diagnostic[] {
-  const named = new Set<string>()
-  for (const { kind, value } of declared) {
-    if (kind === 'frontend' || kind === 'middleware') collectNamed(value, named)
-  }
+  const named = namedBackends(declared)
   const isSecure = inForce.some((one) => one.kind === 'listener' && one.object.tls !== null)
   return inForce.flatMap((object): Diagnostic[] => {
     const hint = (message: string): Diagnostic[] => [{ object, level: 'hint', path: [], message }]
     if (object.kind === 'host' && !isSecure) return hint('is not used: there is no https listener')
-    if (object.kind !== 'backend') return []
-    if (!named.has(object.id)) return hint('is not used: no frontend names it')
-    return object.object.servers.length === 0 ? hint('has no servers: its requests get 503') : []
+    if (object.kind !== 'backend' || named.has(object.id)) return []
+    return hint('is not used: no frontend names it')
   })
+}
+
+/** Backends that frontends name, and that no server is declared for. */
+export function withoutServers(
+  inForce: readonly InForce[],
+  declared: readonly DeclaredObject[],
+): Diagnostic[] {
+  const named = namedBackends(declared)
+  return inForce.flatMap((object): Diagnostic[] => {
+    if (object.kind !== 'backend' || !named.has(object.id)) return []
+    if (object.object.servers.length > 0) return []
+    return [{ object, level: 'hint', path: [], message: 'has no servers: its requests get 503' }]
+  })
+}
+
+function namedBackends(declared: readonly DeclaredObject[]): ReadonlySet<string> {
+  const named = new Set<string>()
+  for (const { kind, value } of declared) {
+    if (kind === 'frontend' || kind === 'middleware') collectNamed(value, named)
+  }
+  return named
 }
 
 /** Every `backend` in a declared value, at any depth: a frontend that is set aside uses its backend, too. */
