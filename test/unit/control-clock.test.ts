@@ -101,12 +101,15 @@ for (const [direction, stepMs] of [
 // The date is for what people read, and for what outlives the process.
 const DATED: ReadonlySet<string> = new Set([
   'control/review/check-document.ts',
+  'control/review/check-source.ts',
   'control/control.ts',
   'control/sources/last-good.ts',
   'providers/embedded/embedded-provider.ts',
   'providers/embedded/database.ts',
   'providers/embedded/embedded-key-store.ts',
   'providers/etcd/session.ts',
+  // Marathon says by its own date when a task has started.
+  'providers/marathon/translator.ts',
 ])
 
 test('nothing else of the control plane and its sources reads the date', () => {
