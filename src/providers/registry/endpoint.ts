@@ -12,7 +12,7 @@ export function portOf(endpoint: string): number {
   return Number(endpoint.slice(endpoint.lastIndexOf(':') + 1))
 }
 
-/** `host`: as the endpoint is written, whatever address it resolves to. */
+/** `host`: as the endpoint is written, not the address that it resolves to. */
 export function toTlsOptions(tls: RegistryTls, host: string): ConnectionOptions {
   const serverName = tls.serverName ?? (isIP(host) === 0 ? host : null)
   return {
