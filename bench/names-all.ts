@@ -83,7 +83,7 @@ export async function measureExpanded(folder: string, quick: boolean): Promise<E
     const of = (share: number): number => percentile(took, share)
     const phase = {
       ...{ name, requests: took.length, failed },
-      ...{ p50Ms: of(0.5), p99Ms: of(0.99), maxMs: Math.max(...took) },
+      ...{ p50Ms: of(0.5), p99Ms: of(0.99), maxMs: of(1) },
       lookups: world.dns.questions.length - length,
     }
     const { requests, p50Ms, p99Ms, maxMs } = phase

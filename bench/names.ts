@@ -93,7 +93,7 @@ async function measureTrouble(folder: string, quick: boolean): Promise<TroubleFi
     failed = 0
     const began = performance.now()
     await run()
-    all[kind].push(...took)
+    for (const one of took) all[kind].push(one)
     const of = (share: number): number => percentile(took, share)
     const window = {
       kind,
@@ -102,7 +102,7 @@ async function measureTrouble(folder: string, quick: boolean): Promise<TroubleFi
       failed,
       p50Ms: of(0.5),
       p99Ms: of(0.99),
-      maxMs: Math.max(...took),
+      maxMs: of(1),
     }
     const { requests, p50Ms, p99Ms, maxMs } = window
     const line = `${requests} requests, ${failed} failed, p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}`
