@@ -90,7 +90,7 @@ export class LiveListener {
 
   constructor(listener: Listener, slot: Slot, context: ListenerContext) {
     this.listener = listener
-    this.scheme = listener.protocol
+    this.scheme = listener.protocol === 'https' ? 'https' : 'http'
     this.deadlines = context.deadlines
     this.trust = context.trust
     this.handler = context.handler

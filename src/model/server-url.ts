@@ -1,6 +1,6 @@
 /**
- * A server's url: http or https, a host, an optional port and nothing else, because nothing else would be sent; or the path of
- * a unix socket.
+ * A server's url: a scheme, a host, a port and nothing else, because nothing else would be sent; or the path of a unix socket.
+ * `tcp` and `tls` are for streams that are not HTTP, and have no default port.
  */
 import { isIP } from 'node:net'
 import { posix } from 'node:path'
@@ -8,25 +8,42 @@ import { denyHost } from './denied-address.ts'
 import { bracketHost, parseHost, withoutRoot } from './address.ts'
 import { type Scalar, bad, good, quote } from './parsed.ts'
 
+export type Scheme = 'http' | 'https' | 'tcp' | 'tls'
+
+/** Without a port in a url. */
+const DEFAULT_PORTS: Readonly<Record<Scheme, number | null>> = {
+  http: 80,
+  https: 443,
+  tcp: null,
+  tls: null,
+}
+
+/** Whether connections to the server begin with a TLS handshake. */
+export function speaksTls(scheme: Scheme): boolean {
+  return scheme === 'https' || scheme === 'tls'
+}
+
 export interface ServerUrl {
   /** Canonical, the port always written: `http://127.0.0.1:5001`; `unix:/run/app.sock`. */
   readonly url: string
-  readonly scheme: 'http' | 'https'
+  readonly scheme: Scheme
   /** Without brackets. A fully qualified name ends in a dot. For a unix socket, its path. */
   readonly host: string
   /** 0 for a unix socket. */
   readonly port: number
 }
 
-const FORM = /^(https?):\/\/(\[[^\]/]*\]|[^/:?#@[\]\\]+)(?::(\d{1,5}))?\/?$/i
+const FORM = /^(https?|tcp|tls):\/\/(\[[^\]/]*\]|[^/:?#@[\]\\]+)(?::(\d{1,5}))?\/?$/i
 
 export function parseServerUrl(value: unknown): Scalar<ServerUrl> {
   if (value === undefined) return bad('is missing')
   if (typeof value === 'string' && /^unix:/i.test(value)) return parseSocketUrl(value.slice(5))
   const match = typeof value === 'string' && value.length <= 300 ? FORM.exec(value) : null
   if (match === null) return bad(explain(value))
-  const scheme = match[1]?.toLowerCase() === 'https' ? 'https' : 'http'
-  const port = match[3] === undefined ? (scheme === 'https' ? 443 : 80) : Number(match[3])
+  const scheme = match[1]?.toLowerCase() as Scheme
+  const port = match[3] === undefined ? DEFAULT_PORTS[scheme] : Number(match[3])
+  if (port === null)
+    return bad(`a ${scheme} server needs a port: write it as ${scheme}://10.0.0.7:5432`)
   if (port < 1 || port > 65_535)
     return bad(`the port must be from 1 to 65535, not ${quote(String(port))}`)
   const host = parseServerHost(match[2] ?? '')
@@ -82,7 +99,7 @@ export function hostnameOf({ host, hostname }: NamedHost): string {
 export function authorityOf(server: Pick<ServerUrl, 'scheme' | 'port'> & NamedHost): string {
   const { scheme, port } = server
   const name = bracketHost(hostnameOf(server))
-  return port === 0 || port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`
+  return port === 0 || port === DEFAULT_PORTS[scheme] ? name : `${name}:${port}`
 }
 
 /** Whether the host of a server is the path of a unix socket. */
@@ -96,8 +113,8 @@ function explain(value: unknown): string {
   if (typeof value !== 'string') return `must be a url, not ${quote(value)}; ${example}`
   const scheme = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(value)
   if (scheme === null) return `${quote(value)} is not a url; ${example}`
-  if (!/^https?$/i.test(scheme[1] ?? ''))
-    return `only http and https servers can be reached, not ${quote(scheme[1])}`
+  if (!/^(https?|tcp|tls)$/i.test(scheme[1] ?? ''))
+    return `only http, https, tcp and tls servers can be reached, not ${quote(scheme[1])}`
   // Not quoted: the text before the @ is a secret.
   if (/^[^/?#]*@/.test(scheme[2] ?? '')) return 'a server url cannot carry a user name or password'
   if (/^[^/?#]+[/?#]./.test(scheme[2] ?? '')) {

@@ -22,7 +22,12 @@ export type PathPolicy = 'reject' | 'normalize' | 'preserve'
 export interface Listener {
   readonly id: string
   readonly address: Address
-  readonly protocol: 'http' | 'https'
+  /** `tcp`: any stream of bytes. With `tls` the listener ends TLS itself. */
+  readonly protocol: 'http' | 'https' | 'tcp'
+  /** Where everything goes, instead of the routes of frontends. Null: by the routes. */
+  readonly backend: string | null
+  /** Connections from these networks begin with a PROXY header; null: none do. */
+  readonly proxyProtocol: { readonly trusted: readonly string[] } | null
   readonly paths: PathPolicy
   /** A route expression, see routing/: other requests find no route. Null: it takes all. */
   readonly scope: string | null
@@ -113,6 +118,8 @@ export interface Backend {
     /** The name for SNI and verification instead of the url's host. */
     readonly serverName: string | null
   }
+  /** Connections to its servers begin with a PROXY header of this version; null: with none. */
+  readonly proxyProtocol: 1 | 2 | null
   /** Probes; null: none. */
   readonly health: HealthCheck | null
   /** By the outcome of requests. */
@@ -260,6 +267,8 @@ export interface MiddlewareSpec {
 
 export interface Frontend {
   readonly id: string
+  /** `tcp`: it routes connections by their first TLS record, with a route of other functions. */
+  readonly protocol: 'http' | 'tcp'
   /** A route expression, see routing/. */
   readonly route: string
   /** Explicit rank, higher first; null: by specificity. */

@@ -1,6 +1,7 @@
 /** The vocabulary of schemas: zod types with our messages, and their JSON Schema for editors and docs. */
 import * as z from 'zod'
 import { parseAddress, parseServerName } from '../model/address.ts'
+import { parseCidr } from '../model/ip.ts'
 import { DAY_MS, formatDuration, parseDuration, parseShare, parseSize } from '../model/units.ts'
 import { refuseTableId } from '../model/names.ts'
 import { type Path, type Scalar, bad, good, quote } from '../model/parsed.ts'
@@ -274,6 +275,15 @@ export function address(description: string): z.ZodType<Address> {
     pattern: ':\\d{1,5}$',
     description: `${description} As 127.0.0.1:8080, [::1]:8080, or :8080 for every interface.`,
   })
+}
+
+/** At least one address or network in CIDR notation. */
+export function networks(description: string): z.ZodType<readonly string[]> {
+  return z
+    .array(scalar(parseCidr, { type: 'string', examples: ['10.0.0.0/8'] }))
+    .min(1, 'must name at least one network')
+    .max(1000, 'must name at most 1000 networks')
+    .meta({ description })
 }
 
 export function reference(description: string): z.ZodType<string> {

@@ -115,6 +115,10 @@ const form = strict(
     timeouts: backendTimeouts.optional(),
     limits,
     tls,
+    proxyProtocol: z.enum(['v1', 'v2']).optional().meta({
+      description:
+        "Begin each connection with a header of the PROXY protocol, which has the client's address. Such a connection serves one client.",
+    }),
     health: health.optional(),
     ejection: ejection.optional(),
     panic: share(
@@ -152,6 +156,7 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
       fields: limits.fields,
     },
     tls: form.tls,
+    proxyProtocol: form.proxyProtocol === undefined ? null : form.proxyProtocol === 'v1' ? 1 : 2,
     health: form.health ?? null,
     ejection: form.ejection ?? DEFAULT_EJECTION,
     panic: form.panic,

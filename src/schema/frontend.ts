@@ -17,6 +17,10 @@ const RESPONDERS = ['backend', ...MIDDLEWARES.flatMap((one) => (one.role ? [one.
 
 const formSchema = strict(
   {
+    protocol: z
+      .enum(['http', 'tcp'])
+      .default('http')
+      .meta({ description: 'tcp routes connections, by their first TLS record.' }),
     route: text('Which requests: Host("vote.example") && PathPrefix("/api")', 16_384),
     backend: reference('The id of the backend that responds.').optional(),
     passHost: z.boolean().default(true).meta({
@@ -55,6 +59,7 @@ export const frontendSchema: z.ZodType<Omit<Frontend, 'id'>> = meaning(
       }
     }
     return {
+      protocol: form.protocol,
       route: form.route,
       priority: form.priority ?? null,
       backend: form.backend ?? null,

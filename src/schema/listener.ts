@@ -2,7 +2,17 @@
 import * as z from 'zod'
 import { certificateShape } from './host-certificate.ts'
 import type { Address, Certificate, PathPolicy } from '../model/snapshot.ts'
-import { address, count, duration, section, size, strict, text } from '../options/fields.ts'
+import {
+  address,
+  count,
+  duration,
+  networks,
+  reference,
+  section,
+  size,
+  strict,
+  text,
+} from '../options/fields.ts'
 
 const timeouts = section(
   {
@@ -46,7 +56,9 @@ const tls = strict(
 /** Parsed, except for its certificates, which are still paths. */
 export interface ListenerForm {
   readonly address: Address
-  readonly protocol: 'http' | 'https'
+  readonly protocol: 'http' | 'https' | 'tcp'
+  readonly backend?: string | undefined
+  readonly proxyProtocol?: { readonly trusted: readonly string[] } | undefined
   readonly paths: PathPolicy
   readonly scope?: string | undefined
   readonly timeouts: { readonly head: number; readonly body: number; readonly idle: number }
@@ -71,10 +83,20 @@ export const pathPolicy: z.ZodEnum<{ [Policy in PathPolicy]: Policy }> = z
 export const listenerSchema: z.ZodType<ListenerForm> = strict(
   {
     address: address('Where to listen.'),
-    protocol: z
-      .enum(['http', 'https'])
-      .default('http')
-      .meta({ description: 'https needs certificates.' }),
+    protocol: z.enum(['http', 'https', 'tcp']).default('http').meta({
+      description: 'https needs certificates. tcp is any stream; with tls, TLS ends here.',
+    }),
+    backend: reference(
+      'The id of the backend that everything goes to, instead of the routes of frontends.',
+    ).optional(),
+    proxyProtocol: strict(
+      {
+        trusted: networks(
+          'Addresses or networks in CIDR notation. Connections from there must begin with a header of version 1 or 2; from elsewhere they must have none.',
+        ),
+      },
+      'The PROXY protocol, by which a load balancer in front passes on the address of the client.',
+    ).optional(),
     paths: pathPolicy.default('reject'),
     scope: text(
       'Which requests it serves, as a route: Host("vote.example"). All others find no route.',

@@ -21,13 +21,13 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
   const form = parseWith(listenerSchema, value)
   if (!form.ok) return form
   const { address, protocol, paths, scope = null, timeouts, limits, tls, strictSni } = form.value
-  if (protocol === 'http' && tls !== undefined) {
-    return refuse([flaw(['tls'], 'is used with protocol: https only')])
-  }
-  if (protocol === 'http' && strictSni) {
-    return refuse([flaw(['strictSni'], 'is used with protocol: https only')])
-  }
+  const { backend = null, proxyProtocol = null } = form.value
   const flaws: Flaw[] = []
+  if (protocol === 'http' && tls !== undefined)
+    flaws.push(flaw(['tls'], 'is used with protocol: https or tcp only'))
+  if (protocol !== 'https' && strictSni)
+    flaws.push(flaw(['strictSni'], 'is used with protocol: https only'))
+  if (flaws.length > 0) return refuse(flaws)
   const certificates: Certificate[] = []
   tls?.certificates.forEach((declared, at) => {
     const certificate = readCertificate(declared, ['tls', 'certificates', at], read, flaws)
@@ -41,6 +41,8 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
       id,
       address,
       protocol,
+      backend,
+      proxyProtocol,
       paths,
       scope,
       timeouts: { headMs: head, bodyMs: body, idleMs: idle },
@@ -51,7 +53,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
         connections: limits.connections,
         connectionsPerClient: limits.connectionsPerClient,
       },
-      tls: protocol === 'http' ? null : { certificates, strictSni },
+      tls: protocol === 'https' || tls !== undefined ? { certificates, strictSni } : null,
     },
   }
 }

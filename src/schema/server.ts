@@ -32,16 +32,17 @@ export const resolve: z.ZodEnum<{ one: 'one'; all: 'all' }> = z.enum(RESOLVES).m
   ],
 })
 
+const URL_PATTERN = '^((https?|tcp|tls)://|unix:|\\$\\{)'
+
 /** Used for the JSON Schema only; the functions below are the parsers. */
 export const serverForms: z.ZodType = z.union([
-  z
-    .string()
-    .meta({ pattern: '^(https?://|unix:|\\$\\{)', description: 'A url: http://10.0.0.7:8080' }),
+  z.string().meta({ pattern: URL_PATTERN, description: 'A url: http://10.0.0.7:8080' }),
   strict(
     {
       url: z.string().meta({
-        pattern: '^(https?://|unix:|\\$\\{)',
-        description: 'http or https, no path; or a socket: unix:/run/app.sock.',
+        pattern: URL_PATTERN,
+        description:
+          'http or https, no path; tcp or tls for other streams; or a socket: unix:/run/app.sock.',
       }),
       weight: whole('Its share of the traffic, 1 to 1000.', 1, MAX_WEIGHT).prefault(1),
       backup: z

@@ -164,6 +164,7 @@ export class World {
     return {
       object: {
         id: 'f',
+        protocol: 'http',
         route: 'PathPrefix("/")',
         priority: null,
         backend: 'b',

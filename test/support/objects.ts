@@ -40,6 +40,7 @@ export function backendOf(
     },
     limits: { connections: 0, idle: 1, idleMs: 1, headBytes: 32_768, fields: 100 },
     tls: { verify: true, ca: null, serverName: null },
+    proxyProtocol: null,
     health: null,
     ejection: DEFAULT_EJECTION,
     panic: DEFAULT_PANIC,
@@ -61,6 +62,7 @@ export function frontendOf(
 ): Frontend {
   return {
     id,
+    protocol: 'http',
     route: 'Host("x")',
     priority: null,
     backend,

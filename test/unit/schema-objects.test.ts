@@ -21,6 +21,8 @@ test('fills every default of a listener', () => {
     id: 'web',
     address: { host: '', port: 8080 },
     protocol: 'http',
+    backend: null,
+    proxyProtocol: null,
     paths: 'reject',
     scope: null,
     timeouts: { headMs: 10_000, bodyMs: 60_000, idleMs: 75_000 },
@@ -124,7 +126,7 @@ test('a listener is https with certificates, or with those of hosts, or http wit
   ])
   assert.deepEqual(parse({ strictSni: true }), ['strictSni: is used with protocol: https only'])
   assert.deepEqual(parse({ tls: { certificates: [{ cert: 'a', key: 'b' }] } }), [
-    'tls: is used with protocol: https only',
+    'tls: is used with protocol: https or tcp only',
   ])
 })
 
@@ -168,6 +170,7 @@ test('fills every default of a backend', () => {
     },
     limits: { connections: 0, idle: 256, idleMs: 60_000, headBytes: 32_768, fields: 100 },
     tls: { verify: true, ca: null, serverName: null },
+    proxyProtocol: null,
     health: null,
     ejection: {
       failures: 5,
@@ -320,6 +323,7 @@ test('reads 100,000 servers of one backend, and names only some of 100,000 flaws
 test('fills every default of a frontend', () => {
   assert.deepEqual(valueOf(parseFrontend('vote', { route: ROUTE, backend: 'vote' })), {
     id: 'vote',
+    protocol: 'http',
     route: ROUTE,
     priority: null,
     backend: 'vote',
@@ -365,6 +369,7 @@ test('turns the short forms into middlewares, headers outermost and the answer i
 
   assert.deepEqual(frontend, {
     id: 'old',
+    protocol: 'http',
     route: ROUTE,
     priority: 7,
     backend: null,

@@ -67,8 +67,9 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
     if (typeof route !== 'string') return form
     return refuse([...form.problems, ...expressionFlaws('route', route)])
   }
-  const { route, priority, backend, passHost, paths, timeouts, retry, middlewares, labels } =
+  const { protocol, route, priority, backend, passHost, paths, timeouts, retry, labels } =
     form.value
+  const { middlewares } = form.value
   const flaws = expressionFlaws('route', route)
   if (retry !== null) flaws.push(...predicateFlaws(retry))
   if (flaws.length > 0) return refuse(flaws)
@@ -78,6 +79,7 @@ export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend>
     ok: true,
     value: {
       id,
+      protocol,
       route,
       priority,
       backend,

@@ -25,11 +25,20 @@ const OF_SERVER = ['port', 'scheme', 'weight', 'backup']
 /** Members of a backend as a file has them, except for its servers; the labels that a frontend has, too, are the frontend's. */
 export const OF_BACKEND: readonly string[] = [
   ...['balance', 'hash', 'sticky', 'timeouts', 'limits', 'tls', 'health', 'ejection', 'panic'],
-  ...['slowStart', 'retry', 'resolve'],
+  ...['slowStart', 'retry', 'resolve', 'proxyProtocol'],
 ]
 /** Members of a frontend as a file has them, except for its route, its backend, and what is the backend's here. */
 export const OF_FRONTEND: readonly string[] = [
-  ...['priority', 'passHost', 'paths', 'ratelimit', 'connlimit', 'bodylimit', 'inflight'],
+  ...[
+    'protocol',
+    'priority',
+    'passHost',
+    'paths',
+    'ratelimit',
+    'connlimit',
+    'bodylimit',
+    'inflight',
+  ],
   ...['adaptive', 'breaker', 'headers', 'respond', 'redirect', 'middlewares', 'labels'],
 ]
 const OF_GROUP = ['backend', ...OF_ROUTE, ...OF_SERVER, ...OF_BACKEND, ...OF_FRONTEND]

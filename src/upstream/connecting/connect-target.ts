@@ -1,11 +1,11 @@
 /** Where a server is, and how to connect to it. */
 import { isIP } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import { hostnameOf } from '../../model/server-url.ts'
+import { hostnameOf, type Scheme, speaksTls } from '../../model/server-url.ts'
 import type { Backend, Server } from '../../model/snapshot.ts'
 
 export interface ConnectTarget {
-  readonly scheme: 'http' | 'https'
+  readonly scheme: Scheme
   readonly host: string
   readonly port: number
   readonly tls: {
@@ -19,7 +19,7 @@ export interface ConnectTarget {
 
 export function compileConnectTarget(backend: Backend, server: Server): ConnectTarget {
   const { scheme, host, port } = server
-  if (scheme === 'http') return { scheme, host, port, tls: null }
+  if (!speaksTls(scheme)) return { scheme, host, port, tls: null }
   const { verify, ca, serverName } = backend.tls
   const tls = {
     context: contextFor(ca),
