@@ -25,7 +25,7 @@ const ROWS = [
 ]
 /** Rooms of one folder, from the ground up: a room imports only from its own and from rooms before it. */
 const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['http', ['connection', 'message']],
+  ['http', ['proxy-protocol', 'connection', 'message']],
   ['policy', ['breaking', 'health', 'limiting', 'retrying']],
   ['observe', ['reports', 'metrics']],
   ['upstream', ['connecting', 'endpoint', 'balancing']],
