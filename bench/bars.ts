@@ -1,7 +1,9 @@
 /** What has to be shown: every bar that the bench can measure, and whether it is met. */
-import { median } from './figures.ts'
+import { median, readable } from './figures.ts'
 import type { Results } from './results.ts'
+import type { TcpResult } from './scenarios/tcp.ts'
 import type { TimedResult } from './scenarios/timed.ts'
+import type { TcpKind } from './tcp/load.ts'
 
 export interface Bar {
   readonly what: string
@@ -23,8 +25,9 @@ interface Limit {
 const MIB = 1024 * 1024
 
 export function judge(results: Results): Bar[] {
-  const { small, large, tls, logged, routes, memory, ready, change, grow, share } = results
+  const { small, large, tls, logged, routes, memory, tcp, ready, change, grow, share } = results
   const idle = memory?.find((entry) => entry.contender === 'ours')?.bytesPerConnection
+  const idleTcp = tcp?.entries.find((entry) => entry.contender === 'ours')?.idle
   const limits: Limit[] = [
     against('CPU per request, 1 KiB, to HAProxy', small, 'haproxy', 1.05),
     against('CPU per request, 1 KiB, to Caddy', small, 'caddy', 0.4),
@@ -49,6 +52,11 @@ export function judge(results: Results): Bar[] {
       '%',
     ),
     limit('memory per idle client connection', scaled(idle, 1024), 7, 'KB'),
+    ...TCP_BARS.map(([what, kind]) => {
+      const cost = quotient(tcpCostOf(tcp, 'ours', kind), tcpCostOf(tcp, 'haproxy', kind))
+      return limit(`TCP, CPU per ${what}, to HAProxy`, cost, 1.5, 'x')
+    }),
+    limit('TCP, memory per idle connection', scaled(idleTcp?.bytesPerConnection, 1024), 6, 'KB'),
   ]
   return limits.map(({ what, value, most, unit, beside }) => ({
     what,
@@ -57,6 +65,23 @@ export function judge(results: Results): Bar[] {
       value === undefined ? 'not measured' : `${readable(value)} ${unit}`.trim() + note(beside),
     met: value === undefined ? null : value <= most,
   }))
+}
+
+const TCP_BARS: readonly (readonly [what: string, kind: TcpKind])[] = [
+  ['new connection', 'connect'],
+  ['exchange', 'exchange'],
+  ['GiB from servers', 'download'],
+  ['GiB to servers', 'upload'],
+]
+
+/** The median of CPU us for each connection, exchange or byte. */
+export function tcpCostOf(
+  result: TcpResult | undefined,
+  contender: string,
+  kind: TcpKind,
+): number | undefined {
+  const entry = result?.entries.find((candidate) => candidate.contender === contender)
+  return entry && median(entry.samples[kind].map((sample) => sample.cpuMicrosEach))
 }
 
 /** The median of CPU us per request. */
@@ -69,11 +94,6 @@ export function costOf(
     (candidate) => candidate.contender === contender && candidate.routes === routes,
   )
   return entry && median(entry.samples.map((sample) => sample.cpuMicrosPerRequest))
-}
-
-export function readable(value: number): string {
-  if (Number.isInteger(value)) return String(value)
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
 }
 
 function note(beside: string | undefined): string {

@@ -5,6 +5,7 @@ import type { Generator } from './load.ts'
 import type { Plan } from './plan.ts'
 import { createSite } from './site.ts'
 import type { CertificateFiles, Site } from './site.ts'
+import type { TcpContender } from './tcp/contender.ts'
 
 export interface Bench {
   /** Removed with all that is in it when the bench ends. */
@@ -12,6 +13,8 @@ export interface Bench {
   readonly plan: Plan
   /** Those that are installed and proved to proxy. */
   readonly contenders: readonly Contender[]
+  /** Those that are installed, as proxies of TCP. */
+  readonly tcpContenders: readonly TcpContender[]
   readonly originPorts: readonly [number, number]
   readonly certificate: CertificateFiles | null
   readonly generator: Generator

@@ -30,3 +30,8 @@ const AGREE = 0.03
 export function agree(one: number, other: number): boolean {
   return Math.abs(one - other) <= AGREE * Math.min(one, other)
 }
+
+export function readable(value: number): string {
+  if (Number.isInteger(value)) return String(value)
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}

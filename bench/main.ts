@@ -20,6 +20,8 @@ import { describeMachine, versionsOf } from './results.ts'
 import type { Results } from './results.ts'
 import { SCENARIOS, whyNothing, type Scenario } from './scenarios/index.ts'
 import { makeCertificate } from './site.ts'
+import type { TcpContender } from './tcp/contender.ts'
+import { TCP_CONTENDERS } from './tcp/contenders.ts'
 import { verify } from './verify.ts'
 
 const USAGE: BenchUsage = {
@@ -28,7 +30,7 @@ const USAGE: BenchUsage = {
     'Proves that each contender proxies, then measures them side by side, one after the other on one core.',
   scenarios: Object.fromEntries(SCENARIOS.map(({ name, title }) => [name, title])),
   contenders: Object.fromEntries(
-    CONTENDERS.map(({ name, title, optional }) => [
+    [...CONTENDERS, ...TCP_CONTENDERS].map(({ name, title, optional }) => [
       name,
       optional ? `${title}, where it is named by a variable` : title,
     ]),
@@ -39,10 +41,14 @@ await runBench('bench', USAGE, main)
 
 async function main(folder: string, choice: BenchChoice): Promise<void> {
   const scenarios = SCENARIOS.filter(({ name }) => choice.scenarios.includes(name))
-  const chosen = CONTENDERS.filter(({ name }) => choice.contenders.includes(name))
+  const isChosen = ({ name }: { readonly name: string }): boolean =>
+    choice.contenders.includes(name)
+  const chosen = scenarios.every(({ needs }) => needs === 'tcp') ? [] : CONTENDERS.filter(isChosen)
+  const tcpContenders = TCP_CONTENDERS.filter(isChosen)
   const plan = choice.quick ? QUICK : FULL
   // What is known before anything is begun.
-  if (choice.isNamed) refuseNothing(scenarios, { plan, contenders: chosen, hasCertificate: true })
+  const wish = { plan, contenders: chosen, tcpContenders, hasCertificate: true }
+  if (choice.isNamed) refuseNothing(scenarios, wish)
   if (process.platform !== 'linux') throw new Error('CPU time is read from /proc: Linux only')
 
   const origins = await startOrigins(join(folder, 'origins'))
@@ -52,8 +58,12 @@ async function main(folder: string, choice: BenchChoice): Promise<void> {
   const certificate = makeCertificate(folder)
   const { fit, leftOut } = await proveAll(folder, chosen, certificate)
   if (certificate === null) leftOut.push('TLS: no openssl to make a certificate')
-  if (fit.length === 0) throw new Error(`there is no contender to measure: ${leftOut.join('; ')}`)
-  const world = { plan, contenders: fit, hasCertificate: certificate !== null }
+  const fitTcp = tcpContenders.filter((contender) => isInstalled(contender, leftOut))
+  if (fit.length === 0 && fitTcp.length === 0) {
+    throw new Error(`there is no contender to measure: ${leftOut.join('; ')}`)
+  }
+  const hasCertificate = certificate !== null
+  const world = { plan, contenders: fit, tcpContenders: fitTcp, hasCertificate }
   if (choice.isNamed) refuseNothing(scenarios, world)
 
   let results: Results = {
@@ -71,6 +81,7 @@ async function main(folder: string, choice: BenchChoice): Promise<void> {
       folder,
       plan,
       contenders: fit,
+      tcpContenders: fitTcp,
       originPorts: origins.ports,
       certificate,
       generator,
@@ -130,6 +141,14 @@ async function proveAll(
     console.error(`${contender.title}: ${failure ?? 'proxies correctly'}`)
   }
   return { fit, leftOut }
+}
+
+/** A relay of TCP has no proof of its own: the scenario begins with an echo through each. */
+function isInstalled({ title, version, optional }: TcpContender, leftOut: string[]): boolean {
+  if (version() !== null) return true
+  const line = `${title}: not installed`
+  if (!optional && !leftOut.includes(line)) leftOut.push(line)
+  return false
 }
 
 /** Only a whole run may replace the results that the README shows. */

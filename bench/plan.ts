@@ -15,6 +15,8 @@ export interface Plan {
   readonly autocannonSeconds: number
   /** Memory is the slope between two numbers of idle connections. */
   readonly idleConnections: readonly [number, number]
+  /** The same through a TCP listener; fewer where the limit of open files is lower. */
+  readonly idleTcpConnections: readonly [number, number]
   /** Sizes of routing tables, after 1. */
   readonly routeCounts: readonly number[]
   readonly routeRounds: number
@@ -32,6 +34,7 @@ export const FULL: Plan = {
   quietSeconds: 5,
   autocannonSeconds: 5,
   idleConnections: [1000, 6000],
+  idleTcpConnections: [1000, 10_000],
   routeCounts: [10_000, 100_000],
   routeRounds: 5,
   readyRoutes: 100_000,
@@ -48,6 +51,7 @@ export const QUICK: Plan = {
   quietSeconds: 2,
   autocannonSeconds: 0,
   idleConnections: [500, 1500],
+  idleTcpConnections: [500, 2500],
   routeCounts: [10_000],
   routeRounds: 1,
   readyRoutes: 100_000,

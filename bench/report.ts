@@ -1,10 +1,10 @@
 /** The tables on the terminal. */
-import { costOf, judge, readable } from './bars.ts'
+import { costOf, judge } from './bars.ts'
 import { median, spreadOf } from './figures.ts'
 import type { Results } from './results.ts'
 import type { TimedResult } from './scenarios/timed.ts'
-
-type Row = readonly string[]
+import { section, table, times, type Row } from './table.ts'
+import { tcpTables } from './tcp/report.ts'
 
 /** Contenders and their ratios first, then the figures of each scenario; `withBars`: ours judged, at the end. */
 export function report(results: Results, withBars: boolean): string {
@@ -28,6 +28,7 @@ export function report(results: Results, withBars: boolean): string {
     timed('Host routes, 1 KiB response', results.routes),
     timed('As autocannon sees it, 1 KiB response', results.autocannon),
     memory(results),
+    tcpTables(results.tcp),
     ready(results),
     changes(results),
     withBars ? bars(results) : '',
@@ -172,26 +173,4 @@ function bars(results: Results): string {
 function delays(byThread: Readonly<Record<string, number>>): string {
   const parts = Object.entries(byThread).map(([thread, ms]) => `${thread} ${ms.toFixed(1)} ms`)
   return parts.length === 0 ? 'none reported' : parts.join(', ')
-}
-
-function times(value: number, base: number | undefined): string {
-  return base === undefined ? '-' : `${readable(value / base)}`
-}
-
-function section(title: string): string {
-  return `\n${title}`
-}
-
-/** The first column to the left, figures to the right. */
-function table(rows: readonly Row[]): string {
-  const widths: number[] = []
-  for (const row of rows) {
-    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
-  }
-  const line = (row: Row): string =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd()
-  return rows.map((row) => `  ${line(row)}`).join('\n')
 }

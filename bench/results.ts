@@ -8,6 +8,7 @@ import type { ChangeResult, GrowResult } from './scenarios/change.ts'
 import type { MemoryResult } from './scenarios/memory.ts'
 import type { ReadyResult } from './scenarios/ready.ts'
 import type { ShareResult } from './scenarios/share.ts'
+import type { TcpResult } from './scenarios/tcp.ts'
 import type { TimedResult } from './scenarios/timed.ts'
 
 export interface Machine {
@@ -37,6 +38,7 @@ export interface Results {
   readonly routes?: TimedResult
   readonly autocannon?: TimedResult
   readonly memory?: readonly MemoryResult[]
+  readonly tcp?: TcpResult
   readonly ready?: ReadyResult
   readonly change?: ChangeResult
   readonly grow?: GrowResult

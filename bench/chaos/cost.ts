@@ -53,6 +53,7 @@ export async function runCost(lab: Lab): Promise<CostResult> {
         variant('without', { ejection: { failures: 0 }, retry: { attempts: 1 } }, {}),
         variant('with', BACKEND, { breaker: BREAKER }),
       ],
+      tcpContenders: [],
       originPorts: origins.ports,
       certificate: null,
       generator: availableGenerator(),

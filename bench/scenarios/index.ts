@@ -3,10 +3,12 @@ import type { Bench } from '../bench.ts'
 import type { Contender } from '../contender.ts'
 import type { Plan } from '../plan.ts'
 import type { Results } from '../results.ts'
+import type { TcpContender } from '../tcp/contender.ts'
 import { measureChanges, measureGrowth } from './change.ts'
 import { measureMemory } from './memory.ts'
 import { measureReady } from './ready.ts'
 import { measureShare } from './share.ts'
+import { measureTcpProxies } from './tcp.ts'
 import { timeResponses, timeLogged, timeRoutes, timeWithAutocannon } from './timed.ts'
 
 export interface Scenario {
@@ -14,27 +16,32 @@ export interface Scenario {
   readonly title: string
   /** About Sluice alone: nothing to do when it does not take part. */
   readonly oursOnly?: true
-  readonly needs?: 'certificate' | 'autocannon'
+  readonly needs?: 'certificate' | 'autocannon' | 'tcp'
   readonly run: (bench: Bench) => Promise<Partial<Results>>
 }
 
 export interface ScenarioWorld {
   readonly plan: Plan
   readonly contenders: readonly Contender[]
+  readonly tcpContenders: readonly TcpContender[]
   readonly hasCertificate: boolean
 }
 
 /** Why the scenario could measure nothing; null: it can. */
 export function whyNothing(
   { oursOnly, needs }: Scenario,
-  { plan, contenders, hasCertificate }: ScenarioWorld,
+  { plan, contenders, tcpContenders, hasCertificate }: ScenarioWorld,
 ): string | null {
+  if (needs !== 'tcp' && contenders.length === 0) return 'none of those who take part speaks HTTP'
   if (oursOnly && !contenders.some(({ name }) => name === 'ours')) {
     return 'it is about Sluice alone, which does not take part'
   }
   if (needs === 'certificate' && !hasCertificate) return 'there is no openssl to make a certificate'
   if (needs === 'certificate' && !contenders.some(({ tls }) => tls)) {
     return 'none of those who take part speaks TLS'
+  }
+  if (needs === 'tcp' && tcpContenders.length === 0) {
+    return 'none of those who take part relays TCP'
   }
   if (needs === 'autocannon' && plan.autocannonSeconds === 0) return 'it is left out of --quick'
   return null
@@ -77,6 +84,12 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'memory',
     title: 'memory per idle client connection',
     run: async (bench) => ({ memory: await measureMemory(bench) }),
+  },
+  {
+    name: 'tcp',
+    title: 'TCP: new connections, exchanges, bytes, idle connections',
+    needs: 'tcp',
+    run: async (bench) => ({ tcp: await measureTcpProxies(bench) }),
   },
   {
     name: 'ready',

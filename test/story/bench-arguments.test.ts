@@ -12,6 +12,7 @@ import type { Results } from '../../bench/results.ts'
 import { SCENARIOS, whyNothing } from '../../bench/scenarios/index.ts'
 import { CONTENDERS } from '../../bench/contenders/index.ts'
 import { FULL, QUICK } from '../../bench/plan.ts'
+import { TCP_CONTENDERS } from '../../bench/tcp/contenders.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -96,12 +97,15 @@ test('a scenario that can measure nothing says why', () => {
     const scenario = SCENARIOS.find((one) => one.name === name)
     assert.ok(scenario !== undefined)
     const taking = CONTENDERS.filter((one) => contenders.includes(one.name))
-    return whyNothing(scenario, { plan, contenders: taking, hasCertificate: true })
+    const tcpContenders = TCP_CONTENDERS.filter((one) => contenders.includes(one.name))
+    const world = { plan, contenders: taking, tcpContenders, hasCertificate: true }
+    return whyNothing(scenario, world)
   }
 
   assert.match(of('ready', ['haproxy']) ?? '', /Sluice alone/)
   assert.match(of('autocannon', ['ours'], QUICK) ?? '', /--quick/)
-  assert.match(of('tls', []) ?? '', /TLS/)
+  assert.match(of('tls', []) ?? '', /HTTP/)
+  assert.match(of('tcp', ['caddy']) ?? '', /TCP/)
   for (const { name } of SCENARIOS) assert.equal(of(name, ['ours']), null, name)
 })
 
