@@ -11,10 +11,9 @@ import { Deadlines } from '../http/connection/deadlines.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { shortageOf } from '../http/connection/shortage.ts'
-import type { Address, Delta, Listener, Placed, PlacedBackend } from '../model/snapshot.ts'
+import type { Address, Delta, PlacedBackend, PlacedListener } from '../model/snapshot.ts'
 import { type AccessRecord, recordOf } from '../observe/access-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
-import type { RoutableRequest } from '../routing/request.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
 import {
@@ -27,7 +26,7 @@ import { Pool } from '../upstream/pool.ts'
 import { resolveAmbiguousPath } from './ambiguous-path.ts'
 import { Forwarder, type ForwarderContext } from './forwarder.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
-import { prepareRoutes, Route, type RouteContext } from './route.ts'
+import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
 import { countReason, NOT_SERVED } from './request-stats.ts'
 
 export interface GatewayOptions {
@@ -54,14 +53,15 @@ export interface GatewayOptions {
 /** Idle connections that are closed if one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
 
-/** Of a listener: whether it takes a request at all. */
-type Scope = (request: RoutableRequest) => boolean
+/** Of a listener: the route of a request, or why there is none. */
+type FindRoute = (exchange: Exchange) => Route | string
 
 export class Gateway implements ListenerHandler {
   readonly #options: GatewayOptions
   readonly #board: ScoreboardView
   readonly #deadlines: Deadlines
   readonly #table = new RoutingTable<Route>()
+  readonly #byRoutes: FindRoute = (exchange) => this.#table.match(exchange) ?? 'no route matches'
   readonly #pools = new Map<string, Pool>()
   readonly #own = new OwnAddresses()
   /** Objects that an exception kept from coming into force, and why. */
@@ -118,14 +118,14 @@ export class Gateway implements ListenerHandler {
   // Requests.
 
   begin(exchange: Exchange): void {
-    this.#begin(exchange, null)
+    this.#begin(exchange, this.#byRoutes)
   }
 
-  #begin(exchange: Exchange, scope: Scope | null): void {
+  #begin(exchange: Exchange, find: FindRoute): void {
     try {
-      const route = this.#find(exchange, scope)
+      const route = find(exchange)
       if (exchange.to.ambiguous !== null) {
-        const error = resolveAmbiguousPath(exchange, route, (other) => this.#find(other, scope))
+        const error = resolveAmbiguousPath(exchange, route, find)
         if (error !== null) {
           this.#refuse(exchange, error)
           return
@@ -154,12 +154,6 @@ export class Gateway implements ListenerHandler {
       this.#onFault(error)
       exchange.client.abort()
     }
-  }
-
-  /** The route, or why there is none. */
-  #find(exchange: Exchange, scope: Scope | null): Route | string {
-    if (scope !== null && !scope(exchange)) return 'outside the scope of the listener'
-    return this.#table.match(exchange) ?? 'no route matches'
   }
 
   #refuse(exchange: Exchange, error: ExchangeError): void {
@@ -195,12 +189,12 @@ export class Gateway implements ListenerHandler {
       this.#table.delete(id)
       this.#faults.delete(`frontend "${id}"`)
     }
+    await this.#listeners.change(upserts.listeners, deletes.listeners)
     for (const id of deletes.backends) {
       this.#pools.get(id)?.retire()
       this.#pools.delete(id)
       this.#faults.delete(`backend "${id}"`)
     }
-    await this.#listeners.change(upserts.listeners, deletes.listeners)
   }
 
   /** An exception affects one object: it stays as it was, and the rest of the delta comes into force. */
@@ -252,30 +246,40 @@ export class Gateway implements ListenerHandler {
 
   #pool(id: string): Pool {
     const pool = this.#pools.get(id)
-    if (pool === undefined) throw new Error(`backend ${id} was not published before its frontend`)
+    if (pool === undefined) throw new Error(`backend ${id} was not published before what names it`)
     return pool
   }
 
-  #createListener({ object, slot }: Placed<Listener>): LiveListener {
+  #createListener(placed: PlacedListener): LiveListener {
+    const { object, slot } = placed
     return new LiveListener(object, this.#board.slot(slot), {
       deadlines: this.#deadlines,
       trust: this.#trust,
-      handler: this.#handlerFor(object),
+      handler: this.#handlerFor(placed),
       ticketKeys: this.#options.ticketKeys,
       reusePort: this.#options.reusePort,
       onShortage: (error) => this.#meetShortage(error),
     })
   }
 
-  /** Held by the live listener itself, so that a draining one keeps its scope. */
-  #handlerFor({ id, scope: expression }: Listener): ListenerHandler {
-    if (expression === null) return this
-    const scope = compileScope(id, expression)
+  /** Held by the live listener itself, so that a draining one keeps its scope and its backend. */
+  #handlerFor(placed: PlacedListener): ListenerHandler {
+    const find = this.#findFor(placed)
+    if (find === this.#byRoutes) return this
     return {
-      begin: (exchange) => this.#begin(exchange, scope),
+      begin: (exchange) => this.#begin(exchange, find),
       refused: (exchange) => this.refused(exchange),
       fault: (error, exchange) => this.fault(error, exchange),
     }
+  }
+
+  #findFor(placed: PlacedListener): FindRoute {
+    const { id, scope: expression } = placed.object
+    const own = routeOfListener(placed, this.#routes)
+    const find: FindRoute = own === null ? this.#byRoutes : () => own
+    if (expression === null) return find
+    const scope = compileScope(id, expression)
+    return (exchange) => (scope(exchange) ? find(exchange) : 'outside the scope of the listener')
   }
 
   /** No connection to a server may lead to an address that this process listens on. */
@@ -339,8 +343,8 @@ function derive(key: Buffer, purpose: string): Buffer {
 }
 
 /** A scope is a route's expression that has been admitted: one that does not parse throws. */
-function compileScope(listener: string, expression: string): Scope {
+function compileScope(listener: string, expression: string): (exchange: Exchange) => boolean {
   const table = new RoutingTable<true>()
   table.upsert(`the scope of ${listener}`, expression, null, true)
-  return (request) => table.match(request) === true
+  return (exchange) => table.match(exchange) === true
 }

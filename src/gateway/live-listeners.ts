@@ -6,12 +6,12 @@ import type { LiveListener, ListenerHandler } from '../downstream/live-listener.
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatAddress } from '../model/address.ts'
 import { quote } from '../model/parsed.ts'
-import type { Address, Listener, Placed } from '../model/snapshot.ts'
+import type { Address, Listener, PlacedListener } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 
 export interface LiveListenersOptions {
-  readonly create: (placed: Placed<Listener>) => LiveListener
-  readonly handlerFor: (listener: Listener) => ListenerHandler
+  readonly create: (placed: PlacedListener) => LiveListener
+  readonly handlerFor: (placed: PlacedListener) => ListenerHandler
   /** SO_REUSEPORT: two sockets of this process may be bound to one address. */
   readonly reusePort: boolean
   /** The set of bound addresses has changed. */
@@ -49,12 +49,12 @@ export class LiveListeners {
   }
 
   /** Resolves when each has been tried once; `problems` returns what did not work. */
-  change(upserts: readonly Placed<Listener>[], deletes: readonly string[]): Promise<void> {
+  change(upserts: readonly PlacedListener[], deletes: readonly string[]): Promise<void> {
     if (upserts.length + deletes.length === 0) return Promise.resolve()
     return this.#enqueue(() => this.#change(upserts, deletes))
   }
 
-  async #change(upserts: readonly Placed<Listener>[], deletes: readonly string[]): Promise<void> {
+  async #change(upserts: readonly PlacedListener[], deletes: readonly string[]): Promise<void> {
     if (this.#isClosing) return
     for (const id of deletes) {
       this.#unbound.delete(id)
@@ -63,18 +63,18 @@ export class LiveListeners {
     }
     for (const placed of upserts) this.#attempt(placed.object.id, () => this.#upsert(placed))
     await this.#bindUnbound()
-    for (const { object } of upserts) {
-      if (!this.#unbound.has(object.id)) continue
-      this.#attempt(object.id, () => this.#updateOld(object))
+    for (const placed of upserts) {
+      const { id } = placed.object
+      if (this.#unbound.has(id)) this.#attempt(id, () => this.#updateOld(placed))
     }
   }
 
-  #upsert(placed: Placed<Listener>): void {
+  #upsert(placed: PlacedListener): void {
     const { object } = placed
     const live = this.#open.get(object.id)
     if (live?.fits(object) === true) {
       this.#unbound.delete(object.id)
-      live.update(object, this.#options.handlerFor(object))
+      live.update(object, this.#options.handlerFor(placed))
     } else this.#unbound.set(object.id, { live: this.#options.create(placed), problem: '' })
   }
 
@@ -90,10 +90,11 @@ export class LiveListeners {
   }
 
   /** A listener that cannot move takes over all other new settings at its old address. */
-  #updateOld(listener: Listener): void {
+  #updateOld(placed: PlacedListener): void {
+    const listener = placed.object
     const old = this.#open.get(listener.id)
     if (old?.scheme !== listener.protocol) return
-    old.update({ ...listener, address: old.listener.address }, this.#options.handlerFor(listener))
+    old.update({ ...listener, address: old.listener.address }, this.#options.handlerFor(placed))
   }
 
   async #bindUnbound(): Promise<void> {

@@ -14,7 +14,14 @@ import {
   prepareMiddleware,
 } from '../middleware/catalog.ts'
 import type { Middleware, CompileContext } from '../middleware/middleware.ts'
-import type { Frontend, PathPolicy, PlacedFrontend, Timeouts } from '../model/snapshot.ts'
+import { listenerRouteId } from '../model/names.ts'
+import type {
+  Frontend,
+  PathPolicy,
+  PlacedFrontend,
+  PlacedListener,
+  Timeouts,
+} from '../model/snapshot.ts'
 import { RecentQuantile } from '../policy/retrying/recent-quantile.ts'
 import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retrying/retry.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
@@ -113,6 +120,28 @@ export class Route {
       this.#hedge = { policy, times: new RecentQuantile(policy.hedge?.quantile ?? 1) }
     return this.#hedge.times
   }
+}
+
+/** Of a listener with a backend: a frontend without options of its own, for all of its requests or streams. Else null. */
+export function routeOfListener(
+  { object: { id, backend }, routeSlot }: PlacedListener,
+  context: RouteContext,
+): Route | null {
+  if (backend === null || routeSlot === null) return null
+  const frontend: Frontend = { ...OF_LISTENER, id: listenerRouteId(id), backend }
+  return new Route({ object: frontend, slot: routeSlot, states: [] }, context)
+}
+
+const OF_LISTENER: Omit<Frontend, 'id' | 'backend'> = {
+  protocol: 'http',
+  route: '',
+  priority: null,
+  passHost: true,
+  paths: null,
+  timeouts: null,
+  retry: null,
+  middlewares: [],
+  labels: null,
 }
 
 /** What routes need of their thread's gateway. */

@@ -69,6 +69,11 @@ export function joinParts(whole: string, part: string): string {
   return `${whole}/${part}`
 }
 
+/** The name of a listener with a backend among frontends, in logs and metrics. No frontend has it: ids hold no slash. */
+export function listenerRouteId(listener: string): string {
+  return `listener/${listener}`
+}
+
 /** Without a slash, the part's own id is ''. */
 export function splitParts(id: string): [whole: string, part: string] {
   const slash = id.indexOf('/')

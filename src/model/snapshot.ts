@@ -300,6 +300,12 @@ export interface Placed<T> {
   readonly slot: number
 }
 
+/** A listener with a backend is counted as a frontend, too. */
+export interface PlacedListener extends Placed<Listener> {
+  /** Null: it has no backend. */
+  readonly routeSlot: number | null
+}
+
 /** A backend's servers have slots of their own, in the order of `object.servers`. */
 export interface PlacedBackend extends Placed<Backend> {
   readonly serverSlots: readonly number[]
@@ -318,13 +324,13 @@ export interface PlacedFrontend extends Placed<Frontend> {
 
 /**
  * The difference between two snapshots, as JSON: the only thing that the control plane sends to the data plane. It is applied
- * in the order backends, frontends, listeners (deletes after upserts), so that no object is in force without those it names.
+ * in the order backends, frontends, listeners, deletes of backends, so that no object is in force without those it names.
  */
 export interface Delta {
   /** 1, 2, 3 ... without gaps; a fresh thread gets everything as one delta with the current number. */
   readonly number: number
   readonly upserts: {
-    readonly listeners: readonly Placed<Listener>[]
+    readonly listeners: readonly PlacedListener[]
     readonly backends: readonly PlacedBackend[]
     readonly frontends: readonly PlacedFrontend[]
   }

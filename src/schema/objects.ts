@@ -27,6 +27,8 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
     flaws.push(flaw(['tls'], 'is used with protocol: https or tcp only'))
   if (protocol !== 'https' && strictSni)
     flaws.push(flaw(['strictSni'], 'is used with protocol: https only'))
+  if (protocol === 'tcp' && scope !== null)
+    flaws.push(flaw(['scope'], 'is used with protocol: http or https only'))
   if (flaws.length > 0) return refuse(flaws)
   const certificates: Certificate[] = []
   tls?.certificates.forEach((declared, at) => {

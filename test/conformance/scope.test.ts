@@ -77,7 +77,7 @@ async function startSite(t: TestContext): Promise<Site> {
       const delta: Delta = {
         number: ++number,
         upserts: {
-          listeners: objects.map(placed),
+          listeners: objects.map((object) => ({ ...placed(object), routeSlot: null })),
           backends: [],
           frontends: frontends.map((object) => ({ ...placed(object), states: [] })),
         },

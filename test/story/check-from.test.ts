@@ -264,7 +264,7 @@ frontends:
   const texts = lines.map((line) => line.replace(/^(\S+)\s+\S+:\d+\s+/, '$1 '))
   assert.deepEqual(texts, [
     'maps backend old: 1 server',
-    'note backend old: is not used: no frontend names it',
+    'note backend old: is not used: no frontend or listener names it',
     'maps backend vote: 2 servers, balance',
     'maps frontend vote: Host("vote.localhost") to backend vote',
     'teams: 3 map, 1 note',

@@ -133,7 +133,7 @@ frontends: { vote: { route: 'Host("a")', backend: vote } }
   assert.equal(hints.code, 0)
   assert.match(
     hints.output.replaceAll(folder, ''),
-    /^\/hinted\.yaml:4:\d+: hint: backend spare: is not used: no frontend names it\n.*: good, .*, 1 hint\n$/,
+    /^\/hinted\.yaml:4:\d+: hint: backend spare: is not used: no frontend or listener names it\n.*: good, .*, 1 hint\n$/,
   )
 })
 

@@ -9,6 +9,7 @@ import { createAdmission } from '../../src/control/admission/admit.ts'
 import { createNameExpansion } from '../../src/control/publication/name-expansion.ts'
 import { keepNamesResolved } from '../../src/control/publication/resolve-names.ts'
 import { createMerge } from '../../src/control/sources/merge.ts'
+import type { PlacedObjects } from '../../src/control/publication/placement.ts'
 import { createPublisher } from '../../src/control/publication/publisher.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { parseDocument } from '../../src/document/document.ts'
@@ -29,6 +30,8 @@ export interface TestGateway {
   apply(config: object): Promise<void>
   /** Of all exchanges that have ended. */
   records(): AccessRecord[]
+  /** What is in force, with the slots that count it. */
+  placed(): PlacedObjects
   /** Why objects of the last configuration are not in force, as of now. */
   problems(): readonly string[]
   /** Its faults since the last call; those that a test leaves make it fail. */
@@ -128,6 +131,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     scoreboard,
     apply,
     records: () => records,
+    placed: () => publisher.placed(),
     problems,
     takeFaults: () => faults.splice(0),
     drain: async () => {

@@ -81,6 +81,16 @@ test('reports a route that names a listener which is not declared', () => {
   )
 })
 
+test('a backend that a listener names is used, and routes of that listener are never reached', () => {
+  const listeners = { web: { address: ':1' }, orders: { address: ':2', backend: 'b' } }
+  const { backends } = SITE
+  const frontends = { f: { route: 'Listener("orders")', respond: { status: 200 } } }
+
+  assert.deepEqual(diagnosticsOf({ listeners, backends, frontends }), [
+    '"route": "Listener(\\"orders\\")" warning frontend f: route: names the listener "orders", which sends everything to its backend "b"',
+  ])
+})
+
 const SENT: readonly (readonly [frontend: object, template: string, path: string])[] = [
   [{ respond: { status: 200, body: 'This is {{ .Host }}' } }, '{{ .Host }}', 'respond.body'],
   [{ respond: { status: 200, fields: { 'X-Host': '$host' } } }, '$host', 'respond.fields.X-Host'],
@@ -170,9 +180,9 @@ test('what nothing needs is a hint', () => {
   )
 
   assert.deepEqual(hints.toSorted(), [
-    'hint backend broken: is not used: no frontend names it',
+    'hint backend broken: is not used: no frontend or listener names it',
     'hint backend empty: has no servers: its requests get 503',
-    'hint backend spare: is not used: no frontend names it',
+    'hint backend spare: is not used: no frontend or listener names it',
     'hint frontend r: middlewares: the middleware bodylimit is never reached: respond before it responds to every request',
   ])
 })

@@ -35,6 +35,8 @@ export interface FrontendAdmission {
     changes: BackendChanges,
     backendOf: (source: string, name: string) => string,
   ): void
+  /** Every backend that an object in force refers to. */
+  backendsInUse(): Iterable<string>
   middlewares(): Iterable<ObjectRecord<MiddlewarePart>>
 }
 
@@ -67,22 +69,6 @@ export function createFrontendAdmission(): FrontendAdmission {
         decisions.fail('middleware', record, error)
       }
     }
-  }
-
-  /** Every backend that an object in force refers to. */
-  function needed(): ReadonlySet<string> {
-    const names = new Set<string>()
-    for (const { inForce } of frontends.values()) {
-      if (inForce !== null)
-        for (const { name } of REFERRING_FRONTEND.referencesOf(inForce.object)) names.add(name)
-    }
-    for (const chain of chains.values()) {
-      for (const { inForce } of chain.values()) {
-        if (inForce !== null)
-          for (const { name } of REFERRING_MIDDLEWARE.referencesOf(inForce.object)) names.add(name)
-      }
-    }
-    return names
   }
 
   return {
@@ -139,7 +125,18 @@ export function createFrontendAdmission(): FrontendAdmission {
         }
       }
       dirty.clear()
-      if (backends.hasWithdrawn()) backends.releaseUnused(needed())
+    },
+    *backendsInUse() {
+      for (const { inForce } of frontends.values()) {
+        if (inForce !== null)
+          for (const { name } of REFERRING_FRONTEND.referencesOf(inForce.object)) yield name
+      }
+      for (const chain of chains.values()) {
+        for (const { inForce } of chain.values()) {
+          if (inForce !== null)
+            for (const { name } of REFERRING_MIDDLEWARE.referencesOf(inForce.object)) yield name
+        }
+      }
     },
     *middlewares() {
       for (const chain of chains.values()) yield* chain.values()

@@ -1,8 +1,13 @@
-/** Listeners, with the certificates of all hosts beside their own. */
+/**
+ * Listeners, with the certificates of all hosts beside their own. A listener that names a backend waits for it, and holds no
+ * address meanwhile.
+ */
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
 import type { Address, Certificate, HostCertificate, Listener } from '../../model/snapshot.ts'
+import { REFERRING_LISTENER, refersToAny, resolveReferences } from './backend-references.ts'
+import type { ReferenceContext } from './backend-references.ts'
 import { decideAddresses } from './listener-addresses.ts'
 import type { AddressContext } from './listener-addresses.ts'
 import { updateRecord } from './object-record.ts'
@@ -20,8 +25,17 @@ export interface ListenerAdmission {
   readonly hosts: ObjectRecords<HostCertificate>
   declare(kind: 'listener' | 'host', object: MergedObject, files: FileCache): void
   remove(kind: 'listener' | 'host', id: string): void
-  /** Returns whether the set of addresses changed. */
-  admit(decisions: Decisions, context: AddressContext): boolean
+  /** Admits all of them if one changed, or names a backend that did. Returns whether the set of addresses changed. */
+  admit(
+    decisions: Decisions,
+    references: ReferenceContext,
+    changedBackends: ReadonlySet<string>,
+    addresses: AddressContext,
+  ): boolean
+  /** Whether a server keeps a listener from its address. */
+  isBlocked(): boolean
+  /** The backends that listeners in force name. */
+  backendsInUse(): Iterable<string>
 }
 
 export function createListenerAdmission(admin: Address | null): ListenerAdmission {
@@ -30,6 +44,8 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
   const table = createTrackedMap<Listener>()
   const dirtyHosts = new Set<string>()
   let isDirty = false
+  /** A server is at the address of a listener, which may take it once the server is gone. */
+  let isBlocked = false
   /** The addresses after the last pass. */
   let addresses = ''
 
@@ -38,6 +54,14 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
     // A client that requests an unknown name gets the first certificate.
     const byDefault = inForce.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
     return byDefault.map(({ certificate }) => certificate)
+  }
+
+  function namesAny(changed: ReadonlySet<string>, { backendOf }: ReferenceContext): boolean {
+    if (changed.size === 0) return false
+    for (const record of listeners.values()) {
+      if (refersToAny(REFERRING_LISTENER, record, changed, backendOf)) return true
+    }
+    return false
   }
 
   /** Null: it needs a certificate and there is none. */
@@ -68,8 +92,8 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
       isDirty = (kind === 'listener' ? listeners : hosts).delete(id) || isDirty
       if (kind === 'listener') table.put(id, null)
     },
-    admit(decisions, context) {
-      if (!isDirty) return false
+    admit(decisions, references, changedBackends, addressContext) {
+      if (!isDirty && !isBlocked && !namesAny(changedBackends, references)) return false
       for (const id of dirtyHosts) {
         const record = hosts.get(id)
         if (record !== undefined) {
@@ -78,15 +102,25 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
       }
       dirtyHosts.clear()
       const ofHosts = certificates()
-      for (const { record, object, rejection } of decideAddresses(
-        listeners.values(),
-        admin,
-        context,
-      )) {
+      isBlocked = false
+      const serverAt: AddressContext['serverAt'] = (listener) => {
+        const server = addressContext.serverAt(listener)
+        if (server !== null) isBlocked = true
+        return server
+      }
+      const candidates = Array.from(listeners.values(), (record) => ({
+        record,
+        ...resolveReferences(REFERRING_LISTENER, record, references),
+      }))
+      for (const { candidate, object, rejection } of decideAddresses(candidates, admin, {
+        ...addressContext,
+        serverAt,
+      })) {
+        const { record } = candidate
         try {
           const whole = object === null ? null : compose(object, ofHosts)
           const inForce = whole ?? (object === null ? null : (table.objects.get(record.id) ?? null))
-          const flaws: Flaw[] = []
+          const flaws: Flaw[] = [...candidate.flaws]
           if (rejection !== null) flaws.push({ message: rejection, path: ['address'] })
           else if (object !== null && whole === null) flaws.push(MISSING_CERTIFICATE)
           decisions.decide('listener', record, inForce === null ? null : object, flaws)
@@ -100,6 +134,10 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
       const isChanged = now !== addresses
       addresses = now
       return isChanged
+    },
+    isBlocked: () => isBlocked,
+    *backendsInUse() {
+      for (const { backend } of table.objects.values()) if (backend !== null) yield backend
     },
   }
 }

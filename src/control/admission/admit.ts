@@ -3,7 +3,7 @@
  * its reason while its last good version stays in force, and affects no other object. The order of declarations plays no
  * part:
  *
- *   listeners   need a free address, and certificates, also those of hosts
+ *   listeners   need a free address, and certificates, also those of hosts; a listener waits for its backend
  *   backends    with their servers, which must not be the proxy itself
  *   frontends   with their middlewares; a frontend waits for its backends
  *
@@ -23,7 +23,7 @@ import type { ObjectKind, ObjectName } from '../../model/names.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { ChangedIds } from './tracked-map.ts'
 import { createBackendAdmission } from './admit-backends.ts'
-import type { BackendAdmission } from './admit-backends.ts'
+import type { BackendAdmission, BackendChanges } from './admit-backends.ts'
 import { createFrontendAdmission } from './admit-frontends.ts'
 import { createListenerAdmission } from './admit-listeners.ts'
 import { hasChangedFiles, createFileCache } from './object-record.ts'
@@ -87,6 +87,9 @@ export interface Admission {
   withChangedFiles(): readonly ObjectName[]
 }
 
+/** Each round after the first follows from an address that the round before took or released: a table settles in two. */
+const MAX_ROUNDS = 8
+
 const NO_SOURCES: SourceView = { locate: () => undefined, revision: () => '' }
 
 export function createAdmission(options: AdmissionOptions): Admission {
@@ -118,6 +121,34 @@ export function createAdmission(options: AdmissionOptions): Admission {
     else frontends.remove(kind, id)
   }
 
+  /**
+   * Listeners and backends, of which each may have to wait for the other: a server must not be at the address of a listener,
+   * and a listener waits for its backend. A listener holds its address from when it is in force.
+   */
+  function admitWithServers({ precedence, backendOf }: AdmissionInput['merge']): BackendChanges {
+    const changed = new Set<string>()
+    const handedOver = new Set<string>()
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const references = { backends, handedOver, backendOf, ownBackend: null }
+      const areAddressesChanged = listeners.admit(decisions, references, changed, {
+        precedence,
+        serverAt: (listener) => findServerAt(listener, backends, options),
+      })
+      if (round > 0 && !areAddressesChanged) break
+      const findLoop = createLoopCheck(
+        listeners.table.objects.values(),
+        options.admin,
+        options.localAddresses,
+      )
+      const context = { decisions, findLoop, rankOf: precedence }
+      const changes = backends.admit(context, areAddressesChanged)
+      for (const id of changes.changed) changed.add(id)
+      for (const id of changes.handedOver) handedOver.add(id)
+      if (changes.changed.size === 0 && !listeners.isBlocked()) break
+    }
+    return { changed, handedOver }
+  }
+
   function* records(): Generator<[ObjectKind, ObjectRecord<unknown>]> {
     for (const record of listeners.listeners.values()) yield ['listener', record]
     for (const record of listeners.hosts.values()) yield ['host', record]
@@ -136,20 +167,18 @@ export function createAdmission(options: AdmissionOptions): Admission {
         if (object === null) remove(kind, id)
         else declare(kind, object, files)
       }
-      const areAddressesChanged = listeners.admit(decisions, {
-        precedence: input.merge.precedence,
-        serverAt: (listener) => findServerAt(listener, backends, options),
-      })
-      const { objects } = listeners.table
-      const findLoop = createLoopCheck(objects.values(), options.admin, options.localAddresses)
-      const rankOf = input.merge.precedence
-      const changes = backends.admit({ decisions, findLoop, rankOf }, areAddressesChanged)
+      const changes = admitWithServers(input.merge)
       frontends.admit(decisions, backends, changes, input.merge.backendOf)
+      if (backends.hasWithdrawn()) {
+        backends.releaseUnused(
+          new Set([...listeners.backendsInUse(), ...frontends.backendsInUse()]),
+        )
+      }
       // The text of the sources is available only during the pass.
       view = NO_SOURCES
       return {
         snapshot: {
-          listeners: objects,
+          listeners: listeners.table.objects,
           backends: backends.table.objects,
           frontends: frontends.table.objects,
         },

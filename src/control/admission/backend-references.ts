@@ -1,12 +1,12 @@
 /**
- * Objects that refer to backends: a frontend, with the middlewares inside it, and a middleware with a key of its own. Each
- * waits for its backends. The last good version stays while its own backends are there. A fallback must not be the
+ * Objects that refer to backends: a frontend, with the middlewares inside it, a middleware with a key of its own, and a
+ * listener. Each waits for its backends. The last good version stays while its own backends are there. A fallback must not be the
  * frontend's own backend.
  */
 import { backendsOfMiddleware, renameBackends } from '../../middleware/catalog.ts'
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
-import type { Frontend, MiddlewareSpec } from '../../model/snapshot.ts'
+import type { Frontend, Listener, MiddlewareSpec } from '../../model/snapshot.ts'
 import type { BackendAdmission } from './admit-backends.ts'
 import { closedFormOf } from './object-record.ts'
 import type { ObjectRecord, Parse } from './object-record.ts'
@@ -23,14 +23,17 @@ interface BackendReference {
   readonly isFallback: boolean
 }
 
-interface ReferringKind<T> {
+interface Referring<T> {
+  referencesOf(object: T): readonly BackendReference[]
+  /** Returns the object itself if no name changes. */
+  withRenamed(object: T, rename: Rename): T
+}
+
+interface ReferringKind<T> extends Referring<T> {
   readonly kind: 'frontend' | 'middleware'
   readonly parse: Parse<T>
   /** Whether both take the same requests, behind the same middlewares. */
   isGuardedAlike(one: T, other: T): boolean
-  referencesOf(object: T): readonly BackendReference[]
-  /** Returns the object itself if no name changes. */
-  withRenamed(object: T, rename: Rename): T
 }
 
 type Rename = (name: string) => string
@@ -43,7 +46,7 @@ export const REFERRING_FRONTEND: ReferringKind<Frontend> = {
     one.priority === other.priority &&
     isEqual(one.middlewares, other.middlewares),
   referencesOf({ backend, middlewares }) {
-    const own = backend === null ? [] : [{ name: backend, member: 'backend', isFallback: false }]
+    const own = ownReference(backend)
     return middlewares.length === 0 ? own : [...own, ...middlewares.flatMap(fallbacksOf)]
   },
   withRenamed(frontend, rename) {
@@ -64,6 +67,18 @@ export const REFERRING_MIDDLEWARE: ReferringKind<MiddlewarePart> = {
     const spec = withRenamedFallbacks(part.spec, rename)
     return spec === part.spec ? part : { ...part, spec }
   },
+}
+
+export const REFERRING_LISTENER: Referring<Listener> = {
+  referencesOf: ({ backend }) => ownReference(backend),
+  withRenamed(listener, rename) {
+    const backend = listener.backend === null ? null : rename(listener.backend)
+    return backend === listener.backend ? listener : { ...listener, backend }
+  },
+}
+
+function ownReference(backend: string | null): readonly BackendReference[] {
+  return backend === null ? [] : [{ name: backend, member: 'backend', isFallback: false }]
 }
 
 function fallbacksOf(spec: MiddlewareSpec): readonly BackendReference[] {
@@ -91,24 +106,18 @@ export interface ReferenceContext {
  * form, or null.
  */
 export function admitReferring<T>(
-  { kind, parse, isGuardedAlike, referencesOf, withRenamed }: ReferringKind<T>,
+  referring: ReferringKind<T>,
   record: ObjectRecord<T>,
   decisions: Decisions,
-  { backends, handedOver, backendOf, ownBackend }: ReferenceContext,
+  context: ReferenceContext,
 ): T | null {
+  const { kind, parse, isGuardedAlike } = referring
   const inForce = record.inForce?.object ?? null
-  const resolve = (name: string): string => backendOf(record.source, name)
-  const missing = record.parsed === null ? [] : referencesOf(record.parsed).filter(isMissing)
-  const resolved = record.parsed === null ? null : withRenamed(record.parsed, resolve)
-  const useless = resolved === null ? [] : fallbacksToOwn(resolved)
-  if (resolved !== null && missing.length === 0 && useless.length === 0) {
-    // Without new names the parsed object was compared with the version in force already.
-    const object = resolved === record.parsed ? resolved : reuseIfEqual(inForce, resolved)
-    decisions.decide(kind, record, object, [])
-    return object
+  const { declared, resolved, lastGood, flaws } = resolveReferences(referring, record, context)
+  if (declared !== null) {
+    decisions.decide(kind, record, declared, [])
+    return declared
   }
-  const flaws = [...missing.map(toMissingFlaw), ...useless.map(toUselessFlaw)]
-  const lastGood = inForce !== null && canServe(inForce) ? inForce : null
   const closed = closedFormOf(record, parse)
   if (closed === null || isPreferred(lastGood)) {
     decisions.decide(kind, record, lastGood, flaws)
@@ -124,6 +133,37 @@ export function admitReferring<T>(
     if (record.declared.closed?.after === 'last-good') return true
     return resolved !== null && isGuardedAlike(resolved, object)
   }
+}
+
+export interface Resolved<T> {
+  /** The declared version with the table's names; null: it is invalid, or may not be in force. */
+  readonly declared: T | null
+  /** The same, also if it may not be in force. */
+  readonly resolved: T | null
+  /** The version in force, if its own backends are there. */
+  readonly lastGood: T | null
+  /** Why the declared version may not be in force; none if it is invalid. */
+  readonly flaws: readonly Flaw[]
+}
+
+export function resolveReferences<T>(
+  { referencesOf, withRenamed }: Referring<T>,
+  record: ObjectRecord<T>,
+  { backends, handedOver, backendOf, ownBackend }: ReferenceContext,
+): Resolved<T> {
+  const inForce = record.inForce?.object ?? null
+  const resolve = (name: string): string => backendOf(record.source, name)
+  const missing = record.parsed === null ? [] : referencesOf(record.parsed).filter(isMissing)
+  const resolved = record.parsed === null ? null : withRenamed(record.parsed, resolve)
+  const useless = resolved === null ? [] : fallbacksToOwn(resolved)
+  const lastGood = inForce !== null && canServe(inForce) ? inForce : null
+  if (resolved === null || missing.length > 0 || useless.length > 0) {
+    const flaws = [...missing.map(toMissingFlaw), ...useless.map(toUselessFlaw)]
+    return { declared: null, resolved, lastGood, flaws }
+  }
+  // Without new names the parsed object was compared with the version in force already.
+  const declared = resolved === record.parsed ? resolved : reuseIfEqual(inForce, resolved)
+  return { declared, resolved, lastGood, flaws: [] }
 
   function isMissing({ name }: BackendReference): boolean {
     return backends.stateOf(resolve(name)) !== 'declared'
@@ -153,7 +193,7 @@ export function admitReferring<T>(
 
 /** Whether it refers to one of the `changed` backends, as declared or in force. */
 export function refersToAny<T>(
-  { referencesOf }: ReferringKind<T>,
+  { referencesOf }: Referring<T>,
   { parsed, inForce, source }: ObjectRecord<T>,
   changed: ReadonlySet<string>,
   backendOf: ReferenceContext['backendOf'],

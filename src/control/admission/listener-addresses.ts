@@ -9,11 +9,18 @@ import { HIDDEN, refersAt } from '../../document/referred.ts'
 import type { Address, Listener } from '../../model/snapshot.ts'
 import type { ObjectRecord } from './object-record.ts'
 
-export interface AddressDecision {
+export interface AddressCandidate {
   readonly record: ObjectRecord<Listener>
+  /** Null: it is invalid, or waits for its backend. */
+  readonly declared: Listener | null
+  readonly lastGood: Listener | null
+}
+
+export interface AddressDecision<Candidate extends AddressCandidate> {
+  readonly candidate: Candidate
   /** The version that may be in force: the declared one, the last good one, or null. */
   readonly object: Listener | null
-  /** Why the declared version may not be in force; null: it may, or it does not parse. */
+  /** Why the declared version may not be in force; null: it may, or there is none. */
   readonly rejection: string | null
 }
 
@@ -24,11 +31,11 @@ export interface AddressContext {
   readonly serverAt: (listener: Listener) => string | null
 }
 
-export function decideAddresses(
-  records: Iterable<ObjectRecord<Listener>>,
+export function decideAddresses<Candidate extends AddressCandidate>(
+  candidates: readonly Candidate[],
   admin: Address | null,
   { precedence, serverAt }: AddressContext,
-): readonly AddressDecision[] {
+): readonly AddressDecision<Candidate>[] {
   /** By address. */
   const owners = new Map<string, string>()
   if (admin !== null && admin.port !== 0) owners.set(keyOf(admin), 'the admin')
@@ -48,28 +55,29 @@ export function decideAddresses(
     return `cannot listen on ${shown}: ${owner} already holds it`
   }
 
-  function inOrder(a: ObjectRecord<Listener>, b: ObjectRecord<Listener>): number {
-    const bySource = precedence(a.source) - precedence(b.source)
-    return seniority(a) - seniority(b) || bySource || (a.declared.id < b.declared.id ? -1 : 1)
+  function inOrder(a: AddressCandidate, b: AddressCandidate): number {
+    const [one, other] = [a.record, b.record]
+    const bySource = precedence(one.source) - precedence(other.source)
+    return seniority(a) - seniority(b) || bySource || (one.declared.id < other.declared.id ? -1 : 1)
   }
 
-  return [...records].sort(inOrder).map((record): AddressDecision => {
-    const inForce = record.inForce?.object ?? null
-    const rejection = record.parsed === null ? null : rejectionOf(record, record.parsed, inForce)
-    const wanted = rejection === null ? (record.parsed ?? inForce) : inForce
-    const object = wanted !== null && rejectionOf(record, wanted, inForce) === null ? wanted : null
+  return candidates.toSorted(inOrder).map((candidate): AddressDecision<Candidate> => {
+    const { record, declared, lastGood } = candidate
+    const rejection = declared === null ? null : rejectionOf(record, declared, lastGood)
+    const wanted = rejection === null ? (declared ?? lastGood) : lastGood
+    const object = wanted !== null && rejectionOf(record, wanted, lastGood) === null ? wanted : null
     if (object !== null && object.address.port !== 0) {
       owners.set(keyOf(object.address), `listener "${object.id}"`)
     }
-    return { record, object, rejection }
+    return { candidate, object, rejection }
   })
 }
 
 /** 0: it stays where it listens; 1: it moves; 2: it is new. */
-function seniority({ parsed, inForce }: ObjectRecord<Listener>): number {
-  if (inForce === null) return 2
-  if (parsed === null) return 0
-  return keyOf(parsed.address) === keyOf(inForce.object.address) ? 0 : 1
+function seniority({ declared, lastGood }: AddressCandidate): number {
+  if (lastGood === null) return 2
+  if (declared === null) return 0
+  return keyOf(declared.address) === keyOf(lastGood.address) ? 0 : 1
 }
 
 /** Equal for equal sockets: `:80` is `[::]:80`, and `[::ffff:127.0.0.1]:80` is 127.0.0.1:80. */

@@ -1,7 +1,7 @@
 /**
  * A delta on its way to the threads, in chunks that each take a thread about a millisecond: requests are served throughout
- * a change of 100,000 routes, and neither side ever holds all of its text. The order is: backends, frontends, deletes,
- * listeners.
+ * a change of 100,000 routes, and neither side ever holds all of its text. The order is: backends, frontends, deletes
+ * of frontends, listeners, deletes of backends.
  */
 import type { Delta } from '../../model/snapshot.ts'
 
@@ -15,11 +15,6 @@ export interface DeltaChunk {
 /** Routes, servers or ids in one chunk. */
 const CHUNK_SIZE = 256
 
-const EMPTY: Omit<Delta, 'number'> = {
-  upserts: { listeners: [], backends: [], frontends: [] },
-  deletes: { listeners: [], backends: [], frontends: [] },
-}
-
 /** `before`: the number that is in force until the last chunk is applied. */
 export function splitDelta(delta: Delta, before: number): readonly DeltaChunk[] {
   const { number, upserts, deletes } = delta
@@ -29,25 +24,31 @@ export function splitDelta(delta: Delta, before: number): readonly DeltaChunk[] 
     deletes.frontends.length +
     deletes.backends.length
   if (size <= CHUNK_SIZE) return [toChunk(delta)]
-  return [
-    ...inPieces(upserts.backends, ({ object }) => object.servers.length).map((backends) =>
-      toChunk({ ...EMPTY, number: before, upserts: { ...EMPTY.upserts, backends } }),
-    ),
-    ...inPieces(upserts.frontends).map((frontends) =>
-      toChunk({ ...EMPTY, number: before, upserts: { ...EMPTY.upserts, frontends } }),
-    ),
-    ...inPieces(deletes.frontends).map((frontends) =>
-      toChunk({ ...EMPTY, number: before, deletes: { ...EMPTY.deletes, frontends } }),
-    ),
-    ...inPieces(deletes.backends).map((backends) =>
-      toChunk({ ...EMPTY, number: before, deletes: { ...EMPTY.deletes, backends } }),
-    ),
-    toChunk({
-      number,
-      upserts: { ...EMPTY.upserts, listeners: upserts.listeners },
-      deletes: { ...EMPTY.deletes, listeners: deletes.listeners },
-    }),
+  const parts: readonly Partial<Changes>[] = [
+    ...inPieces(upserts.backends, ({ object }) => object.servers.length).map((backends) => ({
+      upserts: { ...NONE.upserts, backends },
+    })),
+    ...inPieces(upserts.frontends).map((frontends) => ({
+      upserts: { ...NONE.upserts, frontends },
+    })),
+    ...inPieces(deletes.frontends).map((frontends) => ({
+      deletes: { ...NONE.deletes, frontends },
+    })),
+    {
+      upserts: { ...NONE.upserts, listeners: upserts.listeners },
+      deletes: { ...NONE.deletes, listeners: deletes.listeners },
+    },
+    ...inPieces(deletes.backends).map((backends) => ({ deletes: { ...NONE.deletes, backends } })),
   ]
+  const last = parts.length - 1
+  return parts.map((part, at) => toChunk({ ...NONE, ...part, number: at < last ? before : number }))
+}
+
+type Changes = Pick<Delta, 'upserts' | 'deletes'>
+
+const NONE: Changes = {
+  upserts: { listeners: [], backends: [], frontends: [] },
+  deletes: { listeners: [], backends: [], frontends: [] },
 }
 
 function inPieces<T>(items: readonly T[], weigh: (item: T) => number = () => 1): T[][] {

@@ -7,6 +7,7 @@ import type {
   Placed,
   PlacedBackend,
   PlacedFrontend,
+  PlacedListener,
   Snapshot,
 } from '../../model/snapshot.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
@@ -14,11 +15,13 @@ import type { Objects, SnapshotDiff } from './diff.ts'
 import type { OnFault } from '../../observe/fault.ts'
 import { createSlots, slotsOf } from './slots.ts'
 import { createMiddlewareSlots } from './middleware-slots.ts'
+import { listenerRouteId } from '../../model/names.ts'
 
 /** Everything in force, each object once. */
 export interface PlacedObjects {
   readonly listeners: Iterable<PlacedId>
   readonly backends: Iterable<PlacedServers>
+  /** With those of listeners that have a backend. */
   readonly frontends: Iterable<PlacedId>
 }
 
@@ -65,8 +68,10 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
   }
   const middlewares = createMiddlewareSlots(scoreboard)
 
-  function placeListener(object: Listener): Placed<Listener> {
-    return { object, slot: slots.listeners.place(object.id) }
+  function placeListener(object: Listener): PlacedListener {
+    const { id, backend } = object
+    const routeSlot = backend === null ? null : slots.frontends.place(listenerRouteId(id))
+    return { object, slot: slots.listeners.place(id), routeSlot }
   }
 
   function placeFrontend(object: Frontend): PlacedFrontend {
@@ -105,6 +110,14 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     }
   }
 
+  function* listFrontends(snapshot: Snapshot): Generator<PlacedId> {
+    for (const listener of snapshot.listeners.values()) {
+      const { routeSlot } = placeListener(listener)
+      if (routeSlot !== null) yield { id: listenerRouteId(listener.id), slot: routeSlot }
+    }
+    yield* list(snapshot.frontends, placeFrontend)
+  }
+
   function* list<T extends { readonly id: string }>(
     objects: ReadonlyMap<string, T>,
     place: (object: T) => Placed<T>,
@@ -115,7 +128,13 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
   return {
     apply(before, after, { changes, upserts: placed }, number) {
       const { upserts, deletes } = changes
-      for (const id of deletes.listeners) slots.listeners.retire(id, number)
+      for (const id of deletes.listeners) {
+        slots.listeners.retire(id, number)
+        slots.frontends.retire(listenerRouteId(id), number)
+      }
+      for (const { id, backend } of upserts.listeners) {
+        if (backend === null) slots.frontends.retire(listenerRouteId(id), number)
+      }
       for (const id of deletes.frontends) {
         slots.frontends.retire(id, number)
         middlewares.retire(id, number)
@@ -164,7 +183,7 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     list: (snapshot) => ({
       listeners: list(snapshot.listeners, placeListener),
       backends: listBackends(snapshot),
-      frontends: list(snapshot.frontends, placeFrontend),
+      frontends: listFrontends(snapshot),
     }),
     sweep(acknowledged) {
       for (const kind of Object.values(slots)) kind.sweep(acknowledged)

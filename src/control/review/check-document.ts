@@ -76,6 +76,10 @@ function backendNamesIn({ kind, id, value }: DeclaredObject): readonly string[] 
       ? REFERRING_FRONTEND.referencesOf(frontend.value).map(({ name }) => name)
       : []
   }
+  if (kind === 'listener') {
+    const { backend } = Object(value) as { readonly backend?: unknown }
+    return typeof backend === 'string' ? [backend] : []
+  }
   if (kind !== 'middleware') return []
   const part = parseWholeMiddleware(id, value)
   return part.ok ? REFERRING_MIDDLEWARE.referencesOf(part.value).map(({ name }) => name) : []

@@ -38,7 +38,7 @@ export function review({ inForce, declared, isAll, now }: ReviewInput): readonly
     ...frontends.flatMap(behindResponse),
     ...(isAll
       ? [
-          ...unknownListeners(frontends, inForce),
+          ...namedListeners(frontends, inForce),
           ...unused(inForce, declared),
           ...withoutServers(inForce, declared),
         ]
@@ -81,24 +81,27 @@ function describeShadowed(
   return `is never reached: ${are} ${names} ${take} all of its requests first, ${why}`
 }
 
-function unknownListeners(
+/** Listeners in routes that are not declared, or take no part in routing. */
+function namedListeners(
   frontends: readonly VersionOf<'frontend'>[],
   inForce: readonly InForce[],
 ): Diagnostic[] {
-  const known = new Set(inForce.flatMap(({ kind, id }) => (kind === 'listener' ? id : [])))
+  const listeners = new Map(
+    inForce.flatMap((one) => (one.kind === 'listener' ? [[one.id, one.object.backend]] : [])),
+  )
   return frontends.flatMap((frontend) => {
     const { route } = frontend.object
     if (!route.includes('Listener')) return []
     const parsed = parseRoute(route)
     const named = parsed.ok ? listenersIn(parsed.expression) : []
-    return named
-      .filter((id) => !known.has(id))
-      .map((id) => ({
-        object: frontend,
-        level: 'warning' as const,
-        path: ['route'],
-        message: `names the listener "${id}", which is not declared`,
-      }))
+    return named.flatMap((id): Diagnostic[] => {
+      const backend = listeners.get(id)
+      if (backend === null) return []
+      const why =
+        backend === undefined ? 'is not declared' : `sends everything to its backend "${backend}"`
+      const message = `names the listener "${id}", which ${why}`
+      return [{ object: frontend, level: 'warning', path: ['route'], message }]
+    })
   })
 }
 
@@ -145,11 +148,11 @@ function unused(inForce: readonly InForce[], declared: readonly DeclaredObject[]
     const hint = (message: string): Diagnostic[] => [{ object, level: 'hint', path: [], message }]
     if (object.kind === 'host' && !isSecure) return hint('is not used: there is no https listener')
     if (object.kind !== 'backend' || named.has(object.id)) return []
-    return hint('is not used: no frontend names it')
+    return hint('is not used: no frontend or listener names it')
   })
 }
 
-/** Backends that frontends name, and that no server is declared for. */
+/** Backends that are named, and that no server is declared for. */
 export function withoutServers(
   inForce: readonly InForce[],
   declared: readonly DeclaredObject[],
@@ -165,7 +168,7 @@ export function withoutServers(
 function namedBackends(declared: readonly DeclaredObject[]): ReadonlySet<string> {
   const named = new Set<string>()
   for (const { kind, value } of declared) {
-    if (kind === 'frontend' || kind === 'middleware') collectNamed(value, named)
+    if (kind !== 'backend' && kind !== 'server') collectNamed(value, named)
   }
   return named
 }
