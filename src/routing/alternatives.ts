@@ -93,13 +93,19 @@ function expandTerm(term: Term, negated: boolean): Literal[][] {
     negated,
   })
   if (negated) return [term.values.map(single)]
-  if (isIndexed(term)) return term.values.map((value) => [single(value)])
+  if (isIndexed(term))
+    return term.values.map((value) => (isAny(term, value) ? [] : [single(value)]))
   return [[{ term: distinctValues(term), negated }]]
 }
 
 // Each host and each path has its own place in the index; other values are compared one after another.
 function isIndexed(term: Term): boolean {
   return term.subject === 'host' || term.subject === 'path'
+}
+
+/** `*` of HostSNI is no condition. */
+function isAny({ subject }: Term, value: Matcher | undefined): boolean {
+  return subject === 'host' && value?.kind === 'present'
 }
 
 function distinctValues(term: Term): Term {
@@ -124,7 +130,7 @@ function toOnlyAlternative(expression: Expression): Literal[] | null {
   for (const term of terms) {
     if (term.kind !== 'term' || term.values.length !== 1) return null
     if (literals.some((literal) => literal.term.subject === term.subject)) return null
-    literals.push({ term, negated: false })
+    if (!isAny(term, term.values[0])) literals.push({ term, negated: false })
   }
   return literals
 }

@@ -4,26 +4,26 @@
  */
 import type { TextMatcher } from './expression.ts'
 import { matchesPath } from './expression.ts'
-import type { RoutableRequest } from './request.ts'
+import type { Located } from './request.ts'
 import type { Alternative, Predicate } from './rule.ts'
 
-export interface Candidates<T> {
-  /** The first entry that matches the request and precedes `best`; else `best`. */
-  find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined
+export interface Candidates<T, R extends Located> {
+  /** The first entry that matches the request (or the connection) and precedes `best`; else `best`. */
+  find(request: R, best: RouteEntry<T, R> | undefined): RouteEntry<T, R> | undefined
 }
 
 /** One alternative of a route. The caller has compared the host; the entry compares all the rest. */
-export class RouteEntry<T> implements Candidates<T> {
+export class RouteEntry<T, R extends Located> implements Candidates<T, R> {
   readonly id: string
   readonly value: T
   readonly priority: number
   readonly host: TextMatcher | undefined
   readonly path: TextMatcher | undefined
-  readonly predicates: readonly Predicate[]
+  readonly predicates: readonly Predicate<R>[]
   readonly hostRank: number
   readonly pathRank: number
 
-  constructor(id: string, priority: number, alternative: Alternative, value: T) {
+  constructor(id: string, priority: number, alternative: Alternative<R>, value: T) {
     this.id = id
     this.value = value
     this.priority = priority
@@ -34,11 +34,11 @@ export class RouteEntry<T> implements Candidates<T> {
     this.pathRank = alternative.pathRank
   }
 
-  find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined {
+  find(request: R, best: RouteEntry<T, R> | undefined): RouteEntry<T, R> | undefined {
     return (best === undefined || precedes(this, best)) && this.holds(request) ? this : best
   }
 
-  holds(request: RoutableRequest): boolean {
+  holds(request: R): boolean {
     if (this.path !== undefined && !matchesPath(this.path, request.path)) return false
     for (const predicate of this.predicates) if (!predicate(request)) return false
     return true
@@ -63,15 +63,15 @@ export function precedes(one: Ordered, other: Ordered): boolean {
   return gain === 0 ? one.id < other.id : gain > 0
 }
 
-export class EntryList<T> implements Candidates<T> {
+export class EntryList<T, R extends Located> implements Candidates<T, R> {
   /** First goes first. */
-  readonly entries: RouteEntry<T>[]
+  readonly entries: RouteEntry<T, R>[]
 
-  constructor(first: RouteEntry<T>, second: RouteEntry<T>) {
+  constructor(first: RouteEntry<T, R>, second: RouteEntry<T, R>) {
     this.entries = precedes(second, first) ? [second, first] : [first, second]
   }
 
-  find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined {
+  find(request: R, best: RouteEntry<T, R> | undefined): RouteEntry<T, R> | undefined {
     for (const entry of this.entries) {
       if (best !== undefined && !precedes(entry, best)) return best
       if (entry.holds(request)) return entry
@@ -79,15 +79,15 @@ export class EntryList<T> implements Candidates<T> {
     return best
   }
 
-  add(entry: RouteEntry<T>): void {
+  add(entry: RouteEntry<T, R>): void {
     this.entries.splice(this.#placeOf(entry), 0, entry)
   }
 
-  remove(entry: RouteEntry<T>): void {
+  remove(entry: RouteEntry<T, R>): void {
     this.entries.splice(this.entries.indexOf(entry, this.#placeOf(entry)), 1)
   }
 
-  #placeOf(entry: RouteEntry<T>): number {
+  #placeOf(entry: RouteEntry<T, R>): number {
     let low = 0
     let high = this.entries.length
     while (low < high) {
@@ -101,16 +101,22 @@ export class EntryList<T> implements Candidates<T> {
 }
 
 /** Nothing, one, or several. */
-export type Slot<T> = RouteEntry<T> | EntryList<T> | undefined
+export type Slot<T, R extends Located> = RouteEntry<T, R> | EntryList<T, R> | undefined
 
-export function addEntry<T>(slot: Slot<T>, entry: RouteEntry<T>): RouteEntry<T> | EntryList<T> {
+export function addEntry<T, R extends Located>(
+  slot: Slot<T, R>,
+  entry: RouteEntry<T, R>,
+): RouteEntry<T, R> | EntryList<T, R> {
   if (slot === undefined) return entry
   if (slot instanceof RouteEntry) return new EntryList(slot, entry)
   slot.add(entry)
   return slot
 }
 
-export function removeEntry<T>(slot: Slot<T>, entry: RouteEntry<T>): Slot<T> {
+export function removeEntry<T, R extends Located>(
+  slot: Slot<T, R>,
+  entry: RouteEntry<T, R>,
+): Slot<T, R> {
   if (slot === undefined || slot instanceof RouteEntry) return undefined
   slot.remove(entry)
   return slot.entries.length === 1 ? slot.entries[0] : slot

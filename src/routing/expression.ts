@@ -16,7 +16,9 @@ export interface Term {
   readonly values: readonly Matcher[]
 }
 
-export type Subject = 'host' | 'path' | 'method' | 'listener' | 'header' | 'query' | 'clientIp'
+/** `host` is that of a request, or the server name of a connection. */
+export type Subject =
+  'host' | 'path' | 'method' | 'listener' | 'header' | 'query' | 'clientIp' | 'alpn'
 
 /** What a value is compared with. `text` is the same for every spelling of the same comparison. */
 export type Matcher =
@@ -31,7 +33,7 @@ export type Matcher =
   | { readonly kind: 'regexp'; readonly text: string; readonly regexp: RE2JS }
   /** An address or CIDR block, of ClientIP only. */
   | { readonly kind: 'network'; readonly text: string }
-  /** Any value at all, of Query only. */
+  /** Any value at all: of Query, and as `*` of HostSNI. */
   | { readonly kind: 'present'; readonly text: '' }
 
 export type TextMatcher = Exclude<Matcher, { kind: 'network' | 'present' }>

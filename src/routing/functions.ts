@@ -1,8 +1,9 @@
 /** The functions of the route language: the subject of each, the number of its arguments, and how they are parsed. */
 import { bracketedHost } from '../http/message/authority.ts'
 import { canonicalEscapes } from '../http/message/path-policy.ts'
-import { parseNetwork } from '../model/ip.ts'
+import { parseIp, parseNetwork } from '../model/ip.ts'
 import { refuseId, TCHAR } from '../model/names.ts'
+import type { Frontend } from '../model/snapshot.ts'
 import type { Matcher, Subject } from './expression.ts'
 import { foreignHost, foreignMethod, foreignPath, foreignRegexp } from './foreign.ts'
 import { ANY, LABELS, type PatternElement, REST, parsePattern, patternText } from './pattern.ts'
@@ -24,7 +25,13 @@ export interface RouteFunction {
 export type ReadValue = (text: string, refuse: Refuse) => Matcher
 type Refuse = (message: string) => never
 
-export const ROUTE_FUNCTIONS: ReadonlyMap<string, RouteFunction> = new Map([
+/** What a route is about: requests, or connections. */
+export type RouteProtocol = Frontend['protocol']
+
+const CLIENT_IP = anyOf('clientIp', 'ClientIP("address or block", ...)', readNetwork)
+const LISTENER = one('listener', 'Listener("id")', readListener)
+
+const OF_REQUESTS: ReadonlyMap<string, RouteFunction> = new Map([
   ['Host', anyOf('host', 'Host("name", ...)', readHost)],
   ['HostRegexp', anyOf('host', 'HostRegexp("expression", ...)', placeRegexp(true))],
   ['Path', anyOf('path', 'Path("/path", ...)', readPath)],
@@ -35,9 +42,33 @@ export const ROUTE_FUNCTIONS: ReadonlyMap<string, RouteFunction> = new Map([
   ['Header', named('header', 1, 'Header("name", "value")', readHeader)],
   ['HeaderRegexp', named('header', 1, 'HeaderRegexp("name", "expression")', regexp(false))],
   ['Query', named('query', 0, 'Query("name") or Query("name", "value")', readQuery)],
-  ['ClientIP', anyOf('clientIp', 'ClientIP("address or block", ...)', readNetwork)],
-  ['Listener', one('listener', 'Listener("id")', readListener)],
+  ['ClientIP', CLIENT_IP],
+  ['Listener', LISTENER],
 ])
+
+const OF_CONNECTIONS: ReadonlyMap<string, RouteFunction> = new Map([
+  ['HostSNI', anyOf('host', 'HostSNI("name", ...)', readServerName)],
+  ['HostSNIRegexp', anyOf('host', 'HostSNIRegexp("expression", ...)', readNameRegexp)],
+  ['ALPN', anyOf('alpn', 'ALPN("protocol", ...)', readProtocol)],
+  ['ClientIP', CLIENT_IP],
+  ['Listener', LISTENER],
+])
+
+export const ROUTE_FUNCTIONS: Readonly<Record<RouteProtocol, ReadonlyMap<string, RouteFunction>>> =
+  { http: OF_REQUESTS, tcp: OF_CONNECTIONS }
+
+/** What to write instead of a function that is of the other protocol; null: it is of neither. */
+export function elsewhere(name: string, protocol: RouteProtocol): string | null {
+  if (protocol === 'http') {
+    if (!OF_CONNECTIONS.has(name)) return null
+    return `${name} routes connections, which needs "protocol: tcp"; a request is routed by Host("name") or HostRegexp("expression")`
+  }
+  if (!OF_REQUESTS.has(name)) return null
+  const instead = name === 'HostRegexp' ? 'HostSNIRegexp("expression")' : 'HostSNI("name")'
+  return name.startsWith('Host')
+    ? `${name} is about requests; a tcp route has ${instead}, the server name of TLS`
+    : `${name} is about requests, which a tcp route does not read; it has ${[...OF_CONNECTIONS.keys()].join(', ')}`
+}
 
 const TOKEN = new RegExp(`^${TCHAR}+$`)
 
@@ -154,6 +185,32 @@ function checkedPath(text: string, refuse: Refuse): string {
 
 // Hosts and paths of requests are escaped, so such characters never match.
 const NOT_ASCII = /[^\x00-\x7f]/
+
+/** A name as in `Host`, or `*` for connections with any name or none. */
+function readServerName(text: string, refuse: Refuse): Matcher {
+  if (text === '*') return { kind: 'present', text: '' }
+  if (text === '**') refuse('write HostSNI("*") for every connection')
+  // RFC 6066 section 3.
+  if (text === '' || text.startsWith('[') || parseIp(text) !== null)
+    refuse(`the server name "${text}" can never match: TLS sends names only, no addresses`)
+  return readHost(text, ofServerName(refuse))
+}
+
+function readNameRegexp(text: string, refuse: Refuse): Matcher {
+  return placeRegexp(true)(text, ofServerName(refuse))
+}
+
+/** Hints of `Host`, with the functions of tcp routes. */
+function ofServerName(refuse: Refuse): Refuse {
+  return (message) => refuse(message.replace(/\bHost(?=(?:Regexp)?\()/g, 'HostSNI'))
+}
+
+/** RFC 7301: 1 to 255 bytes, registered ones are ASCII. */
+function readProtocol(text: string, refuse: Refuse): Matcher {
+  if (!/^[\x21-\x7e]{1,255}$/.test(text))
+    refuse(`"${text}" is no protocol of ALPN, expected one like "h2" or "postgresql"`)
+  return { kind: 'literal', text }
+}
 
 function readMethod(text: string, refuse: Refuse): Matcher {
   const hint = foreignMethod(text)

@@ -8,22 +8,25 @@ import { matchesText } from './expression.ts'
 import type { PathRoutes } from './path-index.ts'
 import { addByPath, removeByPath } from './path-index.ts'
 import { digitsEnd, splitPattern } from './pattern.ts'
-import type { RoutableRequest } from './request.ts'
+import type { Located } from './request.ts'
 import { toSteps, TrieNode, updateTrie } from './trie.ts'
 
 type Change = typeof addByPath
 /** Comparisons with a host, by their text. */
-type Groups<T> = Map<string, { readonly host: TextMatcher; routes: PathRoutes<T> }>
+type Groups<T, R extends Located> = Map<
+  string,
+  { readonly host: TextMatcher; routes: PathRoutes<T, R> }
+>
 
-export class HostIndex<T> {
-  readonly #exact = new Map<string, NonNullable<PathRoutes<T>>>()
-  readonly #patterns = new TrieNode<Groups<T>>()
-  readonly #regexps: Groups<T> = new Map()
-  #anyHost: PathRoutes<T> = undefined
+export class HostIndex<T, R extends Located> {
+  readonly #exact = new Map<string, NonNullable<PathRoutes<T, R>>>()
+  readonly #patterns = new TrieNode<Groups<T, R>>()
+  readonly #regexps: Groups<T, R> = new Map()
+  #anyHost: PathRoutes<T, R> = undefined
   /** How many without an exact host have a priority above 0: only they can go before a route of an exact host. */
   #raised = 0
 
-  find(request: RoutableRequest): RouteEntry<T> | undefined {
+  find(request: R): RouteEntry<T, R> | undefined {
     let best = this.#exact.get(request.host)?.find(request, undefined)
     if (this.#isDecided(best)) return best
     best = findInTrie(this.#patterns, request, request.host.length, best)
@@ -33,22 +36,27 @@ export class HostIndex<T> {
     return this.#anyHost.find(request, best)
   }
 
-  add(entry: RouteEntry<T>): void {
+  /** As `find`, for what has no host: a route that compares one does not match. */
+  findWithoutHost(request: R): RouteEntry<T, R> | undefined {
+    return this.#anyHost?.find(request, undefined)
+  }
+
+  add(entry: RouteEntry<T, R>): void {
     if (entry.host?.kind !== 'literal' && entry.priority > 0) this.#raised += 1
     this.#change(entry, addByPath)
   }
 
-  remove(entry: RouteEntry<T>): void {
+  remove(entry: RouteEntry<T, R>): void {
     if (entry.host?.kind !== 'literal' && entry.priority > 0) this.#raised -= 1
     this.#change(entry, removeByPath)
   }
 
   // Classes of hosts are tried in their order, so only a priority can let a later one win.
-  #isDecided(best: RouteEntry<T> | undefined): boolean {
+  #isDecided(best: RouteEntry<T, R> | undefined): boolean {
     return best !== undefined && best.priority >= 0 && this.#raised === 0
   }
 
-  #change(entry: RouteEntry<T>, change: Change): void {
+  #change(entry: RouteEntry<T, R>, change: Change): void {
     const { host } = entry
     if (host === undefined) {
       this.#anyHost = change(this.#anyHost, entry)
@@ -69,10 +77,10 @@ export class HostIndex<T> {
   }
 }
 
-function changeGroup<T>(
-  groups: Groups<T>,
+function changeGroup<T, R extends Located>(
+  groups: Groups<T, R>,
   host: TextMatcher,
-  entry: RouteEntry<T>,
+  entry: RouteEntry<T, R>,
   change: Change,
 ): void {
   const group = groups.get(host.text) ?? { host, routes: undefined }
@@ -81,11 +89,11 @@ function changeGroup<T>(
   else groups.set(host.text, group)
 }
 
-function findInGroups<T>(
-  groups: Groups<T>,
-  request: RoutableRequest,
-  best: RouteEntry<T> | undefined,
-): RouteEntry<T> | undefined {
+function findInGroups<T, R extends Located>(
+  groups: Groups<T, R>,
+  request: R,
+  best: RouteEntry<T, R> | undefined,
+): RouteEntry<T, R> | undefined {
   let found = best
   for (const { host, routes } of groups.values()) {
     if (routes !== undefined && matchesText(host, request.host)) found = routes.find(request, found)
@@ -95,12 +103,12 @@ function findInGroups<T>(
 
 // `end` is where the labels that are left end; -1 when none is. Groups compare the whole host themselves, so a step that
 // takes too much here (digits that are none, an empty label) only costs time.
-function findInTrie<T>(
-  node: TrieNode<Groups<T>>,
-  request: RoutableRequest,
+function findInTrie<T, R extends Located>(
+  node: TrieNode<Groups<T, R>>,
+  request: R,
   end: number,
-  best: RouteEntry<T> | undefined,
-): RouteEntry<T> | undefined {
+  best: RouteEntry<T, R> | undefined,
+): RouteEntry<T, R> | undefined {
   const { host } = request
   let found = node.value === undefined ? best : findInGroups(node.value, request, best)
   if (end < 0) return found

@@ -39,7 +39,7 @@ export function implies(literal: Literal, given: readonly Literal[], budget: Bud
     }
     // A negated literal has one value. Another line of the same field may still match it.
     if (one.negated) return term.values.every((value) => isCovered(value, values, budget))
-    const isSingle = subject !== 'header' && subject !== 'query'
+    const isSingle = subject !== 'header' && subject !== 'query' && subject !== 'alpn'
     return isSingle && values.every((value) => misses(value, term.values, budget))
   })
 }

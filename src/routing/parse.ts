@@ -11,8 +11,8 @@ import { describeToken, ScanError, scanToken } from '../policy/scan.ts'
 import { countAlternatives, MAX_ALTERNATIVES, MAX_LITERALS } from './alternatives.ts'
 import type { Expression, Matcher } from './expression.ts'
 import { foreignParameter } from './foreign.ts'
-import type { RouteFunction } from './functions.ts'
-import { isToken, ROUTE_FUNCTIONS } from './functions.ts'
+import type { RouteFunction, RouteProtocol } from './functions.ts'
+import { elsewhere, isToken, ROUTE_FUNCTIONS } from './functions.ts'
 
 export type ParsedRoute =
   | { readonly ok: true; readonly expression: Expression }
@@ -22,7 +22,7 @@ export type ParsedRoute =
 const MAX_LENGTH = 8192
 const MAX_DEPTH = 64
 
-export function parseRoute(text: string): ParsedRoute {
+export function parseRoute(text: string, protocol: RouteProtocol = 'http'): ParsedRoute {
   try {
     if (text.length > MAX_LENGTH) {
       throw new ScanError(
@@ -30,7 +30,7 @@ export function parseRoute(text: string): ParsedRoute {
         MAX_LENGTH,
       )
     }
-    return { ok: true, expression: new RouteParser(text).parse() }
+    return { ok: true, expression: new RouteParser(text, protocol).parse() }
   } catch (error) {
     if (!(error instanceof ScanError)) throw error
     return { ok: false, message: error.message, position: error.position }
@@ -39,11 +39,13 @@ export function parseRoute(text: string): ParsedRoute {
 
 class RouteParser {
   readonly #text: string
+  readonly #protocol: RouteProtocol
   #token: Token
   #depth = 0
 
-  constructor(text: string) {
+  constructor(text: string, protocol: RouteProtocol) {
     this.#text = text
+    this.#protocol = protocol
     this.#token = scanToken(text, 0)
   }
 
@@ -98,9 +100,12 @@ class RouteParser {
 
   #call(): Expression {
     const name = this.#token
-    const called = ROUTE_FUNCTIONS.get(name.text)
+    const functions = ROUTE_FUNCTIONS[this.#protocol]
+    const called = functions.get(name.text)
     if (called === undefined) {
-      return this.#unexpected(`one of ${[...ROUTE_FUNCTIONS.keys()].join(', ')}`)
+      const hint = elsewhere(name.text, this.#protocol)
+      if (hint !== null) throw new ScanError(hint, name.position)
+      return this.#unexpected(`one of ${[...functions.keys()].join(', ')}`)
     }
     this.#advance()
     this.#take('(', `"(" as in ${called.usage}`)

@@ -12,57 +12,63 @@ import {
 } from './candidates.ts'
 import type { TextMatcher } from './expression.ts'
 import { digitsEnd, splitPattern } from './pattern.ts'
-import type { RoutableRequest } from './request.ts'
+import type { Located } from './request.ts'
 import { type Step, toSteps, TrieNode, updateTrie } from './trie.ts'
 
 /** What a host has: nothing, one route, a list, or an index. */
-export type PathRoutes<T> = Slot<T> | PathIndex<T>
+export type PathRoutes<T, R extends Located> = Slot<T, R> | PathIndex<T, R>
 
 // Measured: up to about this many, walking the list (145 ns for 8 prefixes) is faster than the trie (164 ns for 9, 184 for 16).
 const LONGEST_LIST = 8
 
-export function addByPath<T>(routes: PathRoutes<T>, entry: RouteEntry<T>): PathRoutes<T> {
+export function addByPath<T, R extends Located>(
+  routes: PathRoutes<T, R>,
+  entry: RouteEntry<T, R>,
+): PathRoutes<T, R> {
   if (routes instanceof PathIndex) {
     routes.add(entry)
     return routes
   }
   const slot = addEntry(routes, entry)
   if (!(slot instanceof EntryList) || slot.entries.length <= LONGEST_LIST) return slot
-  const index = new PathIndex<T>()
+  const index = new PathIndex<T, R>()
   for (const each of slot.entries) index.add(each)
   return index
 }
 
-export function removeByPath<T>(routes: PathRoutes<T>, entry: RouteEntry<T>): PathRoutes<T> {
+export function removeByPath<T, R extends Located>(
+  routes: PathRoutes<T, R>,
+  entry: RouteEntry<T, R>,
+): PathRoutes<T, R> {
   if (!(routes instanceof PathIndex)) return removeEntry(routes, entry)
   routes.remove(entry)
   return routes.size === 0 ? undefined : routes
 }
 
-class PathIndex<T> implements Candidates<T> {
-  readonly #root = new TrieNode<RouteEntry<T> | EntryList<T>>()
+class PathIndex<T, R extends Located> implements Candidates<T, R> {
+  readonly #root = new TrieNode<RouteEntry<T, R> | EntryList<T, R>>()
   /** Without a path, or with one that is a regular expression: tried in order. */
-  #loose: Slot<T> = undefined
+  #loose: Slot<T, R> = undefined
   #size = 0
 
   get size(): number {
     return this.#size
   }
 
-  find(request: RoutableRequest, best: RouteEntry<T> | undefined): RouteEntry<T> | undefined {
+  find(request: R, best: RouteEntry<T, R> | undefined): RouteEntry<T, R> | undefined {
     let found = best
     if (request.path.charCodeAt(0) === SLASH) found = findBelow(this.#root, request, 0, found)
     return this.#loose === undefined ? found : this.#loose.find(request, found)
   }
 
-  add(entry: RouteEntry<T>): void {
+  add(entry: RouteEntry<T, R>): void {
     this.#size += 1
     const steps = stepsOf(entry.path)
     if (steps === null) this.#loose = addEntry(this.#loose, entry)
     else updateTrie(this.#root, steps, (slot) => addEntry(slot, entry))
   }
 
-  remove(entry: RouteEntry<T>): void {
+  remove(entry: RouteEntry<T, R>): void {
     this.#size -= 1
     const steps = stepsOf(entry.path)
     if (steps === null) this.#loose = removeEntry(this.#loose, entry)
@@ -75,12 +81,12 @@ const SLASH = 47
 // Everything at a node on the way is a candidate: a prefix that ends here, a path that ends here, or a pattern whose
 // rest is no plain step. Entries compare the whole path themselves, so a step that takes too much here (digits that are
 // none) only costs time.
-function findBelow<T>(
-  node: TrieNode<RouteEntry<T> | EntryList<T>>,
-  request: RoutableRequest,
+function findBelow<T, R extends Located>(
+  node: TrieNode<RouteEntry<T, R> | EntryList<T, R>>,
+  request: R,
   at: number,
-  best: RouteEntry<T> | undefined,
-): RouteEntry<T> | undefined {
+  best: RouteEntry<T, R> | undefined,
+): RouteEntry<T, R> | undefined {
   const { path } = request
   let found = node.value === undefined ? best : node.value.find(request, best)
   if (at === path.length) return found

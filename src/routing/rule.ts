@@ -10,19 +10,20 @@ import type { RoutableRequest } from './request.ts'
 export interface Rule {
   /** A route that names none has 0. */
   readonly priority: number
-  readonly alternatives: readonly Alternative[]
+  readonly alternatives: readonly Alternative<RoutableRequest>[]
 }
 
-export interface Alternative {
+export interface Alternative<R> {
   readonly host: TextMatcher | undefined
   readonly path: TextMatcher | undefined
   /** All of them must hold; what costs least comes first. */
-  readonly predicates: readonly Predicate[]
+  readonly predicates: readonly Predicate<R>[]
   readonly hostRank: number
   readonly pathRank: number
 }
 
-export type Predicate = (request: RoutableRequest) => boolean
+export type Predicate<R> = (request: R) => boolean
+type CompileTerm<R> = (term: Term) => Predicate<R>
 
 export function compileRule(expression: Expression, priority: number | null): Rule {
   if (priority !== null && !Number.isFinite(priority)) {
@@ -30,14 +31,16 @@ export function compileRule(expression: Expression, priority: number | null): Ru
   }
   return {
     priority: priority ?? 0,
-    alternatives: toAlternatives(expression).map(compileAlternative),
+    alternatives: toAlternatives(expression).map((literals) =>
+      compileAlternative(literals, compileRequestTerm),
+    ),
   }
 }
 
 /** The rank of an alternative, and its predicates besides host and path. */
 export function placeAlternative(
   literals: readonly Literal[],
-): Omit<Alternative, 'predicates'> & { readonly further: Literal[] } {
+): Omit<Alternative<never>, 'predicates'> & { readonly further: Literal[] } {
   const host = mostSpecific(literals, 'host', hostRank)
   const path = mostSpecific(literals, 'path', pathRank)
   const hostMatcher = textMatcher(host)
@@ -51,14 +54,19 @@ export function placeAlternative(
   }
 }
 
-function compileAlternative(literals: readonly Literal[]): Alternative {
+export function compileAlternative<R>(
+  literals: readonly Literal[],
+  compileTerm: CompileTerm<R>,
+): Alternative<R> {
   const { host, path, hostRank, pathRank, further } = placeAlternative(literals)
   const predicates =
-    further.length === 0 ? NO_PREDICATES : further.sort(byCost).map(compilePredicate)
+    further.length === 0
+      ? NO_PREDICATES
+      : further.sort(byCost).map((literal) => compilePredicate(literal, compileTerm))
   return { host, path, predicates, hostRank, pathRank }
 }
 
-const NO_PREDICATES: readonly Predicate[] = []
+const NO_PREDICATES: readonly Predicate<unknown>[] = []
 
 // The others about the same subject become further predicates. Among equals any will do: rank and result are the same.
 function mostSpecific(
@@ -78,7 +86,7 @@ function textMatcher(literal: Literal | undefined): TextMatcher | undefined {
   return literal?.term.values.find(isTextMatcher)
 }
 
-function isTextMatcher(matcher: Matcher): matcher is TextMatcher {
+export function isTextMatcher(matcher: Matcher): matcher is TextMatcher {
   return matcher.kind !== 'network' && matcher.kind !== 'present'
 }
 
@@ -94,14 +102,18 @@ const COSTS: Readonly<Record<Subject, number>> = {
   header: 4,
   query: 5,
   clientIp: 6,
+  alpn: 3,
 }
 
-function compilePredicate({ term, negated }: Literal): Predicate {
+function compilePredicate<R>(
+  { term, negated }: Literal,
+  compileTerm: CompileTerm<R>,
+): Predicate<R> {
   const holds = compileTerm(term)
   return negated ? (request) => !holds(request) : holds
 }
 
-function compileTerm({ subject, name, values }: Term): Predicate {
+function compileRequestTerm({ subject, name, values }: Term): Predicate<RoutableRequest> {
   const matchers = values.filter(isTextMatcher)
   const matchesAny = (text: string): boolean =>
     matchers.some((matcher) => matchesText(matcher, text))
@@ -129,6 +141,9 @@ function compileTerm({ subject, name, values }: Term): Predicate {
       const contains = compileNetworks(values.map((value) => value.text))
       return (request) => contains(request.clientIp)
     }
+    // Of connections only.
+    case 'alpn':
+      return () => false
     default:
       return subject satisfies never
   }
@@ -141,6 +156,6 @@ function readUtf8(value: string): string {
   return Buffer.from(value, 'latin1').toString()
 }
 
-function compileQuery(name: string, value: string | undefined): Predicate {
+function compileQuery(name: string, value: string | undefined): Predicate<RoutableRequest> {
   return ({ query }) => query !== '' && new URLSearchParams(query).has(name, value)
 }

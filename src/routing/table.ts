@@ -4,13 +4,14 @@
  */
 import { RouteEntry } from './candidates.ts'
 import type { Expression } from './expression.ts'
+import type { RouteProtocol } from './functions.ts'
 import { HostIndex } from './host-index.ts'
 import { parseRoute } from './parse.ts'
 import type { RoutableRequest } from './request.ts'
 import { compileRule } from './rule.ts'
 
 export class RoutingTable<T> {
-  readonly #index = new HostIndex<T>()
+  readonly #index = new HostIndex<T, RoutableRequest>()
   readonly #routes = new Map<string, RouteEntries<T>>()
 
   get size(): number {
@@ -46,10 +47,14 @@ export class RoutingTable<T> {
 }
 
 /** One for each alternative; most routes have only one. */
-type RouteEntries<T> = RouteEntry<T> | readonly RouteEntry<T>[]
+type RouteEntries<T> = RouteEntry<T, RoutableRequest> | readonly RouteEntry<T, RoutableRequest>[]
 
-function parseAdmitted(id: string, text: string): Expression {
-  const parsed = parseRoute(text)
+export function parseAdmitted(
+  id: string,
+  text: string,
+  protocol: RouteProtocol = 'http',
+): Expression {
+  const parsed = parseRoute(text, protocol)
   if (parsed.ok) return parsed.expression
   throw new Error(`cannot route "${id}": ${parsed.message} (at ${parsed.position} of ${text})`)
 }

@@ -22,7 +22,7 @@ export function whyNever(expression: Expression): string | null {
 function whyNeverAll(literals: readonly Literal[], budget: Budget): string | null {
   const seen = new Map<string, Literal[]>()
   for (const literal of literals) {
-    const why = literal.negated ? null : whyNeverOne(literal)
+    const why = literal.negated ? whyNeverNot(literal) : whyNeverOne(literal)
     if (why !== null) return why
     const { subject, name } = literal.term
     const key = `${subject} ${name}`
@@ -46,6 +46,13 @@ function whyNeverOne({ term: { subject, name, values } }: Literal): string | nul
     if (why === null) return null
   }
   return subject === 'header' ? `the header "${name}" ${why}` : why
+}
+
+function whyNeverNot({ term: { subject, values } }: Literal): string | null {
+  const isAny = subject === 'host' && values.some(({ kind }) => kind === 'present')
+  return isAny
+    ? 'HostSNI("*") holds for every connection, so what "!" makes of it never does'
+    : null
 }
 
 function neverAPath({ kind, text }: Matcher): string | null {
@@ -75,9 +82,10 @@ function excludeEachOther(literals: readonly Literal[], budget: Budget): boolean
   const negated = literals.filter((one) => one.negated).flatMap(({ term }) => term.values)
   const [first] = literals
   switch (first?.term.subject) {
-    // Of several lines or parameters of one name, each may meet another condition.
+    // Of several lines, parameters of one name or protocols, each may meet another condition.
     case 'header':
     case 'query':
+    case 'alpn':
       return positive.some((values) => values.every((value) => isCovered(value, negated, budget)))
     case 'clientIp':
       return excludeNetworks(positive.map(toNetworks), toNetworks(negated), budget)
@@ -132,4 +140,5 @@ const WORDS: Readonly<Record<Subject, string>> = {
   header: 'header',
   query: 'parameter',
   clientIp: 'client address',
+  alpn: 'protocol',
 }
