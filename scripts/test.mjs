@@ -8,8 +8,18 @@
  * this Debian has no package of is fetched when a file needs it; where that fails, a line says what is not tested, also in CI.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, globSync, readFileSync, statSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -30,6 +40,9 @@ const paths = {
   zookeeper: '/usr/share/java/zookeeper.jar',
   kazoo: '/usr/lib/python3/dist-packages/kazoo',
 }
+
+/** Tests that share nothing of their process, and in how many processes they run when all tests do. */
+const groups = { unit: 4, conformance: 6 }
 
 /** What no installed package brings, and the script that fetches each or says why it cannot. */
 const fetched = {
@@ -58,6 +71,10 @@ if (run.length < possible.length && process.env.CI) {
   process.exit(1)
 }
 
+// A process for each of the many small files would take longer to start than its tests take.
+const few = values.watch || values.names || values.together || run.length < 50
+const entries = few ? run : grouped(run)
+
 const quiet = fileURLToPath(new URL('quiet-reporter.mjs', import.meta.url))
 const flags = [
   '--test',
@@ -68,7 +85,7 @@ const flags = [
 ]
 // Each file is a process, and many start the program: code that is compiled once halves the time of their starts.
 const cache = fileURLToPath(new URL('../node_modules/.cache/node-compile-cache', import.meta.url))
-const { status, signal } = spawnSync(process.execPath, [...flags, ...run], {
+const { status, signal } = spawnSync(process.execPath, [...flags, ...entries], {
   stdio: 'inherit',
   env: { NODE_COMPILE_CACHE: cache, ...process.env },
 })
@@ -99,6 +116,23 @@ function filesAt(path) {
   if (below.length > 0) return below
   console.error(`there is no test at ${path}: name a file or a folder below test/`)
   process.exit(2)
+}
+
+/** The files of each group in files that import them, so that each of these is one process; the others as they are. */
+function grouped(all) {
+  const folder = fileURLToPath(new URL('../node_modules/.cache/test-groups/', import.meta.url))
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  return Object.entries(groups).reduce((rest, [name, processes]) => {
+    const own = rest.filter((file) => file.startsWith(`test/${name}/`))
+    const entries = Array.from({ length: Math.min(processes, own.length) }, (_, index) => {
+      const path = join(folder, `${name}-${index + 1}-of-${processes}.mjs`)
+      const imported = own.filter((_, at) => at % processes === index)
+      writeFileSync(path, imported.map((file) => `import '${resolve(file)}'\n`).join(''))
+      return path
+    })
+    return [...entries, ...rest.filter((file) => !own.includes(file))]
+  }, all)
 }
 
 /** What the file's first line names. */
