@@ -1,94 +1,38 @@
 /**
- * Reads the ClientHello (RFC 8446 section 4.1.2) before the handshake begins: Node chooses the certificate by the server name
- * alone, but only the ClientHello lists the kinds of keys that the client supports. Only listeners that have certificates of
- * several kinds for one name read it; others pay nothing.
+ * The ClientHello (RFC 8446 section 4.1.2): the server name and the protocols by which connections are routed, and the kinds of
+ * keys that the client supports, by which Node does not choose certificates. How it is read: client-hello-reader.ts.
  */
-import type { Socket } from 'node:net'
 
 export type KeyKind = 'p256' | 'p384' | 'p521' | 'ed25519' | 'ed448' | 'rsa'
 
 export interface ClientHello {
+  /** Lower case, without a trailing dot; '' if there is none. With Encrypted ClientHello, the outer one. */
+  readonly serverName: string
+  /** The protocols that the client offers (RFC 7301), in its order. */
+  readonly alpn: readonly string[]
   readonly offersTls13: boolean
   readonly ciphers: ReadonlySet<number>
   readonly signatures: ReadonlySet<number>
 }
 
-/** With post-quantum key shares it has about 1,700 bytes. */
-const MAX_BYTES = 16 * 1024
-
-/**
- * Calls back once, with null if the first bytes are no ClientHello; what was read is put back into the socket. Does not call back
- * if the socket closes first, or is destroyed because it takes longer than `timeoutMs`.
- */
-export function peekClientHello(
-  socket: Socket,
-  timeoutMs: number,
-  done: (hello: ClientHello | null) => void,
-): void {
-  let seen: Buffer<ArrayBufferLike> = Buffer.alloc(0)
-  const timer = setTimeout(() => socket.destroy(), timeoutMs)
-  const ignore = (): void => {}
-  const destroy = (): void => void socket.destroy()
-  const stop = (): void => {
-    clearTimeout(timer)
-    socket.off('data', take)
-    socket.off('end', destroy)
-    socket.off('close', stop)
-  }
-  const take = (chunk: Buffer): void => {
-    seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
-    const hello = readClientHello(seen)
-    if (hello === 'more' && seen.length < MAX_BYTES) return
-    stop()
-    socket.pause()
-    socket.unshift(seen)
-    done(hello === 'more' ? null : hello)
-    socket.off('error', ignore)
-  }
-  socket.on('error', ignore)
-  socket.on('data', take)
-  socket.on('end', destroy)
-  socket.on('close', stop)
-}
-
-const HANDSHAKE_RECORD = 22
-const CLIENT_HELLO = 1
+const SERVER_NAME = 0
 const SIGNATURE_ALGORITHMS = 13
+const ALPN = 16
 const SUPPORTED_VERSIONS = 43
 const TLS_1_3 = 0x0304
 
-/** `more`: incomplete, and well-formed so far. */
-export function readClientHello(bytes: Buffer): ClientHello | 'more' | null {
-  const message = unwrapRecords(bytes)
-  if (message === null) return null
-  if (message.length < 4) return 'more'
-  if (message[0] !== CLIENT_HELLO) return null
-  const length = message.readUIntBE(1, 3)
-  if (length > MAX_BYTES) return null
-  if (message.length < 4 + length) return 'more'
+/** `body`: without the header of the handshake message. Null: no TLS server would take it. */
+export function parseClientHello(body: Buffer): ClientHello | null {
   try {
-    return parseHello(message.subarray(4, 4 + length))
+    return readHello(body)
   } catch (error) {
     if (error instanceof RangeError) return null
     throw error
   }
 }
 
-/** The content of the first TLS records, which may split the message anywhere; null if they are no records. */
-function unwrapRecords(bytes: Buffer): Buffer | null {
-  const parts: Buffer[] = []
-  for (let at = 0; at < bytes.length;) {
-    if (bytes[at] !== HANDSHAKE_RECORD || (bytes[at + 1] ?? 3) !== 3) return null
-    if (bytes.length < at + 5) break
-    const end = at + 5 + bytes.readUInt16BE(at + 3)
-    parts.push(bytes.subarray(at + 5, end))
-    at = end
-  }
-  return Buffer.concat(parts)
-}
-
 /** Throws a RangeError if a length exceeds the bytes. */
-function parseHello(body: Buffer): ClientHello {
+function readHello(body: Buffer): ClientHello | null {
   let at = 2 + 32
   at += 1 + body.readUInt8(at)
   const ciphers = numbersOf(body, at, 2)
@@ -96,15 +40,54 @@ function parseHello(body: Buffer): ClientHello {
   at += 1 + body.readUInt8(at)
   let signatures: ReadonlySet<number> = new Set()
   let versions: ReadonlySet<number> = new Set()
-  const end = at >= body.length ? at : at + 2 + body.readUInt16BE(at)
+  let serverName: string | null = null
+  let alpn: readonly string[] | null = null
+  const end = at === body.length ? at : at + 2 + body.readUInt16BE(at)
+  if (end !== body.length) return null
   for (at += 2; at < end;) {
     const type = body.readUInt16BE(at)
     const length = body.readUInt16BE(at + 2)
-    if (type === SIGNATURE_ALGORITHMS) signatures = numbersOf(body, at + 4, 2)
-    if (type === SUPPORTED_VERSIONS) versions = numbersOf(body, at + 4, 1)
+    const data = body.subarray(at + 4, at + 4 + length)
+    if (data.length < length) return null
+    if (type === SIGNATURE_ALGORITHMS) signatures = numbersOf(data, 0, 2)
+    if (type === SUPPORTED_VERSIONS) versions = numbersOf(data, 0, 1)
+    if (type === SERVER_NAME) {
+      // Of two, the router could take one and the server the other.
+      if (serverName !== null) return null
+      serverName = readServerName(data)
+      if (serverName === null) return null
+    }
+    if (type === ALPN) {
+      if (alpn !== null) return null
+      alpn = readProtocols(data)
+    }
     at += 4 + length
   }
-  return { offersTls13: versions.has(TLS_1_3), ciphers, signatures }
+  return {
+    serverName: serverName ?? '',
+    alpn: alpn ?? [],
+    offersTls13: versions.has(TLS_1_3),
+    ciphers,
+    signatures,
+  }
+}
+
+/** RFC 6066 section 3: a list with one name of each type, of which there is one. Null: it is no such list. */
+function readServerName(data: Buffer): string | null {
+  const isSingle = data.readUInt8(2) === 0 && data.readUInt16BE(3) === data.length - 5
+  if (!isSingle || data.readUInt16BE(0) !== data.length - 2) return null
+  const name = data.toString('latin1', 5)
+  return /^[\x21-\x7e]{1,255}$/.test(name) ? name.toLowerCase().replace(/\.$/, '') : null
+}
+
+function readProtocols(data: Buffer): string[] {
+  const protocols: string[] = []
+  for (let at = 2; at < data.length;) {
+    const end = at + 1 + data.readUInt8(at)
+    protocols.push(data.toString('latin1', at + 1, end))
+    at = end
+  }
+  return protocols
 }
 
 /** A list of two-byte numbers after its length of one or two bytes. */

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { connect, type ConnectionOptions } from 'node:tls'
 import { Certificates } from '../../src/downstream/certificates.ts'
-import { readClientHello, takesKey, type ClientHello } from '../../src/downstream/client-hello.ts'
+import { takesKey } from '../../src/downstream/client-hello.ts'
+import { ClientHelloReader } from '../../src/downstream/client-hello-reader.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { clientHello } from '../support/client-hello.ts'
 
 const NOW = Date.now()
 const DAY = 86_400_000
@@ -92,34 +91,7 @@ test('only strict ones misdirect, by what the certificate of the connection cove
   assert.deepEqual(strict.defaults(NOW), [])
 })
 
-/** The first bytes that Node's client sends. */
-async function helloOf(options: ConnectionOptions): Promise<Buffer> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const accepted = once(server, 'connection') as Promise<[Socket]>
-  const client = connect({ port, host: '127.0.0.1', servername: 'a.test', ...options })
-  client.on('error', () => {})
-  const [socket] = await accepted
-  let bytes = Buffer.alloc(0)
-  while (readClientHello(bytes) === 'more') {
-    const [chunk] = (await once(socket, 'data')) as [Buffer]
-    bytes = Buffer.concat([bytes, chunk])
-  }
-  client.destroy()
-  socket.destroy()
-  server.close()
-  return bytes
-}
-
-function parsed(bytes: Buffer): ClientHello {
-  const hello = readClientHello(bytes)
-  assert.ok(hello !== null && hello !== 'more')
-  return hello
-}
-
-test('what a client takes is read from its first message', async () => {
+test('what a client takes is read from its first message', () => {
   for (const [options, p256, p384, ed25519] of [
     [{}, true, true, true],
     [{ sigalgs: 'rsa_pss_rsae_sha256:rsa_pkcs1_sha256' }, false, false, false],
@@ -128,30 +100,10 @@ test('what a client takes is read from its first message', async () => {
     [{ ciphers: 'ECDHE-RSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }, false, false, false],
     [{ ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }, true, true, true],
   ] as const) {
-    const hello = parsed(await helloOf(options))
+    const hello = new ClientHelloReader().push(clientHello(options))
+    assert.ok(typeof hello === 'object')
 
     const takes = (['p256', 'p384', 'ed25519', 'rsa'] as const).map((kind) => takesKey(hello, kind))
     assert.deepEqual(takes, [p256, p384, ed25519, true], JSON.stringify(options))
   }
-})
-
-test('a first message in pieces, in several records, or broken is told apart', async () => {
-  const whole = await helloOf({})
-  const message = whole.subarray(5)
-  const record = (bytes: Buffer): Buffer =>
-    Buffer.concat([Buffer.from([22, 3, 1, bytes.length >> 8, bytes.length & 255]), bytes])
-  const inTwo = Buffer.concat([record(message.subarray(0, 3)), record(message.subarray(3))])
-
-  for (let end = 0; end < whole.length; end++) {
-    assert.equal(readClientHello(whole.subarray(0, end)), 'more', `${end} bytes`)
-  }
-  assert.deepEqual(readClientHello(inTwo), parsed(whole))
-  assert.equal(readClientHello(Buffer.from('GET / HTTP/1.1\r\n\r\n')), null)
-  assert.equal(readClientHello(Buffer.from([21, 3, 3, 0, 2, 1, 0])), null)
-  for (let at = 0; at < whole.length; at++) {
-    const broken = Buffer.from(whole)
-    broken[at] = 255
-    readClientHello(broken)
-  }
-  assert.equal(readClientHello(record(Buffer.from([1, 0, 0, 2, 3, 3]))), null)
 })
