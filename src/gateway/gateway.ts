@@ -13,6 +13,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { shortageOf } from '../http/connection/shortage.ts'
 import type { Address, Delta, PlacedBackend, PlacedListener } from '../model/snapshot.ts'
 import { type AccessRecord, recordOf } from '../observe/access-record.ts'
+import type { StreamRecord } from '../observe/stream-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
@@ -20,6 +21,7 @@ import {
   type AddedMemory,
   type ScoreboardMemory,
   ScoreboardView,
+  type Slot,
 } from '../scoreboard/scoreboard.ts'
 import { OwnAddresses } from '../upstream/connecting/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
@@ -27,7 +29,7 @@ import { resolveAmbiguousPath } from './ambiguous-path.ts'
 import { Forwarder, type ForwarderContext } from './forwarder.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
-import { countReason, NOT_SERVED } from './request-stats.ts'
+import { countReason, countStreamEnd, NOT_SERVED } from './request-stats.ts'
 
 export interface GatewayOptions {
   /** This thread's column of the scoreboard. */
@@ -40,6 +42,8 @@ export interface GatewayOptions {
   readonly reusePort: boolean
   /** Null if there is no access log: then no records are made. */
   readonly onRecord: ((record: AccessRecord) => void) | null
+  /** The same for streams. */
+  readonly onStream: ((record: StreamRecord) => void) | null
   /** A warning for the log. */
   readonly onNotice: (text: string) => void
   /** Listeners that could not be bound were tried again. */
@@ -109,7 +113,7 @@ export class Gateway implements ListenerHandler {
       onShortage: (error) => this.#meetShortage(error),
       onFault: this.#onFault,
       onEnded: (exchange, served, durationMs) => {
-        countReason(this.#board, exchange)
+        countReason(this.#board, exchange.reason)
         if (onRecord !== null) onRecord(recordOf(exchange, served, durationMs))
       },
     }
@@ -163,6 +167,13 @@ export class Gateway implements ListenerHandler {
 
   refused(exchange: Exchange): void {
     this.#forwards.onEnded(exchange, NOT_SERVED, performance.now() - exchange.startedAt)
+  }
+
+  /** A stream is over. `route`: null if it found none; `server`: of the last attempt. Its begin was counted in `route`. */
+  streamEnded(route: Route | null, server: Slot | null, record: StreamRecord): void {
+    countReason(this.#board, record.reason)
+    if (route !== null) countStreamEnd(route.slot, server, record.status, record.durationMs)
+    this.#options.onStream?.(record)
   }
 
   // Changes.

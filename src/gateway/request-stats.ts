@@ -1,5 +1,5 @@
-/** Counts an exchange in the scoreboard. */
-import { reasonNumber } from '../http/message/errors.ts'
+/** Counts an exchange, or a stream, in the scoreboard. */
+import { type Reason, reasonNumber } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { ServedBy } from '../observe/access-record.ts'
 import { COUNT, DURATION_BOUNDS } from '../scoreboard/layout.ts'
@@ -18,7 +18,7 @@ export function servedBy(
   return { frontend, backend: pool?.id ?? '', server: endpoint?.url ?? '', attempts }
 }
 
-/** An exchange of a route begins. */
+/** An exchange or a stream of a route begins. */
 export function countBegin(route: Slot): void {
   count(route, COUNT.underWay, 1)
 }
@@ -35,11 +35,35 @@ export function countEnd(
   if (server !== null) countExchange(server, exchange, durationMs)
 }
 
+/** A stream has ended, whose bytes were counted as they passed. `status`: 200 if a server was connected. */
+export function countStreamEnd(
+  route: Slot,
+  server: Slot | null,
+  status: number,
+  durationMs: number,
+): void {
+  count(route, COUNT.underWay, -1)
+  countOutcome(route, status, durationMs)
+  if (server !== null) countOutcome(server, status, durationMs)
+}
+
+/** Bytes of a stream, by COUNT.bytesIn (from the client) or COUNT.bytesOut. */
+export function countStreamBytes(route: Slot, server: Slot, counter: number, bytes: number): void {
+  count(route, counter, bytes)
+  count(server, counter, bytes)
+}
+
 /** Adds one exchange to a slot's counters: status class, bytes and duration. */
 function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void {
+  countOutcome(slot, exchange.status, durationMs)
+  if (exchange.bytesIn > 0) count(slot, COUNT.bytesIn, exchange.bytesIn)
+  if (exchange.bytesOut > 0) count(slot, COUNT.bytesOut, exchange.bytesOut)
+}
+
+function countOutcome(slot: Slot, code: number, durationMs: number): void {
   const { counts, base } = slot
   // RFC 9110 section 15: a status over 599 is taken as one of 5xx.
-  const status = base + COUNT.status + Math.min(5, Math.floor(exchange.status / 100))
+  const status = base + COUNT.status + Math.min(5, Math.floor(code / 100))
   counts[status] = (counts[status] ?? 0) + 1
   const seconds = durationMs / 1000
   let bucket = 0
@@ -47,12 +71,10 @@ function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void
   const cell = base + COUNT.duration + bucket
   counts[cell] = (counts[cell] ?? 0) + 1
   count(slot, COUNT.durationSum, seconds)
-  if (exchange.bytesIn > 0) count(slot, COUNT.bytesIn, exchange.bytesIn)
-  if (exchange.bytesOut > 0) count(slot, COUNT.bytesOut, exchange.bytesOut)
 }
 
-export function countReason(board: ScoreboardView, exchange: Exchange): void {
-  if (exchange.reason === null) return
-  const cell = reasonNumber(exchange.reason)
+export function countReason(board: ScoreboardView, reason: Reason | null): void {
+  if (reason === null) return
+  const cell = reasonNumber(reason)
   board.reasons[cell] = (board.reasons[cell] ?? 0) + 1
 }

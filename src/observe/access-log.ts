@@ -1,5 +1,5 @@
 /**
- * One line for each exchange, as JSON or in the Common or Combined Log Format of Apache httpd. What follows those is our own:
+ * One line for each exchange or stream, as JSON or in the Common or Combined Log Format of Apache httpd. What follows those is our own:
  * the reason in quotes, or "-". Parsers that read the format from the left (goaccess, awstats) take the line as it is.
  *
  * Hot path (bench scenario `logged`): a serving thread formats each exchange, and copies the line into a buffer immediately. Lines
@@ -9,10 +9,12 @@
  */
 import type { AccessFormat } from '../model/settings.ts'
 import type { AccessRecord } from './access-record.ts'
+import type { StreamRecord } from './stream-record.ts'
 import { cutField, escapeBeyondAscii, toQuotedText } from './escape.ts'
 
 export interface AccessLog {
   write(record: AccessRecord): void
+  writeStream(record: StreamRecord): void
   /** Hands over what is waiting. */
   flush(): void
 }
@@ -28,8 +30,9 @@ export function createAccessLog(
   format: AccessFormat,
   flush: (lines: Uint8Array<ArrayBuffer>) => void,
 ): AccessLog {
-  if (format === 'off') return { write: () => {}, flush: () => {} }
+  if (format === 'off') return { write: () => {}, writeStream: () => {}, flush: () => {} }
   const toLine = FORMATTERS[format]
+  const toStreamLine = STREAM_FORMATTERS[format]
   const waiting = Buffer.allocUnsafeSlow(BATCH_BYTES)
   let used = 0
   let timer: NodeJS.Timeout | undefined
@@ -43,17 +46,19 @@ export function createAccessLog(
     flush(lines)
   }
 
+  function append(line: string): void {
+    if (used + line.length > BATCH_BYTES) flushNow()
+    if (line.length > BATCH_BYTES) {
+      flush(new Uint8Array(Buffer.from(line, 'latin1')))
+      return
+    }
+    used += waiting.write(line, used, 'latin1')
+    timer ??= setTimeout(flushNow, FLUSH_AFTER_MS).unref()
+  }
+
   return {
-    write(record) {
-      const line = toLine(record)
-      if (used + line.length > BATCH_BYTES) flushNow()
-      if (line.length > BATCH_BYTES) {
-        flush(new Uint8Array(Buffer.from(line, 'latin1')))
-        return
-      }
-      used += waiting.write(line, used, 'latin1')
-      timer ??= setTimeout(flushNow, FLUSH_AFTER_MS).unref()
-    },
+    write: (record) => append(toLine(record)),
+    writeStream: (record) => append(toStreamLine(record)),
     flush: flushNow,
   }
 }
@@ -86,6 +91,27 @@ export function formatJson(record: AccessRecord): string {
   return `{"time":"${isoTime(record.startedAt)}",${escapeBeyondAscii(rest).slice(1)}\n`
 }
 
+export function formatStreamJson(record: StreamRecord): string {
+  const rest = JSON.stringify({
+    duration_ms: Math.round(record.durationMs * 1000) / 1000,
+    listener: record.listener,
+    frontend: record.frontend,
+    backend: record.backend,
+    server: record.server,
+    attempts: record.attempts,
+    client_ip: record.clientIp,
+    peer_ip: record.peerIp,
+    peer_port: record.peerPort,
+    scheme: 'tcp',
+    server_name: cutField(record.serverName),
+    bytes_in: record.bytesIn,
+    bytes_out: record.bytesOut,
+    reason: record.reason,
+    detail: cutField(record.detail),
+  })
+  return `{"time":"${isoTime(record.startedAt)}",${escapeBeyondAscii(rest).slice(1)}\n`
+}
+
 /** `client - - [time] "request line" status bytes "reason"`: the Common Log Format, and the reason. */
 export function formatCommon(record: AccessRecord): string {
   const { clientIp, startedAt, status, bytesOut, reason } = record
@@ -98,6 +124,21 @@ export function formatCombined(record: AccessRecord): string {
   return `${orDash(clientIp)}${identAndTime(startedAt)}"${requestLine(record)}" ${status || NO_RESPONSE} ${bytesOut || '-'} "${orDash(referer)}" "${orDash(userAgent)}" "${reason ?? '-'}"\n`
 }
 
+/** A stream as the request that comes nearest to it, CONNECT, for its name or frontend. */
+function formatStreamCommon(record: StreamRecord): string {
+  const { clientIp, startedAt, status, bytesOut, reason } = record
+  return `${orDash(clientIp)}${identAndTime(startedAt)}"${streamLine(record)}" ${status} ${bytesOut || '-'} "${reason ?? '-'}"\n`
+}
+
+function formatStreamCombined(record: StreamRecord): string {
+  const { clientIp, startedAt, status, bytesOut, reason } = record
+  return `${orDash(clientIp)}${identAndTime(startedAt)}"${streamLine(record)}" ${status} ${bytesOut || '-'} "-" "-" "${reason ?? '-'}"\n`
+}
+
+function streamLine({ serverName, frontend }: StreamRecord): string {
+  return `CONNECT ${orDash(serverName || frontend)} TCP`
+}
+
 function requestLine({ method, target, version }: AccessRecord): string {
   return method === ''
     ? '-'
@@ -108,6 +149,12 @@ function requestLine({ method, target, version }: AccessRecord): string {
 const NO_RESPONSE = 499
 
 const FORMATTERS = { json: formatJson, common: formatCommon, combined: formatCombined } as const
+
+const STREAM_FORMATTERS = {
+  json: formatStreamJson,
+  common: formatStreamCommon,
+  combined: formatStreamCombined,
+} as const
 
 /** Of `1.1`; a head that could not be read has none. */
 function toProtocol(version: string): string {

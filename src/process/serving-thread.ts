@@ -37,6 +37,7 @@ export function createServingThread(
     ticketKeys: Buffer.from(start.ticketKeys),
     reusePort: start.reusePort,
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
+    onStream: start.access === 'off' ? null : (record) => access.writeStream(record),
     onNotice: (text) => post({ kind: 'notice', text }),
     onListenersTried: () => post({ kind: 'listeners', ...listening() }),
     onFault: postFault,

@@ -9,12 +9,12 @@ import { COUNT } from '../../src/scoreboard/layout.ts'
 
 const ADDRESS = '127.0.0.1:0'
 
-/** Responses of status 2xx by frontend. */
+/** Responses of status 2xx of listeners with a backend. */
 function responses({ placed, scoreboard }: TestGateway): Record<string, number> {
-  const frontends = Array.from(placed().frontends, ({ id, slot }) => {
-    return [id, scoreboard.sum(slot, COUNT.status + 2)] as const
-  })
-  return Object.fromEntries(frontends)
+  const routes = [...placed().listeners].flatMap(({ route }) => route ?? [])
+  return Object.fromEntries(
+    routes.map(({ id, slot }) => [id, scoreboard.sum(slot, COUNT.status + 2)]),
+  )
 }
 
 async function startBackends(t: TestContext): Promise<Record<'orders' | 'users', object>> {

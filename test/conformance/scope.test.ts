@@ -50,6 +50,7 @@ async function startSite(t: TestContext): Promise<Site> {
     onNotice: () => {},
     onListenersTried: () => assert.fail('every listener is bound at once'),
     onRecord: (record) => records.push(record),
+    onStream: null,
     onShortage: () => {},
     onFault: (fault) => faults.push(fault),
   })

@@ -62,6 +62,7 @@ async function judgeTables(seed: number): Promise<void> {
     onNotice: () => {},
     onListenersTried() {},
     onRecord: null,
+    onStream: null,
     onShortage: () => {},
     onFault: (error) => faults.push(error),
   })

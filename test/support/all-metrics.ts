@@ -29,8 +29,10 @@ const TALLY = {
 /** By the name that a sample has without `_bucket`, `_sum` and `_count`. */
 export async function renderAllMetrics(): Promise<ReadonlyMap<string, MetricForm>> {
   const scoreboard = new Scoreboard(1, 0)
-  const [frontend, backend, server, listener] = [1, 2, 3, 4].map(() => scoreboard.allocate())
-  for (const slot of [frontend, backend, server, listener]) count(scoreboard, slot ?? 0)
+  const [frontend, backend, server, listener, stream] = [1, 2, 3, 4, 5].map(() =>
+    scoreboard.allocate(),
+  )
+  for (const slot of [frontend, backend, server, listener, stream]) count(scoreboard, slot ?? 0)
   const url = 'http://10.0.0.1:80'
   const states = ['unknown', 'up', 'failing', 'down', 'draining', 'ejected'] as const
   const health: HealthView = {
@@ -51,9 +53,14 @@ export async function renderAllMetrics(): Promise<ReadonlyMap<string, MetricForm
   const text = await createMetrics({
     scoreboard,
     objects: () => ({
-      frontends: [{ id: 'f', slot: frontend ?? 0 }],
+      frontends: [{ id: 'f', slot: frontend ?? 0, isStream: false }],
       backends: [{ id: 'b', slot: backend ?? 0, servers: [{ url, slot: server ?? 0 }] }],
-      listeners: [{ id: 'web', slot: listener ?? 0 }],
+      listeners: [
+        {
+          ...{ id: 'web', slot: listener ?? 0 },
+          route: { id: 'listener/web', slot: stream ?? 0, isStream: true },
+        },
+      ],
     }),
     status: () => ({
       ...{ revision: 1, setAside: 0, lastChangeAt: 1, sources: [SOURCE], workers: { serving: 1 } },

@@ -15,6 +15,7 @@ import { Gateway } from '../../src/gateway/gateway.ts'
 import { parseDocument } from '../../src/document/document.ts'
 import type { Delta } from '../../src/model/snapshot.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
+import type { StreamRecord } from '../../src/observe/stream-record.ts'
 import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
 import { openSource } from './declared.ts'
@@ -30,6 +31,8 @@ export interface TestGateway {
   apply(config: object): Promise<void>
   /** Of all exchanges that have ended. */
   records(): AccessRecord[]
+  /** Of all streams that have ended. */
+  streams(): StreamRecord[]
   /** What is in force, with the slots that count it. */
   placed(): PlacedObjects
   /** Why objects of the last configuration are not in force, as of now. */
@@ -66,6 +69,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     now: Date.now,
   })
   const records: AccessRecord[] = []
+  const streams: StreamRecord[] = []
   const faults: unknown[] = []
   const { trusted = [], admin = 0, reusePort = false } = config as OwnOptions
   const gateway = new Gateway({
@@ -78,6 +82,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     onNotice: () => {},
     onListenersTried: () => publisher.report(0, gateway.problems()),
     onRecord: (record) => records.push(record),
+    onStream: (record) => streams.push(record),
     onShortage: () => {},
     onFault: (fault) => faults.push(fault),
   })
@@ -131,6 +136,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     scoreboard,
     apply,
     records: () => records,
+    streams: () => streams,
     placed: () => publisher.placed(),
     problems,
     takeFaults: () => faults.splice(0),

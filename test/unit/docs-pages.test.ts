@@ -1,7 +1,8 @@
 // Issue 10: "docs/: an index and a page each ... One tone, one form, examples that a test runs". What pages show is read by the
 // real parser and admitted; pages of one kind have one form; what can be written is on them.
 //
-// The rule for a block of ```yaml: it is a file, or the sections of one. Sections that it does not have are those of BARE.
+// The rule for a block of ```yaml: it is a file, or the sections of one. Sections that it does not have are those of BARE, whose
+// frontend goes with its backend.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -42,8 +43,11 @@ for (const page of listPages()) {
       const world = { filename: 'block.yaml', env: {}, flags: {}, cores: 1, references }
 
       const settings = resolveSettings({ document: parsed, ...world })
+      const { frontends, ...others } = BARE
+      const hasBackend = 'vote' in (written['backends'] ?? BARE.backends)
       const { problems, setAside } = openAdmission({ readFile: readPem(t) }).declare({
-        ...BARE,
+        ...(hasBackend ? { frontends } : {}),
+        ...others,
         ...written,
       })
 

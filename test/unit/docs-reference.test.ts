@@ -6,8 +6,9 @@ import { test } from 'node:test'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
 import { HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS } from '../../src/cli/help.ts'
 import { ERRORS, REASON_NAMES, type Reason } from '../../src/http/message/errors.ts'
-import { formatJson } from '../../src/observe/access-log.ts'
+import { formatJson, formatStreamJson } from '../../src/observe/access-log.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
+import type { StreamRecord } from '../../src/observe/stream-record.ts'
 import { codesIn, listPages, readPage, ROOT, rowsOf, sectionOf } from '../support/docs.ts'
 
 test('every reason code is on its page, with status, blame, error type, retries, meaning and advice', () => {
@@ -82,6 +83,19 @@ test('the page of operating has every field of the access log', () => {
   const written = Object.keys(JSON.parse(formatJson(record)) as object)
 
   const rows = rowsOf(sectionOf(readPage('docs/operating.md'), '### Access log'))
+
+  assert.deepEqual(rows.flatMap(([cell = '']) => codesIn(cell)).toSorted(), written.toSorted())
+})
+
+test('the page of streams has every field of their log', () => {
+  const record: StreamRecord = {
+    ...{ startedAt: 0, durationMs: 0, listener: '', frontend: '', backend: '', server: '' },
+    ...{ attempts: 0, clientIp: '', peerIp: '', peerPort: 0, serverName: '', status: 0 },
+    ...{ reason: null, detail: '', bytesIn: 0, bytesOut: 0 },
+  }
+  const written = Object.keys(JSON.parse(formatStreamJson(record)) as object)
+
+  const rows = rowsOf(sectionOf(readPage('docs/tcp.md'), '## Log'))
 
   assert.deepEqual(rows.flatMap(([cell = '']) => codesIn(cell)).toSorted(), written.toSorted())
 })

@@ -10,6 +10,7 @@ import {
   formatJson,
 } from '../../src/observe/access-log.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
+import type { StreamRecord } from '../../src/observe/stream-record.ts'
 
 /** A log, and the batches that it hands over, as text. */
 function openLog(format: AccessFormat): { log: AccessLog; batches: string[] } {
@@ -270,4 +271,69 @@ test('a log that is off hands over nothing', () => {
   log.flush()
 
   assert.deepEqual(batches, [])
+})
+
+const stream: StreamRecord = {
+  ...{ startedAt: plain.startedAt, durationMs: 90_000.5, listener: 'tls', frontend: 'db' },
+  ...{ backend: 'db-servers', server: 'tcp://10.0.0.5:5432', attempts: 1, clientIp: '192.0.2.7' },
+  ...{ peerIp: '10.0.0.1', peerPort: 50123, serverName: 'db.example', status: 200 },
+  ...{ reason: null, detail: '', bytesIn: 3, bytesOut: 21 },
+}
+
+function linesOf(format: AccessFormat, ...records: readonly StreamRecord[]): string {
+  const { log, batches } = openLog(format)
+  for (const record of records) log.writeStream(record)
+  log.flush()
+  return batches.join('')
+}
+
+test('a stream is a line of its own fields as JSON', () => {
+  assert.deepEqual(JSON.parse(linesOf('json', stream)), {
+    time: '2026-02-03T04:05:06.007Z',
+    duration_ms: 90_000.5,
+    listener: 'tls',
+    frontend: 'db',
+    backend: 'db-servers',
+    server: 'tcp://10.0.0.5:5432',
+    attempts: 1,
+    client_ip: '192.0.2.7',
+    peer_ip: '10.0.0.1',
+    peer_port: 50123,
+    scheme: 'tcp',
+    server_name: 'db.example',
+    bytes_in: 3,
+    bytes_out: 21,
+    reason: null,
+    detail: '',
+  })
+})
+
+test('a stream is a CONNECT for its name or frontend in the formats of httpd', () => {
+  const failed: StreamRecord = {
+    ...stream,
+    ...{ serverName: '', frontend: 'listener/orders', status: 502, bytesOut: 0 },
+    reason: 'CONNECT_REFUSED',
+  }
+
+  assert.equal(
+    linesOf('common', stream, failed),
+    '192.0.2.7 - - [03/Feb/2026:04:05:06 +0000] "CONNECT db.example TCP" 200 21 "-"\n' +
+      '192.0.2.7 - - [03/Feb/2026:04:05:06 +0000] "CONNECT listener/orders TCP" 502 - "CONNECT_REFUSED"\n',
+  )
+  assert.equal(
+    linesOf('combined', stream),
+    '192.0.2.7 - - [03/Feb/2026:04:05:06 +0000] "CONNECT db.example TCP" 200 21 "-" "-" "-"\n',
+  )
+})
+
+test('a hostile server name stays on its line', () => {
+  fc.assert(
+    fc.property(
+      hostile,
+      fc.constantFrom<AccessFormat>('json', 'common', 'combined'),
+      (name, format) => {
+        assert.match(linesOf(format, { ...stream, serverName: name }), /^[\x20-\x7e]*\n$/)
+      },
+    ),
+  )
 })

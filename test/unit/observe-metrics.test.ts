@@ -5,6 +5,7 @@ import type { MetricsStatus } from '../../src/observe/metrics/families.ts'
 import {
   createMetrics,
   type CountedBackend,
+  type CountedRoute,
   type Metrics,
 } from '../../src/observe/metrics/metrics.ts'
 import type { SourceReport } from '../../src/observe/reports/source-report.ts'
@@ -15,9 +16,9 @@ const NOW = 1_000_000
 
 interface Site {
   readonly scoreboard: Scoreboard
-  readonly frontends: { id: string; slot: number }[]
+  readonly frontends: CountedRoute[]
   readonly backends: CountedBackend[]
-  readonly listeners: { id: string; slot: number }[]
+  readonly listeners: { id: string; slot: number; route: CountedRoute | null }[]
   readonly metrics: Metrics
   /** Adds to a counter of a slot in a thread's column. */
   count(slot: number, counter: number, value: number, thread?: number): void
@@ -100,7 +101,7 @@ function createSite(seriesLimit = 2000, sources: readonly SourceReport[] = []): 
     },
     addFrontend(id) {
       const slot = scoreboard.allocate()
-      frontends.push({ id, slot })
+      frontends.push({ id, slot, isStream: false })
       return slot
     },
     addBackend(id, urls) {
@@ -221,7 +222,7 @@ test('a server is named by backend and url', async () => {
 test('listeners, reasons, table and threads are reported', async () => {
   const site = createSite()
   const web = site.scoreboard.allocate()
-  site.listeners.push({ id: 'web', slot: web })
+  site.listeners.push({ id: 'web', slot: web, route: null })
   site.addFrontend('idle')
   site.count(web, COUNT.opened, 8)
   site.count(web, COUNT.tlsFailures, 1)
@@ -437,7 +438,7 @@ test('every metric keeps the rules of names of Prometheus', async () => {
   const site = createSite(2000, [SOURCE])
   site.count(site.addFrontend('f'), COUNT.status + 2, 1)
   site.addBackend('b', ['http://127.0.0.1:1'])
-  site.listeners.push({ id: 'web', slot: site.scoreboard.allocate() })
+  site.listeners.push({ id: 'web', slot: site.scoreboard.allocate(), route: null })
 
   const text = await site.metrics.render()
 
@@ -466,4 +467,47 @@ test('every metric keeps the rules of names of Prometheus', async () => {
   for (const [line, name, label] of reserved) {
     assert.equal(typeOf.get(name), label === 'le' ? 'histogram' : 'summary', line)
   }
+})
+
+test('streams have metrics of their own, of frontends and of listeners with a backend', async () => {
+  const site = createSite()
+  site.addFrontend('http')
+  const [db = 0, web = 0, orders = 0] = [1, 2, 3].map(() => site.scoreboard.allocate())
+  site.frontends.push({ id: 'db', slot: db, isStream: true })
+  site.listeners.push(
+    { id: 'web', slot: web, route: null },
+    {
+      ...{ id: 'orders', slot: site.scoreboard.allocate() },
+      route: { id: 'listener/orders', slot: orders, isStream: true },
+    },
+  )
+  site.count(db, COUNT.underWay, 2)
+  site.count(db, COUNT.bytesIn, 10)
+  site.count(db, COUNT.bytesOut, 30, 1)
+  site.count(orders, COUNT.status + 2, 3)
+  site.count(orders, COUNT.status + 5, 1, 1)
+  site.count(orders, COUNT.duration, 4)
+  site.count(orders, COUNT.durationSum, 8)
+
+  const samples = await scrape(site)
+
+  const streams = [...samples].filter(([name]) => /^sluice_stream/.test(name))
+  assert.deepEqual(Object.fromEntries(streams), {
+    'sluice_streams{frontend="listener/orders"}': 0,
+    'sluice_streams{frontend="db"}': 2,
+    'sluice_streams_total{result="served",frontend="listener/orders"}': 3,
+    'sluice_streams_total{result="failed",frontend="listener/orders"}': 1,
+    'sluice_streams_total{result="served",frontend="db"}': 0,
+    'sluice_streams_total{result="failed",frontend="db"}': 0,
+    'sluice_stream_duration_seconds_sum{frontend="listener/orders"}': 8,
+    'sluice_stream_duration_seconds_count{frontend="listener/orders"}': 4,
+    'sluice_stream_duration_seconds_sum{frontend="db"}': 0,
+    'sluice_stream_duration_seconds_count{frontend="db"}': 0,
+    'sluice_stream_received_bytes_total{frontend="listener/orders"}': 0,
+    'sluice_stream_received_bytes_total{frontend="db"}': 10,
+    'sluice_stream_sent_bytes_total{frontend="listener/orders"}': 0,
+    'sluice_stream_sent_bytes_total{frontend="db"}': 30,
+  })
+  assert.equal(samples.get('sluice_requests_total{code="2xx",frontend="db"}'), undefined)
+  assert.equal(samples.get('sluice_table_objects{kind="frontend"}'), 2)
 })

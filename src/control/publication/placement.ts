@@ -4,7 +4,6 @@ import type {
   Delta,
   Frontend,
   Listener,
-  Placed,
   PlacedBackend,
   PlacedFrontend,
   PlacedListener,
@@ -19,15 +18,20 @@ import { listenerRouteId } from '../../model/names.ts'
 
 /** Everything in force, each object once. */
 export interface PlacedObjects {
-  readonly listeners: Iterable<PlacedId>
+  /** `route`: of one with a backend, counted as a frontend. */
+  readonly listeners: Iterable<PlacedId & { readonly route: PlacedRoute | null }>
   readonly backends: Iterable<PlacedServers>
-  /** With those of listeners that have a backend. */
-  readonly frontends: Iterable<PlacedId>
+  readonly frontends: Iterable<PlacedRoute>
 }
 
 export interface PlacedId {
   readonly id: string
   readonly slot: number
+}
+
+export interface PlacedRoute extends PlacedId {
+  /** It takes streams, and no requests. */
+  readonly isStream: boolean
 }
 
 export interface PlacedServers extends PlacedId {
@@ -51,6 +55,10 @@ export interface PlacedChanges {
   readonly changes: SnapshotDiff
   readonly upserts: Delta['upserts']
 }
+
+type PlacedObjectsOf<Kind extends keyof PlacedObjects> = Generator<
+  PlacedObjects[Kind] extends Iterable<infer T> ? T : never
+>
 
 /** Sweeps of a second each until the slot of a removed server is released. */
 const SERVER_SWEEPS = 10
@@ -110,19 +118,24 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     }
   }
 
-  function* listFrontends(snapshot: Snapshot): Generator<PlacedId> {
-    for (const listener of snapshot.listeners.values()) {
-      const { routeSlot } = placeListener(listener)
-      if (routeSlot !== null) yield { id: listenerRouteId(listener.id), slot: routeSlot }
+  function* listListeners({ listeners }: Snapshot): PlacedObjectsOf<'listeners'> {
+    for (const listener of listeners.values()) {
+      const { slot, routeSlot } = placeListener(listener)
+      const { id, protocol } = listener
+      const route = {
+        id: listenerRouteId(id),
+        slot: routeSlot ?? slot,
+        isStream: protocol === 'tcp',
+      }
+      yield { id, slot, route: routeSlot === null ? null : route }
     }
-    yield* list(snapshot.frontends, placeFrontend)
   }
 
-  function* list<T extends { readonly id: string }>(
-    objects: ReadonlyMap<string, T>,
-    place: (object: T) => Placed<T>,
-  ): Generator<PlacedId> {
-    for (const object of objects.values()) yield { id: object.id, slot: place(object).slot }
+  function* listFrontends({ frontends }: Snapshot): PlacedObjectsOf<'frontends'> {
+    for (const frontend of frontends.values()) {
+      const { slot } = placeFrontend(frontend)
+      yield { id: frontend.id, slot, isStream: frontend.protocol === 'tcp' }
+    }
   }
 
   return {
@@ -181,7 +194,7 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     },
     toDelta,
     list: (snapshot) => ({
-      listeners: list(snapshot.listeners, placeListener),
+      listeners: listListeners(snapshot),
       backends: listBackends(snapshot),
       frontends: listFrontends(snapshot),
     }),

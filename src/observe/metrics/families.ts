@@ -8,6 +8,7 @@ import type { HealthScrape } from './health-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
 import { OTHER, type Series } from './series.ts'
 import { SOURCE_FAMILIES } from './source-families.ts'
+import { STREAM_FAMILIES } from './stream-families.ts'
 import type { SourceReport } from '../reports/source-report.ts'
 
 /** The state of the control plane at a scrape. */
@@ -42,6 +43,8 @@ export interface MetricsStatus {
 /** Everything that one scrape reports, read at one time. */
 export interface Scrape {
   readonly frontends: Series
+  /** Frontends that take streams. */
+  readonly streams: Series
   readonly servers: Series
   readonly backends: Series
   readonly health: HealthScrape
@@ -98,6 +101,7 @@ export const FAMILIES: readonly Family[] = [
     'Requests of clients that were sent to a server again, from the scoreboard',
     (row) => row.counts[COUNT.retries],
   ),
+  ...STREAM_FAMILIES,
   family(
     'sluice_server_requests_total',
     'counter',
@@ -194,7 +198,7 @@ export const FAMILIES: readonly Family[] = [
     'gauge',
     'Objects without series of their own, summed as "_other", from the last scrape',
     (of) => [
-      { value: of.frontends.summed, labels: { kind: 'frontend' } },
+      { value: of.frontends.summed + of.streams.summed, labels: { kind: 'frontend' } },
       { value: of.servers.summed, labels: { kind: 'server' } },
       { value: of.backends.summed, labels: { kind: 'backend' } },
       { value: of.listeners.summed, labels: { kind: 'listener' } },

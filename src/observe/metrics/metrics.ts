@@ -21,9 +21,15 @@ import {
 
 /** What is in force, with the slots that count it. Read once a scrape, in one go. */
 export interface CountedObjects {
-  readonly frontends: Iterable<Counted>
+  readonly frontends: Iterable<CountedRoute>
   readonly backends: Iterable<CountedBackend>
-  readonly listeners: Iterable<Counted>
+  /** `route`: what counts the requests or streams of one with a backend. */
+  readonly listeners: Iterable<Counted & { readonly route: CountedRoute | null }>
+}
+
+export interface CountedRoute extends Counted {
+  /** It takes streams, and no requests. */
+  readonly isStream: boolean
 }
 
 export interface Counted {
@@ -75,6 +81,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const readerOf = (...labelNames: string[]): SeriesReader =>
     createSeriesReader(scoreboard, readCounts, seriesLimit, labelNames)
   const frontends = readerOf('frontend')
+  const streams = readerOf('frontend')
   const servers = readerOf('backend', 'server')
   const listeners = readerOf('listener')
   const backends = readerOf('backend')
@@ -128,22 +135,29 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }
 
   function read(): Scrape {
-    const { frontends: ofFrontends, backends: ofBackends, listeners: ofListeners } = objects()
-    const countedFrontends = Array.from(ofFrontends, ({ id, slot }) => of({ frontend: id }, slot))
-    const countedListeners = Array.from(ofListeners, ({ id, slot }) => of({ listener: id }, slot))
-    const pools = [...ofBackends]
+    const counted = objects()
+    const ownFrontends = [...counted.frontends]
+    const ofListeners = [...counted.listeners]
+    const routes = [...ofListeners.flatMap(({ route }) => route ?? []), ...ownFrontends]
+    const routesOf = (streams: boolean): CountedObject[] =>
+      routes.flatMap(({ id, slot, isStream }) =>
+        isStream === streams ? of({ frontend: id }, slot) : [],
+      )
+    const countedListeners = ofListeners.map(({ id, slot }) => of({ listener: id }, slot))
+    const pools = [...counted.backends]
     const countedServers = pools.flatMap(toServers)
     const countedBackends = pools.map(({ id, slot }) => of({ backend: id }, slot))
     const serverSeries = servers.read(countedServers, countedServers.length <= seriesLimit)
     const backendSeries = backends.read(countedBackends, countedBackends.length <= seriesLimit)
     return {
-      frontends: frontends.read(countedFrontends, false),
+      frontends: frontends.read(routesOf(false), false),
+      streams: streams.read(routesOf(true), false),
       servers: serverSeries,
       backends: backendSeries,
       health: readHealth(serverSeries.rows, backendSeries.rows),
       listeners: listeners.read(countedListeners, true),
       objects: {
-        frontend: countedFrontends.length,
+        frontend: ownFrontends.length,
         backend: pools.length,
         server: countedServers.length,
         listener: countedListeners.length,
