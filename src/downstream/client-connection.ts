@@ -24,8 +24,8 @@ import { type Destination, NOWHERE } from '../http/message/target.ts'
 import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import { Http1Connection } from '../http/connection/http1-connection.ts'
 import { ResponseWriter } from './response-writer.ts'
-import { ClientPeer } from './client-peer.ts'
-import type { LiveListener } from './live-listener.ts'
+import type { ClientPeer } from './client-peer.ts'
+import type { HttpListener } from './http-listener.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { LingeringClose } from './lingering-close.ts'
 import { RequestBody } from './request-body.ts'
@@ -42,7 +42,7 @@ const MAX_PIPELINED_BYTES = 64 * 1024
 export class ClientConnection extends Http1Connection implements ClientSide {
   readonly peerIp: string
   pinned: Set<PinnedConnection> | null = null
-  readonly #live: LiveListener
+  readonly #live: HttpListener
   readonly #clientPeer: ClientPeer
   readonly #buffer = new ReceiveBuffer()
   readonly #response = new ResponseWriter(this)
@@ -52,11 +52,11 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   #looping = false
   #lingering: LingeringClose | null = null
 
-  constructor(socket: Socket, reads: SocketReads | null, live: LiveListener) {
+  constructor(socket: Socket, reads: SocketReads | null, peer: ClientPeer, live: HttpListener) {
     super(socket, reads, live.deadlines)
     this.#live = live
-    this.#clientPeer = new ClientPeer(socket, live.scheme, live.trust)
-    this.peerIp = this.#clientPeer.peerIp
+    this.#clientPeer = peer
+    this.peerIp = peer.peerIp
     this.setDeadline(live.listener.timeouts.headMs)
   }
 

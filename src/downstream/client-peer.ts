@@ -7,6 +7,7 @@ import type { RequestHead } from '../http/message/request-head.ts'
 import type { Destination } from '../http/message/target.ts'
 import { readClient, readScheme, type Trust } from './forwarded-client.ts'
 import { continuedForwardingFields, createRequestId, ForwardingFields } from './forwarding.ts'
+import type { Preamble } from './preamble.ts'
 import { plainHost } from '../model/ip.ts'
 
 export class ClientPeer {
@@ -22,9 +23,10 @@ export class ClientPeer {
   readonly #fields: ForwardingFields
   #hostLine = ''
 
-  constructor(socket: Socket, scheme: 'http' | 'https', trust: Trust) {
-    this.peerIp = plainHost(socket.remoteAddress ?? '')
-    this.peerPort = socket.remotePort ?? 0
+  constructor(socket: Socket, preamble: Preamble | null, scheme: 'http' | 'https', trust: Trust) {
+    const source = preamble?.proxied?.source ?? null
+    this.peerIp = source?.host ?? plainHost(socket.remoteAddress ?? '')
+    this.peerPort = source?.port ?? socket.remotePort ?? 0
     this.trusted = trust.trusts(this.peerIp)
     this.#scheme = scheme
     this.#trust = trust

@@ -4,7 +4,10 @@
  */
 import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
-import { LiveListener, type ListenerHandler } from '../downstream/live-listener.ts'
+import { HttpListener } from '../downstream/http-listener.ts'
+import { HttpsListener } from '../downstream/https-listener.ts'
+import type { ListenerHandler, LiveListener } from '../downstream/live-listener.ts'
+import { StreamListener } from '../downstream/stream-listener.ts'
 import { compileTrust, type Trust } from '../downstream/forwarded-client.ts'
 import { errorResponse } from '../http/message/local-response.ts'
 import { Deadlines } from '../http/connection/deadlines.ts'
@@ -54,6 +57,7 @@ export interface GatewayOptions {
   readonly onShortage: (code: string) => void
 }
 
+const LISTENERS = { http: HttpListener, https: HttpsListener, tcp: StreamListener }
 /** Idle connections that are closed if one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
 
@@ -263,7 +267,7 @@ export class Gateway implements ListenerHandler {
 
   #createListener(placed: PlacedListener): LiveListener {
     const { object, slot } = placed
-    return new LiveListener(object, this.#board.slot(slot), {
+    return new LISTENERS[object.protocol](object, this.#board.slot(slot), {
       deadlines: this.#deadlines,
       trust: this.#trust,
       handler: this.#handlerFor(placed),

@@ -93,7 +93,7 @@ export class LiveListeners {
   #updateOld(placed: PlacedListener): void {
     const listener = placed.object
     const old = this.#open.get(listener.id)
-    if (old?.scheme !== listener.protocol) return
+    if (old?.speaksAs(listener) !== true) return
     old.update({ ...listener, address: old.listener.address }, this.#options.handlerFor(placed))
   }
 

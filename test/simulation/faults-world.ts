@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test'
 import { ResponseWriter } from '../../src/downstream/response-writer.ts'
 import { ClientPeer } from '../../src/downstream/client-peer.ts'
 import { ClientConnection } from '../../src/downstream/client-connection.ts'
-import { LiveListener } from '../../src/downstream/live-listener.ts'
+import { HttpListener } from '../../src/downstream/http-listener.ts'
 import { RequestBody } from '../../src/downstream/request-body.ts'
 import { Attempt } from '../../src/gateway/attempt.ts'
 import { Forwarder } from '../../src/gateway/forwarder.ts'
@@ -38,7 +38,7 @@ import { get, request } from '../support/refusal.ts'
 /** Of every class on the way of an exchange, what is called on it from outside, and what sockets, timers and deadlines call. */
 export const SEAMS: readonly (readonly [of: { readonly prototype: object }, methods: string])[] = [
   [RoutingTable, 'match'],
-  [LiveListener, 'destinationOf writeMs idleMs'],
+  [HttpListener, 'destinationOf writeMs idleMs'],
   [ClientPeer, 'createExchange'],
   [
     ClientConnection,

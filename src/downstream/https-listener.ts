@@ -1,0 +1,70 @@
+/** A listener for HTTPS: HTTP behind TLS that ends here. */
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { LastHost } from '../http/message/authority.ts'
+import { ExchangeError } from '../http/message/errors.ts'
+import type { RequestHead } from '../http/message/request-head.ts'
+import type { Destination } from '../http/message/target.ts'
+import type { Listener } from '../model/snapshot.ts'
+import { COUNT } from '../scoreboard/layout.ts'
+import { count, type Slot } from '../scoreboard/scoreboard.ts'
+import { ClientPeer } from './client-peer.ts'
+import { HttpListener } from './http-listener.ts'
+import type { ListenerContext, ListenerHandler } from './live-listener.ts'
+import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
+import type { Preamble } from './preamble.ts'
+import { TlsEnd } from './tls-end.ts'
+
+export class HttpsListener extends HttpListener {
+  readonly #tls: TlsEnd
+
+  constructor(listener: Listener, slot: Slot, context: ListenerContext) {
+    super(listener, slot, context, 'https')
+    this.#tls = new TlsEnd(listener, ['http/1.1'], context.ticketKeys, {
+      secured: (socket, preamble) => {
+        this.guard(socket, () => this.serve(socket, null, preamble))
+      },
+      failed: (socket, error, preamble) => {
+        count(this.slot, COUNT.tlsFailures, 1)
+        this.guard(socket, () => this.#explain(socket, error, preamble))
+      },
+      onFault: (error) => this.handler.fault(error, null),
+    })
+  }
+
+  protected override get needsHello(): boolean {
+    return this.#tls.needsHello
+  }
+
+  protected override begin(socket: Socket, preamble: Preamble | null): void {
+    this.#tls.shakeHands(socket, preamble)
+  }
+
+  /** A client that speaks plain HTTP is told so. */
+  #explain(tls: Socket, error: Error, preamble: Preamble | null): void {
+    const raw = plainHttpBelow(error, tls)
+    if (raw === null) return
+    const clientPeer = new ClientPeer(raw, preamble, 'http', this.trust)
+    this.handler.refused(refusePlainHttp(raw, clientPeer, this.listener.id))
+  }
+
+  override update(listener: Listener, handler: ListenerHandler): void {
+    this.#tls.update(listener)
+    super.update(listener, handler)
+  }
+
+  override destinationOf(
+    socket: Socket,
+    head: RequestHead,
+    lastHost: LastHost,
+  ): Destination | ExchangeError {
+    const to = super.destinationOf(socket, head, lastHost)
+    if (to instanceof ExchangeError) return to
+    const tls = socket as TLSSocket & { servername?: string | false }
+    const name = tls.servername || ''
+    // A TLS 1.2 session that is resumed does not have its server name.
+    if (name === '' && tls.isSessionReused()) return to
+    if (!this.#tls.misdirects(name, to.host)) return to
+    return new ExchangeError('MISDIRECTED', 'another certificate of this listener is for this host')
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What is read of a new connection before its protocol begins: first the header of the PROXY protocol, then the ClientHello.
+ * Most connections have neither, and nothing here runs for them.
+ */
+import type { Socket } from 'node:net'
+import type { ProxiedAddresses } from '../http/proxy-protocol/header.ts'
+import { compileNetworks, plainHost } from '../model/ip.ts'
+import type { Listener } from '../model/snapshot.ts'
+import type { ClientHello } from './client-hello.ts'
+import { peekClientHello } from './client-hello-reader.ts'
+
+export interface Preamble {
+  /** By the PROXY header; null without one. */
+  readonly proxied: ProxiedAddresses | null
+  /** Null if it was not read, or the client does not speak TLS. */
+  readonly hello: ClientHello | null
+}
+
+/** Connections of one listener and thread whose preamble is being read. */
+const MAX_READ = 1_000
+
+export class PreambleReader {
+  #listener: Listener
+  /** Who sends PROXY headers; null: nobody. */
+  #isProxy: ((ip: string) => boolean) | null
+  #reading = 0
+
+  constructor(listener: Listener) {
+    this.#listener = listener
+    this.#isProxy = proxiesOf(listener)
+  }
+
+  update(listener: Listener): void {
+    this.#listener = listener
+    this.#isProxy = proxiesOf(listener)
+  }
+
+  expectsHeader(socket: Socket): boolean {
+    return this.#isProxy !== null && this.#isProxy(plainHost(socket.remoteAddress ?? ''))
+  }
+
+  /**
+   * Calls back with the socket paused and all bytes behind the header put back into it. Does not call back if the connection
+   * ends or is refused.
+   */
+  read(socket: Socket, needsHello: boolean, done: (preamble: Preamble) => void): void {
+    if (this.#reading >= MAX_READ) {
+      socket.destroy()
+      return
+    }
+    this.#reading++
+    let isOver = false
+    const over = (): void => {
+      if (!isOver) this.#reading--
+      isOver = true
+    }
+    socket.once('close', over)
+    const finish = (preamble: Preamble): void => {
+      over()
+      socket.off('close', over)
+      done(preamble)
+    }
+    // The PROXY header is read here, before the ClientHello.
+    if (!needsHello) finish({ proxied: null, hello: null })
+    else
+      peekClientHello(socket, this.#listener.timeouts.headMs, (hello) =>
+        finish({ proxied: null, hello }),
+      )
+  }
+}
+
+function proxiesOf({ proxyProtocol }: Listener): ((ip: string) => boolean) | null {
+  return proxyProtocol === null ? null : compileNetworks(proxyProtocol.trusted)
+}
