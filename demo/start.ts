@@ -7,10 +7,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { get } from 'node:http'
-import { createServer } from 'node:net'
 import { setTimeout as passed } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from '../scripts/build.ts'
+import { usedPorts } from './ports.ts'
+import { onEndOfDemonstration } from './signals.ts'
 
 // The addresses and names of config/sluice.yaml.
 const CONFIG = 'config/sluice.yaml'
@@ -32,7 +33,6 @@ const READY_WITHIN_MS = 20_000
 const POLL_MS = 100
 /** The program drains for up to 30 s. */
 const STOPPED_WITHIN_MS = 35_000
-const SAME_SIGNAL_MS = 500
 const FIRST_REQUESTS = 6
 const RELOADS = `
                         src/   save a file: the program restarts`
@@ -55,7 +55,7 @@ const running = new Set<Running>()
 const { promise: over, resolve: settle } = Promise.withResolvers<string | null>()
 let isOver = false
 
-endOnSignals()
+onEndOfDemonstration(() => end(null), killAll)
 void demonstrate().catch((error: unknown) => end(String(error)))
 const failure = await over
 process.exit((await stopAll(failure)) ? 0 : 1)
@@ -67,28 +67,15 @@ function end(failure: string | null): void {
 
 async function demonstrate(): Promise<void> {
   if (!isWatched) build()
-  const used = await portsInUse([...ORIGINS.map((place) => place.port), WEB_PORT, ADMIN_PORT])
-  if (used.length > 0) {
-    const ports = used.length > 1 ? `ports ${used.join(', ')} are` : `port ${used[0]} is`
-    return end(`${ports} in use: stop what listens there (another npm start?) and try again`)
-  }
+  const ports = [...ORIGINS.map((place) => place.port), WEB_PORT, ADMIN_PORT]
+  const used = await usedPorts(ports, 'npm start')
+  if (used !== null) return end(used)
   const origins = await Promise.all(ORIGINS.map(startOrigin))
   if (isOver) return
   const program = start(PROGRAM)
   void program.ended.then((how) => end(`sluice ended (${how})`))
   await ready()
   if (!isOver) console.log(await introduction(origins))
-}
-
-async function portsInUse(ports: readonly number[]): Promise<number[]> {
-  const isUsed = (port: number): Promise<boolean> =>
-    new Promise((resolve) => {
-      const probe = createServer()
-      probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE'))
-      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(false)))
-    })
-  const used = await Promise.all(ports.map(isUsed))
-  return ports.filter((_, index) => used[index])
 }
 
 /** Resolves when it listens. If it cannot, it has printed why, and the demonstration ends. */
@@ -170,24 +157,6 @@ function respondingOrigin(): Promise<string> {
     })
     request.once('error', (error) => resolve(error.message))
   })
-}
-
-function endOnSignals(): void {
-  let firstAt = Infinity
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      // One Ctrl-C arrives twice: from the terminal, and forwarded by npm.
-      if (Date.now() - firstAt > SAME_SIGNAL_MS) killAll()
-      firstAt = Math.min(firstAt, Date.now())
-      end(null)
-    })
-  }
-  // npm forwards signals, but cannot forward its own SIGKILL.
-  const parent = process.ppid
-  const watch = (): void => {
-    if (process.ppid !== parent) end(null)
-  }
-  if (process.env['npm_lifecycle_event'] !== undefined) setInterval(watch, 1000).unref()
 }
 
 /** Stops all children together; they finish what is in flight. Returns true if all ended well. */

@@ -34,11 +34,15 @@ const packages = {
   jq: 'jq',
   zookeeper: 'zookeeper',
   kazoo: 'python3-kazoo',
+  postgresql: 'postgresql',
+  python3: 'python3',
+  chromium: 'chromium',
 }
 /** Of those that are no commands. */
 const paths = {
   zookeeper: '/usr/share/java/zookeeper.jar',
   kazoo: '/usr/lib/python3/dist-packages/kazoo',
+  postgresql: '/usr/lib/postgresql',
 }
 
 /** Tests that share nothing of their process, and in how many processes they run when all tests do. */

@@ -26,15 +26,13 @@ const WAITING = 'votes'
 const PROCESSING = 'votes:processing'
 const WAIT_SECONDS = 1
 const RETRY_MS = 250
+const STOPPED_WITHIN_MS = 1000
 /** How often what another worker left is looked for while votes arrive without a pause. */
 const LEFTOVERS_EVERY_MS = 5000
 const CREATE = `CREATE TABLE IF NOT EXISTS votes
   (id text PRIMARY KEY, vote text NOT NULL, at bigint NOT NULL)`
 const UPSERT = `INSERT INTO votes (id, vote, at) VALUES ($1, $2, $3)
   ON CONFLICT (id) DO UPDATE SET vote = excluded.vote, at = excluded.at WHERE votes.at <= excluded.at`
-
-const stopping = new AbortController()
-for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stopping.abort())
 
 // A command waits for Redis as long as it takes. BLMOVE blocks its connection, so it has one of its own.
 const lists = new Redis(REDIS_URL, {
@@ -52,14 +50,18 @@ const database = new pg.Pool({
 })
 database.on('error', (error) => complain('PostgreSQL', error))
 
+const stopping = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, stop)
+
 const health = createServer((_request, response) => response.end('ok\n'))
 health.listen(Number(PORT), HOST)
 await once(health, 'listening')
 console.log(`worker listens on ${HOST ?? '0.0.0.0'}:${health.address().port}`)
 
-await work()
+await work().catch((error) => {
+  if (!stopping.signal.aborted) throw error
+})
 lists.disconnect()
-source.disconnect()
 health.close()
 await database.end()
 
@@ -106,6 +108,13 @@ async function execute(sql, values) {
     }
   }
   return false
+}
+
+/** The vote in hand is finished, unless Redis is away: then, as one that was just being taken, it waits in the list. */
+function stop() {
+  stopping.abort()
+  source.disconnect()
+  setTimeout(() => lists.disconnect(), STOPPED_WITHIN_MS).unref()
 }
 
 function complain(what, error) {
