@@ -25,7 +25,8 @@ socket.on('connect_error', () => showState(null))
 
 /** `isCurrent`: whether the counts come from the database of now; null while there is no connection. */
 function showState(isCurrent) {
-  show('state').textContent = isCurrent === null ? 'connecting' : isCurrent ? 'live' : 'counting is paused'
+  show('state').textContent =
+    isCurrent === null ? 'connecting' : isCurrent ? 'live' : 'counting is paused'
   show('state').className = isCurrent ? 'live' : 'waiting'
 }
 
