@@ -43,7 +43,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   readonly peerIp: string
   pinned: Set<PinnedConnection> | null = null
   readonly #live: HttpListener
-  readonly #clientPeer: ClientPeer
+  readonly clientPeer: ClientPeer
   readonly #buffer = new ReceiveBuffer()
   readonly #response = new ResponseWriter(this)
   #phase = HEAD
@@ -55,7 +55,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   constructor(socket: Socket, reads: SocketReads | null, peer: ClientPeer, live: HttpListener) {
     super(socket, reads, live.deadlines)
     this.#live = live
-    this.#clientPeer = peer
+    this.clientPeer = peer
     this.peerIp = peer.peerIp
     this.setDeadline(live.listener.timeouts.headMs)
   }
@@ -103,7 +103,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   }
 
   #readHead(): boolean {
-    const head = this.#buffer.readHead(this.#live.listener.limits, this.#clientPeer.trusted)
+    const head = this.#buffer.readHead(this.#live.listener.limits, this.clientPeer.trusted)
     if (head === null) return false
     if (head instanceof ExchangeError) {
       this.#refuseHead(head)
@@ -114,7 +114,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   }
 
   #begin(head: RequestHead): void {
-    const to = this.#live.destinationOf(this.socket, head, this.#clientPeer.lastHost)
+    const to = this.#live.destinationOf(this.socket, head, this.clientPeer.lastHost)
     if (to instanceof ExchangeError) {
       this.#refuseHead(to, head)
       return
@@ -128,7 +128,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   }
 
   #open(head: RequestHead, to: Destination): Exchange {
-    this.#exchange = this.#clientPeer.createExchange(this, this.#live.listener.id, head, to)
+    this.#exchange = this.clientPeer.createExchange(this, this.#live.listener.id, head, to)
     return this.#exchange
   }
 

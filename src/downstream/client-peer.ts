@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { LastHost } from '../http/message/authority.ts'
 import { readClock } from '../http/connection/clock.ts'
 import { type ClientSide, Exchange } from '../http/exchange.ts'
+import { addressesOf, type ProxiedAddresses } from '../http/proxy-protocol/header.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
 import type { Destination } from '../http/message/target.ts'
 import { readClient, readScheme, type Trust } from './forwarded-client.ts'
@@ -11,10 +12,14 @@ import type { Preamble } from './preamble.ts'
 import { plainHost } from '../model/ip.ts'
 
 export class ClientPeer {
+  /** The client's if a PROXY header has it. */
   readonly peerIp: string
   readonly peerPort: number
   readonly trusted: boolean
   readonly lastHost: LastHost = new LastHost()
+  readonly #socket: Socket
+  /** By the PROXY header; null: there was none. */
+  readonly #proxied: ProxiedAddresses | null
   readonly #scheme: 'http' | 'https'
   readonly #trust: Trust
   /** Most connections request one authority, so its lines are cached. */
@@ -24,13 +29,20 @@ export class ClientPeer {
   #hostLine = ''
 
   constructor(socket: Socket, preamble: Preamble | null, scheme: 'http' | 'https', trust: Trust) {
-    const source = preamble?.proxied?.source ?? null
-    this.peerIp = source?.host ?? plainHost(socket.remoteAddress ?? '')
-    this.peerPort = source?.port ?? socket.remotePort ?? 0
+    const proxied = preamble?.proxied ?? null
+    this.#socket = socket
+    this.#proxied = proxied
+    this.peerIp = proxied?.source?.host ?? plainHost(socket.remoteAddress ?? '')
+    this.peerPort = proxied?.source?.port ?? socket.remotePort ?? 0
     this.trusted = trust.trusts(this.peerIp)
     this.#scheme = scheme
     this.#trust = trust
     this.#fields = new ForwardingFields(this.peerIp, scheme)
+  }
+
+  /** For servers that get a PROXY header. */
+  get addresses(): ProxiedAddresses {
+    return this.#proxied ?? addressesOf(this.#socket)
   }
 
   createExchange(

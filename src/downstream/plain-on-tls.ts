@@ -48,6 +48,7 @@ export function refusePlainHttp(raw: Socket, clientPeer: ClientPeer, listener: s
 
 /** The client of an exchange that is over: it gets nothing more. */
 const NO_CLIENT: ClientSide = {
+  clientPeer: { addresses: { source: null, destination: null } },
   holdsData: false,
   resumeBody: () => {},
   sendInterim: () => true,

@@ -238,7 +238,10 @@ export class MonitoredPool {
     return returned.server
   }
 
-  #probeStateOf(server: MonitoredServer, { health, tls }: Backend): EligibilityInput['probe'] {
+  #probeStateOf(
+    server: MonitoredServer,
+    { health, tls, proxyProtocol }: Backend,
+  ): EligibilityInput['probe'] {
     const { prober } = this.#context
     const wasServed = server.state !== null && server.probeState !== 'waiting'
     if (health === null) {
@@ -247,7 +250,8 @@ export class MonitoredPool {
       server.probeStateBefore = null
       return 'up'
     }
-    prober.follow(server.key, { server: server.declared, check: health, tls }, wasServed, this.id)
+    const target = { server: server.declared, check: health, tls, proxyProtocol }
+    prober.follow(server.key, target, wasServed, this.id)
     return server.probeStateBefore ?? prober.state(server.key)
   }
 

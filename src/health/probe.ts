@@ -6,9 +6,10 @@ import { connect as connectTcp, type LookupFunction, type Socket } from 'node:ne
 import { connect as connectTls } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { shortageOf } from '../http/connection/shortage.ts'
+import { writeProxyHeader } from '../http/proxy-protocol/write-header.ts'
 import { denyHost } from '../model/denied-address.ts'
 import { bracketHost } from '../model/address.ts'
-import { hostnameOf, isSocketPath } from '../model/server-url.ts'
+import { hostnameOf, isSocketPath, speaksTls } from '../model/server-url.ts'
 import type { Backend, HealthCheck, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../routing/regexp.ts'
 import { contextFor, sniOf } from '../upstream/connecting/connect-target.ts'
@@ -18,6 +19,7 @@ export interface ProbeTarget {
   readonly server: Server
   readonly check: HealthCheck
   readonly tls: Backend['tls']
+  readonly proxyProtocol: Backend['proxyProtocol']
 }
 
 /** `reason` for people: `GET /healthz returned 503, expected 200-399`. */
@@ -182,7 +184,8 @@ class ProbeConnection {
     this.where = describePlace(target)
     // undici sends it as Host.
     const name = bracketHost(hostnameOf({ host, hostname }))
-    this.origin = isSocketPath(host) ? `http://${name}` : `${scheme}://${name}:${port}`
+    const protocol = speaksTls(scheme) ? 'https' : 'http'
+    this.origin = isSocketPath(host) ? `http://${name}` : `${protocol}://${name}:${port}`
   }
 
   /** For a check without `http`: null as soon as there is a connection, or why there is none. */
@@ -202,8 +205,12 @@ class ProbeConnection {
       return
     }
     this.#ended = new Error('the connection was closed before a response')
-    const speaksTls = this.target.server.scheme === 'https' && this.target.check.http !== null
-    const socket = speaksTls ? this.#connectTls() : this.#connectTcp()
+    const { server, check } = this.target
+    const isSecure = speaksTls(server.scheme) && check.http !== null
+    const header = proxyHeaderOf(this.target)
+    const below = isSecure && header === null ? null : this.#connectTcp()
+    if (header !== null) below?.write(header)
+    const socket = below === null || isSecure ? this.#connectTls(below) : below
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('error', (error) => {
@@ -211,7 +218,7 @@ class ProbeConnection {
       this.error = error
       onError(error)
     })
-    socket.once(speaksTls ? 'secureConnect' : 'connect', () => {
+    socket.once(isSecure ? 'secureConnect' : 'connect', () => {
       this.isOpen = true
       onOpen(socket)
     })
@@ -228,9 +235,11 @@ class ProbeConnection {
     return connectTcp({ host: this.#host, port: this.#port, lookup: this.#lookup })
   }
 
-  #connectTls(): Socket {
+  /** `below`: a connection that has begun with other bytes. */
+  #connectTls(below: Socket | null): Socket {
     const { server, tls } = this.target
-    return connectTls({
+    const socket = connectTls({
+      ...(below === null ? {} : { socket: below }),
       host: server.host,
       port: this.#port,
       lookup: this.#lookup,
@@ -239,7 +248,15 @@ class ProbeConnection {
       rejectUnauthorized: tls.verify,
       ALPNProtocols: ['http/1.1'],
     })
+    below?.on('error', (error) => socket.destroy(error))
+    return socket
   }
+}
+
+/** The proxy speaks for itself. A port for probes alone gets none, as in HAProxy. */
+function proxyHeaderOf({ server, check, proxyProtocol }: ProbeTarget): Buffer | null {
+  if (proxyProtocol === null || (check.port !== null && check.port !== server.port)) return null
+  return writeProxyHeader(proxyProtocol)
 }
 
 /** If a server on a unix socket is probed on a port, it is a port of this machine. */

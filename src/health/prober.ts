@@ -268,7 +268,8 @@ function isSameCheck(a: ProbeTarget, b: ProbeTarget): boolean {
     a.server.url === b.server.url &&
     a.server.hostname === b.server.hostname &&
     isEqual(a.check, b.check) &&
-    isEqual(a.tls, b.tls)
+    isEqual(a.tls, b.tls) &&
+    a.proxyProtocol === b.proxyProtocol
   )
 }
 

@@ -11,6 +11,7 @@ import { fieldHolds, fieldValue } from './message/fields.ts'
 import type { RequestHead } from './message/request-head.ts'
 import type { Destination } from './message/target.ts'
 import type { TunnelEnd } from './connection/tunnel.ts'
+import type { ProxiedAddresses } from './proxy-protocol/header.ts'
 
 /** Takes a request's body: the server's side of an exchange. Data is lent as for ResponseSink. */
 export interface BodySink {
@@ -51,6 +52,8 @@ export interface ResponseSink extends Faultable {
 
 /** The client's side of an exchange. */
 export interface ClientSide {
+  /** Both ends of its connection, or as the PROXY header before it has them. */
+  readonly clientPeer: { readonly addresses: ProxiedAddresses }
   /** Starts or continues to pass the request's body to `exchange.sink`. */
   resumeBody(): void
   /** False: the caller must wait for `sink.resumeResponse`, here and below. */

@@ -6,28 +6,17 @@
 import type { ClientSide, Exchange } from '../http/exchange.ts'
 import type { Endpoint } from './endpoint/endpoint.ts'
 import { isUnavailable } from './balancing/eligibility.ts'
+import { closeWith } from './endpoint/close-with-client.ts'
 import type { ServerConnection } from './endpoint/server-connection.ts'
-
-/** Per client over all pools: without a limit a client could hold a connection to each backend by never finishing its login. */
-const MAX_PER_CLIENT = 8
 
 export class PinnedConnections {
   readonly #byClient = new WeakMap<ClientSide, ServerConnection>()
 
   pin(client: ClientSide, connection: ServerConnection): void {
-    client.pinned ??= new Set()
-    const { pinned: kept } = client
-    // In order of use, the latest last.
-    kept.delete(connection)
-    kept.add(connection)
+    closeWith(client, connection)
     if (connection.owner === client) return
     connection.owner = client
     connection.endpoint.pinned(connection)
-    for (const first of kept) {
-      if (kept.size <= MAX_PER_CLIENT) break
-      kept.delete(first)
-      first.abandon()
-    }
     // The client has logged in to another server: it needs one connection per pool.
     this.#byClient.get(client)?.abandon()
     this.#byClient.set(client, connection)

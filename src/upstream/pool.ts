@@ -7,7 +7,8 @@ import { compileRetry, type RetryPolicy } from '../policy/retrying/retry.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
 import { type BalancedRequest, balancerOf } from './balancing/balancer.ts'
-import { type BreakerCount, Endpoint, type EndpointContext } from './endpoint/endpoint.ts'
+import type { BreakerCount, Endpoint, EndpointContext } from './endpoint/endpoint.ts'
+import { createEndpoint } from './endpoint/proxied-endpoint.ts'
 import { PinnedConnections } from './pinned-connections.ts'
 import { PoolRetryBudget } from './retry-budget.ts'
 import { isExcluded, isUnavailable, orTried, skipsTurn } from './balancing/eligibility.ts'
@@ -65,7 +66,7 @@ export class Pool {
       const breaker = breakerOf(index)
       if (known === undefined || !known.fits(backend, server)) {
         const place = slot(serverSlots[index] ?? 0)
-        return new Endpoint(backend, server, place, breaker, this.#context)
+        return createEndpoint(backend, server, place, breaker, this.#context)
       }
       before.delete(server.url)
       known.update(backend, server, breaker)
@@ -116,7 +117,7 @@ export class Pool {
     timeouts: Timeouts,
   ): ServerConnection | null {
     const own = exchange.isPinned && !fresh ? this.pinned.find(exchange) : null
-    return own?.endpoint === endpoint ? own : endpoint.acquire(fresh, timeouts)
+    return own?.endpoint === endpoint ? own : endpoint.acquire(exchange.client, fresh, timeouts)
   }
 
   /** Adds one to the in-flight count of an endpoint that was picked before. */

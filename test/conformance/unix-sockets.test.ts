@@ -141,10 +141,10 @@ test('a socket is asked whether it is well, and what is wrong is said with its p
   const targets = [{ path: '/well' }, { kind: 'tcp' }].map((health) => {
     const parsed = parseBackend('b', { servers: { s: `unix:${path}` }, health }, () => '')
     assert.ok(parsed.ok)
-    const { servers, health: check, tls } = parsed.value
+    const { servers, health: check, tls, proxyProtocol } = parsed.value
     const [declared] = servers
     assert.ok(declared !== undefined && check !== null)
-    return { server: declared, check, tls }
+    return { server: declared, check, tls, proxyProtocol }
   })
   for (const target of targets) assert.equal((await probe(target, signal)).ok, true)
   const [first] = targets

@@ -87,5 +87,6 @@ function targetOf(id: string, port: number, path: string): ProbeTarget {
       waitHealthy: true,
     },
     tls: { verify: true, ca: null, serverName: null },
+    proxyProtocol: null,
   }
 }

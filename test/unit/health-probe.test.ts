@@ -13,6 +13,7 @@ import { systemLookup } from '../support/names.ts'
 import { createProbe, type ProbeResult, type ProbeTarget } from '../../src/health/probe.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { startProxyReader } from '../support/proxy-reader.ts'
 import { eventually } from '../support/until.ts'
 
 type Http = NonNullable<HealthCheck['http']>
@@ -56,6 +57,7 @@ function targetAt(
     server: { id: 's', url, scheme, host, port, ...rest },
     check: { ...check, ...change },
     tls: { verify: true, ca: null, serverName: null, ...tls },
+    proxyProtocol: null,
   }
 }
 
@@ -342,4 +344,34 @@ test('a request that cannot be written is a failed probe', async (t) => {
   for (const change of bad) {
     assert.notEqual(await reasonOf(ask(targetAt({ port }, { http: { ...http, ...change } }))), '')
   }
+})
+
+test('probes of a backend with PROXY headers begin with one of their own, before TLS', async (t) => {
+  const authority = createAuthority(t)
+  const { cert, key } = authority.issue('127.0.0.1')
+  const plain = await startHttp(t, (_request, response) => response.end())
+  const secure = await listen(
+    t,
+    createTlsServer({ cert, key }, (_request, response) => response.end()),
+  )
+  const atPlain = await startProxyReader(t, plain)
+  const atSecure = await startProxyReader(t, secure)
+
+  for (const proxyProtocol of [1, 2] as const) {
+    const tls = { ca: authority.cert }
+    const targets = [
+      targetAt(atPlain),
+      targetAt(atPlain, { http: null }),
+      targetAt({ port: atSecure.port, scheme: 'https' }, {}, tls),
+      // Of its own, and so without a header.
+      targetAt(atPlain, { port: plain }),
+    ]
+    for (const target of targets)
+      assert.deepEqual((await ask({ ...target, proxyProtocol })).ok, true)
+  }
+
+  const headers = await eventually(() => atPlain.headers.length === 4 && atPlain.headers, 'all')
+  const [v1, v2] = [1, 2].map((version) => ({ version, source: null, destination: null }))
+  assert.deepEqual(headers, [v1, v1, v2, v2])
+  assert.deepEqual(atSecure.headers, [v1, v2])
 })

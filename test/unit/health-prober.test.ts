@@ -31,6 +31,7 @@ function targetOf(key: string, change: Partial<HealthCheck> = {}): ProbeTarget {
     server: { id: key, url: `http://${key}:80`, ...place, ...rest },
     check: { ...check, ...change },
     tls: { verify: true, ca: null, serverName: null },
+    proxyProtocol: null,
   }
 }
 

@@ -22,10 +22,11 @@ test('an address that was overtaken comes last for the next connection', async (
   assert.ok(endpoint)
 
   const found = await new Promise<Socket | Error>((resolve) => {
-    new HappyEyeballs(endpoint, new SocketReads(), {
-      dialed: (socket) => resolve(socket),
-      caught: (error) => resolve(error as Error),
-    })
+    const owner = {
+      dialed: resolve,
+      caught: (error: unknown) => resolve(error as Error),
+    }
+    new HappyEyeballs(endpoint, new SocketReads(), owner, null)
   })
 
   assert.ok(!(found instanceof Error), String(found))

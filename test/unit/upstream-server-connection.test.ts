@@ -27,7 +27,7 @@ test('a connection that waited for a client in an interim response reads the res
   const backend = makeBackend({ a: { host, url, port } })
   const [endpoint] = openBoard(t).endpoints(backend)
   assert.ok(endpoint)
-  const connection = ServerConnection.open(endpoint, backend.timeouts)
+  const connection = ServerConnection.open(endpoint, backend.timeouts, null)
   t.after(() => connection.abandon())
 
   const first = await responseOf(connection)

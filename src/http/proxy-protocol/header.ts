@@ -2,6 +2,7 @@
  * The PROXY protocol: a header before all other bytes of a connection, in which a proxy passes on the address of its client.
  * Version 1 is a line of text, version 2 is binary. Specification: doc/proxy-protocol.txt of HAProxy.
  */
+import type { Socket } from 'node:net'
 import type { Address } from '../../model/snapshot.ts'
 
 export interface ProxiedAddresses {
@@ -9,6 +10,15 @@ export interface ProxiedAddresses {
   readonly source: Address | null
   /** Where the client connected to. Null together with the source. */
   readonly destination: Address | null
+}
+
+/** Of an accepted socket. */
+export function addressesOf(socket: Socket): ProxiedAddresses {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket
+  return {
+    source: { host: remoteAddress ?? '', port: remotePort ?? 0 },
+    destination: { host: localAddress ?? '', port: localPort ?? 0 },
+  }
 }
 
 export interface ProxyHeader extends ProxiedAddresses {

@@ -1,6 +1,6 @@
 /** Opens sockets to servers. */
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { isAmongLast, KEPT_FOR_ACCEPTING } from '../../http/connection/descriptors.ts'
 import { ExchangeError } from '../../http/message/errors.ts'
 import type { SocketReads } from '../../http/connection/socket-reads.ts'
@@ -11,25 +11,26 @@ import type { ConnectTarget } from './connect-target.ts'
 
 /**
  * `address` is one of the target's resolved addresses. Reads go to `reads` unless the target speaks TLS. A connection that leads
- * back to one of `own` fails before a byte is sent.
+ * back to one of `own` fails before a byte is sent. `proxyHeader` is sent before everything else, TLS included.
  */
 export function openSocket(
   target: ConnectTarget,
   address: string,
   reads: SocketReads,
   own: OwnAddresses,
+  proxyHeader: Buffer | null,
 ): Socket {
-  const socket = connect(target, address, reads)
+  const lowest = connect(target, address, reads, proxyHeader)
   // Before the listeners that write as soon as the socket is connected.
-  socket.prependOnceListener('connect', () => {
-    const found = own.find(socket)
-    if (found !== null) socket.destroy(leadsBack(target, found))
+  lowest.prependOnceListener('connect', () => {
+    const found = own.find(lowest)
+    if (found !== null) lowest.destroy(leadsBack(target, found))
   })
   // Once Node has opened the descriptor, and before it accepts the next client: at the limit, the kernel's queue is dropped.
   process.nextTick(() => {
-    if (isAmongLast(socket, KEPT_FOR_ACCEPTING)) socket.destroy(lastDescriptors())
+    if (isAmongLast(lowest, KEPT_FOR_ACCEPTING)) lowest.destroy(lastDescriptors())
   })
-  return socket
+  return target.tls === null || proxyHeader === null ? lowest : secure(lowest, address, target.tls)
 }
 
 function leadsBack({ scheme, host, port }: ConnectTarget, { name }: OwnAddress): ExchangeError {
@@ -45,25 +46,53 @@ function lastDescriptors(): Error {
   return Object.assign(new Error(message), { code: 'EMFILE' })
 }
 
-function connect(target: ConnectTarget, address: string, reads: SocketReads): Socket {
-  const { port, tls } = target
-  if (tls === null) {
-    const where = isSocketPath(address) ? { path: address } : { host: address, port }
-    const options: NetConnectOpts = { ...where, noDelay: true, allowHalfOpen: true }
-    reads.shareWithNext()
-    return connectTcp({ ...options, onread: reads })
+function connect(
+  { port, tls }: ConnectTarget,
+  address: string,
+  reads: SocketReads,
+  proxyHeader: Buffer | null,
+): Socket {
+  if (tls !== null && proxyHeader === null) {
+    const socket = connectTls({ ...tlsOptions(tls), host: address, port })
+    socket.setNoDelay(true)
+    return keepSession(socket, tls)
   }
-  const options: ConnectionOptions & { allowHalfOpen: boolean } = {
-    host: address,
-    port,
+  const where = isSocketPath(address) ? { path: address } : { host: address, port }
+  const options: NetConnectOpts = { ...where, noDelay: true, allowHalfOpen: true }
+  if (tls === null) reads.shareWithNext()
+  const socket = connectTcp(tls === null ? { ...options, onread: reads } : options)
+  if (proxyHeader !== null) writeFirst(socket, proxyHeader)
+  return socket
+}
+
+/** With the request that is written in this turn, it is one segment. */
+function writeFirst(socket: Socket, proxyHeader: Buffer): void {
+  socket.cork()
+  socket.write(proxyHeader)
+  process.nextTick(() => socket.uncork())
+}
+
+/** TLS on a TCP socket whose first bytes are in clear text. */
+function secure(below: Socket, address: string, tls: TargetTls): Socket {
+  const socket = connectTls({ ...tlsOptions(tls), host: address, socket: below })
+  below.on('error', (error) => socket.destroy(error))
+  return keepSession(socket, tls)
+}
+
+type TargetTls = NonNullable<ConnectTarget['tls']>
+
+function tlsOptions(tls: TargetTls): ConnectionOptions & { allowHalfOpen: boolean } {
+  return {
     allowHalfOpen: true,
     secureContext: tls.context,
     servername: tls.serverName,
     rejectUnauthorized: tls.verify,
     ALPNProtocols: ['http/1.1'],
+    ...(tls.session === null ? {} : { session: tls.session }),
   }
-  const socket = connectTls(tls.session === null ? options : { ...options, session: tls.session })
-  socket.setNoDelay(true)
+}
+
+function keepSession(socket: TLSSocket, tls: TargetTls): TLSSocket {
   socket.on('session', (session: Buffer) => {
     tls.session = session
   })

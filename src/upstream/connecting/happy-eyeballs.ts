@@ -41,6 +41,7 @@ export class HappyEyeballs {
   readonly #server: ConnectableServer
   readonly #reads: SocketReads
   readonly #owner: HappyEyeballsOwner
+  readonly #proxyHeader: Buffer | null
   readonly #underWay = new Set<ConnectAttempt>()
   #left: readonly string[] = []
   #error: Error | null = null
@@ -48,8 +49,14 @@ export class HappyEyeballs {
   #stopWaiting: (() => void) | null = null
   #isOver = false
 
-  constructor(server: ConnectableServer, reads: SocketReads, owner: HappyEyeballsOwner) {
+  constructor(
+    server: ConnectableServer,
+    reads: SocketReads,
+    owner: HappyEyeballsOwner,
+    proxyHeader: Buffer | null,
+  ) {
     this.#server = server
+    this.#proxyHeader = proxyHeader
     this.#reads = reads
     this.#owner = owner
     this.#left = server.addresses.order(clock.now)
@@ -109,7 +116,7 @@ export class HappyEyeballs {
 
   #open(address: string): void {
     const { target, own } = this.#server
-    const socket = openSocket(target, address, this.#reads, own)
+    const socket = openSocket(target, address, this.#reads, own, this.#proxyHeader)
     const onConnect = this.#guarded(() => {
       // Already destroyed if it leads back to this process.
       if (!socket.destroyed) this.#take(attempt)

@@ -5,6 +5,7 @@
  */
 import type { NameTable } from '../../dns/names.ts'
 import type { Deadlines } from '../../http/connection/deadlines.ts'
+import type { ClientSide } from '../../http/exchange.ts'
 import { ERRORS, type Reason, reasonNumber } from '../../http/message/errors.ts'
 import { authorityOf } from '../../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../../model/snapshot.ts'
@@ -61,8 +62,10 @@ export class Endpoint {
   isTimed = false
   isRetired = false
   readonly onFault: (error: unknown) => void
+  /** The version of the header that connections begin with. */
+  readonly proxyProtocol: Backend['proxyProtocol']
   readonly #tls: string
-  readonly #idle: ServerConnection[] = []
+  protected readonly idle: ServerConnection[] = []
   /** Connections that belong to one client each, idle or not. */
   readonly #bound = new Set<ServerConnection>()
   /** A response was complete since the last malformed one. */
@@ -89,6 +92,7 @@ export class Endpoint {
     this.#now = context.now
     this.#raiseAlarm = context.raiseAlarm
     this.onFault = context.onFault
+    this.proxyProtocol = backend.proxyProtocol
     this.#tls = JSON.stringify(backend.tls)
     this.target = compileConnectTarget(backend, server)
     this.addresses = new Addresses(server.host, context.names, () => this.#moved())
@@ -98,6 +102,7 @@ export class Endpoint {
   /** Whether its connections can be kept with this declaration. */
   fits(backend: Backend, server: Server): boolean {
     if (authorityOf(server) !== this.authority) return false
+    if (backend.proxyProtocol !== this.proxyProtocol) return false
     return this.target.tls === null || JSON.stringify(backend.tls) === this.#tls
   }
 
@@ -118,12 +123,16 @@ export class Endpoint {
    * An idle connection, else a new one; null if the limit of connections is reached. The exchange is in the in-flight count
    * already, so that this is the number of connections in use over all threads.
    */
-  acquire(fresh: boolean, timeouts: Timeouts): ServerConnection | null {
-    const { connections } = this.limits
-    if (connections > 0 && this.inFlight > connections) return null
-    const idle = fresh ? undefined : this.#idle.pop()
+  acquire(_client: ClientSide, fresh: boolean, timeouts: Timeouts): ServerConnection | null {
+    if (this.isFull) return null
+    const idle = fresh ? undefined : this.idle.pop()
     if (idle !== undefined) return idle
-    return ServerConnection.open(this, timeouts)
+    return ServerConnection.open(this, timeouts, null)
+  }
+
+  protected get isFull(): boolean {
+    const { connections } = this.limits
+    return connections > 0 && this.inFlight > connections
   }
 
   /**
@@ -137,8 +146,8 @@ export class Endpoint {
     if (isGone) connection.abandon()
     // It waits for its client's next request.
     else if (connection.owner !== null) return
-    else if (crowded || this.#idle.length >= idle) connection.abandon()
-    else this.#idle.push(connection)
+    else if (crowded || this.idle.length >= idle) connection.abandon()
+    else this.idle.push(connection)
   }
 
   /** It belongs to one client from here on. */
@@ -148,18 +157,18 @@ export class Endpoint {
 
   /** Closes up to `most` connections, those that were idle longest; returns how many. */
   giveUpIdle(most: number): number {
-    const given = this.#idle.slice(0, most)
+    const given = this.idle.slice(0, most)
     for (const connection of given) connection.abandon()
     return given.length
   }
 
   forget(connection: ServerConnection): void {
-    const index = this.#idle.lastIndexOf(connection)
-    if (index >= 0) this.#idle.splice(index, 1)
+    const index = this.idle.lastIndexOf(connection)
+    if (index >= 0) this.idle.splice(index, 1)
   }
 
   #unused(): ServerConnection[] {
-    return [...this.#idle, ...[...this.#bound].filter(({ isIdle }) => isIdle)]
+    return [...this.idle, ...[...this.#bound].filter(({ isIdle }) => isIdle)]
   }
 
   /** Its addresses have changed: idle connections to removed addresses close, and the connect backoff ends. */

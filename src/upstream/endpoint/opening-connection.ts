@@ -2,6 +2,7 @@
 import { Socket } from 'node:net'
 import { SocketReads } from '../../http/connection/socket-reads.ts'
 import { Http1Connection } from '../../http/connection/http1-connection.ts'
+import type { ClientSide } from '../../http/exchange.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import { openSocket } from '../connecting/connect.ts'
 import { HappyEyeballs, type HappyEyeballsOwner } from '../connecting/happy-eyeballs.ts'
@@ -11,23 +12,28 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
   readonly endpoint: Endpoint
   /** The server's address that it is connected to. */
   address = ''
+  /** The only client whose requests it carries, because it began with that client's address: see proxied-endpoint.ts. */
+  client: ClientSide | null = null
   /** Of the current request. */
   protected timeouts: Timeouts
   protected error: Error | null = null
   readonly #reads: SocketReads
   readonly #only: string | null
+  readonly #proxyHeader: Buffer | null
   /** While it connects to one of several addresses. */
   #happyEyeballs: HappyEyeballs | null = null
   #waitsFor: 'connect' | 'handshake' = 'connect'
 
-  protected constructor(endpoint: Endpoint, timeouts: Timeouts) {
+  /** `proxyHeader`: what it begins with, null if any client may use it. */
+  protected constructor(endpoint: Endpoint, timeouts: Timeouts, proxyHeader: Buffer | null) {
     const { target, own, addresses } = endpoint
     const { only } = addresses
     const reads = new SocketReads()
-    const socket = only === null ? new Socket() : openSocket(target, only, reads, own)
+    const socket = only === null ? new Socket() : openSocket(target, only, reads, own, proxyHeader)
     super(socket, target.tls === null ? reads : null, endpoint.deadlines)
     this.#reads = reads
     this.#only = only
+    this.#proxyHeader = proxyHeader
     this.endpoint = endpoint
     endpoint.opened()
     this.timeouts = timeouts
@@ -36,7 +42,7 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
 
   protected open(): void {
     if (this.#only === null)
-      this.#happyEyeballs = new HappyEyeballs(this.endpoint, this.#reads, this)
+      this.#happyEyeballs = new HappyEyeballs(this.endpoint, this.#reads, this, this.#proxyHeader)
     else this.#awaitConnection(this.#only)
   }
 
@@ -88,6 +94,18 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
   /** The step that is not complete yet. */
   protected get waitsFor(): 'name' | 'connect' | 'handshake' {
     return this.#happyEyeballs?.waitsFor ?? this.#waitsFor
+  }
+
+  abstract abandon(): void
+
+  /** No longer with its client: a tunnel ends it once the client's last bytes have been sent. */
+  protected closeAlone(): void {
+    this.client?.pinned?.delete(this)
+  }
+
+  protected override left(): void {
+    super.left()
+    this.closeAlone()
   }
 
   protected stopOpening(): void {

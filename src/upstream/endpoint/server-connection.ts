@@ -46,8 +46,8 @@ export class ServerConnection extends OpeningConnection implements BodySink {
   #reusable = false
   #idleMs = 0
 
-  static open(endpoint: Endpoint, timeouts: Timeouts): ServerConnection {
-    const connection = new ServerConnection(endpoint, timeouts)
+  static open(endpoint: Endpoint, timeouts: Timeouts, header: Buffer | null): ServerConnection {
+    const connection = new ServerConnection(endpoint, timeouts, header)
     try {
       connection.open()
       return connection
@@ -290,6 +290,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
   #openTunnel(head: ResponseHead, early: Buffer): void {
     this.#phase = TUNNEL
     this.#pendingUpgrade = null
+    this.closeAlone()
     this.deadlineAt = Infinity
     this.#sink?.upgraded(head, this, early.length === 0 ? null : Buffer.from(early))
     this.socket.resume()

@@ -1,0 +1,40 @@
+/**
+ * A server whose connections begin with a PROXY header: each serves one client, and closes with the client's connection. Idle
+ * ones are kept for that client alone, within the limits of other idle connections.
+ */
+import type { ClientSide } from '../../http/exchange.ts'
+import { writeProxyHeader } from '../../http/proxy-protocol/write-header.ts'
+import type { Timeouts } from '../../model/snapshot.ts'
+import { closeWith } from './close-with-client.ts'
+import { Endpoint } from './endpoint.ts'
+import { ServerConnection } from './server-connection.ts'
+
+export function createEndpoint(...given: ConstructorParameters<typeof Endpoint>): Endpoint {
+  const [{ proxyProtocol }] = given
+  return proxyProtocol === null ? new Endpoint(...given) : new ProxiedEndpoint(...given)
+}
+
+class ProxiedEndpoint extends Endpoint {
+  override acquire(
+    client: ClientSide,
+    fresh: boolean,
+    timeouts: Timeouts,
+  ): ServerConnection | null {
+    if (this.isFull) return null
+    const connection = (fresh ? null : this.#takeIdle(client)) ?? this.#open(client, timeouts)
+    closeWith(client, connection)
+    return connection
+  }
+
+  #takeIdle(client: ClientSide): ServerConnection | null {
+    const index = this.idle.findLastIndex((connection) => connection.client === client)
+    return index < 0 ? null : (this.idle.splice(index, 1)[0] ?? null)
+  }
+
+  #open(client: ClientSide, timeouts: Timeouts): ServerConnection {
+    const header = writeProxyHeader(this.proxyProtocol ?? 2, client.clientPeer.addresses)
+    const connection = ServerConnection.open(this, timeouts, header)
+    connection.client = client
+    return connection
+  }
+}
