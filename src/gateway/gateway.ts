@@ -14,10 +14,17 @@ import { Deadlines } from '../http/connection/deadlines.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { shortageOf } from '../http/connection/shortage.ts'
-import type { Address, Delta, PlacedBackend, PlacedListener } from '../model/snapshot.ts'
+import type {
+  Address,
+  Delta,
+  PlacedBackend,
+  PlacedFrontend,
+  PlacedListener,
+} from '../model/snapshot.ts'
 import { type AccessRecord, recordOf } from '../observe/access-record.ts'
 import type { StreamRecord } from '../observe/stream-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
+import { StreamTable } from '../routing/stream-table.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
 import {
@@ -69,6 +76,8 @@ export class Gateway implements ListenerHandler {
   readonly #board: ScoreboardView
   readonly #deadlines: Deadlines
   readonly #table = new RoutingTable<Route>()
+  /** Of tcp frontends. */
+  readonly #streamTable = new StreamTable<Route>()
   readonly #byRoutes: FindRoute = (exchange) => this.#table.match(exchange) ?? 'no route matches'
   readonly #pools = new Map<string, Pool>()
   readonly #own = new OwnAddresses()
@@ -195,13 +204,11 @@ export class Gateway implements ListenerHandler {
       this.#attempt(`backend "${placed.object.id}"`, () => this.#upsertBackend(placed))
     }
     for (const placed of upserts.frontends) {
-      const { id, route, priority } = placed.object
-      this.#attempt(`frontend "${id}"`, () =>
-        this.#table.upsert(id, route, priority, new Route(placed, this.#routes)),
-      )
+      this.#attempt(`frontend "${placed.object.id}"`, () => this.#upsertFrontend(placed))
     }
     for (const id of deletes.frontends) {
       this.#table.delete(id)
+      this.#streamTable.delete(id)
       this.#faults.delete(`frontend "${id}"`)
     }
     await this.#listeners.change(upserts.listeners, deletes.listeners)
@@ -221,6 +228,14 @@ export class Gateway implements ListenerHandler {
       this.#faults.set(name, applyProblem(name, error))
       this.#options.onFault(error, 'apply')
     }
+  }
+
+  #upsertFrontend(placed: PlacedFrontend): void {
+    const { id, protocol, route, priority } = placed.object
+    const [table, other] =
+      protocol === 'tcp' ? [this.#streamTable, this.#table] : [this.#table, this.#streamTable]
+    table.upsert(id, route, priority, new Route(placed, this.#routes))
+    if (other.size > 0) other.delete(id)
   }
 
   #upsertBackend(placed: PlacedBackend): void {

@@ -9,6 +9,7 @@ import type { Expression, Term } from './expression.ts'
 import { matchesText } from './expression.ts'
 import { HostIndex } from './host-index.ts'
 import { compileNetworks } from '../model/ip.ts'
+import type { Listener } from '../model/snapshot.ts'
 import type { Located } from './request.ts'
 import { compileAlternative, isTextMatcher, type Predicate } from './rule.ts'
 import { parseAdmitted } from './table.ts'
@@ -29,12 +30,14 @@ type Routable = StreamConnection & Located
 type Entry<T> = RouteEntry<T, Routable>
 
 /** Of one alternative of a route. */
-interface Placed<T> {
-  readonly entry: Entry<T>
+interface Conditions {
   readonly isConcrete: boolean
   readonly needsHello: boolean
-  /** The conditions on the listener. */
+  /** Of the listener. */
   readonly listeners: readonly Literal[]
+}
+interface Placed<T> extends Conditions {
+  readonly entry: Entry<T>
 }
 
 export class StreamTable<T> {
@@ -58,7 +61,8 @@ export class StreamTable<T> {
     const expression = typeof route === 'string' ? parseAdmitted(id, route, 'tcp') : route
     const placed = toAlternatives(expression).map((literals) => {
       const alternative = compileAlternative(literals, compileTerm)
-      return place(literals, new RouteEntry<T, Routable>(id, priority ?? 0, alternative, value))
+      const entry = new RouteEntry<T, Routable>(id, priority ?? 0, alternative, value)
+      return { ...conditionsOf(literals), entry }
     })
     this.delete(id)
     for (const one of placed) this.#add(one)
@@ -124,7 +128,7 @@ export class StreamTable<T> {
     for (const one of [...this.#routes.values()].flat()) {
       if (!one.listeners.every((literal) => holdsFor(literal, listener))) continue
       needsHello ||= one.needsHello
-      joinsHttps ||= one.isConcrete || isNamed(one.listeners)
+      joinsHttps ||= mayJoinHttps(one)
     }
     const found = { needsHello, joinsHttps }
     this.#known.set(listener, found)
@@ -137,10 +141,24 @@ function toRoutable(connection: StreamConnection): Routable {
   return { serverName, alpn, clientIp, listener, host: serverName ?? '', path: '' }
 }
 
-function place<T>(literals: readonly Literal[], entry: Entry<T>): Placed<T> {
+/** Whether a route may take connections of a listener. */
+export function mayTake(
+  route: Expression,
+  { id, protocol }: Pick<Listener, 'id' | 'protocol'>,
+): boolean {
+  return toAlternatives(route)
+    .map(conditionsOf)
+    .filter((one) => one.listeners.every((literal) => holdsFor(literal, id)))
+    .some((one) => protocol === 'tcp' || (protocol === 'https' && mayJoinHttps(one)))
+}
+
+function mayJoinHttps({ isConcrete, listeners }: Conditions): boolean {
+  return isConcrete || isNamed(listeners)
+}
+
+function conditionsOf(literals: readonly Literal[]): Conditions {
   const ofHello = literals.filter(({ term }) => term.subject === 'host' || term.subject === 'alpn')
   return {
-    entry,
     isConcrete: ofHello.some(({ negated }) => !negated),
     needsHello: ofHello.length > 0,
     listeners: literals.filter(({ term }) => term.subject === 'listener'),

@@ -5,7 +5,8 @@ import { meaning, reference, strict, text, whole, type Complain } from '../optio
 import { labels } from './labels.ts'
 import { pathPolicy } from './listener.ts'
 import { chainOf, longForm, shortForms } from './middleware.ts'
-import { frontendRetry } from './retry.ts'
+import { DEFAULT_RETRY, frontendRetry } from './retry.ts'
+import { isEqual } from '../model/equal.ts'
 import type { Frontend, MiddlewareSpec } from '../model/snapshot.ts'
 import { frontendTimeouts } from './timeouts.ts'
 
@@ -14,6 +15,10 @@ const MAX_MIDDLEWARES = 50
 const RESPONDERS = ['backend', ...MIDDLEWARES.flatMap((one) => (one.role ? [one.kind] : []))]
   .join(', ')
   .replace(/, (?=[^,]*$)/, ' or ')
+
+/** Members that are about requests, which a tcp frontend does not read. */
+const OF_REQUESTS = ['paths', 'middlewares', ...Object.keys(shortForms)]
+const TIMEOUTS_OF_STREAMS: readonly string[] = ['connectMs', 'handshakeMs', 'tunnelMs']
 
 const formSchema = strict(
   {
@@ -53,6 +58,7 @@ export const frontendSchema: z.ZodType<Omit<Frontend, 'id'>> = meaning(
   formSchema,
   (form, complain) => {
     const middlewares = toMiddlewares(form, complain)
+    if (form.protocol === 'tcp') refuseForStreams(form, complain)
     if (form.backend === undefined) {
       for (const key of ['timeouts', 'retry'] as const) {
         if (form[key] !== undefined) complain('is used with a backend only', [key])
@@ -82,10 +88,26 @@ function toMiddlewares(form: Form, complain: Complain): readonly MiddlewareSpec[
 
   const responders = specs.filter(isTerminal).map(({ kind }) => kind)
   if (form.backend !== undefined) responders.unshift('backend')
+  if (form.protocol === 'tcp') return specs
   const hasResponder = responders.length > 0 || specs.some((spec) => roleOf(spec) === 'first')
   if (!hasResponder) complain(`needs one of ${RESPONDERS}`, [])
   if (responders.length > 1) {
     complain(`has ${responders.join(' and ')}; only one of ${RESPONDERS} can respond`, [])
   }
   return specs
+}
+
+function refuseForStreams(form: Form, complain: Complain): void {
+  const written = form as Readonly<Record<string, unknown>>
+  for (const key of OF_REQUESTS) {
+    if (written[key] !== undefined)
+      complain('is for requests, which a tcp frontend does not read', [key])
+  }
+  if (!form.passHost) complain('is for requests, which have a Host field', ['passHost'])
+  if (form.backend === undefined) complain('a tcp frontend needs a backend', [])
+  const { timeouts, retry } = form
+  if (Object.keys(timeouts ?? {}).some((phase) => !TIMEOUTS_OF_STREAMS.includes(phase)))
+    complain('of a tcp frontend are connect, handshake and tunnel', ['timeouts'])
+  if (retry !== undefined && !isEqual({ ...retry, attempts: 0 }, { ...DEFAULT_RETRY, attempts: 0 }))
+    complain('of a tcp frontend has attempts only', ['retry'])
 }

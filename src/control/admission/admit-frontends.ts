@@ -48,7 +48,7 @@ export function createFrontendAdmission(): FrontendAdmission {
 
   function compose(part: Frontend): Frontend {
     const chain = chains.get(part.id)
-    if (chain === undefined) return part
+    if (chain === undefined || part.protocol === 'tcp') return part
     const added = [...chain.values()]
       .flatMap(({ id, inForce }) => (inForce === null ? [] : { id, ...inForce.object }))
       .sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
@@ -57,13 +57,20 @@ export function createFrontendAdmission(): FrontendAdmission {
     return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
+  /** Why the middlewares of a frontend are not in force; null: they are. */
+  function whyWithout(id: string): string | null {
+    const frontend = frontends.get(id)
+    if (frontend === undefined) return `waits for its frontend: "${id}" is not declared`
+    const isStream = frontend.inForce?.object.protocol === 'tcp'
+    return isStream ? `is for requests, which the tcp frontend "${id}" does not read` : null
+  }
+
   /** The middlewares of a frontend, after the frontend itself. */
   function admitChain(id: string, decisions: Decisions, context: ReferenceContext): void {
-    const isMissing = !frontends.has(id)
+    const why = whyWithout(id)
     for (const record of chains.get(id)?.values() ?? []) {
       try {
         admitReferring(REFERRING_MIDDLEWARE, record, decisions, context)
-        const why = isMissing ? `waits for its frontend: "${id}" is not declared` : null
         decisions.setConflict('middleware', record, why)
       } catch (error) {
         decisions.fail('middleware', record, error)

@@ -42,6 +42,7 @@ export const REFERRING_FRONTEND: ReferringKind<Frontend> = {
   kind: 'frontend',
   parse: parseWholeFrontend,
   isGuardedAlike: (one, other) =>
+    one.protocol === other.protocol &&
     one.route === other.route &&
     one.priority === other.priority &&
     isEqual(one.middlewares, other.middlewares),

@@ -16,6 +16,7 @@ import type {
 import { parseCondition } from '../../policy/breaking/condition.ts'
 import { parseRetryPredicate } from '../../policy/retrying/retry-predicate.ts'
 import { whyNever } from '../../routing/unsatisfiable.ts'
+import type { RouteProtocol } from '../../routing/functions.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import { type MiddlewarePart, parseMiddlewarePart } from '../../schema/middleware-part.ts'
 import { parseBackend, parseFrontend, parseListener } from '../../schema/objects.ts'
@@ -30,7 +31,7 @@ export function parseWholeListener(
 ): Parsed<Listener> {
   const parsed = parseListener(id, value, read)
   if (!parsed.ok || parsed.value.scope === null) return parsed
-  const flaws = expressionFlaws('scope', parsed.value.scope)
+  const flaws = expressionFlaws('scope', parsed.value.scope, 'http')
   return flaws.length === 0 ? parsed : refuse(flaws)
 }
 
@@ -63,14 +64,20 @@ const NO_MIDDLEWARES: readonly MiddlewareSpec[] = []
 export function parseWholeFrontend(id: string, value: unknown): Parsed<Frontend> {
   const form = parseFrontend(id, value)
   if (!form.ok) {
-    const { route } = Object(value) as { readonly route?: unknown }
+    const { route, protocol } = Object(value) as {
+      readonly route?: unknown
+      readonly protocol?: unknown
+    }
     if (typeof route !== 'string') return form
-    return refuse([...form.problems, ...expressionFlaws('route', route)])
+    return refuse([
+      ...form.problems,
+      ...expressionFlaws('route', route, protocol === 'tcp' ? 'tcp' : 'http'),
+    ])
   }
   const { protocol, route, priority, backend, passHost, paths, timeouts, retry, labels } =
     form.value
   const { middlewares } = form.value
-  const flaws = expressionFlaws('route', route)
+  const flaws = expressionFlaws('route', route, protocol)
   if (retry !== null) flaws.push(...predicateFlaws(retry))
   if (flaws.length > 0) return refuse(flaws)
 
@@ -102,8 +109,8 @@ export function parseWholeMiddleware(id: string, value: unknown): Parsed<Middlew
 }
 
 /** Of the route expression in a member of an object. */
-function expressionFlaws(member: 'route' | 'scope', text: string): Flaw[] {
-  const parsed = parseRoute(text)
+function expressionFlaws(member: 'route' | 'scope', text: string, protocol: RouteProtocol): Flaw[] {
+  const parsed = parseRoute(text, protocol)
   if (!parsed.ok) return [textFlaw([member], parsed)]
   const never = whyNever(parsed.expression)
   return never === null ? [] : [flaw([member], `can never hold: ${never}`)]

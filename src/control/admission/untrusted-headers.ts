@@ -24,7 +24,8 @@ export function findUntrustedHeaders(kind: ObjectKind, object: unknown): readonl
       return ofOptions(headersOfBalancer(backend), [backend.balance])
     }
     case 'frontend': {
-      const { route, middlewares } = object as Frontend
+      const { protocol, route, middlewares } = object as Frontend
+      if (protocol === 'tcp') return NONE
       const flaws = ofRoute('route', route)
       if (middlewares.length === 0) return flaws
       return [...flaws, ...middlewares.flatMap(ofMiddleware)]

@@ -3,6 +3,7 @@
  * once, so that a running table can afford it.
  */
 import { expressionText, toAlternatives } from '../../routing/alternatives.ts'
+import type { RouteProtocol } from '../../routing/functions.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import type { InForce } from '../admission/admit.ts'
 import type { Diagnostic } from './diagnostic.ts'
@@ -21,9 +22,10 @@ export function createDuplicateRoutes(): DuplicateRoutes {
       const groups = new Map<string, FrontendVersion[]>()
       for (const one of inForce) {
         if (one.kind !== 'frontend') continue
-        const { route } = one.object
-        const text = known.get(route) ?? texts.get(route) ?? normalText(route)
-        texts.set(route, text)
+        const { protocol, route } = one.object
+        const key = `${protocol} ${route}`
+        const text = known.get(key) ?? texts.get(key) ?? normalText(protocol, route)
+        texts.set(key, text)
         const group = groups.get(text)
         if (group === undefined) groups.set(text, [one])
         else group.push(one)
@@ -34,9 +36,9 @@ export function createDuplicateRoutes(): DuplicateRoutes {
   }
 }
 
-function normalText(route: string): string {
-  const parsed = parseRoute(route)
-  return parsed.ok ? expressionText(toAlternatives(parsed.expression)) : route
+function normalText(protocol: RouteProtocol, route: string): string {
+  const parsed = parseRoute(route, protocol)
+  return `${protocol} ${parsed.ok ? expressionText(toAlternatives(parsed.expression)) : route}`
 }
 
 function toDiagnostics(group: readonly FrontendVersion[]): Diagnostic[] {
@@ -50,7 +52,8 @@ function toDiagnostics(group: readonly FrontendVersion[]): Diagnostic[] {
 function toDiagnostic(other: FrontendVersion, first: FrontendVersion): Diagnostic {
   const [won, lost] = [priorityOf(first), priorityOf(other)]
   const why = won === lost ? 'by its id, as all else is equal' : `by priority ${won} over ${lost}`
-  const message = `says the same as that of frontend "${first.id}", which takes all of its requests, ${why}`
+  const what = other.object.protocol === 'tcp' ? 'connections' : 'requests'
+  const message = `says the same as that of frontend "${first.id}", which takes all of its ${what}, ${why}`
   return { object: other, level: 'warning', path: ['route'], message }
 }
 

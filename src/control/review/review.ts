@@ -4,11 +4,12 @@
  * found.
  */
 import { isTerminal } from '../../middleware/catalog.ts'
-import type { Frontend } from '../../model/snapshot.ts'
+import type { Frontend, Listener } from '../../model/snapshot.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import { findShadowed, type Shadowed } from '../../routing/shadow.ts'
+import { mayTake } from '../../routing/stream-table.ts'
 import type { InForce } from '../admission/admit.ts'
 import { createCertificateExpiry } from './certificate-expiry.ts'
 import type { Diagnostic } from './diagnostic.ts'
@@ -26,19 +27,24 @@ export interface ReviewInput {
   readonly now: number
 }
 
+const PROTOCOLS = ['http', 'tcp'] as const
+
 type VersionOf<Kind extends InForce['kind']> = Extract<InForce, { kind: Kind }>
 
 export function review({ inForce, declared, isAll, now }: ReviewInput): readonly Diagnostic[] {
   const frontends = inForce.filter((one): one is VersionOf<'frontend'> => one.kind === 'frontend')
   return [
     ...createDuplicateRoutes().diagnostics(inForce),
-    ...unreachable(frontends),
+    ...PROTOCOLS.flatMap((protocol) =>
+      unreachable(frontends.filter(({ object }) => object.protocol === protocol)),
+    ),
     ...createCertificateExpiry().diagnostics(inForce, now),
     ...inForce.flatMap(literalTemplates),
     ...frontends.flatMap(behindResponse),
     ...(isAll
       ? [
           ...namedListeners(frontends, inForce),
+          ...servedNowhere(frontends, inForce),
           ...unused(inForce, declared),
           ...withoutServers(inForce, declared),
         ]
@@ -50,8 +56,8 @@ export function review({ inForce, declared, isAll, now }: ReviewInput): readonly
 
 function unreachable(frontends: readonly VersionOf<'frontend'>[]): Diagnostic[] {
   const byId = new Map(frontends.map((one) => [one.id, one]))
-  const routes = frontends.flatMap(({ id, object: { route, priority } }) => {
-    const parsed = parseRoute(route)
+  const routes = frontends.flatMap(({ id, object: { protocol, route, priority } }) => {
+    const parsed = parseRoute(route, protocol)
     return parsed.ok ? { id, expression: parsed.expression, priority: priority ?? 0 } : []
   })
   return findShadowed(routes).flatMap((shadowed) => {
@@ -71,6 +77,7 @@ function describeShadowed(
   const names = [first, ...others].join(' and ')
   const [are, take] = more.length > 0 ? ['frontends', 'take'] : ['frontend', 'takes']
   const priorityOf = (one: string): number => byId.get(one)?.object.priority ?? 0
+  const what = byId.get(id)?.object.protocol === 'tcp' ? 'connections' : 'requests'
   const why = {
     priority: `by priority ${priorityOf(by[0] ?? '')} over ${priorityOf(id)}`,
     host: 'by the more specific host',
@@ -78,7 +85,7 @@ function describeShadowed(
     terms: 'by the more conditions',
     id: 'by its id, as all else is equal',
   }[because]
-  return `is never reached: ${are} ${names} ${take} all of its requests first, ${why}`
+  return `is never reached: ${are} ${names} ${take} all of its ${what} first, ${why}`
 }
 
 /** Listeners in routes that are not declared, or take no part in routing. */
@@ -86,23 +93,55 @@ function namedListeners(
   frontends: readonly VersionOf<'frontend'>[],
   inForce: readonly InForce[],
 ): Diagnostic[] {
-  const listeners = new Map(
-    inForce.flatMap((one) => (one.kind === 'listener' ? [[one.id, one.object.backend]] : [])),
-  )
+  const listeners = new Map(listenersOf(inForce).map((one) => [one.id, one]))
   return frontends.flatMap((frontend) => {
-    const { route } = frontend.object
+    const { protocol, route } = frontend.object
     if (!route.includes('Listener')) return []
-    const parsed = parseRoute(route)
+    const parsed = parseRoute(route, protocol)
     const named = parsed.ok ? listenersIn(parsed.expression) : []
     return named.flatMap((id): Diagnostic[] => {
-      const backend = listeners.get(id)
-      if (backend === null) return []
-      const why =
-        backend === undefined ? 'is not declared' : `sends everything to its backend "${backend}"`
+      const why = whyUnrouted(listeners.get(id), protocol)
+      if (why === null) return []
       const message = `names the listener "${id}", which ${why}`
       return [{ object: frontend, level: 'warning', path: ['route'], message }]
     })
   })
+}
+
+/** Why routes of this protocol get nothing from a listener. */
+function whyUnrouted(
+  listener: Listener | undefined,
+  protocol: Frontend['protocol'],
+): string | null {
+  if (listener === undefined) return 'is not declared'
+  if (listener.backend !== null) return `sends everything to its backend "${listener.backend}"`
+  if (protocol === 'http' && listener.protocol === 'tcp')
+    return 'has protocol tcp and serves no requests'
+  if (protocol === 'tcp' && listener.protocol === 'http')
+    return 'has protocol http: tcp frontends are served by listeners with protocol tcp or https'
+  return null
+}
+
+/** Tcp frontends whose route takes connections of no listener. */
+function servedNowhere(
+  frontends: readonly VersionOf<'frontend'>[],
+  inForce: readonly InForce[],
+): Diagnostic[] {
+  const listeners = listenersOf(inForce).filter(({ backend }) => backend === null)
+  return frontends.flatMap((object): Diagnostic[] => {
+    const { protocol, route } = object.object
+    const parsed = protocol === 'tcp' ? parseRoute(route, protocol) : null
+    if (parsed?.ok !== true) return []
+    if (listeners.some((listener) => mayTake(parsed.expression, listener))) return []
+    const message =
+      'is served by no listener: it needs one with protocol tcp and no backend, or with protocol https, ' +
+      'whose connections a route without a name takes only if it has Listener("id")'
+    return [{ object, level: 'warning', path: ['route'], message }]
+  })
+}
+
+function listenersOf(inForce: readonly InForce[]): readonly Listener[] {
+  return inForce.flatMap((one) => (one.kind === 'listener' ? one.object : []))
 }
 
 function listenersIn(expression: Expression): string[] {
