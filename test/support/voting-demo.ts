@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Owner } from './daemon.ts'
 import { choosePort } from './ports.ts'
+import { askAdmin } from './program.ts'
 import { createWatch } from './until.ts'
 
 export interface VotingDemo {
@@ -12,6 +13,8 @@ export interface VotingDemo {
   readonly folder: string
   /** Types a line; resolves with what is printed once a line matches. */
   type(line: string, reply: RegExp): Promise<string>
+  /** How many requests of a frontend Sluice has sent again. */
+  retries(frontend: string): Promise<number>
   /** Resolves with the exit code. */
   interrupt(): Promise<number | null>
 }
@@ -25,7 +28,8 @@ export async function startVotingDemo(
   ...args: readonly string[]
 ): Promise<VotingDemo> {
   const port = await choosePort()
-  const ports = ['--port', String(port), '--admin', String(await choosePort())]
+  const admin = await choosePort()
+  const ports = ['--port', String(port), '--admin', String(admin)]
   const demo = spawn(process.execPath, [PROGRAM, ...ports, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
@@ -69,6 +73,12 @@ export async function startVotingDemo(
       demo.stdin.write(`${line}\n`)
       const [text] = await printed(reply, from)
       return text
+    },
+    async retries(frontend) {
+      const { text } = await askAdmin(admin, '/metrics')
+      return Number(
+        new RegExp(`^sluice_retries_total\\{frontend="${frontend}"\\} (\\d+)`, 'm').exec(text)?.[1],
+      )
     },
     async interrupt() {
       demo.kill('SIGINT')
