@@ -41,6 +41,18 @@ test('a file without mistakes has no diagnostics', () => {
   assert.deepEqual(diagnosticsOf({ ...SITE, frontends }), [])
 })
 
+test('reports a listener that believes the PROXY header of every peer', () => {
+  const proxyProtocol = { trusted: ['10.0.0.1', '0.0.0.0/0'] }
+  const listeners = { web: { address: ':8080', proxyProtocol } }
+  const frontends = { f: { route: 'Host("a.example")', backend: 'b' } }
+
+  const found = diagnosticsOf({ ...SITE, listeners, frontends })
+
+  assert.deepEqual(found, [
+    '"0.0.0.0/0" warning listener web: proxyProtocol.trusted.1: 0.0.0.0/0 is every address: any client may claim any other, and clients without a PROXY header are closed; name the load balancers',
+  ])
+})
+
 test('reports two equivalent routes, and which of them takes the requests', () => {
   const route = 'Host("a.example") && Path("/x")'
   const other = 'Path(`/x`) && Host("A.example.")'

@@ -53,6 +53,23 @@ const CASES: readonly Case[] = [
     value: { address: '0.0.0.0:443', protocol: 'https', scope: 'Host("a")' },
   },
   {
+    title: 'a listener with PROXY headers',
+    path: 'listeners/l1',
+    json: {
+      Protocol: 'http',
+      Address: { Network: 'tcp', Address: ':80' },
+      ProxyProtocol: 'proxy_v1',
+    },
+    value: {
+      address: ':80',
+      protocol: 'http',
+      proxyProtocol: { trusted: ['0.0.0.0/0', '::/0'] },
+    },
+    remarks: [
+      'ProxyProtocol: every peer must send a PROXY header and is believed; vulcand also serves connections without one',
+    ],
+  },
+  {
     title: 'a listener with a TLS block that asks for what is not done here',
     path: 'listeners/l1',
     json: {
@@ -324,11 +341,6 @@ const FAULTS: readonly (readonly [path: string, text: string, fault: string])[] 
     'Address.Network: unix sockets cannot be listened on here',
   ],
   ['listeners/l', '{"Protocol":"http","Address":{"Network":"tcp"}}', 'Address.Address is missing'],
-  [
-    'listeners/l',
-    '{"Protocol":"http","Address":{"Network":"tcp","Address":":1"},"ProxyProtocol":"proxy_v1"}',
-    'ProxyProtocol: PROXY_V1 cannot be read here yet',
-  ],
   [
     'listeners/l',
     '{"Protocol":"http","Address":{"Network":"tcp","Address":":1"},"ProxyProtocol":"v2"}',

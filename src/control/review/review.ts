@@ -31,6 +31,17 @@ const PROTOCOLS = ['http', 'tcp'] as const
 
 type VersionOf<Kind extends InForce['kind']> = Extract<InForce, { kind: Kind }>
 
+/** Listeners that believe the PROXY header of every peer. */
+function believedAddresses(object: InForce): readonly Diagnostic[] {
+  if (object.kind !== 'listener') return []
+  const { trusted = [] } = object.object.proxyProtocol ?? {}
+  return trusted.flatMap((network, at) => {
+    if (!network.endsWith('/0')) return []
+    const message = `${network} is every address: any client may claim any other, and clients without a PROXY header are closed; name the load balancers`
+    return [{ object, level: 'warning', message, path: ['proxyProtocol', 'trusted', at] }]
+  })
+}
+
 export function review({ inForce, declared, isAll, now }: ReviewInput): readonly Diagnostic[] {
   const frontends = inForce.filter((one): one is VersionOf<'frontend'> => one.kind === 'frontend')
   return [
@@ -40,6 +51,7 @@ export function review({ inForce, declared, isAll, now }: ReviewInput): readonly
     ),
     ...createCertificateExpiry().diagnostics(inForce, now),
     ...inForce.flatMap(literalTemplates),
+    ...inForce.flatMap(believedAddresses),
     ...frontends.flatMap(behindResponse),
     ...(isAll
       ? [

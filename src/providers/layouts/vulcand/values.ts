@@ -39,6 +39,11 @@ export function translate(
   }
 }
 
+/** vulcand believes the header of every peer. */
+const EVERYBODY = ['0.0.0.0/0', '::/0']
+const FROM_EVERYBODY =
+  'ProxyProtocol: every peer must send a PROXY header and is believed; vulcand also serves connections without one'
+
 function translateListener(listener: GoStruct): Translation {
   const address = listener.struct('Address')
   const protocol = oneOf(listener, 'Protocol', listener.text('Protocol').toLowerCase(), [
@@ -53,18 +58,18 @@ function translateListener(listener: GoStruct): Translation {
   }
   const proxied = listener.text('ProxyProtocol').toUpperCase()
   oneOf(listener, 'ProxyProtocol', proxied, ['', 'NONE', 'PROXY_V1'])
-  if (proxied === 'PROXY_V1') {
-    // Without support for it, its line would be a malformed request.
-    throw new TranslationError('ProxyProtocol: PROXY_V1 cannot be read here yet')
-  }
   const scope = listener.text('Scope')
   return {
     value: {
       address: required(address, 'Address'),
       protocol,
       ...(scope === '' ? {} : { scope }),
+      ...(proxied === 'PROXY_V1' ? { proxyProtocol: { trusted: EVERYBODY } } : {}),
     },
-    remarks: protocol === 'https' ? remarkTls(listener.struct('Settings').struct('TLS')) : [],
+    remarks: [
+      ...(proxied === 'PROXY_V1' ? [FROM_EVERYBODY] : []),
+      ...(protocol === 'https' ? remarkTls(listener.struct('Settings').struct('TLS')) : []),
+    ],
   }
 }
 
