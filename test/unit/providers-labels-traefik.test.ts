@@ -298,14 +298,113 @@ for (const [title, labels, why] of CLOSED) {
   })
 }
 
-test('routers over tcp and udp are not supported, and leave http alone', () => {
+const TCP = 'traefik.tcp.routers.my-router'
+
+test('a tcp router is a tcp frontend, and its service a backend of its own', () => {
   const labelled = readLabels([
     whoami([
       'traefik.enable=true',
-      'traefik.tcp.routers.my-router.rule=HostSNI(`example.com`)',
-      'traefik.tcp.routers.my-router.tls=true',
+      `${TCP}.rule=HostSNI(\`DB.example.com\`) && ClientIP(\`10.0.0.0/8\`)`,
+      `${TCP}.entrypoints=web,db`,
+      `${TCP}.tls.passthrough=true`,
       'traefik.tcp.services.my-service.loadbalancer.server.port=4123',
+      'traefik.tcp.services.my-service.loadbalancer.proxyprotocol.version=1',
     ]),
+  ])
+
+  assert.deepEqual(valuesOf(labelled), {
+    'frontend tcp:my-router': {
+      protocol: 'tcp',
+      route:
+        '(Listener("web") || Listener("db")) && HostSNI(`DB.example.com`) && ClientIP(`10.0.0.0/8`)',
+      priority: 51,
+      backend: 'tcp:my-service',
+    },
+    'backend tcp:my-service': { proxyProtocol: 'v1' },
+    'server tcp:my-service/shop-web-1': { url: 'tcp://10.0.0.1:4123' },
+  })
+  const { setAside, snapshot } = admit(labelled)
+  assert.deepEqual(setAside, [])
+  assert.deepEqual(labelled.problems, [])
+  assert.equal(snapshot.frontends.get('tcp:my-router')?.protocol, 'tcp')
+})
+
+test('a tcp router has the service and the port of its container, and http of the same name its own', () => {
+  const labelled = readLabels([
+    whoami([...WHOAMI, 'traefik.tcp.routers.whoami.rule=HostSNI(`*`)']),
+    whoami(
+      [
+        'traefik.enable=true',
+        'traefik.tcp.routers.other.rule=HostSNI(`a`)',
+        'traefik.tcp.routers.other.tls=true',
+        'traefik.tcp.services.other.loadbalancer.server.tls=true',
+      ],
+      { id: 'b' },
+    ),
+  ])
+
+  const values = Object.entries(valuesOf(labelled)).filter(([name]) => name.includes('tcp:'))
+  assert.deepEqual(Object.fromEntries(values), {
+    'frontend tcp:whoami': {
+      ...{ protocol: 'tcp', route: 'HostSNI(`*`)', priority: -1 },
+      backend: 'tcp:whoami-demo',
+    },
+    'frontend tcp:other': {
+      ...{ protocol: 'tcp', route: 'HostSNI(`a`)', priority: 12 },
+      backend: 'tcp:other',
+    },
+    'backend tcp:whoami-demo': {},
+    'backend tcp:other': {},
+    'server tcp:whoami-demo/shop-web-1': { url: 'tcp://10.0.0.1:80' },
+    'server tcp:other/b': { url: 'tls://10.0.0.1:80' },
+  })
+  assert.deepEqual(admit(labelled).setAside, [])
+})
+
+test('what a tcp router cannot have is said with its reason', () => {
+  const router = (...labels: readonly string[]): Labelled =>
+    whoami(['traefik.enable=true', ...labels])
+  const asideOf = (...labels: readonly string[]): string =>
+    setAsideOf(readLabels([router(...labels)])).join()
+
+  assert.match(asideOf(`${TCP}.rule=Host(\`a\`)`), /rule: "Host" is a function of http routers/)
+  assert.match(
+    asideOf(`${TCP}.rule=HostSNI(\`a\`)`, `${TCP}.middlewares=m`),
+    /middleware "m" is not declared/,
+  )
+  assert.match(
+    asideOf(
+      `${TCP}.rule=HostSNI(\`a\`)`,
+      `${TCP}.middlewares=m`,
+      'traefik.tcp.middlewares.m.inflightconn.amount=1',
+    ),
+    /"inflightconn" is not supported; a listener limits .* limits.connectionsPerClient/,
+  )
+  assert.match(
+    asideOf('traefik.tcp.services.a.loadbalancer.proxyprotocol.version=3'),
+    /must be 1 or 2, not 3/,
+  )
+  const tls = readLabels([router(`${TCP}.rule=HostSNI(\`a\`)`, `${TCP}.tls=true`)])
+  const { remarks } = tls.objects.find(({ kind }) => kind === 'frontend') ?? {}
+  assert.match(remarks?.join() ?? '', /TLS ends at a listener that has protocol tcp/)
+})
+
+test('a list of addresses of a tcp router is a part of its route', () => {
+  const labelled = readLabels([
+    whoami([
+      'traefik.enable=true',
+      `${TCP}.rule=HostSNI(\`a\`) || HostSNI(\`b\`)`,
+      `${TCP}.middlewares=office`,
+      'traefik.tcp.middlewares.office.ipallowlist.sourcerange=10.0.0.0/8, 192.0.2.1',
+    ]),
+  ])
+
+  const { route } = Object(valuesOf(labelled)['frontend tcp:my-router']) as { route?: unknown }
+  assert.equal(route, '(HostSNI(`a`) || HostSNI(`b`)) && ClientIP("10.0.0.0/8", "192.0.2.1")')
+})
+
+test('routers over udp are not supported, and leave http alone', () => {
+  const labelled = readLabels([
     whoami(
       [
         'traefik.enable=true',
@@ -318,17 +417,14 @@ test('routers over tcp and udp are not supported, and leave http alone', () => {
   ])
 
   assert.deepEqual(setAsideOf(labelled), [
-    'backend my-service@tcp: tcp is not supported; this object is ignored',
-    'backend my-service@udp: udp is not supported; this object is ignored',
-    'frontend my-router@tcp: tcp is not supported; this object is ignored',
-    'frontend my-router@udp: udp is not supported; this object is ignored',
+    'backend udp:my-service: udp is not supported; this object is ignored',
+    'frontend udp:my-router: udp is not supported; this object is ignored',
   ])
   assert.deepEqual(
     labelled.objects.flatMap(({ fault, id }) => (fault === undefined ? id : [])).sort(),
     ['whoami', 'whoami-demo', 'whoami-demo/b'],
   )
 })
-
 test('labels that declare nothing are reported by their names', () => {
   const { problems } = readLabels([
     whoami([

@@ -36,6 +36,35 @@ test('three labels are a frontend, its backend and a server', () => {
   assert.deepEqual(labelled.problems, [])
 })
 
+test('a frontend of connections by labels has a server name and a plain server', () => {
+  const labelled = readLabels(
+    [
+      container({ ...SHOP, 'sluice.protocol': 'tcp', 'sluice.listeners': 'tls' }),
+      container(
+        {
+          ...{ 'sluice.enable': 'true', 'sluice.name': 'any', 'sluice.protocol': 'tcp' },
+          ...{ 'sluice.rule': 'HostSNI("*")', 'sluice.scheme': 'tls', 'sluice.port': '80' },
+        },
+        { id: 'b' },
+      ),
+    ],
+    { defaultRule: 'Host("{name}")' },
+  )
+
+  assert.deepEqual(valuesOf(labelled), {
+    'frontend web-shop': {
+      ...{ route: 'HostSNI("shop.example") && Listener("tls")', backend: 'web-shop' },
+      protocol: 'tcp',
+    },
+    'backend web-shop': {},
+    'server web-shop/shop-web-1': { url: 'tcp://10.0.0.1:80' },
+    'frontend any': { route: 'HostSNI("*")', backend: 'any', protocol: 'tcp' },
+    'backend any': {},
+    'server any/b': { url: 'tls://10.0.0.1:80' },
+  })
+  assert.deepEqual(admit(labelled).setAside, [])
+})
+
 test('the only exposed port needs no label, several do', () => {
   const { 'sluice.port': _port, ...labels } = SHOP
   const one = readLabels([container(labels)])
@@ -324,7 +353,7 @@ test('a wrong value sets aside only its own object', () => {
     'server web-shop/shop-web-1: label sluice.port must be a port from 1 to 65535, not "0"',
   ])
   assert.deepEqual(bad({ 'sluice.scheme': 'ftp' }), [
-    'server web-shop/shop-web-1: label sluice.scheme must be http or https, not "ftp"',
+    'server web-shop/shop-web-1: label sluice.scheme must be http, https, tcp or tls, not "ftp"',
   ])
   assert.deepEqual(
     bad({ 'sluice.health.interval': '5x' })[0],

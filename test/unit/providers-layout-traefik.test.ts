@@ -490,21 +490,53 @@ for (const [router, fault] of ROUTER_FAULTS) {
   })
 }
 
-test('what is not HTTP is set aside with a reason for each object', () => {
+test('tcp routers, services and servers are translated, udp is set aside', () => {
   const objects = objectsOf({
     'tcp/routers/db/rule': 'HostSNI(`*`)',
-    'tcp/routers/db/service': 'db',
+    'tcp/routers/db/service': 'db@file',
+    'tcp/routers/old/rule': 'HostSNIRegexp(`{name:[a-z]+}.example`)',
+    'tcp/routers/old/rulesyntax': 'v2',
+    'tcp/routers/old/priority': '7',
+    'tcp/routers/old/service': 'db',
+    'tcp/services/db/loadbalancer/servers/0/address': '10.0.0.1:5432',
+    'tcp/services/db/loadbalancer/servers/1/address': '[::1]:5432',
+    'tcp/services/db/loadbalancer/servers/1/tls': 'true',
+    'tcp/services/db/loadbalancer/proxyprotocol': 'true',
+    'tcp/services/db/loadbalancer/healthcheck/interval': '10s',
+    'tcp/services/db/loadbalancer/terminationdelay': '100',
+    'tcp/services/canary/weighted/services/0/name': 'db',
     'udp/services/dns/loadbalancer/servers/0/address': 'a:53',
-    'tcp/middlewares/m/inflightconn/amount': '1',
   })
 
+  const health = { kind: 'tcp', interval: '10s', downInterval: '10s', timeout: '5s' }
   assert.deepEqual(
-    objects.map(({ kind, id, fault }) => [kind, id, fault]),
+    objects.map(({ kind, id, fault, value }) => [`${kind} ${id}`, fault ?? value]),
     [
-      ['frontend', 'db@tcp', 'tcp is not supported; this object is ignored'],
-      ['backend', 'dns@udp', 'udp is not supported; this object is ignored'],
+      [
+        'frontend tcp:db',
+        { protocol: 'tcp', route: 'HostSNI(`*`)', priority: -1, backend: 'tcp:db@file' },
+      ],
+      [
+        'frontend tcp:old',
+        {
+          protocol: 'tcp',
+          route: 'HostSNIRegexp(`^(?:[a-z]+)\\.example$`)',
+          priority: 7,
+          backend: 'tcp:db',
+        },
+      ],
+      ['server tcp:db/0', { url: 'tcp://10.0.0.1:5432' }],
+      ['server tcp:db/1', { url: 'tls://[::1]:5432' }],
+      [
+        'backend tcp:db',
+        { proxyProtocol: 'v2', health: { ...health, rise: 1, fall: 1, waitHealthy: false } },
+      ],
+      ['backend tcp:canary', '"weighted" is not supported for tcp'],
+      ['backend udp:dns', 'udp is not supported; this object is ignored'],
     ],
   )
+  const { remarks } = objects.find(({ kind, id }) => kind === 'backend' && id === 'tcp:db') ?? {}
+  assert.deepEqual(remarks, ['"loadbalancer/terminationdelay" is not honoured'])
 })
 
 test('certificates are hosts, the one of a store answers all other names', () => {
@@ -622,7 +654,7 @@ test('the syntax that a router names decides what braces mean', () => {
 })
 
 const RULE_FAULTS: readonly (readonly [rule: string, fault: string])[] = [
-  ['HostSNI(`*`)', 'rule: "HostSNI" is not supported yet'],
+  ['HostSNI(`*`)', 'rule: "HostSNI" is a function of tcp routers'],
   ['toString(`a`)', 'rule: "toString" is not supported yet'],
   ['Path(`/{id`)', 'rule: "/{id" has a brace that is not closed, or not opened'],
   ['Path(`/{id}}`)', 'rule: "/{id}}" has a brace that is not closed, or not opened'],

@@ -161,7 +161,7 @@ function readFirst(
 ): readonly Definition[] {
   const backend = backendOf(group)
   if (isRouted(group)) return [readFrontend(item, group, backend, readRoute(group))]
-  if (defaultRule !== null) {
+  if (defaultRule !== null && !isStream(group.node)) {
     return [readFrontend(item, group, backend, fillDefaultRule(defaultRule, item.service))]
   }
   return isFrontend(group) ? [readFrontend(item, group, backend, demandRoute(group))] : []
@@ -196,7 +196,7 @@ function readFrontend(
 function readRoute({ node, faults }: Group): string {
   const rule = leafOf(node, 'rule', faults)
   const terms = [
-    ...callOf('Host', leafOf(node, 'host', faults)),
+    ...callOf(isStream(node) ? 'HostSNI' : 'Host', leafOf(node, 'host', faults)),
     ...callOf('PathPrefix', leafOf(node, 'path', faults)),
   ]
   const listeners = splitList(leafOf(node, 'listeners', faults) ?? '')
@@ -233,7 +233,7 @@ function readBackend(item: Labelled, node: LabelNode, name: string): readonly De
       : [define({ kind: 'backend', name, key, value, references, faults, isDefault })]),
     ...defineServer(item, name, {
       port: textOf(node, 'port'),
-      scheme: textOf(node, 'scheme'),
+      scheme: textOf(node, 'scheme') ?? (isStream(node) ? 'tcp' : null),
       weight: textOf(node, 'weight'),
       backup: textOf(node, 'backup'),
       names: namesBelow(node.label),
@@ -266,6 +266,11 @@ function membersOf(node: LabelNode, names: readonly string[]): Members {
 /** Its middleware responds to every request, so that it has no backend. */
 function respondsItself(node: LabelNode): boolean {
   return node.members.has('respond') || node.members.get('redirect')?.members.has('to') === true
+}
+
+/** Its frontend routes connections. */
+function isStream(node: LabelNode): boolean {
+  return textOf(node, 'protocol') === 'tcp'
 }
 
 function textOf(node: LabelNode, name: string): string | null {

@@ -1,6 +1,7 @@
 /** The server of an instance in one of its backends. */
 import { bracketHost } from '../../model/address.ts'
 import { quote } from '../../model/parsed.ts'
+import type { Scheme } from '../../model/server-url.ts'
 import { readPlain } from '../../document/referred.ts'
 import { define, type Definition } from './definition.ts'
 import type { Labelled } from './labelled.ts'
@@ -20,6 +21,8 @@ export interface ServerTexts {
 /** How the fault of a server without a port begins. */
 export const NO_PORT = 'has no port'
 
+const SCHEMES: readonly string[] = ['http', 'https', 'tcp', 'tls'] satisfies Scheme[]
+
 /** Empty while the instance gets no requests. `backend`: its name. */
 export function defineServer(
   item: Labelled,
@@ -34,8 +37,8 @@ export function defineServer(
   const reached = typeof port === 'string' ? null : item.address(port)
   if (reached !== null && 'reason' in reached) faults.push(reached.reason)
   const scheme = (texts.scheme ?? 'http').toLowerCase()
-  if (scheme !== 'http' && scheme !== 'https') {
-    faults.push(`${texts.names.scheme} must be http or https, not ${quote(texts.scheme)}`)
+  if (!SCHEMES.includes(scheme)) {
+    faults.push(`${texts.names.scheme} must be http, https, tcp or tls, not ${quote(texts.scheme)}`)
   }
   const weight = texts.weight ?? null
   const backup = texts.backup ?? null

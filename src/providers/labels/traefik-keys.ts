@@ -25,6 +25,7 @@ export interface TraefikKeys {
   readonly entries: readonly KeyEntry[]
   /** Each has a server in this instance. */
   readonly services: ReadonlyMap<string, ServiceServer>
+  readonly tcpServices: ReadonlyMap<string, ServiceServer>
   /** Labels that declare nothing, and why. */
   readonly problems: readonly string[]
 }
@@ -35,6 +36,8 @@ export interface ServiceServer {
   readonly scheme: string | null
   readonly url: string | null
   readonly weight: string | null
+  /** Of a TCP service. */
+  readonly tls: string | null
 }
 
 /** Whether any label is Traefik's, in any case, except for the switch and the options of a source. */
@@ -56,14 +59,17 @@ export function toTraefikKeys(
   { labels, service }: Pick<Labelled, 'labels' | 'service'>,
   defaultRule: string | null,
 ): TraefikKeys {
-  const { entries, servers, problems } = collect(labels)
+  const { entries, servers, tcpServers, problems } = collect(labels)
+  const tcpServices = completeTcp(entries, tcpServers, normalizeName(service), problems)
   const services = namesOf(entries, 'http/services')
   for (const name of servers.keys()) services.add(name)
   const routers = namesOf(entries, 'http/routers')
   const hasHttp = services.size + routers.size + namesOf(entries, 'http/middlewares').size > 0
-  const isStream = entries.some(({ path }) => /^(?:tcp|udp)\/(?:routers|services)\//i.test(path))
+  const isStream =
+    tcpServices.size > 0 ||
+    entries.some(({ path }) => /^(?:tcp|udp)\/(?:routers|services)\//i.test(path))
   // As in Traefik: with a TCP router there is no HTTP router by default.
-  if (!hasHttp && isStream) return { entries, services: new Map(), problems }
+  if (!hasHttp && isStream) return { entries, services: new Map(), tcpServices, problems }
 
   const own = normalizeName(service)
   if (services.size === 0) services.add(own)
@@ -90,20 +96,48 @@ export function toTraefikKeys(
   return {
     entries: written,
     services: new Map([...services].map((name) => [name, serverOf(servers.get(name))])),
+    tcpServices,
     problems,
   }
+}
+
+/** As in Traefik: a TCP router without a service has the only one there is, by default that of the instance. */
+function completeTcp(
+  entries: KeyEntry[],
+  servers: Collected['servers'],
+  own: string,
+  problems: string[],
+): ReadonlyMap<string, ServiceServer> {
+  const routers = namesOf(entries, 'tcp/routers')
+  const services = new Set([...namesOf(entries, 'tcp/services'), ...servers.keys()])
+  if (services.size === 0 && routers.size > 0) services.add(own)
+  const [only = own] = services
+  const { hasText } = indexOf(entries)
+  for (const router of routers) {
+    const path = `tcp/routers/${router}/service`
+    if (hasText(path)) continue
+    if (services.size === 1)
+      entries.push({ path, key: `${PREFIX}tcp.routers.${router}.service`, text: only })
+    else {
+      const shown = [...services].slice(0, MAX_SHOWN).join(', ')
+      problems.push(`tcp router ${quote(router)} names none of the services ${shown}`)
+    }
+  }
+  return new Map([...services].map((name) => [name, serverOf(servers.get(name))]))
 }
 
 interface Collected {
   readonly entries: KeyEntry[]
   /** The members of `loadbalancer.server`, in lower case, by service. */
   readonly servers: ReadonlyMap<string, ReadonlyMap<string, string>>
+  readonly tcpServers: ReadonlyMap<string, ReadonlyMap<string, string>>
   readonly problems: string[]
 }
 
 function collect(labels: ReadonlyMap<string, string>): Collected {
   const entries: KeyEntry[] = []
   const servers = new Map<string, Map<string, string>>()
+  const tcpServers = new Map<string, Map<string, string>>()
   const problems: string[] = []
   let old = 0
   let read = 0
@@ -117,10 +151,11 @@ function collect(labels: ReadonlyMap<string, string>): Collected {
       if (!OF_VERSION_1.includes(first)) problems.push(`label ${quote(label)} is not known`)
       continue
     }
-    const [, , service = '', , , member] = steps
+    const [protocol, , service = '', , , member] = steps
     if (isOfServer(steps)) {
-      const known = servers.get(service) ?? new Map<string, string>()
-      servers.set(service, known.set((member ?? '').toLowerCase(), text.trim()))
+      const of = protocol === 'tcp' ? tcpServers : servers
+      const known = of.get(service) ?? new Map<string, string>()
+      of.set(service, known.set((member ?? '').toLowerCase(), text.trim()))
     } else entries.push({ path: steps.join('/'), key: label, text })
   }
   if (old > 0) problems.unshift('has labels of Traefik 1, which are not read')
@@ -128,7 +163,7 @@ function collect(labels: ReadonlyMap<string, string>): Collected {
     const left = problems.length - MAX_PROBLEMS
     problems.splice(MAX_PROBLEMS, left, `and ${left} more labels are not known`)
   }
-  return { entries, servers, problems }
+  return { entries, servers, tcpServers, problems }
 }
 
 const SECTIONS =
@@ -149,7 +184,7 @@ function stepsOf(label: string): readonly string[] | null {
 
 function isOfServer([protocol, section, , third, fourth, member]: readonly string[]): boolean {
   return (
-    protocol === 'http' &&
+    (protocol === 'http' || protocol === 'tcp') &&
     section === 'services' &&
     third?.toLowerCase() === 'loadbalancer' &&
     fourth?.toLowerCase() === 'server' &&
@@ -178,5 +213,8 @@ function indexOf(entries: readonly KeyEntry[]): {
 
 function serverOf(members: ReadonlyMap<string, string> | undefined): ServiceServer {
   const of = (name: string): string | null => members?.get(name) || null
-  return { port: of('port'), scheme: of('scheme'), url: of('url'), weight: of('weight') }
+  return {
+    ...{ port: of('port'), scheme: of('scheme'), url: of('url'), weight: of('weight') },
+    tls: of('tls'),
+  }
 }

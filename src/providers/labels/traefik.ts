@@ -4,7 +4,7 @@
  */
 import type { Problem } from '../../model/problem.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
-import { createTraefikLayout } from '../layouts/traefik/layout.ts'
+import { createTraefikLayout, streamId } from '../layouts/traefik/layout.ts'
 import { splitOrigin } from '../layouts/server-origin.ts'
 import type { DeclaredObject } from '../provider.ts'
 import { define, problemAt, type Definition } from './definition.ts'
@@ -53,7 +53,7 @@ export function createTraefikReader(
 const NONE: readonly never[] = []
 
 function readInstance(item: Labelled, layout: Layout, defaultRule: string | null): TraefikReading {
-  const { entries, services, problems } = toTraefikKeys(item, defaultRule)
+  const { entries, services, tcpServices, problems } = toTraefikKeys(item, defaultRule)
   const groups = new Map<string, KeyEntry[]>()
   for (const entry of entries) {
     const group = layout.groupOf(entry.path)
@@ -62,15 +62,13 @@ function readInstance(item: Labelled, layout: Layout, defaultRule: string | null
     if (known === undefined) groups.set(group, [entry])
     else known.push(entry)
   }
-  const routers = [...groups].filter(([group]) => group.startsWith('router/'))
+  const routers = [...groups].filter(([group]) => ROUTERS.test(group))
   const shared = new Map(
     [...groups]
       .filter(([group]) => SHARED.test(group))
       .map(([group, keys]) => [group, { entries: keys, text: textOf(keys) }]),
   )
-  const others = [...groups].filter(
-    ([group]) => !group.startsWith('router/') && !SHARED.test(group),
-  )
+  const others = [...groups].filter(([group]) => !ROUTERS.test(group) && !SHARED.test(group))
   const own = others.flatMap(([, keys]) => layout.read(keys, () => NONE))
   const declared = new Set(own.map(({ kind, id }) => `${kind} ${id}`))
   return {
@@ -80,6 +78,13 @@ function readInstance(item: Labelled, layout: Layout, defaultRule: string | null
         ...(declared.has(`backend ${name}`) ? [] : [plainBackend(name, item.key)]),
         ...defineTraefikServer(item, name, server),
       ]),
+      ...[...tcpServices].flatMap(([name, server]) => {
+        const id = streamId(name)
+        return [
+          ...(declared.has(`backend ${id}`) ? [] : [plainBackend(id, item.key)]),
+          ...defineStreamServer(item, name, server),
+        ]
+      }),
     ],
     problems: problems.map((message) => problemAt(item.key, message)),
     shared,
@@ -87,6 +92,7 @@ function readInstance(item: Labelled, layout: Layout, defaultRule: string | null
   }
 }
 
+const ROUTERS = /^(?:stream-)?router\//
 const SHARED = /^(?:middleware|passhost|service-middlewares)\//
 
 function textOf(entries: Entries): string {
@@ -135,6 +141,16 @@ function redefine(object: DeclaredObject, key: string): Definition {
 
 function plainBackend(name: string, key: string): Definition {
   return define({ kind: 'backend', name, key, value: {}, isDefault: true })
+}
+
+function defineStreamServer(
+  item: Labelled,
+  service: string,
+  { port, tls }: ServiceServer,
+): readonly Definition[] {
+  const names = namesBelow(`traefik.tcp.services.${service}.loadbalancer.server`)
+  const scheme = /^(?:true|1|t)$/i.test(tls ?? '') ? 'tls' : 'tcp'
+  return defineServer(item, streamId(service), { port, scheme, names, takesLowest: true })
 }
 
 function defineTraefikServer(

@@ -11,6 +11,8 @@ import type { DeclaredObject } from '../../provider.ts'
 import { openBranch, type Branch } from './branch.ts'
 import { translateRouter, type Neighbours } from './router.ts'
 import { translateServer, translateService } from './service.ts'
+import { translateStreamRouter, type StreamNeighbours } from './stream-router.ts'
+import { translateStreamServer, translateStreamService } from './stream-service.ts'
 import { NotDeclared, TranslationError, type Translation } from '../translation.ts'
 
 type Sort =
@@ -27,6 +29,7 @@ type Sort =
   | 'options'
   | 'stream-router'
   | 'stream-service'
+  | 'stream-server'
 
 const SORTS: ReadonlyMap<string, Sort> = new Map<string, Sort>([
   ['http/routers', 'router'],
@@ -36,8 +39,9 @@ const SORTS: ReadonlyMap<string, Sort> = new Map<string, Sort>([
   ['tls/stores', 'store'],
   ['tls/options', 'options'],
   ['tcp/routers', 'stream-router'],
-  ['udp/routers', 'stream-router'],
   ['tcp/services', 'stream-service'],
+  ['tcp/middlewares', 'middleware'],
+  ['udp/routers', 'stream-router'],
   ['udp/services', 'stream-service'],
 ])
 /** `<protocol>/routers/<name>`, and a server's `http/services/<name>/loadbalancer/servers/<number>`. */
@@ -78,18 +82,26 @@ function placeOf(path: string): Place | null {
   const sort = SORTS.get(`${protocol}/${second.toLowerCase()}`)
   if (sort === undefined || name === '' || rest.length === 0) return null
   const place: Place = { sort, protocol, name, depth: DEPTH }
-  if (sort !== 'service') return place
-  if (rest[0]?.toLowerCase() === 'middlewares') return { ...place, sort: 'service-middlewares' }
+  const isService = sort === 'service'
+  if (!isService && (sort !== 'stream-service' || protocol !== 'tcp')) return place
+  if (isService && rest[0]?.toLowerCase() === 'middlewares')
+    return { ...place, sort: 'service-middlewares' }
   const [below = '', member = '', number = '', ...more] = rest
   if (below.toLowerCase() !== 'loadbalancer') return place
-  if (member.toLowerCase() === 'passhostheader') return { ...place, sort: 'passhost' }
+  if (isService && member.toLowerCase() === 'passhostheader') return { ...place, sort: 'passhost' }
   if (member.toLowerCase() !== 'servers') return place
   if (number === '' || more.length === 0) return null
-  return { sort: 'server', protocol, name: `${name}/${number}`, depth: SERVER_DEPTH }
+  const server = isService ? 'server' : 'stream-server'
+  return { sort: server, protocol, name: `${name}/${number}`, depth: SERVER_DEPTH }
 }
 
 function groupName({ sort, protocol, name }: Omit<Place, 'depth'>): string {
   return `${sort}/${protocol}/${name}`
+}
+
+/** Traefik has a name once for each protocol, and this table once: `tcp:db`. */
+export function streamId(name: string, protocol = 'tcp'): string {
+  return `${protocol}:${name}`
 }
 
 /** Null if the group alone declares nothing. */
@@ -106,9 +118,11 @@ function nameOf({ sort, protocol, name }: Place): ObjectName | null {
     case 'store':
       return { kind: 'host', id: `store-${name}` }
     case 'stream-router':
-      return { kind: 'frontend', id: `${name}@${protocol}` }
+      return { kind: 'frontend', id: streamId(name, protocol) }
     case 'stream-service':
-      return { kind: 'backend', id: `${name}@${protocol}` }
+      return { kind: 'backend', id: streamId(name, protocol) }
+    case 'stream-server':
+      return { kind: 'server', id: streamId(name, protocol) }
     case 'passhost':
     case 'service-middlewares':
     case 'middleware':
@@ -122,8 +136,9 @@ function nameOf({ sort, protocol, name }: Place): ObjectName | null {
 function translate(
   { sort, protocol, depth }: Place,
   entries: readonly KeyEntry[],
-  neighbours: Neighbours,
+  neighbours: Neighbours & { readonly streams: StreamNeighbours },
 ): Translation | null {
+  if (protocol === 'udp') throw new TranslationError('udp is not supported; this object is ignored')
   switch (sort) {
     case 'router':
       return translateRouter(openBranch(entries, depth), neighbours)
@@ -135,8 +150,19 @@ function translate(
       return translateCertificate(openBranch(entries, depth), '')
     case 'store':
       return translateCertificate(openBranch(entries, depth), 'defaultcertificate/')
+    case 'stream-router':
+      return translateStreamRouter(openBranch(entries, depth), neighbours.streams)
+    case 'stream-service':
+      return translateStreamService(openBranch(entries, depth))
+    case 'stream-server':
+      return translateStreamServer(openBranch(entries, depth))
+    case 'passhost':
+    case 'service-middlewares':
+    case 'middleware':
+    case 'options':
+      return null
     default:
-      throw new TranslationError(`${protocol} is not supported; this object is ignored`)
+      return sort satisfies never
   }
 }
 
@@ -160,7 +186,10 @@ function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/')
 /** Any of the registries that Traefik reads such a tree from. */
 const REGISTRIES = ['etcd', 'redis', 'consul', 'zookeeper', 'kv']
 
-function neighboursFrom(entriesOf: EntriesOf, own: readonly string[]): Neighbours {
+function neighboursFrom(
+  entriesOf: EntriesOf,
+  own: readonly string[],
+): Neighbours & { readonly streams: StreamNeighbours } {
   function find(sort: Sort, protocol: string, name: string): Branch | null {
     const entries = entriesOf(groupName({ sort, protocol, name }))
     return entries.length === 0 ? null : openBranch(entries, DEPTH)
@@ -179,6 +208,14 @@ function neighboursFrom(entriesOf: EntriesOf, own: readonly string[]): Neighbour
     },
     middlewaresOf: (name) => find('service-middlewares', 'http', name)?.list('middlewares') ?? [],
     tlsOptions: (name) => findNamed('options', 'tls', name),
+    streams: {
+      middleware: (name) => findNamed('middleware', 'tcp', name),
+      service: (name) => {
+        const bare = withoutSource(name, own)
+        const at = bare.lastIndexOf('@')
+        return at > 0 ? `${streamId(bare.slice(0, at))}${bare.slice(at)}` : streamId(bare)
+      },
+    },
   }
 }
 

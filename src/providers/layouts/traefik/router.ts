@@ -64,7 +64,7 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
 }
 
 /** An `||` needs parentheses; one in a string gets them, too. */
-function allOf(...routes: readonly string[]): string {
+export function allOf(...routes: readonly string[]): string {
   return routes.map((route) => (route.includes('||') ? `(${route})` : route)).join(' && ')
 }
 
@@ -76,7 +76,7 @@ interface Frame {
 
 const MAX_PRIORITY = 1e9
 
-function rankAndListeners(router: Branch, rule: string): Frame {
+export function rankAndListeners(router: Branch, rule: string): Frame {
   router.check()
   const syntax = router.text('rulesyntax') ?? ''
   if (syntax !== '' && ruleSyntax(router) === null) {
@@ -158,7 +158,7 @@ function orReason<T>(make: () => T): T | string {
 }
 
 /** Null also for any other value, which closes the router. */
-function ruleSyntax(router: Branch): RuleSyntax {
+export function ruleSyntax(router: Branch): RuleSyntax {
   const read = orReason(() => router.text('rulesyntax'))
   const syntax = read?.toLowerCase()
   return syntax === 'v2' || syntax === 'v3' ? syntax : null

@@ -21,7 +21,11 @@ interface Token {
 /** The syntax of braces: version 2 has patterns, version 3 plain text. Null: the router does not say. */
 export type RuleSyntax = 'v2' | 'v3' | null
 
-export function translateRule(rule: string, syntax: RuleSyntax = null): TranslatedRule {
+export function translateRule(
+  rule: string,
+  syntax: RuleSyntax = null,
+  protocol: 'http' | 'tcp' = 'http',
+): TranslatedRule {
   if (rule.length > MAX_LENGTH) {
     throw new TranslationError(
       `rule: has ${rule.length} characters, at most ${MAX_LENGTH} are taken`,
@@ -39,7 +43,7 @@ export function translateRule(rule: string, syntax: RuleSyntax = null): Translat
       throw new TranslationError(`rule: ${quote(token?.text)} is out of place`)
     const values = argumentsAt(tokens, at + 1, token.text)
     at += 2 * values.length + 1
-    parts.push(translateCall(token.text, values, syntax))
+    parts.push(translateCall(token.text, values, syntax, protocol))
   }
   return { route: parts.join(' ') }
 }
@@ -92,7 +96,7 @@ type Translate = (values: readonly string[], syntax: RuleSyntax) => string
 const CALLS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
   ['host', (values, syntax) => withTemplates('Host', values, syntax, 'host')],
   ['hostheader', (values, syntax) => withTemplates('Host', values, syntax, 'host')],
-  ['hostregexp', hostRegexp],
+  ['hostregexp', (values, syntax) => hostRegexp(values, syntax, 'HostRegexp')],
   ['path', (values, syntax) => withTemplates('Path', values, syntax, 'path')],
   ['pathprefix', (values, syntax) => withTemplates('PathPrefix', values, syntax, 'prefix')],
   ['pathregexp', (values) => call('PathRegexp', values)],
@@ -105,11 +109,28 @@ const CALLS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
   ['clientip', (values) => call('ClientIP', values)],
 ])
 
-function translateCall(name: string, values: readonly string[], syntax: RuleSyntax): string {
-  const translate = CALLS.get(name.toLowerCase())
-  if (translate === undefined)
-    throw new TranslationError(`rule: ${quote(name)} is not supported yet`)
-  return translate(values, syntax)
+const TCP_CALLS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
+  ['hostsni', (values) => call('HostSNI', values.map(plain))],
+  ['hostsniregexp', (values, syntax) => hostRegexp(values, syntax, 'HostSNIRegexp')],
+  ['alpn', (values) => call('ALPN', values)],
+  ['clientip', (values) => call('ClientIP', values)],
+])
+
+function translateCall(
+  name: string,
+  values: readonly string[],
+  syntax: RuleSyntax,
+  protocol: 'http' | 'tcp',
+): string {
+  const [own, other] = protocol === 'http' ? [CALLS, TCP_CALLS] : [TCP_CALLS, CALLS]
+  const translate = own.get(name.toLowerCase())
+  if (translate !== undefined) return translate(values, syntax)
+  const why = !other.has(name.toLowerCase())
+    ? 'is not supported yet'
+    : protocol === 'http'
+      ? 'is a function of tcp routers'
+      : 'is a function of http routers; tcp routers have HostSNI, HostSNIRegexp, ALPN and ClientIP'
+  throw new TranslationError(`rule: ${quote(name)} ${why}`)
 }
 
 function call(name: string, values: readonly string[]): string {
@@ -131,12 +152,13 @@ function plain(text: string): string {
 }
 
 /** In version 2 each is a template for the whole host; in version 3 a regular expression of Go, found anywhere. */
-function hostRegexp(values: readonly string[], syntax: RuleSyntax): string {
+function hostRegexp(
+  values: readonly string[],
+  syntax: RuleSyntax,
+  name: 'HostRegexp' | 'HostSNIRegexp',
+): string {
   const isTemplates = syntax === 'v2' || (syntax === null && values.some(isTemplate))
-  return call(
-    'HostRegexp',
-    isTemplates ? values.map((value) => templateRegexp(value, 'host')) : values,
-  )
+  return call(name, isTemplates ? values.map((value) => templateRegexp(value, 'host')) : values)
 }
 
 /** Plain values in one call; values with braces as regular expressions. */
