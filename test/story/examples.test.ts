@@ -11,7 +11,9 @@ import {
   startExample,
   type Site,
 } from '../support/example.ts'
+import { exchange } from '../support/client.ts'
 import { value } from '../support/message.ts'
+import { get } from '../support/refusal.ts'
 import { runProgram } from '../support/program.ts'
 import { STAGED } from '../support/stage.ts'
 
@@ -84,6 +86,11 @@ const DRIVES: Readonly<Record<string, Drive>> = {
       6,
       'three of four under way are at the server of weight 3',
     )
+  },
+
+  async 'examples/local-ports.yaml'(site, t) {
+    const orders = await exchange(t, site.port(3213), get('/'))
+    assert.match(from(orders), /^500[12]$/)
   },
 
   async 'examples/redirect-and-respond.yaml'(site) {

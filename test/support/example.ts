@@ -122,12 +122,12 @@ async function startServers(
   ports: Map<number, number>,
 ): Promise<void> {
   const together: ServerResponse[] = []
-  for (const [, digits = ''] of text.matchAll(/:(8080|8443|8182|50\d\d)\b/g)) {
+  for (const [, digits = ''] of text.matchAll(/:(8080|8443|8182|3213|3214|50\d\d)\b/g)) {
     const written = Number(digits)
     if (ports.has(written)) continue
     const port = await choosePort()
     ports.set(written, port)
-    if (written < 6000) await startTelling(t, written, port, together)
+    if (digits.startsWith('50')) await startTelling(t, written, port, together)
   }
 }
 
