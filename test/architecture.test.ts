@@ -37,7 +37,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
       ...['file', 'directory', 'embedded', 'dns', 'etcd', 'redis', 'zookeeper'],
       ...['consul-api', 'consul-kv', 'consul'],
       ...['docker', 'swarm', 'swarm-standalone'],
-      ...['marathon', 'http'],
+      ...['marathon', 'http', 'synapse'],
       'catalog',
     ],
   ],

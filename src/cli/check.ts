@@ -7,6 +7,7 @@ import { parseDocument, type ReadableDocument } from '../document/document.ts'
 import { escapeControls } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
 import type { ReferenceWorld } from '../document/references.ts'
+import type { DeclaredObject } from '../providers/provider.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
 
 /** Reviews the objects of a file, by control. */
@@ -30,7 +31,21 @@ export function checkFile(
   const problems = document.readable
     ? problemsOf(document, path, admit, references)
     : document.problems
-  for (const problem of problems) print(toLine(path, problem))
+  return printReport(path, problems, document.readable ? inventory(document.objects) : '', print)
+}
+
+/**
+ * A line for each problem and one for all of them. `what`: the objects, if there are no problems. `fileOf`: of several files,
+ * that of a problem. Returns the exit code.
+ */
+export function printReport(
+  path: string,
+  problems: readonly Problem[],
+  what: string,
+  print: (line: string) => void,
+  fileOf: (problem: Problem) => string = () => path,
+): 0 | 1 {
+  for (const problem of problems) print(toLine(fileOf(problem), problem))
   const hints = problems.filter(({ level }) => level === 'hint').length
   const counted = [
     [problems.filter(({ level }) => level === undefined).length, 'problem'],
@@ -42,7 +57,6 @@ export function checkFile(
     print(`${path}: ${counts.join(', ')}`)
     return 1
   }
-  const what = document.readable ? inventory(document) : ''
   print(`${path}: good, ${[what, ...counts].join(', ')}`)
   return 0
 }
@@ -71,11 +85,10 @@ export function toLine(path: string, { kind, id, level, message, line, column }:
   return escapeControls(`${path}${position}: ${grave}${what}: ${message}`)
 }
 
-function inventory(document: ReadableDocument): string {
+/** How many there are of each kind. */
+export function inventory(objects: readonly Pick<DeclaredObject, 'kind'>[]): string {
   return (['listener', 'host', 'backend', 'frontend'] as const)
-    .map(
-      (kind) => [document.objects.filter((object) => object.kind === kind).length, kind] as const,
-    )
+    .map((kind) => [objects.filter((object) => object.kind === kind).length, kind] as const)
     .filter(([number, kind]) => kind !== 'host' || number > 0)
     .map(([number, kind]) => count(number, kind))
     .join(', ')

@@ -19,9 +19,15 @@ import type { DeleteCommand, GetCommand, PutCommand } from './objects.ts'
 export type Flags = Readonly<Partial<Record<SettingName, string>>>
 
 export type Command =
-  /** `config`: null without the flag. */
-  | { readonly kind: 'serve'; readonly config: string | null; readonly flags: Flags }
+  /** `config`, `synapse`: null without the flag. */
+  | {
+      readonly kind: 'serve'
+      readonly config: string | null
+      readonly synapse: string | null
+      readonly flags: Flags
+    }
   | { readonly kind: 'check'; readonly file: string }
+  | { readonly kind: 'check-synapse'; readonly file: string }
   /** `from`: a kind or a name of a source, or a file of another proxy. `config`: null: there is none. */
   | { readonly kind: 'check-from'; readonly from: string; readonly config: string | null }
   /** `waitMs`: 0 for one request. */
@@ -88,9 +94,9 @@ function withFlags(
   if (extra !== undefined) {
     return mistake(`${kind} takes no ${quote(extra)}; a file is given as --config FILE`, kind)
   }
-  const { config = null, ...flags } = read.flags
+  const { config = null, synapse = null, ...flags } = read.flags
   return kind === 'serve'
-    ? { kind, config, flags: flags as Flags }
+    ? { kind, config, synapse, flags: flags as Flags }
     : { kind, config, flags: flags as Flags, waitMs: 0 }
 }
 
@@ -109,7 +115,11 @@ function check(words: readonly string[]): Command {
   const read = readWords('check', words, Object.keys(CHECK_FLAGS))
   if ('kind' in read) return read
   const [file, extra] = read.positionals
-  const { from } = read.flags
+  const { from, synapse } = read.flags
+  if (synapse !== undefined) {
+    if (file === undefined && from === undefined) return { kind: 'check-synapse', file: synapse }
+    return mistake(`check --synapse takes no ${quote(file ?? '--from')}`, 'check')
+  }
   if (from !== undefined && extra === undefined) {
     return { kind: 'check-from', from, config: file ?? null }
   }

@@ -25,8 +25,9 @@ const CONFIG: FlagHelp = {
 }
 const ADMIN_ADDRESS: FlagHelp = { value: 'ADDRESS', text: 'of the admin listener (127.0.0.1:8182)' }
 
-export const SERVE_FLAGS: Readonly<Record<SettingName | 'config', FlagHelp>> = {
+export const SERVE_FLAGS: Readonly<Record<SettingName | 'config' | 'synapse', FlagHelp>> = {
   config: CONFIG,
+  synapse: { value: 'FILE', text: 'a configuration of synapse or frontrunner, to serve as it is' },
   workers: {
     value: 'N',
     text: 'serving threads; auto (default): one per core; 0: in the main thread',
@@ -47,10 +48,14 @@ export const SERVE_FLAGS: Readonly<Record<SettingName | 'config', FlagHelp>> = {
   drain: { value: 'DURATION', text: 'how long a stop waits for requests in flight (30s)' },
 }
 
-export const CHECK_FLAGS: Readonly<Record<'from', FlagHelp>> = {
+export const CHECK_FLAGS: Readonly<Record<'from' | 'synapse', FlagHelp>> = {
   from: {
     value: 'WHAT',
     text: 'what Sluice would do of docker, consul, or the file of another proxy',
+  },
+  synapse: {
+    value: 'FILE',
+    text: 'what serve --synapse does with a configuration of synapse or frontrunner',
   },
 }
 
@@ -106,7 +111,7 @@ usage: sluice COMMAND
 
 sluice COMMAND --help prints the flags of a command.`,
 
-  serve: `usage: sluice serve [--config FILE] [flags]
+  serve: `usage: sluice serve [--config FILE] [--synapse FILE] [flags]
 
 ${flagLines(SERVE_FLAGS)}
 
@@ -116,6 +121,7 @@ SIGTERM drains and stops, SIGHUP reads the file and all sources again.`,
 
   check: `usage: sluice check FILE
        sluice check --from WHAT [FILE]
+       sluice check --synapse FILE
 
 ${flagLines(CHECK_FLAGS)}
 
@@ -127,6 +133,9 @@ frontend. Exit 0: no problems, except for hints; 1: there are problems.
 --from takes the name of a source in FILE, a kind of source (docker, consul ...) with its defaults, or a file: a
 compose file, a dynamic configuration of Traefik, routes of fabio. It prints a line for each fact, with its container,
 service or key: "maps", "differs", "not there" or "note". Exit 0: all of it maps, except for notes; else 1.
+
+--synapse reads the file only, not the registries that it names: a problem is what keeps a service from being served,
+a warning is a line without a counterpart, a hint is a line that is not needed.
 
   sluice check --from docker
   sluice check --from docker-compose.yml sluice.yaml`,

@@ -2,7 +2,11 @@
 import { availableParallelism } from 'node:os'
 import { parseCommandLine } from '../cli/command-line.ts'
 import { versionNumber, versionText } from '../cli/runtime.ts'
-import { resolveConfigPath, resolveSettings } from '../schema/resolve-settings.ts'
+import {
+  resolveConfigPath,
+  resolveSettings,
+  resolveSynapsePath,
+} from '../schema/resolve-settings.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
 import { readSettings, serve } from './serve.ts'
 
@@ -13,9 +17,13 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
   const command = parseCommandLine(argv)
   switch (command.kind) {
     case 'serve': {
-      const config = resolveConfigPath(command.config ?? undefined, process.env, DEFAULT_CONFIG)
+      const synapse = resolveSynapsePath(command.synapse, process.env)
+      // The usual file is not read beside another program's: it may be there by chance.
+      const normal = synapse === null ? DEFAULT_CONFIG : ''
+      const config = resolveConfigPath(command.config ?? undefined, process.env, normal)
       return serve({
-        config,
+        config: config || null,
+        synapse,
         flags: command.flags,
         env: process.env,
         version: versionNumber(),
@@ -37,6 +45,10 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
         { env: process.env, readFile: createReferenceReader(command.file).readFile },
         print,
       )
+    }
+    case 'check-synapse': {
+      const { checkSynapse } = await import('../cli/check-synapse.ts')
+      return checkSynapse(command.file, print)
     }
     case 'healthcheck': {
       const { waitForReady } = await import('../cli/healthcheck.ts')

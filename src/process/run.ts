@@ -37,7 +37,10 @@ const SAVE_WITHIN_MS = 5000
 const POLL_MS = 100
 
 export interface RunOptions {
+  /** Relative paths start there. */
   readonly config: string
+  /** Whether it is a configuration of Sluice, and a source. */
+  readonly hasFile: boolean
   readonly version: string
   /** The settings at start. */
   readonly started: ResolvedSettings
@@ -48,7 +51,7 @@ export interface RunOptions {
 
 /** Resolves with the exit code after a drain. Rejects if the program could not start. */
 export async function run(options: RunOptions): Promise<number> {
-  const { config, version, started, resolve, workers } = options
+  const { config, hasFile, version, started, resolve, workers } = options
   const { settings, problems } = started
   const sink = openSink(settings.log.path)
   const log = createLog(settings.log.level, sink)
@@ -94,7 +97,7 @@ export async function run(options: RunOptions): Promise<number> {
     sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
   })
   const control = createControl({
-    sources: await openSources(config, settings),
+    sources: await openSources(config, hasFile, settings),
     startMs: settings.startMs,
     admission: createAdmission({
       readFile: readBesideSources(config, settings),

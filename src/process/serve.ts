@@ -2,6 +2,7 @@
 import './fast-strings.ts'
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { resolve as resolvePath } from 'node:path'
 import { toLine } from '../cli/check.ts'
 import { parseSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
@@ -13,10 +14,14 @@ import {
   type SettingSources,
 } from '../schema/resolve-settings.ts'
 import { lockData, type DataLock } from './data-lock.ts'
+import { withSynapse } from './with-synapse.ts'
 import { spawnWorkers } from './workers.ts'
 
 export interface ServeOptions {
-  readonly config: string
+  /** Null: there is none; then there is `synapse`. */
+  readonly config: string | null
+  /** A configuration of synapse, as a source of this name; null: there is none. */
+  readonly synapse: string | null
   readonly flags: SettingSources['flags']
   readonly env: SettingSources['env']
   readonly version: string
@@ -26,9 +31,12 @@ export interface ServeOptions {
 
 /** Resolves with the exit code: 0 after a drain, 1 when it could not start. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const { config, flags, env, version, complain } = options
-  const resolve = (document: SettingSources['document']): ResolvedSettings =>
-    resolveSettings({
+  const { synapse, flags, env, version, complain } = options
+  // Relative paths start there.
+  const config = options.config ?? synapse ?? ''
+  const hasFile = options.config !== null
+  const resolve = (document: SettingSources['document']): ResolvedSettings => {
+    const resolved = resolveSettings({
       document,
       filename: config,
       env,
@@ -37,7 +45,9 @@ export async function serve(options: ServeOptions): Promise<number> {
       // A new reader each time: the file of a secret may have changed.
       references: { env, readFile: createReferenceReader(config).readFile },
     })
-  const started = resolve(readSettings(config))
+    return synapse === null ? resolved : withSynapse(resolved, resolvePath(synapse))
+  }
+  const started = resolve(hasFile ? readSettings(config) : null)
   const { fatal } = started
   if (fatal.length > 0) {
     for (const problem of fatal) complain(`sluice: ${placed(problem, config)}`)
@@ -48,7 +58,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     const lock = await lockDataFolder(started.settings, (line) => complain(`sluice: ${line}`))
     try {
       const { run } = await import('./run.ts')
-      return await run({ config, version, started, resolve, workers })
+      return await run({ config, hasFile, version, started, resolve, workers })
     } finally {
       lock?.release()
     }

@@ -11,9 +11,13 @@ import type { Provider } from '../providers/provider.ts'
 /** A person saves a file: its removals are accepted as they are. */
 const ACCEPT_REMOVALS: ShrinkSettings = { holdMs: 0, share: 1, allowEmpty: true }
 
-/** Throws with a line for each file of a source (a certificate, an authority) that cannot be used. */
+/**
+ * `hasFile`: the configuration is a source, too. Throws with a line for each file of a source (a certificate, an authority)
+ * that cannot be used.
+ */
 export async function openSources(
   config: string,
+  hasFile: boolean,
   settings: Settings,
 ): Promise<readonly SourceOptions[]> {
   const file: SourceOptions = {
@@ -25,7 +29,7 @@ export async function openSources(
     lastGood: null,
   }
   const named = settings.sources.map((spec) => toSource(withFiles(spec, config), settings.data))
-  return [file, ...(await Promise.all(named))]
+  return [...(hasFile ? [file] : []), ...(await Promise.all(named))]
 }
 
 /** Relative paths in objects start where their source is written. */

@@ -147,7 +147,13 @@ export function resolveConfigPath(
   return flag ?? (env[CONFIG_VARIABLE] || normal)
 }
 
+/** The path of a configuration of synapse: flag, else SLUICE_SYNAPSE; null: there is none. */
+export function resolveSynapsePath(flag: string | null, env: SettingSources['env']): string | null {
+  return flag ?? (env[SYNAPSE_VARIABLE] || null)
+}
+
 const CONFIG_VARIABLE = 'SLUICE_CONFIG'
+const SYNAPSE_VARIABLE = 'SLUICE_SYNAPSE'
 
 function variableOf(name: SettingName): string {
   return `SLUICE_${name.toUpperCase().replaceAll('-', '_')}`
@@ -226,7 +232,7 @@ function withoutFaulty(
 }
 
 function unknownVariables(env: SettingSources['env']): Problem[] {
-  const known = [CONFIG_VARIABLE, ...SETTING_NAMES.map(variableOf)]
+  const known = [CONFIG_VARIABLE, SYNAPSE_VARIABLE, ...SETTING_NAMES.map(variableOf)]
   return Object.keys(env)
     .filter((key) => key.startsWith('SLUICE_') && !known.includes(key) && !KUBERNETES.test(key))
     .map((key) => ({

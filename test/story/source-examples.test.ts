@@ -171,7 +171,7 @@ const DRIVES: Readonly<Record<string, Drive>> = {
 /** In files of their own, for what they need: docker-example.test.ts and so on. */
 const ELSEWHERE = [
   ...['examples/docker.yaml', 'examples/swarm.yaml', 'examples/swarm-standalone.yaml'],
-  ...['examples/zookeeper.yaml', 'examples/zookeeper-nerve.yaml'],
+  ...['examples/zookeeper.yaml', 'examples/zookeeper-nerve.yaml', 'examples/synapse.yaml'],
 ]
 
 test('every example with sources is driven', () => {

@@ -44,7 +44,6 @@ export function consulSource(
     exposedByDefault: false,
     constraint: null,
     defaultRule: null,
-    listen: null,
     virtualHost: false,
     prefix: 'traefik',
     strictChecks: ['passing', 'warning'],

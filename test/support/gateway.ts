@@ -39,8 +39,6 @@ export interface TestGateway {
   problems(): readonly string[]
   /** Its faults since the last call; those that a test leaves make it fail. */
   takeFaults(): readonly unknown[]
-  /** Its warnings. */
-  notices(): readonly string[]
   drain(): Promise<void>
   close(): Promise<void>
 }
@@ -73,7 +71,6 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   const records: AccessRecord[] = []
   const streams: StreamRecord[] = []
   const faults: unknown[] = []
-  const notices: string[] = []
   const { trusted = [], admin = 0, reusePort = false } = config as OwnOptions
   const gateway = new Gateway({
     thread: 0,
@@ -82,7 +79,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     admin: { host: '127.0.0.1', port: admin },
     ticketKeys: randomBytes(48),
     reusePort,
-    onNotice: (text) => notices.push(text),
+    onNotice: () => {},
     onListenersTried: () => publisher.report(0, gateway.problems()),
     onRecord: (record) => records.push(record),
     onStream: (record) => streams.push(record),
@@ -143,7 +140,6 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     placed: () => publisher.placed(),
     problems,
     takeFaults: () => faults.splice(0),
-    notices: () => notices,
     drain: async () => {
       gateway.drain()
       await eventually(() => gateway.connections === 0, 'every connection has left')

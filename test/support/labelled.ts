@@ -48,7 +48,6 @@ export function readLabels(
     exposedByDefault: false,
     constraint: null,
     defaultRule: null,
-    listen: null,
     virtualHost: false,
   }
   return createLabelReader({ kind: 'docker', ...normal, ...rules }).read(items)

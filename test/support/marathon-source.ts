@@ -26,14 +26,7 @@ export function marathonSource(
     tls: null,
     groups: ['external'],
     servicePorts: null,
-    serviceMode: 'http',
-    labels: {
-      exposedByDefault: false,
-      constraint: null,
-      defaultRule: null,
-      listen: null,
-      virtualHost: false,
-    },
+    labels: { exposedByDefault: false, constraint: null, defaultRule: null, virtualHost: false },
     read: 'apps',
     pollMs: null,
     ...options,
@@ -45,12 +38,11 @@ export function translateApps(
   apps: readonly Json[],
   options: Partial<TranslatorOptions> = {},
 ): LabelledObjects {
-  const { labels, groups, servicePorts, serviceMode } = marathonSource([])
+  const { labels, groups, servicePorts } = marathonSource([])
   const translator = createTranslator({
     labels,
     groups,
     servicePorts,
-    serviceMode,
     source: 'marathon',
     ...options,
   })

@@ -16,12 +16,17 @@ function mistakeIn(line: string): string {
 }
 
 test('takes the commands with their flags', () => {
-  assert.deepEqual(parse('serve'), { kind: 'serve', config: null, flags: {} })
+  assert.deepEqual(parse('serve'), { kind: 'serve', config: null, synapse: null, flags: {} })
   assert.deepEqual(parse('serve --config a.yaml --workers=2 --log-path -'), {
     kind: 'serve',
     config: 'a.yaml',
+    synapse: null,
     flags: { workers: '2', 'log-path': '-' },
   })
+  assert.deepEqual(parse('serve --synapse synapse.conf.json'), {
+    ...{ kind: 'serve', config: null, synapse: 'synapse.conf.json', flags: {} },
+  })
+  assert.deepEqual(parse('check --synapse a.json'), { kind: 'check-synapse', file: 'a.json' })
   assert.deepEqual(parse('check a.yaml'), { kind: 'check', file: 'a.yaml' })
   const from = { kind: 'check-from', from: 'docker' }
   assert.deepEqual(parse('check --from docker'), { ...from, config: null })
@@ -34,6 +39,14 @@ test('takes the commands with their flags', () => {
   })
   for (const line of ['version', '--version', '-v'])
     assert.deepEqual(parse(line), { kind: 'version' })
+})
+
+test('check takes either a file or a configuration of synapse', () => {
+  assert.match(mistakeIn('check a.yaml --synapse b.json'), /check --synapse takes no "a.yaml"/)
+  assert.match(
+    mistakeIn('check --from docker --synapse b.json'),
+    /check --synapse takes no "--from"/,
+  )
 })
 
 test('helps in general and with each command', () => {
@@ -62,7 +75,7 @@ test('the general help has a line for each command', () => {
 test('the help of serve names every setting', () => {
   const command = parse('serve --help')
 
-  assert.deepEqual(Object.keys(SERVE_FLAGS).sort(), ['config', ...SETTING_NAMES].sort())
+  assert.deepEqual(Object.keys(SERVE_FLAGS).sort(), ['config', 'synapse', ...SETTING_NAMES].sort())
   assert.ok(command.kind === 'help')
   for (const name of SETTING_NAMES) assert.ok(command.text.includes(`--${name} `))
 })

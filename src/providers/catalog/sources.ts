@@ -13,6 +13,7 @@ import type { Provider } from '../provider.ts'
 import { redis } from '../redis/source.ts'
 import { swarm } from '../swarm/source.ts'
 import { swarmStandalone } from '../swarm-standalone/source.ts'
+import { synapse } from '../synapse/source.ts'
 import { loadLayout } from './layouts.ts'
 import type { SourceKind } from '../source-kind.ts'
 import { zookeeper } from '../zookeeper/source.ts'
@@ -20,6 +21,7 @@ import { zookeeper } from '../zookeeper/source.ts'
 export const SOURCE_KINDS: readonly SourceKind[] = [
   ...[etcd, redis, consul, consulKv, zookeeper, docker, swarm, marathon, dns],
   swarmStandalone,
+  synapse,
   ...[http, directory, embedded],
 ]
 

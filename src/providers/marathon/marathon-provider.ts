@@ -34,7 +34,6 @@ export interface MarathonOptions extends ClusterOptions {
   readonly groups: readonly string[]
   /** Not null if `read` is `tasks`. */
   readonly servicePorts: string | null
-  readonly serviceMode: 'http' | 'tcp'
 }
 
 export type MarathonSource = SourceSpec & MarathonOptions
@@ -87,7 +86,7 @@ interface Watched {
 }
 
 async function* watchMarathon(
-  { read, pollMs, servicePorts, serviceMode, name }: MarathonSource,
+  { read, pollMs, servicePorts, name }: MarathonSource,
   timing: MarathonTiming,
   { cluster, apps, translator, reloads, signal }: Watched,
 ): AsyncGenerator<Declaration, void, undefined> {
@@ -134,8 +133,7 @@ async function* watchMarathon(
   async function list(until: AbortSignal): Promise<Listed> {
     if (session === null) throw new Error('there is no session')
     if (read === 'tasks') {
-      const text = await readTasks(session, until)
-      return declareTaskList(text, servicePorts ?? '', serviceMode, name)
+      return declareTaskList(await readTasks(session, until), servicePorts ?? '', name)
     }
     const ids = pollMs === null ? stale.take() : null
     if (ids !== null && (await readSome(session, ids, apps, until))) {

@@ -6,7 +6,7 @@ import type { Problem } from '../../model/problem.ts'
 import { toId } from '../labels/definition.ts'
 import type { DeclaredObject, Provider } from '../provider.ts'
 import { isSameObject } from '../registry/same-object.ts'
-import { keepWatching } from './keep-watching.ts'
+import { keepWatching } from '../listing/keep-watching.ts'
 
 export interface Engines {
   /** Follows these hosts, and no others. */

@@ -9,7 +9,7 @@ import { createObjectMirror } from '../listing/object-mirror.ts'
 import { createNotifier } from '../notifier.ts'
 import type { Declaration, DeclaredObject, Provider } from '../provider.ts'
 import { createEngines } from './engines.ts'
-import { keepWatching } from './keep-watching.ts'
+import { keepWatching } from '../listing/keep-watching.ts'
 
 export interface StandaloneOptions {
   readonly name: string

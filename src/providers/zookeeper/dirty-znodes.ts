@@ -24,7 +24,12 @@ const PARTS: ReadonlyMap<number, number> = new Map<number, number>([
   [EVENT.childrenChanged, PART.data | PART.children],
 ])
 
-export function createDirtyZnodes(root: string, isKey: (path: string) => boolean): DirtyZnodes {
+/** `isKey`, `isNear`: as of TreeOptions. */
+export function createDirtyZnodes(
+  root: string,
+  isKey: (path: string) => boolean,
+  isNear: (path: string) => boolean = () => true,
+): DirtyZnodes {
   let znodes = new Map<string, number>()
   let isOverflowing = false
 
@@ -45,6 +50,7 @@ export function createDirtyZnodes(root: string, isKey: (path: string) => boolean
       const relative = below(root, path)
       const parts = PARTS.get(type)
       if (relative === null || parts === undefined) return false
+      if (relative !== '' && !isNear(relative)) return false
       mark(path, parts)
       // With its first child an empty znode becomes a mere parent, and with the last one that goes a key again.
       const isCount = type === EVENT.created || type === EVENT.deleted

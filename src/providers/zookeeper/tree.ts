@@ -25,6 +25,8 @@ export interface TreeOptions {
   readonly isSingle: boolean
   /** Only znodes without children are keys. */
   readonly isFlat?: boolean
+  /** As of Layout. */
+  readonly isNear?: ((path: string) => boolean) | undefined
 }
 
 export interface Tree {
@@ -55,7 +57,14 @@ const WINDOW = 128
 const MAX_WEIGHT = 64 << 20
 const PATH_OVERHEAD = 64
 
-export function createTree({ connection, root, isKey, isSingle, isFlat }: TreeOptions): Tree {
+export function createTree({
+  connection,
+  root,
+  isKey,
+  isSingle,
+  isFlat,
+  isNear = () => true,
+}: TreeOptions): Tree {
   /** Those with a watch, if `isSingle`. */
   const known = new Set<string>()
   const unreadable = new Map<string, string>()
@@ -79,7 +88,8 @@ export function createTree({ connection, root, isKey, isSingle, isFlat }: TreeOp
     try {
       const names = await connection.call(getChildren(path, isSingle))
       unreadable.delete(path)
-      const paths = names.flatMap((name) => childOf(root, path, name) ?? [])
+      const children = names.flatMap((name) => childOf(root, path, name) ?? [])
+      const paths = children.filter((one) => isNear(below(root, one) ?? ''))
       const unknown = isSingle ? paths.filter((one) => !known.has(one)) : paths
       return unknown.map((one) => ({ path: one, parts: WHOLE }))
     } catch (error) {

@@ -86,7 +86,7 @@ async function* watchZookeeper(watching: Watching): AsyncGenerator<Declaration, 
   const notifier = createNotifier()
   const mirror = createOpenedMirror(layout, signal)
   const isKey = (path: string): boolean => layout.groupOf(path) !== null
-  const dirty = createDirtyZnodes(root, isKey)
+  const dirty = createDirtyZnodes(root, isKey, layout.isNear)
   /** When the first of these changes, or the first reason to list, arrived. */
   let changedAt: number | null = null
   let failure = null as Error | null
@@ -124,8 +124,8 @@ async function* watchZookeeper(watching: Watching): AsyncGenerator<Declaration, 
   })
   if (opened === undefined) return
   const { connection, isSingle } = opened
-  const { isFlat = false } = layout
-  const tree = createTree({ connection, root, isKey, isSingle, isFlat })
+  const { isFlat = false, isNear } = layout
+  const tree = createTree({ connection, root, isKey, isSingle, isFlat, isNear })
   const reload = (): void => want('asked')
   const reconcileTimer = setInterval(reconcile, reconcileMs * (0.9 + random() * 0.2))
   const stop = (): void => {
