@@ -1,7 +1,7 @@
 /**
  * The picture for the README: CPU time per request, one panel for each kind of response, the same contenders in the same rows.
- * Written by hand as SVG with its own background, so that it looks the same everywhere.
  */
+import { bar, COLORS, document, line, round, text } from '../src/cli/bench/svg.ts'
 import { costOf } from './bars.ts'
 import type { Results } from './results.ts'
 import type { TimedResult } from './scenarios/timed.ts'
@@ -21,17 +21,6 @@ const BAR = 20
 /** Kept free at the end of the longest bar, for its figure. */
 const FIGURE = 78
 
-const COLORS = {
-  paper: '#fbfaf7',
-  frame: '#e4e0d6',
-  ink: '#1d2430',
-  soft: '#6b7280',
-  other: '#b4bcc8',
-  ours: '#0f766e',
-  reference: '#c2410c',
-}
-const FONT = "Inter, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif"
-
 export function draw(results: Results): string {
   const panels: Panel[] = [
     { title: '1 KiB response', result: results.small },
@@ -45,17 +34,20 @@ export function draw(results: Results): string {
   const foot =
     `${machine.cpu}, ${machine.cores} cores${machine.pinned ? ', the proxy alone on one' : ''} · Linux ${machine.kernel.split('-')[0]} · ` +
     `Node ${machine.node} · ${results.date.slice(0, 10)}`
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="${FONT}" role="img" aria-label="CPU time per request of ${rows.length} proxies">
-<rect x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="10" fill="${COLORS.paper}" stroke="${COLORS.frame}"/>
-${text(MARGIN, 42, 'CPU time per request', { size: 21, weight: 650 })}
-${text(MARGIN, 65, 'microseconds of one core, user and system; shorter is better; each panel has its own scale', { size: 13, color: COLORS.soft })}
-${rows.map((row, i) => name(row, i)).join('\n')}
-${panels.map((panel, i) => drawPanel(panel, rows, MARGIN + NAMES + i * (panelWidth + GAP), panelWidth)).join('\n')}
-${legend(height)}
-${text(WIDTH - MARGIN, height - 22, foot, { size: 11.5, color: COLORS.soft, anchor: 'end' })}
-</svg>
-`
+  return document(WIDTH, height, `CPU time per request of ${rows.length} proxies`, [
+    text(MARGIN, 42, 'CPU time per request', { size: 21, weight: 650 }),
+    text(MARGIN, 65, SCALES, { size: 13, color: COLORS.soft }),
+    ...rows.map((row, i) => name(row, i)),
+    ...panels.map((panel, i) => {
+      return drawPanel(panel, rows, MARGIN + NAMES + i * (panelWidth + GAP), panelWidth)
+    }),
+    legend(height),
+    text(WIDTH - MARGIN, height - 22, foot, { size: 11.5, color: COLORS.soft, anchor: 'end' }),
+  ])
 }
+
+const SCALES =
+  'microseconds of one core, user and system; shorter is better; each panel has its own scale'
 
 interface Row {
   readonly contender: string
@@ -97,11 +89,8 @@ function drawPanel(panel: Panel, rows: readonly Row[], x: number, width: number)
   rows.forEach((row, i) => {
     const length = Math.max(2, (costs[i] ?? 0) * scale)
     const fill = row.contender === 'ours' ? COLORS.ours : COLORS.other
-    const place = `x="${round(x)}" y="${round(middle(i) - BAR / 2)}"`
     if (costs[i] !== undefined) {
-      parts.push(
-        `<rect ${place} width="${round(length)}" height="${BAR}" rx="2.5" fill="${fill}"/>`,
-      )
+      parts.push(bar(x, middle(i) - BAR / 2, length, BAR, fill))
     }
   })
   if (reference !== undefined) {
@@ -142,26 +131,4 @@ function legend(height: number): string {
 
 function middle(index: number): number {
   return TOP + index * PITCH + PITCH / 2 - 4
-}
-
-interface Ink {
-  readonly size: number
-  readonly weight?: number
-  readonly color?: string
-  readonly anchor?: 'start' | 'end'
-}
-
-function text(x: number, y: number, content: string, ink: Ink): string {
-  const { size, weight = 400, color = COLORS.ink, anchor = 'start' } = ink
-  const escaped = content.replace(/&/g, '&amp;').replace(/</g, '&lt;')
-  return `<text x="${round(x)}" y="${round(y)}" font-size="${size}" font-weight="${weight}" fill="${color}" text-anchor="${anchor}">${escaped}</text>`
-}
-
-function line(x1: number, y1: number, x2: number, y2: number, color: string, dashes = ''): string {
-  const dashed = dashes === '' ? '' : ` stroke-dasharray="${dashes}"`
-  return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" stroke="${color}"${dashed}/>`
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10
 }

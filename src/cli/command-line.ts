@@ -4,7 +4,9 @@ import { parseDuration } from '../model/units.ts'
 import type { SettingName } from '../schema/resolve-settings.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
+import { parseBenchWords, type BenchOptions } from './bench-words.ts'
 import {
+  BENCH_FLAGS,
   CHECK_FLAGS,
   COMMANDS,
   HEALTHCHECK_FLAGS,
@@ -40,6 +42,12 @@ export type Command =
   | PutCommand
   | DeleteCommand
   | GetCommand
+  | {
+      readonly kind: 'bench'
+      readonly config: string | null
+      readonly flags: Flags
+      readonly options: BenchOptions
+    }
   | { readonly kind: 'version' }
   | { readonly kind: 'help'; readonly topic: Topic; readonly text: string }
   /** For standard error, with exit code 2. */
@@ -63,6 +71,8 @@ export function parseCommandLine(argv: readonly string[]): Command {
     case 'delete':
     case 'get':
       return objects(command, rest)
+    case 'bench':
+      return bench(rest)
     case 'version':
       return version(rest)
     case undefined:
@@ -136,6 +146,22 @@ function objects(kind: 'put' | 'delete' | 'get', words: readonly string[]): Comm
   return typeof parsed === 'string' ? mistake(parsed, kind) : parsed
 }
 
+function bench(words: readonly string[]): Command {
+  const read = readWords('bench', words, Object.keys(BENCH_FLAGS), SWITCHES)
+  if ('kind' in read) return read
+  const { flags, positionals, given } = read
+  const headers = given.flatMap(([name, value]) => (name === 'header' ? [value] : []))
+  const options = parseBenchWords({ flags, positionals, headers })
+  if (typeof options === 'string') return mistake(options, 'bench')
+  const { config = null, 'admin-address': admin } = flags
+  return {
+    ...{ kind: 'bench', config, options },
+    flags: admin === undefined ? {} : { 'admin-address': admin },
+  }
+}
+
+const SWITCHES = Object.keys(BENCH_FLAGS).filter((name) => BENCH_FLAGS[name]?.value === '')
+
 function version(words: readonly string[]): Command {
   const read = readWords('version', words, [])
   if ('kind' in read) return read
@@ -148,15 +174,20 @@ function version(words: readonly string[]): Command {
 interface Words {
   readonly flags: Readonly<Partial<Record<string, string>>>
   readonly positionals: readonly string[]
+  /** Each flag as often as it was written. */
+  readonly given: readonly (readonly [name: string, value: string])[]
 }
 
-/** `known`: flags, all with a value. --help wins over everything else. */
+/** `known`: flags, all with a value but for `switches`. --help wins over everything else. */
 function readWords(
   topic: Topic,
   words: readonly string[],
   known: readonly string[],
+  switches: readonly string[] = [],
 ): Words | Command {
-  const options = Object.fromEntries(known.map((name) => [name, { type: 'string' as const }]))
+  const options = Object.fromEntries(
+    known.map((name) => [name, { type: switches.includes(name) ? 'boolean' : 'string' } as const]),
+  )
   const { tokens } = parseArgs({
     args: [...words],
     options: { ...options, help: { type: 'boolean', short: 'h' } },
@@ -169,6 +200,7 @@ function readWords(
 
   const flags: Partial<Record<string, string>> = {}
   const positionals: string[] = []
+  const given: [name: string, value: string][] = []
   for (const token of tokens) {
     if (token.kind === 'positional') positionals.push(token.value)
     if (token.kind !== 'option') continue
@@ -180,13 +212,19 @@ function readWords(
       return mistake(`unknown option ${quote(token.rawName)}${hint}`, topic)
     }
     const value = token.value ?? ''
+    if (switches.includes(token.name)) {
+      if (token.inlineValue) return mistake(`${token.rawName} takes no value`, topic)
+      flags[token.name] = ''
+      continue
+    }
     // An option after an option that needs a value means a forgotten value. A single - is standard output.
     if (value === '' || (!token.inlineValue && value.startsWith('-') && value !== '-')) {
       return mistake(`${token.rawName} needs a value`, topic)
     }
     flags[token.name] = value
+    given.push([token.name, value])
   }
-  return { flags, positionals }
+  return { flags, positionals, given }
 }
 
 function help(topic: Topic): Command {

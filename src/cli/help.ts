@@ -9,12 +9,14 @@ export const COMMANDS = [
   'delete',
   'get',
   'healthcheck',
+  'bench',
   'version',
 ] as const
 
 export type Topic = 'sluice' | (typeof COMMANDS)[number]
 
 interface FlagHelp {
+  /** '': the flag takes no value. */
   readonly value: string
   readonly text: string
 }
@@ -68,6 +70,30 @@ export const HEALTHCHECK_FLAGS: Readonly<Record<'config' | 'admin-address' | 'wa
   wait: { value: 'DURATION', text: 'retry until it is ready, at most this long: 10s' },
 }
 
+export const BENCH_FLAGS: Readonly<Record<string, FlagHelp>> = {
+  direct: {
+    value: 'URL',
+    text: 'what is requested past Sluice; by default the servers that it has',
+  },
+  via: { value: 'ADDRESS', text: 'of the listener; by default the one at the port of URL' },
+  host: { value: 'HOST', text: 'sent as Host; by default that of URL' },
+  connections: { value: 'N', text: 'at once, each way (32)' },
+  duration: { value: 'DURATION', text: 'of all measuring, up to 10m (20s)' },
+  rounds: { value: 'N', text: 'windows of load each way, in turn (4)' },
+  rate: { value: 'N', text: 'requests/s each way, at steady times, instead of two phases' },
+  method: { value: 'METHOD', text: 'GET (default), HEAD, POST, PUT, PATCH, DELETE or OPTIONS' },
+  header: { value: "'NAME: VALUE'", text: 'sent with each request; may be repeated' },
+  body: {
+    value: 'TEXT',
+    text: 'sent with each request; @FILE reads a file; then POST is the default',
+  },
+  picture: { value: 'FILE.svg', text: 'draws the latencies' },
+  json: { value: '', text: 'prints the result as JSON' },
+  public: { value: '', text: 'may load addresses that are not of a private network' },
+  config: HEALTHCHECK_FLAGS.config,
+  'admin-address': ADMIN_ADDRESS,
+}
+
 const WHERE = {
   source: { value: 'NAME', text: 'the registry, if the file names several' },
   config: { value: 'FILE', text: 'the configuration with the registry (SLUICE_CONFIG)' },
@@ -107,6 +133,7 @@ usage: sluice COMMAND
   delete       delete one: sluice delete KIND ID
   get          print one, or all: sluice get [KIND [ID]]
   healthcheck  check whether a running Sluice is ready; exit 0 if so, else 1
+  bench URL    measure a URL through Sluice and past it, and what Sluice adds
   version      print the versions of Sluice and Node
 
 sluice COMMAND --help prints the flags of a command.`,
@@ -174,6 +201,19 @@ ${flagLines(HEALTHCHECK_FLAGS)}
 
 Exit 0: ready; 1: not ready, with the reason.`,
 
+  bench: `usage: sluice bench URL [flags]
+
+${flagLines(BENCH_FLAGS)}
+
+Measures URL through the running Sluice and directly at the servers of its backend, in turn: first as fast as responses
+come, then latencies at a rate that both ways can keep. If no Sluice listens at URL, URL is taken for a server, and a
+Sluice is started in front of it and ended afterwards.
+
+  sluice bench http://shop.localhost:8080/cart
+  sluice bench http://127.0.0.1:5001/ --picture latency.svg
+
+Exit 0: measured; 1: not measured, with the reason; 2: wrong usage.`,
+
   version: 'usage: sluice version',
 }
 
@@ -183,7 +223,7 @@ export function helpText(topic: Topic): string {
 
 function flagLines(flags: Readonly<Record<string, FlagHelp>>): string {
   const lines = Object.entries(flags).map(
-    ([name, { value, text }]) => `  ${`--${name} ${value}`.padEnd(26)}${text}`,
+    ([name, { value, text }]) => `  ${`--${name} ${value}`.trimEnd().padEnd(26)}${text}`,
   )
   return lines.join('\n')
 }

@@ -76,6 +76,13 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
       const world = { input: process.stdin, print, complain: (line: string) => console.error(line) }
       return runObjects(command, openObjects(config || null, DEFAULT_CONFIG, command, world))
     }
+    case 'bench': {
+      const { runBench } = await import('../cli/bench/bench.ts')
+      const { openBench } = await import('./bench.ts')
+      const { config, flags, options } = command
+      const world = { print, complain: (line: string) => console.error(line) }
+      return runBench(options, openBench(config, DEFAULT_CONFIG, flags, world))
+    }
     case 'version':
       print(versionText())
       return 0

@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
-import { HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS } from '../../src/cli/help.ts'
+import { BENCH_FLAGS, HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS } from '../../src/cli/help.ts'
 import { ERRORS, REASON_NAMES, type Reason } from '../../src/http/message/errors.ts'
 import { formatJson, formatStreamJson } from '../../src/observe/access-log.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
@@ -55,11 +55,14 @@ test('every command and every flag is on the page of the command line', () => {
   const pages = {
     serve: SERVE_FLAGS,
     healthcheck: HEALTHCHECK_FLAGS,
+    bench: BENCH_FLAGS,
     'put, delete, get': { ...OBJECT_FLAGS.put, ...OBJECT_FLAGS.delete, ...OBJECT_FLAGS.get },
   }
   for (const [heading, flags] of Object.entries(pages)) {
     const documented = rowsOf(sectionOf(text, `## ${heading}`)).map(([cell = '']) => cell)
-    const known = Object.entries(flags).map(([name, { value }]) => `\`--${name} ${value}\``)
+    const known = Object.entries(flags).map(
+      ([name, { value }]) => `\`${`--${name} ${value}`.trimEnd()}\``,
+    )
     assert.deepEqual(documented.toSorted(), known.toSorted(), heading)
   }
   for (const name of Object.keys(SERVE_FLAGS)) {
