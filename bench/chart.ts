@@ -22,11 +22,12 @@ const BAR = 20
 const FIGURE = 78
 
 export function draw(results: Results): string {
-  const panels: Panel[] = [
+  const all: Panel[] = [
     { title: '1 KiB response', result: results.small },
     { title: '100 KiB response', result: results.large },
     { title: '1 KiB response over TLS', result: results.tls },
   ]
+  const panels = all.filter(({ result }) => result !== undefined)
   const rows = rowsOf(panels)
   const height = TOP + rows.length * PITCH + 62
   const panelWidth = (WIDTH - 2 * MARGIN - NAMES - (panels.length - 1) * GAP) / panels.length

@@ -40,7 +40,10 @@ const USAGE: BenchUsage = {
 await runBench('bench', USAGE, main)
 
 async function main(folder: string, choice: BenchChoice): Promise<void> {
-  const scenarios = SCENARIOS.filter(({ name }) => choice.scenarios.includes(name))
+  const isLook = choice.quick && !choice.isNamed
+  const scenarios = SCENARIOS.filter(({ name, isQuick = false }) =>
+    isLook ? isQuick : choice.scenarios.includes(name),
+  )
   const isChosen = ({ name }: { readonly name: string }): boolean =>
     choice.contenders.includes(name)
   const chosen = scenarios.every(({ needs }) => needs === 'tcp') ? [] : CONTENDERS.filter(isChosen)

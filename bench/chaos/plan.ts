@@ -10,6 +10,8 @@ export interface Plan {
   /** Of the breaker: before it trips, while it is tripped, and while it recovers. */
   readonly breakerMs: { readonly good: number; readonly tripped: number; readonly recovery: number }
   readonly rateSeconds: number
+  /** Fewer where the limit of open files is lower: each takes two of Sluice. */
+  readonly tcpConnections: number
   readonly distinctKeys: number
   readonly costRounds: number
   /** Whole seconds: wrk takes no others. */
@@ -25,6 +27,7 @@ export const FULL: Plan = {
   afterMs: 3_000,
   breakerMs: { good: 2_500, tripped: 2_000, recovery: 4_000 },
   rateSeconds: 10,
+  tcpConnections: 10_000,
   distinctKeys: 1_000_000,
   costRounds: 9,
   costWindowSeconds: 3,
@@ -39,6 +42,7 @@ export const QUICK: Plan = {
   afterMs: 2_000,
   breakerMs: { good: 1_000, tripped: 1_000, recovery: 2_000 },
   rateSeconds: 4,
+  tcpConnections: 3_000,
   distinctKeys: 200_000,
   costRounds: 3,
   costWindowSeconds: 1,

@@ -9,6 +9,7 @@ import type { FaultName } from './one-of-four.ts'
 import { judgeRate, runRate } from './rate.ts'
 import { judgeSlow, runSlow } from './slow.ts'
 import { judgeStorm, runStorm } from './storm.ts'
+import { judgeTcpKill, runTcpKill } from './tcp-kill.ts'
 
 export interface Outcome {
   /** As it goes into the JSON file. */
@@ -35,6 +36,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   breaker: scenario(runBreaker, judgeBreaker),
   rate: scenario(runRate, judgeRate),
   keys: scenario(runKeys, judgeKeys),
+  'tcp-kill': scenario(runTcpKill, judgeTcpKill),
   // Keeps the bench on one core from there on.
   cost: scenario(runCost, judgeCost),
 }
@@ -57,6 +59,7 @@ export const TITLES: Readonly<Record<keyof typeof SCENARIOS, string>> = {
   breaker: 'a breaker trips and recovers',
   rate: 'a rate limit is exact over all threads',
   keys: 'a flood of keys stays in its memory',
+  'tcp-kill': 'one of three servers of 10,000 TCP connections is killed',
   cost: 'CPU time of the health monitor',
 }
 

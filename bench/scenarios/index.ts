@@ -16,6 +16,8 @@ export interface Scenario {
   readonly title: string
   /** About Sluice alone: nothing to do when it does not take part. */
   readonly oursOnly?: true
+  /** What --quick measures if no scenario is named. */
+  readonly isQuick?: true
   readonly needs?: 'certificate' | 'autocannon' | 'tcp'
   readonly run: (bench: Bench) => Promise<Partial<Results>>
 }
@@ -51,6 +53,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'small',
     title: 'browser-like request, 1 KiB response',
+    isQuick: true,
     run: async (bench) => ({ small: await timeResponses(bench, { response: '1k', tls: false }) }),
   },
   {
@@ -61,6 +64,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'tls',
     title: 'TLS, 1 KiB response',
+    isQuick: true,
     needs: 'certificate',
     run: async (bench) => ({ tls: await timeResponses(bench, { response: '1k', tls: true }) }),
   },
