@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { after, test } from 'node:test'
+import { after, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { exchange, type ReceivedResponse } from '../support/client.ts'
+import { value } from '../support/message.ts'
 import { eventually } from '../support/until.ts'
 import { startVotes } from '../support/votes.ts'
 import { startVotingDemo } from '../support/voting-demo.ts'
@@ -18,6 +20,16 @@ const [demo, browser] = await Promise.all([
   launchChromium(),
 ])
 after(() => browser.close())
+
+/** On a connection of its own. */
+function post(
+  t: TestContext,
+  body: string,
+  ...lines: readonly string[]
+): Promise<ReceivedResponse> {
+  const head = ['POST / HTTP/1.1', 'Host: vote.localhost', `Content-Length: ${body.length}`]
+  return exchange(t, demo.port, `${[...head, ...lines].join('\r\n')}\r\n\r\n${body}`)
+}
 
 /** The vote of each voter in PostgreSQL. */
 async function stored(): Promise<Map<string, string>> {
@@ -57,15 +69,18 @@ test('scaling and a kill of each program under load fail no request and lose no 
 
   await demo.type('vote 5', /^vote: vote-1 vote-2 vote-3 vote-4 vote-5$/m)
   await demo.type('result 2', /^result: result-1 result-2$/m)
+  // A page that begins its session with two instances there.
+  await (await pages.openResult()).shows({})
   forget()
   await load.more(60)
   const seen = new Set(instances)
-  // Votes wait for Redis while it starts again: the instance that dies holds some of them.
-  await Promise.all([
-    demo.type('kill redis', /^redis has ended \(SIGKILL\) and starts again$/m),
-    demo.type('kill vote', /^vote-1 has ended \(SIGKILL\) and starts again$/m),
-  ])
-  for (const name of ['result', 'worker', 'db']) {
+  // An instance dies while it has votes in hand: they wait there for a Redis that does not respond.
+  const redis = (await demo.pids()).get('redis') ?? assert.fail('Redis does not run')
+  process.kill(redis, 'SIGSTOP')
+  await eventually(async () => (await demo.inFlight('vote-1')) > 0, 'vote-1 has a vote in hand')
+  await demo.type('kill vote', /^vote-1 has ended \(SIGKILL\) and starts again$/m)
+  process.kill(redis, 'SIGCONT')
+  for (const name of ['result', 'worker', 'redis', 'db']) {
     await load.more(30)
     await demo.type(`kill ${name}`, /^\S+ has ended \(SIGKILL\) and starts again$/m)
   }
@@ -87,13 +102,36 @@ test('scaling and a kill of each program under load fail no request and lose no 
   await result.shows({ total: `${expected.size.toLocaleString('en')} votes in all` })
   assert.equal(await result.instance(), 'result-2')
   assert.deepEqual(pages.problems, [])
-  assert.ok((await demo.retries('vote')) > 0)
   t.diagnostic(`${cast.size} votes, statuses ${JSON.stringify(statuses)}`)
 })
 
+test('a vote without a voter is refused and not counted, and so is one for neither', async (t) => {
+  const before = await stored()
+
+  const anonymous = await post(t, 'vote=a')
+  const neither = await post(t, 'vote=c', 'Cookie: voter_id=somebody')
+
+  assert.equal(anonymous.status, 400)
+  assert.match(String(anonymous.body), /this vote was not counted/)
+  assert.match(value(anonymous, 'set-cookie') ?? '', /^voter_id=[0-9a-f]{32}; .*HttpOnly/)
+  assert.equal(neither.status, 400)
+  assert.deepEqual(await stored(), before)
+})
+
+test('without any instance of vote, the breaker responds with its page', async (t) => {
+  await demo.type('vote 0', /^vote: none$/m)
+
+  const response = await eventually(async () => {
+    const latest = await post(t, 'vote=a', 'Cookie: voter_id=somebody')
+    return String(latest.body).includes('Back in a moment') && latest
+  }, 'the page of the breaker')
+
+  assert.equal(response.status, 503)
+  assert.equal(value(response, 'retry-after'), '5')
+})
+
 test('Ctrl-C ends everything and leaves nothing behind', async () => {
-  const status = await demo.type('status', /^ +sluice [^]*^ +result-2 .*$/m)
-  const pids = [...status.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid))
+  const pids = [...(await demo.pids()).values()]
 
   const code = await demo.interrupt()
 

@@ -13,7 +13,7 @@ export interface Votes {
   forget(): void
 }
 
-const CLIENTS = 6
+const CLIENTS = 5
 /** Some 100 requests a second. */
 const PAUSE_MS = 50
 /** Every so many requests, one is for the result page. */

@@ -13,8 +13,10 @@ export interface VotingDemo {
   readonly folder: string
   /** Types a line; resolves with what is printed once a line matches. */
   type(line: string, reply: RegExp): Promise<string>
-  /** How many requests of a frontend Sluice has sent again. */
-  retries(frontend: string): Promise<number>
+  /** The process of each program, by its name: `vote-1`, `redis`. */
+  pids(): Promise<ReadonlyMap<string, number>>
+  /** Requests in flight at one of the servers. */
+  inFlight(id: string): Promise<number>
   /** Resolves with the exit code. */
   interrupt(): Promise<number | null>
 }
@@ -62,23 +64,33 @@ export async function startVotingDemo(
     )
   }
 
+  async function type(line: string, reply: RegExp): Promise<string> {
+    const from = lines.length
+    demo.stdin.write(`${line}\n`)
+    const [text] = await printed(reply, from)
+    return text
+  }
+
   const [, databaseUrl = ''] = await printed(/psql (\S+)/, 0)
   const [, folder = ''] = await printed(/Logs +(\S+)\/\*\.log/, 0)
   return {
     port,
     databaseUrl,
     folder,
-    async type(line, reply) {
-      const from = lines.length
-      demo.stdin.write(`${line}\n`)
-      const [text] = await printed(reply, from)
-      return text
-    },
-    async retries(frontend) {
-      const { text } = await askAdmin(admin, '/metrics')
-      return Number(
-        new RegExp(`^sluice_retries_total\\{frontend="${frontend}"\\} (\\d+)`, 'm').exec(text)?.[1],
+    type,
+    async pids() {
+      const text = await type('status', /^ +sluice [^]*^ +result-\d+ .*$/m)
+      return new Map(
+        [...text.matchAll(/^ +(\S+) +pid (\d+)/gm)].map(([, name = '', pid]) => [
+          name,
+          Number(pid),
+        ]),
       )
+    },
+    async inFlight(id) {
+      const { text } = await askAdmin(admin, '/api/servers')
+      const servers = JSON.parse(text) as { id: string; inFlight: number }[]
+      return servers.find((server) => server.id === id)?.inFlight ?? 0
     },
     async interrupt() {
       demo.kill('SIGINT')
