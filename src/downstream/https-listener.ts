@@ -45,7 +45,7 @@ export class HttpsListener extends HttpListener {
     const raw = plainHttpBelow(error, tls)
     if (raw === null) return
     const clientPeer = new ClientPeer(raw, preamble, 'http', this.trust)
-    this.handler.refused(refusePlainHttp(raw, clientPeer, this.listener.id))
+    this.handler.refused(refusePlainHttp(raw, error, clientPeer, this.listener.id))
   }
 
   override update(listener: Listener, handler: ListenerHandler): void {

@@ -20,6 +20,7 @@ import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import type { Trust } from './forwarded-client.ts'
+import { LimitedNotices } from './limited-notices.ts'
 import { type Preamble, PreambleReader } from './preamble.ts'
 
 /** Takes requests: the gateway. */
@@ -41,6 +42,8 @@ export interface ListenerContext {
   readonly reusePort: boolean
   /** The last descriptors are in use. Returns how many idle connections were closed for it. */
   readonly onShortage: (error: unknown) => number
+  /** A warning for the log. */
+  readonly onNotice: (text: string) => void
 }
 
 /** An open connection, for its listener. */
@@ -67,6 +70,7 @@ export abstract class LiveListener {
   protected readonly slot: Slot
   readonly #context: ListenerContext
   readonly #preambles: PreambleReader
+  readonly #notices: LimitedNotices
   readonly #connections = new Set<ListenedConnection>()
   readonly #perClient = new Map<string, number>()
   readonly #server: Server
@@ -83,7 +87,8 @@ export abstract class LiveListener {
     this.handler = context.handler
     this.slot = slot
     this.#context = context
-    this.#preambles = new PreambleReader(listener)
+    this.#notices = new LimitedNotices(context.onNotice)
+    this.#preambles = new PreambleReader(listener, (text) => this.#notices.add(text))
     this.#server = createServer(
       { ...socketOptions, noDelay: true, pauseOnConnect: true },
       (socket) => this.guard(socket, () => this.#arrive(socket)),

@@ -13,12 +13,11 @@ import type { ClientPeer } from './client-peer.ts'
 
 const STAY_MS = 1_000
 
+const WRONG_VERSION = 'ERR_SSL_WRONG_VERSION_NUMBER'
+const OR_PROXY_HEADER =
+  " (or it was a PROXY header; name its sender in the listener's proxyProtocol.trusted)"
 /** OpenSSL recognizes GET, HEAD, POST, PUT and CONNECT; other methods are a wrong version to it, as everything that is no TLS. */
-const NO_TLS = new Set([
-  'ERR_SSL_HTTP_REQUEST',
-  'ERR_SSL_HTTPS_PROXY_REQUEST',
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-])
+const NO_TLS = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST', WRONG_VERSION])
 
 /** The TCP socket, if the handshake failed because the client does not speak TLS; else null. */
 export function plainHttpBelow(error: NodeJS.ErrnoException, tls: Socket): Socket | null {
@@ -28,8 +27,13 @@ export function plainHttpBelow(error: NodeJS.ErrnoException, tls: Socket): Socke
 }
 
 /** Responds with 400; returns the exchange for the log. */
-export function refusePlainHttp(raw: Socket, clientPeer: ClientPeer, listener: string): Exchange {
-  const message = 'a plain HTTP request was sent to an https port; use https://'
+export function refusePlainHttp(
+  raw: Socket,
+  { code }: NodeJS.ErrnoException,
+  clientPeer: ClientPeer,
+  listener: string,
+): Exchange {
+  const message = `a plain HTTP request was sent to an https port; use https://${code === WRONG_VERSION ? OR_PROXY_HEADER : ''}`
   const response = errorResponse(new ExchangeError('PLAIN_HTTP', message))
   const exchange = clientPeer.createExchange(NO_CLIENT, listener, new RequestHead(), NOWHERE)
   exchange.hasResponded = true

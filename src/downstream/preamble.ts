@@ -8,6 +8,7 @@ import { compileNetworks, plainHost } from '../model/ip.ts'
 import type { Listener } from '../model/snapshot.ts'
 import type { ClientHello } from './client-hello.ts'
 import { peekClientHello } from './client-hello-reader.ts'
+import { peekProxyHeader } from './proxy-header-reader.ts'
 
 export interface Preamble {
   /** By the PROXY header; null without one. */
@@ -23,9 +24,12 @@ export class PreambleReader {
   #listener: Listener
   /** Who sends PROXY headers; null: nobody. */
   #isProxy: ((ip: string) => boolean) | null
+  /** A connection is refused: why, for the log. */
+  readonly #onRefused: (text: string) => void
   #reading = 0
 
-  constructor(listener: Listener) {
+  constructor(listener: Listener, onRefused: (text: string) => void) {
+    this.#onRefused = onRefused
     this.#listener = listener
     this.#isProxy = proxiesOf(listener)
   }
@@ -60,12 +64,25 @@ export class PreambleReader {
       socket.off('close', over)
       done(preamble)
     }
-    // The PROXY header is read here, before the ClientHello.
-    if (!needsHello) finish({ proxied: null, hello: null })
-    else
-      peekClientHello(socket, this.#listener.timeouts.headMs, (hello) =>
-        finish({ proxied: null, hello }),
-      )
+    const { headMs } = this.#listener.timeouts
+    const readHello = (proxied: ProxiedAddresses | null): void => {
+      if (!needsHello) finish({ proxied, hello: null })
+      else peekClientHello(socket, headMs, (hello) => finish({ proxied, hello }))
+    }
+    if (!this.expectsHeader(socket)) return readHello(null)
+    peekProxyHeader(socket, headMs, (header) => {
+      if (typeof header !== 'string') return readHello(header)
+      this.#refuse(socket, header)
+    })
+  }
+
+  #refuse(socket: Socket, why: string): void {
+    const peer = plainHost(socket.remoteAddress ?? '')
+    socket.destroy()
+    this.#onRefused(
+      `listener "${this.#listener.id}" closed a connection from ${peer}: it ${why}; ` +
+        'connections from proxyProtocol.trusted must begin with a PROXY header: let that peer send one, or remove it from trusted',
+    )
   }
 }
 

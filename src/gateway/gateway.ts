@@ -288,6 +288,7 @@ export class Gateway implements ListenerHandler {
       handler: this.#handlerFor(placed),
       ticketKeys: this.#options.ticketKeys,
       reusePort: this.#options.reusePort,
+      onNotice: this.#options.onNotice,
       onShortage: (error) => this.#meetShortage(error),
     })
   }

@@ -44,6 +44,7 @@ export function consulSource(
     exposedByDefault: false,
     constraint: null,
     defaultRule: null,
+    listen: null,
     virtualHost: false,
     prefix: 'traefik',
     strictChecks: ['passing', 'warning'],

@@ -39,6 +39,8 @@ export interface TestGateway {
   problems(): readonly string[]
   /** Its faults since the last call; those that a test leaves make it fail. */
   takeFaults(): readonly unknown[]
+  /** Its warnings. */
+  notices(): readonly string[]
   drain(): Promise<void>
   close(): Promise<void>
 }
@@ -71,6 +73,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   const records: AccessRecord[] = []
   const streams: StreamRecord[] = []
   const faults: unknown[] = []
+  const notices: string[] = []
   const { trusted = [], admin = 0, reusePort = false } = config as OwnOptions
   const gateway = new Gateway({
     thread: 0,
@@ -79,7 +82,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     admin: { host: '127.0.0.1', port: admin },
     ticketKeys: randomBytes(48),
     reusePort,
-    onNotice: () => {},
+    onNotice: (text) => notices.push(text),
     onListenersTried: () => publisher.report(0, gateway.problems()),
     onRecord: (record) => records.push(record),
     onStream: (record) => streams.push(record),
@@ -140,6 +143,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     placed: () => publisher.placed(),
     problems,
     takeFaults: () => faults.splice(0),
+    notices: () => notices,
     drain: async () => {
       gateway.drain()
       await eventually(() => gateway.connections === 0, 'every connection has left')

@@ -48,6 +48,7 @@ export function readLabels(
     exposedByDefault: false,
     constraint: null,
     defaultRule: null,
+    listen: null,
     virtualHost: false,
   }
   return createLabelReader({ kind: 'docker', ...normal, ...rules }).read(items)

@@ -26,7 +26,14 @@ export function marathonSource(
     tls: null,
     groups: ['external'],
     servicePorts: null,
-    labels: { exposedByDefault: false, constraint: null, defaultRule: null, virtualHost: false },
+    serviceMode: 'http',
+    labels: {
+      exposedByDefault: false,
+      constraint: null,
+      defaultRule: null,
+      listen: null,
+      virtualHost: false,
+    },
     read: 'apps',
     pollMs: null,
     ...options,
@@ -38,11 +45,12 @@ export function translateApps(
   apps: readonly Json[],
   options: Partial<TranslatorOptions> = {},
 ): LabelledObjects {
-  const { labels, groups, servicePorts } = marathonSource([])
+  const { labels, groups, servicePorts, serviceMode } = marathonSource([])
   const translator = createTranslator({
     labels,
     groups,
     servicePorts,
+    serviceMode,
     source: 'marathon',
     ...options,
   })

@@ -26,7 +26,13 @@ function open({ ownId = null as string | null, publishedPorts = false } = {}): S
     close() {},
   }
   const instances = createInstances({
-    rules: { exposedByDefault: false, constraint: null, defaultRule: null, virtualHost: false },
+    rules: {
+      exposedByDefault: false,
+      constraint: null,
+      defaultRule: null,
+      listen: null,
+      virtualHost: false,
+    },
     addresses: { network: null, publishedPorts, hostAddress: null, endpointHost: null },
     ownId,
     ports,

@@ -159,6 +159,97 @@ test('the labels of frontends and backends are the members that a file has', () 
   assert.deepEqual(all(OF_BACKEND, ['servers', 'breaker', 'labels']), all(members('backends')))
 })
 
+const LISTEN = { listen: '127.0.0.1' } as const
+
+test('a port is a listener that leads to the backend, without a route, if the source permits it', () => {
+  const labels = { 'sluice.enable': 'true', 'sluice.listen': '3213' }
+
+  const permitted = readLabels([container(labels)], { ...LISTEN, defaultRule: 'Host("{name}")' })
+  const refused = readLabels([container(labels)])
+
+  assert.deepEqual(valuesOf(permitted), {
+    'listener docker-3213': { address: '127.0.0.1:3213', backend: 'web-shop' },
+    'backend web-shop': {},
+    'server web-shop/shop-web-1': { url: 'http://10.0.0.1:8080' },
+  })
+  const { snapshot, setAside } = admit(permitted)
+  assert.deepEqual([setAside, snapshot.listeners.get('docker-3213')?.backend], [[], 'web-shop'])
+  assert.deepEqual(permitted.problems, [])
+  assert.deepEqual(setAsideOf(refused), [
+    'listener docker-3213: label "sluice.listen" is not permitted: the source has no option listen with the address to listen on',
+  ])
+})
+
+test('a port may stand beside a route, and in a group of its own', () => {
+  const labelled = readLabels(
+    [
+      container({
+        ...SHOP,
+        'sluice.ratelimit.requests': '1',
+        'sluice.frontends.local.listen': '3213',
+        'sluice.frontends.db.listen': '5432',
+        'sluice.frontends.db.port': '5432',
+        'sluice.frontends.db.protocol': 'tcp',
+      }),
+    ],
+    LISTEN,
+  )
+
+  const {
+    'listener docker-3213': local,
+    'listener docker-5432': db,
+    ...others
+  } = valuesOf(labelled)
+  assert.deepEqual(local, { address: '127.0.0.1:3213', backend: 'web-shop' })
+  assert.deepEqual(db, { address: '127.0.0.1:5432', protocol: 'tcp', backend: 'web-shop-db' })
+  assert.deepEqual(Object.keys(others).sort(), [
+    'backend web-shop',
+    'backend web-shop-db',
+    'frontend web-shop',
+    'server web-shop-db/shop-web-1',
+    'server web-shop/shop-web-1',
+  ])
+})
+
+test('a port that would lead past a guard, or is none, is not opened', () => {
+  const reasons = (labels: Labels): readonly string[] =>
+    setAsideOf(readLabels([container({ ...SHOP, ...labels })], LISTEN))
+
+  assert.deepEqual(reasons({ 'sluice.listen': '3213', 'sluice.ratelimit.requests': '1' }), [
+    'listener docker-3213: label "sluice.listen" leads past sluice.ratelimit: write it below sluice.frontends.NAME',
+  ])
+  assert.match(
+    reasons({ 'sluice.listen': '3213', 'sluice.ratelimits': '1' }).join('\n'),
+    /listener docker-3213: label "sluice.ratelimits" is not known/,
+  )
+  for (const port of ['80', '70000', '127.0.0.1:3213', '', '3213/tcp']) {
+    assert.match(
+      reasons({ 'sluice.listen': port }).join('\n'),
+      /^listener docker-web-shop: label "sluice.listen" must be a port from 1024 to 65535, not "/,
+    )
+  }
+})
+
+test('of two services with one port the older one has it, and the other is reported', () => {
+  const labels = { 'sluice.enable': 'true', 'sluice.listen': '3213' }
+  const users = { id: 'shop-users-1', service: 'users-shop', createdAt: 1 }
+
+  const { objects, problems } = readLabels([container(labels), container(labels, users)], LISTEN)
+
+  const listener = objects.find(({ kind }) => kind === 'listener')
+  assert.deepEqual(listener?.value, { address: '127.0.0.1:3213', backend: 'web-shop' })
+  assert.deepEqual(
+    problems.map(({ id, key, message }) => [id, key, message]),
+    [
+      [
+        'docker-3213',
+        'container shop-users-1',
+        'its backend differs from that of container shop-web-1, which is older and in force',
+      ],
+    ],
+  )
+})
+
 test('several frontends have a name each, and share the backend unless they write one of their own', () => {
   const labelled = readLabels([
     container({
@@ -461,7 +552,7 @@ test('the default rule is the route of an instance without one', () => {
 test('the translation of an instance is kept while it is the same object', () => {
   const reader = createLabelReader({
     ...{ kind: 'docker', exposedByDefault: false, constraint: null },
-    ...{ defaultRule: null, virtualHost: false },
+    ...{ defaultRule: null, listen: null, virtualHost: false },
   })
   const items = replicas(3, SHOP)
   const before = reader.read(items).objects

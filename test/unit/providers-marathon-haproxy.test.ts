@@ -241,7 +241,56 @@ test('an app with ENABLED: false, or in tcp mode, has no route', () => {
 
   assert.deepEqual(valuesOf(off), {})
   assert.equal(valuesOf(tcp)['frontend shop_10000'], undefined)
-  assert.deepEqual(tcp.objects[0]?.remarks, ['HAPROXY_0_MODE: only http is forwarded'])
+  assert.deepEqual(tcp.objects[0]?.remarks, [
+    'is tcp, which needs a service port, and servicePorts is not set',
+  ])
+})
+
+test('a service port in tcp mode is a listener that passes its streams to the app', () => {
+  const options = { servicePorts: '127.0.0.1' }
+  const own = translateApps([shop({ HAPROXY_0_MODE: 'TCP' })], options)
+  const byDefault = translateApps(
+    [
+      createApp({ id: '/db', tasks: [] }),
+      shop({ HAPROXY_0_VHOST: 'shop.example', HAPROXY_0_PORT: '80' }),
+    ],
+    { ...options, serviceMode: 'tcp' },
+  )
+  const acl = { HAPROXY_0_MODE: 'tcp', HAPROXY_0_BACKEND_NETWORK_ALLOWED_ACL: '10.0.0.0/8' }
+  const some = translateApps([shop(acl)], options)
+  const closed = translateApps([shop({ HAPROXY_0_MODE: 'tcp', HAPROXY_0_AUTH: 'r:u:p' })], options)
+
+  assert.deepEqual(valuesOf(own)['listener marathon-10000'], {
+    ...{ address: '127.0.0.1:10000', protocol: 'tcp', backend: 'shop_10000' },
+  })
+  assert.equal(valuesOf(own)['frontend shop_10000-port'], undefined)
+  assert.equal(
+    (valuesOf(byDefault)['listener marathon-10000'] as { backend?: string }).backend,
+    'db_10000',
+  )
+  assert.deepEqual(valuesOf(some)['listener marathon-10000'], {
+    ...{ address: '127.0.0.1:10000', protocol: 'tcp' },
+  })
+  assert.deepEqual(valuesOf(some)['frontend shop_10000-port'], {
+    ...{ protocol: 'tcp', route: 'Listener("marathon-10000") && ClientIP("10.0.0.0/8")' },
+    ...{ priority: 100_000_001, backend: 'shop_10000' },
+  })
+  assert.deepEqual(setAsideOf(some), [])
+  assert.equal(valuesOf(closed)['listener marathon-10000'], undefined)
+  assert.match(closed.objects[0]?.remarks?.join() ?? '', /its service port is not opened/)
+})
+
+test('a service port speaks one protocol', () => {
+  const http = createApp({ id: '/web', tasks: [] })
+  const tcp = createApp({ id: '/db', tasks: [], labels: { HAPROXY_0_MODE: 'tcp' } })
+
+  for (const [first, second, fault] of [
+    [http, tcp, { 'frontend db_10000-port': { fault: 'port 10000 is already that of app /web' } }],
+    [tcp, http, { 'frontend web_10000-port': { fault: 'port 10000 is already that of app /db' } }],
+  ] as const) {
+    const values = valuesOf(translateApps([first, second], { servicePorts: '127.0.0.1' }))
+    assert.deepEqual({ ...values, ...fault }, values)
+  }
 })
 
 test('service ports have a listener each, which takes all of its requests', () => {

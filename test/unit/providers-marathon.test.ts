@@ -334,7 +334,7 @@ test("frontrunner's text form is a listener and a backend for each service port"
     '',
   ].join('\n')
 
-  const { objects, problems } = declareTaskList(text, '127.0.0.1', 'marathon')
+  const { objects, problems } = declareTaskList(text, '127.0.0.1', 'http', 'marathon')
 
   const declared = { objects: [...objects], problems }
   const values = valuesOf(declared)

@@ -27,6 +27,7 @@ const RULES: LabelRules = {
   exposedByDefault: false,
   constraint: null,
   defaultRule: null,
+  listen: null,
   virtualHost: true,
 }
 const MAX_PORTS = 1_000

@@ -16,6 +16,11 @@ export const TOKEN_CHARACTER: RegExp = new RegExp(TCHAR)
 /** A CR without LF, a LF without CR, or a NUL: no later byte can make this head valid. */
 export const BROKEN_LINE: RegExp = /\r(?!\n|$)|(?<!\r)\n|\0/
 
+/** Of both versions; the empty lines that version 2 begins with are skipped before a request. */
+export const PROXY_HEADER: RegExp = /^(?:PROXY (?:TCP[46]|UNKNOWN)\b|\0\r\nQUIT\n)/
+export const UNEXPECTED_PROXY_HEADER =
+  "a PROXY header came where none is expected; name its sender in the listener's proxyProtocol.trusted, or let it send none"
+
 /** Which part of a complete request head breaks the grammar: for the error response, off the hot path. */
 export function faultOfRequestHead(text: string): {
   part: 'line' | 'version' | 'field'
@@ -29,6 +34,7 @@ export function faultOfRequestHead(text: string): {
       ? { part: 'line', detail: 'HTTP/0.9 is not spoken here' }
       : { part: 'version', detail: 'only HTTP/1.0 and HTTP/1.1 are spoken here' }
   }
+  if (PROXY_HEADER.test(text)) return { part: 'line', detail: UNEXPECTED_PROXY_HEADER }
   if (!REQUEST_LINE.test(line)) {
     const method = line.split(' ', 1)[0] ?? ''
     return METHOD.test(method)

@@ -1,6 +1,13 @@
 /** Errors of a head that is not complete yet, so that an invalid one is refused before the time limit. */
 import { ExchangeError, NotHttp } from './errors.ts'
-import { BROKEN_LINE, faultOfRequestHead, REQUEST_LINE, TOKEN_CHARACTER } from './grammar.ts'
+import {
+  BROKEN_LINE,
+  faultOfRequestHead,
+  PROXY_HEADER,
+  REQUEST_LINE,
+  TOKEN_CHARACTER,
+  UNEXPECTED_PROXY_HEADER,
+} from './grammar.ts'
 import type { HeadLimits } from './request-head.ts'
 
 const LONGEST_METHOD = 32
@@ -9,7 +16,7 @@ const TLS_HANDSHAKE = 0x16
 
 export function errorOfPartialHead(text: string, limits: HeadLimits): ExchangeError | null {
   if (!TOKEN_CHARACTER.test(text.charAt(0))) {
-    return new ExchangeError('BAD_REQUEST_LINE', faultOfBegin(text.charCodeAt(0)))
+    return new ExchangeError('BAD_REQUEST_LINE', faultOfBegin(text))
   }
   if (BROKEN_LINE.test(text)) {
     return new ExchangeError('BAD_REQUEST_LINE', 'a line of the head does not end with CRLF')
@@ -25,8 +32,9 @@ export function errorOfPartialHead(text: string, limits: HeadLimits): ExchangeEr
   return new ExchangeError('BAD_REQUEST_LINE', faultOfRequestHead(text.slice(0, end + 2)).detail)
 }
 
-function faultOfBegin(byte: number): string {
-  return byte === TLS_HANDSHAKE
+function faultOfBegin(text: string): string {
+  if (PROXY_HEADER.test(text)) return UNEXPECTED_PROXY_HEADER
+  return text.charCodeAt(0) === TLS_HANDSHAKE
     ? 'a TLS handshake was sent to a port for plain HTTP; use http://'
     : 'the request does not begin with a method'
 }

@@ -89,7 +89,7 @@ interface Dialects {
   readonly traefik: TraefikReading | null
 }
 
-function readItem(written: Labelled, rules: LabelRules, reader: TraefikReader): Dialects {
+function readItem(written: Labelled, rules: LabelReaderOptions, reader: TraefikReader): Dialects {
   const item = withTrimmedNames(written)
   const isVirtual = rules.virtualHost && hasVirtualHost(item)
   // In nginx-proxy the variable is the switch.
@@ -127,7 +127,8 @@ function withoutRoute(
 ): readonly Problem[] {
   if (switchOf(labels, 'sluice.enable') !== true) return []
   if (labels.has('sluice.backend') || labels.has('sluice.name')) return []
-  if (definitions.some(({ object }) => object.kind === 'frontend')) return []
+  if (definitions.some(({ object: { kind } }) => kind === 'frontend' || kind === 'listener'))
+    return []
   const backend = quote(toId(service))
   const message = `has no route: write sluice.host, sluice.path or sluice.rule, unless another source declares a frontend for backend ${backend}`
   return [problemAt(key, message, 'hint')]

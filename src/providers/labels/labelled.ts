@@ -39,6 +39,8 @@ export interface LabelRules {
   readonly constraint: Constraint | null
   /** The route of an instance without labels about routes, a template; null: none. */
   readonly defaultRule: string | null
+  /** The address on which labels may open ports, as it is written before `:PORT`; null: they may not. */
+  readonly listen: string | null
   /** Whether VIRTUAL_HOST and its companions of nginx-proxy are read, from the environment and from labels. */
   readonly virtualHost: boolean
 }

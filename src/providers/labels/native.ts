@@ -1,7 +1,7 @@
 /**
  * Sluice's own labels. `sluice.host`, `sluice.port` and all others directly below `sluice.` describe one frontend and its
  * backend. `sluice.frontends.NAME.host` and so on describe a further one: with a port or an option of a backend it has a
- * backend of its own, otherwise it shares the first one.
+ * backend of its own, otherwise it shares the first one. `sluice.listen` is a port of this machine for the backend.
  *
  * Values are texts. What options mean is left to admission, which takes a text as a number, a boolean or a list where it needs
  * one, so that every option of a file is an option of a label.
@@ -12,8 +12,9 @@ import { splitList } from '../../model/units.ts'
 import { routeCall } from '../route-terms.ts'
 import { fillDefaultRule } from './default-rule.ts'
 import { define, toId, type Definition } from './definition.ts'
-import type { Labelled, LabelRules } from './labelled.ts'
+import type { Labelled, LabelRules, LabelSourceKind } from './labelled.ts'
 import { growTree, valueOf, type LabelNode } from './label-tree.ts'
+import { defineLocalPort } from './local-port.ts'
 import { defineServer, namesBelow } from './server.ts'
 
 const PREFIX = 'sluice.'
@@ -41,9 +42,11 @@ export const OF_FRONTEND: readonly string[] = [
   ],
   ...['adaptive', 'breaker', 'headers', 'respond', 'redirect', 'middlewares', 'labels'],
 ]
-const OF_GROUP = ['backend', ...OF_ROUTE, ...OF_SERVER, ...OF_BACKEND, ...OF_FRONTEND]
+/** Members of a frontend that keep nothing from its backend. */
+const UNGUARDED = ['protocol', 'priority', 'passHost', 'paths', 'labels']
+const OF_GROUP = ['backend', 'listen', ...OF_ROUTE, ...OF_SERVER, ...OF_BACKEND, ...OF_FRONTEND]
 const KNOWN = [...OF_INSTANCE, ...OF_GROUP]
-const LEAVES = ['enable', 'name', 'network', 'backend', ...OF_ROUTE, ...OF_SERVER]
+const LEAVES = ['enable', 'name', 'network', 'backend', 'listen', ...OF_ROUTE, ...OF_SERVER]
 
 /** Sections for which `true` is the section with its defaults, and `false` is no such section. */
 const SWITCHED = new Set(['sticky', 'health'])
@@ -57,7 +60,10 @@ export function hasNativeLabels(labels: ReadonlyMap<string, string>): boolean {
   return false
 }
 
-export function readNativeLabels(item: Labelled, rules: LabelRules): readonly Definition[] {
+export function readNativeLabels(
+  item: Labelled,
+  rules: LabelRules & { readonly kind: LabelSourceKind },
+): readonly Definition[] {
   const { root, faults } = growTree(item.labels, PREFIX)
   const base = root.members.get('name')?.text || item.service
   const first: Group = { node: root, name: base, faults: [...faults, ...unknownOf(root, KNOWN)] }
@@ -71,14 +77,20 @@ export function readNativeLabels(item: Labelled, rules: LabelRules): readonly De
 
   // The first frontend needs no label if there is no other.
   const isAlone = named.length === 0
-  const hasFirst = isAlone || isFrontend(first)
+  const hasFirst = !isPortAlone(first) && (isAlone || isFrontend(first))
   const usesFirst = (group: Group): boolean => !hasBackend(group) && !respondsItself(group.node)
-  const isFirstUsed = hasBackend(first) || [...(hasFirst ? [first] : []), ...named].some(usesFirst)
+  const isFirstUsed =
+    hasBackend(first) ||
+    [...(hasFirst || opensPort(first) ? [first] : []), ...named].some(usesFirst)
   return [
     ...(hasFirst ? readFirst(item, first, isAlone ? rules.defaultRule : null) : []),
-    ...named.map((group) => {
+    ...named.flatMap((group) => {
+      if (isPortAlone(group)) return []
       const route = isRouted(group) ? readRoute(group) : demandRoute(group)
-      return readFrontend(item, group, backendOf(hasBackend(group) ? group : first), route)
+      return [readFrontend(item, group, backendOf(hasBackend(group) ? group : first), route)]
+    }),
+    ...[first, ...named].filter(opensPort).map((group) => {
+      return readPort(item, group, backendOf(hasBackend(group) ? group : first), rules)
     }),
     ...[...(isFirstUsed ? [first] : []), ...named.filter(hasBackend)].flatMap((group) =>
       readBackend(item, group.node, backendOf(group)),
@@ -101,6 +113,36 @@ function isFrontend({ node, faults }: Group): boolean {
 /** It writes something of a backend or its server, so it has a backend of its own. */
 function hasBackend({ node }: Group): boolean {
   return ['backend', ...OF_SERVER, ...OF_BACKEND].some((name) => node.members.has(name))
+}
+
+function opensPort({ node }: Group): boolean {
+  return node.members.has('listen')
+}
+
+/** It has a port, and nothing of a frontend. */
+function isPortAlone(group: Group): boolean {
+  if (!opensPort(group) || isRouted(group) || group.faults.length > 0) return false
+  return OF_FRONTEND.every((name) => name === 'protocol' || !group.node.members.has(name))
+}
+
+/** Requests of the port pass by the frontend, so it must not have what guards its backend. */
+function readPort(
+  { key }: Labelled,
+  { node, faults }: Group,
+  backend: string,
+  rules: LabelRules & { readonly kind: LabelSourceKind },
+): Definition {
+  const guards = OF_FRONTEND.filter((name) => node.members.has(name) && !UNGUARDED.includes(name))
+  const label = `${node.label}.listen`
+  const leads = `label ${quote(label)} leads past ${guards.map((name) => `${node.label}.${name}`).join(', ')}: write it below sluice.frontends.NAME`
+  return defineLocalPort(
+    {
+      ...{ key, label, text: textOf(node, 'listen') ?? '', backend: toId(backend) },
+      isStream: textOf(node, 'protocol') === 'tcp',
+      faults: guards.length === 0 ? faults : [...faults, leads],
+    },
+    rules,
+  )
 }
 
 function backendOf({ node, name }: Group): string {

@@ -15,6 +15,8 @@ export interface Service {
   /** Null: the app has none yet. */
   readonly port: number | null
   readonly labels: PortLabels
+  /** What it speaks: its HAPROXY_{n}_MODE, in lower case, or what apps without one do. */
+  readonly mode: string
 }
 
 /** As marathon-lb names its backends: `shop_web_10000`. Without a service port the index is in its place. */
@@ -25,14 +27,6 @@ export function serviceName({ app, index, port }: Service): string {
 /** For messages and as the key of what it declares. */
 export function appKey(id: string): string {
   return `app ${id}`
-}
-
-/**
- * `http` is what Sluice forwards. Marathon-lb's default is tcp, but an app with a host or a check by HTTP is http, and what
- * names no mode speaks HTTP more often than not.
- */
-export function isForwarded({ labels }: Service): boolean {
-  return labels.mode === null || labels.mode === 'http'
 }
 
 /** The backend, without its servers. */
@@ -54,7 +48,7 @@ const COOKIE = 'mesosphere_server_id'
 /** Empty without a host, as in marathon-lb. */
 export function defineRoutes(service: Service): readonly DeclaredObject[] {
   const { labels, app } = service
-  if (labels.hosts.length === 0 || !isForwarded(service)) return []
+  if (labels.hosts.length === 0 || service.mode !== 'http') return []
   const name = serviceName(service)
   const key = appKey(app.id)
   const priority = labels.weight === null ? {} : { priority: labels.weight }
@@ -104,10 +98,16 @@ function headersOf({ usesHsts }: PortLabels): object {
 
 /** Empty: its service port is not opened. */
 export function portRoutes(service: Service): readonly PortRoute[] {
-  const { port, labels, app } = service
-  if (port === null || labels.bind.length > 0 || !isForwarded(service)) return []
+  const { port, labels, app, mode } = service
+  const isStream = mode === 'tcp'
+  if (port === null || labels.bind.length > 0 || (mode !== 'http' && !isStream)) return []
   const backend = serviceName(service)
-  const at = { port, name: `${backend}-port`, key: appKey(app.id), condition: null }
+  const at = { port, name: `${backend}-port`, key: appKey(app.id), isStream, condition: null }
+  if (isStream) {
+    if (labels.closed.length > 0) return []
+    const condition = labels.allowed === null ? null : routeCall('ClientIP', labels.allowed)
+    return [{ ...at, condition, value: { backend } }]
+  }
   if (labels.closed.length > 0) return [{ ...at, value: { respond: CLOSED_RESPONSE } }]
   const value = { backend, ...headersOf(labels) }
   if (labels.allowed === null) return [{ ...at, value }]

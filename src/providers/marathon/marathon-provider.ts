@@ -34,6 +34,7 @@ export interface MarathonOptions extends ClusterOptions {
   readonly groups: readonly string[]
   /** Not null if `read` is `tasks`. */
   readonly servicePorts: string | null
+  readonly serviceMode: 'http' | 'tcp'
 }
 
 export type MarathonSource = SourceSpec & MarathonOptions
@@ -86,7 +87,7 @@ interface Watched {
 }
 
 async function* watchMarathon(
-  { read, pollMs, servicePorts, name }: MarathonSource,
+  { read, pollMs, servicePorts, serviceMode, name }: MarathonSource,
   timing: MarathonTiming,
   { cluster, apps, translator, reloads, signal }: Watched,
 ): AsyncGenerator<Declaration, void, undefined> {
@@ -133,7 +134,8 @@ async function* watchMarathon(
   async function list(until: AbortSignal): Promise<Listed> {
     if (session === null) throw new Error('there is no session')
     if (read === 'tasks') {
-      return declareTaskList(await readTasks(session, until), servicePorts ?? '', name)
+      const text = await readTasks(session, until)
+      return declareTaskList(text, servicePorts ?? '', serviceMode, name)
     }
     const ids = pollMs === null ? stale.take() : null
     if (ids !== null && (await readSome(session, ids, apps, until))) {

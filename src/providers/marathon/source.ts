@@ -1,11 +1,10 @@
 /** Marathon: the apps of a Mesos cluster, by their labels and by their service ports. */
 import * as z from 'zod'
 import { onDemand } from '../../model/on-demand.ts'
-import { parseHost, bracketHost } from '../../model/address.ts'
 import { bad, good, quote } from '../../model/parsed.ts'
 import { splitList } from '../../model/units.ts'
 import { scalar, span } from '../../options/fields.ts'
-import { labelOptions, readLabelOptions } from '../labels/options.ts'
+import { labelOptions, listenHost, readLabelOptions } from '../labels/options.ts'
 import { checkLogin, endpoints, registryOptions, withRegistryFiles } from '../registry/options.ts'
 import { readTls, tlsOption } from '../registry/tls.ts'
 import { defineSource, type SourceKind } from '../source-kind.ts'
@@ -57,20 +56,6 @@ const groups = scalar(
   },
 ).prefault('external')
 
-const servicePorts = scalar(
-  (value) => {
-    const host = typeof value === 'string' ? parseHost(value) : bad('')
-    return host.ok
-      ? good(bracketHost(host.value))
-      : bad(`must be an address such as 127.0.0.1, not ${quote(value)}`)
-  },
-  {
-    type: 'string',
-    description:
-      'The address on which each app gets a listener for each of its service ports: 127.0.0.1. By default there are none.',
-  },
-)
-
 export const marathon: SourceKind = defineSource({
   kind: 'marathon',
   description: 'The apps of a Marathon.',
@@ -82,7 +67,13 @@ export const marathon: SourceKind = defineSource({
     token: token.optional(),
     ...tlsOption,
     groups,
-    servicePorts: servicePorts.optional(),
+    servicePorts: listenHost(
+      'The address on which each app gets a listener for each of its service ports: 127.0.0.1. By default there are none.',
+    ).optional(),
+    serviceMode: z.enum(['http', 'tcp']).default('http').meta({
+      description:
+        'What apps speak at their service ports if they have neither HAPROXY_{n}_MODE nor HAPROXY_{n}_VHOST.',
+    }),
     ...labelOptions,
     read: z.enum(['apps', 'tasks']).default('apps').meta({
       description:
@@ -110,6 +101,7 @@ export const marathon: SourceKind = defineSource({
       tls: readTls(form.tls, form.endpoints.isTls, complain),
       groups: form.groups,
       servicePorts: form.servicePorts ?? null,
+      serviceMode: form.serviceMode,
       labels: readLabelOptions(form),
       read,
       pollMs: form.poll ?? (read === 'tasks' ? POLL_MS : null),

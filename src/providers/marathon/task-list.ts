@@ -23,8 +23,13 @@ interface Line {
 /** As in frontrunner, apps with this service port share it, each with its name as the host. */
 const HTTP_PORT = 80
 
-/** `host`: where service ports are opened. */
-export function declareTaskList(text: string, host: string, prefix: string): Listed {
+/** `host`: where service ports are opened. `mode`: what is spoken there, except at port 80. */
+export function declareTaskList(
+  text: string,
+  host: string,
+  mode: 'http' | 'tcp',
+  prefix: string,
+): Listed {
   const problems: Problem[] = []
   const lines = new Map<string, Line>()
   for (const [index, written] of text.split('\n').entries()) {
@@ -51,8 +56,10 @@ export function declareTaskList(text: string, host: string, prefix: string): Lis
       const server = { url: `http://${endpoint}` }
       objects.push(define({ kind: 'server', name, part: endpoint, key, value: server }).object)
     }
-    const condition = port === HTTP_PORT ? routeCall('Host', [app]) : null
-    routes.push({ port, name: `${name}-port`, key, condition, value: { backend: name } })
+    const isShared = port === HTTP_PORT
+    const condition = isShared ? routeCall('Host', [app]) : null
+    const isStream = mode === 'tcp' && !isShared
+    routes.push({ port, name: `${name}-port`, key, isStream, condition, value: { backend: name } })
   }
   return { objects: [...objects, ...definePorts(routes, host, prefix)], problems }
 }

@@ -13,7 +13,6 @@ import {
   appKey,
   defineBackend,
   defineRoutes,
-  isForwarded,
   portRoutes,
   serviceName,
   type Service,
@@ -30,6 +29,8 @@ export interface TranslatorOptions {
   readonly groups: readonly string[]
   /** Where each app is offered on its service ports; null: nowhere. */
   readonly servicePorts: string | null
+  /** What apps speak that name neither a mode nor a host. */
+  readonly serviceMode: 'http' | 'tcp'
   /** The beginning of the names of listeners. */
   readonly source: string
   /** ms since the epoch. */
@@ -54,7 +55,7 @@ interface AppObjects {
 const NOTHING = { objects: [], ports: [], labelled: [], problems: [] }
 
 export function createTranslator(options: TranslatorOptions): Translator {
-  const { labels, groups, servicePorts, source } = options
+  const { labels, groups, servicePorts, serviceMode, source } = options
   const readiness = createReadiness(options.date ?? Date.now)
   const reader = createLabelReader({ ...labels, kind: 'marathon' })
   const isAny = groups.includes('*')
@@ -75,9 +76,10 @@ export function createTranslator(options: TranslatorOptions): Translator {
     const found = readHaproxyLabels(app.labels, app.ports.length)
     const services = app.ports.flatMap(({ servicePort }, index): readonly Service[] => {
       const port = found.ports[index]
-      return port === undefined || !port.isEnabled
-        ? []
-        : [{ app, index, port: port.port ?? servicePort, labels: port }]
+      if (port === undefined || !port.isEnabled) return []
+      // As in marathon-lb, where an app with a host is http.
+      const mode = port.mode ?? (port.hosts.length > 0 ? 'http' : serviceMode)
+      return [{ app, index, port: port.port ?? servicePort, labels: port, mode }]
     })
     const routed = services.filter((service) => isGrouped(service, found))
     const offered = servicePorts === null ? [] : services
@@ -102,14 +104,18 @@ export function createTranslator(options: TranslatorOptions): Translator {
 
   /** What its labels ask for and it does not get. */
   function remarksOf(service: Service, isRouted: boolean): readonly string[] {
-    const { labels: port, index } = service
+    const { labels: port, index, mode } = service
     const remarks = [...port.remarks]
-    if (!isForwarded(service)) remarks.push(`HAPROXY_${index}_MODE: only http is forwarded`)
+    const isStream = mode === 'tcp'
+    if (!isStream && mode !== 'http') remarks.push(`HAPROXY_${index}_MODE: it is http or tcp`)
     if (servicePorts === null) {
-      if (isRouted && port.hosts.length === 0)
+      if (isStream) remarks.push('is tcp, which needs a service port, and servicePorts is not set')
+      else if (isRouted && port.hosts.length === 0)
         remarks.push(`has no route: it has no HAPROXY_${index}_VHOST, and servicePorts is not set`)
-    } else if (port.bind.length > 0) {
-      remarks.push(`its service port is not opened: ${port.bind.join(', ')} cannot be honoured`)
+    } else {
+      const left = isStream ? [...port.bind, ...port.closed] : port.bind
+      if (left.length > 0)
+        remarks.push(`its service port is not opened: ${left.join(', ')} cannot be honoured`)
     }
     return remarks
   }
