@@ -47,7 +47,9 @@ export function declareService(plan: ServicePlan, world: World): DeclaredService
   const expands = used.some(({ watcher }) => watcher.expands)
   const served = plan.serve(configOf(plan, world))
   const problems = used.flatMap(({ watcher, choice }): readonly Problem[] => {
-    if (choice.reason === null) return []
+    // Those that are listed are all that there are.
+    const isFixed = watcher.places.length === 0 && choice.instances.length > 0
+    if (choice.reason === null || isFixed) return []
     const name = used.length > 1 ? `${watcher.name}: ` : ''
     return [problemOf(plan, 'warning', name + choice.reason)]
   })

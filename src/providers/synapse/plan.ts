@@ -134,8 +134,13 @@ function noteGlobals(form: Form): void {
   const { warnings, hints } = noteDefaults(form.texts('defaults'))
   for (const text of warnings) form.note('warning', text, 'defaults')
   for (const text of hints) form.note('hint', text, 'defaults')
+  const sections = Object.keys(form.map('extra_sections')?.value ?? {})
+  const isOnlyStats = sections.every((title) => /^listen stats\b/.test(title))
+  if (sections.length > 0 && isOnlyStats) {
+    form.note('hint', "is not needed: the admin's API has the statistics", 'extra_sections')
+  }
   for (const key of ['extra_sections', 'shared_frontend']) {
-    if (key in form.value) {
+    if (key in form.value && !(key === 'extra_sections' && isOnlyStats)) {
       form.note(
         'warning',
         `${key} is not read: declare its listeners and frontends in a file, with backends by the names of services`,
