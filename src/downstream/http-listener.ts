@@ -84,7 +84,12 @@ export class HttpListener extends LiveListener {
     return readTarget(head, this.scheme, this.listener.paths, lastHost)
   }
 
-  protected turnAway(socket: Socket, reason: Reason, message: string): void {
+  protected turnAway(
+    socket: Socket,
+    _preamble: Preamble | null,
+    reason: Reason,
+    message: string,
+  ): void {
     socket.on('error', () => {})
     socket.end(textOf(reason, message), 'latin1')
     socket.setTimeout(TURN_AWAY_MS, () => socket.destroy())

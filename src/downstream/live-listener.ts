@@ -20,6 +20,7 @@ import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import type { Trust } from './forwarded-client.ts'
+import type { StreamHandler } from './incoming-stream.ts'
 import { LimitedNotices } from './limited-notices.ts'
 import { type Preamble, PreambleReader } from './preamble.ts'
 
@@ -30,6 +31,7 @@ export interface ListenerHandler {
   refused(exchange: Exchange): void
   /** A fault of the proxy in this exchange, or on a connection without one. Never throws. */
   fault(error: unknown, exchange: Exchange | null): void
+  readonly streams: StreamHandler
 }
 
 export interface ListenerContext {
@@ -101,7 +103,12 @@ export abstract class LiveListener {
   /** The ClientHello is read first. */
   protected abstract get needsHello(): boolean
   /** Ends a connection that is refused, after this text if its client can read one. */
-  protected abstract turnAway(socket: Socket, reason: Reason, message: string): void
+  protected abstract turnAway(
+    socket: Socket,
+    preamble: Preamble | null,
+    reason: Reason,
+    message: string,
+  ): void
 
   /** Begins to listen. May be called again after a failure or after `stopListening`. */
   async open(): Promise<void> {
@@ -199,7 +206,7 @@ export abstract class LiveListener {
     const ofPeer = this.#perClient.get(peer) ?? 0
     const isGreedy = connectionsPerClient > 0 && ofPeer >= connectionsPerClient
     if (!this.draining && !isFull && !isGreedy) return false
-    this.turnAway(socket, 'TOO_MANY_CONNECTIONS', 'too many connections')
+    this.turnAway(socket, preamble, 'TOO_MANY_CONNECTIONS', 'too many connections')
     return true
   }
 

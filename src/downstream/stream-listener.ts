@@ -1,8 +1,12 @@
 /** A listener for streams of any protocol (`tcp`), behind TLS that ends here if it has certificates. */
 import type { Socket } from 'node:net'
+import { SocketEnd } from '../http/connection/stream-end.ts'
+import type { Reason } from '../http/message/errors.ts'
+import { plainHost } from '../model/ip.ts'
 import type { Listener } from '../model/snapshot.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { count, type Slot } from '../scoreboard/scoreboard.ts'
+import type { AcceptedStream, IncomingStream } from './incoming-stream.ts'
 import { type ListenerContext, type ListenerHandler, LiveListener } from './live-listener.ts'
 import type { Preamble } from './preamble.ts'
 import { TlsEnd } from './tls-end.ts'
@@ -17,14 +21,16 @@ export class StreamListener extends LiveListener {
 
   #createTls(listener: Listener, { ticketKeys }: ListenerContext): TlsEnd {
     return new TlsEnd(listener, [], ticketKeys, {
-      secured: (socket, preamble) => this.guard(socket, () => this.#serve(socket, preamble)),
+      secured: (socket, preamble) => {
+        this.guard(socket, () => this.#serve(socket.pause(), preamble))
+      },
       failed: () => count(this.slot, COUNT.tlsFailures, 1),
       onFault: (error) => this.handler.fault(error, null),
     })
   }
 
   protected get needsHello(): boolean {
-    return this.#tls?.needsHello === true
+    return this.#tls?.needsHello === true || this.handler.streams.needsHello(this.listener.id)
   }
 
   protected begin(socket: Socket, preamble: Preamble | null): void {
@@ -32,9 +38,12 @@ export class StreamListener extends LiveListener {
     else this.#tls.shakeHands(socket, preamble)
   }
 
-  /** Streams are not relayed yet. */
   #serve(socket: Socket, preamble: Preamble | null): void {
-    if (!this.refuses(socket, preamble)) this.turnAway(socket)
+    if (this.refuses(socket, preamble)) return
+    const stream = this.handler.streams.open(acceptedStream(this, socket, preamble))
+    if (stream === null) return
+    this.enter(stream)
+    stream.start()
   }
 
   override update(listener: Listener, handler: ListenerHandler): void {
@@ -42,7 +51,38 @@ export class StreamListener extends LiveListener {
     super.update(listener, handler)
   }
 
-  protected turnAway(socket: Socket): void {
-    socket.destroy()
+  protected turnAway(
+    socket: Socket,
+    preamble: Preamble | null,
+    reason: Reason,
+    message: string,
+  ): void {
+    this.handler.streams.refused(incomingStream(this, socket, preamble), reason, message)
+    socket.on('error', () => {})
+    socket.resetAndDestroy()
+  }
+}
+
+export function acceptedStream(
+  live: LiveListener,
+  socket: Socket,
+  preamble: Preamble | null,
+): AcceptedStream {
+  return { ...incomingStream(live, socket, preamble), end: new SocketEnd(socket), preamble, socket }
+}
+
+function incomingStream(
+  live: LiveListener,
+  socket: Socket,
+  preamble: Preamble | null,
+): IncomingStream {
+  const peerIp = plainHost(socket.remoteAddress ?? '')
+  const clientIp = preamble?.proxied?.source?.host ?? peerIp
+  return {
+    live,
+    clientIp,
+    peerIp,
+    peerPort: socket.remotePort ?? 0,
+    serverName: preamble?.hello?.serverName ?? '',
   }
 }

@@ -17,6 +17,7 @@ import { shortageOf } from '../http/connection/shortage.ts'
 import type {
   Address,
   Delta,
+  Listener,
   PlacedBackend,
   PlacedFrontend,
   PlacedListener,
@@ -40,6 +41,7 @@ import { Forwarder, type ForwarderContext } from './forwarder.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
 import { countReason, countStreamEnd, NOT_SERVED } from './request-stats.ts'
+import { type StreamContext, type StreamRoutes, Streams } from './streams.ts'
 
 export interface GatewayOptions {
   /** This thread's column of the scoreboard. */
@@ -92,6 +94,9 @@ export class Gateway implements ListenerHandler {
   /** The board's clock. */
   readonly #now: () => number
   readonly #forwards: ForwarderContext
+  readonly #streaming: StreamContext
+  /** Of listeners without a backend of their own. */
+  readonly streams: Streams
   readonly #onFault: (error: unknown) => void
   readonly #routes: RouteContext
   readonly #stickyKey: Buffer
@@ -130,6 +135,12 @@ export class Gateway implements ListenerHandler {
         if (onRecord !== null) onRecord(recordOf(exchange, served, durationMs))
       },
     }
+    this.#streaming = {
+      onShortage: (error) => this.#meetShortage(error),
+      onFault: this.#onFault,
+      onEnded: (route, server, record) => this.#streamEnded(route, server, record),
+    }
+    this.streams = new Streams(this.#streamTable, this.#streaming)
   }
 
   // Requests.
@@ -183,7 +194,7 @@ export class Gateway implements ListenerHandler {
   }
 
   /** A stream is over. `route`: null if it found none; `server`: of the last attempt. Its begin was counted in `route`. */
-  streamEnded(route: Route | null, server: Slot | null, record: StreamRecord): void {
+  #streamEnded(route: Route | null, server: Slot | null, record: StreamRecord): void {
     countReason(this.#board, record.reason)
     if (route !== null) countStreamEnd(route.slot, server, record.status, record.durationMs)
     this.#options.onStream?.(record)
@@ -295,18 +306,19 @@ export class Gateway implements ListenerHandler {
 
   /** Held by the live listener itself, so that a draining one keeps its scope and its backend. */
   #handlerFor(placed: PlacedListener): ListenerHandler {
-    const find = this.#findFor(placed)
+    const own = routeOfListener(placed, this.#routes)
+    const find = this.#findFor(placed.object, own)
     if (find === this.#byRoutes) return this
+    const streams = own === null ? this.streams : new Streams(all(own), this.#streaming)
     return {
+      streams,
       begin: (exchange) => this.#begin(exchange, find),
       refused: (exchange) => this.refused(exchange),
       fault: (error, exchange) => this.fault(error, exchange),
     }
   }
 
-  #findFor(placed: PlacedListener): FindRoute {
-    const { id, scope: expression } = placed.object
-    const own = routeOfListener(placed, this.#routes)
+  #findFor({ id, scope: expression }: Listener, own: Route | null): FindRoute {
     const find: FindRoute = own === null ? this.#byRoutes : () => own
     if (expression === null) return find
     const scope = compileScope(id, expression)
@@ -371,6 +383,11 @@ export class Gateway implements ListenerHandler {
 /** A secret that all threads of this process share, and no other process has. */
 function derive(key: Buffer, purpose: string): Buffer {
   return createHmac('sha256', key).update(purpose).digest()
+}
+
+/** All streams of a listener have this route. */
+function all(route: Route): StreamRoutes {
+  return { match: () => route, needsHello: () => false }
 }
 
 /** A scope is a route's expression that has been admitted: one that does not parse throws. */

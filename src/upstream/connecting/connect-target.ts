@@ -12,6 +12,8 @@ export interface ConnectTarget {
     readonly context: SecureContext
     readonly verify: boolean
     readonly serverName: string
+    /** Offered by ALPN; none to a server of an unknown protocol. */
+    readonly protocols: readonly string[]
     /** The server's last TLS session, which the next connection resumes. */
     session: Buffer | null
   } | null
@@ -25,6 +27,7 @@ export function compileConnectTarget(backend: Backend, server: Server): ConnectT
     context: contextFor(ca),
     verify,
     serverName: serverName ?? sniOf(server),
+    protocols: scheme === 'tls' ? [] : ['http/1.1'],
     session: null,
   }
   return { scheme, host, port, tls }

@@ -10,13 +10,14 @@ import type { OwnAddress, OwnAddresses } from './own-addresses.ts'
 import type { ConnectTarget } from './connect-target.ts'
 
 /**
- * `address` is one of the target's resolved addresses. Reads go to `reads` unless the target speaks TLS. A connection that leads
- * back to one of `own` fails before a byte is sent. `proxyHeader` is sent before everything else, TLS included.
+ * `address` is one of the target's resolved addresses. Reads go to `reads` if it is given and the target speaks no TLS. A
+ * connection that leads back to one of `own` fails before a byte is sent. `proxyHeader` is sent before everything else, TLS
+ * included.
  */
 export function openSocket(
   target: ConnectTarget,
   address: string,
-  reads: SocketReads,
+  reads: SocketReads | null,
   own: OwnAddresses,
   proxyHeader: Buffer | null,
 ): Socket {
@@ -49,7 +50,7 @@ function lastDescriptors(): Error {
 function connect(
   { port, tls }: ConnectTarget,
   address: string,
-  reads: SocketReads,
+  reads: SocketReads | null,
   proxyHeader: Buffer | null,
 ): Socket {
   if (tls !== null && proxyHeader === null) {
@@ -59,8 +60,9 @@ function connect(
   }
   const where = isSocketPath(address) ? { path: address } : { host: address, port }
   const options: NetConnectOpts = { ...where, noDelay: true, allowHalfOpen: true }
-  if (tls === null) reads.shareWithNext()
-  const socket = connectTcp(tls === null ? { ...options, onread: reads } : options)
+  const onread = tls === null ? reads : null
+  onread?.shareWithNext()
+  const socket = connectTcp(onread === null ? options : { ...options, onread })
   if (proxyHeader !== null) writeFirst(socket, proxyHeader)
   return socket
 }
@@ -87,7 +89,7 @@ function tlsOptions(tls: TargetTls): ConnectionOptions & { allowHalfOpen: boolea
     secureContext: tls.context,
     servername: tls.serverName,
     rejectUnauthorized: tls.verify,
-    ALPNProtocols: ['http/1.1'],
+    ...(tls.protocols.length === 0 ? {} : { ALPNProtocols: [...tls.protocols] }),
     ...(tls.session === null ? {} : { session: tls.session }),
   }
 }

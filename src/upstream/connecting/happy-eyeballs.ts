@@ -39,7 +39,7 @@ interface ConnectAttempt {
 
 export class HappyEyeballs {
   readonly #server: ConnectableServer
-  readonly #reads: SocketReads
+  readonly #reads: SocketReads | null
   readonly #owner: HappyEyeballsOwner
   readonly #proxyHeader: Buffer | null
   readonly #underWay = new Set<ConnectAttempt>()
@@ -51,7 +51,7 @@ export class HappyEyeballs {
 
   constructor(
     server: ConnectableServer,
-    reads: SocketReads,
+    reads: SocketReads | null,
     owner: HappyEyeballsOwner,
     proxyHeader: Buffer | null,
   ) {

@@ -185,8 +185,9 @@ export class Endpoint {
     count(this.slot, COUNT.opened, 1)
   }
 
-  closed(connection: ServerConnection): void {
-    this.#bound.delete(connection)
+  /** `connection`: null for one of a stream. */
+  closed(connection: ServerConnection | null): void {
+    if (connection !== null) this.#bound.delete(connection)
     sharedAdd(this.slot, SHARED.connections, -1)
     count(this.slot, COUNT.connections, -1)
   }

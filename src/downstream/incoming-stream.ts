@@ -1,0 +1,39 @@
+/** A new connection whose bytes go to a server as they are, and who takes it: the gateway. */
+import type { Socket } from 'node:net'
+import type { StreamEnd } from '../http/connection/stream-end.ts'
+import type { Reason } from '../http/message/errors.ts'
+import type { ListenedConnection, LiveListener } from './live-listener.ts'
+import type { Preamble } from './preamble.ts'
+
+export interface IncomingStream {
+  readonly live: LiveListener
+  /** The client, by the PROXY header if there is one. */
+  readonly clientIp: string
+  /** Of the connection itself. */
+  readonly peerIp: string
+  readonly peerPort: number
+  /** As in StreamRecord. */
+  readonly serverName: string
+}
+
+export interface AcceptedStream extends IncomingStream {
+  /** Of the client: not read yet. */
+  readonly end: StreamEnd
+  /** Null: nothing was read. */
+  readonly preamble: Preamble | null
+  /** Below the end, for its addresses. */
+  readonly socket: Socket
+}
+
+export interface StreamHandler {
+  /** The route of a stream on this listener depends on its ClientHello. */
+  needsHello(listener: string): boolean
+  /** The connection counts from here on, and `start` goes on with it. Null: it was refused, and is closed. */
+  open(stream: AcceptedStream): StartingStream | null
+  /** It was refused by its listener, which closes it. */
+  refused(stream: IncomingStream, reason: Reason, detail: string): void
+}
+
+export interface StartingStream extends ListenedConnection {
+  start(): void
+}
