@@ -1,10 +1,11 @@
 /** What a contender has to serve, the same for all of them: ports, origins, routes and a certificate. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { freePorts } from '../src/process/free-ports.ts'
 import { find } from './processes.ts'
+
+export { freePorts }
 
 export interface CertificateFiles {
   readonly cert: string
@@ -35,14 +36,6 @@ export async function createSite(
   return { folder, port, tlsPort, adminPort, accessLog: false, ...part }
 }
 
-/** Ports that were free a moment ago; held together, so that they differ. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen()))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
-  return ports
-}
-
 /** A self-signed certificate for the hosts of the bench, made anew in every run. */
 export function makeCertificate(folder: string): CertificateFiles | null {
   if (find('openssl') === null) return null
@@ -54,12 +47,4 @@ export function makeCertificate(folder: string): CertificateFiles | null {
   const args = ['req', ...options.split(' '), '-addext', names, '-keyout', key, '-out', cert]
   execFileSync('openssl', args, { stdio: 'ignore' })
   return { cert, key }
-}
-
-function listen(): Promise<ReturnType<typeof createServer>> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => resolve(server))
-  })
 }

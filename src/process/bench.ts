@@ -1,7 +1,6 @@
 /** What `sluice bench` works with: where a running Sluice is, and a Sluice of its own in front of one server. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BenchWorld, OwnSluice } from '../cli/bench/bench.ts'
@@ -9,6 +8,7 @@ import type { Flags } from '../cli/command-line.ts'
 import { waitForReady } from '../cli/healthcheck.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
 import { resolveConfigPath, resolveSettings } from '../schema/resolve-settings.ts'
+import { freePorts } from './free-ports.ts'
 import { readSettings } from './serve.ts'
 
 const READY_WITHIN_MS = 20_000
@@ -93,21 +93,4 @@ function configurationOf(server: string, port: number, adminPort: number, data: 
 /** The settings of another Sluice are not for this one. */
 function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('SLUICE_')))
-}
-
-/** Ports that were free a moment ago; held together, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((done, fail) => {
-        server.once('error', fail)
-        server.listen(0, '127.0.0.1', done)
-      })
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
-  return ports
 }

@@ -144,14 +144,12 @@ test('hostile responses under load are counted, and the window comes to its end'
   const windowOf = async (respond: Way): Promise<LoadWindow> =>
     generator.run(planFor([await startRaw(t, respond)]))
 
-  const garbage = await windowOf((socket) => socket.write('\x00\x01 no HTTP\r\n\r\n'))
   const cut = await windowOf((socket) =>
     socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf'),
   )
   const reset = await windowOf((socket) => socket.resetAndDestroy())
   const twice = await windowOf((socket) => socket.write(`${HEAD}ok${HEAD}ok`))
 
-  assert.equal(garbage.responses, 0)
   assert.deepEqual([cut.responses, cut.unanswered > 0], [0, true])
   assert.deepEqual([reset.responses, Object.keys(reset.errors)], [0, ['ECONNRESET']])
   assert.ok(twice.responses > 0)
