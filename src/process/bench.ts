@@ -11,7 +11,7 @@ import { resolveConfigPath, resolveSettings } from '../schema/resolve-settings.t
 import { freePorts } from './free-ports.ts'
 import { readSettings } from './serve.ts'
 
-const READY_WITHIN_MS = 20_000
+const READY_WITHIN_MS = 60_000
 const FIRST_RESPONSE_MS = 10_000
 
 /** `config`: null without the flag. */
