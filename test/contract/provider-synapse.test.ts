@@ -29,10 +29,10 @@ interface Followed {
   until(look: (declaration: Declaration) => boolean, what: string): Promise<Declaration>
 }
 
-async function follow(t: TestContext, config: object, opens = createFollowed): Promise<Followed> {
+async function follow(t: TestContext, config: object, open = openSynapse): Promise<Followed> {
   const file = join(makeFolder(t), 'synapse.conf.json')
   writeFileSync(file, JSON.stringify(config))
-  const provider = await opens(file)
+  const provider = await open(file)
   const end = new AbortController()
   const watch = createWatch()
   let last: Declaration | null = null
@@ -55,7 +55,7 @@ async function follow(t: TestContext, config: object, opens = createFollowed): P
 
 type Open = (file: string) => ReturnType<typeof openConfig>
 
-const createFollowed: Open = async (file) =>
+const openSynapse: Open = async (file) =>
   createSynapseProvider({ name: 'synapse', file, resolver: RESOLVER })
 
 function serversIn({ objects }: Declaration): readonly string[] {

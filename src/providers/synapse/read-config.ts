@@ -1,6 +1,6 @@
 /** Reads a configuration of synapse, with the files of its `service_conf_dir`, each of which is one service. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { readForeign } from '../../document/document.ts'
 import { Unreadable, type Tree } from '../../document/tree.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
@@ -110,7 +110,7 @@ function readTree(path: string, env: Readonly<Record<string, string | undefined>
     if (!(error instanceof Unreadable)) throw error
     const { line, column } = error.position ?? {}
     const at = line === undefined ? '' : `:${line}:${column ?? 1}`
-    throw new Error(`${basename(path) === path ? path : path}${at}: ${error.message}`, {
+    throw new Error(`${path}${at}: ${error.message}`, {
       cause: error,
     })
   }
