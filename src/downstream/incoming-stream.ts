@@ -1,6 +1,6 @@
 /** A new connection whose bytes go to a server as they are, and who takes it: the gateway. */
-import type { Socket } from 'node:net'
 import type { StreamEnd } from '../http/connection/stream-end.ts'
+import type { ProxiedAddresses } from '../http/proxy-protocol/header.ts'
 import type { Reason } from '../http/message/errors.ts'
 import type { ListenedConnection, LiveListener } from './live-listener.ts'
 import type { Preamble } from './preamble.ts'
@@ -21,8 +21,8 @@ export interface AcceptedStream extends IncomingStream {
   readonly end: StreamEnd
   /** Null: nothing was read. */
   readonly preamble: Preamble | null
-  /** Below the end, for its addresses. */
-  readonly socket: Socket
+  /** For PROXY headers. */
+  readonly addresses: ProxiedAddresses
 }
 
 export interface StreamHandler {

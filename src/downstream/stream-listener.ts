@@ -1,6 +1,7 @@
 /** A listener for streams of any protocol (`tcp`), behind TLS that ends here if it has certificates. */
 import type { Socket } from 'node:net'
-import { SocketEnd } from '../http/connection/stream-end.ts'
+import { endOf } from '../http/connection/handle-end.ts'
+import { addressesOf } from '../http/proxy-protocol/header.ts'
 import type { Reason } from '../http/message/errors.ts'
 import { plainHost } from '../model/ip.ts'
 import type { Listener } from '../model/snapshot.ts'
@@ -68,7 +69,9 @@ export function acceptedStream(
   socket: Socket,
   preamble: Preamble | null,
 ): AcceptedStream {
-  return { ...incomingStream(live, socket, preamble), end: new SocketEnd(socket), preamble, socket }
+  const from = incomingStream(live, socket, preamble)
+  const addresses = preamble?.proxied ?? addressesOf(socket)
+  return { ...from, preamble, addresses, end: endOf(socket) }
 }
 
 function incomingStream(

@@ -18,7 +18,7 @@ import { clock, readClock } from '../http/connection/clock.ts'
 import type { Expiring } from '../http/connection/deadlines.ts'
 import { allOf } from '../http/connection/faults.ts'
 import type { StreamEnd, StreamOwner } from '../http/connection/stream-end.ts'
-import { addressesOf, type ProxiedAddresses } from '../http/proxy-protocol/header.ts'
+import type { ProxiedAddresses } from '../http/proxy-protocol/header.ts'
 import { writeProxyHeader } from '../http/proxy-protocol/write-header.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import type { StreamRecord } from '../observe/stream-record.ts'
@@ -62,10 +62,8 @@ export class Stream
   #attemptAt = 0
   #tried = NONE
   #attempts = 0
-  /** Until a server is connected. */
-  #accepted: AcceptedStream | null
-  /** For PROXY headers, from the first one on. */
-  #addresses: ProxiedAddresses | null = null
+  /** For PROXY headers. */
+  readonly #addresses: ProxiedAddresses
   #shortages = 0
   #error: ExchangeError | null = null
   #idleMs = Infinity
@@ -81,7 +79,7 @@ export class Stream
     const { live, clientIp, peerIp, peerPort, serverName, end } = accepted
     this.#from = { live, clientIp, peerIp, peerPort, serverName }
     this.#client = end
-    this.#accepted = accepted
+    this.#addresses = accepted.addresses
     this.#route = route
     this.#pool = pool
     this.#context = context
@@ -146,15 +144,10 @@ export class Stream
   }
 
   #proxyHeader({ proxyProtocol: version }: Endpoint): Buffer | null {
-    if (version === null) return null
-    const accepted = this.#accepted
-    if (accepted !== null)
-      this.#addresses ??= accepted.preamble?.proxied ?? addressesOf(accepted.socket)
-    return this.#addresses === null ? null : writeProxyHeader(version, this.#addresses)
+    return version === null ? null : writeProxyHeader(version, this.#addresses)
   }
 
   dialed(end: StreamEnd): void {
-    this.#accepted = null
     this.#dial = null
     this.#server = end
     this.#phase = 'open'

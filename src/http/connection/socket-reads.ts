@@ -12,11 +12,11 @@ import type { Socket } from 'node:net'
 /** Smaller data is joined with the text around it into one write, and is only lent to the reader. */
 export const JOIN_BYTES: number = 16 * 1024
 /** Below JOIN_BYTES, so that all data read into it counts as lent, and with a head before it still is one small write. */
-const LENT_BYTES = 15 * 1024
+export const LENT_BYTES: number = 15 * 1024
 const OWN_BYTES = 128 * 1024
 const MAX_FREE = 16
 
-const LENT = Buffer.allocUnsafeSlow(LENT_BYTES)
+export const LENT: Buffer = Buffer.allocUnsafeSlow(LENT_BYTES)
 const FREE: Buffer[] = []
 /** A socket keeps its buffer if it gets none, which is cheapest. */
 const UNCHANGED = undefined as unknown as Buffer
@@ -67,15 +67,23 @@ export class SocketReads {
   }
 
   #takeOwn(): Buffer {
-    this.#own ??= FREE.pop() ?? Buffer.allocUnsafeSlow(OWN_BYTES)
+    this.#own ??= takeLarge()
     return this.#own
   }
 
   #takeLent(): Buffer {
-    if (this.#own !== null && FREE.length < MAX_FREE) FREE.push(this.#own)
+    if (this.#own !== null) giveLargeBack(this.#own)
     this.#own = null
     return LENT
   }
+}
+
+export function takeLarge(): Buffer {
+  return FREE.pop() ?? Buffer.allocUnsafeSlow(OWN_BYTES)
+}
+
+export function giveLargeBack(buffer: Buffer): void {
+  if (FREE.length < MAX_FREE) FREE.push(buffer)
 }
 
 /** A view of the data. */

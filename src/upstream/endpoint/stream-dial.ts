@@ -3,7 +3,8 @@ import { Socket } from 'node:net'
 import { clock } from '../../http/connection/clock.ts'
 import type { Expiring } from '../../http/connection/deadlines.ts'
 import type { Faultable } from '../../http/connection/faults.ts'
-import { SocketEnd, type StreamEnd } from '../../http/connection/stream-end.ts'
+import { endOf } from '../../http/connection/handle-end.ts'
+import type { StreamEnd } from '../../http/connection/stream-end.ts'
 import { ExchangeError } from '../../http/message/errors.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import { HappyEyeballs, type HappyEyeballsOwner } from '../connecting/happy-eyeballs.ts'
@@ -78,7 +79,7 @@ export class StreamDial implements Expiring, HappyEyeballsOwner {
     this.#leave()
     this.#endpoint.connected()
     socket.pause()
-    this.#owner.dialed(new SocketEnd(socket))
+    this.#owner.dialed(endOf(socket))
   }
 
   expire(): void {
