@@ -27,6 +27,7 @@ VOLUME /var/lib/sluice
 # By number (it is `node` in the base image), so that an orchestrator can see that it is not root.
 USER 1000:1000
 EXPOSE 8080 8182
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["node", "dist/main.js", "healthcheck"]
+# It starts a process. An orchestrator that replaces unhealthy containers must not do so because the machine is busy.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=10s CMD ["node", "dist/main.js", "healthcheck"]
 ENTRYPOINT ["node", "dist/main.js"]
 CMD ["serve", "--config", "/etc/sluice/sluice.yaml"]

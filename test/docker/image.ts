@@ -1,6 +1,6 @@
 /**
  * Builds the Dockerfile and runs the image, on an engine and a base image made for it (support/docker-engine.ts, base-image.ts). The
- * containers use the machine's network, because the build needs npm's registry. Saves both images for the other parts of run.ts.
+ * containers use the machine's network, because the build needs npm's registry. Saves all images for the other parts of run.ts.
  */
 import assert from 'node:assert/strict'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
@@ -12,6 +12,7 @@ import { setTimeout as passed } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { makeBaseImage } from './base-image.ts'
 import { type DockerEngine, startDockerEngine } from '../support/docker-engine.ts'
+import { buildVotingApp } from './voting-images.ts'
 
 /** As the compose file and the stack of examples/ name it. */
 const IMAGE = 'sluice'
@@ -35,7 +36,10 @@ before(async () => {
   await makeBaseImage(engine, folder, await baseTag())
   await docker('build', '--network', 'host', '-t', IMAGE, root)
   const images = process.env['SLUICE_TEST_IMAGES']
-  if (images !== undefined) await docker('save', '-o', images, IMAGE, await baseTag())
+  if (images !== undefined) {
+    const others = await buildVotingApp(engine, folder)
+    await docker('save', '-o', images, IMAGE, await baseTag(), ...others)
+  }
 
   origins = await Promise.all(['first', 'second'].map(startOrigin))
   url = `http://127.0.0.1:${await freePort()}/`

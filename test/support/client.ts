@@ -26,7 +26,7 @@ export interface Client {
   /** The next final response; a 101 is final. */
   readResponse(method?: string): Promise<ReceivedResponse>
   /** Sends a request and reads its response; the method is taken from the request's first word. */
-  ask(request: string): Promise<ReceivedResponse>
+  ask(request: string, patienceMs?: number): Promise<ReceivedResponse>
   /** The next message that is there already, or null. */
   poll(method?: string): Message | null
   /** The connection has ended. */
@@ -106,26 +106,33 @@ function createClient(socket: Socket): Client {
     watch.changed()
   })
 
-  async function message(method = 'GET'): Promise<Message & { status: number }> {
-    const whole = await watch.until(() => {
-      const next = reader.next(method)
-      if (next === null && ending !== null) {
-        const seen = reader.current()
-        throw new Error(
-          `the connection ended (${ending}) before a whole response; read ` +
-            JSON.stringify(seen === null ? reader.rest().toString('latin1') : seen.head) +
-            (seen === null ? '' : ` and ${seen.body.length} bytes of its body`),
-        )
-      }
-      return next
-    }, 'a whole response')
+  async function message(
+    method = 'GET',
+    patienceMs?: number,
+  ): Promise<Message & { status: number }> {
+    const whole = await watch.until(
+      () => {
+        const next = reader.next(method)
+        if (next === null && ending !== null) {
+          const seen = reader.current()
+          throw new Error(
+            `the connection ended (${ending}) before a whole response; read ` +
+              JSON.stringify(seen === null ? reader.rest().toString('latin1') : seen.head) +
+              (seen === null ? '' : ` and ${seen.body.length} bytes of its body`),
+          )
+        }
+        return next
+      },
+      'a whole response',
+      patienceMs,
+    )
     return { ...whole, status: Number(whole.line.slice(9, 12)) }
   }
 
-  async function response(method = 'GET'): Promise<ReceivedResponse> {
+  async function response(method = 'GET', patienceMs?: number): Promise<ReceivedResponse> {
     const interim: (Message & { status: number })[] = []
     for (;;) {
-      const next = await message(method)
+      const next = await message(method, patienceMs)
       if (next.status >= 200 || next.status === 101) return { ...next, interim }
       interim.push(next)
     }
@@ -148,9 +155,9 @@ function createClient(socket: Socket): Client {
     },
     message,
     readResponse: response,
-    ask(request) {
+    ask(request, patienceMs) {
       send(request)
-      return response(request.slice(0, request.indexOf(' ')))
+      return response(request.slice(0, request.indexOf(' ')), patienceMs)
     },
     poll: (method) => reader.next(method),
     closed: (patienceMs) => watch.until(() => ending, 'the end of the connection', patienceMs),

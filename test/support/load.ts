@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly total?: number
   /** Of each client between a response and its next request. */
   readonly pauseMs?: number
+  /** How long a client waits for a response; by default as long as every test. */
+  readonly patienceMs?: number
   /** A client whose connection is gone opens another one; without it, it stops there. */
   readonly reconnects?: boolean
   readonly onResponse?: (response: ReceivedResponse) => void
@@ -84,7 +86,7 @@ export function startLoad(t: TestContext, options: LoadOptions): Load {
     if (client.ending() !== null) return false
     asked++
     try {
-      const response = await client.ask(request())
+      const response = await client.ask(request(), options.patienceMs)
       answered++
       statuses[response.status] = (statuses[response.status] ?? 0) + 1
       options.onResponse?.(response)

@@ -16,6 +16,8 @@ export interface Votes {
 const CLIENTS = 5
 /** Some 100 requests a second. */
 const PAUSE_MS = 50
+/** A vote waits for a Redis that is starting again, as a browser would. */
+const PATIENCE_MS = 30_000
 /** Every so many requests, one is for the result page. */
 const RESULT_EVERY = 4
 
@@ -41,6 +43,7 @@ export function startVotes(t: TestContext, port: number): Votes {
     port,
     clients: CLIENTS,
     pauseMs: PAUSE_MS,
+    patienceMs: PATIENCE_MS,
     request: nextRequest,
     reconnects: true,
     onResponse({ fields }) {

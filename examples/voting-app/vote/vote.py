@@ -38,7 +38,7 @@ MAX_BODY_BYTES = 1024
 YEAR_SECONDS = 365 * 24 * 3600
 IDLE_SECONDS = 75
 # How long a vote waits for a Redis that is starting again, and how long one try may take.
-REDIS_PATIENCE_SECONDS = 5
+REDIS_PATIENCE_SECONDS = 20
 REDIS_TIMEOUT_SECONDS = 2
 
 PAGE = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
