@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { EXAMPLES, isServing, startTraffic, until } from './traffic.ts'
 import { startUsersEngine } from './users-engine.ts'
 
-const engine = await startUsersEngine({ after }, true)
+const engine = await startUsersEngine({ after }, { liveRestore: true })
 const FOLDER = join(EXAMPLES, 'compose')
 
 async function compose(...args: readonly string[]): Promise<string> {

@@ -1,7 +1,8 @@
 /**
  * `npm run test:docker [-- PART...]`: Docker for real. `image` builds the Dockerfile and runs the image. With it the other parts run
- * compose, a compose file for Traefik, and Swarm, on bridge and overlay networks, each in namespaces of its own (namespaces.ts), so
- * that the machine's network stays as it is. Needs root on a Debian machine; takes some minutes; not part of `npm test`.
+ * compose, a compose file for Traefik, Swarm, the voting app, and what docs/from-the-talk.md shows, on bridge and overlay networks,
+ * each in namespaces of its own (namespaces.ts), so that the machine's network stays as it is. Needs root on a Debian machine; takes
+ * some minutes; not part of `npm test`.
  * `SLUICE_TEST_IMAGES=FILE` names the images of an earlier run, or where to save them.
  */
 import { execFileSync, spawn } from 'node:child_process'
@@ -11,12 +12,13 @@ import { chmod, mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { consulCommand } from '../support/consul.ts'
 import { fetchEngine, removeGroups } from '../support/docker-engine.ts'
 import { fetchNetworks, whyNoNetworks } from '../support/docker-networks.ts'
 import { namespaced } from '../support/namespaces.ts'
 import { fetchCompose } from './users-engine.ts'
 
-const PARTS = ['image', 'compose', 'traefik', 'swarm']
+const PARTS = ['image', 'compose', 'traefik', 'swarm', 'voting', 'talk']
 
 const asked = process.argv.slice(2)
 const unknown = asked.find((part) => !PARTS.includes(part))
@@ -44,6 +46,7 @@ try {
   await fetchEngine()
   const { init } = await fetchNetworks()
   fetchCompose()
+  consulCommand()
   const parts = PARTS.filter((part) => asked.length === 0 || asked.includes(part))
   if (!existsSync(images) && !parts.includes('image')) parts.unshift('image')
   for (const part of parts) {

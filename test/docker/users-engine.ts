@@ -13,10 +13,19 @@ export function fetchCompose(): string {
   return execFileSync(process.execPath, [script], { encoding: 'utf8' }).trim()
 }
 
-/** `liveRestore`: containers survive the death of the engine; Swarm refuses that. */
-export async function startUsersEngine(owner: Owner, liveRestore = false): Promise<DockerEngine> {
-  const args = ['--host', 'unix:///var/run/docker.sock']
-  const engine = await startNetworkedEngine(owner, { args, liveRestore })
+export interface UsersEngineOptions {
+  /** Containers survive the death of the engine; Swarm refuses that. */
+  readonly liveRestore?: boolean
+  /** Further arguments of dockerd. */
+  readonly args?: readonly string[]
+}
+
+export async function startUsersEngine(
+  owner: Owner,
+  { liveRestore = false, args = [] }: UsersEngineOptions = {},
+): Promise<DockerEngine> {
+  const hosts = ['--host', 'unix:///var/run/docker.sock']
+  const engine = await startNetworkedEngine(owner, { args: [...hosts, ...args], liveRestore })
   const plugins = join(engine.env['DOCKER_CONFIG'] ?? '', 'cli-plugins')
   await mkdir(plugins, { recursive: true })
   await symlink(fetchCompose(), join(plugins, 'docker-compose'))

@@ -3,53 +3,19 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { after, test, type TestContext } from 'node:test'
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
 import { blocksOf, listPages, readPage, ROOT } from '../support/docs.ts'
 import { startEtcd } from '../support/etcd.ts'
 import { choosePort } from '../support/ports.ts'
 import { makeFolder, runProgram } from '../support/program.ts'
 import { startRedis } from '../support/redis.ts'
-import { createWatch } from '../support/until.ts'
-
-/** `nobody`, with none of the rights of the user who runs the tests. */
-const PLAIN = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
-/** npm and Node of the machine, as on a user's PATH: without those of node_modules. */
-const SYSTEM = (process.env['PATH'] ?? '')
-  .split(':')
-  .filter((folder) => !folder.endsWith('node_modules/.bin'))
-  .join(':')
+import { openTerminal, SYSTEM, type Terminal } from '../support/terminal.ts'
 
 const PAGES = listPages().map(readPage)
 const BLOCKS = PAGES.flatMap((text) => blocksOf(text, 'sh'))
 const RECIPES = { etcd: ['etcd'], redis: ['redis'], files: [], store: [] } as const
-/** Compiled code of the programs that the blocks start, for all of this file. */
-const CACHE = mkdtempSync(join(tmpdir(), 'sluice-readme-'))
-chmodSync(CACHE, 0o777)
-after(() => rmSync(CACHE, { recursive: true, force: true }))
-
-interface Pasted {
-  readonly output: string
-  readonly errors: string
-  readonly code: number | null
-}
-
-interface Terminal {
-  readonly folder: string
-  /** With the ports of the test in place of the usual ones. */
-  paste(text: string): Promise<Pasted>
-}
 
 test('every block is for any shell, and its heredocs end', () => {
   assert.ok(BLOCKS.length >= 10)
@@ -69,7 +35,7 @@ test('every block is for any shell, and its heredocs end', () => {
 
 for (const [name, registries] of Object.entries(RECIPES)) {
   test(`the recipe for ${name} ends with a response, pasted as one block into an empty folder`, async (t) => {
-    const terminal = await openTerminal(t, registries)
+    const terminal = await openReaders(t, registries)
 
     const { output, errors, code } = await terminal.paste(blockWith(`cat > ${name}.yaml`))
 
@@ -83,7 +49,7 @@ for (const [name, registries] of Object.entries(RECIPES)) {
 }
 
 test('a user of Redis is made as the README says', async (t) => {
-  const terminal = await openTerminal(t, ['redis'])
+  const terminal = await openReaders(t, ['redis'])
 
   const { output } = await terminal.paste(blockWith('redis-cli ACL'))
 
@@ -91,7 +57,7 @@ test('a user of Redis is made as the README says', async (t) => {
 })
 
 test('what is held of a source is confirmed, and it is read again', async (t) => {
-  const terminal = await openTerminal(t, ['etcd'])
+  const terminal = await openReaders(t, ['etcd'])
   const serving = blockWith('cat > etcd.yaml').replace(/^kill .*\n/m, '')
 
   const { output } = await terminal.paste(`${serving}${blockWith('curl -X POST')}kill %1\n`)
@@ -101,7 +67,7 @@ test('what is held of a source is confirmed, and it is read again', async (t) =>
 })
 
 test('what the pages on the command line and on the API show works', async (t) => {
-  const terminal = await openTerminal(t)
+  const terminal = await openReaders(t)
   const serving = blockWith('cat > store.yaml').replace(/^kill .*\n/m, '')
   const shown = ['sluice check config/', 'sluice delete --config', '/api/servers?'].map(blockWith)
 
@@ -124,7 +90,7 @@ for (const [layout, registry] of [
   ['traefik-redis', 'redis'],
 ] as const) {
   test(`the example ${layout} is served as the README says`, async (t) => {
-    const terminal = await openTerminal(t, [registry])
+    const terminal = await openReaders(t, [registry])
     const block = blockWith(`config/examples/${layout}.yaml`)
     const waiting = `sluice healthcheck --wait 20s; kill $!\n`
 
@@ -155,7 +121,7 @@ test('a variable that is missing says which line to delete', async (t) => {
 })
 
 test('the server that the recipes need begins in the checkout, and the program on the example file', async (t) => {
-  const terminal = await openTerminal(t)
+  const terminal = await openReaders(t)
   const origin = blockWith('npm run --silent origin')
 
   const { output } = await terminal.paste(
@@ -172,88 +138,39 @@ test('the server that the recipes need begins in the checkout, and the program o
 })
 
 function blockWith(text: string): string {
-  const found = BLOCKS.filter((block) => block.includes(text))
+  // Those of the talk are run by a test of their own.
+  const talk = blocksOf(readPage('docs/from-the-talk.md'), 'sh')
+  const found = BLOCKS.filter((block) => block.includes(text) && !talk.includes(block))
   assert.equal(found.length, 1, text)
   return found[0] ?? ''
 }
 
-/** Bash in an empty folder, by a plain user where that is possible, beside these registries and a server named v1. */
-async function openTerminal(
+/** Beside these registries and a server named v1. */
+async function openReaders(
   t: TestContext,
   registries: readonly ('etcd' | 'redis')[] = [],
 ): Promise<Terminal> {
-  const folder = makeFolder(t)
   const [etcd, redis, origin] = await Promise.all([
     registries.includes('etcd') ? startEtcd(t).then(({ port }) => port) : choosePort(),
     registries.includes('redis') ? startRedis(t).then(({ port }) => port) : choosePort(),
     startOrigin(t),
   ])
   const [web, admin, other] = [await choosePort(), await choosePort(), await choosePort()]
-  const ports: Readonly<Record<string, number>> = {
-    ...{ 2379: etcd, 6379: redis, 5001: origin, 8080: web, 8182: admin },
-  }
-  // Everything a user has; redis-cli connects to the port of this test.
-  const shims = join(makeFolder(t), 'bin')
-  mkdirSync(shims)
-  chmodSync(dirname(shims), 0o755)
-  writeFileSync(
-    join(shims, 'redis-cli'),
-    `#!/bin/sh\nPATH='${SYSTEM}' exec redis-cli -e -p ${redis} "$@"\n`,
-  )
-  chmodSync(join(shims, 'redis-cli'), 0o755)
-  for (const part of ['config/examples', 'config/sluice.yaml']) {
-    cpSync(join(ROOT, part), join(folder, part), { recursive: true })
-  }
-  for (const name of ['vulcand', 'traefik-redis']) {
-    const path = join(folder, `config/examples/${name}.yaml`)
-    const more = name === 'vulcand' ? `listeners: { web: { address: '127.0.0.1:8080' } }\n` : ''
-    writeFileSync(path, withOwnPorts(readFileSync(path, 'utf8') + more))
-  }
-  const command = becomePlain(folder)
-
-  function withOwnPorts(text: string): string {
-    return text.replace(/\b(2379|6379|5001|8080|8182)\b/g, (port) => String(ports[port]))
-  }
-
-  return {
-    folder,
-    async paste(text) {
-      const [file = '', ...words] = [...command, 'bash', '--norc']
-      const child = spawn(file, words, {
-        cwd: folder,
-        env: {
-          ...{ HOME: folder, PATH: `${shims}:${ROOT}:${SYSTEM}`, LANG: 'C', OTHER: String(other) },
-          ...{ ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: `127.0.0.1:${etcd}` },
-          NODE_COMPILE_CACHE: CACHE,
-          SLUICE_ADMIN_ADDRESS: `127.0.0.1:${admin}`,
-        },
-        stdio: 'pipe',
-        detached: true,
-      })
-      const watch = createWatch()
-      let [output, errors] = ['', '']
-      let code: number | null | undefined
-      child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()))
-      child.stderr.on('data', (chunk: Buffer) => void (errors += chunk.toString()))
-      child.once('close', (ended) => {
-        code = ended
-        watch.changed()
-      })
-      // Programs that it left running are in its process group.
-      t.after(() => end(child.pid ?? 0))
-      child.stdin.end(`${withOwnPorts(text)}wait\n`)
-      await watch.until(() => code !== undefined, `${errors}${output}: its end`, 60_000)
-      return { output, errors, code: code ?? null }
+  const terminal = openTerminal(t, {
+    ports: { 2379: etcd, 6379: redis, 5001: origin, 8080: web, 8182: admin },
+    env: {
+      ...{ OTHER: String(other), SLUICE_ADMIN_ADDRESS: `127.0.0.1:${admin}` },
+      ...{ ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: `127.0.0.1:${etcd}` },
     },
+    // It connects to the port of this test.
+    commands: { 'redis-cli': `PATH='${SYSTEM}' exec redis-cli -e -p ${redis} "$@"` },
+  })
+  for (const name of ['vulcand', 'traefik-redis']) {
+    const path = join(terminal.folder, `config/examples/${name}.yaml`)
+    const more = name === 'vulcand' ? `listeners: { web: { address: '127.0.0.1:8080' } }\n` : ''
+    writeFileSync(path, terminal.withOwnPorts(readFileSync(path, 'utf8') + more))
   }
-}
-
-/** How to run a command as `nobody` in the folder; as the present user if `nobody` cannot read the checkout. */
-function becomePlain(folder: string): readonly string[] {
-  const test = [...PLAIN.slice(1), 'test', '-r', join(ROOT, 'node_modules/pino/package.json')]
-  if (process.getuid?.() !== 0 || spawnSync('setpriv', test).status !== 0) return []
-  assert.equal(spawnSync('chown', ['-R', '65534:65534', folder]).status, 0)
-  return PLAIN
+  return terminal
 }
 
 async function startOrigin(t: TestContext): Promise<number> {
@@ -264,12 +181,4 @@ async function startOrigin(t: TestContext): Promise<number> {
   t.after(() => child.kill('SIGKILL'))
   await once(child, 'message')
   return port
-}
-
-function end(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // All of it has ended.
-  }
 }

@@ -22,6 +22,18 @@ export function blocksOf(text: string, opening: string): readonly string[] {
   return [...fences].filter(([, one]) => one === opening).map(([, , block = '']) => block)
 }
 
+export interface Step {
+  readonly commands: string
+  /** What the page says that they print, if it says so. */
+  readonly printed: string | null
+}
+
+/** The blocks of `sh` in their order, each with the block of `text` that is the next thing behind it. */
+export function stepsOf(text: string): readonly Step[] {
+  const steps = text.matchAll(/^```sh\n([\s\S]*?)^```$(?:\n\n^```text\n([\s\S]*?)^```$)?/gm)
+  return [...steps].map(([, commands = '', printed = null]) => ({ commands, printed }))
+}
+
 /** `##` and deeper headings in their order, without the text of blocks. */
 export function headingsOf(text: string): readonly string[] {
   const plain = text.replace(/^```[\s\S]*?^```$/gm, '')
