@@ -13,7 +13,7 @@ import { startVotingDemo } from '../support/voting-demo.ts'
 import { launchChromium, openVotingPages } from '../support/voting-pages.ts'
 
 const run = promisify(execFile)
-const STORED_WITHIN_MS = 20_000
+const STORED_WITHIN_MS = 60_000
 
 const [demo, browser] = await Promise.all([
   startVotingDemo({ after }, '--vote', '1', '--result', '1'),
