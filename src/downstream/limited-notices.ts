@@ -5,16 +5,19 @@ const PERIOD_MS = 10_000
 
 export class LimitedNotices {
   readonly #onNotice: (text: string) => void
+  readonly #now: () => number
   #loggedAt = -Infinity
   #untold = 0
 
-  constructor(onNotice: (text: string) => void) {
+  /** `now`: monotonic, ms. */
+  constructor(onNotice: (text: string) => void, now: () => number = readClock) {
     this.#onNotice = onNotice
+    this.#now = now
   }
 
   /** At most one in 10 s is logged, with the number of those before it that were not. */
   add(text: string): void {
-    const now = readClock()
+    const now = this.#now()
     if (now - this.#loggedAt < PERIOD_MS) {
       this.#untold++
       return

@@ -19,6 +19,8 @@ export interface Preamble {
 
 /** Connections of one listener and thread whose preamble is being read. */
 const MAX_READ = 1_000
+const WHAT_HELPS =
+  'connections from proxyProtocol.trusted must begin with a PROXY header: let that peer send one, or remove it from trusted'
 
 export class PreambleReader {
   #listener: Listener
@@ -39,8 +41,9 @@ export class PreambleReader {
     this.#isProxy = proxiesOf(listener)
   }
 
-  expectsHeader(socket: Socket): boolean {
-    return this.#isProxy !== null && this.#isProxy(plainHost(socket.remoteAddress ?? ''))
+  expectsHeader({ remoteAddress }: Socket): boolean {
+    if (this.#isProxy === null) return false
+    return remoteAddress === undefined || this.#isProxy(plainHost(remoteAddress))
   }
 
   /**
@@ -48,10 +51,13 @@ export class PreambleReader {
    * ends or is refused.
    */
   read(socket: Socket, needsHello: boolean, done: (preamble: Preamble) => void): void {
-    if (this.#reading >= MAX_READ) {
+    if (socket.remoteAddress === undefined) {
+      // The client has reset the connection already, as HAProxy does after a check.
       socket.destroy()
       return
     }
+    if (this.#reading >= MAX_READ)
+      return this.#refuse(socket, `is one of more than ${MAX_READ} that have not begun`)
     this.#reading++
     let isOver = false
     const over = (): void => {
@@ -72,17 +78,14 @@ export class PreambleReader {
     if (!this.expectsHeader(socket)) return readHello(null)
     peekProxyHeader(socket, headMs, (header) => {
       if (typeof header !== 'string') return readHello(header)
-      this.#refuse(socket, header)
+      this.#refuse(socket, `${header}; ${WHAT_HELPS}`)
     })
   }
 
   #refuse(socket: Socket, why: string): void {
     const peer = plainHost(socket.remoteAddress ?? '')
     socket.destroy()
-    this.#onRefused(
-      `listener "${this.#listener.id}" closed a connection from ${peer}: it ${why}; ` +
-        'connections from proxyProtocol.trusted must begin with a PROXY header: let that peer send one, or remove it from trusted',
-    )
+    this.#onRefused(`listener "${this.#listener.id}" closed a connection from ${peer}: it ${why}`)
   }
 }
 
