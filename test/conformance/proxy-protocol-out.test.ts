@@ -179,6 +179,7 @@ test('an upgraded connection stays open until the last bytes of its client were 
   const gateway = await startGateway(t, towards([reader.port]))
   const client = await openClient(t, gateway.port)
   const upgraded = await client.ask(get('/', 'Connection: upgrade', 'Upgrade: x'))
+  const ends = endsOf(client)
   const text = 'x'.repeat(1_000_000)
 
   client.send(text)
@@ -186,7 +187,24 @@ test('an upgraded connection stays open until the last bytes of its client were 
 
   assert.equal(upgraded.status, 101)
   await eventually(() => origin.connections[0]?.tunnelled() === text, 'all bytes have arrived')
-  assert.deepEqual(reader.headers, [endsOf(client)])
+  assert.deepEqual(reader.headers, [ends])
+})
+
+test('a connection that carries a login serves its client alone, too', async (t) => {
+  const challenge =
+    'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n'
+  const reader = await startBehindReader(t, ({ head }, connection) =>
+    connection.write(head.includes('Authorization') ? OK : challenge),
+  )
+  const gateway = await startGateway(t, towards([reader.port]))
+  const [alice, bob] = [await openClient(t, gateway.port), await openClient(t, gateway.port)]
+
+  for (const client of [alice, bob, alice, bob]) {
+    assert.equal((await client.ask(get('/'))).status, 401)
+    assert.equal((await client.ask(get('/', 'Authorization: NTLM x'))).status, 200)
+  }
+
+  assert.deepEqual(reader.headers, [endsOf(alice), endsOf(bob)])
 })
 
 test('a change of the setting applies from the next request on', async (t) => {
