@@ -6,7 +6,8 @@ import type { Backend, PlacedBackend, Server } from '../../src/model/snapshot.ts
 import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import type { BalancedRequest } from '../../src/upstream/balancing/balancer.ts'
-import { Endpoint, type EndpointContext } from '../../src/upstream/endpoint/endpoint.ts'
+import type { Endpoint, EndpointContext } from '../../src/upstream/endpoint/endpoint.ts'
+import { createEndpoint } from '../../src/upstream/endpoint/proxied-endpoint.ts'
 import { OwnAddresses } from '../../src/upstream/connecting/own-addresses.ts'
 import type { PoolContext } from '../../src/upstream/pool.ts'
 import { backendOf, serverOf } from './objects.ts'
@@ -88,15 +89,14 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
       stickyKey: Buffer.from('a key of this process'),
     }),
     endpoints: (backend, thread = 0) =>
-      backend.servers.map(
-        (server) =>
-          new Endpoint(
-            backend,
-            server,
-            viewOf(thread).slot(slotOf(server.id)),
-            null,
-            board.context(thread),
-          ),
+      backend.servers.map((server) =>
+        createEndpoint(
+          backend,
+          server,
+          viewOf(thread).slot(slotOf(server.id)),
+          null,
+          board.context(thread),
+        ),
       ),
     shared: (server, cell) => scoreboard.shared(slotOf(server), SHARED[cell]),
     count: (server, counter) => scoreboard.sumOf(scoreboard.slot(slotOf(server)), COUNT[counter]),

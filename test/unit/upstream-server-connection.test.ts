@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import type { ResponseSink } from '../../src/http/exchange.ts'
+import type { ClientSide, ResponseSink } from '../../src/http/exchange.ts'
 import type { UpstreamRequest } from '../../src/upstream/endpoint/request-writer.ts'
 import { ServerConnection } from '../../src/upstream/endpoint/server-connection.ts'
 import { makeBackend, makeServer, openBoard } from '../support/endpoints.ts'
+import { listen } from '../support/origin.ts'
 
+const NO_ADDRESSES = { source: null, destination: null }
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const REQUEST: UpstreamRequest = {
@@ -56,4 +58,28 @@ test('a connection that waited for a client in an interim response reads the res
       asked.send(REQUEST, sink, backend.timeouts, false)
     })
   }
+})
+
+test('a connection that became a tunnel is closed by the tunnel, not with its client', async (t) => {
+  const switched = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
+  const server = createServer((socket) => socket.on('data', () => socket.write(switched)))
+  t.after(() => server.close())
+  const port = await listen(server)
+  const url = `http://127.0.0.1:${port}`
+  const backend = makeBackend({ a: { host: '127.0.0.1', url, port } }, { proxyProtocol: 2 })
+  const [endpoint] = openBoard(t).endpoints(backend)
+  assert.ok(endpoint)
+  const client = { pinned: null, clientPeer: { addresses: NO_ADDRESSES } } as unknown as ClientSide
+  const connection = endpoint.acquire(client, false, backend.timeouts)
+  assert.ok(connection)
+  t.after(() => connection.abandon())
+  assert.deepEqual([...(client.pinned ?? [])], [connection])
+
+  await new Promise<void>((resolve, reject) => {
+    const sink = { upgraded: () => resolve(), failed: reject, fault: reject, resumeBody() {} }
+    const request = { ...REQUEST, wantsUpgrade: true }
+    connection.send(request, sink as unknown as ResponseSink, backend.timeouts, false)
+  })
+
+  assert.equal(client.pinned?.size, 0)
 })
