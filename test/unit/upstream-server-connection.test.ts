@@ -3,12 +3,19 @@ import assert from 'node:assert/strict'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { ClientSide, ResponseSink } from '../../src/http/exchange.ts'
+import type { Timeouts } from '../../src/model/snapshot.ts'
 import type { UpstreamRequest } from '../../src/upstream/endpoint/request-writer.ts'
 import { ServerConnection } from '../../src/upstream/endpoint/server-connection.ts'
 import { makeBackend, makeServer, openBoard } from '../support/endpoints.ts'
+import { backendOf } from '../support/objects.ts'
 import { listen } from '../support/origin.ts'
 
 const NO_ADDRESSES = { source: null, destination: null }
+const TIMEOUTS: Timeouts = {
+  ...backendOf('b', []).timeouts,
+  connectMs: 5_000,
+  firstByteMs: 5_000,
+}
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const REQUEST: UpstreamRequest = {
@@ -29,7 +36,7 @@ test('a connection that waited for a client in an interim response reads the res
   const backend = makeBackend({ a: { host, url, port } })
   const [endpoint] = openBoard(t).endpoints(backend)
   assert.ok(endpoint)
-  const connection = ServerConnection.open(endpoint, backend.timeouts, null)
+  const connection = ServerConnection.open(endpoint, TIMEOUTS, null)
   t.after(() => connection.abandon())
 
   const first = await responseOf(connection)
@@ -55,7 +62,7 @@ test('a connection that waited for a client in an interim response reads the res
         resumeBody: () => {},
         fault: reject,
       }
-      asked.send(REQUEST, sink, backend.timeouts, false)
+      asked.send(REQUEST, sink, TIMEOUTS, false)
     })
   }
 })
@@ -70,7 +77,7 @@ test('a connection that became a tunnel is closed by the tunnel, not with its cl
   const [endpoint] = openBoard(t).endpoints(backend)
   assert.ok(endpoint)
   const client = { pinned: null, clientPeer: { addresses: NO_ADDRESSES } } as unknown as ClientSide
-  const connection = endpoint.acquire(client, false, backend.timeouts)
+  const connection = endpoint.acquire(client, false, TIMEOUTS)
   assert.ok(connection)
   t.after(() => connection.abandon())
   assert.deepEqual([...(client.pinned ?? [])], [connection])
@@ -78,7 +85,7 @@ test('a connection that became a tunnel is closed by the tunnel, not with its cl
   await new Promise<void>((resolve, reject) => {
     const sink = { upgraded: () => resolve(), failed: reject, fault: reject, resumeBody() {} }
     const request = { ...REQUEST, wantsUpgrade: true }
-    connection.send(request, sink as unknown as ResponseSink, backend.timeouts, false)
+    connection.send(request, sink as unknown as ResponseSink, TIMEOUTS, false)
   })
 
   assert.equal(client.pinned?.size, 0)
