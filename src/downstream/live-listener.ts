@@ -90,7 +90,7 @@ export abstract class LiveListener {
     this.slot = slot
     this.#context = context
     this.#notices = new LimitedNotices(context.onNotice)
-    this.#preambles = new PreambleReader(listener, (text) => this.#notices.add(text))
+    this.#preambles = new PreambleReader(listener, (text) => this.warn(text))
     this.#server = createServer(
       { ...socketOptions, noDelay: true, pauseOnConnect: true },
       (socket) => this.guard(socket, () => this.#arrive(socket)),
@@ -186,6 +186,11 @@ export abstract class LiveListener {
     this.#preambles.read(socket, needsHello, (preamble) => {
       this.guard(socket, () => this.begin(socket, preamble))
     })
+  }
+
+  /** A connection was refused: for the log, which is limited in rate. */
+  warn(text: string): void {
+    this.#notices.add(text)
   }
 
   /** An exception while accepting closes this connection alone. */

@@ -1,12 +1,14 @@
 /** A listener for streams of any protocol (`tcp`), behind TLS that ends here if it has certificates. */
 import type { Socket } from 'node:net'
 import { endOf } from '../http/connection/handle-end.ts'
+import type { StreamEnd } from '../http/connection/stream-end.ts'
 import { addressesOf } from '../http/proxy-protocol/header.ts'
 import type { Reason } from '../http/message/errors.ts'
 import { plainHost } from '../model/ip.ts'
 import type { Listener } from '../model/snapshot.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { count, type Slot } from '../scoreboard/scoreboard.ts'
+import { HeaderlessEnd } from './headerless-end.ts'
 import type { AcceptedStream, IncomingStream } from './incoming-stream.ts'
 import { type ListenerContext, type ListenerHandler, LiveListener } from './live-listener.ts'
 import type { Preamble } from './preamble.ts'
@@ -71,7 +73,19 @@ export function acceptedStream(
 ): AcceptedStream {
   const from = incomingStream(live, socket, preamble)
   const addresses = preamble?.proxied ?? addressesOf(socket)
-  return { ...from, preamble, addresses, end: endOf(socket) }
+  const end = endOf(socket)
+  const { proxyProtocol } = live.listener
+  const mayBegin = proxyProtocol === null || (preamble?.proxied ?? null) !== null
+  return { ...from, preamble, addresses, end: mayBegin ? end : withoutHeader(live, end, from) }
+}
+
+/** The peer is not one of those that send PROXY headers. */
+function withoutHeader(live: LiveListener, end: StreamEnd, { peerIp }: IncomingStream): StreamEnd {
+  return new HeaderlessEnd(end, live.deadlines, () =>
+    live.warn(
+      `listener "${live.listener.id}" closed a stream of ${peerIp}: it begins with a PROXY header, and this peer is not in proxyProtocol.trusted; add it there, or let it send none`,
+    ),
+  )
 }
 
 function incomingStream(
