@@ -40,7 +40,7 @@ export class HttpsListener extends HttpListener {
     this.#tls.shakeHands(socket, preamble)
   }
 
-  /** A client that speaks plain HTTP is told so. */
+  /** A client that speaks plain HTTP gets a response that says so. */
   #explain(tls: Socket, error: Error, preamble: Preamble | null): void {
     const raw = plainHttpBelow(error, tls)
     if (raw === null) return

@@ -7,7 +7,7 @@ export class LimitedNotices {
   readonly #onNotice: (text: string) => void
   readonly #now: () => number
   #loggedAt = -Infinity
-  #untold = 0
+  #unlogged = 0
 
   /** `now`: monotonic, ms. */
   constructor(onNotice: (text: string) => void, now: () => number = readClock) {
@@ -19,12 +19,13 @@ export class LimitedNotices {
   add(text: string): void {
     const now = this.#now()
     if (now - this.#loggedAt < PERIOD_MS) {
-      this.#untold++
+      this.#unlogged++
       return
     }
-    const others = this.#untold === 0 ? '' : ` (and ${this.#untold} more connections were refused)`
+    const others =
+      this.#unlogged === 0 ? '' : ` (and ${this.#unlogged} more connections were refused)`
     this.#loggedAt = now
-    this.#untold = 0
+    this.#unlogged = 0
     this.#onNotice(`${text}${others}`)
   }
 }

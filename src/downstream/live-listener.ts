@@ -1,5 +1,5 @@
 /**
- * A live listener, whatever its protocol: its socket, the limits and the drain of its connections. Every new connection goes
+ * A live listener of any protocol: its socket, the limits and the drain of its connections. Every new connection goes
  * through `#arrive`: it keeps its descriptor, what comes before its protocol is read (preamble.ts), and the listener of its
  * protocol takes it: http-listener.ts, https-listener.ts, stream-listener.ts.
  */
@@ -238,7 +238,7 @@ export abstract class LiveListener {
     if (step === 1) count(this.slot, COUNT.opened, 1)
   }
 
-  /** Whether the socket may keep its descriptor. If not, it is told so if that can be written, and is closed immediately. */
+  /** Whether the socket may keep its descriptor. If not, it is closed immediately, after a response if its protocol has one. */
   #hasDescriptor(accepted: Socket): boolean {
     if (!isAmongLast(accepted, KEPT_FOR_SERVERS)) return true
     if (this.#context.onShortage(null) > 0) return true

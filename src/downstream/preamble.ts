@@ -24,7 +24,7 @@ const WHAT_HELPS =
 
 export class PreambleReader {
   #listener: Listener
-  /** Who sends PROXY headers; null: nobody. */
+  /** Whether connections from an address begin with a PROXY header; null: none do. */
   #isProxy: ((ip: string) => boolean) | null
   /** A connection is refused: why, for the log. */
   readonly #onRefused: (text: string) => void

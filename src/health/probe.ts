@@ -253,7 +253,7 @@ class ProbeConnection {
   }
 }
 
-/** The proxy speaks for itself. A port for probes alone gets none, as in HAProxy. */
+/** Without addresses: no client is behind a probe. A port for probes alone gets none, as in HAProxy. */
 function proxyHeaderOf({ server, check, proxyProtocol }: ProbeTarget): Buffer | null {
   if (proxyProtocol === null || (check.port !== null && check.port !== server.port)) return null
   return writeProxyHeader(proxyProtocol)

@@ -1,6 +1,6 @@
 /**
- * One line for each exchange or stream, as JSON or in the Common or Combined Log Format of Apache httpd. What follows those is our own:
- * the reason in quotes, or "-". Parsers that read the format from the left (goaccess, awstats) take the line as it is.
+ * One line for each exchange or stream, as JSON or in the Common or Combined Log Format of Apache httpd. To those, Sluice
+ * appends the reason in quotes, or "-". Parsers that read the format from the left (goaccess, awstats) take the line as it is.
  *
  * Hot path (bench scenario `logged`): a serving thread formats each exchange, and copies the line into a buffer immediately. Lines
  * joined to one text until the flush cost twice as much: text of so many pieces is copied piece by piece, and kept by the

@@ -26,7 +26,10 @@ const formSchema = strict(
       .enum(['http', 'tcp'])
       .default('http')
       .meta({ description: 'tcp routes connections, by their first TLS record.' }),
-    route: text('Which requests: Host("vote.example") && PathPrefix("/api")', 16_384),
+    route: text(
+      'Which requests: Host("vote.example") && PathPrefix("/api"); with protocol tcp, which connections: HostSNI("db.example")',
+      16_384,
+    ),
     backend: reference('The id of the backend that responds.').optional(),
     passHost: z.boolean().default(true).meta({
       description: "Forward the client's Host, instead of the server's own.",

@@ -25,7 +25,7 @@ async function startBackends(t: TestContext): Promise<Record<'orders' | 'users',
   }
 }
 
-test('requests of a listener with a backend go there, whatever the routes are', async (t) => {
+test('requests of a listener with a backend go there, and routes of frontends do not matter', async (t) => {
   const backends = await startBackends(t)
   const gateway = await startGateway(t, {
     listeners: { web: { address: ADDRESS }, orders: { address: ADDRESS, backend: 'orders' } },

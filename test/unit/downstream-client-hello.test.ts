@@ -1,4 +1,4 @@
-/** The ClientHello is read in whatever records and pieces it comes; what is none is found at its first wrong byte. */
+/** The ClientHello is read in any records and pieces; what is none is refused at its first wrong byte. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Duplex } from 'node:stream'

@@ -63,7 +63,7 @@ test("reads the lines of nginx, which have the client's family also if the desti
   })
 })
 
-test('an UNKNOWN line has no addresses, whatever else it contains', () => {
+test('an UNKNOWN line has no addresses, also if it contains some', () => {
   const longest = `PROXY UNKNOWN ${'f'.repeat(107 - 16)}\r\n`
 
   assert.deepEqual(read(text('PROXY UNKNOWN\r\n')), NONE)

@@ -3,11 +3,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { isMap } from '../../src/model/parsed.ts'
+import { declareTaskList } from '../../src/providers/marathon/task-list.ts'
 import { declareService } from '../../src/providers/synapse/declare.ts'
 import {
   isFrontrunner,
   readFrontrunner,
-  toFrontrunner,
+  withTemplate,
 } from '../../src/providers/synapse/frontrunner.ts'
 import type { Instance } from '../../src/providers/synapse/instance.ts'
 import { planSynapse, type SynapsePlan } from '../../src/providers/synapse/plan.ts'
@@ -351,40 +353,17 @@ test('the configuration of frontrunner is known by its shape', () => {
   assert.throws(() => readFrontrunner({ marathon: { url: 'nowhere' } }), /marathon\.url/)
 })
 
-test("frontrunner's services are streams on their ports, and those of port 80 requests by host", () => {
-  const objects = toFrontrunner([
-    { kind: 'backend', id: 'shop_9000', value: {}, key: 'a' },
-    { kind: 'backend', id: 'web_80', value: {}, key: 'a' },
-    { kind: 'listener', id: 'm-9000', value: { address: '0.0.0.0:9000' }, key: 'a' },
-    { kind: 'listener', id: 'm-80', value: { address: '0.0.0.0:80' }, key: 'a' },
-    {
-      kind: 'frontend',
-      id: 'shop',
-      value: { route: 'Listener("m-9000")', backend: 'shop_9000' },
-      key: 'a',
-    },
-    {
-      kind: 'frontend',
-      id: 'web',
-      value: { route: 'Listener("m-80") && Host("web")', backend: 'web_80' },
-      key: 'a',
-    },
-  ])
+test("frontrunner's streams have a check of the port, and its requests one by HTTP", () => {
+  const text = 'shop 9000 10.0.0.5:31000\nweb 80 10.0.0.6:31001\n'
+  const objects = withTemplate([...declareTaskList(text, '0.0.0.0', 'tcp', 'm').objects])
 
-  const kinds = objects.map(({ kind, id, value }) => {
-    const { protocol, backend, health } = value as {
-      protocol?: string
-      backend?: string
-      health?: { kind: string }
-    }
-    return [kind, id, protocol ?? health?.kind, backend]
-  })
-  assert.deepEqual(kinds, [
-    ['backend', 'shop_9000', 'tcp', undefined],
-    ['backend', 'web_80', 'http', undefined],
-    ['listener', 'm-9000', 'tcp', 'shop_9000'],
-    ['listener', 'm-80', undefined, undefined],
-    ['frontend', 'web', undefined, 'web_80'],
+  const found = objects.flatMap(({ kind, id, value }) =>
+    kind === 'backend' && isMap(value) ? [[id, value['balance'], value['health']]] : [],
+  )
+  const check = { interval: '2s', timeout: '2s', rise: 2, fall: 3 }
+  assert.deepEqual(found, [
+    ['shop_9000', 'least-connections', { kind: 'tcp', ...check }],
+    ['web_80', 'least-connections', { kind: 'http', method: 'GET', path: '/', ...check }],
   ])
 })
 

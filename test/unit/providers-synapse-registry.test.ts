@@ -86,7 +86,7 @@ test('the data of a path configures the service, and other paths are not near', 
   )
 })
 
-test('services of one ensemble share a session, whatever the order of its hosts', () => {
+test('services of one ensemble share a session, with its hosts in any order', () => {
   const planner = createFeedPlanner()
   planner.registry('zookeeper', ['b:2181', 'a:2181'], '/nerve/services/web/services', NERVE)
   planner.registry('zookeeper', ['a:2181', 'b:2181'], '/nerve/services/ads/services', NERVE)

@@ -122,12 +122,10 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     for (const listener of listeners.values()) {
       const { slot, routeSlot } = placeListener(listener)
       const { id, protocol } = listener
-      const route = {
-        id: listenerRouteId(id),
-        slot: routeSlot ?? slot,
-        isStream: protocol === 'tcp',
-      }
-      yield { id, slot, route: routeSlot === null ? null : route }
+      const isStream = protocol === 'tcp'
+      const route =
+        routeSlot === null ? null : { id: listenerRouteId(id), slot: routeSlot, isStream }
+      yield { id, slot, route }
     }
   }
 

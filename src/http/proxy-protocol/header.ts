@@ -44,6 +44,8 @@ export function beginsAsHeader(bytes: Uint8Array): boolean | 'more' {
   return bytes.length < start.length ? 'more' : true
 }
 
+/** Of version 2, the upper half of its first byte after the signature. */
+export const VERSION = 2
 export const COMMAND = { local: 0, proxy: 1 } as const
 /** The address family of version 2, the upper half of its byte. */
 export const FAMILY = { unspecified: 0, ipv4: 1, ipv6: 2, unix: 3 } as const

@@ -9,10 +9,10 @@ import {
   MAX_BINARY,
   type ReadHeader,
   SIGNATURE,
+  VERSION,
 } from './header.ts'
 
 const FIXED = SIGNATURE.length + AFTER_SIGNATURE
-const VERSION = 2
 /** How many bytes the addresses and ports of each family take. */
 const ADDRESS_BYTES: Readonly<Record<number, number>> = {
   [FAMILY.unspecified]: 0,
@@ -35,7 +35,7 @@ export function readBinary(bytes: Buffer): ReadHeader {
   const length = FIXED + bytes.readUInt16BE(at + 2)
   if (length > MAX_BINARY) return refuse(`has ${length} bytes, of at most ${MAX_BINARY}`)
   if (bytes.length < length) return 'more'
-  // The sender speaks for itself, as in a health check. The rest is to be ignored, with its family.
+  // A connection of the sender's own, as for a health check. The rest is to be ignored, with its family.
   if (command === COMMAND.local) return { length, source: null, destination: null }
   return readAddresses(bytes.subarray(0, length), familyAndTransport)
 }

@@ -1,13 +1,20 @@
 /** Writes PROXY headers: for connections to servers, and for health probes. */
 import { formatIp, type Ip, isIPv4, parseIp } from '../../model/ip.ts'
-import { AFTER_SIGNATURE, COMMAND, FAMILY, type ProxiedAddresses, SIGNATURE } from './header.ts'
+import {
+  AFTER_SIGNATURE,
+  COMMAND,
+  FAMILY,
+  type ProxiedAddresses,
+  SIGNATURE,
+  VERSION,
+} from './header.ts'
 
 const NO_ADDRESSES: ProxiedAddresses = { source: null, destination: null }
 const STREAM = 1
 
 /**
- * Without addresses, or with a host that is no address, it is LOCAL or UNKNOWN: the proxy speaks for itself, or the client is
- * not known. IPv4-mapped addresses are written as IPv4; of two families, IPv4 is written as IPv4-mapped IPv6.
+ * Without addresses, or with a host that is no address, it is LOCAL or UNKNOWN: the connection is the proxy's own, or the
+ * client is not known. IPv4-mapped addresses are written as IPv4; of two families, IPv4 is written as IPv4-mapped IPv6.
  */
 export function writeProxyHeader(
   version: 1 | 2,
@@ -45,7 +52,7 @@ function binary(command: number, familyAndTransport: number, numbers: readonly n
   const at = SIGNATURE.length
   const header = Buffer.alloc(at + AFTER_SIGNATURE + 2 * numbers.length)
   SIGNATURE.copy(header)
-  header[at] = (2 << 4) | command
+  header[at] = (VERSION << 4) | command
   header[at + 1] = familyAndTransport
   header.writeUInt16BE(2 * numbers.length, at + 2)
   numbers.forEach((number, index) => header.writeUInt16BE(number, at + AFTER_SIGNATURE + 2 * index))

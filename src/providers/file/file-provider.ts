@@ -6,7 +6,6 @@
  * empty, garbled), it is read again for a while. A file that still cannot be read is reported as unreadable, never as a
  * declaration.
  */
-import { stat } from 'node:fs/promises'
 import type { KnownDocument, ReadableDocument } from '../../document/document.ts'
 import type { Problem } from '../../model/problem.ts'
 import { createNotifier } from '../notifier.ts'
@@ -20,6 +19,7 @@ import {
   UNFINISHED_MS,
 } from './debounce.ts'
 import { watchPath } from './path-watch.ts'
+import { signatureOf } from './signature.ts'
 import type { Position } from '../../document/tree.ts'
 import type { Declaration, DeclaredObject, Provider, Unreadable } from '../provider.ts'
 
@@ -155,7 +155,8 @@ async function startPoll(
   paths: () => readonly string[],
   onChange: () => void,
 ): Promise<() => void> {
-  const signatures = async (): Promise<string> => (await Promise.all(paths().map(signature))).join()
+  const signatures = async (): Promise<string> =>
+    (await Promise.all(paths().map(signatureOf))).join()
   let last = await signatures()
   let isLooking = false
 
@@ -171,15 +172,6 @@ async function startPoll(
     if (!isLooking) void look()
   }, POLL_INTERVAL_MS)
   return () => clearInterval(timer)
-}
-
-async function signature(path: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return [dev, ino, size, mtimeNs, ctimeNs].join(':')
-  } catch (error) {
-    return String(error)
-  }
 }
 
 /** Documents have no servers and middlewares with keys of their own. */

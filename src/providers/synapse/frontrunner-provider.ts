@@ -2,10 +2,10 @@
 import type { ResolverSettings } from '../../model/settings.ts'
 import { marathon } from '../marathon/source.ts'
 import type { Provider } from '../provider.ts'
-import { toFrontrunner, type FrontrunnerPlan } from './frontrunner.ts'
+import { withTemplate, type FrontrunnerPlan } from './frontrunner.ts'
 import { withObjects } from './with-objects.ts'
 
-const READ = { kind: 'marathon', read: 'tasks', servicePorts: '0.0.0.0' }
+const READ = { kind: 'marathon', read: 'tasks', servicePorts: '0.0.0.0', serviceMode: 'tcp' }
 
 export async function openFrontrunner(
   name: string,
@@ -19,5 +19,5 @@ export async function openFrontrunner(
   const provider = await marathon.open(parsed.value, () =>
     Promise.reject(new Error('has no layout')),
   )
-  return withObjects(provider, toFrontrunner)
+  return withObjects(provider, withTemplate)
 }

@@ -4,7 +4,6 @@
  */
 import { isMap, quote, type JsonMap } from '../../model/parsed.ts'
 import type { DeclaredObject } from '../provider.ts'
-import { routeCall } from '../route-terms.ts'
 import { createForm, type Note } from './form.ts'
 
 export interface FrontrunnerPlan {
@@ -58,49 +57,20 @@ export function readFrontrunner(root: JsonMap): FrontrunnerPlan {
   return { url: url.href.replace(/\/$/, ''), notes }
 }
 
-/** The objects of the list of tasks, as in frontrunner's template. */
-export function toFrontrunner(objects: readonly DeclaredObject[]): readonly DeclaredObject[] {
-  const streams = streamsOf(objects)
-  const backends = new Set(streams.values())
-  return objects.flatMap((object): readonly DeclaredObject[] => {
+/** The objects of the list of tasks, with the checks and time limits of frontrunner's template. */
+export function withTemplate(objects: readonly DeclaredObject[]): readonly DeclaredObject[] {
+  const ofRequests = new Set(
+    objects.flatMap(({ kind, value }) =>
+      kind === 'frontend' && isMap(value) && value['protocol'] !== 'tcp' ? value['backend'] : [],
+    ),
+  )
+  return objects.map((object) => {
     const { kind, id, value } = object
-    if (kind === 'listener' && isMap(value)) {
-      const backend = streams.get(id)
-      return [
-        backend === undefined
-          ? object
-          : { ...object, value: { ...value, protocol: 'tcp', backend } },
-      ]
-    }
-    if (kind === 'backend' && isMap(value)) {
-      return [{ ...object, value: { ...value, ...(backends.has(id) ? OF_STREAMS : OF_REQUESTS) } }]
-    }
-    // Its listener names the backend itself.
-    return kind === 'frontend' && isMap(value) && isWhole(value, streams) ? [] : [object]
+    if (kind !== 'backend' || !isMap(value)) return object
+    return { ...object, value: { ...value, ...(ofRequests.has(id) ? OF_REQUESTS : OF_STREAMS) } }
   })
 }
 
-/** By listener, the backend of each port that one app has for itself. */
-function streamsOf(objects: readonly DeclaredObject[]): ReadonlyMap<string, string> {
-  const streams = new Map<string, string>()
-  for (const { kind, id, value } of objects) {
-    if (kind !== 'listener' || !isMap(value) || String(value['address']).endsWith(HTTP_PORT))
-      continue
-    const route = routeCall('Listener', [id])
-    const whole = objects.find(
-      (one) => one.kind === 'frontend' && isMap(one.value) && one.value['route'] === route,
-    )
-    const backend = isMap(whole?.value) ? whole.value['backend'] : value['backend']
-    if (typeof backend === 'string') streams.set(id, backend)
-  }
-  return streams
-}
-
-function isWhole({ route }: JsonMap, streams: ReadonlyMap<string, string>): boolean {
-  return [...streams.keys()].some((listener) => routeCall('Listener', [listener]) === route)
-}
-
-const HTTP_PORT = ':80'
 const CHECK = { interval: '2s', timeout: '2s', rise: 2, fall: 3 }
 const OF_STREAMS = { health: { kind: 'tcp', ...CHECK }, timeouts: { connect: '5s', tunnel: '50s' } }
 const OF_REQUESTS = {

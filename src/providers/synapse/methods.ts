@@ -1,6 +1,6 @@
 /** The discovery methods: where each of them finds instances. */
 import { isIP } from 'node:net'
-import { parseHost, withoutRoot } from '../../model/address.ts'
+import { bracketHost, parseHost, withoutRoot } from '../../model/address.ts'
 import { bad, good, isMap, quote, type JsonMap, type Scalar } from '../../model/parsed.ts'
 import { parseEndpoint, parsePrefix } from '../registry/options.ts'
 import type { FeedPlanner, RegistryFeed } from './feed-plan.ts'
@@ -179,10 +179,7 @@ function readDocker(form: Form, feeds: FeedPlanner): Found | null {
       server.note('error', host.reason, 'host')
       return []
     }
-    const api = parseEndpoint(
-      `${host.value.includes(':') ? `[${host.value}]` : host.value}`,
-      server.read('port', readPort) ?? 4243,
-    )
+    const api = parseEndpoint(bracketHost(host.value), server.read('port', readPort) ?? 4243)
     if (api?.ok !== true) return []
     return feeds.docker(api.value, {
       image,

@@ -87,7 +87,7 @@ function filesIn(directory: string): readonly string[] {
   return files.sort()
 }
 
-/** JSON and YAML, by what the text begins with: synapse reads either, whatever the file is called. */
+/** JSON or YAML, by what the text begins with: synapse reads both in a file of any name. */
 function readTree(path: string, env: Readonly<Record<string, string | undefined>>): Tree {
   let text: string
   try {
@@ -110,9 +110,7 @@ function readTree(path: string, env: Readonly<Record<string, string | undefined>
     if (!(error instanceof Unreadable)) throw error
     const { line, column } = error.position ?? {}
     const at = line === undefined ? '' : `:${line}:${column ?? 1}`
-    throw new Error(`${path}${at}: ${error.message}`, {
-      cause: error,
-    })
+    throw new Error(`${path}${at}: ${error.message}`, { cause: error })
   }
 }
 

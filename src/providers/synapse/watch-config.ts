@@ -1,7 +1,7 @@
 /** Notices that one of several files or folders has changed: by events of the first, and by polling all of them. */
-import { stat } from 'node:fs/promises'
 import { debounce, POLL_INTERVAL_MS } from '../file/debounce.ts'
 import { watchPath } from '../file/path-watch.ts'
+import { signatureOf } from '../file/signature.ts'
 import { createNotifier } from '../notifier.ts'
 
 export interface ConfigWatch {
@@ -20,7 +20,7 @@ export function watchConfig(first: readonly string[], onChange: () => void): Con
   let last: string | null = null
 
   async function look(): Promise<void> {
-    const seen = (await Promise.all(paths.map(signature))).join()
+    const seen = (await Promise.all(paths.map(signatureOf))).join()
     if (last !== null && seen !== last) notifier.notify()
     last = seen
   }
@@ -51,14 +51,5 @@ export function watchConfig(first: readonly string[], onChange: () => void): Con
       watch.close()
       notifier.notify()
     },
-  }
-}
-
-async function signature(path: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return [dev, ino, size, mtimeNs, ctimeNs].join(':')
-  } catch (error) {
-    return String(error)
   }
 }

@@ -39,9 +39,9 @@ export function translate(
   }
 }
 
-/** vulcand believes the header of every peer. */
-const EVERYBODY = ['0.0.0.0/0', '::/0']
-const FROM_EVERYBODY =
+/** vulcand takes the header of every peer as true. */
+const EVERY_PEER = ['0.0.0.0/0', '::/0']
+const FROM_EVERY_PEER =
   'ProxyProtocol: every peer must send a PROXY header and is believed; vulcand also serves connections without one'
 
 function translateListener(listener: GoStruct): Translation {
@@ -64,10 +64,10 @@ function translateListener(listener: GoStruct): Translation {
       address: required(address, 'Address'),
       protocol,
       ...(scope === '' ? {} : { scope }),
-      ...(proxied === 'PROXY_V1' ? { proxyProtocol: { trusted: EVERYBODY } } : {}),
+      ...(proxied === 'PROXY_V1' ? { proxyProtocol: { trusted: EVERY_PEER } } : {}),
     },
     remarks: [
-      ...(proxied === 'PROXY_V1' ? [FROM_EVERYBODY] : []),
+      ...(proxied === 'PROXY_V1' ? [FROM_EVERY_PEER] : []),
       ...(protocol === 'https' ? remarkTls(listener.struct('Settings').struct('TLS')) : []),
     ],
   }
