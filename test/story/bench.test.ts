@@ -1,6 +1,6 @@
 // Issue 12, point 4: `sluice bench URL` through Sluice and past it, as a table and a picture.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
@@ -24,14 +24,14 @@ const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n'
 /** A server that does with each request what the test says; closed with the test. */
 async function startRaw(
   t: TestContext,
-  onRequest: (socket: Socket, number: number) => void,
+  onRequest: (socket: Socket, number: number, data: Buffer) => void,
 ): Promise<number> {
   const sockets = new Set<Socket>()
   let requests = 0
   const server: Server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {})
-    socket.on('data', () => onRequest(socket, ++requests))
+    socket.on('data', (data: Buffer) => onRequest(socket, ++requests, data))
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   t.after(() => {
@@ -138,6 +138,24 @@ test('a server that does not speak HTTP is named before any load', async (t) => 
       name,
     )
   }
+})
+
+test('a body is sent as it is in its file, before the load and under it', async (t) => {
+  const body = Buffer.from([0xc3, 0xa9, 0x00, 0xff, 0x0a])
+  const file = join(makeFolder(t), 'body')
+  writeFileSync(file, body)
+  const received: Buffer[] = []
+  const port = await startRaw(t, (socket, _number, data) => {
+    received.push(data)
+    if (data.includes(body)) socket.end()
+  })
+  const url = `http://127.0.0.1:${port}/`
+
+  await bench(optionsOf(url, '--direct', url, '--body', `@${file}`))
+  assert.ok(Buffer.concat(received).includes(body))
+  received.length = 0
+  await generator.run(planFor([port], { method: 'POST', body }))
+  assert.ok(Buffer.concat(received).includes(body))
 })
 
 test('hostile responses under load are counted, and the window comes to its end', async (t) => {

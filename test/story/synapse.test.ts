@@ -119,7 +119,10 @@ test('two services follow nerve, and the servers of one are replaced under load 
   await servers('database', database.port)
   assert.equal(await ask(ports.database), 'database')
 
-  const load = startLoad(t, { port: ports.orders, clients: 4, request: () => REQUEST })
+  const load = startLoad(t, {
+    ...{ port: ports.orders, clients: 4, pauseMs: 2 },
+    request: () => REQUEST,
+  })
   for (const name of ['orders-1', 'orders-2', 'orders-3']) {
     const next = await startNamed(t, name)
     const added = await register(kazoo, 'orders', next.port)

@@ -75,6 +75,7 @@ const ROUTED = [
   { id: 'shop', route: 'Host("shop.localhost") && PathPrefix("/api")', backend: 'shop' },
   { id: 'gone', route: 'Host("gone.localhost")', backend: 'gone' },
   { id: 'page', route: 'Host("page.localhost")', backend: null },
+  { id: 'socket', route: 'Host("socket.localhost")', backend: 'socket' },
   { id: 'own', route: 'Host("own.localhost")', backend: 'shop', passHost: false },
 ].map((frontend) => ({
   ...{ protocol: 'http', priority: null, middlewares: [{ kind: 'headers' }], passHost: true },
@@ -91,7 +92,7 @@ function adminWith(listener: object): AdminReader {
       },
     ],
     frontend: ROUTED,
-    backend: [{ id: 'shop' }, { id: 'gone' }],
+    backend: [{ id: 'shop' }, { id: 'gone' }, { id: 'socket' }],
   }
   return {
     host: '10.0.0.9',
@@ -105,7 +106,9 @@ function adminWith(listener: object): AdminReader {
             { url: 'http://10.0.0.1:80', admit: 1 },
             { url: 'http://10.0.0.2:80', admit: 0 },
           ]
-        : [],
+        : backend === 'socket'
+          ? [{ url: 'unix:/run/app.sock', admit: 1 }]
+          : [],
     end: async () => {},
   }
 }
@@ -143,6 +146,7 @@ test('says what is wrong with a URL that cannot be compared', async () => {
     [{ scope: 'PathPrefix("/v2")' }, [`${at}/api`], /no route/],
     [{}, ['http://page.localhost:8080/'], /frontend "page" responds itself/],
     [{}, ['http://gone.localhost:8080/'], /backend "gone" has no server that is up/],
+    [{}, ['http://socket.localhost:8080/'], /server "unix:.*" .* cannot be loaded .* --direct/],
     [{ protocol: 'tcp' }, [`${at}/api`], /takes streams of TCP/],
   ] as const) {
     await assert.rejects(findTarget(adminWith(listener), optionsOf(...words)), message)

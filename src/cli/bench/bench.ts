@@ -62,7 +62,7 @@ export async function runBench(options: BenchOptions, world: BenchWorld): Promis
 async function measure(
   target: BenchTarget,
   options: BenchOptions,
-  body: string | null,
+  body: Uint8Array | null,
   { complain, patienceMs }: BenchWorld,
 ): Promise<BenchReport> {
   const look = (one: LoadTarget): Promise<FirstResponse> =>
@@ -172,11 +172,11 @@ async function refusePublic(targets: readonly LoadTarget[], options: BenchOption
 
 const LARGEST_BODY = 1024 * 1024
 
-function readBody(text: string): string {
-  if (!text.startsWith('@')) return text
+function readBody(text: string): Uint8Array {
+  if (!text.startsWith('@')) return Buffer.from(text)
   const file = text.slice(1)
   try {
-    const body = readFileSync(file, 'latin1')
+    const body = readFileSync(file)
     if (body.length <= LARGEST_BODY) return body
   } catch (cause) {
     throw new Error(`cannot read the body from ${file}: ${fileErrorReason(cause)}`, { cause })

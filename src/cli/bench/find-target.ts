@@ -45,6 +45,11 @@ export async function findTarget(admin: AdminReader, options: BenchOptions): Pro
   if (backend === undefined || servers.length === 0) {
     throw new Error(`backend ${quote(id)} has no server that is up`)
   }
+  const onSocket = servers.find(({ url }) => url.startsWith('unix:'))
+  if (onSocket !== undefined) {
+    const what = `server ${quote(onSocket.url)} of backend ${quote(id)} cannot be loaded directly`
+    throw new Error(`${what}: the load generator connects to ports; name one with --direct`)
+  }
   const host = options.host ?? options.url.host
   const { pathname, search } = options.url
   const scheme = listener.protocol

@@ -15,7 +15,7 @@ const LARGEST = 64 * 1024 * 1024
 export function requestOnce(
   { url, host }: LoadTarget,
   { method, headers }: Pick<BenchOptions, 'method' | 'headers'>,
-  body: string | null,
+  body: Uint8Array | null,
   patienceMs: number,
 ): Promise<FirstResponse> {
   return new Promise((resolve, reject) => {

@@ -14,7 +14,7 @@ export interface LoadPlan {
   readonly targets: readonly LoadTarget[]
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | null
+  readonly body: Uint8Array | null
   readonly connections: number
   readonly ms: number
   /** Requests/s over all connections; null: each connection sends when it has its response. */

@@ -84,7 +84,7 @@ async function load(plan: LoadPlan, share: Share, from: number, counts: Counts):
     url: target.url,
     method: plan.method as NonNullable<autocannon.Options['method']>,
     headers: { ...plan.headers, Host: target.host },
-    ...(plan.body === null ? {} : { body: plan.body }),
+    ...(plan.body === null ? {} : { body: Buffer.from(plan.body) }),
     servername: nameOf(target.host),
     connections,
     duration: plan.ms / 1000,

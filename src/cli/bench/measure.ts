@@ -51,7 +51,7 @@ export async function measureBoth(
   generator: LoadGenerator,
   target: BenchTarget,
   options: BenchOptions,
-  body: string | null,
+  body: Uint8Array | null,
 ): Promise<Measured> {
   const { method, headers, connections, durationMs, rounds } = options
   const plan = { method, headers, connections, body }
