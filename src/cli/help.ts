@@ -123,7 +123,7 @@ const KINDS = `KIND is listener, host, backend, server, frontend or middleware. 
 that of a middleware FRONTEND/MIDDLEWARE.`
 
 const TEXTS: Readonly<Record<Topic, string>> = {
-  sluice: `Sluice, a dynamic HTTP load balancer
+  sluice: `Sluice, a dynamic HTTP and TCP load balancer
 
 usage: sluice COMMAND
 
