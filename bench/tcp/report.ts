@@ -1,30 +1,33 @@
 /** The tables of the proxies of TCP. */
 import { tcpCostOf } from '../bars.ts'
-import { readable, spreadOf } from '../figures.ts'
+import { median as medianOf, readable, spreadOf } from '../figures.ts'
 import type { TcpEntry, TcpResult } from '../scenarios/tcp.ts'
 import { section, table, times, type Row } from '../table.ts'
-import type { TcpKind } from './load.ts'
+import type { TcpKind, TcpSample } from './load.ts'
 
 interface Figure {
   readonly title: string
   readonly kind: TcpKind
   /** From microseconds for one of what is counted. */
   readonly by: number
+  readonly rate: { readonly title: string; readonly by: number }
 }
 
 const GIB_SECONDS = 1024 ** 3 / 1e6
+const EACH = { title: 'a second', by: 1 }
+const MIB = { title: 'MiB a second', by: 1 / 1024 ** 2 }
 const FIGURES: readonly Figure[] = [
-  { title: 'us/new connection', kind: 'connect', by: 1 },
-  { title: 'us/exchange', kind: 'exchange', by: 1 },
-  { title: 's/GiB from servers', kind: 'download', by: GIB_SECONDS },
-  { title: 's/GiB to servers', kind: 'upload', by: GIB_SECONDS },
+  { title: 'us/new connection', kind: 'connect', by: 1, rate: EACH },
+  { title: 'us/exchange', kind: 'exchange', by: 1, rate: EACH },
+  { title: 's/GiB from servers', kind: 'download', by: GIB_SECONDS, rate: MIB },
+  { title: 's/GiB to servers', kind: 'upload', by: GIB_SECONDS, rate: MIB },
 ]
 
 export function tcpTables(result: TcpResult | undefined): string {
   if (result === undefined) return ''
   const { entries, absent } = result
   const rows = FIGURES.flatMap((figure): Row[] => [
-    [figure.title, 'median', 'min - max', 'x HAProxy'],
+    [figure.title, 'median', 'min - max', 'x HAProxy', figure.rate.title],
     ...entries.map((entry) => rowOf(result, entry, figure)),
   ])
   const idle = entries.flatMap((entry): Row[] => {
@@ -44,7 +47,7 @@ export function tcpTables(result: TcpResult | undefined): string {
   ].join('\n')
 }
 
-function rowOf(result: TcpResult, entry: TcpEntry, { kind, by }: Figure): Row {
+function rowOf(result: TcpResult, entry: TcpEntry, { kind, by, rate }: Figure): Row {
   const { median, min, max } = spreadOf(entry.samples[kind].map((one) => one.cpuMicrosEach * by))
   const reference = tcpCostOf(result, 'haproxy', kind)
   return [
@@ -52,5 +55,10 @@ function rowOf(result: TcpResult, entry: TcpEntry, { kind, by }: Figure): Row {
     readable(median),
     `${readable(min)} - ${readable(max)}`,
     times(median, reference === undefined ? undefined : reference * by),
+    Math.round(medianOf(entry.samples[kind].map(perSecond)) * rate.by).toLocaleString('en'),
   ]
+}
+
+function perSecond({ done, seconds }: TcpSample): number {
+  return done / seconds
 }

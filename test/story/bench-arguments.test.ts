@@ -6,13 +6,16 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { parseBenchWords, type BenchChoice, type BenchUsage } from '../../bench/arguments.ts'
+import { judge } from '../../bench/bars.ts'
 import { barTable } from '../../bench/chaos/report.ts'
 import { report } from '../../bench/report.ts'
 import type { Results } from '../../bench/results.ts'
 import { SCENARIOS, whyNothing } from '../../bench/scenarios/index.ts'
 import { CONTENDERS } from '../../bench/contenders/index.ts'
 import { FULL, QUICK } from '../../bench/plan.ts'
+import type { TcpEntry } from '../../bench/scenarios/tcp.ts'
 import { TCP_CONTENDERS } from '../../bench/tcp/contenders.ts'
+import type { TcpSample } from '../../bench/tcp/load.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -151,6 +154,30 @@ test('the report begins with contenders and ratios, and has bars where they are 
   assert.match(shown, /^ {2}HAProxy +[\d.]+ +0?\.\d+ /m)
   assert.doesNotMatch(shown, /\bBars\b|\bFAIL\b|\bpass\b/)
   assert.match(judged, /\nBars\n/)
+})
+
+test('proxies of TCP are compared with HAProxy, and Sluice with its bars', () => {
+  const sample = (cpuMicrosEach: number): TcpSample => ({
+    ...{ done: 1000, failed: 0, seconds: 2, p50Ms: 1, p99Ms: 2, cpuMicrosEach },
+  })
+  const entry = (contender: string, title: string, cost: number, idle: number): TcpEntry => ({
+    ...{ contender, title, version: '1' },
+    samples: {
+      ...{ connect: [sample(cost)], exchange: [sample(cost)] },
+      ...{ download: [sample(cost / 1e6)], upload: [sample(cost / 1e6)] },
+    },
+    idle: { connections: 100, bytesPerConnection: idle, residentBytes: 1024 ** 2 },
+  })
+  const entries = [entry('ours', 'Sluice', 160, 7 * 1024), entry('haproxy', 'HAProxy', 100, 3072)]
+  const kept = JSON.parse(readFileSync(join(ROOT, 'bench/results/latest.json'), 'utf8')) as Results
+  const results: Results = { ...kept, tcp: { entries, absent: [] } }
+
+  const lines = report(results, false).split('\n')
+  const missed = judge(results).filter(({ what, met }) => what.startsWith('TCP') && met === false)
+
+  assert.ok(lines.some((line) => /^ +Sluice +160 +160 - 160 +1\.60 +500$/.test(line)))
+  assert.ok(lines.some((line) => /^ +HAProxy +3 +100 +1$/.test(line)))
+  assert.equal(missed.length, 5)
 })
 
 test('what chaos found is said without a verdict, unless it is asked for', () => {
