@@ -1,18 +1,21 @@
 // needs: consul
 /** The catalogue of a real Consul against what control relies on from every provider, and what users of Consul rely on. */
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { after, test, type TestContext } from 'node:test'
 import { createConsulProvider } from '../../src/providers/consul/consul-provider.ts'
 import type { ConsulSource } from '../../src/providers/consul/source.ts'
 import { consulSource } from '../support/consul-source.ts'
 import { startConsul, type Consul, type ConsulService } from '../support/consul.ts'
 import { startHttpFaultProxy, type HttpFaultProxy } from '../support/http-fault-proxy.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { eventually } from '../support/until.ts'
 import { testProvider, type Routes } from './provider-suite.ts'
 import { watchRegistry, type Objects, type RegistryWatch } from './registry-watch.ts'
 
+const shared = await startConsul({ after })
+
 testProvider('Consul', async (t) => {
-  const server = await startConsul(t)
+  const server = await emptied()
   const proxy = await startTcpProxy(t, server.port)
   return {
     provider: createConsulProvider(consulSource([proxy.address])),
@@ -123,7 +126,7 @@ test('a service of the same id on another node is a server of its own', async (t
 })
 
 test('only services with tags of ours are read, and no sidecar', async (t) => {
-  const server = await startConsul(t)
+  const server = await emptied()
   const proxy = await startHttpFaultProxy(t, server.port)
   await server.register(web('web-1'))
   await server.register({ Name: 'db', Port: 5432, Tags: ['primary', 'sluicebox', 'traefikless'] })
@@ -145,7 +148,7 @@ test('only services with tags of ours are read, and no sidecar', async (t) => {
 })
 
 test('services that never answer delay no other one of many, neither at the start nor later', async (t) => {
-  const server = await startConsul(t)
+  const server = await emptied()
   const proxy = await startHttpFaultProxy(t, server.port)
   await registerMany(server, 140)
   proxy.fail((path) => (/^\/v1\/health\/service\/s1\d\d$/.test(path) ? { isSilent: true } : null))
@@ -171,7 +174,7 @@ for (const [what, count] of [
   ['many', 100],
 ] as const) {
   test(`of ${what} services, one that cannot be read keeps its state, and the others are followed`, async (t) => {
-    const server = await startConsul(t)
+    const server = await emptied()
     const proxy = await startHttpFaultProxy(t, server.port)
     await registerMany(server, count)
     const watch = watchRegistry(t, createConsulProvider(consulSource([proxy.address])))
@@ -190,7 +193,7 @@ for (const [what, count] of [
   })
 
   test(`of ${what} services, one that cannot be read at the start is named, and its last objects stay`, async (t) => {
-    const server = await startConsul(t)
+    const server = await emptied()
     const proxy = await startHttpFaultProxy(t, server.port)
     await registerMany(server, count)
     const before = watchRegistry(t, createConsulProvider(consulSource([proxy.address])))
@@ -280,7 +283,11 @@ test("fabio's tags expose a service by themselves; a route has the servers of al
 })
 
 test('a Consul that was wiped and comes back declares nothing, after the watch has thrown', async (t) => {
-  const { server, watch, spec } = await watchCatalogue(t, {}, (server) => registerMany(server, 3))
+  const server = await startConsul(t)
+  await registerMany(server, 3)
+  const spec = consulSource([server.endpoint])
+  const watch = watchRegistry(t, createConsulProvider(spec))
+  await watch.next()
 
   await server.kill()
   await watch.lost(5_500)
@@ -294,7 +301,7 @@ test('a Consul that was wiped and comes back declares nothing, after the watch h
 })
 
 test('a list that is asked for reads the list of services again, and each of them', async (t) => {
-  const server = await startConsul(t)
+  const server = await emptied()
   const proxy = await startHttpFaultProxy(t, server.port)
   await registerMany(server, 2)
   const { headers } = await server.call('GET', '/v1/catalog/services')
@@ -358,9 +365,24 @@ function breakService(proxy: HttpFaultProxy, name: string): void {
   proxy.fail((path) => (path === `/v1/health/service/${name}` ? fault : null))
 }
 
+/** The one of all tests, without what those before have registered. */
+async function emptied(): Promise<Consul> {
+  await shared.call('PUT', '/v1/agent/maintenance?enable=false')
+  const services = await shared.call('GET', '/v1/agent/services')
+  for (const id of Object.keys(JSON.parse(services.text) as object)) await shared.deregister(id)
+  const nodes = await shared.call('GET', '/v1/catalog/nodes')
+  for (const { Node } of JSON.parse(nodes.text) as { readonly Node: string }[]) {
+    if (Node !== shared.node) await shared.call('PUT', '/v1/catalog/deregister', { Node })
+  }
+  await eventually(
+    async () => (await shared.call('GET', '/v1/catalog/services')).text === '{"consul":[]}',
+    'no service is in the catalogue',
+  )
+  return shared
+}
+
 interface Watched {
   readonly server: Consul
-  readonly spec: ConsulSource
   readonly watch: RegistryWatch
 }
 
@@ -369,12 +391,12 @@ async function watchCatalogue(
   settings: Partial<ConsulSource> = {},
   prepare: (server: Consul) => Promise<void> = () => Promise.resolve(),
 ): Promise<Watched> {
-  const server = await startConsul(t)
+  const server = await emptied()
   await prepare(server)
-  const spec = consulSource([server.endpoint], settings)
-  const watch = watchRegistry(t, createConsulProvider(spec))
+  const provider = createConsulProvider(consulSource([server.endpoint], settings))
+  const watch = watchRegistry(t, provider)
   await watch.next()
-  return { server, spec, watch }
+  return { server, watch }
 }
 
 /** `backend/id url weight`. */
