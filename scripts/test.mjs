@@ -48,6 +48,23 @@ const paths = {
 /** Tests that share nothing of their process, and in how many processes they run when all tests do. */
 const groups = { unit: 4, conformance: 6 }
 
+/** Those that take longest start first, so that none of them is alone at the end. */
+const longest = [
+  'test/story/voting-app.test.ts',
+  'test/story/registry-changes.test.ts',
+  'test/story/registry-outages.test.ts',
+  'test/contract/provider-consul-kv.test.ts',
+  'test/story/synapse.test.ts',
+  'test/story/source-examples.test.ts',
+  'test/story/bench.test.ts',
+  'test/contract/provider-consul.test.ts',
+  'test/contract/provider-synapse.test.ts',
+  'test/story/stalls.test.ts',
+  'test/story/stop.test.ts',
+  'test/story/shortage.test.ts',
+  'test/story/registry-restarts.test.ts',
+]
+
 /** What no installed package brings, and the script that fetches each or says why it cannot. */
 const fetched = {
   consul: 'get-consul.mjs',
@@ -77,7 +94,7 @@ if (run.length < possible.length && process.env.CI) {
 
 // A process for each of the many small files would take longer to start than its tests take.
 const few = values.watch || values.names || values.together || run.length < 50
-const entries = few ? run : grouped(run)
+const entries = few ? run : ordered(run)
 
 const quiet = fileURLToPath(new URL('quiet-reporter.mjs', import.meta.url))
 const flags = [
@@ -120,6 +137,14 @@ function filesAt(path) {
   if (below.length > 0) return below
   console.error(`there is no test at ${path}: name a file or a folder below test/`)
   process.exit(2)
+}
+
+function ordered(all) {
+  const gone = longest.find((file) => !existsSync(file))
+  if (gone !== undefined)
+    throw new Error(`${gone} is named as one of the longest, and is not there`)
+  const first = longest.filter((file) => all.includes(file))
+  return [...first, ...grouped(all.filter((file) => !first.includes(file)))]
 }
 
 /** The files of each group in files that import them, so that each of these is one process; the others as they are. */
