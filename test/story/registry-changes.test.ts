@@ -53,7 +53,7 @@ for (const kind of REMOTE_KINDS) {
     const load = startLoad(t, {
       port: program.port,
       clients: 4,
-      pauseMs: 2,
+      pauseMs: 10,
       request: () => `GET / HTTP/1.1\r\nHost: f${turn++ % STEADY}.test\r\n\r\n`,
     })
     await load.more(50)

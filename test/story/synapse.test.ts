@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { after, test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openClient } from '../support/client.ts'
 import { startKazoo, type Kazoo } from '../support/kazoo.ts'
@@ -26,6 +26,7 @@ import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { startZookeeper } from '../support/zookeeper.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../config/examples/', import.meta.url))
+const zookeeper = await startZookeeper({ after })
 const REQUEST = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'
 
 interface Stage {
@@ -106,7 +107,6 @@ function register(kazoo: Kazoo, service: string, port: number, more: object = {}
 }
 
 test('two services follow nerve, and the servers of one are replaced under load without a failure', async (t) => {
-  const zookeeper = await startZookeeper(t)
   const stage = await start(t, zookeeper.endpoint, zookeeper.endpoint)
   const { kazoo, ports, servers, ask, program } = stage
   const database = await startNamed(t, 'database')
@@ -148,7 +148,6 @@ test('two services follow nerve, and the servers of one are replaced under load 
 })
 
 test('an expired session and a restart of ZooKeeper end nothing, and later changes are followed', async (t) => {
-  const zookeeper = await startZookeeper(t)
   const link = await startTcpProxy(t, zookeeper.port)
   const stage = await start(t, link.address, zookeeper.endpoint)
   const { kazoo, ports, servers, ask, program } = stage

@@ -1,8 +1,8 @@
 /** The state of a running program's sources, from its admin API. */
-import { setTimeout as passed } from 'node:timers/promises'
 import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import { parseExposition } from './exposition.ts'
 import type { Program } from './program.ts'
+import { untilNextLook } from './until.ts'
 
 export type { SourceReport } from '../../src/observe/reports/source-report.ts'
 
@@ -21,14 +21,15 @@ export async function untilSource(
   what: string,
   patienceMs = 10_000,
 ): Promise<SourceReport> {
-  const deadline = performance.now() + patienceMs
+  const start = performance.now()
   for (;;) {
     const report = await reportOf(program, name)
     if (isSo(report)) return report
-    if (performance.now() > deadline) {
+    const waitedMs = performance.now() - start
+    if (waitedMs > patienceMs) {
       throw new Error(`${what}: did not happen within ${patienceMs} ms: ${JSON.stringify(report)}`)
     }
-    await passed(10)
+    await untilNextLook(waitedMs)
   }
 }
 
@@ -96,14 +97,15 @@ export async function untilTable(
   what: string,
   patienceMs = 10_000,
 ): Promise<Table> {
-  const deadline = performance.now() + patienceMs
+  const start = performance.now()
   for (;;) {
     const table = await tableOf(program, query)
     if (isSo(table)) return table
-    if (performance.now() > deadline) {
+    const waitedMs = performance.now() - start
+    if (waitedMs > patienceMs) {
       const text = JSON.stringify(table).slice(0, 2_000)
       throw new Error(`${what}: did not happen within ${patienceMs} ms: ${text}`)
     }
-    await passed(10)
+    await untilNextLook(waitedMs)
   }
 }

@@ -14,7 +14,7 @@ import { choosePort } from './ports.ts'
 import { makeFolder, startProgram, type Program } from './program.ts'
 import { type NamedServer, startServing } from './servers.ts'
 import type { Table } from './sources.ts'
-import { eventually } from './until.ts'
+import { eventually, untilNextLook } from './until.ts'
 
 /** A server of an example. */
 export interface Actor extends NamedServer {
@@ -237,12 +237,13 @@ async function until<T>(
   isSo: (found: T) => boolean,
   what: string,
 ): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS
+  const start = performance.now()
   for (;;) {
     const found = await look()
     if (isSo(found)) return found
-    if (performance.now() > deadline) assert.fail(`${what}: not so, but ${JSON.stringify(found)}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    const waitedMs = performance.now() - start
+    if (waitedMs > PATIENCE_MS) assert.fail(`${what}: not so, but ${JSON.stringify(found)}`)
+    await untilNextLook(waitedMs)
   }
 }
 

@@ -50,19 +50,23 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Asks `look` on every turn of the event loop, for things that announce no change. */
+/** Waits before a condition is looked at again: longer the longer it has not held, so that a long wait takes little of the processor. */
+export async function untilNextLook(waitedMs: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, Math.min(50, 1 + waitedMs / 20)))
+}
+
+/** Asks `look` again and again, for things that announce no change. */
 export async function eventually<T>(
   look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   what: string,
   patienceMs: number = PATIENCE_MS,
 ): Promise<T> {
-  const deadline = performance.now() + patienceMs
+  const start = performance.now()
   for (;;) {
     const found = await look()
     if (found) return found
-    if (performance.now() > deadline) {
-      throw new Error(`${what}: did not happen within ${patienceMs} ms`)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1))
+    const waitedMs = performance.now() - start
+    if (waitedMs > patienceMs) throw new Error(`${what}: did not happen within ${patienceMs} ms`)
+    await untilNextLook(waitedMs)
   }
 }
