@@ -13,6 +13,7 @@ import { SHARED } from '../scoreboard/layout.ts'
 import { LiveBreaker, type BreakerContext } from './live-breaker.ts'
 import { writeCell } from './cells.ts'
 import type { RecentlyRemoved, Returned } from './recently-removed.ts'
+import { checkOf } from './probe.ts'
 import type { Prober } from './prober.ts'
 import { MonitoredServer, serverKey } from './monitored-server.ts'
 
@@ -250,7 +251,12 @@ export class MonitoredPool {
       server.probeStateBefore = null
       return 'up'
     }
-    const target = { server: server.declared, check: health, tls, proxyProtocol }
+    const target = {
+      server: server.declared,
+      check: checkOf(server.declared, health),
+      tls,
+      proxyProtocol,
+    }
     prober.follow(server.key, target, wasServed, this.id)
     return server.probeStateBefore ?? prober.state(server.key)
   }

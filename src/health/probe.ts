@@ -9,7 +9,7 @@ import { shortageOf } from '../http/connection/shortage.ts'
 import { writeProxyHeader } from '../http/proxy-protocol/write-header.ts'
 import { denyHost } from '../model/denied-address.ts'
 import { bracketHost } from '../model/address.ts'
-import { hostnameOf, isSocketPath, speaksTls } from '../model/server-url.ts'
+import { hostnameOf, isSocketPath, isStreamScheme, speaksTls } from '../model/server-url.ts'
 import type { Backend, HealthCheck, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../routing/regexp.ts'
 import { contextFor, sniOf } from '../upstream/connecting/connect-target.ts'
@@ -66,6 +66,13 @@ export function createProbe(version: string, lookup: LookupFunction): Probe {
   }
 
   return Object.assign(probe, { prepare })
+}
+
+/** The check of one server: if the backend's declares no request, a server of streams is only connected. */
+export function checkOf({ scheme }: Server, check: HealthCheck): HealthCheck {
+  return check.http?.isDeclared === false && isStreamScheme(scheme)
+    ? { ...check, http: null }
+    : check
 }
 
 /** Returns why the probe failed, or null. */

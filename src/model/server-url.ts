@@ -23,6 +23,11 @@ export function speaksTls(scheme: Scheme): boolean {
   return scheme === 'https' || scheme === 'tls'
 }
 
+/** Whether a server is declared as one of streams, which may not speak HTTP. */
+export function isStreamScheme(scheme: Scheme): boolean {
+  return scheme === 'tcp' || scheme === 'tls'
+}
+
 export interface ServerUrl {
   /** Canonical, the port always written: `http://127.0.0.1:5001`; `unix:/run/app.sock`. */
   readonly url: string

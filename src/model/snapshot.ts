@@ -168,6 +168,8 @@ export interface Timeouts {
 export interface HealthCheck {
   /** Null: a server that accepts a connection is healthy. */
   readonly http: {
+    /** False: nothing of the request is declared, and servers of streams are checked by a connection. */
+    readonly isDeclared: boolean
     readonly method: string
     /** With the query. */
     readonly path: string

@@ -66,9 +66,14 @@ const body = scalar(parsePattern, {
 
 const formSchema = strict(
   {
-    kind: z.enum(['http', 'tcp']).default('http').meta({
-      description: 'tcp: a server that accepts a connection is healthy.',
-    }),
+    kind: z
+      .enum(['http', 'tcp'])
+      .optional()
+      .meta({
+        description:
+          'tcp: a server that accepts a connection is healthy. By default tcp for servers with tcp:// or tls://, if nothing of a ' +
+          'request is set, else http.',
+      }),
     path: path.optional(),
     method: z.enum(['GET', 'HEAD', 'OPTIONS', 'POST']).optional().meta({
       description: 'GET by default.',
@@ -100,7 +105,7 @@ export const health: z.ZodType<HealthCheck> = meaning(formSchema, toHealthCheck)
 function toHealthCheck(form: z.output<typeof formSchema>, complain: Complain): HealthCheck {
   const { interval, downInterval, timeout, rise, fall, jitter, waitHealthy } = form
   return {
-    http: form.kind === 'http' ? toHttp(form, complain) : toTcp(form, complain),
+    http: form.kind === 'tcp' ? toTcp(form, complain) : toHttp(form, complain),
     port: form.port ?? null,
     intervalMs: interval,
     downIntervalMs: downInterval ?? interval,
@@ -118,7 +123,8 @@ function toHttp(form: z.output<typeof formSchema>, complain: Complain): HealthCh
   if (method === 'HEAD' && body !== null) {
     complain('is not used with method: HEAD, whose responses have none', ['body'])
   }
-  return { method, path, host, headers, statuses: form.status ?? [[200, 399]], body }
+  const isDeclared = form.kind !== undefined || HTTP_KEYS.some((key) => form[key] !== undefined)
+  return { isDeclared, method, path, host, headers, statuses: form.status ?? [[200, 399]], body }
 }
 
 function toTcp(form: z.output<typeof formSchema>, complain: Complain): null {

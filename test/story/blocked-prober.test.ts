@@ -76,7 +76,7 @@ function targetOf(id: string, port: number, path: string): ProbeTarget {
   return {
     server: { id, url: `http://127.0.0.1:${port}`, ...place, ...options },
     check: {
-      http: { ...http, statuses: [[200, 399]] },
+      http: { ...http, isDeclared: true, statuses: [[200, 399]] },
       port: null,
       intervalMs: 50,
       downIntervalMs: 1_000,

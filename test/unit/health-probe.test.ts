@@ -10,7 +10,8 @@ import {
 } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { systemLookup } from '../support/names.ts'
-import { createProbe, type ProbeResult, type ProbeTarget } from '../../src/health/probe.ts'
+import { checkOf, createProbe, type ProbeResult, type ProbeTarget } from '../../src/health/probe.ts'
+import type { Scheme } from '../../src/model/server-url.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { startProxyReader } from '../support/proxy-reader.ts'
@@ -21,6 +22,7 @@ type Http = NonNullable<HealthCheck['http']>
 const probe = createProbe('1.2.3', systemLookup)
 
 const http: Http = {
+  isDeclared: true,
   method: 'GET',
   path: '/healthz',
   host: null,
@@ -43,7 +45,7 @@ const check: HealthCheck = {
 interface Place {
   readonly port: number
   readonly host?: string
-  readonly scheme?: 'http' | 'https'
+  readonly scheme?: Scheme
 }
 
 function targetAt(
@@ -212,6 +214,22 @@ test('a pattern is found up to 64 KiB and not behind', async (t) => {
     targetAt({ port }, { http: { ...http, path, body: 'y' } })
 
   assert.deepEqual([(await ask(at('/in'))).ok, (await ask(at('/behind'))).ok], [true, false])
+})
+
+test('a server of streams is only connected if its check declares no request', async (t) => {
+  const port = await listen(
+    t,
+    createTcpServer((socket) => socket.resume().end()),
+  )
+  const reasonAt = async (scheme: Scheme, isDeclared: boolean): Promise<string | null> => {
+    const target = targetAt({ port, scheme }, { http: { ...http, isDeclared } })
+    const result = await ask({ ...target, check: checkOf(target.server, target.check) })
+    return result.ok ? null : result.reason
+  }
+
+  assert.deepEqual([await reasonAt('tcp', false), await reasonAt('tls', false)], [null, null])
+  assert.match(String(await reasonAt('tcp', true)), /^GET \/healthz got no complete response/)
+  assert.match(String(await reasonAt('http', false)), /^GET \/healthz got no complete response/)
 })
 
 test('a port that nobody listens on is told', async (t) => {

@@ -7,6 +7,7 @@ import { turn } from '../support/until.ts'
 
 const check: HealthCheck = {
   http: {
+    isDeclared: true,
     method: 'GET',
     path: '/healthz',
     host: null,

@@ -143,6 +143,7 @@ test('a health check asks for / with defaults, or what it says', () => {
 
   assert.deepEqual(backendOf({ health: {} }).health, {
     http: {
+      isDeclared: false,
       method: 'GET',
       path: '/',
       host: null,
@@ -175,6 +176,7 @@ test('a health check asks for / with defaults, or what it says', () => {
     }).health,
     {
       http: {
+        isDeclared: true,
         method: 'POST',
         path: '/healthz?full=1',
         host: 'vote.example:8080',
