@@ -11,13 +11,15 @@ import type { BenchReport } from '../../src/cli/bench/report.ts'
 import type { BenchOptions } from '../../src/cli/bench-words.ts'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
 import { choosePort } from '../support/ports.ts'
-import { makeFolder, runProgram, startProgram } from '../support/program.ts'
+import { type Ended, makeFolder, spawnProgram, startProgram } from '../support/program.ts'
 
 function optionsOf(...words: string[]): BenchOptions {
   const command = parseCommandLine(['bench', ...words])
   assert.ok(command.kind === 'bench', JSON.stringify(command))
   return command.options
 }
+
+const ENDED_WITHIN_MS = 90_000
 
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n'
 
@@ -268,8 +270,9 @@ test('the program measures a URL of the running Sluice, and a server in front of
   const few = ['--duration', '1s', '--rounds', '1', '--connections', '4']
   const admin = ['--admin-address', `127.0.0.1:${program.admin}`]
 
-  const run = (url: string, ...words: string[]): ReturnType<typeof runProgram> =>
-    runProgram(t, ['bench', url, ...few, ...admin, ...words])
+  // One of them starts another program and waits for it, which takes its time on a busy machine.
+  const run = (url: string, ...words: string[]): Promise<Ended> =>
+    spawnProgram(t, ['bench', url, ...few, ...admin, ...words]).ended(ENDED_WITHIN_MS)
   const [running, own, lost] = await Promise.all([
     run(`http://shop.localhost:${program.port}/a`, '--picture', picture),
     run(`http://127.0.0.1:${port}/`, '--json'),

@@ -106,9 +106,10 @@ function differences({ through, direct }: BenchReport['first']): string[] {
     ({ status, bytes }) => status !== through.status || bytes !== through.bytes,
   )
   if (other === undefined) return []
-  const said = ({ status, bytes }: FirstResponse): string => `${status} with ${count(bytes)} bytes`
+  const describe = ({ status, bytes }: FirstResponse): string =>
+    `${status} with ${count(bytes)} bytes`
   return [
-    `the responses differ: ${said(through)} through Sluice, ${said(other)} directly; if Sluice changes the path or the host, name the server's own URL with --direct`,
+    `the responses differ: ${describe(through)} through Sluice, ${describe(other)} directly; if Sluice changes the path or the host, name the server's own URL with --direct`,
   ]
 }
 

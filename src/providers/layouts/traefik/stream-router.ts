@@ -12,7 +12,7 @@ import { translateRule } from './rule.ts'
 /** Other objects of the tree; null if they do not exist. */
 export interface StreamNeighbours {
   middleware(name: string): Branch | null
-  /** Our name of a service; a router may write it with its source. */
+  /** The id of a service in the table; a router may write its name with its source. */
   service(name: string): string
 }
 
