@@ -83,7 +83,7 @@ export function acceptedStream(
 function withoutHeader(live: LiveListener, end: StreamEnd, { peerIp }: IncomingStream): StreamEnd {
   return new HeaderlessEnd(end, live.deadlines, () =>
     live.warn(
-      `listener "${live.listener.id}" closed a stream of ${peerIp}: it begins with a PROXY header, and this peer is not in proxyProtocol.trusted; add it there, or let it send none`,
+      `listener "${live.listener.id}" closed a stream of ${peerIp}: it begins as a PROXY header does, and this peer is not in proxyProtocol.trusted; add it there, or let it send none`,
     ),
   )
 }

@@ -103,7 +103,7 @@ for (const [at, header] of HEADERS.entries()) {
     assert.equal(gateway.notices().length, 1)
     assert.match(
       gateway.notices()[0] ?? '',
-      /^listener "db" closed a stream of 127\.0\.0\.1: it begins with a PROXY header.*trusted/,
+      /^listener "db" closed a stream of 127\.0\.0\.1: it begins as a PROXY header does.*trusted/,
     )
   })
 }
