@@ -84,6 +84,10 @@ export class Certificates {
     return !this.#covering(serverName.toLowerCase()).some(({ names }) => covers(names, host))
   }
 
+  covers(serverName: string): boolean {
+    return this.#covering(serverName).length > 0
+  }
+
   #covering(name: string): readonly Pair[] {
     return this.#byName.get(name) ?? this.#byName.get(wildcardOf(name)) ?? NONE
   }

@@ -107,15 +107,19 @@ export class ClientHelloReader {
 
 /**
  * Calls back once, with null if the first bytes are no ClientHello. The socket is then paused, and what was read is put back
- * into it. Does not call back if the socket closes first, or is destroyed because it takes longer than `timeoutMs`.
+ * into it. Calls `late` instead if it takes longer than `timeoutMs`, and nothing if the socket closes or its client leaves first.
  */
 export function peekClientHello(
   socket: Socket,
   timeoutMs: number,
   done: (hello: ClientHello | null) => void,
+  late: () => void,
 ): void {
   const reader = new ClientHelloReader()
-  const timer = setTimeout(() => socket.destroy(), timeoutMs)
+  const timer = setTimeout(() => {
+    stop()
+    late()
+  }, timeoutMs)
   const ignore = (): void => {}
   const destroy = (): void => void socket.destroy()
   const stop = (): void => {

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { LastHost } from '../http/message/authority.ts'
-import { ExchangeError } from '../http/message/errors.ts'
+import { ExchangeError, type Reason } from '../http/message/errors.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
 import type { Destination } from '../http/message/target.ts'
 import type { Listener } from '../model/snapshot.ts'
@@ -13,6 +13,7 @@ import { HttpListener } from './http-listener.ts'
 import type { ListenerContext, ListenerHandler } from './live-listener.ts'
 import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
 import type { Preamble } from './preamble.ts'
+import { acceptedStream, incomingStream, refuseStream } from './stream-listener.ts'
 import { TlsEnd } from './tls-end.ts'
 
 export class HttpsListener extends HttpListener {
@@ -33,11 +34,42 @@ export class HttpsListener extends HttpListener {
   }
 
   protected override get needsHello(): boolean {
-    return this.#tls.needsHello
+    return this.#tls.needsHello || this.handler.streams.joinsHttps(this.listener.id)
   }
 
   protected override begin(socket: Socket, preamble: Preamble | null): void {
+    if (preamble !== null && this.#passesOn(socket, preamble)) return
     this.#tls.shakeHands(socket, preamble)
+  }
+
+  /** Whether a tcp frontend takes the connection as it is: its TLS ends at a server. */
+  #passesOn(socket: Socket, preamble: Preamble): boolean {
+    const { streams } = this.handler
+    if (!streams.joinsHttps(this.listener.id)) return false
+    const incoming = incomingStream(this, socket, preamble)
+    const begin = streams.besideHttps(
+      incoming,
+      preamble.hello,
+      this.#tls.covers(incoming.serverName),
+    )
+    if (begin === null) return false
+    if (this.refuses(socket, preamble)) return true
+    socket.allowHalfOpen = true
+    const stream = begin(acceptedStream(this, socket, preamble))
+    this.enter(stream)
+    stream.start()
+    return true
+  }
+
+  protected override turnAway(
+    socket: Socket,
+    preamble: Preamble | null,
+    reason: Reason,
+    message: string,
+  ): void {
+    // Without a handshake it was to be passed on, and its client does not read HTTP.
+    if ('encrypted' in socket) super.turnAway(socket, preamble, reason, message)
+    else refuseStream(this, socket, preamble, reason, message)
   }
 
   /** A client that speaks plain HTTP gets a response that says so. */

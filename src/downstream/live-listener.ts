@@ -183,9 +183,17 @@ export abstract class LiveListener {
     if (!this.#hasDescriptor(socket)) return
     const { needsHello } = this
     if (!needsHello && !this.#preambles.expectsHeader(socket)) return this.begin(socket, null)
-    this.#preambles.read(socket, needsHello, (preamble) => {
-      this.guard(socket, () => this.begin(socket, preamble))
-    })
+    this.#preambles.read(
+      socket,
+      needsHello,
+      (preamble) => this.guard(socket, () => this.begin(socket, preamble)),
+      (preamble) => this.guard(socket, () => this.late(socket, preamble)),
+    )
+  }
+
+  /** Ends a connection whose ClientHello is not complete in time. */
+  protected late(socket: Socket, _preamble: Preamble): void {
+    socket.destroy()
   }
 
   /** A connection was refused: for the log, which is limited in rate. */

@@ -48,9 +48,14 @@ export class PreambleReader {
 
   /**
    * Calls back with the socket paused and all bytes behind the header put back into it. Does not call back if the connection
-   * ends or is refused.
+   * ends or is refused. `late`: the ClientHello is not complete in time.
    */
-  read(socket: Socket, needsHello: boolean, done: (preamble: Preamble) => void): void {
+  read(
+    socket: Socket,
+    needsHello: boolean,
+    done: (preamble: Preamble) => void,
+    late: (preamble: Preamble) => void,
+  ): void {
     if (socket.remoteAddress === undefined) {
       // The client has reset the connection already, as HAProxy does after a check.
       socket.destroy()
@@ -73,7 +78,14 @@ export class PreambleReader {
     const { headMs } = this.#listener.timeouts
     const readHello = (proxied: ProxiedAddresses | null): void => {
       if (!needsHello) finish({ proxied, hello: null })
-      else peekClientHello(socket, headMs, (hello) => finish({ proxied, hello }))
+      else {
+        peekClientHello(
+          socket,
+          headMs,
+          (hello) => finish({ proxied, hello }),
+          () => late({ proxied, hello: null }),
+        )
+      }
     }
     if (!this.expectsHeader(socket)) return readHello(null)
     peekProxyHeader(socket, headMs, (header) => {

@@ -49,6 +49,10 @@ export class StreamListener extends LiveListener {
     stream.start()
   }
 
+  protected override late(socket: Socket, preamble: Preamble): void {
+    this.turnAway(socket, preamble, 'HEAD_TIMEOUT', 'no whole ClientHello within timeouts.head')
+  }
+
   override update(listener: Listener, handler: ListenerHandler): void {
     this.#tls?.update(listener)
     super.update(listener, handler)
@@ -60,10 +64,20 @@ export class StreamListener extends LiveListener {
     reason: Reason,
     message: string,
   ): void {
-    this.handler.streams.refused(incomingStream(this, socket, preamble), reason, message)
-    socket.on('error', () => {})
-    socket.resetAndDestroy()
+    refuseStream(this, socket, preamble, reason, message)
   }
+}
+
+export function refuseStream(
+  live: LiveListener,
+  socket: Socket,
+  preamble: Preamble | null,
+  reason: Reason,
+  message: string,
+): void {
+  live.handler.streams.refused(incomingStream(live, socket, preamble), reason, message)
+  socket.on('error', () => {})
+  socket.resetAndDestroy()
 }
 
 export function acceptedStream(
@@ -88,7 +102,7 @@ function withoutHeader(live: LiveListener, end: StreamEnd, { peerIp }: IncomingS
   )
 }
 
-function incomingStream(
+export function incomingStream(
   live: LiveListener,
   socket: Socket,
   preamble: Preamble | null,

@@ -80,6 +80,11 @@ export class TlsEnd {
     this.#server.emit('connection', socket)
   }
 
+  /** Whether there is a certificate for this name. */
+  covers(serverName: string): boolean {
+    return this.#certificates.covers(serverName)
+  }
+
   /** See Certificates. */
   misdirects(serverName: string, host: string): boolean {
     return this.#certificates.misdirects(serverName, host)

@@ -41,7 +41,7 @@ import { Forwarder, type ForwarderContext } from './forwarder.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
 import { countReason, countStreamEnd, NOT_SERVED } from './request-stats.ts'
-import { type StreamContext, type StreamRoutes, Streams } from './streams.ts'
+import { onlyRoute, type StreamContext, Streams } from './streams.ts'
 
 export interface GatewayOptions {
   /** This thread's column of the scoreboard. */
@@ -309,7 +309,7 @@ export class Gateway implements ListenerHandler {
     const own = routeOfListener(placed, this.#routes)
     const find = this.#findFor(placed.object, own)
     if (find === this.#byRoutes) return this
-    const streams = own === null ? this.streams : new Streams(all(own), this.#streaming)
+    const streams = own === null ? this.streams : new Streams(onlyRoute(own), this.#streaming)
     return {
       streams,
       begin: (exchange) => this.#begin(exchange, find),
@@ -383,11 +383,6 @@ export class Gateway implements ListenerHandler {
 /** A secret that all threads of this process share, and no other process has. */
 function derive(key: Buffer, purpose: string): Buffer {
   return createHmac('sha256', key).update(purpose).digest()
-}
-
-/** All streams of a listener have this route. */
-function all(route: Route): StreamRoutes {
-  return { match: () => route, needsHello: () => false }
 }
 
 /** A scope is a route's expression that has been admitted: one that does not parse throws. */

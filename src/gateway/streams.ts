@@ -1,4 +1,5 @@
 /** Finds the route of each new stream, and begins it. */
+import type { ClientHello } from '../downstream/client-hello.ts'
 import type {
   AcceptedStream,
   IncomingStream,
@@ -7,7 +8,7 @@ import type {
 import { ERRORS, type Reason } from '../http/message/errors.ts'
 import type { StreamRecord } from '../observe/stream-record.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
-import type { StreamTable } from '../routing/stream-table.ts'
+import type { StreamConnection, StreamTable } from '../routing/stream-table.ts'
 import type { Route } from './route.ts'
 import { Stream } from './stream.ts'
 
@@ -19,7 +20,10 @@ export interface StreamContext {
   readonly onEnded: (route: Route | null, server: Slot | null, record: StreamRecord) => void
 }
 
-export type StreamRoutes = Pick<StreamTable<Route>, 'match' | 'needsHello'>
+type StreamRoutes = Pick<
+  StreamTable<Route>,
+  'match' | 'matchBeforeHttps' | 'matchBehindHttps' | 'needsHello' | 'joinsHttps'
+>
 
 export class Streams implements StreamHandler {
   readonly #routes: StreamRoutes
@@ -35,18 +39,38 @@ export class Streams implements StreamHandler {
   }
 
   open(stream: AcceptedStream): Stream | null {
-    const { clientIp, live, preamble } = stream
-    const hello = preamble?.hello ?? null
-    const route = this.#routes.match({
-      clientIp,
-      listener: live.listener.id,
-      serverName: hello?.serverName ?? null,
-      alpn: hello?.alpn ?? [],
-    })
+    const hello = stream.preamble?.hello ?? null
+    const route = this.#routes.match(connectionOf(stream, hello))
     if (route !== undefined) return new Stream(stream, route, this.#context)
-    this.refused(stream, 'NO_ROUTE', 'no route matches')
+    const why = hello === null ? this.#whyWithoutHello(stream) : whyNoRoute(hello)
+    this.refused(stream, 'NO_ROUTE', why)
+    const { live, clientIp } = stream
+    live.warn(`listener "${live.listener.id}" closed a connection from ${clientIp}: ${why}`)
     stream.end.reset()
     return null
+  }
+
+  #whyWithoutHello({ live }: IncomingStream): string {
+    return this.#routes.needsHello(live.listener.id)
+      ? 'it does not speak TLS, and no tcp frontend takes such connections'
+      : 'no tcp frontend matches'
+  }
+
+  joinsHttps(listener: string): boolean {
+    return this.#routes.joinsHttps(listener)
+  }
+
+  besideHttps(
+    stream: IncomingStream,
+    hello: ClientHello | null,
+    hasCertificate: boolean,
+  ): ((accepted: AcceptedStream) => Stream) | null {
+    const connection = connectionOf(stream, hello)
+    const route =
+      this.#routes.matchBeforeHttps(connection) ??
+      (hasCertificate ? undefined : this.#routes.matchBehindHttps(connection))
+    if (route === undefined) return null
+    return (accepted) => new Stream(accepted, route, this.#context)
   }
 
   refused(
@@ -72,5 +96,34 @@ export class Streams implements StreamHandler {
       bytesIn: 0,
       bytesOut: 0,
     })
+  }
+}
+
+function connectionOf(
+  { clientIp, live }: IncomingStream,
+  hello: ClientHello | null,
+): StreamConnection {
+  return {
+    clientIp,
+    listener: live.listener.id,
+    serverName: hello?.serverName ?? null,
+    alpn: hello?.alpn ?? [],
+  }
+}
+
+function whyNoRoute({ serverName }: ClientHello): string {
+  return serverName === ''
+    ? 'no tcp frontend takes TLS without a server name, as HostSNI("*") does'
+    : `no tcp frontend matches the server name "${serverName}"`
+}
+
+/** All streams of a listener have this route. */
+export function onlyRoute(route: Route): StreamRoutes {
+  return {
+    match: () => route,
+    matchBeforeHttps: () => undefined,
+    matchBehindHttps: () => undefined,
+    needsHello: () => false,
+    joinsHttps: () => false,
   }
 }

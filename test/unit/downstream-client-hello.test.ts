@@ -78,6 +78,16 @@ test('waits for more as long as a hello is incomplete', () => {
   }
 })
 
+test('reads a hello of many kilobytes, as clients with tickets or long lists send it', () => {
+  const protocols = Array.from({ length: 1_000 }, (_, at) => `protocol-${at}`)
+  const large = clientHello({ ALPNProtocols: protocols })
+  assert.ok(large.length > 12_000)
+
+  const hello = helloIn(...inPieces(inRecords(large, [1, 5_000, 300]), [1_460]))
+
+  assert.deepEqual([hello.serverName, hello.alpn], ['a.test', protocols])
+})
+
 test('looks at nothing behind the hello', () => {
   const early = Buffer.concat([record(Buffer.from([1]), 20), record(Buffer.alloc(100), 23)])
 
@@ -148,6 +158,7 @@ const NAMES: readonly [what: string, hello: Buffer, serverName: string | null][]
     'outer.b',
   ],
   ['no extension', withExtensions(), ''],
+  ['an extension behind the end of the list', hiddenName(), null],
   ['an empty name', withExtensions(extension(0, nameOf(''))), null],
   ['an empty list', withExtensions(extension(0, Buffer.alloc(0))), null],
   ['a name of another type', withExtensions(extension(0, nameOf('a.b', 1))), null],
@@ -161,6 +172,14 @@ const NAMES: readonly [what: string, hello: Buffer, serverName: string | null][]
     null,
   ],
 ]
+
+/** The list of extensions has no bytes, and the name stands behind it. */
+function hiddenName(): Buffer {
+  const hello = withExtensions(extension(0, nameOf('a.b')))
+  const at = 5 + 4 + 2 + 32 + 1 + 4 + 2
+  hello.writeUInt16BE(0, at)
+  return hello
+}
 
 function twoNames(): Buffer {
   const two = Buffer.concat([nameOf('a.b').subarray(2), nameOf('c.d').subarray(2)])
@@ -211,7 +230,7 @@ function wire(): Socket {
 test('a peek leaves the socket paused, with every byte in it', async () => {
   const socket = wire()
   const peeked = new Promise<ClientHello | null>((resolve) => {
-    peekClientHello(socket, 10_000, resolve)
+    peekClientHello(socket, 10_000, resolve, () => assert.fail('it is not late'))
   })
   for (const piece of inPieces(WHOLE, [1, 600, 7])) socket.push(piece)
   socket.push('behind')
@@ -227,13 +246,19 @@ test('a peek leaves the socket paused, with every byte in it', async () => {
   assert.deepEqual(bytes, Buffer.concat([WHOLE, Buffer.from('behind')]))
 })
 
-test('a peek ends a connection whose client is too slow, or leaves', async () => {
-  for (const end of [false, true]) {
-    const socket = wire()
-    peekClientHello(socket, end ? 10_000 : 1, () => assert.fail('there is no hello'))
-    socket.push(WHOLE.subarray(0, 100))
-    if (end) socket.push(null)
+test('a peek says that a client is too slow, and ends the connection of one that leaves', async () => {
+  const noHello = (): void => assert.fail('there is no hello')
+  const slow = wire()
+  await new Promise<void>((resolve) => {
+    peekClientHello(slow, 1, noHello, resolve)
+    slow.push(WHOLE.subarray(0, 100))
+  })
+  assert.equal(slow.destroyed, false)
+  slow.destroy()
 
-    await once(socket, 'close')
-  }
+  const left = wire()
+  peekClientHello(left, 10_000, noHello, noHello)
+  left.push(WHOLE.subarray(0, 100))
+  left.push(null)
+  await once(left, 'close')
 })

@@ -18,7 +18,8 @@ test('a client that was gone before it was accepted is closed without a line in 
   const socket = new Socket()
 
   const isExpected = reader.expectsHeader(socket)
-  reader.read(socket, false, () => refused.push('it is served'))
+  const served = (): unknown => refused.push('it is served')
+  reader.read(socket, false, served, served)
 
   assert.ok(isExpected)
   assert.ok(socket.destroyed)
