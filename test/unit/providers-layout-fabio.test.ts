@@ -28,6 +28,30 @@ test('a route is a frontend and a backend with the servers of its destinations',
   assert.equal(objects[0]?.line, 1)
 })
 
+test('proto=tcp+sni routes connections by their server name', () => {
+  const options = 'opts "proto=tcp+sni allow=ip:10.0.0.0/8"'
+  const objects = read(
+    `route add db db.a.com/ tcp://10.0.0.1:5432 ${options}
+     route add db db.a.com/ http://10.0.0.2:5432 ${options}
+     route add bad b.com/ tcp://10.0.0.1:80 opts "proto=tcp+sni"
+     route add bad b.com/ http://10.0.0.2:80`,
+  )
+
+  assert.deepEqual(valuesOf(objects), {
+    'frontend db.a.com': {
+      protocol: 'tcp',
+      route: 'HostSNI("db.a.com") && ClientIP("10.0.0.0/8")',
+      backend: 'db.a.com',
+    },
+    'backend db.a.com': {},
+    'server db.a.com/db-10.0.0.1:5432': { url: 'tcp://10.0.0.1:5432' },
+    'server db.a.com/db-10.0.0.2:5432': { url: 'tcp://10.0.0.2:5432' },
+    'frontend b.com': undefined,
+  })
+  const { fault } = objects.at(-1) ?? {}
+  assert.equal(fault, 'proto=tcp+sni needs a host, and all destinations must have it')
+})
+
 const routes: Readonly<Record<string, string>> = {
   '/': 'PathPrefix("/")',
   '/css': 'Path("/css<path:rest>")',
@@ -371,7 +395,10 @@ test('a tag of a port, and one that cannot be read, are set aside with the servi
   assert.deepEqual(
     objects.map(({ key, fault }) => [key, fault]),
     [
-      ['service web (web-1)', 'the port :3306 is for tcp, which is not supported'],
+      [
+        'service web (web-1)',
+        'the port :3306 is for tcp: declare a listener there with protocol: tcp and a backend',
+      ],
       ['service web (web-1)', 'redirect must be redirect=CODE,URL'],
       ['service web (web-1)', 'a tag needs a host or a path, as in urlprefix-host/path'],
     ],

@@ -7,6 +7,7 @@ import { CLOSED_RESPONSE, describeClosed, type FailClosed } from '../../fail-clo
 import type { DeclaredObject } from '../../provider.ts'
 import { isForbiddenKey, joinParts } from '../../../model/names.ts'
 import { quote } from '../../../model/parsed.ts'
+import { routeCall } from '../../route-terms.ts'
 import { splitOrigin } from '../server-origin.ts'
 import { TranslationError } from '../translation.ts'
 import type { Command } from './command.ts'
@@ -45,9 +46,14 @@ function toObjectsOf(
   const about = { kind: 'frontend', id, ...origin } as const
   if (path === '') {
     return [
-      { ...about, value: undefined, fault: `the port ${host} is for tcp, which is not supported` },
+      {
+        ...about,
+        value: undefined,
+        fault: `the port ${host} is for tcp: declare a listener there with protocol: tcp and a backend`,
+      },
     ]
   }
+  if (destinations.some(isStream)) return toStream(route, about)
   const { route: text, remarks } = toRouteText(host, path)
   const closed: FailClosed = { values: [{ route: text, respond: CLOSED_RESPONSE }], after: 'value' }
   const lines = unread.map(({ reason }) => reason)
@@ -85,6 +91,41 @@ function toObjectsOf(
     if (!(error instanceof TranslationError)) throw error
     const shut = [...problems, describeClosed(error.message)]
     return [{ ...about, value: closed.values[0], closed, remarks: shut }]
+  }
+}
+
+function isStream({ options }: Destination): boolean {
+  return options.get('proto') === 'tcp+sni'
+}
+
+/** `proto=tcp+sni`: connections by their server name, whose TLS ends at the servers. */
+function toStream(
+  route: Route,
+  about: Pick<DeclaredObject, 'kind' | 'id' | 'key' | 'line'>,
+): readonly DeclaredObject[] {
+  const { id, kind: _, ...origin } = about
+  const { host, destinations } = route
+  try {
+    const { name } = splitPort(host)
+    if (name === '' || !destinations.every(isStream))
+      throw new TranslationError('proto=tcp+sni needs a host, and all destinations must have it')
+    const { clients, remarks } = readSettings(route)
+    const servers = toServers(id, destinations, null)
+    const call = routeCall('HostSNI', [name])
+    const all = [...remarks, ...servers.remarks]
+    const value = {
+      protocol: 'tcp',
+      route: clients === '' ? call : `${call} && ${clients}`,
+      backend: id,
+    }
+    return [
+      { ...about, value, ...(all.length === 0 ? {} : { remarks: all }) },
+      { kind: 'backend', id, ...origin, value: {} },
+      ...servers.objects,
+    ]
+  } catch (error) {
+    if (!(error instanceof TranslationError)) throw error
+    return [{ ...about, value: undefined, fault: error.message }]
   }
 }
 
@@ -137,8 +178,10 @@ function toUrl({ destination, options }: Destination, remarks: string[]): string
   const { url, remark } = splitOrigin(destination)
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(url) ?? []
   const written = scheme.toLowerCase()
-  const meant = written === 'http' ? (options.get('proto') ?? 'http') : written
-  if (!SCHEMES.includes(meant)) {
+  const isPlain = written === 'http' || written === 'tcp'
+  const proto = isPlain ? (options.get('proto') ?? written) : written
+  const meant = proto === 'tcp+sni' ? 'tcp' : proto
+  if (!SCHEMES.includes(meant) && proto !== 'tcp+sni') {
     throw new TranslationError(
       meant === ''
         ? `${quote(destination)} is no URL`
