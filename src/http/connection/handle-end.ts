@@ -48,12 +48,23 @@ let keys: Keys | null | undefined
 
 /** The end on a connected socket, which is paused and must not be used after this. */
 export function endOf(socket: Socket): StreamEnd {
-  const handle = 'encrypted' in socket || socket.writableLength > 0 ? null : handleOf(socket)
+  const isInUse = 'encrypted' in socket || socket.writableLength > 0 || hasEnd(socket)
+  const handle = isInUse ? null : handleOf(socket)
   if (handle !== null && keys === undefined) keys = findKeys(handle)
   if (handle === null || keys === null || keys === undefined) return new SocketEnd(socket)
   const early: unknown = socket.readableLength > 0 ? socket.read() : null
+  // A socket of which a preamble was read reads on, also while it is paused.
+  if (handle.reading === true) {
+    handle.reading = false
+    handle.readStop()
+  }
   ;(socket as unknown as { _handle: null })._handle = null
   return new HandleEnd(handle, keys, early instanceof Buffer ? early : null)
+}
+
+/** The socket has read the FIN of its peer, which the handle does not report again. */
+function hasEnd(socket: Socket): boolean {
+  return '_readableState' in socket && (socket._readableState as { ended: boolean }).ended
 }
 
 function handleOf(socket: Socket): Handle | null {
