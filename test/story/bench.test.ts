@@ -92,17 +92,20 @@ test('a rate is kept with steady times, and not in bursts', async (t) => {
 })
 
 test('a request that waits for the response before it counts its wait', async (t) => {
-  // Of the first request, the response comes when ten more are due on the only connection.
-  const port = await startRaw(t, (socket, number) => {
-    if (number > 1) socket.write(`${HEAD}ok`)
+  // To the first request of a connection, the response comes when ten more are due on it.
+  const known = new Set<Socket>()
+  const port = await startRaw(t, (socket) => {
+    if (known.has(socket)) socket.write(`${HEAD}ok`)
     else setTimeout(() => socket.write(`${HEAD}ok`), 200)
+    known.add(socket)
   })
 
   const window = await generator.run(planFor([port], { connections: 1, ms: 600, rate: 50 }))
 
-  // Without the wait only one of them would be slow.
-  const slow = window.latencies.percentile(75)
-  assert.ok(slow > 20_000, `${slow} us`)
+  // Without the wait only one of them would be slow. On a busy machine there are more.
+  const { count } = window.latencies
+  const fifth = window.latencies.percentile(100 * (1 - 4 / count))
+  assert.ok(fifth > 20_000, `${fifth} us, of ${count} requests`)
 })
 
 test('a server that closes after each response loses no request', async (t) => {
