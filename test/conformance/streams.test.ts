@@ -241,6 +241,26 @@ test('a server that accepts and closes at once is replaced before the client has
   assert.equal(mute.sockets.length, 1)
 })
 
+test('what a client sends behind its PROXY header while a server is being connected is kept', async (t) => {
+  const held = Promise.withResolvers<Socket>()
+  const holds = await serve(t, (socket) => held.resolve(socket))
+  const answers = await serve(t, echo)
+  const servers = {
+    // Its handshake is under way until it closes the connection.
+    first: `tls://127.0.0.1:${holds.port}`,
+    second: { url: `tcp://127.0.0.1:${answers.port}`, backup: true },
+  }
+  const listener = { proxyProtocol: { trusted: ['127.0.0.1'] } }
+  const gateway = await startGateway(t, toServers([], { listener, backend: { servers } }))
+  const client = await open(t, gateway)
+  client.write('PROXY UNKNOWN\r\nbefore ')
+  const first = await held.promise
+  client.end('while')
+  await turn()
+  first.destroy()
+  assert.equal(await readAll(client), 'before while')
+})
+
 test('without any server the connection is reset', async (t) => {
   const gateway = await startGateway(t, toServers([await choosePort()]))
 

@@ -100,6 +100,8 @@ export class HandleEnd implements StreamEnd {
     own[known.buffer] = LENT
     ;(handle as unknown as Record<symbol, unknown>)[known.owner] = this
     handle.useUserBuffer(LENT)
+    // A socket that has been read, and is paused, leaves its handle reading: what that reads before `resume` would be lost.
+    this.pause()
   }
 
   resume(): void {
