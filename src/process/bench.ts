@@ -34,7 +34,7 @@ export function openBench(
   return { admin: admin.address, isAdminGiven, patienceMs: FIRST_RESPONSE_MS, startOwn, ...world }
 }
 
-/** Ends with this process, too. */
+/** Ends with this process, too, unless that is killed by SIGKILL. */
 async function startOwn(server: string): Promise<OwnSluice> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
   const [port = 0, adminPort = 0] = await freePorts(2)
