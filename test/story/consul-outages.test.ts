@@ -93,7 +93,7 @@ async function setStage(
   const load = startLoad(t, {
     port: program.port,
     clients: 4,
-    pauseMs: 1,
+    pauseMs: 5,
     request: () => `GET / HTTP/1.1\r\nHost: s${turn++ % SERVICES}.test\r\n\r\n`,
   })
   return { program, load, urls }

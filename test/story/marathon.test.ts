@@ -42,7 +42,7 @@ async function setStage(
   return {
     fake,
     program,
-    load: startLoad(t, { port: program.port, clients: 6, pauseMs: 1, request }),
+    load: startLoad(t, { port: program.port, clients: 6, pauseMs: 5, request }),
     async untilTasks(ids) {
       const wanted = ids.map((id) => `shop_10000/${id}`).join()
       const isSo = ({ objects }: { objects: readonly { id: string }[] }): boolean =>

@@ -57,7 +57,7 @@ function loadOn(t: TestContext, program: Program): Load {
   return startLoad(t, {
     port: program.port,
     clients: 6,
-    pauseMs: 1,
+    pauseMs: 5,
     request: () => `GET / HTTP/1.1\r\nHost: f${turn++ % FRONTENDS}.test\r\n\r\n`,
   })
 }
