@@ -22,7 +22,12 @@ export function isAmongLast(socket: Socket | Server, kept: number): boolean {
   if (LIMIT === Infinity || !('_handle' in socket)) return false
   const handle = socket._handle
   if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return false
-  return typeof handle.fd === 'number' && handle.fd >= LIMIT - kept
+  return typeof handle.fd === 'number' && fdIsAmongLast(handle.fd, kept)
+}
+
+/** Of a descriptor; -1 is none. */
+export function fdIsAmongLast(fd: number, kept: number): boolean {
+  return fd >= LIMIT - kept
 }
 
 function readLimit(): number {

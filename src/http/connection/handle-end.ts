@@ -17,7 +17,7 @@ interface Request {
   oncomplete?: (this: Request, status: number) => void
 }
 
-interface Handle {
+export interface Handle {
   reading?: boolean
   readStart(): number
   readStop(): number
@@ -67,7 +67,12 @@ function hasEnd(socket: Socket): boolean {
   return '_readableState' in socket && (socket._readableState as { ended: boolean }).ended
 }
 
-function handleOf(socket: Socket): Handle | null {
+/** The end on a handle that no socket has had. Null before the first end on a socket, or if this Node has other keys. */
+export function endOfHandle(handle: Handle): StreamEnd | null {
+  return keys === null || keys === undefined ? null : new HandleEnd(handle, keys, null)
+}
+
+export function handleOf(socket: Socket): Handle | null {
   const handle: unknown = '_handle' in socket ? socket._handle : null
   const isWhole =
     typeof handle === 'object' &&

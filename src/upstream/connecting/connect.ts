@@ -34,7 +34,10 @@ export function openSocket(
   return target.tls === null || proxyHeader === null ? lowest : secure(lowest, address, target.tls)
 }
 
-function leadsBack({ scheme, host, port }: ConnectTarget, { name }: OwnAddress): ExchangeError {
+export function leadsBack(
+  { scheme, host, port }: ConnectTarget,
+  { name }: OwnAddress,
+): ExchangeError {
   const server = `${scheme}://${bracketHost(host)}:${port}`
   return new ExchangeError(
     'LEADS_BACK_TO_PROXY',
@@ -42,7 +45,7 @@ function leadsBack({ scheme, host, port }: ConnectTarget, { name }: OwnAddress):
   )
 }
 
-function lastDescriptors(): Error {
+export function lastDescriptors(): Error {
   const message = 'the last descriptors are kept for error responses to clients'
   return Object.assign(new Error(message), { code: 'EMFILE' })
 }

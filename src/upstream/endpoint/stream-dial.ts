@@ -7,6 +7,7 @@ import { endOf } from '../../http/connection/handle-end.ts'
 import type { StreamEnd } from '../../http/connection/stream-end.ts'
 import { ExchangeError } from '../../http/message/errors.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
+import { dialHandle, type HandleDial, type HandleDialOwner } from '../connecting/handle-dial.ts'
 import { HappyEyeballs, type HappyEyeballsOwner } from '../connecting/happy-eyeballs.ts'
 import { connectError, timeoutError } from './connection-errors.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -17,13 +18,13 @@ export interface StreamDialOwner extends Faultable {
   dialFailed(error: ExchangeError): void
 }
 
-export class StreamDial implements Expiring, HappyEyeballsOwner {
+export class StreamDial implements Expiring, HappyEyeballsOwner, HandleDialOwner {
   deadlineAt: number
   deadlineIndex = -1
   readonly #endpoint: Endpoint
   readonly #timeouts: Timeouts
   readonly #owner: StreamDialOwner
-  readonly #dialing: HappyEyeballs
+  readonly #dialing: HappyEyeballs | HandleDial
   #socket: Socket | null = null
   #isOver = false
 
@@ -37,10 +38,17 @@ export class StreamDial implements Expiring, HappyEyeballsOwner {
     this.#endpoint = endpoint
     this.#timeouts = timeouts
     this.#owner = owner
-    this.#dialing = new HappyEyeballs(endpoint, null, this, proxyHeader)
+    this.#dialing =
+      (proxyHeader === null ? dialHandle(endpoint, this) : null) ??
+      new HappyEyeballs(endpoint, null, this, proxyHeader)
     this.deadlineAt = clock.now + timeouts.connectMs
     endpoint.opened()
     endpoint.deadlines.add(this)
+  }
+
+  connected(found: StreamEnd | Error): void {
+    if (found instanceof Error) return this.#fail(connectError(found, this.#endpoint.target))
+    this.#pass(found)
   }
 
   dialed(found: Socket | Error): void {
@@ -76,10 +84,14 @@ export class StreamDial implements Expiring, HappyEyeballsOwner {
   }
 
   #connected(socket: Socket): void {
+    socket.pause()
+    this.#pass(endOf(socket))
+  }
+
+  #pass(end: StreamEnd): void {
     this.#leave()
     this.#endpoint.connected()
-    socket.pause()
-    this.#owner.dialed(endOf(socket))
+    this.#owner.dialed(end)
   }
 
   expire(): void {
