@@ -1,4 +1,5 @@
 /** The state of a running program's sources, from its admin API. */
+import { setTimeout as passed } from 'node:timers/promises'
 import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import { parseExposition } from './exposition.ts'
 import type { Program } from './program.ts'
@@ -29,7 +30,8 @@ export async function untilSource(
     if (waitedMs > patienceMs) {
       throw new Error(`${what}: did not happen within ${patienceMs} ms: ${JSON.stringify(report)}`)
     }
-    await untilNextLook(waitedMs)
+    // Between two attempts a lost source is `stale` for some 100 ms.
+    await passed(10)
   }
 }
 
