@@ -15,6 +15,8 @@ import { SERVICES, type Service } from './voting/services.ts'
 
 const NAME = 'npm run demo:voting'
 const MAIN = 'dist/main.js'
+const USAGE =
+  'options: --vote, --result, --worker NUMBER of instances; --port (8080), --admin (8182)'
 
 interface Arguments {
   readonly counts: Readonly<Record<Service, number>>
@@ -76,15 +78,7 @@ ${HELP}
 }
 
 function readArguments(): Arguments {
-  const { values } = parseArgs({
-    options: {
-      vote: { type: 'string', default: '2' },
-      result: { type: 'string', default: '1' },
-      worker: { type: 'string', default: '1' },
-      port: { type: 'string', default: '8080' },
-      admin: { type: 'string', default: '8182' },
-    },
-  })
+  const values = readOptions()
   const counts = { vote: 0, result: 0, worker: 0 }
   for (const service of SERVICES) {
     if (!isCount(values[service])) {
@@ -93,6 +87,22 @@ function readArguments(): Arguments {
     counts[service] = Number(values[service])
   }
   return { counts, port: readPort('port', values.port), admin: readPort('admin', values.admin) }
+}
+
+function readOptions(): Record<Service | 'port' | 'admin', string> {
+  try {
+    return parseArgs({
+      options: {
+        vote: { type: 'string', default: '2' },
+        result: { type: 'string', default: '1' },
+        worker: { type: 'string', default: '1' },
+        port: { type: 'string', default: '8080' },
+        admin: { type: 'string', default: '8182' },
+      },
+    }).values
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; ${USAGE}`, { cause: error })
+  }
 }
 
 function readPort(flag: string, text: string): number {

@@ -17,7 +17,8 @@ export async function obey(app: VotingApp, line: string): Promise<string | null>
   if (word === 'quit' && argument === '') return null
   if (word === 'status' && argument === '') return status(app)
   if (rest.length === 0) {
-    if (isService(word) && isCount(argument)) {
+    if (isService(word)) {
+      if (!isCount(argument)) return `${word} needs a number from 0 to ${MOST_INSTANCES}`
       await app.scale(word, Number(argument))
       return `${word}: ${names(app, word)}`
     }
