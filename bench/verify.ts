@@ -130,7 +130,7 @@ export async function verify(
   let running: Running | null = null
   try {
     const site = await createSite(folder, { certificate, origins: ports, routes: 1 })
-    running = await startContender(contender, site, { path: '/hello', limitMs: 10_000 })
+    running = await startContender(contender, site, { path: '/hello' })
     for (const proof of PROOFS) {
       if (proof.needs === 'all' && contender.partial) continue
       if (proof.needs === 'tls' && (!contender.tls || certificate === null)) continue

@@ -1,6 +1,7 @@
 // Issue 12, point 4: `sluice bench URL` through Sluice and past it, as a table and a picture.
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer as createSecureServer } from 'node:https'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
@@ -10,6 +11,7 @@ import type { LoadPlan, LoadWindow } from '../../src/cli/bench/load-plan.ts'
 import type { BenchReport } from '../../src/cli/bench/report.ts'
 import type { BenchOptions } from '../../src/cli/bench-words.ts'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
+import { createAuthority } from '../support/certificates.ts'
 import { choosePort } from '../support/ports.ts'
 import { type Ended, makeFolder, spawnProgram, startProgram } from '../support/program.ts'
 
@@ -196,6 +198,22 @@ test('a response without an end is given up', async (t) => {
 
   assert.equal(code, 1)
   assert.match(errors.at(-1) ?? '', /larger than 64 MiB/)
+})
+
+test('a URL with TLS and an address is measured, and the table is there if the picture cannot be written', async (t) => {
+  const { cert, key } = createAuthority(t).issue('127.0.0.1')
+  const server = createSecureServer({ cert, key }, (_request, response) => response.end('ok'))
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  t.after(() => server.close().closeAllConnections())
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const picture = join(makeFolder(t), 'none', 'a.svg')
+  const words = ['--direct', url, '--rate', '20', '--rounds', '1', '--duration', '1s']
+
+  const { code, output, errors } = await bench(optionsOf(url, ...words, '--picture', picture))
+
+  assert.equal(code, 1)
+  assert.match(output, /At 20 requests\/s each way/)
+  assert.match(errors.at(-1) ?? '', /cannot write the picture to .*a\.svg: there is no such file/)
 })
 
 test('an address of others is not loaded by mistake', async () => {

@@ -46,9 +46,12 @@ export async function runBench(options: BenchOptions, world: BenchWorld): Promis
     const body = options.body === null ? null : readBody(options.body)
     opened = await openTarget(options, world)
     const report = await measure(opened.target, options, body, world)
-    if (options.picture !== null) writeFileSync(options.picture, drawPicture(report))
+    // First: if the picture cannot be written, what was measured is not lost.
     world.print(options.isJson ? JSON.stringify(report) : toText(report))
-    if (options.picture !== null) world.complain(`written: ${options.picture}`)
+    if (options.picture !== null) {
+      writePicture(options.picture, report)
+      world.complain(`written: ${options.picture}`)
+    }
     return 0
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -56,6 +59,16 @@ export async function runBench(options: BenchOptions, world: BenchWorld): Promis
     return 1
   } finally {
     await opened?.end()
+  }
+}
+
+function writePicture(file: string, report: BenchReport): void {
+  try {
+    writeFileSync(file, drawPicture(report))
+  } catch (error) {
+    throw new Error(`cannot write the picture to ${file}: ${fileErrorReason(error)}`, {
+      cause: error,
+    })
   }
 }
 

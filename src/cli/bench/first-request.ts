@@ -1,7 +1,7 @@
 /** One request before the load: whether anything responds there, and with what. */
 import { request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'
-import type { LoadTarget } from './load-plan.ts'
+import { serverNameOf, type LoadTarget } from './load-plan.ts'
 import type { BenchOptions } from '../bench-words.ts'
 
 export interface FirstResponse {
@@ -26,7 +26,7 @@ export function requestOnce(
       agent: false,
       // As the load generator: what is measured is speed.
       rejectUnauthorized: false,
-      servername: host.replace(/:\d*$/, ''),
+      servername: serverNameOf(host),
       signal: AbortSignal.timeout(patienceMs),
     })
     const fail = (error: Error): void => {

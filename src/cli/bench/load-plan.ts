@@ -1,4 +1,5 @@
 /** What the thread with the load generator gets, and what it sends back. */
+import { isIP } from 'node:net'
 import type { RecordableHistogram } from 'node:perf_hooks'
 
 /** Where requests go. */
@@ -7,6 +8,12 @@ export interface LoadTarget {
   readonly url: string
   /** The Host that is sent. */
   readonly host: string
+}
+
+/** The name for TLS (SNI) of a Host; empty for an address, which is none (RFC 6066, section 3). */
+export function serverNameOf(host: string): string {
+  const name = host.replace(/:\d*$/, '')
+  return name.startsWith('[') || isIP(name) !== 0 ? '' : name
 }
 
 export interface LoadPlan {

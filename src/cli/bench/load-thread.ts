@@ -7,7 +7,13 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { parentPort } from 'node:worker_threads'
 import autocannon from 'autocannon'
-import type { LoadPlan, LoadReply, LoadTarget, LoadWindow } from './load-plan.ts'
+import {
+  serverNameOf,
+  type LoadPlan,
+  type LoadReply,
+  type LoadTarget,
+  type LoadWindow,
+} from './load-plan.ts'
 
 /** What is used of a client of autocannon. `_doRequest` is called when its connection is free: it sends the next request. */
 interface Client {
@@ -85,7 +91,7 @@ async function load(plan: LoadPlan, share: Share, from: number, counts: Counts):
     method: plan.method as NonNullable<autocannon.Options['method']>,
     headers: { ...plan.headers, Host: target.host },
     ...(plan.body === null ? {} : { body: Buffer.from(plan.body) }),
-    servername: nameOf(target.host),
+    servername: serverNameOf(target.host),
     connections,
     duration: plan.ms / 1000,
     timeout: PATIENCE_SECONDS,
@@ -98,11 +104,6 @@ async function load(plan: LoadPlan, share: Share, from: number, counts: Counts):
       next += plan.targets.length
     },
   })
-}
-
-/** For TLS. */
-function nameOf(host: string): string {
-  return host.replace(/:\d*$/, '')
 }
 
 /** `turn`: of the connection among all of them. */
