@@ -1,7 +1,7 @@
 /**
- * Connects to one address without a net.Socket, on a handle as handle-end.ts reads and writes it: a stream needs no more, and the
- * socket is a third of the CPU time that connecting costs. How this Node makes handles and requests is found once, from a socket
- * that is never opened; until then, and if this Node does it another way, `dialHandle` returns null.
+ * Connects to one address without a net.Socket, on a handle as handle-end.ts reads and writes it: a stream needs no more, and
+ * this saves 5 to 30 % of the CPU time of a new one (bench scenario `tcp`). How this Node makes handles and requests is found
+ * once, from a socket that is never opened; until then, and if this Node does it another way, `dialHandle` returns null.
  */
 import { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
