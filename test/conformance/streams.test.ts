@@ -320,7 +320,7 @@ test('a killed server ends its own connections and no others', async (t) => {
 
 test('a stream without a byte for timeouts.tunnel ends, one with bytes does not', async (t) => {
   const server = await serve(t, echo)
-  const backend = { timeouts: { tunnel: '300ms' } }
+  const backend = { timeouts: { tunnel: '1s' } }
   const gateway = await startGateway(t, toServers([server.port], { backend }))
   const [silent, busy] = [await open(t, gateway), await open(t, gateway)]
   let isOver = false
