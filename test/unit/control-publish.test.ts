@@ -302,7 +302,10 @@ test('lists the objects in force with the slots that the threads were sent', asy
   const { backends, frontends } = publisher.placed()
   const [pool] = [...backends]
 
-  assert.deepEqual([...frontends], [{ id: 'f', slot: thread.slots.get('frontend f') }])
+  assert.deepEqual(
+    [...frontends],
+    [{ id: 'f', slot: thread.slots.get('frontend f'), isStream: false }],
+  )
   assert.equal(pool?.slot, thread.slots.get('backend b'))
   assert.deepEqual(
     [...(pool?.servers ?? [])],

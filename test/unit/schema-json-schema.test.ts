@@ -15,6 +15,8 @@ const files = [
   'sluice.yaml',
   ...readdirSync(new URL('examples/', config), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(?:ya?ml|json)$/.test(name))
+    // Of synapse, in its own language.
+    .filter((name) => !name.startsWith('synapse.d/'))
     .map((name) => `examples/${name}`),
 ]
 
