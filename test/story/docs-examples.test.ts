@@ -68,8 +68,9 @@ const DRIVES: Readonly<Record<string, Drive>> = {
 test('every page on migrating has an example that is driven', () => {
   const pages = listPages().flatMap((page) => /^docs\/migrating\/(\w+)\.md$/.exec(page)?.[1] ?? [])
 
+  // What synapse.md shows is a configuration of synapse, which synapse.test.ts serves.
   assert.deepEqual(
-    pages.filter((page) => page !== 'README'),
+    pages.filter((page) => !['README', 'synapse'].includes(page)),
     Object.keys(DRIVES).toSorted(),
   )
 })
