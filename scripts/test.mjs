@@ -19,7 +19,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { delimiter, join, resolve } from 'node:path'
+import { basename, delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -94,7 +94,7 @@ if (run.length < possible.length && process.env.CI) {
 
 // A process for each of the many small files would take longer to start than its tests take.
 const few = values.watch || values.names || values.together || run.length < 50
-const entries = few ? run : ordered(run)
+const entries = few ? run : grouped(run)
 
 const quiet = fileURLToPath(new URL('quiet-reporter.mjs', import.meta.url))
 const flags = [
@@ -139,29 +139,37 @@ function filesAt(path) {
   process.exit(2)
 }
 
-function ordered(all) {
+/**
+ * Files that import test files, each of which is one process: one for each of the longest, and those of the groups. The runner
+ * starts files in the order of their paths. The others are as they are.
+ */
+function grouped(all) {
   const gone = longest.find((file) => !existsSync(file))
   if (gone !== undefined)
     throw new Error(`${gone} is named as one of the longest, and is not there`)
-  const first = longest.filter((file) => all.includes(file))
-  return [...first, ...grouped(all.filter((file) => !first.includes(file)))]
-}
-
-/** The files of each group in files that import them, so that each of these is one process; the others as they are. */
-function grouped(all) {
   const folder = fileURLToPath(new URL('../node_modules/.cache/test-groups/', import.meta.url))
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  return Object.entries(groups).reduce((rest, [name, processes]) => {
-    const own = rest.filter((file) => file.startsWith(`test/${name}/`))
-    const entries = Array.from({ length: Math.min(processes, own.length) }, (_, index) => {
-      const path = join(folder, `${name}-${index + 1}-of-${processes}.mjs`)
-      const imported = own.filter((_, at) => at % processes === index)
-      writeFileSync(path, imported.map((file) => `import '${resolve(file)}'\n`).join(''))
-      return path
-    })
-    return [...entries, ...rest.filter((file) => !own.includes(file))]
-  }, all)
+  const entry = (name, files) => {
+    const path = join(folder, `${name}.mjs`)
+    writeFileSync(path, files.map((file) => `import '${resolve(file)}'\n`).join(''))
+    return path
+  }
+  const left = new Set(all)
+  const first = longest.filter((file) => left.delete(file))
+  const entries = first.map((file, at) =>
+    entry(`${String(at).padStart(2, '0')}-${basename(file, '.test.ts')}`, [file]),
+  )
+  for (const [name, most] of Object.entries(groups)) {
+    const own = [...left].filter((file) => file.startsWith(`test/${name}/`))
+    const processes = Math.min(most, own.length)
+    for (let index = 0; index < processes; index++) {
+      const files = own.filter((_, at) => at % processes === index)
+      entries.push(entry(`${name}-${index + 1}-of-${processes}`, files))
+    }
+    for (const file of own) left.delete(file)
+  }
+  return [...entries, ...left]
 }
 
 /** What the file's first line names. */

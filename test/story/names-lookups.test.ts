@@ -13,7 +13,7 @@ import { eventually } from '../support/until.ts'
 const HOOK = new URL('../support/note-lookups.ts', import.meta.url).href
 
 /** Sources at names, by kind. Those on this machine's disk have none. */
-const SOURCES: Readonly<Record<string, (port: number) => object>> = {
+const SOURCES: Readonly<Record<string, (port: number, folder: string) => object>> = {
   etcd: (port) => ({ endpoints: [`etcd.test:${port}`] }),
   redis: (port) => ({ url: `redis://redis.test:${port}` }),
   consul: (port) => ({ endpoints: [`consul.test:${port}`] }),
@@ -27,8 +27,17 @@ const SOURCES: Readonly<Record<string, (port: number) => object>> = {
     discovery: { kind: 'etcd', endpoints: [`swarm-standalone.test:${port}`] },
   }),
   dns: () => ({ backends: { d: 'http://dns.test:80' } }),
+  synapse: (port, folder) => ({ file: synapseFile(folder, `synapse.test:${port}`) }),
 }
 const ON_DISK: readonly string[] = ['files', 'store']
+
+/** Its path. */
+function synapseFile(folder: string, host: string): string {
+  const file = join(folder, 'synapse.json')
+  const discovery = { method: 'zookeeper', path: '/services/s', hosts: [host] }
+  writeFileSync(file, JSON.stringify({ services: { s: { discovery, haproxy: {} } } }))
+  return file
+}
 
 test('every kind of source that may be at a name is in this test', () => {
   assert.deepEqual(
@@ -47,7 +56,7 @@ test('whatever is at a name, it is resolved by the DNS server of the settings an
   writeFileSync(lookups, '')
   const sources = Object.entries(SOURCES).map(([kind, at]) => [
     kind,
-    { ...at(port), required: false },
+    { ...at(port, folder), required: false },
   ])
 
   const program = await startProgram(
