@@ -19,7 +19,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { basename, delimiter, join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -47,23 +47,6 @@ const paths = {
 
 /** Tests that share nothing of their process, and in how many processes they run when all tests do. */
 const groups = { unit: 4, conformance: 6 }
-
-/** Those that take longest start first, so that none of them is alone at the end. */
-const longest = [
-  'test/story/voting-app.test.ts',
-  'test/story/registry-changes.test.ts',
-  'test/story/registry-outages.test.ts',
-  'test/contract/provider-consul-kv.test.ts',
-  'test/story/synapse.test.ts',
-  'test/story/source-examples.test.ts',
-  'test/story/bench.test.ts',
-  'test/contract/provider-consul.test.ts',
-  'test/contract/provider-synapse.test.ts',
-  'test/story/stalls.test.ts',
-  'test/story/stop.test.ts',
-  'test/story/shortage.test.ts',
-  'test/story/registry-restarts.test.ts',
-]
 
 /** What no installed package brings, and the script that fetches each or says why it cannot. */
 const fetched = {
@@ -139,37 +122,21 @@ function filesAt(path) {
   process.exit(2)
 }
 
-/**
- * Files that import test files, each of which is one process: one for each of the longest, and those of the groups. The runner
- * starts files in the order of their paths. The others are as they are.
- */
+/** The files of each group in files that import them, so that each of these is one process; the others as they are. */
 function grouped(all) {
-  const gone = longest.find((file) => !existsSync(file))
-  if (gone !== undefined)
-    throw new Error(`${gone} is named as one of the longest, and is not there`)
   const folder = fileURLToPath(new URL('../node_modules/.cache/test-groups/', import.meta.url))
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  const entry = (name, files) => {
-    const path = join(folder, `${name}.mjs`)
-    writeFileSync(path, files.map((file) => `import '${resolve(file)}'\n`).join(''))
-    return path
-  }
-  const left = new Set(all)
-  const first = longest.filter((file) => left.delete(file))
-  const entries = first.map((file, at) =>
-    entry(`${String(at).padStart(2, '0')}-${basename(file, '.test.ts')}`, [file]),
-  )
-  for (const [name, most] of Object.entries(groups)) {
-    const own = [...left].filter((file) => file.startsWith(`test/${name}/`))
-    const processes = Math.min(most, own.length)
-    for (let index = 0; index < processes; index++) {
-      const files = own.filter((_, at) => at % processes === index)
-      entries.push(entry(`${name}-${index + 1}-of-${processes}`, files))
-    }
-    for (const file of own) left.delete(file)
-  }
-  return [...entries, ...left]
+  return Object.entries(groups).reduce((rest, [name, processes]) => {
+    const own = rest.filter((file) => file.startsWith(`test/${name}/`))
+    const entries = Array.from({ length: Math.min(processes, own.length) }, (_, index) => {
+      const path = join(folder, `${name}-${index + 1}-of-${processes}.mjs`)
+      const imported = own.filter((_, at) => at % processes === index)
+      writeFileSync(path, imported.map((file) => `import '${resolve(file)}'\n`).join(''))
+      return path
+    })
+    return [...entries, ...rest.filter((file) => !own.includes(file))]
+  }, all)
 }
 
 /** What the file's first line names. */

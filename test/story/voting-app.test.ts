@@ -13,6 +13,7 @@ import { startVotingDemo } from '../support/voting-demo.ts'
 import { launchChromium, openVotingPages } from '../support/voting-pages.ts'
 
 const run = promisify(execFile)
+const BREAKER_WITHIN_MS = 30_000
 const STORED_WITHIN_MS = 60_000
 
 const [demo, browser] = await Promise.all([
@@ -100,7 +101,8 @@ test('scaling and a kill of each program under load fail no request and lose no 
   )
   assert.deepEqual(await stored(), expected)
   await result.shows({ total: `${expected.size.toLocaleString('en')} votes in all` })
-  assert.equal(await result.instance(), 'result-2')
+  // Its session goes on with the other instance, or with this one once it serves again.
+  assert.match(await result.instance(), /^result-[12]$/)
   assert.deepEqual(pages.problems, [])
   t.diagnostic(`${cast.size} votes, statuses ${JSON.stringify(statuses)}`)
 })
@@ -121,10 +123,15 @@ test('a vote without a voter is refused and not counted, and so is one for neith
 test('without any instance of vote, the breaker responds with its page', async (t) => {
   await demo.type('vote 0', /^vote: none$/m)
 
-  const response = await eventually(async () => {
-    const latest = await post(t, 'vote=a', 'Cookie: voter_id=somebody')
-    return String(latest.body).includes('Back in a moment') && latest
-  }, 'the page of the breaker')
+  // The votes that were accepted in the last ten seconds count for the breaker, too.
+  const response = await eventually(
+    async () => {
+      const latest = await post(t, 'vote=a', 'Cookie: voter_id=somebody')
+      return String(latest.body).includes('Back in a moment') && latest
+    },
+    'the page of the breaker',
+    BREAKER_WITHIN_MS,
+  )
 
   assert.equal(response.status, 503)
   assert.equal(value(response, 'retry-after'), '5')
