@@ -83,7 +83,7 @@ const quiet = fileURLToPath(new URL('quiet-reporter.mjs', import.meta.url))
 const flags = [
   '--test',
   `--test-reporter=${values.names ? 'spec' : quiet}`,
-  values.together ? '--test-isolation=none' : '--test-concurrency=3',
+  values.together ? '--test-isolation=none' : '--test-concurrency=2',
   '--test-timeout=300000',
   ...(values.watch ? ['--watch'] : []),
 ]
