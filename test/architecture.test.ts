@@ -18,7 +18,7 @@ const ROWS = [
   ['observe'],
   ['downstream', 'routing', 'middleware', 'upstream', 'providers'],
   ['schema'],
-  ['gateway', 'control', 'health'],
+  ['gateway', 'control', 'health', 'acme'],
   ['admin', 'cli'],
   ['process'],
   ['main.ts'],
