@@ -13,9 +13,8 @@ import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import { isIdempotent } from '../policy/retrying/retry.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
-import type { UpstreamRequest } from '../upstream/endpoint/request-writer.ts'
+import type { ServerExchange } from '../upstream/endpoint/server-exchange.ts'
 import type { Pool } from '../upstream/pool.ts'
-import type { ServerConnection } from '../upstream/endpoint/server-connection.ts'
 
 /** The forwarder of the exchange. */
 export interface AttemptOwner {
@@ -47,7 +46,7 @@ export class Attempt implements ResponseSink, Expiring {
   deadlineIndex = -1
   readonly pool: Pool
   readonly endpoint: Endpoint
-  connection: ServerConnection | null = null
+  connection: ServerExchange | null = null
   /** It failed on an idle connection that the server had closed meanwhile, which is no failure of the server. */
   isStale = false
   readonly #owner: AttemptOwner
@@ -74,25 +73,27 @@ export class Attempt implements ResponseSink, Expiring {
     this.#startedAt = startedAt
   }
 
-  send(connection: ServerConnection, request: UpstreamRequest, timeouts: Timeouts): void {
+  send(connection: ServerExchange, passHost: boolean, timeouts: Timeouts): void {
     if (timeouts.tryMs > 0) {
       this.#tryMs = timeouts.tryMs
       this.deadlineAt = this.#startedAt + timeouts.tryMs
       this.endpoint.deadlines.add(this)
     }
     if (this.#exchange.isPinned) this.pin()
-    connection.send(request, this, timeouts, this.#looksFirst(connection, request))
+    connection.send(this.#exchange, passHost, this, timeouts, this.#looksFirst(connection))
   }
 
   /** Whether to check for a closed connection first: for requests that cannot be sent again. */
-  #looksFirst({ usedAt }: ServerConnection, { body }: UpstreamRequest): boolean {
-    if (usedAt === 0 || (body === 'none' && isIdempotent(this.#exchange.method))) return false
+  #looksFirst({ usedAt }: ServerExchange): boolean {
+    const exchange = this.#exchange
+    if (usedAt === 0 || (exchange.isWhole && isIdempotent(exchange.method))) return false
     return mayBeLate() || clock.now - usedAt > LONG_IDLE_MS
   }
 
   pin(): void {
     this.#exchange.isPinned = true
-    if (this.connection !== null) this.pool.pinned.pin(this.#exchange.client, this.connection)
+    const own = this.connection?.own ?? null
+    if (own !== null) this.pool.pinned.pin(this.#exchange.client, own)
   }
 
   // Callbacks of the connection.

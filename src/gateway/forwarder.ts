@@ -27,7 +27,6 @@ import { count } from '../scoreboard/scoreboard.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
 import type { Pool } from '../upstream/pool.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
-import { toUpstreamRequest } from './upstream-request.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import type { Route } from './route.ts'
 import { countBegin, countEnd, servedBy, type ServedBy } from './request-stats.ts'
@@ -164,8 +163,7 @@ export class Forwarder
     }
     if (this.attempts > 0) count(this.#route.slot, COUNT.retries, 1)
     this.attemptSent(attempt, attempt.connection)
-    const { passHost } = this.#route
-    attempt.send(attempt.connection, toUpstreamRequest(this.exchange, endpoint, passHost), timeouts)
+    attempt.send(attempt.connection, this.#route.passHost, timeouts)
     return true
   }
 

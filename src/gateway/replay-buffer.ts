@@ -3,14 +3,14 @@
  * limit streams on and cannot be sent again.
  */
 import type { BodySink } from '../http/exchange.ts'
-import type { ServerConnection } from '../upstream/endpoint/server-connection.ts'
+import type { ServerExchange } from '../upstream/endpoint/server-exchange.ts'
 
 export class ReplayBuffer implements BodySink {
   readonly #maxBytes: number
   #chunks: Buffer[] | null = []
   #bytes = 0
   /** Null while no server takes the body. */
-  #to: ServerConnection | null = null
+  #to: ServerExchange | null = null
   /** Null until the body has ended. */
   #trailers: string | null = null
   /** `#to` has got all that is buffered. */
@@ -26,7 +26,7 @@ export class ReplayBuffer implements BodySink {
   }
 
   /** The next server. It gets nothing before `resume`. */
-  attach(connection: ServerConnection): void {
+  attach(connection: ServerExchange): void {
     this.#to = connection
     this.#hasCaughtUp = false
   }

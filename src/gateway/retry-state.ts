@@ -5,7 +5,7 @@
 import type { ResponseHead } from '../http/message/response-head.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
-import type { ServerConnection } from '../upstream/endpoint/server-connection.ts'
+import type { ServerExchange } from '../upstream/endpoint/server-exchange.ts'
 import type { Attempt } from './attempt.ts'
 import type { ReplayBuffer } from './replay-buffer.ts'
 
@@ -68,7 +68,7 @@ export abstract class RetryState {
   }
 
   /** The attempt is about to be sent. Only the first one takes the body: a hedge has none to take. */
-  protected attemptSent(attempt: Attempt, connection: ServerConnection): void {
+  protected attemptSent(attempt: Attempt, connection: ServerExchange): void {
     this.attempts++
     if (attempt === this.hedge) return
     this.endpoint = attempt.endpoint

@@ -12,7 +12,7 @@ import { createEndpoint } from './endpoint/proxied-endpoint.ts'
 import { PinnedConnections } from './pinned-connections.ts'
 import { PoolRetryBudget } from './retry-budget.ts'
 import { isExcluded, isUnavailable, orTried, skipsTurn } from './balancing/eligibility.ts'
-import type { ServerConnection } from './endpoint/server-connection.ts'
+import type { ServerExchange } from './endpoint/server-exchange.ts'
 import { Stickiness } from './balancing/sticky.ts'
 import { type Ineligibility, Tiers } from './balancing/tiers.ts'
 
@@ -115,7 +115,7 @@ export class Pool {
     endpoint: Endpoint,
     fresh: boolean,
     timeouts: Timeouts,
-  ): ServerConnection | null {
+  ): ServerExchange | null {
     const own = exchange.isPinned && !fresh ? this.pinned.find(exchange) : null
     return own?.endpoint === endpoint ? own : endpoint.acquire(exchange.client, fresh, timeouts)
   }

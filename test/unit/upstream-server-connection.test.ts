@@ -4,10 +4,10 @@ import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { ClientSide, ResponseSink } from '../../src/http/exchange.ts'
 import type { Timeouts } from '../../src/model/snapshot.ts'
-import type { UpstreamRequest } from '../../src/upstream/endpoint/request-writer.ts'
 import { ServerConnection } from '../../src/upstream/endpoint/server-connection.ts'
 import { makeBackend, makeServer, openBoard } from '../support/endpoints.ts'
 import { backendOf } from '../support/objects.ts'
+import { requestOf } from '../support/middleware-context.ts'
 import { listen } from '../support/origin.ts'
 
 const NO_ADDRESSES = { source: null, destination: null }
@@ -18,14 +18,6 @@ const TIMEOUTS: Timeouts = {
 }
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
-const REQUEST: UpstreamRequest = {
-  text: 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n',
-  toHead: false,
-  wantsUpgrade: false,
-  waitsFor100: false,
-  length: 0,
-  body: 'none',
-}
 
 test('a connection that waited for a client in an interim response reads the response to its next request', async (t) => {
   const server = createServer((socket) => socket.on('data', () => socket.write(HINTS + OK)))
@@ -62,7 +54,7 @@ test('a connection that waited for a client in an interim response reads the res
         resumeBody: () => {},
         fault: reject,
       }
-      asked.send(REQUEST, sink, TIMEOUTS, false)
+      asked.send(requestOf(), true, sink, TIMEOUTS, false)
     })
   }
 })
@@ -84,8 +76,9 @@ test('a connection that became a tunnel is closed by the tunnel, not with its cl
 
   await new Promise<void>((resolve, reject) => {
     const sink = { upgraded: () => resolve(), failed: reject, fault: reject, resumeBody() {} }
-    const request = { ...REQUEST, wantsUpgrade: true }
-    connection.send(request, sink as unknown as ResponseSink, TIMEOUTS, false)
+    const request = requestOf()
+    request.head.upgrade = 'x'
+    connection.send(request, true, sink as unknown as ResponseSink, TIMEOUTS, false)
   })
 
   assert.equal(client.pinned?.size, 0)

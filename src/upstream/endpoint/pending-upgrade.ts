@@ -26,8 +26,8 @@ export class PendingUpgrade {
 
 /** Why a 101 is not a valid response to this request, or null. */
 export function faultOfUpgrade(head: ResponseHead, writer: RequestWriter): string | null {
-  const { request, ended, wantsBody } = writer
-  if (request?.wantsUpgrade !== true || head.upgrade === '')
+  const { wantsUpgrade, ended, wantsBody } = writer
+  if (!wantsUpgrade || head.upgrade === '')
     return 'the server switched protocols without being asked'
   return ended || wantsBody
     ? null

@@ -1,30 +1,24 @@
-/** Writes requests to a server: the head as the gateway has written it, then the body in its framing. */
+/** Writes requests to an HTTP/1.1 server: the head, then the body in its framing. */
+import type { Exchange } from '../../http/exchange.ts'
 import { chunkSizeLine, lastChunk } from '../../http/message/chunked.ts'
 import type { Http1Connection } from '../../http/connection/http1-connection.ts'
-
-/** A request as the gateway has written it. */
-export interface UpstreamRequest {
-  /** The head, with a small body that came with it. */
-  readonly text: string
-  /** HEAD: the response has no body, even if it announces one. */
-  readonly toHead: boolean
-  readonly wantsUpgrade: boolean
-  /** The body is sent after the server's 100 (Continue). */
-  readonly waitsFor100: boolean
-  /** Content-Length, if there is one. */
-  readonly length: number
-  /** Framing of the body that follows by `bodyData` and `bodyEnd`; `none` if the text is the whole request. */
-  readonly body: 'none' | 'length' | 'chunked'
-}
+import { requestText } from './request-text.ts'
 
 export class RequestWriter {
-  /** Null between requests. */
-  request: UpstreamRequest | null = null
   ended = true
   /** Part of the body was sent, or the server has requested it (100 Continue). */
   tookBody = false
-  /** Announced bytes of the body that are still missing. */
+  /** HEAD: the response has no body, even if it announces one. */
+  toHead = false
+  wantsUpgrade = false
+  /** Announced bytes of the body that are still missing; 0 for a chunked body. */
   owed = 0
+  /** Framing of the body that follows by `data` and `end`; `none` if the text is the whole request. */
+  #body: 'none' | 'length' | 'chunked' = 'none'
+  /** The body is sent after the server's 100 (Continue). */
+  #waitsFor100 = false
+  /** '' once it is sent. */
+  #text = ''
   readonly #connection: Http1Connection
 
   constructor(connection: Http1Connection) {
@@ -32,35 +26,44 @@ export class RequestWriter {
   }
 
   /** Sends nothing yet, because there may be no socket. */
-  begin(request: UpstreamRequest): void {
-    this.request = request
-    this.ended = request.body === 'none'
-    this.owed = request.body === 'length' ? request.length : 0
+  begin(exchange: Exchange, hostLine: string, passHost: boolean): void {
+    const { head } = exchange
+    const isWhole = exchange.isWhole
+    this.#text = requestText(exchange, hostLine, passHost)
+    this.#body = isWhole ? 'none' : head.framing
+    this.#waitsFor100 = !isWhole && head.expectContinue
+    this.toHead = head.method === 'HEAD'
+    this.wantsUpgrade = head.upgrade !== ''
+    this.ended = isWhole
+    this.owed = this.#body === 'length' ? head.length : 0
     this.tookBody = false
   }
 
   /** While the socket connects it keeps the text, and drops it if connecting fails. */
   sendText(): void {
-    if (this.request !== null) this.#connection.socket.write(this.request.text, 'latin1')
+    if (this.#text === '') return
+    this.#connection.socket.write(this.#text, 'latin1')
+    this.#text = ''
   }
 
   /** The body has not ended, and it does not wait for a 100 Continue (any more). */
   get wantsBody(): boolean {
-    return !this.ended && (this.request?.waitsFor100 !== true || this.tookBody)
+    return !this.ended && (!this.#waitsFor100 || this.tookBody)
   }
 
   data(chunk: Buffer): void {
-    this.owed -= chunk.length
     this.tookBody = true
-    if (this.request?.body === 'chunked')
+    if (this.#body === 'chunked')
       this.#connection.writeJoined(chunkSizeLine(chunk.length), chunk, '\r\n')
-    else this.#connection.writeJoined('', chunk, '')
+    else {
+      this.owed -= chunk.length
+      this.#connection.writeJoined('', chunk, '')
+    }
   }
 
   /** The caller must have sent all announced bytes. */
   end(trailers: string): void {
     this.ended = true
-    if (this.request?.body === 'chunked')
-      this.#connection.socket.write(lastChunk(trailers), 'latin1')
+    if (this.#body === 'chunked') this.#connection.socket.write(lastChunk(trailers), 'latin1')
   }
 }

@@ -8,7 +8,7 @@
 import type { ResponseHead } from '../../http/message/response-head.ts'
 import { clock } from '../../http/connection/clock.ts'
 import { ExchangeError } from '../../http/message/errors.ts'
-import type { ResponseSink, BodySink, ClientSide } from '../../http/exchange.ts'
+import type { ClientSide, Exchange, ResponseSink } from '../../http/exchange.ts'
 import { viewOf } from '../../http/connection/socket-reads.ts'
 import type { TunnelEnd } from '../../http/connection/tunnel.ts'
 import { ResponseBody } from './response-body.ts'
@@ -19,7 +19,8 @@ import { closedError, connectError, timeoutError } from './connection-errors.ts'
 import { idleTimeoutMs } from './idle-timeout.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import { OpeningConnection } from './opening-connection.ts'
-import { RequestWriter, type UpstreamRequest } from './request-writer.ts'
+import { RequestWriter } from './request-writer.ts'
+import type { ServerExchange } from './server-exchange.ts'
 
 const IDLE = 0
 const CONNECTING = 1
@@ -30,10 +31,8 @@ const CLOSED = 5
 const UPGRADING = 6
 const LOOKING = 7
 
-export class ServerConnection extends OpeningConnection implements BodySink {
-  /** When its last response ended, 0 before the first: its server may have closed it since. */
+export class ServerConnection extends OpeningConnection implements ServerExchange {
   usedAt = 0
-  /** It was closed before anything of the request was sent. */
   isUnsent = false
   /** The only client that may use it, because it carries that client's login: see pinned-connections.ts. */
   owner: ClientSide | null = null
@@ -59,9 +58,9 @@ export class ServerConnection extends OpeningConnection implements BodySink {
 
   // The request.
 
-  /** `looksFirst`: check first whether the server has closed the connection, which may be unread in the socket. */
   send(
-    request: UpstreamRequest,
+    exchange: Exchange,
+    passHost: boolean,
     sink: ResponseSink,
     timeouts: Timeouts,
     looksFirst: boolean,
@@ -69,7 +68,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     this.timeouts = timeouts
     this.#sink = sink
     this.#heads.reset()
-    this.#writer.begin(request)
+    this.#writer.begin(exchange, this.endpoint.hostLine, passHost)
     if (looksFirst && this.#phase === IDLE) {
       this.#phase = LOOKING
       this.deadlineAt = Infinity
@@ -109,7 +108,6 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     else this.setDeadline(firstByteMs)
   }
 
-  /** The server could take more of the request's body than the client has sent. */
   get awaitsBody(): boolean {
     return this.#phase !== CONNECTING && this.#writer.wantsBody && !this.blocked
   }
@@ -122,9 +120,9 @@ export class ServerConnection extends OpeningConnection implements BodySink {
   }
 
   bodyEnd(trailers: string): void {
-    const { ended, owed, request } = this.#writer
+    const { ended, owed } = this.#writer
     if (ended) return
-    if (request?.body === 'length' && owed !== 0) {
+    if (owed !== 0) {
       // The server would take the missing bytes out of the next request.
       return this.#fail(new ExchangeError('INTERNAL', `${owed} bytes of the body are missing`))
     }
@@ -156,6 +154,10 @@ export class ServerConnection extends OpeningConnection implements BodySink {
 
   get isIdle(): boolean {
     return this.#phase === IDLE
+  }
+
+  get own(): this {
+    return this
   }
 
   get isConnecting(): boolean {
@@ -194,7 +196,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
 
   #readHeads(buffer: Buffer, length: number): void {
     const heads = this.#heads
-    const toHead = this.#writer.request?.toHead === true
+    const { toHead } = this.#writer
     heads.add(buffer, length)
     while (this.#phase === HEAD && heads.unread > 0) {
       const head = heads.read(toHead, this.endpoint.limits)
@@ -214,7 +216,7 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     const heads = this.#heads
     const { unread } = heads
     // A server that ignores the body of an upgrade request would read it as the next request.
-    this.#reusable = head.keepAlive && this.#writer.request?.wantsUpgrade !== true
+    this.#reusable = head.keepAlive && !this.#writer.wantsUpgrade
     const { idleMs } = this.endpoint.limits
     // A pinned connection is closed with its client's connection.
     this.#idleMs = idleTimeoutMs(this.owner === null ? idleMs : Infinity, head.keepAliveSeconds)
@@ -266,7 +268,6 @@ export class ServerConnection extends OpeningConnection implements BodySink {
   /** The response is complete. Done before it is passed on, for the next request. The sink is reset last: it handles faults. */
   #end(): void {
     const reusable = this.#reusable && this.#writer.ended && !this.socket.readableEnded
-    this.#writer.request = null
     this.#body = null
     if (!reusable) return this.abandon()
     if (this.socket.isPaused()) this.socket.resume()
@@ -296,7 +297,6 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     this.socket.resume()
   }
 
-  /** The client's end of the tunnel is ready. */
   tunnelTo(peer: TunnelEnd): void {
     const { tunnelMs } = this.timeouts
     this.joinTunnel(peer, tunnelMs === 0 ? Infinity : tunnelMs)
@@ -318,7 +318,6 @@ export class ServerConnection extends OpeningConnection implements BodySink {
     else sink.fault(error)
   }
 
-  /** Gives up the request: the client has left, or another server is tried. */
   abandon(): void {
     if (this.#phase === IDLE) this.endpoint.forget(this)
     this.#phase = CLOSED
