@@ -6,7 +6,7 @@ import { DAY_MS } from '../model/units.ts'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
-import type { Listener } from '../model/snapshot.ts'
+import type { Challenge, Listener } from '../model/snapshot.ts'
 import type { CertificateReport } from '../observe/reports/listener-report.ts'
 import type { SourceReport } from '../observe/reports/source-report.ts'
 import type { ObjectName } from '../model/names.ts'
@@ -87,6 +87,11 @@ export interface Control {
   sources(): readonly SourceReport[]
   /** The listeners in force. */
   listeners(): Iterable<Listener>
+  /**
+   * Puts the challenges of all open orders into the listeners, in place of those before. Resolves once every serving thread has
+   * them.
+   */
+  challenge(challenges: readonly Challenge[]): Promise<void>
   /** The certificates of those listeners. */
   certificates(): readonly CertificateReport[]
   stop(): Promise<void>
@@ -123,6 +128,8 @@ export function createControl(options: ControlOptions): Control {
   const stopping = new AbortController()
   let isStarted = false
   let published = EMPTY_SNAPSHOT
+  /** The number of the last publication. */
+  let latest = 0
   /** Changes that were admitted and not published: before the start, or after an exception. */
   let unpublished: ChangedIds | null = null
   let settingProblems: readonly Problem[] = []
@@ -189,7 +196,7 @@ export function createControl(options: ControlOptions): Control {
     // The first table waits for all sources: a part of them is not what is declared.
     if (!isStarted) return
     published = snapshot
-    publish(snapshot, changedAt, unpublished)
+    latest = publish(snapshot, changedAt, unpublished)
     unpublished = null
     changedAt = Infinity
     logProblems()
@@ -348,6 +355,12 @@ export function createControl(options: ControlOptions): Control {
     }),
     setAside,
     sources: reports,
+    async challenge(challenges) {
+      admission.challenge(challenges)
+      runPass()
+      if (fault !== null) throw new Error(fault)
+      await publisher.whenInForce(latest)
+    },
     listeners: () => published.listeners.values(),
     certificates: () => expiry.reports(published.listeners.values()),
     stop,

@@ -38,11 +38,16 @@ function withoutKeys(version: InForce): object {
     }
     case 'listener': {
       if (version.object.tls === null) return version.object
+      const challenges = version.object.challenges.map((one) =>
+        one.kind === 'http-01'
+          ? one
+          : { ...one, certificate: { ...one.certificate, key: hidden } },
+      )
       const certificates = version.object.tls.certificates.map(({ cert }) => ({
         cert,
         key: hidden,
       }))
-      return { ...version.object, tls: { ...version.object.tls, certificates } }
+      return { ...version.object, tls: { ...version.object.tls, certificates }, challenges }
     }
     case 'backend': {
       const { sticky, health, breaker } = version.object

@@ -9,7 +9,7 @@ import { HttpsListener } from '../downstream/https-listener.ts'
 import type { ListenerHandler, LiveListener } from '../downstream/live-listener.ts'
 import { StreamListener } from '../downstream/stream-listener.ts'
 import { compileTrust, type Trust } from '../downstream/forwarded-client.ts'
-import { errorResponse } from '../http/message/local-response.ts'
+import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
 import { Deadlines } from '../http/connection/deadlines.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -37,9 +37,11 @@ import {
 import { OwnAddresses } from '../upstream/connecting/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
 import { resolveAmbiguousPath } from './ambiguous-path.ts'
+import { answerTo, compileAnswers } from './challenges.ts'
 import { Forwarder, type ForwarderContext } from './forwarder.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
+import { compileScope } from './scope.ts'
 import { countReason, countStreamEnd, NOT_SERVED } from './request-stats.ts'
 import { onlyRoute, type StreamContext, Streams } from './streams.ts'
 
@@ -185,7 +187,11 @@ export class Gateway implements ListenerHandler {
   }
 
   #refuse(exchange: Exchange, error: ExchangeError): void {
-    exchange.client.sendLocal(errorResponse(error))
+    this.#answer(exchange, errorResponse(error))
+  }
+
+  #answer(exchange: Exchange, response: LocalResponse): void {
+    exchange.client.sendLocal(response)
     this.refused(exchange)
   }
 
@@ -308,11 +314,16 @@ export class Gateway implements ListenerHandler {
   #handlerFor(placed: PlacedListener): ListenerHandler {
     const own = routeOfListener(placed, this.#routes)
     const find = this.#findFor(placed.object, own)
-    if (find === this.#byRoutes) return this
+    const answers = compileAnswers(placed.object.challenges)
+    if (find === this.#byRoutes && answers === null) return this
     const streams = own === null ? this.streams : new Streams(onlyRoute(own), this.#streaming)
     return {
       streams,
-      begin: (exchange) => this.#begin(exchange, find),
+      begin: (exchange) => {
+        const answer = answers === null ? undefined : answerTo(exchange, answers)
+        if (answer === undefined) this.#begin(exchange, find)
+        else this.#answer(exchange, answer)
+      },
       refused: (exchange) => this.refused(exchange),
       fault: (error, exchange) => this.fault(error, exchange),
     }
@@ -383,11 +394,4 @@ export class Gateway implements ListenerHandler {
 /** A secret that all threads of this process share, and no other process has. */
 function derive(key: Buffer, purpose: string): Buffer {
   return createHmac('sha256', key).update(purpose).digest()
-}
-
-/** A scope is a route's expression that has been admitted: one that does not parse throws. */
-function compileScope(listener: string, expression: string): (exchange: Exchange) => boolean {
-  const table = new RoutingTable<true>()
-  table.upsert(`the scope of ${listener}`, expression, null, true)
-  return (exchange) => table.match(exchange) === true
 }

@@ -19,6 +19,14 @@ export interface Certificate {
 /** For paths with two readings: refuse them, forward the reading that routes match, or forward what was sent. See http/message/path-policy.ts. */
 export type PathPolicy = 'reject' | 'normalize' | 'preserve'
 
+/**
+ * What proves to a certificate authority that this program answers for a name (RFC 8555 section 8.3, RFC 8737). Never declared:
+ * orders of certificates put challenges into listeners while they are open.
+ */
+export type Challenge =
+  | { readonly kind: 'http-01'; readonly token: string; readonly keyAuthorization: string }
+  | { readonly kind: 'tls-alpn-01'; readonly name: string; readonly certificate: Certificate }
+
 export interface Listener {
   readonly id: string
   readonly address: Address
@@ -54,6 +62,8 @@ export interface Listener {
     /** Serve only names that a certificate covers: there is no default certificate, and a connection serves only its own names. */
     readonly strictSni: boolean
   } | null
+  /** Of open orders: http-01 on http listeners, tls-alpn-01 on those that end TLS. Empty as declared. */
+  readonly challenges: readonly Challenge[]
 }
 
 /** A certificate for every https listener. It reaches the data plane inside listeners. */

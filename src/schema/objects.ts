@@ -56,6 +56,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
         connectionsPerClient: limits.connectionsPerClient,
       },
       tls: protocol === 'https' || tls !== undefined ? { certificates, strictSni } : null,
+      challenges: [],
     },
   }
 }

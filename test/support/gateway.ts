@@ -13,7 +13,8 @@ import type { PlacedObjects } from '../../src/control/publication/placement.ts'
 import { createPublisher } from '../../src/control/publication/publisher.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { parseDocument } from '../../src/document/document.ts'
-import type { Delta } from '../../src/model/snapshot.ts'
+import type { Challenge, Delta } from '../../src/model/snapshot.ts'
+import type { ObjectName } from '../../src/model/names.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
 import type { StreamRecord } from '../../src/observe/stream-record.ts'
 import { systemMs } from '../../src/scoreboard/board-clock.ts'
@@ -29,6 +30,8 @@ export interface TestGateway {
   readonly scoreboard: Scoreboard
   /** Brings another configuration into force. */
   apply(config: object): Promise<void>
+  /** Puts the challenges of open orders into the listeners. */
+  challenge(challenges: readonly Challenge[]): Promise<void>
   /** Of all exchanges that have ended. */
   records(): AccessRecord[]
   /** Of all streams that have ended. */
@@ -106,15 +109,18 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   let setAside: readonly string[] = []
   const problems = (): readonly string[] => [...setAside, ...publisher.threadProblems()]
 
-  async function apply(declared: object): Promise<void> {
-    const document = parseDocument(JSON.stringify(longForm(declared)), 'test.json')
-    if (!document.readable) throw new Error(document.problems[0].message)
-    const objects = document.objects.map((object) => ({ ...object, key: object.id }))
-    const names = source.replace(objects)
+  async function publish(names: readonly ObjectName[]): Promise<void> {
     const view = { merge, locate: () => undefined, revision: () => '1' }
     const { snapshot, changed } = admission.admit({ names, ...view })
     const number = expansion.publish(snapshot, Date.now(), changed)
     await publisher.whenInForce(number)
+  }
+
+  async function apply(declared: object): Promise<void> {
+    const document = parseDocument(JSON.stringify(longForm(declared)), 'test.json')
+    if (!document.readable) throw new Error(document.problems[0].message)
+    const objects = document.objects.map((object) => ({ ...object, key: object.id }))
+    await publish(source.replace(objects))
     setAside = [...document.problems, ...admission.setAside()].map(
       ({ id, message }) => `${id}: ${message}`,
     )
@@ -138,6 +144,10 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     ports,
     scoreboard,
     apply,
+    async challenge(challenges) {
+      admission.challenge(challenges)
+      await publish([])
+    },
     records: () => records,
     streams: () => streams,
     placed: () => publisher.placed(),

@@ -34,6 +34,7 @@ test('fills every default of a listener', () => {
       connectionsPerClient: 0,
     },
     tls: null,
+    challenges: [],
   })
 })
 

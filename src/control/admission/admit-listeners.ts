@@ -1,11 +1,11 @@
 /**
- * Listeners, with the certificates of all hosts beside their own. A listener that names a backend waits for it, and holds no
+ * Listeners, with the certificates of all hosts beside their own, and the challenges of open orders. A listener that names a backend waits for it, and holds no
  * address meanwhile.
  */
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
-import type { Address, Certificate, HostCertificate, Listener } from '../../model/snapshot.ts'
+import type { Address, Certificate, Challenge, HostCertificate, Listener } from '../../model/snapshot.ts'
 import { REFERRING_LISTENER, refersToAny, resolveReferences } from './backend-references.ts'
 import type { ReferenceContext } from './backend-references.ts'
 import { decideAddresses } from './listener-addresses.ts'
@@ -25,6 +25,8 @@ export interface ListenerAdmission {
   readonly hosts: ObjectRecords<HostCertificate>
   declare(kind: 'listener' | 'host', object: MergedObject, files: FileCache): void
   remove(kind: 'listener' | 'host', id: string): void
+  /** Those of all open orders, from the next pass on. */
+  challenge(challenges: readonly Challenge[]): void
   /** Admits all of them if one changed, or names a backend that did. Returns whether the set of addresses changed. */
   admit(
     decisions: Decisions,
@@ -43,6 +45,7 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
   const hosts: ObjectRecords<HostCertificate> = new Map()
   const table = createTrackedMap<Listener>()
   const dirtyHosts = new Set<string>()
+  let open: readonly Challenge[] = []
   let isDirty = false
   /** A server is at the address of a listener, which may take it once the server is gone. */
   let isBlocked = false
@@ -66,10 +69,14 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
 
   /** Null: it needs a certificate and there is none. */
   function compose(part: Listener, ofHosts: readonly Certificate[]): Listener | null {
-    if (part.tls === null) return part
-    const all = [...part.tls.certificates, ...ofHosts]
+    const challenges = challengesFor(part, open)
+    const challenged = challenges.length === 0 ? part : { ...part, challenges }
+    const { tls } = challenged
+    if (tls === null) return reuseIfEqual(table.objects.get(part.id), challenged)
+    const all = [...tls.certificates, ...ofHosts]
     if (all.length === 0) return null
-    const whole = ofHosts.length === 0 ? part : { ...part, tls: { ...part.tls, certificates: all } }
+    const whole =
+      ofHosts.length === 0 ? challenged : { ...challenged, tls: { ...tls, certificates: all } }
     return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
@@ -91,6 +98,11 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
     remove(kind, id) {
       isDirty = (kind === 'listener' ? listeners : hosts).delete(id) || isDirty
       if (kind === 'listener') table.put(id, null)
+    },
+    challenge(challenges) {
+      if (open.length === 0 && challenges.length === 0) return
+      open = challenges
+      isDirty = true
     },
     admit(decisions, references, changedBackends, addressContext) {
       if (!isDirty && !isBlocked && !namesAny(changedBackends, references)) return false
@@ -140,6 +152,11 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
       for (const { backend } of table.objects.values()) if (backend !== null) yield backend
     },
   }
+}
+
+/** A certificate authority asks for http-01 at port 80 in clear, and for tls-alpn-01 where TLS ends. */
+function challengesFor({ protocol, tls }: Listener, open: readonly Challenge[]): Challenge[] {
+  return open.filter(({ kind }) => (kind === 'http-01' ? protocol !== 'tcp' && tls === null : tls !== null))
 }
 
 const MISSING_CERTIFICATE = flaw(

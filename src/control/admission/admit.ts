@@ -13,6 +13,7 @@ import type { Problem } from '../../model/problem.ts'
 import type {
   Address,
   Backend,
+  Challenge,
   Frontend,
   HostCertificate,
   Listener,
@@ -74,6 +75,8 @@ export type InForce =
 
 export interface Admission {
   admit(input: AdmissionInput): AdmissionResult
+  /** All challenges of open orders: the next pass puts them into listeners. */
+  challenge(challenges: readonly Challenge[]): void
   setAside(): readonly SetAside[]
   /** Declared settings without effect, and conditions on headers that are always absent. */
   remarks(): readonly Problem[]
@@ -189,6 +192,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         },
       }
     },
+    challenge: listeners.challenge,
     setAside: decisions.setAside,
     remarks: decisions.remarks,
     setAsideOf: decisions.setAsideOf,
