@@ -39,9 +39,7 @@ function withoutKeys(version: InForce): object {
     case 'listener': {
       if (version.object.tls === null) return version.object
       const challenges = version.object.challenges.map((one) =>
-        one.kind === 'http-01'
-          ? one
-          : { ...one, certificate: { ...one.certificate, key: hidden } },
+        one.kind === 'http-01' ? one : { ...one, certificate: { ...one.certificate, key: hidden } },
       )
       const certificates = version.object.tls.certificates.map(({ cert }) => ({
         cert,

@@ -53,7 +53,10 @@ test('http-01 goes to listeners in clear, tls-alpn-01 to those that end TLS', (t
 test('a change of challenges changes only the listeners that have some', () => {
   const admission = openAdmission()
   const sections = {
-    listeners: { web: { address: ':80' }, raw: { address: ':5432', protocol: 'tcp', backend: 'b' } },
+    listeners: {
+      web: { address: ':80' },
+      raw: { address: ':5432', protocol: 'tcp', backend: 'b' },
+    },
     backends: { b: { servers: { one: 'http://10.0.0.9:1' } } },
   }
   admission.declare(sections)

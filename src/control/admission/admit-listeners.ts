@@ -5,7 +5,13 @@
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
-import type { Address, Certificate, Challenge, HostCertificate, Listener } from '../../model/snapshot.ts'
+import type {
+  Address,
+  Certificate,
+  Challenge,
+  HostCertificate,
+  Listener,
+} from '../../model/snapshot.ts'
 import { REFERRING_LISTENER, refersToAny, resolveReferences } from './backend-references.ts'
 import type { ReferenceContext } from './backend-references.ts'
 import { decideAddresses } from './listener-addresses.ts'
@@ -156,7 +162,9 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
 
 /** A certificate authority asks for http-01 at port 80 in clear, and for tls-alpn-01 where TLS ends. */
 function challengesFor({ protocol, tls }: Listener, open: readonly Challenge[]): Challenge[] {
-  return open.filter(({ kind }) => (kind === 'http-01' ? protocol !== 'tcp' && tls === null : tls !== null))
+  return open.filter(({ kind }) =>
+    kind === 'http-01' ? protocol !== 'tcp' && tls === null : tls !== null,
+  )
 }
 
 const MISSING_CERTIFICATE = flaw(
