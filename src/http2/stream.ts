@@ -1,0 +1,104 @@
+/**
+ * One stream of a link: its states (RFC 9113 section 5.1), its two windows, and the data that they hold back. Subclasses are the
+ * client's side of an exchange (`downstream`) and the server's side (`upstream`).
+ *
+ * What a hook throws goes to `fault` of its stream, which ends with INTERNAL_ERROR; other streams are not affected.
+ */
+import type { Expiring } from '../http/connection/deadlines.ts'
+import type { HeadDecoder } from './hpack/head-decoder.ts'
+import type { RequestLine } from './hpack/head-encoder.ts'
+import type { Http2Link } from './link.ts'
+
+export abstract class Http2Stream implements Expiring {
+  readonly link: Http2Link
+  /** 0 before `openStream`. */
+  id = 0
+  /** The peer has ended its direction, and all of it was passed on. */
+  remoteEnded = false
+  /** END_STREAM has been sent, or waits behind data that waits for the windows. */
+  localEnded = false
+  /** Reset by either side, or its link is gone: calls do nothing, no hook follows. */
+  isReset = false
+  /** The message received has no body, whatever its Content-Length says: set for responses to HEAD. */
+  expectsNoBody = false
+  /** By the coarse clock; Infinity for none. Calls `expire`. The stream is a member of the deadlines while it is open. */
+  deadlineAt: number = Infinity
+  /** Owned by Deadlines. */
+  deadlineIndex = -1
+
+  constructor(link: Http2Link) {
+    this.link = link
+  }
+
+  // Calls.
+
+  /** `contentLength`: -1 for none. 1xx heads, too, with `ended` false. */
+  sendResponse(_status: number, _contentLength: number, _fields: string, _ended: boolean): void {
+    throw new Error('not there yet')
+  }
+
+  sendRequest(_line: RequestLine, _fields: string, _ended: boolean): void {
+    throw new Error('not there yet')
+  }
+
+  /**
+   * Copies the data, and keeps what the windows do not let out. False: no more before `writable()`. A string is latin1. `ended` with
+   * no data ends the stream with an empty frame, or with the last one that still waits.
+   */
+  sendData(_chunk: Buffer | string, _ended: boolean): boolean {
+    throw new Error('not there yet')
+  }
+
+  /** Ends the stream; '' ends it without trailers. */
+  sendTrailers(_fields: string): void {
+    throw new Error('not there yet')
+  }
+
+  /** No hook follows. Does nothing once the stream is reset or both sides have ended. */
+  sendReset(_code: number): void {
+    throw new Error('not there yet')
+  }
+
+  /** No `dataReceived` (and no end) until `resumeReceiving`: at most one stream window of data is kept meanwhile. */
+  pauseReceiving(): void {
+    throw new Error('not there yet')
+  }
+
+  /** May call `dataReceived`, `trailersReceived` before it returns. */
+  resumeReceiving(): void {
+    throw new Error('not there yet')
+  }
+
+  /** Data waits for a window of the peer, or for the socket. */
+  get isWaiting(): boolean {
+    throw new Error('not there yet')
+  }
+
+  // Hooks.
+
+  /** Of a client's stream: a 1xx head (`decoder.status`), or the final one. `ended`: no body and no trailers follow. */
+  abstract headReceived(decoder: HeadDecoder, ended: boolean): void
+  /**
+   * `ended`: the last data (which may be empty), and no trailers follow. Data below JOIN_BYTES (socket-reads.ts) is lent for the call;
+   * larger data for as long as `holdsData`. False: as `pauseReceiving`.
+   */
+  abstract dataReceived(chunk: Buffer, ended: boolean): boolean
+  /** The last large chunk is still in use and must not be overwritten. */
+  abstract get holdsData(): boolean
+  /** They end the message; fields as text, names in lower case. */
+  abstract trailersReceived(fields: string): void
+  /** All frames of one read of the socket have been dispatched; called after a read in which the stream got a head or data. */
+  readEnded?(): void
+  /** `sendData` has returned false, and now there is room. */
+  abstract writable(): void
+  /**
+   * The peer has reset the stream, or this side has because of an error that the peer made (`fault` says which; '' if the peer did).
+   * REFUSED_STREAM also if a GOAWAY says that the peer did not process it: safe to send again (section 8.7).
+   */
+  abstract resetReceived(code: number, fault: string): void
+  /** The link is gone, for this reason if it is known. */
+  abstract linkLost(error: Error | null): void
+  /** An exception of a hook. The stream has been reset already. */
+  abstract fault(error: unknown): void
+  abstract expire(now: number): void
+}
