@@ -64,7 +64,12 @@ export abstract class Http2Link implements Expiring, Reader {
    * `reads`: the socket's `onread` option, null without it. A client passes a socket that is connected or connecting; what is sent
    * waits in the socket. Bytes that were read before are passed to `received`.
    */
-  constructor(socket: Socket, _reads: SocketReads | null, _deadlines: Deadlines, options: LinkOptions) {
+  constructor(
+    socket: Socket,
+    _reads: SocketReads | null,
+    _deadlines: Deadlines,
+    options: LinkOptions,
+  ) {
     this.socket = socket
     this.options = options
   }
