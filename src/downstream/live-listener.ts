@@ -142,8 +142,13 @@ export abstract class LiveListener {
   }
 
   /** Whether it serves the protocol of this declaration. */
-  speaksAs({ protocol, tls }: Listener): boolean {
-    return protocol === this.listener.protocol && (tls === null) === (this.listener.tls === null)
+  speaksAs({ protocol, tls, http2 }: Listener): boolean {
+    const { listener } = this
+    return (
+      protocol === listener.protocol &&
+      (tls === null) === (listener.tls === null) &&
+      (http2 === null) === (listener.http2 === null)
+    )
   }
 
   /** Applies new settings from the next request on; open connections keep their sockets and certificates. */

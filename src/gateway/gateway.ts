@@ -68,7 +68,12 @@ export interface GatewayOptions {
   readonly onShortage: (code: string) => void
 }
 
-const LISTENERS = { http: HttpListener, https: HttpsListener, tcp: StreamListener }
+const LISTENERS = {
+  http: HttpListener,
+  https: HttpsListener,
+  h2c: HttpListener,
+  tcp: StreamListener,
+}
 /** Idle connections that are closed if one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
 

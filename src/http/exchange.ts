@@ -164,6 +164,12 @@ export class Exchange {
     return this.travelsWhole || this.head.framing === 'none'
   }
 
+  /** That the client speaks. */
+  get protocol(): 'HTTP/1.1' | 'HTTP/1.0' | 'HTTP/2' {
+    if (this.head.majorVersion === 2) return 'HTTP/2'
+    return this.head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0'
+  }
+
   // For routes.
   get method(): string {
     return this.head.method

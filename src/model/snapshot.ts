@@ -30,8 +30,11 @@ export type Challenge =
 export interface Listener {
   readonly id: string
   readonly address: Address
-  /** `tcp`: any stream of bytes. With `tls` the listener ends TLS itself. */
-  readonly protocol: 'http' | 'https' | 'tcp'
+  /**
+   * `http` and `https` also speak HTTP/2, see `http2`; `h2c` speaks nothing else, in clear. `tcp`: any stream of bytes. With
+   * `tls` the listener ends TLS itself.
+   */
+  readonly protocol: 'http' | 'https' | 'h2c' | 'tcp'
   /** Where everything goes, instead of the routes of frontends. Null: by the routes. */
   readonly backend: string | null
   /** Connections from these networks begin with a PROXY header; null: none do. */
@@ -64,6 +67,23 @@ export interface Listener {
   } | null
   /** Of open orders: http-01 on http listeners, tls-alpn-01 on those that end TLS. Empty as declared. */
   readonly challenges: readonly Challenge[]
+  /** Null: it does not speak HTTP/2. */
+  readonly http2: Http2Options | null
+}
+
+/** HTTP/2 with the clients of a listener. */
+export interface Http2Options {
+  /** Requests of one connection under way at a time. */
+  readonly streams: number
+  /** What a client may send of one request's body, and of all of a connection, before a server takes it. */
+  readonly windowBytes: number
+  readonly connectionWindowBytes: number
+  /** Offer WebSocket over HTTP/2 (RFC 8441). */
+  readonly websockets: boolean
+  /** A connection takes no new requests once it is older than this; 0: no limit. */
+  readonly maxAgeMs: number
+  /** A client that was silent for so long while requests are under way is asked whether it is still there; 0: never. */
+  readonly pingMs: number
 }
 
 /** A certificate for every https listener. It reaches the data plane inside listeners. */

@@ -78,7 +78,7 @@ export function formatJson(record: AccessRecord): string {
     method: cutField(record.method),
     host: cutField(record.host),
     path: cutField(record.target),
-    protocol: toProtocol(record.version),
+    protocol: record.protocol,
     status: record.status,
     bytes_in: record.bytesIn,
     bytes_out: record.bytesOut,
@@ -139,10 +139,10 @@ function streamLine({ serverName, frontend }: StreamRecord): string {
   return `CONNECT ${orDash(serverName || frontend)} TCP`
 }
 
-function requestLine({ method, target, version }: AccessRecord): string {
+function requestLine({ method, target, protocol }: AccessRecord): string {
   return method === ''
     ? '-'
-    : `${toQuotedText(method)} ${toQuotedText(target)} ${toProtocol(version)}`
+    : `${toQuotedText(method)} ${toQuotedText(target)} ${inRequestLine(protocol)}`
 }
 
 /** As nginx writes it: parsers refuse a status below 100. */
@@ -156,9 +156,9 @@ const STREAM_FORMATTERS = {
   combined: formatStreamCombined,
 } as const
 
-/** Of `1.1`; a head that could not be read has none. */
-function toProtocol(version: string): string {
-  return version === '1.1' ? 'HTTP/1.1' : version === '' ? '' : `HTTP/${version}`
+/** As nginx and httpd write it, since HTTP/2 has no request line. */
+function inRequestLine(protocol: string): string {
+  return protocol === 'HTTP/2' ? 'HTTP/2.0' : protocol
 }
 
 function orDash(value: string): string {

@@ -27,7 +27,8 @@ export interface AccessRecord {
   readonly host: string
   /** As the client sent it, query included; raw latin1, hostile. */
   readonly target: string
-  readonly version: string
+  /** `HTTP/1.1`, `HTTP/1.0` or `HTTP/2`. */
+  readonly protocol: string
   readonly scheme: 'http' | 'https'
   /** 0 if the client left before a response began. */
   readonly status: number
@@ -109,8 +110,8 @@ class ExchangeRecord implements AccessRecord {
     return this.#exchange.head.target
   }
 
-  get version(): string {
-    return this.#exchange.head.minorVersion === 1 ? '1.1' : '1.0'
+  get protocol(): string {
+    return this.#exchange.protocol
   }
 
   get scheme(): 'http' | 'https' {

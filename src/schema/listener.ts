@@ -6,6 +6,7 @@ import {
   address,
   count,
   duration,
+  flag,
   networks,
   reference,
   section,
@@ -53,10 +54,49 @@ const tls = strict(
   'For protocol: https; by default the certificates of hosts.',
 )
 
+const http2 = strict(
+  {
+    enabled: flag('Speak HTTP/2: over TLS by ALPN, in clear by prior knowledge.', true),
+    streams: count('Requests of one connection in flight.', 100, 1, 10_000),
+    window: size(
+      'Of one request body, what a client may send before a server takes it.',
+      '128KiB',
+      16_384,
+      16 * 1024 ** 2,
+    ),
+    connectionWindow: size(
+      'The same for all request bodies of a connection.',
+      '1MiB',
+      65_536,
+      64 * 1024 ** 2,
+    ),
+    websockets: flag(
+      'Offer WebSocket over HTTP/2 (RFC 8441). Browsers then use it for every WebSocket to this listener.',
+      false,
+    ),
+    maxAge: duration(
+      'How long a connection takes new requests, give or take a tenth; 0 is no limit.',
+      '0s',
+      0,
+    ),
+    ping: duration(
+      'A client that sends nothing for so long while requests are in flight is pinged, and its connection closed if it does not respond within 15s; 0 is never.',
+      '60s',
+      0,
+    ),
+  },
+  'HTTP/2 with clients.',
+)
+
+export type Http2Form = z.output<typeof http2>
+
+/** Of a listener that declares nothing of HTTP/2. */
+export const HTTP2_DEFAULTS: Http2Form = http2.parse({})
+
 /** Parsed, except for its certificates, which are still paths. */
 export interface ListenerForm {
   readonly address: Address
-  readonly protocol: 'http' | 'https' | 'tcp'
+  readonly protocol: 'http' | 'https' | 'h2c' | 'tcp'
   readonly backend?: string | undefined
   readonly proxyProtocol?: { readonly trusted: readonly string[] } | undefined
   readonly paths: PathPolicy
@@ -71,6 +111,8 @@ export interface ListenerForm {
   }
   readonly tls?: { readonly certificates: readonly Certificate[] } | undefined
   readonly strictSni: boolean
+  /** Undefined: nothing is declared of it. */
+  readonly http2?: Http2Form | undefined
 }
 
 export const pathPolicy: z.ZodEnum<{ [Policy in PathPolicy]: Policy }> = z
@@ -83,8 +125,9 @@ export const pathPolicy: z.ZodEnum<{ [Policy in PathPolicy]: Policy }> = z
 export const listenerSchema: z.ZodType<ListenerForm> = strict(
   {
     address: address('Where to listen.'),
-    protocol: z.enum(['http', 'https', 'tcp']).default('http').meta({
-      description: 'https needs certificates. tcp is any stream; with tls, TLS ends here.',
+    protocol: z.enum(['http', 'https', 'h2c', 'tcp']).default('http').meta({
+      description:
+        'https needs certificates. h2c is HTTP/2 in clear and nothing else. tcp is any stream; with tls, TLS ends here.',
     }),
     backend: reference(
       'The id of the backend that everything goes to, instead of the routes of frontends.',
@@ -109,6 +152,7 @@ export const listenerSchema: z.ZodType<ListenerForm> = strict(
       description:
         'For protocol: https: refuse clients that request no name, or one that no certificate covers, and respond with 421 for hosts that the certificate of the connection does not cover.',
     }),
+    http2: http2.optional(),
   },
   'An address that clients connect to.',
 )

@@ -5,11 +5,11 @@
 import { backendSchema } from './backend.ts'
 import { readAuthorities, readCertificate, type ReadPem } from '../model/certificate.ts'
 import { frontendSchema } from './frontend.ts'
-import { listenerSchema } from './listener.ts'
+import { HTTP2_DEFAULTS, type ListenerForm, listenerSchema } from './listener.ts'
 import { refuseId, refuseTableId } from '../model/names.ts'
 import { flaw, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 import { parseWith } from '../options/parse.ts'
-import type { Backend, Certificate, Frontend, Listener } from '../model/snapshot.ts'
+import type { Backend, Certificate, Frontend, Http2Options, Listener } from '../model/snapshot.ts'
 
 /**
  * `read` returns the text of a certificate file by its written path, and throws if it cannot. An https listener without `tls`
@@ -23,12 +23,13 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
   const { address, protocol, paths, scope = null, timeouts, limits, tls, strictSni } = form.value
   const { backend = null, proxyProtocol = null } = form.value
   const flaws: Flaw[] = []
-  if (protocol === 'http' && tls !== undefined)
+  if (protocol !== 'https' && protocol !== 'tcp' && tls !== undefined)
     flaws.push(flaw(['tls'], 'is used with protocol: https or tcp only'))
   if (protocol !== 'https' && strictSni)
     flaws.push(flaw(['strictSni'], 'is used with protocol: https only'))
   if (protocol === 'tcp' && scope !== null)
-    flaws.push(flaw(['scope'], 'is used with protocol: http or https only'))
+    flaws.push(flaw(['scope'], 'is used with protocol: http, https or h2c only'))
+  const http2 = readHttp2(form.value, flaws)
   if (flaws.length > 0) return refuse(flaws)
   const certificates: Certificate[] = []
   tls?.certificates.forEach((declared, at) => {
@@ -57,7 +58,36 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
       },
       tls: protocol === 'https' || tls !== undefined ? { certificates, strictSni } : null,
       challenges: [],
+      http2,
     },
+  }
+}
+
+/** Null: HTTP/1 only, or no HTTP at all. */
+function readHttp2(
+  { protocol, http2: declared }: ListenerForm,
+  flaws: Flaw[],
+): Http2Options | null {
+  if (protocol === 'tcp') {
+    if (declared !== undefined)
+      flaws.push(flaw(['http2'], 'is used with protocol: http, https or h2c only'))
+    return null
+  }
+  const form = declared ?? HTTP2_DEFAULTS
+  if (!form.enabled) {
+    if (protocol === 'h2c')
+      flaws.push(flaw(['http2', 'enabled'], 'must be true with protocol: h2c, or use http'))
+    return null
+  }
+  if (form.window > form.connectionWindow)
+    flaws.push(flaw(['http2', 'window'], 'must not be larger than connectionWindow'))
+  return {
+    streams: form.streams,
+    windowBytes: form.window,
+    connectionWindowBytes: form.connectionWindow,
+    websockets: form.websockets,
+    maxAgeMs: form.maxAge,
+    pingMs: form.ping,
   }
 }
 

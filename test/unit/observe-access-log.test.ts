@@ -33,7 +33,7 @@ const plain: AccessRecord = {
   method: 'GET',
   host: 'vote.localhost',
   target: '/api?page=2',
-  version: '1.1',
+  protocol: 'HTTP/1.1',
   scheme: 'http',
   status: 502,
   reason: 'CONNECT_REFUSED',
@@ -162,7 +162,7 @@ test('a common line is the Common Log Format, with the reason at its end', () =>
 })
 
 test('a line says with dashes what there is not, and 499 where no answer began', () => {
-  const nothing = { method: '', target: '', version: '', userAgent: '', referer: '', clientIp: '' }
+  const nothing = { method: '', target: '', protocol: '', userAgent: '', referer: '', clientIp: '' }
   const record = { ...plain, ...nothing, status: 0, bytesOut: 0, reason: null }
 
   assert.equal(formatCombined(record), '- - - [03/Feb/2026:04:05:06 +0000] "-" 499 - "-" "-" "-"\n')

@@ -35,6 +35,14 @@ test('fills every default of a listener', () => {
     },
     tls: null,
     challenges: [],
+      http2: {
+        streams: 100,
+        windowBytes: 131_072,
+        connectionWindowBytes: 1_048_576,
+        websockets: false,
+        maxAgeMs: 0,
+        pingMs: 60_000,
+      },
   })
 })
 
@@ -127,6 +135,29 @@ test('a listener is https with certificates, or with those of hosts, or http wit
   ])
   assert.deepEqual(parse({ strictSni: true }), ['strictSni: is used with protocol: https only'])
   assert.deepEqual(parse({ tls: { certificates: [{ cert: 'a', key: 'b' }] } }), [
+    'tls: is used with protocol: https or tcp only',
+  ])
+})
+
+test('a listener speaks HTTP/2 unless it is switched off, and h2c speaks nothing else', () => {
+  const read = (more: object): unknown => {
+    const parsed = parseListener('web', { address: ':1', ...more }, noFile)
+    return parsed.ok ? parsed.value.http2?.streams : messagesOf(parsed)
+  }
+
+  assert.equal(read({ protocol: 'h2c', http2: { streams: 7 } }), 7)
+  assert.equal(read({ http2: { enabled: false } }), undefined)
+  assert.equal(read({ protocol: 'tcp' }), undefined)
+  assert.deepEqual(read({ protocol: 'tcp', http2: {} }), [
+    'http2: is used with protocol: http, https or h2c only',
+  ])
+  assert.deepEqual(read({ protocol: 'h2c', http2: { enabled: false } }), [
+    'http2.enabled: must be true with protocol: h2c, or use http',
+  ])
+  assert.deepEqual(read({ http2: { window: '2MiB' } }), [
+    'http2.window: must not be larger than connectionWindow',
+  ])
+  assert.deepEqual(read({ protocol: 'h2c', tls: { certificates: [{ cert: 'a', key: 'b' }] } }), [
     'tls: is used with protocol: https or tcp only',
   ])
 })

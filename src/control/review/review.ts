@@ -129,8 +129,8 @@ function whyUnrouted(
   if (listener.backend !== null) return `sends everything to its backend "${listener.backend}"`
   if (protocol === 'http' && listener.protocol === 'tcp')
     return 'has protocol tcp and serves no requests'
-  if (protocol === 'tcp' && listener.protocol === 'http')
-    return 'has protocol http: tcp frontends are served by listeners with protocol tcp or https'
+  if (protocol === 'tcp' && (listener.protocol === 'http' || listener.protocol === 'h2c'))
+    return `has protocol ${listener.protocol}: tcp frontends are served by listeners with protocol tcp or https`
   return null
 }
 

@@ -43,6 +43,8 @@ export class RequestHead {
   /** The request line with its CRLF, which is forwarded if the target stays the same. */
   line = ''
   minorVersion = 1
+  /** 2: it came by HTTP/2, and is otherwise as one of HTTP/1.1. */
+  majorVersion: 1 | 2 = 1
   /** The Host field's value; null if absent (HTTP/1.0 only). */
   host: string | null = null
   /** End-to-end fields, without Host, framing and forwarding fields. */
