@@ -35,14 +35,14 @@ test('fills every default of a listener', () => {
     },
     tls: null,
     challenges: [],
-      http2: {
-        streams: 100,
-        windowBytes: 131_072,
-        connectionWindowBytes: 1_048_576,
-        websockets: false,
-        maxAgeMs: 0,
-        pingMs: 60_000,
-      },
+    http2: {
+      streams: 100,
+      windowBytes: 131_072,
+      connectionWindowBytes: 1_048_576,
+      websockets: false,
+      maxAgeMs: 0,
+      pingMs: 60_000,
+    },
   })
 })
 
