@@ -4,10 +4,8 @@
  */
 import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
-import { HttpListener } from '../downstream/http-listener.ts'
-import { HttpsListener } from '../downstream/https-listener.ts'
+import { createListener } from '../downstream/listeners.ts'
 import type { ListenerHandler, LiveListener } from '../downstream/live-listener.ts'
-import { StreamListener } from '../downstream/stream-listener.ts'
 import { compileTrust, type Trust } from '../downstream/forwarded-client.ts'
 import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
 import { Deadlines } from '../http/connection/deadlines.ts'
@@ -68,12 +66,6 @@ export interface GatewayOptions {
   readonly onShortage: (code: string) => void
 }
 
-const LISTENERS = {
-  http: HttpListener,
-  https: HttpsListener,
-  h2c: HttpListener,
-  tcp: StreamListener,
-}
 /** Idle connections that are closed if one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
 
@@ -304,7 +296,7 @@ export class Gateway implements ListenerHandler {
 
   #createListener(placed: PlacedListener): LiveListener {
     const { object, slot } = placed
-    return new LISTENERS[object.protocol](object, this.#board.slot(slot), {
+    return createListener(object, this.#board.slot(slot), {
       deadlines: this.#deadlines,
       trust: this.#trust,
       handler: this.#handlerFor(placed),

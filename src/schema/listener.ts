@@ -88,7 +88,15 @@ const http2 = strict(
   'HTTP/2 with clients.',
 )
 
-export type Http2Form = z.output<typeof http2>
+export interface Http2Form {
+  readonly enabled: boolean
+  readonly streams: number
+  readonly window: number
+  readonly connectionWindow: number
+  readonly websockets: boolean
+  readonly maxAge: number
+  readonly ping: number
+}
 
 /** Of a listener that declares nothing of HTTP/2. */
 export const HTTP2_DEFAULTS: Http2Form = http2.parse({})
