@@ -26,7 +26,7 @@ const ROWS = [
 ]
 /** Rooms of one folder, from the ground up: a room imports only from its own and from rooms before it. */
 const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['http', ['proxy-protocol', 'connection', 'message']],
+  ['http', ['proxy-protocol', 'connection', 'message', 'grpc']],
   ['policy', ['breaking', 'health', 'limiting', 'retrying']],
   ['observe', ['reports', 'metrics']],
   ['upstream', ['connecting', 'endpoint', 'balancing']],

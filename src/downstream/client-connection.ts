@@ -13,7 +13,6 @@ import type { ResponseHead } from '../http/message/response-head.ts'
 import {
   errorResponse,
   headOfLocalResponse,
-  inFormOf,
   type LocalResponse,
 } from '../http/message/local-response.ts'
 import { ExchangeError } from '../http/message/errors.ts'
@@ -226,9 +225,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   sendLocal(local: LocalResponse): void {
     const exchange = this.#exchange
     if (exchange === null) return
-    const response = local.message === undefined ? local : inFormOf(local, exchange.field('accept'))
-    exchange.reason = response.reason
-    exchange.detail = response.detail
+    const response = exchange.inClientForm(local)
     const head = exchange.owner?.headOf(response) ?? headOfLocalResponse(response)
     const bodyless =
       exchange.method === 'HEAD' || response.body.length === 0 || head.framing === 'none'

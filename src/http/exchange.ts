@@ -4,7 +4,7 @@
  * either side.
  */
 import type { ResponseHead } from './message/response-head.ts'
-import type { LocalResponse } from './message/local-response.ts'
+import { inFormOf, type LocalResponse } from './message/local-response.ts'
 import { ExchangeError, type Reason } from './message/errors.ts'
 import type { Faultable } from './connection/faults.ts'
 import { fieldHolds, fieldValue } from './message/fields.ts'
@@ -12,6 +12,9 @@ import type { RequestHead } from './message/request-head.ts'
 import type { Destination } from './message/target.ts'
 import type { TunnelEnd } from './connection/tunnel.ts'
 import type { ProxiedAddresses } from './proxy-protocol/header.ts'
+import { type GrpcCall, grpcCallOf } from './grpc/call.ts'
+import { toGrpcResponse } from './grpc/local-response.ts'
+import { NO_GRPC_STATUS } from './grpc/status.ts'
 
 /** Takes a request's body: the server's side of an exchange. Data is lent as for ResponseSink. */
 export interface BodySink {
@@ -124,6 +127,8 @@ export class Exchange {
   detail = ''
   bytesIn = 0
   bytesOut = 0
+  /** Null: it is no gRPC call. */
+  grpc: GrpcCall | null
 
   constructor(
     client: ClientSide,
@@ -156,6 +161,7 @@ export class Exchange {
     this.added = received.added
     this.requestId = received.requestId
     this.isPinned = head.logsIn
+    this.grpc = head.majorVersion === 2 ? grpcCallOf(head) : null
     this.bodyEnded = head.framing === 'none' || (head.framing === 'length' && head.length === 0)
   }
 
@@ -168,6 +174,19 @@ export class Exchange {
   get protocol(): 'HTTP/1.1' | 'HTTP/1.0' | 'HTTP/2' {
     if (this.head.majorVersion === 2) return 'HTTP/2'
     return this.head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0'
+  }
+
+  /** A local response in the form that the client reads. Notes why it was made. */
+  inClientForm(local: LocalResponse): LocalResponse {
+    const { grpc } = this
+    this.reason = local.reason
+    this.detail = local.detail
+    if (grpc !== null) {
+      const response = toGrpcResponse(local)
+      grpc.status = response.grpcStatus ?? NO_GRPC_STATUS
+      return response
+    }
+    return local.message === undefined ? local : inFormOf(local, this.field('accept'))
   }
 
   // For routes.

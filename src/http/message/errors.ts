@@ -72,6 +72,8 @@ export type Reason =
   | 'BREAKER_OPEN'
   | 'PLAIN_HTTP'
   | 'OUT_OF_RESOURCES'
+  | 'GRPC_TIMEOUT'
+  | 'HTTP2_REQUIRED'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // Malformed requests.
@@ -133,6 +135,9 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   PLAIN_HTTP: kind(400, 'http_request_error', 'client'),
   // Descriptors, ports or memory are exhausted, see shortage.ts.
   OUT_OF_RESOURCES: kind(503, 'proxy_internal_error', 'proxy'),
+  // gRPC: the client's own time limit has passed; its server speaks HTTP/1.1 only.
+  GRPC_TIMEOUT: kind(504, 'http_response_timeout', 'client'),
+  HTTP2_REQUIRED: kind(502, 'http_protocol_error', 'proxy'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]

@@ -18,6 +18,8 @@ export interface LocalResponse {
   readonly body: Buffer
   /** For errors: what the client may know, '' for only the status. Absent if the response is intended. */
   readonly message?: string
+  /** It is one to a gRPC call, in its form: this is among its fields, and there is no body. See http/grpc/local-response.ts. */
+  readonly grpcStatus?: number
 }
 
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
@@ -81,7 +83,8 @@ export function headOfLocalResponse(response: LocalResponse): ResponseHead {
   head.fields = `${date}${response.fields}${proxyStatus(response)}`
   if (response.contentType !== '') head.fields += `Content-Type: ${response.contentType}\r\n`
   if (response.message !== undefined) head.fields += 'Vary: Accept\r\n'
-  const bodyless = response.status === 204 || response.status === 304
+  const { status, grpcStatus } = response
+  const bodyless = status === 204 || status === 304 || grpcStatus !== undefined
   head.framing = bodyless ? 'none' : 'length'
   head.length = bodyless ? -1 : response.body.length
   return head
