@@ -32,10 +32,7 @@ test('the codes are those of the gRPC specification', () => {
 test('an HTTP status that a client of gRPC would see has the gRPC status of the specification', () => {
   const statuses = [400, 401, 403, 404, 429, 431, 500, 502, 503, 504, 200, 302]
 
-  assert.deepEqual(
-    statuses.map(grpcStatusOfHttp),
-    [13, 16, 7, 12, 8, 13, 2, 14, 14, 14, 2, 2],
-  )
+  assert.deepEqual(statuses.map(grpcStatusOfHttp), [13, 16, 7, 12, 8, 13, 2, 14, 14, 14, 2, 2])
 })
 
 test('reasons say more than their HTTP status', () => {
@@ -220,5 +217,8 @@ test('the end of a response that has begun shows the client no addresses of serv
     status: 14,
     trailers: 'grpc-status: 14\r\ngrpc-message: Bad Gateway (ANSWER_CUT)\r\n',
   })
-  assert.equal(late.trailers, 'grpc-status: 4\r\ngrpc-message: no end within 100 ms (GRPC_TIMEOUT)\r\n')
+  assert.equal(
+    late.trailers,
+    'grpc-status: 4\r\ngrpc-message: no end within 100 ms (GRPC_TIMEOUT)\r\n',
+  )
 })
