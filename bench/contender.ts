@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { request } from 'node:http'
 import { dirname, join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { PROXY_CORE, find, start } from './processes.ts'
+import { PROXY_CORE, find, start, untilReady } from './processes.ts'
 import type { Command, Core, Started } from './processes.ts'
 import { hostOf } from './request.ts'
 import type { Site } from './site.ts'
@@ -41,16 +40,10 @@ export async function startContender(
   const log = logFileOf(site)
   mkdirSync(dirname(log), { recursive: true })
   const started = start(contender.prepare(site), probe.core ?? PROXY_CORE, log)
-  const deadline = performance.now() + (probe.limitMs ?? 60_000)
+  const limitMs = probe.limitMs ?? 60_000
   for (const host of [hostOf(site.routes - 1), hostOf(0)]) {
-    while ((await statusOf(site.port, host, probe.path)) !== 200) {
-      const why = started.ended() ? 'it ended' : performance.now() > deadline ? 'no response' : null
-      if (why !== null) {
-        await started.stop()
-        throw new Error(`${contender.title} did not start: ${why} ${started.lastWords()}`)
-      }
-      await pause(20)
-    }
+    const test = async (): Promise<boolean> => (await statusOf(site.port, host, probe.path)) === 200
+    await untilReady(started, contender.title, { test, lack: 'no response', limitMs })
   }
   return { ...started, contender, site }
 }

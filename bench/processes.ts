@@ -62,6 +62,23 @@ export function start(command: Command, core: Core, logFile: string): Started {
   }
 }
 
+/** Resolves when `test` is true. Stops the program and throws, with its last words, if it ends first or takes longer. */
+export async function untilReady(
+  started: Started,
+  title: string,
+  { test, lack, limitMs }: { test: () => Promise<boolean>; lack: string; limitMs: number },
+): Promise<void> {
+  const deadline = performance.now() + limitMs
+  while (!(await test())) {
+    const why = started.ended() ? 'it ended' : performance.now() > deadline ? lack : null
+    if (why !== null) {
+      await started.stop()
+      throw new Error(`${title} did not start: ${why} ${started.lastWords()}`)
+    }
+    await pause(20)
+  }
+}
+
 /** Runs a command on the core of the load to its end and gives what it printed. */
 export function run(argv: readonly string[], input = ''): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -2,8 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { PROXY_CORE, start } from '../processes.ts'
+import { PROXY_CORE, start, untilReady } from '../processes.ts'
 import type { Command, Core, Started } from '../processes.ts'
 import { freePorts } from '../site.ts'
 
@@ -50,15 +49,8 @@ export async function startTcpContender(
   const output = join(site.folder, 'output')
   mkdirSync(output, { recursive: true })
   const started = start(contender.prepare(site), core, join(output, 'output.log'))
-  const deadline = performance.now() + START_LIMIT_MS
-  while (!(await echoes(site.port))) {
-    const why = started.ended() ? 'it ended' : performance.now() > deadline ? 'no echo' : null
-    if (why !== null) {
-      await started.stop()
-      throw new Error(`${contender.title} did not start: ${why} ${started.lastWords()}`)
-    }
-    await pause(20)
-  }
+  const test = (): Promise<boolean> => echoes(site.port)
+  await untilReady(started, contender.title, { test, lack: 'no echo', limitMs: START_LIMIT_MS })
   return { ...started, contender, site }
 }
 

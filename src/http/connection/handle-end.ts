@@ -7,7 +7,7 @@
 import { getSystemErrorName } from 'node:util'
 import { Socket } from 'node:net'
 import { giveLargeBack, LENT, LENT_BYTES, owned, takeLarge, viewOf } from './socket-reads.ts'
-import { SocketEnd, type StreamEnd, type StreamOwner } from './stream-end.ts'
+import { callOwner, SocketEnd, type StreamEnd, type StreamOwner } from './stream-end.ts'
 
 interface Request {
   end?: HandleEnd
@@ -168,23 +168,13 @@ export class HandleEnd implements StreamEnd {
     this.#close()
   }
 
-  // For the shared callbacks. What throws ends the stream.
-
-  #call(step: (owner: StreamOwner) => void): void {
-    const { owner } = this
-    if (owner === null) return
-    try {
-      step(owner)
-    } catch (error) {
-      owner.fault(error)
-    }
-  }
+  // For the shared callbacks.
 
   wrote(status: number): void {
     this.isWriting = false
     if (this.#isClosed) return
     if (status < 0) this.#break(status, 'write')
-    else this.#call((owner) => owner.drained(this))
+    else callOwner(this, (owner) => owner.drained(this))
   }
 
   shut(status: number): void {
@@ -196,7 +186,7 @@ export class HandleEnd implements StreamEnd {
   #closeIfOver(): void {
     if (!this.#isShut || !this.#hasRead || this.#isClosed) return
     this.#close()
-    this.#call((owner) => owner.closed(this, null))
+    callOwner(this, (owner) => owner.closed(this, null))
     this.owner = null
   }
 
@@ -207,7 +197,7 @@ export class HandleEnd implements StreamEnd {
   #fail(error: Error): void {
     if (this.#isClosed) return
     this.#close()
-    this.#call((owner) => owner.closed(this, error))
+    callOwner(this, (owner) => owner.closed(this, error))
     this.owner = null
   }
 
@@ -258,7 +248,7 @@ export class HandleEnd implements StreamEnd {
     if (this.#isClosed) return
     this.#handle.reading = false
     this.#handle.readStop()
-    this.#call((owner) => owner.finished(this))
+    callOwner(this, (owner) => owner.finished(this))
     this.#closeIfOver()
   }
 

@@ -44,7 +44,7 @@ export class SocketEnd implements StreamEnd {
   readonly #written = (): void => {
     if (!this.isWriting) return
     this.isWriting = false
-    this.call((owner) => owner.drained(this))
+    callOwner(this, (owner) => owner.drained(this))
   }
 
   /** The socket is paused, connected and allows half-open connections. */
@@ -87,17 +87,6 @@ export class SocketEnd implements StreamEnd {
     else socket.resetAndDestroy()
   }
 
-  /** For the shared listeners: what throws ends the stream. */
-  call(step: (owner: StreamOwner) => void): void {
-    const { owner } = this
-    if (owner === null) return
-    try {
-      step(owner)
-    } catch (error) {
-      owner.fault(error)
-    }
-  }
-
   broke(error: Error): void {
     this.#error = error
   }
@@ -106,19 +95,32 @@ export class SocketEnd implements StreamEnd {
     const { readableEnded, writableFinished } = this.#socket
     const isOrderly = this.#error === null && readableEnded && writableFinished
     const error = isOrderly ? null : (this.#error ?? new Error('the connection was closed'))
-    this.call((owner) => owner.closed(this, error))
+    callOwner(this, (owner) => owner.closed(this, error))
     this.owner = null
+  }
+}
+
+/** For callbacks of the socket or its handle: what throws ends the stream. */
+export function callOwner(
+  { owner }: { readonly owner: StreamOwner | null },
+  step: (owner: StreamOwner) => void,
+): void {
+  if (owner === null) return
+  try {
+    step(owner)
+  } catch (error) {
+    owner.fault(error)
   }
 }
 
 function onData(this: OwnedSocket, data: Buffer): void {
   const end = this.streamEnd
-  end?.call((owner) => owner.received(end, data, data.length))
+  if (end !== undefined) callOwner(end, (owner) => owner.received(end, data, data.length))
 }
 
 function onEnd(this: OwnedSocket): void {
   const end = this.streamEnd
-  end?.call((owner) => owner.finished(end))
+  if (end !== undefined) callOwner(end, (owner) => owner.finished(end))
 }
 
 function onError(this: OwnedSocket, error: Error): void {
