@@ -1,6 +1,6 @@
 /**
  * A server's url: a scheme, a host, a port and nothing else, because nothing else would be sent; or the path of a unix socket.
- * `tcp` and `tls` are for streams that are not HTTP, and have no default port.
+ * `h2c` is HTTP/2 without TLS. `tcp` and `tls` are for streams that are not HTTP, and have no default port.
  */
 import { isIP } from 'node:net'
 import { posix } from 'node:path'
@@ -8,12 +8,13 @@ import { denyHost } from './denied-address.ts'
 import { bracketHost, parseHost, withoutRoot } from './address.ts'
 import { type Scalar, bad, good, quote } from './parsed.ts'
 
-export type Scheme = 'http' | 'https' | 'tcp' | 'tls'
+export type Scheme = 'http' | 'https' | 'h2c' | 'tcp' | 'tls'
 
 /** Without a port in a url. */
 const DEFAULT_PORTS: Readonly<Record<Scheme, number | null>> = {
   http: 80,
   https: 443,
+  h2c: 80,
   tcp: null,
   tls: null,
 }
@@ -38,7 +39,7 @@ export interface ServerUrl {
   readonly port: number
 }
 
-const FORM = /^(https?|tcp|tls):\/\/(\[[^\]/]*\]|[^/:?#@[\]\\]+)(?::(\d{1,5}))?\/?$/i
+const FORM = /^(https?|h2c|tcp|tls):\/\/(\[[^\]/]*\]|[^/:?#@[\]\\]+)(?::(\d{1,5}))?\/?$/i
 
 export function parseServerUrl(value: unknown): Scalar<ServerUrl> {
   if (value === undefined) return bad('is missing')
@@ -118,8 +119,8 @@ function explain(value: unknown): string {
   if (typeof value !== 'string') return `must be a url, not ${quote(value)}; ${example}`
   const scheme = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(value)
   if (scheme === null) return `${quote(value)} is not a url; ${example}`
-  if (!/^(https?|tcp|tls)$/i.test(scheme[1] ?? ''))
-    return `only http, https, tcp and tls servers can be reached, not ${quote(scheme[1])}`
+  if (!/^(https?|h2c|tcp|tls)$/i.test(scheme[1] ?? ''))
+    return `only http, https, h2c, tcp and tls servers can be reached, not ${quote(scheme[1])}`
   // Not quoted: the text before the @ is a secret.
   if (/^[^/?#]*@/.test(scheme[2] ?? '')) return 'a server url cannot carry a user name or password'
   if (/^[^/?#]+[/?#]./.test(scheme[2] ?? '')) {

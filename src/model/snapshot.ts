@@ -140,6 +140,12 @@ export interface Backend {
     readonly headBytes: number
     readonly fields: number
   }
+  /**
+   * What its servers speak, other than those of `h2c`, which speak HTTP/2. `auto`: what a server chooses in the TLS handshake;
+   * HTTP/1.1 without TLS.
+   */
+  readonly protocol: 'http/1.1' | 'h2' | 'auto'
+  readonly http2: Http2ToServers
   /** For https servers. */
   readonly tls: {
     readonly verify: boolean
@@ -166,6 +172,20 @@ export interface Backend {
   readonly resolve: Resolve
   readonly servers: readonly Server[]
   readonly labels: Labels | null
+}
+
+/** Connections to servers that speak HTTP/2. */
+export interface Http2ToServers {
+  /** Requests at a time on one connection; fewer if its server allows fewer. */
+  readonly streams: number
+  /** Bytes of each response that a server may send ahead of its client. */
+  readonly windowBytes: number
+  /** Silence after a request until its connection is pinged; 0: never. */
+  readonly pingMs: number
+  /** Within which the server must respond to a ping. */
+  readonly pingTimeoutMs: number
+  /** Age from which a connection takes no new requests; 0: any. */
+  readonly maxAgeMs: number
 }
 
 export interface Sticky {

@@ -18,6 +18,7 @@ import {
 import * as vocabulary from '../options/vocabulary.ts'
 import { BALANCERS } from '../upstream/balancing/balancer.ts'
 import { health } from './health.ts'
+import { DEFAULT_HTTP2, http2ToServers, protocol } from './http2-to-servers.ts'
 import { labels } from './labels.ts'
 import { backendRetry, DEFAULT_BACKEND_RETRY } from './retry.ts'
 import { readServers, resolve, serverForms } from './server.ts'
@@ -114,6 +115,8 @@ const form = strict(
     sticky: sticky.optional(),
     timeouts: backendTimeouts.optional(),
     limits,
+    protocol,
+    http2: http2ToServers.optional(),
     tls,
     proxyProtocol: z.enum(['v1', 'v2']).optional().meta({
       description:
@@ -143,6 +146,8 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
   const { limits } = form
   const { timeouts, idleMs } = form.timeouts ?? DEFAULT_TIMEOUTS
   const { retry, budget } = form.retry ?? DEFAULT_BACKEND_RETRY
+  if (form.protocol === 'auto' && form.proxyProtocol !== undefined)
+    complain('must be http/1.1 or h2 with proxyProtocol', ['protocol'])
   return {
     balance: form.balance,
     ...readBalancerOptions(form, complain),
@@ -155,6 +160,8 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
       headBytes: limits.head,
       fields: limits.fields,
     },
+    protocol: form.protocol,
+    http2: form.http2 ?? DEFAULT_HTTP2,
     tls: form.tls,
     proxyProtocol: form.proxyProtocol === undefined ? null : form.proxyProtocol === 'v1' ? 1 : 2,
     health: form.health ?? null,

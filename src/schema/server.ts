@@ -32,7 +32,7 @@ export const resolve: z.ZodEnum<{ one: 'one'; all: 'all' }> = z.enum(RESOLVES).m
   ],
 })
 
-const URL_PATTERN = '^((https?|tcp|tls)://|unix:|\\$\\{)'
+const URL_PATTERN = '^((https?|h2c|tcp|tls)://|unix:|\\$\\{)'
 
 /** Used for the JSON Schema only; the functions below are the parsers. */
 export const serverForms: z.ZodType = z.union([
@@ -42,7 +42,7 @@ export const serverForms: z.ZodType = z.union([
       url: z.string().meta({
         pattern: URL_PATTERN,
         description:
-          'http or https, no path; tcp or tls for other streams; or a socket: unix:/run/app.sock.',
+          'http, https or h2c (HTTP/2 without TLS), no path; tcp or tls for other streams; or a socket: unix:/run/app.sock.',
       }),
       weight: whole('Its share of the traffic, 1 to 1000.', 1, MAX_WEIGHT).prefault(1),
       backup: z

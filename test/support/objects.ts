@@ -1,6 +1,7 @@
 /** Objects of the model as they are after parsing, with everything that says nothing. */
 import { DEFAULT_PANIC } from '../../src/schema/backend.ts'
 import { DEFAULT_EJECTION } from '../../src/schema/ejection.ts'
+import { DEFAULT_HTTP2 } from '../../src/schema/http2-to-servers.ts'
 import { DEFAULT_RETRY, DEFAULT_RETRY_BUDGET } from '../../src/schema/retry.ts'
 import type { Backend, Frontend, Server } from '../../src/model/snapshot.ts'
 
@@ -39,6 +40,8 @@ export function backendOf(
       tunnelMs: 0,
     },
     limits: { connections: 0, idle: 1, idleMs: 1, headBytes: 32_768, fields: 100 },
+    protocol: 'http/1.1',
+    http2: DEFAULT_HTTP2,
     tls: { verify: true, ca: null, serverName: null },
     proxyProtocol: null,
     health: null,

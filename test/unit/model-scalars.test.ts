@@ -115,7 +115,10 @@ test('makes the one canonical form of a server url', () => {
 test('refuses urls that carry more than a place, and says what', () => {
   const reason = (value: unknown): string => reasonOf(parseServerUrl(value))
 
-  assert.match(reason('ftp://a'), /only http, https, tcp and tls servers can be reached, not "ftp"/)
+  assert.match(
+    reason('ftp://a'),
+    /only http, https, h2c, tcp and tls servers can be reached, not "ftp"/,
+  )
   assert.match(reason('tcp://a'), /a tcp server needs a port/)
   assert.match(reason('http://a/path'), /cannot have a path or query/)
   assert.match(reason('http://a?x=1'), /cannot have a path or query/)

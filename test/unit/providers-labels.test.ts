@@ -353,7 +353,7 @@ test('a wrong value sets aside only its own object', () => {
     'server web-shop/shop-web-1: label sluice.port must be a port from 1 to 65535, not "0"',
   ])
   assert.deepEqual(bad({ 'sluice.scheme': 'ftp' }), [
-    'server web-shop/shop-web-1: label sluice.scheme must be http, https, tcp or tls, not "ftp"',
+    'server web-shop/shop-web-1: label sluice.scheme must be http, https, h2c, tcp or tls, not "ftp"',
   ])
   assert.deepEqual(
     bad({ 'sluice.health.interval': '5x' })[0],

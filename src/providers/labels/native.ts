@@ -26,7 +26,7 @@ const OF_SERVER = ['port', 'scheme', 'weight', 'backup']
 /** Members of a backend as a file has them, except for its servers; the labels that a frontend has, too, are the frontend's. */
 export const OF_BACKEND: readonly string[] = [
   ...['balance', 'hash', 'sticky', 'timeouts', 'limits', 'tls', 'health', 'ejection', 'panic'],
-  ...['slowStart', 'retry', 'resolve', 'proxyProtocol'],
+  ...['slowStart', 'retry', 'resolve', 'proxyProtocol', 'protocol', 'http2'],
 ]
 /** Members of a frontend as a file has them, except for its route, its backend, and what is the backend's here. */
 export const OF_FRONTEND: readonly string[] = [
@@ -47,6 +47,9 @@ const UNGUARDED = ['protocol', 'priority', 'passHost', 'paths', 'labels']
 const OF_GROUP = ['backend', 'listen', ...OF_ROUTE, ...OF_SERVER, ...OF_BACKEND, ...OF_FRONTEND]
 const KNOWN = [...OF_INSTANCE, ...OF_GROUP]
 const LEAVES = ['enable', 'name', 'network', 'backend', 'listen', ...OF_ROUTE, ...OF_SERVER]
+
+/** What servers speak; other protocols are those of the frontend. */
+const SERVER_PROTOCOLS: readonly string[] = ['http/1.1', 'h2', 'auto']
 
 /** Sections for which `true` is the section with its defaults, and `false` is no such section. */
 const SWITCHED = new Set(['sticky', 'health'])
@@ -107,12 +110,21 @@ interface Group {
 }
 
 function isFrontend({ node, faults }: Group): boolean {
-  return faults.length > 0 || [...OF_ROUTE, ...OF_FRONTEND].some((name) => node.members.has(name))
+  return (
+    faults.length > 0 || [...OF_ROUTE, ...OF_FRONTEND].some((name) => has(node, name, 'frontend'))
+  )
 }
 
 /** It writes something of a backend or its server, so it has a backend of its own. */
 function hasBackend({ node }: Group): boolean {
-  return ['backend', ...OF_SERVER, ...OF_BACKEND].some((name) => node.members.has(name))
+  return ['backend', ...OF_SERVER, ...OF_BACKEND].some((name) => has(node, name, 'backend'))
+}
+
+/** The label `protocol` is of either, by its value. */
+function has(node: LabelNode, name: string, of: 'frontend' | 'backend'): boolean {
+  if (!node.members.has(name)) return false
+  if (name !== 'protocol') return true
+  return SERVER_PROTOCOLS.includes(textOf(node, name) ?? '') === (of === 'backend')
 }
 
 function opensPort({ node }: Group): boolean {
@@ -180,7 +192,7 @@ function readFrontend(
   backend: string,
   route: string,
 ): Definition {
-  const options = membersOf(node, OF_FRONTEND)
+  const options = membersOf(node, OF_FRONTEND, 'frontend')
   const target = respondsItself(node) ? {} : { backend: toId(backend) }
   return define({
     kind: 'frontend',
@@ -222,7 +234,7 @@ function leafOf(node: LabelNode, name: string, faults: string[]): string | null 
 
 function readBackend(item: Labelled, node: LabelNode, name: string): readonly Definition[] {
   const { key } = item
-  const options = membersOf(node, OF_BACKEND)
+  const options = membersOf(node, OF_BACKEND, 'backend')
   const { value, references, faults } = options
   const isDefault = Object.keys(value).length === 0
   // `shop@file` is the backend of another source, which declares it.
@@ -247,10 +259,10 @@ interface Members {
   readonly faults: readonly string[]
 }
 
-function membersOf(node: LabelNode, names: readonly string[]): Members {
+function membersOf(node: LabelNode, names: readonly string[], of: 'frontend' | 'backend'): Members {
   const found = names.flatMap((name) => {
     const member = node.members.get(name)
-    if (member === undefined) return []
+    if (member === undefined || !has(node, name, of)) return []
     const isSwitch = SWITCHED.has(name) && member.members.size === 0
     if (isSwitch && member.text === 'false') return []
     if (isSwitch && member.text === 'true') return [{ name, value: {}, references: [], faults: [] }]

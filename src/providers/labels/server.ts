@@ -21,7 +21,7 @@ export interface ServerTexts {
 /** How the fault of a server without a port begins. */
 export const NO_PORT = 'has no port'
 
-const SCHEMES: readonly string[] = ['http', 'https', 'tcp', 'tls'] satisfies Scheme[]
+const SCHEMES: readonly string[] = ['http', 'https', 'h2c', 'tcp', 'tls'] satisfies Scheme[]
 
 /** Empty while the instance gets no requests. `backend`: its name. */
 export function defineServer(
@@ -38,7 +38,9 @@ export function defineServer(
   if (reached !== null && 'reason' in reached) faults.push(reached.reason)
   const scheme = (texts.scheme ?? 'http').toLowerCase()
   if (!SCHEMES.includes(scheme)) {
-    faults.push(`${texts.names.scheme} must be http, https, tcp or tls, not ${quote(texts.scheme)}`)
+    faults.push(
+      `${texts.names.scheme} must be http, https, h2c, tcp or tls, not ${quote(texts.scheme)}`,
+    )
   }
   const weight = texts.weight ?? null
   const backup = texts.backup ?? null
