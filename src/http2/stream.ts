@@ -80,11 +80,11 @@ export abstract class Http2Stream implements Expiring {
   abstract headReceived(decoder: HeadDecoder, ended: boolean): void
   /**
    * `ended`: the last data (which may be empty), and no trailers follow. Data below JOIN_BYTES (socket-reads.ts) is lent for the call;
-   * larger data for as long as `holdsData`. False: as `pauseReceiving`.
+   * larger data for as long as `takerHoldsData`. False: as `pauseReceiving`.
    */
   abstract dataReceived(chunk: Buffer, ended: boolean): boolean
   /** The last large chunk is still in use and must not be overwritten. */
-  abstract get holdsData(): boolean
+  abstract get takerHoldsData(): boolean
   /** They end the message; fields as text, names in lower case. */
   abstract trailersReceived(fields: string): void
   /** All frames of one read of the socket have been dispatched; called after a read in which the stream got a head or data. */
@@ -93,7 +93,8 @@ export abstract class Http2Stream implements Expiring {
   abstract writable(): void
   /**
    * The peer has reset the stream, or this side has because of an error that the peer made (`fault` says which; '' if the peer did).
-   * REFUSED_STREAM also if a GOAWAY says that the peer did not process it: safe to send again (section 8.7).
+   * REFUSED_STREAM also if a GOAWAY says that the peer did not process it: safe to send again (section 8.7). A response head above the
+   * limits: ENHANCE_YOUR_CALM with a fault.
    */
   abstract resetReceived(code: number, fault: string): void
   /** The link is gone, for this reason if it is known. */
