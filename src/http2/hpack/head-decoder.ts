@@ -1,7 +1,39 @@
 /**
  * HPACK decoding (RFC 7541) of request and response heads, straight from the read buffer into the text that the rest of Sluice
  * keeps: lines `name: value CRLF`. The result of `decode` is in the decoder's fields until the next call.
+ *
+ * Hot path: a reference to an entry of a table costs an array access and a concatenation, because its field was checked and
+ * classified when it was inserted (field-kinds.ts).
  */
+import { DecodingTable } from './decoding-table.ts'
+import {
+  AUTHORITY,
+  CONTENT_LENGTH,
+  COOKIE,
+  DATE,
+  DROPPED,
+  EXPECT,
+  faultOf,
+  faultOfValue,
+  type Field,
+  type FieldKinds,
+  FORWARDING,
+  HOST,
+  MALFORMED_FIELD,
+  METHOD,
+  PATH,
+  PLAIN,
+  PROTOCOL,
+  REQUEST_FIELDS,
+  RESPONSE_FIELDS,
+  SCHEME,
+  STATUS,
+  TE,
+  TRAILER,
+} from './field-kinds.ts'
+import { read, readInteger, readString } from './primitives.ts'
+import { ENTRY_OVERHEAD, STATIC_ENTRIES } from './static-table.ts'
+
 export type HeadKind = 'request' | 'response'
 
 /** The head is well-formed. */
@@ -14,12 +46,24 @@ export const MALFORMED = 2
 export const TOO_LARGE = 3
 export type DecodeResult = typeof OK | typeof COMPRESSION | typeof MALFORMED | typeof TOO_LARGE
 
-/** Every field counts: crumbs of Cookie, pseudo-fields and trailers, too. */
 export interface DecoderLimits {
+  /** Every crumb of Cookie and every trailer counts; pseudo-fields do not. */
   readonly fields: number
-  /** The sum of name + value + 32 of each field (RFC 9113 section 6.5.2). */
+  /** The sum of name + value + 32 of each field (RFC 9113 section 6.5.2), pseudo-fields included. */
   readonly headBytes: number
 }
+
+const NAME = 1
+const VALUE = 2
+const COLON = 58
+const BLANK = 32
+
+/** Where a byte may stand: in a name, in a value. */
+const CLASSES: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => {
+  const isName = /[!#$%&'*+.^_`|~0-9a-z-]/.test(String.fromCharCode(code))
+  const isValue = code === 9 || (code >= BLANK && code !== 127)
+  return (isName ? NAME : 0) | (isValue ? VALUE : 0)
+})
 
 export class HeadDecoder {
   readonly kind: HeadKind
@@ -31,8 +75,9 @@ export class HeadDecoder {
   scheme = ''
   /** `/...`, or `*` for OPTIONS; '' for CONNECT without `:protocol`. */
   path = ''
+  /** Not empty, but otherwise not checked. */
   authority = ''
-  /** RFC 8441; only if the link announces it. */
+  /** RFC 8441; only with `extendedConnect`. */
   protocol = ''
   /** The Host field; if there is `:authority`, too, the two are equal. */
   host = ''
@@ -62,12 +107,257 @@ export class HeadDecoder {
   /** Why the head is malformed, for the log. */
   fault = ''
 
-  constructor(kind: HeadKind, limits: DecoderLimits) {
+  readonly #kinds: FieldKinds
+  readonly #table = new DecodingTable()
+  readonly #extendedConnect: boolean
+  #isTrailers = false
+  #hasRegular = false
+  #count = 0
+  #bytes = 0
+
+  /** `extendedConnect`: the peer may use `:protocol` (RFC 8441). */
+  constructor(kind: HeadKind, limits: DecoderLimits, extendedConnect: boolean = false) {
     this.kind = kind
     this.limits = limits
+    this.#kinds = kind === 'request' ? REQUEST_FIELDS : RESPONSE_FIELDS
+    this.#extendedConnect = extendedConnect
   }
 
-  decode(_bytes: Buffer, _from: number, _to: number, _trailers: boolean): DecodeResult {
-    throw new Error('not there yet')
+  /** Decodes a whole header block. The dynamic table stays right, whatever the result, but for COMPRESSION. */
+  decode(bytes: Buffer, from: number, to: number, trailers: boolean): DecodeResult {
+    this.#reset(trailers)
+    if (!this.#decodeBlock(bytes, from, to)) return COMPRESSION
+    if (this.#isTooLarge()) return TOO_LARGE
+    if (this.fault === '' && !trailers) this.fault = this.#faultOfHead()
+    return this.fault === '' ? OK : MALFORMED
   }
+
+  #reset(trailers: boolean): void {
+    this.method = ''
+    this.scheme = ''
+    this.path = ''
+    this.authority = ''
+    this.protocol = ''
+    this.host = ''
+    this.status = 0
+    this.fields = ''
+    this.forwarding = ''
+    this.cookie = ''
+    this.contentLength = -1
+    this.te = false
+    this.expect = ''
+    this.trailerLine = ''
+    this.isDated = false
+    this.fault = ''
+    this.#isTrailers = trailers
+    this.#hasRegular = false
+    this.#count = 0
+    this.#bytes = 0
+  }
+
+  /** RFC 7541 section 6. False: it cannot be decoded. */
+  #decodeBlock(bytes: Buffer, from: number, to: number): boolean {
+    let at = from
+    let mayResize = true
+    while (at < to) {
+      const first = bytes[at++] ?? 0
+      const mask = first >= 0x80 ? 0x7f : first >= 0x40 ? 0x3f : first >= 0x20 ? 0x1f : 0x0f
+      let index = first & mask
+      if (index === mask) {
+        index = readInteger(bytes, at, to, mask)
+        if (index < 0) return false
+        at = read.end
+      }
+      if (mask === 0x7f) {
+        const field = this.#entry(index)
+        if (field === undefined) return false
+        if (field.kind === PLAIN) this.#takePlain(field.line, field.size)
+        else this.#take(field.kind, field.name, field.value, field.line, field.size)
+        mayResize = false
+      } else if (mask === 0x1f) {
+        // Section 4.2: a change of the size comes before everything else.
+        if (!mayResize || !this.#table.resize(index)) return false
+      } else {
+        at = this.#literal(bytes, at, to, index, mask === 0x3f)
+        if (at < 0) return false
+        mayResize = false
+      }
+    }
+    return true
+  }
+
+  #entry(index: number): Field | undefined {
+    return index <= STATIC_ENTRIES
+      ? this.#kinds.statics[index - 1]
+      : this.#table.get(index - STATIC_ENTRIES - 1)
+  }
+
+  /** `index`: the entry that has its name, 0 for a literal name. Returns the position behind the field, -1 if it is broken. */
+  #literal(bytes: Buffer, at: number, to: number, index: number, indexing: boolean): number {
+    let name: string
+    let kind: number
+    if (index === 0) {
+      const length = readString(bytes, at, to)
+      if (length < 0) return -1
+      at = read.end
+      const holds = holdsName(read.bytes, read.from, length)
+      name = read.bytes.toString('latin1', read.from, read.from + length)
+      kind = holds ? this.#kinds.of(name) : MALFORMED_FIELD
+    } else {
+      const entry = this.#entry(index)
+      if (entry === undefined) return -1
+      name = entry.name
+      kind = entry.nameKind
+    }
+    const length = readString(bytes, at, to)
+    if (length < 0) return -1
+    const holds = holdsValue(read.bytes, read.from, length)
+    const value = length === 0 ? '' : read.bytes.toString('latin1', read.from, read.from + length)
+    if (indexing) {
+      const field = this.#kinds.field(name, value, kind, holds)
+      this.#table.insert(field)
+      if (field.kind === PLAIN) this.#takePlain(field.line, field.size)
+      else this.#take(field.kind, name, value, field.line, field.size)
+    } else {
+      const size = ENTRY_OVERHEAD + name.length + value.length
+      const fault = holds ? faultOf(name, value, kind) : faultOfValue(name)
+      if (fault !== '') this.#take(MALFORMED_FIELD, name, value, fault, size)
+      else if (kind === PLAIN) this.#takePlain(`${name}: ${value}\r\n`, size)
+      else this.#take(kind, name, value, '', size)
+    }
+    return read.end
+  }
+
+  #takePlain(line: string, size: number): void {
+    this.#hasRegular = true
+    this.#count++
+    this.#bytes += size
+    // What is too large is counted to its end, since the table must stay right, but not kept.
+    if (!this.#isTooLarge()) this.fields += line
+  }
+
+  #isTooLarge(): boolean {
+    return this.#bytes > this.limits.headBytes || this.#count > this.limits.fields
+  }
+
+  /** `line`: of MALFORMED_FIELD, what is wrong. */
+  #take(kind: number, name: string, value: string, line: string, size: number): void {
+    this.#bytes += size
+    if (kind < METHOD) this.#count++
+    if (this.#isTooLarge()) return
+    if (kind === MALFORMED_FIELD) this.fault ||= line
+    else if (kind >= METHOD) this.#takePseudo(kind, name, value)
+    else {
+      this.#hasRegular = true
+      if (this.#isTrailers) this.fields += `${name}: ${value}\r\n`
+      else this.#takeSpecial(kind, name, value)
+    }
+  }
+
+  #takePseudo(kind: number, name: string, value: string): void {
+    if (this.#isTrailers) this.fault ||= `trailers hold ${name}`
+    if (this.#hasRegular) this.fault ||= `${name} follows other fields`
+    let isSecond = false
+    switch (kind) {
+      case METHOD:
+        isSecond = this.method !== ''
+        this.method = value
+        break
+      case SCHEME:
+        isSecond = this.scheme !== ''
+        this.scheme = value
+        break
+      case PATH:
+        isSecond = this.path !== ''
+        this.path = value
+        break
+      case AUTHORITY:
+        isSecond = this.authority !== ''
+        this.authority = value
+        break
+      case PROTOCOL:
+        isSecond = this.protocol !== ''
+        this.protocol = value
+        break
+      case STATUS:
+        isSecond = this.status !== 0
+        this.status = Number(value)
+        break
+    }
+    if (isSecond) this.fault ||= `there are two ${name}`
+  }
+
+  #takeSpecial(kind: number, name: string, value: string): void {
+    switch (kind) {
+      case DATE:
+        this.isDated = true
+        this.fields += `${name}: ${value}\r\n`
+        break
+      case COOKIE:
+        this.cookie = this.cookie === '' ? value : `${this.cookie}; ${value}`
+        break
+      case FORWARDING:
+        this.forwarding += `${name}: ${value}\r\n`
+        break
+      case CONTENT_LENGTH:
+        if (this.contentLength >= 0) this.fault ||= 'there are two Content-Length fields'
+        this.contentLength = Number(value)
+        break
+      case HOST:
+        if (this.host !== '') this.fault ||= 'there are two Host fields'
+        this.host = value
+        break
+      case TE:
+        this.te = true
+        break
+      case EXPECT:
+        this.expect = this.expect === '' ? value : `${this.expect},${value}`
+        break
+      case TRAILER:
+        this.trailerLine += `${name}: ${value}\r\n`
+        break
+      case DROPPED:
+        break
+    }
+  }
+
+  /** RFC 9113 sections 8.3.1, 8.3.2 and 8.5: what must be there, and fit together. */
+  #faultOfHead(): string {
+    if (this.kind === 'response') return this.status === 0 ? 'there is no :status' : ''
+    if (this.method === '') return 'there is no :method'
+    if (this.protocol !== '' && !this.#extendedConnect)
+      return ':protocol is not announced by this side'
+    if (this.method === 'CONNECT' && this.protocol === '') {
+      if (this.scheme !== '' || this.path !== '') return 'CONNECT has :scheme or :path'
+      if (this.authority === '') return 'CONNECT has no :authority'
+    } else {
+      if (this.scheme === '') return 'there is no :scheme'
+      if (this.path === '') return 'there is no :path'
+      if (this.path === '*' && this.method !== 'OPTIONS') return ':path is "*" without OPTIONS'
+      if (this.protocol !== '' && this.method !== 'CONNECT')
+        return ':protocol is there without CONNECT'
+    }
+    if (this.authority === '' || this.host === '' || this.host === this.authority) return ''
+    return this.host.toLowerCase() === this.authority.toLowerCase()
+      ? ''
+      : 'Host is not what :authority is'
+  }
+}
+
+/** The name of a field (RFC 9113 section 8.2.1), or of a pseudo-field. */
+function holdsName(bytes: Uint8Array, from: number, length: number): boolean {
+  if (length === 0) return false
+  const end = from + length
+  let at = length > 1 && bytes[from] === COLON ? from + 1 : from
+  while (at < end && ((CLASSES[bytes[at] ?? 0] ?? 0) & NAME) !== 0) at++
+  return at === end
+}
+
+function holdsValue(bytes: Uint8Array, from: number, length: number): boolean {
+  if (length === 0) return true
+  const end = from + length
+  if ((bytes[from] ?? 0) <= BLANK || (bytes[end - 1] ?? 0) <= BLANK) return false
+  let at = from
+  while (at < end && ((CLASSES[bytes[at] ?? 0] ?? 0) & VALUE) !== 0) at++
+  return at === end
 }

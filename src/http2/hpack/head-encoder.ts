@@ -1,37 +1,15 @@
 /**
  * HPACK encoding (RFC 7541) of heads from text, lines `Name: value CRLF` as the HTTP/1 side keeps them. Names become lower case;
- * fields of a hop (Connection, Transfer-Encoding ...) are dropped.
+ * fields of a hop and Content-Length, which is an argument, are dropped.
+ *
+ * A line that is in the dynamic table is found as a whole and costs one byte or two. A line enters the table at its second sight:
+ * so what never repeats (an id, a time) does not push out what does. Without that, every response costs insertions and the
+ * peer's work for them.
  */
-export class HeadEncoder {
-  /** How many bytes a head may take at most. */
-  static room(textLength: number): number {
-    return 2 * textLength + 128
-  }
-
-  /** The peer's SETTINGS_HEADER_TABLE_SIZE. */
-  resize(_bytes: number): void {
-    throw new Error('not there yet')
-  }
-
-  /** `contentLength`: -1 for none. Returns the position behind the block. */
-  response(
-    _out: Buffer,
-    _at: number,
-    _status: number,
-    _contentLength: number,
-    _fields: string,
-  ): number {
-    throw new Error('not there yet')
-  }
-
-  request(_out: Buffer, _at: number, _line: RequestLine, _fields: string): number {
-    throw new Error('not there yet')
-  }
-
-  trailers(_out: Buffer, _at: number, _fields: string): number {
-    throw new Error('not there yet')
-  }
-}
+import { EncodingTable } from './encoding-table.ts'
+import { type EncodedName, nameOf } from './encoded-names.ts'
+import { writeInteger, writeString } from './primitives.ts'
+import { ENTRY_OVERHEAD, STATIC_TABLE } from './static-table.ts'
 
 /** What HTTP/2 has in place of a request line. */
 export interface RequestLine {
@@ -44,4 +22,131 @@ export interface RequestLine {
   readonly protocol: string
   /** -1 for none. */
   readonly contentLength: number
+}
+
+const INDEXED = 0x80
+const INDEXING = 0x40
+const NOT_INDEXED = 0
+const NEVER_INDEXED = 0x10
+
+/** RFC 7541 appendix A. */
+const AUTHORITY = 1
+const GET = INDEXED | 2
+const POST = INDEXED | 3
+const METHOD = 2
+const ROOT = INDEXED | 4
+const PATH = 4
+const HTTP = INDEXED | 6
+const HTTPS = INDEXED | 7
+const STATUS = 8
+const CONTENT_LENGTH = 28
+const STATUSES: ReadonlyMap<number, number> = new Map(
+  STATIC_TABLE.flatMap(([name, value], index) =>
+    name === ':status' ? [[Number(value), INDEXED | (index + 1)]] : [],
+  ),
+)
+
+const SPACE = 32
+const TAB = 9
+
+export class HeadEncoder {
+  readonly #table = new EncodingTable()
+  /** The authority of the last request, as a line. */
+  #authority = ''
+  #authorityLine = ''
+
+  /** How many bytes a head of so many characters may take. */
+  static room(characters: number): number {
+    return 2 * characters + 128
+  }
+
+  /** The peer's SETTINGS_HEADER_TABLE_SIZE. */
+  resize(bytes: number): void {
+    this.#table.resize(bytes)
+  }
+
+  /** `contentLength`: -1 for none. Returns the position behind the block. */
+  response(out: Buffer, at: number, status: number, contentLength: number, fields: string): number {
+    at = this.#table.writeResize(out, at)
+    const known = STATUSES.get(status)
+    if (known === undefined) at = literal(out, at, STATUS, String(status))
+    else out[at++] = known
+    if (contentLength >= 0) at = literal(out, at, CONTENT_LENGTH, String(contentLength))
+    return this.#fields(out, at, fields)
+  }
+
+  request(out: Buffer, at: number, line: RequestLine, fields: string): number {
+    at = this.#table.writeResize(out, at)
+    const { method, scheme, path } = line
+    if (method === 'GET') out[at++] = GET
+    else if (method === 'POST') out[at++] = POST
+    else at = literal(out, at, METHOD, method)
+    if (scheme !== '') out[at++] = scheme === 'http' ? HTTP : HTTPS
+    at = this.#writeAuthority(out, at, line.authority)
+    if (path === '/') out[at++] = ROOT
+    else if (path !== '') at = literal(out, at, PATH, path)
+    if (line.protocol !== '') at = this.#line(out, at, `:protocol: ${line.protocol}`, PROTOCOL)
+    if (line.contentLength >= 0) at = literal(out, at, CONTENT_LENGTH, String(line.contentLength))
+    return this.#fields(out, at, fields)
+  }
+
+  trailers(out: Buffer, at: number, fields: string): number {
+    return this.#fields(out, this.#table.writeResize(out, at), fields)
+  }
+
+  #writeAuthority(out: Buffer, at: number, authority: string): number {
+    if (authority !== this.#authority) {
+      this.#authority = authority
+      this.#authorityLine = `:authority: ${authority}`
+    }
+    return this.#line(out, at, this.#authorityLine, AUTHORITY_NAME)
+  }
+
+  #fields(out: Buffer, at: number, fields: string): number {
+    for (let start = 0; start < fields.length;) {
+      const end = fields.indexOf('\r', start)
+      at = this.#line(out, at, fields.slice(start, end), null)
+      start = end + 2
+    }
+    return at
+  }
+
+  #line(out: Buffer, at: number, line: string, known: EncodedName | null): number {
+    const index = this.#table.indexOf(line)
+    if (index > 0) return writeInteger(out, at, INDEXED, 0x7f, index)
+    const colon = line.indexOf(':', 1)
+    const name = known ?? nameOf(line.slice(0, colon))
+    if (name.isDropped) return at
+    let from = colon + 1
+    let to = line.length
+    while (from < to && isBlank(line.charCodeAt(from))) from++
+    while (to > from && isBlank(line.charCodeAt(to - 1))) to--
+    const size = ENTRY_OVERHEAD + name.lower.length + to - from
+    const indexing = name.isIndexed && this.#table.wants(line, size)
+    if (indexing) at = writeInteger(out, at, INDEXING, 0x3f, name.index)
+    else at = writeInteger(out, at, name.isSecret ? NEVER_INDEXED : NOT_INDEXED, 0xf, name.index)
+    if (name.index === 0) at = writeString(out, at, name.lower, 0, name.lower.length)
+    at = writeString(out, at, line, from, to)
+    if (indexing) this.#table.insert(line, size)
+    return at
+  }
+}
+
+const AUTHORITY_NAME: EncodedName = {
+  lower: ':authority',
+  index: AUTHORITY,
+  isIndexed: true,
+  isSecret: false,
+  isDropped: false,
+}
+const PROTOCOL: EncodedName = { ...AUTHORITY_NAME, lower: ':protocol', index: 0 }
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB
+}
+
+/** With a name of the static table, not indexed. */
+function literal(out: Buffer, at: number, name: number, value: string): number {
+  at = writeInteger(out, at, NOT_INDEXED, 0xf, name)
+  return writeString(out, at, value, 0, value.length)
 }

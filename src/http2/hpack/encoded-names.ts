@@ -1,0 +1,64 @@
+/** What an encoder has to know of a field's name, by the name as it was written. All connections of a thread share it. */
+import { STATIC_TABLE } from './static-table.ts'
+
+export interface EncodedName {
+  readonly lower: string
+  /** Of the static table; 0: not there. */
+  readonly index: number
+  /** A line of it may repeat. */
+  readonly isIndexed: boolean
+  /** RFC 7541 section 7.1.3: no hop may index it, so that its value cannot be guessed by the sizes of messages. */
+  readonly isSecret: boolean
+  /** It has no place in HTTP/2, or is written otherwise. */
+  readonly isDropped: boolean
+}
+
+const INDEXES = new Map<string, number>()
+STATIC_TABLE.forEach(([name], index) => {
+  if (!INDEXES.has(name)) INDEXES.set(name, index + 1)
+})
+
+const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie'])
+/** Its value differs from message to message. */
+const VARYING = new Set([
+  'age',
+  'content-range',
+  'etag',
+  'expires',
+  'if-modified-since',
+  'if-none-match',
+  'last-modified',
+  'location',
+  'range',
+])
+const DROPPED = new Set([
+  'connection',
+  'content-length',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Names come from messages, so their number is bounded. */
+const MOST_NAMES = 1_000
+const names = new Map<string, EncodedName>()
+
+export function nameOf(text: string): EncodedName {
+  const known = names.get(text)
+  if (known !== undefined) return known
+  const lower = text.toLowerCase()
+  const isSecret = SECRET.has(lower)
+  const name: EncodedName = {
+    lower,
+    index: INDEXES.get(lower) ?? 0,
+    isIndexed: !isSecret && !VARYING.has(lower),
+    isSecret,
+    isDropped: DROPPED.has(lower) || lower.startsWith(':'),
+  }
+  // A copy: a slice would keep the whole head in memory.
+  if (names.size < MOST_NAMES) names.set(Buffer.from(text, 'latin1').toString('latin1'), name)
+  return name
+}

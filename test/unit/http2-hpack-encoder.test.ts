@@ -1,0 +1,168 @@
+/** HPACK encoding: what is encoded decodes to the same, in any order and with any size of the table, and repeats cost a byte. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { HeadDecoder, OK } from '../../src/http2/hpack/head-decoder.ts'
+import { HeadEncoder } from '../../src/http2/hpack/head-encoder.ts'
+
+const LIMITS = { fields: 10_000, headBytes: 10_000_000 }
+const OUT = Buffer.alloc(256 * 1024)
+const GET = {
+  method: 'GET',
+  scheme: 'https',
+  authority: 'example.com',
+  path: '/',
+  protocol: '',
+  contentLength: -1,
+}
+
+class Pair {
+  readonly encoder = new HeadEncoder()
+  readonly decoder: HeadDecoder
+
+  constructor(kind: 'request' | 'response') {
+    this.decoder = new HeadDecoder(kind, LIMITS, true)
+  }
+
+  /** Bytes of the block. */
+  response(status: number, length: number, fields: string): number {
+    return this.#decode(this.encoder.response(OUT, 3, status, length, fields), false)
+  }
+
+  request(line: typeof GET, fields: string): number {
+    return this.#decode(this.encoder.request(OUT, 3, line, fields), false)
+  }
+
+  trailers(fields: string): number {
+    return this.#decode(this.encoder.trailers(OUT, 3, fields), true)
+  }
+
+  #decode(end: number, trailers: boolean): number {
+    assert.equal(this.decoder.decode(OUT, 3, end, trailers), OK, this.decoder.fault)
+    return end - 3
+  }
+}
+
+test('a response comes back in lower case, without fields of a hop', () => {
+  const pair = new Pair('response')
+
+  pair.response(
+    206,
+    1234,
+    'Server: nginx\r\nConnection: close\r\nX-Empty:\r\nX-Wide: \t a b \t\r\nTransfer-Encoding: chunked\r\nContent-Length: 7\r\n',
+  )
+
+  const { status, contentLength, fields } = pair.decoder
+  assert.deepEqual(
+    [status, contentLength, fields],
+    [206, 1234, 'server: nginx\r\nx-empty: \r\nx-wide: a b\r\n'],
+  )
+})
+
+test('a line that repeats costs a byte from its third time on', () => {
+  const pair = new Pair('response')
+  const fields = 'Server: nginx/1.22.1\r\nContent-Type: text/html; charset=utf-8\r\nX-Own: yes\r\n'
+
+  const sizes = [1, 2, 3].map(() => pair.response(200, -1, fields))
+
+  assert.ok((sizes[0] ?? 0) > 50)
+  assert.ok((sizes[1] ?? 0) > 50)
+  assert.equal(sizes[2], 4)
+})
+
+test('what never repeats does not enter the table', () => {
+  const pair = new Pair('response')
+  const kept = 'x-kept: always the same\r\n'
+  for (let round = 0; round < 3; round++) pair.response(200, -1, kept)
+
+  for (let round = 0; round < 500; round++)
+    pair.response(200, -1, `x-id: ${round} ${'y'.repeat(50)}\r\n`)
+
+  assert.equal(pair.response(200, -1, kept), 2)
+})
+
+test('secrets are never indexed', () => {
+  const pair = new Pair('response')
+  const secret = 'set-cookie: id=secret\r\n'
+
+  const sizes = [1, 2, 3].map(() => pair.response(200, -1, secret))
+
+  assert.deepEqual(new Set(sizes).size, 1)
+  const end = pair.encoder.response(OUT, 0, 200, -1, secret)
+  assert.equal((OUT[1] ?? 0) & 0xf0, 0x10)
+  assert.ok(end > 10)
+})
+
+test('a request comes back', () => {
+  const pair = new Pair('request')
+  const post = { ...GET, method: 'POST', path: '/a?b', scheme: 'http', contentLength: 3 }
+
+  for (let round = 0; round < 3; round++) {
+    pair.request(post, 'te: trailers\r\ncookie: a=1; b=2\r\nX-A: 1\r\n')
+
+    const { method, scheme, authority, path, contentLength, te, cookie, fields } = pair.decoder
+    assert.deepEqual(
+      [method, scheme, authority, path, contentLength, te, cookie, fields],
+      ['POST', 'http', 'example.com', '/a?b', 3, true, 'a=1; b=2', 'x-a: 1\r\n'],
+    )
+  }
+  pair.request({ ...GET, method: 'CONNECT', protocol: 'websocket' }, '')
+  assert.equal(pair.decoder.protocol, 'websocket')
+  pair.request({ ...GET, method: 'CONNECT', scheme: '', path: '' }, '')
+  assert.equal(pair.decoder.method, 'CONNECT')
+})
+
+test('a smaller table of the peer is announced, and one that shrank and grew again', () => {
+  const pair = new Pair('response')
+  const fields = 'x-a: 1\r\nx-b: 2\r\n'
+  for (let round = 0; round < 3; round++) pair.response(200, -1, fields)
+
+  pair.encoder.resize(0)
+  pair.encoder.resize(4096)
+  const size = pair.response(200, -1, fields)
+
+  assert.ok(size > 15)
+  assert.equal(pair.decoder.fields, fields)
+  pair.encoder.resize(64)
+  pair.response(200, -1, fields)
+  pair.encoder.resize(1_000_000)
+  for (let round = 0; round < 3; round++) pair.response(200, -1, fields)
+  assert.equal(pair.response(200, -1, fields), 3)
+})
+
+test('any heads decode to what was encoded, with any sizes of the table', () => {
+  const name = fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,12}$/)
+  const value = fc.stringMatching(/^(?:[!-~\x80-\xff](?:[ -~\x80-\xff]{0,200}[!-~\x80-\xff])?)?$/)
+  // Few of each, so that lines repeat.
+  const lines = fc.array(fc.tuple(name, value), { minLength: 1, maxLength: 20 })
+  const picks = fc.array(
+    fc.record({
+      resize: fc.option(fc.integer({ min: 0, max: 5000 }), { freq: 8 }),
+      lines: fc.array(fc.nat(), { maxLength: 30 }),
+      trailers: fc.boolean(),
+    }),
+    { maxLength: 30 },
+  )
+  const special =
+    /^(?:te|host|upgrade|connection|content-length|keep-alive|transfer-encoding|trailer|proxy-.*|http2-settings)$/i
+  fc.assert(
+    fc.property(lines, picks, (pool, heads) => {
+      const pair = new Pair('response')
+      for (const head of heads) {
+        if (head.resize !== null) pair.encoder.resize(head.resize)
+        const chosen = head.lines
+          .map((index) => pool[index % pool.length] ?? (['x', ''] as const))
+          .filter(([one]) => !special.test(one))
+        const text = chosen.map(([one, what]) => `${one}: ${what}\r\n`).join('')
+        if (head.trailers) pair.trailers(text)
+        else pair.response(200, -1, text)
+
+        assert.equal(
+          pair.decoder.fields,
+          chosen.map(([one, what]) => `${one.toLowerCase()}: ${what}\r\n`).join(''),
+        )
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
