@@ -37,6 +37,7 @@ const packages = {
   postgresql: 'postgresql',
   python3: 'python3',
   chromium: 'chromium',
+  pebble: 'pebble',
 }
 /** Of those that are no commands. */
 const paths = {

@@ -23,6 +23,8 @@ export interface HttpClientOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** At most; further calls wait for one. 256 by default. */
   readonly connections?: number
+  /** For a connection with its TLS handshake. 2 s by default. */
+  readonly connectMs?: number
 }
 
 export interface HttpCall {
@@ -33,7 +35,7 @@ export interface HttpCall {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   /** Statuses that are returned; another one is a failure. 200 by default. */
-  readonly accept?: readonly number[]
+  readonly accept?: readonly number[] | 'all'
   /** Of the body, 16 MiB by default. */
   readonly maxBytes?: number
 }
@@ -113,7 +115,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       signal,
     })
     const response = await orAborted(sent, signal)
-    if (accept.includes(response.statusCode)) return response
+    if (accept === 'all' || accept.includes(response.statusCode)) return response
     const { statusCode } = response
     const reason = shorten(hide(hideQuery(path, await readStart(response))))
     const message = `${what} at ${where} responds to ${withoutQuery(path)} with ${statusCode}${reason === '' ? '' : `: ${reason}`}`
@@ -216,9 +218,10 @@ function toError(reason: unknown): Error {
 function createConnect({
   socketPath = null,
   tls = null,
+  connectMs = CONNECT_TIMEOUT_MS,
 }: HttpClientOptions): buildConnector.connector {
   const connect = buildConnector({
-    timeout: CONNECT_TIMEOUT_MS,
+    timeout: connectMs,
     allowH2: false,
     ...(socketPath === null ? {} : { socketPath }),
     ...(tls === null
