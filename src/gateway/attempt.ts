@@ -9,6 +9,8 @@ import { clock, mayBeLate, readClock } from '../http/connection/clock.ts'
 import type { Expiring } from '../http/connection/deadlines.ts'
 import { ExchangeError, isFaultOfForm, NotHttp } from '../http/message/errors.ts'
 import type { ResponseSink, Exchange } from '../http/exchange.ts'
+import type { GrpcCall } from '../http/grpc/call.ts'
+import { grpcStatusOfHttp, NO_GRPC_STATUS } from '../http/grpc/status.ts'
 import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import { isIdempotent } from '../policy/retrying/retry.ts'
@@ -53,8 +55,10 @@ export class Attempt implements ResponseSink, Expiring {
   readonly #exchange: Exchange
   readonly #startedAt: number
   #tryMs = 0
-  /** Of the response; 0 before its head has come. */
+  /** Of the response, as it is judged; 0 before its head has come. */
   #status = 0
+  /** Of a gRPC call, which is judged by its end. */
+  #headMs = 0
   /** The endpoint's in-flight count must be given back. */
   #isCounted = true
 
@@ -119,8 +123,9 @@ export class Attempt implements ResponseSink, Expiring {
     try {
       const headMs = this.#elapsedMs()
       this.#stopClock()
-      this.#status = head.status
-      this.endpoint.responded(head.status, headMs)
+      const { grpc } = this.#exchange
+      if (grpc === null) this.endpoint.responded((this.#status = head.status), headMs)
+      else this.#callResponds(grpc, head, ended, headMs)
       // First, because the client may have sent its next request already.
       if (ended) this.#complete()
       return this.#owner.attemptResponse(this, head, data, ended, headMs)
@@ -128,6 +133,26 @@ export class Attempt implements ResponseSink, Expiring {
       this.fault(error)
       return true
     }
+  }
+
+  /** The result of a call is in its trailers, which may be the head; a status other than 200 comes from something else than gRPC. */
+  #callResponds(
+    call: GrpcCall,
+    { status, fields }: ResponseHead,
+    ended: boolean,
+    headMs: number,
+  ): void {
+    this.#headMs = headMs
+    this.#status = status
+    if (status !== 200) call.status = grpcStatusOfHttp(status)
+    else if (ended) call.ended(fields)
+    else {
+      call.status = NO_GRPC_STATUS
+      this.endpoint.responding(headMs)
+      return
+    }
+    this.#status = call.judgedAs(status)
+    this.endpoint.responded(this.#status, headMs)
   }
 
   responseData(chunk: Buffer | string): boolean {
@@ -145,6 +170,12 @@ export class Attempt implements ResponseSink, Expiring {
 
   responseEnd(trailers: string): void {
     try {
+      const { grpc } = this.#exchange
+      if (grpc !== null && this.#status === 200) {
+        grpc.ended(trailers)
+        this.#status = grpc.judgedAs(200)
+        this.endpoint.judged(this.#status, this.#headMs)
+      }
       this.#complete()
       this.#owner.attemptEnded(this, trailers)
     } catch (error) {

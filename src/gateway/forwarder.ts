@@ -19,6 +19,7 @@ import { clock, readClock } from '../http/connection/clock.ts'
 import type { Expiring } from '../http/connection/deadlines.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange, ExchangeOwner } from '../http/exchange.ts'
+import type { GrpcCall } from '../http/grpc/call.ts'
 import { allOf } from '../http/connection/faults.ts'
 import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import { isIdempotent, type RetryPolicy } from '../policy/retrying/retry.ts'
@@ -27,7 +28,7 @@ import { count } from '../scoreboard/scoreboard.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
 import type { Pool } from '../upstream/pool.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
-import { ReplayBuffer } from './replay-buffer.ts'
+import { lateError, passTimeLeft, pushbackMs, takeTimeLimit } from './call.ts'
 import type { Route } from './route.ts'
 import { countBegin, countEnd, servedBy, type ServedBy } from './request-stats.ts'
 import { RetryState } from './retry-state.ts'
@@ -56,7 +57,6 @@ export class Forwarder
   readonly #context: ForwarderContext
   /** The route's, or the one that a middleware chose. */
   #pool: Pool | null
-  #retry: RetryPolicy | null = null
   /** Null for routes without request middlewares. */
   #chain: MiddlewareChain | null = null
   /** So far. */
@@ -75,10 +75,7 @@ export class Forwarder
   start(): void {
     const { onRequest: middlewares, pool } = this.#route
     const requestMs = pool === null ? 0 : this.#route.timeoutsOf(pool).requestMs
-    if (pool !== null && requestMs > 0) {
-      this.deadlineAt = this.exchange.startedAt + requestMs
-      pool.deadlines.add(this)
-    }
+    if (pool !== null && requestMs > 0) this.#endBy(this.exchange.startedAt + requestMs, pool)
     if (middlewares === null) return this.forward(null, false)
     this.#chain = new MiddlewareChain(middlewares, this.exchange, this)
     this.#chain.run()
@@ -106,14 +103,25 @@ export class Forwarder
     if (backend !== null) this.#pool = otherPools?.get(backend) ?? null
     const pool = this.#pool
     if (pool === null) throw new Error(`route ${id} has no backend, or not ${backend}`)
+    if (this.exchange.grpc !== null && !this.#limitCall(this.exchange.grpc, pool)) return
     if (this.deadlineAt <= clock.now) return this.expire()
     pool.retryBudget.countRequest()
-    const policy = this.#route.retry ?? pool.retry
-    this.#retry = policy
-    const { isWhole, head } = this.exchange
-    if (!isWhole && policy.attempts > 1 && head.length <= policy.bufferBytes)
-      this.replay = new ReplayBuffer(policy.bufferBytes)
+    this.beginAttempts(this.#route.retry ?? pool.retry)
     this.#tryNext(pool, null, hasWaited ? performance.now() : this.exchange.startedAt)
+  }
+
+  /** False: the client's time limit is malformed. */
+  #limitCall(call: GrpcCall, pool: Pool): boolean {
+    const error = takeTimeLimit(call, this.exchange)
+    if (error === null) this.#endBy(call.deadlineAt, pool)
+    else this.respond(errorResponse(error))
+    return error === null
+  }
+
+  #endBy(deadlineAt: number, { deadlines }: Pool): void {
+    if (deadlineAt >= this.deadlineAt) return
+    this.deadlineAt = deadlineAt
+    if (this.deadlineIndex < 0) deadlines.add(this)
   }
 
   /**
@@ -122,7 +130,7 @@ export class Forwarder
    */
   #tryNext(pool: Pool, error: ExchangeError | null, startedAt: number): void {
     let last = error
-    const policy = this.#retry
+    const policy = this.retry
     let comesBack = policy?.canRepeatServer === true
     for (;;) {
       const endpoint = pool.pickFor(this.exchange, this.tried)
@@ -155,7 +163,8 @@ export class Forwarder
   /** False if the endpoint may have no further connection. */
   #send(attempt: Attempt, fresh: boolean): boolean {
     const { pool, endpoint } = attempt
-    const timeouts = this.#route.timeoutsOf(pool)
+    const { grpc } = this.exchange
+    const timeouts = grpc === null ? this.#route.timeoutsOf(pool) : this.#route.callTimeoutsOf(pool)
     attempt.connection = pool.acquire(this.exchange, endpoint, fresh, timeouts)
     if (attempt.connection === null) {
       this.releaseAttempt(attempt)
@@ -163,6 +172,7 @@ export class Forwarder
     }
     if (this.attempts > 0) count(this.#route.slot, COUNT.retries, 1)
     this.attemptSent(attempt, attempt.connection)
+    if (grpc !== null) passTimeLeft(grpc, this.exchange, this.deadlineAt, readClock())
     attempt.send(attempt.connection, this.#route.passHost, timeouts)
     return true
   }
@@ -193,7 +203,7 @@ export class Forwarder
     }
     if (error.reason === 'OUT_OF_RESOURCES' && this.#outlast(pool, error)) return
     this.addTried(endpoint)
-    if (!this.#mayRepeat(error.kind.status, error) || !pool.retryBudget.tryTake())
+    if (!this.mayRepeat(error.kind.status, error) || !pool.retryBudget.tryTake())
       this.#giveUp(error)
     else {
       count(endpoint.slot, COUNT.retries, 1)
@@ -212,20 +222,10 @@ export class Forwarder
     return true
   }
 
-  #mayRepeat(status: number, error: ExchangeError | null): boolean {
-    const policy = this.#retry
-    if (policy === null || !this.canRetry()) return false
-    const { method, isPinned: isBound } = this.exchange
-    // The server that its client logs in to has seen it.
-    if (isBound && error?.kind.retry !== 'always') return false
-    const attempts = this.attempts - this.resent
-    return policy.allows({ attempts, status, method }, error?.kind.retry ?? null)
-  }
-
-  /** After the back-off. */
-  #repeat(pool: Pool, error: ExchangeError | null): void {
+  /** After the back-off, or after the time that the server wants. */
+  #repeat(pool: Pool, error: ExchangeError | null, pushbackMs: number | null = null): void {
     const next = this.attempts - this.resent + 1
-    const waitMs = this.#retry?.backoffMs(next, pool.random()) ?? 0
+    const waitMs = pushbackMs ?? this.retry?.backoffMs(next, pool.random()) ?? 0
     const go = (): void => this.#tryNext(pool, error, performance.now())
     if (waitMs <= 0) go()
     else this.schedule(go, waitMs)
@@ -262,9 +262,10 @@ export class Forwarder
       this.stopTimer()
       this.settleRace(attempt)
     }
-    const policy = this.#retry
-    if (policy?.judgesResponses === true && this.#rejectResponse(attempt, head.status)) return true
+    const policy = this.retry
+    if (policy?.judgesResponses === true && this.#rejectResponse(attempt, head)) return true
     if (policy?.hedge != null) this.#route.noteHeadMs(policy, headMs)
+    if (!ended) this.replay?.forget()
     this.#edit(attempt, head)
     const goOn = this.exchange.client.sendHead(head, data, ended)
     // The clock was read when the head came.
@@ -281,12 +282,15 @@ export class Forwarder
   }
 
   /** The retry predicate rejects this response, and another attempt is allowed. */
-  #rejectResponse(attempt: Attempt, status: number): boolean {
+  #rejectResponse(attempt: Attempt, head: ResponseHead): boolean {
     const { pool, endpoint } = attempt
-    if (!this.#mayRepeat(status, null) || !pool.retryBudget.tryTake()) return false
+    const { grpc } = this.exchange
+    const waitMs = grpc === null ? null : pushbackMs(head)
+    if (waitMs !== null && clock.now + waitMs >= this.deadlineAt) return false
+    if (!this.mayRepeat(head.status, null) || !pool.retryBudget.tryTake()) return false
     count(endpoint.slot, COUNT.retries, 1)
     this.discardAttempt(attempt)
-    this.#repeat(pool, null)
+    this.#repeat(pool, null, waitMs)
     return true
   }
 
@@ -319,22 +323,18 @@ export class Forwarder
 
   /** Reports the error to the client: as a response, or by cutting off the one that has begun. */
   #report(error: ExchangeError): void {
-    const { exchange } = this
-    if (!exchange.hasResponded) {
-      exchange.client.sendLocal(errorResponse(error))
-      return
-    }
-    exchange.reason = error.reason
-    exchange.detail = error.message
-    exchange.client.abort()
+    if (this.exchange.hasResponded) this.exchange.cut(error)
+    else this.exchange.client.sendLocal(errorResponse(error))
   }
 
   /** The request timeout. */
   expire(): void {
-    const tookMs = Math.round(this.deadlineAt - this.exchange.startedAt)
-    this.attempt?.abandonLate(tookMs)
+    const error = lateError(this.exchange, this.deadlineAt)
+    // The client's own limit says nothing about the server.
+    if (error.reason === 'REQUEST_TIMEOUT')
+      this.attempt?.abandonLate(this.deadlineAt - this.exchange.startedAt)
     this.abandonAttempts()
-    this.#giveUp(new ExchangeError('REQUEST_TIMEOUT', `no whole response within ${tookMs} ms`))
+    this.#giveUp(error)
   }
 
   clientGone(error: ExchangeError): void {
@@ -342,8 +342,7 @@ export class Forwarder
     try {
       if (this.exchange.status === 101) this.attempt?.release()
       else {
-        this.exchange.reason = error.reason
-        this.exchange.detail = error.message
+        this.exchange.note(error)
         this.abandonAttempts()
       }
       this.#end()
@@ -376,7 +375,8 @@ export class Forwarder
   }
 
   #stopClock(): void {
-    if (this.deadlineIndex >= 0) this.#route.pool?.deadlines.remove(this)
+    const pool = this.#route.pool ?? this.#pool
+    if (this.deadlineIndex >= 0) pool?.deadlines.remove(this)
   }
 
   #end(now: number = readClock()): void {

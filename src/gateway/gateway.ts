@@ -40,7 +40,7 @@ import { Forwarder, type ForwarderContext } from './forwarder.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
 import { compileScope } from './scope.ts'
-import { countReason, countStreamEnd, NOT_SERVED } from './request-stats.ts'
+import { countEnding, countReason, countStreamEnd, NOT_SERVED } from './request-stats.ts'
 import { onlyRoute, type StreamContext, Streams } from './streams.ts'
 
 export interface GatewayOptions {
@@ -130,7 +130,7 @@ export class Gateway implements ListenerHandler {
       onShortage: (error) => this.#meetShortage(error),
       onFault: this.#onFault,
       onEnded: (exchange, served, durationMs) => {
-        countReason(this.#board, exchange.reason)
+        countEnding(this.#board, exchange)
         if (onRecord !== null) onRecord(recordOf(exchange, served, durationMs))
       },
     }

@@ -97,12 +97,13 @@ export class MiddlewareChain implements MiddlewareContext {
   }
 
   #outcome(): ExchangeOutcome {
-    const { status, reason, hasResponded, startedAt, bodyAt } = this.#exchange
+    const { grpc, status, reason, hasResponded, startedAt, bodyAt } = this.#exchange
     const headAt = this.responseAt ?? performance.now()
     const kind = reason === null ? null : ERRORS[reason]
     return {
       // The status that was announced is not the outcome of a response that its server cut short.
-      status: hasResponded && kind?.blame === 'server' ? kind.status : status,
+      status:
+        hasResponded && kind?.blame === 'server' ? kind.status : (grpc?.judgedAs(status) ?? status),
       isClientsFault: kind?.blame === 'client' || isOurs(reason),
       headAt,
       headMs: Math.max(0, headAt - Math.max(startedAt, bodyAt)),

@@ -13,6 +13,7 @@ export class ReplayBuffer implements BodySink {
   #to: ServerExchange | null = null
   /** Null until the body has ended. */
   #trailers: string | null = null
+  #isLast = false
   /** `#to` has got all that is buffered. */
   #hasCaughtUp = true
 
@@ -36,6 +37,12 @@ export class ReplayBuffer implements BodySink {
     this.#to = null
   }
 
+  /** A response has begun: this server is the last one. */
+  forget(): void {
+    this.#isLast = true
+    if (this.#hasCaughtUp) this.#chunks = null
+  }
+
   /** The server takes the body: it gets what is buffered first. False: that was all, the client need not send more. */
   resume(): boolean {
     const to = this.#to
@@ -43,6 +50,7 @@ export class ReplayBuffer implements BodySink {
     if (!this.#hasCaughtUp) {
       this.#hasCaughtUp = true
       for (const chunk of this.#chunks ?? []) to.bodyData(chunk)
+      if (this.#isLast) this.#chunks = null
       if (this.#trailers !== null) to.bodyEnd(this.#trailers)
     }
     return this.#trailers === null

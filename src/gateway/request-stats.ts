@@ -1,6 +1,7 @@
 /** Counts an exchange, or a stream, in the scoreboard. */
 import { type Reason, reasonNumber } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { NO_GRPC_STATUS } from '../http/grpc/status.ts'
 import type { ServedBy } from '../observe/access-record.ts'
 import { COUNT, DURATION_BOUNDS } from '../scoreboard/layout.ts'
 import { count, type ScoreboardView, type Slot } from '../scoreboard/scoreboard.ts'
@@ -55,7 +56,7 @@ export function countStreamBytes(route: Slot, server: Slot, counter: number, byt
 
 /** Adds one exchange to a slot's counters: status class, bytes and duration. */
 function countExchange(slot: Slot, exchange: Exchange, durationMs: number): void {
-  countOutcome(slot, exchange.status, durationMs)
+  countOutcome(slot, exchange.countedStatus, durationMs)
   if (exchange.bytesIn > 0) count(slot, COUNT.bytesIn, exchange.bytesIn)
   if (exchange.bytesOut > 0) count(slot, COUNT.bytesOut, exchange.bytesOut)
 }
@@ -71,6 +72,13 @@ function countOutcome(slot: Slot, code: number, durationMs: number): void {
   const cell = base + COUNT.duration + bucket
   counts[cell] = (counts[cell] ?? 0) + 1
   count(slot, COUNT.durationSum, seconds)
+}
+
+/** The reason of an exchange, and the status of a gRPC call. */
+export function countEnding(board: ScoreboardView, { reason, grpc }: Exchange): void {
+  countReason(board, reason)
+  if (grpc === null || grpc.status === NO_GRPC_STATUS) return
+  board.grpcStatuses[grpc.status] = (board.grpcStatuses[grpc.status] ?? 0) + 1
 }
 
 export function countReason(board: ScoreboardView, reason: Reason | null): void {

@@ -4,10 +4,13 @@
  */
 import type { ResponseHead } from '../http/message/response-head.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { grpcStatusOf, NO_GRPC_STATUS } from '../http/grpc/status.ts'
+import type { ExchangeError } from '../http/message/errors.ts'
+import type { RetryPolicy } from '../policy/retrying/retry.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
 import type { ServerExchange } from '../upstream/endpoint/server-exchange.ts'
 import type { Attempt } from './attempt.ts'
-import type { ReplayBuffer } from './replay-buffer.ts'
+import { ReplayBuffer } from './replay-buffer.ts'
 
 const NONE: readonly Endpoint[] = []
 
@@ -24,6 +27,7 @@ export abstract class RetryState {
   /** How many were sent again without the budget, because no server had failed: an idle connection was closed, for example. */
   protected resent = 0
   protected replay: ReplayBuffer | null = null
+  protected retry: RetryPolicy | null = null
   /** Of the back-off or the hedge. */
   protected timer: NodeJS.Timeout | null = null
   #bodyFlows = false
@@ -52,6 +56,13 @@ export abstract class RetryState {
     if (this.timer === null) return
     clearTimeout(this.timer)
     this.timer = null
+  }
+
+  protected beginAttempts(policy: RetryPolicy): void {
+    this.retry = policy
+    const { isWhole, head } = this.exchange
+    if (!isWhole && policy.attempts > 1 && head.length <= policy.bufferBytes)
+      this.replay = new ReplayBuffer(policy.bufferBytes)
   }
 
   /** As the first attempt, or as the hedge beside it. */
@@ -130,6 +141,18 @@ export abstract class RetryState {
     return !this.#bodyFlows || this.replay?.isWhole === true
   }
 
+  /** The policy allows another attempt after one with this status, of a response or of the error instead of one. */
+  protected mayRepeat(status: number, error: ExchangeError | null): boolean {
+    const policy = this.retry
+    if (policy === null || !this.canRetry()) return false
+    const { method, isPinned: isBound, grpc } = this.exchange
+    // The server that its client logs in to has seen it.
+    if (isBound && error?.kind.retry !== 'always') return false
+    const attempts = this.attempts - this.resent
+    const grpcStatus = grpc === null ? NO_GRPC_STATUS : grpcStatusAfter(grpc.status, error)
+    return policy.allows({ attempts, status, method, grpcStatus }, error?.kind.retry ?? null)
+  }
+
   attemptTakesBody(attempt: Attempt): void {
     if (attempt !== this.attempt) return
     this.#bodyFlows = true
@@ -145,4 +168,9 @@ export abstract class RetryState {
     } else this.#saidInterim = true
     return this.exchange.client.sendInterim(head)
   }
+}
+
+/** What the client would get. */
+function grpcStatusAfter(status: number, error: ExchangeError | null): number {
+  return error === null ? status : grpcStatusOf(error.reason, error.kind.status)
 }

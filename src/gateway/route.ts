@@ -26,6 +26,7 @@ import { RecentQuantile } from '../policy/retrying/recent-quantile.ts'
 import { compileRetry, isIdempotent, type RetryPolicy } from '../policy/retrying/retry.ts'
 import type { Slot } from '../scoreboard/scoreboard.ts'
 import type { Pool } from '../upstream/pool.ts'
+import { timeoutsOfCall } from './call.ts'
 import type { MiddlewareChain } from './middleware-chain.ts'
 
 export class Route {
@@ -50,6 +51,8 @@ export class Route {
   /** The backend's timeouts, overridden by the route's; merged again when the backend's change. */
   #mergedFrom: Timeouts | null = null
   #timeouts: Timeouts | null = null
+  /** Of gRPC calls, and what they were made of. */
+  #callTimeouts: { readonly from: Timeouts; readonly timeouts: Timeouts } | null = null
   #hedge: { readonly policy: RetryPolicy; readonly times: RecentQuantile } | null = null
 
   constructor(placed: PlacedFrontend, context: RouteContext) {
@@ -96,6 +99,13 @@ export class Route {
       this.#timeouts = { ...pool.timeouts, ...this.#timeoutOverrides }
     }
     return this.#timeouts
+  }
+
+  callTimeoutsOf(pool: Pool): Timeouts {
+    const from = this.timeoutsOf(pool)
+    if (this.#callTimeouts?.from !== from)
+      this.#callTimeouts = { from, timeouts: timeoutsOfCall(from) }
+    return this.#callTimeouts.timeouts
   }
 
   // Hedging: when a second copy of a request is sent, by this thread's latest latencies.

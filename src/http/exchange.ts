@@ -13,8 +13,8 @@ import type { Destination } from './message/target.ts'
 import type { TunnelEnd } from './connection/tunnel.ts'
 import type { ProxiedAddresses } from './proxy-protocol/header.ts'
 import { type GrpcCall, grpcCallOf } from './grpc/call.ts'
-import { toGrpcResponse } from './grpc/local-response.ts'
-import { NO_GRPC_STATUS } from './grpc/status.ts'
+import { grpcTrailersFor, toGrpcResponse } from './grpc/local-response.ts'
+import { grpcStatusOf, NO_GRPC_STATUS } from './grpc/status.ts'
 
 /** Takes a request's body: the server's side of an exchange. Data is lent as for ResponseSink. */
 export interface BodySink {
@@ -187,6 +187,25 @@ export class Exchange {
       return response
     }
     return local.message === undefined ? local : inFormOf(local, this.field('accept'))
+  }
+
+  /** Notes why it ends without a whole response. */
+  note({ reason, message, kind }: ExchangeError): void {
+    this.reason = reason
+    this.detail = message
+    if (this.grpc !== null) this.grpc.status = grpcStatusOf(reason, kind.status)
+  }
+
+  /** Ends a response that has begun: a gRPC call gets its status, and other clients see that it is cut. */
+  cut(error: ExchangeError): void {
+    this.note(error)
+    if (this.grpc === null) this.client.abort()
+    else this.client.sendEnd(grpcTrailersFor(error))
+  }
+
+  /** The HTTP status as which it is counted: of a gRPC call, the one that means the same as its grpc-status. */
+  get countedStatus(): number {
+    return this.grpc === null ? this.status : this.grpc.countedAs(this.status)
   }
 
   // For routes.

@@ -80,6 +80,8 @@ export function formatJson(record: AccessRecord): string {
     path: cutField(record.target),
     protocol: record.protocol,
     status: record.status,
+    // Left out if it is undefined.
+    grpc_status: record.grpcStatus,
     bytes_in: record.bytesIn,
     bytes_out: record.bytesOut,
     reason: record.reason,
@@ -114,14 +116,20 @@ export function formatStreamJson(record: StreamRecord): string {
 
 /** `client - - [time] "request line" status bytes "reason"`: the Common Log Format, and the reason. */
 export function formatCommon(record: AccessRecord): string {
-  const { clientIp, startedAt, status, bytesOut, reason } = record
-  return `${orDash(clientIp)}${identAndTime(startedAt)}"${requestLine(record)}" ${status || NO_RESPONSE} ${bytesOut || '-'} "${reason ?? '-'}"\n`
+  const { clientIp, startedAt, status, bytesOut } = record
+  return `${orDash(clientIp)}${identAndTime(startedAt)}"${requestLine(record)}" ${status || NO_RESPONSE} ${bytesOut || '-'} "${endOf(record)}"\n`
 }
 
 /** `... status bytes "referer" "user agent" "reason"`: the Combined Log Format, and the reason. */
 export function formatCombined(record: AccessRecord): string {
-  const { clientIp, startedAt, status, bytesOut, referer, userAgent, reason } = record
-  return `${orDash(clientIp)}${identAndTime(startedAt)}"${requestLine(record)}" ${status || NO_RESPONSE} ${bytesOut || '-'} "${orDash(referer)}" "${orDash(userAgent)}" "${reason ?? '-'}"\n`
+  const { clientIp, startedAt, status, bytesOut, referer, userAgent } = record
+  return `${orDash(clientIp)}${identAndTime(startedAt)}"${requestLine(record)}" ${status || NO_RESPONSE} ${bytesOut || '-'} "${orDash(referer)}" "${orDash(userAgent)}" "${endOf(record)}"\n`
+}
+
+/** The reason, or else the status of a gRPC call that failed: its HTTP status is 200. */
+function endOf({ reason, grpcStatus = 0 }: AccessRecord): string {
+  if (reason !== null) return reason
+  return grpcStatus <= 0 ? '-' : `grpc-status=${grpcStatus}`
 }
 
 /** A stream as the request that comes nearest to it, CONNECT, for its name or frontend. */

@@ -32,6 +32,8 @@ export interface AccessRecord {
   readonly scheme: 'http' | 'https'
   /** 0 if the client left before a response began. */
   readonly status: number
+  /** Of a gRPC call; -1: it ended without one. Undefined: it was none. */
+  readonly grpcStatus?: number | undefined
   /** Why the proxy responded itself or ended the exchange; null if the server's response was passed on as a whole. */
   readonly reason: Reason | null
   /** What was seen, for people. */
@@ -120,6 +122,10 @@ class ExchangeRecord implements AccessRecord {
 
   get status(): number {
     return this.#exchange.status
+  }
+
+  get grpcStatus(): number | undefined {
+    return this.#exchange.grpc?.status
   }
 
   get reason(): Reason | null {

@@ -109,3 +109,5 @@ export const ALARMS = 1024
 
 /** Maximum number of reasons of local responses (http/message/errors.ts numbers them). */
 export const REASONS = 64
+/** A cell for each status of gRPC calls (http/grpc/status.ts), and room to the end of the cache line. */
+export const GRPC_STATUSES = 24

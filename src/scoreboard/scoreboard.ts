@@ -9,6 +9,7 @@ import {
   ALARMS,
   COUNT,
   COUNTERS,
+  GRPC_STATUSES,
   REASONS,
   SHARED,
   SHARED_CELLS,
@@ -43,6 +44,7 @@ export interface ScoreboardMemory extends AddedMemory {
   /** Time 0 of the board's clock, see board-clock.ts. */
   readonly beganAt: number
   readonly reasons: SharedArrayBuffer
+  readonly grpcStatuses: SharedArrayBuffer
   /** ALARMS cells, Int32. */
   readonly alarms: SharedArrayBuffer
 }
@@ -118,6 +120,8 @@ export class ScoreboardView {
   readonly beganAt: number
   /** This thread's counts of local responses by reason number. */
   readonly reasons: Float64Array
+  /** This thread's counts of gRPC calls that ended, by status. */
+  readonly grpcStatuses: Float64Array
   readonly #alarms: Int32Array
   readonly #pages: OpenPage[] = []
   readonly #tables = new Map<number, BigInt64Array>()
@@ -127,6 +131,8 @@ export class ScoreboardView {
     this.#alarms = new Int32Array(memory.alarms)
     this.beganAt = memory.beganAt
     this.reasons = new Float64Array(memory.reasons, thread * REASONS * 8, REASONS)
+    const statuses = thread * GRPC_STATUSES * 8
+    this.grpcStatuses = new Float64Array(memory.grpcStatuses, statuses, GRPC_STATUSES)
     this.add(memory)
   }
 
@@ -163,6 +169,7 @@ export class Scoreboard {
   readonly threads: number
   readonly beganAt: number
   readonly #reasons: SharedArrayBuffer
+  readonly #grpcStatuses: SharedArrayBuffer
   readonly #alarms = new SharedArrayBuffer(ALARMS * 4)
   readonly #pages: Page[] = []
   readonly #open: OpenPage[] = []
@@ -176,6 +183,7 @@ export class Scoreboard {
     this.threads = threads
     this.beganAt = beganAt
     this.#reasons = new SharedArrayBuffer(threads * REASONS * 8)
+    this.#grpcStatuses = new SharedArrayBuffer(threads * GRPC_STATUSES * 8)
   }
 
   /** All memory so far, for a thread that starts. */
@@ -183,6 +191,7 @@ export class Scoreboard {
     return {
       beganAt: this.beganAt,
       reasons: this.#reasons,
+      grpcStatuses: this.#grpcStatuses,
       alarms: this.#alarms,
       ...this.addedSince({ pages: 0, tables: 0, tablesGone: 0 }),
     }
@@ -268,10 +277,19 @@ export class Scoreboard {
 
   /** Local responses with this reason number, over all threads. */
   reason(number: number): number {
-    const cells = new Float64Array(this.#reasons)
+    return this.#total(this.#reasons, REASONS, number)
+  }
+
+  /** gRPC calls that ended with this status, over all threads. */
+  grpcStatus(status: number): number {
+    return this.#total(this.#grpcStatuses, GRPC_STATUSES, status)
+  }
+
+  #total(memory: SharedArrayBuffer, cellsPerThread: number, cell: number): number {
+    const cells = new Float64Array(memory)
     let total = 0
     for (let thread = 0; thread < this.threads; thread++)
-      total += cells[thread * REASONS + number] ?? 0
+      total += cells[thread * cellsPerThread + cell] ?? 0
     return total
   }
 

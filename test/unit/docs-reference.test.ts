@@ -80,7 +80,15 @@ test('the page of operating has every field of the access log', () => {
   const record: AccessRecord = {
     ...{ startedAt: 0, durationMs: 0, listener: '', frontend: '', backend: '', server: '' },
     ...{ attempts: 0, clientIp: '', peerIp: '', peerPort: 0, method: '', host: '', target: '' },
-    ...{ protocol: 'HTTP/1.1', scheme: 'http', status: 0, reason: null, detail: '', bytesIn: 0 },
+    ...{
+      protocol: 'HTTP/1.1',
+      scheme: 'http',
+      status: 0,
+      grpcStatus: 0,
+      reason: null,
+      detail: '',
+      bytesIn: 0,
+    },
     ...{ bytesOut: 0, requestId: '', userAgent: '', referer: '' },
   }
   const written = Object.keys(JSON.parse(formatJson(record)) as object)

@@ -213,12 +213,6 @@ test('the end of a response that has begun shows the client no addresses of serv
   const cut = grpcTrailersFor(new ExchangeError('ANSWER_CUT', '10.0.0.1 closed the connection'))
   const late = grpcTrailersFor(new ExchangeError('GRPC_TIMEOUT', 'no end within 100 ms'))
 
-  assert.deepEqual(cut, {
-    status: 14,
-    trailers: 'grpc-status: 14\r\ngrpc-message: Bad Gateway (ANSWER_CUT)\r\n',
-  })
-  assert.equal(
-    late.trailers,
-    'grpc-status: 4\r\ngrpc-message: no end within 100 ms (GRPC_TIMEOUT)\r\n',
-  )
+  assert.equal(cut, 'grpc-status: 14\r\ngrpc-message: Bad Gateway (ANSWER_CUT)\r\n')
+  assert.equal(late, 'grpc-status: 4\r\ngrpc-message: no end within 100 ms (GRPC_TIMEOUT)\r\n')
 })

@@ -69,6 +69,16 @@ const hostileRecord = fc
   })
   .map((fields): AccessRecord => ({ ...plain, ...fields }))
 
+test('a gRPC call has its status in every format', () => {
+  const call: AccessRecord = { ...plain, status: 200, reason: null, grpcStatus: 14 }
+
+  assert.equal((JSON.parse(formatJson(call)) as { grpc_status: number }).grpc_status, 14)
+  assert.match(formatCommon(call), / 200 21 "grpc-status=14"\n$/)
+  assert.match(formatCombined(call), /"curl\/8" "grpc-status=14"\n$/)
+  assert.match(formatCommon({ ...call, reason: 'NO_SERVER' }), / 200 21 "NO_SERVER"\n$/)
+  assert.match(formatCommon({ ...call, grpcStatus: 0 }), / 200 21 "-"\n$/)
+})
+
 test('a JSON line holds every field of the record', () => {
   const line = formatJson(plain)
 

@@ -229,6 +229,7 @@ test('listeners, reasons, table and threads are reported', async () => {
   site.set(web, SHARED.connections, 3)
   const view = new ScoreboardView(site.scoreboard.memory(), 1)
   view.reasons[reasonNumber('NO_ROUTE')] = 11
+  view.grpcStatuses[14] = 4
   site.metrics.observeChange(0.02)
 
   const series = await scrape(site)
@@ -239,6 +240,8 @@ test('listeners, reasons, table and threads are reported', async () => {
     'sluice_tls_handshake_failures_total{listener="web"}': 1,
     'sluice_answers_total{reason="NO_ROUTE"}': 11,
     'sluice_answers_total{reason="REDIRECT"}': 0,
+    'sluice_grpc_calls_total{grpc_status="UNAVAILABLE"}': 4,
+    'sluice_grpc_calls_total{grpc_status="OK"}': 0,
     sluice_table_revision: 7,
     'sluice_table_objects{kind="frontend"}': 1,
     'sluice_table_objects{kind="backend"}': 0,

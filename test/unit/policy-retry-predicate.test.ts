@@ -44,10 +44,30 @@ test('every comparison is taken', () => {
   assert.ok(triesAgain('RequestMethod() != `POST`', 200))
 })
 
+test('a status of gRPC is one of a call, and holds in no comparison without one', () => {
+  const holds = (text: string, grpcStatus?: number): boolean => {
+    const parsed = parseRetryPredicate(text)
+    assert.ok(parsed.ok)
+    const attempt = { attempts: 1, status: 200, method: 'POST' }
+    return parsed.predicate(grpcStatus === undefined ? attempt : { ...attempt, grpcStatus })
+  }
+
+  assert.ok(holds('GrpcStatus() == 14', 14))
+  assert.ok(!holds('GrpcStatus() == 14', 13))
+  assert.ok(holds('GrpcStatus() != 0', 2))
+  assert.ok(!holds('GrpcStatus() != 0', 0))
+  for (const comparison of ['==', '!=', '<', '<=', '>', '>=']) {
+    assert.ok(!holds(`GrpcStatus() ${comparison} 0`, -1), comparison)
+    assert.ok(!holds(`GrpcStatus() ${comparison} 0`), comparison)
+  }
+})
+
 const refusals: readonly [text: string, position: number, message: RegExp][] = [
   ['', 0, /found the end, expected a function/],
   ['IsNetworkError', 14, /found the end, expected "\("/],
   ['IsNetworkError() == 1', 17, /found "==", expected "&&", "\|\|" or the end/],
+  ['GrpcStatus() == 17', 16, /found "17", expected a status from 0 to 16/],
+  ['GrpcStatus() == UNAVAILABLE', 16, /found "UNAVAILABLE", expected a status from 0 to 16/],
   ['Attempts()', 10, /found the end, expected a comparison, as in Attempts\(\) <= 2/],
   ['Attempts() < "2"', 13, /found the string "2", expected a whole number/],
   ['Attempts() < 2.5', 13, /found "2\.5", expected a whole number/],

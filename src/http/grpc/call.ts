@@ -5,11 +5,41 @@
 import { fieldValue } from '../message/fields.ts'
 import type { RequestHead } from '../message/request-head.ts'
 import { isGrpcType } from './content-type.ts'
-import { NO_GRPC_STATUS } from './status.ts'
+import {
+  GRPC,
+  grpcStatusIn,
+  httpStatusOfGrpc,
+  judgedStatusOfGrpc,
+  NO_GRPC_STATUS,
+} from './status.ts'
 
 export class GrpcCall {
   /** Of its end, as far as it is known. */
   status: number = NO_GRPC_STATUS
+  /** When the client's own time limit has passed, by the coarse clock; Infinity: it set none. */
+  deadlineAt: number = Infinity
+  /** What the proxy adds to the request beside grpc-timeout, which differs with each attempt. */
+  added = ''
+
+  /** Its trailers came. Without a status in them it has failed, as its client sees it. */
+  ended(trailers: string): void {
+    const status = grpcStatusIn(trailers)
+    this.status = status === NO_GRPC_STATUS ? GRPC.UNKNOWN : status
+  }
+
+  /** The HTTP status as which it is counted. Responses with another status than 200 are none of gRPC. */
+  countedAs(httpStatus: number): number {
+    return this.#isKnown(httpStatus) ? httpStatusOfGrpc(this.status) : httpStatus
+  }
+
+  /** As which the server's result is judged. */
+  judgedAs(httpStatus: number): number {
+    return this.#isKnown(httpStatus) ? judgedStatusOfGrpc(this.status) : httpStatus
+  }
+
+  #isKnown(httpStatus: number): boolean {
+    return httpStatus === 200 && this.status !== NO_GRPC_STATUS
+  }
 }
 
 /** Null: the request is no gRPC. The caller knows that it came over HTTP/2. */

@@ -38,14 +38,10 @@ function sentenceFor(status: number, reason: Reason, message: string): string {
   return `${message === '' ? (statusText(status) ?? 'error') : message} (${reason})`
 }
 
-/** The end of a response that has begun: the trailers, and the status that they have. */
-export function grpcTrailersFor({ reason, kind, message }: ExchangeError): {
-  readonly status: number
-  readonly trailers: string
-} {
-  const status = grpcStatusOf(reason, kind.status)
+/** The trailers that end a response that has begun. */
+export function grpcTrailersFor({ reason, kind, message }: ExchangeError): string {
   const shown = kind.blame === 'client' ? message : ''
-  return { status, trailers: statusFields(status, sentenceFor(kind.status, reason, shown)) }
+  return statusFields(grpcStatusOf(reason, kind.status), sentenceFor(kind.status, reason, shown))
 }
 
 function statusFields(status: number, text: string): string {

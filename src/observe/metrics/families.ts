@@ -1,5 +1,6 @@
 /** The metrics by name: meaning, unit, and how each is read at a scrape. */
 import type { NameCounts } from '../../dns/resolver.ts'
+import { GRPC_STATUS_NAMES } from '../../http/grpc/status.ts'
 import { REASON_NAMES } from '../../http/message/errors.ts'
 import { COUNT } from '../../scoreboard/layout.ts'
 import type { CertificateReport, ListenerReport } from '../reports/listener-report.ts'
@@ -55,6 +56,8 @@ export interface Scrape {
   readonly now: number
   /** Responses of the proxy itself, by the number of the reason. */
   readonly localResponses: (reason: number) => number
+  /** gRPC calls that ended, by their status. */
+  readonly grpcCalls: (status: number) => number
 }
 
 export interface Family {
@@ -191,6 +194,16 @@ export const FAMILIES: readonly Family[] = [
       REASON_NAMES.map((reason, number) => ({
         value: of.localResponses(number),
         labels: { reason },
+      })),
+  ),
+  family(
+    'sluice_grpc_calls_total',
+    'counter',
+    'gRPC calls of clients that ended, by grpc-status (grpc_status="UNAVAILABLE"), from the scoreboard',
+    (of) =>
+      GRPC_STATUS_NAMES.map((name, status) => ({
+        value: of.grpcCalls(status),
+        labels: { grpc_status: name },
       })),
   ),
   family(

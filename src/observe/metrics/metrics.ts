@@ -165,6 +165,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       status: status(),
       now: now() - scoreboard.beganAt,
       localResponses: (reason) => scoreboard.reason(reason),
+      grpcCalls: (status) => scoreboard.grpcStatus(status),
     }
   }
 

@@ -2,8 +2,12 @@
  * When a request is retried, in vulcand's language: `(IsNetworkError() || ResponseCode() == 503) && Attempts() <= 2`.
  *
  *   term = IsNetworkError() | Attempts() cmp number | ResponseCode() cmp number | RequestMethod() ("==" | "!=") string
+ *        | GrpcStatus() cmp number
+ *
+ * GrpcStatus() of anything but a gRPC call that has ended without a message holds in no comparison.
  */
 import { compare, evaluate, parseExpression, type TokenReader } from '../expression.ts'
+import { GRPC_STATUS_NAMES, NO_GRPC_STATUS } from '../../http/grpc/status.ts'
 import { isNetworkError } from '../breaking/response-counters.ts'
 
 export interface Attempt {
@@ -12,6 +16,8 @@ export interface Attempt {
   /** The status of the response, or of the error instead of one. */
   readonly status: number
   readonly method: string
+  /** Of a gRPC call that has ended without a message; -1 or absent: there is none. */
+  readonly grpcStatus?: number
 }
 
 /** Whether to retry. The caller limits the number of attempts. */
@@ -41,9 +47,26 @@ function readTerm(tokens: TokenReader): RetryPredicate {
       return readNumeric(tokens, 'ResponseCode() == 503', ({ status }) => status)
     case 'RequestMethod':
       return readMethod(tokens)
+    case 'GrpcStatus':
+      return readGrpcStatus(tokens)
     default:
-      return tokens.refuse('one of IsNetworkError, Attempts, ResponseCode, RequestMethod')
+      return tokens.refuse(
+        'one of IsNetworkError, Attempts, ResponseCode, RequestMethod, GrpcStatus',
+      )
   }
+}
+
+function readGrpcStatus(tokens: TokenReader): RetryPredicate {
+  const usage = 'GrpcStatus() == 14'
+  tokens.call(usage)
+  const comparison = tokens.comparison(usage)
+  const wanted = tokens.number(`a status from 0 to 16, as in ${usage}`, isGrpcStatus)
+  return ({ grpcStatus = NO_GRPC_STATUS }) =>
+    grpcStatus >= 0 && compare(grpcStatus, comparison, wanted)
+}
+
+function isGrpcStatus(value: number): boolean {
+  return Number.isInteger(value) && value < GRPC_STATUS_NAMES.length
 }
 
 function readNumeric(

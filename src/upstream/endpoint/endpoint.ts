@@ -226,14 +226,23 @@ export class Endpoint {
 
   /** The head of a response came, `headMs` after the attempt began. */
   responded(status: number, headMs: number): void {
+    this.responding(headMs)
+    this.judged(status, headMs)
+  }
+
+  /** The same, of a response that is judged by its end. */
+  responding(headMs: number): void {
+    count(this.slot, COUNT.responses, 1)
+    if (this.isTimed) recordLatency(this.slot, headMs * 1000, this.#now())
+  }
+
+  judged(status: number, headMs: number): void {
     const { slot } = this
-    count(slot, COUNT.responses, 1)
     if (status >= 500) {
       count(slot, COUNT.errors, 1)
       this.#lengthen(SHARED.errorStreak, SHARED.longestErrorStreak)
       this.#raiseAlarm(slot)
     }
-    if (this.isTimed) recordLatency(slot, headMs * 1000, this.#now())
     if (this.breaker !== null)
       countResponse(this.breaker.counters, this.breaker.slot, status, headMs)
   }
