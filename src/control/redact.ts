@@ -34,6 +34,7 @@ function withoutKeys(version: InForce): object {
   switch (version.kind) {
     case 'host': {
       const { certificate } = version.object
+      if (certificate === null) return version.object
       return { ...version.object, certificate: { cert: certificate.cert, key: hidden } }
     }
     case 'listener': {

@@ -3,13 +3,16 @@
  * If several cover the name, the first unexpired one of each kind of key counts, and of those the best that the client supports.
  */
 import { constants, X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
+import { namesOf, valueForName, wildcardOf } from '../model/certificate-names.ts'
 import type { Certificate } from '../model/snapshot.ts'
 import { type ClientHello, type KeyKind, takesKey } from './client-hello.ts'
 
 interface Pair {
   readonly certificate: Certificate
   readonly context: SecureContext
+  /** By the key of what is trusted. */
+  readonly trusting: Map<string, SecureContext>
   readonly names: ReadonlySet<string>
   readonly kind: KeyKind
   /** ms since the epoch. */
@@ -56,12 +59,22 @@ export class Certificates {
     )
   }
 
-  /** Undefined: the default. `hello`: null if it was not read. `now`: ms since the epoch. */
-  context(serverName: string, hello: ClientHello | null, now: number): SecureContext | undefined {
+  /**
+   * Undefined: the default. `hello`: null if it was not read. `now`: ms since the epoch. `trust`: the authorities of clients, because
+   * those of this context count and no others; null: none are verified. `trustKey` identifies it.
+   */
+  context(
+    serverName: string,
+    hello: ClientHello | null,
+    now: number,
+    trust: SecureContextOptions | null = null,
+    trustKey = '',
+  ): SecureContext | undefined {
     const usable = usableOf(this.#covering(serverName.toLowerCase()), now)
     const taken = hello === null ? usable[0] : usable.find(({ kind }) => takesKey(hello, kind))
     // With a key that the client does not support, the handshake fails with the right alert.
-    return (taken ?? usable.at(-1))?.context
+    const pair = taken ?? usable.at(-1)
+    return pair === undefined || trust === null ? pair?.context : trusting(pair, trust, trustKey)
   }
 
   /** For clients without SNI, or with a name that no certificate has: one of each kind of key, and OpenSSL chooses. */
@@ -76,8 +89,7 @@ export class Certificates {
   /**
    * RFC 9110 section 7.4: the host is not the one that the connection was made for. Clients reuse a connection for all hosts that
    * its certificate covers (RFC 9113 section 9.1.1), and clients without SNI have only their Host field, so this is checked only
-   * if `isStrict`. Everything else that depends on the certificate (such as client certificates) must be checked here, too: such
-   * a host must not be reachable through the connection of another one.
+   * if `isStrict`.
    */
   misdirects(serverName: string, host: string): boolean {
     if (!this.#isStrict) return false
@@ -89,7 +101,7 @@ export class Certificates {
   }
 
   #covering(name: string): readonly Pair[] {
-    return this.#byName.get(name) ?? this.#byName.get(wildcardOf(name)) ?? NONE
+    return valueForName(this.#byName, name) ?? NONE
   }
 }
 
@@ -103,18 +115,36 @@ function usableOf(pairs: readonly Pair[], now: number): readonly Pair[] {
   return BEST_FIRST.flatMap((kind) => among.find((pair) => pair.kind === kind) ?? [])
 }
 
-function compilePair(certificate: Certificate): Pair {
-  const { cert, key } = certificate
-  const context = createSecureContext({
+/** Created with the first client that needs it, and few do. */
+function trusting(pair: Pair, trust: SecureContextOptions, key: string): SecureContext {
+  const known = pair.trusting.get(key)
+  if (known !== undefined) return known
+  // Former authorities are not needed again.
+  if (pair.trusting.size >= MAX_TRUSTING) pair.trusting.clear()
+  const context = contextOf(pair.certificate, trust)
+  pair.trusting.set(key, context)
+  return context
+}
+
+const MAX_TRUSTING = 100
+
+/** Of its options, only certificates and authorities count: the others are those of the server. */
+function contextOf({ cert, key }: Certificate, trust: SecureContextOptions): SecureContext {
+  return createSecureContext({
     cert,
     key,
+    ...trust,
     minVersion: 'TLSv1.2',
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   })
-  const leaf = new X509Certificate(cert)
+}
+
+function compilePair(certificate: Certificate): Pair {
+  const leaf = new X509Certificate(certificate.cert)
   return {
     certificate,
-    context,
+    context: contextOf(certificate, {}),
+    trusting: new Map(),
     names: namesOf(leaf),
     kind: kindOf(leaf),
     endsAt: leaf.validToDate.getTime(),
@@ -136,20 +166,4 @@ const CURVES: Readonly<Record<string, KeyKind>> = {
 
 function covers(names: ReadonlySet<string>, host: string): boolean {
   return names.has(host) || names.has(wildcardOf(host))
-}
-
-function wildcardOf(name: string): string {
-  return `*${name.slice(name.indexOf('.') >>> 0)}`
-}
-
-/** DNS names and addresses of the subject alternative name, or the common name if there are none. */
-function namesOf(certificate: X509Certificate): ReadonlySet<string> {
-  const names = new Set<string>()
-  for (const part of (certificate.subjectAltName ?? '').split(', ')) {
-    const [kind, name] = [part.slice(0, part.indexOf(':')), part.slice(part.indexOf(':') + 1)]
-    if (kind === 'DNS' || kind === 'IP Address') names.add(name.toLowerCase())
-  }
-  const common = /(?:^|\n)CN=(.+)/.exec(certificate.subject)?.[1]
-  if (names.size === 0 && common !== undefined) names.add(common.toLowerCase())
-  return names
 }

@@ -2,10 +2,11 @@
 import type { Socket } from 'node:net'
 import { LastHost } from '../http/message/authority.ts'
 import { readClock } from '../http/connection/clock.ts'
-import { type ClientSide, Exchange } from '../http/exchange.ts'
+import { type ClientCertificate, type ClientSide, Exchange } from '../http/exchange.ts'
 import { addressesOf, type ProxiedAddresses } from '../http/proxy-protocol/header.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
 import type { Destination } from '../http/message/target.ts'
+import { clientCertificateOf } from './client-certificate.ts'
 import { readClient, readScheme, type Trust } from './forwarded-client.ts'
 import { continuedForwardingFields, createRequestId, ForwardingFields } from './forwarding.ts'
 import type { Preamble } from './preamble.ts'
@@ -17,6 +18,8 @@ export class ClientPeer {
   readonly peerPort: number
   readonly trusted: boolean
   readonly lastHost: LastHost = new LastHost()
+  /** Null: it showed none. */
+  readonly certificate: ClientCertificate | null
   readonly #socket: Socket
   /** By the PROXY header; null: there was none. */
   readonly #proxied: ProxiedAddresses | null
@@ -35,6 +38,7 @@ export class ClientPeer {
     this.peerIp = proxied?.source?.host ?? plainHost(socket.remoteAddress ?? '')
     this.peerPort = proxied?.source?.port ?? socket.remotePort ?? 0
     this.trusted = trust.trusts(this.peerIp)
+    this.certificate = scheme === 'https' ? clientCertificateOf(socket) : null
     this.#scheme = scheme
     this.#trust = trust
     this.#fields = new ForwardingFields(this.peerIp, scheme)

@@ -1,6 +1,5 @@
 /** A listener for HTTPS: HTTP behind TLS that ends here. */
 import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
 import type { LastHost } from '../http/message/authority.ts'
 import { ExchangeError, type Reason } from '../http/message/errors.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
@@ -14,6 +13,7 @@ import type { ListenerContext, ListenerHandler } from './live-listener.ts'
 import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
 import type { Preamble } from './preamble.ts'
 import { acceptedStream, incomingStream, refuseStream } from './stream-listener.ts'
+import { clientOf, describeHandshake, describeUnrecognized } from './handshake-failures.ts'
 import { TlsEnd } from './tls-end.ts'
 
 export class HttpsListener extends HttpListener {
@@ -28,6 +28,10 @@ export class HttpsListener extends HttpListener {
       failed: (socket, error, preamble) => {
         count(this.slot, COUNT.tlsFailures, 1)
         this.guard(socket, () => this.#explain(socket, error, preamble))
+      },
+      unrecognized: (socket, serverName, preamble) => {
+        count(this.slot, COUNT.tlsFailures, 1)
+        this.warn(describeUnrecognized(this.listener, serverName, clientOf(socket, preamble)))
       },
       onFault: (error) => this.handler.fault(error, null),
     })
@@ -75,7 +79,11 @@ export class HttpsListener extends HttpListener {
   /** A client that speaks plain HTTP gets a response that says so. */
   #explain(tls: Socket, error: Error, preamble: Preamble | null): void {
     const raw = plainHttpBelow(error, tls)
-    if (raw === null) return
+    if (raw === null) {
+      const text = describeHandshake(this.listener, tls, error, clientOf(tls, preamble))
+      if (text !== null) this.warn(text)
+      return
+    }
     const clientPeer = new ClientPeer(raw, preamble, 'http', this.trust)
     this.handler.refused(refusePlainHttp(raw, error, clientPeer, this.listener.id))
   }
@@ -92,11 +100,8 @@ export class HttpsListener extends HttpListener {
   ): Destination | ExchangeError {
     const to = super.destinationOf(socket, head, lastHost)
     if (to instanceof ExchangeError) return to
-    const tls = socket as TLSSocket & { servername?: string | false }
-    const name = tls.servername || ''
-    // A TLS 1.2 session that is resumed does not have its server name.
-    if (name === '' && tls.isSessionReused()) return to
-    if (!this.#tls.misdirects(name, to.host)) return to
-    return new ExchangeError('MISDIRECTED', 'another certificate of this listener is for this host')
+    if (!this.#tls.mayMisdirect) return to
+    const why = this.#tls.misdirected(socket, to.host)
+    return why === null ? to : new ExchangeError('MISDIRECTED', why)
   }
 }

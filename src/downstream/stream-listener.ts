@@ -12,6 +12,7 @@ import { HeaderlessEnd } from './headerless-end.ts'
 import type { AcceptedStream, IncomingStream } from './incoming-stream.ts'
 import { type ListenerContext, type ListenerHandler, LiveListener } from './live-listener.ts'
 import type { Preamble } from './preamble.ts'
+import { clientOf, describeHandshake } from './handshake-failures.ts'
 import { TlsEnd } from './tls-end.ts'
 
 export class StreamListener extends LiveListener {
@@ -27,7 +28,12 @@ export class StreamListener extends LiveListener {
       secured: (socket, preamble) => {
         this.guard(socket, () => this.#serve(socket.pause(), preamble))
       },
-      failed: () => count(this.slot, COUNT.tlsFailures, 1),
+      failed: (socket, error, preamble) => {
+        count(this.slot, COUNT.tlsFailures, 1)
+        const text = describeHandshake(this.listener, socket, error, clientOf(socket, preamble))
+        if (text !== null) this.warn(text)
+      },
+      unrecognized: () => count(this.slot, COUNT.tlsFailures, 1),
       onFault: (error) => this.handler.fault(error, null),
     })
   }

@@ -3,6 +3,7 @@
  * Three small interfaces separate downstream from upstream, so that neither depends on the other, and HTTP/2 can implement
  * either side.
  */
+import type { X509Certificate } from 'node:crypto'
 import type { ResponseHead } from './message/response-head.ts'
 import { inFormOf, type LocalResponse } from './message/local-response.ts'
 import { ExchangeError, type Reason } from './message/errors.ts'
@@ -15,6 +16,15 @@ import type { ProxiedAddresses } from './proxy-protocol/header.ts'
 import { type GrpcCall, grpcCallOf } from './grpc/call.ts'
 import { grpcTrailersFor, toGrpcResponse } from './grpc/local-response.ts'
 import { grpcStatusOf, NO_GRPC_STATUS } from './grpc/status.ts'
+
+/** The certificate of a client (mutual TLS). */
+export interface ClientCertificate {
+  readonly leaf: X509Certificate
+  /** On one line, the most specific part first: `CN=shop,O=Example`. */
+  readonly subject: string
+  /** Against the authorities of the listener or the host, and not only shown. */
+  readonly isVerified: boolean
+}
 
 /** Takes a request's body: the server's side of an exchange. Data is lent as for ResponseSink. */
 export interface BodySink {
@@ -56,7 +66,11 @@ export interface ResponseSink extends Faultable {
 /** The client's side of an exchange. */
 export interface ClientSide {
   /** Both ends of its connection, or as the PROXY header before it has them. */
-  readonly clientPeer: { readonly addresses: ProxiedAddresses }
+  readonly clientPeer: {
+    readonly addresses: ProxiedAddresses
+    /** What the client showed in the TLS handshake; null or absent: none. */
+    readonly certificate?: ClientCertificate | null
+  }
   /** Starts or continues to pass the request's body to `exchange.sink`. */
   resumeBody(): void
   /** False: the caller must wait for `sink.resumeResponse`, here and below. */

@@ -14,24 +14,19 @@ export type ReadPem = (path: string) => string
 /** A long chain has about 20,000. */
 export const MAX_PEM_CHARS = 262_144
 
-/** Pushes onto `flaws` and returns null if the pair cannot be served. */
+/** Pushes onto `flaws` and returns null if the pair cannot be served. A chain in the wrong order is put into the right one. */
 export function readCertificate(
   written: Certificate,
   at: Path,
   read: ReadPem,
   flaws: Flaw[],
 ): Certificate | null {
-  const cert = readPem(
-    written.cert,
-    [...at, 'cert'],
-    read,
-    flaws,
-    (pem) => new X509Certificate(pem),
-  )
-  const key = readPem(written.key, [...at, 'key'], read, flaws, createPrivateKey)
-  if (cert === null || key === null) return null
-  const leaf = new X509Certificate(cert)
-  if (!leaf.checkPrivateKey(createPrivateKey(key))) {
+  const chain = readPem(written.cert, [...at, 'cert'], read, flaws, CERTIFICATES)
+  const key = readPem(written.key, [...at, 'key'], read, flaws, KEY)
+  if (chain === null || key === null) return null
+  const { privateKey } = key
+  const leaf = chain.certificates.find((one) => one.checkPrivateKey(privateKey))
+  if (leaf === undefined) {
     flaws.push(flaw(at, `the key ${nameOf(written.key)}does not belong to the certificate`))
     return null
   }
@@ -40,23 +35,48 @@ export function readCertificate(
     flaws.push(flaw(at, `the certificate cannot be used: ${refused}`))
     return null
   }
+  const pair = { cert: inOrder(leaf, chain), key: key.pem }
   try {
-    // OpenSSL also checks for weak keys and a broken chain.
-    createSecureContext({ cert, key })
-    return { cert, key }
+    // OpenSSL also checks for weak signatures.
+    createSecureContext(pair)
+    return pair
   } catch (error) {
     flaws.push(flaw(at, `the certificate cannot be used: ${reasonOf(error)}`))
     return null
   }
 }
 
+interface Chain {
+  readonly pem: string
+  readonly certificates: readonly X509Certificate[]
+}
+
+/** The text as it is written, unless a certificate does not follow the one that it has signed (RFC 8446 section 4.4.2). */
+function inOrder(leaf: X509Certificate, { pem, certificates }: Chain): string {
+  const left = certificates.filter((one) => one !== leaf)
+  const ordered = [leaf]
+  for (let last = leaf; left.length > 0;) {
+    const at = left.findIndex((one) => one !== last && last.checkIssued(one))
+    const [next] = left.splice(Math.max(0, at), 1)
+    if (next === undefined) break
+    ordered.push(next)
+    last = next
+  }
+  if (ordered.every((one, place) => one === certificates[place])) return pem
+  return ordered.map(String).join('')
+}
+
 const KEYS = ['rsa', 'rsa-pss', 'ed25519', 'ed448']
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
+const MIN_RSA_BITS = 2048
 
 /** OpenSSL accepts more kinds of key than clients do: every handshake for the certificate's names would fail. */
 function refuseKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string | null {
   const type: string = asymmetricKeyType ?? ''
   const curve = asymmetricKeyDetails?.namedCurve ?? ''
+  const bits = asymmetricKeyDetails?.modulusLength ?? MIN_RSA_BITS
+  if (type.startsWith('rsa') && bits < MIN_RSA_BITS)
+    return `its RSA key has ${bits} bits, which is too weak for clients; make one of ${MIN_RSA_BITS}, or with P-256`
   if (type === 'ec' ? CURVES.includes(curve) : KEYS.includes(type)) return null
   const what = type === 'ec' ? `of the curve ${curve}` : type
   return `its key is ${what}, which clients do not accept; make one with RSA, P-256, P-384, P-521 or Ed25519`
@@ -85,7 +105,8 @@ export function validityOf(cert: string): Validity {
   }
 }
 
-const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+const PEM_BLOCK =
+  /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]*-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g
 
 /** Returns the text of the authorities, or null with a flaw. */
 export function readAuthorities(
@@ -94,16 +115,63 @@ export function readAuthorities(
   read: ReadPem,
   flaws: Flaw[],
 ): string | null {
-  return readPem(written, at, read, flaws, (pem) => new X509Certificate(pem))
+  return readPem(written, at, read, flaws, CERTIFICATES)?.pem ?? null
 }
 
-function readPem(
+/** Returns the text of revocation lists, or null with a flaw. */
+export function readRevocations(
   written: string,
   at: Path,
   read: ReadPem,
   flaws: Flaw[],
-  tryOut: (pem: string) => unknown,
 ): string | null {
+  return readPem(written, at, read, flaws, REVOCATIONS)?.pem ?? null
+}
+
+/** What a PEM text has to hold. */
+interface Content<T> {
+  readonly what: string
+  readonly block: RegExp
+  /** The command that makes PEM of DER. */
+  readonly command: string
+  /** Throws if it cannot be used. */
+  readonly parse: (pem: string) => T
+}
+
+const CERTIFICATES: Content<Chain> = {
+  what: 'certificate',
+  block: /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/,
+  command: 'openssl x509 -inform der',
+  parse: (pem) => ({
+    pem,
+    certificates: (pem.match(PEM_BLOCK) ?? [pem]).map((one) => new X509Certificate(one)),
+  }),
+}
+
+const KEY: Content<{ readonly pem: string; readonly privateKey: KeyObject }> = {
+  what: 'private key',
+  block: /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/,
+  command: 'openssl pkey -inform der',
+  parse: (pem) => ({ pem, privateKey: createPrivateKey(pem) }),
+}
+
+const REVOCATIONS: Content<{ readonly pem: string }> = {
+  what: 'revocation list',
+  block: /-----BEGIN X509 CRL-----/,
+  command: 'openssl crl -inform der',
+  parse(pem) {
+    createSecureContext({ crl: pem })
+    return { pem }
+  },
+}
+
+function readPem<T>(
+  written: string,
+  at: Path,
+  read: ReadPem,
+  flaws: Flaw[],
+  content: Content<T>,
+): T | null {
   let pem: string
   try {
     pem = isPem(written) ? written : read(written)
@@ -111,13 +179,27 @@ function readPem(
     flaws.push(flaw(at, `cannot read ${nameOf(written).trimEnd()}: ${reasonOf(error)}`))
     return null
   }
+  const why = whyNot(pem, content)
+  if (why !== null) {
+    flaws.push(flaw(at, `${nameOf(written)}is not usable PEM: ${why}`))
+    return null
+  }
   try {
-    tryOut(pem)
-    return pem
+    return content.parse(pem)
   } catch (error) {
     flaws.push(flaw(at, `${nameOf(written)}is not usable PEM: ${reasonOf(error)}`))
     return null
   }
+}
+
+/** Why a text cannot hold such PEM, by its look; OpenSSL says only that there is no start line. */
+function whyNot(pem: string, { what, block, command }: Content<unknown>): string | null {
+  if (block.test(pem)) return null
+  // A file is read as text: 30 82 is how DER begins.
+  if (/^0[\ufffd\x81]/.test(pem)) return `it is DER; convert it with ${command}`
+  const [, other] = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(pem) ?? []
+  if (other === undefined) return `it holds no ${what}`
+  return `it holds no ${what}, but ${/^[AEIOX]/.test(other) ? 'an' : 'a'} ${other}`
 }
 
 function isPem(written: string): boolean {

@@ -3,6 +3,7 @@
  * to the serving threads as JSON, and the data plane compiles them. Nothing here has behaviour.
  */
 import type { ServerUrl } from './server-url.ts'
+import type { NamedTlsOptions, TlsOptions } from './tls-options.ts'
 
 /** A TCP address to listen on. Port 0 takes a free one (tests). */
 export interface Address {
@@ -64,6 +65,9 @@ export interface Listener {
     readonly certificates: readonly Certificate[]
     /** Serve only names that a certificate covers: there is no default certificate, and a connection serves only its own names. */
     readonly strictSni: boolean
+    readonly options: TlsOptions
+    /** Of hosts that have other options; empty as declared. The first of a name counts. */
+    readonly hosts: readonly NamedTlsOptions[]
   } | null
   /** Of open orders: http-01 on http listeners, tls-alpn-01 on those that end TLS. Empty as declared. */
   readonly challenges: readonly Challenge[]
@@ -86,10 +90,13 @@ export interface Http2Options {
   readonly pingMs: number
 }
 
-/** A certificate for every https listener. It reaches the data plane inside listeners. */
+/** A certificate for every https listener, TLS options for its names, or both. It reaches the data plane inside listeners. */
 export interface HostCertificate {
   readonly id: string
-  readonly certificate: Certificate
+  /** Null: it declares options for names that another certificate covers. */
+  readonly certificate: Certificate | null
+  /** Null: as at the listener. */
+  readonly tls: NamedTlsOptions | null
   /** For clients that request no name (SNI), or for a name that no certificate covers. */
   readonly isDefault: boolean
 }

@@ -1,6 +1,7 @@
 /** The schema of a listener. */
 import * as z from 'zod'
 import { certificateShape } from './host-certificate.ts'
+import { tlsOptionsShape, type TlsOptionsForm } from './tls-options.ts'
 import type { Address, Certificate, PathPolicy } from '../model/snapshot.ts'
 import {
   address,
@@ -44,14 +45,15 @@ const tls = strict(
   {
     certificates: z
       .array(strict(certificateShape, 'A certificate and its key.'))
-      .min(1, 'must hold at least one certificate')
       .max(1000, 'must hold at most 1000 certificates')
+      .default([])
       .meta({
         description:
           'Chosen by the name that a client requests (SNI); of an RSA and an ECDSA certificate for the same name, by what the client supports. The first serves all other names.',
       }),
+    ...tlsOptionsShape,
   },
-  'For protocol: https; by default the certificates of hosts.',
+  'For protocol: https or tcp; certificates of hosts are added to its own.',
 )
 
 const http2 = strict(
@@ -117,7 +119,7 @@ export interface ListenerForm {
     readonly connections: number
     readonly connectionsPerClient: number
   }
-  readonly tls?: { readonly certificates: readonly Certificate[] } | undefined
+  readonly tls?: (TlsOptionsForm & { readonly certificates: readonly Certificate[] }) | undefined
   readonly strictSni: boolean
   /** Undefined: nothing is declared of it. */
   readonly http2?: Http2Form | undefined

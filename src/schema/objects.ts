@@ -6,8 +6,9 @@ import { backendSchema } from './backend.ts'
 import { readAuthorities, readCertificate, type ReadPem } from '../model/certificate.ts'
 import { frontendSchema } from './frontend.ts'
 import { HTTP2_DEFAULTS, type ListenerForm, listenerSchema } from './listener.ts'
+import { readListenerTls } from './tls-options.ts'
 import { refuseId, refuseTableId } from '../model/names.ts'
-import { flaw, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
+import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 import { parseWith } from '../options/parse.ts'
 import type { Backend, Certificate, Frontend, Http2Options, Listener } from '../model/snapshot.ts'
 
@@ -32,10 +33,12 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
   const http2 = readHttp2(form.value, flaws)
   if (flaws.length > 0) return refuse(flaws)
   const certificates: Certificate[] = []
+  const tlsOptions = readListenerTls(tls ?? {}, ['tls'], read, flaws)
   tls?.certificates.forEach((declared, at) => {
     const certificate = readCertificate(declared, ['tls', 'certificates', at], read, flaws)
     if (certificate !== null) certificates.push(certificate)
   })
+  if (protocol === 'https') flaws.push(...unspoken(tlsOptions.alpn))
   if (flaws.length > 0) return refuse(flaws)
   const { head, body, idle } = timeouts
   return {
@@ -56,7 +59,10 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
         connections: limits.connections,
         connectionsPerClient: limits.connectionsPerClient,
       },
-      tls: protocol === 'https' || tls !== undefined ? { certificates, strictSni } : null,
+      tls:
+        protocol === 'https' || tls !== undefined
+          ? { certificates, strictSni, options: tlsOptions, hosts: [] }
+          : null,
       challenges: [],
       http2,
     },
@@ -89,6 +95,14 @@ function readHttp2(
     maxAgeMs: form.maxAge,
     pingMs: form.ping,
   }
+}
+
+/** Protocols of ALPN that no https listener speaks. */
+function unspoken(alpn: readonly string[] | null): readonly Flaw[] {
+  const unknown = alpn?.filter((one) => one !== 'h2' && one !== 'http/1.1') ?? []
+  if (unknown.length === 0) return []
+  const names = unknown.map(quote).join(', ')
+  return [flaw(['tls', 'alpn'], `${names} is not spoken by an https listener: h2 and http/1.1 are`)]
 }
 
 /** `read` as for listeners, for the file of authorities. */

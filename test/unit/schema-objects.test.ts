@@ -76,7 +76,8 @@ test('reads the certificates of a listener by path', (t) => {
     parseListener('secure', { address: ':8443', protocol: 'https', tls }, readFile),
   )
 
-  assert.deepEqual(listener.tls, { certificates: [{ cert, key }], strictSni: false })
+  assert.deepEqual(listener.tls?.certificates, [{ cert, key }])
+  assert.equal(listener.tls?.strictSni, false)
 })
 
 test('says which certificate cannot be used, and why', (t) => {
@@ -129,10 +130,7 @@ test('a listener is https with certificates, or with those of hosts, or http wit
 
   const bare = parseListener('web', { address: ':1', protocol: 'https' }, noFile)
 
-  assert.deepEqual(valueOf(bare).tls, { certificates: [], strictSni: false })
-  assert.deepEqual(parse({ protocol: 'https', tls: { certificates: [] } }), [
-    'tls.certificates: must hold at least one certificate',
-  ])
+  assert.deepEqual(valueOf(bare).tls?.certificates, [])
   assert.deepEqual(parse({ strictSni: true }), ['strictSni: is used with protocol: https only'])
   assert.deepEqual(parse({ tls: { certificates: [{ cert: 'a', key: 'b' }] } }), [
     'tls: is used with protocol: https or tcp only',

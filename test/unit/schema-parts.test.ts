@@ -14,11 +14,12 @@ test('a host is a certificate, as text or by path', (t) => {
   assert.deepEqual(valueOf(parseHost('vote.localhost', { cert, key }, noFile)), {
     id: 'vote.localhost',
     certificate: { cert, key },
+    tls: null,
     isDefault: false,
   })
   assert.deepEqual(
     valueOf(parseHost('*.localhost', { cert: certPath, key: keyPath, default: true }, readFile)),
-    { id: '*.localhost', certificate: { cert, key }, isDefault: true },
+    { id: '*.localhost', certificate: { cert, key }, tls: null, isDefault: true },
   )
 })
 
@@ -30,7 +31,7 @@ test('a listener takes its certificates as text, too', (t) => {
     parseListener('secure', { address: ':8443', protocol: 'https', tls }, noFile),
   )
 
-  assert.deepEqual(listener.tls, { certificates: [{ cert: `\n${cert}`, key }], strictSni: false })
+  assert.deepEqual(listener.tls?.certificates, [{ cert: `\n${cert}`, key }])
 })
 
 test('a backend takes its authorities as text, too', (t) => {

@@ -12,6 +12,7 @@ import type {
   HostCertificate,
   Listener,
 } from '../../model/snapshot.ts'
+import type { ClientAuthMode, NamedTlsOptions } from '../../model/tls-options.ts'
 import { REFERRING_LISTENER, refersToAny, resolveReferences } from './backend-references.ts'
 import type { ReferenceContext } from './backend-references.ts'
 import { decideAddresses } from './listener-addresses.ts'
@@ -58,11 +59,14 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
   /** The addresses after the last pass. */
   let addresses = ''
 
-  function certificates(): readonly Certificate[] {
+  function partsOfHosts(): PartsOfHosts {
     const inForce = [...hosts.values()].flatMap((record) => record.inForce?.object ?? [])
     // A client that requests an unknown name gets the first certificate.
     const byDefault = inForce.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
-    return byDefault.map(({ certificate }) => certificate)
+    return {
+      certificates: byDefault.flatMap(({ certificate }) => certificate ?? []),
+      options: strictestFirst(inForce),
+    }
   }
 
   function namesAny(changed: ReadonlySet<string>, { backendOf }: ReferenceContext): boolean {
@@ -74,15 +78,15 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
   }
 
   /** Null: it needs a certificate and there is none. */
-  function compose(part: Listener, ofHosts: readonly Certificate[]): Listener | null {
+  function compose(part: Listener, ofHosts: PartsOfHosts): Listener | null {
     const challenges = challengesFor(part, open)
     const challenged = challenges.length === 0 ? part : { ...part, challenges }
-    const { tls } = challenged
-    if (tls === null) return reuseIfEqual(table.objects.get(part.id), challenged)
-    const all = [...tls.certificates, ...ofHosts]
-    if (all.length === 0) return null
-    const whole =
-      ofHosts.length === 0 ? challenged : { ...challenged, tls: { ...tls, certificates: all } }
+    if (challenged.tls === null) return reuseIfEqual(table.objects.get(part.id), challenged)
+    const certificates = [...challenged.tls.certificates, ...ofHosts.certificates]
+    if (certificates.length === 0) return null
+    const isWhole = ofHosts.certificates.length + ofHosts.options.length === 0
+    const tls = { ...challenged.tls, certificates, hosts: ofHosts.options }
+    const whole = isWhole ? challenged : { ...challenged, tls }
     return reuseIfEqual(table.objects.get(part.id), whole)
   }
 
@@ -119,7 +123,7 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
         }
       }
       dirtyHosts.clear()
-      const ofHosts = certificates()
+      const ofHosts = partsOfHosts()
       isBlocked = false
       const serverAt: AddressContext['serverAt'] = (listener) => {
         const server = addressContext.serverAt(listener)
@@ -167,9 +171,30 @@ function challengesFor({ protocol, tls }: Listener, open: readonly Challenge[]):
   )
 }
 
+/** What hosts add to each listener that ends TLS. */
+interface PartsOfHosts {
+  readonly certificates: readonly Certificate[]
+  readonly options: readonly NamedTlsOptions[]
+}
+
+const STRICTEST_FIRST: readonly ClientAuthMode[] = [
+  'require-and-verify',
+  'require',
+  'verify-if-given',
+  'request',
+  'none',
+]
+
+/** If several hosts have options for one name, a guard must not be lost: the options with the strictest one count. */
+function strictestFirst(hosts: readonly HostCertificate[]): readonly NamedTlsOptions[] {
+  const rankOf = ({ options }: NamedTlsOptions): number =>
+    STRICTEST_FIRST.indexOf(options.clientAuth?.mode ?? 'none')
+  return hosts.flatMap(({ tls }) => tls ?? []).sort((a, b) => rankOf(a) - rankOf(b))
+}
+
 const MISSING_CERTIFICATE = flaw(
   ['protocol'],
-  'https needs at least one certificate: under its tls, or of a host',
+  'TLS needs at least one certificate: under its tls, or of a host',
 )
 
 function addressesIn(table: TrackedMap<Listener>): string {

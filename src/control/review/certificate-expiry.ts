@@ -68,6 +68,7 @@ function declaredIn(inForce: Iterable<InForce>): Declared[] {
   const ofHosts = new Set<string>()
   for (const version of inForce) {
     if (version.kind === 'host') {
+      if (version.object.certificate === null) continue
       const { cert } = version.object.certificate
       ofHosts.add(cert)
       declared.push({ version, cert, path: [] })
