@@ -156,7 +156,7 @@ test('a scope belongs to a listener of requests', () => {
 
   assert.deepEqual(inForce(admitted), ['http 1 -> b'])
   assert.deepEqual(reasons(admitted), [
-    'listener tcp: scope: is used with protocol: http or https only',
+    'listener tcp: scope: is used with protocol: http, https or h2c only',
   ])
 })
 
