@@ -42,7 +42,9 @@ export class HttpsListener extends HttpListener {
   }
 
   protected override begin(socket: Socket, preamble: Preamble | null): void {
-    if (preamble !== null && this.#passesOn(socket, preamble)) return
+    if (preamble !== null) {
+      if (this.#tls.answersChallenge(socket, preamble) || this.#passesOn(socket, preamble)) return
+    }
     this.#tls.shakeHands(socket, preamble)
   }
 

@@ -44,7 +44,7 @@ export class StreamListener extends LiveListener {
 
   protected begin(socket: Socket, preamble: Preamble | null): void {
     if (this.#tls === null) this.#serve(socket, preamble)
-    else this.#tls.shakeHands(socket, preamble)
+    else if (!this.#tls.answersChallenge(socket, preamble)) this.#tls.shakeHands(socket, preamble)
   }
 
   #serve(socket: Socket, preamble: Preamble | null): void {

@@ -13,6 +13,7 @@ import { Certificates } from './certificates.ts'
 import { noteClientCertificate, whyRefused } from './client-certificate.ts'
 import type { ClientHello } from './client-hello.ts'
 import type { Preamble } from './preamble.ts'
+import { TlsChallenges } from './tls-challenges.ts'
 import { TlsSet } from './tls-set.ts'
 
 /** Concurrent handshakes in one thread: each costs a private-key operation that other requests wait for. */
@@ -40,6 +41,7 @@ export class TlsEnd {
   #sets: ReadonlyMap<string, TlsSet> = new Map()
   #byName: ReadonlyMap<string, TlsSet> = new Map()
   #default: TlsSet
+  #challenges: TlsChallenges
   /** Open connections may have another set than the default. */
   #isDivided = false
   #handshakes = 0
@@ -56,12 +58,18 @@ export class TlsEnd {
     this.#ticketKeys = ticketKeys
     this.#listener = listener
     this.#certificates = certificatesOf(listener, null)
+    this.#challenges = challengesOf(listener)
     this.#default = this.#compile()
   }
 
   /** The ClientHello decides about more than the certificate of its name. */
   get needsHello(): boolean {
-    return this.#certificates.hasChoice || this.#byName.size > 0
+    return this.#certificates.hasChoice || this.#byName.size > 0 || this.#challenges.areOpen
+  }
+
+  /** Whether it is the connection of a certificate authority that checks a challenge; it is taken then. */
+  answersChallenge(socket: Socket, preamble: Preamble | null): boolean {
+    return this.#challenges.takes(socket, preamble?.hello ?? null)
   }
 
   shakeHands(socket: Socket, preamble: Preamble | null): void {
@@ -115,6 +123,7 @@ export class TlsEnd {
   }
 
   update(listener: Listener): void {
+    if (listener.challenges !== this.#listener.challenges) this.#challenges = challengesOf(listener)
     this.#listener = listener
     this.#certificates = certificatesOf(listener, this.#certificates)
     const before = this.#default
@@ -226,6 +235,10 @@ export class TlsEnd {
 
 function certificatesOf({ tls }: Listener, former: Certificates | null): Certificates {
   return new Certificates(tls?.certificates ?? [], tls?.strictSni ?? false, former)
+}
+
+function challengesOf({ challenges, timeouts }: Listener): TlsChallenges {
+  return new TlsChallenges(challenges, timeouts.headMs)
 }
 
 /** By the TCP socket below the TLS socket. */

@@ -83,7 +83,8 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
     const challenged = challenges.length === 0 ? part : { ...part, challenges }
     if (challenged.tls === null) return reuseIfEqual(table.objects.get(part.id), challenged)
     const certificates = [...challenged.tls.certificates, ...ofHosts.certificates]
-    if (certificates.length === 0) return null
+    // The first certificate may be on order, and the authority may ask for it at this very listener.
+    if (certificates.length === 0 && challenges.length === 0) return null
     const isWhole = ofHosts.certificates.length + ofHosts.options.length === 0
     const tls = { ...challenged.tls, certificates, hosts: ofHosts.options }
     const whole = isWhole ? challenged : { ...challenged, tls }
