@@ -50,6 +50,8 @@ export interface GatewayOptions {
   readonly trusted: readonly string[]
   /** Of the admin API: no server may lead there. Port 0 is not checked. */
   readonly admin: Address
+  /** 48 bytes, the same in every thread as long as the program runs. */
+  readonly secret: Buffer
   readonly ticketKeys: Buffer
   readonly reusePort: boolean
   /** Null if there is no access log: then no records are made. */
@@ -99,6 +101,7 @@ export class Gateway implements ListenerHandler {
   readonly #onFault: (error: unknown) => void
   readonly #routes: RouteContext
   readonly #stickyKey: Buffer
+  #ticketKeys: Buffer
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -107,13 +110,14 @@ export class Gateway implements ListenerHandler {
     this.#deadlines = new Deadlines(this.#onFault)
     this.#board = new ScoreboardView(options.memory, options.thread)
     this.#now = openBoardClock(options.memory.beganAt)
-    this.#stickyKey = derive(options.ticketKeys, 'sticky')
+    this.#ticketKeys = options.ticketKeys
+    this.#stickyKey = derive(options.secret, 'sticky')
     this.#routes = {
       slot: (number) => this.#board.slot(number),
       table: (number) => this.#board.table(number),
       pool: (id) => this.#pool(id),
       now: this.#now,
-      seed: derive(options.ticketKeys, 'limiters').readInt32LE(0),
+      seed: derive(options.secret, 'limiters').readInt32LE(0),
       onNotice: options.onNotice,
     }
     this.#listeners = new LiveListeners({
@@ -259,6 +263,12 @@ export class Gateway implements ListenerHandler {
     else this.#pools.set(id, this.#createPool(placed))
   }
 
+  /** For TLS sessions from now on. */
+  setTicketKeys(keys: Buffer): void {
+    this.#ticketKeys = keys
+    this.#listeners.setTicketKeys(keys)
+  }
+
   /** Whose forwarding fields are trusted: on new connections, and along the forwarding chains of all connections. */
   trust(blocks: readonly string[]): void {
     this.#trusts = compileTrust(blocks).trusts
@@ -300,7 +310,7 @@ export class Gateway implements ListenerHandler {
       deadlines: this.#deadlines,
       trust: this.#trust,
       handler: this.#handlerFor(placed),
-      ticketKeys: this.#options.ticketKeys,
+      ticketKeys: this.#ticketKeys,
       reusePort: this.#options.reusePort,
       onNotice: this.#options.onNotice,
       onShortage: (error) => this.#meetShortage(error),
