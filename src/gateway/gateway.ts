@@ -13,60 +13,30 @@ import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { shortageOf } from '../http/connection/shortage.ts'
 import type {
-  Address,
   Delta,
   Listener,
   PlacedBackend,
   PlacedFrontend,
   PlacedListener,
 } from '../model/snapshot.ts'
-import { type AccessRecord, recordOf } from '../observe/access-record.ts'
+import { recordOf } from '../observe/access-record.ts'
 import type { StreamRecord } from '../observe/stream-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 import { StreamTable } from '../routing/stream-table.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
-import {
-  type AddedMemory,
-  type ScoreboardMemory,
-  ScoreboardView,
-  type Slot,
-} from '../scoreboard/scoreboard.ts'
+import { type AddedMemory, ScoreboardView, type Slot } from '../scoreboard/scoreboard.ts'
 import { OwnAddresses } from '../upstream/connecting/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
 import { resolveAmbiguousPath } from './ambiguous-path.ts'
 import { answerTo, compileAnswers } from './challenges.ts'
 import { Forwarder, type ForwarderContext } from './forwarder.ts'
+import type { GatewayOptions } from './gateway-options.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
 import { compileScope } from './scope.ts'
 import { countEnding, countReason, countStreamEnd, NOT_SERVED } from './request-stats.ts'
 import { onlyRoute, type StreamContext, Streams } from './streams.ts'
-
-export interface GatewayOptions {
-  /** This thread's column of the scoreboard. */
-  readonly thread: number
-  readonly memory: ScoreboardMemory
-  readonly trusted: readonly string[]
-  /** Of the admin API: no server may lead there. Port 0 is not checked. */
-  readonly admin: Address
-  /** 48 bytes, the same in every thread as long as the program runs. */
-  readonly secret: Buffer
-  readonly ticketKeys: Buffer
-  readonly reusePort: boolean
-  /** Null if there is no access log: then no records are made. */
-  readonly onRecord: ((record: AccessRecord) => void) | null
-  /** The same for streams. */
-  readonly onStream: ((record: StreamRecord) => void) | null
-  /** A warning for the log. */
-  readonly onNotice: (text: string) => void
-  /** Listeners that could not be bound were tried again. */
-  readonly onListenersTried: () => void
-  /** A fault of the proxy, caught in one exchange or in one object of a delta. */
-  readonly onFault: (error: unknown, at: 'exchange' | 'apply') => void
-  /** The process is short of something, see http/connection/shortage.ts. */
-  readonly onShortage: (code: string) => void
-}
 
 /** Idle connections that are closed if one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
