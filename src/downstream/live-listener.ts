@@ -158,9 +158,6 @@ export abstract class LiveListener {
     this.handler = handler
   }
 
-  /** Of TLS sessions, from now on. */
-  setTicketKeys(_keys: Buffer): void {}
-
   get connections(): number {
     return this.#connections.size
   }

@@ -13,7 +13,6 @@ import { hostnameOf, isSocketPath, isStreamScheme, speaksTls } from '../model/se
 import type { Backend, HealthCheck, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../routing/regexp.ts'
 import { contextFor, sniOf } from '../upstream/connecting/connect-target.ts'
-import { probeGrpc } from './grpc-probe.ts'
 import { httpClient } from './http-client.ts'
 
 export interface ProbeTarget {
@@ -90,12 +89,9 @@ async function runProbe(
   signal.addEventListener('abort', abort)
   if (signal.aborted) abort()
   try {
-    const { http, grpc } = check
-    const reason = await (grpc !== null
-      ? callHealth(connection, grpc.service, userAgent)
-      : http !== null
-        ? probeHttp(connection, http, userAgent)
-        : connection.connected())
+    const { http } = check
+    const running = http === null ? connection.connected() : probeHttp(connection, http, userAgent)
+    const reason = await running
     const { error } = connection
     if (error !== null && shortageOf(error) !== null) throw error
     return reason
@@ -103,19 +99,6 @@ async function runProbe(
     signal.removeEventListener('abort', abort)
     connection.close(null)
   }
-}
-
-function callHealth(
-  connection: ProbeConnection,
-  service: string,
-  userAgent: string,
-): Promise<string | null> {
-  return new Promise((resolve) => {
-    connection.open(
-      (socket) => resolve(probeGrpc(socket, { origin: connection.origin, service, userAgent })),
-      (error) => resolve(`cannot connect to ${connection.where}: ${messageOf(error)}`),
-    )
-  })
 }
 
 async function probeHttp(
@@ -230,7 +213,7 @@ class ProbeConnection {
     }
     this.#ended = new Error('the connection was closed before a response')
     const { server, check } = this.target
-    const isSecure = speaksTls(server.scheme) && (check.http !== null || check.grpc !== null)
+    const isSecure = speaksTls(server.scheme) && check.http !== null
     const header = proxyHeaderOf(this.target)
     const below = isSecure && header === null ? null : this.#connectTcp()
     if (header !== null) below?.write(header)
@@ -261,7 +244,7 @@ class ProbeConnection {
 
   /** `below`: a connection that has begun with other bytes. */
   #connectTls(below: Socket | null): Socket {
-    const { server, tls, check } = this.target
+    const { server, tls } = this.target
     const socket = connectTls({
       ...(below === null ? {} : { socket: below }),
       host: server.host,
@@ -270,7 +253,7 @@ class ProbeConnection {
       secureContext: contextFor(tls.ca),
       servername: tls.serverName ?? sniOf(server),
       rejectUnauthorized: tls.verify,
-      ALPNProtocols: [check.grpc === null ? 'http/1.1' : 'h2'],
+      ALPNProtocols: ['http/1.1'],
     })
     below?.on('error', (error) => socket.destroy(error))
     return socket

@@ -1,148 +1,370 @@
 /**
- * One HTTP/2 connection, of either role (RFC 9113): `downstream` and `upstream` extend it. It reads frames, keeps the streams, the
- * windows and both sides' SETTINGS, and bounds what a peer may cost.
+ * One HTTP/2 connection, of either role (RFC 9113): `downstream` and `upstream` extend it. This file dispatches what the
+ * peer sends, and reads heads and data; frames that control are in link-frames.ts.
  *
- *   PREFACE and SETTINGS ──► OPEN ──goAway──► DRAINING ──last stream has ended──► closed
- *                              └──error: GOAWAY──► LINGER (reads and drops, so that the peer reads it) ──► closed
+ *   PREFACE and SETTINGS ──► OPEN ──goAway──► DRAINING ──last stream has ended──► finish
+ *                              └──error: GOAWAY──► lingers (reads and drops, so that the peer reads it) ──► closed
  */
-import type { Socket } from 'node:net'
-import type { Deadlines, Expiring } from '../http/connection/deadlines.ts'
-import type { Reader, SocketReads } from '../http/connection/socket-reads.ts'
-import type { BudgetLimits } from './budget.ts'
-import type { DecodeResult, HeadDecoder } from './hpack/head-decoder.ts'
+import { clock } from '../http/connection/clock.ts'
+import { COST } from './budget.ts'
+import { RESET_BY_PEER, RESET_HERE, UNKNOWN } from './closed-streams.ts'
+import { type FrameSink, FrameReader } from './frame-reader.ts'
+import { ERROR, FLAG, FRAME } from './frames.ts'
+import { HeadBlock } from './head-block.ts'
+import {
+  COMPRESSION,
+  type DecodeResult,
+  type HeadDecoder,
+  MALFORMED,
+  OK,
+  TOO_LARGE,
+} from './hpack/head-decoder.ts'
+import { LinkFrames } from './link-frames.ts'
 import type { Http2Stream } from './stream.ts'
 
-export interface LinkOptions {
-  readonly role: 'server' | 'client'
-  readonly settings: LinkSettings
-  readonly budget: BudgetLimits
-  readonly timeouts: LinkTimeouts
+export type { LinkOptions, LinkSettings, LinkTimeouts } from './link-options.ts'
+
+/** CONTINUATION frames of one head; their bytes are bounded by the limit of heads, compressed. */
+const MOST_CONTINUATIONS = 8
+const PRIORITY_BYTES = 5
+const NOTHING = Buffer.alloc(0)
+
+const MISFRAMED: Readonly<Record<'preface' | 'http1' | 'size' | 'padding', string>> = {
+  preface: 'the connection does not begin with the preface of HTTP/2',
+  http1: 'the peer speaks HTTP/1, not HTTP/2',
+  size: 'a frame is larger than 16 KiB',
+  padding: 'the padding of a frame is longer than the frame',
 }
 
-/** What this side announces and enforces. */
-export interface LinkSettings {
-  /** Of the peer; a client takes none. */
-  readonly maxStreams: number
-  readonly streamWindow: number
-  readonly connectionWindow: number
-  readonly headBytes: number
-  readonly fields: number
-  /** RFC 8441. */
-  readonly enableConnect: boolean
-}
+export abstract class Http2Link extends LinkFrames implements FrameSink {
+  readonly #reader: FrameReader = new FrameReader(this, this.isServer)
+  /** A head that goes on in CONTINUATION frames. */
+  #block: HeadBlock | null = null
+  /** Takes the content of the DATA frame that is being read; null: it is dropped. */
+  #taker: Http2Stream | null = null
+  #takerEnds = false
+  /** Streams that got something in this read, and want to know its end. */
+  #touched: Http2Stream[] = []
 
-export interface LinkTimeouts {
-  /** For the preface, and for each head whose frames have begun. */
-  readonly headMs: number
-  /** For the first SETTINGS, and for the acknowledgement of this side's. */
-  readonly settingsMs: number
-  /** How long data may wait for the peer's windows, or for the socket, without progress. */
-  readonly stallMs: number
-}
+  // What is read.
 
-/** The peer's SETTINGS. */
-export interface PeerSettings {
-  readonly headerTableSize: number
-  /** 100 before a server's SETTINGS (RFC 9113 section 6.5.2 recommends no less). */
-  readonly maxConcurrentStreams: number
-  readonly initialWindowSize: number
-  readonly maxFrameSize: number
-  /** Infinity usually. */
-  readonly maxHeaderListSize: number
-  readonly enableConnectProtocol: boolean
-}
-
-export abstract class Http2Link implements Expiring, Reader {
-  readonly socket: Socket
-  readonly options: LinkOptions
-  deadlineAt: number = Infinity
-  deadlineIndex = -1
-  /** A deadline of the subclass: `timedOut` is called after it. Infinity for none. */
-  ownDeadlineAt: number = Infinity
-
-  /**
-   * `reads`: the socket's `onread` option, null without it. A client passes a socket that is connected or connecting; what is sent
-   * waits in the socket. Bytes that were read before are passed to `received`.
-   */
-  constructor(
-    socket: Socket,
-    _reads: SocketReads | null,
-    _deadlines: Deadlines,
-    options: LinkOptions,
-  ) {
-    this.socket = socket
-    this.options = options
+  get isOver(): boolean {
+    return !this.isOpen
   }
 
-  // For the subclass.
-
-  get peer(): PeerSettings {
-    throw new Error('not there yet')
+  protected readFrames(buffer: Buffer, length: number): void {
+    this.#reader.read(buffer, length)
+    if (this.#touched.length > 0) this.#endRead()
+    if (this.#reader.isWithin || this.#block !== null) {
+      if (this.headDueAt !== Infinity) return
+      this.headDueAt = clock.now + this.options.timeouts.headMs
+      this.expireBy(this.headDueAt)
+    } else this.headDueAt = Infinity
   }
 
-  /** The peer's SETTINGS have arrived. */
-  get isReady(): boolean {
-    throw new Error('not there yet')
+  #endRead(): void {
+    const touched = this.#touched
+    this.#touched = []
+    for (const stream of touched) {
+      if (stream.isReset) continue
+      try {
+        stream.readEnded?.()
+      } catch (error) {
+        stream.caught(error)
+      }
+    }
   }
 
-  get streamCount(): number {
-    throw new Error('not there yet')
+  #touch(stream: Http2Stream): void {
+    if (stream.readEnded === undefined || this.#touched.at(-1) === stream) return
+    this.#touched.push(stream)
   }
 
-  /** The highest stream of the peer that was taken: for the final GOAWAY. */
-  get lastStreamId(): number {
-    throw new Error('not there yet')
+  misframed(kind: 'preface' | 'http1' | 'size' | 'padding'): void {
+    const code = kind === 'size' ? ERROR.FRAME_SIZE_ERROR : ERROR.PROTOCOL_ERROR
+    this.connectionError(code, MISFRAMED[kind])
   }
 
-  /** It takes no new stream: a GOAWAY was sent (with its final id) or received, or the socket is ending. */
-  get closing(): boolean {
-    throw new Error('not there yet')
+  frame(type: number, flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    if (!this.#mayCome(type, flags, id)) return
+    switch (type) {
+      case FRAME.HEADERS:
+        this.#headers(flags, id, bytes, from, to)
+        break
+      case FRAME.CONTINUATION:
+        this.#continuation(flags, id, bytes, from, to)
+        break
+      case FRAME.WINDOW_UPDATE:
+        this.windowUpdateFrame(id, bytes, from, to)
+        break
+      case FRAME.RST_STREAM:
+        this.rstStreamFrame(id, bytes, from, to)
+        break
+      case FRAME.SETTINGS:
+        this.settingsFrame(flags, id, bytes, from, to)
+        break
+      case FRAME.PING:
+        this.pingFrame(flags, id, bytes, from, to)
+        break
+      case FRAME.GOAWAY:
+        this.goAwayFrame(id, bytes, from, to)
+        break
+      case FRAME.PRIORITY:
+        if (id === 0) this.protocolError('PRIORITY on stream 0')
+        else if (to - from !== PRIORITY_BYTES)
+          this.errorOn(id, ERROR.FRAME_SIZE_ERROR, 'PRIORITY has a wrong length')
+        else this.chatter(COST.CHATTER, 'PRIORITY frames')
+        break
+      case FRAME.PUSH_PROMISE:
+        this.protocolError('PUSH_PROMISE, which is not allowed here')
+        break
+      default:
+        // Section 5.5: ignored.
+        this.chatter(COST.CHATTER, 'frames of unknown types')
+    }
   }
 
-  /** The peer takes one more stream: not closing, below its limit, ids left. */
-  get canOpen(): boolean {
-    throw new Error('not there yet')
+  /** What comes first is SETTINGS; a head is not interrupted. */
+  #mayCome(type: number, flags: number, id: number): boolean {
+    if (!this.hasSettings && (type !== FRAME.SETTINGS || (flags & FLAG.ACK) !== 0))
+      return this.protocolError('the first frame is not SETTINGS')
+    if (this.#block !== null && (type !== FRAME.CONTINUATION || id !== this.#block.streamId))
+      return this.protocolError('a head is interrupted by another frame')
+    return true
   }
 
-  /** Of a client: assigns the next id; `sendRequest` of the stream follows in the same call. Only while `canOpen`. */
-  openStream(_stream: Http2Stream): void {
-    throw new Error('not there yet')
+  // Heads.
+
+  #headers(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    if (id === 0 || (id & 1) === 0) {
+      this.protocolError('HEADERS on a stream that no client opens')
+      return
+    }
+    let at = from
+    let end = to
+    if ((flags & FLAG.PADDED) !== 0) end -= bytes[at++] ?? 0
+    if ((flags & FLAG.PRIORITY) !== 0) at += PRIORITY_BYTES
+    if (at > end) {
+      const isShort = to - from < at - from
+      this.connectionError(
+        isShort ? ERROR.FRAME_SIZE_ERROR : ERROR.PROTOCOL_ERROR,
+        isShort ? 'HEADERS is too short for its flags' : MISFRAMED.padding,
+      )
+    } else if ((flags & FLAG.END_HEADERS) !== 0) this.#head(flags, id, bytes, at, end)
+    else this.#block = new HeadBlock(id, flags, bytes, at, end)
   }
 
-  /**
-   * GOAWAY. With NO_ERROR and MAX_STREAM_ID it announces the end; with NO_ERROR and `lastStreamId` further streams are refused, and
-   * `idle` follows when the last one has ended (at once, if there is none). Any other code ends all streams, lingers, and closes.
-   */
-  goAway(_code: number, _lastId: number, _debug?: string): void {
-    throw new Error('not there yet')
+  #continuation(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    const block = this.#block
+    if (block === null) {
+      this.protocolError('CONTINUATION without HEADERS')
+      return
+    }
+    // Twice the limit: a head that is a little too large is still decoded, and answered.
+    const most = 2 * this.options.settings.headBytes
+    if (!block.add(bytes, from, to, MOST_CONTINUATIONS, most)) {
+      this.abuse('a head in too many, or too large, CONTINUATION frames')
+      return
+    }
+    if ((flags & FLAG.END_HEADERS) === 0) return
+    this.#block = null
+    const whole = block.whole()
+    this.#head(block.flags, id, whole, 0, whole.length)
   }
 
-  /** Without an answer within `ms` the link is lost. One at a time. */
-  ping(_ms: number, _onAck: () => void): void {
-    throw new Error('not there yet')
+  #head(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    const stream = this.open.get(id)
+    const isTrailers = stream !== undefined && stream.incoming.hasHead
+    const isNew = this.isServer && id > this.lastId
+    // Also the head of a stream that is closed is decoded, or the tables would differ.
+    const result = this.decoder.decode(bytes, from, to, isTrailers)
+    if (result === COMPRESSION) {
+      this.connectionError(ERROR.COMPRESSION_ERROR, 'a head cannot be decoded')
+      return
+    }
+    const ended = (flags & FLAG.END_STREAM) !== 0
+    if (isNew) this.#request(id, ended, result)
+    else if (stream === undefined) this.#headOfClosed(id)
+    else if (stream.incoming.isComplete)
+      this.streamError(stream, ERROR.STREAM_CLOSED, 'a head follows the end of the stream')
+    else if (result === MALFORMED)
+      this.streamError(stream, ERROR.PROTOCOL_ERROR, this.decoder.fault)
+    else if (result === TOO_LARGE)
+      this.streamError(stream, ERROR.ENHANCE_YOUR_CALM, `the head is ${this.#tooLarge()}`)
+    else if (isTrailers) this.#trailers(stream, ended)
+    else this.#response(stream, ended)
   }
 
-  /** Sends what was written, then FIN, and waits a moment for the peer's. Streams that are open are lost. */
-  finish(): void {
-    throw new Error('not there yet')
+  #tooLarge(): string {
+    const { fields, headBytes } = this.options.settings
+    return `larger than the ${fields} fields or ${headBytes} bytes that are taken`
   }
 
-  /** Closes the connection immediately; open streams get `linkLost`. */
-  destroy(_error: Error | null): void {
-    throw new Error('not there yet')
+  #headOfClosed(id: number): void {
+    const how = this.closedStreams.how(id)
+    if (id > this.lastId) this.protocolError('a head on a stream that is not open')
+    else if (how === RESET_HERE) this.charge(COST.RESET, 'frames on streams that were reset')
+    else if (how === RESET_BY_PEER)
+      this.errorOn(id, ERROR.STREAM_CLOSED, 'a head on a stream that the peer has reset')
+    else if (how === UNKNOWN) this.protocolError('the id of a new stream is not higher')
+    else this.connectionError(ERROR.STREAM_CLOSED, 'a head on a closed stream')
   }
 
-  /** Above the high-water mark of unsent bytes. */
-  get blocked(): boolean {
-    throw new Error('not there yet')
+  #request(id: number, ended: boolean, result: DecodeResult): void {
+    const { decoder } = this
+    this.lastId = id
+    if (result === MALFORMED) {
+      this.errorOn(id, ERROR.PROTOCOL_ERROR, decoder.fault)
+    } else if (ended && result === OK && decoder.contentLength > 0) {
+      this.errorOn(id, ERROR.PROTOCOL_ERROR, 'Content-Length announces a body, and there is none')
+    } else if (id > this.refusesAbove || this.open.size >= this.options.settings.maxStreams) {
+      if (this.charge(COST.RESET, 'streams above the limit')) this.#refuse(id)
+    } else if (
+      result === OK ||
+      this.charge(COST.HEAD_TOO_LARGE, `heads that are ${this.#tooLarge()}`)
+    ) {
+      const stream = this.headReceived(id, decoder, ended, result)
+      if (stream === null) this.#refuse(id)
+      else this.#open(stream, id, ended)
+    }
+  }
+
+  #refuse(id: number): void {
+    this.closedStreams.add(id, RESET_HERE)
+    this.output.rstStream(id, ERROR.REFUSED_STREAM)
+  }
+
+  #open(stream: Http2Stream, id: number, ended: boolean): void {
+    this.register(stream, id)
+    stream.incoming.hasHead = true
+    stream.incoming.lengthLeft = this.decoder.contentLength
+    this.#passHead(stream, ended)
+  }
+
+  #passHead(stream: Http2Stream, ended: boolean): void {
+    stream.incoming.isComplete = ended
+    stream.remoteEnded = ended
+    this.#touch(stream)
+    try {
+      stream.headReceived(this.decoder, ended)
+    } catch (error) {
+      stream.caught(error)
+    }
+    if (ended) this.receivedEnd(stream)
+  }
+
+  #response(stream: Http2Stream, ended: boolean): void {
+    const { status, contentLength } = this.decoder
+    const { incoming } = stream
+    if (status < 200) {
+      if (ended)
+        this.streamError(stream, ERROR.PROTOCOL_ERROR, 'an interim response ends its stream')
+      else if (this.chatter(COST.CHATTER, 'interim responses')) this.#passHead(stream, false)
+      return
+    }
+    const hasBody = !stream.expectsNoBody && status !== 204 && status !== 304
+    incoming.lengthLeft = hasBody ? contentLength : 0
+    if (ended && incoming.lengthLeft > 0) {
+      const fault = 'Content-Length announces a body, and there is none'
+      this.streamError(stream, ERROR.PROTOCOL_ERROR, fault)
+      return
+    }
+    incoming.hasHead = true
+    this.#passHead(stream, ended)
+  }
+
+  #trailers(stream: Http2Stream, ended: boolean): void {
+    if (!ended)
+      this.streamError(stream, ERROR.PROTOCOL_ERROR, 'a second head does not end the stream')
+    else if (stream.incoming.lengthLeft > 0)
+      this.streamError(stream, ERROR.PROTOCOL_ERROR, 'the body is shorter than Content-Length')
+    else {
+      stream.incoming.isComplete = true
+      this.#touch(stream)
+      stream.incoming.trailers(this.decoder.fields)
+    }
+  }
+
+  // Data.
+
+  dataBegins(flags: number, id: number, length: number, content: number): void {
+    this.#taker = null
+    if (!this.#mayCome(FRAME.DATA, flags, id)) return
+    // What counts is the whole frame, and also of a stream that is closed.
+    this.receiveWindow -= length
+    if (this.receiveWindow < 0) {
+      this.connectionError(ERROR.FLOW_CONTROL_ERROR, 'DATA exceeds the window of the connection')
+      return
+    }
+    const stream = this.open.get(id)
+    const ended = (flags & FLAG.END_STREAM) !== 0
+    if (!this.#mayTake(stream, id, length, content, ended)) {
+      this.credit(length)
+      return
+    }
+    this.credit(length - content)
+    if (content > 0) this.budget.earn()
+    if (stream === undefined) return
+    stream.incoming.isComplete = ended
+    this.#taker = stream
+    this.#takerEnds = ended
+    this.#touch(stream)
+    if (content > 0) return
+    if (ended) stream.incoming.take(NOTHING, 0, 0, true)
+    else this.chatter(COST.CHATTER, 'empty DATA frames')
+  }
+
+  data(bytes: Buffer, from: number, to: number, isLast: boolean): void {
+    const taker = this.#taker
+    if (taker === null) return
+    if (taker.isReset) this.credit(to - from)
+    else taker.incoming.take(bytes, from, to, isLast && this.#takerEnds)
+  }
+
+  /** False: the frame is dropped. */
+  #mayTake(
+    stream: Http2Stream | undefined,
+    id: number,
+    length: number,
+    content: number,
+    ended: boolean,
+  ): boolean {
+    if (stream === undefined) return this.#dataOfClosed(id, length)
+    const { incoming } = stream
+    incoming.window -= length
+    let code: number = ERROR.PROTOCOL_ERROR
+    let fault = ''
+    if (incoming.isComplete) {
+      code = ERROR.STREAM_CLOSED
+      fault = 'DATA follows the end of the stream'
+    } else if (incoming.window < 0) {
+      code = ERROR.FLOW_CONTROL_ERROR
+      fault = 'DATA exceeds the window of its stream'
+    } else if (!incoming.hasHead) fault = 'DATA comes before the head'
+    else if (incoming.lengthLeft >= 0) {
+      incoming.lengthLeft -= content
+      if (incoming.lengthLeft < 0) fault = 'the body is longer than Content-Length'
+      else if (ended && incoming.lengthLeft > 0) fault = 'the body is shorter than Content-Length'
+    }
+    if (fault !== '') this.streamError(stream, code, fault)
+    else if (length > content) incoming.padded(length - content)
+    return fault === ''
+  }
+
+  /** After an early response the rest of the request is swallowed: it was under way. It costs little, but not nothing. */
+  #dataOfClosed(id: number, length: number): false {
+    if (id === 0 || this.isIdle(id)) this.protocolError('DATA on a stream that is not open')
+    else if (this.closedStreams.how(id) === RESET_HERE)
+      this.charge(length === 0 ? COST.RESET : COST.RESET / 4, 'frames on streams that were reset')
+    else this.errorOn(id, ERROR.STREAM_CLOSED, 'DATA on a closed stream')
+    return false
   }
 
   // Hooks.
 
   /**
-   * Of a server: a new stream. `result` is OK or TOO_LARGE: a response of 431 is due. The stream that is returned is registered already
-   * when its first hook is called, but not yet here: it begins its work in `Http2Stream.headReceived`, which follows. Null: the
-   * link refuses the stream (REFUSED_STREAM).
+   * Of a server: a new stream. `result` is OK or TOO_LARGE: a response of 431 is due. The stream that is returned begins its work in its
+   * own `headReceived`, which follows at once. Null: it is refused (REFUSED_STREAM).
    */
   protected abstract headReceived(
     streamId: number,
@@ -150,40 +372,4 @@ export abstract class Http2Link implements Expiring, Reader {
     ended: boolean,
     result: DecodeResult,
   ): Http2Stream | null
-  /** `lastId`: streams above it have had `resetReceived` with REFUSED_STREAM. */
-  protected abstract goAwayReceived(lastId: number, code: number, debug: string): void
-  /** The first SETTINGS of the peer, or later ones: `canOpen` may have changed. */
-  protected abstract settingsChanged(): void
-  /** A stream has ended or was reset: `canOpen` may have changed. */
-  protected abstract streamClosed(stream: Http2Stream): void
-  /** No stream is open any more. */
-  protected abstract idle(): void
-  /** Before GOAWAY with ENHANCE_YOUR_CALM: what the peer did, for the log. */
-  protected abstract abused(what: string): void
-  /** A stream (or the connection: 0) broke the protocol; the link resets it (or ends) after this. For the log. */
-  protected abstract malformed(streamId: number, fault: string): void
-  /** The connection is closed; the last hook. Streams have had `linkLost`. `error`: null after an orderly end. */
-  protected abstract lost(error: Error | null): void
-  /** `ownDeadlineAt` has passed; it is Infinity again. */
-  protected abstract timedOut(now: number): void
-  /** An exception in the link itself, or in its own hooks. */
-  abstract fault(error: unknown): void
-
-  // For the socket and the deadlines.
-
-  get streams(): boolean {
-    return false
-  }
-
-  received(_buffer: Buffer, _length: number): void {
-    throw new Error('not there yet')
-  }
-
-  caught(_error: unknown): void {
-    throw new Error('not there yet')
-  }
-
-  expire(_now: number): void {
-    throw new Error('not there yet')
-  }
 }

@@ -5,9 +5,12 @@
  * What a hook throws goes to `fault` of its stream, which ends with INTERNAL_ERROR; other streams are not affected.
  */
 import type { Expiring } from '../http/connection/deadlines.ts'
+import { ERROR } from './frames.ts'
 import type { HeadDecoder } from './hpack/head-decoder.ts'
-import type { RequestLine } from './hpack/head-encoder.ts'
+import { HeadEncoder, type RequestLine } from './hpack/head-encoder.ts'
 import type { Http2Link } from './link.ts'
+import { HeldInput } from './held-input.ts'
+import { HeldOutput } from './held-output.ts'
 
 export abstract class Http2Stream implements Expiring {
   readonly link: Http2Link
@@ -15,7 +18,7 @@ export abstract class Http2Stream implements Expiring {
   id = 0
   /** The peer has ended its direction, and all of it was passed on. */
   remoteEnded = false
-  /** END_STREAM has been sent, or waits behind data that waits for the windows. */
+  /** This side has ended its direction; the last of it may still wait for the windows. */
   localEnded = false
   /** Reset by either side, or its link is gone: calls do nothing, no hook follows. */
   isReset = false
@@ -25,58 +28,79 @@ export abstract class Http2Stream implements Expiring {
   deadlineAt: number = Infinity
   /** Owned by Deadlines. */
   deadlineIndex = -1
+  /** For the link: what this side may send, and what the peer may send. */
+  readonly outgoing: HeldOutput
+  readonly incoming: HeldInput
 
   constructor(link: Http2Link) {
     this.link = link
+    this.outgoing = new HeldOutput(this)
+    this.incoming = new HeldInput(this)
   }
 
   // Calls.
 
   /** `contentLength`: -1 for none. 1xx heads, too, with `ended` false. */
-  sendResponse(_status: number, _contentLength: number, _fields: string, _ended: boolean): void {
-    throw new Error('not there yet')
+  sendResponse(status: number, contentLength: number, fields: string, ended: boolean): void {
+    const at = this.#beginHead(fields.length)
+    if (at < 0) return
+    const { encoder, output } = this.link
+    const end = encoder.response(output.buffer, at, status, contentLength, fields)
+    this.#endHead(end, ended)
   }
 
-  sendRequest(_line: RequestLine, _fields: string, _ended: boolean): void {
-    throw new Error('not there yet')
+  sendRequest(line: RequestLine, fields: string, ended: boolean): void {
+    const { method, authority, path } = line
+    const at = this.#beginHead(fields.length + method.length + authority.length + path.length)
+    if (at < 0) return
+    const { encoder, output } = this.link
+    this.#endHead(encoder.request(output.buffer, at, line, fields), ended)
   }
 
   /**
    * Copies the data, and keeps what the windows do not let out. False: no more before `writable()`. A string is latin1. `ended` with
    * no data ends the stream with an empty frame, or with the last one that still waits.
    */
-  sendData(_chunk: Buffer | string, _ended: boolean): boolean {
-    throw new Error('not there yet')
+  sendData(chunk: Buffer | string, ended: boolean): boolean {
+    if (this.isReset || this.localEnded) return true
+    this.localEnded = ended
+    return this.outgoing.send(chunk, ended)
   }
 
   /** Ends the stream; '' ends it without trailers. */
-  sendTrailers(_fields: string): void {
-    throw new Error('not there yet')
+  sendTrailers(fields: string): void {
+    if (this.isReset || this.localEnded) return
+    this.localEnded = true
+    if (fields === '') this.outgoing.send('', true)
+    else this.outgoing.endWith(fields)
   }
 
   /** No hook follows. Does nothing once the stream is reset or both sides have ended. */
-  sendReset(_code: number): void {
-    throw new Error('not there yet')
+  sendReset(code: number): void {
+    if (!this.isReset) this.link.resetStream(this, code)
   }
 
   /** No `dataReceived` (and no end) until `resumeReceiving`: at most one stream window of data is kept meanwhile. */
   pauseReceiving(): void {
-    throw new Error('not there yet')
+    this.incoming.isPaused = true
   }
 
   /** May call `dataReceived`, `trailersReceived` before it returns. */
   resumeReceiving(): void {
-    throw new Error('not there yet')
+    if (this.incoming.isPaused) this.incoming.resume()
   }
 
   /** Data waits for a window of the peer, or for the socket. */
   get isWaiting(): boolean {
-    throw new Error('not there yet')
+    return this.outgoing.isWaiting
   }
 
   // Hooks.
 
-  /** Of a client's stream: a 1xx head (`decoder.status`), or the final one. `ended`: no body and no trailers follow. */
+  /**
+   * Of a server's stream: once, the request; it is registered, and may respond at once. Of a client's stream: a 1xx head
+   * (`decoder.status`), or the final one. `ended`: no body and no trailers follow.
+   */
   abstract headReceived(decoder: HeadDecoder, ended: boolean): void
   /**
    * `ended`: the last data (which may be empty), and no trailers follow. Data below JOIN_BYTES (socket-reads.ts) is lent for the call;
@@ -102,4 +126,32 @@ export abstract class Http2Stream implements Expiring {
   /** An exception of a hook. The stream has been reset already. */
   abstract fault(error: unknown): void
   abstract expire(now: number): void
+
+  // For the link.
+
+  /** An exception of a hook: ends this stream, and no other. */
+  caught(error: unknown): void {
+    if (!this.isReset) this.link.resetStream(this, ERROR.INTERNAL_ERROR)
+    this.link.deadlines.fault(this, error)
+  }
+
+  /** Where the block begins in the output; -1: it must not be sent. */
+  #beginHead(characters: number): number {
+    if (this.isReset || this.localEnded) return -1
+    return this.link.output.beginHead(HeadEncoder.room(characters))
+  }
+
+  #endHead(end: number, ended: boolean): void {
+    this.link.output.endHead(end, this.id, ended)
+    if (!ended) return
+    this.localEnded = true
+    this.link.sentEnd(this)
+  }
+
+  /** The trailers, once nothing waits before them. */
+  writeTrailers(fields: string): void {
+    const { encoder, output } = this.link
+    const at = output.beginHead(HeadEncoder.room(fields.length))
+    output.endHead(encoder.trailers(output.buffer, at, fields), this.id, true)
+  }
 }

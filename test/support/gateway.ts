@@ -44,8 +44,6 @@ export interface TestGateway {
   takeFaults(): readonly unknown[]
   /** Its warnings. */
   notices(): readonly string[]
-  /** 48 bytes, for TLS sessions from now on. */
-  setTicketKeys(keys: Buffer): void
   drain(): Promise<void>
   close(): Promise<void>
 }
@@ -85,7 +83,6 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     memory: scoreboard.memory(),
     trusted,
     admin: { host: '127.0.0.1', port: admin },
-    secret: randomBytes(48),
     ticketKeys: randomBytes(48),
     reusePort,
     onNotice: (text) => notices.push(text),
@@ -157,7 +154,6 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     problems,
     takeFaults: () => faults.splice(0),
     notices: () => notices,
-    setTicketKeys: (keys) => gateway.setTicketKeys(keys),
     drain: async () => {
       gateway.drain()
       await eventually(() => gateway.connections === 0, 'every connection has left')

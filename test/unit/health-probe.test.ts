@@ -32,7 +32,6 @@ const http: Http = {
 }
 const check: HealthCheck = {
   http,
-  grpc: null,
   port: null,
   intervalMs: 5_000,
   downIntervalMs: 2_000,

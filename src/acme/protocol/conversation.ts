@@ -8,6 +8,7 @@ import type { HttpClient } from '../../providers/http-client/http-client.ts'
 import { describeError } from '../../providers/http-client/failure.ts'
 import { parseBounded } from '../../providers/http-client/parse-bounded.ts'
 import { AcmeError } from './acme-error.ts'
+import { malformed } from './faults.ts'
 import { signJws, type Signer } from './jws.ts'
 import { helpLink, refusalOf } from './problem.ts'
 import { retryAfterMs } from './retry-after.ts'
@@ -49,7 +50,7 @@ export interface ConversationOptions {
   /** Of the directory: all URLs have its origin. */
   readonly origin: string
   /** Where nonces come from when none is left. */
-  readonly nonceUrl: (signal: AbortSignal | undefined) => Promise<string>
+  readonly nonceUrl: () => Promise<string>
   readonly requestMs: number
   /** Of the wall clock, ms since the epoch. */
   readonly now: () => number
@@ -115,13 +116,10 @@ export function createConversation(options: ConversationOptions): Conversation {
   async function takeNonce({ what, signal }: CaRequest): Promise<string> {
     const kept = nonces.pop()
     if (kept !== undefined) return kept
-    await send({ what, url: await nonceUrl(signal), signal, isRepeatable: true }, null)
+    await send({ what, url: await nonceUrl(), signal, isRepeatable: true }, null)
     const nonce = nonces.pop()
     if (nonce !== undefined) return nonce
-    throw new AcmeError(`cannot ${what}: ${who} gives no nonce`, {
-      type: 'malformedResponse',
-      detail: 'no Replay-Nonce',
-    })
+    throw malformed(what, who, 'it gives no nonce')
   }
 
   return {
@@ -153,10 +151,7 @@ function pathOf(url: string, origin: string, what: string, who: string): string 
   const parsed = URL.parse(url)
   if (parsed !== null && parsed.origin === origin && parsed.username === '' && url.length <= 2048)
     return parsed.pathname + parsed.search
-  throw new AcmeError(`cannot ${what}: ${who} refers to ${quote(url)}, which is not at ${origin}`, {
-    type: 'malformedResponse',
-    detail: `a URL that is not at ${origin}`,
-  })
+  throw malformed(what, who, `it refers to ${quote(url)}, which is not at ${origin}`)
 }
 
 function jsonOrText(text: string): unknown {
@@ -172,12 +167,7 @@ export function readJson({ text }: CaResponse, what: string, who: string): unkno
   try {
     return parseBounded(text)
   } catch (cause) {
-    const detail = describeError(cause)
-    throw new AcmeError(`cannot ${what}: ${who} sends a malformed response: ${detail}`, {
-      type: 'malformedResponse',
-      detail,
-      cause,
-    })
+    throw malformed(what, who, describeError(cause))
   }
 }
 

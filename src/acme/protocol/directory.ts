@@ -19,7 +19,7 @@ export interface Directory {
 export type DirectoryEntry = Exclude<keyof Directory, 'meta'>
 
 export interface LiveDirectory {
-  get(signal?: AbortSignal): Promise<Directory>
+  get(): Promise<Directory>
   /** Calls with a URL of the directory, and once more if that is gone and the CA now names another one. */
   using<T>(entry: DirectoryEntry, call: (url: string) => Promise<T>): Promise<T>
 }
@@ -28,21 +28,26 @@ const MAX_AGE_MS = 86_400_000
 const GONE = [404, 405, 410]
 const MAX_PROFILES = 100
 
-export function createDirectory(url: string, conversation: () => Conversation): LiveDirectory {
+export function createDirectory(
+  url: string,
+  conversation: Conversation,
+  signal: AbortSignal,
+): LiveDirectory {
+  const { who } = conversation
   let known: { readonly directory: Directory; readonly at: number } | null = null
 
-  async function read(signal: AbortSignal | undefined): Promise<Directory> {
-    const { get, who } = conversation()
+  async function read(): Promise<Directory> {
     const what = 'read the directory'
-    const directory = directoryOf(readJson(await get({ what, url, signal }), what, who), what, who)
+    const response = await conversation.get({ what, url, signal })
+    const directory = directoryOf(readJson(response, what, who), what, who)
     known = { directory, at: performance.now() }
     return directory
   }
 
-  async function get(signal?: AbortSignal): Promise<Directory> {
+  async function get(): Promise<Directory> {
     if (known !== null && performance.now() - known.at < MAX_AGE_MS) return known.directory
     try {
-      return await read(signal)
+      return await read()
     } catch (error) {
       // What was said before is likely to hold.
       if (known === null) throw error
@@ -53,12 +58,12 @@ export function createDirectory(url: string, conversation: () => Conversation): 
   return {
     get,
     async using(entry, call) {
-      const first = demand(await get(), entry, conversation().who)
+      const first = demand(await get(), entry, who)
       try {
         return await call(first)
       } catch (error) {
         if (!(error instanceof AcmeError) || !GONE.includes(error.status ?? 0)) throw error
-        const next = demand(await read(undefined), entry, conversation().who)
+        const next = demand(await read(), entry, who)
         if (next === first) throw error
         return await call(next)
       }

@@ -1,7 +1,8 @@
 /** Reads what a CA sends. A document without what the protocol demands is a malformed response. */
 import { plainHost } from '../../model/ip.ts'
 import { isMap, quote, type JsonMap } from '../../model/parsed.ts'
-import { AcmeError } from './acme-error.ts'
+import type { AcmeError } from './acme-error.ts'
+import { malformed } from './faults.ts'
 import { refusalOf } from './problem.ts'
 import type {
   Authorization,
@@ -29,11 +30,7 @@ export interface Reader {
 }
 
 export function createReader(document: unknown, what: string, who: string): Reader {
-  const fail = (reason: string): AcmeError =>
-    new AcmeError(`cannot ${what}: ${who} sends a malformed response: ${reason}`, {
-      type: 'malformedResponse',
-      detail: reason,
-    })
+  const fail = (reason: string): AcmeError => malformed(what, who, reason)
   if (!isMap(document)) throw fail('it is not a JSON object')
 
   const optionalText = (key: string): string | null => {

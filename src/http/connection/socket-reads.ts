@@ -13,7 +13,7 @@ import type { Socket } from 'node:net'
 export const JOIN_BYTES: number = 16 * 1024
 /** Below JOIN_BYTES, so that all data read into it counts as lent, and with a head before it still is one small write. */
 export const LENT_BYTES: number = 15 * 1024
-const OWN_BYTES = 128 * 1024
+export const LARGE_BYTES: number = 128 * 1024
 const MAX_FREE = 16
 
 export const LENT: Buffer = Buffer.allocUnsafeSlow(LENT_BYTES)
@@ -79,7 +79,7 @@ export class SocketReads {
 }
 
 export function takeLarge(): Buffer {
-  return FREE.pop() ?? Buffer.allocUnsafeSlow(OWN_BYTES)
+  return FREE.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES)
 }
 
 export function giveLargeBack(buffer: Buffer): void {

@@ -14,17 +14,18 @@ export const HOST = 5
 export const TE = 6
 export const EXPECT = 7
 export const TRAILER = 8
+export const AUTHORIZATION = 9
 /** Of a hop, and without a meaning here. */
-export const DROPPED = 9
+export const DROPPED = 10
 /** `line` says why. */
-export const MALFORMED_FIELD = 10
+export const MALFORMED_FIELD = 11
 /** From here on: pseudo-fields. */
-export const METHOD = 11
-export const SCHEME = 12
-export const PATH = 13
-export const AUTHORITY = 14
-export const PROTOCOL = 15
-export const STATUS = 16
+export const METHOD = 12
+export const SCHEME = 13
+export const PATH = 14
+export const AUTHORITY = 15
+export const PROTOCOL = 16
+export const STATUS = 17
 
 export interface Field {
   readonly name: string
@@ -57,6 +58,7 @@ const REQUEST_KINDS: ReadonlyMap<string, number> = new Map([
   ['host', HOST],
   ['content-length', CONTENT_LENGTH],
   ['cookie', COOKIE],
+  ['authorization', AUTHORIZATION],
   ['te', TE],
   ['expect', EXPECT],
   ['trailer', TRAILER],

@@ -8,6 +8,7 @@
 import { DecodingTable } from './decoding-table.ts'
 import {
   AUTHORITY,
+  AUTHORIZATION,
   CONTENT_LENGTH,
   COOKIE,
   DATE,
@@ -94,6 +95,8 @@ export class HeadDecoder {
   forwarding = ''
   /** The crumbs joined by `; `; '' if absent. */
   cookie = ''
+  /** The value of Authorization, which is among the fields, too; '' if absent. */
+  authorization = ''
   /** -1 if absent. */
   contentLength = -1
   /** `te: trailers` is there. */
@@ -143,6 +146,7 @@ export class HeadDecoder {
     this.fields = ''
     this.forwarding = ''
     this.cookie = ''
+    this.authorization = ''
     this.contentLength = -1
     this.te = false
     this.expect = ''
@@ -291,6 +295,10 @@ export class HeadDecoder {
     switch (kind) {
       case DATE:
         this.isDated = true
+        this.fields += `${name}: ${value}\r\n`
+        break
+      case AUTHORIZATION:
+        this.authorization = value
         this.fields += `${name}: ${value}\r\n`
         break
       case COOKIE:

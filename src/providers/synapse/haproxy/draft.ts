@@ -24,8 +24,6 @@ export interface ServerWords {
   connections: number | null
   slowStartMs: number
   proxyProtocol: 'v1' | 'v2' | null
-  /** Null: HTTP/1.1. */
-  protocol: 'h2' | 'auto' | null
 }
 
 export interface Draft {
@@ -75,7 +73,6 @@ export function createServerWords(): ServerWords {
     connections: null,
     slowStartMs: 0,
     proxyProtocol: null,
-    protocol: null,
   }
 }
 
