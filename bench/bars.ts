@@ -1,5 +1,6 @@
 /** What has to be shown: every bar that the bench can measure, and whether it is met. */
 import { median, readable } from './figures.ts'
+import type { Http2Name } from './http2/h2load.ts'
 import type { Results } from './results.ts'
 import type { TcpResult } from './scenarios/tcp.ts'
 import type { TimedResult } from './scenarios/timed.ts'
@@ -35,6 +36,11 @@ export function judge(results: Results): Bar[] {
     against('CPU per request, 100 KiB, to HAProxy', large, 'haproxy', 1.05),
     against('CPU per request, TLS, to HAProxy', tls, 'haproxy', 1.08),
     against('CPU per request, with an access log, to HAProxy', logged, 'haproxy', 1.07),
+    ...HTTP2_BARS.map(([what, name, other, most]) =>
+      against(`HTTP/2, CPU per request, ${what}`, results[name], other, most),
+    ),
+    limit('HTTP/2, memory per idle connection, in clear', http2Idle(results, 'in clear'), 20, 'KB'),
+    limit('HTTP/2, memory per idle connection, TLS', http2Idle(results, 'TLS'), 60, 'KB'),
     grown('10,000 host routes, to its own cost with one', routes, 10_000, 1.05),
     grown('100,000 host routes, to its own cost with one', routes, 100_000, 1.1),
     limit('100,000 routes, file to ready', full(ready)?.readySeconds, 3, 's'),
@@ -65,6 +71,23 @@ export function judge(results: Results): Bar[] {
       value === undefined ? 'not measured' : `${readable(value)} ${unit}`.trim() + note(beside),
     met: value === undefined ? null : value <= most,
   }))
+}
+
+const HTTP2_BARS: readonly (readonly [string, Http2Name, string, number])[] = [
+  ['1 KiB, to HAProxy', 'h2', 'haproxy', 1.15],
+  ['1 KiB, to Caddy', 'h2', 'caddy', 0.4],
+  ['1 KiB, to node:http2', 'h2', 'node-http2', 0.55],
+  ['1 request a connection, to HAProxy', 'h2-single', 'haproxy', 1.25],
+  ['varied paths and fields, to HAProxy', 'h2-varied', 'haproxy', 1.25],
+  ['HTTP/2 to servers, to HAProxy', 'h2-upstream', 'haproxy', 1.25],
+  ['100 KiB, to HAProxy', 'h2-large', 'haproxy', 1],
+]
+
+function http2Idle(results: Results, kind: string): number | undefined {
+  const entry = results['h2-idle']?.find(
+    ({ contender, title }) => contender === 'ours' && title.endsWith(kind),
+  )
+  return scaled(entry?.bytesPerConnection, 1024)
 }
 
 const TCP_BARS: readonly (readonly [what: string, kind: TcpKind])[] = [

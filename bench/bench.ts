@@ -16,10 +16,14 @@ export interface Bench {
   /** Those that are installed, as proxies of TCP. */
   readonly tcpContenders: readonly TcpContender[]
   readonly originPorts: readonly [number, number]
+  /** The same over HTTP/2 in clear; null where no nginx serves it. */
+  readonly http2OriginPorts: readonly [number, number] | null
   readonly certificate: CertificateFiles | null
   readonly generator: Generator
   /** Off where it is not set. */
   readonly accessLog?: boolean
+  readonly http2?: boolean
+  readonly http2Origins?: boolean
   /** One line of progress. */
   readonly say: (line: string) => void
 }
@@ -28,8 +32,10 @@ let sites = 0
 
 export function openSite(bench: Bench, name: string, routes: number): Promise<Site> {
   const folder = join(bench.folder, `${++sites}-${name}`)
-  const { certificate, originPorts: origins, accessLog = false } = bench
-  return createSite(folder, { certificate, origins, routes, accessLog })
+  const { certificate, accessLog = false, http2 = false, http2Origins = false } = bench
+  const origins = http2Origins ? bench.http2OriginPorts : bench.originPorts
+  if (origins === null) throw new Error('there is no nginx to serve HTTP/2 in clear')
+  return createSite(folder, { certificate, origins, routes, accessLog, http2, http2Origins })
 }
 
 export function reasonOf(error: unknown): string {

@@ -16,6 +16,10 @@ export interface Contender {
   readonly tls: boolean
   /** It can write an access log. */
   readonly logs?: true
+  /** `only`: it takes no part where clients speak HTTP/1. */
+  readonly http2?: 'also' | 'only'
+  /** It speaks HTTP/2 to its servers, too. */
+  readonly http2Origins?: true
   /** The most host routes that it can have. */
   readonly maxRoutes: number
   /** A prototype that can only GET: measured, but not proved in full. */

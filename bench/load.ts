@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Running } from './contender.ts'
 import { agree } from './figures.ts'
+import { h2load, type Http2Load } from './http2/h2load.ts'
 import { cpuMicros, cpuTicks } from './proc.ts'
 import { find, run } from './processes.ts'
 import { browserHead } from './request.ts'
 import type { ResponseSize } from './request.ts'
+import type { Site } from './site.ts'
 
 export const CONNECTIONS = 32
 
@@ -36,6 +38,8 @@ export interface Sample extends LoadResult {
 export interface Shape {
   readonly response: ResponseSize
   readonly tls: boolean
+  /** By h2load. */
+  readonly http2?: Http2Load
 }
 
 export type Generator = 'wrk' | 'autocannon'
@@ -61,7 +65,7 @@ export async function measure(
   const pids = running.pids()
   const before = cpuMicros(pids)
   const ticksBefore = cpuTicks(pids)
-  const load = generator === 'wrk' ? await wrk(plan, shape, site.folder) : await autocannon(plan)
+  const load = await generate(plan, shape, site, generator)
   const used = cpuMicros(pids) - before
   const ticks = cpuTicks(pids)
   const kernel = ticks.kernel - ticksBefore.kernel
@@ -72,6 +76,16 @@ export async function measure(
     kernelMicrosPerRequest: (used * (kernel / all)) / load.requests,
     requestsPerSecond: load.requests / load.seconds,
   }
+}
+
+function generate(
+  plan: LoadPlan,
+  shape: Shape,
+  site: Site,
+  generator: Generator,
+): Promise<LoadResult> {
+  if (shape.http2 !== undefined) return h2load(site, shape.http2, plan.seconds)
+  return generator === 'wrk' ? wrk(plan, shape, site.folder) : autocannon(plan)
 }
 
 /** Load until two seconds in a row cost the same, so many seconds at most; what came of it, in words. */

@@ -14,7 +14,7 @@ import { runBench } from './frame.ts'
 import { availableGenerator } from './load.ts'
 import { startOrigins } from './origins.ts'
 import { FULL, QUICK } from './plan.ts'
-import { pinBench } from './processes.ts'
+import { find, pinBench } from './processes.ts'
 import { report } from './report.ts'
 import { describeMachine, versionsOf } from './results.ts'
 import type { Results } from './results.ts'
@@ -49,8 +49,16 @@ async function main(folder: string, choice: BenchChoice): Promise<void> {
   const chosen = scenarios.every(({ needs }) => needs === 'tcp') ? [] : CONTENDERS.filter(isChosen)
   const tcpContenders = TCP_CONTENDERS.filter(isChosen)
   const plan = choice.quick ? QUICK : FULL
+  const hasH2load = find('h2load') !== null
   // What is known before anything is begun.
-  const wish = { plan, contenders: chosen, tcpContenders, hasCertificate: true }
+  const wish = {
+    plan,
+    contenders: chosen,
+    tcpContenders,
+    hasCertificate: true,
+    hasHttp2Origins: true,
+    hasH2load,
+  }
   if (choice.isNamed) refuseNothing(scenarios, wish)
   if (process.platform !== 'linux') throw new Error('CPU time is read from /proc: Linux only')
 
@@ -66,7 +74,14 @@ async function main(folder: string, choice: BenchChoice): Promise<void> {
     throw new Error(`there is no contender to measure: ${leftOut.join('; ')}`)
   }
   const hasCertificate = certificate !== null
-  const world = { plan, contenders: fit, tcpContenders: fitTcp, hasCertificate }
+  const world = {
+    plan,
+    contenders: fit,
+    tcpContenders: fitTcp,
+    hasCertificate,
+    hasHttp2Origins: origins.http2Ports !== null,
+    hasH2load,
+  }
   if (choice.isNamed) refuseNothing(scenarios, world)
 
   let results: Results = {
@@ -86,6 +101,7 @@ async function main(folder: string, choice: BenchChoice): Promise<void> {
       contenders: fit,
       tcpContenders: fitTcp,
       originPorts: origins.ports,
+      http2OriginPorts: origins.http2Ports,
       certificate,
       generator,
       say,

@@ -2,6 +2,7 @@
 import { costOf, judge } from './bars.ts'
 import { median, spreadOf } from './figures.ts'
 import type { Results } from './results.ts'
+import { HTTP2_LOADS } from './scenarios/http2.ts'
 import type { TimedResult } from './scenarios/timed.ts'
 import { section, table, times, type Row } from './table.ts'
 import { tcpTables } from './tcp/report.ts'
@@ -27,7 +28,9 @@ export function report(results: Results, withBars: boolean): string {
     timed('With an access log, 1 KiB response', results.logged),
     timed('Host routes, 1 KiB response', results.routes),
     timed('As autocannon sees it, 1 KiB response', results.autocannon),
-    memory(results),
+    ...HTTP2_LOADS.map(({ name, title }) => timed(`HTTP/2 over TLS, ${title}`, results[name])),
+    memory('Memory per idle client connection', results.memory),
+    memory('HTTP/2, memory per idle client connection', results['h2-idle']),
     tcpTables(results.tcp),
     ready(results),
     changes(results),
@@ -41,6 +44,7 @@ const COLUMNS = [
   ['100 KiB', 'large'],
   ['TLS, 1 KiB', 'tls'],
   ['with a log', 'logged'],
+  ['HTTP/2, 1 KiB', 'h2'],
 ] as const
 
 /** All who were timed, one a line: CPU time, and how many times as much as Sluice. */
@@ -101,7 +105,7 @@ function timed(title: string, result: TimedResult | undefined): string {
   return [section(title), table([columns, ...rows]), ...absent].join('\n')
 }
 
-function memory({ memory: entries }: Results): string {
+function memory(title: string, entries: Results['memory']): string {
   if (entries === undefined) return ''
   const rows = entries.map((entry): Row => [
     entry.title,
@@ -110,7 +114,7 @@ function memory({ memory: entries }: Results): string {
     (entry.residentBytes / 1024 / 1024).toFixed(0),
   ])
   const head = ['', 'KB/connection', 'connections', 'resident MB']
-  return [section('Memory per idle client connection'), table([head, ...rows])].join('\n')
+  return [section(title), table([head, ...rows])].join('\n')
 }
 
 function ready({ ready: found }: Results): string {

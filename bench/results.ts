@@ -39,6 +39,12 @@ export interface Results {
   readonly autocannon?: TimedResult
   readonly memory?: readonly MemoryResult[]
   readonly tcp?: TcpResult
+  readonly h2?: TimedResult
+  readonly 'h2-single'?: TimedResult
+  readonly 'h2-varied'?: TimedResult
+  readonly 'h2-large'?: TimedResult
+  readonly 'h2-upstream'?: TimedResult
+  readonly 'h2-idle'?: readonly MemoryResult[]
   readonly ready?: ReadyResult
   readonly change?: ChangeResult
   readonly grow?: GrowResult

@@ -25,15 +25,21 @@ export interface Site {
   readonly routes: number
   /** A line for each request, to standard output or a file of the site. */
   readonly accessLog: boolean
+  /** HTTP/2 with clients: over TLS by ALPN, and in clear where the contender has it. */
+  readonly http2: boolean
+  /** The origins speak HTTP/2 in clear, and nothing else. */
+  readonly http2Origins: boolean
 }
 
 export async function createSite(
   folder: string,
-  part: Pick<Site, 'certificate' | 'origins' | 'routes'> & Partial<Pick<Site, 'accessLog'>>,
+  part: Pick<Site, 'certificate' | 'origins' | 'routes'> &
+    Partial<Pick<Site, 'accessLog' | 'http2' | 'http2Origins'>>,
 ): Promise<Site> {
   mkdirSync(folder, { recursive: true })
   const [port = 0, tlsPort = 0, adminPort = 0] = await freePorts(3)
-  return { folder, port, tlsPort, adminPort, accessLog: false, ...part }
+  const plain = { accessLog: false, http2: false, http2Origins: false }
+  return { folder, port, tlsPort, adminPort, ...plain, ...part }
 }
 
 /** A self-signed certificate for the hosts of the bench, made anew in every run. */

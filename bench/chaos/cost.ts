@@ -55,6 +55,7 @@ export async function runCost(lab: Lab): Promise<CostResult> {
       ],
       tcpContenders: [],
       originPorts: origins.ports,
+      http2OriginPorts: origins.http2Ports,
       certificate: null,
       generator: availableGenerator(),
       say: lab.say,

@@ -11,6 +11,8 @@ export const caddy: Contender = {
   title: 'Caddy',
   version: () => programVersion('caddy', 'version'),
   tls: true,
+  http2: 'also',
+  http2Origins: true,
   maxRoutes: 10_000,
   prepare(site) {
     const file = join(site.folder, 'caddy.json')
@@ -32,7 +34,11 @@ function configuration(site: Site): object {
     handler: 'reverse_proxy',
     upstreams: site.origins.map((port) => ({ dial: `127.0.0.1:${port}` })),
     load_balancing: { selection_policy: { policy: 'round_robin' } },
-    transport: { protocol: 'http', keep_alive: { max_idle_conns_per_host: 64 } },
+    transport: {
+      protocol: 'http',
+      keep_alive: { max_idle_conns_per_host: 64 },
+      ...(site.http2Origins ? { versions: ['h2c', '2'] } : {}),
+    },
   }
   const routes =
     site.routes === 1
@@ -46,6 +52,7 @@ function configuration(site: Site): object {
     listen: [`127.0.0.1:${port}`],
     routes,
     automatic_https: { disable: true },
+    ...(site.http2 ? { protocols: ['h1', 'h2', 'h2c'] } : {}),
   })
   const servers = { plain: server(site.port) }
   const base = { admin: { disabled: true }, logging: { logs: { default: { level: 'ERROR' } } } }

@@ -13,6 +13,8 @@ export const haproxy: Contender = {
   title: 'HAProxy',
   version: () => programVersion('haproxy', '-v'),
   tls: true,
+  http2: 'also',
+  http2Origins: true,
   logs: true,
   maxRoutes: Infinity,
   prepare(site) {
@@ -24,6 +26,7 @@ export const haproxy: Contender = {
 
 function configuration(site: Site): string {
   const [first, second] = site.origins
+  const protocol = site.http2Origins ? 'proto h2' : ''
   // A connection takes two descriptors, and HAProxy refuses to start with fewer than it could need.
   const maxConnections = Math.min(8000, Math.floor((openFileLimit() - 200) / 2))
   return `
@@ -46,8 +49,8 @@ frontend web
   ${choice(site)}
 backend origins
   balance roundrobin
-  server one 127.0.0.1:${first}
-  server two 127.0.0.1:${second}
+  server one 127.0.0.1:${first} ${protocol}
+  server two 127.0.0.1:${second} ${protocol}
 `
 }
 
@@ -56,7 +59,7 @@ function tlsBind(site: Site): string {
   const bundle = join(site.folder, 'bundle.pem')
   const { cert, key } = site.certificate
   writeFileSync(bundle, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'))
-  return `bind 127.0.0.1:${site.tlsPort} ssl crt ${bundle}`
+  return `bind 127.0.0.1:${site.tlsPort} ssl crt ${bundle} ${site.http2 ? 'alpn h2,http/1.1' : ''}`
 }
 
 function choice(site: Site): string {

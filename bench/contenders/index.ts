@@ -4,6 +4,7 @@ import { caddy } from './caddy.ts'
 import { haproxy } from './haproxy.ts'
 import { httpProxy3 } from './http-proxy-3.ts'
 import { nginx } from './nginx.ts'
+import { nodeHttp2 } from './node-http2.ts'
 import { nodeUndici } from './node-undici.ts'
 import { before, ours } from './ours.ts'
 import { prototype } from './prototype.ts'
@@ -15,6 +16,7 @@ export const CONTENDERS: readonly Contender[] = [
   nginx,
   caddy,
   nodeUndici,
+  nodeHttp2,
   httpProxy3,
   prototype,
 ]

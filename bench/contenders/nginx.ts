@@ -12,6 +12,7 @@ export const nginx: Contender = {
   title: 'nginx',
   version: () => programVersion('nginx', '-v'),
   tls: true,
+  http2: 'also',
   maxRoutes: Infinity,
   prepare(site) {
     return nginxCommand(site.folder, 1, httpBlock(site))
@@ -81,7 +82,7 @@ function httpBlock(site: Site): string {
 
 function tlsListen(site: Site): string {
   if (site.certificate === null) return ''
-  return `listen 127.0.0.1:${site.tlsPort} ssl;
+  return `listen 127.0.0.1:${site.tlsPort} ssl ${site.http2 ? 'http2' : ''};
     ssl_certificate ${site.certificate.cert};
     ssl_certificate_key ${site.certificate.key};
     ssl_protocols TLSv1.2 TLSv1.3;`

@@ -23,6 +23,8 @@ function sluiceOf(name: string, title: string, tree: string | undefined): Conten
     title,
     version: () => (tree !== undefined && existsSync(mainOf(tree)) ? versionOf(tree) : null),
     tls: true,
+    http2: 'also',
+    http2Origins: true,
     logs: true,
     maxRoutes: Infinity,
     prepare(site) {
@@ -57,6 +59,7 @@ export function configuration(
   { workers, balance = 'round-robin' }: Options,
 ): SluiceFile {
   const [first, second] = site.origins
+  const scheme = site.http2Origins ? 'h2c' : 'http'
   const frontends: Record<string, object> = {}
   for (let route = 0; route < site.routes; route++) frontends[`r${route}`] = frontend(hostOf(route))
   const web = { address: `127.0.0.1:${site.port}` }
@@ -73,7 +76,7 @@ export function configuration(
     backends: {
       origins: {
         balance,
-        servers: { one: `http://127.0.0.1:${first}`, two: `http://127.0.0.1:${second}` },
+        servers: { one: `${scheme}://127.0.0.1:${first}`, two: `${scheme}://127.0.0.1:${second}` },
       },
     },
     frontends,

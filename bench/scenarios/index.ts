@@ -5,10 +5,11 @@ import type { Plan } from '../plan.ts'
 import type { Results } from '../results.ts'
 import type { TcpContender } from '../tcp/contender.ts'
 import { measureChanges, measureGrowth } from './change.ts'
-import { measureMemory } from './memory.ts'
+import { measureHttp2Memory, measureMemory } from './memory.ts'
 import { measureReady } from './ready.ts'
 import { measureShare } from './share.ts'
 import { measureTcpProxies } from './tcp.ts'
+import { HTTP2_LOADS, timeHttp2 } from './http2.ts'
 import { timeResponses, timeLogged, timeRoutes, timeWithAutocannon } from './timed.ts'
 
 export interface Scenario {
@@ -18,7 +19,7 @@ export interface Scenario {
   readonly oursOnly?: true
   /** What --quick measures if no scenario is named. */
   readonly isQuick?: true
-  readonly needs?: 'certificate' | 'autocannon' | 'tcp'
+  readonly needs?: 'certificate' | 'autocannon' | 'tcp' | 'http2' | 'http2Origins'
   readonly run: (bench: Bench) => Promise<Partial<Results>>
 }
 
@@ -27,12 +28,14 @@ export interface ScenarioWorld {
   readonly contenders: readonly Contender[]
   readonly tcpContenders: readonly TcpContender[]
   readonly hasCertificate: boolean
+  readonly hasH2load: boolean
+  readonly hasHttp2Origins: boolean
 }
 
 /** Why the scenario could measure nothing; null: it can. */
 export function whyNothing(
   { oursOnly, needs }: Scenario,
-  { plan, contenders, tcpContenders, hasCertificate }: ScenarioWorld,
+  { plan, contenders, tcpContenders, hasCertificate, hasH2load, hasHttp2Origins }: ScenarioWorld,
 ): string | null {
   if (needs !== 'tcp' && contenders.length === 0) return 'none of those who take part speaks HTTP'
   if (oursOnly && !contenders.some(({ name }) => name === 'ours')) {
@@ -42,6 +45,14 @@ export function whyNothing(
   if (needs === 'certificate' && !contenders.some(({ tls }) => tls)) {
     return 'none of those who take part speaks TLS'
   }
+  if (needs === 'http2' || needs === 'http2Origins') {
+    if (!hasCertificate) return 'there is no openssl to make a certificate'
+    if (!hasH2load) return 'there is no h2load (nghttp2-client on Debian)'
+    if (contenders.every((contender) => contender[needs] === undefined)) {
+      return 'none of those who take part speaks HTTP/2'
+    }
+  }
+  if (needs === 'http2Origins' && !hasHttp2Origins) return 'there is no nginx to serve HTTP/2'
   if (needs === 'tcp' && tcpContenders.length === 0) {
     return 'none of those who take part relays TCP'
   }
@@ -94,6 +105,18 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'TCP: new connections, exchanges, bytes, idle connections',
     needs: 'tcp',
     run: async (bench) => ({ tcp: await measureTcpProxies(bench) }),
+  },
+  ...HTTP2_LOADS.map((load): Scenario => ({
+    name: load.name,
+    title: `HTTP/2 over TLS, ${load.title}`,
+    needs: load.toOrigins === true ? 'http2Origins' : 'http2',
+    run: async (bench) => ({ [load.name]: await timeHttp2(bench, load) }),
+  })),
+  {
+    name: 'h2-idle',
+    title: 'HTTP/2: memory per idle client connection, in clear and over TLS',
+    needs: 'http2',
+    run: async (bench) => ({ 'h2-idle': await measureHttp2Memory(bench) }),
   },
   {
     name: 'ready',

@@ -31,7 +31,9 @@ interface Seat {
 
 /** One route, everybody. */
 export function timeResponses(bench: Bench, shape: Shape): Promise<TimedResult> {
-  const able = bench.contenders.filter((contender) => contender.tls || !shape.tls)
+  const able = bench.contenders.filter(
+    ({ tls, http2 }) => (tls || !shape.tls) && (http2 !== 'only' || shape.http2 !== undefined),
+  )
   return time(
     bench,
     able.map((contender) => ({ contender, routes: 1 })),
@@ -48,7 +50,7 @@ export function timeLogged(bench: Bench): Promise<TimedResult> {
 /** Tables of several sizes, for those who can hold them. */
 export function timeRoutes(bench: Bench): Promise<TimedResult> {
   const sizes = [1, ...bench.plan.routeCounts]
-  const able = bench.contenders.filter((contender) => contender.maxRoutes > 1)
+  const able = bench.contenders.filter(({ maxRoutes }) => maxRoutes > 1)
   const seats = able.flatMap((contender) =>
     sizes.filter((size) => size <= contender.maxRoutes).map((routes) => ({ contender, routes })),
   )

@@ -95,13 +95,15 @@ test('help names every scenario, contender and option', () => {
   }
 })
 
+const ALL_THERE = { hasCertificate: true, hasH2load: true, hasHttp2Origins: true }
+
 test('a scenario that can measure nothing says why', () => {
   const of = (name: string, contenders: readonly string[], plan = FULL): string | null => {
     const scenario = SCENARIOS.find((one) => one.name === name)
     assert.ok(scenario !== undefined)
     const taking = CONTENDERS.filter((one) => contenders.includes(one.name))
     const tcpContenders = TCP_CONTENDERS.filter((one) => contenders.includes(one.name))
-    const world = { plan, contenders: taking, tcpContenders, hasCertificate: true }
+    const world = { plan, contenders: taking, tcpContenders, ...ALL_THERE }
     return whyNothing(scenario, world)
   }
 
@@ -109,6 +111,8 @@ test('a scenario that can measure nothing says why', () => {
   assert.match(of('autocannon', ['ours'], QUICK) ?? '', /--quick/)
   assert.match(of('tls', []) ?? '', /HTTP/)
   assert.match(of('tcp', ['caddy']) ?? '', /TCP/)
+  assert.match(of('h2', ['http-proxy-3']) ?? '', /HTTP\/2/)
+  assert.match(of('h2-upstream', ['nginx']) ?? '', /HTTP\/2/)
   for (const { name } of SCENARIOS) assert.equal(of(name, ['ours']), null, name)
 })
 
