@@ -90,6 +90,10 @@ export class HttpsListener extends HttpListener {
     this.handler.refused(refusePlainHttp(raw, error, clientPeer, this.listener.id))
   }
 
+  override setTicketKeys(keys: Buffer): void {
+    this.#tls.setTicketKeys(keys)
+  }
+
   override update(listener: Listener, handler: ListenerHandler): void {
     this.#tls.update(listener)
     super.update(listener, handler)

@@ -158,6 +158,9 @@ export abstract class LiveListener {
     this.handler = handler
   }
 
+  /** Of TLS sessions, from now on. */
+  setTicketKeys(_keys: Buffer): void {}
+
   get connections(): number {
     return this.#connections.size
   }

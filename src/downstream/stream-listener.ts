@@ -59,6 +59,10 @@ export class StreamListener extends LiveListener {
     this.turnAway(socket, preamble, 'HEAD_TIMEOUT', 'no whole ClientHello within timeouts.head')
   }
 
+  override setTicketKeys(keys: Buffer): void {
+    this.#tls?.setTicketKeys(keys)
+  }
+
   override update(listener: Listener, handler: ListenerHandler): void {
     this.#tls?.update(listener)
     super.update(listener, handler)

@@ -49,7 +49,7 @@ export class Attempt implements ResponseSink, Expiring {
   readonly pool: Pool
   readonly endpoint: Endpoint
   connection: ServerExchange | null = null
-  /** It failed on an idle connection that the server had closed meanwhile, which is no failure of the server. */
+  /** It failed on an idle connection that the server had closed meanwhile, or announced to close, which is no failure of the server. */
   isStale = false
   readonly #owner: AttemptOwner
   readonly #exchange: Exchange
@@ -198,7 +198,8 @@ export class Attempt implements ResponseSink, Expiring {
     try {
       this.#stopClock()
       this.release()
-      this.isStale = error.reason === 'SERVER_CLOSED' && (this.connection?.usedAt ?? 0) > 0
+      const { isUnsent = false, usedAt = 0 } = this.connection ?? {}
+      this.isStale = isUnsent || (error.reason === 'SERVER_CLOSED' && usedAt > 0)
       const hadResponse = this.#status !== 0
       if (isFaultOfForm(error.reason))
         this.endpoint.malformed(

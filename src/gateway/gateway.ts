@@ -13,58 +13,30 @@ import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { shortageOf } from '../http/connection/shortage.ts'
 import type {
-  Address,
   Delta,
   Listener,
   PlacedBackend,
   PlacedFrontend,
   PlacedListener,
 } from '../model/snapshot.ts'
-import { type AccessRecord, recordOf } from '../observe/access-record.ts'
+import { recordOf } from '../observe/access-record.ts'
 import type { StreamRecord } from '../observe/stream-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 import { StreamTable } from '../routing/stream-table.ts'
 import { RoutingTable } from '../routing/table.ts'
 import { openBoardClock } from '../scoreboard/board-clock.ts'
-import {
-  type AddedMemory,
-  type ScoreboardMemory,
-  ScoreboardView,
-  type Slot,
-} from '../scoreboard/scoreboard.ts'
+import { type AddedMemory, ScoreboardView, type Slot } from '../scoreboard/scoreboard.ts'
 import { OwnAddresses } from '../upstream/connecting/own-addresses.ts'
 import { Pool } from '../upstream/pool.ts'
 import { resolveAmbiguousPath } from './ambiguous-path.ts'
 import { answerTo, compileAnswers } from './challenges.ts'
 import { Forwarder, type ForwarderContext } from './forwarder.ts'
+import type { GatewayOptions } from './gateway-options.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
 import { compileScope } from './scope.ts'
 import { countEnding, countReason, countStreamEnd, NOT_SERVED } from './request-stats.ts'
 import { onlyRoute, type StreamContext, Streams } from './streams.ts'
-
-export interface GatewayOptions {
-  /** This thread's column of the scoreboard. */
-  readonly thread: number
-  readonly memory: ScoreboardMemory
-  readonly trusted: readonly string[]
-  /** Of the admin API: no server may lead there. Port 0 is not checked. */
-  readonly admin: Address
-  readonly ticketKeys: Buffer
-  readonly reusePort: boolean
-  /** Null if there is no access log: then no records are made. */
-  readonly onRecord: ((record: AccessRecord) => void) | null
-  /** The same for streams. */
-  readonly onStream: ((record: StreamRecord) => void) | null
-  /** A warning for the log. */
-  readonly onNotice: (text: string) => void
-  /** Listeners that could not be bound were tried again. */
-  readonly onListenersTried: () => void
-  /** A fault of the proxy, caught in one exchange or in one object of a delta. */
-  readonly onFault: (error: unknown, at: 'exchange' | 'apply') => void
-  /** The process is short of something, see http/connection/shortage.ts. */
-  readonly onShortage: (code: string) => void
-}
 
 /** Idle connections that are closed if one more descriptor is needed. */
 const GIVEN_UP_AT_ONCE = 16
@@ -99,6 +71,7 @@ export class Gateway implements ListenerHandler {
   readonly #onFault: (error: unknown) => void
   readonly #routes: RouteContext
   readonly #stickyKey: Buffer
+  #ticketKeys: Buffer
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -107,13 +80,14 @@ export class Gateway implements ListenerHandler {
     this.#deadlines = new Deadlines(this.#onFault)
     this.#board = new ScoreboardView(options.memory, options.thread)
     this.#now = openBoardClock(options.memory.beganAt)
-    this.#stickyKey = derive(options.ticketKeys, 'sticky')
+    this.#ticketKeys = options.ticketKeys
+    this.#stickyKey = derive(options.secret, 'sticky')
     this.#routes = {
       slot: (number) => this.#board.slot(number),
       table: (number) => this.#board.table(number),
       pool: (id) => this.#pool(id),
       now: this.#now,
-      seed: derive(options.ticketKeys, 'limiters').readInt32LE(0),
+      seed: derive(options.secret, 'limiters').readInt32LE(0),
       onNotice: options.onNotice,
     }
     this.#listeners = new LiveListeners({
@@ -259,6 +233,12 @@ export class Gateway implements ListenerHandler {
     else this.#pools.set(id, this.#createPool(placed))
   }
 
+  /** For TLS sessions from now on. */
+  setTicketKeys(keys: Buffer): void {
+    this.#ticketKeys = keys
+    this.#listeners.setTicketKeys(keys)
+  }
+
   /** Whose forwarding fields are trusted: on new connections, and along the forwarding chains of all connections. */
   trust(blocks: readonly string[]): void {
     this.#trusts = compileTrust(blocks).trusts
@@ -300,7 +280,7 @@ export class Gateway implements ListenerHandler {
       deadlines: this.#deadlines,
       trust: this.#trust,
       handler: this.#handlerFor(placed),
-      ticketKeys: this.#options.ticketKeys,
+      ticketKeys: this.#ticketKeys,
       reusePort: this.#options.reusePort,
       onNotice: this.#options.onNotice,
       onShortage: (error) => this.#meetShortage(error),

@@ -54,6 +54,11 @@ export class LiveListeners {
     return this.#enqueue(() => this.#change(upserts, deletes))
   }
 
+  setTicketKeys(keys: Buffer): void {
+    for (const live of this.#open.values()) live.setTicketKeys(keys)
+    for (const { live } of this.#unbound.values()) live.setTicketKeys(keys)
+  }
+
   async #change(upserts: readonly PlacedListener[], deletes: readonly string[]): Promise<void> {
     if (this.#isClosing) return
     for (const id of deletes) {

@@ -13,6 +13,7 @@ import { hostnameOf, isSocketPath, isStreamScheme, speaksTls } from '../model/se
 import type { Backend, HealthCheck, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../routing/regexp.ts'
 import { contextFor, sniOf } from '../upstream/connecting/connect-target.ts'
+import { probeGrpc } from './grpc-probe.ts'
 import { httpClient } from './http-client.ts'
 
 export interface ProbeTarget {
@@ -89,9 +90,12 @@ async function runProbe(
   signal.addEventListener('abort', abort)
   if (signal.aborted) abort()
   try {
-    const { http } = check
-    const running = http === null ? connection.connected() : probeHttp(connection, http, userAgent)
-    const reason = await running
+    const { http, grpc } = check
+    const reason = await (grpc !== null
+      ? callHealth(connection, grpc.service, userAgent)
+      : http !== null
+        ? probeHttp(connection, http, userAgent)
+        : connection.connected())
     const { error } = connection
     if (error !== null && shortageOf(error) !== null) throw error
     return reason
@@ -99,6 +103,19 @@ async function runProbe(
     signal.removeEventListener('abort', abort)
     connection.close(null)
   }
+}
+
+function callHealth(
+  connection: ProbeConnection,
+  service: string,
+  userAgent: string,
+): Promise<string | null> {
+  return new Promise((resolve) => {
+    connection.open(
+      (socket) => resolve(probeGrpc(socket, { origin: connection.origin, service, userAgent })),
+      (error) => resolve(`cannot connect to ${connection.where}: ${messageOf(error)}`),
+    )
+  })
 }
 
 async function probeHttp(
@@ -213,7 +230,7 @@ class ProbeConnection {
     }
     this.#ended = new Error('the connection was closed before a response')
     const { server, check } = this.target
-    const isSecure = speaksTls(server.scheme) && check.http !== null
+    const isSecure = speaksTls(server.scheme) && (check.http !== null || check.grpc !== null)
     const header = proxyHeaderOf(this.target)
     const below = isSecure && header === null ? null : this.#connectTcp()
     if (header !== null) below?.write(header)
@@ -244,7 +261,7 @@ class ProbeConnection {
 
   /** `below`: a connection that has begun with other bytes. */
   #connectTls(below: Socket | null): Socket {
-    const { server, tls } = this.target
+    const { server, tls, check } = this.target
     const socket = connectTls({
       ...(below === null ? {} : { socket: below }),
       host: server.host,
@@ -253,7 +270,7 @@ class ProbeConnection {
       secureContext: contextFor(tls.ca),
       servername: tls.serverName ?? sniOf(server),
       rejectUnauthorized: tls.verify,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [check.grpc === null ? 'http/1.1' : 'h2'],
     })
     below?.on('error', (error) => socket.destroy(error))
     return socket

@@ -12,6 +12,7 @@
 import { RiseAndFall } from '../policy/health/rise-and-fall.ts'
 import { isEqual } from '../model/equal.ts'
 import { describePlace, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts'
+import { GRPC_HEALTH_PATH } from './grpc-probe.ts'
 import { createFairQueue } from './fair-queue.ts'
 import { isLateTick } from './stalls.ts'
 
@@ -274,11 +275,13 @@ function isSameCheck(a: ProbeTarget, b: ProbeTarget): boolean {
 }
 
 function describeCheck({ check }: ProbeTarget): string {
+  if (check.grpc !== null) return GRPC_HEALTH_PATH
   return check.http === null ? 'a connection' : `${check.http.method} ${check.http.path}`
 }
 
 function describeMissing(target: ProbeTarget): string {
   const { check } = target
+  if (check.grpc !== null) return `no response to ${GRPC_HEALTH_PATH}`
   if (check.http === null) return `no connection to ${describePlace(target)}`
   return `no response to ${check.http.method} ${check.http.path}`
 }

@@ -19,6 +19,12 @@ const DEFAULT_PORTS: Readonly<Record<Scheme, number | null>> = {
   tls: null,
 }
 
+/** Servers of this scheme in a backend with this protocol never speak HTTP/2. */
+export function speaksHttp1(scheme: Scheme, protocol: 'http/1.1' | 'h2' | 'auto'): boolean {
+  if (scheme === 'https') return protocol === 'http/1.1'
+  return scheme === 'http' && protocol !== 'h2'
+}
+
 /** Whether connections to the server begin with a TLS handshake. */
 export function speaksTls(scheme: Scheme): boolean {
   return scheme === 'https' || scheme === 'tls'

@@ -29,6 +29,8 @@ export interface Settings {
   readonly startMs: number
   /** How names of servers are resolved. */
   readonly resolver: ResolverSettings
+  /** What several programs derive the keys of session tickets from; null: each has its own keys. */
+  readonly ticketSecret: string | null
   /** In order of precedence, after the file itself. The files that they name are paths until they are opened. */
   readonly sources: readonly SourceSpec[]
 }
@@ -88,6 +90,7 @@ export const SETTING_KEYS = [
   'start',
   'data',
   'resolver',
+  'tls',
   'sources',
 ] as const
 

@@ -136,7 +136,7 @@ export interface Timeouts {
 }
 
 export interface HealthCheck {
-  /** Null: a server that accepts a connection is healthy. */
+  /** Null: no request of HTTP. A server that accepts a connection is healthy, or `grpc` decides. */
   readonly http: {
     /** False: nothing of the request is declared, and servers of streams are checked by a connection. */
     readonly isDeclared: boolean
@@ -151,6 +151,8 @@ export interface HealthCheck {
     /** RE2; null: any body. */
     readonly body: string | null
   } | null
+  /** Calls grpc.health.v1.Health/Check for this service, '' for the server as a whole. Null: it does not; else `http` is null. */
+  readonly grpc: { readonly service: string } | null
   /** Null: the server's own. */
   readonly port: number | null
   readonly intervalMs: number

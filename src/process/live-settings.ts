@@ -46,6 +46,11 @@ const FIXED: readonly Fixed[] = [
   fixed(['log', 'path'], ({ log }) => log.path ?? 'stdout'),
   fixed(['data'], ({ data }) => data),
   { path: ['resolver'], of: ({ resolver }) => resolver, describe: () => 'it is written otherwise' },
+  {
+    path: ['tls', 'ticketSecret'],
+    of: ({ ticketSecret }) => ticketSecret,
+    describe: () => 'another one is written',
+  },
   { path: ['sources'], of: ({ sources }) => sources, describe: describeSources },
 ]
 

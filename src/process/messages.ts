@@ -14,7 +14,9 @@ export interface ThreadStart {
   /** Address of the admin, as configured. */
   readonly admin: Address
   readonly access: AccessFormat
-  /** The same in every thread, so that a TLS session resumes in any thread. */
+  /** The same in every thread as long as the program runs. */
+  readonly secret: Uint8Array
+  /** The same in every thread, so that a TLS session resumes in any thread; see ticket-keys.ts. */
   readonly ticketKeys: Uint8Array
   /** Other threads listen on the same ports. */
   readonly reusePort: boolean
@@ -28,6 +30,8 @@ export type ToThread =
   | { readonly kind: 'names'; readonly changes: readonly NameChange[] }
   /** Peers whose forwarding headers are trusted from now on. */
   | { readonly kind: 'trusted'; readonly blocks: readonly string[] }
+  /** For TLS sessions from now on. */
+  | { readonly kind: 'ticket keys'; readonly keys: Uint8Array }
   /** Stop accepting, finish the exchanges in flight, then send `drained`. */
   | { readonly kind: 'drain' }
   /** The drain took too long: end the exchanges in flight, then send `drained`. */

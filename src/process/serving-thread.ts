@@ -34,6 +34,7 @@ export function createServingThread(
     memory: start.memory,
     trusted: start.trusted,
     admin: start.admin,
+    secret: Buffer.from(start.secret),
     ticketKeys: Buffer.from(start.ticketKeys),
     reusePort: start.reusePort,
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
@@ -147,6 +148,9 @@ export function createServingThread(
           break
         case 'trusted':
           gateway.trust(message.blocks)
+          break
+        case 'ticket keys':
+          gateway.setTicketKeys(Buffer.from(message.keys))
           break
         case 'drain':
           void applied.then(drain)

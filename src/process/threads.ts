@@ -14,6 +14,7 @@ import type { Log } from '../observe/log.ts'
 import type { Shortages } from '../observe/shortages.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createListening } from './listening.ts'
+import { createTicketKeys } from './ticket-keys.ts'
 import { createPulses } from './pulse.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { createRestarts } from './restarts.ts'
@@ -70,7 +71,14 @@ interface Running {
 export function createThreads(options: ThreadsOptions): Threads {
   const { settings, scoreboard, publisher, resolver, log, faults, shortages, writeLines } = options
   const { workers, serveInLine } = options
-  const ticketKeys = randomBytes(48)
+  const secret = randomBytes(48)
+  const ticketKeys = createTicketKeys({
+    secret: settings.ticketSecret,
+    now: Date.now,
+    onChange(keys) {
+      for (const one of running.values()) one.send({ kind: 'ticket keys', keys })
+    },
+  })
   const pulses = createPulses(Math.max(1, settings.workers))
   const running = new Map<number, Running>()
   const listening = createListening(log, Date.now)
@@ -91,7 +99,8 @@ export function createThreads(options: ThreadsOptions): Threads {
       trusted,
       admin: settings.admin.address,
       access: settings.log.access,
-      ticketKeys,
+      secret,
+      ticketKeys: ticketKeys.current(),
       reusePort: serveInLine === null,
       pulses: serveInLine === null ? pulses.memory : null,
     }
@@ -222,6 +231,7 @@ export function createThreads(options: ThreadsOptions): Threads {
       for (const one of running.values()) one.send({ kind: 'drain' })
       const all = Promise.all([...running.values()].map(({ drained }) => drained.promise))
       const limit = Promise.withResolvers<void>()
+      ticketKeys.stop()
       const timer = setTimeout(() => {
         // Without a time there is no drain: the start has failed, or `drain: 0s`.
         if (drainMs > 0) log.warn({ drainMs }, 'the drain took too long: what is left is cut')

@@ -21,7 +21,7 @@ export interface LayoutChoice {
 
 /** Of the members of services. */
 export interface MemberChoice {
-  readonly scheme: 'http' | 'https'
+  readonly scheme: 'http' | 'https' | 'h2c'
   /** The name of an additional endpoint of a server set; null: the service endpoint. */
   readonly endpoint: string | null
 }

@@ -22,6 +22,7 @@ import { DEFAULT_HTTP2, http2ToServers, protocol } from './http2-to-servers.ts'
 import { labels } from './labels.ts'
 import { backendRetry, DEFAULT_BACKEND_RETRY } from './retry.ts'
 import { readServers, resolve, serverForms } from './server.ts'
+import { speaksHttp1 } from '../model/server-url.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
 import { sticky } from './sticky.ts'
 import { backendTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts'
@@ -146,6 +147,7 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
   const { limits } = form
   const { timeouts, idleMs } = form.timeouts ?? DEFAULT_TIMEOUTS
   const { retry, budget } = form.retry ?? DEFAULT_BACKEND_RETRY
+  if (form.health != null && form.health.grpc !== null) refuseHttp1(form, complain)
   if (form.protocol === 'auto' && form.proxyProtocol !== undefined)
     complain('must be http/1.1 or h2 with proxyProtocol', ['protocol'])
   return {
@@ -176,3 +178,17 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
     labels: form.labels ?? null,
   }
 })
+
+/** Health checks of gRPC need HTTP/2. Servers with keys of their own are not seen here: their probes say so. */
+function refuseHttp1(
+  {
+    protocol,
+    servers,
+  }: { readonly protocol: Backend['protocol']; readonly servers: readonly Server[] },
+  complain: Complain,
+): void {
+  const old = servers.find(({ scheme }) => speaksHttp1(scheme, protocol))
+  if (old === undefined) return
+  const how = 'give it h2c://, or the backend protocol: h2'
+  complain(`needs HTTP/2, and server "${old.id}" speaks HTTP/1.1: ${how}`, ['health', 'grpc'])
+}

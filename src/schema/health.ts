@@ -64,6 +64,15 @@ const body = scalar(parsePattern, {
   description: 'A regular expression of RE2 that the body has to match.',
 })
 
+const grpc = strict(
+  {
+    service: z.string().max(1024, 'must be at most 1024 characters long').default('').meta({
+      description: 'The service to ask for; the server as a whole by default.',
+    }),
+  },
+  'Call grpc.health.v1.Health/Check over HTTP/2 instead of a request.',
+)
+
 const formSchema = strict(
   {
     kind: z
@@ -74,6 +83,7 @@ const formSchema = strict(
           'tcp: a server that accepts a connection is healthy. By default tcp for servers with tcp:// or tls://, if nothing of a ' +
           'request is set, else http.',
       }),
+    grpc: grpc.optional(),
     path: path.optional(),
     method: z.enum(['GET', 'HEAD', 'OPTIONS', 'POST']).optional().meta({
       description: 'GET by default.',
@@ -104,8 +114,10 @@ export const health: z.ZodType<HealthCheck> = meaning(formSchema, toHealthCheck)
 
 function toHealthCheck(form: z.output<typeof formSchema>, complain: Complain): HealthCheck {
   const { interval, downInterval, timeout, rise, fall, jitter, waitHealthy } = form
+  const isGrpc = form.grpc !== undefined
   return {
-    http: form.kind === 'tcp' ? toTcp(form, complain) : toHttp(form, complain),
+    http: form.kind === 'tcp' || isGrpc ? toNone(form, complain) : toHttp(form, complain),
+    grpc: form.grpc ?? null,
     port: form.port ?? null,
     intervalMs: interval,
     downIntervalMs: downInterval ?? interval,
@@ -127,9 +139,12 @@ function toHttp(form: z.output<typeof formSchema>, complain: Complain): HealthCh
   return { isDeclared, method, path, host, headers, statuses: form.status ?? [[200, 399]], body }
 }
 
-function toTcp(form: z.output<typeof formSchema>, complain: Complain): null {
+function toNone(form: z.output<typeof formSchema>, complain: Complain): null {
+  const isGrpc = form.grpc !== undefined
+  if (isGrpc && form.kind !== undefined) complain('is not used with grpc', ['kind'])
   for (const key of HTTP_KEYS) {
-    if (form[key] !== undefined) complain('is used with kind: http only', [key])
+    if (form[key] === undefined) continue
+    complain(isGrpc ? 'is not used with grpc' : 'is used with kind: http only', [key])
   }
   return null
 }

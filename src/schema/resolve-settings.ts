@@ -21,6 +21,7 @@ import {
   logLevelSchema,
   logPathSchema,
   startSchema,
+  ticketSecretSchema,
   trustedSchema,
   workersSchema,
 } from './settings.ts'
@@ -129,6 +130,7 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     data,
     startMs: pickFromFile(startSchema, ['start']) ?? startSchema.parse(undefined),
     resolver,
+    ticketSecret: pickFromFile(ticketSecretSchema, ['tls', 'ticketSecret']) ?? null,
     sources: declared.sources,
   }
   const fatal = problems.filter(({ source, key }) => source !== 'file' || FATAL.test(key))

@@ -81,6 +81,31 @@ export const dataSchema: z.ZodType<string> = text(
   4096,
 ).prefault('/var/lib/sluice')
 
+const MIN_SECRET = 32
+
+export const ticketSecretSchema: z.ZodType<string | null> = scalar(
+  (value) => {
+    if (value === undefined) return good(null)
+    if (typeof value === 'string' && value.length >= MIN_SECRET && value.length <= 4096)
+      return good(value)
+    return bad(
+      `must be text of ${MIN_SECRET} to 4096 characters; make one with: openssl rand -hex 32`,
+    )
+  },
+  {
+    type: 'string',
+    minLength: MIN_SECRET,
+    maxLength: 4096,
+    description:
+      'A secret that several programs share, so that each resumes the TLS sessions of the others and its own after a restart: a reference to a file or a variable.',
+  },
+)
+
+const tlsSchema = section(
+  { ticketSecret: ticketSecretSchema.optional() },
+  'TLS sessions with clients.',
+)
+
 /** Only its JSON Schema is used: parseSources is the parser. */
 const sourcesSchema: z.ZodType = z
   .unknown()
@@ -112,6 +137,7 @@ export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   start: startSchema,
   data: dataSchema,
   resolver: resolverSchema,
+  tls: tlsSchema,
   sources: sourcesSchema,
 }
 

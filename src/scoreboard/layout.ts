@@ -43,6 +43,8 @@ export const SHARED = {
   failureStreak: 15,
   /** Of a server: the number of its last failure's reason (http/message/errors.ts) plus one; 0: none. */
   lastFailure: 11,
+  /** Of a server: what its last connection speaks (SPOKEN), if that is chosen as it connects; 0: not known. */
+  spoken: 12,
   /** Of a backend: next turn of its backup servers. */
   backupTicket: 3,
   /** Of a backend: turns of further attempts, separate from those of first attempts. */
@@ -52,6 +54,9 @@ export const SHARED = {
   waiting: 2,
 } as const
 export const SHARED_CELLS = 16
+
+/** SHARED.spoken. */
+export const SPOKEN: Readonly<Record<'http/1.1' | 'h2', number>> = { 'http/1.1': 1, h2: 2 }
 
 /** SHARED.trafficShare: takes no turns. */
 export const NO_TRAFFIC = -1

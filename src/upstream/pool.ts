@@ -8,7 +8,7 @@ import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
 import { type BalancedRequest, balancerOf } from './balancing/balancer.ts'
 import type { BreakerCount, Endpoint, EndpointContext } from './endpoint/endpoint.ts'
-import { createEndpoint } from './endpoint/proxied-endpoint.ts'
+import { createEndpoint } from './endpoint/create-endpoint.ts'
 import { PinnedConnections } from './pinned-connections.ts'
 import { PoolRetryBudget } from './retry-budget.ts'
 import { isExcluded, isUnavailable, orTried, skipsTurn } from './balancing/eligibility.ts'
@@ -117,7 +117,7 @@ export class Pool {
     timeouts: Timeouts,
   ): ServerExchange | null {
     const own = exchange.isPinned && !fresh ? this.pinned.find(exchange) : null
-    return own?.endpoint === endpoint ? own : endpoint.acquire(exchange.client, fresh, timeouts)
+    return own?.endpoint === endpoint ? own : endpoint.acquire(exchange, fresh, timeouts)
   }
 
   /** Adds one to the in-flight count of an endpoint that was picked before. */

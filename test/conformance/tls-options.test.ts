@@ -199,3 +199,26 @@ test('strictSni holds for hosts with options of their own, and its refusal is on
     'listener "secure" ended a TLS handshake with 127.0.0.1: it requested the name "other.test", and strictSni refuses what no certificate covers',
   ])
 })
+
+test('new ticket keys are a whole handshake for old sessions, and resume new ones', async (t) => {
+  const edge = await startEdge(t, {}, { 'b.test': { tls: { profile: 'modern' } } })
+  const sessions = new Map<string, Buffer | undefined>()
+  const isResumed = async (name: string): Promise<boolean> => {
+    const known = sessions.get(name)
+    const client = await edge.connect(name, known === undefined ? {} : { session: known })
+    await client.ask(hostRequest(name))
+    sessions.set(name, client.socket.getSession())
+    return client.socket.isSessionReused()
+  }
+
+  for (const name of ['a.test', 'b.test']) {
+    assert.equal(await isResumed(name), false)
+    assert.equal(await isResumed(name), true)
+  }
+  edge.gateway.setTicketKeys(Buffer.alloc(48, 7))
+
+  for (const name of ['a.test', 'b.test']) {
+    assert.equal(await isResumed(name), false)
+    assert.equal(await isResumed(name), true)
+  }
+})

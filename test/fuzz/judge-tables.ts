@@ -57,6 +57,7 @@ async function judgeTables(seed: number): Promise<void> {
     memory: scoreboard.memory(),
     trusted: [],
     admin: { host: '127.0.0.1', port: 0 },
+    secret: randomBytes(48),
     ticketKeys: randomBytes(48),
     reusePort: false,
     onNotice: () => {},

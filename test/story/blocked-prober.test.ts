@@ -77,6 +77,7 @@ function targetOf(id: string, port: number, path: string): ProbeTarget {
     server: { id, url: `http://127.0.0.1:${port}`, ...place, ...options },
     check: {
       http: { ...http, isDeclared: true, statuses: [[200, 399]] },
+      grpc: null,
       port: null,
       intervalMs: 50,
       downIntervalMs: 1_000,

@@ -6,26 +6,36 @@ import type { SecureVersion, TLSSocket } from 'node:tls'
 import { createAuthority } from '../support/certificates.ts'
 import { openTlsClient } from '../support/client.ts'
 import { choosePort } from '../support/ports.ts'
-import { startProgram } from '../support/program.ts'
+import { type Program, startProgram } from '../support/program.ts'
 
 /** The kernel spreads connections over two threads: that all of these are at one is as good as impossible. */
 const TRIES = 24
 
-async function startSecure(t: TestContext): Promise<{ port: number; ca: string }> {
+interface Secure {
+  readonly port: number
+  readonly ca: string
+  readonly program: Program
+  /** Another program at the same port. */
+  again(): Promise<Program>
+}
+
+async function startSecure(t: TestContext, settings: object = {}): Promise<Secure> {
   const authority = createAuthority(t)
   const port = await choosePort()
   const certificates = ['a.test', 'b.test'].map((name) => {
     const { certPath, keyPath } = authority.issue(name)
     return { cert: certPath, key: keyPath }
   })
-  await startProgram(t, {
+  const config = {
     workers: 2,
+    ...settings,
     listeners: {
       web: { address: `127.0.0.1:${port}`, protocol: 'https', tls: { certificates } },
     },
     frontends: { all: { route: 'PathPrefix("/")', respond: { status: 204 } } },
-  })
-  return { port, ca: authority.cert }
+  }
+  const again = (): Promise<Program> => startProgram(t, config)
+  return { port, ca: authority.cert, program: await again(), again }
 }
 
 const VERSIONS: readonly SecureVersion[] = ['TLSv1.2', 'TLSv1.3']
@@ -56,3 +66,20 @@ async function sessionOf(socket: TLSSocket, version: SecureVersion): Promise<Buf
   const [session] = (await once(socket, 'session')) as [Buffer]
   return session
 }
+
+test('with a ticket secret a session resumes after a restart', async (t) => {
+  const { port, ca, program, again } = await startSecure(t, {
+    tls: { ticketSecret: 's'.repeat(32) },
+  })
+  const options = { ca, servername: 'a.test' }
+  const first = await openTlsClient(t, port, options)
+  const ticket = await sessionOf(first.socket, 'TLSv1.3')
+  first.socket.destroy()
+  program.signal('SIGTERM')
+  await program.ended()
+
+  await again()
+
+  const next = await openTlsClient(t, port, { ...options, session: ticket })
+  assert.equal(next.socket.isSessionReused(), true)
+})

@@ -44,6 +44,8 @@ export interface TestGateway {
   takeFaults(): readonly unknown[]
   /** Its warnings. */
   notices(): readonly string[]
+  /** 48 bytes, for TLS sessions from now on. */
+  setTicketKeys(keys: Buffer): void
   drain(): Promise<void>
   close(): Promise<void>
 }
@@ -83,6 +85,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     memory: scoreboard.memory(),
     trusted,
     admin: { host: '127.0.0.1', port: admin },
+    secret: randomBytes(48),
     ticketKeys: randomBytes(48),
     reusePort,
     onNotice: (text) => notices.push(text),
@@ -154,6 +157,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     problems,
     takeFaults: () => faults.splice(0),
     notices: () => notices,
+    setTicketKeys: (keys) => gateway.setTicketKeys(keys),
     drain: async () => {
       gateway.drain()
       await eventually(() => gateway.connections === 0, 'every connection has left')

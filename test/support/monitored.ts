@@ -23,6 +23,7 @@ import { eventually, turn } from './until.ts'
 
 export const HEALTH: HealthCheck = {
   http: null,
+  grpc: null,
   port: null,
   intervalMs: 1000,
   downIntervalMs: 1000,

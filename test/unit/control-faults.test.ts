@@ -205,6 +205,7 @@ function openThread(t: TestContext): {
       trusted: [],
       admin: { host: '127.0.0.1', port: 0 },
       access: 'off',
+      secret: randomBytes(48),
       ticketKeys: randomBytes(48),
       reusePort: false,
       pulses: null,

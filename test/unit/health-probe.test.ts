@@ -32,6 +32,7 @@ const http: Http = {
 }
 const check: HealthCheck = {
   http,
+  grpc: null,
   port: null,
   intervalMs: 5_000,
   downIntervalMs: 2_000,

@@ -15,6 +15,7 @@ const check: HealthCheck = {
     statuses: [[200, 399]],
     body: null,
   },
+  grpc: null,
   port: null,
   intervalMs: 5_000,
   downIntervalMs: 1_000,

@@ -185,6 +185,21 @@ test('servers over https are not verified, as in nginx, which is said', () => {
   ])
 })
 
+test('servers of gRPC speak HTTP/2, with TLS or without', () => {
+  const servers = (proto: string): unknown[] => {
+    const values = valuesOf(
+      read(withEnv({ VIRTUAL_HOST: 'a', VIRTUAL_PROTO: proto, VIRTUAL_PORT: '50' })),
+    )
+    return [values['backend a'], values['server a/shop-web-1']]
+  }
+
+  assert.deepEqual(servers('grpc'), [{}, { url: 'h2c://10.0.0.1:50' }])
+  assert.deepEqual(servers('grpcs'), [
+    { protocol: 'h2', tls: { verify: false } },
+    { url: 'https://10.0.0.1:50' },
+  ])
+})
+
 test('what is wrong or not honoured is reported by its variable', () => {
   const problems = (env: Labels): string[] =>
     read(withEnv(env)).problems.map(({ level, message }) => `${level}: ${message}`)

@@ -179,6 +179,24 @@ test('allow and deny are terms of the route, and a refusal behind it for everybo
   })
 })
 
+test('servers of gRPC speak HTTP/2, with TLS or without', () => {
+  const objects = read(
+    `route add web a.com/x/ http://h:80/ opts "proto=grpc"
+     route add web b.com/x/ grpc://h:81/
+     route add web c.com/x/ http://h:443/ opts "proto=grpcs tlsskipverify=true"`,
+  )
+
+  const values = objects.filter(({ kind }) => kind !== 'frontend').map(({ value }) => value)
+  assert.deepEqual(values, [
+    {},
+    { url: 'h2c://h:80' },
+    {},
+    { url: 'h2c://h:81' },
+    { protocol: 'h2', tls: { verify: false } },
+    { url: 'https://h:443' },
+  ])
+})
+
 const closing: Readonly<Record<string, readonly [string, RegExp]>> = {
   'an authorization': ['http://h:80/ opts "auth=mine"', /auth=mine/],
   'a path to strip': ['http://h:80/ opts "strip=/a"', /strip=\/a/],
@@ -186,8 +204,7 @@ const closing: Readonly<Record<string, readonly [string, RegExp]>> = {
   'a Host to send': ['http://h:80/ opts "host=x.com"', /host=x\.com/],
   'a client that is no address': ['http://h:80/ opts "allow=ip:nonsense"', /allow: must be ip:/],
   'a client of another kind': ['http://h:80/ opts "deny=geo:x"', /deny: must be ip:/],
-  'a protocol of gRPC': ['grpc://h:80/', /grpc is not supported/],
-  'an option proto that is not http': ['http://h:80/ opts "proto=grpcs"', /grpcs is not supported/],
+  'an option proto that is not http': ['http://h:80/ opts "proto=ws"', /ws is not supported/],
   'no URL': ['nonsense', /is no URL/],
   'a redirect that is none': ['https://x/ opts "redirect=404"', /redirect=404: must be one of/],
   'a redirect within its text': ['https://x/$path/y opts "redirect=301"', /\$path may only be/],

@@ -305,14 +305,33 @@ test('a service is probed as Traefik does it', () => {
   )
 })
 
+test('a probe by gRPC is one', () => {
+  const health = serviceOf({ 'healthcheck/mode': 'GRPC', 'healthcheck/port': '9000' })
+
+  assert.deepEqual(health, {
+    value: {
+      protocol: 'h2',
+      health: {
+        grpc: {},
+        port: 9000,
+        interval: '30s',
+        downInterval: '30s',
+        timeout: '5s',
+        rise: 1,
+        fall: 1,
+        waitHealthy: false,
+      },
+    },
+    remarks: [],
+  })
+})
+
 test('a probe that cannot be made as it is meant is not made', () => {
   const path = { 'healthcheck/path': '/' }
 
-  assert.deepEqual(serviceOf({ ...path, 'healthcheck/mode': 'grpc' }), {
+  assert.deepEqual(serviceOf({ ...path, 'healthcheck/mode': 'udp' }), {
     value: {},
-    remarks: [
-      'loadbalancer/healthcheck/mode: "grpc" is not supported yet; the servers are not probed',
-    ],
+    remarks: ['loadbalancer/healthcheck/mode: "udp" is not known; the servers are not probed'],
   })
   assert.deepEqual(serviceOf({ ...path, 'healthcheck/scheme': 'https' }).value, {})
   assert.deepEqual(serviceOf({ 'healthcheck/interval': '1s' }), {

@@ -57,6 +57,7 @@ test('the schema knows every key that the parsers know, with a description', () 
       'start',
       'data',
       'resolver',
+      'tls',
       'sources',
     ],
     ...['listeners', 'hosts', 'backends', 'frontends'],

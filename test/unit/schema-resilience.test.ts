@@ -139,7 +139,15 @@ test('says what is wrong with a time', () => {
 })
 
 test('a health check asks for / with defaults, or what it says', () => {
-  const common = { port: null, timeoutMs: 2000, rise: 2, fall: 3, jitter: 0.1, waitHealthy: true }
+  const common = {
+    grpc: null,
+    port: null,
+    timeoutMs: 2000,
+    rise: 2,
+    fall: 3,
+    jitter: 0.1,
+    waitHealthy: true,
+  }
 
   assert.deepEqual(backendOf({ health: {} }).health, {
     http: {
@@ -188,6 +196,7 @@ test('a health check asks for / with defaults, or what it says', () => {
         ],
         body: '^(ok|fine)$',
       },
+      grpc: null,
       port: 9000,
       intervalMs: 1000,
       downIntervalMs: 30_000,
@@ -243,6 +252,34 @@ for (const [health, expected] of WRONG_HEALTH) {
     assert.match(flawsOf({ health }).join('\n'), expected)
   })
 }
+
+test('a health check by gRPC has nothing of a request', () => {
+  assert.deepEqual(backendOf({ health: { grpc: {} } }).health?.grpc, { service: '' })
+  assert.deepEqual(backendOf({ health: { grpc: { service: 'shop.Cart' } } }).health?.grpc, {
+    service: 'shop.Cart',
+  })
+  assert.equal(backendOf({ health: { grpc: {} } }).health?.http, null)
+  assert.deepEqual(flawsOf({ health: { grpc: {}, kind: 'tcp', path: '/x' } }), [
+    'health.kind: is not used with grpc',
+    'health.path: is not used with grpc',
+  ])
+})
+
+test('a health check by gRPC needs servers that speak HTTP/2', () => {
+  const health = { grpc: {} }
+  const refusal = (id: string): string =>
+    `health.grpc: needs HTTP/2, and server "${id}" speaks HTTP/1.1: give it h2c://, or the backend protocol: h2`
+  const old = { a: 'h2c://127.0.0.1:1', b: 'http://127.0.0.1:2' }
+
+  assert.deepEqual(flawsOf({ health, servers: old }), [refusal('b')])
+  assert.deepEqual(flawsOf({ health, protocol: 'auto', servers: old }), [refusal('b')])
+  assert.deepEqual(flawsOf({ health, servers: { s: 'https://127.0.0.1:1' } }), [refusal('s')])
+  assert.equal(backendOf({ health, protocol: 'h2', servers: old }).servers.length, 2)
+  assert.equal(
+    backendOf({ health, protocol: 'auto', servers: { s: 'https://127.0.0.1:1' } }).servers.length,
+    1,
+  )
+})
 
 test('servers are ejected as the backend says', () => {
   assert.deepEqual(

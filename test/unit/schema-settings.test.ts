@@ -53,6 +53,7 @@ test('has a default for everything', () => {
       drainMs: 30_000,
       data: '/var/lib/sluice',
       startMs: 10_000,
+      ticketSecret: null,
       resolver,
       sources: storeIn('/var/lib/sluice'),
     },
@@ -73,6 +74,7 @@ test('takes every setting from the file, from the environment and from flags', (
     drainMs: 5000,
     data: 'state',
     startMs: 10_000,
+    ticketSecret: null,
     resolver,
     sources: storeIn('state'),
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import type { ClientSide, ResponseSink } from '../../src/http/exchange.ts'
+import type { ClientSide, Exchange, ResponseSink } from '../../src/http/exchange.ts'
 import type { Timeouts } from '../../src/model/snapshot.ts'
 import { ServerConnection } from '../../src/upstream/endpoint/server-connection.ts'
 import { makeBackend, makeServer, openBoard } from '../support/endpoints.ts'
@@ -69,7 +69,7 @@ test('a connection that became a tunnel is closed by the tunnel, not with its cl
   const [endpoint] = openBoard(t).endpoints(backend)
   assert.ok(endpoint)
   const client = { pinned: null, clientPeer: { addresses: NO_ADDRESSES } } as unknown as ClientSide
-  const connection = endpoint.acquire(client, false, TIMEOUTS)
+  const connection = endpoint.acquire({ client } as Exchange, false, TIMEOUTS)
   assert.ok(connection)
   t.after(() => connection.abandon())
   assert.deepEqual([...(client.pinned ?? [])], [connection])

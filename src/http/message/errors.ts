@@ -74,6 +74,9 @@ export type Reason =
   | 'OUT_OF_RESOURCES'
   | 'GRPC_TIMEOUT'
   | 'HTTP2_REQUIRED'
+  | 'NOT_HTTP2'
+  | 'STREAM_REFUSED'
+  | 'UPGRADE_REFUSED'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // Malformed requests.
@@ -138,6 +141,10 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // gRPC: the client's own time limit has passed; its server speaks HTTP/1.1 only.
   GRPC_TIMEOUT: kind(504, 'http_response_timeout', 'client'),
   HTTP2_REQUIRED: kind(502, 'http_protocol_error', 'proxy'),
+  // HTTP/2 to servers: what a server speaks instead, a request that it did not process, an upgrade that it cannot take.
+  NOT_HTTP2: kind(502, 'http_protocol_error', 'server', 'always'),
+  STREAM_REFUSED: kind(503, 'destination_unavailable', 'server', 'always'),
+  UPGRADE_REFUSED: kind(502, 'http_upgrade_failed', 'proxy'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]

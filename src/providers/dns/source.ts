@@ -17,7 +17,7 @@ export interface DnsBackend {
   readonly name: string
   /** `A`: A and AAAA. */
   readonly type: 'SRV' | 'A'
-  readonly scheme: 'http' | 'https'
+  readonly scheme: 'http' | 'https' | 'h2c'
   /** Null: those of its SRV records. */
   readonly port: number | null
 }
@@ -33,7 +33,7 @@ export interface DnsOptions {
 export type DnsSource = SourceSpec & DnsOptions
 
 const MAX_BACKENDS = 1000
-const FORM = /^(?:(https?):\/\/)?([^/]+?)\/?$/i
+const FORM = /^(?:(https?|h2c):\/\/)?([^/]+?)\/?$/i
 
 const provider = onDemand('the client of DNS', () => import('./dns-provider.ts'))
 
@@ -56,7 +56,10 @@ const entry = strict(
           'A and AAAA; the port is that of this entry.',
         ],
       }),
-    scheme: z.enum(['http', 'https']).default('http').meta({ description: 'Of the servers.' }),
+    scheme: z
+      .enum(['http', 'https', 'h2c'])
+      .default('http')
+      .meta({ description: 'Of the servers.' }),
     port: whole(
       'Of the servers; by default that of the scheme for A, and those of the records for SRV.',
       1,
@@ -130,7 +133,7 @@ function readText(id: string, text: string): Scalar<DnsBackend> {
   }
   const name = parseName(split.host)
   if (!name.ok) return name
-  const scheme = match[1]?.toLowerCase() === 'https' ? 'https' : 'http'
+  const scheme = (match[1]?.toLowerCase() ?? 'http') as DnsBackend['scheme']
   if (match[1] === undefined && split.port === null) {
     return good({ id, name: name.value, type: 'SRV', scheme, port: null })
   }
@@ -139,7 +142,7 @@ function readText(id: string, text: string): Scalar<DnsBackend> {
   return good({ id, name: name.value, type: 'A', scheme, port })
 }
 
-function portOf(scheme: 'http' | 'https'): number {
+function portOf(scheme: 'http' | 'https' | 'h2c'): number {
   return scheme === 'https' ? 443 : 80
 }
 

@@ -129,23 +129,33 @@ function readPlace(item: Labelled, name: string, place: VirtualPlace): readonly 
     return [define({ kind: 'frontend', name, key, value, remarks: [describeClosed(why)] })]
   }
   const isInternal = variableOf(item, 'NETWORK_ACCESS').toLowerCase() === 'internal'
-  const isTls = proto === 'https'
+  const isTls = proto === 'https' || proto === 'grpcs'
   return [
     ...defineFrontends(key, name, route, isInternal),
     define({
       ...{ kind: 'backend', name, key },
       // nginx does not verify the certificates of servers.
-      value: isTls ? { tls: { verify: false } } : {},
+      value: isTls
+        ? { ...(proto === 'grpcs' ? { protocol: 'h2' } : {}), tls: { verify: false } }
+        : {},
       ...(isTls ? { remarks: ['its certificate is not verified, as in nginx'] } : {}),
       isDefault: !isTls,
     }),
     ...defineServer(item, name, {
       port: place.port || (item.ports.length === 1 ? null : '80'),
-      scheme: proto,
+      scheme: SCHEMES.get(proto) ?? proto,
       names: { port: 'VIRTUAL_PORT', scheme: 'VIRTUAL_PROTO' },
     }),
   ]
 }
+
+/** By VIRTUAL_PROTO. */
+const SCHEMES: ReadonlyMap<string, string> = new Map([
+  ['http', 'http'],
+  ['https', 'https'],
+  ['grpc', 'h2c'],
+  ['grpcs', 'https'],
+])
 
 function defineFrontends(
   key: string,
@@ -166,7 +176,7 @@ function defineFrontends(
 
 /** What nginx would do for these requests and cannot be done here; null: nothing. */
 function whyClosed({ path, dest }: VirtualPlace, proto: string): string | null {
-  if (proto !== 'http' && proto !== 'https') return `VIRTUAL_PROTO ${quote(proto)} is not supported`
+  if (!SCHEMES.has(proto)) return `VIRTUAL_PROTO ${quote(proto)} is not supported`
   if (dest === '' || dest === path) return null
   return `VIRTUAL_DEST ${quote(dest)} is not supported: the path of a request cannot be changed`
 }

@@ -41,7 +41,7 @@ export const zookeeper: SourceKind = defineSource({
     }),
     ...registryOptions,
     scheme: z
-      .enum(['http', 'https'])
+      .enum(['http', 'https', 'h2c'])
       .default('http')
       .meta({ description: 'Of the members of services.' }),
     endpointName: text(

@@ -1,7 +1,7 @@
 /** Where a server is, and how to connect to it. */
 import { isIP } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import { hostnameOf, type Scheme, speaksTls } from '../../model/server-url.ts'
+import { hostnameOf, isStreamScheme, type Scheme, speaksTls } from '../../model/server-url.ts'
 import type { Backend, Server } from '../../model/snapshot.ts'
 
 export interface ConnectTarget {
@@ -19,7 +19,28 @@ export interface ConnectTarget {
   } | null
 }
 
-export function compileConnectTarget(backend: Backend, server: Server): ConnectTarget {
+/** How exchanges with a server travel. `auto`: as the server chooses in the TLS handshake. */
+export type Wire = 'http/1.1' | 'h2' | 'auto'
+
+export function wireOf({ protocol }: Backend, { scheme }: Server): Wire {
+  if (isStreamScheme(scheme)) return 'http/1.1'
+  if (scheme === 'h2c' || protocol === 'h2') return 'h2'
+  return speaksTls(scheme) ? protocol : 'http/1.1'
+}
+
+/** What is offered in the TLS handshake. */
+const OFFERS: Readonly<Record<Wire, readonly string[]>> = {
+  'http/1.1': ['http/1.1'],
+  h2: ['h2'],
+  auto: ['h2', 'http/1.1'],
+}
+
+/** `wire`: for its connections. */
+export function compileConnectTarget(
+  backend: Backend,
+  server: Server,
+  wire: Wire = 'http/1.1',
+): ConnectTarget {
   const { scheme, host, port } = server
   if (!speaksTls(scheme)) return { scheme, host, port, tls: null }
   const { verify, ca, serverName } = backend.tls
@@ -27,7 +48,7 @@ export function compileConnectTarget(backend: Backend, server: Server): ConnectT
     context: contextFor(ca),
     verify,
     serverName: serverName ?? sniOf(server),
-    protocols: scheme === 'tls' ? [] : ['http/1.1'],
+    protocols: scheme === 'tls' ? [] : OFFERS[wire],
     session: null,
   }
   return { scheme, host, port, tls }

@@ -5,9 +5,9 @@
  */
 import type { NameTable } from '../../dns/names.ts'
 import type { Deadlines } from '../../http/connection/deadlines.ts'
-import type { ClientSide } from '../../http/exchange.ts'
+import type { Exchange } from '../../http/exchange.ts'
 import { ERRORS, type Reason, reasonNumber } from '../../http/message/errors.ts'
-import { authorityOf } from '../../model/server-url.ts'
+import { authorityOf, speaksTls } from '../../model/server-url.ts'
 import type { Backend, Server, Timeouts } from '../../model/snapshot.ts'
 import { countResponse, type ResponseCounter } from '../../policy/breaking/condition.ts'
 import { recordLatency } from '../../policy/ewma.ts'
@@ -17,7 +17,8 @@ import { count, type Slot, sharedAdd, sharedLoad } from '../../scoreboard/scoreb
 import { Addresses } from '../connecting/addresses.ts'
 import type { OwnAddresses } from '../connecting/own-addresses.ts'
 import { ServerConnection } from './server-connection.ts'
-import { compileConnectTarget, type ConnectTarget } from '../connecting/connect-target.ts'
+import type { ServerExchange } from './server-exchange.ts'
+import { compileConnectTarget, type ConnectTarget, wireOf } from '../connecting/connect-target.ts'
 
 /** A malformed response is no failure of a server that has sent a complete one within this time. */
 const HEALTHY_MS = 30_000
@@ -64,7 +65,8 @@ export class Endpoint {
   readonly onFault: (error: unknown) => void
   /** The version of the header that connections begin with. */
   readonly proxyProtocol: Backend['proxyProtocol']
-  readonly #tls: string
+  /** What connections depend on. */
+  readonly #terms: string
   protected readonly idle: ServerConnection[] = []
   /** Connections that belong to one client each, idle or not. */
   readonly #bound = new Set<ServerConnection>()
@@ -93,9 +95,9 @@ export class Endpoint {
     this.#raiseAlarm = context.raiseAlarm
     this.onFault = context.onFault
     this.proxyProtocol = backend.proxyProtocol
-    this.#tls = JSON.stringify(backend.tls)
+    this.#terms = termsOf(backend, server)
     this.target = compileConnectTarget(backend, server)
-    this.addresses = new Addresses(server.host, context.names, () => this.#moved())
+    this.addresses = new Addresses(server.host, context.names, () => this.moved())
     this.update(backend, server, breaker)
   }
 
@@ -103,7 +105,7 @@ export class Endpoint {
   fits(backend: Backend, server: Server): boolean {
     if (authorityOf(server) !== this.authority) return false
     if (backend.proxyProtocol !== this.proxyProtocol) return false
-    return this.target.tls === null || JSON.stringify(backend.tls) === this.#tls
+    return termsOf(backend, server) === this.#terms
   }
 
   update(backend: Backend, server: Server, breaker: BreakerCount | null): void {
@@ -123,8 +125,12 @@ export class Endpoint {
    * An idle connection, else a new one; null if the limit of connections is reached. The exchange is in the in-flight count
    * already, so that this is the number of connections in use over all threads.
    */
-  acquire(_client: ClientSide, fresh: boolean, timeouts: Timeouts): ServerConnection | null {
-    if (this.isFull) return null
+  acquire(_exchange: Exchange, fresh: boolean, timeouts: Timeouts): ServerExchange | null {
+    return this.isFull ? null : this.takeOwn(fresh, timeouts)
+  }
+
+  /** A connection of HTTP/1.1, which the exchange has to itself. */
+  protected takeOwn(fresh: boolean, timeouts: Timeouts): ServerConnection {
     const idle = fresh ? undefined : this.idle.pop()
     if (idle !== undefined) return idle
     return ServerConnection.open(this, timeouts, null)
@@ -172,7 +178,7 @@ export class Endpoint {
   }
 
   /** Its addresses have changed: idle connections to removed addresses close, and the connect backoff ends. */
-  #moved(): void {
+  protected moved(): void {
     for (const connection of this.#unused()) {
       if (!this.addresses.has(connection.address)) connection.abandon()
     }
@@ -323,4 +329,13 @@ export class Endpoint {
     this.addresses.close()
     for (const connection of this.#unused()) connection.abandon()
   }
+}
+
+function termsOf(backend: Backend, server: Server): string {
+  const wire = wireOf(backend, server)
+  return JSON.stringify([
+    wire,
+    wire === 'http/1.1' ? null : backend.http2,
+    speaksTls(server.scheme) ? backend.tls : null,
+  ])
 }

@@ -8,6 +8,12 @@ import { openSocket } from '../connecting/connect.ts'
 import { HappyEyeballs, type HappyEyeballsOwner } from '../connecting/happy-eyeballs.ts'
 import type { Endpoint } from './endpoint.ts'
 
+/** The endpoint counts it already. */
+export interface OpenSocket {
+  readonly socket: Socket
+  readonly address: string
+}
+
 export abstract class OpeningConnection extends Http1Connection implements HappyEyeballsOwner {
   readonly endpoint: Endpoint
   /** The server's address that it is connected to. */
@@ -24,18 +30,26 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
   #happyEyeballs: HappyEyeballs | null = null
   #waitsFor: 'connect' | 'handshake' = 'connect'
 
-  /** `proxyHeader`: what it begins with, null if any client may use it. */
-  protected constructor(endpoint: Endpoint, timeouts: Timeouts, proxyHeader: Buffer | null) {
+  /** `proxyHeader`: what it begins with, null if any client may use it. `open`: a socket that is open already. */
+  protected constructor(
+    endpoint: Endpoint,
+    timeouts: Timeouts,
+    proxyHeader: Buffer | null,
+    open: OpenSocket | null,
+  ) {
     const { target, own, addresses } = endpoint
     const { only } = addresses
     const reads = new SocketReads()
-    const socket = only === null ? new Socket() : openSocket(target, only, reads, own, proxyHeader)
+    const socket =
+      open?.socket ??
+      (only === null ? new Socket() : openSocket(target, only, reads, own, proxyHeader))
     super(socket, target.tls === null ? reads : null, endpoint.deadlines)
     this.#reads = reads
     this.#only = only
     this.#proxyHeader = proxyHeader
     this.endpoint = endpoint
-    endpoint.opened()
+    if (open === null) endpoint.opened()
+    else this.address = open.address
     this.timeouts = timeouts
     this.setDeadline(timeouts.connectMs)
   }
@@ -72,6 +86,11 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
     if (this.endpoint.target.tls === null) return this.#connected()
     this.#shakeHands()
     this.once('secureConnect', () => this.#connected())
+  }
+
+  /** Its socket was open from the beginning, and its first request is there. */
+  adopted(): void {
+    this.#connected()
   }
 
   #shakeHands(): void {

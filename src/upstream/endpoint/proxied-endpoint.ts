@@ -2,21 +2,16 @@
  * A server whose connections begin with a PROXY header: each serves one client, and closes with the client's connection. Idle
  * ones are kept for that client alone, within the limits of other idle connections.
  */
-import type { ClientSide } from '../../http/exchange.ts'
+import type { ClientSide, Exchange } from '../../http/exchange.ts'
 import { writeProxyHeader } from '../../http/proxy-protocol/write-header.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import { closeWith } from './close-with-client.ts'
 import { Endpoint } from './endpoint.ts'
 import { ServerConnection } from './server-connection.ts'
 
-export function createEndpoint(...given: ConstructorParameters<typeof Endpoint>): Endpoint {
-  const [{ proxyProtocol }] = given
-  return proxyProtocol === null ? new Endpoint(...given) : new ProxiedEndpoint(...given)
-}
-
-class ProxiedEndpoint extends Endpoint {
+export class ProxiedEndpoint extends Endpoint {
   override acquire(
-    client: ClientSide,
+    { client }: Exchange,
     fresh: boolean,
     timeouts: Timeouts,
   ): ServerConnection | null {

@@ -1,5 +1,5 @@
 /**
- * A connection to a server: sends a request, reads its response strictly, and is reused only if both ended cleanly.
+ * A connection to a server by HTTP/1.1: sends a request, reads its response strictly, and is reused only if both ended cleanly.
  *
  *   CONNECTING ──► HEAD ──1xx──► HEAD ──final──► BODY ──ended──► IDLE (or closed)
  *                                  └──101──► (UPGRADING, until the request's body has ended) ──► TUNNEL
@@ -17,8 +17,9 @@ import { PendingUpgrade, faultOfUpgrade } from './pending-upgrade.ts'
 import type { Endpoint } from './endpoint.ts'
 import { closedError, connectError, timeoutError } from './connection-errors.ts'
 import { idleTimeoutMs } from './idle-timeout.ts'
+import { lookFirst } from './look-first.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
-import { OpeningConnection } from './opening-connection.ts'
+import { OpeningConnection, type OpenSocket } from './opening-connection.ts'
 import { RequestWriter } from './request-writer.ts'
 import type { ServerExchange } from './server-exchange.ts'
 
@@ -45,10 +46,16 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
   #reusable = false
   #idleMs = 0
 
-  static open(endpoint: Endpoint, timeouts: Timeouts, header: Buffer | null): ServerConnection {
-    const connection = new ServerConnection(endpoint, timeouts, header)
+  /** `adopted`: an open socket, null for a new one. `send` and `adopted` follow. */
+  static open(
+    endpoint: Endpoint,
+    timeouts: Timeouts,
+    header: Buffer | null,
+    adopted: OpenSocket | null = null,
+  ): ServerConnection {
+    const connection = new ServerConnection(endpoint, timeouts, header, adopted)
     try {
-      connection.open()
+      if (adopted === null) connection.open()
       return connection
     } catch (error) {
       connection.abandon()
@@ -72,14 +79,13 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
     if (looksFirst && this.#phase === IDLE) {
       this.#phase = LOOKING
       this.deadlineAt = Infinity
-      setImmediate(extendLook, this)
+      lookFirst(this)
       return
     }
     if (this.hasSocket) this.#writer.sendText()
     if (this.#phase !== CONNECTING) this.opened()
   }
 
-  /** All that was in the socket has been read. */
   looked(): void {
     if (this.#phase !== LOOKING) return
     try {
@@ -390,9 +396,4 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
   protected tunnelClosed(): void {
     this.#phase = CLOSED
   }
-}
-
-// A turn of the event loop reads what was in the sockets when it began. This one may have begun before a stall.
-function extendLook(connection: ServerConnection): void {
-  setImmediate((looking) => looking.looked(), connection)
 }

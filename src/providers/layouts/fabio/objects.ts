@@ -82,7 +82,13 @@ function toObjectsOf(
       ...(settings.clients === '' ? [] : [refusalOf(about, text)]),
       ...(settings.redirect === null
         ? [
-            { ...backend, value: settings.verify ? {} : { tls: { verify: false } } },
+            {
+              ...backend,
+              value: {
+                ...(destinations.some(isGrpcOverTls) ? { protocol: 'h2' } : {}),
+                ...(settings.verify ? {} : { tls: { verify: false } }),
+              },
+            },
             ...servers.objects,
           ]
         : []),
@@ -138,7 +144,7 @@ function refusalOf(
   return { ...about, id: `${about.id}@refused`, value: { route, respond } }
 }
 
-const SCHEMES: readonly string[] = ['http', 'https']
+const SCHEMES: readonly string[] = ['http', 'https', 'h2c']
 
 function toServers(
   backend: string,
@@ -174,18 +180,30 @@ function toServers(
   return { objects, remarks }
 }
 
+/** Schemes, and values of `proto`, that have another name here. */
+const MEANINGS: ReadonlyMap<string, string> = new Map([
+  ['tcp+sni', 'tcp'],
+  ['grpc', 'h2c'],
+  ['grpcs', 'https'],
+])
+
+/** gRPC over TLS needs HTTP/2 of servers that are reached by https. */
+function isGrpcOverTls({ destination, options }: Destination): boolean {
+  return options.get('proto') === 'grpcs' || /^grpcs:/i.test(destination)
+}
+
 function toUrl({ destination, options }: Destination, remarks: string[]): string {
   const { url, remark } = splitOrigin(destination)
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(url) ?? []
   const written = scheme.toLowerCase()
   const isPlain = written === 'http' || written === 'tcp'
   const proto = isPlain ? (options.get('proto') ?? written) : written
-  const meant = proto === 'tcp+sni' ? 'tcp' : proto
+  const meant = MEANINGS.get(proto) ?? proto
   if (!SCHEMES.includes(meant) && proto !== 'tcp+sni') {
     throw new TranslationError(
       meant === ''
         ? `${quote(destination)} is no URL`
-        : `${meant} is not supported: servers are reached by http and https`,
+        : `${meant} is not supported: servers are reached by http, https, grpc and grpcs`,
     )
   }
   if (remark !== null) remarks.push(remark)

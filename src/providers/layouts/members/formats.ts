@@ -85,7 +85,7 @@ function createServerset(endpoint: string | null): MemberFormat {
 }
 
 /** The discovery of Apache Curator, and of Spring Cloud Zookeeper. */
-function createCurator(scheme: 'http' | 'https'): MemberFormat {
+function createCurator(scheme: 'http' | 'https' | 'h2c'): MemberFormat {
   return {
     name: 'curator',
     idOf: toMemberId,

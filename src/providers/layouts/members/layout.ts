@@ -19,7 +19,7 @@ export interface Member {
   readonly host: unknown
   readonly port: unknown
   /** Null: that of the source. */
-  readonly scheme?: 'http' | 'https' | null
+  readonly scheme?: 'http' | 'https' | 'h2c' | null
   /** Of a server, in the form of the file. */
   readonly options?: Readonly<Record<string, unknown>>
   readonly remarks?: readonly string[]
@@ -35,7 +35,7 @@ export interface MemberFormat {
   read(text: string, segment: string): Member | null
 }
 
-export function createMemberLayout(format: MemberFormat, scheme: 'http' | 'https'): Layout {
+export function createMemberLayout(format: MemberFormat, scheme: 'http' | 'https' | 'h2c'): Layout {
   return {
     name: format.name,
     isFlat: true,
@@ -66,7 +66,7 @@ function nameOf({ folder, idOf }: MemberFormat, path: string): string | null {
 
 function readEntry(
   format: MemberFormat,
-  scheme: 'http' | 'https',
+  scheme: 'http' | 'https' | 'h2c',
   { path, key, text, fault, revision }: KeyEntry,
 ): DeclaredObject[] {
   const id = nameOf(format, path) ?? ''

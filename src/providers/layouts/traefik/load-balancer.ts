@@ -47,23 +47,26 @@ function translateHealth(service: Branch, remarks: string[]): object {
   const path = service.text(`${HEALTH}/path`) ?? ''
   const mode = service.text(`${HEALTH}/mode`) ?? ''
   const scheme = service.text(`${HEALTH}/scheme`) ?? ''
+  const isGrpc = mode.toLowerCase() === 'grpc'
   const faults = [
-    !['', 'http'].includes(mode.toLowerCase()) && `mode: ${quote(mode)} is not supported yet`,
+    !['', 'http', 'grpc'].includes(mode.toLowerCase()) && `mode: ${quote(mode)} is not known`,
     scheme !== '' && 'scheme is not supported: a server is probed with the scheme of its url',
-    path === '' && 'path is missing',
+    path === '' && !isGrpc && 'path is missing',
   ].filter((fault) => fault !== false)
   if (faults.length > 0) {
     remarks.push(...faults.map((fault) => `${HEALTH}/${fault}; the servers are not probed`))
     return {}
   }
   remarkOthers(service, HEALTH, HEALTH_KEYS, remarks)
+  const common = timesOf(service)
+  // Such a server speaks HTTP/2, with or without TLS.
+  if (isGrpc) return { protocol: 'h2', health: { grpc: {}, ...common } }
   if (service.flag(`${HEALTH}/followredirects`)) {
     remarks.push(`${HEALTH}/followredirects is not honoured: a 3xx response is a success by itself`)
   }
   const headers = readFields(service, `${HEALTH}/headers`)
   const [host, method] = [service.text(`${HEALTH}/hostname`), service.text(`${HEALTH}/method`)]
-  const [status, port] = [service.whole(`${HEALTH}/status`), service.whole(`${HEALTH}/port`)]
-  const interval = spanOr(service, `${HEALTH}/interval`, '30s')
+  const status = service.whole(`${HEALTH}/status`)
   return {
     health: {
       path: path.startsWith('/') ? path : `/${path}`,
@@ -71,15 +74,23 @@ function translateHealth(service: Branch, remarks: string[]): object {
       ...(host === null || host === '' ? {} : { host }),
       ...(Object.keys(headers).length === 0 ? {} : { headers }),
       ...(status === null || status === 0 ? {} : { status }),
-      ...(port === null || port === 0 ? {} : { port }),
-      interval,
-      downInterval: spanOr(service, `${HEALTH}/unhealthyinterval`, interval),
-      timeout: spanOr(service, `${HEALTH}/timeout`, '5s'),
-      // As in Traefik: one response decides, and a new server is used before its first probe.
-      rise: 1,
-      fall: 1,
-      waitHealthy: false,
+      ...common,
     },
+  }
+}
+
+function timesOf(service: Branch): object {
+  const port = service.whole(`${HEALTH}/port`)
+  const interval = spanOr(service, `${HEALTH}/interval`, '30s')
+  return {
+    ...(port === null || port === 0 ? {} : { port }),
+    interval,
+    downInterval: spanOr(service, `${HEALTH}/unhealthyinterval`, interval),
+    timeout: spanOr(service, `${HEALTH}/timeout`, '5s'),
+    // As in Traefik: one response decides, and a new server is used before its first probe.
+    rise: 1,
+    fall: 1,
+    waitHealthy: false,
   }
 }
 

@@ -24,6 +24,8 @@ export interface ServerWords {
   connections: number | null
   slowStartMs: number
   proxyProtocol: 'v1' | 'v2' | null
+  /** Null: HTTP/1.1. */
+  protocol: 'h2' | 'auto' | null
 }
 
 export interface Draft {
@@ -73,6 +75,7 @@ export function createServerWords(): ServerWords {
     connections: null,
     slowStartMs: 0,
     proxyProtocol: null,
+    protocol: null,
   }
 }
 

@@ -34,6 +34,15 @@ const WITH_ARGUMENT: Readonly<Record<string, Read>> = {
     return text === 'none' || text === 'required'
   },
   'ca-file': (words, text) => set(text ?? null, (path) => (words.ca = path)),
+  proto: (words, text) => {
+    if (text === 'h2') words.protocol = 'h2'
+    return text === 'h2' || text === 'h1'
+  },
+  alpn: (words, text = '') => {
+    const protocols = text.split(',')
+    if (protocols.includes('h2')) words.protocol = protocols.length === 1 ? 'h2' : 'auto'
+    return text !== ''
+  },
   verifyhost: (words, text) => set(text ?? null, (name) => (words.serverName = name)),
   sni: (words, text) =>
     set(/^str\(([^()]+)\)$/.exec(text ?? '')?.[1] ?? null, (name) => (words.serverName = name)),
@@ -83,6 +92,6 @@ export function readServerOptions(text: string, words: ServerWords, notes: Notes
 
 const WITH_UNKNOWN_ARGUMENT: ReadonlySet<string> = new Set([
   ...['addr', 'agent-port', 'agent-inter', 'agent-addr', 'error-limit', 'observe', 'on-error'],
-  ...['on-marked-down', 'on-marked-up', 'redir', 'source', 'crt', 'ciphers', 'alpn', 'proto'],
+  ...['on-marked-down', 'on-marked-up', 'redir', 'source', 'crt', 'ciphers'],
   ...['crl-file', 'namespace', 'usesrc', 'tcp-ut', 'max-reuse', 'ws', 'check-alpn', 'sigalgs'],
 ])

@@ -86,6 +86,7 @@ function backendMembers(draft: Draft): JsonMap {
     ...(servers.connections === null ? {} : { limits: { connections: servers.connections } }),
     ...(servers.slowStartMs === 0 ? {} : { slowStart: span(servers.slowStartMs) }),
     ...(servers.proxyProtocol === null ? {} : { proxyProtocol: servers.proxyProtocol }),
+    ...(servers.protocol === null || mode === 'tcp' ? {} : { protocol: servers.protocol }),
     ...(servers.isTls
       ? members('tls', {
           verify: servers.verifies ? undefined : false,

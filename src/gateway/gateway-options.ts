@@ -1,0 +1,30 @@
+/** What a serving thread gives its gateway. */
+import type { Address } from '../model/snapshot.ts'
+import type { AccessRecord } from '../observe/access-record.ts'
+import type { StreamRecord } from '../observe/stream-record.ts'
+import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
+
+export interface GatewayOptions {
+  /** This thread's column of the scoreboard. */
+  readonly thread: number
+  readonly memory: ScoreboardMemory
+  readonly trusted: readonly string[]
+  /** Of the admin API: no server may lead there. Port 0 is not checked. */
+  readonly admin: Address
+  /** 48 bytes, the same in every thread as long as the program runs. */
+  readonly secret: Buffer
+  readonly ticketKeys: Buffer
+  readonly reusePort: boolean
+  /** Null if there is no access log: then no records are made. */
+  readonly onRecord: ((record: AccessRecord) => void) | null
+  /** The same for streams. */
+  readonly onStream: ((record: StreamRecord) => void) | null
+  /** A warning for the log. */
+  readonly onNotice: (text: string) => void
+  /** Listeners that could not be bound were tried again. */
+  readonly onListenersTried: () => void
+  /** A fault of the proxy, caught in one exchange or in one object of a delta. */
+  readonly onFault: (error: unknown, at: 'exchange' | 'apply') => void
+  /** The process is short of something, see http/connection/shortage.ts. */
+  readonly onShortage: (code: string) => void
+}

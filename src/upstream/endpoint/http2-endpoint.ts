@@ -1,0 +1,132 @@
+/**
+ * A server that speaks HTTP/2: its connections carry many exchanges each. The limit of connections is one of exchanges under way,
+ * as it is with HTTP/1.1. With PROXY headers, exchanges share connections only if they have the same header, so the same client.
+ */
+import { writeProxyHeader } from '../../http/proxy-protocol/write-header.ts'
+import type { Exchange } from '../../http/exchange.ts'
+import { MAX_WINDOW } from '../../http2/frames.ts'
+import type { LinkOptions } from '../../http2/link.ts'
+import type { Http2ToServers, Timeouts } from '../../model/snapshot.ts'
+import { SHARED, SPOKEN } from '../../scoreboard/layout.ts'
+import { compileConnectTarget, wireOf } from '../connecting/connect-target.ts'
+import type { ConnectableServer } from '../connecting/happy-eyeballs.ts'
+import { Endpoint } from './endpoint.ts'
+import { Http2Connections } from './http2-connections.ts'
+import { notChosen } from './http2-errors.ts'
+import type { Dialed, ServerDial } from './server-dial.ts'
+import type { ServerExchange } from './server-exchange.ts'
+
+/** Of a response head or trailers whose frames have begun. */
+const HEAD_MS = 10_000
+/** More than for a client: a server may well reset many uploads, and it has been chosen by the operator. */
+const BUDGET = { burst: 5_000, perSecond: 1_000 }
+
+export class Http2Endpoint extends Endpoint {
+  readonly http2: Http2ToServers
+  readonly scheme: 'http' | 'https'
+  /** What connections begin with. */
+  readonly dialTarget: ConnectableServer
+  /** By the PROXY header that they begin with. */
+  readonly #groups = new Map<string, Http2Connections>()
+  #spoken: keyof typeof SPOKEN | null = null
+
+  constructor(...given: ConstructorParameters<typeof Endpoint>) {
+    super(...given)
+    const [backend, server] = given
+    const target = compileConnectTarget(backend, server, wireOf(backend, server))
+    this.http2 = backend.http2
+    this.scheme = target.tls === null ? 'http' : 'https'
+    this.dialTarget = { target, addresses: this.addresses, own: this.own }
+  }
+
+  override acquire(exchange: Exchange, fresh: boolean, timeouts: Timeouts): ServerExchange | null {
+    return this.isFull ? null : this.connectionsFor(exchange).take(exchange, fresh, timeouts)
+  }
+
+  protected connectionsFor({ client }: Exchange): Http2Connections {
+    const { proxyProtocol: version } = this
+    const header = version === null ? null : writeProxyHeader(version, client.clientPeer.addresses)
+    const key = header === null ? '' : header.toString('latin1')
+    let group = this.#groups.get(key)
+    if (group === undefined) {
+      group = new Http2Connections(this, header)
+      this.#groups.set(key, group)
+    }
+    return group
+  }
+
+  linkOptions({ handshakeMs }: Timeouts): LinkOptions {
+    const { streams, windowBytes } = this.http2
+    const { headBytes, fields } = this.limits
+    return {
+      role: 'client',
+      settings: {
+        maxStreams: 0,
+        streamWindow: windowBytes,
+        // Clients that read slowly never hold the responses of others.
+        connectionWindow: Math.min(MAX_WINDOW, streams * windowBytes),
+        headBytes,
+        fields,
+        enableConnect: false,
+      },
+      budget: BUDGET,
+      timeouts: { headMs: HEAD_MS, settingsMs: handshakeMs, stallMs: Infinity },
+    }
+  }
+
+  // Callbacks of its connections.
+
+  /** For display. */
+  speaks(protocol: keyof typeof SPOKEN): void {
+    if (this.#spoken === protocol) return
+    this.#spoken = protocol
+    Atomics.store(this.slot.shared, this.slot.at + SHARED.spoken, SPOKEN[protocol])
+  }
+
+  /** The server chose another protocol than h2 in the TLS handshake, or none. */
+  otherChosen({ socket, chosen }: Dialed, dial: ServerDial): void {
+    const error = notChosen(chosen)
+    socket.on('error', () => {})
+    socket.destroy()
+    this.closed(null)
+    this.connectFailed(error.reason)
+    for (const waiting of dial.waiting.splice(0)) waiting.fail(error)
+  }
+
+  /** The server requires HTTP/1.1 for an exchange. True if it can have it. */
+  fallsBack(): boolean {
+    return false
+  }
+
+  /** One more idle connection is kept. */
+  keepsIdle(): boolean {
+    let idle = 0
+    for (const group of this.#groups.values()) idle += group.idle
+    return idle <= this.limits.idle
+  }
+
+  /** A connection is gone. */
+  left(group: Http2Connections): void {
+    if (this.proxyProtocol === null || !group.isEmpty) return
+    for (const [key, one] of this.#groups) if (one === group) this.#groups.delete(key)
+  }
+
+  // As of any endpoint.
+
+  override giveUpIdle(most: number): number {
+    let given = super.giveUpIdle(most)
+    for (const group of this.#groups.values()) given += group.giveUpIdle(most - given)
+    return given
+  }
+
+  protected override moved(): void {
+    super.moved()
+    for (const group of [...this.#groups.values()])
+      group.keepOnly((address) => this.addresses.has(address))
+  }
+
+  override retire(): void {
+    super.retire()
+    for (const group of [...this.#groups.values()]) group.keepOnly(null)
+  }
+}

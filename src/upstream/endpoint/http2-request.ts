@@ -1,0 +1,49 @@
+/** The head of a request as HTTP/2 has it: pseudo-fields, and fields as text. */
+import type { Exchange } from '../../http/exchange.ts'
+import { withoutFields } from '../../http/message/fields.ts'
+import type { RequestLine } from '../../http2/hpack/head-encoder.ts'
+
+/** Whether the client requests a WebSocket, which HTTP/2 carries in a stream if the server allows it (RFC 8441). */
+export function isWebSocket({ head }: Exchange): boolean {
+  return (
+    head.upgrade !== '' &&
+    head.upgrade.toLowerCase() === 'websocket' &&
+    head.method === 'GET' &&
+    head.framing === 'none'
+  )
+}
+
+/**
+ * `scheme` is that of the connection to the server: servers that compare it with their own TLS refuse another one. An Upgrade other
+ * than that to WebSocket is left out, as a server may ignore it (RFC 9110 section 7.8).
+ */
+export function requestLine(
+  exchange: Exchange,
+  scheme: string,
+  ownAuthority: string,
+  passHost: boolean,
+): RequestLine {
+  const { head, to } = exchange
+  const isTunnel = isWebSocket(exchange)
+  return {
+    method: isTunnel ? 'CONNECT' : head.method,
+    scheme,
+    authority: passHost && to.authority !== '' ? to.authority : ownAuthority,
+    path: to.target,
+    protocol: isTunnel ? 'websocket' : '',
+    contentLength: head.framing === 'length' ? head.length : -1,
+  }
+}
+
+/** RFC 8441 section 5: HTTP/2 has no handshake of WebSocket. */
+const OF_HANDSHAKE: ReadonlySet<string> = new Set(['sec-websocket-key', 'sec-websocket-accept'])
+
+export function requestFields(exchange: Exchange): string {
+  const { head } = exchange
+  let text = head.fields + exchange.added
+  if (isWebSocket(exchange)) return withoutFields(text, OF_HANDSHAKE)
+  if (head.acceptsTrailers) text += 'te: trailers\r\n'
+  if (exchange.isWhole) return text
+  if (head.framing === 'chunked') text += head.trailerLine
+  return head.expectContinue ? `${text}expect: 100-continue\r\n` : text
+}
