@@ -30,6 +30,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['policy', ['breaking', 'health', 'limiting', 'retrying']],
   ['observe', ['reports', 'metrics']],
   ['upstream', ['connecting', 'endpoint', 'balancing']],
+  ['acme', ['protocol', 'storage', 'names', 'orders', 'dns']],
   ['control', ['sources', 'admission', 'review', 'publication']],
   [
     'providers',

@@ -37,6 +37,8 @@ export interface ControlOptions {
   readonly log: Log
   /** Receives the file's settings after each change. Returns the problems of those that cannot come into force. */
   readonly onSettings?: (written: WrittenSettings) => readonly Problem[]
+  /** Problems of what is beside control: orders of certificates. */
+  readonly problemsBeside?: () => readonly Problem[]
   /** A pass caused an exception. */
   readonly onFault?: OnFault
   /** How long the first table waits for sources that are required. */
@@ -92,6 +94,8 @@ export interface Control {
    * them.
    */
   challenge(challenges: readonly Challenge[]): Promise<void>
+  /** `problemsBeside` have changed. */
+  noteProblems(): void
   /** The certificates of those listeners. */
   certificates(): readonly CertificateReport[]
   stop(): Promise<void>
@@ -106,7 +110,7 @@ export function createControl(options: ControlOptions): Control {
   const { publish } = expansion ?? publisher
   const { now = monotonic, date = Date.now, random = Math.random, sleep = sleepUntil } = options
   const { startMs = 10_000, filesMs = 5000 } = options
-  const { onFault = () => {}, onSettings = () => [] } = options
+  const { onFault = () => {}, onSettings = () => [], problemsBeside = () => [] } = options
   const journal = createJournal(log, options.logEveryMs)
   const expiry = createCertificateExpiry()
   const duplicateRoutes = createDuplicateRoutes()
@@ -216,6 +220,7 @@ export function createControl(options: ControlOptions): Control {
       ...admission.remarks(),
       ...(expansion?.problems() ?? []),
       ...expiry.diagnostics(admission.inForce(), date()).map((one) => toProblem(one)),
+      ...problemsBeside(),
       ...(fault === null ? [] : [{ ...WHOLE_TABLE, message: fault }]),
     ]
   }
@@ -355,6 +360,7 @@ export function createControl(options: ControlOptions): Control {
     }),
     setAside,
     sources: reports,
+    noteProblems: logProblems,
     async challenge(challenges) {
       admission.challenge(challenges)
       runPass()

@@ -1,4 +1,5 @@
 /** What is fixed at start: default < file < environment (SLUICE_...) < flag. */
+import type { AcmeSettings } from './acme-settings.ts'
 import type { Address } from './snapshot.ts'
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -33,6 +34,8 @@ export interface Settings {
   readonly ticketSecret: string | null
   /** In order of precedence, after the file itself. The files that they name are paths until they are opened. */
   readonly sources: readonly SourceSpec[]
+  /** Certificates that are ordered; null: none are. */
+  readonly acme: AcmeSettings | null
 }
 
 /**
@@ -92,6 +95,7 @@ export const SETTING_KEYS = [
   'resolver',
   'tls',
   'sources',
+  'acme',
 ] as const
 
 export type SettingKey = (typeof SETTING_KEYS)[number]

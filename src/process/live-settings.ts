@@ -51,6 +51,7 @@ const FIXED: readonly Fixed[] = [
     of: ({ ticketSecret }) => ticketSecret,
     describe: () => 'another one is written',
   },
+  { path: ['acme'], of: ({ acme }) => acme, describe: () => 'it is written otherwise' },
   { path: ['sources'], of: ({ sources }) => sources, describe: describeSources },
 ]
 

@@ -7,6 +7,8 @@ import type { HealthMonitor } from '../health/health-monitor.ts'
 import type { Resolver } from '../dns/resolver.ts'
 import type { Publisher } from '../control/publication/publisher.ts'
 import type { Settings } from '../model/settings.ts'
+import type { Acme } from '../acme/acme.ts'
+import { NO_ACME } from '../observe/reports/acme-report.ts'
 import type { ListenerReport } from '../observe/reports/listener-report.ts'
 import type { Log } from '../observe/log.ts'
 import { createMetrics } from '../observe/metrics/metrics.ts'
@@ -21,6 +23,8 @@ export interface AdminParts {
   readonly publisher: Publisher
   readonly health: HealthMonitor
   readonly control: Control
+  /** Null: no certificates are ordered. */
+  readonly acme: Pick<Acme, 'report'> | null
   readonly threads: Threads
   readonly resolver: Pick<Resolver, 'counts'>
   readonly sink: Sink
@@ -45,6 +49,7 @@ export async function openAdmin(
     publisher,
     health,
     control,
+    acme,
     threads,
     resolver,
     sink,
@@ -73,6 +78,7 @@ export async function openAdmin(
         eventLoopDelays,
         listeners: threads.listeners(),
         certificates: control.certificates(),
+        acme: acme?.report() ?? NO_ACME,
       }
     },
     health,

@@ -24,6 +24,7 @@ import { openSink } from '../observe/sink.ts'
 import { openBoardClock, systemMs } from '../scoreboard/board-clock.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createLiveSettings } from './live-settings.ts'
+import { openAcme } from './acme.ts'
 import { openAdmin } from './open-admin.ts'
 import { listenForSignals } from './signals.ts'
 import { openSources, readBesideSources } from './sources.ts'
@@ -96,8 +97,15 @@ export async function run(options: RunOptions): Promise<number> {
     doubt: resolver.doubt,
     sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
   })
+  const ordered = await openAcme(config, settings, {
+    challenge: (challenges) => control.challenge(challenges),
+    log,
+    onProblems: () => control.noteProblems(),
+  })
+  const acme = ordered?.acme ?? null
+  const sources = await openSources(config, hasFile, settings)
   const control = createControl({
-    sources: await openSources(config, hasFile, settings),
+    sources: ordered === null ? sources : [...sources, ordered.source],
     startMs: settings.startMs,
     admission: createAdmission({
       readFile: readBesideSources(config, settings),
@@ -105,9 +113,11 @@ export async function run(options: RunOptions): Promise<number> {
       localAddresses: readLocalAddresses,
       trusted: () => live.current().trusted,
       now: Date.now,
+      ordersCertificates: acme !== null,
       onFault: faults.at('admit'),
     }),
     publisher,
+    problemsBeside: () => acme?.problems() ?? [],
     names: createNameExpansion(publisher, resolver, () => performance.now()),
     log,
     onFault: faults.at('admit'),
@@ -115,7 +125,10 @@ export async function run(options: RunOptions): Promise<number> {
   })
   // Without workers, requests would wait for a collection on the main thread.
   const tidy = settings.workers > 0 ? createTidy({ afterStart: true }) : null
-  publisher.listen({ onInForce: () => tidy?.soon() })
+  publisher.listen({
+    onPublished: (_number, changes) => acme?.take(changes),
+    onInForce: () => tidy?.soon(),
+  })
   const writeLines = (lines: Uint8Array): void => sink.write(lines)
   const threads = createThreads({
     settings,
@@ -151,6 +164,7 @@ export async function run(options: RunOptions): Promise<number> {
       publisher,
       health,
       control,
+      acme,
       threads,
       resolver,
       sink,
@@ -181,6 +195,7 @@ export async function run(options: RunOptions): Promise<number> {
         log.error({ listener: id }, `${problem}; both take connections`)
     }
     state = 'ready'
+    acme?.begin()
     const fields = { ports, admin: opened.address, workers: settings.workers, version }
     log.info(fields, 'serving')
     opened.loadMetrics()
@@ -219,12 +234,14 @@ export async function run(options: RunOptions): Promise<number> {
     tidy?.stop()
     // Saving delays no client, and the stop for a limited time only.
     const saved = control.stop()
+    const acmeStopped = acme?.stop()
     const healthStopped = health.stop()
     resolver.stop()
     resolveNamesBy(null)
     await threads.drain(drainMs)
     await Promise.race([saved, delay(SAVE_WITHIN_MS, undefined, { ref: false })])
     await healthStopped
+    await acmeStopped
     publisher.stop()
     await admin?.close()
   }

@@ -10,6 +10,7 @@ import { toPointer } from '../document/tree.ts'
 import type { Problem } from '../model/problem.ts'
 import { NOT_SET, resolveReferences, type ReferenceWorld } from '../document/references.ts'
 import { hideReferred, parseReferred } from '../document/referred.ts'
+import { acmeSchema } from './acme.ts'
 import { resolverSchema } from './resolver.ts'
 import {
   SETTINGS_SHAPE,
@@ -25,7 +26,9 @@ import {
   trustedSchema,
   workersSchema,
 } from './settings.ts'
-import type { Settings } from '../model/settings.ts'
+import type { AcmeSettings } from '../model/acme-settings.ts'
+import type { Settings, SourceSpec } from '../model/settings.ts'
+import { sourceKindOf } from '../providers/catalog/sources.ts'
 import { beside } from '../providers/source-kind.ts'
 import { parseSources } from './sources.ts'
 import { didYouMean } from '../model/suggest.ts'
@@ -132,13 +135,34 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     resolver,
     ticketSecret: pickFromFile(ticketSecretSchema, ['tls', 'ticketSecret']) ?? null,
     sources: declared.sources,
+    acme: pickFromFile<AcmeSettings | undefined>(acmeSchema.optional(), ['acme']) ?? null,
+  }
+  const store = settings.acme?.store ?? null
+  const refused = store === null ? null : refuseStore(store, settings.sources)
+  if (refused !== null) {
+    const at = ['acme', 'store']
+    const place = sources.document?.locateSetting(at)
+    const about = { kind: 'settings', id: '', source: 'file', key: `${filename}#/acme/store` } as const
+    problems.push({ ...about, message: `acme.store: ${refused}`, ...place })
   }
   const fatal = problems.filter(({ source, key }) => source !== 'file' || FATAL.test(key))
   return { settings, problems, fatal }
 }
 
-/** Sources and the folder of the embedded store: without them other objects would be served. */
-const FATAL = /#\/(?:sources|data)(?:\/|$)/
+/** Why the source cannot keep certificates; null: it can. */
+function refuseStore(name: string, sources: readonly SourceSpec[]): string | null {
+  const writable = sources.filter((spec) => sourceKindOf(spec).keys !== null)
+  if (writable.some((spec) => spec.name === name)) return null
+  const names = writable.map((spec) => spec.name)
+  const known = names.length === 0 ? 'none is written' : `there are ${names.join(', ')}`
+  return `must be a source that can be written, not ${quote(name)}: ${known}${didYouMean(name, names)}`
+}
+
+/**
+ * Sources and the folder of the embedded store: without them other objects would be served. Without `acme`, listeners would have
+ * no certificates.
+ */
+const FATAL = /#\/(?:sources|data|acme)(?:\/|$)/
 
 /** The path of the file: flag, else SLUICE_CONFIG, else `normal`. */
 export function resolveConfigPath(

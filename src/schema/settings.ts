@@ -5,6 +5,7 @@ import { address, duration, scalar, section, text } from '../options/fields.ts'
 import { bracketHost, parseHost } from '../model/address.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import { splitList } from '../model/units.ts'
+import { acmeSchema } from './acme.ts'
 import { resolverSchema } from './resolver.ts'
 import {
   ACCESS_FORMATS,
@@ -139,6 +140,7 @@ export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   resolver: resolverSchema,
   tls: tlsSchema,
   sources: sourcesSchema,
+  acme: acmeSchema.optional(),
 }
 
 function parseWorkers(value: unknown): Scalar<number | 'auto'> {

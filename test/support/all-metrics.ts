@@ -6,6 +6,8 @@ import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 import { COUNT } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 
+const DIRECTORY = 'https://ca.example/dir'
+
 export interface MetricForm {
   readonly type: string
   /** Of any of its samples. */
@@ -72,6 +74,16 @@ export async function renderAllMetrics(): Promise<ReadonlyMap<string, MetricForm
       eventLoopDelays: [{ thread: 'main', p99Ms: 1, maxMs: 1 }],
       listeners: [],
       certificates: [{ listener: 'web', name: 'a.test', serial: '0a', endsAt: 1 }],
+      acme: {
+        names: [
+          {
+            ...{ name: 'a.test', state: 'valid', directory: DIRECTORY, endsAt: 1, renewsAt: 1 },
+            ...{ explanation: null, reason: null, failures: [] },
+          },
+        ],
+        orders: [{ directory: DIRECTORY, issued: 1, failed: 1 }],
+        storeError: null,
+      },
     }),
     health,
     version: '1.2.3',

@@ -181,7 +181,7 @@ test('serves the certificates of hosts on every https listener, the default one 
   })
 
   assert.equal(without.snapshot.listeners.size, 0)
-  assert.match(reasons(without).join(), /listener secure: protocol: https needs at least one/)
+  assert.match(reasons(without).join(), /listener secure: protocol: TLS needs at least one/)
   assert.deepEqual(
     admitted.snapshot.listeners.get('secure')?.tls?.certificates.map(({ cert }) => cert),
     [two.cert, one.cert],

@@ -81,6 +81,7 @@ function createSite(seriesLimit = 2000): Site {
         names: { resolved: 2, failing: 1, unresolved: 0 },
       },
       certificates: [],
+      acme: { names: [], orders: [], storeError: null },
       listeners: [],
       eventLoopDelays: [],
     }),

@@ -40,6 +40,7 @@ const status: MetricsStatus = {
   droppedLogLines: 4,
   names: { lookups: { success: 3, failure: 1 }, names: { resolved: 2, failing: 1, unresolved: 0 } },
   certificates: [],
+  acme: { names: [], orders: [], storeError: null },
   listeners: [],
   eventLoopDelays: [{ thread: 'main', p99Ms: 12, maxMs: 34 }],
 }

@@ -59,6 +59,7 @@ test('the schema knows every key that the parsers know, with a description', () 
       'resolver',
       'tls',
       'sources',
+      'acme',
     ],
     ...['listeners', 'hosts', 'backends', 'frontends'],
   ])

@@ -56,6 +56,7 @@ test('has a default for everything', () => {
       ticketSecret: null,
       resolver,
       sources: storeIn('/var/lib/sluice'),
+      acme: null,
     },
     problems: [],
     fatal: [],
@@ -77,6 +78,7 @@ test('takes every setting from the file, from the environment and from flags', (
     ticketSecret: null,
     resolver,
     sources: storeIn('state'),
+    acme: null,
   }
   const file = `workers: 0
 admin: { address: ':9', hosts: [Sluice.Monitoring, '*.internal', '**.svc', '[2001:db8:0::7]'] }

@@ -47,7 +47,11 @@ export interface ListenerAdmission {
   backendsInUse(): Iterable<string>
 }
 
-export function createListenerAdmission(admin: Address | null): ListenerAdmission {
+/** `ordersCertificates`: a listener may wait for its first certificate in force, and refuses handshakes meanwhile. */
+export function createListenerAdmission(
+  admin: Address | null,
+  ordersCertificates: boolean,
+): ListenerAdmission {
   const listeners: ObjectRecords<Listener> = new Map()
   const hosts: ObjectRecords<HostCertificate> = new Map()
   const table = createTrackedMap<Listener>()
@@ -83,8 +87,7 @@ export function createListenerAdmission(admin: Address | null): ListenerAdmissio
     const challenged = challenges.length === 0 ? part : { ...part, challenges }
     if (challenged.tls === null) return reuseIfEqual(table.objects.get(part.id), challenged)
     const certificates = [...challenged.tls.certificates, ...ofHosts.certificates]
-    // The first certificate may be on order, and the authority may ask for it at this very listener.
-    if (certificates.length === 0 && challenges.length === 0) return null
+    if (certificates.length === 0 && !ordersCertificates) return null
     const isWhole = ofHosts.certificates.length + ofHosts.options.length === 0
     const tls = { ...challenged.tls, certificates, hosts: ofHosts.options }
     const whole = isWhole ? challenged : { ...challenged, tls }
@@ -195,7 +198,7 @@ function strictestFirst(hosts: readonly HostCertificate[]): readonly NamedTlsOpt
 
 const MISSING_CERTIFICATE = flaw(
   ['protocol'],
-  'TLS needs at least one certificate: under its tls, or of a host',
+  'TLS needs at least one certificate: under its tls, of a host, or ordered by acme',
 )
 
 function addressesIn(table: TrackedMap<Listener>): string {

@@ -46,6 +46,8 @@ export interface AdmissionOptions {
   /** The addresses of this machine's interfaces. */
   readonly localAddresses: () => ReadonlySet<string>
   readonly now: () => number
+  /** Certificates are ordered: an https listener may be in force before it has one. */
+  readonly ordersCertificates?: boolean
   /** Peers whose forwarding fields are accepted. Absent: not known. */
   readonly trusted?: () => readonly string[]
   /** An object caused an exception and is set aside. */
@@ -96,7 +98,10 @@ const MAX_ROUNDS = 8
 const NO_SOURCES: SourceView = { locate: () => undefined, revision: () => '' }
 
 export function createAdmission(options: AdmissionOptions): Admission {
-  const listeners = createListenerAdmission(options.admin)
+  const listeners = createListenerAdmission(
+    options.admin,
+    options.ordersCertificates ?? false,
+  )
   const backends = createBackendAdmission()
   const frontends = createFrontendAdmission()
   let view = NO_SOURCES

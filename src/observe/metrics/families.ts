@@ -3,7 +3,9 @@ import type { NameCounts } from '../../dns/resolver.ts'
 import { GRPC_STATUS_NAMES } from '../../http/grpc/status.ts'
 import { REASON_NAMES } from '../../http/message/errors.ts'
 import { COUNT } from '../../scoreboard/layout.ts'
+import type { AcmeReport } from '../reports/acme-report.ts'
 import type { CertificateReport, ListenerReport } from '../reports/listener-report.ts'
+import { ACME_FAMILIES } from './acme-families.ts'
 import { HEALTH_FAMILIES } from './health-families.ts'
 import type { HealthScrape } from './health-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
@@ -39,6 +41,7 @@ export interface MetricsStatus {
   }[]
   readonly listeners: readonly ListenerReport[]
   readonly certificates: readonly CertificateReport[]
+  readonly acme: AcmeReport
 }
 
 /** Everything that one scrape reports, read at one time. */
@@ -240,6 +243,7 @@ export const FAMILIES: readonly Family[] = [
       lastChangeAt === null ? [] : [{ value: lastChangeAt / 1000 }],
   ),
   ...SOURCE_FAMILIES,
+  ...ACME_FAMILIES,
   ofListeners(
     'sluice_connections_not_kept_total',
     'counter',

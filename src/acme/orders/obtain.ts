@@ -1,0 +1,159 @@
+/**
+ * One certificate for one name, from the lock to the registry:
+ *
+ *   lock -> look again -> order (kept before anything else) -> prove -> finalize -> download -> keep -> unlock
+ *
+ * An order that another instance left is carried on with its URL and its key, so that it is not made twice.
+ */
+import { createPrivateKey } from 'node:crypto'
+import type { AcmeIssuer, AcmeKeyType } from '../../model/acme-settings.ts'
+import { AcmeError } from '../protocol/acme-error.ts'
+import { certificateId } from '../protocol/certificate-id.ts'
+import { createCertificateKey, createCsr } from '../protocol/certificate-request.ts'
+import type { Order } from '../protocol/resources.ts'
+import type { CertificateRecord, FailureRecord } from '../storage/records.ts'
+import type { RecordStore, Stored } from '../storage/record-store.ts'
+import type { AcmeWorld } from './world.ts'
+import { nextFailure } from './back-off.ts'
+import type { Account, Issuers } from './issuers.ts'
+import type { Lease, Leases } from './lease.ts'
+import type { Prover } from './prove.ts'
+
+export type Outcome =
+  | { readonly kind: 'issued'; readonly directory: string }
+  /** Another instance is at it, or has done it. */
+  | { readonly kind: 'left' }
+  /** No issuer issued; each is tried again by its failure in the registry. */
+  | { readonly kind: 'failed' }
+
+export interface ObtainOptions {
+  readonly store: RecordStore
+  readonly leases: Leases
+  readonly issuers: Issuers
+  readonly prover: Prover
+  readonly choices: readonly AcmeIssuer[]
+  readonly keyType: AcmeKeyType
+  /** Whether the name still needs a certificate, with what is in the registry now. */
+  readonly isDue: (name: string, found: CertificateRecord | null) => boolean
+  readonly world: AcmeWorld
+  readonly onOrder: (directory: string, result: 'issued' | 'failed') => void
+  readonly onFailure: (name: string, directory: string, failure: FailureRecord[string]) => void
+}
+
+export function createObtain(options: ObtainOptions): (name: string) => Promise<Outcome> {
+  const { store, leases, issuers, prover, choices, keyType, isDue, world } = options
+
+  async function underLock(name: string, lease: Lease): Promise<Outcome> {
+    const before = await store.read('certificates', name)
+    if (!isDue(name, before?.record ?? null)) return { kind: 'left' }
+    let failures = (await store.read('failures', name))?.record ?? {}
+    for (const issuer of inOrder(lease)) {
+      const { directory } = issuer
+      const isBegun = lease.record().order?.directory === directory
+      const failure = failures[directory]
+      if (!isBegun && failure !== undefined && failure.retryAt > world.date()) continue
+      try {
+        await issuers.with(issuer, (account) =>
+          orderFrom(issuer, account, lease, before, failure?.count ?? 0),
+        )
+        options.onOrder(directory, 'issued')
+        if (Object.keys(failures).length > 0) await store.remove('failures', name)
+        return { kind: 'issued', directory }
+      } catch (error) {
+        if (!(error instanceof AcmeError) || lease.signal.aborted) throw error
+        const next = nextFailure(failure, refusalOf(error), world.date(), world.random())
+        failures = { ...failures, [directory]: next }
+        await store.write('failures', name, failures, undefined)
+        options.onOrder(directory, 'failed')
+        options.onFailure(name, directory, next)
+        await lease.update({ order: null, challenges: [] })
+      }
+    }
+    return { kind: 'failed' }
+  }
+
+  /** The issuer of an order that was begun goes first. */
+  function inOrder(lease: Lease): readonly AcmeIssuer[] {
+    const begun = lease.record().order?.directory
+    const first = choices.filter(({ directory }) => directory === begun)
+    return [...first, ...choices.filter(({ directory }) => directory !== begun)]
+  }
+
+  async function orderFrom(
+    issuer: AcmeIssuer,
+    account: Account,
+    lease: Lease,
+    before: Stored<CertificateRecord> | null,
+    failures: number,
+  ): Promise<void> {
+    const { client } = account
+    const { name, signal } = lease
+    const { order, key } = await openOrder(issuer, account, lease, before?.record ?? null)
+    if (order.status === 'pending') await prover.prove(account, order, lease, failures)
+    lease.check()
+    const csr = createCsr([name], createPrivateKey(key))
+    const issued = await client.finalize(order, csr, signal)
+    const { preferredChain } = issuer
+    const request = { key: createPrivateKey(key), preferredChain }
+    const cert = await client.certificate(issued, request)
+    lease.check()
+    const { directory } = issuer
+    const record = { cert, key, directory, obtainedAt: world.date(), window: null }
+    await store.write('certificates', name, record, before?.revision ?? null)
+  }
+
+  async function openOrder(
+    { directory, profile }: AcmeIssuer,
+    { client }: Account,
+    lease: Lease,
+    before: CertificateRecord | null,
+  ): Promise<{ readonly order: Order; readonly key: string }> {
+    const { name } = lease
+    const begun = lease.record().order
+    if (begun?.directory === directory) {
+      await prover.tidy(lease.record().challenges)
+      const order = await client.orderAt(begun.url).catch(nullIfGone)
+      if (order !== null && order.status !== 'invalid') return { order, key: begun.key }
+    }
+    const created = await createCertificateKey(keyType)
+    const key = created.export({ type: 'pkcs8', format: 'pem' }).toString()
+    lease.check()
+    const isSame = before?.directory === directory
+    const replaces = before === null || !isSame ? null : certificateId(before.cert)
+    const order = await client.order({ names: [name], profile, replaces })
+    await lease.update({ order: { directory, url: order.url, key }, challenges: [] })
+    return { order, key }
+  }
+
+  return async (name) => {
+    const lease = await leases.take(name)
+    if (lease === null) return { kind: 'left' }
+    try {
+      return await underLock(name, lease)
+    } finally {
+      // A record that cannot be deleted now is taken over, and then there is nothing left to do.
+      await lease.release().catch(() => {})
+    }
+  }
+}
+
+/** An order that the issuer does not have any more. */
+function nullIfGone(error: unknown): null {
+  if (!(error instanceof AcmeError)) throw error
+  const isGone = error.status === 404 || ['malformed', 'unauthorized'].includes(error.type)
+  if (isGone) return null
+  throw error
+}
+
+/** In the issuer's own words, with those about single names. */
+function refusalOf(error: AcmeError): {
+  readonly type: string
+  readonly detail: string
+  readonly retryAfterMs: number | null
+} {
+  const parts = error.subproblems.map(({ identifier, detail }) =>
+    identifier === null ? detail : `${identifier}: ${detail}`,
+  )
+  const detail = [error.message, ...parts.filter((one) => !error.message.includes(one))].join('; ')
+  return { type: error.type, detail, retryAfterMs: error.retryAfterMs }
+}

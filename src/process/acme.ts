@@ -1,0 +1,108 @@
+/** `acme` of the settings: opens the registry that keeps certificates, and joins its parts with control. */
+import { join } from 'node:path'
+import { createFileReader, withFiles } from '../control/sources/read-files.ts'
+import type { SourceOptions } from '../control/sources/source.ts'
+import { openLastGoodFile } from '../control/sources/last-good.ts'
+import { readAuthorities } from '../model/certificate.ts'
+import type { AcmeSettings } from '../model/acme-settings.ts'
+import type { Flaw } from '../model/parsed.ts'
+import type { Settings, SourceSpec } from '../model/settings.ts'
+import { sourceKindOf } from '../providers/catalog/sources.ts'
+import { embedded } from '../providers/embedded/source.ts'
+import type { KeyStore } from '../providers/store.ts'
+import type { Acme, AcmeOptions } from '../acme/acme.ts'
+
+type Joined = Omit<AcmeOptions, 'settings' | 'openKeys'>
+
+/** Below the source's prefix. */
+const FOLDER = 'acme'
+
+export interface OpenedAcme {
+  readonly acme: Acme
+  /** How control follows its certificates: after all others, and from disk while the registry is away. */
+  readonly source: SourceOptions
+}
+
+/** Null: it is not in the settings. Throws if a file that they name cannot be used. */
+export async function openAcme(
+  config: string,
+  { acme: settings, sources, data, resolver }: Settings,
+  joined: Joined,
+): Promise<OpenedAcme | null> {
+  if (settings === null) return null
+  const { createAcme } = await import('../acme/acme.ts')
+  const place = { filename: config, data, resolver }
+  const spec = chooseStore(settings.store, sources) ?? defaultStore(place)
+  const whole = withFiles(spec, config)
+  const acme = createAcme({
+    ...joined,
+    settings: withRoots(settings, config),
+    openKeys: () => openKeysBelow(whole, FOLDER),
+  })
+  const { name } = acme.source
+  const location = sourceKindOf(spec).locations(spec)
+  return {
+    acme,
+    source: {
+      provider: acme.source,
+      kind: name,
+      required: true,
+      // A registry that was wiped takes no certificate away at once.
+      shrink: { holdMs: 10_000, share: 0.5, allowEmpty: false },
+      lastGood: openLastGoodFile({ folder: join(data, 'last-good'), source: name, location }),
+    },
+  }
+}
+
+/** The named source, or the first that can be written; null: none can. */
+function chooseStore(name: string | null, sources: readonly SourceSpec[]): SourceSpec | null {
+  const writable = sources.filter((spec) => sourceKindOf(spec).keys !== null)
+  return (name === null ? writable[0] : writable.find((spec) => spec.name === name)) ?? null
+}
+
+function defaultStore(place: Parameters<typeof embedded.parse>[2]): SourceSpec {
+  const parsed = embedded.parse('store', {}, place)
+  if (parsed.ok) return parsed.value
+  throw new Error(parsed.problems.map(({ message }) => message).join('; '))
+}
+
+/** A registry with a prefix is opened with a longer one, so that a list is of these keys alone. */
+async function openKeysBelow(spec: SourceSpec, folder: string): Promise<KeyStore> {
+  const { keys } = sourceKindOf(spec)
+  if (keys === null) throw new Error(`source "${spec.name}" cannot be written to`)
+  if ('prefix' in spec && typeof spec.prefix === 'string') {
+    const below: SourceSpec & { readonly prefix: string } = {
+      ...spec,
+      prefix: `${spec.prefix}/${folder}`,
+    }
+    return keys.open(below)
+  }
+  const all = await keys.open(spec)
+  const start = `${folder}/`
+  return {
+    get: async (path) => {
+      const key = await all.get(start + path)
+      return key === null ? null : { ...key, path }
+    },
+    list: async () => {
+      const found = await all.list()
+      return found.flatMap((key) =>
+        key.path.startsWith(start) ? [{ ...key, path: key.path.slice(start.length) }] : [],
+      )
+    },
+    put: (path, text, options) => all.put(start + path, text, options),
+    delete: (path, options) => all.delete(start + path, options),
+    close: () => all.close(),
+  }
+}
+
+function withRoots(acme: AcmeSettings, config: string): AcmeSettings {
+  const read = createFileReader(config)
+  const flaws: Flaw[] = []
+  const issuers = acme.issuers.map((issuer, at) => {
+    if (issuer.ca === null) return issuer
+    return { ...issuer, ca: readAuthorities(issuer.ca, ['issuers', at, 'caFile'], read, flaws) }
+  })
+  if (flaws.length === 0) return { ...acme, issuers }
+  throw new Error(flaws.map(({ message }) => `acme: caFile: ${message}`).join('; '))
+}
