@@ -13,7 +13,11 @@ import type { Challenge } from '../model/snapshot.ts'
 import type { Log } from '../observe/log.ts'
 import type { AcmeReport } from '../observe/reports/acme-report.ts'
 import type { KeyStore } from '../providers/store.ts'
-import { ACME_SOURCE, createCertificateSource, type CertificateSource } from './certificate-source.ts'
+import {
+  ACME_SOURCE,
+  createCertificateSource,
+  type CertificateSource,
+} from './certificate-source.ts'
 import { createDnsRecords } from './dns/records.ts'
 import { openLater } from './lazy-keys.ts'
 import { followNames, type PublishedChanges, type WantedNames } from './names/wanted-names.ts'

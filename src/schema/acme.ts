@@ -92,13 +92,10 @@ const form = strict(
       .max(MAX_ISSUERS, `must hold at most ${MAX_ISSUERS} issuers`)
       .prefault([{}])
       .meta({ description: 'Tried in this order until one issues.', default: undefined }),
-    challenge: z
-      .enum(CHALLENGE_CHOICES)
-      .default('auto')
-      .meta({
-        description:
-          'How names are proved. auto: http-01 if there is an http listener, else tls-alpn-01, and the other one after a failure; dns-01 for wildcards.',
-      }),
+    challenge: z.enum(CHALLENGE_CHOICES).default('auto').meta({
+      description:
+        'How names are proved. auto: http-01 if there is an http listener, else tls-alpn-01, and the other one after a failure; dns-01 for wildcards.',
+    }),
     dns: dnsSchema.optional(),
     keyType: z
       .enum(ACME_KEY_TYPES)

@@ -142,7 +142,12 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
   if (refused !== null) {
     const at = ['acme', 'store']
     const place = sources.document?.locateSetting(at)
-    const about = { kind: 'settings', id: '', source: 'file', key: `${filename}#/acme/store` } as const
+    const about = {
+      kind: 'settings',
+      id: '',
+      source: 'file',
+      key: `${filename}#/acme/store`,
+    } as const
     problems.push({ ...about, message: `acme.store: ${refused}`, ...place })
   }
   const fatal = problems.filter(({ source, key }) => source !== 'file' || FATAL.test(key))

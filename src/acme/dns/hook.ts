@@ -56,7 +56,9 @@ export function runHook(
       if (failure === null) return resolve()
       const text = written.trim()
       const shown = text === '' ? '' : `: ${quote(text.slice(-MAX_SHOWN))}`
-      reject(new Error(`the hook ${quote(program)} failed (${action}): ${failure}${shown}`, { cause }))
+      reject(
+        new Error(`the hook ${quote(program)} failed (${action}): ${failure}${shown}`, { cause }),
+      )
     }
 
     child.stderr.setEncoding('utf8')

@@ -179,7 +179,8 @@ export function createOrderer(options: OrdererOptions): Orderer {
   async function renewAsked(names: ReadonlySet<string>): Promise<void> {
     for (const [name, { record }] of store.all('certificates')) {
       if (names.has(name) || running.has(name) || !isDue(name, record)) continue
-      if ((notBefore.get(name) ?? 0) > world.now() || lifetime(record).endsAt < world.date()) continue
+      if ((notBefore.get(name) ?? 0) > world.now() || lifetime(record).endsAt < world.date())
+        continue
       notBefore.set(name, world.now() + TIDY_MS)
       if (hasTurn(name) && (await options.isStillAsked(name))) void start(name)
     }

@@ -98,10 +98,7 @@ const MAX_ROUNDS = 8
 const NO_SOURCES: SourceView = { locate: () => undefined, revision: () => '' }
 
 export function createAdmission(options: AdmissionOptions): Admission {
-  const listeners = createListenerAdmission(
-    options.admin,
-    options.ordersCertificates ?? false,
-  )
+  const listeners = createListenerAdmission(options.admin, options.ordersCertificates ?? false)
   const backends = createBackendAdmission()
   const frontends = createFrontendAdmission()
   let view = NO_SOURCES
