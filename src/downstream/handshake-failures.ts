@@ -63,5 +63,7 @@ function reasonFor(tls: TLSSocket, error: NodeJS.ErrnoException): string | null 
 
 /** The address of the client: of a TLS socket, or of the socket below it. */
 export function clientOf(socket: Socket, preamble: Preamble | null): string {
-  return preamble?.proxied?.source?.host ?? plainHost(socket.remoteAddress ?? 'an unknown client')
+  const below = '_parent' in socket ? (socket._parent as Socket | null) : null
+  const address = socket.remoteAddress ?? below?.remoteAddress ?? 'an unknown client'
+  return preamble?.proxied?.source?.host ?? plainHost(address)
 }

@@ -84,6 +84,8 @@ export class TlsSet {
   }
 
   begin(socket: Socket): void {
+    // Node closes the connection before it reports a certificate that does not verify: the socket keeps the address that was read once.
+    if (this.options.clientAuth.mode === 'require-and-verify') void socket.remoteAddress
     this.#server.emit('connection', socket)
   }
 

@@ -9,6 +9,7 @@ import type { MiddlewareSpec } from '../model/snapshot.ts'
 import { adaptive } from './adaptive.ts'
 import { bodylimit } from './bodylimit.ts'
 import { breaker } from './breaker.ts'
+import { clientcert } from './clientcert.ts'
 import { connlimit } from './connlimit.ts'
 import { headers } from './headers.ts'
 import { inflight } from './inflight.ts'
@@ -24,6 +25,7 @@ import { redirect } from './redirect.ts'
 import { respond } from './respond.ts'
 
 export const MIDDLEWARES: readonly MiddlewareKind<unknown>[] = [
+  clientcert,
   ratelimit,
   connlimit,
   bodylimit,

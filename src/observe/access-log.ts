@@ -89,6 +89,9 @@ export function formatJson(record: AccessRecord): string {
     request_id: cutField(record.requestId),
     user_agent: cutField(record.userAgent),
     referer: cutField(record.referer),
+    // Absent for most.
+    client_certificate:
+      record.clientCertificate === '' ? undefined : cutField(record.clientCertificate),
   })
   return `{"time":"${isoTime(record.startedAt)}",${escapeBeyondAscii(rest).slice(1)}\n`
 }

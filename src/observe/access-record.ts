@@ -43,6 +43,8 @@ export interface AccessRecord {
   readonly requestId: string
   readonly userAgent: string
   readonly referer: string
+  /** The subject of the certificate that the client showed; '' if it showed none. */
+  readonly clientCertificate: string
 }
 
 /** Where an exchange went. */
@@ -154,6 +156,10 @@ class ExchangeRecord implements AccessRecord {
 
   get referer(): string {
     return this.#found().second ?? ''
+  }
+
+  get clientCertificate(): string {
+    return this.#exchange.client.clientPeer.certificate?.subject ?? ''
   }
 
   /** With what middlewares have changed of them. */

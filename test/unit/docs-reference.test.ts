@@ -85,6 +85,7 @@ test('the page of operating has every field of the access log', () => {
       scheme: 'http',
       status: 0,
       grpcStatus: 0,
+      clientCertificate: 'CN=client',
       reason: null,
       detail: '',
       bytesIn: 0,

@@ -43,6 +43,7 @@ const plain: AccessRecord = {
   requestId: 'abc',
   userAgent: 'curl/8',
   referer: 'http://vote.localhost/',
+  clientCertificate: '',
 }
 
 /** Any UTF-16, lone surrogates included, with the characters that break lines more often than not. */

@@ -77,6 +77,7 @@ export type Reason =
   | 'NOT_HTTP2'
   | 'STREAM_REFUSED'
   | 'UPGRADE_REFUSED'
+  | 'CLIENT_CERTIFICATE_REQUIRED'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // Malformed requests.
@@ -145,6 +146,8 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   NOT_HTTP2: kind(502, 'http_protocol_error', 'server', 'always'),
   STREAM_REFUSED: kind(503, 'destination_unavailable', 'server', 'always'),
   UPGRADE_REFUSED: kind(502, 'http_upgrade_failed', 'proxy'),
+  // A route that only clients with a verified certificate may use.
+  CLIENT_CERTIFICATE_REQUIRED: kind(403, 'http_request_denied', 'client'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]

@@ -78,12 +78,17 @@ export function isOfTheHop(name: string): boolean {
 export function isForwarding(name: string): boolean {
   const first = name.charCodeAt(0)
   if (first === F) return name === 'forwarded'
+  if (first === C) return CLIENT_CERTIFICATE.has(name.replaceAll('_', '-'))
   if (first !== X) return false
   const plain = name.replaceAll('_', '-')
   return plain.startsWith('x-forwarded-') || plain === 'x-real-ip' || plain === 'x-request-id'
 }
 
+/** RFC 9440: the certificate that a client showed to the proxy in front of a server. */
+const CLIENT_CERTIFICATE: ReadonlySet<string> = new Set(['client-cert', 'client-cert-chain'])
+
 const COLON = 58
+const C = 99
 const F = 102
 const X = 120
 

@@ -174,6 +174,9 @@ function readFields(
           drop = true
         } else if (initial === K && isNamed(text, start, colon, 'keep-alive')) drop = true
         break
+      case 11:
+        if (initial === C) drop = takeForwarded(text, start, colon, end, head, trusted)
+        break
       case 13:
         if (initial === A && isNamed(text, start, colon, 'authorization'))
           head.logsIn ||= isConnectionLogin(trimmed(text, colon + 1, end))
@@ -205,7 +208,7 @@ function readFields(
             return new ExchangeError('BAD_FRAMING', 'there are two Transfer-Encoding fields')
           coding = trimmed(text, colon + 1, end).toLowerCase() || 'empty'
           drop = true
-        }
+        } else if (initial === C) drop = takeForwarded(text, start, colon, end, head, trusted)
         break
     }
     if (initial === X && !drop) drop = takeForwarded(text, start, colon, end, head, trusted)

@@ -36,6 +36,7 @@ export const OF_FRONTEND: readonly string[] = [
     'passHost',
     'paths',
     'ratelimit',
+    'clientcert',
     'connlimit',
     'bodylimit',
     'inflight',
