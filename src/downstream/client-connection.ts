@@ -10,11 +10,7 @@
  */
 import type { Socket } from 'node:net'
 import type { ResponseHead } from '../http/message/response-head.ts'
-import {
-  errorResponse,
-  headOfLocalResponse,
-  type LocalResponse,
-} from '../http/message/local-response.ts'
+import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import type { ClientSide, Exchange, PinnedConnection } from '../http/exchange.ts'
 import { JOIN_BYTES, owned, type SocketReads, viewOf } from '../http/connection/socket-reads.ts'
@@ -28,6 +24,7 @@ import type { HttpListener } from './http-listener.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { LingeringClose } from './lingering-close.ts'
 import { RequestBody } from './request-body.ts'
+import { sendLocal } from './send-local.ts'
 
 const HEAD = 0
 const BODY = 1
@@ -37,6 +34,7 @@ const LINGER = 4
 
 /** How much a client may pipeline before its socket is paused. */
 const MAX_PIPELINED_BYTES = 64 * 1024
+const HTTP2_BEGIN = Buffer.from('PRI * HTTP/2')
 
 export class ClientConnection extends Http1Connection implements ClientSide {
   readonly peerIp: string
@@ -105,10 +103,21 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     const head = this.#buffer.readHead(this.#live.listener.limits, this.clientPeer.trusted)
     if (head === null) return false
     if (head instanceof ExchangeError) {
-      this.#refuseHead(head)
+      if (!this.#becomeHttp2()) this.#refuseHead(head)
       return false
     }
     this.#begin(head)
+    return true
+  }
+
+  /** HTTP/1 refuses the preface of HTTP/2 (RFC 9113 section 3.4), so it is looked for only then, in place of the first request. */
+  #becomeHttp2(): boolean {
+    if (!this.#live.takesHttp2 || this.socket.bytesWritten > 0) return false
+    if (!this.#buffer.beginsWith(HTTP2_BEGIN)) return false
+    const bytes = owned(this.#buffer.take() ?? HTTP2_BEGIN)
+    this.detach()
+    const next = this.#live.becomeHttp2(this.socket, this.reads, this)
+    next.received(bytes, bytes.length)
     return true
   }
 
@@ -127,6 +136,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   }
 
   #open(head: RequestHead, to: Destination): Exchange {
+    this.#live.countRequest(1)
     this.#exchange = this.clientPeer.createExchange(this, this.#live.listener.id, head, to)
     return this.#exchange
   }
@@ -223,13 +233,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   }
 
   sendLocal(local: LocalResponse): void {
-    const exchange = this.#exchange
-    if (exchange === null) return
-    const response = exchange.inClientForm(local)
-    const head = exchange.owner?.headOf(response) ?? headOfLocalResponse(response)
-    const bodyless =
-      exchange.method === 'HEAD' || response.body.length === 0 || head.framing === 'none'
-    this.sendHead(head, bodyless ? null : response.body, true)
+    if (this.#exchange !== null) sendLocal(this.#exchange, local)
   }
 
   #keepsUp(): boolean {
@@ -312,11 +316,9 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   endExchange(error: ExchangeError): void {
     const exchange = this.#exchange
     if (exchange === null) return
+    exchange.head.keepAlive = false
     if (exchange.hasResponded) this.abort()
-    else {
-      exchange.head.keepAlive = false
-      this.sendLocal(errorResponse(error))
-    }
+    else this.sendLocal(errorResponse(error))
     exchange.owner?.clientGone(error)
   }
 

@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net'
 import { routingHost } from '../http/message/authority.ts'
-import type { ForwardedFields } from '../http/message/request-head.ts'
+import type { ForwardedFields } from '../http/message/forwarded-fields.ts'
 import { compileNetworks, plainHost } from '../model/ip.ts'
 
 /** Whose forwarding fields are trusted: none by default, else the peers that the settings name. */

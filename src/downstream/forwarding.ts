@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { portOf } from '../http/message/authority.ts'
 import { safeValue } from '../http/message/fields.ts'
-import type { ForwardedFields } from '../http/message/request-head.ts'
+import type { ForwardedFields } from '../http/message/forwarded-fields.ts'
 import { hopsOf } from './forwarded-client.ts'
 
 const ID_PREFIX = flattened(`${randomBytes(8).toString('hex')}-`)

@@ -1,16 +1,19 @@
 /** A listener for HTTP. */
 import { Socket } from 'node:net'
-import { SocketReads, rereadAccepted } from '../http/connection/socket-reads.ts'
+import { type Reader, SocketReads, rereadAccepted } from '../http/connection/socket-reads.ts'
 import type { LastHost } from '../http/message/authority.ts'
 import { ExchangeError, type Reason } from '../http/message/errors.ts'
 import { errorResponse, headOfLocalResponse } from '../http/message/local-response.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
 import { type Destination, readTarget } from '../http/message/target.ts'
 import type { Listener } from '../model/snapshot.ts'
-import type { Slot } from '../scoreboard/scoreboard.ts'
+import { COUNT } from '../scoreboard/layout.ts'
+import { count, type Slot } from '../scoreboard/scoreboard.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ClientPeer } from './client-peer.ts'
-import { type ListenerContext, LiveListener } from './live-listener.ts'
+import { Http2Connection } from './http2-connection.ts'
+import { refusalFrames } from './http2-refusal.ts'
+import { type ListenedConnection, type ListenerContext, LiveListener } from './live-listener.ts'
 import type { Preamble } from './preamble.ts'
 import { responseText } from './response-text.ts'
 
@@ -46,7 +49,8 @@ export class HttpListener extends LiveListener {
     const reread = rereadAccepted(accepted, reads, (options) => new Socket(options))
     const socket = reread ?? accepted
     this.guard(socket, () => {
-      const connection = this.serve(socket, reread === null ? null : reads, preamble)
+      const isHttp2 = this.listener.protocol === 'h2c'
+      const connection = this.serve(socket, reread === null ? null : reads, preamble, isHttp2)
       if (early instanceof Buffer) connection?.received(early, early.length)
       if (reread === null) socket.resume()
     })
@@ -57,12 +61,52 @@ export class HttpListener extends LiveListener {
     socket: Socket,
     reads: SocketReads | null,
     preamble: Preamble | null,
-  ): ClientConnection | null {
+    isHttp2: boolean,
+  ): (Reader & ListenedConnection) | null {
     if (this.refuses(socket, preamble)) return null
     const peer = new ClientPeer(socket, preamble, this.scheme, this.trust)
-    const connection = new ClientConnection(socket, reads, peer, this)
+    const { http2 } = this.listener
+    const connection =
+      isHttp2 && http2 !== null
+        ? new Http2Connection(socket, reads, peer, this, http2)
+        : new ClientConnection(socket, reads, peer, this)
     this.enter(connection)
     return connection
+  }
+
+  /** In clear, by prior knowledge. Over TLS the handshake decides. */
+  get takesHttp2(): boolean {
+    return this.scheme === 'http' && this.listener.http2 !== null
+  }
+
+  /** The client of an HTTP/1 connection has begun with HTTP/2. Only if `takesHttp2`. */
+  becomeHttp2(
+    socket: Socket,
+    reads: SocketReads | null,
+    former: ClientConnection,
+  ): Http2Connection {
+    const { http2 } = this.listener
+    const peer = former.clientPeer
+    if (http2 === null) throw new Error(`listener "${this.listener.id}" does not speak HTTP/2`)
+    this.leave(former)
+    const connection = new Http2Connection(socket, reads, peer, this, http2)
+    this.enter(connection)
+    if (this.draining) connection.closeBy()
+    return connection
+  }
+
+  /** One more request, by HTTP/1 or 2. */
+  countRequest(version: 1 | 2): void {
+    count(this.slot, version === 1 ? COUNT.requests : COUNT.http2Requests, 1)
+  }
+
+  countHttp2(step: 1 | -1): void {
+    count(this.slot, COUNT.underWay, step)
+  }
+
+  /** A connection was cut off for misuse of HTTP/2. */
+  countMisuse(): void {
+    count(this.slot, COUNT.http2Misused, 1)
   }
 
   /** How long a connection may be idle, which a drain shortens. */
@@ -91,17 +135,24 @@ export class HttpListener extends LiveListener {
     message: string,
   ): void {
     socket.on('error', () => {})
-    socket.end(textOf(reason, message), 'latin1')
+    if (this.listener.protocol === 'h2c' || chosenByAlpn(socket)) socket.end(refusalFrames(message))
+    else socket.end(textOf(reason, message), 'latin1')
     socket.setTimeout(TURN_AWAY_MS, () => socket.destroy())
     socket.resume()
   }
 
   protected override closeShort(accepted: Socket): void {
     accepted.on('error', () => {})
-    if (this.scheme === 'http')
+    if (this.listener.protocol === 'h2c') accepted.write(refusalFrames(OUT_OF_DESCRIPTORS))
+    else if (this.scheme === 'http')
       accepted.write(textOf('OUT_OF_RESOURCES', OUT_OF_DESCRIPTORS), 'latin1')
     accepted.destroy()
   }
+}
+
+/** The TLS client has chosen HTTP/2. */
+export function chosenByAlpn(socket: Socket): boolean {
+  return 'alpnProtocol' in socket && socket.alpnProtocol === 'h2'
 }
 
 function textOf(reason: Reason, message: string): string {

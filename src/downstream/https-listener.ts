@@ -8,7 +8,7 @@ import type { Listener } from '../model/snapshot.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { count, type Slot } from '../scoreboard/scoreboard.ts'
 import { ClientPeer } from './client-peer.ts'
-import { HttpListener } from './http-listener.ts'
+import { chosenByAlpn, HttpListener } from './http-listener.ts'
 import type { ListenerContext, ListenerHandler } from './live-listener.ts'
 import { plainHttpBelow, refusePlainHttp } from './plain-on-tls.ts'
 import type { Preamble } from './preamble.ts'
@@ -21,9 +21,9 @@ export class HttpsListener extends HttpListener {
 
   constructor(listener: Listener, slot: Slot, context: ListenerContext) {
     super(listener, slot, context, 'https')
-    this.#tls = new TlsEnd(listener, ['http/1.1'], context.ticketKeys, {
+    this.#tls = new TlsEnd(listener, protocolsOf(listener), context.ticketKeys, {
       secured: (socket, preamble) => {
-        this.guard(socket, () => this.serve(socket, null, preamble))
+        this.guard(socket, () => this.serve(socket, null, preamble, chosenByAlpn(socket)))
       },
       failed: (socket, error, preamble) => {
         count(this.slot, COUNT.tlsFailures, 1)
@@ -110,4 +110,9 @@ export class HttpsListener extends HttpListener {
     const why = this.#tls.misdirected(socket, to.host)
     return why === null ? to : new ExchangeError('MISDIRECTED', why)
   }
+}
+
+/** For ALPN, the preferred one first. */
+function protocolsOf({ http2 }: Listener): readonly string[] {
+  return http2 === null ? ['http/1.1'] : ['h2', 'http/1.1']
 }

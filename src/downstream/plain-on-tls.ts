@@ -5,9 +5,10 @@
 import { Socket } from 'node:net'
 import { errorResponse, headOfLocalResponse } from '../http/message/local-response.ts'
 import { ExchangeError } from '../http/message/errors.ts'
-import { type ClientSide, Exchange } from '../http/exchange.ts'
+import type { Exchange } from '../http/exchange.ts'
 import { RequestHead } from '../http/message/request-head.ts'
 import { NOWHERE } from '../http/message/target.ts'
+import { NO_CLIENT } from './no-client.ts'
 import { responseText } from './response-text.ts'
 import type { ClientPeer } from './client-peer.ts'
 
@@ -48,21 +49,4 @@ export function refusePlainHttp(
   raw.destroy = () => raw
   setTimeout(destroy, STAY_MS).unref()
   return exchange
-}
-
-/** The client of an exchange that is over: it gets nothing more. */
-const NO_CLIENT: ClientSide = {
-  clientPeer: { addresses: { source: null, destination: null } },
-  holdsData: false,
-  resumeBody: () => {},
-  sendInterim: () => true,
-  sendHead: () => true,
-  sendData: () => true,
-  sendEnd: () => {},
-  sendLocal: () => {},
-  becomeTunnel: () => {
-    throw new Error('an exchange that is over becomes no tunnel')
-  },
-  abort: () => {},
-  pinned: null,
 }

@@ -60,6 +60,12 @@ export class ReceiveBuffer {
     return read.data
   }
 
+  /** Whether these are its first bytes. */
+  beginsWith(bytes: Buffer): boolean {
+    const to = this.#from + bytes.length
+    return to <= this.#to && this.#buffer.compare(bytes, 0, bytes.length, this.#from, to) === 0
+  }
+
   /** Removes and returns all bytes. */
   take(): Buffer | null {
     const bytes = this.isEmpty ? null : this.#buffer.subarray(this.#from, this.#to)

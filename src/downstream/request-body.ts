@@ -9,7 +9,7 @@ import { safeTrailers } from '../http/message/fields.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
 
 /** A body must make this much progress (or end) between two deadlines, so that a byte now and then does not suffice. */
-const PROGRESS_BYTES = 256
+export const PROGRESS_BYTES = 256
 
 export class RequestBody {
   ended = false

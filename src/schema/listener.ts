@@ -62,13 +62,13 @@ const http2 = strict(
     streams: count('Requests of one connection in flight.', 100, 1, 10_000),
     window: size(
       'Of one request body, what a client may send before a server takes it.',
-      '128KiB',
+      '64KiB',
       16_384,
       16 * 1024 ** 2,
     ),
     connectionWindow: size(
-      'The same for all request bodies of a connection.',
-      '1MiB',
+      'The same for all request bodies of a connection. If it is less than streams x window, bodies that no server takes hold up others.',
+      '6400KiB',
       65_536,
       64 * 1024 ** 2,
     ),

@@ -78,7 +78,7 @@ export const COUNT = {
   bytesOut: 7,
   /** This thread's part of the shared inFlight, which the control plane subtracts when the thread dies. */
   inFlight: 8,
-  /** Of a frontend: its exchanges under way in this thread. */
+  /** Of a frontend: its exchanges under way in this thread; of a listener: its HTTP/2 connections. */
   underWay: 9,
   durationSum: 10,
   /** DURATION_BOUNDS.length + 1 buckets, not cumulative. */
@@ -94,7 +94,7 @@ export const COUNT = {
   /** Of a server: attempts that failed before a response, and responses of 5xx; of a breaker: see policy/breaking/condition.ts. */
   failed: 31,
   errors: 32,
-  /** Of a backend: requests, and retries that its budget refused. */
+  /** Of a backend: requests, and retries that its budget refused. Of a listener: requests by HTTP/1. */
   requests: 33,
   retriesRefused: 34,
   /** Of a server: attempts with a response. Of a middleware: defined by it, here and below. */
@@ -102,6 +102,9 @@ export const COUNT = {
   headMs: 36,
   /** Of a listener: connections closed immediately because the last descriptors were in use. */
   notKept: 37,
+  /** Of a listener: requests by HTTP/2, and connections that were cut off for misuse of it. */
+  http2Requests: 38,
+  http2Misused: 39,
 } as const
 export const COUNTERS = 40
 

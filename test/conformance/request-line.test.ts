@@ -25,7 +25,6 @@ const REFUSED: readonly (readonly [name: string, bytes: string, status: number])
   ['HTTP/0.9', `GET / HTTP/0.9${HOST}`, 400],
   ['HTTP/2.0', `GET / HTTP/2.0${HOST}`, 505],
   ['HTTP/3.0', `GET / HTTP/3.0${HOST}`, 505],
-  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
   ['a version in lower case', `GET / http/1.1${HOST}`, 400],
   ['a version of two digits', `GET / HTTP/1.10${HOST}`, 400],
   ['a version without its minor', `GET / HTTP/1${HOST}`, 400],

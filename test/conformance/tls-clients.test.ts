@@ -229,13 +229,18 @@ test('one of two certificates of a name is renewed, and the other goes on', asyn
   assert.equal(await serialFor({}), before[0])
 })
 
-test('speaks http/1.1 to a client that offers it', async (t) => {
+test('speaks http/1.1 to a client that offers it, and prefers h2 unless it is off', async (t) => {
   const secure = await startSecure(t)
+  const old = await startSecure(t, { http2: { enabled: false } })
+  const chosen = async ({ port, options }: Secure, ...offer: string[]): Promise<unknown> => {
+    const client = await openTlsClient(t, port, options('a.test', { ALPNProtocols: offer }))
+    return client.socket.alpnProtocol
+  }
 
-  const both = secure.options('a.test', { ALPNProtocols: ['h2', 'http/1.1'] })
-  const client = await openTlsClient(t, secure.port, both)
-
-  assert.equal(client.socket.alpnProtocol, 'http/1.1')
+  assert.equal(await chosen(secure, 'http/1.1', 'h2'), 'h2')
+  assert.equal(await chosen(secure, 'http/1.1'), 'http/1.1')
+  assert.equal(await chosen(old, 'h2', 'http/1.1'), 'http/1.1')
+  const client = await openTlsClient(t, secure.port, secure.options('a.test'))
   assert.equal((await client.ask(hostRequest('a.test'))).status, 200)
 })
 

@@ -37,8 +37,8 @@ test('fills every default of a listener', () => {
     challenges: [],
     http2: {
       streams: 100,
-      windowBytes: 131_072,
-      connectionWindowBytes: 1_048_576,
+      windowBytes: 65_536,
+      connectionWindowBytes: 6_553_600,
       websockets: false,
       maxAgeMs: 0,
       pingMs: 60_000,
@@ -152,7 +152,7 @@ test('a listener speaks HTTP/2 unless it is switched off, and h2c speaks nothing
   assert.deepEqual(read({ protocol: 'h2c', http2: { enabled: false } }), [
     'http2.enabled: must be true with protocol: h2c, or use http',
   ])
-  assert.deepEqual(read({ http2: { window: '2MiB' } }), [
+  assert.deepEqual(read({ http2: { window: '8MiB' } }), [
     'http2.window: must not be larger than connectionWindow',
   ])
   assert.deepEqual(read({ protocol: 'h2c', tls: { certificates: [{ cert: 'a', key: 'b' }] } }), [

@@ -55,6 +55,15 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
     this.#listen(socket)
   }
 
+  /** Its socket is used otherwise from here on. */
+  protected detach(): void {
+    const socket: OwnedSocket = this.socket
+    socket.off('end', onEnd).off('drain', onDrain).off('error', onError).off('close', onClose)
+    if (this.reads === null) socket.off('data', onData)
+    delete socket.owner
+    this.#deadlines.remove(this)
+  }
+
   abstract get streams(): boolean
   abstract received(buffer: Buffer, length: number): void
   protected abstract peerEnded(): void

@@ -12,6 +12,7 @@ import {
   listHolds,
   withoutConnectionOptions,
 } from './fields.ts'
+import { type ForwardedFields, takeForwarded } from './forwarded-fields.ts'
 import { digitsIn, faultOfRequestHead, isNamed, trimmed } from './grammar.ts'
 import type { HeadLines } from './head-lines.ts'
 
@@ -20,20 +21,6 @@ export type Framing = 'none' | 'length' | 'chunked'
 export interface HeadLimits {
   readonly targetBytes: number
   readonly fields: number
-}
-
-/** The forwarding fields of a trusted peer. */
-export interface ForwardedFields {
-  /** X-Forwarded-For, several lines joined; '' if absent. */
-  for: string
-  /** Forwarded (RFC 7239), likewise. */
-  forwarded: string
-  /** The first X-Forwarded-Proto. */
-  proto: string
-  /** The unchanged lines of the forwarding fields other than X-Forwarded-For and X-Request-Id. */
-  runs: string
-  requestId: string
-  has: { proto: boolean; host: boolean; port: boolean; realIp: boolean }
 }
 
 export class RequestHead {
@@ -164,7 +151,7 @@ function readFields(
         break
       case 9:
         if (initial === F && isNamed(text, start, colon, 'forwarded')) {
-          if (trusted) takeRfc7239(text, start, colon, end, head)
+          if (trusted) head.forwarded = takeForwarded(head.forwarded, text, start, colon, end)
           drop = true
         }
         break
@@ -211,7 +198,10 @@ function readFields(
         } else if (initial === C) drop = takeForwarded(text, start, colon, end, head, trusted)
         break
     }
-    if (initial === X && !drop) drop = takeForwarded(text, start, colon, end, head, trusted)
+    if (initial === X && !drop && isForwarding(text.slice(start, colon).toLowerCase())) {
+      if (trusted) head.forwarded = takeForwarded(head.forwarded, text, start, colon, end)
+      drop = true
+    }
     if (drop) {
       if (start > runStart) runs += text.slice(runStart, start)
       runStart = end + 2
@@ -306,69 +296,6 @@ function expectation(head: RequestHead, expect: string): ExchangeError | undefin
   }
   head.expectContinue = head.framing === 'chunked' || head.length > 0
   return undefined
-}
-
-function forwardedOf(head: RequestHead): ForwardedFields {
-  head.forwarded ??= {
-    for: '',
-    forwarded: '',
-    proto: '',
-    runs: '',
-    requestId: '',
-    has: { proto: false, host: false, port: false, realIp: false },
-  }
-  return head.forwarded
-}
-
-function takeRfc7239(
-  text: string,
-  start: number,
-  colon: number,
-  end: number,
-  head: RequestHead,
-): void {
-  const forwarded = forwardedOf(head)
-  forwarded.forwarded = joined(forwarded.forwarded, trimmed(text, colon + 1, end))
-  forwarded.runs += text.slice(start, end + 2)
-}
-
-/** Removes forwarding fields and their look-alikes, which an untrusted client must not set. */
-function takeForwarded(
-  text: string,
-  start: number,
-  colon: number,
-  end: number,
-  head: RequestHead,
-  trusted: boolean,
-): boolean {
-  const name = text.slice(start, colon).toLowerCase()
-  if (!isForwarding(name)) return false
-  if (!trusted) return true
-  const forwarded = forwardedOf(head)
-  const value = trimmed(text, colon + 1, end)
-  switch (name) {
-    case 'x-forwarded-for':
-      forwarded.for = forwarded.for === '' ? value : `${forwarded.for}, ${value}`
-      return true
-    case 'x-request-id':
-      forwarded.requestId ||= value
-      return true
-    case 'x-forwarded-proto':
-      if (!forwarded.has.proto) forwarded.proto = value
-      forwarded.has.proto = true
-      break
-    case 'x-forwarded-host':
-      forwarded.has.host = true
-      break
-    case 'x-forwarded-port':
-      forwarded.has.port = true
-      break
-    case 'x-real-ip':
-      forwarded.has.realIp = true
-      break
-  }
-  forwarded.runs += text.slice(start, end + 2)
-  return true
 }
 
 /** The error of an invalid head; `text` as for parseRequestHead. */

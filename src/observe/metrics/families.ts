@@ -183,6 +183,34 @@ export const FAMILIES: readonly Family[] = [
     'Connections of clients accepted by a listener, from the scoreboard',
     (row) => row.counts[COUNT.opened],
   ),
+  family(
+    'sluice_listener_requests_total',
+    'counter',
+    'Requests that a listener received, by protocol, from the scoreboard',
+    (of) =>
+      of.listeners.rows.flatMap((row) => [
+        {
+          ...toSample(row, ({ counts }) => counts[COUNT.requests]),
+          labels: { protocol: 'HTTP/1' },
+        },
+        {
+          ...toSample(row, ({ counts }) => counts[COUNT.http2Requests]),
+          labels: { protocol: 'HTTP/2' },
+        },
+      ]),
+  ),
+  ofListeners(
+    'sluice_http2_connections',
+    'gauge',
+    'HTTP/2 connections of clients open at a listener, from the scoreboard',
+    (row) => row.inFlight,
+  ),
+  ofListeners(
+    'sluice_http2_connections_cut_total',
+    'counter',
+    'HTTP/2 connections of clients that were cut off for misuse of the protocol, from the scoreboard',
+    (row) => row.counts[COUNT.http2Misused],
+  ),
   ofListeners(
     'sluice_tls_handshake_failures_total',
     'counter',

@@ -1,0 +1,97 @@
+/** Load by node:http2: some sessions, each with some requests in flight at a time, until the gateway says goodbye or it is stopped. */
+import { type ClientHttp2Session, connect, constants } from 'node:http2'
+import type { TestContext } from 'node:test'
+import { createWatch } from '../until.ts'
+
+export interface Http2LoadOptions {
+  readonly port: number
+  readonly sessions: number
+  /** Requests in flight of each session. */
+  readonly streams: number
+  readonly path?: string
+}
+
+export interface Http2LoadReport {
+  readonly answered: number
+  /** By status. */
+  readonly statuses: Readonly<Record<string, number>>
+  readonly failures: readonly string[]
+  /** Sessions that got a GOAWAY. */
+  readonly goodbyes: number
+}
+
+export interface Http2Load {
+  /** Resolves after so many more responses. */
+  more(count: number): Promise<void>
+  /** Sends no new requests; those in flight end. */
+  stop(): Promise<Http2LoadReport>
+  /** When every session has ended by a GOAWAY. */
+  ended(): Promise<Http2LoadReport>
+}
+
+export function startHttp2Load(t: TestContext, options: Http2LoadOptions): Http2Load {
+  const { port, sessions: count, streams, path = '/' } = options
+  const watch = createWatch()
+  const statuses: Record<string, number> = {}
+  const failures: string[] = []
+  let answered = 0
+  const goodbyes = new Set<ClientHttp2Session>()
+  let open = 0
+  let isStopped = false
+  const sessions = Array.from({ length: count }, () => connect(`http://127.0.0.1:${port}`))
+  t.after(() => sessions.forEach((session) => session.destroy()))
+
+  function ask(session: ClientHttp2Session): void {
+    if (isStopped || session.closed || session.destroyed) return
+    const stream = session.request({ ':path': path })
+    open++
+    let status = 0
+    stream.on('response', (headers) => (status = headers[':status'] ?? 0))
+    stream.on('error', (error) => failures.push(error.message))
+    stream.on('data', () => {})
+    stream.on('close', () => {
+      open--
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) failures.push(`reset ${stream.rstCode}`)
+      else if (status === 0) failures.push('no response')
+      answered++
+      statuses[status] = (statuses[status] ?? 0) + 1
+      watch.changed()
+      setImmediate(ask, session)
+    })
+  }
+
+  for (const session of sessions) {
+    session.on('goaway', () => {
+      goodbyes.add(session)
+      watch.changed()
+    })
+    session.on('error', (error) => failures.push(`session: ${error.message}`))
+    session.on('close', () => watch.changed())
+    for (let at = 0; at < streams; at++) ask(session)
+  }
+
+  const report = (): Http2LoadReport => ({
+    answered,
+    statuses,
+    failures,
+    goodbyes: goodbyes.size,
+  })
+  return {
+    async more(more) {
+      const until = answered + more
+      await watch.until(() => answered >= until || failures.length > 0, `${more} more responses`)
+    },
+    async stop() {
+      isStopped = true
+      await watch.until(() => open === 0, 'the end of the requests in flight')
+      return report()
+    },
+    async ended() {
+      await watch.until(
+        () => sessions.every(({ destroyed }) => destroyed),
+        'the end of all sessions',
+      )
+      return report()
+    },
+  }
+}
