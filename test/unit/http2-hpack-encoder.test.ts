@@ -70,6 +70,20 @@ test('a line that repeats costs a byte from its third time on', () => {
   assert.equal(sizes[2], 4)
 })
 
+test('the fields of the head before are encoded as before, until the table changes', () => {
+  const pair = new Pair('response')
+  const fields = 'x-a: 1\r\netag: "1"\r\n'
+  const others = 'x-c: 3\r\n'
+
+  for (let round = 0; round < 20; round++) {
+    pair.response(200, round, fields)
+    assert.equal(pair.decoder.fields, fields)
+    if (round % 5 === 4) pair.response(200, -1, others)
+    if (round === 12) pair.encoder.resize(0)
+    if (round === 15) pair.encoder.resize(4096)
+  }
+})
+
 test('what never repeats does not enter the table', () => {
   const pair = new Pair('response')
   const kept = 'x-kept: always the same\r\n'
@@ -139,6 +153,7 @@ test('any heads decode to what was encoded, with any sizes of the table', () => 
     fc.record({
       resize: fc.option(fc.integer({ min: 0, max: 5000 }), { freq: 8 }),
       lines: fc.array(fc.nat(), { maxLength: 30 }),
+      times: fc.integer({ min: 1, max: 4 }),
       trailers: fc.boolean(),
     }),
     { maxLength: 30 },
@@ -154,13 +169,15 @@ test('any heads decode to what was encoded, with any sizes of the table', () => 
           .map((index) => pool[index % pool.length] ?? (['x', ''] as const))
           .filter(([one]) => !special.test(one))
         const text = chosen.map(([one, what]) => `${one}: ${what}\r\n`).join('')
-        if (head.trailers) pair.trailers(text)
-        else pair.response(200, -1, text)
+        for (let time = 0; time < head.times; time++) {
+          if (head.trailers) pair.trailers(text)
+          else pair.response(200, -1, text)
 
-        assert.equal(
-          pair.decoder.fields,
-          chosen.map(([one, what]) => `${one.toLowerCase()}: ${what}\r\n`).join(''),
-        )
+          assert.equal(
+            pair.decoder.fields,
+            chosen.map(([one, what]) => `${one.toLowerCase()}: ${what}\r\n`).join(''),
+          )
+        }
       }
     }),
     { numRuns: 300 },

@@ -16,11 +16,17 @@ export class EncodingTable {
   readonly #sights = new Int32Array(SIGHTS)
   #inserted = 0
   #evicted = 0
+  #resized = 0
   #bytes = 0
   #maxBytes = TABLE_BYTES
   /** The smallest size since the last block, and whether the peer has to learn of a change (section 4.2). */
   #smallest = TABLE_BYTES
   #isChanged = false
+
+  /** It changes whenever a line would be encoded otherwise. */
+  get version(): number {
+    return this.#inserted + this.#evicted + this.#resized
+  }
 
   /** The index of a line; 0: it is not there. */
   indexOf(line: string): number {
@@ -54,6 +60,7 @@ export class EncodingTable {
     const most = Math.min(bytes, TABLE_BYTES)
     if (most === this.#maxBytes && !this.#isChanged) return
     this.#maxBytes = most
+    this.#resized++
     this.#smallest = Math.min(this.#smallest, most)
     this.#isChanged = true
     while (this.#bytes > most) this.#evict()

@@ -5,6 +5,9 @@
  * A line that is in the dynamic table is found as a whole and costs one byte or two. A line enters the table at its second sight:
  * so what never repeats (an id, a time) does not push out what does. Without that, every response costs insertions and the
  * peer's work for them.
+ *
+ * Heads in a row often have the same fields (one kind of resource, within one second). Their lines as they were encoded last are kept,
+ * and copied while the table stays as it is.
  */
 import { EncodingTable } from './encoding-table.ts'
 import { type EncodedName, nameOf } from './encoded-names.ts'
@@ -48,12 +51,17 @@ const STATUSES: ReadonlyMap<number, number> = new Map(
 
 const SPACE = 32
 const TAB = 9
+const MOST_REMEMBERED = 1024
 
 export class HeadEncoder {
   readonly #table = new EncodingTable()
   /** The authority of the last request, as a line. */
   #authority = ''
   #authorityLine = ''
+  /** The fields of the last head, and what became of them; not for long heads, since idle connections hold it. */
+  #lastFields = ''
+  #lastBlock: Buffer | null = null
+  #lastVersion = -1
 
   /** How many bytes a head of so many characters may take. */
   static room(characters: number): number {
@@ -103,10 +111,25 @@ export class HeadEncoder {
   }
 
   #fields(out: Buffer, at: number, fields: string): number {
+    const block = this.#lastBlock
+    const isRepeated = fields === this.#lastFields
+    if (isRepeated && block !== null && this.#lastVersion === this.#table.version) {
+      out.set(block, at)
+      return at + block.length
+    }
+    const from = at
+    const { version } = this.#table
     for (let start = 0; start < fields.length;) {
       const end = fields.indexOf('\r', start)
       at = this.#line(out, at, fields.slice(start, end), null)
       start = end + 2
+    }
+    this.#lastBlock = null
+    this.#lastFields = fields.length <= MOST_REMEMBERED ? fields : ''
+    // At the first sight lines are noted, at the second they may enter the table: from then on the block stays the same.
+    if (isRepeated && version === this.#table.version) {
+      this.#lastBlock = Buffer.from(out.subarray(from, at))
+      this.#lastVersion = version
     }
     return at
   }
