@@ -30,7 +30,7 @@ export abstract class LinkFrames extends LinkStreams {
       else if (stream.outgoing.window + increment > MAX_WINDOW)
         this.streamError(stream, ERROR.FLOW_CONTROL_ERROR, 'the window of a stream overflows')
       else stream.outgoing.widen(increment)
-    } else if (this.isIdle(id)) this.protocolError('WINDOW_UPDATE on a stream that is not open')
+    } else if (this.isUnopened(id)) this.protocolError('WINDOW_UPDATE on a stream that is not open')
     if (this.isOpen) this.runQueue()
   }
 
@@ -39,7 +39,7 @@ export abstract class LinkFrames extends LinkStreams {
       this.connectionError(ERROR.FRAME_SIZE_ERROR, 'RST_STREAM has a wrong length')
       return
     }
-    if (id === 0 || this.isIdle(id)) {
+    if (id === 0 || this.isUnopened(id)) {
       this.protocolError('RST_STREAM on a stream that is not open')
       return
     }
@@ -146,7 +146,7 @@ export abstract class LinkFrames extends LinkStreams {
   }
 
   /** It has not been opened yet. */
-  protected isIdle(id: number): boolean {
+  protected isUnopened(id: number): boolean {
     return (id & 1) === 0 || id > this.lastId
   }
 
@@ -173,7 +173,7 @@ export abstract class LinkFrames extends LinkStreams {
   protected errorOn(id: number, code: number, fault: string): void {
     const stream = this.open.get(id)
     if (stream !== undefined) this.streamError(stream, code, fault)
-    else if (this.isIdle(id)) this.connectionError(code, fault)
+    else if (this.isUnopened(id)) this.connectionError(code, fault)
     else if (this.charge(COST.PROVOKED_ERROR, `errors, of which the last is: ${fault}`)) {
       this.malformed(id, fault)
       this.closedStreams.add(id, RESET_HERE)

@@ -353,7 +353,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
 
   /** After an early response the rest of the request is swallowed: it was under way. It costs little, but not nothing. */
   #dataOfClosed(id: number, length: number): false {
-    if (id === 0 || this.isIdle(id)) this.protocolError('DATA on a stream that is not open')
+    if (id === 0 || this.isUnopened(id)) this.protocolError('DATA on a stream that is not open')
     else if (this.closedStreams.how(id) === RESET_HERE)
       this.charge(length === 0 ? COST.RESET : COST.RESET / 4, 'frames on streams that were reset')
     else this.errorOn(id, ERROR.STREAM_CLOSED, 'DATA on a closed stream')
