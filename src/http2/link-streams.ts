@@ -49,8 +49,8 @@ export abstract class LinkStreams extends LinkSocket {
   #owed = 0
   /** Streams that wait for the connection. */
   #queue: Http2Stream[] = []
-  /** Unsent bytes at the last check. */
-  #unsent = 0
+  /** What the socket had sent when it was last found overfull; -1: it is not. */
+  #sent = -1
 
   /**
    * `reads`: the socket's `onread` option, null without it. The socket is connected, or connecting: what is sent waits in it. Bytes
@@ -288,12 +288,14 @@ export abstract class LinkStreams extends LinkSocket {
   }
 
   protected unblocked(): void {
+    this.#sent = -1
     this.socket.resume()
     this.runQueue()
   }
 
   /** The socket holds more than it should. */
   overfull(): void {
+    if (this.#sent < 0) this.#sent = this.#sentBytes()
     this.outputWaits()
     // Streams wait from the high-water mark on, so it is answers to control frames that the peer does not read.
     if (this.socket.writableLength > MOST_UNSENT_BYTES) this.socket.pause()
@@ -339,22 +341,25 @@ export abstract class LinkStreams extends LinkSocket {
   /** Ends what has waited too long: the streams, or the connection. */
   #checkStalls(now: number): void {
     const { stallMs } = this.options.timeouts
-    const { writableLength } = this.socket
     let next = Infinity
     if (this.output.isBlocked) {
-      if (writableLength === this.#unsent) {
-        this.destroy(new Error('the peer does not read what is sent'))
-        return
-      }
-      next = now + stallMs
+      // The streams wait for the socket, which need not be empty to make progress.
+      const sent = this.#sentBytes()
+      if (sent === this.#sent) this.destroy(new Error('the peer does not read what is sent'))
+      this.#sent = sent
+      this.#stallCheckAt = now + stallMs
+      return
     }
-    this.#unsent = this.output.isBlocked ? writableLength : 0
     for (const stream of this.open.values()) {
       const { waitsSince } = stream.outgoing
       if (waitsSince + stallMs <= now) this.#endStalled(stream)
       else next = Math.min(next, waitsSince + stallMs)
     }
     this.#stallCheckAt = next
+  }
+
+  #sentBytes(): number {
+    return this.socket.bytesWritten - this.socket.writableLength
   }
 
   #endStalled(stream: Http2Stream): void {
