@@ -45,7 +45,7 @@ async function startScene(t: TestContext, workers: number): Promise<Scene> {
       backends: {
         shop: {
           servers: { one: one.url, two: two.url },
-          health: { path: '/healthz', interval: '50ms', fall: 2 },
+          health: { path: '/healthz', interval: '50ms', timeout: '20s', fall: 2 },
           ejection: { failures: 2, share: '100%' },
           breaker: { condition: 'NetworkErrorRatio() > 0.1', requests: 5 },
         },

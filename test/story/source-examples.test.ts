@@ -16,7 +16,7 @@ import { ROOT } from '../support/docs.ts'
 import { startEtcd, type Etcd } from '../support/etcd.ts'
 import {
   from,
-  fromAll,
+  untilFrom,
   listExamples,
   overTls,
   placeExample,
@@ -47,7 +47,7 @@ const PASSWORD = 'not a real one'
 const DRIVES: Readonly<Record<string, Drive>> = {
   'examples/etcd.yaml': {
     async drive(site, etcd) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
       assert.equal(value(await site.get(VOTE, '/'), 'x-seen-site'), 'vote')
       await revokeLeases(etcd)
       await untilTable(
@@ -56,7 +56,7 @@ const DRIVES: Readonly<Record<string, Drive>> = {
         ({ objects }) => objects.length === 1,
         'the server is gone with its lease',
       )
-      assert.deepEqual(await fromAll(site, VOTE), ['5001'])
+      await untilFrom(site, VOTE, ['5001'])
     },
   },
 
@@ -64,7 +64,7 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     ports: [8080, 8443, 5001, 5002, 5003],
     before: putVulcand,
     async drive(site, _etcd, t) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
       assert.equal(from(await site.get(VOTE, '/b')), '5003')
       assert.match(from(await overTls(t, site, VOTE)), /^500[12]$/)
       assert.equal((await site.get('other.localhost', '/')).status, 404)
@@ -78,7 +78,7 @@ const DRIVES: Readonly<Record<string, Drive>> = {
 
   'examples/traefik-redis.yaml': {
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
       assert.equal((await site.get(VOTE, '/admin')).status, 503)
     },
   },
@@ -88,7 +88,7 @@ const DRIVES: Readonly<Record<string, Drive>> = {
       writeFileSync(join(dirname(path), 'redis.password'), `${PASSWORD}\n`)
     },
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
       assert.ok(!site.program.output().includes(PASSWORD))
     },
   },
@@ -96,21 +96,21 @@ const DRIVES: Readonly<Record<string, Drive>> = {
   'examples/consul.yaml': {
     ports: [5001, 5002, 5003],
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
       assert.equal(from(await site.get('api.localhost', '/')), '5003')
     },
   },
 
   'examples/consul-kv.yaml': {
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
     },
   },
 
   'examples/fabio.yaml': {
     ports: [8080, 5001, 5002],
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
       const moved = await site.get('old.localhost', '/a?b')
       assert.deepEqual(
         [moved.status, value(moved, 'location')],
@@ -138,9 +138,9 @@ const DRIVES: Readonly<Record<string, Drive>> = {
 
   'examples/several-sources.yaml': {
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
-      assert.deepEqual(await fromAll(site, 'beta.localhost'), ['5003'])
-      assert.deepEqual(await fromAll(site, 'result.localhost'), ['5003'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
+      await untilFrom(site, 'beta.localhost', ['5003'])
+      await untilFrom(site, 'result.localhost', ['5003'])
       assert.equal((await reportOf(site.program, 'redis')).conflicts, 1)
     },
   },
@@ -148,22 +148,22 @@ const DRIVES: Readonly<Record<string, Drive>> = {
   'examples/http.yaml': {
     ports: [8080, 5001, 5002],
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
     },
   },
 
   'examples/dns.yaml': {
     ports: [5001],
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001'])
-      assert.deepEqual(await fromAll(site, 'result.localhost'), ['5002'])
+      await untilFrom(site, VOTE, ['5001'])
+      await untilFrom(site, 'result.localhost', ['5002'])
     },
   },
 
   'examples/marathon.yaml': {
     ports: [5001, 5002],
     async drive(site) {
-      assert.deepEqual(await fromAll(site, VOTE), ['5001', '5002'])
+      await untilFrom(site, VOTE, ['5001', '5002'])
     },
   },
 }

@@ -11,6 +11,7 @@ import { value } from './message.ts'
 import { choosePort } from './ports.ts'
 import { type Program, makeFolder, startProgram } from './program.ts'
 import { type NamedServer, startServing } from './servers.ts'
+import { eventually } from './until.ts'
 
 const CONFIG = fileURLToPath(new URL('../../config/', import.meta.url))
 
@@ -188,9 +189,15 @@ export function from(response: ReceivedResponse): string {
   return value(response, 'x-from') ?? ''
 }
 
-/** The servers that answer several requests, each once. */
-export async function fromAll(site: Site, host: string): Promise<readonly string[]> {
-  const seen = new Set<string>()
-  for (let turn = 0; turn < 8; turn++) seen.add(from(await site.get(host, '/')))
-  return [...seen].sort()
+/** Several requests are answered by these servers, and by no other: now, or as soon as the last change is in force. */
+export async function untilFrom(site: Site, host: string, ports: readonly string[]): Promise<void> {
+  const expected = ports.join(' and ')
+  await eventually(async () => {
+    const seen = new Set<string>()
+    for (let turn = 0; turn < 8; turn++) {
+      const response = await site.get(host, '/')
+      seen.add(value(response, 'x-from') ?? String(response.status))
+    }
+    return [...seen].sort().join(' and ') === expected
+  }, `${host} is served by ${expected}`)
 }
