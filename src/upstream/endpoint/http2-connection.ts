@@ -72,7 +72,7 @@ export class Http2Connection extends Http2Link {
     return false
   }
 
-  get isIdle(): boolean {
+  get isUnused(): boolean {
     return this.streamCount === 0
   }
 
@@ -91,11 +91,11 @@ export class Http2Connection extends Http2Link {
     if (this.#isDraining) return
     this.#isDraining = true
     this.#owner.closes(this)
-    if (this.isIdle) this.close()
+    if (this.isUnused) this.closeIdle()
   }
 
   /** Only if it is idle. */
-  close(): void {
+  closeIdle(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#isDraining = true
@@ -162,14 +162,14 @@ export class Http2Connection extends Http2Link {
   protected idle(): void {
     const { endpoint } = this
     this.usedAt = clock.now
-    if (!this.isIdle) return
+    if (!this.isUnused) return
     const isGone = endpoint.isRetired || !endpoint.addresses.has(this.address)
-    if (this.#isDraining || this.closing || isGone || !endpoint.keepsIdle()) this.close()
+    if (this.#isDraining || this.closing || isGone || !endpoint.keepsIdle()) this.closeIdle()
     else this.ownDeadlineAt = clock.now + endpoint.limits.idleMs
   }
 
   protected timedOut(now: number): void {
-    if (this.isIdle) return this.close()
+    if (this.isUnused) return this.closeIdle()
     const { pingMs } = this.endpoint.http2
     const silentMs = now - this.#receivedAt
     const isUnanswered = this.#sentAt >= this.#receivedAt && this.#pingedAt < this.#sentAt

@@ -50,7 +50,7 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
   #withRoom(fresh: boolean): Http2Connection | null {
     for (const connection of this.#open) {
       if (!connection.hasRoom || connection.isDoubtful) continue
-      if (!fresh || connection.usedAt === 0 || !connection.isIdle) return connection
+      if (!fresh || connection.usedAt === 0 || !connection.isUnused) return connection
     }
     return null
   }
@@ -170,14 +170,14 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
 
   /** Closes up to `most` connections that are idle; returns how many. */
   giveUpIdle(most: number): number {
-    const idle = this.#open.filter(({ isIdle }) => isIdle).slice(0, most)
-    for (const connection of idle) connection.close()
+    const idle = this.#open.filter(({ isUnused }) => isUnused).slice(0, most)
+    for (const connection of idle) connection.closeIdle()
     return idle.length
   }
 
   get idle(): number {
     let count = 0
-    for (const connection of this.#open) if (connection.isIdle) count++
+    for (const connection of this.#open) if (connection.isUnused) count++
     return count
   }
 

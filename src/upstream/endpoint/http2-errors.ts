@@ -5,6 +5,8 @@ import type { ConnectTarget } from '../connecting/connect-target.ts'
 
 /** The server has reset the stream, or this side has because of the server's `fault`. */
 export function resetError(code: number, fault: string, hadHead: boolean): ExchangeError {
+  if (fault !== '' && code === ERROR.ENHANCE_YOUR_CALM)
+    return new ExchangeError('ANSWER_TOO_LARGE', `${fault} (limits of the backend)`)
   if (fault !== '') return new ExchangeError('BAD_ANSWER', fault)
   if (code === ERROR.REFUSED_STREAM)
     return new ExchangeError('STREAM_REFUSED', 'the server refused the request unprocessed')

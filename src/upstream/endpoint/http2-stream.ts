@@ -62,7 +62,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   constructor(connection: Http2Connection, timeouts: Timeouts) {
     super(connection)
     this.connection = connection
-    this.usedAt = connection.isIdle ? connection.usedAt : 0
+    this.usedAt = connection.isUnused ? connection.usedAt : 0
     this.#timeouts = timeouts
   }
 
@@ -79,7 +79,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     this.#passHost = passHost
     this.#sink = sink
     this.#timeouts = timeouts
-    if (looksFirst && this.connection.isIdle) {
+    if (looksFirst && this.connection.isUnused) {
       this.#phase = LOOKING
       lookFirst(this)
     } else this.#write(exchange)
