@@ -33,7 +33,10 @@ test('a full connection makes another one open, up to the limit of requests', as
   for (const one of waiting) one.respond()
   const statuses = (await asked).map(({ status }) => status)
 
-  assert.deepEqual(perConnection.toSorted((one, other) => one - other), [2, 4, 4])
+  assert.deepEqual(
+    perConnection.toSorted((one, other) => one - other),
+    [2, 4, 4],
+  )
   assert.equal(statuses.filter((status) => status === 200).length, 10)
   assert.equal(statuses.filter((status) => status === 503).length, 2)
 })
@@ -58,13 +61,19 @@ test('the limit that a server announces is kept', async (t) => {
   for (const one of waiting) one.respond()
 
   assert.ok((await asked).every(({ status }) => status === 200))
-  assert.ok([...counts.values()].every((count) => count <= 2), JSON.stringify([...counts]))
+  assert.ok(
+    [...counts.values()].every((count) => count <= 2),
+    JSON.stringify([...counts]),
+  )
 })
 
 test('streams above the last of a GOAWAY are sent again with any method, others finish', async (t) => {
   const server = await startHttp2Server(t, () => {})
   const gateway = await towardsHttp2(t, { servers: server.port })
-  const [first, second] = await Promise.all([openClient(t, gateway.port), openClient(t, gateway.port)])
+  const [first, second] = await Promise.all([
+    openClient(t, gateway.port),
+    openClient(t, gateway.port),
+  ])
 
   first.send(get('/kept'))
   const kept = await server.request(1)
@@ -81,7 +90,10 @@ test('streams above the last of a GOAWAY are sent again with any method, others 
   assert.equal((await first.readResponse()).body.toString(), 'first')
   assert.notEqual(repeated.connection, kept.connection)
   assert.equal(repeated.stream.body.toString(), 'body')
-  await server.until(() => server.open() === 1, 'the connection closes when its last stream has ended')
+  await server.until(
+    () => server.open() === 1,
+    'the connection closes when its last stream has ended',
+  )
 })
 
 test('a graceful stop of a server fails nothing and is no failure of the server', async (t) => {
@@ -129,8 +141,14 @@ test('a stream that every server refuses is 503', async (t) => {
 
 test('a connection that breaks fails its streams: idempotent ones are sent again', async (t) => {
   const server = await startHttp2Server(t, () => {})
-  const gateway = await towardsHttp2(t, { servers: server.port, backend: { retry: { attempts: 2 } } })
-  const [reader, writer] = await Promise.all([openClient(t, gateway.port), openClient(t, gateway.port)])
+  const gateway = await towardsHttp2(t, {
+    servers: server.port,
+    backend: { retry: { attempts: 2 } },
+  })
+  const [reader, writer] = await Promise.all([
+    openClient(t, gateway.port),
+    openClient(t, gateway.port),
+  ])
 
   reader.send(get('/get'))
   const first = await server.request(1)
@@ -140,7 +158,10 @@ test('a connection that breaks fails its streams: idempotent ones are sent again
   const failed = await writer.readResponse()
 
   assert.equal(failed.status, 502)
-  await eventually(() => gateway.records().some(({ reason }) => reason === 'SERVER_CLOSED'), 'reason')
+  await eventually(
+    () => gateway.records().some(({ reason }) => reason === 'SERVER_CLOSED'),
+    'reason',
+  )
 })
 
 test('an idle connection closes after its time, with a GOAWAY', async (t) => {
@@ -185,7 +206,10 @@ test('a server that is removed finishes its streams, then the connection closes'
   const server = await startHttp2Server(t, () => {})
   const other = await startHttp2Server(t)
   const gateway = await towardsHttp2(t, { servers: { a: server.port } })
-  const [client, next] = await Promise.all([openClient(t, gateway.port), openClient(t, gateway.port)])
+  const [client, next] = await Promise.all([
+    openClient(t, gateway.port),
+    openClient(t, gateway.port),
+  ])
 
   client.send(get('/'))
   const received = await server.request(1)

@@ -27,7 +27,10 @@ test('an https server with protocol h2 is asked over TLS, with the scheme https'
 
   const responses = [await client.ask(get('/')), await client.ask(get('/'))]
 
-  assert.deepEqual(responses.map(({ status }) => status), [200, 200])
+  assert.deepEqual(
+    responses.map(({ status }) => status),
+    [200, 200],
+  )
   assert.equal((await server.request(1)).value(':scheme'), 'https')
   assert.equal(server.connections.length, 1)
 })
@@ -113,7 +116,10 @@ test('an h2c server that speaks HTTP/1.1 is told apart from one that is down', a
 
   const responses = [await clients[0].ask(get('/')), await clients[1].ask(get('/'))]
 
-  assert.deepEqual(responses.map(({ status }) => status), [502, 502])
+  assert.deepEqual(
+    responses.map(({ status }) => status),
+    [502, 502],
+  )
   assert.equal(one.records()[0]?.reason, 'NOT_HTTP2')
   assert.match(one.records()[0]?.detail ?? '', /HTTP\/1/)
   assert.equal(other.records()[0]?.reason, 'CONNECT_REFUSED')
@@ -130,7 +136,10 @@ test('a server that accepts and says nothing is a timeout, and is tried elsewher
 
   const responses = [await client.ask(get('/')), await client.ask(get('/'))]
 
-  assert.deepEqual(responses.map(({ status }) => status), [200, 200])
+  assert.deepEqual(
+    responses.map(({ status }) => status),
+    [200, 200],
+  )
 })
 
 test('a server that requires HTTP/1.1 for a request gets it so with auto', async (t) => {
@@ -195,7 +204,10 @@ test('a connection that the server ends with an error fails its streams', async 
     connection.send(goAwayFrame(0, ERROR.enhanceYourCalm, 'too_many_pings'))
     connection.end()
   })
-  const gateway = await towardsHttp2(t, { servers: server.port, backend: { retry: { attempts: 1 } } })
+  const gateway = await towardsHttp2(t, {
+    servers: server.port,
+    backend: { retry: { attempts: 1 } },
+  })
   const client = await openClient(t, gateway.port)
 
   const response = await client.ask(get('/'))

@@ -163,7 +163,9 @@ test('interim responses reach the client before the final one', async (t) => {
 })
 
 test('a response that comes before the end of the body ends the upload', async (t) => {
-  const server = await startHttp2Server(t, (received) => received.respond({ status: 413, body: '' }))
+  const server = await startHttp2Server(t, (received) =>
+    received.respond({ status: 413, body: '' }),
+  )
   const gateway = await towardsHttp2(t, { servers: server.port })
   const client = await openClient(t, gateway.port)
 
@@ -180,7 +182,10 @@ test('a response that comes before the end of the body ends the upload', async (
 test('a client that leaves resets its stream and no other', async (t) => {
   const server = await startHttp2Server(t, () => {})
   const gateway = await towardsHttp2(t, { servers: server.port })
-  const [leaver, stayer] = await Promise.all([openClient(t, gateway.port), openClient(t, gateway.port)])
+  const [leaver, stayer] = await Promise.all([
+    openClient(t, gateway.port),
+    openClient(t, gateway.port),
+  ])
 
   leaver.send(get('/leaves'))
   const left = await server.request(1)
@@ -236,7 +241,10 @@ for (const [what, fields] of Object.entries(malformed)) {
       if (received.value(':path') === '/good') return received.respond()
       received.connection.send(headersFrame(received.streamId, block(...fields), { end: true }))
     })
-    const gateway = await towardsHttp2(t, { servers: server.port, backend: { retry: { attempts: 1 } } })
+    const gateway = await towardsHttp2(t, {
+      servers: server.port,
+      backend: { retry: { attempts: 1 } },
+    })
     const client = await openClient(t, gateway.port)
 
     const bad = await client.ask(get('/bad'))
@@ -260,7 +268,10 @@ test('more data than Content-Length, or less, cuts the response', async (t) => {
     )
     received.connection.send(dataFrame(received.streamId, isLong ? 'cdef' : 'c', { end: true }))
   })
-  const gateway = await towardsHttp2(t, { servers: server.port, backend: { retry: { attempts: 1 } } })
+  const gateway = await towardsHttp2(t, {
+    servers: server.port,
+    backend: { retry: { attempts: 1 } },
+  })
 
   for (const target of ['/long', '/short']) {
     const client = await openClient(t, gateway.port)
@@ -323,7 +334,10 @@ test('a slow client holds one window of its own response, and no other response'
   })
   const backend = { http2: { window: '64KiB', streams: 10 } }
   const gateway = await towardsHttp2(t, { servers: server.port, backend })
-  const [slow, other] = await Promise.all([openClient(t, gateway.port), openClient(t, gateway.port)])
+  const [slow, other] = await Promise.all([
+    openClient(t, gateway.port),
+    openClient(t, gateway.port),
+  ])
 
   slow.stopReading()
   slow.send(get('/slow'))

@@ -34,7 +34,9 @@ export async function askTogether(
   count: number,
   target: (index: number) => string = (index) => `/${index}`,
 ): Promise<readonly ReceivedResponse[]> {
-  const clients = await Promise.all(Array.from({ length: count }, () => openClient(t, gateway.port)))
+  const clients = await Promise.all(
+    Array.from({ length: count }, () => openClient(t, gateway.port)),
+  )
   return Promise.all(clients.map((client, index) => client.ask(get(target(index)))))
 }
 
