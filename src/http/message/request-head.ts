@@ -162,7 +162,7 @@ function readFields(
         } else if (initial === K && isNamed(text, start, colon, 'keep-alive')) drop = true
         break
       case 11:
-        if (initial === C) drop = takeForwarded(text, start, colon, end, head, trusted)
+        if (initial === C) drop = dropForwarded(text, start, colon, end, head, trusted)
         break
       case 13:
         if (initial === A && isNamed(text, start, colon, 'authorization'))
@@ -195,13 +195,10 @@ function readFields(
             return new ExchangeError('BAD_FRAMING', 'there are two Transfer-Encoding fields')
           coding = trimmed(text, colon + 1, end).toLowerCase() || 'empty'
           drop = true
-        } else if (initial === C) drop = takeForwarded(text, start, colon, end, head, trusted)
+        } else if (initial === C) drop = dropForwarded(text, start, colon, end, head, trusted)
         break
     }
-    if (initial === X && !drop && isForwarding(text.slice(start, colon).toLowerCase())) {
-      if (trusted) head.forwarded = takeForwarded(head.forwarded, text, start, colon, end)
-      drop = true
-    }
+    if (initial === X && !drop) drop = dropForwarded(text, start, colon, end, head, trusted)
     if (drop) {
       if (start > runStart) runs += text.slice(runStart, start)
       runStart = end + 2
@@ -296,6 +293,20 @@ function expectation(head: RequestHead, expect: string): ExchangeError | undefin
   }
   head.expectContinue = head.framing === 'chunked' || head.length > 0
   return undefined
+}
+
+/** Removes forwarding fields and their look-alikes, which an untrusted client must not set. */
+function dropForwarded(
+  text: string,
+  start: number,
+  colon: number,
+  end: number,
+  head: RequestHead,
+  trusted: boolean,
+): boolean {
+  if (!isForwarding(text.slice(start, colon).toLowerCase())) return false
+  if (trusted) head.forwarded = takeForwarded(head.forwarded, text, start, colon, end)
+  return true
 }
 
 /** The error of an invalid head; `text` as for parseRequestHead. */
