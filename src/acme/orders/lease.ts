@@ -15,6 +15,8 @@ export interface LeaseTimes {
   readonly beatMs: number
 }
 
+/** In place of a holder. */
+const FREE = ''
 /** The registry may be away for a moment. */
 const RETRY_MS = 500
 
@@ -29,7 +31,7 @@ export interface Lease {
   update(change: Partial<Pick<OrderRecord, 'order' | 'challenges'>>): Promise<void>
   /** Throws LeaseLost if the order may be another's by now: before each step that cannot be taken back. */
   check(): void
-  /** Deletes the record, unless it is another's. */
+  /** Deletes the record, unless it is another's. A program that stops leaves an order that has begun to anyone. */
   release(): Promise<void>
 }
 
@@ -62,7 +64,7 @@ export function createLeases(
     }
     const { record, revision } = found
     const known = seen.get(name)
-    if (record.holder !== holder) {
+    if (record.holder !== holder && record.holder !== FREE) {
       if (known?.revision !== revision) {
         seen.set(name, { revision, at: world.now() })
         return null
@@ -170,6 +172,11 @@ export function createLeases(
         ending.abort()
         await turn
         if (isLost) return
+        const { record, revision } = stored
+        if (stopping.aborted && record.order !== null) {
+          await store.write('orders', name, { ...record, holder: FREE }, revision)
+          return
+        }
         await store.remove('orders', name, stored.revision).catch(async (error: unknown) => {
           if (!(error instanceof StoreConflict)) throw error
           const found = await store.read('orders', name)
