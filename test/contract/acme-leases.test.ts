@@ -12,7 +12,13 @@ import { makeFolder } from '../support/program.ts'
 import { createStore, startRegistry, type RemoteKind } from '../support/registries.ts'
 import { eventually } from '../support/until.ts'
 
-const KINDS: readonly (RemoteKind | 'store')[] = ['etcd', 'redis', 'consul-kv', 'zookeeper', 'store']
+const KINDS: readonly (RemoteKind | 'store')[] = [
+  'etcd',
+  'redis',
+  'consul-kv',
+  'zookeeper',
+  'store',
+]
 const TIMES = { leaseMs: 2_000, beatMs: 300 }
 const SEAL = 'ab'.repeat(32)
 const NAME = '*.vote.example'

@@ -31,7 +31,10 @@ async function startBalancer(
     const chosen = alive[turn++ % alive.length]
     if (chosen === undefined) return client.destroy()
     const upstream = connectTcp(chosen.program.ports[listener] ?? 0, '127.0.0.1')
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       from.on('error', () => to.destroy())
       from.on('close', () => to.destroy())
       from.pipe(to)

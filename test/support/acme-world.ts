@@ -84,7 +84,8 @@ export function createRegistry(): FakeRegistry {
 
   function compare(path: string, expected: string | null | undefined): void {
     if (expected === undefined) return
-    if ((keys.get(path)?.revision ?? null) !== expected) throw new StoreConflict(`${path} is another`)
+    if ((keys.get(path)?.revision ?? null) !== expected)
+      throw new StoreConflict(`${path} is another`)
   }
 
   return {
@@ -185,7 +186,12 @@ export function createCa(time: FakeTime, directory = 'https://ca.example/dir'): 
         orderAt: async (url) => orderOf(url),
         async authorizations(order) {
           const [identifier = { type: 'dns', value: '' } as const] = order.identifiers
-          const challenge = { url: order.url, token: order.url, status: 'pending', error: null } as const
+          const challenge = {
+            url: order.url,
+            token: order.url,
+            status: 'pending',
+            error: null,
+          } as const
           return [
             {
               ...{ url: order.url, status: 'pending', identifier, isWildcard: false },

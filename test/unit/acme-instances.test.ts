@@ -58,7 +58,11 @@ for (const seed of [1, 2, 3, 4, 5]) {
 
     assert.deepEqual(certified(registry), NAMES)
     assert.deepEqual([...ca.orders].sort(), NAMES)
-    for (const instance of others) assert.deepEqual(instance.log.filter((one) => !one.startsWith('info')), [])
+    for (const instance of others)
+      assert.deepEqual(
+        instance.log.filter((one) => !one.startsWith('info')),
+        [],
+      )
   })
 }
 
@@ -141,7 +145,10 @@ test('a name whose orders are limited waits as long as the issuer asks, also aft
   await time.run(HOUR, () => tries > 1)
 
   assert.deepEqual([before, tries], [1, 2])
-  assert.match(problems.join(), /tried once: .*too many certificates; it is tried again at 2026-11-30 15:0/)
+  assert.match(
+    problems.join(),
+    /tried once: .*too many certificates; it is tried again at 2026-11-30 15:0/,
+  )
   assert.equal(stateOf(second, 'a.vote.net'), 'failed')
 })
 
