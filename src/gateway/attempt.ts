@@ -10,7 +10,7 @@ import type { Expiring } from '../http/connection/deadlines.ts'
 import { ExchangeError, isFaultOfForm, NotHttp } from '../http/message/errors.ts'
 import type { ResponseSink, Exchange } from '../http/exchange.ts'
 import type { GrpcCall } from '../http/grpc/call.ts'
-import { grpcStatusOfHttp, NO_GRPC_STATUS } from '../http/grpc/status.ts'
+import { grpcStatusOfHttp } from '../http/grpc/status.ts'
 import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import type { Timeouts } from '../model/snapshot.ts'
 import { isIdempotent } from '../policy/retrying/retry.ts'
@@ -147,7 +147,7 @@ export class Attempt implements ResponseSink, Expiring {
     if (status !== 200) call.status = grpcStatusOfHttp(status)
     else if (ended) call.ended(fields)
     else {
-      call.status = NO_GRPC_STATUS
+      call.begun(fields)
       this.endpoint.responding(headMs)
       return
     }

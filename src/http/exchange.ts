@@ -5,7 +5,7 @@
  */
 import type { X509Certificate } from 'node:crypto'
 import type { ResponseHead } from './message/response-head.ts'
-import { inFormOf, type LocalResponse } from './message/local-response.ts'
+import { errorResponse, inFormOf, type LocalResponse } from './message/local-response.ts'
 import { ExchangeError, type Reason } from './message/errors.ts'
 import type { Faultable } from './connection/faults.ts'
 import { fieldHolds, fieldValue } from './message/fields.ts'
@@ -35,6 +35,11 @@ export interface BodySink {
   readonly holdsData: boolean
   /** The client can take more of the response. */
   resumeResponse(): void
+}
+
+/** Changes a request's body on its way, and passes it on to `to`, which is replaced with each attempt. */
+export interface BodyFilter extends BodySink {
+  to: BodySink | null
 }
 
 /**
@@ -101,7 +106,8 @@ export interface ExchangeOwner extends Faultable {
 }
 
 export class Exchange {
-  readonly client: ClientSide
+  /** A middleware may put its own side before it. */
+  client: ClientSide
   readonly head: RequestHead
   /** Replaced once if the route's path policy decides what is forwarded. */
   to: Destination
@@ -122,7 +128,9 @@ export class Exchange {
   added: string
   readonly requestId: string
   owner: ExchangeOwner | null = null
-  sink: BodySink | null = null
+  #sink: BodySink | null = null
+  /** What a middleware does with the request's body; null: it passes as it is. */
+  bodyFilter: BodyFilter | null = null
   /** The whole request body has been read. */
   bodyEnded: boolean
   /** The body came complete with the head and is in `smallBody` unless it is empty: the request can be sent again. */
@@ -196,7 +204,7 @@ export class Exchange {
     this.reason = local.reason
     this.detail = local.detail
     if (grpc !== null) {
-      const response = toGrpcResponse(local)
+      const response = toGrpcResponse(local, grpc.webType)
       grpc.status = response.grpcStatus ?? NO_GRPC_STATUS
       return response
     }
@@ -210,10 +218,28 @@ export class Exchange {
     if (this.grpc !== null) this.grpc.status = grpcStatusOf(reason, kind.status)
   }
 
+  /** The request's body is malformed, as a middleware finds while it is read. */
+  refuse(error: ExchangeError): void {
+    this.head.keepAlive = false
+    if (this.hasResponded) this.cut(error)
+    else this.client.sendLocal(errorResponse(error))
+    this.owner?.clientGone(error)
+  }
+
+  /** Takes the body. */
+  get sink(): BodySink | null {
+    return this.#sink === null || this.bodyFilter === null ? this.#sink : this.bodyFilter
+  }
+
+  set sink(sink: BodySink | null) {
+    this.#sink = sink
+    if (this.bodyFilter !== null) this.bodyFilter.to = sink
+  }
+
   /** Ends a response that has begun: a gRPC call gets its status, and other clients see that it is cut. */
   cut(error: ExchangeError): void {
     this.note(error)
-    if (this.grpc === null) this.client.abort()
+    if (this.grpc === null || !this.grpc.hasBegun) this.client.abort()
     else this.client.sendEnd(grpcTrailersFor(error))
   }
 

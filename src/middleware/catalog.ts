@@ -1,6 +1,6 @@
 /**
  * Every kind of middleware, one line each, outermost first: the order in which a frontend's short forms are run, however they are
- * written. Cheap refusals come first. The breaker comes last of the limits, so that it counts responses of servers and no
+ * written. gRPC-Web is outside of all, so that its clients can read what they respond. Cheap refusals come first. The breaker comes last of the limits, so that it counts responses of servers and no
  * refusals. Request fields are edited behind all limits, whose keys are what the client sent.
  *
  * Specs given to these functions were admitted: their options are those of their kind, parsed (see schema/middleware.ts).
@@ -11,6 +11,7 @@ import { bodylimit } from './bodylimit.ts'
 import { breaker } from './breaker.ts'
 import { clientcert } from './clientcert.ts'
 import { connlimit } from './connlimit.ts'
+import { grpcWeb } from './grpc-web.ts'
 import { headers } from './headers.ts'
 import { inflight } from './inflight.ts'
 import type {
@@ -25,6 +26,7 @@ import { redirect } from './redirect.ts'
 import { respond } from './respond.ts'
 
 export const MIDDLEWARES: readonly MiddlewareKind<unknown>[] = [
+  grpcWeb,
   clientcert,
   ratelimit,
   connlimit,

@@ -12,12 +12,22 @@ import {
   type Site,
 } from '../support/example.ts'
 import { exchange } from '../support/client.ts'
+import { openGrpcClient, startGrpcOrigin } from '../support/grpc.ts'
 import { value } from '../support/message.ts'
 import { get } from '../support/refusal.ts'
 import { runProgram } from '../support/program.ts'
 import { STAGED } from '../support/stage.ts'
 
 type Drive = (site: Site, t: TestContext) => Promise<void>
+
+/** Those whose servers are none of HTTP/1.1: they are started first, on ports that replace those in the file. */
+const SERVERS: Readonly<Record<string, (t: TestContext) => Promise<Map<number, number>>>> = {
+  async 'examples/grpc.yaml'(t) {
+    const origins = [await startGrpcOrigin(t), await startGrpcOrigin(t)]
+    for (const { health } of origins) health.set('shop.Cart', 1)
+    return new Map(origins.map(({ port }, at) => [5001 + at, port]))
+  },
+}
 
 /** What each file promises, asked over the wire. Servers respond with the port that their file gives them. */
 const DRIVES: Readonly<Record<string, Drive>> = {
@@ -93,6 +103,25 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.match(from(orders), /^500[12]$/)
   },
 
+  async 'examples/grpc.yaml'(site, t) {
+    const client = openGrpcClient(t, site.program.port, {
+      'grpc.default_authority': 'shop.localhost',
+    })
+    const path = '/shop.Cart/Add'
+    const called = await client.unary('one apple', { path })
+    assert.deepEqual([called.code, called.messages], [0, ['one apple']])
+    const lost = await client.unary('x', { path: '/shop.Orders/Add' })
+    assert.equal(lost.code, 12)
+    const web = await site.ask(
+      [
+        `POST ${path} HTTP/1.1\r\nHost: shop.localhost\r\nOrigin: https://app.example`,
+        'Content-Type: application/grpc-web\r\nContent-Length: 6\r\n\r\n\0\0\0\0\x01a',
+      ].join('\r\n'),
+    )
+    assert.equal(value(web, 'access-control-allow-origin'), 'https://app.example')
+    assert.match(web.body.toString('latin1'), /^\0\0\0\0\x01a\x80\0\0\0.grpc-status: 0\r\n/s)
+  },
+
   async 'examples/redirect-and-respond.yaml'(site) {
     const moved = await site.get('old.localhost', '/a?b')
     assert.deepEqual([moved.status, value(moved, 'location')], [308, 'https://vote.localhost/a?b'])
@@ -155,7 +184,7 @@ test('every example is driven', () => {
 
 for (const [file, drive] of Object.entries(DRIVES)) {
   test(`${file} is good, and responds as it says`, async (t) => {
-    const example = await placeExample(t, file)
+    const example = await placeExample(t, file, await SERVERS[file]?.(t))
     const { path } = example
 
     const [checked, site] = await Promise.all([

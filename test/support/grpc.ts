@@ -52,6 +52,9 @@ const ECHO = {
   chat: method('Chat', true, true),
 }
 
+/** For the route of config/examples/grpc.yaml. */
+const CART = { add: method('Add', false, false, 'shop.Cart') }
+
 const HEALTH = { check: method('Check', false, false, 'grpc.health.v1.Health') }
 
 export interface GrpcOrigin {
@@ -154,6 +157,12 @@ export async function startGrpcOrigin(
       })
       call.on('end', () => call.end())
       call.on('error', () => {})
+    },
+  })
+  server.addService(CART, {
+    add(call: Unary, done: sendUnaryData<Buffer>) {
+      begun('Add', call)
+      done(null, call.request)
     },
   })
   if (hasHealth) {

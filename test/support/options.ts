@@ -14,6 +14,7 @@ export function parseOptions<T>(kind: MiddlewareKind<T>, options: unknown): Pars
 
 /** Of each kind, options with which a GET passes, or is responded to with a status below 400. */
 export const LEAST_OPTIONS: Readonly<Record<string, object>> = {
+  grpcWeb: {},
   ratelimit: { requests: 1000 },
   clientcert: {},
   connlimit: { connections: 10 },

@@ -6,7 +6,7 @@
 import { backendsOfMiddleware, renameBackends } from '../../middleware/catalog.ts'
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
-import type { Frontend, Listener, MiddlewareSpec } from '../../model/snapshot.ts'
+import type { Backend, Frontend, Listener, MiddlewareSpec } from '../../model/snapshot.ts'
 import type { BackendAdmission } from './admit-backends.ts'
 import { closedFormOf } from './object-record.ts'
 import type { ObjectRecord, Parse } from './object-record.ts'
@@ -14,6 +14,7 @@ import { isEqual, reuseIfEqual } from '../../model/equal.ts'
 import { parseWholeFrontend, parseWholeMiddleware } from './parse-objects.ts'
 import type { MiddlewarePart } from './parse-objects.ts'
 import type { Decisions } from './decisions.ts'
+import { refuseHttp1Servers } from './grpc-backends.ts'
 
 interface BackendReference {
   readonly name: string
@@ -27,7 +28,11 @@ interface Referring<T> {
   referencesOf(object: T): readonly BackendReference[]
   /** Returns the object itself if no name changes. */
   withRenamed(object: T, rename: Rename): T
+  /** Why an object with the table's names cannot work with its backends, which are there. */
+  misfits?(object: T, find: FindBackend): readonly Flaw[]
 }
+
+type FindBackend = (name: string) => Backend | undefined
 
 interface ReferringKind<T> extends Referring<T> {
   readonly kind: 'frontend' | 'middleware'
@@ -57,6 +62,7 @@ export const REFERRING_FRONTEND: ReferringKind<Frontend> = {
     if (!isSame) return { ...frontend, backend, middlewares }
     return backend === frontend.backend ? frontend : { ...frontend, backend }
   },
+  misfits: refuseHttp1Servers,
 }
 
 export const REFERRING_MIDDLEWARE: ReferringKind<MiddlewarePart> = {
@@ -148,7 +154,7 @@ export interface Resolved<T> {
 }
 
 export function resolveReferences<T>(
-  { referencesOf, withRenamed }: Referring<T>,
+  { referencesOf, withRenamed, misfits }: Referring<T>,
   record: ObjectRecord<T>,
   { backends, handedOver, backendOf, ownBackend }: ReferenceContext,
 ): Resolved<T> {
@@ -158,13 +164,18 @@ export function resolveReferences<T>(
   const resolved = record.parsed === null ? null : withRenamed(record.parsed, resolve)
   const useless = resolved === null ? [] : fallbacksToOwn(resolved)
   const lastGood = inForce !== null && canServe(inForce) ? inForce : null
-  if (resolved === null || missing.length > 0 || useless.length > 0) {
-    const flaws = [...missing.map(toMissingFlaw), ...useless.map(toUselessFlaw)]
+  const unfit = resolved === null ? [] : (misfits?.(resolved, findBackend) ?? [])
+  if (resolved === null || missing.length + useless.length + unfit.length > 0) {
+    const flaws = [...missing.map(toMissingFlaw), ...useless.map(toUselessFlaw), ...unfit]
     return { declared: null, resolved, lastGood, flaws }
   }
   // Without new names the parsed object was compared with the version in force already.
   const declared = resolved === record.parsed ? resolved : reuseIfEqual(inForce, resolved)
   return { declared, resolved, lastGood, flaws: [] }
+
+  function findBackend(name: string): Backend | undefined {
+    return backends.table.objects.get(name)
+  }
 
   function isMissing({ name }: BackendReference): boolean {
     return backends.stateOf(resolve(name)) !== 'declared'

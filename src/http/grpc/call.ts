@@ -14,12 +14,26 @@ import {
 } from './status.ts'
 
 export class GrpcCall {
+  /** The content type of responses to a client of gRPC-Web; null: it speaks gRPC. */
+  readonly webType: string | null
+  /** A response of gRPC has begun, and ends with trailers. */
+  hasBegun = false
   /** Of its end, as far as it is known. */
   status: number = NO_GRPC_STATUS
   /** When the client's own time limit has passed, by the coarse clock; Infinity: it set none. */
   deadlineAt: number = Infinity
   /** What the proxy adds to the request beside grpc-timeout, which differs with each attempt. */
   added = ''
+
+  constructor(webType: string | null = null) {
+    this.webType = webType
+  }
+
+  /** The head of a response with status 200 came, and its body or trailers follow. */
+  begun(fields: string): void {
+    this.hasBegun = isGrpcType(fieldValue(fields, 'content-type'))
+    this.status = NO_GRPC_STATUS
+  }
 
   /** Its trailers came. Without a status in them it has failed, as its client sees it. */
   ended(trailers: string): void {

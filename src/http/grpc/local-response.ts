@@ -6,25 +6,30 @@ import type { ExchangeError, Reason } from '../message/errors.ts'
 import { hasField } from '../message/fields.ts'
 import type { LocalResponse } from '../message/local-response.ts'
 import { statusText } from '../message/status-text.ts'
+import { parseGrpcWebType } from './content-type.ts'
 import { grpcStatusIn, grpcStatusOf } from './status.ts'
 import { encodeStatusMessage } from './status-message.ts'
+import { splitTrailersOnly, toTrailersFrame } from './web.ts'
 
 const EMPTY = Buffer.alloc(0)
 
-/** A response that has a grpc-status of its own, such as one of the middleware respond, keeps it. */
-export function toGrpcResponse(local: LocalResponse): LocalResponse {
+/**
+ * A response that has a grpc-status of its own, such as one of the middleware respond, keeps it. `webType`: for a client of
+ * gRPC-Web, whose trailers are the body.
+ */
+export function toGrpcResponse(local: LocalResponse, webType: string | null = null): LocalResponse {
   const { reason, detail, fields } = local
   const isOwn = hasField(fields, 'grpc-status')
   const grpcStatus = isOwn ? grpcStatusIn(fields) : grpcStatusOf(reason, local.status)
-  return {
-    status: 200,
-    reason,
-    detail,
-    fields: isOwn ? fields : fields + statusFields(grpcStatus, sentenceOf(local)),
-    contentType: 'application/grpc',
-    body: EMPTY,
-    grpcStatus,
-  }
+  const own = isOwn ? fields : fields + statusFields(grpcStatus, sentenceOf(local))
+  const response = { status: 200, reason, detail, grpcStatus }
+  if (webType === null)
+    return { ...response, fields: own, contentType: 'application/grpc', body: EMPTY }
+  const { head, trailers } = splitTrailersOnly(own)
+  const frame = toTrailersFrame(trailers)
+  const isText = parseGrpcWebType(webType)?.isText === true
+  const body = isText ? Buffer.from(frame.toString('base64')) : frame
+  return { ...response, fields: head, contentType: webType, body }
 }
 
 /** What the client may know: of an error its message and its reason, of a middleware's response its text. */

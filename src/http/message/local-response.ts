@@ -18,7 +18,7 @@ export interface LocalResponse {
   readonly body: Buffer
   /** For errors: what the client may know, '' for only the status. Absent if the response is intended. */
   readonly message?: string
-  /** It is one to a gRPC call, in its form: this is among its fields, and there is no body. See http/grpc/local-response.ts. */
+  /** It is one to a gRPC call, in its form, and has this status. See http/grpc/local-response.ts. */
   readonly grpcStatus?: number
 }
 
@@ -84,7 +84,8 @@ export function headOfLocalResponse(response: LocalResponse): ResponseHead {
   if (response.contentType !== '') head.fields += `Content-Type: ${response.contentType}\r\n`
   if (response.message !== undefined) head.fields += 'Vary: Accept\r\n'
   const { status, grpcStatus } = response
-  const bodyless = status === 204 || status === 304 || grpcStatus !== undefined
+  const isTrailers = grpcStatus !== undefined && response.body.length === 0
+  const bodyless = status === 204 || status === 304 || isTrailers
   head.framing = bodyless ? 'none' : 'length'
   head.length = bodyless ? -1 : response.body.length
   return head

@@ -35,6 +35,7 @@ export const OF_FRONTEND: readonly string[] = [
     'priority',
     'passHost',
     'paths',
+    'grpcWeb',
     'ratelimit',
     'clientcert',
     'connlimit',

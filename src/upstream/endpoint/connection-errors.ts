@@ -34,6 +34,12 @@ export function connectError(
   return new ExchangeError(reason, `cannot connect to ${where}: ${error.message}`, { cause: error })
 }
 
+/** HTTP/1.1 servers and gRPC: their responses have no trailers that a client could rely on. */
+export function http2Required(url: string): ExchangeError {
+  const how = 'declare it as h2c://, or its backend with protocol: h2'
+  return new ExchangeError('HTTP2_REQUIRED', `gRPC needs HTTP/2, and ${url} is HTTP/1.1: ${how}`)
+}
+
 export function timeoutError(
   waitedFor: 'name' | 'connect' | 'handshake' | 'body' | 'response' | 'more',
   { connectMs, handshakeMs, firstByteMs, stallMs }: Timeouts,

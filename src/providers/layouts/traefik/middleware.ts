@@ -83,6 +83,8 @@ export function translateMiddleware(
       const { limits, retry } = translateBuffering(branch, remarks)
       return { middlewares: limits, retry, remarks }
     }
+    case 'grpcweb':
+      return only(translateGrpcWeb(branch))
     case 'retry':
       return { middlewares: [], retry: translateRetry(branch, remarks), remarks }
     case 'encodedcharacters': {
@@ -179,6 +181,11 @@ function translateEncodedCharacters(branch: Branch, remarks: string[]): 'reject'
   }
   if (allows('nullcharacter')) remarks.push('an escaped NUL in a path is refused all the same')
   return allows('slash') ? 'normalize' : 'reject'
+}
+
+function translateGrpcWeb(branch: Branch): MiddlewareForm {
+  onlyThese(branch, 'grpcweb', ['alloworigins'])
+  return { kind: 'grpcWeb', allowOrigins: branch.list('grpcweb/alloworigins') }
 }
 
 /** As in Traefik, requests with that scheme pass. */
