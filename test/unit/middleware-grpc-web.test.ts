@@ -440,7 +440,10 @@ test('an origin is a scheme and a host', () => {
     const parsed = parseMiddleware({ kind: 'grpcWeb', options: { allowOrigins: [origin] } })
 
     assert.ok(!parsed.ok, origin)
-    assert.match(parsed.problems[0]?.message ?? "", /must be an origin, such as https:\/\/app\.example/)
+    assert.match(
+      parsed.problems[0]?.message ?? '',
+      /must be an origin, such as https:\/\/app\.example/,
+    )
   }
   assert.ok(
     parseMiddleware({ kind: 'grpcWeb', options: { allowOrigins: ['http://[::1]:8080'] } }).ok,
