@@ -12,13 +12,7 @@ import { Deadlines } from '../http/connection/deadlines.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { shortageOf } from '../http/connection/shortage.ts'
-import type {
-  Delta,
-  Listener,
-  PlacedBackend,
-  PlacedFrontend,
-  PlacedListener,
-} from '../model/snapshot.ts'
+import type { Delta, PlacedBackend, PlacedFrontend, PlacedListener } from '../model/snapshot.ts'
 import { recordOf } from '../observe/access-record.ts'
 import type { StreamRecord } from '../observe/stream-record.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
@@ -32,6 +26,7 @@ import { resolveAmbiguousPath } from './ambiguous-path.ts'
 import { answerTo, compileAnswers } from './challenges.ts'
 import { Forwarder, type ForwarderContext } from './forwarder.ts'
 import type { GatewayOptions } from './gateway-options.ts'
+import { compileHttpsRedirect } from './https-redirect.ts'
 import { applyProblem, LiveListeners } from './live-listeners.ts'
 import { prepareRoutes, Route, type RouteContext, routeOfListener } from './route.ts'
 import { compileScope } from './scope.ts'
@@ -289,16 +284,24 @@ export class Gateway implements ListenerHandler {
 
   /** Held by the live listener itself, so that a draining one keeps its scope and its backend. */
   #handlerFor(placed: PlacedListener): ListenerHandler {
+    const { id, challenges, redirect: declared, scope: expression } = placed.object
     const own = routeOfListener(placed, this.#routes)
-    const find = this.#findFor(placed.object, own)
-    const answers = compileAnswers(placed.object.challenges)
-    if (find === this.#byRoutes && answers === null) return this
+    const scope = expression === null ? null : compileScope(id, expression)
+    const find = this.#findFor(scope, own)
+    const answers = compileAnswers(challenges)
+    const redirect = declared === null ? null : compileHttpsRedirect(declared)
+    if (find === this.#byRoutes && answers === null && redirect === null) return this
+    const respond = (exchange: Exchange): LocalResponse | null => {
+      const answer = answers === null ? undefined : answerTo(exchange, answers)
+      if (answer !== undefined || redirect === null) return answer ?? null
+      return scope === null || scope(exchange) ? redirect(exchange) : null
+    }
     const streams = own === null ? this.streams : new Streams(onlyRoute(own), this.#streaming)
     return {
       streams,
       begin: (exchange) => {
-        const answer = answers === null ? undefined : answerTo(exchange, answers)
-        if (answer === undefined) this.#begin(exchange, find)
+        const answer = respond(exchange)
+        if (answer === null) this.#begin(exchange, find)
         else this.#answer(exchange, answer)
       },
       refused: (exchange) => this.refused(exchange),
@@ -306,10 +309,9 @@ export class Gateway implements ListenerHandler {
     }
   }
 
-  #findFor({ id, scope: expression }: Listener, own: Route | null): FindRoute {
+  #findFor(scope: ((exchange: Exchange) => boolean) | null, own: Route | null): FindRoute {
     const find: FindRoute = own === null ? this.#byRoutes : () => own
-    if (expression === null) return find
-    const scope = compileScope(id, expression)
+    if (scope === null) return find
     return (exchange) => (scope(exchange) ? find(exchange) : 'outside the scope of the listener')
   }
 

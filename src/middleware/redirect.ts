@@ -159,7 +159,8 @@ export function compileRedirect({
   }
 }
 
-function redirectTo(location: string | null, status: Status): LocalResponse {
+/** Null: the request names no host that it could be sent to. */
+export function redirectTo(location: string | null, status: Status): LocalResponse {
   if (location === null) {
     const why = 'the redirect keeps the host of the request, and the request names none'
     return errorResponse(new ExchangeError('BAD_HOST', why))

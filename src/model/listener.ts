@@ -65,10 +65,19 @@ export interface Listener {
     /** Of hosts that have other options; empty as declared. The first of a name counts. */
     readonly hosts: readonly NamedTlsOptions[]
   } | null
+  /** Where clients that came without TLS are sent: the same URL with https. Null: they are served. */
+  readonly redirect: HttpsRedirect | null
   /** Of open orders: http-01 on http listeners, tls-alpn-01 on those that end TLS. Empty as declared. */
   readonly challenges: readonly Challenge[]
   /** Null: it does not speak HTTP/2. */
   readonly http2: Http2Options | null
+}
+
+export interface HttpsRedirect {
+  /** Null as declared: that of the https listener, which is found before the redirect is in force. */
+  readonly port: number | null
+  /** Browsers remember it. */
+  readonly permanent: boolean
 }
 
 /** HTTP/2 with the clients of a listener. */

@@ -10,6 +10,7 @@ export type {
   Challenge,
   HostCertificate,
   Http2Options,
+  HttpsRedirect,
   Listener,
   PathPolicy,
 } from './listener.ts'

@@ -2,18 +2,21 @@
 import * as z from 'zod'
 import { certificateShape } from './host-certificate.ts'
 import { tlsOptionsShape, type TlsOptionsForm } from './tls-options.ts'
+import { isMap, quote } from '../model/parsed.ts'
 import type { Address, Certificate, PathPolicy } from '../model/snapshot.ts'
 import {
   address,
   count,
   duration,
   flag,
+  inputOf,
   networks,
   reference,
   section,
   size,
   strict,
   text,
+  whole,
 } from '../options/fields.ts'
 
 const timeouts = section(
@@ -103,6 +106,38 @@ export interface Http2Form {
 /** Of a listener that declares nothing of HTTP/2. */
 export const HTTP2_DEFAULTS: Http2Form = http2.parse({})
 
+export interface HttpsRedirectForm {
+  readonly port?: number | undefined
+  readonly permanent: boolean
+}
+
+const redirectOptions = strict(
+  {
+    port: whole(
+      'Where clients find https; by default where the https listener is: 443, or the port of the first.',
+      1,
+      65_535,
+    ).optional(),
+    permanent: flag('Browsers remember it: 301 and 308, not 302 and 307.', true),
+  },
+  'The same with options.',
+)
+
+const redirect = z
+  .unknown()
+  .superRefine((value, context) => {
+    if (value === 'https' || isMap(value)) return
+    const message = `must be https or a map, not ${quote(value)}`
+    context.addIssue({ code: 'custom', message, continue: false })
+  })
+  .transform((value) => (value === 'https' ? {} : value))
+  .pipe(redirectOptions)
+  .meta({
+    anyOf: [{ const: 'https' }, inputOf(redirectOptions)],
+    description:
+      'Sends clients to the same URL with https, before any route. Requests that came by https to a trusted proxy in front are served.',
+  })
+
 /** Parsed, except for its certificates, which are still paths. */
 export interface ListenerForm {
   readonly address: Address
@@ -123,6 +158,7 @@ export interface ListenerForm {
   readonly strictSni: boolean
   /** Undefined: nothing is declared of it. */
   readonly http2?: Http2Form | undefined
+  readonly redirect?: HttpsRedirectForm | undefined
 }
 
 export const pathPolicy: z.ZodEnum<{ [Policy in PathPolicy]: Policy }> = z
@@ -163,6 +199,7 @@ export const listenerSchema: z.ZodType<ListenerForm> = strict(
         'For protocol: https: refuse clients that request no name, or one that no certificate covers, and respond with 421 for hosts that the certificate of the connection does not cover.',
     }),
     http2: http2.optional(),
+    redirect: redirect.optional(),
   },
   'An address that clients connect to.',
 )

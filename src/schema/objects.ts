@@ -10,7 +10,14 @@ import { readListenerTls } from './tls-options.ts'
 import { refuseId, refuseTableId } from '../model/names.ts'
 import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 import { parseWith } from '../options/parse.ts'
-import type { Backend, Certificate, Frontend, Http2Options, Listener } from '../model/snapshot.ts'
+import type {
+  Backend,
+  Certificate,
+  Frontend,
+  Http2Options,
+  HttpsRedirect,
+  Listener,
+} from '../model/snapshot.ts'
 
 /**
  * `read` returns the text of a certificate file by its written path, and throws if it cannot. An https listener without `tls`
@@ -31,6 +38,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
   if (protocol === 'tcp' && scope !== null)
     flaws.push(flaw(['scope'], 'is used with protocol: http, https or h2c only'))
   const http2 = readHttp2(form.value, flaws)
+  const redirect = readRedirect(form.value, flaws)
   if (flaws.length > 0) return refuse(flaws)
   const certificates: Certificate[] = []
   const tlsOptions = readListenerTls(tls ?? {}, ['tls'], read, flaws)
@@ -63,10 +71,19 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
         protocol === 'https' || tls !== undefined
           ? { certificates, strictSni, options: tlsOptions, hosts: [] }
           : null,
+      redirect,
       challenges: [],
       http2,
     },
   }
+}
+
+function readRedirect({ protocol, redirect }: ListenerForm, flaws: Flaw[]): HttpsRedirect | null {
+  if (redirect === undefined) return null
+  if (protocol !== 'http' && protocol !== 'h2c')
+    flaws.push(flaw(['redirect'], 'is used with protocol: http or h2c only'))
+  const { port = null, permanent } = redirect
+  return { port, permanent }
 }
 
 /** Null: HTTP/1 only, or no HTTP at all. */

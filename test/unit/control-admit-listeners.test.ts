@@ -1,6 +1,7 @@
 // Listeners that name a backend: they wait for it as frontends do.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createAuthority } from '../support/certificates.ts'
 import { backend, openAdmission } from '../support/declared.ts'
 import type { Admitted } from '../support/declared.ts'
 
@@ -184,4 +185,27 @@ test('a listener of one source names a backend of another, and notices when a th
   assert.deepEqual(inForce(waiting), [])
   assert.deepEqual(inForce(found), ['orders 3213 -> b@second'])
   assert.equal(found.snapshot.backends.get('b@second')?.servers[0]?.port, 5002)
+})
+
+test('a redirect to https names the port of the https listener, and follows it', (t) => {
+  const { cert, key } = createAuthority(t).issue('a.example')
+  const secure = (port: number, more: object = {}): object => {
+    const tls = { certificates: [{ cert, key }] }
+    return { address: `127.0.0.1:${port}`, protocol: 'https', tls, ...more }
+  }
+  const web = { address: '127.0.0.1:80', redirect: 'https' }
+  const admission = openAdmission()
+  const portWith = (listeners: object): unknown => {
+    const { snapshot } = admission.declare({ backends: { b }, listeners: { web, ...listeners } })
+    return snapshot.listeners.get('web')?.redirect?.port
+  }
+
+  assert.equal(portWith({}), 443)
+  assert.equal(portWith({ one: secure(8443) }), 8443)
+  assert.equal(portWith({ one: secure(8443), two: secure(443) }), 443)
+  assert.equal(portWith({ one: secure(9443, { backend: 'b' }), two: secure(8443) }), 8443)
+  assert.equal(portWith({ one: secure(8443), web: { ...web, redirect: { port: 444 } } }), 444)
+  // Another listener holds its address.
+  assert.equal(portWith({ one: secure(80) }), 443)
+  assert.equal(portWith({}), 443)
 })

@@ -34,6 +34,7 @@ test('fills every default of a listener', () => {
       connectionsPerClient: 0,
     },
     tls: null,
+    redirect: null,
     challenges: [],
     http2: {
       streams: 100,
@@ -596,4 +597,26 @@ test('no value makes a parser of objects throw, and what is refused says why', (
     }),
     { numRuns: 500 },
   )
+})
+
+test('reads the redirect of a listener, which only one without TLS has', () => {
+  const read = (listener: object): unknown => {
+    const parsed = parseListener('web', { address: ':80', ...listener }, noFile)
+    return parsed.ok ? parsed.value.redirect : parsed.problems.map(({ message }) => message)
+  }
+
+  assert.deepEqual(read({ redirect: 'https' }), { port: null, permanent: true })
+  assert.deepEqual(read({ redirect: {}, protocol: 'h2c' }), { port: null, permanent: true })
+  assert.deepEqual(read({ redirect: { port: 8443, permanent: false } }), {
+    port: 8443,
+    permanent: false,
+  })
+  assert.deepEqual(read({ redirect: 'http' }), ['redirect: must be https or a map, not "http"'])
+  assert.deepEqual(read({ redirect: { port: 0 } }), [
+    'redirect.port: must be a whole number from 1 to 65535, not 0',
+  ])
+  for (const protocol of ['https', 'tcp'])
+    assert.deepEqual(read({ redirect: 'https', protocol }), [
+      'redirect: is used with protocol: http or h2c only',
+    ])
 })

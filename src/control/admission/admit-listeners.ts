@@ -81,10 +81,16 @@ export function createListenerAdmission(
     return false
   }
 
-  /** Null: it needs a certificate and there is none. */
-  function compose(part: Listener, ofHosts: PartsOfHosts): Listener | null {
+  /** Null: it needs a certificate and there is none. `others`: listeners that may come into force with it. */
+  function compose(
+    part: Listener,
+    ofHosts: PartsOfHosts,
+    others: readonly Listener[],
+  ): Listener | null {
     const challenges = challengesFor(part, open)
-    const challenged = challenges.length === 0 ? part : { ...part, challenges }
+    const redirect = withPort(part, others)
+    const isAsDeclared = challenges.length === 0 && redirect === part.redirect
+    const challenged = isAsDeclared ? part : { ...part, challenges, redirect }
     if (challenged.tls === null) return reuseIfEqual(table.objects.get(part.id), challenged)
     const certificates = [...challenged.tls.certificates, ...ofHosts.certificates]
     if (certificates.length === 0 && !ordersCertificates) return null
@@ -138,13 +144,14 @@ export function createListenerAdmission(
         record,
         ...resolveReferences(REFERRING_LISTENER, record, references),
       }))
-      for (const { candidate, object, rejection } of decideAddresses(candidates, admin, {
-        ...addressContext,
-        serverAt,
-      })) {
+      const decided = decideAddresses(candidates, admin, { ...addressContext, serverAt })
+      const accepted = decided.flatMap(({ object, rejection }) =>
+        object === null || rejection !== null ? [] : object,
+      )
+      for (const { candidate, object, rejection } of decided) {
         const { record } = candidate
         try {
-          const whole = object === null ? null : compose(object, ofHosts)
+          const whole = object === null ? null : compose(object, ofHosts, accepted)
           const inForce = whole ?? (object === null ? null : (table.objects.get(record.id) ?? null))
           const flaws: Flaw[] = [...candidate.flaws]
           if (rejection !== null) flaws.push({ message: rejection, path: ['address'] })
@@ -173,6 +180,24 @@ function challengesFor({ protocol, tls }: Listener, open: readonly Challenge[]):
   return open.filter(({ kind }) =>
     kind === 'http-01' ? protocol !== 'tcp' && tls === null : tls !== null,
   )
+}
+
+const HTTPS_PORT = 443
+
+/** The port of a redirect that names none: where the web is served by https, at best on the usual port. */
+function withPort(
+  { redirect, address }: Listener,
+  others: readonly Listener[],
+): Listener['redirect'] {
+  if (redirect === null || redirect.port !== null) return redirect
+  const ports = others
+    .filter(({ protocol, backend }) => protocol === 'https' && backend === null)
+    .sort(
+      (a, b) => Number(b.address.host === address.host) - Number(a.address.host === address.host),
+    )
+    .map((listener) => listener.address.port)
+  const found = ports.includes(HTTPS_PORT) ? HTTPS_PORT : (ports[0] ?? HTTPS_PORT)
+  return found === 0 ? redirect : { ...redirect, port: found }
 }
 
 /** What hosts add to each listener that ends TLS. */
