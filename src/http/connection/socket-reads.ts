@@ -14,7 +14,7 @@ export const JOIN_BYTES: number = 16 * 1024
 /** Below JOIN_BYTES, so that all data read into it counts as lent, and with a head before it still is one small write. */
 export const LENT_BYTES: number = 15 * 1024
 export const LARGE_BYTES: number = 128 * 1024
-const MAX_FREE = 16
+const MAX_FREE = 64
 
 export const LENT: Buffer = Buffer.allocUnsafeSlow(LENT_BYTES)
 const FREE: Buffer[] = []
