@@ -8,6 +8,7 @@ import { isLoopbackHost } from '../model/ip.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
+import { type CertificatesView, writeCertificates } from './certificates.ts'
 import { compileNames, refusalOf } from './guard.ts'
 import { toJson } from './json.ts'
 import { parseAction, refuseAction, type Action, type Providers } from './providers.ts'
@@ -21,6 +22,7 @@ export interface AdminOptions extends Providers {
   readonly names?: readonly string[]
   readonly table: () => TableView
   readonly servers: ServersView
+  readonly certificates: CertificatesView
   readonly metrics: Pick<Metrics, 'contentType' | 'render'>
   /** True if the first table is in force in every serving thread and no drain has begun. */
   readonly ready: () => Readiness
@@ -83,7 +85,7 @@ type Page = (response: ServerResponse, query: string) => void | Promise<void>
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 function createHandler(options: AdminOptions): Handler {
-  const { metrics, table, servers, ready, providers, log } = options
+  const { metrics, table, servers, certificates, ready, providers, log } = options
   const isNamed = compileNames(options.names ?? [])
 
   const pages: Readonly<Record<string, Page>> = {
@@ -104,6 +106,11 @@ function createHandler(options: AdminOptions): Handler {
       response.setHeader('Content-Type', 'application/json')
       if (response.req.method === 'HEAD') response.end()
       else await writeTable(response, table(), filter)
+    },
+    '/api/certificates': async (response) => {
+      response.setHeader('Content-Type', 'application/json')
+      if (response.req.method === 'HEAD') response.end()
+      else await writeSlices(response, writeCertificates(certificates))
     },
     '/api/servers': (response, query) => sendList(response, servers.servers(), query),
     '/api/breakers': (response, query) => sendList(response, servers.breakers(), query),
@@ -162,6 +169,7 @@ const INDEX = `Sluice admin
 /api/table    the routing table and rejected objects with their reasons; ?kind=frontend&id=...
 /api/servers  the state of each server: health, ejection, share of requests; ?backend=...
 /api/breakers the state of each breaker; ?backend=...
+/api/certificates             certificates, when they end, and those that are ordered
 /api/providers                the state of each source
 /api/providers/NAME/confirm   POST: confirm a held shrink
 /api/providers/NAME/reload    POST: read the source again

@@ -7,10 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Challenge, Listener } from '../model/snapshot.ts'
+import type { CertificateEntry } from '../observe/reports/certificate-list.ts'
 import type { CertificateReport } from '../observe/reports/listener-report.ts'
 import type { SourceReport } from '../observe/reports/source-report.ts'
 import type { ObjectName } from '../model/names.ts'
 import type { Admission, SetAside } from './admission/admit.ts'
+import { listCertificates } from './review/certificate-list.ts'
 import { createCertificateExpiry } from './review/certificate-expiry.ts'
 import { describeFault, type OnFault } from '../observe/fault.ts'
 import { toProblem } from './review/diagnostic.ts'
@@ -96,6 +98,8 @@ export interface Control {
   challenge(challenges: readonly Challenge[]): Promise<void>
   /** `problemsBeside` have changed. */
   noteProblems(): void
+  /** The certificates of objects in force, with what declares them. */
+  certificateList(): Iterable<CertificateEntry>
   /** The certificates of those listeners. */
   certificates(): readonly CertificateReport[]
   stop(): Promise<void>
@@ -368,6 +372,7 @@ export function createControl(options: ControlOptions): Control {
       await publisher.whenInForce(latest)
     },
     listeners: () => published.listeners.values(),
+    certificateList: () => listCertificates(admission.inForce(), published.listeners.values()),
     certificates: () => expiry.reports(published.listeners.values()),
     stop,
   }

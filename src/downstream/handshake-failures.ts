@@ -26,6 +26,8 @@ const REASONS: Readonly<Record<string, string>> = {
   HTTP_REQUEST: 'it does not speak TLS',
 }
 
+const NO_CERTIFICATE = 'there is no certificate yet'
+
 /** Null: there is nothing to say. `tls`: the TLS socket, not destroyed yet. */
 export function describeHandshake(
   listener: Listener,
@@ -33,7 +35,8 @@ export function describeHandshake(
   error: NodeJS.ErrnoException,
   client: string,
 ): string | null {
-  const why = reasonFor(tls as TLSSocket, error)
+  const isBare = listener.tls?.certificates.length === 0
+  const why = isBare ? NO_CERTIFICATE : reasonFor(tls as TLSSocket, error)
   return why === null ? null : describe(listener, client, why)
 }
 

@@ -194,13 +194,17 @@ function readPem<T>(
 
 /** Why a text cannot hold such PEM, by its look; OpenSSL says only that there is no start line. */
 function whyNot(pem: string, { what, block, command }: Content<unknown>): string | null {
+  if (ENCRYPTED.test(pem)) return 'it is encrypted; give a key without a passphrase'
   if (block.test(pem)) return null
-  // A file is read as text: 30 82 is how DER begins.
-  if (/^0[\ufffd\x81]/.test(pem)) return `it is DER; convert it with ${command}`
+  // A file is read as text: DER begins with 30, which is a zero, and has bytes that no text has.
+  if (pem.startsWith('0') && BINARY.test(pem)) return `it is DER; convert it with ${command}`
   const [, other] = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(pem) ?? []
   if (other === undefined) return `it holds no ${what}`
   return `it holds no ${what}, but ${/^[AEIOX]/.test(other) ? 'an' : 'a'} ${other}`
 }
+
+const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m
+const BINARY = /[\ufffd\x00-\x08]/
 
 function isPem(written: string): boolean {
   return written.trimStart().startsWith('-----BEGIN')
@@ -214,8 +218,5 @@ function nameOf(written: string): string {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && error.code === 'ERR_MISSING_PASSPHRASE') {
-    return 'it is encrypted; give a key without a passphrase'
-  }
   return fileErrorReason(error).split('\n')[0] ?? ''
 }

@@ -95,6 +95,10 @@ export async function openAdmin(
     names: settings.admin.hosts,
     table: () => withListening(control.table(), threads.listeners()),
     servers: health,
+    certificates: {
+      certificates: control.certificateList,
+      acme: () => acme?.report() ?? NO_ACME,
+    },
     metrics,
     ready: () => ({
       ready: state() === 'ready',

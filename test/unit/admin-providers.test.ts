@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { Providers } from '../../src/admin/providers.ts'
+import { NO_ACME } from '../../src/observe/reports/acme-report.ts'
 import { createAdmin } from '../../src/admin/server.ts'
 import type { SourceReport } from '../../src/observe/reports/source-report.ts'
 
@@ -59,6 +60,7 @@ async function startAdmin(t: TestContext): Promise<Site> {
   const admin = await createAdmin({
     address: { host: '127.0.0.1', port: 0 },
     table: () => ({ objects: [], setAside: [] }),
+    certificates: { certificates: () => [], acme: () => NO_ACME },
     servers: { servers: () => [], breakers: () => [] },
     metrics: { contentType: 'text/plain', render: async () => '' },
     ready: () => ({

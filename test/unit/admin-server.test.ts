@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request, type IncomingHttpHeaders } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { NO_ACME } from '../../src/observe/reports/acme-report.ts'
 import { createAdmin, type Admin, type AdminOptions } from '../../src/admin/server.ts'
 import type { Log } from '../../src/observe/log.ts'
 
@@ -39,6 +40,7 @@ async function startAdmin(t: TestContext, options: Partial<AdminOptions> = {}): 
   const admin = await createAdmin({
     address: LOOPBACK,
     table: () => ({ objects: [], setAside: [] }),
+    certificates: { certificates: () => [], acme: () => NO_ACME },
     servers: { servers: () => [], breakers: () => [] },
     metrics: { contentType: 'text/plain; version=0.0.4', render: async () => 'up 1\n' },
     ready: () => ({ ready: true, reason: 'the table is in force', notListening: [] }),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { NO_ACME } from '../../src/observe/reports/acme-report.ts'
 import { createAdmin } from '../../src/admin/server.ts'
 import {
   NO_TALLY,
@@ -42,6 +43,7 @@ async function startAdmin(
   const admin = await createAdmin({
     address: { host: '127.0.0.1', port: 0 },
     table: () => ({ objects: [], setAside: [] }),
+    certificates: { certificates: () => [], acme: () => NO_ACME },
     servers: { servers: () => servers, breakers: () => [BREAKER] },
     metrics: { contentType: 'text/plain', render: async () => '' },
     ready: () => ({ ready: true, reason: '', notListening: [] }),

@@ -4,6 +4,7 @@
  */
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
+import { validityOf, type Validity } from '../../model/certificate.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
 import type {
   Address,
@@ -18,7 +19,7 @@ import type { ReferenceContext } from './backend-references.ts'
 import { decideAddresses } from './listener-addresses.ts'
 import type { AddressContext } from './listener-addresses.ts'
 import { updateRecord } from './object-record.ts'
-import type { ObjectRecords, FileCache } from './object-record.ts'
+import type { ObjectRecord, ObjectRecords, FileCache } from './object-record.ts'
 import { reuseIfEqual } from '../../model/equal.ts'
 import { parseWholeListener } from './parse-objects.ts'
 import type { MergedObject } from '../sources/merge.ts'
@@ -51,6 +52,7 @@ export interface ListenerAdmission {
 export function createListenerAdmission(
   admin: Address | null,
   ordersCertificates: boolean,
+  now: () => number,
 ): ListenerAdmission {
   const listeners: ObjectRecords<Listener> = new Map()
   const hosts: ObjectRecords<HostCertificate> = new Map()
@@ -109,10 +111,14 @@ export function createListenerAdmission(
       const { id } = object
       if (kind === 'listener') {
         const known = listeners.get(id) ?? null
-        listeners.set(id, updateRecord(known, object, files, parseWholeListener))
+        const record = updateRecord(known, object, files, parseWholeListener)
+        refuseExpired(record, ({ tls }) => tls?.certificates ?? [], now())
+        listeners.set(id, record)
         return
       }
-      hosts.set(id, updateRecord(hosts.get(id) ?? null, object, files, parseHost))
+      const record = updateRecord(hosts.get(id) ?? null, object, files, parseHost)
+      refuseExpired(record, ({ certificate }) => (certificate === null ? [] : [certificate]), now())
+      hosts.set(id, record)
       dirtyHosts.add(id)
     },
     remove(kind, id) {
@@ -198,6 +204,27 @@ function withPort(
     .map((listener) => listener.address.port)
   const found = ports.includes(HTTPS_PORT) ? HTTPS_PORT : (ports[0] ?? HTTPS_PORT)
   return found === 0 ? redirect : { ...redirect, port: found }
+}
+
+/** A renewal that went wrong does not replace a certificate that is valid. Without one, clients get the expired one, and a warning. */
+function refuseExpired<T>(
+  record: ObjectRecord<T>,
+  certificatesOf: (object: T) => readonly Certificate[],
+  now: number,
+): void {
+  const { parsed, inForce } = record
+  if (parsed === null || inForce === null || parsed === inForce.object) return
+  const ended = (object: T): Validity | undefined =>
+    certificatesOf(object)
+      .map(({ cert }) => validityOf(cert))
+      .find(({ endsAt }) => endsAt <= now)
+  const expired = ended(parsed)
+  if (expired === undefined || ended(inForce.object) !== undefined) return
+  const day = new Date(expired.endsAt).toISOString().slice(0, 10)
+  record.parsed = null
+  record.flaws = [
+    flaw([], `the certificate for ${expired.name} ended on ${day}; what was in force before stays`),
+  ]
 }
 
 /** What hosts add to each listener that ends TLS. */

@@ -98,7 +98,11 @@ const MAX_ROUNDS = 8
 const NO_SOURCES: SourceView = { locate: () => undefined, revision: () => '' }
 
 export function createAdmission(options: AdmissionOptions): Admission {
-  const listeners = createListenerAdmission(options.admin, options.ordersCertificates ?? false)
+  const listeners = createListenerAdmission(
+    options.admin,
+    options.ordersCertificates ?? false,
+    options.now,
+  )
   const backends = createBackendAdmission()
   const frontends = createFrontendAdmission()
   let view = NO_SOURCES

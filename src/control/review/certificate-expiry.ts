@@ -55,15 +55,15 @@ export function createCertificateExpiry(): CertificateExpiry {
   }
 }
 
-interface Declared {
+export interface DeclaredCertificate {
   readonly version: InForce
   readonly cert: string
   readonly path: readonly (string | number)[]
 }
 
 /** The certificates by the object that declares them: a listener in force also lists those of hosts. */
-function declaredIn(inForce: Iterable<InForce>): Declared[] {
-  const declared: Declared[] = []
+export function declaredIn(inForce: Iterable<InForce>): DeclaredCertificate[] {
+  const declared: DeclaredCertificate[] = []
   const listeners: Extract<InForce, { kind: 'listener' }>[] = []
   const ofHosts = new Set<string>()
   for (const version of inForce) {
