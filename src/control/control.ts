@@ -24,6 +24,7 @@ import { createMerge } from './sources/merge.ts'
 import type { NameExpansion } from './publication/name-expansion.ts'
 import type { Publisher } from './publication/publisher.ts'
 import type { SourceView } from './admission/decisions.ts'
+import { countBySource } from './count-by-source.ts'
 import { redact, type RedactedObject } from './redact.ts'
 import { runAfter } from './publication/run-after.ts'
 import { createDuplicateRoutes } from './review/duplicate-routes.ts'
@@ -386,12 +387,6 @@ function* redacted(admission: Admission): Generator<RedactedObject> {
 
 function monotonic(): number {
   return performance.now()
-}
-
-function countBySource(problems: readonly Problem[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>()
-  for (const { source } of problems) counts.set(source, (counts.get(source) ?? 0) + 1)
-  return counts
 }
 
 async function sleepUntil(ms: number, signal: AbortSignal): Promise<void> {
