@@ -1,7 +1,9 @@
-// needs: pebble, etcd
+// needs: pebble
 // Certificates that come by themselves, from a real ACME server.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { connect } from 'node:tls'
 import { startPebble, type Pebble } from '../support/pebble.ts'
@@ -55,7 +57,6 @@ test('a route gets its certificate by http-01, and the next one too, after a res
   const frontends = { vote: route('vote.example') }
   const folder = makeFolder(t)
   const program = await startProgram(t, { ...config, frontends }, { folder })
-  t.after(() => console.log(program.output().slice(0, 4000), pebble.log().slice(-1500)))
 
   await eventually(
     async () => (await nameAt(ports.secure, 'vote.example', root)) === 'DNS:vote.example',
@@ -75,3 +76,76 @@ test('a route gets its certificate by http-01, and the next one too, after a res
 
   assert.equal(await nameAt(ports.secure, 'vote.example', root), 'DNS:vote.example')
 })
+
+test('proves a name by tls-alpn-01 where there is no http listener', async (t) => {
+  const { pebble, ports, config } = await prepare(t)
+  const root = await pebble.root()
+  const { listeners } = config as { readonly listeners: { readonly secure: object } }
+  const frontends = { vote: route('vote.example') }
+
+  await startProgram(t, { ...config, listeners: { secure: listeners.secure }, frontends })
+
+  await eventually(
+    async () => (await nameAt(ports.secure, 'vote.example', root)) === 'DNS:vote.example',
+    'vote.example has its certificate',
+  )
+  assert.doesNotMatch(pebble.log(), /Attempting to validate w.. HTTP/)
+})
+
+test('proves a wildcard by the TXT record of a hook, and removes the record', async (t) => {
+  const folder = makeFolder(t)
+  const calls = join(folder, 'calls')
+  const hook = join(folder, 'hook.mjs')
+  const { pebble, ports, config } = await prepare(t, {
+    dns: { hook: [process.execPath, hook] },
+  })
+  const root = await pebble.root()
+  writeFileSync(hook, hookOf(pebble.recordsUrl, calls))
+
+  const program = await startProgram(t, {
+    ...config,
+    frontends: { any: { route: 'Host("*.vote.example")', respond: { status: 200 } } },
+  })
+
+  await eventually(
+    async () => (await nameAt(ports.secure, 'any.vote.example', root)) === 'DNS:*.vote.example',
+    'the wildcard has its certificate',
+  )
+  const [set = '', removed = '', ...more] = readFileSync(calls, 'utf8').trim().split('\n')
+  assert.match(set, /^present _acme-challenge\.vote\.example [\w-]{43}$/)
+  assert.equal(removed, set.replace('present', 'cleanup'))
+  assert.deepEqual([more, program.log().filter(({ level }) => level === 'error')], [[], []])
+})
+
+test('shows why an issuer refused a name, in its own words, and when it is tried again', async (t) => {
+  const { config } = await prepare(t, { dns: { hook: ['/bin/sh', '-c', 'echo no DNS today >&2; exit 3'] } })
+
+  const program = await startProgram(t, {
+    ...config,
+    frontends: { any: { route: 'Host("*.vote.example")', respond: { status: 200 } } },
+  })
+
+  const table = await eventually(async () => {
+    const { text } = await program.ask('/api/table')
+    return text.includes('no DNS today') ? text : null
+  }, 'the failure is a problem')
+  assert.match(table, /it ended with 3.*it is tried again at 20/)
+  const { text } = await program.ask('/metrics')
+  assert.match(text, /sluice_acme_names\{state="failed"\} 1/)
+  assert.match(text, /sluice_acme_orders_total\{issuer="127\.0\.0\.1",result="failed"\} 1/)
+})
+
+/** Sets records of pebble's resolver, and notes how it is called. */
+function hookOf(records: string, calls: string): string {
+  return `
+import { appendFileSync } from 'node:fs'
+const [action, name, value] = process.argv.slice(2)
+appendFileSync(${JSON.stringify(calls)}, [action, name, value].join(' ') + '\\n')
+const path = action === 'present' ? '/set-txt' : '/clear-txt'
+const response = await fetch(${JSON.stringify(records)} + path, {
+  method: 'POST',
+  body: JSON.stringify({ host: name + '.', value }),
+})
+process.exitCode = response.ok ? 0 : 1
+`
+}

@@ -34,6 +34,8 @@ export interface Pebble extends Daemon {
   readonly ca: string
   /** PEM of what its certificates lead to; the number of an alternate one. */
   root(number?: number): Promise<string>
+  /** Of its resolver, which takes records: `/set-txt`. */
+  readonly recordsUrl: string
   /** A TXT record; names end with a dot. */
   setTxt(name: string, value: string): Promise<void>
   clearTxt(name: string): Promise<void>
@@ -103,6 +105,7 @@ export async function startPebble(owner: Owner, options: PebbleOptions = {}): Pr
     ...daemon,
     directoryUrl: `https://127.0.0.1:${port}/dir`,
     ca: authority.cert,
+    recordsUrl: `http://127.0.0.1:${records}`,
     root: (number = 0) => fetchText(management, `/roots/${number}`),
     setTxt: (host, value) => record('/set-txt', { host, value }),
     clearTxt: (host) => record('/clear-txt', { host }),
