@@ -38,6 +38,7 @@ const packages = {
   python3: 'python3',
   chromium: 'chromium',
   pebble: 'pebble',
+  named: 'bind9',
 }
 /** Of those that are no commands. */
 const paths = {
