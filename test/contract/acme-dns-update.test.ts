@@ -105,7 +105,11 @@ test('adds a record beside others and deletes it alone, with each algorithm, in 
 test('says what the server refuses: another secret, an unknown key, a zone that is not there', async (t) => {
   const server = await startBind(t)
   const change = { action: 'add', name: NAME, value: 'x' } as const
-  const other = { name: 'acme-sha256', secret: 'b3RoZXIgc2VjcmV0IG90aGVy', algorithm: 'hmac-sha256' }
+  const other = {
+    name: 'acme-sha256',
+    secret: 'b3RoZXIgc2VjcmV0IG90aGVy',
+    algorithm: 'hmac-sha256',
+  }
   const unknown = { name: 'nothing', secret: SECRET, algorithm: 'hmac-sha256' }
 
   for (const [settings, reason] of [

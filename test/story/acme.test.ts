@@ -118,7 +118,9 @@ test('proves a wildcard by the TXT record of a hook, and removes the record', as
 })
 
 test('shows why an issuer refused a name, in its own words, and when it is tried again', async (t) => {
-  const { config } = await prepare(t, { dns: { hook: ['/bin/sh', '-c', 'echo no DNS today >&2; exit 3'] } })
+  const { config } = await prepare(t, {
+    dns: { hook: ['/bin/sh', '-c', 'echo no DNS today >&2; exit 3'] },
+  })
 
   const program = await startProgram(t, {
     ...config,
