@@ -32,6 +32,8 @@ const CLOSING = 2
 const PING_MS = 15_000
 /** From the first GOAWAY to the second, if no PING can say when a round trip has passed. */
 const ANNOUNCED_MS = 5_000
+/** Clients answer a PING ahead of requests that wait to be sent (nghttp2 does): these follow a moment later. */
+const IN_ORDER_MS = 100
 const LEAST_WAIT_MS = 1_000
 /** maxAge is longer or shorter by up to this share, so that connections that began together do not end together. */
 const AGE_JITTER = 0.1
@@ -138,7 +140,8 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
     this.#pings = true
     this.ping(PING_MS, () => {
       this.#pings = false
-      this.#announceLast()
+      this.#closesAt = clock.now + IN_ORDER_MS
+      this.#plan(clock.now)
     })
   }
 
