@@ -7,6 +7,7 @@ import type { Destination } from '../http/message/target.ts'
 import type { Listener } from '../model/snapshot.ts'
 import { COUNT } from '../scoreboard/layout.ts'
 import { count, type Slot } from '../scoreboard/scoreboard.ts'
+import type { CertificateDemand } from './certificate-demand.ts'
 import { ClientPeer } from './client-peer.ts'
 import { chosenByAlpn, HttpListener } from './http-listener.ts'
 import type { ListenerContext, ListenerHandler } from './live-listener.ts'
@@ -18,6 +19,7 @@ import { TlsEnd } from './tls-end.ts'
 
 export class HttpsListener extends HttpListener {
   readonly #tls: TlsEnd
+  readonly #demand: CertificateDemand | null
 
   constructor(listener: Listener, slot: Slot, context: ListenerContext) {
     super(listener, slot, context, 'https')
@@ -35,17 +37,31 @@ export class HttpsListener extends HttpListener {
       },
       onFault: (error) => this.handler.fault(error, null),
     })
+    this.#demand = context.demand
   }
 
   protected override get needsHello(): boolean {
-    return this.#tls.needsHello || this.handler.streams.joinsHttps(this.listener.id)
+    if (this.#demand !== null || this.#tls.needsHello) return true
+    return this.handler.streams.joinsHttps(this.listener.id)
   }
 
   protected override begin(socket: Socket, preamble: Preamble | null): void {
     if (preamble !== null) {
       if (this.#tls.answersChallenge(socket, preamble) || this.#passesOn(socket, preamble)) return
     }
-    this.#tls.shakeHands(socket, preamble)
+    if (preamble === null || !this.#waits(socket, preamble)) this.#tls.shakeHands(socket, preamble)
+  }
+
+  /** Whether its handshake waits for a certificate of the name that the client asks for. */
+  #waits(socket: Socket, preamble: Preamble): boolean {
+    const name = preamble.hello?.serverName ?? ''
+    if (this.#demand === null || name === '' || this.#tls.covers(name)) return false
+    return this.#demand.wait(
+      socket,
+      name,
+      () => this.#tls.covers(name),
+      () => this.guard(socket, () => this.#tls.shakeHands(socket, preamble)),
+    )
   }
 
   /** Whether a tcp frontend takes the connection as it is: its TLS ends at a server. */
@@ -97,6 +113,7 @@ export class HttpsListener extends HttpListener {
   override update(listener: Listener, handler: ListenerHandler): void {
     this.#tls.update(listener)
     super.update(listener, handler)
+    this.#demand?.certificatesChanged()
   }
 
   override destinationOf(

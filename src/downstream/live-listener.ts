@@ -19,6 +19,7 @@ import { plainHost } from '../model/ip.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
+import type { CertificateDemand } from './certificate-demand.ts'
 import type { Trust } from './forwarded-client.ts'
 import type { StreamHandler } from './incoming-stream.ts'
 import { LimitedNotices } from './limited-notices.ts'
@@ -40,6 +41,8 @@ export interface ListenerContext {
   readonly handler: ListenerHandler
   /** 48 bytes, the same in every thread, so that TLS sessions resume in any thread. */
   readonly ticketKeys: Buffer
+  /** Orders certificates for names that clients ask for; null: none are. */
+  readonly demand: CertificateDemand | null
   /** Several threads listen on the same port. */
   readonly reusePort: boolean
   /** The last descriptors are in use. Returns how many idle connections were closed for it. */

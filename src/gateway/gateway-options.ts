@@ -15,6 +15,8 @@ export interface GatewayOptions {
   readonly secret: Buffer
   readonly ticketKeys: Buffer
   readonly reusePort: boolean
+  /** A client waits for a certificate of this name; absent: none is ordered on demand. */
+  readonly onCertificateWanted?: (name: string) => void
   /** Null if there is no access log: then no records are made. */
   readonly onRecord: ((record: AccessRecord) => void) | null
   /** The same for streams. */

@@ -4,6 +4,7 @@
  */
 import { createHmac } from 'node:crypto'
 import { NameTable } from '../dns/names.ts'
+import { CertificateDemand } from '../downstream/certificate-demand.ts'
 import { createListener } from '../downstream/listeners.ts'
 import type { ListenerHandler, LiveListener } from '../downstream/live-listener.ts'
 import { compileTrust, type Trust } from '../downstream/forwarded-client.ts'
@@ -67,6 +68,7 @@ export class Gateway implements ListenerHandler {
   readonly #routes: RouteContext
   readonly #stickyKey: Buffer
   #ticketKeys: Buffer
+  readonly #demand: CertificateDemand | null
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -76,6 +78,9 @@ export class Gateway implements ListenerHandler {
     this.#board = new ScoreboardView(options.memory, options.thread)
     this.#now = openBoardClock(options.memory.beganAt)
     this.#ticketKeys = options.ticketKeys
+    const { onCertificateWanted } = options
+    this.#demand =
+      onCertificateWanted === undefined ? null : new CertificateDemand(onCertificateWanted)
     this.#stickyKey = derive(options.secret, 'sticky')
     this.#routes = {
       slot: (number) => this.#board.slot(number),
@@ -239,6 +244,11 @@ export class Gateway implements ListenerHandler {
     this.#trusts = compileTrust(blocks).trusts
   }
 
+  /** A name that clients wait for gets no certificate now. */
+  refuseCertificate(name: string): void {
+    this.#demand?.refuse(name)
+  }
+
   /** What is not in force, one line each. */
   problems(): string[] {
     return [...this.#listeners.problems(), ...this.#faults.values()]
@@ -276,6 +286,7 @@ export class Gateway implements ListenerHandler {
       trust: this.#trust,
       handler: this.#handlerFor(placed),
       ticketKeys: this.#ticketKeys,
+      demand: this.#demand,
       reusePort: this.#options.reusePort,
       onNotice: this.#options.onNotice,
       onShortage: (error) => this.#meetShortage(error),
@@ -365,6 +376,7 @@ export class Gateway implements ListenerHandler {
   /** Closes what is left. */
   destroy(): void {
     this.#listeners.destroy()
+    this.#demand?.destroy()
     for (const pool of this.#pools.values()) pool.retire()
     this.#deadlines.close()
   }

@@ -11,6 +11,7 @@ import { sourceKindOf } from '../providers/catalog/sources.ts'
 import { embedded } from '../providers/embedded/source.ts'
 import type { KeyStore } from '../providers/store.ts'
 import type { Acme, AcmeOptions } from '../acme/acme.ts'
+import type { Ask } from '../acme/ask.ts'
 
 type Joined = Omit<AcmeOptions, 'settings' | 'openKeys'>
 
@@ -19,6 +20,8 @@ const FOLDER = 'acme'
 
 export interface OpenedAcme {
   readonly acme: Acme
+  /** Has a certificate ordered for a name that clients wait for, if it may be; undefined: none is ordered on demand. */
+  readonly orderOnDemand: ((name: string) => Promise<boolean>) | undefined
   /** How control follows its certificates: after all others, and from disk while the registry is away. */
   readonly source: SourceOptions
 }
@@ -34,15 +37,29 @@ export async function openAcme(
   const place = { filename: config, data, resolver }
   const spec = chooseStore(settings.store, sources) ?? defaultStore(place)
   const whole = withFiles(spec, config)
+  const ending = new AbortController()
+  const ask = await openAsk(settings.onDemand, joined.log, ending.signal)
   const acme = createAcme({
     ...joined,
+    ...(ask === null ? {} : { ask: ask.permits }),
     settings: withRoots(settings, config),
     openKeys: () => openKeysBelow(whole, FOLDER),
   })
   const { name } = acme.source
   const location = sourceKindOf(spec).locations(spec)
   return {
-    acme,
+    acme: {
+      ...acme,
+      stop() {
+        ending.abort()
+        return acme.stop()
+      },
+    },
+    orderOnDemand:
+      ask === null
+        ? undefined
+        : async (name) =>
+            (await ask.refusal(name)) === null && (await acme.request(name)) === 'there',
     source: {
       provider: acme.source,
       kind: name,
@@ -52,6 +69,22 @@ export async function openAcme(
       lastGood: openLastGoodFile({ folder: join(data, 'last-good'), source: name, location }),
     },
   }
+}
+
+async function openAsk(
+  settings: AcmeSettings['onDemand'],
+  log: Joined['log'],
+  signal: AbortSignal,
+): Promise<Ask | null> {
+  if (settings === null) return null
+  const { createAsk } = await import('../acme/ask.ts')
+  return createAsk({
+    url: settings.ask,
+    perMinute: settings.perMinute,
+    warn: (text) => log.warn({}, text),
+    now: () => performance.now(),
+    signal,
+  })
 }
 
 /** The named source, or the first that can be written; null: none can. */

@@ -18,6 +18,8 @@ export interface ThreadStart {
   readonly secret: Uint8Array
   /** The same in every thread, so that a TLS session resumes in any thread; see ticket-keys.ts. */
   readonly ticketKeys: Uint8Array
+  /** Clients may wait for certificates that are ordered on demand. */
+  readonly ordersOnDemand?: boolean
   /** Other threads listen on the same ports. */
   readonly reusePort: boolean
   /** See pulse.ts. Null with `workers: 0`, where the main thread serves. */
@@ -36,6 +38,8 @@ export type ToThread =
   | { readonly kind: 'drain' }
   /** The drain took too long: end the exchanges in flight, then send `drained`. */
   | { readonly kind: 'cut' }
+  /** A name that clients wait for gets no certificate now. */
+  | { readonly kind: 'certificate refused'; readonly name: string }
   /** Another thread is short of file descriptors: close idle connections. */
   | { readonly kind: 'give up idle' }
 
@@ -62,6 +66,8 @@ export type FromThread =
   | { readonly kind: 'notice'; readonly text: string }
   /** A client in the thread connects to this name: the main thread is to resolve it from now on. */
   | { readonly kind: 'name'; readonly name: string }
+  /** A client waits for a certificate of this name. */
+  | { readonly kind: 'certificate wanted'; readonly name: string }
   /** A fault of Sluice itself, caught in one exchange or in one object of a change. */
   | { readonly kind: 'fault'; readonly at: 'exchange' | 'apply'; readonly stack: string }
   /** The delay of the thread's event loop during the last second. */

@@ -140,6 +140,7 @@ export async function run(options: RunOptions): Promise<number> {
     shortages,
     writeLines,
     workers,
+    orderCertificate: ordered?.orderOnDemand,
     serveInLine:
       settings.workers === 0 ? (await import('./serving-thread.ts')).createServingThread : null,
   })

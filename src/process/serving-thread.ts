@@ -37,6 +37,9 @@ export function createServingThread(
     secret: Buffer.from(start.secret),
     ticketKeys: Buffer.from(start.ticketKeys),
     reusePort: start.reusePort,
+    ...(start.ordersOnDemand === true
+      ? { onCertificateWanted: (name) => post({ kind: 'certificate wanted', name }) }
+      : {}),
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
     onStream: start.access === 'off' ? null : (record) => access.writeStream(record),
     onNotice: (text) => post({ kind: 'notice', text }),
@@ -148,6 +151,9 @@ export function createServingThread(
           break
         case 'trusted':
           gateway.trust(message.blocks)
+          break
+        case 'certificate refused':
+          gateway.refuseCertificate(message.name)
           break
         case 'ticket keys':
           gateway.setTicketKeys(Buffer.from(message.keys))

@@ -31,6 +31,8 @@ export interface ThreadsOptions {
   readonly shortages: Pick<Shortages, 'note'>
   readonly writeLines: (lines: Uint8Array) => void
   readonly workers: Pick<Workers, 'take'>
+  /** Has a certificate ordered for a name that clients wait for, if it may be; absent: none is. Resolves to whether it is there. */
+  readonly orderCertificate?: ((name: string) => Promise<boolean>) | undefined
   /** Serves on this thread; null if workers serve. It is passed, so that a main thread with workers loads no gateway. */
   readonly serveInLine: typeof createServingThread | null
 }
@@ -60,6 +62,8 @@ export interface ThreadsStatus {
 
 /** For the responses and log lines of requests that a drain has ended. */
 const CUT_WITHIN_MS = 500
+/** From an order to its certificate in every thread. Clients who wait longer get what there is. */
+const IN_FORCE_MS = 10_000
 
 /** A serving thread: a worker, or the main thread with `workers: 0`. */
 interface Running {
@@ -101,6 +105,7 @@ export function createThreads(options: ThreadsOptions): Threads {
       access: settings.log.access,
       secret,
       ticketKeys: ticketKeys.current(),
+      ordersOnDemand: options.orderCertificate !== undefined,
       reusePort: serveInLine === null,
       pulses: serveInLine === null ? pulses.memory : null,
     }
@@ -173,6 +178,9 @@ export function createThreads(options: ThreadsOptions): Threads {
         if (changes.length > 0) running.get(thread)?.send({ kind: 'names', changes })
         break
       }
+      case 'certificate wanted':
+        void orderFor(message.name)
+        break
       case 'notice':
         log.warn({ thread }, message.text)
         break
@@ -198,6 +206,13 @@ export function createThreads(options: ThreadsOptions): Threads {
       default:
         message satisfies never
     }
+  }
+
+  /** Clients go on when the certificate comes into force, and without it if it does not. */
+  async function orderFor(name: string): Promise<void> {
+    const isThere = (await options.orderCertificate?.(name).catch(() => false)) ?? false
+    if (isThere) await delay(IN_FORCE_MS, undefined, { ref: false })
+    for (const one of running.values()) one.send({ kind: 'certificate refused', name })
   }
 
   function restart(thread: number, code: number): void {

@@ -46,6 +46,9 @@ export interface TestGateway {
   notices(): readonly string[]
   /** 48 bytes, for TLS sessions from now on. */
   setTicketKeys(keys: Buffer): void
+  /** Names that clients wait for a certificate of, with `onDemand`. */
+  wanted(): readonly string[]
+  refuseCertificate(name: string): void
   drain(): Promise<void>
   close(): Promise<void>
 }
@@ -54,6 +57,8 @@ interface OwnOptions {
   readonly trusted?: readonly string[]
   readonly admin?: number
   readonly reusePort?: boolean
+  /** Clients wait for certificates. */
+  readonly onDemand?: boolean
   /** As the settings write it. */
   readonly resolver?: object
 }
@@ -79,7 +84,8 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   const streams: StreamRecord[] = []
   const faults: unknown[] = []
   const notices: string[] = []
-  const { trusted = [], admin = 0, reusePort = false } = config as OwnOptions
+  const wanted: string[] = []
+  const { trusted = [], admin = 0, reusePort = false, onDemand = false } = config as OwnOptions
   const gateway = new Gateway({
     thread: 0,
     memory: scoreboard.memory(),
@@ -88,6 +94,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     secret: randomBytes(48),
     ticketKeys: randomBytes(48),
     reusePort,
+    ...(onDemand ? { onCertificateWanted: (name) => wanted.push(name) } : {}),
     onNotice: (text) => notices.push(text),
     onListenersTried: () => publisher.report(0, gateway.problems()),
     onRecord: (record) => records.push(record),
@@ -155,6 +162,8 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     streams: () => streams,
     placed: () => publisher.placed(),
     problems,
+    wanted: () => wanted,
+    refuseCertificate: (name) => gateway.refuseCertificate(name),
     takeFaults: () => faults.splice(0),
     notices: () => notices,
     setTicketKeys: (keys) => gateway.setTicketKeys(keys),
@@ -171,6 +180,7 @@ function longForm(config: object): object {
     trusted: _trusted,
     admin: _admin,
     reusePort: _reusePort,
+    onDemand: _onDemand,
     resolver: _resolver,
     ...declared
   } = config as OwnOptions
