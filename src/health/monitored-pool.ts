@@ -16,6 +16,7 @@ import type { RecentlyRemoved, Returned } from './recently-removed.ts'
 import { checkOf } from './probe.ts'
 import type { Prober } from './prober.ts'
 import { MonitoredServer, serverKey } from './monitored-server.ts'
+import { wireOf } from '../upstream/connecting/connect-target.ts'
 
 export interface PoolContext extends BreakerContext {
   readonly prober: Pick<Prober, 'follow' | 'forget' | 'state'>
@@ -241,8 +242,9 @@ export class MonitoredPool {
 
   #probeStateOf(
     server: MonitoredServer,
-    { health, tls, proxyProtocol }: Backend,
+    backend: Backend,
   ): EligibilityInput['probe'] {
+    const { health, tls, proxyProtocol } = backend
     const { prober } = this.#context
     const wasServed = server.state !== null && server.probeState !== 'waiting'
     if (health === null) {
@@ -256,6 +258,7 @@ export class MonitoredPool {
       check: checkOf(server.declared, health),
       tls,
       proxyProtocol,
+      wire: wireOf(backend, server.declared),
     }
     prober.follow(server.key, target, wasServed, this.id)
     return server.probeStateBefore ?? prober.state(server.key)

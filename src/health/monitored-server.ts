@@ -12,7 +12,7 @@ import {
   type ServerState,
   slowStartShare,
 } from '../policy/health/pool-eligibility.ts'
-import { COUNT, SHARED } from '../scoreboard/layout.ts'
+import { COUNT, SHARED, SPOKEN } from '../scoreboard/layout.ts'
 import { sharedLoad, type Scoreboard, type Slot } from '../scoreboard/scoreboard.ts'
 import type { LiveBreaker } from './live-breaker.ts'
 import { PassiveCheck } from './passive-check.ts'
@@ -201,7 +201,19 @@ export class MonitoredServer {
       ejections: failures + errors + rate,
       lastProbe,
       tally,
+      ...protocolOf(this.slot),
     }
+  }
+}
+
+function protocolOf(slot: Slot): Pick<ServerReport, 'protocol'> {
+  switch (sharedLoad(slot, SHARED.spoken)) {
+    case SPOKEN.h2:
+      return { protocol: 'h2' }
+    case SPOKEN['http/1.1']:
+      return { protocol: 'http/1.1' }
+    default:
+      return {}
   }
 }
 

@@ -3,8 +3,8 @@
  * a new client has. A probe has no time limit of its own: the caller ends it with the signal, see prober.ts.
  */
 import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
-import type { Dispatcher } from 'undici'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import type { Client, Dispatcher } from 'undici'
 import { shortageOf } from '../http/connection/shortage.ts'
 import { writeProxyHeader } from '../http/proxy-protocol/write-header.ts'
 import { denyHost } from '../model/denied-address.ts'
@@ -12,15 +12,18 @@ import { bracketHost } from '../model/address.ts'
 import { hostnameOf, isSocketPath, isStreamScheme, speaksTls } from '../model/server-url.ts'
 import type { Backend, HealthCheck, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../routing/regexp.ts'
-import { contextFor, sniOf } from '../upstream/connecting/connect-target.ts'
+import { contextFor, OFFERS, sniOf, type Wire } from '../upstream/connecting/connect-target.ts'
 import { probeGrpc } from './grpc-probe.ts'
 import { httpClient } from './http-client.ts'
+import { requestHttp2 } from './http2-probe.ts'
 
 export interface ProbeTarget {
   readonly server: Server
   readonly check: HealthCheck
   readonly tls: Backend['tls']
   readonly proxyProtocol: Backend['proxyProtocol']
+  /** What requests to it travel by. */
+  readonly wire: Wire
 }
 
 /** `reason` for people: `GET /healthz returned 503, expected 200-399`. */
@@ -124,25 +127,11 @@ async function probeHttp(
   userAgent: string,
 ): Promise<string | null> {
   const { method, path } = http
-  const { Client } = await httpClient.load()
-  const client = new Client(connection.origin, {
-    connect: (_options, done) => {
-      connection.open(
-        (socket) => done(null, socket),
-        (error) => done(error, null),
-      )
-    },
-    // One request: undici sends Connection: close.
-    pipelining: 0,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
   try {
     const headers = headersOf(http, userAgent)
-    const verb = method as Dispatcher.HttpMethod
-    const { statusCode, body } = await client.request({ method: verb, path, headers })
-    // The rest of the body ends with the connection.
-    body.on('error', () => undefined)
+    const { statusCode, body } = await (connection.target.wire === 'http/1.1'
+      ? requestHttp1(connection, null, { method, path, headers })
+      : requestChosen(connection, { method, path, headers }))
     if (!http.statuses.some(([from, to]) => statusCode >= from && statusCode <= to)) {
       return `${method} ${path} returned ${statusCode}, expected ${statusesText(http.statuses)}`
     }
@@ -152,8 +141,62 @@ async function probeHttp(
     if (!connection.isOpen) return `cannot connect to ${connection.where}: ${messageOf(error)}`
     return `${method} ${path} got no complete response: ${messageOf(error)}`
   } finally {
-    await client.destroy()
+    await connection.client?.destroy()
   }
+}
+
+interface ProbeRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: Record<string, string>
+}
+
+interface ProbeResponse {
+  readonly statusCode: number
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** By what the server chooses in the TLS handshake; without TLS by HTTP/2 with prior knowledge. */
+async function requestChosen(
+  connection: ProbeConnection,
+  request: ProbeRequest,
+): Promise<ProbeResponse> {
+  const socket = await new Promise<Socket>((resolve, reject) => connection.open(resolve, reject))
+  const { wire } = connection.target
+  if (!('alpnProtocol' in socket) || (socket as TLSSocket).alpnProtocol === 'h2')
+    return requestHttp2(socket, { origin: connection.origin, ...request })
+  if (wire === 'h2') throw new Error('the server does not choose HTTP/2 in the TLS handshake')
+  return requestHttp1(connection, socket, request)
+}
+
+/** `socket`: that of the connection if it is open already. */
+async function requestHttp1(
+  connection: ProbeConnection,
+  socket: Socket | null,
+  { method, path, headers }: ProbeRequest,
+): Promise<ProbeResponse> {
+  const { Client } = await httpClient.load()
+  const client = new Client(connection.origin, {
+    connect: (_options, done) => {
+      // Not before undici has noted that it connects.
+      if (socket !== null) process.nextTick(done, null, socket)
+      else
+        connection.open(
+          (opened) => done(null, opened),
+          (error) => done(error, null),
+        )
+    },
+    // One request: undici sends Connection: close.
+    pipelining: 0,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+  connection.client = client
+  const verb = method as Dispatcher.HttpMethod
+  const response = await client.request({ method: verb, path, headers })
+  // The rest of the body ends with the connection.
+  response.body.on('error', () => undefined)
+  return response
 }
 
 function headersOf(
@@ -188,6 +231,8 @@ class ProbeConnection {
   readonly where: string
   /** The connection is established, including TLS if the probe uses it. */
   isOpen = false
+  /** Of undici, on this connection. */
+  client: Client | null = null
   /** Why it could not be established. */
   error: Error | null = null
   readonly target: ProbeTarget
@@ -261,7 +306,7 @@ class ProbeConnection {
 
   /** `below`: a connection that has begun with other bytes. */
   #connectTls(below: Socket | null): Socket {
-    const { server, tls, check } = this.target
+    const { server, tls, check, wire } = this.target
     const socket = connectTls({
       ...(below === null ? {} : { socket: below }),
       host: server.host,
@@ -270,7 +315,7 @@ class ProbeConnection {
       secureContext: contextFor(tls.ca),
       servername: tls.serverName ?? sniOf(server),
       rejectUnauthorized: tls.verify,
-      ALPNProtocols: [check.grpc === null ? 'http/1.1' : 'h2'],
+      ALPNProtocols: check.grpc === null ? [...OFFERS[wire]] : ['h2'],
     })
     below?.on('error', (error) => socket.destroy(error))
     return socket

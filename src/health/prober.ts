@@ -270,7 +270,8 @@ function isSameCheck(a: ProbeTarget, b: ProbeTarget): boolean {
     a.server.hostname === b.server.hostname &&
     isEqual(a.check, b.check) &&
     isEqual(a.tls, b.tls) &&
-    a.proxyProtocol === b.proxyProtocol
+    a.proxyProtocol === b.proxyProtocol &&
+    a.wire === b.wire
   )
 }
 

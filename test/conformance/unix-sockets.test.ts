@@ -144,7 +144,7 @@ test('a socket is asked whether it is well, and what is wrong is said with its p
     const { servers, health: check, tls, proxyProtocol } = parsed.value
     const [declared] = servers
     assert.ok(declared !== undefined && check !== null)
-    return { server: declared, check, tls, proxyProtocol }
+    return { server: declared, check, tls, proxyProtocol, wire: 'http/1.1' as const }
   })
   for (const target of targets) assert.equal((await probe(target, signal)).ok, true)
   const [first] = targets

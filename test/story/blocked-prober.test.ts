@@ -89,5 +89,6 @@ function targetOf(id: string, port: number, path: string): ProbeTarget {
     },
     tls: { verify: true, ca: null, serverName: null },
     proxyProtocol: null,
+    wire: 'http/1.1',
   }
 }

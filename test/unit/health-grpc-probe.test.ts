@@ -25,6 +25,7 @@ function ask(
     check: { ...HEALTH, http: null, grpc: { service } },
     tls: { verify: true, ca, serverName: null },
     proxyProtocol: null,
+    wire: 'http/1.1',
   }
   return probe(target, signal)
 }

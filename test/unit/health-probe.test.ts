@@ -14,6 +14,7 @@ import { checkOf, createProbe, type ProbeResult, type ProbeTarget } from '../../
 import type { Scheme } from '../../src/model/server-url.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { startHttp2Server } from '../support/http2/server.ts'
 import { startProxyReader } from '../support/proxy-reader.ts'
 import { eventually } from '../support/until.ts'
 
@@ -61,6 +62,7 @@ function targetAt(
     check: { ...check, ...change },
     tls: { verify: true, ca: null, serverName: null, ...tls },
     proxyProtocol: null,
+    wire: 'http/1.1',
   }
 }
 
@@ -393,4 +395,54 @@ test('probes of a backend with PROXY headers begin with one of their own, before
   const [v1, v2] = [1, 2].map((version) => ({ version, source: null, destination: null }))
   assert.deepEqual(headers, [v1, v1, v2, v2])
   assert.deepEqual(atSecure.headers, [v1, v2])
+})
+
+test('a server of HTTP/2 is probed by HTTP/2, in clear and over TLS', async (t) => {
+  const authority = createAuthority(t)
+  const { cert, key } = authority.issue('127.0.0.1')
+  const ca = authority.cert
+  const clear = await startHttp2Server(t, (request) => request.respond({ status: 204 }))
+  const secure = await startHttp2Server(t, (request) => request.respond({ body: 'well' }), {
+    tls: { cert, key, ALPNProtocols: ['h2', 'http/1.1'] },
+  })
+  const own = { http: { ...http, body: '^well$' } }
+  const overTls = targetAt({ port: secure.port, scheme: 'https' }, own, { ca })
+
+  const results = [
+    await ask({ ...targetAt({ port: clear.port, scheme: 'h2c' }), wire: 'h2' }),
+    await ask({ ...overTls, wire: 'h2' }),
+    await ask({ ...overTls, wire: 'auto' }),
+  ]
+
+  assert.deepEqual(
+    results.map(({ ok }) => ok),
+    [true, true, true],
+  )
+  const request = await clear.request(1)
+  assert.deepEqual(
+    [request.value(':method'), request.value(':path'), request.value('user-agent')],
+    ['GET', '/healthz', 'sluice-health/1.2.3'],
+  )
+})
+
+test('a server that speaks HTTP/1.1 instead of HTTP/2 fails its probe, and is served with auto', async (t) => {
+  const authority = createAuthority(t)
+  const { cert, key } = authority.issue('127.0.0.1')
+  const secure = createTlsServer({ cert, key }, (_request, response) => response.end())
+  const clear = createServer((_request, response) => response.end())
+  for (const server of [secure, clear]) {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => server.close())
+  }
+  const port = (server: { address(): unknown }): number => (server.address() as AddressInfo).port
+  const target = targetAt({ port: port(secure), scheme: 'https' }, {}, { ca: authority.cert })
+
+  const refused = await ask({ ...target, wire: 'h2' })
+  const garbled = await ask({ ...targetAt({ port: port(clear), scheme: 'h2c' }), wire: 'h2' })
+  const served = await ask({ ...target, wire: 'auto' })
+
+  assert.match(refused.ok ? '' : refused.reason, /cannot connect|does not choose HTTP\/2/)
+  assert.match(garbled.ok ? '' : garbled.reason, /got no complete response/)
+  assert.equal(served.ok, true)
 })

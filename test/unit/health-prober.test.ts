@@ -34,6 +34,7 @@ function targetOf(key: string, change: Partial<HealthCheck> = {}): ProbeTarget {
     check: { ...check, ...change },
     tls: { verify: true, ca: null, serverName: null },
     proxyProtocol: null,
+    wire: 'http/1.1',
   }
 }
 

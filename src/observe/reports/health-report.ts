@@ -3,6 +3,10 @@ import type { NameReport } from '../../dns/resolver.ts'
 import type { BreakerState } from '../../policy/breaking/breaker.ts'
 import type { EjectionReason } from '../../policy/health/ejector.ts'
 import type { ServerState } from '../../policy/health/pool-eligibility.ts'
+import type { SPOKEN } from '../../scoreboard/layout.ts'
+
+/** To servers. */
+export type Protocol = keyof typeof SPOKEN
 
 /** Times are ms since the epoch. */
 export interface ServerReport {
@@ -20,6 +24,8 @@ export interface ServerReport {
   readonly ejections: number
   readonly lastProbe: ProbeReport | null
   readonly tally: ServerTally
+  /** What its last connection speaks, if that is chosen as it connects; absent: not known, or HTTP/1.1 as declared. */
+  readonly protocol?: Protocol
   /** The addresses of its name; null: it is declared by its address. */
   readonly resolution?: NameReport | null
 }

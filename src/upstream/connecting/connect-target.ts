@@ -29,7 +29,7 @@ export function wireOf({ protocol }: Backend, { scheme }: Server): Wire {
 }
 
 /** What is offered in the TLS handshake. */
-const OFFERS: Readonly<Record<Wire, readonly string[]>> = {
+export const OFFERS: Readonly<Record<Wire, readonly string[]>> = {
   'http/1.1': ['http/1.1'],
   h2: ['h2'],
   auto: ['h2', 'http/1.1'],
