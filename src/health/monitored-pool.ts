@@ -240,10 +240,7 @@ export class MonitoredPool {
     return returned.server
   }
 
-  #probeStateOf(
-    server: MonitoredServer,
-    backend: Backend,
-  ): EligibilityInput['probe'] {
+  #probeStateOf(server: MonitoredServer, backend: Backend): EligibilityInput['probe'] {
     const { health, tls, proxyProtocol } = backend
     const { prober } = this.#context
     const wasServed = server.state !== null && server.probeState !== 'waiting'
