@@ -81,7 +81,9 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
     if (to instanceof ExchangeError) this.#refuse(head, to)
     else if (head.logsIn) this.#sendAway(head, to)
     else {
-      this.#open(head, to)
+      const exchange = this.#open(head, to)
+      // A POST without a body has the length 0, and nothing of it follows.
+      if (ended && head.framing === 'length') exchange.travelsWhole = true
       this.#isPassed = ended
       if (head.upgrade !== '') this.#key = new WebSocketKey(head)
     }

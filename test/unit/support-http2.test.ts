@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import {
   connect,
   createServer,
@@ -19,6 +20,11 @@ test('the Huffman code is that of RFC 7541 C.4', () => {
   assert.equal(huffmanEncode('no-cache').toString('hex'), 'a8eb10649cbf')
   const every = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString('latin1')
   assert.equal(huffmanDecode(huffmanEncode(every)), every)
+  // Of what python3-hpack makes of it: a whole table in one figure.
+  assert.equal(
+    createHash('sha256').update(huffmanEncode(every)).digest('hex').slice(0, 16),
+    '612dcf67552ffb6a',
+  )
 })
 
 test('a dynamic table is read as RFC 7541 C.3 writes it', () => {

@@ -1,0 +1,94 @@
+/**
+ * facts/edge.md 1.4: each attack ends its own connection within a number of frames, is named in the log, leaves nothing
+ * behind, and a neighbour does not notice it.
+ */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { startGateway, type TestGateway } from '../support/gateway.ts'
+import { BLOCKS, FLOODS } from '../support/http2/attacks.ts'
+import { openHttp2Client, type Http2Client } from '../support/http2/client.ts'
+import { startOrigin, type Origin } from '../support/origin.ts'
+import { eventually } from '../support/until.ts'
+
+/** Units in one write, with a request behind them that shows that they were read. */
+const BATCH = 25
+
+interface World {
+  readonly origin: Origin
+  readonly gateway: TestGateway
+  readonly neighbour: Http2Client
+  /** What the neighbour alone is counted as. */
+  readonly quiet: number
+}
+
+async function startWorld(t: TestContext): Promise<World> {
+  const origin = await startOrigin(t)
+  const gateway = await startGateway(t, {
+    origin: origin.port,
+    listener: { protocol: 'h2c' },
+  })
+  const neighbour = await openHttp2Client(t, gateway.port)
+  assert.equal((await neighbour.ask()).status, 200)
+  return { origin, gateway, neighbour, quiet: underWay(gateway) }
+}
+
+for (const attack of FLOODS) {
+  test(`${attack.name}: the connection ends, its neighbour stays`, async (t) => {
+    const world = await startWorld(t)
+    const attacker = await openHttp2Client(t, world.gateway.port, {
+      settings: attack.settings ?? [],
+    })
+    const run = attack.start(attacker)
+    attacker.send(...run.first)
+
+    let sent = 0
+    while (sent < attack.most && attacker.ending() === null) {
+      const units = Array.from({ length: BATCH }, () => run.next()).flat()
+      attacker.send(...units)
+      sent += BATCH
+      // A response without DATA ends with any window.
+      const barrier = attacker.request({ method: 'HEAD' })
+      await Promise.race([attacker.outcome(barrier), attacker.closed()])
+      await assertServed(world)
+      attacker.forget()
+    }
+
+    await assertCut(world, attacker, 'enhanceYourCalm')
+  })
+}
+
+for (const attack of BLOCKS) {
+  test(`${attack.name}: the connection ends, its neighbour stays`, async (t) => {
+    const world = await startWorld(t)
+    const attacker = await openHttp2Client(t, world.gateway.port)
+    const run = attack.start(attacker)
+    attacker.send(...run.first)
+
+    // No request fits into a block, so the units go in one write, and the rest of them into a closed connection.
+    attacker.send(...Array.from({ length: attack.most }, () => run.next()).flat())
+
+    await assertCut(world, attacker, 'enhanceYourCalm')
+  })
+}
+
+async function assertServed({ neighbour }: World): Promise<void> {
+  assert.equal((await neighbour.ask()).status, 200)
+}
+
+async function assertCut(world: World, attacker: Http2Client, code: string): Promise<void> {
+  const { gateway, origin } = world
+  assert.equal(await attacker.connectionOutcome(), `goaway ${code}`)
+  await assertServed(world)
+  const peer = `127.0.0.1:${attacker.socket.localPort}`
+  const notices = gateway.notices().filter((notice) => notice.includes('127.0.0.1'))
+  assert.equal(notices.length, 1, `one notice of ${peer}: ${gateway.notices().join('; ')}`)
+  await eventually(() => underWay(gateway) === world.quiet, 'nothing more is under way')
+  // A stream takes its slot until its server's work has ended, so there are never more connections than slots.
+  assert.ok(origin.connections.length < 400, `${origin.connections.length} connections`)
+}
+
+function underWay({ scoreboard }: TestGateway): number {
+  let sum = 0
+  for (let slot = 0; slot < 16; slot++) sum += scoreboard.underWay(slot)
+  return sum
+}
