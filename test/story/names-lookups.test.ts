@@ -29,7 +29,7 @@ const SOURCES: Readonly<Record<string, (port: number, folder: string) => object>
   dns: () => ({ backends: { d: 'http://dns.test:80' } }),
   synapse: (port, folder) => ({ file: synapseFile(folder, `synapse.test:${port}`) }),
 }
-const ON_DISK: readonly string[] = ['files', 'store']
+const ON_DISK: readonly string[] = ['files', 'certificates', 'store']
 
 /** Its path. */
 function synapseFile(folder: string, host: string): string {

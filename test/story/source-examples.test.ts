@@ -130,6 +130,13 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     },
   },
 
+  'examples/certificates.yaml': {
+    async drive(site) {
+      assert.equal(from(await site.get(VOTE, '/')), '5001')
+      assert.match((await site.program.ask('/api/providers')).text, /"name":"tls"/)
+    },
+  },
+
   'examples/store.yaml': {
     async drive(site) {
       assert.equal(from(await site.get(VOTE, '/')), '5001')

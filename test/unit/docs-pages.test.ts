@@ -123,7 +123,7 @@ const FORM_OF_SOURCES = [
   'See also',
 ]
 /** The file, the directory and the store are on this machine. */
-const LOCAL = ['file', 'files', 'store']
+const LOCAL = ['file', 'files', 'certificates', 'store']
 
 test('pages of sources also say what is read, what happens when it fails, and which permissions it needs', () => {
   for (const { kind } of SOURCE_KINDS.filter((one) => !LOCAL.includes(one.kind))) {

@@ -1,5 +1,6 @@
 /** Every kind of source that settings can name, one line each. */
 import type { SourceSpec } from '../../model/settings.ts'
+import { certificates } from '../certificates/source.ts'
 import { consul } from '../consul/source.ts'
 import { consulKv } from '../consul-kv/source.ts'
 import { directory } from '../directory/source.ts'
@@ -22,7 +23,7 @@ export const SOURCE_KINDS: readonly SourceKind[] = [
   ...[etcd, redis, consul, consulKv, zookeeper, docker, swarm, marathon, dns],
   swarmStandalone,
   synapse,
-  ...[http, directory, embedded],
+  ...[http, directory, certificates, embedded],
 ]
 
 /** That of a spec, which one of the kinds has parsed. */
