@@ -37,7 +37,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
     [
       ...['registry', 'sealed', 'http-client', 'listing', 'layouts', 'labels'],
       ...['file', 'directory', 'embedded', 'dns', 'etcd', 'redis', 'zookeeper'],
-      ...['consul-api', 'consul-kv', 'consul'],
+      ...['certificates', 'consul-api', 'consul-kv', 'consul'],
       ...['docker', 'swarm', 'swarm-standalone'],
       ...['marathon', 'http', 'synapse'],
       'catalog',
