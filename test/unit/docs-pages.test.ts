@@ -45,7 +45,10 @@ for (const page of listPages()) {
       const settings = resolveSettings({ document: parsed, ...world })
       const { frontends, ...others } = BARE
       const hasBackend = 'vote' in (written['backends'] ?? BARE.backends)
-      const { problems, setAside } = openAdmission({ readFile: readPem(t) }).declare({
+      const { problems, setAside } = openAdmission({
+        readFile: readPem(t),
+        ordersCertificates: settings.settings.acme !== null,
+      }).declare({
         ...(hasBackend ? { frontends } : {}),
         ...others,
         ...written,

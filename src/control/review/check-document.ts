@@ -23,6 +23,8 @@ export function checkDocument(filename: string, document: ReadableDocument): rea
     localAddresses: readLocalAddresses,
     trusted: () => settings.trusted,
     now: Date.now,
+    // As it is written: its references are not resolved here.
+    ordersCertificates: document.settings['acme'] !== undefined,
   })
   const declared = groupByKind(document.objects)
   const assumed = groupByKind(hasOtherSources(document) ? assumedBackends(document) : [])

@@ -35,6 +35,7 @@ export function checkSource(
     localAddresses: readLocalAddresses,
     trusted: () => settings.trusted,
     now: Date.now,
+    ordersCertificates: file?.settings['acme'] !== undefined,
   })
   const written = file?.objects ?? []
   const own = [...written, ...objects]
