@@ -45,6 +45,26 @@ test('a small body that came with its head has a Content-Length, others are sent
   assert.deepEqual(later?.message().trailers, [['x-sum', '5']])
 })
 
+test('a request without a body says so where its method may have one, and is sent again', async (t) => {
+  const broken = await startOrigin(t, (_request, connection) => connection.reset())
+  const sound = await startOrigin(t)
+  const gateway = await startGateway(t, {
+    origin: sound.port,
+    backend: {
+      servers: { one: { url: broken.url, weight: 1000 }, two: sound.url },
+      retry: { attempts: 2, when: 'IsNetworkError()' },
+    },
+  })
+  const client = await openHttp2Client(t, gateway.port)
+
+  const response = await client.ask({ method: 'PUT' })
+
+  assert.equal(response.status, 200)
+  const request = await sound.request(1)
+  assert.match(request.head, /^content-length: 0\r$/im)
+  assert.doesNotMatch(request.head, /transfer-encoding/i)
+})
+
 test('a small body is sent again when the connection to its server breaks', async (t) => {
   const broken = await startOrigin(t, (_request, connection) => connection.reset())
   const sound = await startOrigin(t)
