@@ -34,6 +34,7 @@ const packages = {
   jq: 'jq',
   zookeeper: 'zookeeper',
   kazoo: 'python3-kazoo',
+  grpcio: 'python3-grpcio',
   postgresql: 'postgresql',
   python3: 'python3',
   chromium: 'chromium',
@@ -44,6 +45,7 @@ const packages = {
 const paths = {
   zookeeper: '/usr/share/java/zookeeper.jar',
   kazoo: '/usr/lib/python3/dist-packages/kazoo',
+  grpcio: '/usr/lib/python3/dist-packages/grpc',
   postgresql: '/usr/lib/postgresql',
 }
 

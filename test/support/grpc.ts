@@ -297,7 +297,7 @@ export function openGrpcClient(
           options.path ?? ECHO.unary?.path ?? '',
           asIs,
           asIs,
-          Buffer.from(message as string, 'latin1'),
+          Buffer.from(message as string),
           options.metadata ?? new Metadata(),
           deadlineOf(options),
           done,
@@ -313,7 +313,7 @@ export function openGrpcClient(
           deadlineOf(options),
           done,
         )
-        for (const message of messages) call.write(Buffer.from(message as string, 'latin1'))
+        for (const message of messages) call.write(Buffer.from(message as string))
         call.end()
         return call
       }),
@@ -338,7 +338,7 @@ export function openGrpcClient(
       )
       const { received, result } = streamed(call)
       return {
-        send: (message) => call.write(Buffer.from(message as string, 'latin1')),
+        send: (message) => call.write(Buffer.from(message as string)),
         end: () => call.end(),
         cancel: () => call.cancel(),
         received,
