@@ -13,10 +13,12 @@ import {
 } from '../support/example.ts'
 import { exchange } from '../support/client.ts'
 import { openGrpcClient, startGrpcOrigin } from '../support/grpc.ts'
+import { startHttp2Server, type Http2Script } from '../support/http2/server.ts'
 import { value } from '../support/message.ts'
 import { get } from '../support/refusal.ts'
 import { runProgram } from '../support/program.ts'
 import { STAGED } from '../support/stage.ts'
+import { eventually } from '../support/until.ts'
 
 type Drive = (site: Site, t: TestContext) => Promise<void>
 
@@ -26,6 +28,16 @@ const SERVERS: Readonly<Record<string, (t: TestContext) => Promise<Map<number, n
     const origins = [await startGrpcOrigin(t), await startGrpcOrigin(t)]
     for (const { health } of origins) health.set('shop.Cart', 1)
     return new Map(origins.map(({ port }, at) => [5001 + at, port]))
+  },
+  async 'examples/http2-servers.yaml'(t) {
+    const tells = (name: string): Http2Script => {
+      return (request) => request.respond({ fields: [['x-server', name]], body: name })
+    }
+    const servers = [
+      await startHttp2Server(t, tells('5001')),
+      await startHttp2Server(t, tells('5002')),
+    ]
+    return new Map(servers.map(({ port }, at) => [5001 + at, port]))
   },
 }
 
@@ -65,6 +77,19 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.match(from(await site.get('vote.localhost', '/internal')), /^500[12]$/)
     const { text } = await site.program.ask('/api/table?kind=backend&id=api')
     assert.match(text, /"labels":\{"team":"api"\}/)
+  },
+
+  async 'examples/http2-servers.yaml'(site) {
+    const seen = new Set<string>()
+    for (let turn = 0; turn < 4; turn++) {
+      seen.add((await site.get('vote.localhost', '/')).body.toString())
+    }
+    assert.deepEqual([...seen].sort(), ['5001', '5002'])
+    await eventually(async () => {
+      const { text } = await site.program.ask('/api/servers')
+      const servers = JSON.parse(text) as readonly { protocol?: string; state: string }[]
+      return servers.every(({ protocol, state }) => protocol === 'h2' && state === 'up')
+    }, 'both servers are up, by HTTP/2')
   },
 
   async 'examples/headers.yaml'(site) {
