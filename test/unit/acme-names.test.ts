@@ -84,7 +84,13 @@ test('follows routes as they come and go, and what the settings add and leave ou
   publish(names, {}, { a: 'Host("c.net")', x: 'Host("x.private.net")' }, ['b'])
   const second = [...names.names(NOW).wanted].sort()
 
-  assert.deepEqual([first, second], [['a.net', 'extra.net'], ['c.net', 'extra.net']])
+  assert.deepEqual(
+    [first, second],
+    [
+      ['a.net', 'extra.net'],
+      ['c.net', 'extra.net'],
+    ],
+  )
   assert.equal(names.hasHttpListener, true)
 })
 

@@ -18,7 +18,10 @@ test('sealed records open with their key and in their place only', () => {
   const sealed = createSealing([ONE]).seal('certificates/a', 'secret')
 
   assert.ok(!sealed.includes('secret'))
-  assert.deepEqual(createSealing([TWO, ONE]).open('certificates/a', sealed), { ok: true, value: 'secret' })
+  assert.deepEqual(createSealing([TWO, ONE]).open('certificates/a', sealed), {
+    ok: true,
+    value: 'secret',
+  })
   for (const [keys, path] of [
     [[TWO], 'certificates/a'],
     [[ONE], 'certificates/b'],
@@ -89,7 +92,11 @@ test('a hook that fails or is not there says so', async () => {
     /"\/bin\/sh" failed \(cleanup\): it ended with 3: "no"/,
   )
   await assert.rejects(runHook(['/nothing/here'], ['present', 'n', 'v'], 5_000), /ENOENT/)
-  await runHook(['/bin/sh', '-c', 'test "$1 $2 $3 $ACME_NAME" = "present n v n"', 'x'], ['present', 'n', 'v'], 5_000)
+  await runHook(
+    ['/bin/sh', '-c', 'test "$1 $2 $3 $ACME_NAME" = "present n v n"', 'x'],
+    ['present', 'n', 'v'],
+    5_000,
+  )
 })
 
 /** Not a process that has ended and is not collected yet. */
