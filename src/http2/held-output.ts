@@ -3,6 +3,7 @@
  * is kept in pieces, as many as came before the source stopped.
  */
 import { clock } from '../http/connection/clock.ts'
+import { giveLargeBack, LARGE_BYTES, takeLarge } from '../http/connection/socket-reads.ts'
 import { MAX_FRAME_BYTES } from './frames.ts'
 import type { Http2Stream } from './stream.ts'
 
@@ -14,7 +15,11 @@ const PROGRESS_BYTES = 1024
 interface Piece {
   readonly data: Buffer | string
   from: number
+  readonly to: number
 }
+
+/** A larger piece is kept in a buffer of the free list: allocating 100 KiB for each response costs more than sending it. */
+const MOST_ALLOCATED_BYTES = LARGE_BYTES / 4
 
 export class HeldOutput {
   /** What the stream's own window lets out; below 0 after the peer has made it smaller. */
@@ -54,7 +59,7 @@ export class HeldOutput {
   send(data: Buffer | string, ends: boolean): boolean {
     const { link } = this.#stream
     if (this.#pieces === null) {
-      const from = this.#write(data, 0, Infinity, ends)
+      const from = this.#write(data, 0, data.length, Infinity, ends)
       if (from < 0) {
         link.sentEnd(this.#stream)
         return true
@@ -93,8 +98,10 @@ export class HeldOutput {
       if (piece === undefined) break
       const isLast = this.#pieces.length === 1
       const before = piece.from
-      const from = this.#write(piece.data, before, budget, this.#ends && isLast)
-      this.#noteProgress((from < 0 ? piece.data.length : from) - before)
+      const from = this.#write(piece.data, before, piece.to, budget, this.#ends && isLast)
+      // The connection broke in between, and its pieces were given back.
+      if (this.#stream.isReset) return
+      this.#noteProgress((from < 0 ? piece.to : from) - before)
       if (from < 0) {
         this.clear()
         link.sentEnd(this.#stream)
@@ -102,10 +109,11 @@ export class HeldOutput {
       }
       budget -= from - before
       piece.from = from
-      if (from < piece.data.length || (this.#ends && isLast)) {
+      if (from < piece.to || (this.#ends && isLast)) {
         if (this.window > 0) link.queue(this.#stream)
         return
       }
+      release(piece)
       if (isLast) this.#pieces = null
       else this.#pieces.shift()
     }
@@ -129,6 +137,7 @@ export class HeldOutput {
   }
 
   clear(): void {
+    if (this.#pieces !== null) for (const piece of this.#pieces) release(piece)
     this.#pieces = null
     this.#isAwaited = false
     this.#trailers = ''
@@ -136,9 +145,16 @@ export class HeldOutput {
   }
 
   #keep(data: Buffer | string, from: number): void {
-    const piece = typeof data === 'string' ? data.slice(from) : Buffer.from(data.subarray(from))
     this.#pieces ??= []
-    this.#pieces.push({ data: piece, from: 0 })
+    if (typeof data === 'string') {
+      this.#pieces.push({ data: data.slice(from), from: 0, to: data.length - from })
+      return
+    }
+    const length = data.length - from
+    const isLarge = length > MOST_ALLOCATED_BYTES && length <= LARGE_BYTES
+    const piece = isLarge ? takeLarge() : Buffer.allocUnsafeSlow(length)
+    data.copy(piece, 0, from)
+    this.#pieces.push({ data: piece, from: 0, to: length })
   }
 
   #noteProgress(bytes: number): void {
@@ -149,10 +165,9 @@ export class HeldOutput {
   }
 
   /** Writes what the windows, the socket and `most` take. Returns where it stopped; -1: all of it is out, and the stream's end. */
-  #write(data: Buffer | string, from: number, most: number, ends: boolean): number {
+  #write(data: Buffer | string, from: number, to: number, most: number, ends: boolean): number {
     const { link, id } = this.#stream
     const { output } = link
-    const to = data.length
     let left = Math.min(most, this.window, link.sendWindow)
     while (from < to) {
       if (left <= 0 || output.isBlocked) return from
@@ -169,4 +184,8 @@ export class HeldOutput {
     output.data(id, data, to, to, true)
     return -1
   }
+}
+
+function release({ data }: Piece): void {
+  if (typeof data !== 'string' && data.length === LARGE_BYTES) giveLargeBack(data)
 }
