@@ -220,6 +220,15 @@ export class Attempt implements ResponseSink, Expiring {
     this.#owner.fault(error)
   }
 
+  /**
+   * Nothing was sent, and it had no connection to itself: it waited with others for one that could not be opened. To try again
+   * costs servers nothing, and if all of these had to take from the retry budget, it would be empty at once.
+   */
+  get isFree(): boolean {
+    const { connection } = this
+    return connection !== null && connection.own === null && connection.isUnsent
+  }
+
   /** Time does not count while the server waits for the client's body, nor until the body's last bytes have come. */
   expire(now: number): void {
     const { bodyEnded, bodyAt } = this.#exchange

@@ -203,8 +203,8 @@ export class Forwarder
     }
     if (error.reason === 'OUT_OF_RESOURCES' && this.#outlast(pool, error)) return
     this.addTried(endpoint)
-    if (!this.mayRepeat(error.kind.status, error) || !pool.retryBudget.tryTake())
-      this.#giveUp(error)
+    const isAllowed = this.mayRepeat(error.kind.status, error)
+    if (!isAllowed || (!attempt.isFree && !pool.retryBudget.tryTake())) this.#giveUp(error)
     else {
       count(endpoint.slot, COUNT.retries, 1)
       this.#repeat(pool, error)

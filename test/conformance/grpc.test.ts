@@ -300,7 +300,7 @@ test('a server that dies ends its own streams with UNAVAILABLE, and no other', a
   const codes: number[] = []
   for (const chat of chats) void chat.result.then(({ code }) => codes.push(code))
   await eventually(() => codes.length >= lost, 'its streams have ended')
-  const fresh = await Promise.all(Array.from({ length: 20 }, () => client.unary('new')))
+  const fresh = await Promise.all(Array.from({ length: 200 }, () => client.unary('new')))
 
   assert.ok(lost > 20)
   assert.deepEqual(new Set(codes), new Set([status.UNAVAILABLE]))
@@ -313,6 +313,17 @@ test('a server that dies ends its own streams with UNAVAILABLE, and no other', a
     'the others go on',
   )
   for (const chat of chats) chat.cancel()
+})
+
+test('calls that wait for a connection which is refused all go to another server', async (t) => {
+  const { port } = await startGrpcOrigin(t)
+  const servers = { dead: 'h2c://127.0.0.1:1', alive: `h2c://127.0.0.1:${port}` }
+  const { gateway } = await start(t, { backend: { servers } })
+  const client = openGrpcClient(t, gateway.port)
+
+  const results = await Promise.all(Array.from({ length: 100 }, () => client.unary('x')))
+
+  assert.deepEqual(new Set(results.map(({ code }) => code)), new Set([0]))
 })
 
 test('keepalive pings of a client are answered while a stream is quiet', async (t) => {

@@ -80,7 +80,7 @@ export class WaitingExchange implements ServerExchange {
   }
 
   get isUnsent(): boolean {
-    return this.#next?.isUnsent === true
+    return this.#next?.isUnsent ?? true
   }
 
   get own(): ServerConnection | null {
