@@ -95,7 +95,8 @@ export function createListenerAdmission(
     const challenged = isAsDeclared ? part : { ...part, challenges, redirect }
     if (challenged.tls === null) return reuseIfEqual(table.objects.get(part.id), challenged)
     const certificates = [...challenged.tls.certificates, ...ofHosts.certificates]
-    if (certificates.length === 0 && !ordersCertificates) return null
+    const mayWait = ordersCertificates || challenges.length > 0
+    if (certificates.length === 0 && !mayWait) return null
     const isWhole = ofHosts.certificates.length + ofHosts.options.length === 0
     const tls = { ...challenged.tls, certificates, hosts: ofHosts.options }
     const whole = isWhole ? challenged : { ...challenged, tls }
