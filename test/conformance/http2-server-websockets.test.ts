@@ -26,7 +26,10 @@ test('a WebSocket becomes a stream with extended CONNECT, and the handshake of t
     t,
     (request) =>
       request.connection.send(
-        headersFrame(request.streamId, block([':status', '200'], ['sec-websocket-protocol', 'chat'])),
+        headersFrame(
+          request.streamId,
+          block([':status', '200'], ['sec-websocket-protocol', 'chat']),
+        ),
       ),
     ANNOUNCED,
   )
