@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 import type { ResponseHead } from '../http/message/response-head.ts'
 import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
 import { ExchangeError } from '../http/message/errors.ts'
-import type { ClientSide, Exchange, PinnedConnection } from '../http/exchange.ts'
+import type { ClientSide, Exchange } from '../http/exchange.ts'
 import { JOIN_BYTES, owned, type SocketReads, viewOf } from '../http/connection/socket-reads.ts'
 import { RequestHead } from '../http/message/request-head.ts'
 import { type Destination, NOWHERE } from '../http/message/target.ts'
@@ -38,7 +38,6 @@ const HTTP2_BEGIN = Buffer.from('PRI * HTTP/2')
 
 export class ClientConnection extends Http1Connection implements ClientSide {
   readonly peerIp: string
-  pinned: Set<PinnedConnection> | null = null
   readonly #live: HttpListener
   readonly clientPeer: ClientPeer
   readonly #buffer = new ReceiveBuffer()
@@ -379,7 +378,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
 
   protected override left(): void {
     super.left()
-    if (this.pinned !== null) for (const thing of [...this.pinned]) thing.abandon()
+    this.clientPeer.closePinned()
     this.#live.leave(this)
   }
 

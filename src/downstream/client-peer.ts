@@ -2,7 +2,13 @@
 import type { Socket } from 'node:net'
 import { LastHost } from '../http/message/authority.ts'
 import { readClock } from '../http/connection/clock.ts'
-import { type ClientCertificate, type ClientSide, Exchange } from '../http/exchange.ts'
+import {
+  type ClientCertificate,
+  type ClientSide,
+  type ConnectedPeer,
+  Exchange,
+  type PinnedConnection,
+} from '../http/exchange.ts'
 import { addressesOf, type ProxiedAddresses } from '../http/proxy-protocol/header.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
 import type { Destination } from '../http/message/target.ts'
@@ -12,7 +18,7 @@ import { continuedForwardingFields, createRequestId, ForwardingFields } from './
 import type { Preamble } from './preamble.ts'
 import { plainHost } from '../model/ip.ts'
 
-export class ClientPeer {
+export class ClientPeer implements ConnectedPeer {
   /** The client's if a PROXY header has it. */
   readonly peerIp: string
   readonly peerPort: number
@@ -20,6 +26,7 @@ export class ClientPeer {
   readonly lastHost: LastHost = new LastHost()
   /** Null: it showed none. */
   readonly certificate: ClientCertificate | null
+  pinned: Set<PinnedConnection> | null = null
   readonly #socket: Socket
   /** By the PROXY header; null: there was none. */
   readonly #proxied: ProxiedAddresses | null
@@ -42,6 +49,11 @@ export class ClientPeer {
     this.#scheme = scheme
     this.#trust = trust
     this.#fields = new ForwardingFields(this.peerIp, scheme)
+  }
+
+  /** The client's connection is closed. */
+  closePinned(): void {
+    if (this.pinned !== null) for (const connection of [...this.pinned]) connection.abandon()
   }
 
   /** For servers that get a PROXY header. */

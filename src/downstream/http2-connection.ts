@@ -84,9 +84,7 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
     return new Http2ClientStream(this, result)
   }
 
-  protected streamClosed(stream: Http2ClientStream): void {
-    stream.closed()
-  }
+  protected streamClosed(): void {}
 
   protected idle(): void {
     this.#idleSince = clock.now
@@ -202,6 +200,7 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
   }
 
   protected lost(): void {
+    this.clientPeer.closePinned()
     this.live.countHttp2(-1)
     this.live.leave(this)
   }

@@ -11,7 +11,6 @@ import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import {
   type ClientSide,
   type Exchange,
-  type PinnedConnection,
   refuseBodySize,
 } from '../http/exchange.ts'
 import { ExchangeError } from '../http/message/errors.ts'
@@ -32,7 +31,6 @@ import { sendLocal } from './send-local.ts'
 import { WebSocketKey } from './websocket-key.ts'
 
 export class Http2ClientStream extends Http2Stream implements ClientSide {
-  pinned: Set<PinnedConnection> | null = null
   readonly #connection: Http2Connection
   readonly #isTooLarge: boolean
   /** Null once the response is complete, or the client has left. */
@@ -356,11 +354,6 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
     const exchange = this.#exchange
     this.#connection.live.handler.fault(error, exchange)
     if (this.#exchange === exchange && exchange !== null) this.abort()
-  }
-
-  /** Both sides have ended, or it was reset. */
-  closed(): void {
-    if (this.pinned !== null) for (const thing of [...this.pinned]) thing.abandon()
   }
 }
 

@@ -2,7 +2,7 @@
 import type { ClientSide } from '../http/exchange.ts'
 
 export const NO_CLIENT: ClientSide = {
-  clientPeer: { addresses: { source: null, destination: null } },
+  clientPeer: { addresses: { source: null, destination: null }, pinned: null },
   holdsData: false,
   resumeBody: () => {},
   sendInterim: () => true,
@@ -14,5 +14,4 @@ export const NO_CLIENT: ClientSide = {
     throw new Error('an exchange that is over becomes no tunnel')
   },
   abort: () => {},
-  pinned: null,
 }

@@ -97,7 +97,7 @@ export class Attempt implements ResponseSink, Expiring {
   pin(): void {
     this.#exchange.isPinned = true
     const own = this.connection?.own ?? null
-    if (own !== null) this.pool.pinned.pin(this.#exchange.client, own)
+    if (own !== null) this.pool.pinned.pin(this.#exchange.client.clientPeer, own)
   }
 
   // Callbacks of the connection.

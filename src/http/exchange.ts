@@ -70,12 +70,7 @@ export interface ResponseSink extends Faultable {
 
 /** The client's side of an exchange. */
 export interface ClientSide {
-  /** Both ends of its connection, or as the PROXY header before it has them. */
-  readonly clientPeer: {
-    readonly addresses: ProxiedAddresses
-    /** What the client showed in the TLS handshake; null or absent: none. */
-    readonly certificate?: ClientCertificate | null
-  }
+  readonly clientPeer: ConnectedPeer
   /** Starts or continues to pass the request's body to `exchange.sink`. */
   resumeBody(): void
   /** False: the caller must wait for `sink.resumeResponse`, here and below. */
@@ -89,11 +84,21 @@ export interface ClientSide {
   becomeTunnel(head: ResponseHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd
   /** Ends the connection so that the client sees that the response is cut. */
   abort(): void
+}
+
+/** The other end of the client's connection, which carries several exchanges at a time if it is of HTTP/2. */
+export interface ConnectedPeer {
+  /** Both ends of the connection, or as the PROXY header before it has them. */
+  readonly addresses: ProxiedAddresses
+  /** What the client showed in the TLS handshake; null or absent: none. */
+  readonly certificate?: ClientCertificate | null
   /** The client's pinned connections to servers, which close with its own. Null until there is one. */
   pinned: Set<PinnedConnection> | null
 }
 
 export interface PinnedConnection {
+  /** It carries no exchange. */
+  readonly isIdle: boolean
   abandon(): void
 }
 

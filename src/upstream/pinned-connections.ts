@@ -3,16 +3,16 @@
  * client's requests use it, and it closes with the client's connection. If the server closes it first, the client's next
  * request uses another one, and the client must log in again.
  */
-import type { ClientSide, Exchange } from '../http/exchange.ts'
+import type { ConnectedPeer, Exchange } from '../http/exchange.ts'
 import type { Endpoint } from './endpoint/endpoint.ts'
 import { isUnavailable } from './balancing/eligibility.ts'
 import { closeWith } from './endpoint/close-with-client.ts'
 import type { ServerConnection } from './endpoint/server-connection.ts'
 
 export class PinnedConnections {
-  readonly #byClient = new WeakMap<ClientSide, ServerConnection>()
+  readonly #byClient = new WeakMap<ConnectedPeer, ServerConnection>()
 
-  pin(client: ClientSide, connection: ServerConnection): void {
+  pin(client: ConnectedPeer, connection: ServerConnection): void {
     closeWith(client, connection)
     if (connection.owner === client) return
     connection.owner = client
@@ -23,8 +23,8 @@ export class PinnedConnections {
   }
 
   /** The client's pinned connection, if it is idle. */
-  find({ client }: Exchange): ServerConnection | null {
-    const connection = client.pinned !== null ? this.#byClient.get(client) : undefined
+  find({ client: { clientPeer: peer } }: Exchange): ServerConnection | null {
+    const connection = peer.pinned !== null ? this.#byClient.get(peer) : undefined
     return connection?.isIdle === true ? connection : null
   }
 

@@ -6,6 +6,7 @@ import { createAuthority } from '../support/certificates.ts'
 import { openClient, type Client } from '../support/client.ts'
 import { startDnsServer } from '../support/dns-server.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
+import { openHttp2Client } from '../support/http2/client.ts'
 import { freePort, listen, OK, startOrigin, type Script } from '../support/origin.ts'
 import { type ProxyReader, startProxyReader } from '../support/proxy-reader.ts'
 import { get, request } from '../support/refusal.ts'
@@ -50,6 +51,16 @@ for (const version of [1, 2] as const) {
     assert.deepEqual(reader.headers, [endsOf(alice, version), endsOf(bob, version)])
   })
 }
+
+test('the requests of one HTTP/2 connection share the connections of its client', async (t) => {
+  const reader = await startBehindReader(t)
+  const gateway = await startGateway(t, towards([reader.port]))
+  const client = await openHttp2Client(t, gateway.port)
+
+  for (let turn = 0; turn < 3; turn++) assert.equal((await client.ask({ path: '/' })).status, 200)
+
+  assert.equal(reader.headers.length, 1)
+})
 
 test('a connection closes with that of its client', async (t) => {
   const reader = await startBehindReader(t)

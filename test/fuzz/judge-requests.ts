@@ -70,7 +70,11 @@ const PING = 'GET /ping HTTP/1.1\r\nHost: ping.test\r\n\r\n'
 export async function startRequestJudge(t: TestContext): Promise<RequestJudge> {
   const origin = await startNodeView(t)
   const oracle = await startNodeView(t)
-  const gateway = await startGateway(t, { origin: origin.port })
+  // A mutated request line may be the preface of HTTP/2.
+  const gateway = await startGateway(t, {
+    origin: origin.port,
+    listener: { http2: { enabled: false } },
+  })
   const pinging = await connectClient(gateway.port)
   t.after(() => pinging.socket.destroy())
   const explained = new Map<string, number>()

@@ -3,7 +3,7 @@
  * decides, and the scoreboard as several serving threads see it.
  */
 import type { LocalResponse } from '../../src/http/message/local-response.ts'
-import { Exchange, type ClientSide } from '../../src/http/exchange.ts'
+import { type ClientSide, type ConnectedPeer, Exchange } from '../../src/http/exchange.ts'
 import { RequestHead } from '../../src/http/message/request-head.ts'
 import type {
   Middleware,
@@ -54,9 +54,12 @@ export function requestOf(form: RequestForm = {}): Exchange {
   })
 }
 
-// A middleware has no business with the client's side.
+const PEER: ConnectedPeer = { addresses: { source: null, destination: null }, pinned: null }
+
+// A middleware has no business with the client's side, but for what is known of its connection.
 const noClient = new Proxy({} as ClientSide, {
-  get(_client, member): never {
+  get(_client, member): ConnectedPeer {
+    if (member === 'clientPeer') return PEER
     throw new Error(`a middleware asked for the client's ${String(member)}`)
   },
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import type { ClientSide, Exchange, ResponseSink } from '../../src/http/exchange.ts'
+import type { ClientSide, ConnectedPeer, Exchange, ResponseSink } from '../../src/http/exchange.ts'
 import type { Timeouts } from '../../src/model/snapshot.ts'
 import { ServerConnection } from '../../src/upstream/endpoint/server-connection.ts'
 import { makeBackend, makeServer, openBoard } from '../support/endpoints.ts'
@@ -68,11 +68,12 @@ test('a connection that became a tunnel is closed by the tunnel, not with its cl
   const backend = makeBackend({ a: { host: '127.0.0.1', url, port } }, { proxyProtocol: 2 })
   const [endpoint] = openBoard(t).endpoints(backend)
   assert.ok(endpoint)
-  const client = { pinned: null, clientPeer: { addresses: NO_ADDRESSES } } as unknown as ClientSide
+  const clientPeer: ConnectedPeer = { addresses: NO_ADDRESSES, pinned: null }
+  const client = { clientPeer } as unknown as ClientSide
   const connection = endpoint.acquire({ client } as Exchange, false, TIMEOUTS)
   assert.ok(connection)
   t.after(() => connection.abandon())
-  assert.deepEqual([...(client.pinned ?? [])], [connection])
+  assert.deepEqual([...(clientPeer.pinned ?? [])], [connection])
 
   await new Promise<void>((resolve, reject) => {
     const sink = { upgraded: () => resolve(), failed: reject, fault: reject, resumeBody() {} }
@@ -81,5 +82,5 @@ test('a connection that became a tunnel is closed by the tunnel, not with its cl
     connection.send(request, true, sink as unknown as ResponseSink, TIMEOUTS, false)
   })
 
-  assert.equal(client.pinned?.size, 0)
+  assert.equal(clientPeer.pinned?.size, 0)
 })

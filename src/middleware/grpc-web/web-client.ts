@@ -2,7 +2,7 @@
  * A client of gRPC-Web, as a client of gRPC to all that is behind the middleware: its trailers are the last frame of the body, and the
  * body is base64 if it wants text. Nothing is kept: each piece goes on in the call that brought it.
  */
-import type { ClientSide, PinnedConnection } from '../../http/exchange.ts'
+import type { ClientSide } from '../../http/exchange.ts'
 import type { TunnelEnd } from '../../http/connection/tunnel.ts'
 import { isGrpcType } from '../../http/grpc/content-type.ts'
 import { splitTrailersOnly, toTrailersFrame } from '../../http/grpc/web.ts'
@@ -73,14 +73,6 @@ export class WebClient implements ClientSide {
 
   get clientPeer(): ClientSide['clientPeer'] {
     return this.#client.clientPeer
-  }
-
-  get pinned(): Set<PinnedConnection> | null {
-    return this.#client.pinned
-  }
-
-  set pinned(connections: Set<PinnedConnection> | null) {
-    this.#client.pinned = connections
   }
 
   resumeBody(): void {

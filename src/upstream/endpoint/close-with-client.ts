@@ -1,11 +1,11 @@
 /** Connections to servers that close with the connection of their client. */
-import type { ClientSide, PinnedConnection } from '../../http/exchange.ts'
+import type { ConnectedPeer, PinnedConnection } from '../../http/exchange.ts'
 
 /** Per client over all pools: without a limit a client could hold a connection to each backend by never finishing its login. */
 const MAX_PER_CLIENT = 8
 
-/** To be called at each use: above the limit, the connection that was not used for longest is closed. */
-export function closeWith(client: ClientSide, connection: PinnedConnection): void {
+/** To be called at each use: above the limit, the idle connections that were not used for longest are closed. */
+export function closeWith(client: ConnectedPeer, connection: PinnedConnection): void {
   client.pinned ??= new Set()
   const { pinned: kept } = client
   // In order of use, the latest last.
@@ -13,6 +13,7 @@ export function closeWith(client: ClientSide, connection: PinnedConnection): voi
   kept.add(connection)
   for (const first of kept) {
     if (kept.size <= MAX_PER_CLIENT) break
+    if (first === connection || !first.isIdle) continue
     kept.delete(first)
     first.abandon()
   }

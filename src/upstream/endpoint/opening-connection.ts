@@ -2,7 +2,7 @@
 import { Socket } from 'node:net'
 import { SocketReads } from '../../http/connection/socket-reads.ts'
 import { Http1Connection } from '../../http/connection/http1-connection.ts'
-import type { ClientSide } from '../../http/exchange.ts'
+import type { ConnectedPeer } from '../../http/exchange.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import { openSocket } from '../connecting/connect.ts'
 import { HappyEyeballs, type HappyEyeballsOwner } from '../connecting/happy-eyeballs.ts'
@@ -19,7 +19,7 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
   /** The server's address that it is connected to. */
   address = ''
   /** The only client whose requests it carries, because it began with that client's address: see proxied-endpoint.ts. */
-  client: ClientSide | null = null
+  client: ConnectedPeer | null = null
   /** Of the current request. */
   protected timeouts: Timeouts
   protected error: Error | null = null
@@ -61,6 +61,7 @@ export abstract class OpeningConnection extends Http1Connection implements Happy
   }
 
   abstract readonly isConnecting: boolean
+  abstract readonly isIdle: boolean
   /** Connected, including the TLS handshake. */
   protected abstract opened(): void
   /** There is a socket now, which buffers what is written until it is open. */

@@ -2,7 +2,7 @@
  * A server whose connections begin with a PROXY header: each serves one client, and closes with the client's connection. Idle
  * ones are kept for that client alone, within the limits of other idle connections.
  */
-import type { ClientSide, Exchange } from '../../http/exchange.ts'
+import type { ConnectedPeer, Exchange } from '../../http/exchange.ts'
 import { writeProxyHeader } from '../../http/proxy-protocol/write-header.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import { closeWith } from './close-with-client.ts'
@@ -16,20 +16,21 @@ export class ProxiedEndpoint extends Endpoint {
     timeouts: Timeouts,
   ): ServerConnection | null {
     if (this.isFull) return null
-    const connection = (fresh ? null : this.#takeIdle(client)) ?? this.#open(client, timeouts)
-    closeWith(client, connection)
+    const { clientPeer: peer } = client
+    const connection = (fresh ? null : this.#takeIdle(peer)) ?? this.#open(peer, timeouts)
+    closeWith(peer, connection)
     return connection
   }
 
-  #takeIdle(client: ClientSide): ServerConnection | null {
-    const index = this.idle.findLastIndex((connection) => connection.client === client)
+  #takeIdle(peer: ConnectedPeer): ServerConnection | null {
+    const index = this.idle.findLastIndex((connection) => connection.client === peer)
     return index < 0 ? null : (this.idle.splice(index, 1)[0] ?? null)
   }
 
-  #open(client: ClientSide, timeouts: Timeouts): ServerConnection {
-    const header = writeProxyHeader(this.proxyProtocol ?? 2, client.clientPeer.addresses)
+  #open(peer: ConnectedPeer, timeouts: Timeouts): ServerConnection {
+    const header = writeProxyHeader(this.proxyProtocol ?? 2, peer.addresses)
     const connection = ServerConnection.open(this, timeouts, header)
-    connection.client = client
+    connection.client = peer
     return connection
   }
 }

@@ -8,7 +8,7 @@
 import type { ResponseHead } from '../../http/message/response-head.ts'
 import { clock } from '../../http/connection/clock.ts'
 import { ExchangeError } from '../../http/message/errors.ts'
-import type { ClientSide, Exchange, ResponseSink } from '../../http/exchange.ts'
+import type { ConnectedPeer, Exchange, ResponseSink } from '../../http/exchange.ts'
 import { viewOf } from '../../http/connection/socket-reads.ts'
 import type { TunnelEnd } from '../../http/connection/tunnel.ts'
 import { ResponseBody } from './response-body.ts'
@@ -36,7 +36,7 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
   usedAt = 0
   isUnsent = false
   /** The only client that may use it, because it carries that client's login: see pinned-connections.ts. */
-  owner: ClientSide | null = null
+  owner: ConnectedPeer | null = null
   #phase = CONNECTING
   #sink: ResponseSink | null = null
   readonly #writer = new RequestWriter(this)
