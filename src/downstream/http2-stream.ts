@@ -8,11 +8,7 @@
 import { clock, readClock } from '../http/connection/clock.ts'
 import { JOIN_BYTES } from '../http/connection/socket-reads.ts'
 import type { TunnelEnd } from '../http/connection/tunnel.ts'
-import {
-  type ClientSide,
-  type Exchange,
-  refuseBodySize,
-} from '../http/exchange.ts'
+import { type ClientSide, type Exchange, refuseBodySize } from '../http/exchange.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import { safeTrailers } from '../http/message/fields.ts'
 import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'

@@ -102,7 +102,8 @@ export class Pool {
 
   /** As `pick`, but prefers the server that the client has logged in to. */
   pickFor(exchange: Exchange, tried: readonly Endpoint[]): Endpoint | null {
-    const own = exchange.client.clientPeer.pinned !== null ? this.pinned.pick(exchange, tried) : null
+    const own =
+      exchange.client.clientPeer.pinned !== null ? this.pinned.pick(exchange, tried) : null
     if (own === null) return this.pick(exchange, tried)
     exchange.isPinned = true
     this.take(own)
