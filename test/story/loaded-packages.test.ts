@@ -14,6 +14,7 @@ import {
 import { isTerminal, MIDDLEWARES } from '../../src/middleware/catalog.ts'
 import { parseMiddleware } from '../../src/schema/middleware.ts'
 import { BALANCERS } from '../../src/upstream/balancing/balancer.ts'
+import { respondsOk, startHttp2Server } from '../support/http2/server.ts'
 import { respondWith, OK, startOrigin } from '../support/origin.ts'
 import { LEAST_OPTIONS } from '../support/options.ts'
 import { choosePort } from '../support/ports.ts'
@@ -59,18 +60,22 @@ test('a program with a file loads no client, and a serving thread next to nothin
 test('a serving thread compiles every kind of middleware and balancer without a schema', async (t) => {
   const origin = await startOrigin(t, respondWith(OK))
   const servers = { s1: `http://127.0.0.1:${origin.port}` }
+  const http2 = await startHttp2Server(t, respondsOk)
   const specs = MIDDLEWARES.map(({ kind }) => {
     const spec = parseMiddleware({ kind, options: LEAST_OPTIONS[kind] })
     assert.ok(spec.ok, `${kind} has no options in LEAST_OPTIONS`)
     return spec.value
   })
-  const backends = Object.fromEntries(
-    BALANCERS.map(({ name: balance }) => [balance, { balance, servers }]),
-  )
+  const backends = {
+    ...Object.fromEntries(BALANCERS.map(({ name: balance }) => [balance, { balance, servers }])),
+    http2: { servers: { s1: `h2c://127.0.0.1:${http2.port}` } },
+  }
   const frontends = Object.fromEntries([
     ...specs.map((spec) => {
       const { kind } = spec
-      const backend = isTerminal(spec) ? {} : { backend: 'round-robin' }
+      // gRPC needs HTTP/2.
+      const by = kind === 'grpcWeb' ? 'http2' : 'round-robin'
+      const backend = isTerminal(spec) ? {} : { backend: by }
       return [kind, { route: `Path("/${kind}")`, ...backend, [kind]: LEAST_OPTIONS[kind] }]
     }),
     ...BALANCERS.map(({ name }) => [name, { route: `Path("/${name}")`, backend: name }]),
