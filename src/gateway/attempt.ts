@@ -198,8 +198,9 @@ export class Attempt implements ResponseSink, Expiring {
     try {
       this.#stopClock()
       this.release()
-      const { isUnsent = false, usedAt = 0 } = this.connection ?? {}
-      this.isStale = isUnsent || (error.reason === 'SERVER_CLOSED' && usedAt > 0)
+      const { isUnsent = false, isConnecting = false, usedAt = 0 } = this.connection ?? {}
+      // A server that cannot be connected to is a failing one.
+      this.isStale = (isUnsent && !isConnecting) || (error.reason === 'SERVER_CLOSED' && usedAt > 0)
       const hadResponse = this.#status !== 0
       if (isFaultOfForm(error.reason))
         this.endpoint.malformed(

@@ -154,15 +154,17 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
       if (!connection.peer.enableConnectProtocol) this.#refuseWebSocket(waiting)
       else if (connection.hasRoom) this.#begin(waiting, connection)
       else
-        waiting.fail(new ExchangeError('STREAM_REFUSED', 'the server takes no further WebSocket'))
+        waiting.refuse(new ExchangeError('STREAM_REFUSED', 'the server takes no further WebSocket'))
     }
   }
 
   closes(connection: Http2Connection): void {
     remove(this.#open, connection)
-    const error =
-      connection.endingError ?? new ExchangeError('STREAM_REFUSED', 'the connection is closing')
-    for (const waiting of connection.upgrades.splice(0)) waiting.fail(error)
+    const { endingError } = connection
+    for (const waiting of connection.upgrades.splice(0)) {
+      if (endingError !== null) waiting.fail(endingError)
+      else waiting.refuse(new ExchangeError('STREAM_REFUSED', 'the connection is closing'))
+    }
     this.#endpoint.left(this)
   }
 

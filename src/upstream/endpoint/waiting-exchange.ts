@@ -21,6 +21,8 @@ export class WaitingExchange implements ServerExchange {
   #sent: Sent | null = null
   #next: ServerExchange | null = null
   #isOver = false
+  /** It was given to a connection, which took nothing of it. */
+  #isRefused = false
   readonly #onAbandoned: (waiting: WaitingExchange) => void
 
   /** `onAbandoned`: it waits no longer. */
@@ -53,6 +55,12 @@ export class WaitingExchange implements ServerExchange {
     next.send(this.exchange, passHost, sink, timeouts, false)
   }
 
+  /** The connection that it waits at takes no more: no failure of the server. */
+  refuse(error: ExchangeError): void {
+    this.#isRefused = true
+    this.fail(error)
+  }
+
   fail(error: ExchangeError): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -68,7 +76,7 @@ export class WaitingExchange implements ServerExchange {
   // For the gateway.
 
   get isConnecting(): boolean {
-    return this.#next === null || this.#next.isConnecting
+    return this.#next?.isConnecting ?? !this.#isRefused
   }
 
   get awaitsBody(): boolean {

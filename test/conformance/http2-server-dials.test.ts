@@ -1,0 +1,30 @@
+// Servers that speak HTTP/2 and cannot be connected to: failing servers, as with HTTP/1.1.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { COUNT } from '../../src/scoreboard/layout.ts'
+import { openClient } from '../support/client.ts'
+import type { TestGateway } from '../support/gateway.ts'
+import { towardsHttp2 } from '../support/http2-servers.ts'
+import { choosePort } from '../support/ports.ts'
+import { get } from '../support/refusal.ts'
+
+function total({ placed, scoreboard }: TestGateway, counter: number): number {
+  const servers = [...placed().backends].flatMap((backend) => [...backend.servers])
+  return servers.reduce((sum, { slot }) => sum + scoreboard.sum(slot, counter), 0)
+}
+
+test('a server that refuses connections has failed, after one attempt', async (t) => {
+  const gateway = await towardsHttp2(t, {
+    servers: await choosePort(),
+    backend: { retry: { attempts: 1 } },
+  })
+  const client = await openClient(t, gateway.port)
+
+  const response = await client.ask(get('/'))
+
+  assert.equal(response.status, 502)
+  assert.equal(gateway.records()[0]?.reason, 'CONNECT_REFUSED')
+  assert.equal(gateway.records()[0]?.attempts, 1)
+  assert.equal(total(gateway, COUNT.failed), 1)
+  assert.equal(total(gateway, COUNT.connectFailures), 1)
+})
