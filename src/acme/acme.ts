@@ -30,7 +30,7 @@ import { createOrderer } from './orders/orderer.ts'
 import { createProver } from './orders/prove.ts'
 import { openAcmeClient } from './protocol/client.ts'
 import { reportNames } from './report.ts'
-import { createRecordStore } from './storage/record-store.ts'
+import { createRecordStore, UnreadableRecord } from './storage/record-store.ts'
 import type { Failure } from './storage/records.ts'
 import { createSealing } from './storage/sealing.ts'
 import { SYSTEM, type AcmeWorld } from './orders/world.ts'
@@ -123,6 +123,8 @@ export function createAcme(options: AcmeOptions): Acme {
     onError(name, error) {
       // Another instance goes on with it, or the registry is away, which is reported once.
       if (signal.aborted || error instanceof LeaseLost || storeError !== null) return
+      // It is among the problems for as long as it is there.
+      if (error instanceof UnreadableRecord) return
       log.warn({ err: error, name }, `the order of a certificate for ${quote(name)} broke off`)
     },
     onIssued(name, directory) {
@@ -137,6 +139,7 @@ export function createAcme(options: AcmeOptions): Acme {
   let isOrdering = false
   let storeError: string | null = null
   let failedPolls = 0
+  let tickFault = ''
   let known: WantedNames = { wanted: new Set(), refused: new Map() }
   let knownAt = -Infinity
   let seenVersion = -1
@@ -184,8 +187,20 @@ export function createAcme(options: AcmeOptions): Acme {
   async function keepPolling(): Promise<void> {
     while (!signal.aborted) {
       await poll()
-      if (isOrdering && storeError === null) orderer.tick()
+      if (isOrdering && storeError === null) tick()
       await world.sleep(pollMs, signal).catch(() => {})
+    }
+  }
+
+  /** A fault of one tick ends neither the program nor the next ticks, and is logged once. */
+  function tick(): void {
+    try {
+      orderer.tick()
+      tickFault = ''
+    } catch (error) {
+      const fault = error instanceof Error ? error.message : String(error)
+      if (fault !== tickFault) log.error({ err: error }, 'certificates cannot be ordered')
+      tickFault = fault
     }
   }
 
@@ -225,7 +240,7 @@ export function createAcme(options: AcmeOptions): Acme {
     take(changes) {
       names.take(changes)
       knownAt = -Infinity
-      // The operator has another certificate: one of ours may be in its way, or be needed again.
+      // The operator has another certificate: an issued one may be in its way, or be needed again.
       if (isRead && changes.upserts.listeners.length > 0) source.changed()
     },
     async request(name) {

@@ -5,7 +5,7 @@ import type { Http2Options, Listener } from '../model/snapshot.ts'
 
 /** A browser that leaves a page resets all its requests at once; no client does so all the time. */
 const BUDGET = { burst: 200, perSecond: 50 }
-/** Clients send theirs with the preface, and acknowledge ours a round trip later. */
+/** Clients send theirs with the preface, and acknowledge those of the listener a round trip later. */
 const SETTINGS_MS = 10_000
 
 export function toLinkOptions({ limits, timeouts }: Listener, http2: Http2Options): LinkOptions {

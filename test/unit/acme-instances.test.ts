@@ -123,6 +123,27 @@ test('nothing is ordered while the registry is away, and it is a problem until i
   assert.deepEqual(instance.acme.problems(), [])
 })
 
+test('a certificate in the registry that cannot be read is a problem, and the other names go on', async () => {
+  const time = createTime()
+  const registry = createRegistry()
+  const ca = createCa(time)
+  const record = { key: 'k', directory: ca.directory, obtainedAt: 0, window: null }
+  const path = 'certificates/a.vote.net'
+  await registry.connect().put(path, JSON.stringify({ cert: 'no PEM', ...record }), {})
+
+  const names = ['a.vote.net', 'b.vote.net']
+  const { acme, log } = startInstance({ time, registry, cas: [ca], names })
+  await time.run(MINUTE)
+
+  assert.deepEqual(ca.orders, ['b.vote.net'])
+  assert.match(
+    acme.problems()[0]?.message ?? '',
+    /^acme\/certificates\/a\.vote\.net is not in the form .*: cert is no certificate in PEM$/,
+  )
+  assert.deepEqual(log, ['info a certificate for "b.vote.net" was issued'])
+  assert.equal(acme.report().names.length, 2)
+})
+
 test('a name whose orders are limited waits as long as the issuer asks, also after a restart', async () => {
   const time = createTime()
   const registry = createRegistry()

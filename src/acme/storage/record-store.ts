@@ -113,7 +113,9 @@ export function createRecordStore(options: RecordStoreOptions): RecordStore {
       return 'is not JSON'
     }
     const parsed = SCHEMAS[kind].safeParse(value)
-    return parsed.success ? parsed.data : 'is not in the form of this version'
+    if (parsed.success) return parsed.data
+    const [issue] = parsed.error.issues
+    return `is not in the form of this version: ${issue?.path.join('.')} ${issue?.message}`
   }
 
   /** As `take`, for what changed by itself: a record that cannot be read is a problem, and the last one stays. */

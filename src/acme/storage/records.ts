@@ -9,7 +9,7 @@
  *
  * The record of an order is also the lock of its name. `*.` of a wildcard is written `_.`.
  */
-import { hash } from 'node:crypto'
+import { hash, X509Certificate } from 'node:crypto'
 import * as z from 'zod'
 import type { AcmeIssuer } from '../../model/acme-settings.ts'
 
@@ -87,6 +87,10 @@ export type RecordKind = keyof RecordOf
 
 const text: z.ZodType<string> = z.string().max(262_144)
 const time = z.number()
+const chain: z.ZodType<string> = z
+  .string()
+  .max(262_144)
+  .refine(isCertificate, 'is no certificate in PEM')
 const window: z.ZodType<RenewalWindow> = z.object({
   ...{ start: time, end: time, moment: time, lookAt: time },
   explanation: text.nullable(),
@@ -102,7 +106,7 @@ const failure: z.ZodType<Failure> = z.object({
 export const SCHEMAS: { readonly [Kind in RecordKind]: z.ZodType<RecordOf[Kind]> } = {
   accounts: z.object({ directory: text, key: text, url: text.nullable() }),
   certificates: z.object({
-    ...{ cert: text, key: text, directory: text, obtainedAt: time },
+    ...{ cert: chain, key: text, directory: text, obtainedAt: time },
     window: window.nullable(),
   }),
   orders: z.object({
@@ -111,6 +115,14 @@ export const SCHEMAS: { readonly [Kind in RecordKind]: z.ZodType<RecordOf[Kind]>
     challenges: z.array(challenge).max(200),
   }),
   failures: z.record(z.string(), failure),
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).validToDate.getTime() > 0
+  } catch {
+    return false
+  }
 }
 
 export const CHANGES = 'changes'
