@@ -10,7 +10,7 @@ const NOTHING = Buffer.alloc(0)
 export class HeldInput {
   /** What the peer may still send. */
   window = 0
-  /** END_STREAM has arrived. */
+  /** END_STREAM has arrived, and all of the frame that carries it. */
   isComplete = false
   /** The final head has arrived. */
   hasHead = false

@@ -305,7 +305,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     this.credit(length - content)
     if (content > 0) this.budget.earn()
     if (stream === undefined) return
-    stream.incoming.isComplete = ended
+    stream.incoming.isComplete = ended && content === 0
     this.#taker = stream
     this.#takerEnds = ended
     this.#touch(stream)
@@ -317,8 +317,14 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   data(bytes: Buffer, from: number, to: number, isLast: boolean): void {
     const taker = this.#taker
     if (taker === null) return
-    if (taker.isReset) this.credit(to - from)
-    else taker.incoming.take(bytes, from, to, isLast && this.#takerEnds)
+    if (taker.isReset) {
+      this.credit(to - from)
+      return
+    }
+    const ended = isLast && this.#takerEnds
+    // Not before: the rest of the frame may come later, or never.
+    if (ended) taker.incoming.isComplete = true
+    taker.incoming.take(bytes, from, to, ended)
   }
 
   /** False: the frame is dropped. */
