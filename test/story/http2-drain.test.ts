@@ -26,6 +26,7 @@ test('SIGTERM under mixed load fails no request', async (t) => {
   const [first, second] = await Promise.all([old.ended(), modern.ended()])
   const { code, errors } = await program.ended()
 
+  t.diagnostic(`${first.answered + second.answered} requests, ${second.unsent} not sent`)
   assert.deepEqual([first.failures, second.failures], [[], []])
   assert.deepEqual([first.goodbyes, second.goodbyes], [8, 8])
   assert.deepEqual(Object.keys(second.statuses), ['200'])

@@ -16,6 +16,8 @@ export interface Http2LoadReport {
   /** By status. */
   readonly statuses: Readonly<Record<string, number>>
   readonly failures: readonly string[]
+  /** Requests that never left the client: nghttp2 sends no head that it still has when a GOAWAY comes. */
+  readonly unsent: number
   /** Sessions that got a GOAWAY. */
   readonly goodbyes: number
 }
@@ -35,6 +37,7 @@ export function startHttp2Load(t: TestContext, options: Http2LoadOptions): Http2
   const statuses: Record<string, number> = {}
   const failures: string[] = []
   let answered = 0
+  let unsent = 0
   const goodbyes = new Set<ClientHttp2Session>()
   let open = 0
   let isStopped = false
@@ -47,11 +50,20 @@ export function startHttp2Load(t: TestContext, options: Http2LoadOptions): Http2
     open++
     let status = 0
     stream.on('response', (headers) => (status = headers[':status'] ?? 0))
-    stream.on('error', (error) => failures.push(error.message))
+    let isUnsent = false
+    // The head was not sent; a refusal by the gateway has no such event.
+    stream.on('frameError', () => (isUnsent = true))
+    stream.on('error', () => {})
     stream.on('data', () => {})
     stream.on('close', () => {
       open--
-      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) failures.push(`reset ${stream.rstCode}`)
+      if (isUnsent && goodbyes.has(session)) {
+        unsent++
+        watch.changed()
+        return
+      }
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR)
+        failures.push(`reset ${stream.rstCode}: ${stream.errored?.message}`)
       else if (status === 0) failures.push('no response')
       answered++
       statuses[status] = (statuses[status] ?? 0) + 1
@@ -74,6 +86,7 @@ export function startHttp2Load(t: TestContext, options: Http2LoadOptions): Http2
     answered,
     statuses,
     failures,
+    unsent,
     goodbyes: goodbyes.size,
   })
   return {
