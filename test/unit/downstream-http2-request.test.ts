@@ -133,6 +133,16 @@ test('knows a login of the connection', () => {
   ])
 })
 
+test('knows a login of the connection beside other credentials', () => {
+  const logsIn = (...values: readonly string[]): boolean =>
+    headOf({ fields: values.map((value) => ['authorization', value]) }).logsIn
+
+  assert.equal(logsIn('NTLM TlRM', 'Basic YTpi'), true)
+  assert.equal(logsIn('Basic YTpi', 'negotiate YII'), true)
+  assert.equal(logsIn('Basic YTpi', 'NTLM', 'Bearer x'), true)
+  assert.equal(logsIn('Basic YTpi', 'Bearer ntlm'), false)
+})
+
 test('refuses what HTTP/1 refuses, too', () => {
   assert.equal(reasonOf(decoded({ path: `/${'a'.repeat(64)}` })), 'TARGET_TOO_LONG')
   assert.equal(reasonOf(decoded({ path: `/${'a'.repeat(63)}` })), null)

@@ -95,7 +95,7 @@ export class HeadDecoder {
   forwarding = ''
   /** The crumbs joined by `; `; '' if absent. */
   cookie = ''
-  /** The value of Authorization, which is among the fields, too; '' if absent. */
+  /** The values of Authorization, one a line; they are among the fields, too. '' if absent. */
   authorization = ''
   /** -1 if absent. */
   contentLength = -1
@@ -298,7 +298,7 @@ export class HeadDecoder {
         this.fields += `${name}: ${value}\r\n`
         break
       case AUTHORIZATION:
-        this.authorization = value
+        this.authorization = this.authorization === '' ? value : `${this.authorization}\n${value}`
         this.fields += `${name}: ${value}\r\n`
         break
       case COOKIE:
