@@ -46,6 +46,8 @@ export class Http2Connection extends Http2Link {
   #isPinging = false
   #isDraining = false
   #isClosed = false
+  /** The endpoint counts it among its idle ones. */
+  #isIdle = false
 
   constructor(
     endpoint: Http2Endpoint,
@@ -66,7 +68,8 @@ export class Http2Connection extends Http2Link {
   /** It takes one more exchange. */
   get hasRoom(): boolean {
     if (this.#isDraining || !this.canOpen) return false
-    if (this.streamCount >= this.endpoint.http2.streams) return false
+    const { http2, expectedStreams } = this.endpoint
+    if (this.streamCount >= (this.isReady ? http2.streams : expectedStreams)) return false
     if (clock.now < this.#retireAt) return true
     this.drain()
     return false
@@ -99,15 +102,23 @@ export class Http2Connection extends Http2Link {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#isDraining = true
+    this.#countIdle(false)
     this.#owner.closes(this)
     this.goAway(ERROR.NO_ERROR, 0)
     this.finish()
+  }
+
+  #countIdle(isIdle: boolean): void {
+    if (isIdle === this.#isIdle) return
+    this.#isIdle = isIdle
+    this.endpoint.idleCount += isIdle ? 1 : -1
   }
 
   // For its streams.
 
   /** A request was sent. */
   sent(): void {
+    this.#countIdle(false)
     const { pingMs } = this.endpoint.http2
     this.#sentAt = clock.now
     const pingAt = clock.now + (pingMs === 0 ? SILENCE_MS : pingMs)
@@ -150,9 +161,12 @@ export class Http2Connection extends Http2Link {
   protected settingsChanged(): void {
     this.endpoint.speaks('h2')
     this.endpoint.connected()
+    this.endpoint.announcedStreams = Math.max(1, this.peer.maxConcurrentStreams)
     // A server that takes no streams at all is of no use; a later connection may find it changed.
     if (this.peer.maxConcurrentStreams === 0) this.drain()
     else this.#owner.hasRoom(this)
+    // Exchanges that it was opened for may be gone.
+    if (this.usedAt === 0) this.idle()
   }
 
   protected streamClosed(_stream: Http2Stream): void {
@@ -161,8 +175,9 @@ export class Http2Connection extends Http2Link {
 
   protected idle(): void {
     const { endpoint } = this
+    if (!this.isUnused || this.upgrades.length > 0) return
     this.usedAt = clock.now
-    if (!this.isUnused) return
+    if (!this.#isClosed) this.#countIdle(true)
     const isGone = endpoint.isRetired || !endpoint.addresses.has(this.address)
     if (this.#isDraining || this.closing || isGone || !endpoint.keepsIdle()) this.closeIdle()
     else this.ownDeadlineAt = clock.now + endpoint.limits.idleMs
@@ -190,10 +205,12 @@ export class Http2Connection extends Http2Link {
 
   protected lost(error: Error | null): void {
     const { endpoint } = this
+    const isOwnEnd = this.#isClosed
     this.#isClosed = true
     this.#isDraining = true
+    this.#countIdle(false)
     this.endingError ??= closedError('response', error)
-    if (!this.isReady) endpoint.connectFailed(this.endingError.reason)
+    if (!this.isReady && !isOwnEnd) endpoint.connectFailed(this.endingError.reason)
     endpoint.closed(null)
     this.#owner.closes(this)
   }

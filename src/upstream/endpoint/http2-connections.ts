@@ -15,10 +15,9 @@ import { type Dialed, ServerDial, type ServerDialOwner } from './server-dial.ts'
 import type { ServerExchange } from './server-exchange.ts'
 import { WaitingExchange } from './waiting-exchange.ts'
 
-/** What a connection is assumed to take before the server's SETTINGS (RFC 9113 section 6.5.2). */
-const ASSUMED_STREAMS = 100
-
 export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
+  /** Of the endpoint's map. */
+  readonly key: string
   readonly #endpoint: Http2Endpoint
   readonly #proxyHeader: Buffer | null
   readonly #open: Http2Connection[] = []
@@ -26,10 +25,12 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
   readonly #onAbandoned = (waiting: WaitingExchange): void => {
     for (const { waiting: list } of this.#dials) remove(list, waiting)
     for (const { upgrades } of this.#open) remove(upgrades, waiting)
+    if (this.#endpoint.isRetired) this.#cancelUnwanted()
   }
 
   /** `proxyHeader`: what its connections begin with. */
-  constructor(endpoint: Http2Endpoint, proxyHeader: Buffer | null) {
+  constructor(endpoint: Http2Endpoint, key: string, proxyHeader: Buffer | null) {
+    this.key = key
     this.#endpoint = endpoint
     this.#proxyHeader = proxyHeader
   }
@@ -86,15 +87,19 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
 
   #wait(exchange: Exchange, timeouts: Timeouts): WaitingExchange {
     const waiting = new WaitingExchange(exchange, timeouts, this.#onAbandoned)
-    const most = Math.min(ASSUMED_STREAMS, this.#endpoint.http2.streams)
+    this.#queue(waiting)
+    return waiting
+  }
+
+  #queue(waiting: WaitingExchange): void {
+    const most = this.#endpoint.expectedStreams
     let dial = this.#dials.find((one) => one.waiting.length < most)
     if (dial === undefined) {
       const { dialTarget } = this.#endpoint
-      dial = new ServerDial(this.#endpoint, dialTarget, timeouts, this.#proxyHeader, this)
+      dial = new ServerDial(this.#endpoint, dialTarget, waiting.timeouts, this.#proxyHeader, this)
       this.#dials.push(dial)
     }
     dial.waiting.push(waiting)
-    return waiting
   }
 
   // Connections that are being opened.
@@ -103,13 +108,16 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
     remove(this.#dials, dial)
     if (this.#endpoint.target.tls !== null && dialed.chosen !== 'h2') {
       this.#endpoint.otherChosen(dialed, dial)
+      this.#endpoint.left(this)
       return
     }
     const connection = new Http2Connection(this.#endpoint, dialed, dial.timeouts, this)
     this.#open.push(connection)
     for (const waiting of dial.waiting.splice(0)) {
       if (isWebSocket(waiting.exchange)) connection.upgrades.push(waiting)
-      else this.#begin(waiting, connection)
+      else if (connection.hasRoom) this.#begin(waiting, connection)
+      // The server has announced fewer streams since it was queued.
+      else this.#queue(waiting)
     }
   }
 
@@ -118,12 +126,14 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
     const reported = handshakeError(error, this.#endpoint.dialTarget.target)
     this.#endpoint.connectFailed(reported.reason)
     for (const waiting of dial.waiting.splice(0)) waiting.fail(reported)
+    this.#endpoint.left(this)
   }
 
   dialFault(dial: ServerDial, error: unknown): void {
     remove(this.#dials, dial)
     this.#endpoint.onFault(error)
     for (const waiting of dial.waiting.splice(0)) waiting.fault(error)
+    this.#endpoint.left(this)
   }
 
   #begin(waiting: WaitingExchange, connection: Http2Connection): void {
@@ -177,23 +187,22 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
     return idle.length
   }
 
-  get idle(): number {
-    let count = 0
-    for (const connection of this.#open) if (connection.isUnused) count++
-    return count
-  }
-
   /** Those to other addresses take no new exchanges; null: none does. */
   keepOnly(has: ((address: string) => boolean) | null): void {
     for (const connection of [...this.#open]) {
       if (has === null || !has(connection.address)) connection.drain()
     }
-    if (has !== null) return
+    if (has === null) this.#cancelUnwanted()
+  }
+
+  /** Dials that no exchange waits for. */
+  #cancelUnwanted(): void {
     for (const dial of [...this.#dials]) {
       if (dial.waiting.length > 0) continue
       dial.cancel()
       remove(this.#dials, dial)
     }
+    this.#endpoint.left(this)
   }
 }
 

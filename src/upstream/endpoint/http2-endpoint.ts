@@ -16,6 +16,8 @@ import { notChosen } from './http2-errors.ts'
 import type { Dialed, ServerDial } from './server-dial.ts'
 import type { ServerExchange } from './server-exchange.ts'
 
+/** What a connection is assumed to take before the server's first SETTINGS (RFC 9113 section 6.5.2). */
+const ASSUMED_STREAMS = 100
 /** Of a response head or trailers whose frames have begun. */
 const HEAD_MS = 10_000
 /** More than for a client: a server may well reset many uploads, and it has been chosen by the operator. */
@@ -28,6 +30,10 @@ export class Http2Endpoint extends Endpoint {
   readonly dialTarget: ConnectableServer
   /** By the PROXY header that they begin with. */
   readonly #groups = new Map<string, Http2Connections>()
+  /** Of its connections, those without exchanges. */
+  idleCount = 0
+  /** How many streams the server took at a time by its last SETTINGS: what a new connection is taken to allow until its own. */
+  announcedStreams: number = ASSUMED_STREAMS
   #spoken: keyof typeof SPOKEN | null = null
 
   constructor(...given: ConstructorParameters<typeof Endpoint>) {
@@ -49,7 +55,7 @@ export class Http2Endpoint extends Endpoint {
     const key = header === null ? '' : header.toString('latin1')
     let group = this.#groups.get(key)
     if (group === undefined) {
-      group = new Http2Connections(this, header)
+      group = new Http2Connections(this, key, header)
       this.#groups.set(key, group)
     }
     return group
@@ -98,17 +104,25 @@ export class Http2Endpoint extends Endpoint {
     return false
   }
 
-  /** One more idle connection is kept. */
+  /** No more connections are idle than are kept. */
   keepsIdle(): boolean {
-    let idle = 0
-    for (const group of this.#groups.values()) idle += group.idle
-    return idle <= this.limits.idle
+    return this.idleCount <= this.limits.idle
   }
 
-  /** A connection is gone. */
+  /** A connection of the group is gone, or a dial. */
   left(group: Http2Connections): void {
     if (this.proxyProtocol === null || !group.isEmpty) return
-    for (const [key, one] of this.#groups) if (one === group) this.#groups.delete(key)
+    if (this.#groups.get(group.key) === group) this.#groups.delete(group.key)
+  }
+
+  /** How many PROXY headers its connections begin with. */
+  get groupCount(): number {
+    return this.#groups.size
+  }
+
+  /** What one connection takes before its SETTINGS. */
+  get expectedStreams(): number {
+    return Math.min(this.announcedStreams, this.http2.streams)
   }
 
   // As of any endpoint.

@@ -56,6 +56,8 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   #waitsFor100 = false
   /** Announced bytes of the body that are still missing; -1 without an announcement. */
   #owed = -1
+  /** Of the connection's streams when it was opened, if that was before the server's SETTINGS; else 0. */
+  #place = 0
   #isTunnel = false
   #tunnel: StreamTunnel | null = null
 
@@ -107,6 +109,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     this.expectsNoBody = head.method === 'HEAD'
     this.sentAt = clock.now
     this.connection.openStream(this)
+    if (!this.connection.isReady) this.#place = this.connection.streamCount
     const line = requestLine(exchange, endpoint.scheme, endpoint.authority, this.#passHost)
     this.sendRequest(line, requestFields(exchange), isWhole && data === null && !this.#isTunnel)
     if (data !== null) this.sendData(data, true)
@@ -323,7 +326,10 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     const { connection } = this
     const error = resetError(code, fault, this.#phase === BODY)
     // No failure of the server: it has announced that it takes no more streams, or how few it takes.
-    const isAnnounced = connection.closing || connection.isOverfull
+    const isAnnounced =
+      connection.closing ||
+      connection.isOverfull ||
+      this.#place > connection.peer.maxConcurrentStreams
     if (error.reason === 'STREAM_REFUSED' && isAnnounced) this.#failUnsent(error)
     else if (error.reason === 'NOT_HTTP2' && connection.endpoint.fallsBack())
       this.#failUnsent(error)
