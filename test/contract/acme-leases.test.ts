@@ -67,7 +67,7 @@ for (const kind of KINDS) {
         return store.all('orders').get(NAME)?.record.challenges[0]?.token === 't'
       }, 'the challenge is seen')
     }
-    await lease?.release()
+    await lease?.release(true)
     for (const { store } of sides) {
       await eventually(async () => {
         await store.poll()
@@ -94,6 +94,6 @@ for (const kind of KINDS) {
       return error instanceof LeaseLost || (error instanceof Error && error.message === 'aborted')
     })
     assert.equal((await first.store.read('orders', NAME))?.record.holder, 'b')
-    await other.release()
+    await other.release(true)
   })
 }

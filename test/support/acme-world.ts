@@ -136,6 +136,8 @@ export interface FakeCa {
   window: RenewalInfo | null
   /** How long it takes to issue. */
   issueMs: number
+  /** Of its certificates when they are issued, beside the day that all of them have. */
+  ageMs: number
   readonly open: (options: AcmeClientOptions) => Promise<AcmeClient>
 }
 
@@ -162,6 +164,7 @@ export function createCa(time: FakeTime, directory = 'https://ca.example/dir'): 
     refusal: () => null,
     window: null,
     issueMs: 1_000,
+    ageMs: 0,
     async open({ accountKey, accountUrl: known = null }) {
       let accountUrl = known
       return {
@@ -218,7 +221,7 @@ export function createCa(time: FakeTime, directory = 'https://ca.example/dir'): 
         },
         async certificate(order) {
           const [identifier] = order.identifiers
-          return alpnCertificate(identifier?.value ?? '', order.url, time.date()).cert
+          return alpnCertificate(identifier?.value ?? '', order.url, time.date() - ca.ageMs).cert
         },
         renewalInfo: async () => ca.window,
         revoke: async () => {},

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AcmeError } from '../../src/acme/protocol/acme-error.ts'
+import { createLeases, LeaseLost } from '../../src/acme/orders/lease.ts'
+import { createRecordStore } from '../../src/acme/storage/record-store.ts'
+import { createSealing } from '../../src/acme/storage/sealing.ts'
 import {
   certified,
   createCa,
@@ -101,6 +104,83 @@ test('a holder that cannot reach the registry for the time of a lease keeps noth
   assert.deepEqual(ca.orders, ['a.vote.net'])
   const issued = (one: Instance): boolean => one.log.some((line) => line.includes('was issued'))
   assert.deepEqual([issued(first), issued(second)], [false, true])
+})
+
+test('an issued certificate is kept although its record was written by another instance', async () => {
+  const time = createTime()
+  const registry = createRegistry()
+  const ca = createCa(time)
+  const names = ['a.vote.net']
+  const { log } = startInstance({ time, registry, cas: [ca], names, settings: { renewAt: 0.5 } })
+  await time.run(MINUTE, () => certified(registry).length === 1)
+  ca.issueMs = 5_000
+  await time.run(4 * DAY, () => ca.orders.length === 2)
+
+  const path = 'certificates/a.vote.net'
+  const before = registry.texts.get(path) ?? ''
+  await registry.connect().put(path, before, {})
+  await time.run(MINUTE)
+
+  assert.notEqual(registry.texts.get(path), before)
+  assert.equal(ca.orders.length, 2)
+  assert.ok(!log.some((line) => line.startsWith('warn')))
+})
+
+test('an order that breaks off at the last write is carried on', async () => {
+  const time = createTime()
+  const registry = createRegistry()
+  const ca = createCa(time)
+  const { keys } = startInstance({ time, registry, cas: [ca], names: ['a.vote.net'] })
+  let isBroken = true
+  const { put } = keys
+  keys.put = (path, text, options) => {
+    if (!path.startsWith('certificates/') || !isBroken) return put(path, text, options)
+    isBroken = false
+    return Promise.reject(new Error('the registry is away'))
+  }
+
+  await time.run(MINUTE, () => certified(registry).length === 1)
+
+  assert.deepEqual(certified(registry), ['a.vote.net'])
+  assert.deepEqual(ca.orders, ['a.vote.net'])
+})
+
+test('a certificate that is due at once is a problem, and the next order waits', async () => {
+  const time = createTime()
+  const registry = createRegistry()
+  const ca = createCa(time)
+  ca.ageMs = 6.9 * DAY
+  const [first] = [1, 2].map(() =>
+    startInstance({ time, registry, cas: [ca], names: ['a.vote.net'] }),
+  )
+  await time.run(50_000)
+  const early = ca.orders.length
+  await time.run(9 * MINUTE)
+
+  assert.deepEqual([early, ca.orders.length], [1, 2])
+  assert.match(first?.acme.problems()[0]?.message ?? '', /tried 2 times: .*is due again/)
+})
+
+test('a change that waits for the registry ends as a lost lease when another instance has the order', async () => {
+  const time = createTime()
+  const registry = createRegistry()
+  const keys = registry.connect()
+  const store = createRecordStore({ keys, sealing: createSealing([]), now: time.now })
+  const lease = await createLeases(store, 'a', time, new AbortController().signal).take('n')
+  assert.ok(lease !== null)
+  await time.run(250)
+  keys.isAway = true
+  const update = lease.update({ challenges: [] })
+  const lost = assert.rejects(update, LeaseLost)
+
+  // Between two tries of the change and before the next beat.
+  await time.run(3_500)
+  keys.isAway = false
+  const { holder, ...rest } = lease.record()
+  await registry.connect().put('orders/n', JSON.stringify({ ...rest, holder: `${holder}b` }), {})
+  await time.run(MINUTE, () => lease.signal.aborted)
+
+  await lost
 })
 
 test('nothing is ordered while the registry is away, and it is a problem until it is back', async () => {

@@ -1,11 +1,9 @@
 /** Sends DNS updates over TCP, which needs no fragments and no tries. */
-import { Resolver } from 'node:dns/promises'
+import { lookup, Resolver } from 'node:dns/promises'
 import { randomInt } from 'node:crypto'
-import { connect } from 'node:net'
+import { connect, isIP } from 'node:net'
 import type { DnsUpdateSettings } from '../../model/acme-settings.ts'
 import { splitHostPort } from '../../model/address.ts'
-import { isIP } from 'node:net'
-import { lookup } from 'node:dns/promises'
 import { readUpdateResponse, writeUpdate, type TxtChange } from './update-message.ts'
 
 /** Rejects with a sentence about what the server says. */

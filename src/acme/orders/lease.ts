@@ -31,8 +31,8 @@ export interface Lease {
   update(change: Partial<Pick<OrderRecord, 'order' | 'challenges'>>): Promise<void>
   /** Throws LeaseLost if the order may be another's by now: before each step that cannot be taken back. */
   check(): void
-  /** Deletes the record, unless it is another's. A program that stops leaves an order that has begun to anyone. */
-  release(): Promise<void>
+  /** Deletes the record, unless it is another's. An order that has begun and is not done is left to all instances. */
+  release(isDone: boolean): Promise<void>
 }
 
 export class LeaseLost extends Error {
@@ -66,12 +66,17 @@ export function createLeases(
     const known = seen.get(name)
     if (record.holder !== holder && record.holder !== FREE) {
       if (known?.revision !== revision) {
+        forgetDone()
         seen.set(name, { revision, at: world.now() })
         return null
       }
       if (at - known.at < times.leaseMs) return null
     }
     return claim(name, { ...record, holder, beat: record.beat + 1 }, revision, at)
+  }
+
+  function forgetDone(): void {
+    for (const name of seen.keys()) if (!store.all('orders').has(name)) seen.delete(name)
   }
 
   async function claim(
@@ -164,16 +169,19 @@ export function createLeases(
           } catch {
             check()
           }
-          await world.sleep(RETRY_MS, signal)
+          await world.sleep(RETRY_MS, signal).catch((error: unknown) => {
+            check()
+            throw error
+          })
         }
       },
       check,
-      async release() {
+      async release(isDone) {
         ending.abort()
         await turn
         if (isLost) return
         const { record, revision } = stored
-        if (stopping.aborted && record.order !== null) {
+        if (!isDone && record.order !== null) {
           await store.write('orders', name, { ...record, holder: FREE }, revision)
           return
         }

@@ -7,6 +7,7 @@
  */
 import { createPrivateKey } from 'node:crypto'
 import type { AcmeIssuer, AcmeKeyType } from '../../model/acme-settings.ts'
+import { StoreConflict } from '../../providers/store.ts'
 import { AcmeError } from '../protocol/acme-error.ts'
 import { certificateId } from '../protocol/certificate-id.ts'
 import { createCertificateKey, createCsr } from '../protocol/certificate-request.ts'
@@ -40,6 +41,8 @@ export interface ObtainOptions {
   readonly onFailure: (name: string, directory: string, failure: FailureRecord[string]) => void
 }
 
+const KEEP_ATTEMPTS = 5
+
 export function createObtain(options: ObtainOptions): (name: string) => Promise<Outcome> {
   const { store, leases, issuers, prover, choices, keyType, isDue, world } = options
 
@@ -53,23 +56,46 @@ export function createObtain(options: ObtainOptions): (name: string) => Promise<
       const failure = failures[directory]
       if (!isBegun && failure !== undefined && failure.retryAt > world.date()) continue
       try {
-        await issuers.with(issuer, (account) =>
+        const issued = await issuers.with(issuer, (account) =>
           orderFrom(issuer, account, lease, before, failure?.count ?? 0),
         )
         options.onOrder(directory, 'issued')
-        if (Object.keys(failures).length > 0) await store.remove('failures', name)
+        if (isDue(name, issued)) await refuseHaste(name, directory, failures)
+        else if (Object.keys(failures).length > 0) await store.remove('failures', name)
         return { kind: 'issued', directory }
       } catch (error) {
         if (!(error instanceof AcmeError) || lease.signal.aborted) throw error
-        const next = nextFailure(failure, refusalOf(error), world.date(), world.random())
-        failures = { ...failures, [directory]: next }
-        await store.write('failures', name, failures, undefined)
+        failures = await keepFailure(name, directory, failures, refusalOf(error))
         options.onOrder(directory, 'failed')
-        options.onFailure(name, directory, next)
         await lease.update({ order: null, challenges: [] })
       }
     }
     return { kind: 'failed' }
+  }
+
+  /** The back-off of failures holds for the next order, in all instances. */
+  async function refuseHaste(
+    name: string,
+    directory: string,
+    failures: FailureRecord,
+  ): Promise<void> {
+    const today = new Date(world.date()).toISOString().slice(0, 16).replace('T', ' ')
+    const detail = `the certificate that it issued is due again at once; is the clock right, ${today} UTC?`
+    const refusal = { type: 'dueAtOnce', detail, retryAfterMs: null }
+    await keepFailure(name, directory, failures, refusal)
+  }
+
+  async function keepFailure(
+    name: string,
+    directory: string,
+    failures: FailureRecord,
+    refusal: ReturnType<typeof refusalOf>,
+  ): Promise<FailureRecord> {
+    const next = nextFailure(failures[directory], refusal, world.date(), world.random())
+    const all = { ...failures, [directory]: next }
+    await store.write('failures', name, all, undefined)
+    options.onFailure(name, directory, next)
+    return all
   }
 
   /** The issuer of an order that was begun goes first. */
@@ -85,7 +111,7 @@ export function createObtain(options: ObtainOptions): (name: string) => Promise<
     lease: Lease,
     before: Stored<CertificateRecord> | null,
     failures: number,
-  ): Promise<void> {
+  ): Promise<CertificateRecord> {
     const { client } = account
     const { name, signal } = lease
     const { order, key } = await openOrder(issuer, account, lease, before?.record ?? null)
@@ -99,7 +125,27 @@ export function createObtain(options: ObtainOptions): (name: string) => Promise<
     lease.check()
     const { directory } = issuer
     const record = { cert, key, directory, obtainedAt: world.date(), window: null }
-    await store.write('certificates', name, record, before?.revision ?? null)
+    await keep(record, lease, before?.revision ?? null)
+    return record
+  }
+
+  /** Another instance may have written the window of the certificate before. */
+  async function keep(
+    record: CertificateRecord,
+    lease: Lease,
+    expected: string | null,
+  ): Promise<void> {
+    const { name } = lease
+    for (let revision = expected, attempt = 1; ; attempt++) {
+      try {
+        await store.write('certificates', name, record, revision)
+        return
+      } catch (error) {
+        if (!(error instanceof StoreConflict) || attempt === KEEP_ATTEMPTS) throw error
+      }
+      revision = (await store.read('certificates', name))?.revision ?? null
+      lease.check()
+    }
   }
 
   async function openOrder(
@@ -128,11 +174,14 @@ export function createObtain(options: ObtainOptions): (name: string) => Promise<
   return async (name) => {
     const lease = await leases.take(name)
     if (lease === null) return { kind: 'left' }
+    let isDone = false
     try {
-      return await underLock(name, lease)
+      const outcome = await underLock(name, lease)
+      isDone = true
+      return outcome
     } finally {
       // A record that cannot be deleted now is taken over, and then there is nothing left to do.
-      await lease.release().catch(() => {})
+      await lease.release(isDone).catch(() => {})
     }
   }
 }

@@ -181,7 +181,6 @@ export function createOrderer(options: OrdererOptions): Orderer {
       if (names.has(name) || running.has(name) || !isDue(name, record)) continue
       if ((notBefore.get(name) ?? 0) > world.now() || lifetime(record).endsAt < world.date())
         continue
-      notBefore.set(name, world.now() + TIDY_MS)
       if (hasTurn(name) && (await options.isStillAsked(name))) void start(name)
     }
   }
