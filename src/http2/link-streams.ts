@@ -181,7 +181,7 @@ export abstract class LinkStreams extends LinkSocket {
   /** END_STREAM has been sent. */
   sentEnd(stream: Http2Stream): void {
     stream.outgoing.isEnded = true
-    if (!this.isServer) {
+    if (!this.isServer || stream.isTunnel) {
       if (stream.remoteEnded) this.close(stream, ENDED)
     } else if (stream.incoming.isComplete) {
       stream.isReset = !stream.remoteEnded

@@ -24,6 +24,8 @@ export abstract class Http2Stream implements Expiring {
   isReset = false
   /** The message received has no body, whatever its Content-Length says: set for responses to HEAD. */
   expectsNoBody = false
+  /** A WebSocket: its directions end apart, whichever is first. */
+  isTunnel = false
   /** By the coarse clock; Infinity for none. Calls `expire`. The stream is a member of the deadlines while it is open. */
   deadlineAt: number = Infinity
   /** Owned by Deadlines. */

@@ -95,6 +95,43 @@ test('the server gets the handshake of HTTP/1.1, and both sides talk', async (t)
   assert.equal(await client.roundTrip(), true)
 })
 
+test('a server that ends first still hears the client, whose end is the last', async (t) => {
+  const origin = await startChat(t)
+  const gateway = await startOffering(t, origin)
+  const client = await openHttp2Client(t, gateway.port)
+
+  const id = openChat(client)
+  await client.headOf(id)
+  const request = await origin.request(1)
+  request.connection.write('bye')
+  request.connection.end()
+  const ended = await client.ended(id)
+  client.send(dataFrame(id, 'good'))
+  client.send(dataFrame(id, 'bye', { end: true }))
+  await request.connection.gone()
+
+  assert.equal(request.connection.tunnelled(), 'goodbye')
+  await eventually(() => gateway.records().length === 1, 'it is in the log')
+  assert.equal(await client.roundTrip(), true)
+  assert.deepEqual([ended.body.toString(), ended.isComplete, ended.resetCode], ['bye', true, null])
+})
+
+test('a client that resets its stream behind the end of the server ends the WebSocket', async (t) => {
+  const origin = await startChat(t)
+  const gateway = await startOffering(t, origin)
+  const client = await openHttp2Client(t, gateway.port)
+
+  const id = openChat(client)
+  await client.headOf(id)
+  const request = await origin.request(1)
+  request.connection.end()
+  await client.ended(id)
+  client.send(resetFrame(id))
+
+  await request.connection.gone()
+  await eventually(() => gateway.records().length === 1, 'it is in the log')
+})
+
 test('a reset of either side resets the other', async (t) => {
   const origin = await startChat(t)
   const gateway = await startOffering(t, origin)
