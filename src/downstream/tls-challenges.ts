@@ -32,12 +32,13 @@ export class TlsChallenges {
     return this.#server !== null
   }
 
-  /** Whether this connection is an authority's; it is taken then. */
-  takes(socket: Socket, hello: ClientHello | null): boolean {
-    if (this.#server === null || hello === null) return false
-    if (!hello.alpn.includes(ACME_TLS) || !this.#contexts.has(hello.serverName)) return false
-    this.#server.emit('connection', socket)
-    return true
+  /** Whether the client is an authority that checks one of these challenges. */
+  concern(hello: ClientHello | null): boolean {
+    return hello !== null && hello.alpn.includes(ACME_TLS) && this.#contexts.has(hello.serverName)
+  }
+
+  answer(socket: Socket): void {
+    this.#server?.emit('connection', socket)
   }
 }
 

@@ -21,6 +21,8 @@ const MAX_HANDSHAKES = 1_000
 
 /** A fatal alert `unrecognized_name` (RFC 6066 section 3), as a record: Node only closes the connection. */
 const UNRECOGNIZED_NAME = Buffer.from('15030300020270', 'hex')
+/** For a client to read its alert. */
+const ALERT_MS = 1_000
 
 export interface TlsEndOwner {
   secured(socket: Socket, preamble: Preamble | null): void
@@ -69,25 +71,32 @@ export class TlsEnd {
 
   /** Whether it is the connection of a certificate authority that checks a challenge; it is taken then. */
   answersChallenge(socket: Socket, preamble: Preamble | null): boolean {
-    return this.#challenges.takes(socket, preamble?.hello ?? null)
+    if (!this.#challenges.concern(preamble?.hello ?? null)) return false
+    if (this.#admits(socket)) this.#challenges.answer(socket)
+    return true
   }
 
   shakeHands(socket: Socket, preamble: Preamble | null): void {
-    if (this.#handshakes >= MAX_HANDSHAKES) {
-      socket.destroy()
-      return
-    }
     const serverName = preamble?.hello?.serverName
     if (serverName !== undefined && this.#isUnrecognized(serverName)) {
       this.#owner.unrecognized(socket, serverName, preamble)
-      socket.on('error', () => {})
-      socket.end(UNRECOGNIZED_NAME)
+      endWith(socket, UNRECOGNIZED_NAME)
       return
+    }
+    if (!this.#admits(socket)) return
+    if (preamble !== null) PREAMBLES.set(socket, preamble)
+    this.#setFor(serverName ?? '').begin(socket)
+  }
+
+  /** Counts a handshake until its socket is closed. False: there are too many, and the socket is destroyed. */
+  #admits(socket: Socket): boolean {
+    if (this.#handshakes >= MAX_HANDSHAKES) {
+      socket.destroy()
+      return false
     }
     this.#handshakes++
     socket.once('close', () => this.#handshakes--)
-    if (preamble !== null) PREAMBLES.set(socket, preamble)
-    this.#setFor(serverName ?? '').begin(socket)
+    return true
   }
 
   /** Whether there is a certificate for this name. */
@@ -231,6 +240,15 @@ export class TlsEnd {
       socket.destroy()
     },
   }
+}
+
+/** A client that has left would not be noticed while the socket is paused, and one that stays has no time limit otherwise. */
+function endWith(socket: Socket, alert: Buffer): void {
+  socket.on('error', () => {})
+  socket.end(alert)
+  const timer = setTimeout(() => socket.destroy(), ALERT_MS)
+  socket.once('close', () => clearTimeout(timer))
+  socket.resume()
 }
 
 function certificatesOf({ tls }: Listener, former: Certificates | null): Certificates {

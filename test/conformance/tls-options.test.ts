@@ -1,11 +1,15 @@
 // facts/edge.md 4: options of listeners and of hosts. RFC 8446, RFC 6066 section 3, RFC 9110 7.4 (421).
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { ConnectionOptions } from 'node:tls'
 import { createAuthority, type CertificateAuthority } from '../support/certificates.ts'
 import { openTlsClient, type TlsClient } from '../support/client.ts'
+import { clientHello } from '../support/client-hello.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { OK, startOrigin, type Origin } from '../support/origin.ts'
+import { eventually } from '../support/until.ts'
 
 interface Edge {
   readonly authority: CertificateAuthority
@@ -198,6 +202,30 @@ test('strictSni holds for hosts with options of their own, and its refusal is on
   assert.deepEqual(edge.gateway.notices(), [
     'listener "secure" ended a TLS handshake with 127.0.0.1: it requested the name "other.test", and strictSni refuses what no certificate covers',
   ])
+})
+
+test('a client that stays after its name was refused does not keep its connection', async (t) => {
+  const edge = await startEdge(
+    t,
+    {},
+    { 'a.test': { tls: { profile: 'modern' } } },
+    { strictSni: true },
+  )
+  const port = edge.gateway.ports['secure'] ?? 0
+  const client = connectTcp({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.after(() => client.destroy())
+  client.on('error', () => {})
+
+  client.write(clientHello({ servername: 'other.test' }))
+  client.resume()
+  await once(client, 'end')
+  assert.equal(client.destroyed, false)
+
+  // The client's side is still open: what it sends is refused only when the gateway has closed the connection.
+  await eventually(() => {
+    if (!client.destroyed) client.write('more')
+    return client.destroyed
+  }, 'the gateway has closed the connection')
 })
 
 test('new ticket keys are a whole handshake for old sessions, and resume new ones', async (t) => {
