@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Exchange, ResponseSink } from '../../src/http/exchange.ts'
+import type { TunnelEnd } from '../../src/http/connection/tunnel.ts'
 import type { ExchangeError } from '../../src/http/message/errors.ts'
 import type { Backend, Timeouts } from '../../src/model/snapshot.ts'
 import { Http2Endpoint } from '../../src/upstream/endpoint/http2-endpoint.ts'
+import type { ServerStream } from '../../src/upstream/endpoint/http2-stream.ts'
+import { StreamTunnel } from '../../src/upstream/endpoint/stream-tunnel.ts'
 import { makeBackend, openBoard, type TestBoard } from '../support/endpoints.ts'
 import { startHttp2Server } from '../support/http2/server.ts'
 import { choosePort } from '../support/ports.ts'
@@ -88,4 +91,41 @@ test('a server that refuses connections keeps nothing of the clients that had PR
   await eventually(() => failures.length === 3, 'all are refused')
 
   assert.equal(endpoint.groupCount, 0)
+})
+
+test('a connection that cannot be taken over is closed, and not counted any more', async (t) => {
+  const server = await startHttp2Server(t)
+  const { board, endpoint } = endpointTo(t, server.port)
+  const faults: unknown[] = []
+  const fault = new Error('no options')
+  Object.assign(endpoint, {
+    linkOptions: () => {
+      throw fault
+    },
+    onFault: (thrown: unknown) => void faults.push(thrown),
+  })
+
+  leaveEarly(endpoint)
+  const connection = await server.until(() => server.connections[0], 'a connection')
+  await connection.closed()
+
+  assert.deepEqual(faults, [fault])
+  assert.equal(board.shared('s', 'connections'), 0)
+})
+
+test('a tunnel passes on what came of the server before the end of the client', () => {
+  const calls: string[] = []
+  const stream = { deadlineAt: 0, resumeReceiving: () => void calls.push('resume') }
+  const tunnel = new StreamTunnel(stream as unknown as ServerStream, 0)
+  const client: TunnelEnd = {
+    tunnelData: (chunk) => calls.push(chunk.toString()) > 0,
+    tunnelFinish: () => void calls.push('finish'),
+    tunnelResume() {},
+    tunnelAbort() {},
+  }
+
+  assert.equal(tunnel.received(Buffer.from('early'), true), false)
+  tunnel.join(client)
+
+  assert.deepEqual(calls, ['early', 'resume', 'finish'])
 })

@@ -111,13 +111,22 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
       this.#endpoint.left(this)
       return
     }
-    const connection = new Http2Connection(this.#endpoint, dialed, dial.timeouts, this)
+    const connection = this.#takeOver(dial, dialed)
     this.#open.push(connection)
     for (const waiting of dial.waiting.splice(0)) {
       if (isWebSocket(waiting.exchange)) connection.upgrades.push(waiting)
       else if (connection.hasRoom) this.#begin(waiting, connection)
       // The server has announced fewer streams since it was queued.
       else this.#queue(waiting)
+    }
+  }
+
+  #takeOver(dial: ServerDial, dialed: Dialed): Http2Connection {
+    try {
+      return new Http2Connection(this.#endpoint, dialed, dial.timeouts, this)
+    } catch (error) {
+      this.#endpoint.closed(null)
+      throw error
     }
   }
 

@@ -120,6 +120,12 @@ export class ServerDial implements Expiring, HappyEyeballsOwner {
     this.#socket?.destroy()
   }
 
+  /** Its owner has failed to take it over, and has no listeners on it. */
+  #closeUntaken(): void {
+    this.#socket?.on('error', () => {})
+    this.#socket?.destroy()
+  }
+
   #leave(): void {
     this.#isOver = true
     this.#endpoint.deadlines.remove(this)
@@ -138,7 +144,8 @@ export class ServerDial implements Expiring, HappyEyeballsOwner {
   }
 
   fault(error: unknown): void {
-    this.cancel()
+    if (this.#isOver) this.#closeUntaken()
+    else this.cancel()
     this.#owner.dialFault(this, error)
   }
 }

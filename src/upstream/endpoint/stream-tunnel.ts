@@ -8,6 +8,9 @@ export class StreamTunnel implements TunnelEnd {
   readonly #idleMs: number
   /** The client's end, once it is ready. */
   #peer: TunnelEnd | null = null
+  /** What has come before that. */
+  #early: Buffer | null = null
+  #hasEnded = false
 
   /** `idleMs`: 0 is no limit. */
   constructor(stream: ServerStream, idleMs: number) {
@@ -18,7 +21,11 @@ export class StreamTunnel implements TunnelEnd {
   join(peer: TunnelEnd): void {
     this.#peer = peer
     this.#touch()
-    this.#stream.resumeReceiving()
+    const early = this.#early
+    this.#early = null
+    // Otherwise the client's end resumes it.
+    if (early === null || peer.tunnelData(early)) this.#stream.resumeReceiving()
+    if (this.#hasEnded) peer.tunnelFinish()
   }
 
   #touch(): void {
@@ -49,10 +56,16 @@ export class StreamTunnel implements TunnelEnd {
   /** False: the client takes no more at the moment. */
   received(chunk: Buffer, ended: boolean): boolean {
     this.#touch()
-    // The other end may keep it.
-    const takesMore = chunk.length === 0 || this.#peer?.tunnelData(Buffer.from(chunk)) === true
+    const takesMore = chunk.length === 0 || this.#passOn(Buffer.from(chunk))
     if (ended) this.serverEnded()
     return takesMore
+  }
+
+  /** The other end may keep it. */
+  #passOn(copy: Buffer): boolean {
+    if (this.#peer !== null) return this.#peer.tunnelData(copy)
+    this.#early = this.#early === null ? copy : Buffer.concat([this.#early, copy])
+    return false
   }
 
   serverTakesMore(): void {
@@ -60,7 +73,8 @@ export class StreamTunnel implements TunnelEnd {
   }
 
   serverEnded(): void {
-    this.#peer?.tunnelFinish()
+    if (this.#peer === null) this.#hasEnded = true
+    else this.#peer.tunnelFinish()
   }
 
   serverLost(): void {
