@@ -199,6 +199,31 @@ test('what nothing needs is a hint', () => {
   ])
 })
 
+test('http2 of a backend whose servers speak HTTP/1.1 is a hint', () => {
+  const http2 = { streams: 10 }
+  const [clear, secure] = [{ s: 'http://10.0.0.1:80' }, { s: 'https://10.0.0.1:443' }]
+  const backends = {
+    default: { servers: secure, http2 },
+    unsure: { servers: clear, protocol: 'auto', http2 },
+    chosen: { servers: secure, protocol: 'auto', http2 },
+    prior: { servers: clear, protocol: 'h2', http2 },
+    some: { servers: { ...clear, t: 'h2c://10.0.0.2:80' }, http2 },
+    empty: { servers: {}, http2 },
+  }
+  const frontends = Object.fromEntries(
+    Object.keys(backends).map((id) => [id, { route: `Path("/${id}")`, backend: id }]),
+  )
+
+  const found = diagnosticsOf({ ...SITE, backends, frontends })
+
+  const needs =
+    'http2: is not used: its servers speak HTTP/1.1; set protocol to h2, to auto with https servers, or begin their URLs with h2c://'
+  assert.deepEqual(
+    found.filter((line) => line.includes('http2')).map((line) => line.slice(line.indexOf('hint'))),
+    [`hint backend default: ${needs}`, `hint backend unsure: ${needs}`],
+  )
+})
+
 test('a backend that only a frontend set aside names is used', () => {
   const frontends = { f: { route: 'Path("/x', backend: 'b' } }
 

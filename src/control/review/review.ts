@@ -4,7 +4,7 @@
  * found.
  */
 import { isTerminal } from '../../middleware/catalog.ts'
-import type { Frontend, Listener } from '../../model/snapshot.ts'
+import type { Frontend, Listener, Server } from '../../model/snapshot.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
@@ -59,6 +59,7 @@ export function review({ inForce, declared, isAll, now }: ReviewInput): readonly
           ...servedNowhere(frontends, inForce),
           ...unused(inForce, declared),
           ...withoutServers(inForce, declared),
+          ...inForce.flatMap(unusedHttp2),
         ]
       : []),
   ]
@@ -201,6 +202,20 @@ function unused(inForce: readonly InForce[], declared: readonly DeclaredObject[]
     if (object.kind !== 'backend' || named.has(object.id)) return []
     return hint('is not used: no frontend or listener names it')
   })
+}
+
+/** Options of HTTP/2 to servers that all speak HTTP/1.1. */
+function unusedHttp2(object: InForce): readonly Diagnostic[] {
+  if (object.kind !== 'backend' || object.object.protocol === 'h2') return []
+  const { value } = object.declared
+  if (typeof value !== 'object' || value === null || !('http2' in value)) return []
+  const { protocol, servers } = object.object
+  const takesPart = ({ scheme }: Server): boolean =>
+    scheme === 'h2c' || (scheme === 'https' && protocol === 'auto')
+  if (servers.length === 0 || servers.some(takesPart)) return []
+  const message =
+    'is not used: its servers speak HTTP/1.1; set protocol to h2, to auto with https servers, or begin their URLs with h2c://'
+  return [{ object, level: 'hint', path: ['http2'], message }]
 }
 
 /** Backends that are named, and that no server is declared for. */
