@@ -7,9 +7,9 @@ import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createSecureContext, createServer, type SecureContext, type Server } from 'node:tls'
 import type { Challenge } from '../model/snapshot.ts'
+import { ACME_TLS } from '../model/tls-options.ts'
 import type { ClientHello } from './client-hello.ts'
 
-const ACME_TLS = 'acme-tls/1'
 /** The authority closes the connection once it has seen the certificate. */
 const STAY_MS = 2_000
 

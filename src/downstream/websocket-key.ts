@@ -1,9 +1,9 @@
 /** The handshake of HTTP/1.1 for a WebSocket of HTTP/2, which has no key of its own (RFC 8441 section 5, RFC 6455 section 4). */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { fieldValue, withoutFields } from '../http/message/fields.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
+import { websocketAccept } from '../http/message/websocket-accept.ts'
 
-const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const OF_THE_REQUEST: ReadonlySet<string> = new Set(['sec-websocket-key'])
 const OF_THE_RESPONSE: ReadonlySet<string> = new Set(['sec-websocket-accept'])
 
@@ -13,9 +13,7 @@ export class WebSocketKey {
   /** Adds the key to the head. */
   constructor(head: RequestHead) {
     const key = randomBytes(16).toString('base64')
-    this.#accept = createHash('sha1')
-      .update(key + GUID)
-      .digest('base64')
+    this.#accept = websocketAccept(key)
     head.fields = `${withoutFields(head.fields, OF_THE_REQUEST)}Sec-WebSocket-Key: ${key}\r\n`
   }
 

@@ -1,5 +1,8 @@
 /** How TLS ends at a listener: versions, cipher suites, key exchange, session tickets, and certificates of clients. */
 
+/** The protocol (ALPN) in which an authority looks for the answer to a tls-alpn-01 challenge (RFC 8737). */
+export const ACME_TLS = 'acme-tls/1'
+
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
 
 /** Versions, suites and groups belong together: a host that declares one of them has all of its own. */

@@ -9,6 +9,7 @@ import {
 import { bad, flaw, good, quote, type Flaw, type Path } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
 import {
+  ACME_TLS,
   cipherNamed,
   curveNamed,
   DEFAULT_TLS_OPTIONS,
@@ -135,7 +136,7 @@ function readProtocols(
   for (const one of value as unknown[]) {
     if (typeof one !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(one))
       return bad(`must hold names of protocols, not ${quote(one)}`)
-    if (one === 'acme-tls/1') return bad('acme-tls/1 is spoken while a certificate is ordered')
+    if (one === ACME_TLS) return bad(`${ACME_TLS} is spoken while a certificate is ordered`)
   }
   return good(value as string[])
 }

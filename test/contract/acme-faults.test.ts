@@ -266,7 +266,6 @@ describe('orders', () => {
     )
     assert.equal(error.type, 'invalidProfile')
     assert.match(error.message, /has no profile "long"; it has shortlived, classic$/)
-    assert.equal((await client.meta()).profiles.get('shortlived'), 'six days')
   })
 
   test('an account that the CA has forgotten is named as such', async (t) => {

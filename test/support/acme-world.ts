@@ -171,7 +171,6 @@ export function createCa(time: FakeTime, directory = 'https://ca.example/dir'): 
         get accountUrl() {
           return accountUrl
         },
-        meta: () => Promise.reject(new Error('not asked')),
         async register() {
           accountUrl = `${directory}/${accountKey.asymmetricKeyType}`
           const { x } = accountKey.export({ format: 'jwk' }) as { readonly x?: string }
@@ -224,7 +223,6 @@ export function createCa(time: FakeTime, directory = 'https://ca.example/dir'): 
           return alpnCertificate(identifier?.value ?? '', order.url, time.date() - ca.ageMs).cert
         },
         renewalInfo: async () => ca.window,
-        revoke: async () => {},
         close: () => {},
       }
     },

@@ -43,7 +43,6 @@ export type Resource =
   | 'newNonce'
   | 'newAccount'
   | 'newOrder'
-  | 'revokeCert'
   | 'renewalInfo'
   | 'order'
   | 'authorization'
@@ -146,7 +145,6 @@ export async function startFakeCa(owner: Owner, options: FakeCaOptions = {}): Pr
   const authorizations: Authorization[] = []
   const issued: string[] = []
   const replaced = new Set<string>()
-  const revoked = new Set<string>()
   const txt = new Map<string, string[]>()
   const requests: Resource[] = []
   const faults = new Map<Resource, Fault[]>()
@@ -227,8 +225,6 @@ export async function startFakeCa(owner: Owner, options: FakeCaOptions = {}): Pr
       case 'certificate':
         response.setHeader('content-type', 'application/pem-certificate-chain')
         return void response.writeHead(200).end(orderAt(id).chain)
-      case 'revokeCert':
-        return serveRevocation(payload, response)
       default:
         throw new Problem(404, 'malformed', `no such page ${String(kind satisfies never)}`)
     }
@@ -239,7 +235,6 @@ export async function startFakeCa(owner: Owner, options: FakeCaOptions = {}): Pr
       newNonce: at('newNonce'),
       newAccount: at('newAccount'),
       newOrder: at('newOrder'),
-      revokeCert: at('revokeCert'),
       ...(options.lacksRenewalInfo === true ? {} : { renewalInfo: at('renewalInfo') }),
       meta: {
         termsOfService: `${base}/terms`,
@@ -519,13 +514,6 @@ export async function startFakeCa(owner: Owner, options: FakeCaOptions = {}): Pr
     const { document, retryAfter } = ca.renewal ?? { document: usual, retryAfter: '21600' }
     if (retryAfter !== null) response.setHeader('Retry-After', retryAfter)
     send(response, 200, document)
-  }
-
-  function serveRevocation(payload: unknown, response: ServerResponse): void {
-    const { certificate } = payload as { certificate: string }
-    if (revoked.has(certificate)) throw new Problem(400, 'alreadyRevoked', 'it was revoked before')
-    revoked.add(certificate)
-    response.writeHead(200).end()
   }
 
   const ca: FakeCa = {

@@ -1,6 +1,6 @@
 /** What a client of one CA does for its owner. See client.ts. */
 import type { KeyObject } from 'node:crypto'
-import type { Authorization, Challenge, DirectoryMeta, Order, RenewalInfo } from './resources.ts'
+import type { Authorization, Challenge, Order, RenewalInfo } from './resources.ts'
 
 export interface AcmeClientOptions {
   readonly directoryUrl: string
@@ -50,7 +50,6 @@ export interface CertificateRequest {
 export interface AcmeClient {
   /** Null before `register`. */
   readonly accountUrl: string | null
-  meta(): Promise<DirectoryMeta>
   /** Agrees to the terms of service. Finds the account again if the key has one. */
   register(registration: Registration): Promise<{ readonly accountUrl: string }>
   order(request: OrderRequest): Promise<Order>
@@ -67,7 +66,5 @@ export interface AcmeClient {
   certificate(order: Order, request: CertificateRequest): Promise<string>
   /** Null: the CA has no ARI. */
   renewalInfo(certificate: string): Promise<RenewalInfo | null>
-  /** `reason`: of RFC 5280 section 5.3.1; 0 by default. */
-  revoke(certificate: string, reason?: number): Promise<void>
   close(): void
 }

@@ -5,8 +5,6 @@ import { alternativeNames } from './alternative-names.ts'
 import { publicKeyInfo, signatureOf, signedBy } from './certificate-request.ts'
 import { der, integer, oid, sequence, TAG, tagged, time } from './der.ts'
 
-export const ACME_TLS_PROTOCOL = 'acme-tls/1'
-
 const DAY_MS = 86_400_000
 const VERSION_3 = tagged(0, 'explicit', integer(Buffer.from([2])))
 const COMMON_NAME = oid('2.5.4.3')

@@ -2,7 +2,6 @@
  * A client of one CA that speaks ACME (RFC 8555), for one account. It stores nothing, plans nothing and never tries an order
  * again: its owner does. Each call rejects with AcmeError.
  */
-import { X509Certificate } from 'node:crypto'
 import { onDemand } from '../../model/on-demand.ts'
 import { quote } from '../../model/parsed.ts'
 import { algorithmOf } from './account-key.ts'
@@ -71,14 +70,9 @@ export async function openAcmeClient(options: AcmeClientOptions): Promise<AcmeCl
     get accountUrl() {
       return session.accountUrl
     },
-    meta: async () => (await directory.get()).meta,
     register: (registration) => register(session, registration),
     ...createOrders(session),
     renewalInfo: (certificate) => askRenewalInfo(session, certificate),
-    async revoke(certificate, reason = 0) {
-      const der = new X509Certificate(certificate).raw.toString('base64url')
-      await session.postTo('revokeCert', 'revoke a certificate', { certificate: der, reason })
-    },
     close: () => http.close(),
   }
 }

@@ -10,7 +10,6 @@ export interface Directory {
   readonly newNonce: string
   readonly newAccount: string
   readonly newOrder: string
-  readonly revokeCert: string | null
   readonly renewalInfo: string | null
   readonly meta: DirectoryMeta
 }
@@ -85,7 +84,6 @@ function directoryOf(document: unknown, what: string, who: string): Directory {
     newNonce: reader.text('newNonce'),
     newAccount: reader.text('newAccount'),
     newOrder: reader.text('newOrder'),
-    revokeCert: reader.optionalText('revokeCert'),
     renewalInfo: reader.optionalText('renewalInfo'),
     meta: {
       termsOfService: wordsOf(meta['termsOfService']),

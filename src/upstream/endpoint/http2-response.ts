@@ -1,9 +1,9 @@
 /** The head of a response that came by HTTP/2, as the rest of Sluice has heads. */
-import { hash } from 'node:crypto'
 import { dateLine } from '../../http/connection/clock.ts'
 import { ResponseHead, statusLine } from '../../http/message/response-head.ts'
 import { statusText } from '../../http/message/status-text.ts'
 import { fieldValue } from '../../http/message/fields.ts'
+import { websocketAccept } from '../../http/message/websocket-accept.ts'
 import type { HeadDecoder } from '../../http2/hpack/head-decoder.ts'
 
 /** `bodyless`: a response to HEAD. `ended`: nothing follows. */
@@ -42,14 +42,11 @@ function lineOf(status: number): string {
   return line
 }
 
-/** RFC 6455 section 1.3. */
-const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
-
 /** The response of HTTP/1.1 to a WebSocket's handshake with these fields, which the server has accepted in its own way. */
 export function toSwitchingHead(decoder: HeadDecoder, requestFields: string): ResponseHead {
   const head = new ResponseHead()
   const key = fieldValue(requestFields, 'sec-websocket-key') ?? ''
-  const accept = hash('sha1', key + WEBSOCKET_GUID, 'base64')
+  const accept = websocketAccept(key)
   head.status = 101
   head.line = lineOf(101)
   head.fields = `${decoder.fields}Sec-WebSocket-Accept: ${accept}\r\n`
