@@ -281,7 +281,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
     this.#tunnel = tunnel
     this.isTunnel = true
     this.sendResponse(200, -1, this.#key.withoutAccept(head.fields), false)
-    if (early !== null && !tunnel.tunnelData(early)) this.deadlineAt = Infinity
+    if (early !== null) tunnel.tunnelData(early)
     this.resumeReceiving()
     return tunnel
   }
