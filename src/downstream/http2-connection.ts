@@ -60,7 +60,7 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
     live: HttpListener,
     options: Http2Options,
   ) {
-    super(socket, reads, live.deadlines, toLinkOptions(live.listener, options))
+    super(socket, reads, live.deadlines, toLinkOptions(live.listener, options, peer.trusted))
     this.live = live
     live.countHttp2(1)
     this.clientPeer = peer

@@ -5,10 +5,16 @@ import type { Http2Options, Listener } from '../model/snapshot.ts'
 
 /** A browser that leaves a page resets all its requests at once; no client does so all the time. */
 const BUDGET = { burst: 200, perSecond: 50 }
+/** A proxy in front shares a connection among many users, and all of them may leave. */
+const TRUSTED_BUDGET = { burst: 5_000, perSecond: 1_000 }
 /** Clients send theirs with the preface, and acknowledge those of the listener a round trip later. */
 const SETTINGS_MS = 10_000
 
-export function toLinkOptions({ limits, timeouts }: Listener, http2: Http2Options): LinkOptions {
+export function toLinkOptions(
+  { limits, timeouts }: Listener,
+  http2: Http2Options,
+  trusted: boolean,
+): LinkOptions {
   return {
     role: 'server',
     settings: {
@@ -19,7 +25,7 @@ export function toLinkOptions({ limits, timeouts }: Listener, http2: Http2Option
       fields: limits.fields,
       enableConnect: http2.websockets,
     },
-    budget: BUDGET,
+    budget: trusted ? TRUSTED_BUDGET : BUDGET,
     timeouts: {
       headMs: timeouts.headMs,
       settingsMs: SETTINGS_MS,

@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { BLOCKS, FLOODS } from '../support/http2/attacks.ts'
 import { openHttp2Client, type Http2Client } from '../support/http2/client.ts'
+import { priorityFrame, resetFrame } from '../support/http2/frames.ts'
 import { startOrigin, type Origin } from '../support/origin.ts'
 import { eventually } from '../support/until.ts'
 
@@ -70,6 +71,27 @@ for (const attack of BLOCKS) {
     await assertCut(world, attacker, 'enhanceYourCalm')
   })
 }
+
+test('a trusted proxy, which shares its connection among many users, may reset more', async (t) => {
+  const origin = await startOrigin(t)
+  const gateway = await startGateway(t, {
+    origin: origin.port,
+    listener: { protocol: 'h2c' },
+    trusted: ['127.0.0.1'],
+  })
+  const proxy = await openHttp2Client(t, gateway.port)
+  for (let sent = 0; sent < 2_000 && proxy.ending() === null; sent += BATCH) {
+    for (let at = 0; at < BATCH; at++) proxy.send(resetFrame(proxy.request()))
+    const barrier = proxy.request({ method: 'HEAD' })
+    await Promise.race([proxy.outcome(barrier), proxy.closed()])
+    proxy.forget()
+  }
+  assert.deepEqual([proxy.ending(), gateway.notices()], [null, []])
+  assert.equal((await proxy.ask()).status, 200)
+
+  proxy.send(...Array.from({ length: 20_000 }, () => priorityFrame(1, { dependsOn: 3 })))
+  assert.equal(await proxy.connectionOutcome(), 'goaway enhanceYourCalm')
+})
 
 async function assertServed({ neighbour }: World): Promise<void> {
   assert.equal((await neighbour.ask()).status, 200)
