@@ -161,9 +161,10 @@ export class Http2Connection extends Http2Link {
   protected settingsChanged(): void {
     this.endpoint.speaks('h2')
     this.endpoint.connected()
-    this.endpoint.announcedStreams = Math.max(1, this.peer.maxConcurrentStreams)
+    const { maxConcurrentStreams: most } = this.peer
+    if (most > 0) this.endpoint.announcedStreams = most
     // A server that takes no streams at all is of no use; a later connection may find it changed.
-    if (this.peer.maxConcurrentStreams === 0) this.drain()
+    if (most === 0) this.drain()
     else this.#owner.hasRoom(this)
     // Exchanges that it was opened for may be gone.
     if (this.usedAt === 0) this.idle()
