@@ -27,6 +27,7 @@ export class FrameReader {
   /** A frame that has not arrived completely, and how much of it is there. Its header, until that is complete. */
   #partial: Buffer | null = null
   #have = 0
+  #partials = 0
   #dataLeft = 0
   #paddingLeft = 0
 
@@ -40,6 +41,11 @@ export class FrameReader {
     return this.#partial !== null || this.#prefaceLeft > 0
   }
 
+  /** Tells the frames apart that have not arrived completely, one after the other. */
+  get partialNumber(): number {
+    return this.#partials
+  }
+
   /** Reads the first `to` bytes, which are lent for the call. */
   read(bytes: Buffer, to: number): void {
     let at = this.#prefaceLeft > 0 ? this.#readPreface(bytes, to) : 0
@@ -50,7 +56,10 @@ export class FrameReader {
         this.#paddingLeft -= skipped
         at += skipped
       } else if (this.#partial !== null) at = this.#complete(this.#partial, bytes, at, to)
-      else at = this.#readFrame(bytes, at, to)
+      else {
+        at = this.#readFrame(bytes, at, to)
+        if (this.#partial !== null) this.#partials++
+      }
     }
   }
 

@@ -40,6 +40,8 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   readonly #reader: FrameReader = new FrameReader(this, this.isServer)
   /** A head that goes on in CONTINUATION frames. */
   #block: HeadBlock | null = null
+  /** What `headDueAt` is for: a head, or the number of a frame; 0: the preface. */
+  #awaited: HeadBlock | number = 0
   /** Takes the content of the DATA frame that is being read; null: it is dropped. */
   #taker: Http2Stream | null = null
   #takerEnds = false
@@ -55,11 +57,17 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   protected readFrames(buffer: Buffer, length: number): void {
     this.#reader.read(buffer, length)
     if (this.#touched.length > 0) this.#endRead()
-    if (this.#reader.isWithin || this.#block !== null) {
-      if (this.headDueAt !== Infinity) return
-      this.headDueAt = clock.now + this.options.timeouts.headMs
-      this.expireBy(this.headDueAt)
-    } else this.headDueAt = Infinity
+    if (this.#reader.isWithin || this.#block !== null) this.#awaitRest()
+    else this.headDueAt = Infinity
+  }
+
+  /** The limit is for one frame, or one head: each read may end within another one. */
+  #awaitRest(): void {
+    const awaited = this.#block ?? this.#reader.partialNumber
+    if (this.headDueAt !== Infinity && awaited === this.#awaited) return
+    this.#awaited = awaited
+    this.headDueAt = clock.now + this.options.timeouts.headMs
+    this.expireBy(this.headDueAt)
   }
 
   #endRead(): void {

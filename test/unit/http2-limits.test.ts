@@ -1,6 +1,7 @@
 /** What a peer may cost a link: each flood ends with GOAWAY and is named, each wait has a time limit, and neighbours go on. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { clock } from '../../src/http/connection/clock.ts'
 import { type Http2Client, openHttp2Client, requestFields } from '../support/http2/client.ts'
 import {
   continuationFrame,
@@ -261,6 +262,31 @@ test('a head that does not end has a time limit, whole frames apart', async (t) 
   await client.frame(TYPE.settings)
   await eventually(() => link.deadlineAt !== Infinity, 'a deadline')
   pass(server, 11_000)
+
+  assert.equal(await client.connectionOutcome(), 'goaway protocol')
+})
+
+test('the time limit is for one frame, however often reads end within another one', async (t) => {
+  const { client, server, link } = await start(t)
+  await client.roundTrip()
+  const real = performance.now.bind(performance)
+  let ahead = 0
+  t.mock.method(performance, 'now', () => real() + ahead)
+  const ping = pingFrame('pingpong', true)
+  const send = async (bytes: Buffer): Promise<void> => {
+    const before = link.socket.bytesRead
+    client.send(bytes)
+    await eventually(() => link.socket.bytesRead >= before + bytes.length, 'the bytes')
+    ahead += 6_000
+    pass(server, 0)
+    await eventually(() => clock.now >= real() + ahead - 1_000, 'the clock')
+  }
+  const within = Buffer.concat([ping.subarray(5), ping.subarray(0, 5)])
+
+  await send(ping.subarray(0, 5))
+  for (let turn = 0; turn < 3; turn++) await send(within)
+  assert.ok(!link.closing)
+  await send(Buffer.from(ping.subarray(5, 6)))
 
   assert.equal(await client.connectionOutcome(), 'goaway protocol')
 })
