@@ -18,8 +18,10 @@ export abstract class LinkFrames extends LinkStreams {
       return
     }
     const increment = readUint31(bytes, from)
-    if (increment < SMALL_CREDIT && !this.chatter(COST.CHATTER, 'small WINDOW_UPDATEs')) return
     const stream = this.open.get(id)
+    const isLate = id !== 0 && stream === undefined
+    const what = isLate ? 'WINDOW_UPDATEs on closed streams' : 'small WINDOW_UPDATEs'
+    if ((isLate || increment < SMALL_CREDIT) && !this.chatter(COST.CHATTER, what)) return
     if (id === 0) {
       this.sendWindow += increment
       if (increment === 0) this.protocolError('WINDOW_UPDATE of 0')
@@ -30,7 +32,10 @@ export abstract class LinkFrames extends LinkStreams {
       else if (stream.outgoing.window + increment > MAX_WINDOW)
         this.streamError(stream, ERROR.FLOW_CONTROL_ERROR, 'the window of a stream overflows')
       else stream.outgoing.widen(increment)
-    } else if (this.isUnopened(id)) this.protocolError('WINDOW_UPDATE on a stream that is not open')
+    } else {
+      if (this.isUnopened(id)) this.protocolError('WINDOW_UPDATE on a stream that is not open')
+      return
+    }
     if (this.isOpen) this.runQueue()
   }
 
@@ -117,8 +122,10 @@ export abstract class LinkFrames extends LinkStreams {
     if (id !== 0) this.protocolError('PING on a stream')
     else if (to - from !== 8)
       this.connectionError(ERROR.FRAME_SIZE_ERROR, 'PING has a wrong length')
-    else if ((flags & FLAG.ACK) !== 0) this.pingAcknowledged()
-    else if (this.chatter(COST.CHATTER, 'PINGs')) this.output.ping(FLAG.ACK, bytes, from)
+    else if ((flags & FLAG.ACK) !== 0) {
+      if (this.awaitsPing) this.pingAcknowledged()
+      else this.chatter(COST.CHATTER, 'frames that acknowledge no PING')
+    } else if (this.chatter(COST.CHATTER, 'PINGs')) this.output.ping(FLAG.ACK, bytes, from)
   }
 
   protected goAwayFrame(id: number, bytes: Buffer, from: number, to: number): void {

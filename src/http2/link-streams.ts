@@ -245,6 +245,10 @@ export abstract class LinkStreams extends LinkSocket {
     if (this.open.size === 0) this.idle()
   }
 
+  protected get awaitsPing(): boolean {
+    return this.#onPingAck !== null
+  }
+
   protected pingAcknowledged(): void {
     const onAck = this.#onPingAck
     this.#onPingAck = null

@@ -52,6 +52,7 @@ const FLOODS: readonly (readonly [what: string, named: RegExp, flood: Buffer])[]
     repeat(100, (index) => Buffer.concat([get(2 * index + 1), resetFrame(2 * index + 1)])),
   ],
   ['PINGs', /PINGs/, repeat(100, () => pingFrame())],
+  ['answers to no PING', /acknowledge no PING/, repeat(100, () => pingFrame('pingpong', true))],
   ['SETTINGS', /SETTINGS/, repeat(100, () => settingsFrame([4, 65_535]))],
   [
     'large SETTINGS',
@@ -70,6 +71,11 @@ const FLOODS: readonly (readonly [what: string, named: RegExp, flood: Buffer])[]
     Buffer.concat([headersFrame(1, head()), repeat(100, () => dataFrame(1, ''))]),
   ],
   ['small credits', /WINDOW_UPDATE/, repeat(100, () => windowUpdateFrame(0, 1))],
+  [
+    'credits on a closed stream',
+    /WINDOW_UPDATEs on closed streams/,
+    Buffer.concat([get(1), resetFrame(1), repeat(100, () => windowUpdateFrame(1, 4_096))]),
+  ],
   [
     'errors that it provokes (MadeYouReset)',
     /errors, of which the last is: WINDOW_UPDATE of 0/,
