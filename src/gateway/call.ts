@@ -10,7 +10,7 @@ import type { Timeouts } from '../model/snapshot.ts'
 const GRPC_TIMEOUT = 'grpc-timeout'
 const TIMEOUT_FIELD: ReadonlySet<string> = new Set([GRPC_TIMEOUT])
 
-/** Takes the client's time limit out of the request; the error if it is malformed. */
+/** Takes the client's time limit, which the server gets anew with each attempt; the error if it is malformed. */
 export function takeTimeLimit(call: GrpcCall, exchange: Exchange): ExchangeError | null {
   const { head } = exchange
   call.added = exchange.added
@@ -22,7 +22,7 @@ export function takeTimeLimit(call: GrpcCall, exchange: Exchange): ExchangeError
       'BAD_FIELD',
       'grpc-timeout is not a number of at most 8 digits with H, M, S, m, u or n behind it',
     )
-  head.fields = withoutFields(head.fields, TIMEOUT_FIELD)
+  call.fieldsToServer = withoutFields(head.fields, TIMEOUT_FIELD)
   call.deadlineAt = exchange.startedAt + limitMs
   return null
 }

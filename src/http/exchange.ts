@@ -270,6 +270,11 @@ export class Exchange {
     return this.to.query
   }
 
+  /** The lines of the head for a server, with those that the proxy adds. */
+  get fieldsToServer(): string {
+    return (this.grpc?.fieldsToServer ?? this.head.fields) + this.added
+  }
+
   // Routes, keys, middlewares and the log read header fields here: as received, with the changes of middlewares. Forwarding
   // fields of an untrusted peer are not visible.
 

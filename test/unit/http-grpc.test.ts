@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { passTimeLeft, takeTimeLimit } from '../../src/gateway/call.ts'
+import { GrpcCall } from '../../src/http/grpc/call.ts'
 import fc from 'fast-check'
 import { isGrpcType, parseGrpcWebType } from '../../src/http/grpc/content-type.ts'
 import { firstMessage, frameMessage } from '../../src/http/grpc/frame.ts'
@@ -21,6 +23,7 @@ import {
   headOfLocalResponse,
   type LocalResponse,
 } from '../../src/http/message/local-response.ts'
+import { requestOf } from '../support/middleware-context.ts'
 
 test('the codes are those of the gRPC specification', () => {
   assert.equal(GRPC_STATUS_NAMES.length, 17)
@@ -215,4 +218,16 @@ test('the end of a response that has begun shows the client no addresses of serv
 
   assert.equal(cut, 'grpc-status: 14\r\ngrpc-message: Bad Gateway (ANSWER_CUT)\r\n')
   assert.equal(late, 'grpc-status: 4\r\ngrpc-message: no end within 100 ms (GRPC_TIMEOUT)\r\n')
+})
+
+test('the time limit of a call stays visible, and the server gets what is left of it', () => {
+  const exchange = requestOf({ fields: { 'grpc-timeout': '30S', 'x-a': '1' } })
+  const call = new GrpcCall()
+  exchange.grpc = call
+
+  assert.equal(takeTimeLimit(call, exchange), null)
+  passTimeLeft(call, exchange, call.deadlineAt, call.deadlineAt - 2_000)
+
+  assert.equal(exchange.field('grpc-timeout'), '30S')
+  assert.equal(exchange.fieldsToServer, 'x-a: 1\r\ngrpc-timeout: 2000m\r\n')
 })

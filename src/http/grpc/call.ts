@@ -22,6 +22,8 @@ export class GrpcCall {
   status: number = NO_GRPC_STATUS
   /** When the client's own time limit has passed, by the coarse clock; Infinity: it set none. */
   deadlineAt: number = Infinity
+  /** Of the request, without the client's own time limit; null: it set none. */
+  fieldsToServer: string | null = null
   /** What the proxy adds to the request beside grpc-timeout, which differs with each attempt. */
   added = ''
 

@@ -40,7 +40,7 @@ const OF_HANDSHAKE: ReadonlySet<string> = new Set(['sec-websocket-key', 'sec-web
 
 export function requestFields(exchange: Exchange): string {
   const { head } = exchange
-  let text = head.fields + exchange.added
+  let text = exchange.fieldsToServer
   if (isWebSocket(exchange)) return withoutFields(text, OF_HANDSHAKE)
   if (head.acceptsTrailers) text += 'te: trailers\r\n'
   if (exchange.isWhole) return text

@@ -7,7 +7,7 @@ export function requestText(exchange: Exchange, hostLine: string, passHost: bool
   const { head, to, smallBody } = exchange
   const line = to.target === head.target ? head.line : `${head.method} ${to.target} HTTP/1.1\r\n`
   const host = passHost && to.authority !== '' ? exchange.hostLine : hostLine
-  let text = line + host + head.fields + exchange.added
+  let text = line + host + exchange.fieldsToServer
   if (head.acceptsTrailers) text += 'TE: trailers\r\n'
   if (head.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
   else if (head.acceptsTrailers) text += 'Connection: TE\r\n'
