@@ -267,6 +267,7 @@ export class Gateway implements ListenerHandler {
       stickyKey: this.#stickyKey,
       raiseAlarm: (server) => this.#board.raiseAlarm(server),
       onFault: this.#onFault,
+      onNotice: this.#options.onNotice,
       own: this.#own,
       names: this.names,
       slot: (number) => this.#board.slot(number),

@@ -293,3 +293,23 @@ test('a response that stalls is cut, and its stream is reset', async (t) => {
   await server.until(() => stream.resetCode !== null, 'the reset')
   assert.equal(stream.resetCode, ERROR.cancel)
 })
+
+test('why a server ends its connections is in the log, once for many', async (t) => {
+  const server = await startHttp2Server(t, (received) => {
+    received.respond()
+    received.connection.send(
+      goAwayFrame(received.streamId, ERROR.enhanceYourCalm, 'too_many_pings\r\n'),
+    )
+  })
+  const gateway = await towardsHttp2(t, { servers: server.port })
+  const client = await openClient(t, gateway.port)
+
+  for (let turn = 0; turn < 3; turn++) {
+    assert.equal((await client.ask(get('/'))).status, 200)
+    await server.connections[turn]?.closed()
+  }
+
+  assert.deepEqual(gateway.notices(), [
+    `server h2c://127.0.0.1:${server.port} ended a connection of HTTP/2 with an error: ENHANCE_YOUR_CALM, "too_many_pings??"`,
+  ])
+})

@@ -141,6 +141,7 @@ export class World {
           random: () => this.#random(),
           stickyKey: Buffer.alloc(32),
           raiseAlarm: (server) => view.raiseAlarm(server),
+          onNotice: () => {},
           onFault: (fault) => {
             throw fault
           },

@@ -78,6 +78,7 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
       own: new OwnAddresses(),
       names,
       raiseAlarm: () => {},
+      onNotice: () => {},
       onFault: (fault) => {
         throw fault
       },

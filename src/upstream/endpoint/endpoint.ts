@@ -35,6 +35,8 @@ export interface EndpointContext {
   readonly raiseAlarm: (server: Slot) => void
   /** A fault of the proxy on a connection without an exchange. */
   readonly onFault: (error: unknown) => void
+  /** A warning about a server, for the log. */
+  readonly onNotice: (text: string) => void
 }
 
 /** What a server's breaker counts, and in which slot. */
@@ -63,6 +65,7 @@ export class Endpoint {
   isTimed = false
   isRetired = false
   readonly onFault: (error: unknown) => void
+  protected readonly onNotice: (text: string) => void
   /** The version of the header that connections begin with. */
   readonly proxyProtocol: Backend['proxyProtocol']
   /** What connections depend on. */
@@ -94,6 +97,7 @@ export class Endpoint {
     this.#now = context.now
     this.#raiseAlarm = context.raiseAlarm
     this.onFault = context.onFault
+    this.onNotice = context.onNotice
     this.proxyProtocol = backend.proxyProtocol
     this.#terms = termsOf(backend, server)
     this.target = compileConnectTarget(backend, server)

@@ -154,7 +154,8 @@ export class Http2Connection extends Http2Link {
     return null
   }
 
-  protected goAwayReceived(): void {
+  protected goAwayReceived(_lastId: number, code: number, debug: string): void {
+    if (code !== ERROR.NO_ERROR) this.endpoint.blamed(code, debug)
     this.drain()
   }
 

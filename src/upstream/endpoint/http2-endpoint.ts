@@ -2,9 +2,10 @@
  * A server that speaks HTTP/2: its connections carry many exchanges each. The limit of connections is one of exchanges under way,
  * as it is with HTTP/1.1. With PROXY headers, exchanges share connections only if they have the same header, so the same client.
  */
+import { clock } from '../../http/connection/clock.ts'
 import { writeProxyHeader } from '../../http/proxy-protocol/write-header.ts'
 import type { Exchange } from '../../http/exchange.ts'
-import { MAX_WINDOW } from '../../http2/frames.ts'
+import { errorName, MAX_WINDOW } from '../../http2/frames.ts'
 import type { LinkOptions } from '../../http2/link.ts'
 import type { Http2ToServers, Timeouts } from '../../model/snapshot.ts'
 import { SHARED, SPOKEN } from '../../scoreboard/layout.ts'
@@ -23,6 +24,9 @@ const HEAD_MS = 10_000
 /** More than for a client: a server may well reset many uploads, and it has been chosen by the operator. */
 const BUDGET = { burst: 5_000, perSecond: 1_000 }
 
+/** Between notices about a server. */
+const NOTICE_MS = 10_000
+
 export class Http2Endpoint extends Endpoint {
   readonly http2: Http2ToServers
   readonly scheme: 'http' | 'https'
@@ -35,6 +39,8 @@ export class Http2Endpoint extends Endpoint {
   /** How many streams the server took at a time by its last SETTINGS: what a new connection is taken to allow until its own. */
   announcedStreams: number = ASSUMED_STREAMS
   #spoken: keyof typeof SPOKEN | null = null
+  #noticedAt = -Infinity
+  #unnoticed = 0
 
   constructor(...given: ConstructorParameters<typeof Endpoint>) {
     super(...given)
@@ -87,6 +93,19 @@ export class Http2Endpoint extends Endpoint {
     if (this.#spoken === protocol) return
     this.#spoken = protocol
     Atomics.store(this.slot.shared, this.slot.at + SHARED.spoken, SPOKEN[protocol])
+  }
+
+  /** The server ends a connection because of an error. At most one in 10 s is logged, with the number of those before it. */
+  blamed(code: number, debug: string): void {
+    if (clock.now - this.#noticedAt < NOTICE_MS) {
+      this.#unnoticed++
+      return
+    }
+    const why = debug === '' ? errorName(code) : `${errorName(code)}, "${debug}"`
+    const others = this.#unnoticed === 0 ? '' : ` (and ${this.#unnoticed} more connections)`
+    this.#noticedAt = clock.now
+    this.#unnoticed = 0
+    this.onNotice(`server ${this.url} ended a connection of HTTP/2 with an error: ${why}${others}`)
   }
 
   /** The server chose another protocol than h2 in the TLS handshake, or none. */
