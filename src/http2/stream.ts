@@ -22,7 +22,7 @@ export abstract class Http2Stream implements Expiring {
   localEnded = false
   /** Reset by either side, or its link is gone: calls do nothing, no hook follows. */
   isReset = false
-  /** The message received has no body, whatever its Content-Length says: set for responses to HEAD. */
+  /** The message received has no body, also if its Content-Length announces one: set for responses to HEAD. */
   expectsNoBody = false
   /** A WebSocket: its directions end apart, whichever is first. */
   isTunnel = false

@@ -110,7 +110,7 @@ test('a graceful stop of a server fails nothing and is no failure of the server'
   assert.equal(gateway.records().filter(({ reason }) => reason !== null).length, 0)
 })
 
-test('a refused stream is sent to another server, whatever its method', async (t) => {
+test('a refused stream is sent to another server with any method', async (t) => {
   const refusing = await startHttp2Server(t, (received) => {
     received.connection.send(resetFrame(received.streamId, ERROR.refusedStream))
   })

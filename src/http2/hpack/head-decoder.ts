@@ -126,7 +126,7 @@ export class HeadDecoder {
     this.#extendedConnect = extendedConnect
   }
 
-  /** Decodes a whole header block. The dynamic table stays right, whatever the result, but for COMPRESSION. */
+  /** Decodes a whole header block. The dynamic table stays right with every result but COMPRESSION. */
   decode(bytes: Buffer, from: number, to: number, trailers: boolean): DecodeResult {
     this.#reset(trailers)
     if (!this.#decodeBlock(bytes, from, to)) return COMPRESSION
