@@ -81,6 +81,27 @@ test('the end of a WebSocket passes in both directions', async (t) => {
   assert.equal(server.connections.length, 1)
 })
 
+test('trailers of the server end its direction of a WebSocket, too', async (t) => {
+  const server = await startHttp2Server(
+    t,
+    (request) => request.connection.send(headersFrame(request.streamId, block([':status', '200']))),
+    ANNOUNCED,
+  )
+  const gateway = await towardsHttp2(t, { servers: server.port })
+  const client = await openClient(t, gateway.port)
+
+  client.send(HANDSHAKE)
+  await client.readResponse()
+  const { connection, streamId } = await server.request(1)
+  connection.send(
+    dataFrame(streamId, 'bye'),
+    headersFrame(streamId, block(['x-sum', '1']), { end: true }),
+  )
+  await client.closed()
+
+  assert.equal(client.rest(), 'bye')
+})
+
 test('a refused WebSocket is an ordinary response', async (t) => {
   const server = await startHttp2Server(
     t,

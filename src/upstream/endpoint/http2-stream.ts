@@ -233,6 +233,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   }
 
   trailersReceived(fields: string): void {
+    if (this.#tunnel !== null) return this.#tunnel.serverEnded()
     const sink = this.#sink
     if (sink === null) return
     const head = this.#head
