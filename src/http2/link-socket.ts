@@ -1,6 +1,5 @@
 /**
- * The socket of a link, and its end. The listeners are shared functions that find their connection through the socket, as those of
- * HTTP/1: an idle connection holds no closures.
+ * The socket of a link, and its end.
  *
  * After `finish` it sends FIN and reads on for a moment, dropping what comes, because a reset could discard what the peer has not
  * read yet, its GOAWAY above all.
@@ -9,6 +8,7 @@ import type { Socket } from 'node:net'
 import { clock } from '../http/connection/clock.ts'
 import type { Deadlines, Expiring } from '../http/connection/deadlines.ts'
 import { LENT_BYTES, type Reader, type SocketReads } from '../http/connection/socket-reads.ts'
+import { listenTo, type SocketOwner } from '../http/connection/socket-events.ts'
 import { LinkOutput } from './output.ts'
 
 const LINGER_MS = 2_000
@@ -16,15 +16,11 @@ const LINGER_BYTES = 256 * 1024
 /** A read below this is the end of a burst. */
 const SMALL_BYTES = 4 * 1024
 
-interface OwnedSocket extends Socket {
-  link?: LinkSocket
-}
-
 const OPEN = 0
 const LINGERING = 1
 const CLOSED = 2
 
-export abstract class LinkSocket implements Expiring, Reader {
+export abstract class LinkSocket implements Expiring, Reader, SocketOwner {
   readonly socket: Socket
   deadlineAt: number = Infinity
   deadlineIndex = -1
@@ -40,18 +36,13 @@ export abstract class LinkSocket implements Expiring, Reader {
   #ownDeadlineAt = Infinity
   #isLost = false
 
-  constructor(socket: OwnedSocket, reads: SocketReads | null, deadlines: Deadlines) {
+  constructor(socket: Socket, reads: SocketReads | null, deadlines: Deadlines) {
     this.socket = socket
     this.reads = reads
     this.deadlines = deadlines
     this.output = new LinkOutput(this)
-    socket.link = this
-    socket.on('end', onEnd)
-    socket.on('drain', onDrain)
-    socket.on('error', onError)
-    socket.on('close', onClose)
-    if (reads === null) socket.on('data', onData)
-    else reads.reader = this
+    listenTo(socket, this, reads === null)
+    if (reads !== null) reads.reader = this
     deadlines.add(this)
   }
 
@@ -134,24 +125,24 @@ export abstract class LinkSocket implements Expiring, Reader {
     if (this.isOpen) this.checkDeadlines(now)
   }
 
-  // For the shared listeners below.
+  // The events of the socket.
 
-  ended(): void {
+  dispatchEnd(): void {
     if (this.#state === OPEN) this.finish(new Error('the peer has closed the connection'))
     else this.socket.destroy()
   }
 
-  drained(): void {
+  dispatchDrain(): void {
     if (this.#state !== OPEN) return
     this.output.isBlocked = false
     this.unblocked()
   }
 
-  broken(error: Error): void {
+  dispatchError(error: Error): void {
     this.#error ??= error
   }
 
-  closed(): void {
+  dispatchClose(): void {
     this.deadlines.remove(this)
     this.#state = CLOSED
     this.#error ??= this.#isLost ? null : new Error('the connection was closed')
@@ -173,40 +164,4 @@ export abstract class LinkSocket implements Expiring, Reader {
   protected abstract lost(error: Error | null): void
   /** An exception in the link itself, or in its own hooks. */
   abstract fault(error: unknown): void
-}
-
-function onData(this: OwnedSocket, data: Buffer): void {
-  try {
-    this.link?.received(data, data.length)
-  } catch (fault) {
-    this.link?.caught(fault)
-  }
-}
-
-function onEnd(this: OwnedSocket): void {
-  try {
-    this.link?.ended()
-  } catch (fault) {
-    this.link?.caught(fault)
-  }
-}
-
-function onDrain(this: OwnedSocket): void {
-  try {
-    this.link?.drained()
-  } catch (fault) {
-    this.link?.caught(fault)
-  }
-}
-
-function onError(this: OwnedSocket, error: Error): void {
-  this.link?.broken(error)
-}
-
-function onClose(this: OwnedSocket): void {
-  try {
-    this.link?.closed()
-  } catch (fault) {
-    this.link?.caught(fault)
-  }
 }

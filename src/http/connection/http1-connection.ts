@@ -1,23 +1,17 @@
 /**
  * What client and server connections share: an HTTP/1.1 socket with its deadline, back-pressure, writes, and its end of a tunnel.
  * See `downstream/client-connection.ts` and `upstream/endpoint/server-connection.ts`.
- *
- * A socket's listeners are shared functions that find their connection through the socket, not closures: an idle connection
- * stays below 7 KB. What they throw ends their connection (`fault`), and no other.
  */
 import type { Socket } from 'node:net'
 import { clock } from './clock.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
 import { JOIN_BYTES, type Reader, type SocketReads } from './socket-reads.ts'
+import { disown, listenTo, type SocketOwner, stopListening } from './socket-events.ts'
 import type { TunnelEnd } from './tunnel.ts'
 
 const KEEP_ALIVE_AFTER_MS = 60_000
 
-interface OwnedSocket extends Socket {
-  owner?: Http1Connection
-}
-
-export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
+export abstract class Http1Connection implements Expiring, Reader, SocketOwner, TunnelEnd {
   socket: Socket
   deadlineAt: number = Infinity
   deadlineIndex = -1
@@ -32,35 +26,23 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
     this.socket = socket
     this.reads = reads
     this.#deadlines = deadlines
-    this.#listen(socket)
+    listenTo(socket, this, reads === null)
     deadlines.add(this)
     if (reads !== null) reads.reader = this
   }
 
-  #listen(socket: OwnedSocket): void {
-    socket.owner = this
-    socket.on('end', onEnd)
-    socket.on('drain', onDrain)
-    socket.on('error', onError)
-    socket.on('close', onClose)
-    if (this.reads === null) socket.on('data', onData)
-  }
-
   /** Replaces a socket that was never connected. */
   protected replaceSocket(socket: Socket): void {
-    const before: OwnedSocket = this.socket
-    delete before.owner
+    const before = this.socket
+    disown(before)
     before.destroy()
     this.socket = socket
-    this.#listen(socket)
+    listenTo(socket, this, this.reads === null)
   }
 
   /** Its socket is used otherwise from here on. */
   protected detach(): void {
-    const socket: OwnedSocket = this.socket
-    socket.off('end', onEnd).off('drain', onDrain).off('error', onError).off('close', onClose)
-    if (this.reads === null) socket.off('data', onData)
-    delete socket.owner
+    stopListening(this.socket)
     this.#deadlines.remove(this)
   }
 
@@ -179,7 +161,7 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
     this.#deadlines.remove(this)
   }
 
-  // For the shared listeners below.
+  // The events of the socket.
 
   dispatchEnd(): void {
     if (this.peer !== null) this.peer.tunnelFinish()
@@ -209,44 +191,4 @@ export abstract class Http1Connection implements Expiring, Reader, TunnelEnd {
   }
 
   protected abstract tunnelClosed(): void
-}
-
-function onData(this: OwnedSocket, data: Buffer): void {
-  try {
-    this.owner?.received(data, data.length)
-  } catch (fault) {
-    this.owner?.caught(fault)
-  }
-}
-
-function onEnd(this: OwnedSocket): void {
-  try {
-    this.owner?.dispatchEnd()
-  } catch (fault) {
-    this.owner?.caught(fault)
-  }
-}
-
-function onDrain(this: OwnedSocket): void {
-  try {
-    this.owner?.dispatchDrain()
-  } catch (fault) {
-    this.owner?.caught(fault)
-  }
-}
-
-function onError(this: OwnedSocket, error: Error): void {
-  try {
-    this.owner?.dispatchError(error)
-  } catch (fault) {
-    this.owner?.caught(fault)
-  }
-}
-
-function onClose(this: OwnedSocket): void {
-  try {
-    this.owner?.dispatchClose()
-  } catch (fault) {
-    this.owner?.caught(fault)
-  }
 }
