@@ -166,7 +166,7 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
 
   protected abused(what: string): void {
     this.live.countMisuse()
-    this.live.warn(`${this.#name()} was cut off for misuse of HTTP/2: ${what}`)
+    this.live.warnOfMisuse(`${this.#name()} was cut off for misuse of HTTP/2: ${what}`)
   }
 
   protected malformed(streamId: number, fault: string): void {
@@ -179,7 +179,9 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
   }
 
   #name(): string {
-    return `listener "${this.live.listener.id}": an HTTP/2 connection of ${this.peerIp}`
+    const { peerIp, peerPort } = this.clientPeer
+    const host = peerIp.includes(':') ? `[${peerIp}]` : peerIp
+    return `listener "${this.live.listener.id}": an HTTP/2 connection of ${host}:${peerPort}`
   }
 
   /** A request that was reset before it could be one, with the status that HTTP/1 has for it. */

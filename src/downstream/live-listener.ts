@@ -76,6 +76,8 @@ export abstract class LiveListener {
   readonly #context: ListenerContext
   readonly #preambles: PreambleReader
   readonly #notices: LimitedNotices
+  /** Apart from the others, which a client could cause to keep its misuse out of the log. */
+  readonly #misuses: LimitedNotices
   readonly #connections = new Set<ListenedConnection>()
   readonly #perClient = new Map<string, number>()
   readonly #server: Server
@@ -93,6 +95,7 @@ export abstract class LiveListener {
     this.slot = slot
     this.#context = context
     this.#notices = new LimitedNotices(context.onNotice)
+    this.#misuses = new LimitedNotices(context.onNotice)
     this.#preambles = new PreambleReader(listener, (text) => this.warn(text))
     this.#server = createServer(
       { ...socketOptions, noDelay: true, pauseOnConnect: true },
@@ -210,6 +213,11 @@ export abstract class LiveListener {
   /** A connection was refused: for the log, which is limited in rate. */
   warn(text: string): void {
     this.#notices.add(text)
+  }
+
+  /** A connection was cut off for misuse of its protocol: for the log, which is limited in rate. */
+  warnOfMisuse(text: string): void {
+    this.#misuses.add(text)
   }
 
   /** An exception while accepting closes this connection alone. */

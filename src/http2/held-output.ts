@@ -174,7 +174,7 @@ export class HeldOutput {
       const size = Math.min(to - from, left, MAX_FRAME_BYTES)
       const isLast = ends && from + size === to
       output.data(id, data, from, from + size, isLast)
-      link.sentData(size)
+      link.sentData(size, size < to - from)
       this.window -= size
       left -= size
       from += size

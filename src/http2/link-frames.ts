@@ -2,12 +2,10 @@
 import { COST } from './budget.ts'
 import { RESET_BY_PEER, RESET_HERE } from './closed-streams.ts'
 import { ERROR, FLAG, MAX_WINDOW, readUint31, readUint32 } from './frames.ts'
-import { LinkStreams } from './link-streams.ts'
+import { LinkStreams, SMALL_CREDIT } from './link-streams.ts'
 import { SETTING_BYTES } from './settings.ts'
 import type { Http2Stream } from './stream.ts'
 
-/** A smaller credit costs more than it is worth. */
-const SMALL_CREDIT = 1024
 /** Of a GOAWAY, for the log. */
 const MOST_DEBUG = 200
 
@@ -196,8 +194,7 @@ export abstract class LinkFrames extends LinkStreams {
     }
   }
 
-  /** False: the peer has spent its budget, and the connection ends. */
-  protected charge(cost: number, what: string): boolean {
+  protected override charge(cost: number, what: string): boolean {
     return this.budget.charge(cost) || this.abuse(what)
   }
 

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { clock } from '../http/connection/clock.ts'
 import type { Deadlines } from '../http/connection/deadlines.ts'
 import type { SocketReads } from '../http/connection/socket-reads.ts'
-import { Budget } from './budget.ts'
+import { Budget, COST } from './budget.ts'
 import { ClosedStreams, ENDED, RESET_HERE } from './closed-streams.ts'
 import { ERROR, errorName, INITIAL_WINDOW, MAX_STREAM_ID } from './frames.ts'
 import { HeadDecoder } from './hpack/head-decoder.ts'
@@ -164,9 +164,11 @@ export abstract class LinkStreams extends LinkSocket {
     this.reads?.leaveBuffer()
   }
 
-  sentData(bytes: number): void {
+  /** `isCut`: the peer's windows did not let out more. */
+  sentData(bytes: number, isCut: boolean): void {
     this.sendWindow -= bytes
-    this.budget.earn()
+    // Otherwise credits of a byte each would pay for themselves (CVE-2019-9511).
+    if (!isCut || bytes >= SMALL_CREDIT) this.budget.earn()
   }
 
   /** So much of what was received has been taken. */
@@ -356,8 +358,10 @@ export abstract class LinkStreams extends LinkSocket {
     }
     for (const stream of this.open.values()) {
       const { waitsSince } = stream.outgoing
-      if (waitsSince + stallMs <= now) this.#endStalled(stream)
-      else next = Math.min(next, waitsSince + stallMs)
+      if (waitsSince + stallMs <= now) {
+        if (!this.charge(COST.PROVOKED_ERROR, 'responses that are not taken')) return
+        this.#endStalled(stream)
+      } else next = Math.min(next, waitsSince + stallMs)
     }
     this.#stallCheckAt = next
   }
@@ -375,6 +379,9 @@ export abstract class LinkStreams extends LinkSocket {
     }
   }
 
+  /** False: the peer has spent its budget, and the connection ends. */
+  protected abstract charge(cost: number, what: string): boolean
+
   // Hooks.
 
   /** A stream has ended or was reset: `canOpen` may have changed. */
@@ -385,4 +392,6 @@ export abstract class LinkStreams extends LinkSocket {
 
 /** What a PING carries does not matter, since there is one at a time. */
 const PING = new Uint8Array(8)
+/** A smaller credit costs more than it is worth. */
+export const SMALL_CREDIT = 1024
 const MOST_UNSENT_BYTES = 512 * 1024

@@ -72,6 +72,22 @@ for (const attack of BLOCKS) {
   })
 }
 
+test('misuse is named also right after a protocol error', async (t) => {
+  const { gateway } = await startWorld(t)
+  const wrong = await openHttp2Client(t, gateway.port)
+  wrong.send(priorityFrame(0, { dependsOn: 3 }))
+  assert.equal(await wrong.connectionOutcome(), 'goaway protocol')
+  const attacker = await openHttp2Client(t, gateway.port)
+
+  attacker.send(...Array.from({ length: 600 }, () => priorityFrame(1, { dependsOn: 3 })))
+
+  assert.equal(await attacker.connectionOutcome(), 'goaway enhanceYourCalm')
+  assert.deepEqual(gateway.notices(), [
+    `listener "web": an HTTP/2 connection of 127.0.0.1:${wrong.port} was closed: PRIORITY on stream 0`,
+    `listener "web": an HTTP/2 connection of 127.0.0.1:${attacker.port} was cut off for misuse of HTTP/2: PRIORITY frames`,
+  ])
+})
+
 test('a trusted proxy, which shares its connection among many users, may reset more', async (t) => {
   const origin = await startOrigin(t)
   const gateway = await startGateway(t, {
@@ -101,9 +117,10 @@ async function assertCut(world: World, attacker: Http2Client, code: string): Pro
   const { gateway, origin } = world
   assert.equal(await attacker.connectionOutcome(), `goaway ${code}`)
   await assertServed(world)
-  const peer = `127.0.0.1:${attacker.socket.localPort}`
-  const notices = gateway.notices().filter((notice) => notice.includes('127.0.0.1'))
-  assert.equal(notices.length, 1, `one notice of ${peer}: ${gateway.notices().join('; ')}`)
+  const named = `listener "web": an HTTP/2 connection of 127.0.0.1:${attacker.port} was cut off for misuse of HTTP/2: `
+  const notices = gateway.notices()
+  assert.equal(notices.length, 1, notices.join('; '))
+  assert.ok(notices[0]?.startsWith(named), `${notices[0]} does not begin with ${named}`)
   await eventually(() => underWay(gateway) === world.quiet, 'nothing more is under way')
   // A stream takes its slot until its server's work has ended, so there are never more connections than slots.
   assert.ok(origin.connections.length < 400, `${origin.connections.length} connections`)

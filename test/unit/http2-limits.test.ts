@@ -173,6 +173,29 @@ test('data pays for PINGs and small credits, as gRPC sends them', async (t) => {
   assert.ok(!link.log.some((line) => line.startsWith('abused')))
 })
 
+const servesLarge = (stream: TestStream): void => {
+  stream.sendResponse(200, -1, '', false)
+  stream.sendData('x'.repeat(100_000), true)
+}
+
+test('credits of a byte at a time end the connection, though data follows each (CVE-2019-9511)', async (t) => {
+  const { client, link } = await start(
+    t,
+    { serve: servesLarge },
+    { settings: [[4, 1]], opensWindows: false },
+  )
+  const id = client.request()
+  await eventually(() => client.streams.get(id)?.body.length === 1, 'the first byte')
+
+  for (let credit = 0; credit < 500 && client.ending() === null; credit += 10) {
+    client.send(repeat(10, () => windowUpdateFrame(id, 1)))
+    await client.roundTrip()
+  }
+
+  assert.equal(await client.connectionOutcome(), 'goaway enhanceYourCalm')
+  assert.match(link.log.filter((line) => line.startsWith('abused')).join(), /small WINDOW_UPDATEs/)
+})
+
 test('a stream above the limit is refused, and the connection goes on', async (t) => {
   const open: TestStream[] = []
   const { client } = await start(t, {
@@ -318,6 +341,25 @@ test('a stream whose window stays closed is reset, others go on', async (t) => {
   assert.equal(await client.outcome(stalled), 'reset cancel')
   assert.match(link.all[0]?.outcome ?? '', /^reset 8: the peer does not read/)
   assert.equal((await client.ask()).body, 'y')
+})
+
+test('a peer that lets many streams stall is cut off', async (t) => {
+  const { client, server, link } = await start(
+    t,
+    { serve: servesLarge },
+    { settings: [[4, 0]], opensWindows: false },
+  )
+  const ids = Array.from({ length: 20 }, () => client.request())
+  await eventually(() => client.streams.get(ids.at(-1) ?? 0)?.head.length, 'the heads')
+
+  pass(server, 31_000)
+
+  assert.equal(await client.connectionOutcome(), 'goaway enhanceYourCalm')
+  assert.match(
+    link.log.filter((line) => line.startsWith('abused')).join(),
+    /responses that are not taken/,
+  )
+  assert.equal(link.streamCount, 0)
 })
 
 test('a peer that does not read its socket is cut off, and holds a bounded amount', async (t) => {

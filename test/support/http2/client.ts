@@ -40,6 +40,8 @@ export interface RequestShape {
 }
 
 export interface Http2Client extends Http2Peer {
+  /** Its own, by which the other side knows it. */
+  readonly port: number
   /** The next odd id. */
   nextId(): number
   /** Sends a well-formed request on the next id, and returns that. */
@@ -127,6 +129,7 @@ function createClient(peer: Http2Peer): Http2Client {
 
   // What the peer sees must be looked at live, so its getters stay where they are.
   return Object.assign(Object.create(peer) as Http2Peer, {
+    port: peer.socket.localPort ?? 0,
     nextId: () => (last += 2),
     request,
     response,
