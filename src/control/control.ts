@@ -13,7 +13,7 @@ import type { SourceReport } from '../observe/reports/source-report.ts'
 import type { ObjectName } from '../model/names.ts'
 import type { Admission, SetAside } from './admission/admit.ts'
 import { listCertificates } from './review/certificate-list.ts'
-import { createCertificateExpiry } from './review/certificate-expiry.ts'
+import { createCertificateReview } from './review/certificate-review.ts'
 import { describeFault, type OnFault } from '../observe/fault.ts'
 import { toProblem } from './review/diagnostic.ts'
 import { EMPTY_SNAPSHOT } from './publication/diff.ts'
@@ -117,7 +117,7 @@ export function createControl(options: ControlOptions): Control {
   const { startMs = 10_000, filesMs = 5000 } = options
   const { onFault = () => {}, onSettings = () => [], problemsBeside = () => [] } = options
   const journal = createJournal(log, options.logEveryMs)
-  const expiry = createCertificateExpiry()
+  const expiry = createCertificateReview()
   const duplicateRoutes = createDuplicateRoutes()
   const context = { now, date, random, sleep, log, written: admission.written }
   const ready = new Map<Source, PromiseWithResolvers<void>>()

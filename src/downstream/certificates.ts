@@ -5,8 +5,9 @@
 import { constants, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { namesOf, valueForName, wildcardOf } from '../model/certificate-names.ts'
+import { type KeyKind, keyKindOf } from '../model/key-kind.ts'
 import type { Certificate } from '../model/snapshot.ts'
-import { type ClientHello, type KeyKind, takesKey } from './client-hello.ts'
+import { type ClientHello, takesKey } from './client-hello.ts'
 
 interface Pair {
   readonly certificate: Certificate
@@ -146,22 +147,9 @@ function compilePair(certificate: Certificate): Pair {
     context: contextOf(certificate, {}),
     trusting: new Map(),
     names: namesOf(leaf),
-    kind: kindOf(leaf),
+    kind: keyKindOf(leaf),
     endsAt: leaf.validToDate.getTime(),
   }
-}
-
-function kindOf({ publicKey }: X509Certificate): KeyKind {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey
-  if (type === 'ed25519' || type === 'ed448') return type
-  if (type !== 'ec') return 'rsa'
-  return CURVES[details?.namedCurve ?? ''] ?? 'p256'
-}
-
-const CURVES: Readonly<Record<string, KeyKind>> = {
-  prime256v1: 'p256',
-  secp384r1: 'p384',
-  secp521r1: 'p521',
 }
 
 function covers(names: ReadonlySet<string>, host: string): boolean {

@@ -2,8 +2,7 @@
  * The ClientHello (RFC 8446 section 4.1.2): the server name and the protocols by which connections are routed, and the kinds of
  * keys that the client supports, by which Node does not choose certificates. How it is read: client-hello-reader.ts.
  */
-
-export type KeyKind = 'p256' | 'p384' | 'p521' | 'ed25519' | 'ed448' | 'rsa'
+import type { KeyKind } from '../model/key-kind.ts'
 
 export interface ClientHello {
   /** Lower case, without a trailing dot; '' if there is none. With Encrypted ClientHello, the outer one. */

@@ -230,6 +230,31 @@ test('a certificate that ends soon is in the table, the log and the reports, unt
   await eventually(() => control.table().problems.length === 0, 'the renewed one is in force')
 })
 
+test('two hosts with different certificates for one name are named in the log and in the table', async (t) => {
+  const authority = createAuthority(t)
+  const [one, other] = [authority.issueWith({}, 'a.test'), authority.issueWith({}, 'a.test')]
+  const { control, lines } = await setUp(t, {
+    listeners: { web: { address: '127.0.0.1:8443', protocol: 'https' } },
+    hosts: {
+      one: { cert: one.cert, key: one.key },
+      other: { cert: other.cert, key: other.key },
+    },
+  })
+  await control.open()
+  await control.start()
+
+  const [problem, ...more] = control.table().problems
+  assert.deepEqual(more, [])
+  assert.match(
+    `${problem?.kind} ${problem?.id} ${problem?.message}`,
+    /^host other its certificate is not used for a\.test/,
+  )
+  await eventually(
+    () => /warn host "other": its certificate is not used/.test(lines.join('\n')),
+    'the log has it',
+  )
+})
+
 test('a certificate that comes to its end is logged without a change of the table', async (t) => {
   const { cert, key } = createAuthority(t).issueWith({ days: 30 }, 'a.test')
   const web = {

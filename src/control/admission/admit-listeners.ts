@@ -65,8 +65,13 @@ export function createListenerAdmission(
   /** The addresses after the last pass. */
   let addresses = ''
 
-  function partsOfHosts(): PartsOfHosts {
-    const inForce = [...hosts.values()].flatMap((record) => record.inForce?.object ?? [])
+  /** Where several are for one name the first one counts: by the precedence of their sources, then by id. */
+  function partsOfHosts({ precedence }: AddressContext): PartsOfHosts {
+    const inForce = [...hosts.values()]
+      .flatMap(({ inForce: version }) => version ?? [])
+      .map(({ object, source }) => ({ object, rank: precedence(source) }))
+      .sort((a, b) => a.rank - b.rank || (a.object.id < b.object.id ? -1 : 1))
+      .map(({ object }) => object)
     // A client that requests an unknown name gets the first certificate.
     const byDefault = inForce.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
     return {
@@ -140,7 +145,7 @@ export function createListenerAdmission(
         }
       }
       dirtyHosts.clear()
-      const ofHosts = partsOfHosts()
+      const ofHosts = partsOfHosts(addressContext)
       isBlocked = false
       const serverAt: AddressContext['serverAt'] = (listener) => {
         const server = addressContext.serverAt(listener)

@@ -11,7 +11,7 @@ import { parseRoute } from '../../routing/parse.ts'
 import { findShadowed, type Shadowed } from '../../routing/shadow.ts'
 import { mayTake } from '../../routing/stream-table.ts'
 import type { InForce } from '../admission/admit.ts'
-import { createCertificateExpiry } from './certificate-expiry.ts'
+import { createCertificateReview } from './certificate-review.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import { findLiteralTemplates } from './literal-templates.ts'
 import { createDuplicateRoutes } from './duplicate-routes.ts'
@@ -49,7 +49,7 @@ export function review({ inForce, declared, isAll, now }: ReviewInput): readonly
     ...PROTOCOLS.flatMap((protocol) =>
       unreachable(frontends.filter(({ object }) => object.protocol === protocol)),
     ),
-    ...createCertificateExpiry().diagnostics(inForce, now),
+    ...createCertificateReview().diagnostics(inForce, now),
     ...inForce.flatMap(literalTemplates),
     ...inForce.flatMap(believedAddresses),
     ...frontends.flatMap(behindResponse),
