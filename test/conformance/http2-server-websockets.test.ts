@@ -135,6 +135,58 @@ test('a server that has not announced WebSockets gets none, and the client an er
   assert.equal(server.requests.length, 0)
 })
 
+test('a WebSocket to a server whose connections are full gets another connection', async (t) => {
+  const server = await startHttp2Server(
+    t,
+    (request) => request.connection.send(headersFrame(request.streamId, block([':status', '200']))),
+    {
+      settings: [
+        [SETTING.enableConnectProtocol, 1],
+        [SETTING.maxConcurrentStreams, 1],
+      ],
+    },
+  )
+  const gateway = await towardsHttp2(t, { servers: server.port })
+  const clients = await Promise.all(Array.from({ length: 4 }, () => openClient(t, gateway.port)))
+  const [first, ...others] = clients
+
+  first?.send(HANDSHAKE)
+  const switched = [await first?.readResponse()]
+  for (const client of others) client.send(HANDSHAKE)
+  for (const client of others) switched.push(await client.readResponse())
+
+  assert.deepEqual(
+    switched.map((response) => response?.status),
+    [101, 101, 101, 101],
+  )
+  assert.deepEqual(
+    server.connections.map(({ streams }) => streams.size),
+    [1, 1, 1, 1],
+  )
+})
+
+test('WebSockets that wait for more than a new connection takes get further ones', async (t) => {
+  const server = await startHttp2Server(
+    t,
+    (request) => request.connection.send(headersFrame(request.streamId, block([':status', '200']))),
+    {
+      settings: [
+        [SETTING.enableConnectProtocol, 1],
+        [SETTING.maxConcurrentStreams, 2],
+      ],
+    },
+  )
+  const gateway = await towardsHttp2(t, { servers: server.port })
+  const clients = await Promise.all(Array.from({ length: 5 }, () => openClient(t, gateway.port)))
+
+  for (const client of clients) client.send(HANDSHAKE)
+  const statuses: number[] = []
+  for (const client of clients) statuses.push((await client.readResponse()).status)
+
+  assert.deepEqual(statuses, [101, 101, 101, 101, 101])
+  assert.ok(server.connections.every(({ streams }) => streams.size <= 2))
+})
+
 test('another upgrade is left out', async (t) => {
   const server = await startHttp2Server(t)
   const gateway = await towardsHttp2(t, { servers: server.port })

@@ -58,9 +58,7 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
 
   /** A connection whose server allows WebSockets, and has room. */
   forWebSocket(): Http2Connection | null {
-    return (
-      this.#open.find((one) => one.hasRoom && one.isReady && one.peer.enableConnectProtocol) ?? null
-    )
+    return this.#open.find((one) => takesWebSockets(one) && one.hasRoom) ?? null
   }
 
   /** Whether the server allows it is known with its SETTINGS. */
@@ -68,8 +66,9 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
     const connection = this.forWebSocket()
     if (connection !== null) return new ServerStream(connection, timeouts)
     const opening = this.#open.find(({ isReady, closing }) => !isReady && !closing)
-    if (opening === undefined && !this.#open.some(({ isReady }) => isReady))
-      return this.#wait(exchange, timeouts)
+    const ready = this.#open.filter(({ isReady }) => isReady)
+    const isAnnounced = ready.length === 0 || ready.some(takesWebSockets)
+    if (opening === undefined && isAnnounced) return this.#wait(exchange, timeouts)
     const waiting = new WaitingExchange(exchange, timeouts, this.#onAbandoned)
     if (opening === undefined) setImmediate(() => this.#refuseWebSocket(waiting))
     else opening.upgrades.push(waiting)
@@ -160,7 +159,9 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
     for (const dial of this.#dials) {
       while (dial.waiting.length > 0) {
         if (connection.isDoubtful || !connection.hasRoom) return
-        const at = dial.waiting.findIndex(({ exchange }) => !isWebSocket(exchange))
+        const at = takesWebSockets(connection)
+          ? 0
+          : dial.waiting.findIndex(({ exchange }) => !isWebSocket(exchange))
         const [waiting] = at < 0 ? [] : dial.waiting.splice(at, 1)
         if (waiting === undefined) break
         this.#begin(waiting, connection)
@@ -170,10 +171,9 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
 
   #beginUpgrades(connection: Http2Connection): void {
     for (const waiting of connection.upgrades.splice(0)) {
-      if (!connection.peer.enableConnectProtocol) this.#refuseWebSocket(waiting)
+      if (!takesWebSockets(connection)) this.#refuseWebSocket(waiting)
       else if (connection.hasRoom) this.#begin(waiting, connection)
-      else
-        waiting.refuse(new ExchangeError('STREAM_REFUSED', 'the server takes no further WebSocket'))
+      else this.#queue(waiting)
     }
   }
 
@@ -213,6 +213,10 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
     }
     this.#endpoint.left(this)
   }
+}
+
+function takesWebSockets({ isReady, peer }: Http2Connection): boolean {
+  return isReady && peer.enableConnectProtocol
 }
 
 function remove<T>(list: T[], item: T): void {
