@@ -117,7 +117,8 @@ export class Pool {
     fresh: boolean,
     timeouts: Timeouts,
   ): ServerExchange | null {
-    const own = exchange.isPinned && !fresh ? this.pinned.find(exchange) : null
+    const isPinned = exchange.isPinned && !fresh && exchange.grpc === null
+    const own = isPinned ? this.pinned.find(exchange) : null
     return own?.endpoint === endpoint ? own : endpoint.acquire(exchange, fresh, timeouts)
   }
 

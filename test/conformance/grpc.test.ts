@@ -7,33 +7,13 @@ import { test, type TestContext } from 'node:test'
 import { Metadata, status } from '@grpc/grpc-js'
 import { frameMessage } from '../../src/http/grpc/frame.ts'
 import { COUNT } from '../../src/scoreboard/layout.ts'
-import { startGateway, type TestGateway } from '../support/gateway.ts'
-import { type GrpcOrigin, openGrpcClient, startGrpcOrigin } from '../support/grpc.ts'
+import { openGrpcClient, startGrpcOrigin } from '../support/grpc.ts'
+import { startWithGrpc } from '../support/grpc-gateway.ts'
 import { startOrigin } from '../support/origin.ts'
 import { eventually } from '../support/until.ts'
 
-async function start(
-  t: TestContext,
-  {
-    origins: count = 1,
-    backend = {},
-    frontend = {},
-  }: { readonly origins?: number; readonly backend?: object; readonly frontend?: object } = {},
-): Promise<{ readonly origins: readonly GrpcOrigin[]; readonly gateway: TestGateway }> {
-  const origins = await Promise.all(Array.from({ length: count }, () => startGrpcOrigin(t)))
-  const servers = Object.fromEntries(
-    origins.map(({ port }, at) => [`s${at}`, `h2c://127.0.0.1:${port}`]),
-  )
-  const gateway = await startGateway(t, {
-    listeners: { web: { address: '127.0.0.1:0' } },
-    backends: { echo: { servers, ...backend } },
-    frontends: { echo: { route: 'PathPrefix("/test.Echo/")', backend: 'echo', ...frontend } },
-  })
-  return { origins, gateway }
-}
-
 test('every kind of call goes through', async (t) => {
-  const { gateway } = await start(t)
+  const { gateway } = await startWithGrpc(t)
   const client = openGrpcClient(t, gateway.port)
 
   const unary = await client.unary('hello')
@@ -59,7 +39,7 @@ test('every kind of call goes through', async (t) => {
 })
 
 test('metadata passes in both directions, text and bytes', async (t) => {
-  const { gateway, origins } = await start(t)
+  const { gateway, origins } = await startWithGrpc(t)
   const metadata = new Metadata()
   metadata.set('x-text', 'plain')
   metadata.set('x-bytes-bin', Buffer.from([0, 1, 254, 255]))
@@ -76,7 +56,7 @@ test('metadata passes in both directions, text and bytes', async (t) => {
 })
 
 test('a response of trailers only passes as one', async (t) => {
-  const { gateway } = await start(t)
+  const { gateway } = await startWithGrpc(t)
 
   const { code, details } = await openGrpcClient(t, gateway.port).unary('fail 5 gone für immer')
 
@@ -86,7 +66,7 @@ test('a response of trailers only passes as one', async (t) => {
 })
 
 test('large messages pass in both directions, and a slow reader slows the server down', async (t) => {
-  const { gateway } = await start(t)
+  const { gateway } = await startWithGrpc(t)
   const unlimited = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 }
   const client = openGrpcClient(t, gateway.port, unlimited)
   const size = 3 * 1024 * 1024
@@ -99,7 +79,7 @@ test('large messages pass in both directions, and a slow reader slows the server
 })
 
 test('what is left of the time is passed on', async (t) => {
-  const { gateway, origins } = await start(t)
+  const { gateway, origins } = await startWithGrpc(t)
   const client = openGrpcClient(t, gateway.port)
   const before = Date.now()
 
@@ -139,7 +119,7 @@ test('at the request timeout the client gets a status, and the server a CANCEL',
     timeouts: { request: '300ms' },
     servers: { s: `h2c://127.0.0.1:${silent.port}` },
   }
-  const { gateway } = await start(t, { backend })
+  const { gateway } = await startWithGrpc(t, { backend })
 
   const { code, details } = await openGrpcClient(t, gateway.port).unary('x', { timeoutMs: 60_000 })
 
@@ -153,7 +133,7 @@ test('at the request timeout the client gets a status, and the server a CANCEL',
 test('a time limit that the client does not keep itself is kept here', async (t) => {
   const silent = await startSilent(t)
   const backend = { servers: { s: `h2c://127.0.0.1:${silent.port}` } }
-  const { gateway } = await start(t, { backend })
+  const { gateway } = await startWithGrpc(t, { backend })
   const client = connect(`http://127.0.0.1:${gateway.port}`)
   t.after(() => client.destroy())
   const ask = async (timeout: string): Promise<unknown[]> => {
@@ -185,7 +165,7 @@ test('a time limit that the client does not keep itself is kept here', async (t)
 })
 
 test("a call ends with the client's own time limit, and the server's is cancelled", async (t) => {
-  const { gateway, origins } = await start(t)
+  const { gateway, origins } = await startWithGrpc(t)
   const client = openGrpcClient(t, gateway.port)
 
   const { code } = await client.unary('hang', { timeoutMs: 300 })
@@ -197,7 +177,7 @@ test("a call ends with the client's own time limit, and the server's is cancelle
 })
 
 test('a call that the client cancels is cancelled at the server', async (t) => {
-  const { gateway, origins } = await start(t)
+  const { gateway, origins } = await startWithGrpc(t)
   const chat = openGrpcClient(t, gateway.port).chat()
   chat.send('x')
   await eventually(() => chat.received.length === 1, 'the stream is open')
@@ -212,7 +192,7 @@ test('a call that the client cancels is cancelled at the server', async (t) => {
 })
 
 test('errors of the proxy are statuses of gRPC', async (t) => {
-  const { gateway } = await start(t, {
+  const { gateway } = await startWithGrpc(t, {
     frontend: { ratelimit: { requests: 1, period: '1h' } },
   })
   await gateway.apply({
@@ -252,7 +232,7 @@ test('errors of the proxy are statuses of gRPC', async (t) => {
 })
 
 test('a grpc-status of the server is judged, and not the status of HTTP', async (t) => {
-  const { gateway, origins } = await start(t, {
+  const { gateway, origins } = await startWithGrpc(t, {
     origins: 2,
   })
   const client = openGrpcClient(t, gateway.port)
@@ -272,7 +252,7 @@ test('a grpc-status of the server is judged, and not the status of HTTP', async 
 
 test('a predicate retries by grpc-status, and nothing does by default', async (t) => {
   const when = 'GrpcStatus() == 14 && Attempts() < 3'
-  const { gateway, origins } = await start(t, {
+  const { gateway, origins } = await startWithGrpc(t, {
     origins: 3,
     frontend: { retry: { when } },
   })
@@ -288,7 +268,7 @@ test('a predicate retries by grpc-status, and nothing does by default', async (t
 })
 
 test('a server that dies ends its own streams with UNAVAILABLE, and no other', async (t) => {
-  const { gateway, origins } = await start(t, { origins: 3 })
+  const { gateway, origins } = await startWithGrpc(t, { origins: 3 })
   const client = openGrpcClient(t, gateway.port)
   const chats = Array.from({ length: 100 }, () => client.chat())
   for (const chat of chats) chat.send('hello')
@@ -318,7 +298,7 @@ test('a server that dies ends its own streams with UNAVAILABLE, and no other', a
 test('calls that wait for a connection which is refused all go to another server', async (t) => {
   const { port } = await startGrpcOrigin(t)
   const servers = { dead: 'h2c://127.0.0.1:1', alive: `h2c://127.0.0.1:${port}` }
-  const { gateway } = await start(t, { backend: { servers } })
+  const { gateway } = await startWithGrpc(t, { backend: { servers } })
   const client = openGrpcClient(t, gateway.port)
 
   const results = await Promise.all(Array.from({ length: 100 }, () => client.unary('x')))
@@ -327,7 +307,7 @@ test('calls that wait for a connection which is refused all go to another server
 })
 
 test('keepalive pings of a client are answered while a stream is quiet', async (t) => {
-  const { gateway } = await start(t)
+  const { gateway } = await startWithGrpc(t)
   const client = openGrpcClient(t, gateway.port, {
     'grpc.keepalive_time_ms': 100,
     'grpc.keepalive_timeout_ms': 2_000,
@@ -346,7 +326,9 @@ test('keepalive pings of a client are answered while a stream is quiet', async (
 })
 
 test('a browser calls by gRPC-Web, over HTTP/1.1, in bytes and in text', async (t) => {
-  const { gateway, origins } = await start(t, { frontend: { grpcWeb: { allowOrigins: ['*'] } } })
+  const { gateway, origins } = await startWithGrpc(t, {
+    frontend: { grpcWeb: { allowOrigins: ['*'] } },
+  })
   const call = async (path: string, type: string, body: Buffer | string): Promise<Response> =>
     await fetch(`http://127.0.0.1:${gateway.port}/test.Echo/${path}`, {
       method: 'POST',

@@ -4,11 +4,14 @@ import type { Exchange, ResponseSink } from '../../src/http/exchange.ts'
 import type { TunnelEnd } from '../../src/http/connection/tunnel.ts'
 import type { ExchangeError } from '../../src/http/message/errors.ts'
 import type { Backend, Timeouts } from '../../src/model/snapshot.ts'
+import { NegotiatedEndpoint } from '../../src/upstream/endpoint/negotiated-endpoint.ts'
 import { Http2Endpoint } from '../../src/upstream/endpoint/http2-endpoint.ts'
 import type { ServerStream } from '../../src/upstream/endpoint/http2-stream.ts'
 import { StreamTunnel } from '../../src/upstream/endpoint/stream-tunnel.ts'
+import { createAuthority } from '../support/certificates.ts'
 import { makeBackend, openBoard, type TestBoard } from '../support/endpoints.ts'
 import { startHttp2Server } from '../support/http2/server.ts'
+import { OK, startOrigin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { eventually } from '../support/until.ts'
 
@@ -40,7 +43,7 @@ function exchangeOf(port: number): Exchange {
   const source = { host: '192.0.2.1', port }
   const destination = { host: '192.0.2.2', port: 80 }
   const clientPeer = { addresses: { source, destination } }
-  return { head: { upgrade: '' }, client: { clientPeer } } as unknown as Exchange
+  return { head: { upgrade: '' }, client: { clientPeer }, grpc: null } as unknown as Exchange
 }
 
 function limitsOf(idle: number): Partial<Backend> {
@@ -111,6 +114,37 @@ test('a connection that cannot be taken over is closed, and not counted any more
 
   assert.deepEqual(faults, [fault])
   assert.equal(board.shared('s', 'connections'), 0)
+})
+
+test('a connection of HTTP/1.1 that cannot be taken over is closed, and what waited for it ends', async (t) => {
+  const authority = createAuthority(t)
+  const { cert, key } = authority.issue('127.0.0.1')
+  const origin = await startOrigin(t, OK, { cert, key, ALPNProtocols: ['http/1.1'] })
+  const board = openBoard(t)
+  const { host, port, scheme } = { host: '127.0.0.1', port: origin.port, scheme: 'https' } as const
+  const tls = { verify: true, ca: authority.cert, serverName: null }
+  const [endpoint] = board.endpoints(
+    makeBackend({ s: { host, port, scheme } }, { protocol: 'auto', tls }),
+  )
+  assert.ok(endpoint instanceof NegotiatedEndpoint)
+  const faults: unknown[] = []
+  const fault = new Error('no options')
+  Object.assign(endpoint, { onFault: (thrown: unknown) => void faults.push(thrown) })
+  const exchange = exchangeOf(1)
+  const waiting = endpoint.acquire(exchange, false, TIMEOUTS)
+  const sink = { fault: (thrown: unknown) => void faults.push(thrown) }
+  waiting?.send(exchange, true, sink as unknown as ResponseSink, TIMEOUTS, false)
+  Object.defineProperty(endpoint, 'own', {
+    get() {
+      throw fault
+    },
+  })
+
+  await eventually(() => faults.length === 2, 'both are told')
+
+  assert.deepEqual(faults, [fault, fault])
+  assert.equal(board.shared('s', 'connections'), 0)
+  await eventually(() => origin.open() === 0, 'the connection closes')
 })
 
 test('a tunnel passes on what came of the server before the end of the client', () => {

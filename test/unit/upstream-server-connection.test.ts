@@ -70,7 +70,7 @@ test('a connection that became a tunnel is closed by the tunnel, not with its cl
   assert.ok(endpoint)
   const clientPeer: ConnectedPeer = { addresses: NO_ADDRESSES, pinned: null }
   const client = { clientPeer } as unknown as ClientSide
-  const connection = endpoint.acquire({ client } as Exchange, false, TIMEOUTS)
+  const connection = endpoint.acquire({ client, grpc: null } as Exchange, false, TIMEOUTS)
   assert.ok(connection)
   t.after(() => connection.abandon())
   assert.deepEqual([...(clientPeer.pinned ?? [])], [connection])

@@ -16,6 +16,8 @@ import { COUNT, SHARED } from '../../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../../scoreboard/scoreboard.ts'
 import { Addresses } from '../connecting/addresses.ts'
 import type { OwnAddresses } from '../connecting/own-addresses.ts'
+import { http2Required } from './connection-errors.ts'
+import { RefusedExchange } from './refused-exchange.ts'
 import { ServerConnection } from './server-connection.ts'
 import type { ServerExchange } from './server-exchange.ts'
 import { compileConnectTarget, type ConnectTarget, wireOf } from '../connecting/connect-target.ts'
@@ -129,12 +131,13 @@ export class Endpoint {
    * An idle connection, else a new one; null if the limit of connections is reached. The exchange is in the in-flight count
    * already, so that this is the number of connections in use over all threads.
    */
-  acquire(_exchange: Exchange, fresh: boolean, timeouts: Timeouts): ServerExchange | null {
-    return this.isFull ? null : this.takeOwn(fresh, timeouts)
+  acquire(exchange: Exchange, fresh: boolean, timeouts: Timeouts): ServerExchange | null {
+    if (exchange.grpc !== null) return new RefusedExchange(http2Required(this.url))
+    return this.isFull ? null : this.takeOwn(exchange, fresh, timeouts)
   }
 
   /** A connection of HTTP/1.1, which the exchange has to itself. */
-  protected takeOwn(fresh: boolean, timeouts: Timeouts): ServerConnection {
+  protected takeOwn(_exchange: Exchange, fresh: boolean, timeouts: Timeouts): ServerConnection {
     const idle = fresh ? undefined : this.idle.pop()
     if (idle !== undefined) return idle
     return ServerConnection.open(this, timeouts, null)

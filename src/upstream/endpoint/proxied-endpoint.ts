@@ -10,12 +10,11 @@ import { Endpoint } from './endpoint.ts'
 import { ServerConnection } from './server-connection.ts'
 
 export class ProxiedEndpoint extends Endpoint {
-  override acquire(
+  protected override takeOwn(
     { client }: Exchange,
     fresh: boolean,
     timeouts: Timeouts,
-  ): ServerConnection | null {
-    if (this.isFull) return null
+  ): ServerConnection {
     const { clientPeer: peer } = client
     const connection = (fresh ? null : this.#takeIdle(peer)) ?? this.#open(peer, timeouts)
     closeWith(peer, connection)

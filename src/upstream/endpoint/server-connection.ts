@@ -15,7 +15,7 @@ import { ResponseBody } from './response-body.ts'
 import { ResponseHeadReader } from './response-head-reader.ts'
 import { PendingUpgrade, faultOfUpgrade } from './pending-upgrade.ts'
 import type { Endpoint } from './endpoint.ts'
-import { closedError, connectError, http2Required, timeoutError } from './connection-errors.ts'
+import { closedError, connectError, timeoutError } from './connection-errors.ts'
 import { idleTimeoutMs } from './idle-timeout.ts'
 import { lookFirst } from './look-first.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
@@ -74,7 +74,6 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
   ): void {
     this.timeouts = timeouts
     this.#sink = sink
-    if (exchange.grpc !== null) return this.#fail(http2Required(this.endpoint.url))
     this.#heads.reset()
     this.#writer.begin(exchange, this.endpoint.hostLine, passHost)
     if (looksFirst && this.#phase === IDLE) {
