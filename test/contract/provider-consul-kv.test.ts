@@ -1,6 +1,7 @@
 // needs: consul
 /** The keys of a real Consul against what control relies on from every registry. */
-import { after } from 'node:test'
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
 import {
   createConsulKvProvider,
   openConsulKeyStore,
@@ -8,11 +9,13 @@ import {
 import { createLayout } from '../support/layouts.ts'
 import { consulKvSource } from '../support/consul-source.ts'
 import { startConsul } from '../support/consul.ts'
+import { startHttpFaultProxy } from '../support/http-fault-proxy.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { eventually } from '../support/until.ts'
 import { testRegistryExpiry, type ExpiringRegistryUnderTest } from './registry-expiry-suite.ts'
 import { testRegistryLink } from './registry-link-suite.ts'
 import { testRegistry, type OpenRegistry } from './registry-suite.ts'
+import { watchRegistry } from './registry-watch.ts'
 import { testSealedValues } from './sealed-suite.ts'
 
 const server = await startConsul({ after })
@@ -43,6 +46,21 @@ testSealedValues('Consul', async (t, sealed) => {
   const keys = await openConsulKeyStore(spec)
   t.after(() => keys.close())
   return { provider: createConsulKvProvider(spec, sealed), keys }
+})
+
+test('a list is read of a leader that has loaded all of its keys', async (t) => {
+  const proxy = await startHttpFaultProxy(t, server.port)
+  const prefix = `suite-${++roots}`
+  await server.put(`${prefix}/backends/a/backend`, '{}')
+  proxy.fail((path, query) => {
+    const isWhole = !path.startsWith('/v1/kv/') || /(^|&)(consistent|index)(=|&|$)/.test(query)
+    return isWhole ? null : { headers: { 'x-consul-index': '1' }, body: ['[]'] }
+  })
+  const spec = consulKvSource([proxy.address], { prefix })
+  const watch = watchRegistry(t, createConsulKvProvider(spec, createLayout('sluice', spec)))
+  await watch.next()
+
+  assert.equal(watch.objects().size, 1)
 })
 
 testRegistryLink('Consul', async (t) => {

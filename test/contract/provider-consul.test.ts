@@ -6,7 +6,11 @@ import { createConsulProvider } from '../../src/providers/consul/consul-provider
 import type { ConsulSource } from '../../src/providers/consul/source.ts'
 import { consulSource } from '../support/consul-source.ts'
 import { startConsul, type Consul, type ConsulService } from '../support/consul.ts'
-import { startHttpFaultProxy, type HttpFaultProxy } from '../support/http-fault-proxy.ts'
+import {
+  startHttpFaultProxy,
+  type Fault,
+  type HttpFaultProxy,
+} from '../support/http-fault-proxy.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { eventually } from '../support/until.ts'
 import { testProvider, type Routes } from './provider-suite.ts'
@@ -300,6 +304,86 @@ test('a Consul that was wiped and comes back declares nothing, after the watch h
   assert.equal(again.objects().size, 0)
 })
 
+test('a Consul that comes back with a lower index and a part of its services has gone back, also for a later process', async (t) => {
+  const server = await emptied()
+  const proxy = await startHttpFaultProxy(t, server.port)
+  await registerMany(server, 4)
+  const spec = consulSource([proxy.address])
+  const provider = createConsulProvider(spec)
+  const watch = watchRegistry(t, provider)
+  await watch.next()
+  const saved = provider.checkpoint?.() ?? ''
+  const part = listServices(1, ['s0', 's1', 's2'])
+
+  proxy.fail(() => ({ status: 500 }))
+  await watch.lost(5_500)
+  proxy.fail((path) => (path === SERVICES ? part : null))
+  const again = watchRegistry(t, provider)
+  const { listed } = await again.next()
+  const later = createConsulProvider(spec)
+  later.restore?.(saved)
+  const inLaterProcess = await watchRegistry(t, later).next()
+  const fresh = await watchRegistry(t, createConsulProvider(spec)).next()
+
+  assert.equal(listed, 'rewound')
+  assert.equal(serversOf(again.objects()).length, 3)
+  assert.equal(inLaterProcess.listed, 'rewound')
+  assert.equal(fresh.listed, 'first')
+})
+
+test('of two data centers, one that comes back with a lower index has gone back, and loses nothing in single changes', async (t) => {
+  const server = await emptied()
+  const proxy = await startHttpFaultProxy(t, server.port)
+  await registerMany(server, 4)
+  const isOther = (query: string): boolean => query.includes('dc=other')
+  const all = listServices(90, ['s0', 's1', 's2', 's3'])
+  const part = listServices(80, ['s0', 's1'])
+  const instances = new Map<string, Fault>()
+  for (const path of ['s0', 's1', 's2', 's3'].map(servicePath)) {
+    const { text } = await server.call('GET', path)
+    instances.set(path, { headers: { 'x-consul-index': '70' }, body: [text] })
+  }
+  /** What the other data center answers; a blocking query for one of its services waits. */
+  const other = (list: Fault) => (path: string, query: string) =>
+    isOther(query) ? (query.includes('index=') ? SILENT : (instances.get(path) ?? list)) : null
+  proxy.fail(other(all))
+  const watch = watchRegistry(
+    t,
+    createConsulProvider(consulSource([proxy.address], { datacenters: ['dc1', 'other'] })),
+  )
+  await watch.next()
+  const before = serversOf(watch.objects()).length
+
+  proxy.fail((_path, query) => (isOther(query) ? { status: 500 } : null))
+  await watch.next()
+  proxy.fail(other(part))
+  const { listed } = await watch.until((objects) => serversOf(objects).length < before, 'the part')
+
+  assert.equal(before, 8)
+  assert.equal(listed, 'rewound')
+  assert.equal(serversOf(watch.objects()).length, 6)
+})
+
+test('a list is read of a leader that has loaded all of its data, unless stale reads are wanted', async (t) => {
+  const server = await emptied()
+  const proxy = await startHttpFaultProxy(t, server.port)
+  await registerMany(server, 2)
+  const part = listServices(1, ['s0'])
+  proxy.fail((path, query) =>
+    path === SERVICES && !/(^|&)(consistent|index)(=|&|$)/.test(query) ? part : null,
+  )
+  const watch = watchRegistry(t, createConsulProvider(consulSource([proxy.address])))
+  await watch.next()
+  const stale = watchRegistry(
+    t,
+    createConsulProvider(consulSource([proxy.address], { stale: true })),
+  )
+  await stale.next()
+
+  assert.equal(serversOf(watch.objects()).length, 2)
+  assert.equal(serversOf(stale.objects()).length, 1)
+})
+
 test('a list that is asked for reads the list of services again, and each of them', async (t) => {
   const server = await emptied()
   const proxy = await startHttpFaultProxy(t, server.port)
@@ -358,6 +442,20 @@ async function registerMany(server: Consul, count: number): Promise<void> {
       Check: { TTL: '10m', Status: 'passing' },
     })
   }
+}
+
+const SERVICES = '/v1/catalog/services'
+const SILENT: Fault = { isSilent: true }
+
+function servicePath(name: string): string {
+  return `/v1/health/service/${name}`
+}
+
+/** A list of services as Consul has it. */
+function listServices(index: number, names: readonly string[]): Fault {
+  const tags = ['sluice.enable=true']
+  const services = Object.fromEntries(names.map((name) => [name, tags]))
+  return { headers: { 'x-consul-index': String(index) }, body: [JSON.stringify(services)] }
 }
 
 function breakService(proxy: HttpFaultProxy, name: string): void {

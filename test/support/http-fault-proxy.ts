@@ -1,4 +1,5 @@
 /** A proxy of our own before a registry's HTTP API, which answers some paths in its place: with an error, with nonsense, or never. */
+import { once } from 'node:events'
 import { createServer, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Owner } from './daemon.ts'
@@ -18,21 +19,25 @@ export interface HttpFaultProxy {
   /** Requests so far, by path without query. */
   readonly seen: readonly string[]
   /** From now on; null: the request is passed on. Requests in progress that it would fail are cut. */
-  fail(faultOf: (path: string) => Fault | null): void
+  fail(faultOf: FaultOf): void
 }
 
+/** The query without its `?`; empty if there is none. */
+type FaultOf = (path: string, query: string) => Fault | null
+
 export async function startHttpFaultProxy(owner: Owner, target: number): Promise<HttpFaultProxy> {
-  let faultOf: (path: string) => Fault | null = () => null
+  let faultOf: FaultOf = () => null
   const seen: string[] = []
-  const open = new Map<ServerResponse, string>()
+  const open = new Map<ServerResponse, readonly [path: string, query: string]>()
   const server = createServer((asked, response) => {
     const { method, url = '/', headers } = asked
-    const path = decodeURI(url.split('?')[0] ?? '')
+    const [encoded = '', query = ''] = url.split('?')
+    const path = decodeURI(encoded)
     seen.push(path)
-    open.set(response, path)
+    open.set(response, [path, query])
     response.on('close', () => open.delete(response))
     response.on('error', () => {})
-    const fault = faultOf(path)
+    const fault = faultOf(path, query)
     if (fault !== null) return void answer(response, fault)
     const passed = request(
       { host: '127.0.0.1', port: target, method, path: url, headers, agent: false },
@@ -55,7 +60,7 @@ export async function startHttpFaultProxy(owner: Owner, target: number): Promise
     seen,
     fail(rule) {
       faultOf = rule
-      for (const [response, path] of open) if (rule(path) !== null) response.destroy()
+      for (const [response, asked] of open) if (rule(...asked) !== null) response.destroy()
     },
   }
 }
@@ -67,10 +72,10 @@ async function answer(response: ServerResponse, fault: Fault): Promise<void> {
   for (const piece of body) {
     if (response.destroyed) return
     if (response.write(piece)) continue
-    await new Promise((resolve) => {
-      response.once('drain', resolve)
-      response.once('close', resolve)
-    })
+    const waiting = new AbortController()
+    const [drained, closed] = ['drain', 'close'].map((event) => once(response, event, waiting))
+    await Promise.race([drained, closed])
+    waiting.abort()
   }
   response.end()
 }

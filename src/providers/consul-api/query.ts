@@ -37,6 +37,11 @@ export interface ReadOptions {
   readonly maxBytes: number
   /** Null: it returns at once. */
   readonly index?: bigint | null
+  /**
+   * Whether what follows builds on it: a leader that has just started responds once it has loaded all that it had, and not with
+   * a part. Without effect for a source that takes stale reads.
+   */
+  readonly isConsistent?: boolean
   readonly query?: Readonly<Record<string, string>>
 }
 
@@ -47,10 +52,11 @@ export async function readConsul(
   client: HttpClient,
   access: ConsulAccess,
   path: string,
-  { signal, maxBytes, index = null, query = {} }: ReadOptions,
+  { signal, maxBytes, index = null, isConsistent = false, query = {} }: ReadOptions,
 ): Promise<ConsulRead> {
   const wait = index === null ? {} : { index: String(index), wait: `${WAIT_MS}ms` }
-  const response = await client.text(pathOf(access, path, { ...query, ...wait }), {
+  const mode = isConsistent && !access.stale ? { consistent: '' } : {}
+  const response = await client.text(pathOf(access, path, { ...query, ...wait, ...mode }), {
     signal,
     maxBytes,
     timeoutMs: index === null ? READ_TIMEOUT_MS : DEADLINE_MS,

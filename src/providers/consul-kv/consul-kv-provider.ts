@@ -105,7 +105,8 @@ async function* watchKeys(watching: Watching): AsyncGenerator<Declaration, void,
   }
 
   function list(client: HttpClient): Promise<ConsulRead> {
-    return readConsul(client, spec, path, { signal, maxBytes: MAX_LIST_BYTES, query })
+    const options = { signal, maxBytes: MAX_LIST_BYTES, query, isConsistent: true }
+    return readConsul(client, spec, path, options)
   }
 
   /** Resolves once it is declared. */

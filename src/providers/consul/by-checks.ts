@@ -140,7 +140,7 @@ export function createByChecks(reading: Reading, onLost: (error: unknown) => voi
 
   async function follow(): Promise<never> {
     const options = { signal, maxBytes: MAX_CHECKS_BYTES }
-    const first = await readConsul(client, access, CHECKS_PATH, options)
+    const first = await readConsul(client, access, CHECKS_PATH, { ...options, isConsistent: true })
     checks = checksOf(first.body)
     for (const name of table.names.keys()) urgent.add(name)
     pump()

@@ -16,6 +16,7 @@ import type { Declaration, DeclaredObject, Provider } from '../provider.ts'
 import { createFabioReader } from './fabio.ts'
 import { isKeyIn, type Instance } from './instances.ts'
 import { createRegion, type Region } from './region.ts'
+import { createSeenIndexes, type SeenIndexes } from './seen-indexes.ts'
 import type { ConsulSource } from './source.ts'
 
 export interface ConsulProviderOptions {
@@ -36,13 +37,14 @@ export function createConsulProvider(
   const read = createObjectReader(spec)
   const reloads = new Set<() => void>()
   const catalogues = new Set<Catalogue>()
+  const seen = createSeenIndexes()
 
   async function* watch(signal: AbortSignal): AsyncGenerator<Declaration, void, undefined> {
     const opened: { catalogue: Catalogue | null } = { catalogue: null }
     const source: ListingSource = {
       async subscribe(onHint, onEnd, whole) {
         const { client } = await agents.open((one) => probeAgent(one, whole), whole)
-        const catalogue = openCatalogue(client, spec, { now, onHint, onEnd, signal: whole })
+        const catalogue = openCatalogue(client, spec, { seen, now, onHint, onEnd, signal: whole })
         opened.catalogue = catalogue
         catalogues.add(catalogue)
         await catalogue.begun
@@ -62,6 +64,8 @@ export function createConsulProvider(
   return {
     name: spec.name,
     watch,
+    checkpoint: () => seen.checkpoint,
+    restore: seen.restore,
     reload() {
       const refreshed = Promise.allSettled([...catalogues].map((one) => one.refresh()))
       const late = pause(MAX_REFRESH_MS, undefined, { ref: false })
@@ -79,10 +83,13 @@ interface Catalogue {
   problems(): readonly Problem[]
   isUnread(key: string): boolean
   refresh(): Promise<unknown>
+  /** As of Region, for all of them. */
+  declare(): boolean
   close(): void
 }
 
 interface CatalogueOptions {
+  readonly seen: SeenIndexes
   readonly now: () => number
   readonly onHint: () => void
   readonly onEnd: (error: Error) => void
@@ -106,7 +113,7 @@ interface Place {
 function openCatalogue(
   client: HttpClient,
   spec: ConsulSource,
-  { now, onHint, onEnd, signal }: CatalogueOptions,
+  { seen, now, onHint, onEnd, signal }: CatalogueOptions,
 ): Catalogue {
   const ending = new AbortController()
   const whole = AbortSignal.any([signal, ending.signal])
@@ -117,6 +124,7 @@ function openCatalogue(
     const region = createRegion({
       ...{ client, now, onChange: onHint },
       access: { ...spec, datacenter },
+      seen: seen.of(datacenter),
       rules: { strictChecks, prefix, readsAll: exposedByDefault, where },
     })
     return { name: where, region, hasBegun: false, error: null }
@@ -176,6 +184,7 @@ function openCatalogue(
           region.table.isUnread(key) || (!hasBegun && name !== null && isKeyIn(key, name)),
       ),
     refresh: () => Promise.all(places.map(({ region }) => region.refresh())),
+    declare: () => places.map(({ region }) => region.declare()).includes(true),
     close() {
       stopHeartbeat()
       ending.abort()
@@ -195,6 +204,7 @@ function toListed(catalogue: Catalogue | null, read: ReadInstances): Listed {
   return {
     objects,
     problems: [...catalogue.problems(), ...problems],
+    hasGoneBack: catalogue.declare(),
     isUnread: ({ key }: DeclaredObject) => catalogue.isUnread(key),
   }
 }

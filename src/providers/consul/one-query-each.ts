@@ -30,7 +30,7 @@ export function createOneQueryEach(reading: Reading): ServiceReader {
     const options = { signal: whole, maxBytes: MAX_BYTES }
     for (let failures = 0; !whole.aborted; failures++) {
       try {
-        const first = await readConsul(client, access, path, options)
+        const first = await readConsul(client, access, path, { ...options, isConsistent: true })
         take(name, first)
         failures = 0
         await followResource({

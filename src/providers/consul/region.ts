@@ -10,12 +10,15 @@ import type { HttpClient } from '../http-client/http-client.ts'
 import { createByChecks } from './by-checks.ts'
 import { createOneQueryEach } from './one-query-each.ts'
 import { createReading, MAX_BYTES, type ServiceReader } from './reading.ts'
+import type { SeenIndex } from './seen-indexes.ts'
 import { createServiceTable, type ServiceTable, type TableRules } from './service-table.ts'
 
 export interface RegionOptions {
   readonly client: HttpClient
   readonly access: ConsulAccess
   readonly rules: TableRules
+  /** Of its list of services, by all watches and earlier processes. */
+  readonly seen: SeenIndex
   readonly now: () => number
   /** The table has changed. */
   readonly onChange: () => void
@@ -30,6 +33,11 @@ export interface Region {
   follow(signal: AbortSignal, onBegun: () => void): Promise<never>
   /** Reads the list of services and all of them again. */
   refresh(): Promise<void>
+  /**
+   * The table is declared. Returns whether Consul has gone back to an earlier state, so that what is missing may have been
+   * lost: for each list until all services were read, and the one after.
+   */
+  declare(): boolean
 }
 
 interface OpenReader extends ServiceReader {
@@ -43,12 +51,15 @@ const MAX_BEGIN_MS = 5_000
 /** Of services with a blocking query each. Consul accepts 200 connections from one address by default. */
 const MAX_QUERIES = 64
 
-export function createRegion({ client, access, rules, now, onChange }: RegionOptions): Region {
+export function createRegion(options: RegionOptions): Region {
+  const { client, access, rules, seen, now, onChange } = options
   const table = createServiceTable(rules, onChange)
   let reader: OpenReader | null = null
   /** Of the list of services that was taken last. */
-  let index = 0n
+  let index: bigint | null = null
   let refresh = (): Promise<void> => Promise.resolve()
+  let isBack = false
+  let isReading = false
 
   return {
     table,
@@ -72,7 +83,7 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
       }
 
       function takeServices(read: ConsulRead): void {
-        index = read.index ?? 0n
+        index = read.index
         table.setServices(read)
         const isByChecks = table.names.size > MAX_QUERIES
         if (reader?.isByChecks !== isByChecks) {
@@ -84,17 +95,23 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
 
       try {
         const options = { signal: whole, maxBytes: MAX_BYTES }
-        const first = await readConsul(client, access, SERVICES_PATH, options)
+        const first = await readConsul(client, access, SERVICES_PATH, {
+          ...options,
+          isConsistent: true,
+        })
         reader = null
+        isBack ||= seen.isAhead(first.index)
+        isReading = true
         takeServices(first)
         refresh = async () => {
           const read = await readConsul(client, access, SERVICES_PATH, options)
           // Its query may have returned what is newer.
-          if (read.index !== null && read.index >= index) takeServices(read)
+          if (read.index !== null && read.index >= (index ?? 0n)) takeServices(read)
           await reader?.refresh()
         }
         const late = pause(MAX_BEGIN_MS, undefined, { signal: whole })
         await Promise.race([table.settled(whole), late, lost.promise])
+        isReading = false
         onBegun()
         const followed = followResource({
           ...{ client, access, path: SERVICES_PATH, now, ...options, index: first.index },
@@ -110,5 +127,13 @@ export function createRegion({ client, access, rules, now, onChange }: RegionOpt
       }
     },
     refresh: () => refresh(),
+    declare() {
+      const hasGoneBack = isBack
+      if (!isReading) {
+        isBack = false
+        seen.record(index)
+      }
+      return hasGoneBack
+    },
   }
 }

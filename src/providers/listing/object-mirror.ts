@@ -12,6 +12,8 @@ export interface Listed {
   readonly problems: readonly Problem[]
   /** The source's own revision, if it has one. */
   readonly revision?: string
+  /** The source has gone back to an earlier state, so what is missing may have been lost: declared as `rewound`. */
+  readonly hasGoneBack?: boolean
   /** As in Declaration: of a part of the source that cannot be read, whose objects stay. */
   readonly isUnread?: (object: DeclaredObject) => boolean
 }

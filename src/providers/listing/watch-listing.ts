@@ -107,7 +107,7 @@ export async function* watchListing(
     const isSubscribed = await subscribe(source, onHint, onEnd, whole, signal)
     const first = isSubscribed ? await list() : null
     if (first === null) return
-    yield mirror.declare(first, 'first', startedAt)
+    yield mirror.declare(first, first.hasGoneBack === true ? 'rewound' : 'first', startedAt)
     while (!signal.aborted) {
       await notifier.wait()
       if (signal.aborted) return
@@ -122,7 +122,8 @@ export async function* watchListing(
       const listed = await list()
       if (listed === null) return
       const why = isAsked ? 'asked' : hintedAt === null ? reconcileAs : null
-      const declaration = mirror.declare(listed, why, startedAt)
+      const declared = listed.hasGoneBack === true ? 'rewound' : why
+      const declaration = mirror.declare(listed, declared, startedAt)
       if (mirror.hasNews) yield declaration
     }
   } finally {
