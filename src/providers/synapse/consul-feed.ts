@@ -55,7 +55,11 @@ export function createConsulFeed({ key, endpoints, token, services }: ConsulFeed
         options: { signal: within, maxBytes: MAX_BYTES },
       }
       const { path, query, options } = about
-      const first = await readConsul(client, about.access, path, { ...options, query, isConsistent: true })
+      const first = await readConsul(client, about.access, path, {
+        ...options,
+        query,
+        isConsistent: true,
+      })
       take(one, first.body)
       followResource({
         ...{ client, access: about.access, path, query, ...options, index: first.index },
