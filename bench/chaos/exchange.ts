@@ -20,6 +20,18 @@ export function requestOf(number: number, post: boolean, fields = ''): string {
   return `${lineOf(number, post)} HTTP/1.1\r\nHost: localhost\r\n${fields}${length}\r\n${body}`
 }
 
+/** The same for HTTP/2; the body is null for a GET. */
+export function http2RequestOf(
+  number: number,
+  post: boolean,
+): { readonly head: Readonly<Record<string, string>>; readonly body: string | null } {
+  const [method = '', path = ''] = lineOf(number, post).split(' ')
+  const head = { ':method': method, ':path': path, ':authority': 'localhost' }
+  if (!post) return { head, body: null }
+  const body = bodyOf(number)
+  return { head: { ...head, 'content-length': String(body.length) }, body }
+}
+
 /** The body of the whole response to it. */
 export function answerOf(number: number, post: boolean): string {
   return pad(`${lineOf(number, post)}\n${post ? bodyOf(number) : ''}`)

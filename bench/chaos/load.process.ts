@@ -9,6 +9,7 @@ import type { ReceivedResponse, Client } from '../../test/support/client.ts'
 import { value } from '../../test/support/message.ts'
 import { clockMs } from './clock.ts'
 import { answerOf, isPost, requestOf } from './exchange.ts'
+import { openHttp2Seats } from './http2-seats.ts'
 import type { LoadPlan, LoadResult, Outcome, Sample } from './load.ts'
 
 const TICK_MS = 1
@@ -46,10 +47,15 @@ async function send(number: number, dueMs: number): Promise<void> {
   let client = -1
   let outcome: Outcome
   try {
-    const seat = await takeSeat()
-    client = seat.number
-    const response = await sendOn(seat, requestOf(number, post, plan.fields))
-    outcome = judge(response, number, post)
+    if (http2 !== null && number % 2 === 1) {
+      const { status, body } = await http2.send(number, post)
+      outcome = judge(status, body, number, post)
+    } else {
+      const seat = await takeSeat()
+      client = seat.number
+      const { status, body } = await sendOn(seat, requestOf(number, post, plan.fields))
+      outcome = judge(status, body, number, post)
+    }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     outcome = failureOf(why)
@@ -71,9 +77,9 @@ async function sendOn(seat: Seat, request: string): Promise<ReceivedResponse> {
   }
 }
 
-function judge(response: ReceivedResponse, number: number, post: boolean): Outcome {
-  if (response.status !== 200 || plan.expect === 'any') return response.status
-  return response.body.toString('latin1') === answerOf(number, post) ? 200 : 'wrong'
+function judge(status: number, body: Buffer, number: number, post: boolean): Outcome {
+  if (status !== 200 || plan.expect === 'any') return status
+  return body.toString('latin1') === answerOf(number, post) ? 200 : 'wrong'
 }
 
 function failureOf(why: string): Outcome {
@@ -83,6 +89,7 @@ function failureOf(why: string): Outcome {
   return why.includes('ECONN') ? 'refused' : 'garbled'
 }
 
+const http2 = plan.http2Sessions ? openHttp2Seats(plan.port, plan.http2Sessions) : null
 free.push(...(await Promise.all(Array.from({ length: plan.clients }, openSeat))))
 const began = clockMs()
 let sent = 0

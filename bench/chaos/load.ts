@@ -8,6 +8,8 @@ export interface LoadPlan {
   readonly requestsPerSecond: number
   /** Connections that are open before it begins; more are opened when all of them wait. */
   readonly clients: number
+  /** Connections of HTTP/2 in clear, which every second request goes over, many at a time on each; 0 without it. */
+  readonly http2Sessions?: number
   /** One of so many requests is a POST with a body; 0: none. */
   readonly postEvery: number
   /** Further header lines, with their ends. */

@@ -218,9 +218,4 @@ export abstract class LinkFrames extends LinkStreams {
   protected abstract settingsChanged(): void
   /** Before GOAWAY with ENHANCE_YOUR_CALM: what the peer did, for the log. */
   protected abstract abused(what: string): void
-  /**
-   * A stream that has no object, or the connection (0), broke the protocol; the link resets it (or ends) after this. For the log: other
-   * streams have `resetReceived`.
-   */
-  protected abstract malformed(streamId: number, fault: string): void
 }

@@ -1,9 +1,5 @@
-/**
- * The streams of a link, the connection's windows and both sides' SETTINGS, and what the connection owes to time. What arrives is read
- * in link.ts.
- */
+/** The streams of a link, the connection's windows and both sides' SETTINGS. What arrives is read in link.ts. */
 import type { Socket } from 'node:net'
-import { clock } from '../http/connection/clock.ts'
 import type { Deadlines } from '../http/connection/deadlines.ts'
 import type { SocketReads } from '../http/connection/socket-reads.ts'
 import { Budget, COST } from './budget.ts'
@@ -12,13 +8,11 @@ import { ERROR, errorName, INITIAL_WINDOW, MAX_STREAM_ID } from './frames.ts'
 import { HeadDecoder } from './hpack/head-decoder.ts'
 import { HeadEncoder } from './hpack/head-encoder.ts'
 import type { LinkOptions } from './link-options.ts'
-import { LinkSocket } from './link-socket.ts'
+import { LinkTimes } from './link-times.ts'
 import { PeerSettings, SETTING } from './settings.ts'
 import type { Http2Stream } from './stream.ts'
 
-export abstract class LinkStreams extends LinkSocket {
-  readonly options: LinkOptions
-  protected readonly isServer: boolean
+export abstract class LinkStreams extends LinkTimes {
   /** The peer's SETTINGS, the defaults before they have arrived. */
   readonly peer: PeerSettings = new PeerSettings()
   /** Only the peer's SETTINGS change it, so streams may use it. */
@@ -39,22 +33,15 @@ export abstract class LinkStreams extends LinkSocket {
   /** What the peer may still send. */
   protected receiveWindow: number
   protected isAcknowledged = false
-  /** Times by the coarse clock; Infinity: nothing is due. */
-  protected headDueAt: number = Infinity
-  protected settingsDueAt: number = Infinity
-  #stallCheckAt = Infinity
-  #pingDueAt = Infinity
-  #onPingAck: (() => void) | null = null
   /** Received and taken, but not credited yet. */
   #owed = 0
   /** Streams that wait for the connection. */
   #queue: Http2Stream[] = []
-  /** What the socket had sent when it was last found overfull; -1: it is not. */
-  #sent = -1
 
   /**
    * `reads`: the socket's `onread` option, null without it. The socket is connected, or connecting: what is sent waits in it. Bytes
-   * that were read before are passed to `received`. The time limit for SETTINGS begins here for a client, with the preface for a server.
+   * that were read before are passed to `received`. The time limit for the preface begins here for a server, that for SETTINGS for a
+   * client.
    */
   constructor(
     socket: Socket,
@@ -62,10 +49,8 @@ export abstract class LinkStreams extends LinkSocket {
     deadlines: Deadlines,
     options: LinkOptions,
   ) {
-    super(socket, reads, deadlines)
-    this.options = options
-    this.isServer = options.role === 'server'
-    const { settings, timeouts } = options
+    super(socket, reads, deadlines, options)
+    const { settings } = options
     this.budget = new Budget(options.budget)
     this.decoder = new HeadDecoder(
       this.isServer ? 'request' : 'response',
@@ -73,13 +58,10 @@ export abstract class LinkStreams extends LinkSocket {
       settings.enableConnect,
     )
     this.receiveWindow = settings.connectionWindow
-    if (this.isServer) {
-      this.headDueAt = clock.now + timeouts.headMs
-      this.expireBy(this.headDueAt)
-    } else {
+    if (this.isServer) this.awaitHead()
+    else {
       this.output.preface()
-      this.settingsDueAt = clock.now + timeouts.settingsMs
-      this.expireBy(this.settingsDueAt)
+      this.awaitSettings()
     }
     this.#announce()
   }
@@ -149,15 +131,6 @@ export abstract class LinkStreams extends LinkSocket {
     if (this.closing && this.open.size === 0) this.idle()
   }
 
-  /** Without an answer within `ms` the link is lost. One at a time. */
-  ping(ms: number, onAck: () => void): void {
-    if (!this.isOpen) return
-    this.#onPingAck = onAck
-    this.#pingDueAt = clock.now + ms
-    this.expireBy(this.#pingDueAt)
-    this.output.ping(0, PING, 0)
-  }
-
   // For its streams.
 
   leaveBuffer(): void {
@@ -215,13 +188,6 @@ export abstract class LinkStreams extends LinkSocket {
     this.#queue.push(stream)
   }
 
-  /** Data of a stream waits: its time limit begins. */
-  outputWaits(): void {
-    if (this.#stallCheckAt !== Infinity) return
-    this.#stallCheckAt = clock.now + this.options.timeouts.stallMs
-    this.expireBy(this.#stallCheckAt)
-  }
-
   // For link.ts.
 
   protected register(stream: Http2Stream, id: number): void {
@@ -247,24 +213,10 @@ export abstract class LinkStreams extends LinkSocket {
     if (this.open.size === 0) this.idle()
   }
 
-  protected get awaitsPing(): boolean {
-    return this.#onPingAck !== null
-  }
-
-  protected pingAcknowledged(): void {
-    const onAck = this.#onPingAck
-    this.#onPingAck = null
-    this.#pingDueAt = Infinity
-    onAck?.()
-  }
-
   /** The peer's first SETTINGS are here. */
   protected begun(): void {
     if (this.isAcknowledged) this.settingsDueAt = Infinity
-    else if (this.settingsDueAt === Infinity) {
-      this.settingsDueAt = clock.now + this.options.timeouts.settingsMs
-      this.expireBy(this.settingsDueAt)
-    }
+    else if (this.settingsDueAt === Infinity) this.awaitSettings()
   }
 
   protected acknowledged(): void {
@@ -293,26 +245,16 @@ export abstract class LinkStreams extends LinkSocket {
     }
   }
 
-  protected unblocked(): void {
-    this.#sent = -1
-    this.socket.resume()
+  protected override unblocked(): void {
+    super.unblocked()
     this.runQueue()
   }
 
-  /** The socket holds more than it should. */
-  overfull(): void {
-    if (this.#sent < 0) this.#sent = this.#sentBytes()
-    this.outputWaits()
-    // Streams wait from the high-water mark on, so it is answers to control frames that the peer does not read.
-    if (this.socket.writableLength > MOST_UNSENT_BYTES) this.socket.pause()
-  }
-
   protected loseStreams(error: Error | null): void {
-    this.settingsDueAt = Infinity
+    this.loseTimes()
     const streams = [...this.open.values()]
     this.open.clear()
     this.#queue = []
-    this.#onPingAck = null
     for (const stream of streams) {
       stream.outgoing.clear()
       // A response that is here completely does not need the connection any more.
@@ -330,44 +272,17 @@ export abstract class LinkStreams extends LinkSocket {
     }
   }
 
-  protected checkDeadlines(now: number): void {
-    if (this.headDueAt <= now) {
-      this.goAway(ERROR.PROTOCOL_ERROR, this.lastStreamId, 'a frame did not arrive in time')
-    } else if (this.settingsDueAt <= now) {
-      this.goAway(ERROR.SETTINGS_TIMEOUT, this.lastStreamId, 'SETTINGS did not arrive in time')
-    } else if (this.#pingDueAt <= now) {
-      this.destroy(new Error('the peer did not answer a PING in time'))
-    } else {
-      if (this.#stallCheckAt <= now) this.#checkStalls(now)
-      this.expireBy(Math.min(this.headDueAt, this.settingsDueAt))
-      this.expireBy(Math.min(this.#pingDueAt, this.#stallCheckAt))
-    }
-  }
-
-  /** Ends what has waited too long: the streams, or the connection. */
-  #checkStalls(now: number): void {
+  protected override endStalled(now: number): number {
     const { stallMs } = this.options.timeouts
     let next = Infinity
-    if (this.output.isBlocked) {
-      // The streams wait for the socket, which need not be empty to make progress.
-      const sent = this.#sentBytes()
-      if (sent === this.#sent) this.destroy(new Error('the peer does not read what is sent'))
-      this.#sent = sent
-      this.#stallCheckAt = now + stallMs
-      return
-    }
     for (const stream of this.open.values()) {
       const { waitsSince } = stream.outgoing
       if (waitsSince + stallMs <= now) {
-        if (!this.charge(COST.PROVOKED_ERROR, 'responses that are not taken')) return
+        if (!this.charge(COST.PROVOKED_ERROR, 'responses that are not taken')) return Infinity
         this.#endStalled(stream)
       } else next = Math.min(next, waitsSince + stallMs)
     }
-    this.#stallCheckAt = next
-  }
-
-  #sentBytes(): number {
-    return this.socket.bytesWritten - this.socket.writableLength
+    return next
   }
 
   #endStalled(stream: Http2Stream): void {
@@ -390,8 +305,5 @@ export abstract class LinkStreams extends LinkSocket {
   protected abstract idle(): void
 }
 
-/** What a PING carries does not matter, since there is one at a time. */
-const PING = new Uint8Array(8)
 /** A smaller credit costs more than it is worth. */
 export const SMALL_CREDIT = 1024
-const MOST_UNSENT_BYTES = 512 * 1024

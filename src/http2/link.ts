@@ -5,7 +5,6 @@
  *   PREFACE and SETTINGS ──► OPEN ──goAway──► DRAINING ──last stream has ended──► finish
  *                              └──error: GOAWAY──► lingers (reads and drops, so that the peer reads it) ──► closed
  */
-import { clock } from '../http/connection/clock.ts'
 import { COST } from './budget.ts'
 import { RESET_BY_PEER, RESET_HERE, UNKNOWN } from './closed-streams.ts'
 import { type FrameSink, FrameReader } from './frame-reader.ts'
@@ -58,7 +57,10 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     this.#reader.read(buffer, length)
     if (this.#touched.length > 0) this.#endRead()
     if (this.#reader.isWithin || this.#block !== null) this.#awaitRest()
-    else this.headDueAt = Infinity
+    else {
+      this.headDueAt = Infinity
+      if (!this.hasSettings && this.settingsDueAt === Infinity) this.awaitSettings()
+    }
   }
 
   /** The limit is for one frame, or one head: each read may end within another one. */
@@ -66,8 +68,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     const awaited = this.#block ?? this.#reader.partialNumber
     if (this.headDueAt !== Infinity && awaited === this.#awaited) return
     this.#awaited = awaited
-    this.headDueAt = clock.now + this.options.timeouts.headMs
-    this.expireBy(this.headDueAt)
+    this.awaitHead()
   }
 
   #endRead(): void {
