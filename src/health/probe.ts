@@ -10,9 +10,9 @@ import { writeProxyHeader } from '../http/proxy-protocol/write-header.ts'
 import { denyHost } from '../model/denied-address.ts'
 import { bracketHost } from '../model/address.ts'
 import { hostnameOf, isSocketPath, isStreamScheme, speaksTls } from '../model/server-url.ts'
-import type { Backend, HealthCheck, Server } from '../model/snapshot.ts'
+import type { Backend, HealthCheck, Protocol, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../routing/regexp.ts'
-import { contextFor, OFFERS, sniOf, type Wire } from '../upstream/connecting/connect-target.ts'
+import { contextFor, OFFERS, sniOf } from '../upstream/connecting/connect-target.ts'
 import { probeGrpc } from './grpc-probe.ts'
 import { httpClient } from './http-client.ts'
 import { requestHttp2 } from './http2-probe.ts'
@@ -23,7 +23,7 @@ export interface ProbeTarget {
   readonly tls: Backend['tls']
   readonly proxyProtocol: Backend['proxyProtocol']
   /** What requests to it travel by. */
-  readonly wire: Wire
+  readonly wire: Protocol
 }
 
 /** `reason` for people: `GET /healthz returned 503, expected 200-399`. */

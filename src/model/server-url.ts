@@ -7,6 +7,7 @@ import { posix } from 'node:path'
 import { denyHost } from './denied-address.ts'
 import { bracketHost, parseHost, withoutRoot } from './address.ts'
 import { type Scalar, bad, good, quote } from './parsed.ts'
+import type { Protocol, Server } from './snapshot.ts'
 
 export type Scheme = 'http' | 'https' | 'h2c' | 'tcp' | 'tls'
 
@@ -19,8 +20,12 @@ const DEFAULT_PORTS: Readonly<Record<Scheme, number | null>> = {
   tls: null,
 }
 
-/** Servers of this scheme in a backend with this protocol never speak HTTP/2. */
-export function speaksHttp1(scheme: Scheme, protocol: 'http/1.1' | 'h2' | 'auto'): boolean {
+/** Whether the server never speaks HTTP/2, in a backend with this protocol. */
+export function speaksHttp1(
+  { scheme, protocol: own }: Pick<Server, 'scheme' | 'protocol'>,
+  ofBackend: Protocol,
+): boolean {
+  const protocol = own ?? ofBackend
   if (scheme === 'https') return protocol === 'http/1.1'
   return scheme === 'http' && protocol !== 'h2'
 }

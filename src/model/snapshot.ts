@@ -24,11 +24,16 @@ export type Labels = Readonly<Record<string, string>>
  */
 export type Resolve = 'one' | 'all'
 
+/** What servers speak. `auto`: what one with https chooses in the TLS handshake. */
+export type Protocol = 'http/1.1' | 'h2' | 'auto'
+
 /** Identified by its backend's id and its url. */
 export interface Server extends ServerUrl {
   readonly id: string
   /** For Host, SNI and verification instead of the url's host. Absent: the url's host, here as in most servers. */
   readonly hostname?: string
+  /** Absent: the backend's. */
+  readonly protocol?: Protocol
   /** Absent: the backend's. */
   readonly resolve?: Resolve
   /** Of a name with `resolve: all`, of which this server is one address: that name. Never declared. */
@@ -65,7 +70,7 @@ export interface Backend {
    * What its servers speak, other than those of `h2c`, which speak HTTP/2. `auto`: what a server chooses in the TLS handshake;
    * HTTP/1.1 without TLS.
    */
-  readonly protocol: 'http/1.1' | 'h2' | 'auto'
+  readonly protocol: Protocol
   readonly http2: Http2ToServers
   /** For https servers. */
   readonly tls: {

@@ -187,7 +187,7 @@ function refuseHttp1(
   }: { readonly protocol: Backend['protocol']; readonly servers: readonly Server[] },
   complain: Complain,
 ): void {
-  const old = servers.find(({ scheme }) => speaksHttp1(scheme, protocol))
+  const old = servers.find((server) => speaksHttp1(server, protocol))
   if (old === undefined) return
   const how = 'give it h2c://, or the backend protocol: h2'
   complain(`needs HTTP/2, and server "${old.id}" speaks HTTP/1.1: ${how}`, ['health', 'grpc'])

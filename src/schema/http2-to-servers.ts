@@ -1,18 +1,30 @@
 /** The schema of HTTP/2 to servers, see upstream/endpoint/http2-connections.ts. */
 import * as z from 'zod'
 import { count, meaning, size, span, strict } from '../options/fields.ts'
-import type { Backend, Http2ToServers } from '../model/snapshot.ts'
+import type { Http2ToServers, Protocol } from '../model/snapshot.ts'
 
-export const protocol: z.ZodDefault<z.ZodType<Backend['protocol']>> = z
-  .enum(['http/1.1', 'h2', 'auto'])
+export const PROTOCOLS: readonly ['http/1.1', 'h2', 'auto'] = ['http/1.1', 'h2', 'auto']
+
+const MEANINGS = [
+  'HTTP/1.1.',
+  'HTTP/2: chosen in the TLS handshake of https servers, with prior knowledge without TLS.',
+  'What an https server chooses in the TLS handshake; HTTP/1.1 without TLS.',
+]
+
+export const protocol: z.ZodDefault<z.ZodType<Protocol>> = z
+  .enum(PROTOCOLS)
   .default('http/1.1')
   .meta({
     description: 'What its servers speak. Those with h2c:// speak HTTP/2 in any case.',
-    enumDescriptions: [
-      'HTTP/1.1.',
-      'HTTP/2: chosen in the TLS handshake of https servers, with prior knowledge without TLS.',
-      'What an https server chooses in the TLS handshake; HTTP/1.1 without TLS.',
-    ],
+    enumDescriptions: MEANINGS,
+  })
+
+export const protocolOfServer: z.ZodOptional<z.ZodType<Protocol>> = z
+  .enum(PROTOCOLS)
+  .optional()
+  .meta({
+    description: "What it speaks, if that is not the backend's protocol.",
+    enumDescriptions: MEANINGS,
   })
 
 export const http2ToServers: z.ZodType<Http2ToServers> = meaning(

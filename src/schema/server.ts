@@ -15,11 +15,14 @@ import {
   type Scalar,
 } from '../model/parsed.ts'
 import { parseServerUrl } from '../model/server-url.ts'
-import type { Resolve, Server } from '../model/snapshot.ts'
+import { PROTOCOLS, protocolOfServer } from './http2-to-servers.ts'
+import type { Protocol, Resolve, Server } from '../model/snapshot.ts'
 import { didYouMean } from '../model/suggest.ts'
 
 const MAX_WEIGHT = 1000
-const SERVER_KEYS = ['url', 'weight', 'backup', 'drain', 'resolve', 'hostname', 'labels']
+const SERVER_KEYS = [
+  ...['url', 'weight', 'backup', 'drain', 'protocol', 'resolve', 'hostname', 'labels'],
+]
 
 const RESOLVES = ['one', 'all'] as const satisfies readonly Resolve[]
 
@@ -53,6 +56,7 @@ export const serverForms: z.ZodType = z.union([
         .boolean()
         .optional()
         .meta({ description: 'It gets no new requests; requests in flight finish.' }),
+      protocol: protocolOfServer,
       resolve: resolve.optional(),
       hostname: serverName(
         'The name for Host, SNI and verification instead of the host of the url.',
@@ -122,7 +126,11 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
     complain(`must be true or false, not ${quote(form[key])}`, [key])
     return null
   }
-  const { resolve, hostname } = form
+  const { protocol, resolve, hostname } = form
+  if (protocol !== undefined && !isProtocol(protocol)) {
+    complain(`must be http/1.1, h2 or auto, not ${quote(protocol)}`, ['protocol'])
+    return null
+  }
   if (resolve !== undefined && !isResolve(resolve)) {
     complain(`must be one or all, not ${quote(resolve)}`, ['resolve'])
     return null
@@ -149,10 +157,15 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
     weight,
     backup,
     drain,
+    ...(protocol === undefined ? {} : { protocol }),
     ...(resolve === undefined ? {} : { resolve }),
     ...(name === null ? {} : { hostname: name.value }),
     labels: notes.value,
   }
+}
+
+function isProtocol(value: unknown): value is Protocol {
+  return PROTOCOLS.some((one) => one === value)
 }
 
 function isResolve(value: unknown): value is Resolve {

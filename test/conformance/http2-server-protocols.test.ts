@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { createAuthority } from '../support/certificates.ts'
 import { openClient } from '../support/client.ts'
+import { startGateway } from '../support/gateway.ts'
 import { configOf, towardsHttp2 } from '../support/http2-servers.ts'
 import { ERROR, goAwayFrame, resetFrame } from '../support/http2/frames.ts'
 import { startHttp2Server } from '../support/http2/server.ts'
@@ -42,6 +43,31 @@ test('protocol h2 is HTTP/2 with prior knowledge to an http server', async (t) =
   const client = await openClient(t, gateway.port)
 
   assert.equal((await client.ask(get('/'))).status, 200)
+})
+
+test('a server may speak another protocol than others of its backend', async (t) => {
+  const { cert, key, ca } = certificate(t)
+  const tls = { cert, key, ALPNProtocols: ['h2', 'http/1.1'] }
+  const two = await startHttp2Server(t, undefined, { tls })
+  const one = await startOrigin(t, OK, { cert, key, ALPNProtocols: ['http/1.1'] })
+  const gateway = await startGateway(t, {
+    listeners: { web: { address: '127.0.0.1:0' } },
+    backends: {
+      b: {
+        tls: { ca },
+        servers: {
+          one: `https://127.0.0.1:${one.port}`,
+          two: { url: `https://127.0.0.1:${two.port}`, protocol: 'auto' },
+        },
+      },
+    },
+    frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
+  })
+  const client = await openClient(t, gateway.port)
+
+  for (let turn = 0; turn < 4; turn++) assert.equal((await client.ask(get('/'))).status, 200)
+
+  assert.deepEqual([one.requests.length, two.requests.length], [2, 2])
 })
 
 test('with auto the server chooses', async (t) => {

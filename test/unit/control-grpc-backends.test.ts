@@ -39,6 +39,10 @@ test('servers that may speak HTTP/2, and routes for other requests, are admitted
     reasonsOf(route, { protocol: 'auto', servers: { s: 'https://127.0.0.1:1' } }),
     [],
   )
+  assert.deepEqual(
+    reasonsOf(route, { servers: { s: { url: 'https://127.0.0.1:1', protocol: 'auto' } } }),
+    [],
+  )
   assert.deepEqual(reasonsOf(route, {}), [])
   assert.deepEqual(reasonsOf({ route: 'Host("a.example")' }, OLD), [])
 })

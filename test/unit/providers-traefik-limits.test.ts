@@ -251,6 +251,41 @@ test('the outermost of two middlewares that retry counts', () => {
   assert.deepEqual(router?.remarks, ['a second middleware that retries is not honoured'])
 })
 
+test('gRPC-Web is translated, with the origins that may call', () => {
+  const origins = {
+    'grpcweb/alloworigins/0': 'https://app.example',
+    'grpcweb/alloworigins/1': 'http://localhost:3000',
+  }
+
+  assert.deepEqual(middlewaresOf(origins), [
+    { kind: 'grpcWeb', allowOrigins: ['https://app.example', 'http://localhost:3000'] },
+  ])
+  assert.deepEqual(middlewaresOf({ 'grpcweb/alloworigins': '*' }), [
+    { kind: 'grpcWeb', allowOrigins: ['*'] },
+  ])
+  assert.deepEqual(middlewaresOf({ grpcweb: 'true' }), [{ kind: 'grpcWeb', allowOrigins: [] }])
+  assert.match(whyClosed({ 'grpcweb/allowheaders': 'x' }), /"grpcweb\/allowheaders"/)
+})
+
+test('servers with https are asked by HTTP/2 if they choose it, as by Traefik', () => {
+  const urls = ['https://10.0.0.1', 'http://10.0.0.2', 'h2c://10.0.0.3']
+
+  const servers = objectsOf(
+    Object.fromEntries(
+      urls.map((url, at) => [`http/services/s/loadbalancer/servers/${at}/url`, url]),
+    ),
+  )
+
+  assert.deepEqual(
+    servers.map(({ value }) => value),
+    [
+      { url: 'https://10.0.0.1', weight: 1, protocol: 'auto' },
+      { url: 'http://10.0.0.2', weight: 1 },
+      { url: 'h2c://10.0.0.3', weight: 1 },
+    ],
+  )
+})
+
 test('a service is probed as Traefik does it', () => {
   assert.deepEqual(serviceOf({ 'healthcheck/path': '/healthz' }), {
     value: {

@@ -161,14 +161,22 @@ test('a listener speaks HTTP/2 unless it is switched off, and h2c speaks nothing
   ])
 })
 
-test('a server may say what its name stands for, and which name it has for Host and SNI', () => {
+test('a server may say what it speaks, what its name stands for, and which name it has for Host and SNI', () => {
   const declared = (more: object): object => ({ servers: { s: { url: 'http://a.test', ...more } } })
-  const parsed = parseBackend('b', declared({ resolve: 'all', hostname: 'App.Test' }), noFile)
+  const parsed = parseBackend(
+    'b',
+    declared({ protocol: 'auto', resolve: 'all', hostname: 'App.Test' }),
+    noFile,
+  )
 
   assert.ok(parsed.ok)
   const [server] = parsed.value.servers
-  assert.deepEqual([server?.resolve, server?.hostname], ['all', 'app.test'])
+  assert.deepEqual(
+    [server?.protocol, server?.resolve, server?.hostname],
+    ['auto', 'all', 'app.test'],
+  )
   for (const [more, path, message] of [
+    [{ protocol: 'h3' }, 'protocol', /must be http\/1\.1, h2 or auto, not "h3"/],
     [{ resolve: 'both' }, 'resolve', /must be one or all, not "both"/],
     [{ hostname: '10.0.0.1' }, 'hostname', /must be a name, not the address/],
     [{ hostname: 7 }, 'hostname', /must be a name, not 7/],

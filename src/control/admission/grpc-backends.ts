@@ -19,5 +19,5 @@ export function refuseHttp1Servers(
 }
 
 function isHttp1Only({ protocol, servers }: Backend): boolean {
-  return servers.length > 0 && servers.every(({ scheme }) => speaksHttp1(scheme, protocol))
+  return servers.length > 0 && servers.every((server) => speaksHttp1(server, protocol))
 }

@@ -4,7 +4,8 @@
  * found.
  */
 import { isTerminal } from '../../middleware/catalog.ts'
-import type { Frontend, Listener, Server } from '../../model/snapshot.ts'
+import { speaksHttp1 } from '../../model/server-url.ts'
+import type { Frontend, Listener } from '../../model/snapshot.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
 import { parseRoute } from '../../routing/parse.ts'
@@ -210,9 +211,8 @@ function unusedHttp2(object: InForce): readonly Diagnostic[] {
   const { value } = object.declared
   if (typeof value !== 'object' || value === null || !('http2' in value)) return []
   const { protocol, servers } = object.object
-  const takesPart = ({ scheme }: Server): boolean =>
-    scheme === 'h2c' || (scheme === 'https' && protocol === 'auto')
-  if (servers.length === 0 || servers.some(takesPart)) return []
+  const isUsed = servers.some((server) => !speaksHttp1(server, protocol))
+  if (servers.length === 0 || isUsed) return []
   const message =
     'is not used: its servers speak HTTP/1.1; set protocol to h2, to auto with https servers, or begin their URLs with h2c://'
   return [{ object, level: 'hint', path: ['http2'], message }]

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { hostnameOf, isStreamScheme, type Scheme, speaksTls } from '../../model/server-url.ts'
-import type { Backend, Server } from '../../model/snapshot.ts'
+import type { Backend, Protocol, Server } from '../../model/snapshot.ts'
 
 export interface ConnectTarget {
   readonly scheme: Scheme
@@ -19,17 +19,16 @@ export interface ConnectTarget {
   } | null
 }
 
-/** How exchanges with a server travel. `auto`: as the server chooses in the TLS handshake. */
-export type Wire = 'http/1.1' | 'h2' | 'auto'
-
-export function wireOf({ protocol }: Backend, { scheme }: Server): Wire {
+/** How exchanges with a server travel. With PROXY headers no choice is left to the server. */
+export function wireOf(backend: Backend, { scheme, protocol: own }: Server): Protocol {
+  const protocol = own ?? backend.protocol
   if (isStreamScheme(scheme)) return 'http/1.1'
   if (scheme === 'h2c' || protocol === 'h2') return 'h2'
-  return speaksTls(scheme) ? protocol : 'http/1.1'
+  return speaksTls(scheme) && backend.proxyProtocol === null ? protocol : 'http/1.1'
 }
 
 /** What is offered in the TLS handshake. */
-export const OFFERS: Readonly<Record<Wire, readonly string[]>> = {
+export const OFFERS: Readonly<Record<Protocol, readonly string[]>> = {
   'http/1.1': ['http/1.1'],
   h2: ['h2'],
   auto: ['h2', 'http/1.1'],
@@ -39,7 +38,7 @@ export const OFFERS: Readonly<Record<Wire, readonly string[]>> = {
 export function compileConnectTarget(
   backend: Backend,
   server: Server,
-  wire: Wire = 'http/1.1',
+  wire: Protocol = 'http/1.1',
 ): ConnectTarget {
   const { scheme, host, port } = server
   if (!speaksTls(scheme)) return { scheme, host, port, tls: null }

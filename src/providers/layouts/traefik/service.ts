@@ -31,5 +31,7 @@ export function translateServer(server: Branch): Translation | null {
   const members = server.names('').filter((name) => name !== 'url' && name !== 'weight')
   const remarks = remarkUnknown(members)
   if (remark !== null) remarks.push(`url: ${remark}`)
-  return { value: { url, weight }, remarks }
+  // Go's client offers HTTP/2 to servers with TLS, and to no others.
+  const protocol = url.startsWith('https:') ? { protocol: 'auto' } : {}
+  return { value: { url, weight, ...protocol }, remarks }
 }
