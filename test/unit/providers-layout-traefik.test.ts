@@ -452,19 +452,6 @@ test('a middleware that is not there closes the router', () => {
   assert.equal(whyClosed(routerOf(keys, {})), 'middleware "m" is not declared')
 })
 
-test('options of tls that ask who may come in close the router', () => {
-  const tls = { rule: 'Host(`a`)', tls: 'true' }
-  const mutual = { 'tls/options/default/clientauth/clientauthtype': 'RequireAndVerifyClientCert' }
-  const harmless = { 'tls/options/strict/minversion': 'VersionTLS12' }
-
-  assert.match(routerOf(tls, mutual).remarks?.join() ?? '', /closed.* clientauth is not supported/)
-  assert.equal(
-    whyClosed(routerOf({ ...tls, 'tls/options': 'mtls@file' }, mutual)),
-    'tls/options: "mtls@file" is not declared',
-  )
-  assert.equal(whyClosed(routerOf({ ...tls, 'tls/options': 'strict@kv' }, harmless)), null)
-})
-
 const CLOSING: readonly (readonly [router: Keys, why: string])[] = [
   [{ rule: 'Path(`/`)', priority: 'high' }, 'priority: must be a whole number, not "high"'],
   [
@@ -575,6 +562,18 @@ test('certificates are hosts, the one of a store answers all other names', () =>
       key: '/traefik/tls/certificates/1',
       fault: 'keyfile is missing',
     },
+  ])
+})
+
+test('a store besides the default one, or with a certificate that Traefik orders, is refused with the reason', () => {
+  const faults = objectsOf({
+    'tls/stores/other/defaultcertificate/certfile': '/certs/d.pem',
+    'tls/stores/default/defaultgeneratedcert/resolver': 'le',
+  }).map(({ id, fault }) => `${id}: ${fault}`)
+
+  assert.deepEqual(faults, [
+    'store-other: the one store is "default"; this one is ignored',
+    'store-default: defaultgeneratedcert is not supported: declare acme, and its names under acme.names.list',
   ])
 })
 

@@ -18,7 +18,7 @@ import { REFERRING_LISTENER, refersToAny, resolveReferences } from './backend-re
 import type { ReferenceContext } from './backend-references.ts'
 import { decideAddresses } from './listener-addresses.ts'
 import type { AddressContext } from './listener-addresses.ts'
-import { updateRecord } from './object-record.ts'
+import { closedFormOf, updateRecord } from './object-record.ts'
 import type { ObjectRecord, ObjectRecords, FileCache } from './object-record.ts'
 import { reuseIfEqual } from '../../model/equal.ts'
 import { parseWholeListener } from './parse-objects.ts'
@@ -140,9 +140,7 @@ export function createListenerAdmission(
       if (!isDirty && !isBlocked && !namesAny(changedBackends, references)) return false
       for (const id of dirtyHosts) {
         const record = hosts.get(id)
-        if (record !== undefined) {
-          decisions.decide('host', record, record.parsed ?? record.inForce?.object ?? null, [])
-        }
+        if (record !== undefined) decideHost(record, decisions)
       }
       dirtyHosts.clear()
       const ofHosts = partsOfHosts(addressContext)
@@ -185,6 +183,15 @@ export function createListenerAdmission(
       for (const { backend } of table.objects.values()) if (backend !== null) yield backend
     },
   }
+}
+
+/** Without any good version, its closed form: TLS options that let no client into the routes that they guard. */
+function decideHost(record: ObjectRecord<HostCertificate>, decisions: Decisions): void {
+  const object = record.parsed ?? record.inForce?.object ?? null
+  const closed = record.parsed === null ? closedFormOf(record, parseHost) : null
+  if (closed !== null && (object === null || object === closed))
+    decisions.close('host', record, closed, [])
+  else decisions.decide('host', record, object, [])
 }
 
 /** A certificate authority asks for http-01 at port 80 in clear, and for tls-alpn-01 where TLS ends. */

@@ -103,7 +103,7 @@ export function createDecisions(options: DecisionsOptions): Decisions {
       name,
       flaws.map((flaw) => {
         const problem = toProblem(declared, source, flaw)
-        const message = isClosed ? describeClosed(problem.message) : problem.message
+        const message = isClosed ? describeClosedForm(kind, problem.message) : problem.message
         return { ...problem, message, serving }
       }),
     )
@@ -150,4 +150,9 @@ export function createDecisions(options: DecisionsOptions): Decisions {
       }),
     remarks: () => [...remarks.values(), ...(hasNoTrustedPeers() ? untrusted.values() : [])].flat(),
   }
+}
+
+/** A closed host lets no handshake pass the guards of its routes. */
+function describeClosedForm(kind: ObjectKind, reason: string): string {
+  return kind === 'host' ? `lets no client in: ${reason}` : describeClosed(reason)
 }

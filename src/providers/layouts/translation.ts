@@ -19,4 +19,6 @@ export interface Translation {
   readonly secrets?: readonly string[]
   /** Of a route for some clients only: a frontend that refuses the others. */
   readonly refusal?: unknown
+  /** Of a route whose hosts have TLS options of their own: the host with them, and what replaces it if it is rejected. */
+  readonly host?: { readonly value: unknown; readonly closed?: FailClosed }
 }

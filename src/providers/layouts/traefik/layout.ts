@@ -134,7 +134,7 @@ function nameOf({ sort, protocol, name }: Place): ObjectName | null {
 }
 
 function translate(
-  { sort, protocol, depth }: Place,
+  { sort, protocol, name, depth }: Place,
   entries: readonly KeyEntry[],
   neighbours: Neighbours & { readonly streams: StreamNeighbours },
 ): Translation | null {
@@ -149,7 +149,7 @@ function translate(
     case 'certificate':
       return translateCertificate(openBranch(entries, depth), '')
     case 'store':
-      return translateCertificate(openBranch(entries, depth), 'defaultcertificate/')
+      return translateStore(openBranch(entries, depth), name)
     case 'stream-router':
       return translateStreamRouter(openBranch(entries, depth), neighbours.streams)
     case 'stream-service':
@@ -164,6 +164,18 @@ function translate(
     default:
       return sort satisfies never
   }
+}
+
+function translateStore(branch: Branch, name: string): Translation {
+  // As in Traefik.
+  if (name !== 'default')
+    throw new TranslationError('the one store is "default"; this one is ignored')
+  if (branch.names('').includes('defaultgeneratedcert')) {
+    throw new TranslationError(
+      'defaultgeneratedcert is not supported: declare acme, and its names under acme.names.list',
+    )
+  }
+  return translateCertificate(branch, 'defaultcertificate/')
 }
 
 function translateCertificate(branch: Branch, below: '' | 'defaultcertificate/'): Translation {
@@ -199,6 +211,7 @@ function neighboursFrom(
     const bare = withoutSource(name, [...own, ...REGISTRIES])
     return find(sort, protocol, name) ?? (bare === name ? null : find(sort, protocol, bare))
   }
+  const tlsOptions: Neighbours['tlsOptions'] = (name) => findNamed('options', 'tls', name)
   return {
     middleware: (name) => findNamed('middleware', 'http', name),
     service: (name) => withoutSource(name, own),
@@ -207,8 +220,9 @@ function neighboursFrom(
       return branch === null || branch.text(PASS_HOST) === '' || branch.flag(PASS_HOST)
     },
     middlewaresOf: (name) => find('service-middlewares', 'http', name)?.list('middlewares') ?? [],
-    tlsOptions: (name) => findNamed('options', 'tls', name),
+    tlsOptions,
     streams: {
+      tlsOptions,
       middleware: (name) => findNamed('middleware', 'tcp', name),
       service: (name) => {
         const bare = withoutSource(name, own)
@@ -247,17 +261,17 @@ function readGroup(
     objects: [{ ...name, value: undefined, key, fault }],
     orphan: null,
   })
-  const refused = refuseObjectName(name)
-  if (refused !== null && place.sort !== 'router') return faulty(refused)
+  const unnamed = refuseObjectName(name)
+  if (unnamed !== null && place.sort !== 'router') return faulty(unnamed)
   try {
     const translated = translate(place, entries, neighboursFrom(entriesOf, own))
     if (translated === null) return NOTHING
-    if (refused !== null) {
+    if (unnamed !== null) {
       const { closed } = translated
-      const object = { ...nameClosed(name), value: undefined, key, fault: refused }
+      const object = { ...nameClosed(name), value: undefined, key, fault: unnamed }
       return { objects: [closed === undefined ? object : { ...object, closed }], orphan: null }
     }
-    const { value, closed, remarks, secrets, refusal } = translated
+    const { value, closed, remarks, secrets, refusal, host } = translated
     const object = {
       ...name,
       value,
@@ -266,9 +280,14 @@ function readGroup(
       ...(remarks.length === 0 ? {} : { remarks }),
       ...(secrets === undefined ? {} : { secrets }),
     }
-    if (refusal === undefined) return { objects: [object], orphan: null }
+    const refused = { ...name, id: `${name.id}@refused`, value: refusal, key }
+    const ofHost = { kind: 'host', id: `router-${name.id}`, key, ...host } as const
     return {
-      objects: [object, { ...name, id: `${name.id}@refused`, value: refusal, key }],
+      objects: [
+        object,
+        ...(refusal === undefined ? [] : [refused]),
+        ...(host === undefined ? [] : [{ ...ofHost, value: host.value }]),
+      ],
       orphan: null,
     }
   } catch (error) {

@@ -13,7 +13,9 @@ import {
   type AllowedClients,
   type TranslatedMiddleware,
 } from './middleware.ts'
-import { translateRule, type RuleSyntax } from './rule.ts'
+import { hasTls, translateRouterTls } from './router-tls.ts'
+import { translateRule } from './rule.ts'
+import { orReason, ruleSyntax } from './rule-syntax.ts'
 
 /** Other objects of the tree; null if they do not exist. */
 export interface Neighbours {
@@ -55,12 +57,13 @@ export function translateRouter(router: Branch, neighbours: Neighbours): Transla
     remarks.push(describeClosed(outcome))
     return { value: closed.values[0], closed, remarks }
   }
-  const { clients, ...members } = outcome
+  const { clients, host, ...members } = outcome
   const { priority } = frame
-  if (clients === null) return { value: { route: whole, priority, ...members }, closed, remarks }
+  const rest = { closed, remarks, ...(host === undefined ? {} : { host }) }
+  if (clients === null) return { value: { route: whole, priority, ...members }, ...rest }
   const value = { route: allOf(whole, clients.term), priority, ...members }
   // Of two routes with one priority the one with more terms comes first.
-  return { value, closed, remarks, refusal: { route: whole, priority, respond: clients.refusal } }
+  return { value, ...rest, refusal: { route: whole, priority, respond: clients.refusal } }
 }
 
 /** An `||` needs parentheses; one in a string gets them, too. */
@@ -99,6 +102,7 @@ function byRule(rule: string): Frame {
 }
 
 interface Honoured {
+  readonly host: Translation['host']
   readonly clients: { readonly term: string; readonly refusal: object } | null
   readonly [member: string]: unknown
 }
@@ -108,12 +112,12 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): Hono
   // Its parent may have restrictions.
   if (router.names('').includes('parentrefs'))
     throw new TranslationError('parentrefs is not supported')
-  const hasTls = router.below('tls').length > 0 || !['false', null].includes(router.text('tls'))
-  if (hasTls) remarks.push(remarkTls(router, neighbours))
+  const tls = hasTls(router) ? translateRouterTls(router, neighbours) : null
+  remarks.push(...(tls?.remarks ?? []))
   const service = neighbours.service(router.text('service') ?? '')
   const names = [...router.list('middlewares'), ...neighbours.middlewaresOf(service)]
   const found = names.map(createResolver(neighbours))
-  const middlewares = found.flatMap((one) => one.middlewares)
+  const middlewares = [...(tls?.guards ?? []), ...found.flatMap((one) => one.middlewares)]
   const [retry, ...more] = found.flatMap((one) => one.retry ?? [])
   remarks.push(...found.flatMap((one) => one.remarks))
   if (more.length > 0) remarks.push('a second middleware that retries is not honoured')
@@ -125,6 +129,7 @@ function honour(router: Branch, neighbours: Neighbours, remarks: string[]): Hono
     throw new TranslationError(`service ${quote(service)} is a part of Traefik itself`)
   }
   return {
+    host: tls?.host,
     clients: joinClients(found.flatMap((one) => one.clients ?? [])),
     ...(service === '' || hasResponder
       ? {}
@@ -147,38 +152,8 @@ function joinClients(lists: readonly AllowedClients[]): Honoured['clients'] {
   return { term: terms.join(' && '), refusal: { status, body: STATUS_CODES[status] ?? '' } }
 }
 
-/** Returns the result of `make`, or the reason why it fails. */
-function orReason<T>(make: () => T): T | string {
-  try {
-    return make()
-  } catch (error) {
-    if (error instanceof TranslationError) return error.message
-    throw error
-  }
-}
-
-/** Null also for any other value, which closes the router. */
-export function ruleSyntax(router: Branch): RuleSyntax {
-  const read = orReason(() => router.text('rulesyntax'))
-  const syntax = read?.toLowerCase()
-  return syntax === 'v2' || syntax === 'v3' ? syntax : null
-}
-
 function anyListener(entryPoints: readonly string[]): string {
   return entryPoints.map((name) => routeCall('Listener', [name])).join(' || ')
-}
-
-/** It restricts access, so it must not be ignored. */
-function remarkTls(router: Branch, neighbours: Neighbours): string {
-  const named = router.text('tls/options')
-  const options = neighbours.tlsOptions(named ?? 'default')
-  if (named !== null && options === null) {
-    throw new TranslationError(`tls/options: ${quote(named)} is not declared`)
-  }
-  if (options !== null && options.below('clientauth').length > 0) {
-    throw new TranslationError('tls/options: clientauth is not supported yet')
-  }
-  return 'tls is not honoured: a listener has its protocol and certificates'
 }
 
 const MAX_CHAIN_DEPTH = 5

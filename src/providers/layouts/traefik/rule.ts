@@ -13,7 +13,7 @@ export interface TranslatedRule {
 const MAX_LENGTH = 8192
 const TOKEN = /\s*(?:(&&|\|\||[!(),])|([A-Za-z]+)|`([^`]*)`|("(?:[^"\\]|\\.)*"))/y
 
-interface Token {
+export interface Token {
   readonly kind: 'punctuation' | 'name' | 'string'
   readonly text: string
 }
@@ -31,7 +31,7 @@ export function translateRule(
       `rule: has ${rule.length} characters, at most ${MAX_LENGTH} are taken`,
     )
   }
-  const tokens = scan(rule)
+  const tokens = scanRule(rule)
   const parts: string[] = []
   for (let at = 0; at < tokens.length; at += 1) {
     const token = tokens[at]
@@ -48,7 +48,7 @@ export function translateRule(
   return { route: parts.join(' ') }
 }
 
-function scan(rule: string): readonly Token[] {
+export function scanRule(rule: string): readonly Token[] {
   const tokens: Token[] = []
   const text = rule.trimEnd()
   TOKEN.lastIndex = 0

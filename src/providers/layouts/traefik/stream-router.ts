@@ -6,11 +6,13 @@ import { quote } from '../../../model/parsed.ts'
 import { routeCall } from '../../route-terms.ts'
 import { NotDeclared, TranslationError, type Translation } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
-import { allOf, rankAndListeners, ruleSyntax } from './router.ts'
+import { allOf, rankAndListeners, type Neighbours } from './router.ts'
+import { hasTls, tlsOptionsOf } from './router-tls.ts'
 import { translateRule } from './rule.ts'
+import { ruleSyntax } from './rule-syntax.ts'
 
 /** Other objects of the tree; null if they do not exist. */
-export interface StreamNeighbours {
+export interface StreamNeighbours extends Pick<Neighbours, 'tlsOptions'> {
   middleware(name: string): Branch | null
   /** The id of a service in the table; a router may write its name with its source. */
   service(name: string): string
@@ -40,13 +42,17 @@ export function translateStreamRouter(router: Branch, neighbours: StreamNeighbou
     priority: isLast ? LAST : priority,
     backend: neighbours.service(service),
   }
-  return { value, remarks: [...remarks, ...remarkTls(router)] }
+  return { value, remarks: [...remarks, ...remarkTls(router, neighbours)] }
 }
 
-function remarkTls(router: Branch): readonly string[] {
+function remarkTls(router: Branch, neighbours: StreamNeighbours): readonly string[] {
   const isPassed = router.flag('tls/passthrough')
-  const hasTls = router.below('tls').length > 0 || !['false', null].includes(router.text('tls'))
-  if (!hasTls || isPassed) return []
+  if (!hasTls(router) || isPassed) return []
+  if (tlsOptionsOf(router, neighbours)?.tls['clientAuth'] !== undefined) {
+    throw new TranslationError(
+      'tls/options: clientauth of a tcp router is not supported; set tls.clientAuth of a listener with protocol tcp',
+    )
+  }
   const others = router.names('tls').filter((name) => !TLS_KNOWN.includes(name))
   return [
     'tls: TLS ends at a listener that has protocol tcp and certificates; any other passes it through',
