@@ -1,4 +1,4 @@
-// Mutual TLS as Traefik's tree declares it: the options of a router guard its hosts, whatever way a request takes to it.
+// Mutual TLS as Traefik's tree declares it: the options of a router guard its hosts on every way to them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createMirror } from '../../src/providers/registry/mirror.ts'

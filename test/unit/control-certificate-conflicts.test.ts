@@ -36,7 +36,7 @@ function served({ snapshot }: Admitted): readonly string[] {
   return snapshot.listeners.get('secure')?.tls?.certificates.map(({ cert }) => cert) ?? []
 }
 
-test('the source that is named first has precedence for a name, then the id, in whatever order they were declared', (t) => {
+test('the source that is named first has precedence for a name, then the id, not the order of their declarations', (t) => {
   const issue = createIssuer(t)
   const [ofFile, first, second] = [
     issue(['a.test', 'b.test']),

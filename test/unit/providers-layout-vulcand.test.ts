@@ -86,14 +86,50 @@ const CASES: readonly Case[] = [
         },
       },
     },
-    value: { address: ':443', protocol: 'https' },
+    value: { address: ':443', protocol: 'https', tls: { tickets: false } },
     remarks: [
       'Settings.TLS.MinVersion: TLS 1.2 is the oldest',
       'Settings.TLS.MaxVersion is not honoured: TLS 1.2 and 1.3 are spoken',
+      'Settings.TLS.SessionCache.Settings.Capacity is not honoured: sessions are in tickets, which clients keep',
+      'Settings.TLS.CipherSuites: "TLS_RSA_WITH_RC4_128_SHA" cannot be used here; the built-in list is used',
+    ],
+  },
+  {
+    title: 'a listener with cipher suites of which one is too weak',
+    path: 'listeners/l1',
+    json: {
+      Protocol: 'https',
+      Address: { Network: 'tcp', Address: ':443' },
+      Settings: {
+        TLS: {
+          CipherSuites: [
+            'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+            'TLS_RSA_WITH_AES_128_CBC_SHA',
+            'TLS_RSA_WITH_3DES_EDE_CBC_SHA',
+          ],
+        },
+      },
+    },
+    value: {
+      address: ':443',
+      protocol: 'https',
+      tls: { ciphers: ['ECDHE-RSA-AES128-GCM-SHA256', 'AES128-SHA'] },
+    },
+    remarks: ['Settings.TLS.CipherSuites: "TLS_RSA_WITH_3DES_EDE_CBC_SHA" cannot be used here'],
+  },
+  {
+    title: 'a backend with settings of TLS that it does not have here',
+    path: 'backends/b1/backend',
+    json: {
+      Type: 'http',
+      Settings: {
+        TLS: { CipherSuites: ['TLS_RSA_WITH_AES_128_CBC_SHA'], SessionTicketsDisabled: true },
+      },
+    },
+    value: plainBackend,
+    remarks: [
       'Settings.TLS.CipherSuites is not honoured: the built-in list is used',
-      'Settings.TLS.PreferServerCipherSuites is not honoured',
       'Settings.TLS.SessionTicketsDisabled is not honoured',
-      'Settings.TLS.SessionCache.Settings.Capacity is not honoured',
     ],
   },
   {
@@ -458,7 +494,7 @@ test('a host that wants stapling or certificates to be ordered is remarked on', 
 
   assert.deepEqual(read('hosts/h/host', text, SEAL_KEY)?.remarks, [
     'Settings.OCSP is not honoured: nothing is stapled',
-    'Settings.AutoCert is not honoured: certificates are not ordered',
+    'Settings.AutoCert is not honoured: declare acme, which orders the names of routes',
   ])
 })
 

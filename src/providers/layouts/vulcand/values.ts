@@ -10,7 +10,7 @@ import { parseGoDuration } from './go-duration.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 import { openKeyPair } from './key-pair.ts'
 import { translateMiddleware } from './middleware.ts'
-import { remarkTls } from './tls-settings.ts'
+import { remarkBackendTls, translateListenerTls } from './tls-settings.ts'
 
 /** Null: the object is valid, but declares nothing here. */
 export function translate(
@@ -59,17 +59,19 @@ function translateListener(listener: GoStruct): Translation {
   const proxied = listener.text('ProxyProtocol').toUpperCase()
   oneOf(listener, 'ProxyProtocol', proxied, ['', 'NONE', 'PROXY_V1'])
   const scope = listener.text('Scope')
+  const { tls, remarks } =
+    protocol === 'https'
+      ? translateListenerTls(listener.struct('Settings').struct('TLS'))
+      : { tls: null, remarks: [] }
   return {
     value: {
       address: required(address, 'Address'),
       protocol,
+      ...(tls === null ? {} : { tls }),
       ...(scope === '' ? {} : { scope }),
       ...(proxied === 'PROXY_V1' ? { proxyProtocol: { trusted: EVERY_PEER } } : {}),
     },
-    remarks: [
-      ...(proxied === 'PROXY_V1' ? [FROM_EVERY_PEER] : []),
-      ...(protocol === 'https' ? remarkTls(listener.struct('Settings').struct('TLS')) : []),
-    ],
+    remarks: [...(proxied === 'PROXY_V1' ? [FROM_EVERY_PEER] : []), ...remarks],
   }
 }
 
@@ -82,7 +84,9 @@ function translateHost(host: GoStruct, sealKey: string | null): Translation | nu
     remarks.push('Settings.OCSP is not honoured: nothing is stapled')
   }
   if (settings.raw('AutoCert') !== undefined) {
-    remarks.push('Settings.AutoCert is not honoured: certificates are not ordered')
+    remarks.push(
+      'Settings.AutoCert is not honoured: declare acme, which orders the names of routes',
+    )
   }
   if (sealed === undefined || sealed === '') {
     if (!isDefault) return null
@@ -108,7 +112,7 @@ function translateBackend(backend: GoStruct): Translation {
     remarks.push(`${keepAlive.place('Period')} is not honoured`)
   }
   const idle = keepAlive.whole('MaxIdleConnsPerHost')
-  remarks.push(...remarkTls(tls))
+  remarks.push(...remarkBackendTls(tls))
   return {
     value: {
       timeouts: {
