@@ -252,9 +252,12 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
     if (!this.#dropsBody) this.sendTrailers(safeTrailers(trailers))
   }
 
-  /** What is sent is copied. */
   get holdsData(): boolean {
     return false
+  }
+
+  get copiesData(): boolean {
+    return true
   }
 
   sendLocal(local: LocalResponse): void {

@@ -168,6 +168,10 @@ export class Attempt implements ResponseSink, Expiring {
     return this.#exchange.client.holdsData
   }
 
+  get copiesData(): boolean {
+    return this.#exchange.client.copiesData === true
+  }
+
   responseEnd(trailers: string): void {
     try {
       const { grpc } = this.#exchange

@@ -58,6 +58,8 @@ export interface ResponseSink extends Faultable {
   responseData(chunk: Buffer | string): boolean
   responseEnd(trailers: string): void
   readonly holdsData: boolean
+  /** It copies all data, and never `holdsData`. */
+  readonly copiesData?: boolean
   /** The connection carries a login of the client, and belongs to it from here on. */
   pin(): void
   /** 101: a tunnel to `end` follows, `early` are its first bytes. */
@@ -79,6 +81,8 @@ export interface ClientSide {
   sendData(chunk: Buffer | string): boolean
   sendEnd(trailers: string): void
   readonly holdsData: boolean
+  /** It copies all data, and never `holdsData`. */
+  readonly copiesData?: boolean
   sendLocal(response: LocalResponse): void
   /** 101 with its head, then a tunnel. */
   becomeTunnel(head: ResponseHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd

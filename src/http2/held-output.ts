@@ -3,8 +3,8 @@
  * is kept in pieces, as many as came before the source stopped.
  */
 import { clock } from '../http/connection/clock.ts'
-import { giveLargeBack, LARGE_BYTES, takeLarge } from '../http/connection/socket-reads.ts'
 import { MAX_FRAME_BYTES } from './frames.ts'
+import { bufferFor, giveBack } from './output.ts'
 import type { Http2Stream } from './stream.ts'
 
 /** Turns of streams that wait for the connection. */
@@ -18,8 +18,8 @@ interface Piece {
   readonly to: number
 }
 
-/** A larger piece is kept in a buffer of the free list: allocating 100 KiB for each response costs more than sending it. */
-const MOST_ALLOCATED_BYTES = LARGE_BYTES / 4
+/** A larger piece is kept in a buffer of the free lists: what is allocated for each response costs more than sending it. */
+const MOST_ALLOCATED_BYTES = 4 * 1024
 
 export class HeldOutput {
   /** What the stream's own window lets out; below 0 after the peer has made it smaller. */
@@ -151,8 +151,8 @@ export class HeldOutput {
       return
     }
     const length = data.length - from
-    const isLarge = length > MOST_ALLOCATED_BYTES && length <= LARGE_BYTES
-    const piece = isLarge ? takeLarge() : Buffer.allocUnsafeSlow(length)
+    const isLarge = length > MOST_ALLOCATED_BYTES
+    const piece = isLarge ? bufferFor(length) : Buffer.allocUnsafeSlow(length)
     data.copy(piece, 0, from)
     this.#pieces.push({ data: piece, from: 0, to: length })
   }
@@ -187,5 +187,5 @@ export class HeldOutput {
 }
 
 function release({ data }: Piece): void {
-  if (typeof data !== 'string' && data.length === LARGE_BYTES) giveLargeBack(data)
+  if (typeof data !== 'string') giveBack(data)
 }

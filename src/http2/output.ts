@@ -16,8 +16,11 @@ import {
 } from './frames.ts'
 import { writeSettings } from './settings.ts'
 
-/** With so many unsent bytes in the socket, streams wait. */
-const HIGH_WATER_BYTES = 256 * 1024
+/**
+ * With so many unsent bytes in the socket, streams wait. Less than two large buffers: the socket has one of them at a time, and of
+ * several that wait behind it, Node makes a new one for TLS.
+ */
+const HIGH_WATER_BYTES = 160 * 1024
 
 /**
  * What most connections write in a turn. With a buffer of 128 KiB for each of 32 connections with one request at a time, the free
@@ -210,12 +213,13 @@ export class LinkOutput {
   }
 }
 
-function bufferFor(bytes: number): Buffer {
+/** Of the free lists, with room for so many bytes; `giveBack` returns it. */
+export function bufferFor(bytes: number): Buffer {
   if (bytes <= SMALL_BYTES) return SMALL.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES)
   return bytes <= LARGE_BYTES ? takeLarge() : Buffer.allocUnsafeSlow(bytes)
 }
 
-function giveBack(bytes: Buffer): void {
+export function giveBack(bytes: Buffer): void {
   if (bytes.length === LARGE_BYTES) giveLargeBack(bytes)
   else if (bytes.length === SMALL_BYTES && SMALL.length < MOST_SMALL) SMALL.push(bytes)
 }

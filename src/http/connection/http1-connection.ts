@@ -15,6 +15,7 @@ export abstract class Http1Connection implements Expiring, Reader, SocketOwner, 
   socket: Socket
   deadlineAt: number = Infinity
   deadlineIndex = -1
+  isCopied = false
   /** The other end of the tunnel, once this is one. */
   protected peer: TunnelEnd | null = null
   protected readonly reads: SocketReads | null

@@ -11,6 +11,8 @@ import { errorOfPartialResponse } from '../../http/message/partial-head.ts'
 const MAX_INTERIM = 100
 const HEAD_END = Buffer.from('\r\n\r\n')
 const NONE = Buffer.alloc(0)
+/** More than this behind a head is not decoded: it is most likely a part of a body that goes on, and text of it is of no use. */
+const MOST_TEXT_BYTES = 4 * 1024
 
 export interface ResponseLimits {
   readonly headBytes: number
@@ -78,6 +80,8 @@ export class ResponseHeadReader {
 
   /** `headLines` has its lines. A small body behind it is decoded with it. */
   #parse(most: number, toHead: boolean, { fields }: ResponseLimits): ResponseHead | ExchangeError {
+    const end = this.#from + headLines.end
+    if (most - end > MOST_TEXT_BYTES) most = end
     const text = this.#buffer.toString('latin1', this.#from, most)
     const head = parseResponseHead(text, headLines, toHead, fields)
     if (head instanceof ExchangeError) return head

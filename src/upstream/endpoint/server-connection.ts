@@ -202,10 +202,9 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
 
   #readHeads(buffer: Buffer, length: number): void {
     const heads = this.#heads
-    const { toHead } = this.#writer
     heads.add(buffer, length)
     while (this.#phase === HEAD && heads.unread > 0) {
-      const head = heads.read(toHead, this.endpoint.limits)
+      const head = heads.read(this.#writer.toHead, this.endpoint.limits)
       if (head === null) return
       if (head instanceof ExchangeError) return this.#fail(head)
       if (head.logsIn) this.#sink?.pin()
@@ -235,6 +234,7 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
       return
     }
     this.#body = new ResponseBody(head)
+    this.isCopied = this.#sink?.copiesData === true
     this.#phase = BODY
     this.#awaitResponse()
     this.#readBody(text ?? heads.takeRest(), head)
