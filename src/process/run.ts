@@ -237,6 +237,8 @@ export async function run(options: RunOptions): Promise<number> {
     const saved = control.stop()
     const acmeStopped = acme?.stop()
     const healthStopped = health.stop()
+    // Those that fail do so where they are awaited, and do not cut the drain short.
+    for (const one of [saved, acmeStopped, healthStopped]) one?.catch(() => {})
     resolver.stop()
     resolveNamesBy(null)
     await threads.drain(drainMs)

@@ -238,6 +238,8 @@ interface World {
   readonly saved: string[]
   readonly log: string[]
   revision: string
+  /** What cannot be collected. */
+  fault: Error | null
   /** Saves that were begun. */
   asked: number
 }
@@ -261,12 +263,15 @@ function openSaver(
         return answers[saved.length - 1] ?? { saved: true, at: 0 }
       },
     },
-    collect: () => ({ objects: [], revision: world.revision }),
+    collect() {
+      if (world.fault !== null) throw world.fault
+      return { objects: [], revision: world.revision }
+    },
     log: { debug: note, info: note, warn: note, error: note },
     saveMs,
     retryMs,
   })
-  const world: World = { saver, saved, log, revision: 'r1', asked: 0 }
+  const world: World = { saver, saved, log, revision: 'r1', fault: null, asked: 0 }
   t.after(() => saver.stop())
   return world
 }
@@ -293,6 +298,19 @@ test('saves again what changes while it saves', async (t) => {
   await eventually(() => world.saved.length === 2, 'a second save')
 
   assert.deepEqual(world.saved, ['r1', 'r2'])
+})
+
+test('a fault in what is to be saved is logged, ends nothing, and is tried again', async (t) => {
+  const world = openSaver(t)
+  world.fault = new Error('no memory')
+  world.saver.scheduleSave()
+
+  await eventually(() => world.saver.failure() !== null, 'the fault')
+  world.fault = null
+  await eventually(() => world.saved.length === 1, 'a save')
+
+  assert.match(world.log[0] ?? '', /source "etcd": cannot save it: no memory/)
+  assert.deepEqual(world.saved, ['r1'])
 })
 
 test('saves once more at the stop what is not saved yet, and else nothing', async (t) => {

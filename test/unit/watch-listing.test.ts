@@ -157,14 +157,13 @@ test('the end of events and a failing list are losses', async (t) => {
   await ended.next()
   await failing.next()
 
-  const ends = ended.next()
+  const ends = assert.rejects(ended.next(), /cut off/)
   ended.end(new Error('cut off'))
   failing.failure = new Error('refused')
-  const fails = failing.next()
+  const fails = assert.rejects(failing.next(), /refused/)
   failing.hint()
 
-  await assert.rejects(ends, /cut off/)
-  await assert.rejects(fails, /refused/)
+  await Promise.all([ends, fails])
   assert.equal(ended.reloads.size, 0)
 })
 
@@ -184,11 +183,11 @@ test('the end of events ends a list that hangs', async (t) => {
   const { signal } = new AbortController()
   const readings = watchListing(source, { signal, reloads: new Set(), reconcileMs: 1_000_000 })
 
-  const first = readings.next()
+  const lost = assert.rejects(readings.next(), failure)
   await new Promise(setImmediate)
   end(failure)
 
-  await assert.rejects(first, failure)
+  await lost
   t.after(() => readings.return())
 })
 

@@ -4,7 +4,7 @@
  */
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Log } from '../../observe/log.ts'
-import type { LastGoodFile } from './last-good.ts'
+import type { LastGoodFile, SaveResult } from './last-good.ts'
 
 export interface LastGoodSaverOptions {
   readonly source: string
@@ -55,10 +55,17 @@ export function createLastGoodSaver(options: LastGoodSaverOptions): LastGoodSave
 
   async function save(): Promise<void> {
     isDirty = false
-    const { objects, revision, memory, isHeld } = collect()
-    const result = await lastGood.save(objects, revision, memory, isHeld)
+    const result = await saveNow().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error)
+      return { saved: false, reason: `cannot save it: ${reason}` } as const
+    })
     if (!result.saved) isDirty = true
     logChange(result.saved ? null : result.reason)
+  }
+
+  async function saveNow(): Promise<SaveResult> {
+    const { objects, revision, memory, isHeld } = collect()
+    return lastGood.save(objects, revision, memory, isHeld)
   }
 
   // A full disk stays full for a while: one line when saves begin to fail, and one when they succeed again.
