@@ -2,7 +2,7 @@
 # docker run -v "$PWD/sluice.yaml:/etc/sluice/sluice.yaml:ro" -p 8080:8080 sluice
 #
 # In a container, a listener must bind 0.0.0.0 to be reached from outside. The admin listens on 127.0.0.1 unless
-# SLUICE_ADMIN_ADDRESS=0.0.0.0:8182 is set: it has no password.
+# SLUICE_ADMIN_ADDRESS=0.0.0.0:8182 is set; then it needs tokens, see docs/api.md.
 ARG NODE_IMAGE=node:26-slim
 
 FROM ${NODE_IMAGE} AS build

@@ -1,6 +1,6 @@
 /**
- * Access to the admin. It has no secrets and no password, so only requests of a tricked browser must be rejected: from a page
- * whose name resolves to this machine (DNS rebinding, recognised by Host), or from a page of another site.
+ * Requests of a tricked browser are rejected, whatever else they have: from a page whose name resolves to this machine (DNS
+ * rebinding, recognised by Host), or from a page of another site.
  */
 import type { IncomingMessage } from 'node:http'
 import { routingHost } from '../http/message/authority.ts'
@@ -29,13 +29,24 @@ export function compileNames(names: readonly string[]): IsNamed {
   }
 }
 
-/** Why the request is rejected, or null. `isNamed`: hosts that are allowed besides those of this machine. */
-export function refusalOf(request: IncomingMessage, isNamed: IsNamed): Refusal | null {
+/**
+ * Why the request is rejected, or null. `isNamed`: hosts that are allowed besides those of this machine. `isLocal`: it came
+ * over a unix socket, which no browser opens, and may have any Host.
+ */
+export function refusalOf(
+  request: IncomingMessage,
+  isNamed: IsNamed,
+  isLocal: boolean,
+): Refusal | null {
   const hosts = request.headersDistinct.host ?? []
   if (hosts.length > 1) return { status: 400, message: 'the request has more than one Host' }
   const host = hosts[0]
   // HTTP/1.0 without Host is a plain health check; browsers do not send it.
-  if (host !== undefined && !isAllowedHost(host, request.socket.localAddress, isNamed)) {
+  if (
+    !isLocal &&
+    host !== undefined &&
+    !isAllowedHost(host, request.socket.localAddress, isNamed)
+  ) {
     return {
       status: 421,
       message: `the Host ${quote(host)} is not one of the admin; use localhost or its own address, or add the host, without a port, to the setting admin.hosts (--admin-hosts, SLUICE_ADMIN_HOSTS)`,

@@ -1,59 +1,48 @@
 /**
- * The admin API: the state of a running Sluice and a few actions, on a listener of its own. It shows no secrets, and serves
- * before the first table is in force. It uses node:http, because it belongs to the control plane.
+ * The admin: the state of a running Sluice, its objects and a few actions, on listeners of its own. It shows no secrets unless
+ * a proven client asks for them, and serves before the first table is in force. It uses node:http, because it belongs to the
+ * control plane.
+ *
+ *   Host and Origin -> who asks -> endpoint -> may they -> body -> run -> answer
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { formatAddress } from '../model/address.ts'
+import { quote } from '../model/parsed.ts'
 import { isLoopbackHost } from '../model/ip.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { Log } from '../observe/log.ts'
-import type { Metrics } from '../observe/metrics/metrics.ts'
-import { type CertificatesView, writeCertificates } from './certificates.ts'
+import { type AccessSettings, anonymousRole, authorize, createAccess, type Way } from './access.ts'
+import { readBody } from './body.ts'
+import { type Answer, type Caller, type Endpoint, json, reading, Refused } from './endpoint.ts'
 import { compileNames, refusalOf } from './guard.ts'
-import { toJson } from './json.ts'
-import { parseAction, refuseAction, type Action, type Providers } from './providers.ts'
-import { writeSlices } from './slices.ts'
-import { parseServersFilter, toList, type ServersView } from './servers.ts'
-import { parseTableFilter, writeTable, type TableView } from './table.ts'
+import { indexText } from './index-page.ts'
+import { type AdminCertificate, listenAt, listenOnSocket } from './listening.ts'
+import { stateEndpoints, type StateOptions } from './pages.ts'
+import { createRouter, type Find } from './router.ts'
+import { send } from './send.ts'
 
-export interface AdminOptions extends Providers {
+export interface AdminOptions extends StateOptions {
   readonly address: Address
   /** Hosts that are allowed besides localhost, the loopback addresses and the local address; see compileNames. */
   readonly names?: readonly string[]
-  readonly table: () => TableView
-  readonly servers: ServersView
-  readonly certificates: CertificatesView
-  readonly metrics: Pick<Metrics, 'contentType' | 'render'>
-  /** True if the first table is in force in every serving thread and no drain has begun. */
-  readonly ready: () => Readiness
+  /** The path of a unix socket that it also serves. */
+  readonly socket?: string | null
+  /** Null: plain HTTP. */
+  readonly certificate?: AdminCertificate | null
+  /** Who may do what, as it is now. */
+  readonly access?: () => AccessSettings
+  readonly endpoints?: readonly Endpoint[]
   readonly log: Log
-}
-
-export interface Readiness {
-  readonly ready: boolean
-  readonly reason: string
-  /** Listeners that cannot listen, because a port is in use for example. One listening listener is enough to be ready. */
-  readonly notListening: readonly object[]
 }
 
 export interface Admin {
   /** With the actual port. */
   readonly address: Address
+  /** Takes another certificate for connections that come later. */
+  replaceCertificate(certificate: AdminCertificate): void
   /** Finishes requests in flight, for at most a second. */
   close(): Promise<void>
 }
-
-const LIMITS = {
-  maxHeaderSize: 8 * 1024,
-  headersTimeout: 10_000,
-  requestTimeout: 15_000,
-  keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 1_000,
-}
-const MAX_CONNECTIONS = 256
-/** Without progress in either direction. */
-const STALL_MS = 60_000
-const CLOSE_WITHIN_MS = 1_000
 
 const SECURITY_FIELDS = {
   'Cache-Control': 'no-store',
@@ -63,178 +52,197 @@ const SECURITY_FIELDS = {
   'X-Content-Type-Options': 'nosniff',
 }
 
+/** Refused requests are logged at most once in this time. */
+const LOG_REFUSED_MS = 1000
+
 /** Rejects with a one-line reason if it cannot listen. */
 export async function createAdmin(options: AdminOptions): Promise<Admin> {
-  const { log } = options
-  const server = createServer(LIMITS, createHandler(options))
-  server.maxConnections = MAX_CONNECTIONS
-  server.timeout = STALL_MS
-  const address = await listen(server, options.address)
-  server.on('error', (err) => log.warn({ err }, 'the admin could not accept a connection'))
-  if (!isLoopbackHost(address.host)) {
-    log.warn(
-      { address: formatAddress(address) },
-      'the admin can be reached from other machines, without a password; bind it to 127.0.0.1 or guard the port',
-    )
+  const { log, socket = null, certificate = null } = options
+  const access = options.access ?? openTo(options.address)
+  const handle = createHandler(options, access)
+  const listening = await listenAt(options.address, certificate, (request, response) =>
+    handle(request, response, 'address'),
+  )
+  const { address } = listening
+  const react = (err: Error): void => log.warn({ err }, 'the admin could not accept a connection')
+  listening.onError(react)
+  let local: Awaited<ReturnType<typeof listenOnSocket>> | null = null
+  if (socket !== null) {
+    try {
+      local = await listenOnSocket(socket, (request, response) =>
+        handle(request, response, 'socket'),
+      )
+    } catch (error) {
+      await listening.close()
+      throw error
+    }
+    local.onError(react)
   }
-  return { address, close: () => close(server) }
+  if (!isLoopbackHost(address.host)) warn(log, address, access(), certificate)
+  return {
+    address,
+    replaceCertificate: listening.replace,
+    async close() {
+      await Promise.all([listening.close(), local?.close()])
+    },
+  }
 }
 
-type Page = (response: ServerResponse, query: string) => void | Promise<void>
+/** Without settings: everything on loopback, else nothing. */
+function openTo(address: Address): () => AccessSettings {
+  const settings = { address, tokens: [], tls: null, anonymous: null }
+  return () => settings
+}
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void
-
-function createHandler(options: AdminOptions): Handler {
-  const { metrics, table, servers, certificates, ready, providers, log } = options
-  const isNamed = compileNames(options.names ?? [])
-
-  const pages: Readonly<Record<string, Page>> = {
-    '/': (response) => send(response, 200, 'text/plain; charset=utf-8', INDEX),
-    '/healthz': (response) => send(response, 200, 'text/plain; charset=utf-8', 'ok\n'),
-    '/readyz': (response) => {
-      const readiness = ready()
-      sendJson(response, readiness.ready ? 200 : 503, readiness)
-    },
-    '/metrics': async (response) => {
-      send(response, 200, metrics.contentType, await metrics.render())
-    },
-    '/v2/status': (response) => sendJson(response, 200, { Status: 'ok' }),
-    '/api/providers': (response) => sendJson(response, 200, providers()),
-    '/api/table': async (response, query) => {
-      const filter = parseTableFilter(query)
-      if (typeof filter === 'string') return sendJson(response, 400, { message: filter })
-      response.setHeader('Content-Type', 'application/json')
-      if (response.req.method === 'HEAD') response.end()
-      else await writeTable(response, table(), filter)
-    },
-    '/api/certificates': async (response) => {
-      response.setHeader('Content-Type', 'application/json')
-      if (response.req.method === 'HEAD') response.end()
-      else await writeSlices(response, writeCertificates(certificates))
-    },
-    '/api/servers': (response, query) => sendList(response, servers.servers(), query),
-    '/api/breakers': (response, query) => sendList(response, servers.breakers(), query),
+function warn(
+  log: Log,
+  address: Address,
+  settings: AccessSettings,
+  certificate: AdminCertificate | null,
+): void {
+  const fields = { address: formatAddress(address) }
+  const role = anonymousRole(settings, 'address')
+  if (role === 'none' && settings.tokens.length === 0 && certificate?.ca == null) {
+    log.warn(
+      fields,
+      'the admin can be reached from other machines, and refuses all but /healthz and /readyz: set admin.tokens, or admin.anonymous to what every client may do',
+    )
+  } else if (role !== 'none') {
+    log.warn(
+      { ...fields, anonymous: role },
+      `the admin can be reached from other machines, and every client has the role ${role}: bind it to 127.0.0.1, set admin.tokens, or guard the port`,
+    )
+  } else if (certificate === null) {
+    log.warn(
+      fields,
+      'the admin can be reached from other machines without TLS, so tokens are sent in clear: set admin.tls',
+    )
   }
+}
 
-  return (request, response) => {
-    respond(request, response).catch((err: unknown) => {
+type Handle = (request: IncomingMessage, response: ServerResponse, way: Way) => void
+
+function createHandler(options: AdminOptions, access: () => AccessSettings): Handle {
+  const { log } = options
+  const isNamed = compileNames(options.names ?? [])
+  const identify = createAccess(access)
+  const endpoints = [...stateEndpoints(options), ...(options.endpoints ?? [])]
+  const index = reading(
+    '/',
+    'this list',
+    () => ({
+      status: 200,
+      content: { kind: 'text', type: 'text/plain; charset=utf-8', text: indexText(endpoints) },
+    }),
+    { needs: 'none' },
+  )
+  const find = createRouter([index, ...endpoints])
+  let loggedAt = -Infinity
+
+  return (request, response, way) => {
+    respond(request, response, way).catch((err: unknown) => {
       log.error({ err, path: request.url }, 'the admin could not respond')
       if (response.headersSent) response.destroy()
-      else sendJson(response, 500, { message: 'internal error' })
+      else send(response, json(500, { message: 'internal error' })).catch(() => {})
     })
   }
 
-  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(
+    request: IncomingMessage,
+    response: ServerResponse,
+    way: Way,
+  ): Promise<void> {
     for (const [name, value] of Object.entries(SECURITY_FIELDS)) response.setHeader(name, value)
-    // Only actions have a body.
+    // What is refused before its body is read leaves it in the connection.
     if (hasBody(request)) response.setHeader('Connection', 'close')
-    const refusal = refusalOf(request, isNamed)
-    if (refusal !== null) return sendJson(response, refusal.status, { message: refusal.message })
+    let answer: Answer
+    try {
+      answer = await answerTo(request, way)
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      const { status, message, fields, headers } = error
+      answer = json(status, { message, ...fields }, headers)
+    }
+    await send(response, answer)
+  }
 
+  async function answerTo(request: IncomingMessage, way: Way): Promise<Answer> {
+    const refusal = refusalOf(request, isNamed, way === 'socket')
+    if (refusal !== null) throw new Refused(refusal.status, refusal.message)
     const target = request.url ?? '/'
     const mark = target.indexOf('?')
     const path = mark === -1 ? target : target.slice(0, mark)
-    const action = parseAction(path)
-    if (action !== null) return await act(action, path, request, response)
-    const page = Object.hasOwn(pages, path) ? pages[path] : undefined
-    if (page === undefined) return sendJson(response, 404, { message: 'Object not found' })
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      response.setHeader('Allow', 'GET, HEAD')
-      return sendJson(response, 405, { message: 'only GET and HEAD are allowed here' })
-    }
-    await page(response, mark === -1 ? '' : target.slice(mark + 1))
+    const { endpoint, parameters, caller } = admit(request, way, path)
+    const query = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1))
+    checkQuery(query, endpoint)
+    const body = await readBody(request, endpoint.body)
+    const { method } = endpoint
+    const audit = (fields: object, message: string): void =>
+      log.info({ who: caller.name, from: caller.peer, method, path, ...fields }, message)
+    const { headers } = request
+    return endpoint.run({ method, path, parameters, query, headers, body, caller, audit })
   }
 
-  async function act(
-    action: Action,
-    path: string,
+  function admit(
     request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
-    if (request.method !== 'POST') {
-      response.setHeader('Allow', 'POST')
-      return sendJson(response, 405, { message: 'only POST is allowed here' })
+    way: Way,
+    path: string,
+  ): Located & { readonly caller: Caller } {
+    try {
+      const caller = identify(request, way)
+      const located = locate(find, request.method ?? '', path, caller)
+      authorize(caller, located.endpoint.needs)
+      return { ...located, caller }
+    } catch (error) {
+      const { status = 0, message = '' } = error instanceof Refused ? error : {}
+      if (status === 401 || status === 403) logRefused(request, status, message)
+      throw error
     }
-    const { status, message } = (await refuseAction(request)) ?? action(options)
-    if (status === 200) log.info({ path, from: request.socket.remoteAddress }, message)
-    sendJson(response, status, { message })
+  }
+
+  function logRefused(request: IncomingMessage, status: number, reason: string): void {
+    const now = performance.now()
+    if (now - loggedAt < LOG_REFUSED_MS) return
+    loggedAt = now
+    const from = request.socket.remoteAddress ?? 'unix'
+    log.warn({ from, status, reason, path: request.url }, 'the admin refused a request')
   }
 }
 
-const INDEX = `Sluice admin
+interface Located {
+  readonly endpoint: Endpoint
+  readonly parameters: Readonly<Record<string, string>>
+}
 
-/healthz      200 while the process runs
-/readyz       200 if the table is in force in every serving thread, else 503 and the reason
-/metrics      for Prometheus
-/api/table    the routing table and rejected objects with their reasons; ?kind=frontend&id=...
-/api/servers  the state of each server: health, ejection, share of requests; ?backend=...
-/api/breakers the state of each breaker; ?backend=...
-/api/certificates             certificates, when they end, and those that are ordered
-/api/providers                the state of each source
-/api/providers/NAME/confirm   POST: confirm a held shrink
-/api/providers/NAME/reload    POST: read the source again
-/v2/status    as vulcand
-`
+/** Throws Refused. Without a role, a client does not learn which paths there are. */
+function locate(find: Find, method: string, path: string, caller: Caller): Located {
+  const found = find(method, path)
+  if (found.kind === 'endpoint') return found
+  if (caller.role === 'none') authorize(caller, 'read')
+  if (found.kind === 'nothing') throw new Refused(404, 'Object not found')
+  const allowed = found.methods.join(', ')
+  const only = allowed === 'GET, HEAD' ? 'GET and HEAD are' : `${allowed} is`
+  throw new Refused(405, `only ${only} allowed here`, {}, { Allow: allowed })
+}
+
+/** Throws Refused: a misspelt filter would return everything, and a misspelt dryRun would write. */
+function checkQuery(query: URLSearchParams, endpoint: Endpoint): void {
+  const known = Object.keys(endpoint.query)
+  if (known.length === 0 && endpoint.method === 'GET') return
+  for (const name of query.keys()) {
+    if (!known.includes(name)) {
+      const those = known.length === 0 ? 'it takes none' : `it takes ${known.join(', ')}`
+      throw new Refused(400, `${endpoint.path} has no parameter ${quote(name)}: ${those}`)
+    }
+    if (query.getAll(name).length > 1) {
+      throw new Refused(400, `the parameter ${quote(name)} is there more than once`)
+    }
+  }
+}
 
 function hasBody(request: IncomingMessage): boolean {
   const length = request.headers['content-length']
   return (
     request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
   )
-}
-
-function sendJson(response: ServerResponse, status: number, value: object): void {
-  send(response, status, 'application/json', `${toJson(value)}\n`)
-}
-
-async function sendList(
-  response: ServerResponse,
-  reports: Parameters<typeof toList>[0],
-  query: string,
-): Promise<void> {
-  const filter = parseServersFilter(query)
-  if (typeof filter === 'string') return sendJson(response, 400, { message: filter })
-  response.setHeader('Content-Type', 'application/json')
-  if (response.req.method === 'HEAD') response.end()
-  else await writeSlices(response, toList(reports, filter))
-}
-
-/** For HEAD, node:http sends no body. */
-function send(response: ServerResponse, status: number, type: string, text: string): void {
-  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) })
-  response.end(text)
-}
-
-function listen(server: Server, wanted: Address): Promise<Address> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: NodeJS.ErrnoException): void => {
-      const why = LISTEN_ERRORS[cause.code ?? ''] ?? cause.message
-      reject(new Error(`cannot listen on ${formatAddress(wanted)} (admin): ${why}`, { cause }))
-    }
-    server.once('error', fail)
-    const host = wanted.host === '' ? {} : { host: wanted.host }
-    server.listen({ port: wanted.port, ...host }, () => {
-      server.off('error', fail)
-      const bound = server.address()
-      const port = typeof bound === 'object' && bound !== null ? bound.port : wanted.port
-      resolve({ host: wanted.host, port })
-    })
-  })
-}
-
-const LISTEN_ERRORS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use; stop what holds it, or set admin.address to another port',
-  EACCES: 'this user may not; take a port above 1023, or grant the right to bind it',
-  EADDRNOTAVAIL: 'this machine does not have the address; set admin.address to one that it has',
-  ENOTFOUND: 'the name is not known; set admin.address to an address of this machine',
-}
-
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
-    server.close(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

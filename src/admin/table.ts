@@ -1,7 +1,5 @@
 /** GET /api/table: the routing table and rejected objects as JSON, in slices and without private keys. */
-import type { ServerResponse } from 'node:http'
 import { toJson } from './json.ts'
-import { writeSlices } from './slices.ts'
 
 /** The result of control's table(). Further members of it and its entries are shown as they are. */
 export interface TableView {
@@ -15,27 +13,12 @@ export interface TableFilter {
   readonly id: string | null
 }
 
-const PARAMETERS = ['kind', 'id']
-
-/** The filter of a query, or why it is invalid: a misspelt one would return the whole table. */
-export function parseTableFilter(query: string): TableFilter | string {
-  const parameters = new URLSearchParams(query)
-  for (const name of parameters.keys()) {
-    if (!PARAMETERS.includes(name)) return 'the table can be filtered by kind and id only'
-  }
-  return { kind: parameters.get('kind'), id: parameters.get('id') }
+export function parseTableFilter(query: URLSearchParams): TableFilter {
+  return { kind: query.get('kind'), id: query.get('id') }
 }
 
 /** One object per line. */
-export function writeTable(
-  response: ServerResponse,
-  table: TableView,
-  filter: TableFilter,
-): Promise<void> {
-  return writeSlices(response, toText(table, filter))
-}
-
-function* toText(table: TableView, filter: TableFilter): Generator<string> {
+export function* tableText(table: TableView, filter: TableFilter): Generator<string> {
   const { objects, setAside, ...rest } = table
   yield '{'
   for (const [name, value] of Object.entries(rest)) {

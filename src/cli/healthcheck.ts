@@ -13,11 +13,12 @@ export async function waitForReady(
   address: Address,
   waitMs: number,
   print: (line: string) => void,
+  isTls: boolean = false,
 ): Promise<0 | 1> {
   const deadline = performance.now() + waitMs
   for (;;) {
     let said = ''
-    const code = await runHealthcheck(address, (line) => (said = line))
+    const code = await runHealthcheck(address, (line) => (said = line), PATIENCE_MS, isTls)
     if (code === 0 || performance.now() + ASK_AGAIN_MS > deadline) {
       print(said)
       return code
@@ -31,9 +32,15 @@ export async function runHealthcheck(
   address: Address,
   print: (line: string) => void,
   patienceMs: number = PATIENCE_MS,
+  isTls: boolean = false,
 ): Promise<0 | 1> {
   // Its own agent: without a proxy of the environment, and closed when this ends.
-  const client = new Client(adminOrigin(address))
+  // It sends no secret and believes only a status, and the certificate is for another name than this address.
+  const client = isTls
+    ? new Client(adminOrigin(address).replace('http:', 'https:'), {
+        connect: { rejectUnauthorized: false },
+      })
+    : new Client(adminOrigin(address))
   try {
     const signal = AbortSignal.timeout(patienceMs)
     const { statusCode, body } = await client.request({ path: '/readyz', method: 'GET', signal })
@@ -57,4 +64,12 @@ export function adminOrigin({ host, port }: Address): string {
 function reachable(host: string): string {
   if (!isEverywhere(host)) return host
   return plainHost(host) === '::' ? '::1' : '127.0.0.1'
+}
+
+/** For an admin that needs a token: the one of the environment. */
+export function tokenHeader(env: Readonly<Record<string, string | undefined>>): {
+  readonly authorization?: string
+} {
+  const token = env['SLUICE_TOKEN'] ?? ''
+  return token === '' ? {} : { authorization: `Bearer ${token}` }
 }

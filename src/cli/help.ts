@@ -39,6 +39,10 @@ export const SERVE_FLAGS: Readonly<Record<SettingName | 'config' | 'synapse', Fl
     value: 'HOSTS',
     text: 'further names of the admin in Host: sluice.monitoring,*.internal',
   },
+  'admin-anonymous': {
+    value: 'ROLE',
+    text: 'what clients of the admin may do without a token: none, metrics, read, drain or write',
+  },
   trusted: { value: 'BLOCKS', text: 'peers whose forwarding headers are trusted: 10.0.0.0/8,::1' },
   'log-level': {
     value: 'LEVEL',

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path'
 import { Client } from 'undici'
 import type { Address } from '../model/snapshot.ts'
-import { adminOrigin } from './healthcheck.ts'
+import { adminOrigin, tokenHeader } from './healthcheck.ts'
 
 const PATIENCE_MS = 1_000
 
@@ -22,6 +22,7 @@ export async function findRunningStore(
     const { statusCode, body } = await client.request({
       path: '/api/providers',
       method: 'GET',
+      headers: tokenHeader(process.env),
       signal,
     })
     const text = await body.text()

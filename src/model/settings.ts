@@ -12,8 +12,7 @@ export type AccessFormat = (typeof ACCESS_FORMATS)[number]
 export interface Settings {
   /** Serving threads; 0 serves on the main thread. `auto` in the file becomes the number of cores. */
   readonly workers: number
-  /** `hosts`: further names and addresses by which clients may reach it. */
-  readonly admin: { readonly address: Address; readonly hosts: readonly string[] }
+  readonly admin: AdminSettings
   /** CIDR blocks of peers whose forwarding headers are used. */
   readonly trusted: readonly string[]
   readonly log: {
@@ -36,6 +35,41 @@ export interface Settings {
   readonly sources: readonly SourceSpec[]
   /** Certificates that are ordered; null: none are. */
   readonly acme: AcmeSettings | null
+}
+
+/** What a client of the admin may do; each may do what those before it may. */
+export const ADMIN_ROLES = ['read', 'drain', 'write'] as const
+export type AdminRole = (typeof ADMIN_ROLES)[number]
+
+/** What a client without a token or a certificate may do. */
+export const ANONYMOUS_ROLES = ['none', 'metrics', 'read', 'drain', 'write'] as const
+export type AnonymousRole = (typeof ANONYMOUS_ROLES)[number]
+
+export interface AdminSettings {
+  readonly address: Address
+  /** Further names and addresses by which clients may reach it. */
+  readonly hosts: readonly string[]
+  /** The path of a unix socket that it also serves; null: none. */
+  readonly socket: string | null
+  readonly tokens: readonly AdminToken[]
+  /** Null: plain HTTP. The files are paths until the admin is opened. */
+  readonly tls: AdminTls | null
+  /** Null: `write` on loopback and the socket while there are no tokens and no client certificates, else `none`. */
+  readonly anonymous: AnonymousRole | null
+}
+
+export interface AdminToken {
+  readonly name: string
+  readonly role: AdminRole
+  /** Of the token, 64 lower-case hexadecimal digits. */
+  readonly sha256: string
+}
+
+export interface AdminTls {
+  readonly cert: string
+  readonly key: string
+  /** Clients with a certificate of these authorities have the role. */
+  readonly clients: { readonly ca: string; readonly role: AdminRole } | null
 }
 
 /**

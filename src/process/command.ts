@@ -64,8 +64,8 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
         cores,
         references,
       }
-      const { address } = resolveSettings(sources).settings.admin
-      return waitForReady(address, command.waitMs, print)
+      const { address, tls } = resolveSettings(sources).settings.admin
+      return waitForReady(address, command.waitMs, print, tls !== null)
     }
     case 'put':
     case 'delete':

@@ -1,7 +1,7 @@
 /**
- * Settings of a file that is edited while the program runs. Some take effect: the level of the log, the trusted peers, the time
- * of a drain. The others are fixed at start (threads, ports, sources ...): while the file differs from what is in force, a
- * problem in the log and in /api/table says so.
+ * Settings of a file that is edited while the program runs. Some take effect: the level of the log, the trusted peers, the
+ * tokens of the admin, the time of a drain. The others are fixed at start (threads, ports, sources ...): while the file
+ * differs from what is in force, a problem in the log and in /api/table says so.
  */
 import { isEqual } from '../model/equal.ts'
 import { formatAddress } from '../model/address.ts'
@@ -42,6 +42,12 @@ const FIXED: readonly Fixed[] = [
   fixed(['workers'], ({ workers }) => workers),
   fixed(['admin', 'address'], ({ admin }) => formatAddress(admin.address)),
   fixed(['admin', 'hosts'], ({ admin }) => admin.hosts),
+  fixed(['admin', 'socket'], ({ admin }) => admin.socket ?? 'none'),
+  {
+    path: ['admin', 'tls'],
+    of: ({ admin }) => admin.tls,
+    describe: () => 'it is written otherwise',
+  },
   fixed(['log', 'access'], ({ log }) => log.access),
   fixed(['log', 'path'], ({ log }) => log.path ?? 'stdout'),
   fixed(['data'], ({ data }) => data),
@@ -83,6 +89,13 @@ export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
     // A setting with a problem leaves the one before in force.
     change({
       ...current,
+      admin: {
+        ...current.admin,
+        tokens: isBad(['admin', 'tokens']) ? current.admin.tokens : settings.admin.tokens,
+        anonymous: isBad(['admin', 'anonymous'])
+          ? current.admin.anonymous
+          : settings.admin.anonymous,
+      },
       log: isBad(['log', 'level']) ? current.log : { ...current.log, level: settings.log.level },
       trusted: isBad(['trusted']) ? current.trusted : settings.trusted,
       drainMs: isBad(['drain']) ? current.drainMs : settings.drainMs,
@@ -109,6 +122,11 @@ export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
       log.info({ level: next.log.level }, 'log.level has changed')
     if (!isEqual(next.trusted, before.trusted))
       log.info({ trusted: next.trusted }, 'trusted has changed')
+    if (!isEqual(next.admin, before.admin)) {
+      const names = next.admin.tokens.map(({ name, role }) => `${name} (${role})`)
+      const anonymous = next.admin.anonymous ?? 'default'
+      log.info({ tokens: names, anonymous }, 'who may use the admin has changed')
+    }
     if (next.drainMs !== before.drainMs) log.info({ drainMs: next.drainMs }, 'drain has changed')
   }
 

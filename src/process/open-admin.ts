@@ -15,6 +15,7 @@ import { createMetrics } from '../observe/metrics/metrics.ts'
 import type { Sink } from '../observe/sink.ts'
 import type { Shortages } from '../observe/shortages.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { openAdminCertificate } from './admin-certificate.ts'
 import type { Threads } from './threads.ts'
 
 export interface AdminParts {
@@ -32,6 +33,10 @@ export interface AdminParts {
   readonly faults: Pick<Faults, 'counts'>
   readonly shortages: Pick<Shortages, 'counts'>
   readonly version: string
+  /** Relative paths start there. */
+  readonly config: string
+  /** The settings of the admin as they are now: tokens may change. */
+  readonly access: () => Settings['admin']
 }
 
 export interface OpenedAdmin extends Admin {
@@ -90,9 +95,13 @@ export async function openAdmin(
       metrics.observeChange((performance.now() - changedAt) / 1000)
     },
   })
+  const certificate = openAdminCertificate(parts.config, settings.admin.tls)
   const admin = await createAdmin({
     address: settings.admin.address,
     names: settings.admin.hosts,
+    socket: settings.admin.socket,
+    certificate: certificate.current(),
+    access: parts.access,
     table: () => withListening(control.table(), threads.listeners()),
     servers: health,
     certificates: {
@@ -112,8 +121,13 @@ export async function openAdmin(
     reload: control.reload,
     log,
   })
+  certificate.follow(admin.replaceCertificate, (message) => log.warn({}, message))
   return {
     ...admin,
+    close() {
+      certificate.stop()
+      return admin.close()
+    },
     loadMetrics() {
       metrics.load().catch((error: unknown) => log.error({ err: error }, 'cannot load prom-client'))
     },

@@ -110,6 +110,7 @@ export async function run(options: RunOptions): Promise<number> {
     admission: createAdmission({
       readFile: readBesideSources(config, settings),
       admin: settings.admin.address,
+      adminSocket: settings.admin.socket,
       localAddresses: readLocalAddresses,
       trusted: () => live.current().trusted,
       now: Date.now,
@@ -160,6 +161,8 @@ export async function run(options: RunOptions): Promise<number> {
     resolver.start()
     const parts = {
       version,
+      config,
+      access: () => live.current().admin,
       settings,
       scoreboard,
       publisher,

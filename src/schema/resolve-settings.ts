@@ -11,11 +11,17 @@ import type { Problem } from '../model/problem.ts'
 import { NOT_SET, resolveReferences, type ReferenceWorld } from '../document/references.ts'
 import { hideReferred, parseReferred } from '../document/referred.ts'
 import { acmeSchema } from './acme.ts'
+import {
+  adminAddressSchema,
+  adminAnonymousSchema,
+  adminHostsSchema,
+  adminSocketSchema,
+  adminTlsSchema,
+  adminTokensSchema,
+} from './admin.ts'
 import { resolverSchema } from './resolver.ts'
 import {
   SETTINGS_SHAPE,
-  adminAddressSchema,
-  adminHostsSchema,
   dataSchema,
   drainSchema,
   logAccessSchema,
@@ -38,6 +44,7 @@ export const SETTING_NAMES = [
   'workers',
   'admin-address',
   'admin-hosts',
+  'admin-anonymous',
   'trusted',
   'log-level',
   'log-access',
@@ -122,6 +129,10 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     admin: {
       address: pick(adminAddressSchema, 'admin-address', ['admin', 'address']),
       hosts: pick(adminHostsSchema, 'admin-hosts', ['admin', 'hosts']),
+      socket: pickFromFile(adminSocketSchema, ['admin', 'socket']) ?? null,
+      tokens: pickFromFile(adminTokensSchema, ['admin', 'tokens']) ?? [],
+      tls: pickFromFile(adminTlsSchema.optional(), ['admin', 'tls']) ?? null,
+      anonymous: pick(adminAnonymousSchema, 'admin-anonymous', ['admin', 'anonymous']),
     },
     trusted: pick(trustedSchema, 'trusted', ['trusted']),
     log: {
@@ -137,24 +148,21 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     sources: declared.sources,
     acme: pickFromFile<AcmeSettings | undefined>(acmeSchema.optional(), ['acme']) ?? null,
   }
-  const store = settings.acme?.store ?? null
-  const refused = store === null ? null : refuseStore(store, settings.sources)
-  if (refused !== null) {
-    const at = ['acme', 'store']
-    const place = sources.document?.locateSetting(at)
-    const about = {
-      kind: 'settings',
-      id: '',
-      source: 'file',
-      key: `${filename}#/acme/store`,
-    } as const
-    problems.push({ ...about, message: `acme.store: ${refused}`, ...place })
+  for (const [path, name] of [
+    [['acme', 'store'], settings.acme?.store ?? null],
+  ] as const) {
+    const refused = name === null ? null : refuseStore(name, settings.sources)
+    if (refused === null) continue
+    const place = sources.document?.locateSetting(path)
+    const key = `${filename}#/${path.join('/')}`
+    const about = { kind: 'settings', id: '', source: 'file', key } as const
+    problems.push({ ...about, message: `${path.join('.')}: ${refused}`, ...place })
   }
   const fatal = problems.filter(({ source, key }) => source !== 'file' || FATAL.test(key))
   return { settings, problems, fatal }
 }
 
-/** Why the source cannot keep certificates; null: it can. */
+/** Why the source cannot be written; null: it can. */
 function refuseStore(name: string, sources: readonly SourceSpec[]): string | null {
   const writable = sources.filter((spec) => sourceKindOf(spec).keys !== null)
   if (writable.some((spec) => spec.name === name)) return null
@@ -165,9 +173,9 @@ function refuseStore(name: string, sources: readonly SourceSpec[]): string | nul
 
 /**
  * Sources and the folder of the embedded store: without them other objects would be served. Without `acme`, listeners would have
- * no certificates.
+ * no certificates, and without what protects the admin, anybody could use it.
  */
-const FATAL = /#\/(?:sources|data|acme)(?:\/|$)/
+const FATAL = /#\/(?:sources|data|acme|admin\/(?:tokens|tls|anonymous|socket))(?:\/|$)/
 
 /** The path of the file: flag, else SLUICE_CONFIG, else `normal`. */
 export function resolveConfigPath(

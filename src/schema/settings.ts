@@ -1,11 +1,11 @@
 /** The schemas of settings, as the file writes them; the environment and flags write the same values as text. */
 import * as z from 'zod'
 import { parseCidr } from '../model/ip.ts'
-import { address, duration, scalar, section, text } from '../options/fields.ts'
-import { bracketHost, parseHost } from '../model/address.ts'
+import { duration, scalar, section, text } from '../options/fields.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import { splitList } from '../model/units.ts'
 import { acmeSchema } from './acme.ts'
+import { ADMIN_SHAPE } from './admin.ts'
 import { resolverSchema } from './resolver.ts'
 import {
   ACCESS_FORMATS,
@@ -14,29 +14,16 @@ import {
   type LogLevel,
   type SettingKey,
 } from '../model/settings.ts'
-import type { Address } from '../model/snapshot.ts'
 import { SOURCE_KINDS } from '../providers/catalog/sources.ts'
 
 const MAX_WORKERS = 256
 const MAX_BLOCKS = 1000
-const MAX_HOSTS = 100
 const HOUR_MS = 3_600_000
 
 export const workersSchema: z.ZodType<number | 'auto'> = scalar(parseWorkers, {
   anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 0, maximum: MAX_WORKERS }],
   description: `Serving threads: auto is one per core, 0 serves on the main thread, at most ${MAX_WORKERS}.`,
 }).prefault('auto')
-
-export const adminAddressSchema: z.ZodType<Address> = address(
-  'Where the admin API and the metrics are served. Anyone who reaches it can act.',
-).prefault('127.0.0.1:8182')
-
-export const adminHostsSchema: z.ZodType<readonly string[]> = scalar(parseHosts, {
-  type: 'array',
-  items: { type: 'string' },
-  description:
-    'Further names and addresses by which clients may reach the admin: sluice.monitoring, *.internal (one label), **.internal (one or more), 192.0.2.7. "*" is any, for where no browser reaches it.',
-}).prefault([])
 
 export const trustedSchema: z.ZodType<readonly string[]> = scalar(parseTrusted, {
   type: 'array',
@@ -125,10 +112,7 @@ const sourcesSchema: z.ZodType = z
 /** By their keys in the file. */
 export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   workers: workersSchema,
-  admin: section(
-    { address: adminAddressSchema, hosts: adminHostsSchema },
-    'The admin API and the metrics.',
-  ),
+  admin: section(ADMIN_SHAPE, 'The admin API and the metrics.'),
   trusted: trustedSchema,
   log: section(
     { level: logLevelSchema, access: logAccessSchema, path: logPathSchema },
@@ -163,26 +147,6 @@ function parseTrusted(value: unknown): Scalar<readonly string[]> {
     const parsed = parseCidr(block)
     if (!parsed.ok) return parsed
     canonical.push(parsed.value)
-  }
-  return good(canonical)
-}
-
-/** A list, or text with commas. Without ports: clients are connected to the admin's own. */
-function parseHosts(value: unknown): Scalar<readonly string[]> {
-  const hosts: unknown = typeof value === 'string' ? splitList(value) : value
-  if (!Array.isArray(hosts)) {
-    return bad(
-      `must be a list of hosts such as sluice.monitoring or *.internal, not ${quote(value)}`,
-    )
-  }
-  if (hosts.length > MAX_HOSTS) return bad(`must hold at most ${MAX_HOSTS} hosts`)
-  const canonical: string[] = []
-  for (const host of hosts as readonly unknown[]) {
-    if (typeof host !== 'string') return bad(`must hold hosts, not ${quote(host)}`)
-    const [wildcard = ''] = /^\*{1,2}\.(?=.)/.exec(host) ?? []
-    const parsed = host === '*' ? good(host) : parseHost(host.slice(wildcard.length))
-    if (!parsed.ok) return bad(`${parsed.reason}; write it without a port`)
-    canonical.push(host === '*' ? host : wildcard + bracketHost(parsed.value))
   }
   return good(canonical)
 }

@@ -81,11 +81,14 @@ test('breakers are listed with their state', async (t) => {
 test('a filter that is misspelt is refused, and so is what would change something', async (t) => {
   const ask = await startAdmin(t, [])
 
-  for (const path of ['/api/servers?backends=vote', '/api/breakers?id=1']) {
-    const response = await ask(path)
+  for (const [path, wrong] of [
+    ['/api/servers', 'backends'],
+    ['/api/breakers', 'id'],
+  ]) {
+    const response = await ask(`${path}?${wrong}=vote`)
     assert.equal(response.status, 400)
     assert.deepEqual(await response.json(), {
-      message: 'servers and breakers can be filtered by backend only',
+      message: `${path} has no parameter "${wrong}": it takes backend`,
     })
   }
   assert.equal((await ask('/api/servers', 'POST')).status, 405)

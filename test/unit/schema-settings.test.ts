@@ -47,7 +47,10 @@ test('has a default for everything', () => {
   assert.deepEqual(resolve({}), {
     settings: {
       workers: 4,
-      admin: { address: { host: '127.0.0.1', port: 8182 }, hosts: [] },
+      admin: {
+        address: { host: '127.0.0.1', port: 8182 },
+        ...{ hosts: [], socket: null, tokens: [], tls: null, anonymous: null },
+      },
       trusted: [],
       log: { level: 'info', access: 'json', path: null },
       drainMs: 30_000,
@@ -69,6 +72,7 @@ test('takes every setting from the file, from the environment and from flags', (
     admin: {
       address: { host: '', port: 9 },
       hosts: ['sluice.monitoring', '*.internal', '**.svc', '[2001:db8::7]'],
+      ...{ socket: null, tokens: [], tls: null, anonymous: 'read' as const },
     },
     trusted: ['10.0.0.0/8', '::1/128'],
     log: { level: 'debug', access: 'off', path: 'x.log' },
@@ -81,7 +85,7 @@ test('takes every setting from the file, from the environment and from flags', (
     acme: null,
   }
   const file = `workers: 0
-admin: { address: ':9', hosts: [Sluice.Monitoring, '*.internal', '**.svc', '[2001:db8:0::7]'] }
+admin: { address: ':9', anonymous: read, hosts: [Sluice.Monitoring, '*.internal', '**.svc', '[2001:db8:0::7]'] }
 trusted: [10.0.0.0/8, '::1']
 log: { level: debug, access: off, path: x.log }
 drain: 5s
@@ -90,6 +94,7 @@ data: state
   const flags = {
     workers: '0',
     'admin-address': ':9',
+    'admin-anonymous': 'read',
     'admin-hosts': 'sluice.monitoring, *.internal, **.svc, 2001:DB8::7',
     trusted: '10.0.0.0/8, ::1',
     'log-level': 'debug',
@@ -101,6 +106,7 @@ data: state
   const env = {
     SLUICE_WORKERS: '0',
     SLUICE_ADMIN_ADDRESS: ':9',
+    SLUICE_ADMIN_ANONYMOUS: 'read',
     SLUICE_ADMIN_HOSTS: 'sluice.monitoring,*.internal,**.svc,[2001:db8::7]',
     SLUICE_TRUSTED: '10.0.0.0/8,::1',
     SLUICE_LOG_LEVEL: 'debug',

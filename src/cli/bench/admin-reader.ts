@@ -2,7 +2,7 @@
 import { Client } from 'undici'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/snapshot.ts'
-import { adminOrigin } from '../healthcheck.ts'
+import { adminOrigin, tokenHeader } from '../healthcheck.ts'
 
 export interface AdminReader {
   /** Where it is reached: a listener on all interfaces is there, too. */
@@ -28,7 +28,8 @@ export async function openAdmin(address: Address): Promise<AdminReader | null> {
 
   async function read(path: string): Promise<unknown> {
     const signal = AbortSignal.timeout(PATIENCE_MS)
-    const { statusCode, body } = await client.request({ path, method: 'GET', signal })
+    const headers = tokenHeader(process.env)
+    const { statusCode, body } = await client.request({ path, method: 'GET', headers, signal })
     const chunks: Buffer[] = []
     let size = 0
     for await (const chunk of body as AsyncIterable<Buffer>) {

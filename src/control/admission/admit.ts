@@ -43,6 +43,8 @@ export interface AdmissionOptions {
   readonly readFile: (path: string, source: string) => string
   /** The address of the admin; null: there is none. */
   readonly admin: Address | null
+  /** The path of its unix socket. */
+  readonly adminSocket?: string | null
   /** The addresses of this machine's interfaces. */
   readonly localAddresses: () => ReadonlySet<string>
   readonly now: () => number
@@ -148,6 +150,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         listeners.table.objects.values(),
         options.admin,
         options.localAddresses,
+        options.adminSocket,
       )
       const context = { decisions, findLoop, rankOf: precedence }
       const changes = backends.admit(context, areAddressesChanged)

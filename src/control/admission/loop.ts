@@ -15,11 +15,12 @@ interface Owner {
   readonly name: string
 }
 
-/** `local` returns the canonical addresses of this machine's interfaces; called only if an owner listens on all of them. */
+/** `local` returns the canonical addresses of this machine's interfaces; called only if an owner listens on all of them. `adminSocket`: its path. */
 export function createLoopCheck(
   listeners: Iterable<Listener>,
   admin: Address | null,
   local: () => ReadonlySet<string>,
+  adminSocket: string | null = null,
 ): FindLoop {
   const byPort = new Map<number, Owner[]>()
   const add = (address: Address, name: string): void => {
@@ -31,6 +32,9 @@ export function createLoopCheck(
   for (const { id, address } of listeners) add(address, `our own listener "${id}"`)
 
   return (server) => {
+    if (server.port === 0 && server.host === adminSocket) {
+      return `${JSON.stringify(server.url)} is the socket of the admin; requests would reach it`
+    }
     const owner = byPort
       .get(server.port)
       ?.find(({ address }) => reaches(server.host, address.host, local))

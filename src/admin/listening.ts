@@ -1,0 +1,162 @@
+/** The sockets of the admin: a TCP address, in clear or with TLS, and a unix socket. All of them have the same bounds. */
+import { lstatSync, rmSync } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { connect } from 'node:net'
+import { formatAddress } from '../model/address.ts'
+import type { Address } from '../model/snapshot.ts'
+
+const LIMITS = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+}
+const MAX_CONNECTIONS = 256
+/** A handshake that does not end. */
+const HANDSHAKE_MS = 10_000
+/** Without progress in either direction. */
+const STALL_MS = 60_000
+const CLOSE_WITHIN_MS = 1_000
+/** A server of a unix socket that is left over from a killed process does not accept. */
+const CONNECT_MS = 1_000
+
+/** PEM texts. */
+export interface AdminCertificate {
+  readonly cert: string
+  readonly key: string
+  /** Of clients; null: they are not asked for certificates. */
+  readonly ca: string | null
+}
+
+export interface Listening {
+  /** With the actual port. */
+  readonly address: Address
+  /** Takes another certificate for connections that come later. */
+  replace(certificate: AdminCertificate): void
+  onError(react: (error: Error) => void): void
+  /** Finishes requests in flight, for at most a second. */
+  close(): Promise<void>
+}
+
+/** Rejects with a one-line reason if it cannot listen. */
+export async function listenAt(
+  wanted: Address,
+  certificate: AdminCertificate | null,
+  handler: RequestListener,
+): Promise<Listening> {
+  const secure =
+    certificate === null
+      ? null
+      : createTlsServer(
+          { ...LIMITS, ...toTlsOptions(certificate), handshakeTimeout: HANDSHAKE_MS },
+          handler,
+        )
+  const server = secure ?? createServer(LIMITS, handler)
+  bound(server)
+  const host = wanted.host === '' ? {} : { host: wanted.host }
+  await listening(server, `${formatAddress(wanted)} (admin)`, { port: wanted.port, ...host })
+  const found = server.address()
+  const port = typeof found === 'object' && found !== null ? found.port : wanted.port
+  return {
+    address: { host: wanted.host, port },
+    replace: (next) => secure?.setSecureContext(toTlsOptions(next)),
+    onError: (react) => void server.on('error', react),
+    close: () => close(server),
+  }
+}
+
+/** Its file belongs to the user of Sluice, and has the mode 0600. */
+export async function listenOnSocket(
+  path: string,
+  handler: RequestListener,
+): Promise<Pick<Listening, 'onError' | 'close'>> {
+  const server = createServer(LIMITS, handler)
+  bound(server)
+  await removeLeftOver(path)
+  // Between listening and a chmod, others could connect. The file is made before listen returns.
+  const before = process.umask(0o177)
+  const isListening = listening(server, `${path} (admin.socket)`, { path })
+  process.umask(before)
+  await isListening
+  return {
+    onError: (react) => void server.on('error', react),
+    close: () => close(server),
+  }
+}
+
+function bound(server: Server | TlsServer): void {
+  server.maxConnections = MAX_CONNECTIONS
+  server.timeout = STALL_MS
+}
+
+/** Certificates of clients are asked for and not required: endpoints decide what needs one. */
+function toTlsOptions({ cert, key, ca }: AdminCertificate): object {
+  const clients = ca === null ? {} : { ca, requestCert: true, rejectUnauthorized: false }
+  return { cert, key, minVersion: 'TLSv1.2', ...clients }
+}
+
+/** Throws if a program serves it, or if it is no socket. */
+async function removeLeftOver(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) {
+    throw new Error(`cannot listen on ${path} (admin.socket): there is a file that is no socket`)
+  }
+  if (await accepts(path)) {
+    throw new Error(
+      `cannot listen on ${path} (admin.socket): another program serves it; stop it, or set admin.socket to another path`,
+    )
+  }
+  rmSync(path, { force: true })
+}
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    const finish = (isServed: boolean): void => {
+      socket.destroy()
+      resolve(isServed)
+    }
+    socket.setTimeout(CONNECT_MS, () => finish(true))
+    socket.once('connect', () => finish(true))
+    socket.once('error', () => finish(false))
+  })
+}
+
+function listening(
+  server: Server | TlsServer,
+  name: string,
+  where: { readonly port: number; readonly host?: string } | { readonly path: string },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: NodeJS.ErrnoException): void => {
+      const why = LISTEN_ERRORS[cause.code ?? ''] ?? cause.message
+      reject(new Error(`cannot listen on ${name}: ${why}`, { cause }))
+    }
+    server.once('error', fail)
+    server.listen(where, () => {
+      server.off('error', fail)
+      resolve()
+    })
+  })
+}
+
+const LISTEN_ERRORS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use; stop what holds it, or set admin.address to another port',
+  EACCES: 'this user may not; take a port above 1023, or grant the right to bind it',
+  EADDRNOTAVAIL: 'this machine does not have the address; set admin.address to one that it has',
+  ENOTFOUND: 'the name is not known; set admin.address to an address of this machine',
+  ENOENT: 'its folder does not exist',
+}
+
+function close(server: Server | TlsServer): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

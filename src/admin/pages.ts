@@ -1,0 +1,119 @@
+/** The endpoints that show the state of the program, and the actions on its sources. */
+import { type CertificatesView, writeCertificates } from './certificates.ts'
+import { confirm, reload, type Providers } from './providers.ts'
+import { parseServersFilter, type ServersView, toList } from './servers.ts'
+import { parseTableFilter, type TableView, tableText } from './table.ts'
+import type { Metrics } from '../observe/metrics/metrics.ts'
+import { type Caller, type Endpoint, json, reading, Refused } from './endpoint.ts'
+
+export interface StateOptions extends Providers {
+  readonly table: () => TableView
+  readonly servers: ServersView
+  readonly certificates: CertificatesView
+  readonly metrics: Pick<Metrics, 'contentType' | 'render'>
+  /** True if the first table is in force in every serving thread and no drain has begun. */
+  readonly ready: () => Readiness
+}
+
+export interface Readiness {
+  readonly ready: boolean
+  readonly reason: string
+  /** Listeners that cannot listen, because a port is in use for example. One listening listener is enough to be ready. */
+  readonly notListening: readonly object[]
+}
+
+const PLAIN = 'text/plain; charset=utf-8'
+const BACKEND_QUERY = { backend: 'only those of this backend' }
+
+export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
+  const { metrics, table, servers, certificates, ready, providers } = options
+  const listOf = (reports: () => Parameters<typeof toList>[0]): Endpoint['run'] => {
+    return ({ query }) => {
+      const filter = parseServersFilter(query)
+      return { status: 200, content: { kind: 'pieces', pieces: toList(reports(), filter) } }
+    }
+  }
+  return [
+    reading(
+      '/healthz',
+      '200 while the process runs',
+      () => ({ status: 200, content: { kind: 'text', type: PLAIN, text: 'ok\n' } }),
+      { needs: 'none' },
+    ),
+    reading(
+      '/readyz',
+      '200 if the table is in force in every serving thread, else 503 and the reason',
+      ({ caller }) => {
+        const readiness = ready()
+        const status = readiness.ready ? 200 : 503
+        return json(status, isReader(caller) ? readiness : { ready: readiness.ready })
+      },
+      { needs: 'none', answers: { 200: 'it is ready', 503: 'it is not, and why' } },
+    ),
+    reading(
+      '/metrics',
+      'for Prometheus',
+      async () => ({
+        status: 200,
+        content: { kind: 'text', type: metrics.contentType, text: await metrics.render() },
+      }),
+      { needs: 'metrics' },
+    ),
+    reading(
+      '/api/table',
+      'the routing table and rejected objects with their reasons; ?kind=frontend&id=...',
+      ({ query }) => {
+        const filter = parseTableFilter(query)
+        return { status: 200, content: { kind: 'pieces', pieces: tableText(table(), filter) } }
+      },
+      { query: { kind: 'only objects of this kind', id: 'only objects with this id' } },
+    ),
+    reading(
+      '/api/servers',
+      'the state of each server: health, ejection, share of requests; ?backend=...',
+      listOf(servers.servers),
+      { query: BACKEND_QUERY },
+    ),
+    reading('/api/breakers', 'the state of each breaker; ?backend=...', listOf(servers.breakers), {
+      query: BACKEND_QUERY,
+    }),
+    reading('/api/certificates', 'certificates, when they end, and those that are ordered', () => ({
+      status: 200,
+      content: { kind: 'pieces', pieces: writeCertificates(certificates) },
+    })),
+    reading('/v2/status', 'as vulcand', () => json(200, { Status: 'ok' }), { needs: 'none' }),
+    reading('/api/providers', 'the state of each source', () => json(200, providers())),
+    action('confirm', 'confirm a held shrink', { 409: 'nothing is held' }, (name) =>
+      confirm(options, name),
+    ),
+    action('reload', 'read the source again', {}, (name) => reload(options, name)),
+  ]
+}
+
+/** An action needs a Content-Type that no form of a web page can send, and no body. */
+function action(
+  verb: string,
+  summary: string,
+  answers: Endpoint['answers'],
+  act: (name: string) => { readonly status: number; readonly message: string },
+): Endpoint {
+  return {
+    method: 'POST',
+    path: `/api/providers/{name}/${verb}`,
+    needs: 'drain',
+    summary,
+    query: {},
+    body: { types: ['application/json'], description: 'not needed', maxBytes: 1024 },
+    answers: { 200: 'it is done', 404: 'there is no such source', ...answers },
+    run({ parameters, audit }) {
+      const { status, message } = act(parameters['name'] ?? '')
+      if (status !== 200) throw new Refused(status, message)
+      audit({}, message)
+      return json(200, { message })
+    },
+  }
+}
+
+function isReader({ role }: Caller): boolean {
+  return role !== 'none' && role !== 'metrics'
+}
