@@ -148,9 +148,7 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     sources: declared.sources,
     acme: pickFromFile<AcmeSettings | undefined>(acmeSchema.optional(), ['acme']) ?? null,
   }
-  for (const [path, name] of [
-    [['acme', 'store'], settings.acme?.store ?? null],
-  ] as const) {
+  for (const [path, name] of [[['acme', 'store'], settings.acme?.store ?? null]] as const) {
     const refused = name === null ? null : refuseStore(name, settings.sources)
     if (refused === null) continue
     const place = sources.document?.locateSetting(path)
