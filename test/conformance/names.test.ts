@@ -80,7 +80,7 @@ async function ask(gateway: TestGateway, host: string, path = '/'): Promise<Told
 async function askUntil(
   ask: () => Promise<Told>,
   isWanted: (response: Told) => boolean,
-  patienceMs = 5_000,
+  patienceMs = 30_000,
 ): Promise<number> {
   const began = performance.now()
   while (!isWanted(await ask())) {
@@ -184,7 +184,7 @@ test('a changed address is used within its time to live and a second, idle conne
     },
   )
 
-  assert.ok(tookMs < 2_000, `after ${tookMs} ms`)
+  assert.ok(tookMs < 5_000, `after ${tookMs} ms`)
   await eventually(() => first.open() === 1, 'the idle connection goes')
   first.held[0]?.end('whole')
   assert.equal((await busy).body, 'whole')

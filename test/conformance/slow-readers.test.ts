@@ -33,7 +33,7 @@ for (const [name, head] of [
     let stopped = false
 
     client.write(head)
-    await eventually(() => isOver, 'the end of the response', 15_000)
+    await eventually(() => isOver, 'the end of the response')
 
     assert.ok(stopped)
     assert.ok(bytes > body.length, `${bytes} bytes`)

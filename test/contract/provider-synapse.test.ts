@@ -45,7 +45,7 @@ async function follow(t: TestContext, config: object, open = openSynapse): Promi
   void run()
   t.after(() => end.abort())
   const until: Followed['until'] = (look, what) =>
-    watch.until(() => (last !== null && look(last) ? last : null), what, 10_000)
+    watch.until(() => (last !== null && look(last) ? last : null), what)
   return {
     until,
     servers: (...urls) =>

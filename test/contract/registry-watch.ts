@@ -22,7 +22,7 @@ export interface RegistryWatch {
 }
 
 /** Longer than a provider may take to notice anything. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000
 
 export function watchRegistry(t: TestContext, provider: Provider): RegistryWatch {
   const stopping = new AbortController()

@@ -94,7 +94,7 @@ test('a server that refuses connections costs no request, and is back in turn on
   const report = await load(t, program, 400, request)
   const steady = startLoad(t, { port: program.port, clients: 4, request, pauseMs: 5 })
   const back = await startNamed(t, 'back', 0, port)
-  await eventually(() => back.requests() > 20, 'the server is asked again', 10_000)
+  await eventually(() => back.requests() > 20, 'the server is asked again')
   const after = await steady.stop()
 
   assert.deepEqual(report.statuses, { 200: 400 })

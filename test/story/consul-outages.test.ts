@@ -24,7 +24,7 @@ test('the leader of three Consul servers is killed under load: no request fails,
   await leader.kill()
   await untilSource(program, 'consul', ({ losses }) => losses > 0, 'the loss is noticed')
   const without = await namesIn(program)
-  await untilSource(program, 'consul', ({ state }) => state === 'live', 'live again', 20_000)
+  await untilSource(program, 'consul', ({ state }) => state === 'live', 'live again')
   await registerService(other, 'late', urls)
   await untilTable(
     program,

@@ -48,7 +48,7 @@ const request = (): string => `GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`
 
 function untilServers(program: Program, count: number): Promise<unknown> {
   const isSo = ({ objects }: { objects: readonly unknown[] }): boolean => objects.length === count
-  return untilTable(program, '?kind=server', isSo, `${count} servers`, 20_000)
+  return untilTable(program, '?kind=server', isSo, `${count} servers`)
 }
 
 test('examples/docker.yaml: a container with three labels is served', async (t) => {
@@ -105,7 +105,7 @@ test('no request fails while the engine is killed and back, and the table stays'
   await load.more(200)
   const during = await tableOf(program)
   await engine.start()
-  await untilSource(program, 'docker', ({ state }) => state === 'live', 'the recovery', 20_000)
+  await untilSource(program, 'docker', ({ state }) => state === 'live', 'the recovery')
   const since = await tableOf(program)
   await startService(engine, 3, 3, 10)
   await untilServers(program, 3)

@@ -12,7 +12,7 @@ import { eventually } from '../support/until.ts'
 
 const PROBE = '/healthz'
 /** A busy machine may need several rounds of probes. */
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 60_000
 
 /** Every request gets 200; a probe gets 503 if `unwell` has the name. */
 function startProbed(

@@ -101,7 +101,7 @@ test('exit codes are those of the program, and SIGTERM drains it', async (t) => 
   const usage = await run(t, join(home, 'sluice'), ['sreve'], SYSTEM)
   const missing = await run(t, join(home, 'sluice'), ['check', `${config}.not`], SYSTEM)
   const served = start(t, join(home, 'sluice'), ['serve', '--config', config], SYSTEM)
-  await served.until(() => served.log().some(({ msg }) => msg === 'serving'), 'it serves', 20_000)
+  await served.until(() => served.log().some(({ msg }) => msg === 'serving'), 'it serves')
   served.signal('SIGTERM')
   const { code, signal } = await served.ended()
 
@@ -217,5 +217,5 @@ function run(
   words: readonly string[],
   path: string,
 ): Promise<Ended> {
-  return start(t, launcher, words, path).ended(20_000)
+  return start(t, launcher, words, path).ended()
 }

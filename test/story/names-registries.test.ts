@@ -150,13 +150,13 @@ test('what has moved to another address is followed: a server, its probes, regis
   dns.setAll({ addresses: [THERE], ttl: 1 })
   await here.close()
 
-  await eventually(async () => (await status()) === 200, 'it serves again', 15_000)
+  await eventually(async () => (await status()) === 200, 'it serves again')
   const areLive = async (): Promise<boolean> => {
     const { text } = await program.ask('/api/providers')
     const sources = JSON.parse(text) as readonly { name: string; state: string }[]
     return sources.every(({ state }) => state === 'live')
   }
-  await eventually(areLive, 'the sources are live again', 15_000)
+  await eventually(areLive, 'the sources are live again')
   for (const [name, count] of Object.entries(there.connections)) assert.ok(count > 0, name)
 })
 

@@ -28,8 +28,9 @@ test('no request to a live name fails while a resolver hangs, lies, flips and di
   assert.deepEqual(failed.slice(0, 5), [])
   assert.equal(world.followedMs.length, 15)
   assert.equal(world.lies(), 5)
-  assert.ok(Math.max(...world.followedMs) <= TTL_S * 1000 + 1_000, world.followedMs.join())
-  assert.ok(Math.max(...took) < 1_000, `${Math.max(...took)} ms`)
+  // Two more seconds than on a machine at rest; a resolver that is dead would be waited for without end.
+  assert.ok(Math.max(...world.followedMs) <= TTL_S * 1000 + 3_000, world.followedMs.join())
+  assert.ok(Math.max(...took) < 3_000, `${Math.max(...took)} ms`)
   // What the operator sees of it.
   const { text } = await program.ask('/api/servers')
   const reports = JSON.parse(text) as readonly ServerReport[]

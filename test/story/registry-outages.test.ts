@@ -238,7 +238,7 @@ for (const kind of REMOTE_KINDS) {
     const metrics = await untilStaleMetrics(program, kind)
     await load.more(500)
     await registry.proxy.pass()
-    await untilSource(program, kind, ({ state }) => state === 'live', 'live', 15_000)
+    await untilSource(program, kind, ({ state }) => state === 'live', 'live')
     await load.more(100)
 
     assertUntouched(await load.stop())

@@ -35,7 +35,7 @@ export interface Daemon {
   wipe(): Promise<void>
 }
 
-const READY_WITHIN_MS = 20_000
+const READY_WITHIN_MS = 60_000
 
 /** Started, and ended with its owner. */
 export async function startDaemon(owner: Owner, plan: DaemonPlan): Promise<Daemon> {

@@ -112,7 +112,7 @@ export function startLoad(t: TestContext, options: LoadOptions): Load {
     report,
     async more(responses) {
       const wanted = answered + responses
-      await watch.until(() => answered >= wanted, `${responses} more responses`, 20_000)
+      await watch.until(() => answered >= wanted, `${responses} more responses`)
     },
     async ended() {
       await all

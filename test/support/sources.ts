@@ -20,7 +20,7 @@ export async function untilSource(
   name: string,
   isSo: (report: SourceReport) => boolean,
   what: string,
-  patienceMs = 10_000,
+  patienceMs = 30_000,
 ): Promise<SourceReport> {
   const start = performance.now()
   for (;;) {
@@ -97,7 +97,7 @@ export async function untilTable(
   query: string,
   isSo: (table: Table) => boolean,
   what: string,
-  patienceMs = 10_000,
+  patienceMs = 30_000,
 ): Promise<Table> {
   const start = performance.now()
   for (;;) {

@@ -87,7 +87,7 @@ export const STAGED = [
 export type Staged = (typeof STAGED)[number]
 
 const HOST = 'vote.localhost'
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 60_000
 /** Files of examples are read at such ports; other ports in them are Sluice's or Redis'. */
 const SERVERS = /:(50\d\d)\b/g
 

@@ -31,7 +31,7 @@ export interface ResultPage {
   instance(): Promise<string>
 }
 
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 60_000
 
 /** Debian's. As root it runs only without its sandbox. */
 export function launchChromium(): Promise<Browser> {

@@ -91,7 +91,8 @@ async function startMember(
     },
     isReady: () =>
       ask(port, 'srvr').then(
-        (text) => text.includes('Mode:'),
+        // It opens its second port a little later.
+        (text) => text.includes('Mode:') && (tls === undefined || accepts(securePort)),
         () => false,
       ),
   })
@@ -121,6 +122,17 @@ function secureLines(
     'ssl.trustStore.type=PEM',
     'ssl.clientAuth=none',
   ]
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
 }
 
 function ask(port: number, word: string): Promise<string> {
