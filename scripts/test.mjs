@@ -1,7 +1,8 @@
 /**
  * `npm test [-- PATH...]`: every test that this machine can run, or those of the files and folders named. `--watch` runs them
  * again when they or what they import change; `--names` prints each test by name; `--together` runs all files in one process,
- * which saves a start of Node for each, for tests that share nothing of a process.
+ * which saves a start of Node for each, for tests that share nothing of a process. All tests, or those of a large folder, run in
+ * four processes, since most of them wait for what they have started; those that take longest begin first.
  *
  * A test file that needs more than npm brings says so in its first line, `// needs: etcd, redis-server`; where one of these is
  * missing the file is not run, and a line says which and why. In CI nothing may be left out: there, a missing one is a failure. What
@@ -20,8 +21,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
+import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import quiet from './quiet-reporter.mjs'
 
 /** Commands, or files that are no commands, and the Debian packages that bring them. */
 const packages = {
@@ -52,6 +55,27 @@ const paths = {
 /** Tests that share nothing of their process, and in how many processes they run when all tests do. */
 const groups = { unit: 4, conformance: 6 }
 
+/** Those that take 20 s and more: begun last, one of them would be the end of the run by itself. */
+const longest = [
+  'test/story/registry-changes.test.ts',
+  'test/story/registry-outages.test.ts',
+  'test/contract/provider-consul-kv.test.ts',
+  'test/story/acme-renewal.test.ts',
+  'test/story/chaos.test.ts',
+  'test/story/readme.test.ts',
+  'test/contract/provider-consul.test.ts',
+  'test/contract/redis-watch.test.ts',
+  'test/story/docker.test.ts',
+  'test/story/stalls.test.ts',
+  'test/story/voting-app.test.ts',
+  'test/story/source-examples.test.ts',
+  'test/contract/provider-swarm.test.ts',
+]
+/** Processes at a time when many files run, and when few do. */
+const MANY = 4
+const FEW = 2
+const TIMEOUT_MS = 300_000
+
 /** What no installed package brings, and the script that fetches each or says why it cannot. */
 const fetched = {
   consul: 'get-consul.mjs',
@@ -65,7 +89,7 @@ const files =
 const missing = new Set(Object.keys(packages).filter((command) => !isInstalled(command)))
 const unfetched = unobtainable(new Set(files.flatMap(needsOf)))
 const possible = files.sort().filter((file) => !needsOf(file).some((name) => unfetched.has(name)))
-const run = possible.filter((file) => {
+const chosen = possible.filter((file) => {
   const lacking = needsOf(file).filter((command) => missing.has(command))
   for (const command of lacking) {
     console.log(
@@ -74,30 +98,50 @@ const run = possible.filter((file) => {
   }
   return lacking.length === 0
 })
-if (run.length < possible.length && process.env.CI) {
+if (chosen.length < possible.length && process.env.CI) {
   console.error('in CI every test runs')
   process.exit(1)
 }
 
-// A process for each of the many small files would take longer to start than its tests take.
-const few = values.watch || values.names || values.together || run.length < 50
-const entries = few ? run : grouped(run)
-
-const quiet = fileURLToPath(new URL('quiet-reporter.mjs', import.meta.url))
-const flags = [
-  '--test',
-  `--test-reporter=${values.names ? 'spec' : quiet}`,
-  values.together ? '--test-isolation=none' : '--test-concurrency=2',
-  '--test-timeout=300000',
-  ...(values.watch ? ['--watch'] : []),
-]
 // Each file is a process, and many start the program: code that is compiled once halves the time of their starts.
 const cache = fileURLToPath(new URL('../node_modules/.cache/node-compile-cache', import.meta.url))
-const { status, signal } = spawnSync(process.execPath, [...flags, ...entries], {
-  stdio: 'inherit',
-  env: { NODE_COMPILE_CACHE: cache, ...process.env },
-})
-process.exit(signal === null ? status : 1)
+process.env.NODE_COMPILE_CACHE ??= cache
+const isWhole = !values.watch && !values.names && !values.together && chosen.length >= 50
+process.exitCode = isWhole ? await runInOrder(inOrder(grouped(chosen))) : runAsGiven(chosen)
+
+/** The command line of node:test sorts what it runs by name. */
+async function runInOrder(entries) {
+  let isGood = false
+  const events = run({
+    files: entries.map((entry) => resolve(entry)),
+    concurrency: MANY,
+    timeout: TIMEOUT_MS,
+  }).on('test:summary', ({ file, success }) => {
+    if (file === undefined) isGood = success
+  })
+  for await (const text of events.compose(quiet)) process.stdout.write(text)
+  return isGood ? 0 : 1
+}
+
+function inOrder(entries) {
+  const rest = entries.filter((entry) => !longest.includes(entry))
+  return [...longest.filter((file) => entries.includes(file)), ...rest]
+}
+
+function runAsGiven(entries) {
+  const reporter = fileURLToPath(new URL('quiet-reporter.mjs', import.meta.url))
+  const flags = [
+    '--test',
+    `--test-reporter=${values.names ? 'spec' : reporter}`,
+    values.together ? '--test-isolation=none' : `--test-concurrency=${FEW}`,
+    `--test-timeout=${TIMEOUT_MS}`,
+    ...(values.watch ? ['--watch'] : []),
+  ]
+  const { status, signal } = spawnSync(process.execPath, [...flags, ...entries], {
+    stdio: 'inherit',
+  })
+  return signal === null ? status : 1
+}
 
 function readArguments() {
   const options = {
