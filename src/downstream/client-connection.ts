@@ -111,7 +111,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
 
   /** HTTP/1 refuses the preface of HTTP/2 (RFC 9113 section 3.4), so it is looked for only then, in place of the first request. */
   #becomeHttp2(): boolean {
-    if (!this.#live.takesHttp2 || this.socket.bytesWritten > 0) return false
+    if (!this.#live.takesHttp2 || this.holdsText || this.socket.bytesWritten > 0) return false
     if (!this.#buffer.beginsWith(HTTP2_BEGIN)) return false
     const bytes = owned(this.#buffer.take() ?? HTTP2_BEGIN)
     this.detach()
@@ -208,7 +208,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   sendInterim(head: ResponseHead): boolean {
     // RFC 9110 section 15.2: never to an HTTP/1.0 client.
     if (this.#exchange?.head.minorVersion !== 1) return true
-    this.socket.write(`${head.line}${head.fields}\r\n`, 'latin1')
+    this.writeText(`${head.line}${head.fields}\r\n`)
     return this.#keepsUp()
   }
 
@@ -273,7 +273,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
   #linger(): void {
     this.#phase = LINGER
     this.#buffer.take()
-    this.socket.end()
+    this.endSocket()
     this.socket.resume()
     this.#lingering = new LingeringClose(this.socket, this.#live.writeMs())
     this.#stayOrGo()
@@ -336,7 +336,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
 
   protected peerEnded(): void {
     if (this.#exchange !== null) this.#leave('the client closed its connection')
-    else this.socket.end()
+    else this.endSocket()
   }
 
   protected broken(error: Error | null): void {

@@ -36,7 +36,7 @@ export class ResponseWriter {
     this.#chunked = chunked
     this.#dropsBody = dropsBody
     if (data === null || dropsBody) {
-      this.#connection.socket.write(ended && chunked ? text + lastChunk('') : text, 'latin1')
+      this.#connection.writeText(ended && chunked ? text + lastChunk('') : text)
       return
     }
     exchange.bytesOut += data.length
@@ -58,11 +58,11 @@ export class ResponseWriter {
   switch(head: ResponseHead, early: Buffer | null): void {
     const lines = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
     const text = `${head.line}${head.fields}${lines}\r\n`
-    if (early === null) this.#connection.socket.write(text, 'latin1')
+    if (early === null) this.#connection.writeText(text)
     else this.#connection.writeJoined(text, early, '')
   }
 
   end(trailers: string): void {
-    if (this.#chunked) this.#connection.socket.write(lastChunk(safeTrailers(trailers)), 'latin1')
+    if (this.#chunked) this.#connection.writeText(lastChunk(safeTrailers(trailers)))
   }
 }

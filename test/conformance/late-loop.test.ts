@@ -117,6 +117,24 @@ test('bytes that no request asked for end the connection', async (t) => {
   )
 })
 
+test('bytes that came before a request was sent are not its response', async (t) => {
+  const { origin, client } = await start(t)
+
+  client.send(get('/again'))
+  origin.connections[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother')
+  stall()
+  const response = await client.readResponse()
+
+  assert.notEqual(response.body.toString(), 'other')
+  assert.deepEqual(
+    origin.requests.map(({ target, connection }) => [target, connection.number]),
+    [
+      ['/first', 1],
+      ['/again', 2],
+    ],
+  )
+})
+
 test('a request goes once over a connection that is well, however late the loop was', async (t) => {
   for (const [name, bytes] of POSTS) {
     const { origin, client } = await start(t)

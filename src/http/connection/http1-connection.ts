@@ -7,11 +7,14 @@ import { clock } from './clock.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
 import { JOIN_BYTES, type Reader, type SocketReads } from './socket-reads.ts'
 import { disown, listenTo, type SocketOwner, stopListening } from './socket-events.ts'
+import { type TextWriter, writeAtTurnEnd } from './turn-end.ts'
 import type { TunnelEnd } from './tunnel.ts'
 
 const KEEP_ALIVE_AFTER_MS = 60_000
 
-export abstract class Http1Connection implements Expiring, Reader, SocketOwner, TunnelEnd {
+export abstract class Http1Connection
+  implements Expiring, Reader, SocketOwner, TextWriter, TunnelEnd
+{
   socket: Socket
   deadlineAt: number = Infinity
   deadlineIndex = -1
@@ -21,6 +24,10 @@ export abstract class Http1Connection implements Expiring, Reader, SocketOwner, 
   protected readonly reads: SocketReads | null
   readonly #deadlines: Deadlines
   #tunnelIdleMs = Infinity
+  /** What the socket gets at the end of the event loop's turn, see turn-end.ts; '' for nothing. */
+  #text = ''
+  /** The socket has got something since this was set to false. */
+  protected hasWritten = false
 
   /** `reads`: the socket's `onread` option, null without it. */
   constructor(socket: Socket, reads: SocketReads | null, deadlines: Deadlines) {
@@ -87,31 +94,73 @@ export abstract class Http1Connection implements Expiring, Reader, SocketOwner, 
     return socket.writableLength > 0 && socket.writableNeedDrain
   }
 
+  /** Writes a small text at the end of the turn, together with what else is written in it. */
+  writeText(text: string): void {
+    if (this.#text === '') {
+      this.#text = text
+      writeAtTurnEnd(this)
+    } else {
+      this.#text += text
+      if (this.#text.length >= JOIN_BYTES) this.flush()
+    }
+  }
+
+  /** It has written what the socket has not got yet. */
+  protected get holdsText(): boolean {
+    return this.#text !== ''
+  }
+
+  flush(): void {
+    const text = this.#text
+    if (text === '') return
+    this.#text = ''
+    this.hasWritten = true
+    if (this.socket.writable) this.socket.write(text, 'latin1')
+  }
+
   /**
    * Writes text and data in one system call: joined as one string if small, gathered if large. Small data is copied before this
    * returns; the socket keeps large data.
    */
   writeJoined(before: string, data: Buffer | string, after: string): void {
+    if (typeof data === 'string') this.writeText(before + data + after)
+    else if (data.length < JOIN_BYTES) this.writeText(before + data.toString('latin1') + after)
+    else this.#writeLarge(before, data, after)
+  }
+
+  #writeLarge(before: string, data: Buffer, after: string): void {
     const { socket } = this
-    if (typeof data === 'string') {
-      socket.write(before + data + after, 'latin1')
-    } else if (data.length < JOIN_BYTES) {
-      socket.write(before + data.toString('latin1') + after, 'latin1')
-    } else if (before === '' && after === '') {
+    const first = this.#text + before
+    this.#text = ''
+    this.hasWritten = true
+    if (first === '' && after === '') {
       socket.write(data)
-    } else {
-      socket.cork()
-      if (before !== '') socket.write(before, 'latin1')
-      socket.write(data)
-      if (after !== '') socket.write(after, 'latin1')
-      socket.uncork()
+      return
     }
+    socket.cork()
+    if (first !== '') socket.write(first, 'latin1')
+    socket.write(data)
+    if (after !== '') socket.write(after, 'latin1')
+    socket.uncork()
+  }
+
+  /** Sends what was written, then FIN. */
+  protected endSocket(): void {
+    this.flush()
+    this.socket.end()
+  }
+
+  /** Ends the connection immediately, and drops what has not been given to the socket. */
+  protected destroySocket(): void {
+    this.#text = ''
+    this.socket.destroy()
   }
 
   /** Ends the connection immediately; the peer sees a reset, not an orderly end. */
   reset(): void {
     const { socket } = this
     if (socket.destroyed) return
+    this.flush()
     // libuv refuses a reset while the socket is being shut down, and Node then never closes it.
     const isEnding = socket.writableEnded && socket.writableLength === 0
     if ('encrypted' in socket || isEnding) socket.destroy()
@@ -137,12 +186,13 @@ export abstract class Http1Connection implements Expiring, Reader, SocketOwner, 
   tunnelData(chunk: Buffer): boolean {
     this.#touchTunnel()
     if (!this.socket.writable) return true
+    this.flush()
     this.socket.write(chunk)
     return !this.blocked
   }
 
   tunnelFinish(): void {
-    this.socket.end()
+    this.endSocket()
   }
 
   tunnelResume(): void {

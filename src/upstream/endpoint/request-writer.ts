@@ -42,7 +42,7 @@ export class RequestWriter {
   /** While the socket connects it keeps the text, and drops it if connecting fails. */
   sendText(): void {
     if (this.#text === '') return
-    this.#connection.socket.write(this.#text, 'latin1')
+    this.#connection.writeText(this.#text)
     this.#text = ''
   }
 
@@ -64,6 +64,6 @@ export class RequestWriter {
   /** The caller must have sent all announced bytes. */
   end(trailers: string): void {
     this.ended = true
-    if (this.#body === 'chunked') this.#connection.socket.write(lastChunk(trailers), 'latin1')
+    if (this.#body === 'chunked') this.#connection.writeText(lastChunk(trailers))
   }
 }

@@ -75,6 +75,7 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
     this.timeouts = timeouts
     this.#sink = sink
     this.#heads.reset()
+    this.hasWritten = false
     this.#writer.begin(exchange, this.endpoint.hostLine, passHost)
     if (looksFirst && this.#phase === IDLE) {
       this.#phase = LOOKING
@@ -177,7 +178,10 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
   received(buffer: Buffer, length: number): void {
     switch (this.#phase) {
       case HEAD:
-        this.#readHeads(buffer, length)
+      case LOOKING:
+        // What comes before its request has been sent is no response to it.
+        if (this.hasWritten) this.#readHeads(buffer, length)
+        else this.lost()
         break
       case BODY:
         this.#awaitResponse()
@@ -190,9 +194,6 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
         if (this.#pendingUpgrade?.add(viewOf(buffer, length)) === false) this.socket.pause()
         break
       case CLOSED:
-        break
-      case LOOKING:
-        this.lost()
         break
       default:
         // Bytes outside any response: a second one, or one before its request.
@@ -330,7 +331,7 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
     this.stopOpening()
     this.#sink = null
     this.deadlineAt = Infinity
-    this.socket.destroy()
+    this.destroySocket()
   }
 
   protected peerEnded(): void {
@@ -354,7 +355,7 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
         break
       case HEAD:
       case LOOKING:
-        this.isUnsent = this.#phase === LOOKING
+        this.isUnsent = !this.hasWritten
         this.#fail(closedError(this.#heads.hasBegun ? 'head' : 'response', this.error))
         break
       case BODY:
