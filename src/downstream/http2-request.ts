@@ -13,18 +13,7 @@ import { RequestHead } from '../http/message/request-head.ts'
 /** `ended`: the request has no body. `decoder` keeps its result for this call only. */
 export function toRequestHead(decoder: HeadDecoder, ended: boolean, trusted: boolean): RequestHead {
   const head = new RequestHead()
-  const {
-    method,
-    path,
-    authority,
-    host,
-    fields,
-    cookie,
-    contentLength,
-    te,
-    expect,
-    authorization,
-  } = decoder
+  const { method, path, authority, host, contentLength, te, expect, authorization } = decoder
   head.majorVersion = 2
   head.isTrusted = trusted
   head.method = method
@@ -32,7 +21,7 @@ export function toRequestHead(decoder: HeadDecoder, ended: boolean, trusted: boo
   head.line = `${method} ${path} HTTP/1.1\r\n`
   // RFC 9113 section 8.3.1: Host is a copy of :authority.
   head.host = authority || host || null
-  head.fields = cookie === '' ? fields : `${fields}cookie: ${cookie}\r\n`
+  head.fields = decoder.fieldsWithCookie
   head.acceptsTrailers = te
   head.logsIn = authorization !== '' && isConnectionLogin(authorization)
   frame(head, contentLength, ended)

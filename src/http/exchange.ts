@@ -276,7 +276,12 @@ export class Exchange {
 
   /** The lines of the head for a server, with those that the proxy adds. */
   get fieldsToServer(): string {
-    return (this.grpc?.fieldsToServer ?? this.head.fields) + this.added
+    return this.clientFields + this.added
+  }
+
+  /** Of `fieldsToServer`, those that the client has sent. */
+  get clientFields(): string {
+    return this.grpc?.fieldsToServer ?? this.head.fields
   }
 
   // Routes, keys, middlewares and the log read header fields here: as received, with the changes of middlewares. Forwarding

@@ -51,12 +51,14 @@ export abstract class Http2Stream implements Expiring {
     this.#endHead(end, ended)
   }
 
-  sendRequest(line: RequestLine, fields: string, ended: boolean): void {
+  /** `more`: further lines, as for HeadEncoder. */
+  sendRequest(line: RequestLine, fields: string, more: string, ended: boolean): void {
     const { method, authority, path } = line
-    const at = this.#beginHead(fields.length + method.length + authority.length + path.length)
+    const own = method.length + authority.length + path.length
+    const at = this.#beginHead(fields.length + more.length + own)
     if (at < 0) return
     const { encoder, output } = this.link
-    this.#endHead(encoder.request(output.buffer, at, line, fields), ended)
+    this.#endHead(encoder.request(output.buffer, at, line, fields, more), ended)
   }
 
   /**

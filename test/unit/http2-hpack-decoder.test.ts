@@ -249,6 +249,54 @@ test('a field of the table stays malformed, and its name serves others', () => {
   assert.equal(decoder.fields, 'x-a: 2\r\n')
 })
 
+test('a block that repeats is the same head, and inserts its fields again', () => {
+  const decoder = decoderOf('request')
+  const block = '82 87 84 41 01 78 40 03 78 2d 61 01 31'
+  const fields = Array.from({ length: 5 }, () => {
+    assert.equal(decode(decoder, block), OK)
+    return `${decoder.authority} ${decoder.fields}`
+  })
+
+  // Entries 62 to 71: the last one is the oldest :authority.
+  assert.deepEqual(fields, Array(5).fill('x x-a: 1\r\n'))
+  assert.equal(decode(decoder, '82 87 84 c7 c6'), OK)
+  assert.equal(`${decoder.authority} ${decoder.fields}`, 'x x-a: 1\r\n')
+  assert.equal(decode(decoder, '82 87 84 c8'), COMPRESSION)
+})
+
+test('a block that refers to the table changes its meaning with the table', () => {
+  const decoder = decoderOf('request')
+  decode(decoder, `${START} 40 03 78 2d 61 01 31`)
+  const fieldsOf = (block: string): string => {
+    assert.equal(decode(decoder, block), OK)
+    return decoder.fields
+  }
+  const again = Array.from({ length: 4 }, () => fieldsOf(`${START} be`))
+  fieldsOf(`${START} 40 03 78 2d 62 01 32`)
+
+  assert.deepEqual(again, Array(4).fill('x-a: 1\r\n'))
+  assert.equal(fieldsOf(`${START} be`), 'x-b: 2\r\n')
+  // It inserts what it refers to: each time another entry is the newest.
+  const both = Array.from({ length: 4 }, () => fieldsOf(`${START} bf 40 03 78 2d 63 01 33`))
+  assert.deepEqual(both, [
+    'x-a: 1\r\nx-c: 3\r\n',
+    'x-b: 2\r\nx-c: 3\r\n',
+    ...Array<string>(2).fill('x-c: 3\r\nx-c: 3\r\n'),
+  ])
+})
+
+test('a block that repeats is judged as what it is', () => {
+  const decoder = decoderOf('response')
+  const block = literal('x-a', '1')
+
+  const asTrailers = Array.from({ length: 4 }, () => decode(decoder, block, true))
+
+  assert.deepEqual(asTrailers, Array(4).fill(OK))
+  assert.equal(decode(decoder, block, false), MALFORMED)
+  assert.equal(decode(decoder, block, false), MALFORMED)
+  assert.equal(decoder.fault, 'there is no :status')
+})
+
 test('refuses what cannot be decoded', () => {
   const broken: readonly (readonly [what: string, block: string])[] = [
     ['index 0', '80'],

@@ -29,8 +29,8 @@ class Pair {
     return this.#decode(this.encoder.response(OUT, 3, status, length, fields), false)
   }
 
-  request(line: typeof GET, fields: string): number {
-    return this.#decode(this.encoder.request(OUT, 3, line, fields), false)
+  request(line: typeof GET, fields: string, more = ''): number {
+    return this.#decode(this.encoder.request(OUT, 3, line, fields, more), false)
   }
 
   trailers(fields: string): number {
@@ -93,6 +93,49 @@ test('what never repeats does not enter the table', () => {
     pair.response(200, -1, `x-id: ${round} ${'y'.repeat(50)}\r\n`)
 
   assert.equal(pair.response(200, -1, kept), 2)
+})
+
+test('all lines of a head enter the table, also those that are noted in the same place', () => {
+  const pair = new Pair('response')
+  const fields = Array.from({ length: 60 }, (_, line) => `x-${line}: ${line * line}\r\n`).join('')
+
+  for (let round = 0; round < 20; round++) pair.response(200, -1, fields)
+
+  assert.equal(pair.response(200, -1, fields), 61)
+})
+
+test('requests of clients in turn cost no more than those of one, with an id that differs', () => {
+  const pair = new Pair('request')
+  const clients = Array.from({ length: 4 }, (_, client) => ({
+    fields: `user-agent: browser ${client}\r\naccept: text/html\r\n`,
+    more: `X-Forwarded-For: 192.0.2.${client}\r\nX-Forwarded-Port: 443\r\nX-Request-Id: `,
+  }))
+  const sizes: number[] = []
+
+  for (let round = 0; round < 12; round++) {
+    for (const { fields, more } of clients) {
+      sizes.push(pair.request(GET, fields, `${more}id-${100 + sizes.length}\r\n`))
+      const received = `${pair.decoder.fields}${pair.decoder.forwarding}`
+      const id = `x-request-id: id-${99 + sizes.length}\r\n`
+      const sent = `${fields}${more.toLowerCase().replace('x-request-id: ', '')}${id}`
+      assert.deepEqual(received.split('\r\n').sort(), sent.split('\r\n').sort())
+    }
+    // What is remembered of them holds for a table of another size no more.
+    if (round === 8) pair.encoder.resize(2048)
+  }
+
+  const id = 'x-request-id'.length + 'id-100'.length + 3
+  assert.deepEqual(new Set(sizes.slice(-8)), new Set([4 + 2 + 2 + id]))
+})
+
+test('lines that are added to those of a request may be none, one, or without an id', () => {
+  for (const more of ['', 'x-b: 1\r\n', 'x-b: 1\r\nx-c: 2\r\n']) {
+    const pair = new Pair('request')
+    for (let round = 0; round < 4; round++) {
+      pair.request(GET, 'x-a: 0\r\n', more)
+      assert.equal(pair.decoder.fields, `x-a: 0\r\n${more}`)
+    }
+  }
 })
 
 test('secrets are never indexed', () => {

@@ -30,6 +30,7 @@ const VARYING = new Set([
   'last-modified',
   'location',
   'range',
+  'x-request-id',
 ])
 const DROPPED = new Set([
   'connection',

@@ -14,6 +14,7 @@ export class EncodingTable {
   readonly #sizes = new Uint16Array(MOST_ENTRIES)
   /** Hashes of lines that were seen once. A collision makes a line enter early, or late, and does no harm. */
   readonly #sights = new Int32Array(SIGHTS)
+  #chance = 1
   #inserted = 0
   #evicted = 0
   #resized = 0
@@ -38,9 +39,12 @@ export class EncodingTable {
   wants(line: string, size: number): boolean {
     if (size > this.#maxBytes >> 2) return false
     const hash = hashOf(line)
-    const at = hash & (SIGHTS - 1)
-    if (this.#sights[at] === hash) return true
-    this.#sights[at] = hash
+    const first = hash & (SIGHTS - 1)
+    const second = (hash >>> 16) & (SIGHTS - 1)
+    if (this.#sights[first] === hash || this.#sights[second] === hash) return true
+    // With one place a line, two lines of the same head could displace each other forever.
+    this.#chance = (Math.imul(this.#chance, 1_664_525) + 1_013_904_223) | 0
+    this.#sights[this.#chance < 0 ? first : second] = hash
     return false
   }
 

@@ -32,6 +32,7 @@ import {
   TE,
   TRAILER,
 } from './field-kinds.ts'
+import { LastBlock } from './last-block.ts'
 import { read, readInteger, readString } from './primitives.ts'
 import { ENTRY_OVERHEAD, STATIC_ENTRIES } from './static-table.ts'
 
@@ -112,8 +113,10 @@ export class HeadDecoder {
 
   readonly #kinds: FieldKinds
   readonly #table = new DecodingTable()
+  readonly #last = new LastBlock()
   readonly #extendedConnect: boolean
   #isTrailers = false
+  #withCookie = ''
   #hasRegular = false
   #count = 0
   #bytes = 0
@@ -126,13 +129,28 @@ export class HeadDecoder {
     this.#extendedConnect = extendedConnect
   }
 
+  /** `fields`, and Cookie behind them. */
+  get fieldsWithCookie(): string {
+    if (this.cookie === '') return this.fields
+    this.#withCookie ||= `${this.fields}cookie: ${this.cookie}\r\n`
+    return this.#withCookie
+  }
+
   /** Decodes a whole header block. The dynamic table stays right with every result but COMPRESSION. */
   decode(bytes: Buffer, from: number, to: number, trailers: boolean): DecodeResult {
+    const last = this.#last
+    if (last.isRepeatedBy(bytes, from, to, trailers)) {
+      for (const field of last.inserted) this.#table.insert(field)
+      return OK
+    }
+    last.begin(trailers)
     this.#reset(trailers)
     if (!this.#decodeBlock(bytes, from, to)) return COMPRESSION
     if (this.#isTooLarge()) return TOO_LARGE
     if (this.fault === '' && !trailers) this.fault = this.#faultOfHead()
-    return this.fault === '' ? OK : MALFORMED
+    if (this.fault !== '') return MALFORMED
+    last.keep(bytes, from, to)
+    return OK
   }
 
   #reset(trailers: boolean): void {
@@ -146,6 +164,7 @@ export class HeadDecoder {
     this.fields = ''
     this.forwarding = ''
     this.cookie = ''
+    this.#withCookie = ''
     this.authorization = ''
     this.contentLength = -1
     this.te = false
@@ -181,6 +200,7 @@ export class HeadDecoder {
       } else if (mask === 0x1f) {
         // Section 4.2: a change of the size comes before everything else.
         if (!mayResize || !this.#table.resize(index)) return false
+        this.#last.resizes()
       } else {
         at = this.#literal(bytes, at, to, index, mask === 0x3f)
         if (at < 0) return false
@@ -191,9 +211,9 @@ export class HeadDecoder {
   }
 
   #entry(index: number): Field | undefined {
-    return index <= STATIC_ENTRIES
-      ? this.#kinds.statics[index - 1]
-      : this.#table.get(index - STATIC_ENTRIES - 1)
+    if (index <= STATIC_ENTRIES) return this.#kinds.statics[index - 1]
+    this.#last.refers()
+    return this.#table.get(index - STATIC_ENTRIES - 1)
   }
 
   /** `index`: the entry that has its name, 0 for a literal name. Returns the position behind the field, -1 if it is broken. */
@@ -220,6 +240,7 @@ export class HeadDecoder {
     if (indexing) {
       const field = this.#kinds.field(name, value, kind, holds)
       this.#table.insert(field)
+      this.#last.inserts(field)
       if (field.kind === PLAIN) this.#takePlain(field.line, field.size)
       else this.#take(field.kind, name, value, field.line, field.size)
     } else {

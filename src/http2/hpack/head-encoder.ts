@@ -5,12 +5,11 @@
  * A line that is in the dynamic table is found as a whole and costs one byte or two. A line enters the table at its second sight:
  * so what never repeats (an id, a time) does not push out what does. Without that, every response costs insertions and the
  * peer's work for them.
- *
- * Heads in a row often have the same fields (one kind of resource, within one second). Their lines as they were encoded last are kept,
- * and copied while the table stays as it is.
+ * What was encoded lately is copied (encoded-texts.ts).
  */
 import { EncodingTable } from './encoding-table.ts'
 import { type EncodedName, nameOf } from './encoded-names.ts'
+import { EncodedTexts } from './encoded-texts.ts'
 import { writeInteger, writeString } from './primitives.ts'
 import { ENTRY_OVERHEAD, STATIC_TABLE } from './static-table.ts'
 
@@ -51,17 +50,16 @@ const STATUSES: ReadonlyMap<number, number> = new Map(
 
 const SPACE = 32
 const TAB = 9
-const MOST_REMEMBERED = 1024
+const CRLF_BYTES = 2
+/** A server's connection has the requests of many clients. */
+const MOST_REQUEST_TEXTS = 8
 
 export class HeadEncoder {
   readonly #table = new EncodingTable()
   /** The authority of the last request, as a line. */
   #authority = ''
   #authorityLine = ''
-  /** The fields of the last head, and what became of them; not for long heads, since idle connections hold it. */
-  #lastFields = ''
-  #lastBlock: Buffer | null = null
-  #lastVersion = -1
+  #texts: EncodedTexts | null = null
 
   /** How many bytes a head of so many characters may take. */
   static room(characters: number): number {
@@ -80,10 +78,12 @@ export class HeadEncoder {
     if (known === undefined) at = literal(out, at, STATUS, String(status))
     else out[at++] = known
     if (contentLength >= 0) at = literal(out, at, CONTENT_LENGTH, String(contentLength))
-    return this.#fields(out, at, fields)
+    this.#texts ??= new EncodedTexts(1)
+    return this.#fields(out, at, fields, this.#texts)
   }
 
-  request(out: Buffer, at: number, line: RequestLine, fields: string): number {
+  /** `more`: further lines, the last of which is not expected to repeat. */
+  request(out: Buffer, at: number, line: RequestLine, fields: string, more: string = ''): number {
     at = this.#table.writeResize(out, at)
     const { method, scheme, path } = line
     if (method === 'GET') out[at++] = GET
@@ -95,11 +95,16 @@ export class HeadEncoder {
     else if (path !== '') at = literal(out, at, PATH, path)
     if (line.protocol !== '') at = this.#line(out, at, `:protocol: ${line.protocol}`, PROTOCOL)
     if (line.contentLength >= 0) at = literal(out, at, CONTENT_LENGTH, String(line.contentLength))
-    return this.#fields(out, at, fields)
+    const texts = (this.#texts ??= new EncodedTexts(MOST_REQUEST_TEXTS))
+    at = this.#fields(out, at, fields, texts)
+    if (more === '') return at
+    const last = more.lastIndexOf('\r', more.length - CRLF_BYTES - 1) + CRLF_BYTES
+    if (last > CRLF_BYTES) at = this.#fields(out, at, more.slice(0, last), texts)
+    return this.#lines(out, at, last > CRLF_BYTES ? more.slice(last) : more)
   }
 
   trailers(out: Buffer, at: number, fields: string): number {
-    return this.#fields(out, this.#table.writeResize(out, at), fields)
+    return this.#lines(out, this.#table.writeResize(out, at), fields)
   }
 
   #writeAuthority(out: Buffer, at: number, authority: string): number {
@@ -110,26 +115,28 @@ export class HeadEncoder {
     return this.#line(out, at, this.#authorityLine, AUTHORITY_NAME)
   }
 
-  #fields(out: Buffer, at: number, fields: string): number {
-    const block = this.#lastBlock
-    const isRepeated = fields === this.#lastFields
-    if (isRepeated && block !== null && this.#lastVersion === this.#table.version) {
-      out.set(block, at)
-      return at + block.length
-    }
-    const from = at
+  #fields(out: Buffer, at: number, fields: string, texts: EncodedTexts): number {
     const { version } = this.#table
+    const known = texts.of(fields)
+    if (known !== null && known.block !== null && known.version === version) {
+      out.set(known.block, at)
+      return at + known.block.length
+    }
+    const end = this.#lines(out, at, fields)
+    if (known !== null) {
+      // At the first sight lines are noted, at the second they may enter the table: from then on the block stays the same.
+      const stays = known.version === version && this.#table.version === version
+      known.block = stays ? new Uint8Array(out.subarray(at, end)) : null
+      known.version = this.#table.version
+    }
+    return end
+  }
+
+  #lines(out: Buffer, at: number, fields: string): number {
     for (let start = 0; start < fields.length;) {
       const end = fields.indexOf('\r', start)
       at = this.#line(out, at, fields.slice(start, end), null)
-      start = end + 2
-    }
-    this.#lastBlock = null
-    this.#lastFields = fields.length <= MOST_REMEMBERED ? fields : ''
-    // At the first sight lines are noted, at the second they may enter the table: from then on the block stays the same.
-    if (isRepeated && version === this.#table.version) {
-      this.#lastBlock = Buffer.from(out.subarray(from, at))
-      this.#lastVersion = version
+      start = end + CRLF_BYTES
     }
     return at
   }

@@ -38,12 +38,19 @@ export function requestLine(
 /** RFC 8441 section 5: HTTP/2 has no handshake of WebSocket. */
 const OF_HANDSHAKE: ReadonlySet<string> = new Set(['sec-websocket-key', 'sec-websocket-accept'])
 
+/** The client's fields. */
 export function requestFields(exchange: Exchange): string {
-  const { head } = exchange
-  let text = exchange.fieldsToServer
-  if (isWebSocket(exchange)) return withoutFields(text, OF_HANDSHAKE)
-  if (head.acceptsTrailers) text += 'te: trailers\r\n'
-  if (exchange.isWhole) return text
-  if (head.framing === 'chunked') text += head.trailerLine
-  return head.expectContinue ? `${text}expect: 100-continue\r\n` : text
+  const { clientFields } = exchange
+  return isWebSocket(exchange) ? withoutFields(clientFields, OF_HANDSHAKE) : clientFields
+}
+
+/** What is added to them, with the request's id at the end in most cases. */
+export function addedFields(exchange: Exchange): string {
+  const { head, added } = exchange
+  if (isWebSocket(exchange)) return withoutFields(added, OF_HANDSHAKE)
+  const te = head.acceptsTrailers ? 'te: trailers\r\n' : ''
+  if (exchange.isWhole) return te + added
+  const trailer = head.framing === 'chunked' ? head.trailerLine : ''
+  const expect = head.expectContinue ? 'expect: 100-continue\r\n' : ''
+  return te + trailer + expect + added
 }

@@ -19,7 +19,7 @@ import type { Timeouts } from '../../model/snapshot.ts'
 import { closedError, timeoutError } from './connection-errors.ts'
 import type { Http2Connection } from './http2-connection.ts'
 import { resetError } from './http2-errors.ts'
-import { isWebSocket, requestFields, requestLine } from './http2-request.ts'
+import { addedFields, isWebSocket, requestFields, requestLine } from './http2-request.ts'
 import { toResponseHead, toSwitchingHead } from './http2-response.ts'
 import { lookFirst } from './look-first.ts'
 import type { ServerExchange } from './server-exchange.ts'
@@ -111,7 +111,8 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     this.connection.openStream(this)
     if (!this.connection.isReady) this.#place = this.connection.streamCount
     const line = requestLine(exchange, endpoint.scheme, endpoint.authority, this.#passHost)
-    this.sendRequest(line, requestFields(exchange), isWhole && data === null && !this.#isTunnel)
+    const ended = isWhole && data === null && !this.#isTunnel
+    this.sendRequest(line, requestFields(exchange), addedFields(exchange), ended)
     if (data !== null) this.sendData(data, true)
     if (!this.#isTunnel) this.#exchange = null
     this.connection.sent()

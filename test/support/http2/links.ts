@@ -217,6 +217,7 @@ export class TestLink extends Http2Link {
         contentLength: shape.length ?? -1,
       },
       shape.fields ?? '',
+      '',
       shape.ends ?? true,
     )
     return stream
