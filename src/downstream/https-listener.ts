@@ -1,5 +1,6 @@
 /** A listener for HTTPS: HTTP behind TLS that ends here. */
 import type { Socket } from 'node:net'
+import { readsOfTls } from '../http/connection/tls-reads.ts'
 import type { LastHost } from '../http/message/authority.ts'
 import { ExchangeError, type Reason } from '../http/message/errors.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
@@ -25,7 +26,7 @@ export class HttpsListener extends HttpListener {
     super(listener, slot, context, 'https')
     this.#tls = new TlsEnd(listener, protocolsOf(listener), context.ticketKeys, {
       secured: (socket, preamble) => {
-        this.guard(socket, () => this.serve(socket, null, preamble, chosenByAlpn(socket)))
+        this.guard(socket, () => this.#serve(socket, preamble))
       },
       failed: (socket, error, preamble) => {
         count(this.slot, COUNT.tlsFailures, 1)
@@ -92,6 +93,15 @@ export class HttpsListener extends HttpListener {
     // Without a handshake it was to be passed on, and its client does not read HTTP.
     if ('encrypted' in socket) super.turnAway(socket, preamble, reason, message)
     else refuseStream(this, socket, preamble, reason, message)
+  }
+
+  #serve(socket: Socket, preamble: Preamble | null): void {
+    // What was decrypted before the handshake was reported.
+    const early: unknown = socket.read()
+    const reads = readsOfTls(socket)
+    const connection = this.serve(socket, reads, preamble, chosenByAlpn(socket))
+    if (early instanceof Buffer) connection?.received(early, early.length)
+    if (reads !== null) socket.resume()
   }
 
   /** A client that speaks plain HTTP gets a response that says so. */

@@ -41,6 +41,10 @@ export class FrameReader {
     return this.#partial !== null || this.#prefaceLeft > 0
   }
 
+  get isWithinData(): boolean {
+    return this.#dataLeft > 0
+  }
+
   /** Tells the frames apart that have not arrived completely, one after the other. */
   get partialNumber(): number {
     return this.#partials

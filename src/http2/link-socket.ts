@@ -73,7 +73,8 @@ export abstract class LinkSocket implements Expiring, Reader, SocketOwner {
 
   received(buffer: Buffer, length: number): void {
     if (this.#state === OPEN) {
-      this.streams = length >= LENT_BYTES || (this.streams && length >= SMALL_BYTES)
+      this.streams =
+        length >= LENT_BYTES || (this.streams && (length >= SMALL_BYTES || this.isWithinData))
       this.readFrames(buffer, length)
     } else if ((this.#lingered += length) > LINGER_BYTES) this.socket.destroy()
   }
@@ -151,6 +152,8 @@ export abstract class LinkSocket implements Expiring, Reader, SocketOwner {
   }
 
   protected abstract readFrames(buffer: Buffer, length: number): void
+  /** As of the last read: TLS passes a record on in two reads, of which the second is small. */
+  protected abstract get isWithinData(): boolean
   /** The socket holds more than it should. */
   abstract overfull(): void
   /** It can take more again. */

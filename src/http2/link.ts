@@ -53,6 +53,10 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     return !this.isOpen
   }
 
+  protected get isWithinData(): boolean {
+    return this.#reader.isWithinData
+  }
+
   protected readFrames(buffer: Buffer, length: number): void {
     this.#reader.read(buffer, length)
     if (this.#touched.length > 0) this.#endRead()
