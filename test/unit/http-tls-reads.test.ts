@@ -51,7 +51,10 @@ test('reads a TLS socket into the buffers that all sockets share', async (t) => 
   await ended
 
   assert.ok(Buffer.concat(received).equals(sent))
-  assert.deepEqual([...sizes].sort((one, other) => other - one), [LARGE_BYTES, LENT_BYTES])
+  assert.deepEqual(
+    [...sizes].sort((one, other) => other - one),
+    [LARGE_BYTES, LENT_BYTES],
+  )
 })
 
 test('leaves a socket alone that is read otherwise', async (t) => {
