@@ -31,7 +31,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['observe', ['reports', 'metrics']],
   ['upstream', ['connecting', 'endpoint', 'balancing']],
   ['acme', ['protocol', 'storage', 'names', 'orders', 'dns']],
-  ['control', ['sources', 'admission', 'review', 'publication']],
+  ['control', ['sources', 'admission', 'writing', 'review', 'publication']],
   [
     'providers',
     [

@@ -16,7 +16,7 @@ export function openLater(open: () => Promise<KeyStore>): KeyStore {
 
   return {
     get: async (path) => (await opened()).get(path),
-    list: async () => (await opened()).list(),
+    list: async (start) => (await opened()).list(start),
     put: async (path, text, options) => (await opened()).put(path, text, options),
     delete: async (path, options) => (await opened()).delete(path, options),
     async close() {

@@ -3,7 +3,6 @@
  * and synchronously from a declaration to its publication, so that two changes never overlap.
  */
 import { DAY_MS } from '../model/units.ts'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Challenge, Listener } from '../model/snapshot.ts'
@@ -27,6 +26,8 @@ import type { SourceView } from './admission/decisions.ts'
 import { countBySource } from './count-by-source.ts'
 import { redact, type RedactedObject } from './redact.ts'
 import { runAfter } from './publication/run-after.ts'
+import { createStatusOf, type StatusOf } from './object-status.ts'
+import { monotonic, sleepUntil } from './sleep.ts'
 import { createDuplicateRoutes } from './review/duplicate-routes.ts'
 import { openSource, type Reading, type Source, type SourceOptions } from './sources/source.ts'
 
@@ -90,6 +91,8 @@ export interface Control {
   /** Those of `table`, without the cost of the rest. */
   setAside(): readonly SetAside[]
   sources(): readonly SourceReport[]
+  /** Of an object of a source, by what the source has now. */
+  readonly statusOf: StatusOf
   /** The listeners in force. */
   listeners(): Iterable<Listener>
   /**
@@ -365,6 +368,7 @@ export function createControl(options: ControlOptions): Control {
     }),
     setAside,
     sources: reports,
+    statusOf: createStatusOf(merge, admission),
     noteProblems: logProblems,
     async challenge(challenges) {
       admission.challenge(challenges)
@@ -383,16 +387,4 @@ const WHOLE_TABLE = { kind: 'source', id: '', source: '', key: 'table' } as cons
 
 function* redacted(admission: Admission): Generator<RedactedObject> {
   for (const version of admission.inForce()) yield redact(version)
-}
-
-function monotonic(): number {
-  return performance.now()
-}
-
-async function sleepUntil(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await delay(ms, undefined, { signal })
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
 }

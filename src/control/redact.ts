@@ -82,7 +82,7 @@ const URL_SECRET = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@
 const HOOK_NAMES: ReadonlySet<string> = new Set(['onTripped', 'onStandby'])
 
 /** Hides what is secret by its name or its form. */
-function redactValue(value: unknown): unknown {
+export function redactValue(value: unknown): unknown {
   if (typeof value === 'string') return value.replace(URL_SECRET, `$1${hidden}@`)
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(redactValue)

@@ -56,6 +56,8 @@ export interface AdminSettings {
   readonly tls: AdminTls | null
   /** Null: `write` on loopback and the socket while there are no tokens and no client certificates, else `none`. */
   readonly anonymous: AnonymousRole | null
+  /** The source that the API writes; null: the only one that can be written. */
+  readonly write: string | null
 }
 
 export interface AdminToken {

@@ -117,8 +117,8 @@ async function openKeysBelow(spec: SourceSpec, folder: string): Promise<KeyStore
       const key = await all.get(start + path)
       return key === null ? null : { ...key, path }
     },
-    list: async () => {
-      const found = await all.list()
+    list: async (below = '') => {
+      const found = await all.list(start + below)
       return found.flatMap((key) =>
         key.path.startsWith(start) ? [{ ...key, path: key.path.slice(start.length) }] : [],
       )

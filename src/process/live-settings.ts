@@ -43,6 +43,7 @@ const FIXED: readonly Fixed[] = [
   fixed(['admin', 'address'], ({ admin }) => formatAddress(admin.address)),
   fixed(['admin', 'hosts'], ({ admin }) => admin.hosts),
   fixed(['admin', 'socket'], ({ admin }) => admin.socket ?? 'none'),
+  fixed(['admin', 'write'], ({ admin }) => admin.write ?? 'none'),
   {
     path: ['admin', 'tls'],
     of: ({ admin }) => admin.tls,

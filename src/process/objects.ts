@@ -1,7 +1,7 @@
 /** What the commands `put`, `delete` and `get` work with: the registry of the settings, and the checks of admission. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { chooseSource, loadLayoutOf, openStore, refuseIn } from '../cli/open-store.ts'
+import { chooseSource, loadLayoutOf, openStore, refuseIn } from '../control/writing/open-store.ts'
 import type { GetCommand, ObjectsWorld } from '../cli/objects.ts'
 import { findRunningStore } from '../cli/running-store.ts'
 import { createFileReader, withFiles } from '../control/sources/read-files.ts'

@@ -1,5 +1,11 @@
 /** The admin of a running program: it shows what the parts of the program report. */
+import { drainEndpoints } from '../admin/objects/drain.ts'
+import { objectEndpoints } from '../admin/objects/endpoints.ts'
+import { createObjectService } from '../admin/objects/object-service.ts'
 import { type Admin, createAdmin } from '../admin/server.ts'
+import { createFileReader, withFiles } from '../control/sources/read-files.ts'
+import { chooseSource } from '../control/writing/open-store.ts'
+import { openWriter } from '../control/writing/writer.ts'
 import type { TableView } from '../admin/table.ts'
 import type { Control, Table } from '../control/control.ts'
 import type { Faults } from '../observe/fault.ts'
@@ -95,6 +101,15 @@ export async function openAdmin(
       metrics.observeChange((performance.now() - changedAt) / 1000)
     },
   })
+  const objects = createObjectService({
+    openWriter: () =>
+      openWriter(
+        withFiles(chooseSource(settings, settings.admin.write), parts.config),
+        createFileReader(parts.config),
+      ),
+    statusOf: control.statusOf,
+    whenInForce: () => publisher.whenInForce(publisher.number()),
+  })
   const certificate = openAdminCertificate(parts.config, settings.admin.tls)
   const admin = await createAdmin({
     address: settings.admin.address,
@@ -102,6 +117,7 @@ export async function openAdmin(
     socket: settings.admin.socket,
     certificate: certificate.current(),
     access: parts.access,
+    endpoints: [...objectEndpoints(objects), ...drainEndpoints(objects)],
     table: () => withListening(control.table(), threads.listeners()),
     servers: health,
     certificates: {

@@ -44,7 +44,8 @@ export interface StoredKey {
 /** The keys of one registry below one prefix. Error messages say what failed, why, and what helps. */
 export interface KeyStore {
   get(path: string): Promise<StoredKey | null>
-  list(): Promise<readonly StoredKey[]>
+  /** All keys, or those whose path begins with `start`. */
+  list(start?: string): Promise<readonly StoredKey[]>
   put(path: string, text: string, options: WriteOptions): Promise<string>
   delete(path: string, options: Pick<WriteOptions, 'expected'>): Promise<boolean>
   close(): Promise<void>

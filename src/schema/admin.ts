@@ -119,6 +119,16 @@ export const adminTlsSchema: z.ZodType<AdminTls | null> = meaning(
   ({ cert, key, clients = null }): AdminTls => ({ cert, key, clients }),
 )
 
+export const adminWriteSchema: z.ZodType<string | null> = text(
+  'The source that the API writes; by default the only one that can be written.',
+  128,
+)
+  .nullable()
+  .default(null)
+  .meta({
+    description: 'The source that the API writes; by default the only one that can be written.',
+  })
+
 /** By their keys under `admin`. */
 export const ADMIN_SHAPE: Readonly<Record<keyof AdminSettings, z.ZodType>> = {
   address: adminAddressSchema,
@@ -127,6 +137,7 @@ export const ADMIN_SHAPE: Readonly<Record<keyof AdminSettings, z.ZodType>> = {
   tokens: adminTokensSchema,
   tls: adminTlsSchema.optional(),
   anonymous: adminAnonymousSchema,
+  write: adminWriteSchema,
 }
 
 /** A list, or text with commas. Without ports: clients are connected to the admin's own. */

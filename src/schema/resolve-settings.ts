@@ -18,6 +18,7 @@ import {
   adminSocketSchema,
   adminTlsSchema,
   adminTokensSchema,
+  adminWriteSchema,
 } from './admin.ts'
 import { resolverSchema } from './resolver.ts'
 import {
@@ -133,6 +134,7 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
       tokens: pickFromFile(adminTokensSchema, ['admin', 'tokens']) ?? [],
       tls: pickFromFile(adminTlsSchema.optional(), ['admin', 'tls']) ?? null,
       anonymous: pick(adminAnonymousSchema, 'admin-anonymous', ['admin', 'anonymous']),
+      write: pickFromFile(adminWriteSchema, ['admin', 'write']) ?? null,
     },
     trusted: pick(trustedSchema, 'trusted', ['trusted']),
     log: {
@@ -148,7 +150,10 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     sources: declared.sources,
     acme: pickFromFile<AcmeSettings | undefined>(acmeSchema.optional(), ['acme']) ?? null,
   }
-  for (const [path, name] of [[['acme', 'store'], settings.acme?.store ?? null]] as const) {
+  for (const [path, name] of [
+    [['acme', 'store'], settings.acme?.store ?? null],
+    [['admin', 'write'], settings.admin.write],
+  ] as const) {
     const refused = name === null ? null : refuseStore(name, settings.sources)
     if (refused === null) continue
     const place = sources.document?.locateSetting(path)
@@ -173,7 +178,7 @@ function refuseStore(name: string, sources: readonly SourceSpec[]): string | nul
  * Sources and the folder of the embedded store: without them other objects would be served. Without `acme`, listeners would have
  * no certificates, and without what protects the admin, anybody could use it.
  */
-const FATAL = /#\/(?:sources|data|acme|admin\/(?:tokens|tls|anonymous|socket))(?:\/|$)/
+const FATAL = /#\/(?:sources|data|acme|admin\/(?:tokens|tls|anonymous|socket|write))(?:\/|$)/
 
 /** The path of the file: flag, else SLUICE_CONFIG, else `normal`. */
 export function resolveConfigPath(

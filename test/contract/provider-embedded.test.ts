@@ -4,7 +4,7 @@ import {
   createEmbeddedProvider,
   openEmbeddedKeyStore,
 } from '../../src/providers/embedded/embedded-provider.ts'
-import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/native/layout.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'
 import { testRegistryExpiry, type ExpiringRegistryUnderTest } from './registry-expiry-suite.ts'
 import { testRegistry, type OpenRegistry } from './registry-suite.ts'

@@ -12,7 +12,7 @@ import {
   createEmbeddedProvider,
   openEmbeddedKeyStore,
 } from '../../src/providers/embedded/embedded-provider.ts'
-import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/native/layout.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
 import { openStorePath, storeSource } from '../support/embedded.ts'
 import { pathOf, textOf, WRITER } from '../support/embedded-writer.ts'

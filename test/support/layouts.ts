@@ -1,7 +1,7 @@
 /** Layouts that are at hand without a wait, for tests. The program loads each when a source has it: providers/catalog/layouts.ts. */
 import { createFabioLayout } from '../../src/providers/layouts/fabio/layout.ts'
 import { createMembers } from '../../src/providers/layouts/members/formats.ts'
-import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/native/layout.ts'
 import { createTraefikLayout } from '../../src/providers/layouts/traefik/layout.ts'
 import { createVulcandLayout } from '../../src/providers/layouts/vulcand/layout.ts'
 import type { Layout } from '../../src/providers/layout.ts'

@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
 import { runObjects } from '../../src/cli/objects.ts'
 import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'
-import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/native/layout.ts'
 import { createStore } from '../../src/providers/registry/object-store.ts'
 import { openStorePath } from '../support/embedded.ts'
 

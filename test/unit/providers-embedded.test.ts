@@ -20,7 +20,7 @@ import {
   createEmbeddedProvider,
   openEmbeddedKeyStore,
 } from '../../src/providers/embedded/embedded-provider.ts'
-import { createSluiceLayout } from '../../src/providers/layouts/sluice.ts'
+import { createSluiceLayout } from '../../src/providers/layouts/native/layout.ts'
 import { createStore } from '../../src/providers/registry/object-store.ts'
 import { SourceRefused } from '../../src/providers/provider.ts'
 import type { KeyStore } from '../../src/providers/store.ts'

@@ -49,7 +49,7 @@ test('has a default for everything', () => {
       workers: 4,
       admin: {
         address: { host: '127.0.0.1', port: 8182 },
-        ...{ hosts: [], socket: null, tokens: [], tls: null, anonymous: null },
+        ...{ hosts: [], socket: null, tokens: [], tls: null, anonymous: null, write: null },
       },
       trusted: [],
       log: { level: 'info', access: 'json', path: null },
@@ -72,7 +72,7 @@ test('takes every setting from the file, from the environment and from flags', (
     admin: {
       address: { host: '', port: 9 },
       hosts: ['sluice.monitoring', '*.internal', '**.svc', '[2001:db8::7]'],
-      ...{ socket: null, tokens: [], tls: null, anonymous: 'read' as const },
+      ...{ socket: null, tokens: [], tls: null, anonymous: 'read' as const, write: null },
     },
     trusted: ['10.0.0.0/8', '::1/128'],
     log: { level: 'debug', access: 'off', path: 'x.log' },

@@ -59,6 +59,7 @@ export interface BackendAdmission {
   hasWithdrawn(): boolean
   /** Removes the withdrawn backends that are not `needed`. */
   releaseUnused(needed: ReadonlySet<string>): void
+  find(kind: 'backend' | 'server', id: string): ObjectRecord<unknown> | null
   backendRecords(): Iterable<ObjectRecord<Backend>>
   serverRecords(): Iterable<ObjectRecord<Server>>
 }
@@ -211,6 +212,11 @@ export function createBackendAdmission(): BackendAdmission {
         groups.delete(id)
         table.put(id, null)
       }
+    },
+    find(kind, id) {
+      if (kind === 'backend') return groups.get(id)?.record ?? null
+      const [backend, server] = splitParts(id)
+      return groups.get(backend)?.servers.get(server) ?? null
     },
     *backendRecords() {
       for (const { record } of groups.values()) if (record !== null) yield record

@@ -37,6 +37,7 @@ export interface FrontendAdmission {
   ): void
   /** Every backend that an object in force refers to. */
   backendsInUse(): Iterable<string>
+  find(kind: 'frontend' | 'middleware', id: string): ObjectRecord<unknown> | null
   middlewares(): Iterable<ObjectRecord<MiddlewarePart>>
 }
 
@@ -144,6 +145,11 @@ export function createFrontendAdmission(): FrontendAdmission {
             for (const { name } of REFERRING_MIDDLEWARE.referencesOf(inForce.object)) yield name
         }
       }
+    },
+    find(kind, id) {
+      if (kind === 'frontend') return frontends.get(id) ?? null
+      const [frontend, middleware] = splitParts(id)
+      return chains.get(frontend)?.get(middleware) ?? null
     },
     *middlewares() {
       for (const chain of chains.values()) yield* chain.values()

@@ -77,6 +77,13 @@ export type InForce =
   | ({ readonly kind: 'frontend'; readonly id: string } & Version<Frontend>)
   | ({ readonly kind: 'middleware'; readonly id: string } & Version<MiddlewarePart>)
 
+/** The latest declaration of an object, why it is not in force, and the version that is. */
+export interface Decided {
+  readonly declared: DeclaredObject
+  readonly problems: readonly SetAside[]
+  readonly inForce: Version<unknown> | null
+}
+
 export interface Admission {
   admit(input: AdmissionInput): AdmissionResult
   /** All challenges of open orders: the next pass puts them into listeners. */
@@ -86,6 +93,8 @@ export interface Admission {
   remarks(): readonly Problem[]
   /** Objects of a source that are set aside. A list may have moved them in its text. */
   setAsideOf(source: string): readonly ObjectName[]
+  /** What is known of an object by its name in the table; null: it is not declared. */
+  find(kind: ObjectKind, id: string): Decided | null
   /** Every object in force and its origin; backends with their servers, frontends with their middlewares. */
   inForce(): Iterable<InForce>
   /** The declarations of a source whose versions are in force. */
@@ -161,6 +170,13 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return { changed, handedOver }
   }
 
+  function findRecord(kind: ObjectKind, id: string): ObjectRecord<unknown> | null {
+    if (kind === 'listener') return listeners.listeners.get(id) ?? null
+    if (kind === 'host') return listeners.hosts.get(id) ?? null
+    if (kind === 'backend' || kind === 'server') return backends.find(kind, id)
+    return frontends.find(kind, id)
+  }
+
   function* records(): Generator<[ObjectKind, ObjectRecord<unknown>]> {
     for (const record of listeners.listeners.values()) yield ['listener', record]
     for (const record of listeners.hosts.values()) yield ['host', record]
@@ -205,6 +221,12 @@ export function createAdmission(options: AdmissionOptions): Admission {
     setAside: decisions.setAside,
     remarks: decisions.remarks,
     setAsideOf: decisions.setAsideOf,
+    find(kind, id) {
+      const record = findRecord(kind, id)
+      if (record === null) return null
+      const { declared, inForce } = record
+      return { declared, inForce, problems: decisions.problemsOf(kind, id) }
+    },
     *inForce() {
       for (const [id, of] of versions(listeners.listeners.values())) {
         yield { kind: 'listener', id, ...of, object: listeners.table.objects.get(id) ?? of.object }

@@ -38,6 +38,8 @@ export interface Decisions {
   setConflict(kind: ObjectKind, record: ObjectRecord<unknown>, message: string | null): void
   forget(kind: ObjectKind, id: string): void
   setAside(): readonly SetAside[]
+  /** Those of one object. */
+  problemsOf(kind: ObjectKind, id: string): readonly SetAside[]
   /** The objects of a source that are set aside. */
   setAsideOf(source: string): readonly ObjectName[]
   /** Declared settings without effect, and conditions on headers that are always absent. */
@@ -141,6 +143,8 @@ export function createDecisions(options: DecisionsOptions): Decisions {
     forget(kind, id) {
       for (const map of [ownProblems, conflicts, remarks, untrusted]) map.delete(`${kind} ${id}`)
     },
+    problemsOf: (kind, id) =>
+      [ownProblems, conflicts].flatMap((of) => of.get(`${kind} ${id}`) ?? []),
     setAside: () => [...ownProblems.values(), ...conflicts.values()].flat(),
     setAsideOf: (source) =>
       [...ownProblems, ...conflicts].flatMap(([name, [problem]]) => {

@@ -1,5 +1,5 @@
 /** Validates one object by itself, before it is written to a registry. */
-import type { Parsed } from '../../model/parsed.ts'
+import { flaw, type Flaw, type Parsed } from '../../model/parsed.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
 import { refuseObjectName, type ObjectKind } from '../../model/names.ts'
 import {
@@ -17,10 +17,21 @@ export function validateObject(
   value: unknown,
   read: (path: string) => string,
 ): string | null {
+  const flaws = flawsOf(kind, id, value, read)
+  return flaws.length === 0 ? null : flaws.map(({ message }) => message).join('; ')
+}
+
+/** The same, each flaw by itself. */
+export function flawsOf(
+  kind: ObjectKind,
+  id: string,
+  value: unknown,
+  read: (path: string) => string,
+): readonly Flaw[] {
   const wrongId = refuseObjectName({ kind, id })
-  if (wrongId !== null) return wrongId
+  if (wrongId !== null) return [flaw([], wrongId)]
   const parsed = parse(kind, id, value, read)
-  return parsed.ok ? null : parsed.problems.map(({ message }) => message).join('; ')
+  return parsed.ok ? [] : parsed.problems
 }
 
 function parse(

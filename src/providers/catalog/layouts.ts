@@ -15,7 +15,7 @@ export async function loadLayout(choice: LayoutChoice): Promise<Layout> {
 async function loadPure({ layout, sealKey, kind = 'kv', members }: LayoutChoice): Promise<Layout> {
   switch (layout) {
     case 'sluice': {
-      const { createSluiceLayout } = await import('../layouts/sluice.ts')
+      const { createSluiceLayout } = await import('../layouts/native/layout.ts')
       return createSluiceLayout()
     }
     case 'vulcand': {

@@ -187,13 +187,13 @@ export async function openConsulKeyStore(spec: ConsulKvSource): Promise<KeyStore
         if (stored !== null) return stored
         throw new Error(`cannot read "${root}${path}": it ${found.entry.fault ?? 'has no text'}`)
       }),
-    list: () =>
+    list: (start = '') =>
       attempt(async (client) => {
         const options = { signal, maxBytes: MAX_LIST_BYTES, query: { recurse: '' } }
         const { body } = await readConsul(
           client,
           { ...spec, stale: false },
-          listPath(root),
+          listPath(root + start),
           options,
         )
         const { keys } = readListing(body, root, (path) => path !== '', null)

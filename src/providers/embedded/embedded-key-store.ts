@@ -120,14 +120,14 @@ export function openEmbeddedKeyStore(
         return row === null ? null : toStored(row, at)
       }),
 
-    list: () =>
+    list: (start = '') =>
       run(() => {
         const at = now()
         const rows = current(false)
           ?.prepare(
-            'SELECT path, value, revision, expires FROM keys WHERE value IS NOT NULL AND (expires IS NULL OR expires > ?) ORDER BY path',
+            'SELECT path, value, revision, expires FROM keys WHERE path >= ? AND path < ? AND value IS NOT NULL AND (expires IS NULL OR expires > ?) ORDER BY path',
           )
-          .all(at)
+          .all(start, `${start}\u{10ffff}`, at)
         return ((rows ?? []) as unknown as readonly Row[]).map((row) => toStored(row, at))
       }),
 

@@ -11,7 +11,7 @@ import { COMPARE_RESULT, COMPARE_TARGET } from './messages.ts'
 import type { Compare, RequestOp } from './messages.ts'
 import { leaseGrant, leaseRevoke, leaseTimeToLive, range, txn } from './methods.ts'
 import { probe } from './probe.ts'
-import { createKeyPrefix, leaseOf, toEntry } from './key-prefix.ts'
+import { createKeyPrefix, leaseOf, rangeFrom, toEntry } from './key-prefix.ts'
 import type { Session } from './session.ts'
 
 type Expected = Pick<WriteOptions, 'expected'>
@@ -118,9 +118,9 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
         if (kv === undefined) return null
         return toStored(used, { entry: toEntry(path, kv, prefix), lease: leaseOf(kv) })
       }),
-    list: () =>
+    list: (start = '') =>
       attempt(async (used) => {
-        const { keys } = await listKeys(used, prefix)
+        const { keys } = await listKeys(used, rangeFrom(prefix, start))
         const readable = keys.filter(({ entry }) => entry.text !== null)
         return Promise.all(readable.map((key) => toStored(used, key)))
       }),

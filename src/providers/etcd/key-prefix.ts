@@ -20,6 +20,14 @@ export function createKeyPrefix(prefix: string): KeyPrefix {
   return { text: `${prefix}/`, start: Buffer.from(`${prefix}/`), end: Buffer.from(`${prefix}0`) }
 }
 
+/** Those of its keys whose path begins with `start`. */
+export function rangeFrom(prefix: KeyPrefix, start: string): KeyPrefix {
+  if (start === '') return prefix
+  const begin = Buffer.from(prefix.text + start)
+  // 0xff is in no text of UTF-8.
+  return { text: prefix.text, start: begin, end: Buffer.concat([begin, Buffer.of(0xff)]) }
+}
+
 /** Null if no layout could have the key. */
 export function pathOf({ key }: KeyValue, { text, start }: KeyPrefix): string | null {
   const name = key.length > start.length + MAX_PATH_LENGTH ? null : decodeText(key)

@@ -125,11 +125,11 @@ export async function openRedisKeyStore(spec: RedisSource): Promise<KeyStore> {
         }
         return null
       }),
-    list: () =>
+    list: (start = '') =>
       run(`list ${names.pattern}`, async (nodes) => {
         const stored: StoredKey[] = []
         for (const connection of nodes) {
-          const paths = await scanPaths(connection, names, () => true)
+          const paths = await scanPaths(connection, names, (path) => path.startsWith(start))
           for await (const [, found] of readKeys(connection, names, paths)) {
             const key = found === null ? null : toStored(found)
             if (key !== null) stored.push(key)

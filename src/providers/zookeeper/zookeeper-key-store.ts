@@ -66,7 +66,7 @@ export async function openZookeeperKeyStore(spec: ZookeeperSource): Promise<KeyS
       return { path, text: entry.text, revision: entry.revision ?? '', ttlMs: null }
     },
 
-    async list() {
+    async list(start = '') {
       const connection = await connect()
       await connection.call(sync(root))
       const found: StoredKey[] = []
@@ -74,6 +74,7 @@ export async function openZookeeperKeyStore(spec: ZookeeperSource): Promise<KeyS
       await tree.list((path, entry) => {
         // One without data is what the parent of a deleted key left.
         if (entry === null || entry.text === null || entry.text === '') return
+        if (!path.startsWith(start)) return
         found.push({ path, text: entry.text, revision: entry.revision ?? '', ttlMs: null })
       })
       return found

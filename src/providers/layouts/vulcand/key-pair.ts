@@ -1,7 +1,8 @@
 /**
  * A host's key pair as vulcand seals it: NaCl secretbox (XSalsa20-Poly1305) around `{"Key": PEM, "Cert": PEM}`. The
  * registry holds the base64 of the sealed JSON. `vctl secret seal_keypair` prints the JSON itself, which users have pasted
- * unchanged (vulcand's issue 210), so both forms are opened.
+ * unchanged (vulcand's issue 210), so both forms are opened. A pair that is not sealed, `{"Key", "Cert"}` in base64, is what
+ * vulcand's API takes; the embedded store holds it so.
  */
 import { quote, isMap } from '../../../model/parsed.ts'
 import { readJsonMap } from '../../registry/json-value.ts'
@@ -21,6 +22,9 @@ export interface KeyPair {
 /** `place` names it in a TranslationError. */
 export function openKeyPair(sealed: unknown, place: string, sealKey: string | null): KeyPair {
   const box = readSealed(sealed, place)
+  if (box.raw('Encryption') === undefined && box.raw('Key') !== undefined) {
+    return { cert: readPem(box, 'Cert'), key: readPem(box, 'Key') }
+  }
   if (box.text('Encryption') !== ENCRYPTION) {
     throw new TranslationError(
       `${place}: must be sealed as ${ENCRYPTION}; vctl secret seal_keypair does that`,

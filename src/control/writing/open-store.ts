@@ -1,12 +1,12 @@
-/** Opens the registry of `put`, `delete` and `get`: the named one, or else the only writable one. */
-import type { Settings, SourceSpec } from '../model/settings.ts'
-import { loadLayout } from '../providers/catalog/layouts.ts'
-import { sourceKindOf } from '../providers/catalog/sources.ts'
-import { createStore } from '../providers/registry/object-store.ts'
-import type { Layout } from '../providers/layout.ts'
-import type { ObjectKind } from '../model/names.ts'
-import type { SourceKind } from '../providers/source-kind.ts'
-import type { Store } from '../providers/store.ts'
+/** Opens the registry that is written, by commands and by the API: the named one, or else the only writable one. */
+import type { Settings, SourceSpec } from '../../model/settings.ts'
+import { loadLayout } from '../../providers/catalog/layouts.ts'
+import { sourceKindOf } from '../../providers/catalog/sources.ts'
+import { createStore } from '../../providers/registry/object-store.ts'
+import type { Layout } from '../../providers/layout.ts'
+import type { ObjectKind } from '../../model/names.ts'
+import type { SourceKind } from '../../providers/source-kind.ts'
+import type { Store } from '../../providers/store.ts'
 
 /** Throws if there is no such source, or more than one to choose from. */
 export function chooseSource({ sources }: Settings, name: string | null): SourceSpec {
@@ -23,7 +23,9 @@ export function chooseSource({ sources }: Settings, name: string | null): Source
   if (only === undefined)
     throw new Error('cannot write: no source is writable; add an etcd, redis or store to "sources"')
   if (more.length > 0)
-    throw new Error(`cannot choose a source: there are ${names}; add --source NAME`)
+    throw new Error(
+      `cannot choose a source: there are ${names}; add --source NAME, or set admin.write for the API`,
+    )
   return only
 }
 
@@ -36,7 +38,7 @@ export function loadLayoutOf(source: SourceSpec): Promise<Layout> {
   return loadLayout(keysOf(source).layout(source))
 }
 
-function keysOf(source: SourceSpec): NonNullable<SourceKind['keys']> {
+export function keysOf(source: SourceSpec): NonNullable<SourceKind['keys']> {
   const { keys } = sourceKindOf(source)
   if (keys === null) throw new Error(`cannot write to source "${source.name}": it is read-only`)
   return keys
@@ -46,10 +48,10 @@ function keysOf(source: SourceSpec): NonNullable<SourceKind['keys']> {
  * Why a reader of the source would reject the object; null: it would not. `refuse` checks the object in the native form,
  * independent of the source's layout.
  */
-export function refuseIn(
+export function refuseIn<Reason>(
   layout: Layout,
-  refuse: (kind: ObjectKind, id: string, value: unknown) => string | null,
-): (kind: ObjectKind, id: string, value: unknown) => string | null {
+  refuse: (kind: ObjectKind, id: string, value: unknown) => Reason | null,
+): (kind: ObjectKind, id: string, value: unknown) => Reason | string | null {
   return (kind, id, value) => {
     const path = layout.pathOf(kind, id)
     // The store itself reports why there is none.

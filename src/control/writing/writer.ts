@@ -1,0 +1,198 @@
+/**
+ * Writes objects to the registry of one source, for the API. Values are JSON in the form of the source's layout, as they are
+ * stored. Nothing is written that admission would set aside; what concerns several objects (a backend that is missing, an
+ * address in use) is free, because the order of writes is: the status of an object tells it.
+ */
+import type { ObjectKind, ObjectName } from '../../model/names.ts'
+import { flaw, type Flaw } from '../../model/parsed.ts'
+import type { SourceSpec } from '../../model/settings.ts'
+import type { KeyEntry, Layout, LayoutChoice } from '../../providers/layout.ts'
+import { keyOfObject, objectOfKey } from '../../providers/layouts/object-keys.ts'
+import { readJsonText } from '../../providers/registry/json-value.ts'
+import type { DeclaredObject } from '../../providers/provider.ts'
+import type { KeyStore, StoredKey, WriteOptions } from '../../providers/store.ts'
+import { flawsOf } from '../admission/validate-object.ts'
+import { keysOf, loadLayoutOf } from './open-store.ts'
+
+/** An object as it is stored. */
+export interface Written extends ObjectName {
+  /** Undefined: the text is no JSON; see `fault`. */
+  readonly value: unknown
+  readonly fault: string | null
+  /** Of the object, for a compare-and-set. */
+  readonly revision: string
+  /** The remaining time to live; null: it does not expire. */
+  readonly ttlMs: number | null
+  /** It is sealed in the registry, so its value is a secret as a whole. */
+  readonly isSealed: boolean
+}
+
+/** Layouts that can be written. */
+export type WrittenLayout = 'sluice' | 'vulcand'
+
+export interface Writer {
+  /** The name of the source. */
+  readonly source: string
+  readonly layout: WrittenLayout
+  /** Of the source: seals vulcand's key pairs; null: there is none. */
+  readonly sealKey: string | null
+  get(name: ObjectName): Promise<Written | null>
+  /** Of a kind, or of all; `owner`: only the parts of this backend or frontend. */
+  list(kind: ObjectKind | null, owner?: string): Promise<readonly Written[]>
+  /** Why admission would set the object aside. */
+  refuse(name: ObjectName, value: unknown): readonly Flaw[]
+  /** What a reader of the source makes of the value: the object in the native form. */
+  declared(name: ObjectName, value: unknown): DeclaredObject | null
+  /** Returns the new revision, once the write is as durable as the registry guarantees. */
+  put(name: ObjectName, value: unknown, options: WriteOptions): Promise<string>
+  /** Returns whether it existed. */
+  delete(name: ObjectName, options: Pick<WriteOptions, 'expected'>): Promise<boolean>
+  close(): Promise<void>
+}
+
+const FOLDERS: Readonly<Record<ObjectKind, string>> = {
+  listener: 'listeners/',
+  host: 'hosts/',
+  backend: 'backends/',
+  server: 'backends/',
+  frontend: 'frontends/',
+  middleware: 'frontends/',
+}
+const PARTS: Readonly<Partial<Record<ObjectKind, string>>> = {
+  server: 'servers/',
+  middleware: 'middlewares/',
+}
+
+/** `read` returns the text of a file that an object names. The registry is opened by the first call. */
+export async function openWriter(
+  spec: SourceSpec,
+  read: (path: string) => string,
+): Promise<Writer> {
+  const kind = keysOf(spec)
+  const choice = kind.layout(spec)
+  const form = choice.layout
+  if (form !== 'sluice' && form !== 'vulcand') {
+    throw new Error(`cannot write to source "${spec.name}": its layout ${form} is only read`)
+  }
+  return createWriter({
+    source: spec.name,
+    form,
+    choice,
+    layout: await loadLayoutOf(spec),
+    open: () => kind.open(spec),
+    read,
+  })
+}
+
+export interface WriterOptions {
+  readonly source: string
+  readonly form: WrittenLayout
+  readonly choice: Pick<LayoutChoice, 'sealKey'>
+  readonly layout: Layout
+  readonly open: () => Promise<KeyStore>
+  readonly read: (path: string) => string
+}
+
+export function createWriter(options: WriterOptions): Writer {
+  const { source, form, choice, layout, open, read } = options
+  const { sealed } = layout
+  let opened: Promise<KeyStore> | null = null
+
+  /** One that could not be opened is tried again by the next call. */
+  function keys(): Promise<KeyStore> {
+    if (opened !== null) return opened
+    const opening = open()
+    opened = opening
+    opening.catch(() => {
+      if (opened === opening) opened = null
+    })
+    return opening
+  }
+
+  function pathOf({ kind, id }: ObjectName): string {
+    const path = keyOfObject(kind, id)
+    if (path === null) throw new Error(`${kind} ${id} has no key`)
+    return path
+  }
+
+  async function toWritten(name: ObjectName, key: StoredKey): Promise<Written> {
+    const entry = { path: key.path, key: key.path, text: key.text }
+    const isSealed = sealed?.isSealed(entry) === true
+    const plain = isSealed ? await sealed.open(entry) : entry
+    const about = { ...name, revision: key.revision, ttlMs: key.ttlMs, isSealed }
+    const text = plain.text ?? null
+    if (text === null) return { ...about, value: undefined, fault: faultOf(plain) }
+    const json = parse(text)
+    return json.ok
+      ? { ...about, value: json.value, fault: null }
+      : { ...about, value: undefined, fault: json.reason }
+  }
+
+  function declared({ kind, id }: ObjectName, value: unknown): DeclaredObject | null {
+    const path = keyOfObject(kind, id)
+    if (path === null) return null
+    const objects = layout.read([{ path, key: path, text: JSON.stringify(value) }], () => [])
+    return objects.find((one) => one.kind === kind && one.id === id) ?? null
+  }
+
+  return {
+    source,
+    layout: form,
+    sealKey: choice.sealKey,
+    async get(name) {
+      const key = await (await keys()).get(pathOf(name))
+      return key === null ? null : toWritten(name, key)
+    },
+    async list(kind, owner) {
+      const folder = kind === null ? '' : FOLDERS[kind]
+      const part = kind === null ? undefined : PARTS[kind]
+      const start = owner === undefined || part === undefined ? folder : `${folder}${owner}/${part}`
+      const found: Promise<Written>[] = []
+      for (const key of await (await keys()).list(start)) {
+        const name = objectOfKey(key.path)
+        if (name !== null && (kind === null || name.kind === kind)) found.push(toWritten(name, key))
+      }
+      return Promise.all(found)
+    },
+    refuse(name, value) {
+      const { kind, id } = name
+      const text = JSON.stringify(value) as string | undefined
+      if (text === undefined) return [flaw([], 'has no value')]
+      const json = readJsonText(text)
+      if (!json.ok) return [flaw([], json.reason)]
+      const object = declared(name, value)
+      // vulcand's hosts without a certificate declare nothing.
+      if (object === null)
+        return keyOfObject(kind, id) === null ? flawsOf(kind, id, value, read) : []
+      if (object.fault !== undefined) return [flaw([], object.fault)]
+      return flawsOf(kind, id, object.value, read)
+    },
+    declared,
+    async put(name, value, write) {
+      const path = pathOf(name)
+      // As vulcand writes it.
+      const text = form === 'vulcand' ? `${JSON.stringify(value)}\n` : JSON.stringify(value)
+      const written = sealed === undefined ? text : await sealed.seal(path, text)
+      return (await keys()).put(path, written, write)
+    },
+    delete: async (name, write) => (await keys()).delete(pathOf(name), write),
+    async close() {
+      await (await opened?.catch(() => null))?.close()
+      opened = null
+    },
+  }
+}
+
+function faultOf({ fault }: Partial<Pick<KeyEntry, 'fault' | 'text'>>): string {
+  return fault ?? 'cannot be read'
+}
+
+function parse(text: string): { ok: true; value: unknown } | { ok: false; reason: string } {
+  try {
+    // Most are read to be shown, and the strict reader takes five times as long.
+    return { ok: true, value: JSON.parse(text) as unknown }
+  } catch {
+    const json = readJsonText(text)
+    return json.ok ? { ok: true, value: json.value } : json
+  }
+}
