@@ -55,7 +55,8 @@ export interface ObjectService {
 
 /** Of a patch that others overtake. */
 const MAX_ATTEMPTS = 50
-const LOOK_EVERY_MS = 3
+const LOOK_AFTER_MS = 2
+const MAX_PAUSE_MS = 100
 
 export const WRITE_QUERY: Readonly<Record<string, string>> = {
   dryRun: '1: says what would happen, and writes nothing',
@@ -155,16 +156,16 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     status: (store, written) => statusOf(store.source, written, declaredOf(store, written)),
     async settle(store, name, ms) {
       const deadline = performance.now() + ms
-      for (;;) {
+      for (let pause = LOOK_AFTER_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
         const written = await away(() => store.get(name))
         if (written === null) return null
-        const declared = declaredOf(store, written)
-        for (;;) {
-          const status = statusOf(store.source, name, declared)
-          if (status.state === 'in-force') await Promise.race([whenInForce(), passed(ms)])
-          if (status.state !== 'pending' || performance.now() > deadline) return status
-          await passed(LOOK_EVERY_MS)
+        const status = statusOf(store.source, name, declaredOf(store, written))
+        if (status.state === 'in-force') {
+          const left = Math.max(0, deadline - performance.now())
+          await Promise.race([whenInForce(), passed(left)])
         }
+        if (status.state !== 'pending' || performance.now() > deadline) return status
+        await passed(pause)
       }
     },
   }
