@@ -53,6 +53,9 @@ const TAB = 9
 const CRLF_BYTES = 2
 /** A server's connection has the requests of many clients. */
 const MOST_REQUEST_TEXTS = 8
+/** As this side writes it. */
+const REQUEST_ID = 'X-Request-Id: '
+const REQUEST_ID_NAME = nameOf('x-request-id').lower
 
 export class HeadEncoder {
   readonly #table = new EncodingTable()
@@ -98,9 +101,11 @@ export class HeadEncoder {
     const texts = (this.#texts ??= new EncodedTexts(MOST_REQUEST_TEXTS))
     at = this.#fields(out, at, fields, texts)
     if (more === '') return at
-    const last = more.lastIndexOf('\r', more.length - CRLF_BYTES - 1) + CRLF_BYTES
-    if (last > CRLF_BYTES) at = this.#fields(out, at, more.slice(0, last), texts)
-    return this.#lines(out, at, last > CRLF_BYTES ? more.slice(last) : more)
+    const before = more.lastIndexOf('\r', more.length - CRLF_BYTES - 1)
+    const last = before < 0 ? 0 : before + CRLF_BYTES
+    if (last > 0) at = this.#fields(out, at, more.slice(0, last), texts)
+    if (more.startsWith(REQUEST_ID, last)) return requestId(out, at, more, last)
+    return this.#lines(out, at, more.slice(last))
   }
 
   trailers(out: Buffer, at: number, fields: string): number {
@@ -179,4 +184,11 @@ function isBlank(code: number): boolean {
 function literal(out: Buffer, at: number, name: number, value: string): number {
   at = writeInteger(out, at, NOT_INDEXED, 0xf, name)
   return writeString(out, at, value, 0, value.length)
+}
+
+/** The last line of `text`, without a look-up: V8 puts each text that is looked up in a map into a table of its own. */
+function requestId(out: Buffer, at: number, text: string, line: number): number {
+  out[at++] = NOT_INDEXED
+  at = writeString(out, at, REQUEST_ID_NAME, 0, REQUEST_ID_NAME.length)
+  return writeString(out, at, text, line + REQUEST_ID.length, text.length - CRLF_BYTES)
 }
