@@ -23,6 +23,7 @@ import { openLater } from './lazy-keys.ts'
 import { followNames, type PublishedChanges, type WantedNames } from './names/wanted-names.ts'
 import { refuseName } from './names/signable.ts'
 import { createChallengeBoard } from './orders/challenge-board.ts'
+import { pauseOf } from './orders/issuer-pause.ts'
 import { createIssuers, type OpenClient } from './orders/issuers.ts'
 import { createLeases, LEASE, LeaseLost, type LeaseTimes } from './orders/lease.ts'
 import { createObtain } from './orders/obtain.ts'
@@ -89,9 +90,9 @@ export function createAcme(options: AcmeOptions): Acme {
     now: world.now,
   })
   const names = followNames(settings, isOwn)
-  const issuers = createIssuers(store, settings.email, openClient, signal)
-  const board = createChallengeBoard(store, options.challenge, world, signal)
   const warn = (text: string): void => log.warn({}, text)
+  const issuers = createIssuers(store, settings.email, openClient, signal, warn)
+  const board = createChallengeBoard(store, options.challenge, world, signal)
   const prover = createProver({
     settings,
     dns: settings.dns === null ? null : createDnsRecords(settings.dns, world, warn),
@@ -251,11 +252,8 @@ export function createAcme(options: AcmeOptions): Acme {
         return record !== undefined && orderer.lifetime(record).endsAt > world.date()
       }
       if (isThere()) return 'there'
-      const failures = store.all('failures').get(name)?.record ?? {}
-      const waits = settings.issuers.every(
-        ({ directory }) => (failures[directory]?.retryAt ?? 0) > world.date(),
-      )
-      if (waits) return { refused: 'it failed a short time ago, and is tried again later' }
+      if (!orderer.hasTurn(name))
+        return { refused: 'it failed a short time ago, and is tried again later' }
       await orderer.demand(name)
       return isThere() ? 'there' : { refused: 'it could not be ordered' }
     },
@@ -271,6 +269,10 @@ export function createAcme(options: AcmeOptions): Acme {
           ? Object.entries(record).map((failure) => problem(name, describeFailure(failure)))
           : [],
       )
+      const paused = settings.issuers.flatMap((issuer) => {
+        const pause = pauseOf(store, issuer, world.date())
+        return pause === null ? [] : describePause(issuer.directory, pause)
+      })
       const refused = Array.from(now.refused, ([name, reason]) =>
         problem(name, `no certificate is ordered for it: ${reason}`, 'hint'),
       )
@@ -281,6 +283,7 @@ export function createAcme(options: AcmeOptions): Acme {
       return [
         ...away,
         ...store.problems().map((message) => problem('registry', message)),
+        ...paused.map((message) => problem('registry', message)),
         ...failing,
         ...refused,
       ]
@@ -301,8 +304,16 @@ export function createAcme(options: AcmeOptions): Acme {
 function describeFailure([directory, { detail, count, retryAt }]: [string, Failure]): string {
   const { hostname } = new URL(directory)
   const times = count === 1 ? 'once' : `${count} times`
-  const when = new Date(retryAt).toISOString().slice(0, 16).replace('T', ' ')
-  return `no certificate from ${hostname}, tried ${times}: ${detail}; it is tried again at ${when} UTC`
+  return `no certificate from ${hostname}, tried ${times}: ${detail}; it is tried again at ${minuteOf(retryAt)} UTC`
+}
+
+function describePause(directory: string, { detail, retryAt }: Failure): string {
+  const { hostname } = new URL(directory)
+  return `nothing is ordered from ${hostname}, which limits all orders: ${detail}; it is tried again at ${minuteOf(retryAt)} UTC`
+}
+
+function minuteOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 16).replace('T', ' ')
 }
 
 function refuseAll(): Promise<boolean> {

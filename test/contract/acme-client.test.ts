@@ -106,6 +106,15 @@ for (const [name, start] of [
       assert.equal((await again.client.orderAt(order.url)).status, 'pending')
     })
 
+    test('changes the address of the account', async (t) => {
+      const { client } = await startSite(t, start)
+
+      await client.changeEmail('ops@a.example')
+      await client.changeEmail(null)
+
+      assert.equal((await client.order({ names: ['a.example'] })).status, 'pending')
+    })
+
     test('registers a customer of the CA', async (t) => {
       const authority = await start(t, { externalAccounts: { 'kid-1': SECRET } })
       const { client } = await openAt(t, authority)

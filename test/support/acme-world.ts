@@ -2,6 +2,7 @@
  * ACME without time: a registry in memory, a clock that only tests move, and a fake CA that counts, and refuses what a test
  * says. The protocol itself is tested elsewhere, against pebble.
  */
+import { createHook } from 'node:async_hooks'
 import { createAcme, type Acme } from '../../src/acme/acme.ts'
 import { alpnCertificate } from '../../src/acme/protocol/alpn-certificate.ts'
 import type { AcmeError } from '../../src/acme/protocol/acme-error.ts'
@@ -22,6 +23,24 @@ export interface FakeTime {
   run(ms: number, look?: () => boolean): Promise<boolean>
 }
 
+/** Keys are made in other threads, and on a busy machine no number of turns is enough. */
+const keyJobs = new Map<number, { readonly ondone?: unknown }>()
+createHook({
+  init(id, type, _trigger, job) {
+    if (type.startsWith('KEYPAIRGEN')) keyJobs.set(id, job)
+  },
+  before: (id) => void keyJobs.delete(id),
+}).enable()
+
+/** Those that are made at once have no callback. */
+function isKeyInWork(): boolean {
+  for (const [id, { ondone }] of keyJobs) {
+    if (ondone !== undefined) return true
+    keyJobs.delete(id)
+  }
+  return false
+}
+
 const START = Date.parse('2026-11-30T12:00:00Z')
 const STEP_MS = 250
 
@@ -31,8 +50,9 @@ export function createTime(seed = 1): FakeTime {
   const sleeping = new Set<{ readonly at: number; readonly wake: () => void }>()
 
   async function settle(): Promise<void> {
-    // Keys are made in other threads.
-    for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve))
+    do {
+      for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve))
+    } while (isKeyInWork())
   }
 
   return {
@@ -130,6 +150,9 @@ export interface FakeCa {
   /** Names of all orders, in their order; with `+` for those that replace a certificate. */
   readonly orders: string[]
   readonly accounts: Set<string>
+  /** Of the account, one after the other. */
+  readonly emails: (string | null)[]
+  emailRefusal: AcmeError | null
   /** Thrown by each new order, if there is one for the name. */
   refusal: (name: string) => AcmeError | null
   /** Of all certificates; null: it has no ARI. */
@@ -161,6 +184,8 @@ export function createCa(time: FakeTime, directory = 'https://ca.example/dir'): 
     directory,
     orders: [],
     accounts: new Set(),
+    emails: [],
+    emailRefusal: null,
     refusal: () => null,
     window: null,
     issueMs: 1_000,
@@ -171,11 +196,16 @@ export function createCa(time: FakeTime, directory = 'https://ca.example/dir'): 
         get accountUrl() {
           return accountUrl
         },
-        async register() {
+        async register({ email }) {
+          ca.emails.push(email)
           accountUrl = `${directory}/${accountKey.asymmetricKeyType}`
           const { x } = accountKey.export({ format: 'jwk' }) as { readonly x?: string }
           ca.accounts.add(x ?? '')
           return { accountUrl }
+        },
+        async changeEmail(email) {
+          if (ca.emailRefusal !== null) throw ca.emailRefusal
+          ca.emails.push(email)
         },
         async order({ names: [name = ''], replaces }) {
           const refusal = ca.refusal(name)

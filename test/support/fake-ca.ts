@@ -42,6 +42,7 @@ export type Resource =
   | 'directory'
   | 'newNonce'
   | 'newAccount'
+  | 'account'
   | 'newOrder'
   | 'renewalInfo'
   | 'order'
@@ -75,6 +76,8 @@ export interface FakeCa extends TestCa {
   /** Of each request its resource. */
   readonly requests: readonly Resource[]
   readonly orders: readonly FakeOrder[]
+  /** Of all accounts. */
+  contacts(): readonly string[]
   /** PEM of all leaves. */
   readonly issued: readonly string[]
   /** How many looks find an order `processing`. */
@@ -97,6 +100,7 @@ export interface FakeCa extends TestCa {
 interface Account {
   readonly key: object
   readonly thumbprint: string
+  contact: readonly string[]
 }
 
 interface Authorization {
@@ -162,21 +166,24 @@ export async function startFakeCa(owner: Owner, options: FakeCaOptions = {}): Pr
     server.close()
   })
   const base = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const at = (resource: Resource, id = ''): string =>
-    `${base}/${place}/${resource}${id === '' ? '' : `/${id}`}`
+  const at = (resource: Resource, id = ''): string => {
+    if (resource === 'account') return `${base}/account/${id}`
+    return `${base}/${place}/${resource}${id === '' ? '' : `/${id}`}`
+  }
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [, number, resource = '', id = ''] = (request.url ?? '').split('/')
-    const isDirectory = request.url === '/directory'
-    const kind = isDirectory ? 'directory' : (resource as Resource)
+    const [, number = '', resource = '', last = ''] = (request.url ?? '').split('/')
+    // They stay when the other resources move.
+    const isFixed = number === 'directory' || number === 'account'
+    const kind = (isFixed ? number : resource) as Resource
+    const id = isFixed ? resource : last
     requests.push(kind)
     response.setHeader('Replay-Nonce', newNonce())
     try {
       const body = await bodyOf(request)
       await held.get(kind)
       if (isFailed(kind, response)) return
-      if (!isDirectory && Number(number) !== place)
-        throw new Problem(404, 'malformed', 'no such page')
+      if (!isFixed && Number(number) !== place) throw new Problem(404, 'malformed', 'no such page')
       await serve(kind, id, request, body, response)
     } catch (error) {
       const problem =
@@ -212,6 +219,8 @@ export async function startFakeCa(owner: Owner, options: FakeCaOptions = {}): Pr
     if (kind === 'newAccount') return serveAccount(head, payload, response)
     if (account === null) throw new Problem(400, 'accountDoesNotExist', 'there is no such account')
     switch (kind) {
+      case 'account':
+        return serveChange(account, payload, response)
       case 'newOrder':
         return serveNewOrder(payload, response)
       case 'order':
@@ -271,17 +280,24 @@ export async function startFakeCa(owner: Owner, options: FakeCaOptions = {}): Pr
   }
 
   function serveAccount(head: Head, payload: unknown, response: ServerResponse): void {
-    const { termsOfServiceAgreed, externalAccountBinding } = payload as NewAccount
+    const { termsOfServiceAgreed, externalAccountBinding, contact = [] } = payload as NewAccount
     if (termsOfServiceAgreed !== true)
       throw new Problem(403, 'userActionRequired', 'the terms of service have to be agreed to')
     if (externalAccounts !== null) checkBinding(externalAccountBinding, head)
     const jwk = head.jwk ?? {}
     const thumbprint = createHash('sha256').update(JSON.stringify(jwk)).digest('base64url')
-    const url = `${base}/account/${thumbprint}`
+    const url = at('account', thumbprint)
     const isNew = !accounts.has(url)
-    accounts.set(url, { key: jwk, thumbprint })
+    if (isNew) accounts.set(url, { key: jwk, thumbprint, contact })
     response.setHeader('Location', url)
     send(response, isNew ? 201 : 200, { status: 'valid' })
+  }
+
+  /** RFC 8555 section 7.3.2. */
+  function serveChange(account: Account, payload: unknown, response: ServerResponse): void {
+    const { contact } = (payload ?? {}) as NewAccount
+    if (contact !== undefined) account.contact = contact
+    send(response, 200, { status: 'valid', contact: account.contact })
   }
 
   function checkBinding(binding: Jws | undefined, head: Head): void {
@@ -522,6 +538,7 @@ export async function startFakeCa(owner: Owner, options: FakeCaOptions = {}): Pr
     root: authority.cert,
     requests,
     orders,
+    contacts: () => [...accounts.values()].flatMap(({ contact }) => contact),
     issued,
     processingLooks: 0,
     retryAfter: null,
@@ -566,6 +583,7 @@ interface Opened {
 
 interface NewAccount {
   readonly termsOfServiceAgreed?: boolean
+  readonly contact?: readonly string[]
   readonly externalAccountBinding?: Jws
 }
 

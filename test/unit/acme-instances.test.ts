@@ -231,8 +231,9 @@ test('a name whose orders are limited waits as long as the issuer asks, also aft
   let tries = 0
   ca.refusal = () => {
     tries++
-    return new AcmeError('the CA refuses an order: too many certificates', {
-      ...{ type: 'rateLimited', detail: 'too many certificates', retryAfterMs: 3 * HOUR },
+    const detail = 'too many certificates (5) already issued for this exact set of identifiers'
+    return new AcmeError(`the CA refuses an order: ${detail}`, {
+      ...{ type: 'rateLimited', detail, retryAfterMs: 3 * HOUR },
     })
   }
   const first = startInstance({ time, registry, cas: [ca], names: ['a.vote.net'] })
@@ -248,7 +249,7 @@ test('a name whose orders are limited waits as long as the issuer asks, also aft
   assert.deepEqual([before, tries], [1, 2])
   assert.match(
     problems.join(),
-    /tried once: .*too many certificates; it is tried again at 2026-11-30 15:0/,
+    /tried once: .*too many certificates .*; it is tried again at 2026-11-30 15:0/,
   )
   assert.equal(stateOf(second, 'a.vote.net'), 'failed')
 })

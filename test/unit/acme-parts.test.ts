@@ -57,11 +57,14 @@ test('renews at two thirds, at half of a short lifetime, in the window, and neve
   const within = (at: number, from: number, to: number): void =>
     assert.ok(at >= from * DAY && at <= to * DAY, `${at / DAY}`)
 
-  within(renewalMoment(lifetime(90), null, null), 55, 60)
-  within(renewalMoment(lifetime(6), null, null), 2.6, 3)
-  within(renewalMoment(lifetime(90), null, 0.5), 40, 45)
-  assert.equal(renewalMoment(lifetime(90), window, null), 5 * DAY)
-  assert.equal(renewalMoment(lifetime(4), window, null), 3.8 * DAY)
+  within(renewalMoment(lifetime(90), null, null, 0), 55, 60)
+  within(renewalMoment(lifetime(6), null, null, 0), 2.6, 3)
+  within(renewalMoment(lifetime(90), null, 0.5, 0), 40, 45)
+  assert.equal(renewalMoment(lifetime(90), window, null, 0), 5 * DAY)
+  assert.equal(renewalMoment(lifetime(4), window, null, 0), 3.8 * DAY)
+  // A window in the past: not in the first hundredth, at most a day, from the issue on.
+  assert.equal(renewalMoment(lifetime(200), { ...window, moment: 0 }, null, DAY), 2 * DAY)
+  assert.equal(renewalMoment(lifetime(10), { ...window, moment: 0 }, null, 0), DAY / 10)
 })
 
 test('keeps its moment while the window stays, and takes no window that ends before it begins', () => {

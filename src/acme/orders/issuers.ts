@@ -29,6 +29,7 @@ export function createIssuers(
   email: string | null,
   openClient: OpenClient,
   signal: AbortSignal,
+  warn: (text: string) => void,
 ): Issuers {
   const accounts = new Map<string, Promise<Account>>()
 
@@ -41,14 +42,34 @@ export function createIssuers(
     const client = await openClient({
       ...{ directoryUrl: directory, accountKey: key, accountUrl, ca, signal },
     })
-    if (accountUrl !== null) return { client, key }
+    if (accountUrl !== null) {
+      await reportEmail(name, stored, client)
+      return { client, key }
+    }
     try {
       const { accountUrl: url } = await client.register({ email, externalAccount })
-      await keep(name, { ...stored.record, url }, stored.revision)
+      await keep(name, { ...stored.record, url, email }, stored.revision)
       return { client, key }
     } catch (error) {
       client.close()
       throw error
+    }
+  }
+
+  /** Another address in the settings. It keeps no order from being made, and is tried again after the next start. */
+  async function reportEmail(
+    name: string,
+    { record, revision }: Stored<AccountRecord>,
+    client: AcmeClient,
+  ): Promise<void> {
+    if (record.email === email) return
+    try {
+      await client.changeEmail(email)
+      await keep(name, { ...record, email }, revision)
+    } catch (error) {
+      if (signal.aborted || !(error instanceof AcmeError)) throw error
+      if (error.type === 'accountDoesNotExist') return
+      warn(error.message)
     }
   }
 

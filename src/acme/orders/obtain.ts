@@ -16,6 +16,7 @@ import type { CertificateRecord, FailureRecord } from '../storage/records.ts'
 import type { RecordStore, Stored } from '../storage/record-store.ts'
 import type { AcmeWorld } from './world.ts'
 import { nextFailure } from './back-off.ts'
+import { concernsAll, endPause, pauseIssuer, pauseOf } from './issuer-pause.ts'
 import type { Account, Issuers } from './issuers.ts'
 import type { Lease, Leases } from './lease.ts'
 import type { Prover } from './prove.ts'
@@ -38,7 +39,7 @@ export interface ObtainOptions {
   readonly isDue: (name: string, found: CertificateRecord | null) => boolean
   readonly world: AcmeWorld
   readonly onOrder: (directory: string, result: 'issued' | 'failed') => void
-  readonly onFailure: (name: string, directory: string, failure: FailureRecord[string]) => void
+  readonly onFailure: () => void
 }
 
 const KEEP_ATTEMPTS = 5
@@ -54,23 +55,39 @@ export function createObtain(options: ObtainOptions): (name: string) => Promise<
       const { directory } = issuer
       const isBegun = lease.record().order?.directory === directory
       const failure = failures[directory]
-      if (!isBegun && failure !== undefined && failure.retryAt > world.date()) continue
+      const isPaused = pauseOf(store, issuer, world.date()) !== null
+      const waits = isPaused || (failure !== undefined && failure.retryAt > world.date())
+      if (!isBegun && waits) continue
       try {
         const issued = await issuers.with(issuer, (account) =>
           orderFrom(issuer, account, lease, before, failure?.count ?? 0),
         )
         options.onOrder(directory, 'issued')
+        await endPause(store, issuer)
         if (isDue(name, issued)) await refuseHaste(name, directory, failures)
         else if (Object.keys(failures).length > 0) await store.remove('failures', name)
         return { kind: 'issued', directory }
       } catch (error) {
         if (!(error instanceof AcmeError) || lease.signal.aborted) throw error
-        failures = await keepFailure(name, directory, failures, refusalOf(error))
+        failures = await keepRefusal(name, issuer, failures, error)
         options.onOrder(directory, 'failed')
         await lease.update({ order: null, challenges: [] })
       }
     }
     return { kind: 'failed' }
+  }
+
+  async function keepRefusal(
+    name: string,
+    issuer: AcmeIssuer,
+    failures: FailureRecord,
+    error: AcmeError,
+  ): Promise<FailureRecord> {
+    const refusal = refusalOf(error)
+    if (!concernsAll(error, name)) return keepFailure(name, issuer.directory, failures, refusal)
+    await pauseIssuer(store, issuer, refusal, world.date(), world.random())
+    options.onFailure()
+    return failures
   }
 
   /** The back-off of failures holds for the next order, in all instances. */
@@ -94,7 +111,7 @@ export function createObtain(options: ObtainOptions): (name: string) => Promise<
     const next = nextFailure(failures[directory], refusal, world.date(), world.random())
     const all = { ...failures, [directory]: next }
     await store.write('failures', name, all, undefined)
-    options.onFailure(name, directory, next)
+    options.onFailure()
     return all
   }
 

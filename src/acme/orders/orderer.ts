@@ -8,6 +8,7 @@ import { StoreConflict } from '../../providers/store.ts'
 import type { CertificateRecord } from '../storage/records.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import type { AcmeWorld } from './world.ts'
+import { pauseOf } from './issuer-pause.ts'
 import type { Issuers } from './issuers.ts'
 import type { Outcome } from './obtain.ts'
 import { lifetimeOf, planWindow, renewalMoment, type Lifetime } from './renewal.ts'
@@ -32,6 +33,8 @@ export interface Orderer {
   /** As `obtain`, for a name that a client waits for; joined by others. */
   demand(name: string): Promise<Outcome>
   isOrdering(name: string): boolean
+  /** An issuer may be asked for it now. */
+  hasTurn(name: string): boolean
   /** When the certificate is renewed, ms since the epoch. */
   renewsAt(record: CertificateRecord): number
   lifetime(record: CertificateRecord): Lifetime
@@ -73,19 +76,23 @@ export function createOrderer(options: OrdererOptions): Orderer {
   }
 
   function renewsAt(record: CertificateRecord): number {
-    return renewalMoment(lifetime(record), record.window, settings.renewAt)
+    return renewalMoment(lifetime(record), record.window, settings.renewAt, record.obtainedAt)
   }
 
   function isDue(_name: string, record: CertificateRecord | null): boolean {
     return record === null || world.date() >= renewsAt(record)
   }
 
-  /** An issuer may be tried. */
+  /** An issuer may be tried, or has an order that was begun. */
   function hasTurn(name: string): boolean {
     const failures = store.all('failures').get(name)?.record
-    if (failures === undefined) return true
+    const begun = store.all('orders').get(name)?.record.order?.directory
     const date = world.date()
-    return settings.issuers.some(({ directory }) => (failures[directory]?.retryAt ?? 0) <= date)
+    return settings.issuers.some((issuer) => {
+      const { directory } = issuer
+      if ((failures?.[directory]?.retryAt ?? 0) > date) return false
+      return directory === begun || pauseOf(store, issuer, date) === null
+    })
   }
 
   function takeToken(): boolean {
@@ -224,6 +231,7 @@ export function createOrderer(options: OrdererOptions): Orderer {
     },
     demand: (name) => running.get(name) ?? start(name),
     isOrdering: (name) => running.has(name),
+    hasTurn,
     renewsAt,
     lifetime,
     isDue,

@@ -14,6 +14,8 @@ export interface Lifetime {
 const SHORT_MS = 10 * DAY_MS
 /** The last part of the lifetime, in which it is renewed in any case. */
 const LAST_PART = 1 / 20
+/** The first part of the lifetime, at most a day, in which no window renews it. */
+const FIRST_PART = 1 / 100
 /** Certificates of one day are not all renewed at one time. */
 const SPREAD = 1 / 20
 
@@ -28,15 +30,22 @@ export function lifetimeOf(cert: string): Lifetime {
   }
 }
 
-/** The same for all instances: the spread comes from the certificate. `share`: of the settings; null: by the length. */
+/**
+ * The same for all instances: the spread comes from the certificate. `share`: of the settings; null: by the length. `obtainedAt`:
+ * when it was issued. An issuer whose windows are always in the past, or at once after the issue, gets no orders without end.
+ */
 export function renewalMoment(
   { beginsAt, endsAt, serial }: Lifetime,
   window: RenewalWindow | null,
   share: number | null,
+  obtainedAt: number,
 ): number {
   const lengthMs = endsAt - beginsAt
   const last = endsAt - lengthMs * LAST_PART
-  if (window !== null) return Math.min(window.moment, last)
+  if (window !== null) {
+    const first = obtainedAt + Math.min(lengthMs * FIRST_PART, DAY_MS)
+    return Math.min(Math.max(window.moment, first), last)
+  }
   const part = share ?? (lengthMs < SHORT_MS ? 1 / 2 : 2 / 3)
   const earlier = lengthMs * SPREAD * fractionOf(serial)
   return Math.round(Math.min(beginsAt + lengthMs * part - earlier, last))

@@ -52,6 +52,8 @@ export interface AcmeClient {
   readonly accountUrl: string | null
   /** Agrees to the terms of service. Finds the account again if the key has one. */
   register(registration: Registration): Promise<{ readonly accountUrl: string }>
+  /** Another address for the account; null: none. */
+  changeEmail(email: string | null): Promise<void>
   order(request: OrderRequest): Promise<Order>
   /** An order of before, by its URL. */
   orderAt(url: string): Promise<Order>

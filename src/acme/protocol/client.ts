@@ -71,6 +71,7 @@ export async function openAcmeClient(options: AcmeClientOptions): Promise<AcmeCl
       return session.accountUrl
     },
     register: (registration) => register(session, registration),
+    changeEmail: (email) => changeEmail(session, email),
     ...createOrders(session),
     renewalInfo: (certificate) => askRenewalInfo(session, certificate),
     close: () => http.close(),
@@ -100,6 +101,15 @@ async function register(
   })
   session.accountUrl = locationOf(response, what, who)
   return { accountUrl: session.accountUrl }
+}
+
+/** RFC 8555 section 7.3.2. */
+async function changeEmail(session: Session, email: string | null): Promise<void> {
+  const { accountUrl } = session
+  const what = 'change the address of an account'
+  if (accountUrl === null) throw unsupported(`cannot ${what}: no account is registered`)
+  const contact = email === null ? [] : [`mailto:${email}`]
+  await session.post(what, accountUrl, { contact }, { isRepeatable: true })
 }
 
 async function askRenewalInfo(session: Session, certificate: string): Promise<RenewalInfo | null> {

@@ -19,6 +19,8 @@ export interface AccountRecord {
   readonly key: string
   /** Null: it is not registered yet. */
   readonly url: string | null
+  /** The address that the issuer has; null: none. Missing: it is not known, as in records of former versions. */
+  readonly email?: string | null | undefined
 }
 
 /** When the issuer wants a certificate to be renewed (ARI). All times are ms since the epoch. */
@@ -104,7 +106,10 @@ const failure: z.ZodType<Failure> = z.object({
 })
 
 export const SCHEMAS: { readonly [Kind in RecordKind]: z.ZodType<RecordOf[Kind]> } = {
-  accounts: z.object({ directory: text, key: text, url: text.nullable() }),
+  accounts: z.object({
+    ...{ directory: text, key: text, url: text.nullable() },
+    email: text.nullable().optional(),
+  }),
   certificates: z.object({
     ...{ cert: chain, key: text, directory: text, obtainedAt: time },
     window: window.nullable(),
