@@ -2,6 +2,7 @@
 import { type CertificatesView, writeCertificates } from './certificates.ts'
 import { confirm, reload, type Providers } from './providers.ts'
 import { parseServersFilter, type ServersView, toList } from './servers.ts'
+import { answerOf } from './vulcand-answer.ts'
 import { parseTableFilter, type TableView, tableText } from './table.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
 import { type Caller, type Endpoint, json, reading, Refused } from './endpoint.ts'
@@ -81,7 +82,9 @@ export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
       status: 200,
       content: { kind: 'pieces', pieces: writeCertificates(certificates) },
     })),
-    reading('/v2/status', 'as vulcand', () => json(200, { Status: 'ok' }), { needs: 'none' }),
+    ...['/v1/status', '/v2/status'].map((path) =>
+      reading(path, 'as vulcand', () => answerOf(200, { Status: 'ok' }), { needs: 'none' }),
+    ),
     reading('/api/providers', 'the state of each source', () => json(200, providers())),
     action('confirm', 'confirm a held shrink', { 409: 'nothing is held' }, (name) =>
       confirm(options, name),

@@ -20,6 +20,7 @@ import { type AdminCertificate, listenAt, listenOnSocket } from './listening.ts'
 import { stateEndpoints, type StateOptions } from './pages.ts'
 import { createRouter, type Find } from './router.ts'
 import { send } from './send.ts'
+import { isVulcandPath, refusedByVulcand } from './vulcand-answer.ts'
 
 export interface AdminOptions extends StateOptions {
   readonly address: Address
@@ -160,6 +161,7 @@ function createHandler(options: AdminOptions, access: () => AccessSettings): Han
       answer = await answerTo(request, way)
     } catch (error) {
       if (!(error instanceof Refused)) throw error
+      if (isVulcandPath(request.url ?? '')) return send(response, refusedByVulcand(error))
       const { status, message, fields, headers } = error
       answer = json(status, { message, ...fields }, headers)
     }

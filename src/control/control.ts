@@ -5,7 +5,7 @@
 import { DAY_MS } from '../model/units.ts'
 import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
-import type { Challenge, Listener } from '../model/snapshot.ts'
+import type { Challenge, Listener, Snapshot } from '../model/snapshot.ts'
 import type { CertificateEntry } from '../observe/reports/certificate-list.ts'
 import type { CertificateReport } from '../observe/reports/listener-report.ts'
 import type { SourceReport } from '../observe/reports/source-report.ts'
@@ -43,6 +43,8 @@ export interface ControlOptions {
   readonly onSettings?: (written: WrittenSettings) => readonly Problem[]
   /** Problems of what is beside control: orders of certificates. */
   readonly problemsBeside?: () => readonly Problem[]
+  /** A problem has appeared, or is resolved. */
+  readonly onProblem?: (problem: Problem, isResolved: boolean) => void
   /** A pass caused an exception. */
   readonly onFault?: OnFault
   /** How long the first table waits for sources that are required. */
@@ -93,6 +95,8 @@ export interface Control {
   sources(): readonly SourceReport[]
   /** Of an object of a source, by what the source has now. */
   readonly statusOf: StatusOf
+  /** What is published. Its maps are live. */
+  snapshot(): Snapshot
   /** The listeners in force. */
   listeners(): Iterable<Listener>
   /**
@@ -119,7 +123,7 @@ export function createControl(options: ControlOptions): Control {
   const { now = monotonic, date = Date.now, random = Math.random, sleep = sleepUntil } = options
   const { startMs = 10_000, filesMs = 5000 } = options
   const { onFault = () => {}, onSettings = () => [], problemsBeside = () => [] } = options
-  const journal = createJournal(log, options.logEveryMs)
+  const journal = createJournal(log, options.logEveryMs, options.onProblem)
   const expiry = createCertificateReview()
   const duplicateRoutes = createDuplicateRoutes()
   const context = { now, date, random, sleep, log, written: admission.written }
@@ -376,6 +380,7 @@ export function createControl(options: ControlOptions): Control {
       if (fault !== null) throw new Error(fault)
       await publisher.whenInForce(latest)
     },
+    snapshot: () => published,
     listeners: () => published.listeners.values(),
     certificateList: () => listCertificates(admission.inForce(), published.listeners.values()),
     certificates: () => expiry.reports(published.listeners.values()),

@@ -22,6 +22,7 @@ export interface Journal {
 
 // A systematic mistake in 100,000 objects must not write 100,000 lines.
 const MAX_LINES = 20
+const MAX_EVENTS = 200
 /** A storm of changes is logged once a second. */
 const LOG_EVERY_MS = 1000
 const KINDS = ['listeners', 'backends', 'frontends'] as const
@@ -35,7 +36,11 @@ function namesOf({ upserts, deletes }: SnapshotDiff): string[] {
   return first.slice(0, MAX_LINES)
 }
 
-export function createJournal(log: Log, everyMs: number = LOG_EVERY_MS): Journal {
+export function createJournal(
+  log: Log,
+  everyMs: number = LOG_EVERY_MS,
+  onProblem: (problem: Problem, isResolved: boolean) => void = () => {},
+): Journal {
   let known = new Map<string, Problem>()
   let currentProblems: () => readonly Problem[] = () => []
   /** Not logged yet. */
@@ -53,6 +58,8 @@ export function createJournal(log: Log, everyMs: number = LOG_EVERY_MS): Journal
     const added = [...current].filter(([identity]) => !known.has(identity))
     const resolved = [...known].filter(([identity]) => !current.has(identity))
     known = current
+    for (const [, problem] of added.slice(0, MAX_EVENTS)) onProblem(problem, false)
+    for (const [, problem] of resolved.slice(0, MAX_EVENTS)) onProblem(problem, true)
     for (const [, problem] of added.slice(0, MAX_LINES))
       log.warn({ problem }, describeProblem(problem))
     if (added.length > MAX_LINES) log.warn({}, `and ${added.length - MAX_LINES} more problems`)

@@ -56,6 +56,8 @@ export interface HealthMonitorOptions {
   readonly doubt?: (host: string) => void
   /** A probe or a web-hook could not be sent, see http/connection/shortage.ts. */
   readonly onShortage?: (code: string) => void
+  /** The state of a server, of a breaker, or of a backend (`panic`) has changed. */
+  readonly onState?: (what: 'server' | 'breaker' | 'panic', state: object) => void
   /** A backend or a frontend has caused an exception: the others are still watched. */
   readonly onFault?: OnFault
 }
@@ -78,7 +80,12 @@ const MAX_TICKS = 8
 
 export function createHealthMonitor(options: HealthMonitorOptions): HealthMonitor {
   const { scoreboard, publisher, log, now, date, random, stallOfThreads, probe, sendHook } = options
-  const { onFault = () => {}, onShortage = () => {}, doubt = () => {} } = options
+  const {
+    onFault = () => {},
+    onShortage = () => {},
+    doubt = () => {},
+    onState = () => {},
+  } = options
   const journal = createLimitedLog(log)
   const stalls = createStalls(stallOfThreads)
   const hooks = createWebHookQueue(
@@ -246,9 +253,11 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     const write = BAD.has(state) ? journal.warn : journal.info
     const why = reason === null ? '' : `: ${reason}`
     write({ backend, server: url, state }, `${name} is ${state}${why}`)
+    onState('server', { backend, url, state, reason })
   }
 
   function logPanic({ id, isPanic }: MonitoredPool): void {
+    onState('panic', { backend: id, panics: isPanic })
     if (isPanic) {
       const what = 'too few of its servers are well, so all of them are used'
       journal.warn({ backend: id }, `backend "${id}" panics: ${what}`)
@@ -261,6 +270,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     if (isTripped) totals.trip()
     const write = isTripped ? journal.warn : journal.info
     write({ ...owner, condition, state }, `${name} is ${state}`)
+    onState('breaker', { ...owner, condition, state })
     const hook = isTripped ? spec.onTripped : state === 'standby' ? spec.onStandby : null
     if (hook !== null) hooks.send(breaker, hook, name)
   }

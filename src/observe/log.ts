@@ -13,6 +13,7 @@ export interface Log {
 }
 
 export interface LeveledLog extends Log {
+  level(): LogLevel
   setLevel(level: LogLevel): void
 }
 
@@ -29,6 +30,7 @@ export function createLog(level: LogLevel, sink: Pick<Sink, 'write'>): LeveledLo
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
+    level: () => logger.level as LogLevel,
     setLevel: (next) => void (logger.level = next),
   }
 }

@@ -1,6 +1,10 @@
 /** The admin of a running program: it shows what the parts of the program report. */
 import { drainEndpoints } from '../admin/objects/drain.ts'
 import { objectEndpoints } from '../admin/objects/endpoints.ts'
+import type { EventLog } from '../admin/event-log.ts'
+import { daemonEndpoints } from '../admin/vulcand/daemon.ts'
+import { vulcandEndpoints } from '../admin/vulcand/endpoints.ts'
+import { topEndpoints } from '../admin/vulcand/top.ts'
 import { createObjectService } from '../admin/objects/object-service.ts'
 import { type Admin, createAdmin } from '../admin/server.ts'
 import { createFileReader, withFiles } from '../control/sources/read-files.ts'
@@ -16,11 +20,14 @@ import type { Settings } from '../model/settings.ts'
 import type { Acme } from '../acme/acme.ts'
 import { NO_ACME } from '../observe/reports/acme-report.ts'
 import type { ListenerReport } from '../observe/reports/listener-report.ts'
-import type { Log } from '../observe/log.ts'
+import type { LeveledLog } from '../observe/log.ts'
+import { createCountsReader } from '../observe/metrics/series.ts'
 import { createMetrics } from '../observe/metrics/metrics.ts'
 import type { Sink } from '../observe/sink.ts'
 import type { Shortages } from '../observe/shortages.ts'
+import { systemMs } from '../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
+import { followEvents } from './follow-events.ts'
 import { openAdminCertificate } from './admin-certificate.ts'
 import type { Threads } from './threads.ts'
 
@@ -35,12 +42,13 @@ export interface AdminParts {
   readonly threads: Threads
   readonly resolver: Pick<Resolver, 'counts'>
   readonly sink: Sink
-  readonly log: Log
+  readonly log: LeveledLog
   readonly faults: Pick<Faults, 'counts'>
   readonly shortages: Pick<Shortages, 'counts'>
   readonly version: string
   /** Relative paths start there. */
   readonly config: string
+  readonly events: EventLog
   /** The settings of the admin as they are now: tokens may change. */
   readonly access: () => Settings['admin']
 }
@@ -68,6 +76,7 @@ export async function openAdmin(
     faults,
     shortages,
     version,
+    events,
   } = parts
   let lastChangeAt: number | null = null
   const metrics = createMetrics({
@@ -110,6 +119,7 @@ export async function openAdmin(
     statusOf: control.statusOf,
     whenInForce: () => publisher.whenInForce(publisher.number()),
   })
+  followEvents(events, publisher, control.certificateList)
   const certificate = openAdminCertificate(parts.config, settings.admin.tls)
   const admin = await createAdmin({
     address: settings.admin.address,
@@ -117,7 +127,22 @@ export async function openAdmin(
     socket: settings.admin.socket,
     certificate: certificate.current(),
     access: parts.access,
-    endpoints: [...objectEndpoints(objects), ...drainEndpoints(objects)],
+    endpoints: [
+      ...objectEndpoints(objects),
+      ...drainEndpoints(objects),
+      events.endpoint,
+      ...vulcandEndpoints({
+        service: objects,
+        isInForce: ({ kind, id }) => kind === 'backend' && control.snapshot().backends.has(id),
+      }),
+      ...topEndpoints({
+        snapshot: control.snapshot,
+        placed: () => publisher.placed(),
+        readCounts: createCountsReader(scoreboard),
+        now: () => systemMs() - scoreboard.beganAt,
+      }),
+      ...daemonEndpoints({ level: () => log.level(), setLevel: log.setLevel }),
+    ],
     table: () => withListening(control.table(), threads.listeners()),
     servers: health,
     certificates: {
@@ -142,6 +167,7 @@ export async function openAdmin(
     ...admin,
     close() {
       certificate.stop()
+      events.close()
       return admin.close()
     },
     loadMetrics() {

@@ -1,5 +1,6 @@
 /** The running program, from its resolved settings to its end: it opens its parts in order, and closes them after a signal. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { createEventLog } from '../admin/event-log.ts'
 import type { Admin } from '../admin/server.ts'
 import { createAdmission } from '../control/admission/admit.ts'
 import { type Control, createControl } from '../control/control.ts'
@@ -81,6 +82,7 @@ export async function run(options: RunOptions): Promise<number> {
   keepNamesResolved(publisher, resolver)
   resolveNamesBy(resolver.addressesOf)
   logNames(resolver, log, () => performance.now())
+  const events = createEventLog()
   const health = createHealthMonitor({
     scoreboard,
     publisher,
@@ -95,6 +97,7 @@ export async function run(options: RunOptions): Promise<number> {
     probe: createProbe(version, lookup),
     resolution: (host) => resolver.report(host),
     doubt: resolver.doubt,
+    onState: events.add,
     sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
   })
   const ordered = await openAcme(config, settings, {
@@ -118,6 +121,7 @@ export async function run(options: RunOptions): Promise<number> {
       onFault: faults.at('admit'),
     }),
     publisher,
+    onProblem: (problem, isResolved) => events.add(isResolved ? 'resolved' : 'problem', problem),
     problemsBeside: () => acme?.problems() ?? [],
     names: createNameExpansion(publisher, resolver, () => performance.now()),
     log,
@@ -162,6 +166,7 @@ export async function run(options: RunOptions): Promise<number> {
     const parts = {
       version,
       config,
+      events,
       access: () => live.current().admin,
       settings,
       scoreboard,

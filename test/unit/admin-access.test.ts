@@ -109,7 +109,8 @@ test('an admin that other machines reach tells nothing without a token but wheth
   assert.deepEqual(open, [
     ['GET', '/healthz', 200, 'ok\n'],
     ['GET', '/readyz', 503, '{"ready":false}\n'],
-    ['GET', '/v2/status', 200, '{"Status":"ok"}\n'],
+    ['GET', '/v1/status', 200, '{"Status":"ok"}'],
+    ['GET', '/v2/status', 200, '{"Status":"ok"}'],
   ])
   assert.equal((await site.ask('/nothing')).status, 401)
   assert.match(site.logged[0]?.message ?? '', /refuses all but \/healthz and \/readyz/)

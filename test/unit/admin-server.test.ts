@@ -99,7 +99,7 @@ test('each page answers with its type', async (t) => {
       [200, 'text/plain; charset=utf-8'],
       [200, 'application/json'],
       [200, 'text/plain; version=0.0.4'],
-      [200, 'application/json'],
+      [200, 'application/json; charset=utf-8'],
       [200, 'application/json'],
     ],
   )
@@ -107,7 +107,7 @@ test('each page answers with its type', async (t) => {
   assert.match(texts[0] ?? '', /\/api\/table/)
   assert.equal(texts[1], 'ok\n')
   assert.equal(texts[3], 'up 1\n')
-  assert.equal(texts[4], '{"Status":"ok"}\n')
+  assert.equal(texts[4], '{"Status":"ok"}')
   assert.deepEqual(JSON.parse(texts[5] ?? ''), { objects: [], setAside: [] })
 })
 

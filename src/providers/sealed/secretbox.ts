@@ -20,3 +20,14 @@ export function createSecretbox(key: string): Opener<Opened> {
     },
   }
 }
+
+/** `random`: so many bytes that cannot be guessed. */
+export function sealSecretbox(
+  key: string,
+  plain: Uint8Array,
+  random: (bytes: number) => Buffer,
+): { readonly nonce: Buffer; readonly box: Buffer } {
+  const nonce = random(NONCE_BYTES)
+  const box = xsalsa20poly1305(Buffer.from(key, 'hex'), nonce).encrypt(plain)
+  return { nonce, box: Buffer.from(box) }
+}
