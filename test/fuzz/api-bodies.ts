@@ -83,7 +83,7 @@ const ODD: readonly unknown[] = [
   ...[
     'Host(',
     '"',
-    '${env:HOME}',
+    '$' + '{env:HOME}',
     'http://169.254.169.254/',
     'unix:/x',
     '9'.repeat(400),
