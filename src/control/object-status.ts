@@ -21,18 +21,19 @@ export interface ObjectStatus {
   } | null
 }
 
-/** `declared`: what the source has now, as its layout reads it. */
+/** `revision`: of what the source has now; `read`: that, as its layout reads it. */
 export type StatusOf = (
   source: string,
   name: ObjectName,
-  declared: Pick<DeclaredObject, 'value' | 'fault'> | null,
+  revision: string,
+  read: () => Pick<DeclaredObject, 'value' | 'fault'> | null,
 ) => ObjectStatus
 
 export function createStatusOf(
   merge: Pick<Merge, 'find'>,
   admission: Pick<Admission, 'find'>,
 ): StatusOf {
-  return (source, { kind, id }, declared) => {
+  return (source, { kind, id }, revision, read) => {
     const merged = merge.find(kind, id)
     const isShadowed = merged !== null && merged.source !== source
     // A backend that an earlier source has, too, is in the table by another name.
@@ -47,7 +48,10 @@ export function createStatusOf(
       const reason = `source "${merged.source}" declares ${kind} "${id}", too, and takes precedence`
       return { state: 'shadowed', reasons: [reason], inForce }
     }
-    if (known === null || !isSame(known.declared, declared)) {
+    // An object that was written again as it was keeps its revision in admission. Most have not been, and are not read again.
+    const isRead =
+      known !== null && (known.declared.revision === revision || isSame(known.declared, read()))
+    if (!isRead) {
       return { state: 'pending', reasons: ['it has not been read yet'], inForce }
     }
     const reasons = known.problems.map(({ message }) => message)

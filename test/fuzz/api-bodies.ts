@@ -134,12 +134,13 @@ function mutate(value: unknown, chance: Chance): unknown {
 }
 
 function once(value: unknown, chance: Chance): unknown {
-  if (typeof value !== 'object' || value === null || chance.once(8)) return chance.pick(ODD)
+  if (typeof value !== 'object' || value === null || chance.once(8))
+    return structuredClone(chance.pick(ODD))
   const names = Object.keys(value)
   const map = value as Record<string, unknown>
   if (names.length === 0 || chance.once(5)) {
     map[chance.pick(['', 'x', 'vulcand', 'kind', 'url', 'Id', 'ID', 'constructor', 'a b'])] =
-      chance.pick(ODD)
+      structuredClone(chance.pick(ODD))
     return map
   }
   const name = chance.pick(names)

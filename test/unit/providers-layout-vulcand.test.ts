@@ -399,9 +399,10 @@ const FAULTS: readonly (readonly [path: string, text: string, fault: string])[] 
   ],
   [
     'hosts/h/host',
-    '{"Settings":{"KeyPair":{"Key":"YQ==","Cert":"YQ=="}}}',
+    '{"Settings":{"KeyPair":{"Value":{}}}}',
     'Settings.KeyPair: must be sealed as secretbox.v1; vctl secret seal_keypair does that',
   ],
+  ['hosts/h/host', '{"Settings":{"KeyPair":{"Key":"YQ=="}}}', 'Settings.KeyPair.Cert is missing'],
 ]
 
 for (const [path, text, fault] of FAULTS) {

@@ -122,6 +122,11 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     }
   }
 
+  function status(store: Writer, written: Written): ObjectStatus {
+    const { revision } = written
+    return statusOf(store.source, written, revision, () => declaredOf(store, written))
+  }
+
   return {
     writer,
     write: (request) => attempt(request, 1),
@@ -153,18 +158,18 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
       call.audit(about, `deleted ${kind} "${id}"`)
       return { isDryRun }
     },
-    status: (store, written) => statusOf(store.source, written, declaredOf(store, written)),
+    status,
     async settle(store, name, ms) {
       const deadline = performance.now() + ms
       for (let pause = LOOK_AFTER_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
         const written = await away(() => store.get(name))
         if (written === null) return null
-        const status = statusOf(store.source, name, declaredOf(store, written))
-        if (status.state === 'in-force') {
+        const found = status(store, written)
+        if (found.state === 'in-force') {
           const left = Math.max(0, deadline - performance.now())
           await Promise.race([whenInForce(), passed(left)])
         }
-        if (status.state !== 'pending' || performance.now() > deadline) return status
+        if (found.state !== 'pending' || performance.now() > deadline) return found
         await passed(pause)
       }
     },
