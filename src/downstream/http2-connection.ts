@@ -13,7 +13,7 @@ import type { SocketReads } from '../http/connection/socket-reads.ts'
 import { ERRORS, type ExchangeError } from '../http/message/errors.ts'
 import { RequestHead } from '../http/message/request-head.ts'
 import { NOWHERE } from '../http/message/target.ts'
-import { ERROR, MAX_STREAM_ID } from '../http2/frames.ts'
+import { ERROR, errorName, MAX_STREAM_ID } from '../http2/frames.ts'
 import type { DecodeResult, HeadDecoder } from '../http2/hpack/head-decoder.ts'
 import { Http2Link } from '../http2/link.ts'
 import type { Http2Options } from '../model/snapshot.ts'
@@ -150,7 +150,11 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
     this.goAway(ERROR.NO_ERROR, this.lastStreamId)
   }
 
-  protected goAwayReceived(): void {}
+  protected goAwayReceived(_lastId: number, code: number, debug: string): void {
+    if (code === ERROR.NO_ERROR) return
+    const why = debug === '' ? errorName(code) : `${errorName(code)}, "${debug}"`
+    this.live.warn(`${this.#name()} was ended by its client with an error: ${why}`)
+  }
 
   protected settingsChanged(): void {}
 

@@ -47,6 +47,8 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
   /** Of a WebSocket (RFC 8441) that is not open yet. */
   #key: WebSocketKey | null = null
   #tunnel: Http2Tunnel | null = null
+  /** The client takes no head of the response's size. */
+  #isRefused = false
 
   constructor(connection: Http2Connection, result: DecodeResult) {
     super(connection)
@@ -207,6 +209,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
   // The response.
 
   sendInterim(head: ResponseHead): boolean {
+    if (this.oversizeOfResponse(-1, head.fields) > 0) return true
     this.sendResponse(head.status, -1, head.fields, false)
     return true
   }
@@ -216,11 +219,13 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
     if (exchange === null) return true
     const { status, framing } = head
     if (this.#key !== null && status >= 200 && status < 300) return this.#refuseTunnel(exchange)
-    exchange.hasResponded = true
-    exchange.status = status
     const hasLength = framing === 'length' || framing === 'none'
     const fields = hasLength ? head.fields : head.fields + head.trailerLine
     const length = hasLength ? head.length : -1
+    const oversize = this.oversizeOfResponse(length, fields)
+    if (oversize > 0) return this.#refuseHead(exchange, oversize)
+    exchange.hasResponded = true
+    exchange.status = status
     if (status === 205) {
       this.#dropsBody = true
       this.sendResponse(status, 0, fields, true)
@@ -232,6 +237,21 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
       return more
     }
     if (ended) this.#exchange = null
+    return true
+  }
+
+  /** The client takes no head of this size: an error takes its place, or a reset if that is too large, too. */
+  #refuseHead(exchange: Exchange, bytes: number): true {
+    const limit = `the client takes ${this.link.peer.maxHeaderListSize} (SETTINGS_MAX_HEADER_LIST_SIZE)`
+    const text = `the response's head has ${bytes} bytes, and ${limit}`
+    const error = new ExchangeError('ANSWER_TOO_LARGE', text)
+    if (this.#isRefused) {
+      this.abort()
+      return true
+    }
+    this.#isRefused = true
+    this.sendLocal(errorResponse(error))
+    exchange.owner?.clientGone(error)
     return true
   }
 

@@ -34,11 +34,12 @@ const LARGEST_FRAME = 2 ** 24 - 1
 /** Section 6.5.2 recommends no less; more could be refused before SETTINGS have come. */
 const STREAMS_BEFORE_SETTINGS = 100
 
-/** MAX_HEADER_LIST_SIZE is advice (section 6.5.2), and not looked at: the peer itself refuses a head that is too large. */
 export class PeerSettings {
   headerTableSize: number = TABLE_BYTES
   maxConcurrentStreams: number = STREAMS_BEFORE_SETTINGS
   initialWindowSize: number = INITIAL_WINDOW
+  /** Of a head, see head-size.ts. Advice, before which larger heads may be under way. */
+  maxHeaderListSize: number = Infinity
   enableConnectProtocol = false
 
   /** Takes the content of a frame. Returns an error code, 0 if it is in order. */
@@ -71,6 +72,9 @@ export class PeerSettings {
       case SETTING.MAX_FRAME_SIZE:
         // No larger frames are sent.
         if (value < MAX_FRAME_BYTES || value > LARGEST_FRAME) return ERROR.PROTOCOL_ERROR
+        break
+      case SETTING.MAX_HEADER_LIST_SIZE:
+        this.maxHeaderListSize = value
         break
       case SETTING.ENABLE_CONNECT_PROTOCOL:
         if (value > 1 || (value === 0 && this.enableConnectProtocol)) return ERROR.PROTOCOL_ERROR

@@ -7,6 +7,7 @@
 import type { Expiring } from '../http/connection/deadlines.ts'
 import { ERROR } from './frames.ts'
 import type { HeadDecoder } from './hpack/head-decoder.ts'
+import { isSurelySmaller, requestSize, responseSize } from './head-size.ts'
 import { HeadEncoder, type RequestLine } from './hpack/head-encoder.ts'
 import type { Http2Link } from './link.ts'
 import { HeldInput } from './held-input.ts'
@@ -49,6 +50,23 @@ export abstract class Http2Stream implements Expiring {
     const { encoder, output } = this.link
     const end = encoder.response(output.buffer, at, status, contentLength, fields)
     this.#endHead(end, ended)
+  }
+
+  /** The size of a response head that is larger than the peer takes; 0: it takes it. */
+  oversizeOfResponse(contentLength: number, fields: string): number {
+    const most = this.link.peer.maxHeaderListSize
+    if (isSurelySmaller(fields.length, most)) return 0
+    const size = responseSize(contentLength, fields)
+    return size > most ? size : 0
+  }
+
+  /** The same of a request. */
+  oversizeOfRequest(line: RequestLine, fields: string, more: string): number {
+    const most = this.link.peer.maxHeaderListSize
+    const characters = fields.length + more.length + line.path.length + line.authority.length
+    if (isSurelySmaller(characters, most)) return 0
+    const size = requestSize(line, fields, more)
+    return size > most ? size : 0
   }
 
   /** `more`: further lines, as for HeadEncoder. */

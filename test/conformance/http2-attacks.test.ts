@@ -109,6 +109,40 @@ test('a trusted proxy, which shares its connection among many users, may reset m
   assert.equal(await proxy.connectionOutcome(), 'goaway enhanceYourCalm')
 })
 
+for (const { protocol, dials } of [
+  { protocol: 'http/1.1', dials: null },
+  { protocol: 'h2', dials: 1 },
+]) {
+  test(`requests that are reset while their server of ${protocol} is dialed leave no dial of their own behind`, async (t) => {
+    const server = await startOrigin(t)
+    const gateway = await startGateway(t, {
+      origin: server.port,
+      listener: { protocol: 'h2c' },
+      // It never answers the handshake.
+      backend: {
+        servers: { s: `https://127.0.0.1:${server.port}` },
+        protocol,
+        tls: { verify: false },
+      },
+    })
+    const client = await openHttp2Client(t, gateway.port)
+    const quiet = underWay(gateway)
+
+    for (let round = 0; round < 9; round++) {
+      const ids = Array.from({ length: 20 }, () => client.request())
+      await client.roundTrip()
+      client.send(...ids.map((id) => resetFrame(id)))
+      await client.roundTrip()
+    }
+
+    assert.equal(client.ending(), null)
+    if (dials === null) {
+      await eventually(() => server.open() === 0, 'no dial goes on')
+      await eventually(() => underWay(gateway) === quiet, 'no request is under way')
+    } else assert.equal(server.connections.length, dials)
+  })
+}
+
 async function assertServed({ neighbour }: World): Promise<void> {
   assert.equal((await neighbour.ask()).status, 200)
 }

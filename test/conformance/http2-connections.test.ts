@@ -5,8 +5,16 @@ import { test } from 'node:test'
 import { createAuthority } from '../support/certificates.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { openHttp2Client, type Http2Client } from '../support/http2/client.ts'
-import { ERROR, pingFrame, PREFACE, settingsFrame, TYPE } from '../support/http2/frames.ts'
+import {
+  ERROR,
+  goAwayFrame,
+  pingFrame,
+  PREFACE,
+  settingsFrame,
+  TYPE,
+} from '../support/http2/frames.ts'
 import { OK, startOrigin } from '../support/origin.ts'
+import { eventually } from '../support/until.ts'
 
 const LAST_OF_ALL = 2 ** 31 - 1
 
@@ -89,6 +97,23 @@ test('a drain announces itself, serves what was on its way, and ends when all is
   assert.equal(client.streams.get(tooLate)?.head.length ?? 0, 0)
   assert.equal(origin.requests.length, 2)
   await drained
+})
+
+test('a client that ends its connection with an error is named in the log with what it says', async (t) => {
+  const origin = await startOrigin(t)
+  const gateway = await startGateway(t, { origin: origin.port })
+  const client = await openHttp2Client(t, gateway.port)
+  const other = await openHttp2Client(t, gateway.port)
+  await client.ask()
+
+  other.send(goAwayFrame(0, ERROR.none, 'bye'))
+  await other.roundTrip()
+  client.send(goAwayFrame(0, ERROR.protocol, 'a bad\nfield'))
+  await eventually(() => gateway.notices().length > 0, 'the notice')
+
+  assert.deepEqual(gateway.notices(), [
+    `listener "web": an HTTP/2 connection of 127.0.0.1:${client.port} was ended by its client with an error: PROTOCOL_ERROR, "a bad?field"`,
+  ])
 })
 
 test('a client that answers no PING gets the second GOAWAY all the same', async (t) => {

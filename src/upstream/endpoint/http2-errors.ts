@@ -18,6 +18,12 @@ export function resetError(code: number, fault: string, hadHead: boolean): Excha
     : new ExchangeError('SERVER_CLOSED', `${how} before a response`)
 }
 
+/** Nothing was sent: the server would refuse it. */
+export function requestTooLarge(bytes: number, most: number): ExchangeError {
+  const limit = `the server takes ${most} (SETTINGS_MAX_HEADER_LIST_SIZE)`
+  return new ExchangeError('HEAD_TOO_LARGE', `the request's head has ${bytes} bytes, and ${limit}`)
+}
+
 /** The server chose another protocol in the TLS handshake, or none. */
 export function notChosen(chosen: string | null): ExchangeError {
   const what = chosen === null ? 'no protocol' : chosen

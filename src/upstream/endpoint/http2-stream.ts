@@ -18,7 +18,7 @@ import { Http2Stream } from '../../http2/stream.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
 import { closedError, timeoutError } from './connection-errors.ts'
 import type { Http2Connection } from './http2-connection.ts'
-import { resetError } from './http2-errors.ts'
+import { requestTooLarge, resetError } from './http2-errors.ts'
 import { addedFields, isWebSocket, requestFields, requestLine } from './http2-request.ts'
 import { toResponseHead, toSwitchingHead } from './http2-response.ts'
 import { lookFirst } from './look-first.ts'
@@ -100,7 +100,12 @@ export class ServerStream extends Http2Stream implements ServerExchange {
 
   #write(exchange: Exchange): void {
     const { head, isWhole } = exchange
-    const { endpoint } = this.connection
+    const { endpoint, peer } = this.connection
+    const line = requestLine(exchange, endpoint.scheme, endpoint.authority, this.#passHost)
+    const fields = requestFields(exchange)
+    const more = addedFields(exchange)
+    const oversize = this.oversizeOfRequest(line, fields, more)
+    if (oversize > 0) return this.#end(requestTooLarge(oversize, peer.maxHeaderListSize))
     const data = isWhole ? exchange.smallBody : null
     this.#phase = HEAD
     this.#isTunnel = isWebSocket(exchange)
@@ -110,9 +115,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     this.sentAt = clock.now
     this.connection.openStream(this)
     if (!this.connection.isReady) this.#place = this.connection.streamCount
-    const line = requestLine(exchange, endpoint.scheme, endpoint.authority, this.#passHost)
-    const ended = isWhole && data === null && !this.#isTunnel
-    this.sendRequest(line, requestFields(exchange), addedFields(exchange), ended)
+    this.sendRequest(line, fields, more, isWhole && data === null && !this.#isTunnel)
     if (data !== null) this.sendData(data, true)
     if (!this.#isTunnel) this.#exchange = null
     this.connection.sent()
