@@ -70,9 +70,11 @@ export class Http2Connection extends Http2Link {
     if (this.#isDraining || !this.canOpen) return false
     const { http2, expectedStreams } = this.endpoint
     if (this.streamCount >= (this.isReady ? http2.streams : expectedStreams)) return false
-    if (clock.now < this.#retireAt) return true
-    this.drain()
-    return false
+    return !this.#isOld
+  }
+
+  get #isOld(): boolean {
+    return clock.now >= this.#retireAt
   }
 
   get isUnused(): boolean {
@@ -172,7 +174,9 @@ export class Http2Connection extends Http2Link {
   }
 
   protected streamClosed(_stream: Http2Stream): void {
-    if (!this.#isDraining) this.#owner.hasRoom(this)
+    if (this.#isDraining) return
+    if (this.#isOld) this.drain()
+    else this.#owner.hasRoom(this)
   }
 
   protected idle(): void {
@@ -182,7 +186,7 @@ export class Http2Connection extends Http2Link {
     if (!this.#isClosed) this.#countIdle(true)
     const isGone = endpoint.isRetired || !endpoint.addresses.has(this.address)
     if (this.#isDraining || this.closing || isGone || !endpoint.keepsIdle()) this.closeIdle()
-    else this.ownDeadlineAt = clock.now + endpoint.limits.idleMs
+    else this.ownDeadlineAt = Math.min(clock.now + endpoint.limits.idleMs, this.#retireAt)
   }
 
   protected timedOut(now: number): void {

@@ -58,7 +58,7 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
 
   /** A connection whose server allows WebSockets, and has room. */
   forWebSocket(): Http2Connection | null {
-    return this.#open.find((one) => takesWebSockets(one) && one.hasRoom) ?? null
+    return this.#open.find((one) => takesWebSockets(one) && one.hasRoom && !one.isDoubtful) ?? null
   }
 
   /** Whether the server allows it is known with its SETTINGS. */
@@ -118,6 +118,8 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
       // The server has announced fewer streams since it was queued.
       else this.#queue(waiting)
     }
+    // Of those that it was opened for some may have left.
+    this.#serveWaiting(connection)
   }
 
   #takeOver(dial: ServerDial, dialed: Dialed): Http2Connection {
@@ -156,15 +158,31 @@ export class Http2Connections implements Http2ConnectionOwner, ServerDialOwner {
 
   hasRoom(connection: Http2Connection): void {
     if (connection.isReady && connection.upgrades.length > 0) this.#beginUpgrades(connection)
-    for (const dial of this.#dials) {
-      while (dial.waiting.length > 0) {
+    if (this.#dials.length > 0) {
+      this.#serveWaiting(connection)
+      // Those without SETTINGS take as many streams as the server has announced last.
+      for (const one of this.#open) if (!one.isReady) this.#serveWaiting(one)
+    }
+    if (!takesWebSockets(connection)) return
+    for (const { upgrades } of this.#open) {
+      while (upgrades.length > 0 && connection.hasRoom && !connection.isDoubtful) {
+        const waiting = upgrades.shift()
+        if (waiting !== undefined) this.#begin(waiting, connection)
+      }
+    }
+  }
+
+  /** Those that wait for connections which are being opened. */
+  #serveWaiting(connection: Http2Connection): void {
+    for (const { waiting } of this.#dials) {
+      for (let at = 0; at < waiting.length;) {
         if (connection.isDoubtful || !connection.hasRoom) return
-        const at = takesWebSockets(connection)
-          ? 0
-          : dial.waiting.findIndex(({ exchange }) => !isWebSocket(exchange))
-        const [waiting] = at < 0 ? [] : dial.waiting.splice(at, 1)
-        if (waiting === undefined) break
-        this.#begin(waiting, connection)
+        const one = waiting[at]
+        if (one === undefined || (isWebSocket(one.exchange) && !takesWebSockets(connection))) at++
+        else {
+          waiting.splice(at, 1)
+          this.#begin(one, connection)
+        }
       }
     }
   }
