@@ -130,6 +130,27 @@ test('at the request timeout the client gets a status, and the server a CANCEL',
   assert.ok(Number(ms) > 0 && Number(ms) <= 300)
 })
 
+test('a call in which nothing passes is ended, also while both could send', async (t) => {
+  const { gateway, origins } = await startWithGrpc(t, {
+    backend: { timeouts: { tunnel: '1s' } },
+  })
+  const chat = openGrpcClient(t, gateway.port).chat()
+  const began = performance.now()
+
+  // Longer than the limit, in all.
+  for (let message = 1; message <= 5; message++) {
+    chat.send('x')
+    await eventually(() => chat.received.length === message, 'it is back')
+    await eventually(() => performance.now() - began > message * 300, 'a while has passed')
+  }
+  const { code, details } = await chat.result
+
+  assert.deepEqual([code, details], [4, 'Gateway Timeout (REQUEST_TIMEOUT)'])
+  await eventually(() => origins[0]?.cancelled() === 1, 'the server sees that it is cancelled')
+  const [server] = [...gateway.placed().backends].flatMap((backend) => [...backend.servers])
+  assert.equal(server === undefined ? -1 : gateway.scoreboard.sum(server.slot, COUNT.failed), 0)
+})
+
 test('a time limit that the client does not keep itself is kept here', async (t) => {
   const silent = await startSilent(t)
   const backend = { servers: { s: `h2c://127.0.0.1:${silent.port}` } }

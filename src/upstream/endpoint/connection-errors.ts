@@ -40,6 +40,14 @@ export function http2Required(url: string): ExchangeError {
   return new ExchangeError('HTTP2_REQUIRED', `gRPC needs HTTP/2, and ${url} is HTTP/1.1: ${how}`)
 }
 
+/** The client could have sent, too: no failure of the server. */
+export function silentCall({ tunnelMs }: Timeouts): ExchangeError {
+  return new ExchangeError(
+    'REQUEST_TIMEOUT',
+    `nothing of the call, in both directions, for ${tunnelMs} ms`,
+  )
+}
+
 export function timeoutError(
   waitedFor: 'name' | 'connect' | 'handshake' | 'body' | 'response' | 'more',
   { connectMs, handshakeMs, firstByteMs, stallMs }: Timeouts,

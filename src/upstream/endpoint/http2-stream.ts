@@ -16,7 +16,7 @@ import { ERROR } from '../../http2/frames.ts'
 import type { HeadDecoder } from '../../http2/hpack/head-decoder.ts'
 import { Http2Stream } from '../../http2/stream.ts'
 import type { Timeouts } from '../../model/snapshot.ts'
-import { closedError, timeoutError } from './connection-errors.ts'
+import { closedError, silentCall, timeoutError } from './connection-errors.ts'
 import type { Http2Connection } from './http2-connection.ts'
 import { requestTooLarge, resetError } from './http2-errors.ts'
 import { addedFields, isWebSocket, requestFields, requestLine } from './http2-request.ts'
@@ -59,6 +59,8 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   /** Of the connection's streams when it was opened, if that was before the server's SETTINGS; else 0. */
   #place = 0
   #isTunnel = false
+  /** Of gRPC: only silence in both directions limits it. */
+  #isCall = false
   #tunnel: StreamTunnel | null = null
 
   constructor(connection: Http2Connection, timeouts: Timeouts) {
@@ -109,6 +111,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     const data = isWhole ? exchange.smallBody : null
     this.#phase = HEAD
     this.#isTunnel = isWebSocket(exchange)
+    this.#isCall = exchange.grpc !== null
     this.#owed = head.framing === 'length' ? head.length : -1
     this.#waitsFor100 = !isWhole && head.expectContinue
     this.expectsNoBody = head.method === 'HEAD'
@@ -126,7 +129,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   #awaitResponse(): void {
     const { firstByteMs, stallMs } = this.#timeouts
     // The client is slow with its body, not the server; the listener has a time limit for that.
-    if (this.awaitsBody) this.deadlineAt = Infinity
+    if (this.awaitsBody && !this.#isCall) this.deadlineAt = Infinity
     else
       this.deadlineAt = clock.now + (this.#phase === BODY || this.isWaiting ? stallMs : firstByteMs)
   }
@@ -347,8 +350,9 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   }
 
   expire(): void {
-    const waitedFor = this.#phase === BODY ? 'more' : this.isWaiting ? 'body' : 'response'
     if (this.#phase !== TUNNEL) this.connection.doubt(this.sentAt)
+    if (this.awaitsBody) return this.#fail(silentCall(this.#timeouts), ERROR.CANCEL)
+    const waitedFor = this.#phase === BODY ? 'more' : this.isWaiting ? 'body' : 'response'
     this.#fail(timeoutError(waitedFor, this.#timeouts), ERROR.CANCEL)
   }
 
