@@ -130,6 +130,38 @@ test('an expired certificate replaces none that is valid, and serves if it is th
   assert.equal(alone.problems().length, 0)
 })
 
+test('a certificate whose key is missing, of another one, or cut off is named in one line, and the old one serves', async (t) => {
+  const authority = createAuthority(t)
+  const [good, other] = [authority.issue('a.test'), authority.issue('a.test')]
+  const port = await choosePort()
+  const configOf = (pair: object): object => ({
+    listeners: { secure: { address: `127.0.0.1:${port}`, protocol: 'https' } },
+    hosts: { 'a.test': pair },
+  })
+  const gateway = await startGateway(t, configOf({ cert: good.cert, key: good.key }))
+  const wrong: readonly (readonly [pair: object, problem: RegExp])[] = [
+    [{ cert: other.cert }, /^a\.test: key: is missing$/],
+    [
+      { cert: other.cert, key: '/not/there.key' },
+      /^a\.test: key: cannot read "\/not\/there\.key": /,
+    ],
+    [{ cert: other.cert, key: good.key }, /^a\.test: the key does not belong to the certificate$/],
+    [{ cert: other.cert.slice(0, 200), key: other.key }, /^a\.test: cert: is not usable PEM: /],
+  ]
+
+  for (const [pair, problem] of wrong) {
+    await gateway.apply(configOf(pair))
+
+    assert.equal(gateway.problems().length, 1)
+    assert.match(gateway.problems()[0] ?? '', problem)
+    const client = await openTlsClient(t, port, { servername: 'a.test', ca: authority.cert })
+    assert.equal(
+      client.socket.getPeerX509Certificate()?.serialNumber,
+      new X509Certificate(good.cert).serialNumber,
+    )
+  }
+})
+
 test('files that are replaced, or reached by a link that is swapped, come into force by themselves', async (t) => {
   const authority = createAuthority(t)
   const leaves = [authority.issue('a.test'), authority.issue('a.test'), authority.issue('a.test')]
