@@ -28,10 +28,11 @@ export class EncodedTexts {
     const entries = this.#entries
     for (const entry of entries) if (entry.text === text) return entry
     if (text.length > MOST_CHARACTERS) return null
-    const entry = { text, block: null, version: -1 }
-    if (entries.length < this.#most) entries.push(entry)
-    else entries[this.#next] = entry
+    const entry = (entries[this.#next] ??= { text, block: null, version: -1 })
     this.#next = (this.#next + 1) % this.#most
+    entry.text = text
+    entry.block = null
+    entry.version = -1
     return entry
   }
 }

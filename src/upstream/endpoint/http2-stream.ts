@@ -5,7 +5,7 @@
  *    └─(LOOKING)──┘ └──2xx to a WebSocket──► TUNNEL
  *
  * A head waits for the data that was read with it, so that a small response is passed on in one call. Hot path (bench scenario
- * `http2-servers`).
+ * `h2-upstream`).
  */
 import { clock } from '../../http/connection/clock.ts'
 import type { TunnelEnd } from '../../http/connection/tunnel.ts'
