@@ -37,6 +37,8 @@ import { MiddlewareChain, type ChainOwner } from './middleware-chain.ts'
 /** A request survives so many shortages of descriptors or memory, and waits so long if this thread has nothing to free. */
 const SHORTAGES = 2
 const SHORTAGE_WAIT_MS = 100
+/** Of a request that no server has processed: servers of HTTP/2 that end connections by their number of requests may do so in a row. */
+const MOST_RESENT = 3
 
 /** Callbacks of the gateway. */
 export interface ForwarderContext {
@@ -190,12 +192,9 @@ export class Forwarder
       this.#giveUp(error)
       return
     }
-    if (
-      attempt.isStale &&
-      this.resent === 0 &&
-      this.canRetry() &&
-      (attempt.connection?.isUnsent === true || isIdempotent(this.exchange.method))
-    ) {
+    const { method } = this.exchange
+    const most = attempt.connection?.isUnsent === true ? MOST_RESENT : isIdempotent(method) ? 1 : 0
+    if (attempt.isStale && this.resent < most && this.canRetry()) {
       this.resent++
       count(endpoint.slot, COUNT.retries, 1)
       pool.take(endpoint)
