@@ -11,12 +11,15 @@ export class DecodingTable {
   #count = 0
   #bytes = 0
   #maxBytes = TABLE_BYTES
+  /** It changes whenever an index stands for another field, or for none. */
+  version = 0
 
   get(index: number): Field | undefined {
     return index < this.#count ? this.#ring[(this.#inserted - 1 - index) & MASK] : undefined
   }
 
   insert(field: Field): void {
+    this.version++
     while (this.#count > 0 && this.#bytes + field.size > this.#maxBytes) this.#evict()
     // Section 4.4: a field that is larger than the table leaves it empty.
     if (field.size > this.#maxBytes) return
@@ -29,6 +32,7 @@ export class DecodingTable {
   /** False: more than this side allows. */
   resize(bytes: number): boolean {
     if (bytes > TABLE_BYTES) return false
+    this.version++
     this.#maxBytes = bytes
     while (this.#bytes > bytes) this.#evict()
     return true

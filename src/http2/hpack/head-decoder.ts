@@ -33,6 +33,8 @@ import {
   TRAILER,
 } from './field-kinds.ts'
 import { LastBlock } from './last-block.ts'
+import { holdsName, holdsValue } from './field-octets.ts'
+import { IndexedRun } from './indexed-run.ts'
 import { read, readInteger, readString } from './primitives.ts'
 import { ENTRY_OVERHEAD, STATIC_ENTRIES } from './static-table.ts'
 
@@ -54,18 +56,6 @@ export interface DecoderLimits {
   /** The sum of name + value + 32 of each field (RFC 9113 section 6.5.2), pseudo-fields included. */
   readonly headBytes: number
 }
-
-const NAME = 1
-const VALUE = 2
-const COLON = 58
-const BLANK = 32
-
-/** Where a byte may stand: in a name, in a value. */
-const CLASSES: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => {
-  const isName = /[!#$%&'*+.^_`|~0-9a-z-]/.test(String.fromCharCode(code))
-  const isValue = code === 9 || (code >= BLANK && code !== 127)
-  return (isName ? NAME : 0) | (isValue ? VALUE : 0)
-})
 
 export class HeadDecoder {
   readonly kind: HeadKind
@@ -113,6 +103,7 @@ export class HeadDecoder {
 
   readonly #kinds: FieldKinds
   readonly #table = new DecodingTable()
+  readonly #run = new IndexedRun()
   readonly #last = new LastBlock()
   readonly #extendedConnect: boolean
   #isTrailers = false
@@ -180,9 +171,15 @@ export class HeadDecoder {
 
   /** RFC 7541 section 6. False: it cannot be decoded. */
   #decodeBlock(bytes: Buffer, from: number, to: number): boolean {
+    const { version } = this.#table
     let at = from
     let mayResize = true
+    /** Where the references to plain fields before `at` begin, and where the longest row of them is. */
+    let rowAt = from
+    let longestAt = from
+    let longest = 0
     while (at < to) {
+      const begin = at
       const first = bytes[at++] ?? 0
       const mask = first >= 0x80 ? 0x7f : first >= 0x40 ? 0x3f : first >= 0x20 ? 0x1f : 0x0f
       let index = first & mask
@@ -192,21 +189,49 @@ export class HeadDecoder {
         at = read.end
       }
       if (mask === 0x7f) {
-        const field = this.#entry(index)
-        if (field === undefined) return false
-        if (field.kind === PLAIN) this.#takePlain(field.line, field.size)
-        else this.#take(field.kind, field.name, field.value, field.line, field.size)
         mayResize = false
+        if (first === this.#run.first && this.#takeRun(bytes, begin, to)) {
+          at = begin + this.#run.count
+        } else {
+          const field = this.#entry(index)
+          if (field === undefined) return false
+          if (field.kind === PLAIN) this.#takePlain(field.line, field.size)
+          else this.#take(field.kind, field.name, field.value, field.line, field.size)
+          // References of two bytes are rare.
+          if (field.kind !== PLAIN || at > begin + 1) rowAt = at
+        }
       } else if (mask === 0x1f) {
         // Section 4.2: a change of the size comes before everything else.
         if (!mayResize || !this.#table.resize(index)) return false
         this.#last.resizes()
+        rowAt = at
       } else {
         at = this.#literal(bytes, at, to, index, mask === 0x3f)
         if (at < 0) return false
         mayResize = false
+        rowAt = at
+      }
+      if (at - rowAt > longest) {
+        longest = at - rowAt
+        longestAt = rowAt
       }
     }
+    if (version === this.#table.version) this.#run.note(bytes, longestAt, longest, version)
+    return true
+  }
+
+  /** False: what stands there is not the run, or is too large with it. */
+  #takeRun(bytes: Buffer, at: number, to: number): boolean {
+    const run = this.#run
+    if (this.#count + run.count > this.limits.fields) return false
+    if (!run.isAt(bytes, at, to, this.#table.version)) return false
+    if (run.lines === '') run.resolve((index) => this.#entry(index))
+    if (this.#bytes + run.size > this.limits.headBytes) return false
+    this.#last.refers()
+    this.#hasRegular = true
+    this.#count += run.count
+    this.#bytes += run.size
+    this.fields += run.lines
     return true
   }
 
@@ -371,22 +396,4 @@ export class HeadDecoder {
       ? ''
       : 'Host is not what :authority is'
   }
-}
-
-/** The name of a field (RFC 9113 section 8.2.1), or of a pseudo-field. */
-function holdsName(bytes: Uint8Array, from: number, length: number): boolean {
-  if (length === 0) return false
-  const end = from + length
-  let at = length > 1 && bytes[from] === COLON ? from + 1 : from
-  while (at < end && ((CLASSES[bytes[at] ?? 0] ?? 0) & NAME) !== 0) at++
-  return at === end
-}
-
-function holdsValue(bytes: Uint8Array, from: number, length: number): boolean {
-  if (length === 0) return true
-  const end = from + length
-  if ((bytes[from] ?? 0) <= BLANK || (bytes[end - 1] ?? 0) <= BLANK) return false
-  let at = from
-  while (at < end && ((CLASSES[bytes[at] ?? 0] ?? 0) & VALUE) !== 0) at++
-  return at === end
 }
