@@ -84,6 +84,20 @@ test('the fields of the head before are encoded as before, until the table chang
   }
 })
 
+test('lines are found at another place of the head, and after others took theirs', () => {
+  const pair = new Pair('response')
+  const lines = ['server: s\r\n', 'ETag: "1"\r\n', 'Vary: accept\r\n', 'x-long-name: value\r\n']
+  for (let time = 0; time < 3; time++) pair.response(200, 1, lines.join('') + `x-id: ${time}\r\n`)
+
+  for (const order of [lines, [...lines].reverse(), lines.slice(1), lines]) {
+    const varying = order.join('').replace('"1"', `"${order.length}"`)
+    const bytes = pair.response(200, 1, varying)
+
+    assert.equal(pair.decoder.fields, varying.toLowerCase())
+    assert.ok(bytes < 20, `${bytes} bytes`)
+  }
+})
+
 test('what never repeats does not enter the table', () => {
   const pair = new Pair('response')
   const kept = 'x-kept: always the same\r\n'

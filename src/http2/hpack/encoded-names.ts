@@ -2,6 +2,8 @@
 import { STATIC_TABLE } from './static-table.ts'
 
 export interface EncodedName {
+  /** As it was written. */
+  readonly text: string
   readonly lower: string
   /** Of the static table; 0: not there. */
   readonly index: number
@@ -50,16 +52,18 @@ const names = new Map<string, EncodedName>()
 export function nameOf(text: string): EncodedName {
   const known = names.get(text)
   if (known !== undefined) return known
-  const lower = text.toLowerCase()
+  // A copy: a slice would keep the whole head in memory.
+  const written = Buffer.from(text, 'latin1').toString('latin1')
+  const lower = written.toLowerCase()
   const isSecret = SECRET.has(lower)
   const name: EncodedName = {
+    text: written,
     lower,
     index: INDEXES.get(lower) ?? 0,
     isIndexed: !isSecret && !VARYING.has(lower),
     isSecret,
     isDropped: DROPPED.has(lower) || lower.startsWith(':'),
   }
-  // A copy: a slice would keep the whole head in memory.
-  if (names.size < MOST_NAMES) names.set(Buffer.from(text, 'latin1').toString('latin1'), name)
+  if (names.size < MOST_NAMES) names.set(written, name)
   return name
 }

@@ -6,6 +6,8 @@ const MASK = MOST_ENTRIES - 1
 const RESIZE = 0x20
 /** How many lines are remembered after their first sight. */
 const SIGHTS = 128
+/** A power of two: places in a head, in which lines are looked for first. */
+const PLACES = 16
 
 export class EncodingTable {
   /** A line, to how many were inserted before it. */
@@ -14,6 +16,8 @@ export class EncodingTable {
   readonly #sizes = new Uint16Array(MOST_ENTRIES)
   /** Hashes of lines that were seen once. A collision makes a line enter early, or late, and does no harm. */
   readonly #sights = new Int32Array(SIGHTS)
+  /** By place, the entry that was there last. */
+  readonly #places = new Uint32Array(PLACES)
   #chance = 1
   #inserted = 0
   #evicted = 0
@@ -29,10 +33,22 @@ export class EncodingTable {
     return this.#inserted + this.#evicted + this.#resized
   }
 
+  /**
+   * The index of a line that was at this place of the head before, too; 0: another was there. Most heads have the same lines at the
+   * same places, and to compare two texts costs less than to hash a new one.
+   */
+  indexAt(place: number, line: string): number {
+    const before = this.#places[place & (PLACES - 1)] ?? 0
+    if (before < this.#evicted || this.#ring[before & MASK] !== line) return 0
+    return STATIC_ENTRIES + this.#inserted - before
+  }
+
   /** The index of a line; 0: it is not there. */
-  indexOf(line: string): number {
+  indexOf(line: string, place: number): number {
     const before = this.#lines.get(line)
-    return before === undefined ? 0 : STATIC_ENTRIES + this.#inserted - before
+    if (before === undefined) return 0
+    this.#places[place & (PLACES - 1)] = before
+    return STATIC_ENTRIES + this.#inserted - before
   }
 
   /** Whether a line is worth its place: it was seen before, and leaves room for others. */

@@ -50,6 +50,10 @@ const STATUSES: ReadonlyMap<number, number> = new Map(
 
 const SPACE = 32
 const TAB = 9
+const COLON = 58
+/** Places of a head whose names are remembered; the authority is at the last place of the table. */
+const MOST_NAMED = 16
+const AUTHORITY_PLACE = 15
 const CRLF_BYTES = 2
 /** A server's connection has the requests of many clients. */
 const MOST_REQUEST_TEXTS = 8
@@ -63,6 +67,8 @@ export class HeadEncoder {
   #authority = ''
   #authorityLine = ''
   #texts: EncodedTexts | null = null
+  /** Of the lines of the last head, by their places. */
+  readonly #names: EncodedName[] = []
 
   /** How many bytes a head of so many characters may take. */
   static room(characters: number): number {
@@ -96,7 +102,7 @@ export class HeadEncoder {
     at = this.#writeAuthority(out, at, line.authority)
     if (path === '/') out[at++] = ROOT
     else if (path !== '') at = literal(out, at, PATH, path)
-    if (line.protocol !== '') at = this.#line(out, at, `:protocol: ${line.protocol}`, PROTOCOL)
+    if (line.protocol !== '') at = this.#line(out, at, `:protocol: ${line.protocol}`, PROTOCOL, 0)
     if (line.contentLength >= 0) at = literal(out, at, CONTENT_LENGTH, String(line.contentLength))
     const texts = (this.#texts ??= new EncodedTexts(MOST_REQUEST_TEXTS))
     at = this.#fields(out, at, fields, texts)
@@ -117,7 +123,7 @@ export class HeadEncoder {
       this.#authority = authority
       this.#authorityLine = `:authority: ${authority}`
     }
-    return this.#line(out, at, this.#authorityLine, AUTHORITY_NAME)
+    return this.#line(out, at, this.#authorityLine, AUTHORITY_NAME, AUTHORITY_PLACE)
   }
 
   #fields(out: Buffer, at: number, fields: string, texts: EncodedTexts): number {
@@ -138,19 +144,25 @@ export class HeadEncoder {
   }
 
   #lines(out: Buffer, at: number, fields: string): number {
+    let place = 0
     for (let start = 0; start < fields.length;) {
       const end = fields.indexOf('\r', start)
-      at = this.#line(out, at, fields.slice(start, end), null)
+      at = this.#line(out, at, fields.slice(start, end), null, place++)
       start = end + CRLF_BYTES
     }
     return at
   }
 
-  #line(out: Buffer, at: number, line: string, known: EncodedName | null): number {
-    const index = this.#table.indexOf(line)
+  #line(out: Buffer, at: number, line: string, known: EncodedName | null, place: number): number {
+    let index = this.#table.indexAt(place, line)
     if (index > 0) return writeInteger(out, at, INDEXED, 0x7f, index)
-    const colon = line.indexOf(':', 1)
-    const name = known ?? nameOf(line.slice(0, colon))
+    const placed = known ?? this.#namedAt(place, line)
+    // What never enters the table need not be looked for.
+    if (placed === null || placed.isIndexed) index = this.#table.indexOf(line, place)
+    if (index > 0) return writeInteger(out, at, INDEXED, 0x7f, index)
+    const colon = placed?.text.length ?? line.indexOf(':', 1)
+    const name = placed ?? nameOf(line.slice(0, colon))
+    if (placed === null && place < MOST_NAMED) this.#names[place] = name
     if (name.isDropped) return at
     let from = colon + 1
     let to = line.length
@@ -165,16 +177,29 @@ export class HeadEncoder {
     if (indexing) this.#table.insert(line, size)
     return at
   }
+
+  /** The name of a line if the last one at this place had it, too. */
+  #namedAt(place: number, line: string): EncodedName | null {
+    const name = this.#names[place]
+    if (name === undefined || line.charCodeAt(name.text.length) !== COLON) return null
+    return line.startsWith(name.text) ? name : null
+  }
 }
 
 const AUTHORITY_NAME: EncodedName = {
+  text: ':authority',
   lower: ':authority',
   index: AUTHORITY,
   isIndexed: true,
   isSecret: false,
   isDropped: false,
 }
-const PROTOCOL: EncodedName = { ...AUTHORITY_NAME, lower: ':protocol', index: 0 }
+const PROTOCOL: EncodedName = {
+  ...AUTHORITY_NAME,
+  text: ':protocol',
+  lower: ':protocol',
+  index: 0,
+}
 
 function isBlank(code: number): boolean {
   return code === SPACE || code === TAB
