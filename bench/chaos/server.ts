@@ -36,7 +36,7 @@ export interface ChaosServer {
   readonly resume: () => void
 }
 
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 60_000
 
 export async function startServer(
   owner: Owner,
