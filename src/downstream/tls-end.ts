@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net'
 import type { SecureContext, TLSSocket } from 'node:tls'
+import { withoutRoot } from '../model/address.ts'
 import { valueForName } from '../model/certificate-names.ts'
 import type { Listener } from '../model/snapshot.ts'
 import { DEFAULT_TLS_OPTIONS, optionsFor, type TlsOptions } from '../model/tls-options.ts'
@@ -194,7 +195,7 @@ export class TlsEnd {
       set: TlsSet,
       socket: unknown,
     ): SecureContext | undefined => {
-      const serverName = name.toLowerCase()
+      const serverName = withoutRoot(name.toLowerCase())
       if (this.#isUnrecognized(serverName)) {
         const below = socketBelow(socket)
         if (below !== null) {
@@ -277,7 +278,6 @@ function socketBelow(tls: unknown): Socket | null {
 }
 
 function nameOf(socket: Socket): string {
-  return (
-    ('servername' in socket && typeof socket.servername === 'string' && socket.servername) || ''
-  )
+  const name = 'servername' in socket ? socket.servername : ''
+  return typeof name === 'string' ? withoutRoot(name.toLowerCase()) : ''
 }

@@ -1,12 +1,12 @@
 // Issue: "session resumption across workers".
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
-import type { SecureVersion, TLSSocket } from 'node:tls'
+import type { SecureVersion } from 'node:tls'
 import { createAuthority } from '../support/certificates.ts'
 import { openTlsClient } from '../support/client.ts'
 import { choosePort } from '../support/ports.ts'
 import { type Program, startProgram } from '../support/program.ts'
+import { sessionOf } from '../support/tls-session.ts'
 
 /** The kernel spreads connections over two threads: that all of these are at one is as good as impossible. */
 const TRIES = 24
@@ -59,12 +59,6 @@ for (const version of VERSIONS) {
       }
     }
   })
-}
-
-async function sessionOf(socket: TLSSocket, version: SecureVersion): Promise<Buffer | undefined> {
-  if (version === 'TLSv1.2') return socket.getSession()
-  const [session] = (await once(socket, 'session')) as [Buffer]
-  return session
 }
 
 test('with a ticket secret a session resumes after a restart', async (t) => {
