@@ -32,6 +32,12 @@ export interface ArenaOptions {
   /** What the backend says beside its servers; null: there are none, the frontend responds itself. */
   readonly backend: object | null
   readonly frontend?: object
+  /** What else the file says: options of its listener, and further objects. */
+  readonly extra?: {
+    readonly listener?: object
+    readonly backends?: object
+    readonly frontends?: object
+  }
 }
 
 export interface Arena extends Owner {
@@ -105,7 +111,7 @@ export async function onArena<T>(
 
 async function startSluice(
   folder: string,
-  { name, workers = 2, backend, frontend = {} }: ArenaOptions,
+  { name, workers = 2, backend, frontend = {}, extra = {} }: ArenaOptions,
   servers: readonly ChaosServer[],
 ): Promise<Running> {
   const site = await createSite(folder, { certificate: null, origins: [0, 0], routes: 1 })
@@ -118,14 +124,15 @@ async function startSluice(
       admin: { address: `127.0.0.1:${site.adminPort}` },
       log: { level: 'warn', access: 'off' },
       data: join(folder, 'data'),
-      listeners: { web: { address: `127.0.0.1:${site.port}` } },
-      backends: pool,
+      listeners: { web: { address: `127.0.0.1:${site.port}`, ...extra.listener } },
+      backends: { ...pool, ...extra.backends },
       frontends: {
         all: {
           route: 'PathPrefix("/")',
           ...(backend === null ? {} : { backend: 'pool' }),
           ...frontend,
         },
+        ...extra.frontends,
       },
     }
     writeFileSync(file, JSON.stringify(declared, null, 2))

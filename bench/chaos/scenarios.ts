@@ -3,6 +3,7 @@ import type { Lab } from './arena.ts'
 import { judgeBreaker, runBreaker } from './breaker.ts'
 import type { Check } from './check.ts'
 import { judgeCost, runCost } from './cost.ts'
+import { judgeAttacks, runAttacks } from './http2-attacks.ts'
 import { judgeKeys, runKeys } from './keys.ts'
 import { judgeFault, runFault } from './one-of-four.ts'
 import type { FaultName } from './one-of-four.ts'
@@ -37,6 +38,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   rate: scenario(runRate, judgeRate),
   keys: scenario(runKeys, judgeKeys),
   'tcp-kill': scenario(runTcpKill, judgeTcpKill),
+  'http2-attacks': scenario(runAttacks, judgeAttacks),
   // Keeps the bench on one core from there on.
   cost: scenario(runCost, judgeCost),
 }
@@ -60,6 +62,7 @@ export const TITLES: Readonly<Record<keyof typeof SCENARIOS, string>> = {
   rate: 'a rate limit is exact over all threads',
   keys: 'a flood of keys stays in its memory',
   'tcp-kill': 'one of three servers of 10,000 TCP connections is killed',
+  'http2-attacks': 'attacks on HTTP/2 beside good clients',
   cost: 'CPU time of the health monitor',
 }
 

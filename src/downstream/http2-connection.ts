@@ -13,6 +13,7 @@ import type { SocketReads } from '../http/connection/socket-reads.ts'
 import { ERRORS, type ExchangeError } from '../http/message/errors.ts'
 import { RequestHead } from '../http/message/request-head.ts'
 import { NOWHERE } from '../http/message/target.ts'
+import { COST } from '../http2/budget.ts'
 import { ERROR, errorName, MAX_STREAM_ID } from '../http2/frames.ts'
 import type { DecodeResult, HeadDecoder } from '../http2/hpack/head-decoder.ts'
 import { Http2Link } from '../http2/link.ts'
@@ -171,6 +172,11 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
   protected abused(what: string): void {
     this.live.countMisuse()
     this.live.warnOfMisuse(`${this.#name()} was cut off for misuse of HTTP/2: ${what}`)
+  }
+
+  /** One is bad luck; a client that lets many bodies wait holds servers. */
+  bodyWasLate(): void {
+    this.charge(COST.PROVOKED_ERROR, 'request bodies that do not go on')
   }
 
   protected malformed(streamId: number, fault: string): void {

@@ -368,6 +368,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
   expire(): void {
     this.deadlineAt = Infinity
     this.endExchange(new ExchangeError('BODY_TIMEOUT', 'the body did not arrive in time'))
+    this.#connection.bodyWasLate()
   }
 
   fault(error: unknown): void {

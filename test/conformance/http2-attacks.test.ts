@@ -36,9 +36,7 @@ async function startWorld(t: TestContext): Promise<World> {
 for (const attack of FLOODS) {
   test(`${attack.name}: the connection ends, its neighbour stays`, async (t) => {
     const world = await startWorld(t)
-    const attacker = await openHttp2Client(t, world.gateway.port, {
-      settings: attack.settings ?? [],
-    })
+    const attacker = await openHttp2Client(t, world.gateway.port, attack.options)
     const run = attack.start(attacker)
     attacker.send(...run.first)
 

@@ -1,12 +1,13 @@
 /**
  * Attacks on an HTTP/2 server, each as the frames of one unit that is repeated (facts: the advisories from CVE-2019-9511 to
- * those of 2026). For the tests and for `npm run chaos`.
+ * those of 2026). For the tests and for `npm run chaos`; those that take time are in slow-attacks.ts.
  */
 import { requestFields, type Http2Client } from './client.ts'
 import {
   continuationFrame,
   dataFrame,
   frame,
+  goAwayFrame,
   headersFrame,
   pingFrame,
   priorityFrame,
@@ -16,12 +17,13 @@ import {
   TYPE,
   windowUpdateFrame,
 } from './frames.ts'
-import { block, indexed, literal } from './hpack.ts'
+import { block, indexed, literal, tableSize } from './hpack.ts'
+import type { PeerOptions } from './peer.ts'
 
 export interface Attack {
   readonly name: string
-  /** The client's own SETTINGS. */
-  readonly settings?: readonly (readonly [id: number, value: number])[]
+  /** Of its connection. */
+  readonly options?: PeerOptions
   start(client: Http2Client): AttackRun
   /** By how many units the connection has ended. */
   readonly most: number
@@ -39,6 +41,9 @@ const POST = block(...requestFields({ method: 'POST' }))
 /** What is charged once a unit, and what five times. */
 const MOST = 600
 const MOST_PROVOKED = 200
+
+/** So many requests are at servers by the time they are reset. */
+const IN_FLIGHT = 50
 
 type Start = Attack['start']
 
@@ -111,6 +116,7 @@ export const FLOODS: readonly Attack[] = [
     start: each(() => [frame(0x16, 0, 0, Buffer.alloc(8))]),
     most: MOST,
   },
+  { name: 'GOAWAY flood', start: each(() => [goAwayFrame()]), most: MOST },
   {
     name: 'empty DATA flood (CVE-2019-9518)',
     start: onOne((id) => [dataFrame(id, '')]),
@@ -142,6 +148,21 @@ export const FLOODS: readonly Attack[] = [
   {
     name: 'rapid reset (CVE-2023-44487)',
     start: eachWhole((id) => [resetFrame(id)]),
+    most: MOST,
+  },
+  {
+    name: 'rapid reset of requests that are under way (CVE-2023-44487)',
+    start: (client) => {
+      const open: number[] = []
+      const next = (): readonly Buffer[] => {
+        const id = client.nextId()
+        open.push(id)
+        const old = open.length > IN_FLIGHT ? open.shift() : undefined
+        const request = headersFrame(id, GET, { end: true })
+        return old === undefined ? [request] : [resetFrame(old), request]
+      }
+      return { first: [], next }
+    },
     most: MOST,
   },
   {
@@ -206,7 +227,7 @@ export const FLOODS: readonly Attack[] = [
   },
   {
     name: 'flood of streams beyond the limit, which stay open',
-    settings: [[SETTING.initialWindowSize, 0]],
+    options: { settings: [[SETTING.initialWindowSize, 0]] },
     start: eachWhole(),
     most: MOST,
   },
@@ -234,6 +255,40 @@ export const FLOODS: readonly Attack[] = [
     most: MOST,
   },
 ]
+
+const TINY = dataFrame(1, 'a')
+const PADDED = dataFrame(1, 'a', { padding: 255 })
+
+/** Whole requests and bodies that are legal, in pieces that cost the most: they are to be borne, not cut off. */
+export const FRAGMENTS: readonly Omit<Attack, 'most'>[] = [
+  { name: 'DATA of a byte each', start: withinCredit(TINY) },
+  { name: 'DATA of a byte each with 255 of padding', start: withinCredit(PADDED) },
+  {
+    name: 'table size updates before each head',
+    start: (client) => {
+      const updates = Buffer.concat(
+        Array.from({ length: 4_000 }, () => Buffer.concat([tableSize(0), tableSize(4_096)])),
+      )
+      const head = Buffer.concat([updates, GET])
+      return {
+        first: [],
+        next: () =>
+          client.streams.size < 50 ? [headersFrame(client.nextId(), head, { end: true })] : [],
+      }
+    },
+  },
+]
+
+/** One body of such frames, as far as the windows let it. */
+function withinCredit(unit: Buffer): Start {
+  return (client) => {
+    const id = client.nextId()
+    return {
+      first: [headersFrame(id, POST)],
+      next: () => (client.takeCredit(id, unit.length - 9) ? [unit] : []),
+    }
+  }
+}
 
 /** A header block that never ends; a unit is one CONTINUATION. */
 function inBlock(unit: (id: number) => Buffer, head: (id: number) => readonly Buffer[]): Start {

@@ -72,6 +72,8 @@ export interface Http2Peer {
   send(...bytes: readonly (Buffer | string)[]): void
   /** Each piece in a write of its own, a turn of the event loop apart. */
   sendPieces(pieces: readonly (Buffer | string)[]): Promise<void>
+  /** Takes so much of the other side's windows. False: they have less. */
+  takeCredit(streamId: number, bytes: number): boolean
   /** A body within the other side's windows and frame size; `end` without trailers is END_STREAM on the last DATA. */
   sendBody(streamId: number, body: Buffer | string, end?: BodyEnd): Promise<void>
   until<T>(look: () => T | undefined | null | false, what: string, patienceMs?: number): Promise<T>
@@ -319,6 +321,12 @@ export function createPeer(
         send(piece)
         await turn()
       }
+    },
+    takeCredit(streamId, bytes) {
+      if (connectionCredit < bytes || creditOf(streamId) < bytes) return false
+      connectionCredit -= bytes
+      credits.set(streamId, creditOf(streamId) - bytes)
+      return true
     },
     async sendBody(streamId, body, { end = true, trailers } = {}) {
       let left = typeof body === 'string' ? Buffer.from(body, 'latin1') : body
