@@ -181,6 +181,7 @@ export abstract class LinkFrames extends LinkStreams {
     else if (this.isUnopened(id)) this.connectionError(code, fault)
     else if (this.charge(COST.PROVOKED_ERROR, `errors, of which the last is: ${fault}`)) {
       this.malformed(id, fault)
+      if (this.closedStreams.how(id) === RESET_HERE) return
       this.closedStreams.add(id, RESET_HERE)
       this.output.rstStream(id, code)
     }

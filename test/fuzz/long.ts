@@ -1,7 +1,8 @@
 /**
  * The long fuzz, by command: `npm run fuzz -- --count 1000000 --seed 1`. Half of the cases are requests, half answers; for
  * every ten of them there is a table of hostile objects besides (`--tables` alone runs these only). `--heads` compares the
- * walk over heads with its oracle instead: a million take half a minute.
+ * walk over heads with its oracle instead: a million take half a minute. `--frames` sends sequences of HTTP/2 frames instead, half of them as
+ * a client and half as a server.
  * Ends with 1 and the seed that shows it on the first disagreement or uncaught error; `--seed N --count 1` shows it again.
  */
 import assert from 'node:assert/strict'
@@ -9,7 +10,7 @@ import { test, type TestContext } from 'node:test'
 import { parseArgs } from 'node:util'
 import { compareHeads } from './head-oracle.ts'
 import { runTables } from './judge-tables.ts'
-import { runFuzz } from './run.ts'
+import { runFuzz, startFrames } from './run.ts'
 
 const { values } = parseArgs({
   options: {
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     lanes: { type: 'string', default: '4' },
     tables: { type: 'boolean', default: false },
     heads: { type: 'boolean', default: false },
+    frames: { type: 'boolean', default: false },
   },
 })
 const [count, first, lanes] = [values.count, values.seed, values.lanes].map(Number)
@@ -39,11 +41,12 @@ for (let at = 0; at < count; at += STRETCH) {
       return
     }
     if (!values.tables) {
-      const met = await runFuzz(t, { first: first + at, count: size, lanes })
+      const startLane = values.frames ? startFrames : undefined
+      const met = await runFuzz(t, { first: first + at, count: size, lanes }, startLane)
       for (const [name, times] of met) explained.set(name, (explained.get(name) ?? 0) + times)
     }
     const tables = values.tables ? size : Math.ceil(size / 10)
-    await runTables(first + at, tables)
+    if (!values.frames) await runTables(first + at, tables)
     hasPassed = true
   })
   // The runner reports the failure, with its seed, and ends the process with 1.
