@@ -80,19 +80,27 @@ export function responseIn(pieces: readonly Buffer[], streamId: number): Referen
       if ((first.flags & FLAG.endStream) !== 0) return result(status !== 0)
     }
   }
-  // Content is passed on as it comes, which matters only where Content-Length makes it whole.
-  if (block === null && status !== 0) body += contentOfPart(rest, streamId)
-  return result(false)
+  if (block !== null || status === 0) return result(false)
+  // Content is passed on as it comes. What is missing then may be padding alone.
+  const part = dataOfPart(rest, streamId)
+  if (part === null) return result(false)
+  body += part.content
+  return result(part.ends)
 }
 
-function contentOfPart(part: Buffer, streamId: number): string {
+function dataOfPart(
+  part: Buffer,
+  streamId: number,
+): { readonly content: string; readonly ends: boolean } | null {
   const isOwn = part.length > 9 && part[3] === TYPE.data && part.readUInt32BE(5) === streamId
-  if (!isOwn || part.readUIntBE(0, 3) > MOST_BYTES) return ''
-  const isPadded = ((part[4] ?? 0) & FLAG.padded) !== 0
-  const padding = isPadded ? (part[9] ?? 0) : 0
+  if (!isOwn || part.readUIntBE(0, 3) > MOST_BYTES) return null
+  const flags = part[4] ?? 0
+  const isPadded = (flags & FLAG.padded) !== 0
   const from = isPadded ? 10 : 9
-  const to = 9 + part.readUIntBE(0, 3) - padding
-  return part.subarray(from, Math.max(from, to)).toString('latin1')
+  const to = 9 + part.readUIntBE(0, 3) - (isPadded ? (part[9] ?? 0) : 0)
+  if (to < from) return null
+  const content = part.subarray(from, to).toString('latin1')
+  return { content, ends: (flags & FLAG.endStream) !== 0 && content.length === to - from }
 }
 
 function contentWithin(one: Frame): Buffer | null {
