@@ -19,7 +19,7 @@ interface View {
 }
 
 const QUIET = { opensWindows: false, answersPings: false }
-/** RFC 9110: they have no content, whatever is sent. */
+/** RFC 9110: they have no content, whatever is sent, and are whole with their head. */
 const BODYLESS = new Set([204, 205, 304])
 
 export async function startServerFramesJudge(
@@ -91,7 +91,8 @@ function judge(
     if (one.isWellFormed) throw new Error(`a well-formed response was ${got}`)
     return
   }
-  const body = BODYLESS.has(meant.status) ? '' : meant.body
-  if (!meant.isWhole || meant.status !== got.status || body !== got.body)
+  const isBodyless = BODYLESS.has(meant.status)
+  const body = isBodyless ? '' : meant.body
+  if (!(meant.isWhole || isBodyless) || meant.status !== got.status || body !== got.body)
     throw new Error(`the client got ${JSON.stringify(got)} of ${JSON.stringify(meant)}`)
 }
