@@ -275,7 +275,7 @@ export class ClientConnection extends Http1Connection implements ClientSide {
     this.#buffer.take()
     this.endSocket()
     this.socket.resume()
-    this.#lingering = new LingeringClose(this.socket, this.#live.writeMs())
+    this.#lingering = new LingeringClose(this, this.#live.writeMs())
     this.#stayOrGo()
   }
 

@@ -7,13 +7,14 @@ import { clock } from './clock.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
 import { JOIN_BYTES, type Reader, type SocketReads } from './socket-reads.ts'
 import { disown, listenTo, type SocketOwner, stopListening } from './socket-events.ts'
+import { type StraightWriter, writeSmall } from './straight-writes.ts'
 import { type TextWriter, writeAtTurnEnd } from './turn-end.ts'
 import type { TunnelEnd } from './tunnel.ts'
 
 const KEEP_ALIVE_AFTER_MS = 60_000
 
 export abstract class Http1Connection
-  implements Expiring, Reader, SocketOwner, TextWriter, TunnelEnd
+  implements Expiring, Reader, SocketOwner, StraightWriter, TextWriter, TunnelEnd
 {
   socket: Socket
   deadlineAt: number = Infinity
@@ -28,6 +29,7 @@ export abstract class Http1Connection
   #text = ''
   /** The socket has got something since this was set to false. */
   protected hasWritten = false
+  straightBytes = 0
 
   /** `reads`: the socket's `onread` option, null without it. */
   constructor(socket: Socket, reads: SocketReads | null, deadlines: Deadlines) {
@@ -115,7 +117,7 @@ export abstract class Http1Connection
     if (text === '') return
     this.#text = ''
     this.hasWritten = true
-    if (this.socket.writable) this.socket.write(text, 'latin1')
+    if (this.socket.writable) writeSmall(this, text)
   }
 
   /**
@@ -142,6 +144,11 @@ export abstract class Http1Connection
     socket.write(data)
     if (after !== '') socket.write(after, 'latin1')
     socket.uncork()
+  }
+
+  /** What the system has not taken yet. */
+  get unwritten(): number {
+    return this.socket.writableLength + this.straightBytes
   }
 
   /** Sends what was written, then FIN. */
