@@ -188,10 +188,9 @@ export class Forwarder
       return
     }
     this.replay?.detach()
-    if (this.exchange.hasResponded) {
-      this.#giveUp(error)
-      return
-    }
+    if (this.exchange.hasResponded) return this.#giveUp(error)
+    const final = this.passOver(endpoint, error)
+    if (final !== null) return this.#tryNext(pool, final, performance.now())
     const { method } = this.exchange
     const most = attempt.connection?.isUnsent === true ? MOST_RESENT : isIdempotent(method) ? 1 : 0
     if (attempt.isStale && this.resent < most && this.canRetry()) {
@@ -234,12 +233,13 @@ export class Forwarder
 
   #hedgeLater(pool: Pool, policy: RetryPolicy): void {
     const waitMs = this.#route.hedgeMs(policy, this.exchange, pool)
-    if (waitMs < Infinity && !this.#isOver) this.schedule(() => this.#sendHedge(pool), waitMs)
+    if (waitMs < Infinity && !this.#isOver && this.timer === null)
+      this.schedule(() => this.#sendHedge(pool), waitMs)
   }
 
   #sendHedge(pool: Pool): void {
     const first = this.attempt
-    const other = first === null ? null : pool.pick(this.exchange, [first.endpoint])
+    const other = first === null ? null : pool.pick(this.exchange, [...this.tried, first.endpoint])
     if (first === null || other === null) return
     const attempt = this.#hold(pool, other, performance.now())
     if (pool.retryBudget.tryTake()) {

@@ -22,6 +22,10 @@ export abstract class RetryState {
   /** The server of the last attempt. */
   protected endpoint: Endpoint | null = null
   protected tried: readonly Endpoint[] = NONE
+  /** Those of them that cannot carry the exchange at all. */
+  #unfit: readonly Endpoint[] = NONE
+  /** Why the last attempt failed at a server that can carry it. */
+  #lastError: ExchangeError | null = null
   /** How many have been sent to servers. */
   protected attempts = 0
   /** How many were sent again without the budget, because no server had failed: an idle connection was closed, for example. */
@@ -96,11 +100,26 @@ export abstract class RetryState {
     this.tried = [...this.tried, endpoint]
   }
 
-  /** Every server may be tried again. False if none was tried. */
+  /** Every server that can carry the exchange may be tried again. False if none of them was tried. */
   protected clearTried(): boolean {
-    const hadSome = this.tried !== NONE
-    this.tried = NONE
+    const hadSome = this.tried.length > this.#unfit.length
+    this.tried = this.#unfit
     return hadSome
+  }
+
+  /**
+   * The server speaks HTTP/1.1 only, so that nothing of this call was sent to it: another server can carry it, which is no
+   * retry. Returns the error that the client gets if there is none; null if this is another case.
+   */
+  protected passOver(endpoint: Endpoint, error: ExchangeError): ExchangeError | null {
+    if (error.reason !== 'HTTP2_REQUIRED') this.#lastError = error
+    else if (this.canRetry()) {
+      this.attempts--
+      this.#unfit = [...this.#unfit, endpoint]
+      this.addTried(endpoint)
+      return this.#lastError ?? error
+    }
+    return null
   }
 
   /** Forgets a failed attempt. True if there is another one beside it. */
