@@ -244,7 +244,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
   #refuseHead(exchange: Exchange, bytes: number): true {
     const limit = `the client takes ${this.link.peer.maxHeaderListSize} (SETTINGS_MAX_HEADER_LIST_SIZE)`
     const text = `the response's head has ${bytes} bytes, and ${limit}`
-    const error = new ExchangeError('ANSWER_TOO_LARGE', text)
+    const error = new ExchangeError('ANSWER_REFUSED', text)
     if (this.#isRefused) {
       this.abort()
       return true

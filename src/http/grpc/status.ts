@@ -88,6 +88,7 @@ const OF_REASON: Partial<Record<Reason, number>> = {
   OUT_OF_RESOURCES: GRPC.UNAVAILABLE,
   GRPC_TIMEOUT: GRPC.DEADLINE_EXCEEDED,
   HTTP2_REQUIRED: GRPC.INTERNAL,
+  ANSWER_REFUSED: GRPC.RESOURCE_EXHAUSTED,
 }
 
 /** Of a local response with this reason and HTTP status. */

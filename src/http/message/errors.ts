@@ -78,6 +78,7 @@ export type Reason =
   | 'STREAM_REFUSED'
   | 'UPGRADE_REFUSED'
   | 'CLIENT_CERTIFICATE_REQUIRED'
+  | 'ANSWER_REFUSED'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // Malformed requests.
@@ -148,6 +149,8 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   UPGRADE_REFUSED: kind(502, 'http_upgrade_failed', 'proxy'),
   // A route that only clients with a verified certificate may use.
   CLIENT_CERTIFICATE_REQUIRED: kind(403, 'http_request_denied', 'client'),
+  // A response head that is larger than a client of HTTP/2 takes: no failure of the server, so that no client can trip a breaker.
+  ANSWER_REFUSED: kind(502, 'http_response_header_section_size', 'client'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]
