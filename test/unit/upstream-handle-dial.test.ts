@@ -4,13 +4,14 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { endOf } from '../../src/http/connection/handle-end.ts'
+import { HANDLES_TAKE_NO_REQUEST } from '../../src/http/connection/handle-writes.ts'
 import type { StreamEnd } from '../../src/http/connection/stream-end.ts'
 import { dialHandle } from '../../src/upstream/connecting/handle-dial.ts'
 import type { ConnectableServer } from '../../src/upstream/connecting/happy-eyeballs.ts'
 import { makeBackend, openBoard } from '../support/endpoints.ts'
 import { choosePort } from '../support/ports.ts'
 
-test('a server with one address is connected to on a handle', async (t) => {
+testDial('a server with one address is connected to on a handle', async (t) => {
   const { server, next } = await listen(t)
   const accepted = next()
   const found = await dial(server)
@@ -25,7 +26,7 @@ test('a server with one address is connected to on a handle', async (t) => {
   found.reset()
 })
 
-test('a server that listens nowhere is refused with its address', async (t) => {
+testDial('a server that listens nowhere is refused with its address', async (t) => {
   await listen(t)
   const found = await dial(serverAt(t, await choosePort()))
   assert.ok(found instanceof Error)
@@ -33,7 +34,7 @@ test('a server that listens nowhere is refused with its address', async (t) => {
   assert.equal('code' in found ? found.code : '', 'ECONNREFUSED')
 })
 
-test("a connection to one of the proxy's own addresses is closed", async (t) => {
+testDial("a connection to one of the proxy's own addresses is closed", async (t) => {
   const { server, next } = await listen(t)
   server.own.replace([{ name: 'the admin', host: '0.0.0.0', port: server.target.port }])
   const accepted = next()
@@ -44,7 +45,7 @@ test("a connection to one of the proxy's own addresses is closed", async (t) => 
   if (!peer.destroyed) await new Promise((resolve) => peer.once('close', resolve))
 })
 
-test('a dial that is cancelled does not call back', async (t) => {
+testDial('a dial that is cancelled does not call back', async (t) => {
   const { server } = await listen(t)
   const dialing = dialHandle(server, {
     connected: () => assert.fail('it was cancelled'),
@@ -57,6 +58,16 @@ test('a dial that is cancelled does not call back', async (t) => {
   assert.ok(!(found instanceof Error), String(found))
   found.reset()
 })
+
+/** On a Node whose handles are not written to (handle-writes.ts) no server is dialed on one. */
+function testDial(name: string, run: (t: TestContext) => Promise<void>): void {
+  if (HANDLES_TAKE_NO_REQUEST) test(name, run)
+  else
+    test(`not by this Node: ${name}`, async (t) => {
+      const { server } = await listen(t)
+      assert.equal(dialHandle(server, { connected: () => {}, caught: () => {} }), null)
+    })
+}
 
 async function dial(server: ConnectableServer): Promise<StreamEnd | Error> {
   return new Promise((connected, caught) => {

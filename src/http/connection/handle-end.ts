@@ -1,11 +1,12 @@
 /**
  * An end on the handle below a plain socket. A net.Socket with its two streams has some 3 KB, and each connection of a stream has
  * two; an end on the handle has 1 KB. The socket is taken apart: what Node's read function needs of the handle's owner is here,
- * under Node's own keys, and requests to shut down are made as sockets make them. If this Node has other keys,
- * the socket is used as it is.
+ * under Node's own keys, and requests to shut down are made as sockets make them. If this Node has other keys, or its handles are
+ * written to in another way (handle-writes.ts), the socket is used as it is.
  */
 import { getSystemErrorName } from 'node:util'
 import { Socket } from 'node:net'
+import { HANDLES_TAKE_NO_REQUEST } from './handle-writes.ts'
 import { giveLargeBack, LENT, LENT_BYTES, owned, takeLarge, viewOf } from './socket-reads.ts'
 import { callOwner, SocketEnd, type StreamEnd, type StreamOwner } from './stream-end.ts'
 
@@ -72,9 +73,11 @@ export function endOfHandle(handle: Handle): StreamEnd | null {
   return keys === null || keys === undefined ? null : new HandleEnd(handle, keys, null)
 }
 
+/** Null: it is not to be used without its socket. */
 export function handleOf(socket: Socket): Handle | null {
   const handle: unknown = '_handle' in socket ? socket._handle : null
   const isWhole =
+    HANDLES_TAKE_NO_REQUEST &&
     typeof handle === 'object' &&
     handle !== null &&
     ['useUserBuffer', 'writeBuffer', 'shutdown'].every((name) => name in handle)

@@ -5,8 +5,9 @@
  * Over TLS the stream is needed, because a TLS socket takes one write at a time; but bytes are copied less often than a text there
  * (45.1 and 42.3 us, scenario `tls`).
  */
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
+import { HANDLES_TAKE_NO_REQUEST } from './handle-writes.ts'
 
 export interface StraightWriter {
   readonly socket: Socket
@@ -27,8 +28,6 @@ interface Handle {
 }
 
 const SCRATCH = Buffer.allocUnsafeSlow(16 * 1024)
-/** Whether this Node writes without a request that it is given, as its own sockets do. */
-const TAKES_NO_REQUEST: boolean = takesNoRequest()
 
 /** The text is latin1. The socket must be writable. */
 export function writeSmall(writer: StraightWriter, text: string): void {
@@ -43,7 +42,7 @@ export function writeSmall(writer: StraightWriter, text: string): void {
     else socket.write(SCRATCH.subarray(0, SCRATCH.write(text, 'latin1')))
     return
   }
-  const handle = TAKES_NO_REQUEST ? handleOf(socket) : null
+  const handle = HANDLES_TAKE_NO_REQUEST ? handleOf(socket) : null
   if (handle === null) socket.write(text, 'latin1')
   else writeTo(handle, writer, text)
 }
@@ -82,23 +81,4 @@ function handleOf(socket: Socket): Handle | null {
   return typeof handle === 'object' && handle !== null && 'writeLatin1String' in handle
     ? (handle as Handle)
     : null
-}
-
-/** Asks a socket on a handle that records what it gets. */
-function takesNoRequest(): boolean {
-  let given: unknown = undefined
-  const handle = {
-    readStart: () => 0,
-    readStop: () => 0,
-    close() {},
-    writeLatin1String(request: unknown) {
-      given = request
-      return 0
-    },
-  }
-  const socket = new Socket({ handle, manualStart: true } as object)
-  socket.on('error', () => {})
-  socket.write('x', 'latin1')
-  socket.destroy()
-  return given === null
 }
