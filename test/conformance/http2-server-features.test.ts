@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createSecureServer } from 'node:http2'
-import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +14,7 @@ import { ERROR } from '../support/http2/frames.ts'
 import { startHttp2Server } from '../support/http2/server.ts'
 import { value } from '../support/message.ts'
 import { listen } from '../support/origin.ts'
-import { choosePort } from '../support/ports.ts'
+import { accepts, choosePort } from '../support/ports.ts'
 import { get } from '../support/refusal.ts'
 import { eventually } from '../support/until.ts'
 
@@ -161,16 +160,5 @@ for (const scheme of ['h2c', 'https'] as const) {
     }
     await eventually(() => gateway.records().length === 40, 'all are logged')
     assert.ok(gateway.records().every(({ reason }) => reason === null))
-  })
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connectTcp(port, '127.0.0.1')
-    socket.on('error', () => resolve(false))
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
   })
 }

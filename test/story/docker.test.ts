@@ -5,9 +5,10 @@ import { after, test, type TestContext } from 'node:test'
 import { nodeIn, startDockerEngine, type DockerEngine } from '../support/docker-engine.ts'
 import { placeExample, startExample } from '../support/example.ts'
 import { startLoad } from '../support/load.ts'
-import { choosePort } from '../support/ports.ts'
+import { accepts, choosePort } from '../support/ports.ts'
 import { startProgram, type Program } from '../support/program.ts'
 import { reportOf, tableOf, untilSource, untilTable } from '../support/sources.ts'
+import { eventually } from '../support/until.ts'
 
 const shared = await startDockerEngine({ after })
 const HOST = 'web.test'
@@ -27,7 +28,10 @@ function serving(port: number, delayMs: number): string {
   process.on('SIGTERM', () => { server.close(); server.closeIdleConnections() })`
 }
 
-/** Containers of one service, as compose starts them. */
+/**
+ * Containers of one service, as compose starts them, each once the one before listens: without a health check a container gets
+ * requests as soon as it runs, and a request has two attempts.
+ */
 async function startService(
   engine: DockerEngine,
   from: number,
@@ -41,6 +45,7 @@ async function startService(
       ...{ 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'web' },
     }
     await engine.run(`shop-web-${number}`, labels, nodeIn(serving(port, delayMs)))
+    await eventually(() => accepts(port), `container ${number} listens`)
   }
 }
 
@@ -78,7 +83,9 @@ test('no request fails while containers of a service are started and stopped', a
   await startService(shared, 2, 4, 300)
   await untilServers(program, 4)
   await load.more(40)
-  await shared.docker('stop', 'shop-web-4', 'shop-web-1')
+  await shared.docker('stop', 'shop-web-4')
+  await untilServers(program, 3)
+  await shared.docker('stop', 'shop-web-1')
   await untilServers(program, 2)
   await load.more(20)
   await startService(shared, 5, 5, 300)

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type Daemon, type Owner, startDaemon } from './daemon.ts'
-import { choosePort } from './ports.ts'
+import { accepts, choosePort } from './ports.ts'
 
 export interface ZookeeperOptions {
   /** A second port then speaks TLS. `cert` and `key` are texts, `caPath` is a file. */
@@ -122,17 +122,6 @@ function secureLines(
     'ssl.trustStore.type=PEM',
     'ssl.clientAuth=none',
   ]
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' })
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
 }
 
 function ask(port: number, word: string): Promise<string> {
