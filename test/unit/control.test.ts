@@ -255,6 +255,30 @@ test('two hosts with different certificates for one name are named in the log an
   )
 })
 
+test('two hosts with different TLS options for one name are named in the log and in the table', async (t) => {
+  const { cert, key } = createAuthority(t).issueWith({}, 'a.test')
+  const { control, lines } = await setUp(t, {
+    listeners: { web: { address: '127.0.0.1:8443', protocol: 'https' } },
+    hosts: {
+      one: { cert, key, tls: { clientAuth: { mode: 'require' } } },
+      other: { names: ['a.test'], tls: { profile: 'modern' } },
+    },
+  })
+  await control.open()
+  await control.start()
+
+  const [problem, ...more] = control.table().problems
+  assert.deepEqual(more, [])
+  assert.match(
+    `${problem?.kind} ${problem?.id} ${problem?.message}`,
+    /^host other tls: its TLS options are not used for a\.test: those of host "one" serve/,
+  )
+  await eventually(
+    () => /warn host "other": .*its TLS options are not used/.test(lines.join('\n')),
+    'the log has it',
+  )
+})
+
 test('a certificate that comes to its end is logged without a change of the table', async (t) => {
   const { cert, key } = createAuthority(t).issueWith({ days: 30 }, 'a.test')
   const web = {

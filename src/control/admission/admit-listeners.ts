@@ -13,7 +13,7 @@ import type {
   HostCertificate,
   Listener,
 } from '../../model/snapshot.ts'
-import type { ClientAuthMode, NamedTlsOptions } from '../../model/tls-options.ts'
+import type { ClientAuthMode, NamedTlsOptions, TlsOptions } from '../../model/tls-options.ts'
 import { REFERRING_LISTENER, refersToAny, resolveReferences } from './backend-references.ts'
 import type { ReferenceContext } from './backend-references.ts'
 import { decideAddresses } from './listener-addresses.ts'
@@ -76,7 +76,7 @@ export function createListenerAdmission(
     const byDefault = inForce.toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
     return {
       certificates: byDefault.flatMap(({ certificate }) => certificate ?? []),
-      options: strictestFirst(inForce),
+      options: inForce.flatMap(({ tls }) => tls ?? []),
     }
   }
 
@@ -103,7 +103,8 @@ export function createListenerAdmission(
     const mayWait = ordersCertificates || challenges.length > 0
     if (certificates.length === 0 && !mayWait) return null
     const isWhole = ofHosts.certificates.length + ofHosts.options.length === 0
-    const tls = { ...challenged.tls, certificates, hosts: ofHosts.options }
+    const hosts = strictestFirst(ofHosts.options, challenged.tls.options)
+    const tls = { ...challenged.tls, certificates, hosts }
     const whole = isWhole ? challenged : { ...challenged, tls }
     return reuseIfEqual(table.objects.get(part.id), whole)
   }
@@ -254,11 +255,17 @@ const STRICTEST_FIRST: readonly ClientAuthMode[] = [
   'none',
 ]
 
-/** If several hosts have options for one name, a guard must not be lost: the options with the strictest one count. */
-function strictestFirst(hosts: readonly HostCertificate[]): readonly NamedTlsOptions[] {
+/**
+ * If several hosts have options for one name, a guard must not be lost: the options with the strictest one count. Options without
+ * one have that of the listener.
+ */
+function strictestFirst(
+  hosts: readonly NamedTlsOptions[],
+  { clientAuth: own }: TlsOptions,
+): readonly NamedTlsOptions[] {
   const rankOf = ({ options }: NamedTlsOptions): number =>
-    STRICTEST_FIRST.indexOf(options.clientAuth?.mode ?? 'none')
-  return hosts.flatMap(({ tls }) => tls ?? []).sort((a, b) => rankOf(a) - rankOf(b))
+    STRICTEST_FIRST.indexOf((options.clientAuth ?? own).mode)
+  return hosts.toSorted((a, b) => rankOf(a) - rankOf(b))
 }
 
 const MISSING_CERTIFICATE = flaw(

@@ -5,9 +5,9 @@
 import { X509Certificate } from 'node:crypto'
 import { namesOf } from '../../model/certificate-names.ts'
 import { keyKindOf } from '../../model/key-kind.ts'
-import { quote } from '../../model/parsed.ts'
 import type { InForce } from '../admission/admit.ts'
 import { declaredIn, type DeclaredCertificate } from './certificate-expiry.ts'
+import { listNames, nameOther } from './conflict-words.ts'
 import type { Diagnostic } from './diagnostic.ts'
 
 export interface CertificateConflicts {
@@ -113,24 +113,19 @@ function declaredBy(
   return own ?? places?.find(({ version }) => version.kind === 'host')
 }
 
-const SHOWN_NAMES = 3
-
 function describe(
   { version, path }: DeclaredCertificate,
   { version: first }: DeclaredCertificate,
   names: readonly string[],
 ): Diagnostic {
-  const left = names.length - SHOWN_NAMES
-  const shown = names.slice(0, SHOWN_NAMES).join(', ')
-  const which = left > 0 ? `${shown} and ${left} more` : shown
   const isSame = version.kind === first.kind && version.id === first.id
   const winner = isSame
     ? `another one of the same ${version.kind}`
-    : `that of ${first.kind} ${quote(first.id)}${first.source === version.source ? '' : ` of source ${quote(first.source)}`}`
+    : `that of ${nameOther(first, version)}`
   return {
     object: version,
     level: 'warning',
-    message: `its certificate is not used for ${which}: ${winner} goes first; remove one of them`,
+    message: `its certificate is not used for ${listNames(names)}: ${winner} goes first; remove one of them`,
     path,
   }
 }

@@ -1,7 +1,8 @@
-/** What is found about certificates in force: those that expire, and those that clients do not get. */
+/** What is found about TLS in force: certificates that expire, and certificates and options that clients do not get. */
 import type { InForce } from '../admission/admit.ts'
 import { createCertificateConflicts } from './certificate-conflicts.ts'
 import { createCertificateExpiry, type CertificateExpiry } from './certificate-expiry.ts'
+import { tlsOptionConflicts } from './tls-option-conflicts.ts'
 
 export function createCertificateReview(): CertificateExpiry {
   const expiry = createCertificateExpiry()
@@ -10,7 +11,11 @@ export function createCertificateReview(): CertificateExpiry {
     reports: expiry.reports,
     diagnostics(inForce, now) {
       const having = havingCertificates(inForce)
-      return [...expiry.diagnostics(having, now), ...conflicts.diagnostics(having, now)]
+      return [
+        ...expiry.diagnostics(having, now),
+        ...conflicts.diagnostics(having, now),
+        ...tlsOptionConflicts(having),
+      ]
     },
   }
 }
