@@ -1,6 +1,7 @@
 /** Objects as they may be shown: without private keys, and without values from the environment or a file of secrets. */
 import { HIDDEN as hidden } from '../document/referred.ts'
-import type { HealthCheck, WebHook } from '../model/snapshot.ts'
+import { isMap, type JsonMap } from '../model/parsed.ts'
+import type { HealthCheck } from '../model/snapshot.ts'
 import type { InForce } from './admission/admit.ts'
 
 /** A version of an object in force, as the API shows it. */
@@ -79,34 +80,56 @@ const SECRET_NAMES: ReadonlySet<string> = new Set([
 /** The password of a url, or a user without a password (a token). */
 const URL_SECRET = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@/i
 
-const HOOK_NAMES: ReadonlySet<string> = new Set(['onTripped', 'onStandby'])
+/** In any case: vulcand has `OnTripped`. */
+const HOOK_NAMES: ReadonlySet<string> = new Set(['ontripped', 'onstandby'])
 
 /** Hides what is secret by its name or its form. */
 export function redactValue(value: unknown): unknown {
   if (typeof value === 'string') return value.replace(URL_SECRET, `$1${hidden}@`)
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(redactValue)
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, redactMember(name, item)]),
-  )
+  return mapMembers(value as JsonMap, redactMember)
 }
 
 function redactMember(name: string, item: unknown): unknown {
-  if (item !== null && SECRET_NAMES.has(name.toLowerCase())) return hidden
-  return HOOK_NAMES.has(name) && isHook(item) ? redactHook(item) : redactValue(item)
+  const folded = name.toLowerCase()
+  if (item !== null && SECRET_NAMES.has(folded)) return hidden
+  // A header may have the name of a hook.
+  if (HOOK_NAMES.has(folded) && isMap(item)) return redactHook(item)
+  if (folded === 'health' && isMap(item) && isMap(item['headers'])) {
+    return { ...item, headers: hideScalars(item['headers']) }
+  }
+  return redactValue(item)
 }
 
-/** A header may have the name of a hook. */
-function isHook(value: unknown): value is WebHook {
-  return typeof value === 'object' && value !== null && 'url' in value
+/**
+ * Chats and pagers authenticate callers by the path or by any header. The hook may be parsed, or written in any form and not
+ * be valid; vulcand's has its members in `Action`.
+ */
+function redactHook(hook: JsonMap): JsonMap {
+  return mapMembers(hook, (name, item) => {
+    switch (name.toLowerCase()) {
+      case 'type':
+      case 'method':
+        return redactValue(item)
+      case 'url':
+        return typeof item === 'string' ? redactUrl(item) : hideScalars(item)
+      case 'action':
+        return isMap(item) ? redactHook(item) : hideScalars(item)
+      default:
+        return hideScalars(item)
+    }
+  })
 }
 
-/** Chats and pagers authenticate callers by the path or by any header. */
-function redactHook({ url, method, headers, body }: WebHook): WebHook {
-  const { origin, pathname, search } = new URL(url)
-  const rest = pathname + search === '/' ? '' : hidden
-  const fields = mapValues(headers, (values) => values.map(() => hidden))
-  return { url: `${origin}/${rest}`, method, headers: fields, body: body === '' ? '' : hidden }
+function redactUrl(text: string): string {
+  if (!URL.canParse(text)) return hidden
+  const { origin, pathname, search } = new URL(text)
+  return `${origin}/${pathname + search === '/' ? '' : hidden}`
+}
+
+function mapMembers(map: JsonMap, change: (name: string, item: unknown) => unknown): JsonMap {
+  return Object.fromEntries(Object.entries(map).map(([name, item]) => [name, change(name, item)]))
 }
 
 function redactProbe(health: HealthCheck | null): HealthCheck | null {
@@ -122,8 +145,9 @@ function mapValues<T>(
   return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, change(value)]))
 }
 
-/** Of an object that was sealed as a whole. */
+/** Every text and number, except empty texts. */
 function hideScalars(value: unknown): unknown {
+  if (value === '') return ''
   if (typeof value === 'string' || typeof value === 'number') return hidden
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(hideScalars)
