@@ -250,6 +250,7 @@ export async function read<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {
+    if (error instanceof Refused) throw error
     throw new Refused(503, error instanceof Error ? error.message : String(error))
   }
 }

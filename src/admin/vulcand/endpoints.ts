@@ -4,7 +4,7 @@
  */
 import type { Written, Writer } from '../../control/writing/writer.ts'
 import { isMap, type Flaw, type JsonMap } from '../../model/parsed.ts'
-import { joinParts, type ObjectKind, type ObjectName } from '../../model/names.ts'
+import { joinParts, type ObjectKind, type ObjectName, refuseObjectName } from '../../model/names.ts'
 import { vulcandForm } from '../../providers/layouts/native/layout.ts'
 import { TranslationError } from '../../providers/layouts/translation.ts'
 import { parseGoDuration } from '../../providers/layouts/vulcand/go-duration.ts'
@@ -12,13 +12,14 @@ import { readStruct } from '../../providers/layouts/vulcand/go-json.ts'
 import { toText } from '../body.ts'
 import { type Answer, type BodyForm, type Call, type Endpoint, Refused } from '../endpoint.ts'
 import { MAX_BODY_BYTES, maySeeSecrets, read } from '../objects/endpoints.ts'
+import { hideKeys } from '../objects/changes.ts'
 import { mergePatch } from '../objects/merge-patch.ts'
-import { type ObjectService, WRITE_QUERY } from '../objects/object-service.ts'
+import { type ObjectService, readFlag, WRITE_QUERY } from '../objects/object-service.ts'
 import { isKnown, toETag } from '../objects/preconditions.ts'
 import { answerOf, messageAnswer } from '../vulcand-answer.ts'
 import { toForm } from './forms.ts'
 import { goSyntaxError } from './go-syntax.ts'
-import { hideKey, openHost, sealHost } from './key-pairs.ts'
+import { openHost, sealHost } from './key-pairs.ts'
 import { nativeForm } from './native-forms.ts'
 
 export interface VulcandOptions {
@@ -184,13 +185,19 @@ export function vulcandEndpoints({ service, isInForce }: VulcandOptions): readon
       ...{ call, name, ttlMs: null, isPatch: true },
       next(before) {
         if (before === null) throw new Refused(404, NOT_FOUND)
+        if (losesMembers(writer, before)) {
+          throw new Refused(
+            409,
+            `${name.kind} "${name.id}" has a form with more members than vulcand's, which would be lost: PATCH /api/objects/${name.kind}/${name.id}. Nothing was changed`,
+          )
+        }
         const merged = mergePatch(formOf(writer, before), change)
         form = toForm(of.kind, isMap(merged) ? merged : {}, name.id)
         return toStored(writer, of.kind, form)
       },
       refuse: (flaws) => refusal(form, flaws),
     })
-    return answerOf(200, hideKey(form), etagOf(result.revision))
+    return answerOf(200, hideKeys(form), etagOf(result.revision))
   }
 
   async function put(
@@ -205,7 +212,7 @@ export function vulcandEndpoints({ service, isInForce }: VulcandOptions): readon
       ...{ call, name, ttlMs, isPatch: false, next: () => value },
       refuse: (flaws) => refusal(form, flaws),
     })
-    return answerOf(200, hideKey(form), etagOf(result.revision))
+    return answerOf(200, hideKeys(form), etagOf(result.revision))
   }
 
   async function requireOwner(
@@ -227,44 +234,42 @@ export function vulcandEndpoints({ service, isInForce }: VulcandOptions): readon
   async function remove(of: Kind, call: Call): Promise<Answer> {
     const name = nameOf(of, call)
     const writer = await service.writer()
-    if (of.kind === 'backend') {
-      await refuseInUse(writer, name.id)
-      // Its servers alone would declare it again.
-      await removeParts(writer, call, 'server', name)
-    }
-    const { isDryRun } = await removeOne(call, name)
-    if (of.kind === 'frontend' && !isDryRun) await removeParts(writer, call, 'middleware', name)
+    if (of.kind === 'backend') await refuseInUse(writer, name.id)
+    const parts = KINDS.find(({ owner }) => owner?.kind === of.kind)
+    // The object first, for its preconditions; and a frontend never serves without its middlewares.
+    const removed = await removeOne(call, name)
+    if (removed !== 'dry-run' && parts !== undefined) {
+      const count = await removeParts(writer, call, parts.kind, name.id)
+      // Parts of an object that is gone: a deletion that ended early is finished.
+      if (removed === 'missing' && count === 0) throw new Refused(404, NOT_FOUND)
+    } else if (removed === 'missing') throw new Refused(404, NOT_FOUND)
     return messageAnswer(
       200,
       of.kind === 'host' ? `Host '${name.id}' deleted` : `${of.wrapper} deleted`,
     )
   }
 
-  async function removeOne(call: Call, name: ObjectName): Promise<{ isDryRun: boolean }> {
+  async function removeOne(call: Call, name: ObjectName): Promise<'removed' | 'dry-run' | 'missing'> {
     try {
-      return await service.remove(call, name)
+      const { isDryRun } = await service.remove(call, name)
+      return isDryRun ? 'dry-run' : 'removed'
     } catch (error) {
-      if (error instanceof Refused && error.status === 404) throw new Refused(404, NOT_FOUND)
+      if (error instanceof Refused && error.status === 404) return 'missing'
       throw error
     }
   }
 
+  /** Returns how many there were. */
   async function removeParts(
     writer: Writer,
     call: Call,
     kind: ObjectKind,
-    { kind: wholeKind, id }: ObjectName,
-  ): Promise<void> {
-    if (call.query.get('dryRun') !== null) return
-    const isThere = await read(() => writer.get({ kind: wholeKind, id }))
-    // The frontend itself is deleted before its middlewares, so that it never serves without them.
-    if (wholeKind === 'backend' && isThere === null) return
-    const free = { ...call, headers: {} }
-    for (const part of await read(() => writer.list(kind, id))) {
-      await service.remove(free, part).catch((error: unknown) => {
-        if (!(error instanceof Refused && error.status === 404)) throw error
-      })
-    }
+    owner: string,
+  ): Promise<number> {
+    if (readFlag(call, 'dryRun')) return 0
+    const parts = await read(() => writer.list(kind, owner))
+    for (const part of parts) await removeOne({ ...call, headers: {} }, part)
+    return parts.length
   }
 
   async function refuseInUse(writer: Writer, backend: string): Promise<void> {
@@ -298,15 +303,21 @@ function run(handle: (call: Call) => Promise<Answer>): Endpoint['run'] {
   }
 }
 
+/** Throws Refused if it is no name. */
 function ownerOf(of: Kind, call: Call): string | undefined {
-  return of.owner === null ? undefined : call.parameters[of.owner.parameter]
+  if (of.owner === null) return undefined
+  const id = call.parameters[of.owner.parameter] ?? ''
+  if (refuseObjectName({ kind: of.owner.kind, id }) !== null) throw new Refused(404, NOT_FOUND)
+  return id
 }
 
+/** Throws Refused if it is no name: no object has it. */
 function nameOf(of: Kind, call: Call): ObjectName {
   const id = call.parameters[of.parameter] ?? ''
   const owner = ownerOf(of, call)
-  if (id.includes('/') || owner?.includes('/') === true) throw new Refused(404, NOT_FOUND)
-  return { kind: of.kind, id: owner === undefined ? id : joinParts(owner, id) }
+  const name = { kind: of.kind, id: owner === undefined ? id : joinParts(owner, id) }
+  if (refuseObjectName(name) !== null) throw new Refused(404, NOT_FOUND)
+  return name
 }
 
 function parse(text: string, of: Kind): unknown {
@@ -383,9 +394,15 @@ function formOf(writer: Writer, { kind, id, value, fault }: Written): JsonMap {
   return toForm(kind, whole, id)
 }
 
-function shown(writer: Writer, written: Written, isOpen: boolean): JsonMap {
+/** Whether vulcand's form of a native object may leave something out. */
+function losesMembers({ layout }: Writer, { value }: Written): boolean {
+  const isNative = layout === 'sluice' && vulcandForm(value) === undefined
+  return isNative && isMap(value) && Object.keys(value).some((name) => name !== 'url')
+}
+
+function shown(writer: Writer, written: Written, isOpen: boolean): unknown {
   const form = formOf(writer, written)
-  return isOpen ? form : hideKey(form)
+  return isOpen ? form : hideKeys(form)
 }
 
 function etagOf(revision: string | null): Readonly<Record<string, string>> {

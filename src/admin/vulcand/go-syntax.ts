@@ -1,7 +1,10 @@
 /**
  * Why a text is not JSON, in the words of Go's encoding/json, which clients of vulcand show and tests of it compare. A walk
- * with a stack of open brackets: no nesting is too deep for it.
+ * with a stack of open brackets.
  */
+
+/** More than what is stored may have. Go has 10,000, at which readers that call themselves run out of stack. */
+const MAX_DEPTH = 64
 
 /** Null: it is JSON. */
 export function goSyntaxError(text: string): string | null {
@@ -54,6 +57,7 @@ export function goSyntaxError(text: string): string | null {
       continue
     }
     if (char === '{' || char === '[') {
+      if (open.length === MAX_DEPTH) return 'exceeded max depth'
       open.push(char)
       at++
       want = char === '{' ? 'key-or-end' : 'value-or-end'

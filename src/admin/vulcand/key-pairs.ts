@@ -4,7 +4,6 @@ import { isMap, type JsonMap } from '../../model/parsed.ts'
 import { openKeyPair } from '../../providers/layouts/vulcand/key-pair.ts'
 import { sealSecretbox } from '../../providers/sealed/secretbox.ts'
 import { Refused } from '../endpoint.ts'
-import { HIDDEN_BASE64 } from '../objects/changes.ts'
 
 /** As vulcand writes it to the registry. Throws Refused if there is no key to seal it with. */
 export function sealHost(form: JsonMap, sealKey: string | null): JsonMap {
@@ -42,14 +41,6 @@ export function openHost(stored: JsonMap, sealKey: string | null): JsonMap {
 
 function isOpen(pair: unknown): boolean {
   return isMap(pair) && 'Key' in pair
-}
-
-/** The form without its private key, which clients decode as base64. */
-export function hideKey(form: JsonMap): JsonMap {
-  const settings = form['Settings']
-  const pair = isMap(settings) ? settings['KeyPair'] : null
-  if (!isMap(settings) || !isMap(pair)) return form
-  return { ...form, Settings: { ...settings, KeyPair: { ...pair, Key: HIDDEN_BASE64 } } }
 }
 
 function base64(pem: string): string {

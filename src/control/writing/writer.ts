@@ -187,12 +187,22 @@ function faultOf({ fault }: Partial<Pick<KeyEntry, 'fault' | 'text'>>): string {
   return fault ?? 'cannot be read'
 }
 
+/** Most are read to be shown, and the strict reader takes five times as long. */
 function parse(text: string): { ok: true; value: unknown } | { ok: false; reason: string } {
-  try {
-    // Most are read to be shown, and the strict reader takes five times as long.
-    return { ok: true, value: JSON.parse(text) as unknown }
-  } catch {
-    const json = readJsonText(text)
-    return json.ok ? { ok: true, value: json.value } : json
+  if (isShallow(text)) {
+    try {
+      return { ok: true, value: JSON.parse(text) as unknown }
+    } catch {
+      // The strict reader says why.
+    }
   }
+  const json = readJsonText(text)
+  return json.ok ? { ok: true, value: json.value } : json
+}
+
+/** More maps and lists than this may be nested too deeply, which only the strict reader finds. */
+const MAX_BRACKETS = 32
+
+function isShallow(text: string): boolean {
+  return (text.match(/[[{]/g)?.length ?? 0) <= MAX_BRACKETS
 }

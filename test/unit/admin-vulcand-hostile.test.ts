@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { objectEndpoints } from '../../src/admin/objects/endpoints.ts'
+import { vulcandEndpoints } from '../../src/admin/vulcand/endpoints.ts'
+import { type ObjectsSite, startObjectsSite } from '../support/objects-api.ts'
+
+function start(t: TestContext): Promise<ObjectsSite> {
+  return startObjectsSite(t, {
+    endpoints: (service) => [
+      ...objectEndpoints(service),
+      ...vulcandEndpoints({ service, isInForce: () => false }),
+    ],
+  })
+}
+
+const BACKEND = { Backend: { Id: 'b', Type: 'http' } }
+const FRONTEND = { Frontend: { Id: 'f', Type: 'http', BackendId: 'b', Route: 'Path("/")' } }
+const SERVER = { Server: { Id: 's', URL: 'http://127.0.0.1:1' } }
+
+test('a backend whose revision is not the expected one keeps its servers', async (t) => {
+  const site = await start(t)
+  await site.send('POST', '/v2/backends', BACKEND)
+  await site.send('POST', '/v2/backends/b/servers', SERVER)
+
+  const stale = await site.send('DELETE', '/v2/backends/b', undefined, { 'if-match': '"0"' })
+  const unsure = await site.send('DELETE', '/v2/backends/b?dryRun=perhaps')
+
+  assert.deepEqual([stale.status, unsure.status], [412, 400])
+  assert.equal((await site.writer.list('server', 'b')).length, 1)
+})
+
+test('a deletion that says dryRun=0 deletes the parts, too, and one that ended early can be repeated', async (t) => {
+  const site = await start(t)
+  await site.send('POST', '/v2/backends', BACKEND)
+  await site.send('POST', '/v2/backends/b/servers', SERVER)
+
+  const deleted = await site.send('DELETE', '/v2/backends/b?dryRun=0')
+
+  assert.equal(deleted.status, 200)
+  assert.deepEqual(await site.writer.list('server', 'b'), [])
+
+  await site.send('PUT', '/api/objects/server/b/s', '"http://127.0.0.1:1"')
+
+  assert.equal((await site.send('DELETE', '/v2/backends/b?dryRun=1')).status, 404)
+  assert.equal((await site.send('DELETE', '/v2/backends/b')).status, 200)
+  assert.equal((await site.send('DELETE', '/v2/backends/b')).status, 404)
+  assert.deepEqual(await site.writer.list('server', 'b'), [])
+})
+
+test('what is no id is not found', async (t) => {
+  const site = await start(t)
+
+  for (const id of ['%00', 'a%2fb', 'a%0ab', '__proto__', 'constructor', '*', 'a%20b']) {
+    const of = `/v2/backends/${id}`
+    for (const [method, path] of [
+      ...['hosts', 'listeners', 'backends', 'frontends'].flatMap((kind) => [
+        ['GET', `/v2/${kind}/${id}`] as const,
+        ['PATCH', `/v2/${kind}/${id}`] as const,
+        ['DELETE', `/v2/${kind}/${id}`] as const,
+      ]),
+      ['GET', `${of}/servers`] as const,
+      ['GET', `/v2/backends/b/servers/${id}`] as const,
+    ]) {
+      const answer = await site.send(method, path, method === 'PATCH' ? {} : undefined)
+      assert.deepEqual(
+        [answer.status, await answer.text()],
+        [404, '{"message":"Key not found"}'],
+        `${method} ${path}`,
+      )
+    }
+  }
+})
+
+test('JSON that is nested deeply is refused with 400', async (t) => {
+  const site = await start(t)
+  await site.send('POST', '/v2/backends', BACKEND)
+  const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
+
+  const patched = await site.send('PATCH', '/v2/backends/b', deep)
+  const posted = await site.send('POST', '/v2/backends', `{"Backend":${deep}}`)
+
+  assert.deepEqual([patched.status, posted.status], [400, 400])
+  assert.equal(await posted.text(), '{"message":"exceeded max depth"}')
+})
+
+test('a value of the registry that is nested deeply is a fault of this object alone', async (t) => {
+  const site = await start(t)
+  await site.send('POST', '/v2/backends', BACKEND)
+  const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`
+  await site.keys.put('backends/x/backend', deep, {})
+
+  const listed = await site.fetch('/api/objects/backend')
+  const { objects } = (await listed.json()) as { objects: { id: string; fault?: string }[] }
+  const one = await site.fetch('/v2/backends/x')
+
+  assert.equal(listed.status, 200)
+  assert.deepEqual(
+    objects.map(({ id, fault }) => [id, fault !== undefined]),
+    [
+      ['b', false],
+      ['x', true],
+    ],
+  )
+  assert.equal(one.status, 409)
+})
+
+test('web-hooks and headers that authenticate are hidden in every form', async (t) => {
+  const site = await start(t)
+  await site.send('POST', '/v2/backends', BACKEND)
+  await site.send('POST', '/v2/frontends', FRONTEND)
+  const condition = 'NetworkErrorRatio() > 0.5'
+  const hook = { url: 'http://127.0.0.1:1/SECRET', headers: { 'X-Any': 'SECRET' }, body: 'SECRET' }
+  const of = '/api/objects/middleware/f'
+
+  const answers = [
+    await site.send('PUT', `${of}/hook`, { kind: 'breaker', condition, onTripped: hook }),
+    await site.send('PUT', `${of}/set`, {
+      ...{ kind: 'headers', request: { set: { Authorization: 'Bearer SECRET' } } },
+    }),
+    await site.send('PUT', '/api/objects/backend/h', {
+      health: { path: '/', headers: { 'X-Any': 'SECRET' } },
+    }),
+    await site.send('POST', '/v2/frontends/f/middlewares', {
+      Middleware: {
+        ...{ Id: 'cb', Type: 'cbreaker' },
+        Middleware: {
+          Condition: condition,
+          Fallback: { Type: 'response', Action: { StatusCode: 400, Body: 'gone' } },
+          FallbackDuration: 1e10,
+          RecoveryDuration: 1e10,
+          CheckPeriod: 1e8,
+          OnTripped: {
+            Type: 'webhook',
+            Action: { URL: 'http://127.0.0.1:1/SECRET', Method: 'POST', Form: { a: ['SECRET'] } },
+          },
+        },
+      },
+    }),
+    await site.fetch('/api/objects'),
+    await site.fetch('/v2/frontends/f/middlewares'),
+    await site.fetch('/v2/frontends/f/middlewares/hook'),
+  ]
+
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [201, 201, 201, 200, 200, 200, 200],
+  )
+  for (const answer of answers) assert.doesNotMatch(await answer.text(), /SECRET/)
+  assert.doesNotMatch(JSON.stringify(site.logged), /SECRET/)
+})
+
+test('vulcand cannot patch a native object of which its form would lose members', async (t) => {
+  const site = await start(t)
+  await site.send('PUT', '/api/objects/backend/n', { balance: 'random' })
+  await site.send('PUT', '/api/objects/server/n/s', '"http://127.0.0.1:1"')
+
+  const lossy = await site.send('PATCH', '/v2/backends/n', {
+    Settings: { Timeouts: { Dial: '4s' } },
+  })
+  const whole = await site.send('PATCH', '/v2/backends/n/servers/s', { URL: 'http://127.0.0.1:2' })
+
+  assert.equal(lossy.status, 409)
+  assert.match(await lossy.text(), /PATCH \/api\/objects\/backend\/n/)
+  assert.equal(whole.status, 200)
+  assert.deepEqual((await site.writer.get({ kind: 'backend', id: 'n' }))?.value, {
+    balance: 'random',
+  })
+})
