@@ -249,7 +249,10 @@ export function vulcandEndpoints({ service, isInForce }: VulcandOptions): readon
     )
   }
 
-  async function removeOne(call: Call, name: ObjectName): Promise<'removed' | 'dry-run' | 'missing'> {
+  async function removeOne(
+    call: Call,
+    name: ObjectName,
+  ): Promise<'removed' | 'dry-run' | 'missing'> {
     try {
       const { isDryRun } = await service.remove(call, name)
       return isDryRun ? 'dry-run' : 'removed'
