@@ -71,6 +71,7 @@ function isAllowedHost(host: string, localAddress: string | undefined, isNamed: 
 function hasForeignOrigin(request: IncomingMessage, host: string | undefined): boolean {
   const { origin } = request.headers
   if (origin === undefined) return false
+  if (host === undefined) return true
   const match = /^https?:\/\/([^/]+)$/i.exec(origin)
-  return match?.[1]?.toLowerCase() !== host?.toLowerCase()
+  return match?.[1]?.toLowerCase() !== host.toLowerCase()
 }

@@ -275,10 +275,12 @@ test('two Hosts and an empty one are refused, and HTTP/1.0 without one is answer
   )
   const empty = await sendRaw(port, 'GET /healthz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n')
   const none = await sendRaw(port, 'GET /healthz HTTP/1.0\r\n\r\n')
+  const page = await sendRaw(port, 'GET /healthz HTTP/1.0\r\nOrigin: null\r\n\r\n')
 
   assert.match(two, /^HTTP\/1\.1 400 /)
   assert.match(empty, /^HTTP\/1\.1 421 /)
   assert.match(none, /^HTTP\/1\.[01] 200 /)
+  assert.match(page, /^HTTP\/1\.[01] 403 /)
 })
 
 test('requests from pages of other sites are refused', async (t) => {
