@@ -11,7 +11,7 @@ import type { CertificateReport } from '../observe/reports/listener-report.ts'
 import type { SourceReport } from '../observe/reports/source-report.ts'
 import type { ObjectName } from '../model/names.ts'
 import type { Admission, SetAside } from './admission/admit.ts'
-import { listCertificates } from './review/certificate-list.ts'
+import { createCertificateList } from './review/certificate-list.ts'
 import { createCertificateReview } from './review/certificate-review.ts'
 import { describeFault, type OnFault } from '../observe/fault.ts'
 import { toProblem } from './review/diagnostic.ts'
@@ -125,6 +125,7 @@ export function createControl(options: ControlOptions): Control {
   const { onFault = () => {}, onSettings = () => [], problemsBeside = () => [] } = options
   const journal = createJournal(log, options.logEveryMs, options.onProblem)
   const expiry = createCertificateReview()
+  const listCertificates = createCertificateList()
   const duplicateRoutes = createDuplicateRoutes()
   const context = { now, date, random, sleep, log, written: admission.written }
   const ready = new Map<Source, PromiseWithResolvers<void>>()
