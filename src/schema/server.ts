@@ -14,7 +14,7 @@ import {
   type Parsed,
   type Scalar,
 } from '../model/parsed.ts'
-import { parseServerUrl } from '../model/server-url.ts'
+import { isStreamScheme, parseServerUrl, type Scheme } from '../model/server-url.ts'
 import { PROTOCOLS, protocolOfServer } from './http2-to-servers.ts'
 import type { Protocol, Resolve, Server } from '../model/snapshot.ts'
 import { didYouMean } from '../model/suggest.ts'
@@ -150,6 +150,11 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
     complain(url.reason, isMap(declared) ? ['url'] : [])
     return null
   }
+  const useless = protocol === undefined ? null : refuseProtocol(protocol, url.value.scheme)
+  if (useless !== null) {
+    complain(useless, ['protocol'])
+    return null
+  }
   if (unknown.length > 0) return null
   return {
     id,
@@ -162,6 +167,15 @@ function readServer(id: string, declared: unknown, complain: Complain): Server |
     ...(name === null ? {} : { hostname: name.value }),
     labels: notes.value,
   }
+}
+
+/** Null: the URL leaves the choice. */
+function refuseProtocol(protocol: Protocol, scheme: Scheme): string | null {
+  if (isStreamScheme(scheme))
+    return `is for requests, and a server with ${scheme}:// takes connections: leave it out`
+  if (scheme === 'h2c' && protocol === 'http/1.1')
+    return 'contradicts h2c://, which is HTTP/2: write http:// for HTTP/1.1'
+  return null
 }
 
 function isProtocol(value: unknown): value is Protocol {

@@ -177,6 +177,9 @@ test('a server may say what it speaks, what its name stands for, and which name 
   )
   for (const [more, path, message] of [
     [{ protocol: 'h3' }, 'protocol', /must be http\/1\.1, h2 or auto, not "h3"/],
+    [{ protocol: 'auto', url: 'tcp://a.test:1' }, 'protocol', /tcp:\/\/.*: leave it out$/],
+    [{ protocol: 'h2', url: 'tls://a.test:1' }, 'protocol', /tls:\/\/.*: leave it out$/],
+    [{ protocol: 'http/1.1', url: 'h2c://a.test' }, 'protocol', /h2c:\/\/.*: write http:\/\//],
     [{ resolve: 'both' }, 'resolve', /must be one or all, not "both"/],
     [{ hostname: '10.0.0.1' }, 'hostname', /must be a name, not the address/],
     [{ hostname: 7 }, 'hostname', /must be a name, not 7/],
