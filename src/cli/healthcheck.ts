@@ -1,9 +1,9 @@
 /** `sluice healthcheck`, for a container engine every few seconds: one request, one line, one exit code. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'undici'
-import { isEverywhere, plainHost } from '../model/ip.ts'
-import { bracketHost, formatAddress } from '../model/address.ts'
+import { formatAddress } from '../model/address.ts'
 import type { Address } from '../model/snapshot.ts'
+import { adminOrigin } from './admin-client.ts'
 
 const PATIENCE_MS = 2500
 const ASK_AGAIN_MS = 100
@@ -37,9 +37,7 @@ export async function runHealthcheck(
   // Its own agent: without a proxy of the environment, and closed when this ends.
   // It sends no secret and believes only a status, and the certificate is for another name than this address.
   const client = isTls
-    ? new Client(adminOrigin(address).replace('http:', 'https:'), {
-        connect: { rejectUnauthorized: false },
-      })
+    ? new Client(adminOrigin(address, 'https'), { connect: { rejectUnauthorized: false } })
     : new Client(adminOrigin(address))
   try {
     const signal = AbortSignal.timeout(patienceMs)
@@ -54,22 +52,4 @@ export async function runHealthcheck(
   } finally {
     await client.destroy()
   }
-}
-
-/** If the admin listens on all interfaces, the request goes to loopback. */
-export function adminOrigin({ host, port }: Address): string {
-  return `http://${bracketHost(reachable(host))}:${port}`
-}
-
-function reachable(host: string): string {
-  if (!isEverywhere(host)) return host
-  return plainHost(host) === '::' ? '::1' : '127.0.0.1'
-}
-
-/** For an admin that needs a token: the one of the environment. */
-export function tokenHeader(env: Readonly<Record<string, string | undefined>>): {
-  readonly authorization?: string
-} {
-  const token = env['SLUICE_TOKEN'] ?? ''
-  return token === '' ? {} : { authorization: `Bearer ${token}` }
 }

@@ -3,20 +3,27 @@
  * variable of its service, and objects in another store have no effect.
  */
 import { resolve } from 'node:path'
-import { Client } from 'undici'
-import type { Address } from '../model/snapshot.ts'
-import { adminOrigin, tokenHeader } from './healthcheck.ts'
+import { type AdminPlace, helpFor, openAdminClient, tokenHeader } from './admin-client.ts'
 
 const PATIENCE_MS = 1_000
 
-/** The path of the store `name` of the program that serves `config`; null: no such program responds at `address`. */
+export interface RunningStore {
+  /** Null: no program that serves the file responds. */
+  readonly path: string | null
+  /** What responds instead, behind "responds": '' for nothing. */
+  readonly refusal: string
+}
+
+const NONE: RunningStore = { path: null, refusal: '' }
+
+/** The store `name` of the program that serves `config`. */
 export async function findRunningStore(
-  address: Address,
+  place: AdminPlace,
   config: string,
   name: string,
-): Promise<string | null> {
-  if (address.port === 0) return null
-  const client = new Client(adminOrigin(address))
+): Promise<RunningStore> {
+  if (place.address.port === 0) return NONE
+  const client = openAdminClient(place)
   try {
     const signal = AbortSignal.timeout(PATIENCE_MS)
     const { statusCode, body } = await client.request({
@@ -26,9 +33,13 @@ export async function findRunningStore(
       signal,
     })
     const text = await body.text()
-    return statusCode === 200 ? storeIn(JSON.parse(text), resolve(config), name) : null
+    if (helpFor(statusCode) !== '')
+      return { path: null, refusal: `${statusCode}${helpFor(statusCode)}` }
+    return statusCode === 200
+      ? { path: storeIn(JSON.parse(text), resolve(config), name), refusal: '' }
+      : NONE
   } catch {
-    return null
+    return NONE
   } finally {
     await client.destroy()
   }

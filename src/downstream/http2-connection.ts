@@ -174,7 +174,7 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
     this.live.warnOfMisuse(`${this.#name()} was cut off for misuse of HTTP/2: ${what}`)
   }
 
-  /** One is bad luck; a client that lets many bodies wait holds servers. */
+  /** One may be a slow network; a client that lets many bodies wait occupies servers. */
   bodyWasLate(): void {
     this.charge(COST.PROVOKED_ERROR, 'request bodies that do not go on')
   }

@@ -1,4 +1,4 @@
-/** What a link owes to time: a preface, frames, SETTINGS and answers that do not come, and data that the peer does not take. */
+/** The time limits of a link: for a preface, frames, SETTINGS and answers that do not come, and data that the peer does not take. */
 import type { Socket } from 'node:net'
 import { clock } from '../http/connection/clock.ts'
 import type { Deadlines } from '../http/connection/deadlines.ts'

@@ -1,10 +1,11 @@
 /** The certificate of the admin: read at the start, and again when its files change, so that a renewed one needs no restart. */
 import type { AdminCertificate } from '../admin/listening.ts'
+import type { AdminPlace } from '../cli/admin-client.ts'
 import { createFileReader } from '../control/sources/read-files.ts'
 import { readAuthorities, readCertificate } from '../model/certificate.ts'
 import { isEqual } from '../model/equal.ts'
 import type { Flaw } from '../model/parsed.ts'
-import type { AdminTls } from '../model/settings.ts'
+import type { AdminSettings, AdminTls } from '../model/settings.ts'
 
 export interface FollowedCertificate {
   /** Null: the admin has no TLS. */
@@ -44,6 +45,18 @@ export function openAdminCertificate(config: string, tls: AdminTls | null): Foll
     stop() {
       if (timer !== null) clearInterval(timer)
     },
+  }
+}
+
+/** For the commands, which need not be able to read the key. Throws if the certificate cannot be read. */
+export function placeOf({ address, tls }: AdminSettings, config: string): AdminPlace {
+  if (tls === null) return { address, cert: null }
+  if (tls.cert.includes('-----BEGIN')) return { address, cert: tls.cert }
+  try {
+    return { address, cert: createFileReader(config)(tls.cert) }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`cannot read the certificate of the admin: ${reason}`, { cause: error })
   }
 }
 

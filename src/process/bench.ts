@@ -8,6 +8,7 @@ import type { Flags } from '../cli/command-line.ts'
 import { waitForReady } from '../cli/healthcheck.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
 import { resolveConfigPath, resolveSettings } from '../schema/resolve-settings.ts'
+import { placeOf } from './admin-certificate.ts'
 import { freePorts } from './free-ports.ts'
 import { readSettings } from './serve.ts'
 
@@ -31,7 +32,8 @@ export function openBench(
     document !== null ||
     'admin-address' in flags ||
     Boolean(process.env['SLUICE_ADMIN_ADDRESS'])
-  return { admin: admin.address, isAdminGiven, patienceMs: FIRST_RESPONSE_MS, startOwn, ...world }
+  const place = placeOf(admin, filename)
+  return { admin: place, isAdminGiven, patienceMs: FIRST_RESPONSE_MS, startOwn, ...world }
 }
 
 /** Ends with this process, too, unless that is killed by SIGKILL. */

@@ -1,4 +1,4 @@
-/** What becomes an event of /api/events: changes of the table and of certificates. Those of health and of problems are told by their owners. */
+/** What becomes an event of /api/events: changes of the table and of certificates. Those of health and of problems come from their owners. */
 import type { EventLog } from '../admin/event-log.ts'
 import type { Publisher } from '../control/publication/publisher.ts'
 import type { SnapshotDiff } from '../control/publication/diff.ts'

@@ -4,12 +4,13 @@ import { resolve } from 'node:path'
 import { chooseSource, loadLayoutOf, openStore, refuseIn } from '../control/writing/open-store.ts'
 import type { GetCommand, ObjectsWorld } from '../cli/objects.ts'
 import { findRunningStore } from '../cli/running-store.ts'
+import { placeOf } from './admin-certificate.ts'
 import { createFileReader, withFiles } from '../control/sources/read-files.ts'
 import { validateObject } from '../control/admission/validate-object.ts'
 import { formatAddress } from '../model/address.ts'
 import { parseSettings, type WrittenSettings } from '../document/document.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
-import type { Address } from '../model/snapshot.ts'
+import type { AdminSettings } from '../model/settings.ts'
 import type { SourceSpec } from '../model/settings.ts'
 import { fileErrorReason } from '../model/file-error.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
@@ -26,7 +27,7 @@ export function openObjects(
   const filename = config ?? normal
   const readFile = createFileReader(filename)
 
-  function read(): { readonly source: SourceSpec; readonly admin: Address } {
+  function read(): { readonly source: SourceSpec; readonly admin: AdminSettings } {
     const { settings, fatal } = resolveSettings({
       document: readWritten(filename, config !== null),
       filename,
@@ -38,15 +39,20 @@ export function openObjects(
     if (fatal.length > 0)
       throw new Error(fatal.map((problem) => placed(problem, filename)).join('; '))
     const source = withFiles(chooseSource(settings, wanted), filename)
-    return { source, admin: settings.admin.address }
+    return { source, admin: settings.admin }
   }
 
   /** The store that the running program follows; if no program responds, the message says which store is used. */
-  async function ofRunning(source: StoreSource, admin: Address): Promise<StoreSource> {
+  async function ofRunning(source: StoreSource, admin: AdminSettings): Promise<StoreSource> {
     const own = resolve(source.path)
-    const path = await findRunningStore(admin, filename, source.name)
+    const place = placeOf(admin, filename)
+    const { path, refusal } = await findRunningStore(place, filename, source.name)
     if (path === null) {
-      const missing = `no Sluice that serves ${filename} responds at ${formatAddress(admin)}`
+      const at = formatAddress(admin.address)
+      const missing =
+        refusal === ''
+          ? `no Sluice that serves ${filename} responds at ${at}`
+          : `the admin at ${at} responds with ${refusal}`
       world.complain(`sluice: ${missing}: using the store ${own}; --data names another one`)
       return source
     }

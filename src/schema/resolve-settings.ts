@@ -195,6 +195,8 @@ export function resolveSynapsePath(flag: string | null, env: SettingSources['env
 }
 
 const CONFIG_VARIABLE = 'SLUICE_CONFIG'
+/** Of commands that ask the admin. */
+const TOKEN_VARIABLE = 'SLUICE_TOKEN'
 const SYNAPSE_VARIABLE = 'SLUICE_SYNAPSE'
 
 function variableOf(name: SettingName): string {
@@ -274,7 +276,10 @@ function withoutFaulty(
 }
 
 function unknownVariables(env: SettingSources['env']): Problem[] {
-  const known = [CONFIG_VARIABLE, SYNAPSE_VARIABLE, ...SETTING_NAMES.map(variableOf)]
+  const known = [
+    ...[CONFIG_VARIABLE, SYNAPSE_VARIABLE, TOKEN_VARIABLE],
+    ...SETTING_NAMES.map(variableOf),
+  ]
   return Object.keys(env)
     .filter((key) => key.startsWith('SLUICE_') && !known.includes(key) && !KUBERNETES.test(key))
     .map((key) => ({

@@ -32,7 +32,7 @@ export interface ReferenceResponse {
   readonly body: string
   /**
    * With END_STREAM, and with nothing before it that ends the stream or the connection. With Content-Length the body is what that announces:
-   * a client of HTTP/1.1 has the whole once it has so much, whatever comes then.
+   * a client of HTTP/1.1 has the whole once it has so much, and ignores what follows.
    */
   readonly isWhole: boolean
 }

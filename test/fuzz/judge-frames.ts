@@ -1,5 +1,5 @@
 /**
- * Whatever frames a client of HTTP/2 sends: the gateway has no fault, sends frames that are in order themselves, ends the connection or
+ * Any frames may come from a client of HTTP/2: the gateway has no fault, sends frames that are in order themselves, ends the connection or
  * serves a fresh request on it, and nothing of it is left once the client is gone; a neighbour is served all the while.
  */
 import type { TestContext } from 'node:test'

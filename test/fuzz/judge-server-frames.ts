@@ -1,5 +1,5 @@
 /**
- * Whatever frames a server of HTTP/2 sends: what a client gets is the response that these frames hold, or an error of the gateway, or a
+ * Any frames may come from a server of HTTP/2: what a client gets is the response that these frames hold, or an error of the gateway, or a
  * connection that is visibly cut; never more, never a part that looks whole. The next request is served, and nothing is left.
  */
 import type { TestContext } from 'node:test'
@@ -19,7 +19,7 @@ interface View {
 }
 
 const QUIET = { opensWindows: false, answersPings: false }
-/** RFC 9110: they have no content, whatever is sent, and are whole with their head. */
+/** RFC 9110: they have no content, also if some is sent, and are whole with their head. */
 const BODYLESS = new Set([204, 205, 304])
 
 export async function startServerFramesJudge(

@@ -21,7 +21,7 @@ const PARTS = 4
 const STEPS = 120
 
 for (let part = 0; part < PARTS; part++) {
-  test(`exchanges share connections, whatever happens to these (part ${part + 1} of ${PARTS})`, async (t) => {
+  test(`exchanges share connections through random faults (part ${part + 1} of ${PARTS})`, async (t) => {
     // Also the exact time is that of the simulation.
     t.mock.method(performance, 'now', () => clock.now)
     const seen = new Map<string, number>()

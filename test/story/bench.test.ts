@@ -268,7 +268,7 @@ async function bench(options: BenchOptions, world: Partial<BenchWorld> = {}): Pr
   const output: string[] = []
   const errors: string[] = []
   const code = await runBench(options, {
-    admin: { host: '127.0.0.1', port: 1 },
+    admin: { address: { host: '127.0.0.1', port: 1 }, cert: null },
     ...{ isAdminGiven: false, patienceMs: 5_000 },
     startOwn: async () => assert.fail('no Sluice is to be started'),
     print: (line) => output.push(line),

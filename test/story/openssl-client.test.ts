@@ -99,7 +99,7 @@ test('openssl gets the certificate of the name that it asks for, the first one, 
   assert.equal((await ask(ports.strict, '-servername', 'c.test')).alert, '112')
 })
 
-test('openssl agrees on a protocol, and is told if there is none', async (t) => {
+test('openssl agrees on a protocol, and gets an alert if there is none', async (t) => {
   const { ask, ports } = await startEdge(t)
   const offer = (protocols: string): Promise<Said> =>
     ask(ports.usual, '-servername', 'a.test', '-alpn', protocols)

@@ -1,11 +1,14 @@
 // `sluice put` writes where the running program reads, whatever folder that one was started with, or says where it wrote.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createAuthority } from '../support/certificates.ts'
 import { choosePort } from '../support/ports.ts'
 import { makeFolder, runProgram, startProgram } from '../support/program.ts'
 
+const TOKEN = 'a'.repeat(64)
 const VOTE = ['put', 'backend', 'vote', '{"servers":{"a":"http://127.0.0.1:9"}}']
 
 test('put beside "serve --data X" writes to the store in X, and says so', async (t) => {
@@ -78,4 +81,36 @@ test('put asks no other Sluice than the one that serves its file', async (t) => 
   const put = await runProgram(t, [...VOTE, '--config', own.config])
 
   assert.match(put.errors, /^sluice: no Sluice that serves .*sluice\.json responds at/)
+})
+
+test('put finds the store of a Sluice whose admin has TLS and tokens, or says what is missing', async (t) => {
+  const folder = makeFolder(t)
+  const other = join(folder, 'other')
+  const authority = createAuthority(t)
+  const { certPath, keyPath } = authority.issue('admin.test')
+  const sha256 = createHash('sha256').update(TOKEN).digest('hex')
+  const program = await startProgram(
+    t,
+    {
+      workers: 0,
+      admin: {
+        address: `127.0.0.1:${await choosePort()}`,
+        tls: { cert: certPath, key: keyPath },
+        tokens: { reader: { role: 'read', sha256 } },
+      },
+      listeners: { web: { address: '127.0.0.1:0' } },
+    },
+    { folder, args: ['--data', other] },
+  )
+  const words = [...VOTE, '--config', program.config]
+
+  const put = await runProgram(t, words, { SLUICE_TOKEN: TOKEN })
+  const refused = await runProgram(t, words)
+
+  const store = join(other, 'store.db')
+  assert.equal(put.errors, `sluice: using the store ${store}, which the running Sluice follows\n`)
+  assert.match(
+    refused.errors,
+    /^sluice: the admin at \S+ responds with 401 \(set SLUICE_TOKEN to a token of admin\.tokens\): using the store /,
+  )
 })

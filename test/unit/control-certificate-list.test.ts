@@ -14,7 +14,7 @@ test('a certificate that stays is not parsed again for the next list', (t) => {
   const [first, second, third] = [pairOf('a.test'), pairOf('b.test'), pairOf('c.test')]
   const admission = openAdmission()
   const listCertificates = createCertificateList()
-  const listed = (hosts: object): ReturnType<typeof listCertificates> => {
+  const listed = (hosts: Readonly<Record<string, object>>): ReturnType<typeof listCertificates> => {
     const { snapshot } = admission.declare({ listeners: { secure }, hosts })
     return listCertificates(admission.inForce(), snapshot.listeners.values())
   }

@@ -202,6 +202,7 @@ test('reports unknown variables, but none that Kubernetes or Compose makes by it
       PATH: '/bin',
       SLUICE_WORKER: '2',
       SLUICE_CONFIG: 'x.yaml',
+      SLUICE_TOKEN: 'secret',
       SLUICE_DRAIN: '',
       SLUICE_PORT: 'tcp://10.0.0.1:80',
       SLUICE_PORT_8080_TCP_ADDR: '10.0.0.1',

@@ -1,8 +1,13 @@
 /** Reads the table of a running Sluice from its admin, within limits of size and time. */
-import { Client } from 'undici'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/snapshot.ts'
-import { adminOrigin, tokenHeader } from '../healthcheck.ts'
+import {
+  adminOrigin,
+  type AdminPlace,
+  helpFor,
+  openAdminClient,
+  tokenHeader,
+} from '../admin-client.ts'
 
 export interface AdminReader {
   /** Where it is reached: a listener on all interfaces is there, too. */
@@ -23,8 +28,9 @@ const PATIENCE_MS = 10_000
 const LARGEST = 512 * 1024 * 1024
 
 /** Null: nothing accepts connections at the address. Throws if what accepts them is no admin. */
-export async function openAdmin(address: Address): Promise<AdminReader | null> {
-  const client = new Client(adminOrigin(address))
+export async function openAdmin(place: AdminPlace): Promise<AdminReader | null> {
+  const { address } = place
+  const client = openAdminClient(place)
 
   async function read(path: string): Promise<unknown> {
     const signal = AbortSignal.timeout(PATIENCE_MS)
@@ -37,7 +43,7 @@ export async function openAdmin(address: Address): Promise<AdminReader | null> {
       if (size > LARGEST) throw new Error('its response is larger than 512 MiB')
       chunks.push(chunk)
     }
-    if (statusCode !== 200) throw new Error(`it responds with ${statusCode}`)
+    if (statusCode !== 200) throw new Error(`it responds with ${statusCode}${helpFor(statusCode)}`)
     return JSON.parse(Buffer.concat(chunks).toString('utf8'))
   }
 

@@ -17,6 +17,7 @@ import type { LoadTarget } from './load-plan.ts'
 import { measureBoth } from './measure.ts'
 import { drawPicture } from './picture.ts'
 import { toText, warningsOf, type BenchReport } from './report.ts'
+import type { AdminPlace } from '../admin-client.ts'
 import type { BenchOptions } from '../bench-words.ts'
 
 /** A Sluice in front of one server. */
@@ -27,7 +28,7 @@ export interface OwnSluice {
 }
 
 export interface BenchWorld {
-  readonly admin: Address
+  readonly admin: AdminPlace
   /** The address was configured: then a Sluice has to be there. */
   readonly isAdminGiven: boolean
   /** How long the first response may take. */
@@ -111,7 +112,7 @@ async function openTarget(options: BenchOptions, world: BenchWorld): Promise<Ope
     return { target: { through, direct: [past], notes: [] }, end: async () => {} }
   }
   const admin = await openAdmin(world.admin)
-  const at = formatAddress(world.admin)
+  const at = formatAddress(world.admin.address)
   if (admin === null) {
     if (world.isAdminGiven || via !== null) {
       const help = 'start Sluice, or name the server with --direct'

@@ -141,7 +141,7 @@ export function createSocketPair(): SocketPair {
     isFrozen: false,
     isOpen: () => !near.isClosed && !far.isClosed,
     pump() {
-      // What is closed here is closed, whatever the peer does.
+      // What is closed here is closed, also if the peer goes on.
       if (this.isFrozen) return near.closeIfDone(far)
       const passed = [near.passTo(far), far.passTo(near)].includes(true)
       if (near.isClosed) far.reset()
