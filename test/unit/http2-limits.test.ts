@@ -1,7 +1,7 @@
 /** What a peer may cost a link: each flood ends with GOAWAY and is named, and neighbours go on. */
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import { type Http2Client, openHttp2Client, requestFields } from '../support/http2/client.ts'
+import { test } from 'node:test'
+import { requestFields } from '../support/http2/client.ts'
 import {
   continuationFrame,
   dataFrame,
@@ -15,26 +15,8 @@ import {
   windowUpdateFrame,
 } from '../support/http2/frames.ts'
 import { block, indexed, literal } from '../support/http2/hpack.ts'
-import {
-  type LinkShape,
-  startLinkServer,
-  type TestLink,
-  type TestServer,
-  type TestStream,
-} from '../support/http2/links.ts'
+import { startLinkedClient, type TestStream } from '../support/http2/links.ts'
 import { eventually } from '../support/until.ts'
-
-interface Both {
-  readonly client: Http2Client
-  readonly link: TestLink
-  readonly server: TestServer
-}
-
-async function start(t: TestContext, shape: LinkShape = {}, options: object = {}): Promise<Both> {
-  const server = await startLinkServer(t, { burst: 50, perSecond: 1, ...shape })
-  const client = await openHttp2Client(t, server.port, options)
-  return { client, link: await server.link(), server }
-}
 
 function head(...fields: readonly (readonly [string, string])[]): Buffer {
   return block(...requestFields({ fields: [...fields] }))
@@ -122,7 +104,7 @@ const FLOODS: readonly (readonly [what: string, named: RegExp, flood: Buffer])[]
 
 for (const [what, named, flood] of FLOODS) {
   test(`a flood of ${what} ends the connection, which is named`, async (t) => {
-    const { client, link } = await start(t, { settings: { fields: 10 } })
+    const { client, link } = await startLinkedClient(t, { settings: { fields: 10 } })
 
     client.send(flood)
     const { code } = await client.goAway()
@@ -136,7 +118,7 @@ for (const [what, named, flood] of FLOODS) {
 }
 
 test('GOAWAY reaches a peer that goes on sending', async (t) => {
-  const { client, link } = await start(t)
+  const { client, link } = await startLinkedClient(t)
   const flood = repeat(2_000, () => pingFrame())
 
   client.send(flood)
@@ -148,7 +130,7 @@ test('GOAWAY reaches a peer that goes on sending', async (t) => {
 })
 
 test('data pays for PINGs and small credits, as gRPC sends them', async (t) => {
-  const { client, link } = await start(t, {
+  const { client, link } = await startLinkedClient(t, {
     serve: (stream) => {
       stream.sendResponse(200, -1, '', false)
       stream.onData = () => {
@@ -178,7 +160,7 @@ const servesLarge = (stream: TestStream): void => {
 }
 
 test('credits of a byte at a time end the connection, though data follows each (CVE-2019-9511)', async (t) => {
-  const { client, link } = await start(
+  const { client, link } = await startLinkedClient(
     t,
     { serve: servesLarge },
     { settings: [[4, 1]], opensWindows: false },
@@ -197,7 +179,7 @@ test('credits of a byte at a time end the connection, though data follows each (
 
 test('a stream above the limit is refused, and the connection goes on', async (t) => {
   const open: TestStream[] = []
-  const { client } = await start(t, {
+  const { client } = await startLinkedClient(t, {
     settings: { maxStreams: 2 },
     serve: (stream) => open.push(stream),
   })
@@ -216,7 +198,7 @@ test('a stream above the limit is refused, and the connection goes on', async (t
 })
 
 test('the rest of a request behind an early response is swallowed, and the window given back', async (t) => {
-  const { client, link } = await start(t, {
+  const { client, link } = await startLinkedClient(t, {
     settings: { connectionWindow: 100_000 },
     serve: (stream) => stream.sendResponse(413, 0, '', true),
   })
@@ -239,7 +221,7 @@ test('the rest of a request behind an early response is swallowed, and the windo
 })
 
 test('an exception of a stream ends that stream alone', async (t) => {
-  const { client, link } = await start(t, {
+  const { client, link } = await startLinkedClient(t, {
     serve: (stream) => {
       if (stream.path === '/fault') throw new Error('of this stream')
       stream.sendResponse(200, 0, '', true)

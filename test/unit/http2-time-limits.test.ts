@@ -1,8 +1,8 @@
 /** What a peer may keep waiting: each wait of a link has a time limit, by a clock that the tests set, and others go on. */
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { clock } from '../../src/http/connection/clock.ts'
-import { type Http2Client, openHttp2Client, requestFields } from '../support/http2/client.ts'
+import { requestFields } from '../support/http2/client.ts'
 import {
   headersFrame,
   pingFrame,
@@ -11,31 +11,8 @@ import {
   windowUpdateFrame,
 } from '../support/http2/frames.ts'
 import { block } from '../support/http2/hpack.ts'
-import {
-  type LinkShape,
-  startLinkServer,
-  type TestLink,
-  type TestServer,
-  type TestStream,
-} from '../support/http2/links.ts'
-import type { PeerOptions } from '../support/http2/peer.ts'
+import { startLinkedClient, type TestServer, type TestStream } from '../support/http2/links.ts'
 import { eventually } from '../support/until.ts'
-
-interface Both {
-  readonly client: Http2Client
-  readonly link: TestLink
-  readonly server: TestServer
-}
-
-async function start(
-  t: TestContext,
-  shape: LinkShape = {},
-  options: PeerOptions = {},
-): Promise<Both> {
-  const server = await startLinkServer(t, { burst: 50, perSecond: 1, ...shape })
-  const client = await openHttp2Client(t, server.port, options)
-  return { client, link: await server.link(), server }
-}
 
 const HEAD = block(...requestFields())
 
@@ -51,7 +28,11 @@ function pass(server: TestServer, ms: number): void {
 }
 
 test('a preface that does not come ends the connection', async (t) => {
-  const { client, server, link } = await start(t, {}, { preface: false, acksSettings: false })
+  const { client, server, link } = await startLinkedClient(
+    t,
+    {},
+    { preface: false, acksSettings: false },
+  )
 
   pass(server, 9_000)
   assert.ok(!link.isLost)
@@ -61,7 +42,11 @@ test('a preface that does not come ends the connection', async (t) => {
 })
 
 test('half a preface ends the connection in time', async (t) => {
-  const { client, server, link } = await start(t, {}, { preface: false, acksSettings: false })
+  const { client, server, link } = await startLinkedClient(
+    t,
+    {},
+    { preface: false, acksSettings: false },
+  )
   client.send(PREFACE.slice(0, 12))
   await eventually(() => link.socket.bytesRead === 12, 'half a preface')
 
@@ -72,7 +57,11 @@ test('half a preface ends the connection in time', async (t) => {
 })
 
 test('SETTINGS that do not come behind the preface end the connection', async (t) => {
-  const { client, server, link } = await start(t, {}, { preface: false, acksSettings: false })
+  const { client, server, link } = await startLinkedClient(
+    t,
+    {},
+    { preface: false, acksSettings: false },
+  )
   client.send(PREFACE)
   await eventually(() => link.socket.bytesRead === PREFACE.length, 'the preface')
 
@@ -84,7 +73,7 @@ test('SETTINGS that do not come behind the preface end the connection', async (t
 })
 
 test('SETTINGS that are not acknowledged end the connection', async (t) => {
-  const { client, server } = await start(t, {}, { acksSettings: false })
+  const { client, server } = await startLinkedClient(t, {}, { acksSettings: false })
   await client.roundTrip()
 
   pass(server, 6_000)
@@ -93,7 +82,7 @@ test('SETTINGS that are not acknowledged end the connection', async (t) => {
 })
 
 test('half a frame ends the connection in time', async (t) => {
-  const { client, server, link } = await start(t)
+  const { client, server, link } = await startLinkedClient(t)
   await client.roundTrip()
   const before = link.socket.bytesRead
   client.send(headersFrame(1, HEAD).subarray(0, 20))
@@ -106,7 +95,7 @@ test('half a frame ends the connection in time', async (t) => {
 })
 
 test('a head that does not end has a time limit, whole frames apart', async (t) => {
-  const { client, server, link } = await start(t)
+  const { client, server, link } = await startLinkedClient(t)
   await client.roundTrip()
 
   pass(server, 60_000)
@@ -120,7 +109,7 @@ test('a head that does not end has a time limit, whole frames apart', async (t) 
 })
 
 test('the time limit is for one frame, however often reads end within another one', async (t) => {
-  const { client, server, link } = await start(t)
+  const { client, server, link } = await startLinkedClient(t)
   await client.roundTrip()
   const real = performance.now.bind(performance)
   let ahead = 0
@@ -145,7 +134,7 @@ test('the time limit is for one frame, however often reads end within another on
 })
 
 test('a stream whose window stays closed is reset, others go on', async (t) => {
-  const { client, server, link } = await start(
+  const { client, server, link } = await startLinkedClient(
     t,
     {
       serve: (stream) => {
@@ -168,7 +157,7 @@ test('a stream whose window stays closed is reset, others go on', async (t) => {
 })
 
 test('streams that wait for the window of the connection are reset', async (t) => {
-  const { client, server, link } = await start(
+  const { client, server, link } = await startLinkedClient(
     t,
     { serve: servesLarge },
     { settings: [[4, 1_000_000]], opensWindows: false },
@@ -191,7 +180,7 @@ test('streams that wait for the window of the connection are reset', async (t) =
 })
 
 test('a peer that lets many streams stall is cut off', async (t) => {
-  const { client, server, link } = await start(
+  const { client, server, link } = await startLinkedClient(
     t,
     { serve: servesLarge },
     { settings: [[4, 0]], opensWindows: false },
@@ -210,7 +199,7 @@ test('a peer that lets many streams stall is cut off', async (t) => {
 })
 
 test('a peer that does not read its socket is cut off (CVE-2019-9517), and holds a bounded amount', async (t) => {
-  const { client, server, link } = await start(t, {
+  const { client, server, link } = await startLinkedClient(t, {
     serve: (stream) => {
       stream.sendResponse(200, -1, '', false)
       const chunk = 'x'.repeat(64 * 1024)

@@ -14,6 +14,8 @@ import {
 } from '../../../src/http2/link.ts'
 import { Http2Stream } from '../../../src/http2/stream.ts'
 import { eventually } from '../until.ts'
+import { type Http2Client, openHttp2Client } from './client.ts'
+import type { PeerOptions } from './peer.ts'
 
 export interface LinkShape {
   readonly settings?: Partial<LinkSettings>
@@ -294,4 +296,22 @@ export async function openLink(
   await once(socket, 'connect')
   const link = new TestLink(socket, reads, deadlines, optionsOf('client', shape))
   return { link, socket, deadlines }
+}
+
+/** A link that a client is connected to. */
+export interface LinkedClient {
+  readonly client: Http2Client
+  readonly link: TestLink
+  readonly server: TestServer
+}
+
+/** With a small budget, unless `shape` has another one. */
+export async function startLinkedClient(
+  t: TestContext,
+  shape: LinkShape = {},
+  options: PeerOptions = {},
+): Promise<LinkedClient> {
+  const server = await startLinkServer(t, { burst: 50, perSecond: 1, ...shape })
+  const client = await openHttp2Client(t, server.port, options)
+  return { client, link: await server.link(), server }
 }
