@@ -96,15 +96,15 @@ test('docs/api.md has every endpoint and every field of its responses', async (t
   const page = readPage('docs/api.md')
 
   const index = (await program.ask('/')).text
-  const listed = [...index.matchAll(/^(\/\S+)/gm)].map(([, path = '']) => path)
-  const documented = rowsOf(sectionOf(page, '## Endpoints'))
-    .map(([cell = '']) => cell)
-    .filter((cell) => /^`(?:GET|POST) /.test(cell))
+  // Those of vulcand have a row in common.
+  const listed = [...index.matchAll(/^(\/\S+)/gm)].map(([, path = '']) => {
+    return path
+      .replace(/^\/(v\d)\/.*/, '/$1/...')
+      .replace(/\{(\w+)\}/g, (_, name: string) => name.toUpperCase())
+  })
+  const documented = rowsOf(sectionOf(page, '## Endpoints')).flatMap(([cell = '']) => pathsIn(cell))
 
-  assert.deepEqual(
-    documented.map((cell) => cell.slice(1, -1).split(' ')[1] ?? '').toSorted(),
-    ['/', ...listed].toSorted(),
-  )
+  assert.deepEqual([...new Set(documented)].toSorted(), [...new Set(['/', ...listed])].toSorted())
   for (const path of ['/readyz', '/api/table', '/api/servers', '/api/breakers', '/api/providers']) {
     const body = JSON.parse((await program.ask(path)).text) as object | readonly object[]
     const [first] = [body].flat()
@@ -113,6 +113,19 @@ test('docs/api.md has every endpoint and every field of its responses', async (t
     for (const field of fields) assert.ok(codes.includes(field), `${path}: ${field}`)
   }
 })
+
+/** The paths that a row names; `undrain` after one stands for the same path with that end. */
+function pathsIn(cell: string): readonly string[] {
+  const paths: string[] = []
+  for (const [, code = ''] of cell.matchAll(/`([^`]+)`/g)) {
+    const word = code.split(' ').at(-1) ?? ''
+    if (word.startsWith('/')) paths.push(word)
+    else if (paths.length > 0 && /^[a-z]+$/.test(word)) {
+      paths.push((paths.at(-1) ?? '').replace(/[^/]*$/, word))
+    }
+  }
+  return paths
+}
 
 /** The block as a file, on ports that are free, in front of servers that say who they are. */
 async function serve(t: TestContext, block: string): Promise<Program> {
