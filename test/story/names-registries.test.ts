@@ -38,7 +38,7 @@ test('registries and the Redis of shared rates are reached by names of the same 
         ratelimit: {
           requests: 2,
           period: '1h',
-          redis: { url: `redis://rates.test:${redis.port}`, timeout: '900ms', onFailure: 'deny' },
+          redis: { url: `redis://rates.test:${redis.port}`, timeout: '10s', onFailure: 'deny' },
         },
       },
     },
