@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test'
 export interface Lags {
   /** Measures how long it takes from the end of `change` to the end of `seen`. */
   measure<T>(change: () => Promise<unknown>, seen: () => Promise<T>): Promise<T>
-  /** Most were seen within the bound, not counting what timers were late by meanwhile. */
+  /** Two at least were seen within the bound, less what timers were late by: code that is slow delays them all. */
   assertWithin(boundMs: number): void
 }
 
@@ -41,7 +41,7 @@ export function measureLags(t: TestContext): Lags {
       })
       t.diagnostic(`seen after ${said.join(', ')}`)
       const late = lags.filter(({ ms, latenessMs }) => ms - STEPS * latenessMs > boundMs)
-      assert.ok(late.length < lags.length / 2, `seen after ${said.join(', ')}`)
+      assert.ok(late.length <= lags.length - 2, `seen after ${said.join(', ')}`)
     },
   }
 }
