@@ -1,13 +1,15 @@
 // RFC 9112 section 9.3.1: a request that is not idempotent is not sent again. It must not be sent in vain either: where the
 // event loop was late, the end of an idle connection may be in its socket already.
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { createServer } from 'node:tls'
 import { readClock } from '../../src/http/connection/clock.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { openClient, type Client } from '../support/client.ts'
 import { startDnsServer } from '../support/dns-server.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
-import { OK, startOrigin, type Origin, type Script } from '../support/origin.ts'
+import { listen, OK, startOrigin, type Origin, type Script } from '../support/origin.ts'
 import { get, request, sentinel } from '../support/refusal.ts'
 import { eventually } from '../support/until.ts'
 
@@ -132,6 +134,47 @@ test('bytes that came before a request was sent are not its response', async (t)
       ['/first', 1],
       ['/again', 2],
     ],
+  )
+})
+
+test('bytes that come while a request waits behind the end of another one are not its response', async (t) => {
+  const { cert, key } = createAuthority(t).issue('localhost')
+  let server: Socket | null = null
+  let seen = ''
+  const origin = createServer({ cert, key }, (socket) => {
+    server ??= socket
+    socket.on('error', () => {})
+    socket.on('data', (data: Buffer) => {
+      seen += data.toString('latin1')
+      if (/\/(?:warm|second)/.test(data.toString('latin1'))) socket.write(OK)
+    })
+  })
+  const port = await listen(origin)
+  t.after(() => {
+    server?.destroy()
+    origin.close()
+  })
+  const gateway = await startGateway(t, {
+    listeners: { web: { address: '127.0.0.1:0' } },
+    backends: { b: { servers: { s: `https://127.0.0.1:${port}` }, tls: { verify: false } } },
+    frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
+  })
+  const [first, second] = [await openClient(t, gateway.port), await openClient(t, gateway.port)]
+  await first.ask(get('/warm'))
+  first.send(request('POST', '/first', 'Transfer-Encoding: chunked'))
+  await eventually(() => seen.includes('/first'), 'the head of the first request')
+
+  // The server answers before it has the end of the body, which waits for the end of the turn in which the next request comes.
+  first.send('0\r\n\r\n')
+  server?.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly')
+  second.send(request('POST', '/second', 'Content-Length: 0'))
+  stall()
+  setImmediate(() => server?.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother'))
+  const responses = [await first.readResponse(), await second.readResponse()]
+
+  assert.deepEqual(
+    responses.map(({ body }) => body.toString()),
+    ['early', 'ok'],
   )
 })
 

@@ -72,3 +72,28 @@ test('what a writer writes while it is flushed is flushed, too', async () => {
 
   assert.deepEqual(flushed, [0])
 })
+
+test('what is written after a flush within a flush is flushed, too', async () => {
+  const { flushed, all } = writers(33)
+  const [before, last] = [all.slice(0, 32), all[32]]
+  const first = before[0]
+  assert.ok(first !== undefined && last !== undefined)
+  // The first one of 32, whose flush writes two more: one that ends the wait of all, and one that comes after it.
+  let isFlushed = false
+  const writing = {
+    flush: () => {
+      if (isFlushed) return
+      isFlushed = true
+      writeAtTurnEnd(first)
+      writeAtTurnEnd(last)
+    },
+    caught: (error: unknown) => assert.fail(String(error)),
+  }
+
+  for (const writer of [writing, ...before.slice(1)]) writeAtTurnEnd(writer)
+  await turnEnd()
+  await turnEnd()
+
+  assert.ok(flushed.includes(32), 'the last one is not lost')
+  assert.equal(new Set(flushed).size, 33)
+})

@@ -16,6 +16,7 @@ const MOST_WAITING = 32
 
 const waiting: TextWriter[] = []
 let isPlanned = false
+let isFlushing = false
 
 export function writeAtTurnEnd(writer: TextWriter): void {
   if (waiting.push(writer) >= MOST_WAITING) return flushAll()
@@ -30,12 +31,21 @@ function endTurn(): void {
 }
 
 function flushAll(): void {
-  for (const writer of waiting) {
-    try {
-      writer.flush()
-    } catch (error) {
-      writer.caught(error)
-    }
+  // What a flush adds is flushed by the same loop.
+  if (isFlushing) return
+  isFlushing = true
+  try {
+    for (const writer of waiting) flushOne(writer)
+    waiting.length = 0
+  } finally {
+    isFlushing = false
   }
-  waiting.length = 0
+}
+
+function flushOne(writer: TextWriter): void {
+  try {
+    writer.flush()
+  } catch (error) {
+    writer.caught(error)
+  }
 }

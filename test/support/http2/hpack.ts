@@ -138,6 +138,11 @@ export class HpackReader {
     return fields
   }
 
+  /** Whether the dynamic table has a field with such a name. */
+  holds(isOne: (name: string) => boolean): boolean {
+    return this.#dynamic.some(([name]) => isOne(name))
+  }
+
   #entry(index: number): Field {
     const found =
       index > STATIC_TABLE.length
