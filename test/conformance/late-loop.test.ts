@@ -139,10 +139,10 @@ test('bytes that came before a request was sent are not its response', async (t)
 
 test('bytes that come while a request waits behind the end of another one are not its response', async (t) => {
   const { cert, key } = createAuthority(t).issue('localhost')
-  let server: Socket | null = null
+  const servers: Socket[] = []
   let seen = ''
   const origin = createServer({ cert, key }, (socket) => {
-    server ??= socket
+    servers.push(socket)
     socket.on('error', () => {})
     socket.on('data', (data: Buffer) => {
       seen += data.toString('latin1')
@@ -151,7 +151,7 @@ test('bytes that come while a request waits behind the end of another one are no
   })
   const port = await listen(origin)
   t.after(() => {
-    server?.destroy()
+    for (const socket of servers) socket.destroy()
     origin.close()
   })
   const gateway = await startGateway(t, {
@@ -166,10 +166,10 @@ test('bytes that come while a request waits behind the end of another one are no
 
   // The server answers before it has the end of the body, which waits for the end of the turn in which the next request comes.
   first.send('0\r\n\r\n')
-  server?.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly')
+  servers[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly')
   second.send(request('POST', '/second', 'Content-Length: 0'))
   stall()
-  setImmediate(() => server?.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother'))
+  setImmediate(() => servers[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother'))
   const responses = [await first.readResponse(), await second.readResponse()]
 
   assert.deepEqual(

@@ -134,7 +134,7 @@ test('heads that repeat are read as if each one were new', () => {
     for (const result of follow(seed, limits)) counts.set(result, (counts.get(result) ?? 0) + 1)
   }
 
-  for (const result of [OK, MALFORMED, TOO_LARGE, COMPRESSION])
+  for (const result of [OK, MALFORMED, TOO_LARGE, COMPRESSION] as const)
     assert.ok((counts.get(result) ?? 0) > 50, `result ${result}: ${counts.get(result)}`)
 })
 
