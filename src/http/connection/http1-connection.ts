@@ -27,7 +27,7 @@ export abstract class Http1Connection
   #tunnelIdleMs = Infinity
   /** What the socket gets at the end of the event loop's turn, see turn-end.ts; '' for nothing. */
   #text = ''
-  /** The socket has got something since this was set to false. */
+  /** The socket has got something since `beginWriting`. */
   protected hasWritten = false
   straightBytes = 0
 
@@ -105,6 +105,12 @@ export abstract class Http1Connection
       this.#text += text
       if (this.#text.length >= JOIN_BYTES) this.flush()
     }
+  }
+
+  /** A message follows. The end of the one before may still wait here, if its response came in the same turn. */
+  protected beginWriting(): void {
+    this.flush()
+    this.hasWritten = false
   }
 
   /** It has written what the socket has not got yet. */

@@ -75,9 +75,7 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
     this.timeouts = timeouts
     this.#sink = sink
     this.#heads.reset()
-    // The end of the request before, if its response came in the same turn.
-    this.flush()
-    this.hasWritten = false
+    this.beginWriting()
     this.#writer.begin(exchange, this.endpoint.hostLine, passHost)
     if (looksFirst && this.#phase === IDLE) {
       this.#phase = LOOKING
@@ -180,12 +178,10 @@ export class ServerConnection extends OpeningConnection implements ServerExchang
   received(buffer: Buffer, length: number): void {
     switch (this.#phase) {
       case HEAD:
+      case LOOKING:
         // What comes before its request has been sent is no response to it.
         if (this.hasWritten) this.#readHeads(buffer, length)
         else this.lost()
-        break
-      case LOOKING:
-        this.lost()
         break
       case BODY:
         this.#awaitResponse()
