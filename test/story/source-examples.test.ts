@@ -179,6 +179,7 @@ const DRIVES: Readonly<Record<string, Drive>> = {
 const ELSEWHERE = [
   ...['examples/docker.yaml', 'examples/swarm.yaml', 'examples/swarm-standalone.yaml'],
   ...['examples/zookeeper.yaml', 'examples/zookeeper-nerve.yaml', 'examples/synapse.yaml'],
+  'examples/acme.yaml',
 ]
 
 test('every example with sources is driven', () => {
