@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { test } from 'node:test'
 import { mergePatch } from '../../src/admin/objects/merge-patch.ts'
+import { type KeyStore, StoreConflict } from '../../src/providers/store.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { startObjectsSite } from '../support/objects-api.ts'
 
@@ -209,6 +210,41 @@ test('bodies that are no object, and names that are no names, are refused with 4
   assert.equal(await put('backend/a', `{"labels":{"a":"${'x'.repeat(1 << 20)}"}}`), 413)
   assert.equal((await site.writer.list(null)).length, 0)
 })
+
+test('a write whose answer is lost is 503, and does not say that nothing was changed', async (t) => {
+  const lost = (): Promise<never> => Promise.reject(new Error('etcd: no response in time'))
+  const site = await startObjectsSite(t, { keys: { ...fakeKeys(), put: lost, delete: lost } })
+
+  for (const method of ['PUT', 'DELETE']) {
+    const answer = await site.send(method, '/api/objects/backend/b', { balance: 'random' })
+
+    assert.equal(answer.status, 503)
+    assert.match(await answer.text(), /no response in time; it is not known whether it was/)
+  }
+})
+
+test('a deletion that another write overtakes says which revision there is', async (t) => {
+  const overtaken = (): Promise<never> => Promise.reject(new StoreConflict('overtaken'))
+  const site = await startObjectsSite(t, { keys: { ...fakeKeys(), delete: overtaken } })
+
+  const answer = await site.send('DELETE', '/api/objects/backend/b', undefined, {
+    'if-match': '"1"',
+  })
+
+  assert.deepEqual([answer.status, answer.headers.get('etag')], [412, '"2"'])
+})
+
+/** One backend, whose revision is another one at each look. */
+function fakeKeys(): KeyStore {
+  let revision = 0
+  return {
+    get: (path) => Promise.resolve({ path, text: '{}', revision: String(++revision), ttlMs: null }),
+    list: () => Promise.resolve([]),
+    put: () => Promise.resolve('1'),
+    delete: () => Promise.resolve(true),
+    close: () => Promise.resolve(),
+  }
+}
 
 test('a merge patch is that of RFC 7396', () => {
   const cases: readonly (readonly [target: unknown, patch: unknown, result: unknown])[] = [

@@ -103,11 +103,13 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     if (isDryRun || needsNoWrite) return { ...result, revision }
     const expected = isPatch ? revision : wanted
     try {
-      const written = await away(() =>
-        store.put(name, value, {
-          ...(ttlMs === null ? {} : { ttlMs }),
-          ...(expected === undefined ? {} : { expected }),
-        }),
+      const written = await away(
+        () =>
+          store.put(name, value, {
+            ...(ttlMs === null ? {} : { ttlMs }),
+            ...(expected === undefined ? {} : { expected }),
+          }),
+        'it is not known whether it was written: read it again',
       )
       const { kind, id } = name
       const about = { kind, id, source: store.source, changes, before: revision, after: written }
@@ -139,11 +141,15 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
       if (isDryRun) return { isDryRun }
       const expected = wanted === undefined ? {} : { expected: wanted }
       try {
-        const existed = await away(() => store.delete(name, expected))
+        const existed = await away(
+          () => store.delete(name, expected),
+          'it is not known whether it was deleted: read it again',
+        )
         if (!existed) throw new Refused(404, `there is no ${name.kind} "${name.id}"`)
       } catch (error) {
-        if (error instanceof StoreConflict) throw failed(null, 'If-Match')
-        throw error
+        if (!(error instanceof StoreConflict)) throw error
+        const now = await away(() => store.get(name))
+        throw failed(now?.revision ?? null, 'If-Match')
       }
       const { kind, id } = name
       const changes = changesOf(before.value, undefined)
@@ -184,8 +190,11 @@ function declaredOf(
   return store.declared(written, written.value)
 }
 
-/** Throws Refused: the registry cannot be used now. */
-async function away<T>(call: () => Promise<T>): Promise<T> {
+/** Throws Refused: the registry cannot be used now. `outcome`: of a call whose answer is lost. */
+async function away<T>(
+  call: () => Promise<T>,
+  outcome: string = 'nothing was changed',
+): Promise<T> {
   try {
     return await call()
   } catch (error) {
@@ -193,7 +202,8 @@ async function away<T>(call: () => Promise<T>): Promise<T> {
     const message = messageOf(error)
     // What a registry cannot do, or will not take, is no failure of it.
     const isRefused = /time to live|longer than|at most \d+ are taken/.test(message)
-    throw new Refused(isRefused ? 422 : 503, `${message}; nothing was changed`)
+    if (isRefused) throw new Refused(422, `${message}; nothing was changed`)
+    throw new Refused(503, `${message}; ${outcome}`)
   }
 }
 
