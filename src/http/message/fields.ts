@@ -16,14 +16,11 @@ const PROTECTED: ReadonlySet<string> = new Set([
   'authorization',
   'cookie',
   'set-cookie',
-  'forwarded',
   'cache-control',
-  'x-real-ip',
-  'x-request-id',
   'proxy-status',
 ])
 
-/** Fields that a trailer must not carry: framing, routing, authentication, hop-by-hop (RFC 9110 section 6.5.1). */
+/** Fields that a trailer must not carry, besides forwarding fields: framing, routing, authentication, hop-by-hop (RFC 9110 section 6.5.1). */
 const NOT_IN_TRAILERS = new Set([
   ...PROTECTED,
   'connection',
@@ -224,7 +221,7 @@ export function withoutConnectionOptions(fields: string, connection: string): st
   const named = new Set<string>()
   for (const part of connection.split(',')) {
     const name = part.trim()
-    if (!PROTECTED.has(name) && !name.startsWith('x-forwarded-')) named.add(name)
+    if (!PROTECTED.has(name) && !isForwarding(name)) named.add(name)
   }
   return withoutFields(fields, named)
 }
@@ -235,7 +232,7 @@ export function safeTrailers(trailers: string): string {
   // Some servers read `_` as `-`.
   return filterFields(trailers, (name) => {
     const plain = name.replaceAll('_', '-')
-    return !NOT_IN_TRAILERS.has(plain) && !plain.startsWith('x-forwarded-')
+    return !NOT_IN_TRAILERS.has(plain) && !isForwarding(plain)
   })
 }
 
