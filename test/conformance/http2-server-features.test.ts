@@ -6,11 +6,12 @@ import type { Duplex } from 'node:stream'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { COUNT } from '../../src/scoreboard/layout.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { openClient } from '../support/client.ts'
 import { startDaemon } from '../support/daemon.ts'
 import { askTogether, towardsHttp2 } from '../support/http2-servers.ts'
-import { ERROR } from '../support/http2/frames.ts'
+import { ERROR, resetFrame } from '../support/http2/frames.ts'
 import { startHttp2Server } from '../support/http2/server.ts'
 import { value } from '../support/message.ts'
 import { listen } from '../support/origin.ts'
@@ -37,6 +38,28 @@ test('a hedge that is faster resets the stream of the other server, and not its 
   assert.equal(slow.requests[0]?.stream.resetCode, ERROR.cancel)
   assert.equal(slow.connections.length, 1)
   assert.equal(slow.open(), 1)
+})
+
+test('a request that its server resets on a used connection is a failure, and is not sent again by itself', async (t) => {
+  const server = await startHttp2Server(t, (request) => {
+    if (request.value(':path') === '/good') request.respond()
+    else request.connection.send(resetFrame(request.streamId, ERROR.internal))
+  })
+  const gateway = await towardsHttp2(t, {
+    servers: server.port,
+    backend: { retry: { attempts: 1 } },
+  })
+  const client = await openClient(t, gateway.port)
+
+  const statuses: number[] = []
+  for (const path of ['/good', '/bad', '/good', '/bad'])
+    statuses.push((await client.ask(get(path))).status)
+
+  assert.deepEqual(statuses, [200, 502, 200, 502])
+  assert.equal(server.requests.length, 4)
+  assert.equal(server.connections.length, 1)
+  const [placed] = [...gateway.placed().backends].flatMap((backend) => [...backend.servers])
+  assert.equal(placed === undefined ? -1 : gateway.scoreboard.sum(placed.slot, COUNT.failed), 2)
 })
 
 test('a client with a cookie stays with its server, among others on shared connections', async (t) => {

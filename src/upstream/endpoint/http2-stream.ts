@@ -38,7 +38,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
   readonly connection: Http2Connection
   readonly own = null
   readonly isConnecting = false
-  readonly usedAt: number
+  usedAt: number
   isUnsent = false
   /** Of sending the request, by the coarse clock. */
   sentAt = 0
@@ -332,6 +332,8 @@ export class ServerStream extends Http2Stream implements ServerExchange {
 
   resetReceived(code: number, fault: string): void {
     const { connection } = this
+    // The server is there and has ended this request itself: the connection is not a stale one.
+    this.usedAt = 0
     const error = resetError(code, fault, this.#phase === BODY)
     // No failure of the server: it has announced that it takes no more streams, or how few it takes.
     const isAnnounced =
