@@ -28,6 +28,8 @@ export interface Call {
   /** Empty if the endpoint takes none. */
   readonly body: Buffer
   readonly caller: Caller
+  /** For an answer that takes long: whether the client may still use the endpoint, by the settings as they are now. */
+  readonly isStillAllowed: () => boolean
   /** Writes the line of a change to the log: what, with the client and the path. */
   readonly audit: (fields: object, message: string) => void
 }

@@ -1,7 +1,8 @@
 /**
  * GET /api/events: what changes, as server-sent events. The last events are kept, so that a reader that comes back goes on
  * where it was (Last-Event-ID); if it was away for too long, or the program was started again, it gets `reset` and reads the
- * state anew. A reader that does not keep up is cut off, and so comes back.
+ * state anew. A reader that does not keep up is cut off, and so comes back. One whose
+ * token is taken away gets no more events.
  */
 import { randomUUID } from 'node:crypto'
 import {
@@ -32,14 +33,17 @@ const RETRY_MS = 2_000
 
 /** `boot`: names this run of the program in ids. */
 export function createEventLog(boot: string = randomUUID().slice(0, 8)): EventLog {
-  const readers = new Set<EventStream>()
+  /** Each with the question whether it may still read. */
+  const readers = new Map<EventStream, () => boolean>()
   /** The last ones, in order; the number of the first is `next - events.length`. */
   const events: string[] = []
   let next = 1
   let heartbeat: NodeJS.Timeout | null = null
 
   function sendAll(text: string): void {
-    for (const reader of readers) if (!reader.send(text)) drop(reader)
+    for (const [reader, isStillAllowed] of readers) {
+      if (!isStillAllowed() || !reader.send(text)) drop(reader)
+    }
   }
 
   function drop(reader: EventStream): void {
@@ -59,7 +63,10 @@ export function createEventLog(boot: string = randomUUID().slice(0, 8)): EventLo
     return of !== boot || after < first || after > next ? null : events.slice(after - first)
   }
 
-  function open(lastId: string | null): (stream: EventStream) => () => void {
+  function open(
+    lastId: string | null,
+    isStillAllowed: () => boolean,
+  ): (stream: EventStream) => () => void {
     return (stream) => {
       const missed = lastId === null ? [] : since(lastId)
       const start = `retry: ${RETRY_MS}\n\n`
@@ -71,7 +78,7 @@ export function createEventLog(boot: string = randomUUID().slice(0, 8)): EventLo
         stream.end()
         return () => {}
       }
-      readers.add(stream)
+      readers.set(stream, isStillAllowed)
       heartbeat ??= setInterval(() => sendAll(': alive\n\n'), HEARTBEAT_MS).unref()
       return () => {
         readers.delete(stream)
@@ -82,13 +89,13 @@ export function createEventLog(boot: string = randomUUID().slice(0, 8)): EventLo
     }
   }
 
-  function run({ headers }: Call): Answer {
+  function run({ headers, isStillAllowed }: Call): Answer {
     if (readers.size >= MAX_READERS) {
       throw new Refused(429, `${MAX_READERS} clients read events already`)
     }
     const given = headers['last-event-id']
     const lastId = typeof given === 'string' ? given : null
-    return { status: 200, content: { kind: 'events', open: open(lastId) } }
+    return { status: 200, content: { kind: 'events', open: open(lastId, isStillAllowed) } }
   }
 
   return {
@@ -107,7 +114,7 @@ export function createEventLog(boot: string = randomUUID().slice(0, 8)): EventLo
     ),
     close() {
       if (heartbeat !== null) clearInterval(heartbeat)
-      for (const reader of readers) drop(reader)
+      for (const reader of readers.keys()) drop(reader)
     },
   }
 }

@@ -182,7 +182,29 @@ function createHandler(options: AdminOptions, access: () => AccessSettings): Han
     const audit = (fields: object, message: string): void =>
       log.info({ who: caller.name, from: caller.peer, method, path, ...fields }, message)
     const { headers } = request
-    return endpoint.run({ method, path, parameters, query, headers, body, caller, audit })
+    const isStillAllowed = (): boolean => isAllowed(request, way, endpoint)
+    return endpoint.run({
+      method,
+      path,
+      parameters,
+      query,
+      headers,
+      body,
+      caller,
+      isStillAllowed,
+      audit,
+    })
+  }
+
+  function isAllowed(request: IncomingMessage, way: Way, { needs }: Endpoint): boolean {
+    if (request.socket.destroyed) return false
+    try {
+      authorize(identify(request, way), needs)
+      return true
+    } catch (error) {
+      if (error instanceof Refused) return false
+      throw error
+    }
   }
 
   function admit(

@@ -34,7 +34,8 @@ export function isForbiddenKey(key: string): boolean {
 
 /** Returns why `id` is not an id, or null. */
 export function refuseId(id: string): string | null {
-  if (FORBIDDEN.has(id)) return `the id ${quote(id)} is reserved`
+  // Paths that are normalised on their way, as those of URLs, lose `.` and `..`.
+  if (FORBIDDEN.has(id) || id === '.' || id === '..') return `the id ${quote(id)} is reserved`
   if (ID.test(id)) return null
   return `the id must be 1 to 128 letters, digits or any of . _ - @ :, not ${quote(id)}`
 }

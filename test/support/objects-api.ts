@@ -35,6 +35,8 @@ export interface ObjectsSiteOptions {
   readonly sealKey?: string
   readonly keys?: KeyStore
   readonly access?: Partial<AccessSettings>
+  /** Instead of `access`: may return others later. */
+  readonly accessNow?: () => Partial<AccessSettings>
   readonly endpoints?: (service: ObjectService) => readonly Endpoint[]
 }
 
@@ -66,10 +68,12 @@ export async function startObjectsSite(
   const logged: { fields: object; message: string }[] = []
   const log = (fields: object, message: string): number => logged.push({ fields, message })
   const address = { host: '127.0.0.1', port: 0 }
-  const access = { address, tokens: [], tls: null, anonymous: null, ...options.access }
+  const open: AccessSettings = { address, tokens: [], tls: null, anonymous: null }
+  const access = { ...open, ...options.access }
+  const { accessNow } = options
   const admin = await createAdmin({
     address,
-    access: () => access,
+    access: accessNow === undefined ? () => access : () => ({ ...open, ...accessNow() }),
     table: () => ({ objects: [], setAside: [] }),
     certificates: { certificates: () => [], acme: () => NO_ACME },
     servers: { servers: () => [], breakers: () => [] },

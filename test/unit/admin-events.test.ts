@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { test, type TestContext } from 'node:test'
+import type { AccessSettings } from '../../src/admin/access.ts'
 import { createEventLog, type EventLog } from '../../src/admin/event-log.ts'
 import { startObjectsSite } from '../support/objects-api.ts'
 import { createWatch } from '../support/until.ts'
@@ -9,29 +11,44 @@ import { createWatch } from '../support/until.ts'
 interface Reader {
   text(): string
   until(text: string): Promise<void>
+  ended(): Promise<unknown>
   close(): void
 }
 
-async function startReader(t: TestContext, origin: string, lastId?: string): Promise<Reader> {
-  const headers = lastId === undefined ? {} : { 'last-event-id': lastId }
+async function startReader(
+  t: TestContext,
+  origin: string,
+  lastId?: string,
+  token?: string,
+): Promise<Reader> {
+  const headers = {
+    ...(lastId === undefined ? {} : { 'last-event-id': lastId }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  }
   const outgoing = request(`${origin}/api/events`, { headers, agent: false })
   outgoing.on('error', () => {})
   outgoing.end()
   const [response] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage]
   const watch = createWatch()
   let text = ''
+  let hasEnded = false
   response.setEncoding('utf8')
   response.on('data', (chunk: string) => {
     text += chunk
     watch.changed()
   })
   response.on('error', () => {})
+  response.on('close', () => {
+    hasEnded = true
+    watch.changed()
+  })
   t.after(() => outgoing.destroy())
   return {
     text: () => text,
     async until(wanted) {
       await watch.until(() => text.includes(wanted), `the reader has ${wanted}`)
     },
+    ended: () => watch.until(() => hasEnded, 'the stream ends'),
     close: () => outgoing.destroy(),
   }
 }
@@ -102,6 +119,31 @@ test('at most 64 clients read events', () => {
   events.close()
 })
 
+test('a reader whose token is taken away gets no more events', async (t) => {
+  const events = createEventLog('boot')
+  t.after(() => events.close())
+  const sha256 = hash('sha256', 'secret')
+  let tokens: AccessSettings['tokens'] = [
+    { name: 'ci', role: 'read', sha256 },
+    { name: 'ops', role: 'read', sha256: hash('sha256', 'other') },
+  ]
+  const { origin } = await startObjectsSite(t, {
+    endpoints: () => [events.endpoint],
+    accessNow: () => ({ tokens }),
+  })
+  const reader = await startReader(t, origin, undefined, 'secret')
+  const other = await startReader(t, origin, undefined, 'other')
+  await reader.until('id: boot-0')
+  await other.until('id: boot-0')
+
+  tokens = tokens.slice(1)
+  events.add('table', { number: 1 })
+
+  await reader.ended()
+  assert.doesNotMatch(reader.text(), /boot-1/)
+  await other.until('boot-1')
+})
+
 /** `takes`: whether the reader takes one more text. */
 function openStream(
   { endpoint }: EventLog,
@@ -109,7 +151,7 @@ function openStream(
 ): { sent(): number; isEnded(): boolean; leave(): void } {
   let sent = 0
   let isEnded = false
-  const call = { headers: {} } as Parameters<typeof endpoint.run>[0]
+  const call = { headers: {}, isStillAllowed: () => true } as Parameters<typeof endpoint.run>[0]
   const answer = endpoint.run(call)
   assert.ok(!(answer instanceof Promise) && answer.content.kind === 'events')
   const leave = answer.content.open({

@@ -256,13 +256,13 @@ test('reads address blocks, and single addresses as blocks of one', () => {
   }
 })
 
-test('takes ids of letters, digits and a few marks, and none that reaches a prototype', () => {
+test('takes ids of letters, digits and a few marks, and none that reaches a prototype or goes up in a path', () => {
   for (const id of ['a', 'vote-1', 'a.b_c@file:8080', 'x'.repeat(128)])
     assert.equal(refuseId(id), null)
   for (const id of ['', ' ', 'a b', 'a/b', 'é', 'a\n', 'x'.repeat(129), 'a#']) {
     assert.match(refuseId(id) ?? '', /the id must be 1 to 128 letters/, id)
   }
-  for (const id of ['__proto__', 'constructor', 'prototype']) {
+  for (const id of ['__proto__', 'constructor', 'prototype', '.', '..']) {
     assert.match(refuseId(id) ?? '', /is reserved/)
   }
 })
