@@ -278,7 +278,7 @@ export class Attempt implements ResponseSink, Expiring {
 
   /**
    * The request has timed out. That counts against this server only if it had the whole request for at least half of the time
-   * and no response has begun: otherwise the client, our queue or another server used up the time.
+   * and no response has begun: otherwise the client, the queue of Sluice or another server used up the time.
    */
   abandonLate(limitMs: number): void {
     const elapsedMs = this.#elapsedMs()

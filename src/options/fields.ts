@@ -1,4 +1,4 @@
-/** The vocabulary of schemas: zod types with our messages, and their JSON Schema for editors and docs. */
+/** The vocabulary of schemas: zod types with messages of Sluice, and their JSON Schema for editors and docs. */
 import * as z from 'zod'
 import { parseAddress, parseServerName } from '../model/address.ts'
 import { parseCidr } from '../model/ip.ts'

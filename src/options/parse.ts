@@ -1,4 +1,4 @@
-/** Runs a schema over hostile input: returns its value, or the issues of zod as flaws in our words. */
+/** Runs a schema over hostile input: returns its value, or the issues of zod as flaws in words of Sluice. */
 import type * as z from 'zod'
 import { flaw, quote, refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
 

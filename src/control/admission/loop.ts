@@ -29,7 +29,7 @@ export function createLoopCheck(
     byPort.set(address.port, [...owners, { address, name }])
   }
   if (admin !== null) add(admin, 'the admin')
-  for (const { id, address } of listeners) add(address, `our own listener "${id}"`)
+  for (const { id, address } of listeners) add(address, `Sluice's listener "${id}"`)
 
   return (server) => {
     if (server.port === 0 && server.host === adminSocket) {

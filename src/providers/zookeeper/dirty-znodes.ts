@@ -7,7 +7,7 @@ export const PART = { data: 1, children: 2, gone: 4 } as const
 
 export interface DirtyZnodes {
   readonly size: number
-  /** `type`: one of EVENT. Returns whether it concerns us. */
+  /** `type`: one of EVENT. Returns whether it concerns the watch. */
   add(type: number, path: string): boolean
   /** There were more than are kept, so only a list will do. */
   readonly isOverflowing: boolean

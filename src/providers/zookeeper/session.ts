@@ -1,4 +1,4 @@
-/** A connection to the first server of an ensemble that serves us, with a watch on everything below the prefix. */
+/** A connection to the first server of an ensemble that serves this client, with a watch on everything below the prefix. */
 import type { Turns } from '../registry/turns.ts'
 import {
   openConnection,

@@ -38,7 +38,7 @@ export function translateInFlight(branch: Branch): MiddlewareForm {
   return { kind: 'connlimit', connections, key }
 }
 
-/** As one of our variables; null if none is configured. */
+/** As one of Sluice's variables; null if none is configured. */
 function readCriterion(branch: Branch, name: string): string | null {
   onlyThese(branch, name, ['ipstrategy', 'requestheadername', 'requesthost'])
   const header = branch.text(`${name}/requestheadername`) ?? ''

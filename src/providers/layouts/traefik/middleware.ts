@@ -23,7 +23,7 @@ export interface MiddlewareForm {
   readonly [option: string]: unknown
 }
 
-/** A middleware of Traefik in our form. */
+/** A middleware of Traefik in the form of Sluice. */
 export interface TranslatedMiddleware {
   /** Outermost first. */
   readonly middlewares: readonly MiddlewareForm[]

@@ -1,5 +1,5 @@
 /**
- * Translates Traefik's rules, of version 2 and 3, to our route language. Operators and parentheses are the same, so only the
+ * Translates Traefik's rules, of version 2 and 3, to Sluice's route language. Operators and parentheses are the same, so only the
  * calls are rewritten, each to one that matches exactly the same. A call without such a counterpart is a fault.
  */
 import { quote } from '../../../model/parsed.ts'
@@ -141,7 +141,7 @@ function anyOf(terms: readonly string[]): string {
   return terms.length === 1 ? terms.join('') : `(${terms.join(' || ')})`
 }
 
-/** `<` opens a pattern in our language. */
+/** `<` opens a pattern in Sluice's language. */
 function plain(text: string): string {
   if (/[{<]/.test(text)) {
     throw new TranslationError(

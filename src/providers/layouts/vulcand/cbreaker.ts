@@ -1,6 +1,6 @@
 /**
  * Translates vulcand's circuit breaker. vulcand has no minimum number of responses, so there is none. JSON in a text is read
- * like a map. Durations over our maximum are cut, as for backends. A body is sent as it is, although vulcand decodes any text
+ * like a map. Durations over the maximum here are cut, as for backends. A body is sent as it is, although vulcand decodes any text
  * that happens to be valid base64, such as `test`.
  */
 import { DAY_MS, formatDuration } from '../../../model/units.ts'

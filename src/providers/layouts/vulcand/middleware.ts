@@ -5,7 +5,7 @@ import { translateBreaker } from './cbreaker.ts'
 import { aboveZero, notNegative, required } from './requirements.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 
-/** In the form of our own file, without the priority. */
+/** In the form of Sluice's file, without the priority. */
 export interface MiddlewareForm {
   readonly kind: string
   readonly [option: string]: unknown
@@ -30,7 +30,7 @@ export function translateMiddleware(middleware: GoStruct): Translation {
     case 'trace':
       throw new TranslationError(`Type: ${quote(type)} is not supported yet`)
     default:
-      // A plugin of vulcand or one of our own kinds: admission decides.
+      // A plugin of vulcand or one of the kinds of Sluice: admission decides.
       return { value: { ...options, kind: type, priority }, remarks }
   }
 }

@@ -1,4 +1,4 @@
-/** Translates vulcand's objects into the form of our own file. A value that vulcand would reject is a TranslationError. */
+/** Translates vulcand's objects into the form of Sluice's file. A value that vulcand would reject is a TranslationError. */
 import type { JsonMap } from '../../../model/parsed.ts'
 import { DAY_MS } from '../../../model/units.ts'
 import type { ObjectKind } from '../../../model/names.ts'
@@ -134,7 +134,7 @@ function translateServer(server: GoStruct): Translation {
   return { value: url, remarks: remark === null ? [] : [`URL: ${remark}`] }
 }
 
-/** A duration in our notation; null: the default. */
+/** A duration in the notation of Sluice; null: the default. */
 function readTimeout(struct: GoStruct, name: string, remarks: string[]): string | null {
   const ms = readDuration(struct, name)
   if (ms === null) return null
