@@ -215,11 +215,18 @@ function withField(each: Written, field: Field): Written {
 
 /** All messages up to the first that is malformed, or incomplete. */
 function meaningOf(bytes: string): { readonly messages: Read[]; readonly isIncomplete: boolean } {
-  const reader = createReader('request')
-  reader.push(Buffer.from(bytes, 'latin1'))
   const messages: Read[] = []
+  let rest = bytes
   try {
-    for (let next = reader.next(); next !== null; next = reader.next()) messages.push(asRead(next))
+    for (;;) {
+      const reader = createReader('request')
+      // RFC 9112 section 2.2: empty lines before a request are skipped.
+      reader.push(Buffer.from(rest.replace(/^(\r\n)+/, ''), 'latin1'))
+      const next = reader.next()
+      if (next === null) break
+      messages.push(asRead(next))
+      rest = reader.rest().toString('latin1')
+    }
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error
     return { messages, isIncomplete: false }
