@@ -176,7 +176,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     // Twice the limit: a head that is a little too large is still decoded, and answered.
     const most = 2 * this.options.settings.headBytes
     if (!block.add(bytes, from, to, MOST_CONTINUATIONS, most)) {
-      this.abuse('a head in too many, or too large, CONTINUATION frames')
+      this.abuse('CONTINUATION frames of one head, or bytes in them')
       return
     }
     if ((flags & FLAG.END_HEADERS) === 0) return
