@@ -78,7 +78,7 @@ const FLOODS: readonly (readonly [what: string, named: RegExp, flood: Buffer])[]
   ],
   [
     'a head in many CONTINUATION frames',
-    /^CONTINUATION frames of one head, or bytes in them$/,
+    /CONTINUATION frames of one head, or bytes in them/,
     Buffer.concat([
       headersFrame(1, head(), { open: true }),
       repeat(20, () => continuationFrame(1, '', { open: true })),
@@ -86,7 +86,7 @@ const FLOODS: readonly (readonly [what: string, named: RegExp, flood: Buffer])[]
   ],
   [
     'a head of many bytes',
-    /^CONTINUATION frames of one head, or bytes in them$/,
+    /CONTINUATION frames of one head, or bytes in them/,
     Buffer.concat([
       headersFrame(1, head(), { open: true }),
       repeat(6, () => continuationFrame(1, Buffer.alloc(16_000), { open: true })),
