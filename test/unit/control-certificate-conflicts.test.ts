@@ -88,3 +88,25 @@ test('nothing is said of one certificate in two places, of other kinds of keys, 
   assert.equal(warnings(admission).length, 1)
   assert.deepEqual(warnings(admission, Date.now() + 2 * 86_400_000), [])
 })
+
+test('a certificate that is of a listener and of a host hides others as that of the listener, and on this listener only', (t) => {
+  const issue = createIssuer(t)
+  const [shop, kk1] = [issue(['shop.test']), issue(['shop.test'])]
+  const own = { ...secure, tls: { certificates: [kk1] } }
+  const admission = openAdmission({}, ['file', 'etcd'])
+  admission.declare({ hosts: { kk1 } }, 'r1', 'etcd')
+
+  admission.declare({ listeners: { secure: own }, hosts: { shop } })
+
+  assert.deepEqual(warnings(admission), [
+    'warning host shop of file: its certificate is not used for shop.test: that of listener "secure" goes first; remove one of them',
+  ])
+
+  const plain = { ...secure, address: '127.0.0.1:9443' }
+  admission.declare({ listeners: { secure: own, plain }, hosts: { shop } })
+
+  assert.deepEqual(warnings(admission).toSorted(), [
+    'warning host kk1 of etcd: its certificate is not used on listener "plain" for shop.test: that of host "shop" of source "file" goes first; remove one of them',
+    'warning host shop of file: its certificate is not used on listener "secure" for shop.test: that of listener "secure" goes first; remove one of them',
+  ])
+})

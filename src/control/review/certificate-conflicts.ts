@@ -6,7 +6,7 @@ import { X509Certificate } from 'node:crypto'
 import { namesOf } from '../../model/certificate-names.ts'
 import { keyKindOf } from '../../model/key-kind.ts'
 import type { InForce } from '../admission/admit.ts'
-import { declaredIn, type DeclaredCertificate } from './certificate-expiry.ts'
+import type { DeclaredCertificate } from './certificate-expiry.ts'
 import { listNames, nameOther } from './conflict-words.ts'
 import type { Diagnostic } from './diagnostic.ts'
 
@@ -42,19 +42,22 @@ export function createCertificateConflicts(): CertificateConflicts {
     diagnostics(inForce, now) {
       const listeners = inForce.filter((one): one is ListenerVersion => one.kind === 'listener')
       const facts = readAll(listeners)
-      const declared = Map.groupBy(declaredIn(inForce), ({ cert }) => cert)
-      const found = new Map<string, Diagnostic>()
-      for (const listener of listeners) {
+      const ofHosts = certificatesOfHosts(inForce)
+      const serving = listeners.filter(({ object }) => object.tls !== null)
+      const found = new Map<string, Loss>()
+      for (const listener of serving) {
+        const declared = declaredFor(listener, ofHosts)
         for (const [loser, { winner, names }] of hiddenIn(listener, facts, now)) {
-          const first = declaredBy(declared.get(winner), listener)
-          const other = declaredBy(declared.get(loser), listener)
+          const first = declared.get(winner)
+          const other = declared.get(loser)
           if (first === undefined || other === undefined) continue
-          const diagnostic = describe(other, first, names)
-          const { kind, id } = diagnostic.object
-          found.set(JSON.stringify([kind, id, diagnostic.message]), diagnostic)
+          const key = JSON.stringify([...nameOf(other), ...nameOf(first), names])
+          const known = found.get(key)
+          if (known === undefined) found.set(key, { other, first, names, on: [listener.id] })
+          else known.on.push(listener.id)
         }
       }
-      return [...found.values()]
+      return Array.from(found.values(), (loss) => describe(loss, serving.length))
     },
   }
 }
@@ -102,30 +105,53 @@ function hiddenIn(
   return hidden
 }
 
-/** Listeners may have the same certificate of their own. */
-function declaredBy(
-  places: readonly DeclaredCertificate[] | undefined,
-  listener: ListenerVersion,
-): DeclaredCertificate | undefined {
-  const own = places?.find(
-    ({ version }) => version.kind === 'listener' && version.id === listener.id,
-  )
-  return own ?? places?.find(({ version }) => version.kind === 'host')
+function certificatesOfHosts(inForce: readonly InForce[]): readonly DeclaredCertificate[] {
+  return inForce.flatMap((version) => {
+    if (version.kind !== 'host' || version.object.certificate === null) return []
+    return [{ version, cert: version.object.certificate.cert, path: [] }]
+  })
 }
 
-function describe(
-  { version, path }: DeclaredCertificate,
-  { version: first }: DeclaredCertificate,
-  names: readonly string[],
-): Diagnostic {
-  const isSame = version.kind === first.kind && version.id === first.id
+/** By text. The certificates of a listener end with those of all hosts: one that is its own as well is served as its own. */
+function declaredFor(
+  listener: ListenerVersion,
+  ofHosts: readonly DeclaredCertificate[],
+): ReadonlyMap<string, DeclaredCertificate> {
+  const all = listener.object.tls?.certificates ?? []
+  const own = all
+    .slice(0, Math.max(0, all.length - ofHosts.length))
+    .map(({ cert }, at) => ({ version: listener, cert, path: ['tls', 'certificates', at] }))
+  const declared = new Map<string, DeclaredCertificate>()
+  for (const one of [...own, ...ofHosts]) if (!declared.has(one.cert)) declared.set(one.cert, one)
+  return declared
+}
+
+/** A certificate that is not used for these names, because of the first one. */
+interface Loss {
+  readonly other: DeclaredCertificate
+  readonly first: DeclaredCertificate
+  readonly names: readonly string[]
+  /** The ids of listeners. */
+  readonly on: string[]
+}
+
+function nameOf({ version: { kind, id }, path }: DeclaredCertificate): readonly unknown[] {
+  return [kind, id, path]
+}
+
+/** `listeners`: the number of those with TLS. */
+function describe({ other, first, names, on }: Loss, listeners: number): Diagnostic {
+  const { version, path } = other
+  const isSame = version.kind === first.version.kind && version.id === first.version.id
   const winner = isSame
     ? `another one of the same ${version.kind}`
-    : `that of ${nameOther(first, version)}`
+    : `that of ${nameOther(first.version, version)}`
+  const isEverywhere = on.length === listeners || version.kind === 'listener'
+  const where = isEverywhere ? '' : ` on ${listNames(on.map((id) => `listener "${id}"`))}`
   return {
     object: version,
     level: 'warning',
-    message: `its certificate is not used for ${listNames(names)}: ${winner} goes first; remove one of them`,
+    message: `its certificate is not used${where} for ${listNames(names)}: ${winner} goes first; remove one of them`,
     path,
   }
 }
