@@ -205,6 +205,13 @@ test('a redirect to https names the port of the https listener, and follows it',
   assert.equal(portWith({ one: secure(8443), two: secure(443) }), 443)
   assert.equal(portWith({ one: secure(9443, { backend: 'b' }), two: secure(8443) }), 8443)
   assert.equal(portWith({ one: secure(8443), web: { ...web, redirect: { port: 444 } } }), 444)
+  const proxyProtocol = { trusted: ['127.0.0.1'] }
+  const pp = secure(7443, { proxyProtocol })
+  assert.equal(portWith({ a: secure(9443), pp, z: secure(8443) }), 8443)
+  const elsewhere = secure(5443, { address: '127.0.0.2:5443' })
+  assert.equal(portWith({ a: elsewhere, pp, z: secure(8443) }), 8443)
+  assert.equal(portWith({ a: elsewhere, pp: secure(443, { proxyProtocol }) }), 5443)
+  assert.equal(portWith({ pp }), 7443)
   // Another listener holds its address.
   assert.equal(portWith({ one: secure(80) }), 443)
   assert.equal(portWith({}), 443)

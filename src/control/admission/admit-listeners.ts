@@ -204,16 +204,22 @@ function challengesFor({ protocol, tls }: Listener, open: readonly Challenge[]):
 
 const HTTPS_PORT = 443
 
-/** The port of a redirect that names none: where the web is served by https, at best on the usual port. */
+/**
+ * The port of a redirect that names none: where the web is served by https, at best on the usual port, else on the same address.
+ * One with `proxyProtocol`, which expects headers that ordinary clients do not send, is chosen only if there is no other.
+ */
 function withPort(
   { redirect, address }: Listener,
   others: readonly Listener[],
 ): Listener['redirect'] {
   if (redirect === null || redirect.port !== null) return redirect
-  const ports = others
-    .filter(({ protocol, backend }) => protocol === 'https' && backend === null)
-    .sort(
-      (a, b) => Number(b.address.host === address.host) - Number(a.address.host === address.host),
+  const all = others.filter(({ protocol, backend }) => protocol === 'https' && backend === null)
+  const plain = all.filter(({ proxyProtocol }) => proxyProtocol === null)
+  const ports = (plain.length === 0 ? all : plain)
+    .toSorted(
+      (a, b) =>
+        Number(b.address.host === address.host) - Number(a.address.host === address.host) ||
+        a.address.port - b.address.port,
     )
     .map((listener) => listener.address.port)
   const found = ports.includes(HTTPS_PORT) ? HTTPS_PORT : (ports[0] ?? HTTPS_PORT)
