@@ -221,6 +221,7 @@ export class MonitoredPool {
       if (number === undefined || found.has(declared.url)) continue
       const server = known.get(declared.url) ?? this.#receive(declared, number)
       server.declared = declared
+      server.wire = wireOf(object, declared)
       server.probeState = this.#probeStateOf(server, object)
       server.breaker = this.#breakerOf(server, object, breakerSlots[at])
       found.set(declared.url, server)
@@ -255,7 +256,7 @@ export class MonitoredPool {
       check: checkOf(server.declared, health),
       tls,
       proxyProtocol,
-      wire: wireOf(backend, server.declared),
+      wire: server.wire,
     }
     prober.follow(server.key, target, wasServed, this.id)
     return server.probeStateBefore ?? prober.state(server.key)

@@ -1,5 +1,5 @@
 /** A server as the health monitor sees it, identified by backend and url: its state survives every other change. */
-import type { Server } from '../model/snapshot.ts'
+import type { Protocol, Server } from '../model/snapshot.ts'
 import {
   NO_TALLY,
   type ProbeReport,
@@ -23,6 +23,8 @@ export class MonitoredServer {
   readonly url: string
   readonly slot: Slot
   declared: Server
+  /** What it is declared to speak. */
+  wire: Protocol = 'http/1.1'
   breaker: LiveBreaker | null = null
 
   readonly passiveCheck: PassiveCheck
@@ -201,17 +203,19 @@ export class MonitoredServer {
       ejections: failures + errors + rate,
       lastProbe,
       tally,
-      ...protocolOf(this.slot),
+      ...protocolOf(this.slot, this.wire),
     }
   }
 }
 
-function protocolOf(slot: Slot): Pick<ServerReport, 'protocol'> {
+/** The cell keeps what a former declaration led to. */
+function protocolOf(slot: Slot, wire: Protocol): Pick<ServerReport, 'protocol'> {
+  if (wire === 'http/1.1') return {}
   switch (sharedLoad(slot, SHARED.spoken)) {
     case SPOKEN.h2:
       return { protocol: 'h2' }
     case SPOKEN['http/1.1']:
-      return { protocol: 'http/1.1' }
+      return wire === 'auto' ? { protocol: 'http/1.1' } : {}
     default:
       return {}
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Update } from '../../src/control/publication/publisher.ts'
 import type { Frontend, WebHook } from '../../src/model/snapshot.ts'
-import { NO_TRAFFIC, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { NO_TRAFFIC, COUNT, SHARED, SPOKEN } from '../../src/scoreboard/layout.ts'
 import { count } from '../../src/scoreboard/scoreboard.ts'
 import {
   BREAKER,
@@ -542,4 +542,21 @@ test('when a rack dies the first servers are told, and the others counted', asyn
   const warnings = site.lines.filter(({ level }) => level === 'warn')
   assert.ok(warnings.length < 130, `${warnings.length} lines`)
   assert.ok(warnings.some(({ message }) => /^and \d+ more changes of servers/.test(message)))
+})
+
+test('a report has the protocol that was chosen only while the backend leaves the choice', async (t) => {
+  const site = createSite(t)
+  const url = 'https://10.0.0.1:443'
+  const server = makeServer(url, { scheme: 'https' })
+  await site.publish([makeBackend('vote', [server], { protocol: 'auto' })])
+  const { shared, at } = site.slot('vote', url)
+  Atomics.store(shared, at + SHARED.spoken, SPOKEN.h2)
+  assert.equal(site.report(url).protocol, 'h2')
+
+  await site.publish([makeBackend('vote', [server], { protocol: 'http/1.1' })])
+  assert.equal(site.report(url).protocol, undefined)
+
+  await site.publish([makeBackend('vote', [server], { protocol: 'h2' })])
+  Atomics.store(shared, at + SHARED.spoken, SPOKEN['http/1.1'])
+  assert.equal(site.report(url).protocol, undefined)
 })
