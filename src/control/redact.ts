@@ -1,6 +1,6 @@
 /** Objects as they may be shown: without private keys, and without values from the environment or a file of secrets. */
-import { HIDDEN as hidden } from '../document/referred.ts'
 import { isMap, type JsonMap } from '../model/parsed.ts'
+import { HIDDEN as hidden, SECRET_NAMES } from '../model/secrets.ts'
 import type { HealthCheck } from '../model/snapshot.ts'
 import type { InForce } from './admission/admit.ts'
 
@@ -73,10 +73,6 @@ function withoutKeys(version: InForce): object {
   }
 }
 
-/** Members with these names are secret at any depth: of a cookie, of Redis, of a header that is set. */
-const SECRET_NAMES: ReadonlySet<string> = new Set([
-  ...['secret', 'password', 'authorization', 'proxy-authorization', 'x-api-key'],
-])
 /** The password of a url, or a user without a password (a token). */
 const URL_SECRET = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@/i
 

@@ -6,6 +6,7 @@
  * `password: ${PIN}` keeps the 0 of 0123. The texts of labels are read in the same way, and are lists with commas, too.
  */
 import { refuse, type Flaw, type Parsed, type Path } from '../model/parsed.ts'
+import { HIDDEN } from '../model/secrets.ts'
 import { splitList } from '../model/units.ts'
 import { toPointer } from './tree.ts'
 import type { Reference } from './references.ts'
@@ -93,8 +94,6 @@ function membersOf(value: unknown): Readonly<Record<string | number, unknown>> |
     : null
 }
 
-/** Replaces a value that is not shown. */
-export const HIDDEN = '(hidden)'
 /** Shorter texts occur in any sentence. Messages quote them, and quoted text is hidden anyway. */
 const SHORTEST = 4
 

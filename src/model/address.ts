@@ -19,12 +19,12 @@ export function parseHost(text: string): Scalar<string> {
     return good(new URL(`http://[${bare}]`).hostname.slice(1, -1))
   }
   const name = text.toLowerCase()
-  if (bracketed) return bad(`the host ${JSON.stringify(text)} is not an IPv6 address`)
-  if (NUMERIC_END.test(name)) return bad(`the host ${JSON.stringify(text)} is not an IPv4 address`)
+  if (bracketed) return bad(`the host ${quote(text)} is not an IPv6 address`)
+  if (NUMERIC_END.test(name)) return bad(`the host ${quote(text)} is not an IPv4 address`)
   if (name.endsWith('.')) return bad('the host must not end in a dot')
   if (/[^\x21-\x7e]/.test(name))
     return bad('the host must be ASCII; write the name in its xn-- form')
-  return NAME.test(name) ? good(name) : bad(`the host ${JSON.stringify(text)} is not a valid name`)
+  return NAME.test(name) ? good(name) : bad(`the host ${quote(text)} is not a valid name`)
 }
 
 /**

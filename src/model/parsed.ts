@@ -2,6 +2,8 @@
  * The results of parsers of declarations: the total value, or its flaws with their places in the object. A message names its
  * place itself, because a value in a registry has no line to point at.
  */
+import { HIDDEN, holdsPrivateKey, withoutSecret } from './secrets.ts'
+
 export type Path = readonly (string | number)[]
 
 export interface Flaw {
@@ -51,7 +53,8 @@ export function refuse(flaws: readonly Flaw[]): { ok: false; problems: readonly 
 
 /** `what` about the place `path`. */
 export function flaw(path: Path, what: string): Flaw {
-  return { message: path.length === 0 ? what : `${path.map(nameStep).join('.')}: ${what}`, path }
+  const shown = withoutSecret(path, what)
+  return { message: path.length === 0 ? shown : `${path.map(nameStep).join('.')}: ${shown}`, path }
 }
 
 /** Keys are hostile input, too. */
@@ -59,10 +62,11 @@ function nameStep(step: string | number): string {
   return typeof step === 'number' || /^[\w.@:-]{1,128}$/.test(step) ? String(step) : quote(step)
 }
 
-/** Hostile input for a message: short, on one line, without control characters for a terminal. */
+/** Hostile input for a message: short, on one line, without control characters for a terminal, and no private key. */
 export function quote(value: unknown): string {
   if (value === null) return 'nothing'
   if (typeof value === 'string') {
+    if (holdsPrivateKey(value)) return HIDDEN
     return escapeControls(JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value))
   }
   if (Array.isArray(value)) return 'a list'

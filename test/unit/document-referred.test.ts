@@ -255,3 +255,25 @@ test('a message about a sealed object shows neither quoted texts nor refused num
   )
   assert.equal(hide('must be text, not 12345'), 'must be text, not (hidden)')
 })
+
+test('no message quotes a private key, or the value of a secret member', () => {
+  const key = '-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIA\n-----END EC PRIVATE KEY-----\n'
+  const base64 = Buffer.from(key).toString('base64')
+  const text = JSON.stringify({
+    hosts: { 'a.localhost': key },
+    listeners: {
+      a: { address: ':1', protocol: 'https', tls: { certificates: key } },
+      b: { address: key },
+      c: { address: ':2', protocol: 'https', tls: { certificates: [base64] } },
+    },
+    backends: { b: { servers: key, sticky: { secret: 987654 } } },
+    settings: { workers: key },
+  })
+
+  const found = messagesOf(text, {})
+
+  assert.ok(found.length >= 6, found.join('\n'))
+  assert.doesNotMatch(found.join('\n'), /BEGIN|MHcC|LS0tLS1CRUdJTi|987654/)
+  assert.ok(found.includes('host a.localhost: must be a map, not (hidden)'), found.join('\n'))
+  assert.ok(found.some((line) => line.includes('tls.certificates: ') && line.includes('(hidden)')))
+})

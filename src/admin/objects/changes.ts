@@ -1,6 +1,6 @@
 /** What differs between two versions of an object, and what of an object is a secret. */
 import { redactValue } from '../../control/redact.ts'
-import { HIDDEN } from '../../document/referred.ts'
+import { HIDDEN } from '../../model/secrets.ts'
 import { isEqual } from '../../model/equal.ts'
 import { isMap, quote } from '../../model/parsed.ts'
 

@@ -5,7 +5,8 @@
  */
 import { formatAddress } from '../../model/address.ts'
 import { plainHost } from '../../model/ip.ts'
-import { HIDDEN, refersAt } from '../../document/referred.ts'
+import { refersAt } from '../../document/referred.ts'
+import { HIDDEN } from '../../model/secrets.ts'
 import type { Address, Listener } from '../../model/snapshot.ts'
 import type { ObjectRecord } from './object-record.ts'
 
