@@ -60,7 +60,9 @@ test('what is held of a source is confirmed, and it is read again', async (t) =>
   const terminal = await openReaders(t, ['etcd'])
   const serving = blockWith('cat > etcd.yaml').replace(/^kill .*\n/m, '')
 
-  const { output } = await terminal.paste(`${serving}${blockWith('curl -X POST')}kill %1\n`)
+  const { output } = await terminal.paste(
+    `${serving}${blockWith('/api/providers/etcd/confirm')}kill %1\n`,
+  )
 
   assert.match(output, /"message":"nothing of etcd is held"/)
   assert.match(output, /"message":"etcd is read again"/)
@@ -69,7 +71,13 @@ test('what is held of a source is confirmed, and it is read again', async (t) =>
 test('what the pages on the command line and on the API show works', async (t) => {
   const terminal = await openReaders(t)
   const serving = blockWith('cat > store.yaml').replace(/^kill .*\n/m, '')
-  const shown = ['sluice check config/', 'sluice delete --config', '/api/servers?'].map(blockWith)
+  const shown = [
+    'sluice check config/',
+    'sluice delete --config',
+    '/api/servers?',
+    '/api/objects/server/vote/v1',
+    '/v2/backends',
+  ].map(blockWith)
 
   const { output, errors } = await terminal.paste(`${serving}${shown.join('')}kill %1\n`)
 
@@ -78,6 +86,9 @@ test('what the pages on the command line and on the API show works', async (t) =
     /: good, /,
     /^put server vote\/v1, revision \d+$/m,
     /^deleted server vote\/v1$/m,
+    /"outcome":"created"/,
+    /"dryRun":true/,
+    /"Id":"s1","URL":"http:\/\/127.0.0.1:\d+"/,
   ]) {
     assert.match(output, line)
   }
