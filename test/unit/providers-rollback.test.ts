@@ -8,7 +8,8 @@ import { createRollbackDetector } from '../../src/providers/redis/rollback.ts'
 test('ignores a checkpoint of another kind', () => {
   const hostile = fc.oneof(
     fc.string(),
-    fc.json(),
+    // A map of digits is a checkpoint of Consul.
+    fc.json().filter((text) => !/"\d{1,19}"/.test(text)),
     fc.constantFrom(
       '{"id":5,"revision":1}',
       '{"id":"a","revision":"1"}',

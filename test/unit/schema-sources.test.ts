@@ -230,7 +230,8 @@ test('says what is wrong with a source, with its whole path and without a passwo
     ],
     [etcd, 'sources.file: the name "file" is that of the main file; give it another', 'file'],
     [etcd, 'sources.a@b: the name "a@b" cannot hold an @, begin with a dot, or be a number', 'a@b'],
-    [etcd, 'sources...: the name ".." cannot hold an @, begin with a dot, or be a number', '..'],
+    [etcd, 'sources..x: the name ".x" cannot hold an @, begin with a dot, or be a number', '.x'],
+    [etcd, 'sources...: the id ".." is reserved', '..'],
     [etcd, 'sources.7: the name "7" cannot hold an @, begin with a dot, or be a number', '7'],
   ]
   for (const [form, message, name] of cases) assert.deepEqual(flawsOf(form, name), [message])

@@ -1,7 +1,7 @@
 /** One object as the labels of one instance define it. Several instances may define the same object, see merge.ts. */
 import { hash } from 'node:crypto'
 import type { Reference } from '../../document/references.ts'
-import { isForbiddenKey, refuseId, type ObjectKind } from '../../model/names.ts'
+import { refuseId, type ObjectKind } from '../../model/names.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { FailClosed } from '../fail-closed.ts'
 import type { DeclaredObject } from '../provider.ts'
@@ -68,8 +68,8 @@ const MAX_ID = 128
 export function toId(name: string): string {
   if (refuseId(name) === null) return name
   const id = name.replace(/[^A-Za-z0-9._@:-]+/g, '-').replace(/^-+|-+$/g, '')
-  if (id === '' || isForbiddenKey(id)) return `unnamed-${shortHash(name)}`
-  return id.length <= MAX_ID ? id : `${id.slice(0, MAX_ID - 9)}-${shortHash(name)}`
+  if (id.length > MAX_ID) return `${id.slice(0, MAX_ID - 9)}-${shortHash(name)}`
+  return refuseId(id) === null ? id : `unnamed-${shortHash(name)}`
 }
 
 function shortHash(text: string): string {

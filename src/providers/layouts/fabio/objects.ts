@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto'
 import { CLOSED_RESPONSE, describeClosed, type FailClosed } from '../../fail-closed.ts'
 import type { DeclaredObject } from '../../provider.ts'
-import { isForbiddenKey, joinParts } from '../../../model/names.ts'
+import { joinParts, refuseId } from '../../../model/names.ts'
 import { quote } from '../../../model/parsed.ts'
 import { routeCall } from '../../route-terms.ts'
 import { splitOrigin } from '../server-origin.ts'
@@ -263,7 +263,7 @@ const MAX_PLAIN = 100
 
 function plainId(text: string): string {
   const id = text.replaceAll('/', ':').replaceAll('*', 'any')
-  if (/^[A-Za-z0-9._:-]{1,100}$/.test(id) && !text.includes('*') && !isForbiddenKey(id)) return id
+  if (/^[A-Za-z0-9._:-]{1,100}$/.test(id) && !text.includes('*') && refuseId(id) === null) return id
   return `${id.replace(/[^A-Za-z0-9._:-]+/g, '-').slice(0, MAX_PLAIN)}-${shortHash(text)}`
 }
 
