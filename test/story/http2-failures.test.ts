@@ -84,22 +84,15 @@ for (const [what, fail] of FAILURES) {
     const sentWhileTripped = bad.requests.length - sent
     bad.follow((request) => request.respond())
     await isIn('standby')
-    const after: number[] = []
-    // A server that has failed takes fewer requests at first.
-    await eventually(
-      async () => {
-        after.push(...(await ask(program, 4)))
-        return bad.requests.length >= sent + sentWhileTripped + 5
-      },
-      'the server takes requests again',
-      PATIENCE_MS,
-    )
+    const after = await ask(program, 20)
 
     assert.ok(failing.some((status) => status === 500 || status === 502))
     // The breaker may have begun to recover on a slow machine, and lets some through.
     assert.ok(sentWhileTripped < 10, `${sentWhileTripped} of 20 requests`)
     assert.ok(spared.filter((status) => status === 200).length > 10)
     assert.deepEqual(new Set(after), new Set([200]))
+    // One that resets requests is also passed over for some time after them, also when its breaker is closed.
+    if (what === '5xx') assert.ok(bad.requests.length >= sent + sentWhileTripped + 5)
     assert.equal(bad.connections.length, 1)
   })
 }
