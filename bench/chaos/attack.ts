@@ -1,6 +1,5 @@
 /** The attackers of `http2-attacks`, and the server that their requests go to: the other ends of attack.process.ts and attacked.process.ts. */
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { Owner } from '../../test/support/daemon.ts'
 import { BLOCKS, FLOODS, FRAGMENTS, type Attack } from '../../test/support/http2/attacks.ts'
 import {
@@ -11,6 +10,7 @@ import {
   type SlowAttack,
 } from '../../test/support/http2/slow-attacks.ts'
 import { converse } from '../processes.ts'
+import { type PlannedProcess, programOf, startPlanned } from './planned-process.ts'
 
 export interface ChaosAttack extends Pick<Attack, 'name' | 'options' | 'start'> {
   readonly isDeaf: boolean
@@ -69,24 +69,10 @@ function slow(attacks: readonly SlowAttack[], leastMs: number): ChaosAttack[] {
   }))
 }
 
-export interface Attacker {
-  readonly finish: () => Promise<readonly AttackedConnection[]>
-}
+export type Attacker = PlannedProcess<readonly AttackedConnection[]>
 
 export function startAttacker(owner: Owner, plan: AttackPlan): Attacker {
-  const child = converse([process.execPath, programOf('attack'), JSON.stringify(plan)])
-  const printed: Buffer[] = []
-  child.stdout?.on('data', (chunk: Buffer) => printed.push(chunk))
-  child.stdin?.on('error', () => {})
-  const closed = new Promise((done) => child.on('close', done))
-  owner.after(() => child.kill('SIGKILL'))
-  return {
-    async finish() {
-      child.stdin?.end()
-      await closed
-      return JSON.parse(Buffer.concat(printed).toString()) as readonly AttackedConnection[]
-    },
-  }
+  return startPlanned(owner, programOf('attack'), plan)
 }
 
 export interface Attacked {
@@ -108,8 +94,4 @@ export async function startAttacked(owner: Owner, port: number): Promise<Attacke
       return JSON.parse(await line) as AttackedCounts
     },
   }
-}
-
-function programOf(name: string): string {
-  return fileURLToPath(new URL(`./${name}.process.ts`, import.meta.url))
 }

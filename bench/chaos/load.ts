@@ -1,7 +1,6 @@
 /** A load of constant rate, every response of which is looked at: the other end of load.process.ts. */
-import { fileURLToPath } from 'node:url'
 import type { Owner } from '../../test/support/daemon.ts'
-import { converse } from '../processes.ts'
+import { type PlannedProcess, programOf, startPlanned } from './planned-process.ts'
 
 export interface LoadPlan {
   readonly port: number
@@ -45,23 +44,8 @@ export interface LoadResult {
   readonly ownStallMs: number
 }
 
-export interface Load {
-  readonly finish: () => Promise<LoadResult>
-}
+export type Load = PlannedProcess<LoadResult>
 
 export function startLoad(owner: Owner, plan: LoadPlan): Load {
-  const program = fileURLToPath(new URL('./load.process.ts', import.meta.url))
-  const child = converse([process.execPath, program, JSON.stringify(plan)])
-  const printed: Buffer[] = []
-  child.stdout?.on('data', (chunk: Buffer) => printed.push(chunk))
-  child.stdin?.on('error', () => {})
-  const closed = new Promise((done) => child.on('close', done))
-  owner.after(() => child.kill('SIGKILL'))
-  return {
-    async finish() {
-      child.stdin?.end()
-      await closed
-      return JSON.parse(Buffer.concat(printed).toString()) as LoadResult
-    },
-  }
+  return startPlanned(owner, programOf('load'), plan)
 }
