@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Running } from './contender.ts'
 import { agree } from './figures.ts'
 import { h2load, type Http2Load } from './http2/h2load.ts'
+import type { Plan } from './plan.ts'
 import { cpuMicros, cpuTicks } from './proc.ts'
 import { find, run } from './processes.ts'
 import { browserHead } from './request.ts'
@@ -88,22 +89,27 @@ function generate(
   return generator === 'wrk' ? wrk(plan, shape, site.folder) : autocannon(plan)
 }
 
-/** Load until two seconds in a row cost the same, so many seconds at most; what came of it, in words. */
+/**
+ * Load until a compiler has seen enough requests and two seconds in a row cost the same, for `plan.warmUpSeconds` at
+ * most. Returns what came of it, in words.
+ */
 export async function warmUp(
   running: Running,
   shape: Shape,
-  mostSeconds: number,
+  plan: Pick<Plan, 'warmUpSeconds' | 'warmUpRequests'>,
   generator: Generator,
 ): Promise<string> {
   const { title } = running.contender
   let last = NaN
-  for (let second = 1; second <= mostSeconds; second++) {
-    const { cpuMicrosPerRequest: cost } = await measure(running, shape, 1, generator)
-    if (agree(last, cost))
-      return `${title} is warm after ${second} s: ${last.toFixed(1)} and ${cost.toFixed(1)} us a request`
+  let served = 0
+  for (let second = 1; second <= plan.warmUpSeconds; second++) {
+    const { cpuMicrosPerRequest: cost, requests } = await measure(running, shape, 1, generator)
+    served += requests
+    if (served >= plan.warmUpRequests && agree(last, cost))
+      return `${title} is warm after ${served} requests: ${last.toFixed(1)} and ${cost.toFixed(1)} us a request`
     last = cost
   }
-  return `${title} has NOT become steady within ${mostSeconds} s: ${last.toFixed(1)} us a request`
+  return `${title} has NOT become steady within ${plan.warmUpSeconds} s and ${served} requests: ${last.toFixed(1)} us a request`
 }
 
 async function wrk(plan: LoadPlan, shape: Shape, folder: string): Promise<LoadResult> {

@@ -78,7 +78,7 @@ async function time(bench: Bench, seats: readonly Seat[], shape: Shape): Promise
       }
     }
     for (const { running } of fleet) {
-      bench.say(await warmUp(running, shape, plan.warmUpSeconds, generator))
+      bench.say(await warmUp(running, shape, plan, generator))
     }
     for (let round = 1; round <= plan.rounds; round++) {
       bench.say(`round ${round} of ${plan.rounds}`)
