@@ -17,7 +17,7 @@ const ROWS = [
   ['scoreboard'],
   ['policy'],
   ['observe'],
-  ['downstream', 'routing', 'middleware', 'upstream', 'providers'],
+  ['downstream', 'routing', 'middleware', 'upstream', 'providers', 'client'],
   ['schema'],
   ['gateway', 'control', 'health', 'acme'],
   ['admin', 'cli'],
@@ -105,6 +105,19 @@ test('a serving thread loads no zod, no schema, and nothing that reads declarati
     [...loaded].filter(
       ([file, text]) => reading.test(file) || /^import (?!type\b).*'zod'$/m.test(text),
     ),
+    [],
+  )
+})
+
+test('the client needs no package, and of the proxy only the parser of events', () => {
+  const loaded = loadedBy('client/client.ts', readSources())
+
+  const foreign = [...loaded.keys()].filter((file) => !file.startsWith('client/'))
+  const packages = [...loaded].filter(([, text]) => /\bfrom '(?!node:|\.)/.test(text))
+
+  assert.deepEqual(foreign, ['http/server-sent-events.ts'])
+  assert.deepEqual(
+    packages.map(([file]) => file),
     [],
   )
 })

@@ -1,5 +1,5 @@
 /** A client of the running program's admin, with the token of the environment. */
-import { Client } from 'undici'
+import { createClient, type Client, SluiceError } from '../client/client.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { bracketHost } from '../model/address.ts'
 import type { Address } from '../model/snapshot.ts'
@@ -10,12 +10,15 @@ export interface AdminPlace {
   readonly cert: string | null
 }
 
-/** Its own connections: without a proxy of the environment. The caller destroys it. */
-export function openAdminClient({ address, cert }: AdminPlace): Client {
-  if (cert === null) return new Client(adminOrigin(address))
-  // The certificate itself is known, so its names need not be those of this address, nor its issuer be there.
-  const connect = { ca: cert, allowPartialTrustChain: true, checkServerIdentity: () => undefined }
-  return new Client(adminOrigin(address, 'https'), { connect })
+/** The caller closes it. Throws if SLUICE_TOKEN cannot be a token. */
+export function openAdminClient({ address, cert }: AdminPlace, maxBytes?: number): Client {
+  const token = process.env['SLUICE_TOKEN'] ?? ''
+  return createClient({
+    baseUrl: adminOrigin(address, cert === null ? 'http' : 'https'),
+    ...(cert === null ? {} : { tls: { pin: cert } }),
+    ...(token === '' ? {} : { token }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+  })
 }
 
 /** If the admin listens on all interfaces, the request goes to loopback. */
@@ -28,15 +31,8 @@ function reachable(host: string): string {
   return plainHost(host) === '::' ? '::1' : '127.0.0.1'
 }
 
-/** For an admin that needs a token: the one of the environment. */
-export function tokenHeader(env: Readonly<Record<string, string | undefined>>): {
-  readonly authorization?: string
-} {
-  const token = env['SLUICE_TOKEN'] ?? ''
-  return token === '' ? {} : { authorization: `Bearer ${token}` }
-}
-
-/** What an unexpected status means, and what helps; '' for nothing more. */
-export function helpFor(status: number): string {
+/** What helps against an error; '' for nothing more. */
+export function helpFor(error: unknown): string {
+  const status = error instanceof SluiceError ? error.status : null
   return status === 401 || status === 403 ? ' (set SLUICE_TOKEN to a token of admin.tokens)' : ''
 }

@@ -1,12 +1,12 @@
 /** `sluice healthcheck`, for a container engine every few seconds: one request, one line, one exit code. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Client } from 'undici'
-import { formatAddress } from '../model/address.ts'
+import { createClient, SluiceError } from '../client/client.ts'
 import type { Address } from '../model/snapshot.ts'
 import { adminOrigin } from './admin-client.ts'
 
 const PATIENCE_MS = 2500
 const ASK_AGAIN_MS = 100
+const MAX_BYTES = 64 * 1024
 
 /** Retries until it is ready, for `waitMs` at most, and prints the last result. */
 export async function waitForReady(
@@ -34,22 +34,23 @@ export async function runHealthcheck(
   patienceMs: number = PATIENCE_MS,
   isTls: boolean = false,
 ): Promise<0 | 1> {
-  // Its own agent: without a proxy of the environment, and closed when this ends.
   // It sends no secret and believes only a status, and the certificate is for another name than this address.
-  const client = isTls
-    ? new Client(adminOrigin(address, 'https'), { connect: { rejectUnauthorized: false } })
-    : new Client(adminOrigin(address))
+  const client = createClient({
+    baseUrl: adminOrigin(address, isTls ? 'https' : 'http'),
+    ...(isTls ? { tls: { verify: false } } : {}),
+    timeoutMs: patienceMs,
+    maxBytes: MAX_BYTES,
+  })
   try {
-    const signal = AbortSignal.timeout(patienceMs)
-    const { statusCode, body } = await client.request({ path: '/readyz', method: 'GET', signal })
-    await body.dump({ limit: 64 * 1024, signal })
-    print(statusCode === 200 ? 'ready' : `not ready: /readyz responded with ${statusCode}`)
-    return statusCode === 200 ? 0 : 1
+    await client.request({ method: 'GET', path: '/readyz' })
+    print('ready')
+    return 0
   } catch (error) {
+    const status = error instanceof SluiceError ? error.status : null
     const reason = error instanceof Error ? error.message : String(error)
-    print(`not ready: the admin at ${formatAddress(address)} does not respond: ${reason}`)
+    print(`not ready: ${status === null ? reason : `/readyz responded with ${status}`}`)
     return 1
   } finally {
-    await client.destroy()
+    client.close()
   }
 }

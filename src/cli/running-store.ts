@@ -3,7 +3,8 @@
  * variable of its service, and objects in another store have no effect.
  */
 import { resolve } from 'node:path'
-import { type AdminPlace, helpFor, openAdminClient, tokenHeader } from './admin-client.ts'
+import { SluiceError, type SourceState } from '../client/client.ts'
+import { type AdminPlace, helpFor, openAdminClient } from './admin-client.ts'
 
 const PATIENCE_MS = 1_000
 
@@ -25,36 +26,22 @@ export async function findRunningStore(
   if (place.address.port === 0) return NONE
   const client = openAdminClient(place)
   try {
-    const signal = AbortSignal.timeout(PATIENCE_MS)
-    const { statusCode, body } = await client.request({
-      path: '/api/providers',
-      method: 'GET',
-      headers: tokenHeader(process.env),
-      signal,
-    })
-    const text = await body.text()
-    if (helpFor(statusCode) !== '')
-      return { path: null, refusal: `${statusCode}${helpFor(statusCode)}` }
-    return statusCode === 200
-      ? { path: storeIn(JSON.parse(text), resolve(config), name), refusal: '' }
-      : NONE
-  } catch {
-    return NONE
+    const sources = await client.sources({ signal: AbortSignal.timeout(PATIENCE_MS) })
+    return { path: storeIn(sources, resolve(config), name), refusal: '' }
+  } catch (error) {
+    const help = helpFor(error)
+    if (help === '' || !(error instanceof SluiceError)) return NONE
+    return { path: null, refusal: `${error.status}${help}` }
   } finally {
-    await client.destroy()
+    client.close()
   }
 }
 
 /** Another program may respond there: it is the right one if it serves the same file. */
-function storeIn(reports: unknown, config: string, name: string): string | null {
-  if (!Array.isArray(reports)) return null
-  const find = (kind: string, wanted: string): string | null => {
-    for (const report of reports as readonly unknown[]) {
-      if (typeof report !== 'object' || report === null) continue
-      const { kind: of, name: called, path } = report as Readonly<Record<string, unknown>>
-      if (of === kind && called === wanted && typeof path === 'string') return path
-    }
-    return null
-  }
+function storeIn(sources: readonly SourceState[], config: string, name: string): string | null {
+  // What responds may be no Sluice.
+  const known: readonly SourceState[] = Array.isArray(sources) ? sources : []
+  const find = (kind: string, wanted: string): string | null =>
+    known.find((one) => one?.kind === kind && one.name === wanted)?.path ?? null
   return find('file', 'file') === config ? find('store', name) : null
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { createSseParser } from '../../src/providers/http-client/event-stream.ts'
+import { createSseParser } from '../../src/http/server-sent-events.ts'
 import { createHttpClient, type HttpClient } from '../../src/providers/http-client/http-client.ts'
 
 const CALL = { timeoutMs: 1_500 }

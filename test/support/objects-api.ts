@@ -8,6 +8,7 @@ import type { Endpoint } from '../../src/admin/endpoint.ts'
 import { drainEndpoints } from '../../src/admin/objects/drain.ts'
 import { objectEndpoints } from '../../src/admin/objects/endpoints.ts'
 import { createObjectService, type ObjectService } from '../../src/admin/objects/object-service.ts'
+import type { AdminCertificate } from '../../src/admin/listening.ts'
 import { createAdmin } from '../../src/admin/server.ts'
 import { createWriter, type Writer, type WrittenLayout } from '../../src/control/writing/writer.ts'
 import { NO_ACME } from '../../src/observe/reports/acme-report.ts'
@@ -37,6 +38,9 @@ export interface ObjectsSiteOptions {
   readonly access?: Partial<AccessSettings>
   /** Instead of `access`: may return others later. */
   readonly accessNow?: () => Partial<AccessSettings>
+  readonly certificate?: AdminCertificate
+  /** The path of a unix socket beside the address. */
+  readonly socket?: string
   readonly endpoints?: (service: ObjectService) => readonly Endpoint[]
 }
 
@@ -87,9 +91,12 @@ export async function startObjectsSite(
       ...drainEndpoints(service),
     ],
     log: { debug: log, info: log, warn: log, error: log },
+    certificate: options.certificate ?? null,
+    socket: options.socket ?? null,
   })
   t.after(() => admin.close())
-  const origin = `http://127.0.0.1:${admin.address.port}`
+  const scheme = options.certificate === undefined ? 'http' : 'https'
+  const origin = `${scheme}://127.0.0.1:${admin.address.port}`
   const ask = (path: string, asked: RequestInit = {}): Promise<Response> =>
     fetch(origin + path, asked)
   return {

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import {
-  createJsonSplitter,
-  createSseParser,
-} from '../../src/providers/http-client/event-stream.ts'
+import { createSseParser } from '../../src/http/server-sent-events.ts'
+import { createJsonSplitter } from '../../src/providers/http-client/event-stream.ts'
 
 /** The text in pieces that end at any place. */
 function pieces(text: string, cuts: readonly number[]): readonly string[] {
@@ -54,7 +52,7 @@ test('events come out as they went in, wherever the chunks end, with any line en
 
         assert.deepEqual(
           found,
-          events.map((lines) => ({ type: 'e', data: lines.join('\n'), isCut: false })),
+          events.map((lines) => ({ type: 'e', data: lines.join('\n'), id: '', isCut: false })),
         )
       },
     ),
@@ -65,8 +63,27 @@ test('comments, unknown fields and events without data are left out', () => {
   const parse = createSseParser(100)
 
   assert.deepEqual(parse(': keep alive\n\nevent: empty\n\nid: 1\ndata:x\n\n'), [
-    { type: 'message', data: 'x', isCut: false },
+    { type: 'message', data: 'x', id: '1', isCut: false },
   ])
+})
+
+test('an id holds from the end of its event on, also of one without data', () => {
+  const noted: unknown[] = []
+  const parse = createSseParser(100, {
+    id: (id) => noted.push(id),
+    retry: (ms) => noted.push(ms),
+  })
+
+  const found = parse('retry: 50\nretry: x\nid: 1\n\nid: 2\ndata: a\n\ndata: b\n\nid: 3\ndata: c\n')
+
+  assert.deepEqual(
+    found.map(({ id, data }) => [id, data]),
+    [
+      ['2', 'a'],
+      ['2', 'b'],
+    ],
+  )
+  assert.deepEqual(noted, [50, '1', '2'])
 })
 
 test('a document without an end is refused once it is too long', () => {
@@ -87,9 +104,9 @@ test('an event that is too long loses its data, and no other event is lost', () 
       const found = pieces(text, cuts).flatMap((chunk) => parse(chunk))
 
       assert.deepEqual(found, [
-        { type: 'one', data: '', isCut: true },
-        { type: 'two', data: '', isCut: true },
-        { type: 'three', data: '3', isCut: false },
+        { type: 'one', data: '', id: '', isCut: true },
+        { type: 'two', data: '', id: '', isCut: true },
+        { type: 'three', data: '3', id: '', isCut: false },
       ])
     }),
   )

@@ -1,13 +1,8 @@
 /** Reads the table of a running Sluice from its admin, within limits of size and time. */
+import { type Client, SluiceError } from '../../client/client.ts'
 import { formatAddress } from '../../model/address.ts'
 import type { Address } from '../../model/snapshot.ts'
-import {
-  adminOrigin,
-  type AdminPlace,
-  helpFor,
-  openAdminClient,
-  tokenHeader,
-} from '../admin-client.ts'
+import { adminOrigin, type AdminPlace, helpFor, openAdminClient } from '../admin-client.ts'
 
 export interface AdminReader {
   /** Where it is reached: a listener on all interfaces is there, too. */
@@ -30,26 +25,11 @@ const LARGEST = 512 * 1024 * 1024
 /** Null: nothing accepts connections at the address. Throws if what accepts them is no admin. */
 export async function openAdmin(place: AdminPlace): Promise<AdminReader | null> {
   const { address } = place
-  const client = openAdminClient(place)
+  const client = openAdminClient(place, LARGEST)
 
-  async function read(path: string): Promise<unknown> {
-    const signal = AbortSignal.timeout(PATIENCE_MS)
-    const headers = tokenHeader(process.env)
-    const { statusCode, body } = await client.request({ path, method: 'GET', headers, signal })
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      size += chunk.length
-      if (size > LARGEST) throw new Error('its response is larger than 512 MiB')
-      chunks.push(chunk)
-    }
-    if (statusCode !== 200) throw new Error(`it responds with ${statusCode}${helpFor(statusCode)}`)
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
-  }
-
-  async function readList<T>(path: string, listOf: (value: unknown) => unknown): Promise<T[]> {
+  async function readList<T>(read: (client: Client) => Promise<unknown>): Promise<readonly T[]> {
     try {
-      const list = listOf(await read(path))
+      const list = await read(client)
       if (Array.isArray(list)) return list as T[]
       throw new Error('its response is not that of an admin of Sluice')
     } catch (error) {
@@ -57,38 +37,35 @@ export async function openAdmin(place: AdminPlace): Promise<AdminReader | null> 
     }
   }
 
+  const timely = (): { readonly signal: AbortSignal } => ({
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  })
   const reader: AdminReader = {
     host: new URL(adminOrigin(address)).hostname.replace(/^\[|\]$/g, ''),
     async objects<T>(kind: string, id?: string) {
-      const filter = id === undefined ? '' : `&id=${encodeURIComponent(id)}`
-      const path = `/api/table?kind=${kind}${filter}`
-      const entries = await readList<{ readonly object: T }>(path, (value) =>
-        memberOf(value, 'objects'),
+      const filter = id === undefined ? {} : { id }
+      const entries = await readList<{ readonly object: T }>(
+        async ({ table }) => (await table({ kind, ...filter, ...timely() })).objects,
       )
       return entries.map(({ object }) => object)
     },
-    servers: (backend) =>
-      readList(`/api/servers?backend=${encodeURIComponent(backend)}`, (value) => value),
-    end: () => client.destroy(),
+    servers: (backend) => readList(({ servers }) => servers({ backend, ...timely() })),
+    end: async () => client.close(),
   }
   try {
-    await read('/api/providers')
+    await client.sources(timely())
     return reader
   } catch (error) {
-    await client.destroy()
-    if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return null
+    client.close()
+    if (error instanceof SluiceError && error.code === 'ECONNREFUSED') return null
     throw failure(address, error)
   }
 }
 
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null
-    ? (value as Readonly<Record<string, unknown>>)[name]
-    : undefined
-}
-
 function failure(address: Address, cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const said = cause instanceof Error ? cause.message : String(cause)
+  const status = cause instanceof SluiceError ? cause.status : null
+  const reason = status === null ? said : `it responds with ${status}${helpFor(cause)}`
   const help = 'name the admin with --admin-address, or the server with --direct'
   return new Error(`the admin at ${formatAddress(address)} cannot be read: ${reason}; ${help}`, {
     cause,

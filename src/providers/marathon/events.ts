@@ -3,7 +3,7 @@
  * to read again: some apps, or all of them.
  */
 import { isMap } from '../../model/parsed.ts'
-import type { ServerSentEvent } from '../http-client/event-stream.ts'
+import type { ServerSentEvent } from '../../http/server-sent-events.ts'
 
 /** With the member that holds the id of the app; null: the event may be about any app. */
 const RELEVANT: ReadonlyMap<string, string | null> = new Map([
@@ -38,7 +38,7 @@ export const EVENTS_PATH: string = `/v2/events?plan-format=light${[...RELEVANT.k
 export type Hint = ReadonlySet<string> | 'all' | null
 
 /** One event may carry several documents, a line each. */
-export function hintOf({ type, data, isCut }: ServerSentEvent): Hint {
+export function hintOf({ type, data, isCut }: Omit<ServerSentEvent, 'id'>): Hint {
   if (isCut) return RELEVANT.has(type) || type === 'message' ? 'all' : null
   const apps = new Set<string>()
   for (const line of data.split(/[\r\n]+/)) {

@@ -2,10 +2,10 @@
  * Follows a Marathon: events say which apps to read again, and all of them are read at the start, after changes of any app, and
  * periodically. The stream ends when its Marathon is not the leader any more; the next watch finds the new one.
  */
+import { createSseParser } from '../../http/server-sent-events.ts'
 import { isMap } from '../../model/parsed.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import { startHeartbeat } from '../heartbeat.ts'
-import { createSseParser } from '../http-client/event-stream.ts'
 import { HttpFailure } from '../http-client/failure.ts'
 import type { LabelRules } from '../labels/labelled.ts'
 import type { Listed } from '../listing/object-mirror.ts'
