@@ -43,6 +43,8 @@ const packages = {
   chromium: 'chromium',
   pebble: 'pebble',
   named: 'bind9',
+  'systemd-analyze': 'systemd',
+  logrotate: 'logrotate',
 }
 /** Of those that are no commands. */
 const paths = {

@@ -74,6 +74,25 @@ test('runs as an ordinary user, as process 1', async () => {
   assert.match(status, /^NSpid:\t\d+\t1$/m)
 })
 
+test('opens a port below 1024 in a network of its own, with no capability', async () => {
+  assert.ok(engine !== null, 'the engine is up')
+  const config = join(engine.folder, 'low.yaml')
+  const low = { workers: 1, listeners: { web: { address: ':80' } } }
+  await writeFile(config, JSON.stringify(low), { mode: 0o644 })
+  const name = `${CONTAINER}-low`
+  const file = ['-v', `${config}:/etc/sluice/sluice.yaml:ro`]
+  const limits = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
+  await docker('run', '-d', '--name', name, '--network', 'none', ...limits, ...file, IMAGE)
+
+  const health = ['node', 'dist/main.js', 'healthcheck', '--wait', '20s']
+  const said = await docker('exec', name, ...health)
+  const log = await docker('logs', name)
+  await docker('rm', '-f', name)
+
+  assert.match(said, /ready/)
+  assert.match(log, /"ports":\{"web":80\}/)
+})
+
 test('holds the built program and production packages, nothing else', async (t) => {
   const list = `const { readdirSync } = require('fs'); console.log(JSON.stringify([readdirSync('.'), readdirSync('node_modules')]))`
   const said = await docker(
