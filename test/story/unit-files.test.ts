@@ -53,9 +53,9 @@ test('logrotate turns the log over: no line is lost, and new ones go to a new fi
   const holds = (file: string, text: string): boolean =>
     existsSync(file) && readFileSync(file, 'utf8').includes(text)
 
-  await eventually(() => program.failure() ?? holds(log, '"msg":"serving"'))
+  await eventually(() => program.failure() ?? holds(log, '"msg":"serving"'), 'it serves')
   await ask('/before')
-  await eventually(() => holds(log, '"path":"/before"'))
+  await eventually(() => holds(log, '"path":"/before"'), 'the line is written')
   // A fake of systemctl: it sends the signal to the unit's main process.
   const systemctl = `#!/bin/sh\n[ "$*" = "${KILL}" ] && kill -USR1 ${program.pid}\n`
   writeFileSync(join(folder, 'systemctl'), systemctl, { mode: 0o755 })
@@ -64,7 +64,7 @@ test('logrotate turns the log over: no line is lost, and new ones go to a new fi
   await eventually(async () => {
     await ask('/after')
     return holds(log, '"path":"/after"')
-  })
+  }, 'the new file has lines')
 
   assert.ok(holds(`${log}.1`, '"path":"/before"'))
   assert.ok(!holds(log, '"path":"/before"'))
