@@ -1,4 +1,5 @@
 /** What a serving thread gives its gateway. */
+import type { RouteOrder } from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
 import type { StreamRecord } from '../observe/stream-record.ts'
@@ -9,6 +10,8 @@ export interface GatewayOptions {
   readonly thread: number
   readonly memory: ScoreboardMemory
   readonly trusted: readonly string[]
+  /** Absent: the most specific route goes first. */
+  readonly routeOrder?: RouteOrder
   /** Of the admin API: no server may lead there. Port 0 is not checked. */
   readonly admin: Address
   /** 48 bytes, the same in every thread as long as the program runs. */

@@ -44,7 +44,7 @@ export class Gateway implements ListenerHandler {
   readonly #options: GatewayOptions
   readonly #board: ScoreboardView
   readonly #deadlines: Deadlines
-  readonly #table = new RoutingTable<Route>()
+  readonly #table: RoutingTable<Route>
   /** Of tcp frontends. */
   readonly #streamTable = new StreamTable<Route>()
   readonly #byRoutes: FindRoute = (exchange) => this.#table.match(exchange) ?? 'no route matches'
@@ -72,6 +72,7 @@ export class Gateway implements ListenerHandler {
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    this.#table = new RoutingTable(options.routeOrder)
     this.#trusts = compileTrust(options.trusted).trusts
     this.#onFault = (error) => options.onFault(error, 'exchange')
     this.#deadlines = new Deadlines(this.#onFault)

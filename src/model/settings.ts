@@ -9,12 +9,17 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export const ACCESS_FORMATS = ['json', 'common', 'combined', 'off'] as const
 export type AccessFormat = (typeof ACCESS_FORMATS)[number]
 
+/** Which of several routes that match takes a request, see docs/routes.md. */
+export const ROUTE_ORDERS = ['specific', 'vulcand'] as const
+export type RouteOrder = (typeof ROUTE_ORDERS)[number]
+
 export interface Settings {
   /** Serving threads; 0 serves on the main thread. `auto` in the file becomes the number of cores. */
   readonly workers: number
   readonly admin: AdminSettings
   /** CIDR blocks of peers whose forwarding headers are used. */
   readonly trusted: readonly string[]
+  readonly routing: { readonly order: RouteOrder }
   readonly log: {
     readonly level: LogLevel
     readonly access: AccessFormat
@@ -124,6 +129,7 @@ export const SETTING_KEYS = [
   'workers',
   'admin',
   'trusted',
+  'routing',
   'log',
   'drain',
   'start',

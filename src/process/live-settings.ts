@@ -49,6 +49,7 @@ const FIXED: readonly Fixed[] = [
     of: ({ admin }) => admin.tls,
     describe: () => 'it is written otherwise',
   },
+  fixed(['routing', 'order'], ({ routing }) => routing.order),
   fixed(['log', 'access'], ({ log }) => log.access),
   fixed(['log', 'path'], ({ log }) => log.path ?? 'stdout'),
   fixed(['data'], ({ data }) => data),

@@ -33,6 +33,7 @@ export function createServingThread(
     thread: start.thread,
     memory: start.memory,
     trusted: start.trusted,
+    routeOrder: start.routeOrder,
     admin: start.admin,
     secret: Buffer.from(start.secret),
     ticketKeys: Buffer.from(start.ticketKeys),

@@ -101,6 +101,7 @@ export function createThreads(options: ThreadsOptions): Threads {
       thread,
       memory: scoreboard.memory(),
       trusted,
+      routeOrder: settings.routing.order,
       admin: settings.admin.address,
       access: settings.log.access,
       secret,

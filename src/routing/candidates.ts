@@ -22,8 +22,16 @@ export class RouteEntry<T, R extends Located> implements Candidates<T, R> {
   readonly predicates: readonly Predicate<R>[]
   readonly hostRank: number
   readonly pathRank: number
+  readonly key: string
 
-  constructor(id: string, priority: number, alternative: Alternative<R>, value: T) {
+  /** `key`: see Ordered. */
+  constructor(
+    id: string,
+    priority: number,
+    alternative: Alternative<R>,
+    value: T,
+    key = '',
+  ) {
     this.id = id
     this.value = value
     this.priority = priority
@@ -32,6 +40,7 @@ export class RouteEntry<T, R extends Located> implements Candidates<T, R> {
     this.predicates = alternative.predicates
     this.hostRank = alternative.hostRank
     this.pathRank = alternative.pathRank
+    this.key = key
   }
 
   find(request: R, best: RouteEntry<T, R> | undefined): RouteEntry<T, R> | undefined {
@@ -49,6 +58,8 @@ export class RouteEntry<T, R extends Located> implements Candidates<T, R> {
 interface Ordered {
   readonly id: string
   readonly priority: number
+  /** In vulcand's order the text of the route; else ''. */
+  readonly key: string
   readonly hostRank: number
   readonly pathRank: number
   readonly predicates: { readonly length: number }
@@ -57,6 +68,7 @@ interface Ordered {
 /** The order of routes, see docs/routes.md. Total except between two alternatives of one route, where it does not matter. */
 export function precedes(one: Ordered, other: Ordered): boolean {
   if (one.priority !== other.priority) return one.priority > other.priority
+  if (one.key !== other.key) return one.key > other.key
   if (one.hostRank !== other.hostRank) return one.hostRank > other.hostRank
   if (one.pathRank !== other.pathRank) return one.pathRank > other.pathRank
   const gain = one.predicates.length - other.predicates.length

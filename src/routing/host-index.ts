@@ -24,7 +24,13 @@ export class HostIndex<T, R extends Located> {
   readonly #regexps: Groups<T, R> = new Map()
   #anyHost: PathRoutes<T, R> = undefined
   /** How many without an exact host have a priority above 0: only they can go before a route of an exact host. */
-  #raised = 0
+  #raised: number
+
+  /** `isByHost`: without a priority, the more specific host goes first. */
+  constructor(isByHost = true) {
+    // One more than there are: what goes first is not decided by the host.
+    this.#raised = isByHost ? 0 : 1
+  }
 
   find(request: R): RouteEntry<T, R> | undefined {
     let best = this.#exact.get(request.host)?.find(request, undefined)

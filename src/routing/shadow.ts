@@ -14,6 +14,8 @@ export interface RouteToCheck {
   readonly id: string
   readonly expression: Expression
   readonly priority: number
+  /** See `orderKey`; absent: the most specific route goes first. */
+  readonly key?: string
 }
 
 export interface Shadowed {
@@ -22,12 +24,13 @@ export interface Shadowed {
   readonly by: readonly string[]
   /** Both hold for the same requests. */
   readonly isSame: boolean
-  readonly because: 'priority' | 'host' | 'path' | 'terms' | 'id'
+  readonly because: 'priority' | 'text' | 'host' | 'path' | 'terms' | 'id'
 }
 
 interface Place extends Omit<ReturnType<typeof placeAlternative>, 'further'> {
   readonly id: string
   readonly priority: number
+  readonly key: string
   readonly literals: readonly Literal[]
   /** Those besides host and path. */
   readonly predicates: readonly Literal[]
@@ -48,14 +51,14 @@ export function findShadowed(routes: readonly RouteToCheck[]): readonly Shadowed
   const byHost = new Map<string, PlacesOfHost>()
   const texts = new Map<string, string>()
   const places = new Map<string, readonly Place[]>()
-  for (const { id, expression, priority } of routes) {
+  for (const { id, expression, priority, key = '' } of routes) {
     const alternatives = toAlternatives(expression)
     texts.set(id, expressionText(alternatives))
     places.set(
       id,
       alternatives.map((literals) => {
         const { further, ...rest } = placeAlternative(literals)
-        const place = { ...rest, id, priority, literals, predicates: further }
+        const place = { ...rest, id, priority, key, literals, predicates: further }
         addPlace(byHost, place)
         return place
       }),
@@ -114,7 +117,7 @@ function createFinder(byHost: ReadonlyMap<string, PlacesOfHost>): (place: Place)
     if (place.path === undefined) return null
     for (const other of ofHost.wide) {
       // Of equal priority a pattern goes behind what it covers, unless both are the same.
-      if (other.priority <= place.priority || left <= 0) return null
+      if (isBehind(other.priority, place) || left <= 0) return null
       if (takes(other, place)) return other
     }
     return null
@@ -131,7 +134,7 @@ function createFinder(byHost: ReadonlyMap<string, PlacesOfHost>): (place: Place)
     const found = own === undefined ? null : findIn(own, place)
     if (found !== null) return found
     for (const { ofHost, most } of wideHosts) {
-      if (most <= place.priority || left <= 0) return null
+      if (isBehind(most, place) || left <= 0) return null
       left -= 1
       if (ofHost === own || isElsewhere(ofHost.host, place.host)) continue
       const other = findIn(ofHost, place)
@@ -139,6 +142,11 @@ function createFinder(byHost: ReadonlyMap<string, PlacesOfHost>): (place: Place)
     }
     return null
   }
+}
+
+/** A wider place of this priority goes behind what it covers. By their texts, it may go before. */
+function isBehind(priority: number, { priority: own, key }: Place): boolean {
+  return key === '' ? priority <= own : priority < own
 }
 
 function highestOf({ byPath }: PlacesOfHost): number {
@@ -171,6 +179,7 @@ function keysAround(path: TextMatcher | undefined): string[] {
 
 function whyBefore(one: Place, other: Place): Shadowed['because'] {
   if (one.priority !== other.priority) return 'priority'
+  if (one.key !== other.key) return 'text'
   if (one.hostRank !== other.hostRank) return 'host'
   if (one.pathRank !== other.pathRank) return 'path'
   return one.predicates.length === other.predicates.length ? 'id' : 'terms'

@@ -28,6 +28,7 @@ import {
   logAccessSchema,
   logLevelSchema,
   logPathSchema,
+  routeOrderSchema,
   startSchema,
   ticketSecretSchema,
   trustedSchema,
@@ -137,6 +138,10 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
       write: pickFromFile(adminWriteSchema, ['admin', 'write']) ?? null,
     },
     trusted: pick(trustedSchema, 'trusted', ['trusted']),
+    routing: {
+      order:
+        pickFromFile(routeOrderSchema, ['routing', 'order']) ?? routeOrderSchema.parse(undefined),
+    },
     log: {
       level: pick(logLevelSchema, 'log-level', ['log', 'level']),
       access: pick(logAccessSchema, 'log-access', ['log', 'access']),

@@ -10,8 +10,10 @@ import { resolverSchema } from './resolver.ts'
 import {
   ACCESS_FORMATS,
   LOG_LEVELS,
+  ROUTE_ORDERS,
   type AccessFormat,
   type LogLevel,
+  type RouteOrder,
   type SettingKey,
 } from '../model/settings.ts'
 import { SOURCE_KINDS } from '../providers/catalog/sources.ts'
@@ -49,6 +51,11 @@ export const logPathSchema: z.ZodType<string | null> = scalar(parseLogPath, {
   type: 'string',
   description: 'A file to append to; stdout is standard output.',
 }).prefault('stdout')
+
+export const routeOrderSchema: z.ZodType<RouteOrder> = z.enum(ROUTE_ORDERS).default('specific').meta({
+  description:
+    'Which of several routes that match takes a request: the most specific one, or as in vulcand the one whose text is last in the order of bytes.',
+})
 
 export const drainSchema: z.ZodType<number> = duration(
   'How long a stop waits for requests in flight.',
@@ -114,6 +121,7 @@ export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   workers: workersSchema,
   admin: section(ADMIN_SHAPE, 'The admin API and the metrics.'),
   trusted: trustedSchema,
+  routing: section({ order: routeOrderSchema }, 'How requests find their route.'),
   log: section(
     { level: logLevelSchema, access: logAccessSchema, path: logPathSchema },
     'The program log and the access log.',

@@ -52,6 +52,7 @@ test('has a default for everything', () => {
         ...{ hosts: [], socket: null, tokens: [], tls: null, anonymous: null, write: null },
       },
       trusted: [],
+      routing: { order: 'specific' },
       log: { level: 'info', access: 'json', path: null },
       drainMs: 30_000,
       data: '/var/lib/sluice',
@@ -75,6 +76,7 @@ test('takes every setting from the file, from the environment and from flags', (
       ...{ socket: null, tokens: [], tls: null, anonymous: 'read' as const, write: null },
     },
     trusted: ['10.0.0.0/8', '::1/128'],
+    routing: { order: 'specific' as const },
     log: { level: 'debug', access: 'off', path: 'x.log' },
     drainMs: 5000,
     data: 'state',
@@ -119,6 +121,18 @@ data: state
   for (const given of [{ file }, { env }, { flags }]) {
     assert.deepEqual(resolve(given), { settings: expected, problems: [], fatal: [] })
   }
+})
+
+test('routes have the order that the file names', () => {
+  assert.equal(resolve({ file: 'routing: { order: vulcand }\n' }).settings.routing.order, 'vulcand')
+
+  const { settings, problems } = resolve({ file: 'routing: { order: text }\n' })
+
+  assert.equal(settings.routing.order, 'specific')
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    ['routing.order: must be specific or vulcand, not "text"'],
+  )
 })
 
 test('a flag goes before the environment, the environment before the file, the file before the default', () => {

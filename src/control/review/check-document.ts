@@ -44,6 +44,7 @@ export function checkDocument(filename: string, document: ReadableDocument): rea
     declared: document.objects,
     isAll: !hasOtherSources(document),
     now: Date.now(),
+    routeOrder: settings.routing.order,
   })
   return [
     ...[...admission.setAside(), ...admission.remarks()].filter(({ source }) => source === 'file'),

@@ -56,7 +56,13 @@ export function checkSource(
   const inForce = [...admission.inForce()]
   const isOwn = ({ source }: { readonly source: string }): boolean => source === name
   const diagnostics = [
-    ...review({ inForce, declared: own, isAll: file !== null, now: Date.now() }),
+    ...review({
+      inForce,
+      declared: own,
+      isAll: file !== null,
+      now: Date.now(),
+      routeOrder: settings.routing.order,
+    }),
     // A source has its own servers, as a rule: those of a container that accepts no connection are missing.
     ...(file === null ? withoutServers(inForce, own) : []),
   ]

@@ -8,8 +8,10 @@ import { speaksHttp1 } from '../../model/server-url.ts'
 import type { Frontend, Listener } from '../../model/snapshot.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
+import type { RouteOrder } from '../../model/settings.ts'
 import { parseRoute } from '../../routing/parse.ts'
 import { findShadowed, type Shadowed } from '../../routing/shadow.ts'
+import { orderKey } from '../../routing/table.ts'
 import { mayTake } from '../../routing/stream-table.ts'
 import type { InForce } from '../admission/admit.ts'
 import { createCertificateReview } from './certificate-review.ts'
@@ -26,6 +28,7 @@ export interface ReviewInput {
   readonly isAll: boolean
   /** ms since the epoch. */
   readonly now: number
+  readonly routeOrder: RouteOrder
 }
 
 const PROTOCOLS = ['http', 'tcp'] as const
@@ -43,12 +46,21 @@ function believedAddresses(object: InForce): readonly Diagnostic[] {
   })
 }
 
-export function review({ inForce, declared, isAll, now }: ReviewInput): readonly Diagnostic[] {
+export function review({
+  inForce,
+  declared,
+  isAll,
+  now,
+  routeOrder,
+}: ReviewInput): readonly Diagnostic[] {
   const frontends = inForce.filter((one): one is VersionOf<'frontend'> => one.kind === 'frontend')
   return [
     ...createDuplicateRoutes().diagnostics(inForce),
     ...PROTOCOLS.flatMap((protocol) =>
-      unreachable(frontends.filter(({ object }) => object.protocol === protocol)),
+      unreachable(
+        frontends.filter(({ object }) => object.protocol === protocol),
+        protocol === 'http' ? routeOrder : 'specific',
+      ),
     ),
     ...createCertificateReview().diagnostics(inForce, now),
     ...inForce.flatMap(literalTemplates),
@@ -68,11 +80,16 @@ export function review({ inForce, declared, isAll, now }: ReviewInput): readonly
 
 // Routes.
 
-function unreachable(frontends: readonly VersionOf<'frontend'>[]): Diagnostic[] {
+function unreachable(
+  frontends: readonly VersionOf<'frontend'>[],
+  order: RouteOrder,
+): Diagnostic[] {
   const byId = new Map(frontends.map((one) => [one.id, one]))
   const routes = frontends.flatMap(({ id, object: { protocol, route, priority } }) => {
     const parsed = parseRoute(route, protocol)
-    return parsed.ok ? { id, expression: parsed.expression, priority: priority ?? 0 } : []
+    if (!parsed.ok) return []
+    const key = orderKey(order, route)
+    return { id, expression: parsed.expression, priority: priority ?? 0, key }
   })
   return findShadowed(routes).flatMap((shadowed) => {
     const object = byId.get(shadowed.id)
@@ -94,6 +111,7 @@ function describeShadowed(
   const what = byId.get(id)?.object.protocol === 'tcp' ? 'connections' : 'requests'
   const why = {
     priority: `by priority ${priorityOf(by[0] ?? '')} over ${priorityOf(id)}`,
+    text: "in vulcand's order, by the text of its route",
     host: 'by the more specific host',
     path: 'by the more specific path',
     terms: 'by the more conditions',
