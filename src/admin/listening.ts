@@ -1,8 +1,8 @@
 /** The sockets of the admin: a TCP address, in clear or with TLS, and a unix socket. All of them have the same bounds. */
-import { lstatSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { connect } from 'node:net'
+import { stateOfPath } from '../http/connection/unix-socket.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Address } from '../model/snapshot.ts'
 
@@ -19,8 +19,6 @@ const HANDSHAKE_MS = 10_000
 /** Without progress in either direction. */
 const STALL_MS = 60_000
 const CLOSE_WITHIN_MS = 1_000
-/** A server of a unix socket that is left over from a killed process does not accept. */
-const CONNECT_MS = 1_000
 
 /** PEM texts. */
 export interface AdminCertificate {
@@ -99,30 +97,17 @@ function toTlsOptions({ cert, key, ca }: AdminCertificate): object {
 
 /** Throws if a program serves it, or if it is no socket. */
 async function removeLeftOver(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found === undefined) return
-  if (!found.isSocket()) {
+  const state = await stateOfPath(path)
+  if (state === 'free') return
+  if (state === 'other') {
     throw new Error(`cannot listen on ${path} (admin.socket): there is a file that is no socket`)
   }
-  if (await accepts(path)) {
+  if (state === 'served') {
     throw new Error(
       `cannot listen on ${path} (admin.socket): another program serves it; stop it, or set admin.socket to another path`,
     )
   }
   rmSync(path, { force: true })
-}
-
-function accepts(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path)
-    const finish = (isServed: boolean): void => {
-      socket.destroy()
-      resolve(isServed)
-    }
-    socket.setTimeout(CONNECT_MS, () => finish(true))
-    socket.once('connect', () => finish(true))
-    socket.once('error', () => finish(false))
-  })
 }
 
 function listening(

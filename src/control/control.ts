@@ -5,6 +5,7 @@
 import { DAY_MS } from '../model/units.ts'
 import type { WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
+import type { RouteOrder } from '../model/settings.ts'
 import type { Challenge, Listener, Snapshot } from '../model/snapshot.ts'
 import type { CertificateEntry } from '../observe/reports/certificate-list.ts'
 import type { CertificateReport } from '../observe/reports/listener-report.ts'
@@ -56,6 +57,8 @@ export interface ControlOptions {
   /** From 0 up to 1. */
   readonly random?: () => number
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Absent: the most specific route goes first. */
+  readonly routeOrder?: RouteOrder
   /** How often the files that objects name (certificates) are checked for changes. */
   readonly filesMs?: number
   /** How often changes and problems are logged, at most. */
@@ -126,7 +129,7 @@ export function createControl(options: ControlOptions): Control {
   const journal = createJournal(log, options.logEveryMs, options.onProblem)
   const expiry = createCertificateReview()
   const listCertificates = createCertificateList()
-  const duplicateRoutes = createDuplicateRoutes()
+  const duplicateRoutes = createDuplicateRoutes(options.routeOrder ?? 'specific')
   const context = { now, date, random, sleep, log, written: admission.written }
   const ready = new Map<Source, PromiseWithResolvers<void>>()
   const events = {

@@ -16,6 +16,9 @@ import { helpAgainst } from '../http/connection/shortage.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { ExchangeError, type Reason } from '../http/message/errors.ts'
 import { plainHost } from '../model/ip.ts'
+import { formatAddress, formatListenAddress } from '../model/address.ts'
+import { isEqual } from '../model/equal.ts'
+import { isSocketAddress } from '../model/listener.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
@@ -24,6 +27,7 @@ import type { Trust } from './forwarded-client.ts'
 import type { StreamHandler } from './incoming-stream.ts'
 import { LimitedNotices } from './limited-notices.ts'
 import { type Preamble, PreambleReader } from './preamble.ts'
+import { listenAtPath, type SocketFile } from './socket-file.ts'
 
 /** Takes requests: the gateway. */
 export interface ListenerHandler {
@@ -81,6 +85,8 @@ export abstract class LiveListener {
   readonly #connections = new Set<ListenedConnection>()
   readonly #perClient = new Map<string, number>()
   readonly #server: Server
+  /** Of a unix socket, while it listens. */
+  #file: SocketFile | null = null
 
   protected constructor(
     listener: Listener,
@@ -116,13 +122,22 @@ export abstract class LiveListener {
     message: string,
   ): void
 
-  /** Begins to listen. May be called again after a failure or after `stopListening`. */
-  async open(): Promise<void> {
-    const { host, port } = this.listener.address
-    this.#server.listen({ host, port, backlog: BACKLOG, reusePort: this.#context.reusePort })
-    await once(this.#server, 'listening')
+  /**
+   * Begins to listen. May be called again after a failure or after `stopListening`. `former`: what this listener replaces, which may
+   * be at the same path.
+   */
+  async open(former: LiveListener | null = null): Promise<void> {
+    const { address } = this.listener
+    if (isSocketAddress(address)) {
+      const isOwn = former?.isAtPath(address.path) === true
+      this.#file = await listenAtPath(this.#server, address, BACKLOG, isOwn)
+    } else {
+      const { host, port } = address
+      this.#server.listen({ host, port, backlog: BACKLOG, reusePort: this.#context.reusePort })
+      await once(this.#server, 'listening')
+    }
     if (!isAmongLast(this.#server, KEPT_FOR_CONNECTIONS)) return
-    this.#server.close()
+    this.stopListening()
     throw new Error(
       `the last quarter of the open files is kept for connections; ${helpAgainst('EMFILE')}, or declare fewer listeners`,
     )
@@ -131,9 +146,23 @@ export abstract class LiveListener {
   /** Releases the address; connections stay open. */
   stopListening(): void {
     this.#server.close()
+    this.#file?.remove()
+    this.#file = null
   }
 
-  /** The bound address, with the port that the kernel chose if it was 0. */
+  isAtPath(path: string): boolean {
+    const { address } = this.listener
+    return isSocketAddress(address) && address.path === path && this.#file?.isThere() === true
+  }
+
+  /** Where it listens, as reports show it; null: nowhere. */
+  get at(): string | null {
+    const { address } = this.listener
+    if (isSocketAddress(address)) return this.#file === null ? null : formatListenAddress(address)
+    return this.bound === null ? null : formatAddress(this.bound)
+  }
+
+  /** The bound address, with the port that the kernel chose if it was 0. Of a unix socket null. */
   get bound(): Address | null {
     const address = this.#server.address()
     if (address === null || typeof address === 'string') return null
@@ -142,9 +171,7 @@ export abstract class LiveListener {
 
   /** Whether the declaration can be applied without a new socket. */
   fits(listener: Listener): boolean {
-    const { address } = this.listener
-    const isSame = address.host === listener.address.host && address.port === listener.address.port
-    return isSame && this.speaksAs(listener)
+    return isEqual(this.listener.address, listener.address) && this.speaksAs(listener)
   }
 
   /** Whether it serves the protocol of this declaration. */
@@ -175,7 +202,7 @@ export abstract class LiveListener {
   drain(): void {
     if (this.draining) return
     this.draining = true
-    this.#server.close()
+    this.stopListening()
     for (const connection of this.#connections) connection.closeBy(clock.now + DRAIN_IDLE_MS)
   }
 
@@ -196,7 +223,7 @@ export abstract class LiveListener {
   #arrive(socket: Socket): void {
     if (!this.#hasDescriptor(socket)) return
     const { needsHello } = this
-    if (!needsHello && !this.#preambles.expectsHeader(socket)) return this.begin(socket, null)
+    if (!needsHello && !this.#preambles.concerns(socket)) return this.begin(socket, null)
     this.#preambles.read(
       socket,
       needsHello,

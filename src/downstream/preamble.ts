@@ -3,15 +3,23 @@
  * Most connections have neither, and nothing here runs for them.
  */
 import type { Socket } from 'node:net'
+import { isSocketAddress } from '../model/listener.ts'
 import type { ProxiedAddresses } from '../http/proxy-protocol/header.ts'
 import { compileNetworks, plainHost } from '../model/ip.ts'
-import type { Listener } from '../model/snapshot.ts'
+import type { Address, Listener } from '../model/snapshot.ts'
 import type { ClientHello } from './client-hello.ts'
 import { peekClientHello } from './client-hello-reader.ts'
 import { peekProxyHeader } from './proxy-header-reader.ts'
 
+/**
+ * A client of a unix socket has no address. It is on this machine, so it counts as one that connects over loopback: where peers
+ * are trusted, in limits, in conditions and in the log.
+ */
+const HERE: Address = { host: '127.0.0.1', port: 0 }
+const FROM_HERE: ProxiedAddresses = { source: HERE, destination: HERE }
+
 export interface Preamble {
-  /** By the PROXY header; null without one. */
+  /** By the PROXY header, or of a client of a unix socket; null: those of the socket. */
   readonly proxied: ProxiedAddresses | null
   /** Null if it was not read, or the client does not speak TLS. */
   readonly hello: ClientHello | null
@@ -20,7 +28,7 @@ export interface Preamble {
 /** Connections of one listener and thread whose preamble is being read. */
 const MAX_READ = 1_000
 const WHAT_HELPS =
-  'connections from proxyProtocol.trusted must begin with a PROXY header: let that peer send one, or remove it from trusted'
+  'connections from proxyProtocol.trusted must begin with a PROXY header: let that peer send one, remove it from trusted, or set required to false'
 
 export class PreambleReader {
   #listener: Listener
@@ -29,11 +37,14 @@ export class PreambleReader {
   /** A connection is refused: why, for the log. */
   readonly #onRefused: (text: string) => void
   #reading = 0
+  /** Its clients connect to a unix socket. */
+  readonly #isSocket: boolean
 
   constructor(listener: Listener, onRefused: (text: string) => void) {
     this.#onRefused = onRefused
     this.#listener = listener
     this.#isProxy = proxiesOf(listener)
+    this.#isSocket = isSocketAddress(listener.address)
   }
 
   update(listener: Listener): void {
@@ -41,8 +52,14 @@ export class PreambleReader {
     this.#isProxy = proxiesOf(listener)
   }
 
+  /** There is something to read before the ClientHello, or to be said of the client. */
+  concerns(socket: Socket): boolean {
+    return this.#isSocket || this.expectsHeader(socket)
+  }
+
   expectsHeader({ remoteAddress }: Socket): boolean {
     if (this.#isProxy === null) return false
+    if (this.#isSocket) return this.#isProxy(HERE.host)
     return remoteAddress === undefined || this.#isProxy(plainHost(remoteAddress))
   }
 
@@ -56,7 +73,7 @@ export class PreambleReader {
     done: (preamble: Preamble) => void,
     late: (preamble: Preamble) => void,
   ): void {
-    if (socket.remoteAddress === undefined) {
+    if (socket.remoteAddress === undefined && !this.#isSocket) {
       // The client has reset the connection already, as HAProxy does after a check.
       socket.destroy()
       return
@@ -75,7 +92,9 @@ export class PreambleReader {
       socket.off('close', over)
       done(preamble)
     }
-    const { headMs } = this.#listener.timeouts
+    const { proxyProtocol, timeouts } = this.#listener
+    const { headMs } = timeouts
+    const own = this.#isSocket ? FROM_HERE : null
     const readHello = (proxied: ProxiedAddresses | null): void => {
       if (!needsHello) finish({ proxied, hello: null })
       else {
@@ -87,18 +106,23 @@ export class PreambleReader {
         )
       }
     }
-    if (!this.expectsHeader(socket)) return readHello(null)
-    peekProxyHeader(socket, headMs, (header) => {
-      if (typeof header !== 'string') return readHello(header)
+    if (!this.expectsHeader(socket)) return readHello(own)
+    peekProxyHeader(socket, headMs, proxyProtocol?.required ?? true, (header) => {
+      if (typeof header !== 'string')
+        return readHello(isWithAddress(header) ? header : (own ?? header))
       this.#refuse(socket, `${header}; ${WHAT_HELPS}`)
     })
   }
 
   #refuse(socket: Socket, why: string): void {
-    const peer = plainHost(socket.remoteAddress ?? '')
+    const peer = this.#isSocket ? 'its unix socket' : plainHost(socket.remoteAddress ?? '')
     socket.destroy()
     this.#onRefused(`listener "${this.#listener.id}" closed a connection from ${peer}: it ${why}`)
   }
+}
+
+function isWithAddress(header: ProxiedAddresses | null): boolean {
+  return header !== null && header.source !== null
 }
 
 function proxiesOf({ proxyProtocol }: Listener): ((ip: string) => boolean) | null {

@@ -1,6 +1,7 @@
 /** A listener for streams of any protocol (`tcp`), behind TLS that ends here if it has certificates. */
 import type { Socket } from 'node:net'
 import { endOf } from '../http/connection/handle-end.ts'
+import { resetSocket } from '../http/connection/reset.ts'
 import type { StreamEnd } from '../http/connection/stream-end.ts'
 import { addressesOf } from '../http/proxy-protocol/header.ts'
 import type { Reason } from '../http/message/errors.ts'
@@ -87,7 +88,7 @@ export function refuseStream(
 ): void {
   live.handler.streams.refused(incomingStream(live, socket, preamble), reason, message)
   socket.on('error', () => {})
-  socket.resetAndDestroy()
+  resetSocket(socket)
 }
 
 export function acceptedStream(

@@ -6,6 +6,8 @@ import type { StreamRecord } from '../observe/stream-record.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
 
 export interface GatewayOptions {
+  /** How many threads serve; absent: this one. */
+  readonly threads?: number
   /** This thread's column of the scoreboard. */
   readonly thread: number
   readonly memory: ScoreboardMemory

@@ -95,6 +95,8 @@ export class Gateway implements ListenerHandler {
       create: (placed) => this.#createListener(placed),
       handlerFor: (listener) => this.#handlerFor(listener),
       reusePort: options.reusePort,
+      threads: options.threads ?? 1,
+      thread: options.thread,
       onMoved: () => this.#noteOwn(),
       onTried: () => options.onListenersTried(),
       onFault: (error) => options.onFault(error, 'apply'),
@@ -354,10 +356,12 @@ export class Gateway implements ListenerHandler {
 
   // The end.
 
-  /** The port that each listener is bound to, by id. */
+  /** The port that each listener is bound to, by id. Unix sockets have none. */
   ports(): Readonly<Record<string, number>> {
     const open = [...this.#listeners.open()]
-    return Object.fromEntries(open.map(([id, { bound }]) => [id, bound?.port ?? 0]))
+    return Object.fromEntries(
+      open.flatMap(([id, { bound }]) => (bound === null ? [] : [[id, bound.port]])),
+    )
   }
 
   /** Stops accepting; requests under way continue. */

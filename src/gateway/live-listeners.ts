@@ -4,9 +4,10 @@
  */
 import type { LiveListener, ListenerHandler } from '../downstream/live-listener.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
-import { formatAddress } from '../model/address.ts'
+import { formatListenAddress } from '../model/address.ts'
+import { isSocketAddress } from '../model/listener.ts'
 import { quote } from '../model/parsed.ts'
-import type { Address, Listener, PlacedListener } from '../model/snapshot.ts'
+import type { ListenAddress, Listener, PlacedListener } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 
 export interface LiveListenersOptions {
@@ -14,6 +15,9 @@ export interface LiveListenersOptions {
   readonly handlerFor: (placed: PlacedListener) => ListenerHandler
   /** SO_REUSEPORT: two sockets of this process may be bound to one address. */
   readonly reusePort: boolean
+  /** Of all threads, and which of them this is: a unix socket has one, as it cannot be shared as a port is. */
+  readonly threads: number
+  readonly thread: number
   /** The set of bound addresses has changed. */
   readonly onMoved: () => void
   /** Unbound listeners were retried. */
@@ -61,17 +65,27 @@ export class LiveListeners {
 
   async #change(upserts: readonly PlacedListener[], deletes: readonly string[]): Promise<void> {
     if (this.#isClosing) return
-    for (const id of deletes) {
+    const own = upserts.filter(({ object }) => this.#isOwn(object))
+    const others = upserts.filter(({ object }) => !this.#isOwn(object))
+    for (const id of [...deletes, ...others.map(({ object }) => object.id)]) {
       this.#unbound.delete(id)
       this.#faults.delete(id)
       this.#close(id)
     }
-    for (const placed of upserts) this.#attempt(placed.object.id, () => this.#upsert(placed))
+    for (const placed of own) this.#attempt(placed.object.id, () => this.#upsert(placed))
     await this.#bindUnbound()
-    for (const placed of upserts) {
+    for (const placed of own) {
       const { id } = placed.object
       if (this.#unbound.has(id)) this.#attempt(id, () => this.#updateOld(placed))
     }
+  }
+
+  #isOwn({ id, address }: Listener): boolean {
+    const { threads, thread } = this.#options
+    if (threads === 1 || !isSocketAddress(address)) return true
+    let sum = 0
+    for (let at = 0; at < id.length; at++) sum += id.charCodeAt(at)
+    return sum % threads === thread
   }
 
   #upsert(placed: PlacedListener): void {
@@ -108,8 +122,9 @@ export class LiveListeners {
       before = this.#unbound.size
       for (const [id, unbound] of [...this.#unbound]) await this.#bind(id, unbound)
     }
-    if (!this.#options.reusePort) {
-      for (const id of [...this.#unbound.keys()]) await this.#swap(this.#ringOf(id))
+    for (const [id, { live }] of [...this.#unbound]) {
+      const isShared = this.#options.reusePort && !isSocketAddress(live.listener.address)
+      if (!isShared) await this.#swap(this.#ringOf(id))
     }
     if (this.#unbound.size > 0 && !this.#isClosing) this.#retryLater()
   }
@@ -118,7 +133,7 @@ export class LiveListeners {
     const { live } = unbound
     if (this.#isClosing) return
     try {
-      await live.open()
+      await live.open(this.#open.get(id) ?? null)
     } catch (error) {
       unbound.problem = listenProblem(live.listener, error)
       return
@@ -135,14 +150,14 @@ export class LiveListeners {
     const ring: string[] = []
     for (let next: string | undefined = id; next !== undefined && !ring.includes(next);) {
       ring.push(next)
-      const wanted: Address | undefined = this.#unbound.get(next)?.live.listener.address
+      const wanted: ListenAddress | undefined = this.#unbound.get(next)?.live.listener.address
       next = wanted === undefined ? undefined : this.#holderOf(wanted)
       if (next === id) return ring
     }
     return []
   }
 
-  #holderOf(wanted: Address): string | undefined {
+  #holderOf(wanted: ListenAddress): string | undefined {
     for (const [id, { listener }] of this.#open) {
       if (this.#unbound.has(id) && overlap(listener.address, wanted)) return id
     }
@@ -208,9 +223,8 @@ export class LiveListeners {
   states(): ListenerState[] {
     const ids = new Set([...this.#open.keys(), ...this.#unbound.keys(), ...this.#faults.keys()])
     return Array.from(ids, (id): ListenerState => {
-      const bound = this.#open.get(id)?.bound ?? null
+      const at = this.#open.get(id)?.at ?? null
       const reason = this.#unbound.get(id)?.problem ?? this.#faults.get(id) ?? null
-      const at = bound === null ? null : formatAddress(bound)
       return { id, at, reason, nextTryAt: this.#unbound.has(id) ? this.#nextTryAt : null }
     })
   }
@@ -252,13 +266,19 @@ export class LiveListeners {
 }
 
 /** Whether two sockets cannot be bound to both addresses without SO_REUSEPORT. */
-function overlap(a: Address, b: Address): boolean {
+function overlap(a: ListenAddress, b: ListenAddress): boolean {
+  if (isSocketAddress(a) || isSocketAddress(b))
+    return isSocketAddress(a) && isSocketAddress(b) && a.path === b.path
   if (a.port !== b.port) return false
   return plainHost(a.host) === plainHost(b.host) || isEverywhere(a.host) || isEverywhere(b.host)
 }
 
 export function listenProblem({ id, address }: Listener, error: unknown): string {
   const { code } = error as NodeJS.ErrnoException
+  if (isSocketAddress(address)) {
+    const why = SOCKET_PROBLEMS[code ?? ''] ?? messageOf(error)
+    return `cannot listen on ${formatListenAddress(address)} (listener "${id}"): ${why}`
+  }
   const where = `${address.host}:${address.port}`
   if (code === 'EADDRINUSE') {
     return `cannot listen on ${where} (listener "${id}"): the port is in use; stop the other program or choose another port`
@@ -266,7 +286,17 @@ export function listenProblem({ id, address }: Listener, error: unknown): string
   if (code === 'EACCES') {
     return `cannot listen on ${where} (listener "${id}"): not permitted; use a port above 1023 or grant CAP_NET_BIND_SERVICE`
   }
-  return `cannot listen on ${where} (listener "${id}"): ${error instanceof Error ? error.message : String(error)}`
+  return `cannot listen on ${where} (listener "${id}"): ${messageOf(error)}`
+}
+
+const SOCKET_PROBLEMS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write into its folder; let it, or choose another path',
+  EROFS: 'its folder cannot be written; choose another path',
+  EPERM: 'this user may not give the file that user or group; choose a group that it is in',
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** An exception kept `name` from coming into force; what was in force stays. */

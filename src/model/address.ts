@@ -1,7 +1,9 @@
 /** Hosts (an IP address, or a name of letters, digits, `-` and `_`) and addresses to listen on. */
 import { isIPv4, isIPv6 } from 'node:net'
+import { posix } from 'node:path'
 import { bad, good, quote, type Scalar } from './parsed.ts'
-import type { Address } from './snapshot.ts'
+import { isSocketAddress } from './listener.ts'
+import type { Address, ListenAddress } from './snapshot.ts'
 
 // Compose and Swarm make names with underscores, so an underscore counts as a letter.
 const NAME =
@@ -83,4 +85,28 @@ export function parseAddress(value: unknown): Scalar<Address> {
 
 export function formatAddress(address: Address): string {
   return `${bracketHost(address.host)}:${address.port}`
+}
+
+/** `unix:/run/sluice.sock` for a socket. */
+export function formatListenAddress(address: ListenAddress): string {
+  return isSocketAddress(address) ? `unix:${address.path}` : formatAddress(address)
+}
+
+// Unix sockets.
+
+/** The length of sun_path on Linux and macOS. */
+const MAX_SOCKET_BYTES = 103
+
+/** `/run/app.sock`, also as `///run/app.sock`: what follows `unix:`. Normalized, so that each socket has one path. */
+export function parseSocketPath(text: string): Scalar<string> {
+  const path = text.replace(/^\/\/\//, '/')
+  if (!/^\/[^/\0-\x1f\x7f]/.test(path) || /[\0-\x1f\x7f]|\/$/.test(path)) {
+    return bad(
+      `must be the absolute path of a socket such as unix:/run/app.sock, not ${quote(text)}`,
+    )
+  }
+  if (Buffer.byteLength(path) > MAX_SOCKET_BYTES) {
+    return bad(`the path of a unix socket must be at most ${MAX_SOCKET_BYTES} bytes long`)
+  }
+  return good(posix.normalize(path))
 }

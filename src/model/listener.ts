@@ -7,6 +7,22 @@ export interface Address {
   readonly port: number
 }
 
+/** A unix socket to listen on. */
+export interface SocketAddress {
+  readonly path: string
+  /** Who may connect, as of a file: 0o660. */
+  readonly mode: number
+  /** By name or number; null: those of this process. */
+  readonly user: string | number | null
+  readonly group: string | number | null
+}
+
+export type ListenAddress = Address | SocketAddress
+
+export function isSocketAddress(address: ListenAddress): address is SocketAddress {
+  return 'path' in address
+}
+
 /** A certificate chain and its key, both PEM text. Files are read at admission, so a missing file is a problem of its object. */
 export interface Certificate {
   readonly cert: string
@@ -26,7 +42,7 @@ export type Challenge =
 
 export interface Listener {
   readonly id: string
-  readonly address: Address
+  readonly address: ListenAddress
   /**
    * `http` and `https` also speak HTTP/2, see `http2`; `h2c` speaks nothing else, in clear. `tcp`: any stream of bytes. With
    * `tls` the listener ends TLS itself.
@@ -34,8 +50,11 @@ export interface Listener {
   readonly protocol: 'http' | 'https' | 'h2c' | 'tcp'
   /** Where everything goes, instead of the routes of frontends. Null: by the routes. */
   readonly backend: string | null
-  /** Connections from these networks begin with a PROXY header; null: none do. */
-  readonly proxyProtocol: { readonly trusted: readonly string[] } | null
+  /** Connections from these networks begin with a PROXY header, or may do so if it is not required; null: none do. */
+  readonly proxyProtocol: {
+    readonly trusted: readonly string[]
+    readonly required: boolean
+  } | null
   readonly paths: PathPolicy
   /** A route expression, see routing/: other requests find no route. Null: it takes all. */
   readonly scope: string | null

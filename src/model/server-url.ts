@@ -3,9 +3,8 @@
  * `h2c` is HTTP/2 without TLS. `tcp` and `tls` are for streams that are not HTTP, and have no default port.
  */
 import { isIP } from 'node:net'
-import { posix } from 'node:path'
 import { denyHost } from './denied-address.ts'
-import { bracketHost, parseHost, withoutRoot } from './address.ts'
+import { bracketHost, parseHost, parseSocketPath, withoutRoot } from './address.ts'
 import { type Scalar, bad, good, quote } from './parsed.ts'
 import type { Protocol, Server } from './snapshot.ts'
 
@@ -83,22 +82,10 @@ function parseServerHost(text: string): Scalar<string> {
   return good(`${host.value}.`)
 }
 
-/** The length of sun_path on Linux and macOS. */
-const MAX_SOCKET_BYTES = 103
-
-/** `/run/app.sock`, also as `///run/app.sock`. */
 function parseSocketUrl(text: string): Scalar<ServerUrl> {
-  const path = text.replace(/^\/\/\//, '/')
-  if (!/^\/[^/\0-\x1f\x7f]/.test(path) || /[\0-\x1f\x7f]|\/$/.test(path)) {
-    return bad(
-      `must be the absolute path of a socket such as unix:/run/app.sock, not ${quote(text)}`,
-    )
-  }
-  if (Buffer.byteLength(path) > MAX_SOCKET_BYTES) {
-    return bad(`the path of a unix socket must be at most ${MAX_SOCKET_BYTES} bytes long`)
-  }
-  // A url identifies an endpoint, so each socket has one url.
-  const host = posix.normalize(path)
+  const path = parseSocketPath(text)
+  if (!path.ok) return path
+  const host = path.value
   return good({ url: `unix:${host}`, scheme: 'http', host, port: 0 })
 }
 

@@ -11,8 +11,10 @@ export type {
   HostCertificate,
   Http2Options,
   HttpsRedirect,
+  ListenAddress,
   Listener,
   PathPolicy,
+  SocketAddress,
 } from './listener.ts'
 
 /** Notes on an object: shown with it, without effect on traffic. */

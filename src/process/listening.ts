@@ -35,9 +35,14 @@ export function createListening(log: Log, now: () => number): Listening {
       nextTryAt: failing?.nextTryAt ?? null,
       threads: {
         listening: states.filter(({ reason }) => reason === null).length,
-        of: byThread.size,
+        // A unix socket is listened on by one thread.
+        of: states.length < byThread.size && isSocket(states) ? states.length : byThread.size,
       },
     }
+  }
+
+  function isSocket(states: readonly ListenerState[]): boolean {
+    return states.some(({ at }) => at?.startsWith('unix:') === true)
   }
 
   function logChange({ id, at, reason }: ListenerReport, before: ListenerReport | undefined): void {

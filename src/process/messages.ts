@@ -9,6 +9,8 @@ import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
 /** The start parameters of a serving thread: the first message to a worker. */
 export interface ThreadStart {
   readonly thread: number
+  /** How many serve. */
+  readonly threads: number
   readonly memory: ScoreboardMemory
   readonly trusted: readonly string[]
   readonly routeOrder: RouteOrder

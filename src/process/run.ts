@@ -110,6 +110,7 @@ export async function run(options: RunOptions): Promise<number> {
   const control = createControl({
     sources: ordered === null ? sources : [...sources, ordered.source],
     startMs: settings.startMs,
+    routeOrder: settings.routing.order,
     admission: createAdmission({
       readFile: readBesideSources(config, settings),
       admin: settings.admin.address,
@@ -214,8 +215,7 @@ export async function run(options: RunOptions): Promise<number> {
   async function firstPorts(): Promise<ReturnType<Threads['ports']>> {
     await publisher.whenInForce(1)
     for (;;) {
-      const ports = threads.ports()
-      if (Object.keys(ports).length > 0 || isStopping()) return ports
+      if (threads.listeners().some(({ at }) => at !== null) || isStopping()) return threads.ports()
       if (!mayWait(settings)) throw new Error(noListener(publisher, control))
       // Another table may open one, or a port may become free.
       await delay(POLL_MS)

@@ -31,6 +31,7 @@ export function createServingThread(
   const access = createAccessLog(start.access, (lines) => post({ kind: 'lines', lines }))
   const gateway = new Gateway({
     thread: start.thread,
+    threads: start.threads,
     memory: start.memory,
     trusted: start.trusted,
     routeOrder: start.routeOrder,

@@ -4,11 +4,13 @@
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { isSocketAddress } from '../model/listener.ts'
 import { listenProblem } from '../gateway/live-listeners.ts'
 import type { Listener } from '../model/snapshot.ts'
 
-/** Returns the line for the log if the port is in use, else null. */
+/** Returns the line for the log if the port is in use, else null. A unix socket is never shared. */
 export async function problemOfPort(listener: Listener): Promise<string | null> {
+  if (isSocketAddress(listener.address)) return null
   const { host, port } = listener.address
   if (port === 0) return null
   const server = createServer()

@@ -99,6 +99,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   function startOf(thread: number): ThreadStart {
     return {
       thread,
+      threads: Math.max(1, settings.workers),
       memory: scoreboard.memory(),
       trusted,
       routeOrder: settings.routing.order,

@@ -2,16 +2,17 @@
 import * as z from 'zod'
 import { certificateShape } from './host-certificate.ts'
 import { tlsOptionsShape, type TlsOptionsForm } from './tls-options.ts'
-import { isMap, quote } from '../model/parsed.ts'
+import { parseAddress, parseSocketPath } from '../model/address.ts'
+import { bad, good, isMap, quote, type Scalar } from '../model/parsed.ts'
 import type { Address, Certificate, PathPolicy } from '../model/snapshot.ts'
 import {
-  address,
   count,
   duration,
   flag,
   inputOf,
   networks,
   reference,
+  scalar,
   section,
   size,
   strict,
@@ -138,12 +139,72 @@ const redirect = z
       'Sends clients to the same URL with https, before any route. Requests that came by https to a trusted proxy in front are served.',
   })
 
+/** Of a unix socket, only its path. */
+type WrittenAddress = Address | { readonly path: string }
+
+function parseWrittenAddress(value: unknown): Scalar<WrittenAddress> {
+  if (typeof value !== 'string' || !/^unix:/i.test(value)) return parseAddress(value)
+  const path = parseSocketPath(value.slice(5))
+  return path.ok ? good({ path: path.value }) : path
+}
+
+function parseMode(value: unknown): Scalar<number> {
+  const octal = typeof value === 'string' ? /^0?([0-7]{3})$/.exec(value)?.[1] : undefined
+  if (octal !== undefined) return good(Number.parseInt(octal, 8))
+  return bad(`must be three octal digits in quotes such as "0660", not ${quote(value)}`)
+}
+
+const MAX_ID = 2 ** 32 - 2
+
+function parseOwner(value: unknown): Scalar<string | number> {
+  const text = typeof value === 'number' ? String(value) : value
+  if (typeof text === 'string') {
+    if (/^\d{1,10}$/.test(text) && Number(text) <= MAX_ID) return good(Number(text))
+    if (/^[A-Za-z_][\w.-]{0,63}$/.test(text)) return good(text)
+  }
+  return bad(`must be a name or a number of this system, not ${quote(value)}`)
+}
+
+const NAME_OR_NUMBER = [{ type: 'string' as const }, { type: 'integer' as const, minimum: 0 }]
+
+const socketFile = strict(
+  {
+    mode: scalar(parseMode, {
+      type: 'string',
+      pattern: '^0?[0-7]{3}$',
+      description:
+        'Who may connect, as octal digits of a file: "0660". Connecting needs the right to write.',
+    }).prefault('0660'),
+    user: scalar(parseOwner, {
+      anyOf: NAME_OR_NUMBER,
+      description: 'The owner of the file; by default the user of Sluice.',
+    }).optional(),
+    group: scalar(parseOwner, {
+      anyOf: NAME_OR_NUMBER,
+      description: 'The group of the file; by default that of Sluice.',
+    }).optional(),
+  },
+  'The file of a unix socket.',
+)
+
+interface SocketFileForm {
+  readonly mode: number
+  readonly user?: string | number | undefined
+  readonly group?: string | number | undefined
+}
+
+/** Of a socket that declares nothing of its file. */
+export const SOCKET_FILE_DEFAULTS: SocketFileForm = socketFile.parse({})
+
 /** Parsed, except for its certificates, which are still paths. */
 export interface ListenerForm {
-  readonly address: Address
+  readonly address: WrittenAddress
+  /** Undefined: nothing is declared of it. */
+  readonly socket?: SocketFileForm | undefined
   readonly protocol: 'http' | 'https' | 'h2c' | 'tcp'
   readonly backend?: string | undefined
-  readonly proxyProtocol?: { readonly trusted: readonly string[] } | undefined
+  readonly proxyProtocol?:
+    { readonly trusted: readonly string[]; readonly required: boolean } | undefined
   readonly paths: PathPolicy
   readonly scope?: string | undefined
   readonly timeouts: { readonly head: number; readonly body: number; readonly idle: number }
@@ -170,7 +231,13 @@ export const pathPolicy: z.ZodEnum<{ [Policy in PathPolicy]: Policy }> = z
 
 export const listenerSchema: z.ZodType<ListenerForm> = strict(
   {
-    address: address('Where to listen.'),
+    address: scalar(parseWrittenAddress, {
+      type: 'string',
+      pattern: ':\\d{1,5}$|^[Uu][Nn][Ii][Xx]:/',
+      description:
+        'Where to listen. As 127.0.0.1:8080, [::1]:8080, :8080 for every interface, or unix:/run/sluice/web.sock.',
+    }),
+    socket: socketFile.optional(),
     protocol: z.enum(['http', 'https', 'h2c', 'tcp']).default('http').meta({
       description:
         'https needs certificates. h2c is HTTP/2 in clear and nothing else. tcp is any stream; with tls, TLS ends here.',
@@ -182,6 +249,10 @@ export const listenerSchema: z.ZodType<ListenerForm> = strict(
       {
         trusted: networks(
           'Addresses or networks in CIDR notation. Connections from there must begin with a header of version 1 or 2; from elsewhere they must have none.',
+        ),
+        required: flag(
+          'Close connections from there without a header; false serves them with the address of the peer.',
+          true,
         ),
       },
       'The PROXY protocol, by which a load balancer in front passes on the address of the client.',

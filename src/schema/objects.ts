@@ -5,7 +5,12 @@
 import { backendSchema } from './backend.ts'
 import { readAuthorities, readCertificate, type ReadPem } from '../model/certificate.ts'
 import { frontendSchema } from './frontend.ts'
-import { HTTP2_DEFAULTS, type ListenerForm, listenerSchema } from './listener.ts'
+import {
+  HTTP2_DEFAULTS,
+  type ListenerForm,
+  listenerSchema,
+  SOCKET_FILE_DEFAULTS,
+} from './listener.ts'
 import { readListenerTls } from './tls-options.ts'
 import { refuseId, refuseTableId } from '../model/names.ts'
 import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
@@ -16,6 +21,7 @@ import type {
   Frontend,
   Http2Options,
   HttpsRedirect,
+  ListenAddress,
   Listener,
 } from '../model/snapshot.ts'
 
@@ -28,7 +34,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
   if (refused !== null) return refuse([flaw([], refused)])
   const form = parseWith(listenerSchema, value)
   if (!form.ok) return form
-  const { address, protocol, paths, scope = null, timeouts, limits, tls, strictSni } = form.value
+  const { protocol, paths, scope = null, timeouts, limits, tls, strictSni } = form.value
   const { backend = null, proxyProtocol = null } = form.value
   const flaws: Flaw[] = []
   if (protocol !== 'https' && protocol !== 'tcp' && tls !== undefined)
@@ -37,6 +43,7 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
     flaws.push(flaw(['strictSni'], 'is used with protocol: https only'))
   if (protocol === 'tcp' && scope !== null)
     flaws.push(flaw(['scope'], 'is used with protocol: http, https or h2c only'))
+  const address = readListenAddress(form.value, flaws)
   const http2 = readHttp2(form.value, flaws)
   const redirect = readRedirect(form.value, flaws)
   if (flaws.length > 0) return refuse(flaws)
@@ -76,6 +83,16 @@ export function parseListener(id: string, value: unknown, read: ReadPem): Parsed
       http2,
     },
   }
+}
+
+function readListenAddress({ address, socket }: ListenerForm, flaws: Flaw[]): ListenAddress {
+  if ('port' in address) {
+    if (socket !== undefined)
+      flaws.push(flaw(['socket'], 'is used with an address such as unix:/run/app.sock only'))
+    return address
+  }
+  const { mode, user = null, group = null } = socket ?? SOCKET_FILE_DEFAULTS
+  return { path: address.path, mode, user, group }
 }
 
 function readRedirect({ protocol, redirect }: ListenerForm, flaws: Flaw[]): HttpsRedirect | null {

@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { RoutingTable } from '../../src/routing/table.ts'
+import { parseRoute } from '../../src/routing/parse.ts'
+import { findShadowed } from '../../src/routing/shadow.ts'
+import { orderKey, RoutingTable } from '../../src/routing/table.ts'
 import type { RoutableRequest } from '../../src/routing/request.ts'
 import {
   type ModelRequest,
@@ -38,16 +40,28 @@ const route = fc
   .chain((functions) =>
     fc.tuple(
       ...functions.map((fn) =>
-        fc.constantFrom(...(VALUES[fn] ?? [])).map(
-          (value): ModelTerm => ({ fn, name: fn.startsWith('Header') ? 'X-H' : '', value }),
-        ),
+        fc
+          .constantFrom(...(VALUES[fn] ?? []))
+          .map((value): ModelTerm => ({ fn, name: fn.startsWith('Header') ? 'X-H' : '', value })),
       ),
     ),
   )
 
 const request: fc.Arbitrary<ModelRequest> = fc.record({
   host: fc.constantFrom('a.x', 'b.x', '1.x', 'a', 'a.b'),
-  path: fc.constantFrom('/', '/a', '/a/', '/a/b', '/1', '/1/b', '/a/1', '/b/b', '/~', '/-', '/a/b/c'),
+  path: fc.constantFrom(
+    '/',
+    '/a',
+    '/a/',
+    '/a/b',
+    '/1',
+    '/1/b',
+    '/a/1',
+    '/b/b',
+    '/~',
+    '/-',
+    '/a/b/c',
+  ),
   method: fc.constantFrom('GET', 'POST'),
   header: fc.constantFrom('', 'u', 'v/w', 'v/'),
 })
@@ -65,7 +79,7 @@ function tableOf(routes: readonly (readonly ModelTerm[])[]): RoutingTable<string
   return table
 }
 
-test("the order of vulcand is that of the model, whatever the routes are made of", () => {
+test('the order of vulcand is that of the model, whatever the routes are made of', () => {
   const all = fc.record({
     routes: fc.array(route, { minLength: 1, maxLength: 30, size: 'max' }),
     requests: fc.array(request, { minLength: 10, maxLength: 40, size: 'max' }),
@@ -100,6 +114,32 @@ test('removing routes one after the other leaves the order of the others', () =>
     }),
     { numRuns: 500 },
   )
+})
+
+test('a route that is said to be hidden by the texts of others takes no request', () => {
+  const routes = fc.array(route, { minLength: 2, maxLength: 12, size: 'max' })
+  const requests = fc.array(request, { minLength: 20, maxLength: 40, size: 'max' })
+  let found = 0
+
+  fc.assert(
+    fc.property(routes, requests, (all, asked) => {
+      const judged = all.flatMap((terms) => {
+        const text = textOf(terms)
+        const parsed = parseRoute(text)
+        if (!parsed.ok) return []
+        return { id: text, ...parsed, priority: 0, key: orderKey('vulcand', text) }
+      })
+      const hidden = findShadowed([...new Map(judged.map((one) => [one.id, one])).values()])
+      found += hidden.length
+      const table = tableOf(all)
+      for (const one of asked) {
+        const taker = table.match(requestOf(one))
+        assert.ok(!hidden.some(({ id }) => id === taker), `${taker}`)
+      }
+    }),
+    { numRuns: 500 },
+  )
+  assert.ok(found > 100, `${found} were found`)
 })
 
 test('a route that is added elsewhere moves no other, as it does in vulcand', () => {

@@ -277,13 +277,13 @@ export const REFUSED: readonly (readonly [text: string, message: string, positio
   ['Path("/<uint8:hi>")', '"<uint8:hi>" has an unknown type', 5],
   ['Path("/<string:hi:omg:hello>")', '"<string:hi:omg:hello>" has no valid name', 5],
   ['Path("/a") &&', 'found the end, expected a function', 13],
-  ['Path("/a") & Path("/b")', '&', 11],
+  ['Path("/a") & Path("/b")', 'found "&", expected "&&"', 11],
   ['Path("/a"', 'found the end, expected "," or ")"', 9],
   ['(Path("/a")', 'to close the "(" at 0', 11],
-  ['Path("/a', '', 5],
+  ['Path("/a', 'found the end in a string', 5],
   ['Header("X-A")', 'found ")", expected "," as in Header("name", "value")', 12],
   ['HeaderRegexp("X-A", "(?=a)")', 'not a regular expression of RE2', 20],
-  ['Path("\\q")', '', 5],
+  ['Path("\\q")', 'found the unknown escape', 6],
   ['', 'found the end, expected a function', 0],
 ]
 

@@ -17,8 +17,8 @@ function reasons({ setAside }: Admitted): string[] {
 }
 
 function inForce({ snapshot }: Admitted): string[] {
-  return Array.from(snapshot.listeners.values(), ({ id, address: { port }, backend: to }) => {
-    return `${id} ${port} -> ${to}`
+  return Array.from(snapshot.listeners.values(), ({ id, address: at, backend: to }) => {
+    return `${id} ${'port' in at ? at.port : at.path} -> ${to}`
   })
 }
 

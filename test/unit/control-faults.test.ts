@@ -202,6 +202,8 @@ function openThread(t: TestContext): {
     {
       thread: 0,
       memory: scoreboard.memory(),
+      threads: 1,
+      routeOrder: 'specific',
       trusted: [],
       admin: { host: '127.0.0.1', port: 0 },
       access: 'off',

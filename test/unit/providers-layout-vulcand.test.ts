@@ -63,10 +63,10 @@ const CASES: readonly Case[] = [
     value: {
       address: ':80',
       protocol: 'http',
-      proxyProtocol: { trusted: ['0.0.0.0/0', '::/0'] },
+      proxyProtocol: { trusted: ['0.0.0.0/0', '::/0'], required: false },
     },
     remarks: [
-      'ProxyProtocol: every peer must send a PROXY header and is believed; vulcand also serves connections without one',
+      'ProxyProtocol: as in vulcand, every peer may claim any address by a PROXY header; declare the listener in a file with proxyProtocol.trusted to name the load balancers',
     ],
   },
   {
@@ -338,7 +338,7 @@ const FAULTS: readonly (readonly [path: string, text: string, fault: string])[] 
   [
     'backends/b1/backend',
     '{"Type":"http","Settings":{"TLS":{"MinVersion":"1.2"}}}',
-    'Settings.TLS.MinVersion: must be VersionTLS10 or VersionTLS11 or VersionTLS12, not "1.2"',
+    'Settings.TLS.MinVersion: must be VersionTLS10 or VersionTLS11 or VersionTLS12 or VersionTLS13, not "1.2"',
   ],
   [
     'backends/b1/backend',
@@ -370,11 +370,6 @@ const FAULTS: readonly (readonly [path: string, text: string, fault: string])[] 
     'listeners/l',
     '{"Protocol":"tcp","Address":{"Network":"tcp","Address":":1"}}',
     'Protocol: must be http or https, not "tcp"',
-  ],
-  [
-    'listeners/l',
-    '{"Protocol":"http","Address":{"Network":"unix","Address":"/s"}}',
-    'Address.Network: unix sockets cannot be listened on here',
   ],
   ['listeners/l', '{"Protocol":"http","Address":{"Network":"tcp"}}', 'Address.Address is missing'],
   [
@@ -494,7 +489,7 @@ test('a host that wants stapling or certificates to be ordered is remarked on', 
   })
 
   assert.deepEqual(read('hosts/h/host', text, SEAL_KEY)?.remarks, [
-    'Settings.OCSP is not honoured: nothing is stapled',
+    'Settings.OCSP has no effect: nothing is stapled, as authorities have ended OCSP and browsers do not need it',
     'Settings.AutoCert is not honoured: declare acme, which orders the names of routes',
   ])
 })

@@ -52,6 +52,7 @@ test('the schema knows every key that the parsers know, with a description', () 
       'workers',
       'admin',
       'trusted',
+      'routing',
       'log',
       'drain',
       'start',

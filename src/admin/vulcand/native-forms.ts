@@ -18,7 +18,7 @@ export function nativeForm(kind: ObjectKind, value: unknown, id: string): JsonMa
         kind,
         {
           Protocol: text(map['protocol'] ?? 'http'),
-          Address: { Network: 'tcp', Address: text(map['address']) },
+          Address: addressOf(text(map['address'])),
           Scope: text(map['scope']),
           ProxyProtocol: map['proxyProtocol'] === undefined ? '' : 'PROXY_V1',
         },
@@ -41,6 +41,11 @@ export function nativeForm(kind: ObjectKind, value: unknown, id: string): JsonMa
     default:
       return kind satisfies never
   }
+}
+
+function addressOf(address: string): JsonMap {
+  if (!/^unix:/i.test(address)) return { Network: 'tcp', Address: address }
+  return { Network: 'unix', Address: address.slice(5) }
 }
 
 /** Of a frontend as it is written or in force. */

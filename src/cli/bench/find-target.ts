@@ -1,10 +1,11 @@
 /** Which listener, frontend, backend and servers of a running Sluice a URL meets, from what its admin says. */
 import { routingHost } from '../../http/message/authority.ts'
 import { readPath } from '../../http/message/path-policy.ts'
-import { bracketHost } from '../../model/address.ts'
+import { bracketHost, formatListenAddress } from '../../model/address.ts'
+import { isSocketAddress } from '../../model/listener.ts'
 import { isEverywhere, isLoopbackHost, plainHost } from '../../model/ip.ts'
 import { quote } from '../../model/parsed.ts'
-import type { Backend, Frontend, Listener } from '../../model/snapshot.ts'
+import type { Address, Backend, Frontend, Listener } from '../../model/snapshot.ts'
 import type { RoutableRequest } from '../../routing/request.ts'
 import { RoutingTable } from '../../routing/table.ts'
 import type { AdminReader } from './admin-reader.ts'
@@ -28,7 +29,7 @@ export type Found =
 export async function findTarget(admin: AdminReader, options: BenchOptions): Promise<Found> {
   const listeners = await admin.objects<Listener>('listener')
   const listener = listeners.find((one) => isAt(one, options))
-  if (listener === undefined) {
+  if (listener === undefined || isSocketAddress(listener.address)) {
     return { kind: 'not-here', listeners: listeners.map(describe) }
   }
   if (listener.protocol === 'tcp') {
@@ -53,7 +54,7 @@ export async function findTarget(admin: AdminReader, options: BenchOptions): Pro
   const host = options.host ?? options.url.host
   const { pathname, search } = options.url
   const scheme = listener.protocol
-  const address = `${bracketHost(reachable(listener, admin.host))}:${listener.address.port}`
+  const address = `${bracketHost(reachable(listener.address, admin.host))}:${listener.address.port}`
   const route = frontend === null ? '' : `frontend ${frontend.id}, `
   const changing = frontend?.middlewares.map(({ kind }) => kind) ?? []
   return {
@@ -75,12 +76,14 @@ export async function findTarget(admin: AdminReader, options: BenchOptions): Pro
 }
 
 function describe({ id, protocol, address }: Listener): string {
-  return `${id} (${protocol}://${bracketHost(address.host)}:${address.port})`
+  const where = formatListenAddress(address)
+  return isSocketAddress(address) ? `${id} (${where})` : `${id} (${protocol}://${where})`
 }
 
 /** The listener is named by --via, or by the port of the URL. */
-function isAt(listener: Listener, { url, via }: BenchOptions): boolean {
-  const { host, port } = listener.address
+function isAt({ address }: Listener, { url, via }: BenchOptions): boolean {
+  if (isSocketAddress(address)) return false
+  const { host, port } = address
   const wanted = via ?? { host: url.hostname.replace(/^\[|\]$/g, ''), port: portOf(url) }
   if (port !== wanted.port) return false
   // Names are not looked up: those of a virtual host may lead anywhere, or nowhere.
@@ -95,8 +98,8 @@ function portOf(url: URL): number {
 }
 
 /** A listener on all interfaces is reached where the admin is. */
-function reachable(listener: Listener, adminHost: string): string {
-  return isEverywhere(listener.address.host) ? adminHost : listener.address.host
+function reachable({ host }: Address, adminHost: string): string {
+  return isEverywhere(host) ? adminHost : host
 }
 
 async function findFrontend(

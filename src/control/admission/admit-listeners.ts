@@ -2,22 +2,17 @@
  * Listeners, with the certificates of all hosts beside their own, and the challenges of open orders. A listener that names a backend waits for it, and holds no
  * address meanwhile.
  */
+import { isSocketAddress } from '../../model/listener.ts'
 import { flaw } from '../../model/parsed.ts'
 import type { Flaw } from '../../model/parsed.ts'
 import { validityOf, type Validity } from '../../model/certificate.ts'
 import { parseHost } from '../../schema/host-certificate.ts'
-import type {
-  Address,
-  Certificate,
-  Challenge,
-  HostCertificate,
-  Listener,
-} from '../../model/snapshot.ts'
+import type { Certificate, Challenge, HostCertificate, Listener } from '../../model/snapshot.ts'
 import type { ClientAuthMode, NamedTlsOptions, TlsOptions } from '../../model/tls-options.ts'
 import { REFERRING_LISTENER, refersToAny, resolveReferences } from './backend-references.ts'
 import type { ReferenceContext } from './backend-references.ts'
 import { decideAddresses } from './listener-addresses.ts'
-import type { AddressContext } from './listener-addresses.ts'
+import type { AddressContext, AdminPlaces } from './listener-addresses.ts'
 import { closedFormOf, updateRecord } from './object-record.ts'
 import type { ObjectRecord, ObjectRecords, FileCache } from './object-record.ts'
 import { reuseIfEqual } from '../../model/equal.ts'
@@ -50,7 +45,7 @@ export interface ListenerAdmission {
 
 /** `ordersCertificates`: a listener may wait for its first certificate in force, and refuses handshakes meanwhile. */
 export function createListenerAdmission(
-  admin: Address | null,
+  admin: AdminPlaces,
   ordersCertificates: boolean,
   now: () => number,
 ): ListenerAdmission {
@@ -213,15 +208,16 @@ function withPort(
   others: readonly Listener[],
 ): Listener['redirect'] {
   if (redirect === null || redirect.port !== null) return redirect
-  const all = others.filter(({ protocol, backend }) => protocol === 'https' && backend === null)
+  const all = others.flatMap(({ protocol, backend, proxyProtocol, address: at }) =>
+    protocol === 'https' && backend === null && !isSocketAddress(at) ? { proxyProtocol, at } : [],
+  )
+  const own = isSocketAddress(address) ? '' : address.host
   const plain = all.filter(({ proxyProtocol }) => proxyProtocol === null)
   const ports = (plain.length === 0 ? all : plain)
     .toSorted(
-      (a, b) =>
-        Number(b.address.host === address.host) - Number(a.address.host === address.host) ||
-        a.address.port - b.address.port,
+      (a, b) => Number(b.at.host === own) - Number(a.at.host === own) || a.at.port - b.at.port,
     )
-    .map((listener) => listener.address.port)
+    .map(({ at }) => at.port)
   const found = ports.includes(HTTPS_PORT) ? HTTPS_PORT : (ports[0] ?? HTTPS_PORT)
   return found === 0 ? redirect : { ...redirect, port: found }
 }

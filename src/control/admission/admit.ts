@@ -110,7 +110,7 @@ const NO_SOURCES: SourceView = { locate: () => undefined, revision: () => '' }
 
 export function createAdmission(options: AdmissionOptions): Admission {
   const listeners = createListenerAdmission(
-    options.admin,
+    { address: options.admin, socket: options.adminSocket ?? null },
     options.ordersCertificates ?? false,
     options.now,
   )

@@ -3,11 +3,12 @@
  * in a new listener takes nothing from one that serves. Among listeners that come at the same time the one of the earlier
  * source wins, then the first by id; the order of writing plays no part.
  */
-import { formatAddress } from '../../model/address.ts'
-import { plainHost } from '../../model/ip.ts'
+import { formatAddress, formatListenAddress } from '../../model/address.ts'
+import { isEverywhere, plainHost } from '../../model/ip.ts'
+import { isSocketAddress } from '../../model/listener.ts'
 import { refersAt } from '../../document/referred.ts'
 import { HIDDEN } from '../../model/secrets.ts'
-import type { Address, Listener } from '../../model/snapshot.ts'
+import type { Address, ListenAddress, Listener } from '../../model/snapshot.ts'
 import type { ObjectRecord } from './object-record.ts'
 
 export interface AddressCandidate {
@@ -32,14 +33,24 @@ export interface AddressContext {
   readonly serverAt: (listener: Listener) => string | null
 }
 
+/** Where the admin listens. */
+export interface AdminPlaces {
+  readonly address: Address | null
+  readonly socket: string | null
+}
+
 export function decideAddresses<Candidate extends AddressCandidate>(
   candidates: readonly Candidate[],
-  admin: Address | null,
+  admin: AdminPlaces,
   { precedence, serverAt }: AddressContext,
 ): readonly AddressDecision<Candidate>[] {
   /** By address. */
   const owners = new Map<string, string>()
-  if (admin !== null && admin.port !== 0) owners.set(keyOf(admin), 'the admin')
+
+  function holderOf(address: ListenAddress): string | null {
+    if (isOfAdmin(address, admin)) return 'the admin'
+    return isFree(address) ? null : (owners.get(keyOf(address)) ?? null)
+  }
 
   function rejectionOf(
     { declared }: ObjectRecord<Listener>,
@@ -49,10 +60,9 @@ export function decideAddresses<Candidate extends AddressCandidate>(
     const { address } = listener
     const key = keyOf(address)
     const isNew = inForce === null || keyOf(inForce.address) !== key
-    const owner =
-      address.port === 0 ? null : (owners.get(key) ?? (isNew ? serverAt(listener) : null))
+    const owner = holderOf(address) ?? (isNew && !isFree(address) ? serverAt(listener) : null)
     if (owner === null) return null
-    const shown = refersAt(declared, ['address']) ? HIDDEN : formatAddress(address)
+    const shown = refersAt(declared, ['address']) ? HIDDEN : formatListenAddress(address)
     return `cannot listen on ${shown}: ${owner} already holds it`
   }
 
@@ -67,7 +77,7 @@ export function decideAddresses<Candidate extends AddressCandidate>(
     const rejection = declared === null ? null : rejectionOf(record, declared, lastGood)
     const wanted = rejection === null ? (declared ?? lastGood) : lastGood
     const object = wanted !== null && rejectionOf(record, wanted, lastGood) === null ? wanted : null
-    if (object !== null && object.address.port !== 0) {
+    if (object !== null && !isFree(object.address)) {
       owners.set(keyOf(object.address), `listener "${object.id}"`)
     }
     return { candidate, object, rejection }
@@ -82,6 +92,21 @@ function seniority({ declared, lastGood }: AddressCandidate): number {
 }
 
 /** Equal for equal sockets: `:80` is `[::]:80`, and `[::ffff:127.0.0.1]:80` is 127.0.0.1:80. */
-function keyOf({ host, port }: Address): string {
+function keyOf(address: ListenAddress): string {
+  if (isSocketAddress(address)) return formatListenAddress(address)
+  const { host, port } = address
   return formatAddress({ host: host === '' ? '::' : plainHost(host), port })
+}
+
+/** Any free port, which no two listeners share. */
+function isFree(address: ListenAddress): boolean {
+  return !isSocketAddress(address) && address.port === 0
+}
+
+/** The admin does not share its port: no listener may have it on one of the same addresses. */
+function isOfAdmin(wanted: ListenAddress, { address, socket }: AdminPlaces): boolean {
+  if (isSocketAddress(wanted)) return wanted.path === socket
+  if (address === null || address.port === 0 || address.port !== wanted.port) return false
+  const [one, other] = [address.host, wanted.host]
+  return isEverywhere(one) || isEverywhere(other) || keyOf(address) === keyOf(wanted)
 }

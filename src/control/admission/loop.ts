@@ -5,6 +5,7 @@
  */
 import { formatAddress, withoutRoot } from '../../model/address.ts'
 import { isEverywhere, isLoopbackHost, plainHost } from '../../model/ip.ts'
+import { isSocketAddress } from '../../model/listener.ts'
 import type { Address, Listener, Server } from '../../model/snapshot.ts'
 
 /** Returns why the server would be a loop, or null. */
@@ -23,17 +24,27 @@ export function createLoopCheck(
   adminSocket: string | null = null,
 ): FindLoop {
   const byPort = new Map<number, Owner[]>()
+  /** Sluice's listeners, by the paths of their sockets. */
+  const byPath = new Map<string, string>()
   const add = (address: Address, name: string): void => {
     if (address.port === 0) return
     const owners = byPort.get(address.port) ?? []
     byPort.set(address.port, [...owners, { address, name }])
   }
   if (admin !== null) add(admin, 'the admin')
-  for (const { id, address } of listeners) add(address, `Sluice's listener "${id}"`)
+  for (const { id, address } of listeners) {
+    const name = `Sluice's listener "${id}"`
+    if (isSocketAddress(address)) byPath.set(address.path, name)
+    else add(address, name)
+  }
 
   return (server) => {
     if (server.port === 0 && server.host === adminSocket) {
       return `${JSON.stringify(server.url)} is the socket of the admin; requests would reach it`
+    }
+    const atPath = server.port === 0 ? byPath.get(server.host) : undefined
+    if (atPath !== undefined) {
+      return `${JSON.stringify(server.url)} is the socket of ${atPath}; requests would come back to the proxy`
     }
     const owner = byPort
       .get(server.port)

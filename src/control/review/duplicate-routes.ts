@@ -3,8 +3,10 @@
  * once, so that a running table can afford it.
  */
 import { expressionText, toAlternatives } from '../../routing/alternatives.ts'
+import type { RouteOrder } from '../../model/settings.ts'
 import type { RouteProtocol } from '../../routing/functions.ts'
 import { parseRoute } from '../../routing/parse.ts'
+import { orderKey } from '../../routing/table.ts'
 import type { InForce } from '../admission/admit.ts'
 import type { Diagnostic } from './diagnostic.ts'
 
@@ -14,7 +16,7 @@ export interface DuplicateRoutes {
   diagnostics(inForce: Iterable<InForce>): Diagnostic[]
 }
 
-export function createDuplicateRoutes(): DuplicateRoutes {
+export function createDuplicateRoutes(order: RouteOrder): DuplicateRoutes {
   let known = new Map<string, string>()
   return {
     diagnostics(inForce) {
@@ -31,7 +33,7 @@ export function createDuplicateRoutes(): DuplicateRoutes {
         else group.push(one)
       }
       known = texts
-      return [...groups.values()].flatMap(toDiagnostics)
+      return [...groups.values()].flatMap((group) => toDiagnostics(group, order))
     },
   }
 }
@@ -41,17 +43,27 @@ function normalText(protocol: RouteProtocol, route: string): string {
   return `${protocol} ${parsed.ok ? expressionText(toAlternatives(parsed.expression)) : route}`
 }
 
-function toDiagnostics(group: readonly FrontendVersion[]): Diagnostic[] {
+function toDiagnostics(group: readonly FrontendVersion[], order: RouteOrder): Diagnostic[] {
   if (group.length === 1) return []
-  const [first, ...others] = group.toSorted(
-    (one, other) => priorityOf(other) - priorityOf(one) || (one.id < other.id ? -1 : 1),
-  )
-  return first === undefined ? [] : others.map((other) => toDiagnostic(other, first))
+  const keyOf = ({ object: { protocol, route } }: FrontendVersion): string =>
+    orderKey(protocol === 'http' ? order : 'specific', route)
+  const [first, ...others] = group.toSorted((one, other) => {
+    const [key, otherKey] = [keyOf(one), keyOf(other)]
+    const byText = key === otherKey ? one.id < other.id : key > otherKey
+    return priorityOf(other) - priorityOf(one) || (byText ? -1 : 1)
+  })
+  if (first === undefined) return []
+  return others.map((other) => toDiagnostic(other, first, keyOf(other) === keyOf(first)))
 }
 
-function toDiagnostic(other: FrontendVersion, first: FrontendVersion): Diagnostic {
+function toDiagnostic(
+  other: FrontendVersion,
+  first: FrontendVersion,
+  isSameText: boolean,
+): Diagnostic {
   const [won, lost] = [priorityOf(first), priorityOf(other)]
-  const why = won === lost ? 'by its id, as all else is equal' : `by priority ${won} over ${lost}`
+  const byText = isSameText ? 'by its id, as all else is equal' : 'by the text of its route'
+  const why = won === lost ? byText : `by priority ${won} over ${lost}`
   const what = other.object.protocol === 'tcp' ? 'connections' : 'requests'
   const message = `says the same as that of frontend "${first.id}", which takes all of its ${what}, ${why}`
   return { object: other, level: 'warning', path: ['route'], message }

@@ -38,10 +38,11 @@ type VersionOf<Kind extends InForce['kind']> = Extract<InForce, { kind: Kind }>
 /** Listeners that believe the PROXY header of every peer. */
 function believedAddresses(object: InForce): readonly Diagnostic[] {
   if (object.kind !== 'listener') return []
-  const { trusted = [] } = object.object.proxyProtocol ?? {}
+  const { trusted = [], required = true } = object.object.proxyProtocol ?? {}
+  const closed = required ? ', and clients without a PROXY header are closed' : ''
   return trusted.flatMap((network, at) => {
     if (!network.endsWith('/0')) return []
-    const message = `${network} is every address: any client may claim any other, and clients without a PROXY header are closed; name the load balancers`
+    const message = `${network} is every address: any client may claim any other${closed}; name the load balancers`
     return [{ object, level: 'warning', message, path: ['proxyProtocol', 'trusted', at] }]
   })
 }
@@ -55,7 +56,7 @@ export function review({
 }: ReviewInput): readonly Diagnostic[] {
   const frontends = inForce.filter((one): one is VersionOf<'frontend'> => one.kind === 'frontend')
   return [
-    ...createDuplicateRoutes().diagnostics(inForce),
+    ...createDuplicateRoutes(routeOrder).diagnostics(inForce),
     ...PROTOCOLS.flatMap((protocol) =>
       unreachable(
         frontends.filter(({ object }) => object.protocol === protocol),
@@ -80,10 +81,7 @@ export function review({
 
 // Routes.
 
-function unreachable(
-  frontends: readonly VersionOf<'frontend'>[],
-  order: RouteOrder,
-): Diagnostic[] {
+function unreachable(frontends: readonly VersionOf<'frontend'>[], order: RouteOrder): Diagnostic[] {
   const byId = new Map(frontends.map((one) => [one.id, one]))
   const routes = frontends.flatMap(({ id, object: { protocol, route, priority } }) => {
     const parsed = parseRoute(route, protocol)

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net'
 import { clock } from './clock.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
+import { resetSocket } from './reset.ts'
 import { JOIN_BYTES, type Reader, type SocketReads } from './socket-reads.ts'
 import { disown, listenTo, type SocketOwner, stopListening } from './socket-events.ts'
 import { type StraightWriter, writeSmall } from './straight-writes.ts'
@@ -174,10 +175,7 @@ export abstract class Http1Connection
     const { socket } = this
     if (socket.destroyed) return
     this.flush()
-    // libuv refuses a reset while the socket is being shut down, and Node then never closes it.
-    const isEnding = socket.writableEnded && socket.writableLength === 0
-    if ('encrypted' in socket || isEnding) socket.destroy()
-    else socket.resetAndDestroy()
+    resetSocket(socket)
   }
 
   // The tunnel. `peer` is the other end once there is one.

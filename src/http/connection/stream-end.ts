@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Faultable } from './faults.ts'
+import { resetSocket } from './reset.ts'
 
 export interface StreamOwner extends Faultable {
   /** The end has read the first `length` bytes of the buffer, which are lent until this returns, or until `write` is done. */
@@ -80,11 +81,7 @@ export class SocketEnd implements StreamEnd {
   reset(): void {
     this.owner = null
     const socket = this.#socket
-    if (socket.destroyed) return
-    // libuv refuses a reset while the socket is being shut down, and Node then never closes it.
-    const isEnding = socket.writableEnded && socket.writableLength === 0
-    if ('encrypted' in socket || isEnding) socket.destroy()
-    else socket.resetAndDestroy()
+    resetSocket(socket)
   }
 
   broke(error: Error): void {

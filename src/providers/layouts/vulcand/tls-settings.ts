@@ -1,28 +1,64 @@
 /** vulcand's TLS block of a listener or a backend: what is translated, and remarks for members without effect. */
 import { quote } from '../../../model/parsed.ts'
-import { cipherNamed } from '../../../model/tls-options.ts'
+import { cipherNamed, type TlsVersion } from '../../../model/tls-options.ts'
 import { TranslationError } from '../translation.ts'
 import type { GoStruct } from './go-json.ts'
 
-const VERSIONS = ['VersionTLS10', 'VersionTLS11', 'VersionTLS12']
+/** By Go's names; null: too old to be spoken. vulcand knows none above VersionTLS12. */
+const VERSIONS = {
+  VersionTLS10: null,
+  VersionTLS11: null,
+  VersionTLS12: 'TLSv1.2',
+  VersionTLS13: 'TLSv1.3',
+} as const
+
+type VersionName = keyof typeof VERSIONS | ''
+
+/** Suites that vulcand takes, and OpenSSL has no more. */
+const TOO_WEAK: ReadonlySet<string> = new Set([
+  'TLS_RSA_WITH_RC4_128_SHA',
+  'TLS_RSA_WITH_3DES_EDE_CBC_SHA',
+  'TLS_ECDHE_ECDSA_WITH_RC4_128_SHA',
+  'TLS_ECDHE_RSA_WITH_RC4_128_SHA',
+  'TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA',
+])
 
 export interface ListenerTls {
   /** `tls` of the listener; null: it has nothing of its own. */
-  readonly tls: { readonly ciphers?: readonly string[]; readonly tickets?: false } | null
+  readonly tls: {
+    readonly minVersion?: TlsVersion
+    readonly maxVersion?: TlsVersion
+    readonly ciphers?: readonly string[]
+    readonly tickets?: false
+  } | null
   readonly remarks: readonly string[]
 }
 
 export function translateListenerTls(tls: GoStruct): ListenerTls {
-  const remarks = remarkCommon(tls)
+  const lowest = versionOf(tls, 'MinVersion')
+  const highest = versionOf(tls, 'MaxVersion')
+  if (lowest === 'VersionTLS13' && highest !== '' && highest !== 'VersionTLS13') {
+    throw new TranslationError(
+      `${tls.place('MinVersion')}: ${lowest} is above MaxVersion ${highest}`,
+    )
+  }
+  const remarks = [...remarkVersions(tls, lowest, highest), ...remarkCommon(tls)]
   const names = tls.texts('CipherSuites')
   const ciphers = names.flatMap((name) => cipherNamed(name) ?? [])
   const weak = names.filter((name) => cipherNamed(name) === null)
+  const unknown = weak.find((name) => !TOO_WEAK.has(name))
+  if (unknown !== undefined) {
+    throw new TranslationError(
+      `${tls.place('CipherSuites')}: ${quote(unknown)} is no cipher suite by its name in Go, such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`,
+    )
+  }
   if (weak.length > 0) {
     const left = ciphers.length === 0 ? '; the built-in list is used' : ''
     const shown = weak.map(quote).join(', ')
     remarks.push(`${tls.place('CipherSuites')}: ${shown} cannot be used here${left}`)
   }
   const own = {
+    ...toVersions(lowest, highest),
     ...(ciphers.length === 0 ? {} : { ciphers }),
     ...(tls.flag('SessionTicketsDisabled') ? { tickets: false as const } : {}),
   }
@@ -31,7 +67,13 @@ export function translateListenerTls(tls: GoStruct): ListenerTls {
 
 /** A backend has no versions or suites of its own. */
 export function remarkBackendTls(tls: GoStruct): readonly string[] {
-  const remarks = remarkCommon(tls)
+  const [lowest, highest] = [versionOf(tls, 'MinVersion'), versionOf(tls, 'MaxVersion')]
+  const remarks = [...remarkVersions(tls, lowest, highest), ...remarkCommon(tls)]
+  if (lowest === 'VersionTLS13')
+    remarks.push(`${tls.place('MinVersion')} is not honoured: TLS 1.2 and 1.3 are spoken`)
+  const pinned = toVersions(lowest, highest).maxVersion
+  if (pinned !== undefined)
+    remarks.push(`${tls.place('MaxVersion')} is not honoured: TLS 1.2 and 1.3 are spoken`)
   if (tls.texts('CipherSuites').length > 0) {
     remarks.push(`${tls.place('CipherSuites')} is not honoured: the built-in list is used`)
   }
@@ -45,15 +87,9 @@ export function remarkBackendTls(tls: GoStruct): readonly string[] {
 function remarkCommon(tls: GoStruct): string[] {
   tls.flag('PreferServerCipherSuites')
   const remarks: string[] = []
-  const lowest = versionOf(tls, 'MinVersion')
-  const highest = versionOf(tls, 'MaxVersion')
   const cache = tls.struct('SessionCache')
   const capacity = cache.struct('Settings')
 
-  if (lowest === 'VersionTLS11') remarks.push(`${tls.place('MinVersion')}: TLS 1.2 is the oldest`)
-  if (highest !== '' && highest !== 'VersionTLS12') {
-    remarks.push(`${tls.place('MaxVersion')} is not honoured: TLS 1.2 and 1.3 are spoken`)
-  }
   if (!['', 'LRU'].includes(cache.text('Type'))) {
     throw new TranslationError(
       `${cache.place('Type')}: must be LRU, not ${quote(cache.text('Type'))}`,
@@ -66,10 +102,35 @@ function remarkCommon(tls: GoStruct): string[] {
   return remarks
 }
 
-function versionOf(tls: GoStruct, name: string): string {
+function versionOf(tls: GoStruct, name: string): VersionName {
   const version = tls.text(name)
-  if (version === '' || VERSIONS.includes(version)) return version
+  if (version === '' || isVersion(version)) return version
   throw new TranslationError(
-    `${tls.place(name)}: must be ${VERSIONS.join(' or ')}, not ${quote(version)}`,
+    `${tls.place(name)}: must be ${Object.keys(VERSIONS).join(' or ')}, not ${quote(version)}`,
   )
+}
+
+function isVersion(name: string): name is keyof typeof VERSIONS {
+  return Object.hasOwn(VERSIONS, name)
+}
+
+/**
+ * vctl writes VersionTLS10 and VersionTLS12, the oldest and the newest that it knows, into every listener: together they mean all
+ * versions. VersionTLS12 counts as the newest only beside VersionTLS12 as the oldest.
+ */
+function toVersions(
+  lowest: VersionName,
+  highest: VersionName,
+): { readonly minVersion?: TlsVersion; readonly maxVersion?: TlsVersion } {
+  if (lowest === 'VersionTLS12' && highest === 'VersionTLS12')
+    return { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' }
+  return lowest === 'VersionTLS13' ? { minVersion: 'TLSv1.3' } : {}
+}
+
+function remarkVersions(tls: GoStruct, lowest: VersionName, highest: VersionName): string[] {
+  const remarks: string[] = []
+  if (lowest === 'VersionTLS11') remarks.push(`${tls.place('MinVersion')}: TLS 1.2 is the oldest`)
+  if (highest !== '' && VERSIONS[highest] === null)
+    remarks.push(`${tls.place('MaxVersion')} is not honoured: TLS 1.2 and 1.3 are spoken`)
+  return remarks
 }

@@ -42,7 +42,7 @@ export function translate(
 /** vulcand takes the header of every peer as true. */
 const EVERY_PEER = ['0.0.0.0/0', '::/0']
 const FROM_EVERY_PEER =
-  'ProxyProtocol: every peer must send a PROXY header and is believed; vulcand also serves connections without one'
+  'ProxyProtocol: as in vulcand, every peer may claim any address by a PROXY header; declare the listener in a file with proxyProtocol.trusted to name the load balancers'
 
 function translateListener(listener: GoStruct): Translation {
   const address = listener.struct('Address')
@@ -51,28 +51,37 @@ function translateListener(listener: GoStruct): Translation {
     'https',
   ])
   const network = oneOf(address, 'Network', address.text('Network').toLowerCase(), ['tcp', 'unix'])
-  if (network === 'unix') {
-    throw new TranslationError(
-      `${address.place('Network')}: unix sockets cannot be listened on here`,
-    )
-  }
   const proxied = listener.text('ProxyProtocol').toUpperCase()
   oneOf(listener, 'ProxyProtocol', proxied, ['', 'NONE', 'PROXY_V1'])
   const scope = listener.text('Scope')
+  const settings = listener.struct('Settings')
   const { tls, remarks } =
     protocol === 'https'
-      ? translateListenerTls(listener.struct('Settings').struct('TLS'))
-      : { tls: null, remarks: [] }
+      ? translateListenerTls(settings.struct('TLS'))
+      : { tls: null, remarks: unusedTls(settings) }
+  const at = required(address, 'Address')
   return {
     value: {
-      address: required(address, 'Address'),
+      address: network === 'unix' ? `unix:${at}` : at,
       protocol,
       ...(tls === null ? {} : { tls }),
       ...(scope === '' ? {} : { scope }),
-      ...(proxied === 'PROXY_V1' ? { proxyProtocol: { trusted: EVERY_PEER } } : {}),
+      ...(proxied === 'PROXY_V1'
+        ? { proxyProtocol: { trusted: EVERY_PEER, required: false } }
+        : {}),
     },
     remarks: [...(proxied === 'PROXY_V1' ? [FROM_EVERY_PEER] : []), ...remarks],
   }
+}
+
+const AUTO_CERT =
+  'Settings.AutoCert is not honoured: declare acme, which orders the names of routes'
+
+/** As in vulcand, which reads it for https alone. */
+function unusedTls(settings: GoStruct): readonly string[] {
+  return settings.raw('TLS') !== undefined
+    ? [`${settings.place('TLS')} has no effect: the Protocol is http`]
+    : []
 }
 
 function translateHost(host: GoStruct, sealKey: string | null): Translation | null {
@@ -81,14 +90,14 @@ function translateHost(host: GoStruct, sealKey: string | null): Translation | nu
   const sealed = settings.raw('KeyPair')
   const remarks: string[] = []
   if (settings.struct('OCSP').flag('Enabled')) {
-    remarks.push('Settings.OCSP is not honoured: nothing is stapled')
-  }
-  if (settings.raw('AutoCert') !== undefined) {
     remarks.push(
-      'Settings.AutoCert is not honoured: declare acme, which orders the names of routes',
+      'Settings.OCSP has no effect: nothing is stapled, as authorities have ended OCSP and browsers do not need it',
     )
   }
+  const isOrdered = settings.raw('AutoCert') !== undefined
+  if (isOrdered) remarks.push(AUTO_CERT)
   if (sealed === undefined || sealed === '') {
+    if (isOrdered) throw new TranslationError(AUTO_CERT)
     if (!isDefault) return null
     throw new TranslationError('Settings.Default: the default host needs a KeyPair')
   }
