@@ -25,13 +25,7 @@ export class RouteEntry<T, R extends Located> implements Candidates<T, R> {
   readonly key: string
 
   /** `key`: see Ordered. */
-  constructor(
-    id: string,
-    priority: number,
-    alternative: Alternative<R>,
-    value: T,
-    key = '',
-  ) {
+  constructor(id: string, priority: number, alternative: Alternative<R>, value: T, key = '') {
     this.id = id
     this.value = value
     this.priority = priority

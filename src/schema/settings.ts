@@ -52,10 +52,13 @@ export const logPathSchema: z.ZodType<string | null> = scalar(parseLogPath, {
   description: 'A file to append to; stdout is standard output.',
 }).prefault('stdout')
 
-export const routeOrderSchema: z.ZodType<RouteOrder> = z.enum(ROUTE_ORDERS).default('specific').meta({
-  description:
-    'Which of several routes that match takes a request: the most specific one, or as in vulcand the one whose text is last in the order of bytes.',
-})
+export const routeOrderSchema: z.ZodType<RouteOrder> = z
+  .enum(ROUTE_ORDERS)
+  .default('specific')
+  .meta({
+    description:
+      'Which of several routes that match takes a request: the most specific one, or as in vulcand the one whose text is last in the order of bytes.',
+  })
 
 export const drainSchema: z.ZodType<number> = duration(
   'How long a stop waits for requests in flight.',

@@ -22,7 +22,12 @@ export interface ModelRequest {
   readonly header: string
 }
 
-const SEPARATORS: Readonly<Record<string, string>> = { Host: '.', Path: '/', Header: '/', Method: ' ' }
+const SEPARATORS: Readonly<Record<string, string>> = {
+  Host: '.',
+  Path: '/',
+  Header: '/',
+  Method: ' ',
+}
 const END = 'end'
 
 export function textOf(terms: readonly ModelTerm[]): string {
@@ -36,7 +41,9 @@ export class VulcandRouter {
 
   constructor(routes: readonly (readonly ModelTerm[])[], moves: boolean) {
     const texts = new Map(routes.map((terms) => [textOf(terms), terms]))
-    const byBytes = [...texts].sort(([one], [other]) => Buffer.from(other).compare(Buffer.from(one)))
+    const byBytes = [...texts].sort(([one], [other]) =>
+      Buffer.from(other).compare(Buffer.from(one)),
+    )
     for (const [text, terms] of byBytes) {
       const last = this.#matchers.at(-1)
       if (terms.some(({ fn }) => fn.endsWith('Regexp'))) this.#matchers.push(new Alone(text, terms))
