@@ -23,6 +23,7 @@ export function toRequestHead(decoder: HeadDecoder, ended: boolean, trusted: boo
   head.host = authority || host || null
   head.fields = decoder.fieldsWithCookie
   head.acceptsTrailers = te
+  head.neverIndexed = decoder.neverIndexed
   head.logsIn = authorization !== '' && isConnectionLogin(authorization)
   frame(head, contentLength, ended)
   const { trailerLine, forwarding } = decoder

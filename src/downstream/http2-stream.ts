@@ -153,6 +153,10 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
     return !this.#hasBegun && this.#held.length <= JOIN_BYTES
   }
 
+  override trailersNeverIndexed(names: ReadonlySet<string>): void {
+    this.#exchange?.head.neverIndex(names)
+  }
+
   trailersReceived(fields: string): void {
     if (this.#tunnel !== null) {
       this.#tunnel.received(NOTHING, true)
@@ -210,6 +214,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
 
   sendInterim(head: ResponseHead): boolean {
     if (this.oversizeOfResponse(-1, head.fields) > 0) return true
+    this.neverIndexed = head.neverIndexed
     this.sendResponse(head.status, -1, head.fields, false)
     return true
   }
@@ -226,6 +231,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
     if (oversize > 0) return this.#refuseHead(exchange, oversize)
     exchange.hasResponded = true
     exchange.status = status
+    this.neverIndexed = head.neverIndexed
     if (status === 205) {
       this.#dropsBody = true
       this.sendResponse(status, 0, fields, true)
@@ -268,6 +274,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
   }
 
   sendEnd(trailers: string): void {
+    this.neverIndexed = this.#exchange?.head.neverIndexed ?? null
     this.#exchange = null
     if (!this.#dropsBody) this.sendTrailers(safeTrailers(trailers))
   }
@@ -303,6 +310,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
     }
     this.#tunnel = tunnel
     this.isTunnel = true
+    this.neverIndexed = head.neverIndexed
     this.sendResponse(200, -1, this.#key.withoutAccept(head.fields), false)
     if (early !== null) tunnel.tunnelData(early)
     this.resumeReceiving()

@@ -294,6 +294,8 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     else {
       stream.incoming.isComplete = true
       this.#touch(stream)
+      const { neverIndexed } = this.decoder
+      if (neverIndexed !== null) stream.trailersNeverIndexed?.(neverIndexed)
       stream.incoming.trailers(this.decoder.fields)
     }
   }

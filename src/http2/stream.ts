@@ -8,7 +8,7 @@ import type { Expiring } from '../http/connection/deadlines.ts'
 import { ERROR } from './frames.ts'
 import type { HeadDecoder } from './hpack/head-decoder.ts'
 import { isSurelySmaller, requestSize, responseSize } from './head-size.ts'
-import { HeadEncoder, type RequestLine } from './hpack/head-encoder.ts'
+import { HeadEncoder, type NeverIndexed, type RequestLine } from './hpack/head-encoder.ts'
 import type { Http2Link } from './link.ts'
 import { HeldInput } from './held-input.ts'
 import { HeldOutput } from './held-output.ts'
@@ -25,6 +25,8 @@ export abstract class Http2Stream implements Expiring {
   isReset = false
   /** The message received has no body, also if its Content-Length announces one: set for responses to HEAD. */
   expectsNoBody = false
+  /** What its heads and trailers must not index, since it came so (RFC 7541 section 6.2.3). */
+  neverIndexed: NeverIndexed = null
   /** A WebSocket: its directions end apart, whichever is first. */
   isTunnel = false
   /** By the coarse clock; Infinity for none. Calls `expire`. The stream is a member of the deadlines while it is open. */
@@ -48,7 +50,14 @@ export abstract class Http2Stream implements Expiring {
     const at = this.#beginHead(fields.length)
     if (at < 0) return
     const { encoder, output } = this.link
-    const end = encoder.response(output.buffer, at, status, contentLength, fields)
+    const end = encoder.response(
+      output.buffer,
+      at,
+      status,
+      contentLength,
+      fields,
+      this.neverIndexed,
+    )
     this.#endHead(end, ended)
   }
 
@@ -76,7 +85,8 @@ export abstract class Http2Stream implements Expiring {
     const at = this.#beginHead(fields.length + more.length + own)
     if (at < 0) return
     const { encoder, output } = this.link
-    this.#endHead(encoder.request(output.buffer, at, line, fields, more), ended)
+    const end = encoder.request(output.buffer, at, line, fields, more, this.neverIndexed)
+    this.#endHead(end, ended)
   }
 
   /**
@@ -131,6 +141,8 @@ export abstract class Http2Stream implements Expiring {
   abstract dataReceived(chunk: Buffer, ended: boolean): boolean
   /** The last large chunk is still in use and must not be overwritten. */
   abstract get takerHoldsData(): boolean
+  /** Trailers have arrived with such names, and `trailersReceived` follows when they are taken. */
+  trailersNeverIndexed?(names: ReadonlySet<string>): void
   /** They end the message; fields as text, names in lower case. */
   abstract trailersReceived(fields: string): void
   /** All frames of one read of the socket have been dispatched; called after a read in which the stream got a head or data. */
@@ -174,6 +186,6 @@ export abstract class Http2Stream implements Expiring {
   writeTrailers(fields: string): void {
     const { encoder, output } = this.link
     const at = output.beginHead(HeadEncoder.room(fields.length))
-    output.endHead(encoder.trailers(output.buffer, at, fields), this.id, true)
+    output.endHead(encoder.trailers(output.buffer, at, fields, this.neverIndexed), this.id, true)
   }
 }

@@ -377,3 +377,19 @@ test('decodes Huffman strings that end at any bit, and grows for long ones', () 
   assert.equal(decodeHuffman(long, 0, 20_000), 32_000)
   assert.equal(decodeHuffman(Buffer.alloc(0), 0, 0), 0)
 })
+
+test('names of literals that no hop may index are noted, for their head only', () => {
+  const decoder = decoderOf('request')
+  const never = (name: string, value: string): string => `10${literal(name, value).slice(2)}`
+  const head = `${START} ${never('x-token', 'a')} ${literal('x-plain', 'b')} ${never('x-other', 'c')}`
+  const namesOf = (hex: string): readonly string[] | null => {
+    assert.equal(decode(decoder, hex), OK, decoder.fault)
+    return decoder.neverIndexed === null ? null : [...decoder.neverIndexed]
+  }
+
+  // The third one is known as a repeated block.
+  for (let round = 0; round < 3; round++) assert.deepEqual(namesOf(head), ['x-token', 'x-other'])
+  assert.equal(namesOf(START), null)
+  // They are never indexed anyway.
+  assert.equal(namesOf(`${START} ${never('cookie', 'a=b')} ${never('authorization', 'x')}`), null)
+})

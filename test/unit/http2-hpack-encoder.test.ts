@@ -166,6 +166,38 @@ test('secrets are never indexed', () => {
   assert.ok(end > 10)
 })
 
+test('what came as never indexed is written so, also while the table and a kept block have its line', () => {
+  const encoder = new HeadEncoder()
+  const decoder = new HeadDecoder('response', LIMITS)
+  const fields = 'x-a: 1\r\nX-Token: \t mine \r\nx-b: 2\r\n'
+  const read = (never: ReadonlySet<string> | null): [number, readonly string[]] => {
+    const end = encoder.response(OUT, 0, 200, -1, fields, never)
+    assert.equal(decoder.decode(OUT, 0, end, false), OK)
+    assert.equal(decoder.fields, 'x-a: 1\r\nx-token: mine\r\nx-b: 2\r\n')
+    return [end, [...(decoder.neverIndexed ?? [])]]
+  }
+  for (let round = 0; round < 4; round++) assert.deepEqual(read(null)[1], [])
+  const [indexed] = read(null)
+  assert.equal(indexed, 4)
+
+  const [guarded, names] = read(new Set(['x-token', 'x-other']))
+
+  assert.deepEqual(names, ['x-token'])
+  // The other lines stay references.
+  assert.equal(guarded, 3 + 1 + 'x-token'.length + 1 + 1 + 'mine'.length)
+  assert.deepEqual(read(null), [4, []])
+})
+
+test('a trailer that came as never indexed is written so', () => {
+  const pair = new Pair('response')
+
+  for (let round = 0; round < 3; round++) {
+    const end = pair.encoder.trailers(OUT, 0, 'x-a: 1\r\n', new Set(['x-a']))
+    assert.equal(pair.decoder.decode(OUT, 0, end, true), OK)
+    assert.deepEqual([...(pair.decoder.neverIndexed ?? [])], ['x-a'])
+  }
+})
+
 test('a request comes back', () => {
   const pair = new Pair('request')
   const post = { ...GET, method: 'POST', path: '/a?b', scheme: 'http', contentLength: 3 }

@@ -49,12 +49,18 @@ export class RequestHead {
   acceptsTrailers = false
   /** The Trailer field's line, for when trailers are passed on. */
   trailerLine = ''
+  /** Names of fields that came by HTTP/2 as never indexed (RFC 7541 section 6.2.3), also in trailers of either side; null: none did. */
+  neverIndexed: ReadonlySet<string> | null = null
   /** Null if the peer is not trusted or sent none. */
   forwarded: ForwardedFields | null = null
   /** The head as received, for fields that were removed from `fields`. */
   received = ''
   /** The peer's forwarding fields are trusted. */
   isTrusted = false
+
+  neverIndex(names: ReadonlySet<string>): void {
+    this.neverIndexed = new Set([...(this.neverIndexed ?? []), ...names])
+  }
 
   /** The text to search for a field (name in lower case): forwarding fields only if they are trusted. */
   textWith(name: string): string {

@@ -35,6 +35,8 @@ export class ResponseHead {
   /** The Upgrade field's value, for 101. */
   upgrade = ''
   trailerLine = ''
+  /** Names of fields that came by HTTP/2 as never indexed, and go on so (RFC 7541 section 6.2.3); null: none did. */
+  neverIndexed: ReadonlySet<string> | null = null
 }
 
 /** `text` begins with a head, `lines` are those of its bytes. `bodyless`: a response to HEAD. */

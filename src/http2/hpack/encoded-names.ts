@@ -21,6 +21,12 @@ STATIC_TABLE.forEach(([name], index) => {
 })
 
 const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie'])
+
+/** No line with such a name (in lower case) is ever indexed, however it has arrived. */
+export function isAlwaysSecret(name: string): boolean {
+  return SECRET.has(name)
+}
+
 /** Its value differs from message to message. */
 const VARYING = new Set([
   'age',

@@ -6,6 +6,7 @@
  * classified when it was inserted (field-kinds.ts).
  */
 import { DecodingTable } from './decoding-table.ts'
+import { isAlwaysSecret } from './encoded-names.ts'
 import {
   AUTHORITY,
   AUTHORIZATION,
@@ -32,6 +33,7 @@ import {
   TE,
   TRAILER,
 } from './field-kinds.ts'
+import { faultOfHead } from './head-faults.ts'
 import { LastBlock } from './last-block.ts'
 import { holdsName, holdsValue } from './field-octets.ts'
 import { IndexedRun } from './indexed-run.ts'
@@ -39,6 +41,10 @@ import { read, readInteger, readString } from './primitives.ts'
 import { ENTRY_OVERHEAD, STATIC_ENTRIES } from './static-table.ts'
 
 export type HeadKind = 'request' | 'response'
+
+/** First bytes of literals: from so much on the field enters the table, and from so much on (below) no hop may index it. */
+const INDEXING = 0x40
+const NEVER_INDEXED = 0x10
 
 /** The head is well-formed. */
 export const OK = 0
@@ -98,6 +104,8 @@ export class HeadDecoder {
   trailerLine = ''
   /** Date is there. */
   isDated = false
+  /** Names of literals that no hop may index (RFC 7541 section 7.1.3), without those that are never indexed anyway. */
+  neverIndexed: Set<string> | null = null
   /** Why the head is malformed, for the log. */
   fault = ''
 
@@ -138,7 +146,7 @@ export class HeadDecoder {
     this.#reset(trailers)
     if (!this.#decodeBlock(bytes, from, to)) return COMPRESSION
     if (this.#isTooLarge()) return TOO_LARGE
-    if (this.fault === '' && !trailers) this.fault = this.#faultOfHead()
+    if (this.fault === '' && !trailers) this.fault = faultOfHead(this, this.#extendedConnect)
     if (this.fault !== '') return MALFORMED
     last.keep(bytes, from, to)
     return OK
@@ -162,6 +170,7 @@ export class HeadDecoder {
     this.expect = ''
     this.trailerLine = ''
     this.isDated = false
+    this.neverIndexed = null
     this.fault = ''
     this.#isTrailers = trailers
     this.#hasRegular = false
@@ -206,7 +215,7 @@ export class HeadDecoder {
         this.#last.resizes()
         rowAt = at
       } else {
-        at = this.#literal(bytes, at, to, index, mask === 0x3f)
+        at = this.#literal(bytes, at, to, index, first)
         if (at < 0) return false
         mayResize = false
         rowAt = at
@@ -242,7 +251,7 @@ export class HeadDecoder {
   }
 
   /** `index`: the entry that has its name, 0 for a literal name. Returns the position behind the field, -1 if it is broken. */
-  #literal(bytes: Buffer, at: number, to: number, index: number, indexing: boolean): number {
+  #literal(bytes: Buffer, at: number, to: number, index: number, first: number): number {
     let name: string
     let kind: number
     if (index === 0) {
@@ -262,7 +271,7 @@ export class HeadDecoder {
     if (length < 0) return -1
     const holds = holdsValue(read.bytes, read.from, length)
     const value = length === 0 ? '' : read.bytes.toString('latin1', read.from, read.from + length)
-    if (indexing) {
+    if (first >= INDEXING) {
       const field = this.#kinds.field(name, value, kind, holds)
       this.#table.insert(field)
       this.#last.inserts(field)
@@ -271,11 +280,16 @@ export class HeadDecoder {
     } else {
       const size = ENTRY_OVERHEAD + name.length + value.length
       const fault = holds ? faultOf(name, value, kind) : faultOfValue(name)
+      if (first >= NEVER_INDEXED && !isAlwaysSecret(name)) this.#noteNeverIndexed(name)
       if (fault !== '') this.#take(MALFORMED_FIELD, name, value, fault, size)
       else if (kind === PLAIN) this.#takePlain(`${name}: ${value}\r\n`, size)
       else this.#take(kind, name, value, '', size)
     }
     return read.end
+  }
+
+  #noteNeverIndexed(name: string): void {
+    if (!this.#isTooLarge()) (this.neverIndexed ??= new Set()).add(name)
   }
 
   #takePlain(line: string, size: number): void {
@@ -373,27 +387,5 @@ export class HeadDecoder {
       case DROPPED:
         break
     }
-  }
-
-  /** RFC 9113 sections 8.3.1, 8.3.2 and 8.5: what must be there, and fit together. */
-  #faultOfHead(): string {
-    if (this.kind === 'response') return this.status === 0 ? 'there is no :status' : ''
-    if (this.method === '') return 'there is no :method'
-    if (this.protocol !== '' && !this.#extendedConnect)
-      return ':protocol is not announced by this side'
-    if (this.method === 'CONNECT' && this.protocol === '') {
-      if (this.scheme !== '' || this.path !== '') return 'CONNECT has :scheme or :path'
-      if (this.authority === '') return 'CONNECT has no :authority'
-    } else {
-      if (this.scheme === '') return 'there is no :scheme'
-      if (this.path === '') return 'there is no :path'
-      if (this.path === '*' && this.method !== 'OPTIONS') return ':path is "*" without OPTIONS'
-      if (this.protocol !== '' && this.method !== 'CONNECT')
-        return ':protocol is there without CONNECT'
-    }
-    if (this.authority === '' || this.host === '' || this.host === this.authority) return ''
-    return this.host.toLowerCase() === this.authority.toLowerCase()
-      ? ''
-      : 'Host is not what :authority is'
   }
 }

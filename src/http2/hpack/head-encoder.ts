@@ -26,6 +26,9 @@ export interface RequestLine {
   readonly contentLength: number
 }
 
+/** Names (in lower case) that came as never indexed, and are to go on so; null: none did. */
+export type NeverIndexed = ReadonlySet<string> | null
+
 const INDEXED = 0x80
 const INDEXING = 0x40
 const NOT_INDEXED = 0
@@ -81,29 +84,48 @@ export class HeadEncoder {
   }
 
   /** `contentLength`: -1 for none. Returns the position behind the block. */
-  response(out: Buffer, at: number, status: number, contentLength: number, fields: string): number {
+  response(
+    out: Buffer,
+    at: number,
+    status: number,
+    contentLength: number,
+    fields: string,
+    never: NeverIndexed = null,
+  ): number {
     at = this.#table.writeResize(out, at)
     const known = STATUSES.get(status)
     if (known === undefined) at = literal(out, at, STATUS, String(status))
     else out[at++] = known
     if (contentLength >= 0) at = literal(out, at, CONTENT_LENGTH, String(contentLength))
+    if (never !== null) return this.#guarded(out, at, fields, never)
     this.#texts ??= new EncodedTexts(1)
     return this.#fields(out, at, fields, this.#texts)
   }
 
   /** `more`: further lines, the last of which is not expected to repeat. */
-  request(out: Buffer, at: number, line: RequestLine, fields: string, more: string = ''): number {
+  request(
+    out: Buffer,
+    at: number,
+    line: RequestLine,
+    fields: string,
+    more: string = '',
+    never: NeverIndexed = null,
+  ): number {
     at = this.#table.writeResize(out, at)
     const { method, scheme, path } = line
     if (method === 'GET') out[at++] = GET
     else if (method === 'POST') out[at++] = POST
     else at = literal(out, at, METHOD, method)
     if (scheme !== '') out[at++] = scheme === 'http' ? HTTP : HTTPS
-    at = this.#writeAuthority(out, at, line.authority)
-    if (path === '/') out[at++] = ROOT
+    if (never?.has(':authority') === true)
+      at = literal(out, at, AUTHORITY, line.authority, NEVER_INDEXED)
+    else at = this.#writeAuthority(out, at, line.authority)
+    if (never?.has(':path') === true) at = literal(out, at, PATH, path, NEVER_INDEXED)
+    else if (path === '/') out[at++] = ROOT
     else if (path !== '') at = literal(out, at, PATH, path)
     if (line.protocol !== '') at = this.#line(out, at, `:protocol: ${line.protocol}`, PROTOCOL, 0)
     if (line.contentLength >= 0) at = literal(out, at, CONTENT_LENGTH, String(line.contentLength))
+    if (never !== null) return this.#guarded(out, at, fields + more, never)
     const texts = (this.#texts ??= new EncodedTexts(MOST_REQUEST_TEXTS))
     at = this.#fields(out, at, fields, texts)
     if (more === '') return at
@@ -114,8 +136,9 @@ export class HeadEncoder {
     return this.#lines(out, at, more.slice(last))
   }
 
-  trailers(out: Buffer, at: number, fields: string): number {
-    return this.#lines(out, this.#table.writeResize(out, at), fields)
+  trailers(out: Buffer, at: number, fields: string, never: NeverIndexed = null): number {
+    at = this.#table.writeResize(out, at)
+    return never === null ? this.#lines(out, at, fields) : this.#guarded(out, at, fields, never)
   }
 
   #writeAuthority(out: Buffer, at: number, authority: string): number {
@@ -153,6 +176,20 @@ export class HeadEncoder {
     return at
   }
 
+  /** `#lines` of a head with names that must not be indexed, in the table or not, nor be part of a block that is kept. */
+  #guarded(out: Buffer, at: number, fields: string, never: ReadonlySet<string>): number {
+    let place = 0
+    for (let start = 0; start < fields.length; place++) {
+      const end = fields.indexOf('\r', start)
+      const colon = fields.indexOf(':', start)
+      const name = nameOf(fields.slice(start, colon))
+      if (!never.has(name.lower)) at = this.#line(out, at, fields.slice(start, end), null, place)
+      else if (!name.isDropped) at = neverIndexed(out, at, name, fields, colon + 1, end)
+      start = end + CRLF_BYTES
+    }
+    return at
+  }
+
   #line(out: Buffer, at: number, line: string, known: EncodedName | null, place: number): number {
     let index = this.#table.indexAt(place, line)
     if (index > 0) return writeInteger(out, at, INDEXED, 0x7f, index)
@@ -164,6 +201,7 @@ export class HeadEncoder {
     const name = placed ?? nameOf(line.slice(0, colon))
     if (placed === null && place < MOST_NAMED) this.#names[place] = name
     if (name.isDropped) return at
+    if (name.isSecret) return neverIndexed(out, at, name, line, colon + 1, line.length)
     let from = colon + 1
     let to = line.length
     while (from < to && isBlank(line.charCodeAt(from))) from++
@@ -171,7 +209,7 @@ export class HeadEncoder {
     const size = ENTRY_OVERHEAD + name.lower.length + to - from
     const indexing = name.isIndexed && this.#table.wants(line, size)
     if (indexing) at = writeInteger(out, at, INDEXING, 0x3f, name.index)
-    else at = writeInteger(out, at, name.isSecret ? NEVER_INDEXED : NOT_INDEXED, 0xf, name.index)
+    else at = writeInteger(out, at, NOT_INDEXED, 0xf, name.index)
     if (name.index === 0) at = writeString(out, at, name.lower, 0, name.lower.length)
     at = writeString(out, at, line, from, to)
     if (indexing) this.#table.insert(line, size)
@@ -205,9 +243,31 @@ function isBlank(code: number): boolean {
   return code === SPACE || code === TAB
 }
 
+/** The value is text[from, to) without blanks at its ends. */
+function neverIndexed(
+  out: Buffer,
+  at: number,
+  name: EncodedName,
+  text: string,
+  from: number,
+  to: number,
+): number {
+  while (from < to && isBlank(text.charCodeAt(from))) from++
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+  at = writeInteger(out, at, NEVER_INDEXED, 0xf, name.index)
+  if (name.index === 0) at = writeString(out, at, name.lower, 0, name.lower.length)
+  return writeString(out, at, text, from, to)
+}
+
 /** With a name of the static table, not indexed. */
-function literal(out: Buffer, at: number, name: number, value: string): number {
-  at = writeInteger(out, at, NOT_INDEXED, 0xf, name)
+function literal(
+  out: Buffer,
+  at: number,
+  name: number,
+  value: string,
+  form: number = NOT_INDEXED,
+): number {
+  at = writeInteger(out, at, form, 0xf, name)
   return writeString(out, at, value, 0, value.length)
 }
 

@@ -18,6 +18,7 @@ export function toResponseHead(
   head.line = lineOf(status)
   head.fields = decoder.isDated || status < 200 ? decoder.fields : decoder.fields + dateLine()
   head.trailerLine = decoder.trailerLine
+  head.neverIndexed = decoder.neverIndexed
   if (status < 200 || status === 204) head.framing = 'none'
   else if (bodyless || status === 304) {
     head.framing = 'none'
@@ -50,6 +51,7 @@ export function toSwitchingHead(decoder: HeadDecoder, requestFields: string): Re
   head.status = 101
   head.line = lineOf(101)
   head.fields = `${decoder.fields}Sec-WebSocket-Accept: ${accept}\r\n`
+  head.neverIndexed = decoder.neverIndexed
   head.framing = 'none'
   head.upgrade = 'websocket'
   return head

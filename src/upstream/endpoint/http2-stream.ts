@@ -118,9 +118,9 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     this.sentAt = clock.now
     this.connection.openStream(this)
     if (!this.connection.isReady) this.#place = this.connection.streamCount
+    this.neverIndexed = head.neverIndexed
     this.sendRequest(line, fields, more, isWhole && data === null && !this.#isTunnel)
     if (data !== null) this.sendData(data, true)
-    if (!this.#isTunnel) this.#exchange = null
     this.connection.sent()
     this.#awaitResponse()
     if (!isWhole) this.#sink?.resumeBody()
@@ -164,6 +164,7 @@ export class ServerStream extends Http2Stream implements ServerExchange {
       const missing = new ExchangeError('INTERNAL', `${this.#owed} bytes of the body are missing`)
       return this.#fail(missing, ERROR.INTERNAL_ERROR)
     }
+    this.neverIndexed = this.#exchange?.head.neverIndexed ?? null
     this.sendTrailers(trailers)
     this.#moved()
   }
@@ -237,6 +238,10 @@ export class ServerStream extends Http2Stream implements ServerExchange {
     const head = this.#head
     this.#head = null
     if (!this.#goesOn(sink.responseHead(head, null, false))) this.pauseReceiving()
+  }
+
+  override trailersNeverIndexed(names: ReadonlySet<string>): void {
+    this.#exchange?.head.neverIndex(names)
   }
 
   trailersReceived(fields: string): void {
