@@ -23,7 +23,7 @@ export interface ObjectName {
 
 // Ids appear in log lines, metric labels, JSON pointers and registry keys, so no character with a meaning there is allowed.
 const ID = /^[A-Za-z0-9._@:-]{1,128}$/
-const MAX_LENGTH = 128
+export const MAX_ID_LENGTH = 128
 
 /** Keys that careless code would look up in an object's prototype. They cannot be ids or options. */
 const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
@@ -61,7 +61,7 @@ export function refuseObjectName({ kind, id }: ObjectName): string | null {
 /** As refuseId for a name in the table, which may be an id with the source that it is declared in: `b@redis`. */
 export function refuseTableId(name: string): string | null {
   const at = name.lastIndexOf('@')
-  if (at <= 0 || name.length <= MAX_LENGTH) return refuseId(name)
+  if (at <= 0 || name.length <= MAX_ID_LENGTH) return refuseId(name)
   return refuseId(name.slice(0, at)) ?? refuseId(name.slice(at + 1))
 }
 

@@ -50,7 +50,7 @@ test('the source that is named first has precedence for a name, then the id, not
 
   assert.deepEqual(served(admitted), [ofFile.cert, first.cert, second.cert])
   assert.deepEqual(warnings(admission), [
-    'warning host ab of etcd: its certificate is not used for a.test: that of host "mine" of source "file" goes first; remove one of them',
+    'warning host ab of etcd: its certificate is not used for a.test: that of host "mine" of source "file" goes first; its other names are served; issue one of the two without the names that both have',
     'warning host zz of etcd: its certificate is not used for a.test: that of host "mine" of source "file" goes first; remove one of them',
   ])
 })
@@ -67,7 +67,7 @@ test('a certificate of the listener itself goes before those of hosts', (t) => {
   })
 
   assert.deepEqual(warnings(admission), [
-    'warning listener secure of file: tls certificates 1 its certificate is not used for a.test: another one of the same listener goes first; remove one of them',
+    'warning listener secure of file: tls certificates 1 its certificate is not used for a.test: another one of the same listener goes first; its other names are served; issue one of the two without the names that both have',
     'warning host other of file: its certificate is not used for a.test, b.test, c.test: that of listener "secure" goes first; remove one of them',
   ])
 })

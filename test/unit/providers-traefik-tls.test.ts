@@ -279,3 +279,28 @@ test('options whose authority cannot be read let no client in, until it can', (t
     [true],
   )
 })
+
+test('what is made for a router with the longest name has an id of its own', () => {
+  const names = ['a', 'b'].map((last) => `${'r'.repeat(127)}${last}`)
+  const objects = objectsOf({
+    'tls/options/strict/minVersion': 'VersionTLS13',
+    'http/middlewares/lan/ipAllowList/sourceRange/0': '10.0.0.0/8',
+    ...Object.fromEntries(
+      names.flatMap((name) =>
+        Object.entries({
+          rule: 'Host(`a.test`)',
+          service: 's',
+          'tls/options': 'strict',
+          'middlewares/0': 'lan',
+        }).map(([member, text]) => [`http/routers/${name}/${member}`, text]),
+      ),
+    ),
+  })
+
+  for (const { kind, id, fault, value } of objects) {
+    if (kind !== 'host' && kind !== 'frontend') continue
+    assert.deepEqual([fault, validateObject(kind, id, value, String)], [undefined, null], id)
+  }
+  const ids = objects.filter(({ kind }) => kind !== 'middleware').map(({ kind, id }) => `${kind} ${id}`)
+  assert.equal(new Set(ids).size, 6, ids.join('\n'))
+})

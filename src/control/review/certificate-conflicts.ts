@@ -47,13 +47,16 @@ export function createCertificateConflicts(): CertificateConflicts {
       const found = new Map<string, Loss>()
       for (const listener of serving) {
         const declared = declaredFor(listener, ofHosts)
-        for (const [loser, { winner, names }] of hiddenIn(listener, facts, now)) {
+        for (const [loser, { winner, names, of }] of hiddenIn(listener, facts, now)) {
           const first = declared.get(winner)
           const other = declared.get(loser)
           if (first === undefined || other === undefined) continue
           const key = JSON.stringify([...nameOf(other), ...nameOf(first), names])
           const known = found.get(key)
-          if (known === undefined) found.set(key, { other, first, names, on: [listener.id] })
+          if (known === undefined) {
+            const isCovered = names.length === of
+            found.set(key, { other, first, names, isCovered, on: [listener.id] })
+          }
           else known.on.push(listener.id)
         }
       }
@@ -74,6 +77,8 @@ function factsOf(cert: string): Facts {
 interface Hidden {
   readonly winner: string
   readonly names: string[]
+  /** How many names it has in all. */
+  readonly of: number
 }
 
 /** By the text of the certificate that is not used for these names. As `usableOf` in downstream/certificates.ts. */
@@ -98,7 +103,8 @@ function hiddenIn(
     for (const loser of losers) {
       const name = claim.slice(claim.indexOf(' ') + 1)
       const of = hidden.get(loser)
-      if (of === undefined) hidden.set(loser, { winner, names: [name] })
+      const all = facts.get(loser)?.claims.length ?? 0
+      if (of === undefined) hidden.set(loser, { winner, names: [name], of: all })
       else of.names.push(name)
     }
   }
@@ -131,6 +137,8 @@ interface Loss {
   readonly other: DeclaredCertificate
   readonly first: DeclaredCertificate
   readonly names: readonly string[]
+  /** These are all names that it has. */
+  readonly isCovered: boolean
   /** The ids of listeners. */
   readonly on: string[]
 }
@@ -140,18 +148,21 @@ function nameOf({ version: { kind, id }, path }: DeclaredCertificate): readonly 
 }
 
 /** `listeners`: the number of those with TLS. */
-function describe({ other, first, names, on }: Loss, listeners: number): Diagnostic {
+function describe({ other, first, names, isCovered, on }: Loss, listeners: number): Diagnostic {
   const { version, path } = other
   const isSame = version.kind === first.version.kind && version.id === first.version.id
   const winner = isSame
     ? `another one of the same ${version.kind}`
     : `that of ${nameOther(first.version, version)}`
   const isEverywhere = on.length === listeners || version.kind === 'listener'
+  const help = isCovered
+    ? 'remove one of them'
+    : 'its other names are served; issue one of the two without the names that both have'
   const where = isEverywhere ? '' : ` on ${listNames(on.map((id) => `listener "${id}"`))}`
   return {
     object: version,
     level: 'warning',
-    message: `its certificate is not used${where} for ${listNames(names)}: ${winner} goes first; remove one of them`,
+    message: `its certificate is not used${where} for ${listNames(names)}: ${winner} goes first; ${help}`,
     path,
   }
 }

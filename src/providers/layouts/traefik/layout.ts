@@ -8,6 +8,7 @@ import { nameClosed } from '../../fail-closed.ts'
 import type { KeyEntry, Layout, Orphan } from '../../layout.ts'
 import { refuseObjectName, type ObjectName } from '../../../model/names.ts'
 import type { DeclaredObject } from '../../provider.ts'
+import { derivedId } from './derived-id.ts'
 import { openBranch, type Branch } from './branch.ts'
 import { translateRouter, type Neighbours } from './router.ts'
 import { translateServer, translateService } from './service.ts'
@@ -280,8 +281,8 @@ function readGroup(
       ...(remarks.length === 0 ? {} : { remarks }),
       ...(secrets === undefined ? {} : { secrets }),
     }
-    const refused = { ...name, id: `${name.id}@refused`, value: refusal, key }
-    const ofHost = { kind: 'host', id: `router-${name.id}`, key, ...host } as const
+    const refused = { ...name, id: derivedId('', name.id, '@refused'), value: refusal, key }
+    const ofHost = { kind: 'host', id: derivedId('router-', name.id), key, ...host } as const
     return {
       objects: [
         object,
