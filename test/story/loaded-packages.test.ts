@@ -25,7 +25,6 @@ const MAIN = 0
 /** What the main thread of a program with a JSON file may load, and what for. */
 const MAIN_PACKAGES: Readonly<Record<string, string>> = {
   zod: 'settings and admission',
-  '@noble/ciphers': "key pairs in vulcand's form, which a native registry may hold",
   re2js: 'admission: the regular expressions of routes',
   pino: 'the log',
   '@pinojs/redact': 'of pino',
@@ -41,9 +40,9 @@ const MAIN_PACKAGES: Readonly<Record<string, string>> = {
   bintrees: 'of prom-client',
   tdigest: 'of prom-client',
 }
-/** The layouts of other proxies but vulcand, YAML, and the gateway, which runs in workers. */
+/** The layouts of other proxies, YAML, and the gateway, which runs in workers. */
 const RARELY =
-  /\/src\/(?:providers\/layouts\/(?:traefik|fabio)|document\/yaml|gateway\/gateway|downstream)\b/
+  /\/src\/(?:providers\/layouts\/(?:vulcand|traefik|fabio)|document\/yaml|gateway\/gateway|downstream)\b/
 const SERVING = 1
 const START_WITHIN_MS = 60_000
 

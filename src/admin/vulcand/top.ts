@@ -3,11 +3,11 @@
  * they are asked for: the first answer is of the time since the start, and sampling ends a minute after the last.
  */
 import type { Snapshot } from '../../model/snapshot.ts'
+import { onDemand } from '../../model/on-demand.ts'
 import type { JsonMap } from '../../model/parsed.ts'
 import { COUNT, COUNTERS, DURATION_BOUNDS } from '../../scoreboard/layout.ts'
 import { type Call, type Endpoint, reading } from '../endpoint.ts'
 import { answerOf, messageAnswer } from '../vulcand-answer.ts'
-import { frontendOf } from './native-forms.ts'
 
 export interface TopOptions {
   /** What is in force. */
@@ -43,6 +43,8 @@ interface Sample {
   readonly at: number
   readonly counts: ReadonlyMap<number, Float64Array>
 }
+
+const forms = onDemand("vulcand's API", () => import('./native-forms.ts'))
 
 export function topEndpoints(options: TopOptions): readonly Endpoint[] {
   const { snapshot, placed, readCounts, now } = options
@@ -101,7 +103,7 @@ export function topEndpoints(options: TopOptions): readonly Endpoint[] {
       readCounts(slot, cells)
       if (totalOf(cells) === 0) continue
       const stats = statsOf(windowOf(slot), (counts) => counts[COUNT.status] ?? 0)
-      const { Settings, ...rest } = frontendOf(id, frontend)
+      const { Settings, ...rest } = forms.loaded().frontendOf(id, frontend)
       yield { object: { ...rest, Stats: stats.shown, Settings }, ...stats }
     }
   }
@@ -119,9 +121,10 @@ export function topEndpoints(options: TopOptions): readonly Endpoint[] {
   }
 
   function top(list: string, of: (backend: string | null) => Iterable<Ranked>): Endpoint['run'] {
-    return (call) => {
+    return async (call) => {
       const limit = limitOf(call)
       if (typeof limit === 'string') return messageAnswer(400, limit)
+      await forms.load()
       const found = [...of(call.query.get('backendId') || null)].sort(compare)
       ask()
       const shown = limit > 0 ? found.slice(0, limit) : found

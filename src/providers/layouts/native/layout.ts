@@ -2,13 +2,13 @@
  * The native layout: each key holds one object, as JSON in the form of the file. What was written by vulcand's API is in
  * vulcand's form, as the only member `vulcand`, so that it is given back as it was written.
  */
+import { createRequire } from 'node:module'
 import { type Scalar, bad, good, quote, isMap } from '../../../model/parsed.ts'
 import { readJsonText } from '../../registry/json-value.ts'
 import { keyOfObject, objectOfKey } from '../object-keys.ts'
 import type { KeyEntry, Layout } from '../../layout.ts'
 import { refuseObjectName, type ObjectKind } from '../../../model/names.ts'
 import type { DeclaredObject } from '../../provider.ts'
-import { createVulcandLayout } from '../vulcand/layout.ts'
 
 export function createSluiceLayout(): Layout {
   return {
@@ -19,7 +19,15 @@ export function createSluiceLayout(): Layout {
   }
 }
 
-const VULCAND = createVulcandLayout(null)
+const require = createRequire(import.meta.url)
+let vulcand: Layout | null = null
+
+/** Loaded with the first object in its form: its modules and ciphers are needed for nothing else here. */
+function loadVulcand(): Layout {
+  const { createVulcandLayout } =
+    require('../vulcand/layout.ts') as typeof import('../vulcand/layout.ts')
+  return createVulcandLayout(null)
+}
 
 /** The value in vulcand's form; undefined: it has the native form. */
 export function vulcandForm(value: unknown): unknown {
@@ -39,7 +47,8 @@ function readEntry(entry: KeyEntry): readonly DeclaredObject[] {
   const value = readValue(name.kind, text)
   const foreign = value.ok ? vulcandForm(value.value) : undefined
   if (foreign !== undefined) {
-    return VULCAND.read([{ ...entry, text: JSON.stringify(foreign) }], () => [])
+    vulcand ??= loadVulcand()
+    return vulcand.read([{ ...entry, text: JSON.stringify(foreign) }], () => [])
   }
   return value.ok
     ? [{ ...about, value: value.value }]
