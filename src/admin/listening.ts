@@ -5,6 +5,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { stateOfPath } from '../http/connection/unix-socket.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Address } from '../model/snapshot.ts'
+import { keepRoom } from './connection-room.ts'
 
 const LIMITS = {
   maxHeaderSize: 8 * 1024,
@@ -85,7 +86,7 @@ export async function listenOnSocket(
 }
 
 function bound(server: Server | TlsServer): void {
-  server.maxConnections = MAX_CONNECTIONS
+  keepRoom(server, MAX_CONNECTIONS)
   server.timeout = STALL_MS
 }
 

@@ -136,6 +136,18 @@ test('a token may do what its role says, and the log names it', async (t) => {
   )
 })
 
+test('a probe with an unknown token learns what one without a token does', async (t) => {
+  const site = await startAdmin(t, { tokens })
+
+  const [health, ready] = await Promise.all(
+    ['/healthz', '/readyz'].map((path) => site.ask(path, { token: 'of-yesterday' })),
+  )
+
+  assert.equal(health?.status, 200)
+  assert.deepEqual([ready?.status, JSON.parse(ready?.text ?? '')], [503, { ready: false }])
+  assert.equal((await site.ask('/metrics', { token: 'of-yesterday' })).status, 401)
+})
+
 test('an unknown token is refused, also where none is needed', async (t) => {
   const onLoopback = await startAdmin(t, {})
   const withTokens = await startAdmin(t, { tokens })

@@ -1,0 +1,62 @@
+/**
+ * Room for new connections of the admin: the one that has waited longest without a request is closed for a new one. So connections that are
+ * only held, in a handshake or with half a request, do not keep a probe of /healthz out.
+ */
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+interface Held {
+  readonly socket: Socket
+  /** Requests whose heads are complete, and whose answers are not. */
+  requests: number
+}
+
+/**
+ * At most `most` connections; a new one is refused only if all of them have requests under way. `server`: of node:http or node:https.
+ */
+export function keepRoom(server: Pick<EventEmitter, 'on'>, most: number): void {
+  /** Those that have waited longest are first. */
+  const held = new Map<string | Socket, Held>()
+
+  server.on('connection', (socket: Socket) => {
+    const key = keyOf(socket)
+    if (held.size >= most && !closeOldest()) {
+      socket.destroy()
+      return
+    }
+    const one = { socket, requests: 0 }
+    held.set(key, one)
+    socket.once('close', () => {
+      if (held.get(key) === one) held.delete(key)
+    })
+  })
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const key = keyOf(request.socket)
+    const one = held.get(key)
+    if (one === undefined) return
+    one.requests++
+    response.once('close', () => {
+      one.requests--
+      if (held.get(key) !== one) return
+      held.delete(key)
+      held.set(key, one)
+    })
+  })
+
+  function closeOldest(): boolean {
+    for (const [key, { socket, requests }] of held) {
+      if (requests > 0) continue
+      held.delete(key)
+      socket.destroy()
+      return true
+    }
+    return false
+  }
+}
+
+/** The same for a TLS socket and the one below it. A client of a unix socket has no port, and no TLS. */
+function keyOf(socket: Socket): string | Socket {
+  const { remoteAddress, remotePort } = socket
+  return remotePort === undefined ? socket : `${remoteAddress} ${remotePort}`
+}
