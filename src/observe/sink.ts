@@ -62,13 +62,13 @@ export function openSink(path: string | null, options: SinkOptions = {}): Sink {
       if (path === null || isClosed) return
       const old = stream
       if (!replaceStream() || old.destroyed) return
-      const all = Promise.all([rotated, finish(old, true)])
+      const all = Promise.all([rotated, finish(old, true, lose)])
       rotated = all.then((written) => written.every(Boolean))
     },
     async close() {
       isClosed = true
       const isRotated = await rotated
-      return (stream.destroyed || (await finish(stream, path !== null))) && isRotated
+      return (stream.destroyed || (await finish(stream, path !== null, lose))) && isRotated
     },
   }
 
@@ -109,6 +109,12 @@ export function openSink(path: string | null, options: SinkOptions = {}): Sink {
     report(`cannot write the log to ${name}: ${why}; lines are dropped until it works again`)
   }
 
+  /** Not throttled: it is said once, at the end of a file or of the program. */
+  function lose(bytes: number): void {
+    const within = `${CLOSE_WITHIN_MS / 1000} s`
+    report(`up to ${bytes} bytes at the end of the log are lost: ${name} did not take them within ${within}`)
+  }
+
   function drop(lines: string | Uint8Array): void {
     for (const byte of Buffer.from(lines)) if (byte === LINE_FEED) dropped++
   }
@@ -132,10 +138,15 @@ function openPipe(path: string): Writable {
   return new Socket({ fd, readable: false, writable: true })
 }
 
-/** Resolves to whether everything is written in time. What is not written to a file or pipe by then is given up. */
-function finish(stream: Writable, end: boolean): Promise<boolean> {
+/** Resolves to whether everything is written in time. What is not written to a file or pipe by then is given up: `lose` gets its size. */
+function finish(
+  stream: Writable,
+  end: boolean,
+  lose: (bytes: number) => void,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
+      lose(stream.writableLength)
       if (end) stream.destroy()
       resolve(false)
     }, CLOSE_WITHIN_MS)

@@ -37,6 +37,8 @@ export interface StoredKey {
   /** Below the prefix, without a leading slash: `backends/vote/backend`. */
   readonly path: string
   readonly text: string
+  /** Why there is no text; `text` is '' then. */
+  readonly fault?: string
   readonly revision: string
   readonly ttlMs: number | null
 }

@@ -1,7 +1,7 @@
 /** The schema of health checks. */
 import { RE2JS, RE2JSException } from 're2js'
 import * as z from 'zod'
-import { DAY_MS } from '../model/units.ts'
+import { DAY_MS, formatDuration } from '../model/units.ts'
 import {
   type Complain,
   count,
@@ -25,6 +25,7 @@ const MAX_RANGES = 20
 const MAX_PATTERN = 1024
 const MAX_PROGRAM = 4096
 const SHORTEST_INTERVAL_MS = 10
+const NORMAL_TIMEOUT_MS = 2_000
 const HTTP_KEYS = ['path', 'method', 'host', 'headers', 'status', 'body'] as const
 
 const path = scalar(
@@ -99,7 +100,11 @@ const formSchema = strict(
       SHORTEST_INTERVAL_MS,
       DAY_MS,
     ).optional(),
-    timeout: duration('For one probe; at most as long as interval.', '2s', 1, DAY_MS),
+    timeout: span(
+      'For one probe, not longer than interval. By default 2s, or interval if that is shorter.',
+      1,
+      DAY_MS,
+    ).optional(),
     rise: count('Consecutive successes until a server is up.', 2, 1, 100),
     fall: count('Consecutive failures until it is down.', 3, 1, 100),
     jitter: share('How much longer or shorter each interval is, at random.', '10%'),
@@ -115,14 +120,20 @@ export const health: z.ZodType<HealthCheck> = meaning(formSchema, toHealthCheck)
 function toHealthCheck(form: z.output<typeof formSchema>, complain: Complain): HealthCheck {
   const { interval, downInterval, timeout, rise, fall, jitter, waitHealthy } = form
   const isGrpc = form.grpc !== undefined
+  if (timeout !== undefined && timeout > interval) {
+    const longest = formatDuration(interval)
+    complain(
+      `must not be longer than interval (${longest}), because the probes of a server do not overlap`,
+      ['timeout'],
+    )
+  }
   return {
     http: form.kind === 'tcp' || isGrpc ? toNone(form, complain) : toHttp(form, complain),
     grpc: form.grpc ?? null,
     port: form.port ?? null,
     intervalMs: interval,
     downIntervalMs: downInterval ?? interval,
-    // Probes of a server do not overlap, so a longer timeout would lengthen the interval.
-    timeoutMs: Math.min(timeout, interval),
+    timeoutMs: timeout ?? Math.min(NORMAL_TIMEOUT_MS, interval),
     rise,
     fall,
     jitter,

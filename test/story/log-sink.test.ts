@@ -191,15 +191,19 @@ test('a named pipe without a reader does not block: lines wait for one', async (
   assert.deepEqual([isWritten, sink.dropped], [true, 0])
 })
 
-test('a reader that stays away is waited for two seconds', async (t) => {
+test('a reader that stays away is waited for two seconds, and what is lost is said', async (t) => {
   const path = join(makeFolder(t), 'pipe')
   execFileSync('mkfifo', [path])
-  const sink = openSink(path)
+  const reports: string[] = []
+  const sink = openSink(path, { report: (message) => reports.push(message) })
 
   sink.write(`${'x'.repeat(1024 * 1024)}\n`)
   const isWritten = await sink.close()
 
   assert.equal(isWritten, false)
+  assert.deepEqual(reports, [
+    `up to 1048577 bytes at the end of the log are lost: ${path} did not take them within 2 s`,
+  ])
 })
 
 test('a log line is one line of JSON in ASCII, and says its level, time, fields and error', () => {

@@ -340,6 +340,23 @@ test('a service is probed as Traefik does it', () => {
   )
 })
 
+test('a probe that may take longer than the interval ends with it, which is said', () => {
+  const path = { 'healthcheck/path': '/', 'healthcheck/interval': '2s' }
+  const timesOf = ({ value }: { value: unknown }): unknown => {
+    const { interval, timeout } = (value as { health: Record<string, unknown> }).health
+    return [interval, timeout]
+  }
+
+  const longer = serviceOf({ ...path, 'healthcheck/timeout': '3s' })
+  const normal = serviceOf(path)
+
+  assert.deepEqual(timesOf(longer), ['2s', '2s'])
+  assert.deepEqual(longer.remarks, [
+    'loadbalancer/healthcheck/timeout: a probe ends after the interval, 2s',
+  ])
+  assert.deepEqual([timesOf(normal), normal.remarks], [['2s', '2s'], []])
+})
+
 test('a probe by gRPC is one', () => {
   const health = serviceOf({ 'healthcheck/mode': 'GRPC', 'healthcheck/port': '9000' })
 

@@ -175,7 +175,7 @@ test('a health check asks for / with defaults, or what it says', () => {
         port: 9000,
         interval: '1s',
         downInterval: '30s',
-        timeout: '3s',
+        timeout: '900ms',
         rise: 1,
         fall: 1,
         jitter: 0,
@@ -200,7 +200,7 @@ test('a health check asks for / with defaults, or what it says', () => {
       port: 9000,
       intervalMs: 1000,
       downIntervalMs: 30_000,
-      timeoutMs: 1000,
+      timeoutMs: 900,
       rise: 1,
       fall: 1,
       jitter: 0,
@@ -212,7 +212,7 @@ test('a health check asks for / with defaults, or what it says', () => {
     intervalMs: 1000,
     downIntervalMs: 1000,
     ...common,
-    // Never longer than the interval.
+    // The default is not longer than the interval.
     timeoutMs: 1000,
   })
 })
@@ -239,6 +239,10 @@ const WRONG_HEALTH: readonly (readonly [object, RegExp])[] = [
   [{ port: 0 }, /^health\.port: must be a whole number from 1 to 65535, not 0$/],
   [{ interval: 0 }, /^health\.interval: must be from 10ms to 24h, not 0$/],
   [{ timeout: 0 }, /^health\.timeout: must be from 1ms to 24h, not 0$/],
+  [
+    { interval: '1500ms', timeout: '2s' },
+    /^health\.timeout: must not be longer than interval \(1500ms\), because the probes of a server do not overlap$/,
+  ],
   [{ rise: 0 }, /^health\.rise: must be a whole number from 1 to 100, not 0$/],
   [{ fall: 1.5 }, /^health\.fall: must be a whole number/],
   [{ jitter: '150%' }, /^health\.jitter: must be from 0% to 100%, not "150%"$/],

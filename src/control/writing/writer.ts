@@ -117,6 +117,10 @@ export function createWriter(options: WriterOptions): Writer {
 
   async function toWritten(name: ObjectName, key: StoredKey): Promise<Written> {
     const entry = { path: key.path, key: key.path, text: key.text }
+    if (key.fault !== undefined) {
+      const { revision, ttlMs, fault } = key
+      return { ...name, value: undefined, fault, revision, ttlMs, isSealed: false }
+    }
     const isSealed = sealed?.isSealed(entry) === true
     const plain = isSealed ? await sealed.open(entry) : entry
     const about = { ...name, revision: key.revision, ttlMs: key.ttlMs, isSealed }

@@ -55,9 +55,10 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
   }
 
   async function toStored(used: Session, { entry, lease }: ListedKey): Promise<StoredKey> {
-    const { path, key, text, revision = '' } = entry
-    if (text === null) throw new Error(`cannot read "${key}": it ${entry.fault ?? 'has no text'}`)
-    return { path, text, revision, ttlMs: lease === null ? null : await ttlOf(used, lease) }
+    const { path, text, fault, revision = '' } = entry
+    const ttlMs = lease === null ? null : await ttlOf(used, lease)
+    const why = text === null ? { fault: fault ?? 'cannot be read' } : {}
+    return { path, text: text ?? '', ...why, revision, ttlMs }
   }
 
   async function change(
@@ -121,8 +122,7 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
     list: (start = '') =>
       attempt(async (used) => {
         const { keys } = await listKeys(used, rangeFrom(prefix, start))
-        const readable = keys.filter(({ entry }) => entry.text !== null)
-        return Promise.all(readable.map((key) => toStored(used, key)))
+        return Promise.all(keys.map((key) => toStored(used, key)))
       }),
     put: (path, text, options) => attempt((used) => put(used, path, text, options)),
     delete: (path, { expected }: Expected) =>

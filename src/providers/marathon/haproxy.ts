@@ -160,9 +160,12 @@ function healthOf({ app, index, labels }: Service, remarks: string[]): object {
     )
     return {}
   }
+  const interval = Math.min(Math.max(own.intervalSeconds, 1), 86_400)
+  if (own.timeoutSeconds > interval)
+    remarks.push(`a probe ends after the interval of the check, ${interval}s`)
   const times = {
-    interval: `${Math.min(Math.max(own.intervalSeconds, 1), 86_400)}s`,
-    timeout: `${Math.min(Math.max(own.timeoutSeconds, 1), 86_400)}s`,
+    interval: `${interval}s`,
+    timeout: `${Math.min(Math.max(own.timeoutSeconds, 1), interval)}s`,
     fall: Math.min(own.maxConsecutiveFailures + 1, 100),
     waitHealthy: false,
     ...(own.port === null ? {} : { port: own.port }),

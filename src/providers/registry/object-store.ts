@@ -72,11 +72,12 @@ async function readKeys(
 ): Promise<readonly DeclaredObject[]> {
   const { sealed } = layout
   const groups = new Map<string, KeyEntry[]>()
-  for (const { path, text } of keys) {
+  for (const { path, text, fault } of keys) {
     const group = layout.groupOf(path)
     if (group === null) continue
-    const raw: KeyEntry = { path, key: path, text }
-    const entry = sealed?.isSealed(raw) === true ? await sealed.open(raw) : raw
+    const isRead = fault === undefined
+    const raw: KeyEntry = { path, key: path, ...(isRead ? { text } : { text: null, fault }) }
+    const entry = isRead && sealed?.isSealed(raw) === true ? await sealed.open(raw) : raw
     const entries = groups.get(group)
     if (entries === undefined) groups.set(group, [entry])
     else entries.push(entry)

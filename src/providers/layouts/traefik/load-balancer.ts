@@ -3,6 +3,7 @@
  * health check would take servers out of rotation, so one that cannot be translated exactly is left out.
  */
 import { quote } from '../../../model/parsed.ts'
+import { toMs } from '../../../model/units.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 import { readFields, spanOr } from './read.ts'
 
@@ -58,7 +59,7 @@ function translateHealth(service: Branch, remarks: string[]): object {
     return {}
   }
   remarkOthers(service, HEALTH, HEALTH_KEYS, remarks)
-  const common = timesOf(service)
+  const common = timesOf(service, remarks)
   // Such a server speaks HTTP/2, with or without TLS.
   if (isGrpc) return { protocol: 'h2', health: { grpc: {}, ...common } }
   if (service.flag(`${HEALTH}/followredirects`)) {
@@ -79,14 +80,19 @@ function translateHealth(service: Branch, remarks: string[]): object {
   }
 }
 
-function timesOf(service: Branch): object {
+/** How often servers are probed, also those of tcp. */
+export function timesOf(service: Branch, remarks: string[]): object {
   const port = service.whole(`${HEALTH}/port`)
   const interval = spanOr(service, `${HEALTH}/interval`, '30s')
+  const timeout = spanOr(service, `${HEALTH}/timeout`, '5s')
+  const isCut = toMs(timeout) > toMs(interval)
+  if (isCut && service.text(`${HEALTH}/timeout`) !== null)
+    remarks.push(`${HEALTH}/timeout: a probe ends after the interval, ${interval}`)
   return {
     ...(port === null || port === 0 ? {} : { port }),
     interval,
     downInterval: spanOr(service, `${HEALTH}/unhealthyinterval`, interval),
-    timeout: spanOr(service, `${HEALTH}/timeout`, '5s'),
+    timeout: isCut ? interval : timeout,
     // As in Traefik: one response decides, and a new server is used before its first probe.
     rise: 1,
     fall: 1,

@@ -2,7 +2,7 @@
 import { quote } from '../../../model/parsed.ts'
 import { NotDeclared, TranslationError, type Translation } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
-import { spanOr } from './read.ts'
+import { timesOf } from './load-balancer.ts'
 
 const BALANCER = 'loadbalancer'
 const HEALTH = `${BALANCER}/healthcheck`
@@ -36,21 +36,7 @@ function readHealth(service: Branch, remarks: string[]): object {
     .names(HEALTH)
     .filter((name) => !['', 'interval', 'unhealthyinterval', 'timeout', 'port'].includes(name))
   remarks.push(...remarkUnknown(unread.map((name) => `${HEALTH}/${name}`)))
-  const port = service.whole(`${HEALTH}/port`) ?? 0
-  const interval = spanOr(service, `${HEALTH}/interval`, '30s')
-  return {
-    health: {
-      kind: 'tcp',
-      ...(port === 0 ? {} : { port }),
-      interval,
-      downInterval: spanOr(service, `${HEALTH}/unhealthyinterval`, interval),
-      timeout: spanOr(service, `${HEALTH}/timeout`, '5s'),
-      // As in Traefik: one probe decides, and a new server is used before its first one.
-      rise: 1,
-      fall: 1,
-      waitHealthy: false,
-    },
-  }
+  return { health: { kind: 'tcp', ...timesOf(service, remarks) } }
 }
 
 export function translateStreamServer(server: Branch): Translation {
