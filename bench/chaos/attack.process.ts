@@ -4,12 +4,15 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectHttp2Client, type Http2Client } from '../../test/support/http2/client.ts'
+import { pingFrame } from '../../test/support/http2/frames.ts'
 import { turn } from '../../test/support/until.ts'
 import { ATTACKS, type AttackPlan, type AttackedConnection } from './attack.ts'
 import { clockMs } from './clock.ts'
 
 const BATCH = 25
 const RECONNECT_MS = 50
+/** Seldom enough that it is no flood. */
+const DEAF_MS = 200
 const MOST_UNSENT = 64 * 1024
 
 const plan = JSON.parse(process.argv[2] ?? '') as AttackPlan
@@ -33,7 +36,9 @@ async function attackOnce(): Promise<void> {
     if (batch.length > 0) client.send(...batch)
     units += batch.length
     if (client.socket.writableLength > MOST_UNSENT) await drained(client)
-    await (everyMs === null && batch.length > 0 ? turn() : pause(everyMs || 20))
+    // What is not read is no news: a client learns from its writes that it was cut off.
+    if (isDeaf) client.send(pingFrame())
+    await (everyMs === null && batch.length > 0 ? turn() : pause(everyMs || (isDeaf ? DEAF_MS : 20)))
     if (everyMs === null) client.forget()
   }
   const { goAways } = client

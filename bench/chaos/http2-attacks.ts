@@ -7,10 +7,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { reasonOf } from '../bench.ts'
 import { logFileOf } from '../contender.ts'
 import { freePorts } from '../site.ts'
-import { residentBytes } from '../proc.ts'
+import { cpuMicros, residentBytes } from '../proc.ts'
 import { type Arena, GUARDED, type Lab, onArena, runPhases } from './arena.ts'
 import {
   ATTACKS,
+  type Attacked,
   type AttackedConnection,
   type AttackedCounts,
   type Attacker,
@@ -30,6 +31,8 @@ export interface AttackResult {
   /** Resident, at most: before the attack, and from its beginning on. */
   readonly quietBytes: number
   readonly mostBytes: number
+  /** Of one core, by the Sluice that is attacked. */
+  readonly cpuShare: number
   /** Of the attacker, those that were closed by its own end left out. */
   readonly cut: number
   readonly open: number
@@ -57,6 +60,8 @@ const MOST_GROWTH = 32 * 1024 * 1024
 const SAMPLE_MS = 50
 /** Part of a name: for a look at some attacks alone. */
 const ONLY = process.env['CHAOS_ATTACK'] ?? ''
+/** The attack goes to another Sluice on this machine: what is left is what the attack costs the machine, and not Sluice. */
+const IS_CONTROL = process.env['CHAOS_CONTROL'] === '1'
 
 export async function runAttacks(lab: Lab): Promise<AttacksResult> {
   const attacks: AttacksResult['attacks'][number][] = []
@@ -83,44 +88,66 @@ async function runAttack(lab: Lab, attack: ChaosAttack): Promise<AttackResult> {
   const options = { name: 'attack', workers: 1, backend: GUARDED, extra }
   return onArena(lab, options, async (arena) => {
     const attacked = await startAttacked(arena, port)
-    const memory = watchMemory(arena)
-    let attacker: Attacker | null = null
-    let connections: readonly AttackedConnection[] = []
-    let quietBytes = 0
-    const run = await runPhases(
-      arena,
-      lab.plan,
-      { http2Sessions: HTTP2_SESSIONS },
-      {
-        faultMs: Math.max(lab.plan.attackMs, attack.leastMs),
-        begin() {
-          quietBytes = memory.takeMost()
-          const plan = { port: arena.port, attack: attack.name, connections: CONNECTIONS }
-          attacker = startAttacker(arena, plan)
-        },
-        end: async () => void (connections = (await attacker?.finish()) ?? []),
-      },
-    )
-    const ended = connections.filter(({ how }) => how !== 'open')
-    return {
-      attack: attack.name,
-      before: run.phase(run.quiet),
-      during: run.phase(run.fault),
-      after: run.phase(run.after),
-      quietBytes,
-      mostBytes: memory.takeMost(),
-      cut: ended.length,
-      open: connections.length - ended.length,
-      ends: countEnds(connections),
-      slowestCutMs: Math.max(0, ...ended.map((one) => one.ms)),
-      frames: connections.reduce((sum, { units }) => sum + units, 0),
-      server: await attacked.look(),
-      named: await lineNaming(arena, connections),
-      isBorne: attack.isBorne,
-      notes: run.load.notes,
-      ownStallMs: run.load.ownStallMs,
-    }
+    if (!IS_CONTROL) return attackOn(lab, attack, arena, arena, attacked)
+    const alone = { respond: { status: 200 } }
+    const other = { name: 'control', workers: 1, backend: null, frontend: alone, extra }
+    return onArena(lab, other, (target) => attackOn(lab, attack, arena, target, attacked))
   })
+}
+
+/** `arena`: of the good clients. `target`: what is attacked. */
+async function attackOn(
+  lab: Lab,
+  attack: ChaosAttack,
+  arena: Arena,
+  target: Arena,
+  attacked: Attacked,
+): Promise<AttackResult> {
+  const memory = watchMemory(arena)
+  let attacker: Attacker | null = null
+  let connections: readonly AttackedConnection[] = []
+  let quietBytes = 0
+  const faultMs = Math.max(lab.plan.attackMs, attack.leastMs)
+  let cpuBefore = 0
+  let cpuDuring = 0
+  const run = await runPhases(
+    arena,
+    lab.plan,
+    { http2Sessions: HTTP2_SESSIONS },
+    {
+      faultMs,
+      begin() {
+        quietBytes = memory.takeMost()
+        cpuBefore = cpuMicros(target.sluice.pids())
+        const plan = { port: target.port, attack: attack.name, connections: CONNECTIONS }
+        attacker = startAttacker(arena, plan)
+      },
+      async end() {
+        cpuDuring = cpuMicros(target.sluice.pids()) - cpuBefore
+        connections = (await attacker?.finish()) ?? []
+      },
+    },
+  )
+  const ended = connections.filter(({ how }) => how !== 'open')
+  return {
+    attack: attack.name,
+    before: run.phase(run.quiet),
+    during: run.phase(run.fault),
+    after: run.phase(run.after),
+    quietBytes,
+    mostBytes: memory.takeMost(),
+    cpuShare: cpuDuring / 1000 / faultMs,
+    cut: ended.length,
+    open: connections.length - ended.length,
+    ends: countEnds(connections),
+    slowestCutMs: Math.max(0, ...ended.map((one) => one.ms)),
+    frames: connections.reduce((sum, { units }) => sum + units, 0),
+    server: await attacked.look(),
+    named: await lineNaming(target, connections),
+    isBorne: attack.isBorne,
+    notes: run.load.notes,
+    ownStallMs: run.load.ownStallMs,
+  }
 }
 
 function watchMemory({ sluice, after }: Arena): { takeMost(): number } {
@@ -175,7 +202,7 @@ export function judgeAttacks({ attacks }: AttacksResult): Check[] {
       bar,
       found:
         `p99 ${ms(before.p99Ms)} -> ${ms(during.p99Ms)} (${timesOf(result).toFixed(2)} x), ` +
-        `${failedOf(result)} failed, ${mib(grownBy(result))} more; ${attacker}, ${frames} frames, ` +
+        `${failedOf(result)} failed, ${mib(grownBy(result))} more, ${Math.round(result.cpuShare * 100)} % of a core; ${attacker}, ${frames} frames, ` +
         `${server.connections} connections and ${server.requests} requests upstream; ` +
         `named: ${result.named ?? 'not'}` +
         (missed.length === 0 ? '' : `; missed: ${missed.join(', ')}`),
