@@ -19,6 +19,7 @@ import {
   TOO_LARGE,
 } from './hpack/head-decoder.ts'
 import { LinkFrames } from './link-frames.ts'
+import { BEGUN_AT_ONCE, ReadEnds } from './read-ends.ts'
 import type { Http2Stream } from './stream.ts'
 
 export type { LinkOptions, LinkSettings, LinkTimeouts } from './link-options.ts'
@@ -44,8 +45,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   /** Takes the content of the DATA frame that is being read; null: it is dropped. */
   #taker: Http2Stream | null = null
   #takerEnds = false
-  /** Streams that got something in this read, and want to know its end. */
-  #touched: Http2Stream[] = []
+  readonly #ends: ReadEnds = new ReadEnds(this.isServer ? BEGUN_AT_ONCE : Infinity)
 
   // What is read.
 
@@ -59,7 +59,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
 
   protected readFrames(buffer: Buffer, length: number): void {
     this.#reader.read(buffer, length)
-    if (this.#touched.length > 0) this.#endRead()
+    this.#ends.end()
     if (this.#reader.isWithin || this.#block !== null) this.#awaitRest()
     else {
       this.headDueAt = Infinity
@@ -73,24 +73,6 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     if (this.headDueAt !== Infinity && awaited === this.#awaited) return
     this.#awaited = awaited
     this.awaitHead()
-  }
-
-  #endRead(): void {
-    const touched = this.#touched
-    this.#touched = []
-    for (const stream of touched) {
-      if (stream.isReset) continue
-      try {
-        stream.readEnded?.()
-      } catch (error) {
-        stream.caught(error)
-      }
-    }
-  }
-
-  #touch(stream: Http2Stream): void {
-    if (stream.readEnded === undefined || this.#touched.at(-1) === stream) return
-    this.#touched.push(stream)
   }
 
   misframed(kind: 'preface' | 'http1' | 'size' | 'padding'): void {
@@ -257,7 +239,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   #passHead(stream: Http2Stream, ended: boolean): void {
     stream.incoming.isComplete = ended
     stream.remoteEnded = ended
-    this.#touch(stream)
+    this.#ends.touch(stream)
     try {
       stream.headReceived(this.decoder, ended)
     } catch (error) {
@@ -293,7 +275,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
       this.streamError(stream, ERROR.PROTOCOL_ERROR, 'the body is shorter than Content-Length')
     else {
       stream.incoming.isComplete = true
-      this.#touch(stream)
+      this.#ends.touch(stream)
       const { neverIndexed } = this.decoder
       if (neverIndexed !== null) stream.trailersNeverIndexed?.(neverIndexed)
       stream.incoming.trailers(this.decoder.fields)
@@ -323,7 +305,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     stream.incoming.isComplete = ended && content === 0
     this.#taker = stream
     this.#takerEnds = ended
-    this.#touch(stream)
+    this.#ends.touch(stream)
     if (content > 0) return
     if (ended) stream.incoming.take(NOTHING, 0, 0, true)
     else this.chatter(COST.CHATTER, 'empty DATA frames')

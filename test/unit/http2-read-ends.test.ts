@@ -1,0 +1,90 @@
+/** How many requests of one read begin in a turn of the event loop. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ReadEnds } from '../../src/http2/read-ends.ts'
+import { requestFields } from '../support/http2/client.ts'
+import { headersFrame, resetFrame } from '../support/http2/frames.ts'
+import { block } from '../support/http2/hpack.ts'
+import { startLinkedClient } from '../support/http2/links.ts'
+import { eventually, turn } from '../support/until.ts'
+
+const GET = block(...requestFields())
+
+interface FakeStream {
+  isReset: boolean
+  readonly readEnded: () => void
+  readonly caught: (error: unknown) => void
+}
+
+type TakenStream = Parameters<ReadEnds['touch']>[0]
+
+function createStreams(count: number, act: (number: number) => void): FakeStream[] {
+  return Array.from({ length: count }, (_, number) => ({
+    isReset: false,
+    readEnded: () => act(number),
+    caught: (error) => assert.ifError(error),
+  }))
+}
+
+function touch(ends: ReadEnds, streams: readonly FakeStream[]): void {
+  for (const stream of streams) ends.touch(stream as unknown as TakenStream)
+}
+
+test('streams beyond the number go on a turn later, a number of them each turn, in their order', async () => {
+  const ends = new ReadEnds(4)
+  const ended: number[] = []
+  const streams = createStreams(10, (number) => ended.push(number))
+  const counts: number[] = []
+
+  touch(ends, streams)
+  for (ends.end(); ended.length < 10; await turn()) counts.push(ended.length)
+  await turn()
+
+  assert.deepEqual(counts, [4, 8])
+  assert.deepEqual(ended, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
+test('reads between two turns end behind those that wait, and add no turns of their own', async () => {
+  const ends = new ReadEnds(2)
+  const ended: number[] = []
+  const streams = createStreams(6, (number) => ended.push(number))
+
+  touch(ends, streams.slice(0, 3))
+  ends.end()
+  touch(ends, streams.slice(3))
+  ends.end()
+  assert.deepEqual(ended, [0, 1])
+  await turn()
+  assert.deepEqual(ended, [0, 1, 2, 3])
+  await turn()
+
+  assert.deepEqual(ended, [0, 1, 2, 3, 4, 5])
+})
+
+test('what is reset before its turn does not begin, and takes no place', async () => {
+  const ends = new ReadEnds(2)
+  const ended: number[] = []
+  const streams = createStreams(6, (number) => ended.push(number))
+
+  touch(ends, streams)
+  ends.end()
+  for (const stream of streams.slice(2, 4)) stream.isReset = true
+  await turn()
+
+  assert.deepEqual(ended, [0, 1, 4, 5])
+})
+
+test('of requests that come with their resets a moment later, a link begins the first few', async (t) => {
+  const { client, link } = await startLinkedClient(t)
+  const ids = Array.from({ length: 60 }, () => client.nextId())
+  const begun = (): number => link.all.filter(({ reads }) => reads > 0).length
+
+  client.send(
+    ...ids.map((id) => headersFrame(id, GET, { end: true })),
+    ...ids.map((id) => resetFrame(id)),
+  )
+  await eventually(() => link.all.length === 60 && link.streamCount === 0, 'all resets')
+  await client.roundTrip()
+
+  assert.ok(begun() <= 32, `${begun()} have begun`)
+})
