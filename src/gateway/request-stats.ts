@@ -31,8 +31,11 @@ export function countEnd(
   exchange: Exchange,
   durationMs: number,
 ): void {
+  const { grpc } = exchange
   count(route, COUNT.underWay, -1)
   countExchange(route, exchange, durationMs)
+  if (grpc !== null && grpc.status !== NO_GRPC_STATUS)
+    count(route, COUNT.grpcStatus + grpc.status, 1)
   if (server !== null) countExchange(server, exchange, durationMs)
 }
 

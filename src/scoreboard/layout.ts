@@ -105,8 +105,11 @@ export const COUNT = {
   /** Of a listener: requests by HTTP/2, and connections that were cut off for misuse of it. */
   http2Requests: 38,
   http2Misused: 39,
+  /** Of a frontend: gRPC calls that ended, a cell for each status (http/grpc/status.ts). It has none of the counters from here on. */
+  grpcStatus: 31,
 } as const
-export const COUNTERS = 40
+/** Whole cache lines. */
+export const COUNTERS = 48
 
 /** Cells of the table of a middleware that keeps keys, and of one key in it: see policy/limiting/key-table.ts. */
 export const TABLE_KEYS = 65_536

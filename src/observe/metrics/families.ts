@@ -238,6 +238,19 @@ export const FAMILIES: readonly Family[] = [
       })),
   ),
   family(
+    'sluice_frontend_grpc_calls_total',
+    'counter',
+    'gRPC calls of clients that ended, by frontend and grpc-status, from the first call with such a status on, from the scoreboard',
+    (of) =>
+      of.frontends.rows.flatMap((row) =>
+        GRPC_STATUS_NAMES.flatMap((name, status) => {
+          const cell = COUNT.grpcStatus + status
+          if (row.counts[cell] === 0) return []
+          return { ...toSample(row, ({ counts }) => counts[cell]), labels: { grpc_status: name } }
+        }),
+      ),
+  ),
+  family(
     'sluice_series_dropped',
     'gauge',
     'Objects without series of their own, summed as "_other", from the last scrape',
