@@ -81,7 +81,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
       // A POST without a body has the length 0, and nothing of it follows.
       if (ended && head.framing === 'length') exchange.travelsWhole = true
       this.#isPassed = ended
-      if (head.upgrade !== '') this.#key = new WebSocketKey(head)
+      if (head.upgrade !== '') this.#awaitTunnel(head)
     }
   }
 
@@ -121,7 +121,7 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
 
   #prepareBody(exchange: Exchange): void {
     const { head } = exchange
-    if (this.#key !== null) return this.pauseReceiving()
+    if (this.#key !== null) return
     const held = this.#held
     const bytes = held?.length ?? 0
     if (!exchange.bodyEnded || this.#trailers !== '' || bytes > JOIN_BYTES) {
@@ -297,6 +297,12 @@ export class Http2ClientStream extends Http2Stream implements ClientSide {
   }
 
   // WebSocket (RFC 8441 section 5).
+
+  /** What the client sends meanwhile is kept for the tunnel. */
+  #awaitTunnel(head: RequestHead): void {
+    this.#key = new WebSocketKey(head)
+    this.pauseReceiving()
+  }
 
   becomeTunnel(head: ResponseHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd {
     const exchange = this.#exchange

@@ -30,7 +30,7 @@ function startOffering(t: TestContext, origin: Origin): Promise<TestGateway> {
   return startGateway(t, { origin: origin.port, listener: { http2: { websockets: true } } })
 }
 
-function openChat(client: Http2Client): number {
+function openChat(client: Http2Client, first = ''): number {
   const id = client.nextId()
   const head = block(
     [':method', 'CONNECT'],
@@ -42,7 +42,7 @@ function openChat(client: Http2Client): number {
     ['sec-websocket-protocol', 'chat'],
     ['origin', 'http://chat.test'],
   )
-  client.send(headersFrame(id, head))
+  client.send(headersFrame(id, head), ...(first === '' ? [] : [dataFrame(id, first)]))
   return id
 }
 
@@ -93,6 +93,19 @@ test('the server gets the handshake of HTTP/1.1, and both sides talk', async (t)
   assert.equal((await client.ended(id)).isComplete, true)
   await eventually(() => gateway.records().length === 1, 'it is in the log')
   assert.equal(await client.roundTrip(), true)
+})
+
+test('what a client sends with its handshake reaches the server behind it', async (t) => {
+  const origin = await startChat(t)
+  const gateway = await startOffering(t, origin)
+  const client = await openHttp2Client(t, gateway.port)
+
+  const id = openChat(client, 'early ')
+  await client.headOf(id)
+  client.send(dataFrame(id, 'late'))
+
+  const request = await origin.request(1)
+  await origin.until(() => request.connection.tunnelled() === 'early late', 'all of it')
 })
 
 test('a server that ends first still hears the client, whose end is the last', async (t) => {
