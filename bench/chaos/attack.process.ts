@@ -38,7 +38,9 @@ async function attackOnce(): Promise<void> {
     if (client.socket.writableLength > MOST_UNSENT) await drained(client)
     // What is not read is no news: a client learns from its writes that it was cut off.
     if (isDeaf) client.send(pingFrame())
-    await (everyMs === null && batch.length > 0 ? turn() : pause(everyMs || (isDeaf ? DEAF_MS : 20)))
+    await (everyMs === null && batch.length > 0
+      ? turn()
+      : pause(everyMs || (isDeaf ? DEAF_MS : 20)))
     if (everyMs === null) client.forget()
   }
   const { goAways } = client

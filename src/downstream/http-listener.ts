@@ -15,6 +15,7 @@ import { Http2Connection } from './http2-connection.ts'
 import { refusalFrames } from './http2-refusal.ts'
 import { type ListenedConnection, type ListenerContext, LiveListener } from './live-listener.ts'
 import type { Preamble } from './preamble.ts'
+import { RecentMisuse } from './recent-misuse.ts'
 import { responseText } from './response-text.ts'
 
 /**
@@ -28,6 +29,8 @@ const OUT_OF_DESCRIPTORS = 'the descriptors of this process are used up'
 
 export class HttpListener extends LiveListener {
   readonly scheme: 'http' | 'https'
+  /** Of its HTTP/2 connections in this thread. */
+  readonly recentMisuse: RecentMisuse = new RecentMisuse()
 
   constructor(
     listener: Listener,

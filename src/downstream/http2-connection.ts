@@ -21,7 +21,7 @@ import type { Http2Options } from '../model/snapshot.ts'
 import type { ClientPeer } from './client-peer.ts'
 import type { HttpListener } from './http-listener.ts'
 import { Http2ClientStream } from './http2-stream.ts'
-import { toLinkOptions } from './http2-settings.ts'
+import { type Standing, toLinkOptions } from './http2-settings.ts'
 import type { ListenedConnection } from './live-listener.ts'
 import { NO_CLIENT } from './no-client.ts'
 
@@ -61,7 +61,12 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
     live: HttpListener,
     options: Http2Options,
   ) {
-    super(socket, reads, live.deadlines, toLinkOptions(live.listener, options, peer.trusted))
+    super(
+      socket,
+      reads,
+      live.deadlines,
+      toLinkOptions(live.listener, options, standingOf(peer, live)),
+    )
     this.live = live
     live.countHttp2(1)
     this.clientPeer = peer
@@ -171,6 +176,7 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
 
   protected abused(what: string): void {
     this.live.countMisuse()
+    if (!this.clientPeer.trusted) this.live.recentMisuse.note(this.peerIp, clock.now)
     this.live.warnOfMisuse(`${this.#name()} was cut off for misuse of HTTP/2: ${what}`)
   }
 
@@ -216,6 +222,11 @@ export class Http2Connection extends Http2Link implements ListenedConnection {
     this.live.countHttp2(-1)
     this.live.leave(this)
   }
+}
+
+function standingOf({ trusted, peerIp }: ClientPeer, { recentMisuse }: HttpListener): Standing {
+  if (trusted) return 'trusted'
+  return recentMisuse.has(peerIp, clock.now) ? 'suspect' : 'unknown'
 }
 
 function jittered(ms: number): number {

@@ -112,7 +112,9 @@ export function openSink(path: string | null, options: SinkOptions = {}): Sink {
   /** Not throttled: it is said once, at the end of a file or of the program. */
   function lose(bytes: number): void {
     const within = `${CLOSE_WITHIN_MS / 1000} s`
-    report(`up to ${bytes} bytes at the end of the log are lost: ${name} did not take them within ${within}`)
+    report(
+      `up to ${bytes} bytes at the end of the log are lost: ${name} did not take them within ${within}`,
+    )
   }
 
   function drop(lines: string | Uint8Array): void {
@@ -139,11 +141,7 @@ function openPipe(path: string): Writable {
 }
 
 /** Resolves to whether everything is written in time. What is not written to a file or pipe by then is given up: `lose` gets its size. */
-function finish(
-  stream: Writable,
-  end: boolean,
-  lose: (bytes: number) => void,
-): Promise<boolean> {
+function finish(stream: Writable, end: boolean, lose: (bytes: number) => void): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       lose(stream.writableLength)

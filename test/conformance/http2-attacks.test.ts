@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { BLOCKS, FLOODS } from '../support/http2/attacks.ts'
 import { openHttp2Client, type Http2Client } from '../support/http2/client.ts'
-import { priorityFrame, resetFrame } from '../support/http2/frames.ts'
+import { pingFrame, priorityFrame, resetFrame, SETTING } from '../support/http2/frames.ts'
 import { startOrigin, type Origin } from '../support/origin.ts'
 import { eventually } from '../support/until.ts'
 
@@ -88,6 +88,23 @@ test('misuse is named also right after a protocol error', async (t) => {
     `listener "web": an HTTP/2 connection of 127.0.0.1:${wrong.port} was closed: PRIORITY on stream 0`,
     `listener "web": an HTTP/2 connection of 127.0.0.1:${attacker.port} was cut off for misuse of HTTP/2: PRIORITY frames`,
   ])
+})
+
+test('an address whose connection was cut off gets less on the next ones, and is served', async (t) => {
+  const { gateway, neighbour } = await startWorld(t)
+  const flood = Array.from({ length: 600 }, () => pingFrame())
+  const first = await openHttp2Client(t, gateway.port, { answersPings: false })
+  first.send(...flood)
+  assert.equal(await first.connectionOutcome(), 'goaway enhanceYourCalm')
+
+  const next = await openHttp2Client(t, gateway.port)
+  assert.equal((await next.ask()).status, 200)
+  assert.equal(next.settings.get(SETTING.maxConcurrentStreams), 10)
+  next.send(...flood.slice(0, 100))
+
+  assert.equal(await next.connectionOutcome(), 'goaway enhanceYourCalm')
+  assert.equal(neighbour.settings.get(SETTING.maxConcurrentStreams), 100)
+  assert.equal((await neighbour.ask()).status, 200)
 })
 
 test('a trusted proxy, which shares its connection among many users, may reset more', async (t) => {

@@ -231,7 +231,9 @@ test('listeners, reasons, table and threads are reported', async () => {
   const view = new ScoreboardView(site.scoreboard.memory(), 1)
   view.reasons[reasonNumber('NO_ROUTE')] = 11
   view.grpcStatuses[14] = 4
-  site.count(site.addFrontend('calls'), COUNT.grpcStatus + 16, 5)
+  const calls = site.addFrontend('calls')
+  site.count(calls, COUNT.status + 4, 5)
+  site.count(calls, COUNT.grpcStatus + 16, 5)
   site.metrics.observeChange(0.02)
 
   const series = await scrape(site)
@@ -244,7 +246,7 @@ test('listeners, reasons, table and threads are reported', async () => {
     'sluice_answers_total{reason="REDIRECT"}': 0,
     'sluice_grpc_calls_total{grpc_status="UNAVAILABLE"}': 4,
     'sluice_grpc_calls_total{grpc_status="OK"}': 0,
-    'sluice_frontend_grpc_calls_total{frontend="calls",grpc_status="UNAUTHENTICATED"}': 5,
+    'sluice_frontend_grpc_calls_total{grpc_status="UNAUTHENTICATED",frontend="calls"}': 5,
     sluice_table_revision: 7,
     'sluice_table_objects{kind="frontend"}': 2,
     'sluice_table_objects{kind="backend"}': 0,

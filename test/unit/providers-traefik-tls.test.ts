@@ -301,6 +301,8 @@ test('what is made for a router with the longest name has an id of its own', () 
     if (kind !== 'host' && kind !== 'frontend') continue
     assert.deepEqual([fault, validateObject(kind, id, value, String)], [undefined, null], id)
   }
-  const ids = objects.filter(({ kind }) => kind !== 'middleware').map(({ kind, id }) => `${kind} ${id}`)
+  const ids = objects
+    .filter(({ kind }) => kind !== 'middleware')
+    .map(({ kind, id }) => `${kind} ${id}`)
   assert.equal(new Set(ids).size, 6, ids.join('\n'))
 })

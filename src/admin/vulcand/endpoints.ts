@@ -55,7 +55,12 @@ export function vulcandEndpoints(options: VulcandOptions): readonly Endpoint[] {
           run: async (call) => (await load()).upsert(of, call),
         },
       },
-      { ...get, path: one, summary: `vulcand: one ${name}`, run: async (call) => (await load()).show(of, call) },
+      {
+        ...get,
+        path: one,
+        summary: `vulcand: one ${name}`,
+        run: async (call) => (await load()).show(of, call),
+      },
       {
         ...{
           ...write,
@@ -63,11 +68,17 @@ export function vulcandEndpoints(options: VulcandOptions): readonly Endpoint[] {
           path: one,
           body: { ...BODY, description: 'a merge patch' },
         },
-        ...{ summary: `changes members of a ${name}`, run: async (call) => (await load()).patch(of, call) },
+        ...{
+          summary: `changes members of a ${name}`,
+          run: async (call) => (await load()).patch(of, call),
+        },
       },
       {
         ...{ ...write, method: 'DELETE' as const, path: one, body: null },
-        ...{ summary: `vulcand: deletes a ${name}`, run: async (call) => (await load()).remove(of, call) },
+        ...{
+          summary: `vulcand: deletes a ${name}`,
+          run: async (call) => (await load()).remove(of, call),
+        },
       },
     ]
   })

@@ -56,8 +56,7 @@ export function createCertificateConflicts(): CertificateConflicts {
           if (known === undefined) {
             const isCovered = names.length === of
             found.set(key, { other, first, names, isCovered, on: [listener.id] })
-          }
-          else known.on.push(listener.id)
+          } else known.on.push(listener.id)
         }
       }
       return Array.from(found.values(), (loss) => describe(loss, serving.length))
