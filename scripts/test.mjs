@@ -45,6 +45,9 @@ const packages = {
   named: 'bind9',
   'systemd-analyze': 'systemd',
   logrotate: 'logrotate',
+  zsh: 'zsh',
+  fish: 'fish',
+  mandoc: 'mandoc',
 }
 /** Of those that are no commands. */
 const paths = {

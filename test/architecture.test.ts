@@ -31,6 +31,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['observe', ['reports', 'metrics']],
   ['upstream', ['connecting', 'endpoint', 'balancing']],
   ['acme', ['protocol', 'storage', 'names', 'orders', 'dns']],
+  ['cli', ['bench', 'from', 'drain', 'top', 'vctl', 'line']],
   ['control', ['sources', 'admission', 'writing', 'review', 'publication']],
   [
     'providers',

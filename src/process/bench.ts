@@ -1,16 +1,14 @@
 /** What `sluice bench` works with: where a running Sluice is, and a Sluice of its own in front of one server. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BenchWorld, OwnSluice } from '../cli/bench/bench.ts'
-import type { Flags } from '../cli/command-line.ts'
 import { waitForReady } from '../cli/healthcheck.ts'
-import { createReferenceReader } from '../providers/file/references.ts'
-import { resolveConfigPath, resolveSettings } from '../schema/resolve-settings.ts'
+import type { SettingFlags } from '../cli/serve-words.ts'
 import { placeOf } from './admin-certificate.ts'
+import { findAdmin } from './find-admin.ts'
 import { freePorts } from './free-ports.ts'
-import { readSettings } from './serve.ts'
 
 const READY_WITHIN_MS = 60_000
 const FIRST_RESPONSE_MS = 10_000
@@ -19,19 +17,10 @@ const FIRST_RESPONSE_MS = 10_000
 export function openBench(
   config: string | null,
   normalConfig: string,
-  flags: Flags,
+  flags: SettingFlags,
   world: Pick<BenchWorld, 'print' | 'complain'>,
 ): BenchWorld {
-  const filename = resolveConfigPath(config ?? undefined, process.env, normalConfig)
-  const document = readSettings(filename)
-  const references = { env: process.env, readFile: createReferenceReader(filename).readFile }
-  const sources = { document, filename, env: process.env, flags, references }
-  const { admin } = resolveSettings({ ...sources, cores: availableParallelism() }).settings
-  const isAdminGiven =
-    filename !== normalConfig ||
-    document !== null ||
-    'admin-address' in flags ||
-    Boolean(process.env['SLUICE_ADMIN_ADDRESS'])
+  const { admin, filename, isGiven: isAdminGiven } = findAdmin(config, normalConfig, flags)
   const place = placeOf(admin, filename)
   return { admin: place, isAdminGiven, patienceMs: FIRST_RESPONSE_MS, startOwn, ...world }
 }

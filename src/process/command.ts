@@ -1,14 +1,8 @@
-/** Runs the command of a command line. Commands other than `serve` load what they need, so that `serve` does without it. */
-import { availableParallelism } from 'node:os'
-import { parseCommandLine } from '../cli/command-line.ts'
+/** Runs the command of a command line. Each command loads what it needs, so that the others start without it. */
+import { parseCommandLine } from '../cli/line/command-line.ts'
+import { type PlaceWords, readPlace } from '../cli/place-words.ts'
 import { versionNumber, versionText } from '../cli/runtime.ts'
-import {
-  resolveConfigPath,
-  resolveSettings,
-  resolveSynapsePath,
-} from '../schema/resolve-settings.ts'
-import { createReferenceReader } from '../providers/file/references.ts'
-import { readSettings, serve } from './serve.ts'
+import type { Client } from '../client/client.ts'
 
 const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml'
 
@@ -17,6 +11,9 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
   const command = parseCommandLine(argv)
   switch (command.kind) {
     case 'serve': {
+      const { serve } = await import('./serve.ts')
+      const { resolveConfigPath, resolveSynapsePath } =
+        await import('../schema/resolve-settings.ts')
       const synapse = resolveSynapsePath(command.synapse, process.env)
       // The usual file is not read beside another program's: it may be there by chance.
       const normal = synapse === null ? DEFAULT_CONFIG : ''
@@ -27,7 +24,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
         flags: command.flags,
         env: process.env,
         version: versionNumber(),
-        complain: (line) => console.error(line),
+        complain,
       })
     }
     case 'check-from': {
@@ -39,6 +36,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     case 'check': {
       const { checkFile } = await import('../cli/check.ts')
       const { checkDocument } = await import('../control/review/check-document.ts')
+      const { createReferenceReader } = await import('../providers/file/references.ts')
       return checkFile(
         command.file,
         (document) => checkDocument(command.file, document),
@@ -52,51 +50,123 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     }
     case 'healthcheck': {
       const { waitForReady } = await import('../cli/healthcheck.ts')
-      const filename = resolveConfigPath(command.config ?? undefined, process.env, DEFAULT_CONFIG)
-      const document = readSettings(filename)
-      const cores = availableParallelism()
-      const references = { env: process.env, readFile: createReferenceReader(filename).readFile }
-      const sources = {
-        document,
-        filename,
-        env: process.env,
-        flags: command.flags,
-        cores,
-        references,
-      }
-      const { address, tls } = resolveSettings(sources).settings.admin
+      const { findAdmin } = await import('./find-admin.ts')
+      const { address, tls } = findAdmin(command.config, DEFAULT_CONFIG, command.flags).admin
       return waitForReady(address, command.waitMs, print, tls !== null)
     }
     case 'put':
     case 'delete':
     case 'get': {
       const { runObjects } = await import('../cli/objects.ts')
+      const { resolveConfigPath } = await import('../schema/resolve-settings.ts')
       const { openObjects } = await import('./objects.ts')
       const config = resolveConfigPath(command.config ?? undefined, process.env, '')
-      const world = { input: process.stdin, print, complain: (line: string) => console.error(line) }
+      const world = { input: process.stdin, print, complain }
       return runObjects(command, openObjects(config || null, DEFAULT_CONFIG, command, world))
     }
     case 'bench': {
       const { runBench } = await import('../cli/bench/bench.ts')
       const { openBench } = await import('./bench.ts')
       const { config, flags, options } = command
-      const world = { print, complain: (line: string) => console.error(line) }
-      return runBench(options, openBench(config, DEFAULT_CONFIG, flags, world))
+      return runBench(options, openBench(config, DEFAULT_CONFIG, flags, { print, complain }))
+    }
+    case 'drain': {
+      const { runDrain } = await import('../cli/drain/run.ts')
+      const { setTimeout: pause } = await import('node:timers/promises')
+      const now = (): number => performance.now()
+      return withClient(command.place, (client) =>
+        runDrain(command, { client, now, pause, print, complain }),
+      )
+    }
+    case 'top': {
+      const { runTop } = await import('../cli/top/run.ts')
+      const { openTop } = await import('./open-top.ts')
+      return withClient(command.place, (client) =>
+        runTop(command, openTop(client, isColored(), complain)),
+      )
+    }
+    case 'vctl': {
+      const { runVctl } = await import('../cli/vctl/run.ts')
+      const { readText } = await import('./text-files.ts')
+      const world = { readFile: readText, write, complain, isColored: isColored() }
+      return withClient(command.place, (client) => runVctl(command, { client, ...world }))
+    }
+    case 'new-key':
+    case 'seal-keypair': {
+      const { runSecret } = await import('../cli/vctl/secret.ts')
+      const { readText, writeSecret } = await import('./text-files.ts')
+      return runSecret(command, { readFile: readText, writeFile: writeSecret, write, complain })
     }
     case 'version':
       print(versionText())
       return 0
+    case 'man': {
+      const { manualText } = await import('../cli/line/manual.ts')
+      write(manualText(versionNumber()))
+      return 0
+    }
+    case 'completion': {
+      const { completionScript } = await import('../cli/line/shells.ts')
+      print(completionScript(command.shell))
+      return 0
+    }
+    case 'complete': {
+      const { candidateLines, findCandidates } = await import('../cli/line/candidates.ts')
+      const found = await findCandidates(command.words, async ({ flags, ...wanted }) => {
+        const { findIds } = await import('../cli/line/ids.ts')
+        const place = readPlace({ flags })
+        if (typeof place === 'string') return []
+        const ids = await withClient(place, (client) => findIds(wanted, flags, client))
+        return ids === 1 ? [] : ids
+      })
+      print(candidateLines(found).join('\n'))
+      return 0
+    }
     case 'help':
       print(command.text)
       return 0
     case 'usage-error':
-      console.error(command.message)
+      complain(command.message)
       return 2
     default:
       return command satisfies never
   }
 }
 
+/** Returns the exit code that `use` returns; 1 if there is no client for it. */
+async function withClient<T>(
+  place: PlaceWords,
+  use: (client: Client) => Promise<T>,
+): Promise<T | 1> {
+  const { openClient } = await import('./open-client.ts')
+  let client: Client
+  try {
+    client = openClient(place, DEFAULT_CONFIG)
+  } catch (error) {
+    complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
+    return 1
+  }
+  try {
+    return await use(client)
+  } finally {
+    client.close()
+  }
+}
+
+/** https://no-color.org */
+function isColored(): boolean {
+  const { NO_COLOR = '', TERM = '' } = process.env
+  return process.stdout.isTTY && NO_COLOR === '' && TERM !== 'dumb'
+}
+
+function write(text: string): void {
+  process.stdout.write(text)
+}
+
 function print(line: string): void {
   console.log(line)
+}
+
+function complain(line: string): void {
+  console.error(line)
 }

@@ -5,8 +5,8 @@ import { findTarget } from '../../src/cli/bench/find-target.ts'
 import { drawPicture } from '../../src/cli/bench/picture.ts'
 import { toText, warningsOf, type BenchReport } from '../../src/cli/bench/report.ts'
 import type { Phase, WayFigures } from '../../src/cli/bench/measure.ts'
-import type { BenchOptions } from '../../src/cli/bench-words.ts'
-import { parseCommandLine } from '../../src/cli/command-line.ts'
+import type { BenchOptions } from '../../src/cli/bench/words.ts'
+import { parseCommandLine } from '../../src/cli/line/command-line.ts'
 
 function optionsOf(...words: string[]): BenchOptions {
   const command = parseCommandLine(['bench', ...words])

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseCommandLine } from '../../src/cli/command-line.ts'
-import { COMMANDS, SERVE_FLAGS } from '../../src/cli/help.ts'
+import { parseCommandLine } from '../../src/cli/line/command-line.ts'
+import { firstWords, LISTED } from '../../src/cli/line/catalog.ts'
+import { SERVE_FLAGS } from '../../src/cli/serve-words.ts'
 import { SETTING_NAMES } from '../../src/schema/resolve-settings.ts'
 
 function parse(line: string): ReturnType<typeof parseCommandLine> {
@@ -52,9 +53,9 @@ test('check takes either a file or a configuration of synapse', () => {
 test('helps in general and with each command', () => {
   for (const line of ['', '--help', '-h', 'help']) {
     const command = parse(line)
-    assert.equal(command.kind === 'help' && command.topic, 'sluice')
+    assert.equal(command.kind === 'help' && command.topic, '')
   }
-  for (const topic of COMMANDS) {
+  for (const { name: topic } of LISTED) {
     for (const line of [`${topic} --help`, `${topic} -h`, `help ${topic}`]) {
       const command = parse(line)
       assert.ok(command.kind === 'help', line)
@@ -69,7 +70,7 @@ test('the general help has a line for each command', () => {
 
   assert.ok(command.kind === 'help')
   const listed = [...command.text.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = '']) => name)
-  assert.deepEqual(listed.toSorted(), COMMANDS.toSorted())
+  assert.deepEqual(listed.toSorted(), firstWords().toSorted())
 })
 
 test('the help of serve names every setting', () => {

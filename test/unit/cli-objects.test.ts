@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { parseCommandLine } from '../../src/cli/command-line.ts'
+import { parseCommandLine } from '../../src/cli/line/command-line.ts'
 import { runObjects } from '../../src/cli/objects.ts'
 import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'
 import { createSluiceLayout } from '../../src/providers/layouts/native/layout.ts'

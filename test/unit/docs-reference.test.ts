@@ -3,8 +3,6 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseCommandLine } from '../../src/cli/command-line.ts'
-import { BENCH_FLAGS, HEALTHCHECK_FLAGS, OBJECT_FLAGS, SERVE_FLAGS } from '../../src/cli/help.ts'
 import { ERRORS, REASON_NAMES, type Reason } from '../../src/http/message/errors.ts'
 import { formatJson, formatStreamJson } from '../../src/observe/access-log.ts'
 import type { AccessRecord } from '../../src/observe/access-record.ts'
@@ -48,32 +46,6 @@ test('every reason code that any page names beside a status exists, and has that
     }
   }
   assert.ok(found > 50)
-})
-
-test('every command and every flag is on the page of the command line', () => {
-  const text = readPage('docs/cli.md')
-  const pages = {
-    serve: SERVE_FLAGS,
-    healthcheck: HEALTHCHECK_FLAGS,
-    bench: BENCH_FLAGS,
-    'put, delete, get': { ...OBJECT_FLAGS.put, ...OBJECT_FLAGS.delete, ...OBJECT_FLAGS.get },
-  }
-  for (const [heading, flags] of Object.entries(pages)) {
-    const documented = rowsOf(sectionOf(text, `## ${heading}`)).map(([cell = '']) => cell)
-    const known = Object.entries(flags).map(
-      ([name, { value }]) => `\`${`--${name} ${value}`.trimEnd()}\``,
-    )
-    assert.deepEqual(documented.toSorted(), known.toSorted(), heading)
-  }
-  for (const name of Object.keys(SERVE_FLAGS)) {
-    const variable = `SLUICE_${name.toUpperCase().replaceAll('-', '_')}`
-    assert.match(text, new RegExp(`\\| \`--${name} \\w+\` \\| \`${variable}\` \\|`), name)
-  }
-  const help = parseCommandLine(['--help'])
-  assert.ok(help.kind === 'help')
-  for (const [, command = ''] of help.text.matchAll(/^ {2}(\w+) /gm)) {
-    assert.ok(text.includes(`\`sluice ${command}`), `docs/cli.md does not name sluice ${command}`)
-  }
 })
 
 test('the page of operating has every field of the access log', () => {

@@ -1,8 +1,7 @@
 /** Key pairs of hosts: in clear in the API, sealed in a registry with vulcand's layout. */
 import { randomBytes } from 'node:crypto'
 import { isMap, type JsonMap } from '../../model/parsed.ts'
-import { openKeyPair } from '../../providers/layouts/vulcand/key-pair.ts'
-import { sealSecretbox } from '../../providers/sealed/secretbox.ts'
+import { openKeyPair, sealKeyPair } from '../../providers/layouts/vulcand/key-pair.ts'
 import { Refused } from '../endpoint.ts'
 
 /** As vulcand writes it to the registry. Throws Refused if there is no key to seal it with. */
@@ -20,12 +19,7 @@ function reorder({ Default, OCSP }: JsonMap, KeyPair: string | null): JsonMap {
 function sealed(pair: unknown, sealKey: string | null): string | null {
   if (!isMap(pair)) return null
   if (sealKey === null) throw new Refused(400, 'this backend does not support encryption')
-  const plain = JSON.stringify({ Key: pair['Key'], Cert: pair['Cert'] })
-  const { nonce, box } = sealSecretbox(sealKey, Buffer.from(plain), randomBytes)
-  const json = JSON.stringify({
-    Encryption: 'secretbox.v1',
-    Value: { Val: box.toString('base64'), Nonce: nonce.toString('base64') },
-  })
+  const json = sealKeyPair({ Key: pair['Key'], Cert: pair['Cert'] }, sealKey, randomBytes)
   return Buffer.from(json).toString('base64')
 }
 

@@ -18,7 +18,7 @@ import { measureBoth } from './measure.ts'
 import { drawPicture } from './picture.ts'
 import { toText, warningsOf, type BenchReport } from './report.ts'
 import type { AdminPlace } from '../admin-client.ts'
-import type { BenchOptions } from '../bench-words.ts'
+import type { BenchOptions } from './words.ts'
 
 /** A Sluice in front of one server. */
 export interface OwnSluice {

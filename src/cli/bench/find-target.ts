@@ -10,7 +10,7 @@ import type { RoutableRequest } from '../../routing/request.ts'
 import { RoutingTable } from '../../routing/table.ts'
 import type { AdminReader } from './admin-reader.ts'
 import type { LoadTarget } from './load-plan.ts'
-import type { BenchOptions } from '../bench-words.ts'
+import type { BenchOptions } from './words.ts'
 
 /** Through a proxy and past it. */
 export interface BenchTarget {

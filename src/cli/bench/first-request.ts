@@ -2,7 +2,7 @@
 import { request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'
 import { serverNameOf, type LoadTarget } from './load-plan.ts'
-import type { BenchOptions } from '../bench-words.ts'
+import type { BenchOptions } from './words.ts'
 
 export interface FirstResponse {
   readonly status: number

@@ -7,7 +7,7 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import type { BenchTarget } from './find-target.ts'
 import type { LoadGenerator } from './load.ts'
 import type { LoadPlan, LoadWindow } from './load-plan.ts'
-import type { BenchOptions } from '../bench-words.ts'
+import type { BenchOptions } from './words.ts'
 
 export const WAYS = ['through', 'direct'] as const
 export type Way = (typeof WAYS)[number]

@@ -1,5 +1,6 @@
 /** Rows as a table for people and for grep: a line each; lines that are too wide for a terminal are wrapped. */
 import { escapeControls } from '../../model/parsed.ts'
+import { wrap } from '../wrap.ts'
 import type { Row } from './rows.ts'
 
 const VERDICT_WIDTH = 'not there'.length
@@ -19,25 +20,4 @@ export function toTable(rows: readonly Row[], columns: number | null): readonly 
     const [first = '', ...more] = start.length > indent ? ['', ...lines] : lines
     return [(start + first).trimEnd(), ...more.map((line) => ' '.repeat(indent) + line)]
   })
-}
-
-/** At spaces; a word that is too long is cut. */
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ').flatMap((one) => cut(one, width))) {
-    const longer = line === '' ? word : `${line} ${word}`
-    if (longer.length <= width) line = longer
-    else {
-      lines.push(line)
-      line = word
-    }
-  }
-  return [...lines, line]
-}
-
-function cut(word: string, width: number): readonly string[] {
-  const parts: string[] = []
-  for (let at = 0; at < word.length; at += width) parts.push(word.slice(at, at + width))
-  return parts
 }

@@ -7,7 +7,7 @@
 import { quote, isMap } from '../../../model/parsed.ts'
 import { readJsonMap } from '../../registry/json-value.ts'
 import { decodeBase64 } from '../../sealed/opener.ts'
-import { createSecretbox, NONCE_BYTES } from '../../sealed/secretbox.ts'
+import { createSecretbox, NONCE_BYTES, sealSecretbox } from '../../sealed/secretbox.ts'
 import { TranslationError } from '../translation.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 
@@ -57,6 +57,19 @@ export function openKeyPair(sealed: unknown, place: string, sealKey: string | nu
   if (!plain.ok) throw new TranslationError(`${place}: what was sealed is no key pair`)
   const pair = readStruct(plain.value, place)
   return { cert: readPem(pair, 'Cert'), key: readPem(pair, 'Key') }
+}
+
+/** The JSON that `openKeyPair` opens, of a pair in base64. `sealKey`: 64 hex digits. `random`: bytes that cannot be guessed. */
+export function sealKeyPair(
+  { Key, Cert }: { readonly Key: unknown; readonly Cert: unknown },
+  sealKey: string,
+  random: (bytes: number) => Buffer,
+): string {
+  const { nonce, box } = sealSecretbox(sealKey, Buffer.from(JSON.stringify({ Key, Cert })), random)
+  return JSON.stringify({
+    Encryption: ENCRYPTION,
+    Value: { Val: box.toString('base64'), Nonce: nonce.toString('base64') },
+  })
 }
 
 function readSealed(sealed: unknown, place: string): GoStruct {
