@@ -192,6 +192,21 @@ test('a server is drained where it is written, in its own key or in its backend'
   })
 })
 
+test("a server that vulcand's API wrote is drained, too, and shown as before", async (t) => {
+  const site = await startObjectsSite(t)
+  const form = { vulcand: { Id: 'v1', URL: 'http://10.0.0.1:80' } }
+  await site.send('PUT', '/api/objects/server/vote/v1', form)
+
+  const drained = await site.send('POST', '/api/servers/vote/v1/drain')
+  const during = await site.writer.get({ kind: 'server', id: 'vote/v1' })
+  await site.send('POST', '/api/servers/vote/v1/undrain')
+  const after = await site.writer.get({ kind: 'server', id: 'vote/v1' })
+
+  assert.equal(drained.status, 200)
+  assert.deepEqual(during?.value, { url: 'http://10.0.0.1:80', drain: true })
+  assert.deepEqual(after?.value, { url: 'http://10.0.0.1:80' })
+})
+
 test('bodies that are no object, and names that are no names, are refused with 4xx', async (t) => {
   const site = await startObjectsSite(t)
   const put = async (path: string, body: string, type = 'application/json'): Promise<number> =>

@@ -2,6 +2,9 @@
 import type { Written } from '../../control/writing/writer.ts'
 import { isMap, type JsonMap } from '../../model/parsed.ts'
 import { joinParts, type ObjectName, refuseObjectName } from '../../model/names.ts'
+import { vulcandForm } from '../../providers/layouts/native/layout.ts'
+import { splitOrigin } from '../../providers/layouts/server-origin.ts'
+import { readStruct } from '../../providers/layouts/vulcand/go-json.ts'
 import { type Answer, type Call, type Endpoint, json, Refused } from '../endpoint.ts'
 import { read } from './endpoints.ts'
 import { type ObjectService, WRITE_QUERY } from './object-service.ts'
@@ -67,9 +70,9 @@ function inside(before: Written | null, server: string, isDrained: boolean): Jso
 
 function drained(value: unknown, isDrained: boolean): JsonMap {
   const form = isMap(value) ? value : { url: value }
-  if ('vulcand' in form) {
-    throw new Refused(409, 'the server is written in the form of vulcand, which has no drain')
-  }
-  const { drain: _before, ...rest } = form
+  // The form of vulcand has no drain, so a server in it becomes one of the native form, which vulcand's API shows as before.
+  const foreign = vulcandForm(form)
+  const native = isMap(foreign) ? { url: splitOrigin(readStruct(foreign).text('URL')).url } : form
+  const { drain: _before, ...rest } = native
   return isDrained ? { ...rest, drain: true } : rest
 }
