@@ -27,6 +27,8 @@ export class FrameReader {
   /** A frame that has not arrived completely, and how much of it is there. Its header, until that is complete. */
   #partial: Buffer | null = null
   #have = 0
+  /** How many have begun so far. */
+  frames = 0
   #partials = 0
   #dataLeft = 0
   #paddingLeft = 0
@@ -134,6 +136,7 @@ export class FrameReader {
 
   /** The frame that begins there, of DATA its header. */
   #dispatch(bytes: Buffer, at: number, length: number): void {
+    this.frames++
     const type = bytes[at + 3] ?? 0
     const flags = bytes[at + 4] ?? 0
     const id = readUint31(bytes, at + 5)

@@ -79,6 +79,18 @@ export abstract class LinkTimes extends LinkSocket {
     if (this.socket.writableLength > MOST_UNSENT_BYTES) this.socket.pause()
   }
 
+  /** Other connections get their turn before it reads on. */
+  protected rest(): void {
+    if (!this.isOpen || this.socket.isPaused()) return
+    this.socket.pause()
+    setImmediate(readOn, this)
+  }
+
+  /** If it is blocked, `unblocked` follows. */
+  readOn(): void {
+    if (this.isOpen && !this.output.isBlocked) this.socket.resume()
+  }
+
   protected unblocked(): void {
     this.#sent = -1
     this.socket.resume()
@@ -138,4 +150,8 @@ export abstract class LinkTimes extends LinkSocket {
    * streams have `resetReceived`.
    */
   protected abstract malformed(streamId: number, fault: string): void
+}
+
+function readOn(link: LinkTimes): void {
+  link.readOn()
 }

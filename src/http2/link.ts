@@ -5,10 +5,11 @@
  *   PREFACE and SETTINGS ──► OPEN ──goAway──► DRAINING ──last stream has ended──► finish
  *                              └──error: GOAWAY──► lingers (reads and drops, so that the peer reads it) ──► closed
  */
-import { COST } from './budget.ts'
+import { COST, costOfHead } from './budget.ts'
 import { RESET_BY_PEER, RESET_HERE, UNKNOWN } from './closed-streams.ts'
 import { type FrameSink, FrameReader } from './frame-reader.ts'
 import { ERROR, FLAG, FRAME } from './frames.ts'
+import { GatheredData, MOST_GATHERED_BYTES } from './gathered-data.ts'
 import { HeadBlock } from './head-block.ts'
 import {
   COMPRESSION,
@@ -27,6 +28,8 @@ export type { LinkOptions, LinkSettings, LinkTimeouts } from './link-options.ts'
 /** CONTINUATION frames of one head; their bytes are bounded by the limit of heads, compressed. */
 const MOST_CONTINUATIONS = 8
 const PRIORITY_BYTES = 5
+/** In one read; after more the connection rests for a turn, because Node reads a socket up to 32 times in a row. */
+const MOST_FRAMES = 512
 const NOTHING = Buffer.alloc(0)
 
 const MISFRAMED: Readonly<Record<'preface' | 'http1' | 'size' | 'padding', string>> = {
@@ -45,6 +48,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   /** Takes the content of the DATA frame that is being read; null: it is dropped. */
   #taker: Http2Stream | null = null
   #takerEnds = false
+  readonly #gathered = new GatheredData()
   readonly #ends: ReadEnds = new ReadEnds(this.isServer ? BEGUN_AT_ONCE : Infinity)
 
   // What is read.
@@ -58,8 +62,11 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   }
 
   protected readFrames(buffer: Buffer, length: number): void {
+    const before = this.#reader.frames
     this.#reader.read(buffer, length)
+    this.#gathered.pass(false)
     this.#ends.end()
+    if (this.#reader.frames - before > MOST_FRAMES) this.rest()
     if (this.#reader.isWithin || this.#block !== null) this.#awaitRest()
     else {
       this.headDueAt = Infinity
@@ -81,6 +88,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   }
 
   frame(type: number, flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+    this.#gathered.pass(false)
     if (!this.#mayCome(type, flags, id)) return
     switch (type) {
       case FRAME.HEADERS:
@@ -177,6 +185,8 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
       this.connectionError(ERROR.COMPRESSION_ERROR, 'a head cannot be decoded')
       return
     }
+    const cost = costOfHead(this.decoder.steps, this.options.settings.fields)
+    if (cost > 0 && !this.charge(cost, 'fields, and changes of the table, in heads')) return
     const ended = (flags & FLAG.END_STREAM) !== 0
     if (isNew) this.#request(id, ended, result)
     else if (stream === undefined) this.#headOfClosed(id)
@@ -286,6 +296,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
 
   dataBegins(flags: number, id: number, length: number, content: number): void {
     this.#taker = null
+    if (this.#gathered.streamId !== id || content === 0) this.#gathered.pass(false)
     if (!this.#mayCome(FRAME.DATA, flags, id)) return
     // What counts is the whole frame, and also of a stream that is closed.
     this.receiveWindow -= length
@@ -314,11 +325,17 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   data(bytes: Buffer, from: number, to: number, isLast: boolean): void {
     const taker = this.#taker
     if (taker === null) return
+    const ended = isLast && this.#takerEnds
+    if (to - from < MOST_GATHERED_BYTES) {
+      this.#gathered.add(taker, bytes, from, to)
+      if (ended) this.#gathered.pass(true)
+      return
+    }
+    this.#gathered.pass(false)
     if (taker.isReset) {
       this.credit(to - from)
       return
     }
-    const ended = isLast && this.#takerEnds
     // Not before: the rest of the frame may come later, or never.
     if (ended) taker.incoming.isComplete = true
     taker.incoming.take(bytes, from, to, ended)

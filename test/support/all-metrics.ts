@@ -97,7 +97,8 @@ export async function renderAllMetrics(): Promise<ReadonlyMap<string, MetricForm
 
 function count(scoreboard: Scoreboard, slot: number): void {
   const { counts, base } = new ScoreboardView(scoreboard.memory(), 0).slot(slot)
-  for (const counter of [...Array(6).keys()].map((code) => COUNT.status + code)) {
+  const counters = [...Array(6).keys()].map((code) => COUNT.status + code)
+  for (const counter of [...counters, COUNT.grpcStatus]) {
     counts[base + counter] = 1
   }
 }

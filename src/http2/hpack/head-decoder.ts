@@ -118,6 +118,7 @@ export class HeadDecoder {
   #withCookie = ''
   #hasRegular = false
   #count = 0
+  #resizes = 0
   #bytes = 0
 
   /** `extendedConnect`: the peer may use `:protocol` (RFC 8441). */
@@ -126,6 +127,11 @@ export class HeadDecoder {
     this.limits = limits
     this.#kinds = kind === 'request' ? REQUEST_FIELDS : RESPONSE_FIELDS
     this.#extendedConnect = extendedConnect
+  }
+
+  /** What it took to decode the last head: its fields, also those that are not kept, and changes of the table's size. */
+  get steps(): number {
+    return this.#count + this.#resizes
   }
 
   /** `fields`, and Cookie behind them. */
@@ -175,6 +181,7 @@ export class HeadDecoder {
     this.#isTrailers = trailers
     this.#hasRegular = false
     this.#count = 0
+    this.#resizes = 0
     this.#bytes = 0
   }
 
@@ -213,6 +220,7 @@ export class HeadDecoder {
         // Section 4.2: a change of the size comes before everything else.
         if (!mayResize || !this.#table.resize(index)) return false
         this.#last.resizes()
+        this.#resizes++
         rowAt = at
       } else {
         at = this.#literal(bytes, at, to, index, first)
