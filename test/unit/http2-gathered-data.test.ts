@@ -11,7 +11,9 @@ const POST = block(...requestFields({ method: 'POST' }))
 
 test('frames of a byte each arrive in a few pieces, in order, with their end', async (t) => {
   const { client, link } = await startLinkedClient(t)
-  const text = Array.from({ length: 1_000 }, (_, at) => String.fromCharCode(33 + (at % 90))).join('')
+  const text = Array.from({ length: 1_000 }, (_, at) => String.fromCharCode(33 + (at % 90))).join(
+    '',
+  )
 
   client.send(
     headersFrame(1, POST),
