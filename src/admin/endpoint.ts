@@ -3,7 +3,9 @@
  * the description of the API are made from it.
  */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { ObjectKind } from '../model/names.ts'
 import type { AdminRole, AnonymousRole } from '../model/settings.ts'
+import type { JsonSchema } from './openapi/schema.ts'
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
 
@@ -42,6 +44,19 @@ export interface BodyForm {
   readonly types: readonly string[] | 'any'
   readonly description: string
   readonly maxBytes: number
+  /** Of what it must hold, where `{kind}` is in the path by kind; absent: it may be missing, and is not read. */
+  readonly schema?: JsonSchema | ((kind: ObjectKind) => JsonSchema | Promise<JsonSchema>)
+}
+
+/** What an answer of 2xx holds. */
+export interface AnswerForm {
+  readonly type: string
+  /** A function: loaded when the description is asked for. */
+  readonly schema: JsonSchema | (() => Promise<JsonSchema>)
+  /** The revision of the object is its ETag. */
+  readonly hasETag?: boolean
+  /** Other statuses that have the same content. */
+  readonly alsoAt?: readonly number[]
 }
 
 export interface Endpoint {
@@ -49,14 +64,19 @@ export interface Endpoint {
   readonly method: Method
   /** `{name}` is one segment. */
   readonly path: string
+  /** The kinds that `{kind}` stands for, each a path of its own in the description. */
+  readonly kinds?: readonly ObjectKind[]
   readonly needs: Need
   readonly summary: string
   /** By name: what it means. Others are refused. */
   readonly query: Readonly<Record<string, string>>
+  /** Fields of the head that it reads, by name: what they mean. */
+  readonly headers?: Readonly<Record<string, string>>
   /** Null: a body is refused. */
   readonly body: BodyForm | null
   /** By status: what it means. */
   readonly answers: Readonly<Record<number, string>>
+  readonly gives: AnswerForm
   readonly run: (call: Call) => Answer | Promise<Answer>
 }
 
@@ -65,7 +85,7 @@ export type Content =
   /** `type`: with its charset. */
   | { readonly kind: 'text'; readonly type: string; readonly text: string }
   /** JSON in pieces, for large answers. */
-  | { readonly kind: 'pieces'; readonly pieces: Iterable<string> }
+  | { readonly kind: 'pieces'; readonly pieces: Iterable<string>; readonly type?: string }
   | { readonly kind: 'events'; readonly open: OpenStream }
 
 /** Sends texts until the client leaves. Returns what is called then. */
@@ -82,6 +102,14 @@ export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly content: Content
+}
+
+/** The form of an answer in JSON. */
+export function jsonOf(
+  schema: AnswerForm['schema'],
+  more: Pick<AnswerForm, 'hasETag' | 'alsoAt'> = {},
+): AnswerForm {
+  return { type: 'application/json', schema, ...more }
 }
 
 export function json(
@@ -117,8 +145,9 @@ export function reading(
   path: string,
   summary: string,
   run: Endpoint['run'],
-  options: Partial<Pick<Endpoint, 'needs' | 'query' | 'answers'>> = {},
+  options: Pick<Endpoint, 'gives'> &
+    Partial<Pick<Endpoint, 'needs' | 'query' | 'headers' | 'answers'>>,
 ): Endpoint {
-  const { needs = 'read', query = {}, answers = { 200: 'what was asked for' } } = options
-  return { method: 'GET', path, needs, summary, query, body: null, answers, run }
+  const { needs = 'read', query = {}, answers = { 200: 'what was asked for' }, ...rest } = options
+  return { method: 'GET', path, needs, summary, query, body: null, answers, ...rest, run }
 }

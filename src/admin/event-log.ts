@@ -14,6 +14,7 @@ import {
   Refused,
 } from './endpoint.ts'
 import { toJson } from './json.ts'
+import { text } from './openapi/schema.ts'
 
 export type EventType =
   'table' | 'in-force' | 'server' | 'breaker' | 'panic' | 'certificate' | 'problem' | 'resolved'
@@ -110,7 +111,11 @@ export function createEventLog(boot: string = randomUUID().slice(0, 8)): EventLo
       '/api/events',
       'changes of the table, servers, breakers, certificates and problems, as server-sent events',
       run,
-      { answers: { 200: 'events, until the client leaves', 429: 'too many clients read them' } },
+      {
+        headers: { 'Last-Event-ID': 'the last event that the client has: those behind it follow' },
+        answers: { 200: 'events, until the client leaves', 429: 'too many clients read them' },
+        gives: { type: 'text/event-stream', schema: text },
+      },
     ),
     close() {
       if (heartbeat !== null) clearInterval(heartbeat)

@@ -5,7 +5,17 @@ import { parseServersFilter, type ServersView, toList } from './servers.ts'
 import { answerOf } from './vulcand-answer.ts'
 import { parseTableFilter, type TableView, tableText } from './table.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
-import { type Caller, type Endpoint, json, reading, Refused } from './endpoint.ts'
+import { type Caller, type Endpoint, json, jsonOf, reading, Refused } from './endpoint.ts'
+import { map, oneOf, text } from './openapi/schema.ts'
+import {
+  BREAKERS,
+  CERTIFICATES,
+  MESSAGE,
+  READINESS,
+  SERVERS,
+  SOURCES,
+  TABLE,
+} from './openapi/shapes.ts'
 
 export interface StateOptions extends Providers {
   readonly table: () => TableView
@@ -39,7 +49,7 @@ export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
       '/healthz',
       '200 while the process runs',
       () => ({ status: 200, content: { kind: 'text', type: PLAIN, text: 'ok\n' } }),
-      { needs: 'none' },
+      { needs: 'none', gives: { type: 'text/plain', schema: text } },
     ),
     reading(
       '/readyz',
@@ -49,7 +59,11 @@ export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
         const status = readiness.ready ? 200 : 503
         return json(status, isReader(caller) ? readiness : { ready: readiness.ready })
       },
-      { needs: 'none', answers: { 200: 'it is ready', 503: 'it is not, and why' } },
+      {
+        needs: 'none',
+        answers: { 200: 'it is ready', 503: 'it is not, and why' },
+        gives: jsonOf(READINESS, { alsoAt: [503] }),
+      },
     ),
     reading(
       '/metrics',
@@ -58,7 +72,7 @@ export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
         status: 200,
         content: { kind: 'text', type: metrics.contentType, text: await metrics.render() },
       }),
-      { needs: 'metrics' },
+      { needs: 'metrics', gives: { type: 'text/plain', schema: text } },
     ),
     reading(
       '/api/table',
@@ -67,25 +81,36 @@ export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
         const filter = parseTableFilter(query)
         return { status: 200, content: { kind: 'pieces', pieces: tableText(table(), filter) } }
       },
-      { query: { kind: 'only objects of this kind', id: 'only objects with this id' } },
+      {
+        query: { kind: 'only objects of this kind', id: 'only objects with this id' },
+        gives: jsonOf(TABLE),
+      },
     ),
     reading(
       '/api/servers',
       'the state of each server: health, ejection, share of requests; ?backend=...',
       listOf(servers.servers),
-      { query: BACKEND_QUERY },
+      { query: BACKEND_QUERY, gives: jsonOf(SERVERS) },
     ),
     reading('/api/breakers', 'the state of each breaker; ?backend=...', listOf(servers.breakers), {
       query: BACKEND_QUERY,
+      gives: jsonOf(BREAKERS),
     }),
-    reading('/api/certificates', 'certificates, when they end, and those that are ordered', () => ({
-      status: 200,
-      content: { kind: 'pieces', pieces: writeCertificates(certificates) },
-    })),
-    ...['/v1/status', '/v2/status'].map((path) =>
-      reading(path, 'as vulcand', () => answerOf(200, { Status: 'ok' }), { needs: 'none' }),
+    reading(
+      '/api/certificates',
+      'certificates, when they end, and those that are ordered',
+      () => ({ status: 200, content: { kind: 'pieces', pieces: writeCertificates(certificates) } }),
+      { gives: jsonOf(CERTIFICATES) },
     ),
-    reading('/api/providers', 'the state of each source', () => json(200, providers())),
+    ...['/v1/status', '/v2/status'].map((path) =>
+      reading(path, 'as vulcand', () => answerOf(200, { Status: 'ok' }), {
+        needs: 'none',
+        gives: jsonOf(map({ Status: oneOf('ok') })),
+      }),
+    ),
+    reading('/api/providers', 'the state of each source', () => json(200, providers()), {
+      gives: jsonOf(SOURCES),
+    }),
     action('confirm', 'confirm a held shrink', { 409: 'nothing is held' }, (name) =>
       confirm(options, name),
     ),
@@ -108,6 +133,7 @@ function action(
     query: {},
     body: { types: ['application/json'], description: 'not needed', maxBytes: 1024 },
     answers: { 200: 'it is done', 404: 'there is no such source', ...answers },
+    gives: jsonOf(MESSAGE),
     run({ parameters, audit }) {
       const { status, message } = act(parameters['name'] ?? '')
       if (status !== 200) throw new Refused(status, message)

@@ -18,7 +18,7 @@ export async function send(
     case 'text':
       return sendText(response, status, content.type, content.text)
     case 'pieces':
-      response.setHeader('Content-Type', 'application/json')
+      response.setHeader('Content-Type', content.type ?? 'application/json')
       response.statusCode = status
       if (response.req.method === 'HEAD') response.end()
       else await writeSlices(response, content.pieces)

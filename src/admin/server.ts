@@ -18,6 +18,8 @@ import { compileNames, refusalOf } from './guard.ts'
 import { indexText } from './index-page.ts'
 import { type AdminCertificate, listenAt, listenOnSocket } from './listening.ts'
 import { stateEndpoints, type StateOptions } from './pages.ts'
+import { descriptionEndpoint } from './description.ts'
+import { text } from './openapi/schema.ts'
 import { createRouter, type Find } from './router.ts'
 import { send } from './send.ts'
 import { isVulcandPath, refusedByVulcand } from './vulcand-answer.ts'
@@ -33,12 +35,16 @@ export interface AdminOptions extends StateOptions {
   /** Who may do what, as it is now. */
   readonly access?: () => AccessSettings
   readonly endpoints?: readonly Endpoint[]
+  /** Of the program, for the description of the API. */
+  readonly version?: string
   readonly log: Log
 }
 
 export interface Admin {
   /** With the actual port. */
   readonly address: Address
+  /** All that it serves. */
+  readonly endpoints: readonly Endpoint[]
   /** Takes another certificate for connections that come later. */
   replaceCertificate(certificate: AdminCertificate): void
   /** Finishes requests in flight, for at most a second. */
@@ -60,7 +66,8 @@ const LOG_REFUSED_MS = 1000
 export async function createAdmin(options: AdminOptions): Promise<Admin> {
   const { log, socket = null, certificate = null } = options
   const access = options.access ?? openTo(options.address)
-  const handle = createHandler(options, access)
+  const endpoints = endpointsOf(options)
+  const handle = createHandler(options, endpoints, access)
   const listening = await listenAt(options.address, certificate, (request, response) =>
     handle(request, response, 'address'),
   )
@@ -82,6 +89,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   if (!isLoopbackHost(address.host)) warn(log, address, access(), certificate)
   return {
     address,
+    endpoints,
     replaceCertificate: listening.replace,
     async close() {
       await Promise.all([listening.close(), local?.close()])
@@ -123,21 +131,35 @@ function warn(
 
 type Handle = (request: IncomingMessage, response: ServerResponse, way: Way) => void
 
-function createHandler(options: AdminOptions, access: () => AccessSettings): Handle {
-  const { log } = options
-  const isNamed = compileNames(options.names ?? [])
-  const identify = createAccess(access)
-  const endpoints = [...stateEndpoints(options), ...(options.endpoints ?? [])]
+function endpointsOf(options: AdminOptions): readonly Endpoint[] {
+  const listed = [...stateEndpoints(options), ...(options.endpoints ?? [])]
   const index = reading(
     '/',
     'this list',
     () => ({
       status: 200,
-      content: { kind: 'text', type: 'text/plain; charset=utf-8', text: indexText(endpoints) },
+      content: {
+        kind: 'text',
+        type: 'text/plain; charset=utf-8',
+        text: indexText([description, ...listed]),
+      },
     }),
-    { needs: 'none' },
+    { needs: 'none', gives: { type: 'text/plain', schema: text } },
   )
-  const find = createRouter([index, ...endpoints])
+  const description = descriptionEndpoint(() => all, options.version ?? '0')
+  const all = [index, description, ...listed]
+  return all
+}
+
+function createHandler(
+  options: AdminOptions,
+  endpoints: readonly Endpoint[],
+  access: () => AccessSettings,
+): Handle {
+  const { log } = options
+  const isNamed = compileNames(options.names ?? [])
+  const identify = createAccess(access)
+  const find = createRouter(endpoints)
   let loggedAt = -Infinity
 
   return (request, response, way) => {

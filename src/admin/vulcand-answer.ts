@@ -26,9 +26,27 @@ export function refusedByVulcand({ status, message, headers }: Refused): Answer 
   return { ...messageAnswer(status, message), headers }
 }
 
+/** A list in slices: there may be thousands. `items`: each as JSON. */
+export function listAnswer(name: string, items: Iterable<string>): Answer {
+  function* pieces(): Generator<string> {
+    yield `{"${name}":[`
+    let separator = ''
+    for (const item of items) {
+      yield separator + escapeAsGo(item)
+      separator = ','
+    }
+    yield ']}'
+  }
+  return { status: 200, content: { kind: 'pieces', type: TYPE, pieces: pieces() } }
+}
+
 /** JSON as Go's encoder writes it: `<`, `>`, `&` and the line separators are escaped; so are marks of text direction. */
 export function toGoJson(value: unknown): string {
-  return JSON.stringify(value).replace(
+  return escapeAsGo(JSON.stringify(value))
+}
+
+function escapeAsGo(json: string): string {
+  return json.replace(
     /[<>&\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )

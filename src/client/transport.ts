@@ -135,9 +135,15 @@ export function createTransport(options: ClientOptions): Transport {
         return
       }
       let isSent = false
+      let isAnswered = false
       outgoing.once('finish', () => (isSent = true))
-      outgoing.once('response', resolve)
+      outgoing.once('response', (response) => {
+        isAnswered = true
+        resolve(response)
+      })
       outgoing.on('error', (cause: NodeJS.ErrnoException) => {
+        // Its reader sees it.
+        if (isAnswered) return
         // The server closed an idle connection as this request took it. A write may have been done.
         if (outgoing.reusedSocket && request.method === 'GET' && cause.code === 'ECONNRESET') {
           send(request, signal, true).then(resolve, reject)

@@ -126,6 +126,7 @@ export async function openAdmin(
     names: settings.admin.hosts,
     socket: settings.admin.socket,
     certificate: certificate.current(),
+    version,
     access: parts.access,
     endpoints: [
       ...objectEndpoints(objects),

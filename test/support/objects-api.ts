@@ -1,10 +1,12 @@
 /** An admin over an embedded store in a folder of its own, without a program around it. */
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { AccessSettings } from '../../src/admin/access.ts'
 import type { Endpoint } from '../../src/admin/endpoint.ts'
+import { describeApi } from '../../src/admin/description.ts'
 import { drainEndpoints } from '../../src/admin/objects/drain.ts'
 import { objectEndpoints } from '../../src/admin/objects/endpoints.ts'
 import { createObjectService, type ObjectService } from '../../src/admin/objects/object-service.ts'
@@ -15,11 +17,13 @@ import { NO_ACME } from '../../src/observe/reports/acme-report.ts'
 import { loadLayout } from '../../src/providers/catalog/layouts.ts'
 import { openEmbeddedKeyStore } from '../../src/providers/embedded/embedded-provider.ts'
 import type { KeyStore } from '../../src/providers/store.ts'
+import { createJudge, type Description } from './openapi.ts'
 
 export interface ObjectsSite {
   readonly origin: string
   readonly writer: Writer
   readonly keys: KeyStore
+  readonly endpoints: readonly Endpoint[]
   readonly logged: readonly { readonly fields: object; readonly message: string }[]
   fetch(path: string, options?: RequestInit): Promise<Response>
   /** With a body as JSON, unless it is text. */
@@ -75,6 +79,10 @@ export async function startObjectsSite(
   const open: AccessSettings = { address, tokens: [], tls: null, anonymous: null }
   const access = { ...open, ...options.access }
   const { accessNow } = options
+  const endpoints = options.endpoints?.(service) ?? [
+    ...objectEndpoints(service),
+    ...drainEndpoints(service),
+  ]
   const admin = await createAdmin({
     address,
     access: accessNow === undefined ? () => access : () => ({ ...open, ...accessNow() }),
@@ -86,10 +94,7 @@ export async function startObjectsSite(
     providers: () => [],
     confirm: () => 'unknown',
     reload: () => false,
-    endpoints: options.endpoints?.(service) ?? [
-      ...objectEndpoints(service),
-      ...drainEndpoints(service),
-    ],
+    endpoints,
     log: { debug: log, info: log, warn: log, error: log },
     certificate: options.certificate ?? null,
     socket: options.socket ?? null,
@@ -97,12 +102,28 @@ export async function startObjectsSite(
   t.after(() => admin.close())
   const scheme = options.certificate === undefined ? 'http' : 'https'
   const origin = `${scheme}://127.0.0.1:${admin.address.port}`
-  const ask = (path: string, asked: RequestInit = {}): Promise<Response> =>
-    fetch(origin + path, asked)
+  const judge = createJudge(
+    JSON.parse(JSON.stringify(await describeApi(admin.endpoints, '0'))) as Description,
+    form === 'sluice',
+  )
+  /** Every exchange is as the description of the API says. */
+  async function ask(path: string, asked: RequestInit = {}): Promise<Response> {
+    const response = await fetch(origin + path, asked)
+    const isStream = response.headers.get('content-type') === 'text/event-stream'
+    const { method = 'GET', body } = asked
+    const faults = judge.faultsOf({
+      ...{ method, path, status: response.status, headers: response.headers },
+      requestBody: typeof body === 'string' ? body : null,
+      body: isStream ? '' : await response.clone().text(),
+    })
+    assert.deepEqual(faults, [])
+    return response
+  }
   return {
     origin,
     writer,
     keys,
+    endpoints: admin.endpoints,
     logged,
     fetch: ask,
     send: (method, path, body, headers = {}) =>

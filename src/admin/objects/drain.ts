@@ -5,9 +5,11 @@ import { joinParts, type ObjectName, refuseObjectName } from '../../model/names.
 import { vulcandForm } from '../../providers/layouts/native/layout.ts'
 import { splitOrigin } from '../../providers/layouts/server-origin.ts'
 import { readStruct } from '../../providers/layouts/vulcand/go-json.ts'
-import { type Answer, type Call, type Endpoint, json, Refused } from '../endpoint.ts'
+import { type Answer, type Call, type Endpoint, json, jsonOf, Refused } from '../endpoint.ts'
+import { DRAINED } from '../openapi/shapes.ts'
 import { read } from './endpoints.ts'
 import { type ObjectService, WRITE_QUERY } from './object-service.ts'
+import { PRECONDITIONS } from './preconditions.ts'
 
 export function drainEndpoints(service: ObjectService): readonly Endpoint[] {
   return (['drain', 'undrain'] as const).map((verb) => ({
@@ -22,7 +24,12 @@ export function drainEndpoints(service: ObjectService): readonly Endpoint[] {
       200: 'it is written',
       404: 'the registry that is written has no such server',
       409: 'no source can be written, or its layout has no drain',
+      412: 'If-Match or If-None-Match does not hold',
+      422: 'the object that holds the server would be set aside',
+      503: 'the registry cannot be used now',
     },
+    headers: PRECONDITIONS,
+    gives: jsonOf(DRAINED),
     run: (call: Call) => setDrain(call, verb === 'drain'),
   }))
 

@@ -10,8 +10,18 @@ import { isMap, quote } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
 import { readJsonText } from '../../providers/registry/json-value.ts'
 import { toText } from '../body.ts'
-import { type Answer, type BodyForm, type Call, type Endpoint, json, Refused } from '../endpoint.ts'
+import {
+  type Answer,
+  type BodyForm,
+  type Call,
+  type Endpoint,
+  json,
+  jsonOf,
+  Refused,
+} from '../endpoint.ts'
 import { toJson } from '../json.ts'
+import { DELETED, STORED, STORED_LIST, WRITTEN } from '../openapi/shapes.ts'
+import { valueOf } from '../openapi/values.ts'
 import { hideKeys } from './changes.ts'
 import { mergePatch } from './merge-patch.ts'
 import {
@@ -22,7 +32,8 @@ import {
   type WriteRequest,
   type WriteResult,
 } from './object-service.ts'
-import { isKnown, toETag } from './preconditions.ts'
+import { openText, shownText } from './shown-text.ts'
+import { isKnown, KNOWN_HEADER, PRECONDITIONS, toETag } from './preconditions.ts'
 
 export const MAX_BODY_BYTES: number = 1 << 20
 const MAX_WAIT_MS = 30_000
@@ -31,11 +42,13 @@ const VALUE: BodyForm = {
   types: ['application/json'],
   description: 'the object, in the form in which its source stores it',
   maxBytes: MAX_BODY_BYTES,
+  schema: valueOf,
 }
 const PATCH: BodyForm = {
   types: ['application/merge-patch+json', 'application/json'],
   description: 'a JSON merge patch (RFC 7396): members replace those of the object, null removes',
   maxBytes: MAX_BODY_BYTES,
+  schema: { type: 'object' },
 }
 const SECRETS = { secrets: '1: with private keys; needs a token or certificate of role write' }
 const PUT_QUERY = {
@@ -43,6 +56,7 @@ const PUT_QUERY = {
   ttl: 'it expires after this time unless it is written again, such as 10s',
   wait: 'answer once it is in force or set aside, after at most this time (30s)',
 }
+const NO_KIND = 'there is no such kind'
 const WRITE_ANSWERS = {
   409: 'no source can be written, or it is not clear which',
   412: 'If-Match or If-None-Match does not hold; ETag is the revision now',
@@ -64,46 +78,56 @@ export function objectEndpoints(service: ObjectService): readonly Endpoint[] {
       summary: 'those of a kind: listener, host, backend, server, frontend or middleware',
       run: (call) => list(call, kindOf(call)),
     },
-    ...['/api/objects/{kind}/{id}', '/api/objects/{kind}/{owner}/{part}'].flatMap((path) => [
+    ...ONE.flatMap(({ path, kinds }) => [
       {
         ...GET,
         path,
+        kinds,
         summary: 'one object with its status; a server or middleware has two ids',
+        headers: KNOWN_HEADER,
         answers: {
+          ...GET.answers,
           200: 'the object',
           304: 'If-None-Match has its revision',
           404: 'it is not there',
         },
+        gives: jsonOf(STORED, { hasETag: true }),
         run: get,
       },
       {
         ...WRITE,
         method: 'PUT' as const,
         path,
+        kinds,
         summary: 'creates or replaces the object',
         query: PUT_QUERY,
         body: VALUE,
-        answers: { 200: 'it is written', 201: 'it is created', ...WRITE_ANSWERS },
+        answers: { 200: 'it is written', 201: 'it is created', 404: NO_KIND, ...WRITE_ANSWERS },
+        gives: jsonOf(WRITTEN, { hasETag: true }),
         run: put,
       },
       {
         ...WRITE,
         method: 'PATCH' as const,
         path,
+        kinds,
         summary: 'changes members of the object',
         query: PUT_QUERY,
         body: PATCH,
         answers: { 200: 'it is written', 404: 'it is not there', ...WRITE_ANSWERS },
+        gives: jsonOf(WRITTEN, { hasETag: true }),
         run: patch,
       },
       {
         ...WRITE,
         method: 'DELETE' as const,
         path,
+        kinds,
         summary: 'deletes the object',
         query: WRITE_QUERY,
         body: null,
         answers: { 200: 'it is deleted', 404: 'it is not there', ...WRITE_ANSWERS },
+        gives: jsonOf(DELETED),
         run: remove,
       },
     ]),
@@ -120,10 +144,22 @@ export function objectEndpoints(service: ObjectService): readonly Endpoint[] {
     yield `{"source":${toJson(writer.source)},"layout":"${writer.layout}","objects":[`
     let separator = '\n'
     for (const written of found) {
-      yield separator + toJson(show(writer, written, isOpen))
+      yield separator + lineOf(writer, written, isOpen)
       separator = ',\n'
     }
     yield ']}\n'
+  }
+
+  /** As toJson(show(...)), in a fraction of its time. */
+  function lineOf(writer: Writer, written: Written, isOpen: boolean): string {
+    const { kind, id, revision, ttlMs, fault, isSealed } = written
+    const head = openText({ kind, id, revision, ttlMs })
+    const shown = isOpen ? openText : shownText
+    const value =
+      fault !== null
+        ? `"fault":${openText(fault)}`
+        : `"value":${isSealed && !isOpen ? '"(hidden)"' : shown(written.value)}`
+    return `${head.slice(0, -1)},${value},"status":${toJson(service.status(writer, written))}}`
   }
 
   async function get(call: Call): Promise<Answer> {
@@ -199,15 +235,27 @@ export function objectEndpoints(service: ObjectService): readonly Endpoint[] {
   }
 }
 
+const PARTS: readonly ObjectKind[] = ['server', 'middleware']
+const ONE = [
+  { path: '/api/objects/{kind}/{id}', kinds: OBJECT_KINDS.filter((kind) => !PARTS.includes(kind)) },
+  { path: '/api/objects/{kind}/{owner}/{part}', kinds: PARTS },
+]
+
 const GET = {
   method: 'GET',
   needs: 'read',
   query: SECRETS,
   body: null,
-  answers: { 200: 'the objects', 409: WRITE_ANSWERS[409], 503: WRITE_ANSWERS[503] },
+  answers: {
+    200: 'the objects',
+    404: NO_KIND,
+    409: WRITE_ANSWERS[409],
+    503: WRITE_ANSWERS[503],
+  },
+  gives: jsonOf(STORED_LIST),
 } as const
 
-const WRITE = { needs: 'write' } as const
+const WRITE = { needs: 'write', headers: PRECONDITIONS } as const
 
 function toAnswer(name: ObjectName, result: WriteResult, more: object): Answer {
   const { outcome, isDryRun, revision, changes } = result

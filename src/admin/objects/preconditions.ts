@@ -2,6 +2,15 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Refused } from '../endpoint.ts'
 
+/** Fields of a write, for the description of the API. */
+export const PRECONDITIONS: Readonly<Record<string, string>> = {
+  'If-Match': 'revisions in quotes, or *: it is written only if the object has one of them',
+  'If-None-Match': '*: it is written only if the object is not there',
+}
+export const KNOWN_HEADER: Readonly<Record<string, string>> = {
+  'If-None-Match': 'revisions in quotes that the client has: 304 if it is one of them',
+}
+
 export function toETag(revision: string): string {
   return `"${revision}"`
 }

@@ -16,7 +16,8 @@ import { hideKeys } from '../objects/changes.ts'
 import { mergePatch } from '../objects/merge-patch.ts'
 import { type ObjectService, readFlag } from '../objects/object-service.ts'
 import { isKnown, toETag } from '../objects/preconditions.ts'
-import { answerOf, messageAnswer } from '../vulcand-answer.ts'
+import { shownJson } from '../objects/shown-text.ts'
+import { answerOf, listAnswer, messageAnswer } from '../vulcand-answer.ts'
 import { toForm } from './forms.ts'
 import { goSyntaxError } from './go-syntax.ts'
 import { openHost, sealHost } from './key-pairs.ts'
@@ -55,15 +56,24 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
     const isOpen = maySeeSecrets(call)
     const writer = await service.writer()
     const found = await read(() => writer.list(of.kind, ownerOf(of, call)))
-    const forms = found.flatMap((written) => {
+    return listAnswer(of.list, formTexts(writer, found, isOpen))
+  }
+
+  function* formTexts(
+    writer: Writer,
+    found: readonly Written[],
+    isOpen: boolean,
+  ): Generator<string> {
+    for (const written of found) {
+      let form: JsonMap
       try {
-        return [shown(writer, written, isOpen)]
+        form = formOf(writer, written)
       } catch {
         // As vulcand: /api/objects tells what is wrong with it.
-        return []
+        continue
       }
-    })
-    return answerOf(200, { [of.list]: forms })
+      yield isOpen ? JSON.stringify(form) : shownJson(form)
+    }
   }
 
   async function show(of: Kind, call: Call): Promise<Answer> {

@@ -1,7 +1,9 @@
 /** vulcand's endpoints of the program itself: log severity, and the profile that only Go has. */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { LogLevel } from '../../model/settings.ts'
-import { type Endpoint, reading } from '../endpoint.ts'
+import { type Endpoint, jsonOf, reading } from '../endpoint.ts'
+import { map, text } from '../openapi/schema.ts'
+import { MESSAGE } from '../openapi/shapes.ts'
 import { toText } from '../body.ts'
 import { answerOf, messageAnswer } from '../vulcand-answer.ts'
 
@@ -33,12 +35,17 @@ export function daemonEndpoints({ level, setLevel }: DaemonOptions): readonly En
           501,
           'there is no profile of Go: this program runs on Node, see docs/operating.md',
         ),
-      { answers: { 501: 'there is no profile of Go' } },
+      { answers: { 501: 'there is no profile of Go' }, gives: jsonOf(MESSAGE) },
     ),
-    reading('/v2/log/severity', 'vulcand: the least severe level that is logged', () => {
-      const isCurrent = written !== null && SEVERITIES[written] === level()
-      return answerOf(200, { severity: isCurrent ? written : severityOf(level()) })
-    }),
+    reading(
+      '/v2/log/severity',
+      'vulcand: the least severe level that is logged',
+      () => {
+        const isCurrent = written !== null && SEVERITIES[written] === level()
+        return answerOf(200, { severity: isCurrent ? written : severityOf(level()) })
+      },
+      { gives: jsonOf(map({ severity: text })) },
+    ),
     {
       method: 'PUT',
       path: '/v2/log/severity',
@@ -51,6 +58,7 @@ export function daemonEndpoints({ level, setLevel }: DaemonOptions): readonly En
         maxBytes: 4096,
       },
       answers: { 200: 'it is in force', 400: 'there is no such severity' },
+      gives: jsonOf(MESSAGE),
       run(call) {
         const wanted = call.query.get('severity') ?? fromForm(call.headers, call.body)
         const name = wanted.toLowerCase()

@@ -6,7 +6,7 @@ import type { Snapshot } from '../../model/snapshot.ts'
 import { onDemand } from '../../model/on-demand.ts'
 import type { JsonMap } from '../../model/parsed.ts'
 import { COUNT, COUNTERS, DURATION_BOUNDS } from '../../scoreboard/layout.ts'
-import { type Call, type Endpoint, reading } from '../endpoint.ts'
+import { type Call, type Endpoint, jsonOf, reading } from '../endpoint.ts'
 import { answerOf, messageAnswer } from '../vulcand-answer.ts'
 
 export interface TopOptions {
@@ -28,6 +28,8 @@ export interface TopOptions {
   /** ms of a monotonic clock; 0 when the scoreboard began. */
   readonly now: () => number
 }
+
+const shapes = onDemand("the schemas of vulcand's API", () => import('./shapes.ts'))
 
 const SAMPLE_MS = 1_000
 const WINDOW_SAMPLES = 10
@@ -133,15 +135,18 @@ export function topEndpoints(options: TopOptions): readonly Endpoint[] {
   }
 
   const query = { limit: 'at most so many; 0: all', backendId: 'only those of this backend' }
+  const answers = { 200: 'as vulcand', 400: 'limit is no number' }
   return [
     reading(
       '/v2/top/frontends',
       'vulcand: frontends with their statistics',
       top('Frontends', frontends),
-      { query },
+      { query, answers, gives: jsonOf(async () => (await shapes.load()).TOP_FRONTENDS) },
     ),
     reading('/v2/top/servers', 'vulcand: servers with their statistics', top('Servers', servers), {
       query,
+      answers,
+      gives: jsonOf(async () => (await shapes.load()).TOP_SERVERS),
     }),
   ]
 }

@@ -115,21 +115,28 @@ export function createWriter(options: WriterOptions): Writer {
     return path
   }
 
-  async function toWritten(name: ObjectName, key: StoredKey): Promise<Written> {
+  function toWritten(name: ObjectName, key: StoredKey): Written | Promise<Written> {
     const entry = { path: key.path, key: key.path, text: key.text }
     if (key.fault !== undefined) {
       const { revision, ttlMs, fault } = key
       return { ...name, value: undefined, fault, revision, ttlMs, isSealed: false }
     }
-    const isSealed = sealed?.isSealed(entry) === true
-    const plain = isSealed ? await sealed.open(entry) : entry
-    const about = { ...name, revision: key.revision, ttlMs: key.ttlMs, isSealed }
-    const text = plain.text ?? null
-    if (text === null) return { ...about, value: undefined, fault: faultOf(plain) }
-    const json = parse(text)
-    return json.ok
-      ? { ...about, value: json.value, fault: null }
-      : { ...about, value: undefined, fault: json.reason }
+    return sealed?.isSealed(entry) === true
+      ? openSealed(name, key, entry, sealed)
+      : new StoredText(name, key, key.text, false)
+  }
+
+  async function openSealed(
+    name: ObjectName,
+    key: StoredKey,
+    entry: KeyEntry,
+    values: NonNullable<Layout['sealed']>,
+  ): Promise<Written> {
+    const plain = await values.open(entry)
+    const { text = null } = plain
+    if (text !== null) return new StoredText(name, key, text, true)
+    const { revision, ttlMs } = key
+    return { ...name, revision, ttlMs, isSealed: true, value: undefined, fault: faultOf(plain) }
   }
 
   function declared({ kind, id }: ObjectName, value: unknown): DeclaredObject | null {
@@ -151,12 +158,18 @@ export function createWriter(options: WriterOptions): Writer {
       const folder = kind === null ? '' : FOLDERS[kind]
       const part = kind === null ? undefined : PARTS[kind]
       const start = owner === undefined || part === undefined ? folder : `${folder}${owner}/${part}`
-      const found: Promise<Written>[] = []
+      const found: (Written | null)[] = []
+      // Most are not sealed, and thousands of promises take their time.
+      const opening: Promise<void>[] = []
       for (const key of await (await keys()).list(start)) {
         const name = objectOfKey(key.path)
-        if (name !== null && (kind === null || name.kind === kind)) found.push(toWritten(name, key))
+        if (name === null || (kind !== null && name.kind !== kind)) continue
+        const written = toWritten(name, key)
+        const at = found.push(written instanceof Promise ? null : written) - 1
+        if (written instanceof Promise) opening.push(written.then((one) => void (found[at] = one)))
       }
-      return Promise.all(found)
+      await Promise.all(opening)
+      return found.filter((one) => one !== null)
     },
     refuse(name, value) {
       const { kind, id } = name
@@ -187,6 +200,41 @@ export function createWriter(options: WriterOptions): Writer {
   }
 }
 
+/** Parsed when it is read: a list of thousands is shown in slices. */
+class StoredText implements Written {
+  readonly kind: ObjectKind
+  readonly id: string
+  readonly revision: string
+  readonly ttlMs: number | null
+  readonly isSealed: boolean
+  readonly #text: string
+  #parsed: ReturnType<typeof parse> | null = null
+
+  constructor(
+    { kind, id }: ObjectName,
+    { revision, ttlMs }: StoredKey,
+    text: string,
+    isSealed: boolean,
+  ) {
+    this.kind = kind
+    this.id = id
+    this.revision = revision
+    this.ttlMs = ttlMs
+    this.isSealed = isSealed
+    this.#text = text
+  }
+
+  get value(): unknown {
+    const parsed = (this.#parsed ??= parse(this.#text))
+    return parsed.ok ? parsed.value : undefined
+  }
+
+  get fault(): string | null {
+    const parsed = (this.#parsed ??= parse(this.#text))
+    return parsed.ok ? null : parsed.reason
+  }
+}
+
 function faultOf({ fault }: Partial<Pick<KeyEntry, 'fault' | 'text'>>): string {
   return fault ?? 'cannot be read'
 }
@@ -206,7 +254,15 @@ function parse(text: string): { ok: true; value: unknown } | { ok: false; reason
 
 /** More maps and lists than this may be nested too deeply, which only the strict reader finds. */
 const MAX_BRACKETS = 32
+const OPENING_BRACKET = 0x5b
+const OPENING_BRACE = 0x7b
 
 function isShallow(text: string): boolean {
-  return (text.match(/[[{]/g)?.length ?? 0) <= MAX_BRACKETS
+  let brackets = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    const isOpening = code === OPENING_BRACKET || code === OPENING_BRACE
+    if (isOpening && ++brackets > MAX_BRACKETS) return false
+  }
+  return true
 }

@@ -158,5 +158,6 @@ function conflict(key: string, expected: string | null, found: string | undefine
 
 async function ttlOf(used: Session, lease: string): Promise<number> {
   const { TTL } = await used.call(leaseTimeToLive, { ID: lease }, `read lease ${lease}`)
-  return Math.max(0, Number(TTL)) * 1000
+  // In whole seconds, and 0 in the last one, in which the key is still there.
+  return Math.max(1, Number(TTL) * 1000)
 }
