@@ -4,6 +4,7 @@
 import type { BenchChoice, BenchUsage } from './arguments.ts'
 import { barTable } from './chaos/report.ts'
 import { keepResults, runBench } from './frame.ts'
+import { apiRows, measureApi, type ApiResult } from './registries/api.ts'
 import {
   measureContainers,
   measureContainerStart,
@@ -28,6 +29,7 @@ interface Results {
   storm?: StormResult
   containers?: ContainersResult
   containerStart?: ContainerStartResult
+  api?: ApiResult
 }
 
 interface Row {
@@ -47,6 +49,9 @@ const FULL: Plan = {
   containerRate: 10,
   containerSeconds: 15,
   containerStarts: 50,
+  apiObjects: 10_000,
+  apiTurns: 100,
+  apiSeconds: 20,
 }
 const QUICK: Plan = {
   latencyPuts: 30,
@@ -58,6 +63,9 @@ const QUICK: Plan = {
   containerRate: 10,
   containerSeconds: 3,
   containerStarts: 5,
+  apiObjects: 10_000,
+  apiTurns: 20,
+  apiSeconds: 5,
 }
 const USAGE: BenchUsage = {
   command: 'npm run bench:registries',
@@ -70,6 +78,7 @@ const USAGE: BenchUsage = {
     storm: 'a thousand changes a second beside traffic',
     containers: '1,000 containers of a fake Docker engine, ten changes a second beside traffic',
     start: 'containers of a real Docker engine (as root), from their start to their being in force',
+    api: 'lists and writes of the API at 10,000 frontends and backends, and 500 API requests/s beside traffic',
   },
 }
 
@@ -103,6 +112,7 @@ async function main(
   if (only.includes('storm')) results.storm = await measureStorm(lab)
   if (only.includes('containers')) results.containers = await measureContainers(lab)
   if (only.includes('start')) results.containerStart = await measureContainerStart(lab)
+  if (only.includes('api')) results.api = await measureApi(lab)
 
   const { cpu, cores, kernel, node, loadBefore } = results.machine
   console.log(`${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, load before ${loadBefore}\n`)
@@ -132,7 +142,7 @@ async function main(
 }
 
 function rowsOf(results: Results): Row[] {
-  const { latency = [], outage = [], ready = [], storm, containers, containerStart } = results
+  const { latency = [], outage = [], ready = [], storm, containers, containerStart, api } = results
   return [
     ...latency.map(latencyRow),
     ...outage.map(outageRow),
@@ -140,6 +150,7 @@ function rowsOf(results: Results): Row[] {
     ...(storm === undefined ? [] : stormRows(storm)),
     ...(containers === undefined ? [] : containerRows(containers)),
     ...(containerStart === undefined ? [] : [containerStartRow(containerStart)]),
+    ...(api === undefined ? [] : apiRows(api, ms)),
   ]
 }
 

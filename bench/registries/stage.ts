@@ -29,6 +29,10 @@ export interface Plan {
   readonly containerRate: number
   readonly containerSeconds: number
   readonly containerStarts: number
+  /** Frontends, and as many backends. */
+  readonly apiObjects: number
+  readonly apiTurns: number
+  readonly apiSeconds: number
 }
 
 export interface Lab {
