@@ -82,13 +82,17 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
       const { runTop } = await import('../cli/top/run.ts')
       const { openTop } = await import('./open-top.ts')
       return withClient(command.place, (client) =>
-        runTop(command, openTop(client, isColored(), complain)),
+        runTop(command, openTop(client, hasColors(process.stdout), complain)),
       )
     }
     case 'vctl': {
       const { runVctl } = await import('../cli/vctl/run.ts')
       const { readText } = await import('./text-files.ts')
-      const world = { readFile: readText, write, complain, isColored: isColored() }
+      const colors = {
+        isColored: hasColors(process.stdout),
+        isErrorColored: hasColors(process.stderr),
+      }
+      const world = { readFile: readText, write, complain, ...colors }
       return withClient(command.place, (client) => runVctl(command, { client, ...world }))
     }
     case 'new-key':
@@ -153,10 +157,9 @@ async function withClient<T>(
   }
 }
 
-/** https://no-color.org */
-function isColored(): boolean {
-  const { NO_COLOR = '', TERM = '' } = process.env
-  return process.stdout.isTTY && NO_COLOR === '' && TERM !== 'dumb'
+/** Node looks at NO_COLOR and TERM. */
+function hasColors(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && stream.hasColors()
 }
 
 function write(text: string): void {

@@ -1,17 +1,27 @@
 // Issue 14: "Every command line of facts/vulcand.md 3.3 ... answers byte for byte": each against a running Sluice with the embedded
 // store: what is asked, what the API answers, and what is printed.
 import assert from 'node:assert/strict'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { parseCommandLine } from '../../src/cli/line/command-line.ts'
 import { runVctl } from '../../src/cli/vctl/run.ts'
 import { createClient } from '../../src/client/client.ts'
 import { openKeyPair } from '../../src/providers/layouts/vulcand/key-pair.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { choosePort } from '../support/ports.ts'
-import { makeFolder, type Program, runProgram, startProgram } from '../support/program.ts'
+import { openPty } from '../support/pty.ts'
+import {
+  type Ended,
+  makeFolder,
+  type Program,
+  runProgram,
+  startProgram,
+} from '../support/program.ts'
 import { type Recorded, type Recorder, startRecorder } from '../support/recorder.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 interface Row {
   readonly line: string
@@ -329,6 +339,21 @@ function isRefusal({ status }: Recorded): boolean {
   return status >= 400 && status < 500
 }
 
+test('a terminal gets colours, unless NO_COLOR is set', async (t) => {
+  const command = `'${process.execPath}' '${MAIN}' backend ls --vulcan http://127.0.0.1:1`
+  const [colored, plain, redirected] = [
+    openPty(t, command),
+    openPty(t, command, { env: { NO_COLOR: '1' } }),
+    openPty(t, `sh -c "${command} 2>&1 | cat"`),
+  ]
+
+  const codes = await Promise.all([colored, plain, redirected].map((pty) => pty.ended()))
+
+  assert.deepEqual(codes, [1, 1, 0])
+  assert.match(colored.output(), /^\x1b\[31mERROR: cannot reach the admin at .*\x1b\[0m\r\n$/)
+  for (const pty of [plain, redirected]) assert.match(pty.output(), /^ERROR: .*\r\n$/)
+})
+
 test('a key pair that is sealed is opened with the key that was made', async (t) => {
   const folder = makeFolder(t)
   const { certPath, keyPath } = createAuthority(t).issue('a.test')
@@ -349,20 +374,32 @@ test('a key pair that is sealed is opened with the key that was made', async (t)
   assert.equal(pair.key, readFileSync(keyPath, 'utf8'))
 })
 
-test('a key that is none seals nothing, and says what would help', async (t) => {
+test('a key that is none, and a pair that is none, seal nothing', async (t) => {
   const folder = makeFolder(t)
-  const file = join(folder, 'a.pem')
-  writeFileSync(file, 'x')
+  const authority = createAuthority(t)
+  const [one, other] = [authority.issue('a.test'), authority.issue('b.test')]
+  const file = join(folder, 'sealed.json')
+  const seal = (key: string, cert: string): Promise<Ended> =>
+    runProgram(t, [
+      ...['secret', 'seal_keypair', '-f', file, '-sealKey', key],
+      ...['-privateKey', one.keyPath, '-cert', cert],
+    ])
 
-  const ran = await runProgram(t, [
-    ...['secret', 'seal_keypair', '-sealKey', 'abc', '-privateKey', file, '-cert', file],
+  const [noKey, noPair, noFile] = await Promise.all([
+    seal('abc', one.certPath),
+    seal('0'.repeat(64), other.certPath),
+    seal('0'.repeat(64), join(folder, 'no.crt')),
   ])
 
-  assert.deepEqual([ran.code, ran.output], [1, ''])
-  assert.match(
-    ran.errors,
-    /^ERROR: cannot seal the key pair: --sealKey must be 64 hex digits; .*\n$/,
-  )
+  for (const [ran, message] of [
+    [noKey, /^ERROR: cannot seal the key pair: --sealKey must be 64 hex digits; .*\n$/],
+    [noPair, /^ERROR: cannot seal the key pair: .*does not belong to the certificate.*\n$/],
+    [noFile, /^ERROR: cannot seal the key pair: .*no\.crt: there is no such file.*\n$/],
+  ] as const) {
+    assert.deepEqual([ran.code, ran.output], [1, ''])
+    assert.match(ran.errors, message)
+  }
+  assert.equal(existsSync(file), false)
 })
 
 const CONFIG = {
@@ -403,6 +440,7 @@ async function openShell(t: TestContext): Promise<Shell> {
         write: (text) => (printed += text),
         complain: (line) => complaints.push(line),
         isColored: false,
+        isErrorColored: false,
       })
       return { printed, complaints: complaints.join('\n'), code }
     },

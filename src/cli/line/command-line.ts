@@ -35,7 +35,7 @@ export function parseCommandLine(argv: readonly string[]): Command {
     return mistake(
       second === undefined
         ? `${first} needs one of ${names.join(', ')}`
-        : `there is no ${first} ${quote(second)}${didYouMean(second, names)}`,
+        : `there is no ${first} ${quote(second)}${didYouMean(second, names)}; it has ${names.join(', ')}`,
       group.name,
     )
   }

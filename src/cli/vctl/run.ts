@@ -13,6 +13,8 @@ export interface VctlWorld {
   /** A line to standard error. */
   readonly complain: (line: string) => void
   readonly isColored: boolean
+  /** Of standard error. */
+  readonly isErrorColored: boolean
 }
 
 /** Their paths, their wrappers, and the parts that `show` prints with them. */
@@ -38,7 +40,7 @@ export async function runVctl({ call, isJson }: VctlCommand, world: VctlWorld): 
     return 0
   } catch (error) {
     const reason = escapeControls(error instanceof Error ? error.message : String(error))
-    world.complain(paint(world, 31, `ERROR: ${reason}`))
+    world.complain(paint(world.isErrorColored, 31, `ERROR: ${reason}`))
     return 1
   }
 }
@@ -52,7 +54,7 @@ async function answerOf(call: VctlCall, world: VctlWorld): Promise<Answer> {
   const { client } = world
   const ok = (body: unknown, what: string): Answer => ({
     body,
-    text: `${paint(world, 32, `OK: ${escapeControls(what)}`)}\n`,
+    text: `${paint(world.isColored, 32, `OK: ${escapeControls(what)}`)}\n`,
   })
   switch (call.verb) {
     case 'ls':
@@ -141,7 +143,7 @@ function withKeyPair(
   return { ...object, Settings: { ...settings, KeyPair: pair } }
 }
 
-function paint({ isColored }: VctlWorld, color: number, text: string): string {
+function paint(isColored: boolean, color: number, text: string): string {
   return isColored ? `\x1b[${color}m${text}\x1b[0m` : text
 }
 

@@ -1,7 +1,8 @@
 /** `sluice secret`: keys that seal key pairs, and sealed key pairs. No Sluice has to run. */
 import { randomBytes } from 'node:crypto'
 import { sealKeyPair } from '../../providers/layouts/vulcand/key-pair.ts'
-import { escapeControls } from '../../model/parsed.ts'
+import { readCertificate } from '../../model/certificate.ts'
+import { escapeControls, type Flaw } from '../../model/parsed.ts'
 import type { SecretCommand } from './daemon-words.ts'
 
 export interface SecretWorld {
@@ -39,6 +40,11 @@ function sealed(
     throw new Error(
       'cannot seal the key pair: --sealKey must be 64 hex digits; secret new_key makes one',
     )
+  }
+  const flaws: Flaw[] = []
+  readCertificate({ cert, key: privateKey }, [], readFile, flaws)
+  if (flaws.length > 0) {
+    throw new Error(`cannot seal the key pair: ${flaws.map(({ message }) => message).join('; ')}`)
   }
   const pair = { Key: encode(readFile(privateKey)), Cert: encode(readFile(cert)) }
   return sealKeyPair(pair, key, randomBytes)
