@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { request } from 'node:http'
+import { createServer as createHttpServer, request } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -278,4 +278,35 @@ test('streams come by a unix socket, and limits hold for it', async (t) => {
     const got = await exchangeOn(next, '')
     return got === 'again'
   }, 'the next client is served')
+})
+
+test('a response that breaks off, and a client that leaves, end their connections at once', async (t) => {
+  const held = Promise.withResolvers<void>()
+  const path = join(makeFolder(t), 'app.sock')
+  const server = createHttpServer((request, response) => {
+    response.on('close', () => held.resolve())
+    response.writeHead(200, { 'Content-Length': '10' })
+    response.write('half', () => {
+      if (request.url === '/breaks') request.socket.destroy()
+    })
+  })
+  server.listen(path)
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const own = join(makeFolder(t), 'web.sock')
+  await startGateway(t, {
+    listeners: { web: { address: `unix:${own}` } },
+    backends: { b: { servers: { s: `unix:${path}` } } },
+    frontends: { f: { route: 'PathPrefix("/")', backend: 'b' } },
+  })
+
+  const received = await exchangeOn(connect(own), get('/breaks'))
+  assert.match(received, /^HTTP\/1\.1 200 [^]*half$/)
+
+  const leaving = connect(own)
+  leaving.on('error', () => {})
+  leaving.write(get('/stays'))
+  await once(leaving, 'data')
+  leaving.destroy()
+  await held.promise
 })
