@@ -413,14 +413,24 @@ test('objects in the native form are shown in that of vulcand', async (t) => {
     { route: 'Host("a")', backend: 'vote', passHost: true },
     {},
   )
+  await site.writer.put(
+    { kind: 'listener', id: 'local' },
+    { address: 'unix:/run/web.sock', proxyProtocol: { trusted: ['127.0.0.1'] } },
+    {},
+  )
 
   const server = await site.fetch('/v2/backends/vote/servers/v1')
+  const listener = await site.fetch('/v2/listeners/local')
   const frontend = (await (await site.fetch('/v2/frontends/vote')).json()) as {
     BackendId: string
     Settings: { PassHostHeader: boolean }
   }
 
   assert.equal(await server.text(), '{"Id":"v1","URL":"http://10.0.0.1:80"}')
+  assert.equal(
+    await listener.text(),
+    '{"Id":"local","Protocol":"http","Address":{"Network":"unix","Address":"/run/web.sock"},"Scope":"","ProxyProtocol":"PROXY_V1"}',
+  )
   assert.equal(frontend.BackendId, 'vote')
   assert.equal(frontend.Settings.PassHostHeader, true)
 })
