@@ -1,5 +1,6 @@
 /** The peer of a client connection: its address, whether it is trusted, and the forwarding fields of its requests. */
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { LastHost } from '../http/message/authority.ts'
 import { readClock } from '../http/connection/clock.ts'
 import {
@@ -8,6 +9,7 @@ import {
   type ConnectedPeer,
   Exchange,
   type PinnedConnection,
+  type TlsFacts,
 } from '../http/exchange.ts'
 import { addressesOf, type ProxiedAddresses } from '../http/proxy-protocol/header.ts'
 import type { RequestHead } from '../http/message/request-head.ts'
@@ -49,6 +51,18 @@ export class ClientPeer implements ConnectedPeer {
     this.#scheme = scheme
     this.#trust = trust
     this.#fields = new ForwardingFields(this.peerIp, scheme)
+  }
+
+  get tls(): TlsFacts | null {
+    if (this.#scheme !== 'https') return null
+    const socket = this.#socket as TLSSocket
+    return {
+      version: socket.getProtocol() ?? '',
+      cipher:
+        (socket.getCipher() as ReturnType<TLSSocket['getCipher']> | undefined)?.standardName ?? '',
+      isResumed: socket.isSessionReused(),
+      serverName: typeof socket.servername === 'string' ? socket.servername : '',
+    }
   }
 
   /** The client's connection is closed. */

@@ -5,7 +5,7 @@
  */
 import type { X509Certificate } from 'node:crypto'
 import type { ResponseHead } from './message/response-head.ts'
-import { errorResponse, inFormOf, type LocalResponse } from './message/local-response.ts'
+import { errorResponse, formed, type LocalResponse } from './message/local-response.ts'
 import { ExchangeError, type Reason } from './message/errors.ts'
 import type { Faultable } from './connection/faults.ts'
 import { fieldHolds, fieldValue } from './message/fields.ts'
@@ -24,6 +24,17 @@ export interface ClientCertificate {
   readonly subject: string
   /** Against the authorities of the listener or the host, and not only shown. */
   readonly isVerified: boolean
+}
+
+/** What a client's TLS handshake agreed on. */
+export interface TlsFacts {
+  /** `TLSv1.3`. */
+  readonly version: string
+  /** By its standard name, `TLS_AES_128_GCM_SHA256`. */
+  readonly cipher: string
+  readonly isResumed: boolean
+  /** Of SNI; '' without it. */
+  readonly serverName: string
 }
 
 /** Takes a request's body: the server's side of an exchange. Data is lent as for ResponseSink. */
@@ -96,6 +107,8 @@ export interface ConnectedPeer {
   readonly addresses: ProxiedAddresses
   /** What the client showed in the TLS handshake; null or absent: none. */
   readonly certificate?: ClientCertificate | null
+  /** Null or absent: the connection is not encrypted. */
+  readonly tls?: TlsFacts | null
   /** The client's pinned connections to servers, which close with its own. Null until there is one. */
   pinned: Set<PinnedConnection> | null
 }
@@ -217,7 +230,7 @@ export class Exchange {
       grpc.status = response.grpcStatus ?? NO_GRPC_STATUS
       return response
     }
-    return local.message === undefined ? local : inFormOf(local, this.field('accept'))
+    return local.message === undefined ? local : formed(local, this.field('accept'))
   }
 
   /** Notes why it ends without a whole response. */

@@ -18,7 +18,7 @@ import { takesRequest } from '../policy/traffic-share.ts'
 import { SHARED } from '../scoreboard/layout.ts'
 import { sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import type { UseBackend, MiddlewareKind, ExchangeOutcome } from './middleware.ts'
-import { compileRedirect, redirectOptions, type RedirectTo } from './redirect.ts'
+import { compileRedirect, redirectOptions, type RedirectTo, withStatusAsBody } from './redirect.ts'
 import { compileRespond, type RespondOptions, respondOptions } from './respond.ts'
 
 interface BreakerOptions {
@@ -161,7 +161,8 @@ function compileFallback({ fallback, tripped }: BreakerOptions): FallBack {
   if (fallback?.redirect !== undefined) {
     const redirectFor = compileRedirect(fallback.redirect)
     // Without the query, as vulcand's PreservePath.
-    return (exchange, detail) => breakerResponse(redirectFor(exchange, exchange.to.path), detail)
+    return (exchange, detail) =>
+      breakerResponse(withStatusAsBody(redirectFor(exchange, exchange.to.path)), detail)
   }
   const response =
     fallback?.respond === undefined ? refusal(tripped) : compileRespond(fallback.respond)

@@ -1,7 +1,7 @@
 /**
  * Every kind of middleware, one line each, outermost first: the order in which a frontend's short forms are run, however they are
- * written. gRPC-Web is outside of all, so that its clients can read what they respond. Cheap refusals come first. The breaker comes last of the limits, so that it counts responses of servers and no
- * refusals. Request fields are edited behind all limits, whose keys are what the client sent.
+ * written. trace is outside of all, so that it sees what they respond, and gRPC-Web next, so that its clients can read that. Cheap refusals come first. The breaker comes last of the limits, so that it counts responses of servers and no
+ * refusals. URLs and request fields are edited behind all limits, whose keys are what the client sent.
  *
  * Specs given to these functions were admitted: their options are those of their kind, parsed (see schema/middleware.ts).
  */
@@ -11,6 +11,7 @@ import { bodylimit } from './bodylimit.ts'
 import { breaker } from './breaker.ts'
 import { clientcert } from './clientcert.ts'
 import { connlimit } from './connlimit.ts'
+import { forwarded } from './forwarded.ts'
 import { grpcWeb } from './grpc-web.ts'
 import { headers } from './headers.ts'
 import { inflight } from './inflight.ts'
@@ -24,8 +25,11 @@ import type {
 import { ratelimit } from './ratelimit.ts'
 import { redirect } from './redirect.ts'
 import { respond } from './respond.ts'
+import { rewrite } from './rewrite.ts'
+import { trace } from './trace.ts'
 
 export const MIDDLEWARES: readonly MiddlewareKind<unknown>[] = [
+  trace,
   grpcWeb,
   clientcert,
   ratelimit,
@@ -34,6 +38,8 @@ export const MIDDLEWARES: readonly MiddlewareKind<unknown>[] = [
   inflight,
   adaptive,
   breaker,
+  rewrite,
+  forwarded,
   headers,
   respond,
   redirect,

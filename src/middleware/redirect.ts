@@ -5,6 +5,7 @@
 import type { ZodType } from 'zod'
 import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
 import { ExchangeError } from '../http/message/errors.ts'
+import { statusText } from '../http/message/status-text.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Complain } from '../options/fields.ts'
 import type { Vocabulary } from '../options/vocabulary.ts'
@@ -157,6 +158,13 @@ export function compileRedirect({
     const path = exchange.to.path === '*' ? '/' : withoutHost(kept)
     return redirectTo(location + path, status)
   }
+}
+
+/** As vulcand's redirects: the name of the status as text. */
+export function withStatusAsBody(response: LocalResponse): LocalResponse {
+  if (response.reason !== 'REDIRECT') return response
+  const body = Buffer.from(statusText(response.status) ?? '')
+  return { ...response, contentType: 'text/plain; charset=utf-8', body }
 }
 
 /** Null: the request names no host that it could be sent to. */

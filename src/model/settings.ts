@@ -13,6 +13,10 @@ export type AccessFormat = (typeof ACCESS_FORMATS)[number]
 export const ROUTE_ORDERS = ['specific', 'vulcand'] as const
 export type RouteOrder = (typeof ROUTE_ORDERS)[number]
 
+/** How errors are written to clients, see docs/errors.md. */
+export const ERROR_FORMS = ['sluice', 'vulcand'] as const
+export type ErrorForm = (typeof ERROR_FORMS)[number]
+
 export interface Settings {
   /** Serving threads; 0 serves on the main thread. `auto` in the file becomes the number of cores. */
   readonly workers: number
@@ -20,6 +24,7 @@ export interface Settings {
   /** CIDR blocks of peers whose forwarding headers are used. */
   readonly trusted: readonly string[]
   readonly routing: { readonly order: RouteOrder }
+  readonly errors: { readonly form: ErrorForm }
   readonly log: {
     readonly level: LogLevel
     readonly access: AccessFormat
@@ -40,6 +45,16 @@ export interface Settings {
   readonly sources: readonly SourceSpec[]
   /** Certificates that are ordered; null: none are. */
   readonly acme: AcmeSettings | null
+  /** Null: metrics are not sent anywhere. */
+  readonly statsd: StatsdSettings | null
+}
+
+export interface StatsdSettings {
+  readonly address: Address
+  /** Before each name; '' for none. */
+  readonly prefix: string
+  /** Ids are tags of DogStatsD instead of parts of names. */
+  readonly tags: boolean
 }
 
 /** What a client of the admin may do; each may do what those before it may. */
@@ -130,6 +145,7 @@ export const SETTING_KEYS = [
   'admin',
   'trusted',
   'routing',
+  'errors',
   'log',
   'drain',
   'start',
@@ -138,6 +154,7 @@ export const SETTING_KEYS = [
   'tls',
   'sources',
   'acme',
+  'statsd',
 ] as const
 
 export type SettingKey = (typeof SETTING_KEYS)[number]

@@ -50,6 +50,7 @@ const FIXED: readonly Fixed[] = [
     describe: () => 'it is written otherwise',
   },
   fixed(['routing', 'order'], ({ routing }) => routing.order),
+  fixed(['errors', 'form'], ({ errors }) => errors.form),
   fixed(['log', 'access'], ({ log }) => log.access),
   fixed(['log', 'path'], ({ log }) => log.path ?? 'stdout'),
   fixed(['data'], ({ data }) => data),
@@ -60,6 +61,7 @@ const FIXED: readonly Fixed[] = [
     describe: () => 'another one is written',
   },
   { path: ['acme'], of: ({ acme }) => acme, describe: () => 'it is written otherwise' },
+  { path: ['statsd'], of: ({ statsd }) => statsd, describe: () => 'it is written otherwise' },
   { path: ['sources'], of: ({ sources }) => sources, describe: describeSources },
 ]
 

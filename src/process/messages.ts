@@ -1,7 +1,7 @@
 /** The messages between the main thread and a serving thread. No request causes one. */
 import type { Update } from '../control/publication/publisher.ts'
 import type { NameChange } from '../dns/names.ts'
-import type { AccessFormat, RouteOrder } from '../model/settings.ts'
+import type { AccessFormat, ErrorForm, RouteOrder } from '../model/settings.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
@@ -14,6 +14,8 @@ export interface ThreadStart {
   readonly memory: ScoreboardMemory
   readonly trusted: readonly string[]
   readonly routeOrder: RouteOrder
+  /** Absent: that of Sluice. */
+  readonly errorForm?: ErrorForm
   /** Address of the admin, as configured. */
   readonly admin: Address
   readonly access: AccessFormat

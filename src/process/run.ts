@@ -150,6 +150,13 @@ export async function run(options: RunOptions): Promise<number> {
     serveInLine:
       settings.workers === 0 ? (await import('./serving-thread.ts')).createServingThread : null,
   })
+  const stopStatsd =
+    settings.statsd === null
+      ? null
+      : (await import('./statsd.ts')).sendToStatsd({
+          settings: settings.statsd,
+          ...{ scoreboard, publisher, control, log },
+        })
   reload = (): void => {
     log.info({}, 'reloading')
     control.reload()
@@ -254,6 +261,7 @@ export async function run(options: RunOptions): Promise<number> {
     await healthStopped
     await acmeStopped
     publisher.stop()
+    stopStatsd?.()
     await admin?.close()
   }
 

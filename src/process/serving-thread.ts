@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Update } from '../control/publication/publisher.ts'
 import { resolveByMainThread, resolveNamesBy } from '../dns/dialing.ts'
 import { Gateway } from '../gateway/gateway.ts'
+import { writeErrorsAs } from '../http/message/local-response.ts'
 import type { Delta } from '../model/snapshot.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
@@ -28,6 +29,7 @@ export function createServingThread(
   start: ThreadStart,
   post: (message: FromThread) => void,
 ): ServingThread {
+  writeErrorsAs(start.errorForm ?? 'sluice')
   const access = createAccessLog(start.access, (lines) => post({ kind: 'lines', lines }))
   const gateway = new Gateway({
     thread: start.thread,

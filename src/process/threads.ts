@@ -103,6 +103,7 @@ export function createThreads(options: ThreadsOptions): Threads {
       memory: scoreboard.memory(),
       trusted,
       routeOrder: settings.routing.order,
+      errorForm: settings.errors.form,
       admin: settings.admin.address,
       access: settings.log.access,
       secret,

@@ -7,7 +7,7 @@ import type { Frontend } from '../model/snapshot.ts'
 import type { Matcher, Subject } from './expression.ts'
 import { foreignHost, foreignMethod, foreignPath, foreignRegexp } from './foreign.ts'
 import { ANY, LABELS, type PatternElement, REST, parsePattern, patternText } from './pattern.ts'
-import { compileRegexp } from './regexp.ts'
+import { compileRegexp } from '../policy/regexp.ts'
 
 export interface RouteFunction {
   readonly subject: Subject

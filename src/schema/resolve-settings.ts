@@ -25,11 +25,13 @@ import {
   SETTINGS_SHAPE,
   dataSchema,
   drainSchema,
+  errorFormSchema,
   logAccessSchema,
   logLevelSchema,
   logPathSchema,
   routeOrderSchema,
   startSchema,
+  statsdSchema,
   ticketSecretSchema,
   trustedSchema,
   workersSchema,
@@ -142,6 +144,9 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
       order:
         pickFromFile(routeOrderSchema, ['routing', 'order']) ?? routeOrderSchema.parse(undefined),
     },
+    errors: {
+      form: pickFromFile(errorFormSchema, ['errors', 'form']) ?? errorFormSchema.parse(undefined),
+    },
     log: {
       level: pick(logLevelSchema, 'log-level', ['log', 'level']),
       access: pick(logAccessSchema, 'log-access', ['log', 'access']),
@@ -154,6 +159,7 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     ticketSecret: pickFromFile(ticketSecretSchema, ['tls', 'ticketSecret']) ?? null,
     sources: declared.sources,
     acme: pickFromFile<AcmeSettings | undefined>(acmeSchema.optional(), ['acme']) ?? null,
+    statsd: pickFromFile(statsdSchema.optional(), ['statsd']) ?? null,
   }
   for (const [path, name] of [
     [['acme', 'store'], settings.acme?.store ?? null],

@@ -1,7 +1,7 @@
 /** The schemas of settings, as the file writes them; the environment and flags write the same values as text. */
 import * as z from 'zod'
 import { parseCidr } from '../model/ip.ts'
-import { duration, scalar, section, text } from '../options/fields.ts'
+import { address, duration, flag, scalar, section, strict, text } from '../options/fields.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import { splitList } from '../model/units.ts'
 import { acmeSchema } from './acme.ts'
@@ -9,12 +9,15 @@ import { ADMIN_SHAPE } from './admin.ts'
 import { resolverSchema } from './resolver.ts'
 import {
   ACCESS_FORMATS,
+  ERROR_FORMS,
   LOG_LEVELS,
   ROUTE_ORDERS,
   type AccessFormat,
+  type ErrorForm,
   type LogLevel,
   type RouteOrder,
   type SettingKey,
+  type StatsdSettings,
 } from '../model/settings.ts'
 import { SOURCE_KINDS } from '../providers/catalog/sources.ts'
 
@@ -60,6 +63,11 @@ export const routeOrderSchema: z.ZodType<RouteOrder> = z
       'Which of several routes that match takes a request: the most specific one, or as in vulcand the one whose text is last in the order of bytes.',
   })
 
+export const errorFormSchema: z.ZodType<ErrorForm> = z.enum(ERROR_FORMS).default('sluice').meta({
+  description:
+    'How errors are written: text or JSON as the client accepts it, or with the statuses and bodies of vulcand.',
+})
+
 export const drainSchema: z.ZodType<number> = duration(
   'How long a stop waits for requests in flight.',
   '30s',
@@ -99,6 +107,19 @@ export const ticketSecretSchema: z.ZodType<string | null> = scalar(
   },
 )
 
+export const statsdSchema: z.ZodType<StatsdSettings> = strict(
+  {
+    address: address('Where statsd takes UDP.'),
+    prefix: z
+      .string()
+      .regex(/^[\w.-]{0,128}$/, 'must be at most 128 letters, digits or any of _ . -')
+      .default('')
+      .meta({ description: 'Before each name, with a dot behind it.' }),
+    tags: flag('Ids are tags, as DogStatsD reads them, and no parts of names.', false),
+  },
+  'Metrics are sent to statsd once a second, by the names of vulcand.',
+)
+
 const tlsSchema = section(
   { ticketSecret: ticketSecretSchema.optional() },
   'TLS sessions with clients.',
@@ -125,6 +146,7 @@ export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   admin: section(ADMIN_SHAPE, 'The admin API and the metrics.'),
   trusted: trustedSchema,
   routing: section({ order: routeOrderSchema }, 'How requests find their route.'),
+  errors: section({ form: errorFormSchema }, 'Responses to requests that fail.'),
   log: section(
     { level: logLevelSchema, access: logAccessSchema, path: logPathSchema },
     'The program log and the access log.',
@@ -136,6 +158,7 @@ export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   tls: tlsSchema,
   sources: sourcesSchema,
   acme: acmeSchema.optional(),
+  statsd: statsdSchema.optional(),
 }
 
 function parseWorkers(value: unknown): Scalar<number | 'auto'> {

@@ -147,6 +147,17 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.match(web.body.toString('latin1'), /^\0\0\0\0\x01a\x80\0\0\0.grpc-status: 0\r\n/s)
   },
 
+  async 'examples/rewrite.yaml'(site) {
+    const response = await site.get('vote.localhost', '/v1/votes?a=b', 'X-Team: red')
+    assert.equal(value(response, 'x-seen-path'), '/votes?a=b')
+    const moved = await site.get('old.localhost:8080', '/a?b')
+    const to = 'http://vote.localhost:8080/a?b'
+    assert.deepEqual([moved.status, value(moved, 'location')], [302, to])
+    const line =
+      '{"request":{"method":"GET","body_bytes":0,"url":"/votes?a=b","headers":{"X-Team":["red"]}}'
+    await eventually(() => site.program.output().includes(line), 'the trace is on standard output')
+  },
+
   async 'examples/redirect-and-respond.yaml'(site) {
     const moved = await site.get('old.localhost', '/a?b')
     assert.deepEqual([moved.status, value(moved, 'location')], [308, 'https://vote.localhost/a?b'])

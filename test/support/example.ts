@@ -156,6 +156,7 @@ function startTelling(
     response.setHeader('X-Powered-By', 'a test')
     response.setHeader('X-Seen-Host', request.headers.host ?? 'none')
     response.setHeader('X-Seen-Site', request.headers['x-site']?.toString() ?? 'none')
+    response.setHeader('X-Seen-Path', request.url ?? 'none')
     response.setHeader('X-Seen-Debug', request.headers['x-debug']?.toString() ?? 'none')
     if (request.url !== '/together') response.end('ok')
     else if (together.push(response) === TOGETHER) {

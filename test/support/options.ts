@@ -14,6 +14,7 @@ export function parseOptions<T>(kind: MiddlewareKind<T>, options: unknown): Pars
 
 /** Of each kind, options with which a GET passes, or is responded to with a status below 400. */
 export const LEAST_OPTIONS: Readonly<Record<string, object>> = {
+  trace: { to: 'syslog://127.0.0.1:514' },
   grpcWeb: {},
   ratelimit: { requests: 1000 },
   clientcert: {},
@@ -22,6 +23,8 @@ export const LEAST_OPTIONS: Readonly<Record<string, object>> = {
   inflight: { requests: 10 },
   adaptive: {},
   breaker: { condition: 'NetworkErrorRatio() > 0.5' },
+  rewrite: { regexp: '^', replacement: '' },
+  forwarded: {},
   headers: {},
   respond: { status: 204 },
   redirect: { to: '/' },

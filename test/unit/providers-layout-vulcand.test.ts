@@ -255,7 +255,7 @@ const CASES: readonly Case[] = [
     value: { route: 'Path("/")', backend: 'b1', passHost: true },
   },
   {
-    title: 'a frontend with all settings that are not honoured',
+    title: 'a frontend with settings of forwarding, and one that has no effect',
     path: 'frontends/f1/frontend',
     json: {
       Route: 'Path("/")',
@@ -267,10 +267,13 @@ const CASES: readonly Case[] = [
         StreamFlushIntervalNanoSecs: 5,
       },
     },
-    value: { route: 'Path("/")', backend: 'b1', passHost: false },
-    remarks: ['Hostname', 'TrustForwardHeader', 'StreamFlushIntervalNanoSecs'].map(
-      (name) => `Settings.${name} is not honoured`,
-    ),
+    value: {
+      route: 'Path("/")',
+      backend: 'b1',
+      passHost: false,
+      forwarded: { trust: true, server: 'h' },
+    },
+    remarks: ['Settings.StreamFlushIntervalNanoSecs has no effect: data is sent when it comes'],
   },
   {
     title: 'a middleware of a kind that is not here, for admission to name',

@@ -204,7 +204,7 @@ test('a ratio that is never reached is set aside with its reason', () => {
   )
 })
 
-test('a body is sent as it stands, and told where vulcand would decode it', () => {
+test('a body in base64 is decoded where that gives text, and else is sent as it stands', () => {
   const read = (body: unknown): DeclaredObject =>
     middleware('cbreaker', {
       Condition: 'NetworkErrorRatio() > 0.5',
@@ -216,8 +216,11 @@ test('a body is sent as it stands, and told where vulcand would decode it', () =
 
   assert.equal(bodyOf(read('test')), 'test')
   assert.deepEqual(read('test').remarks, [
-    'Middleware.Fallback.Action.Body is sent as it is; vulcand decodes it as base64',
+    'Middleware.Fallback.Action.Body is sent as it is; vulcand decodes it as base64, which gives no text',
   ])
+  const encoded = read(Buffer.from('Später\n').toString('base64'))
+  assert.equal(bodyOf(encoded), 'Später\n')
+  assert.equal(encoded.remarks, undefined)
   assert.equal(read('Come back').remarks, undefined)
   assert.equal(bodyOf(read({ error: 'later' })), '{"error":"later"}')
   assert.equal(bodyOf(read(undefined)), undefined)
@@ -258,9 +261,59 @@ test('a circuit breaker that vulcand would refuse is one fault', () => {
   assert.equal(fault({ CheckPeriod: -1 }), 'Middleware.CheckPeriod: must not be negative')
 })
 
-test('what is not supported yet is set aside with its reason', () => {
-  assert.equal(middleware('rewrite', {}).fault, 'Type: "rewrite" is not supported yet')
-  assert.equal(middleware('trace', {}).fault, 'Type: "trace" is not supported yet')
+test('a rewrite is read, and what would evaluate anything is refused', () => {
+  const rule = { Regexp: '^http://localhost/foo(.*)', Replacement: 'http://localhost$1' }
+
+  assert.deepEqual(admitted(middleware('rewrite', { ...rule, Redirect: true })), {
+    kind: 'rewrite',
+    priority: 3,
+    regexp: rule.Regexp,
+    replacement: rule.Replacement,
+    redirect: true,
+    body: false,
+  })
+  const ofBody = middleware('rewrite', { RewriteBody: true })
+  assert.deepEqual(admitted(ofBody), {
+    ...{ kind: 'rewrite', priority: 3, regexp: '', replacement: '', redirect: false, body: true },
+  })
+  assert.deepEqual(ofBody.remarks, [
+    'Middleware.RewriteBody: only variables of the request are replaced, not Authorization or Cookie; other templates are sent as they are',
+  ])
+  assert.equal(middleware('rewrite', {}).fault, 'Middleware.Regexp is missing')
+  const template = middleware('rewrite', { ...rule, Replacement: '{{.Request.Header}}' })
+  const { kind, id, value } = template
+  assert.match(validateObject(kind, id, value, String) ?? '', /has the unknown variable/)
+})
+
+test('a trace is read', () => {
+  const Addr = 'syslog://127.0.0.1:514?f=MAIL&sev=INFO&prefix=%40cee%3A%20'
+  assert.deepEqual(
+    admitted(middleware('trace', { Addr, ReqHeaders: ['X-A'], RespHeaders: ['X-B'] })),
+    {
+      ...{ kind: 'trace', priority: 3, to: Addr },
+      ...{ requestHeaders: ['X-A'], responseHeaders: ['X-B'] },
+    },
+  )
+  assert.equal(middleware('trace', {}).fault, 'Middleware.Addr is missing')
+  assert.deepEqual(middleware('trace', { Addr: 'syslog://' }).remarks, [
+    'Middleware.Addr: traces go to 127.0.0.1:514 by UDP; sockets of datagrams such as /dev/log cannot be written to',
+  ])
+})
+
+test('forwarding headers of a frontend are read', () => {
+  const object = frontend({ TrustForwardHeader: true, Hostname: 'edge-1' })
+
+  assert.deepEqual(admitted(object), {
+    route: 'Path("/")',
+    backend: 'b',
+    passHost: false,
+    forwarded: { trust: true, server: 'edge-1' },
+  })
+  assert.equal(object.remarks, undefined)
+  const stream = frontend({ Stream: true, StreamFlushIntervalNanoSecs: 1 })
+  assert.deepEqual(stream.remarks, [
+    'Settings.StreamFlushIntervalNanoSecs has no effect: data is sent when it comes',
+  ])
 })
 
 test('a failover predicate decides up to the tries of vulcand', () => {

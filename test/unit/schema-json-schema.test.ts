@@ -53,6 +53,7 @@ test('the schema knows every key that the parsers know, with a description', () 
       'admin',
       'trusted',
       'routing',
+      'errors',
       'log',
       'drain',
       'start',
@@ -61,6 +62,7 @@ test('the schema knows every key that the parsers know, with a description', () 
       'tls',
       'sources',
       'acme',
+      'statsd',
     ],
     ...['listeners', 'hosts', 'backends', 'frontends'],
   ])

@@ -53,6 +53,7 @@ test('has a default for everything', () => {
       },
       trusted: [],
       routing: { order: 'specific' },
+      errors: { form: 'sluice' },
       log: { level: 'info', access: 'json', path: null },
       drainMs: 30_000,
       data: '/var/lib/sluice',
@@ -61,6 +62,7 @@ test('has a default for everything', () => {
       resolver,
       sources: storeIn('/var/lib/sluice'),
       acme: null,
+      statsd: null,
     },
     problems: [],
     fatal: [],
@@ -77,6 +79,7 @@ test('takes every setting from the file, from the environment and from flags', (
     },
     trusted: ['10.0.0.0/8', '::1/128'],
     routing: { order: 'specific' as const },
+    errors: { form: 'sluice' as const },
     log: { level: 'debug', access: 'off', path: 'x.log' },
     drainMs: 5000,
     data: 'state',
@@ -85,6 +88,7 @@ test('takes every setting from the file, from the environment and from flags', (
     resolver,
     sources: storeIn('state'),
     acme: null,
+    statsd: null,
   }
   const file = `workers: 0
 admin: { address: ':9', anonymous: read, hosts: [Sluice.Monitoring, '*.internal', '**.svc', '[2001:db8:0::7]'] }

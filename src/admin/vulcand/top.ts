@@ -5,7 +5,14 @@
 import type { Snapshot } from '../../model/snapshot.ts'
 import { onDemand } from '../../model/on-demand.ts'
 import type { JsonMap } from '../../model/parsed.ts'
-import { COUNT, COUNTERS, DURATION_BOUNDS } from '../../scoreboard/layout.ts'
+import {
+  latencyAt,
+  SAMPLE_MS,
+  totalOf,
+  type TrafficWindow,
+  TrafficWindows,
+} from '../../observe/reports/traffic-window.ts'
+import { COUNT, COUNTERS } from '../../scoreboard/layout.ts'
 import { type Call, type Endpoint, jsonOf, reading } from '../endpoint.ts'
 import { answerOf, messageAnswer } from '../vulcand-answer.ts'
 
@@ -31,69 +38,39 @@ export interface TopOptions {
 
 const shapes = onDemand("the schemas of vulcand's API", () => import('./shapes.ts'))
 
-const SAMPLE_MS = 1_000
-const WINDOW_SAMPLES = 10
 const IDLE_MS = 60_000
-
-/** The counters of a window, and its length. */
-interface Window {
-  readonly counts: Float64Array
-  readonly periodMs: number
-}
-
-interface Sample {
-  readonly at: number
-  readonly counts: ReadonlyMap<number, Float64Array>
-}
 
 const forms = onDemand("vulcand's API", () => import('./native-forms.ts'))
 
 export function topEndpoints(options: TopOptions): readonly Endpoint[] {
   const { snapshot, placed, readCounts, now } = options
-  let samples: Sample[] = []
+  const windows = new TrafficWindows(readCounts, now)
   let timer: NodeJS.Timeout | null = null
   let askedAt = -Infinity
   const cells = new Float64Array(COUNTERS)
 
-  /** Only of what has had traffic: 10,000 routes are mostly idle. */
   function take(): void {
     if (now() - askedAt > IDLE_MS) {
       if (timer !== null) clearInterval(timer)
       timer = null
-      samples = []
+      windows.clear()
       return
     }
-    const counts = new Map<number, Float64Array>()
-    const add = (slot: number): void => {
-      readCounts(slot, cells)
-      if (totalOf(cells) > 0) counts.set(slot, cells.slice())
-    }
-    for (const { slot, isStream } of placed().frontends) if (!isStream) add(slot)
-    for (const { servers } of placed().backends) for (const { slot } of servers) add(slot)
-    samples = [...samples, { at: now(), counts }].slice(-WINDOW_SAMPLES - 1)
+    windows.take(slots())
+  }
+
+  function* slots(): Generator<number> {
+    for (const { slot, isStream } of placed().frontends) if (!isStream) yield slot
+    for (const { servers } of placed().backends) for (const { slot } of servers) yield slot
   }
 
   function ask(): void {
     askedAt = now()
     if (timer !== null) return
-    samples = []
+    windows.clear()
     take()
     timer = setInterval(take, SAMPLE_MS)
     timer.unref()
-  }
-
-  function windowOf(slot: number): Window {
-    readCounts(slot, cells)
-    const [oldest] = samples
-    const isFirst = oldest === undefined || now() - oldest.at < SAMPLE_MS
-    if (isFirst) return { counts: cells.slice(), periodMs: now() }
-    const before = oldest.counts.get(slot)
-    // Less than before: the slot was zeroed for another object.
-    const counts = cells.map((count, cell) => {
-      const earlier = before?.[cell] ?? 0
-      return count >= earlier ? count - earlier : count
-    })
-    return { counts, periodMs: now() - oldest.at }
   }
 
   function* frontends(backend: string | null): Generator<Ranked> {
@@ -104,7 +81,7 @@ export function topEndpoints(options: TopOptions): readonly Endpoint[] {
       if (backend !== null && frontend.backend !== backend) continue
       readCounts(slot, cells)
       if (totalOf(cells) === 0) continue
-      const stats = statsOf(windowOf(slot), (counts) => counts[COUNT.status] ?? 0)
+      const stats = statsOf(windows.of(slot), (counts) => counts[COUNT.status] ?? 0)
       const { Settings, ...rest } = forms.loaded().frontendOf(id, frontend)
       yield { object: { ...rest, Stats: stats.shown, Settings }, ...stats }
     }
@@ -116,7 +93,7 @@ export function topEndpoints(options: TopOptions): readonly Endpoint[] {
       if (wanted !== null && id !== wanted) continue
       const names = new Map(backends.get(id)?.servers.map((one) => [one.url, one.id]))
       for (const { url, slot } of all) {
-        const stats = statsOf(windowOf(slot), (counts) => counts[COUNT.failed] ?? 0)
+        const stats = statsOf(windows.of(slot), (counts) => counts[COUNT.failed] ?? 0)
         yield { object: { Id: names.get(url) ?? url, URL: url, Stats: stats.shown }, ...stats }
       }
     }
@@ -167,14 +144,11 @@ function compare(a: Ranked, b: Ranked): number {
   return b.netErrors - a.netErrors || b.appErrors - a.appErrors || b.total - a.total
 }
 
-function totalOf(counts: Float64Array): number {
-  let total = 0
-  for (let code = 0; code <= 5; code++) total += counts[COUNT.status + code] ?? 0
-  return total
-}
-
 /** The scoreboard counts classes of codes: 200 stands for all of 2xx. */
-function statsOf({ counts, periodMs }: Window, netErrorsOf: (of: Float64Array) => number): Stats {
+function statsOf(
+  { counts, periodMs }: TrafficWindow,
+  netErrorsOf: (of: Float64Array) => number,
+): Stats {
   const total = totalOf(counts)
   const netErrors = netErrorsOf(counts)
   const codes = [1, 2, 3, 4, 5].flatMap((code) => {
@@ -196,26 +170,10 @@ function statsOf({ counts, periodMs }: Window, netErrorsOf: (of: Float64Array) =
       },
       LatencyBrackets: [50, 75, 95, 99, 99.9].map((quantile) => ({
         Quantile: quantile,
-        Value: latencyAt(counts, quantile / 100),
+        Value: latencyAt(counts, quantile / 100) * 1000,
       })),
     },
   }
-}
-
-/** In ns, at a resolution of us: a straight line within the bucket of the quantile. */
-function latencyAt(counts: Float64Array, quantile: number): number {
-  const buckets = [...DURATION_BOUNDS, Infinity].map((_, at) => counts[COUNT.duration + at] ?? 0)
-  const total = buckets.reduce((sum, count) => sum + count, 0)
-  let left = total * quantile
-  for (const [at, count] of buckets.entries()) {
-    if (count > 0 && left <= count) {
-      const low = at === 0 ? 0 : (DURATION_BOUNDS[at - 1] ?? 0)
-      const high = DURATION_BOUNDS[at] ?? low
-      return Math.round((low + (high - low) * (left / count)) * 1e6) * 1000
-    }
-    left -= count
-  }
-  return 0
 }
 
 function limitOf({ query }: Pick<Call, 'query'>): number | string {

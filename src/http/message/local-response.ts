@@ -1,4 +1,5 @@
 /** Local responses, which the proxy makes itself: for errors, and by middlewares. The only place that makes them. */
+import type { ErrorForm } from '../../model/settings.ts'
 import { ResponseHead, statusLine } from './response-head.ts'
 import { dateLine } from '../connection/clock.ts'
 import { ERRORS, type ExchangeError, type Reason } from './errors.ts'
@@ -56,6 +57,38 @@ export function inFormOf(response: LocalResponse, accept: string | undefined): L
   const body = Buffer.from(JSON.stringify({ error, status, reason, ...detail }))
   return { ...response, contentType: 'application/json', body }
 }
+
+let toForm = inFormOf
+
+/** Of this thread, from its start on. */
+export function writeErrorsAs(form: ErrorForm): void {
+  toForm = form === 'vulcand' ? inFormOfVulcand : inFormOf
+}
+
+/** The response in the form in which this thread writes errors. */
+export function formed(response: LocalResponse, accept: string | undefined): LocalResponse {
+  return toForm(response, accept)
+}
+
+/**
+ * An error as vulcand writes it: the status as Go names it, whatever the client accepts, and without a message. A limit's text is
+ * vulcand's in any case.
+ */
+export function inFormOfVulcand({ message, ...response }: LocalResponse): LocalResponse {
+  const { reason, status } = response
+  if (message === undefined || reason === 'RATE_LIMITED' || reason === 'CLIENT_LIMIT')
+    return response
+  if (reason === 'NO_ROUTE') {
+    return { ...response, contentType: 'application/json', body: Buffer.from(NOT_FOUND) }
+  }
+  const isOfTls = reason === 'TLS_FAILED' || reason === 'CERTIFICATE_REFUSED'
+  const name = status === 413 ? 'Request Entity Too Large' : (statusText(status) ?? 'Error')
+  return isOfTls
+    ? { ...response, status: 500, body: Buffer.from('Internal Server Error') }
+    : { ...response, body: Buffer.from(name) }
+}
+
+const NOT_FOUND = '{"error":"not found"}'
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/
 const TEXT_TYPE = /^text\/(?:\*|plain|html)$/

@@ -1,7 +1,7 @@
 /**
  * Translates vulcand's circuit breaker. vulcand has no minimum number of responses, so there is none. JSON in a text is read
- * like a map. Durations over the maximum here are cut, as for backends. A body is sent as it is, although vulcand decodes any text
- * that happens to be valid base64, such as `test`.
+ * like a map. Durations over the maximum here are cut, as for backends. A body in base64 is decoded if that gives
+ * text: vulcand decodes any text that happens to be valid base64, such as `test`, which here is sent as it is.
  */
 import { DAY_MS, formatDuration } from '../../../model/units.ts'
 import { quote, isMap } from '../../../model/parsed.ts'
@@ -105,12 +105,28 @@ function translateHook(hook: GoStruct, remarks: string[]): object {
   }
 }
 
+/** Go's JSON holds bytes in base64, and vulcand's own client writes them so. */
 function readBody(action: GoStruct, remarks: string[]): object {
   const body = action.raw('Body')
   if (body === undefined || body === '') return {}
   if (typeof body !== 'string') return { body: JSON.stringify(body) }
-  if (BASE64.test(body)) {
-    remarks.push(`${action.place('Body')} is sent as it is; vulcand decodes it as base64`)
-  }
+  if (!BASE64.test(body)) return { body }
+  const text = decodeText(body)
+  if (text !== null) return { body: text }
+  remarks.push(
+    `${action.place('Body')} is sent as it is; vulcand decodes it as base64, which gives no text`,
+  )
   return { body }
+}
+
+const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/
+
+/** Null: the bytes are no text in UTF-8. */
+function decodeText(base64: string): string | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(base64, 'base64'))
+    return CONTROL.test(text) ? null : text
+  } catch {
+    return null
+  }
 }

@@ -8,8 +8,8 @@ import type { ObjectKind } from '../../../model/names.ts'
 import { TranslationError } from '../translation.ts'
 import { readStruct } from './go-json.ts'
 
-/** Kinds that record or change requests, and do not restrict access. */
-const HARMLESS = ['rewrite', 'trace']
+/** Kinds that only record requests. A request that is not rewritten could reach what its rule keeps it from. */
+const HARMLESS = ['trace']
 
 /** `map`: null if the text is not a map. Returns null if the object need not be closed. */
 export function closedFormOf(kind: ObjectKind, map: JsonMap | null): FailClosed | null {

@@ -19,16 +19,21 @@ export function translateFrontend(frontend: GoStruct): Translation {
     route: required(frontend, 'Route'),
     backend: required(frontend, 'BackendId'),
     passHost: settings.flag('PassHostHeader'),
+    ...translateForwarding(settings),
     ...(settings.flag('Stream') ? asStream(settings, remarks) : buffered(settings, remarks)),
   }
-  const ignored = [
-    settings.text('Hostname') !== '' && settings.place('Hostname'),
-    settings.flag('TrustForwardHeader') && settings.place('TrustForwardHeader'),
-    settings.whole('StreamFlushIntervalNanoSecs') !== 0 &&
-      settings.place('StreamFlushIntervalNanoSecs'),
-  ].filter((place) => place !== false)
-  remarks.push(...ignored.map((place) => `${place} is not honoured`))
+  if (settings.whole('StreamFlushIntervalNanoSecs') !== 0) {
+    const place = settings.place('StreamFlushIntervalNanoSecs')
+    remarks.push(`${place} has no effect: data is sent when it comes`)
+  }
   return { value, remarks }
+}
+
+function translateForwarding(settings: GoStruct): object {
+  const server = settings.text('Hostname')
+  const trust = settings.flag('TrustForwardHeader')
+  if (server === '' && !trust) return {}
+  return { forwarded: { ...(trust && { trust }), ...(server !== '' && { server }) } }
 }
 
 /** vulcand then ignores limits and the predicate. Here bodies are always streamed, and then not kept for retries. */

@@ -2,6 +2,7 @@
 import { quote, isMap } from '../../../model/parsed.ts'
 import { TranslationError, type Translation } from '../translation.ts'
 import { translateBreaker } from './cbreaker.ts'
+import { translateRewrite, translateTrace } from './rewrite-and-trace.ts'
 import { aboveZero, notNegative, required } from './requirements.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 
@@ -27,8 +28,9 @@ export function translateMiddleware(middleware: GoStruct): Translation {
     case 'cbreaker':
       return { value: { ...translateBreaker(struct(), remarks), priority }, remarks }
     case 'rewrite':
+      return { value: { ...translateRewrite(struct(), remarks), priority }, remarks }
     case 'trace':
-      throw new TranslationError(`Type: ${quote(type)} is not supported yet`)
+      return { value: { ...translateTrace(struct(), remarks), priority }, remarks }
     default:
       // A plugin of vulcand or one of the kinds of Sluice: admission decides.
       return { value: { ...options, kind: type, priority }, remarks }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compileRegexp } from '../../src/routing/regexp.ts'
+import { compileRegexp } from '../../src/policy/regexp.ts'
 
 function compile(text: string, caseInsensitive = false): { test: (text: string) => boolean } {
   return compileRegexp(text, caseInsensitive, (message) => {
