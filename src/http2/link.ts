@@ -301,6 +301,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     // What counts is the whole frame, and also of a stream that is closed.
     this.receiveWindow -= length
     if (this.receiveWindow < 0) {
+      this.#gathered.pass(false)
       this.connectionError(ERROR.FLOW_CONTROL_ERROR, 'DATA exceeds the window of the connection')
       return
     }
@@ -366,8 +367,10 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
       if (incoming.lengthLeft < 0) fault = 'the body is longer than Content-Length'
       else if (ended && incoming.lengthLeft > 0) fault = 'the body is shorter than Content-Length'
     }
-    if (fault !== '') this.streamError(stream, code, fault)
-    else if (length > content) incoming.padded(length - content)
+    if (fault !== '') {
+      this.#gathered.pass(false)
+      if (!stream.isReset) this.streamError(stream, code, fault)
+    } else if (length > content) incoming.padded(length - content)
     return fault === ''
   }
 

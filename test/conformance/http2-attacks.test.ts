@@ -9,7 +9,7 @@ import { BLOCKS, FLOODS } from '../support/http2/attacks.ts'
 import { openHttp2Client, type Http2Client } from '../support/http2/client.ts'
 import { pingFrame, priorityFrame, resetFrame, SETTING } from '../support/http2/frames.ts'
 import { startOrigin, type Origin } from '../support/origin.ts'
-import { eventually } from '../support/until.ts'
+import { eventually, turn } from '../support/until.ts'
 
 /** Units in one write, with a request behind them that shows that they were read. */
 const BATCH = 25
@@ -88,6 +88,32 @@ test('misuse is named also right after a protocol error', async (t) => {
     `listener "web": an HTTP/2 connection of 127.0.0.1:${wrong.port} was closed: PRIORITY on stream 0`,
     `listener "web": an HTTP/2 connection of 127.0.0.1:${attacker.port} was cut off for misuse of HTTP/2: PRIORITY frames`,
   ])
+})
+
+test('a client that comes back after each cut opens ten connections to a server each time, not a hundred', async (t) => {
+  const origin = await startOrigin(t, () => {})
+  const gateway = await startGateway(t, { origin: origin.port, listener: { protocol: 'h2c' } })
+  const attack = FLOODS.find(({ name }) => name.includes('under way'))
+  assert.ok(attack)
+  const counts: number[] = []
+
+  for (let round = 0; round < 6; round++) {
+    const client = await openHttp2Client(t, gateway.port)
+    await client.roundTrip()
+    const before = origin.connections.length
+    const run = attack.start(client)
+    for (let sent = 0; sent < attack.most && client.ending() === null; sent += BATCH) {
+      client.send(...Array.from({ length: BATCH }, () => run.next()).flat())
+      await turn()
+    }
+    assert.equal(await client.connectionOutcome(), 'goaway enhanceYourCalm')
+    counts.push(origin.connections.length - before)
+  }
+
+  assert.ok(
+    counts.slice(1).every((count) => count <= 10),
+    counts.join(),
+  )
 })
 
 test('an address whose connection was cut off gets less on the next ones, and is served', async (t) => {

@@ -50,6 +50,18 @@ test('pieces of two bodies in turn, padded and large ones between them, stay tho
   assert.equal(second?.body.toString(), 'xyz')
 })
 
+test('what came before an error of its stream is passed on before it', async (t) => {
+  const { client, link } = await startLinkedClient(t)
+  const fields = requestFields({ method: 'POST', fields: [['content-length', '2']] })
+
+  client.send(headersFrame(1, block(...fields)), dataFrame(1, 'a'), dataFrame(1, 'bc'))
+  await client.roundTrip()
+
+  const [stream] = link.all
+  assert.equal(stream?.body.toString(), 'a')
+  assert.match(stream?.outcome ?? '', /longer than Content-Length/)
+})
+
 test('what was gathered for a stream that is reset behind it is given back to the window', async (t) => {
   const { client, link } = await startLinkedClient(t, { burst: 1_000 })
   const before = 1024 * 1024
