@@ -1,5 +1,5 @@
 /** HTTP/2 load by h2load (nghttp2), and what it reports. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { percentile } from '../figures.ts'
 import type { LoadResult } from '../load.ts'
@@ -26,8 +26,11 @@ export type Http2Name = 'h2' | 'h2-single' | 'h2-varied' | 'h2-large' | 'h2-upst
 const PATHS = 997
 
 export async function h2load(site: Site, load: Http2Load, seconds: number): Promise<LoadResult> {
-  const uris = join(site.folder, `${load.name}.uris`)
-  const log = join(site.folder, `${load.name}.log`)
+  // Not beside the contender's files: a program that watches these would be woken by each line of the log.
+  const folder = join(site.folder, 'load')
+  mkdirSync(folder, { recursive: true })
+  const uris = join(folder, `${load.name}.uris`)
+  const log = join(folder, `${load.name}.log`)
   const base = `https://localhost:${site.tlsPort}`
   const paths = load.isVaried
     ? Array.from({ length: PATHS }, (_, at) => `${base}/varied/${(at * 7919).toString(36)}/${at}`)
