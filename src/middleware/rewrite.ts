@@ -15,7 +15,7 @@ import type { MiddlewareKind } from './middleware.ts'
 import { redirectTo, withStatusAsBody } from './redirect.ts'
 import { parseReplacement, type Piece } from './rewrite/replacement.ts'
 import { rewriteBodyOf } from './rewrite/rewriting-client.ts'
-import { MOST_MATCHES, rewriteUrl, urlOf } from './rewrite/url-rule.ts'
+import { MOST_STEPS, rewriteUrl, urlOf } from './rewrite/url-rule.ts'
 import { pathOf, queryOf } from './rewrite/variables.ts'
 
 interface RewriteOptions {
@@ -73,8 +73,8 @@ export const rewrite: MiddlewareKind<RewriteOptions> = {
         if (rule !== null) {
           const rewritten = rewriteUrl(rule.regexp, rule.pieces, exchange)
           if (rewritten === null) return null
-          if (rewritten === 'too many')
-            return refuse(`the regexp is found over ${MOST_MATCHES} times`)
+          if (rewritten === 'too costly')
+            return refuse('the URL is too long for the regexp, or it is found too often')
           const { url, keepsHost } = rewritten
           if (redirect && url !== urlOf(exchange)) return redirectFrom(url, keepsHost)
           const refused = sendTo(exchange, url)
@@ -98,6 +98,11 @@ function compileRule({ regexp: text, replacement }: RewriteOptions): Rule {
     const regexp = compileRegexp(text, false, (message) => {
       throw new BadRegexp(message)
     })
+    const steps = regexp.programSize()
+    if (steps > MOST_STEPS) {
+      const message = `the regular expression compiles to ${steps} steps, at most ${MOST_STEPS} are taken for a rewrite`
+      return { ok: false, option: 'regexp', message }
+    }
     const groups = { count: regexp.groupCount(), named: regexp.namedGroups() }
     const parsed = parseReplacement(replacement, groups)
     return parsed.ok

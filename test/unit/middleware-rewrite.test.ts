@@ -136,11 +136,27 @@ test('an expression that would take a backtracking engine for ever takes a momen
   assert.equal(apply({ regexp: '(a+)+$', replacement: 'b' }, { target }), '/b')
 })
 
-test('a URL in which an expression is found too often is refused', () => {
-  const response = apply({ regexp: 'x*y|x', replacement: 'z' }, { target: `/${'x'.repeat(200)}` })
-
-  assert.ok(typeof response === 'object')
-  assert.deepEqual([response.status, response.reason], [400, 'BAD_TARGET'])
+test('a URL that would cost too much time is refused, and one without the expression passes', () => {
+  const costly = [
+    ['x*y|x', 'x'.repeat(2000)],
+    ['(?:x*){50}y|x', 'x'.repeat(200)],
+    ['((x?){15}){15}y|x', 'x'.repeat(3000)],
+  ] as const
+  for (const [regexp, text] of costly) {
+    const response = apply({ regexp, replacement: 'z' }, { target: `/${text}` })
+    assert.ok(typeof response === 'object', regexp)
+    assert.deepEqual([response.status, response.reason], [400, 'BAD_TARGET'])
+    const other = `/${'a'.repeat(8000)}`
+    assert.equal(apply({ regexp, replacement: 'z' }, { target: other }), other)
+  }
+  assert.equal(
+    apply({ regexp: '_', replacement: '-' }, { target: `/${'a_'.repeat(100)}` }),
+    `/${'a-'.repeat(100)}`,
+  )
+  assert.match(
+    refusalOf({ regexp: '((x?){30}){30}y' })[0] ?? '',
+    /at most 1000 are taken for a rewrite$/,
+  )
 })
 
 test('segments that only the rule puts together lead nowhere else', () => {

@@ -6,8 +6,13 @@ import type { RE2JS } from 're2js'
 import type { Exchange } from '../../http/exchange.ts'
 import { expand, OF_THE_RULE, type Append, type Piece } from './replacement.ts'
 
-/** Each match may read the rest of the URL, so their number bounds the time. */
-export const MOST_MATCHES = 100
+/**
+ * Of a regexp's program: each match may compare the rest of the URL with each of its steps, so that their product bounds the time of
+ * a URL (some 50 ms at the worst).
+ */
+const MOST_COMPARISONS = 2_000_000
+/** A rule with more could not rewrite URLs of 2,000 characters. */
+export const MOST_STEPS = 1000
 
 export interface Rewritten {
   readonly url: string
@@ -29,13 +34,22 @@ export function urlOf({ clientScheme, to }: Exchange): string {
   return `${clientScheme}://${to.authority}${to.target}`
 }
 
-/** Null: the regexp is not found. `too many`: it is found too often. */
+/** Null: the regexp is not found. `too costly`: the URL is too long for it, or it is found too often. */
 export function rewriteUrl(
   regexp: RE2JS,
   pieces: readonly Piece[],
   exchange: Exchange,
-): Rewritten | 'too many' | null {
+): Rewritten | 'too costly' | null {
   const input = urlOf(exchange)
+  // Without groups, so that a URL that does not concern the rule costs little.
+  if (!regexp.test(input)) return null
+  const steps = regexp.programSize()
+  let comparisons = 0
+  const isAffordable = (from: number): boolean => {
+    comparisons += steps * (input.length - from + 1)
+    return comparisons <= MOST_COMPARISONS
+  }
+  if (!isAffordable(0)) return 'too costly'
   const matcher = regexp.matcher(input)
   if (!matcher.find()) return null
   let url = ''
@@ -46,15 +60,15 @@ export function rewriteUrl(
     parts.push({ end: url.length, from })
   }
   let copied = 0
-  let found = 0
   do {
     const [start, end] = [matcher.start(), matcher.end()]
     // An empty match behind another one is none, as in Go.
-    if (start === end && start === copied && found > 0) continue
-    if (++found > MOST_MATCHES) return 'too many'
-    append(input.slice(copied, start), copied)
-    expand(pieces, matcher, exchange, append)
-    copied = end
+    if (start !== end || start !== copied || copied === 0) {
+      append(input.slice(copied, start), copied)
+      expand(pieces, matcher, exchange, append)
+      copied = end
+    }
+    if (!isAffordable(end)) return 'too costly'
   } while (matcher.find())
   append(input.slice(copied), copied)
   const hostEnd = exchange.clientScheme.length + '://'.length + exchange.to.authority.length
