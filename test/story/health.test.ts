@@ -148,7 +148,7 @@ test('a program that was stopped for a while takes no server out when it goes on
     ejection: { failures: 1 },
     timeouts: { firstByte: '1s' },
     retry: { attempts: 1 },
-    health: { path: PROBE, interval: '400ms', timeout: '400ms', fall: 1 },
+    health: { path: PROBE, interval: '1s', timeout: '1s', fall: 1 },
   })
   for (const server of slow) await becomes(program, server, 'up')
   const request = (): string => 'GET / HTTP/1.1\r\nHost: vote.test\r\n\r\n'

@@ -20,7 +20,7 @@ for (const workers of [0, 2]) {
         b: {
           servers: Object.fromEntries(servers.map(({ url }, at) => [`s${at}`, url])),
           timeouts: { connect: '1s', firstByte: '1s', try: '1s' },
-          health: { path: '/', interval: '300ms', timeout: '300ms', rise: 1, fall: 1 },
+          health: { path: '/', interval: '1s', timeout: '1s', rise: 1, fall: 1 },
           ejection: { failures: 1, errors: 1 },
         },
       },
