@@ -25,7 +25,10 @@ export interface Preamble {
   readonly hello: ClientHello | null
 }
 
-/** Connections of one listener and thread whose preamble is being read. */
+/**
+ * Connections of one listener and thread whose preamble is being read. Beyond it the one that waits longest is closed: one that sends
+ * its preamble at once is served, however many are silent.
+ */
 const MAX_READ = 1_000
 const WHAT_HELPS =
   'connections from proxyProtocol.trusted must begin with a PROXY header: let that peer send one, remove it from trusted, or set required to false'
@@ -36,11 +39,14 @@ export class PreambleReader {
   #isProxy: ((ip: string) => boolean) | null
   /** A connection is refused: why, for the log. */
   readonly #onRefused: (text: string) => void
-  #reading = 0
+  /** In the order in which they came. */
+  readonly #reading = new Set<Socket>()
+  readonly #most: number
   /** Its clients connect to a unix socket. */
   readonly #isSocket: boolean
 
-  constructor(listener: Listener, onRefused: (text: string) => void) {
+  constructor(listener: Listener, onRefused: (text: string) => void, most: number = MAX_READ) {
+    this.#most = most
     this.#onRefused = onRefused
     this.#listener = listener
     this.#isProxy = proxiesOf(listener)
@@ -78,14 +84,9 @@ export class PreambleReader {
       socket.destroy()
       return
     }
-    if (this.#reading >= MAX_READ)
-      return this.#refuse(socket, `is one of more than ${MAX_READ} that have not begun`)
-    this.#reading++
-    let isOver = false
-    const over = (): void => {
-      if (!isOver) this.#reading--
-      isOver = true
-    }
+    if (this.#reading.size >= this.#most) this.#closeOldest()
+    this.#reading.add(socket)
+    const over = (): boolean => this.#reading.delete(socket)
     socket.once('close', over)
     const finish = (preamble: Preamble): void => {
       over()
@@ -112,6 +113,13 @@ export class PreambleReader {
         return readHello(isWithAddress(header) ? header : (own ?? header))
       this.#refuse(socket, `${header}; ${WHAT_HELPS}`)
     })
+  }
+
+  #closeOldest(): void {
+    const [oldest] = this.#reading
+    if (oldest === undefined) return
+    this.#reading.delete(oldest)
+    this.#refuse(oldest, `waited longest of more than ${this.#most} that have not begun`)
   }
 
   #refuse(socket: Socket, why: string): void {

@@ -17,7 +17,10 @@ import type { Preamble } from './preamble.ts'
 import { TlsChallenges } from './tls-challenges.ts'
 import { TlsSet } from './tls-set.ts'
 
-/** Concurrent handshakes in one thread: each costs a private-key operation that other requests wait for. */
+/**
+ * Concurrent handshakes of one listener and thread. Beyond it the one that waits longest is closed: clients that shake hands at once are
+ * served, however many are silent.
+ */
 const MAX_HANDSHAKES = 1_000
 
 /** A fatal alert `unrecognized_name` (RFC 6066 section 3), as a record: Node only closes the connection. */
@@ -47,7 +50,9 @@ export class TlsEnd {
   #challenges: TlsChallenges
   /** Open connections may have another set than the default. */
   #isDivided = false
-  #handshakes = 0
+  /** TCP sockets, in the order in which they came. */
+  readonly #handshakes = new Set<Socket>()
+  readonly #most: number
 
   /** `protocols`: for ALPN. */
   constructor(
@@ -55,7 +60,9 @@ export class TlsEnd {
     protocols: readonly string[],
     ticketKeys: Buffer,
     owner: TlsEndOwner,
+    most: number = MAX_HANDSHAKES,
   ) {
+    this.#most = most
     this.#owner = owner
     this.#protocols = protocols
     this.#ticketKeys = ticketKeys
@@ -73,7 +80,8 @@ export class TlsEnd {
   /** Whether it is the connection of a certificate authority that checks a challenge; it is taken then. */
   answersChallenge(socket: Socket, preamble: Preamble | null): boolean {
     if (!this.#challenges.concern(preamble?.hello ?? null)) return false
-    if (this.#admits(socket)) this.#challenges.answer(socket)
+    this.#count(socket)
+    this.#challenges.answer(socket)
     return true
   }
 
@@ -84,20 +92,23 @@ export class TlsEnd {
       endWith(socket, UNRECOGNIZED_NAME)
       return
     }
-    if (!this.#admits(socket)) return
+    this.#count(socket)
     if (preamble !== null) PREAMBLES.set(socket, preamble)
     this.#setFor(serverName ?? '').begin(socket)
   }
 
-  /** Counts a handshake until its socket is closed. False: there are too many, and the socket is destroyed. */
-  #admits(socket: Socket): boolean {
-    if (this.#handshakes >= MAX_HANDSHAKES) {
-      socket.destroy()
-      return false
-    }
-    this.#handshakes++
-    socket.once('close', () => this.#handshakes--)
-    return true
+  /** Counts a handshake until it is complete or its socket is closed. */
+  #count(socket: Socket): void {
+    if (this.#handshakes.size >= this.#most) this.#closeOldest()
+    this.#handshakes.add(socket)
+    socket.once('close', () => this.#handshakes.delete(socket))
+  }
+
+  #closeOldest(): void {
+    const [oldest] = this.#handshakes
+    if (oldest === undefined) return
+    this.#handshakes.delete(oldest)
+    oldest.destroy()
   }
 
   /** Whether there is a certificate for this name. */
@@ -214,11 +225,11 @@ export class TlsEnd {
     },
 
     secured: (socket: TLSSocket, set: TlsSet): void => {
-      // The handshake is complete: from here on it counts as a connection until its TLS and TCP sockets are closed.
-      this.#handshakes--
+      // The handshake is complete: from here on it counts as a connection.
+      const below = socketBelow(socket)
+      if (below !== null) this.#handshakes.delete(below)
       // A client that closes its side before that has left. Half open, it would count as a handshake until the time limit.
       socket.allowHalfOpen = true
-      socket.once('close', () => this.#handshakes++)
       const preamble = preambleOf(socket)
       const { clientAuth } = set.options
       if (clientAuth.mode !== 'none') {
