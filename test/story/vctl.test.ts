@@ -1,25 +1,16 @@
 // Issue 14: "Every command line of facts/vulcand.md 3.3 ... answers byte for byte": each against a running Sluice with the embedded
 // store: what is asked, what the API answers, and what is printed.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parseCommandLine } from '../../src/cli/line/command-line.ts'
 import { runVctl } from '../../src/cli/vctl/run.ts'
 import { createClient } from '../../src/client/client.ts'
-import { openKeyPair } from '../../src/providers/layouts/vulcand/key-pair.ts'
-import { createAuthority } from '../support/certificates.ts'
 import { choosePort } from '../support/ports.ts'
 import { openPty } from '../support/pty.ts'
-import {
-  type Ended,
-  makeFolder,
-  type Program,
-  runProgram,
-  startProgram,
-} from '../support/program.ts'
-import { type Recorded, type Recorder, startRecorder } from '../support/recorder.ts'
+import { type Program, runProgram, startProgram } from '../support/program.ts'
+import { type Recorder, startRecorder } from '../support/recorder.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -309,7 +300,10 @@ test('what is refused goes to standard error with exit code 1, and --json prints
   for (const [line, complaint] of REFUSED) {
     const ran = await run(wordsOf(line))
     assert.deepEqual([ran.printed, ran.complaints, ran.code], ['', complaint, 1], line)
-    assert.ok(recorder.take().every(isRefusal), line)
+    assert.ok(
+      recorder.take().every(({ status }) => status >= 400 && status < 500),
+      line,
+    )
   }
   const upserted = await run(
     wordsOf(`frontend upsert --json -id hp -b b1 -route 'Host("a") && Path("/x")'`),
@@ -335,10 +329,6 @@ test('what is refused goes to standard error with exit code 1, and --json prints
   )
 })
 
-function isRefusal({ status }: Recorded): boolean {
-  return status >= 400 && status < 500
-}
-
 test('a terminal gets colours, unless NO_COLOR is set', async (t) => {
   const command = `'${process.execPath}' '${MAIN}' backend ls --vulcan http://127.0.0.1:1`
   const [colored, plain, redirected] = [
@@ -352,54 +342,6 @@ test('a terminal gets colours, unless NO_COLOR is set', async (t) => {
   assert.deepEqual(codes, [1, 1, 0])
   assert.match(colored.output(), /^\x1b\[31mERROR: cannot reach the admin at .*\x1b\[0m\r\n$/)
   for (const pty of [plain, redirected]) assert.match(pty.output(), /^ERROR: .*\r\n$/)
-})
-
-test('a key pair that is sealed is opened with the key that was made', async (t) => {
-  const folder = makeFolder(t)
-  const { certPath, keyPath } = createAuthority(t).issue('a.test')
-  const [keyFile, sealedFile] = [join(folder, 'seal.key'), join(folder, 'sealed.json')]
-
-  const made = await runProgram(t, ['secret', 'new_key', '-f', keyFile])
-  const sealed = await runProgram(t, [
-    ...['secret', 'seal_keypair', '-f', sealedFile, '-sealKey', `@${keyFile}`],
-    ...['-privateKey', keyPath, '-cert', certPath],
-  ])
-
-  assert.deepEqual([made.code, made.output, sealed.code, sealed.errors], [0, '', 0, ''])
-  assert.equal(statSync(keyFile).mode & 0o777, 0o600)
-  const text = readFileSync(sealedFile, 'utf8')
-  assert.match(text, /^\{"Encryption":"secretbox\.v1","Value":\{"Val":"[^"]+","Nonce":"[^"]+"\}\}$/)
-  const pair = openKeyPair(JSON.parse(text), 'KeyPair', readFileSync(keyFile, 'utf8'))
-  assert.equal(pair.cert, readFileSync(certPath, 'utf8'))
-  assert.equal(pair.key, readFileSync(keyPath, 'utf8'))
-})
-
-test('a key that is none, and a pair that is none, seal nothing', async (t) => {
-  const folder = makeFolder(t)
-  const authority = createAuthority(t)
-  const [one, other] = [authority.issue('a.test'), authority.issue('b.test')]
-  const file = join(folder, 'sealed.json')
-  const seal = (key: string, cert: string): Promise<Ended> =>
-    runProgram(t, [
-      ...['secret', 'seal_keypair', '-f', file, '-sealKey', key],
-      ...['-privateKey', one.keyPath, '-cert', cert],
-    ])
-
-  const [noKey, noPair, noFile] = await Promise.all([
-    seal('abc', one.certPath),
-    seal('0'.repeat(64), other.certPath),
-    seal('0'.repeat(64), join(folder, 'no.crt')),
-  ])
-
-  for (const [ran, message] of [
-    [noKey, /^ERROR: cannot seal the key pair: --sealKey must be 64 hex digits; .*\n$/],
-    [noPair, /^ERROR: cannot seal the key pair: .*does not belong to the certificate.*\n$/],
-    [noFile, /^ERROR: cannot seal the key pair: .*no\.crt: there is no such file.*\n$/],
-  ] as const) {
-    assert.deepEqual([ran.code, ran.output], [1, ''])
-    assert.match(ran.errors, message)
-  }
-  assert.equal(existsSync(file), false)
 })
 
 const CONFIG = {

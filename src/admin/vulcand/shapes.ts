@@ -11,7 +11,7 @@ const TLS = { CipherSuites: ['x'], SessionCache: { Type: 'lru', Settings: { Capa
 /** Of each kind, what has every member that may be missing or null. */
 const FULL: Readonly<Record<ObjectKind, readonly JsonMap[]>> = {
   host: [{ Settings: { KeyPair: { Key: '', Cert: '' }, OCSP: { Responders: ['x'] } } }],
-  listener: [{ Settings: { TLS } }],
+  listener: [{ Settings: { TLS } }, { Settings: { TLS: {} } }],
   backend: [{ Settings: { TLS } }, { Settings: { TLS: {} } }],
   server: [],
   frontend: [],

@@ -62,7 +62,8 @@ function commandLines(spec: Spec): readonly string[] {
 }
 
 function flagLines(name: string, flag: Flag): readonly string[] {
-  const names = [name, ...(flag.aliases ?? [])].map((one) => bold(`--${one}`)).join(', ')
+  const aliases = (flag.aliases ?? []).map((alias) => `-${alias}`)
+  const names = [`--${name}`, ...aliases].map(bold).join(', ')
   const value = flag.value === '' ? '' : ` \\fI${escape(flag.value)}\\fR`
   const more = [
     flag.isRepeated === true ? 'may be repeated' : '',
