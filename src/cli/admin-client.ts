@@ -2,6 +2,7 @@
 import { createClient, type Client, SluiceError } from '../client/client.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { bracketHost } from '../model/address.ts'
+import { escapeControls } from '../model/parsed.ts'
 import type { Address } from '../model/snapshot.ts'
 
 export interface AdminPlace {
@@ -35,4 +36,10 @@ function reachable(host: string): string {
 export function helpFor(error: unknown): string {
   const status = error instanceof SluiceError ? error.status : null
   return status === 401 || status === 403 ? ' (set SLUICE_TOKEN to a token of admin.tokens)' : ''
+}
+
+/** An error of a client for people, in one line. */
+export function reasonOf(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error)
+  return escapeControls(reason + helpFor(error))
 }

@@ -5,6 +5,7 @@ import { COMMANDS } from '../../src/cli/line/catalog.ts'
 import { parseCommandLine } from '../../src/cli/line/command-line.ts'
 import type { VctlCall, VctlCommand } from '../../src/cli/vctl/command.ts'
 import { runVctl } from '../../src/cli/vctl/run.ts'
+import { SluiceError } from '../../src/client/client.ts'
 import { alignTable, toTable } from '../../src/cli/vctl/tables.ts'
 
 function callOf(...words: readonly string[]): VctlCall {
@@ -122,12 +123,17 @@ test('no object makes a table throw, and none reaches the terminal with control 
   )
 })
 
-test('an answer without a list is an error, and null is an empty one', async () => {
+test('an answer without a list is an error, null is an empty one, and a refusal says what helps', async () => {
   const command = parseCommandLine(['backend', 'ls']) as VctlCommand
   const run = async (body: unknown): Promise<readonly [number, string, string]> => {
     let [printed, complaint] = ['', '']
     const code = await runVctl(command, {
-      client: { request: () => Promise.resolve({ status: 200, headers: {}, body }) },
+      client: {
+        request: () =>
+          body instanceof Error
+            ? Promise.reject(body)
+            : Promise.resolve({ status: 200, headers: {}, body }),
+      },
       readFile: () => '',
       write: (text) => (printed += text),
       complain: (line) => (complaint += line),
@@ -140,5 +146,11 @@ test('an answer without a list is an error, and null is an empty one', async () 
   assert.deepEqual(await run({ Backends: null }), [0, '\n[Backends]\nId     Type\n', ''])
   assert.deepEqual(await run({ Nothing: [] }), [
     ...[1, '', '\x1b[31mERROR: the API responds without a list of Backends\x1b[0m'],
+  ])
+  const options = { status: 401, method: 'GET', path: '/v2/backends' }
+  assert.deepEqual(await run(new SluiceError('this needs a token\x1b[2J', options)), [
+    1,
+    '',
+    '\x1b[31mERROR: this needs a token\\u001b[2J (set SLUICE_TOKEN to a token of admin.tokens)\x1b[0m',
   ])
 })

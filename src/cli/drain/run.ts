@@ -1,8 +1,9 @@
 /** Runs `sluice drain` and `sluice undrain`. */
 import type { Client, ServerState } from '../../client/client.ts'
-import { escapeControls, quote } from '../../model/parsed.ts'
+import { quote } from '../../model/parsed.ts'
 import { joinParts } from '../../model/names.ts'
 import { formatDuration } from '../../model/units.ts'
+import { reasonOf } from '../admin-client.ts'
 import type { DrainCommand } from './words.ts'
 
 export interface DrainWorld {
@@ -21,8 +22,7 @@ export async function runDrain(command: DrainCommand, world: DrainWorld): Promis
   try {
     return await drain(command, world)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    world.complain(escapeControls(`sluice: ${reason}`))
+    world.complain(`sluice: ${reasonOf(error)}`)
     return 1
   }
 }

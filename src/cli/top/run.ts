@@ -1,6 +1,7 @@
 /** Runs `sluice top`: looks at the API again and again, until it is ended. */
 import type { Client } from '../../client/client.ts'
 import { escapeControls } from '../../model/parsed.ts'
+import { reasonOf } from '../admin-client.ts'
 import { type Figures, readFigures } from './figures.ts'
 import { openScreen, type ScreenInput, type ScreenOutput } from './screen.ts'
 import { tableLines } from './table.ts'
@@ -62,7 +63,7 @@ async function showLive(command: TopCommand, world: TopWorld): Promise<0 | 1> {
     while (!ended.aborted) {
       const [figures, fault] = [shown, error]
       screen.draw((columns, rows) => {
-        const about = fault === null ? [] : [escapeControls(`ERROR: ${fault}`).slice(0, columns)]
+        const about = fault === null ? [] : [`ERROR: ${fault}`.slice(0, columns)]
         const form = { columns, rows: rows - about.length, isColored: world.isColored }
         return [...about, ...tableLines(figures, form)]
       })
@@ -87,11 +88,11 @@ async function look(
   try {
     return await readFigures(client, command, signal)
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return reasonOf(error)
   }
 }
 
 function fail(reason: string, { complain }: TopWorld): 1 {
-  complain(escapeControls(`sluice: ${reason}`))
+  complain(`sluice: ${reason}`)
   return 1
 }

@@ -2,6 +2,7 @@
 import type { Client } from '../../client/client.ts'
 import { pathOf } from '../../client/client.ts'
 import { escapeControls, isMap, type JsonMap } from '../../model/parsed.ts'
+import { reasonOf } from '../admin-client.ts'
 import type { VctlCall, VctlCommand, VctlKind, VctlName } from './command.ts'
 import { toTable } from './tables.ts'
 
@@ -39,8 +40,7 @@ export async function runVctl({ call, isJson }: VctlCommand, world: VctlWorld): 
     world.write(isJson ? `${toGoJson(body)}\n` : text)
     return 0
   } catch (error) {
-    const reason = escapeControls(error instanceof Error ? error.message : String(error))
-    world.complain(paint(world.isErrorColored, 31, `ERROR: ${reason}`))
+    world.complain(paint(world.isErrorColored, 31, `ERROR: ${reasonOf(error)}`))
     return 1
   }
 }
