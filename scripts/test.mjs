@@ -48,6 +48,7 @@ const packages = {
   zsh: 'zsh',
   fish: 'fish',
   mandoc: 'mandoc',
+  go: 'golang-go',
 }
 /** Of those that are no commands. */
 const paths = {

@@ -17,7 +17,7 @@ const ROWS = [
   ['scoreboard'],
   ['policy'],
   ['observe'],
-  ['downstream', 'routing', 'middleware', 'upstream', 'providers', 'client'],
+  ['downstream', 'routing', 'middleware', 'upstream', 'providers', 'client', 'template'],
   ['schema'],
   ['gateway', 'control', 'health', 'acme'],
   ['admin', 'cli'],
