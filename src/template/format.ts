@@ -173,7 +173,7 @@ function formatValue(value: Value, verb: string, flags: Flags, isInside: boolean
       return formatNumber(value, verb, flags) ?? badVerb(value, verb, flags)
     case 'string':
       return formatString(value, verb, flags) ?? badVerb(value, verb, flags)
-    case 'object':
+    default:
       break
   }
   const inner = (item: Value): string => formatValue(item, verb, flags, true)
@@ -274,7 +274,6 @@ const FLOATS: Readonly<Record<string, FloatForm>> = {
 }
 
 function formatNumber(value: number, verb: string, flags: Flags): string | null {
-  const lower = verb.toLowerCase()
   const form = FLOATS[verb]
   if (form === undefined) return null
   const ownDigits = form === 'e' || form === 'E' || form === 'f' ? 6 : null

@@ -90,7 +90,7 @@ export function typeOf(value: Exclude<Value, undefined>): string {
       return 'int'
     case 'number':
       return 'float64'
-    case 'object':
+    default:
       if (value instanceof List) return `[]${value.element}`
       if (value instanceof Dict) return `map[string]${value.element}`
       return value instanceof Struct ? value.name : 'time.Time'
@@ -109,7 +109,7 @@ export function isTrue(value: Value): boolean {
       return value !== 0n
     case 'number':
       return value !== 0
-    case 'object':
+    default:
       if (value instanceof List) return value.items.length > 0
       return value instanceof Dict ? value.entries.size > 0 : true
   }
