@@ -122,7 +122,8 @@ function healthOf({ httpCheck, servers, spans }: Draft): JsonMap {
     ...(httpCheck === null ? { kind: 'tcp' } : { kind: 'http', ...httpCheck }),
     ...defined({ port: checkPort ?? undefined, downInterval: span(downInterMs ?? undefined) }),
     interval: span(Math.max(interMs, SHORTEST_MS)),
-    timeout: span(spans.check ?? interMs),
+    // The probes of a server do not overlap here.
+    timeout: span(Math.min(spans.check ?? interMs, interMs)),
     rise: Math.max(1, rise),
     fall: Math.max(1, fall),
   }
