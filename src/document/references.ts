@@ -3,7 +3,7 @@
  * `$${` is a plain `${`. Names are upper case, so the `${1}` of a rewrite and most regular expressions are no references. Keys
  * of maps are left alone. Pure: the environment and the files are arguments.
  */
-import { flaw, type Flaw, type Path } from '../model/parsed.ts'
+import { flaw, isMap, type Flaw, type Path } from '../model/parsed.ts'
 
 export interface ReferenceWorld {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -38,6 +38,16 @@ const MAX_TOTAL = 1024 ** 2
 const MAX_DEPTH = 64
 const REFERENCE = /\$\$\{|\$\{(?:([A-Z_][A-Z0-9_]*)(?::-([^}]*))?|file:([^}]+))\}/g
 const WHOLE = /^\$\{(?:[A-Z_][A-Z0-9_]*(?::-[^}]*)?|file:[^}]+)\}$/
+
+/** The value as a file must write it, so that its texts are no references. */
+export function escapeReferences(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', () => '$${')
+  if (Array.isArray(value)) return value.map(escapeReferences)
+  if (!isMap(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, escapeReferences(item)]),
+  )
+}
 
 export function resolveReferences(value: unknown, world: ReferenceWorld): Resolved {
   const secrets = new Set<string>()

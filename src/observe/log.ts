@@ -2,6 +2,7 @@
 import { pino } from 'pino'
 import type { LogLevel } from '../model/settings.ts'
 import { escapeBeyondAscii } from './escape.ts'
+import { inLogForm, type LogForm } from './log-forms.ts'
 import type { Sink } from './sink.ts'
 
 export interface Log {
@@ -17,14 +18,16 @@ export interface LeveledLog extends Log {
   setLevel(level: LogLevel): void
 }
 
-export function createLog(level: LogLevel, sink: Pick<Sink, 'write'>): LeveledLog {
+/** `form`: missing: as pino writes it. */
+export function createLog(level: LogLevel, sink: Pick<Sink, 'write'>, form?: LogForm): LeveledLog {
   const options = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  const logger = pino(options, { write: (line) => sink.write(escapeBeyondAscii(line)) })
+  const shaped = form === undefined ? String : (line: string) => inLogForm(form, line)
+  const logger = pino(options, { write: (line) => sink.write(escapeBeyondAscii(shaped(line))) })
   return {
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),

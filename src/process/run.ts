@@ -1,7 +1,6 @@
 /** The running program, from its resolved settings to its end: it opens its parts in order, and closes them after a signal. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { createEventLog } from '../admin/event-log.ts'
-import type { Admin } from '../admin/server.ts'
 import { createAdmission } from '../control/admission/admit.ts'
 import { type Control, createControl } from '../control/control.ts'
 import { readLocalAddresses } from '../dns/local-addresses.ts'
@@ -26,8 +25,10 @@ import { openBoardClock, systemMs } from '../scoreboard/board-clock.ts'
 import { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { createLiveSettings } from './live-settings.ts'
 import { openAcme } from './acme.ts'
-import { openAdmin } from './open-admin.ts'
+import { openAdmin, type OpenedAdmin } from './open-admin.ts'
 import { listenForSignals } from './signals.ts'
+import type { LogForm } from '../observe/log-forms.ts'
+import type { BaseConfiguration } from './base.ts'
 import { openSources, readBesideSources } from './sources.ts'
 import { problemOfPort } from './taken-port.ts'
 import { createThreads, type Threads } from './threads.ts'
@@ -49,14 +50,23 @@ export interface RunOptions {
   /** Adds flags and environment variables, which have precedence over the file. */
   readonly resolve: (document: SettingSources['document']) => ResolvedSettings
   readonly workers: Workers
+  /** Null: there is only the file. */
+  readonly base: BaseConfiguration | null
+  /**
+   * The admin opens last, when requests are served, and a source that can be neither read nor restored from its last good
+   * snapshot ends the start.
+   */
+  readonly isStrict: boolean
+  /** Missing: as pino writes it. */
+  readonly logForm?: LogForm
 }
 
 /** Resolves with the exit code after a drain. Rejects if the program could not start. */
 export async function run(options: RunOptions): Promise<number> {
-  const { config, hasFile, version, started, resolve, workers } = options
+  const { config, hasFile, version, started, resolve, workers, base, isStrict } = options
   const { settings, problems } = started
   const sink = openSink(settings.log.path)
-  const log = createLog(settings.log.level, sink)
+  const log = createLog(settings.log.level, sink, options.logForm)
   for (const problem of problems) log.warn({ problem }, problem.message)
   let reload = (): void => {}
   const signals = listenForSignals(
@@ -106,7 +116,7 @@ export async function run(options: RunOptions): Promise<number> {
     onProblems: () => control.noteProblems(),
   })
   const acme = ordered?.acme ?? null
-  const sources = await openSources(config, hasFile, settings)
+  const sources = await openSources(config, hasFile, settings, base)
   const control = createControl({
     sources: ordered === null ? sources : [...sources, ordered.source],
     startMs: settings.startMs,
@@ -162,7 +172,7 @@ export async function run(options: RunOptions): Promise<number> {
     control.reload()
   }
   let state: 'starting' | 'ready' | 'draining' = 'starting'
-  let admin: Admin | null = null
+  let admin: OpenedAdmin | null = null
   /** A signal may arrive during any `await`. */
   const isStopping = (): boolean => state === 'draining'
 
@@ -189,16 +199,23 @@ export async function run(options: RunOptions): Promise<number> {
       faults,
       shortages,
     }
+    async function open(): Promise<OpenedAdmin | null> {
+      const opened = await openAdmin(parts, () => state)
+      if (!isStopping()) return opened
+      await opened.close()
+      return null
+    }
     await control.open()
-    const opened = await openAdmin(parts, () => state)
-    if (isStopping()) return opened.close()
-    admin = opened
+    if (!isStrict) admin = await open()
     await control.start()
     if (isStopping()) return
+    if (isStrict) requireSources(control)
     const listeners = [...control.listeners()]
     if (listeners.length === 0) {
       if (!mayWait(settings)) throw new Error(noListener(publisher, control))
       log.warn({}, 'no listener is declared yet: waiting for the sources')
+      // The API may declare one.
+      admin ??= await open()
     }
     const taken = settings.workers > 0 ? await findTakenPorts(listeners) : new Map<string, string>()
     if (isStopping()) return
@@ -211,11 +228,13 @@ export async function run(options: RunOptions): Promise<number> {
       if (listening && problem !== undefined)
         log.error({ listener: id }, `${problem}; both take connections`)
     }
+    admin ??= await open()
+    if (admin === null || isStopping()) return
     state = 'ready'
     acme?.begin()
-    const fields = { ports, admin: opened.address, workers: settings.workers, version }
+    const fields = { ports, admin: admin.address, workers: settings.workers, version }
     log.info(fields, 'serving')
-    opened.loadMetrics()
+    admin.loadMetrics()
   }
 
   /** Waits for the first table that opens a listener: a registry may declare one later. */
@@ -286,6 +305,16 @@ export async function run(options: RunOptions): Promise<number> {
 /** A required source that cannot be read now may declare a listener later; the file alone cannot. */
 function mayWait({ sources }: Settings): boolean {
   return sources.some(({ required }) => required)
+}
+
+/** Throws with the reason of each required source that has declared nothing. */
+function requireSources(control: Control): void {
+  const missing = control
+    .sources()
+    .filter(({ required, revision }) => required && revision === null)
+  if (missing.length === 0) return
+  const reasons = missing.map(({ name, error }) => `${name}: ${error ?? 'it does not respond'}`)
+  throw new Error(`cannot read ${reasons.join('; ')}`)
 }
 
 function noListener(publisher: Publisher, control: Control): string {

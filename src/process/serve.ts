@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve as resolvePath } from 'node:path'
 import { toLine } from '../cli/check.ts'
-import { parseSettings } from '../document/document.ts'
+import { parseSettings, type WrittenSettings } from '../document/document.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Settings } from '../model/settings.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
@@ -14,6 +14,8 @@ import {
   type SettingSources,
 } from '../schema/resolve-settings.ts'
 import { lockData, type DataLock } from './data-lock.ts'
+import type { LogForm } from '../observe/log-forms.ts'
+import { overlaySettings, type BaseConfiguration } from './base.ts'
 import { withSynapse } from './with-synapse.ts'
 import { spawnWorkers } from './workers.ts'
 
@@ -22,22 +24,31 @@ export interface ServeOptions {
   readonly config: string | null
   /** A configuration of synapse, as a source of this name; null: there is none. */
   readonly synapse: string | null
+  /** Its settings are below those of the file, its objects beside them. */
+  readonly base?: BaseConfiguration
+  /** As vulcand starts: see RunOptions. */
+  readonly isStrict?: boolean
+  readonly logForm?: LogForm
   readonly flags: SettingSources['flags']
   readonly env: SettingSources['env']
   readonly version: string
-  /** Takes the reason of a failed start: standard error. */
+  /** Takes what the log cannot say: standard error. */
   readonly complain: (line: string) => void
+  /** Takes each reason of a failed start; missing: `complain` does. */
+  readonly fail?: (reason: string) => void
 }
 
 /** Resolves with the exit code: 0 after a drain, 1 when it could not start. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const { synapse, flags, env, version, complain } = options
+  const { synapse, flags, env, version, complain, base = null } = options
+  const { isStrict = false, logForm } = options
+  const fail = options.fail ?? ((reason: string) => complain(`sluice: ${reason}`))
   // Relative paths start there.
   const config = options.config ?? synapse ?? ''
   const hasFile = options.config !== null
   const resolve = (document: SettingSources['document']): ResolvedSettings => {
     const resolved = resolveSettings({
-      document,
+      document: base === null ? document : onBase(base, document),
       filename: config,
       env,
       flags,
@@ -50,7 +61,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const started = resolve(hasFile ? readSettings(config) : null)
   const { fatal } = started
   if (fatal.length > 0) {
-    for (const problem of fatal) complain(`sluice: ${placed(problem, config)}`)
+    for (const problem of fatal) fail(placed(problem, config))
     return 1
   }
   const workers = spawnWorkers(started.settings.workers)
@@ -58,16 +69,27 @@ export async function serve(options: ServeOptions): Promise<number> {
     const lock = await lockDataFolder(started.settings, (line) => complain(`sluice: ${line}`))
     try {
       const { run } = await import('./run.ts')
-      return await run({ config, hasFile, version, started, resolve, workers })
+      return await run({
+        ...{ config, hasFile, version, started, resolve, workers, base, isStrict },
+        ...(logForm === undefined ? {} : { logForm }),
+      })
     } finally {
       lock?.release()
     }
   } catch (error) {
-    complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
+    fail(error instanceof Error ? error.message : String(error))
     return 1
   } finally {
     await workers.discard()
   }
+}
+
+function onBase(
+  { document: below }: BaseConfiguration,
+  document: SettingSources['document'],
+): WrittenSettings {
+  const settings = overlaySettings(below, document?.settings ?? {})
+  return { settings, locateSetting: document?.locateSetting ?? (() => null) }
 }
 
 /** The message, with its place in the file if it has one. */

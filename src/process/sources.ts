@@ -6,19 +6,22 @@ import type { SourceOptions } from '../control/sources/source.ts'
 import type { Settings, ShrinkSettings, SourceSpec } from '../model/settings.ts'
 import { openSource, sourceKindOf } from '../providers/catalog/sources.ts'
 import { createFileProvider } from '../providers/file/file-provider.ts'
+import { createTextProvider } from '../providers/file/text-provider.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { BaseConfiguration } from './base.ts'
 
 /** A person saves a file: its removals are accepted as they are. */
 const ACCEPT_REMOVALS: ShrinkSettings = { holdMs: 0, share: 1, allowEmpty: true }
 
 /**
- * `hasFile`: the configuration is a source, too. Throws with a line for each file of a source (a certificate, an authority)
+ * `hasFile`: the configuration is a source, too; then comes `base`. Throws with a line for each file of a source (a certificate, an authority)
  * that cannot be used.
  */
 export async function openSources(
   config: string,
   hasFile: boolean,
   settings: Settings,
+  base: BaseConfiguration | null = null,
 ): Promise<readonly SourceOptions[]> {
   const file: SourceOptions = {
     provider: createFileProvider(config),
@@ -28,8 +31,19 @@ export async function openSources(
     shrink: ACCEPT_REMOVALS,
     lastGood: null,
   }
+  const started = base === null ? [] : [toBaseSource(base)]
   const named = settings.sources.map((spec) => toSource(withFiles(spec, config), settings.data))
-  return [...(hasFile ? [file] : []), ...(await Promise.all(named))]
+  return [...(hasFile ? [file] : []), ...started, ...(await Promise.all(named))]
+}
+
+function toBaseSource({ name, document }: BaseConfiguration): SourceOptions {
+  return {
+    provider: createTextProvider(name, JSON.stringify(document)),
+    kind: name,
+    required: true,
+    shrink: ACCEPT_REMOVALS,
+    lastGood: null,
+  }
 }
 
 /** Relative paths in objects start where their source is written. */

@@ -11,12 +11,23 @@ export interface LayoutChoice {
   readonly layout: LayoutName
   /** Opens vulcand's sealed key pairs: 64 hex digits. */
   readonly sealKey: string | null
+  /** Flags of vulcand's program; missing: the defaults of Sluice. */
+  readonly vulcand?: DaemonFlags
   /** Missing: its values are read as they are. */
   readonly decrypt?: Decryption
   /** `redis`: what Traefik calls the source, in `shop@redis`. */
   readonly kind?: string
   /** Missing: plain http, to their main endpoint. */
   readonly members?: MemberChoice
+}
+
+/** What vulcand's objects leave to flags of its program. Null: as Sluice has it. */
+export interface DaemonFlags {
+  readonly dialMs: number | null
+  readonly readMs: number | null
+  readonly maxHeaderBytes: number | null
+  /** From a part of a route to what it also stands for. */
+  readonly aliases: Readonly<Record<string, string>>
 }
 
 /** Of the members of services. */

@@ -74,6 +74,21 @@ test('passes over an old Node on PATH for a new one behind it', async (t) => {
   assert.match(output, /^ran /)
 })
 
+test('called as vulcand, by a link or on PATH, it is vulcand', async (t) => {
+  const home = placeCheckout(t)
+  const links = makeFolder(t)
+  symlinkSync(join(home, 'sluice'), join(links, 'vulcand'))
+  const node = stubNode(t, 'v26.10.0')
+
+  const linked = await run(t, join(links, 'vulcand'), ['-help'], node)
+  const fromPath = await run(t, 'vulcand', ['-help'], `${links}:${node}`)
+
+  for (const { code, output } of [linked, fromPath]) {
+    assert.equal(code, 7)
+    assert.equal(output, `ran ${join(home, 'src/vulcand.ts')} -help|\n`)
+  }
+})
+
 test('says that packages are missing, and that an installation is not whole', async (t) => {
   const home = makeFolder(t)
   placeLauncher(home)
@@ -141,13 +156,14 @@ test('runs what the build made, installed beside its packages', async (t) => {
   )
 })
 
-test('main imports nothing that an old Node fails at before it has said so', () => {
-  const main = readFileSync(join(ROOT, 'src/main.ts'), 'utf8')
+test('main and vulcand import nothing that an old Node fails at before they have said so', () => {
   const runtime = readFileSync(join(ROOT, 'src/cli/runtime.ts'), 'utf8')
 
-  const imports = [...main.matchAll(/^import .*/gm)].map(([line]) => line)
-
-  assert.deepEqual(imports, [`import { refuseOldNode } from './cli/runtime.ts'`])
+  for (const entry of ['src/main.ts', 'src/vulcand.ts']) {
+    const text = readFileSync(join(ROOT, entry), 'utf8')
+    const imports = [...text.matchAll(/^import .*/gm)].map(([line]) => line)
+    assert.deepEqual(imports, [`import { refuseOldNode } from './cli/runtime.ts'`])
+  }
   const runtimeImports = [...runtime.matchAll(/^import .*/gm)].map(([line]) => line)
   assert.deepEqual(runtimeImports, [`import { readFileSync } from 'node:fs'`])
 })
@@ -164,7 +180,7 @@ test('the package has the launcher and names it as its command', async () => {
     bin: unknown
     scripts: Readonly<Record<string, string>>
   }
-  assert.deepEqual(bin, { sluice: 'sluice' })
+  assert.deepEqual(bin, { sluice: 'sluice', vulcand: 'sluice' })
   assert.equal(scripts['prepack'], 'npm run build')
 })
 

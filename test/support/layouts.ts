@@ -9,13 +9,13 @@ import type { LayoutChoice, LayoutName } from '../../src/providers/layout.ts'
 
 export function createLayout(
   layout: LayoutName,
-  { sealKey, kind = 'kv', members }: Omit<LayoutChoice, 'layout'>,
+  { sealKey, vulcand, kind = 'kv', members }: Omit<LayoutChoice, 'layout'>,
 ): Layout {
   switch (layout) {
     case 'sluice':
       return createSluiceLayout()
     case 'vulcand':
-      return createVulcandLayout(sealKey)
+      return createVulcandLayout(sealKey, vulcand)
     case 'traefik':
       return createTraefikLayout(kind)
     case 'fabio':

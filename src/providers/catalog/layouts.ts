@@ -12,7 +12,8 @@ export async function loadLayout(choice: LayoutChoice): Promise<Layout> {
   return { ...layout, sealed: await createSealedValues(choice.decrypt) }
 }
 
-async function loadPure({ layout, sealKey, kind = 'kv', members }: LayoutChoice): Promise<Layout> {
+async function loadPure(choice: LayoutChoice): Promise<Layout> {
+  const { layout, sealKey, vulcand, kind = 'kv', members } = choice
   switch (layout) {
     case 'sluice': {
       const { createSluiceLayout } = await import('../layouts/native/layout.ts')
@@ -20,7 +21,7 @@ async function loadPure({ layout, sealKey, kind = 'kv', members }: LayoutChoice)
     }
     case 'vulcand': {
       const { createVulcandLayout } = await import('../layouts/vulcand/layout.ts')
-      return createVulcandLayout(sealKey)
+      return createVulcandLayout(sealKey, vulcand)
     }
     case 'traefik': {
       const { createTraefikLayout } = await import('../layouts/traefik/layout.ts')

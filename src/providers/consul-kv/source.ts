@@ -23,12 +23,12 @@ export type ConsulKvSource = SourceSpec & ConsulKvOptions
 const TRAEFIK_NAME = 'consul'
 
 const client = onDemand('the client of Consul', () => import('./consul-kv-provider.ts'))
-const { prefix, layout, tls, sealKey, decrypt } = registryOptions
+const { prefix, layout, tls, sealKey, vulcand, decrypt } = registryOptions
 
 export const consulKv: SourceKind = defineSource({
   kind: 'consul-kv',
   description: 'The keys of a Consul.',
-  options: { ...consulOptions, prefix, layout, tls, sealKey, decrypt },
+  options: { ...consulOptions, prefix, layout, tls, sealKey, vulcand, decrypt },
   read(form, complain): ConsulKvOptions {
     const registry = readRegistry(form, form.endpoints.isTls, complain)
     return { ...readAccess(form), ...registry, username: null, password: null }

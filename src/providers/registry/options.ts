@@ -11,6 +11,8 @@ import { splitList } from '../../model/units.ts'
 import { scalar, type Complain } from '../../options/fields.ts'
 import { readTls, tlsOption, withTlsFiles, type RegistryTls, type TlsForm } from './tls.ts'
 
+import { readVulcandFlags, vulcandFlags, type VulcandForm } from './vulcand-flags.ts'
+
 export type { RegistryTls } from './tls.ts'
 
 export interface RegistryOptions extends Omit<LayoutChoice, 'kind'> {
@@ -49,6 +51,7 @@ interface RegistryForm {
   readonly layout: LayoutName
   readonly tls?: TlsForm | undefined
   readonly sealKey?: string | undefined
+  readonly vulcand?: VulcandForm | undefined
   readonly decrypt?: DecryptionForm | undefined
 }
 
@@ -81,6 +84,7 @@ export const registryOptions: Shape<
         : bad('must be 64 hexadecimal digits'),
     { type: 'string', description: "Opens vulcand's sealed key pairs: 64 hexadecimal digits." },
   ).optional(),
+  vulcand: vulcandFlags.optional(),
   decrypt: decryption.optional(),
 }
 
@@ -103,15 +107,19 @@ export function checkLogin(
 
 /** `isTls`: the endpoints are written so. */
 export function readRegistry(
-  { prefix, layout, tls, sealKey, decrypt }: RegistryForm,
+  { prefix, layout, tls, sealKey, vulcand, decrypt }: RegistryForm,
   isTls: boolean,
   complain: Complain,
-): Pick<RegistryOptions, 'prefix' | 'layout' | 'tls' | 'sealKey' | 'decrypt'> {
+): Pick<RegistryOptions, 'prefix' | 'layout' | 'tls' | 'sealKey' | 'vulcand' | 'decrypt'> {
+  if (vulcand !== undefined && layout !== 'vulcand') {
+    complain('is used with layout: vulcand only', ['vulcand'])
+  }
   return {
     prefix: prefix ?? PREFIXES[layout],
     layout,
     tls: readTls(tls, isTls, complain),
     sealKey: sealKey ?? null,
+    ...(vulcand === undefined ? {} : { vulcand: readVulcandFlags(vulcand) }),
     ...readDecryption(decrypt),
   }
 }

@@ -7,10 +7,11 @@ import { quote } from '../../../model/parsed.ts'
 import { nameClosed } from '../../fail-closed.ts'
 import { readJsonMap } from '../../registry/json-value.ts'
 import { keyOfObject, objectOfKey } from '../object-keys.ts'
-import type { KeyEntry, Layout } from '../../layout.ts'
+import type { DaemonFlags, KeyEntry, Layout } from '../../layout.ts'
 import { refuseObjectName, type ObjectName } from '../../../model/names.ts'
 import type { DeclaredObject } from '../../provider.ts'
 import { TranslationError, type Translation } from '../translation.ts'
+import { withDaemonFlags } from './daemon.ts'
 import { closedFormOf } from './fail-closed.ts'
 import { translate } from './values.ts'
 
@@ -20,7 +21,7 @@ const SUFFIXES: ReadonlyMap<string, string> = new Map([
   ['frontends', 'frontend'],
 ])
 
-export function createVulcandLayout(sealKey: string | null): Layout {
+export function createVulcandLayout(sealKey: string | null, flags?: DaemonFlags): Layout {
   return {
     name: 'vulcand',
     groupOf(path) {
@@ -39,7 +40,7 @@ export function createVulcandLayout(sealKey: string | null): Layout {
         other === undefined
           ? []
           : [`${quote(other.key)} is not read: ${quote(chosen.key)} takes precedence`]
-      return readEntry(name, chosen, remarks, sealKey)
+      return readEntry(name, chosen, remarks, { sealKey, flags })
     },
     pathOf: keyOfObject,
   }
@@ -51,11 +52,16 @@ function wholeForm(path: string): string {
   return suffix === undefined || id === undefined || more.length > 0 ? path : `${path}/${suffix}`
 }
 
+interface Reading {
+  readonly sealKey: string | null
+  readonly flags: DaemonFlags | undefined
+}
+
 function readEntry(
   name: ObjectName,
   { key, text, fault, revision }: KeyEntry,
   remarks: readonly string[],
-  sealKey: string | null,
+  { sealKey, flags }: Reading,
 ): DeclaredObject[] {
   const json = text === null ? null : readJsonMap(text)
   const closed = closedFormOf(name.kind, json?.ok === true ? json.value : null)
@@ -88,7 +94,10 @@ function readEntry(
   if (!json.ok) return faulty(json.reason)
   try {
     const translated = translate(name.kind, json.value, sealKey)
-    return translated === null ? [] : [toObject(translated)]
+    if (translated === null) return []
+    const { value } = translated
+    const whole = flags === undefined ? value : withDaemonFlags(name.kind, value, flags)
+    return [toObject({ ...translated, value: whole })]
   } catch (error) {
     if (error instanceof TranslationError) return faulty(error.message)
     throw error
