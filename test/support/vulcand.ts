@@ -54,7 +54,9 @@ export async function startVulcand(
     },
     'the API responds',
     START_WITHIN_MS,
-  )
+  ).catch((error: unknown) => {
+    throw new Error(`the program does not serve: ${child.output()}`, { cause: error })
+  })
   return {
     ...child,
     ...{ port, apiPort, api },
