@@ -113,7 +113,7 @@ function sourceOf(
 }
 
 /** The first list of a source. */
-async function list(spec: SourceSpec): Promise<Declared> {
+export async function list(spec: SourceSpec): Promise<Declared> {
   const provider = await openSource(spec)
   const end = new AbortController()
   const timer = setTimeout(() => end.abort(), READ_WITHIN_MS)

@@ -48,6 +48,12 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
       const { checkSynapse } = await import('../cli/check-synapse.ts')
       return checkSynapse(command.file, print)
     }
+    case 'import': {
+      const { importVulcand } = await import('../cli/import/import.ts')
+      const { openImport } = await import('./import.ts')
+      const columns = process.stdout.isTTY ? process.stdout.columns : null
+      return importVulcand(command, openImport(print, complain, columns))
+    }
     case 'healthcheck': {
       const { waitForReady } = await import('../cli/healthcheck.ts')
       const { findAdmin } = await import('./find-admin.ts')

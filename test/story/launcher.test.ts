@@ -181,7 +181,7 @@ test('the package has the launcher and names it as its command', async () => {
     scripts: Readonly<Record<string, string>>
   }
   assert.deepEqual(bin, { sluice: 'sluice', vulcand: 'sluice' })
-  assert.equal(scripts['prepack'], 'npm run build')
+  assert.match(scripts['prepack'] ?? '', /^npm run build\b/)
 })
 
 /** A checkout as far as the launcher looks: its own copy, and the sources as they are. */

@@ -21,6 +21,7 @@ const FALLBACK = {
 const DEFAULTS = {
   admin: { address: ':8182', hosts: ['*'], anonymous: 'write' },
   log: { level: 'warn', access: 'off' },
+  routing: { order: 'vulcand' },
   drain: '2m',
   data: '/var/lib/sluice/vulcand-8181',
   sources: {

@@ -2,6 +2,7 @@
 import { BENCH, type BenchCommand } from '../bench/words.ts'
 import { CHECK, type CheckCommand } from '../check-words.ts'
 import { DRAIN, type DrainCommand, UNDRAIN } from '../drain/words.ts'
+import { IMPORT, type ImportCommand } from '../import/words.ts'
 import { HEALTHCHECK, type HealthcheckCommand } from '../healthcheck-words.ts'
 import { DELETE, GET, PUT } from '../object-words.ts'
 import type { DeleteCommand, GetCommand, PutCommand } from '../objects.ts'
@@ -17,6 +18,7 @@ import { COMPLETE, COMPLETION, HELP, MAN, type OwnCommand, VERSION } from './own
 export type Parsed =
   | ServeCommand
   | CheckCommand
+  | ImportCommand
   | PutCommand
   | DeleteCommand
   | GetCommand
@@ -34,6 +36,7 @@ export type Spec = CommandSpec<Parsed>
 export const COMMANDS: readonly Spec[] = [
   SERVE,
   CHECK,
+  IMPORT,
   PUT,
   DELETE,
   GET,

@@ -49,6 +49,7 @@ export function toConfiguration(given: GivenFlags, world: VulcandWorld): Vulcand
     document: {
       admin: toAdmin(flags),
       log: { level: toLevel(flags), access: 'off' },
+      routing: { order: 'vulcand' },
       // No response of vulcand lasts longer.
       drain: formatDuration(Math.min(readMs + writeMs, HOUR_MS)),
       data: isInMemory ? world.temporary() : world.resolve(data),
