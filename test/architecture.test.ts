@@ -31,7 +31,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['observe', ['reports', 'metrics']],
   ['upstream', ['connecting', 'endpoint', 'balancing']],
   ['acme', ['protocol', 'storage', 'names', 'orders', 'dns']],
-  ['cli', ['bench', 'from', 'drain', 'top', 'vctl', 'line']],
+  ['cli', ['bench', 'from', 'import', 'vulcand', 'drain', 'top', 'vctl', 'line']],
   ['control', ['sources', 'admission', 'writing', 'review', 'publication']],
   [
     'providers',
