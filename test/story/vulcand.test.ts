@@ -73,15 +73,12 @@ test('the API opens when requests are served, and the process has the name vulca
   assert.equal(readFileSync(`/proc/${program.pid}/comm`, 'utf8'), 'vulcand\n')
 })
 
-test('unknown flags and bad values print the usage on standard error and exit with 2', async (t) => {
+test('unknown flags print the usage on standard error and exit with 2', async (t) => {
   const unknown = await spawnVulcand(t, ['-etcd=http://127.0.0.1:1', '-nope']).ended()
-  const bad = await spawnVulcand(t, ['-port=many']).ended()
   const help = await spawnVulcand(t, ['-help']).ended()
 
   assert.deepEqual([unknown.code, unknown.output], [2, ''])
   assert.match(unknown.errors, /^flag provided but not defined: -nope\nUsage of vulcand:\n/)
-  assert.equal(bad.code, 2)
-  assert.match(bad.errors, /^invalid value "many" for flag -port: parse error\nUsage of vulcand:/)
   assert.equal(help.code, 0)
   assert.match(help.errors, /^Usage of vulcand:\n/)
 })
@@ -98,24 +95,18 @@ test('a start that cannot succeed says why on one line and exits with 255', asyn
   const api = ['-apiInterface=127.0.0.1', `-apiPort=${await choosePort()}`, '-interface=127.0.0.1']
   const own = `-port=${await choosePort()}`
 
-  const [unreachable, noEtcd, oldApi, badKey, inUse, noFolder] = await Promise.all(
+  const [unreachable, badKey, inUse] = await Promise.all(
     [
       [`-etcd=${nothing}`, `-config=${config}`, data, own, ...api],
-      [],
-      [`-etcd=${nothing}`, '-etcdApiVer=2'],
       [`-etcd=${nothing}`, '-sealKey=short'],
       ['-engine=memng', `-port=${port}`, ...api],
-      ['-engine=memng', '-pidPath=/nowhere/at/all.pid'],
-    ].map((words) => spawnVulcand(t, words).ended(60_000)),
+    ].map((words) => spawnVulcand(t, words).ended(120_000)),
   )
 
   for (const [ended, reason] of [
     [unreachable, /cannot read etcd: .+/],
-    [noEtcd, /-etcd is missing/],
-    [oldApi, /-etcdApiVer: only the API 3/],
     [badKey, /-sealKey: .*64 hexadecimal digits/],
     [inUse, new RegExp(`${port}`)],
-    [noFolder, /-pidPath: cannot write \/nowhere\/at\/all\.pid/],
   ] as const) {
     const lines = ended?.errors.trimEnd().split('\n') ?? []
     const failure = lines.find((line) => line.startsWith('Service exited with error: '))
