@@ -11,17 +11,11 @@ import { VULCAND_FLAGS } from '../../src/cli/vulcand/flags.ts'
 import { parseGoFlags, usageText } from '../../src/cli/vulcand/go-flags.ts'
 
 const ETCD = '-etcd=http://127.0.0.1:2379'
-const FALLBACK = {
-  'vulcand-not-found': {
-    route: 'PathPrefix("/")',
-    priority: -1_000_000_000,
-    respond: { status: 404, type: 'application/json', body: '{"error":"not found"}' },
-  },
-}
 const DEFAULTS = {
   admin: { address: ':8182', hosts: ['*'], anonymous: 'write' },
   log: { level: 'warn', access: 'off' },
   routing: { order: 'vulcand' },
+  errors: { form: 'vulcand' },
   drain: '2m',
   data: '/var/lib/sluice/vulcand-8181',
   sources: {
@@ -43,7 +37,6 @@ const DEFAULTS = {
       limits: { head: 1_048_576, target: 1_048_576 },
     },
   },
-  frontends: FALLBACK,
 }
 
 function configure(...words: string[]): VulcandConfiguration {
@@ -123,6 +116,10 @@ const CASES: readonly (readonly [words: readonly string[], change: object])[] = 
   [['-etcdDebug'], { log: { level: 'debug' } }],
   [['-data=d'], { data: '/cwd/d' }],
   [
+    ['-statsdAddr=10.0.0.1:8125', '-statsdPrefix=lb.'],
+    { statsd: { address: '10.0.0.1:8125', prefix: 'lb' } },
+  ],
+  [
     ['-aliases', 'Host("localhost")=Host("a.b"), Host("x")=Host("y")'],
     {
       sources: {
@@ -174,6 +171,7 @@ const REMARKS: readonly (readonly [word: string, remark: RegExp])[] = [
   ['-writeTimeout=5s', /^-writeTimeout is deprecated: write -serverWriteTimeout/],
   ['-serverWriteTimeout=5s', /^-serverWriteTimeout bounds no response here/],
   ['-serverMaxHeaderBytes=9999999', /^-serverMaxHeaderBytes is 1048576, which is the most/],
+  ['-statsdPrefix=lb', /^-statsdPrefix has no effect without -statsdAddr/],
   ['-log=syslog', /^-log=syslog: lines go to standard output/],
   ['-log=xml', /^-log=xml is not known/],
 ]

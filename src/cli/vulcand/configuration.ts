@@ -50,6 +50,8 @@ export function toConfiguration(given: GivenFlags, world: VulcandWorld): Vulcand
       admin: toAdmin(flags),
       log: { level: toLevel(flags), access: 'off' },
       routing: { order: 'vulcand' },
+      errors: { form: 'vulcand' },
+      ...toStatsd(flags),
       // No response of vulcand lasts longer.
       drain: formatDuration(Math.min(readMs + writeMs, HOUR_MS)),
       data: isInMemory ? world.temporary() : world.resolve(data),
@@ -58,7 +60,6 @@ export function toConfiguration(given: GivenFlags, world: VulcandWorld): Vulcand
         ? { memng: { kind: 'store', required: false } }
         : { etcd: toEtcd(flags, readMs, world) },
       ...(flags.flag('default-listener') ? { listeners: toListener(flags, readMs) } : {}),
-      frontends: { 'vulcand-not-found': NOT_FOUND },
     },
     file: flags.text('config') || null,
     logForm: toLogForm(flags),
@@ -69,13 +70,6 @@ export function toConfiguration(given: GivenFlags, world: VulcandWorld): Vulcand
 
 const HOUR_MS = 3_600_000
 const EVERY_PEER = ['0.0.0.0/0', '::/0']
-
-/** Behind all other routes: vulcand's response to a request without one. */
-const NOT_FOUND = {
-  route: 'PathPrefix("/")',
-  priority: -1_000_000_000,
-  respond: { status: 404, type: 'application/json', body: '{"error":"not found"}' },
-}
 
 export interface Flags {
   has(name: VulcandFlag): boolean
@@ -114,6 +108,13 @@ function toAddress(host: string, port: number, name: VulcandFlag): string {
   const parsed = parseAddress(address)
   if (parsed.ok) return address
   throw new FlagError(`-${name}: ${parsed.reason}`)
+}
+
+/** The prefix alone sends nothing, as in vulcand. */
+function toStatsd(flags: Flags): JsonMap {
+  const address = flags.text('statsdAddr')
+  const prefix = flags.text('statsdPrefix').replace(/\.$/, '')
+  return address === '' ? {} : { statsd: { address, ...(prefix === '' ? {} : { prefix }) } }
 }
 
 function toLevel(flags: Flags): string {
@@ -233,6 +234,8 @@ const FLAG_OF: readonly (readonly [place: string, flag: VulcandFlag])[] = [
   ['/sources/etcd/password', 'etcdPassword'],
   ['/sources/etcd/tls', 'etcdCertFile'],
   ['/sources/etcd/vulcand/aliases', 'aliases'],
+  ['/statsd/address', 'statsdAddr'],
+  ['/statsd/prefix', 'statsdPrefix'],
   ['/data', 'data'],
 ]
 

@@ -10,7 +10,6 @@ const IDLE: Readonly<Partial<Record<VulcandFlag, string>>> = {
   enableJaegerTracing: 'has no effect: nothing is traced',
   debugJaegerTracing: 'has no effect: nothing is traced',
   etcdSyncIntervalSeconds: 'has no effect: it is of the API 2 of etcd; name all members in -etcd',
-  statsdAddr: 'has no effect yet: metrics are at /metrics of the API, for Prometheus',
 }
 
 export function remarkFlags(flags: Flags): readonly string[] {
@@ -49,6 +48,9 @@ export function remarkFlags(flags: Flags): readonly string[] {
   if (headers < 1024) add('serverMaxHeaderBytes', true, 'is 1024, which is the least')
   if (flags.text('engine') === 'memng' && flags.text('sealKey') !== '') {
     remarks.push('-sealKey has no effect: in memory, key pairs are not sealed')
+  }
+  if (flags.text('statsdAddr') === '') {
+    add('statsdPrefix', flags.text('statsdPrefix') !== '', 'has no effect without -statsdAddr')
   }
   const form = flags.text('log')
   if (form === 'syslog') {
