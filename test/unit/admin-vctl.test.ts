@@ -28,6 +28,10 @@ const RATE =
   '{"Id":"rl1","Priority":1,"Type":"ratelimit","Middleware":{"PeriodSeconds":3,"Requests":10,"Burst":1,"Variable":"client.ip","RateVar":""}}'
 const CONN =
   '{"Id":"cl1","Priority":1,"Type":"connlimit","Middleware":{"Connections":10,"Variable":"client.ip"}}'
+const REWRITE =
+  '{"Id":"rw1","Priority":1,"Type":"rewrite","Middleware":{"Regexp":"^/foo(.*)","Replacement":"$1","RewriteBody":false,"Redirect":false}}'
+const TRACE =
+  '{"Id":"t1","Priority":1,"Type":"trace","Middleware":{"ReqHeaders":["X-A"],"RespHeaders":["X-B"],"Addr":"syslog://127.0.0.1:514"}}'
 const say = (message: string): string => JSON.stringify({ message })
 
 /** In order; each leaves what the next ones need. */
@@ -135,6 +139,16 @@ const EXCHANGES: readonly Exchange[] = [
       ['GET', '/v2/frontends/fr1/middlewares', null],
     ],
     answers: [FRONTEND, `{"Middlewares":[${CONN},${RATE}]}`],
+  },
+  {
+    line: 'rewrite upsert -f fr1 -id rw1 -regexp ^/foo(.*) -replacement $1',
+    asks: [['POST', '/v2/frontends/fr1/middlewares', `{"Middleware":${REWRITE},"TTL":"0s"}`]],
+    answers: [REWRITE],
+  },
+  {
+    line: 'trace upsert -f fr1 -id t1 -addr syslog://127.0.0.1:514 -reqHeader X-A -respHeader X-B',
+    asks: [['POST', '/v2/frontends/fr1/middlewares', `{"Middleware":${TRACE},"TTL":"0s"}`]],
+    answers: [TRACE],
   },
   {
     line: 'ratelimit rm -f fr1 -id rl1',
