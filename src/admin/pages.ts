@@ -4,6 +4,7 @@ import { confirm, reload, type Providers } from './providers.ts'
 import { parseServersFilter, type ServersView, toList } from './servers.ts'
 import { answerOf } from './vulcand-answer.ts'
 import { parseTableFilter, type TableView, tableText } from './table.ts'
+import { OBJECT_KINDS, type ObjectKind } from '../model/names.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
 import { type Caller, type Endpoint, json, jsonOf, reading, Refused } from './endpoint.ts'
 import { map, oneOf, text } from './openapi/schema.ts'
@@ -18,7 +19,8 @@ import {
 } from './openapi/shapes.ts'
 
 export interface StateOptions extends Providers {
-  readonly table: () => TableView
+  /** `kind`: objects of others need not be there. */
+  readonly table: (kind?: ObjectKind) => TableView
   readonly servers: ServersView
   readonly certificates: CertificatesView
   readonly metrics: Pick<Metrics, 'contentType' | 'render'>
@@ -79,7 +81,8 @@ export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
       'the routing table and rejected objects with their reasons; ?kind=frontend&id=...',
       ({ query }) => {
         const filter = parseTableFilter(query)
-        return { status: 200, content: { kind: 'pieces', pieces: tableText(table(), filter) } }
+        const kind = OBJECT_KINDS.find((one) => one === filter.kind)
+        return { status: 200, content: { kind: 'pieces', pieces: tableText(table(kind), filter) } }
       },
       {
         query: { kind: 'only objects of this kind', id: 'only objects with this id' },

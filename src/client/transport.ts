@@ -77,6 +77,8 @@ export interface Transport {
 
 const DEFAULT_URL = 'http://127.0.0.1:8182'
 export const TIMEOUT_MS: number = 30_000
+/** Further requests wait: an admin takes 256 connections of all its clients. */
+const MAX_CONNECTIONS = 16
 const MAX_BYTES = 64 * 1024 * 1024
 /** Of an error, whose message is cut. */
 const MAX_MESSAGE = 2_000
@@ -86,7 +88,8 @@ export function createTransport(options: ClientOptions): Transport {
   const target = parseTarget(options.baseUrl ?? DEFAULT_URL)
   const { token, tls = {} } = options
   refuseOptions(target, options)
-  const agent = target.isTls ? new SecureAgent({ keepAlive: true }) : new Agent({ keepAlive: true })
+  const kept = { keepAlive: true, maxSockets: MAX_CONNECTIONS }
+  const agent = target.isTls ? new SecureAgent(kept) : new Agent(kept)
   const secure = target.isTls ? toTlsOptions(tls) : {}
   const closing = new AbortController()
 

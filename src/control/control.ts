@@ -10,7 +10,7 @@ import type { Challenge, Listener, Snapshot } from '../model/snapshot.ts'
 import type { CertificateEntry } from '../observe/reports/certificate-list.ts'
 import type { CertificateReport } from '../observe/reports/listener-report.ts'
 import type { SourceReport } from '../observe/reports/source-report.ts'
-import type { ObjectName } from '../model/names.ts'
+import type { ObjectKind, ObjectName } from '../model/names.ts'
 import type { Admission, SetAside } from './admission/admit.ts'
 import { createCertificateList } from './review/certificate-list.ts'
 import { createCertificateReview } from './review/certificate-review.ts'
@@ -92,7 +92,7 @@ export interface Control {
   reload(source?: string): boolean
   /** An operator confirms the held removals of a source. */
   confirm(source: string): Confirmation
-  table(): Table
+  table(kind?: ObjectKind): Table
   /** Those of `table`, without the cost of the rest. */
   setAside(): readonly SetAside[]
   sources(): readonly SourceReport[]
@@ -361,15 +361,15 @@ export function createControl(options: ControlOptions): Control {
       runPass()
       return 'confirmed'
     },
-    table: () => ({
+    table: (kind) => ({
       number: publisher.number(),
       inForce: publisher.inForce(),
-      objects: redacted(admission),
+      objects: redacted(admission, kind),
       setAside: setAside(),
       problems: [
         ...sources.flatMap((source) => source.heldProblems()),
         ...problems(),
-        ...duplicateRoutes.diagnostics(admission.inForce()).map((one) => toProblem(one)),
+        ...duplicateRoutes.diagnostics(admission.inForce('frontend')).map((one) => toProblem(one)),
       ],
       threadProblems: publisher.threadProblems(),
       sources: reports(),
@@ -394,6 +394,6 @@ export function createControl(options: ControlOptions): Control {
 
 const WHOLE_TABLE = { kind: 'source', id: '', source: '', key: 'table' } as const
 
-function* redacted(admission: Admission): Generator<RedactedObject> {
-  for (const version of admission.inForce()) yield redact(version)
+function* redacted(admission: Admission, kind?: ObjectKind): Generator<RedactedObject> {
+  for (const version of admission.inForce(kind)) yield redact(version)
 }

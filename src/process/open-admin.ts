@@ -144,7 +144,7 @@ export async function openAdmin(
       }),
       ...daemonEndpoints({ level: () => log.level(), setLevel: log.setLevel }),
     ],
-    table: () => withListening(control.table(), threads.listeners()),
+    table: (kind) => withListening(control.table(kind), threads.listeners()),
     servers: health,
     certificates: {
       certificates: control.certificateList,

@@ -208,3 +208,18 @@ test('a read on an idle connection that the server closes is sent again', async 
   assert.deepEqual(again, [])
   assert.equal(connections, 2)
 })
+
+test('many requests share few connections', async (t) => {
+  const sockets = new Set<unknown>()
+  const origin = await serve(t, (request, response) => {
+    sockets.add(request.socket)
+    response.writeHead(200, { 'content-type': 'application/json' }).end('[]')
+  })
+  const client = createClient({ baseUrl: origin })
+  t.after(() => client.close())
+
+  const answers = await Promise.all(Array.from({ length: 100 }, () => client.servers()))
+
+  assert.equal(answers.length, 100)
+  assert.ok(sockets.size <= 16, `${sockets.size} connections`)
+})

@@ -95,8 +95,10 @@ export interface Admission {
   setAsideOf(source: string): readonly ObjectName[]
   /** What is known of an object by its name in the table; null: it is not declared. */
   find(kind: ObjectKind, id: string): Decided | null
-  /** Every object in force and its origin; backends with their servers, frontends with their middlewares. */
-  inForce(): Iterable<InForce>
+  /**
+   * Every object in force and its origin, or those of a kind; backends with their servers, frontends with their middlewares.
+   */
+  inForce(kind?: ObjectKind): Iterable<InForce>
   /** The declarations of a source whose versions are in force. */
   written(source: string): Iterable<DeclaredObject>
   /** Objects that name a file whose text has changed since it was read. */
@@ -227,20 +229,29 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const { declared, inForce } = record
       return { declared, inForce, problems: decisions.problemsOf(kind, id) }
     },
-    *inForce() {
-      for (const [id, of] of versions(listeners.listeners.values())) {
-        yield { kind: 'listener', id, ...of, object: listeners.table.objects.get(id) ?? of.object }
+    *inForce(kind) {
+      const of = <T>(one: ObjectKind, records: Iterable<ObjectRecord<T>>): Versions<T> =>
+        kind === undefined || kind === one ? versions(records) : []
+      for (const [id, found] of of('listener', listeners.listeners.values())) {
+        const object = listeners.table.objects.get(id) ?? found.object
+        yield { kind: 'listener', id, ...found, object }
       }
-      for (const [id, of] of versions(listeners.hosts.values())) yield { kind: 'host', id, ...of }
-      for (const [id, of] of versions(backends.backendRecords())) {
-        yield { kind: 'backend', id, ...of, object: backends.table.objects.get(id) ?? of.object }
+      for (const [id, found] of of('host', listeners.hosts.values())) {
+        yield { kind: 'host', id, ...found }
       }
-      for (const [id, of] of versions(backends.serverRecords())) yield { kind: 'server', id, ...of }
-      for (const [id, of] of versions(frontends.frontends.values())) {
-        yield { kind: 'frontend', id, ...of, object: frontends.table.objects.get(id) ?? of.object }
+      for (const [id, found] of of('backend', backends.backendRecords())) {
+        const object = backends.table.objects.get(id) ?? found.object
+        yield { kind: 'backend', id, ...found, object }
       }
-      for (const [id, of] of versions(frontends.middlewares())) {
-        yield { kind: 'middleware', id, ...of }
+      for (const [id, found] of of('server', backends.serverRecords())) {
+        yield { kind: 'server', id, ...found }
+      }
+      for (const [id, found] of of('frontend', frontends.frontends.values())) {
+        const object = frontends.table.objects.get(id) ?? found.object
+        yield { kind: 'frontend', id, ...found, object }
+      }
+      for (const [id, found] of of('middleware', frontends.middlewares())) {
+        yield { kind: 'middleware', id, ...found }
       }
     },
     *written(source) {
@@ -272,9 +283,9 @@ function findServerAt(
   return null
 }
 
-function* versions<T>(
-  records: Iterable<ObjectRecord<T>>,
-): Generator<[id: string, version: Version<T>]> {
+type Versions<T> = Iterable<[id: string, version: Version<T>]>
+
+function* versions<T>(records: Iterable<ObjectRecord<T>>): Versions<T> {
   for (const { id, inForce, declared } of records) {
     if (inForce !== null) yield [id, withSecretsOf(declared, inForce)]
   }
