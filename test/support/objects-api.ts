@@ -42,6 +42,8 @@ export interface ObjectsSiteOptions {
   readonly access?: Partial<AccessSettings>
   /** Instead of `access`: may return others later. */
   readonly accessNow?: () => Partial<AccessSettings>
+  /** Bodies are not held against their schemas, which are narrower than what is taken: null for a member that is left out. */
+  readonly sendsMutations?: boolean
   readonly certificate?: AdminCertificate
   /** The path of a unix socket beside the address. */
   readonly socket?: string
@@ -104,7 +106,7 @@ export async function startObjectsSite(
   const origin = `${scheme}://127.0.0.1:${admin.address.port}`
   const judge = createJudge(
     JSON.parse(JSON.stringify(await describeApi(admin.endpoints, '0'))) as Description,
-    form === 'sluice',
+    form === 'sluice' && options.sendsMutations !== true,
   )
   /** Every exchange is as the description of the API says. */
   async function ask(path: string, asked: RequestInit = {}): Promise<Response> {

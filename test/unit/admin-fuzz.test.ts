@@ -12,6 +12,7 @@ const AT_A_TIME = 8
 
 test('mutated bodies are refused with 4xx or stored as valid objects, and never a 5xx', async (t) => {
   const site = await startObjectsSite(t, {
+    sendsMutations: true,
     endpoints: (service) => [
       ...objectEndpoints(service),
       ...drainEndpoints(service),
