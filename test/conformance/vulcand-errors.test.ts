@@ -10,8 +10,6 @@ import { OK, startOrigin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { startServing } from '../support/servers.ts'
 
-writeErrorsAs('vulcand')
-
 const TEXT = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json'
 
@@ -30,6 +28,9 @@ const ERRORS: readonly (readonly [string, string, number, string, string])[] = [
 async function startSite(
   t: TestContext,
 ): Promise<(head: string, ...lines: string[]) => Promise<ReceivedResponse>> {
+  // Of the whole process, which other files may share.
+  writeErrorsAs('vulcand')
+  t.after(() => writeErrorsAs('sluice'))
   const plain = await startOrigin(t, OK)
   const closing = await startOrigin(t, (_request, connection) => connection.end())
   const silent = await startOrigin(t, () => {})

@@ -341,7 +341,7 @@ test('a middleware of vulcand that only reports requests closes nothing', () => 
 
   const frontend = registry.put({
     ...VULCAND,
-    'frontends/r/middlewares/t': '{"Type":"trace","Middleware":{"Addr":"syslog://"}}',
+    'frontends/r/middlewares/t': '{"Type":"trace","Middleware":{"Addr":"file:///var/log/all"}}',
   })
 
   assert.equal(isClosed(frontend), false)

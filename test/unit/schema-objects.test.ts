@@ -469,7 +469,7 @@ test('says everything that is wrong with middlewares, each at its place', () => 
     backend: 'b',
     ratelimit: { requests: 1, redis: { uri: 'redis://h' }, burts: 3 },
     connlimit: {},
-    middlewares: [{ kind: 'trace', sample: 0.5 }, { kind: 'bodylimit', size: 'big' }, {}, 5],
+    middlewares: [{ kind: 'mirror', sample: 0.5 }, { kind: 'bodylimit', size: 'big' }, {}, 5],
   })
 
   assert.ok(!found.ok)
@@ -483,7 +483,7 @@ test('says everything that is wrong with middlewares, each at its place', () => 
       'ratelimit: redis: unknown key "uri", did you mean "url"?',
       'ratelimit: unknown key "burts", did you mean "burst"?',
       'connlimit: connections: is missing',
-      `trace: there is no middleware "trace"; there are ${kinds}`,
+      `mirror: there is no middleware "mirror"; there are ${kinds}`,
       'bodylimit: size: must be a size such as 32KiB or 65536, not "big"',
       'middlewares.2: needs a kind',
       'middlewares.3: must be a map of options, not 5',

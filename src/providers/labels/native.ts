@@ -42,7 +42,8 @@ export const OF_FRONTEND: readonly string[] = [
     'bodylimit',
     'inflight',
   ],
-  ...['adaptive', 'breaker', 'headers', 'respond', 'redirect', 'middlewares', 'labels'],
+  ...['adaptive', 'breaker', 'headers', 'rewrite', 'forwarded', 'respond', 'redirect'],
+  ...['trace', 'middlewares', 'labels'],
 ]
 /** Members of a frontend that keep nothing from its backend. */
 const UNGUARDED = ['protocol', 'priority', 'passHost', 'paths', 'labels']
