@@ -10,7 +10,16 @@ const NAMES = [
   ...['cert', 'Cert', 'onTripped', 'OnStandby', 'health', 'headers', 'url', 'route', 'labels', 'a'],
 ]
 const TEXTS = [
-  ...['http://u:p@a/', 'https://token@a', 'http://a/@', 'x', '', 'Host("a")', 'redis://:p@h:1'],
+  ...[
+    'http://u:p@a/',
+    'https://token@a',
+    'http://a/@',
+    'x',
+    '',
+    'Host("a")',
+    'redis://:p@h:1',
+    'http://a"b:p@h',
+  ],
   ...[
     '-----BEGIN PRIVATE KEY-----\nx',
     '-----BEGIN RSA PRIVATE KEY-----',

@@ -10,7 +10,7 @@ import { hideKeys } from './changes.ts'
  * headers of health checks, keys beside certificates, PEM text, urls with a user.
  */
 const MAY_HOLD_SECRET =
-  /secret|password|authorization|x-api-key|ontripped|onstandby|"health"|"key"|PRIVATE KEY|:\/\/[^"]*@/i
+  /secret|password|authorization|x-api-key|ontripped|onstandby|"health"|"key"|PRIVATE KEY|:\/\/(?:[^"\\]|\\.)*@/i
 
 /** JSON of the value without its secrets. */
 export function shownJson(value: unknown): string {
