@@ -56,7 +56,7 @@ export const trace: MiddlewareKind<TraceOptions> = {
     const inward = canonicalNames(requestHeaders)
     const outward = canonicalNames(responseHeaders)
     /** What was captured of responses under way. */
-    const captured = new Map<Exchange, ReturnType<typeof capture>>()
+    const captured = new WeakMap<Exchange, ReturnType<typeof capture>>()
     return {
       onRequest(exchange, context) {
         // As the client sent them: other middlewares may change them.
