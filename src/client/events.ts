@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSseParser, type ServerSentEvent } from '../http/server-sent-events.ts'
 import { SluiceError } from './sluice-error.ts'
-import type { CallOptions, Transport } from './transport.ts'
+import { type CallOptions, toSignal, type Transport } from './transport.ts'
 
 /** Ids; of more than 100 their count, and the first of them. */
 export type Names =
@@ -104,7 +104,7 @@ export async function* readEvents(
           Accept: 'text/event-stream',
           'Last-Event-ID': lastId === '' ? undefined : lastId,
         },
-        ...(signal === undefined ? {} : { signal }),
+        ...toSignal(options),
       })
       const parse = createSseParser(MAX_EVENT_CHARS, {
         id: (id) => (lastId = id),
@@ -127,11 +127,9 @@ export async function* readEvents(
     failures = Math.min(failures + 1, 8)
     // Not all readers at once after a restart.
     const waitMs = backoffMs * (1 + Math.random() / 4)
-    await pause(waitMs, undefined, signal === undefined ? {} : { signal }).catch(
-      (error: unknown) => {
-        throw aborted(error)
-      },
-    )
+    await pause(waitMs, undefined, toSignal(options)).catch((error: unknown) => {
+      throw aborted(error)
+    })
   }
 }
 

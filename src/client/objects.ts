@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ObjectKind } from '../model/names.ts'
 import { SluiceError } from './sluice-error.ts'
-import { type CallOptions, pathOf, type Query, type Transport } from './transport.ts'
+import { type CallOptions, pathOf, type Query, toSignal, type Transport } from './transport.ts'
 
 export type { ObjectKind }
 
@@ -116,12 +116,12 @@ export function createObjects(transport: Transport, timeoutMs: number): Objects 
     options: WriteOptions & ReadOptions,
     body?: unknown,
   ): Promise<T> {
-    const { signal, ifMatch, ifNoneMatch, dryRun, ttl, wait, secrets } = options
+    const { ifMatch, ifNoneMatch, dryRun, ttl, wait, secrets } = options
     const query: Query = { dryRun, ttl: toDuration(ttl), wait: toDuration(wait), secrets }
     const response = await transport.request({
       ...{ method, path, query, body },
       headers: { 'If-Match': toETag(ifMatch), 'If-None-Match': toETag(ifNoneMatch) },
-      ...(signal === undefined ? {} : { signal }),
+      ...toSignal(options),
       ...(wait === undefined ? {} : { timeoutMs: timeoutMs + MAX_WAIT_MS }),
     })
     return response.body as T

@@ -1,6 +1,6 @@
 /** The state of the program, and actions on it. Times are ISO 8601 in UTC. */
 import { SluiceError } from './sluice-error.ts'
-import { type CallOptions, pathOf, type Query, type Transport } from './transport.ts'
+import { type CallOptions, pathOf, type Query, toSignal, type Transport } from './transport.ts'
 
 export interface ServerState {
   readonly backend: string
@@ -199,8 +199,4 @@ export function createState(transport: Transport): State {
     },
     metrics: (options = {}) => read('/metrics', options),
   }
-}
-
-export function toSignal({ signal }: CallOptions): CallOptions {
-  return signal === undefined ? {} : { signal }
 }

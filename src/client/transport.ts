@@ -271,6 +271,11 @@ export function pathOf(...segments: readonly string[]): string {
   return segments.map((segment) => `/${encodeURIComponent(segment)}`).join('')
 }
 
+/** The options of a request that are those of a call. */
+export function toSignal({ signal }: CallOptions): CallOptions {
+  return signal === undefined ? {} : { signal }
+}
+
 interface Target {
   readonly isTls: boolean
   readonly where: Readonly<Record<string, string | number>>

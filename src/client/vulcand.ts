@@ -1,5 +1,5 @@
 /** vulcand's API: /v2. Members have vulcand's names. */
-import { type CallOptions, pathOf, type Query, type Transport } from './transport.ts'
+import { type CallOptions, pathOf, type Query, toSignal, type Transport } from './transport.ts'
 import { memberOf } from './sluice-error.ts'
 
 export interface VulcandTls {
@@ -154,11 +154,11 @@ export function createVulcand(transport: Transport): Vulcand {
     query: Query = {},
     body?: unknown,
   ): Promise<unknown> {
-    const { signal, ifMatch, dryRun, secrets } = options
+    const { ifMatch, dryRun, secrets } = options
     const response = await transport.request({
       ...{ method, path, body, query: { dryRun, secrets, ...query } },
       headers: { 'If-Match': ifMatch === undefined ? undefined : `"${ifMatch}"` },
-      ...(signal === undefined ? {} : { signal }),
+      ...toSignal(options),
     })
     return response.body
   }

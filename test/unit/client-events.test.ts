@@ -63,7 +63,7 @@ test('events behind the last one that was taken are read, with their data', asyn
   ])
 })
 
-test('a reader of another run of the program is told to read the state again', async (t) => {
+test('a reader of another run of the program gets reset', async (t) => {
   const { client } = await start(t)
 
   const { value } = await client.events({ lastEventId: 'before-7' }).next()
