@@ -99,7 +99,7 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
     }
     const name = { kind: of.kind, id: owner === null ? id : joinParts(owner, id) }
     const writer = await service.writer()
-    // As in vulcand, a malformed object is told before a missing one.
+    // As in vulcand, a malformed object is refused before a missing one.
     const flaws = writer.refuse(name, toStored(writer, of.kind, form))
     if (flaws.length > 0) throw refusal(form, flaws)
     await requireOwner(writer, of, owner, form)

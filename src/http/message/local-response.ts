@@ -49,7 +49,7 @@ export function errorResponse(error: ExchangeError, sentence?: string): LocalRes
  * The response in the form that Accept prefers: an error is a line of text, or an object for clients that prefer JSON:
  * `{"error":"not found","status":404,"reason":"NO_ROUTE"}`. Other responses have one form only.
  */
-export function inFormOf(response: LocalResponse, accept: string | undefined): LocalResponse {
+function inFormOf(response: LocalResponse, accept: string | undefined): LocalResponse {
   const { status, reason, message } = response
   if (message === undefined || accept === undefined || !prefersJson(accept)) return response
   const error = (statusText(status) ?? 'error').toLowerCase()
@@ -71,10 +71,10 @@ export function formed(response: LocalResponse, accept: string | undefined): Loc
 }
 
 /**
- * An error as vulcand writes it: the status as Go names it, whatever the client accepts, and without a message. A limit's text is
+ * An error as vulcand writes it: the status as Go names it, for every Accept, and without a message. A limit's text is
  * vulcand's in any case.
  */
-export function inFormOfVulcand({ message, ...response }: LocalResponse): LocalResponse {
+function inFormOfVulcand({ message, ...response }: LocalResponse): LocalResponse {
   const { reason, status } = response
   if (message === undefined || reason === 'RATE_LIMITED' || reason === 'CLIENT_LIMIT')
     return response
