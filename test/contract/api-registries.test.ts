@@ -20,15 +20,15 @@ let roots = 0
 
 testApi('the embedded store', async () => ({
   keys: await openStoreKeys(join(folder, `store-${++roots}.db`)),
-  ttlMs: 50,
+  ttlMs: 3000,
 }))
 testApi('etcd', async () => ({
   keys: await openKeys('etcd', etcd.endpoint, `/api-${++roots}`),
-  ttlMs: 1000,
+  ttlMs: 3000,
 }))
 testApi('Redis', async () => ({
   keys: await openKeys('redis', redis.endpoint, `/api-${++roots}`),
-  ttlMs: 50,
+  ttlMs: 3000,
 }))
 testApi('ZooKeeper', async () => ({
   keys: await openKeys('zookeeper', zookeeper.endpoint, `/api-${++roots}`),
