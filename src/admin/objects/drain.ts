@@ -2,14 +2,20 @@
 import type { Written } from '../../control/writing/writer.ts'
 import { isMap, type JsonMap } from '../../model/parsed.ts'
 import { joinParts, type ObjectName, refuseObjectName } from '../../model/names.ts'
+import { onDemand } from '../../model/on-demand.ts'
 import { vulcandForm } from '../../providers/layouts/native/layout.ts'
 import { splitOrigin } from '../../providers/layouts/server-origin.ts'
-import { readStruct } from '../../providers/layouts/vulcand/go-json.ts'
 import { type Answer, type Call, type Endpoint, json, jsonOf, Refused } from '../endpoint.ts'
 import { DRAINED } from '../openapi/shapes.ts'
 import { read } from './endpoints.ts'
 import { type ObjectService, WRITE_QUERY } from './object-service.ts'
 import { PRECONDITIONS } from './preconditions.ts'
+
+/** Reads servers that vulcand's API wrote. */
+const goJson = onDemand(
+  "vulcand's form",
+  () => import('../../providers/layouts/vulcand/go-json.ts'),
+)
 
 export function drainEndpoints(service: ObjectService): readonly Endpoint[] {
   return (['drain', 'undrain'] as const).map((verb) => ({
@@ -38,6 +44,7 @@ export function drainEndpoints(service: ObjectService): readonly Endpoint[] {
     const own: ObjectName = { kind: 'server', id: joinParts(backend, server) }
     const refused = refuseObjectName(own)
     if (refused !== null) throw new Refused(400, refused)
+    await goJson.load()
     const writer = await service.writer()
     if (writer.layout !== 'sluice') {
       throw new Refused(
@@ -79,7 +86,9 @@ function drained(value: unknown, isDrained: boolean): JsonMap {
   const form = isMap(value) ? value : { url: value }
   // The form of vulcand has no drain, so a server in it becomes one of the native form, which vulcand's API shows as before.
   const foreign = vulcandForm(form)
-  const native = isMap(foreign) ? { url: splitOrigin(readStruct(foreign).text('URL')).url } : form
+  const native = isMap(foreign)
+    ? { url: splitOrigin(goJson.loaded().readStruct(foreign).text('URL')).url }
+    : form
   const { drain: _before, ...rest } = native
   return isDrained ? { ...rest, drain: true } : rest
 }

@@ -1,7 +1,7 @@
 /** Flags that several commands of vctl have, and their values as the API takes them. */
 import { quote } from '../../model/parsed.ts'
 import type { JsonMap } from '../../model/parsed.ts'
-import { parseGoDuration } from '../../providers/layouts/vulcand/go-duration.ts'
+import { parseGoDuration } from '../../model/go-duration.ts'
 import { JSON_FLAG, PLACE_FLAGS } from '../place-words.ts'
 import type { Completes, Flag, Flags, Words } from '../spec.ts'
 

@@ -1,6 +1,6 @@
 /** The flags of vulcand 0.9, and three of Sluice's own. */
 import { quote } from '../../model/parsed.ts'
-import { parseGoDuration } from '../../providers/layouts/vulcand/go-duration.ts'
+import { parseGoDuration } from '../../model/go-duration.ts'
 import type { FlagSpec, FlagSpecs } from './go-flags.ts'
 
 export type VulcandFlag =

@@ -1,5 +1,5 @@
 /** Durations of Go's time.ParseDuration: every number needs a unit, except a single 0. */
-import { quote } from '../../../model/parsed.ts'
+import { quote } from './parsed.ts'
 
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000],
