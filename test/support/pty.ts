@@ -25,9 +25,11 @@ export interface PtyOptions {
 /** `command`: for sh; it becomes the program in the terminal. */
 export function openPty(t: TestContext, command: string, options: PtyOptions = {}): Pty {
   const { columns = 100, rows = 30, env = {} } = options
+  // Node gives terminals of CI no colours.
+  const { CI: _ci, ...withoutCi } = process.env
   const start = `stty cols ${columns} rows ${rows}; exec ${command}`
   const child = spawn('script', ['-qefc', start, '/dev/null'], {
-    env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh', ...env },
+    env: { ...withoutCi, TERM: 'xterm', SHELL: '/bin/sh', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   const watch = createWatch()
