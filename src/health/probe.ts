@@ -312,7 +312,7 @@ class ProbeConnection {
       host: server.host,
       port: this.#port,
       lookup: this.#lookup,
-      secureContext: contextFor(tls.ca),
+      secureContext: contextFor(tls),
       servername: tls.serverName ?? sniOf(server),
       rejectUnauthorized: tls.verify,
       ALPNProtocols: check.grpc === null ? [...OFFERS[wire]] : ['h2'],

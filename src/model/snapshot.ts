@@ -4,6 +4,7 @@
  */
 import type { Listener, PathPolicy } from './listener.ts'
 import type { ServerUrl } from './server-url.ts'
+import type { TlsVersion } from './tls-options.ts'
 export type {
   Address,
   Certificate,
@@ -75,13 +76,9 @@ export interface Backend {
   readonly protocol: Protocol
   readonly http2: Http2ToServers
   /** For https servers. */
-  readonly tls: {
-    readonly verify: boolean
-    /** PEM text of the authorities that are trusted instead of the built-in ones. */
-    readonly ca: string | null
-    /** The name for SNI and verification instead of the url's host. */
-    readonly serverName: string | null
-  }
+  readonly tls: TlsToServers
+  /** Silence of a server after which TCP keep-alive probes it; 0: never. */
+  readonly keepAliveMs: number
   /** Connections to its servers begin with a PROXY header of this version; null: with none. */
   readonly proxyProtocol: 1 | 2 | null
   /** Probes; null: none. */
@@ -100,6 +97,20 @@ export interface Backend {
   readonly resolve: Resolve
   readonly servers: readonly Server[]
   readonly labels: Labels | null
+}
+
+export interface TlsToServers {
+  readonly verify: boolean
+  /** PEM text of the authorities that are trusted instead of the built-in ones. */
+  readonly ca: string | null
+  /** The name for SNI and verification instead of the url's host. */
+  readonly serverName: string | null
+  readonly minVersion: TlsVersion
+  readonly maxVersion: TlsVersion
+  /** OpenSSL's names, the preferred ones first; null: the list of Node. */
+  readonly ciphers: readonly string[] | null
+  /** Sessions are resumed. */
+  readonly tickets: boolean
 }
 
 /** Connections to servers that speak HTTP/2. */

@@ -3,6 +3,8 @@ import { bad, good, quote, type Scalar } from './parsed.ts'
 
 export const DAY_MS = 86_400_000
 export const YEAR_MS: number = 365 * DAY_MS
+/** Of the silence before TCP probes a peer: Linux takes up to 32,767 s. */
+export const MAX_KEEP_ALIVE_MS: number = 9 * 3_600_000
 
 // Durations as Go writes them: `10s`, `500ms`, `1m30s`, `1.5h`; a bare whole number is seconds.
 

@@ -1,7 +1,6 @@
 /** The schema of a backend. Its servers may also have keys of their own, see server.ts. */
 import * as z from 'zod'
 import { serverBreaker } from '../options/breaker.ts'
-import { MAX_PEM_CHARS } from '../model/certificate.ts'
 import { DEFAULT_EJECTION, ejection } from './ejection.ts'
 import {
   type Complain,
@@ -9,11 +8,9 @@ import {
   duration,
   meaning,
   section,
-  serverName,
   share,
   size,
   strict,
-  text,
 } from '../options/fields.ts'
 import * as vocabulary from '../options/vocabulary.ts'
 import { BALANCERS } from '../upstream/balancing/balancer.ts'
@@ -22,10 +19,12 @@ import { DEFAULT_HTTP2, http2ToServers, protocol } from './http2-to-servers.ts'
 import { labels } from './labels.ts'
 import { backendRetry, DEFAULT_BACKEND_RETRY } from './retry.ts'
 import { readServers, resolve, serverForms } from './server.ts'
+import { MAX_KEEP_ALIVE_MS } from '../model/units.ts'
 import { speaksHttp1 } from '../model/server-url.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
 import { sticky } from './sticky.ts'
 import { backendTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts'
+import { tlsToServers, type TlsToServersForm } from './tls-to-servers.ts'
 
 export const DEFAULT_PANIC = 0.5
 
@@ -44,16 +43,16 @@ const limits = section(
   'Limits of one server and its responses.',
 )
 
-const tls = section(
+const keepAlive = section(
   {
-    verify: z.boolean().default(true).meta({ description: "Verify the servers' certificates." }),
-    ca: text(
-      'The authorities to trust instead of the built-in ones: PEM text, or its path.',
-      MAX_PEM_CHARS,
-    ).optional(),
-    serverName: serverName("The name to request and verify instead of the url's host.").optional(),
+    period: duration(
+      'Without data from the server for so long, probes of TCP keep-alive find out whether it is still there; whole seconds, 0 is none.',
+      '0s',
+      0,
+      MAX_KEEP_ALIVE_MS,
+    ),
   },
-  'TLS to https servers.',
+  'Probes of TCP on connections to servers.',
 )
 
 const servers = z
@@ -72,11 +71,7 @@ const servers = z
 
 /** Parsed, except for its file of authorities, which is still a path. */
 export type BackendForm = Omit<Backend, 'id' | 'tls'> & {
-  readonly tls: {
-    readonly verify: boolean
-    readonly ca?: string | undefined
-    readonly serverName?: string | undefined
-  }
+  readonly tls: TlsToServersForm
 }
 
 const balance = z
@@ -118,7 +113,8 @@ const form = strict(
     limits,
     protocol,
     http2: http2ToServers.optional(),
-    tls,
+    tls: tlsToServers,
+    keepAlive,
     proxyProtocol: z.enum(['v1', 'v2']).optional().meta({
       description:
         "Begin each connection with a header of the PROXY protocol, which has the client's address. Such a connection serves one client.",
@@ -165,6 +161,7 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
     protocol: form.protocol,
     http2: form.http2 ?? DEFAULT_HTTP2,
     tls: form.tls,
+    keepAliveMs: form.keepAlive.period,
     proxyProtocol: form.proxyProtocol === undefined ? null : form.proxyProtocol === 'v1' ? 1 : 2,
     health: form.health ?? null,
     ejection: form.ejection ?? DEFAULT_EJECTION,

@@ -3,7 +3,7 @@
  * concerns several objects (a missing backend) and routes.
  */
 import { backendSchema } from './backend.ts'
-import { readAuthorities, readCertificate, type ReadPem } from '../model/certificate.ts'
+import { readCertificate, type ReadPem } from '../model/certificate.ts'
 import { frontendSchema } from './frontend.ts'
 import {
   HTTP2_DEFAULTS,
@@ -12,6 +12,7 @@ import {
   SOCKET_FILE_DEFAULTS,
 } from './listener.ts'
 import { readListenerTls } from './tls-options.ts'
+import { readTlsToServers } from './tls-to-servers.ts'
 import { refuseId, refuseTableId } from '../model/names.ts'
 import { flaw, quote, refuse, type Flaw, type Parsed } from '../model/parsed.ts'
 import { parseWith } from '../options/parse.ts'
@@ -145,14 +146,9 @@ export function parseBackend(id: string, value: unknown, read: ReadPem): Parsed<
   if (refused !== null) return refuse([flaw([], refused)])
   const form = parseWith(backendSchema, value)
   if (!form.ok) return form
-  const { verify, ca = null, serverName = null } = form.value.tls
   const flaws: Flaw[] = []
-  const authorities = ca === null ? null : readAuthorities(ca, ['tls', 'ca'], read, flaws)
-  if (flaws.length > 0) return refuse(flaws)
-  return {
-    ok: true,
-    value: { id, ...form.value, tls: { verify, ca: authorities, serverName } },
-  }
+  const tls = readTlsToServers(form.value.tls, ['tls'], read, flaws)
+  return flaws.length > 0 ? refuse(flaws) : { ok: true, value: { id, ...form.value, tls } }
 }
 
 export function parseFrontend(id: string, value: unknown): Parsed<Frontend> {

@@ -1,4 +1,4 @@
-/** The schema of TLS options, of a listener and of a host. */
+/** The schema of TLS options, of a listener and of a host; tls-to-servers.ts has some of them, too. */
 import * as z from 'zod'
 import {
   MAX_PEM_CHARS,
@@ -178,20 +178,42 @@ function readProtocol(form: TlsOptionsForm, at: Path, flaws: Flaw[]): TlsProtoco
   const { profile, minVersion, maxVersion, ciphers, curves } = form
   if ((profile ?? minVersion ?? maxVersion ?? ciphers ?? curves) === undefined) return null
   const base = TLS_PROFILES[profile ?? 'intermediate']
+  const versions = readVersions(form, base, at, flaws)
+  const where = [...at, ciphers === undefined ? 'profile' : 'ciphers']
+  const suites = readCiphers(ciphers ?? base.ciphers, versions, where, flaws)
+  if (curves?.length === 0) flaws.push(flaw([...at, 'curves'], 'must name at least one'))
+  return { ...versions, ciphers: suites, curves: curves ?? base.curves }
+}
+
+type Versions = Pick<TlsProtocol, 'minVersion' | 'maxVersion'>
+
+/** What the form does not declare is of `base`. */
+export function readVersions(
+  { minVersion, maxVersion }: Pick<TlsOptionsForm, 'minVersion' | 'maxVersion'>,
+  base: Versions,
+  at: Path,
+  flaws: Flaw[],
+): Versions {
   const lowest = minVersion ?? (maxVersion === 'TLSv1.2' ? 'TLSv1.2' : base.minVersion)
   const highest = maxVersion ?? base.maxVersion
   if (lowest > highest)
     flaws.push(flaw([...at, 'minVersion'], `${lowest} is above maxVersion ${highest}`))
-  const suites = withTls13Ciphers(ciphers ?? base.ciphers, highest)
-  if (lowest === 'TLSv1.2' && suites.every(isTls13Cipher)) {
-    const where = ciphers === undefined ? 'profile' : 'ciphers'
+  return { minVersion: lowest, maxVersion: highest }
+}
+
+/** `at`: the place of the suites. */
+export function readCiphers(
+  ciphers: readonly string[],
+  { minVersion, maxVersion }: Versions,
+  at: Path,
+  flaws: Flaw[],
+): readonly string[] {
+  const suites = withTls13Ciphers(ciphers, maxVersion)
+  if (minVersion === 'TLSv1.2' && suites.every(isTls13Cipher)) {
     const help = 'set minVersion: TLSv1.3, or list suites of TLS 1.2'
-    flaws.push(
-      flaw([...at, where], `has no cipher suite of TLS 1.2, which is spoken, too; ${help}`),
-    )
+    flaws.push(flaw(at, `has no cipher suite of TLS 1.2, which is spoken, too; ${help}`))
   }
-  if (curves?.length === 0) flaws.push(flaw([...at, 'curves'], 'must name at least one'))
-  return { minVersion: lowest, maxVersion: highest, ciphers: suites, curves: curves ?? base.curves }
+  return suites
 }
 
 function readClientAuth(

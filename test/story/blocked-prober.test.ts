@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { createProbe, type ProbeTarget } from '../../src/health/probe.ts'
 import { createProber } from '../../src/health/prober.ts'
 import { systemLookup } from '../support/names.ts'
+import { DEFAULT_TLS_TO_SERVERS } from '../support/objects.ts'
 import { eventually } from '../support/until.ts'
 
 test('a blocked event loop makes no server down', async (t) => {
@@ -87,7 +88,7 @@ function targetOf(id: string, port: number, path: string): ProbeTarget {
       jitter: 0,
       waitHealthy: true,
     },
-    tls: { verify: true, ca: null, serverName: null },
+    tls: DEFAULT_TLS_TO_SERVERS,
     proxyProtocol: null,
     wire: 'http/1.1',
   }

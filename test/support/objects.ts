@@ -3,7 +3,17 @@ import { DEFAULT_PANIC } from '../../src/schema/backend.ts'
 import { DEFAULT_EJECTION } from '../../src/schema/ejection.ts'
 import { DEFAULT_HTTP2 } from '../../src/schema/http2-to-servers.ts'
 import { DEFAULT_RETRY, DEFAULT_RETRY_BUDGET } from '../../src/schema/retry.ts'
-import type { Backend, Frontend, Server } from '../../src/model/snapshot.ts'
+import type { Backend, Frontend, Server, TlsToServers } from '../../src/model/snapshot.ts'
+
+export const DEFAULT_TLS_TO_SERVERS: TlsToServers = {
+  verify: true,
+  ca: null,
+  serverName: null,
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  ciphers: null,
+  tickets: true,
+}
 
 export function serverOf(id: string, url: string, more: Partial<Server> = {}): Server {
   const { hostname: host, port } = new URL(url)
@@ -42,7 +52,8 @@ export function backendOf(
     limits: { connections: 0, idle: 1, idleMs: 1, headBytes: 32_768, fields: 100 },
     protocol: 'http/1.1',
     http2: DEFAULT_HTTP2,
-    tls: { verify: true, ca: null, serverName: null },
+    tls: DEFAULT_TLS_TO_SERVERS,
+    keepAliveMs: 0,
     proxyProtocol: null,
     health: null,
     ejection: DEFAULT_EJECTION,

@@ -9,6 +9,7 @@ import { createAuthority } from '../support/certificates.ts'
 import { startGrpcOrigin } from '../support/grpc.ts'
 import { HEALTH } from '../support/monitored.ts'
 import { systemLookup } from '../support/names.ts'
+import { DEFAULT_TLS_TO_SERVERS } from '../support/objects.ts'
 
 const probe = createProbe('1.2.3', systemLookup)
 
@@ -23,7 +24,7 @@ function ask(
   const target: ProbeTarget = {
     server: { id: 's', url, scheme, host: '127.0.0.1', hostname: 'localhost', port, ...rest },
     check: { ...HEALTH, http: null, grpc: { service } },
-    tls: { verify: true, ca, serverName: null },
+    tls: { ...DEFAULT_TLS_TO_SERVERS, ca },
     proxyProtocol: null,
     wire: 'http/1.1',
   }

@@ -15,6 +15,7 @@ import type { Scheme } from '../../src/model/server-url.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { startHttp2Server } from '../support/http2/server.ts'
+import { DEFAULT_TLS_TO_SERVERS } from '../support/objects.ts'
 import { startProxyReader } from '../support/proxy-reader.ts'
 import { eventually } from '../support/until.ts'
 
@@ -60,7 +61,7 @@ function targetAt(
   return {
     server: { id: 's', url, scheme, host, port, ...rest },
     check: { ...check, ...change },
-    tls: { verify: true, ca: null, serverName: null, ...tls },
+    tls: { ...DEFAULT_TLS_TO_SERVERS, ...tls },
     proxyProtocol: null,
     wire: 'http/1.1',
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { ProbeResult, ProbeTarget } from '../../src/health/probe.ts'
 import { createProber, type Prober } from '../../src/health/prober.ts'
 import type { HealthCheck } from '../../src/model/snapshot.ts'
+import { DEFAULT_TLS_TO_SERVERS } from '../support/objects.ts'
 import { turn } from '../support/until.ts'
 
 const check: HealthCheck = {
@@ -32,7 +33,7 @@ function targetOf(key: string, change: Partial<HealthCheck> = {}): ProbeTarget {
   return {
     server: { id: key, url: `http://${key}:80`, ...place, ...rest },
     check: { ...check, ...change },
-    tls: { verify: true, ca: null, serverName: null },
+    tls: DEFAULT_TLS_TO_SERVERS,
     proxyProtocol: null,
     wire: 'http/1.1',
   }

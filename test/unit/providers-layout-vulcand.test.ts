@@ -31,7 +31,10 @@ interface Case {
   readonly remarks?: readonly string[]
 }
 
-const plainBackend = { timeouts: {}, limits: {}, tls: {}, servers: {} }
+const plainBackend = {
+  ...{ timeouts: {}, limits: {}, tls: {}, servers: {} },
+  keepAlive: { period: '15s' },
+}
 
 const CASES: readonly Case[] = [
   {
@@ -82,6 +85,7 @@ const CASES: readonly Case[] = [
           CipherSuites: ['TLS_RSA_WITH_RC4_128_SHA'],
           PreferServerCipherSuites: true,
           SessionTicketsDisabled: true,
+          InsecureSkipVerify: true,
           SessionCache: { Type: 'LRU', Settings: { Capacity: 7 } },
         },
       },
@@ -92,6 +96,7 @@ const CASES: readonly Case[] = [
       'Settings.TLS.MaxVersion is not honoured: TLS 1.2 and 1.3 are spoken',
       'Settings.TLS.SessionCache.Settings.Capacity is not honoured: sessions are in tickets, which clients keep',
       'Settings.TLS.CipherSuites: "TLS_RSA_WITH_RC4_128_SHA" cannot be used here; the built-in list is used',
+      'Settings.TLS.InsecureSkipVerify has no effect: a listener asks clients for no certificate',
     ],
   },
   {
@@ -118,19 +123,68 @@ const CASES: readonly Case[] = [
     remarks: ['Settings.TLS.CipherSuites: "TLS_RSA_WITH_3DES_EDE_CBC_SHA" cannot be used here'],
   },
   {
-    title: 'a backend with settings of TLS that it does not have here',
+    title: 'a backend with versions, suites and sessions of TLS',
     path: 'backends/b1/backend',
     json: {
       Type: 'http',
       Settings: {
-        TLS: { CipherSuites: ['TLS_RSA_WITH_AES_128_CBC_SHA'], SessionTicketsDisabled: true },
+        TLS: {
+          MinVersion: 'VersionTLS12',
+          MaxVersion: 'VersionTLS12',
+          CipherSuites: ['TLS_RSA_WITH_AES_128_CBC_SHA', 'TLS_RSA_WITH_RC4_128_SHA'],
+          SessionTicketsDisabled: true,
+          InsecureSkipVerify: true,
+        },
+      },
+    },
+    value: {
+      ...plainBackend,
+      tls: {
+        verify: false,
+        minVersion: 'TLSv1.2',
+        maxVersion: 'TLSv1.2',
+        ciphers: ['AES128-SHA'],
+        tickets: false,
+      },
+    },
+    remarks: ['Settings.TLS.CipherSuites: "TLS_RSA_WITH_RC4_128_SHA" cannot be used here'],
+  },
+  {
+    title: 'a backend with settings of TLS that mean nothing here',
+    path: 'backends/b1/backend',
+    json: {
+      Type: 'http',
+      Settings: {
+        TLS: {
+          MinVersion: 'VersionTLS10',
+          MaxVersion: 'VersionTLS11',
+          PreferServerCipherSuites: true,
+          SessionCache: { Type: 'LRU', Settings: { Capacity: 7 } },
+        },
       },
     },
     value: plainBackend,
     remarks: [
-      'Settings.TLS.CipherSuites is not honoured: the built-in list is used',
-      'Settings.TLS.SessionTicketsDisabled is not honoured',
+      'Settings.TLS.MaxVersion is not honoured: TLS 1.2 and 1.3 are spoken',
+      'Settings.TLS.SessionCache.Settings.Capacity is not honoured: the last session of each server is kept',
+      'Settings.TLS.PreferServerCipherSuites has no effect: the server chooses the suite',
     ],
+  },
+  {
+    title: 'a backend that speaks TLS 1.3 alone, whose probes of TCP are off',
+    path: 'backends/b1/backend',
+    json: {
+      Type: 'http',
+      Settings: { TLS: { MinVersion: 'VersionTLS13' }, KeepAlive: { Period: '-1s' } },
+    },
+    value: { ...plainBackend, tls: { minVersion: 'TLSv1.3' }, keepAlive: { period: '0s' } },
+  },
+  {
+    title: 'a backend whose probes of TCP are further apart than TCP can count',
+    path: 'backends/b1/backend',
+    json: { Type: 'http', Settings: { KeepAlive: { Period: '10h' } } },
+    value: { ...plainBackend, keepAlive: { period: '9h' } },
+    remarks: ['Settings.KeepAlive.Period: nine hours is the longest'],
   },
   {
     title: 'a TLS block of defaults, and of what is done anyway',
@@ -176,9 +230,9 @@ const CASES: readonly Case[] = [
       timeouts: { connect: '1500ms', handshake: '10000ms', firstByte: '90000ms' },
       limits: { idle: 12 },
       tls: { verify: false },
+      keepAlive: { period: '30000ms' },
       servers: {},
     },
-    remarks: ['Settings.KeepAlive.Period is not honoured'],
   },
   {
     title: 'a backend that waits for ever, or less than we can',

@@ -219,7 +219,16 @@ test('fills every default of a backend', () => {
       pingTimeoutMs: 10_000,
       maxAgeMs: 0,
     },
-    tls: { verify: true, ca: null, serverName: null },
+    tls: {
+      verify: true,
+      ca: null,
+      serverName: null,
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.3',
+      ciphers: null,
+      tickets: true,
+    },
+    keepAliveMs: 0,
     proxyProtocol: null,
     health: null,
     ejection: {
@@ -296,7 +305,15 @@ test('takes what a backend says over the defaults', (t) => {
     headBytes: 32_768,
     fields: 100,
   })
-  assert.deepEqual(backend.tls, { verify: false, ca: cert, serverName: 'vote.example' })
+  assert.deepEqual(backend.tls, {
+    verify: false,
+    ca: cert,
+    serverName: 'vote.example',
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    ciphers: null,
+    tickets: true,
+  })
   assert.deepEqual(backend.servers, [])
 })
 

@@ -11,6 +11,7 @@ import { StreamTunnel } from '../../src/upstream/endpoint/stream-tunnel.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { makeBackend, openBoard, type TestBoard } from '../support/endpoints.ts'
 import { startHttp2Server } from '../support/http2/server.ts'
+import { DEFAULT_TLS_TO_SERVERS } from '../support/objects.ts'
 import { OK, startOrigin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { eventually } from '../support/until.ts'
@@ -122,7 +123,7 @@ test('a connection of HTTP/1.1 that cannot be taken over is closed, and what wai
   const origin = await startOrigin(t, OK, { cert, key, ALPNProtocols: ['http/1.1'] })
   const board = openBoard(t)
   const { host, port, scheme } = { host: '127.0.0.1', port: origin.port, scheme: 'https' } as const
-  const tls = { verify: true, ca: authority.cert, serverName: null }
+  const tls = { ...DEFAULT_TLS_TO_SERVERS, ca: authority.cert }
   const [endpoint] = board.endpoints(
     makeBackend({ s: { host, port, scheme } }, { protocol: 'auto', tls }),
   )

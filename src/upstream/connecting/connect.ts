@@ -22,6 +22,11 @@ export function openSocket(
   proxyHeader: Buffer | null,
 ): Socket {
   const lowest = connect(target, address, reads, proxyHeader)
+  const { keepAliveMs } = target
+  if (keepAliveMs > 0) {
+    // Not before: what is set on a socket without a descriptor loses its time.
+    lowest.once('connect', () => lowest.setKeepAlive(true, wholeSeconds(keepAliveMs) * 1000))
+  }
   // Before the listeners that write as soon as the socket is connected.
   lowest.prependOnceListener('connect', () => {
     const found = own.find(lowest)
@@ -32,6 +37,11 @@ export function openSocket(
     if (isAmongLast(lowest, KEPT_FOR_ACCEPTING)) lowest.destroy(lastDescriptors())
   })
   return target.tls === null || proxyHeader === null ? lowest : secure(lowest, address, target.tls)
+}
+
+/** TCP counts in seconds. */
+export function wholeSeconds(ms: number): number {
+  return Math.ceil(ms / 1000)
 }
 
 export function leadsBack(
@@ -98,8 +108,8 @@ function tlsOptions(tls: TargetTls): ConnectionOptions & { allowHalfOpen: boolea
 }
 
 function keepSession(socket: TLSSocket, tls: TargetTls): TLSSocket {
-  socket.on('session', (session: Buffer) => {
+  if (!tls.resumes) return socket
+  return socket.on('session', (session: Buffer) => {
     tls.session = session
   })
-  return socket
 }

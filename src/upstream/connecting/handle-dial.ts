@@ -11,7 +11,7 @@ import { endOfHandle, type Handle, handleOf } from '../../http/connection/handle
 import { shortageOf } from '../../http/connection/shortage.ts'
 import type { StreamEnd } from '../../http/connection/stream-end.ts'
 import { isSocketPath } from '../../model/server-url.ts'
-import { lastDescriptors, leadsBack } from './connect.ts'
+import { lastDescriptors, leadsBack, wholeSeconds } from './connect.ts'
 import type { ConnectableServer } from './happy-eyeballs.ts'
 import type { Ends } from './own-addresses.ts'
 
@@ -37,6 +37,7 @@ interface TcpHandle extends Handle {
   connect(request: Request, address: string, port: number): number
   connect6(request: Request, address: string, port: number): number
   setNoDelay(isOn: boolean): number
+  setKeepAlive(isOn: boolean, seconds: number): number
   getpeername(into: Name): number
   getsockname(into: Name): number
 }
@@ -131,11 +132,17 @@ export class HandleDial implements Ends {
     try {
       if (error !== null) this.cancel()
       this.#isOver = true
-      if (error === null) this.#handle.setNoDelay(true)
+      if (error === null) this.#setOptions()
       this.#owner.connected(error ?? this.#end)
     } catch (fault) {
       this.#owner.caught(fault)
     }
+  }
+
+  #setOptions(): void {
+    this.#handle.setNoDelay(true)
+    const { keepAliveMs } = this.#server.target
+    if (keepAliveMs > 0) this.#handle.setKeepAlive(true, wholeSeconds(keepAliveMs))
   }
 
   // Its two ends, read only if its port is one of the proxy's own.
@@ -184,6 +191,6 @@ function seekMakers(): void {
 }
 
 function isTcp(handle: object): boolean {
-  const needed = ['connect', 'connect6', 'setNoDelay', 'getpeername', 'getsockname', 'onread']
-  return needed.every((name) => name in handle)
+  const needed = ['connect', 'connect6', 'setNoDelay', 'setKeepAlive', 'onread']
+  return [...needed, 'getpeername', 'getsockname'].every((name) => name in handle)
 }

@@ -344,5 +344,6 @@ function termsOf(backend: Backend, server: Server): string {
     wire,
     wire === 'http/1.1' ? null : backend.http2,
     speaksTls(server.scheme) ? backend.tls : null,
+    backend.keepAliveMs,
   ])
 }

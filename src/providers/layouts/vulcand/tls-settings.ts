@@ -23,18 +23,48 @@ const TOO_WEAK: ReadonlySet<string> = new Set([
   'TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA',
 ])
 
+interface OwnTls {
+  readonly minVersion?: TlsVersion
+  readonly maxVersion?: TlsVersion
+  readonly ciphers?: readonly string[]
+  readonly tickets?: false
+}
+
 export interface ListenerTls {
   /** `tls` of the listener; null: it has nothing of its own. */
-  readonly tls: {
-    readonly minVersion?: TlsVersion
-    readonly maxVersion?: TlsVersion
-    readonly ciphers?: readonly string[]
-    readonly tickets?: false
-  } | null
+  readonly tls: OwnTls | null
   readonly remarks: readonly string[]
 }
 
+/** `PreferServerCipherSuites` is what is done in any case. */
 export function translateListenerTls(tls: GoStruct): ListenerTls {
+  const { own, remarks } = translateTls(tls, 'sessions are in tickets, which clients keep')
+  if (tls.flag('InsecureSkipVerify')) {
+    const why = 'a listener asks clients for no certificate'
+    remarks.push(`${tls.place('InsecureSkipVerify')} has no effect: ${why}`)
+  }
+  return { tls: Object.keys(own).length === 0 ? null : own, remarks }
+}
+
+export interface BackendTls {
+  readonly tls: OwnTls & { readonly verify?: false }
+  readonly remarks: readonly string[]
+}
+
+export function translateBackendTls(tls: GoStruct): BackendTls {
+  const { own, remarks } = translateTls(tls, 'the last session of each server is kept')
+  if (tls.flag('PreferServerCipherSuites')) {
+    const why = 'the server chooses the suite'
+    remarks.push(`${tls.place('PreferServerCipherSuites')} has no effect: ${why}`)
+  }
+  return {
+    tls: { ...(tls.flag('InsecureSkipVerify') ? { verify: false as const } : {}), ...own },
+    remarks,
+  }
+}
+
+/** `sessions`: why a cache of another size is of no use. */
+function translateTls(tls: GoStruct, sessions: string): { own: OwnTls; remarks: string[] } {
   const lowest = versionOf(tls, 'MinVersion')
   const highest = versionOf(tls, 'MaxVersion')
   if (lowest === 'VersionTLS13' && highest !== '' && highest !== 'VersionTLS13') {
@@ -42,7 +72,8 @@ export function translateListenerTls(tls: GoStruct): ListenerTls {
       `${tls.place('MinVersion')}: ${lowest} is above MaxVersion ${highest}`,
     )
   }
-  const remarks = [...remarkVersions(tls, lowest, highest), ...remarkCommon(tls)]
+  const remarks = [...remarkVersions(tls, lowest, highest), ...remarkCache(tls, sessions)]
+  tls.flag('PreferServerCipherSuites')
   const names = tls.texts('CipherSuites')
   const ciphers = names.flatMap((name) => cipherNamed(name) ?? [])
   const weak = names.filter((name) => cipherNamed(name) === null)
@@ -62,42 +93,20 @@ export function translateListenerTls(tls: GoStruct): ListenerTls {
     ...(ciphers.length === 0 ? {} : { ciphers }),
     ...(tls.flag('SessionTicketsDisabled') ? { tickets: false as const } : {}),
   }
-  return { tls: Object.keys(own).length === 0 ? null : own, remarks }
+  return { own, remarks }
 }
 
-/** A backend has no versions or suites of its own. */
-export function remarkBackendTls(tls: GoStruct): readonly string[] {
-  const [lowest, highest] = [versionOf(tls, 'MinVersion'), versionOf(tls, 'MaxVersion')]
-  const remarks = [...remarkVersions(tls, lowest, highest), ...remarkCommon(tls)]
-  if (lowest === 'VersionTLS13')
-    remarks.push(`${tls.place('MinVersion')} is not honoured: TLS 1.2 and 1.3 are spoken`)
-  const pinned = toVersions(lowest, highest).maxVersion
-  if (pinned !== undefined)
-    remarks.push(`${tls.place('MaxVersion')} is not honoured: TLS 1.2 and 1.3 are spoken`)
-  if (tls.texts('CipherSuites').length > 0) {
-    remarks.push(`${tls.place('CipherSuites')} is not honoured: the built-in list is used`)
-  }
-  if (tls.flag('SessionTicketsDisabled')) {
-    remarks.push(`${tls.place('SessionTicketsDisabled')} is not honoured`)
-  }
-  return remarks
-}
-
-/** `PreferServerCipherSuites` of a listener is what is done in any case, and means nothing for a backend. */
-function remarkCommon(tls: GoStruct): string[] {
-  tls.flag('PreferServerCipherSuites')
+function remarkCache(tls: GoStruct, sessions: string): string[] {
   const remarks: string[] = []
   const cache = tls.struct('SessionCache')
   const capacity = cache.struct('Settings')
-
   if (!['', 'LRU'].includes(cache.text('Type'))) {
     throw new TranslationError(
       `${cache.place('Type')}: must be LRU, not ${quote(cache.text('Type'))}`,
     )
   }
   if (![0, 1024].includes(capacity.whole('Capacity'))) {
-    const why = 'sessions are in tickets, which clients keep'
-    remarks.push(`${capacity.place('Capacity')} is not honoured: ${why}`)
+    remarks.push(`${capacity.place('Capacity')} is not honoured: ${sessions}`)
   }
   return remarks
 }
@@ -115,7 +124,7 @@ function isVersion(name: string): name is keyof typeof VERSIONS {
 }
 
 /**
- * vctl writes VersionTLS10 and VersionTLS12, the oldest and the newest that it knows, into every listener: together they mean all
+ * vctl writes VersionTLS10 and VersionTLS12, the oldest and the newest that it knows, into every object: together they mean all
  * versions. VersionTLS12 counts as the newest only beside VersionTLS12 as the oldest.
  */
 function toVersions(

@@ -1,6 +1,6 @@
 /** Translates vulcand's objects into the form of Sluice's file. A value that vulcand would reject is a TranslationError. */
 import type { JsonMap } from '../../../model/parsed.ts'
-import { DAY_MS } from '../../../model/units.ts'
+import { DAY_MS, MAX_KEEP_ALIVE_MS } from '../../../model/units.ts'
 import type { ObjectKind } from '../../../model/names.ts'
 import { splitOrigin } from '../server-origin.ts'
 import { TranslationError, type Translation } from '../translation.ts'
@@ -10,7 +10,7 @@ import { parseGoDuration } from '../../../model/go-duration.ts'
 import { readStruct, type GoStruct } from './go-json.ts'
 import { openKeyPair } from './key-pair.ts'
 import { translateMiddleware } from './middleware.ts'
-import { remarkBackendTls, translateListenerTls } from './tls-settings.ts'
+import { translateBackendTls, translateListenerTls } from './tls-settings.ts'
 
 /** Null: the object is valid, but declares nothing here. */
 export function translate(
@@ -110,18 +110,16 @@ function translateBackend(backend: GoStruct): Translation {
   const settings = backend.struct('Settings')
   const timeouts = settings.struct('Timeouts')
   const keepAlive = settings.struct('KeepAlive')
-  const tls = settings.struct('TLS')
+  const { tls, remarks: aboutTls } = translateBackendTls(settings.struct('TLS'))
   const remarks: string[] = []
   const connect = readTimeout(timeouts, 'Dial', remarks)
   const firstByte = readTimeout(timeouts, 'Read', remarks)
   // In Go 0 is "no timeout" and also the default, so it was not asked for.
   const isBounded = (readDuration(timeouts, 'TLSHandshake') ?? 0) !== 0
   const handshake = isBounded ? readTimeout(timeouts, 'TLSHandshake', remarks) : null
-  if ((readDuration(keepAlive, 'Period') ?? 0) !== 0) {
-    remarks.push(`${keepAlive.place('Period')} is not honoured`)
-  }
+  const period = readPeriod(keepAlive, remarks)
   const idle = keepAlive.whole('MaxIdleConnsPerHost')
-  remarks.push(...remarkBackendTls(tls))
+  remarks.push(...aboutTls)
   return {
     value: {
       timeouts: {
@@ -131,7 +129,8 @@ function translateBackend(backend: GoStruct): Translation {
       },
       // In Go 0 is the default, and a negative number keeps no idle connection.
       limits: idle === 0 ? {} : { idle: Math.max(idle, 0) },
-      tls: tls.flag('InsecureSkipVerify') ? { verify: false } : {},
+      tls,
+      keepAlive: { period },
       servers: {},
     },
     remarks,
@@ -154,6 +153,16 @@ function readTimeout(struct: GoStruct, name: string, remarks: string[]): string 
     return '24h'
   }
   return `${Math.max(1, Math.round(ms))}ms`
+}
+
+/** In Go 0 is the default, and a negative period none. */
+function readPeriod(keepAlive: GoStruct, remarks: string[]): string {
+  const ms = readDuration(keepAlive, 'Period') ?? 0
+  if (ms === 0) return '15s'
+  if (ms < 0) return '0s'
+  if (ms <= MAX_KEEP_ALIVE_MS) return `${Math.max(1, Math.round(ms))}ms`
+  remarks.push(`${keepAlive.place('Period')}: nine hours is the longest`)
+  return '9h'
 }
 
 function readDuration(struct: GoStruct, name: string): number | null {
