@@ -11,6 +11,7 @@ import { judgeRate, runRate } from './rate.ts'
 import { judgeSlow, runSlow } from './slow.ts'
 import { judgeStorm, runStorm } from './storm.ts'
 import { judgeTcpKill, runTcpKill } from './tcp-kill.ts'
+import { judgeUpgrade, runUpgrade } from './upgrade.ts'
 
 export interface Outcome {
   /** As it goes into the JSON file. */
@@ -38,6 +39,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   rate: scenario(runRate, judgeRate),
   keys: scenario(runKeys, judgeKeys),
   'tcp-kill': scenario(runTcpKill, judgeTcpKill),
+  upgrade: scenario(runUpgrade, judgeUpgrade),
   'http2-attacks': scenario(runAttacks, judgeAttacks),
   // Keeps the bench on one core from there on.
   cost: scenario(runCost, judgeCost),
@@ -62,6 +64,7 @@ export const TITLES: Readonly<Record<keyof typeof SCENARIOS, string>> = {
   rate: 'a rate limit is exact over all threads',
   keys: 'a flood of keys stays in its memory',
   'tcp-kill': 'one of three servers of 10,000 TCP connections is killed',
+  upgrade: 'five live upgrades in a row',
   'http2-attacks': 'attacks on HTTP/2 beside good clients',
   cost: 'CPU time of the health monitor',
 }

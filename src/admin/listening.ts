@@ -1,7 +1,9 @@
 /** The sockets of the admin: a TCP address, in clear or with TLS, and a unix socket. All of them have the same bounds. */
-import { rmSync } from 'node:fs'
+import { lstatSync, renameSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { dirname, join } from 'node:path'
+import { descriptorOf } from '../http/connection/descriptors.ts'
 import { stateOfPath } from '../http/connection/unix-socket.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Address } from '../model/snapshot.ts'
@@ -35,15 +37,23 @@ export interface Listening {
   /** Takes another certificate for connections that come later. */
   replace(certificate: AdminCertificate): void
   onError(react: (error: Error) => void): void
+  /** Of the listening socket. */
+  descriptor(): number
   /** Finishes requests in flight, for at most a second. */
   close(): Promise<void>
 }
 
-/** Rejects with a one-line reason if it cannot listen. */
+export interface ListeningOnSocket extends Pick<Listening, 'onError' | 'descriptor'> {
+  /** Removes its file, unless another process goes on with the socket. */
+  close(isPassedOn: boolean): Promise<void>
+}
+
+/** `fd`: of a socket that listens there already; null: it opens one. Rejects with a one-line reason if it cannot listen. */
 export async function listenAt(
   wanted: Address,
   certificate: AdminCertificate | null,
   handler: RequestListener,
+  fd: number | null = null,
 ): Promise<Listening> {
   const secure =
     certificate === null
@@ -55,13 +65,15 @@ export async function listenAt(
   const server = secure ?? createServer(LIMITS, handler)
   bound(server)
   const host = wanted.host === '' ? {} : { host: wanted.host }
-  await listening(server, `${formatAddress(wanted)} (admin)`, { port: wanted.port, ...host })
+  const where = fd === null ? { port: wanted.port, ...host } : { fd }
+  await listening(server, `${formatAddress(wanted)} (admin)`, where)
   const found = server.address()
   const port = typeof found === 'object' && found !== null ? found.port : wanted.port
   return {
     address: { host: wanted.host, port },
     replace: (next) => secure?.setSecureContext(toTlsOptions(next)),
     onError: (react) => void server.on('error', react),
+    descriptor: () => descriptorOf(server),
     close: () => close(server),
   }
 }
@@ -70,19 +82,42 @@ export async function listenAt(
 export async function listenOnSocket(
   path: string,
   handler: RequestListener,
-): Promise<Pick<Listening, 'onError' | 'close'>> {
+  fd: number | null = null,
+): Promise<ListeningOnSocket> {
   const server = createServer(LIMITS, handler)
   bound(server)
-  await removeLeftOver(path)
-  // Between listening and a chmod, others could connect. The file is made before listen returns.
-  const before = process.umask(0o177)
-  const isListening = listening(server, `${path} (admin.socket)`, { path })
-  process.umask(before)
-  await isListening
+  if (fd === null) await bindSocket(server, path)
+  else await listening(server, `${path} (admin.socket)`, { fd })
+  const inode = inodeOf(path)
   return {
     onError: (react) => void server.on('error', react),
-    close: () => close(server),
+    descriptor: () => descriptorOf(server),
+    close(isPassedOn) {
+      // Another program may have taken the path since.
+      if (!isPassedOn && inode !== null && inodeOf(path) === inode) rmSync(path, { force: true })
+      return close(server)
+    },
   }
+}
+
+/**
+ * As it closes a socket, libuv removes the file that it was bound to, also if another process goes on with the socket. So it is
+ * bound to another name, and then renamed.
+ */
+async function bindSocket(server: Server, path: string): Promise<void> {
+  await removeLeftOver(path)
+  const bound = join(dirname(path), `.${process.pid}`)
+  rmSync(bound, { force: true })
+  // Between listening and a chmod, others could connect. The file is made before listen returns.
+  const before = process.umask(0o177)
+  const isListening = listening(server, `${path} (admin.socket)`, { path: bound })
+  process.umask(before)
+  await isListening
+  renameSync(bound, path)
+}
+
+function inodeOf(path: string): number | null {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? null
 }
 
 function bound(server: Server | TlsServer): void {
@@ -114,7 +149,10 @@ async function removeLeftOver(path: string): Promise<void> {
 function listening(
   server: Server | TlsServer,
   name: string,
-  where: { readonly port: number; readonly host?: string } | { readonly path: string },
+  where:
+    | { readonly port: number; readonly host?: string }
+    | { readonly path: string }
+    | { readonly fd: number },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => {

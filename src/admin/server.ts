@@ -5,7 +5,7 @@
  *
  *   Host and Origin -> who asks -> endpoint -> may they -> body -> run -> answer
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { formatAddress } from '../model/address.ts'
 import { quote } from '../model/parsed.ts'
 import { isLoopbackHost } from '../model/ip.ts'
@@ -16,7 +16,12 @@ import { readBody } from './body.ts'
 import { type Answer, type Caller, type Endpoint, json, reading, Refused } from './endpoint.ts'
 import { compileNames, refusalOf } from './guard.ts'
 import { indexText } from './index-page.ts'
-import { type AdminCertificate, listenAt, listenOnSocket } from './listening.ts'
+import {
+  type AdminCertificate,
+  listenAt,
+  type ListeningOnSocket,
+  listenOnSocket,
+} from './listening.ts'
 import { stateEndpoints, type StateOptions } from './pages.ts'
 import { descriptionEndpoint } from './description.ts'
 import { text } from './openapi/schema.ts'
@@ -30,6 +35,8 @@ export interface AdminOptions extends StateOptions {
   readonly names?: readonly string[]
   /** The path of a unix socket that it also serves. */
   readonly socket?: string | null
+  /** Descriptors of sockets that listen already; absent: it opens its own. */
+  readonly inherited?: { readonly address: number | null; readonly socket: number | null }
   /** Null: plain HTTP. */
   readonly certificate?: AdminCertificate | null
   /** Who may do what, as it is now. */
@@ -47,8 +54,10 @@ export interface Admin {
   readonly endpoints: readonly Endpoint[]
   /** Takes another certificate for connections that come later. */
   replaceCertificate(certificate: AdminCertificate): void
-  /** Finishes requests in flight, for at most a second. */
-  close(): Promise<void>
+  /** Of its listening sockets. */
+  descriptors(): { readonly address: number; readonly socket: number | null }
+  /** Finishes requests in flight, for at most a second. `isPassedOn`: another process goes on with the sockets. */
+  close(how?: { readonly isPassedOn: boolean }): Promise<void>
 }
 
 const SECURITY_FIELDS = {
@@ -68,18 +77,17 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   const access = options.access ?? openTo(options.address)
   const endpoints = endpointsOf(options)
   const handle = createHandler(options, endpoints, access)
-  const listening = await listenAt(options.address, certificate, (request, response) =>
-    handle(request, response, 'address'),
-  )
+  const { address: fd, socket: socketFd } = options.inherited ?? { address: null, socket: null }
+  const byAddress: RequestListener = (request, response) => handle(request, response, 'address')
+  const listening = await listenAt(options.address, certificate, byAddress, fd)
   const { address } = listening
   const react = (err: Error): void => log.warn({ err }, 'the admin could not accept a connection')
   listening.onError(react)
-  let local: Awaited<ReturnType<typeof listenOnSocket>> | null = null
+  let local: ListeningOnSocket | null = null
   if (socket !== null) {
     try {
-      local = await listenOnSocket(socket, (request, response) =>
-        handle(request, response, 'socket'),
-      )
+      const bySocket: RequestListener = (request, response) => handle(request, response, 'socket')
+      local = await listenOnSocket(socket, bySocket, socketFd)
     } catch (error) {
       await listening.close()
       throw error
@@ -91,8 +99,9 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
     address,
     endpoints,
     replaceCertificate: listening.replace,
-    async close() {
-      await Promise.all([listening.close(), local?.close()])
+    descriptors: () => ({ address: listening.descriptor(), socket: local?.descriptor() ?? null }),
+    async close({ isPassedOn } = { isPassedOn: false }) {
+      await Promise.all([listening.close(), local?.close(isPassedOn)])
     },
   }
 }

@@ -3,31 +3,27 @@
  * through `#arrive`: it keeps its descriptor, what comes before its protocol is read (preamble.ts), and the listener of its
  * protocol takes it: http-listener.ts, https-listener.ts, stream-listener.ts.
  */
-import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { clock } from '../http/connection/clock.ts'
 import type { Deadlines } from '../http/connection/deadlines.ts'
-import {
-  isAmongLast,
-  KEPT_FOR_CONNECTIONS,
-  KEPT_FOR_SERVERS,
-} from '../http/connection/descriptors.ts'
-import { helpAgainst } from '../http/connection/shortage.ts'
+import { isAmongLast, KEPT_FOR_SERVERS } from '../http/connection/descriptors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { ExchangeError, type Reason } from '../http/message/errors.ts'
 import { plainHost } from '../model/ip.ts'
 import { formatAddress, formatListenAddress } from '../model/address.ts'
 import { isEqual } from '../model/equal.ts'
 import { isSocketAddress } from '../model/listener.ts'
+import type { ListeningSocket } from '../model/listening-socket.ts'
 import type { Address, Listener } from '../model/snapshot.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
 import { count, type Slot, sharedAdd, sharedLoad } from '../scoreboard/scoreboard.ts'
 import type { CertificateDemand } from './certificate-demand.ts'
 import type { Trust } from './forwarded-client.ts'
 import type { StreamHandler } from './incoming-stream.ts'
+import { ListenerSockets } from './listener-sockets.ts'
+import type { Inheritance } from './inheritance.ts'
 import { LimitedNotices } from './limited-notices.ts'
 import { type Preamble, PreambleReader } from './preamble.ts'
-import { listenAtPath, type SocketFile } from './socket-file.ts'
 
 /** Takes requests: the gateway. */
 export interface ListenerHandler {
@@ -49,6 +45,8 @@ export interface ListenerContext {
   readonly demand: CertificateDemand | null
   /** Several threads listen on the same port. */
   readonly reusePort: boolean
+  /** Listening sockets that this thread has inherited; absent: none. */
+  readonly inherited?: Inheritance | null
   /** The last descriptors are in use. Returns how many idle connections were closed for it. */
   readonly onShortage: (error: unknown) => number
   /** A warning for the log. */
@@ -66,7 +64,6 @@ export interface ListenedConnection {
   reset(): void
 }
 
-const BACKLOG = 4_096
 /** An idle client may send a request while a drain begins: it is served until then. */
 const DRAIN_IDLE_MS = 1_000
 
@@ -84,9 +81,7 @@ export abstract class LiveListener {
   readonly #misuses: LimitedNotices
   readonly #connections = new Set<ListenedConnection>()
   readonly #perClient = new Map<string, number>()
-  readonly #server: Server
-  /** Of a unix socket, while it listens. */
-  #file: SocketFile | null = null
+  readonly #sockets: ListenerSockets
 
   protected constructor(
     listener: Listener,
@@ -103,11 +98,9 @@ export abstract class LiveListener {
     this.#notices = new LimitedNotices(context.onNotice)
     this.#misuses = new LimitedNotices(context.onNotice)
     this.#preambles = new PreambleReader(listener, (text) => this.warn(text))
-    this.#server = createServer(
-      { ...socketOptions, noDelay: true, pauseOnConnect: true },
-      (socket) => this.guard(socket, () => this.#arrive(socket)),
+    this.#sockets = new ListenerSockets(socketOptions, context, (socket) =>
+      this.guard(socket, () => this.#arrive(socket)),
     )
-    this.#server.on('error', () => {})
   }
 
   /** Takes a connection. `preamble`: what was read of it; null if nothing was. Its socket is paused. */
@@ -126,47 +119,45 @@ export abstract class LiveListener {
    * Begins to listen. May be called again after a failure or after `stopListening`. `former`: what this listener replaces, which may
    * be at the same path.
    */
-  async open(former: LiveListener | null = null): Promise<void> {
+  open(former: LiveListener | null = null): Promise<void> {
     const { address } = this.listener
-    if (isSocketAddress(address)) {
-      const isOwn = former?.isAtPath(address.path) === true
-      this.#file = await listenAtPath(this.#server, address, BACKLOG, isOwn)
-    } else {
-      const { host, port } = address
-      this.#server.listen({ host, port, backlog: BACKLOG, reusePort: this.#context.reusePort })
-      await once(this.#server, 'listening')
-    }
-    if (!isAmongLast(this.#server, KEPT_FOR_CONNECTIONS)) return
-    this.stopListening()
-    throw new Error(
-      `the last quarter of the open files is kept for connections; ${helpAgainst('EMFILE')}, or declare fewer listeners`,
-    )
+    const isOwn = isSocketAddress(address) && former?.isAtPath(address.path) === true
+    return this.#sockets.open(this.listener, isOwn)
   }
 
   /** Releases the address; connections stay open. */
   stopListening(): void {
-    this.#server.close()
-    this.#file?.remove()
-    this.#file = null
+    this.#sockets.close()
   }
 
   isAtPath(path: string): boolean {
     const { address } = this.listener
-    return isSocketAddress(address) && address.path === path && this.#file?.isThere() === true
+    return (
+      isSocketAddress(address) && address.path === path && this.#sockets.file?.isThere() === true
+    )
   }
 
   /** Where it listens, as reports show it; null: nowhere. */
   get at(): string | null {
     const { address } = this.listener
-    if (isSocketAddress(address)) return this.#file === null ? null : formatListenAddress(address)
+    if (isSocketAddress(address))
+      return this.#sockets.file === null ? null : formatListenAddress(address)
     return this.bound === null ? null : formatAddress(this.bound)
   }
 
   /** The bound address, with the port that the kernel chose if it was 0. Of a unix socket null. */
   get bound(): Address | null {
-    const address = this.#server.address()
-    if (address === null || typeof address === 'string') return null
-    return { host: address.address, port: address.port }
+    return this.#sockets.bound
+  }
+
+  /** Another process goes on with its sockets. */
+  passOn(): void {
+    this.#sockets.keepFile()
+  }
+
+  /** Its listening sockets, for a successor of this program. */
+  sockets(): readonly ListeningSocket[] {
+    return this.#sockets.list(this.listener)
   }
 
   /** Whether the declaration can be applied without a new socket. */
@@ -202,7 +193,7 @@ export abstract class LiveListener {
   drain(): void {
     if (this.draining) return
     this.draining = true
-    this.stopListening()
+    this.#sockets.close()
     for (const connection of this.#connections) connection.closeBy(clock.now + DRAIN_IDLE_MS)
   }
 

@@ -48,22 +48,27 @@ export async function listenAtPath(
   await once(server, 'listening')
   try {
     setRights(hidden, address)
-    const { dev, ino } = lstatSync(hidden)
     renameSync(hidden, path)
-    const isThere = (): boolean => {
-      const found = lstatSync(path, { throwIfNoEntry: false })
-      return found?.ino === ino && found.dev === dev
-    }
-    return {
-      isThere,
-      remove() {
-        if (isThere()) rmSync(path, { force: true })
-      },
-    }
+    return adoptPath(path)
   } catch (error) {
     server.close()
     rmSync(hidden, { force: true })
     throw error
+  }
+}
+
+/** Of a socket that listens there already. */
+export function adoptPath(path: string): SocketFile {
+  const own = lstatSync(path, { throwIfNoEntry: false })
+  const isThere = (): boolean => {
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    return found !== undefined && found.ino === own?.ino && found.dev === own.dev
+  }
+  return {
+    isThere,
+    remove() {
+      if (isThere()) rmSync(path, { force: true })
+    },
   }
 }
 

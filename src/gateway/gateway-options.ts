@@ -1,5 +1,6 @@
 /** What a serving thread gives its gateway. */
 import type { RouteOrder } from '../model/settings.ts'
+import type { Inheritance } from '../downstream/inheritance.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { AccessRecord } from '../observe/access-record.ts'
 import type { StreamRecord } from '../observe/stream-record.ts'
@@ -20,6 +21,8 @@ export interface GatewayOptions {
   readonly secret: Buffer
   readonly ticketKeys: Buffer
   readonly reusePort: boolean
+  /** Listening sockets that the program has inherited; absent: none. */
+  readonly inherited?: Inheritance
   /** A client waits for a certificate of this name; absent: none is ordered on demand. */
   readonly onCertificateWanted?: (name: string) => void
   /** Null if there is no access log: then no records are made. */

@@ -54,7 +54,7 @@ export class Gateway implements ListenerHandler {
   readonly #faults = new Map<string, string>()
   /** The addresses of servers' names, as the main thread posts them. */
   readonly names: NameTable = new NameTable()
-  readonly #listeners: LiveListeners
+  readonly live: LiveListeners
   #trusts: Trust['trusts']
   /** The current trust, for connections that were opened before, too. */
   readonly #trust: Trust = { trusts: (ip) => this.#trusts(ip) }
@@ -91,7 +91,7 @@ export class Gateway implements ListenerHandler {
       seed: derive(options.secret, 'limiters').readInt32LE(0),
       onNotice: options.onNotice,
     }
-    this.#listeners = new LiveListeners({
+    this.live = new LiveListeners({
       create: (placed) => this.#createListener(placed),
       handlerFor: (listener) => this.#handlerFor(listener),
       reusePort: options.reusePort,
@@ -202,7 +202,7 @@ export class Gateway implements ListenerHandler {
       this.#streamTable.delete(id)
       this.#faults.delete(`frontend "${id}"`)
     }
-    await this.#listeners.change(upserts.listeners, deletes.listeners)
+    await this.live.change(upserts.listeners, deletes.listeners)
     for (const id of deletes.backends) {
       this.#pools.get(id)?.retire()
       this.#pools.delete(id)
@@ -239,7 +239,7 @@ export class Gateway implements ListenerHandler {
   /** For TLS sessions from now on. */
   setTicketKeys(keys: Buffer): void {
     this.#ticketKeys = keys
-    this.#listeners.setTicketKeys(keys)
+    this.live.setTicketKeys(keys)
   }
 
   /** Whose forwarding fields are trusted: on new connections, and along the forwarding chains of all connections. */
@@ -254,12 +254,12 @@ export class Gateway implements ListenerHandler {
 
   /** What is not in force, one line each. */
   problems(): string[] {
-    return [...this.#listeners.problems(), ...this.#faults.values()]
+    return [...this.live.problems(), ...this.#faults.values()]
   }
 
   /** The state of all listeners. */
   listeners(): ListenerState[] {
-    return this.#listeners.states()
+    return this.live.states()
   }
 
   #createPool(placed: ConstructorParameters<typeof Pool>[0]): Pool {
@@ -292,6 +292,7 @@ export class Gateway implements ListenerHandler {
       ticketKeys: this.#ticketKeys,
       demand: this.#demand,
       reusePort: this.#options.reusePort,
+      inherited: this.#options.inherited ?? null,
       onNotice: this.#options.onNotice,
       onShortage: (error) => this.#meetShortage(error),
     })
@@ -332,7 +333,7 @@ export class Gateway implements ListenerHandler {
 
   /** No connection to a server may lead to an address that this process listens on. */
   #noteOwn(): void {
-    const bound = [...this.#listeners.open()].flatMap(([id, { bound }]) =>
+    const bound = [...this.live.open()].flatMap(([id, { bound }]) =>
       bound === null ? [] : [{ name: `listener "${id}"`, ...bound }],
     )
     this.#own.replace([{ name: 'the admin', ...this.#options.admin }, ...bound])
@@ -358,7 +359,7 @@ export class Gateway implements ListenerHandler {
 
   /** The port that each listener is bound to, by id. Unix sockets have none. */
   ports(): Readonly<Record<string, number>> {
-    const open = [...this.#listeners.open()]
+    const open = [...this.live.open()]
     return Object.fromEntries(
       open.flatMap(([id, { bound }]) => (bound === null ? [] : [[id, bound.port]])),
     )
@@ -366,22 +367,22 @@ export class Gateway implements ListenerHandler {
 
   /** Stops accepting; requests under way continue. */
   drain(): void {
-    this.#listeners.drain()
+    this.live.drain()
   }
 
   /** Ends the exchanges in flight with DRAINED. */
   cut(): void {
-    this.#listeners.cut()
+    this.live.cut()
   }
 
   /** Open client connections. */
   get connections(): number {
-    return this.#listeners.connections
+    return this.live.connections
   }
 
   /** Closes what is left. */
   destroy(): void {
-    this.#listeners.destroy()
+    this.live.destroy()
     this.#demand?.destroy()
     for (const pool of this.#pools.values()) pool.retire()
     this.#deadlines.close()

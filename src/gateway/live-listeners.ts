@@ -7,6 +7,7 @@ import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatListenAddress } from '../model/address.ts'
 import { isSocketAddress } from '../model/listener.ts'
 import { quote } from '../model/parsed.ts'
+import type { ListeningSocket } from '../model/listening-socket.ts'
 import type { ListenAddress, Listener, PlacedListener } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 
@@ -232,6 +233,16 @@ export class LiveListeners {
   /** Those that are bound, by id. */
   open(): ReadonlyMap<string, LiveListener> {
     return this.#open
+  }
+
+  /** All listening sockets, for a successor of this program. */
+  sockets(): readonly ListeningSocket[] {
+    return [...this.#open.values()].flatMap((live) => live.sockets())
+  }
+
+  /** Another process goes on with them: the files of unix sockets stay. */
+  passOn(): void {
+    for (const live of this.#open.values()) live.passOn()
   }
 
   /** Stops accepting; requests under way continue. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { createFileReader, withFiles } from '../control/sources/read-files.ts'
 import type { SourceOptions } from '../control/sources/source.ts'
-import { openLastGoodFile } from '../control/sources/last-good.ts'
+import { openLastGoodFile, savedBy } from '../control/sources/last-good.ts'
 import { readAuthorities } from '../model/certificate.ts'
 import type { AcmeSettings } from '../model/acme-settings.ts'
 import type { Flaw } from '../model/parsed.ts'
@@ -13,7 +13,10 @@ import type { KeyStore } from '../providers/store.ts'
 import type { Acme, AcmeOptions } from '../acme/acme.ts'
 import type { Ask } from '../acme/ask.ts'
 
-type Joined = Omit<AcmeOptions, 'settings' | 'openKeys'>
+type Joined = Omit<AcmeOptions, 'settings' | 'openKeys'> & {
+  /** The data folder is this program's. */
+  readonly owned: Promise<boolean>
+}
 
 /** Below the source's prefix. */
 const FOLDER = 'acme'
@@ -66,7 +69,10 @@ export async function openAcme(
       required: true,
       // A registry that was wiped takes no certificate away at once.
       shrink: { holdMs: 10_000, share: 0.5, allowEmpty: false },
-      lastGood: openLastGoodFile({ folder: join(data, 'last-good'), source: name, location }),
+      lastGood: savedBy(
+        openLastGoodFile({ folder: join(data, 'last-good'), source: name, location }),
+        joined.owned,
+      ),
     },
   }
 }

@@ -91,6 +91,13 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
         runTop(command, openTop(client, hasColors(process.stdout), complain)),
       )
     }
+    case 'upgrade': {
+      const { runUpgrade } = await import('../cli/upgrade.ts')
+      const { openUpgrade } = await import('./upgrade/ask-upgrade.ts')
+      return withClient(command.place, (client) =>
+        runUpgrade(command, openUpgrade(client, { print, complain })),
+      )
+    }
     case 'vctl': {
       const { runVctl } = await import('../cli/vctl/run.ts')
       const { readText } = await import('./text-files.ts')

@@ -10,6 +10,47 @@ export interface DataLock {
   release(): void
 }
 
+/** The data folder of this program, which a predecessor may still write to. */
+export interface DataFolder {
+  /** Resolves once this program alone writes to it; to false if it ends before. */
+  readonly owned: Promise<boolean>
+  /** For the next program. */
+  release(): void
+}
+
+/** `free`: resolves when the predecessor has released it. A lock that fails then is reported: the program serves already. */
+export function inheritData(
+  free: Promise<void>,
+  lock: () => Promise<DataLock | null>,
+  complain: (line: string) => void,
+): DataFolder {
+  const { promise: owned, resolve } = Promise.withResolvers<boolean>()
+  let held: DataLock | null = null
+  let isOver = false
+  void free.then(async () => {
+    if (isOver) return
+    held = await lock().catch((error: unknown) => {
+      complain(error instanceof Error ? error.message : String(error))
+      return null
+    })
+    if (isOver) held?.release()
+    resolve(!isOver)
+  })
+  return {
+    owned,
+    release() {
+      isOver = true
+      held?.release()
+      held = null
+      resolve(false)
+    },
+  }
+}
+
+export function ownData(lock: DataLock | null): DataFolder {
+  return { owned: Promise.resolve(true), release: () => lock?.release() }
+}
+
 /** Throws if another program has locked the folder. Returns null if it cannot be locked at all, after a line to `complain`. */
 export async function lockData(
   folder: string,

@@ -2,6 +2,7 @@
 import type { Update } from '../control/publication/publisher.ts'
 import type { NameChange } from '../dns/names.ts'
 import type { AccessFormat, ErrorForm, RouteOrder } from '../model/settings.ts'
+import type { InheritedSockets, ListeningSocket } from '../model/listening-socket.ts'
 import type { Address } from '../model/snapshot.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 import type { ScoreboardMemory } from '../scoreboard/scoreboard.ts'
@@ -27,6 +28,8 @@ export interface ThreadStart {
   readonly ordersOnDemand?: boolean
   /** Other threads listen on the same ports. */
   readonly reusePort: boolean
+  /** Listening sockets of the program before this one, or of systemd; absent: none. */
+  readonly inherited?: InheritedSockets
   /** See pulse.ts. Null with `workers: 0`, where the main thread serves. */
   readonly pulses: SharedArrayBuffer | null
 }
@@ -39,6 +42,12 @@ export type ToThread =
   | { readonly kind: 'trusted'; readonly blocks: readonly string[] }
   /** For TLS sessions from now on. */
   | { readonly kind: 'ticket keys'; readonly keys: Uint8Array }
+  /** Close the inherited sockets that no listener has taken. */
+  | { readonly kind: 'drop inherited' }
+  /** Another process goes on with the listening sockets. */
+  | { readonly kind: 'passed on' }
+  /** Send `sockets`. */
+  | { readonly kind: 'sockets' }
   /** Stop accepting, finish the exchanges in flight, then send `drained`. */
   | { readonly kind: 'drain' }
   /** The drain took too long: end the exchanges in flight, then send `drained`. */
@@ -79,4 +88,6 @@ export type FromThread =
   | { readonly kind: 'loop'; readonly p99Ms: number; readonly maxMs: number }
   /** Shortages of the machine: how often each, by the code of the error. */
   | { readonly kind: 'shortages'; readonly met: Readonly<Record<string, number>> }
+  /** The listening sockets of the thread, whose descriptors are of the whole process. */
+  | { readonly kind: 'sockets'; readonly sockets: readonly ListeningSocket[] }
   | { readonly kind: 'drained' }

@@ -1,10 +1,13 @@
 /** The admin of a running program: it shows what the parts of the program report. */
+import { resolve } from 'node:path'
 import { drainEndpoints } from '../admin/objects/drain.ts'
 import { objectEndpoints } from '../admin/objects/endpoints.ts'
 import type { EventLog } from '../admin/event-log.ts'
 import { daemonEndpoints } from '../admin/vulcand/daemon.ts'
 import { vulcandEndpoints } from '../admin/vulcand/endpoints.ts'
 import { topEndpoints } from '../admin/vulcand/top.ts'
+import { processEndpoint } from '../admin/process.ts'
+import type { UpgradeStatus } from '../observe/reports/process-report.ts'
 import { createObjectService } from '../admin/objects/object-service.ts'
 import { type Admin, createAdmin } from '../admin/server.ts'
 import { createFileReader, withFiles } from '../control/sources/read-files.ts'
@@ -25,11 +28,14 @@ import { createCountsReader } from '../observe/metrics/series.ts'
 import { createMetrics } from '../observe/metrics/metrics.ts'
 import type { Sink } from '../observe/sink.ts'
 import type { Shortages } from '../observe/shortages.ts'
+import type { ListeningSocket } from '../model/listening-socket.ts'
 import { systemMs } from '../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { followEvents } from './follow-events.ts'
 import { openAdminCertificate } from './admin-certificate.ts'
 import type { Threads } from './threads.ts'
+import { processStart } from './upgrade/process-start.ts'
+import { ADMIN_ADDRESS, ADMIN_SOCKET, type Inherited } from './upgrade/inherited.ts'
 
 export interface AdminParts {
   readonly settings: Settings
@@ -49,11 +55,16 @@ export interface AdminParts {
   /** Relative paths start there. */
   readonly config: string
   readonly events: EventLog
+  /** Descriptors of listening sockets; null: it opens its own. */
+  readonly inherited: Inherited['admin']
+  readonly upgrade: () => UpgradeStatus
   /** The settings of the admin as they are now: tokens may change. */
   readonly access: () => Settings['admin']
 }
 
 export interface OpenedAdmin extends Admin {
+  /** For a successor of this program. */
+  sockets(): readonly ListeningSocket[]
   /** Loads what the first scrape needs; a scrape that comes sooner waits for it. */
   loadMetrics(): void
 }
@@ -125,6 +136,7 @@ export async function openAdmin(
     address: settings.admin.address,
     names: settings.admin.hosts,
     socket: settings.admin.socket,
+    inherited: parts.inherited,
     certificate: certificate.current(),
     version,
     access: parts.access,
@@ -132,6 +144,13 @@ export async function openAdmin(
       ...objectEndpoints(objects),
       ...drainEndpoints(objects),
       events.endpoint,
+      processEndpoint(() => ({
+        pid: process.pid,
+        started: processStart('self'),
+        version,
+        data: resolve(settings.data),
+        upgrade: parts.upgrade(),
+      })),
       ...vulcandEndpoints({
         service: objects,
         isInForce: ({ kind, id }) => kind === 'backend' && control.snapshot().backends.has(id),
@@ -166,10 +185,20 @@ export async function openAdmin(
   certificate.follow(admin.replaceCertificate, (message) => log.warn({}, message))
   return {
     ...admin,
-    close() {
+    close(how) {
       certificate.stop()
       events.close()
-      return admin.close()
+      return admin.close(how)
+    },
+    sockets() {
+      const { address, socket } = admin.descriptors()
+      const { address: declared, socket: path } = settings.admin
+      return [
+        { fd: address, at: admin.address, listener: ADMIN_ADDRESS, declared },
+        ...(socket === null || path === null
+          ? []
+          : [{ fd: socket, at: path, listener: ADMIN_SOCKET, declared: null }]),
+      ]
     },
     loadMetrics() {
       metrics.load().catch((error: unknown) => log.error({ err: error }, 'cannot load prom-client'))

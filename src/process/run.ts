@@ -2,22 +2,22 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createEventLog } from '../admin/event-log.ts'
 import { createAdmission } from '../control/admission/admit.ts'
-import { type Control, createControl } from '../control/control.ts'
+import { createControl } from '../control/control.ts'
 import { readLocalAddresses } from '../dns/local-addresses.ts'
 import { createFaults } from '../observe/fault.ts'
 import { createHealthMonitor } from '../health/health-monitor.ts'
 import { createProbe } from '../health/probe.ts'
 import { sendHook } from '../health/web-hook.ts'
-import { createPublisher, type Publisher } from '../control/publication/publisher.ts'
+import { createPublisher } from '../control/publication/publisher.ts'
 import { logNames } from '../health/log-names.ts'
 import { createNameExpansion } from '../control/publication/name-expansion.ts'
 import { keepNamesResolved } from '../control/publication/resolve-names.ts'
 import { resolveNamesBy } from '../dns/dialing.ts'
 import { createLookup } from '../dns/lookup.ts'
 import { openResolver } from '../dns/open-resolver.ts'
+import { isFor } from '../model/listening-socket.ts'
 import type { Listener } from '../model/snapshot.ts'
 import type { ResolvedSettings, SettingSources } from '../schema/resolve-settings.ts'
-import type { Settings } from '../model/settings.ts'
 import { createLog } from '../observe/log.ts'
 import { createShortages } from '../observe/shortages.ts'
 import { openSink } from '../observe/sink.ts'
@@ -31,8 +31,19 @@ import type { LogForm } from '../observe/log-forms.ts'
 import type { BaseConfiguration } from './base.ts'
 import { openSources, readBesideSources } from './sources.ts'
 import { problemOfPort } from './taken-port.ts'
+import { mayWait, noListener, requireSources } from './start-conditions.ts'
 import { createThreads, type Threads } from './threads.ts'
 import { createTidy } from './tidy.ts'
+import type { DataFolder } from './data-lock.ts'
+import type { PidFile } from './pid-file.ts'
+import type { Activation } from './systemd/activation.ts'
+import { openServiceManager } from './systemd/notify.ts'
+import { sortSockets, unusedSockets } from './upgrade/inherited.ts'
+import type { Predecessor } from './upgrade/predecessor.ts'
+import { commandOf } from './upgrade/program.ts'
+import { refuseEmptySources, untilProbed } from './upgrade/ready-to-replace.ts'
+import type { Successor } from './upgrade/successor.ts'
+import { createUpgrades } from './upgrade/upgrades.ts'
 import type { Workers } from './workers.ts'
 
 /** How long a stop waits for the last good snapshots: the disk may hang. */
@@ -59,20 +70,48 @@ export interface RunOptions {
   readonly isStrict: boolean
   /** Missing: as pino writes it. */
   readonly logForm?: LogForm
+  readonly data: DataFolder
+  /** Null: the program is started, and replaces no other. */
+  readonly predecessor: Predecessor | null
+  readonly activation: Activation
+  readonly pidFile: PidFile
 }
 
 /** Resolves with the exit code after a drain. Rejects if the program could not start. */
 export async function run(options: RunOptions): Promise<number> {
   const { config, hasFile, version, started, resolve, workers, base, isStrict } = options
+  const { data, predecessor, activation, pidFile } = options
   const { settings, problems } = started
   const sink = openSink(settings.log.path)
   const log = createLog(settings.log.level, sink, options.logForm)
   for (const problem of problems) log.warn({ problem }, problem.message)
   let reload = (): void => {}
-  const signals = listenForSignals(
-    () => reload(),
-    () => sink.reopen(),
-  )
+  let state: 'starting' | 'ready' | 'draining' = 'starting'
+  let admin: OpenedAdmin | null = null
+  const signals = listenForSignals({
+    reload: () => reload(),
+    reopen: () => sink.reopen(),
+    upgrade: () => upgrades.begin(),
+  })
+  for (const problem of activation.problems) log.warn({}, problem)
+  const given = predecessor?.sockets ?? activation.sockets
+  const inherited = sortSockets(given, settings.admin)
+  const manager = openServiceManager({
+    env: process.env,
+    pid: process.pid,
+    complain: (text) => log.error({}, text),
+  })
+  const upgrades = createUpgrades({
+    pid: process.pid,
+    uid: process.getuid?.() ?? -1,
+    data: settings.data,
+    env: process.env,
+    commandOf: (to) => commandOf(process, to),
+    refusal: () => (state === 'ready' ? null : `this program is ${state}`),
+    sockets: async () => [...(admin?.sockets() ?? []), ...(await threads.sockets())],
+    secrets: () => threads.secrets(),
+    log,
+  })
   const live = createLiveSettings({
     filename: config,
     started,
@@ -114,9 +153,10 @@ export async function run(options: RunOptions): Promise<number> {
     challenge: (challenges) => control.challenge(challenges),
     log,
     onProblems: () => control.noteProblems(),
+    owned: data.owned,
   })
   const acme = ordered?.acme ?? null
-  const sources = await openSources(config, hasFile, settings, base)
+  const sources = await openSources(config, hasFile, settings, data.owned, base)
   const control = createControl({
     sources: ordered === null ? sources : [...sources, ordered.source],
     startMs: settings.startMs,
@@ -156,6 +196,8 @@ export async function run(options: RunOptions): Promise<number> {
     shortages,
     writeLines,
     workers,
+    inherited: inherited.serving,
+    secrets: predecessor,
     orderCertificate: ordered?.orderOnDemand,
     serveInLine:
       settings.workers === 0 ? (await import('./serving-thread.ts')).createServingThread : null,
@@ -169,10 +211,11 @@ export async function run(options: RunOptions): Promise<number> {
         })
   reload = (): void => {
     log.info({}, 'reloading')
+    const monotonic = process.hrtime.bigint() / 1000n
+    void manager.notify('RELOADING=1', `MONOTONIC_USEC=${monotonic}`)
     control.reload()
+    void manager.notify('READY=1')
   }
-  let state: 'starting' | 'ready' | 'draining' = 'starting'
-  let admin: OpenedAdmin | null = null
   /** A signal may arrive during any `await`. */
   const isStopping = (): boolean => state === 'draining'
 
@@ -198,18 +241,27 @@ export async function run(options: RunOptions): Promise<number> {
       log,
       faults,
       shortages,
+      inherited: inherited.admin,
+      upgrade: upgrades.status,
     }
     async function open(): Promise<OpenedAdmin | null> {
       const opened = await openAdmin(parts, () => state)
       if (!isStopping()) return opened
-      await opened.close()
+      await opened.close({ isPassedOn: predecessor !== null })
       return null
     }
+    // The predecessor shows its own state until this program serves.
+    const isAdminLast = isStrict || predecessor !== null
+    if (predecessor === null) pidFile.write(process.pid)
     await control.open()
-    if (!isStrict) admin = await open()
+    if (!isAdminLast) admin = await open()
     await control.start()
     if (isStopping()) return
     if (isStrict) requireSources(control)
+    if (predecessor !== null) {
+      refuseEmptySources(control.sources())
+      await untilProbed(health.servers, isStopping)
+    }
     const listeners = [...control.listeners()]
     if (listeners.length === 0) {
       if (!mayWait(settings)) throw new Error(noListener(publisher, control))
@@ -217,7 +269,9 @@ export async function run(options: RunOptions): Promise<number> {
       // The API may declare one.
       admin ??= await open()
     }
-    const taken = settings.workers > 0 ? await findTakenPorts(listeners) : new Map<string, string>()
+    const isGiven = (listener: Listener): boolean => given.some((one) => isFor(one, listener))
+    const own = settings.workers > 0 ? listeners.filter((listener) => !isGiven(listener)) : []
+    const taken = await findTakenPorts(own, listeners.length)
     if (isStopping()) return
     threads.attach()
     const ports = await firstPorts()
@@ -228,12 +282,24 @@ export async function run(options: RunOptions): Promise<number> {
       if (listening && problem !== undefined)
         log.error({ listener: id }, `${problem}; both take connections`)
     }
+    if (predecessor !== null) pidFile.write(process.pid)
     admin ??= await open()
     if (admin === null || isStopping()) return
     state = 'ready'
     acme?.begin()
     const fields = { ports, admin: admin.address, workers: settings.workers, version }
-    log.info(fields, 'serving')
+    const from = predecessor === null ? {} : { predecessor: predecessor.pid }
+    log.info({ ...fields, ...from }, 'serving')
+    for (const unused of unusedSockets(inherited.serving, listeners)) {
+      log.warn({}, `no listener is declared for the inherited socket ${unused}`)
+    }
+    if (predecessor !== null) {
+      threads.dropInherited()
+      predecessor.replace(version)
+    }
+    const main = predecessor === null ? [] : [`MAINPID=${process.pid}`]
+    void manager.notify(...main, 'READY=1', `STATUS=serving ${listeners.length} listeners`)
+    manager.watch((withinMs) => threads.stallMs() < withinMs)
     admin.loadMetrics()
   }
 
@@ -251,6 +317,7 @@ export async function run(options: RunOptions): Promise<number> {
   /** Problems of ports in use, by listener. Throws if every listener has one. */
   async function findTakenPorts(
     listeners: readonly Listener[],
+    declared: number,
   ): Promise<ReadonlyMap<string, string>> {
     const problems = new Map<string, string>()
     await Promise.all(
@@ -259,13 +326,20 @@ export async function run(options: RunOptions): Promise<number> {
         if (problem !== null) problems.set(listener.id, problem)
       }),
     )
-    if (problems.size > 0 && problems.size === listeners.length)
+    if (problems.size > 0 && problems.size === declared)
       throw new Error([...problems.values()].join('; '))
     return problems
   }
 
-  async function stop(drainMs: number): Promise<void> {
+  /** `successor`: takes over what only one program may have; null: the service ends. */
+  async function stop(drainMs: number, successor: Successor | null): Promise<void> {
+    // One that has not come to serve leaves everything to its predecessor.
+    const isRejected = predecessor !== null && state === 'starting'
     state = 'draining'
+    upgrades.stop()
+    manager.stop()
+    if (successor !== null) void manager.notify(`MAINPID=${successor.pid}`)
+    else if (!isRejected) void manager.notify('STOPPING=1')
     tidy?.stop()
     // Saving delays no client, and the stop for a limited time only.
     const saved = control.stop()
@@ -275,54 +349,44 @@ export async function run(options: RunOptions): Promise<number> {
     for (const one of [saved, acmeStopped, healthStopped]) one?.catch(() => {})
     resolver.stop()
     resolveNamesBy(null)
+    const written = Promise.race([saved, delay(SAVE_WITHIN_MS, undefined, { ref: false })])
+    if (successor !== null) threads.passOn()
+    const passedOn = successor === null ? null : passOn(successor, written)
     await threads.drain(drainMs)
-    await Promise.race([saved, delay(SAVE_WITHIN_MS, undefined, { ref: false })])
+    await passedOn
+    await written
     await healthStopped
     await acmeStopped
     publisher.stop()
     stopStatsd?.()
-    await admin?.close()
+    await admin?.close({ isPassedOn: isRejected })
+    await manager.notify()
   }
 
+  async function passOn(successor: Successor, written: Promise<unknown>): Promise<void> {
+    await admin?.close({ isPassedOn: true })
+    admin = null
+    // What fails to be saved is reported where it is awaited.
+    await written.catch(() => {})
+    data.release()
+    successor.passOn()
+  }
+
+  let end: NodeJS.Signals | Successor
   try {
     // A signal may arrive before the first table is in force.
     const started = start()
     const early = await Promise.race([started, signals.stop])
-    const signal = early ?? (await signals.stop)
-    log.info({ signal }, 'draining')
+    end = early ?? (await Promise.race([signals.stop, upgrades.handedOver]))
+    log.info(typeof end === 'string' ? { signal: end } : { successor: end.pid }, 'draining')
     started.catch(() => {})
   } catch (error) {
-    await stop(0)
+    await stop(0, null)
     await sink.close()
     throw error
   }
-  await stop(live.current().drainMs)
+  await stop(live.current().drainMs, typeof end === 'string' ? null : end)
   log.info({}, 'stopped')
   if (!(await sink.close())) process.exit(0)
   return 0
-}
-
-/** A required source that cannot be read now may declare a listener later; the file alone cannot. */
-function mayWait({ sources }: Settings): boolean {
-  return sources.some(({ required }) => required)
-}
-
-/** Throws with the reason of each required source that has declared nothing. */
-function requireSources(control: Control): void {
-  const missing = control
-    .sources()
-    .filter(({ required, revision }) => required && revision === null)
-  if (missing.length === 0) return
-  const reasons = missing.map(({ name, error }) => `${name}: ${error ?? 'it does not respond'}`)
-  throw new Error(`cannot read ${reasons.join('; ')}`)
-}
-
-function noListener(publisher: Publisher, control: Control): string {
-  const reasons = [
-    ...publisher.threadProblems(),
-    ...control.setAside().map(({ kind, id, message }) => `${kind} "${id}": ${message}`),
-  ]
-  return reasons.length > 0
-    ? `no listener is open: ${reasons.join('; ')}`
-    : 'no listener is declared: add one under "listeners", such as web: { address: 127.0.0.1:8080 }'
 }

@@ -13,9 +13,12 @@ import {
   type ResolvedSettings,
   type SettingSources,
 } from '../schema/resolve-settings.ts'
-import { lockData, type DataLock } from './data-lock.ts'
+import { type DataFolder, inheritData, lockData, ownData, type DataLock } from './data-lock.ts'
 import type { LogForm } from '../observe/log-forms.ts'
 import { overlaySettings, type BaseConfiguration } from './base.ts'
+import { openPidFile } from './pid-file.ts'
+import { takeActivation } from './systemd/activation.ts'
+import { meetPredecessor, type Predecessor } from './upgrade/predecessor.ts'
 import { withSynapse } from './with-synapse.ts'
 import { spawnWorkers } from './workers.ts'
 
@@ -32,6 +35,8 @@ export interface ServeOptions {
   readonly flags: SettingSources['flags']
   readonly env: SettingSources['env']
   readonly version: string
+  /** Where the process id is written once the program serves; absent: nowhere. */
+  readonly pidFile?: string | null
   /** Takes what the log cannot say: standard error. */
   readonly complain: (line: string) => void
   /** Takes each reason of a failed start; missing: `complain` does. */
@@ -40,9 +45,31 @@ export interface ServeOptions {
 
 /** Resolves with the exit code: 0 after a drain, 1 when it could not start. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const { synapse, flags, env, version, complain, base = null } = options
+  const fail = options.fail ?? ((reason: string) => options.complain(`sluice: ${reason}`))
+  try {
+    const predecessor = await meetPredecessor(process.env)
+    if (predecessor === null) return await serveAs({ ...options, fail }, null)
+    const refuse = (reason: string): void => {
+      fail(reason)
+      predecessor.refuse(reason)
+    }
+    try {
+      return await serveAs({ ...options, fail: refuse }, predecessor)
+    } finally {
+      predecessor.leave()
+    }
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error))
+    return 1
+  }
+}
+
+async function serveAs(
+  options: ServeOptions & Required<Pick<ServeOptions, 'fail'>>,
+  predecessor: Predecessor | null,
+): Promise<number> {
+  const { synapse, flags, env, version, complain, fail, base = null } = options
   const { isStrict = false, logForm } = options
-  const fail = options.fail ?? ((reason: string) => complain(`sluice: ${reason}`))
   // Relative paths start there.
   const config = options.config ?? synapse ?? ''
   const hasFile = options.config !== null
@@ -64,17 +91,21 @@ export async function serve(options: ServeOptions): Promise<number> {
     for (const problem of fatal) fail(placed(problem, config))
     return 1
   }
+  const activation = takeActivation(process.env, process.pid)
   const workers = spawnWorkers(started.settings.workers)
   try {
-    const lock = await lockDataFolder(started.settings, (line) => complain(`sluice: ${line}`))
+    const warn = (line: string): void => complain(`sluice: ${line}`)
+    const data = await openData(started.settings, predecessor, warn)
+    const pidFile = openPidFile(options.pidFile ?? null)
     try {
       const { run } = await import('./run.ts')
       return await run({
         ...{ config, hasFile, version, started, resolve, workers, base, isStrict },
+        ...{ data, predecessor, activation, pidFile },
         ...(logForm === undefined ? {} : { logForm }),
       })
     } finally {
-      lock?.release()
+      data.release()
     }
   } catch (error) {
     fail(error instanceof Error ? error.message : String(error))
@@ -95,6 +126,16 @@ function onBase(
 /** The message, with its place in the file if it has one. */
 export function placed(problem: Problem, config: string): string {
   return problem.line === undefined ? problem.message : toLine(config, problem)
+}
+
+async function openData(
+  settings: Settings,
+  predecessor: Predecessor | null,
+  complain: (line: string) => void,
+): Promise<DataFolder> {
+  const lock = (): Promise<DataLock | null> => lockDataFolder(settings, complain)
+  if (predecessor === null) return ownData(await lock())
+  return inheritData(predecessor.released, lock, complain)
 }
 
 /**

@@ -7,8 +7,10 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Update } from '../control/publication/publisher.ts'
 import { resolveByMainThread, resolveNamesBy } from '../dns/dialing.ts'
+import { Inheritance } from '../downstream/inheritance.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { writeErrorsAs } from '../http/message/local-response.ts'
+import { NO_SOCKETS } from '../model/listening-socket.ts'
 import type { Delta } from '../model/snapshot.ts'
 import { createAccessLog } from '../observe/access-log.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
@@ -31,6 +33,7 @@ export function createServingThread(
 ): ServingThread {
   writeErrorsAs(start.errorForm ?? 'sluice')
   const access = createAccessLog(start.access, (lines) => post({ kind: 'lines', lines }))
+  const inherited = new Inheritance(start.inherited ?? NO_SOCKETS)
   const gateway = new Gateway({
     thread: start.thread,
     threads: start.threads,
@@ -41,6 +44,7 @@ export function createServingThread(
     secret: Buffer.from(start.secret),
     ticketKeys: Buffer.from(start.ticketKeys),
     reusePort: start.reusePort,
+    inherited,
     ...(start.ordersOnDemand === true
       ? { onCertificateWanted: (name) => post({ kind: 'certificate wanted', name }) }
       : {}),
@@ -161,6 +165,17 @@ export function createServingThread(
           break
         case 'ticket keys':
           gateway.setTicketKeys(Buffer.from(message.keys))
+          break
+        case 'sockets':
+          void applied.then(() =>
+            post({ kind: 'sockets', sockets: [...gateway.live.sockets(), ...inherited.left()] }),
+          )
+          break
+        case 'passed on':
+          void applied.then(() => gateway.live.passOn())
+          break
+        case 'drop inherited':
+          void applied.then(() => inherited.drop())
           break
         case 'drain':
           void applied.then(drain)

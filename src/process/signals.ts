@@ -4,7 +4,13 @@ export interface Signals {
   readonly stop: Promise<NodeJS.Signals>
 }
 
-export function listenForSignals(reload: () => void, reopen: () => void): Signals {
+export interface SignalActions {
+  readonly reload: () => void
+  readonly reopen: () => void
+  readonly upgrade: () => void
+}
+
+export function listenForSignals({ reload, reopen, upgrade }: SignalActions): Signals {
   const { promise: stop, resolve } = Promise.withResolvers<NodeJS.Signals>()
   let isStopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -16,5 +22,6 @@ export function listenForSignals(reload: () => void, reopen: () => void): Signal
   }
   process.on('SIGHUP', reload)
   process.on('SIGUSR1', reopen)
+  process.on('SIGUSR2', upgrade)
   return { stop }
 }

@@ -1,6 +1,6 @@
 /** The sources that the settings name, opened in order of precedence: the file itself comes first. */
 import { join, resolve } from 'node:path'
-import { openLastGoodFile } from '../control/sources/last-good.ts'
+import { openLastGoodFile, savedBy } from '../control/sources/last-good.ts'
 import { createFileReader, withFiles } from '../control/sources/read-files.ts'
 import type { SourceOptions } from '../control/sources/source.ts'
 import type { Settings, ShrinkSettings, SourceSpec } from '../model/settings.ts'
@@ -21,6 +21,7 @@ export async function openSources(
   config: string,
   hasFile: boolean,
   settings: Settings,
+  owned: Promise<boolean>,
   base: BaseConfiguration | null = null,
 ): Promise<readonly SourceOptions[]> {
   const file: SourceOptions = {
@@ -32,7 +33,9 @@ export async function openSources(
     lastGood: null,
   }
   const started = base === null ? [] : [toBaseSource(base)]
-  const named = settings.sources.map((spec) => toSource(withFiles(spec, config), settings.data))
+  const named = settings.sources.map((spec) =>
+    toSource(withFiles(spec, config), settings.data, owned),
+  )
   return [...(hasFile ? [file] : []), ...started, ...(await Promise.all(named))]
 }
 
@@ -63,7 +66,11 @@ export function readBesideSources(
   return (path, source) => (beside.get(source) ?? readConfigFile)(path)
 }
 
-async function toSource(spec: SourceSpec, data: string): Promise<SourceOptions> {
+async function toSource(
+  spec: SourceSpec,
+  data: string,
+  owned: Promise<boolean>,
+): Promise<SourceOptions> {
   const { name, kind, required, shrink } = spec
   const { locations, path: pathOf } = sourceKindOf(spec)
   const folder = join(data, 'last-good')
@@ -75,7 +82,7 @@ async function toSource(spec: SourceSpec, data: string): Promise<SourceOptions> 
     ...(path === null ? {} : { path: resolve(path) }),
     required,
     shrink,
-    lastGood,
+    lastGood: savedBy(lastGood, owned),
   }
 }
 

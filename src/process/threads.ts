@@ -8,6 +8,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Faults } from '../observe/fault.ts'
 import type { Publisher } from '../control/publication/publisher.ts'
 import type { Resolver } from '../dns/resolver.ts'
+import {
+  dealSockets,
+  type InheritedSockets,
+  type ListeningSocket,
+} from '../model/listening-socket.ts'
 import type { Settings } from '../model/settings.ts'
 import type { ListenerReport } from '../observe/reports/listener-report.ts'
 import type { Log } from '../observe/log.ts'
@@ -31,10 +36,19 @@ export interface ThreadsOptions {
   readonly shortages: Pick<Shortages, 'note'>
   readonly writeLines: (lines: Uint8Array) => void
   readonly workers: Pick<Workers, 'take'>
+  /** Listening sockets that the program has inherited. */
+  readonly inherited: readonly ListeningSocket[]
+  /** Of the predecessor, base64; null: there is none. */
+  readonly secrets: Secrets | null
   /** Has a certificate ordered for a name that clients wait for, if it may be; absent: none is. Resolves to whether it is there. */
   readonly orderCertificate?: ((name: string) => Promise<boolean>) | undefined
   /** Serves on this thread; null if workers serve. It is passed, so that a main thread with workers loads no gateway. */
   readonly serveInLine: typeof createServingThread | null
+}
+
+export interface Secrets {
+  readonly secret: string
+  readonly ticketKeys: string
 }
 
 export interface Threads {
@@ -50,6 +64,13 @@ export interface Threads {
   stallMs(): number
   /** Listeners that are open, with their ports. */
   ports(): Readonly<Record<string, number>>
+  secrets(): Secrets
+  /** A successor goes on with the sockets. Called before `drain`. */
+  passOn(): void
+  /** Closes inherited sockets that no listener has taken: connections would wait in them. */
+  dropInherited(): void
+  /** All listening sockets, for a successor of this program. */
+  sockets(): Promise<readonly ListeningSocket[]>
   /** The state of each listener that a thread knows. */
   listeners(): readonly ListenerReport[]
 }
@@ -62,6 +83,8 @@ export interface ThreadsStatus {
 
 /** For the responses and log lines of requests that a drain has ended. */
 const CUT_WITHIN_MS = 500
+/** A thread that does not respond keeps its sockets. */
+const SOCKETS_WITHIN_MS = 2_000
 /** From an order to its certificate in every thread. Clients who wait longer get what there is. */
 const IN_FORCE_MS = 10_000
 
@@ -70,14 +93,20 @@ interface Running {
   send(message: ToThread): void
   terminate(): Promise<void>
   readonly drained: PromiseWithResolvers<void>
+  /** Of the last `sockets`. */
+  sockets: PromiseWithResolvers<readonly ListeningSocket[]>
 }
 
 export function createThreads(options: ThreadsOptions): Threads {
   const { settings, scoreboard, publisher, resolver, log, faults, shortages, writeLines } = options
   const { workers, serveInLine } = options
-  const secret = randomBytes(48)
+  const secret = Buffer.from(
+    options.secrets?.secret ?? randomBytes(48).toString('base64'),
+    'base64',
+  )
   const ticketKeys = createTicketKeys({
     secret: settings.ticketSecret,
+    first: options.secrets?.ticketKeys ?? null,
     now: Date.now,
     onChange(keys) {
       for (const one of running.values()) one.send({ kind: 'ticket keys', keys })
@@ -88,6 +117,10 @@ export function createThreads(options: ThreadsOptions): Threads {
   const listening = createListening(log, Date.now)
   const delays = new Map<number, { p99Ms: number; maxMs: number }>()
   const restartPauses = createRestarts()
+  const inherited: (InheritedSockets | undefined)[] = dealSockets(
+    options.inherited,
+    Math.max(1, settings.workers),
+  )
   let ports: Readonly<Record<string, number>> = {}
   let restarts = 0
   let isAttached = false
@@ -110,8 +143,15 @@ export function createThreads(options: ThreadsOptions): Threads {
       ticketKeys: ticketKeys.current(),
       ordersOnDemand: options.orderCertificate !== undefined,
       reusePort: serveInLine === null,
+      ...takeInherited(thread),
       pulses: serveInLine === null ? pulses.memory : null,
     }
+  }
+
+  /** A thread that is started again has none: they were closed with the one before. */
+  function takeInherited(thread: number): Pick<ThreadStart, 'inherited'> {
+    const [mine] = inherited.splice(thread, 1, undefined)
+    return mine === undefined ? {} : { inherited: mine }
   }
 
   function launch(thread: number): void {
@@ -133,6 +173,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     const thread = serve(begin, (message) => receive(begin.thread, drained, message))
     return {
       drained,
+      sockets: Promise.withResolvers(),
       send: (message) => thread.receive(message),
       terminate: () => Promise.resolve(thread.destroy()),
     }
@@ -152,6 +193,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     })
     return {
       drained,
+      sockets: Promise.withResolvers(),
       send: (message) => worker.postMessage(message),
       terminate: async () => {
         await worker.terminate()
@@ -202,6 +244,9 @@ export function createThreads(options: ThreadsOptions): Threads {
         break
       case 'loop':
         delays.set(thread, message)
+        break
+      case 'sockets':
+        running.get(thread)?.sockets.resolve(message.sockets)
         break
       case 'drained':
         drained.resolve()
@@ -287,6 +332,25 @@ export function createThreads(options: ThreadsOptions): Threads {
       return longest
     },
     ports: () => ports,
+    passOn() {
+      for (const one of running.values()) one.send({ kind: 'passed on' })
+    },
+    dropInherited() {
+      for (const one of running.values()) one.send({ kind: 'drop inherited' })
+    },
+    secrets: () => ({
+      secret: secret.toString('base64'),
+      ticketKeys: ticketKeys.current().toString('base64'),
+    }),
+    async sockets() {
+      const found = [...running.values()].map((one) => {
+        one.sockets = Promise.withResolvers()
+        one.send({ kind: 'sockets' })
+        const late = delay(SOCKETS_WITHIN_MS, [], { ref: false })
+        return Promise.race([one.sockets.promise, late])
+      })
+      return (await Promise.all(found)).flat()
+    },
     listeners: () => listening.reports(),
   }
 }

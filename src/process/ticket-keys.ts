@@ -20,14 +20,18 @@ export interface TicketKeys {
 export interface TicketKeysOptions {
   /** Null: random keys, which no other program has. */
   readonly secret: string | null
+  /** Base64: those of the program before this one, without a secret; null: there was none. */
+  readonly first?: string | null
   /** ms since the epoch. */
   readonly now: () => number
   readonly onChange: (keys: Buffer) => void
 }
 
-export function createTicketKeys({ secret, now, onChange }: TicketKeysOptions): TicketKeys {
+export function createTicketKeys(options: TicketKeysOptions): TicketKeys {
+  const { secret, first = null, now, onChange } = options
   let period = Math.floor(now() / TICKET_PERIOD_MS)
-  let keys = keysOf(secret, period)
+  let keys =
+    secret === null && first !== null ? Buffer.from(first, 'base64') : keysOf(secret, period)
   let timer = wait()
 
   function wait(): NodeJS.Timeout {

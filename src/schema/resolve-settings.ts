@@ -209,6 +209,8 @@ const CONFIG_VARIABLE = 'SLUICE_CONFIG'
 /** Of commands that ask the admin. */
 const TOKEN_VARIABLE = 'SLUICE_TOKEN'
 const SYNAPSE_VARIABLE = 'SLUICE_SYNAPSE'
+/** Set by the script that starts Sluice, see process/upgrade/program.ts. */
+const LAUNCHER_VARIABLE = 'SLUICE_LAUNCHER'
 
 function variableOf(name: SettingName): string {
   return `SLUICE_${name.toUpperCase().replaceAll('-', '_')}`
@@ -292,7 +294,8 @@ function unknownVariables(env: SettingSources['env']): Problem[] {
     ...SETTING_NAMES.map(variableOf),
   ]
   return Object.keys(env)
-    .filter((key) => key.startsWith('SLUICE_') && !known.includes(key) && !KUBERNETES.test(key))
+    .filter((key) => key.startsWith('SLUICE_') && key !== LAUNCHER_VARIABLE)
+    .filter((key) => !known.includes(key) && !KUBERNETES.test(key))
     .map((key) => ({
       kind: 'settings',
       id: '',

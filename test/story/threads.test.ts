@@ -81,6 +81,8 @@ async function startCrew(t: TestContext, options: CrewOptions = {}): Promise<Cre
     shortages: { note: () => {} },
     faults: { note() {} },
     writeLines() {},
+    inherited: [],
+    secrets: null,
     serveInLine: count === 0 ? createServingThread : null,
     workers: spawnWorkers(count, new URL(`../support/${entry}`, import.meta.url)),
   })

@@ -9,6 +9,7 @@ import type { DeleteCommand, GetCommand, PutCommand } from '../objects.ts'
 import { SERVE, type ServeCommand } from '../serve-words.ts'
 import type { CommandSpec, Group } from '../spec.ts'
 import { TOP, type TopCommand } from '../top/words.ts'
+import { UPGRADE, type UpgradeCommand } from '../upgrade-words.ts'
 import type { VctlCommand } from '../vctl/command.ts'
 import { LOG_SPECS, SECRET_SPECS, type SecretCommand } from '../vctl/daemon-words.ts'
 import { MIDDLEWARE_SPECS } from '../vctl/middleware-words.ts'
@@ -26,6 +27,7 @@ export type Parsed =
   | BenchCommand
   | DrainCommand
   | TopCommand
+  | UpgradeCommand
   | VctlCommand
   | SecretCommand
   | OwnCommand
@@ -44,6 +46,7 @@ export const COMMANDS: readonly Spec[] = [
   UNDRAIN,
   TOP,
   HEALTHCHECK,
+  UPGRADE,
   BENCH,
   VERSION,
   HELP,

@@ -57,6 +57,18 @@ export interface LastGoodFile {
   ): Promise<SaveResult>
 }
 
+/**
+ * Saves once `owned` has resolved to true: until then another program saves there. If it resolves to false, this one ends, and
+ * what it would have saved belongs to nothing.
+ */
+export function savedBy(file: LastGoodFile, owned: Promise<boolean>): LastGoodFile {
+  return {
+    load: () => file.load(),
+    save: async (objects, ...rest) =>
+      (await owned) ? file.save(objects, ...rest) : { saved: true, at: Date.now() },
+  }
+}
+
 interface PendingSave {
   readonly objects: readonly DeclaredObject[]
   readonly revision: string

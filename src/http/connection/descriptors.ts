@@ -19,10 +19,14 @@ export const KEPT_FOR_CONNECTIONS: number = Math.floor(LIMIT / 4)
 
 /** Whether the socket's descriptor is among the last ones below the limit. */
 export function isAmongLast(socket: Socket | Server, kept: number): boolean {
-  if (LIMIT === Infinity || !('_handle' in socket)) return false
-  const handle = socket._handle
-  if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return false
-  return typeof handle.fd === 'number' && fdIsAmongLast(handle.fd, kept)
+  return LIMIT !== Infinity && fdIsAmongLast(descriptorOf(socket), kept)
+}
+
+/** -1: it has none, or it is not known. */
+export function descriptorOf(socket: object): number {
+  const handle: unknown = '_handle' in socket ? socket._handle : null
+  if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return -1
+  return typeof handle.fd === 'number' ? handle.fd : -1
 }
 
 /** Of a descriptor; -1 is none. */

@@ -9,6 +9,8 @@ export interface Http2LoadOptions {
   /** Requests in flight of each session. */
   readonly streams: number
   readonly path?: string
+  /** Of each stream between a response and the next request. */
+  readonly pauseMs?: number
 }
 
 export interface Http2LoadReport {
@@ -27,12 +29,14 @@ export interface Http2Load {
   more(count: number): Promise<void>
   /** Sends no new requests; those in flight end. */
   stop(): Promise<Http2LoadReport>
+  /** When a session has got a GOAWAY, or it is stopped. */
+  goodbye(): Promise<void>
   /** When every session has ended by a GOAWAY. */
   ended(): Promise<Http2LoadReport>
 }
 
 export function startHttp2Load(t: TestContext, options: Http2LoadOptions): Http2Load {
-  const { port, sessions: count, streams, path = '/' } = options
+  const { port, sessions: count, streams, path = '/', pauseMs = 0 } = options
   const watch = createWatch()
   const statuses: Record<string, number> = {}
   const failures: string[] = []
@@ -68,7 +72,8 @@ export function startHttp2Load(t: TestContext, options: Http2LoadOptions): Http2
       answered++
       statuses[status] = (statuses[status] ?? 0) + 1
       watch.changed()
-      setImmediate(ask, session)
+      if (pauseMs === 0) setImmediate(ask, session)
+      else setTimeout(ask, pauseMs, session)
     })
   }
 
@@ -98,6 +103,16 @@ export function startHttp2Load(t: TestContext, options: Http2LoadOptions): Http2
       isStopped = true
       await watch.until(() => open === 0, 'the end of the requests in flight')
       return report()
+    },
+    async goodbye() {
+      for (const session of sessions) {
+        if (goodbyes.has(session) || session.destroyed) return
+      }
+      await Promise.race(
+        sessions.map(
+          (session) => new Promise<void>((resolve) => session.once('close', () => resolve())),
+        ),
+      )
     },
     async ended() {
       await watch.until(

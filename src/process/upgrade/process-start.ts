@@ -1,0 +1,15 @@
+/** When a process was started, in ticks since the machine was: with its id, that names it for good. */
+import { readFileSync } from 'node:fs'
+
+/** Field 22 of /proc/PID/stat (proc(5)), of which the second, a name in brackets, may hold blanks. */
+const FIELD = 22 - 3
+
+/** Null: there is no such process, or no /proc. */
+export function processStart(pid: number | 'self'): string | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[FIELD] ?? null
+  } catch {
+    return null
+  }
+}
