@@ -35,10 +35,7 @@ test('an upgrade to a program that does not come to serve says why and changes n
   assert.equal(await upgradeTo(hangs, 300), 'it does not serve within 0.3 s, and was ended')
   program.write({ ...CONFIG, admin: { socket: 'here' } })
   const refused = await upgrading.failedUpgrade()
-  assert.match(
-    refused,
-    /^it ended with exit code 1: .*sluice\.json:\d+:\d+: .*admin\.socket/,
-  )
+  assert.match(refused, /^it ended with exit code 1: .*sluice\.json:\d+:\d+: .*admin\.socket/)
 
   const client = await openClient(t, program.port)
   assert.equal((await client.ask(get('/'))).status, 200)
